@@ -6,7 +6,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Final, TypeVar
+from typing import Annotated, Final, Literal, NamedTuple, TypeVar
 
 import typer
 from rich.console import Console
@@ -15,27 +15,34 @@ from rich.table import Table
 from dsmq_nodes.cli.listing import print_json
 from dsmq_nodes.cli.options import JsonOption, examples_epilog, new_app
 from dsmq_nodes.cli.terminal import drawing
-from dsmq_nodes.devices.servo_bus import commissioning, feetech
+from dsmq_nodes.devices.servo_bus import commissioning
+from dsmq_nodes.devices.servo_bus.answers import TICKS
 from dsmq_nodes.devices.servo_bus.bus import BAUD, ServoBus
 from dsmq_nodes.devices.servo_bus.calibration import read_calibration, write_calibration
 from dsmq_nodes.devices.servo_bus.commissioning import FoundServo
 from dsmq_nodes.devices.servo_bus.servo_arm import SO101
+from dsmq_nodes.devices.servo_bus.servo_family import FAMILIES
 
 app = new_app(
     "Bus servos of an arm: find, watch, calibrate them.",
     ("dsmq-nodes servo scan /dev/ttyACM0", "which servos answer"),
     ("dsmq-nodes servo set-id /dev/ttyACM0 1 6", "one servo on the bus"),
+    ("dsmq-nodes servo scan /dev/ttyUSB0 --protocol dynamixel", "Dynamixel X"),
     ("dsmq-nodes servo calibrate /dev/ttyACM0 arm.json", "limp; move each joint from end to end"),
     ("dsmq-nodes servo monitor /dev/ttyACM0", "positions, temperatures, errors"),
 )
 _LOOK_SEC: Final = 0.02
-_MARGIN_SEC: Final = 0.03  # nothing moves: there is time for a slow adaptor
+_MARGIN_SEC: Final = 0.06  # nothing moves: there is time for a slow adaptor
+_LAST_ID: Final = max(each.last_id for each in FAMILIES.values())
 _T = TypeVar("_T")
 
 PortArgument = Annotated[
     str, typer.Argument(metavar="PORT", help="The adaptor, as /dev/ttyACM0; no node has it open.")
 ]
 BaudOption = Annotated[int, typer.Option(metavar="BAUD", help="The wire's rate.")]
+ProtocolOption = Annotated[
+    Literal["feetech", "dynamixel"], typer.Option("--protocol", help="Whose servos they are.")
+]
 IdsOption = Annotated[
     str, typer.Option(metavar="FIRST-LAST", help="The ids to ask.", show_default=True)
 ]
@@ -47,16 +54,20 @@ def scan(
     *,
     ids: IdsOption = "1-20",
     baud: BaudOption = BAUD,
+    protocol: ProtocolOption = "feetech",
     as_json: JsonOption = False,
 ) -> None:
     """Show the servos that answer."""
     wanted = _ids(ids)
-    found = _on_bus(port, baud, lambda bus: commissioning.scan(bus, wanted))
+    found = _on_bus(_Wire(port, baud, protocol), lambda bus: commissioning.scan(bus, wanted))
     if as_json:
         print_json([_as_json(each) for each in found])
         return
     if not found:
-        print(f"no servo with an id of {ids} answers on {port}: is its power on? other --baud?")
+        print(
+            f"no servo with an id of {ids} answers on {port}: is its power on? other --baud (new "
+            "Dynamixel servos: 57600), or --protocol?"
+        )
         raise typer.Exit(1)
     _print_table(found)
 
@@ -67,6 +78,7 @@ def monitor(
     *,
     ids: IdsOption = "1-6",
     baud: BaudOption = BAUD,
+    protocol: ProtocolOption = "feetech",
     period: Annotated[float, typer.Option(metavar="SEC", min=0.05, help="Between tables.")] = 1.0,
     count: Annotated[int, typer.Option(metavar="N", min=0, help="So many tables; 0: go on.")] = 0,
 ) -> None:
@@ -81,19 +93,24 @@ def monitor(
             _print_table(await commissioning.scan(bus, wanted))
             shown += 1
 
-    _on_bus(port, baud, watch)
+    _on_bus(_Wire(port, baud, protocol), watch)
 
 
 @app.command("set-id")
 def set_id(
     port: PortArgument,
-    old: Annotated[int, typer.Argument(min=0, max=feetech.LAST_ID, help="The id it has.")],
-    new: Annotated[int, typer.Argument(min=0, max=feetech.LAST_ID, help="The id it gets.")],
+    old: Annotated[int, typer.Argument(min=0, max=_LAST_ID, help="The id it has.")],
+    new: Annotated[int, typer.Argument(min=0, max=_LAST_ID, help="The id it gets.")],
     *,
     baud: BaudOption = BAUD,
+    protocol: ProtocolOption = "feetech",
+    new_baud: Annotated[
+        int, typer.Option(metavar="BAUD", help="Another rate too: 1000000 for a new Dynamixel.")
+    ] = 0,
 ) -> None:
     """Give a servo another id; new servos all have 1, so connect one at a time."""
-    _on_bus(port, baud, lambda bus: commissioning.set_id(bus, old, new))
+    wire = _Wire(port, baud, protocol)
+    _on_bus(wire, lambda bus: commissioning.set_id(bus, old, new, new_baud))
     print(f"servo {old} is servo {new} now")
 
 
@@ -115,6 +132,7 @@ def calibrate(
         bool, typer.Option("--restore", help="Write the file to the servos; nothing is moved.")
     ] = False,
     baud: BaudOption = BAUD,
+    protocol: ProtocolOption = "feetech",
 ) -> None:
     """Let the joints go limp, move each from end to end by hand, then press Enter.
 
@@ -123,7 +141,7 @@ def calibrate(
     """
     if restore:
         joints = read_calibration(str(file))
-        _on_bus(port, baud, lambda bus: commissioning.restore(bus, joints))
+        _on_bus(_Wire(port, baud, protocol), lambda bus: commissioning.restore(bus, joints))
         print(f"{file} is in {len(joints)} servos")
         return
     named = _joints(joint)
@@ -140,15 +158,22 @@ def calibrate(
         write_calibration(str(file), found)
         for name, each in found.items():
             ticks = each.range_max - each.range_min
-            print(f"{name}: {math.degrees(ticks * math.tau / feetech.TICKS):.0f} degrees")
+            print(f"{name}: {math.degrees(ticks * math.tau / TICKS):.0f} degrees")
         print(f"written to the servos and to {file}")
 
-    _on_bus(port, baud, sweep)
+    _on_bus(_Wire(port, baud, protocol), sweep)
 
 
-def _on_bus(port: str, baud: int, work: Callable[[ServoBus], Awaitable[_T]]) -> _T:
+class _Wire(NamedTuple):
+    port: str
+    baud: int
+    protocol: str
+
+
+def _on_bus(wire: _Wire, work: Callable[[ServoBus], Awaitable[_T]]) -> _T:
     async def main() -> _T:
-        bus = ServoBus(port, baud, margin_sec=_MARGIN_SEC)
+        family = FAMILIES[wire.protocol]
+        bus = ServoBus(wire.port, wire.baud, margin_sec=_MARGIN_SEC, family=family)
         await bus.open()
         try:
             return await work(bus)
@@ -162,7 +187,7 @@ def _ids(text: str) -> range:
     first, _, last = text.partition("-")
     with suppress(ValueError):
         found = range(int(first), int(last or first) + 1)
-        if found and found[0] >= 0 and found[-1] <= feetech.LAST_ID:
+        if found and found[0] >= 0 and found[-1] <= _LAST_ID:
             return found
     raise typer.BadParameter(f"write FIRST-LAST, as 1-6, not {text!r}", param_hint="'--ids'")
 
@@ -191,15 +216,15 @@ def _print_table(found: list[FoundServo]) -> None:
         state, calibration = each.state, each.calibration
         table.add_row(
             f"{each.id}",
-            "STS3215" if each.model == feetech.STS3215 else f"{each.model}",
+            each.model,
             each.firmware,
             f"{state.position}",
-            f"{calibration.range_min}-{calibration.range_max}",
-            f"{calibration.homing_offset}",
+            f"{calibration['range_min']}-{calibration['range_max']}",
+            f"{calibration['homing_offset']}",
             f"{state.load / 10:.0f} %",
             f"{state.voltage:.1f}",
             f"{state.temperature}",
-            feetech.error_text(state.error),
+            each.fault,
         )
     console.print(table)
 
@@ -210,5 +235,6 @@ def _as_json(each: FoundServo) -> dict[str, object]:
         "model": each.model,
         "firmware": each.firmware,
         **vars(each.state),
-        "calibration": each.calibration.model_dump(exclude={"id"}),
+        "fault": each.fault,
+        "calibration": dict(each.calibration),
     }

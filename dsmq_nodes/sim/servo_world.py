@@ -1,6 +1,6 @@
 """An arm in MuJoCo whose joints are bus servos: its wire is a pseudo-terminal, as the adaptor's.
 
-    ServoArm  <- Feetech's packets ->  ServedBus  ->  SimulatedServo  ->  MuJoCo
+    ServoArm  <- packets of `protocol` ->  ServedBus  ->  SimulatedServo  ->  MuJoCo
 
 The driver is the one of a real arm. A servo's registers decide what its motor does: torque, goal,
 limits, P. A motor that is off is limp. What the wire asks for is stepped up to that moment, so a
@@ -11,34 +11,32 @@ The servos come calibrated: their ranges are those of the joints, the middle at 
 simulated.
 """
 
-from collections.abc import Callable, Iterable
 from typing import Final
 
 from pydantic import Field
 from typing_extensions import override
 
-from dsmq_nodes.devices.servo_bus import feetech
+from dsmq_nodes.devices.servo_bus.answers import TICKS
 from dsmq_nodes.devices.servo_bus.servo_arm import SO101
 from dsmq_nodes.errors import ParameterError, SimulationError
 from dsmq_nodes.sim.physics import Physics
 from dsmq_nodes.sim.world import World
-from dsmq_nodes.testing.servo_bus import FakeBus, FakeServo, ServedBus, ServoBusParameters
+from dsmq_nodes.testing.servo_bus import BUSES, ServedBus, ServoBusParameters
+from dsmq_nodes.testing.servo_registers import ServoRegisters
 
-_TICKS_PER_RAD: Final = feetech.TICKS / 6.283185307179586
-_MIDDLE: Final = feetech.TICKS // 2
-_MODELS_P: Final = 16  # the servo's P at which its stiffness is the model's: LeRobot's and ours
-_FULL: Final = 1000  # of torques and loads
+_TICKS_PER_RAD: Final = TICKS / 6.283185307179586
+_MIDDLE: Final = TICKS // 2
 _FACTORY_N_M: Final = 1.9  # an STS3215 at 7.4 V, where the model has no forcerange
 
 
-class SimulatedServo(FakeServo):
-    """A servo whose shaft is a joint of a model.
+class SimulatedServo:
+    """A joint of a model as the shaft of a servo.
 
     Attributes:
         actuator: the number of its actuator.
     """
 
-    def __init__(self, servo_id: int, world: World, joint: int) -> None:
+    def __init__(self, servo: ServoRegisters, world: World, joint: int) -> None:
         """Take over the position actuator of a joint.
 
         Raises:
@@ -48,10 +46,12 @@ class SimulatedServo(FakeServo):
         actuator = world.actuator_of(joint)
         if actuator is None or world.drive_of(actuator) != "position":
             raise SimulationError(
-                f"servo {servo_id}: the model {world.name} has no position actuator for the joint "
-                f'{name}: add <position joint="{name}" kp="17.8"/> to its <actuator>'
+                f"servo {servo.get(servo.family.id)}: the model {world.name} has no position "
+                f'actuator for the joint {name}: add <position joint="{name}" kp="17.8"/> to its '
+                "<actuator>"
             )
         self.actuator = actuator
+        self._servo = servo
         self._world, self._gain = world, float(model.actuator_gainprm[actuator, 0])
         self._damping = float(model.actuator_biasprm[actuator, 2])
         self._gear = float(model.actuator_gear[actuator, 0])
@@ -60,72 +60,36 @@ class SimulatedServo(FakeServo):
         self._position, self._velocity = model.jnt_qposadr[joint], model.jnt_dofadr[joint]
         low, high = model.jnt_range[joint].tolist() if model.jnt_limited[joint] else (0.0, 0.0)
         self._middle_rad = (low + high) / 2
-        super().__init__(servo_id)
         if high > low:
             half = min(round((high - low) / 2 * _TICKS_PER_RAD), _MIDDLE - 1)
-            self._calibrate(_MIDDLE - half, _MIDDLE + half)
-
-    @property
-    def shaft(self) -> float:
-        """Where the joint is, ticks, before the homing offset."""
-        at = float(self._world.data.qpos[self._position])
-        return (at - self._middle_rad) * _TICKS_PER_RAD + _MIDDLE
-
-    @shaft.setter
-    def shaft(self, ticks: float) -> None:
-        self._world.data.qpos[self._position] = self._to_rad(ticks)
+            servo.calibrate(_MIDDLE - half, _MIDDLE + half)
+        self.show()
 
     def drive(self) -> None:
         """Let the motor do what the registers say."""
-        model, actuator = self._world.model, self.actuator
-        gain = self._gain * self.get(feetech.P_GAIN) / _MODELS_P if self.is_on else 0.0
+        model, actuator, servo = self._world.model, self.actuator, self._servo
+        if servo.shaft != self._shown:  # turned by hand
+            self._world.data.qpos[self._position] = self._to_rad(servo.shaft)
+        gain = self._gain * servo.stiffness if servo.is_on else 0.0
         model.actuator_gainprm[actuator, 0] = gain
         model.actuator_biasprm[actuator, 1] = -gain
-        model.actuator_biasprm[actuator, 2] = self._damping if self.is_on else 0.0
-        limit = min(self.get(feetech.TORQUE_LIMIT), self.get(feetech.MAX_TORQUE)) / _FULL
+        model.actuator_biasprm[actuator, 2] = self._damping if servo.is_on else 0.0
+        limit = self._most * servo.strength
         model.actuator_forcelimited[actuator] = 1
-        model.actuator_forcerange[actuator] = -self._most * limit, self._most * limit
-        self._world.data.ctrl[actuator] = self._to_rad(self.goal) * self._gear
+        model.actuator_forcerange[actuator] = -limit, limit
+        self._world.data.ctrl[actuator] = self._to_rad(servo.goal) * self._gear
 
     def show(self) -> None:
         """Put into the registers where the joint is."""
         data = self._world.data
+        at = float(data.qpos[self._position])
+        self._servo.shaft = self._shown = (at - self._middle_rad) * _TICKS_PER_RAD + _MIDDLE
         speed = float(data.qvel[self._velocity]) * _TICKS_PER_RAD
-        load = float(data.actuator_force[self.actuator]) / self._most * _FULL
-        position = round(self.shaft - self.get(feetech.HOMING_OFFSET)) % feetech.TICKS
-        self.set(feetech.POSITION, position)
-        self.set(feetech.VELOCITY, round(speed))
-        self.set(feetech.LOAD, max(-_FULL, min(_FULL, round(load))))
-        self.set(feetech.MOVING, int(abs(speed) > 1))
+        load = 1e3 * float(data.actuator_force[self.actuator]) / self._most
+        self._servo.show(speed, load)
 
     def _to_rad(self, ticks: float) -> float:
         return (ticks - _MIDDLE) / _TICKS_PER_RAD + self._middle_rad
-
-    def _calibrate(self, low: int, high: int) -> None:
-        self.set(feetech.LOCK, 0)
-        for register, value in ((feetech.MIN_POSITION, low), (feetech.MAX_POSITION, high)):
-            self.write(register.address, register.encode(value))
-        self.set(feetech.LOCK, 1)
-
-
-class _SimulatedBus(FakeBus):
-    """A bus whose servos are moved by a simulation, as soon as the wire asks."""
-
-    def __init__(
-        self,
-        servos: Iterable[SimulatedServo],
-        catch_up: Callable[[], None],
-        *,
-        seed: int,
-        latency_sec: float,
-    ) -> None:
-        super().__init__((), seed=seed, latency_sec=latency_sec)
-        self.servos = {each.get(feetech.ID): each for each in servos}
-        self._catch_up = catch_up
-
-    @override
-    def pass_time(self, now_sec: float) -> None:
-        self._catch_up()
 
 
 class ServoWorld(Physics):
@@ -166,13 +130,13 @@ class ServoWorld(Physics):
                 f"{len(given.ids)} ids, and the joints {', '.join(names) or 'none'}"
             )
         joints = [world.find("joint", each, "servo_joints") for each in names]
-        self._servos = [
-            SimulatedServo(servo_id, world, joint)
-            for servo_id, joint in zip(given.ids, joints, strict=True)
-        ]
-        self.bus = _SimulatedBus(
-            self._servos, self.catch_up, seed=given.seed, latency_sec=given.latency_sec
+        self.bus = BUSES[given.protocol](
+            given.ids, seed=given.seed, latency_sec=given.latency_sec, move=self.catch_up
         )
+        self._servos = [
+            SimulatedServo(servo, world, joint)
+            for servo, joint in zip(self.bus.servos.values(), joints, strict=True)
+        ]
         return {each.actuator for each in self._servos}
 
     @override

@@ -21,6 +21,7 @@ import psutil
 
 from dsmq_nodes.devices.servo_bus import arm_setup, feetech
 from dsmq_nodes.devices.servo_bus.bus import ServoBus
+from dsmq_nodes.devices.servo_bus.servo_family import FEETECH
 from dsmq_nodes.errors import DeviceError, PortLostError
 from dsmq_nodes.testing import BrokerProcess
 from dsmq_nodes.tools.session import Session
@@ -84,7 +85,7 @@ async def ours(fake: Fake) -> str:
     async def cycle(number: int) -> None:
         found = await bus.sync_read(SIX, feetech.POSITION.address, feetech.STATE_BYTES)
         for each in found.values():
-            feetech.ServoState.of(each)
+            FEETECH.state(each, each)
         await bus.sync_write(feetech.GOAL_POSITION, dict.fromkeys(SIX, 2000 + number % 90))
 
     try:

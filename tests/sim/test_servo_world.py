@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from dsmq_nodes.devices import ServoArm
-from dsmq_nodes.devices.servo_bus import feetech
+from dsmq_nodes.devices.servo_bus import dynamixel, feetech
+from dsmq_nodes.devices.servo_bus.answers import Register
 from dsmq_nodes.errors import ParameterError, SimulationError
 from dsmq_nodes.messages import JointState, Message, String
 from dsmq_nodes.messages.std_srvs import SetBool
@@ -88,12 +89,15 @@ def test_one_launch_file_moves_it_the_same_way_in_every_process(tmp_path: Path) 
     assert silences == [pytest.approx(0.7, abs=0.1)]
 
 
+@pytest.mark.parametrize(
+    ("protocol", "load"), [("feetech", feetech.LOAD), ("dynamixel", dynamixel.CURRENT)]
+)
 def test_it_holds_when_commands_stop_and_falls_when_it_is_limp(
-    graph: Graph, tmp_path: Path
+    graph: Graph, tmp_path: Path, protocol: str, load: Register
 ) -> None:
-    params = {"port": str(tmp_path / "bus"), "socket": True}
-    world = graph.add(ServoWorld, params=params)
-    driver = graph.add(ServoArm, params={"port": params["port"]})
+    params = {"port": str(tmp_path / "bus"), "protocol": protocol}
+    world = graph.add(ServoWorld, params={**params, "socket": True})
+    driver = graph.add(ServoArm, params=params)
     arm = Arm(graph)
     graph.run_for(3.0)
     arm.lead(2.5, STRETCHED)
@@ -101,7 +105,7 @@ def test_it_holds_when_commands_stop_and_falls_when_it_is_limp(
     held = arm.seen[-1].position
     assert held == pytest.approx(STRETCHED, abs=0.1)
     lift = world.bus.servos[2]
-    assert lift.get(feetech.LOAD) != 0  # gravity
+    assert lift.get(load) != 0  # gravity
     client = driver.create_client(SetBool, "arm/torque")
     client.call_async(SetBool.Request(data=False))
     graph.run_for(2.0)

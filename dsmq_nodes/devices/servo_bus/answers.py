@@ -11,6 +11,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, Final, NamedTuple, Protocol
 
+TICKS: Final = 4096  # a turn, of both
+
 
 class Register(NamedTuple):
     """Where a value is in the servo's table; it is little endian."""

@@ -2,30 +2,19 @@
 
 A servo that has lost its power has forgotten what is not in its EEPROM, and its motor is off. The
 goal is set to where the servo is before its torque comes on: otherwise it would jump to a goal of
-before. A servo whose motor is on is not switched off, because the arm would fall.
+before. A servo whose motor is on is not switched off, because the arm would fall: one that takes a
+register with its torque off only (Dynamixel) is refused with an explanation.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
 
-from dsmq_nodes.devices.servo_bus import feetech
+from pydantic import ValidationError
+
 from dsmq_nodes.devices.servo_bus.answers import Register, ServoAnswer
 from dsmq_nodes.devices.servo_bus.bus import ServoBus
 from dsmq_nodes.devices.servo_bus.calibration import JointCalibration, ServoJoint
+from dsmq_nodes.devices.servo_bus.servo_family import ServoFamily
 from dsmq_nodes.errors import CalibrationError, ServoError
-
-_TABLE_BYTES: Final = feetech.POSITION.address + feetech.STATE_BYTES
-_CALIBRATED: Final = {
-    "homing_offset": feetech.HOMING_OFFSET,
-    "range_min": feetech.MIN_POSITION,
-    "range_max": feetech.MAX_POSITION,
-}
-# LeRobot's: grippers burn out at the factory's limits.
-GENTLE: Final = {
-    feetech.MAX_TORQUE: 500,
-    feetech.PROTECTION_CURRENT: 250,
-    feetech.OVERLOAD_TORQUE: 25,
-}
 
 
 async def read_tables(bus: ServoBus, ids: Sequence[int]) -> dict[int, ServoAnswer]:
@@ -35,7 +24,25 @@ async def read_tables(bus: ServoBus, ids: Sequence[int]) -> dict[int, ServoAnswe
         ServoError: some do not answer; the text has their ids.
         PortLostError: the adaptor is gone.
     """
-    found = await bus.sync_read(ids, 0, _TABLE_BYTES, tries=3)
+    return await _read_all(bus, ids, 0, bus.family.table_bytes)
+
+
+async def read_positions(bus: ServoBus, ids: Sequence[int]) -> dict[int, int]:
+    """Where servos are, ticks.
+
+    Raises:
+        ServoError: some do not answer; the text has their ids.
+        PortLostError: the adaptor is gone.
+    """
+    register = bus.family.position
+    found = await _read_all(bus, ids, register.address, register.size)
+    return {i: register.decode(each.data, register.address) for i, each in found.items()}
+
+
+async def _read_all(
+    bus: ServoBus, ids: Sequence[int], address: int, size: int
+) -> dict[int, ServoAnswer]:
+    found = await bus.sync_read(ids, address, size, tries=3)
     if missing := [each for each in ids if each not in found]:
         raise ServoError(
             f"{bus.address}: no answer from servo {', '.join(map(str, missing))}: look at its "
@@ -44,20 +51,35 @@ async def read_tables(bus: ServoBus, ids: Sequence[int]) -> dict[int, ServoAnswe
     return found
 
 
-def calibration_in(servo_id: int, table: ServoAnswer) -> JointCalibration:
-    """The calibration that a servo has in its registers."""
-    values = {name: each.decode(table.data) for name, each in _CALIBRATED.items()}
-    return JointCalibration(id=servo_id, **values)
+def calibration_values(family: ServoFamily, table: ServoAnswer) -> dict[str, int]:
+    """What a servo has in the registers of its calibration."""
+    return {name: each.decode(table.data) for name, each in family.calibrated.items()}
 
 
-def check_calibration(joint: ServoJoint, table: ServoAnswer) -> None:
+def calibration_in(family: ServoFamily, servo_id: int, table: ServoAnswer) -> JointCalibration:
+    """The calibration that a servo has in its registers.
+
+    Raises:
+        CalibrationError: it is none.
+    """
+    values = calibration_values(family, table)
+    try:
+        return JointCalibration(id=servo_id, **values)
+    except ValidationError:
+        told = ", ".join(f"{name} {value}" for name, value in values.items())
+        raise CalibrationError(
+            f"servo {servo_id} has {told}, which is no calibration: `dsmq-nodes servo calibrate`"
+        ) from None
+
+
+def check_calibration(family: ServoFamily, joint: ServoJoint, table: ServoAnswer) -> None:
     """Compare the file with the servo.
 
     Raises:
         CalibrationError: they differ.
     """
-    for name, register in _CALIBRATED.items():
-        there, wanted = register.decode(table.data), getattr(joint.calibration, name)
+    for name, there in calibration_values(family, table).items():
+        wanted = getattr(joint.calibration, name)
         if there != wanted:
             raise CalibrationError(
                 f"{joint.name}: the file has {name} {wanted}, servo {joint.id} has {there}: "
@@ -66,27 +88,21 @@ def check_calibration(joint: ServoJoint, table: ServoAnswer) -> None:
             )
 
 
-def wanted_registers(gains: Sequence[int], *, is_gentle: bool) -> dict[Register, int]:
-    """What a servo of an arm has in its EEPROM; `gains` are P, I and D."""
-    p, i, d = gains
-    wanted = {
-        feetech.RETURN_DELAY: 0,
-        feetech.STATUS_LEVEL: 1,
-        feetech.OPERATING_MODE: 0,
-        feetech.P_GAIN: p,
-        feetech.I_GAIN: i,
-        feetech.D_GAIN: d,
-    }
-    return wanted | (GENTLE if is_gentle else {})
+def wanted_registers(
+    family: ServoFamily, gains: Sequence[int], *, is_gentle: bool
+) -> dict[Register, int]:
+    """What a servo of an arm has in its registers; `gains` are P, I and D, or none."""
+    wanted = {**family.wanted, **dict(zip(family.gains, gains or family.usual_gains, strict=False))}
+    return {**wanted, **(family.gentle if is_gentle else {})}
 
 
-async def write_eeprom(
+async def write_registers(
     bus: ServoBus, servo_id: int, wanted: Mapping[Register, int], table: ServoAnswer | None = None
 ) -> None:
-    """Write registers that survive the power; none that `table` has already.
+    """Write registers so that they survive the power where they can; none that `table` has already.
 
     Raises:
-        ServoError: the servo does not answer, or does not take a value.
+        ServoError: the servo does not answer, does not take a value, or is not to be switched off.
         PortLostError: the adaptor is gone.
     """
     differing = {
@@ -94,12 +110,31 @@ async def write_eeprom(
         for register, value in wanted.items()
         if table is None or register.decode(table.data) != value
     }
-    if not differing:
-        return
-    await bus.write(servo_id, feetech.LOCK, 0)
+    is_lasting = any(register.address < bus.family.eeprom_end for register in differing)
+    if is_lasting:
+        await unlock(bus, servo_id)
+        differing = dict(wanted)  # another operating mode resets gains
     for register, value in differing.items():
         await bus.write(servo_id, register, value)
-    await bus.write(servo_id, feetech.LOCK, 1)
+    if is_lasting and bus.family.lock is not None:
+        await bus.write(servo_id, bus.family.lock, 1)
+
+
+async def unlock(bus: ServoBus, servo_id: int) -> None:
+    """Let a servo take registers that survive the power.
+
+    Raises:
+        ServoError: it does not answer, or takes them with its torque off only, and that is on.
+        PortLostError: the adaptor is gone.
+    """
+    family = bus.family
+    if family.lock is not None:
+        await bus.write(servo_id, family.lock, 0)
+    elif await bus.read(servo_id, family.torque):
+        raise ServoError(
+            f"{bus.address}: servo {servo_id} holds, and takes its settings only while it is limp: "
+            "support the arm, and switch the servos' power off and on"
+        )
 
 
 async def switch_on(bus: ServoBus, ids: Iterable[int]) -> None:
@@ -109,10 +144,11 @@ async def switch_on(bus: ServoBus, ids: Iterable[int]) -> None:
         ServoError: a servo does not answer, or does not take it.
         PortLostError: the adaptor is gone.
     """
+    family = bus.family
     for servo_id in ids:
-        position = await bus.read(servo_id, feetech.POSITION)
-        await bus.write(servo_id, feetech.GOAL_POSITION, position)
-        await bus.write(servo_id, feetech.TORQUE_ENABLE, 1)
+        position = await bus.read(servo_id, family.position)
+        await bus.write(servo_id, family.goal, position)
+        await bus.write(servo_id, family.torque, 1)
 
 
 async def switch_off(bus: ServoBus, ids: Iterable[int]) -> None:
@@ -123,4 +159,4 @@ async def switch_off(bus: ServoBus, ids: Iterable[int]) -> None:
         PortLostError: the adaptor is gone.
     """
     for servo_id in ids:
-        await bus.write(servo_id, feetech.TORQUE_ENABLE, 0)
+        await bus.write(servo_id, bus.family.torque, 0)

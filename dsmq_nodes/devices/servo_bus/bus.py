@@ -17,13 +17,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from dsmq_nodes.devices.port import Port
-from dsmq_nodes.devices.servo_bus import feetech
-from dsmq_nodes.devices.servo_bus.answers import (
-    AnswerReader,
-    Register,
-    ServoAnswer,
-    ServoProtocol,
-)
+from dsmq_nodes.devices.servo_bus.answers import AnswerReader, Register, ServoAnswer
+from dsmq_nodes.devices.servo_bus.servo_family import FEETECH, ServoFamily
 from dsmq_nodes.errors import PortLostError, ServoError
 
 BAUD: Final = 1_000_000
@@ -51,6 +46,7 @@ class ServoBus:
     """A bus of servos of one kind.
 
     Attributes:
+        family: the kind.
         counters: what happened so far.
         has_echo: whether the adaptor returns what it sends.
     """
@@ -61,7 +57,7 @@ class ServoBus:
         baud: int = BAUD,
         *,
         margin_sec: float = MARGIN_SEC,
-        protocol: ServoProtocol = feetech,
+        family: ServoFamily = FEETECH,
     ) -> None:
         """Nothing is opened yet.
 
@@ -69,11 +65,12 @@ class ServoBus:
             address: the adaptor: a path, or `tcp://HOST:PORT`.
             baud: the wire's rate, 1/s.
             margin_sec: how much longer than the wire an answer may take.
-            protocol: the servos' codec: the module `feetech` or `dynamixel`.
+            family: the servos: `FEETECH` or `DYNAMIXEL`.
         """
         self.counters = BusCounters()
         self.has_echo = False
-        self._baud, self._margin_sec, self._protocol = baud, margin_sec, protocol
+        self.family, self._protocol = family, family.codec
+        self._baud, self._margin_sec = baud, margin_sec
         self._port = Port(address, self._heard, self._lost)
         self._turn = asyncio.Lock()
         self._reader: AnswerReader | None = None
@@ -91,12 +88,16 @@ class ServoBus:
         """Whether the adaptor is there."""
         return self._port.is_open
 
-    async def open(self) -> None:
+    async def open(self, baud: int = 0) -> None:
         """Open the adaptor, and find out whether it returns what it sends.
+
+        Args:
+            baud: the wire's rate from now on; 0: as before.
 
         Raises:
             PortLostError: it is not there, or is in use.
         """
+        self._baud = baud or self._baud
         await self._port.open(self._baud)
         self.has_echo = False
         # Of no servo: nobody answers.
@@ -177,6 +178,15 @@ class ServoBus:
             f"{self.address}: wrote {value} to register {register.address} of servo {servo_id}, "
             f"which {what}"
         )
+
+    async def reboot(self, servo_id: int) -> None:
+        """End the alarm of a servo, where its family needs that; its torque is off afterwards.
+
+        Raises:
+            PortLostError: the adaptor is gone.
+        """
+        if self.family.reboot is not None:
+            await self._ask(self.family.reboot(servo_id), (servo_id,), 0)
 
     async def sync_write(self, register: Register, values: Mapping[int, int]) -> None:
         """Write one register of several servos; nothing tells whether it came.

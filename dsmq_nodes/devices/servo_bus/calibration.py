@@ -6,7 +6,8 @@
 Ticks; 4096 are a turn. The servo has the offset and the range in its EEPROM too; LeRobot and the
 driver here refuse an arm whose servos have other ones than the file. 0 rad is the middle of the
 range, as LeRobot's 0 degrees. LeRobot divides a turn by 4095 where a servo has 4096 ticks; rad here
-are of 4096. `drive_mode` 1 turns the joint the other way round.
+are of 4096. `drive_mode` 1 turns the joint the other way round; a Dynamixel does so itself, for a
+Feetech servo the driver does.
 """
 
 import contextlib
@@ -19,12 +20,14 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
-from dsmq_nodes.devices.servo_bus import feetech
+from dsmq_nodes.devices.servo_bus.answers import TICKS
+from dsmq_nodes.devices.servo_bus.servo_family import FEETECH, ServoFamily
 from dsmq_nodes.errors import CalibrationError
 
-_RAD: Final = math.tau / feetech.TICKS
-_HALF_TURN: Final = feetech.TICKS // 2
-MOST_OFFSET: Final = 2047  # its 11 bits and the sign
+_RAD: Final = math.tau / TICKS
+_HALF_TURN: Final = TICKS // 2
+_LAST_ID: Final = 253
+_MOST_OFFSET: Final = 1_044_479  # a Dynamixel's; `ServoFamily.most_offset` has each family's
 
 
 class JointCalibration(BaseModel):
@@ -32,11 +35,11 @@ class JointCalibration(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    id: int = Field(ge=0, le=feetech.LAST_ID)
+    id: int = Field(ge=0, le=_LAST_ID)
     drive_mode: int = Field(0, ge=0, le=1)
-    homing_offset: int = Field(0, ge=-MOST_OFFSET, le=MOST_OFFSET)
-    range_min: int = Field(0, ge=0, lt=feetech.TICKS)
-    range_max: int = Field(feetech.TICKS - 1, ge=0, lt=feetech.TICKS)
+    homing_offset: int = Field(0, ge=-_MOST_OFFSET, le=_MOST_OFFSET)
+    range_min: int = Field(0, ge=0, lt=TICKS)
+    range_max: int = Field(TICKS - 1, ge=0, lt=TICKS)
 
     @model_validator(mode="after")
     def _is_a_range(self) -> "JointCalibration":
@@ -46,7 +49,7 @@ class JointCalibration(BaseModel):
 
 
 _FILE: Final = TypeAdapter(
-    Annotated[dict[str, JointCalibration], Field(min_length=1, max_length=feetech.LAST_ID + 1)]
+    Annotated[dict[str, JointCalibration], Field(min_length=1, max_length=_LAST_ID + 1)]
 )
 
 
@@ -98,21 +101,24 @@ def write_calibration(path: str, joints: Mapping[str, JointCalibration]) -> None
         raise CalibrationError(f"{path}: {error.strerror}") from None
 
 
-def swept(servo_id: int, lowest: int, highest: int) -> JointCalibration:
+def swept(
+    servo_id: int, lowest: int, highest: int, family: ServoFamily = FEETECH
+) -> JointCalibration:
     """The calibration of a joint that was moved from end to end.
 
     Args:
         servo_id: the servo.
         lowest: encoder ticks of one end, with the homing offset 0, counted through the wrap.
         highest: of the other end.
+        family: of the servo.
 
     Returns:
         An offset that puts the middle of the range to the middle of a turn, so that the encoder
         does not wrap within the range. A joint that can turn on and on has the whole turn.
     """
     middle = (lowest + highest) // 2
-    offset = middle % feetech.TICKS - _HALF_TURN
-    offset = max(offset, -MOST_OFFSET)  # -2048 does not fit: one tick aside
+    offset = family.offset_sign * (_HALF_TURN - middle % TICKS)
+    offset = max(offset, -family.most_offset)  # -2048 does not fit all: one tick aside
     half = (highest - lowest) // 2
     if half >= _HALF_TURN - 1:
         return JointCalibration(id=servo_id, homing_offset=offset)
@@ -126,10 +132,17 @@ def swept(servo_id: int, lowest: int, highest: int) -> JointCalibration:
 
 @dataclass(frozen=True)
 class ServoJoint:
-    """A joint: rad on one side, ticks on the other."""
+    """A joint: rad on one side, ticks on the other.
+
+    Attributes:
+        name: the joint's.
+        calibration: the servo's.
+        reverses: whether the servo itself obeys `drive_mode`.
+    """
 
     name: str
     calibration: JointCalibration
+    reverses: bool = False
 
     @property
     def id(self) -> int:
@@ -142,7 +155,7 @@ class ServoJoint:
 
     @property
     def _rad(self) -> float:
-        return -_RAD if self.calibration.drive_mode else _RAD
+        return -_RAD if self.calibration.drive_mode and not self.reverses else _RAD
 
     def limits(self) -> tuple[float, float]:
         """The least and the largest position, rad."""

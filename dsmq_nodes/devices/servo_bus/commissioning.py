@@ -1,17 +1,17 @@
 """What is done to servos once, before an arm runs: find them, give them ids, calibrate them."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from dsmq_nodes.devices.servo_bus import arm_setup, feetech
-from dsmq_nodes.devices.servo_bus.answers import ServoAnswer
+from dsmq_nodes.devices.servo_bus import arm_setup
+from dsmq_nodes.devices.servo_bus.answers import TICKS
 from dsmq_nodes.devices.servo_bus.bus import ServoBus
 from dsmq_nodes.devices.servo_bus.calibration import JointCalibration, swept
-from dsmq_nodes.devices.servo_bus.feetech import ServoState
+from dsmq_nodes.devices.servo_bus.servo_family import ServoState
 from dsmq_nodes.errors import CalibrationError, ServoError
 
-_HALF_TURN = feetech.TICKS // 2
-_TRIES = 3
+_HALF_TURN = TICKS // 2
+_TRIES = 2
 _MOVED_TICKS = 50  # 4 degrees: less is no sweep
 
 
@@ -20,10 +20,11 @@ class FoundServo:
     """A servo that answered."""
 
     id: int
-    model: int
+    model: str
     firmware: str
     state: ServoState
-    calibration: JointCalibration
+    fault: str
+    calibration: Mapping[str, int]
 
 
 async def scan(bus: ServoBus, ids: Iterable[int]) -> list[FoundServo]:
@@ -34,36 +35,56 @@ async def scan(bus: ServoBus, ids: Iterable[int]) -> list[FoundServo]:
     """
     present = [each for each in ids if await bus.ping(each, _TRIES) is not None]
     found = []
+    family = bus.family
     for servo_id, table in (await arm_setup.read_tables(bus, present) if present else {}).items():
-        data = table.data[feetech.POSITION.address :]
+        model, state = family.model.decode(table.data), family.state_in(table)
+        if family.counts_turns:
+            state = replace(state, position=state.position % TICKS)
         found.append(
             FoundServo(
                 id=servo_id,
-                model=feetech.MODEL.decode(table.data),
-                firmware=f"{table.data[0]}.{table.data[1]}",
-                state=ServoState.of(ServoAnswer(table.error, data)),
-                calibration=arm_setup.calibration_in(servo_id, table),
+                model=family.models.get(model, f"{model}"),
+                firmware=family.firmware(table),
+                state=state,
+                fault=family.fault_in(table),
+                calibration=arm_setup.calibration_values(family, table),
             )
         )
     return found
 
 
-async def set_id(bus: ServoBus, old: int, new: int) -> None:
-    """Give a servo another id, which survives the power.
+async def set_id(bus: ServoBus, old: int, new: int, baud: int = 0) -> None:
+    """Give a servo another id, and another rate of the wire if told, which survive the power.
 
     Raises:
-        ServoError: there is no servo `old`, or one with the new id already.
+        ServoError: there is no servo `old`, or one with the new id already, or it holds and takes
+            no id while it does, or it does not have this rate.
         PortLostError: the adaptor is gone.
     """
+    family = bus.family
+    if new > family.last_id:
+        raise ServoError(f"{new} is no id: the last one is {family.last_id}")
+    if baud and baud not in family.rates:
+        raise ServoError(f"{baud} is no rate of these servos: {', '.join(map(str, family.rates))}")
+    await _check_ids(bus, old, new)
+    await arm_setup.unlock(bus, old)
+    await bus.write(old, family.id, new, check=False)
+    if baud:
+        await bus.write(new, family.baud, family.rates[baud], check=False)
+        await bus.open(baud)
+    if await bus.ping(new, _TRIES) is None:
+        raise ServoError(f"{bus.address}: servo {old} does not answer as {new}")
+    if family.lock is not None:
+        await bus.write(new, family.lock, 1)
+    if new != old and await bus.ping(old) is not None:
+        raise ServoError(f"{bus.address}: servo {old} answers still: are there two of this id?")
+
+
+async def _check_ids(bus: ServoBus, old: int, new: int) -> None:
     if await bus.ping(old, _TRIES) is None:
         raise ServoError(f"{bus.address}: servo {old} does not answer: `dsmq-nodes servo scan`")
-    if await bus.ping(new) is not None:
+    if new != old and await bus.ping(new) is not None:
         raise ServoError(f"{bus.address}: there is a servo {new} already: two would answer at once")
-    await bus.write(old, feetech.LOCK, 0)
-    await bus.write(old, feetech.ID, new, check=False)
-    await bus.write(new, feetech.LOCK, 1)
-    if await bus.ping(old) is not None:
-        raise ServoError(f"{bus.address}: servo {old} answers still: are there two of this id?")
 
 
 class Sweep:
@@ -98,13 +119,13 @@ class Sweep:
         Raises:
             PortLostError: the adaptor is gone.
         """
-        register = feetech.POSITION
+        register = self._bus.family.position
         ids: Sequence[int] = list(self.joints.values())
         found = await self._bus.sync_read(ids, register.address, register.size)
         for servo_id, each in found.items():
             ticks = register.decode(each.data, register.address)
             last = self._last.get(servo_id, ticks)
-            moved = (ticks - last + _HALF_TURN) % feetech.TICKS - _HALF_TURN
+            moved = (ticks - last + _HALF_TURN) % TICKS - _HALF_TURN
             now = self._last[servo_id] = last + moved
             low, high = self._ends.get(servo_id, (now, now))
             self._ends[servo_id] = min(low, now), max(high, now)
@@ -124,7 +145,9 @@ class Sweep:
         still = [name for name, span in self.spans().items() if span < _MOVED_TICKS]
         if still:
             raise CalibrationError(f"{', '.join(still)} was not moved: nothing is written")
-        found = {name: swept(i, *self._ends[i]) for name, i in self.joints.items()}
+        found = {
+            name: swept(i, *self._ends[i], self._bus.family) for name, i in self.joints.items()
+        }
         await restore(self._bus, found)
         return found
 
@@ -145,9 +168,13 @@ async def restore(
 
 
 async def _write_calibration(bus: ServoBus, calibration: JointCalibration) -> None:
-    wanted = {
-        feetech.HOMING_OFFSET: calibration.homing_offset,
-        feetech.MIN_POSITION: calibration.range_min,
-        feetech.MAX_POSITION: calibration.range_max,
-    }
-    await arm_setup.write_eeprom(bus, calibration.id, wanted)
+    registers = bus.family.calibrated
+    most = bus.family.most_offset
+    if abs(calibration.homing_offset) > most:
+        raise CalibrationError(
+            f"servo {calibration.id}: a homing_offset of {calibration.homing_offset} does not fit "
+            f"its {most}: calibrate it"
+        )
+    values = {register: getattr(calibration, name) for name, register in registers.items()}
+    # The mode too: a Dynamixel ignores large offsets in the one that it comes with.
+    await arm_setup.write_registers(bus, calibration.id, {**bus.family.wanted, **values})

@@ -30,6 +30,7 @@ HEADER: Final = b"\xff\xff\xfd\x00"
 PING: Final = 0x01
 READ: Final = 0x02
 WRITE: Final = 0x03
+REBOOT: Final = 0x08
 STATUS: Final = 0x55
 SYNC_READ: Final = 0x82
 SYNC_WRITE: Final = 0x83
@@ -37,6 +38,15 @@ BROADCAST: Final = 0xFE
 LAST_ID: Final = 0xFC
 
 ALERT: Final = 0x80  # of the error byte: look at `HARDWARE_ERROR`
+ERRORS: Final = {  # the rest of it: why the request was not obeyed
+    1: "it failed",
+    2: "unknown instruction",
+    3: "damaged request",
+    4: "value out of range",
+    5: "wrong length",
+    6: "value beyond its limit",
+    7: "no access",
+}
 HARDWARE_ERROR_BITS: Final = {
     1: "voltage",
     4: "overheated",
@@ -48,20 +58,36 @@ HARDWARE_ERROR_BITS: Final = {
 MODEL: Final = Register(0, 2)
 FIRMWARE: Final = Register(6, 1)
 ID: Final = Register(7, 1)
+BAUD: Final = Register(8, 1)
 RETURN_DELAY: Final = Register(9, 1)  # x 2 us
-OPERATING_MODE: Final = Register(11, 1)  # 3: position
+DRIVE_MODE: Final = Register(10, 1)  # 1: the other way round
+OPERATING_MODE: Final = Register(11, 1)
 HOMING_OFFSET: Final = Register(20, 4, is_signed=True)
+MAX_TEMPERATURE: Final = Register(31, 1)
+MAX_VOLTAGE: Final = Register(32, 2)
+MIN_VOLTAGE: Final = Register(34, 2)
+CURRENT_LIMIT: Final = Register(38, 2)
+MAX_POSITION: Final = Register(48, 4)
+MIN_POSITION: Final = Register(52, 4)
 TORQUE_ENABLE: Final = Register(64, 1)  # registers below 64 are written while it is 0 only
+STATUS_LEVEL: Final = Register(68, 1)  # 2: every request is answered
 HARDWARE_ERROR: Final = Register(70, 1)
-BUS_WATCHDOG: Final = Register(98, 1)  # x 20 ms; without a packet for so long the servo stops
+D_GAIN: Final = Register(80, 2)
+I_GAIN: Final = Register(82, 2)
+P_GAIN: Final = Register(84, 2)
+GOAL_PWM: Final = Register(100, 2, is_signed=True)
 GOAL_POSITION: Final = Register(116, 4, is_signed=True)
+MOVING: Final = Register(122, 1)
 CURRENT: Final = Register(126, 2, is_signed=True)
 VELOCITY: Final = Register(128, 4, is_signed=True)
 POSITION: Final = Register(132, 4, is_signed=True)
 VOLTAGE: Final = Register(144, 2)  # 0.1 V
 TEMPERATURE: Final = Register(146, 1)
 
-STATE_BYTES: Final = 21  # current to temperature
+POSITION_MODE: Final = 3  # within one turn; offsets up to a quarter of it
+EXTENDED_POSITION: Final = 4
+EEPROM_END: Final = 64  # registers below survive the power
+STATE_BYTES: Final = 25  # moving to temperature
 PING_BYTES: Final = 3  # model and firmware
 NOBODYS: Final = GOAL_POSITION
 _STUFFED: Final = b"\xff\xff\xfd"
@@ -137,9 +163,19 @@ def status_bytes(size: int) -> int:
     return size + 11 + _most_stuffing(size)
 
 
-def hardware_error_text(error: int) -> str:
-    """The names of the bits of `HARDWARE_ERROR`."""
-    return ", ".join(name for bit, name in HARDWARE_ERROR_BITS.items() if error & bit)
+def reboot(servo_id: int) -> bytes:
+    """Let a servo begin as when its power comes on: its alarms are over, its torque is off."""
+    return packet(servo_id, REBOOT)
+
+
+def fault(error: int, alarm: int) -> str:
+    """What an error byte and the bits of `HARDWARE_ERROR` mean."""
+    names = [name for bit, name in HARDWARE_ERROR_BITS.items() if alarm & bit]
+    if error & ALERT and not names:
+        names.append("alert")
+    if refused := error & ~ALERT:
+        names.append(ERRORS.get(refused, f"error {refused}"))
+    return ", ".join(names)
 
 
 class DynamixelReader(AnswerReader):

@@ -13,7 +13,6 @@ How answers are found among damaged and late ones: `answers.py`.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from typing_extensions import override
@@ -38,9 +37,6 @@ SYNC_READ: Final = 0x82
 SYNC_WRITE: Final = 0x83
 BROADCAST: Final = 0xFE
 LAST_ID: Final = 0xFD
-
-TICKS: Final = 4096  # a turn
-STS3215: Final = 777  # the model number of the SO-101's servos
 
 ERROR_BITS: Final = {1: "voltage", 2: "sensor", 4: "overheated", 8: "current", 32: "overload"}
 
@@ -79,6 +75,7 @@ STATUS: Final = Register(65, 1)
 MOVING: Final = Register(66, 1)
 CURRENT: Final = Register(69, 2, 15)  # 6.5 mA
 
+EEPROM_END: Final = 40  # registers below survive the power
 STATE_BYTES: Final = 15  # position to current
 PING_BYTES: Final = 0
 NOBODYS: Final = TORQUE_LIMIT
@@ -131,41 +128,12 @@ def status_bytes(size: int) -> int:
     return size + 6
 
 
-def error_text(error: int) -> str:
+def fault(error: int, _alarm: int = 0) -> str:
     """The names of an error byte's bits."""
     names = [name for bit, name in ERROR_BITS.items() if error & bit]
     if rest := error & ~sum(ERROR_BITS):
         names.append(f"bit {rest:#x}")
     return ", ".join(names)
-
-
-@dataclass(frozen=True)
-class ServoState:
-    """The 15 bytes from position to current; ticks, ticks/s, 0.001 of the torque, V, C, A."""
-
-    position: int
-    velocity: int
-    load: int
-    voltage: float
-    temperature: int
-    is_moving: bool
-    current: float
-    error: int
-
-    @classmethod
-    def of(cls, answer: ServoAnswer) -> "ServoState":
-        """The state in an answer to a read of `STATE_BYTES` at `POSITION`."""
-        data, start = answer.data, POSITION.address
-        return cls(
-            position=POSITION.decode(data, start),
-            velocity=VELOCITY.decode(data, start),
-            load=LOAD.decode(data, start),
-            voltage=data[6] * 0.1,
-            temperature=data[7],
-            is_moving=bool(data[10]),
-            current=CURRENT.decode(data, start) * 0.0065,
-            error=answer.error,
-        )
 
 
 class StatusReader(AnswerReader):

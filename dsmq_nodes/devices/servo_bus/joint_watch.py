@@ -8,7 +8,7 @@ some degrees, or at rest for some seconds.
 from dataclasses import dataclass
 from typing import Final
 
-from dsmq_nodes.devices.servo_bus.feetech import ServoState, error_text
+from dsmq_nodes.devices.servo_bus.servo_family import ServoState
 
 _COOLER_BY: Final = 5.0  # degrees
 _LOAD_SEC: Final = 1.0  # so long a load may last
@@ -33,11 +33,11 @@ class JointWatch:
         self._unloaded_sec: float | None = None  # when the load was last below the limit
         self._rests_until_sec = 0.0
 
-    def see(self, state: ServoState, limits: JointLimits, now_sec: float) -> str:
-        """Why the joint must not move now; "": it may."""
+    def see(self, state: ServoState, fault: str, limits: JointLimits, now_sec: float) -> str:
+        """Why the joint must not move now; "": it may. `fault` is what the servo says itself."""
         cooler = _COOLER_BY if self.reason else 0.0
-        if state.error:
-            self.reason = error_text(state.error)
+        if fault:
+            self.reason = fault
         elif state.temperature > limits.max_temperature - cooler:
             self.reason = f"{state.temperature} degrees Celsius"
         elif state.voltage < limits.min_voltage:

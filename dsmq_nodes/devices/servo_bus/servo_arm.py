@@ -4,7 +4,8 @@
   holds where it is. It goes limp only when told: by the service `~/torque`, or by the parameters
   `emergency_stop` and `at_end`.
 - A joint whose servo reports an error, is too hot, or has too little voltage or too much load holds
-  and obeys nothing until that is over. While a servo does not answer, the whole arm holds.
+  and obeys nothing until that is over. While a servo does not answer, the whole arm holds. A
+  Dynamixel's alarm is over when `~/torque` is called with true: that reboots it.
 - When the adaptor is unplugged the node says so once and lives on. When the servos are back they
   are set again, hold where they are, and obey the next command that begins near there.
 - A killed driver (`kill -9`) leaves the servos holding their last goals; they have no watchdog.
@@ -17,17 +18,18 @@ from typing import Final, Literal
 from pydantic import Field
 from typing_extensions import override
 
-from dsmq_nodes.devices.servo_bus import arm_setup, feetech
+from dsmq_nodes.devices.servo_bus import arm_setup
 from dsmq_nodes.devices.servo_bus.answers import ServoAnswer
 from dsmq_nodes.devices.servo_bus.arm_motion import ArmMotion
+from dsmq_nodes.devices.servo_bus.arm_servos import ArmServos
 from dsmq_nodes.devices.servo_bus.bus import BAUD, ServoBus
 from dsmq_nodes.devices.servo_bus.calibration import (
     JointCalibration,
     ServoJoint,
     read_calibration,
 )
-from dsmq_nodes.devices.servo_bus.feetech import ServoState
-from dsmq_nodes.devices.servo_bus.joint_watch import JointLimits, JointWatch
+from dsmq_nodes.devices.servo_bus.joint_watch import JointLimits
+from dsmq_nodes.devices.servo_bus.servo_family import FAMILIES
 from dsmq_nodes.devices.servo_bus.trajectory_action import TrajectoryAction, waypoints
 from dsmq_nodes.diagnostics.updater import DiagnosticStatusWrapper, DiagnosticUpdater
 from dsmq_nodes.errors import DeviceError, ParameterError, PortLostError, ServoError
@@ -51,16 +53,16 @@ _OPEN_EVERY_SEC: Final = 0.05
 _SET_UP_EVERY_SEC: Final = 0.3
 _LOOK_EVERY_SEC: Final = 1.0  # at what a servo has forgotten, and for absent servos
 _REPEAT_SEC: Final = 0.1  # a goal that got lost on the wire
-_SILENT_CYCLES: Final = 3
 
 
 class ServoArm(Node):
-    """An arm of Feetech STS servos, as the SO-101."""
+    """An arm of bus servos: Feetech STS, as in the SO-101, or Dynamixel X."""
 
     class Params(Parameters):
         """The arm, and its limits."""
 
         port: str = Field("/dev/ttyACM0", frozen=True, description="the adaptor, as by-id/...")
+        protocol: Literal["feetech", "dynamixel"] = Field("feetech", frozen=True)
         baud: int = Field(BAUD, frozen=True)
         calibration: str = Field("", frozen=True, description="LeRobot's file; '': the servos'")
         joints: list[str] = Field(SO101, frozen=True, description="where there is no file")
@@ -83,7 +85,12 @@ class ServoArm(Node):
         max_load: float = Field(
             0.9, gt=0, description="a joint with more for 1 s stops, share of the full torque"
         )
-        gains: list[int] = Field([16, 0, 32], min_length=3, max_length=3, frozen=True)
+        gains: list[int] = Field(
+            [],
+            max_length=3,
+            frozen=True,
+            description="P, I, D; []: 16, 0, 32; a Dynamixel's own",
+        )
         gentle: list[str] = Field(["gripper"], frozen=True, description="grippers: half the torque")
         stall_torque: float = Field(
             0.0,
@@ -104,13 +111,11 @@ class ServoArm(Node):
         """
         super().__init__(node_name)
         given = self.params
-        self._joints: list[ServoJoint] = []
+        self._family = FAMILIES[given.protocol]
+        self._servos = ArmServos(self._family, [])
         self._motion = self._new_motion()
         self._followers: dict[str, ServoJoint] = {}
-        self._bus = ServoBus(given.port, given.baud)
-        self._states: dict[int, ServoState] = {}
-        self._silent: dict[int, int] = {}  # cycles without an answer
-        self._watches: dict[int, JointWatch] = {}
+        self._bus = ServoBus(given.port, given.baud, family=self._family)
         self._is_ready = self._is_limp = self._is_beginning = False
         self._fault = "it is not opened yet"
         self._told: type[DeviceError] | None = None
@@ -125,7 +130,7 @@ class ServoArm(Node):
         )
         TrajectoryAction(self, "~/follow_joint_trajectory", self._begin_goal, lambda: self._motion)
         self.create_service(SetBool, "~/torque", self.on_torque)
-        self._joints = self._named_joints()  # last: it may raise, and the node ends
+        self._servos.joints = self._named_joints()  # last: it may raise, and the node ends
         if given.like:
             found = read_calibration(given.like)
             self._followers = {n: ServoJoint(n, each) for n, each in found.items()}
@@ -133,8 +138,8 @@ class ServoArm(Node):
         updater = DiagnosticUpdater(self)
         updater.hardware_id = given.port
         updater.add("bus", self._tell_bus)
-        for joint in self._joints:
-            updater.add(joint.name, partial(self._tell_joint, joint))
+        for joint in self._servos.joints:
+            updater.add(joint.name, partial(self._tell_joint, joint.name))
         self.create_timer(self.period_sec, self.tick)
 
     # Commands
@@ -173,10 +178,13 @@ class ServoArm(Node):
             return SetBool.Response(success=False, message=self._fault)
         if request.data and self._must_be_limp:
             return SetBool.Response(success=False, message="the emergency stop is pressed")
-        ids = [joint.id for joint in self._joints]
+        alarmed = list(self._servos.alarms) if request.data else []
+        ids = [i for i in self._servos.ids if i not in alarmed]
         self._is_limp = True  # until it is done no goal is written
         self._motion.hold()
         try:
+            for servo_id in alarmed:
+                await self._bus.reboot(servo_id)  # when it is back, `_look` sets it up
             await (arm_setup.switch_on if request.data else arm_setup.switch_off)(self._bus, ids)
         except DeviceError as error:
             return SetBool.Response(success=False, message=str(error))
@@ -193,7 +201,7 @@ class ServoArm(Node):
             self._go_limp()
         elif self._obeys:
             goals = self._goal_ticks()
-            if goals and self._bus.send_now(feetech.GOAL_POSITION, goals):
+            if goals and self._bus.send_now(self._family.goal, goals):
                 self._written = goals
 
     @override
@@ -231,82 +239,89 @@ class ServoArm(Node):
     async def _open(self) -> None:
         if not self._bus.is_open:
             await self._bus.open()
-        await self._set_up([joint.id for joint in self._joints])
-        self._silent = {}
+        await self._set_up(self._servos.ids)
         self._written = {}
         self._fault, self._told, self._is_ready = "", None, True
         self._connects += 1
         holding = "limp" if self._is_limp else "holding"
-        self.get_logger().info(f"{len(self._joints)} servos on {self.params.port}, {holding}")
+        count = len(self._servos.joints)
+        self.get_logger().info(f"{count} servos on {self.params.port}, {holding}")
 
     async def _set_up(self, ids: list[int]) -> None:
         """Set servos, and let them hold where they are."""
-        tables = await arm_setup.read_tables(self._bus, ids)
-        if not self.params.calibration:
-            self._joints = [
-                ServoJoint(each.name, arm_setup.calibration_in(each.id, tables[each.id]))
+        given, family, bus = self.params, self._family, self._bus
+        tables = await arm_setup.read_tables(bus, ids)
+        if not given.calibration:
+            self._servos.joints = [
+                self._joint(each.name, arm_setup.calibration_in(family, each.id, tables[each.id]))
                 if each.id in tables
                 else each
-                for each in self._joints
+                for each in self._servos.joints
             ]
             self._motion = self._new_motion()
-        for joint in self._joints:
+        for joint in self._servos.joints:
             if joint.id in ids:
-                arm_setup.check_calibration(joint, tables[joint.id])
-                is_gentle = joint.name in self.params.gentle
-                wanted = arm_setup.wanted_registers(self.params.gains, is_gentle=is_gentle)
-                await arm_setup.write_eeprom(self._bus, joint.id, wanted, tables[joint.id])
-        self._is_limp = self._must_be_limp or not self.params.torque
+                arm_setup.check_calibration(family, joint, tables[joint.id])
+                is_gentle = joint.name in given.gentle
+                wanted = arm_setup.wanted_registers(family, given.gains, is_gentle=is_gentle)
+                await arm_setup.write_registers(bus, joint.id, wanted, tables[joint.id])
+        self._servos.set_up(tables, await arm_setup.read_positions(bus, ids))
+        self._is_limp = self._must_be_limp or not given.torque
         if not self._is_limp:
-            await arm_setup.switch_on(self._bus, ids)
+            await arm_setup.switch_on(bus, ids)
             if self._must_be_limp:  # pressed meanwhile
                 self._go_limp()
         self._motion.forget()
 
     async def _cycle(self) -> None:
-        present = [j for j in self._joints if self._silent.get(j.id, 0) < _SILENT_CYCLES]
+        present, family = self._servos.present, self._family
         ids = [joint.id for joint in present]
         if not ids:
             raise ServoError(f"{self.params.port}: no servo answers: look at their power")
-        answers = await self._bus.sync_read(ids, feetech.POSITION.address, feetech.STATE_BYTES)
+        answers = await self._bus.sync_read(ids, family.state_begin, family.state_bytes)
+        await self._read_alarms(answers)
         self._take(present, answers)
         now_sec = self._now_sec()
         self._motion.advance(now_sec, self.period_sec)
         goals = self._goal_ticks()
         is_due = goals != self._written or now_sec >= self._written_sec + _REPEAT_SEC
         if self._obeys and goals and is_due:
-            await self._bus.sync_write(feetech.GOAL_POSITION, goals)
+            await self._bus.sync_write(family.goal, goals)
             self._written, self._written_sec = goals, now_sec
         if now_sec >= self._next_look_sec:
             self._next_look_sec = now_sec + _LOOK_EVERY_SEC
             await self._look(present)
 
+    async def _read_alarms(self, answers: dict[int, ServoAnswer]) -> None:
+        """Ask servos for what their error bytes do not say."""
+        ids, alarm = self._servos.unexplained(answers), self._family.alarm
+        if ids and alarm is not None:
+            found = await self._bus.sync_read(ids, alarm.address, alarm.size)
+            told = {i: alarm.decode(each.data, alarm.address) for i, each in found.items()}
+            self._servos.alarms.update(told)
+
     def _take(self, asked: list[ServoJoint], answers: dict[int, ServoAnswer]) -> None:
+        servos = self._servos
+        for joint in servos.take(asked, answers):
+            self._motion.hold()
+            text = f"servo {joint.id} ({joint.name}) does not answer: the arm holds"
+            self.get_logger().error(text)
         heard = [joint for joint in asked if joint.id in answers]
-        for joint in asked:
-            self._silent[joint.id] = 0 if joint in heard else self._silent.get(joint.id, 0) + 1
-            if self._silent[joint.id] == _SILENT_CYCLES:
-                self._motion.hold()
-                text = f"servo {joint.id} ({joint.name}) does not answer: the arm holds"
-                self.get_logger().error(text)
-        states = {joint.id: ServoState.of(answers[joint.id]) for joint in heard}
-        self._states.update(states)
-        positions = {joint.name: joint.to_rad(states[joint.id].position) for joint in heard}
+        positions = {joint.name: servos.position(joint) for joint in heard}
         self._motion.see(positions)
         for joint in heard:
-            self._watch(joint, states[joint.id])
+            self._watch(joint)
         if not heard:
             return
         most = self.params.stall_torque
+        scales = [self._scale(joint) for joint in heard]
         self._state.publish(
             JointState(
                 header=self.stamp(self.params.frame_id),
                 name=list(positions),
-                position=[positions[joint.name] * self._scale(joint) for joint in heard],
-                velocity=[
-                    joint.speed(states[joint.id].velocity) * self._scale(joint) for joint in heard
-                ],
-                effort=[states[j.id].load * 1e-3 * most for j in heard] if most else [],
+                position=[positions[j.name] * k for j, k in zip(heard, scales, strict=True)],
+                velocity=[servos.speed(j) * k for j, k in zip(heard, scales, strict=True)],
+                effort=[servos.states[j.id].load * 1e-3 * most for j in heard] if most else [],
             )
         )
 
@@ -317,13 +332,12 @@ class ServoArm(Node):
             return 1.0
         return follower.limits()[1] / joint.limits()[1]
 
-    def _watch(self, joint: ServoJoint, state: ServoState) -> None:
+    def _watch(self, joint: ServoJoint) -> None:
         """Stop a joint whose servo has an error or is strained; let it go on when that is over."""
         given = self.params
         limits = JointLimits(given.max_temperature, given.min_voltage, given.max_load)
         was = self._motion.stopped.get(joint.name, "")
-        watch = self._watches.setdefault(joint.id, JointWatch())
-        reason = watch.see(state, limits, self._now_sec())
+        reason = self._servos.fault(joint, limits, self._now_sec())
         if reason and not was:
             self._motion.stop(joint.name, reason)
             self.get_logger().error(f"{joint.name} stops: {reason}")
@@ -333,7 +347,7 @@ class ServoArm(Node):
 
     async def _look(self, present: list[ServoJoint]) -> None:
         """Switch a motor on that went off by itself, and look whether absent servos are back."""
-        register = feetech.TORQUE_ENABLE
+        register = self._family.torque
         ids = [joint.id for joint in present if joint.name not in self._motion.stopped]
         if self._obeys and ids:
             found = await self._bus.sync_read(ids, register.address, register.size)
@@ -344,10 +358,9 @@ class ServoArm(Node):
                     f"servo {', '.join(map(str, off))} was off: it is set again"
                 )
                 await self._set_up(off)
-        for joint in self._joints:
-            if joint not in present and await self._bus.ping(joint.id):
+        for joint in self._servos.absent:
+            if await self._bus.ping(joint.id):
                 await self._set_up([joint.id])
-                self._silent[joint.id] = 0
                 self.get_logger().info(f"servo {joint.id} ({joint.name}) answers again")
 
     # State
@@ -375,23 +388,25 @@ class ServoArm(Node):
                 )
             pairs = zip(given.joints, given.ids, strict=True)
             found = {name: JointCalibration(id=servo_id) for name, servo_id in pairs}
-        return [ServoJoint(name, each) for name, each in found.items()]
+        if len(given.gains) not in {0, 3}:
+            raise ParameterError(f"parameters of {self.name}: gains are P, I and D, or none")
+        return [self._joint(name, each) for name, each in found.items()]
+
+    def _joint(self, name: str, calibration: JointCalibration) -> ServoJoint:
+        return ServoJoint(name, calibration, reverses=self._family.reverses)
 
     def _new_motion(self) -> ArmMotion:
         given = self.params
         return ArmMotion(
-            self._joints, max_speed=given.max_speed, first_distance=given.first_distance
+            self._servos.joints, max_speed=given.max_speed, first_distance=given.first_distance
         )
 
     def _goal_ticks(self) -> dict[int, int]:
-        goals = self._motion.goals
-        return {
-            each.id: each.to_ticks(goals[each.name]) for each in self._joints if each.name in goals
-        }
+        return self._servos.goal_ticks(self._motion.goals)
 
     def _go_limp(self) -> None:
         self._is_limp = True
-        self._bus.send_now(feetech.TORQUE_ENABLE, {joint.id: 0 for joint in self._joints})
+        self._bus.send_now(self._family.torque, dict.fromkeys(self._servos.ids, 0))
 
     def _lose(self, error: DeviceError) -> None:
         is_gone = isinstance(error, PortLostError)
@@ -408,8 +423,8 @@ class ServoArm(Node):
             return self._fault
         if self._is_limp:
             return "the arm is limp: call ~/torque with true"
-        absent = [j.name for j in self._joints if self._silent.get(j.id, 0) >= _SILENT_CYCLES]
-        return f"{absent[0]} does not answer" if absent else ""
+        absent = self._servos.absent
+        return f"{absent[0].name} does not answer" if absent else ""
 
     def _judge(self, what: str, reason: str) -> None:
         if reason:
@@ -419,7 +434,7 @@ class ServoArm(Node):
     # Diagnostics
 
     def _tell_bus(self, stat: DiagnosticStatusWrapper) -> None:
-        absent = [i for i, cycles in self._silent.items() if cycles >= _SILENT_CYCLES]
+        absent = [joint.id for joint in self._servos.absent]
         if not self._is_ready:
             stat.summary(DiagnosticStatus.ERROR, self._fault)
         elif absent:
@@ -432,9 +447,10 @@ class ServoArm(Node):
         stat.add("refused", self._refused + self._motors.refused + self._way.refused)
         stat.add("limited", self._motion.limited)
 
-    def _tell_joint(self, joint: ServoJoint, stat: DiagnosticStatusWrapper) -> None:
-        state = self._states.get(joint.id)
-        if state is None or not self._is_ready or self._silent.get(joint.id, 0):
+    def _tell_joint(self, name: str, stat: DiagnosticStatusWrapper) -> None:
+        joint = next(each for each in self._servos.joints if each.name == name)
+        state = self._servos.states.get(joint.id)
+        if state is None or not (self._is_ready and self._servos.is_answering(joint)):
             stat.summary(DiagnosticStatus.STALE, "no answer")
         elif reason := self._motion.stopped.get(joint.name):
             stat.summary(DiagnosticStatus.ERROR, f"stopped: {reason}")

@@ -125,7 +125,7 @@ def test_a_port_has_one_owner(tmp_path: Path) -> None:
 def test_what_survives_the_power(tmp_path: Path) -> None:
     async def scene(bus: ServoBus, wire: FakePort) -> None:
         await bus.write(1, feetech.P_GAIN, 11)  # locked: gone with the power
-        await arm_setup.write_eeprom(bus, 1, {feetech.D_GAIN: 12})
+        await arm_setup.write_registers(bus, 1, {feetech.D_GAIN: 12})
         await arm_setup.switch_on(bus, [1])
         wire.fault("brownout 1")
         assert await bus.read(1, feetech.P_GAIN) == 32

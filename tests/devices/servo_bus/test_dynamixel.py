@@ -14,8 +14,9 @@ from dsmq_nodes.devices.servo_bus import dynamixel
 from dsmq_nodes.devices.servo_bus.answers import ServoAnswer
 from dsmq_nodes.devices.servo_bus.bus import ServoBus
 from dsmq_nodes.devices.servo_bus.dynamixel import DynamixelReader
+from dsmq_nodes.devices.servo_bus.servo_family import DYNAMIXEL
 from dsmq_nodes.errors import ServoError
-from dsmq_nodes.testing.dynamixel_bus import FakeDynamixelBus
+from dsmq_nodes.testing.dynamixel_servos import FakeDynamixelBus
 from dsmq_nodes.testing.servo_bus import FakePort
 from tests.devices.servo_bus.test_vendor_sdk import in_time
 from tests.support.processes import Popen
@@ -90,7 +91,7 @@ def test_the_same_bus_through_faults(tmp_path: Path, echo: bool) -> None:
         wire = FakePort(path, FakeDynamixelBus(seed=5))
         wire.bus.has_echo = echo
         wire.plug()
-        bus = ServoBus(path, margin_sec=0.3, protocol=dynamixel)
+        bus = ServoBus(path, margin_sec=0.3, family=DYNAMIXEL)
         await bus.open()
         assert bus.has_echo == echo
         assert await bus.ping(1)
@@ -112,8 +113,8 @@ def test_the_same_bus_through_faults(tmp_path: Path, echo: bool) -> None:
         wire.fault("temperature 3 90")
         found = await bus.sync_read(SIX, dynamixel.POSITION.address, 4)
         assert [each.error for each in found.values()] == [0, 0, dynamixel.ALERT, 0, 0, 0]
-        error = await bus.read(3, dynamixel.HARDWARE_ERROR)
-        assert dynamixel.hardware_error_text(error) == "overheated"
+        alarm = await bus.read(3, dynamixel.HARDWARE_ERROR)
+        assert dynamixel.fault(dynamixel.ALERT, alarm) == "overheated"
         assert bus.send_now(dynamixel.TORQUE_ENABLE, dict.fromkeys(SIX, 0))
         assert await bus.read(1, dynamixel.TORQUE_ENABLE) == 0
         wire.unplug()
@@ -129,7 +130,8 @@ def test_the_same_bus_through_faults(tmp_path: Path, echo: bool) -> None:
 def test_the_vendors_sdk(tmp_path: Path) -> None:
     sdk: Any = pytest.importorskip("dynamixel_sdk", reason="pip install dynamixel-sdk")
     path = str(tmp_path / "tty")
-    command = [sys.executable, "-m", "dsmq_nodes.testing.dynamixel_bus", path]
+    command = [sys.executable, "-m", "dsmq_nodes.testing.servo_bus", path]
+    command += ["--protocol", "dynamixel"]
     process: Any
     with Popen(command, stdin=PIPE, stdout=PIPE, text=True) as process:
         assert process.stdout.readline() == "ready\n"
@@ -139,6 +141,8 @@ def test_the_vendors_sdk(tmp_path: Path) -> None:
         talk = sdk.PacketHandler(2.0)
         for each in SIX:
             in_time(talk.ping, port, each, wanted=(1060, 0, 0))
+        in_time(talk.write4ByteTxRx, port, 1, 116, 0x00FDFFFF, wanted=(0, 6))  # over its limit
+        in_time(talk.write1ByteTxRx, port, 1, 11, 4, wanted=(0, 0))
         in_time(talk.write4ByteTxRx, port, 1, 116, 0x00FDFFFF, wanted=(0, 0))
         in_time(talk.read4ByteTxRx, port, 1, 116, wanted=(0x00FDFFFF, 0, 0))
         goals = sdk.GroupSyncWrite(port, talk, 116, 4)

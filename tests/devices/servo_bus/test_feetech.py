@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from dsmq_nodes.devices.servo_bus import feetech
 from dsmq_nodes.devices.servo_bus.answers import Register, ServoAnswer
-from dsmq_nodes.devices.servo_bus.feetech import ServoState, StatusReader
+from dsmq_nodes.devices.servo_bus.feetech import StatusReader
+from dsmq_nodes.devices.servo_bus.servo_family import FEETECH
 
 SIX = range(1, 7)
 
@@ -58,12 +59,12 @@ def test_values_have_a_sign_and_a_magnitude(register: Register, value: int, data
 
 def test_a_state_is_fifteen_bytes() -> None:
     data = bytes.fromhex("000A 0580 E807 4A 1E 00 00 01 00 00 6400".replace(" ", ""))
-    state = ServoState.of(ServoAnswer(4, data))
+    state = FEETECH.state(ServoAnswer(4, data), ServoAnswer(0, b""))
     assert (state.position, state.velocity, state.load) == (2560, -5, -1000)
     assert [state.voltage, state.current] == pytest.approx([7.4, 0.65])
     assert (state.temperature, state.is_moving, state.error) == (30, True, 4)
-    assert feetech.error_text(4 | 32) == "overheated, overload"
-    assert feetech.error_text(0x40) == "bit 0x40"
+    assert feetech.fault(4 | 32) == "overheated, overload"
+    assert feetech.fault(0x40) == "bit 0x40"
 
 
 @given(st.lists(st.binary(min_size=15, max_size=15), min_size=6, max_size=6), st.data())

@@ -10,7 +10,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pytest
 from hypothesis import given, settings
@@ -20,29 +20,20 @@ from dsmq_nodes import Node
 from dsmq_nodes.devices.servo_bus import dynamixel, feetech
 from dsmq_nodes.devices.servo_bus.answers import Register
 from dsmq_nodes.devices.servo_bus.bus import ServoBus
+from dsmq_nodes.devices.servo_bus.servo_family import FAMILIES
 from dsmq_nodes.testing import Graph
-from dsmq_nodes.testing.dynamixel_bus import FakeDynamixelBus
-from dsmq_nodes.testing.servo_bus import FakeBus, FakePort
+from dsmq_nodes.testing.servo_bus import BUSES, FakePort
 
 SIX = range(1, 7)
 
 
-class Kind(NamedTuple):
-    codec: Any
-    bus: type[FakeBus]
-    registers: Sequence[Register]
-
-
-KINDS = {
-    "feetech": Kind(
-        feetech,
-        FakeBus,
-        [feetech.GOAL_POSITION, feetech.GOAL_VELOCITY, feetech.TORQUE_LIMIT],
-    ),
-    "dynamixel": Kind(
-        dynamixel, FakeDynamixelBus, [dynamixel.GOAL_POSITION, Register(104, 4), Register(112, 4)]
-    ),
+KINDS: dict[str, Sequence[Register]] = {
+    "feetech": [feetech.GOAL_POSITION, feetech.GOAL_VELOCITY, feetech.TORQUE_LIMIT],
+    "dynamixel": [dynamixel.GOAL_POSITION, Register(104, 4), Register(112, 4)],
 }
+
+
+RETURN_DELAYS = {"feetech": feetech.RETURN_DELAY, "dynamixel": dynamixel.RETURN_DELAY}
 
 
 class Faults(NamedTuple):
@@ -60,7 +51,7 @@ class Counts(NamedTuple):
     delayed: int
 
 
-def count(kind: Kind, faults: Faults, path: Path, cycles: int) -> Counts:
+def count(kind: str, faults: Faults, path: Path, cycles: int) -> Counts:
     """Read registers of six servos again and again."""
     found: list[Counts] = []
 
@@ -70,18 +61,18 @@ def count(kind: Kind, faults: Faults, path: Path, cycles: int) -> Counts:
             self.create_task(self.read())
 
         async def read(self) -> None:
-            wire = FakePort(str(path), kind.bus(SIX, seed=faults.seed), is_socket=True)
+            wire = FakePort(str(path), BUSES[kind](SIX, seed=faults.seed), is_socket=True)
             wire.bus.has_echo = faults.echo
             wire.plug()
-            bus = ServoBus(str(path), protocol=kind.codec)
+            bus = ServoBus(str(path), family=FAMILIES[kind])
             await bus.open()
             for servo in wire.bus.servos.values():
-                servo.set(kind.codec.RETURN_DELAY, 0)
+                servo.set(RETURN_DELAYS[kind], 0)
             wire.bus.lose, wire.bus.corrupt = faults.lose, faults.corrupt
             wire.bus.late, wire.bus.late_sec = faults.late, 0.025
             accepted = wrong = 0
             for cycle in range(cycles):
-                register = kind.registers[cycle * 7 % 3]
+                register = KINDS[kind][cycle * 7 % 3]
                 truth = {i: (131 * cycle + 100 * i) % 4096 for i in SIX}
                 for i, value in truth.items():
                     wire.bus.servos[i].set(register, value)
@@ -104,7 +95,7 @@ def test_ten_percent_of_the_packets_are_damaged_and_some_are_late(
     tmp_path: Path, name: str, echo: bool
 ) -> None:
     faults = Faults(seed=3, lose=0.05, corrupt=0.05, late=0.02, echo=echo)
-    counts = count(KINDS[name], faults, tmp_path / "bus", 600)
+    counts = count(name, faults, tmp_path / "bus", 600)
     assert counts.accepted > 3_000
     assert min(counts.damaged, counts.delayed) > 50
     assert counts.wrong == 0
@@ -120,13 +111,13 @@ _SHARE = st.floats(0, 0.5)
 )
 def test_whatever_goes_wrong_no_value_is(name: str, faults: Faults) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        assert count(KINDS[name], faults, Path(folder) / "bus", 25).wrong == 0
+        assert count(name, faults, Path(folder) / "bus", 25).wrong == 0
 
 
 def main() -> None:
     """Count until so many values were accepted."""
     wanted = int(sys.argv[1])
-    for name, kind in KINDS.items():
+    for kind in KINDS:
         for echo in (False, True):
             total = [0, 0, 0, 0]
             seed = 0
@@ -138,7 +129,7 @@ def main() -> None:
                 total = [a + b for a, b in zip(total, found, strict=True)]
             accepted, wrong, damaged, delayed = total
             print(  # noqa: T201
-                f"{name}, {'echo' if echo else 'no echo'}: {wrong} wrong of {accepted} accepted, "
+                f"{kind}, {'echo' if echo else 'no echo'}: {wrong} wrong of {accepted} accepted, "
                 f"{damaged} damaged, {delayed} late"
             )
 

@@ -9,10 +9,10 @@ import pytest
 
 from dsmq_nodes import ActionClient, ClientGoalHandle, Node
 from dsmq_nodes.devices import ServoArm
-from dsmq_nodes.devices.servo_bus import feetech
-from dsmq_nodes.devices.servo_bus.calibration import JointCalibration, write_calibration
-from dsmq_nodes.devices.servo_bus.feetech import ServoState
+from dsmq_nodes.devices.servo_bus.answers import TICKS
+from dsmq_nodes.devices.servo_bus.calibration import JointCalibration, swept, write_calibration
 from dsmq_nodes.devices.servo_bus.joint_watch import JointLimits, JointWatch
+from dsmq_nodes.devices.servo_bus.servo_family import FAMILIES, ServoState
 from dsmq_nodes.errors import CalibrationError, ParameterError
 from dsmq_nodes.messages import (
     Bool,
@@ -29,19 +29,30 @@ from dsmq_nodes.messages.std_srvs import SetBool
 from dsmq_nodes.testing import Graph
 from dsmq_nodes.testing.servo_bus import FakeServoBus
 
-PAN = feetech.TICKS / 6.283185307179586
+PAN = TICKS / 6.283185307179586
+
+
+@pytest.fixture(autouse=True, params=FAMILIES)
+def protocol(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """All of it holds for either kind of servos."""
+    monkeypatch.setattr(Arm, "protocol", request.param)
+    return str(request.param)
 
 
 class Arm:
     """A driver on a fake bus, and a leader."""
 
+    protocol = ""
+
     def __init__(self, graph: Graph, path: Path, **params: Any) -> None:
         self.graph = graph
-        given = {"port": str(path / "bus"), "socket": True}
+        self.family = FAMILIES[self.protocol]
+        given = {"port": str(path / "bus"), "socket": True, "protocol": self.protocol}
         given["faults"] = params.pop("faults", [])
         given["seed"] = params.pop("seed", 0)
         self.fake = graph.add(FakeServoBus, params=given)
-        self.node = graph.add(ServoArm, params={"port": given["port"], **params})
+        bus = {"port": given["port"], "protocol": self.protocol}
+        self.node = graph.add(ServoArm, params={**bus, **params})
         self.seen = graph.observe(JointState, "joint_states")
         self.diagnostics = graph.observe(DiagnosticArray, "diagnostics")
         graph.run_for(2.5)  # an emergency stop of before would be known
@@ -52,7 +63,7 @@ class Arm:
 
     @property
     def goals(self) -> list[int]:
-        return [servo.get(feetech.GOAL_POSITION) for servo in self.servos.values()]
+        return [servo.get(self.family.goal) for servo in self.servos.values()]
 
     def fault(self, text: str) -> None:
         assert self.fake.wire is not None
@@ -164,15 +175,20 @@ def test_a_leader_leads_a_follower_on_a_second_bus(graph: Graph, tmp_path: Path)
     bus = graph.add(
         FakeServoBus,
         name="leader_bus",
-        params={"port": str(tmp_path / "leader"), "socket": True, "ids": [1, 2]},
+        params={
+            "port": str(tmp_path / "leader"),
+            "protocol": Arm.protocol,
+            "socket": True,
+            "ids": [1, 2],
+        },
     )
-    for register, value in (feetech.MIN_POSITION, 1848), (feetech.MAX_POSITION, 2248):
-        bus.bus.servos[2].set(register, value)
+    bus.bus.servos[2].calibrate(1848, 2248)
     graph.add(
         ServoArm,
         name="leader",
         params={
             "port": str(tmp_path / "leader"),
+            "protocol": Arm.protocol,
             "calibration": leaders,
             "like": followers,
             "torque": False,
@@ -305,7 +321,7 @@ def test_the_plug_is_pulled_in_mid_motion(graph: Graph, tmp_path: Path) -> None:
     for servo in arm.servos.values():
         assert not servo.is_on
         servo.shaft -= 50  # it sags
-        servo.set(feetech.GOAL_POSITION, 3000)
+        servo.set(arm.family.goal, 3000)
     arm.fault("replug")
     before = graph.now_sec
     graph.run_until(lambda: all(servo.is_on for servo in arm.servos.values()), 5.0)
@@ -337,14 +353,14 @@ def test_one_servo_is_silent_and_comes_back(graph: Graph, tmp_path: Path) -> Non
     ("fault", "over", "reason"),
     [
         ("temperature 1 68", "temperature 1 40", "68 degrees"),
-        ("voltage 1 3", "voltage 1 7", "volt"),
-        ("voltage 1 5", "voltage 1 7", "5.0 V"),
+        ("voltage 1 3", "voltage 1 7.5", "volt"),
+        ("voltage 1 6.8", "voltage 1 7.5", "6.8 V"),
     ],
 )
 def test_a_joint_with_a_fault_stops_alone(
     graph: Graph, tmp_path: Path, fault: str, over: str, reason: str
 ) -> None:
-    arm = Arm(graph, tmp_path, min_voltage=6.0)
+    arm = Arm(graph, tmp_path, min_voltage=7.0)
     arm.fault(fault)
     level, text = arm.status("shoulder_pan")
     assert level == 2
@@ -363,7 +379,7 @@ def test_a_load_that_lasts_stops_its_joint() -> None:
 
     def see(load: int, now_sec: float) -> str:
         state = ServoState(0, 0, load, 7.4, 30, is_moving=False, current=0.0, error=0)
-        return watch.see(state, limits, now_sec)
+        return watch.see(state, "", limits, now_sec)
 
     assert not see(-950, 0.0)
     assert not see(-950, 0.9)
@@ -390,8 +406,7 @@ def test_limits_of_a_calibration(graph: Graph, tmp_path: Path) -> None:
     assert level == 2
     assert "the file has range_min 2000, servo 1 has 0" in text
     assert not arm.servos[1].is_on
-    arm.servos[1].set(feetech.MIN_POSITION, 2000)
-    arm.servos[1].set(feetech.MAX_POSITION, 2100)
+    arm.servos[1].calibrate(2000, 2100)
     graph.run_for(1.0)
     arm.lead(0.5, name="pan", position=0.3)
     assert arm.goals[0] == 2100
@@ -431,6 +446,62 @@ def a_run(path: Path) -> str:
 
 def test_a_run_with_an_unplugging_repeats_bit_for_bit(tmp_path: Path) -> None:
     assert a_run(tmp_path) == a_run(tmp_path)
+
+
+def test_an_alarm_lasts_until_its_servo_is_told(
+    graph: Graph, tmp_path: Path, protocol: str
+) -> None:
+    arm = Arm(graph, tmp_path)
+    arm.fault("temperature 1 90")
+    assert arm.status("shoulder_pan") == (2, "stopped: overheated")
+    arm.fault("temperature 1 30")
+    graph.run_for(1.5)
+    lasts = protocol == "dynamixel"
+    assert arm.servos[1].is_on != lasts, "a Feetech servo begins again by itself"
+    if lasts:
+        arm.servos[1].shaft += 100  # it sagged
+    client = graph.add(lambda: Node("caller")).create_client(SetBool, "/arm/torque")
+    future = client.call_async(SetBool.Request(data=True))
+    graph.run_until(future.done)
+    graph.run_for(1.5)
+    assert all(servo.is_on for servo in arm.servos.values())
+    assert arm.servos[1].shaft == pytest.approx(2148 if lasts else 2048, abs=1), "it does not jump"
+    arm.lead(0.3)
+    assert arm.goals[0] == moved(0.3)
+
+
+def test_a_range_over_the_wrap_of_an_encoder(graph: Graph, tmp_path: Path) -> None:
+    """The power comes on with the shaft on either side of the wrap; it is the same joint."""
+    family = FAMILIES[Arm.protocol]
+    path = str(tmp_path / "arm.json")
+    joint = swept(1, 3700, 4500, family)
+    write_calibration(path, {"pan": joint})
+    arm = Arm(graph, tmp_path, calibration=path, first_distance=1.0)
+    servo = arm.servos[1]
+    for ticks in (4400, 304):  # the same angle, as the encoder may have counted it
+        arm.fault("unplug")
+        servo.shaft = ticks
+        servo.set(family.calibrated["homing_offset"], joint.homing_offset)
+        servo.calibrate(joint.range_min, joint.range_max)
+        arm.fault("replug")
+        graph.run_for(1.0)
+        assert arm.seen[-1].position == pytest.approx([300 / PAN], abs=0.002)
+        arm.lead(0.6, name="pan", position=0.0)
+        assert arm.seen[-1].position == pytest.approx([0.0], abs=0.002)
+        assert servo.shaft == pytest.approx(ticks - 300, abs=1), "and no turn more"
+
+
+def test_settings_of_a_dynamixel_that_holds(graph: Graph, tmp_path: Path, protocol: str) -> None:
+    arm = Arm(graph, tmp_path, faults=["0.0 unplug"])
+    servo = arm.servos[2]
+    servo.set(arm.family.torque, 1)  # by another program, which has set it otherwise
+    arm.fault("replug")
+    servo.set(arm.family.torque, 1)
+    level, text = arm.status("bus")
+    assert servo.is_on, "an arm does not fall because its driver begins"
+    if protocol == "dynamixel":
+        assert level == 2
+        assert "servo 2 holds, and takes its settings only while it is limp" in text
 
 
 @pytest.fixture

@@ -10,13 +10,15 @@ from typing import Any
 import pytest
 
 from dsmq_nodes.devices.servo_bus.calibration import read_calibration
+from dsmq_nodes.devices.servo_bus.servo_family import FAMILIES
 from tests.support.processes import Popen, run
 
 
 class Bus:
-    def __init__(self, path: Path) -> None:
-        self.path = str(path / "tty")
+    def __init__(self, path: Path, protocol: str) -> None:
+        self.path, self.protocol = str(path / "tty"), protocol
         command = [sys.executable, "-m", "dsmq_nodes.testing.servo_bus", self.path, "--ids", "1-3"]
+        command += ["--protocol", protocol]
         process: Any = Popen(command, stdin=PIPE, stdout=PIPE, text=True)
         self.process = process
         assert self.process.stdout.readline() == "ready\n"
@@ -27,10 +29,13 @@ class Bus:
         told: str = self.process.stdout.readline()
         return told
 
+    def servo(self, verb: str, *words: str) -> Any:
+        return servo(verb, self.path, *words, "--protocol", self.protocol)
 
-@pytest.fixture
-def bus(tmp_path: Path) -> Iterator[Bus]:
-    bus = Bus(tmp_path)
+
+@pytest.fixture(params=FAMILIES)
+def bus(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Bus]:
+    bus = Bus(tmp_path, request.param)
     with bus.process:
         yield bus
         bus.process.stdin.close()
@@ -44,27 +49,32 @@ def servo(*words: str) -> Any:
 def test_scan(bus: Bus) -> None:
     assert bus.fault("temperature 2 75") == "ok\n"
     assert bus.fault("melt 2") == "'melt 2\\n' is no fault of a servo bus\n"
-    found = json.loads(servo("scan", bus.path, "--json").stdout)
+    found = json.loads(bus.servo("scan", "--json").stdout)
     assert [each["id"] for each in found] == [1, 2, 3]
     assert [each["temperature"] for each in found] == [30, 75, 30]
-    text = servo("scan", bus.path, "--ids", "2-9").stdout
-    assert "STS3215" in text
+    text = bus.servo("scan", "--ids", "2-9").stdout
+    assert {"feetech": "STS3215", "dynamixel": "XL430-W250"}[bus.protocol] in text
     assert "overheated" in text
 
 
 def test_set_id(bus: Bus) -> None:
-    assert "there is a servo 2 already" in servo("set-id", bus.path, "3", "2").stderr
-    assert servo("set-id", bus.path, "3", "12").stdout == "servo 3 is servo 12 now\n"
+    assert "there is a servo 2 already" in bus.servo("set-id", "3", "2").stderr
+    assert "7 is no rate of these servos" in bus.servo("set-id", "3", "3", "--new-baud", "7").stderr
+    words = ["set-id", "3", "12", "--new-baud", "500000"]
+    words[4] = "2000000" if bus.protocol == "dynamixel" else words[4]
+    assert bus.servo(*words).stdout == "servo 3 is servo 12 now\n"
     bus.fault("unplug")
-    assert "No such file" in servo("scan", bus.path).stderr
+    assert "No such file" in bus.servo("scan").stderr
     bus.fault("replug")  # it has survived the power
-    found = json.loads(servo("scan", bus.path, "--json").stdout)
+    found = json.loads(bus.servo("scan", "--json").stdout)
     assert [each["id"] for each in found] == [1, 2, 12]
 
 
 def test_calibrate(bus: Bus, tmp_path: Path) -> None:
     file = tmp_path / "arm.json"
     words = ["calibrate", bus.path, str(file), "--joint", "pan=1", "--joint", "tilt=2"]
+    words += ["--protocol", bus.protocol]
+    sign = {"feetech": 1, "dynamixel": -1}[bus.protocol]  # position = encoder - sign * offset
     command = [sys.executable, "-m", "dsmq_nodes", "servo", *words]
     process: Any
     bus.fault("turn 1 3700")
@@ -84,14 +94,14 @@ def test_calibrate(bus: Bus, tmp_path: Path) -> None:
     joints = read_calibration(str(file))
     pan = joints["pan"]
     assert (pan.range_min, pan.range_max) == (2048 - 400, 2048 + 400)
-    assert pan.homing_offset == (4100 % 4096) - 2048
-    assert joints["tilt"].homing_offset == 1100 - 2048
-    [found, *_] = json.loads(servo("scan", bus.path, "--json").stdout)
-    assert found["calibration"] == pan.model_dump(exclude={"id"})
+    assert pan.homing_offset == sign * ((4100 % 4096) - 2048)
+    assert joints["tilt"].homing_offset == sign * (1100 - 2048)
+    [found, *_] = json.loads(bus.servo("scan", "--json").stdout)
+    assert {"drive_mode": 0, **found["calibration"]} == pan.model_dump(exclude={"id"})
     assert found["position"] == 1648
     bus.fault("unplug")
     bus.fault("replug")
-    assert servo("calibrate", bus.path, str(file), "--restore").returncode == 0
+    assert bus.servo("calibrate", str(file), "--restore").returncode == 0
 
 
 def settle(bus: Bus) -> None:
@@ -106,9 +116,9 @@ def requests(bus: Bus) -> int:
 
 
 def test_wrong_words(bus: Bus, tmp_path: Path) -> None:
-    assert "write FIRST-LAST" in servo("scan", bus.path, "--ids", "six").stderr
-    assert "no servo with an id of 8-9" in servo("scan", bus.path, "--ids", "8-9").stdout
-    assert "No such file" in servo("calibrate", bus.path, "nothing.json", "--restore").stderr
+    assert "write FIRST-LAST" in bus.servo("scan", "--ids", "six").stderr
+    assert "no servo with an id of 8-9" in bus.servo("scan", "--ids", "8-9").stdout
+    assert "No such file" in bus.servo("calibrate", "nothing.json", "--restore").stderr
     wrong = tmp_path / "wrong.json"
     wrong.write_text('{"pan": {"id": 1, "range_min": 5, "range_max": 5}}')
-    assert "pan: " in servo("calibrate", bus.path, str(wrong), "--restore").stderr
+    assert "pan: " in bus.servo("calibrate", str(wrong), "--restore").stderr

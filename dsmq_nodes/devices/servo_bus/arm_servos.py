@@ -1,0 +1,110 @@
+"""The servos of an arm, as their driver has seen them, sans-I/O: rad of joints, ticks of servos.
+
+A servo that counts turns begins in the first one when its power comes. Which turn that is, is taken
+down at set-up, so that a joint is in its range whatever the servo has counted; the goals that a
+servo gets have the same turn.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from dsmq_nodes.devices.servo_bus.answers import TICKS, ServoAnswer
+from dsmq_nodes.devices.servo_bus.calibration import ServoJoint
+from dsmq_nodes.devices.servo_bus.joint_watch import JointLimits, JointWatch
+from dsmq_nodes.devices.servo_bus.servo_family import ServoFamily, ServoState
+
+_SILENT_CYCLES: Final = 3
+
+
+class ArmServos:
+    """What is known of an arm's servos.
+
+    Attributes:
+        joints: the arm's.
+        states: the newest state of each servo, by id.
+        alarms: what the alarm registers had, by id, of the servos whose error bytes tell of one.
+    """
+
+    def __init__(self, family: ServoFamily, joints: Sequence[ServoJoint]) -> None:
+        """Nothing has been seen yet."""
+        self.joints = joints
+        self.states: dict[int, ServoState] = {}
+        self.alarms: dict[int, int] = {}
+        self._family = family
+        self._tables: dict[int, ServoAnswer] = {}
+        self._turns: dict[int, int] = {}  # ticks of whole turns
+        self._silent: dict[int, int] = {}  # cycles without an answer
+        self._watches: dict[int, JointWatch] = {}
+
+    @property
+    def ids(self) -> list[int]:
+        """Of all servos."""
+        return [joint.id for joint in self.joints]
+
+    @property
+    def present(self) -> list[ServoJoint]:
+        """The joints whose servos answer."""
+        absent = {joint.id for joint in self.absent}
+        return [joint for joint in self.joints if joint.id not in absent]
+
+    @property
+    def absent(self) -> list[ServoJoint]:
+        """The joints whose servos have been silent for some cycles."""
+        return [j for j in self.joints if self._silent.get(j.id, 0) >= _SILENT_CYCLES]
+
+    def set_up(self, tables: Mapping[int, ServoAnswer], positions: Mapping[int, int]) -> None:
+        """Servos were made ready: what they had in their registers, and where they are."""
+        self._tables.update(tables)
+        for servo_id, ticks in positions.items():
+            self._silent[servo_id] = 0
+            self._turns[servo_id] = ticks - ticks % TICKS if self._family.counts_turns else 0
+
+    def take(
+        self, asked: Iterable[ServoJoint], answers: Mapping[int, ServoAnswer]
+    ) -> list[ServoJoint]:
+        """Take the answers of one cycle; returns the joints whose servos are silent since now."""
+        fallen_silent = []
+        for joint in asked:
+            answer = answers.get(joint.id)
+            silent = self._silent[joint.id] = 0 if answer else self._silent.get(joint.id, 0) + 1
+            if answer is not None:
+                self.states[joint.id] = self._family.state(answer, self._tables[joint.id])
+            elif silent == _SILENT_CYCLES:
+                fallen_silent.append(joint)
+        self.alarms = {
+            i: alarm
+            for i, alarm in self.alarms.items()
+            if i not in answers or answers[i].error & self._family.alert
+        }
+        return fallen_silent
+
+    def unexplained(self, answers: Mapping[int, ServoAnswer]) -> list[int]:
+        """Servos with an alarm that is not in `alarms` yet."""
+        alert = self._family.alert
+        return [i for i, each in answers.items() if each.error & alert and i not in self.alarms]
+
+    def is_answering(self, joint: ServoJoint) -> bool:
+        """Whether its servo answered in the last cycle."""
+        return joint.id in self.states and not self._silent.get(joint.id, 0)
+
+    def fault(self, joint: ServoJoint, limits: JointLimits, now_sec: float) -> str:
+        """Why a joint must not move now; "": it may."""
+        state = self.states[joint.id]
+        told = self._family.fault(state.error, self.alarms.get(joint.id, 0))
+        return self._watches.setdefault(joint.id, JointWatch()).see(state, told, limits, now_sec)
+
+    def position(self, joint: ServoJoint) -> float:
+        """Where a joint is, rad."""
+        return joint.to_rad(self.states[joint.id].position - self._turns.get(joint.id, 0))
+
+    def speed(self, joint: ServoJoint) -> float:
+        """How fast a joint is, rad/s."""
+        return joint.speed(self.states[joint.id].velocity)
+
+    def goal_ticks(self, goals: Mapping[str, float]) -> dict[int, int]:
+        """The goals of servos, by id, of those of joints."""
+        return {
+            each.id: each.to_ticks(goals[each.name]) + self._turns.get(each.id, 0)
+            for each in self.joints
+            if each.name in goals
+        }
