@@ -5,6 +5,7 @@ is called (app.py); a module that takes over 20 ms and serves one command is loa
 """
 
 import contextlib
+import gc
 import os
 import signal
 import sys
@@ -30,6 +31,7 @@ def main() -> None:
     Raises:
         SystemExit: always.
     """
+    gc.disable()  # until the modules are loaded
     if sys.argv[1:2] == ["run"]:
         _run_a_program(sys.argv[2:])
     _open_streams()
@@ -55,6 +57,8 @@ def main() -> None:
 def _run() -> None:
     from dsmq_nodes.cli.app import app  # noqa: PLC0415  60 ms, in which a Ctrl-C is answered already
 
+    gc.freeze()
+    gc.enable()
     try:
         app(prog_name="dsmq-nodes")
     except (CommandError, LaunchFileError) as error:

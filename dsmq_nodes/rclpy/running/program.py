@@ -4,6 +4,7 @@ What is named may be a file, a ROS package with the name of an executable, a mod
 (`MODULE:Class`). All words behind it are the program's own, `--ros-args` among them.
 """
 
+import gc
 import runpy
 import sys
 from collections.abc import Callable
@@ -93,16 +94,20 @@ def main(words: list[str]) -> int:
     _search_here()
     real = "" if request.ours else import_finder.real_rclpy()
     if real:
+        run = _found(request)
         _tell(request, f"rclpy is ROS's, in {real} (--ours: this kit's)")
     else:
         broker = LocalBroker()
         import_finder.install()
         run = _found(request)
+        if ":" not in request.target:
+            import_module("dsmq_nodes.rclpy.node")  # while a new broker starts
         broker.wait()
         new = ": none was there, this one runs until its last peer has gone"
         _tell(request, f"rclpy is this kit's, the broker {broker.address}{new * broker.is_new}")
-        return run()
-    return _found(request)()
+    gc.freeze()  # what is imported lives as long as the process
+    gc.enable()
+    return run()
 
 
 def _tell(request: RunRequest, text: str) -> None:
