@@ -25,6 +25,7 @@ from dsmq_nodes.cli.show.measure import (
     show_rates,
 )
 from dsmq_nodes.graph import names
+from dsmq_nodes.told_qos import ToldQoS, told_qos
 from dsmq_nodes.tools.graph_model import EndpointModel
 from dsmq_nodes.tools.lookup import known, schema_of, shown, types, types_shown
 from dsmq_nodes.tools.machines import machines
@@ -144,6 +145,7 @@ def info(
         graph = session.graph()
         found = known(graph, topic)
         machine = machines(session, graph).get(found.name, "") if verbose else ""
+    qos = told_qos(graph.topics)
     if as_json:
         print_json(found)
         return
@@ -153,10 +155,11 @@ def info(
     for what, ends in (("Publisher", found.publishers), ("Subscription", found.subscribers)):
         print(f"{what} count: {len(ends)}{between}")
         for end in ends if verbose else ():
-            _print_end(end, what.upper(), machine if end.node == UPLINK else "")
+            told = qos.get((what.lower(), found.name, end.node, end.pid), ToldQoS())
+            _print_end(end, what.upper(), machine if end.node == UPLINK else "", told)
 
 
-def _print_end(end: EndpointModel, what: str, machine: str) -> None:
+def _print_end(end: EndpointModel, what: str, machine: str, told: ToldQoS) -> None:
     namespace, name = names.split(end.node)
     print(f"Node name: {name or '(a tool or plain client)'}")
     print(f"Node namespace: {namespace or '/'}")
@@ -164,6 +167,9 @@ def _print_end(end: EndpointModel, what: str, machine: str) -> None:
     print(f"Endpoint type: {what}")
     if machine:
         print(f"Machine: {machine}")
+    for name, duration_ns in (("Deadline", told.deadline_ns), ("Lifespan", told.lifespan_ns)):
+        if duration_ns:
+            print(f"{name}: {duration_ns * 1e-9:g} s")
     print(f"Process: {end.pid}\n")
 
 

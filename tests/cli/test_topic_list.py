@@ -5,8 +5,10 @@ from collections.abc import Callable
 
 import pytest
 
-from dsmq_nodes import dsmq
+from dsmq_nodes import Node, QoSProfile, dsmq
+from dsmq_nodes.messages import Duration, String
 from tests.cli.conftest import Place
+from tests.support.waiting import until
 
 
 @pytest.fixture
@@ -76,6 +78,33 @@ def test_verbose_info_names_the_ends(place: Place, talker: str) -> None:
     )
     assert pid
     assert end.split("\n", 1)[1] == "\nSubscription count: 0\n\n"
+
+
+def test_verbose_info_has_what_a_publisher_promises(
+    own_place: Callable[[], Place], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = own_place()
+    monkeypatch.setenv("DSMQ_BROKER", place.broker)
+    node = Node("punctual")
+    promised = QoSProfile(depth=1, deadline=0.1, lifespan=Duration(sec=2))
+    publishers = [node.create_publisher(String, "/promised", promised) for _ in range(2)]
+    node.create_publisher(String, "/promised_not", 1)
+
+    def shown() -> list[str]:
+        output, _, _ = place.here("topic", "info", "/promised", "-v")
+        return output.splitlines()
+
+    try:
+        until(lambda: "Deadline: 0.1 s" in shown(), "the deadline")
+        assert "Lifespan: 2 s" in shown()
+        assert "Deadline" not in place.here("topic", "info", "/promised_not", "-v")[0]
+        node.destroy_publisher(publishers[0])
+        assert "Deadline: 0.1 s" in shown()
+        node.destroy_publisher(publishers[1])
+        node.create_publisher(String, "/promised", 1)
+        until(lambda: "Deadline: 0.1 s" not in shown(), "its end")
+    finally:
+        node.destroy_node()
 
 
 def test_a_topic_that_is_not_there_is_told_which_is(place: Place, talker: str) -> None:

@@ -25,6 +25,7 @@ class Publisher(Generic[MessageT]):
         msg_type: type[MessageT],
         publication: Publication,
         *,
+        beside: Publication | None,
         link: Link,
         spinner: Spinner,
         graph: GraphView,
@@ -37,6 +38,7 @@ class Publisher(Generic[MessageT]):
         self._append: Append | None = None  # the short way, while there is one
         self._is_large = False  # whether the size was logged
         self.publication = publication
+        self.beside = beside  # tells its QoS
         self._link = link
         self._spinner = spinner
         self._graph = graph

@@ -20,9 +20,11 @@ class QoSProfile:
         durability: "volatile", or "transient_local": latched, late subscribers get the newest.
         deadline: seconds, or a Duration, within which the next message is expected: from a
             publisher that it is published, from a subscription that it arrives. A miss is counted
-            and reported, see `on_deadline`.
+            and reported, see `on_deadline`. Others are told that of a publisher: `topic info -v`,
+            programs for rclpy, and ROS 2 nodes behind a bridge.
         lifespan: of a subscription, seconds, or a Duration: an older message is skipped and counted
-            as late. Age is by the wall clocks of both ends; a message without a stamp is old.
+            as late. Age is by the wall clocks of both ends; a message without a stamp is old. Of a
+            publisher it is told to others as its deadline is, and has no other effect here.
         reliability: taken for programs that name it, and without effect: messages arrive in order,
             and those that a reader is too slow for are counted in `dropped`. "reliable" or
             "best_effort".

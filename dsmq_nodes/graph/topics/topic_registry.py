@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 from dsmq_nodes.dsmq.log import Entry
 from dsmq_nodes.graph.callback import Callback, MessageT, check_callback
-from dsmq_nodes.graph.links.link import Deliver, Link
+from dsmq_nodes.graph.links.link import Deliver, Link, Publication
 from dsmq_nodes.graph.log.logger import Logger
 from dsmq_nodes.graph.spin.spinner import Spinner
 from dsmq_nodes.graph.time.clock import BaseClock, seconds
@@ -17,8 +17,9 @@ from dsmq_nodes.graph.topics.publisher import Publisher
 from dsmq_nodes.graph.topics.qos import QoSProfile
 from dsmq_nodes.graph.topics.subscription import Subscription, SubscriptionCallback
 from dsmq_nodes.graph.topics.type_check import schema_text
-from dsmq_nodes.messages.base import Message
+from dsmq_nodes.messages.base import Duration, Message
 from dsmq_nodes.messages.dsmq_msgs import Graph
+from dsmq_nodes.told_qos import ToldQoS, topic_beside
 from dsmq_nodes.topic_names import GRAPH_TOPIC
 
 PublisherT = TypeVar("PublisherT", bound=Publisher[Any])
@@ -58,6 +59,7 @@ class Topics:
         publisher = make(
             msg_type,
             publication,
+            beside=self._tell_qos(name, qos),
             link=self._link,
             spinner=self._spinner,
             graph=self.graph,
@@ -76,6 +78,9 @@ class Topics:
             self._spinner.remove(publisher.watchdog)
         others = {each.topic_name for each in self.publishers}
         publisher.close(is_last=publisher.topic_name not in others)
+        beside = publisher.beside
+        if beside is not None and all(each.beside is not beside for each in self.publishers):
+            self._link.unadvertise(beside)
 
     def add_subscription(
         self,
@@ -163,6 +168,13 @@ class Topics:
 
         return deliver
 
+    def _tell_qos(self, name: str, qos: QoSProfile) -> Publication | None:
+        """Tell others what a publisher promises of its messages' times: see told_qos.py."""
+        if qos.deadline is None and qos.lifespan is None:
+            return None
+        told = ToldQoS(deadline_ns=_ns(qos.deadline), lifespan_ns=_ns(qos.lifespan))
+        return self._link.advertise(topic_beside("publisher", name, told), "", 0)
+
     def _deadline(
         self, qos: QoSProfile, on_deadline: Callback | None, what: str
     ) -> Watchdog | None:
@@ -198,6 +210,10 @@ class Topics:
             together = self._by_topic[GRAPH_TOPIC] = []
             deliver = self._deliver_to(GRAPH_TOPIC, together)
             self._link.subscribe(GRAPH_TOPIC, 1, Graph.type_name, deliver)
+
+
+def _ns(given: Duration | float | None) -> int:
+    return 0 if given is None else round(seconds(given) * 1e9)
 
 
 def _check_same(topic: str, known: type[Message], added: type[Message]) -> None:

@@ -1,0 +1,65 @@
+"""The QoS that an end of a topic tells to others, by a topic beside it. Imports nothing of the kit.
+
+The queue knows nothing of QoS. What others have to know of a profile is in the name of a topic on
+which nothing is published, and the broker's graph says whose it is:
+`/dsmq/qos/publisher/q1_2_100000000_0_0_0/scan`. The numbers are the fields of `ToldQoS`.
+"""
+
+from collections.abc import Iterable
+from typing import Any, Final, NamedTuple
+
+_START: Final = "/dsmq/qos/"
+End = tuple[str, str, str, int]
+"""`publisher` or `subscription`, its topic, its node, its process."""
+
+
+class ToldQoS(NamedTuple):
+    """What is told; 0: not told.
+
+    Attributes:
+        reliability: 1 reliable, 2 best effort, as ROS numbers them.
+        durability: 1 transient local, 2 volatile.
+        deadline_ns: the longest time between two messages.
+        liveliness: 1 automatic, 3 manual by topic.
+        lease_ns: how long the end counts as alive.
+        lifespan_ns: how long a message is worth something.
+    """
+
+    reliability: int = 0
+    durability: int = 0
+    deadline_ns: int = 0
+    liveliness: int = 0
+    lease_ns: int = 0
+    lifespan_ns: int = 0
+
+
+def topic_beside(kind: str, topic: str, qos: ToldQoS) -> str:
+    """The name of the topic that tells the QoS of a `publisher` or a `subscription`."""
+    return f"{_START}{kind}/q{'_'.join(map(str, qos))}{topic}"
+
+
+def told_qos(topics: Iterable[Any]) -> dict[End, ToldQoS]:
+    """What the topics of a graph tell, by end."""
+    found = {}
+    for beside in topics:
+        if not beside.name.startswith(_START):
+            continue
+        kind, code, name = beside.name.removeprefix(_START).split("/", 2)
+        try:
+            qos = ToldQoS(*map(int, code.removeprefix("q").split("_")))
+        except (TypeError, ValueError):
+            continue  # a stranger's topic
+        for end in beside.publishers:
+            found[kind, f"/{name}", end.node, end.pid] = qos
+    return found
+
+
+def kept_by_all(told: Iterable[ToldQoS]) -> ToldQoS:
+    """The deadline and the lifespan that all of several publishers keep: the longest of each."""
+    found = [*told]
+    deadlines = [each.deadline_ns for each in found]
+    lifespans = [each.lifespan_ns for each in found]
+    return ToldQoS(
+        deadline_ns=max(deadlines) if all(deadlines) else 0,
+        lifespan_ns=max(lifespans) if all(lifespans) else 0,
+    )
