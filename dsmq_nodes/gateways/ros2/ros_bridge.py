@@ -32,6 +32,7 @@ from dsmq_nodes.gateways.ros2.ros_objects import (
 )
 from dsmq_nodes.gateways.ros2.ros_side import LATCHED, RosSide, RosTopic
 from dsmq_nodes.graph import service_wire
+from dsmq_nodes.told_qos import ToldQoS, kept_by_all, told_qos, topic_beside
 from dsmq_nodes.topic_names import REPLY, REQUEST
 
 logger = logging.getLogger("dsmq_nodes.ros2")
@@ -98,7 +99,7 @@ class Bridge:
         wanted: dict[str, Wanted] = {}
         for topic in topics:
             if self.rules.topic_comes(topic.name):
-                how = (topic.type_name, topic.is_best_effort, topic.is_latched)
+                how = (topic.type_name, topic.is_best_effort, topic.is_latched, topic.told)
                 wanted[topic.name] = how, partial(_TopicFromRos, self, topic)
         self._adjust("topic from ROS", wanted)
         self._adjust(
@@ -112,14 +113,19 @@ class Bridge:
 
     def _look_here(self) -> None:
         wanted: dict[str, Wanted] = {}
+        qos = told_qos(self.hub.graph.topics)
         for topic in self.hub.topics(hidden=True):
             name = self.rules.there(topic.name)
             publishers = [end for end in topic.publishers if end.node != self.hub.name]
             if name and publishers and self.rules.topic_goes(name):
                 kind = next((end.type for end in publishers if end.type), "")
                 is_latched = topic.latched or name in self.rules.latched
-                start = partial(_TopicToRos, self, name, kind, is_latched=is_latched)
-                wanted[name] = (kind, is_latched), start
+                told = kept_by_all(
+                    qos.get(("publisher", topic.name, end.node, end.pid), ToldQoS())
+                    for end in publishers
+                )
+                start = partial(_TopicToRos, self, name, kind, told, is_latched=is_latched)
+                wanted[name] = (kind, is_latched, told), start
         self._adjust("topic to ROS", wanted)
         wanted = {}
         for service, offer in self.hub.services(hidden=True).items():
@@ -183,6 +189,11 @@ class _TopicFromRos:
         self._writer = bridge.hub.advertise(
             name, topic.type_name, self._type.schema, latched=latched
         )
+        self._beside = (
+            bridge.hub.advertise(topic_beside("publisher", name, topic.told), "")
+            if any(topic.told)
+            else None
+        )
         self._reader = bridge.ros.subscribe(topic, self._type.cls, self._take)
 
     def _take(self, msg: Any, info: dict[str, Any]) -> None:
@@ -199,16 +210,20 @@ class _TopicFromRos:
         """Withdraw it here."""
         self._bridge.ros.destroy(self._reader)
         self._writer.close()
+        if self._beside is not None:
+            self._beside.close()
 
 
 class _TopicToRos:
     """A topic of ours, published in ROS."""
 
-    def __init__(self, bridge: Bridge, name: str, type_name: str, *, is_latched: bool) -> None:
+    def __init__(
+        self, bridge: Bridge, name: str, type_name: str, told: ToldQoS, *, is_latched: bool
+    ) -> None:
         self._bridge = bridge
         self._direction = f"to ROS {name}"
         self._type = ros_type(_told(type_name))
-        self._publisher = bridge.ros.advertise(name, self._type.cls, is_latched=is_latched)
+        self._publisher = bridge.ros.advertise(name, self._type.cls, told, is_latched=is_latched)
         self._reader = bridge.hub.subscribe(
             bridge.rules.here(name),
             self._take,

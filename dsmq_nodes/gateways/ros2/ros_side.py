@@ -5,7 +5,8 @@ default one, a service that waits would stop every topic of the node.
 
 QoS. A subscription takes what the publishers give: it is best effort as soon as one of them is, and
 latched (transient local) when all of them are. A publisher of ours is reliable, which matches every
-subscription.
+subscription. The deadline and the lifespan of publishers are carried both ways, the longest of
+several (told_qos.py).
 """
 
 import contextlib
@@ -18,6 +19,7 @@ from typing import Any, Final
 import rclpy
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.context import Context
+from rclpy.duration import Duration
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
@@ -26,11 +28,13 @@ from rclpy.task import Future
 
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.gateways.ros2.ros_objects import ros_type
+from dsmq_nodes.told_qos import ToldQoS, kept_by_all
 from dsmq_nodes.topic_names import TF_STATIC_TOPIC
 
 _DEPTH: Final = 100
 _LEAST_SEC: Final = 2.0  # ROS nodes find each other, and then each other's topics
 _MOST_SEC: Final = 8.0
+_NONE_NS: Final = 2**62  # durations above stand for none
 LATCHED: Final = {TF_STATIC_TOPIC: 100}  # messages that are kept for late subscribers; else 1
 Info = dict[str, Any]
 
@@ -44,6 +48,7 @@ class RosTopic:
         type_name: its type.
         is_best_effort: one of its publishers does not repeat lost messages.
         is_latched: all its publishers keep messages for late subscribers.
+        told: the deadline and the lifespan that all its publishers keep.
         nodes: the full names of its publishers' nodes.
     """
 
@@ -51,6 +56,7 @@ class RosTopic:
     type_name: str
     is_best_effort: bool
     is_latched: bool
+    told: ToldQoS
     nodes: tuple[str, ...]
 
 
@@ -62,7 +68,7 @@ class RosOffer:
         kind: `topic` or `service`.
         name: its name.
         type_name: its type.
-        qos: `best effort` or `reliable`, and `latched`; empty for a service.
+        qos: `best effort` or `reliable`, `latched`, deadline and lifespan; empty for a service.
         nodes: the nodes that publish it; empty for a service.
         fault: why it cannot be converted; empty: it can.
     """
@@ -129,6 +135,10 @@ class RosSide:
                 types[0],
                 any(each.reliability == ReliabilityPolicy.BEST_EFFORT for each in profiles),
                 all(each.durability == DurabilityPolicy.TRANSIENT_LOCAL for each in profiles),
+                kept_by_all(
+                    ToldQoS(deadline_ns=_ns(each.deadline), lifespan_ns=_ns(each.lifespan))
+                    for each in profiles
+                ),
                 tuple(sorted({_full_name(info) for info in infos})),
             )
 
@@ -160,6 +170,9 @@ class RosSide:
         for topic in self.topics():
             qos = "best effort" if topic.is_best_effort else "reliable"
             qos += ", latched" if topic.is_latched else ""
+            for name in ("deadline", "lifespan"):
+                if duration_ns := getattr(topic.told, f"{name}_ns"):
+                    qos += f", {name} {duration_ns * 1e-9:g} s"
             fault = _fault(topic.type_name)
             yield RosOffer("topic", topic.name, topic.type_name, qos, topic.nodes, fault)
         for name, type_name in self.services().items():
@@ -194,10 +207,14 @@ class RosSide:
             )
         )
 
-    def advertise(self, name: str, cls: Any, *, is_latched: bool) -> Any:
+    def advertise(self, name: str, cls: Any, told: ToldQoS, *, is_latched: bool) -> Any:
         """A publisher."""
-        depth = LATCHED.get(name, 1) if is_latched else _DEPTH
-        profile = QoSProfile(depth=depth, durability=_durability(is_latched))
+        profile = QoSProfile(
+            depth=LATCHED.get(name, 1) if is_latched else _DEPTH,
+            durability=_durability(is_latched),
+            deadline=Duration(nanoseconds=told.deadline_ns),
+            lifespan=Duration(nanoseconds=told.lifespan_ns),
+        )
         return self.node.create_publisher(cls, name, profile, callback_group=self._group)
 
     def client(self, name: str, cls: Any) -> Any:
@@ -265,6 +282,11 @@ class RosSide:
 
 def _durability(is_latched: bool) -> Any:
     return DurabilityPolicy.TRANSIENT_LOCAL if is_latched else DurabilityPolicy.VOLATILE
+
+
+def _ns(duration: Any) -> int:
+    found = int(duration.nanoseconds)
+    return found if found < _NONE_NS else 0
 
 
 def _fault(type_name: str) -> str:

@@ -15,9 +15,10 @@ import time
 import rclpy
 from rclpy.action import ActionClient, ActionServer, CancelResponse
 from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.duration import Duration
 from rclpy.executors import MultiThreadedExecutor, SingleThreadedExecutor
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, QoSProfile
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
 printing = threading.Lock()
 
@@ -61,6 +62,15 @@ def fill(msg, values):
     return msg
 
 
+def profile_of(depth, latched=False, best_effort=False, **seconds):
+    return QoSProfile(
+        depth=depth,
+        durability=DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE,
+        reliability=(ReliabilityPolicy.BEST_EFFORT if best_effort else ReliabilityPolicy.RELIABLE),
+        **{name: Duration(seconds=value) for name, value in seconds.items()},
+    )
+
+
 def place(msg):
     """Where a message has room for a number and a time."""
     if hasattr(msg, "transforms"):
@@ -87,10 +97,9 @@ class Peer(Node):
         self.publishers_by_name = {}
         self.tallies = {}
 
-    def do_advertise(self, topic, type, latched=False):
-        durability = DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE
-        profile = QoSProfile(depth=100, durability=durability)
-        self.publishers_by_name[topic] = self.create_publisher(load(type), topic, profile), type
+    def do_advertise(self, topic, type, **qos):
+        publisher = self.create_publisher(load(type), topic, profile_of(depth=100, **qos))
+        self.publishers_by_name[topic] = publisher, type
 
     def do_publish(self, topic, msgs, rate=0.0):
         publisher, kind = self.publishers_by_name[topic]
@@ -102,12 +111,16 @@ class Peer(Node):
     def do_withdraw(self, topic):
         self.destroy_publisher(self.publishers_by_name.pop(topic)[0])
 
-    def do_listen(self, topic, type, latched=False):
-        durability = DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE
-        profile = QoSProfile(depth=1000, durability=durability)
+    def do_listen(self, topic, type, **qos):
+        profile = profile_of(depth=1000, **qos)
         self.create_subscription(
             load(type), topic, lambda msg: say(got=topic, msg=plain(msg)), profile
         )
+
+    def do_profiles(self, topic):
+        """Deadline and lifespan in nanoseconds of each publisher."""
+        profiles = [each.qos_profile for each in self.get_publishers_info_by_topic(topic)]
+        return [[each.deadline.nanoseconds, each.lifespan.nanoseconds] for each in profiles]
 
     def do_subscribers(self, topic):
         return self.publishers_by_name[topic][0].get_subscription_count()

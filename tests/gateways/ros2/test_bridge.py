@@ -22,6 +22,8 @@ from dsmq_nodes.messages import (
 )
 from dsmq_nodes.messages.rcl_interfaces_srv import GetParameters
 from dsmq_nodes.messages.std_srvs import SetBool
+from dsmq_nodes.told_qos import ToldQoS, told_qos
+from dsmq_nodes.tools.session import Session
 from tests.gateways.ros2.ros_world import World, world_with
 
 pytestmark = pytest.mark.ros2
@@ -177,6 +179,48 @@ def test_a_late_subscriber_gets_what_was_latched_on_the_other_side(world: World)
     inbox = listening(world, String, "/from_ros/map", LATCHED)
     world.until(lambda: inbox, "the latched message")
     assert inbox[0].data == "from ROS"
+
+
+def test_deadline_and_lifespan_are_those_of_the_publisher_on_the_other_side(world: World) -> None:
+    node = world.node(lambda: Node("punctual"))
+    qos = QoSProfile(depth=10, deadline=0.25, lifespan=2.0)
+    publisher = node.create_publisher(String, "/to_ros/punctual", qos)
+    # ROS gives no message to a subscriber with a deadline that the publisher does not promise.
+    world.ros.do("listen", topic="/to_ros/punctual", type=STRING, deadline=0.5)
+
+    def is_through() -> bool:
+        publisher.publish(String(data="in time"))
+        world.ros.do("graph")
+        return bool(world.ros.got["/to_ros/punctual"])
+
+    world.until(is_through, "the message")
+    assert world.ros.do("profiles", topic="/to_ros/punctual") == [[250_000_000, 2_000_000_000]]
+
+    world.ros.do("advertise", topic="/from_ros/punctual", type=STRING, deadline=0.5, lifespan=4.0)
+
+    with Session(world.environment["DSMQ_BROKER"]) as session:
+        theirs = ToldQoS(deadline_ns=500_000_000, lifespan_ns=4_000_000_000)
+        world.until(
+            lambda: theirs in told_qos(session.graph().topics).values(), "what ROS promises"
+        )
+
+
+def test_a_best_effort_publisher_reaches_us_and_ours_reaches_any_subscriber(world: World) -> None:
+    inbox = listening(world, String, "/from_ros/mixed")
+    world.ros.do("advertise", topic="/from_ros/mixed", type=STRING, best_effort=True)
+    world.until(lambda: world.ros.do("subscribers", topic="/from_ros/mixed"), "the bridge")
+    node = world.node(lambda: Node("to_any"))
+    publisher = node.create_publisher(String, "/to_ros/mixed", LATCHED)
+    for qos in ({}, {"best_effort": True}, {"latched": True}):
+        world.ros.do("listen", topic="/to_ros/mixed", type=STRING, **qos)
+
+    def are_through() -> bool:
+        world.ros.do("publish", topic="/from_ros/mixed", msgs=[{"data": "by best effort"}])
+        publisher.publish(String(data="last"))
+        world.ros.do("graph")
+        return bool(inbox) and len(world.ros.got["/to_ros/mixed"]) >= 3
+
+    world.until(are_through, "a message both ways")
 
 
 def test_services_answer_across_the_bridge(world: World) -> None:
