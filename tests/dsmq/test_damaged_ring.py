@@ -16,6 +16,7 @@ from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.ring.bell import Doorbells
 from dsmq_nodes.dsmq.ring.directory import SharedMemory
 from dsmq_nodes.dsmq.ring.reader import RingReader
+from dsmq_nodes.dsmq.ring.record import RECORD
 from dsmq_nodes.dsmq.ring.ring import (
     ASLEEP,
     DATA,
@@ -24,7 +25,6 @@ from dsmq_nodes.dsmq.ring.ring import (
     INDEX,
     LAP_END,
     READERS,
-    RECORD,
     RESERVE,
     Ring,
 )

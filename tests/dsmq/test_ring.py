@@ -402,6 +402,7 @@ class RingMachine(RuleBasedStateMachine):
         self.written: dict[int, tuple[bytes, bytes, str]] = {}
         self.readers: list[RingReader] = []
         self.positions: list[int] = []
+        self.seqs = [0, 0]
         self.lent: dict[int, Loan] = {}
         self._lent_bytes, ring_reader.LENT_BYTES = ring_reader.LENT_BYTES, 4000  # type: ignore[misc]
 
@@ -409,8 +410,15 @@ class RingMachine(RuleBasedStateMachine):
     def write(self, who: int, size: int, raw: int) -> None:
         number = len(self.written) + 8
         text, more = _text(number, size), random.Random(number).randbytes(raw)
-        assert self.writers[who].append(text, seq=number, stamp_ns=number, raw=more) == number
+        self.seqs[who] += 1
+        seq = self.seqs[who]
+        assert self.writers[who].append(text, seq=seq, stamp_ns=number, raw=more) == number
         self.written[number] = (text, more, f"/{who}")
+
+    @rule(who=st.integers(0, 1), size=st.integers(0, 90), times=st.integers(10, 40))
+    def write_many(self, who: int, size: int, times: int) -> None:
+        for _ in range(times):
+            self.write(who, size, 0)
 
     @rule(who=st.integers(0, 1), size=st.integers(0, 9000))
     def die_in_mid_write(self, who: int, size: int) -> None:
@@ -450,6 +458,22 @@ class RingMachine(RuleBasedStateMachine):
             self.positions[which] = record.id
         if most >= 50 and self.written:
             assert reader.cursor.after == before or reader.has_more()
+
+    @precondition(lambda self: self.readers)
+    @rule(which=st.integers(0, 3), part=st.integers(0, 40))
+    def read_at_once(self, which: int, part: int) -> None:
+        which %= len(self.readers)
+        found = self.readers[which].bundle()
+        if found is None:
+            return
+        front = found.split(min(part, found.count))
+        records = [*front.records(), *found.records()]
+        first_id = self.positions[which] + 1
+        for number, record in enumerate(records, first_id):
+            assert record is not None
+            assert (record.data, record.raw, record.sender) == self.written[number]
+            assert (record.id, record.stamp, record.gap) == (number, number, 0)
+        self.positions[which] += len(records)
 
     @precondition(lambda self: self.readers and self.written)
     @rule(which=st.integers(0, 3), back=st.integers(0, 30))

@@ -184,9 +184,13 @@ def test_a_get_sees_what_was_written_just_before(
             get = tool.get if number % 2 else tool.get_latest
             assert get("/t") == str(number)
         assert tool.get("/t") == ""
-        for number in range(51, 3051):  # more than the broker follows at once
-            writer.append(b"%d" % number, seq=number, stamp_ns=0)
-        assert tool.get_latest("/t") == "3050"
+        with contextlib.closing(dsmq.connect_to_server(broker.host, broker.port)) as other:
+            assert other.get("/t") == ""
+            for number in range(51, 3051):  # more than the broker follows at once
+                writer.append(b"%d" % number, seq=number, stamp_ns=0)
+            assert tool.get_latest("/t") == "3050"
+            for number in range(51, 3051):
+                assert other.get("/t") == str(number)
 
 
 def test_who_is_patient_has_all_that_was_written_before_the_broker_ends(

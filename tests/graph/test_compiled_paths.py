@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dsmq_nodes.dsmq.ring.ring import RECORD, checksum
+from dsmq_nodes.dsmq.ring.record import RECORD, checksum
 from dsmq_nodes.dsmq.ring.writer import Writer
 from dsmq_nodes.messages.std import String
 from dsmq_nodes.speedups import make_taker

@@ -16,7 +16,8 @@ from msgspec.structs import astuple, replace
 from typing_extensions import override
 
 from dsmq_nodes.dsmq.ring.bell import Doorbells
-from dsmq_nodes.dsmq.ring.ring import DATA, READERS, RECORD, Ring
+from dsmq_nodes.dsmq.ring.record import RECORD
+from dsmq_nodes.dsmq.ring.ring import DATA, READERS, Ring
 from dsmq_nodes.dsmq.ring.writer import Writer
 from dsmq_nodes.errors import RingError
 from dsmq_nodes.graph.links.broker_link import DsmqLink

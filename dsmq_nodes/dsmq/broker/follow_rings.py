@@ -3,13 +3,13 @@
 It reads in batches. Where a peer waits for a topic's messages (a tool, a node on another machine)
 the topic's writers ring the broker's bell for each message. All other topics are polled together,
 and ring the bell only after polls that found nothing new in any of them: a bell costs its writer
-more than a poll costs the broker, and a poll costs about as much as 50 messages read in it.
+more than a poll costs the broker. Of many small messages a poll takes a copy as they lie there, a
+bundle, and nothing looks at them one by one before somebody reads them (store/bundles.py).
 
 While nobody reads messages from the broker, they are polled only so that the log has them before
-the ring is overwritten: each `_LOOK_RARELY_SEC`. (At 1 kHz a message costs the broker 13 us when
-polled each 50 ms, and 8 us each 200 ms.) A burst is polled more often, and so are topics with large
-messages: their rings need not hold much then. Whatever asks about a log (`get`, a new reader, the
-statistics) has it followed first, and is never behind by a poll.
+the ring is overwritten: each `_LOOK_RARELY_SEC`. A burst is polled more often, and so are topics
+with large messages: their rings need not hold much then. Whatever asks about a log (`get`, a new
+reader, the statistics) has it followed first, and is never behind by a poll.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ from dsmq_nodes.errors import RingError
 logger = logging.getLogger("dsmq.broker")
 
 _LOOK_AGAIN_SEC: Final = 0.05
-_LOOK_AGAIN_LARGE_SEC: Final = 0.01
+_LOOK_OFTEN_SEC: Final = 0.01
 _LOOK_RARELY_SEC: Final = 0.2
 _FEW: Final = 500  # messages in a poll; more are a burst
 _MOST_IN_VAIN: Final = 2  # looks at all topics, one after the other: 10 Hz need no bell
@@ -97,7 +97,7 @@ class Following:
         if self._look is None:
             topics = self._router.sharing.topics.values()
             has_large = any(each.log.last_placeholder_id for each in topics)
-            delay_sec = _LOOK_AGAIN_LARGE_SEC if has_large else self._delay_sec
+            delay_sec = _LOOK_OFTEN_SEC if has_large else self._delay_sec
             self._look = self._loop.call_later(delay_sec, self._follow)
 
     def look_as_wanted(self) -> None:
@@ -128,30 +128,34 @@ class Following:
         topics = list(self._router.sharing.topics.values())
         found = sum(self._read(topic, now) for topic in topics)
         self._in_vain = 0 if found else self._in_vain + 1
-        is_calm = found <= _FEW and not any(topic.is_read_here for topic in topics)
-        self._delay_sec = min(self._delay_sec * 2, _LOOK_RARELY_SEC) if is_calm else _LOOK_AGAIN_SEC
+        self._delay_sec = self._delay(found, topics)
         goes_on = self._in_vain < _MOST_IN_VAIN
         self._rest([topic for topic in topics if topic.is_awaited or not goes_on])
         if topics and goes_on:
             self._look_again()
+
+    def _delay(self, found: int, topics: list[Topic]) -> float:
+        if any(topic.is_read_here for topic in topics):
+            return _LOOK_AGAIN_SEC
+        return _LOOK_OFTEN_SEC if found > _FEW else min(self._delay_sec * 2, _LOOK_RARELY_SEC)
 
     def _read(self, topic: Topic, now: float) -> int:
         """Read a topic's ring; returns how many ids that was."""
         ring = topic.log.ring
         if ring is None or not ring.has_more():
             return 0
-        before = topic.log.last_id
+        before, newest_id = topic.log.last_id, ring.newest_id
         self._gather(self._router.sharing.follow(topic, now))
-        if topic.log.name in self._router.sharing.topics and ring.has_more():
+        if topic.log.name in self._router.sharing.topics and topic.log.last_id < newest_id:
             self._look_at_once()
         return topic.log.last_id - before
 
     def _rest(self, topics: list[Topic]) -> None:
         """Ask the topics to ring at their next message; all others are polled anyway."""
-        resting = [each.log.ring for each in topics if each.log.ring is not None]
-        resting = [ring for ring in resting if not ring.has_more()]
+        rings = [each.log.ring for each in topics if each.log.ring is not None]
+        resting = [ring for ring in rings if not ring.has_more()]
         for ring in resting:
             ring.sleep()
         self._memory.bell.clear()  # the system call between that and what follows: see ring.py
-        if not all(ring.may_sleep() for ring in resting):
+        if len(resting) < len(rings) or not all(ring.may_sleep() for ring in resting):
             self._look_at_once()

@@ -16,6 +16,7 @@ from typing import Final
 
 from dsmq_nodes.dsmq import descriptors
 from dsmq_nodes.dsmq.ring.bell import Bell, Doorbells
+from dsmq_nodes.dsmq.ring.bundle import RecordBundle
 from dsmq_nodes.dsmq.ring.leftovers import LOCK, PLACE, remove, remove_leftovers
 from dsmq_nodes.dsmq.ring.reader import RingReader
 from dsmq_nodes.dsmq.ring.record import RingRecord
@@ -139,9 +140,18 @@ class RingLog:
         """
         return self._reader.read(_FOLLOW_RECORDS, _FOLLOW_BYTES if looks_inside else CAPACITY_BYTES)
 
+    def bundle(self) -> RecordBundle | None:
+        """The next records that the broker has not read, to look at later; None: `read` them."""
+        return self._reader.bundle()
+
     def find(self, message_id: int) -> RingRecord | None:
         """A record that the broker has read before; None when it is overwritten."""
         return self._reader.find(message_id)
+
+    @property
+    def newest_id(self) -> int:
+        """The newest id, whether the broker has read it or not."""
+        return self._ring.head
 
     def has_more(self) -> bool:
         """Whether the ring has messages that the broker has not read."""

@@ -1,12 +1,14 @@
 """Reads a topic's log in shared memory; ring.py says how."""
 
 import os
+from bisect import bisect_right
 from typing import Final
 
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.limits import MOST_NUMBER
 from dsmq_nodes.dsmq.log import Cursor
-from dsmq_nodes.dsmq.ring.record import Loan, RingRecord
+from dsmq_nodes.dsmq.ring.bundle import RecordBundle
+from dsmq_nodes.dsmq.ring.record import LENGTHS_SHIFT, RECORD, Loan, RingRecord, checksum
 from dsmq_nodes.dsmq.ring.ring import (
     ASLEEP,
     CAPACITY_BYTES,
@@ -17,19 +19,18 @@ from dsmq_nodes.dsmq.ring.ring import (
     INDEX,
     INDEX_SIZE,
     LAP_END,
-    LENGTHS_SHIFT,
     MARK_BYTES,
     ORDERED,
     READERS,
-    RECORD,
     RESERVE,
     Ring,
-    checksum,
 )
 
 LENT_BYTES: Final = 64 << 10  # smaller ones cost less to copy than to track
 _READ_AGAIN: Final = 100
 _MOST_AHEAD: Final = 1 << 32  # more than any writer appends between two reads
+_LEAST_BUNDLED: Final = 16  # fewer are read one by one
+_MOST_BUNDLED_BYTES: Final = 4096  # of a record, on an average
 _MOST_NAMES_BYTES: Final = 4096
 _MOST_NAMES: Final = 1000  # cached; senders that are gone do not stay for ever
 
@@ -104,6 +105,58 @@ class RingReader:
         numbers[self._at + 3] = cursor.dropped
         numbers[self._at + 1] = cursor.after
         return records
+
+    def bundle(self) -> RecordBundle | None:
+        """The next records at once, where they are many, small and of one sender; else None.
+
+        A sender numbers its messages. Where its number has grown as the id has, nobody else has
+        written in between, and only the first and the last record have to be looked at.
+
+        Raises:
+            RingError: the ring is damaged.
+        """
+        numbers, capacity, first_id = self._numbers, self.ring.capacity, self.cursor.after + 1
+        if numbers[HEAD] - first_id < _LEAST_BUNDLED - 1 or self._next_id != first_id:
+            return None
+        head, start = self._look(), self._start_of(first_id)
+        last_id = self._last_of_lap(start, head)
+        last = numbers[INDEX + last_id % INDEX_SIZE]
+        count, offset = last_id - self.cursor.after, DATA + start % capacity
+        size = last - start + self.ring.size_at(last % capacity, last_id)
+        is_small = start <= last < start + size <= start + count * _MOST_BUNDLED_BYTES
+        if count < _LEAST_BUNDLED or not is_small or offset + size > self._stop:
+            return None
+        data = self._map[offset : offset + size]
+        sender = self._one_sender(data, last - start, count)
+        if sender is None or numbers[RESERVE] > start + capacity:
+            return None
+        self.cursor.advance(last_id)
+        self._next_id, self._next_start = last_id + 1, start + size
+        numbers[self._at + 1] = last_id
+        return RecordBundle(data, first_id, count, sender)
+
+    def _last_of_lap(self, start: int, head: int) -> int:
+        """The newest id whose record is on the lap of a position, as far as the index knows."""
+        lap, capacity, numbers = start // self.ring.capacity, self.ring.capacity, self._numbers
+        ids = range(max(self.cursor.after, head - INDEX_SIZE) + 1, head + 1)
+        # Positions grow with ids.
+        laps = bisect_right(
+            ids, lap, key=lambda each: numbers[INDEX + each % INDEX_SIZE] // capacity
+        )
+        return ids[laps - 1] if laps else 0
+
+    def _one_sender(self, data: bytes, last: int, count: int) -> str | None:
+        """The sender of `count` records, the last at an offset, if all are of one."""
+        name = data[RECORD.size : RECORD.size + RECORD.unpack_from(data)[-1]]
+        known = self._names.get(name) or self._learn(name)
+        if known is None or known[1]:
+            return None
+        first_id, sender = self.cursor.after + 1, known[0]
+        first = next(RecordBundle(data, first_id, 1, sender).records())
+        newest = next(RecordBundle(data[last:], first_id + count - 1, 1, sender).records())
+        if first is None or newest is None or newest.seq - first.seq != count - 1:
+            return None
+        return sender
 
     def _look(self) -> int:
         """The newest id, and the end of the data."""

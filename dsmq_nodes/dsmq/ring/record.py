@@ -1,5 +1,7 @@
-"""A message as it was read from a ring (ring.py)."""
+"""A message in a ring (ring.py), and as it was read from there."""
 
+import struct
+import zlib
 from dataclasses import dataclass
 from typing import Final
 
@@ -8,7 +10,14 @@ import msgspec
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.errors import OverwrittenError
 
+RECORD: Final = struct.Struct("=QQQQQQI4x")
+LENGTHS_SHIFT: Final = 32
 _TIME: Final = 4
+
+
+def checksum(message_id: int, text: bytes, raw: bytes | memoryview) -> int:
+    """The checksum of a record, for processors that reorder writes; never 0."""
+    return zlib.crc32(raw, zlib.crc32(text, message_id & 0xFFFFFFFF)) or 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,13 +73,13 @@ import os
 import platform
 import struct
 import weakref
-import zlib
 from pathlib import Path
 from typing import Final, Self
 
 from dsmq_nodes.dsmq import inherited
 from dsmq_nodes.dsmq.limits import MOST_ID, MOST_NUMBER
 from dsmq_nodes.dsmq.ring.mapping import mapped
+from dsmq_nodes.dsmq.ring.record import LENGTHS_SHIFT, RECORD
 from dsmq_nodes.errors import RingError
 
 CAPACITY_BYTES: Final = 64 << 20
@@ -97,8 +97,6 @@ INDEX_SIZE: Final = 4096
 DATA: Final = 36864
 MARK_BYTES: Final = 8
 LAP_END: Final = 2**64 - 1  # the mark, where a record has its id
-RECORD: Final = struct.Struct("=QQQQQQI4x")
-LENGTHS_SHIFT: Final = 32
 ORDERED: Final = platform.machine().lower() in {"x86_64", "amd64", "i686", "i386"}
 _LEAST_RECORDS: Final = 10
 _MUCH_RECORDS: Final = 1000
@@ -110,11 +108,6 @@ def is_scarce(place: int | Path) -> bool:
     """Whether shared memory is so scarce that the rest is left to other programs."""
     room = os.statvfs(place)
     return room.f_bavail < room.f_blocks // _LEFT_TO_OTHERS
-
-
-def checksum(message_id: int, text: bytes, raw: bytes | memoryview) -> int:
-    """The checksum of a record, for processors that reorder writes; never 0."""
-    return zlib.crc32(raw, zlib.crc32(text, message_id & 0xFFFFFFFF)) or 1
 
 
 class Ring:
@@ -221,7 +214,7 @@ class Ring:
         begun = reserve if start > MOST_NUMBER else max(start, reserve)
         if not begun:
             return 0  # the ring is new
-        end = start + self._size_at(start % self.capacity, message_id)
+        end = start + self.size_at(start % self.capacity, message_id)
         if start < end <= reserve <= end + self.capacity:
             return end
         # A writer was killed that had begun to write over the newest record, or what is there is no
@@ -248,7 +241,7 @@ class Ring:
         self.shut()
         return RingError(f"{self.path} is damaged: {what}")
 
-    def _size_at(self, offset: int, message_id: int) -> int:
+    def size_at(self, offset: int, message_id: int) -> int:
         """The size of the record with this id at a position; 0 when there is none."""
         extent = self.extent
         if offset % 8 or offset + RECORD.size > extent:

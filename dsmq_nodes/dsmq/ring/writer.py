@@ -8,6 +8,7 @@ from fcntl import LOCK_EX, LOCK_NB, LOCK_UN, flock
 from typing import Final
 
 from dsmq_nodes.dsmq.ring.bell import Doorbells
+from dsmq_nodes.dsmq.ring.record import LENGTHS_SHIFT, RECORD, checksum
 from dsmq_nodes.dsmq.ring.ring import (
     ASLEEP,
     BLOCK_BYTES,
@@ -18,15 +19,12 @@ from dsmq_nodes.dsmq.ring.ring import (
     INDEX,
     INDEX_SIZE,
     LAP_END,
-    LENGTHS_SHIFT,
     MARK_BYTES,
     MOST_READERS,
     ORDERED,
     READERS,
-    RECORD,
     RESERVE,
     Ring,
-    checksum,
     is_scarce,
 )
 from dsmq_nodes.errors import RingError

@@ -21,6 +21,7 @@ from dsmq_nodes.errors import OverwrittenError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from dsmq_nodes.dsmq.ring.bundle import RecordBundle
     from dsmq_nodes.dsmq.ring.record import RingRecord
 
 CATCH_UP_BYTES: Final = 128 * 1024
@@ -48,6 +49,12 @@ class FollowedRing(Protocol):
         A bounded number; fewer with `looks_inside`. Raises RingError when the ring is damaged.
         """
 
+    def bundle(self) -> "RecordBundle | None":
+        """The next records, to be looked at later; None where `read` is to read them.
+
+        Raises RingError when the ring is damaged.
+        """
+
     def find(self, message_id: int) -> "RingRecord | None":
         """A record that the broker has read before; None when it is overwritten."""
 
@@ -62,6 +69,10 @@ class FollowedRing(Protocol):
 
     def wake_all(self) -> None:
         """Wake readers that sleep: a writer that died may not have rung."""
+
+    @property
+    def newest_id(self) -> int:
+        """The newest id, whether the broker has read it or not."""
 
     def has_more(self) -> bool:
         """Whether the ring has messages that the broker has not read."""
@@ -159,11 +170,12 @@ class SharedLog:
         found = Followed()
         if self.ring is None:
             return found
+        if not looks_inside and (bundle := self.ring.bundle()) is not None:
+            self._follow_bundle(bundle, found, now)
+            return found
         stored, senders = self.stored, []
         for record in self.ring.read(looks_inside=looks_inside):
-            if record.id != stored.last_id + 1:  # the broker was overtaken
-                self._store.commit()
-                self._store.skip(stored, record.id)
+            self._go_on_at(record.id)
             senders.append(record.sender)
             if record.loan is not None and not looks_inside and self._keep_in_ring(record, now):
                 found.messages += 1
@@ -174,6 +186,19 @@ class SharedLog:
         found.messages += len(found.entries)
         found.by_sender.update(senders)
         return found
+
+    def _go_on_at(self, message_id: int) -> None:
+        if message_id != self.stored.last_id + 1:  # the broker was overtaken
+            self._store.commit()
+            self._store.skip(self.stored, message_id)
+
+    def _follow_bundle(self, bundle: "RecordBundle", found: Followed, now: float) -> None:
+        first = next(bundle.records())
+        if first is not None:  # the others are about as large as frames as it is
+            found.size_bytes = bundle.size_bytes * len(self._frame(first)) // bundle.size_of_first
+        found.messages = found.by_sender[bundle.sender] = bundle.count
+        self._go_on_at(bundle.first_id)
+        self._store.append_bundle(self.stored, bundle, self._frame, now)
 
     def _frame(self, record: "RingRecord") -> bytes:
         """A record as a push; empty when it is overwritten, or too large for a frame."""

@@ -12,7 +12,8 @@ of publishers that have gone, then those of the publisher that holds most.
 A log may be forgotten when its topic has no readers and writers. Its ids continue when the topic
 comes back, so a reader that resumes finds the new messages and counts those it has missed.
 
-A row may be *blank*: its message is counted and ordered here and lies elsewhere, until `fill`.
+A row may be *blank*: its message is counted and ordered here and lies elsewhere, until `fill`. Many
+messages at once may come as a *bundle*, which becomes rows when it is read (bundles.py).
 
 The database is in memory, or in a file when a path is given. A file is in WAL mode with
 ``synchronous=NORMAL``: commits survive a crash or a `kill -9` of the broker. After a power loss or
@@ -28,12 +29,13 @@ import sqlite3
 import uuid
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from dsmq_nodes.dsmq.limits import MOST_ID
+from dsmq_nodes.dsmq.store.bundles import Bundle, Bundles
 from dsmq_nodes.dsmq.store.disk_reserve import DiskReserve, fold_wal
 from dsmq_nodes.dsmq.store.retention import Retention
 from dsmq_nodes.errors import StoreError, StoreFullError
@@ -58,6 +60,8 @@ CREATE TABLE IF NOT EXISTS slot (first_seq INTEGER PRIMARY KEY, wall_sec REAL);
 CREATE TABLE IF NOT EXISTS epoch (epoch TEXT);
 """
 
+_R = TypeVar("_R")
+
 
 @dataclass(slots=True)
 class StoredLog:
@@ -73,6 +77,7 @@ class StoredLog:
     due_seq: int = 0  # of the oldest row that is not held; 0: there is none
     held_to: int = 0  # ids up to here are held: past their time, and latched
     held_bytes: int = 0
+    bundles: Bundles = field(default_factory=Bundles)
 
     def key(self, message_id: int) -> int:
         """The row key of an id of this log."""
@@ -257,6 +262,8 @@ class Store:
     def set_latched(self, log: StoredLog, latched: int) -> None:
         """Keep at least the newest `latched` messages of a log."""
         if latched > log.latched:
+            while log.bundles:
+                self._unpack(log, log.first_id - 1)
             log.latched = latched
             self._note(log)
 
@@ -269,6 +276,38 @@ class Store:
         self.last_seq += 1
         self._pending.append((log, message_id, frame, now))
         return message_id
+
+    def append_bundle(
+        self, log: StoredLog, bundle: Bundle[_R], to_frame: Callable[[_R], bytes], now: float
+    ) -> None:
+        """Add many messages at once to a log in memory that is not latched."""
+        self.commit()
+        first_seq = self.last_seq + 1
+        log.bundles.add(log.last_id + 1, first_seq, bundle, to_frame)
+        log.last_id += bundle.count
+        self.last_seq = log.last_seq = self.last_seq + bundle.count
+        log.due_seq = log.due_seq or first_seq
+        self._slots.add(first_seq, bundle.size_bytes + bundle.count * _ROW_OVERHEAD_BYTES, now)
+        self._slots.extend(log.last_seq, 0)
+        if self.stored_bytes > self.budget_bytes:
+            self._drop_slots(float("-inf"))
+
+    def _unpack(self, log: StoredLog, after: int) -> None:
+        """Make rows of the first messages that are bundled behind an id."""
+        taken = log.bundles.take_behind(after)
+        if taken is None:
+            return
+        first_id, first_seq, frames = taken
+        rows = [
+            (log.key(first_id + number), first_seq + number, frame)
+            for number, frame in enumerate(frames)
+        ]
+        with self._transaction():
+            self._db.executemany("INSERT INTO message VALUES (?, ?, ?)", rows)
+        for number in reversed(range(len(frames))):
+            if not frames[number]:  # it is damaged, and ids have no holes
+                self.forget_before(log, first_id + number + 1)
+                break
 
     def skip(self, log: StoredLog, message_id: int) -> None:
         """Continue the log at an id, and drop the rows before it: ids have no holes.
@@ -370,13 +409,7 @@ class Store:
 
         At most one row more than is given is read from each log.
         """
-        scans = [
-            self._db.execute(
-                "SELECT seq, key, frame FROM message WHERE key > ? AND key <= ? ORDER BY key",
-                (log.key(after), log.key(log.last_id)),
-            )
-            for log, after in places
-        ]
+        scans = [self._scan(log, after) for log, after in places]
         found: list[tuple[int, int, bytes]] = []
         size = 0
         for _, key, frame in scans[0] if len(scans) == 1 else heapq.merge(*scans):
@@ -390,6 +423,23 @@ class Store:
             scan.close()
         return found
 
+    def _scan(self, log: StoredLog, after: int) -> Generator[tuple[int, int, bytes | None]]:
+        """The rows behind an id, in order; a blank one ends them where bundled ones follow."""
+        if log.bundles:
+            self._unpack(log, after)
+        bundled = log.bundles.first_behind(after)
+        stop_id = log.last_id + 1 if bundled is None else bundled[0]
+        rows = self._db.execute(
+            "SELECT seq, key, frame FROM message WHERE key > ? AND key < ? ORDER BY key",
+            (log.key(after), log.key(stop_id)),
+        )
+        try:
+            yield from rows
+        finally:
+            rows.close()
+        if bundled is not None:
+            yield bundled[1], log.key(stop_id), None
+
     def last_id_at(self, log: StoredLog, seq: int) -> int:
         """The newest id of `log` at the time when the store was at `seq`.
 
@@ -400,14 +450,19 @@ class Store:
         low, high = log.first_id - 1, log.last_id
         while low < high:
             middle = (low + high + 1) // 2
-            row = self._db.execute(
-                "SELECT seq FROM message WHERE key = ?", (log.key(middle),)
-            ).fetchone()
-            if row is None or row[0] <= seq:
+            found = self._seq_of(log, middle)
+            if found is None or found <= seq:
                 low = middle
             else:
                 high = middle - 1
         return low
+
+    def _seq_of(self, log: StoredLog, message_id: int) -> int | None:
+        if (bundled := log.bundles.seq_of(message_id)) is not None:
+            return bundled
+        row = self._db.execute("SELECT seq FROM message WHERE key = ?", (log.key(message_id),))
+        found: tuple[int] | None = row.fetchone()
+        return None if found is None else found[0]
 
     def _drop_slots(self, before_sec: float) -> None:
         while upto_seq := self._slots.past(before_sec, self.budget_bytes - self._held_bytes):
@@ -457,6 +512,8 @@ class Store:
         ).fetchone()
         key, due_seq = row or (log.key(log.last_id + 1), 0)
         due_id = key - log.key(0)
+        if (bundled := log.bundles.first_after(upto_seq)) is not None and bundled[0] < due_id:
+            due_id, due_seq = bundled
         stop_id = min(due_id, log.last_id - log.latched + 1)
         if stop_id - log.first_id > most:
             self._delete_rows(log, log.first_id + most)
@@ -473,6 +530,7 @@ class Store:
         if log.held_bytes:
             held = self._size(log, log.first_id, min(stop_id, log.held_to + 1))
             self._hold(log, -min(held, log.held_bytes))
+        log.bundles.drop_before(stop_id)
         self._db.execute(
             "DELETE FROM message WHERE key >= ? AND key < ?",
             (log.key(log.first_id), log.key(stop_id)),

@@ -1,0 +1,121 @@
+"""Messages of a log that are no rows of the store yet: a bundle becomes rows when it is read.
+
+What comes from shared memory in a flood is kept in bundles, as it lay there. Most of it expires
+before anybody reads it, and then nobody has looked at its messages one by one. A bundle has the ids
+and the `seq` that its rows would have, and retention counts its bytes.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final, Generic, Protocol, Self, TypeVar
+
+_MOST_ROWS: Final = 500  # made at once
+
+_R_co = TypeVar("_R_co", covariant=True)
+
+
+class Bundle(Protocol[_R_co]):
+    """Consecutive messages."""
+
+    @property
+    def count(self) -> int:
+        """How many."""
+
+    @property
+    def size_bytes(self) -> int:
+        """How large they are together."""
+
+    def split(self, count: int) -> Self:
+        """Take out the first `count`, as a bundle of their own."""
+
+    def records(self) -> "Iterator[_R_co | None]":
+        """The messages; None for one that is damaged."""
+
+
+@dataclass(eq=False, slots=True)
+class _Bundled(Generic[_R_co]):
+    first_id: int
+    first_seq: int
+    bundle: Bundle[_R_co]
+    to_frame: Callable[[_R_co], bytes]
+
+    @property
+    def last_id(self) -> int:
+        return self.first_id + self.bundle.count - 1
+
+    @property
+    def last_seq(self) -> int:
+        return self.first_seq + self.bundle.count - 1
+
+    def split(self, count: int) -> "_Bundled[_R_co]":
+        front = _Bundled(self.first_id, self.first_seq, self.bundle.split(count), self.to_frame)
+        self.first_id += count
+        self.first_seq += count
+        return front
+
+    def frames(self) -> Iterator[bytes]:
+        """As rows hold them; an empty one is damaged, or too large."""
+        for record in self.bundle.records():
+            yield b"" if record is None else self.to_frame(record)
+
+
+class Bundles:
+    """The bundles of one log, oldest first; between two there may be rows."""
+
+    def __init__(self) -> None:
+        self._bundled: deque[_Bundled[Any]] = deque()
+
+    def __bool__(self) -> bool:
+        return bool(self._bundled)
+
+    def add(
+        self,
+        first_id: int,
+        first_seq: int,
+        bundle: Bundle[_R_co],
+        to_frame: Callable[[_R_co], bytes],
+    ) -> None:
+        """Add the newest."""
+        self._bundled.append(_Bundled(first_id, first_seq, bundle, to_frame))
+
+    def first_behind(self, message_id: int) -> tuple[int, int] | None:
+        """The first id that is bundled behind an id, and its seq."""
+        for each in self._bundled:
+            if each.last_id > message_id:
+                more = max(message_id + 1 - each.first_id, 0)
+                return each.first_id + more, each.first_seq + more
+        return None
+
+    def seq_of(self, message_id: int) -> int | None:
+        """The seq of an id; None when it is not bundled."""
+        found = self.first_behind(message_id - 1)
+        return found[1] if found is not None and found[0] == message_id else None
+
+    def first_after(self, seq: int) -> tuple[int, int] | None:
+        """The first id whose seq is greater, and its seq."""
+        for each in self._bundled:
+            if each.last_seq > seq:
+                more = max(seq + 1 - each.first_seq, 0)
+                return each.first_id + more, each.first_seq + more
+        return None
+
+    def take_behind(self, message_id: int) -> tuple[int, int, list[bytes]] | None:
+        """Take out the first messages that are bundled behind an id: id and seq, and the frames."""
+        for at, each in enumerate(self._bundled):
+            if each.last_id <= message_id:
+                continue
+            if message_id >= each.first_id:
+                self._bundled.insert(at, each.split(message_id + 1 - each.first_id))
+                at += 1  # noqa: PLW2901
+            if each.bundle.count <= _MOST_ROWS:
+                del self._bundled[at]
+                return each.first_id, each.first_seq, list(each.frames())
+            front = each.split(_MOST_ROWS)
+            return front.first_id, front.first_seq, list(front.frames())
+        return None
+
+    def drop_before(self, message_id: int) -> None:
+        """Drop bundles whose ids are all before this one."""
+        while self._bundled and self._bundled[0].last_id < message_id:
+            self._bundled.popleft()
