@@ -2,6 +2,7 @@
 
 import sys
 import time
+import warnings
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from dsmq_nodes.rclpy.clock import Clock
@@ -210,7 +211,9 @@ class RcutilsLogger:
         return self.log(message, LoggingSeverity.WARN, **kwargs)
 
     def warn(self, message: str, **kwargs: Any) -> bool:
-        """As `warning`."""
+        """As `warning`, and deprecated."""
+        text = "Deprecated in favor of :py:classmethod:RcutilsLogger.warning:."
+        warnings.warn(text, DeprecationWarning, stacklevel=2)
         return self.log(message, LoggingSeverity.WARN, **kwargs)
 
     def error(self, message: str, **kwargs: Any) -> bool:

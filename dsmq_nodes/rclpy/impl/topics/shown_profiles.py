@@ -1,7 +1,8 @@
 """Profiles that other processes see: an end that has not the usual one tells it (told_qos.py).
 
 A node of rclpy that tells nothing of an end has the usual profile: reliable, volatile, nothing
-else. What any other node does not tell is not known, and fits to all.
+else. What any other node does not tell is not known, and fits to all; so do the topics of services
+and actions and those that every node has, of which nothing is told.
 """
 
 import contextlib
@@ -19,11 +20,15 @@ USUAL: Final = QoSProfile(
 
 
 def name_of(kind: str, topic: str, qos: QoSProfile) -> str:
-    """The topic beside an end; "" for a usual profile, and for what every node has."""
-    if topic in EVERY_NODES_TOPICS or is_call(topic):
+    """The topic beside an end; "" for a usual profile, and where nothing is told."""
+    if not _is_told(topic):
         return ""
     told = _told(qos)
     return topic_beside(kind, topic, told) if told != _told(USUAL) else ""
+
+
+def _is_told(topic: str) -> bool:
+    return topic not in EVERY_NODES_TOPICS and not is_call(topic)
 
 
 def _told(qos: QoSProfile) -> ToldQoS:
@@ -64,5 +69,6 @@ class ShownProfiles:
 
     def of(self, kind: str, topic: str, end: Any) -> QoSProfile | None:
         """The profile of one end of a topic; None: not known."""
-        usual = USUAL if (end.node, end.pid) in self._nodes else None
+        is_usual = _is_told(topic) and (end.node, end.pid) in self._nodes
+        usual = USUAL if is_usual else None
         return self._found.get((kind, topic, end.node, end.pid), usual)

@@ -35,6 +35,7 @@ from dsmq_nodes.rclpy.serialization import deserialize_message, serialize_messag
 _LEAST_KIT_DEPTH: Final = 100  # of the mailbox before ours: it is emptied at once
 _FLOOD_NS: Final = 200_000  # messages that follow each other faster are taken together
 _ALL: Final = 10_000  # the depth that stands for KEEP_ALL
+_WORD_BYTES: Final = 4
 _ERROR: Final = 40
 
 
@@ -328,8 +329,15 @@ class SubscriptionHandle(_TopicHandle):
                 return None
             message = self._decode(parts)
             if message is not None:
-                return (serialize_message(message) if raw else message), info
+                return (self._serialized(message, info) if raw else message), info
         return None
+
+    def _serialized(self, message: Any, info: MessageInfo) -> bytes:
+        """A message as bytes; those of another process are whole words, as DDS sends them."""
+        data = serialize_message(message)
+        if info.publisher_name in ends.own_peers:
+            return data
+        return data.ljust(-(-len(data) // _WORD_BYTES) * _WORD_BYTES, b"\0")
 
     def _decode(self, parts: Parts) -> Any:
         text, field, raw = parts
