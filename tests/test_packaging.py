@@ -126,6 +126,24 @@ def test_a_compiled_part_that_is_older_than_its_sources_is_not_used(tmp_path: Pa
     assert path() == ("pure Python (the compiled part is of an older version: install again)\n")
 
 
+def test_an_editable_install_has_byte_code_as_any_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DSMQ_NODES_PURE", "1")
+    hooks = pytest.importorskip("dsmq_nodes.speedups.build_hook", reason="hatchling is in [dev]")
+    application = importlib.import_module("hatchling.bridge.app").Application()
+    shutil.copytree(
+        *(ROOT / "dsmq_nodes" / "tf", tmp_path / "dsmq_nodes" / "tf"),
+        ignore=shutil.ignore_patterns("__pycache__"),
+    )
+    of_this = {"metadata": None, "directory": str(tmp_path), "target_name": "wheel"}
+    hook = hooks.BuildHook(str(tmp_path), {}, None, **of_this, app=application)
+    hook.initialize("editable", {})
+    sources = list((tmp_path / "dsmq_nodes" / "tf").glob("*.py"))
+    assert sources
+    assert all(Path(importlib.util.cache_from_source(str(each))).exists() for each in sources)
+
+
 def test_the_wheel_says_what_pyproject_says(
     wheel: zipfile.ZipFile, project: dict[str, Any]
 ) -> None:

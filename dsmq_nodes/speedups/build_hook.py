@@ -1,6 +1,8 @@
 """Compiles this folder when the package is built: a hook of hatchling, named in `pyproject.toml`.
 
-It also gives a wheel the pages of the guide, which `dsmq-nodes docs` shows.
+It also gives a wheel the pages of the guide, which `dsmq-nodes docs` shows, and an editable install
+the byte code that pip gives every other: a robot's service often may not write it beside the
+sources, and would compile a hundred of them at each start (150 ms).
 
 Every `*.cpp` here goes into the one module `_speedups`. Where it cannot be compiled, one line says
 why, and the package is built without it: the same behaviour, in Python alone. `DSMQ_NODES_PURE=1`
@@ -8,6 +10,7 @@ builds it without on purpose. `CXX` and `CXXFLAGS` are used as by other build to
 `python -m dsmq_nodes.speedups.build_hook` compiles it again where it is, after a change.
 """
 
+import compileall
 import os
 import shlex
 import shutil
@@ -46,6 +49,7 @@ class BuildHook(BuildHookInterface[Any]):
             }
         try:
             if version == "editable":
+                compileall.compile_dir(folder.parent, quiet=2)
                 build_in_place(folder)
                 return
             built = _compiled(folder)
