@@ -1,7 +1,8 @@
 """What a dataset costs, and whether LeRobot loads it: `python -m tests.bench.lerobot [PYTHON...]`.
 
 Each PYTHON is an interpreter with LeRobot (`pip install 'lerobot[dataset]'`, some 5 GB), which
-loads every item, with what is in the frames beside it. Some two minutes.
+loads every item, with what is in the frames beside it. Where lerobot-lint is beside it
+(`pip install lerobot-lint`), it looks too. Some two minutes.
 """
 
 import hashlib
@@ -73,6 +74,11 @@ def main(interpreters: list[str]) -> None:
     for each in interpreters:
         offline = {**os.environ, "HF_HUB_OFFLINE": "1"}
         subprocess.run([each, "-c", LOAD, folder / "one"], check=True, env=offline)
+        if (lint := Path(each).with_name("lelint")).exists():
+            home = {**offline, "HF_LEROBOT_HOME": str(folder.parent)}
+            command = [str(lint), "check", f"{folder.name}/one"]
+            told = subprocess.run(command, capture_output=True, text=True, check=False, env=home)
+            row("lerobot-lint", told.stdout.partition("Summary: ")[2].partition("\n")[0])
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ from dsmq_nodes.bag.lerobot.features import (
     named_sources,
     stamp_of,
 )
+from dsmq_nodes.bag.lerobot.held_rows import HeldRows, RowBuilder
 from dsmq_nodes.bag.lerobot.lerobot_options import LerobotOptions
 from dsmq_nodes.bag.lerobot.pictures import picture_of
 from dsmq_nodes.bag.lerobot.recorded_calibration import calibrations_for
@@ -34,6 +35,7 @@ from dsmq_nodes.bag.lerobot.resampling import (
     SECOND_NS,
     Frames,
     Gap,
+    Integers,
     Samples,
     Vectors,
     resample,
@@ -101,15 +103,16 @@ def export(
 class _Taken:
     """The messages of a topic in an episode that can be used."""
 
-    stamps: list[int] = field(default_factory=list)
-    values: list[list[float]] = field(default_factory=list)
+    stamps: list[int] = field(default_factory=list)  # of pictures
     numbers: list[int] = field(default_factory=list)  # of pictures, in their topic
+    vectors: RowBuilder = field(default_factory=RowBuilder)
 
 
 @dataclass
 class _Run:
     task: str
-    topics: Mapping[str, _Taken]
+    rows: Mapping[str, HeldRows]
+    pictures: Mapping[str, list[int]]
     frames: Frames
 
 
@@ -149,7 +152,9 @@ class _Plan:
         self._worst_ns: Counter[str] = Counter()
         self._gaps: list[str] = []
         episodes = episodes_of(source) or [Episode("", source.start_ns, source.end_ns)]
-        for number, (episode, topics) in enumerate(self._read(episodes)):
+        read = [*self._read(episodes)]
+        self._settle_names()
+        for number, (episode, topics) in enumerate(read):
             self._add(number, episode, topics)
         if not self.runs:
             why = "; ".join(self._gaps[:_MOST_GAPS_TOLD])
@@ -183,13 +188,14 @@ class _Plan:
         topic = record.channel.topic
         try:
             stamp = stamp_of(record)
+            if topic not in self.videos:
+                found = self._readers[topic].read(record.data)
+                into.vectors.add(stamp, tuple(found), [*found.values()])
+                return
             if into.stamps and stamp <= into.stamps[-1]:
                 raise ValueError("its stamp is not after the one before it")
-            if topic in self.videos:
-                self._check_picture(record)
-                into.numbers.append(number)
-            else:
-                into.values.append(self._readers[topic].read(record.data))
+            self._check_picture(record)
+            into.numbers.append(number)
             into.stamps.append(stamp)
         except (ValueError, TypeError, AttributeError, RecursionError) as error:
             at_sec = (record.log_time_ns - self._source.start_ns) * 1e-9
@@ -202,14 +208,36 @@ class _Plan:
         if size != first:
             raise ValueError(f"it is {size[0]}x{size[1]}, the first one {first[0]}x{first[1]}")
 
+    def _settle_names(self) -> None:
+        for topic, reader in self._readers.items():
+            for name, times, stays in reader.settle():
+                many = "1 message" if times == 1 else f"{times} messages"
+                if stays:
+                    held = "its last value is held until it is too old"
+                    self.notes.append(f"{topic}: {many} without {name}: {held}")
+                else:
+                    text = f"left out: {topic}: {name}, which {many} had, of {reader.had.total()}"
+                    self._source.omitted.note(text)
+
     # Frames
 
     def _add(self, number: int, episode: Episode, topics: Mapping[str, _Taken]) -> None:
-        missing = sorted(self._sources.topics() - {t for t in topics if topics[t].stamps})
+        rows = {
+            topic: topics[topic].vectors.rows(reader.names)
+            for topic, reader in self._readers.items()
+            if topic in topics
+        }
+        samples = {
+            topic: self._samples(topic, np.array(topics[topic].stamps, np.int64))
+            for topic in self.videos
+            if topic in topics
+        }
+        samples |= {t: self._samples(t, each.stamps_ns, each) for t, each in rows.items()}
+        missing = sorted(self._sources.topics() - {t for t in samples if len(samples[t].stamps_ns)})
         if missing:
-            self._gaps.append(f"episode {number} is left out: no message of {', '.join(missing)}")
+            what = ", ".join(self._told_missing(topic, topics) for topic in missing)
+            self._gaps.append(f"episode {number} is left out: no message of {what}")
             return
-        samples = {topic: self._samples(topic, topics[topic].stamps) for topic in topics}
         most = layout.LONGEST_VIDEO_SEC * self._options.fps
         task = episode.task or self._options.task or self._source.paths[0].stem
         found_parts = list(resample(samples, self._options.fps, most))
@@ -217,35 +245,51 @@ class _Plan:
             self._gaps.append(f"episode {number} is left out: the topics' stamps do not overlap")
         for found in found_parts:
             if isinstance(found, Gap):
-                self._gaps.append(self._told_gap(number, found, samples))
+                self._gaps.append(self._told_gap(number, found, samples, rows))
                 continue
-            self.runs.append(_Run(task, topics, found))
+            pictures = {topic: topics[topic].numbers for topic in self.videos}
+            self.runs.append(_Run(task, rows, pictures, found))
             for topic, age_ns in found.worst_age_ns.items():
                 self._worst_ns[topic] = max(self._worst_ns[topic], age_ns)
 
-    def _samples(self, topic: str, stamps: list[int]) -> Samples:
+    def _samples(self, topic: str, times: Integers, rows: HeldRows | None = None) -> Samples:
         most_ns = round(self._options.max_age_of(is_picture=topic in self.videos) * SECOND_NS)
-        times = np.array(stamps, np.int64)
         usual_ns = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
         if usual_ns > most_ns * _LATEST:
             raise BagError(
                 f"{topic} comes every {usual_ns * 1e-9:.3f} s, and a message is refused after "
                 f"{most_ns * 1e-9:g} s: give --max-age {usual_ns * 2e-9:.2g}"
             )
-        return Samples(times, most_ns)
+        return Samples(times, most_ns, times if rows is None else rows.seen_ns.min(axis=1))
 
-    def _told_gap(self, number: int, gap: Gap, samples: Mapping[str, Samples]) -> str:
+    def _told_missing(self, topic: str, topics: Mapping[str, _Taken]) -> str:
+        reader = self._readers.get(topic)
+        came = topics[topic].vectors.names if topic in topics else {}
+        absent = [each for each in reader.names if each not in came] if reader and came else []
+        return f"{topic} with {', '.join(absent)}" if absent else topic
+
+    def _told_gap(
+        self,
+        number: int,
+        gap: Gap,
+        samples: Mapping[str, Samples],
+        rows: Mapping[str, HeldRows],
+    ) -> str:
         begin = min(int(each.stamps_ns[0]) for each in samples.values())
+        what = gap.topic
+        if gap.topic in rows:
+            held = rows[gap.topic].oldest(gap.taken, self._readers[gap.topic].names)
+            what = f"{held} of {what}" if held else what
         return (
             f"episode {number} has a gap at {(gap.begin_ns - begin) * 1e-9:.3f} s: {gap.ticks} "
-            f"ticks without a frame, {gap.topic} was {gap.age_ns * 1e-9:.3f} s old"
+            f"ticks without a frame, {what} was {gap.age_ns * 1e-9:.3f} s old"
         )
 
     def _count_shown(self) -> dict[str, Counter[int]]:
         shown: dict[str, Counter[int]] = {topic: Counter() for topic in self.videos}
         for run in self.runs:
             for topic, counts in shown.items():
-                numbers = run.topics[topic].numbers
+                numbers = run.pictures[topic]
                 counts.update(numbers[each] for each in run.frames.taken[topic].tolist())
         return shown
 
@@ -285,11 +329,7 @@ class _Plan:
         """The rows of each vector in a run."""
         return {
             name: np.concatenate(
-                [
-                    np.array(run.topics[topic].values, np.float32)[run.frames.taken[topic]]
-                    for topic in topics
-                ],
-                axis=1,
+                [run.rows[topic].values[run.frames.taken[topic]] for topic in topics], axis=1
             )
             for name, topics in self._sources.vectors.items()
         }

@@ -9,6 +9,7 @@ the calibration, else a whole turn.
 """
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -30,6 +31,7 @@ _PLAIN_WORDS: Final = frozenset(
     {"image", "image_raw", "image_color", "image_rect", "compressed", "camera", "cameras", "color"}
 )
 _GRIPPER: Final = "gripper"
+_RARE: Final = 0.05  # of the messages of the joint that has most of them
 _read: Final = msgspec.json.Decoder().decode
 
 Calibrations = Mapping[str, JointCalibration]
@@ -151,12 +153,15 @@ class VectorReader:
     """The numbers of a topic's messages.
 
     Attributes:
-        names: of each number, as the first message has them; empty before it.
+        names: of each number, in the order of the message that had most of them.
+        had: how many messages had which names.
     """
 
     def __init__(self, type_name: str, calibrations: Calibrations) -> None:
         """Read messages of a type."""
         self.names: tuple[str, ...] = ()
+        self.had: Counter[tuple[str, ...]] = Counter()
+        self._may_lack = type_name == JointState.type_name
         self._calibrations = calibrations
         self._numbers: Callable[[Any], Iterator[tuple[str, float]]] = _leaves
         if type_name == JointState.type_name:
@@ -164,22 +169,50 @@ class VectorReader:
         elif type_name.endswith("MultiArray"):
             self._numbers = _array
 
-    def read(self, data: bytes) -> list[float]:
-        """The numbers of a message, in the order of `names`.
+    def read(self, data: bytes) -> dict[str, float]:
+        """The numbers of a message.
 
         Raises:
-            ValueError: it has others than the first message, or one is not finite.
+            ValueError: it has others than the first message and is no JointState, or one is not
+                finite.
         """
         found = dict(self._numbers(_read(data)))
         if not found:
             raise ValueError("it has no numbers")
-        self.names = self.names or tuple(found)
-        if others := sorted(found.keys() ^ set(self.names)):
-            raise ValueError(f"it has, or lacks, {', '.join(others)}, unlike the first one")
         for name, value in found.items():
             if not math.isfinite(value):
                 raise ValueError(f"{name} is {value}")
-        return [found[name] for name in self.names]
+        if found.keys() != set(self.names):
+            self._join(tuple(found))
+        self.had[tuple(found)] += 1
+        return found
+
+    def _join(self, found: tuple[str, ...]) -> None:
+        others = sorted({*found} ^ {*self.names})
+        if self.names and not self._may_lack:
+            raise ValueError(f"it has, or lacks, {', '.join(others)}, unlike the first one")
+        more, less = sorted((self.names, found), key=len, reverse=True)
+        self.names = (*more, *(each for each in less if each not in more))
+
+    def settle(self) -> Iterator[tuple[str, int, bool]]:
+        """All is read: names that some messages were without.
+
+        A name that hardly any message has is taken out of `names`: it is not of this robot.
+
+        Yields:
+            The name, how many messages were without it, or had it, and whether it stays.
+        """
+        messages = self.had.total()
+        count = {name: self._with(name) for name in self.names}
+        least = _RARE * max(count.values(), default=0)
+        self.names = tuple(name for name in self.names if count[name] >= least)
+        for name, times in count.items():
+            stays = times >= least
+            if times < messages:
+                yield name, messages - times if stays else times, stays
+
+    def _with(self, name: str) -> int:
+        return sum(times for had, times in self.had.items() if name in had)
 
     def _joints(self, values: Any) -> Iterator[tuple[str, float]]:
         names, positions = values.get("name", []), values.get("position", [])

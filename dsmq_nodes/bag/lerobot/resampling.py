@@ -25,10 +25,12 @@ class Samples:
     Attributes:
         stamps_ns: when they are from.
         max_age_ns: how old a message may be at a tick.
+        oldest_ns: from when the oldest value in each is; `stamps_ns` where nothing is held.
     """
 
     stamps_ns: Integers
     max_age_ns: int
+    oldest_ns: Integers
 
 
 @dataclass
@@ -51,12 +53,21 @@ class Frames:
 
 @dataclass(frozen=True)
 class Gap:
-    """Ticks without a frame between two runs, and the topic that was the oldest there."""
+    """Ticks without a frame between two runs, and the topic that was the oldest there.
+
+    Attributes:
+        begin_ns: the first tick.
+        ticks: how many.
+        topic: the oldest one.
+        age_ns: how old it was.
+        taken: the number of its message at that tick.
+    """
 
     begin_ns: int
     ticks: int
     topic: str
     age_ns: int
+    taken: int
 
 
 def resample(topics: Mapping[str, Samples], fps: int, most_frames: int) -> Iterator[Frames | Gap]:
@@ -77,13 +88,15 @@ def resample(topics: Mapping[str, Samples], fps: int, most_frames: int) -> Itera
     ages: dict[str, Integers] = {}
     for topic, samples in topics.items():
         taken[topic] = np.searchsorted(samples.stamps_ns, ticks, "right") - 1
-        ages[topic] = ticks - samples.stamps_ns[taken[topic]]
+        ages[topic] = ticks - samples.oldest_ns[taken[topic]]
     fresh = np.logical_and.reduce([ages[name] <= topics[name].max_age_ns for name in topics])
     for first, after, is_fresh in _stretches(fresh):
         if not is_fresh:
-            over = {name: int(ages[name][first:after].max()) for name in topics}
+            at = {name: first + int(ages[name][first:after].argmax()) for name in topics}
+            over = {name: int(ages[name][at[name]]) for name in topics}
             worst = max(over, key=lambda name: over[name] - topics[name].max_age_ns)
-            yield Gap(int(ticks[first]), after - first, worst, over[worst])
+            number = int(taken[worst][at[worst]])
+            yield Gap(int(ticks[first]), after - first, worst, over[worst], number)
             continue
         for part in range(first, after, most_frames):
             cut = slice(part, min(part + most_frames, after))

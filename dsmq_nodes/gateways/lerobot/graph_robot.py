@@ -119,9 +119,7 @@ class _InGraph:
         reader = VectorReader(JointState.type_name, self._opened().calibrations)
         values = reader.read(self._opened().newest(topic))
         now_sec = time.monotonic()
-        self._seen |= {
-            name: (each, now_sec) for name, each in zip(reader.names, values, strict=True)
-        }
+        self._seen |= {name: (each, now_sec) for name, each in values.items()}
         for name in self.action_features:  # a servo may be silent for a cycle
             if now_sec - self._seen.get(name, (0.0, -math.inf))[1] > self.config.max_age:
                 raise ConnectionError(f"{topic} has no {name}: it has {', '.join(reader.names)}")

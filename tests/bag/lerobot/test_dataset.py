@@ -27,7 +27,7 @@ from dsmq_nodes.bag.lerobot.lerobot_options import LerobotOptions
 from dsmq_nodes.bag.lerobot.resampling import SECOND_NS, Frames, Samples, resample
 from dsmq_nodes.devices.servo_bus.servo_arm import SO101
 from dsmq_nodes.errors import BagError
-from dsmq_nodes.messages import Float64, Twist, Vector3
+from dsmq_nodes.messages import Float64, JointState, Twist, Vector3
 from tests.bag.lerobot.arm_bag import ACTION, BEGIN_NS, CAMERA, STATE, channel, level, position
 from tests.bag.lerobot.arm_bag import write_arm_bag as write
 
@@ -202,9 +202,63 @@ def test_a_message_that_cannot_be_used_is_left_out_and_told(tmp_path: Path) -> N
     found = open_source(writer.paths)
     convert(found, tmp_path / "out", "lerobot")
     told = "\n".join(found.omitted.lines())
-    assert f"{STATE}: 1 message at" in told
+    assert f"left out: {STATE}: a.pos, which 1 message had, of 101" in told
     assert f"{CAMERA}: 25 messages" in told
     assert check_dataset(tmp_path / "out") == []
+
+
+@pytest.mark.parametrize("silent_sec", [0.07, 0.5])
+def test_a_joint_whose_servo_is_silent_is_held_and_then_a_gap(
+    tmp_path: Path, silent_sec: float
+) -> None:
+    """As a driver publishes them: the joints that were heard; the first one is silent at first."""
+    bag = write(tmp_path / "run", 2.0)
+    with BagWriter(tmp_path / "silent") as writer:
+        for record in open_source([bag]).records():
+            data, at_sec = record.data, (record.log_time_ns - BEGIN_NS) * 1e-9
+            is_silent = 1.0 < at_sec < 1.0 + silent_sec or at_sec < 0.02
+            if record.channel.topic == STATE and is_silent:
+                state = JointState.from_json(data.decode())
+                del state.name[2], state.position[2]
+                data = state.to_json().encode()
+            writer.write(record.channel, record.log_time_ns, data, record.publish_time_ns)
+    found = open_source(writer.paths)
+    done = convert(found, tmp_path / "out", "lerobot")
+    assert not list(found.omitted.lines()), "nothing is left out"
+    assert done.episodes == (1 if silent_sec < 0.1 else 2)
+    told = "\n".join(done.notes)
+    assert f"{STATE}: {round(100 * silent_sec) + 2} messages without elbow_flex.pos" in told
+    if silent_sec > 0.1:
+        assert f"elbow_flex.pos of {STATE} was 0." in told
+    rows = pq.read_table(tmp_path / "out" / DATA).to_pylist()
+    assert len(rows) == (59 if silent_sec < 0.1 else 47)
+    held = rows[30]  # 1 s after all joints were known
+    names = json.loads((tmp_path / "out/meta/info.json").read_text())["features"]
+    assert names["observation.state"]["names"] == [f"{each}.pos" for each in SO101]
+    state = held["observation.state"]
+    assert state[2] == pytest.approx(math.degrees(position(2, 0.99)), abs=0.01)
+    assert check_dataset(tmp_path / "out") == []
+
+
+def test_two_drivers_publish_joints_on_one_topic(tmp_path: Path) -> None:
+    bag = write(tmp_path / "run", 1.0)
+    with BagWriter(tmp_path / "two") as writer:
+        for record in open_source([bag]).records():
+            times = record.log_time_ns, record.publish_time_ns
+            if record.channel.topic != STATE:
+                writer.write(record.channel, times[0], record.data, times[1])
+                continue
+            state = JointState.from_json(record.data.decode())
+            for part in (slice(3), slice(3, 6)):
+                names, positions = state.name[part], state.position[part]
+                one = JointState(header=state.header, name=names, position=positions)
+                writer.write(record.channel, times[0], one.to_json().encode(), times[1])
+    found = open_source(writer.paths)
+    convert(found, tmp_path / "out", "lerobot")
+    assert not list(found.omitted.lines())
+    convert(open_source([bag]), tmp_path / "one", "lerobot")
+    tables = [pq.read_table(tmp_path / name / DATA).to_pylist() for name in ("out", "one")]
+    assert tables[0] == tables[1]
 
 
 def cut_video(root: Path) -> None:
@@ -260,7 +314,7 @@ def test_a_broken_dataset_is_found_by_our_own_checks(
 
 def test_an_episode_longer_than_a_video_may_be_is_split() -> None:
     stamps = np.arange(0, 25 * SECOND_NS, SECOND_NS // 10)
-    runs = list(resample({"/x": Samples(stamps, SECOND_NS)}, 10, 100))
+    runs = list(resample({"/x": Samples(stamps, SECOND_NS, stamps)}, 10, 100))
     assert [len(each) for each in runs if isinstance(each, Frames)] == [100, 100, 50]
 
 
@@ -272,10 +326,10 @@ def test_an_episode_longer_than_a_video_may_be_is_split() -> None:
 def test_no_frame_has_a_message_from_later_or_an_old_one_and_none_is_missing(
     times_ms: list[list[int]], max_age_ms: int, fps: int
 ) -> None:
-    topics = {
-        f"/{number}": Samples(np.sort(np.array(times)) * 1_000_000, max_age_ms * 1_000_000)
-        for number, times in enumerate(times_ms)
-    }
+    topics = {}
+    for number, times in enumerate(times_ms):
+        stamps = np.sort(np.array(times)) * 1_000_000
+        topics[f"/{number}"] = Samples(stamps, max_age_ms * 1_000_000, stamps)
     begin = max(int(each.stamps_ns[0]) for each in topics.values())
     end = min(int(each.stamps_ns[-1]) for each in topics.values())
     expected = []
