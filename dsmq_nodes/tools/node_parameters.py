@@ -20,10 +20,10 @@ from dsmq_nodes.messages.rcl_interfaces_srv import (
 )
 from dsmq_nodes.printable import one_line
 from dsmq_nodes.tools.graph_model import GraphModel
-from dsmq_nodes.tools.offers import find_node, nodes, unknown
+from dsmq_nodes.tools.offers import absolute, find_node, unknown
 from dsmq_nodes.tools.service_calls import answers, ask, call_typed, typed
 from dsmq_nodes.tools.session import Session
-from dsmq_nodes.topic_names import REPLY
+from dsmq_nodes.topic_names import REPLY, is_kits_own
 
 _TITLES: Final = {
     ParameterKind.BOOL: "Boolean value is:",
@@ -36,6 +36,7 @@ _TITLES: Final = {
     ParameterKind.DOUBLE_ARRAY: "Double values are:",
     ParameterKind.STRING_ARRAY: "String values are:",
 }
+_LISTS: Final = f"/list_parameters{REPLY}"
 _NOT_SET: Final = "Parameter not set."
 
 
@@ -59,7 +60,7 @@ class NodeParameters:
         """The parameters of a node, or of all, and their types if they are wanted."""
         graph = self._session.graph()
         found = {}
-        for name in [find_node(graph, node)] if node else _serving(graph):
+        for name in [_found(graph, node)] if node else _serving(graph):
             names = self.names_of(name, prefixes)
             told = self._describe(name, names) if with_types else []
             words = [_words(each.type) for each in told] or [""] * len(names)
@@ -72,7 +73,7 @@ class NodeParameters:
         Raises:
             CommandError: no such node or parameter.
         """
-        node = find_node(self._session.graph(), node)
+        node = _found(self._session.graph(), node)
         return self._get(node, self._check(node, [name]))[0]
 
     def _get(self, node: str, names: Sequence[str]) -> list[Parameter]:
@@ -95,7 +96,7 @@ class NodeParameters:
         Raises:
             CommandError: no such node or parameter, no value, or the node does not take it.
         """
-        node = find_node(self._session.graph(), node)
+        node = _found(self._session.graph(), node)
         self._check(node, [name])
         type_ = self._describe(node, [name])[0].type
         return self._set(node, [parameter_of(name, type_, value)])[0]
@@ -119,7 +120,7 @@ class NodeParameters:
         Raises:
             CommandError: no such node or parameter.
         """
-        node = find_node(self._session.graph(), node)
+        node = _found(self._session.graph(), node)
         return self._describe(node, self._check(node, names))
 
     def _describe(self, node: str, names: Sequence[str]) -> list[ParameterDescriptor]:
@@ -131,7 +132,7 @@ class NodeParameters:
 
     def dumped(self, node: str) -> str:
         """All parameters of a node, as a file."""
-        node = find_node(self._session.graph(), node)
+        node = _found(self._session.graph(), node)
         return dump_parameters(node, self._get(node, self.names_of(node)))
 
     def all_dumped(self, timeout_sec: float) -> tuple[str, list[str]]:
@@ -172,7 +173,7 @@ class NodeParameters:
             CommandError: no such node, nothing for it in the file, or one was not taken.
             LaunchFileError: no such file, or no YAML.
         """
-        node = find_node(self._session.graph(), node)
+        node = _found(self._session.graph(), node)
         document = read_file(file, str(file), "it needs parameters: 'name: value'", merges=True)
         if document.problems:
             raise LaunchFileError(document.file, document.problems)
@@ -202,7 +203,7 @@ class NodeParameters:
         Raises:
             CommandError: no such node or parameter, or it cannot be unset.
         """
-        node = find_node(self._session.graph(), node)
+        node = _found(self._session.graph(), node)
         self._check(node, [name])
         try:
             self._set(node, [Parameter(name, ParameterKind.NOT_SET, None)])
@@ -244,10 +245,23 @@ class NodeParameters:
             yield f"    Additional constraints: {one_line(found.additional_constraints)}"
 
 
+def _found(graph: GraphModel, name: str) -> str:
+    """The full name of a node that serves its parameters, itself or through a bridge.
+
+    Raises:
+        CommandError: there is no such node; the text has the nearest.
+    """
+    full_name = absolute(name)
+    return full_name if full_name in _serving(graph) else find_node(graph, name)
+
+
 def _serving(graph: GraphModel) -> list[str]:
-    """The nodes that serve their parameters."""
-    served = {topic.name for topic in graph.topics if topic.publishers}
-    return [name for name in nodes(graph) if f"{name}/list_parameters{REPLY}" in served]
+    """The nodes whose parameters are served, those behind a bridge too."""
+    return sorted(
+        topic.name.removesuffix(_LISTS)
+        for topic in graph.topics
+        if topic.publishers and topic.name.endswith(_LISTS) and not is_kits_own(topic.name)
+    )
 
 
 def _values(

@@ -23,15 +23,11 @@ from dsmq_nodes.dsmq.log import Entry
 from dsmq_nodes.errors import CommandError, OverwrittenError, WireError
 from dsmq_nodes.gateways.hub import Hub, HubReader, HubWriter
 from dsmq_nodes.gateways.ros2.bridge_rules import ACTION_SERVICES, BridgeRules
-from dsmq_nodes.gateways.ros2.ros_objects import (
-    ConversionError,
-    RosImportError,
-    RosType,
-    ros_class,
-    ros_type,
-)
+from dsmq_nodes.gateways.ros2.ros_classes import RosImportError, ros_class
+from dsmq_nodes.gateways.ros2.ros_objects import ConversionError, RosType, ros_type
 from dsmq_nodes.gateways.ros2.ros_side import LATCHED, RosSide, RosTopic
 from dsmq_nodes.graph import service_wire
+from dsmq_nodes.printable import one_line
 from dsmq_nodes.told_qos import ToldQoS, kept_by_all, told_qos, topic_beside
 from dsmq_nodes.topic_names import REPLY, REQUEST
 
@@ -74,6 +70,7 @@ class Bridge:
         """Carry, until cancelled."""
         self.ros.start()
         self.hub.watch(self._look_here)
+        self.hub.link.set_state("ready")
         loop = asyncio.get_running_loop()
         missing_sec = loop.time() + _MISSING_SEC
         while True:
@@ -151,8 +148,9 @@ class Bridge:
                 continue
             try:
                 self._open[direction, name] = (how, start())
-            except CommandError as error:
-                self._refuse(f"{direction} {name}: {error}")
+            except Exception as error:  # noqa: BLE001  rclpy refuses names that are none in ROS
+                reason = str(error).partition("\n")[0]
+                self._refuse(one_line(f"{direction} {name}: {reason}"))
             else:
                 logger.info("%s %s [%s]", direction, name, how[0])
 
@@ -189,12 +187,16 @@ class _TopicFromRos:
         self._writer = bridge.hub.advertise(
             name, topic.type_name, self._type.schema, latched=latched
         )
+        try:
+            self._reader = bridge.ros.subscribe(topic, self._type.cls, self._take)
+        except Exception:
+            self._writer.close()
+            raise
         self._beside = (
             bridge.hub.advertise(topic_beside("publisher", name, topic.told), "")
             if any(topic.told)
             else None
         )
-        self._reader = bridge.ros.subscribe(topic, self._type.cls, self._take)
 
     def _take(self, msg: Any, info: dict[str, Any]) -> None:
         if self._tells_apart and self._bridge.ros.is_from_us(info):

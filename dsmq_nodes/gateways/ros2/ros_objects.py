@@ -10,7 +10,6 @@ value is checked here, and an error names the field.
 """
 
 import array
-import importlib
 import math
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -23,17 +22,16 @@ from rosidl_parser import definition as idl
 
 from dsmq_nodes.dsmq.log import Entry
 from dsmq_nodes.dsmq.ring.record import RingRecord
-from dsmq_nodes.errors import CommandError
-from dsmq_nodes.graph.topics.type_check import schema_text
-from dsmq_nodes.messages.schema.find import find_interface, find_type
-from dsmq_nodes.messages.schema.large_field import LARGE_BYTES
-from dsmq_nodes.messages.schema.ros_base import (
-    BASE64,
-    NON_FINITE,
-    base_schema,
-    integer_range,
-    number_or_text,
+from dsmq_nodes.gateways.ros2.ros_classes import (
+    BYTES,
+    class_of,
+    fields_of,
+    is_bytes,
+    ros_class,
+    schema_of,
 )
+from dsmq_nodes.messages.schema.large_field import LARGE_BYTES
+from dsmq_nodes.messages.schema.ros_base import NON_FINITE, integer_range, number_or_text
 
 Convert = Callable[[Any], Any]
 Parts = tuple[str, str, bytes]
@@ -41,7 +39,6 @@ Parts = tuple[str, str, bytes]
 
 _encode: Final = msgspec.json.Encoder().encode
 _decode: Final = msgspec.json.Decoder(dict[str, Any]).decode
-_BYTES: Final = frozenset({"uint8", "octet"})
 _REALS: Final = frozenset({"float", "double", "long double"})
 # Python's array.array and numpy's dtype for each of rosidl's numbers.
 _CODES: Final = {
@@ -63,46 +60,6 @@ class ConversionError(ValueError):
     """A value does not fit its field in ROS; the text names the field."""
 
 
-class RosImportError(CommandError):
-    """The Python package of a ROS type cannot be imported; the text names the package."""
-
-
-def ros_class(type_name: str) -> Any:
-    """The class of `std_msgs/msg/String`; also of the parts of services and actions.
-
-    Raises:
-        RosImportError: its package cannot be imported, or has no such type.
-    """
-    package, kind, name = type_name.split("/") if type_name.count("/") == 2 else ("", "", "")
-    if not package:
-        raise RosImportError(f"{type_name!r} is no name of a ROS type, as std_msgs/msg/String is")
-    try:
-        found = _part_of(importlib.import_module(f"{package}.{kind}"), kind, name)
-    except (ImportError, AttributeError) as error:
-        raise RosImportError(
-            f"{type_name} cannot be imported ({error}): install the package {package} for this "
-            "Python, or source the workspace that has it"
-        ) from None
-    if not hasattr(found, "__import_type_support__") and not hasattr(found, "_TYPE_SUPPORT"):
-        raise RosImportError(f"{type_name} is no ROS type: {package} is another package here")
-    return found
-
-
-def _part_of(module: Any, kind: str, name: str) -> Any:
-    base, _, part = name.rpartition("_")
-    if kind == "srv" and part in {"Request", "Response"}:
-        return getattr(getattr(module, base), part)
-    if kind != "action" or not base:
-        return getattr(module, name)
-    if part in {"Request", "Response"}:
-        return getattr(_part_of(module, kind, base), part)
-    action = getattr(module, base)
-    inner = {"SendGoal": "SendGoalService", "GetResult": "GetResultService"}
-    if part in inner or part == "FeedbackMessage":
-        return getattr(action.Impl, inner.get(part, part))
-    return getattr(action, part)
-
-
 class RosType:
     """One message class of ROS, and how its objects become our texts.
 
@@ -113,10 +70,10 @@ class RosType:
 
     def __init__(self, type_name: str, cls: Any) -> None:
         self.cls = cls
-        self.schema = _schema_text(type_name, cls)
+        self.schema = schema_of(type_name, cls)
         self._values, self._object = _to_values(cls), _to_object(cls)
         # A large field goes as bytes beside the text where both ends share memory.
-        names = [name for name, kind in _fields(cls) if _is_bytes(kind)]
+        names = [name for name, kind in fields_of(cls) if is_bytes(kind)]
         self._large = names[-1] if names else ""
 
     def text(self, msg: Any) -> str:
@@ -181,28 +138,13 @@ def _json(values: dict[str, Any]) -> str:
         raise ConversionError(f"a text in it is not UTF-8: {error}") from None
 
 
-def _fields(cls: Any) -> list[tuple[str, Any]]:
-    """The fields of a class: names, and types as rosidl has them."""
-    return [*zip(cls.get_fields_and_field_types(), cls.SLOT_TYPES, strict=True)]
-
-
-def _class_of(kind: Any) -> Any:
-    return ros_class("/".join(kind.namespaced_name()))
-
-
-def _is_bytes(kind: Any) -> bool:
-    """Whether it is a `uint8[]` without a fixed length."""
-    is_list = isinstance(kind, idl.UnboundedSequence | idl.BoundedSequence)
-    return is_list and getattr(kind.value_type, "typename", "") == "uint8"
-
-
 # From ROS
 
 
 @cache
 def _to_values(cls: Any) -> Callable[[Any], dict[str, Any]]:
     """A function that makes the values of our JSON of an object."""
-    fields = [(name, _value(kind)) for name, kind in _fields(cls)]
+    fields = [(name, _value(kind)) for name, kind in fields_of(cls)]
 
     def values(msg: Any) -> dict[str, Any]:
         return {
@@ -218,7 +160,7 @@ def _value(kind: Any) -> Convert | None:
     if isinstance(kind, idl.AbstractNestedType):
         return _list_value(kind.value_type)
     if isinstance(kind, idl.NamespacedType):
-        return _to_values(_class_of(kind))
+        return _to_values(class_of(kind))
     name = getattr(kind, "typename", "string")
     if name == "float":
         return _float32
@@ -229,14 +171,14 @@ def _value(kind: Any) -> Convert | None:
 
 def _list_value(item: Any) -> Convert:
     name = getattr(item, "typename", "string")
-    if name in _BYTES:
+    if name in BYTES:
         return lambda found: pybase64.b64encode_as_string(_bytes_of(found))
     if name == "float":
         return _float32s
     if name in _REALS:
         return _reals
     if isinstance(item, idl.NamespacedType):
-        convert = _to_values(_class_of(item))
+        convert = _to_values(class_of(item))
         return lambda found: [convert(each) for each in found]
     return lambda found: found.tolist() if hasattr(found, "tolist") else list(found)
 
@@ -270,7 +212,7 @@ def _bytes_of(found: Any) -> bytes:
 @cache
 def _to_object(cls: Any) -> Callable[[Mapping[str, Any]], Any]:
     """A function that makes an object of the values of our JSON."""
-    fields = [(name, _setter(kind)) for name, kind in _fields(cls)]
+    fields = [(name, _setter(kind)) for name, kind in fields_of(cls)]
 
     def made(values: Mapping[str, Any]) -> Any:
         msg, name = cls(), ""
@@ -295,7 +237,7 @@ def _setter(kind: Any) -> Convert:
     if isinstance(kind, idl.AbstractNestedType):
         return _list_setter(kind.value_type)
     if isinstance(kind, idl.NamespacedType):
-        return _message(_to_object(_class_of(kind)))
+        return _message(_to_object(class_of(kind)))
     if isinstance(kind, idl.BoundedString | idl.BoundedWString):
         return _sized(_string, 0, kind.maximum_size)
     return _base_setter(getattr(kind, "typename", "string"))
@@ -407,41 +349,3 @@ def _list(value: Any) -> list[Any]:
 
 def _from_base64(value: Any) -> bytes:
     return bytes(pybase64.b64decode(_string(value), validate=True))
-
-
-# The schema
-
-
-def _schema_text(type_name: str, cls: Any) -> bytes:
-    known = _known(type_name)
-    return schema_text(known) if known is not None else _encode(_object_schema(cls))
-
-
-def _known(type_name: str) -> Any:
-    """The kit's class of a type, or of a part of a service."""
-    whole, _, part = type_name.rpartition("_")
-    try:
-        if "/srv/" in type_name and part in {"Request", "Response"}:
-            return getattr(find_interface(whole), part)
-        return find_type(type_name) if "/msg/" in type_name else None
-    except CommandError:
-        return None
-
-
-def _object_schema(cls: Any) -> dict[str, Any]:
-    return {"type": "object", "properties": {name: _schema(kind) for name, kind in _fields(cls)}}
-
-
-def _schema(kind: Any) -> dict[str, Any]:
-    if isinstance(kind, idl.NamespacedType):
-        return _object_schema(_class_of(kind))
-    if not isinstance(kind, idl.AbstractNestedType):
-        return base_schema(getattr(kind, "typename", "string"))
-    if getattr(kind.value_type, "typename", "") in _BYTES:
-        return BASE64
-    sizes: dict[str, Any] = {}
-    if isinstance(kind, idl.Array):
-        sizes = {"minItems": kind.size, "maxItems": kind.size}
-    elif isinstance(kind, idl.BoundedSequence):
-        sizes = {"maxItems": kind.maximum_size}
-    return {"type": "array", "items": _schema(kind.value_type), **sizes}

@@ -34,6 +34,7 @@ from dsmq_nodes.topic_names import TF_STATIC_TOPIC
 _DEPTH: Final = 100
 _LEAST_SEC: Final = 2.0  # ROS nodes find each other, and then each other's topics
 _MOST_SEC: Final = 8.0
+_UNKNOWN: Final = "_NODE_NAME_UNKNOWN_"
 _NONE_NS: Final = 2**62  # durations above stand for none
 LATCHED: Final = {TF_STATIC_TOPIC: 100}  # messages that are kept for late subscribers; else 1
 Info = dict[str, Any]
@@ -162,7 +163,8 @@ class RosSide:
         while (took_sec := time.monotonic() - began_sec) < _MOST_SEC:
             time.sleep(_LEAST_SEC / 4)
             before, found = found, sorted(self._offers(), key=lambda each: (each.kind, each.name))
-            if took_sec > _LEAST_SEC and found == before:
+            is_whole = found == before and not any(map(_is_unknown, found))
+            if took_sec > _LEAST_SEC and is_whole:
                 break
         return found
 
@@ -287,6 +289,11 @@ def _durability(is_latched: bool) -> Any:
 def _ns(duration: Any) -> int:
     found = int(duration.nanoseconds)
     return found if found < _NONE_NS else 0
+
+
+def _is_unknown(offer: RosOffer) -> bool:
+    """Whether a topic was found before the node that publishes it, whose name comes later."""
+    return any(_UNKNOWN in node for node in offer.nodes)
 
 
 def _fault(type_name: str) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from dsmq_nodes import ActionClient, ActionServer, CancelResponse, Node, Parameter, QoSProfile
+from dsmq_nodes.dsmq import wire
 from dsmq_nodes.messages import (
     Action,
     Image,
@@ -257,6 +259,25 @@ def test_the_parameters_of_a_ros_node_are_services_like_others(world: World) -> 
     response = future.result()
     assert response is not None
     assert response.values[0].double_value == 1.5
+    told = world.command("param", "get", "/ros_peer", "gain")
+    assert told.wait() == 0, told.output
+    assert told.lines == ["Double value is: 1.5"]
+    told.close()
+
+
+def test_a_name_that_is_none_in_ros_is_one_error_and_harms_nobody(world: World) -> None:
+    """Any client may advertise it; a node of ours would be refused its name."""
+    with socket.create_connection((world.broker.host, world.broker.port)) as stranger:
+        stranger.sendall(wire.encode_object({"action": "hello", "version": 1, "node": "/raw"}))
+        for topic, kind in (("/to_ros/a-b", STRING), ("/to_ros/module", "antigravity/x/Y")):
+            fields = {"action": "advertise", "topic": topic, "type": kind}
+            stranger.sendall(wire.encode_object(fields))
+        world.bridge.wait_for("topic to ROS /to_ros/a-b: Invalid topic name")
+        world.bridge.wait_for("'antigravity/x/Y' is no name of a ROS type")
+        node = world.node(lambda: Node("unharmed"))
+        node.create_publisher(String, "/to_ros/unharmed", 1)
+        world.until(lambda: "/to_ros/unharmed" in world.ros.do("graph")["topics"], "ours")
+    assert sum("/to_ros/a-b" in each for each in world.bridge.lines) == 1
 
 
 @pytest.mark.parametrize("is_cancelled", [False, True])
@@ -401,12 +422,10 @@ def test_each_graph_shows_what_the_bridge_brings(world: World) -> None:
     ends = node.get_publishers_info_by_topic("/from_ros/shown")
     assert [each.node_name for each in ends] == ["ros2_bridge"]
     told = world.command("bridge", "ros2", "list")
-    assert told.wait() == 0
-    assert any(
-        line.startswith("topic /from_ros/shown [std_msgs/msg/String] reliable from /ros_peer")
-        for line in told.lines
-    ), told.output
+    status, lines = told.wait(), told.lines
     told.close()
+    assert status == 0
+    assert "topic /from_ros/shown [std_msgs/msg/String] reliable from /ros_peer" in lines, lines
     node.destroy_node()
     world.nodes.clear()
     world.until(lambda: "/to_ros/shown" not in world.ros.do("graph")["topics"], "its end in ROS")
