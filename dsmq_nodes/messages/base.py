@@ -4,7 +4,6 @@ import contextlib
 import logging
 import operator
 import sys
-from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, overload
 
@@ -60,11 +59,14 @@ class Message(BaseModel):
     """The ROS name of the type, such as `sensor_msgs/msg/Imu`."""
 
     @override
-    def __init_subclass__(cls, *, type_name: str | None = None, **kwargs: Any) -> None:
+    def __init_subclass__(
+        cls, *, type_name: str | None = None, late: bool = False, **kwargs: Any
+    ) -> None:
         super().__init_subclass__(**kwargs)
         cls.type_name = type_name or f"{package_of(cls.__module__)}/msg/{cls.__name__}"
         # The types of the kit are built when they are first needed (codec.py): a program uses few.
-        cls.model_config["defer_build"] = cls.__module__.startswith("dsmq_nodes.messages.")
+        is_kits = cls.__module__.startswith("dsmq_nodes.messages.")
+        cls.model_config["defer_build"] = late or is_kits
 
     @classmethod
     @override
@@ -231,6 +233,7 @@ class Message(BaseModel):
 
         The dict is cached for each type: do not change it.
         """
+        codec(cls)  # builds it, in one thread
         return json_schema(cls)
 
     @classmethod

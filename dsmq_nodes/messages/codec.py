@@ -6,6 +6,7 @@ of those. A schema with anything else in it has none: a validator, a serializer,
 configuration. Pydantic alone then does the work.
 """
 
+import threading
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel
@@ -53,6 +54,8 @@ _METHODS: Final = (
     "__new__",
 )
 
+# Two threads may need a type at once, and pydantic before 2.14 is not made for that.
+_building: Final = threading.RLock()
 _plans: Final[dict[type[BaseModel], "Plan | None"]] = {}
 
 
@@ -92,14 +95,18 @@ def build_all(base: type[BaseModel]) -> None:
 
 def _build(cls: type[BaseModel]) -> None:
     """Build a type that was deferred, those inside it first: its schema then contains theirs."""
-    for field in cls.__pydantic_fields__.values():
-        inner = type(field.default)
-        if issubclass(inner, BaseModel) and not inner.__pydantic_complete__:
-            _build(inner)
-    cls.model_rebuild(raise_errors=False)
+    with _building:
+        for field in cls.__pydantic_fields__.values():
+            inner = type(field.default)
+            if issubclass(inner, BaseModel) and not inner.__pydantic_complete__:
+                _build(inner)
+        cls.model_rebuild(raise_errors=False)
 
 
 def _planned(cls: type[BaseModel]) -> "Plan | None":
+    if _overrides(cls):
+        _plans[cls] = None
+        return None
     if not cls.__pydantic_complete__ and cls.model_config.get("defer_build"):
         _build(cls)
     if not cls.__pydantic_complete__:
@@ -147,11 +154,12 @@ def _default(schema: _Schema, refs: dict[str, _Schema]) -> tuple[str, object]:
 
 def _check_class(cls: type[BaseModel]) -> None:
     made_by = type(cls.__pydantic_validator__), type(cls.__pydantic_serializer__)
-    has_plugin = made_by != (SchemaValidator, SchemaSerializer)
-    if has_plugin or any(
-        sum(name in base.__dict__ for base in cls.__mro__) > 1 for name in _METHODS
-    ):
+    if made_by != (SchemaValidator, SchemaSerializer):  # of a plugin
         raise _NoPlanError
+
+
+def _overrides(cls: type[BaseModel]) -> bool:
+    return any(sum(name in base.__dict__ for base in cls.__mro__) > 1 for name in _METHODS)
 
 
 def _check_model(model: _Schema, cls: type[BaseModel]) -> None:

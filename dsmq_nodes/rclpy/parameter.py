@@ -2,10 +2,9 @@
 
 import array
 from enum import IntEnum
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
-
-import yaml
 
 from dsmq_nodes.rclpy.impl.interface_named import interface
 
@@ -135,6 +134,7 @@ class Parameter:
 def get_parameter_value(string_value: str) -> Any:
     """The value in a text, as a tool guesses it: rcl_interfaces/msg/ParameterValue."""
     value = interface("rcl_interfaces/msg/ParameterValue")()
+    yaml = _yaml()
     try:
         found = yaml.safe_load(string_value)
     except yaml.parser.ParserError:
@@ -145,6 +145,11 @@ def get_parameter_value(string_value: str) -> Any:
     value.type = int(kind)
     setattr(value, _FIELDS[int(kind)], found)
     return value
+
+
+def _yaml() -> Any:
+    """8 ms, for programs that read a value from a text."""
+    return import_module("yaml")
 
 
 def _guessed(found: Any) -> Parameter.Type | None:
@@ -183,7 +188,7 @@ def parameter_dict_from_yaml_file(
     Raises:
         RuntimeError: the file has none of the kind.
     """
-    content = yaml.safe_load(Path(parameter_file).read_text(encoding="utf-8"))
+    content = _yaml().safe_load(Path(parameter_file).read_text(encoding="utf-8"))
     found: dict[str, Any] = {}
     if use_wildcard and "/**" in content:
         found |= _parameters_of(content["/**"], "wildcard(/**)")

@@ -401,3 +401,23 @@ class Own(geometry.Twist):
 assert Own.__pydantic_complete__
 """
     subprocess.run([sys.executable, "-c", in_a_new_process], check=True, timeout=60)
+
+
+def test_threads_that_need_a_type_at_once_build_it_once() -> None:
+    in_a_new_process = """
+import sys, threading
+from concurrent.futures import ThreadPoolExecutor
+from dsmq_nodes.messages import Odometry
+from pydantic._internal import _model_construction as model
+build, built = model.complete_model_class, []
+model.complete_model_class = lambda cls, *args, **kw: built.append(cls) or build(cls, *args, **kw)
+sys.setswitchinterval(1e-6)
+gate = threading.Barrier(8)
+def use(number):
+    gate.wait(20)
+    return Odometry.schema() if number % 2 else Odometry.from_json('{"child_frame_id":"a"}')
+with ThreadPoolExecutor(8) as threads:
+    list(threads.map(use, range(8)))
+assert len(built) == len(set(built)), built
+"""
+    subprocess.run([sys.executable, "-c", in_a_new_process], check=True, timeout=60)

@@ -7,8 +7,6 @@ JSON text (and apart from it one large field) as it goes over the wire.
 from functools import cache
 from typing import Any
 
-from pydantic import ConfigDict
-
 from dsmq_nodes import Message
 
 Parts = tuple[str | bytes, str, Any]
@@ -20,7 +18,6 @@ def carrier_class(message_class: type[Message]) -> Any:
     body: dict[str, Any] = {
         "__module__": message_class.__module__,
         "__qualname__": message_class.__qualname__,
-        "model_config": ConfigDict(defer_build=True),
         "to_json": _to_json,
         "to_parts": _to_parts,
         "to_record": _to_record,
@@ -29,7 +26,8 @@ def carrier_class(message_class: type[Message]) -> Any:
         "schema": classmethod(lambda _: message_class.schema()),
     }
     make: Any = type(message_class)
-    return make(message_class.__name__, (message_class,), body, type_name=message_class.type_name)
+    name, type_name = message_class.__name__, message_class.type_name
+    return make(name, (message_class,), body, type_name=type_name, late=True)
 
 
 def carry(cls: Any, parts: Parts) -> Any:
