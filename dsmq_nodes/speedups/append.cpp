@@ -90,7 +90,7 @@ int put(Appender *self, const Buffer &text, int64_t seq) {
     if (stamp_ns < 0 || set_number(self->writer, NAME(_last_id), id) < 0) return -1;
     if (set_number(self->writer, NAME(_end), start + size) < 0) return -1;
     map.store(RESERVE, start + size);
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    __atomic_thread_fence(__ATOMIC_RELEASE);  // before the record
     Record record = {id, static_cast<uint64_t>(stamp_ns), static_cast<uint64_t>(monotonic_ns()),
                      static_cast<uint64_t>(seq), 0, length << 32, static_cast<uint32_t>(names), 0};
     if (!self->is_ordered) record.check = checksum(id, text.bytes, length);
@@ -121,7 +121,7 @@ int append(Appender *self, PyObject *message, Buffer &text) {
         if (!looked) return -1;
         self->look_again_ns = monotonic_ns() + LOOK_AGAIN_NS;
     }
-    const Ref stream(PyObject_GetAttr(self->outgoing, NAME(stream)));
+    const Ref stream(NAME(stream).of(self->outgoing));
     if (!stream || stream == Py_None || PySet_GET_SIZE(self->unanswered)) return odd();
     if (number_of(stream, NAME(waiting_bytes)) != 0) return odd();
     const int dumped = dump(self, message, text);

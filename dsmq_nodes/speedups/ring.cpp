@@ -1,5 +1,6 @@
 #include "ring.h"
 
+#include <structmember.h>  // part of Python.h from 3.12 on
 #include <time.h>
 #include <unistd.h>
 
@@ -36,35 +37,53 @@ uint64_t checksum(uint64_t id, const char *text, size_t length) {  // zlib's crc
     return static_cast<uint32_t>(~crc) ? static_cast<uint32_t>(~crc) : 1;
 }
 
-int64_t monotonic_ns() {
+static int64_t ns_of(clockid_t clock) {
     timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    clock_gettime(clock, &now);
     return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
 }
 
+int64_t monotonic_ns() { return ns_of(CLOCK_MONOTONIC); }
+
 int64_t wall_ns() {
     static PyObject *time = PyImport_ImportModule("time");
-    const Ref now(time ? PyObject_CallMethodNoArgs(time, NAME(time_ns)) : nullptr);
+    const Ref ask(time ? PyObject_GetAttr(time, NAME(time_ns)) : nullptr);
+    if (ask && PyCFunction_Check(ask) && PyCFunction_GET_SELF(ask.held) == time) {
+        const int64_t ns = ns_of(CLOCK_REALTIME);
+        return ns < 0 ? 0 : ns;
+    }
+    const Ref now(ask ? PyObject_CallNoArgs(ask) : nullptr);  // it was replaced, as by a test
     const long long ns = now ? PyLong_AsLongLong(now) : -1;
     return ns < 0 && !PyErr_Occurred() ? 0 : ns;
 }
 
 }  // namespace ring
 
-int64_t number_of(PyObject *object, PyObject *name) {
-    const Ref value(PyObject_GetAttr(object, name));
+void Attribute::learn(PyTypeObject *of) {
+    Py_INCREF(of);  // no other type gets its address
+    Py_XSETREF(type, of);
+    at = 0;
+    const Ref found(PyObject_GetAttr(reinterpret_cast<PyObject *>(of), name));
+    if (!found) return PyErr_Clear();
+    if (Py_TYPE(found) != &PyMemberDescr_Type) return;
+    const PyMemberDef *member = reinterpret_cast<PyMemberDescrObject *>(found.held)->d_member;
+    if (member->type == T_OBJECT_EX && !(member->flags & READONLY)) at = member->offset;
+}
+
+int64_t number_of(PyObject *object, Attribute &name) {
+    const Ref value(name.of(object));
     if (!value || !PyLong_Check(value)) return -1;
     int overflow;
     const long long number = PyLong_AsLongLongAndOverflow(value, &overflow);
     return overflow || number < 0 ? -1 : number;
 }
 
-int set_number(PyObject *object, PyObject *name, int64_t number) {
+int set_number(PyObject *object, Attribute &name, int64_t number) {
     const Ref value(PyLong_FromLongLong(number));
-    return value ? PyObject_SetAttr(object, name, value) : -1;
+    return value ? name.set(object, value) : -1;
 }
 
-bool is_attribute(PyObject *object, PyObject *name, PyObject *value) {
-    const Ref found(PyObject_GetAttr(object, name));
+bool is_attribute(PyObject *object, Attribute &name, PyObject *value) {
+    const Ref found(name.of(object));
     return found == value;
 }

@@ -49,10 +49,32 @@ struct Ref {  // owns a reference
     operator PyObject *() const { return held; }
 };
 
-// An attribute's name, interned once.
-#define NAME(name) ([]() -> PyObject * { static PyObject *it = PyUnicode_InternFromString(#name); return it; }())
+// An attribute. Where its class has a slot for it, as by `__slots__`, that is used without a search.
+struct Attribute {
+    PyObject *name;
+    PyTypeObject *type = nullptr;  // of the last object, and where such have their slot; 0: they have none
+    Py_ssize_t at = 0;
+    operator PyObject *() const { return name; }
+    void learn(PyTypeObject *of);
+    PyObject **slot(PyObject *object) {
+        if (Py_TYPE(object) != type) learn(Py_TYPE(object));
+        PyObject **found = reinterpret_cast<PyObject **>(reinterpret_cast<char *>(object) + at);
+        return at && *found ? found : nullptr;
+    }
+    PyObject *of(PyObject *object) {
+        PyObject **found = slot(object);
+        return found ? Py_NewRef(*found) : PyObject_GetAttr(object, name);
+    }
+    int set(PyObject *object, PyObject *value) {  // -1 with an exception set
+        PyObject **found = slot(object);
+        if (!found) return PyObject_SetAttr(object, name, value);
+        Py_SETREF(*found, Py_NewRef(value));
+        return 0;
+    }
+};
+#define NAME(name) ([]() -> Attribute & { static Attribute it{PyUnicode_InternFromString(#name)}; return it; }())
 
 // An attribute that is an int from 0 to 2**63 - 1; else -1, perhaps with an exception set.
-int64_t number_of(PyObject *object, PyObject *name);
-int set_number(PyObject *object, PyObject *name, int64_t number);  // -1 with an exception set
-bool is_attribute(PyObject *object, PyObject *name, PyObject *value);
+int64_t number_of(PyObject *object, Attribute &name);
+int set_number(PyObject *object, Attribute &name, int64_t number);  // -1 with an exception set
+bool is_attribute(PyObject *object, Attribute &name, PyObject *value);

@@ -101,16 +101,16 @@ Step follows(Taker *self, Found &found) {
     return TAKEN;
 }
 
-int increase(PyObject *object, PyObject *name) {
+int increase(PyObject *object, Attribute &name) {
     const int64_t number = number_of(object, name);
     if (number >= 0) return set_number(object, name, number + 1);
     if (!PyErr_Occurred()) PyErr_SetString(PyExc_OverflowError, "a counter is no count");
     return -1;
 }
 
-int set_double(PyObject *object, PyObject *name, double number) {
+int set_double(PyObject *object, Attribute &name, double number) {
     const Ref value(PyFloat_FromDouble(number));
-    return value ? PyObject_SetAttr(object, name, value) : -1;
+    return value ? name.set(object, value) : -1;
 }
 
 // The cursors are behind the record, as after `RingReader.read` and `LinkReader.take_all`.
@@ -131,7 +131,7 @@ int pass(Taker *self, const Found &found) {
 }
 
 int add_latency(Taker *self, double sec) {  // as `Histogram.add`
-    const Ref longest(PyObject_GetAttr(self->latency, NAME(longest_sec)));
+    const Ref longest(NAME(longest_sec).of(self->latency));
     if (!longest || increase(self->latency, NAME(count)) < 0) return -1;
     if (sec > PyFloat_AsDouble(longest) && set_double(self->latency, NAME(longest_sec), sec) < 0) return -1;
     int exponent;
@@ -147,7 +147,7 @@ int add_latency(Taker *self, double sec) {  // as `Histogram.add`
 // As `Subscription.call` up to the callback.
 int count(Taker *self, const Found &found, int64_t now_ns) {
     const int64_t stamp = found.record.stamp;
-    if (PyObject_SetAttr(self->subscription, NAME(_began), Py_True) < 0) return -1;
+    if (NAME(_began).set(self->subscription, Py_True) < 0) return -1;
     if (self->since_ns <= stamp && stamp <= now_ns + 1000000000 && add_latency(self, (now_ns - stamp) * 1e-9) < 0)
         return -1;
     if (increase(self->subscription, NAME(_given)) < 0) return -1;
@@ -160,7 +160,7 @@ int count(Taker *self, const Found &found, int64_t now_ns) {
 }
 
 bool is_over(PyObject *dispatcher) {  // as `Dispatcher.is_over`
-    const Ref ended(PyObject_GetAttr(dispatcher, NAME(ended)));
+    const Ref ended(NAME(ended).of(dispatcher));
     if (!ended || !is_attribute(dispatcher, NAME(is_shut_down), Py_False)) return true;
     if (ended == Py_None) return false;
     const Ref done(PyObject_CallMethodNoArgs(ended, NAME(done)));
@@ -233,7 +233,7 @@ Step take_one(Taker *self, uint64_t head, Buffer &text) {
 
 // Whether callbacks may be called now, as `Dispatcher.call_now` asks; the time is then in `until_sec`.
 bool may(Taker *self, double now_sec, double &until_sec) {
-    const Ref until(PyObject_GetAttr(self->dispatcher, NAME(_may_call_until_sec)));
+    const Ref until(NAME(_may_call_until_sec).of(self->dispatcher));
     if (!until) return false;
     until_sec = PyFloat_AsDouble(until);
     if (PyErr_Occurred() || now_sec > until_sec) return false;
@@ -252,7 +252,7 @@ Step take_all(Taker *self) {
     if (after < 0 || depth < 0 || behind > MOST_AHEAD || (depth && behind > static_cast<uint64_t>(depth)))
         return odd();
     if (!behind) return EMPTY;
-    if (PyObject_SetAttr(self->dispatcher, NAME(is_calling), Py_True) < 0) return FAILED;
+    if (NAME(is_calling).set(self->dispatcher, Py_True) < 0) return FAILED;
     Buffer text = self->spare;  // taken away: a callback may come here again
     self->spare = Buffer();
     Step step;
@@ -269,7 +269,7 @@ Step take_all(Taker *self) {
     else self->spare = text;
     PyObject *type, *error, *trace;
     PyErr_Fetch(&type, &error, &trace);
-    bool failed = PyObject_SetAttr(self->dispatcher, NAME(is_calling), Py_False) < 0;
+    bool failed = NAME(is_calling).set(self->dispatcher, Py_False) < 0;
     if (called) {
         const Ref took(PyObject_CallMethod(self->dispatcher, "_took", "Oddl", self->callback, now_sec - began_sec,
                                            longest_sec, called));
@@ -333,8 +333,8 @@ PyMethodDef methods[] = {{"take", take, METH_NOARGS, nullptr}, {nullptr, nullptr
 // ---- what a node's bell calls: as `Dispatcher.__call__` of rings where nothing else waits
 
 // Whether an attribute is an empty list, deque or dict.
-bool is_empty(PyObject *object, PyObject *name) {
-    const Ref found(PyObject_GetAttr(object, name));
+bool is_empty(PyObject *object, Attribute &name) {
+    const Ref found(name.of(object));
     return found && PyObject_Size(found) == 0;
 }
 
@@ -363,7 +363,7 @@ Step rest(PyObject *rings, PyObject *all, int bell) {
     }
     char rung[4096];
     while (read(bell, rung, sizeof rung) == sizeof rung) {}
-    if (PyObject_SetAttr(rings, NAME(_is_drained), Py_False) < 0) return FAILED;
+    if (NAME(_is_drained).set(rings, Py_False) < 0) return FAILED;
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     for (at = 0; PyDict_Next(all, &at, &topic, &reading);) {
         const Taker *taker = taker_of(reading, topic, all);
@@ -388,7 +388,7 @@ Step wake(PyObject *dispatcher, PyObject *rings, PyObject *all, int bell) {
     }
     PyObject *type, *error, *trace;
     PyErr_Fetch(&type, &error, &trace);
-    const bool failed = PyObject_SetAttr(dispatcher, NAME(_may_call_until_sec), none) < 0;
+    const bool failed = NAME(_may_call_until_sec).set(dispatcher, none) < 0;
     if (type) PyErr_Restore(type, error, trace);
     if (failed || step == FAILED) return FAILED;
     if (step != EMPTY || !is_at_rest(dispatcher, rings) || is_attribute(dispatcher, NAME(loop), Py_None)) return odd();

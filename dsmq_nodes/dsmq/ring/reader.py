@@ -38,6 +38,11 @@ _MOST_NAMES: Final = 1000  # cached; senders that are gone do not stay for ever
 class RingReader:
     """Reads a ring with a cursor of its own; with `lends`, large bytes stay in the ring."""
 
+    __slots__ = (
+        *("_at", "_map", "_names", "_next_id", "_next_start", "_numbers", "_reserve", "_stop"),
+        *("_whole_bytes", "cursor", "lends", "ring", "seat"),
+    )
+
     def __init__(
         self, ring: Ring, seat: int, *, after: int, depth: int, lends: bool = False
     ) -> None:

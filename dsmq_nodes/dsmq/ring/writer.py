@@ -41,6 +41,10 @@ _MOST_AT_ONCE_BYTES: Final = 4 << 20  # takes 2 ms
 class Writer:
     """Appends to a ring; one a process and ring, used by one thread at a time."""
 
+    __slots__ = (
+        *("_end", "_file", "_held_at", "_last_id", "_map", "_names", "_numbers", "_patience_sec"),
+        *("_whole_bytes", "doorbells", "ring", "sender"),
+    )
     is_ordered: Final = ORDERED
 
     def __init__(

@@ -35,6 +35,8 @@ class Outgoing:
         loop: the loop that spins the node, if one does.
     """
 
+    __slots__ = ("__dict__", "__weakref__", "loop", "stream")  # of each message
+
     def __init__(
         self,
         node: str,

@@ -30,6 +30,8 @@ class _Reading(NamedTuple):
 class SharedTopics:
     """The rings of one link, for the time of one connection."""
 
+    __slots__ = ("__dict__", "__weakref__", "_is_closed", "_is_drained")  # of each wake
+
     def __init__(
         self,
         directory: str,

@@ -55,6 +55,8 @@ class Stream(Generic[_T]):
         waiting_bytes: how many bytes the socket has not taken yet.
     """
 
+    __slots__ = ("__dict__", "__weakref__", "waiting_bytes")  # of each message
+
     def __init__(self, connection: ClientConnection) -> None:
         self.connection, self.socket = connection, connection.socket
         self.lock = connection.lock

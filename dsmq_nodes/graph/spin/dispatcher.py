@@ -68,6 +68,11 @@ class Dispatcher:
         one: done when one callback has run; None: nobody waits for that.
     """
 
+    __slots__ = (  # of each message or wake
+        *("__dict__", "__weakref__", "_arrivals", "_is_due", "_may_call_until_sec"),
+        *("_when_drained", "ended", "is_calling", "is_shut_down", "loop", "one"),
+    )
+
     def __init__(self, link: Link, logger: Logger, exceptions: Exceptions, *, raises: bool) -> None:
         """Call the callbacks of a node that reads `link`."""
         self.loop: asyncio.AbstractEventLoop | None = None

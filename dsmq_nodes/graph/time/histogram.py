@@ -10,6 +10,8 @@ _STEPS: Final = 16  # equal buckets in an octave
 class Histogram:
     """Counts durations in buckets; `longest_sec` is exact."""
 
+    __slots__ = ("buckets", "count", "longest_sec")
+
     def __init__(self) -> None:
         self.count = 0
         self.longest_sec = 0.0

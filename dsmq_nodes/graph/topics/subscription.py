@@ -67,6 +67,8 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
         late: how many were older than the lifespan when their turn came, and were skipped.
     """
 
+    __slots__ = ("__dict__", "__weakref__", "_began", "_closed", "_given")  # of each message
+
     def __init__(
         self,
         msg_type: type[MessageT],
