@@ -69,7 +69,12 @@ class ImuSerial(Node):
         has_mag = {"mx", "my", "mz"} <= set(self.params.columns)
         self._mag = self.create_publisher(MagneticField, "imu/mag", 100) if has_mag else None
         self._device = Device(
-            self, self.params.port, self.params.baud, self._on_data, counts=self._counts
+            self,
+            self.params.port,
+            self.params.baud,
+            self._on_data,
+            on_open=lambda _: self._lines.drop(),
+            counts=self._counts,
         )
 
     def _on_data(self, data: bytes) -> None:

@@ -89,6 +89,10 @@ class PacketReader:
         self.damaged = 0
         self._buffer = b""
 
+    def drop(self) -> None:
+        """Forget a packet that has begun: its lidar was unplugged."""
+        self._buffer = b""
+
     def feed(self, data: bytes) -> Iterator[LidarPacket]:
         """The packets that are whole now."""
         self._buffer += data
@@ -187,8 +191,17 @@ class LidarLd06(Node):
         self._packets = 0
         self._publisher = self.create_publisher(LaserScan, "scan", 5)
         self._device = Device(
-            self, self.params.port, self.params.baud, self._on_data, counts=self._counts
+            self,
+            self.params.port,
+            self.params.baud,
+            self._on_data,
+            on_open=self._begin,
+            counts=self._counts,
         )
+
+    def _begin(self, _: int) -> None:
+        self._reader.drop()
+        self._turn = LidarTurn(self.params.beams)
 
     def _on_data(self, data: bytes) -> None:
         for packet in self._reader.feed(data):

@@ -21,7 +21,7 @@ from pydantic import Field
 from typing_extensions import override
 
 from dsmq_nodes.devices.device import Device
-from dsmq_nodes.devices.nmea_log import POSITIONS, GpsEpoch, NmeaLog, parsed_line
+from dsmq_nodes.devices.nmea_log import POSITIONS, GpsEpoch, NmeaLog, parsed_line, quality, time_of
 from dsmq_nodes.devices.recorded.replayer import opened
 from dsmq_nodes.devices.serial_line import DeviceLines
 from dsmq_nodes.graph.node import Node
@@ -65,9 +65,13 @@ class GpsSentences:
         return [epoch] if epoch is not None and epoch.qualities else []
 
     def _take(self, nmea: Any) -> list[GpsEpoch]:
-        if nmea.sentence_type not in POSITIONS or not isinstance(nmea.timestamp, time):
+        if nmea.sentence_type not in POSITIONS:
             return []
-        at = nmea.timestamp.replace(tzinfo=None)
+        at = time_of(nmea)
+        if at is None:
+            if quality(nmea) != "0":
+                return []
+            at = time()  # a receiver without a fix may have no time either
         ended = self.end() if self._epoch is not None and self._epoch.at != at else []
         if self._epoch is None:
             self._epoch = GpsEpoch(at)
@@ -109,6 +113,7 @@ class NmeaGps(Node):
             self.params.baud,
             self._on_data,
             greeting=_WATCH if is_gpsd else b"",
+            on_open=lambda _: self._lines.drop(),
             counts=lambda: self._sentences.counts,
         )
 

@@ -138,6 +138,16 @@ def date_of(nmea: Any) -> date | None:
     return found if isinstance(found, date) and found.year >= 1970 else None
 
 
+def time_of(nmea: Any) -> time | None:
+    """The time of day that a sentence says; a leap second is the end of the second before it."""
+    found = nmea.timestamp
+    if isinstance(found, time):
+        return found.replace(tzinfo=None)
+    if leap := re.fullmatch(r"(\d\d)(\d\d)60(?:\.\d*)?", found or ""):
+        return time(int(leap[1]), int(leap[2]), 59, 999_999)
+    return None
+
+
 def status_of(found: str) -> int:
     """The status of a quality."""
     return QUALITIES.get(found, NavSatStatus.STATUS_UNKNOWN)
@@ -203,8 +213,7 @@ class NmeaLog:
             try:
                 if kind == self.sounder:
                     yield self.now(epoch), float(nmea.depth_meters if kind == "DBT" else nmea.depth)
-                elif kind in {*POSITIONS, "ZDA"} and isinstance(nmea.timestamp, time):
-                    at = nmea.timestamp.replace(tzinfo=None)
+                elif kind in {*POSITIONS, "ZDA"} and (at := time_of(nmea)) is not None:
                     if epoch is None or epoch.at != at or epoch.is_of_another_day(nmea):
                         yield from self.ended(epoch)
                         epoch = GpsEpoch(at)

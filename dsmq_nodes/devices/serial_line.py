@@ -28,6 +28,10 @@ class DeviceLines:
         self._rest = b""
         self._skips = False  # the rest of a line that was too long
 
+    def drop(self) -> None:
+        """Forget a line that has begun: its device was unplugged."""
+        self._rest, self._skips = b"", False
+
     def feed(self, data: bytes) -> list[str]:
         """The lines that are whole now, without empty ones; a byte that is no text is U+FFFD."""
         *lines, self._rest = (self._rest + data).replace(b"\r", b"\n").split(b"\n")
@@ -70,6 +74,7 @@ class SerialLine(Node):
             given.baud,
             self._on_data,
             silent_sec=given.silent_sec,
+            on_open=lambda _: self._lines.drop(),
             counts=self._counts,
         )
         self.create_subscription(String, "~/send", self.on_send, 100)

@@ -67,6 +67,8 @@ def test_lines_both_ways_through_an_unplugging(graph: Graph, device: FakeDevice)
         return told == b"led on\n"
 
     run_until(graph, has_told)
+    device.send(b"temp 2")
+    run_until(graph, lambda: node._device.received_bytes == 27)
     device.unplug()
     run_until(graph, lambda: status()[0] == 2)
     assert str(device.path) in status()[1]
@@ -155,6 +157,24 @@ def test_a_lidars_turns(graph: Graph, device: FakeDevice) -> None:
     assert scan.ranges[270] == pytest.approx(0.5)
     assert scan.ranges[90] == math.inf
     assert sum(math.isfinite(each) for each in scan.ranges) == pytest.approx(20, abs=2)
+
+
+def test_a_turn_that_an_unplugging_cuts_is_no_scan(graph: Graph, device: FakeDevice) -> None:
+    node = graph.add(LidarLd06, params={"port": str(device.path), "beams": 360})
+    scans = graph.observe(LaserScan, "scan")
+    graph.run_for(0.1)
+    near, far = a_turn(lambda _: 500), a_turn(lambda _: 3000)
+    device.send(near + near[: len(near) // 2])
+    run_until(graph, lambda: node._packets >= 53)
+    device.unplug()
+    graph.run_for(1.0)
+    device.plug()
+    graph.run_for(1.0)
+    for at in range(0, 3 * len(far), 400):
+        device.send((far * 3)[at : at + 400])
+        graph.run_for(0.005)
+    run_until(graph, lambda: scans)
+    assert {each for scan in scans for each in scan.ranges} <= {3.0, math.inf}
 
 
 def test_the_host(graph: Graph) -> None:

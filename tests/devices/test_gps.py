@@ -1,6 +1,7 @@
 """A GPS: over a terminal, over TCP as gpsd, and from a file."""
 
 import gzip
+import math
 import socket
 import sys
 import threading
@@ -14,8 +15,9 @@ from hypothesis import strategies as st
 from dsmq_nodes import devices
 from dsmq_nodes.devices import NmeaGps
 from dsmq_nodes.devices.nmea_gps import GpsSentences
+from dsmq_nodes.devices.nmea_log import NmeaLog
 from dsmq_nodes.errors import NodeLoadError
-from dsmq_nodes.messages import NavSatFix
+from dsmq_nodes.messages import NavSatFix, NavSatStatus
 from dsmq_nodes.testing import Graph
 from tests.support.terminals import FakeDevice, run_until
 
@@ -59,6 +61,33 @@ def test_on_a_serial_port_through_an_unplugging(graph: Graph, tmp_path: Path) ->
         graph.run_for(1.0)
         device.send(second(5))
         run_until(graph, lambda: len(fixes) == 4)
+
+
+def test_a_receiver_that_has_no_fix_yet_says_so(graph: Graph, tmp_path: Path) -> None:
+    """It knows no time either."""
+    with FakeDevice(tmp_path / "tty") as device:
+        graph.add(NmeaGps, params={"port": str(device.path)})
+        fixes = graph.observe(NavSatFix, "fix")
+        graph.run_for(0.1)
+        cold = ("GNGGA,,,,,,0,00,99.99,,,,,,", "GNRMC,,V,,,,,,,,,,N", "GNGLL,,,,,,V,N")
+        device.send("".join(map(sentence, cold)).encode())
+        run_until(graph, lambda: fixes)
+        graph.run_for(1.0)
+    [fix] = fixes
+    assert fix.status.status == NavSatStatus.STATUS_NO_FIX
+    assert math.isnan(fix.latitude)
+
+
+def test_a_leap_second_is_a_fix() -> None:
+    position = "A,5251.0093,N,00518.8170,E,5.6,230.5"
+    times = [("235959", "311216"), ("235960", "311216"), ("000000", "010117")]
+    log = NmeaLog("".join(sentence(f"GPRMC,{at},{position},{day},1.4,E,A") for at, day in times))
+    stamps = [fix.header.stamp.sec for _, fix in log.samples() if isinstance(fix, NavSatFix)]
+    assert stamps == [1483228799, 1483228799, 1483228800]
+    live = GpsSentences()
+    ended = [each for at, day in times
+             for each in live.feed(sentence(f"GPRMC,{at},{position},{day},1.4,E,A"))]  # fmt: skip
+    assert len(ended) == 2
 
 
 def test_by_gpsd(graph: Graph) -> None:
