@@ -19,7 +19,7 @@ T = TypeVar("T")
 MOST_MESSAGES: Final = 1000  # of a client that gives no queue_length
 COMPRESSIONS: Final = ("cbor-raw", "cbor", "png", "none")
 """The strongest first."""
-MOST_BYTES: Final = 4 << 20  # that wait for their time, of all topics of a client
+MOST_BYTES: Final = 2 << 20  # that wait for their time, of all topics of a client
 
 
 class TopicOptions(NamedTuple):

@@ -14,7 +14,7 @@ Frame = str | bytes
 Message = Frame | tuple[Frame, ...]
 """What is sent, or dropped, as a whole: one frame, or several in a row."""
 
-MESSAGE_BYTES: Final = 4 << 20  # of messages that wait, of all topics of a client
+MESSAGE_BYTES: Final = 2 << 20  # of messages that wait, of all topics of a client
 _ANSWER_BYTES: Final = 1 << 20
 _STUCK_SEC: Final = 10.0
 _MOST_ANSWER_BYTES: Final = 64 << 20

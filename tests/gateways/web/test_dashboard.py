@@ -11,7 +11,7 @@ from pydantic import Field
 
 from dsmq_nodes import Node, Parameters
 from dsmq_nodes.gateways.web.dashboard.dashboard_speaker import Dashboards, DashboardSpeaker
-from dsmq_nodes.gateways.web.dashboard.topic_frames import valid
+from dsmq_nodes.gateways.web.dashboard.topic_frames import WAITING_BYTES, valid
 from dsmq_nodes.gateways.web.hub_client import HubClient
 from dsmq_nodes.gateways.web.launch_entry import WebEntry
 from dsmq_nodes.messages import CompressedImage, SetBool, String
@@ -42,6 +42,19 @@ class Robot(Node):
 
     def on_light(self, request: SetBool.Request) -> SetBool.Response:
         return SetBool.Response(success=request.data, message="light")
+
+
+class Talker(Node):
+    def __init__(self) -> None:
+        super().__init__("talker")
+        self.outs = [self.create_publisher(String, f"talk{number}", 10) for number in range(20)]
+        self.count = 0
+        self.create_timer(0.1, self.talk)
+
+    def talk(self) -> None:
+        self.count += 1
+        for out in self.outs:
+            out.publish(String(data=f"{self.count}".ljust(10_000)))
 
 
 class Visit:
@@ -85,6 +98,21 @@ class Visit:
                     if acknowledged:
                         self.says(op="ack", n=each["n"])
         return found
+
+
+def test_a_page_that_reads_nothing_costs_a_bounded_amount_and_has_the_newest() -> None:
+    with Graph() as graph:
+        visit = Visit(graph)
+        talker = graph.add(Talker)
+        for out in talker.outs:
+            visit.says(op="sub", topic=out.topic_name, most=400)
+        graph.run_for(10.0)  # 20 MB
+        slots = [visit.page._frames.slots[out.topic_name] for out in talker.outs]
+        assert sum(each.waiting_bytes for each in slots) <= WAITING_BYTES
+        assert min(len(each.waiting) for each in slots) > 5
+        for slot in slots:
+            assert f'"{talker.count}' in str(slot.waiting[-1][1])
+            assert slot.dropped + len(slot.waiting) > 90
 
 
 def test_what_waits_for_a_page_that_has_gone_is_freed_without_a_collection() -> None:

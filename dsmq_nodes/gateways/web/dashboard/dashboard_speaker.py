@@ -226,7 +226,7 @@ class DashboardSpeaker:
             slot = TopicSlot(topic, most, rate_hz, is_picture=is_picture)
 
             def take(entry: Entry) -> None:
-                slot.take(entry)
+                self._frames.take(slot, entry)
                 self._news()
 
             self._frames.slots[topic] = slot

@@ -2,7 +2,8 @@
 
 A slot holds the newest messages of one topic since the last frame: one for tables, several for
 plots. At most two frames are on their way, of 128 KiB each, so a slow page gets fewer messages, the
-newest, and is told how many it missed; what waits is bounded by the slots. Topics take turns.
+newest, and is told how many it missed. What waits in all slots of a page is bounded: the largest
+one loses its oldest message. Topics take turns.
 """
 
 import base64
@@ -19,7 +20,7 @@ from dsmq_nodes.errors import DsmqError
 
 IN_FLIGHT: Final = 2
 FRAME_BYTES: Final = 128 << 10
-_SLOT_BYTES: Final = 512 << 10
+WAITING_BYTES: Final = 2 << 20  # of one page
 MOST_KEPT: Final = 1000
 PICTURES: Final = frozenset({"sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"})
 _check: Final = msgspec.json.Decoder(msgspec.Raw).decode
@@ -38,7 +39,7 @@ class TopicSlot:
         self.due_sec = 0.0
         self.dropped = 0
         self.waiting: deque[tuple[int, Entry | str]] = deque()
-        self._bytes = 0
+        self.waiting_bytes = 0
 
     def take(self, entry: Entry) -> None:
         """A message of the topic."""
@@ -47,17 +48,21 @@ class TopicSlot:
         item: Entry | str = entry
         if self.most > 1:
             item = entry.text or "null"
-            self._bytes += len(item)
+            self.waiting_bytes += len(item)
         self.waiting.append((entry.stamp, item))
-        while len(self.waiting) > self.most or self._bytes > _SLOT_BYTES:
-            self.dropped += 1
-            self.next()
+        if len(self.waiting) > self.most:
+            self.drop_oldest()
+
+    def drop_oldest(self) -> None:
+        """Make room for newer ones."""
+        self.dropped += 1
+        self.next()
 
     def next(self) -> tuple[int, Entry | str]:
         """Take the oldest message that waits: its stamp, and the entry or its text."""
         stamp, item = self.waiting.popleft()
         if isinstance(item, str):
-            self._bytes -= len(item)
+            self.waiting_bytes -= len(item)
         return stamp, item
 
 
@@ -80,6 +85,16 @@ class TopicFrames:
     def is_waiting(self) -> bool:
         """Whether any message waits."""
         return any(slot.waiting for slot in self.slots.values())
+
+    def take(self, slot: TopicSlot, entry: Entry) -> None:
+        """A message of a slot's topic."""
+        slot.take(entry)
+        slots = self.slots.values()
+        while slot.most > 1 and sum(map(_size, slots)) > WAITING_BYTES:
+            crowded = [each for each in slots if len(each.waiting) > 1]
+            if not crowded:
+                return
+            max(crowded, key=_size).drop_oldest()
 
     def acknowledge(self, number: int) -> None:
         """The page has read the frames up to this one."""
@@ -128,6 +143,10 @@ class TopicFrames:
     def _text(self, topic: str, entry: Entry) -> str:
         rewritten = self._rewrite(topic, entry)
         return rewritten if rewritten is not None else entry.text or "null"
+
+
+def _size(slot: TopicSlot) -> int:
+    return slot.waiting_bytes
 
 
 def valid(text: str) -> str:
