@@ -1,13 +1,32 @@
 """A node that gives each panel of the dashboard something to show, for tests in a browser."""
 
+import re
 import struct
 import zlib
 
 from dsmq_nodes import Node
 from dsmq_nodes.messages import CompressedImage, Image, Point, PoseStamped, SetBool, String
+from dsmq_nodes.messages.rcl_interfaces_srv import (
+    DescribeParameters,
+    GetParameters,
+    ListParameters,
+)
 
 WIDTH, HEIGHT = 16, 8
 EVIL = "<img src=x onerror='window.hacked = 1'>"
+WORDS = {
+    "markup": EVIL,
+    "quotes": "\"'`><script>window.hacked = 1</script>",
+    "entities": "&lt;b&gt; &amp; ${window.hacked = 1} %3Cb%3E",
+    "right to left": "a\u202egnp.exe\u2066 b",
+    "control characters": "a\0\a\x1b[31m\r\n\t\x7f\u2028 b",
+    "long": "wordy" * 2000,
+    "emoji": "\U0001f916\U0001f469\u200d\U0001f680 b",
+    "prototype": "__proto__",
+    "constructor": "constructor",
+    "arrow": "/word>/plain",
+    "space": "a b  c ",
+}
 
 
 class Showcase(Node):
@@ -22,6 +41,30 @@ class Showcase(Node):
         self.create_subscription(Point, "place", self.on_place, 10)
         self.create_subscription(PoseStamped, "goal_pose", self.on_goal, 10)
         self.create_timer(0.1, self.tick)
+        self.word = "a"
+        self.create_subscription(String, "word", self.on_word, 1)
+        for kind in (ListParameters, GetParameters, DescribeParameters):
+            name = re.sub("(?=[A-Z])", "_", kind.__name__).lower().strip("_")
+            self.create_service(kind, f"/words/{name}", getattr(self, f"on_{name}"))
+
+    def on_word(self, msg: String) -> None:
+        """Have a parameter of that name, value and description."""
+        self.word = msg.data
+        self.get_logger().info(self.word)
+
+    def on_list_parameters(self, _: ListParameters.Request) -> ListParameters.Response:
+        """The word."""
+        return ListParameters.Response(result={"names": [self.word], "prefixes": []})
+
+    def on_get_parameters(self, _: GetParameters.Request) -> GetParameters.Response:
+        """The word."""
+        return GetParameters.Response(values=[{"type": 4, "string_value": self.word}])
+
+    def on_describe_parameters(self, _: DescribeParameters.Request) -> DescribeParameters.Response:
+        """The word."""
+        told = {"name": self.word, "type": 4, "description": self.word}
+        told["additional_constraints"] = f"one of {self.word}, b"
+        return DescribeParameters.Response(descriptors=[told])
 
     def tick(self) -> None:
         """Show red pictures, and say something that a page must not take for markup."""

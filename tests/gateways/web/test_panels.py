@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.gateways.web.panel_nodes import EVIL, HEIGHT, WIDTH
+from dsmq_nodes.tools.session import Session
+from tests.gateways.web.panel_nodes import EVIL, HEIGHT, WIDTH, WORDS
 from tests.gateways.web.robot import Robot, free_port
 from tests.support import web_clients
 from tests.support.browser import CHROMIUM, Browser, Page
@@ -180,15 +181,57 @@ def test_the_joints_are_accessible(page: Page) -> None:
     assert found == []
 
 
-def test_words_of_others_are_never_markup(page: Page, robot: Robot) -> None:
-    with robot.session() as session:
-        session.advertise(EVIL, EVIL)
-        session.put(EVIL, f'{{"{EVIL}": "{EVIL}"}}')
-        name = "[...document.querySelectorAll('#topic-list [role=option]')]"
-        found = f"{name}.find(e => e.textContent.includes('onerror'))"
-        page.waits_for(f"!!{found}", "the topic")
-        page.run(f"{found}.click()")
-        page.waits_for("document.querySelector('#log').textContent.includes('onerror')")
-        session.put(EVIL, f'{{"{EVIL}": "{EVIL}"}}')
-        page.waits_for("document.querySelector('#message').textContent.includes('onerror')")
-    assert page.run("document.querySelectorAll('main img').length") == 0
+def say_everywhere(session: Session, word: str, topic: str) -> None:
+    """Say a word wherever a page might show it, also in messages that are not of their type."""
+    header = {"stamp": {"sec": 1, "nanosec": 0}, "frame_id": word}
+    pair = {"key": word, "value": word}
+    state = {"name": word, "level": 2, "message": word, "hardware_id": word, "values": [pair]}
+    place = {"translation": {"x": 1, "y": 1, "z": 0}, "rotation": {"x": 0, "y": 0, "z": 0, "w": 1}}
+    frame = {"header": header, "child_frame_id": word, "transform": place}
+    line = {"stamp": {"sec": 1, "nanosec": 0}, "level": 30, "name": word, "msg": word}
+    joints = {"header": header, "name": [word], "position": [0.1], "velocity": [], "effort": []}
+    for name, type_name, message in (
+        (topic, topic, {word: word, "number": 1, "list": [word] * 9}),
+        ("/diagnostics", "diagnostic_msgs/msg/DiagnosticArray", {"status": [state]}),
+        ("/tf", "tf2_msgs/msg/TFMessage", {"transforms": [frame]}),
+        ("/rosout", "rcl_interfaces/msg/Log", line),
+        ("/follower/joint_states", "sensor_msgs/msg/JointState", joints),
+        ("/word", "std_msgs/msg/String", {"data": word}),
+        ("/goal_pose", "geometry_msgs/msg/PoseStamped", {"header": header}),
+        ("/dsmq/nodes", "", {"name": word}),
+        ("/packed", "sensor_msgs/msg/CompressedImage", {"format": word, "data": ""}),
+    ):
+        session.advertise(name, type_name)
+        session.put(name, msgspec.json.encode(message).decode())
+
+
+@pytest.mark.parametrize("kind", WORDS)
+def test_words_of_others_are_text_and_break_nothing(page: Page, robot: Robot, kind: str) -> None:
+    word = WORDS[kind]
+    start = msgspec.json.encode(word[:1]).decode()
+    # The broker takes no longer name, and none with characters that cannot be seen.
+    name = word if word.isprintable() and len(word) < 255 else "odd"
+    page.run("document.querySelector('#p-map').hidden = false")
+    with Session(robot.broker, node=name) as session:
+        say_everywhere(session, word, name)
+        chosen(page, "#param-node", "/words")
+        page.waits_for(f"document.querySelector('#params label')?.title.startsWith({start})")
+        rows = "[...document.querySelectorAll('#topic-list [role=option]')]"
+        row = f"{rows}.find(e => e.title === {msgspec.json.encode(name).decode()})"
+        page.waits_for(f"{row} && ({row}.click(), 1)", "its topic")
+
+        def is_shown() -> object:
+            say_everywhere(session, word, name)
+            shown = page.run("document.querySelector('#message').textContent")
+            return "number: 1" in shown and page.run(
+                "document.querySelectorAll('#log .WARN').length"
+            )
+
+        until(is_shown, "its message, and its line in the log")
+        page.run("dashboard.flow.messages = 0")
+        page.waits_for("dashboard.flow.messages > 20", "others go on")
+        assert page.run("document.documentElement.scrollWidth - innerWidth") <= 0
+        assert page.run("document.querySelectorAll('main :is(img, script, b)').length") == 0
+        wide = "[...document.querySelectorAll('#graph rect')].map(e => e.width.baseVal.value)"
+        assert page.run(f"Math.max(...{wide})") < 500
+        assert page.run("document.querySelector('#nodes').scrollWidth") < 1500

@@ -5,12 +5,13 @@ export const graph = { connected: false, peers: [], topics: [], services: {}, pa
 export const hello = { drive: {}, stop: {}, read_only: false };
 const listeners = { state: [], graph: [], driver: [], hello: [], recording: [] };
 export const on = (what, act) => { listeners[what].push(act); };
-const tell = (what, value) => { for (const act of listeners[what]) act(value); };
+const tell = (what, value) => { for (const act of listeners[what]) try { act(value); } catch (error) { console.error(what, error); } };
 export const flow = { messages: 0, frames: 0, bytes: 0, dropped: new Map() };
 
 const LOOK_MS = 500, ASKED = 3, TOLD = 8, GIVEN_UP = 30, GIVEN_UP_AWAKE = 5; // in looks without a word
 let socket = null, retrySec = 0.25, nextId = 1, paused = false, retry = 0, silent = 0, most = GIVEN_UP;
 const questions = new Map();
+const strange = new Set(); // topics with messages that a panel could not read
 const subscribed = new Map(); // topic -> Set of {most, hz, take}
 export const newest = new Map(); // topic -> {message, stamp, at}
 
@@ -54,7 +55,10 @@ function received(topic, stamp, dropped, message) {
   flow.messages++;
   if (dropped) flow.dropped.set(topic, dropped);
   newest.set(topic, { message, stamp: stamp / 1e9, at: performance.now() });
-  for (const each of subscribed.get(topic) ?? []) each.take(message, stamp / 1e9);
+  for (const each of subscribed.get(topic) ?? []) try { each.take(message, stamp / 1e9); } catch (error) { // its publisher's fault, and no other topic's
+    if (!strange.has(topic)) console.warn(`${topic} has a message that is not of its type:`, error);
+    strange.add(topic);
+  }
 }
 function picture(buffer) {
   const length = new DataView(buffer).getUint32(0, true);

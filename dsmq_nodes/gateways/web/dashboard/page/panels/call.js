@@ -25,7 +25,7 @@ function field(name, value, schema, root) {
   return { element: el("div", { className: "row" }, el("label", { htmlFor: id }, name), input, el("span", { className: "quiet" }, types.join(", "))), read };
 }
 async function show() {
-  const mine = ++turn, [kind, name] = $("call-name").value.split(" "), box = $("call");
+  const mine = ++turn, [kind, name] = $("call-name").value.split(/ (.*)/s), box = $("call");
   if (!name) { box.replaceChildren(); return; }
   try {
     const { schema, msg } = await ask("form", { [kind]: name, type: graph.topics.find((each) => each.name === name)?.type ?? "" });
@@ -48,7 +48,7 @@ export function start() {
   on("graph", () => {
     if (!graph.connected) return;
     const services = Object.keys(graph.services).map((each) => `service ${each}`), topics = graph.topics.filter((each) => each.type).map((each) => `topic ${each.name}`);
-    options($("call-name"), ["", ...services.sort(), ...topics.sort()], { "": "choose…" });
+    options($("call-name"), ["", ...services.sort(), ...topics.sort()], "choose…");
   });
   $("call-name").addEventListener("change", () => { show().catch((error) => notice(error.message)); });
 }

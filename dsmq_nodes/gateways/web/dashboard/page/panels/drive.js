@@ -1,6 +1,6 @@
 // Driving by hand. The page says what the hand does 12 times a second while it is on the stick, a
 // key or the gamepad's shoulder button; the gateway stops the robot when it hears nothing.
-import { $, canvas, color, notice, options } from "../dom.js";
+import { $, canvas, color, cut, notice, options, visible } from "../dom.js";
 import { ask, graph, hello, on, send } from "../link.js";
 import { layout } from "../layout.js";
 
@@ -51,7 +51,7 @@ function topics() {
 function note() {
   const topic = graph.topics.find((each) => each.name === $("drive-topic").value);
   const rivals = topic?.pub.filter((each) => each && each !== "/web") ?? [];
-  $("drive-note").textContent = hello.read_only ? "This gateway is read-only." : !topic?.sub.length ? "No node subscribes to this topic." : rivals.length ? `${rivals.join(", ")} commands it too: stop it below in Nodes, or the two fight.` : "";
+  $("drive-note").textContent = hello.read_only ? "This gateway is read-only." : !topic?.sub.length ? "No node subscribes to this topic." : rivals.length ? `${visible(cut(rivals.join(", "), 200))} commands it too: stop it below in Nodes, or the two fight.` : "";
   $("arm").disabled = hello.read_only;
   $("drive-share").textContent = hello.drive.linear ? `${(hello.drive.linear * share()).toFixed(2)} m/s, ${(hello.drive.angular * share()).toFixed(1)} rad/s` : "";
 }

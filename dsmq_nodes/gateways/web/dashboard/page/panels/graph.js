@@ -1,5 +1,5 @@
 // Nodes and topics as the broker sees them: rates in the topics, drops per second on the edges.
-import { $, bytes, el, rate, svg } from "../dom.js";
+import { $, bytes, cut, el, rate, svg, visible } from "../dom.js";
 import { layers, placed } from "../layered.js";
 import { graph, on, subscribe } from "../link.js";
 import { choose, chosen } from "./topics.js";
@@ -12,7 +12,9 @@ let drawn = new Map(), shape = "", before = new Map(), beforeSec = 0;
 function shownTopics() {
   return graph.topics.filter((topic) => !QUIET.has(topic.name) && topic.pub.some(Boolean) && topic.sub.some((node) => node && node !== ME));
 }
-const width = (text) => Math.max(text.length * 6.6 + 16, 64);
+const label = (name) => cut(visible(name), 40);
+const width = (name) => Math.max(label(name).length * 6.6 + 16, 64);
+const edgeKey = (topic, node) => JSON.stringify([topic, node]);
 function wanted(topics) {
   const boxes = new Map(), edges = [];
   for (const topic of topics) {
@@ -63,15 +65,13 @@ export function draw() {
     if (!from.startsWith("t")) return;
     const [a, b] = [points[points.length / 2 - 1], points[points.length / 2]];
     const text = svg("text", { class: "drops", x: (a[0] + b[0]) / 2, y: (a[1] + b[1]) / 2 - 4, "text-anchor": "middle" });
-    drawn.set(`${from.slice(1)}>${to.slice(1)}`, { path, text });
+    drawn.set(edgeKey(from.slice(1), to.slice(1)), { path, text });
   });
   for (const each of best.boxes) {
     const name = each.topic ? each.topic.name : each.name;
     const group = svg("g", { class: each.topic ? "topic" : "node", transform: `translate(${each.x - each.width / 2} ${each.y - each.height / 2})`, "data-name": name },
       svg("rect", { width: each.width, height: each.height, rx: each.topic ? 4 : 14 }));
-    const label = svg("text", { x: each.width / 2, y: each.topic ? 15 : 18.5, "text-anchor": "middle" });
-    label.textContent = name;
-    group.append(label);
+    group.append(svg("text", { x: each.width / 2, y: each.topic ? 15 : 18.5, "text-anchor": "middle" }, label(name)));
     if (each.topic) {
       const text = svg("text", { class: "rate", x: each.width / 2, y: 28.5, "text-anchor": "middle" });
       group.append(text);
@@ -79,7 +79,7 @@ export function draw() {
       group.setAttribute("tabindex", "0"); group.setAttribute("role", "button");
       group.addEventListener("click", () => choose(name));
       group.addEventListener("keydown", (event) => { if (event.key === "Enter" || event.key === " ") { event.preventDefault(); choose(name); } });
-      if (each.topic.faults.length) { group.classList.add("fault"); const title = svg("title"); title.textContent = each.topic.faults.join("\n"); group.append(title); }
+      if (each.topic.faults.length) { group.classList.add("fault"); group.append(svg("title", {}, each.topic.faults.join("\n"))); }
     }
     root.append(group);
   }
@@ -94,7 +94,7 @@ function labels() {
     text.textContent = counter ? `${rate(counter.hz)} Hz  ${bytes(counter.bytes)}` : "";
     group.classList.toggle("chosen", chosen() === name);
     for (const [reader, drops] of counter?.edges ?? []) {
-      const edge = drawn.get(`${name}>${reader}`);
+      const edge = drawn.get(edgeKey(name, reader));
       if (!edge) continue;
       edge.path.classList.toggle("drop", drops > 0);
       edge.text.textContent = drops > 0 ? `−${rate(drops)}/s` : "";
@@ -107,7 +107,7 @@ function statistics(told) {
     const edges = new Map();
     let drops = 0;
     for (const edge of topic.edges) {
-      const key = `${topic.name}>${edge.subscriber}`;
+      const key = edgeKey(topic.name, edge.subscriber);
       now.set(key, (now.get(key) ?? 0) + edge.dropped);
       const lost = before.has(key) && passedSec > 0 ? Math.max(now.get(key) - before.get(key), 0) / passedSec : 0;
       edges.set(edge.subscriber, lost);

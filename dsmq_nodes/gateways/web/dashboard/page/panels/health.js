@@ -1,5 +1,5 @@
 // Nodes: rate against contract, latency, losses, CPU, exceptions; the launch's commands; doctor.
-import { $, el, notice, rate, seconds } from "../dom.js";
+import { $, el, notice, rate, seconds, visible } from "../dom.js";
 import { ask, graph, hello, on, subscribe } from "../link.js";
 
 const nodes = new Map(); // name -> {now, before}
@@ -8,24 +8,25 @@ const OWN = /^\/dsmq\//;
 
 function take(message, stamp) {
   const known = nodes.get(message.name);
-  nodes.set(message.name, { now: message, before: known?.now, stamp, passedSec: known ? stamp - known.stamp : 0, at: performance.now() });
+  const p99 = Math.max(0, ...message.subscriptions.map((one) => one.latency_p99_sec));
+  nodes.set(message.name, { told: message, p99, lost: lost(message), busy: busy(message), before: known, passedSec: known ? stamp - known.stamp : 0, stamp });
+  if (known) known.before = undefined;
   dirty = true;
 }
 const lost = (told) => told.subscriptions.reduce((sum, each) => sum + each.dropped + each.invalid, 0) + told.publishers.reduce((sum, each) => sum + each.dropped, 0);
 const busy = (told) => told.callbacks.reduce((sum, each) => sum + each.busy_sec, 0);
-function perSec(each, count) { return each.before && each.passedSec > 0 ? Math.max(count(each.now) - count(each.before), 0) / each.passedSec : 0; }
+function perSec(each, what) { return each?.before && each.passedSec > 0 ? Math.max(each[what] - each.before[what], 0) / each.passedSec : 0; }
 function row(name) {
   const each = nodes.get(name), process = processes.find((one) => one.nodes.includes(name) || one.name === name.slice(1)), peer = graph.peers.find((one) => one.name === name);
   const state = process?.state ?? peer?.state ?? "gone";
-  const told = each?.now, timer = told?.timers.find((one) => told.rate_hz && Math.abs(one.rate_hz - told.rate_hz) < 1e-6);
+  const told = each?.told, timer = told?.timers.find((one) => told.rate_hz && Math.abs(one.rate_hz - told.rate_hz) < 1e-6);
   const low = timer && each.before && timer.achieved_hz < told.rate_hz * 0.95;
-  const p99 = told ? Math.max(0, ...told.subscriptions.map((one) => one.latency_p99_sec)) : 0;
-  const drops = each ? perSec(each, lost) : 0, cpu = each ? perSec(each, busy) * 100 : 0;
+  const drops = perSec(each, "lost"), cpu = perSec(each, "busy") * 100;
   const cell = (text, className = "r") => el("td", { className }, text);
   const button = (text, action, sure) => el("button", { title: `${text} ${name}`, "aria-label": `${text} ${name}`, onclick: () => command(action, process.name, sure) }, text);
   const runs = !["stopped", "failed", "finished"].includes(state);
   const buttons = process ? (runs ? [button("restart", "restart", true), button("stop", "stop", true)] : [button("start", "start", false)]) : [];
-  return el("tr", { "data-node": name }, el("td", {}, peer || told ? name : name.slice(1)), cell(state, state === "ready" || state === "active" ? "" : "low"), cell(timer ? `${rate(timer.achieved_hz)} / ${rate(told.rate_hz)}` : "", low ? "r low" : "r"), cell(p99 ? seconds(p99) : ""), cell(drops ? rate(drops) : "", drops > 1 ? "r low" : "r"), cell(each?.before ? `${cpu.toFixed(0)} %` : ""), el("td", { className: told?.exceptions ? "r low" : "r", title: told?.last_exception ?? "" }, told?.exceptions ? String(told.exceptions) : ""), el("td", { className: "r" }, ...(hello.read_only ? [] : buttons), process ? button("log", "lines", false) : null));
+  return el("tr", { "data-node": name }, el("td", { title: visible(name) }, peer || told ? name : name.slice(1)), cell(state, state === "ready" || state === "active" ? "" : "low"), cell(timer ? `${rate(timer.achieved_hz)} / ${rate(told.rate_hz)}` : "", low ? "r low" : "r"), cell(each?.p99 ? seconds(each.p99) : ""), cell(drops ? rate(drops) : "", drops > 1 ? "r low" : "r"), cell(each?.before ? `${cpu.toFixed(0)} %` : ""), el("td", { className: told?.exceptions ? "r low" : "r", title: told?.last_exception ?? "" }, told?.exceptions ? String(told.exceptions) : ""), el("td", { className: "r" }, ...(hello.read_only ? [] : buttons), process ? button("log", "lines", false) : null));
 }
 function show() {
   if (!dirty || document.querySelector("#nodes button:active")) return;

@@ -1,5 +1,5 @@
 // The log of all nodes, as text, with a filter of level and node.
-import { $, el } from "../dom.js";
+import { $, cut, el } from "../dom.js";
 import { subscribe } from "../link.js";
 import { layout } from "../layout.js";
 
@@ -8,7 +8,7 @@ const lines = [];
 const fits = (each) => each.level >= Number($("log-level").value) && each.name.includes($("log-node").value);
 function line(each) {
   const when = new Date(each.stamp.sec * 1e3 + each.stamp.nanosec / 1e6);
-  return el("div", { className: NAMES[each.level] ?? "INFO" }, `${when.toTimeString().slice(0, 8)} ${NAMES[each.level] ?? each.level} ${each.name}: ${each.msg}`);
+  return el("div", { className: NAMES[each.level] ?? "INFO" }, `${when.toTimeString().slice(0, 8)} ${NAMES[each.level] ?? each.level} ${cut(each.name, 200)}: ${cut(each.msg, 4000)}`);
 }
 function append(each) {
   const box = $("log"), isAtEnd = box.scrollHeight - box.scrollTop - box.clientHeight < 30;

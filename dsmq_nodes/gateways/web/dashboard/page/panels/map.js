@@ -17,7 +17,7 @@ function poseOf(frame) { // in the root of its tree
   }
   return { x, y, a, root: frame };
 }
-function inFrame(context, frame, draw) { const pose = poseOf(frame); context.save(); context.translate(pose.x, pose.y); context.rotate(pose.a); draw(); context.restore(); }
+function inFrame(context, frame, draw) { const pose = poseOf(frame); context.save(); context.translate(pose.x, pose.y); context.rotate(pose.a); try { draw(); } finally { context.restore(); } }
 
 const TYPES = {
   "tf2_msgs/msg/TFMessage": { most: 100, take: (_topic, message) => { for (const each of message.transforms) tf.set(each.child_frame_id, { parent: each.header.frame_id, x: each.transform.translation.x, y: each.transform.translation.y, a: yaw(each.transform.rotation) }); } },
@@ -77,7 +77,7 @@ function draw() {
   context.fillStyle = color("--unknown"); context.fillRect(0, 0, width, height);
   context.translate(width / 2, height / 2); context.scale(view.scale, -view.scale); context.translate(-view.x, -view.y);
   const px = 1 / view.scale;
-  for (const each of [...layers.values()].sort((a, b) => a.order - b.order)) each.draw(context, px);
+  for (const each of [...layers.values()].sort((a, b) => a.order - b.order)) try { each.draw(context, px); } catch { each.draw = () => {}; } // not of its type
   const here = robot();
   if (here) { arrow(context, here.x, here.y, here.a, 11 * px, color("--good")); $("pose").textContent = `${here.x.toFixed(2)} m, ${here.y.toFixed(2)} m, ${(((here.a * 180 / Math.PI) % 360 + 540) % 360 - 180).toFixed(0)}°`; }
   if (goalStart && goalEnd) arrow(context, goalStart.x, goalStart.y, Math.atan2(goalEnd.y - goalStart.y, goalEnd.x - goalStart.x), 15 * px, color("--bad"));
@@ -86,7 +86,7 @@ function draw() {
   context.strokeStyle = context.fillStyle = color("--ink"); context.lineWidth = 2; context.beginPath(); context.moveTo(12, height - 12); context.lineTo(12 + metre * view.scale, height - 12); context.stroke();
   context.font = "11px system-ui,sans-serif"; context.fillText(`${metre} m`, 12, height - 18);
 }
-function frame() { if (dirty && !document.hidden) { dirty = false; draw(); } setTimeout(() => requestAnimationFrame(frame), 50); }
+function frame() { setTimeout(() => requestAnimationFrame(frame), 50); if (dirty && !document.hidden) { dirty = false; draw(); } }
 
 const subscriptions = new Map();
 function follow() {

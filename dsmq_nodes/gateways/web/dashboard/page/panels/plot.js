@@ -55,7 +55,7 @@ function build() {
   }, data(), box);
   box.querySelectorAll(".u-series th").forEach((cell, index) => { if (index) { cell.title = "remove"; cell.addEventListener("dblclick", () => { const each = series[index - 1]; togglePlot(each.topic, each.path); }); } });
 }
-function frame() { if (dirty && chart && !document.hidden) { dirty = false; chart.setData(data()); } setTimeout(() => requestAnimationFrame(frame), 60); }
+function frame() { setTimeout(() => requestAnimationFrame(frame), 60); if (dirty && chart && !document.hidden) { dirty = false; chart.setData(data()); } }
 export function start() {
   for (const [topic, ...path] of layout.get("plot", [])) add(topic, path);
   $("plot-span").value = String(spanSec);

@@ -1,5 +1,5 @@
 // All topics, and the newest message of the chosen one as a tree; a click on a number plots it.
-import { $, el, num, rate, seconds, short } from "../dom.js";
+import { $, cut, el, num, rate, seconds, short } from "../dom.js";
 import { flow, graph, newest, on, subscribe } from "../link.js";
 import { layout } from "../layout.js";
 import { counters } from "./graph.js";
@@ -23,18 +23,19 @@ function list() {
     const hz = el("span", { className: "kind num" });
     rows.set(each.name, hz);
     return el("div", { role: "option", "aria-selected": String(each.name === topic), title: [each.type, ...each.faults].join("\n"), onclick: () => choose(each.name) },
-      el("span", {}, each.name), hz, el("span", { className: "kind" }, each.type || "untyped"));
+      el("span", {}, cut(each.name, 200)), hz, el("span", { className: "kind" }, cut(each.type, 200) || "untyped"));
   }));
   rates();
 }
 function rates() { for (const [name, cell] of rows) { const counter = counters.get(name); cell.textContent = counter?.hz ? `${rate(counter.hz)} Hz` : ""; } }
 function tree(value, path) {
+  if (path.length > 30) return "…";
   if (Array.isArray(value)) {
     const key = path.join("\u0000");
     if (value.length > 8 && !open.has(key)) return el("span", {}, `[${value.slice(0, 3).map(short).join(", ")}, … `, el("button", { onclick: () => { open.add(key); dirty = true; show(); } }, `all ${value.length}`), "]");
     return el("ul", {}, ...value.slice(0, 400).map((each, index) => el("li", {}, `${index}: `, tree(each, [...path, index]))));
   }
-  if (value !== null && typeof value === "object") return el("ul", {}, ...Object.entries(value).map(([key, each]) => el("li", {}, `${key}: `, tree(each, [...path, key]))));
+  if (value !== null && typeof value === "object") return el("ul", {}, ...Object.entries(value).slice(0, 400).map(([key, each]) => el("li", {}, `${short(key)}: `, tree(each, [...path, key]))));
   if (num(value) === null && typeof value !== "boolean") return el("span", {}, short(value));
   const name = topic;
   return el("button", { className: isPlotted(name, path) ? "on" : "", title: "plot", onclick: () => { togglePlot(name, path); dirty = true; show(); } }, short(value));
