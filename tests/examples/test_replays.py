@@ -347,6 +347,9 @@ SPELLED = {
     "short": ("gx gy gz ax ay az", 1.0, 1.0, " "),
     "ros": ("angular_velocity.x,angular_velocity.y,angular_velocity.z,linear_acceleration.x,"
             "linear_acceleration.y,linear_acceleration.z", 1.0, 1.0, ","),
+    "letters": ("gyro_x_radps,gyro_y_radps,gyro_z_radps,accel_x_mps2,accel_y_mps2,accel_z_mps2",
+                1.0, 1.0, ","),
+    "aircraft": ("roll_rate,pitch_rate,yaw_rate,accel_x,accel_y,accel_z", 1.0, 1.0, ","),
     "comment": ("# gyr_x,gyr_y,gyr_z,acc_x,acc_y,acc_z", 1.0, 1.0, ","),
 }  # fmt: skip
 
@@ -378,6 +381,8 @@ def test_names_with_units_are_understood(graph: Graph, tmp_path: Path, spelled: 
         ("Time (minutes)", ["1", "nan", "1e400", "1.00416666666666"], [60 * 10**9, 60_250_000_000]),
         ("time [s]", ["1.5", "1.75"], [1_500_000_000, 1_750_000_000]),
         ("t", ["1.5", "1.75"], [1_500_000_000, 1_750_000_000]),
+        ("ts", ["1.5", "1.75"], [1_500_000_000, 1_750_000_000]),
+        ("seconds_elapsed", ["1.5", "1.75"], [1_500_000_000, 1_750_000_000]),
         ("Time (ns)", ["1500000000", "1750000000"], [1_500_000_000, 1_750_000_000]),
         ("%time", ["1534758457123456789", "1534758457373456789"],
          [1_534_758_457_123_456_789, 1_534_758_457_373_456_789]),

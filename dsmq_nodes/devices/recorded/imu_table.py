@@ -50,13 +50,15 @@ UNITS: dict[str, dict[str, float]] = {
     "time": {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1, "min": 60 * 10**9, "h": 3600 * 10**9},
 }
 PLAIN = {"gyr": "rads", "acc": "ms2", "mag": "ut", "time": "s"}
-TIMES = r"(\w+_)?(time_?stamp|time|stamp)|t|epoch|elapsed|seconds|sec|s"
+TIMES = r"(\w+_)?(time_?stamp|time|stamp)|ts?|epoch|(time_|seconds_)?elapsed|seconds|sec|s"
+TURNS = {"roll": "x", "pitch": "y", "yaw": "z"}  # roll_rate
 STAMP = re.compile(r"(?:\w+_)?stamp_(?P<nano>n|nano)?secs?")  # in two columns, as ROS has it
 SPELLINGS = [(re.compile(pattern), plain) for pattern, plain in (
     (r"°", "deg"), (r"[µμ]", "u"), (r"²|squared|\^2|\*\*2", "2"), (r"micro[ -]?", "u"),
     (r"milli[ -]?", "m"), (r"nano[ -]?", "n"), (r"degrees?", "deg"), (r"radians?", "rad"),
     (r"met(er|re)s?", "m"), (r"seconds?|secs?\b", "s"), (r"minutes?|mins?\b", "min"),
     (r"hours?|hrs?\b", "h"), (r"gravity|gees", "g"), (r"per|\*|·", " "),
+    (r"mps2|mpss", "m s2"), (r"(rad|deg)ps", r"\1 s"),
     (r"s/s|s\^?-2", "s2"), (r"s\^?-1", "s"), (r"gauss", "g"), (r"teslas?", "t"),
 )]  # fmt: skip
 WORDS = re.compile(r"[^\s\[(<{]+(?:\s*[\[(<{][^\])>}]*[\])>}])?")  # with a unit behind it
@@ -265,6 +267,7 @@ def named(name: str) -> Named | None:
 
 
 def _quantity(name: str, unit: str) -> Named | None:
+    name = "_".join(TURNS.get(part, part) for part in name.split("_"))
     if re.fullmatch(TIMES, name):
         return _scaled("time", "", unit)
     for kind, pattern in QUANTITIES.items():
