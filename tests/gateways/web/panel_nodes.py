@@ -6,6 +6,11 @@ import zlib
 
 from dsmq_nodes import Node
 from dsmq_nodes.messages import CompressedImage, Image, Point, PoseStamped, SetBool, String
+from dsmq_nodes.messages.rcl_interfaces import (
+    ListParametersResult,
+    ParameterDescriptor,
+    ParameterValue,
+)
 from dsmq_nodes.messages.rcl_interfaces_srv import (
     DescribeParameters,
     GetParameters,
@@ -54,16 +59,18 @@ class Showcase(Node):
 
     def on_list_parameters(self, _: ListParameters.Request) -> ListParameters.Response:
         """The word."""
-        return ListParameters.Response(result={"names": [self.word], "prefixes": []})
+        return ListParameters.Response(result=ListParametersResult(names=[self.word]))
 
     def on_get_parameters(self, _: GetParameters.Request) -> GetParameters.Response:
         """The word."""
-        return GetParameters.Response(values=[{"type": 4, "string_value": self.word}])
+        return GetParameters.Response(values=[ParameterValue(type=4, string_value=self.word)])
 
     def on_describe_parameters(self, _: DescribeParameters.Request) -> DescribeParameters.Response:
         """The word."""
-        told = {"name": self.word, "type": 4, "description": self.word}
-        told["additional_constraints"] = f"one of {self.word}, b"
+        words = f"one of {self.word}, b"
+        told = ParameterDescriptor(
+            name=self.word, type=4, description=self.word, additional_constraints=words
+        )
         return DescribeParameters.Response(descriptors=[told])
 
     def tick(self) -> None:
