@@ -10,6 +10,7 @@ from dsmq_nodes.cli.options import BROKER, BrokerOption, JsonOption, new_app
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.gateways.ros2.bridge_process import offers, run
 from dsmq_nodes.gateways.ros2.launch_entry import Ros2Entry
+from dsmq_nodes.launcher.file.field_types import WRONG
 
 app = new_app(
     "Bridges to other worlds: ros2.",
@@ -85,7 +86,7 @@ def list_(
     *, domain: DomainOption = None, discovery: DiscoveryOption = None, as_json: JsonOption = False
 ) -> None:
     """Show topics and services of a ROS 2 graph, and why some cannot be converted."""
-    found = offers(_entry(domain, discovery, {}))
+    found = offers(_entry(domain, discovery, {"from_ros": ["/*"]}))
     if as_json:
         print_json(found)
         return
@@ -106,4 +107,6 @@ def _entry(domain: int | None, discovery: str | None, options: dict[str, object]
         return Ros2Entry.model_validate(told)
     except ValidationError as error:
         first = error.errors()[0]
+        if first["type"] == WRONG:
+            raise CommandError(first["msg"]) from None
         raise CommandError(f"--{first['loc'][0]} {first['input']}: {first['msg']}") from None

@@ -27,12 +27,10 @@ def run(entry: Ros2Entry, broker: AnyAddress | None = None) -> int:
         DsmqError: it cannot start.
     """
     log_to_terminal()
-    rules = entry.rules()
-    rules.check()
     ros = _ros(entry)
     address = address_of(broker) if broker is not None else broker_address()
     hub = hub_at(address, NODE)
-    bridge = ros.Bridge(hub, _joined(ros), rules)
+    bridge = ros.Bridge(hub, _joined(ros), entry.rules())
     carry(hub, bridge.run(), bridge.close)
     return 0
 

@@ -5,6 +5,7 @@ here everything is below `prefix`. The name of an action stands for its three se
 topics; a pattern includes none of these, nor other hidden names.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -22,9 +23,28 @@ from dsmq_nodes.topic_names import (
 )
 
 _NEVER: Final = (*EVERY_NODES_TOPICS, "/dsmq/*")
+is_name: Final = re.compile(r"(/[A-Za-z_*][\w*]*)+", re.ASCII).fullmatch
 _BOTH_WAYS: Final = (TF_TOPIC, TF_STATIC_TOPIC)
 ACTION_TOPICS: Final = (f"{ACTION}/feedback", f"{ACTION}/status")
 ACTION_SERVICES: Final = (f"{ACTION}/send_goal", f"{ACTION}/cancel_goal", f"{ACTION}/get_result")
+
+
+def check_name(name: str) -> str:
+    """Return a name or a pattern that a rule may have.
+
+    Raises:
+        CommandError: it may not; the text says why, and what to write.
+    """
+    if not name.startswith("/"):
+        raise CommandError(f"{name!r}: write the full name, as '/{name}'")
+    if not is_name(name):
+        raise CommandError(
+            f"{name!r} is no name in ROS: use letters, digits and _, not starting with a digit, "
+            "joined by single slashes; * stands for any of them"
+        )
+    if _matches(_NEVER, name):
+        raise CommandError(f"{name} is never bridged: each side has its own")
+    return name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +71,7 @@ class BridgeRules:
         """Refuse rules that carry nothing, or in a circle.
 
         Raises:
-            CommandError: they do; the text says which rule, and what to write.
+            CommandError: they do; the text says which names, and what to write.
         """
         rules = (self.from_ros, self.to_ros, self.services_from_ros, self.services_to_ros)
         if not any(rules):
@@ -59,11 +79,6 @@ class BridgeRules:
                 "nothing is bridged unless it is named: name topics (from_ros, to_ros) or services "
                 "and actions (services_from_ros, services_to_ros)"
             )
-        for name in (each for rule in (*rules, self.latched) for each in rule):
-            if not name.startswith("/"):
-                raise CommandError(f"{name!r}: write the full name, as '/{name}'")
-            if _matches(_NEVER, name):
-                raise CommandError(f"{name} is never bridged: each side has its own")
         self._check_circles("topic", self.from_ros, self.to_ros, but=_BOTH_WAYS)
         self._check_circles("service", self.services_from_ros, self.services_to_ros)
 

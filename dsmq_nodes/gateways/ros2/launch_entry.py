@@ -3,11 +3,13 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, ClassVar, Final, Literal
+from typing import Annotated, ClassVar, Final, Literal, Self
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, model_validator
 
-from dsmq_nodes.gateways.ros2.bridge_rules import BridgeRules
+from dsmq_nodes.errors import CommandError
+from dsmq_nodes.gateways.ros2.bridge_rules import BridgeRules, check_name, is_name
+from dsmq_nodes.launcher.file.field_types import wrong
 from dsmq_nodes.launcher.file.gateway_entries import (
     GatewayEntry,
     GatewayProcess,
@@ -18,7 +20,21 @@ from dsmq_nodes.launcher.file.gateway_entries import (
 NODE: Final = "/ros2_bridge"
 _MODULE: Final = "dsmq_nodes.gateways.ros2"
 
-_Names = Annotated[list[str], Field(max_length=1000)]
+
+def _name(text: str) -> str:
+    try:
+        return check_name(text)
+    except CommandError as error:
+        raise wrong(str(error)) from None
+
+
+def _prefix(text: str) -> str:
+    if text and ("*" in text or not is_name(text)):
+        raise wrong(f"prefix {text!r}: write it as '/ros', or '/robot1/ros'")
+    return text
+
+
+_Names = Annotated[list[Annotated[str, AfterValidator(_name)]], Field(max_length=1000)]
 
 
 class Ros2Entry(GatewayEntry):
@@ -46,10 +62,8 @@ class Ros2Entry(GatewayEntry):
     latched: _Names = Field(
         default=[], description="Topics that ROS gets latched, though ours are not: [/map]."
     )
-    prefix: str = Field(
-        "",
-        pattern=r"^(/[A-Za-z_]\w*)*$",
-        description="The namespace of everything of ROS here: /ros; none: the same names.",
+    prefix: Annotated[str, AfterValidator(_prefix)] = Field(
+        "", description="The namespace of everything of ROS here: /ros; none: the same names."
     )
     domain: int | None = Field(
         None, ge=0, le=232, description="ROS_DOMAIN_ID; else the environment's."
@@ -59,6 +73,14 @@ class Ros2Entry(GatewayEntry):
         description="Where ROS nodes are looked for; else as ROS_AUTOMATIC_DISCOVERY_RANGE says, "
         "else on this machine alone.",
     )
+
+    @model_validator(mode="after")
+    def _check_rules(self) -> Self:
+        try:
+            self.rules().check()
+        except CommandError as error:
+            raise wrong(str(error)) from None
+        return self
 
     def rules(self) -> BridgeRules:
         """The rules."""

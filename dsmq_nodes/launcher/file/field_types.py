@@ -18,11 +18,15 @@ _MOST_PATH = 4096
 MOST_SEC = 1e9  # longer than any robot runs
 
 
+WRONG = "launch_file"
+"""The kind of an error that a validator of ours has raised."""
+
+
 def wrong(message: str) -> PydanticCustomError:
     """Return an error for a validator to raise; its message is shown unchanged."""
     # A path may have bytes that are not characters, which pydantic refuses.
     message = message.encode("utf-8", "replace").decode()
-    return PydanticCustomError("launch_file", "{message}", {"message": message})
+    return PydanticCustomError(WRONG, "{message}", {"message": message})
 
 
 def _matching(pattern: str, advice: str, most: int = _MOST_NAME) -> AfterValidator:

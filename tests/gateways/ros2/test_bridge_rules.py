@@ -1,10 +1,14 @@
 """What a bridge may carry, and how it is refused; none of this needs ROS."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from dsmq_nodes import installing
-from dsmq_nodes.errors import CommandError
-from dsmq_nodes.gateways.ros2.bridge_rules import BridgeRules
+from dsmq_nodes.errors import CommandError, LaunchFileError
+from dsmq_nodes.gateways.ros2.bridge_rules import BridgeRules, check_name
+from dsmq_nodes.launcher.file.read import load
 from tests.support.programs import Program
 
 
@@ -52,8 +56,6 @@ def test_everything_of_ros_is_below_the_prefix() -> None:
     ("rules", "why"),
     [
         (BridgeRules(), "nothing is bridged unless it is named"),
-        (BridgeRules(from_ros=("scan",)), "'scan': write the full name, as '/scan'"),
-        (BridgeRules(to_ros=("/rosout",)), "/rosout is never bridged"),
         (BridgeRules(from_ros=("/a",), to_ros=("/a",)), "/a would go in a circle"),
         (BridgeRules(from_ros=("/*",), to_ros=("/a",)), "/a would go in a circle"),
         (BridgeRules(from_ros=("/a",), to_ros=("/*",)), "would go in a circle"),
@@ -66,6 +68,49 @@ def test_everything_of_ros_is_below_the_prefix() -> None:
 def test_rules_that_cannot_be_meant_are_refused(rules: BridgeRules, why: str) -> None:
     with pytest.raises(CommandError, match=why):
         rules.check()
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("scan", "'scan': write the full name, as '/scan'"),
+        ("/rosout", "/rosout is never bridged"),
+        ("/dsmq/graph", "/dsmq/graph is never bridged"),
+        ("/scan/", "'/scan/' is no name in ROS"),
+        ("/front scan", "is no name in ROS"),
+        ("/1st", "is no name in ROS"),
+        ("/", "is no name in ROS"),
+    ],
+)
+def test_names_that_no_rule_may_have(name: str, why: str) -> None:
+    with pytest.raises(CommandError, match=re.escape(why)):
+        check_name(name)
+
+
+@pytest.mark.parametrize("name", ["/scan", "/*", "/robot*/scan_2", "/nav/*/_action/feedback"])
+def test_names_that_a_rule_may_have(name: str) -> None:
+    assert check_name(name) == name
+
+
+@pytest.mark.parametrize(
+    ("entry", "where", "why"),
+    [
+        ("{}", "2:7", "nothing is bridged unless it is named"),
+        ("{from_ros: [scan]}", "2:19", "write the full name"),
+        ("{from_ros: [/a], to_ros: [/a]}", "2:7", "/a would go in a circle"),
+        ("{to_ros: [/rosout]}", "2:17", "never bridged"),
+        ("{from_ros: [/a], prefix: ros}", "2:32", "write it as '/ros'"),
+    ],
+)
+def test_check_says_what_a_launch_file_cannot_mean(
+    entry: str, where: str, why: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "robot.yaml"
+    file.write_text(f"nodes: [{{name: safe, node: 'examples.diffbot:Safety'}}]\nros2: {entry}\n", "utf-8")
+    with pytest.raises(LaunchFileError) as raised:
+        load(file)
+    assert f"robot.yaml:{where}: " in str(raised.value)
+    assert why in str(raised.value)
 
 
 def test_transforms_may_go_both_ways() -> None:
@@ -87,7 +132,7 @@ def test_a_name_that_is_not_there_is_told_with_the_nearest() -> None:
     [
         (["--from", "scan"], "write the full name, as '/scan'"),
         (["--from", "/a", "--discovery", "moon"], "--discovery moon: "),
-        (["--from", "/a", "--prefix", "ros"], "--prefix ros: "),
+        (["--from", "/a", "--prefix", "ros"], "prefix 'ros': write it as '/ros'"),
     ],
 )
 def test_the_command_refuses_what_cannot_be_meant(arguments: list[str], why: str) -> None:
