@@ -106,7 +106,9 @@ def test_check_says_what_a_launch_file_cannot_mean(
     entry: str, where: str, why: str, tmp_path: Path
 ) -> None:
     file = tmp_path / "robot.yaml"
-    file.write_text(f"nodes: [{{name: safe, node: 'examples.diffbot:Safety'}}]\nros2: {entry}\n", "utf-8")
+    file.write_text(
+        f"nodes: [{{name: safe, node: 'examples.diffbot:Safety'}}]\nros2: {entry}\n", "utf-8"
+    )
     with pytest.raises(LaunchFileError) as raised:
         load(file)
     assert f"robot.yaml:{where}: " in str(raised.value)
