@@ -142,12 +142,15 @@ def test_a_value_without_its_fields_name(message: Any, told: str) -> None:
 
 
 def test_words_of_ros_in_a_qos_profile_are_taken_or_refused_with_the_reason() -> None:
-    known = QoSProfile(depth=3, reliability="best_effort", history="keep_last")
+    known = QoSProfile(
+        depth=3, reliability="best_effort", history="keep_last", liveliness="automatic"
+    )
     assert known == QoSProfile(depth=3)
     wrong: Any
     for wrong, told in (
         ({"reliability": 1}, "it has no effect: no pairing is refused"),
         ({"history": "keep_all"}, "give the depth that is enough"),
+        ({"liveliness": "manual_by_topic"}, "give a `deadline` to be told"),
     ):
         with pytest.raises(ValueError, match=told):
             QoSProfile(**wrong)

@@ -30,6 +30,8 @@ class QoSProfile:
             "best_effort".
         history: taken likewise: "keep_last" with `depth`. "keep_all" is refused, since a topic
             keeps a bounded number of messages.
+        liveliness: taken likewise: "automatic". A publisher is alive as long as its node is
+            connected; `deadline` tells one that is silent.
     """
 
     depth: int = 10
@@ -38,6 +40,7 @@ class QoSProfile:
     lifespan: Duration | float | None = None
     reliability: Literal["reliable", "best_effort"] = field(default="reliable", compare=False)
     history: Literal["keep_last"] = field(default="keep_last", compare=False)
+    liveliness: Literal["automatic"] = field(default="automatic", compare=False)
 
     def __post_init__(self) -> None:
         if type(self.depth) is not int or self.depth < 1:
@@ -64,6 +67,11 @@ class QoSProfile:
             raise ValueError(
                 f"history is 'keep_last', not {self.history!r}: give the depth that is enough, "
                 "since a topic keeps a bounded number of messages"
+            )
+        if self.liveliness != "automatic":
+            raise ValueError(
+                f"liveliness is 'automatic', not {self.liveliness!r}: a publisher is alive as long "
+                "as its node is connected; give a `deadline` to be told of one that is silent"
             )
 
     @property
