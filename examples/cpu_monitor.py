@@ -20,6 +20,11 @@ from examples.cpu_servo import GovernorState, HostStatus
 BARS = "▁▂▃▄▅▆▇█"
 
 
+def told(value: float, form: str) -> str:
+    """A value in this form; a dash before there is one."""
+    return "-" if math.isnan(value) else form.format(value)
+
+
 class Monitor(Node):
     """Shows setpoint, measured share and duty, and how well every topic keeps its rate."""
 
@@ -96,10 +101,10 @@ class Monitor(Node):
             kept = not contract or math.isnan(rate) or abs(rate - contract) <= 0.05 * contract
             table.add_row(
                 topic,
-                Text(f"{rate:.1f} Hz", style="green" if kept else "red"),
-                f"{contract:g} Hz",
-                f"{p50 * 1e3:.2f} ms",
-                f"{p99 * 1e3:.2f} ms",
+                Text(told(rate, "{:.1f} Hz"), style="green" if kept else "red"),
+                f"{contract:g} Hz" if contract else "-",
+                told(1e3 * p50, "{:.2f} ms"),
+                told(1e3 * p99, "{:.2f} ms"),
                 Text(str(drops), style="red" if drops else ""),
             )
         state, host = self.state, self.host
@@ -127,7 +132,11 @@ class Monitor(Node):
 
     def print_line(self) -> None:
         state = self.state
-        rates = "  ".join(f"{row[0]} {row[1]:.1f}/{row[2]:g} Hz" for row in self.rows())
+        rates = "  ".join(
+            f"{topic} {told(rate, '{:.1f}')}/{contract:g} Hz"
+            for topic, rate, contract, *_ in self.rows()
+            if contract
+        )
         print(
             f"setpoint {state.setpoint:.3f}  measured {state.measured:.3f}  duty {state.duty:.3f}"
             f"  drops {sum(row[5] for row in self.rows())}  {rates}"
