@@ -1,9 +1,16 @@
 """Any microcontroller that speaks in lines: what it says is published, what it is told is sent.
 
 - name: arduino
-node: dsmq_nodes.devices:SerialLine
-params: {port: /dev/ttyACM0, baud: 115200}
+  node: dsmq_nodes.devices:SerialLine
+  params: {port: /dev/ttyACM0, baud: 115200, safe_line: "0"}
+
+What the device moves has to stop however things end, and this node is the one that has the wire.
+So with a `safe_line` it is an actuator, and `~/send` its command: it sends that line when it opens
+the device, when nothing was to be sent for `send_timeout_sec`, when the emergency stop is pressed,
+when the broker is lost, and at its end.
 """
+
+from typing import Final
 
 from pydantic import Field
 from typing_extensions import override
@@ -11,7 +18,10 @@ from typing_extensions import override
 from dsmq_nodes.devices.device import Device
 from dsmq_nodes.graph.node import Node
 from dsmq_nodes.graph.parameters.model import Parameters
+from dsmq_nodes.graph.safety import Actuator
 from dsmq_nodes.messages.std import String
+
+_WAITING: Final = 100  # lines to send
 
 
 class DeviceLines:
@@ -58,6 +68,10 @@ class SerialLine(Node):
         baud: int = Field(115200, frozen=True)
         line_end: str = Field("\n", description="what ends a line that is sent")
         silent_sec: float = Field(3.0, gt=0, frozen=True, description="then diagnostics warn")
+        safe_line: str = Field("", frozen=True, description="stops what the device moves")
+        send_timeout_sec: float = Field(
+            1.0, gt=0, frozen=True, description="without a line to send, before the safe line"
+        )
 
     params: Params
 
@@ -75,16 +89,25 @@ class SerialLine(Node):
             self._on_data,
             silent_sec=given.silent_sec,
             on_open=lambda _: self._lines.drop(),
+            greeting=self._bytes(given.safe_line) if given.safe_line else b"",
             counts=self._counts,
         )
-        self.create_subscription(String, "~/send", self.on_send, 100)
+        if given.safe_line:
+            self.commands = Actuator(
+                self, String, "~/send", self.on_send, timeout=given.send_timeout_sec, depth=_WAITING
+            )
+        else:
+            self.create_subscription(String, "~/send", self.on_send, _WAITING)
 
     def on_send(self, msg: String) -> None:
         """Send one line; while the device is gone it is dropped and counted."""
-        if self._device.write((msg.data + self.params.line_end).encode()):
+        if self._device.write(self._bytes(msg.data)):
             self._sent += 1
         else:
             self._unsent += 1
+
+    def _bytes(self, line: str) -> bytes:
+        return (line + self.params.line_end).encode()
 
     def _on_data(self, data: bytes) -> None:
         for line in self._lines.feed(data):
@@ -94,6 +117,11 @@ class SerialLine(Node):
     def _counts(self) -> dict[str, object]:
         counts = {"received": self._received, "sent": self._sent, "unsent": self._unsent}
         return {**counts, "too_long": self._lines.too_long}
+
+    @override
+    def enter_safe_state(self) -> None:
+        if self.params.safe_line:
+            self._device.write(self._bytes(self.params.safe_line))
 
     @override
     def on_shutdown(self, *_: object) -> None:

@@ -80,6 +80,7 @@ class NodeKit:
         wall_clock: this machine's; messages are stamped by it.
         clock: the one that users see.
         timers: those that users have made.
+        is_broker_lost: whether the node is in its safe state for it; no command is obeyed then.
         before_safe_state: called when the broker has been lost, before the safe state is entered.
         when_broker_is_back: called when an outage has ended.
     """
@@ -98,6 +99,7 @@ class NodeKit:
         "before_safe_state",
         "clock",
         "dispatcher",
+        "is_broker_lost",
         "link",
         "logger",
         "name",
@@ -191,7 +193,7 @@ class NodeKit:
         statistics = Timer(STATISTICS_PERIOD_SEC, self._look_after, _quietly)
         self.spinner.add(statistics, is_steady=True)
         # It runs during an outage only: see _on_outage.
-        self._is_outage = False
+        self._is_outage = self.is_broker_lost = False
         self._outage = Watchdog(
             node.broker_timeout_sec, self._broker_lost, execute, what="broker_timeout_sec"
         )
@@ -274,6 +276,7 @@ class NodeKit:
             self.spinner.add(self._outage, is_steady=True)
         self._is_outage = contact != "here"
         if not self._is_outage:
+            self.is_broker_lost = False
             self.topics.graph.regain()
             self.spinner.remove(self._outage)
             for tell in self.when_broker_is_back:
@@ -284,6 +287,7 @@ class NodeKit:
             f"the broker has been lost for {self.node.broker_timeout_sec:g} s: entering the safe "
             "state"
         )
+        self.is_broker_lost = True
         for stop in self.before_safe_state:
             stop()
         return self.node.enter_safe_state()

@@ -82,6 +82,10 @@ class EmergencyStop:
         """Let actuators obey their next command; an old one is not resumed."""
         self._set(is_pressed=False)
 
+    def recall(self, since_ns: int) -> None:
+        """Press it as of an earlier time, which is known from elsewhere: a later state counts."""
+        self._merge((since_ns if since_ns in _NS_IN_RANGE else 1, True))
+
     def _set(self, *, is_pressed: bool) -> None:
         now_ns = self._node._kit.wall_clock.now_ns()  # as messages are stamped
         is_change = is_pressed != self.is_pressed
@@ -127,8 +131,9 @@ class Actuator(Generic[MessageT]):
 
     The node's `enter_safe_state` is called when no command has come for `timeout` seconds and when
     the emergency stop is pressed; while it is, commands are refused. (The node itself calls it when
-    the broker is lost and at its end.) Commands are refused, too, while the broker is so new that
-    nodes that know a pressed emergency stop may not be connected to it yet.
+    the broker is lost and at its end.) Commands are refused, too, while the broker is lost, though
+    messages may still come by shared memory, and while it is so new that nodes that know a pressed
+    emergency stop may not be connected to it yet.
 
     Attributes:
         refused: how many commands were refused: the stop was, or might have been, pressed.
@@ -143,8 +148,9 @@ class Actuator(Generic[MessageT]):
         *,
         timeout: float | None,
         emergency_stop: str = EMERGENCY_STOP_TOPIC,
+        depth: int = 1,
     ) -> None:
-        """Call `obey(msg)` for the newest command, and keep the node safe.
+        """Call `obey(msg)` for each command, and keep the node safe.
 
         Args:
             node: the node, which overrides `enter_safe_state`.
@@ -154,6 +160,7 @@ class Actuator(Generic[MessageT]):
             timeout: seconds without a command after which the node enters its safe state; None:
                 a command is for longer, as a trajectory, and no other one is awaited.
             emergency_stop: the topic of the emergency stop.
+            depth: how many commands may wait while the node is busy; 1: only the newest counts.
 
         Raises:
             TypeError: the node has no `enter_safe_state` of its own.
@@ -169,14 +176,14 @@ class Actuator(Generic[MessageT]):
         self.emergency_stop = EmergencyStop(node, self._on_emergency_stop, emergency_stop)
         on_timeout = None if timeout is None else self._stop
         self.subscription = node.create_subscription(
-            msg_type, topic, self._on_command, 1, timeout=timeout, on_timeout=on_timeout
+            msg_type, topic, self._on_command, depth, timeout=timeout, on_timeout=on_timeout
         )
         node._kit.before_safe_state.append(self._cancel)
 
     @property
     def is_free(self) -> bool:
         """Whether a command that came now would be obeyed; for commands that come otherwise."""
-        if self.emergency_stop.is_pressed:
+        if self.emergency_stop.is_pressed or self._node._kit.is_broker_lost:
             return False
         return self._is_told_in_time or self._may_obey()
 

@@ -14,7 +14,7 @@ from dsmq_nodes.devices.host import HostLoad
 from dsmq_nodes.devices.lidar_ld06 import PacketReader, crc8, packed
 from dsmq_nodes.devices.serial_line import DeviceLines
 from dsmq_nodes.errors import ParameterError
-from dsmq_nodes.messages import DiagnosticArray, Imu, LaserScan, MagneticField, String
+from dsmq_nodes.messages import Bool, DiagnosticArray, Imu, LaserScan, MagneticField, String
 from dsmq_nodes.testing import Graph
 from tests.support.terminals import FakeDevice, run_until
 
@@ -80,6 +80,50 @@ def test_lines_both_ways_through_an_unplugging(graph: Graph, device: FakeDevice)
     device.send(b"back\n")
     run_until(graph, lambda: received[-1].data == "back")
     run_until(graph, lambda: status()[0] == 1)  # it is there, and says nothing
+
+
+def test_the_safe_line_is_sent_whenever_nothing_else_stops_the_device(
+    graph: Graph, device: FakeDevice
+) -> None:
+    given = {"port": str(device.path), "safe_line": "off", "send_timeout_sec": 0.5}
+    node = graph.add(SerialLine, params=given)
+    told = b""
+
+    def has_told(text: str) -> bool:
+        nonlocal told
+        told += device.received()
+        if text.encode() not in told:
+            return False
+        told = b""
+        return True
+
+    def sends(line: str) -> None:
+        graph.inject("/serial_line/send", String(data=line))
+
+    run_until(graph, lambda: has_told("off\n"))  # it may have moved before
+    graph.run_for(2.5)  # the broker is new
+    told = device.received()[:0]
+    sends("on")
+    sends("led")
+    run_until(graph, lambda: has_told("on\nled\n"))
+    run_until(graph, lambda: has_told("off\n"))  # nothing more is to be sent
+    sends("on")
+    graph.inject("/emergency_stop", Bool(data=True))
+    run_until(graph, lambda: has_told("on\noff\n"))
+    sends("on")
+    graph.run_for(0.1)
+    assert not device.received()
+    graph.inject("/emergency_stop", Bool(data=False))
+    sends("on")
+    run_until(graph, lambda: has_told("on\n"))
+    device.unplug()
+    graph.run_for(0.1)
+    device.plug()
+    run_until(graph, lambda: has_told("off\n"))
+    sends("on")
+    run_until(graph, lambda: has_told("on\n"))
+    node.destroy_node()
+    assert has_told("off\n")
 
 
 def test_a_second_owner_is_told(

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from dsmq_nodes import Message, Node, Publisher, QoSProfile
+from dsmq_nodes import Actuator, Message, Node, Publisher, QoSProfile
 from dsmq_nodes.errors import ConnectionFailedError
 from dsmq_nodes.graph.links import heartbeat
 from dsmq_nodes.messages import Int64, String, Trigger
@@ -223,3 +223,32 @@ def test_a_node_that_is_blocked_itself_does_not_lose_its_broker(
     with spinning(node):
         until(lambda: timer.ticks > 5)
     assert "has not answered" not in caplog.text
+
+
+class Motor(Node):
+    """Keeps what it was told; None: it is safe."""
+
+    def __init__(self) -> None:
+        super().__init__("motor")
+        self.obeyed: list[int | None] = []
+        self.commands = Actuator(
+            self, Int64, "speed", lambda msg: self.obeyed.append(msg.data), timeout=None
+        )
+
+    def enter_safe_state(self) -> None:
+        self.obeyed.append(None)
+
+
+@pytest.mark.parametrize("memory", ["shm"], indirect=True)
+def test_no_command_is_obeyed_while_the_broker_is_lost(broker: BrokerProcess) -> None:
+    """By shared memory they come all the same; but an emergency stop may not."""
+    motor, pilot = Motor(), Node("pilot")
+    speed = pilot.create_publisher(Int64, "speed", 1)
+    with spinning(motor, pilot):
+        until(lambda: publish(speed, Int64(data=1)) and motor.obeyed)
+        with stopped(broker):
+            until(lambda: motor.obeyed[-1] is None)
+            refused = motor.commands.refused
+            until(lambda: publish(speed, Int64(data=2)) and motor.commands.refused > refused + 10)
+            assert motor.obeyed[-1] is None
+        until(lambda: publish(speed, Int64(data=3)) and motor.obeyed[-1] == 3)

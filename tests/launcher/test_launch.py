@@ -10,7 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.launcher.running import gone, launched, write_launch
+from dsmq_nodes.messages import Bool
+from dsmq_nodes.tools.session import Session
+from dsmq_nodes.topic_names import EMERGENCY_STOP_TOPIC
+from tests.launcher.running import Launch, gone, launched, write_launch
 from tests.support import processes
 from tests.support.waiting import PATIENCE_SEC, until
 
@@ -145,6 +148,98 @@ def test_a_killed_broker_comes_back_and_the_nodes_go_on(tmp_path: Path) -> None:
         launch.process.send_signal(signal.SIGINT)
         assert launch.end() == 0
     assert launch.lines[-1] == "[launch] broker: was started again 1 time, last exit status 0"
+
+
+ACTUATOR = """
+from dsmq_nodes import Actuator, Node
+from dsmq_nodes.messages import Bool, String
+
+
+class Wire(Node):
+    def __init__(self):
+        super().__init__("wire")
+        self.create_subscription(String, "line", lambda msg: print("got", msg.data, flush=True), 10)
+
+
+class Pump(Node):
+    def __init__(self):
+        super().__init__("pump")
+        self.line = self.create_publisher(String, "line", 10)
+        self.commands = Actuator(self, Bool, "water", lambda _: self.say("on"), timeout=None)
+
+    def say(self, text):
+        self.line.publish(String(data=text))
+
+    def enter_safe_state(self):
+        self.say("off")
+
+
+class Controller(Node):
+    rate_hz = 20.0
+
+    def __init__(self):
+        super().__init__("controller")
+        self.water = self.create_publisher(Bool, "water", 1)
+        self.create_timer(self.period_sec, lambda: self.water.publish(Bool(data=True)))
+"""
+PRESSED = "[launch] the emergency stop is pressed, since "
+
+
+@pytest.fixture
+def pump(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The launch file of a pump behind a wire."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    path = write_launch(tmp_path, {})
+    (tmp_path / "pumps.py").write_text(ACTUATOR)
+    path.write_text("""
+broker: {port: 0}
+nodes:
+  - {name: wire, node: 'pumps:Wire'}
+  - {name: pump, node: 'pumps:Pump', depends_on: [wire], restart: on-failure}
+  - {name: controller, node: 'pumps:Controller'}
+""")
+    return path
+
+
+def press(launch: Launch) -> None:
+    found = re.search(r"listening on (\S+)", launch.text)
+    assert found is not None
+    with Session(found[1]) as session:
+        session.advertise(EMERGENCY_STOP_TOPIC, Bool.type_name)
+        session.put(EMERGENCY_STOP_TOPIC, Bool(data=True).to_json())
+    launch.wait_for("emergency stop pressed")
+
+
+def test_a_node_ends_before_the_one_that_it_depends_on(pump: Path) -> None:
+    """What moves is stopped through it."""
+    with launched(pump) as launch:
+        launch.wait_for("[wire] got on")
+        launch.process.send_signal(signal.SIGINT)
+        assert launch.end() == 0
+    assert [line for line in launch.lines if line.startswith("[wire] got")][-1] == "[wire] got off"
+
+
+def test_a_pressed_stop_outlives_a_launch_that_nobody_asked_to_end(pump: Path) -> None:
+    with launched(pump) as launch:
+        launch.wait_for("[wire] got on")
+        press(launch)
+        for pid in launch.broker_pid(), launch.pid_of("pump"):  # all but the launcher forget it
+            os.kill(pid, signal.SIGKILL)
+        launch.wait_for("emergency stop pressed")
+        launch.process.kill()
+        launch.process.wait()
+    with launched(pump) as launch:
+        launch.wait_for(PRESSED)
+        launch.wait_for("all nodes ready")
+        launch.wait_for("emergency stop pressed")
+        launch.process.send_signal(signal.SIGINT)
+        launch.end()
+    assert "[wire] got on" not in launch.lines
+    with launched(pump) as launch:  # a person ended it
+        launch.wait_for("[wire] got on")
+        launch.process.send_signal(signal.SIGINT)
+        assert launch.end() == 0
+    assert PRESSED not in launch.text
 
 
 def test_a_topic_is_waited_for(tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
 """A recorded robot with laser scanners: a CARMEN log, .gz, .bz2 or .xz too.
 
 - name: lidar
-node: dsmq_nodes.devices:CarmenLog
-params: {path: aces.clf.bz2, speed: 20}
+  node: dsmq_nodes.devices:CarmenLog
+  params: {path: aces.clf.bz2, speed: 20}
 """
 
 from collections.abc import Iterator

@@ -1,8 +1,8 @@
 """A recorded IMU: text with a line of names (`imu_table.py` says which), or NumPy's .npz.
 
 - name: imu
-node: dsmq_nodes.devices:ImuCsv
-params: {path: imu.csv, speed: 1}
+  node: dsmq_nodes.devices:ImuCsv
+  params: {path: imu.csv, speed: 1}
 """
 
 from collections import Counter

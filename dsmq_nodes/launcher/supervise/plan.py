@@ -150,12 +150,14 @@ class Plan:
         nodes: the others.
         elsewhere: the broker that is used, HOST:PORT, in place of one that is started; empty: none.
         another_port: how to give the launch's broker another port, in words.
+        stop_file: keeps a pressed emergency stop; None: it is not kept.
     """
 
     broker: ProcessPlan
     nodes: tuple[ProcessPlan, ...]
     another_port: str = ""
     elsewhere: str = ""
+    stop_file: Path | None = None
 
     def __str__(self) -> str:
         broker = f"at {self.elsewhere}, not started" if self.elsewhere else str(self.broker)

@@ -5,6 +5,7 @@ Several nodes in one process become several `module:Class`, with a list of setti
 in the same order. A program gets DSMQ_NODE too, in case it is a node.
 """
 
+import hashlib
 import json
 import os
 import re
@@ -56,6 +57,7 @@ def make_plan(composition: Composition, project_root: Path) -> Plan:
         ),
         _another_port(composition),
         composition.broker.connect or "",
+        _stop_file(composition.file),
     )
 
 
@@ -193,11 +195,18 @@ def _log(composition: Composition, process: str) -> LogPlan:
     return LogPlan(file, int(entry.max_size * _MIB), entry.keep)
 
 
-def _state_folder(file: str) -> Path:
-    """Return the directory of a launch's logs, by the XDG base directory specification."""
+def _stop_file(file: str) -> Path:
+    """Return the file of this launch file's emergency stop."""
+    path = resolved(Path(file))
+    which = hashlib.sha256(str(path).encode()).hexdigest()[:16]
+    return _state_folder(file, "emergency_stop") / which
+
+
+def _state_folder(file: str, what: str = "log") -> Path:
+    """Return the directory for a launch's state, by the XDG base directory specification."""
     state = os.environ.get("XDG_STATE_HOME")
     try:
         state = state or str(Path.home() / ".local" / "state")
     except RuntimeError:  # a user without a home: beside the launch file
-        return resolved(Path(file)).parent / "log"
-    return Path(state) / "dsmq_nodes" / "log" / Path(file).stem
+        return resolved(Path(file)).parent / what
+    return Path(state) / "dsmq_nodes" / what / Path(file).stem

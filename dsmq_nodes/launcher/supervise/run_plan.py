@@ -13,6 +13,7 @@ from dsmq_nodes.launcher.output.output import LaunchOutput
 from dsmq_nodes.launcher.supervise.plan import Plan
 from dsmq_nodes.launcher.supervise.supervisor import Supervisor
 from dsmq_nodes.launcher.watch.observer import GraphObserver
+from dsmq_nodes.launcher.watch.stop_memory import StopMemory
 
 
 def run_plan(
@@ -46,7 +47,8 @@ def run_plan(
     async def run() -> int:
         # The broker's own launch is commanded by that name, and has it.
         name = f"launch_{os.getpid()}" if plan.elsewhere else "launch"
-        observer = GraphObserver(view, strict_rates=strict_rates, name=name)
+        stop = StopMemory(plan.stop_file, output.say) if plan.stop_file else None
+        observer = GraphObserver(view, strict_rates=strict_rates, name=name, stop=stop)
         return await Supervisor(plan, output, observer, warm=warm).run(
             duration_sec, once_ready=True
         )

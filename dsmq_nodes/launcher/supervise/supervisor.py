@@ -5,7 +5,8 @@ process, waits for its end, and starts it again as its restart policy says. This
 the end of a life means for the launch. The launch ends on a signal, after its duration, when
 nothing is left to run, when a required process has ended, when a node fails before it was ever
 ready (and is not to be restarted), when a dependency is not met, and when the broker cannot be kept
-running. A process that is not ready for long does not end it (not_ready.py).
+running. A process that is not ready for long does not end it (not_ready.py). At the end, processes
+are ended at once, but each after those that depend on it.
 
 A broker that ends by itself is started again at its address, at most three times in a row. The
 nodes are in their safe state meanwhile, reconnect and go on. Messages in its memory are lost.
@@ -18,7 +19,7 @@ import contextlib
 import dataclasses
 import signal
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, Protocol
 
 from dsmq_nodes.dsmq.address import PATIENCE, parse_address
@@ -75,6 +76,7 @@ class Supervisor:
         members: the processes of the plan, by name; the broker is not among them.
         broker: the broker's process.
         all_ready: all nodes have been ready.
+        is_asked_to_end: it ends for a signal, or because its time is over.
     """
 
     def __init__(
@@ -110,7 +112,7 @@ class Supervisor:
         self._lines = BrokerLines(output)
         self._guard: Guard
         self._is_warm = warm and any(map(may_fork, plan.nodes))
-        self.all_ready = False
+        self.all_ready = self.is_asked_to_end = False
         self._ready = asyncio.Event()
         self._patience_sec = patience_sec
         self._faults: dict[str, str] = {}
@@ -183,6 +185,8 @@ class Supervisor:
             if self._ending.is_set():
                 self._hurried.set()
                 self._hurried = asyncio.Event()
+            else:
+                self.is_asked_to_end = True
             self._ending.set()
 
         loop = asyncio.get_running_loop()
@@ -210,6 +214,7 @@ class Supervisor:
         try:
             await asyncio.wait_for(self._ending.wait(), duration_sec)
         except TimeoutError:
+            self.is_asked_to_end = True
             for each in self._patience.not_yet():
                 self.say(f"{each} when the {duration_sec:g} s were over")
 
@@ -474,13 +479,29 @@ class Supervisor:
         if self._watching is not None and not self._watching.done():
             for name, what in self._patience.faults():
                 self.fail(name, what)
-        members = list(self.members.values())
-        await asyncio.gather(*(each.stop(lambda: self._hurried) for each in members))
+        ending: dict[str, asyncio.Task[None]] = {}
+        for name in self.members:
+            ending[name] = asyncio.create_task(self._stop_after_dependents(name, ending))
+        await asyncio.gather(*ending.values())
         if self._observer is not None and self._watching is not None:
             await self._observer.last_words(self._pids)
             self._watching.cancel()
             await asyncio.wait([self._watching])
         await self.broker.stop(lambda: self._hurried)
+
+    async def _stop_after_dependents(
+        self, name: str, ending: Mapping[str, asyncio.Task[None]]
+    ) -> None:
+        """End a process once those are gone that depend on it: they may need it for their end."""
+        needing = [
+            ending[member.name]
+            for member in self.members.values()
+            if member.name != name
+            and any(each.process == name and not each.exited for each in member.plan.depends_on)
+        ]
+        if needing:
+            await asyncio.wait(needing)
+        await self.members[name].stop(lambda: self._hurried)
 
     def _say_restarts(self) -> None:
         for member in self.processes:

@@ -11,10 +11,11 @@ from dsmq_nodes.diagnostics import DiagnosticAggregator
 from dsmq_nodes.graph.node import Node
 from dsmq_nodes.launcher.watch.control import Control
 from dsmq_nodes.launcher.watch.rates import RateWatch
+from dsmq_nodes.launcher.watch.stop_memory import StopMemory
 from dsmq_nodes.launcher.watch.summary import summary
 from dsmq_nodes.messages.dsmq_msgs import BrokerStatistics, Graph, NodeStatistics
 from dsmq_nodes.printable import one_line
-from dsmq_nodes.topic_names import GRAPH_TOPIC, NODES_TOPIC, STATISTICS_TOPIC
+from dsmq_nodes.topic_names import EMERGENCY_STOP_TOPIC, GRAPH_TOPIC, NODES_TOPIC, STATISTICS_TOPIC
 
 if TYPE_CHECKING:
     from dsmq_nodes.dsmq.log import Entry
@@ -52,6 +53,7 @@ class GraphObserver:
         *,
         strict_rates: bool = False,
         name: str = _LAUNCH,
+        stop: StopMemory | None = None,
     ) -> None:
         """Prepare to watch.
 
@@ -59,12 +61,14 @@ class GraphObserver:
             view: shows the graph and the statistics.
             strict_rates: a missed rate ends the launch; else it is a warning.
             name: the name of its node; another one than `launch` takes no commands.
+            stop: keeps the emergency stop.
         """
         self.statistics: dict[str, NodeStatistics] = {}
         self.broker_statistics = BrokerStatistics()
         self._view = view
         self._strict_rates = strict_rates
         self._name = name
+        self._stop = stop
         self._rates = RateWatch()
         self._connected: set[int] = set()
         self._changed = asyncio.Event()
@@ -78,13 +82,22 @@ class GraphObserver:
         try:
             await self._watch(node, supervisor)
         finally:
+            if self._stop and supervisor.is_asked_to_end:
+                self._stop.forget()
             node.destroy_node()
 
     async def _watch(self, node: Node, supervisor: "Supervisor") -> None:
         def on_node(msg: NodeStatistics) -> None:
             self._on_node(msg, node.name, supervisor)
 
-        node.create_subscription(Graph, GRAPH_TOPIC, lambda msg: self._on_graph(msg, supervisor), 1)
+        def on_graph(msg: Graph) -> None:
+            self._on_graph(msg, supervisor)
+            if self._stop and any(each.name == EMERGENCY_STOP_TOPIC for each in msg.topics):
+                self._stop.begin(node)
+
+        if self._stop and self._stop.is_kept:
+            self._stop.begin(node)
+        node.create_subscription(Graph, GRAPH_TOPIC, on_graph, 1)
         node.create_subscription(NodeStatistics, NODES_TOPIC, on_node, 1000)
         if self._view is not None:
             node.create_subscription(BrokerStatistics, STATISTICS_TOPIC, self._on_broker, 1)

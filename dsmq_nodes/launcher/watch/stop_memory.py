@@ -1,0 +1,82 @@
+"""Keeps a pressed emergency stop while a launch lives, and over an end that nobody asked for.
+
+The nodes of a graph know the stop (graph/safety.py), and it is forgotten with the last of them. So
+the launcher keeps it too: broker and actuators may be killed together. And it writes a file, for
+the launch that systemd starts when this one was killed, has failed, or the power was gone: what was
+stopped must not move by itself then. A launch that was asked to end, by Ctrl-C or SIGTERM, has a
+person at hand: the next one starts afresh.
+"""
+
+import contextlib
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from dsmq_nodes.graph.node import Node
+from dsmq_nodes.graph.safety import EmergencyStop
+from dsmq_nodes.topic_names import EMERGENCY_STOP_TOPIC
+
+
+class StopMemory:
+    """The emergency stop of a launch."""
+
+    def __init__(self, file: Path, say: Callable[[str], None]) -> None:
+        """Keep it in `file`; `say` shows a line."""
+        self._file, self._say = file, say
+        self._stop: EmergencyStop | None = None
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether an earlier launch has left it pressed."""
+        return self._file.exists()
+
+    def begin(self, node: Node) -> None:
+        """Take part in the topic, as this node; press what an earlier launch has left pressed."""
+        if self._stop is not None:
+            return
+        self._stop = EmergencyStop(node, self._changed)
+        since_ns = self._kept_ns()
+        if since_ns:
+            self._stop.recall(since_ns)
+            since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(since_ns / 1e9))
+            self._say(
+                f"the emergency stop is pressed, since {since}: commands are refused until it is "
+                f"released, as by `dsmq-nodes topic pub --once {EMERGENCY_STOP_TOPIC} "
+                "std_msgs/msg/Bool '{data: false}'`"
+            )
+
+    def forget(self) -> None:
+        """The launch was asked to end."""
+        with contextlib.suppress(OSError):
+            self._file.unlink(missing_ok=True)
+
+    def _changed(self, is_pressed: bool) -> None:
+        if not is_pressed:
+            self.forget()
+            return
+        try:
+            self._write(str(time.time_ns()))
+        except OSError as error:
+            self._say(
+                f"the emergency stop would be forgotten if the launch were killed: {error.strerror}"
+                f": {self._file}"
+            )
+
+    def _write(self, text: str) -> None:
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        new = self._file.with_suffix(".new")
+        with new.open("w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(self._file)
+
+    def _kept_ns(self) -> int:
+        """Since when it is pressed; 0: it is not; what is no number was pressed, too."""
+        try:
+            return int(self._file.read_text())
+        except FileNotFoundError:
+            return 0
+        except (OSError, ValueError):
+            return time.time_ns()
