@@ -9,12 +9,12 @@ everything up to `before` misses nothing (`RemoteCursor`):
     before >  place            a hole of `before - place` messages
 
 **A hole** is asked for only after an outage: the offer of the topic had gone, or nothing had come
-for half a second. Then the messages that come wait for the answer, so that their order is kept.
-What the answer does not have is lost, and counted with the next message that is given. A link that
-is merely too slow has holes too; to ask for them would load it even more. So an outage permits
-three questions, and what the writing end itself has `skipped` is no hole: it is lost, and counted.
-Latched topics and calls are asked for after any hole (`is_sure`), and a heartbeat tells of a last
-message that never came.
+of its machine for a second (`Silences`). Then the messages that come wait for the answer, so that
+their order is kept. What the answer does not have is lost, and counted with the next message that
+is given. A link that is merely too slow has holes too; to ask for them would load it even more. So
+an outage permits three questions, and what the writing end itself has `skipped` is no hole: it is
+lost, and counted. Latched topics and calls are asked for after any hole (`is_sure`), and a
+heartbeat tells of a last message that never came.
 
 **The place belongs to the log**, not to the process that offers it: after a restart of the uplink
 over there it is still good. With a new epoch all messages of the log are new.
@@ -26,7 +26,8 @@ from typing import Final, Generic, NamedTuple, TypeVar
 
 T = TypeVar("T")
 
-_SILENCE_SEC: Final = 0.5  # a slow link still brings something within that time
+_SILENCE_SEC: Final = 1.0  # a slow link still brings something within that time
+_DOUBT_SEC: Final = 2.0  # after a silence: routers first send what they had room for
 _MOST_ASKS: Final = 3  # an outage permits
 _MOST_WAITING: Final = 5000  # messages that wait for an answer; the oldest are lost, and counted
 _MOST_LOGS: Final = 64  # whose places are remembered; the oldest is forgotten first
@@ -84,6 +85,25 @@ class Chain:
         return message_id - 1 if gap or last is None else min(last, message_id - 1)
 
 
+class Silences:
+    """How often nothing has come of a machine for a second, by the epoch of its log.
+
+    All topics that come share it: over a link that is too slow, one of them may have to wait.
+    """
+
+    def __init__(self) -> None:
+        """None yet."""
+        self._heard_sec: dict[str, float] = {}
+        self._counts: dict[str, int] = {}
+
+    def heard(self, epoch: str, now_sec: float) -> int:
+        """A message has come; returns how many silences there were."""
+        if now_sec - self._heard_sec.get(epoch, now_sec) > _SILENCE_SEC:
+            self._counts[epoch] = self._counts.get(epoch, 0) + 1
+        self._heard_sec[epoch] = now_sec
+        return self._counts.get(epoch, 0)
+
+
 @dataclass(eq=False, slots=True)
 class _Asked(Generic[T]):
     """A question that was not answered yet, and the messages that wait for it."""
@@ -102,14 +122,16 @@ class RemoteCursor(Generic[T]):
         duplicates: messages that came twice and were given once.
     """
 
-    def __init__(self, resume: int, *, is_sure: bool = False) -> None:
+    def __init__(self, resume: int, silences: Silences, *, is_sure: bool = False) -> None:
         """A cursor before everything."""
         self.resume, self.is_sure = resume, is_sure
         self.lost = self.resumed = self.duplicates = 0
         self._places: dict[str, int] = {}
         self._asked: dict[str, _Asked[T]] = {}
         self._asks_left: dict[str, int] = {}
-        self._heard_sec: dict[str, float] = {}
+        self._silences, self._silences_seen = silences, dict[str, int]()
+        self._is_doubted = False
+        self._doubted_until_sec: dict[str, float] = {}
         self._away: set[str] = set()
         self._questions: list[LogRequest] = []
 
@@ -165,9 +187,12 @@ class RemoteCursor(Generic[T]):
     def take(self, place: LogPlace, message: T, now_sec: float) -> list[GivenMessage[T]]:
         """A message has come; returns what is to be given now."""
         epoch = place.epoch
-        if now_sec - self._heard_sec.get(epoch, now_sec) > _SILENCE_SEC:
+        silences = self._silences.heard(epoch, now_sec)
+        if silences > self._silences_seen.setdefault(epoch, silences):
             self._permit(epoch)
-        self._heard_sec[epoch] = now_sec
+            self._doubted_until_sec[epoch] = now_sec + _DOUBT_SEC
+        self._silences_seen[epoch] = silences
+        self._is_doubted = now_sec < self._doubted_until_sec.get(epoch, now_sec)
         asked = self._asked.get(epoch)
         if asked is None and self._has_hole(place) and self._ask(epoch):
             asked = self._asked[epoch]
@@ -216,7 +241,7 @@ class RemoteCursor(Generic[T]):
             hole = max(0, before - known)
             # An answer may have brought some of those that were skipped.
             lost = hole + min(skipped, message_id - 1 - max(before, known))
-        if not hole and not self._asked.get(epoch):
+        if not hole and not self._asked.get(epoch) and not self._is_doubted:
             self._asks_left.pop(epoch, None)  # the outage is over
         self._places[epoch] = message_id
         if len(self._places) > _MOST_LOGS:

@@ -5,13 +5,15 @@ client may call as soon as it sees the server, before the server's machine has w
 the topics of calls are read always, and what nobody wants yet is held for ten seconds.
 
 **A link that has no room** makes messages wait (`Backlog`); when it is late, only the newest of
-each topic. The reading end is told how many a slow link has skipped, and does not ask for them;
-what was dropped while the link stood still is a hole, which is asked for. Calls never give way. A
-topic of best effort is not asked for, and its messages do not wait for long.
+each topic. The reading end is told how many a slow link has skipped, and does not ask for them.
+Calls never give way. A topic of best effort is not asked for, and its messages do not wait long.
+
+**A link that stands still** is not slow: packets were lost, and all that waits will go at once. So
+the backlog's clock stands still with it (`LinkClock`). If much waits by then, it gives way after
+all; the reading end sees a hole, and asks for it.
 """
 
 import logging
-import math
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping
@@ -37,6 +39,8 @@ logger = logging.getLogger("dsmq_nodes.uplink")
 _BEATS: Final = 3  # heartbeats after the last message of a topic
 _MOST_HELD: Final = 100  # calls that nobody wants yet
 _HELD_SEC: Final = 10.0  # so long
+_STILL_SEC: Final = 0.3  # a slow link takes something within that time, down to 200 kbit/s
+_MOST_WAITING_BYTES: Final = 1024 * 1024
 _USUAL: Final = UplinkTopic()
 _pack: Final = msgspec.msgpack.Encoder().encode
 
@@ -59,6 +63,27 @@ class Thinner:
         return True
 
 
+class LinkClock:
+    """The time of a link: it stands still while messages wait and the link takes none."""
+
+    def __init__(self) -> None:
+        self._still_sec = 0.0
+        self._moved_sec: float | None = None  # None: nothing waits
+
+    def read(self, now_sec: float) -> float:
+        """The link's time."""
+        return now_sec - self._still_sec - self.stands_sec(now_sec)
+
+    def stands_sec(self, now_sec: float) -> float:
+        """For how long the link has been standing still."""
+        return 0.0 if self._moved_sec is None else max(0.0, now_sec - self._moved_sec - _STILL_SEC)
+
+    def moved(self, now_sec: float, *, is_waiting: bool) -> None:
+        """The link has taken a message; or the first message begins to wait."""
+        self._still_sec += self.stands_sec(now_sec)
+        self._moved_sec = now_sec if is_waiting else None
+
+
 class _Message(NamedTuple):
     """A message that goes, and its place in the log; `gap` others just before it are lost."""
 
@@ -66,6 +91,7 @@ class _Message(NamedTuple):
     id: int
     gap: int
     text: bytes
+    at_sec: float
 
 
 class _GoingTopic:
@@ -77,7 +103,7 @@ class _GoingTopic:
         self.is_sure = bool(offer.latched) or self.is_call
         self.is_best_effort = is_best_effort(settings.best_effort, offer.type_name)
         self.is_wanted = False
-        self.held: deque[tuple[float, _Message]] = deque(maxlen=_MOST_HELD)
+        self.held: deque[_Message] = deque(maxlen=_MOST_HELD)
         self.reader: HubReader | None = None
         self.chain = Chain()
         self.thinner = Thinner(settings.rate)
@@ -101,7 +127,7 @@ class GoingTopics:
         self._rules, self._settings = rules, settings
         self._topics: dict[str, _GoingTopic] = {}  # by fleet name, as the others have them
         self._backlog: Backlog[_Message, _GoingTopic] = Backlog(self._gave_way)
-        self._had_room_sec = -math.inf
+        self._clock = LinkClock()
         self._is_slow = False
 
     # Offering
@@ -155,8 +181,8 @@ class GoingTopics:
         if not going.is_call:
             self._read(going, is_wanted=is_wanted)
         while is_wanted and going.held:
-            held_sec, message = going.held.popleft()
-            if time.monotonic() - held_sec < _HELD_SEC:
+            message = going.held.popleft()
+            if time.monotonic() - message.at_sec < _HELD_SEC:
                 self._send(message)
 
     def _read(self, going: _GoingTopic, *, is_wanted: bool) -> None:
@@ -180,47 +206,50 @@ class GoingTopics:
         text = entry.text
         if text is None:
             return
-        message = _Message(going, entry.id, entry.gap, text.encode())
+        message = _Message(going, entry.id, entry.gap, text.encode(), time.monotonic())
         if going.is_wanted:
             self._send(message)
         else:
-            going.held.append((time.monotonic(), message))
+            going.held.append(message)
 
     def _send(self, message: _Message) -> None:
         now_sec = time.monotonic()
-        if not len(self._backlog) and self._carrier.has_room():
-            self._put(message, now_sec)
-            return
+        if not len(self._backlog):
+            if self._carrier.has_room():
+                self._put(message)
+                return
+            self._clock.moved(now_sec, is_waiting=True)
         going = message.going
         self._backlog.add(
-            message,
-            going,
-            len(message.text),
-            now_sec,
-            is_sure=going.is_call,
-            lasts_sec=LATE_SEC if going.is_best_effort else math.inf,
+            message, going, len(message.text), self._clock.read(now_sec), is_sure=going.is_call
         )
+        if self._backlog.waiting_bytes > _MOST_WAITING_BYTES:
+            going.has_hole = going.has_hole or self._clock.stands_sec(now_sec) > 0
+            self._backlog.make_room(going, len(message.text))
         self._carrier.await_room()
 
     def room(self) -> None:
         """The carrier takes another message."""
         now_sec = time.monotonic()
-        first = self._backlog.first(now_sec)
+        first = self._backlog.first(self._clock.read(now_sec))
         if first is None:
             return
         if self._carrier.has_room():
             self._backlog.pop()
-            self._put(first[0], now_sec)
+            self._clock.moved(now_sec, is_waiting=len(self._backlog) > 0)
+            message, _ = first
+            if message.going.is_best_effort and now_sec - message.at_sec > LATE_SEC:
+                self._gave_way(message.going, message)
+            else:
+                self._put(message)
         if len(self._backlog):
             self._carrier.await_room()
 
     def _gave_way(self, going: _GoingTopic, message: _Message) -> None:
         """A message is not sent."""
         going.dropped += 1
-        if time.monotonic() - self._had_room_sec > LATE_SEC or message.gap:
-            going.has_hole = True
-        else:
-            going.skipped += 1
+        going.skipped += 1
+        going.has_hole = going.has_hole or message.gap > 0
         if not self._is_slow:
             self._is_slow = True
             logger.warning(
@@ -228,8 +257,7 @@ class GoingTopics:
                 "dropped and counted"
             )
 
-    def _put(self, message: _Message, now_sec: float) -> None:
-        self._had_room_sec = now_sec
+    def _put(self, message: _Message) -> None:
         going = message.going
         if going.reader is None:
             return  # nobody wants it any more
@@ -248,7 +276,7 @@ class GoingTopics:
                 going.beats_left -= 1
                 last = going.chain.last
                 self._carrier.tell(going.offer.fleet_name, _pack((going.offer.epoch, last, last)))
-        if self._is_slow and not self._backlog.is_late(time.monotonic()):
+        if self._is_slow and not self._backlog.is_late(self._clock.read(time.monotonic())):
             self._is_slow = False
             dropped = sum(going.dropped for going in self._topics.values())
             logger.info("the link keeps up again; %d messages dropped so far", dropped)

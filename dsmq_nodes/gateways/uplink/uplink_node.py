@@ -25,7 +25,7 @@ import msgspec
 from dsmq_nodes.dsmq.address import Address
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.gateways.hub import Hub, HubWriter
-from dsmq_nodes.gateways.uplink.cursors import GivenMessage, LogPlace, RemoteCursor
+from dsmq_nodes.gateways.uplink.cursors import GivenMessage, LogPlace, RemoteCursor, Silences
 from dsmq_nodes.gateways.uplink.fleet_carrier import Carrier, Item, Question, TopicOffer
 from dsmq_nodes.gateways.uplink.going_topics import GoingTopics
 from dsmq_nodes.gateways.uplink.launch_entry import UplinkTopic
@@ -57,12 +57,14 @@ def _run_soon(loop: asyncio.AbstractEventLoop, act: Callable[[], None]) -> None:
 class _ComingTopic:
     """A topic of other machines that is published here."""
 
-    def __init__(self, topic: str, offer: TopicOffer, settings: UplinkTopic) -> None:
+    def __init__(
+        self, topic: str, offer: TopicOffer, settings: UplinkTopic, silences: Silences
+    ) -> None:
         self.topic, self.fleet_name = topic, offer.fleet_name
         self.offers: dict[str, TopicOffer] = {}  # by peer
         is_sure = is_always_resumed(topic)
         resume = 0 if is_best_effort(settings.best_effort, offer.type_name) else settings.resume
-        self.cursor: RemoteCursor[bytes] = RemoteCursor(resume, is_sure=is_sure)
+        self.cursor: RemoteCursor[bytes] = RemoteCursor(resume, silences, is_sure=is_sure)
         self.writer: HubWriter | None = None
         self.messages = 0  # published so far; numbers go on when the offer is back
         self.again = 0  # messages that come again, which this uplink's predecessor has published
@@ -90,6 +92,7 @@ class Uplink:
         self._rules, self._settings = rules, settings
         self._going = GoingTopics(hub, broker, carrier, rules, settings)
         self._coming: dict[str, _ComingTopic] = {}  # by fleet name
+        self._silences = Silences()
         self._last_places: dict[str, LastPlace] = {}
         self._schemas: dict[str, bytes] = {}
         self._namesake = ""
@@ -174,7 +177,7 @@ class Uplink:
         coming = self._coming.get(offer.fleet_name)
         if coming is None:
             settings = self._settings.get(topic, _USUAL)
-            coming = _ComingTopic(topic, offer, settings)
+            coming = _ComingTopic(topic, offer, settings, self._silences)
             self._coming[offer.fleet_name] = coming
             if (last := self._last_places.pop(topic, None)) is not None:
                 coming.go_on(last)

@@ -9,6 +9,7 @@ from dsmq_nodes.gateways.uplink.cursors import (
     LogPlace,
     LogRequest,
     RemoteCursor,
+    Silences,
 )
 
 Message = tuple[LogPlace, int]
@@ -20,7 +21,7 @@ class World:
     """A log, a network and a reader; what was given is held against the log at once."""
 
     def __init__(self, *, is_sure: bool) -> None:
-        self.cursor: RemoteCursor[int] = RemoteCursor(20, is_sure=is_sure)
+        self.cursor: RemoteCursor[int] = RemoteCursor(20, Silences(), is_sure=is_sure)
         self.epoch, self.epochs = "e0", 0
         self.log: list[int] = []  # ids are places from 1
         self.first = 1  # older ones have expired
@@ -153,6 +154,31 @@ def test_a_slow_link_is_not_asked_for_what_it_dropped(done: list[str]) -> None:
         assert not world.asked
     world.do("send")
     assert world.lost == done.count("lose")
+
+
+@given(st.integers(0, 5), st.integers(1, 15))
+def test_a_hole_soon_after_a_silence_is_filled(brought: int, lost: int) -> None:
+    world = World(is_sure=False)
+    world.do("send")
+    world.now_sec += 1.5
+    # A router first sends what it had room for.
+    for step in ["send"] * (1 + brought) + ["lose"] * lost + ["send", "answer", "send"]:
+        world.do(step)
+    assert [message_id for _, message_id in world.given] == list(range(1, len(world.log) + 1))
+    assert world.cursor.lost == 0
+
+
+def test_topics_of_a_machine_share_its_silences() -> None:
+    silences = Silences()
+    first, second = (RemoteCursor[int](20, silences) for _ in range(2))
+    for cursor in (first, second):
+        cursor.take(LogPlace("e0", 1, 0), 1, 0.0)
+    first.take(LogPlace("e0", 2, 1), 2, 0.9)
+    second.take(LogPlace("e0", 9, 8), 9, 1.1)  # it had to wait, and the link went on
+    assert not second.questions()
+    first.take(LogPlace("e0", 3, 2), 3, 3.0)
+    second.take(LogPlace("e0", 12, 11), 12, 3.1)
+    assert second.questions() == [LogRequest("e0", 9, 20)]
 
 
 def test_a_heartbeat_tells_of_a_last_message_that_never_came() -> None:

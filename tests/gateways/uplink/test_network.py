@@ -174,7 +174,7 @@ def test_a_process_that_is_killed_costs_no_message(
 
 
 @pytest.mark.parametrize(("percent", "kind"), [(5, "tcp"), (20, "quic")])
-def test_lost_packets_cost_next_to_no_message(
+def test_lost_packets_cost_no_message(
     network: Network, fleet: Fleet, tmp_path: Path, percent: int, kind: str
 ) -> None:
     hosts = [network.host() for _ in range(2)]
@@ -186,8 +186,10 @@ def test_lost_packets_cost_next_to_no_message(
     hosts[0].lose(0)
     for each in made:
         each.log_ages()
-    # A packet that is lost three times in a row stops the link for half a second: that is late.
-    assert_counted(fleet, made)
+    if kind == "tcp":
+        assert_whole(fleet, made)
+    else:  # whether quic has room cannot be seen: a busy machine may have too little
+        assert_counted(fleet, made)
 
 
 def direct(
