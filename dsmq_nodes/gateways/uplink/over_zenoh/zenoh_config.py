@@ -7,7 +7,8 @@ process, and it would pass by the network's limits).
 slow, and what arrives then is seconds old. Here it is 16 KiB in the socket (the kernel takes twice
 that, `link_room.py` allows less of it to be unsent) and four batches of 4 KiB in Zenoh. With 700
 kbit/s for a link of 300 kbit/s, half of what arrives is 0.5 s old and all of it about 1 s at most.
-What finds no room is dropped, and counted by the reader.
+What finds no room is dropped, and counted by the reader. Where the socket is asked for room before
+(`link_room.py`), only a busy processor can be why Zenoh has none: then a message waits.
 
 **Rights.** A router gives each certificate the rights that its name has (`_access`): a robot those
 of its own name, a base those of the fleet. A key part that begins with `@` is matched by no
@@ -30,6 +31,7 @@ _SEND_BUFFER_BYTES: Final = 16 * 1024
 _BATCH_BYTES: Final = 4 * 1024
 _BATCHES: Final = 4
 _WAIT_SEC: Final = 0.002  # for room, before a message is dropped
+_BUSY_WAIT_SEC: Final = 0.25  # the same, where the socket had room
 _SECURE: Final = ("tls", "quic")
 _ENDPOINT: Final = re.compile(
     r"^(?:(?P<kind>[a-z]+)/)?(?P<host>\[[^\]]+\]|[^:/#?]+)(?::(?P<port>\d+))?$"
@@ -56,9 +58,12 @@ def zenoh_config(entry: UplinkEntry) -> dict[str, Any]:
     if not entry.connect and not entry.listen:
         raise CommandError("say where others are (connect), or where to wait for them (listen)")
     kind = "tls" if entry.tls is not None else "tcp"
+    connect = [_endpoint(each, kind, entry) for each in entry.connect]
+    is_asked = not entry.listen and not any(each.startswith("quic/") for each in connect)
+    wait_sec = _BUSY_WAIT_SEC if is_asked else _WAIT_SEC
     config: dict[str, Any] = {
         "mode": "router" if entry.listen else "client",
-        "connect/endpoints": [_endpoint(each, kind, entry) for each in entry.connect],
+        "connect/endpoints": connect,
         "listen/endpoints": [_endpoint(each, kind, entry) for each in entry.listen],
         "connect/timeout_ms": -1,
         "connect/exit_on_failure": False,
@@ -74,7 +79,7 @@ def zenoh_config(entry: UplinkEntry) -> dict[str, Any]:
         "transport/link/tx/lease": round(LEASE_SEC * 1000),
         "transport/link/tx/batch_size": _BATCH_BYTES,
         "transport/link/tx/queue/size/data": _BATCHES,
-        "transport/link/tx/queue/congestion_control/drop/wait_before_drop": round(_WAIT_SEC * 1e6),
+        "transport/link/tx/queue/congestion_control/drop/wait_before_drop": round(wait_sec * 1e6),
         "adminspace/enabled": False,
     }
     if entry.tls is not None:
