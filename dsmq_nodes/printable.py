@@ -22,10 +22,11 @@ _BELOW_PROGRAMS: Final = tuple(
     f"{folder}{os.sep}"
     for folder in (Path(__file__).parent, Path(os.__file__).with_name("asyncio"))
 )
-_find_unsafe: Final = re.compile(f"[{_CONTROLS}{_OTHERS}]")
-_find_unsafe_or_break: Final = re.compile(f"[\t\n{_CONTROLS}{_OTHERS}]")
+# `re` compiles them when there is something to print.
+_UNSAFE: Final = f"[{_CONTROLS}{_OTHERS}]"
+_UNSAFE_OR_BREAK: Final = f"[\t\n{_CONTROLS}{_OTHERS}]"
 # The same inside a JSON text, where a control character can only stand as an escape.
-_find_in_json: Final = re.compile(f"\\\\(?:u[0-9a-fA-F]{{4}}|.)|[{_OTHERS}]")
+_UNSAFE_IN_JSON: Final = f"\\\\(?:u[0-9a-fA-F]{{4}}|.)|[{_OTHERS}]"
 _IN_JSON: Final = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
 _SHORT: Final = {"\t": "\\t", "\n": "\\n", "\r": "\\r"}
 # What a terminal without these characters is shown in their place.
@@ -45,12 +46,12 @@ _LAST_BMP: Final = 0xFFFF
 
 def visible(text: str) -> str:
     """The text with what a terminal would act on escaped; tabs and line breaks stay."""
-    return _find_unsafe.sub(_escaped, text)
+    return re.sub(_UNSAFE, _escaped, text)
 
 
 def one_line(text: str) -> str:
     """The same with tabs and line breaks escaped too: for names, and errors from others."""
-    return text if text.isprintable() else _find_unsafe_or_break.sub(_escaped, text)
+    return text if text.isprintable() else re.sub(_UNSAFE_OR_BREAK, _escaped, text)
 
 
 def indented(text: str) -> str:
@@ -60,12 +61,12 @@ def indented(text: str) -> str:
 
 def printable_json(text: str) -> str:
     """A JSON text whose strings are in one line, each as `one_line` has it."""
-    return _find_in_json.sub(_escaped_in_json, text)
+    return re.sub(_UNSAFE_IN_JSON, _escaped_in_json, text)
 
 
 def is_printable(text: str) -> bool:
     """Whether a text may be shown as it is, in one line."""
-    return text.isprintable() or _find_unsafe_or_break.search(text) is None
+    return text.isprintable() or re.search(_UNSAFE_OR_BREAK, text) is None
 
 
 def traceback_text(error: BaseException) -> str:

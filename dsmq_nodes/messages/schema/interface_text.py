@@ -26,12 +26,13 @@ INTEGERS: Final[dict[str, tuple[int, int]]] = {
 }
 """The lowest and highest value of each integer type."""
 BASES: Final = {*INTEGERS, "bool", "byte", "char", "float32", "float64", "string", "wstring"}
-_TYPE: Final = re.compile(
+# `re` compiles them when a text is read.
+_TYPE: Final = (
     r"(?P<base>[A-Za-z][\w/]*)(?:<=(?P<text>\d+))?(?P<list>\[(?P<limit><=)?(?P<size>\d*)\])?"
 )
-_LINE: Final = re.compile(r"(?P<type>[A-Za-z][\w/]*(?:<=\d+)?(?:\[(?:<=)?\d*\])?)\s+(?P<rest>.+)")
-_CONSTANT: Final = re.compile(r"(?P<name>[A-Za-z]\w*)\s*=\s*(?P<value>.*)")
-_FIELD: Final = re.compile(r"(?P<name>[A-Za-z]\w*)(?:\s+(?P<value>.+))?")
+_LINE: Final = r"(?P<type>[A-Za-z][\w/]*(?:<=\d+)?(?:\[(?:<=)?\d*\])?)\s+(?P<rest>.+)"
+_CONSTANT: Final = r"(?P<name>[A-Za-z]\w*)\s*=\s*(?P<value>.*)"
+_FIELD: Final = r"(?P<name>[A-Za-z]\w*)(?:\s+(?P<value>.+))?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,15 +169,15 @@ def _member(code: str, package: str, comment: str) -> MessageField | MessageCons
         code = code.partition(" ")[2].strip()
         if not code:
             return None
-    matched = _LINE.fullmatch(code)
+    matched = re.fullmatch(_LINE, code)
     if matched is None:
         raise ValueError("not a line of TYPE NAME")
     kind = read_type(matched["type"], package)
-    constant = _CONSTANT.fullmatch(matched["rest"])
+    constant = re.fullmatch(_CONSTANT, matched["rest"])
     if constant and not kind.is_list:
         value = _literal(constant["value"].strip(), kind)
         return MessageConstant(constant["name"], kind.base, value, comment)
-    named = _FIELD.fullmatch(matched["rest"])
+    named = re.fullmatch(_FIELD, matched["rest"])
     if named is None:
         raise ValueError("not a line of TYPE NAME")
     default = None if named["value"] is None else _default(named["value"].strip(), kind)
@@ -189,7 +190,7 @@ def read_type(text: str, package: str) -> FieldType:
     Raises:
         ValueError: it is no type.
     """
-    matched = _TYPE.fullmatch(text)
+    matched = re.fullmatch(_TYPE, text)
     if matched is None:
         raise ValueError(f"{text!r} is no type")
     base = _base(matched["base"], package)

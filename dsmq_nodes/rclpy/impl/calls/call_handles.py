@@ -94,7 +94,7 @@ class ClientHandle(InnerHandle):
         self.node = node
         self.service_name = name
         kit_type = kit_service(srv_type)
-        self._to_ros = conversion_of(srv_type.Response).to_ros
+        self._conversion = conversion_of(srv_type.Response)
         self._ids = itertools.count(1)
         self._responses: deque[tuple[ServiceInfo, Any]] = deque()
         self.introspection = Introspection(node, srv_type, name)
@@ -154,7 +154,7 @@ class ClientHandle(InnerHandle):
         if not self._responses:
             return None, None
         header, response = self._responses.popleft()
-        message = self._to_ros(response)
+        message = self._conversion.to_ros(response)
         sequence = header.request_id.sequence_number
         self.introspection.tell(RESPONSE_RECEIVED, sequence, response=message)
         return header, message
@@ -184,7 +184,7 @@ class ServiceHandle(InnerHandle):
         self.node = node
         self.name = name
         kit_type = kit_service(srv_type)
-        self._to_ros = conversion_of(srv_type.Request).to_ros
+        self._conversion = conversion_of(srv_type.Request)
         self._ids = itertools.count(1)
         self._requests: deque[tuple[Any, ServiceInfo]] = deque()
         self._open: dict[int, asyncio.Future[Any]] = {}
@@ -230,7 +230,7 @@ class ServiceHandle(InnerHandle):
         if not self._requests:
             return None, None
         request, header = self._requests.popleft()
-        message = self._to_ros(request)
+        message = self._conversion.to_ros(request)
         sequence = header.request_id.sequence_number
         self.introspection.tell(REQUEST_RECEIVED, sequence, request=message)
         return message, header
