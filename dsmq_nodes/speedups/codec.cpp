@@ -97,7 +97,7 @@ int dump_text(PyObject *value, Buffer &out) {
 // Few decimals: millionths that give the float again are its shortest digits, as there are at most
 // 15 of them. nullptr: there are more.
 char *put_millionths(char *to, double number) {
-    if (number >= 1e9 || (number < 1e-5 && number != 0)) return nullptr;
+    if (number >= 1e9 || number < 1e-5) return nullptr;
     const auto millionths = static_cast<uint64_t>(number * 1e6 + 0.5);
     if (static_cast<double>(millionths) / 1e6 != number) return nullptr;
     to = std::to_chars(to, to + 10, millionths / 1000000).ptr;
@@ -121,6 +121,7 @@ char *put_digits(char *to, double number) {
 int dump_float(PyObject *value, Buffer &out) {
     if (!PyFloat_CheckExact(value)) return 0;
     double number = PyFloat_AS_DOUBLE(value);
+    if (number == 0) return std::signbit(number) ? out.put("-0.0", 4) : out.put("0.0", 3);
     if (std::isnan(number)) return out.put("\"NaN\"", 5);
     if (std::isinf(number)) return number > 0 ? out.put("\"Infinity\"", 10) : out.put("\"-Infinity\"", 11);
     char *const start = out.room(40), *to = start;
