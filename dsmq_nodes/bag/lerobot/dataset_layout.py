@@ -70,6 +70,11 @@ class Video:
     width: int
     height: int
 
+    @property
+    def pixels(self) -> str:
+        """FFmpeg's name of how pixels are stored: colours of 2 x 2 pixels take even sizes."""
+        return "yuv444p" if self.width % 2 or self.height % 2 else "yuv420p"
+
     def info(self, fps: int) -> dict[str, Any]:
         """Its entry in info.json."""
         return {
@@ -80,7 +85,7 @@ class Video:
                 "video.height": self.height,
                 "video.width": self.width,
                 "video.codec": "h264",
-                "video.pix_fmt": "yuv420p",
+                "video.pix_fmt": self.pixels,
                 "video.is_depth_map": False,
                 "video.fps": fps,
                 "video.channels": 3,

@@ -185,7 +185,7 @@ class _VideoFiles:
 
     def add(self, frame: VideoFrame, times: int) -> None:
         """Append a picture, for so many frames."""
-        encoded = frame.reformat(format="yuv420p")
+        encoded = frame.reformat(format=self._layout.videos[self._name].pixels)
         for _ in range(times):
             episode = self._waiting[self._number]
             if self._at in episode.counted:
@@ -202,7 +202,7 @@ class _VideoFiles:
             form = self._layout.videos[self._name]
             place = divmod(file, layout.CHUNK_FILES)
             path = layout.video_path(self._root, self._name, *place)
-            self._writer = VideoWriter(path, self._layout.fps, form.width, form.height)
+            self._writer = VideoWriter(path, self._layout.fps, form)
             self._file_open = file
         return self._writer
 

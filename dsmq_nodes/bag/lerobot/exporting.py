@@ -157,7 +157,7 @@ class _Plan:
         for number, (episode, topics) in enumerate(read):
             self._add(number, episode, topics)
         if not self.runs:
-            why = "; ".join(self._gaps[:_MOST_GAPS_TOLD])
+            why = "; ".join([*self._gaps[:_MOST_GAPS_TOLD], *source.omitted.lines()])
             raise BagError(f"there is no moment at which all topics have a new message: {why}")
         self.shown = self._count_shown()
         self._tell()

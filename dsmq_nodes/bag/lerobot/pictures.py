@@ -14,6 +14,7 @@ from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
 from dsmq_nodes.bag.file.mcap_reader import Record
+from dsmq_nodes.bag.lerobot.dataset_layout import Video
 from dsmq_nodes.messages.sensor import CompressedImage, Image
 
 RAW: Final = Image.type_name
@@ -62,15 +63,11 @@ def picture_of(record: Record) -> VideoFrame:
     """The picture in a message.
 
     Raises:
-        ValueError: there is none, or h264 has none like it.
+        ValueError: there is none.
     """
     if record.channel.type_name == COMPRESSED:
-        frame = _uncompressed(_read_compressed(record.data).data)
-    else:
-        frame = _framed(_read_image(record.data))
-    if frame.width % 2 or frame.height % 2:
-        raise ValueError(f"it has {frame.width}x{frame.height} pixels; h264 takes even numbers")
-    return frame
+        return _uncompressed(_read_compressed(record.data).data)
+    return _framed(_read_image(record.data))
 
 
 def _framed(image: _Image) -> VideoFrame:
@@ -121,19 +118,19 @@ class VideoWriter:
         frames: how many it has.
     """
 
-    def __init__(self, path: Path, fps: int, width: int, height: int) -> None:
+    def __init__(self, path: Path, fps: int, form: Video) -> None:
         """Begin a file."""
         path.parent.mkdir(parents=True, exist_ok=True)
         self.frames = 0
         options = {"movflags": "faststart", "fflags": "+bitexact"}
         self._container = av.open(str(path), "w", options=options)
         self._stream: Any = self._container.add_stream(_CODEC, fps, options=_OPTIONS)
-        self._stream.width, self._stream.height = width, height
-        self._stream.pix_fmt = "yuv420p"
+        self._stream.width, self._stream.height = form.width, form.height
+        self._stream.pix_fmt = form.pixels
         self._stream.codec_context.thread_count = 1
 
     def add(self, frame: VideoFrame) -> None:
-        """Append a picture in yuv420p."""
+        """Append a picture, of pixels as the form has them."""
         frame.pts = self.frames
         self.frames += 1
         self._container.mux(self._stream.encode(frame))

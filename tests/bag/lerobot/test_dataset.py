@@ -207,6 +207,25 @@ def test_a_message_that_cannot_be_used_is_left_out_and_told(tmp_path: Path) -> N
     assert check_dataset(tmp_path / "out") == []
 
 
+def test_pictures_of_odd_sizes_stay_as_large(tmp_path: Path) -> None:
+    export(write(tmp_path / "run", 0.5, size=(33, 25)), tmp_path / "out")
+    features = json.loads((tmp_path / "out/meta/info.json").read_text())["features"]
+    assert features["observation.images.front"]["shape"] == [25, 33, 3]
+    with av.open(str(tmp_path / "out" / VIDEO)) as container:
+        [*frames] = container.decode(video=0)
+    assert {(each.width, each.height) for each in frames} == {(33, 25)}
+    assert check_dataset(tmp_path / "out") == []
+
+
+def test_pictures_that_cannot_be_used_are_the_reason_that_is_told(tmp_path: Path) -> None:
+    with BagWriter(tmp_path / "depth") as writer:
+        for record in open_source([write(tmp_path / "run", 0.5)]).records():
+            data = record.data.replace(b'"rgb8"', b'"32FC1"')
+            writer.write(record.channel, record.log_time_ns, data, record.publish_time_ns)
+    with pytest.raises(BagError, match=f"no message of {CAMERA}; .*encoding '32FC1' is none of"):
+        export(writer.paths[0], tmp_path / "out")
+
+
 @pytest.mark.parametrize("silent_sec", [0.07, 0.5])
 def test_a_joint_whose_servo_is_silent_is_held_and_then_a_gap(
     tmp_path: Path, silent_sec: float
