@@ -19,7 +19,7 @@ from dsmq_nodes.messages.schema.find import (
     kits_interface,
     standard_interfaces,
 )
-from dsmq_nodes.messages.schema.schema_walk import Schema
+from dsmq_nodes.messages.schema.schema_walk import Schema, alternative, as_mapping
 from dsmq_nodes.messages.service_base import Service
 from dsmq_nodes.topic_names import ACTION, REPLY, REQUEST
 
@@ -121,3 +121,20 @@ def action_type(hub: Hub, action: str, name: str = "") -> KnownAction:
         service_type(hub, result, f"{name}_GetResult" if name else ""),
         KnownType(f"{name}_FeedbackMessage", hub.schema_of(f"{action}{ACTION}/feedback")),
     )
+
+
+def action_part(hub: Hub, action: str, name: str, part: str) -> KnownType:
+    """The type of an action's `Goal`, `Result` or `Feedback`, as ROS 2 names it."""
+    if (cls := kits_interface(name)) is not None and issubclass(cls, Action):
+        return _of_class(getattr(cls, part))
+    kind, field = action_type(hub, action, name), part.lower()
+    holders = {
+        "Goal": kind.send_goal.request,
+        "Result": kind.get_result.response,
+        "Feedback": kind.feedback,
+    }
+    schema = holders[part].schema
+    told = alternative(
+        as_mapping(as_mapping(schema.get("properties")).get(field)), "object", schema
+    )
+    return KnownType(f"{name}_{part}", told and {**told, "$defs": schema.get("$defs", {})})

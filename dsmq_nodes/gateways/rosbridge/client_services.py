@@ -38,22 +38,20 @@ class ClientServices:
     def call(self, operation: Operation) -> None:
         """Call a service; the answer comes later."""
         spelled = text_in(operation, "service")
-        service, timeout_sec = full_name(spelled), seconds_in(operation, "timeout", _TIMEOUT_SEC)
         # roslib's cancelAllGoals expects none.
-        is_silent = service.endswith(_CANCEL_ALL) and operation.get("id") is None
+        is_silent = spelled.endswith(_CANCEL_ALL) and operation.get("id") is None
         answer = None if is_silent else Answer(self._client.outbox, operation)
-        work = self._call(service, spelled, operation.get("args"), timeout_sec, answer)
-        self._client.spawn(work)
+        self._client.spawn(self._call(spelled, operation, answer))
 
     def closed(self) -> None:
         """The client has gone."""
         self._transforms.closed()
 
-    async def _call(
-        self, service: str, spelled: str, args: Any, timeout_sec: float, answer: Answer | None
-    ) -> None:
+    async def _call(self, spelled: str, operation: Operation, answer: Answer | None) -> None:
         try:
-            values, result = await self._answer(service, args, timeout_sec), True
+            timeout_sec = seconds_in(operation, "timeout", _TIMEOUT_SEC)
+            values = await self._answer(full_name(spelled), operation.get("args"), timeout_sec)
+            result = True
         except (DsmqError, ValueError) as error:
             values, result = str(error) or type(error).__name__, False
         if answer is not None:

@@ -123,13 +123,13 @@ class ClientTopics:
 
     def _advertise(self, operation: Operation) -> "_Advertised":
         topic = full_name(text_in(operation, "topic"))
-        if topic in self._advertised:
-            return self._advertised[topic]
+        named, known = str(operation.get("type") or ""), self._advertised.get(topic)
+        if known is not None and (not named or ros2_name(named) == known.kind.name):
+            return known
         if is_kits_own(topic):
             raise CommandError(f"{topic} is the kit's own: choose a name that is not below /dsmq")
-        named = operation.get("type") or ""
-        kind = message_type(self._client.hub, topic, str(named))
-        told = self._client.hub.type_of(topic)
+        kind = message_type(self._client.hub, topic, named)
+        told = self._client.hub.type_of(topic) if known is None else known.kind.name
         if told and kind.name != told:
             raise CommandError(f"{topic} is {told} already, and cannot be {kind.name:.80} as well")
         if not kind.name:

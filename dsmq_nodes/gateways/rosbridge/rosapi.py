@@ -8,10 +8,17 @@ import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, Final
 
 from dsmq_nodes.errors import CommandError
-from dsmq_nodes.gateways.known_types import KnownType, message_type, ros2_name, service_type
+from dsmq_nodes.gateways.known_types import (
+    KnownType,
+    action_part,
+    message_type,
+    ros2_name,
+    service_type,
+)
 from dsmq_nodes.gateways.rosbridge.operation import full_name
 from dsmq_nodes.gateways.rosbridge.rosbridge_server import RosbridgeServer
 from dsmq_nodes.gateways.rosbridge.typedefs import full_text, schema_typedefs, typedefs
@@ -22,7 +29,7 @@ from dsmq_nodes.gateways.web.parameter_calls import (
     read_parameters,
     set_parameter,
 )
-from dsmq_nodes.messages.schema.find import kits_interface
+from dsmq_nodes.messages.schema.find import kits_interface, standard_interfaces
 from dsmq_nodes.tools.graph_model import TopicModel
 from dsmq_nodes.tools.lookup import types
 from dsmq_nodes.tools.offers import Offer, actions
@@ -61,9 +68,14 @@ class RosApi:
             "nodes": ((), lambda _: {"nodes": self._hub.nodes()}),
             "node_details": (("node",), self._node_details),
             "action_servers": ((), self._action_servers),
+            "action_type": (("action",), self._action_type),
+            "interfaces": ((), self._interfaces),
             "message_details": (("type",), self._message_details),
             "service_request_details": (("type",), self._request_details),
             "service_response_details": (("type",), self._response_details),
+            "action_goal_details": (("type",), partial(self._action_details, "Goal")),
+            "action_result_details": (("type",), partial(self._action_details, "Result")),
+            "action_feedback_details": (("type",), partial(self._action_details, "Feedback")),
             "get_param": (("name", "default_value"), self._get_param),
             "set_param": (("name", "value"), self._set_param),
             "has_param": (("name",), self._has_param),
@@ -171,7 +183,16 @@ class RosApi:
         found = actions(self._hub.graph)
         return {"action_servers": [name for name, offer in found.items() if offer.servers]}
 
+    def _action_type(self, fields: Fields) -> Fields:
+        offer = actions(self._hub.graph).get(full_name(fields["action"]))
+        return {"type": offer.type if offer is not None and offer.servers else ""}
+
     # Types
+
+    def _interfaces(self, _: Fields) -> Fields:
+        offers = (*self._hub.services().values(), *actions(self._hub.graph).values())
+        found = {kind for _, kind in self._typed()} | {offer.type for offer in offers}
+        return {"interfaces": sorted({*found, *standard_interfaces()} - {""})}
 
     def _message_details(self, fields: Fields) -> Fields:
         name = ros2_name(fields["type"])
@@ -189,6 +210,12 @@ class RosApi:
         found = self._hub.services(hidden=True)
         service = next((each for each, offer in found.items() if offer.type == name), "")
         return service_type(self._hub, service, name)
+
+    def _action_details(self, part: str, fields: Fields) -> Fields:
+        name = ros2_name(fields["type"], "action")
+        found = actions(self._hub.graph)
+        action = next((each for each, offer in found.items() if offer.type == name), "")
+        return self._details(action_part(self._hub, action, name, part))
 
     @staticmethod
     def _details(kind: KnownType) -> Fields:

@@ -7,7 +7,7 @@ from typing import Final
 from dsmq_nodes.dsmq.log import Entry
 from dsmq_nodes.errors import CommandError, DsmqError, WireError
 from dsmq_nodes.gateways.client_values import message_text
-from dsmq_nodes.gateways.known_types import KnownService, service_type
+from dsmq_nodes.gateways.known_types import KnownService, ros2_name, service_type
 from dsmq_nodes.gateways.message_json import decoded
 from dsmq_nodes.gateways.rosbridge.operation import Answer, Operation, full_name, text_in
 from dsmq_nodes.gateways.web.hub_client import HubClient
@@ -36,6 +36,7 @@ class ServedServices:
         spelled, type_name = text_in(operation, "service"), text_in(operation, "type")
         service = full_name(spelled)
         if service in self._served:
+            self._served[service].check_type(type_name)
             return
         if is_kits_own(service):
             raise CommandError(f"{service} is the kit's own: choose another name")
@@ -92,6 +93,18 @@ class _ServedService:
         args = without_special(fields_of(entry.text or ""), self._kind.request.schema)
         answer = Answer(self._client.outbox, {"id": number})
         answer.send("call_service", service=self._spelled, args=args)
+
+    def check_type(self, type_name: str) -> None:
+        """Refuse another type than that of the service.
+
+        Raises:
+            CommandError: it is another one.
+        """
+        if ros2_name(type_name, "srv") != self._kind.name:
+            kind = self._kind.name
+            raise CommandError(
+                f"{self._service} is {kind} already, and not {type_name:.80} as well"
+            )
 
     def respond(self, operation: Operation) -> None:
         """Answer a call.

@@ -44,6 +44,27 @@ def test_services_and_nodes(bridged: Bridged) -> None:
     assert "/things" in details["subscribing"]
     assert "/switch" in details["services"]
     assert bridged.call("/rosapi/action_servers") == {"action_servers": ["/fibonacci"]}
+    kind = "my_msgs/action/Fibonacci"
+    assert bridged.call("/rosapi/action_type", {"action": "/fibonacci"}) == {"type": kind}
+    assert bridged.call("/rosapi/action_type", {"action": "/no"}) == {"type": ""}
+    found = set(bridged.call("/rosapi/interfaces")["interfaces"])
+    assert {kind, "my_msgs/msg/Thing", "my_msgs/srv/AddTwoInts", "std_msgs/msg/Bool"} <= found
+
+
+@pytest.mark.parametrize(
+    ("package", "numbers"), [("my_msgs", "int64[]"), ("example_interfaces", "int32[]")]
+)
+def test_the_parts_of_actions(bridged: Bridged, package: str, numbers: str) -> None:
+    for part, field, kind in (
+        ("goal", "order", numbers[:-2]),
+        ("result", "sequence", numbers),
+        ("feedback", "sequence", numbers),
+    ):
+        asked = {"type": f"{package}/Fibonacci"}
+        (told,) = bridged.call(f"/rosapi/action_{part}_details", asked)["typedefs"]
+        assert told["type"] == f"{package}/Fibonacci_{part.capitalize()}"
+        assert told["fieldnames"] == [field]
+        assert told["fieldtypes"] == [kind.removesuffix("[]")]
 
 
 def test_types(bridged: Bridged) -> None:

@@ -50,12 +50,29 @@ def test_a_call_that_fails_says_why(bridged: Bridged, service: str, args: Any, r
     assert reason in answer["values"]
 
 
+@pytest.mark.parametrize(
+    ("service", "fields", "reason"),
+    [
+        ("/switch", {"timeout": "soon"}, "'timeout' is a number"),
+        ("/a b", {}, "'a b' in it"),
+    ],
+)
+def test_a_call_that_cannot_be_made_is_answered_too(
+    bridged: Bridged, service: str, fields: Any, reason: str
+) -> None:
+    answer = bridged.ask("call_service", service=service, **fields)
+    assert (answer["op"], answer["result"]) == ("service_response", False)
+    assert reason in answer["values"]
+
+
 def test_a_service_of_a_client_answers_nodes_and_other_clients(
     graph: Graph, bridged: Bridged
 ) -> None:
     other = Bridged(graph, bridged.hub)
     bridged.send("advertise_service", service="/light", type="std_srvs/SetBool")
     assert bridged.got() == []
+    told = bridged.ask("advertise_service", service="/light", type="std_srvs/Trigger")
+    assert "/light is std_srvs/srv/SetBool already" in told["msg"]
     assert bridged.call("/rosapi/service_type", {"service": "/light"}) == {
         "type": "std_srvs/srv/SetBool"
     }

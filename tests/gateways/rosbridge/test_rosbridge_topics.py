@@ -206,6 +206,18 @@ def test_times_of_ros_1_and_absent_stamps(graph: Graph, bridged: Bridged) -> Non
     assert seen[4].pose.orientation.w == 1.0
 
 
+def test_a_topic_that_a_client_has_advertised_keeps_its_type(bridged: Bridged) -> None:
+    bridged.send("advertise", id="a", topic="/chat", type="std_msgs/String")
+    bridged.send("advertise", id="b", topic="/chat", type="std_msgs/msg/String")
+    assert bridged.got() == []
+    told = bridged.ask("advertise", topic="/chat", type="std_msgs/Int32")
+    assert "/chat is std_msgs/msg/String already" in told["msg"]
+    bridged.send("unadvertise", id="a", topic="/chat")
+    bridged.send("unadvertise", id="b", topic="/chat")
+    assert bridged.got() == []
+    assert "is not advertised" in bridged.ask("unadvertise", topic="/chat")["msg"]
+
+
 @pytest.mark.parametrize(
     ("message", "reason"),
     [
