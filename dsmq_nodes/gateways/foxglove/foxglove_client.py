@@ -177,8 +177,10 @@ class FoxgloveClient:
                 raise ValueError(f"there is no operation {op!r:.60}")
             try:
                 act(operation)
+            except KeyError as error:
+                raise ValueError(f"{op}: it needs the field {error}") from None
             except (LookupError, TypeError, AttributeError) as error:
-                raise ValueError(f"{op}: a field is missing or wrong: {error!r:.100}") from None
+                raise ValueError(f"{op}: a field is not of its kind: {error!s:.100}") from None
         except (DsmqError, ValueError) as error:
             self._status(_ERROR, str(error))
 
@@ -193,18 +195,21 @@ class FoxgloveClient:
 
     def _subscribe(self, operation: Operation) -> None:
         for each in operation["subscriptions"]:
-            number, channel = int(each["id"]), self._offered.channels.get(each["channelId"])
-            if channel is None:
-                self._status(_WARNING, f"there is no channel {each['channelId']!r:.60}")
-            elif number in self._subscribed:
-                self._status(_WARNING, f"there is a subscription {number} already")
-            elif not 0 <= number < 2**32:
-                self._status(_ERROR, f"a subscription is a number of 32 bits, not {number}")
-            else:
-                self._subscribed[number] = subscription = _ChannelSubscription(channel)
-                subscription.reader = self._client.subscribe(
-                    channel.topic, partial(self._take, number)
-                )
+            try:
+                self._subscribe_one(each)
+            except DsmqError as error:
+                self._status(_ERROR, str(error))
+
+    def _subscribe_one(self, wire: Operation) -> None:
+        number = _number_in(wire, "id")
+        channel = self._offered.channels.get(wire["channelId"])
+        if channel is None:
+            self._status(_WARNING, f"there is no channel {wire['channelId']!r:.60}")
+        elif number in self._subscribed:
+            self._status(_WARNING, f"there is a subscription {number} already")
+        else:
+            self._subscribed[number] = subscription = _ChannelSubscription(channel)
+            subscription.reader = self._client.subscribe(channel.topic, partial(self._take, number))
 
     def _unsubscribe(self, operation: Operation) -> None:
         for number in operation["subscriptionIds"]:
@@ -252,7 +257,7 @@ class FoxgloveClient:
                 self._status(_ERROR, f"{each.get('topic')!r:.80}: {error}")
 
     def _advertise_one(self, wire: Operation) -> None:
-        number, topic = int(wire["id"]), resolve_topic(str(wire["topic"]), "web", "/", {})
+        number, topic = _number_in(wire, "id"), resolve_topic(str(wire["topic"]), "web", "/", {})
         if number in self._published:
             raise CommandError(f"there is a channel {number} of this client already")
         if wire["encoding"] != JSON:
@@ -382,7 +387,7 @@ class FoxgloveClient:
 
     def _fetch_asset(self, operation: Operation) -> None:
         text = f"this gateway has no assets: {operation['uri']!r:.200}"
-        self._client.outbox.answer(asset_error(int(operation["requestId"]), text))
+        self._client.outbox.answer(asset_error(_number_in(operation, "requestId"), text))
 
     def closed(self) -> None:
         """The socket has ended."""
@@ -401,6 +406,13 @@ def _named(now: dict[str, list[str]], before: dict[str, list[str]], key: str) ->
     names = sorted(name for name in now if now[name] != before.get(name))
     gone = sorted(before.keys() - now.keys()) if key != "providerIds" else []
     return [{"name": name, key: now.get(name, [])} for name in (*names, *gone)]
+
+
+def _number_in(wire: Operation, field: str) -> int:
+    number = wire[field]
+    if type(number) is not int or not 0 <= number < 2**32:
+        raise CommandError(f"{field} is a number of 32 bits, not {number!r:.60}")
+    return number
 
 
 def _decoded(data: str) -> Operation:
