@@ -31,7 +31,7 @@ def main() -> None:
     Raises:
         SystemExit: always.
     """
-    gc.disable()  # until the modules are loaded
+    gc.disable()  # until the modules of the command are loaded (app.py, program.py)
     if sys.argv[1:2] == ["run"]:
         _run_a_program(sys.argv[2:])
     _open_streams()
@@ -57,8 +57,7 @@ def main() -> None:
 def _run() -> None:
     from dsmq_nodes.cli.app import app  # noqa: PLC0415  60 ms, in which a Ctrl-C is answered already
 
-    gc.freeze()
-    gc.enable()
+    gc.freeze()  # at the end of the process nothing looks at it
     try:
         app(prog_name="dsmq-nodes")
     except (CommandError, LaunchFileError) as error:

@@ -1,5 +1,6 @@
 """The command `dsmq-nodes` itself: which commands there are. Each is loaded when it is called."""
 
+import gc
 from importlib import import_module
 from typing import Annotated, Any, Final
 
@@ -67,7 +68,11 @@ class Commands(TyperGroup):
     @override
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         name, command, rest = super().resolve_command(ctx, args)
-        return name, load(name) if command and name else None, rest
+        found = load(name) if command and name else None
+        if not gc.isenabled():  # since `main`: what has been loaded lives as long as the process
+            gc.freeze()
+            gc.enable()
+        return name, found, rest
 
 
 def load(name: str) -> Any:
