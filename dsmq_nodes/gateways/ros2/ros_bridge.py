@@ -96,6 +96,11 @@ class Bridge:
         wanted: dict[str, Wanted] = {}
         for topic in topics:
             if self.rules.topic_comes(topic.name):
+                for other in topic.other_types:
+                    self._refuse(
+                        f"topic from ROS {topic.name}: it is {topic.type_name}, and what others "
+                        f"publish there as {other} is left out"
+                    )
                 how = (topic.type_name, topic.is_best_effort, topic.is_latched, topic.told)
                 wanted[topic.name] = how, partial(_TopicFromRos, self, topic)
         self._adjust("topic from ROS", wanted)

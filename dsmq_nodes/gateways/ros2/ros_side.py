@@ -47,6 +47,7 @@ class RosTopic:
     Attributes:
         name: its name.
         type_name: its type.
+        other_types: types of other publishers of it; the rest is about those of `type_name`.
         is_best_effort: one of its publishers does not repeat lost messages.
         is_latched: all its publishers keep messages for late subscribers.
         told: the deadline and the lifespan that all its publishers keep.
@@ -55,6 +56,7 @@ class RosTopic:
 
     name: str
     type_name: str
+    other_types: tuple[str, ...]
     is_best_effort: bool
     is_latched: bool
     told: ToldQoS
@@ -104,6 +106,7 @@ class RosSide:
         self._thread = threading.Thread(target=self._spin, name="rclpy", daemon=True)
         self._own_gids: set[bytes] = set()
         self._served: list[Any] = []
+        self._types: dict[str, str] = {}  # the first that each topic had stays its type
 
     @property
     def name(self) -> str:
@@ -122,7 +125,7 @@ class RosSide:
 
     def topics(self) -> Iterator[RosTopic]:
         """The topics that other nodes publish."""
-        for name, types in self.node.get_topic_names_and_types(no_demangle=False):
+        for name, _ in self.node.get_topic_names_and_types(no_demangle=False):
             infos = [
                 info
                 for info in self.node.get_publishers_info_by_topic(name)
@@ -130,10 +133,16 @@ class RosSide:
             ]
             if not infos:
                 continue
+            types = sorted({info.topic_type for info in infos})
+            if self._types.get(name) not in types:
+                self._types[name] = infos[0].topic_type
+            type_name = self._types[name]
+            infos = [info for info in infos if info.topic_type == type_name]
             profiles = [info.qos_profile for info in infos]
             yield RosTopic(
                 name,
-                types[0],
+                type_name,
+                tuple(each for each in types if each != type_name),
                 any(each.reliability == ReliabilityPolicy.BEST_EFFORT for each in profiles),
                 all(each.durability == DurabilityPolicy.TRANSIENT_LOCAL for each in profiles),
                 kept_by_all(
@@ -152,8 +161,12 @@ class RosSide:
     def services(self) -> dict[str, str]:
         """The services that other nodes serve, and their types."""
         own = {service.service_name for service in self._served}
-        served = self.node.get_service_names_and_types()
-        return {name: types[0] for name, types in served if name not in own and types}
+        known = self.node.get_service_names_and_types()  # those that have only clients, too
+        return {
+            name: types[0]
+            for name, types in known
+            if name not in own and types and self.node.count_services(name)
+        }
 
     def offers(self) -> list[RosOffer]:
         """Everything that other nodes offer, as soon as it no longer grows."""

@@ -94,7 +94,7 @@ class Peer(Node):
         super().__init__("ros_peer")
         self.declare_parameter("gain", 1.5)
         self.group = ReentrantCallbackGroup()
-        self.publishers_by_name = {}
+        self.publishers_by_name, self.services_by_name = {}, {}
         self.tallies = {}
 
     def do_advertise(self, topic, type, **qos):
@@ -133,7 +133,11 @@ class Peer(Node):
                 response.success, response.message = request.data, "from ROS"
             return response
 
-        self.create_service(load(type), name, answer, callback_group=self.group)
+        served = self.create_service(load(type), name, answer, callback_group=self.group)
+        self.services_by_name[name] = served
+
+    def do_serve_no_longer(self, name):
+        self.destroy_service(self.services_by_name.pop(name))
 
     def do_call(self, name, type, requests):
         client = self.create_client(load(type), name, callback_group=self.group)

@@ -68,7 +68,7 @@ def whole_world() -> Iterator[World]:
         *("--from", "/clock"),
         *("--service-from", "/ros_set_bool", "--service-to", "/our_set_bool"),
         *("--service-from", "/ros_fibonacci", "--service-to", "/our_fibonacci"),
-        *("--service-from", "/ros_peer/*"),
+        *("--service-from", "/ros_peer/*", "--service-from", "/ros_ending"),
     ) as world:
         yield world
 
@@ -429,6 +429,39 @@ def test_each_graph_shows_what_the_bridge_brings(world: World) -> None:
     node.destroy_node()
     world.nodes.clear()
     world.until(lambda: "/to_ros/shown" not in world.ros.do("graph")["topics"], "its end in ROS")
+
+
+def test_what_ends_in_ros_is_withdrawn_here(world: World) -> None:
+    node = world.node(lambda: Node("asking"))
+    client = node.create_client(SetBool, "/ros_ending")
+    world.ros.do("serve", name="/ros_ending", type=SET_BOOL)
+    world.ros.do("advertise", topic="/from_ros/ending", type=STRING)
+    world.until(
+        lambda: client.service_is_ready() and node.get_publishers_info_by_topic("/from_ros/ending"),
+        "both here",
+    )
+    world.ros.do("serve_no_longer", name="/ros_ending")
+    world.ros.do("withdraw", topic="/from_ros/ending")
+    world.until(
+        lambda: (
+            not (client.service_is_ready() or node.get_publishers_info_by_topic("/from_ros/ending"))
+        ),
+        "their end here",
+    )
+
+
+def test_a_publisher_of_another_type_does_not_take_a_topic_from_the_first(world: World) -> None:
+    inbox = listening(world, String, "/from_ros/typed")
+    world.ros.do("advertise", topic="/from_ros/typed", type=STRING)
+    world.until(lambda: world.ros.do("subscribers", topic="/from_ros/typed"), "the bridge")
+    other = world.another_peer("--light")
+    other.do("advertise", topic="/from_ros/typed", type="std_msgs/msg/Int8")
+    world.bridge.wait_for("/from_ros/typed: it is std_msgs/msg/String, and what others")
+    other.do("publish", topic="/from_ros/typed", msgs=[{"data": 1}])
+    world.ros.do("publish", topic="/from_ros/typed", msgs=[{"data": "first"}])
+    world.until(lambda: inbox, "the first's message")
+    assert [msg.data for msg in inbox] == ["first"]
+    other.kill()
 
 
 def test_a_message_that_does_not_fit_is_counted_and_harms_nobody(world: World) -> None:
