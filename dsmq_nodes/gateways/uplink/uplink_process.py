@@ -24,7 +24,6 @@ def run(entry: UplinkEntry, broker: AnyAddress | None = None) -> int:
     Raises:
         DsmqError: it cannot start, or another machine has its name.
     """
-    log_to_terminal()
     rules = entry.rules()
     rules.check()
     carrier = _zenoh(entry).ZenohCarrier(rules.name, zenoh_config(entry), entry.tls)
@@ -41,7 +40,6 @@ def route(entry: UplinkEntry) -> int:
     Raises:
         CommandError: it cannot listen.
     """
-    log_to_terminal()
     zenoh = _zenoh(entry)
     signals = ending_signals()
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)
@@ -53,13 +51,19 @@ def route(entry: UplinkEntry) -> int:
 
 
 def _zenoh(entry: UplinkEntry) -> ModuleType:
-    """The module that needs Zenoh.
+    """The module that needs Zenoh; its log and ours are written from now on.
 
     Raises:
         CommandError: Zenoh is not installed.
     """
     if missing := entry.missing():
         raise CommandError(f"`dsmq-nodes uplink`: {missing}")
-    from dsmq_nodes.gateways.uplink.over_zenoh import zenoh_carrier  # noqa: PLC0415  of an extra
+    from dsmq_nodes.gateways.uplink.over_zenoh import (  # noqa: PLC0415  of an extra
+        refusals,
+        zenoh_carrier,
+    )
 
+    if entry.tls is not None and entry.listen:
+        refusals.tell_refusals([*entry.robots, *entry.bases])
+    log_to_terminal()
     return zenoh_carrier

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from dsmq_nodes import QoSProfile
 from dsmq_nodes.messages import Int64
 from tests.gateways.uplink.fleet import Fleet, Talker, command, free_port
 
@@ -54,15 +55,20 @@ def test_a_certificate_gives_the_rights_of_its_name_and_no_others(
     make_keys(tmp_path, ["hub", "base", "r1", "r2"])
     where = f"127.0.0.1:{free_port()}"
     rights = ("--robot", "r1", "--robot", "r2", "--base", "base")
-    fleet.router("--listen", where, "--tls", str(tmp_path / "hub"), *rights)
+    router = fleet.router("--listen", where, "--tls", str(tmp_path / "hub"), *rights)
     robot = fleet.machine(
         *("--as", "r1", "--connect", where, "--tls", str(tmp_path / "r1")),
-        *("--publish", "/odom", "--subscribe", "/cmd"),
+        *("--publish", "/odom", "--publish", "/map", "--subscribe", "/cmd"),
     )
     base = fleet.machine(
         *("--connect", where, "--tls", str(tmp_path / "base")),
-        *("--subscribe", "/r*/odom", "--publish", "/r*/cmd"),
+        *("--subscribe", "/r*/odom", "--subscribe", "/r*/map", "--publish", "/r*/cmd"),
     )
+    latched = QoSProfile(depth=1, durability="transient_local")
+    mapper = fleet.node("mapper", robot).create_publisher(Int64, "/map", latched)
+    mapper.publish(Int64(data=7))
+    mapped = fleet.listen(base, Int64, "/r1/map", latched)
+    fleet.until(lambda: mapped.got, "an answer out of the robot's log")
     odom, cmd = Talker(fleet, robot, "/odom"), Talker(fleet, base, "/r1/cmd")
     heard = fleet.listen(base, Int64, "/r1/odom")
     commanded = fleet.listen(robot, Int64, "/cmd")
@@ -80,7 +86,8 @@ def test_a_certificate_gives_the_rights_of_its_name_and_no_others(
                 allowed_origin=zenoh.Locality.REMOTE,
             )
         before = base.status()["coming"]["/r1/odom"]["duplicates"]
-        forger.put("dsmq/r1/odom", b'{"data": 666}', attachment=b"\x93\xa1x\x01\x00")
+        for _ in range(3):
+            forger.put("dsmq/r1/odom", b'{"data": 666}', attachment=b"\x93\xa1x\x01\x00")
         token = "dsmq/@offer/r1/p/e/0/std_msgs%2Fmsg%2FInt64/-/r1/forged"
         forger.liveliness().declare_token(token)
         fleet.spin_for(1.0)
@@ -89,6 +96,15 @@ def test_a_certificate_gives_the_rights_of_its_name_and_no_others(
         status = base.status()
         assert status["coming"]["/r1/odom"]["duplicates"] == before
         assert "/r1/forged" not in status["coming"]
+        said = router.drained().replace("[WARNING] [dsmq_nodes.uplink]: ", "")
+        for told in (
+            "r2 may not write /r1/odom",
+            "r2 may not read /r1/**",
+            "r2 may not read dsmq/@offer/**",
+            "r2 may not offer dsmq/@offer/r1/p/e/0/std_msgs%2Fmsg%2FInt64/-/r1/forged",
+        ):
+            assert f"refused: {told}" in said.splitlines(), said
+        assert said.count("refused") == 4, "each once, and nothing of what the others do"
     finally:
         forger.close()
     odom.stop()

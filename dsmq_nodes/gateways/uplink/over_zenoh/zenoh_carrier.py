@@ -129,7 +129,7 @@ class ZenohCarrier:
         machines = "-" if self._name else "*"
         self._declared = [
             session.declare_queryable(
-                f"{keys.LOGS}/{self._name or '-'}/{self.peer}/**", self._asked
+                f"{keys.LOGS}/{self._name or '-'}/{self.peer}/{below}", self._asked
             ),
             session.declare_subscriber(
                 f"{keys.LAST}/{below}", self._last, allowed_origin=zenoh.Locality.REMOTE

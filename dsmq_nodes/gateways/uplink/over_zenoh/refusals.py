@@ -1,0 +1,109 @@
+"""What a router refuses, in one line each.
+
+Zenoh drops in silence what a certificate gives no right to. It says so in its own log alone, at the
+lowest level and on the standard output, beside a line for everything that it permits. So that log
+goes into a pipe here, and a thread reads it. With RUST_LOG set it is left as it is.
+
+    ZID on ...+CertCommonName(r2)+... is unauthorized to Declare Subscriber (ingress) on dsmq/r1/**
+    Using cached result: ZID is unauthorized to Put (ingress) on dsmq/r1/odom
+    ACL (ingress): caching permissions for `dsmq/r1/odom` ...
+
+After the third one Zenoh tries each right for later: such a line tells of no attempt.
+"""
+
+import logging
+import os
+import re
+import sys
+import threading
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+import zenoh
+
+from dsmq_nodes.gateways.uplink.over_zenoh.zenoh_keys import ROOT, plain
+
+logger = logging.getLogger("dsmq_nodes.uplink")
+
+_FILTER: Final = "off,zenoh::net::routing::interceptor::access_control=trace"
+_CHUNK_BYTES: Final = 64 * 1024
+_MOST_LINES: Final = 1000
+_VERBS: Final = {
+    "Put": "write",
+    "Delete": "write",
+    "Declare Subscriber": "read",
+    "Declare Liveliness Subscriber": "read",
+    "Query": "read",
+    "Liveliness Query": "read",
+    "Liveliness Token": "offer",
+    "Declare Queryable": "offer",
+}
+_TRIED: Final = ("Put", "Delete", "Query", "Liveliness Query", "Declare Liveliness Subscriber")
+_COLOUR: Final = re.compile(r"\x1b\[[0-9;]*m")
+_REFUSED: Final = re.compile(
+    r"(?P<zid>[0-9a-f]+) (?:on \S*?(?:CertCommonName\((?P<name>[^)]*)\)\S*)? )?"
+    r"is unauthorized to (?P<what>[A-Za-z ]+?) \(ingress\) on (?P<key>\S+)"
+)
+_CACHING: Final = re.compile(r"ACL \(ingress\): caching permissions for `(?P<key>[^`]+)`")
+
+
+class Refusals:
+    """Reads Zenoh's log. Pure."""
+
+    def __init__(self, machines: Iterable[str]) -> None:
+        """A reader of the log of a router that gives rights to these machines."""
+        self._machines = set(machines)
+        self._names: dict[str, str] = {}  # by Zenoh's id
+        self._tried: set[tuple[str, str]] = set()
+        self._told: set[str] = set()
+
+    def read(self, line: str) -> Iterator[str]:
+        """What is to be told of a line of the log: each attempt once."""
+        if found := _CACHING.search(line):
+            self._tried = {(what, found["key"]) for what in _TRIED}
+        if (found := _REFUSED.search(line)) is None:
+            return
+        zid, what, key = found["zid"], found["what"], found["key"]
+        if found["name"]:
+            self._names[zid] = found["name"]
+        is_cached = "cached result" in line
+        if (what, key) in self._tried and not is_cached:
+            self._tried.discard((what, key))
+            return
+        told = self._told_of(self._names.get(zid, zid), what, key)
+        if told and told not in self._told and len(self._told) < _MOST_LINES:
+            self._told.add(told)
+            yield told
+
+    def _told_of(self, machine: str, what: str, key: str) -> str:
+        if what not in _VERBS:
+            return ""
+        if machine not in self._machines:
+            return f"refused: {machine} may nothing here: name it in robots or bases"
+        topic = key.removeprefix(ROOT)
+        name = key if topic.startswith("/@") else plain(topic)
+        return f"refused: {machine} may not {_VERBS[what]} {name}"
+
+
+def tell_refusals(machines: Iterable[str]) -> None:
+    """Log what is refused from now on; called before a session is opened and a handler is made."""
+    if "RUST_LOG" in os.environ:
+        return
+    reading, writing = os.pipe()
+    sys.stdout.flush()
+    sys.stdout = os.fdopen(os.dup(1), "w")  # what Python writes goes where it went before
+    os.dup2(writing, 1)
+    os.close(writing)
+    zenoh.init_log_from_env_or(_FILTER)
+    refusals = Refusals(machines)
+    threading.Thread(target=_read, args=(reading, refusals), name="refusals", daemon=True).start()
+
+
+def _read(reading: int, refusals: Refusals) -> None:
+    rest = b""
+    while chunk := os.read(reading, _CHUNK_BYTES):
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            if b"is unauthorized" in line or b": caching" in line:
+                for told in refusals.read(_COLOUR.sub("", line.decode(errors="replace"))):
+                    logger.warning("%s", told)
