@@ -1,13 +1,17 @@
 """Clients of services."""
 
+import math
 import threading
 import time
 from typing import Any, Self
 
 from dsmq_nodes.rclpy.clock import Clock
 from dsmq_nodes.rclpy.context import Context
+from dsmq_nodes.rclpy.executors import ExternalShutdownException
 from dsmq_nodes.rclpy.impl.c_errors import RCLError
 from dsmq_nodes.rclpy.impl.calls.call_handles import ClientHandle
+from dsmq_nodes.rclpy.impl.log_output import log_inside
+from dsmq_nodes.rclpy.impl.logging_severity import LoggingSeverity
 from dsmq_nodes.rclpy.impl.nodes.ends import ends
 from dsmq_nodes.rclpy.impl.wakeup import Wakeup
 from dsmq_nodes.rclpy.qos import QoSProfile
@@ -15,6 +19,7 @@ from dsmq_nodes.rclpy.service_introspection import ServiceIntrospectionState
 from dsmq_nodes.rclpy.task import Future
 
 _LOOK_SEC = 0.25
+_LONG_SEC = 3.0
 
 
 class Client:
@@ -42,20 +47,42 @@ class Client:
     def call(self, request: Any, timeout_sec: float | None = None) -> Any:
         """Call, and wait for the response; another thread has to spin the node.
 
+        Unlike in ROS 2 the end of the context ends the wait, and a long one is told in the log.
+
         Raises:
             TypeError: the request is of another type.
             TimeoutError: there was no response in time.
+            ExternalShutdownException: the context was shut down, by a signal or another thread.
         """
-        event = threading.Event()
+        wakeup = Wakeup()
         future = self.call_async(request)
-        future.add_done_callback(lambda _: event.set())
-        if not future.done() and not event.wait(timeout_sec):
-            self.remove_pending_request(future)
-            raise TimeoutError
+        future.add_done_callback(lambda _: wakeup.set())
+        until_sec = math.inf if timeout_sec is None else time.monotonic() + timeout_sec
+        with self.context.waking(wakeup):
+            if not future.done() and not wakeup.wait(min(_LONG_SEC, until_sec - time.monotonic())):
+                self._tell_the_wait(until_sec)
+            while not future.done():
+                if not self.context.ok():
+                    self.remove_pending_request(future)
+                    raise ExternalShutdownException
+                left_sec = until_sec - time.monotonic()
+                if not wakeup.wait(None if left_sec == math.inf else left_sec) and left_sec <= 0:
+                    self.remove_pending_request(future)
+                    raise TimeoutError
         error = future.exception()
         if error is not None:
             raise error
         return future.result()
+
+    def _tell_the_wait(self, until_sec: float) -> None:
+        if time.monotonic() < until_sec:
+            log_inside(
+                LoggingSeverity.WARN,
+                self.handle.get_logger_name(),
+                f"{self.srv_name} has not answered for {_LONG_SEC:g} s. A callback that waits in "
+                "`call` gets no answer unless another thread spins the node: use `call_async`, or "
+                "a MultiThreadedExecutor with the client in a callback group of its own",
+            )
 
     def call_async(self, request: Any) -> Future[Any]:
         """Call; the future will have the response, when the node is spun.

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from dsmq_nodes.rclpy.running import import_finder
+from tests.support.programs import Running
 from tests.support.waiting import PATIENCE_SEC, until
 
 RUN = [sys.executable, "-m", "dsmq_nodes.rclpy"]
@@ -352,3 +353,37 @@ def test_callbacks_of_a_shutdown_are_called_before_a_spinning_thread_ends(
     )
     done = run(port, "program.py", cwd=tmp_path)
     assert done.stdout == "['callback', 'exception']\n", done.stderr
+
+
+WAITS_FOR_ITSELF = """
+import rclpy
+from rclpy.node import Node
+from std_srvs.srv import Trigger
+
+
+class Waiting(Node):
+    def __init__(self):
+        super().__init__("waiting")
+        self.client = self.create_client(Trigger, "x")
+        self.create_service(Trigger, "x", lambda request, response: response)
+        self.create_timer(0.01, lambda: self.client.call(Trigger.Request()))
+
+
+rclpy.init()
+rclpy.spin(Waiting())
+"""
+
+
+def test_a_call_that_never_ends_is_told_and_ends_by_sigterm(port: int, tmp_path: Path) -> None:
+    (tmp_path / "waiting.py").write_text(WAITS_FOR_ITSELF)
+    root = str(Path(__file__).parents[2])
+    command = [sys.executable, "-c", ON_PORT, str(port), "waiting.py"]
+    options = {"cwd": tmp_path, "env": {**os.environ, "PYTHONPATH": root}}
+    program = Running(command, is_merged=True, **options)
+    try:
+        program.wait_for("/?x has not answered for 3 s")
+        program.send(signal.SIGTERM)
+        program.wait()
+        assert "ExternalShutdownException" in program.output
+    finally:
+        program.close()
