@@ -1,5 +1,6 @@
 """`dsmq-nodes run`: what is found, what it may import, and the broker it has."""
 
+import math
 import os
 import signal
 import socket
@@ -12,7 +13,9 @@ from typing import Any
 
 import pytest
 
+from dsmq_nodes.messages import TFMessage
 from dsmq_nodes.rclpy.running import import_finder
+from dsmq_nodes.tools.session import Session
 from tests.support.programs import Running
 from tests.support.waiting import PATIENCE_SEC, until
 
@@ -355,6 +358,7 @@ def test_callbacks_of_a_shutdown_are_called_before_a_spinning_thread_ends(
     assert done.stdout == "['callback', 'exception']\n", done.stderr
 
 
+FRAMES = ("--frame-id", "base", "--child-frame-id", "laser")
 WAITS_FOR_ITSELF = """
 import rclpy
 from rclpy.node import Node
@@ -374,12 +378,16 @@ rclpy.spin(Waiting())
 """
 
 
+def begun(port: int, tmp_path: Path, *words: str) -> Running:
+    root = str(Path(__file__).parents[2])
+    command = [sys.executable, "-c", ON_PORT, str(port), *words]
+    options = {"cwd": tmp_path, "env": {**os.environ, "PYTHONPATH": root}}
+    return Running(command, is_merged=True, **options)
+
+
 def test_a_call_that_never_ends_is_told_and_ends_by_sigterm(port: int, tmp_path: Path) -> None:
     (tmp_path / "waiting.py").write_text(WAITS_FOR_ITSELF)
-    root = str(Path(__file__).parents[2])
-    command = [sys.executable, "-c", ON_PORT, str(port), "waiting.py"]
-    options = {"cwd": tmp_path, "env": {**os.environ, "PYTHONPATH": root}}
-    program = Running(command, is_merged=True, **options)
+    program = begun(port, tmp_path, "waiting.py")
     try:
         program.wait_for("/?x has not answered for 3 s")
         program.send(signal.SIGTERM)
@@ -387,3 +395,33 @@ def test_a_call_that_never_ends_is_told_and_ends_by_sigterm(port: int, tmp_path:
         assert "ExternalShutdownException" in program.output
     finally:
         program.close()
+
+
+def test_the_static_transform_publisher_takes_both_ways_to_say_a_place(
+    port: int, tmp_path: Path
+) -> None:
+    """The commonest line of launch files of ROS."""
+    what = "tf2_ros", "static_transform_publisher"
+    quarter = str(math.pi / 2)
+    for words in (
+        ("1", "2", "3", quarter, "0", "0", "base", "laser"),
+        ("--x", "1", "--y", "2", "--z", "3", "--yaw", quarter, *FRAMES),
+        ("--x", "1", "--y", "2", "--z", "3", "--qz", "2", "--qw", "2", *FRAMES),
+    ):
+        program = begun(port, tmp_path, *what, *words)
+        try:
+            program.wait_for("publishing the transform of 'laser' in 'base'")
+            with Session(f"127.0.0.1:{port}") as session:
+                session.subscribe("/tf_static")
+                reply = session.next_message(["/tf_static"], PATIENCE_SEC)
+            assert reply is not None
+            (sent,) = TFMessage.from_json(reply.text or "").transforms
+            place = sent.transform
+            assert (sent.header.frame_id, sent.child_frame_id) == ("base", "laser")
+            assert (place.translation.x, place.translation.y, place.translation.z) == (1, 2, 3)
+            assert (place.rotation.z, place.rotation.w) == pytest.approx((0.5**0.5, 0.5**0.5))
+        finally:
+            program.close()
+    refused = run(port, *what, "--frame-id", "base", cwd=tmp_path)
+    assert refused.returncode == 2
+    assert "--child-frame-id" in refused.stderr

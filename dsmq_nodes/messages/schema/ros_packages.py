@@ -2,7 +2,8 @@
 
 A package of the working tree is a folder with a `package.xml`, in the program's folder, one above
 it, or below the working directory. One of the environment has its `package.xml` in `share/NAME`
-of a prefix: those of AMENT_PREFIX_PATH, and the one that Python itself is installed in.
+of a prefix: those of AMENT_PREFIX_PATH, and the one that Python itself is installed in. Last come
+the kit's own.
 """
 
 import contextlib
@@ -20,6 +21,7 @@ PACKAGE_FILE: Final = "package.xml"
 _NAME: Final = re.compile(r"<name>\s*([A-Za-z]\w*)\s*</name>")
 _NO_PACKAGES: Final = frozenset(("build", "install", "log", "node_modules", "__pycache__", "share"))
 _IGNORE: Final = ("COLCON_IGNORE", "AMENT_IGNORE")
+_OF_THE_KIT: Final = Path(__file__).parents[2] / "rclpy" / "packages"  # those with executables
 _DEEPEST: Final = 4
 _MOST_FOLDERS: Final = 5000  # of a working directory that is no workspace
 
@@ -77,7 +79,7 @@ PACKAGES: Final = Packages()
 @cache
 def _found(program: Path | None, here: Path, prefixes: str) -> dict[str, RosPackage]:
     found: dict[str, RosPackage] = {}
-    for package in (*_of_the_tree(program, here), *_installed(prefixes)):
+    for package in (*_of_the_tree(program, here), *_installed(prefixes), *_below(_OF_THE_KIT, 1)):
         found.setdefault(package.name, package)
     return found
 
