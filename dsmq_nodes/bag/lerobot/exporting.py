@@ -210,14 +210,16 @@ class _Plan:
 
     def _settle_names(self) -> None:
         for topic, reader in self._readers.items():
+            without: dict[int, list[str]] = defaultdict(list)
             for name, times, stays in reader.settle():
-                many = "1 message" if times == 1 else f"{times} messages"
                 if stays:
-                    held = "its last value is held until it is too old"
-                    self.notes.append(f"{topic}: {many} without {name}: {held}")
+                    without[times].append(name)
                 else:
-                    text = f"left out: {topic}: {name}, which {many} had, of {reader.had.total()}"
-                    self._source.omitted.note(text)
+                    text = f"{name}, which {_messages(times)} had, of {reader.had.total()}"
+                    self._source.omitted.note(f"left out: {topic}: {text}")
+            for times, names in without.items():
+                text = f"{topic}: {_messages(times)} without {', '.join(names)}"
+                self.notes.append(f"{text}: the last value is held until it is too old")
 
     # Frames
 
@@ -333,6 +335,10 @@ class _Plan:
             )
             for name, topics in self._sources.vectors.items()
         }
+
+
+def _messages(count: int) -> str:
+    return "1 message" if count == 1 else f"{count} messages"
 
 
 def _write_pictures(

@@ -12,6 +12,8 @@ from dsmq_nodes.devices.servo_bus.answers import TICKS, ServoAnswer
 from dsmq_nodes.devices.servo_bus.calibration import ServoJoint
 from dsmq_nodes.devices.servo_bus.joint_watch import JointLimits, JointWatch
 from dsmq_nodes.devices.servo_bus.servo_family import ServoFamily, ServoState
+from dsmq_nodes.diagnostics.updater import DiagnosticStatusWrapper
+from dsmq_nodes.messages.diagnostic import DiagnosticStatus
 
 _SILENT_CYCLES: Final = 3
 
@@ -83,10 +85,6 @@ class ArmServos:
         alert = self._family.alert
         return [i for i, each in answers.items() if each.error & alert and i not in self.alarms]
 
-    def is_answering(self, joint: ServoJoint) -> bool:
-        """Whether its servo answered in the last cycle."""
-        return joint.id in self.states and not self._silent.get(joint.id, 0)
-
     def fault(self, joint: ServoJoint, limits: JointLimits, now_sec: float) -> str:
         """Why a joint must not move now; "": it may."""
         state = self.states[joint.id]
@@ -108,3 +106,25 @@ class ArmServos:
             for each in self.joints
             if each.name in goals
         }
+
+    def tell_joint(
+        self, name: str, stat: DiagnosticStatusWrapper, *, is_ready: bool, stopped: str
+    ) -> None:
+        """Fill in the diagnostics of a joint; `stopped` is why it holds, if it does."""
+        joint = next(each for each in self.joints if each.name == name)
+        state = self.states.get(joint.id)
+        if state is None or not is_ready or self._silent.get(joint.id, 0):
+            stat.summary(DiagnosticStatus.STALE, "no answer")
+        elif stopped:
+            stat.summary(DiagnosticStatus.ERROR, f"stopped: {stopped}")
+        else:
+            stat.summary(DiagnosticStatus.OK, "ok")
+        lower, upper = joint.limits()
+        stat.add("lower", f"{lower:.4f}")
+        stat.add("upper", f"{upper:.4f}")
+        if state is not None:
+            stat.add("temperature", state.temperature)
+            stat.add("voltage", f"{state.voltage:.1f}")
+            stat.add("load", f"{state.load * 1e-3:.3f}")
+            stat.add("current", f"{state.current:.3f}")
+            stat.add("error", state.error)

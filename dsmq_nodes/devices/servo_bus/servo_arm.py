@@ -448,20 +448,5 @@ class ServoArm(Node):
         stat.add("limited", self._motion.limited)
 
     def _tell_joint(self, name: str, stat: DiagnosticStatusWrapper) -> None:
-        joint = next(each for each in self._servos.joints if each.name == name)
-        state = self._servos.states.get(joint.id)
-        if state is None or not (self._is_ready and self._servos.is_answering(joint)):
-            stat.summary(DiagnosticStatus.STALE, "no answer")
-        elif reason := self._motion.stopped.get(joint.name):
-            stat.summary(DiagnosticStatus.ERROR, f"stopped: {reason}")
-        else:
-            stat.summary(DiagnosticStatus.OK, "ok")
-        lower, upper = joint.limits()
-        stat.add("lower", f"{lower:.4f}")
-        stat.add("upper", f"{upper:.4f}")
-        if state is not None:
-            stat.add("temperature", state.temperature)
-            stat.add("voltage", f"{state.voltage:.1f}")
-            stat.add("load", f"{state.load * 1e-3:.3f}")
-            stat.add("current", f"{state.current:.3f}")
-            stat.add("error", state.error)
+        reason = self._motion.stopped.get(name, "")
+        self._servos.tell_joint(name, stat, is_ready=self._is_ready, stopped=reason)
