@@ -6,14 +6,8 @@ from enum import IntEnum
 from typing import Any
 
 from dsmq_nodes.rclpy.impl.c_errors import UnsupportedEventTypeError
-from dsmq_nodes.rclpy.impl.topics.event_infos import (
-    CountInfo,
-    IncompatibleQoSInfo,
-    LivelinessInfo,
-    MatchedInfo,
-    PublisherEventType,
-    SubscriptionEventType,
-)
+from dsmq_nodes.rclpy.impl.topics import event_infos as infos
+from dsmq_nodes.rclpy.impl.topics.event_infos import PublisherEventType, SubscriptionEventType
 from dsmq_nodes.rclpy.logging import get_logger
 from dsmq_nodes.rclpy.qos import qos_policy_name_from_kind
 from dsmq_nodes.rclpy.waitable import NumberOfEntities, Waitable
@@ -40,16 +34,16 @@ __all__ = [
 
 QoSPublisherEventType = PublisherEventType
 QoSSubscriptionEventType = SubscriptionEventType
-QoSRequestedDeadlineMissedInfo = CountInfo
-QoSLivelinessChangedInfo = LivelinessInfo
-QoSMessageLostInfo = CountInfo
-QoSRequestedIncompatibleQoSInfo = IncompatibleQoSInfo
-QoSSubscriptionMatchedInfo = MatchedInfo
-QoSOfferedDeadlineMissedInfo = CountInfo
-QoSLivelinessLostInfo = CountInfo
-QoSPublisherMatchedInfo = MatchedInfo
-QoSOfferedIncompatibleQoSInfo = IncompatibleQoSInfo
-IncompatibleTypeInfo = CountInfo
+QoSRequestedDeadlineMissedInfo = infos.rmw_requested_deadline_missed_status_t
+QoSLivelinessChangedInfo = infos.rmw_liveliness_changed_status_t
+QoSMessageLostInfo = infos.rmw_message_lost_status_t
+QoSRequestedIncompatibleQoSInfo = infos.rmw_requested_qos_incompatible_event_status_t
+QoSSubscriptionMatchedInfo = infos.rmw_matched_status_t
+QoSOfferedDeadlineMissedInfo = infos.rmw_offered_deadline_missed_status_t
+QoSLivelinessLostInfo = infos.rmw_liveliness_lost_status_t
+QoSPublisherMatchedInfo = infos.rmw_matched_status_t
+QoSOfferedIncompatibleQoSInfo = infos.rmw_requested_qos_incompatible_event_status_t
+IncompatibleTypeInfo = infos.rmw_incompatible_type_status_t
 
 
 class EventHandler(Waitable):

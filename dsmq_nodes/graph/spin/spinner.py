@@ -135,9 +135,9 @@ class Spinner:
         """Stop running callbacks; cancels the coroutines and returns their tasks."""
         for timed in list(self._timed):
             timed.detach()
-        cancelled = self.dispatcher.detach()
         self._link.detach()
-        return cancelled
+        # The loop is left last: a thread that ends the node waits for this one until then.
+        return self.dispatcher.detach()
 
     def refuse(self, why: str) -> None:
         """In a forked child: end every spin there, and refuse new ones."""

@@ -25,7 +25,6 @@ PUBLISHER: Final = "publisher"
 SUBSCRIPTION: Final = "subscription"
 SERVICE: Final = "service"
 CLIENT: Final = "client"
-_INFINITE_NS: Final = 2**63 - 1
 _OPPOSITE: Final = {PUBLISHER: SUBSCRIPTION, SUBSCRIPTION: PUBLISHER}
 
 
@@ -42,6 +41,7 @@ class End:
         qos: its profile; None where it is not known.
         events: what happens to it; None for another process's.
         refused: the nodes of other processes whose ends do not fit to it.
+        liveliness: which publishers are alive, for a subscription that wants to be told.
     """
 
     kind: str
@@ -52,6 +52,7 @@ class End:
     qos: Any = None
     events: EventHub | None = None
     refused: frozenset[str] = frozenset()
+    liveliness: Any = None
 
     @property
     def full_node(self) -> str:
@@ -107,6 +108,8 @@ class Ends:
                 for each in self._others
                 if _is_opposite(each, end) and _faults(end, each)
             )
+        if end.liveliness is not None:
+            end.liveliness.see(_fitting(self._others, end))
         self._changed()
 
     def remove(self, end: End) -> None:
@@ -118,7 +121,9 @@ class Ends:
             others = self._pairs(end)
         for other in others:
             if not _faults(end, other):
-                _match(other, -1, is_watched=_has_lease(end, other))
+                _match(other, -1)
+                if other.liveliness is not None:
+                    other.liveliness.gone(end)
         self._changed()
 
     def _pairs(self, end: End) -> list[End]:
@@ -132,7 +137,7 @@ class Ends:
             if wrong:
                 _refuse(each, wrong[-1])
             else:
-                _match(each, 1, is_watched=_has_lease(end, other))
+                _match(each, 1)
 
     def own_types(self, name: str) -> set[str]:
         """The types that this process uses on a topic."""
@@ -182,14 +187,12 @@ class Ends:
 
     def _compare(self, end: End, before: list[End], found: list[End]) -> None:
         """Tell one of our ends which others have come and gone."""
-        for is_watched in (False, True):
-            old, new = (
-                [each for each in ends if _has_lease(end, each) is is_watched]
-                for ends in (before, found)
-            )
-            change = _count(new, end) - _count(old, end)
-            if change:
-                _match(end, change, is_watched=is_watched)
+        fit = _fitting(found, end)
+        change = len(fit) - len(_fitting(before, end))
+        if change:
+            _match(end, change)
+        if end.liveliness is not None:
+            end.liveliness.see(fit)
         wrong = {each.full_node: _faults(end, each) for each in found if _is_opposite(each, end)}
         refused = frozenset(node for node, policies in wrong.items() if policies)
         for node in sorted(refused - end.refused):
@@ -252,14 +255,7 @@ def _refuse(end: End, policy: QoSPolicyKind) -> None:
     )
 
 
-def _has_lease(one: End, other: End) -> bool:
-    """Whether it is watched that the publisher of a pair is alive: it has promised a time."""
-    publisher = one if one.kind == PUBLISHER else other
-    lease = None if publisher.qos is None else publisher.qos.liveliness_lease_duration
-    return lease is not None and 0 < lease.nanoseconds < _INFINITE_NS
-
-
-def _match(end: End, change: int, *, is_watched: bool) -> None:
+def _match(end: End, change: int) -> None:
     if end.events is None:
         return
 
@@ -269,25 +265,20 @@ def _match(end: End, change: int, *, is_watched: bool) -> None:
         info.current_count += change
         info.current_count_change += change
 
-    if end.kind == PUBLISHER:
-        end.events.happen(PublisherEventType.RCL_PUBLISHER_MATCHED, count)
-        return
-
-    def live(info: Any) -> None:
-        info.alive_count += change
-        info.alive_count_change += change
-
-    end.events.happen(SubscriptionEventType.RCL_SUBSCRIPTION_MATCHED, count)
-    if is_watched:
-        end.events.happen(SubscriptionEventType.RCL_SUBSCRIPTION_LIVELINESS_CHANGED, live)
+    end.events.happen(
+        PublisherEventType.RCL_PUBLISHER_MATCHED
+        if end.kind == PUBLISHER
+        else SubscriptionEventType.RCL_SUBSCRIPTION_MATCHED,
+        count,
+    )
 
 
 def _is_opposite(other: End, end: End) -> bool:
     return other.kind == _OPPOSITE[end.kind] and other.name == end.name
 
 
-def _count(others: list[End], end: End) -> int:
-    return sum(_is_opposite(each, end) and not _faults(end, each) for each in others)
+def _fitting(others: list[End], end: End) -> list[End]:
+    return [each for each in others if _is_opposite(each, end) and not _faults(end, each)]
 
 
 def _split(name: str) -> tuple[str, str]:

@@ -47,7 +47,27 @@ class CountInfo:
         return f"{type(self).__name__}({fields})"
 
 
-class IncompatibleQoSInfo(CountInfo):
+class rmw_offered_deadline_missed_status_t(CountInfo):  # noqa: N801  as rmw calls it
+    """A publisher was silent for longer than it has promised."""
+
+
+class rmw_requested_deadline_missed_status_t(CountInfo):  # noqa: N801
+    """A subscription has waited for longer than it asks for."""
+
+
+class rmw_liveliness_lost_status_t(CountInfo):  # noqa: N801
+    """A publisher has not shown in time that it is alive."""
+
+
+class rmw_message_lost_status_t(CountInfo):  # noqa: N801
+    """A subscription has not received a message."""
+
+
+class rmw_incompatible_type_status_t(CountInfo):  # noqa: N801
+    """Another end has another type."""
+
+
+class rmw_requested_qos_incompatible_event_status_t(CountInfo):  # noqa: N801
     """Another end has a profile that does not fit."""
 
     def __init__(self) -> None:
@@ -55,7 +75,7 @@ class IncompatibleQoSInfo(CountInfo):
         self.last_policy_kind = kind_of_event(QoSPolicyKind.INVALID)
 
 
-class MatchedInfo(CountInfo):
+class rmw_matched_status_t(CountInfo):  # noqa: N801
     """Another end has come or gone."""
 
     def __init__(self) -> None:
@@ -64,7 +84,7 @@ class MatchedInfo(CountInfo):
         self.current_count_change = 0
 
 
-class LivelinessInfo(CountInfo):
+class rmw_liveliness_changed_status_t(CountInfo):  # noqa: N801
     """A publisher has become alive, or is no longer."""
 
     def __init__(self) -> None:
@@ -82,12 +102,36 @@ def _key(kind: IntEnum) -> _Key:
     return type(kind), int(kind)
 
 
-_SPECIAL: Final[dict[_Key, type[Any]]] = {
-    _key(PublisherEventType.RCL_PUBLISHER_OFFERED_INCOMPATIBLE_QOS): IncompatibleQoSInfo,
-    _key(PublisherEventType.RCL_PUBLISHER_MATCHED): MatchedInfo,
-    _key(SubscriptionEventType.RCL_SUBSCRIPTION_REQUESTED_INCOMPATIBLE_QOS): IncompatibleQoSInfo,
-    _key(SubscriptionEventType.RCL_SUBSCRIPTION_MATCHED): MatchedInfo,
-    _key(SubscriptionEventType.RCL_SUBSCRIPTION_LIVELINESS_CHANGED): LivelinessInfo,
+_INFOS: Final[dict[_Key, type[Any]]] = {
+    _key(kind): info
+    for kind, info in (
+        (
+            PublisherEventType.RCL_PUBLISHER_OFFERED_DEADLINE_MISSED,
+            rmw_offered_deadline_missed_status_t,
+        ),
+        (PublisherEventType.RCL_PUBLISHER_LIVELINESS_LOST, rmw_liveliness_lost_status_t),
+        (
+            PublisherEventType.RCL_PUBLISHER_OFFERED_INCOMPATIBLE_QOS,
+            rmw_requested_qos_incompatible_event_status_t,
+        ),
+        (PublisherEventType.RCL_PUBLISHER_INCOMPATIBLE_TYPE, rmw_incompatible_type_status_t),
+        (PublisherEventType.RCL_PUBLISHER_MATCHED, rmw_matched_status_t),
+        (
+            SubscriptionEventType.RCL_SUBSCRIPTION_REQUESTED_DEADLINE_MISSED,
+            rmw_requested_deadline_missed_status_t,
+        ),
+        (
+            SubscriptionEventType.RCL_SUBSCRIPTION_LIVELINESS_CHANGED,
+            rmw_liveliness_changed_status_t,
+        ),
+        (
+            SubscriptionEventType.RCL_SUBSCRIPTION_REQUESTED_INCOMPATIBLE_QOS,
+            rmw_requested_qos_incompatible_event_status_t,
+        ),
+        (SubscriptionEventType.RCL_SUBSCRIPTION_MESSAGE_LOST, rmw_message_lost_status_t),
+        (SubscriptionEventType.RCL_SUBSCRIPTION_INCOMPATIBLE_TYPE, rmw_incompatible_type_status_t),
+        (SubscriptionEventType.RCL_SUBSCRIPTION_MATCHED, rmw_matched_status_t),
+    )
 }
 
 
@@ -101,7 +145,7 @@ class EventHub:
     def listen(self, kind: IntEnum, tell: Callable[[], None]) -> None:
         """Call `tell()` when an event of the kind has happened."""
         key = _key(kind)
-        self._infos.setdefault(key, _SPECIAL.get(key, CountInfo)())
+        self._infos.setdefault(key, _INFOS[key]())
         self._told[key] = tell
 
     def has(self, kind: IntEnum) -> bool:

@@ -4,17 +4,16 @@ Both are watched in the I/O thread.
 """
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
-from dsmq_nodes.rclpy.impl.nodes.ends import SUBSCRIPTION, End, ends
+from dsmq_nodes.rclpy.impl.nodes.ends import End
 from dsmq_nodes.rclpy.impl.nodes.peer_node import io
-from dsmq_nodes.rclpy.impl.topics.event_infos import (
-    PublisherEventType,
-    SubscriptionEventType,
-    count_one,
-)
+from dsmq_nodes.rclpy.impl.topics.event_infos import SubscriptionEventType
+
+_INFINITE_NS: Final = 2**63 - 1
 
 
 class Deadline:
@@ -48,54 +47,121 @@ class Deadline:
 
 
 class Lease:
-    """The lease of a publisher that shows by hand that it is alive."""
+    """What has to be renewed in time: it begins with the first `heard`, and may begin again.
 
-    def __init__(self, lease_sec: float, end: End) -> None:
+    Attributes:
+        is_alive: whether it was renewed in time.
+    """
+
+    def __init__(self, lease_sec: float, expired: Callable[[], object]) -> None:
+        self.is_alive = False
         self._lease_sec = lease_sec
-        self._end = end
-        self._is_alive = True
-        self._heard_sec = time.monotonic()
+        self._expired = expired
+        self._due_sec = 0.0
         self._is_closed = False
-        io.soon(self._watch)
 
-    @classmethod
-    def of(cls, qos: Any, end: End) -> "Lease | None":
-        """The lease that a profile asks for."""
-        lease_ns = qos.liveliness_lease_duration.nanoseconds
-        by_hand = qos.liveliness.name == "MANUAL_BY_TOPIC"
-        return cls(lease_ns * 1e-9, end) if by_hand and lease_ns else None
-
-    def heard(self) -> None:
-        """It is alive."""
-        self._heard_sec = time.monotonic()
-        if not self._is_alive:
-            self._is_alive = True
-            self._tell(1)
+    def heard(self) -> bool:
+        """Renew it; whether that has begun it."""
+        self._due_sec = time.monotonic() + self._lease_sec
+        begins = not self.is_alive
+        if begins:
+            self.is_alive = True
+            io.soon(self._watch)
+        return begins
 
     def _watch(self) -> None:
         if self._is_closed:
             return
-        left_sec = self._heard_sec + self._lease_sec - time.monotonic()
-        if left_sec <= 0 and self._is_alive:
-            self._is_alive = False
-            if self._end.events is not None:
-                lost = PublisherEventType.RCL_PUBLISHER_LIVELINESS_LOST
-                self._end.events.happen(lost, count_one)
-            self._tell(-1)
-        asyncio.get_running_loop().call_later(max(left_sec, self._lease_sec / 10), self._watch)
-
-    def _tell(self, change: int) -> None:
-        def live(info: Any) -> None:
-            info.alive_count += change
-            info.alive_count_change += change
-            info.not_alive_count -= change
-            info.not_alive_count_change -= change
-
-        for each in ends.named(SUBSCRIPTION, self._end.name):
-            if each.events is not None:
-                kind = SubscriptionEventType.RCL_SUBSCRIPTION_LIVELINESS_CHANGED
-                each.events.happen(kind, live)
+        left_sec = self._due_sec - time.monotonic()
+        if left_sec > 0:
+            asyncio.get_running_loop().call_later(left_sec, self._watch)
+            return
+        self.is_alive = False
+        self._expired()
 
     def close(self) -> None:
         """Stop watching."""
         self._is_closed = True
+
+
+class Liveliness:
+    """Which publishers of a subscription's topic are alive, for those that promise a lease.
+
+    As FastDDS has it: a publisher of this process is alive from its first message on (or its first
+    assertion, if that is how it shows it), and so is one of another process that shows it by hand.
+    One that does not is alive while its process is.
+    """
+
+    def __init__(self, end: End) -> None:
+        self._end = end
+        self._leases: dict[object, Lease] = {}
+        self._alive_elsewhere: set[str] = set()
+        self._lock = threading.Lock()
+
+    def heard(self, publisher: End) -> None:
+        """A publisher has published, or has asserted that it is alive."""
+        lease_sec = lease_sec_of(publisher.qos)
+        if not lease_sec or (publisher.events is None and not is_by_hand(publisher.qos)):
+            return
+        key = _key(publisher)
+        with self._lock:
+            lease = self._leases.get(key)
+            is_first = lease is None
+            if lease is None:
+                lease = self._leases[key] = Lease(lease_sec, lambda: self._tell(-1, 1))
+            begins = lease.heard()
+        if begins:
+            self._tell(1, 0 if is_first else -1)
+
+    def gone(self, publisher: End) -> None:
+        """A publisher has ended."""
+        self._forget(_key(publisher))
+
+    def see(self, others: list[End]) -> None:
+        """The publishers of other processes are these."""
+        seen = {each.full_node: each for each in others}
+        for key in [key for key in self._leases if isinstance(key, str) and key not in seen]:
+            self._forget(key)
+        alive = {
+            name
+            for name, each in seen.items()
+            if lease_sec_of(each.qos) and not is_by_hand(each.qos)
+        }
+        change = len(alive) - len(self._alive_elsewhere)
+        self._alive_elsewhere = alive
+        if change:
+            self._tell(change, 0)
+
+    def _forget(self, key: object) -> None:
+        with self._lock:
+            lease = self._leases.pop(key, None)
+        if lease is not None:
+            lease.close()
+            self._tell(-1 if lease.is_alive else 0, 0 if lease.is_alive else -1)
+
+    def _tell(self, alive: int, not_alive: int) -> None:
+        def count(info: Any) -> None:
+            info.alive_count += alive
+            info.alive_count_change += alive
+            info.not_alive_count += not_alive
+            info.not_alive_count_change += not_alive
+
+        assert self._end.events is not None
+        kind = SubscriptionEventType.RCL_SUBSCRIPTION_LIVELINESS_CHANGED
+        self._end.events.happen(kind, count)
+
+
+def lease_sec_of(qos: Any) -> float:
+    """Within which time a publisher has to show that it is alive; 0: it need not."""
+    lease_ns = 0 if qos is None else qos.liveliness_lease_duration.nanoseconds
+    return 0.0 if lease_ns >= _INFINITE_NS else lease_ns * 1e-9
+
+
+def is_by_hand(qos: Any) -> bool:
+    """Whether it shows that by publishing or asserting, not by its process."""
+    return bool(qos.liveliness.name == "MANUAL_BY_TOPIC")
+
+
+def _key(publisher: End) -> object:
+    """One of this process is itself; one of another process is known by its node."""
+    return publisher.full_node if publisher.events is None else publisher

@@ -25,7 +25,13 @@ from dsmq_nodes.rclpy.impl.topics.event_infos import (
     SubscriptionEventType,
     count_one,
 )
-from dsmq_nodes.rclpy.impl.topics.liveness import Deadline, Lease
+from dsmq_nodes.rclpy.impl.topics.liveness import (
+    Deadline,
+    Lease,
+    Liveliness,
+    is_by_hand,
+    lease_sec_of,
+)
 from dsmq_nodes.rclpy.impl.topics.qos_rules import faults
 from dsmq_nodes.rclpy.impl.topics.shown_profiles import name_of
 from dsmq_nodes.rclpy.interfaces import conversion_of
@@ -122,7 +128,9 @@ class PublisherHandle(_TopicHandle):
                 self.qos.deadline.nanoseconds * 1e-9,
                 lambda: self.events.happen(missed, count_one),
             )
-        self._lease = Lease.of(self.qos, self.end)
+        if is_by_hand(self.qos) and (lease_sec := lease_sec_of(self.qos)):
+            lost = PublisherEventType.RCL_PUBLISHER_LIVELINESS_LOST
+            self._lease = Lease(lease_sec, lambda: self.events.happen(lost, count_one))
         ends.add(self.end)
 
     def publish(self, message: Any) -> None:
@@ -164,6 +172,9 @@ class PublisherHandle(_TopicHandle):
         """It is alive, although it publishes nothing."""
         if self._lease is not None:
             self._lease.heard()
+            for each in ends.named(SUBSCRIPTION, self.topic):
+                if each.liveliness is not None and not faults(self.qos, each.qos):
+                    each.liveliness.heard(self.end)
 
     def destroy_when_not_in_use(self) -> None:
         """End it."""
@@ -230,6 +241,8 @@ class SubscriptionHandle(_TopicHandle):
             )
         lost = SubscriptionEventType.RCL_SUBSCRIPTION_MESSAGE_LOST
         self._tells_losses = self.events.has(lost)
+        if self.events.has(SubscriptionEventType.RCL_SUBSCRIPTION_LIVELINESS_CHANGED):
+            self.end.liveliness = Liveliness(self.end)
         ends.add(self.end)
 
     # In the thread that publishes, or the I/O thread for messages of other processes
@@ -237,6 +250,8 @@ class SubscriptionHandle(_TopicHandle):
     def _take_own(self, parts: Parts, sender: End, number: int) -> None:
         if self.is_destroyed or faults(sender.qos, self.qos):
             return
+        if self.end.liveliness is not None:
+            self.end.liveliness.heard(sender)
         now_ns = time.time_ns()
         info = MessageInfo(self.topic, sender.full_node, 0, number, now_ns, now_ns)
         lifespan_ns = sender.qos.lifespan.nanoseconds
@@ -252,6 +267,7 @@ class SubscriptionHandle(_TopicHandle):
             return  # it was taken when it was published
         if info.publisher_name in self.end.refused:
             return  # it offers less than is asked for: nothing of it is received
+        self._heard(info.publisher_name)
         queue, before_ns = self._queue, self._arrived_ns
         self._arrived_ns = info.received_timestamp
         self._put(carried.__dict__["carried"], info, until_ns)
@@ -259,6 +275,13 @@ class SubscriptionHandle(_TopicHandle):
         # takes many at once; and when it is behind, as the link drops messages for less.
         if info.received_timestamp - before_ns > _FLOOD_NS or len(queue) == queue.maxlen:
             time.sleep(0)
+
+    def _heard(self, publisher_name: str) -> None:
+        """A publisher of another process is alive."""
+        if self.end.liveliness is not None:
+            for each in ends.named(PUBLISHER, self.topic):
+                if each.full_node == publisher_name:
+                    self.end.liveliness.heard(each)
 
     def _latched_until_ns(self, info: MessageInfo) -> int:
         """Until when a message of a late subscription may be delivered: its lifespan."""
