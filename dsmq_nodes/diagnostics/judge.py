@@ -139,9 +139,10 @@ def _values(told: _Told) -> Iterator[tuple[str, str]]:
         yield "achieved_hz", f"{timer.achieved_hz:.2f}"
     counters = {
         "overruns": sum(each.overruns for each in node.timers),
-        "published": sum(each.messages for each in node.publishers),
-        "received": sum(each.messages for each in node.subscriptions),
-        "dropped": sum(each.dropped for each in node.publishers)
+        "published": node.former_sent + sum(each.messages for each in node.publishers),
+        "received": node.former_received + sum(each.messages for each in node.subscriptions),
+        "dropped": node.former_dropped
+        + sum(each.dropped for each in node.publishers)
         + sum(each.dropped for each in node.subscriptions),
         "exceptions": node.exceptions,
         "invalid": sum(each.invalid for each in node.subscriptions),

@@ -303,6 +303,7 @@ class NodeKit:
             subscriptions=self.topics.subscriptions(),
             exceptions=self.dispatcher.exceptions,
             busy=self.dispatcher.busy,
+            former=self.topics.former,
             clock_set_back_sec=self._machine_clock.set_back_sec,
         )
 

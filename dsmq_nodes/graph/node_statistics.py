@@ -9,6 +9,7 @@ from dsmq_nodes.graph.links.link import Publication
 from dsmq_nodes.graph.spin.exceptions import Exceptions
 from dsmq_nodes.graph.time.timer import Timer
 from dsmq_nodes.graph.topics.subscription import Subscription
+from dsmq_nodes.graph.topics.topic_registry import FormerCounts
 from dsmq_nodes.messages.base import Time
 from dsmq_nodes.messages.dsmq_msgs import (
     CallbackStatistics,
@@ -31,6 +32,7 @@ def node_statistics(
     subscriptions: Iterable[Subscription[Any]],
     exceptions: Exceptions,
     busy: Mapping[str, BusyTime],
+    former: FormerCounts,
     clock_set_back_sec: float = 0.0,
 ) -> NodeStatistics:
     """A node's counters as they are now."""
@@ -86,4 +88,7 @@ def node_statistics(
             for callback, each in busy.items()
         ],
         clock_set_back_sec=clock_set_back_sec,
+        former_sent=former.sent,
+        former_received=former.received,
+        former_dropped=former.dropped,
     )

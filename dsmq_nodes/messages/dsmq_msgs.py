@@ -197,6 +197,7 @@ class NodeStatistics(Message):
     """A node's counters since it started; on `/dsmq/nodes`. `rate_hz` 0: it declares no rate.
 
     `exceptions` is how many its callbacks have raised, `last_exception` the newest in one line.
+    `former_...` are the counters of publishers and subscriptions that it has destroyed.
     `clock_set_back_sec` is by how much the machine's clock was set back in the last 5 minutes.
     """
 
@@ -211,6 +212,9 @@ class NodeStatistics(Message):
     last_exception: str = ""
     callbacks: list[CallbackStatistics] = []
     clock_set_back_sec: float = 0.0
+    former_sent: int = 0
+    former_received: int = 0
+    former_dropped: int = 0
 
 
 class LaunchProcess(Message):

@@ -29,6 +29,33 @@ class Worker(Node):
         pass
 
 
+def test_what_a_node_has_destroyed_still_counts() -> None:
+    got: list[NodeStatistics] = []
+    watcher = Node("watcher")
+    watcher.create_subscription(NodeStatistics, "/dsmq/nodes", got.append, 100)
+
+    def last() -> NodeStatistics | None:
+        return next((each for each in reversed(got) if each.name == "/worker"), None)
+
+    with spinning(watcher):
+        worker = Node("worker")
+        heard: list[Int64] = []
+        first, second = (worker.create_publisher(Int64, "n", 10) for _ in range(2))
+        subscription = worker.create_subscription(Int64, "n", heard.append, 10)
+        with spinning(worker):
+            for publisher in (first, second, second):
+                publisher.publish(Int64(data=1))
+            until(lambda: len(heard) == 3)
+            worker.destroy_publisher(first)
+            worker.destroy_publisher(second)
+            worker.destroy_subscription(subscription)
+        until(lambda: (told := last()) is not None and told.former_received)
+    told = last()
+    assert told is not None
+    assert (told.publishers, told.subscriptions) == ([], [])
+    assert (told.former_sent, told.former_received, told.former_dropped) == (3, 3, 0)
+
+
 def test_every_node_publishes_its_counters_and_once_more_at_the_end() -> None:
     got: list[NodeStatistics] = []
     watcher = Node("watcher")

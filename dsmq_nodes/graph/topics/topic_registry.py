@@ -1,6 +1,7 @@
 """The publishers and subscriptions of a node; each topic has one reader at the link."""
 
 from collections.abc import Coroutine, Iterator
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from dsmq_nodes.dsmq.log import Entry
@@ -25,11 +26,21 @@ from dsmq_nodes.topic_names import GRAPH_TOPIC
 PublisherT = TypeVar("PublisherT", bound=Publisher[Any])
 
 
+@dataclass
+class FormerCounts:
+    """What destroyed publishers and subscriptions have counted."""
+
+    sent: int = 0
+    received: int = 0
+    dropped: int = 0
+
+
 class Topics:
     """The publishers and subscriptions of a node, by absolute names."""
 
     def __init__(self, link: Link, spinner: Spinner, clock: BaseClock, logger: Logger) -> None:
         self.publishers: list[Publisher[Any]] = []
+        self.former = FormerCounts()
         self._by_topic: dict[str, list[Subscription[Any]]] = {}
         self._link = link
         self._spinner, self._dispatcher = spinner, spinner.dispatcher
@@ -76,8 +87,11 @@ class Topics:
         self.publishers.remove(publisher)
         if publisher.watchdog is not None:
             self._spinner.remove(publisher.watchdog)
-        others = {each.topic_name for each in self.publishers}
-        publisher.close(is_last=publisher.topic_name not in others)
+        is_last = all(each.topic_name != publisher.topic_name for each in self.publishers)
+        if is_last:  # they share their counters
+            self.former.sent += publisher.messages
+            self.former.dropped += publisher.dropped
+        publisher.close(is_last=is_last)
         beside = publisher.beside
         if beside is not None and all(each.beside is not beside for each in self.publishers):
             self._link.unadvertise(beside)
@@ -141,6 +155,8 @@ class Topics:
         together = self._by_topic.get(subscription.topic_name, [])
         if subscription in together:
             together.remove(subscription)
+            self.former.received += subscription.messages
+            self.former.dropped += subscription.dropped + subscription.invalid
             is_needed = self.graph.follows and subscription.topic_name == GRAPH_TOPIC
             if not together and not is_needed:
                 del self._by_topic[subscription.topic_name]

@@ -105,8 +105,10 @@ class Figures:
     def node(self, node: "NodeStatistics") -> Row:
         """A node's rate, latency and losses."""
         heard = [each.latency_p99_sec for each in node.subscriptions if each.latency_p99_sec]
-        dropped = sum(each.dropped for each in node.publishers) + sum(
-            each.dropped + each.invalid for each in node.subscriptions
+        dropped = (
+            node.former_dropped
+            + sum(each.dropped for each in node.publishers)
+            + sum(each.dropped + each.invalid for each in node.subscriptions)
         )
         return (
             self._rate(node),

@@ -40,10 +40,11 @@ def _row(node: NodeStatistics) -> tuple[str, ...]:
         ends_of(node.name, _LONGEST_NAME),
         f"{node.rate_hz:g} Hz" if node.rate_hz else "-",
         f"{timer.achieved_hz:.2f} Hz" if timer and timer.achieved_hz else "-",
-        str(sum(each.messages for each in node.publishers)),
-        str(sum(each.messages for each in node.subscriptions)),
+        str(node.former_sent + sum(each.messages for each in node.publishers)),
+        str(node.former_received + sum(each.messages for each in node.subscriptions)),
         str(
-            sum(each.dropped for each in node.publishers)
+            node.former_dropped
+            + sum(each.dropped for each in node.publishers)
             + sum(each.dropped + each.invalid for each in node.subscriptions)
         ),
         "-" if p50_sec is None else f"{p50_sec * 1e3:.2f} ms",
