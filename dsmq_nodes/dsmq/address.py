@@ -28,7 +28,7 @@ _PATIENCE_SEC: Final = 5.0
 
 # What the kernel has taken is sent, however old it is by then: at 300 kbit/s this takes 0.4 s. What
 # it has not taken can give way to newer messages.
-_MOST_UNSENT_BYTES: Final = 16 * 1024
+MOST_UNSENT_BYTES: Final = 16 * 1024
 
 _INTERNET: Final = (socket.AF_INET, socket.AF_INET6)
 _RESET: Final = struct.pack("ii", 1, 0)  # struct linger: close with a reset, without TIME_WAIT
@@ -191,10 +191,15 @@ def connect(host: str, port: int, timeout_sec: float = 5.0) -> socket.socket:
             "another in the environment variable DSMQ_BROKER=host:port"
         ) from error
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    if hasattr(socket, "TCP_NOTSENT_LOWAT"):
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _MOST_UNSENT_BYTES)
+    hold_little(sock)
     keep_alive(sock, client=True)
     return sock
+
+
+def hold_little(sock: socket.socket) -> None:
+    """Let a TCP socket take little that it cannot send yet."""
+    if hasattr(socket, "TCP_NOTSENT_LOWAT"):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, MOST_UNSENT_BYTES)
 
 
 def _connect_tcp(host: str, port: int, timeout_sec: float) -> socket.socket:

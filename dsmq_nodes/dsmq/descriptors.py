@@ -9,6 +9,7 @@ import errno
 import math
 import os
 import select
+import socket
 import ssl
 import sys
 from collections.abc import Sequence
@@ -107,6 +108,18 @@ def ready(
     from dsmq_nodes.dsmq.ppoll import ppoll  # noqa: PLC0415  ctypes: 2 ms
 
     return ppoll(events, timeout_sec)
+
+
+def room_to_send(sock: socket.socket) -> "select.poll | None":
+    """Says whether a socket to another machine has few enough unsent bytes; None: do not ask.
+
+    Linux appends to the last packet although it would not begin another one: up to 64 KiB.
+    """
+    if not hasattr(socket, "TCP_NOTSENT_LOWAT") or sock.family == socket.AF_UNIX:
+        return None
+    poll = select.poll()
+    poll.register(sock, select.POLLOUT)
+    return poll
 
 
 def _poll(events: list[tuple[int, int]], timeout_sec: float | None) -> set[int]:

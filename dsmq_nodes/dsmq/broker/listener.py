@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
 from dsmq_nodes.dsmq import descriptors
-from dsmq_nodes.dsmq.address import is_private
+from dsmq_nodes.dsmq.address import hold_little, is_local, is_private
 from dsmq_nodes.dsmq.keepalive import keep_alive
 from dsmq_nodes.errors import AddressInUseError, InsecureError
 
@@ -117,6 +117,8 @@ class Listener:
         if sock.family == getattr(socket, "AF_UNIX", None):
             return sock, "unix"
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if not is_local(address[0]):
+            hold_little(sock)
         keep_alive(sock, client=False)
         return sock, f"{address[0]}:{address[1]}"
 

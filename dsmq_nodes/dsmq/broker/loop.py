@@ -277,7 +277,7 @@ class Broker:
         if connection.is_deaf:
             self._loop.call_soon(self._finish, connection)
             return
-        if len(connection.unsent) > HIGH_WATER_BYTES:
+        if len(connection.unsent) > connection.high_water_bytes:
             self.router.pause(connection.peer)
         if connection.is_stalled:
             self._loop.remove_reader(connection.socket)

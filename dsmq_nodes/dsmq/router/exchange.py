@@ -20,7 +20,7 @@ from dsmq_nodes.dsmq.limits import (
 )
 from dsmq_nodes.dsmq.log import Cursor
 from dsmq_nodes.dsmq.router.meters import NOT_KNOWN
-from dsmq_nodes.dsmq.router.shared_log import CATCH_UP_BYTES, Followed
+from dsmq_nodes.dsmq.router.shared_log import CATCH_UP_BYTES, REMOTE_CATCH_UP_BYTES, Followed
 from dsmq_nodes.dsmq.router.topic_table import TopicTable, resumed_after
 from dsmq_nodes.dsmq.router.topics import (
     ConnectedPeer,
@@ -220,9 +220,8 @@ class Exchange:
         replies: Replies = []
         newest: dict[TopicReader, bytes] = {}
         places = [(cursor.topic.log.stored, cursor.after) for cursor in lagging]
-        for number, message_id, frame in self._store.read_merged(
-            places, limit_bytes=CATCH_UP_BYTES
-        ):
+        limit_bytes = CATCH_UP_BYTES if lagging[0].peer.local else REMOTE_CATCH_UP_BYTES
+        for number, message_id, frame in self._store.read_merged(places, limit_bytes=limit_bytes):
             cursor = by_number[number]
             _push(cursor, message_id, frame, replies)
             newest[cursor] = frame

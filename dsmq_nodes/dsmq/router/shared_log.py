@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from dsmq_nodes.dsmq.ring.record import RingRecord
 
 CATCH_UP_BYTES: Final = 128 * 1024
+REMOTE_CATCH_UP_BYTES: Final = 8 * 1024  # a slow link has little room; newer ones come meanwhile
 _MOST_MESSAGE_BYTES: Final = MAX_BODY_BYTES - 64  # with an id and a gap it answers a `get`
 _MOST_KEPT_BYTES: Final = MAX_BODY_BYTES // 4 * 3 - 4096  # in a frame bytes are base64
 _SAVED_SHARE: Final = 4  # a quarter of the store's budget is saved when a ring goes

@@ -9,7 +9,6 @@ as the broker reads on at a good pace.
 
 import contextlib
 import math
-import select
 import socket
 import time
 from typing import Final, Generic, TypeVar
@@ -33,18 +32,6 @@ _REMEMBERED_SEC: Final = 10.0  # how long a broker that did not read is remember
 _gave_up_sec = -math.inf
 
 
-def _room(sock: socket.socket) -> "select.poll | None":
-    """Says whether a socket to another machine has few enough unsent bytes; None: do not ask.
-
-    Linux appends to the last packet although it would not begin another one: up to 64 KiB.
-    """
-    if not hasattr(socket, "TCP_NOTSENT_LOWAT") or sock.family == socket.AF_UNIX:
-        return None
-    poll = select.poll()
-    poll.register(sock, select.POLLOUT)
-    return poll
-
-
 class Stream(Generic[_T]):
     """Sends frames over a connection that has been greeted; the connection itself reads.
 
@@ -66,7 +53,7 @@ class Stream(Generic[_T]):
         self._rest = memoryview(b"")  # of a frame that was sent in part
         self._rest_owner: _T | None = None
         self._patience_sec = _PATIENCE_SEC
-        self._room = _room(self.socket)
+        self._room = descriptors.room_to_send(self.socket)
 
     def send(self, frame: bytes, owner: _T | None = None, *, is_sure: bool = False) -> bool:
         """Send a frame, now or as the broker reads on; False when too much waits already.
