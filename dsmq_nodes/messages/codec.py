@@ -7,7 +7,7 @@ configuration. Pydantic alone then does the work.
 """
 
 import threading
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 from pydantic import BaseModel
 from pydantic_core import SchemaSerializer, SchemaValidator
@@ -94,13 +94,23 @@ def build_all(base: type[BaseModel]) -> None:
 
 
 def _build(cls: type[BaseModel]) -> None:
-    """Build a type that was deferred, those inside it first: its schema then contains theirs."""
+    """Build a type that was deferred, those inside it first: its schema then contains theirs.
+
+    So a publisher's first message finds all built, the messages in its lists too.
+    """
     with _building:
         for field in cls.__pydantic_fields__.values():
-            inner = type(field.default)
-            if issubclass(inner, BaseModel) and not inner.__pydantic_complete__:
-                _build(inner)
+            for inner in _models_in(field.annotation):
+                if inner is not cls and not inner.__pydantic_complete__:
+                    _build(inner)
         cls.model_rebuild(raise_errors=False)
+
+
+def _models_in(annotation: Any) -> "Iterator[type[BaseModel]]":
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for each in get_args(annotation):
+        yield from _models_in(each)
 
 
 def _planned(cls: type[BaseModel]) -> "Plan | None":

@@ -396,6 +396,8 @@ assert geometry.TwistStamped().twist.linear.x == 0.0
 assert built() == [], built()
 assert geometry.Twist.from_json('{"linear":{"x":1.5}}').linear.x == 1.5
 assert set(built()) == {"Twist", "Vector3"}, built()
+geometry.PoseArray.schema()  # as its publisher does
+assert {"PoseArray", "Pose", "Point", "Quaternion"} < set(built()), built()
 class Own(geometry.Twist):
     gear: int = 0
 assert Own.__pydantic_complete__
