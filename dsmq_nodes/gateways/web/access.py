@@ -81,7 +81,7 @@ class AccessRules:
 
     def refusal(self, head: RequestHead) -> Refusal | None:
         """Why a request is refused; None: it passes."""
-        host = _host_of(f"//{head.host}")
+        host = "" if set(head.host) & set("@/?#\\") else _host_of(f"//{head.host}")
         if not self._is_ours(host):
             text = f"the name {one_line(host) or 'of no host'!r} is not one of this gateway: open "
             text += "it by its address, or start it with --name NAME"

@@ -22,7 +22,10 @@ def test_its_own_names_and_any_address_pass(host: str) -> None:
     assert RULES.refusal(head(host=host)) is None
 
 
-@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "", "[::1", "pi.evil"])
+@pytest.mark.parametrize(
+    "host",
+    ["evil.example", "127.0.0.1.evil.example", "", "[::1", "pi.evil", "evil@127.0.0.1", "pi/evil"],
+)
 def test_a_foreign_name_is_refused(host: str) -> None:
     refusal = RULES.refusal(head(host=host))
     assert refusal is not None

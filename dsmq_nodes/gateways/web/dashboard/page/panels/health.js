@@ -52,7 +52,7 @@ async function examine() {
   try {
     const { findings, checks } = await ask("doctor");
     $("findings").replaceChildren(...(findings.length ? findings.map((each) => el("li", { className: each.level }, el("b", {}, `${each.level}: `), each.text, el("br"), el("span", { className: "quiet" }, `try ${each.advice}`))) : [el("li", { className: "fine" }, `All ${checks.length} checks passed: ${checks.join(", ")}.`)]));
-  } catch (error) { notice(error.message); } finally { button.disabled = false; button.textContent = "Examine"; }
+  } catch (error) { notice(error.message); } finally { button.disabled = false; button.textContent = "Find faults"; }
 }
 export function start() {
   on("graph", () => { dirty = true; });

@@ -99,7 +99,7 @@ function follow() {
 }
 function stop() { for (const release of subscriptions.values()) release(); subscriptions.clear(); }
 function world(event) { const box = $("map").getBoundingClientRect(); return { x: (event.clientX - box.left - box.width / 2) / view.scale + view.x, y: -(event.clientY - box.top - box.height / 2) / view.scale + view.y }; }
-function setGoalMode(is) { isSetting = is; $("goal").setAttribute("aria-pressed", String(is)); $("map").style.cursor = is ? "crosshair" : ""; goalStart = goalEnd = null; dirty = true; }
+function setGoalMode(is) { isSetting = is; if (is) notice("Press on the map where to go, and drag to where to look", 15); $("goal").setAttribute("aria-pressed", String(is)); $("map").style.cursor = is ? "crosshair" : ""; goalStart = goalEnd = null; dirty = true; }
 async function sendGoal() {
   const here = tf.size ? poseOf([...tf.keys()][0]).root : "map";
   const a = Math.hypot(goalEnd.x - goalStart.x, goalEnd.y - goalStart.y) > 0.05 ? Math.atan2(goalEnd.y - goalStart.y, goalEnd.x - goalStart.x) : 0;

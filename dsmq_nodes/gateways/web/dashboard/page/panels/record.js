@@ -28,6 +28,6 @@ export function start() {
   $("discard").addEventListener("click", () => mark("discard"));
   on("hello", () => { $("record").hidden = hello.read_only; });
   on("graph", () => { $("episodes").hidden = hello.read_only || !(MARK in graph.services); if ($("episodes").hidden) show(false); });
-  on("recording", (told) => { name = told.name; $("record").textContent = name ? "Recording" : "Record"; $("record").setAttribute("aria-pressed", String(Boolean(name))); $("record").title = name; });
+  on("recording", (told) => { name = told.name; $("record").textContent = name ? "Recording" : "Record"; $("record").setAttribute("aria-pressed", String(Boolean(name))); if (name) $("record").title = name; });
   subscribe("/episode", (message) => show(message.mark === "start"), { most: 10 });
 }
