@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # other files import these types from here
 __all__ = ["make_appender", "make_plan", "make_taker", "path", "wait", "wake"]
 
 # Raised with every change of what the compiled part takes or returns; `speedups.h` has it too.
-_VERSION: Final = 3
+_VERSION: Final = 4
 _SAME_INSTALLATION_SEC: Final = 60.0  # an installer writes the files in any order
 
 
@@ -61,7 +61,7 @@ make_appender: "type[Appender] | None" = getattr(_compiled, "Appender", None)
 make_taker: "type[Taker] | None" = getattr(_compiled, "Taker", None)
 """The seam `take`: from a ring to a callback (graph/topics/at_once.py)."""
 
-wake: "Callable[[Any, Any, dict[str, Any], int], bool] | None" = getattr(_compiled, "wake", None)
+wake: "Callable[[Any, Any, dict[str, Any], int], None] | None" = getattr(_compiled, "wake", None)
 """The seam `wait`: what a node's bell does (graph/links/shared_rings.py)."""
 
 wait: "Callable[[int, float | None, dict[int, Any]], list[tuple[int, int]]] | None" = getattr(

@@ -9,7 +9,7 @@
 #include <cstring>
 
 // Raised with every change of what Python gives or gets; `__init__.py` has it too.
-constexpr long SPEEDUPS_VERSION = 3;
+constexpr long SPEEDUPS_VERSION = 4;
 
 // A text that grows. `room` gives the place after it for so many bytes more, or nullptr with
 // MemoryError set; the caller adds to `size` what it wrote there.

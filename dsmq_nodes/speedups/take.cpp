@@ -373,7 +373,7 @@ Step rest(PyObject *rings, PyObject *all, int bell) {
     return EMPTY;
 }
 
-// ODD: `Dispatcher.__call__` goes on from here, whatever is done already.
+// ODD: `Dispatcher.__call__` has to go on from here, whatever is done already.
 Step wake(PyObject *dispatcher, PyObject *rings, PyObject *all, int bell) {
     if (!is_at_rest(dispatcher, rings) || !is_attribute(rings, NAME(_is_drained), Py_False)) return odd();
     const Ref items(PyDict_Items(all)), none(PyFloat_FromDouble(0.0));
@@ -395,13 +395,14 @@ Step wake(PyObject *dispatcher, PyObject *rings, PyObject *all, int bell) {
     return rest(rings, all, bell);
 }
 
-// wake(dispatcher, rings, the dict of what they read, the bell's descriptor): whether nothing is left to do.
+// wake(dispatcher, rings, the dict of what they read, the bell's descriptor): what the dispatcher does with the rings.
 PyObject *wake_up(PyObject *, PyObject *const *args, Py_ssize_t count) {
     if (count != 4 || !PyDict_Check(args[2])) return PyErr_BadArgument(), nullptr;
     const int bell = static_cast<int>(PyLong_AsLong(args[3]));
     if (PyErr_Occurred()) return nullptr;
     const Step step = wake(args[0], args[1], args[2], bell);
-    return step == FAILED ? nullptr : PyBool_FromLong(step == EMPTY);
+    if (step == ODD) return PyObject_CallOneArg(args[0], args[1]);
+    return step == FAILED ? nullptr : Py_NewRef(Py_None);
 }
 
 PyMethodDef functions[] = {

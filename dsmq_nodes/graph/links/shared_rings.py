@@ -94,15 +94,9 @@ class SharedTopics:
         Where all that is read has a `take`, and nothing else waits, the compiled part does in one
         call what the node's dispatcher does (graph/spin/dispatcher.py).
         """
-        bell, wake_up = self.bell.fileno(), wake
-        if wake_up is None or not hasattr(on_readable, "call_now"):
+        if wake is None or not hasattr(on_readable, "call_now"):
             return partial(on_readable, self)
-
-        def rung() -> None:
-            if not wake_up(on_readable, self, self._reading, bell):
-                on_readable(self)
-
-        return rung
+        return partial(wake, on_readable, self, self._reading, self.bell.fileno())
 
     def drain(self) -> None:
         """Read and deliver all messages that are there, or of a flood as many as there is time for.
