@@ -346,14 +346,10 @@ def nearest_time_ns(nanoseconds: int) -> int:
 _beyond: Final[list[int]] = []
 
 
-def _split(sec: int, nanosec: int, seconds: float, nanoseconds: int) -> dict[str, int]:
-    if not (sec or nanosec or seconds or nanoseconds):
-        return {}
-    if seconds or nanoseconds:
-        if sec or nanosec:
-            raise TypeError("give sec and nanosec, or seconds and nanoseconds: not both")
-        sec, nanosec = divmod(round(seconds * _NANOSECONDS) + nanoseconds, _NANOSECONDS)
-    return {"sec": sec, "nanosec": nanosec}
+def _total_ns(sec: int, nanosec: int, seconds: float, nanoseconds: int) -> int:
+    if sec or nanosec:
+        raise TypeError("give sec and nanosec, or seconds and nanoseconds: not both")
+    return round(seconds * _NANOSECONDS) + nanoseconds
 
 
 class _SecNanosec(Message):
@@ -426,7 +422,12 @@ class Duration(_SecNanosec, type_name="builtin_interfaces/msg/Duration"):
             MessageError: It is out of range.
             TypeError: Both ways are mixed.
         """
-        super().__init__(**_split(sec, nanosec, seconds, nanoseconds))
+        if seconds or nanoseconds:
+            total_ns = _total_ns(sec, nanosec, seconds, nanoseconds)
+            sec, nanosec = divmod(total_ns, _NANOSECONDS)
+        elif not (sec or nanosec) and fill_unbuilt(self):
+            return
+        Message.__init__(self, sec=sec, nanosec=nanosec)
 
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]  # not for JSON
 
@@ -457,11 +458,12 @@ class Time(_SecNanosec, type_name="builtin_interfaces/msg/Time"):
             MessageError: A field is out of range.
             TypeError: Both ways are mixed.
         """
-        if (seconds or nanoseconds) and not (sec or nanosec):
-            total_ns = round(seconds * _NANOSECONDS) + nanoseconds
+        if seconds or nanoseconds:
+            total_ns = _total_ns(sec, nanosec, seconds, nanoseconds)
             sec, nanosec = divmod(nearest_time_ns(total_ns), _NANOSECONDS)
-            seconds, nanoseconds = 0, 0
-        super().__init__(**_split(sec, nanosec, seconds, nanoseconds))
+        elif not (sec or nanosec) and fill_unbuilt(self):
+            return
+        Message.__init__(self, sec=sec, nanosec=nanosec)
 
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]  # not for JSON
 

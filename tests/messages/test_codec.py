@@ -363,3 +363,8 @@ def test_nothing_leaks() -> None:
         work()
     assert references() == at_first
     assert sys.getallocatedblocks() - before < 100
+
+
+def test_a_time_that_is_given_as_zero_counts_as_given() -> None:
+    assert Time().sec == 0
+    assert Time(sec=0, nanosec=0).model_fields_set == {"sec", "nanosec"}
