@@ -25,6 +25,7 @@ from dsmq_nodes.messages import (
     PoseStamped,
     String,
     TFMessage,
+    Time,
     TransformStamped,
     UInt64,
     Vector3,
