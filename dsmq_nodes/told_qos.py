@@ -1,4 +1,4 @@
-"""The QoS that an end of a topic tells to others, by a topic beside it. Imports nothing of the kit.
+"""The QoS that an end of a topic tells to others, by a topic beside it.
 
 The queue knows nothing of QoS. What others have to know of a profile is in the name of a topic on
 which nothing is published, and the broker's graph says whose it is:
@@ -8,7 +8,10 @@ which nothing is published, and the broker's graph says whose it is:
 from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
+from dsmq_nodes.topic_names import REPLY
+
 _START: Final = "/dsmq/qos/"
+_OF_RCLPY: Final = f"/get_type_description{REPLY}"  # every program for rclpy has this service
 End = tuple[str, str, str, int]
 """`publisher` or `subscription`, its topic, its node, its process."""
 
@@ -31,6 +34,10 @@ class ToldQoS(NamedTuple):
     liveliness: int = 0
     lease_ns: int = 0
     lifespan_ns: int = 0
+
+
+USUAL: Final = ToldQoS(reliability=1, durability=2, liveliness=1)
+"""The QoS of an end of a program for rclpy that tells nothing."""
 
 
 def topic_beside(kind: str, topic: str, qos: ToldQoS) -> str:
@@ -63,3 +70,44 @@ def kept_by_all(told: Iterable[ToldQoS]) -> ToldQoS:
         deadline_ns=max(deadlines) if all(deadlines) else 0,
         lifespan_ns=max(lifespans) if all(lifespans) else 0,
     )
+
+
+def nodes_of_rclpy(topics: Iterable[Any]) -> set[tuple[str, int]]:
+    """The nodes, with processes, that are programs for rclpy: what they do not tell is usual."""
+    return {
+        (end.node, end.pid)
+        for topic in topics
+        if topic.name.endswith(_OF_RCLPY)
+        for end in topic.publishers
+    }
+
+
+def misfit(offered: ToldQoS, requested: ToldQoS) -> str:
+    """Why a publisher's QoS does not fit that of a subscription, as ROS has it; "": it fits."""
+    rules = (
+        (
+            offered.reliability == 2 and requested.reliability == 1,
+            "it is best effort, the subscription asks for reliable",
+        ),
+        (
+            offered.durability == 2 and requested.durability == 1,
+            "it is volatile, the subscription asks for transient local",
+        ),
+        (
+            _is_longer(offered.deadline_ns, requested.deadline_ns),
+            "its deadline is longer than the one that the subscription asks for, or it has none",
+        ),
+        (
+            offered.liveliness == 1 and requested.liveliness == 3,
+            "its liveliness is automatic, the subscription asks for manual by topic",
+        ),
+        (
+            _is_longer(offered.lease_ns, requested.lease_ns),
+            "its lease is longer than the one that the subscription asks for, or it has none",
+        ),
+    )
+    return "; ".join(text for is_so, text in rules if is_so)
+
+
+def _is_longer(offered_ns: int, requested_ns: int) -> bool:
+    return requested_ns > 0 and not 0 < offered_ns <= requested_ns

@@ -1,7 +1,7 @@
 """`dsmq-nodes topic`: all of its verbs; flags and output as ros2's."""
 
 from functools import partial
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import typer
 
@@ -25,7 +25,7 @@ from dsmq_nodes.cli.show.measure import (
     show_rates,
 )
 from dsmq_nodes.graph import names
-from dsmq_nodes.told_qos import ToldQoS, told_qos
+from dsmq_nodes.told_qos import USUAL, ToldQoS, nodes_of_rclpy, told_qos
 from dsmq_nodes.tools.graph_model import EndpointModel
 from dsmq_nodes.tools.lookup import known, schema_of, shown, types, types_shown
 from dsmq_nodes.tools.machines import machines
@@ -145,7 +145,7 @@ def info(
         graph = session.graph()
         found = known(graph, topic)
         machine = machines(session, graph).get(found.name, "") if verbose else ""
-    qos = told_qos(graph.topics)
+    qos, of_rclpy = told_qos(graph.topics), nodes_of_rclpy(graph.topics)
     if as_json:
         print_json(found)
         return
@@ -155,8 +155,13 @@ def info(
     for what, ends in (("Publisher", found.publishers), ("Subscription", found.subscribers)):
         print(f"{what} count: {len(ends)}{between}")
         for end in ends if verbose else ():
-            told = qos.get((what.lower(), found.name, end.node, end.pid), ToldQoS())
+            usual = USUAL if (end.node, end.pid) in of_rclpy else ToldQoS()
+            told = qos.get((what.lower(), found.name, end.node, end.pid), usual)
             _print_end(end, what.upper(), machine if end.node == UPLINK else "", told)
+
+
+_RELIABILITY: Final = {1: "RELIABLE", 2: "BEST_EFFORT"}  # as ToldQoS numbers them
+_DURABILITY: Final = {1: "TRANSIENT_LOCAL", 2: "VOLATILE"}
 
 
 def _print_end(end: EndpointModel, what: str, machine: str, told: ToldQoS) -> None:
@@ -167,6 +172,10 @@ def _print_end(end: EndpointModel, what: str, machine: str, told: ToldQoS) -> No
     print(f"Endpoint type: {what}")
     if machine:
         print(f"Machine: {machine}")
+    if told.reliability in _RELIABILITY:
+        print(f"Reliability: {_RELIABILITY[told.reliability]}")
+    if told.durability in _DURABILITY:
+        print(f"Durability: {_DURABILITY[told.durability]}")
     for name, duration_ns in (("Deadline", told.deadline_ns), ("Lifespan", told.lifespan_ns)):
         if duration_ns:
             print(f"{name}: {duration_ns * 1e-9:g} s")

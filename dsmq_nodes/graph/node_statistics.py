@@ -71,6 +71,7 @@ def node_statistics(
                 dropped=each.dropped,
                 invalid=each.invalid,
                 late=each.late,
+                refused=each.refused,
                 latency_p50_sec=each.latency.percentile_sec(50),
                 latency_p99_sec=each.latency.percentile_sec(99),
             )

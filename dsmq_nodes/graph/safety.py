@@ -168,7 +168,6 @@ class Actuator(Generic[MessageT]):
         if type(node).enter_safe_state is Node.enter_safe_state:
             raise TypeError(f"{type(node).__name__} moves something: it needs enter_safe_state()")
         check_callback(obey, f"the obey of {topic}")
-        self.refused = 0
         self._node = node
         self._obey = obey
         self._obeying: asyncio.Future[None] | None = None
@@ -181,6 +180,11 @@ class Actuator(Generic[MessageT]):
         node._kit.before_safe_state.append(self._cancel)
 
     @property
+    def refused(self) -> int:
+        """See the class."""
+        return self.subscription.refused
+
+    @property
     def is_free(self) -> bool:
         """Whether a command that came now would be obeyed; for commands that come otherwise."""
         if self.emergency_stop.is_pressed or self._node._kit.is_broker_lost:
@@ -189,7 +193,7 @@ class Actuator(Generic[MessageT]):
 
     def _on_command(self, msg: MessageT) -> Result:
         if not self.is_free:
-            self.refused += 1
+            self.subscription.refused += 1
             return None
         work = to_await(self._obey(msg), self._obey)
         if work is None:

@@ -168,7 +168,8 @@ class SubscriptionStatistics(Message):
     """The counters of a subscription; latency is from `publish()` to the callback.
 
     `dropped` messages were skipped because this end was too slow, `late` ones were older than the
-    lifespan, `invalid` ones did not fit the type.
+    lifespan, `invalid` ones did not fit the type. `refused` ones are commands that an Actuator has
+    refused: the emergency stop was, or might have been, pressed.
     """
 
     topic: str
@@ -177,6 +178,7 @@ class SubscriptionStatistics(Message):
     dropped: int = 0
     invalid: int = 0
     late: int = 0
+    refused: int = 0
     latency_p50_sec: float = 0.0
     latency_p99_sec: float = 0.0
 

@@ -7,14 +7,17 @@ difference counts, so that a loss of yesterday is not a finding of today.
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import product
 from typing import Final, NamedTuple
 
 from dsmq_nodes.messages.diagnostic import DiagnosticStatus
 from dsmq_nodes.messages.dsmq_msgs import LaunchProcess, NodeStatistics, SubscriptionStatistics
 from dsmq_nodes.suggest import nearest
+from dsmq_nodes.told_qos import USUAL, ToldQoS, misfit, nodes_of_rclpy, told_qos
 from dsmq_nodes.tools.graph_model import (
     BrokerCounters,
     EdgeCounters,
+    EndpointModel,
     GraphModel,
     TopicCounters,
     TopicModel,
@@ -55,7 +58,7 @@ class Finding(NamedTuple):
         kind: the kind of fault, in a fixed word.
         about: the names of its topics and nodes.
         text: the fault, with its numbers.
-        advice: what to try.
+        advice: sentences that say what to do, or one command.
     """
 
     level: str
@@ -89,6 +92,8 @@ class Seen:
         clock_sec: the wall clock of this machine; 0 when not read.
         ways_sec: the least time from the stamp of a node's statistics to our clock, by node.
         parts: the nodes, and what they say of their parts on `/diagnostics`.
+        stops: the emergency stops that are pressed, and since when, by topic.
+        blocked: what was said of a callback that blocks, by node.
     """
 
     graph: GraphModel
@@ -101,6 +106,8 @@ class Seen:
     clock_sec: float = 0.0
     ways_sec: dict[str, float] = field(default_factory=dict)
     parts: list[tuple[str, DiagnosticStatus]] = field(default_factory=list)
+    stops: dict[str, float] = field(default_factory=dict)
+    blocked: dict[str, str] = field(default_factory=dict)
 
     @property
     def window_sec(self) -> float:
@@ -109,8 +116,9 @@ class Seen:
 
 
 CHECKS: Final = (
+    "no emergency stop is pressed",
     "every topic that is heard is published",
-    "types fit",
+    "types and QoS fit",
     "publishers publish",
     "readers keep up",
     "stamps and clocks agree",
@@ -121,18 +129,20 @@ CHECKS: Final = (
 
 
 def findings(seen: Seen) -> list[Finding]:
-    """The findings, the worst first."""
+    """The findings, the worst first, and causes before what follows from them."""
     found = [
+        *_stopped(seen),
         *_dead(seen),
+        *_raising(seen),
+        *_faulty(seen),
         *_unpublished(seen),
         *_types(seen),
-        *_silent(seen),
+        *_profiles(seen),
+        *_causes_first(seen, [*_silent(seen)]),
         *_slow(seen),
         *_times(seen),
         *_clocks(seen),
         *_late(seen),
-        *_raising(seen),
-        *_faulty(seen),
     ]
     return sorted(dict.fromkeys(found), key=lambda each: each.level != ERROR)
 
@@ -152,6 +162,32 @@ def _writers(topic: TopicModel) -> list[str]:
     return sorted({end.node or "a client" for end in topic.publishers})
 
 
+def _stopped(seen: Seen) -> Iterator[Finding]:
+    for topic, since_sec in sorted(seen.stops.items()):
+        text = f"{topic} is pressed"
+        if since_sec > _SANE_SEC[0]:
+            since = datetime.fromtimestamp(since_sec).astimezone()
+            text += f" since {since.strftime('%Y-%m-%d %H:%M:%S')}"
+        ends = (each.ends for each in seen.graph.topics if each.name == topic)
+        obeying = {end.node for each in ends for end in each}
+        refusing = []
+        for name in sorted(obeying & seen.nodes.keys()):
+            refused = _refused(seen.nodes[name]) - _refused(seen.nodes_before.get(name))
+            if refused > 0:
+                refusing.append(name)
+                text += f"; {name} refused {_count(refused, 'command')} in {seen.window_sec:.1f} s"
+        advice = (
+            "Release it when the robot may move: "
+            f"`dsmq-nodes topic pub --once {topic} std_msgs/msg/Bool '{{data: false}}'`"
+        )
+        level = ERROR if refusing else WARNING
+        yield Finding(level, "emergency stop", (topic, *sorted(obeying)), text, advice)
+
+
+def _refused(node: NodeStatistics | None) -> int:
+    return sum(each.refused for each in node.subscriptions) if node is not None else 0
+
+
 def _unpublished(seen: Seen) -> Iterator[Finding]:
     published = [topic for topic in _topics(seen) if topic.publishers]
     counters = {topic.name: topic for topic in seen.now.topics}
@@ -163,9 +199,10 @@ def _unpublished(seen: Seen) -> Iterator[Finding]:
         about = (topic.name, *hearers)
         who = ", ".join(hearers)
         if before:
-            text = f"{topic.name}: subscribed by {who}, whoever published it has gone after "
+            text = f"{topic.name}: subscribed by {who}; its publisher has gone after "
             text += _count(before, "message")
-            yield Finding(ERROR, "publisher gone", about, text, _START_IT)
+            advice = "Start its publisher again: `dsmq-nodes node list -v` has the processes."
+            yield Finding(ERROR, "publisher gone", about, text, advice)
             continue
         text = f"{topic.name}: subscribed by {who}, published by nobody"
         close = _near_miss(topic, [each for each in published if not _is_by(each, hearers)])
@@ -178,13 +215,28 @@ def _unpublished(seen: Seen) -> Iterator[Finding]:
             "near miss",
             (*about, close.name),
             f"{text}; {', '.join(_writers(close))} publishes {close.name} [{close.type}]",
-            f"if that is the one: `remap: {{{_last(topic.name)}: {close.name}}}` for {who} in the "
-            f"launch file (or mend the `remap:` that leads to {topic.name}), or the same "
-            "`namespace:` for both",
+            _meant(topic.name, close.name, who),
         )
 
 
-_START_IT: Final = "start a node that publishes it (`node list` has those that run)"
+_START_IT: Final = (
+    "Start a node that publishes it, or correct the name: `dsmq-nodes topic list` has those there "
+    "are."
+)
+
+
+def _meant(heard: str, published: str, who: str) -> str:
+    """Advice where a topic of another name may be meant."""
+    remap = f"`remap: {{{_last(heard)}: {published}}}`"
+    if _last(heard) != _last(published):
+        return (
+            f"If {published} is meant, write this name in the source of {who}, or give {who} "
+            f"{remap} in the launch file."
+        )
+    return (
+        f"If {published} is meant, give {who} {remap} in the launch file, or both nodes the same "
+        f"`namespace:`; where a `remap:` leads to {heard}, correct that one."
+    )
 
 
 def _is_by(topic: TopicModel, nodes: list[str]) -> bool:
@@ -210,8 +262,33 @@ def _types(seen: Seen) -> Iterator[Finding]:
     for topic in _topics(seen):
         for fault in topic.faults:
             about = (topic.name, *_hearers(topic), *(end.node for end in topic.publishers))
-            advice = "use the same message class at both ends; `topic info -v` names the types"
+            advice = (
+                "Use the same message class at both ends: "
+                f"`dsmq-nodes topic info -v {topic.name}` names the types."
+            )
             yield Finding(ERROR, "type difference", about, fault, advice)
+
+
+def _profiles(seen: Seen) -> Iterator[Finding]:
+    """Pairs of ends of programs for rclpy between which nothing is delivered, as in ROS."""
+    told, of_rclpy = told_qos(seen.graph.topics), nodes_of_rclpy(seen.graph.topics)
+
+    def profile(kind: str, topic: TopicModel, end: EndpointModel) -> ToldQoS | None:
+        usual = USUAL if (end.node, end.pid) in of_rclpy else None
+        return told.get((kind, topic.name, end.node, end.pid), usual)
+
+    for topic in _topics(seen):
+        if topic.name in EVERY_NODES_TOPICS:
+            continue
+        for writer, reader in product(topic.publishers, topic.subscribers):
+            offered = profile("publisher", topic, writer)
+            requested = profile("subscription", topic, reader)
+            if offered and requested and (why := misfit(offered, requested)):
+                text = f"{topic.name}: {reader.node} gets nothing from {writer.node}: {why}"
+                advice = "Give both ends QoS that fit: "
+                advice += f"`dsmq-nodes topic info -v {topic.name}` shows it."
+                about = (topic.name, writer.node, reader.node)
+                yield Finding(ERROR, "QoS", about, text, advice)
 
 
 def _silent(seen: Seen) -> Iterator[Finding]:
@@ -225,19 +302,39 @@ def _silent(seen: Seen) -> Iterator[Finding]:
         suppressed = _suppressed(seen, topic)
         if suppressed:
             text = f"{topic.name}: {suppressed} publishes it, but is not active"
-            advice = f"`lifecycle set {suppressed} activate`"
+            advice = f"dsmq-nodes lifecycle set {suppressed} activate"
             yield Finding(ERROR, "inactive publisher", about, text, advice)
-        elif not told.total:
-            text = f"{', '.join(_writers(topic))} has published nothing yet"
-            yield Finding(WARNING, "silent publisher", about, f"{topic.name}: {text}", _LOOK_AT_IT)
+            continue
+        who = ", ".join(_writers(topic))
+        if not told.total:
+            text = f"{topic.name}: {who} has published nothing yet"
         elif not topic.latched and _grown(before.get(topic.name), told) == 0:
-            text = f"nothing has come for {seen.window_sec:.1f} s"
-            before_that = _count(told.total, "message") + " before"
-            text = f"{topic.name}: {text} from {', '.join(_writers(topic))} ({before_that})"
-            yield Finding(WARNING, "silent publisher", about, text, _LOOK_AT_IT)
+            text = f"{topic.name}: nothing comes from {who} "
+            text += f"({_count(told.total, 'message')} earlier)"
+        else:
+            continue
+        yield Finding(WARNING, "silent publisher", about, text, _look_at(_writers(topic)))
 
 
-_LOOK_AT_IT: Final = "`node log NAME` has what it says; what it waits for may be silent itself"
+def _causes_first(seen: Seen, silent: list[Finding]) -> list[Finding]:
+    """A node may be silent since it hears nothing: what it hears comes before it."""
+    topics = {topic.name: topic for topic in seen.graph.topics}
+
+    def follows(one: Finding) -> bool:
+        writers = {end.node for end in topics[one.about[0]].publishers}
+        others = (topics[each.about[0]] for each in silent if each is not one)
+        return any(not writers.isdisjoint(_hearers(other)) for other in others)
+
+    return sorted(silent, key=follows)
+
+
+def _look_at(writers: list[str]) -> str:
+    if "a client" in writers:
+        return "A plain client or a tool publishes it: look there."
+    return (
+        f"`dsmq-nodes node log {writers[0]}` shows what it says, `dsmq-nodes node info "
+        f"{writers[0]}` which topics it may be waiting for."
+    )
 
 
 def _grown(before: TopicCounters | None, now: TopicCounters) -> int:
@@ -290,19 +387,19 @@ def _slow_edge(
             f"dropped in {seen.window_sec:.1f} s, {got} delivered (depth {now.depth}, "
             f"lag {now.lag}){_busy(seen, now.subscriber)}"
         )
-        advice = "do less in the callback, publish less often, or give the subscription more depth"
+        advice = "Do less in the callback, publish less often, or give the subscription more depth."
         yield Finding(WARNING, "slow reader", about, text, advice)
     elif now.lag > max(now.depth, 1) and now.lag >= before.lag and not got:
         text = (
             f"{topic.name}: {now.subscriber} reads nothing: {now.lag} messages wait for it"
             f"{_busy(seen, now.subscriber)}"
         )
-        advice = "its process is stopped, or a callback blocks it: look with `top`"
+        advice = "Its process is stopped, or a callback blocks it: `dsmq-nodes top` shows which."
         yield Finding(ERROR, "stuck reader", about, text, advice)
     if own is not None and own_before is not None and own.invalid > own_before.invalid:
         wrong = _count(own.invalid - own_before.invalid, "message")
         text = f"{topic.name}: {wrong} did not fit the type {own.type} of {now.subscriber}"
-        advice = f"`topic echo {topic.name} --once` shows what is sent"
+        advice = f"dsmq-nodes topic echo {topic.name} --once"
         yield Finding(ERROR, "wrong message", about, text, advice)
 
 
@@ -312,6 +409,8 @@ def _felt(nodes: dict[str, NodeStatistics], name: str, topic: str) -> Subscripti
 
 
 def _busy(seen: Seen, name: str) -> str:
+    if name in seen.blocked:
+        return f"; {seen.blocked[name]}"
     node = seen.nodes.get(name)
     if node is None or not node.callbacks:
         return ""
@@ -331,12 +430,12 @@ def _times(seen: Seen) -> Iterator[Finding]:
         way_sec = stamp.received_sec - stamp.published_sec if stamp.published_sec else 0.0
         if stamp.header_sec == 0.0:
             text = f"{topic.name}: the stamps of {who} are not set"
-            yield Finding(WARNING, "no stamp", about, text, "publish with `header=self.stamp()`")
+            yield Finding(WARNING, "no stamp", about, text, "Publish with `header=self.stamp()`.")
         elif age_sec > _STALE_SEC or age_sec < -_AHEAD_SEC:
             how = "older" if age_sec > 0 else "newer"
             text = f"{topic.name}: stamps of {who} are {abs(age_sec):.1f} s {how} than "
             text += CLOCK_TOPIC if stamp.clock_sec is not None else "their publishing"
-            advice = "set the stamp when it is measured; all nodes or none with use_sim_time"
+            advice = "Set the stamp when it is measured; all nodes or none with use_sim_time."
             yield Finding(WARNING, "stale stamp", about, text, advice)
         if way_sec > _BEHIND_SEC or way_sec < -_AHEAD_SEC:
             how = "behind" if way_sec > 0 else "ahead of"
@@ -367,14 +466,14 @@ def _clocks(seen: Seen) -> Iterator[Finding]:
             f"the clock of {', '.join(names)} was set back by {sec:.1f} s in the last 5 minutes: "
         )
         text += "earlier stamps lie in the future"
-        advice = "have it slewed while nodes run (chrony), and restart what keeps old stamps"
+        advice = "Have it slewed while nodes run (chrony), and restart what keeps old stamps."
         yield Finding(WARNING, "clock set back", tuple(names), text, advice)
 
 
 _SANE_SEC: Final = (1_577_836_800.0, 2.0**31)  # from 2020 on, up to what int32 seconds can say
 _LONGEST_WAY_SEC: Final = 1.0
-_AGREE: Final = "set the clocks of both machines (chrony, timedatectl)"
-_SET_IT: Final = "set it (chrony, timedatectl), or look at the battery of its real-time clock"
+_AGREE: Final = "Set the clocks of both machines (chrony, timedatectl)."
+_SET_IT: Final = "Set it (chrony, timedatectl), or look at the battery of its real-time clock."
 
 
 def _late(seen: Seen) -> Iterator[Finding]:
@@ -385,7 +484,8 @@ def _late(seen: Seen) -> Iterator[Finding]:
             if late > 0:
                 text = f"{now.topic}: {_count(late, 'message')} came to {name} older than its "
                 text += "lifespan and were skipped"
-                advice = "give it more lifespan, or find what holds them up: `topic delay` measures"
+                advice = "Give it more lifespan, or find what holds them up: "
+                advice += f"`dsmq-nodes topic delay {now.topic}` measures it."
                 yield Finding(WARNING, "late messages", (now.topic, name), text, advice)
 
 
@@ -396,19 +496,27 @@ def _raising(seen: Seen) -> Iterator[Finding]:
         if raised > 0:
             text = f"{name}: {_count(raised, 'exception')} in its callbacks, the last one "
             text += node.last_exception
-            yield Finding(ERROR, "exception", (name,), text, f"`node log {name}` has where")
+            yield Finding(ERROR, "exception", (name,), text, f"dsmq-nodes node log {name}")
 
 
 def _faulty(seen: Seen) -> Iterator[Finding]:
     """What is red or stale on `/diagnostics`, and what warns."""
+    there = {peer.name for peer in seen.graph.peers}
     red = {node for node, each in seen.parts if each.level == DiagnosticStatus.ERROR}
     for node, each in seen.parts:
-        is_known = each.level == DiagnosticStatus.STALE and node in red  # by what is red
-        if each.level != DiagnosticStatus.OK and not is_known:
+        if each.level == DiagnosticStatus.STALE and (node in red or _is_gone(each.name, there)):
+            continue  # known by what is red, or not there to tell anything
+        if each.level != DiagnosticStatus.OK:
             level = ERROR if each.level == DiagnosticStatus.ERROR else WARNING
             text = f"{each.name.replace(_last(node), node, 1)}: {each.message}"
-            advice = f"`topic echo {DIAGNOSTICS_TOPIC}` has the values beside it"
-            yield Finding(level, "faulty part", (node,), text, advice)
+            advice = f"dsmq-nodes topic echo {DIAGNOSTICS_TOPIC} --once"
+            about = (node, each.name) if each.name.startswith("/") else (node,)
+            yield Finding(level, "faulty part", about, text, advice)
+
+
+def _is_gone(name: str, there: set[str]) -> bool:
+    """Whether it is the name of a node that has ended."""
+    return name.startswith("/") and name not in there
 
 
 def _dead(seen: Seen) -> Iterator[Finding]:
@@ -419,13 +527,15 @@ def _dead(seen: Seen) -> Iterator[Finding]:
             text = f"{process.name} does not run ({process.state}{why})"
             if process.restarts:
                 text += f", after {_count(process.restarts, 'restart')}"
-            advice = f"`node log {process.name}` has its last words, `node start {process.name}`"
+            advice = f"`dsmq-nodes node log {process.name}` has its last lines, "
+            advice += f"`dsmq-nodes node start {process.name}` starts it."
             about = (process.name, *process.nodes)
             yield Finding(ERROR, "dead node", about, text, advice)
         elif process.state == "ready":
             for name in [name for name in process.nodes if name not in there]:
                 text = f"{name} has left the graph, but its process runs (pid {process.pid})"
-                advice = f"it has lost the broker, or is stopped: `node restart {process.name}`"
+                advice = "It has lost the broker, or is stopped: "
+                advice += f"`dsmq-nodes node restart {process.name}`"
                 yield Finding(ERROR, "lost node", (process.name, name), text, advice)
 
 

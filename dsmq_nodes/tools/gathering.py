@@ -2,11 +2,15 @@
 
 import time
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from dsmq_nodes.errors import ConnectionFailedError
+from dsmq_nodes.graph.spin.blocked import BLOCKED_FOR
 from dsmq_nodes.messages.diagnostic import DiagnosticArray, DiagnosticStatus
 from dsmq_nodes.messages.dsmq_msgs import LaunchProcess, LaunchState, NodeStatistics
+from dsmq_nodes.messages.rcl_interfaces import Log
 from dsmq_nodes.tools.diagnosis import Seen, Stamp
 from dsmq_nodes.tools.graph_model import BrokerCounters, GraphModel, read_statistics
 from dsmq_nodes.tools.lookup import shown
@@ -16,12 +20,22 @@ from dsmq_nodes.topic_names import (
     DIAGNOSTICS_TOPIC,
     LAUNCH_STATE_TOPIC,
     NODES_TOPIC,
+    ROSOUT_TOPIC,
     STATISTICS_TOPIC,
 )
 
 if TYPE_CHECKING:
     from dsmq_nodes.dsmq.wire import Reply
     from dsmq_nodes.tools.session import Session
+
+_BOOL: Final = "std_msgs/msg/Bool"
+
+
+class _Switch(msgspec.Struct):
+    """What may be an emergency stop: only that says since when it has its state (safety.py)."""
+
+    data: bool = False
+    changed_ns: int = 0
 
 
 class Gathering:
@@ -37,9 +51,20 @@ class Gathering:
         self._ways_sec: dict[str, float] = {}
         self._clock_sec: float | None = None
         self._parts: dict[tuple[str, str], DiagnosticStatus] = {}
-        everybodys = [NODES_TOPIC, DIAGNOSTICS_TOPIC]  # one message a node
-        self._topics = [*everybodys, STATISTICS_TOPIC, LAUNCH_STATE_TOPIC, CLOCK_TOPIC]
-        self._topics += _stamped(session, session.graph())
+        self._stops: dict[str, float] = {}
+        self._blocked: dict[str, str] = {}
+        everybodys = [NODES_TOPIC, DIAGNOSTICS_TOPIC, ROSOUT_TOPIC]  # several messages a node
+        self._takers = {
+            NODES_TOPIC: self._take_node,
+            DIAGNOSTICS_TOPIC: self._take_parts,
+            ROSOUT_TOPIC: self._take_log,
+            STATISTICS_TOPIC: self._take_statistics,
+            LAUNCH_STATE_TOPIC: self._take_launch,
+            CLOCK_TOPIC: self._take_clock,
+        }
+        graph = session.graph()
+        self._switches = [each.name for each in graph.topics if each.latched and each.type == _BOOL]
+        self._topics = [*self._takers, *self._switches, *_stamped(session, graph)]
         for topic in self._topics:
             session.subscribe(topic, depth=1000 if topic in everybodys else 1)
 
@@ -53,17 +78,12 @@ class Gathering:
         reply = self._session.next_message(self._topics, timeout_sec)
         if reply is None:
             return False
-        if reply.topic == STATISTICS_TOPIC:
-            self._session.understood(reply, self._take_statistics)
-        elif reply.topic == NODES_TOPIC:
-            self._session.understood(reply, self._take_node)
-            self._take_way(reply)
-        elif reply.topic == LAUNCH_STATE_TOPIC:
-            self._session.understood(reply, self._take_launch)
-        elif reply.topic == DIAGNOSTICS_TOPIC:
-            self._session.understood(reply, partial(self._take_parts, reply.sender))
-        elif reply.topic == CLOCK_TOPIC:
-            self._clock_sec = time_in(reply.text or "", "clock")
+        if reply.topic in self._switches:
+            self._session.understood(reply, partial(self._take_switch, reply.topic))
+        elif reply.topic in self._takers:
+            self._session.understood(reply, partial(self._takers[reply.topic], reply.sender))
+            if reply.topic == NODES_TOPIC:
+                self._take_way(reply)
         else:
             header_sec = time_in(reply.text or "", "header", "stamp")
             now_sec = time.time_ns() * 1e-9
@@ -72,10 +92,10 @@ class Gathering:
             self._session.unsubscribe(reply.topic)  # it may be a camera's
         return True
 
-    def _take_statistics(self, text: str) -> None:
+    def _take_statistics(self, _: str, text: str) -> None:
         self._statistics.append(read_statistics(text))
 
-    def _take_node(self, text: str) -> None:
+    def _take_node(self, _: str, text: str) -> None:
         told = NodeStatistics.from_json(text)
         self._before.setdefault(told.name, told)
         self._nodes[told.name] = told
@@ -85,8 +105,22 @@ class Gathering:
             way_sec = (time.time_ns() - reply.stamp) * 1e-9
             self._ways_sec[reply.sender] = min(way_sec, self._ways_sec.get(reply.sender, way_sec))
 
-    def _take_launch(self, text: str) -> None:
+    def _take_launch(self, _: str, text: str) -> None:
         self._processes = LaunchState.from_json(text).processes
+
+    def _take_clock(self, _: str, text: str) -> None:
+        self._clock_sec = time_in(text, "clock")
+
+    def _take_log(self, node: str, text: str) -> None:
+        if BLOCKED_FOR in text:
+            self._blocked[node] = Log.from_json(text).msg
+
+    def _take_switch(self, topic: str, text: str) -> None:
+        told = msgspec.json.decode(text, type=_Switch)
+        if told.data and told.changed_ns:
+            self._stops[topic] = told.changed_ns * 1e-9
+        else:
+            self._stops.pop(topic, None)
 
     def _take_parts(self, node: str, text: str) -> None:
         for each in DiagnosticArray.from_json(text).status:
@@ -110,6 +144,8 @@ class Gathering:
             stamps=self._stamps,
             clock_sec=time.time_ns() * 1e-9,
             ways_sec=self._ways_sec,
+            stops=self._stops,
+            blocked=self._blocked,
             parts=[(node, each) for (node, _), each in self._parts.items()],
         )
 

@@ -10,6 +10,7 @@ from dsmq_nodes.messages.dsmq_msgs import (
     PublisherStatistics,
     SubscriptionStatistics,
 )
+from dsmq_nodes.told_qos import ToldQoS, topic_beside
 from dsmq_nodes.tools.diagnosis import ERROR, WARNING, Finding, Seen, Stamp, findings
 from dsmq_nodes.tools.graph_model import (
     BrokerCounters,
@@ -74,6 +75,7 @@ def only(found: Seen) -> Finding:
 
 
 WELL = topic("/scan", "/lidar", "/avoider")
+WELL_NODES = ("/lidar", "/avoider")
 BEFORE = counted("/scan", 10, EdgeCounters(subscriber="/avoider", delivered=10, depth=5))
 NOW = counted("/scan", 30, EdgeCounters(subscriber="/avoider", delivered=30, depth=5))
 
@@ -136,7 +138,73 @@ def test_a_publisher_that_is_silent() -> None:
     assert (found.level, found.kind) == (WARNING, "silent publisher")
     assert found.text == "/scan: /lidar has published nothing yet"
     found = only(seen(WELL, before=(BEFORE,), now=(BEFORE,)))
-    assert found.text == "/scan: nothing has come for 2.0 s from /lidar (10 messages before)"
+    assert found.text == "/scan: nothing comes from /lidar (10 messages earlier)"
+
+
+def test_a_silence_comes_before_one_that_follows_from_it() -> None:
+    level, scan = topic("/level", "/avoider", "/panel"), WELL
+    quiet = (counted("/level", 3), counted("/scan", 10))
+    found = findings(seen(level, scan, before=quiet, now=quiet))
+    assert [each.about[0] for each in found] == ["/scan", "/level"]
+
+
+def test_a_pressed_emergency_stop_and_who_refuses_commands() -> None:
+    stop = topic("/emergency_stop", "/panel", "/pump", type_name="std_msgs/msg/Bool")
+
+    def told(count: int) -> dict[str, NodeStatistics]:
+        counters = SubscriptionStatistics(topic="/pump/speed", refused=count)
+        return {"/pump": NodeStatistics(name="/pump", subscriptions=[counters])}
+
+    pressed = {"/emergency_stop": 1.7e9}
+    assert only(seen(stop, stops=pressed, nodes=told(4), nodes_before=told(4))).level == WARNING
+    found = only(seen(stop, stops=pressed, nodes=told(22), nodes_before=told(4)))
+    assert (found.level, found.kind) == (ERROR, "emergency stop")
+    assert found.text.startswith("/emergency_stop is pressed since 2023-11-1")
+    assert found.text.endswith("; /pump refused 18 commands in 2.0 s")
+    assert "topic pub --once /emergency_stop std_msgs/msg/Bool '{data: false}'" in found.advice
+
+
+@pytest.mark.parametrize(
+    ("offered", "requested", "said"),
+    [
+        (ToldQoS(2, 2, 0, 1), None, "it is best effort, the subscription asks for reliable"),
+        (None, ToldQoS(1, 1, 0, 1), "it is volatile, the subscription asks for transient local"),
+        (ToldQoS(2, 2, 0, 1), ToldQoS(2, 2, 0, 1), ""),
+    ],
+)
+def test_a_callback_that_is_silent_because_of_qos(
+    offered: ToldQoS | None, requested: ToldQoS | None, said: str
+) -> None:
+    of_rclpy = [topic(f"{node}/get_type_description/_reply", node) for node in WELL_NODES]
+    told = [
+        topic(topic_beside(kind, "/scan", qos), node)
+        for kind, qos, node in zip(
+            ("publisher", "subscription"), (offered, requested), WELL_NODES, strict=True
+        )
+        if qos is not None
+    ]
+    found = findings(seen(WELL, *of_rclpy, *told, before=(BEFORE,), now=(NOW,)))
+    assert [each.text for each in found] == (
+        [f"/scan: /avoider gets nothing from /lidar: {said}"] if said else []
+    )
+    assert findings(seen(WELL, *told, before=(BEFORE,), now=(NOW,))) == []  # not of rclpy: unknown
+
+
+def test_a_node_that_has_ended_is_no_part_that_hangs() -> None:
+    gone = DiagnosticStatus(level=3, name="/panel", message="has told nothing for 10 s")
+    hangs = DiagnosticStatus(level=3, name="/lidar", message="has told nothing for 10 s")
+    parts = [("/dsmq/launch", gone), ("/dsmq/launch", hangs)]
+    found = only(seen(WELL, before=(BEFORE,), now=(NOW,), parts=parts))
+    assert found.text == "/lidar: has told nothing for 10 s"
+    assert "/lidar" in found.about
+
+
+def test_a_callback_that_blocks_is_named_while_it_does() -> None:
+    slow = EdgeCounters(subscriber="/avoider", delivered=20, dropped=17, depth=5, lag=4)
+    said = "Avoider.on_scan has blocked the node for 1 s and stands at a.py:7"
+    blocked = {"/avoider": said}
+    found = only(seen(WELL, before=(BEFORE,), now=(counted("/scan", 37, slow),), blocked=blocked))
+    assert found.text.endswith(f"; {said}")
 
 
 def test_a_latched_topic_may_be_silent_and_what_the_broker_missed_counts() -> None:
@@ -155,7 +223,7 @@ def test_a_lifecycle_node_that_is_not_active() -> None:
     quiet = counted("/scan", 0)
     found = only(seen(WELL, before=(quiet,), now=(quiet,), nodes=told(40), nodes_before=told(20)))
     assert (found.level, found.kind) == (ERROR, "inactive publisher")
-    assert found.advice == "`lifecycle set /lidar activate`"
+    assert found.advice == "dsmq-nodes lifecycle set /lidar activate"
 
 
 def test_a_reader_that_is_too_slow_with_its_numbers() -> None:

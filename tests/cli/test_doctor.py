@@ -56,6 +56,20 @@ def test_the_emergency_stop_needs_no_publisher(own_place: Callable[[], Place]) -
     assert json.loads(place.here("doctor", "--wait", "1", "--json")[0]) == []
 
 
+def test_a_pressed_emergency_stop_is_told_with_how_to_release_it(
+    own_place: Callable[[], Place],
+) -> None:
+    place = own_place()
+    peer(place, "/motor", "subscribe", "/emergency_stop", type="std_msgs/msg/Bool")
+    pressed = {"data": True, "changed_ns": time.time_ns()}
+    place.latch("/emergency_stop", json.dumps(pressed), "std_msgs/msg/Bool")
+    place.latch("/light", '{"data": true}', "std_msgs/msg/Bool")
+    said = place.here("doctor", "/motor", "--wait", "1")[0]
+    assert said.startswith("WARNING /emergency_stop is pressed since 20")
+    assert "--once /emergency_stop std_msgs/msg/Bool '{data: false}'`" in said
+    assert "/light" not in said
+
+
 def test_a_stale_stamp_is_found_in_what_is_published(own_place: Callable[[], Place]) -> None:
     place = own_place()
     channel = place.channel("/lidar")
@@ -91,7 +105,7 @@ def test_without_a_broker_those_that_are_there_are_told(place: Place, nowhere: P
     assert (errors, status) == ("", 1)
     first, *others = output.splitlines()
     assert first.startswith("ERROR   no broker at 127.0.0.1:1 (Connection refused): start one")
-    assert f"    try --broker {place.broker}: a broker answers there" in others
+    assert f"        A broker answers at {place.broker}: `--broker {place.broker}`" in others
 
 
 def test_a_name_that_is_not_there_is_told_once_each(tmp_path: Path) -> None:

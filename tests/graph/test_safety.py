@@ -74,6 +74,7 @@ def test_the_emergency_stop_stops_it_and_commands_are_refused(graph: Graph) -> N
     graph.run_for(0.95)
     assert motor.log == [(0.1, 1), (0.2, 1), (0.3, 1), (0.35, 0), (0.7, 1), (0.8, 1), (0.9, 1)]
     assert motor.actuator.refused == 3
+    assert sum(each.refused for each in motor.statistics().subscriptions) == 3  # for `doctor`
 
 
 def test_one_that_is_started_later_is_stopped_too(graph: Graph) -> None:

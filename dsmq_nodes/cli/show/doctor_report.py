@@ -46,7 +46,7 @@ def report(broker: str, name: str, wait_sec: float, *, as_json: bool) -> bool:
     return not any(each.level == ERROR for each in found)
 
 
-_START: Final = "start one; a launch may have a broker of its own: `--broker HOST:PORT`"
+_START: Final = "Start one; a launch may have a broker of its own: `--broker HOST:PORT`."
 
 
 def _at(broker: str) -> str:
@@ -57,7 +57,7 @@ def _at(broker: str) -> str:
 def _shown(finding: Finding) -> str:
     """A finding as text."""
     text = finding.text.replace("\n", "\n      ")
-    return f"{finding.level:7} {text}\n    try {finding.advice}"
+    return f"{finding.level:7} {text}\n        {finding.advice}"
 
 
 def _meant(seen: Seen, name: str) -> str:
@@ -108,5 +108,5 @@ def _others(broker: str) -> list[str]:
             Session(address, timeout_sec=0.3).close()
         except DsmqError:
             continue  # of a broker that was killed, or of another network
-        advice.append(f"    try --broker {address}: a broker answers there")
+        advice.append(f"        A broker answers at {address}: `--broker {address}`")
     return advice

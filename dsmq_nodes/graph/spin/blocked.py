@@ -25,6 +25,7 @@ from dsmq_nodes.dsmq import descriptors
 from dsmq_nodes.graph.spin import selector
 
 BLOCKED_SEC: Final = 1.0
+BLOCKED_FOR: Final = "blocked the node for"  # `doctor` finds these lines on /rosout
 _IDLE_LOOKS: Final = 5  # without a loop to look at; then the thread ends
 _LAST_LOOK_SEC: Final = 1.0
 _TURN: Final = getattr(asyncio.BaseEventLoop, "_run_once").__code__  # noqa: B009  private
@@ -113,12 +114,12 @@ def _stack(frame: FrameType | None) -> list[FrameType]:
 def _text(stack: list[FrameType]) -> str:
     own = _of_the_program(stack)
     if not own:
-        return f"the node has been blocked for {BLOCKED_SEC:g} s: nothing else runs"
+        return f"something has {BLOCKED_FOR} {BLOCKED_SEC:g} s: nothing else runs"
     file, line = own[-1].f_code.co_filename, own[-1].f_lineno
     source = linecache.getline(file, line).strip()
     place = os.path.relpath(file) if Path(file).is_relative_to(Path.cwd()) else file
     return (
-        f"{own[0].f_code.co_qualname} has blocked the node for {BLOCKED_SEC:g} s and stands at "
+        f"{own[0].f_code.co_qualname} has {BLOCKED_FOR} {BLOCKED_SEC:g} s and stands at "
         f"{place}:{line}{f', `{source:.80}`' if source else ''}: nothing else runs"
     )
 

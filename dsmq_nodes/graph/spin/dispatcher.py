@@ -212,7 +212,7 @@ class Dispatcher:
         busy.longest_sec = max(busy.longest_sec, longest_sec)
         if longest_sec > blocked.BLOCKED_SEC:
             self._logger.warning(
-                f"{callback_name(named)} blocked the node for {longest_sec:.1f} s: nothing else "
+                f"{callback_name(named)} {blocked.BLOCKED_FOR} {longest_sec:.1f} s: nothing else "
                 "ran; use `async def` and `await`, or `await asyncio.to_thread(...)`"
             )
 

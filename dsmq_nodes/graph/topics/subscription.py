@@ -65,6 +65,7 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
             or lost with it.
         invalid: how many were not of the type.
         late: how many were older than the lifespan when their turn came, and were skipped.
+        refused: how many commands its Actuator refused; see there.
     """
 
     __slots__ = ("__dict__", "__weakref__", "_began", "_closed", "_given")  # of each message
@@ -91,6 +92,7 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
         self._lender = Lender(msg_type, topic_name, logger) if loaned else None
         self.invalid = 0
         self.late = 0
+        self.refused = 0
         self.latency = Histogram()
         self.watchdogs: list[Watchdog] = []
         self._lifespan_ns = None if qos.lifespan is None else int(seconds(qos.lifespan) * 1e9)

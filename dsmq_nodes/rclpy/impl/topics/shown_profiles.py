@@ -10,10 +10,9 @@ from typing import Any, Final
 
 from dsmq_nodes.rclpy.duration import Duration
 from dsmq_nodes.rclpy.qos import DurabilityPolicy, LivelinessPolicy, QoSProfile, ReliabilityPolicy
-from dsmq_nodes.told_qos import End, ToldQoS, told_qos, topic_beside
-from dsmq_nodes.topic_names import EVERY_NODES_TOPICS, REPLY, is_call
+from dsmq_nodes.told_qos import End, ToldQoS, nodes_of_rclpy, told_qos, topic_beside
+from dsmq_nodes.topic_names import EVERY_NODES_TOPICS, is_call
 
-_OF_RCLPY: Final = f"/get_type_description{REPLY}"
 USUAL: Final = QoSProfile(
     depth=10, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.VOLATILE
 )
@@ -58,11 +57,8 @@ class ShownProfiles:
     """The profiles that a graph shows."""
 
     def __init__(self, graph: Any) -> None:
-        self._nodes: set[tuple[str, int]] = set()
+        self._nodes = nodes_of_rclpy(graph.topics)
         self._found: dict[End, QoSProfile] = {}
-        for topic in graph.topics:
-            if topic.name.endswith(_OF_RCLPY):
-                self._nodes.update((each.node, each.pid) for each in topic.publishers)
         for end, told in told_qos(graph.topics).items():
             with contextlib.suppress(ValueError):  # a stranger's numbers
                 self._found[end] = _profile(told)
