@@ -52,12 +52,23 @@ def check_callback(callback: object, kind: str) -> None:
         raise TypeError(f"{kind} is a function, not None: write `self.on_x`, not `self.on_x()`")
     if not callable(callback):
         raise TypeError(f"{kind} is a function, not {callback!r:.60}")
+    if _lacks_self(callback):
+        written = callback_name(callback).rpartition(".")[2]
+        raise TypeError(f"{kind}: `self` is missing in `def {written}(...)`: write it first")
     function = _function_of(callback)
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise TypeError(
             f"{kind} cannot have a `yield`: {callback_name(callback)} would not run to its end; "
             "make it `def`, or `async def` with `await`"
         )
+
+
+def _lacks_self(callback: object) -> bool:
+    """Whether it is a method without `self`: it takes no argument, or `msg` as the first."""
+    code = getattr(getattr(callback, "__func__", None), "__code__", None)
+    if code is None or code.co_flags & inspect.CO_VARARGS:
+        return False
+    return code.co_argcount == 0 or code.co_varnames[0] in {"msg", "message", "request"}
 
 
 def check_uncalled(caller: FrameType, place: int) -> None:

@@ -285,6 +285,45 @@ def test_what_cannot_be_made_here_is_not_held_against_the_file(tmp_path: Path) -
     ]
 
 
+MISTAKES = {
+    "self.create_publisher(String, 'a', 1)\nsuper().__init__('a')": (
+        "A.__init__ uses the node before it is made: write `super().__init__(name)` as its first "
+        "line"
+    ),
+    "super().__init__('a')\nself.create_publisher(String, 'a')": (
+        "TypeError: Node.create_publisher() missing 1 required positional argument"
+    ),
+    "super().__init__('a')\nself.create_subscription(String, 'a', self.on_a, 1)": (
+        "TypeError: the callback of /a: `self` is missing in `def on_a(...)`: write it first"
+    ),
+    "super().__init__('a')\nself.create_timer(1.0, self.tick)": (
+        "TypeError: a timer's callback: `self` is missing in `def tick(...)`: write it first"
+    ),
+    "super().__init__('a')\nself.create_timer(1.0, self.well())": (
+        "TypeError: a timer's callback is a function, not None: write `self.on_x`, not"
+    ),
+    "super().__init__('a')\nActuator(self, String, 'a', self.well, timeout=1)": (
+        "TypeError: A moves something: it needs enter_safe_state()"
+    ),
+    "super().__init__('a')\nString(dta='x')": "dta: no such field, did you mean 'data'? (std_msgs/msg/String)",
+}
+
+
+@pytest.mark.parametrize("constructor", MISTAKES)
+def test_what_the_kit_itself_refuses_is_an_error(tmp_path: Path, constructor: str) -> None:
+    body = constructor.replace("\n", "\n        ")
+    (tmp_path / "a.py").write_text(
+        "from dsmq_nodes import Actuator, Node\nfrom dsmq_nodes.messages import String\n"
+        f"class A(Node):\n    def __init__(self):\n        {body}\n"
+        "    def on_a(msg): pass\n    def tick(): pass\n    def well(self, *_): pass\n"
+    )
+    report = checked(tmp_path, "- {name: a, node: 'a:A'}\n")
+    assert report.warnings == []
+    assert len(report.errors) == 1
+    assert "cannot run a:A: " in errors(report)[0]
+    assert MISTAKES[constructor] in errors(report)[0]
+
+
 @pytest.mark.parametrize("node", ["Ending", "EndingLater"])
 def test_a_node_that_was_looked_at_is_left_safe_and_writes_no_results(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, node: str

@@ -11,17 +11,27 @@ import asyncio
 import inspect
 import json
 import os
+import sys
 import threading
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 import msgspec
 from pydantic import ValidationError
 
-from dsmq_nodes.errors import NodeLoadError, ParameterError
+from dsmq_nodes import graph
+from dsmq_nodes.errors import (
+    DsmqError,
+    InvalidNameError,
+    MessageError,
+    NodeConfigurationError,
+    NodeLoadError,
+    ParameterError,
+    SpinError,
+)
 from dsmq_nodes.graph.links.link import (
     Append,
     CallNow,
@@ -33,6 +43,7 @@ from dsmq_nodes.graph.links.link import (
     Publication,
 )
 from dsmq_nodes.graph.node import Node
+from dsmq_nodes.graph.run import made
 from dsmq_nodes.graph.spin.context import NodeContext, surroundings
 from dsmq_nodes.graph.time.clock import BaseClock
 from dsmq_nodes.launcher.check.findings import (
@@ -49,6 +60,8 @@ from dsmq_nodes.launcher.supervise.guard import descendants, end_descendants, re
 
 if TYPE_CHECKING:
     from dsmq_nodes.speedups import Plan
+
+_GRAPH: Final = str(Path(graph.__file__).parent) + os.sep
 
 
 class _Nowhere(Link):
@@ -139,16 +152,30 @@ def _look_at(index: int, request: NodeRequest) -> NodeFinding:
     token = surroundings.set(NodeContext(BaseClock(), lambda: request.told, lambda *_: link))
     try:
         with _environment(request.env):
-            _leave_safe(node := node_class())  # type: ignore[call-arg]
+            _leave_safe(node := made(node_class))
         node._kit.check_parameters()
     except ParameterError as error:
         return NodeFinding(index, params=_wrong_params(node_class, error), unknown=str(error))
     except BaseException as error:  # noqa: BLE001  whatever a user's constructor raises
+        if _is_wrong_use(error):
+            return NodeFinding(index, error=f"cannot run {request.spec}: {_in_a_line(error)}")
         return NodeFinding(index, unknown=f"its constructor raised {_in_a_line(error)}")
     finally:
         surroundings.reset(token)
     published, subscribed = list(link.published.values()), list(link.subscribed.values())
     return NodeFinding(index, published=published, subscribed=subscribed)
+
+
+def _is_wrong_use(error: BaseException) -> bool:
+    """Whether the kit itself refuses what a class does; else the machine may lack something."""
+    if isinstance(error, NodeConfigurationError | InvalidNameError | MessageError | SpinError):
+        return True
+    if not isinstance(error, TypeError | ValueError):
+        return False
+    *_, last = traceback.extract_tb(error.__traceback__)
+    owner = str(error).partition(".")[0]  # Python refuses a call: "Node.create_timer() missing 1"
+    is_kits_class = inspect.isclass(getattr(sys.modules["dsmq_nodes"], owner, None))
+    return last.filename.startswith(_GRAPH) or is_kits_class
 
 
 def _leave_safe(node: Node) -> None:
@@ -179,7 +206,7 @@ def _wrong_params(node_class: type[Node], error: ParameterError) -> list[WrongPa
 def _in_a_line(error: BaseException) -> str:
     """Return an error and its place in the user's files."""
     *_, last = traceback.format_exception_only(error)
-    text = last.strip()
+    text = str(error) if isinstance(error, DsmqError) else last.strip()
     if isinstance(error, SyntaxError):
         return f"{text} ({error.filename}:{error.lineno})"
     frames = traceback.extract_tb(error.__traceback__)
