@@ -12,7 +12,7 @@ def test_the_session_beside_the_diffbot(tmp_path: Path) -> None:
     assert "/avoider\n" in shown["node list"]
     assert "/scan [sensor_msgs/msg/LaserScan]\n" in shown["topic list -t"]
     table = shown["topic hz /scan /odom"].splitlines()
-    assert table[0].split() == ["topic", "rate", "dropped", "window"]
+    assert table[0].split() == ["topic", "rate", "min_delta", "max_delta", "std_dev", "window"]
     assert {line.split()[0] for line in table[2:4]} == {"/scan", "/odom"}
     assert re.fullmatch(
         r"x: \S+\ny: \S+\nz: 0\.0\n---\n",

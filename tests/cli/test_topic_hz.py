@@ -37,6 +37,14 @@ def test_the_rate_of_a_node_is_measured_until_ctrl_c(place: Place, talker: str) 
     assert (hz.interrupt(), hz.errors) == (0, [])
 
 
+def test_a_slow_topic_is_measured_and_right_at_once(place: Place, talker: str) -> None:
+    hz = place.start("topic", "hz", talker)
+    rate = float(hz.wait_for(r"^average rate: (\d+\.\d{3})$")[1])
+    assert abs(rate - TALKER_HZ) < 0.1 * TALKER_HZ
+    hz.wait_for(r"^\tmin: \d\.\d{3}s max: ")
+    assert (hz.interrupt(), hz.errors) == (0, [])
+
+
 def test_a_silent_topic_is_said_to_be(place: Place) -> None:
     place.latch("/still", "{}")
     hz = place.start("topic", "hz", "/still")

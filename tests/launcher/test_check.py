@@ -305,7 +305,7 @@ MISTAKES = {
     "super().__init__('a')\nActuator(self, String, 'a', self.well, timeout=1)": (
         "TypeError: A moves something: it needs enter_safe_state()"
     ),
-    "super().__init__('a')\nString(dta='x')": "dta: no such field, did you mean 'data'? (std_msgs/msg/String)",
+    "super().__init__('a')\nString(dta='x')": "dta: no such field, did you mean 'data'? (std_msgs",
 }
 
 
