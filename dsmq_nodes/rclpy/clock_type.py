@@ -10,3 +10,6 @@ class ClockType(IntEnum):
     ROS_TIME = 1
     SYSTEM_TIME = 2
     STEADY_TIME = 3
+
+    def __str__(self) -> str:
+        return f"{type(self).__name__}.{self.name}"

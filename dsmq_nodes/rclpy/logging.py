@@ -78,7 +78,7 @@ def get_logging_severity_from_string(log_severity: str) -> LoggingSeverity:
     """
     level = LEVELS.get(log_severity.lower())
     if level is None:
-        raise RuntimeError(f"Failed to get severity level from string: {log_severity}")
+        raise RuntimeError("Failed to get severity name")
     return LoggingSeverity(level)
 
 

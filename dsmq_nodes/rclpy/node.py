@@ -3,7 +3,7 @@
 import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from dsmq_nodes.rclpy.callback_groups import MutuallyExclusiveCallbackGroup, ReentrantCallbackGroup
 from dsmq_nodes.rclpy.client import Client
@@ -19,9 +19,10 @@ from dsmq_nodes.rclpy.exceptions import (
 from dsmq_nodes.rclpy.executors import Executor
 from dsmq_nodes.rclpy.expand_topic_name import expand_topic_name
 from dsmq_nodes.rclpy.guard_condition import GuardCondition
-from dsmq_nodes.rclpy.impl.c_errors import NodeNameNonExistentError
+from dsmq_nodes.rclpy.impl.c_errors import NodeNameNonExistentError, RCLError
 from dsmq_nodes.rclpy.impl.calls.call_handles import ClientHandle, ServiceHandle
-from dsmq_nodes.rclpy.impl.interface_named import interface
+from dsmq_nodes.rclpy.impl.interface_named import interface, interface_from
+from dsmq_nodes.rclpy.impl.names.name_rules import namespace_fault, node_fault
 from dsmq_nodes.rclpy.impl.names.node_names import NodeNames
 from dsmq_nodes.rclpy.impl.nodes import ends as graph
 from dsmq_nodes.rclpy.impl.nodes.declared_parameters import DeclaredParameters
@@ -633,7 +634,12 @@ class Node:
         clock: Clock | None = None,
         autostart: bool = True,
     ) -> Timer:
-        """Create a timer: `callback()` every period, first after one."""
+        """Create a timer: `callback()` every period, first after one.
+
+        Raises:
+            RCLError: the context was shut down, or the period is negative.
+        """
+        self.__check_context("timer")
         group = callback_group or self._default_callback_group
         timer = Timer(
             callback,
@@ -649,10 +655,22 @@ class Node:
         self._wake_executor()
         return timer
 
+    def __check_context(self, what: str) -> None:
+        if not self.context.ok():
+            raise RCLError(
+                f"failed to create {what}: the given context is not valid, either rcl_init() was "
+                "not called or rcl_shutdown() was called."
+            )
+
     def create_guard_condition(
         self, callback: Callable[[], Any], callback_group: Any = None
     ) -> GuardCondition:
-        """Create a guard condition: `callback()` after `trigger()`."""
+        """Create a guard condition: `callback()` after `trigger()`.
+
+        Raises:
+            RCLError: the context was shut down.
+        """
+        self.__check_context("guard_condition")
         group = callback_group or self._default_callback_group
         guard = GuardCondition(callback, group, context=self.context)
         guard.handle.wake = self._wake_executor
@@ -741,6 +759,10 @@ class Node:
 
     def __of_node(self, kind: str, what: str, name: str, namespace: str) -> list[End]:
         with self.__handle:
+            fault = namespace_fault(namespace or "/") or node_fault(name)
+            if fault is not None:
+                code = 2 if name else 1  # as rcl counts its errors
+                raise RCLError(f"failed to get {what} names and types: {fault[0]}, result: {code}")
             graph_follower.ask()
             if (name, namespace) not in ends.nodes():
                 raise NodeNameNonExistentError(
@@ -791,7 +813,7 @@ class Node:
 
     def get_service_names_and_types(self) -> list[tuple[str, list[str]]]:
         """All services with their types."""
-        return names_and_types(self.__all(graph.SERVICE))
+        return names_and_types(self.__all(graph.SERVICE, graph.CLIENT))
 
     def get_node_names(self) -> list[str]:
         """The names of all nodes."""
@@ -891,6 +913,23 @@ def _info(end: End, number: TopicEndpointTypeEnum) -> TopicEndpointInfo:
     if end.qos is not None:
         info.qos_profile = end.qos
     return info
+
+
+_INTERFACES: Final = {
+    "ParameterDescriptor": "rcl_interfaces/msg/ParameterDescriptor",
+    "ParameterEvent": "rcl_interfaces/msg/ParameterEvent",
+    "ParameterType": "rcl_interfaces/msg/ParameterType",
+    "ParameterValue": "rcl_interfaces/msg/ParameterValue",
+    "FloatingPointRange": "rcl_interfaces/msg/FloatingPointRange",
+    "IntegerRange": "rcl_interfaces/msg/IntegerRange",
+    "ListParametersResult": "rcl_interfaces/msg/ListParametersResult",
+    "SetParametersResult": "rcl_interfaces/msg/SetParametersResult",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Interfaces that programs import from here, as rclpy itself imports them."""
+    return interface_from(__name__, _INTERFACES, name)
 
 
 __all__ = ["InvalidTopicNameException", "Node"]

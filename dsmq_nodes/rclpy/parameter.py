@@ -6,9 +6,14 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
-from dsmq_nodes.rclpy.impl.interface_named import interface
+from dsmq_nodes.rclpy.impl.interface_named import interface, interface_from
 
 PARAMETER_SEPARATOR_STRING = "."
+_INTERFACES: Final = {
+    "ParameterMsg": "rcl_interfaces/msg/Parameter",
+    "ParameterType": "rcl_interfaces/msg/ParameterType",
+    "ParameterValue": "rcl_interfaces/msg/ParameterValue",
+}
 _FIELDS: Final = {
     1: "bool_value",
     2: "integer_value",
@@ -229,3 +234,8 @@ def _flat(start: str, values: dict[str, Any]) -> dict[str, Any]:
             message.value = get_parameter_value(str(value))
             found[start + name] = message
     return found
+
+
+def __getattr__(name: str) -> Any:
+    """Interfaces that programs import from here, as rclpy itself imports them."""
+    return interface_from(__name__, _INTERFACES, name)

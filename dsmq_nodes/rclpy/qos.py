@@ -127,16 +127,16 @@ _DEFAULT_DEPTH = 10
 class QoSProfile:
     """How a publisher or a subscription treats its topic."""
 
-    __slots__ = [
-        "_avoid_ros_namespace_conventions",
-        "_deadline",
-        "_depth",
-        "_durability",
+    __slots__ = [  # noqa: RUF023  in rclpy's order, in which it is shown
         "_history",
+        "_depth",
+        "_reliability",
+        "_durability",
         "_lifespan",
+        "_deadline",
         "_liveliness",
         "_liveliness_lease_duration",
-        "_reliability",
+        "_avoid_ros_namespace_conventions",
     ]
 
     def __init__(

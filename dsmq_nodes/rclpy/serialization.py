@@ -21,6 +21,13 @@ def deserialize_message(serialized_message: bytes, message_type: Any) -> Any:
 
     Raises:
         RMWError: they are no message of this type.
+        TypeError: they are no bytes.
     """
     check_for_type_support(message_type)
+    given: object = serialized_message
+    if not isinstance(given, bytes):
+        raise TypeError(
+            "rclpy_deserialize(): incompatible function arguments: the message is bytes, not "
+            f"{type(given).__name__}"
+        )
     return from_cdr(serialized_message, message_type)

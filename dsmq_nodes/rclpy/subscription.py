@@ -138,10 +138,9 @@ class Subscription:
 
 
 def _callback_type(callback: Callable[..., Any]) -> Subscription.CallbackType:
-    signature = inspect.signature(callback)
     for count, kind in enumerate(Subscription.CallbackType, 1):
         try:
-            signature.bind(*[object()] * count)
+            inspect.signature(callback).bind(*[object()] * count)
         except TypeError:
             continue
         return kind

@@ -72,11 +72,14 @@ class TimerHandle(InnerHandle):
             )
 
     def _before_jump(self) -> None:
-        self._credit_ns = self._next_ns - self._source.now_ns()
+        now_ns = self._source.now_ns()
+        self._credit_ns = self._next_ns - now_ns if now_ns else 0
 
     def _after_jump(self, jump: Any) -> None:
         now_ns = self._source.now_ns()
         if jump.clock_change is not ClockChange.ROS_TIME_NO_CHANGE:
+            if not now_ns:
+                return  # no time is known yet: the first one is a jump back
             # What was left of the period is left by the other time too.
             self._next_ns = now_ns + self._credit_ns
             self._last_ns = self._next_ns - self.period_ns

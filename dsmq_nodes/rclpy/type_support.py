@@ -40,8 +40,8 @@ def check_is_valid_msg_type(msg_type: Any) -> None:
     parts = ("_CREATE_ROS_MESSAGE", "_CONVERT_FROM_PY", "_CONVERT_TO_PY", "_DESTROY_ROS_MESSAGE")
     if any(getattr(msg_type, part, None) is None for part in parts):
         raise RuntimeError(
-            "The message type provided is not valid (e.g. it is a service or action type)"
-            f": {msg_type}"
+            f"The message type provided is not valid ({msg_type}), "
+            "this might be a service or action"
         )
 
 
@@ -56,8 +56,8 @@ def check_is_valid_srv_type(srv_type: Any) -> None:
         return  # asked for, its Event would be made: 1 ms a service
     if not _has(srv_type, "Request", "Response", "Event"):
         raise RuntimeError(
-            "The service type provided is not valid (e.g. it is a message or action type)"
-            f": {srv_type}"
+            f"The service type provided is not valid ({srv_type}), "
+            "this might be a message or action"
         )
 
 
@@ -70,8 +70,8 @@ def check_is_valid_action_type(action_type: Any) -> None:
     check_for_type_support(action_type)
     if not _has(action_type, "Goal", "Result", "Feedback", "Impl"):
         raise RuntimeError(
-            "The action type provided is not valid (e.g. it is a message or service type)"
-            f": {action_type}"
+            f"The action type provided is not valid ({action_type}), "
+            "this might be a message or service"
         )
 
 

@@ -1,4 +1,11 @@
-"""The exceptions that rclpy's C side raises: all of them are RuntimeErrors."""
+"""The exceptions that rclpy's C side raises: all of them are RuntimeErrors.
+
+Tracebacks show them as those of that module, as in ROS.
+"""
+
+from typing import Final
+
+C_MODULE: Final = "rclpy._rclpy_pybind11"
 
 
 class RCLError(RuntimeError):
@@ -40,3 +47,17 @@ class UnsupportedEventTypeError(RuntimeError):
 
 class TimerCancelledError(RuntimeError):
     """A cancelled timer was called."""
+
+
+for _each in (
+    RCLError,
+    RMWError,
+    RCUtilsError,
+    InvalidHandle,
+    UnknownROSArgsError,
+    RCLInvalidROSArgsError,
+    NodeNameNonExistentError,
+    UnsupportedEventTypeError,
+    TimerCancelledError,
+):
+    _each.__module__ = C_MODULE

@@ -19,6 +19,9 @@ class ClockChange(IntEnum):
     ROS_TIME_DEACTIVATED = 3
     SYSTEM_TIME_NO_CHANGE = 4
 
+    def __str__(self) -> str:
+        return f"{type(self).__name__}.{self.name}"
+
 
 class _Watch:
     """A jump callback, and from which jump on it is called."""

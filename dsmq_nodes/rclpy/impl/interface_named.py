@@ -13,3 +13,14 @@ def interface(name: str) -> Any:
     if kind == "msg" or "_" in name.rpartition("/")[2]:
         return class_named(name)
     return service_named(name) if kind == "srv" else action_named(name)
+
+
+def interface_from(module: str, names: dict[str, str], name: str) -> Any:
+    """The interface that a module has by a name of its own; for its `__getattr__`.
+
+    Raises:
+        AttributeError: it has none of this name.
+    """
+    if name not in names:
+        raise AttributeError(f"module {module!r} has no attribute {name!r}")
+    return interface(names[name])

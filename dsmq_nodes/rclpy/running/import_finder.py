@@ -27,6 +27,7 @@ from dsmq_nodes.messages.schema import interface_folders
 from dsmq_nodes.messages.schema.interface_text import PARTS
 from dsmq_nodes.messages.schema.ros_packages import PACKAGES
 from dsmq_nodes.rclpy import interfaces, packages
+from dsmq_nodes.rclpy.impl.c_errors import C_MODULE
 from dsmq_nodes.rclpy.interfaces.message_class import snake_case
 from dsmq_nodes.rclpy.interfaces.registry import standard_interfaces
 from dsmq_nodes.suggest import did_you_mean
@@ -64,6 +65,8 @@ class RosFinder(MetaPathFinder):
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         top, *rest = fullname.split(".")
+        if fullname == C_MODULE:
+            return _alias(fullname, f"{_OURS}.impl.c_errors")
         if top == "rclpy":
             return _alias(fullname, ".".join((_OURS, *rest)))
         if top in provided() and top not in _message_packages():
@@ -115,6 +118,9 @@ class _AliasLoader(Loader):
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         found = importlib.import_module(self._target)
         self._spec = found.__spec__
+        for each in vars(found).values():
+            if isinstance(each, type) and each.__module__ == self._target:
+                each.__module__ = spec.name  # as it is shown, in tracebacks for example
         return found
 
     @override

@@ -21,7 +21,7 @@ _SUBSTITUTIONS: Final = {"node", "ns", "namespace"}
 def topic_fault(name: str) -> Fault | None:
     """What is wrong with a topic's name as a program writes it: relative, private, with braces."""
     if not name:
-        return "topic name must not be empty", 0
+        return "topic name must not be empty string", 0
     if name[0] in _DIGITS:
         return "topic name token must not start with a number", 0
     if len(name) > 1 and name.endswith("/"):

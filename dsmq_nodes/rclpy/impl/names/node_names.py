@@ -69,16 +69,16 @@ class NodeNames:
         """
         fault = name_rules.topic_fault(name)
         if fault is not None:
-            raise RCLError(f"failed to resolve name: topic name is invalid, {fault[0]}")
+            raise RCLError(f"failed to resolve name: {fault[0]}")
         try:
             expanded = name_rules.absolute(name, self.name, self.namespace)
         except KeyError as unknown:
             raise RCLError(
-                f"failed to resolve name: unknown substitution: {unknown.args[0]}"
+                f"failed to resolve name: unknown substitution: {{{unknown.args[0]}}}"
             ) from None
         fault = name_rules.full_topic_fault(expanded)
         if fault is not None:
-            raise RCLError(f"failed to resolve name: topic name is invalid, {fault[0]}")
+            raise RCLError(f"failed to resolve name: {fault[0]}")
         return expanded if only_expand else self.remapped(expanded, is_service=is_service)
 
     def remapped(self, expanded: str, *, is_service: bool) -> str:

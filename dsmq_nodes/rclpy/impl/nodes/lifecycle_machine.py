@@ -147,7 +147,12 @@ class LifecycleMachine:
         for each in self.available_transitions:
             if each.label == label:
                 return each.id
-        raise RCLError(f"no transition {label} in state {self.current_state[1]}")
+        raise self._no_transition(label)
+
+    def _no_transition(self, wanted: object) -> RCLError:
+        text = f"No transition matching {wanted} found for current state {self.current_state[1]}"
+        log_inside(_WARN, "rcl_lifecycle", text)
+        return RCLError(f"Failed to trigger lifecycle state machine transition: {wanted}")
 
     def trigger_transition_by_id(self, number: int, publish_update: bool) -> None:
         """Make a transition.
@@ -163,9 +168,7 @@ class LifecycleMachine:
 
     def _trigger(self, found: list[MachineTransition], wanted: object) -> None:
         if not found:
-            text = f"No transition matching {wanted} found for current state "
-            log_inside(_WARN, "rcl_lifecycle", text + self.current_state[1])
-            raise RCLError(f"Failed to trigger lifecycle state machine transition: {wanted}")
+            raise self._no_transition(wanted)
         transition = found[0]
         self.current_state = transition.goal_id, transition.goal_label
         if self.publish is not None:

@@ -46,7 +46,7 @@ _ERROR: Final = 40
 
 
 def _depth(qos: QoSProfile) -> int:
-    return _ALL if qos.history == HistoryPolicy.KEEP_ALL else max(qos.depth, 1)
+    return _ALL if qos.history == HistoryPolicy.KEEP_ALL else max(int(qos.depth), 1)
 
 
 def _is_latched(qos: QoSProfile) -> bool:
@@ -212,7 +212,7 @@ class SubscriptionHandle(_TopicHandle):
         self.arrived: Any = None
         self.content_filter = content_filter
         is_all = qos.history == HistoryPolicy.KEEP_ALL
-        self._queue: deque[Arrived] = deque(maxlen=None if is_all else max(qos.depth, 1))
+        self._queue: deque[Arrived] = deque(maxlen=None if is_all else max(int(qos.depth), 1))
         self._takes_latched = _is_latched(qos)
         self._invalid = 0
         self._lost = 0
