@@ -1,10 +1,13 @@
-"""Makes the README's pictures of the dashboard: `python -m tests.support.dashboard_pictures`.
+"""Makes the pictures of the dashboard: `python -m tests.support.dashboard_pictures [robot|fleet]`.
 
-A diffbot drives, a Chromium looks at it by day, at night and on a phone. Look at the pictures
-before you commit them.
+A diffbot drives, a Chromium looks at it by day, at night and on a phone. Two of them drive, each
+with a broker of its own, and a base looks at both. Look at the pictures before you commit them.
 """
 
+import contextlib
 import json
+import signal
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -13,6 +16,7 @@ from urllib.parse import quote
 
 from tests.gateways.web.robot import Robot, free_port
 from tests.support.browser import Browser
+from tests.support.processes import ROOT, Popen
 
 IMAGES: Final = Path(__file__).parents[2] / ".github" / "images"
 _LAYOUT: Final = {
@@ -33,8 +37,17 @@ _SHOTS: Final = (
 )
 
 
-def main() -> None:
-    """Make them all."""
+_WEB: Final = "http://127.0.0.1:8080"  # of `--web`
+_FLEET_LAYOUT: Final = {
+    "topic": "/r2/odom",
+    "node": "/host",
+    "hidden": ["graph", "drive", "params"],
+    "plot": [[f"/{name}/odom", "twist", "twist", "linear", "x"] for name in ("r1", "r2")],
+}
+
+
+def robot() -> None:
+    """Make those of one robot."""
     with tempfile.TemporaryDirectory() as folder:
         web = f"{{port: {free_port()}, rosbridge: 0, foxglove: 0}}"
         with Robot(Path(folder), web) as robot, Browser(Path(folder, "chromium")) as browser:
@@ -48,5 +61,27 @@ def main() -> None:
                 page.call("Page.close")
 
 
+def fleet() -> None:
+    """Make the one of two robots and a base."""
+    hub, *ports = (str(free_port()) for _ in range(4))
+    lines = [f"fleet_base.yaml port:={ports[0]} hub:={hub} --web"]
+    for number in (1, 2):
+        place = f"x:={number} y:={number} seed:={number} hub:={hub} port:={ports[number]}"
+        lines.append(f"fleet_robot.yaml name:=r{number} {place}")
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
+        for line in lines:
+            words = ("launch", *f"launch/{line} --no-table".split())
+            launch = Popen([sys.executable, "-m", "dsmq_nodes", *words], cwd=ROOT)
+            stack.callback(launch.wait)
+            stack.callback(launch.send_signal, signal.SIGINT)
+        time.sleep(_DRIVES_SEC)
+        browser = stack.enter_context(Browser(Path(folder, "chromium")))
+        page = browser.page(f"{_WEB}/#{quote(json.dumps(_FLEET_LAYOUT))}", size=(1440, 900))
+        page.waits_for("document.querySelector('#state').textContent === 'live'")
+        time.sleep(_PLOTS_SEC)
+        page.picture(IMAGES / "fleet.png")
+
+
 if __name__ == "__main__":
-    main()
+    for each in {"robot": [robot], "fleet": [fleet]}.get("".join(sys.argv[1:]), [robot, fleet]):
+        each()

@@ -27,7 +27,7 @@ def own_ports(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("own_ports")
-def test_the_base_hears_the_robot_that_the_guide_starts() -> None:
+def test_the_base_hears_and_stops_the_robot_that_the_guide_starts() -> None:
     ports = [str(free_port()) for _ in range(3)]
     text = (ROOT / ".github" / "guide" / "several_machines.md").read_text("utf-8")
     for line in (
@@ -39,11 +39,18 @@ def test_the_base_hears_the_robot_that_the_guide_starts() -> None:
     base = launch("fleet_base.yaml", "listen:=127.0.0.1", f"hub:={ports[0]}", f"port:={ports[1]}")
     robot = launch("fleet_robot.yaml", "name:=r1", f"hub:={ports[0]}", f"port:={ports[2]}")
     try:
-        base.wait_for("Hello from r1")
-        status = command("uplink", "status", "--broker", str(Address("127.0.0.1", int(ports[1]))))
-        status.wait_for(r"comes /r1/chatter from r1: \d+ messages, \d+ resumed, 0 lost")
-        assert status.wait() == 0
-        status.close()
+        base.wait_for("/r1/map comes from r1")
+        at_base = ("--broker", str(Address("127.0.0.1", int(ports[1]))))
+        for words, told in (
+            ("topic echo --once /r1/odom", "child_frame_id: base_link"),
+            ("uplink status", r"comes /r1/map from r1: \d+ messages, \d+ resumed, 0 lost"),
+            ("topic pub -1 -w 1 /r1/emergency_stop std_msgs/msg/Bool {data:true}", "publishing #1"),
+        ):
+            said = command(*(word.replace(":", ": ") for word in words.split()), *at_base)
+            said.wait_for(told)
+            assert said.wait() == 0
+            said.close()
+        robot.wait_for("emergency stop PRESSED")
     finally:
         assert robot.interrupt() == 0
         assert base.interrupt() == 0

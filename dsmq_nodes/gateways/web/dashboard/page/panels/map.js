@@ -59,13 +59,12 @@ function scanLayer(topic, message) {
 }
 function line(context, points, stroke, width) { context.strokeStyle = stroke; context.lineWidth = width; context.lineJoin = "round"; context.beginPath(); points.forEach(([x, y], index) => (index ? context.lineTo(x, y) : context.moveTo(x, y))); context.stroke(); }
 function arrow(context, x, y, a, size, fill) { context.save(); context.translate(x, y); context.rotate(a); context.fillStyle = fill; context.beginPath(); context.moveTo(size, 0); context.lineTo(-size * 0.65, size * 0.62); context.lineTo(-size * 0.35, 0); context.lineTo(-size * 0.65, -size * 0.62); context.closePath(); context.fill(); context.restore(); }
-function robot() {
-  if (tf.has("base_link")) return poseOf("base_link");
-  for (const each of layers.values()) if (each.pose) return each.pose;
-  return null;
+function robots() { // several where a base looks at a fleet
+  if (tf.has("base_link")) return [poseOf("base_link")];
+  return [...layers.values()].map((each) => each.pose).filter(Boolean);
 }
 function fit(width, height) {
-  const boxes = [...layers.values()].map((each) => each.box).filter(Boolean), here = robot() ?? { x: 0, y: 0 };
+  const boxes = [...layers.values()].map((each) => each.box).filter(Boolean), here = robots()[0] ?? { x: 0, y: 0 };
   const box = boxes.length ? [0, 1, 2, 3].map((k) => (k < 2 ? Math.min : Math.max)(...boxes.map((each) => each[k]))) : [here.x - 4, here.y - 4, here.x + 4, here.y + 4];
   view.scale = Math.min(width / (box[2] - box[0]), height / (box[3] - box[1])) * 0.96;
   view.x = (box[0] + box[2]) / 2; view.y = (box[1] + box[3]) / 2;
@@ -78,7 +77,8 @@ function draw() {
   context.translate(width / 2, height / 2); context.scale(view.scale, -view.scale); context.translate(-view.x, -view.y);
   const px = 1 / view.scale;
   for (const each of [...layers.values()].sort((a, b) => a.order - b.order)) try { each.draw(context, px); } catch { each.draw = () => {}; } // not of its type
-  const here = robot();
+  const [here, ...others] = robots();
+  for (const each of others) arrow(context, each.x, each.y, each.a, 11 * px, color("--good"));
   if (here) { arrow(context, here.x, here.y, here.a, 11 * px, color("--good")); $("pose").textContent = `${here.x.toFixed(2)} m, ${here.y.toFixed(2)} m, ${(((here.a * 180 / Math.PI) % 360 + 540) % 360 - 180).toFixed(0)}°`; }
   if (goalStart && goalEnd) arrow(context, goalStart.x, goalStart.y, Math.atan2(goalEnd.y - goalStart.y, goalEnd.x - goalStart.x), 15 * px, color("--bad"));
   const metre = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50].find((each) => each * view.scale > 42) ?? 100;
