@@ -20,7 +20,7 @@ from dsmq_nodes.printable import one_line
 
 if TYPE_CHECKING:
     from dsmq_nodes.bag.bag_source import BagSource
-    from dsmq_nodes.bag.file.mcap_writer import Compression
+    from dsmq_nodes.bag.file.record_writer import Compression
 
 app = new_app(
     "Bags: record topics, look at a recording, play it back. Needs the extra `bag`.",

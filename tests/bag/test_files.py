@@ -28,7 +28,7 @@ from tests.bag.conftest import NUMBERS, SECOND_NS, number
 from tests.support import processes
 
 if TYPE_CHECKING:
-    from dsmq_nodes.bag.file.mcap_writer import Compression
+    from dsmq_nodes.bag.file.record_writer import Compression
 
 
 def channel_of(topic: str, cls: type[Message]) -> Channel:

@@ -10,7 +10,7 @@ from dsmq_nodes.bag.bag_source import BagSource
 from dsmq_nodes.bag.convert.foxglove import ToFoxglove
 from dsmq_nodes.bag.convert.tables import write_csv
 from dsmq_nodes.bag.file.atomic import file_name, whole_or_gone
-from dsmq_nodes.bag.file.mcap_writer import Compression
+from dsmq_nodes.bag.file.record_writer import Compression
 from dsmq_nodes.bag.file.writing import BagWriter, bag_path
 from dsmq_nodes.bag.lerobot.lerobot_options import LerobotOptions
 from dsmq_nodes.bag.optional import need

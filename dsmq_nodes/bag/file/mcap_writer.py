@@ -10,21 +10,14 @@ import contextlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import IO, Final, Literal, cast
-
-from mcap.writer import CompressionType, Writer
+from typing import Final
 
 import dsmq_nodes
 from dsmq_nodes.bag.file.append_file import NewFile
 from dsmq_nodes.bag.file.contents import Attachment, Channel
+from dsmq_nodes.bag.file.record_writer import Compression, RecordWriter
 from dsmq_nodes.errors import BagError
 
-Compression = Literal["none", "lz4", "zstd"]
-COMPRESSIONS: Final[dict[str, CompressionType]] = {
-    "none": CompressionType.NONE,
-    "lz4": CompressionType.LZ4,
-    "zstd": CompressionType.ZSTD,
-}
 CHUNK_BYTES: Final = 1 << 20
 
 
@@ -61,8 +54,7 @@ class McapWriter:
         self._has_ended = False
         self._keeps_part = keeps_part
         self._file = NewFile(path)
-        stream = cast("IO[bytes]", self._file)
-        self._mcap = Writer(stream, chunk_bytes, COMPRESSIONS[compression])
+        self._mcap = RecordWriter(self._file, compression, chunk_bytes)
         self._ids: dict[Channel, int] = {}
         self._schemas: dict[tuple[str, str, bytes], int] = {}
         with self._guard():
@@ -125,11 +117,7 @@ class McapWriter:
         """Attach a file."""
         with self._guard():
             self._mcap.add_attachment(
-                attachment.time_ns,
-                attachment.time_ns,
-                attachment.name,
-                attachment.media_type,
-                attachment.data,
+                attachment.name, attachment.media_type, attachment.data, attachment.time_ns
             )
         self._file.keep()
 
@@ -146,7 +134,7 @@ class McapWriter:
             BagError: it could not be written.
         """
         with self._guard():
-            self._mcap.flush()  # type: ignore[no-untyped-call]
+            self._mcap.flush()
         self._keep()
         self._file.sync()
 
@@ -164,7 +152,7 @@ class McapWriter:
             return
         self.flush()
         with self._guard():
-            self._mcap.finish()  # type: ignore[no-untyped-call]
+            self._mcap.finish()
         self._has_ended = True
         self._file.close()
 

@@ -32,7 +32,7 @@ from dsmq_nodes.bag.file.mcap_records import (
     parsed,
     unpacked,
 )
-from dsmq_nodes.bag.file.mcap_writer import Compression
+from dsmq_nodes.bag.file.record_writer import Compression
 from dsmq_nodes.bag.file.writing import BagWriter, bag_path
 from dsmq_nodes.errors import BagError
 

@@ -13,7 +13,8 @@ import dsmq_nodes
 from dsmq_nodes.bag.file.atomic import file_name, remove
 from dsmq_nodes.bag.file.contents import Attachment, Channel
 from dsmq_nodes.bag.file.mcap_reader import REPEATED, Record
-from dsmq_nodes.bag.file.mcap_writer import CHUNK_BYTES, Compression, McapWriter
+from dsmq_nodes.bag.file.mcap_writer import CHUNK_BYTES, McapWriter
+from dsmq_nodes.bag.file.record_writer import Compression
 from dsmq_nodes.bag.latched import Latched
 from dsmq_nodes.errors import BagError
 

@@ -8,7 +8,7 @@ import typer
 from dsmq_nodes.bag.any_bag import open_source
 from dsmq_nodes.bag.bag_source import BagSource
 from dsmq_nodes.bag.convert.convert import FORMATS, Format, convert
-from dsmq_nodes.bag.file.mcap_writer import Compression
+from dsmq_nodes.bag.file.record_writer import Compression
 from dsmq_nodes.bag.file.selection import Selection
 from dsmq_nodes.bag.lerobot.lerobot_options import LerobotOptions
 from dsmq_nodes.cli.progress import Progress

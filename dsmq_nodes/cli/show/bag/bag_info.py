@@ -6,7 +6,7 @@ from pathlib import Path
 from dsmq_nodes.bag.any_bag import open_source
 from dsmq_nodes.bag.bag_source import BagSource
 from dsmq_nodes.bag.file.information import information, information_lines
-from dsmq_nodes.bag.file.mcap_writer import Compression
+from dsmq_nodes.bag.file.record_writer import Compression
 from dsmq_nodes.bag.file.repair import repair
 from dsmq_nodes.cli.progress import Progress
 from dsmq_nodes.cli.unfinished import told_if_interrupted

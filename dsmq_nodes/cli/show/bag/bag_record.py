@@ -14,7 +14,7 @@ from typing import Final
 
 from dsmq_nodes.bag.file.contents import Attachment
 from dsmq_nodes.bag.file.information import shown_bytes
-from dsmq_nodes.bag.file.mcap_writer import Compression
+from dsmq_nodes.bag.file.record_writer import Compression
 from dsmq_nodes.bag.file.selection import Selection
 from dsmq_nodes.bag.file.writing import OWN_TEXTS, BagWriter, Limits, about_here
 from dsmq_nodes.bag.record.recorder import Recorder, summary_lines
