@@ -126,7 +126,7 @@ def test_a_subscriber_behind_a_slow_link_gets_what_is_new(remote: tuple[Remote, 
     far.host.limit("300kbit")
     fleet.spin_for(4.0)
     begun = len(got)
-    fleet.spin_for(4.0)
+    fleet.spin_for(2.0)
     ages_sec = sorted(age for _, age in got[begun:])
     far.host.unlimit()
     fleet.spin_for(1.0)
