@@ -29,6 +29,7 @@ import dsmq_nodes.graph.run
 import dsmq_nodes.messages.geometry
 import dsmq_nodes.messages.sensor
 import dsmq_nodes.messages.std  # noqa: F401
+from dsmq_nodes.graph.parameters.model import Parameters
 from dsmq_nodes.graph.topics.type_check import schema_text
 from dsmq_nodes.launcher.prctl import set_name, show_as, signal_when_parent_ends
 from dsmq_nodes.launcher.warm import interpreter
@@ -46,6 +47,7 @@ def warm_up(control: socket.socket) -> None:
     if threading.active_count() > 1 or sys.gettrace() or sys.getprofile():
         raise SystemExit("a fork takes along neither threads nor a tracer")
     build_all(Message)
+    Parameters.model_rebuild()
     schema_text(NodeStatistics)  # each node advertises it; the text is kept
     gc.collect()
     gc.freeze()  # a collection in a fork would write to, and so copy, what it shares
