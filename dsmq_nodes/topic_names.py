@@ -41,6 +41,11 @@ ACTION: Final = "/_action"
 """The suffix of an action's name in the names of its services and topics."""
 
 
+def is_launch(node: str) -> bool:
+    """Whether a node is a launch's own; one that uses another's broker has its pid in the name."""
+    return node == LAUNCH_NODE or node.startswith(f"{LAUNCH_NODE}_")
+
+
 def is_kits_own(name: str) -> bool:
     """Whether a topic or a node is the kit's own: all of those lie below `/dsmq`."""
     return name.startswith(_OWN)

@@ -18,10 +18,10 @@ from dsmq_nodes.tools.stamps import has_header, time_in
 from dsmq_nodes.topic_names import (
     CLOCK_TOPIC,
     DIAGNOSTICS_TOPIC,
-    LAUNCH_STATE_TOPIC,
     NODES_TOPIC,
     ROSOUT_TOPIC,
     STATISTICS_TOPIC,
+    is_launch,
 )
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Gathering:
         self._statistics: list[BrokerCounters] = []
         self._nodes: dict[str, NodeStatistics] = {}
         self._before: dict[str, NodeStatistics] = {}
-        self._processes: list[LaunchProcess] = []
+        self._processes: dict[str, list[LaunchProcess]] = {}  # by launch
         self._stamps: dict[str, Stamp] = {}
         self._ways_sec: dict[str, float] = {}
         self._clock_sec: float | None = None
@@ -59,10 +59,11 @@ class Gathering:
             DIAGNOSTICS_TOPIC: self._take_parts,
             ROSOUT_TOPIC: self._take_log,
             STATISTICS_TOPIC: self._take_statistics,
-            LAUNCH_STATE_TOPIC: self._take_launch,
             CLOCK_TOPIC: self._take_clock,
         }
         graph = session.graph()
+        launches = {peer.name for peer in graph.peers if is_launch(peer.name)}
+        self._takers |= {f"{each}/state": self._take_launch for each in launches}
         self._switches = [each.name for each in graph.topics if each.latched and each.type == _BOOL]
         self._topics = [*self._takers, *self._switches, *_stamped(session, graph)]
         for topic in self._topics:
@@ -105,8 +106,8 @@ class Gathering:
             way_sec = (time.time_ns() - reply.stamp) * 1e-9
             self._ways_sec[reply.sender] = min(way_sec, self._ways_sec.get(reply.sender, way_sec))
 
-    def _take_launch(self, _: str, text: str) -> None:
-        self._processes = LaunchState.from_json(text).processes
+    def _take_launch(self, launch: str, text: str) -> None:
+        self._processes[launch] = LaunchState.from_json(text).processes
 
     def _take_clock(self, _: str, text: str) -> None:
         self._clock_sec = time_in(text, "clock")
@@ -140,7 +141,7 @@ class Gathering:
             now=self._statistics[-1],
             nodes=self._nodes,
             nodes_before=self._before,
-            processes=self._processes,
+            processes=[each for found in self._processes.values() for each in found],
             stamps=self._stamps,
             clock_sec=time.time_ns() * 1e-9,
             ways_sec=self._ways_sec,

@@ -1,4 +1,4 @@
-"""A launch that runs, as a tool sees it: its topics below `/dsmq/launch`, see dsmq_msgs."""
+"""Launches that run, as a tool sees them: the topics of their nodes, see dsmq_msgs."""
 
 import re
 import time
@@ -15,54 +15,62 @@ from dsmq_nodes.messages.dsmq_msgs import (
     LaunchState,
 )
 from dsmq_nodes.printable import one_line, visible
+from dsmq_nodes.suggest import did_you_mean
 from dsmq_nodes.tools.session import Session
-from dsmq_nodes.topic_names import LAUNCH_LINES_TOPIC, LAUNCH_NODE, LAUNCH_STATE_TOPIC
+from dsmq_nodes.topic_names import is_launch
 
 _COLOUR: Final = re.compile("\x1b\\[[0-9;]*m")
-_COMMAND: Final = f"{LAUNCH_NODE}/command"
-_RESULT: Final = f"{LAUNCH_NODE}/result"
 _STATE_SEC: Final = 2.0
 _RESULT_SEC: Final = 60.0  # a process may need SIGTERM and SIGKILL
 
 
 class RunningLaunch:
-    """The launch at a session's broker."""
+    """The launches at a session's broker: its own, and those that use it from elsewhere."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
 
     def state(self) -> LaunchState:
-        """The states of the launch's processes.
+        """The states of the processes of all launches.
 
         Raises:
             CommandError: no launch runs there.
         """
-        self._check()
-        self._session.subscribe(LAUNCH_STATE_TOPIC, depth=1)
-        reply = self._session.next_message([LAUNCH_STATE_TOPIC], _STATE_SEC)
+        states = [self._state(launch) for launch in self._launches()]
+        processes = [each for state in states for each in state.processes]
+        return LaunchState(pid=states[0].pid, processes=processes)
+
+    def _state(self, launch: str) -> LaunchState:
+        topic = f"{launch}/state"
+        self._session.subscribe(topic, depth=1)
+        reply = self._session.next_message([topic], _STATE_SEC)
+        self._session.unsubscribe(topic)  # the next look has its latched message again
         if reply is None:
             raise CommandError("the launch does not answer: is it stopped or overloaded?")
         found = self._session.understood(reply, LaunchState.from_json)
         if found is None:
             raise CommandError(
-                f"what is on {LAUNCH_STATE_TOPIC} is not of a launch: is another version running?"
+                f"what is on {topic} is not of a launch: is another version running?"
             )
         return found
 
     def command(self, action: str, name: str) -> LaunchResult:
-        """Ask the launch to do something with one of its processes.
+        """Ask the launch that has this process to do something with it.
 
         Raises:
             CommandError: it cannot be done; the text is the launch's.
         """
-        self._check()
+        return self._command(self._launch_of(name), action, name)
+
+    def _command(self, launch: str, action: str, name: str) -> LaunchResult:
+        asking, answers = f"{launch}/command", f"{launch}/result"
         number = uuid.uuid4().hex
-        self._session.subscribe(_RESULT)
-        self._session.advertise(_COMMAND, LaunchCommand.type_name, schema_text(LaunchCommand))
-        self._session.put(_COMMAND, LaunchCommand(id=number, action=action, name=name).to_json())
+        self._session.subscribe(answers)
+        self._session.advertise(asking, LaunchCommand.type_name, schema_text(LaunchCommand))
+        self._session.put(asking, LaunchCommand(id=number, action=action, name=name).to_json())
         until_sec = time.monotonic() + _RESULT_SEC
         while (left_sec := until_sec - time.monotonic()) > 0:
-            reply = self._session.next_message([_RESULT], left_sec)
+            reply = self._session.next_message([answers], left_sec)
             if reply is None:
                 break
             result = self._session.understood(reply, LaunchResult.from_json, exact=True)
@@ -79,12 +87,14 @@ class RunningLaunch:
         Raises:
             CommandError: there is no such process.
         """
+        launch = self._launch_of(name)
+        topic = f"{launch}/lines"
         if follow:
-            self._session.subscribe(LAUNCH_LINES_TOPIC)
-        result = self.command("lines", name)
+            self._session.subscribe(topic)
+        result = self._command(launch, "lines", name)
         yield from map(_shown, result.lines[max(0, len(result.lines) - last) :])
         seen = result.first + len(result.lines) - 1 if result.lines else 0
-        while follow and (reply := self._session.next_message([LAUNCH_LINES_TOPIC])) is not None:
+        while follow and (reply := self._session.next_message([topic])) is not None:
             found = self._session.understood(reply, LaunchLines.from_json, exact=True)
             if found is None or found.process != result.process:
                 continue
@@ -92,12 +102,31 @@ class RunningLaunch:
             yield from map(_shown, found.lines[max(0, seen + 1 - found.first) :])
             seen = max(seen, found.first + len(found.lines) - 1)
 
-    def _check(self) -> None:
-        if not any(peer.name == LAUNCH_NODE for peer in self._session.graph().peers):
+    def _launches(self) -> list[str]:
+        found = sorted({peer.name for peer in self._session.graph().peers if is_launch(peer.name)})
+        if not found:
             raise CommandError(
                 "no launch runs at this broker: start one with `dsmq-nodes launch FILE`, or name "
                 "its broker with --broker HOST:PORT"
             )
+        return found
+
+    def _launch_of(self, name: str) -> str:
+        """The launch that has a process or a node of this name."""
+        launches = self._launches()
+        if len(launches) == 1:
+            return launches[0]
+        known: list[str] = []
+        for launch in launches:
+            for process in self._state(launch).processes:
+                if name.removeprefix("/") == process.name or _absolute(name) in process.nodes:
+                    return launch
+                known.append(process.name)
+        raise CommandError(f"no process {name!r} in any launch; {did_you_mean(name, known)}")
+
+
+def _absolute(name: str) -> str:
+    return f"/{name.removeprefix('/')}"
 
 
 def _shown(line: str) -> str:

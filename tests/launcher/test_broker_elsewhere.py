@@ -2,13 +2,15 @@
 
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from dsmq_nodes.errors import LaunchFileError
+from dsmq_nodes.errors import CommandError, LaunchFileError
 from dsmq_nodes.launcher.launch_file import load_plan
 from dsmq_nodes.testing import BrokerProcess
+from dsmq_nodes.tools.running_launch import RunningLaunch
 from dsmq_nodes.tools.session import Session
 from tests.support.programs import Running
 from tests.support.waiting import until
@@ -40,6 +42,12 @@ def nodes(broker: BrokerProcess) -> set[str]:
         return {peer.name for peer in session.graph().peers}
 
 
+def names_of(launches: RunningLaunch) -> set[str]:
+    with suppress(CommandError):  # not yet
+        return {each.name for each in launches.state().processes}
+    return set()
+
+
 def test_two_launches_share_a_broker_that_outlives_them(
     tmp_path: Path, broker: BrokerProcess
 ) -> None:
@@ -48,6 +56,13 @@ def test_two_launches_share_a_broker_that_outlives_them(
     connect = f"broker: {{connect: '{where}'}}"
     other = launch(str(write(tmp_path, name="other", broker=connect)))
     until(lambda: {"/one", "/other"} <= nodes(broker), "both nodes")
+    with Session(broker.address) as session:
+        launches = RunningLaunch(session)
+        until(lambda: names_of(launches) >= {"one", "other"}, "both processes")
+        assert launches.command("stop", "/other").text == "other is stopped (exit status 0)"
+        assert list(launches.lines("one", 0, follow=False)) == []
+        with pytest.raises(CommandError, match="no process 'on' in any launch; did you mean 'one'"):
+            launches.command("stop", "on")
     assert one.interrupt() == 0
     assert other.interrupt() == 0
     assert "listening" not in one.output + other.output

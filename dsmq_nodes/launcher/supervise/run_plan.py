@@ -45,7 +45,6 @@ def run_plan(
         view = View(output, out, shown=table)
 
     async def run() -> int:
-        # The broker's own launch is commanded by that name, and has it.
         name = f"launch_{os.getpid()}" if plan.elsewhere else "launch"
         stop = StopMemory(plan.stop_file, output.say) if plan.stop_file else None
         observer = GraphObserver(view, strict_rates=strict_rates, name=name, stop=stop)

@@ -60,7 +60,7 @@ class GraphObserver:
         Args:
             view: shows the graph and the statistics.
             strict_rates: a missed rate ends the launch; else it is a warning.
-            name: the name of its node; another one than `launch` takes no commands.
+            name: the name of its node; `launch` where the broker is the launch's own.
             stop: keeps the emergency stop.
         """
         self.statistics: dict[str, NodeStatistics] = {}
@@ -102,9 +102,9 @@ class GraphObserver:
         if self._view is not None:
             node.create_subscription(BrokerStatistics, STATISTICS_TOPIC, self._on_broker, 1)
         node.create_timer(1.0, lambda: self._check_silence(supervisor))
-        if self._name == _LAUNCH:
+        if self._name == _LAUNCH:  # one for the whole graph is enough
             DiagnosticAggregator(node)
-            self._control = Control(node, supervisor)
+        self._control = Control(node, supervisor)
         if not self._node.done():
             self._node.set_result(node)
         await asyncio.gather(node.spin_async(), self._show(supervisor))
