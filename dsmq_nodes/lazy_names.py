@@ -29,6 +29,9 @@ _OF_RCLPY: Final = {
     "ReliabilityPolicy": "write QoSProfile(depth=10): what is dropped is counted, whatever it is",
     "qos_profile_sensor_data": "write a depth, such as 5: no pairing of profiles is refused",
     "init": "nothing is to be initialized: write `run(MyNode)`",
+    "shutdown": "Ctrl-C and SIGTERM end `run(MyNode)`, and `self.shutdown()` in a callback does",
+    "ok": "`run(MyNode)` returns at the end; `while` loops are timers, or `async def` with `await`",
+    "create_node": "make a subclass of Node, and write `run(MyNode)`",
     **dict.fromkeys(("MultiThreadedExecutor", "SingleThreadedExecutor"), _ONE_THREAD),
     **dict.fromkeys(("MutuallyExclusiveCallbackGroup", "ReentrantCallbackGroup"), _ONE_THREAD),
 }
@@ -55,7 +58,9 @@ def load(package: str, homes: Mapping[str, str], name: str) -> object:
     caller = sys._getframe(2)  # noqa: SLF001
     if not name.startswith("_") and caller.f_code.co_code[caller.f_lasti] == _IMPORT_FROM:
         raise ImportError(f"cannot import name {name!r} from {package!r}: {_advice(package, name)}")
-    raise AttributeError(f"module {package!r} has no attribute {name!r}")
+    # No package is loaded for a hint: `hasattr` asks, too.
+    of_rclpy = f": that is rclpy's; {_OF_RCLPY[name]}" if name in _OF_RCLPY else ""
+    raise AttributeError(f"module {package!r} has no attribute {name!r}{of_rclpy}")
 
 
 def shown(package: str, names: Iterable[str]) -> list[str]:

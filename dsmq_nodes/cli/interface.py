@@ -59,8 +59,22 @@ def show(
     no_comments: Annotated[bool, typer.Option("--no-comments", help="Without comments.")] = False,
 ) -> None:
     """Show the fields of a type, and those of the types inside it."""
-    lines = list(definition(find_interface(name)))
-    print("\n".join(line for line in lines if not (no_comments and line.startswith("#"))))
+    lines = _of_the_tree(name) or list(definition(find_interface(name)))
+    if no_comments:
+        lines = [line.partition("  #")[0] for line in lines if not line.startswith("#")]
+    print("\n".join(lines))
+
+
+def _of_the_tree(name: str) -> list[str]:
+    """The file of a ROS package that is seen from here, where the kit has no such type."""
+    package, _, rest = name.partition("/")
+    kind, _, class_name = rest.partition("/")
+    found = PACKAGES.find(package) if kind in PARTS and class_name.isidentifier() else None
+    path = None if found is None else found.folder / kind / f"{class_name}.{kind}"
+    if path is None or not path.is_file() or name in standard_interfaces():
+        return []
+    _interface(path, package)  # refused here if a line is wrong
+    return path.read_text("utf-8").splitlines()
 
 
 @app.command()

@@ -74,11 +74,17 @@ def launch(
             help="Start no broker, and use the one there; its token is in DSMQ_TOKEN.",
         ),
     ] = "",
+    show_args: Annotated[
+        bool,
+        typer.Option("--show-args", "-s", help="Show the file's arguments, and start nothing."),
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the plan, and start nothing.")
     ] = False,
 ) -> None:
     """Start the broker and the nodes of a launch file. Ctrl-C ends them.
+
+    A launch file of a ROS package is also named as for ros2: `launch PACKAGE FILE`.
 
     `launch schema [FOLDER]` prints a JSON Schema of launch files for your editor, with the node
     classes that are found in the folder, else in the current one, and their parameters.
@@ -90,9 +96,13 @@ def launch(
     if str(file) == _SCHEMA and not file.exists():
         launch_run.print_schema(args or ["."])
         return
+    file, args = launch_run.found(file, args or [])
+    if show_args:
+        launch_run.print_arguments(file, args)
+        return
     status = launch_run.run(
         file,
-        args or (),
+        args,
         duration_sec=duration,
         table=table,
         strict_rates=strict_rates,

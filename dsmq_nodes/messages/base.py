@@ -75,6 +75,21 @@ class Message(BaseModel):
     ) -> CoreSchema:
         return adapt_model(cls, handler(source))
 
+    if not TYPE_CHECKING:  # a type checker finds them itself
+
+        def __getattr__(self, name: str) -> Any:
+            """Only what is not there comes here.
+
+            Raises:
+                AttributeError: with the field that may be meant.
+            """
+            if name.startswith("_"):  # pydantic's own
+                return super().__getattr__(name)
+            raise AttributeError(
+                f"{self.type_name} has no field {name!r}; "
+                f"{did_you_mean(name, type(self).__pydantic_fields__)}"
+            )
+
     if TYPE_CHECKING:  # `client.call(...)` is the response, or what is awaited for it
 
         def __await__(self) -> Generator[Any, None, Self]:

@@ -75,3 +75,11 @@ def test_what_cannot_be_read_is_an_error_and_a_wrong_word_a_wrong_use(
         f"{file}:1:8: a ',' or the closing ']' is missing",
     )
     assert nowhere.run("check", str(file), "rate").returncode == 2
+
+
+def test_a_launch_file_of_ros_is_told_where_it_is_checked(nowhere: Place, tmp_path: Path) -> None:
+    file = tmp_path / "bot.launch.py"
+    file.write_text("def generate_launch_description(): ...\n")
+    done = nowhere.run("check", str(file))
+    assert done.returncode == 1
+    assert f"`dsmq-nodes launch --dry-run {file}` shows its plan or its mistakes" in done.stderr

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+import dsmq_nodes
 from dsmq_nodes import Node, QoSProfile
 from dsmq_nodes.errors import MessageError
 from dsmq_nodes.messages import Empty, Float64, Header, Twist
@@ -139,6 +140,26 @@ def test_a_wrong_field_is_one_line(mistake: Any, told: str) -> None:
 def test_a_value_without_its_fields_name(message: Any, told: str) -> None:
     with pytest.raises(TypeError, match=told):
         message(1.0)
+
+
+def test_what_is_published_instead_of_a_message_is_told_with_what_to_write(graph: Graph) -> None:
+    publisher: Any = graph.add(Mistaken).create_publisher(Float64, "z", 1)
+    with pytest.raises(TypeError, match=r"/z carries .*, not a class: write `Float64\(\)`"):
+        publisher.publish(Float64)
+    with pytest.raises(TypeError, match=r"not 2.5: write `Float64\(data=2.5\)`"):
+        publisher.publish(2.5)
+
+
+def test_a_misspelt_field_that_is_read() -> None:
+    twist: Any = Twist()
+    with pytest.raises(AttributeError, match="Twist has no field 'liner'; did you mean 'linear'"):
+        _ = twist.liner
+    assert not hasattr(twist, "_liner")
+
+
+def test_an_attribute_that_is_rclpys_is_told_with_what_to_write() -> None:
+    with pytest.raises(AttributeError, match=r"that is rclpy's; .*`run\(MyNode\)`"):
+        _ = dsmq_nodes.ok
 
 
 def test_words_of_ros_in_a_qos_profile_are_taken_or_refused_with_the_reason() -> None:

@@ -6,12 +6,13 @@ from typing import Any, ClassVar, get_args, get_origin, get_type_hints
 
 import numpy as np
 import pytest
+from pydantic import Field
 from rosbags.interfaces import Nodetype
 from rosbags.typesys import Stores, get_typestore
 
 import dsmq_nodes.messages as all_messages
 from dsmq_nodes.messages import Imu, Message, NavSatStatus, Quaternion, Range
-from dsmq_nodes.messages.schema.definition import ros_type
+from dsmq_nodes.messages.schema.definition import msg_text, ros_type
 
 STORE = get_typestore(Stores.ROS2_JAZZY)
 # ROS forbids empty structures in C; the definition itself has no such field.
@@ -168,3 +169,11 @@ def test_array_module_is_taken_too() -> None:
     numbers: Any = array.array("d", range(9))
     imu = Imu(orientation_covariance=numbers)
     assert imu.orientation_covariance == [float(i) for i in range(9)]
+
+
+def test_a_field_has_its_range_and_its_description_beside_it() -> None:
+    class Moisture(Message):
+        fraction: float = Field(0.5, ge=0, lt=1, description="volumetric, m3/m3")
+
+    line = msg_text(Moisture).splitlines()[-1]
+    assert line == "float64 fraction 0.5  # >= 0, < 1, volumetric, m3/m3"

@@ -7,6 +7,8 @@ from textwrap import dedent
 
 import pytest
 
+from dsmq_nodes.cli.show.launch.launch_run import found, print_arguments
+from dsmq_nodes.errors import CommandError
 from tests.rclpy.test_run import package_xml, write
 from tests.support.waiting import PATIENCE_SEC
 
@@ -252,3 +254,20 @@ def test_an_entry_of_ours_runs_a_program_for_rclpy(arm: Path) -> None:
     done = launch(arm, "ours.yaml")
     assert "[a/voice] /a/voice /a/talk [6, '']" in done.stdout.splitlines(), done.stderr
     assert "[a/voice] says ['-x']" in done.stdout.splitlines()
+
+
+def test_words_of_ros2_launch_name_a_package_and_list_arguments(
+    arm: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(arm)
+    name = "all.launch.py"
+    file, rest = found(Path("arm"), [name, "rate:=7"])
+    assert (file.name, rest) == (name, ["rate:=7"])
+    print_arguments(file, [])
+    assert "    'rate':\n        no description given Valid choices are: ['5', '7']\n" in (
+        capsys.readouterr().out
+    )
+    with pytest.raises(CommandError, match=f"has no file 'x.py'; there is: .*{name}"):
+        found(Path("arm"), ["x.py"])
+    with pytest.raises(CommandError, match="neither a file nor a package 'armm'"):
+        found(Path("armm"), [name])

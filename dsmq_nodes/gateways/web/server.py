@@ -137,7 +137,8 @@ class WebServer:
             await runner.cleanup()
             text = f"cannot listen on port {port} of {host}: {error.strerror or error}"
             raise AddressInUseError(
-                f"{text}; take another with --port, 0 is any free one"
+                f"{text}; take another: `web: {{port: N}}` in the launch file, or `dsmq-nodes web "
+                "--port N`; 0 takes any free one"
             ) from None
         self._runners.append(runner)
         bound: tuple[str, int] = runner.addresses[0]

@@ -90,11 +90,21 @@ class Publisher(Generic[MessageT]):
     def _check(self, msg: MessageT) -> None:
         if not isinstance(msg, self.msg_type):
             raise TypeError(
-                f"{self.topic_name} carries {self.msg_type.type_name}, "
-                f"not {getattr(msg, 'type_name', type(msg).__name__)}"
+                f"{self.topic_name} carries {self.msg_type.type_name}, {self._not_one(msg)}"
             )
         if self._is_closed:
             raise ValueError(f"{self.topic_name}: this publisher was destroyed")
+
+    def _not_one(self, given: object) -> str:
+        """What was published instead of a message, and what to write."""
+        own = self.msg_type.__name__
+        if isinstance(given, type):
+            is_own = given is self.msg_type
+            return f"not a class: write `{own}()`" if is_own else f"not the class {given.__name__}"
+        fields = list(self.msg_type.model_fields)
+        if isinstance(given, bool | int | float | str) and len(fields) == 1:
+            return f"not {given!r:.40}: write `{own}({fields[0]}={given!r:.40})`"
+        return f"not {getattr(given, 'type_name', type(given).__name__)}"
 
     def _warn_of_size(self, size_bytes: int) -> None:
         self._is_large = True

@@ -24,12 +24,14 @@ from dsmq_nodes.messages.schema.interface_text import (
     MessageField,
     read_type,
 )
+from dsmq_nodes.printable import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pydantic import BaseModel
 
+_SIGNS: Final = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
 _ROS_NAMES: Final[dict[object, str]] = {
     bool: "bool",
     int: "int64",
@@ -60,7 +62,22 @@ def _fields(cls: type["BaseModel"]) -> "Iterator[str]":
         of_package = ros_type(hints[name]).replace("/msg/", "/").removeprefix(f"{package}/")
         default = info.get_default()
         told = isinstance(default, int | float | str) and default
-        yield f"{of_package} {name} {_literal(default)}" if told else f"{of_package} {name}"
+        line = f"{of_package} {name} {_literal(default)}" if told else f"{of_package} {name}"
+        said = ", ".join(filter(None, (_range(info), info.description or "")))
+        yield f"{line}  # {one_line(said)}" if said else line
+
+
+def _range(info: FieldInfo) -> str:
+    """The values that a field may have, as `>= 0, <= 1`; empty: all that its type has."""
+    if any(isinstance(each, Ros) for each in info.metadata):
+        return ""  # the limits are those of `uint8`
+    limits = {
+        name: getattr(each, name)
+        for each in info.metadata
+        for name in ("ge", "gt", "le", "lt")
+        if hasattr(each, name)
+    }
+    return ", ".join(f"{_SIGNS[name]} {limit}" for name, limit in limits.items())
 
 
 def message_definition(cls: type["BaseModel"]) -> MessageDefinition:

@@ -169,16 +169,20 @@ class DeclareLaunchArgument(Action):
         super().__init__(condition=condition)
         self.name = name
         self.default_value = default_value
+        self.description = description
         self.choices = None if choices is None else list(choices)
 
     def act(self, context: Visit) -> None:
         """Give it its default, if it has no value."""
         name, known = text_of(self.name, context), context.around.configurations
-        context.declared.add(name)
+        told = {"description": self.description, "choices": self.choices}
+        context.declared[name] = {key: value for key, value in told.items() if value}
+        if self.default_value is not None:
+            context.declared[name]["default"] = text_of(self.default_value, context)
         if name not in known:
             if self.default_value is None:
                 raise SubstitutionError(f"argument {name!r} has no default: give {name}:=VALUE")
-            known[name] = text_of(self.default_value, context)
+            known[name] = context.declared[name]["default"]
         if self.choices is not None and known[name] not in self.choices:
             raise SubstitutionError(f"{name}:={known[name]} is none of {', '.join(self.choices)}")
 

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from dsmq_nodes.errors import LaunchFileError
 from dsmq_nodes.launcher.file.gateway_entries import module_argv
@@ -28,16 +28,9 @@ def load_ros_plan(path: Path, given: Mapping[str, str]) -> Plan:
     Raises:
         LaunchFileError: the file is wrong, or has something that is not known here.
     """
-    import_finder.install()
     path = path.resolve()
-    PACKAGES.program = path
-    sys.path.insert(0, str(path.parent))
     arguments = {name: str(value) for name, value in given.items()}
-    context = Visit(path, arguments)
-    try:
-        visit_file(path, context, SourceLine(str(path), 0))
-    except SubstitutionError as error:
-        context.tell(SourceLine(), str(error))
+    context = _visited(path, arguments)
     while context.handlers:
         action, around = context.handlers.pop(0)
         with context.inside():
@@ -50,3 +43,20 @@ def load_ros_plan(path: Path, given: Mapping[str, str]) -> Plan:
         raise LaunchFileError(str(path), context.problems)
     broker = ProcessPlan("broker", module_argv("dsmq_nodes.dsmq.broker", "--port", f"{PORT}"))
     return Plan(broker, tuple(context.processes))
+
+
+def arguments_of(path: Path, given: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """The arguments that a file declares: `default`, `description` and `choices` of each."""
+    return _visited(path.resolve(), dict(given)).declared
+
+
+def _visited(path: Path, arguments: dict[str, str]) -> Visit:
+    import_finder.install()
+    PACKAGES.program = path
+    sys.path.insert(0, str(path.parent))
+    context = Visit(path, arguments)
+    try:
+        visit_file(path, context, SourceLine(str(path), 0))
+    except SubstitutionError as error:
+        context.tell(SourceLine(), str(error))
+    return context

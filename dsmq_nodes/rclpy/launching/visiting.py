@@ -64,7 +64,7 @@ class Visit:
         around: what surrounds the next action.
         processes: what is to be started.
         problems: what is wrong or not known.
-        declared: the names of arguments that were declared.
+        declared: the arguments that were declared, each with what is known of it.
         handlers: event handlers, which are looked at last.
     """
 
@@ -73,7 +73,7 @@ class Visit:
         self.main = file
         self.processes: list[ProcessPlan] = []
         self.problems: list[LaunchProblem] = []
-        self.declared: set[str] = set()
+        self.declared: dict[str, dict[str, Any]] = {}
         self.handlers: list[tuple[Any, Surroundings]] = []
 
     @property

@@ -6,13 +6,19 @@ from pathlib import Path
 from typing import Any
 
 from dsmq_nodes.cli.show.launch.launch_run import parse_args
-from dsmq_nodes.errors import LaunchFileError, LaunchProblem
+from dsmq_nodes.errors import CommandError, LaunchFileError, LaunchProblem
 from dsmq_nodes.launcher.check.launch_check import Report, check
+from dsmq_nodes.launcher.launch_file import is_of_ros
 
 
 def check_and_print(file: Path, args: list[str], *, as_json: bool) -> bool:
     """Print the mistakes in a launch file; return whether there is none, warnings aside."""
     given = parse_args(args)
+    if is_of_ros(file):
+        raise CommandError(
+            f"{file} is a launch file of ROS: `dsmq-nodes launch --dry-run {file}` shows its plan "
+            "or its mistakes, and starts nothing"
+        )
     try:
         report = check(file, given)
     except LaunchFileError as error:

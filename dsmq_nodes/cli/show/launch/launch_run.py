@@ -15,10 +15,12 @@ from dsmq_nodes.bag.optional import need_bag
 from dsmq_nodes.cli.show.launch.launch_web import web_beside
 from dsmq_nodes.dsmq.address import parse_address
 from dsmq_nodes.errors import CommandError
-from dsmq_nodes.graph.parameters.yaml_source import resolved, working_directory
+from dsmq_nodes.graph.parameters.yaml_source import read_file, resolved, working_directory
 from dsmq_nodes.launcher.file.arguments import parse
 from dsmq_nodes.launcher.launch_file import is_of_ros, launch, launch_plan, load_plan
 from dsmq_nodes.launcher.supervise.plan import Plan
+from dsmq_nodes.messages.schema.ros_packages import PACKAGES
+from dsmq_nodes.suggest import did_you_mean, written
 
 
 def parse_args(words: Sequence[str]) -> Mapping[str, str]:
@@ -27,6 +29,46 @@ def parse_args(words: Sequence[str]) -> Mapping[str, str]:
         return parse(words)
     except CommandError as error:
         raise typer.BadParameter(str(error)) from None
+
+
+def found(file: Path, words: list[str]) -> tuple[Path, list[str]]:
+    """Return the launch file and its arguments; ros2's words `PACKAGE FILE` name a package's.
+
+    Raises:
+        CommandError: there is no such package, or it has no such file.
+    """
+    if file.exists() or len(file.parts) > 1 or not words or "=" in words[0]:
+        return file, words
+    package = PACKAGES.find(str(file))
+    if package is None:
+        raise CommandError(
+            f"there is neither a file nor a package {str(file)!r}; "
+            f"{did_you_mean(str(file), PACKAGES.all)}"
+        )
+    files = sorted(path for path in package.folder.rglob(words[0]) if path.is_file())
+    if not files:
+        known = [each.name for each in package.folder.glob("launch/*") if each.is_file()]
+        raise CommandError(
+            f"{package.name} ({package.folder}) has no file {words[0]!r}; "
+            f"{did_you_mean(words[0], known)}"
+        )
+    return files[0], words[1:]
+
+
+def print_arguments(file: Path, words: Sequence[str]) -> None:
+    """Print what `args:` of a launch file declares, in the form of ros2."""
+    if is_of_ros(file):
+        arguments: Mapping[str, Any] = _ros_plans().arguments_of(file, parse_args(words))
+    else:
+        data = read_file(file, str(file)).data
+        arguments = (data.get("args") if isinstance(data, dict) else None) or {}
+    print("Arguments (pass arguments as '<name>:=<value>'):\n" if arguments else "No arguments.")
+    for name, each in arguments.items():
+        told = each if isinstance(each, dict) else {"default": each}
+        choices = f" Valid choices are: {told['choices']}" if told.get("choices") else ""
+        print(f"    '{name}':\n        {told.get('description', 'no description given')}{choices}")
+        if "default" in told:
+            print(f"        (default: {written(told['default'])!r})")
 
 
 def run(
@@ -89,9 +131,14 @@ def _tell_of_unused_broker(plan: Plan) -> Plan:
 
 
 def _ros_plan(file: Path, given: Mapping[str, str]) -> Plan:
-    from dsmq_nodes.rclpy.launching.ros_plan import load_ros_plan  # noqa: PLC0415  100 ms: rclpy
+    plan: Plan = _ros_plans().load_ros_plan(file, given)
+    return plan
 
-    return load_ros_plan(file, given)
+
+def _ros_plans() -> Any:
+    from dsmq_nodes.rclpy.launching import ros_plan  # noqa: PLC0415  100 ms: rclpy
+
+    return ros_plan
 
 
 def _extended(plan: Plan, extends: Sequence[Callable[[Plan], Plan]]) -> Plan:
