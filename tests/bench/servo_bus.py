@@ -195,8 +195,14 @@ run(Arm)
         driver.wait()
 
 
+async def nothing(_: int) -> None:
+    """What the machine itself does to a cycle: half a wire's time asleep."""
+    await asyncio.sleep(0.003)
+
+
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
+        row("a cycle that sleeps 3 ms, on this machine", asyncio.run(paced(nothing)))
         fake = Fake(folder)
         for _ in range(2):
             row("own bus, 6 servos, 15 bytes, 100 Hz", asyncio.run(ours(fake)))
