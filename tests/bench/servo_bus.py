@@ -196,7 +196,7 @@ run(Arm)
 
 
 async def nothing(_: int) -> None:
-    """What the machine itself does to a cycle: half a wire's time asleep."""
+    """A cycle that only sleeps: how late it is, is the machine."""
     await asyncio.sleep(0.003)
 
 
