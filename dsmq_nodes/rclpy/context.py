@@ -9,7 +9,6 @@ import weakref
 from collections.abc import Callable, Iterator
 from typing import Any, Final, Self
 
-from dsmq_nodes.rclpy.impl.c_errors import RCLError
 from dsmq_nodes.rclpy.impl.handle import InnerHandle
 from dsmq_nodes.rclpy.impl.log_output import LogOutput, log_output
 from dsmq_nodes.rclpy.impl.names.domain import domain_of
@@ -50,6 +49,7 @@ class Context:
         self._lock = threading.RLock()
         self._callbacks: list[Callable[[], Callable[[], object] | None]] = []
         self._handle: ContextHandle | None = None
+        self._is_cleaned_up = False
         self._nodes: list[weakref.ref[Any]] = []
         self._wakeups: weakref.WeakSet[Any] = weakref.WeakSet()
         self.log: LogOutput = log_output
@@ -137,6 +137,7 @@ class Context:
             wakeup.set()
 
     def _clean_up(self) -> None:
+        self._is_cleaned_up = True
         for each in list(self._nodes):
             node = each()
             if node is not None:
@@ -149,19 +150,16 @@ class Context:
                 callback()
 
     def shutdown(self) -> None:
-        """End: destroy its nodes and call the callbacks.
+        """End: destroy its nodes and call the callbacks; also after a signal, which does neither.
 
         Raises:
-            RuntimeError: it was not inited.
-            RCLError: it was shut down already, by a signal for example.
+            RuntimeError: it was not inited, or was shut down already.
         """
         with self._lock:
             if self._handle is None:
                 raise RuntimeError("Context must be initialized before it can be shutdown")
-            if not self._handle.is_valid:
-                raise RCLError(
-                    "failed to shutdown: rcl_shutdown already called on the given context"
-                )
+            if self._is_cleaned_up:
+                raise RuntimeError("Context already shutdown.")
             self._clean_up()
 
     def try_shutdown(self) -> None:
