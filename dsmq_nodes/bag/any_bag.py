@@ -6,6 +6,7 @@ from dsmq_nodes.bag.bag_source import BagSource
 from dsmq_nodes.bag.file.mcap_reader import McapFile
 from dsmq_nodes.bag.file.reading import Bag
 from dsmq_nodes.bag.file.selection import Selection
+from dsmq_nodes.bag.file.writing import bag_path
 from dsmq_nodes.bag.optional import need
 from dsmq_nodes.errors import BagError
 
@@ -24,6 +25,9 @@ def open_source(paths: list[Path], topics: Selection | None = None) -> BagSource
         BagError: it does not exist, is of an unknown kind, is not whole, or lacks the topics.
     """
     first = paths[0]
+    if not first.exists() and bag_path(first).is_file():
+        paths = [bag_path(each) for each in paths]  # as `record -o` takes its name
+        first = paths[0]
     if not first.exists():
         raise BagError(f"cannot read {first}: there is no such file or folder")
     if (first / _LEROBOT_INFO).exists():

@@ -63,6 +63,23 @@ def check_callback(callback: object, kind: str) -> None:
         )
 
 
+def check_takes_none(callback: Callable[..., object], kind: str) -> None:
+    """Check that a callback can be called without arguments.
+
+    Raises:
+        TypeError: it cannot be.
+    """
+    try:
+        signature = inspect.signature(callback)
+    except ValueError:  # some built-in callables have none
+        return
+    try:
+        signature.bind()
+    except TypeError:
+        name = callback_name(callback)
+        raise TypeError(f"{kind} is called without arguments, not as {name}{signature}") from None
+
+
 def _lacks_self(callback: object) -> bool:
     """Whether it is a method without `self`: it takes no argument, or `msg` as the first."""
     code = getattr(getattr(callback, "__func__", None), "__code__", None)

@@ -24,6 +24,7 @@ from dsmq_nodes.graph.callback import (
     Result,
     callback_name,
     check_callback,
+    check_takes_none,
     check_uncalled,
 )
 from dsmq_nodes.graph.log.logger import Logger
@@ -541,6 +542,7 @@ class Node:
             TypeError: the callback cannot be called or awaited.
         """
         check_callback(callback, "a timer's callback")
+        check_takes_none(callback, "a timer's callback")
         timer = Timer(timer_period_sec, callback, self._kit.dispatcher.execute)
         if not autostart:
             timer.cancel()

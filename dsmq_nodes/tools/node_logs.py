@@ -7,7 +7,7 @@ import msgspec
 
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.printable import indented, one_line
-from dsmq_nodes.tools.offers import find_node, unknown
+from dsmq_nodes.tools.offers import find_node, services, unknown
 from dsmq_nodes.tools.service_calls import call_typed
 from dsmq_nodes.tools.session import Session
 from dsmq_nodes.topic_names import ROSOUT_TOPIC
@@ -79,6 +79,11 @@ def set_levels(session: Session, nodes: Sequence[str], level: str) -> Iterator[s
         levels = [rcl_interfaces.LoggerLevel(name=_logger_of(node), level=number)]
         request = calls.Request(levels=levels)
         service = f"{node}/set_logger_levels"
+        if service not in services(graph, hidden=True):
+            raise CommandError(
+                f"{node} does not let others set its log level; a program for rclpy does where its "
+                "node is made with enable_logger_service=True, as in ROS"
+            )
         results = call_typed(session, service, request, calls.Response).results
         if not results or not results[0].successful:
             reason = one_line(results[0].reason) if results else "it has not said why"

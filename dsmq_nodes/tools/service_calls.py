@@ -13,7 +13,7 @@ from dsmq_nodes.printable import one_line
 from dsmq_nodes.suggest import did_you_mean
 from dsmq_nodes.tools.offers import services
 from dsmq_nodes.tools.session import Session
-from dsmq_nodes.topic_names import REPLY, REQUEST
+from dsmq_nodes.topic_names import REPLY, REQUEST, is_kits_own
 
 if TYPE_CHECKING:
     from dsmq_nodes.messages.base import Message
@@ -34,7 +34,10 @@ def call(
     served = services(session.graph(), hidden=True)
     offer = served.get(service)
     if offer is None or not offer.servers:
-        names = [name for name, each in served.items() if each.servers]
+        kits = is_kits_own(service)
+        names = [
+            name for name, each in served.items() if each.servers and is_kits_own(name) is kits
+        ]
         raise CommandError(f"nobody serves {service}; {did_you_mean(service, names)}")
     return answer(session, ask(session, service, body), timeout_sec)
 

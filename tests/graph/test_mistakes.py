@@ -150,6 +150,15 @@ def test_what_is_published_instead_of_a_message_is_told_with_what_to_write(graph
         publisher.publish(2.5)
 
 
+def test_a_callback_that_is_called_without_arguments(graph: Graph) -> None:
+    node: Any = graph.add(Mistaken)
+    qos = QoSProfile(depth=1, deadline=1.0)
+    with pytest.raises(TypeError, match="an on_deadline is called without arguments, not as"):
+        node.create_publisher(Float64, "d", qos, on_deadline=lambda event: None)
+    with pytest.raises(TypeError, match="a timer's callback is called without arguments, not as"):
+        node.create_timer(1.0, lambda event: None)
+
+
 def test_a_misspelt_field_that_is_read() -> None:
     twist: Any = Twist()
     with pytest.raises(AttributeError, match="Twist has no field 'liner'; did you mean 'linear'"):

@@ -195,7 +195,7 @@ def test_what_an_entry_publishes_that_cannot_be_known_is_not_missed(
 def test_a_remapping_that_meets_nothing_is_an_error(tmp_path: Path) -> None:
     nodes = """\
 - {name: lidar, node: robot:Lidar, remap: {scn: s}}
-- remap: {cmd_vel: drive, scam: x}
+- remap: {cmd_vel: drive, scam: x, qqqqq: y}
   nodes:
   - {name: lidar2, node: robot:Lidar}
   - {name: driver, node: robot:Driver, params: {port: x}}
@@ -203,6 +203,7 @@ def test_a_remapping_that_meets_nothing_is_an_error(tmp_path: Path) -> None:
     assert errors(checked(tmp_path, nodes)) == [
         "2:44: nothing is called 'scn' here; did you mean 'scan'?",
         "3:27: nothing is called 'scam' here; did you mean 'scan'?",
+        "3:36: nothing is called 'qqqqq' here; there is: cmd_vel, scan",
     ]
 
 

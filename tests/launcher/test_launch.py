@@ -147,7 +147,9 @@ def test_a_killed_broker_comes_back_and_the_nodes_go_on(tmp_path: Path) -> None:
         assert (launch.pid_of("talker"), launch.pid_of("hearer")) == running
         launch.process.send_signal(signal.SIGINT)
         assert launch.end() == 0
-    assert launch.lines[-1] == "[launch] broker: was started again 1 time, last exit status 0"
+    assert launch.lines[-1] == (
+        "[launch] broker: was started again 1 time, last after killed by SIGKILL"
+    )
 
 
 ACTUATOR = """

@@ -58,7 +58,7 @@ def test_a_process_that_comes_back_is_no_fault(tmp_path: Path) -> None:
         "[launch] a: exit status 3; it is started again in 0.0 s",
         "[a] failed before: True",
         "[launch] a has finished (exit status 0)",
-        "[launch] a: was started again 1 time, last exit status 0",
+        "[launch] a: was started again 1 time, last after exit status 3",
     ]
 
 
@@ -81,7 +81,7 @@ def test_a_crash_loop_ends_in_failed_and_the_others_go_on(tmp_path: Path) -> Non
         "[launch] bad: exit status 7; it is started again in 0.0 s",
         "[launch] bad: its last lines:",
         "[launch] bad: FAILED after 3 starts, exit status 7; the others go on",
-        "[launch] bad: was started again 2 times, last exit status 7",
+        "[launch] bad: was started again 2 times, last after exit status 7",
     ]
     assert "[good] still here" in run.lines
     assert run.lines[-1] == "[launch] ended with faults: bad (FAILED after 3 starts, exit status 7)"
@@ -219,7 +219,7 @@ def test_a_broker_that_ends_again_and_again_ends_the_launch() -> None:
     told = [line for line in run.lines if line.startswith("[launch] broker: ")]
     assert told[-2:] == [
         "[launch] broker: exit status 0, again and again; the launch ends",
-        "[launch] broker: was started again 3 times, last exit status 0",
+        "[launch] broker: was started again 3 times, last after exit status 0",
     ]
 
 

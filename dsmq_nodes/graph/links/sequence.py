@@ -83,9 +83,9 @@ class Losses:
         if lost and not publisher.is_told:
             publisher.is_told = True
             logger.warning(
-                "%s: %d messages of %s on %s never came: the broker was away, or took them along; "
-                "they count as dropped, and so will others",
-                *(self._node, lost, sender, self._topic),
+                "%s: %d message%s of %s on %s never came: the broker was away, or took them along; "
+                "what never comes counts as dropped",
+                *(self._node, lost, "s" * (lost > 1), sender, self._topic),
             )
         return lost
 

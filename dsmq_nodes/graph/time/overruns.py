@@ -3,6 +3,7 @@
 A launch file's `rate:` allows 5 % (launcher/watch/rates.py).
 """
 
+import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -48,6 +49,11 @@ class OverrunWatch:
         worst = f", at worst {late_ms:.0f} ms late" if late_ms >= 0.5 else ""
         self._warn(
             f"timer {timer.name} skipped {skipped} of its last {due} ticks: it is to run at "
-            f"{1 / timer.period_sec:g} Hz{now}{worst}: shorten what callbacks of the node do, or "
-            "give it a lower rate"
+            f"{1 / timer.period_sec:g} Hz{now}{worst}: {_advice(timer)}, or give it a lower rate"
         )
+
+
+def _advice(timer: Timer) -> str:
+    if inspect.iscoroutinefunction(timer.callback):
+        return "it ticks again when its coroutine is done: await less there (a task of its own may)"
+    return "shorten what callbacks of the node do"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from dsmq_nodes.dsmq.log import Entry
-from dsmq_nodes.graph.callback import Callback, MessageT, check_callback
+from dsmq_nodes.graph.callback import Callback, MessageT, check_callback, check_takes_none
 from dsmq_nodes.graph.links.link import Deliver, Link, Publication
 from dsmq_nodes.graph.log.logger import Logger
 from dsmq_nodes.graph.spin.spinner import Spinner
@@ -126,6 +126,7 @@ class Topics:
         )
         if timeout is not None and on_timeout is not None:
             check_callback(on_timeout, f"the on_timeout of {name}")
+            check_takes_none(on_timeout, f"the on_timeout of {name}")
             watchdog = Watchdog(timeout, on_timeout, self._dispatcher.execute)
             self._spinner.add(watchdog)
             subscription.watchdogs.append(watchdog)
@@ -200,6 +201,7 @@ class Topics:
             return None
         if on_deadline is not None:
             check_callback(on_deadline, f"an on_deadline ({what})")
+            check_takes_none(on_deadline, "an on_deadline")
         deadline_sec = seconds(qos.deadline)
 
         def warn() -> None:

@@ -19,6 +19,7 @@ from dsmq_nodes.errors import LaunchProblem
 from dsmq_nodes.graph import names
 from dsmq_nodes.graph.parameters.parameter_files import lookup
 from dsmq_nodes.graph.parameters.yaml_source import Path as Keys
+from dsmq_nodes.graph.service_wire import NODE_SERVICES
 from dsmq_nodes.graph.topics import compatible
 from dsmq_nodes.launcher.check import relations
 from dsmq_nodes.launcher.check.examination import Examiner
@@ -267,6 +268,7 @@ def _idle_remaps(each: _Looked, looked: list[_Looked]) -> Iterator[LaunchProblem
             continue
         if not any(_meets(other, name) for other in sharing):
             own = {_base(topic)[0] for other in sharing for topic in _topics_of(other)}
+            own -= {each for each in own if each.rpartition("/")[2] in NODE_SERVICES}
             known = sorted({_as_written(topic, each.node) for topic in own})
             message = f"nothing is called {shorten(name)} here; {did_you_mean(name, known)}"
             yield origin.problem(message, at_key=True)
@@ -362,9 +364,15 @@ class _Ends:
                 yield _at(published, f"no node serves {base}; it is called by")
             if published or hidden or topic in _MAY_BE_SILENT:
                 continue
-            close = nearest(topic, known)
+            others = [each for each in known if not self._is_by(each, subscribed)]
+            close = nearest(topic, others)
             hint = f" (did you mean '{close}'?)" if close is not None else ""
             yield _at(subscribed, f"no node publishes {topic}{hint}; it is subscribed by")
+
+    def _is_by(self, topic: str, readers: list[tuple[_Looked, NodeTopic]]) -> bool:
+        """Whether one of these nodes publishes a topic: nobody means to hear itself."""
+        nodes = [id(each) for each, _ in readers]
+        return any(id(each) in nodes for each, _ in self.topics[topic][0])
 
 
 def _at(ends: list[tuple[_Looked, NodeTopic]], message: str) -> LaunchProblem:

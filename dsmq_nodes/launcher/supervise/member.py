@@ -51,6 +51,7 @@ class Member:
         process: its running process; None when none runs.
         starts: how often it was started.
         last_end: how its last process has ended, in words.
+        end_before: how the one before that has ended.
         was_ready: it has been ready at least once.
         stopping: it was asked to end.
         recent: its last lines, each with its number.
@@ -72,6 +73,7 @@ class Member:
         self.process: Process | None = None
         self.starts = 0
         self.last_end = ""
+        self.end_before = ""
         self.was_ready = asyncio.Event()
         self._begun = asyncio.Event()
         self.stopping = False
@@ -154,6 +156,7 @@ class Member:
     def started(self, process: Process) -> None:
         """It runs; it is ready when all its nodes are, a program without nodes at once."""
         self.process = process
+        self.end_before = self.last_end
         self.starts += 1
         self._begun.set()
         self._ready_sec = None

@@ -507,4 +507,6 @@ class Supervisor:
         for member in self.processes:
             if member.starts > 1:
                 times = f"{member.starts - 1} time{'s' * (member.starts > 2)}"
-                self.say(f"{member.name}: was started again {times}, last {member.last_end}")
+                self.say(
+                    f"{member.name}: was started again {times}, last after {member.end_before}"
+                )

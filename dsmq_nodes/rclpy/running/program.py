@@ -100,11 +100,13 @@ def main(words: list[str]) -> int:
         broker = LocalBroker()
         import_finder.install()
         run = _found(request)
-        if ":" not in request.target:
+        is_node = ":" in request.target
+        if not is_node:
             import_module("dsmq_nodes.rclpy.node")  # while a new broker starts
         broker.wait()
         new = ": none was there, this one runs until its last peer has gone"
-        _tell(request, f"rclpy is this kit's, the broker {broker.address}{new * broker.is_new}")
+        rclpy = "" if is_node else "rclpy is this kit's, "
+        _tell(request, f"{rclpy}the broker {broker.address}{new * broker.is_new}")
     gc.freeze()  # what is imported lives as long as the process
     gc.enable()
     return run()

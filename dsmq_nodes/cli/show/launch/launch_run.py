@@ -13,7 +13,7 @@ import typer
 
 from dsmq_nodes.bag.optional import need_bag
 from dsmq_nodes.cli.show.launch.launch_web import web_beside
-from dsmq_nodes.dsmq.address import parse_address
+from dsmq_nodes.dsmq.address import DEFAULT_PORT, is_local, parse_address
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.graph.parameters.yaml_source import read_file, resolved, working_directory
 from dsmq_nodes.launcher.file.arguments import parse
@@ -121,13 +121,20 @@ def run(
 
 def _tell_of_unused_broker(plan: Plan) -> Plan:
     where = os.environ.get("DSMQ_BROKER")
-    if where and not plan.elsewhere:
+    if where and not plan.elsewhere and not _is_its_own(where, plan):
         print(
             f"DSMQ_BROKER={where} is not used: this launch starts its own broker (--broker {where}"
             " uses that one)",
             file=sys.stderr,
         )
     return plan
+
+
+def _is_its_own(where: str, plan: Plan) -> bool:
+    """Whether an address is the one at which the broker of a plan will listen."""
+    address, argv = parse_address(where), plan.broker.argv
+    port = argv[argv.index("--port") + 1] if "--port" in argv else str(DEFAULT_PORT)
+    return is_local(address.host) and str(address.port) == port
 
 
 def _ros_plan(file: Path, given: Mapping[str, str]) -> Plan:
