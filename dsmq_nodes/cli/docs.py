@@ -70,7 +70,16 @@ def _found(page: str, pages: dict[str, str]) -> str:
     name = page.removesuffix(".md").lower().replace("-", "_").replace(" ", "_")
     if name in pages:
         return name
-    having = [each for each in pages if page.lower() in pages[each].lower() and each != _INDEX]
+    having = [
+        f"  {each}: {line.strip()}"
+        for each in pages
+        if each != _INDEX and (line := _line_with(page, pages[each]))
+    ]
     if having:
-        raise CommandError(f"no page {page}; pages with this word: {', '.join(having)}")
+        raise CommandError("\n".join([f"no page {page}; pages with this word:", *having]))
     raise CommandError(f"no page {page}; {did_you_mean(name, _names())}")
+
+
+def _line_with(word: str, text: str) -> str:
+    """The first line that has a word."""
+    return next((line for line in text.splitlines() if word.lower() in line.lower()), "")

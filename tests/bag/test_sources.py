@@ -768,3 +768,11 @@ def test_topics_of_any_name(tmp_path: Path, name: str) -> None:
     assert name in Bag(writer.paths[0], topics=name).topics
     assert convert(open_source(writer.paths), tmp_path / "out", "csv").messages == 9
     assert len(list((tmp_path / "out").iterdir())) == 9
+
+
+def test_a_bag_is_found_by_the_name_that_record_took(tmp_path: Path) -> None:
+    with BagWriter(tmp_path / "run1.mcap"):
+        pass
+    assert isinstance(open_source([tmp_path / "run1"]), Bag)
+    with pytest.raises(BagError, match="run2: there is no such file"):
+        open_source([tmp_path / "run2"])

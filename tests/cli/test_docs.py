@@ -29,7 +29,7 @@ def test_the_list_names_each_page_and_a_page_is_its_text(nowhere: Place) -> None
     ("wrong", "told"),
     [
         ("safty", "no page safty; did you mean 'safety'?"),
-        ("lifespan", "no page lifespan; pages with this word: "),
+        ("lifespan", "no page lifespan; pages with this word:\n  coming_from_rclpy: - QoS is "),
         ("xyzzy", "no page xyzzy; there is: bags, "),
     ],
 )
