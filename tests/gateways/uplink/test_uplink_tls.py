@@ -96,6 +96,7 @@ def test_a_certificate_gives_the_rights_of_its_name_and_no_others(
         status = base.status()
         assert status["coming"]["/r1/odom"]["duplicates"] == before
         assert "/r1/forged" not in status["coming"]
+        fleet.until(lambda: router.drained().count("refused") >= 4, "the lines")
         said = router.drained().replace("[WARNING] [dsmq_nodes.uplink]: ", "")
         for told in (
             "r2 may not write /r1/odom",

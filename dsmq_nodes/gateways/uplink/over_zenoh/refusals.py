@@ -11,11 +11,13 @@ goes into a pipe here, and a thread reads it. With RUST_LOG set it is left as it
 After the third one Zenoh tries each right for later: such a line tells of no attempt.
 """
 
+import contextlib
 import logging
 import os
 import re
 import sys
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from typing import Final
 
@@ -23,10 +25,15 @@ import zenoh
 
 from dsmq_nodes.gateways.uplink.over_zenoh.zenoh_keys import ROOT, plain
 
+if sys.platform == "linux":
+    import fcntl
+
 logger = logging.getLogger("dsmq_nodes.uplink")
 
 _FILTER: Final = "off,zenoh::net::routing::interceptor::access_control=trace"
-_CHUNK_BYTES: Final = 64 * 1024
+_CHUNK_BYTES: Final = 1024 * 1024  # what a pipe may hold
+_READ_SEC: Final = 0.2  # seldom: two lines are written for each message that is permitted
+_F_SETPIPE_SZ: Final = 1031  # of Linux
 _MOST_LINES: Final = 1000
 _VERBS: Final = {
     "Put": "write",
@@ -94,6 +101,9 @@ def tell_refusals(machines: Iterable[str]) -> None:
     sys.stdout = os.fdopen(os.dup(1), "w")  # what Python writes goes where it went before
     os.dup2(writing, 1)
     os.close(writing)
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):  # this user has many pipes
+            fcntl.fcntl(reading, _F_SETPIPE_SZ, _CHUNK_BYTES)
     zenoh.init_log_from_env_or(_FILTER)
     refusals = Refusals(machines)
     threading.Thread(target=_read, args=(reading, refusals), name="refusals", daemon=True).start()
@@ -102,8 +112,14 @@ def tell_refusals(machines: Iterable[str]) -> None:
 def _read(reading: int, refusals: Refusals) -> None:
     rest = b""
     while chunk := os.read(reading, _CHUNK_BYTES):
-        *lines, rest = (rest + chunk).split(b"\n")
-        for line in lines:
-            if b"is unauthorized" in line or b": caching" in line:
+        lines, _, rest = (rest + chunk).rpartition(b"\n")
+        for line in lines.split(b"\n") if _is_of_use(lines) else ():
+            if _is_of_use(line):
                 for told in refusals.read(_COLOUR.sub("", line.decode(errors="replace"))):
                     logger.warning("%s", told)
+        if len(chunk) < _CHUNK_BYTES // 2:
+            time.sleep(_READ_SEC)
+
+
+def _is_of_use(text: bytes) -> bool:
+    return b"is unauthorized" in text or b": caching" in text
