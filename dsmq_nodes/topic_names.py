@@ -15,7 +15,6 @@ PROBE_TOPIC: Final = "/dsmq/probe"
 RECORDER_NODE: Final = "/dsmq/recorder"
 LAUNCH_NODE: Final = "/dsmq/launch"
 LAUNCH_STATE_TOPIC: Final = f"{LAUNCH_NODE}/state"
-LAUNCH_LINES_TOPIC: Final = f"{LAUNCH_NODE}/lines"
 
 EPISODE_TOPIC: Final = "/episode"
 MARK_EPISODE: Final = "/mark_episode"
@@ -41,8 +40,13 @@ ACTION: Final = "/_action"
 """The suffix of an action's name in the names of its services and topics."""
 
 
+def launch_node(pid: int = 0) -> str:
+    """The node of a launch; with a pid: of one that uses a broker that is not its own."""
+    return f"{LAUNCH_NODE}_{pid}" if pid else LAUNCH_NODE
+
+
 def is_launch(node: str) -> bool:
-    """Whether a node is a launch's own; one that uses another's broker has its pid in the name."""
+    """Whether it is the node of a launch."""
     return node == LAUNCH_NODE or node.startswith(f"{LAUNCH_NODE}_")
 
 

@@ -116,7 +116,7 @@ class Seen:
 
 
 CHECKS: Final = (
-    "no emergency stop is pressed",
+    "no emergency stop stands in the way",
     "every topic that is heard is published",
     "types and QoS fit",
     "publishers publish",

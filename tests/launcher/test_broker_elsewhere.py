@@ -103,3 +103,11 @@ def test_a_broker_of_the_environment_is_not_passed_over_in_silence(tmp_path: Pat
     assert running.wait() == 0
     assert "DSMQ_BROKER=robot.local:30008 is not used" in running.output
     running.close()
+
+
+def test_the_launchs_own_address_in_the_environment_is_no_other_broker(tmp_path: Path) -> None:
+    file = write(tmp_path, name="one", broker="broker: {port: 31877}")
+    running = launch(str(file), "--dry-run", DSMQ_BROKER="127.0.0.1:31877")
+    assert running.wait() == 0
+    assert "is not used" not in running.output
+    running.close()

@@ -35,7 +35,7 @@ from dsmq_nodes.errors import DsmqError
 from dsmq_nodes.messages.dsmq_msgs import LaunchLines, LaunchState
 from dsmq_nodes.signals import ending_signals
 from dsmq_nodes.tools.session import Session
-from dsmq_nodes.topic_names import LAUNCH_LINES_TOPIC, LAUNCH_STATE_TOPIC, RECORDER_NODE
+from dsmq_nodes.topic_names import RECORDER_NODE, launch_node
 
 NAME: Final = "recorder"
 FAILURES: Final = "failures"
@@ -117,6 +117,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--ring", type=float, default=0.0, help="keep this many seconds in memory")
     parser.add_argument("--output", required=True, help="the bag; with --ring: the folder")
     parser.add_argument("--attach", action="append", default=[], help="a file for the bag")
+    parser.add_argument("--launch", default=launch_node(), help="the launch's node")
     parser.add_argument("--plan", default="", help="the launch's plan, as text")
     given = parser.parse_args(arguments)
     asked: list[int] = []
@@ -125,27 +126,27 @@ def main(arguments: list[str]) -> int:
     files = [Attachment(Path(each).name, Path(each).read_bytes()) for each in given.attach]
     files.append(Attachment("plan.txt", given.plan.encode()))
     if given.ring:
-        return _record_ring(asked, given.ring, Path(given.output), files)
-    return _record_all(asked, given.output, files)
+        return _record_ring(asked, given.ring, Path(given.output), files, given.launch)
+    return _record_all(asked, given.output, files, given.launch)
 
 
-def _record_all(asked: list[int], output: str, files: Sequence[Attachment]) -> int:
+def _record_all(asked: list[int], output: str, files: Sequence[Attachment], launch: str) -> int:
     flight = Flight(NAME)
     with BagWriter(output) as writer:
         writer.describe(OWN_TEXTS, about_here())
         for each in files:
             writer.attach(each)
-        recorder = _recorder(writer, flight)
+        recorder = _recorder(writer, flight, launch)
         recorder.run(lambda: bool(asked) or flight.is_over, is_hurried=lambda: len(asked) > 1)
     _say(f"{recorder.messages} messages, {recorder.dropped} dropped, in {writer.paths[0]}")
     return 0
 
 
 def _record_ring(
-    asked: list[int], seconds: float, output: Path, files: Sequence[Attachment]
+    asked: list[int], seconds: float, output: Path, files: Sequence[Attachment], launch: str
 ) -> int:
     flight, ring = Flight(NAME), LastSeconds(seconds)
-    recorder = _recorder(ring, flight)
+    recorder = _recorder(ring, flight, launch)
     due_sec: list[float] = []
 
     def look(*, at_once: bool = False) -> None:
@@ -181,13 +182,13 @@ def _bundle(
         _say(f"{names} failed: the last {count} messages, and what else is known, in {folder}")
 
 
-def _recorder(writer: BagWriter | LastSeconds, flight: Flight) -> Recorder:
+def _recorder(writer: BagWriter | LastSeconds, flight: Flight, launch: str) -> Recorder:
     return Recorder(
         Session(broker_address(), node=RECORDER_NODE, patient=True, lasting=True),
         writer,
         Selection(everything=True),
         from_start=True,
-        listeners={LAUNCH_STATE_TOPIC: flight.on_state, LAUNCH_LINES_TOPIC: flight.on_lines},
+        listeners={f"{launch}/state": flight.on_state, f"{launch}/lines": flight.on_lines},
         warn=_say,
     )
 

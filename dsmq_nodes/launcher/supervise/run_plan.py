@@ -14,6 +14,7 @@ from dsmq_nodes.launcher.supervise.plan import Plan
 from dsmq_nodes.launcher.supervise.supervisor import Supervisor
 from dsmq_nodes.launcher.watch.observer import GraphObserver
 from dsmq_nodes.launcher.watch.stop_memory import StopMemory
+from dsmq_nodes.topic_names import launch_node
 
 
 def run_plan(
@@ -45,7 +46,7 @@ def run_plan(
         view = View(output, out, shown=table)
 
     async def run() -> int:
-        name = f"launch_{os.getpid()}" if plan.elsewhere else "launch"
+        name = launch_node(os.getpid() if plan.elsewhere else 0).rpartition("/")[2]
         stop = StopMemory(plan.stop_file, output.say) if plan.stop_file else None
         observer = GraphObserver(view, strict_rates=strict_rates, name=name, stop=stop)
         return await Supervisor(plan, output, observer, warm=warm).run(

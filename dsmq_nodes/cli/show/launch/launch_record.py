@@ -1,5 +1,6 @@
 """The recorder that runs beside a launch: `launch --record`. Needs the extra `bag`."""
 
+import os
 import re
 import sys
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from dsmq_nodes.bag.file.writing import bag_path
 from dsmq_nodes.bag.record.flight import FAILURES, NAME
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.launcher.supervise.plan import Dependency, NodePlan, Plan, ProcessPlan
-from dsmq_nodes.topic_names import RECORDER_NODE
+from dsmq_nodes.topic_names import RECORDER_NODE, launch_node
 
 _RING = re.compile(r"ring=(\d+(?:\.\d+)?)(s|m|min)?")
 _UNITS_SEC = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0}
@@ -39,8 +40,9 @@ def recorder_beside(record: str, launch_file: Path) -> Callable[[Plan], Plan]:
 
     def extend(plan: Plan) -> Plan:
         program = (sys.executable, "-m", "dsmq_nodes.launcher.supervise.child", "--module")
+        node = launch_node(os.getpid() if plan.elsewhere else 0)
         attached = ("--attach", str(launch_file.absolute()), "--plan", str(plan))
-        argv = (*program, "dsmq_nodes.bag.record.flight", *what, *attached)
+        argv = (*program, "dsmq_nodes.bag.record.flight", *what, *attached, "--launch", node)
         recorder = ProcessPlan(
             NAME, argv, nodes=(NodePlan(RECORDER_NODE, "dsmq_nodes.bag.record.flight"),)
         )
