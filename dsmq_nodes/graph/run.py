@@ -219,6 +219,11 @@ def made(node_class: Callable[[], NodeT]) -> NodeT:
             f"{callback_name(node_class)}.__init__ uses the node before it is made: write "
             "`super().__init__(name)` as its first line"
         ) from None
+    except TypeError as error:
+        if "unexpected keyword argument 'callback_group'" in str(error):
+            hint = "leave it out: one thread runs all callbacks, and an `async def` lets others run"
+            error.args = (f"{error}; {hint}",)
+        raise
     given: object = node
     if inspect.iscoroutine(given):
         given.close()

@@ -10,9 +10,10 @@ import pytest
 
 from dsmq_nodes import Node, Parameters
 from dsmq_nodes.bag import Bag, BagWriter, NodeRaisedError, Tolerance, feed, rerun
-from dsmq_nodes.bag.file.contents import Channel
+from dsmq_nodes.bag.file.contents import Attachment, Channel
 from dsmq_nodes.bag.file.selection import Selection
 from dsmq_nodes.bag.rerunning.comparing import differences
+from dsmq_nodes.cli.show.bag.bag_rerun import NodeGiven, rerun_bag
 from dsmq_nodes.errors import BagError
 from dsmq_nodes.messages import Float64, Header, PoseStamped, String, Time
 from dsmq_nodes.testing import Graph
@@ -191,6 +192,20 @@ def test_stamps_may_differ_by_as_much_as_allowed(recorded: Path) -> None:
     result = rerun(Bag(recorded), Doubler, tolerance=Tolerance(stamp_sec=0.001))
     assert result.difference is not None
     assert (result.difference.field, result.difference.number) == ("header.stamp", 1)
+
+
+def test_parameters_of_the_recording_are_told_to_be_in_its_launch_file(
+    recorded: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Bag, "attachments", lambda _: [Attachment("robot.yaml", b"")])
+
+    def said(**params: object) -> str:
+        given = NodeGiven(f"{__name__}:Doubler", None, None, params, {})
+        rerun_bag([recorded], given, Selection(), Tolerance())
+        return capsys.readouterr().err
+
+    assert "those of the recording are in robot.yaml" in said()
+    assert "robot.yaml" not in said(factor=2.0)
 
 
 def test_a_node_that_has_nothing_to_do_with_it(recorded: Path) -> None:

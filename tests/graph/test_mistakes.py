@@ -166,6 +166,16 @@ def test_a_misspelt_field_that_is_read() -> None:
     assert not hasattr(twist, "_liner")
 
 
+def test_a_callback_group_is_to_be_left_out(graph: Graph) -> None:
+    class Grouped(Node):
+        def __init__(self) -> None:
+            super().__init__("grouped")
+            self.create_timer(1.0, self.shutdown, callback_group=None)  # type: ignore[call-arg]
+
+    with pytest.raises(TypeError, match="'callback_group'; leave it out: one thread runs all"):
+        graph.add(Grouped)
+
+
 def test_an_attribute_that_is_rclpys_is_told_with_what_to_write() -> None:
     with pytest.raises(AttributeError, match=r"that is rclpy's; .*`run\(MyNode\)`"):
         _ = dsmq_nodes.ok

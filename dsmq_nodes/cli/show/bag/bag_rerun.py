@@ -56,6 +56,13 @@ def rerun_bag(paths: list[Path], given: NodeGiven, compared: Selection, within: 
         sys.path.insert(0, here)
     node_class = load_node_class(given.node)
     bag = open_source(paths)
+    files = [each.name for each in bag.attachments() if each.name.endswith((".yaml", ".yml"))]
+    if files and node_class.Params.model_fields and not given.params:
+        print(
+            f"the node has its default parameters; those of the recording are in {files[0]}, which "
+            "the bag has attached: give them with -p NAME:=VALUE",
+            file=sys.stderr,
+        )
     seconds = (bag.end_ns - bag.start_ns) * 1e-9
     raised = None
     with Progress("running", seconds, "s") as progress:
