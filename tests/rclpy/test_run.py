@@ -151,12 +151,13 @@ def test_executables_and_interfaces_of_a_package(port: int, tmp_path: Path) -> N
             "src/arm/setup.py": """
                 from setuptools import setup
                 package_name = 'arm'
-                setup(name=package_name, entry_points={'console_scripts': [
+                setup(name=package_name, package_dir={'': 'code'},
+                      entry_points={'console_scripts': [
                     'mover = ' + package_name + '.move:main', f'fails = {package_name}.move:fails',
                 ]})
             """,
-            "src/arm/arm/__init__.py": "",
-            "src/arm/arm/move.py": """
+            "src/arm/code/arm/__init__.py": "",
+            "src/arm/code/arm/move.py": """
                 import sys
                 from arm_interfaces.action import Reach
                 from arm_interfaces.msg import Joint, Joints

@@ -70,7 +70,8 @@ def _entry_points(package: RosPackage) -> Iterator[Executable]:
         for line in (*_of_setup_py(package.folder), *_of_setup_cfg(package.folder)):
             if matched := _ENTRY.fullmatch(line):
                 name, module, function = matched.groups()
-                yield Executable(name, f"{module}:{function}", search=package.folder)
+                search = package.folder / _source_folder(package.folder)
+                yield Executable(name, f"{module}:{function}", search=search)
     for point in importlib.metadata.entry_points(group=_GROUP):
         if point.dist is not None and point.dist.name.replace("-", "_") == package.name:
             yield Executable(point.name, f"{point.module}:{point.attr}")
@@ -86,23 +87,47 @@ def _of_setup_cfg(folder: Path) -> list[str]:
 
 
 def _of_setup_py(folder: Path) -> list[str]:
+    tree = _setup_py(folder)
+    names = _names(tree)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Dict) and (value := _value(node, _GROUP)) is not None:
+            return [text for each in _items(value, names) if (text := _text(each, names))]
+    return []
+
+
+def _source_folder(folder: Path) -> str:
+    """Where a package's modules lie below its folder: `package_dir={"": "src"}`."""
+    tree = _setup_py(folder)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.keyword) and node.arg == "package_dir":
+            found = _value(node.value, "") if isinstance(node.value, ast.Dict) else None
+            return _text(found, _names(tree))
+    return ""
+
+
+def _setup_py(folder: Path) -> ast.Module:
     try:
-        tree = ast.parse((folder / "setup.py").read_text("utf-8"))
+        return ast.parse((folder / "setup.py").read_text("utf-8"))
     except (OSError, SyntaxError, UnicodeDecodeError):
-        return []
-    names = {
+        return ast.Module(body=[], type_ignores=[])
+
+
+def _names(tree: ast.Module) -> dict[str, ast.expr]:
+    """What is assigned to names at the top of a file."""
+    return {
         target.id: node.value
         for node in tree.body
         if isinstance(node, ast.Assign)
         for target in node.targets
         if isinstance(target, ast.Name)
     }
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Dict):
-            for key, value in zip(node.keys, node.values, strict=True):
-                if isinstance(key, ast.Constant) and key.value == _GROUP:
-                    return [text for each in _items(value, names) if (text := _text(each, names))]
-    return []
+
+
+def _value(node: ast.Dict, key: str) -> ast.expr | None:
+    for each, value in zip(node.keys, node.values, strict=True):
+        if isinstance(each, ast.Constant) and each.value == key:
+            return value
+    return None
 
 
 def _items(node: ast.expr, names: dict[str, ast.expr]) -> list[ast.expr]:

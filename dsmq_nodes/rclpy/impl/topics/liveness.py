@@ -14,6 +14,7 @@ from dsmq_nodes.rclpy.impl.nodes.peer_node import io
 from dsmq_nodes.rclpy.impl.topics.event_infos import SubscriptionEventType
 
 _INFINITE_NS: Final = 2**63 - 1
+_ON_ITS_WAY_SEC: Final = 0.005  # a publisher is told of its own lapse first
 
 
 class Deadline:
@@ -108,7 +109,9 @@ class Liveliness:
             lease = self._leases.get(key)
             is_first = lease is None
             if lease is None:
-                lease = self._leases[key] = Lease(lease_sec, lambda: self._tell(-1, 1))
+                lease = self._leases[key] = Lease(
+                    lease_sec + _ON_ITS_WAY_SEC, lambda: self._tell(-1, 1)
+                )
             begins = lease.heard()
         if begins:
             self._tell(1, 0 if is_first else -1)
