@@ -201,7 +201,7 @@ def test_parameters_of_the_recording_are_told_to_be_in_its_launch_file(
 
     def said(**params: object) -> str:
         given = NodeGiven(f"{__name__}:Doubler", None, None, params, {})
-        rerun_bag([recorded], given, Selection(), Tolerance())
+        rerun_bag([recorded], given, Selection(everything=True), Tolerance())
         return capsys.readouterr().err
 
     assert "those of the recording are in robot.yaml" in said()
