@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from dsmq_nodes.dsmq import wire
+from dsmq_nodes.told_qos import ToldQoS, topic_beside
 from tests.cli.conftest import Place
 from tests.launcher.running import launched, write_launch
 
@@ -115,3 +116,21 @@ def test_a_name_that_is_not_there_is_told_once_each(tmp_path: Path) -> None:
         errors = place.here("doctor", "/zzzzz", "--wait", "1")[1]
     assert errors.startswith("no node or topic /zzzzz; there is: ")
     assert errors.count("/talker") == 1
+
+
+def test_qos_that_others_are_told_is_shown_and_compared(own_place: Callable[[], Place]) -> None:
+    place = own_place()
+    for node, action, kind, qos in (
+        ("/lidar", "advertise", "publisher", ToldQoS(2, 2, 0, 1)),
+        ("/avoider", "subscribe", "subscription", ToldQoS(1, 2, 0, 1)),
+    ):
+        channel = place.channel(node)
+        for topic, what in (("/scan", action), (topic_beside(kind, "/scan", qos), "advertise")):
+            channel.send(wire.encode_object({"action": what, "topic": topic}))
+            assert channel.receive().event in {"advertised", "subscribed"}
+    said = place.here("topic", "info", "-v", "/scan")[0]
+    assert "Endpoint type: PUBLISHER\nReliability: BEST_EFFORT\nDurability: VOLATILE\n" in said
+    assert "Endpoint type: SUBSCRIPTION\nReliability: RELIABLE\nDurability: VOLATILE\n" in said
+    said, _, status = place.here("doctor", "/scan", "--wait", "1")
+    assert status == 1
+    assert said.startswith("ERROR   /scan: /avoider gets nothing from /lidar: it is best effort")

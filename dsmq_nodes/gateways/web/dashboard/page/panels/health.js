@@ -51,7 +51,7 @@ async function examine() {
   button.disabled = true; button.textContent = "Looking…";
   try {
     const { findings, checks } = await ask("doctor");
-    $("findings").replaceChildren(...(findings.length ? findings.map((each) => el("li", { className: each.level }, el("b", {}, `${each.level}: `), each.text, el("br"), el("span", { className: "quiet" }, `try ${each.advice}`))) : [el("li", { className: "fine" }, `All ${checks.length} checks passed: ${checks.join(", ")}.`)]));
+    $("findings").replaceChildren(...(findings.length ? findings.map((each) => el("li", { className: each.level }, el("b", {}, `${each.level}: `), each.text, el("br"), el("span", { className: "quiet" }, each.advice))) : [el("li", { className: "fine" }, `All ${checks.length} checks passed: ${checks.join(", ")}.`)]));
   } catch (error) { notice(error.message); } finally { button.disabled = false; button.textContent = "Find faults"; }
 }
 export function start() {
