@@ -54,7 +54,7 @@ def check_callback(callback: object, kind: str) -> None:
         raise TypeError(f"{kind} is a function, not {callback!r:.60}")
     if _lacks_self(callback):
         written = callback_name(callback).rpartition(".")[2]
-        raise TypeError(f"{kind}: `self` is missing in `def {written}(...)`: write it first")
+        raise TypeError(f"{kind}: `self` is missing: write `def {written}(self, ...)`")
     function = _function_of(callback)
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise TypeError(

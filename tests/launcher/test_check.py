@@ -295,10 +295,10 @@ MISTAKES = {
         "TypeError: Node.create_publisher() missing 1 required positional argument"
     ),
     "super().__init__('a')\nself.create_subscription(String, 'a', self.on_a, 1)": (
-        "TypeError: the callback of /a: `self` is missing in `def on_a(...)`: write it first"
+        "TypeError: the callback of /a: `self` is missing: write `def on_a(self, ...)`"
     ),
     "super().__init__('a')\nself.create_timer(1.0, self.tick)": (
-        "TypeError: a timer's callback: `self` is missing in `def tick(...)`: write it first"
+        "TypeError: a timer's callback: `self` is missing: write `def tick(self, ...)`"
     ),
     "super().__init__('a')\nself.create_timer(1.0, self.well())": (
         "TypeError: a timer's callback is a function, not None: write `self.on_x`, not"
