@@ -6,7 +6,7 @@ import random
 from pydantic import Field
 
 from dsmq_nodes import Node, Parameters, run
-from dsmq_nodes.messages import Imu, JointState, Odometry
+from dsmq_nodes.messages import Header, Imu, JointState, Odometry
 from examples.diffbot.robot import TICKS_PER_TURN, WheelTicks, frame, mount, pose_of
 
 GRAVITY = 9.80665  # m/s^2
@@ -52,7 +52,7 @@ class ImuSensor(Node):
         self.random = random.Random(f"{self.params.seed} {self.name}")
         self.bias = self.random.uniform(-self.params.gyro_bias, self.params.gyro_bias)
         self.truth: Odometry | None = None
-        self.told = (-math.inf, 0.0, 0.0)  # when it told last; heading and speed as they were
+        self.told: Odometry | None = None  # the truth that it told last
         self.publisher = self.create_publisher(Imu, "imu", 10)
         mount(self, "imu")
         self.create_subscription(Odometry, "ground_truth", self.on_truth, 10)
@@ -62,15 +62,18 @@ class ImuSensor(Node):
         self.truth = msg
 
     def tick(self) -> None:
-        if self.truth is None:
+        now, then = self.truth, self.told
+        if now is None or (then is not None and then.header.stamp == now.header.stamp):
             return
-        msg = Imu(header=self.stamp(frame(self, "imu")))
-        now_sec = self.get_clock().monotonic_sec()
-        heading, speed = pose_of(self.truth)[2], self.truth.twist.twist.linear.x
-        then_sec, heading_then, speed_then = self.told
-        self.told = now_sec, heading, speed
-        span_sec = now_sec - then_sec
-        turn_rate = math.remainder(heading - heading_then, math.tau) / span_sec
+        self.told = now
+        if then is None:
+            return
+        # By the times of the truth: when a message arrives says nothing about the motion.
+        span_ns = now.header.stamp.to_nanoseconds() - then.header.stamp.to_nanoseconds()
+        span_sec = span_ns * 1e-9
+        turn_rate = math.remainder(pose_of(now)[2] - pose_of(then)[2], math.tau) / span_sec
+        speed, speed_then = now.twist.twist.linear.x, then.twist.twist.linear.x
+        msg = Imu(header=Header(stamp=now.header.stamp, frame_id=frame(self, "imu")))
         msg.orientation_covariance[0] = -1.0  # not measured
         noise = self.random.gauss(0, self.params.gyro_noise)
         msg.angular_velocity.z = turn_rate + self.bias + noise
