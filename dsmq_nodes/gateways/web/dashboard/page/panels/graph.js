@@ -5,12 +5,12 @@ import { graph, on, subscribe } from "../link.js";
 import { choose, chosen } from "./topics.js";
 
 const QUIET = new Set(["/rosout", "/parameter_events", "/diagnostics", "/clock"]);
-const ME = "/web";
+const isShown = (node) => node && node !== "/web" && !node.startsWith("/dsmq/"); // the kit's own are not
 export const counters = new Map(); // topic -> {hz, bytes, drops per second, edges: Map(node -> drops per second)}
 let drawn = new Map(), shape = "", before = new Map(), beforeSec = 0;
 
 function shownTopics() {
-  return graph.topics.filter((topic) => !QUIET.has(topic.name) && topic.pub.some(Boolean) && topic.sub.some((node) => node && node !== ME));
+  return graph.topics.filter((topic) => !QUIET.has(topic.name) && topic.pub.some(Boolean) && topic.sub.some(isShown));
 }
 const label = (name) => cut(visible(name), 40);
 const width = (name) => Math.max(label(name).length * 6.6 + 16, 64);
@@ -19,7 +19,7 @@ function wanted(topics) {
   const boxes = new Map(), edges = [];
   for (const topic of topics) {
     boxes.set(`t${topic.name}`, { id: `t${topic.name}`, topic, width: Math.max(width(topic.name), 94), height: 36 });
-    for (const [names, isWriter] of [[topic.pub, true], [topic.sub, false]]) for (const name of names.filter((each) => each && each !== ME)) {
+    for (const [names, isWriter] of [[topic.pub, true], [topic.sub, false]]) for (const name of names.filter(isShown)) {
       boxes.set(`n${name}`, { id: `n${name}`, name, width: width(name), height: 28 });
       edges.push(isWriter ? [`n${name}`, `t${topic.name}`] : [`t${topic.name}`, `n${name}`]);
     }
@@ -47,7 +47,7 @@ export function draw() {
   const key = JSON.stringify([topics.map((each) => [each.name, each.pub, each.sub, each.faults]), box.clientWidth, box.clientHeight]);
   if (key === shape || !box.clientWidth) return;
   shape = key;
-  const nodes = new Set(topics.flatMap((each) => [...each.pub, ...each.sub]).filter((each) => each && each !== ME));
+  const nodes = new Set(topics.flatMap((each) => [...each.pub, ...each.sub]).filter(isShown));
   $("graph-note").textContent = `${nodes.size} node${nodes.size === 1 ? "" : "s"}, ${topics.length} topic${topics.length === 1 ? "" : "s"} between them`;
   if (!topics.length) { box.replaceChildren(el("p", { className: "quiet", style: "padding:14px" }, "No topic has both a publisher and a subscriber now.")); return; }
   // Across or down: whichever is larger in this panel.
@@ -111,7 +111,7 @@ function statistics(told) {
       now.set(key, (now.get(key) ?? 0) + edge.dropped);
       const lost = before.has(key) && passedSec > 0 ? Math.max(now.get(key) - before.get(key), 0) / passedSec : 0;
       edges.set(edge.subscriber, lost);
-      if (edge.subscriber !== ME) drops += lost;
+      if (isShown(edge.subscriber)) drops += lost;
     }
     counters.set(topic.name, { hz: topic.rate_hz, bytes: topic.bytes_per_sec, drops, edges });
   }
