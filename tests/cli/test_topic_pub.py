@@ -7,7 +7,10 @@ import pytest
 
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.client_connection import ClientConnection
+from dsmq_nodes.tools import lookup
+from dsmq_nodes.tools.session import Session
 from tests.cli.conftest import Place, received
+from tests.support.waiting import PATIENCE_SEC
 
 
 def listen(place: Place, topic: str) -> ClientConnection:
@@ -58,6 +61,23 @@ def test_yaml_and_json_are_read_and_the_rest_is_default(place: Place, values: st
     assert done.returncode == 0
     zero = {"x": 0.0, "y": 0.0, "z": 0.0}
     assert received(channel, 1) == [{"linear": zero | {"x": 0.5}, "angular": zero}]
+
+
+def test_a_stop_that_nobody_hears_is_said_and_one_that_comes_a_moment_later_hears_it(
+    place: Place,
+) -> None:
+    one = ("topic", "pub", "-1", "/r1/emergency_stop", "std_msgs/msg/Bool", "{data: true}")
+    done = place.run(*one)
+    assert (done.returncode, done.stdout.count("publishing #")) == (0, 1)
+    assert done.stderr == "WARNING: nobody subscribes to /r1/emergency_stop: this stops nothing\n"
+    pub = place.start(*one)
+    with Session(f"127.0.0.1:{place.port}") as session:  # as behind an uplink
+        for graph in session.graphs(PATIENCE_SEC):
+            if lookup.find(graph, "/r1/emergency_stop"):
+                break
+        channel = listen(place, "/r1/emergency_stop")
+        assert pub.wait() == 0
+    assert received(channel, 1) == [{"data": True}]
 
 
 def test_times_and_rate(place: Place) -> None:

@@ -244,6 +244,18 @@ def test_a_pressed_stop_outlives_a_launch_that_nobody_asked_to_end(pump: Path) -
     assert PRESSED not in launch.text
 
 
+def test_a_stop_that_cannot_be_remembered_is_said_at_the_start(
+    pump: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", "/dev/null/nowhere")
+    with launched(pump) as launch:
+        launch.wait_for("a pressed emergency stop is forgotten if this launch is killed: /dev/null")
+        launch.wait_for("[wire] got on")
+        launch.process.send_signal(signal.SIGINT)
+        assert launch.end() == 0
+    assert PRESSED not in launch.text
+
+
 def test_a_topic_is_waited_for(tmp_path: Path) -> None:
     path = write_launch(tmp_path, {"quiet": "robot:Quiet"})
     (tmp_path / "launch" / "robot.yaml").write_text("""

@@ -21,7 +21,9 @@ from dsmq_nodes.messages.schema.find import find_type
 from dsmq_nodes.tools import lookup
 from dsmq_nodes.tools.graph_model import TopicModel
 from dsmq_nodes.tools.session import Session
+from dsmq_nodes.topic_names import EMERGENCY_STOP_TOPIC
 
+_MOMENT_SEC: Final = 1.0
 _LONGEST: Final = 1000
 
 
@@ -102,7 +104,8 @@ def publish(
         message: the message to publish.
         rate_hz: how often.
         times: how many times.
-        wait_for: how many subscribers to wait for first.
+        wait_for: how many subscribers to wait for first; 0: when the messages are counted and not
+            kept, a moment for one.
         latched: how many messages are kept for late subscribers.
     """
     known = lookup.find(session.graph(), name)
@@ -110,7 +113,10 @@ def publish(
     if known:
         _warn_of_other_types(known, message.type_name)
     session.advertise(topic, message.type_name, message.schema, latched=latched)
-    _wait_for(session, topic, wait_for)
+    if wait_for:
+        _wait_for(session, topic, wait_for)
+    elif times and not latched:
+        _give_a_moment(session, topic)
     print("publisher: beginning loop", flush=True)
     due_sec = time.monotonic()
     for number in itertools.count(1):
@@ -132,9 +138,20 @@ def _warn_of_other_types(topic: TopicModel, type_name: str) -> None:
         )
 
 
+def _give_a_moment(session: Session, topic: str) -> None:
+    """Wait a moment for a subscriber: one on another machine comes to be seen."""
+    until_sec = time.monotonic() + _MOMENT_SEC
+    for graph in session.graphs(_MOMENT_SEC):
+        found = lookup.find(graph, topic)
+        if found and found.subscribers:
+            return
+        if time.monotonic() > until_sec:
+            break
+    if topic.endswith(EMERGENCY_STOP_TOPIC):
+        print(f"WARNING: nobody subscribes to {topic}: this stops nothing", file=sys.stderr)
+
+
 def _wait_for(session: Session, topic: str, subscribers: int) -> None:
-    if not subscribers:
-        return
     told = False
     for graph in session.graphs():
         found = lookup.find(graph, topic)

@@ -29,13 +29,17 @@ class StopMemory:
     @property
     def is_kept(self) -> bool:
         """Whether an earlier launch has left it pressed."""
-        return self._file.exists()
+        return os.path.exists(self._file)  # noqa: PTH110  False, too, where it may not look
 
     def begin(self, node: Node) -> None:
         """Take part in the topic, as this node; press what an earlier launch has left pressed."""
         if self._stop is not None:
             return
         self._stop = EmergencyStop(node, self._changed)
+        try:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            self._say_unkept(error)
         since_ns = self._kept_ns()
         if since_ns:
             self._stop.recall(since_ns)
@@ -58,13 +62,16 @@ class StopMemory:
         try:
             self._write(str(time.time_ns()))
         except OSError as error:
-            self._say(
-                f"the emergency stop would be forgotten if the launch were killed: {error.strerror}"
-                f": {self._file}"
-            )
+            self._say_unkept(error)
+
+    def _say_unkept(self, error: OSError) -> None:
+        self._say(
+            "a pressed emergency stop is forgotten if this launch is killed: "
+            f"{self._file.parent} cannot be written ({error.strerror}); XDG_STATE_HOME names "
+            "another place"
+        )
 
     def _write(self, text: str) -> None:
-        self._file.parent.mkdir(parents=True, exist_ok=True)
         new = self._file.with_suffix(".new")
         with new.open("w") as file:
             file.write(text)
@@ -73,10 +80,10 @@ class StopMemory:
         new.replace(self._file)
 
     def _kept_ns(self) -> int:
-        """Since when it is pressed; 0: it is not; what is no number was pressed, too."""
+        """Since when it is pressed; 0: it is not; what cannot be read was pressed, too."""
+        if not self.is_kept:
+            return 0
         try:
             return int(self._file.read_text())
-        except FileNotFoundError:
-            return 0
         except (OSError, ValueError):
             return time.time_ns()
