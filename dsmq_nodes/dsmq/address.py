@@ -188,7 +188,8 @@ def connect(host: str, port: int, timeout_sec: float = 5.0) -> socket.socket:
         reason = getattr(error, "strerror", None) or str(error)
         raise ConnectionFailedError(
             f"no broker at {host}:{port} ({reason}): start one with `dsmq-nodes broker`, or name "
-            "another in the environment variable DSMQ_BROKER=host:port"
+            "another in the environment variable DSMQ_BROKER=host:port (`dsmq-nodes doctor` lists "
+            "those on this machine)"
         ) from error
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     hold_little(sock)
