@@ -2,15 +2,19 @@
 
 import json
 import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, ClassVar, Final, Self
 
 from pydantic import AfterValidator, Field
+from typing_extensions import override
 
+from dsmq_nodes.gateways.uplink.uncarried_stop import uncarried_stops
 from dsmq_nodes.gateways.uplink.uplink_rules import UplinkRules
 from dsmq_nodes.launcher.file.entries import LaunchMapping
 from dsmq_nodes.launcher.file.field_types import FilePath
 from dsmq_nodes.launcher.file.gateway_entries import GatewayEntry, GatewayProcess, module_argv
+from dsmq_nodes.tools.graph_model import TopicModel
 from dsmq_nodes.topic_names import UPLINK
 
 _MODULE: Final = "dsmq_nodes.gateways.uplink"
@@ -106,6 +110,16 @@ class UplinkEntry(GatewayEntry):
         """Run this module's package, which reads the entry as JSON."""
         told = self.beside(directory).model_dump(exclude_unset=True, by_alias=True, mode="json")
         return GatewayProcess(UPLINK, module_argv(_MODULE, json.dumps(told)))
+
+    @override
+    def brings(self, topic: str) -> bool:
+        """Whether another machine may publish it here."""
+        return self.rules().comes(topic)
+
+    @override
+    def doubts(self, topics: Iterable[TopicModel]) -> Iterator[str]:
+        """Commands whose emergency stop does not go with them."""
+        return uncarried_stops(self.rules(), topics)
 
     def beside(self, directory: Path) -> Self:
         """The entry with paths that are relative to a directory."""

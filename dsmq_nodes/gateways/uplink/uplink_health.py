@@ -1,5 +1,6 @@
 """What an uplink says of itself on `/diagnostics`, which `doctor` and dashboards show. Pure."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from dsmq_nodes.messages.diagnostic import DiagnosticArray, DiagnosticStatus, KeyValue
@@ -11,8 +12,8 @@ class Health:
     def __init__(self) -> None:
         self._lost = self._dropped = 0
 
-    def told(self, status: dict[str, Any]) -> DiagnosticArray:
-        """What is wrong now, in one line, and the figures beside it."""
+    def told(self, status: dict[str, Any], uncarried: Iterable[str] = ()) -> DiagnosticArray:
+        """What is wrong now, in one line, and the figures beside it; and what is said of stops."""
         lost = sum(each["lost"] for each in status["coming"].values())
         dropped = sum(each["dropped"] for each in status["going"].values())
         new_lost, new_dropped = lost - self._lost, dropped - self._dropped
@@ -34,4 +35,12 @@ class Health:
             hardware_id=status["name"],
             values=[KeyValue(key=key, value=str(value)) for key, value in values.items()],
         )
-        return DiagnosticArray(status=[part])
+        stops = [
+            DiagnosticStatus(
+                level=DiagnosticStatus.WARN,
+                name="uplink: emergency stop",
+                message="; ".join(uncarried),
+                hardware_id=status["name"],
+            )
+        ]
+        return DiagnosticArray(status=[part, *stops] if stops[0].message else [part])

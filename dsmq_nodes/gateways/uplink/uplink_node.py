@@ -31,6 +31,7 @@ from dsmq_nodes.gateways.uplink.going_topics import GoingTopics
 from dsmq_nodes.gateways.uplink.launch_entry import UplinkTopic
 from dsmq_nodes.gateways.uplink.predecessor import LastPlace, last_places
 from dsmq_nodes.gateways.uplink.remote_clients import RemoteClients
+from dsmq_nodes.gateways.uplink.uncarried_stop import uncarried_stops
 from dsmq_nodes.gateways.uplink.uplink_health import Health
 from dsmq_nodes.gateways.uplink.uplink_rules import (
     UplinkRules,
@@ -97,6 +98,7 @@ class Uplink:
         self._schemas: dict[str, bytes] = {}
         self._namesake = ""
         self._refused: set[str] = set()
+        self._uncarried: dict[str, None] = {}  # what was told of emergency stops
         self._status: HubWriter | None = None
         self._diagnostics: HubWriter | None = None
         self._health = Health()
@@ -137,10 +139,18 @@ class Uplink:
         self._was_connected = self._hub.is_connected
         if self._hub.is_connected and self._hub.graph.epoch:
             self._going.offer(topics)
+            self._tell_uncarried(topics)
             for coming in self._coming.values():
                 self._evaluate(coming, topics.get(coming.topic))
         elif not self._hub.is_connected:
             self._going.withdraw_all()
+
+    def _tell_uncarried(self, topics: Mapping[str, TopicModel]) -> None:
+        uncarried = dict.fromkeys(uncarried_stops(self._rules, topics.values()))
+        for told in uncarried:
+            if told not in self._uncarried:
+                logger.warning("%s", told)
+        self._uncarried = uncarried
 
     async def _beat(self) -> None:
         while True:
@@ -148,7 +158,8 @@ class Uplink:
             self._going.beat()
             self._tell_status()
             if self._diagnostics is not None:
-                self._diagnostics.publish(self._health.told(self.status()).to_json())
+                told = self._health.told(self.status(), self._uncarried)
+                self._diagnostics.publish(told.to_json())
 
     def wanted(self, fleet_name: str, is_wanted: bool) -> None:
         """Another machine wants a topic that is offered here; or none does any more."""

@@ -26,7 +26,7 @@ _FROM_SERVER: Final = (
     *(f"{ACTION}/{name}{REPLY}" for name in _ACTION_SERVICES),
 )
 _FROM_CLIENT: Final = (REQUEST, *(f"{ACTION}/{name}{REQUEST}" for name in _ACTION_SERVICES))
-_VELOCITIES: Final = {"geometry_msgs/msg/Twist", "geometry_msgs/msg/TwistStamped"}
+VELOCITIES: Final = {"geometry_msgs/msg/Twist", "geometry_msgs/msg/TwistStamped"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +110,7 @@ def is_best_effort(told: bool | None, type_name: str) -> bool:
 
     A velocity that is seconds old must not move a robot.
     """
-    return type_name in _VELOCITIES if told is None else told
+    return type_name in VELOCITIES if told is None else told
 
 
 def _is_never(topic: str) -> bool:

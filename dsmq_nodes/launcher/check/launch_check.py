@@ -31,10 +31,12 @@ from dsmq_nodes.launcher.file.read import classes_not_there, extras_not_there, l
 from dsmq_nodes.launcher.supervise.plan import find_project_root
 from dsmq_nodes.launcher.supervise.planning import environment_of
 from dsmq_nodes.suggest import did_you_mean, nearest, shorten
+from dsmq_nodes.tools.graph_model import EndpointModel, TopicModel
 from dsmq_nodes.topic_names import (
     CLOCK_TOPIC,
     EMERGENCY_STOP_TOPIC,
     EVERY_NODES_TOPICS,
+    REPLY,
     REQUEST,
     TF_STATIC_TOPIC,
     is_hidden,
@@ -122,8 +124,9 @@ def check(path: Path, args: Mapping[str, Value] | None = None) -> Report:
     report.errors += ends.misfits_of_gateways(composition)
     report.warnings += [problem for each in looked for problem in _not_checked(each)]
     if not errors and len(nodes) == len(composition.nodes):
-        report.warnings += ends.unpublished()
+        report.warnings += ends.unpublished(composition)
         report.warnings += ends.unheard_gateways(composition)
+    report.warnings += ends.doubts_of_gateways(composition)
     report.warnings += relations.idle_waits(composition)
     if not composition.is_partial and not composition.faulty:
         report.warnings += _idle_sections(composition)
@@ -353,13 +356,35 @@ class _Ends:
                     why = f"no node subscribes to {each.topic}{hint}"
                     yield gateway.origin.within(*each.path).problem(why)
 
-    def unpublished(self) -> Iterator[LaunchProblem]:
+    def doubts_of_gateways(self, composition: Composition) -> Iterator[LaunchProblem]:
+        """Yield a warning for each mistake that a gateway suspects."""
+
+        def models(ends: list[tuple[_Looked, NodeTopic]]) -> list[EndpointModel]:
+            return [EndpointModel(node=each.node.full_name, type=e.type_name) for each, e in ends]
+
+        topics = [
+            TopicModel(
+                name=topic,
+                type=next((end.type_name for _, end in (*ends[0], *ends[1]) if end.type_name), ""),
+                publishers=models(ends[0]),
+                subscribers=models(ends[1]),
+            )
+            for topic, ends in self.topics.items()
+        ]
+        for gateway in composition.gateways:
+            for why in gateway.entry.doubts(topics):
+                yield gateway.origin.problem(why, at_key=True)
+
+    def unpublished(self, composition: Composition) -> Iterator[LaunchProblem]:
         """Yield a warning for each topic with readers but no publisher, and for each service."""
         if any(each.finding.error or each.finding.unknown for each in self._looked):
             return  # it is not known what they publish
         known = [topic for topic, (published, _) in self.topics.items() if published]
         for topic, (published, subscribed) in self.topics.items():
             base, hidden = _base(topic)
+            answers = base + REPLY if hidden == REQUEST else topic
+            if any(gateway.entry.brings(answers) for gateway in composition.gateways):
+                continue
             if hidden == REQUEST and not subscribed:
                 yield _at(published, f"no node serves {base}; it is called by")
             if published or hidden or topic in _MAY_BE_SILENT:

@@ -10,7 +10,7 @@ import importlib
 import importlib.util
 import pkgutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Final, NamedTuple
@@ -19,6 +19,7 @@ from pydantic import Field, create_model, model_validator
 
 from dsmq_nodes import installing
 from dsmq_nodes.launcher.file.entries import LaunchFile, LaunchMapping
+from dsmq_nodes.tools.graph_model import TopicModel
 
 _GATEWAYS: Final = "dsmq_nodes.gateways"
 _ENTRY: Final = "launch_entry"
@@ -80,6 +81,15 @@ class GatewayEntry(LaunchMapping):
 
     def topics(self) -> Iterator[GatewayTopic]:
         """Topics that it publishes and that a node of the launch file is to subscribe."""
+        return iter(())
+
+    def brings(self, topic: str) -> bool:
+        """Whether it may publish a topic that no node of the launch file publishes."""
+        return any(each.topic == topic for each in self.topics())
+
+    def doubts(self, topics: Iterable[TopicModel]) -> Iterator[str]:
+        """What may be a mistake, beside the topics of the launch file's nodes."""
+        del topics
         return iter(())
 
     def missing(self) -> str:

@@ -1,0 +1,52 @@
+"""Where commands go to another machine, and its emergency stop does not. Pure.
+
+Each broker has a stop of its own, `/emergency_stop`: it goes to another machine only where it is
+named, like any topic. A command is a velocity, or what a node reads that reads the stop too, as a
+node with an `Actuator` does.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from dsmq_nodes.gateways.uplink.uplink_rules import VELOCITIES, UplinkRules
+from dsmq_nodes.tools.graph_model import TopicModel
+from dsmq_nodes.topic_names import EMERGENCY_STOP_TOPIC, UPLINK, is_call
+
+
+def uncarried_stops(rules: UplinkRules, topics: Iterable[TopicModel]) -> Iterator[str]:
+    """One line for each emergency stop that should go or come: which commands, what to write."""
+    by_name = {topic.name: topic for topic in topics}
+    stop = by_name.get(EMERGENCY_STOP_TOPIC)
+    stopped = {end.node for end in stop.subscribers} - {UPLINK} if stop is not None else set()
+    come = [topic.name for topic in by_name.values() if _commands(rules, topic, stopped)]
+    if come and not rules.comes(EMERGENCY_STOP_TOPIC):
+        yield (
+            f"commands on {come[0]} come from another machine, its emergency stop does not: write "
+            f"{EMERGENCY_STOP_TOPIC} to subscribe here, and /*{EMERGENCY_STOP_TOPIC} to publish "
+            "there"
+        )
+    for topic in by_name.values():
+        there = _stop_of(topic.name)
+        if _is_commanded_here(topic) and rules.goes(topic.name) and not rules.goes(there):
+            yield (
+                f"commands on {topic.name} go to another machine, {there} does not: write it to "
+                f"publish here, and {EMERGENCY_STOP_TOPIC} to subscribe there"
+            )
+
+
+def _is_commanded_here(topic: TopicModel) -> bool:
+    is_ours = any(end.node != UPLINK for end in topic.publishers)
+    return is_ours and topic.type in VELOCITIES
+
+
+def _commands(rules: UplinkRules, topic: TopicModel, stopped: set[str]) -> bool:
+    """Whether a topic that comes moves something here."""
+    readers = stopped & {end.node for end in topic.subscribers}
+    # A machine without a name sees the whole fleet: there a node that reads both may just watch.
+    is_command = topic.type in VELOCITIES or (bool(rules.name) and not is_call(topic.name))
+    return bool(readers) and is_command and rules.comes(topic.name)
+
+
+def _stop_of(topic: str) -> str:
+    """The stop of the machine that a topic goes to: of /r1/cmd_vel it is /r1/emergency_stop."""
+    _, machine, *rest = topic.split("/")
+    return f"/{machine}{EMERGENCY_STOP_TOPIC}" if rest else EMERGENCY_STOP_TOPIC
