@@ -83,8 +83,8 @@ class Losses:
         if lost and not publisher.is_told:
             publisher.is_told = True
             logger.warning(
-                "%s: %d message%s of %s on %s never came: the broker was away, or took them along; "
-                "what never comes counts as dropped",
+                "%s: %d message%s of %s on %s never came: they were published while the broker was "
+                "away, or it had not sent them when it ended; they count as dropped",
                 *(self._node, lost, "s" * (lost > 1), sender, self._topic),
             )
         return lost

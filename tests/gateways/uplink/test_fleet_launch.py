@@ -4,8 +4,11 @@ import os
 import sys
 
 import pytest
+import yaml
 
 from dsmq_nodes.dsmq.address import Address
+from dsmq_nodes.gateways.uplink.launch_entry import UplinkEntry
+from dsmq_nodes.gateways.uplink.over_zenoh.zenoh_config import zenoh_config
 from tests.gateways.uplink.fleet import command, free_port
 from tests.support.processes import ROOT
 from tests.support.programs import Running
@@ -24,6 +27,17 @@ def launch(file: str, *words: str) -> Running:
 @pytest.fixture
 def own_ports(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DSMQ_BROKER", raising=False)
+
+
+def test_the_files_of_the_guide_are_accepted_and_carry_the_stop() -> None:
+    text = (ROOT / ".github" / "guide" / "several_machines.md").read_text("utf-8")
+    files = [block.split("```")[0] for block in text.split("```text\n") if block[:7] == "uplink:"]
+    robot, base = (UplinkEntry.model_validate(yaml.safe_load(file)["uplink"]) for file in files)
+    for entry in (robot, base):
+        zenoh_config(entry)
+        entry.rules().check()
+    assert base.rules().goes("/r1/emergency_stop")
+    assert robot.rules().comes("/emergency_stop")
 
 
 @pytest.mark.usefixtures("own_ports")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dsmq_nodes import ActionClient, ActionServer, Client, QoSProfile
+from dsmq_nodes import ActionClient, ActionServer, Client, EmergencyStop, QoSProfile
 from dsmq_nodes.messages import Action, Int64, Message, String, Twist
 from dsmq_nodes.messages.rcl_interfaces_srv import GetParameters
 from dsmq_nodes.messages.std_srvs import SetBool
@@ -299,6 +299,23 @@ def test_tools_say_which_machine_a_topic_is_from(fleet: Fleet) -> None:
     fleet.until(lambda: not base.status()["links"], "the end of the link")
     doctor = command("doctor", "--broker", base.address)
     doctor.wait_for("uplink: link: no machine is connected")
+    doctor.wait()
+    doctor.close()
+
+
+def test_commands_whose_stop_stays_behind_are_told_at_both_ends_and_by_doctor(fleet: Fleet) -> None:
+    robot, base = pair(fleet, ["--subscribe", "/cmd_vel"], ["--publish", "/r*/cmd_vel"])
+    motor = fleet.node("motor", robot)
+    motor.create_subscription(Twist, "/cmd_vel", lambda _: None, 1)
+    EmergencyStop(motor)
+    fleet.node("teleop", base).create_publisher(Twist, "/r1/cmd_vel", 1)
+    assert robot.uplink is not None
+    assert base.uplink is not None
+    robot.uplink.wait_for("commands on /cmd_vel come from another machine")
+    base.uplink.wait_for("commands on /r1/cmd_vel go to another machine")
+    fleet.until(lambda: robot.status()["links"], "the connection")
+    doctor = command("doctor", "--broker", robot.address)
+    doctor.wait_for("uplink: emergency stop: commands on /cmd_vel")
     doctor.wait()
     doctor.close()
 
