@@ -28,7 +28,7 @@ from dsmq_nodes.graph import names
 from dsmq_nodes.told_qos import USUAL, ToldQoS, nodes_of_rclpy, told_qos
 from dsmq_nodes.tools.graph_model import EndpointModel
 from dsmq_nodes.tools.lookup import known, schema_of, shown, types, types_shown
-from dsmq_nodes.tools.machines import machines
+from dsmq_nodes.tools.machines import is_brought, machines
 from dsmq_nodes.tools.session import Session
 from dsmq_nodes.tools.stamps import has_header
 from dsmq_nodes.topic_names import UPLINK
@@ -307,11 +307,14 @@ def delay(
     """Print the age of a topic's messages at their subscribers once a second.
 
     Without --sample it is the time from `publish()` to each subscriber, as broker and subscribers
-    count it.
+    count it. A topic of another machine, which an uplink brings, is measured as with --sample: the
+    uplink calls `publish()` here.
     """
     with Session(broker) as session:
-        if sample or use_sim_time:
-            new = partial(Delays, window, has_header=has_header(schema_of(session, topic)))
+        is_far = is_brought(session, topic)
+        if sample or use_sim_time or is_far:
+            header = has_header(schema_of(session, topic))
+            new = partial(Delays, window, has_header=header, is_far=is_far)
             measure(session, [topic], new, use_sim_time=use_sim_time)
         else:
             show_delay(session, topic)

@@ -6,6 +6,7 @@ import msgspec
 
 from dsmq_nodes.printable import printable_json
 from dsmq_nodes.tools.graph_model import GraphModel
+from dsmq_nodes.tools.lookup import find
 from dsmq_nodes.tools.session import Session
 from dsmq_nodes.topic_names import UPLINK, UPLINK_STATUS_TOPIC
 
@@ -18,6 +19,12 @@ class _Source(msgspec.Struct):
 
 class _UplinkStatus(msgspec.Struct):
     coming: dict[str, _Source] = {}
+
+
+def is_brought(session: Session, name: str) -> bool:
+    """Whether an uplink publishes a topic here, which another machine has."""
+    topic = find(session.graph(), name)
+    return topic is not None and any(end.node == UPLINK for end in topic.publishers)
 
 
 def machines(session: Session, graph: GraphModel) -> dict[str, str]:

@@ -116,8 +116,15 @@ class Sizes:
 class Delays:
     """The age of the stamps in the messages' headers."""
 
-    def __init__(self, window: int, *, has_header: bool) -> None:
-        """`has_header`: the topic's type is known to have one; else the messages show it."""
+    def __init__(self, window: int, *, has_header: bool, is_far: bool = False) -> None:
+        """A measure of a topic.
+
+        Args:
+            window: over how many messages.
+            has_header: the topic's type is known to have one; else the messages show it.
+            is_far: the topic is another machine's.
+        """
+        self._is_far = is_far
         self._delays = Spread(window)
         self._from_another_time_sec = 0.0
         self._has_header = has_header
@@ -154,10 +161,10 @@ class Delays:
             CommandError: none of them has a header.
         """
         if not self._has_header:
-            raise CommandError(
-                "msg does not have header: its messages tell no time; without --sample it is "
-                "measured from publish()"
-            )
+            without = "an uplink brings it, which does not tell when it was published there"
+            if not self._is_far:
+                without = "without --sample it is measured from publish()"
+            raise CommandError(f"msg does not have header: its messages tell no time; {without}")
         if self or not self._from_another_time_sec:
             return ""
         days = abs(self._from_another_time_sec) / _DAY_SEC

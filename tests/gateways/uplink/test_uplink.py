@@ -1,5 +1,6 @@
 """Uplinks between brokers of this machine: what goes, what comes, and what outages do."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import pytest
 
 from dsmq_nodes import ActionClient, ActionServer, Client, EmergencyStop, QoSProfile
-from dsmq_nodes.messages import Action, Int64, Message, String, Twist
+from dsmq_nodes.messages import Action, Header, Int64, LaserScan, Message, String, Time, Twist
 from dsmq_nodes.messages.rcl_interfaces_srv import GetParameters
 from dsmq_nodes.messages.std_srvs import SetBool
 from tests.gateways.uplink.fleet import Fleet, Listener, Machine, Talker, command, free_port
@@ -283,7 +284,9 @@ def test_a_bag_at_the_base_has_the_topics_of_the_robot(fleet: Fleet, tmp_path: P
 
 
 def test_tools_say_which_machine_a_topic_is_from(fleet: Fleet) -> None:
-    robot, base = pair(fleet, ["--publish", "/odom"], ["--subscribe", "/r*/odom"])
+    robot, base = pair(
+        fleet, ["--publish", "/odom", "--publish", "/scan"], ["--subscribe", "/r*/*"]
+    )
     Talker(fleet, robot, "/odom")
     fleet.until(lambda: "/r1/odom" in base.status()["coming"], "the offer")
     for words, told in (
@@ -295,12 +298,29 @@ def test_tools_say_which_machine_a_topic_is_from(fleet: Fleet) -> None:
         said.wait_for(told)
         said.wait()
         said.close()
+    scans = fleet.node("lidar", robot)
+    scanned = scans.create_publisher(LaserScan, "/scan", 10)
+    scans.create_timer(0.05, lambda: scanned.publish(_scan(seconds_ago=2)))
+    fleet.until(lambda: "/r1/scan" in base.status()["coming"], "the offer")
+    delay = command("topic", "delay", "/r1/scan", "--broker", base.address)
+    delay.wait_for(r"average delay: [2-9]\.")  # not that since the uplink published it here
+    delay.close()
+    delay = command("topic", "delay", "/r1/odom", "--broker", base.address)
+    delay.wait_for("an uplink brings it, which does not tell when it was published there")
+    assert delay.wait() == 1
+    delay.close()
     robot.kill_uplink()
     fleet.until(lambda: not base.status()["links"], "the end of the link")
     doctor = command("doctor", "--broker", base.address)
     doctor.wait_for("uplink: link: no machine is connected")
     doctor.wait()
     doctor.close()
+
+
+def _scan(seconds_ago: int) -> LaserScan:
+    now_ns = time.time_ns()
+    stamp = Time(sec=now_ns // 10**9 - seconds_ago, nanosec=now_ns % 10**9)
+    return LaserScan(header=Header(stamp=stamp))
 
 
 def test_commands_whose_stop_stays_behind_are_told_at_both_ends_and_by_doctor(fleet: Fleet) -> None:
