@@ -1,8 +1,10 @@
 """Publishers: the sending end of a topic."""
 
+import contextlib
 from typing import TYPE_CHECKING, Final, Generic
 
 from dsmq_nodes.dsmq.limits import MAX_BODY_BYTES
+from dsmq_nodes.errors import MessageError
 from dsmq_nodes.graph.callback import MessageT
 from dsmq_nodes.graph.links.link import Append, Link, Publication
 from dsmq_nodes.graph.log.logger import Logger
@@ -103,7 +105,9 @@ class Publisher(Generic[MessageT]):
             return f"not a class: write `{own}()`" if is_own else f"not the class {given.__name__}"
         fields = list(self.msg_type.model_fields)
         if isinstance(given, bool | int | float | str) and len(fields) == 1:
-            return f"not {given!r:.40}: write `{own}({fields[0]}={given!r:.40})`"
+            with contextlib.suppress(MessageError):  # of another type than the field
+                self.msg_type(**{fields[0]: given})
+                return f"not {given!r:.40}: write `{own}({fields[0]}={given!r:.40})`"
         return f"not {getattr(given, 'type_name', type(given).__name__)}"
 
     def _warn_of_size(self, size_bytes: int) -> None:
