@@ -128,3 +128,37 @@ def test_the_gateways_of_an_included_file_are_its_own(tmp_path: Path) -> None:
     composed = read("nodes:\n- include: inner.yaml\n", directory=tmp_path)
     assert composed.gateways == []
     assert len(composed.nodes) == 1
+
+
+@pytest.mark.parametrize(
+    ("uplink", "told"),
+    [
+        ("connect: [hub]", "hub is beyond this machine: use tls/hub:7447 with certificates"),
+        (
+            "connect: [hub], tls: {ca: ca.pem, certificate: r1.pem, key: none.key}",
+            "tls: the key {folder}/none.key cannot be read: No such file or directory",
+        ),
+        ("connect: [hub], insecure: true, publish: [odom]", "write the full name, as '/odom'"),
+    ],
+)
+def test_an_uplink_that_would_not_start_is_a_mistake(
+    tmp_path: Path, uplink: str, told: str
+) -> None:
+    for name in ("ca.pem", "r1.pem"):
+        (tmp_path / name).touch()
+    path = tmp_path / "robot.yaml"
+    path.write_text(f"uplink: {{subscribe: [/scan], {uplink}}}\n{NODES}")
+    (error,) = check(path).errors
+    assert error.message.startswith("'uplink': ")
+    assert told.format(folder=tmp_path) in error.message
+
+
+def test_a_broker_for_others_without_a_token_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "robot.yaml"
+    path.write_text(f"broker: {{host: 0.0.0.0}}\n{NODES}")
+    monkeypatch.delenv("DSMQ_TOKEN", raising=False)
+    assert "it does not start here: listening on 0.0.0.0" in check(path).warnings[0].message
+    monkeypatch.setenv("DSMQ_TOKEN", "secret")
+    assert not check(path).warnings

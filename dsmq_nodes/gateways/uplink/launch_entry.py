@@ -1,14 +1,16 @@
 """`uplink:` in a launch file, and at the same time all options of the uplink's process."""
 
+import ipaddress
 import json
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, ClassVar, Final, Self
+from typing import Annotated, ClassVar, Final, NamedTuple, Self
 
 from pydantic import AfterValidator, Field
 from typing_extensions import override
 
+from dsmq_nodes.errors import CommandError
 from dsmq_nodes.gateways.uplink.uncarried_stop import uncarried_stops
 from dsmq_nodes.gateways.uplink.uplink_rules import UplinkRules
 from dsmq_nodes.launcher.file.entries import LaunchMapping
@@ -18,6 +20,11 @@ from dsmq_nodes.tools.graph_model import TopicModel
 from dsmq_nodes.topic_names import UPLINK
 
 _MODULE: Final = "dsmq_nodes.gateways.uplink"
+_PORT: Final = 7447  # Zenoh's own
+_SECURE: Final = ("tls", "quic")
+_ENDPOINT: Final = re.compile(
+    r"^(?:(?P<kind>[a-z]+)/)?(?P<host>\[[^\]]+\]|[^:/#?]+)(?::(?P<port>\d+))?$"
+)
 _NAME: Final = r"[A-Za-z_][A-Za-z0-9_-]*"
 
 _Names = Annotated[list[str], Field(max_length=1000)]
@@ -31,6 +38,27 @@ def _name(text: str) -> str:
 
 
 _Name = Annotated[str, AfterValidator(_name)]
+
+
+class RouterEndpoint(NamedTuple):
+    """Where an uplink or a router listens: tls/hub:7447."""
+
+    kind: str
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.kind}/{self.host}:{self.port}"
+
+    @property
+    def is_beyond(self) -> bool:
+        """Whether it can be reached from another machine."""
+        if self.host == "localhost":
+            return False
+        try:
+            return not ipaddress.ip_address(self.host.strip("[]")).is_loopback
+        except ValueError:
+            return True
 
 
 class UplinkTopic(LaunchMapping):
@@ -110,6 +138,69 @@ class UplinkEntry(GatewayEntry):
         """Run this module's package, which reads the entry as JSON."""
         told = self.beside(directory).model_dump(exclude_unset=True, by_alias=True, mode="json")
         return GatewayProcess(UPLINK, module_argv(_MODULE, json.dumps(told)))
+
+    def endpoints(self, texts: Iterable[str]) -> list[RouterEndpoint]:
+        """Some of `connect` or `listen`.
+
+        Raises:
+            CommandError: one is refused; the text says why, and what to write.
+        """
+        return [self._endpoint(text) for text in texts]
+
+    def _endpoint(self, text: str) -> RouterEndpoint:
+        found = _ENDPOINT.match(text)
+        kind = (found and found["kind"]) or ("tls" if self.tls is not None else "tcp")
+        if found is None or kind not in ("tcp", *_SECURE):
+            raise CommandError(f"{text!r}: write where it is as tls/HOST:PORT, or tcp/HOST:PORT")
+        endpoint = RouterEndpoint(kind, found["host"], int(found["port"] or _PORT))
+        if kind in _SECURE and self.tls is None:
+            raise CommandError(f"{text}: give the certificates (tls) that `uplink keys` has made")
+        if kind not in _SECURE and endpoint.is_beyond and not self.insecure:
+            secure = endpoint._replace(kind="tls")
+            raise CommandError(
+                f"{text} is beyond this machine: use {secure} with certificates (`dsmq-nodes "
+                "uplink keys`), or insecure for a network that only friends can reach"
+            )
+        return endpoint
+
+    def check_endpoints(self) -> None:
+        """Refuse an uplink that can reach nobody, or that would be open to everybody.
+
+        Raises:
+            CommandError: it does; the text says what to write.
+        """
+        if not self.connect and not self.listen:
+            raise CommandError("say where others are (connect), or where to wait for them (listen)")
+        self.endpoints([*self.connect, *self.listen])
+        if self.tls is not None and self.listen and not self.robots and not self.bases:
+            raise CommandError(
+                "say who may connect: robots: [r1, r2] have their own names only, bases: [base] "
+                "see the whole fleet; the names are those of the certificates"
+            )
+
+    def check_files(self) -> None:
+        """Refuse certificates that cannot be read.
+
+        Raises:
+            CommandError: one cannot; the text names it.
+        """
+        for key, path in ({} if self.tls is None else self.tls.model_dump()).items():
+            try:
+                Path(path).read_bytes()
+            except OSError as error:
+                raise CommandError(
+                    f"tls: the {key} {path} cannot be read: {error.strerror}"
+                ) from None
+
+    @override
+    def mistakes(self, directory: Path) -> Iterator[str]:
+        """Why it would not start."""
+        try:
+            self.rules().check()
+            self.check_endpoints()
+            self.beside(directory).check_files()
+        except CommandError as error:
+            yield str(error)
 
     @override
     def brings(self, topic: str) -> bool:

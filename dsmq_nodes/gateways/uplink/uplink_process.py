@@ -26,6 +26,7 @@ def run(entry: UplinkEntry, broker: AnyAddress | None = None) -> int:
     """
     rules = entry.rules()
     rules.check()
+    entry.check_files()
     carrier = _zenoh(entry).ZenohCarrier(rules.name, zenoh_config(entry), entry.tls)
     address = address_of(broker) if broker is not None else broker_address()
     hub = hub_at(address, UPLINK)
@@ -41,6 +42,7 @@ def route(entry: UplinkEntry) -> int:
         CommandError: it cannot listen.
     """
     zenoh = _zenoh(entry)
+    entry.check_files()
     signals = ending_signals()
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     session = zenoh.open_session(zenoh_config(entry))

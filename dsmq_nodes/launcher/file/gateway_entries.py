@@ -87,6 +87,11 @@ class GatewayEntry(LaunchMapping):
         """Whether it may publish a topic that no node of the launch file publishes."""
         return any(each.topic == topic for each in self.topics())
 
+    def mistakes(self, directory: Path) -> Iterator[str]:
+        """Why its process would not start; paths in the entry are relative to `directory`."""
+        del directory
+        return iter(())
+
     def doubts(self, topics: Iterable[TopicModel]) -> Iterator[str]:
         """What may be a mistake, beside the topics of the launch file's nodes."""
         del topics

@@ -31,7 +31,8 @@ def _why_refused(connection: socket.socket, host: str, tls: UplinkTls) -> str:
         context = ssl.create_default_context(cafile=tls.ca)
         context.load_cert_chain(tls.certificate, tls.key)
     except OSError as error:
-        return f"the certificates of tls cannot be read: {error}"
+        files = f"{tls.ca}, {tls.certificate} and {tls.key}"
+        return f"the certificates of tls cannot be used ({files}): {error}"
     try:
         with context.wrap_socket(connection, server_hostname=host.strip("[]")) as secured:
             secured.settimeout(_REFUSES_SEC)

@@ -15,15 +15,11 @@ of its own name, a base those of the fleet. A key part that begins with `@` is m
 wildcard, so each kind of key is named.
 """
 
-import ipaddress
-import re
 from collections.abc import Iterable
 from typing import Any, Final
 
-from dsmq_nodes.errors import CommandError
-from dsmq_nodes.gateways.uplink.launch_entry import UplinkEntry
+from dsmq_nodes.gateways.uplink.launch_entry import RouterEndpoint, UplinkEntry
 
-PORT: Final = 7447  # Zenoh's own
 LEASE_SEC: Final = 3.0
 _RETRY_MS: Final = 200
 _OPEN_MS: Final = 5000  # a connection that was begun and not answered is in nobody's way then
@@ -32,10 +28,6 @@ _BATCH_BYTES: Final = 4 * 1024
 _BATCHES: Final = 4
 _WAIT_SEC: Final = 0.002  # for room, before a message is dropped
 _BUSY_WAIT_SEC: Final = 0.25  # the same, where the socket had room
-_SECURE: Final = ("tls", "quic")
-_ENDPOINT: Final = re.compile(
-    r"^(?:(?P<kind>[a-z]+)/)?(?P<host>\[[^\]]+\]|[^:/#?]+)(?::(?P<port>\d+))?$"
-)
 _MESSAGES: Final = (
     "put",
     "delete",
@@ -55,16 +47,14 @@ def zenoh_config(entry: UplinkEntry) -> dict[str, Any]:
     Raises:
         CommandError: the entry is refused; the text says why, and what to write.
     """
-    if not entry.connect and not entry.listen:
-        raise CommandError("say where others are (connect), or where to wait for them (listen)")
-    kind = "tls" if entry.tls is not None else "tcp"
-    connect = [_endpoint(each, kind, entry) for each in entry.connect]
+    entry.check_endpoints()
+    connect = [_endpoint(each) for each in entry.endpoints(entry.connect)]
     is_asked = not entry.listen and not any(each.startswith("quic/") for each in connect)
     wait_sec = _BUSY_WAIT_SEC if is_asked else _WAIT_SEC
     config: dict[str, Any] = {
         "mode": "router" if entry.listen else "client",
         "connect/endpoints": connect,
-        "listen/endpoints": [_endpoint(each, kind, entry) for each in entry.listen],
+        "listen/endpoints": [_endpoint(each) for each in entry.endpoints(entry.listen)],
         "connect/timeout_ms": -1,
         "connect/exit_on_failure": False,
         "connect/retry": {
@@ -89,29 +79,9 @@ def zenoh_config(entry: UplinkEntry) -> dict[str, Any]:
     return config
 
 
-def _endpoint(text: str, kind: str, entry: UplinkEntry) -> str:
-    found = _ENDPOINT.match(text)
-    if found is None or (found["kind"] or kind) not in ("tcp", *_SECURE):
-        raise CommandError(f"{text!r}: write where it is as tls/HOST:PORT, or tcp/HOST:PORT")
-    kind, host, port = found["kind"] or kind, found["host"], found["port"] or PORT
-    if kind in _SECURE and entry.tls is None:
-        raise CommandError(f"{text}: give the certificates (tls) that `uplink keys` has made")
-    if kind not in _SECURE and not _is_loopback(host) and not entry.insecure:
-        raise CommandError(
-            f"{text} is beyond this machine: use tls/{host}:{port} with certificates (`dsmq-nodes "
-            "uplink keys`), or insecure for a network that only friends can reach"
-        )
-    bound = f"#so_sndbuf={_SEND_BUFFER_BYTES}" if kind != "quic" else ""
-    return f"{kind}/{host}:{port}{bound}"
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
+def _endpoint(found: RouterEndpoint) -> str:
+    bound = f"#so_sndbuf={_SEND_BUFFER_BYTES}" if found.kind != "quic" else ""
+    return f"{found}{bound}"
 
 
 def _tls(entry: UplinkEntry) -> dict[str, Any]:
@@ -130,11 +100,6 @@ def _tls(entry: UplinkEntry) -> dict[str, Any]:
 
 def _access(entry: UplinkEntry) -> dict[str, Any]:
     """Who may what: nobody anything, except those that are named."""
-    if not entry.robots and not entry.bases:
-        raise CommandError(
-            "say who may connect: robots: [r1, r2] have their own names only, bases: [base] see "
-            "the whole fleet; the names are those of the certificates"
-        )
     groups = [(name, _keys_of(name)) for name in entry.robots]
     groups += [(name, _keys_of_all()) for name in entry.bases]
     return {
