@@ -13,7 +13,7 @@ from dsmq_nodes.cli.show.uplink_status import status_lines
 from dsmq_nodes.dsmq.address import parse_address
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.gateways.uplink.launch_entry import UplinkEntry
-from dsmq_nodes.gateways.uplink.uplink_process import route, run
+from dsmq_nodes.gateways.uplink.uplink_process import certificates, route, run
 from dsmq_nodes.graph.parameters.yaml_source import read_file
 from dsmq_nodes.tools.session import Session
 from dsmq_nodes.topic_names import UPLINK_STATUS_TOPIC
@@ -162,9 +162,7 @@ def keys(
     """Make certificates for machines, and the authority that signs them; for --tls DIR/NAME."""
     if missing := UplinkEntry().missing():
         raise CommandError(f"`dsmq-nodes uplink`: {missing}")
-    from dsmq_nodes.gateways.uplink.uplink_keys import make_keys  # noqa: PLC0415  of an extra
-
-    for certificate in make_keys(directory, machines):
+    for certificate in certificates().make_keys(directory, machines):
         print(f"{certificate} and {certificate.with_suffix('.key').name}")
     print(f"Give each machine its two files and {directory / 'ca.pem'}; keep ca.key to yourself.")
 

@@ -45,6 +45,20 @@ def make_keys(directory: Path, machines: list[str], *, days: float = MACHINE_DAY
         raise CommandError(f"{error.filename}: {error.strerror}") from None
 
 
+def name_in(certificate: Path) -> str:
+    """The machine's name in a certificate; empty: there is none.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    try:
+        subject = x509.load_pem_x509_certificate(certificate.read_bytes()).subject
+    except ValueError:
+        return ""
+    names = subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    return str(names[0].value) if names else ""
+
+
 def _authority(directory: Path) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
     certificate, key = directory / f"{_AUTHORITY}.pem", directory / f"{_AUTHORITY}.key"
     if certificate.exists():

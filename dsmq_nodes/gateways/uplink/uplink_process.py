@@ -2,6 +2,7 @@
 
 import logging
 import signal
+from pathlib import Path
 from types import ModuleType
 
 from dsmq_nodes.dsmq.address import AnyAddress, address_of, broker_address
@@ -12,6 +13,8 @@ from dsmq_nodes.gateways.uplink.over_zenoh.zenoh_config import zenoh_config
 from dsmq_nodes.gateways.uplink.uplink_node import Uplink
 from dsmq_nodes.signals import ending_signals
 from dsmq_nodes.topic_names import UPLINK
+
+logger = logging.getLogger("dsmq_nodes.uplink")
 
 
 def run(entry: UplinkEntry, broker: AnyAddress | None = None) -> int:
@@ -27,7 +30,9 @@ def run(entry: UplinkEntry, broker: AnyAddress | None = None) -> int:
     rules = entry.rules()
     rules.check()
     entry.check_files()
-    carrier = _zenoh(entry).ZenohCarrier(rules.name, zenoh_config(entry), entry.tls)
+    zenoh = _zenoh(entry)
+    _tell_wrong_name(entry)
+    carrier = zenoh.ZenohCarrier(rules.name, zenoh_config(entry), entry.tls)
     address = address_of(broker) if broker is not None else broker_address()
     hub = hub_at(address, UPLINK)
     uplink = Uplink(hub, address, carrier, rules, entry.topics_)
@@ -46,10 +51,30 @@ def route(entry: UplinkEntry) -> int:
     signals = ending_signals()
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     session = zenoh.open_session(zenoh_config(entry))
-    logging.getLogger("dsmq_nodes.uplink").info("routing at %s", ", ".join(entry.listen))
+    logger.info("routing at %s", ", ".join(entry.listen))
     signal.sigwait(signals)
     session.close()
     return 0
+
+
+def certificates() -> ModuleType:
+    """The module that makes and reads certificates, which needs an extra."""
+    from dsmq_nodes.gateways.uplink import uplink_keys  # noqa: PLC0415  of an extra
+
+    return uplink_keys
+
+
+def _tell_wrong_name(entry: UplinkEntry) -> None:
+    """Say it where others will refuse this machine's name; only their ends can refuse it."""
+    if entry.tls is None or entry.as_ is None:
+        return
+    name = certificates().name_in(Path(entry.tls.certificate))
+    if name != entry.as_:
+        logger.warning(
+            "the certificate %s is of %r, not of %s (as): a router refuses what is offered under "
+            "that name, unless it has %r in bases",
+            *(entry.tls.certificate, name, entry.as_, name),
+        )
 
 
 def _zenoh(entry: UplinkEntry) -> ModuleType:

@@ -101,8 +101,8 @@ def test_a_certificate_gives_the_rights_of_its_name_and_no_others(
         for told in (
             "r2 may not write /r1/odom",
             "r2 may not read /r1/**",
-            "r2 may not read dsmq/@offer/**",
-            "r2 may not offer dsmq/@offer/r1/p/e/0/std_msgs%2Fmsg%2FInt64/-/r1/forged",
+            "r2 sees the fleet, as bases may: write `as: r2` there, or name it in bases",
+            "r2 calls itself r1, its certificate does not: write `as: r2` there",
         ):
             assert f"refused: {told}" in said.splitlines(), said
         assert said.count("refused") == 4, "each once, and nothing of what the others do"
@@ -110,6 +110,26 @@ def test_a_certificate_gives_the_rights_of_its_name_and_no_others(
         forger.close()
     odom.stop()
     cmd.stop()
+
+
+def test_a_name_that_its_certificate_has_not_is_told_in_one_line_at_each_end(
+    tmp_path: Path, fleet: Fleet
+) -> None:
+    make_keys(tmp_path, ["hub", "r1", "r2"])
+    where = f"127.0.0.1:{free_port()}"
+    rights = ("--robot", "r1", "--robot", "r2")
+    router = fleet.router("--listen", where, "--tls", str(tmp_path / "hub"), *rights)
+    robot = fleet.machine(
+        *("--as", "r1", "--connect", where, "--tls", str(tmp_path / "r2")), "--publish", "/*"
+    )
+    for topic in ("/odom", "/map"):
+        Talker(fleet, robot, topic)
+    assert robot.uplink is not None
+    robot.uplink.wait_for(r"r2.pem is of 'r2', not of r1 \(as\)")
+    router.wait_for("refused: r2 calls itself r1, its certificate does not: write `as: r2` there")
+    fleet.until(lambda: len(robot.status()["going"]) == 2, "the offers")
+    fleet.spin_for(0.5)
+    assert router.drained().count("refused") == 1
 
 
 @pytest.mark.parametrize(

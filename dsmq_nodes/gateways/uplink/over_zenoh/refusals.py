@@ -23,7 +23,7 @@ from typing import Final
 
 import zenoh
 
-from dsmq_nodes.gateways.uplink.over_zenoh.zenoh_keys import ROOT, plain
+from dsmq_nodes.gateways.uplink.over_zenoh.zenoh_keys import NOBODY, ROOT, plain
 
 if sys.platform == "linux":
     import fcntl
@@ -88,8 +88,21 @@ class Refusals:
         if machine not in self._machines:
             return f"refused: {machine} may nothing here: name it in robots or bases"
         topic = key.removeprefix(ROOT)
-        name = key if topic.startswith("/@") else plain(topic)
-        return f"refused: {machine} may not {_VERBS[what]} {name}"
+        if topic.startswith("/@"):
+            return f"refused: {machine} {_why_not_its_own(machine, key)}"
+        return f"refused: {machine} may not {_VERBS[what]} {plain(topic)}"
+
+
+def _why_not_its_own(machine: str, key: str) -> str:
+    """What a machine does that uses a key of the uplinks beyond its rights: see zenoh_keys.py."""
+    _, _, whose, *rest = key.split("/")
+    if whose == NOBODY and rest[-1:] == ["**"]:
+        whose = rest[-2]  # it reads what bases offer to that name
+    if whose in {NOBODY, "*", "**"}:
+        return f"sees the fleet, as bases may: write `as: {machine}` there, or name it in bases"
+    if whose != machine:
+        return f"calls itself {whose}, its certificate does not: write `as: {machine}` there"
+    return f"may not use {key}"
 
 
 def tell_refusals(machines: Iterable[str]) -> None:

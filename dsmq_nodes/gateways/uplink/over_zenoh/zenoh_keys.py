@@ -20,7 +20,7 @@ OFFERS: Final = f"{ROOT}/@offer"
 LOGS: Final = f"{ROOT}/@log"
 NAMES: Final = f"{ROOT}/@name"
 LAST: Final = f"{ROOT}/@last"
-_NOBODY: Final = "-"
+NOBODY: Final = "-"
 _special: Final = re.compile(r"[%*$#?]|(?:(?<=/)|^)@").sub
 _escaped: Final = re.compile(r"%([0-9A-F]{2})").sub
 
@@ -47,12 +47,12 @@ def last_key(fleet_name: str) -> str:
 
 def log_key(machine: str, peer: str, fleet_name: str) -> str:
     """The key at which an uplink is asked for the log of a topic."""
-    return f"{LOGS}/{machine or _NOBODY}/{peer}/{escaped(fleet_name)}"
+    return f"{LOGS}/{machine or NOBODY}/{peer}/{escaped(fleet_name)}"
 
 
 def name_key(machine: str, peer: str, host: str, began: int) -> str:
     """The token of a machine's name."""
-    return f"{NAMES}/{machine}/{peer}/{escaped(host) or _NOBODY}/{began}"
+    return f"{NAMES}/{machine}/{peer}/{escaped(host) or NOBODY}/{began}"
 
 
 def fleet_name_of(key: str, parts: int) -> str:
@@ -63,8 +63,8 @@ def fleet_name_of(key: str, parts: int) -> str:
 def offer_key(offer: TopicOffer) -> str:
     """The token of an offer."""
     words = (offer.epoch, str(offer.latched), offer.type_name, offer.schema_id)
-    middle = "/".join(escaped(word).replace("/", "%2F") or _NOBODY for word in words)
-    machine = offer.machine or _NOBODY
+    middle = "/".join(escaped(word).replace("/", "%2F") or NOBODY for word in words)
+    machine = offer.machine or NOBODY
     return f"{OFFERS}/{machine}/{offer.peer}/{middle}/{escaped(offer.fleet_name)}"
 
 
@@ -76,9 +76,9 @@ def read_offer(key: str) -> TopicOffer:
     """
     _, _, machine, peer, *middle, fleet_name = key.split("/", 8)
     epoch, latched, type_name, schema_id = (
-        "" if word == _NOBODY else plain(word) for word in middle
+        "" if word == NOBODY else plain(word) for word in middle
     )
-    machine = "" if machine == _NOBODY else machine
+    machine = "" if machine == NOBODY else machine
     return TopicOffer(machine, peer, epoch, plain(fleet_name), type_name, schema_id, int(latched))
 
 
