@@ -160,6 +160,17 @@ def test_certificates_that_do_not_count_are_refused_in_one_line(
     assert not machine.status()["links"]
 
 
+def test_a_machine_without_certificates_is_told_that_the_router_wants_them(
+    tmp_path: Path, fleet: Fleet
+) -> None:
+    make_keys(tmp_path, ["hub"])
+    where = f"127.0.0.1:{free_port()}"
+    fleet.router("--listen", where, "--tls", str(tmp_path / "hub"), "--robot", "r1")
+    robot = fleet.machine("--as", "r1", "--connect", where, "--publish", "/x")
+    assert robot.uplink is not None
+    robot.uplink.wait_for(f"the router at tcp/{where} wants certificates")
+
+
 def test_a_router_wants_to_know_who_may_connect(tmp_path: Path) -> None:
     make_keys(tmp_path, ["hub"])
     router = command("uplink", "router", "--listen", "0.0.0.0:1", "--tls", str(tmp_path / "hub"))

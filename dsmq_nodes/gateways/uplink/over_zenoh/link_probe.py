@@ -7,6 +7,7 @@ from typing import Final
 from dsmq_nodes.gateways.uplink.launch_entry import UplinkTls
 
 _CONNECT_SEC: Final = 2.0
+_TLS: Final = "name those that `uplink keys` has made in tls"
 _REFUSES_SEC: Final = 1.0  # a router that does not like our certificate says it at once
 
 
@@ -21,9 +22,24 @@ def why_unreachable(endpoint: str, tls: UplinkTls | None) -> str:
     host, _, port = where.partition("/")[2].rpartition(":")
     try:
         with socket.create_connection((host.strip("[]"), int(port)), _CONNECT_SEC) as connection:
-            return _why_refused(connection, host, tls) if tls is not None else ""
+            if tls is not None:
+                return _why_refused(connection, host, tls)
+            return (
+                f"the router at {where} wants certificates: {_TLS}" if _is_tls(connection) else ""
+            )
     except OSError as error:
         return f"no router at {where}: {error.strerror or error}"
+
+
+def _is_tls(connection: socket.socket) -> bool:
+    """Whether the other end answers the beginning of TLS, which one without TLS takes for noise."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    try:
+        with context.wrap_socket(connection):
+            return True
+    except OSError:
+        return False
 
 
 def _why_refused(connection: socket.socket, host: str, tls: UplinkTls) -> str:
