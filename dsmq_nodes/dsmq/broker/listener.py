@@ -90,7 +90,8 @@ class Security:
                 context.load_verify_locations(self.client_ca)
                 context.verify_mode = ssl.CERT_REQUIRED
         except OSError as error:
-            raise InsecureError(f"cannot use the TLS files given: {error}") from None
+            files = [str(each) for each in (self.certificate, self.key, self.client_ca) if each]
+            raise InsecureError(f"cannot use the TLS files {', '.join(files)}: {error}") from None
         return context
 
 

@@ -46,6 +46,7 @@ from dsmq_nodes.topic_names import DIAGNOSTICS_TOPIC, UPLINK, UPLINK_STATUS_TOPI
 logger = logging.getLogger("dsmq_nodes.uplink")
 
 _BEAT_SEC: Final = 1.0
+_NAMELESS: Final = "a base"  # a machine without a name, which sees the whole fleet
 _NAMESAKE_SEC: Final = 5.0  # longer than the lease: a dead namesake has gone by then
 _USUAL: Final = UplinkTopic()
 _read_place: Final = msgspec.msgpack.Decoder(LogPlace).decode
@@ -211,7 +212,7 @@ class Uplink:
         if coming.offers.get(offer.peer) != offer:
             return  # gone, or another one by now
         if coming.writer is None:
-            logger.info("%s comes from %s", coming.topic, offer.machine or offer.peer)
+            logger.info("%s comes from %s", coming.topic, offer.machine or _NAMELESS)
             schema = self._schemas.get(offer.schema_id, b"")
             coming.writer = self._hub.advertise(
                 coming.topic, offer.type_name, schema, latched=offer.latched
@@ -250,7 +251,7 @@ class Uplink:
         del coming.offers[offer.peer]
         coming.cursor.gone(offer.machine, offer.epoch)
         if not coming.offers and coming.writer is not None:
-            logger.info("%s no longer comes from %s", coming.topic, offer.machine or offer.peer)
+            logger.info("%s no longer comes from %s", coming.topic, offer.machine or _NAMELESS)
             coming.messages = coming.writer.publication.messages
             coming.writer.close()
             coming.writer = None

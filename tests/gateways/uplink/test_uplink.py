@@ -66,6 +66,8 @@ def test_named_topics_go_and_come_and_no_others(fleet: Fleet) -> None:
     assert_whole(heard, odom)
     assert_whole(commanded, goal)
     assert not not_heard.got
+    assert robot.uplink is not None
+    robot.uplink.wait_for("/goal comes from a base")
 
 
 def test_a_topic_goes_only_while_somebody_far_away_reads_it(fleet: Fleet) -> None:
@@ -170,6 +172,9 @@ def test_nothing_is_lost_when_a_process_between_is_killed(fleet: Fleet, who: str
     fleet.spin_for(1.5)
     if who == "router":
         fleet.router("--listen", where)
+        assert robot.uplink is not None
+        robot.uplink.wait_for("the link is away")
+        robot.uplink.wait_for(r"the link is back after \d+\.\d s")
     else:
         (robot if who == "robot" else base).start_uplink()
     fleet.until(lambda: len(heard.got) > before + 150, "messages after that")

@@ -84,6 +84,7 @@ class ZenohCarrier:
         self._inbox: deque[Callable[[], None]] = deque()
         self._began = time.time_ns()
         self._is_closed = False
+        self._away_since_sec = 0.0  # 0: there is a link, or there was none yet
         self._room: LinkRoom | None = None
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="uplink")
 
@@ -103,6 +104,16 @@ class ZenohCarrier:
             if why := why_unreachable(endpoint, self._tls):
                 logger.warning("%s; it is tried again", why)
 
+    def _tell_link(self, *, is_there: bool) -> None:
+        """Say when the last link is lost, and how long there was none."""
+        now_sec = time.monotonic()
+        if is_there and self._away_since_sec:
+            logger.info("the link is back after %.1f s", now_sec - self._away_since_sec)
+            self._away_since_sec = 0.0
+        elif not is_there and not self._away_since_sec:
+            self._away_since_sec = now_sec
+            logger.warning("the link is away: no machine is connected")
+
     def _open(self) -> None:
         try:
             session = open_session(self._config)
@@ -120,7 +131,9 @@ class ZenohCarrier:
         room = self._room = LinkRoom(lambda: self._post(self._events.room))
 
         def links_changed(_: zenoh.LinkEvent) -> None:
-            room.set_links([str(link.src) for link in session.info.links()])
+            links = [str(link.src) for link in session.info.links()]
+            room.set_links(links)
+            self._post(lambda: self._tell_link(is_there=bool(links)))
 
         session.info.declare_link_events_listener(links_changed, history=True)
         liveliness = session.liveliness()
