@@ -131,12 +131,11 @@ def out_of_descriptors(server: Server) -> object:
     """More connections than file descriptors; then they go, and somebody comes."""
     resource = pytest.importorskip("resource")
     server.usage.rlimit(resource.RLIMIT_NOFILE, (40, 40))
-    crowd = [server.raw() for _ in range(60)]
-    for sock in select.select(crowd, [], [], HANGS_SEC)[0][:1] or crowd[-1:]:
-        with contextlib.suppress(ConnectionResetError):
-            assert sock.recv(1) == b""  # there is no room for all
-    for sock in crowd:
-        sock.close()
+    with contextlib.ExitStack() as stack:
+        crowd = [stack.enter_context(server.raw()) for _ in range(60)]
+        for sock in select.select(crowd, [], [], HANGS_SEC)[0][:1] or crowd[-1:]:
+            with contextlib.suppress(ConnectionResetError):
+                assert sock.recv(1) == b""  # there is no room for all
     until = time.monotonic() + HANGS_SEC
     while time.monotonic() < until:
         try:

@@ -9,8 +9,17 @@ import pytest
 
 from dsmq_nodes.cli.show.launch.launch_run import found, print_arguments
 from dsmq_nodes.errors import CommandError
+from dsmq_nodes.rclpy.running.import_finder import NAMES_VARIABLE
 from tests.rclpy.test_run import package_xml, write
 from tests.support.waiting import PATIENCE_SEC
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a plan sets for the processes of its launch is not for those of other tests."""
+    monkeypatch.setenv("PYTHONPATH", "")
+    monkeypatch.setenv(NAMES_VARIABLE, "")
+
 
 TALK = """
     import sys

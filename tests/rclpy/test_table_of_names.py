@@ -91,6 +91,8 @@ def lines() -> Iterator[tuple[str, str, str]]:
     """Class, name and what the page says of it."""
     for chapter in PAGE.read_text("utf-8").split("\n### ")[1:]:
         kind = chapter.partition("\n")[0]
+        if " " in kind:
+            continue  # no class: packages
         for names, said in re.findall(r"^\| (`.*?) \| (.*) \|$", chapter, re.MULTILINE):
             yield from ((kind, name, said) for name in re.findall(r"`(\w+)`", names))
 
