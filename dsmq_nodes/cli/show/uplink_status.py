@@ -16,11 +16,13 @@ def status_lines(text: str) -> Iterator[str]:
     yield f"uplink {name}; connected to {links}"
     for topic, going in sorted(status["going"].items()):
         thinned = f", {going['thinned']} left out by its rate" if going["thinned"] else ""
-        thinned += f", {going['dropped']} dropped by a slow link" if going["dropped"] else ""
+        thinned += f", {going['dropped']} gave way on a slow link" if going["dropped"] else ""
         wanted = "" if going["wanted"] else ", wanted by nobody now"
         yield f"  goes  {topic}: {going['sent']} sent{thinned}{wanted}"
     for topic, coming in sorted(status["coming"].items()):
-        origin = ", ".join(coming["from"]) or "nobody now"
+        origin = (
+            ", ".join("a base" if each == "-" else each for each in coming["from"]) or "nobody now"
+        )
         wanted = "" if coming["wanted"] else ", read by nobody here"
         yield (
             f"  comes {topic} from {origin}: {coming['messages']} messages, "

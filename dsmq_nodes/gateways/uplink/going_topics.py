@@ -253,8 +253,8 @@ class GoingTopics:
         if not self._is_slow:
             self._is_slow = True
             logger.warning(
-                "the link is too slow: only the newest message of each topic goes, others are "
-                "dropped and counted"
+                "the link is too slow, or was away: only the newest message of each topic goes, "
+                "others give way; after an outage they come out of the log"
             )
 
     def _put(self, message: _Message) -> None:
@@ -279,7 +279,7 @@ class GoingTopics:
         if self._is_slow and not self._backlog.is_late(self._clock.read(time.monotonic())):
             self._is_slow = False
             dropped = sum(going.dropped for going in self._topics.values())
-            logger.info("the link keeps up again; %d messages dropped so far", dropped)
+            logger.info("the link keeps up again; %d messages gave way so far", dropped)
 
     def answer(self, fleet_name: str, question: Question) -> Iterator[Item]:
         """Answer another machine's question, in a thread."""

@@ -22,7 +22,8 @@ class Health:
         if not status["links"]:
             level, message = DiagnosticStatus.WARN, "no machine is connected"
         elif new_dropped > 0:
-            message = f"the link is too slow: {new_dropped} messages dropped in the last second"
+            message = f"the link is too slow, or was away: {new_dropped} messages gave way"
+            message += " in the last second"
             level = DiagnosticStatus.WARN
         elif new_lost > 0:
             message = f"{new_lost} messages of other machines were lost in the last second"
