@@ -3,7 +3,9 @@
 import contextlib
 import logging
 import operator
+import re
 import sys
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, overload
 
@@ -63,6 +65,7 @@ class Message(BaseModel):
         cls, *, type_name: str | None = None, late: bool = False, **kwargs: Any
     ) -> None:
         super().__init_subclass__(**kwargs)
+        _allow_pydantics_names(cls)
         cls.type_name = type_name or f"{package_of(cls.__module__)}/msg/{cls.__name__}"
         # The types of the kit are built when they are first needed (codec.py): a program uses few.
         is_kits = cls.__module__.startswith("dsmq_nodes.messages.")
@@ -117,6 +120,11 @@ class Message(BaseModel):
             raise MessageError(_explain_field(type(self), error)) from None
 
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]  # not for JSON
+
+    @override
+    def __dir__(self) -> list[str]:
+        """Without pydantic's own names, among which the fields would not be found."""
+        return sorted(set(super().__dir__()) - _PYDANTICS | type(self).model_fields.keys())
 
     if not TYPE_CHECKING:  # else a type checker would take every name
 
@@ -365,6 +373,19 @@ def _total_ns(sec: int, nanosec: int, seconds: float, nanoseconds: int) -> int:
     if sec or nanosec:
         raise TypeError("give sec and nanosec, or seconds and nanoseconds: not both")
     return round(seconds * _NANOSECONDS) + nanoseconds
+
+
+_PYDANTICS: Final = frozenset(
+    name for name in dir(BaseModel) if not name.startswith("_") and name not in vars(Message)
+)
+
+
+def _allow_pydantics_names(cls: type[Message]) -> None:
+    """Let a field be called as a method of pydantic's, such as `json`: pydantic would warn."""
+    with contextlib.suppress(NameError):  # of an annotation that is not there yet
+        for name in _PYDANTICS & cls.__annotations__.keys():
+            text = re.escape(f'Field name "{name}" in "{cls.__qualname__}" shadows an attribute')
+            warnings.filterwarnings("ignore", text, UserWarning)
 
 
 class _SecNanosec(Message):

@@ -423,3 +423,16 @@ with ThreadPoolExecutor(8) as threads:
 assert len(built) == len(set(built)), built
 """
     subprocess.run([sys.executable, "-c", in_a_new_process], check=True, timeout=60)
+
+
+def test_a_field_may_be_called_as_a_method_of_pydantics() -> None:
+    """Without its warning, which is an error here; and completion shows fields, not those names."""
+
+    class Named(Message):
+        json: str = "a"  # type: ignore[assignment]
+        copy: int = 3  # type: ignore[assignment]
+
+    assert Named.from_json(Named(json="b").to_json()) == Named(json="b")
+    public = {name for name in dir(Named()) if not name.startswith("_")}
+    assert {"json", "copy", "to_json", "type_name"} <= public
+    assert not {"model_dump", "construct", "parse_raw"} & public
