@@ -310,7 +310,8 @@ class _EndSignals:
             loop = new_event_loop()
             self._nodes, self._loop = nodes, loop
         try:
-            loop.run_until_complete(_spin(nodes))
+            with in_whole_steps(loop):
+                loop.run_until_complete(_spin(nodes))
         finally:
             self._deaf = True
             cancel_tasks(loop)

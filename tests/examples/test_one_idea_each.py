@@ -144,6 +144,7 @@ def test_lifecycle(start: Start) -> None:
     program.wait_for("configured")
     program.send(signal.SIGINT)
     program.wait_for("shut down, was active")
+    assert program.wait() == 0
 
 
 def test_several_nodes(start: Start) -> None:

@@ -80,14 +80,14 @@ def test_a_signal_while_messages_are_read_ends_it_without_a_word(programs: Progr
     assert said(program) == ["stopping", "safe"]
 
 
-IN_THE_LOOP = """\
-def kill_at(line):
+KILL_AT = """\
+def kill_at(line, counts=(True,)):
     def trace(frame, event, arg):
         nonlocal line
         if not frame.f_globals.get("__name__", "").startswith(
                 ("asyncio.", "selectors", "dsmq_nodes.graph.spin.")):
             return None
-        line -= event == "line"
+        line -= event == "line" and bool(counts)
         if line == 0:
             sys.settrace(None)
             os.kill(os.getpid(), number)
@@ -96,7 +96,8 @@ def kill_at(line):
     names = {{"__name__": "asyncio.", "os": os, "sys": sys, "number": number}}
     trace = type(trace)(trace.__code__, names, closure=trace.__closure__)
     return trace
-
+"""
+IN_THE_LOOP = """\
 for number in signal.SIGTERM, signal.SIGINT:
     for line in {lines}:
         if not (child := os.fork()):
@@ -115,7 +116,35 @@ print("all ended", flush=True)"""
 
 @pytest.mark.usefixtures("broker")
 def test_a_signal_in_the_loop_s_own_code_leaves_nothing_half_done(programs: Programs) -> None:
-    program = programs(robot(IN_THE_LOOP.format(lines="range(1, 400, 37)")))
+    program = programs(robot((KILL_AT + IN_THE_LOOP).format(lines="range(1, 400, 37)")))
+    assert program.wait() == 0
+    assert (said(program), program.errors) == (["all ended"], [])
+
+
+CTRL_C_TWICE = """
+class Ended(Robot):
+    def tick(self):
+        if not counts:
+            counts.append(True)
+            os.kill(os.getpid(), signal.SIGINT)
+
+number = signal.SIGINT
+for line in {lines}:
+    if not (child := os.fork()):
+        print, counts = lambda *_, **__: None, []
+        sys.settrace(kill_at(line, counts))
+        run(Ended)
+        sys.settrace(None)
+        sys.exit()
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if status:
+        print(f"at line {{line}}: ended with {{status}}", flush=True)
+print("all ended", flush=True)"""
+
+
+@pytest.mark.usefixtures("broker")
+def test_a_second_ctrl_c_ends_run_as_the_first_does(programs: Programs) -> None:
+    program = programs(robot((KILL_AT + CTRL_C_TWICE).format(lines="range(1, 260, 13)")))
     assert program.wait() == 0
     assert (said(program), program.errors) == (["all ended"], [])
 
