@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Final
 
+from dsmq_nodes.graph.spin.event_loop import running_loop
+
 _LOOP_MODULES: Final = ("asyncio.", "selectors", "dsmq_nodes.graph.spin.")
 
 _driven: Final[list[asyncio.AbstractEventLoop | None]] = []  # by the main thread; innermost last
@@ -23,7 +25,7 @@ _waiting: Final[list[BaseException]] = []
 
 def interrupt(error: BaseException, frame: FrameType | None) -> None:
     """Raise `error` for a signal that came in `frame`: now, or at the loop's next step."""
-    loop = _loop()
+    loop = running_loop() or (_driven[-1] if _driven else None)
     if (loop is None and not _driven) or not _is_of_a_loop(frame):
         raise error
     _waiting.append(error)
@@ -53,13 +55,6 @@ def in_whole_steps(loop: asyncio.AbstractEventLoop | None = None) -> Iterator[No
         if was is signal.default_int_handler:
             signal.signal(signal.SIGINT, was)
         _raise_waiting()
-
-
-def _loop() -> asyncio.AbstractEventLoop | None:
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return _driven[-1] if _driven else None
 
 
 def _is_of_a_loop(frame: FrameType | None) -> bool:

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from dsmq_nodes.launcher.supervise.member import MemberState
 from dsmq_nodes.launcher.watch.rates import TOLERANCE, rated_timer
+from dsmq_nodes.launcher.watch.summary import dropped_by
 from dsmq_nodes.suggest import ends_of
 from dsmq_nodes.topic_names import is_hidden
 
@@ -105,15 +106,11 @@ class Figures:
     def node(self, node: "NodeStatistics") -> Row:
         """A node's rate, latency and losses."""
         heard = [each.latency_p99_sec for each in node.subscriptions if each.latency_p99_sec]
-        dropped = (
-            node.former_dropped
-            + sum(each.dropped for each in node.publishers)
-            + sum(each.dropped + each.invalid for each in node.subscriptions)
-        )
+        lost = dropped_by(node)
         return (
             self._rate(node),
             f"{max(heard) * 1e3:.1f} ms" if heard else "-",
-            Text(str(dropped), "yellow" if dropped else ""),
+            Text(str(lost), "yellow" if lost else ""),
         )
 
     def _rate(self, node: "NodeStatistics") -> str | Text:

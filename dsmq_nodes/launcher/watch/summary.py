@@ -30,6 +30,15 @@ def summary(nodes: Iterable[NodeStatistics]) -> list[str]:
     ]
 
 
+def dropped_by(node: NodeStatistics) -> int:
+    """How many messages a node's publishers and subscriptions have dropped or refused."""
+    return (
+        node.former_dropped
+        + sum(each.dropped for each in node.publishers)
+        + sum(each.dropped + each.invalid for each in node.subscriptions)
+    )
+
+
 def _row(node: NodeStatistics) -> tuple[str, ...]:
     # Not every publisher stamps its messages; the broker does not.
     heard = [each for each in node.subscriptions if each.latency_p99_sec]
@@ -42,11 +51,7 @@ def _row(node: NodeStatistics) -> tuple[str, ...]:
         f"{timer.achieved_hz:.2f} Hz" if timer and timer.achieved_hz else "-",
         str(node.former_sent + sum(each.messages for each in node.publishers)),
         str(node.former_received + sum(each.messages for each in node.subscriptions)),
-        str(
-            node.former_dropped
-            + sum(each.dropped for each in node.publishers)
-            + sum(each.dropped + each.invalid for each in node.subscriptions)
-        ),
+        str(dropped_by(node)),
         "-" if p50_sec is None else f"{p50_sec * 1e3:.2f} ms",
         "-" if p99_sec is None else f"{p99_sec * 1e3:.2f} ms",
     )
