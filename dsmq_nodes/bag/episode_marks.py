@@ -33,7 +33,6 @@ class Episode:
     task: str
     start_ns: int
     end_ns: int
-    was_stopped: bool = True
 
 
 class Episodes:
@@ -81,7 +80,7 @@ class Episodes:
     def end(self, at_ns: int) -> None:
         """End the running one without a stop."""
         if self.running is not None:
-            self.kept.append(replace(self.running, end_ns=at_ns, was_stopped=False))
+            self.kept.append(replace(self.running, end_ns=at_ns))
             self.running = None
 
 

@@ -58,11 +58,6 @@ def asset_error(request: int, text: str) -> bytes:
     return _ASSET.pack(4, request, 1, len(error)) + error
 
 
-def asset_found(request: int, payload: bytes) -> bytes:
-    """An asset."""
-    return _ASSET.pack(4, request, 0, 0) + payload
-
-
 def read_binary(frame: bytes) -> PublishedData | ServiceRequest:
     """A client's binary frame.
 

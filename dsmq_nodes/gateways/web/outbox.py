@@ -25,7 +25,6 @@ class Outbox:
 
     Attributes:
         dropped: how many messages of each topic were dropped because the client did not read.
-        sent_bytes: the bytes of all frames that were taken.
         end_reason: why the client is to be ended; empty: it is not.
     """
 
@@ -36,7 +35,6 @@ class Outbox:
         now_sec: Callable[[], float] = time.monotonic,
     ) -> None:
         self.dropped: Counter[str] = Counter()
-        self.sent_bytes = 0
         self.end_reason = ""
         self.on_news: Callable[[], None] = lambda: None
         self._most_bytes = most_bytes
@@ -123,12 +121,8 @@ class Outbox:
             self._answer_bytes -= len(frame)
             if self._answer_bytes <= _ANSWER_BYTES:
                 self._unread_since_sec = None
-        elif self._order:
-            frame = self._first(self._taken(self._order.popleft()))
-        else:
-            return None
-        self.sent_bytes += len(frame)
-        return frame
+            return frame
+        return self._first(self._taken(self._order.popleft())) if self._order else None
 
     def _first(self, message: Message) -> Frame:
         """The first frame of a message; the others are next, as answers."""
