@@ -14,7 +14,7 @@ from pydantic_core import CoreSchema, PydanticSerializationError, from_json, to_
 from typing_extensions import override
 
 from dsmq_nodes.errors import MessageError
-from dsmq_nodes.messages.codec import codec, fill_unbuilt
+from dsmq_nodes.messages.codec import codec, constructor, fill_unbuilt
 from dsmq_nodes.messages.fields import adapt_model, int32, uint32
 from dsmq_nodes.messages.schema.arrays import as_array
 from dsmq_nodes.messages.schema.definition import msg_text
@@ -109,8 +109,7 @@ class Message(BaseModel):
             raise TypeError(_unnamed(type(self), by_place[0]))
         if not fields and fill_unbuilt(self):
             return
-        if (plan := codec(type(self))) and plan.fill(self, fields):
-            return
+        codec(type(self))  # builds it, in one thread
         try:
             super().__init__(**fields)
         except ValidationError as error:
@@ -263,6 +262,9 @@ class Message(BaseModel):
     def definition(cls) -> str:
         """Return the type as ROS 2 `.msg` text, as `interface show` prints it."""
         return msg_text(cls)
+
+
+Message.__init__ = constructor(Message.__init__)  # type: ignore[method-assign]
 
 
 def package_of(module: str) -> str:

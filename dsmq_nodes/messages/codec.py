@@ -13,10 +13,10 @@ from pydantic import BaseModel
 from pydantic_core import SchemaSerializer, SchemaValidator
 
 from dsmq_nodes.messages.fields import makes_blank
-from dsmq_nodes.speedups import make_plan
+from dsmq_nodes.speedups import make_constructor, make_plan
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from dsmq_nodes.speedups import Plan
 
@@ -69,6 +69,11 @@ def codec(cls: type[BaseModel]) -> "Plan | None":
         return _plans[cls]
     except KeyError:
         return _planned(cls)
+
+
+def constructor(python: "Callable[..., None]") -> "Callable[..., None]":
+    """A message's `__init__`: the one in Python, and before it the compiled one, where it is."""
+    return python if make_constructor is None else make_constructor(python, _plans)
 
 
 def fill_unbuilt(message: BaseModel) -> bool:

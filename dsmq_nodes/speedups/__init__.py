@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:  # other files import these types from here
     from collections.abc import Callable
 
-    from dsmq_nodes.speedups._speedups import Appender, Taker
+    from dsmq_nodes.speedups._speedups import Appender, Constructor, Taker
     from dsmq_nodes.speedups._speedups import Plan as Plan
 
 
-__all__ = ["make_appender", "make_plan", "make_taker", "path", "wait", "wake"]
+__all__ = ["make_appender", "make_constructor", "make_plan", "make_taker", "path", "wait", "wake"]
 
 # Raised with every change of what the compiled part takes or returns; `speedups.h` has it too.
-_VERSION: Final = 4
+_VERSION: Final = 5
 _SAME_INSTALLATION_SEC: Final = 60.0  # an installer writes the files in any order
 
 
@@ -54,6 +54,9 @@ _compiled, _why_not = _load()
 
 make_plan: "type[Plan] | None" = getattr(_compiled, "Plan", None)
 """The seam `codec`: messages of one type to JSON text and back (messages/codec.py)."""
+
+make_constructor: "type[Constructor] | None" = getattr(_compiled, "Constructor", None)
+"""The same seam: `Message.__init__` for types that have a plan (messages/base.py)."""
 
 make_appender: "type[Appender] | None" = getattr(_compiled, "Appender", None)
 """The seam `append`: a message object goes into a ring (graph/links/broker_link.py)."""

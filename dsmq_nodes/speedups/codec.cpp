@@ -13,6 +13,7 @@
 
 #include <charconv>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <initializer_list>
 
@@ -437,13 +438,6 @@ PyObject *plan_load(PyObject *self, PyObject *given) {
     return message || PyErr_Occurred() ? message : Py_NewRef(Py_None);
 }
 
-PyObject *plan_fill(PyObject *self, PyObject *const *args, Py_ssize_t count) {
-    auto *plan = reinterpret_cast<Plan *>(self);
-    if (count != 2 || Py_TYPE(args[0]) != plan->cls || !PyDict_CheckExact(args[1])) Py_RETURN_FALSE;
-    const int done = fill(plan, args[0], args[1]);
-    return done < 0 ? nullptr : PyBool_FromLong(done);
-}
-
 void plan_dealloc(PyObject *self) {
     auto *plan = reinterpret_cast<Plan *>(self);
     for (Py_ssize_t i = 0; i < plan->count; i++) {
@@ -510,8 +504,6 @@ PyObject *plan_new(PyTypeObject *type, PyObject *args, PyObject *) {
 PyMethodDef plan_methods[] = {
     {"dump", plan_dump, METH_O, "The JSON text of a message as bytes, or None: not for us."},
     {"load", plan_load, METH_O, "The message in a JSON text, or None: not for us."},
-    {"fill", reinterpret_cast<PyCFunction>(reinterpret_cast<void *>(plan_fill)), METH_FASTCALL,
-     "Give a new message its fields, and defaults to the others, or False: not for us."},
     {nullptr, nullptr, 0, nullptr},
 };
 
@@ -523,6 +515,58 @@ PyType_Slot plan_slots[] = {
 };
 
 PyType_Spec plan_spec = {"dsmq_nodes.speedups._speedups.Plan", sizeof(Plan), 0, Py_TPFLAGS_DEFAULT, plan_slots};
+
+// ---- the type Constructor: a method `__init__`, which is called with the fields by name
+
+struct Constructor {
+    PyObject_HEAD
+    PyObject *python, *doc, *plans;  // the method in Python, and all plans by their classes
+};
+
+PyObject *construct(PyObject *self, PyObject *args, PyObject *fields) {
+    const auto *of = reinterpret_cast<Constructor *>(self);
+    if (PyTuple_GET_SIZE(args) == 1) {
+        PyObject *message = PyTuple_GET_ITEM(args, 0);
+        PyObject *plan = PyDict_GetItemWithError(of->plans, reinterpret_cast<PyObject *>(Py_TYPE(message)));
+        const int done = plan && is_plan(plan) ? fill(reinterpret_cast<Plan *>(plan), message, fields) : 0;
+        if (done > 0) Py_RETURN_NONE;
+        if (PyErr_Occurred()) return nullptr;
+    }
+    return PyObject_Call(of->python, args, fields);
+}
+
+PyObject *bound(PyObject *self, PyObject *message, PyObject *) {
+    return message ? PyMethod_New(self, message) : Py_NewRef(self);
+}
+
+PyObject *attribute(PyObject *self, PyObject *name) {  // for whatever looks at the method
+    return PyObject_GetAttr(reinterpret_cast<Constructor *>(self)->python, name);
+}
+
+PyObject *constructor_new(PyTypeObject *type, PyObject *args, PyObject *) {
+    PyObject *python, *plans;
+    if (!PyArg_ParseTuple(args, "OO!", &python, &PyDict_Type, &plans)) return nullptr;
+    PyObject *self = type->tp_alloc(type, 0);
+    if (!self) return nullptr;
+    auto *made = reinterpret_cast<Constructor *>(self);
+    made->python = Py_NewRef(python), made->plans = Py_NewRef(plans);
+    made->doc = PyObject_GetAttrString(python, "__doc__");
+    return made->doc ? self : nullptr;
+}
+
+PyMemberDef constructor_members[] = {{"__doc__", T_OBJECT, offsetof(Constructor, doc), READONLY, nullptr}, {}};
+
+PyType_Slot constructor_slots[] = {  // it is never freed, as the class whose method it is
+    {Py_tp_new, reinterpret_cast<void *>(constructor_new)},
+    {Py_tp_call, reinterpret_cast<void *>(construct)},
+    {Py_tp_descr_get, reinterpret_cast<void *>(bound)},
+    {Py_tp_getattro, reinterpret_cast<void *>(attribute)},
+    {Py_tp_members, constructor_members},
+    {0, nullptr},
+};
+
+PyType_Spec constructor_spec = {"dsmq_nodes.speedups._speedups.Constructor", sizeof(Constructor), 0,
+                                Py_TPFLAGS_DEFAULT | Py_TPFLAGS_METHOD_DESCRIPTOR, constructor_slots};
 
 }  // namespace
 
@@ -556,5 +600,7 @@ bool is_plan(PyObject *object) { return Py_IS_TYPE(object, plan_type); }
 
 int add_codec(PyObject *module) {
     plan_type = reinterpret_cast<PyTypeObject *>(PyType_FromSpec(&plan_spec));
-    return plan_type ? PyModule_AddObjectRef(module, "Plan", reinterpret_cast<PyObject *>(plan_type)) : -1;
+    const Ref constructor(PyType_FromSpec(&constructor_spec));
+    if (!plan_type || !constructor || PyModule_AddType(module, plan_type) < 0) return -1;
+    return PyModule_AddType(module, reinterpret_cast<PyTypeObject *>(constructor.held));
 }

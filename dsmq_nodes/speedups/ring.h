@@ -40,15 +40,6 @@ int64_t wall_ns();  // as `BaseClock.now_ns`; -1 with an exception set
 
 }  // namespace ring
 
-struct Ref {  // owns a reference
-    PyObject *held;
-    explicit Ref(PyObject *object) : held(object) {}
-    Ref(const Ref &) = delete;
-    Ref &operator=(const Ref &) = delete;
-    ~Ref() { Py_XDECREF(held); }
-    operator PyObject *() const { return held; }
-};
-
 // An attribute. Where its class has a slot for it, as by `__slots__`, that is used without a search.
 struct Attribute {
     PyObject *name;

@@ -9,7 +9,16 @@
 #include <cstring>
 
 // Raised with every change of what Python gives or gets; `__init__.py` has it too.
-constexpr long SPEEDUPS_VERSION = 4;
+constexpr long SPEEDUPS_VERSION = 5;
+
+struct Ref {  // owns a reference
+    PyObject *held;
+    explicit Ref(PyObject *object) : held(object) {}
+    Ref(const Ref &) = delete;
+    Ref &operator=(const Ref &) = delete;
+    ~Ref() { Py_XDECREF(held); }
+    operator PyObject *() const { return held; }
+};
 
 // A text that grows. `room` gives the place after it for so many bytes more, or nullptr with
 // MemoryError set; the caller adds to `size` what it wrote there.

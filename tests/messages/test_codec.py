@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any
+from unittest import mock
 
 import pytest
 from hypothesis import given
@@ -31,7 +32,7 @@ from dsmq_nodes.messages import (
     Vector3,
     base,
 )
-from dsmq_nodes.messages.codec import codec
+from dsmq_nodes.messages.codec import _plans, codec
 from dsmq_nodes.messages.fields import uint8
 from dsmq_nodes.speedups import make_plan
 from tests.support.message_values import STANDARD, any_message, types, values
@@ -41,7 +42,7 @@ compiled = pytest.mark.skipif(make_plan is None, reason="the compiled part is no
 
 @contextmanager
 def pydantic_alone() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, mock.patch.dict(_plans, clear=True):
         patch.setattr(base, "codec", lambda _cls: None)
         yield
 
