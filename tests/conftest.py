@@ -7,7 +7,7 @@ import pytest
 from hypothesis import settings
 
 from dsmq_nodes.testing import BrokerProcess
-from tests.support import leftovers
+from tests.support import byte_code, leftovers
 from tests.support.brokers import ForkedBroker
 from tests.support.fast import Fast, pytest_addoption
 
@@ -20,6 +20,7 @@ settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(byte_code)
     leftovers.pytest_configure(config)
     if config.getoption("fast"):
         config.pluginmanager.register(Fast())

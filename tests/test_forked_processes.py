@@ -37,6 +37,13 @@ def seen(done: subprocess.CompletedProcess[str]) -> tuple[int, str, list[str]]:
     return done.returncode, done.stdout, errors
 
 
+@pytest.mark.skipif(
+    bool(os.environ.keys() & {processes.COLD, "COVERAGE_PROCESS_START"}), reason="not wanted"
+)
+def test_what_the_test_files_do_to_the_environment_makes_it_no_interpreter() -> None:
+    assert processes._request([sys.executable, "-c", ""], {})
+
+
 @pytest.mark.parametrize("options", [[], ["-u", "-W", "error"]])
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_a_program_does_the_same(tmp_path: Path, name: str, options: list[str]) -> None:

@@ -26,6 +26,7 @@ from tests.support.warm import NUMBER
 ROOT: Final = Path(__file__).parents[2]
 COLD: Final = "DSMQ_TESTS_COLD"
 _UNBUFFERED: Final = "PYTHONUNBUFFERED"
+_SAME_IN_A_FORK: Final = {_UNBUFFERED, "PYTHONDONTWRITEBYTECODE"}
 _FOR_INTERPRETERS: Final = ("PYTHON", "LANG", "LC_", "LD_")
 _KNOWN: Final = {
     "args", "bufsize", "cwd", "env", "start_new_session", "stderr", "stdin", "stdout", "text",
@@ -136,9 +137,11 @@ def _request(args: Any, options: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _read_by_interpreters(env: dict[str, str]) -> dict[str, str]:
-    read = {name: value for name, value in env.items() if name.startswith(_FOR_INTERPRETERS)}
-    read.pop(_UNBUFFERED, None)
-    return read
+    return {
+        name: value
+        for name, value in env.items()
+        if name.startswith(_FOR_INTERPRETERS) and name not in _SAME_IN_A_FORK
+    }
 
 
 _ENVIRONMENT: Final = _read_by_interpreters(dict(os.environ))
