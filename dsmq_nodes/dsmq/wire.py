@@ -354,11 +354,19 @@ class FrameDecoder:
         return max(self._wanted_bytes - HEADER_BYTES, 0) if self._buffer else 0
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """Yield the bodies that `data` completes; exhaust it before the next call.
+        """The bodies that `data` completes; exhaust them before the next call.
 
         Raises:
             WireError: at the first header that is not one, after the good frames before it.
         """
+        size = len(data) - HEADER_BYTES
+        if not self._buffer and 0 < size <= self.max_body_bytes:
+            header = _match_header(data)
+            if header is not None and int(header[1]) == _LENGTH_OFFSET + size:
+                return iter((data[HEADER_BYTES:],))  # the usual one: a frame alone
+        return self._cut(data)
+
+    def _cut(self, data: bytes) -> Iterator[bytes]:
         if self._buffer:
             self._buffer += data
             if len(self._buffer) < self._wanted_bytes:
@@ -510,20 +518,20 @@ def encode_push(
     message_id: int,
     sender_json: bytes,
     request: Numbered,
-    message: bytes,
+    message: bytes | memoryview,
     *,
     at_ns: int,
 ) -> bytes:
-    """A push frame; the message's raw bytes stay as they came."""
-    body = (
-        b'{"event":"message","topic":%b,"id":%d,"from":%b,"seq":%d,"stamp":%d,"at":%d,"message":%b}'
-        % (topic_json, message_id, sender_json, request.seq, request.stamp, at_ns, message)
+    """A push frame; the message's raw bytes stay as they came, and are copied once."""
+    start = (
+        b'{"event":"message","topic":%b,"id":%d,"from":%b,"seq":%d,"stamp":%d,"at":%d,"message":'
+        % (topic_json, message_id, sender_json, request.seq, request.stamp, at_ns)
     )
-    length = len(body)
+    length = len(start) + len(message) + 1
     if length > MAX_BODY_BYTES:
         # The put just fitted, the push does not: a blank header marks a message for `get` alone.
-        return b" " * HEADER_BYTES + body
-    return b'{"msg_length": %d}%b' % (_LENGTH_OFFSET + length, body)
+        return b"".join((b" " * HEADER_BYTES, start, message, b"}"))
+    return b"".join((b'{"msg_length": %d}' % (_LENGTH_OFFSET + length), start, message, b"}"))
 
 
 def with_gap(frame: bytes, gap: int) -> bytes:
@@ -531,7 +539,7 @@ def with_gap(frame: bytes, gap: int) -> bytes:
     return encode_frame(b'{"gap":%d,%b' % (gap, frame[HEADER_BYTES + 1 :]))
 
 
-def decode_text(message: bytes) -> str:
+def decode_text(message: bytes | memoryview) -> str:
     """The inverse of `encode_text`; empty for what is no text (an original client's null)."""
     return _text_decoder.decode(message) or ""
 

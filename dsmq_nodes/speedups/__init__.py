@@ -70,7 +70,7 @@ wake: "Callable[[Any, Any, dict[str, Any], int], None] | None" = getattr(_compil
 wait: "Callable[[int, float | None, dict[int, Any]], list[tuple[int, int]]] | None" = getattr(
     _compiled, "wait", None
 )
-"""The seam `wait`: until something is ready (graph/spin/selector.py)."""
+"""The seam `wait`: until something is ready (dsmq/selector.py)."""
 
 
 def path() -> str:

@@ -27,8 +27,9 @@ from dsmq_nodes.dsmq.broker.schedule import Schedule
 from dsmq_nodes.dsmq.descriptors import NOT_NOW
 from dsmq_nodes.dsmq.router.router import Router
 from dsmq_nodes.dsmq.router.topics import ConnectedPeer, Replies
+from dsmq_nodes.dsmq.selector import add_straight
 from dsmq_nodes.dsmq.store.sqlite import Store
-from dsmq_nodes.errors import WireError
+from dsmq_nodes.errors import RequestError, WireError
 
 if TYPE_CHECKING:
     from dsmq_nodes.dsmq.broker.follow_rings import Following
@@ -166,7 +167,7 @@ class Broker:
         self._silent[connection] = None
         if connection.is_shaking_hands or not trusted:
             self._watch(connection)
-        self._loop.add_reader(connection.socket, self._read, connection)
+        add_straight(self._loop, connection.socket, self._read, connection)
 
     def _is_stranger(self, sock: socket.socket) -> bool:
         """Whether a peer is another user's, and so needs a token although none is set."""
@@ -216,7 +217,8 @@ class Broker:
         self._last_heard_sec = now = time.monotonic()
         frames = 0
         try:
-            for frames, request in enumerate(connection.requests(), 1):  # noqa: B007  counts them
+            for body in connection.bodies:
+                frames, request = frames + 1, _request(body)
                 self.gather(self.router.handle(peer, request, now))
                 if request.action != "put":
                     self._note_request(connection, request.action)
@@ -229,7 +231,7 @@ class Broker:
         self.flush()
         if peer.closing:
             self._close(connection, peer.closing)
-        elif not connection.is_stalled and connection.is_waiting(frames, now):
+        elif connection.is_waiting(frames, now):
             self._watch(connection)
 
     def _note_request(self, connection: Connection, action: str) -> None:
@@ -244,6 +246,12 @@ class Broker:
             if peer.patient and peer not in self._patient:
                 self._patient.add(peer)
                 self._serve_patient(peer)
+        router = self.router
+        if router.sharing.wants_look and self._following is not None:
+            self._following.look_as_wanted()
+        if router.shutdown_asked and not self.stopped.is_set():
+            logger.info("shut down by %s", router.shutdown_asked)
+            self.stop("it was shut down by a client")
 
     def _serve_patient(self, peer: ConnectedPeer) -> None:
         if peer in self._patient:
@@ -265,12 +273,6 @@ class Broker:
             if not connection.write():
                 self._await_room(connection)
         self._schedule.plan()
-        router = self.router
-        if router.sharing.wants_look and self._following is not None:
-            self._following.look_as_wanted()
-        if router.shutdown_asked and not self.stopped.is_set():
-            logger.info("shut down by %s", router.shutdown_asked)
-            self.stop("it was shut down by a client")
 
     def _await_room(self, connection: Connection) -> None:
         """A socket is full: send the rest when the peer has read."""
@@ -300,7 +302,7 @@ class Broker:
         self.router.resume(connection.peer)
         if connection.is_stalled:
             connection.is_stalled = False
-            self._loop.add_reader(connection.socket, self._read, connection)
+            add_straight(self._loop, connection.socket, self._read, connection)
             self._carry_out(connection)
         self._catch_up(connection.peer)
 
@@ -374,3 +376,10 @@ class Broker:
         if self._following is not None and self.router.exchange.listeners:
             self._following.follow_now()  # the rates are those of now
         self._send(self.router.tick(time.monotonic()))
+
+
+def _request(body: bytes) -> wire.Request | RequestError:
+    try:
+        return wire.decode_request(body)
+    except RequestError as error:  # the router answers it
+        return error

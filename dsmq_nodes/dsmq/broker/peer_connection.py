@@ -7,8 +7,7 @@ read, takes the requests, and says when to write. A socket with TLS has the same
 import contextlib
 import socket
 import ssl
-from collections.abc import Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from dsmq_nodes.dsmq import descriptors, keepalive, wire
 from dsmq_nodes.dsmq.address import MOST_UNSENT_BYTES
@@ -20,7 +19,9 @@ from dsmq_nodes.dsmq.limits import (
     STRANGERS_BODY_BYTES,
 )
 from dsmq_nodes.dsmq.router.topics import ConnectedPeer
-from dsmq_nodes.errors import RequestError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 HIGH_WATER_BYTES: Final = 64 * 1024
 REMOTE_HIGH_WATER_BYTES: Final = 8 * 1024  # 0.2 s at 300 kbit/s
@@ -32,6 +33,7 @@ class Connection:
     """One peer's socket.
 
     Attributes:
+        bodies: of the frames that were read and not yet carried out.
         outbox: frames that `write` is to send, `queued_bytes` of them.
         unsent: what the socket had no room for.
         is_stalled: the peer reads no answers, so its requests are not read.
@@ -52,49 +54,42 @@ class Connection:
         self.high_water_bytes = HIGH_WATER_BYTES if peer.local else REMOTE_HIGH_WATER_BYTES
         self._room = None if peer.local else descriptors.room_to_send(sock)
         self._decoder = wire.FrameDecoder(STRANGERS_BODY_BYTES if strange else MAX_BODY_BYTES)
-        self._bodies: Iterator[bytes] = iter(())
+        self.bodies: Iterator[bytes] = iter(())
         self._receive_bytes = _RECEIVE_BYTES
         self._unread_answers = 0
         # A hello or the rest of a frame is owed since then.
         self._waiting_since_sec = now if self.is_shaking_hands or not peer.trusted else None
 
     def read(self) -> None:
-        """Read what has come, once; `requests` has it. With TLS the two ends agree on it first.
+        """Read what has come, once, into `bodies`. With TLS the two ends agree on it first.
 
         Raises:
             OSError: nothing has come (`NOT_NOW`), the connection has ended, or they do not agree.
         """
-        if self.is_shaking_hands and isinstance(self.socket, ssl.SSLSocket):
-            self.socket.do_handshake()
-            self.is_shaking_hands = False
-            if self.peer.trusted:
-                self._waiting_since_sec = None
+        if self.is_shaking_hands:
+            self._shake_hands()
         data = self.socket.recv(self._receive_bytes)
         if not data:
             raise ConnectionResetError("it closed the connection")
         is_full = len(data) == self._receive_bytes
         self._receive_bytes = _MUCH_BYTES if is_full else _RECEIVE_BYTES
-        self._bodies = self._decoder.feed(data)
+        self.bodies = self._decoder.feed(data)
 
-    def requests(self) -> Iterator[wire.Request | RequestError]:
-        """The requests that are read; a later call goes on where the last one was left.
-
-        Raises:
-            WireError: what came is no request.
-        """
-        for body in self._bodies:
-            try:
-                request: wire.Request | RequestError = wire.decode_request(body)
-            except RequestError as error:
-                request = error
-            yield request
+    def _shake_hands(self) -> None:
+        if isinstance(self.socket, ssl.SSLSocket):
+            self.socket.do_handshake()
+        self.is_shaking_hands = False
+        if self.peer.trusted:
+            self._waiting_since_sec = None
 
     def greeted(self) -> None:
         """The peer has said hello: its frames may be large."""
         self._decoder.max_body_bytes = MAX_BODY_BYTES
 
     def is_waiting(self, frames: int, now: float) -> bool:
-        """Whether the beginning of a frame was read, behind so many whole frames."""
+        """Whether the beginning of a frame was read, behind so many whole ones."""
+        if self.is_stalled:
+            return False
         trusted = self.peer.trusted
         if not self._decoder.buffered_bytes:
             if trusted:

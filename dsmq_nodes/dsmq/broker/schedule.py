@@ -21,7 +21,7 @@ class Schedule:
         """Use the event loop that is running; `send` takes what the router replies."""
         self._router, self._store, self._send = router, store, send
         self._loop = asyncio.get_running_loop()
-        self._commit_timer: asyncio.TimerHandle | None = None
+        self._commit: asyncio.Handle | None = None
         self._commit_due = False  # in the next turn of the loop
         self._graph_due = False
         self._wait_due_sec: float | None = None
@@ -29,21 +29,18 @@ class Schedule:
 
     def plan(self) -> None:
         """See what the router owes now, and when."""
-        router = self._router
-        if self._store.uncommitted and not self._commit_due:
-            self._plan_commit()
-        if router.table.graph_changed and not self._graph_due:
+        exchange = self._router.exchange
+        if not self._commit_due and (uncommitted := self._store.uncommitted):
+            if exchange.held or uncommitted >= _MOST_UNCOMMITTED:
+                self._commit_due = True
+                self._loop.call_soon(self.commit)
+            elif self._commit is None:
+                self._commit = self._loop.call_later(_COMMIT_SEC, self.commit)
+        if self._router.table.graph_changed and not self._graph_due:
             self._graph_due = True
             self._loop.call_later(_GRAPH_DELAY_SEC, self._publish_graph)
-        if (due := router.next_wait_sec) is not None and due != self._wait_due_sec:
+        if (due := exchange.next_wait_sec) is not None and due != self._wait_due_sec:
             self._plan_answers(due)
-
-    def _plan_commit(self) -> None:
-        if self._router.awaits_commit(_MOST_UNCOMMITTED):
-            self._commit_due = True
-            self._loop.call_soon(self.commit)
-        elif self._commit_timer is None:
-            self._commit_timer = self._loop.call_later(_COMMIT_SEC, self.commit)
 
     def _plan_answers(self, due_sec: float) -> None:
         if self._wait_timer is not None:
@@ -54,9 +51,9 @@ class Schedule:
     def commit(self) -> None:
         """Commit, and answer who has waited for it."""
         self._commit_due = False
-        if self._commit_timer is not None:
-            self._commit_timer.cancel()
-            self._commit_timer = None
+        if self._commit is not None:
+            self._commit.cancel()
+            self._commit = None
         if replies := self._router.commit():
             self._send(replies)
 

@@ -15,6 +15,7 @@ from dsmq_nodes.dsmq.address import DEFAULT_HOST, DEFAULT_PORT, NO_SHM
 from dsmq_nodes.dsmq.broker.listener import Security
 from dsmq_nodes.dsmq.broker.log_lines import LogLines
 from dsmq_nodes.dsmq.broker.loop import Broker
+from dsmq_nodes.dsmq.selector import new_loop
 from dsmq_nodes.dsmq.store.sqlite import BUDGET_BYTES, TTL_SEC, Store
 from dsmq_nodes.errors import DsmqError
 from dsmq_nodes.signals import ending_signals
@@ -71,8 +72,11 @@ def serve(options: Options) -> None:
         StoreError: the store's file cannot be used.
     """
     # The store outlives the loop: callbacks that the loop runs while it closes find it open.
-    with contextlib.closing(options.open_store()) as store:
-        asyncio.run(_serve(options, store))
+    with (
+        contextlib.closing(options.open_store()) as store,
+        asyncio.Runner(loop_factory=new_loop) as runner,
+    ):
+        runner.run(_serve(options, store))
 
 
 async def _serve(options: Options, store: Store) -> None:

@@ -46,7 +46,7 @@ class Exchange:
         self.listeners: list[TopicReader] = []  # of the statistics; latency is measured for them
         self._store = store
         self._table = table
-        self._held: list[Put] = []
+        self.held: list[Put] = []  # peers wait for the `commit` of these
         self._waits: dict[Wait, None] = {}
         self._deadlines: list[tuple[float, int, Wait]] = []  # a heap; some were answered long ago
         self._last_wait = 0
@@ -58,7 +58,7 @@ class Exchange:
         acknowledgements. With a durable store it returns the pushes as well: a subscriber never
         sees a message that a crash could take back or a full disk refuses.
         """
-        held, self._held = self._held, []
+        held, self.held = self.held, []
         replies: Replies = []
         try:
             self._store.commit()
@@ -76,10 +76,6 @@ class Exchange:
                 }
                 replies.append((put.peer, wire.encode_object(ack)))
         return replies
-
-    def awaits_commit(self, most: int) -> bool:
-        """Whether a peer waits for `commit`, or so many messages do."""
-        return bool(self._held) or self._store.uncommitted >= most
 
     def pause(self, peer: ConnectedPeer) -> None:
         """The peer's socket is full: stop pushing to it until `resume`."""
@@ -144,7 +140,12 @@ class Exchange:
             heapq.heapify(self._deadlines)
 
     def append(
-        self, peer: ConnectedPeer, topic: Topic, request: wire.Request, message: bytes, now: float
+        self,
+        peer: ConnectedPeer,
+        topic: Topic,
+        request: wire.Request,
+        message: bytes | memoryview,
+        now: float,
     ) -> Replies:
         """Append a peer's message to a topic's log, and push it.
 
@@ -158,13 +159,14 @@ class Exchange:
         durable = self._store.durable
         latency_sec = self._latency_sec(request.stamp, now) if self.listeners else NOT_KNOWN
         if durable or request.ack is not None:
-            self._held.append(Put(peer, topic, request, message_id, frame, latency_sec))
+            self.held.append(Put(peer, topic, request, message_id, frame, latency_sec))
         if not frame:
             return []  # `deliver` has it when it was followed
         publication = peer.publications.get(log.name)
         if publication is not None:
             publication.messages += 1
-            publication.latency.add(latency_sec)
+            if self.listeners:
+                publication.latency.add(latency_sec)
         return [] if durable else self._fan_out(topic, message_id, frame, latency_sec)
 
     def refuse(self, peer: ConnectedPeer, topic: Topic, request: wire.Request, why: str) -> Replies:

@@ -64,7 +64,7 @@ class Router:
         self.exchange = exchange = Exchange(store, table)
         self.sharing = Sharing(store, exchange, memory)
         self.topics, self.peers = table.topics, table.peers
-        self.commit, self.awaits_commit = exchange.commit, exchange.awaits_commit
+        self.commit = exchange.commit
         self.answer_waits = exchange.answer_waits
         self.pause, self.resume = exchange.pause, exchange.resume
         self.shutdown_asked = ""
@@ -225,11 +225,11 @@ class Router:
         return self.exchange.append(self._broker, self.topics[name], request, message, now)
 
     def _put(self, peer: ConnectedPeer, request: wire.Request, now: float) -> Replies:
-        message = bytes(request.message)
-        if not message.startswith(b'"'):
+        message: bytes | memoryview = memoryview(request.message)
+        if message[:1] != b'"':
             if peer.greeted:
                 return [error(peer, request, "a message must be text")]
-            message = as_original_text(message)
+            message = as_original_text(bytes(message))
         topic = self.topics.get(request.topic) or self.table.topic(request.topic, peer)
         if topic.log.name in BROKERS_TOPICS:
             return [error(peer, request, _OWN_TOPIC_FAULT)] if peer.greeted else []

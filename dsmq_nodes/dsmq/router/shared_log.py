@@ -139,7 +139,12 @@ class SharedLog:
         return self.stored.last_id
 
     def append(
-        self, sender: str, sender_json: bytes, put: wire.Request, message: bytes, now: float
+        self,
+        sender: str,
+        sender_json: bytes,
+        put: wire.Request,
+        message: bytes | memoryview,
+        now: float,
     ) -> tuple[int, bytes]:
         """Append a message.
 

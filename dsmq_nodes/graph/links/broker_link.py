@@ -21,6 +21,7 @@ from dsmq_nodes.dsmq import descriptors, wire
 from dsmq_nodes.dsmq.address import patience_sec
 from dsmq_nodes.dsmq.client_connection import ClientConnection
 from dsmq_nodes.dsmq.limits import MAX_BODY_BYTES
+from dsmq_nodes.dsmq.selector import add_straight
 from dsmq_nodes.errors import RingError, WireError
 from dsmq_nodes.graph import service_wire as calls
 from dsmq_nodes.graph.links.heartbeat import Heartbeat
@@ -323,10 +324,10 @@ class DsmqLink:
         loop: asyncio.AbstractEventLoop,
         on_readable: OnReadable,
     ) -> None:
-        loop.add_reader(self, on_readable, self)
+        add_straight(loop, self, on_readable, self)
         self._outgoing.flush_later(stream)
         if (shared := self._incoming.shared) is not None:
-            loop.add_reader(shared, shared.on_bell(on_readable))
+            add_straight(loop, shared, shared.on_bell(on_readable))
             loop.call_later(0, on_readable, self)  # as for a socket that is readable already
         if self._poller is not None:
             self._poller.start(loop)

@@ -21,8 +21,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
-from dsmq_nodes.dsmq import descriptors
-from dsmq_nodes.graph.spin import selector
+from dsmq_nodes.dsmq import descriptors, selector
 
 BLOCKED_SEC: Final = 1.0
 BLOCKED_FOR: Final = "blocked the node for"  # `doctor` finds these lines on /rosout

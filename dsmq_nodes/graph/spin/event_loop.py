@@ -1,6 +1,6 @@
 """The event loop that nodes run in.
 
-It is asyncio over a selector of ours (selector.py), for exact timers.
+It is asyncio over a selector of ours (dsmq/selector.py), for exact timers.
 """
 
 import asyncio
@@ -9,9 +9,7 @@ import contextlib
 import contextvars
 import functools
 import os
-import selectors
 import signal
-import socket
 import sys
 import threading
 import time
@@ -19,12 +17,10 @@ from collections.abc import Awaitable, Callable, Coroutine
 from types import FrameType
 from typing import Any, Final, NoReturn, TypeVar
 
-from typing_extensions import override
-
 from dsmq_nodes.dsmq import descriptors
+from dsmq_nodes.dsmq.selector import new_loop
 from dsmq_nodes.errors import NodeConfigurationError, SpinError
 from dsmq_nodes.graph.callback import discard
-from dsmq_nodes.graph.spin.selector import new_selector
 
 LAST_STEPS_SEC: Final = 1.0  # for cancelled coroutines to end
 LAST_HOOK_SEC: Final = 3.0  # for each hook of a node's end; two fit before the launcher kills
@@ -43,56 +39,18 @@ def new_event_loop() -> asyncio.AbstractEventLoop:
         NodeConfigurationError: the process has no file descriptor left for it.
     """
     try:
-        return _make()
+        return new_loop()
     except OSError as error:
         if not descriptors.is_full(error):
             raise
     while _spares:
         os.close(_spares.pop())
     try:
-        return _make()
+        return new_loop()
     except OSError as error:
         if not descriptors.is_full(error):
             raise
         raise NodeConfigurationError(f"no event loop: {descriptors.no_more(error)}") from error
-
-
-class _NodeLoop(asyncio.SelectorEventLoop):
-    """asyncio's loop; the selector calls a `Readable` that is added straight."""
-
-    def __init__(self, selector: selectors.BaseSelector) -> None:
-        super().__init__(selector)
-        self._exact: Any = selector if hasattr(selector, "call_straight") else None
-
-    @override
-    def add_reader(self, fd: Any, callback: Callable[..., Any], *args: Any) -> None:  # type: ignore[override]
-        super().add_reader(fd, callback, *args)
-        if self._exact is not None and hasattr(fd, "rest"):
-            call = functools.partial(self._call, callback, args)
-            self._exact.call_straight(fd.fileno(), call)
-
-    @override
-    def remove_reader(self, fd: Any) -> bool:
-        if self._exact is not None:
-            self._exact.call_straight(fd if isinstance(fd, int) else fd.fileno(), None)
-        return super().remove_reader(fd)
-
-    def _call(self, callback: Callable[..., object], args: tuple[Any, ...]) -> None:
-        try:
-            callback(*args)
-        except Exception as error:  # noqa: BLE001  as asyncio does with what its handles raise
-            self.call_exception_handler({"message": f"Exception in {callback}", "exception": error})
-
-
-def _make() -> asyncio.AbstractEventLoop:
-    selector = new_selector()
-    try:
-        for each in socket.socketpair():  # try first: asyncio would leave half a loop
-            each.close()
-        return _NodeLoop(selector)
-    except OSError:
-        selector.close()
-        raise
 
 
 def hold_spares() -> None:
