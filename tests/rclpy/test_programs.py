@@ -5,13 +5,13 @@ rclpy can be had (tests/support/referee.py), that is checked, too.
 """
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from dsmq_nodes.testing import BrokerProcess
+from tests.support import processes
 from tests.support.referee import referee
 
 PROGRAMS = Path(__file__).parent / "programs"
@@ -20,13 +20,13 @@ NAMES = sorted(path.stem for path in PROGRAMS.glob("*.py"))
 
 def outcome(*command: str, **environment: str) -> str:
     """What a program prints, then its exit status."""
-    done = subprocess.run(
+    done = processes.run(
         command,
         capture_output=True,
         text=True,
         timeout=120,
         check=False,
-        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **environment},
+        env={**os.environ, **environment},
     )
     shown = done.stderr[-2000:] if done.returncode else ""
     return f"{done.stdout}exit status {done.returncode}\n{shown}"

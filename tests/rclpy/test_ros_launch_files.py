@@ -1,9 +1,9 @@
 """Launch files of ROS: what they say becomes a plan, and what is not known is told by its line."""
 
-import subprocess
 import sys
 from pathlib import Path
 from textwrap import dedent
+from typing import Any
 
 import pytest
 
@@ -11,6 +11,7 @@ from dsmq_nodes.cli.show.launch.launch_run import found, print_arguments
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.rclpy.running.import_finder import NAMES_VARIABLE
 from tests.rclpy.test_run import package_xml, write
+from tests.support import processes
 from tests.support.waiting import PATIENCE_SEC
 
 
@@ -150,9 +151,9 @@ def arm(tmp_path: Path) -> Path:
     return tmp_path / "arm" / "launch"
 
 
-def launch(folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
+def launch(folder: Path, *words: str) -> Any:
     command = [sys.executable, "-m", "dsmq_nodes", "launch", *words]
-    return subprocess.run(
+    return processes.run(
         command, cwd=folder, capture_output=True, text=True, timeout=PATIENCE_SEC, check=False
     )
 

@@ -26,7 +26,8 @@ from tests.support.warm import NUMBER
 ROOT: Final = Path(__file__).parents[2]
 COLD: Final = "DSMQ_TESTS_COLD"
 _UNBUFFERED: Final = "PYTHONUNBUFFERED"
-_SAME_IN_A_FORK: Final = {_UNBUFFERED, "PYTHONDONTWRITEBYTECODE"}
+# OpenCV adds to the path of libraries when it is imported.
+_SAME_IN_A_FORK: Final = {_UNBUFFERED, "PYTHONDONTWRITEBYTECODE", "LD_LIBRARY_PATH"}
 _FOR_INTERPRETERS: Final = ("PYTHON", "LANG", "LC_", "LD_")
 _KNOWN: Final = {
     "args", "bufsize", "cwd", "env", "start_new_session", "stderr", "stdin", "stdout", "text",

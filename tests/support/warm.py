@@ -138,7 +138,8 @@ def run(arguments: list[str]) -> None:
     if arguments[0] == "-m":
         sys.argv = ["-m", *arguments[2:]]
         sys.path[0] = str(Path.cwd())
-        sys.modules.pop(arguments[1], None)  # runpy warns of one that is imported already
+        if not hasattr(sys.modules.get(arguments[1]), "__path__"):
+            sys.modules.pop(arguments[1], None)  # runpy warns of one that is imported already
         runpy._run_module_as_main(arguments[1])  # type: ignore[attr-defined]
         return
     sys.argv = ["-c", *arguments[2:]] if arguments[0] == "-c" else arguments
