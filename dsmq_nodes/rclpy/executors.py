@@ -341,9 +341,11 @@ class Executor:
         if self._is_shutdown or (group is not None and not group.beginning_execution(entity)):
             entity._executor_event = False  # noqa: SLF001
             return None
-        call = None
+        call: tuple[Callable[..., Any], tuple[Any, ...]] | None = None
         try:
-            call = _take(entity, self)
+            call = entity.take(self)
+        except InvalidHandle:
+            return None  # it was destroyed meanwhile
         finally:
             entity._executor_event = False  # noqa: SLF001
             if call is None:
@@ -360,15 +362,6 @@ class Executor:
 
     def __exit__(self, *_: object) -> None:
         self.shutdown()
-
-
-def _take(entity: Any, executor: Executor) -> tuple[Callable[..., Any], tuple[Any, ...]] | None:
-    """What an entity has: a callback and its arguments; None if it was destroyed meanwhile."""
-    try:
-        found: tuple[Callable[..., Any], tuple[Any, ...]] | None = entity.take(executor)
-    except InvalidHandle:
-        return None
-    return found
 
 
 class _Direct:
@@ -440,10 +433,10 @@ class SingleThreadedExecutor(Executor):
         wait_sec = self._longest_wait_sec(nodes, None)
         until_sec = math.inf if wait_sec is None else time.monotonic() + wait_sec
         is_ready, wakeup = entity.handle.is_ready, self._wakeup
+        handler = _Direct(self, entity, node)
         while self._is_at_work() and is_ready() and self.can_execute(entity):
             if wakeup.is_set() or time.monotonic() >= until_sec:
                 return
-            handler = _Direct(self, entity, node)
             handler()
             handler.result()
 

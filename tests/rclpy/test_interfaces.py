@@ -22,6 +22,7 @@ from dsmq_nodes.messages import String as OurString
 from dsmq_nodes.messages.schema.find import standard_interfaces
 from dsmq_nodes.messages.schema.interface_folders import add_package
 from dsmq_nodes.messages.schema.interface_text import INTEGERS
+from dsmq_nodes.rclpy.impl.topics.carrier import carrier_class, carry
 from dsmq_nodes.rclpy.interfaces import (
     action_named,
     class_named,
@@ -135,13 +136,25 @@ def test_the_default_of_every_message_is_right_by_its_own_checks(name: str) -> N
 def test_a_large_field_goes_beside_the_text() -> None:
     cls = ros_class(Image)
     image = cls(width=2, data=bytes(range(256)) * 8)
-    text, field, raw = conversion_of(cls).to_parts(image)
+    text, field, raw = conversion_of(cls).to_record(image)
     assert (field, bytes(raw)) == ("data", bytes(range(256)) * 8)
     assert "data" not in json.loads(text)
     back = conversion_of(cls).from_parts(text, memoryview(raw))
     assert back == image
     assert isinstance(back.data, array.array)
     assert Image.from_parts(text, raw).data == raw
+    over_a_socket = carry(carrier_class(Image), (text, field, raw)).to_json()
+    assert Image.from_json(over_a_socket).data == raw
+
+
+def test_a_received_array_of_fixed_length_is_one_of_numpy() -> None:
+    cls = class_named("sensor_msgs/msg/Imu")
+    text = conversion_of(cls).to_json(cls(orientation_covariance=range(9)))
+    received = conversion_of(cls).from_json(text)
+    assert conversion_of(cls).to_json(received) == text
+    received.orientation_covariance[8] = 5.0
+    assert received.orientation_covariance.tolist() == [*range(8), 5.0]
+    assert copy.deepcopy(received) == received
 
 
 def test_nan_and_infinity_survive() -> None:

@@ -25,8 +25,8 @@ from dsmq_nodes.messages.schema.interface_text import (
     MessageField,
 )
 from dsmq_nodes.messages.schema.large_field import LARGE_BYTES, large_field
-from dsmq_nodes.rclpy.interfaces.field_checks import TYPECODES, dtype_name
-from dsmq_nodes.rclpy.interfaces.message_class import LateNumpy, as_array
+from dsmq_nodes.rclpy.interfaces.field_checks import TYPECODES
+from dsmq_nodes.rclpy.interfaces.message_class import as_array, is_ndarray
 
 _BYTES: Final = frozenset(("uint8", "char", "byte"))
 _RANGES: Final[dict[str, tuple[int, int]]] = {**INTEGERS, "char": (0, 255)}
@@ -82,6 +82,10 @@ class Conversion:
         return decode
 
     @cached_property
+    def _large_field(self) -> str:
+        return large_field(self.message_class)
+
+    @cached_property
     def _fast_values(self) -> Callable[[Any], dict[str, Any]]:
         return self._values("_")
 
@@ -115,19 +119,19 @@ class Conversion:
 
     def to_json(self, message: Any) -> str:
         """The JSON text of a ROS message, as our class writes it; raises as `values_of`."""
-        return _text(self.values_of(message)) or self.from_ros(message).to_json()
+        text = _encode(self.values_of(message))
+        # Where msgspec wrote null for NaN or infinity, our JSON has texts.
+        return self.from_ros(message).to_json() if b"null" in text else text.decode()
 
-    def to_parts(self, message: Any) -> tuple[str, str, Any]:
-        """The same, and apart from it the one large field, as `Message.to_parts`."""
-        values = self.values_of(message)
-        field = large_field(self.message_class)
-        raw = values.get(field, b"")
-        if len(raw) < LARGE_BYTES:
-            field, raw = "", b""
-        else:
-            del values[field]
-        text = _text(values)
-        return (text, field, raw) if text else self.from_ros(message).to_parts()
+    def to_record(self, message: Any) -> tuple[bytes, str, Any]:
+        """The same as bytes, and apart from it the one large field, as `Message.to_record`."""
+        values, field, raw = self.values_of(message), self._large_field, b""
+        if field and len(values[field]) >= LARGE_BYTES:
+            raw = values.pop(field)
+        text = _encode(values)
+        if b"null" in text:
+            return self.from_ros(message).to_record()
+        return text, field if raw else "", raw
 
     def from_json(self, text: str | bytes) -> Any:
         """The ROS message of a JSON text.
@@ -148,7 +152,7 @@ class Conversion:
     def from_parts(self, text: str | bytes, raw: bytes | memoryview) -> Any:
         """The ROS message of the parts of `to_parts`; raises as `from_json`."""
         found = self.from_json(text)
-        setattr(found, large_field(self.message_class), raw)
+        setattr(found, self._large_field, raw)
         return found
 
     def _values(self, prefix: str) -> Callable[[Any], dict[str, Any]]:
@@ -197,14 +201,13 @@ def _list_text(kind: FieldType, name: str, read: str) -> str:
         return f"[{name}(each) for each in {read}]"
     if kind.base not in TYPECODES:
         return f"{name}.list({read})"
-    made = f"{read}.tobytes()" if kind.base in _BYTES else f"{read}.tolist()"
+    is_bytes = kind.base in _BYTES
+    made = f"{read}.tobytes()" if is_bytes else f"{read}.tolist()"
+    if is_ndarray(kind):
+        listed = "bytes(v)" if is_bytes else "v"
+        array = made.replace(read, "v")
+        made = f"{listed} if (v := {read}).__class__ is list else {array}"
     return f"{name}.sized({made})" if kind.size is not None or kind.limit is not None else made
-
-
-def _text(values: dict[str, Any]) -> str:
-    """The values as JSON; "" where msgspec wrote null for NaN or infinity, texts in our JSON."""
-    text = _encode(values)
-    return "" if b"null" in text else text.decode()
 
 
 class _Checker:
@@ -367,9 +370,7 @@ def _ros_text(kind: FieldType, name: str, read: str, where: dict[str, Any]) -> s
     if kind.size is None:
         make = "as_array" if kind.base in _BYTES else "array"
         return f"{make}('{TYPECODES[kind.base]}', {read})"
-    where["numpy"] = LateNumpy(name)
-    source = f"list({read})" if kind.base in _BYTES else read
-    return f"numpy.array({source}, numpy.{dtype_name(kind.base)})"
+    return f"list({read})" if kind.base in _BYTES else read
 
 
 def _float32(value: float) -> float:

@@ -71,9 +71,8 @@ def make_message_class(definition: MessageDefinition, class_named: ClassNamed) -
     }
     for field in definition.fields:
         doc = f"Message field '{field.name}'."
-        body[field.name] = property(
-            attrgetter(f"_{field.name}"), code[f"set_{field.name}"], doc=doc
-        )
+        get = code.get(f"get_{field.name}") or attrgetter(f"_{field.name}")
+        body[field.name] = property(get, code[f"set_{field.name}"], doc=doc)
     made: type = metaclass(definition.type_name, "message", readonly)(name, (), body)
     code["Own"] = made
     return made
@@ -236,10 +235,9 @@ def _compiled(
         plain.append(f"self._{own} = {default}")
         value = _given_text(field, f"given['{own}']")
         given.append(f"self.{own} = {value} if '{own}' in given else {default}")
-        is_ndarray = kind.is_list and kind.base in TYPECODES and kind.size is not None
         differs = f"self.{own} != other.{own}"
-        equal.append(f"if {f'any({differs})' if is_ndarray else differs}: return False")
-        setters += _setter_lines(own, kind)
+        equal.append(f"if {f'any({differs})' if is_ndarray(kind) else differs}: return False")
+        setters += _getter_lines(own, kind) + _setter_lines(own, kind)
     lines = [
         "def __init__(self, **given):",
         "    if not given:",
@@ -292,12 +290,29 @@ def _zero(base: str) -> str:
     return _ZEROS.get(base) or ("0.0" if base.startswith("float") else "0")
 
 
+def is_ndarray(kind: FieldType) -> bool:
+    """Whether a field holds an array of numpy; of a received message it is a list until asked."""
+    return kind.is_list and kind.base in TYPECODES and kind.size is not None
+
+
+def _getter_lines(name: str, kind: FieldType) -> list[str]:
+    if not is_ndarray(kind):
+        return []
+    made = f"numpy.array(value, numpy.{dtype_name(kind.base)})"
+    return [
+        f"def get_{name}(self):",
+        f"    value = self._{name}",
+        f"    if value.__class__ is list: value = self._{name} = {made}",
+        "    return value",
+    ]
+
+
 def _setter_lines(name: str, kind: FieldType) -> list[str]:
     head = f"def set_{name}(self, value):"
     check = f"self._check_fields and check_{name}(value)"
     if not kind.is_list or kind.base not in TYPECODES:
         return [head, f"    {check}", f"    self._{name} = value"]
     made = f"as_array('{TYPECODES[kind.base]}', value)"
-    if kind.size is not None:
+    if is_ndarray(kind):
         made = f"numpy.array(value, numpy.{dtype_name(kind.base)})"
     return [head, f"    self._{name} = value if {check} else {made}"]

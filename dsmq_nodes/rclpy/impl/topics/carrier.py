@@ -21,8 +21,8 @@ def carrier_class(message_class: type[Message]) -> Any:
         "to_json": _to_json,
         "to_parts": _to_parts,
         "to_record": _to_record,
-        "from_json": classmethod(_from_json),
-        "from_parts": classmethod(_from_parts),
+        "from_json": staticmethod(_from_json),
+        "from_parts": staticmethod(_from_parts),
         "schema": classmethod(lambda _: message_class.schema()),
     }
     make: Any = type(message_class)
@@ -30,7 +30,7 @@ def carrier_class(message_class: type[Message]) -> Any:
     return make(name, (message_class,), body, type_name=type_name, late=True)
 
 
-def carry(cls: Any, parts: Parts) -> Any:
+def carry(cls: Any, parts: tuple[bytes, str, Any]) -> Any:
     """A message with these parts."""
     carried = object.__new__(cls)
     carried.__dict__["carried"] = parts
@@ -38,21 +38,27 @@ def carry(cls: Any, parts: Parts) -> Any:
 
 
 def _to_json(self: Any) -> Any:
-    return self.__dict__["carried"][0]
+    """The whole message: over a socket nothing goes beside the text."""
+    text, field, raw = self.__dict__["carried"]
+    message_class: Any = type(self).__base__
+    return message_class.from_parts(text, raw).to_json() if field else text.decode()
 
 
-def _to_parts(self: Any) -> Any:
+def _to_parts(self: Any) -> tuple[str, str, Any]:
+    text, field, raw = self.__dict__["carried"]
+    return text.decode(), field, raw
+
+
+def _to_record(self: Any) -> Any:
     return self.__dict__["carried"]
 
 
-def _to_record(self: Any) -> tuple[bytes, str, Any]:
-    text, field, raw = self.__dict__["carried"]
-    return text.encode(), field, raw
+# What a subscription receives is the parts themselves.
 
 
-def _from_json(cls: Any, text: str | bytes) -> Any:
-    return carry(cls, (text, "", b""))
+def _from_json(text: str | bytes) -> Parts:
+    return text, "", b""
 
 
-def _from_parts(cls: Any, text: str | bytes, raw: Any) -> Any:
-    return carry(cls, (text, "raw", raw))
+def _from_parts(text: str | bytes, raw: Any) -> Parts:
+    return text, "raw", raw

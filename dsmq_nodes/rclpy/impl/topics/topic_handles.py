@@ -111,7 +111,7 @@ class PublisherHandle(_TopicHandle):
         self._msg_type = msg_type
         self._context = node.context
         self._carrier = carrier_class(self.conversion.message_class)
-        self._to_parts = self.conversion.to_parts
+        self._to_record = self.conversion.to_record
         durability = "transient_local" if _is_latched(qos) else "volatile"
         profile = KitProfile(depth=_depth(qos), durability=durability)  # type: ignore[arg-type]
         self._kit = io.run(node.kit.create_publisher, self._carrier, topic, profile)
@@ -140,18 +140,18 @@ class PublisherHandle(_TopicHandle):
             RCLError: the context is not valid, or the message is too large.
         """
         self._check_context()
-        self._out(self._to_parts(message))
+        self._out(self._to_record(message))
 
     def publish_raw(self, data: bytes) -> None:
         """Send a message that is serialized already."""
         self._check_context()
-        self._out(self._to_parts(deserialize_message(data, self._msg_type)))
+        self._out(self._to_record(deserialize_message(data, self._msg_type)))
 
     def _check_context(self) -> None:
         if not self._context.ok():
             raise RCLError("Failed to publish: publisher's context is invalid")
 
-    def _out(self, parts: Parts) -> None:
+    def _out(self, parts: tuple[bytes, str, Any]) -> None:
         try:
             self._send(carry(self._carrier, parts))
         except (DsmqError, ValueError) as error:
@@ -257,7 +257,7 @@ class SubscriptionHandle(_TopicHandle):
         lifespan_ns = sender.qos.lifespan.nanoseconds
         self._put(parts, info, now_ns + lifespan_ns if lifespan_ns else 0)
 
-    def _take_in(self, carried: Any, info: MessageInfo) -> None:
+    def _take_in(self, parts: Parts, info: MessageInfo) -> None:
         until_ns = 0
         if info.is_latched:
             if not self._takes_latched:
@@ -267,10 +267,11 @@ class SubscriptionHandle(_TopicHandle):
             return  # it was taken when it was published
         if info.publisher_name in self.end.refused:
             return  # it offers less than is asked for: nothing of it is received
-        self._heard(info.publisher_name)
+        if self.end.liveliness is not None:
+            self._heard(info.publisher_name)
         queue, before_ns = self._queue, self._arrived_ns
         self._arrived_ns = info.received_timestamp
-        self._put(carried.__dict__["carried"], info, until_ns)
+        self._put(parts, info, until_ns)
         # Let the executor have the interpreter: a tenth off the p50, but not in a flood, where it
         # takes many at once; and when it is behind, as the link drops messages for less.
         if info.received_timestamp - before_ns > _FLOOD_NS or len(queue) == queue.maxlen:
@@ -278,10 +279,9 @@ class SubscriptionHandle(_TopicHandle):
 
     def _heard(self, publisher_name: str) -> None:
         """A publisher of another process is alive."""
-        if self.end.liveliness is not None:
-            for each in ends.named(PUBLISHER, self.topic):
-                if each.full_node == publisher_name:
-                    self.end.liveliness.heard(each)
+        for each in ends.named(PUBLISHER, self.topic):
+            if each.full_node == publisher_name:
+                self.end.liveliness.heard(each)
 
     def _latched_until_ns(self, info: MessageInfo) -> int:
         """Until when a message of a late subscription may be delivered: its lifespan."""
