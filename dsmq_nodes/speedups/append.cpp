@@ -17,7 +17,7 @@ namespace {
 using namespace ring;
 
 constexpr size_t MOST_BYTES = 8999999 / 2, KEPT_BYTES = 1 << 20;
-constexpr int64_t LOOK_AGAIN_NS = 10000000;
+constexpr int64_t LOOK_AGAIN_NS = 10000000, OWNS_AFTER = 100;
 
 struct Appender {
     PyObject_HEAD
@@ -26,7 +26,7 @@ struct Appender {
     PyObject *ring_bell;
     Mapped map;
     Buffer spare;  // of the last message, for the next one
-    int64_t look_again_ns;
+    int64_t look_again_ns, alone;  // the latter: appends since another writer's
     int is_ordered;
 };
 
@@ -46,16 +46,36 @@ struct Lock {  // the link's, without waiting
     }
 };
 
-struct Flock {  // the ring's, without waiting
-    int file;
-    bool is_held;
-    explicit Flock(int it) : file(it), is_held(flock(it, LOCK_EX | LOCK_NB) == 0) {}
-    ~Flock() {
-        if (is_held) flock(file, LOCK_UN);
+int odd() { return PyErr_Occurred() ? -1 : 0; }
+
+// The ring, for one append: as its owner (see "Owning" in dsmq/ring/ring.py), or with its lock; it
+// does not wait.
+struct Turn {
+    Appender *self;
+    bool is_ours = false, is_locked = false;
+    explicit Turn(Appender *it) : self(it) {
+        if (is_attribute(self->writer, NAME(owns), Py_True)) {
+            self->map.store(BUSY, 1);
+            __atomic_thread_fence(__ATOMIC_SEQ_CST);
+            if ((is_ours = self->map.load(OWNER) == OWNED)) return;
+            self->map.store(BUSY, 0);
+            self->alone = 0;
+            const Ref done(PyObject_CallMethodNoArgs(self->writer, NAME(disown)));
+            if (!done) return;
+        }
+        is_locked = flock(self->map.file, LOCK_EX | LOCK_NB) == 0;
+        is_ours = is_locked && !self->map.load(OWNER);
+    }
+    int end() {  // after an append
+        if (!is_locked || ++self->alone != OWNS_AFTER) return 1;
+        const Ref done(PyObject_CallMethodNoArgs(self->writer, NAME(own)));
+        return done ? 1 : -1;
+    }
+    ~Turn() {
+        if (is_locked) flock(self->map.file, LOCK_UN);
+        else if (is_ours) self->map.store(BUSY, 0);
     }
 };
-
-int odd() { return PyErr_Occurred() ? -1 : 0; }
 
 int wake(Appender *self) {
     for (uint64_t seat = 0; seat < MOST_READERS; seat++) {
@@ -77,12 +97,14 @@ int wake(Appender *self) {
 
 // 1: it is in the ring; 0: nothing was done; -1 with an exception set.
 int put(Appender *self, const Buffer &text, int64_t seq) {
-    const Flock flocked(self->map.file);
     const Mapped &map = self->map;
-    if (!flocked.is_held || !map.is_whole()) return 0;
+    if (!map.is_whole()) return 0;
+    Turn turn(self);
+    if (!turn.is_ours) return odd();
     const int64_t last = number_of(self->writer, NAME(_last_id)), begun = number_of(self->writer, NAME(_end));
     const uint64_t head = map.load(HEAD), extent = map.load(EXTENT), start = begun;
-    if (begun < 0 || last < 0 || head != static_cast<uint64_t>(last) || map.load(RESERVE) != start) return odd();
+    if (begun < 0 || last < 0 || head != static_cast<uint64_t>(last) || map.load(RESERVE) != start)
+        return self->alone = 0, odd();
     const uint64_t names = PyBytes_GET_SIZE(self->names), length = text.size, id = head + 1;
     const uint64_t size = (sizeof(Record) + names + length + 7) & ~UINT64_C(7), offset = start % map.capacity;
     if (offset + size + MARK_BYTES > extent || extent > map.capacity || offset % 8) return 0;
@@ -100,7 +122,7 @@ int put(Appender *self, const Buffer &text, int64_t seq) {
     memcpy(to + sizeof record + names, text.bytes, length);
     map.store(INDEX + id % INDEX_SIZE, start);
     map.store(HEAD, id);
-    return 1;
+    return turn.end();
 }
 
 // The message's text: by its plan, or as its type dumps itself: (text, field, raw).

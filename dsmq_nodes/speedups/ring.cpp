@@ -47,8 +47,8 @@ int64_t monotonic_ns() { return ns_of(CLOCK_MONOTONIC); }
 
 int64_t wall_ns() {
     static PyObject *time = PyImport_ImportModule("time");
-    const Ref ask(time ? PyObject_GetAttr(time, NAME(time_ns)) : nullptr);
-    if (ask && PyCFunction_Check(ask) && PyCFunction_GET_SELF(ask.held) == time) {
+    PyObject *ask = time ? PyDict_GetItemWithError(PyModule_GetDict(time), NAME(time_ns)) : nullptr;
+    if (ask && PyCFunction_Check(ask) && PyCFunction_GET_SELF(ask) == time) {
         const int64_t ns = ns_of(CLOCK_REALTIME);
         return ns < 0 ? 0 : ns;
     }

@@ -22,7 +22,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from dsmq_nodes.dsmq.ring import reader as ring_reader
 from dsmq_nodes.dsmq.ring.bell import Bell, Doorbells
 from dsmq_nodes.dsmq.ring.reader import RingReader
-from dsmq_nodes.dsmq.ring.ring import DATA, HEAD, INDEX, MOST_READERS, RESERVE, Ring
+from dsmq_nodes.dsmq.ring.ring import DATA, HEAD, INDEX, MOST_READERS, OWNER, RESERVE, Ring
 from dsmq_nodes.dsmq.ring.writer import Writer
 from dsmq_nodes.errors import RingError
 from tests.support import processes
@@ -263,6 +263,52 @@ def test_a_writer_that_was_stopped_in_mid_write_holds_up_nobody_for_good(
         holder.wait()
         assert writer.append(b"2", seq=2, stamp_ns=0) == 1
         assert hasty.append(b"3", seq=2, stamp_ns=0) == 2
+    ring.close()
+
+
+def test_an_owner_that_is_stopped_or_killed_in_mid_write_holds_up_nobody_for_good(
+    directory: Path, doorbells: Doorbells
+) -> None:
+    ring = Ring.create(directory / "a")
+    program = (
+        "import sys; from pathlib import Path; from dsmq_nodes.dsmq.ring import ring, writer;"
+        "mapped = ring.Ring(Path(sys.argv[1])); owner = writer.Writer(mapped, '/o', None);"
+        "owner.own(); mapped.numbers[ring.BUSY] = owner.owns; print('owns', flush=True);"
+        "sys.stdin.read(1); mapped.numbers[ring.BUSY] = 0; print('wrote', flush=True);"
+        "sys.stdin.read(1); mapped.numbers[ring.BUSY] = 1; print('writes', flush=True);"
+        "sys.stdin.read()"
+    )
+    with processes.Popen(
+        [sys.executable, "-c", program, str(ring.path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        bufsize=0,
+    ) as owner:
+        assert owner.stdout is not None
+        assert owner.stdin is not None
+        assert owner.stdout.readline() == b"owns\n"
+        writer = Writer(ring, "/w", doorbells)
+        writer.own()
+        assert not writer.owns
+        assert writer.append(b"1", seq=1, stamp_ns=0) == 0
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(
+                "dsmq_nodes.dsmq.ring.writer.time.sleep", lambda _: pytest.fail("it waits again")
+            )
+            assert writer.append(b"1", seq=1, stamp_ns=0) == 0, "and at once"
+        owner.stdin.write(b" ")
+        owner.stdout.readline()
+        assert writer.append(b"2", seq=2, stamp_ns=0) == 1
+        writer.own()
+        assert not writer.owns, "the other has not been asked since"
+        owner.stdin.write(b" ")
+        owner.stdout.readline()
+        ring.numbers[OWNER] = 1
+        owner.kill()
+        owner.wait()
+        assert writer.append(b"3", seq=3, stamp_ns=0) == 2
+        writer.own()
+        assert ring.numbers[OWNER] == 1
     ring.close()
 
 

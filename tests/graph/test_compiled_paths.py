@@ -1,5 +1,6 @@
 """The compiled seams `append` and `take` do what the Python beside them does, to the number."""
 
+import fcntl
 import random
 from collections.abc import Callable, Iterator
 from unittest import mock
@@ -9,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dsmq_nodes.dsmq.ring.record import RECORD, checksum
+from dsmq_nodes.dsmq.ring.ring import BUSY, OWNER
 from dsmq_nodes.dsmq.ring.writer import Writer
 from dsmq_nodes.messages.std import String
 from dsmq_nodes.speedups import make_taker
@@ -63,6 +65,26 @@ def test_both_write_the_same_bytes(make: Make, texts: list[str]) -> None:
         body for _, _, body in python
     ]
     assert [*rings[0].ring.numbers[8:11]] == [*rings[1].ring.numbers[8:11]]
+
+
+def test_a_writer_alone_owns_the_ring_until_another_writes(make: Make) -> None:
+    both = make(1 << 20, 10_000)
+    compiled, python, other = (each.writer for each in both.writers)
+    texts = [f"{number}" for number in range(1000)]
+    for text in texts[:400]:
+        both.publish(0, text)
+    assert (compiled.owns, both.ring.numbers[OWNER], both.ring.numbers[BUSY]) == (True, 1, 0)
+    with both.ring.path.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        both.publish(0, "without the lock")
+    both.publish(1, "of another")
+    assert both.ring.numbers[OWNER] == 0
+    for number, text in enumerate(texts[400:]):
+        both.publish(0 if number % 300 else 1, text)
+    both.drain()
+    texts[400:400] = ["without the lock", "of another"]
+    assert [msg.data for msg in both.ends[0].got] == texts
+    assert (compiled.owns, python.owns, other.owns) == (True, False, False)
 
 
 @pytest.mark.parametrize("msg_type", [String, Unplanned])

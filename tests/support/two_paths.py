@@ -246,7 +246,7 @@ def random_step(both: BothPaths, chance: random.Random) -> None:
     text = "".join(chance.choices('ab "\\é\u2028\U0001f600\n', k=chance.choice((0, 1, 5, 300))))
     match chance.randrange(12):
         case 0 | 1 | 2 | 3 | 4:
-            for _ in range(chance.choice((1, 1, 3, 20))):
+            for _ in range(chance.choice((1, 1, 3, 20, 120))):
                 both.publish(chance.randrange(3), chance.choice((text, "x" * 300, "fail")))
         case 5:
             body = chance.choice((b'{"data":"raw"}', b"{}", b'{"data":1}', b"\xff", text.encode()))
@@ -254,7 +254,7 @@ def random_step(both: BothPaths, chance: random.Random) -> None:
             field = chance.choice(("", "", "", "data"))
             both.write(body, both.seq, field, b"raw" if field else b"")
         case 6:
-            at = chance.choice((64, 72, 80, 88, DATA)) + chance.randrange(8)
+            at = chance.choice((64, 72, 80, 88, 96, 104, DATA)) + chance.randrange(8)
             both.damage(
                 at if chance.random() < 0.2 else DATA + chance.randrange(3000),
                 chance.randrange(256),

@@ -1,8 +1,10 @@
 """Appends to a topic's log in shared memory; ring.py says how."""
 
 import contextlib
+import fcntl
 import mmap
 import os
+import struct
 import time
 from fcntl import LOCK_EX, LOCK_NB, LOCK_UN, flock
 from typing import Final
@@ -12,6 +14,7 @@ from dsmq_nodes.dsmq.ring.record import LENGTHS_SHIFT, RECORD, checksum
 from dsmq_nodes.dsmq.ring.ring import (
     ASLEEP,
     BLOCK_BYTES,
+    BUSY,
     CLOSED,
     DATA,
     EXTENT,
@@ -22,6 +25,7 @@ from dsmq_nodes.dsmq.ring.ring import (
     MARK_BYTES,
     MOST_READERS,
     ORDERED,
+    OWNER,
     READERS,
     RESERVE,
     Ring,
@@ -36,6 +40,8 @@ _LOCK_PATIENCE_SEC: Final = 0.1
 _LOCK_RETRY_SEC: Final = 0.00005
 _MADV_POPULATE_WRITE: Final = 23  # Linux 5.14
 _MOST_AT_ONCE_BYTES: Final = 4 << 20  # takes 2 ms
+_OWNED, _WANTED = 1, 2  # what OWNER is
+_FLOCK: Final = struct.Struct("hhqqi")  # of <fcntl.h>
 
 
 class Writer:
@@ -43,7 +49,7 @@ class Writer:
 
     __slots__ = (
         *("_end", "_file", "_held_at", "_last_id", "_map", "_names", "_numbers", "_patience_sec"),
-        *("_whole_bytes", "doorbells", "ring", "sender"),
+        *("_whole_bytes", "doorbells", "owns", "ring", "sender"),
     )
     is_ordered: Final = ORDERED
 
@@ -67,6 +73,7 @@ class Writer:
         self._whole_bytes = DATA + ring.capacity
         self._patience_sec = patience_sec
         self._held_at = -1  # HEAD when a wait for the lock last failed
+        self.owns = False  # the ring: the compiled part alone makes use of it
         self._last_id = -1  # the newest record with a known end, and that end
         self._end = 0
 
@@ -130,6 +137,45 @@ class Writer:
         self._held_at = head
         return False
 
+    def own(self) -> None:
+        """Own the ring, unless another writer does; only with the lock."""
+        if not self._numbers[OWNER] and self._lock_owner(fcntl.F_OFD_SETLK, fcntl.F_WRLCK):
+            self._numbers[BUSY], self._numbers[OWNER] = 0, _OWNED
+            self.owns = True
+
+    def disown(self) -> None:
+        """Own the ring no longer: another writer wants to write."""
+        self.owns = False
+        self._lock_owner(fcntl.F_OFD_SETLK, fcntl.F_UNLCK)
+
+    def _take_over(self) -> bool:
+        """Take the ring from another owner; only with the lock. False: that one is stopped."""
+        numbers = self._numbers
+        if self.owns and numbers[OWNER] == _OWNED:
+            return True
+        until_sec = time.monotonic() + self._patience_sec
+        if numbers[HEAD] == self._held_at:
+            until_sec = 0.0
+        numbers[OWNER] = _WANTED
+        os.sched_yield()  # the task switch that ring.py asks for
+        while numbers[BUSY] and not self._lock_owner(fcntl.F_OFD_GETLK, fcntl.F_WRLCK):
+            if time.monotonic() >= until_sec:
+                self._held_at = numbers[HEAD]
+                return False
+            time.sleep(_LOCK_RETRY_SEC)
+        self._held_at = -1
+        numbers[OWNER] = 0
+        return True
+
+    def _lock_owner(self, command: int, kind: int) -> bool:
+        """Lock OWNER for this open file, unlock it, or ask whether nobody else has locked it."""
+        asked = _FLOCK.pack(kind, os.SEEK_SET, 8 * OWNER, 8, 0)
+        try:
+            told = fcntl.fcntl(self._file, command, asked)
+        except OSError:
+            return False
+        return command != fcntl.F_OFD_GETLK or _FLOCK.unpack(told)[0] == fcntl.F_UNLCK
+
     def shut(self) -> None:
         """Refuse further appends, after the one that is under way."""
         held = True
@@ -137,6 +183,8 @@ class Writer:
             flock(self._file, _LOCK)
         except BlockingIOError:
             held = self._wait_for_lock()  # a holder that is stopped loses its record
+        if held and self._numbers[OWNER]:
+            self._take_over()  # so does an owner
         self.ring.shut()
         if held:
             flock(self._file, LOCK_UN)
@@ -147,6 +195,8 @@ class Writer:
         if os.lseek(self._file, 0, os.SEEK_END) < self._whole_bytes:
             self.ring.hold_size()
         numbers, capacity = self._numbers, self.ring.capacity
+        if numbers[OWNER] and not self._take_over():
+            return 0
         head, reserve, start = numbers[HEAD], numbers[RESERVE], self._end
         if head != self._last_id or reserve != start:
             start = self._begin(head)
