@@ -24,9 +24,10 @@ from dsmq_nodes.graph.parameters.parameter import Parameter
 from dsmq_nodes.graph.parameters.parameter_events import ParameterEvents
 from dsmq_nodes.graph.parameters.parameter_store import ParameterStore
 from dsmq_nodes.graph.services.service_registry import Services
-from dsmq_nodes.graph.spin import shutdown
+from dsmq_nodes.graph.spin import reserved_names, shutdown
 from dsmq_nodes.graph.spin.context import surroundings
 from dsmq_nodes.graph.spin.dispatcher import Dispatcher
+from dsmq_nodes.graph.spin.event_loop import run_beside
 from dsmq_nodes.graph.spin.exceptions import Exceptions
 from dsmq_nodes.graph.spin.spinner import Spinner
 from dsmq_nodes.graph.time.overruns import OverrunWatch
@@ -67,6 +68,21 @@ class NodeHooks(Protocol):
         """End it; a class may have its own."""
 
 
+class Obeying(Protocol):
+    """An actuator of the node: see safety.py."""
+
+    @property
+    def obeys(self) -> bool:
+        """Whether a command was obeyed, and the safe state was not entered since."""
+
+    @property
+    def is_overdue(self) -> bool:
+        """Whether it obeys a command that is older than its timeout."""
+
+    def halt(self) -> None:
+        """The safe state is about to be entered."""
+
+
 class NodeKit:
     """The parts of one node.
 
@@ -81,7 +97,7 @@ class NodeKit:
         clock: the one that users see.
         timers: those that users have made.
         is_broker_lost: whether the node is in its safe state for it; no command is obeyed then.
-        before_safe_state: called when the broker has been lost, before the safe state is entered.
+        actuators: what obeys commands.
         when_broker_is_back: called when an outage has ended.
     """
 
@@ -96,7 +112,7 @@ class NodeKit:
         "_remap",
         "_rosout",
         "_type_check",
-        "before_safe_state",
+        "actuators",
         "clock",
         "dispatcher",
         "is_broker_lost",
@@ -146,7 +162,7 @@ class NodeKit:
         self._is_destroyed = False
         self._is_inherited = False  # whether this process is a forked child
         self.timers: list[Timer] = []
-        self.before_safe_state: list[Callable[[], object]] = []
+        self.actuators: list[Obeying] = []
         self.when_broker_is_back: list[Callable[[], None]] = []
         # All that follows talks to the queue.
         self.link = around.connect(self.name, broker, self._on_differs)
@@ -158,6 +174,7 @@ class NodeKit:
         raises = node.on_exception == "raise"
         self.dispatcher = Dispatcher(self.link, self.logger, exceptions, raises=raises)
         self.spinner = Spinner(self.link, self.dispatcher, self.logger, self.name, self._on_outage)
+        self.spinner.when_blocked = self._is_blocked
         self.topics = Topics(self.link, self.spinner, around.clock, self.logger)
         fails = self.dispatcher.fail if node.on_type_mismatch == "raise" else None
         self._type_check = TypeCheck(self.link, self.logger, self.name, fails)
@@ -254,6 +271,18 @@ class NodeKit:
         """
         self.parameters.check_given()
 
+    async def spin(self) -> None:
+        """Spin the node; `end_watch` or `end` follows.
+
+        Raises:
+            Exception: see `Node.spin_async`.
+        """
+        self.spinner.check_process()
+        settled = {"params": self.params, "use_sim_time": self.uses_sim_time}
+        reserved_names.check_attributes(self.node, settled)
+        self.check_parameters()
+        await self.spinner.spin()
+
     async def call_now(
         self, callback: Callable[[list[Parameter]], Any], changes: list[Parameter]
     ) -> Any:
@@ -288,9 +317,35 @@ class NodeKit:
             "state"
         )
         self.is_broker_lost = True
-        for stop in self.before_safe_state:
-            stop()
+        for each in self.actuators:
+            each.halt()
         return self.node.enter_safe_state()
+
+    def end_watch(self) -> None:
+        """The spinning has ended, and the node lives on: no timeout is noticed any longer."""
+        if not self._is_destroyed and any(each.obeys for each in self.actuators):
+            for each in self.actuators:
+                each.halt()
+            with shutdown.undisturbed():
+                self._enter_safe_state(self.run_hook)
+
+    def _is_blocked(self) -> None:
+        """A callback blocks the node: no timeout is noticed. Called in another thread."""
+        if not any(each.is_overdue for each in self.actuators):
+            return
+        self.logger.error(
+            "no command can be noticed while a callback blocks: entering the safe state in another "
+            "thread"
+        )
+        for each in self.actuators:
+            each.halt()
+        self._enter_safe_state(run_beside)
+
+    def _enter_safe_state(self, run: Callable[[Callable[[], object]], object]) -> None:
+        try:
+            run(self.node.enter_safe_state)
+        except BaseException as error:  # noqa: BLE001  the end of the node enters it again
+            self.dispatcher.exceptions.tell(self.node.enter_safe_state, error)
 
     def statistics(self) -> NodeStatistics:
         """The node's counters since it started."""

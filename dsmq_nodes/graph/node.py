@@ -215,12 +215,10 @@ class Node:
             ParameterError: the launcher gave a parameter that the node has not declared.
             NodeConfigurationError: its class has set an attribute that is the node's own.
         """
-        kit = self._kit
-        kit.spinner.check_process()
-        settled = {"params": kit.params, "use_sim_time": kit.uses_sim_time}
-        reserved_names.check_attributes(self, settled)
-        kit.check_parameters()
-        await kit.spinner.spin()
+        try:
+            await self._kit.spin()
+        finally:
+            self._kit.end_watch()
 
     def create_task(self, work: Coroutine[Any, Any, None]) -> None:
         """Run a coroutine beside the callbacks, as soon as the node spins; cancelled at its end.

@@ -63,6 +63,8 @@ def spin(*nodes: Node) -> None:
         try:
             signals.spin(nodes)
         finally:
+            for node in nodes:
+                node._kit.end_watch()
             signals.close_loop()
 
 
@@ -351,7 +353,7 @@ if hasattr(os, "register_at_fork"):  # not on Windows
 
 
 async def _spin(nodes: tuple[Node, ...]) -> None:
-    spinning = [asyncio.ensure_future(node.spin_async()) for node in nodes]
+    spinning = [asyncio.ensure_future(node._kit.spin()) for node in nodes]
     try:
         done, _ = await asyncio.wait(spinning, return_when=asyncio.FIRST_COMPLETED)
         for task in done:

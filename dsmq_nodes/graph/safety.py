@@ -15,21 +15,27 @@ state than its own repeats its own.
 import asyncio
 import threading
 from collections.abc import Callable
-from typing import Any, Final, Generic
+from typing import TYPE_CHECKING, Any, Final, Generic
 
 from typing_extensions import override
 
 from dsmq_nodes.graph.callback import MessageT, Result, awaited, check_callback, to_await
 from dsmq_nodes.graph.node import Node
+from dsmq_nodes.graph.time.watchdog import Watchdog
 from dsmq_nodes.graph.topics.qos import QoSProfile
 from dsmq_nodes.graph.topics.subscription import MessageInfo
+from dsmq_nodes.messages.rosgraph import Clock
 from dsmq_nodes.messages.std import Bool
-from dsmq_nodes.topic_names import EMERGENCY_STOP_TOPIC
+from dsmq_nodes.topic_names import CLOCK_TOPIC, EMERGENCY_STOP_TOPIC
+
+if TYPE_CHECKING:
+    from dsmq_nodes.messages.base import Time
 
 _LATCHED: Final = QoSProfile(depth=1, durability="transient_local")
 _NO_STATE_SKIPPED: Final = 1000  # a repeated old state must not push out a new one
 _NEW_SEC: Final = 2.0  # nodes dial a lost broker at least once a second
 _NS_IN_RANGE: Final = range(1, 2**62)
+_HALTED_SEC: Final = 2.0  # a simulation that is slow moves its clock at least so often
 
 
 class _State(Bool, type_name=Bool.type_name):
@@ -133,7 +139,12 @@ class Actuator(Generic[MessageT]):
     the emergency stop is pressed; while it is, commands are refused. (The node itself calls it when
     the broker is lost and at its end.) Commands are refused, too, while the broker is lost, though
     messages may still come by shared memory, and while it is so new that nodes that know a pressed
-    emergency stop may not be connected to it yet.
+    emergency stop may not be connected to it yet. A command that has waited for longer than
+    `timeout`, because the process stood still, is skipped: see `Subscription.late`.
+
+    A timeout is noticed only by a node that is spun. So the safe state is entered, too, when the
+    spinning ends; by simulated time, when `/clock` stands still for 2 s; and, in another thread,
+    when a callback blocks the node for longer than `timeout`, which is looked at once a second.
 
     Attributes:
         refused: how many commands were refused: the stop was, or might have been, pressed.
@@ -171,13 +182,22 @@ class Actuator(Generic[MessageT]):
         self._node = node
         self._obey = obey
         self._obeying: asyncio.Future[None] | None = None
+        self._timeout_sec = timeout
+        self._obeyed_sec: float | None = None  # the last command; None: the safe state came since
         self._is_told_in_time = False  # whether a pressed stop would be known by now
         self.emergency_stop = EmergencyStop(node, self._on_emergency_stop, emergency_stop)
-        on_timeout = None if timeout is None else self._stop
-        self.subscription = node.create_subscription(
-            msg_type, topic, self._on_command, depth, timeout=timeout, on_timeout=on_timeout
+        self.subscription = node._kit.topics.add_subscription(
+            msg_type,
+            node.resolve_topic_name(topic),
+            self._on_command,
+            QoSProfile(depth=depth),
+            timeout=timeout,
+            on_timeout=None if timeout is None else self._stop,
+            longest_wait_sec=timeout,
         )
-        node._kit.before_safe_state.append(self._cancel)
+        if timeout is not None and node._kit.uses_sim_time:
+            self._watch_clock(max(timeout, _HALTED_SEC))
+        node._kit.actuators.append(self)
 
     @property
     def refused(self) -> int:
@@ -195,6 +215,7 @@ class Actuator(Generic[MessageT]):
         if not self.is_free:
             self.subscription.refused += 1
             return None
+        self._obeyed_sec = self._node._kit.wall_clock.monotonic_sec()
         work = to_await(self._obey(msg), self._obey)
         if work is None:
             return None
@@ -209,13 +230,42 @@ class Actuator(Generic[MessageT]):
         if not obeying.cancelled():
             obeying.result()
 
-    def _cancel(self) -> None:
+    def _watch_clock(self, halted_sec: float) -> None:
+        """Enter the safe state by real time too: a timeout by `/clock` stands still with it."""
+        node = self._node
+        halted = Watchdog(halted_sec, self._stop, node._kit.dispatcher.execute)
+        node._kit.spinner.add(halted, is_steady=True)
+        last: Time | None = None
+
+        def heard(msg: Clock) -> None:
+            nonlocal last
+            if msg.clock != last:
+                last = msg.clock
+                halted.heard()
+
+        node.create_subscription(Clock, CLOCK_TOPIC, heard, 1)
+
+    @property
+    def obeys(self) -> bool:
+        """Whether a command was obeyed, and the safe state was not entered since."""
+        return self._obeyed_sec is not None
+
+    @property
+    def is_overdue(self) -> bool:
+        """Whether it obeys a command that is older than the timeout."""
+        if self._obeyed_sec is None or self._timeout_sec is None:
+            return False
+        now_sec = self._node._kit.wall_clock.monotonic_sec()
+        return now_sec - self._obeyed_sec > self._timeout_sec
+
+    def halt(self) -> None:
+        """The safe state is about to be entered: cancel a coroutine that still obeys a command."""
+        self._obeyed_sec = None
         if self._obeying is not None:
             self._obeying.cancel()
 
     def _stop(self) -> Result:
-        """Enter the safe state; cancels a coroutine that still obeys a command."""
-        self._cancel()
+        self.halt()
         return self._node.enter_safe_state()
 
     def _may_obey(self) -> bool:

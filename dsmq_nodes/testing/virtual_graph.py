@@ -152,7 +152,7 @@ class Graph:
             node = made(node_class)
         finally:
             self._given = NodeEnvironment()
-        self._spinning[self._loop.create_task(node.spin_async())] = node
+        self._spinning[self._loop.create_task(node._kit.spin())] = node
         self.run_for(0)  # it is ready when this returns
         return node
 

@@ -50,8 +50,10 @@ def said(program: Program) -> list[str]:
     return [line for line in program.lines if line != "ticking"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-@pytest.mark.parametrize("main", [BY_HAND, ASYNC])
+@pytest.mark.parametrize(
+    ("main", "number"),
+    [(BY_HAND, signal.SIGTERM), (ASYNC, signal.SIGHUP), (BY_HAND, signal.SIGQUIT)],
+)
 @pytest.mark.usefixtures("broker")
 def test_a_signal_ends_a_node_that_is_not_run_by_run(
     programs: Programs, main: str, number: signal.Signals

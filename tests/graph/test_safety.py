@@ -4,15 +4,17 @@ import asyncio
 import json
 import random
 import threading
+import time
 from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dsmq_nodes import Actuator, EmergencyStop, Node, QoSProfile
+from dsmq_nodes import Actuator, EmergencyStop, Node, QoSProfile, spin
+from dsmq_nodes.graph.spin import blocked
 from dsmq_nodes.graph.topics.type_check import schema_text
-from dsmq_nodes.messages import Bool, Float64
+from dsmq_nodes.messages import Bool, Clock, Float64, Time
 from dsmq_nodes.testing import BrokerProcess, Graph
 from dsmq_nodes.tools.session import Session
 from tests.graph.conftest import spinning
@@ -35,6 +37,10 @@ class Motor(Node):
     def enter_safe_state(self) -> None:
         self.drive(Float64(data=0.0))
 
+    @property
+    def speed(self) -> float:
+        return self.log[-1][1] if self.log else 0.0
+
 
 class Button(Node):
     def __init__(self) -> None:
@@ -48,6 +54,61 @@ def test_it_obeys_and_stops_when_nobody_commands_any_more(graph: Graph) -> None:
         graph.at(at_sec, lambda: graph.inject("speed", Float64(data=1.0)))
     graph.run_for(10.0)
     assert motor.log == [(0.1, 1.0), (0.2, 1.0), (0.7, 0.0), (5.0, 1.0), (5.5, 0.0)]
+
+
+def test_a_command_that_waited_longer_than_its_timeout_is_not_obeyed(broker: BrokerProcess) -> None:
+    """As after the process was stopped, while the commander commanded on and died."""
+    commander, motor = Node("commander"), Motor()
+    commander.create_publisher(Float64, "speed", 1).publish(Float64(data=1.0))
+    came_sec = time.monotonic()
+    until(lambda: time.monotonic() > came_sec + 0.6)
+    with spinning(commander, motor):
+        until(lambda: motor.actuator.subscription.late)
+    assert {speed for _, speed in motor.log} <= {0.0}
+
+
+def test_it_stops_when_simulated_time_stands_still(graph: Graph) -> None:
+    class Simulated(Motor):
+        use_sim_time = True
+
+    motor = graph.add(Simulated)
+    for tenth in range(30):
+        graph.inject("/clock", Clock(clock=Time.from_nanoseconds(10**18 + tenth * 10**8)))
+        graph.inject("speed", Float64(data=1.0))
+        graph.run_for(0.5)  # a simulation that is slow
+    assert {speed for _, speed in motor.log} == {1.0}
+    graph.run_for(1.9)
+    assert motor.log[-1][1] == 0.0
+
+
+def test_it_stops_when_the_spinning_ends_and_the_node_does_not(broker: BrokerProcess) -> None:
+    motor, button = Motor(), Button()
+    commands = button.create_publisher(Float64, "speed", 1)
+    button.create_timer(0.05, lambda: commands.publish(Float64(data=1.0)))
+    button.stop.release()
+    with spinning(motor, button):
+        until(lambda: motor.speed == 1.0)
+    assert motor.speed == 0.0
+
+
+def test_it_stops_while_a_callback_blocks(
+    broker: BrokerProcess, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(blocked, "BLOCKED_SEC", 0.1)
+
+    class Blocked(Motor):
+        def block(self) -> None:
+            if self.speed:
+                until(lambda: self.speed == 0.0)
+                self.shutdown()
+
+    motor, button = Blocked(), Button()
+    motor.create_timer(0.01, motor.block)
+    commands = button.create_publisher(Float64, "speed", 1)
+    button.create_timer(0.05, lambda: commands.publish(Float64(data=1.0)))
+    button.stop.release()
+    spin(motor, button)
+    assert "in another thread" in caplog.text
 
 
 def test_a_safe_state_that_hangs_is_entered_again_at_the_next_silence(graph: Graph) -> None:

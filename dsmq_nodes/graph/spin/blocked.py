@@ -38,6 +38,7 @@ class _Loop:
     """A loop that runs in a thread."""
 
     tell: Callable[[str], object]
+    when_blocked: list[Callable[[], object]]
     turn: FrameType | None = None  # in which the last look found it; None: it waited
     is_told: bool = False  # of this turn
 
@@ -49,19 +50,24 @@ _thread: threading.Thread | None = None
 
 
 @contextlib.contextmanager
-def told(tell: Callable[[str], object]) -> Iterator[None]:
-    """Meanwhile tell, in another thread, of each callback that blocks the loop of this thread."""
+def told(
+    tell: Callable[[str], object], when_blocked: Callable[[], object] = lambda: None
+) -> Iterator[None]:
+    """Meanwhile tell, in another thread, of each callback that blocks the loop of this thread.
+
+    `when_blocked` is called there at each look that finds the loop blocked.
+    """
     thread = threading.get_ident()
-    if thread in _loops:  # of two nodes in one loop the first tells
-        yield
-        return
-    _loops[thread] = _Loop(tell)
+    loop = _loops.setdefault(thread, _Loop(tell, []))  # of two nodes in one loop the first tells
+    loop.when_blocked.append(when_blocked)
     if _thread is None:
         _start()
     try:
         yield
     finally:
-        _loops.pop(thread, None)
+        loop.when_blocked.remove(when_blocked)
+        if not loop.when_blocked:
+            _loops.pop(thread, None)
 
 
 def _start() -> None:
@@ -92,9 +98,12 @@ def _look(frames: dict[int, FrameType]) -> None:
             turn = stack[0]
         if turn is None or turn is not loop.turn:
             loop.turn, loop.is_told = turn, False
-        elif not loop.is_told:
+            continue
+        if not loop.is_told:
             loop.is_told = True
             loop.tell(_text(stack[1:]))
+        for each in loop.when_blocked[:]:
+            each()
 
 
 def _stack(frame: FrameType | None) -> list[FrameType]:

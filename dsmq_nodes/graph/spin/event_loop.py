@@ -20,7 +20,7 @@ from typing import Any, Final, NoReturn, TypeVar
 from dsmq_nodes.dsmq import descriptors
 from dsmq_nodes.dsmq.selector import new_loop
 from dsmq_nodes.errors import NodeConfigurationError, SpinError
-from dsmq_nodes.graph.callback import discard
+from dsmq_nodes.graph.callback import discard, to_await
 
 LAST_STEPS_SEC: Final = 1.0  # for cancelled coroutines to end
 LAST_HOOK_SEC: Final = 3.0  # for each hook of a node's end; two fit before the launcher kills
@@ -208,6 +208,19 @@ def run_here(main: Coroutine[Any, Any, _T], home: asyncio.AbstractEventLoop | No
         return without_loop(run)
     finally:
         discard(main)  # if there was no thread for it
+
+
+def run_beside(hook: Callable[[], object]) -> None:
+    """Run a hook, `def` or `async def`, in this thread, which is not the one of the node.
+
+    Raises:
+        BaseException: the hook's, or SpinError: it still waited after `LAST_HOOK_SEC`.
+    """
+    work = to_await(hook(), hook)
+    if work is not None:
+        _, error = run_here(last_steps(work), None)
+        if error is not None:
+            raise error
 
 
 def without_loop(run: Callable[[], _T]) -> _T:

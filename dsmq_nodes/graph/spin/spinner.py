@@ -10,7 +10,7 @@ import inspect
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import CancelledError
 from typing import Any, Final, Protocol, TypeVar
 
@@ -67,6 +67,7 @@ class Spinner:
     Attributes:
         dispatcher: calls the callbacks.
         timeline: the node's time; None: the event loop's.
+        when_blocked: called in another thread, once a second, while a callback blocks the loop.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class Spinner:
         hold_spares()
         self.dispatcher = dispatcher
         self.timeline: Timeline | None = None
+        self.when_blocked: Callable[[], object] = lambda: None
         self._link = link
         self._logger = logger
         self._name = name
@@ -283,7 +285,7 @@ class Spinner:
         self.dispatcher.dispatch_soon()  # messages came before, to the link or to a mailbox
         try:
             waits_for: set[asyncio.Future[Any]] = {ended} if working is None else {ended, working}
-            with blocked.told(self._logger.warning):
+            with blocked.told(self._logger.warning, self.when_blocked):
                 await asyncio.wait(waits_for, return_when=asyncio.FIRST_COMPLETED)
             if ended.done():
                 ended.result()

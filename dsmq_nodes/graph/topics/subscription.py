@@ -64,7 +64,8 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
             overwritten while they were read, or never came: published while the broker was away,
             or lost with it.
         invalid: how many were not of the type.
-        late: how many were older than the lifespan when their turn came, and were skipped.
+        late: how many were older than the lifespan, or of an Actuator had waited longer than its
+            timeout, when their turn came, and were skipped.
         refused: how many commands its Actuator refused; see there.
     """
 
@@ -78,6 +79,7 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
         qos: QoSProfile,
         *,
         loaned: bool = False,
+        longest_wait_sec: float | None = None,
         clock: BaseClock,
         logger: Logger,
         graph: GraphView,
@@ -96,6 +98,7 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
         self.latency = Histogram()
         self.watchdogs: list[Watchdog] = []
         self._lifespan_ns = None if qos.lifespan is None else int(seconds(qos.lifespan) * 1e9)
+        self._longest_wait_ns = round((longest_wait_sec or 0) * 1e9)
         self._ages = None if qos.lifespan is None else Ages(topic_name, clock, logger.warning)
         self._since_ns = max(clock.now_ns(), 1)  # earlier latched messages are old, not late
         self._began_ns = round(clock.monotonic_sec() * 1e9)
@@ -174,7 +177,7 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
 
         None where `call` does more.
         """
-        is_usual = self._lender is None and self._ages is None
+        is_usual = self._lender is None and self._ages is None and not self._longest_wait_ns
         if not is_usual or type(self._clock) is not BaseClock or self.callback is None:
             return None
         info = self.info if self._wants_info else None
@@ -211,7 +214,7 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
         return MessageInfo(self.topic_name, sender, message_id, seq, stamp_ns, now_ns, is_latched)
 
     def _decode(self, reply: Entry) -> MessageT | None:
-        if self._ages is not None and self._is_late(self._ages, reply):
+        if self._has_expired(reply):
             return None
         now_ns = self._clock.now_ns()
         try:
@@ -248,6 +251,29 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
                 f"{self.topic_name}: a message from {reply.sender or 'a client'} is "
                 f"{age_ns * 1e-9:.1f} s old, which is more than the lifespan of "
                 f"{self._lifespan_ns * 1e-9:g} s: it is skipped, others like it are only counted"
+            )
+        return True
+
+    def _has_expired(self, reply: Entry) -> bool:
+        if self._ages is not None and self._is_late(self._ages, reply):
+            return True
+        return bool(self._longest_wait_ns and reply.at) and self._has_waited_too_long(reply)
+
+    def _has_waited_too_long(self, reply: Entry) -> bool:
+        """Whether a command came long ago: this process stood still, or a callback blocked.
+
+        That counts from its arrival, by a monotonic clock: the publisher's clock may be off.
+        """
+        waited_ns = round(self._clock.monotonic_sec() * 1e9) - reply.at
+        if waited_ns <= self._longest_wait_ns:
+            return False
+        self.late += 1
+        if self.late == 1:
+            self._logger.warning(
+                f"{self.topic_name}: a command from {reply.sender or 'a client'} had waited "
+                f"{waited_ns * 1e-9:.1f} s, longer than its timeout of "
+                f"{self._longest_wait_ns * 1e-9:g} s: it is skipped, others like it are only "
+                "counted"
             )
         return True
 

@@ -107,8 +107,9 @@ class Topics:
         timeout: float | None = None,
         on_timeout: Callback | None = None,
         on_deadline: Callback | None = None,
+        longest_wait_sec: float | None = None,
     ) -> Subscription[MessageT]:
-        """Create a subscription."""
+        """Create a subscription; messages expire that have waited for `longest_wait_sec`."""
         _check_type(msg_type)
         if (timeout is None) != (on_timeout is None):
             raise TypeError("timeout and on_timeout go together: give both or neither")
@@ -120,6 +121,7 @@ class Topics:
             callback,
             qos,
             loaned=loaned,
+            longest_wait_sec=longest_wait_sec,
             clock=self._clock,
             logger=self._logger,
             graph=self.graph,
