@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 
+import psutil
 import pytest
 from hypothesis import settings
 
@@ -24,6 +25,14 @@ def pytest_configure(config: pytest.Config) -> None:
     leftovers.pytest_configure(config)
     if config.getoption("fast"):
         config.pluginmanager.register(Fast())
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Three a core, as most tests wait for other processes, if each has a GiB of memory."""
+    cores = os.cpu_count() or 1
+    if config.getoption("fast"):  # they wait for nothing
+        return cores
+    return max(2, min(3 * cores, psutil.virtual_memory().total >> 30))
 
 
 @pytest.fixture

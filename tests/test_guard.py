@@ -55,6 +55,7 @@ def unsafe(source: str) -> Iterator[str]:
         yield from sorted(f"line {node.lineno}: {name}" for name in found)
 
 
+@pytest.mark.slow
 def test_the_product_runs_nothing_that_it_reads() -> None:
     sources = {n: text for n, text in files().items() if n.startswith(PRODUCT) and n[-3:] == ".py"}
     assert len(sources) > 10

@@ -161,6 +161,7 @@ def test_the_console_script_is_there(project: dict[str, Any]) -> None:
         assert callable(EntryPoint("script", target, "console_scripts").load())
 
 
+@pytest.mark.slow
 def test_the_version_is_written_in_one_place(project: dict[str, Any]) -> None:
     assert project["dynamic"] == ["version"]
     assert version(project["name"]) == dsmq_nodes.__version__, "install again: pip install -e ."

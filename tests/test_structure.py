@@ -27,6 +27,7 @@ def test_no_file_name_occurs_twice() -> None:
     assert not found, _text("these file names occur in two folders; rename one of each", found)
 
 
+@pytest.mark.slow
 def test_no_class_name_occurs_twice() -> None:
     found = structure.class_names_twice()
     assert not found, _text("these classes have the same name; rename the inner one of each", found)
@@ -42,6 +43,7 @@ def test_no_folder_is_crowded() -> None:
     assert not found, _text(text, found)
 
 
+@pytest.mark.slow
 def test_no_files_import_each_other() -> None:
     found = [circle for circle in structure.circles() if circle not in ACCEPTED_CIRCLES]
     assert not found, _text(
@@ -49,6 +51,7 @@ def test_no_files_import_each_other() -> None:
     )
 
 
+@pytest.mark.slow
 def test_imports_inside_functions_do_not_grow() -> None:
     found = structure.imports_inside_functions()
     assert len(found) <= IMPORTS_INSIDE_FUNCTIONS, _text(
@@ -72,11 +75,13 @@ def test_a_small_message_crosses_few_files() -> None:
     assert all(int(files) <= MOST_FILES_CROSSED[side] for side, files in found), run.stdout
 
 
+@pytest.mark.slow
 def test_the_names_of_the_kits_topics_are_said_once() -> None:
     found = structure.topic_names_again()
     assert not found, _text("dsmq_nodes/topic_names.py has a name for these; import it", found)
 
 
+@pytest.mark.slow
 def test_files_that_texts_mention_exist() -> None:
     found = structure.files_not_there()
     assert not found, _text("these docstrings and comments mention files that do not exist", found)

@@ -431,6 +431,7 @@ def test_a_pattern_keeps_no_topic_that_nobody_else_has() -> None:
     assert [(reply.text, reply.id, reply.gap) for reply in found] == [("new", 2, 0)]
 
 
+@pytest.mark.slow
 def test_topics_that_nobody_has_give_their_places_to_new_ones(router: Router) -> None:
     honest = greeted(router, "/honest")
     router.handle(honest, request(action="subscribe", topic="kept"), 0.0)

@@ -159,6 +159,7 @@ def test_a_pattern_listens_too(bench: Bench) -> None:
     assert bench.topic["messages"] == 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ends", [1, 6])
 def test_a_report_that_outgrows_a_frame_is_cut_and_says_so(ends: int) -> None:
     """Of many topics with long names and types, and faults; nobody's connection ends."""

@@ -210,6 +210,7 @@ def test_tf_knows_where_the_lidar_is(robot: Graph) -> None:
     assert x > 1.2, "it has moved"
 
 
+@pytest.mark.slow
 def test_two_robots_share_a_broker_and_nothing_else() -> None:
     with Graph.from_launch(
         LAUNCH / "two_diffbots.yaml", without=["/robot1/monitor", "/robot2/monitor"]

@@ -51,6 +51,7 @@ class Relay(Node):
         self.publisher.publish(Float64(data=msg.data + random.random()))
 
 
+@pytest.mark.slow
 def test_time_is_virtual_and_exact(graph: Graph) -> None:
     source = graph.add(Source)
     seen = graph.observe(Int64, "n")
@@ -220,6 +221,7 @@ def test_the_same_seed_is_the_same_run_and_another_is_not() -> None:
     assert random.getstate() == state
 
 
+@pytest.mark.slow
 def test_sixty_seconds_of_five_nodes_at_100_hz_take_less_than_that() -> None:
     class Stage(Node):
         def __init__(self, number: int) -> None:
