@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -16,6 +17,7 @@ from dsmq_nodes import Node, spin_once
 from dsmq_nodes.graph.spin import blocked
 from dsmq_nodes.testing import BrokerProcess
 from tests.graph.conftest import spinning
+from tests.support.programs import Program
 from tests.support.waiting import PATIENCE_SEC, until
 
 LOOK_SEC = 0.1
@@ -106,3 +108,52 @@ def test_the_thread_is_one_and_not_there_in_a_fork(told: pytest.LogCaptureFixtur
     spin_once(node)
     assert len(threads()) == 1
     node.destroy_node()
+
+
+CROWD = """
+import gc, sys, threading, time
+from dsmq_nodes import Node, spin_once
+from dsmq_nodes.graph.spin import blocked
+
+def collected(*_):  # a destructor that waits: the other threads go on
+    if threading.current_thread() is not threading.main_thread():
+        time.sleep(0.0001)
+
+functions = []
+for size in range(1, 40):
+    values = "; ".join(f"v{i} = {i}.5" for i in range(2 * size))
+    call = f"functions[(7 * depth + {size}) % 39](depth - 1)"
+    names = {"functions": functions}
+    exec(f"def f(depth):\\n {values}\\n garbage = [[], []]\\n if depth: {call}", names)
+    functions.append(names["f"])
+
+def busy():
+    timer.cancel()
+    until_sec = time.monotonic() + 1.5
+    while time.monotonic() < until_sec:
+        for each in functions:
+            each(40)
+
+blocked.BLOCKED_SEC = 0
+sys.setswitchinterval(2e-4)
+node = Node("busy")
+timer = node.create_timer(0.001, busy)
+gc.callbacks.append(collected)
+gc.set_threshold(15)
+while not timer.ticks:
+    spin_once(node)
+gc.callbacks.clear()
+node.destroy_node()
+print("whole")
+"""
+
+
+@pytest.mark.usefixtures("broker")
+def test_a_collection_of_garbage_during_a_look_harms_nobody(
+    programs: Callable[[str], Program],
+) -> None:
+    """In Python 3.11 reading another thread's frames can crash: see `_without_collection`."""
+    program = programs(CROWD)
+    assert program.wait() == 0, program.output
+    assert program.lines[-1] == "whole"
+    assert "Traceback" not in program.output

@@ -10,6 +10,7 @@ The thread ends before a fork, which would not take it along, and goes on after 
 
 import asyncio
 import contextlib
+import gc
 import linecache
 import os
 import selectors
@@ -83,7 +84,7 @@ def _look_on() -> None:
     global _thread  # noqa: PLW0603  of the process
     idle, ended = 0, _ended
     while not ended.wait(BLOCKED_SEC):
-        _look(sys._current_frames())  # noqa: SLF001  what faulthandler writes, as objects
+        _look()
         idle = 0 if _loops else idle + 1
         with _lock:
             if idle >= _IDLE_LOOKS and not _loops:
@@ -91,11 +92,12 @@ def _look_on() -> None:
                 return
 
 
-def _look(frames: dict[int, FrameType]) -> None:
+def _look() -> None:
     for thread, loop in list(_loops.items()):
-        turn = None
-        if (frame := frames.get(thread)) is not None and (stack := _stack(frame)):
-            turn = stack[0]
+        with _without_collection():
+            # What faulthandler writes, as objects.
+            stack = _stack(sys._current_frames().get(thread))  # noqa: SLF001
+        turn = stack[0] if stack else None
         if turn is None or turn is not loop.turn:
             loop.turn, loop.is_told = turn, False
             continue
@@ -104,6 +106,22 @@ def _look(frames: dict[int, FrameType]) -> None:
             loop.tell(_text(stack[1:]))
         for each in loop.when_blocked[:]:
             each()
+
+
+@contextlib.contextmanager
+def _without_collection() -> Iterator[None]:
+    """Collect no garbage meanwhile.
+
+    Python 3.11 may collect within `f_back`. A destructor then lets the other thread go on, the
+    frame that was about to be read is gone, and the process crashes.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _stack(frame: FrameType | None) -> list[FrameType]:

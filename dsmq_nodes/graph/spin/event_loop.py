@@ -26,7 +26,6 @@ LAST_STEPS_SEC: Final = 1.0  # for cancelled coroutines to end
 LAST_HOOK_SEC: Final = 3.0  # for each hook of a node's end; two fit before the launcher kills
 _SPARES: Final = 3  # of a loop: epoll, a pair of sockets
 _LOOK_SEC: Final = 0.1
-_SHUTDOWN: Final = getattr(getattr(threading, "_shutdown", None), "__code__", None)
 _T = TypeVar("_T")
 
 _spares: Final[list[int]] = []
@@ -128,7 +127,7 @@ def _watch_the_end() -> None:
     def watch() -> None:
         looks = 0
         while looks * _LOOK_SEC < LAST_STEPS_SEC:
-            looks = looks + 1 if _waits_for_threads() else 0
+            looks = looks + 1 if _awaited_threads() else 0
             time.sleep(_LOOK_SEC)
         _exit_now(1)
 
@@ -145,23 +144,18 @@ def _exit_now(status: int) -> NoReturn:
 
 def leave_threads(number: int, _: FrameType | None) -> None:
     """Handle a signal after the end of all nodes: it ends the wait for threads."""
-    left = ", ".join(
-        each.name
-        for each in threading.enumerate()
-        if each is not threading.main_thread() and not each.daemon
-    )
-    if left and _waits_for_threads():  # without any, the process is about to end by itself
+    if left := ", ".join(_awaited_threads()):  # without any, the process ends by itself
         name = signal.Signals(number).name
         sys.stderr.write(f"{name}: ended; the nodes have ended, but not these threads: {left}\n")
         _exit_now(128 + number)
 
 
-def _waits_for_threads() -> bool:
-    """Whether the main thread has ended and Python waits for others."""
-    frame = sys._current_frames().get(threading.main_thread().ident or 0)  # noqa: SLF001
-    while frame is not None and frame.f_back is not None:
-        frame = frame.f_back
-    return frame is not None and frame.f_code is _SHUTDOWN
+def _awaited_threads() -> list[str]:
+    """The names of the threads for which Python waits now that the main thread has ended."""
+    if not getattr(threading, "_SHUTTING_DOWN", False):
+        return []
+    main = threading.main_thread()
+    return [each.name for each in threading.enumerate() if each is not main and not each.daemon]
 
 
 async def _outcome(work: Awaitable[Any]) -> Outcome:
