@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Final
 from dsmq_nodes.dsmq import descriptors, wire
 from dsmq_nodes.dsmq.address import patience_sec
 from dsmq_nodes.dsmq.client_connection import ClientConnection
-from dsmq_nodes.dsmq.limits import MAX_BODY_BYTES
 from dsmq_nodes.dsmq.selector import add_straight
 from dsmq_nodes.errors import RingError, WireError
 from dsmq_nodes.graph import service_wire as calls
@@ -41,7 +40,7 @@ from dsmq_nodes.graph.links.link import (
     schema_of,
 )
 from dsmq_nodes.graph.links.original_server import Poller
-from dsmq_nodes.graph.links.outgoing import Outgoing
+from dsmq_nodes.graph.links.outgoing import MOST_AT_ONCE_BYTES, Outgoing
 from dsmq_nodes.graph.links.pending import Answers
 from dsmq_nodes.graph.links.redial import Outage
 from dsmq_nodes.graph.links.stream import Stream
@@ -55,7 +54,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger("dsmq_nodes.link")
 
 _NO_REPLY: Final = wire.Reply()
-_MOST_AT_ONCE_BYTES: Final = MAX_BODY_BYTES // 2  # a larger one is looked at more closely
 _LOOK_AGAIN_SEC: Final = 0.01
 _STEADY_SEC: Final = 0.1  # a new connection has to last this long to end an outage
 _ANSWER_SEC: Final = 1.0  # to an advertisement, so that its topic goes by shared memory
@@ -203,14 +201,16 @@ class DsmqLink:
     def appender(
         self, publication: Publication, dump: Dump, plan: "Plan | None" = None
     ) -> Append | None:
-        """The way of the usual message into shared memory: one call, which decides nothing twice.
+        """The way of the usual message: one call, which decides nothing twice.
 
         Everything else is for `publish`: a latched topic, a subscription without an answer, a
         socket that is full, a message that is large, no memory.
         """
         writer = publication.writer
-        if writer is None or publication.latched:
+        if publication.latched:
             return None
+        if writer is None:
+            return self._outgoing.sender(publication, dump, self._look_after_itself)
         outgoing, unanswered = self._outgoing, self._incoming.unanswered.topics
         look, append = self._look_after_itself, outgoing.appender(publication, writer)
 
@@ -223,7 +223,7 @@ class DsmqLink:
             if unanswered or stream is None or stream.waiting_bytes:
                 return False
             text, field, raw = dump(msg)
-            return len(text) + len(raw) <= _MOST_AT_ONCE_BYTES and append(text, field, raw)
+            return len(text) + len(raw) <= MOST_AT_ONCE_BYTES and append(text, field, raw)
 
         if make_appender is None or type(self._clock) is not BaseClock:
             return append_now

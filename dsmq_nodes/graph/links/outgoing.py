@@ -9,13 +9,14 @@ import contextlib
 import logging
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.client_connection import ClientConnection
+from dsmq_nodes.dsmq.limits import MAX_BODY_BYTES
 from dsmq_nodes.errors import RingError
 from dsmq_nodes.graph.links.backlog import CALM_SEC
-from dsmq_nodes.graph.links.link import Publication, Published, is_ours
+from dsmq_nodes.graph.links.link import Dump, Publication, Published, is_ours
 from dsmq_nodes.graph.links.stream import MUCH_BYTES, Stream
 from dsmq_nodes.graph.time.clock import BaseClock
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from dsmq_nodes.dsmq.ring.writer import Writer
 
 logger = logging.getLogger("dsmq_nodes.link")
+
+MOST_AT_ONCE_BYTES: Final = MAX_BODY_BYTES // 2  # a larger one is looked at more closely
 
 
 class Outgoing:
@@ -192,6 +195,35 @@ class Outgoing:
             return True
 
         return append_now
+
+    def sender(
+        self, publication: Publication, dump: Dump, look: Callable[[], object]
+    ) -> Callable[[object], bool]:
+        """Sends usual messages over the socket as `publish` does; False: nothing was done."""
+        lock, topic_json, now_ns = self.lock, publication.topic_json, self._clock.now_ns
+
+        def send_now(msg: object) -> bool:
+            if self.loop is None:
+                look()
+            stream = self.stream
+            if stream is None or stream.waiting_bytes or publication.writer or publication.latched:
+                return False
+            text, field, raw = dump(msg)
+            if len(text) + len(raw) * 4 // 3 > MOST_AT_ONCE_BYTES:
+                return False
+            whole = wire.whole_text(text.decode(), field, raw) if field else text.decode()
+            message = wire.encode_text(whole)
+            with lock:
+                seq = publication.messages + 1
+                frame = wire.encode_put(topic_json, seq, now_ns(), message)
+                publication.messages = seq
+                if not self.send(frame, publication):
+                    publication.dropped += 1
+            if stream.waiting_bytes > 0 and not self.is_spun:
+                self._await_room(stream, 0)
+            return True
+
+        return send_now
 
     def _await_room(self, stream: Stream[Publication], most_bytes: int) -> None:
         """Wait until the broker has read, unless this delays the node."""

@@ -65,6 +65,8 @@ class Stream(Generic[_T]):
             OSError: the connection is gone.
         """
         with self.lock:
+            if not self.waiting_bytes and self._begin(frame, owner):
+                return True  # the usual one
             if self.waiting_bytes and not self.flush():
                 if owner is not None and not is_sure:
                     self._make_room(owner, len(frame))
@@ -96,13 +98,16 @@ class Stream(Generic[_T]):
             self._backlog.add(
                 frame, owner, len(frame), time.monotonic(), is_sure=is_sure, lasts_sec=lasts_sec
             )
-        self._count()
+            self._count()
 
     def _begin(self, frame: bytes, owner: _T | None) -> bool:
         """Send the beginning of a frame, if the socket takes any; then the rest has to follow."""
         sent = self._sent(frame)
+        if sent == len(frame):
+            return True
         if sent or self.connection.is_tls:  # TLS may have it, although it has not told so
             self._rest, self._rest_owner = memoryview(frame)[sent:], owner
+            self._count()
         return sent > 0 or self.connection.is_tls
 
     def _sent(self, data: bytes | memoryview) -> int:
