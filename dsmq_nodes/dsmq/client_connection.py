@@ -26,7 +26,7 @@ from dsmq_nodes.errors import (
 from dsmq_nodes.topic_names import PROBE_TOPIC
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 _RECEIVE_BYTES: Final = 64 * 1024  # above 128 KiB a receive may map new memory: 50 us
 _MUCH_BYTES: Final = 256 * 1024  # when that is not enough
@@ -55,6 +55,7 @@ class ClientConnection:
             its answer to our hello took; 0 where it may be the same clock.
         is_tls: it is encrypted.
         memory: the directory of the shared memory, and our number in it; None: there is none.
+        decoder: cuts what is read.
     """
 
     def __init__(
@@ -96,8 +97,8 @@ class ClientConnection:
         self.memory: tuple[str, int] | None = None
         self._patient = patient
         self._shm = shm and not os.environ.get(address.NO_SHM)
-        self._decoder = wire.FrameDecoder()
-        self._bodies: Iterator[bytes] = iter(())
+        self.decoder = wire.FrameDecoder()
+        self._bodies: Iterable[bytes] = ()  # all of them are taken where it is ()
         self.lock = threading.RLock()
         self.is_tls = isinstance(self.socket, ssl.SSLSocket)
         # One TLS connection cannot be read and written at once.
@@ -226,17 +227,22 @@ class ClientConnection:
             OSError: the connection is gone.
             WireError: the bytes are not the protocol.
         """
-        yield from self._bodies  # behind the greeting
+        yield from self._bodies  # behind the greeting, or `has_read`
+        self._bodies = ()
         most_bytes = _RECEIVE_BYTES
         for _ in range(_READS_A_TURN):
             try:
                 data = self._recv(most_bytes)
             except NOT_NOW:
                 return
-            yield from self._decoder.feed(data)
+            yield from self.decoder.feed(data)
             if len(data) < most_bytes and not self.is_tls:
                 return  # TLS may hold more than the socket shows
             most_bytes = _MUCH_BYTES
+
+    def has_read(self, data: bytes) -> None:
+        """What was read from the socket elsewhere: `arrived` begins with it."""
+        self._bodies = self.decoder.feed(data)
 
     def receive(self, timeout_sec: float | None = None) -> wire.Reply:
         """Wait for the next frame, at most `timeout_sec`; None: without end.
@@ -253,7 +259,7 @@ class ClientConnection:
                 if reply.event == "closing":
                     raise self._gone(reply.error)
                 return reply
-            self._bodies = self._decoder.feed(self._read(until_sec))
+            self._bodies = self.decoder.feed(self._read(until_sec))
 
     def _read(self, until_sec: float | None) -> bytes:
         while True:

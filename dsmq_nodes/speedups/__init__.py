@@ -17,10 +17,19 @@ if TYPE_CHECKING:  # other files import these types from here
     from dsmq_nodes.speedups._speedups import Plan as Plan
 
 
-__all__ = ["make_appender", "make_constructor", "make_plan", "make_taker", "path", "wait", "wake"]
+__all__ = [
+    "make_appender",
+    "make_constructor",
+    "make_plan",
+    "make_taker",
+    "path",
+    "receive",
+    "wait",
+    "wake",
+]
 
 # Raised with every change of what the compiled part takes or returns; `speedups.h` has it too.
-_VERSION: Final = 5
+_VERSION: Final = 6
 _SAME_INSTALLATION_SEC: Final = 60.0  # an installer writes the files in any order
 
 
@@ -66,6 +75,9 @@ make_taker: "type[Taker] | None" = getattr(_compiled, "Taker", None)
 
 wake: "Callable[[Any, Any, dict[str, Any], int], None] | None" = getattr(_compiled, "wake", None)
 """The seam `wait`: what a node's bell does (graph/links/shared_rings.py)."""
+
+receive: "Callable[..., None] | None" = getattr(_compiled, "receive", None)
+"""The seam `take`: from a link's socket to a callback (graph/links/broker_link.py)."""
 
 wait: "Callable[[int, float | None, dict[int, Any]], list[tuple[int, int]]] | None" = getattr(
     _compiled, "wait", None

@@ -70,7 +70,7 @@ class Taker:
         load: Plan | Callable[[bytes], Any],
         callback: Callable[..., Any],
         info: Callable[[str, int, int, int, int, int], Any] | None,
-        memory: mmap,
+        memory: mmap | None,
         file: int,
         seat: int,
         since_ns: int,
@@ -79,6 +79,17 @@ class Taker:
     def take(self) -> bool: ...
 
 def wake(dispatcher: Any, rings: Any, reading: dict[str, Any], bell: int, /) -> None: ...
+def receive(
+    dispatcher: Any,
+    link: Any,
+    connection: Any,
+    decoder: Any,
+    takers: dict[bytes, Any],
+    heartbeat: Any,
+    descriptor: int,
+    ahead_ns: int,
+    /,
+) -> None: ...
 def wait(
     epoll: int, timeout: float | None, calls: dict[int, Callable[[], object]], /
 ) -> list[tuple[int, int]]: ...

@@ -14,6 +14,8 @@
 // checked against what is mapped, and what the writers have overtaken meanwhile is not used.
 #include "ring.h"
 
+#include <errno.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmath>
@@ -113,20 +115,27 @@ int set_double(PyObject *object, Attribute &name, double number) {
     return value ? name.set(object, value) : -1;
 }
 
-// The cursors are behind the record, as after `RingReader.read` and `LinkReader.take_all`.
+// The ring's cursor is behind the record, as after `RingReader.read`.
+int pass_ring(Taker *self, const Found &found) {
+    const int64_t id = found.record.id;
+    const bool failed =
+        set_number(self->cursor, NAME(after), id) < 0 || increase(self->cursor, NAME(delivered)) < 0 ||
+        set_number(self->ring_reader, NAME(_next_id), id + 1) < 0 ||
+        set_number(self->ring_reader, NAME(_next_start), found.next) < 0;
+    self->map.store(READERS + 4 * self->seat + 1, id);
+    return failed ? -1 : 0;
+}
+
+// The node's cursor is behind the record, as after `LinkReader.take_all`.
 int pass(Taker *self, const Found &found) {
     const Record &record = found.record;
     const int64_t id = record.id;
     const bool failed =
-        set_number(self->cursor, NAME(after), id) < 0 || increase(self->cursor, NAME(delivered)) < 0 ||
-        set_number(self->ring_reader, NAME(_next_id), id + 1) < 0 ||
-        set_number(self->ring_reader, NAME(_next_start), found.next) < 0 ||
         set_number(self->followed, NAME(after), id) < 0 || increase(self->followed, NAME(delivered)) < 0 ||
         set_number(self->reader, NAME(resumes_after), id) < 0 ||
         set_number(found.publisher, NAME(number), record.seq) < 0 ||
         set_number(found.publisher, NAME(stamp), record.stamp) < 0 ||
         set_double(found.publisher, NAME(heard_sec), monotonic_ns() * 1e-9) < 0;
-    self->map.store(READERS + 4 * self->seat + 1, id);
     return failed ? -1 : 0;
 }
 
@@ -198,11 +207,19 @@ Step call(Taker *self, const Found &found, PyObject *message, int64_t now_ns) {
     return !goes_on ? FAILED : goes_on == Py_True ? TAKEN : STOP;
 }
 
+PyObject *text_of(const char *text, size_t length) {  // nullptr without an exception where it is not UTF-8
+    PyObject *found = PyUnicode_DecodeUTF8(text, length, nullptr);
+    if (!found && PyErr_ExceptionMatches(PyExc_UnicodeDecodeError)) PyErr_Clear();
+    return found;
+}
+
 // The message; nullptr, perhaps with an exception set: Python words what is wrong with the text.
+// A type without a plan reads the bytes of a ring, and the text of a socket.
 PyObject *message_of(Taker *self, const char *text, size_t length) {
     if (is_plan(self->load)) return load_text(self->load, text, length);
-    const Ref bytes(PyBytes_FromStringAndSize(text, length));
-    PyObject *message = bytes ? PyObject_CallOneArg(self->load, bytes) : nullptr;
+    const Ref given(self->map.bytes ? PyBytes_FromStringAndSize(text, length) : text_of(text, length));
+    PyObject *message = given ? PyObject_CallOneArg(self->load, given) : nullptr;
+    if (!message && !PyErr_Occurred()) return nullptr;
     if (!message && PyErr_ExceptionMatches(PyExc_Exception)) PyErr_Clear();
     return message;
 }
@@ -227,7 +244,7 @@ Step take_one(Taker *self, uint64_t head, Buffer &text) {
     const size_t names = found.record.names;
     const Ref message(message_of(self, text.bytes + names, text.size - names));
     if (!message) return odd();
-    if (pass(self, found) < 0 || count(self, found, now_ns) < 0) return FAILED;
+    if (pass_ring(self, found) < 0 || pass(self, found) < 0 || count(self, found, now_ns) < 0) return FAILED;
     return call(self, found, message, now_ns);
 }
 
@@ -239,6 +256,19 @@ bool may(Taker *self, double now_sec, double &until_sec) {
     if (PyErr_Occurred() || now_sec > until_sec) return false;
     if (!is_attribute(self->dispatcher, NAME(is_calling), Py_False) || PyObject_Size(self->mail)) return false;
     return PyDict_Contains(self->busy, self->subscription) == 0;
+}
+
+// As the end of `Dispatcher.call_now`; an exception that is set stays.
+int called_until(Taker *self, long called, double took_sec, double longest_sec) {
+    PyObject *type, *error, *trace;
+    PyErr_Fetch(&type, &error, &trace);
+    bool failed = NAME(is_calling).set(self->dispatcher, Py_False) < 0;
+    if (called) {
+        const Ref took(PyObject_CallMethod(self->dispatcher, "_took", "Oddl", self->callback, took_sec, longest_sec, called));
+        failed = failed || !took;
+    }
+    if (type) PyErr_Restore(type, error, trace);
+    return failed || type ? -1 : 0;
 }
 
 // EMPTY: all is read, or the time is up and the rest waits in the ring; ODD: Python reads on.
@@ -267,16 +297,7 @@ Step take_all(Taker *self) {
     } while (step == TAKEN && now_sec <= until_sec);
     if (text.capacity > KEPT_BYTES || self->spare.bytes) text.release();
     else self->spare = text;
-    PyObject *type, *error, *trace;
-    PyErr_Fetch(&type, &error, &trace);
-    bool failed = NAME(is_calling).set(self->dispatcher, Py_False) < 0;
-    if (called) {
-        const Ref took(PyObject_CallMethod(self->dispatcher, "_took", "Oddl", self->callback, now_sec - began_sec,
-                                           longest_sec, called));
-        failed = failed || !took;
-    }
-    if (type) PyErr_Restore(type, error, trace);
-    if (failed || type) return FAILED;
+    if (called_until(self, called, now_sec - began_sec, longest_sec) < 0) return FAILED;
     return step == EMPTY || step == TAKEN ? EMPTY : odd();
 }
 
@@ -302,7 +323,7 @@ PyObject *make(PyTypeObject *type, PyObject *args, PyObject *) {
     for (int i = 0; i < HELD; i++) held[i] = Py_NewRef(given[i]);
     self->seat = seat;
     self->since_ns = since_ns;
-    if (self->map.map(memory, file)) return reinterpret_cast<PyObject *>(self);
+    if (memory == Py_None || self->map.map(memory, file)) return reinterpret_cast<PyObject *>(self);
     Py_DECREF(self);
     return nullptr;
 }
@@ -338,10 +359,15 @@ bool is_empty(PyObject *object, Attribute &name) {
     return found && PyObject_Size(found) == 0;
 }
 
-bool is_at_rest(PyObject *dispatcher, PyObject *rings) {
+// Whether a dispatcher has nothing to do but what has just come.
+bool is_idle(PyObject *dispatcher) {
     return is_empty(dispatcher, NAME(_arrivals)) && is_empty(dispatcher, NAME(_when_drained)) &&
            is_attribute(dispatcher, NAME(one), Py_None) && is_attribute(dispatcher, NAME(_is_due), Py_False) &&
-           !is_over(dispatcher) && is_attribute(rings, NAME(_is_closed), Py_False);
+           !is_over(dispatcher) && !is_attribute(dispatcher, NAME(loop), Py_None);
+}
+
+bool is_at_rest(PyObject *dispatcher, PyObject *rings) {
+    return is_idle(dispatcher) && is_attribute(rings, NAME(_is_closed), Py_False);
 }
 
 // The reading's taker, if it is still read and has one: (ring_reader, reader, take).
@@ -391,7 +417,7 @@ Step wake(PyObject *dispatcher, PyObject *rings, PyObject *all, int bell) {
     const bool failed = NAME(_may_call_until_sec).set(dispatcher, none) < 0;
     if (type) PyErr_Restore(type, error, trace);
     if (failed || step == FAILED) return FAILED;
-    if (step != EMPTY || !is_at_rest(dispatcher, rings) || is_attribute(dispatcher, NAME(loop), Py_None)) return odd();
+    if (step != EMPTY || !is_at_rest(dispatcher, rings)) return odd();
     return rest(rings, all, bell);
 }
 
@@ -405,7 +431,164 @@ PyObject *wake_up(PyObject *, PyObject *const *args, Py_ssize_t count) {
     return step == FAILED ? nullptr : Py_NewRef(Py_None);
 }
 
+// ---- what a node's socket calls: as `Dispatcher.__call__` of a link whose next frame is a usual push
+
+// A frame as `encode_push` of dsmq/wire.py writes it, without a gap.
+struct Push {
+    const char *at, *end, *topic = nullptr, *sender = nullptr;
+    size_t topic_length = 0, sender_length = 0;
+    Push(const char *frame, size_t size) : at(frame), end(frame + size) {}
+    template <size_t size>
+    bool take(const char (&word)[size]) {
+        if (end - at < static_cast<Py_ssize_t>(size - 1) || memcmp(at, word, size - 1)) return false;
+        at += size - 1;
+        return true;
+    }
+    bool take_number(uint64_t &found) {
+        const char *start = at;
+        for (found = 0; at < end && at - start < 19 && *at >= '0' && *at <= '9'; at++) found = found * 10 + (*at - '0');
+        return at > start && found <= MOST_NUMBER;
+    }
+    bool take_name(const char *&name, size_t &length) {  // with its quotes, and nothing escaped in it
+        name = at;
+        if (!take("\"")) return false;
+        while (at < end && *at != '"' && *at != '\\' && static_cast<unsigned char>(*at) >= 0x20) at++;
+        length = at + 1 - name;
+        return take("\"");
+    }
+    bool take_head(Record &record) {
+        uint64_t size;
+        return take("{\"msg_length\": ") && take_number(size) && take("}") &&
+               static_cast<int64_t>(size) - 1000000 == end - at && take("{\"event\":\"message\",\"topic\":") &&
+               take_name(topic, topic_length) && take(",\"id\":") && take_number(record.id) && take(",\"from\":") &&
+               take_name(sender, sender_length) && take(",\"seq\":") && take_number(record.seq) &&
+               take(",\"stamp\":") && take_number(record.stamp) && take(",\"at\":") && take_number(record.at) &&
+               take(",\"message\":\"");
+    }
+    // The message without its escapes: 1, 0: it has one that is not usual, -1: an exception is set.
+    int take_message(Buffer &text) {
+        char *to = text.room(end - at + 1);
+        if (!to) return -1;
+        for (; at < end && *at != '"'; at++, to++) {
+            if (static_cast<unsigned char>(*at) < 0x20) return 0;
+            if (*at == '\\' && (++at == end || (*at != '"' && *at != '\\'))) return 0;
+            *to = *at;
+        }
+        text.size = to - text.bytes;
+        return take("\"}") && at == end;
+    }
+};
+
+Step know_sender(Taker *self, const Push &push) {
+    const size_t length = push.sender_length;
+    if (self->name && static_cast<size_t>(PyBytes_GET_SIZE(self->name)) == length &&
+        !memcmp(PyBytes_AS_STRING(self->name), push.sender, length))
+        return TAKEN;
+    const Ref name(PyBytes_FromStringAndSize(push.sender, length));
+    const Ref sender(text_of(push.sender + 1, length - 2));
+    if (!name || !sender) return odd();
+    Py_XSETREF(self->name, Py_NewRef(name));
+    Py_XSETREF(self->sender, Py_NewRef(sender));
+    return TAKEN;
+}
+
+Step call_with_push(Taker *self, PyObject *link, Push &push, Found &found, Buffer &text) {
+    const int read = push.take_message(text);
+    if (read <= 0) return read < 0 ? FAILED : ODD;
+    const Ref publisher(Py_NewRef(found.publisher));
+    const int64_t now_ns = wall_ns();
+    if (now_ns < 0) return FAILED;
+    const Ref message(message_of(self, text.bytes, text.size));
+    if (!message) return odd();
+    if (NAME(_is_silent).set(link, Py_False) < 0) return FAILED;
+    if (pass(self, found) < 0 || count(self, found, now_ns) < 0) return FAILED;
+    return call(self, found, message, now_ns);
+}
+
+Step take_push(Taker *self, PyObject *link, Push &push, Found &found) {
+    double until_sec = 0;
+    const double began_sec = monotonic_ns() * 1e-9;
+    if (!may(self, began_sec, until_sec) || is_attribute(self->subscription, NAME(_closed), Py_True)) return odd();
+    Step step = know_sender(self, push);
+    if (step == TAKEN) step = follows(self, found);
+    if (step != TAKEN || NAME(is_calling).set(self->dispatcher, Py_True) < 0) return step == TAKEN ? FAILED : step;
+    Buffer text = self->spare;  // taken away: a callback may come here again
+    self->spare = Buffer();
+    text.size = 0;
+    step = call_with_push(self, link, push, found, text);
+    if (text.capacity > KEPT_BYTES || self->spare.bytes) text.release();
+    else self->spare = text;
+    const double took_sec = monotonic_ns() * 1e-9 - began_sec;
+    return called_until(self, step == TAKEN || step == STOP, took_sec, took_sec) < 0 ? FAILED : step;
+}
+
+struct Socket {  // of a link: its dispatcher, the link, its connection and decoder, its takers and its heartbeat
+    PyObject *dispatcher, *link, *connection, *decoder, *takers, *heartbeat;
+    int descriptor;
+    int64_t ahead_ns;
+};
+
+// Nothing is read that is not yet cut, and no answer is awaited.
+bool is_between_frames(const Socket &socket) {
+    const Ref none(PyTuple_New(0));
+    return is_attribute(socket.connection, NAME(_bodies), none) && is_empty(socket.decoder, NAME(_buffer)) &&
+           number_of(socket.heartbeat, NAME(unanswered)) == 0;
+}
+
+Step take_frame(const Socket &socket, const char *frame, size_t size) {
+    Push push(frame, size);
+    Found found = {};
+    if (!push.take_head(found.record)) return ODD;
+    if (found.record.at) found.record.at -= socket.ahead_ns;
+    const Ref topic(PyBytes_FromStringAndSize(push.topic, push.topic_length));
+    PyObject *take = topic ? PyDict_GetItemWithError(socket.takers, topic) : nullptr;
+    PyObject *self = take && PyCFunction_Check(take) ? PyCFunction_GET_SELF(take) : nullptr;
+    if (!self || !Py_IS_TYPE(self, &taker_type)) return odd();
+    const Ref held(Py_NewRef(self));
+    const double until_sec = monotonic_ns() * 1e-9 + DISPATCH_SEC;
+    if (set_double(socket.dispatcher, NAME(_may_call_until_sec), until_sec) < 0) return FAILED;
+    const Step step = take_push(reinterpret_cast<Taker *>(self), socket.link, push, found);
+    PyObject *type, *error, *trace;
+    PyErr_Fetch(&type, &error, &trace);
+    const bool failed = set_double(socket.dispatcher, NAME(_may_call_until_sec), 0.0) < 0;
+    if (type) PyErr_Restore(type, error, trace);
+    return failed || type ? FAILED : step;
+}
+
+// ODD: `Dispatcher.__call__` has to go on from here.
+Step receive(const Socket &socket) {
+    constexpr size_t MOST = 65536;
+    if (!is_idle(socket.dispatcher) || !is_between_frames(socket)) return odd();
+    Buffer data;
+    char *to = data.room(MOST);
+    if (!to) return FAILED;
+    const ssize_t got = recv(socket.descriptor, to, MOST, MSG_DONTWAIT);
+    Step step = got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK) ? EMPTY : ODD;
+    if (got > 0) {
+        step = take_frame(socket, to, got);
+        if (step == ODD) {  // Python cuts it
+            const Ref fed(PyObject_CallMethod(socket.connection, "has_read", "y#", to, static_cast<Py_ssize_t>(got)));
+            if (!fed) step = FAILED;
+        }
+    }
+    data.release();
+    if (step == TAKEN || step == STOP) step = is_idle(socket.dispatcher) ? EMPTY : odd();
+    return step;
+}
+
+// receive(the six of `Socket`, its descriptor, how far the broker's clock is ahead in ns)
+PyObject *receive_one(PyObject *, PyObject *const *args, Py_ssize_t count) {
+    if (count != 8 || !PyDict_Check(args[4])) return PyErr_BadArgument(), nullptr;
+    const Socket socket = {args[0], args[1], args[2], args[3], args[4], args[5],
+                           static_cast<int>(PyLong_AsLong(args[6])), PyLong_AsLongLong(args[7])};
+    if (PyErr_Occurred()) return nullptr;
+    const Step step = receive(socket);
+    if (step == ODD) return PyObject_CallOneArg(args[0], args[1]);
+    return step == FAILED ? nullptr : Py_NewRef(Py_None);
+}
+
 PyMethodDef functions[] = {
+    {"receive", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(receive_one)), METH_FASTCALL, nullptr},
     {"wake", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(wake_up)), METH_FASTCALL, nullptr},
     {nullptr, nullptr, 0, nullptr},
 };

@@ -15,6 +15,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Collection
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from dsmq_nodes.dsmq import descriptors, wire
@@ -45,7 +46,7 @@ from dsmq_nodes.graph.links.pending import Answers
 from dsmq_nodes.graph.links.redial import Outage
 from dsmq_nodes.graph.links.stream import Stream
 from dsmq_nodes.graph.time.clock import BaseClock
-from dsmq_nodes.speedups import make_appender
+from dsmq_nodes.speedups import make_appender, receive
 from dsmq_nodes.topic_names import PROBE_TOPIC
 
 if TYPE_CHECKING:
@@ -324,7 +325,7 @@ class DsmqLink:
         loop: asyncio.AbstractEventLoop,
         on_readable: OnReadable,
     ) -> None:
-        add_straight(loop, self, on_readable, self)
+        add_straight(loop, self, self._on_socket(stream.connection, on_readable))
         self._outgoing.flush_later(stream)
         if (shared := self._incoming.shared) is not None:
             add_straight(loop, shared, shared.on_bell(on_readable))
@@ -333,6 +334,17 @@ class DsmqLink:
             self._poller.start(loop)
         else:
             self._heartbeat.begin(loop)
+
+    def _on_socket(
+        self, connection: ClientConnection, on_readable: OnReadable
+    ) -> Callable[[], object]:
+        """What is to be done when the socket is readable: `on_readable`, or what it would do."""
+        is_usual = not (connection.is_tls or connection.original or self._incoming.shared)
+        if receive is None or not is_usual or not hasattr(on_readable, "call_now"):
+            return partial(on_readable, self)
+        parts = (connection, connection.decoder, self._incoming.takers, self._heartbeat)
+        where = (connection.socket.fileno(), self._incoming.ahead_ns)
+        return partial(receive, on_readable, self, *parts, *where)
 
     def fileno(self) -> int:
         """The socket, which can be waited for; -1 without a connection."""

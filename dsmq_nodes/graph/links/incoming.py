@@ -23,6 +23,8 @@ class Incoming:
         readers: the node's places in the topics that it subscribes.
         shared: the rings of this connection, if it has any.
         unanswered: the subscriptions that the broker has not confirmed yet.
+        takers: what takes the usual messages from the socket, by topic as a frame has it.
+        ahead_ns: how far the broker's monotonic clock is ahead of ours.
     """
 
     def __init__(self, node: str, send_object: Callable[[dict[str, object]], None]) -> None:
@@ -30,10 +32,11 @@ class Incoming:
         self.readers: dict[str, LinkReader] = {}
         self.shared: SharedTopics | None = None
         self.unanswered = Answers()
+        self.takers: dict[bytes, Callable[[], bool] | None] = {}
         self._node = node
         self._send_object = send_object
         self._epoch = ""
-        self._ahead_ns = 0  # the broker's monotonic clock minus ours
+        self.ahead_ns = 0
         self._told_unshared: set[str] = set()
 
     # The connection
@@ -44,7 +47,7 @@ class Incoming:
         if is_new_log:
             for reader in self.readers.values():
                 reader.resumes_after = reader.cursor.after = 0
-        self._epoch, self._ahead_ns = epoch, ahead_ns
+        self._epoch, self.ahead_ns = epoch, ahead_ns
         return is_new_log
 
     def subscribe_again(self) -> None:
@@ -58,6 +61,7 @@ class Incoming:
         """Deliver the messages of a topic, from now on, in the thread that reads."""
         topic = reader.topic
         known = self.readers.get(topic)
+        self.takers.pop(wire.encode_text(topic), None)
         self.readers[topic] = reader
         reader.losses = Losses(self._node, topic)
         if known is not None:
@@ -72,6 +76,7 @@ class Incoming:
         """Stop reading a topic."""
         if self.shared is not None:
             self.shared.forget(topic)
+        self.takers.pop(wire.encode_text(topic), None)
         if self.readers.pop(topic, None):
             self._send_object({"action": "unsubscribe", "topic": topic})
 
@@ -97,9 +102,12 @@ class Incoming:
         reader = self.readers.get(topic)
         if reader is None:
             return
-        for reply in replies if self._ahead_ns else ():
-            reply.at -= self._ahead_ns if reply.at else 0  # by our own monotonic clock
+        for reply in replies if self.ahead_ns else ():
+            reply.at -= self.ahead_ns if reply.at else 0  # by our own monotonic clock
         reader.take_all(replies)
+        if reader.call_now is not None and not reader.has_taker:
+            reader.has_taker = True
+            self.takers[wire.encode_text(topic)] = reader.call_now.taker(None, reader)
 
     def subscribed(self, reply: wire.Reply) -> None:
         """The broker has confirmed a subscription."""

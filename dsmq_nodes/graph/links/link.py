@@ -39,9 +39,12 @@ class CallNow(Protocol):
         """Call it; returns for how many messages: the others are for `Deliver`."""
 
     def taker(
-        self, ring_reader: "RingReader", reader: "LinkReader", /
+        self, ring_reader: "RingReader | None", reader: "LinkReader", /
     ) -> Callable[[], bool] | None:
-        """Takes what it can from a ring to the callback; False: there may be more to read."""
+        """Takes what it can from a ring to the callback; False: there may be more to read.
+
+        Without a ring it is for `speedups.receive`.
+        """
 
 
 Append = Callable[[Any], bool]
@@ -113,6 +116,7 @@ class LinkReader:
     cursor: Cursor = field(default_factory=Cursor)
     losses: Losses | None = None  # for a broker that may die
     call_now: CallNow | None = None
+    has_taker: bool = False  # for the socket, or there is none for its messages
 
     def take_all(self, replies: Sequence[Entry]) -> None:
         """Messages of the topic have come, in order; their callback may be called at once."""

@@ -29,8 +29,13 @@ class AtOnce:
         """Call the callback with messages; returns for how many: the others have to wait."""
         return self._dispatcher.call_now(self._subscription, replies)
 
-    def taker(self, ring_reader: "RingReader", reader: "LinkReader") -> Callable[[], bool] | None:
-        """Takes what is usual from a ring to the callback; False: the reader has to read on."""
+    def taker(
+        self, ring_reader: "RingReader | None", reader: "LinkReader"
+    ) -> Callable[[], bool] | None:
+        """Takes what is usual to the callback, from a ring; False: the reader has to read on.
+
+        Without a ring it is for `speedups.receive`, which takes from a socket.
+        """
         if make_taker is None or reader.losses is None:
             return None
         given = self._subscription.of_usual_messages()
@@ -38,10 +43,11 @@ class AtOnce:
             return None
         mail, latency, since_ns, info = given
         msg_type = self._subscription.msg_type
+        ring = ring_reader.ring if ring_reader is not None else None
         return make_taker(
             ring_reader,
-            ring_reader.cursor,
-            ring_reader.names,
+            ring_reader and ring_reader.cursor,
+            ring_reader.names if ring_reader is not None else {},
             reader,
             reader.cursor,
             reader.losses.publishers,
@@ -55,8 +61,8 @@ class AtOnce:
             codec(msg_type) or msg_type.from_json,
             self._subscription.callback,  # type: ignore[arg-type]
             info,
-            ring_reader.ring.memory,
-            ring_reader.ring.file,
-            ring_reader.seat,
+            ring.memory if ring is not None else None,
+            ring.file if ring is not None else -1,
+            ring_reader.seat if ring_reader is not None else 0,
             since_ns,
         ).take
