@@ -458,7 +458,7 @@ class NodeKit:
         self._rosout.close()
         self.spinner.refuse(why)
         for each in self.topics.publishers:
-            each.publication.writer = None  # the memory is the parent's
+            each.forked()
         refuse(self.link, why)
 
     @property

@@ -188,6 +188,8 @@ def _step(both: Both, chance: random.Random) -> bytes:
             frame = wire.encode_object({"event": chance.choice(("other", "ack")), "topic": TOPIC})
         case 6:  # of a topic that is not subscribed
             frame = frame.replace(wire.encode_text(TOPIC), wire.encode_text(TOPIC[:-1] + "ä"))
+        case _:
+            pass
     return frame
 
 
@@ -205,9 +207,9 @@ def test_whatever_comes_both_come_to_the_same_end(seed: int, msg_type: type[Stri
             if data:
                 both.send(data)
         if chance.random() < 0.5:  # damaged: the connection ends
-            data = bytearray(both.push(String(data="the last").to_json()))
-            data[chance.randrange(len(data))] = chance.randrange(256)
-            both.send(bytes(data))
+            damaged = bytearray(both.push(String(data="the last").to_json()))
+            damaged[chance.randrange(len(damaged))] = chance.randrange(256)
+            both.send(bytes(damaged))
     finally:
         for end in both.ends:
             end.close()

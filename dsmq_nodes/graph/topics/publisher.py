@@ -144,6 +144,10 @@ class Publisher(Generic[MessageT]):
         """The same for coroutines."""
         return await self._graph.subscribed(self.topic_name, count, timeout_sec)
 
+    def forked(self) -> None:
+        """In a forked child: the link and its memory are the parent's."""
+        self._append = self.publication.writer = None
+
     def close(self, *, is_last: bool) -> None:
         """Stop publishing; `Node.destroy_publisher` calls this."""
         self._is_closed = True
