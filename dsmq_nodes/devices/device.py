@@ -5,6 +5,7 @@ is gone, and a warning while it is there and silent.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -136,6 +137,11 @@ class Device:
         except PortLostError:
             return False
         return True
+
+    def write_first(self, line: bytes, line_end: bytes) -> None:
+        """Send a line before what still waits for a slow device; nothing while it is gone."""
+        with contextlib.suppress(PortLostError):
+            self._port.write_first(line, line_end)
 
     def close(self) -> None:
         """Give the device to others; for `on_shutdown`."""

@@ -11,6 +11,7 @@ five seconds. A lost port is opened again by its address, never by its old descr
 that comes back may have another number.
 """
 
+import array
 import asyncio
 import contextlib
 import fcntl
@@ -55,6 +56,7 @@ class Port:
         self.address = address
         self._on_data, self._on_lost = on_data, on_lost
         self._fd = -1
+        self._rest = b""  # of what was written and the device has not taken yet
         self._socket: socket.socket | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -93,8 +95,10 @@ class Port:
         fd, self._fd = self._fd, -1
         if fd < 0:
             return
+        self._rest = b""
         if self._loop is not None and not self._loop.is_closed():
             self._loop.remove_reader(fd)  # before the descriptor is closed
+            self._loop.remove_writer(fd)
         if self._socket is not None:
             self._socket.close()
             self._socket = None
@@ -102,21 +106,61 @@ class Port:
             os.close(fd)
 
     def write(self, data: bytes) -> None:
-        """Write all of it now.
+        """Write now; of what is written in part, the rest follows as soon as there is room.
 
         Raises:
             PortLostError: the device is gone, or takes no bytes.
         """
-        try:
-            written = os.write(self._fd, data) if self._fd >= 0 else 0
-        except BlockingIOError:
-            written = 0
-        except OSError as error:
-            self._lose(_reason(error))
-            written = 0
-        if written != len(data):
+        taken = 0 if self._rest else self._write(data)
+        if not taken and data:
             what = "takes no bytes" if self.is_open else "is gone"
             raise PortLostError(f"{self.address} {what}")
+        self._write_later(data[taken:])
+
+    def write_first(self, line: bytes, line_end: bytes) -> None:
+        """Write a line that must not wait behind what a slow device has not taken yet.
+
+        A serial port drops that, and ends the line of which the device may have a part. A socket
+        cannot: there the line follows as soon as there is room.
+
+        Raises:
+            PortLostError: the device is gone.
+        """
+        waits = bool(self._rest) or _has_queued(self._fd)
+        taken = 0 if waits else self._write(line)
+        if not self.is_open:
+            raise PortLostError(f"{self.address} is gone")
+        if taken == len(line):
+            return
+        if self._socket is None:
+            with contextlib.suppress(termios.error):
+                termios.tcflush(self._fd, termios.TCOFLUSH)
+            line = line_end + line
+            self._write_later(line[self._write(line) :])
+        elif not self._rest.endswith(line):
+            self._write_later(self._rest + line[taken:])
+
+    def _write(self, data: bytes) -> int:
+        """Write; returns how many bytes the device has taken."""
+        try:
+            return os.write(self._fd, data) if self._fd >= 0 else 0
+        except BlockingIOError:
+            return 0
+        except OSError as error:
+            self._lose(_reason(error))
+            return 0
+
+    def _write_later(self, rest: bytes) -> None:
+        self._rest = rest if self.is_open else b""
+        if self._loop is None or self._loop.is_closed() or not self.is_open:
+            return
+        if rest:
+            self._loop.add_writer(self._fd, self._writable)
+        else:
+            self._loop.remove_writer(self._fd)
+
+    def _writable(self) -> None:
+        self._write_later(self._rest[self._write(self._rest) :])
 
     def drop_input(self) -> None:
         """Drop what has come and was not read.
@@ -203,6 +247,16 @@ async def _connected(address: str) -> socket.socket:
         client.close()
         raise
     return client
+
+
+def _has_queued(fd: int) -> bool:
+    """Whether the system still has bytes for a serial port, as far as it tells."""
+    count = array.array("i", [0])
+    try:
+        fcntl.ioctl(fd, termios.TIOCOUTQ, count)
+    except (OSError, ValueError):
+        return False
+    return count[0] > 0
 
 
 def _is_socket(path: str) -> bool:

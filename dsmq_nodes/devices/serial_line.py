@@ -121,7 +121,8 @@ class SerialLine(Node):
     @override
     def enter_safe_state(self) -> None:
         if self.params.safe_line:
-            self._device.write(self._bytes(self.params.safe_line))
+            safe_line = self._bytes(self.params.safe_line)
+            self._device.write_first(safe_line, self.params.line_end.encode())
 
     @override
     def on_shutdown(self, *_: object) -> None:

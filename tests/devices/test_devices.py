@@ -1,6 +1,8 @@
 """Nodes of devices on pseudo-terminals: their data, the plug pulled, one owner a port."""
 
+import contextlib
 import math
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -124,6 +126,53 @@ def test_the_safe_line_is_sent_whenever_nothing_else_stops_the_device(
     run_until(graph, lambda: has_told("on\n"))
     node.destroy_node()
     assert has_told("off\n")
+
+
+def flood(graph: Graph, node: SerialLine) -> None:
+    """Send lines until the device, which reads none, takes no more."""
+    graph.run_for(2.5)  # the broker is new
+    while not node._unsent:
+        for _ in range(20):
+            graph.inject("/serial_line/send", String(data="on" * 500))
+        graph.run_for(0.01)
+    graph.inject("/emergency_stop", Bool(data=True))
+    graph.run_for(0.01)
+
+
+def test_the_safe_line_is_sent_though_a_slow_device_has_not_taken_the_lines_before(
+    graph: Graph, device: FakeDevice
+) -> None:
+    node = graph.add(SerialLine, params={"port": str(device.path), "safe_line": "off"})
+    run_until(graph, lambda: device.received() == b"off\n")
+    flood(graph, node)
+    told = b""
+
+    def has_told() -> bool:
+        nonlocal told
+        told += device.received()
+        return told.endswith(b"\noff\n")
+
+    run_until(graph, has_told)
+
+
+def test_the_safe_line_follows_whole_lines_where_the_device_is_a_socket(
+    graph: Graph, tmp_path: Path
+) -> None:
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / "device"))
+        server.listen()
+        given = {"port": str(tmp_path / "device"), "safe_line": "off"}
+        node = graph.add(SerialLine, params=given)
+        graph.run_for(0.1)
+        with server.accept()[0] as device:
+            flood(graph, node)
+            device.settimeout(0.01)
+            told = device.recv(10)
+            while not told.endswith(b"on\noff\n"):
+                with contextlib.suppress(TimeoutError):
+                    told += device.recv(1 << 20)
+                graph.run_for(0.01)
+    assert set(told.split(b"\n")) == {b"off", b"on" * 500, b""}
 
 
 def test_a_second_owner_is_told(
