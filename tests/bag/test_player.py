@@ -635,6 +635,7 @@ def test_what_was_called_is_not_called_again_unless_asked_for(
         "/enable/_reply": calls.write("/arm@1", 7, '{"success":true,"message":""}'),
         "/dock/_action/feedback": "{}",
         "/dsmq/launch/state": "{}",
+        "/emergency_stop": '{"data":false}',
     }
     with BagWriter(tmp_path / "run") as writer:
         for topic, text in hidden.items():
@@ -647,6 +648,8 @@ def test_what_was_called_is_not_called_again_unless_asked_for(
         result = processes.run(played, capture_output=True, text=True, check=True)
         assert result.stdout == "Played 1 messages\n"
         assert result.stderr == (
+            "Not played: 1 messages of /emergency_stop, which might release a stop pressed now: "
+            "--remap /emergency_stop:=/emergency_stop plays them\n"
             "Not played: 4 messages of services, actions and the kit (/dock/_action/feedback, "
             "/dsmq/launch/state, /enable/_reply, /enable/_request): --publish-service-requests "
             "calls the services again\n"

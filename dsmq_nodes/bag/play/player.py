@@ -321,7 +321,7 @@ def _check_any(
         raise BagError("\n".join(f"{topic}: {reason}" for topic, reason in unread.items()))
     if left_out:
         raise BagError(
-            f"nothing is played: {', '.join(sorted(left_out))} are of services, actions and the "
-            "kit; --publish-service-requests calls the services again"
+            f"nothing is played: {', '.join(sorted(left_out))} are of services, actions, the kit "
+            "and the emergency stop; --publish-service-requests calls the services again"
         )
     raise BagError("the bag has no messages on these topics: see `dsmq-nodes bag info`")

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from dsmq_nodes.topic_names import REQUEST, is_call, is_kits_own
+from dsmq_nodes.topic_names import EMERGENCY_STOP_TOPIC, REQUEST, is_call, is_kits_own
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,13 @@ class Playing:
     service_requests: bool = False
 
     def leaves_out(self, topic: str) -> bool:
-        """Whether a topic is not played: it would repeat calls, or answers to them."""
+        """Whether a topic is not played.
+
+        It would repeat calls or answers to them, or release an emergency stop that is pressed now;
+        that one is played where `remap` names it.
+        """
+        if topic == EMERGENCY_STOP_TOPIC:
+            return topic not in self.remap
         if topic.endswith(REQUEST) and self.service_requests:
             return False
         return is_call(topic) or is_kits_own(topic)

@@ -19,6 +19,7 @@ from dsmq_nodes.dsmq import descriptors
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.printable import one_line
 from dsmq_nodes.tools.session import Session
+from dsmq_nodes.topic_names import EMERGENCY_STOP_TOPIC
 
 _ANSWER_SEC: Final = 10.0
 _FASTER: Final = 1.1
@@ -55,6 +56,12 @@ def _check_renamings(bag: BagSource, playing: Playing) -> None:
 
 
 def _tell_left_out(player: Player) -> None:
+    stops = player.left_out.pop(EMERGENCY_STOP_TOPIC, 0)
+    if stops:
+        _say(
+            f"Not played: {stops} messages of {EMERGENCY_STOP_TOPIC}, which might release a stop "
+            f"pressed now: --remap {EMERGENCY_STOP_TOPIC}:={EMERGENCY_STOP_TOPIC} plays them"
+        )
     if player.left_out:
         names = sorted(player.left_out)
         shown = ", ".join(names[:_MOST_NAMED]) + (", ..." if len(names) > _MOST_NAMED else "")
