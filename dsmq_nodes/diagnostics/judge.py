@@ -145,7 +145,7 @@ def _values(told: _Told) -> Iterator[tuple[str, str]]:
         + sum(each.dropped for each in node.publishers)
         + sum(each.dropped for each in node.subscriptions),
         "exceptions": node.exceptions,
-        "invalid": sum(each.invalid for each in node.subscriptions),
+        "invalid": node.former_invalid + sum(each.invalid for each in node.subscriptions),
     }
     yield from ((name, str(count)) for name, count in counters.items())
     slowest_sec = max((each.latency_p99_sec for each in node.subscriptions), default=0.0)

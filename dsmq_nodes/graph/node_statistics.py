@@ -92,4 +92,5 @@ def node_statistics(
         former_sent=former.sent,
         former_received=former.received,
         former_dropped=former.dropped,
+        former_invalid=former.invalid,
     )

@@ -217,6 +217,7 @@ class NodeStatistics(Message):
     former_sent: int = 0
     former_received: int = 0
     former_dropped: int = 0
+    former_invalid: int = 0
 
 
 class LaunchProcess(Message):

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from dsmq_nodes import Node
-from dsmq_nodes.messages import Int64
+from dsmq_nodes.messages import Int64, String
 from dsmq_nodes.messages.dsmq_msgs import NodeStatistics
 from tests.graph.conftest import spinning
 from tests.support.waiting import until
@@ -45,7 +45,8 @@ def test_what_a_node_has_destroyed_still_counts() -> None:
         with spinning(worker):
             for publisher in (first, second, second):
                 publisher.publish(Int64(data=1))
-            until(lambda: len(heard) == 3)
+            watcher.create_publisher(String, "n", 10).publish(String(data="no number"))
+            until(lambda: (len(heard), subscription.invalid) == (3, 1))
             worker.destroy_publisher(first)
             worker.destroy_publisher(second)
             worker.destroy_subscription(subscription)
@@ -53,7 +54,8 @@ def test_what_a_node_has_destroyed_still_counts() -> None:
     told = last()
     assert told is not None
     assert (told.publishers, told.subscriptions) == ([], [])
-    assert (told.former_sent, told.former_received, told.former_dropped) == (3, 3, 0)
+    assert (told.former_sent, told.former_received) == (3, 3)
+    assert (told.former_dropped, told.former_invalid) == (0, 1)
 
 
 def test_every_node_publishes_its_counters_and_once_more_at_the_end() -> None:

@@ -33,6 +33,7 @@ class FormerCounts:
     sent: int = 0
     received: int = 0
     dropped: int = 0
+    invalid: int = 0
 
 
 class Topics:
@@ -159,7 +160,8 @@ class Topics:
         if subscription in together:
             together.remove(subscription)
             self.former.received += subscription.messages
-            self.former.dropped += subscription.dropped + subscription.invalid
+            self.former.dropped += subscription.dropped
+            self.former.invalid += subscription.invalid
             is_needed = self.graph.follows and subscription.topic_name == GRAPH_TOPIC
             if not together and not is_needed:
                 del self._by_topic[subscription.topic_name]

@@ -34,6 +34,7 @@ def dropped_by(node: NodeStatistics) -> int:
     """How many messages a node's publishers and subscriptions have dropped or refused."""
     return (
         node.former_dropped
+        + node.former_invalid
         + sum(each.dropped for each in node.publishers)
         + sum(each.dropped + each.invalid for each in node.subscriptions)
     )
