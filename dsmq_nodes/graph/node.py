@@ -31,6 +31,7 @@ from dsmq_nodes.graph.log.logger import Logger
 from dsmq_nodes.graph.parameters.model import Parameters
 from dsmq_nodes.graph.parameters.parameter import Parameter
 from dsmq_nodes.graph.parameters.parameter_store import OnSet, PostSet
+from dsmq_nodes.graph.services.future import Future, T, begun
 from dsmq_nodes.graph.services.service_client import Client
 from dsmq_nodes.graph.services.service_server import ServiceCallback, ServiceServer
 from dsmq_nodes.graph.spin import reserved_names, shutdown
@@ -220,8 +221,10 @@ class Node:
         finally:
             self._kit.end_watch()
 
-    def create_task(self, work: Coroutine[Any, Any, None]) -> None:
+    def create_task(self, work: Coroutine[Any, Any, T]) -> Future[T]:
         """Run a coroutine beside the callbacks, as soon as the node spins; cancelled at its end.
+
+        Returns its future, which cancels it too. An exception also follows `on_exception`.
 
         Raises:
             TypeError: it is not a coroutine.
@@ -233,7 +236,7 @@ class Node:
                 f"create_task takes a coroutine, what an `async def` gives when it is called, not "
                 f"{what:.60}"
             )
-        self._kit.dispatcher.begin(work)
+        return begun(work, self._kit.dispatcher, self._kit.logger)
 
     def shutdown(self) -> None:
         """End `spin`, from any thread; the code that spins it destroys the node."""

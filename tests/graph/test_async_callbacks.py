@@ -618,3 +618,42 @@ class TestParameters:
         graph.at(0.05, lambda: robot.set_parameters([Parameter("b", None, 7)]))
         assert self.from_outside(graph, 3) == (True, "")
         assert [robot.get_parameter(name).value for name in "ab"] == [3, 7]
+
+
+def test_a_task_gives_a_future_that_has_its_result_and_cancels_it(graph: Graph) -> None:
+    node, log = Node("worker"), list[str]()
+
+    async def work(seconds: float) -> str:
+        try:
+            await asyncio.sleep(seconds)
+        except asyncio.CancelledError:
+            log.append("cancelled")
+            raise
+        return f"worked for {seconds:g} s"
+
+    made_before = node.create_task(work(1.0))
+    never_begun = node.create_task(work(2.0))
+    never_begun.cancel()
+    graph.add(lambda: node)
+    too_long = node.create_task(work(100.0))
+
+    async def wait() -> str:
+        found = await made_before
+        too_long.cancel()
+        return found
+
+    waited = node.create_task(wait())
+    graph.run_for(1.1)
+    assert waited.result() == "worked for 1 s"
+    assert (too_long.cancelled(), never_begun.cancelled(), log) == (True, True, ["cancelled"])
+
+
+def test_a_task_that_raises_ends_the_node_and_its_future_has_the_exception(graph: Graph) -> None:
+    async def fail() -> None:
+        raise ValueError("no")
+
+    node = graph.add(lambda: Node("worker"))
+    future = node.create_task(fail())
+    with pytest.raises(ValueError, match="no"):
+        graph.run_for(0.1)
+    assert isinstance(future.exception(), ValueError)

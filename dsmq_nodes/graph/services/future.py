@@ -2,11 +2,11 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Generator
+from collections.abc import Awaitable, Callable, Generator
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from dsmq_nodes.graph.callback import check_callback
+from dsmq_nodes.graph.callback import callback_name, check_callback, discard
 from dsmq_nodes.graph.log.logger import Logger
 from dsmq_nodes.graph.spin.dispatcher import Dispatcher
 from dsmq_nodes.graph.spin.event_loop import running_loop
@@ -148,6 +148,27 @@ class Future(Generic[T]):
             return
         if self._exception is not None:
             self._logger.error(f"{self._what}: {self._exception} (nobody has asked for the result)")
+
+
+def begun(work: Awaitable[T], dispatcher: Dispatcher, logger: Logger) -> Future[T]:
+    """Run a coroutine as soon as the node spins; the future is its result, and may cancel it."""
+    future: Future[T] = Future(callback_name(work), dispatcher, logger)
+    future.ignore()  # the dispatcher tells of an exception
+    dispatcher.begin(_run(work, future), work)
+    return future
+
+
+async def _run(work: Awaitable[T], future: Future[T]) -> None:
+    task, loop = asyncio.current_task(), asyncio.get_running_loop()
+    if task is None or future.done():
+        discard(work)
+        return
+    future.on_cancel = partial(loop.call_soon_threadsafe, task.cancel)
+    try:
+        future.set_result(await work)
+    except BaseException as error:
+        future.set_exception(error)
+        raise
 
 
 def _wake(loop: asyncio.AbstractEventLoop, woken: "asyncio.Future[None]") -> None:
