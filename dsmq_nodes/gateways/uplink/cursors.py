@@ -22,12 +22,14 @@ over there it is still good. With a new epoch all messages of the log are new.
 
 from collections import deque
 from dataclasses import dataclass, field
+from math import inf
 from typing import Final, Generic, NamedTuple, TypeVar
 
 T = TypeVar("T")
 
 _SILENCE_SEC: Final = 1.0  # a slow link still brings something within that time
-_DOUBT_SEC: Final = 2.0  # after a silence: routers first send what they had room for
+_DOUBT_SEC: Final = 2.0  # after an outage: what routers had room for comes first, or both ends
+# have just found each other and the writing one does not know yet that it is wanted
 _MOST_ASKS: Final = 3  # an outage permits
 _MOST_WAITING: Final = 5000  # messages that wait for an answer; the oldest are lost, and counted
 _MOST_LOGS: Final = 64  # whose places are remembered; the oldest is forgotten first
@@ -190,8 +192,9 @@ class RemoteCursor(Generic[T]):
         silences = self._silences.heard(epoch, now_sec)
         if silences > self._silences_seen.setdefault(epoch, silences):
             self._permit(epoch)
-            self._doubted_until_sec[epoch] = now_sec + _DOUBT_SEC
         self._silences_seen[epoch] = silences
+        if self._doubted_until_sec.get(epoch) == inf:
+            self._doubted_until_sec[epoch] = now_sec + _DOUBT_SEC
         self._is_doubted = now_sec < self._doubted_until_sec.get(epoch, now_sec)
         asked = self._asked.get(epoch)
         if asked is None and self._has_hole(place) and self._ask(epoch):
@@ -254,6 +257,7 @@ class RemoteCursor(Generic[T]):
     def _permit(self, epoch: str) -> None:
         """There was an outage."""
         self._asks_left[epoch] = _MOST_ASKS
+        self._doubted_until_sec[epoch] = inf  # until so long after the next message
 
     def _ask(self, epoch: str) -> bool:
         """Ask for what follows our place, where that is permitted."""

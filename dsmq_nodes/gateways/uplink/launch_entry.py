@@ -21,7 +21,7 @@ from dsmq_nodes.topic_names import UPLINK
 
 _MODULE: Final = "dsmq_nodes.gateways.uplink"
 _PORT: Final = 7447  # Zenoh's own
-_SECURE: Final = ("tls", "quic")
+_KINDS: Final = ("tcp", "tls", "udp")
 _ENDPOINT: Final = re.compile(
     r"^(?:(?P<kind>[a-z]+)/)?(?P<host>\[[^\]]+\]|[^:/#?]+)(?::(?P<port>\d+))?$"
 )
@@ -99,10 +99,12 @@ class UplinkEntry(GatewayEntry):
         None, alias="as", description="This machine's name; without one it sees the whole fleet."
     )
     connect: _Names = Field(
-        default=[], description="Routers or uplinks that listen: [tls/hub:7447]; one is used."
+        default=[],
+        description="Routers or uplinks that listen: [hub:7447]; one is used. As [udp/hub:7447] "
+        "where many packets are lost.",
     )
     listen: _Names = Field(
-        default=[], description="Be a router for others, there: [tls/0.0.0.0:7447]."
+        default=[], description="Be a router for others, there: [0.0.0.0:7447, udp/0.0.0.0:7447]."
     )
     publish: _Names = Field(default=[], description="Topics that go: [/odom, /scan].")
     subscribe: _Names = Field(default=[], description="Topics that come: [/cmd_vel].")
@@ -150,13 +152,17 @@ class UplinkEntry(GatewayEntry):
     def _endpoint(self, text: str) -> RouterEndpoint:
         found = _ENDPOINT.match(text)
         kind = (found and found["kind"]) or ("tls" if self.tls is not None else "tcp")
-        if found is None or kind not in ("tcp", *_SECURE):
-            raise CommandError(f"{text!r}: write where it is as tls/HOST:PORT, or tcp/HOST:PORT")
+        if found is None or kind not in _KINDS:
+            raise CommandError(
+                f"{text!r}: write where it is as HOST:PORT, or as udp/HOST:PORT where many "
+                "packets are lost"
+            )
         endpoint = RouterEndpoint(kind, found["host"], int(found["port"] or _PORT))
-        if kind in _SECURE and self.tls is None:
+        if kind == "tls" and self.tls is None:
             raise CommandError(f"{text}: give the certificates (tls) that `uplink keys` has made")
-        if kind not in _SECURE and endpoint.is_beyond and not self.insecure:
-            secure = endpoint._replace(kind="tls")
+        is_plain = kind == "tcp" or self.tls is None
+        if is_plain and endpoint.is_beyond and not self.insecure:
+            secure = endpoint if kind == "udp" else endpoint._replace(kind="tls")
             raise CommandError(
                 f"{text} is beyond this machine: use {secure} with certificates (`dsmq-nodes "
                 "uplink keys`), or insecure for a network that only friends can reach"

@@ -9,6 +9,7 @@ from dsmq_nodes.dsmq.address import AnyAddress, address_of, broker_address
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.gateways.gateway_process import carry, hub_at, log_to_terminal
 from dsmq_nodes.gateways.uplink.launch_entry import UplinkEntry
+from dsmq_nodes.gateways.uplink.over_udp.udp_relay import UdpRelay
 from dsmq_nodes.gateways.uplink.over_zenoh.zenoh_config import zenoh_config
 from dsmq_nodes.gateways.uplink.uplink_node import Uplink
 from dsmq_nodes.signals import ending_signals
@@ -32,7 +33,8 @@ def run(entry: UplinkEntry, broker: AnyAddress | None = None) -> int:
     entry.check_files()
     zenoh = _zenoh(entry)
     _tell_wrong_name(entry)
-    carrier = zenoh.ZenohCarrier(rules.name, zenoh_config(entry), entry.tls)
+    entry, relay = _relayed(entry)
+    carrier = zenoh.ZenohCarrier(rules.name, zenoh_config(entry), entry.tls, relay)
     address = address_of(broker) if broker is not None else broker_address()
     hub = hub_at(address, UPLINK)
     uplink = Uplink(hub, address, carrier, rules, entry.topics_)
@@ -50,7 +52,7 @@ def route(entry: UplinkEntry) -> int:
     entry.check_files()
     signals = ending_signals()
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)
-    session = zenoh.open_session(zenoh_config(entry))
+    session = zenoh.open_session(zenoh_config(_relayed(entry)[0]))
     logger.info("routing at %s", ", ".join(entry.listen))
     signal.sigwait(signals)
     session.close()
@@ -62,6 +64,15 @@ def certificates() -> ModuleType:
     from dsmq_nodes.gateways.uplink import uplink_keys  # noqa: PLC0415  of an extra
 
     return uplink_keys
+
+
+def _relayed(entry: UplinkEntry) -> tuple[UplinkEntry, UdpRelay | None]:
+    """The entry as Zenoh is to have it, and the relay of its `udp/` endpoints."""
+    entry.check_endpoints()
+    if not any(each.kind == "udp" for each in entry.endpoints([*entry.connect, *entry.listen])):
+        return entry, None
+    relay = UdpRelay()
+    return relay.relayed(entry), relay
 
 
 def _tell_wrong_name(entry: UplinkEntry) -> None:

@@ -100,16 +100,6 @@ def assert_whole(fleet: Fleet, made: list[Sensor]) -> None:
         assert each.subscription.dropped == 0
 
 
-def assert_counted(fleet: Fleet, made: list[Sensor]) -> None:
-    """In order, once; few gave way to newer ones, and those were counted."""
-    end(fleet, made)
-    for each in made:
-        assert each.got == sorted(set(each.got)), each.topic
-        dropped = each.subscription.dropped
-        assert len(each.got) + dropped == each.count - each.got[0], each.topic
-        assert dropped < 0.05 * each.count, each.topic
-
-
 def robot_and_base(fleet: Fleet, hosts: list[Host], routers: str) -> tuple[Machine, Machine]:
     """A robot r1 and a base, which find each other at routers."""
     where = [f"--connect={router}" for router in routers.split()]
@@ -173,7 +163,7 @@ def test_a_process_that_is_killed_costs_no_message(
     assert_whole(fleet, made)
 
 
-@pytest.mark.parametrize(("percent", "kind"), [(5, "tcp"), (20, "quic")])
+@pytest.mark.parametrize(("percent", "kind"), [(5, "tcp"), (20, "udp")])
 def test_lost_packets_cost_no_message(
     network: Network, fleet: Fleet, tmp_path: Path, percent: int, kind: str
 ) -> None:
@@ -186,19 +176,16 @@ def test_lost_packets_cost_no_message(
     hosts[0].lose(0)
     for each in made:
         each.log_ages()
-    if kind == "tcp":
-        assert_whole(fleet, made)
-    else:  # whether quic has room cannot be seen: a busy machine may have too little
-        assert_counted(fleet, made)
+    assert_whole(fleet, made)
 
 
 def direct(
     fleet: Fleet, hosts: list[Host], kind: str = "tcp", keys: Path | None = None
 ) -> tuple[Machine, Machine]:
-    """A robot and a base, which listens itself; quic has `keys`."""
+    """A robot and a base, which listens itself; udp has `keys`."""
     where = f"{kind}/{hosts[1].address}"
     ours, theirs = ["--insecure"], ["--insecure"]
-    if kind == "quic":
+    if kind == "udp":
         ours, theirs = [f"--tls={keys}/base", "--robot=r1"], [f"--tls={keys}/r1"]
     base = fleet.machine("--listen", where, *ours, "--subscribe=/r*/*", host=hosts[1])
     robot = fleet.machine(

@@ -133,20 +133,22 @@ def test_a_name_that_its_certificate_has_not_is_told_in_one_line_at_each_end(
 
 
 @pytest.mark.parametrize(
-    ("who", "told"),
+    ("who", "kind", "told"),
     [
-        ("foreign", "the router's certificate is refused"),
-        ("impostor", "the router refuses our certificate"),
-        ("expired", "the router refuses our certificate: certificate expired"),
+        ("foreign", "tls", "the router's certificate is refused"),
+        ("impostor", "tls", "the router refuses our certificate"),
+        ("expired", "tls", "the router refuses our certificate: certificate expired"),
+        ("foreign", "udp", "the router's certificate is refused"),
+        ("expired", "udp", "the router refuses our certificate: certificate expired"),
     ],
 )
 def test_certificates_that_do_not_count_are_refused_in_one_line(
-    tmp_path: Path, fleet: Fleet, who: str, told: str
+    tmp_path: Path, fleet: Fleet, who: str, kind: str, told: str
 ) -> None:
     make_keys(tmp_path, ["hub"])
     make_keys(tmp_path, ["expired"], days=-1)
     make_keys(tmp_path / "other", ["foreign", "impostor"])
-    where = f"127.0.0.1:{free_port()}"
+    where = f"{kind}/127.0.0.1:{free_port()}"
     fleet.router("--listen", where, "--tls", str(tmp_path / "hub"), "--robot", "r1")
     files = tls(tmp_path if who == "expired" else tmp_path / "other", who)
     if who == "impostor":  # it knows the fleet's authority, which has not signed it
@@ -160,15 +162,17 @@ def test_certificates_that_do_not_count_are_refused_in_one_line(
     assert not machine.status()["links"]
 
 
+@pytest.mark.parametrize("kind", ["tcp", "udp"])
 def test_a_machine_without_certificates_is_told_that_the_router_wants_them(
-    tmp_path: Path, fleet: Fleet
+    tmp_path: Path, fleet: Fleet, kind: str
 ) -> None:
     make_keys(tmp_path, ["hub"])
     where = f"127.0.0.1:{free_port()}"
-    fleet.router("--listen", where, "--tls", str(tmp_path / "hub"), "--robot", "r1")
-    robot = fleet.machine("--as", "r1", "--connect", where, "--publish", "/x")
+    listen = where if kind == "tcp" else f"udp/{where}"
+    fleet.router("--listen", listen, "--tls", str(tmp_path / "hub"), "--robot", "r1")
+    robot = fleet.machine("--as", "r1", "--connect", f"{kind}/{where}", "--publish", "/x")
     assert robot.uplink is not None
-    robot.uplink.wait_for(f"the router at tcp/{where} wants certificates")
+    robot.uplink.wait_for(f"the router at {kind}/{where} wants certificates")
 
 
 def test_a_router_wants_to_know_who_may_connect(tmp_path: Path) -> None:

@@ -1,9 +1,11 @@
 """Why no router can be reached: Zenoh tries again without a word, so this says it once."""
 
+import contextlib
 import socket
 import ssl
 from typing import Final
 
+from dsmq_nodes.errors import CommandError
 from dsmq_nodes.gateways.uplink.launch_entry import UplinkTls
 
 _CONNECT_SEC: Final = 2.0
@@ -23,10 +25,8 @@ def why_unreachable(endpoint: str, tls: UplinkTls | None) -> str:
     try:
         with socket.create_connection((host.strip("[]"), int(port)), _CONNECT_SEC) as connection:
             if tls is not None:
-                return _why_refused(connection, host, tls)
-            return (
-                f"the router at {where} wants certificates: {_TLS}" if _is_tls(connection) else ""
-            )
+                return _why_refused(connection, where, tls)
+            return not_alike(where, is_secure=False) if _is_tls(connection) else ""
     except OSError as error:
         return f"no router at {where}: {error.strerror or error}"
 
@@ -42,22 +42,52 @@ def _is_tls(connection: socket.socket) -> bool:
         return False
 
 
-def _why_refused(connection: socket.socket, host: str, tls: UplinkTls) -> str:
+def _why_refused(connection: socket.socket, where: str, tls: UplinkTls) -> str:
+    host = where.partition("/")[2].rpartition(":")[0].strip("[]")
+    try:
+        context = tls_context(tls)
+    except CommandError as error:
+        return str(error)
+    try:
+        secured = context.wrap_socket(connection, server_hostname=host)
+    except ssl.SSLError as error:
+        return why_refused(error)
+    except TimeoutError:
+        return not_alike(where, is_secure=True)
+    with secured, contextlib.suppress(TimeoutError):
+        secured.settimeout(_REFUSES_SEC)
+        try:
+            secured.recv(1)
+        except ssl.SSLError as error:
+            return why_refused(error)
+    return ""
+
+
+def not_alike(where: str, is_secure: bool) -> str:
+    """One end has certificates and the other has none; `is_secure` is ours."""
+    if is_secure:
+        return f"the router at {where} has no certificates: give it some, or name none in tls here"
+    return f"the router at {where} wants certificates: {_TLS}"
+
+
+def tls_context(tls: UplinkTls) -> ssl.SSLContext:
+    """TLS of the end that dials: it shows our certificate.
+
+    Raises:
+        CommandError: a file cannot be used.
+    """
     try:
         context = ssl.create_default_context(cafile=tls.ca)
         context.load_cert_chain(tls.certificate, tls.key)
     except OSError as error:
         files = f"{tls.ca}, {tls.certificate} and {tls.key}"
-        return f"the certificates of tls cannot be used ({files}): {error}"
-    try:
-        with context.wrap_socket(connection, server_hostname=host.strip("[]")) as secured:
-            secured.settimeout(_REFUSES_SEC)
-            secured.recv(1)
-    except ssl.SSLCertVerificationError as error:
+        raise CommandError(f"the certificates of tls cannot be used ({files}): {error}") from None
+    return context
+
+
+def why_refused(error: ssl.SSLError) -> str:
+    """Which end has refused the other's certificate, and why."""
+    if isinstance(error, ssl.SSLCertVerificationError):
         return f"the router's certificate is refused: {error.verify_message}"
-    except ssl.SSLError as error:
-        reason = (error.reason or "").removeprefix("TLSV1_ALERT_").removeprefix("SSLV3_ALERT_")
-        return f"the router refuses our certificate: {reason.lower().replace('_', ' ')}"
-    except TimeoutError:
-        return ""
-    return ""
+    reason = (error.reason or "").removeprefix("TLSV1_ALERT_").removeprefix("SSLV3_ALERT_")
+    return f"the router refuses our certificate: {reason.lower().replace('_', ' ')}"

@@ -6,8 +6,6 @@ waits nor that it was dropped. So the sockets, which are this process's own, are
 is room. Several links are not asked: a slow one must not delay the others. Zenoh drops what finds
 no room there.
 
-Links that are not TCP (quic) have always room, as far as can be seen here.
-
 **After an outage** the system asks again for a connection after 1, 2, 4, 8 s, and the other machine
 may be back meanwhile. So an attempt that is not answered within four round trips of the last link
 is ended here, and Zenoh begins another one.
@@ -76,6 +74,15 @@ def bound_listeners() -> None:
                 _set_options(each)
 
 
+def is_own_socket(address: tuple[str, int]) -> bool:
+    """Whether a socket of this process has that address; where this cannot be told: yes."""
+    is_own = sys.platform != "linux"
+    for each in _sockets():
+        with each:
+            is_own = is_own or each.getsockname() == address
+    return is_own
+
+
 def _state(sock: socket.socket) -> tuple[int, float]:
     """A socket's state, and how long a round trip takes, in seconds."""
     info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _STATE_AND_ROUND_TRIP_US.size)
@@ -96,9 +103,14 @@ def _is_at(sock: socket.socket, address: str) -> bool:
 class LinkRoom:
     """Whether the only link takes another message now."""
 
-    def __init__(self, tell: Callable[[], None]) -> None:
-        """No link yet; `tell` is called, in a thread, when there is room that was waited for."""
-        self._tell = tell
+    def __init__(self, tell: Callable[[], None], relay_room: threading.Event | None = None) -> None:
+        """No link yet.
+
+        Args:
+            tell: called, in a thread, when there is room that was waited for.
+            relay_room: set while the relay takes more that the link goes through.
+        """
+        self._tell, self._relay_room = tell, relay_room
         self._socket: socket.socket | None = None
         self._lock = threading.Lock()
         self._awaited = threading.Event()
@@ -163,7 +175,9 @@ class LinkRoom:
     def _wait_for_room(self, timeout_sec: float) -> bool:
         link = self._socket
         with contextlib.suppress(ValueError):  # closed meanwhile
-            return link is None or bool(descriptors.ready([], [link], timeout_sec))
+            if link is not None and not descriptors.ready([], [link], timeout_sec):
+                return False
+            return self._relay_room is None or self._relay_room.wait(timeout_sec)
         return True
 
     def close(self) -> None:

@@ -16,7 +16,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 import zenoh
@@ -27,6 +27,9 @@ from dsmq_nodes.gateways.uplink.over_zenoh import zenoh_keys as keys
 from dsmq_nodes.gateways.uplink.over_zenoh.link_probe import why_unreachable
 from dsmq_nodes.gateways.uplink.over_zenoh.link_room import LinkRoom, bound_listeners
 from dsmq_nodes.topic_names import is_call
+
+if TYPE_CHECKING:
+    from dsmq_nodes.gateways.uplink.over_udp.udp_relay import UdpRelay
 
 logger = logging.getLogger("dsmq_nodes.uplink")
 
@@ -71,9 +74,22 @@ class _Offered:
 class ZenohCarrier:
     """A carrier over a network of Zenoh."""
 
-    def __init__(self, name: str, config: dict[str, Any], tls: UplinkTls | None = None) -> None:
-        """A carrier for the machine `name`; `config` is as `zenoh_config` makes it."""
-        self._tls = tls
+    def __init__(
+        self,
+        name: str,
+        config: dict[str, Any],
+        tls: UplinkTls | None = None,
+        relay: "UdpRelay | None" = None,
+    ) -> None:
+        """A carrier for the machine `name`; `config` is as `zenoh_config` makes it.
+
+        Args:
+            name: the machine's name.
+            config: what Zenoh has to know.
+            tls: our certificates.
+            relay: what the `udp/` endpoints go through; it says itself why one is unreachable.
+        """
+        self._tls, self._relay = tls, relay
         self.peer = ""
         self._name, self._config = name, config
         self._session: Any = None
@@ -101,7 +117,9 @@ class ZenohCarrier:
         if self._is_closed or self.links():
             return
         for endpoint in self._config["connect/endpoints"]:
-            if why := why_unreachable(endpoint, self._tls):
+            if self._name_of(endpoint) == endpoint and (
+                why := why_unreachable(endpoint, self._tls)
+            ):
                 logger.warning("%s; it is tried again", why)
 
     def _tell_link(self, *, is_there: bool) -> None:
@@ -128,7 +146,10 @@ class ZenohCarrier:
 
     def _join(self, session: Any) -> None:
         self._session, self.peer = session, str(session.zid())
-        room = self._room = LinkRoom(lambda: self._post(self._events.room))
+        room = self._room = LinkRoom(
+            lambda: self._post(self._events.room),
+            None if self._relay is None else self._relay.room,
+        )
 
         def links_changed(_: zenoh.LinkEvent) -> None:
             links = [str(link.src) for link in session.info.links()]
@@ -326,7 +347,11 @@ class ZenohCarrier:
         """The other ends of the connections that are there."""
         if self._session is None:
             return []
-        return sorted(str(link.dst).partition("#")[0] for link in self._session.info.links())
+        ends = (str(link.dst).partition("#")[0] for link in self._session.info.links())
+        return sorted(map(self._name_of, ends))
+
+    def _name_of(self, endpoint: str) -> str:
+        return endpoint if self._relay is None else self._relay.names.get(endpoint, endpoint)
 
     def close(self) -> None:
         """Leave: a process with an open session would never end."""

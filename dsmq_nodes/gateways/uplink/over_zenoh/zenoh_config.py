@@ -49,8 +49,7 @@ def zenoh_config(entry: UplinkEntry) -> dict[str, Any]:
     """
     entry.check_endpoints()
     connect = [_endpoint(each) for each in entry.endpoints(entry.connect)]
-    is_asked = not entry.listen and not any(each.startswith("quic/") for each in connect)
-    wait_sec = _BUSY_WAIT_SEC if is_asked else _WAIT_SEC
+    wait_sec = _WAIT_SEC if entry.listen else _BUSY_WAIT_SEC
     config: dict[str, Any] = {
         "mode": "router" if entry.listen else "client",
         "connect/endpoints": connect,
@@ -80,8 +79,8 @@ def zenoh_config(entry: UplinkEntry) -> dict[str, Any]:
 
 
 def _endpoint(found: RouterEndpoint) -> str:
-    bound = f"#so_sndbuf={_SEND_BUFFER_BYTES}" if found.kind != "quic" else ""
-    return f"{found}{bound}"
+    # On loopback so little would wait 40 ms for each acknowledgement.
+    return f"{found}#so_sndbuf={_SEND_BUFFER_BYTES}" if found.is_beyond else str(found)
 
 
 def _tls(entry: UplinkEntry) -> dict[str, Any]:

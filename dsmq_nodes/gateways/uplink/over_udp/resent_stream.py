@@ -1,0 +1,279 @@
+"""A stream of bytes over datagrams, many of which are lost. Pure: no socket, no clock.
+
+TCP takes a lost packet for a full link. With 20 % lost it sends hardly anything, and waits longer
+after each loss: a message then comes seconds late. A robot's few hundred packets a second are no
+load, so here a packet is sent again until it has come:
+
+- Each packet has a number, and is acknowledged at once. An acknowledgement says of the last 128
+  packets which have come, and when the one was sent that it answers. What was sent before that one
+  and has not come is lost, and goes again. Other packets go again when a round trip has passed, or
+  `_LEAST_PATIENCE_SEC`. So where one packet in five is lost, the fourth copy of one leaves about
+  15 ms after the first, and one in 600 needs more than these.
+- How much may be under way follows the delay (`_SendWindow`): where a round trip takes longer than
+  it has to, packets wait at a slow link, and fewer are sent. What waits then is `waiting_bytes`.
+
+    connection  8 bytes, random: it stays when a machine's address changes
+    kind        1: OPEN (the first packet of the end that dials, alone until it has come), DATA,
+                END (of the stream), ACK (no number), RESET (there is no such connection)
+    number      4: 1, 2, 3, ...
+    heard, more 4 + 16: all numbers up to `heard` have come, and those with a bit in `more`
+    sent, echo  4 + 4: this end's time in microseconds, and that of the packet which is answered
+    data        at most 1,150 bytes
+
+What goes over it has its own security (TLS); whoever sees the packets can break the connection, as
+with TCP.
+"""
+
+import struct
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+OPEN, DATA, END, ACK, RESET = range(1, 6)
+CONNECTION_BYTES: Final = 8
+_HEADER: Final = struct.Struct("!8sBII16sII")
+_DATA_BYTES: Final = 1150  # fits with all headers into 1,280 bytes, which every network carries
+_MOST_UNDER_WAY: Final = 128  # packets: the bits of `more`
+_LEAST_PATIENCE_SEC: Final = 0.005
+_FIRST_PATIENCE_SEC: Final = 0.1  # before a round trip was measured
+_MOST_PATIENCE_SEC: Final = 0.25  # after an outage it takes no longer to be back
+_MOST_SPARE_SEC: Final = 0.02  # on a link where nothing waits
+_FEW_TRIES: Final = 6  # that many of one packet are lost by chance alone 1 time in 15,000 at 20 %
+_SILENCE_SEC: Final = 10.0  # then the other end has gone
+_QUEUE_SEC: Final = 0.06  # packets may wait so long at a slow link
+_SPAN_SEC: Final = 10.0
+_LEAST_WINDOW_BYTES: Final = 2 * _DATA_BYTES
+_FIRST_WINDOW_BYTES: Final = 6 * _DATA_BYTES
+_U32: Final = 0xFFFFFFFF
+
+
+def header_of(datagram: bytes) -> tuple[bytes, int]:
+    """The connection and the kind of a packet.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if len(datagram) < _HEADER.size or not OPEN <= datagram[CONNECTION_BYTES] <= RESET:
+        raise ValueError("no packet")
+    return datagram[:CONNECTION_BYTES], datagram[CONNECTION_BYTES]
+
+
+def reset(connection: bytes) -> bytes:
+    """The answer to a packet of a connection that is not there."""
+    return _HEADER.pack(connection, RESET, 0, 0, bytes(16), 0, 0)
+
+
+@dataclass(slots=True)
+class _Packet:
+    """A packet that is under way: nothing is known of it, or it is lost."""
+
+    kind: int
+    data: bytes
+    sent_sec: float = 0.0
+    tries: int = 0
+    is_lost: bool = False
+
+
+class _SendWindow:
+    """How many bytes may be under way, and how long a round trip takes."""
+
+    def __init__(self) -> None:
+        self.bytes = float(_FIRST_WINDOW_BYTES)
+        self.round_trip_sec = self.variation_sec = 0.0
+        self._is_doubling, self._is_slow = True, False
+        self._cut_sec = self._span_sec = 0.0
+        self._least_sec = [float("inf"), float("inf")]  # in this span, and in the one before
+
+    def patience_sec(self, tries: int) -> float:
+        """How long to wait for an acknowledgement before a packet goes again."""
+        if not self.round_trip_sec:
+            return _FIRST_PATIENCE_SEC
+        spare_sec = 4 * self.variation_sec
+        if not self._is_slow:  # only a busy processor was late
+            spare_sec = min(spare_sec, _MOST_SPARE_SEC)
+        patience_sec = max(self.round_trip_sec + spare_sec, _LEAST_PATIENCE_SEC)
+        later_sec = min(patience_sec * 1.5 ** (tries - 1), _MOST_PATIENCE_SEC)
+        return max(patience_sec, later_sec)
+
+    def measured(self, trip_sec: float, came_bytes: int, *, is_full: bool, now_sec: float) -> None:
+        """A round trip was measured, and so many bytes have come."""
+        if not self.round_trip_sec:
+            self.round_trip_sec, self.variation_sec = trip_sec, trip_sec / 2
+        else:
+            off_sec = trip_sec - self.round_trip_sec
+            self.round_trip_sec += off_sec / 8
+            self.variation_sec += (abs(off_sec) - self.variation_sec) / 4
+        if now_sec - self._span_sec > _SPAN_SEC:
+            self._next_span(now_sec)
+        self._least_sec[0] = min(self._least_sec[0], trip_sec)
+        if self._queue_sec() > _QUEUE_SEC:
+            self._is_doubling, self._is_slow = False, True
+            if now_sec - self._cut_sec > self.round_trip_sec:
+                self._cut_sec = now_sec
+                self.bytes = max(0.7 * self.bytes, _LEAST_WINDOW_BYTES)
+        elif is_full:
+            self.bytes += came_bytes * (1 if self._is_doubling else _DATA_BYTES / self.bytes)
+
+    def _queue_sec(self) -> float:
+        return self.round_trip_sec - min(self._least_sec)
+
+    def _next_span(self, now_sec: float) -> None:
+        """Forget an old shortest round trip; where packets wait, let the queue empty first."""
+        self._span_sec, self._is_slow = now_sec, False
+        if self._queue_sec() > _QUEUE_SEC / 4:
+            self.shrink()
+        self._least_sec = [float("inf"), self._least_sec[0]]
+
+    def shrink(self) -> None:
+        """Begin again with little."""
+        self.bytes, self._is_doubling = _LEAST_WINDOW_BYTES, True
+
+
+class ResentStream:
+    """One end of a connection.
+
+    Attributes:
+        connection: its name in the packets.
+        waiting_bytes: what was written and not sent yet.
+        is_open: a packet of the other end has come.
+        is_ended: the other end has ended the stream.
+        is_over: either end has ended the stream, or the other one does not know it.
+    """
+
+    def __init__(self, connection: bytes, *, is_dialled: bool) -> None:
+        """An end; the one that dials opens the connection."""
+        self.connection = connection
+        self.waiting_bytes = 0
+        self.is_ended = self.is_over = False
+        self.is_open = not is_dialled
+        self._unsent: deque[_Packet] = deque([_Packet(OPEN, b"")] if is_dialled else ())
+        self._under_way: dict[int, _Packet] = {}
+        self._window = _SendWindow()
+        self._last = 0  # number that was sent
+        self._heard = 0
+        self._early: dict[int, tuple[int, bytes]] = {}
+        self._heard_sec = 0.0
+        self._echo = 0
+        self._owes_answer = False
+
+    def write(self, data: bytes) -> None:
+        """Send bytes."""
+        self.waiting_bytes += len(data)
+        for at in range(0, len(data), _DATA_BYTES):
+            self._unsent.append(_Packet(DATA, data[at : at + _DATA_BYTES]))
+
+    def end(self) -> None:
+        """No more is written: the connection ends when all has come."""
+        self._unsent.append(_Packet(END, b""))
+
+    # Receiving
+
+    def receive(self, datagram: bytes, now_sec: float) -> bytes:
+        """A packet of this connection has come; returns what the stream has now, in order."""
+        _, kind, number, heard, more, sent, echo = _HEADER.unpack_from(datagram)
+        self._heard_sec = now_sec
+        if kind == RESET:
+            self.is_over = True
+            return b""
+        self.is_open = True
+        self._answered(heard, int.from_bytes(more, "big"), echo, now_sec)
+        if kind == ACK:
+            return b""
+        self._owes_answer, self._echo = True, sent
+        if self._heard < number <= self._heard + _MOST_UNDER_WAY:
+            self._early[number] = (kind, datagram[_HEADER.size :])
+        data = b"".join(self._in_order())
+        self.is_over = self.is_over or self.is_ended
+        return data
+
+    def _in_order(self) -> Iterator[bytes]:
+        while (found := self._early.pop(self._heard + 1, None)) is not None:
+            self._heard += 1
+            kind, data = found
+            self.is_ended = self.is_ended or kind == END
+            yield data
+
+    def _answered(self, heard: int, more: int, echo: int, now_sec: float) -> None:
+        came = [
+            number
+            for number in self._under_way
+            if number <= heard or more >> (number - heard - 1) & 1
+        ]
+        was_bytes = self._bytes_under_way()
+        for number in came:
+            if self._under_way.pop(number).kind == END:
+                self.is_over = True
+        if echo:
+            trip_sec = ((_microseconds(now_sec) - echo) & _U32) * 1e-6
+            came_bytes = was_bytes - self._bytes_under_way()
+            is_full = was_bytes > self._window.bytes / 2
+            self._window.measured(trip_sec, came_bytes, is_full=is_full, now_sec=now_sec)
+            # Networks seldom change the order of packets, and then by little.
+            before_sec = now_sec - trip_sec - max(0.001, self._window.round_trip_sec / 4)
+            for packet in self._under_way.values():
+                packet.is_lost = packet.is_lost or packet.sent_sec < before_sec
+
+    def _bytes_under_way(self) -> int:
+        return sum(len(packet.data) for packet in self._under_way.values())
+
+    # Sending
+
+    def packets(self, now_sec: float) -> list[bytes]:
+        """What is to be sent now."""
+        made = [self._again(*each, now_sec) for each in self._due(now_sec)]
+        under_way = self._bytes_under_way()
+        if not self._under_way:
+            self._heard_sec = now_sec  # no answer was owed until now
+        while self._unsent and self._may_send(under_way):
+            packet = self._unsent.popleft()
+            under_way += len(packet.data)
+            self.waiting_bytes -= len(packet.data)
+            self._last += 1
+            self._under_way[self._last] = packet
+            made.append(self._again(self._last, packet, now_sec))
+        if self._owes_answer:
+            made.append(self._packed(ACK, 0, b"", now_sec))
+        return made
+
+    def _due(self, now_sec: float) -> list[tuple[int, _Packet]]:
+        return [
+            (number, packet)
+            for number, packet in self._under_way.items()
+            if packet.is_lost or now_sec >= self._due_sec(packet)
+        ]
+
+    def _due_sec(self, packet: _Packet) -> float:
+        return packet.sent_sec + self._window.patience_sec(packet.tries)
+
+    def _may_send(self, under_way_bytes: int) -> bool:
+        if not self._under_way:
+            return True
+        first = next(iter(self._under_way))
+        is_near = self._last - first < _MOST_UNDER_WAY - 1
+        return self.is_open and is_near and under_way_bytes < self._window.bytes
+
+    def _again(self, number: int, packet: _Packet, now_sec: float) -> bytes:
+        packet.sent_sec, packet.is_lost = now_sec, False
+        packet.tries += 1
+        if packet.tries == _FEW_TRIES:
+            self._window.shrink()
+        return self._packed(packet.kind, number, packet.data, now_sec)
+
+    def _packed(self, kind: int, number: int, data: bytes, now_sec: float) -> bytes:
+        more = sum(1 << (each - self._heard - 1) for each in self._early)
+        echo, self._echo, self._owes_answer = self._echo, 0, False
+        fields = (number, self._heard, more.to_bytes(16, "big"), _microseconds(now_sec), echo)
+        return _HEADER.pack(self.connection, kind, *fields) + data
+
+    def due_sec(self) -> float | None:
+        """When `packets` has something to send, if nothing happens before; None: never."""
+        return min((self._due_sec(each) for each in self._under_way.values()), default=None)
+
+    def is_lost(self, now_sec: float) -> bool:
+        """Whether the other end has been silent for too long."""
+        return bool(self._under_way) and now_sec - self._heard_sec > _SILENCE_SEC
+
+
+def _microseconds(now_sec: float) -> int:
+    return (int(now_sec * 1e6) & _U32) or 1

@@ -1,0 +1,401 @@
+"""`udp/` endpoints: Zenoh connects to a port of this machine, and its bytes go on as packets.
+
+    uplink - Zenoh - tcp/127.0.0.1 - UdpRelay ~ packets that are lost ~ UdpRelay - 127.0.0.1 - Zenoh
+
+**Security is TLS from end to end**, as without a relay: the end that dials checks the router's
+certificate and shows its own (`_TlsEnd`), and the router's Zenoh sees that and gives it its rights.
+The port of this machine that Zenoh dials is open to this process alone, where Linux can say so.
+
+The relay holds little: while packets wait for a slow link it reads nothing, so that Zenoh drops and
+the uplink sees that there is no room (`link_room.py`).
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+import ssl
+import threading
+from collections.abc import Callable
+from typing import Any, Final, cast
+
+from typing_extensions import override
+
+from dsmq_nodes.errors import CommandError
+from dsmq_nodes.gateways.uplink.launch_entry import RouterEndpoint, UplinkEntry, UplinkTls
+from dsmq_nodes.gateways.uplink.over_udp import resent_stream
+from dsmq_nodes.gateways.uplink.over_udp.resent_stream import ResentStream
+from dsmq_nodes.gateways.uplink.over_zenoh.link_probe import not_alike, tls_context, why_refused
+from dsmq_nodes.gateways.uplink.over_zenoh.link_room import is_own_socket
+
+logger = logging.getLogger("dsmq_nodes.uplink")
+
+_LOOPBACK: Final = "127.0.0.1"
+_MOST_WAITING_BYTES: Final = 2 * 1024
+_RECEIVE_BUFFER_BYTES: Final = 16 * 1024
+_MOST_UNREAD_BYTES: Final = 256 * 1024  # by Zenoh; packets that come then count as lost
+_MOST_CONNECTIONS: Final = 1000
+_ALERT_BYTES: Final = 7  # with which TLS ends what is no TLS
+_PATIENCE_SEC: Final = 2.0  # a router that does not answer by then is worth a line
+
+
+class _TlsEnd:
+    """The dialling end's TLS, between Zenoh's bytes and those that go."""
+
+    def __init__(self, context: ssl.SSLContext, host: str) -> None:
+        self._came, self._goes = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = context.wrap_bio(self._came, self._goes, server_hostname=host)
+        self._is_agreed = False
+        self._plain = b""
+
+    def seal(self, data: bytes) -> bytes:
+        """What goes for some bytes of Zenoh; without any: for what has come."""
+        self._plain += data
+        if self._is_agreed and self._plain:
+            self._tls.write(self._plain)
+            self._plain = b""
+        return self._goes.read()
+
+    def open(self, data: bytes) -> bytes:
+        """Zenoh's bytes in what has come.
+
+        Raises:
+            OSError: one end has refused the other's certificate.
+        """
+        self._came.write(data)
+        found = b""
+        with contextlib.suppress(ssl.SSLWantReadError):
+            if not self._is_agreed:
+                self._tls.do_handshake()
+                self._is_agreed = True
+            while more := self._tls.read(65536):
+                found += more
+        return found
+
+
+class _Connection(asyncio.Protocol):
+    """A connection: Zenoh on this machine at one side, packets at the other."""
+
+    def __init__(self, stream: ResentStream, tls: _TlsEnd | None) -> None:
+        self.stream, self._tls = stream, tls
+        self.loop = asyncio.get_running_loop()
+        self.came_bytes = 0
+        self._zenoh: asyncio.Transport | None = None
+        self._unwritten = b""
+        self._timer: asyncio.TimerHandle | None = None
+        if tls is not None:
+            self._take(b"")  # it speaks first
+
+    def send(self, packet: bytes) -> None:
+        """Send a packet."""
+        raise NotImplementedError
+
+    # Zenoh's side
+
+    @override
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._zenoh = transport
+        transport.write(self._unwritten)
+
+    @override
+    def data_received(self, data: bytes) -> None:
+        self.stream.write(data if self._tls is None else self._tls.seal(data))
+        self.flush()
+
+    @override
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self.stream.is_over:
+            self.stream.end()
+            self.flush()
+
+    # The packets' side
+
+    def receive(self, packet: bytes) -> None:
+        """A packet has come."""
+        zenoh = self._zenoh
+        if zenoh is None or zenoh.get_write_buffer_size() < _MOST_UNREAD_BYTES:
+            if data := self.stream.receive(packet, self.loop.time()):
+                self.came_bytes += len(data)
+                self._take(data)
+            self.flush()
+
+    def _take(self, data: bytes) -> None:
+        if self._tls is not None:
+            try:
+                data = self._tls.open(data)
+            finally:
+                self.stream.write(self._tls.seal(b""))
+        if self._zenoh is None:
+            self._unwritten += data
+        elif not self._zenoh.is_closing():
+            self._zenoh.write(data)
+
+    def flush(self) -> None:
+        """Send what is due."""
+        now_sec, stream = self.loop.time(), self.stream
+        for packet in stream.packets(now_sec):
+            self.send(packet)
+        if stream.is_over or stream.is_lost(now_sec):
+            self.close()
+            return
+        if self._zenoh is not None and not self._zenoh.is_closing():
+            self._regulate(has_room=stream.waiting_bytes <= _MOST_WAITING_BYTES)
+        due_sec = stream.due_sec()
+        if due_sec is not None and (self._timer is None or due_sec < self._timer.when()):
+            self._stop_timer()
+            self._timer = self.loop.call_at(due_sec, self._timed)
+
+    def _regulate(self, *, has_room: bool) -> None:
+        assert self._zenoh is not None
+        if has_room:
+            self._zenoh.resume_reading()
+        else:
+            self._zenoh.pause_reading()
+
+    def _timed(self) -> None:
+        self._timer = None
+        self.flush()
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def close(self) -> None:
+        """Forget it."""
+        self.stream.is_over = True
+        self._stop_timer()
+        if self._zenoh is not None:
+            self._zenoh.close()
+
+
+class _Dialled(_Connection):
+    """A connection that this machine dials."""
+
+    def __init__(
+        self,
+        endpoint: RouterEndpoint,
+        tls: ssl.SSLContext | None,
+        tell: Callable[[str], None],
+        room: threading.Event,
+    ) -> None:
+        host, self._is_secure = endpoint.host.strip("[]"), tls is not None
+        end = None if tls is None else _TlsEnd(tls, host)
+        super().__init__(ResentStream(os.urandom(8), is_dialled=True), end)
+        self._where, self._endpoint, self._tell = (host, endpoint.port), endpoint, tell
+        self._room = room
+        self._packets: asyncio.DatagramTransport | None = None
+
+    @override
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        if is_own_socket(transport.get_extra_info("peername")):
+            self._dialling = self.loop.create_task(self._dial())
+        else:
+            self.close()
+
+    async def _dial(self) -> None:
+        try:
+            self._packets, _ = await self.loop.create_datagram_endpoint(
+                lambda: _DialledPackets(self), remote_addr=self._where
+            )
+        except OSError as error:
+            self.fail(f"no router at {self._endpoint}: {error.strerror or error}")
+            return
+        self.flush()
+        await asyncio.sleep(_PATIENCE_SEC)
+        if not self.stream.is_open and not self.stream.is_over:
+            self._tell(f"no router at {self._endpoint}: nothing answers; it is tried again")
+
+    @override
+    def send(self, packet: bytes) -> None:
+        if self._packets is not None:
+            self._packets.sendto(packet)
+
+    def came(self, packet: bytes) -> None:
+        """A packet has come, perhaps of an earlier connection of that port."""
+        try:
+            if resent_stream.header_of(packet)[0] == self.stream.connection:
+                self.receive(packet)
+        except ssl.SSLError as error:
+            self.fail(why_refused(error))
+        except ValueError:
+            return
+        if self.stream.is_ended and self.came_bytes <= _ALERT_BYTES:
+            self._tell(not_alike(str(self._endpoint), self._is_secure))
+
+    def fail(self, why: str) -> None:
+        """It cannot be dialled."""
+        self._tell(f"{why}; it is tried again")
+        self.close()
+
+    def refused(self) -> None:
+        """The other machine has told that nothing listens there."""
+        self.fail(f"no router at {self._endpoint}: nothing listens there")
+
+    @override
+    def _regulate(self, *, has_room: bool) -> None:
+        super()._regulate(has_room=has_room)
+        if has_room:
+            self._room.set()
+        else:
+            self._room.clear()
+
+    @override
+    def close(self) -> None:
+        super().close()
+        self._room.set()
+        if self._packets is not None:
+            self._packets.close()
+
+
+class _DialledPackets(asyncio.DatagramProtocol):
+    """The socket of a connection that this machine dials."""
+
+    def __init__(self, connection: _Dialled) -> None:
+        self._connection = connection
+
+    @override
+    def datagram_received(self, data: bytes, addr: Any) -> None:
+        self._connection.came(data)
+
+    @override
+    def error_received(self, exc: Exception) -> None:
+        if isinstance(exc, ConnectionRefusedError):
+            self._connection.refused()
+
+
+class _Accepted(_Connection):
+    """A connection that another machine has dialled."""
+
+    def __init__(self, name: bytes, listener: "_DialledPort") -> None:
+        super().__init__(ResentStream(name, is_dialled=False), None)
+        self._listener = listener
+        self.address: Any = None  # where the last packet came from
+        self._dialling = self.loop.create_task(self._dial())
+
+    async def _dial(self) -> None:
+        zenoh = _bounded_socket()
+        try:
+            await self.loop.sock_connect(zenoh, (_LOOPBACK, self._listener.port))
+            await self.loop.create_connection(lambda: self, sock=zenoh)
+        except OSError:  # it is not there yet: the other machine tries again
+            zenoh.close()
+            self.close()
+
+    @override
+    def send(self, packet: bytes) -> None:
+        self._listener.packets.sendto(packet, self.address)
+
+    @override
+    def close(self) -> None:
+        super().close()
+        self._listener.forget(self.stream.connection)
+
+
+class _DialledPort(asyncio.DatagramProtocol):
+    """The socket of all connections that other machines dial at one endpoint."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port  # Zenoh's
+        self._connections: dict[bytes, _Accepted] = {}
+        self._ended: dict[bytes, None] = {}  # a late copy of its first packet opens it no more
+
+    @override
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.packets = cast("asyncio.DatagramTransport", transport)
+
+    @override
+    def datagram_received(self, data: bytes, addr: Any) -> None:
+        try:
+            name, kind = resent_stream.header_of(data)
+        except ValueError:
+            return
+        connection = self._connections.get(name)
+        if connection is None and kind == resent_stream.OPEN and self._may_open(name):
+            connection = self._connections[name] = _Accepted(name, self)
+        if connection is not None:
+            connection.address = addr
+            connection.receive(data)
+        elif kind != resent_stream.RESET:
+            self.packets.sendto(resent_stream.reset(name), addr)
+
+    def _may_open(self, name: bytes) -> bool:
+        return name not in self._ended and len(self._connections) < _MOST_CONNECTIONS
+
+    def forget(self, name: bytes) -> None:
+        """A connection has ended."""
+        if self._connections.pop(name, None) is not None:
+            self._ended[name] = None
+        while len(self._ended) > _MOST_CONNECTIONS:
+            del self._ended[next(iter(self._ended))]
+
+
+def _bounded_socket() -> socket.socket:
+    # With its protocol named asyncio sends at once, instead of up to 40 ms later.
+    made = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    made.setblocking(False)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
+    return made
+
+
+class UdpRelay:
+    """The relays of this process, in a thread.
+
+    Attributes:
+        names: `udp/hub:7447` by what Zenoh has in its place: `tcp/127.0.0.1:40123`.
+        room: set while a connection that was dialled would send soon what Zenoh writes.
+    """
+
+    def __init__(self) -> None:
+        """None yet."""
+        self.names: dict[str, str] = {}
+        self.room = threading.Event()
+        self.room.set()
+        self._told: set[str] = set()
+        self._loop = asyncio.new_event_loop()
+        threading.Thread(target=self._loop.run_forever, name="relay", daemon=True).start()
+
+    def relayed(self, entry: UplinkEntry) -> UplinkEntry:
+        """The entry as Zenoh is to have it: with ports of this machine in place of `udp/`.
+
+        Raises:
+            CommandError: it cannot listen, or the certificates cannot be used.
+        """
+        connect = [self._connect(each, entry.tls) for each in entry.endpoints(entry.connect)]
+        listen = [self._listen(each, entry.tls) for each in entry.endpoints(entry.listen)]
+        return entry.model_copy(update={"connect": connect, "listen": listen})
+
+    def _connect(self, endpoint: RouterEndpoint, tls: UplinkTls | None) -> str:
+        if endpoint.kind != "udp":
+            return str(endpoint)
+        context = None if tls is None else tls_context(tls)
+        inside = _bounded_socket()
+        inside.bind((_LOOPBACK, 0))
+        name = f"tcp/{_LOOPBACK}:{inside.getsockname()[1]}"
+        self.names[name] = str(endpoint)
+        accepting = self._loop.create_server(
+            lambda: _Dialled(endpoint, context, self._tell, self.room), sock=inside
+        )
+        asyncio.run_coroutine_threadsafe(accepting, self._loop).result()
+        return name
+
+    def _listen(self, endpoint: RouterEndpoint, tls: UplinkTls | None) -> str:
+        if endpoint.kind != "udp":
+            return str(endpoint)
+        with socket.create_server((_LOOPBACK, 0)) as found:  # Zenoh listens there a moment later
+            port = int(found.getsockname()[1])
+        where = (endpoint.host.strip("[]"), endpoint.port)
+        opening = self._loop.create_datagram_endpoint(lambda: _DialledPort(port), local_addr=where)
+        try:
+            asyncio.run_coroutine_threadsafe(opening, self._loop).result()
+        except OSError as error:
+            raise CommandError(f"cannot listen at {endpoint}: {error.strerror or error}") from None
+        return f"{'tcp' if tls is None else 'tls'}/{_LOOPBACK}:{port}"
+
+    def _tell(self, what: str) -> None:
+        if what not in self._told:
+            self._told.add(what)
+            logger.warning("%s", what)
