@@ -30,15 +30,18 @@ struct Appender {
     int is_ordered;
 };
 
-struct Lock {  // the link's, without waiting
+// The link's, without waiting. A process of one thread needs none: nobody else can hold it.
+struct Lock {
     PyObject *lock;
-    bool is_held;
-    explicit Lock(PyObject *it) : lock(it), is_held(false) {
+    bool is_ours, is_taken = false;
+    explicit Lock(PyObject *it) : lock(it) {
+        is_ours = !PyThreadState_Next(PyInterpreterState_ThreadHead(PyInterpreterState_Get()));
+        if (is_ours) return;
         const Ref taken(PyObject_CallMethodOneArg(lock, NAME(acquire), Py_False));
-        is_held = taken == Py_True;
+        is_ours = is_taken = taken == Py_True;
     }
     ~Lock() {
-        if (!is_held) return;
+        if (!is_taken) return;
         PyObject *type, *value, *trace;
         PyErr_Fetch(&type, &value, &trace);
         const Ref done(PyObject_CallMethodNoArgs(lock, NAME(release)));
@@ -149,7 +152,7 @@ int append(Appender *self, PyObject *message, Buffer &text) {
     const int dumped = dump(self, message, text);
     if (dumped <= 0 || text.size > MOST_BYTES) return dumped < 0 ? -1 : 0;
     const Lock lock(self->lock);
-    if (!lock.is_held || !is_attribute(self->publication, NAME(writer), self->writer)) return odd();
+    if (!lock.is_ours || !is_attribute(self->publication, NAME(writer), self->writer)) return odd();
     const int64_t messages = number_of(self->publication, NAME(messages));
     if (messages < 0 || number_of(self->publication, NAME(latched)) != 0) return odd();
     const int done = put(self, text, messages + 1);
