@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from dsmq_nodes.errors import BagError
 from dsmq_nodes.graph.service_wire import is_of_every_node
 from dsmq_nodes.suggest import did_you_mean
-from dsmq_nodes.topic_names import is_kits_own
+from dsmq_nodes.topic_names import UPLINK_STATUS_TOPIC, is_kits_own
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Selection:
             return False
         if _matches(name, self.topics):
             return True
-        if is_kits_own(name):
+        if is_kits_own(name) or name == UPLINK_STATUS_TOPIC:
             return False
         if self.regex and re.search(self.regex, name):
             return True

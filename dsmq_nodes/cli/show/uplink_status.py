@@ -16,7 +16,7 @@ def status_lines(text: str) -> Iterator[str]:
     yield f"uplink {name}; connected to {links}"
     for topic, going in sorted(status["going"].items()):
         thinned = f", {going['thinned']} left out by its rate" if going["thinned"] else ""
-        thinned += f", {going['dropped']} gave way on a slow link" if going["dropped"] else ""
+        thinned += f", {going['dropped']} lost on a slow link" if going["dropped"] else ""
         wanted = "" if going["wanted"] else ", wanted by nobody now"
         yield f"  goes  {topic}: {going['sent']} sent{thinned}{wanted}"
     for topic, coming in sorted(status["coming"].items()):

@@ -247,7 +247,6 @@ class GoingTopics:
 
     def _gave_way(self, going: _GoingTopic, message: _Message) -> None:
         """A message is not sent."""
-        going.dropped += 1
         going.skipped += 1
         going.has_hole = going.has_hole or message.gap > 0
         if not self._is_slow:
@@ -263,6 +262,7 @@ class GoingTopics:
             return  # nobody wants it any more
         before = going.chain.add(message.id, message.gap or going.has_hole)
         skipped = 0 if going.has_hole else going.skipped
+        going.dropped += skipped  # of a hole the log still has them, for those that ask
         going.skipped, going.has_hole = 0, False
         head = _pack((going.offer.epoch, message.id, before, skipped))
         self._carrier.put(going.offer.fleet_name, head, message.text)
@@ -279,7 +279,7 @@ class GoingTopics:
         if self._is_slow and not self._backlog.is_late(self._clock.read(time.monotonic())):
             self._is_slow = False
             dropped = sum(going.dropped for going in self._topics.values())
-            logger.info("the link keeps up again; %d messages gave way so far", dropped)
+            logger.info("the link keeps up again; %d messages are lost so far", dropped)
 
     def answer(self, fleet_name: str, question: Question) -> Iterator[Item]:
         """Answer another machine's question, in a thread."""

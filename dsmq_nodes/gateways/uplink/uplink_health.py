@@ -22,7 +22,7 @@ class Health:
         if not status["links"]:
             level, message = DiagnosticStatus.WARN, "no machine is connected"
         elif new_dropped > 0:
-            message = f"the link is too slow, or was away: {new_dropped} messages gave way"
+            message = f"the link is too slow, or was away: {new_dropped} messages were lost"
             message += " in the last second"
             level = DiagnosticStatus.WARN
         elif new_lost > 0:

@@ -34,6 +34,19 @@ def test_an_attempt_is_told_once_and_a_right_that_is_tried_for_later_is_not() ->
     assert told(f"{_SUBJECT} {put}") == ["refused: r2 may not write /r1/a#b"]
 
 
+def test_a_connection_that_is_no_tls_is_told_apart_from_a_certificate_that_does_not_count() -> None:
+    log = "WARN acc-0 ThreadId(05) zenoh_link_tls::unicast: "
+    assert told(
+        f"{log}received corrupt message of type InvalidContentType. Hint: increase the limit.",
+        f"{log}peer sent no certificates. Hint: increase the limit.",
+        f"{log}invalid peer certificate: BadSignature. Hint: increase the limit.",
+        f"{log}tls handshake eof. Hint: increase the limit.",
+    ) == [
+        "refused: a connection without certificates: name them in tls there",
+        "refused: a connection whose certificate does not count: BadSignature",
+    ]
+
+
 def test_a_machine_without_any_right_is_told_once() -> None:
     subject = _SUBJECT.replace("r2", "r3")
     assert told(

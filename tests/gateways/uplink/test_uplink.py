@@ -285,6 +285,7 @@ def test_a_bag_at_the_base_has_the_topics_of_the_robot(fleet: Fleet, tmp_path: P
     told = command("bag", "info", str(bag))
     told.wait_for("/r1/odom")
     told.wait()
+    assert "/uplink/_status" not in told.output
     told.close()
 
 

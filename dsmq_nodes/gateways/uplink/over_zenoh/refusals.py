@@ -7,8 +7,10 @@ goes into a pipe here, and a thread reads it. With RUST_LOG set it is left as it
     ZID on ...+CertCommonName(r2)+... is unauthorized to Declare Subscriber (ingress) on dsmq/r1/**
     Using cached result: ZID is unauthorized to Put (ingress) on dsmq/r1/odom
     ACL (ingress): caching permissions for `dsmq/r1/odom` ...
+    zenoh_link_tls::unicast: received corrupt message of type InvalidContentType. Hint: ...
 
-After the third one Zenoh tries each right for later: such a line tells of no attempt.
+After the third one Zenoh tries each right for later: such a line tells of no attempt. The last one
+is of a machine that does not speak TLS, or whose certificate does not count.
 """
 
 import contextlib
@@ -30,7 +32,7 @@ if sys.platform == "linux":
 
 logger = logging.getLogger("dsmq_nodes.uplink")
 
-_FILTER: Final = "off,zenoh::net::routing::interceptor::access_control=trace"
+_FILTER: Final = "off,zenoh_link_tls=warn,zenoh::net::routing::interceptor::access_control=trace"
 _CHUNK_BYTES: Final = 1024 * 1024  # what a pipe may hold
 _READ_SEC: Final = 0.2  # seldom: two lines are written for each message that is permitted
 _F_SETPIPE_SZ: Final = 1031  # of Linux
@@ -51,6 +53,9 @@ _REFUSED: Final = re.compile(
     r"(?P<zid>[0-9a-f]+) (?:on \S*?(?:CertCommonName\((?P<name>[^)]*)\)\S*)? )?"
     r"is unauthorized to (?P<what>[A-Za-z ]+?) \(ingress\) on (?P<key>\S+)"
 )
+_NO_TLS: Final = re.compile(
+    r"zenoh_link_tls.*(?:peer certificate: (?P<certificate>\w+)|corrupt message|no certificates)"
+)
 _CACHING: Final = re.compile(r"ACL \(ingress\): caching permissions for `(?P<key>[^`]+)`")
 
 
@@ -68,6 +73,8 @@ class Refusals:
         """What is to be told of a line of the log: each attempt once."""
         if found := _CACHING.search(line):
             self._tried = {(what, found["key"]) for what in _TRIED}
+        if (found := _NO_TLS.search(line)) is not None:
+            yield from self._once(_why_no_tls(found["certificate"]))
         if (found := _REFUSED.search(line)) is None:
             return
         zid, what, key = found["zid"], found["what"], found["key"]
@@ -77,7 +84,9 @@ class Refusals:
         if (what, key) in self._tried and not is_cached:
             self._tried.discard((what, key))
             return
-        told = self._told_of(self._names.get(zid, zid), what, key)
+        yield from self._once(self._told_of(self._names.get(zid, zid), what, key))
+
+    def _once(self, told: str) -> Iterator[str]:
         if told and told not in self._told and len(self._told) < _MOST_LINES:
             self._told.add(told)
             yield told
@@ -91,6 +100,12 @@ class Refusals:
         if topic.startswith("/@"):
             return f"refused: {machine} {_why_not_its_own(machine, key)}"
         return f"refused: {machine} may not {_VERBS[what]} {plain(topic)}"
+
+
+def _why_no_tls(certificate: str | None) -> str:
+    if certificate is None:
+        return "refused: a connection without certificates: name them in tls there"
+    return f"refused: a connection whose certificate does not count: {certificate}"
 
 
 def _why_not_its_own(machine: str, key: str) -> str:
@@ -135,4 +150,4 @@ def _read(reading: int, refusals: Refusals) -> None:
 
 
 def _is_of_use(text: bytes) -> bool:
-    return b"is unauthorized" in text or b": caching" in text
+    return any(each in text for each in (b"is unauthorized", b": caching", b"zenoh_link_tls"))
