@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 # Raised with every change of what the compiled part takes or returns; `speedups.h` has it too.
-_VERSION: Final = 6
+_VERSION: Final = 7
 _SAME_INSTALLATION_SEC: Final = 60.0  # an installer writes the files in any order
 
 
@@ -79,7 +79,7 @@ wake: "Callable[[Any, Any, dict[str, Any], int], None] | None" = getattr(_compil
 receive: "Callable[..., None] | None" = getattr(_compiled, "receive", None)
 """The seam `take`: from a link's socket to a callback (graph/links/broker_link.py)."""
 
-wait: "Callable[[int, float | None, dict[int, Any]], list[tuple[int, int]]] | None" = getattr(
+wait: "Callable[[int, float | None, dict[int, Any], Any, Any], Any] | None" = getattr(
     _compiled, "wait", None
 )
 """The seam `wait`: until something is ready (dsmq/selector.py)."""

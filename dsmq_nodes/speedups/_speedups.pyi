@@ -1,5 +1,5 @@
 # The compiled part as type checkers see it.
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from mmap import mmap
 from typing import Any
 
@@ -91,5 +91,10 @@ def receive(
     /,
 ) -> None: ...
 def wait(
-    epoll: int, timeout: float | None, calls: dict[int, Callable[[], object]], /
+    epoll: int,
+    timeout: float | None,
+    calls: dict[int, Callable[[], object]],
+    handles: Sized,
+    timers: list[Any],
+    /,
 ) -> list[tuple[int, int]]: ...

@@ -31,31 +31,22 @@ int wait_for(int epoll, double sec, epoll_event *events) {  // sec < 0: without 
     return found <= 0 ? found : epoll_wait(epoll, events, MOST, 0);
 }
 
-// wait(epoll's descriptor, seconds or None, calls by descriptor): calls back for what is readable;
-// the other events are returned, by descriptors.
-PyObject *wait_ready(PyObject *, PyObject *const *args, Py_ssize_t count) {
-    if (count != 3 || !PyDict_Check(args[2])) return PyErr_BadArgument(), nullptr;
-    const int epoll = static_cast<int>(PyLong_AsLong(args[0]));
-    double sec = args[1] == Py_None ? -1 : PyFloat_AsDouble(args[1]);
-    if (PyErr_Occurred()) return nullptr;
-    if (args[1] != Py_None) sec = sec > LONGEST_SEC ? LONGEST_SEC : sec > 0 ? sec : 0;
+// Waits once, and calls back for what is readable; the other events are added to a list, by
+// descriptors. 1: there were none of these.
+int call_ready(int epoll, double sec, PyObject *calls, PyObject *others) {
     epoll_event events[MOST];
     int found, error;
     Py_BEGIN_ALLOW_THREADS;
     found = wait_for(epoll, sec, events);
     error = errno;
     Py_END_ALLOW_THREADS;
-    if (found < 0 && error == EINTR) {
-        if (PyErr_CheckSignals() < 0) return nullptr;
-        return PyList_New(0);
-    }
+    if (found < 0 && error == EINTR) return PyErr_CheckSignals();
     errno = error;
-    if (found < 0) return PyErr_SetFromErrno(PyExc_OSError);
-    PyObject *others = PyList_New(0);
-    for (int i = 0; others && i < found; i++) {
+    if (found < 0) return PyErr_SetFromErrno(PyExc_OSError), -1;
+    for (int i = 0; i < found; i++) {
         const Ref number(PyLong_FromLong(events[i].data.fd));
         unsigned left = events[i].events;
-        PyObject *call = number && left != EPOLLOUT ? PyDict_GetItemWithError(args[2], number) : nullptr;
+        PyObject *call = number && left != EPOLLOUT ? PyDict_GetItemWithError(calls, number) : nullptr;
         if (call) {
             const Ref held(Py_NewRef(call)), done(PyObject_CallNoArgs(held));
             if (done) left &= EPOLLOUT;
@@ -64,9 +55,28 @@ PyObject *wait_ready(PyObject *, PyObject *const *args, Py_ssize_t count) {
             const Ref other(Py_BuildValue("OI", number.held, left));
             if (other) PyList_Append(others, other);
         }
-        if (PyErr_Occurred()) Py_CLEAR(others);
+        if (PyErr_Occurred()) return -1;
     }
-    return others;
+    return found && !PyList_GET_SIZE(others);
+}
+
+// wait(epoll's descriptor, seconds or None, calls by descriptor, the loop's handles, its timers): waits and
+// calls back until there is an event of another descriptor, a new handle or timer, or the time is up.
+PyObject *wait_ready(PyObject *, PyObject *const *args, Py_ssize_t count) {
+    if (count != 5 || !PyDict_Check(args[2]) || !PyList_Check(args[4])) return PyErr_BadArgument(), nullptr;
+    const int epoll = static_cast<int>(PyLong_AsLong(args[0]));
+    double sec = args[1] == Py_None ? -1 : PyFloat_AsDouble(args[1]);
+    if (PyErr_Occurred()) return nullptr;
+    if (args[1] != Py_None) sec = sec > LONGEST_SEC ? LONGEST_SEC : sec > 0 ? sec : 0;
+    const double until_sec = ring::monotonic_ns() * 1e-9 + sec;
+    const Py_ssize_t timers = PyList_GET_SIZE(args[4]);
+    const Ref others(PyList_New(0));
+    int goes_on = others ? 1 : -1;
+    while (goes_on > 0 && (goes_on = call_ready(epoll, sec, args[2], others)) > 0) {
+        if (PyObject_Size(args[3]) || PyList_GET_SIZE(args[4]) != timers) break;
+        if (sec >= 0 && (sec = until_sec - ring::monotonic_ns() * 1e-9) <= 0) break;
+    }
+    return goes_on < 0 || PyErr_Occurred() ? nullptr : Py_NewRef(others);
 }
 
 PyMethodDef functions[] = {

@@ -7,9 +7,11 @@ import os
 import resource
 import socket
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
+from dsmq_nodes.dsmq.selector import add_straight
 from dsmq_nodes.errors import NodeConfigurationError
 from dsmq_nodes.graph.spin.event_loop import new_event_loop
 from dsmq_nodes.testing import BrokerProcess
@@ -162,3 +164,38 @@ def test_no_descriptor_left_for_a_loop_is_said() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
         for loop in loops:
             loop.close()
+
+
+@pytest.mark.parametrize("last", ["call_soon", "call_later", "stop"])
+def test_the_selector_waits_again_until_a_call_leaves_something_to_do(last: str) -> None:
+    loop = new_event_loop()
+    ours, theirs = socket.socketpair()
+    selector: Any = loop._selector  # type: ignore[attr-defined]
+    waits: list[float | None] = []
+
+    def select(timeout: float | None = None) -> Any:
+        waits.append(timeout)
+        return type(selector).select(selector, timeout)
+
+    selector.select = select
+
+    def called() -> None:
+        ours.recv(1)
+        called_for.append(1)
+        if len(called_for) < 5:
+            theirs.send(b".")
+        elif last == "call_soon":
+            loop.call_soon(loop.stop)
+        elif last == "call_later":
+            loop.call_later(0.01, loop.stop)
+        else:
+            loop.stop()
+
+    called_for: list[int] = []
+    with ours, theirs, contextlib.closing(loop):
+        add_straight(loop, ours, called)
+        theirs.send(b".")
+        loop.run_forever()
+        loop.remove_reader(ours)
+    assert len(called_for) == 5
+    assert len(waits) <= 4, f"the loop has turned for each of them: {waits}"

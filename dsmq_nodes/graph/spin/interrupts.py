@@ -17,7 +17,12 @@ from typing import Final
 
 from dsmq_nodes.graph.spin.event_loop import running_loop
 
-_LOOP_MODULES: Final = ("asyncio.", "selectors", "dsmq_nodes.graph.spin.")
+_LOOP_MODULES: Final = (
+    "asyncio.",
+    "selectors",
+    "dsmq_nodes.dsmq.selector",
+    "dsmq_nodes.graph.spin.",
+)
 
 _driven: Final[list[asyncio.AbstractEventLoop | None]] = []  # by the main thread; innermost last
 _waiting: Final[list[BaseException]] = []
