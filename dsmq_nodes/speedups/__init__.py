@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # other files import these types from here
 
 
 __all__ = [
+    "forward",
     "make_appender",
     "make_constructor",
     "make_plan",
@@ -75,6 +76,9 @@ make_taker: "type[Taker] | None" = getattr(_compiled, "Taker", None)
 
 wake: "Callable[[Any, Any, dict[str, Any], int], None] | None" = getattr(_compiled, "wake", None)
 """The seam `wait`: what a node's bell does (graph/links/shared_rings.py)."""
+
+forward: "Callable[[Any, Any, Any, Any, int], None] | None" = getattr(_compiled, "forward", None)
+"""The seam `forward`: from one socket of a broker to others (dsmq/broker/loop.py)."""
 
 receive: "Callable[..., None] | None" = getattr(_compiled, "receive", None)
 """The seam `take`: from a link's socket to a callback (graph/links/broker_link.py)."""

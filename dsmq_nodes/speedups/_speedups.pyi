@@ -79,6 +79,9 @@ class Taker:
     def take(self) -> bool: ...
 
 def wake(dispatcher: Any, rings: Any, reading: dict[str, Any], bell: int, /) -> None: ...
+def forward(
+    read: Callable[..., None], connection: Any, peer: Any, broker: Any, descriptor: int, /
+) -> None: ...
 def receive(
     dispatcher: Any,
     link: Any,

@@ -46,4 +46,5 @@ bool is_plan(PyObject *object);
 int add_codec(PyObject *module);
 int add_append(PyObject *module);
 int add_take(PyObject *module);
+int add_forward(PyObject *module);
 int add_wait(PyObject *module);

@@ -12,6 +12,7 @@
 //
 // The ring is written by strangers. A record is copied before it is looked into, each length is
 // checked against what is mapped, and what the writers have overtaken meanwhile is not used.
+#include "frames.h"
 #include "ring.h"
 
 #include <errno.h>
@@ -434,33 +435,13 @@ PyObject *wake_up(PyObject *, PyObject *const *args, Py_ssize_t count) {
 // ---- what a node's socket calls: as `Dispatcher.__call__` of a link whose next frame is a usual push
 
 // A frame as `encode_push` of dsmq/wire.py writes it, without a gap.
-struct Push {
-    const char *at, *end, *topic = nullptr, *sender = nullptr;
+struct Push : Frame {
+    const char *topic = nullptr, *sender = nullptr;
     size_t topic_length = 0, sender_length = 0;
-    Push(const char *frame, size_t size) : at(frame), end(frame + size) {}
-    template <size_t size>
-    bool take(const char (&word)[size]) {
-        if (end - at < static_cast<Py_ssize_t>(size - 1) || memcmp(at, word, size - 1)) return false;
-        at += size - 1;
-        return true;
-    }
-    bool take_number(uint64_t &found) {
-        const char *start = at;
-        for (found = 0; at < end && at - start < 19 && *at >= '0' && *at <= '9'; at++) found = found * 10 + (*at - '0');
-        return at > start && found <= MOST_NUMBER;
-    }
-    bool take_name(const char *&name, size_t &length) {  // with its quotes, and nothing escaped in it
-        name = at;
-        if (!take("\"")) return false;
-        while (at < end && *at != '"' && *at != '\\' && static_cast<unsigned char>(*at) >= 0x20) at++;
-        length = at + 1 - name;
-        return take("\"");
-    }
+    using Frame::Frame;
     bool take_head(Record &record) {
-        uint64_t size;
-        return take("{\"msg_length\": ") && take_number(size) && take("}") &&
-               static_cast<int64_t>(size) - 1000000 == end - at && take("{\"event\":\"message\",\"topic\":") &&
-               take_name(topic, topic_length) && take(",\"id\":") && take_number(record.id) && take(",\"from\":") &&
+        return is_alone() && take("{\"event\":\"message\",\"topic\":") && take_name(topic, topic_length) &&
+               take(",\"id\":") && take_number(record.id) && take(",\"from\":") &&
                take_name(sender, sender_length) && take(",\"seq\":") && take_number(record.seq) &&
                take(",\"stamp\":") && take_number(record.stamp) && take(",\"at\":") && take_number(record.at) &&
                take(",\"message\":\"");

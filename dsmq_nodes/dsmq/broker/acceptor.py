@@ -63,6 +63,11 @@ class Acceptor:
             if self._arrivals is not None:
                 self._arrivals.register(each.sock, select.POLLIN)
 
+    @property
+    def descriptors(self) -> tuple[int, ...]:
+        """Those of the listening sockets."""
+        return tuple(each.sock.fileno() for each in self._listeners)
+
     def accept_waiting(self) -> None:
         """Accept every connection that waits; each is a peer from this moment on."""
         # Called for every chunk that is read: one poll costs 1/18 of two accepts that find nothing.

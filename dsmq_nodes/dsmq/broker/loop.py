@@ -13,7 +13,9 @@ import asyncio
 import contextlib
 import logging
 import socket
+import ssl
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from dsmq_nodes.dsmq import wire
@@ -30,8 +32,11 @@ from dsmq_nodes.dsmq.router.topics import ConnectedPeer, Replies
 from dsmq_nodes.dsmq.selector import add_straight
 from dsmq_nodes.dsmq.store.sqlite import Store
 from dsmq_nodes.errors import RequestError, WireError
+from dsmq_nodes.speedups import forward
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from dsmq_nodes.dsmq.broker.follow_rings import Following
 
 logger = logging.getLogger("dsmq.broker")
@@ -78,6 +83,7 @@ class Broker:
         self._patient: set[ConnectedPeer] = set()
         self._silent: dict[Connection, None] = {}  # oldest first: none has made a request yet
         self._last_heard_sec = self._swept_sec = 0.0
+        self._listening: tuple[int, ...] = ()
 
     @property
     def has_peers(self) -> bool:
@@ -92,6 +98,7 @@ class Broker:
             InsecureError: the broker would be open to everybody.
         """
         self.acceptor.listen(host, port, self.security)
+        self._listening = self.acceptor.descriptors
         self._tick()
 
     def stop(self, reason: str) -> None:
@@ -167,7 +174,14 @@ class Broker:
         self._silent[connection] = None
         if connection.is_shaking_hands or not trusted:
             self._watch(connection)
-        add_straight(self._loop, connection.socket, self._read, connection)
+        self._await_requests(connection)
+
+    def _await_requests(self, connection: Connection) -> None:
+        read: Callable[[], object] = partial(self._read, connection)
+        if forward is not None and not isinstance(connection.socket, ssl.SSLSocket):
+            ends = (connection, connection.peer, self, connection.descriptor)
+            read = partial(forward, self._read, *ends)
+        add_straight(self._loop, connection.socket, read)
 
     def _is_stranger(self, sock: socket.socket) -> bool:
         """Whether a peer is another user's, and so needs a token although none is set."""
@@ -195,11 +209,11 @@ class Broker:
         if self._watched:
             self._loop.call_later(_SWEEP_SEC, self._sweep)
 
-    def _read(self, connection: Connection) -> None:
-        """There is something to read: carry it out."""
+    def _read(self, connection: Connection, data: bytes = b"") -> None:
+        """There is something to read, or `data` was read: carry it out."""
         self.acceptor.accept_waiting()
         try:
-            connection.read()
+            connection.read(data)
         except NOT_NOW:
             return
         except OSError as error:
@@ -226,6 +240,8 @@ class Broker:
                     self.flush()
                 if peer.closing or connection.is_stalled:
                     break
+            else:
+                connection.bodies = ()
         except WireError as error:
             peer.closing = str(error)
         self.flush()
@@ -274,6 +290,12 @@ class Broker:
                 self._await_room(connection)
         self._schedule.plan()
 
+    def _sent_in_part(self, connection: Connection, frame: bytes, sent: int, is_deaf: bool) -> None:
+        """The compiled part has sent so many bytes of a frame."""
+        connection.is_deaf = is_deaf
+        connection.sent_in_part(frame, sent)
+        self._await_room(connection)
+
     def _await_room(self, connection: Connection) -> None:
         """A socket is full: send the rest when the peer has read."""
         if connection.is_deaf:
@@ -302,7 +324,7 @@ class Broker:
         self.router.resume(connection.peer)
         if connection.is_stalled:
             connection.is_stalled = False
-            add_straight(self._loop, connection.socket, self._read, connection)
+            self._await_requests(connection)
             self._carry_out(connection)
         self._catch_up(connection.peer)
 

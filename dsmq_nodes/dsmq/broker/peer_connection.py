@@ -21,7 +21,7 @@ from dsmq_nodes.dsmq.limits import (
 from dsmq_nodes.dsmq.router.topics import ConnectedPeer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable
 
 HIGH_WATER_BYTES: Final = 64 * 1024
 REMOTE_HIGH_WATER_BYTES: Final = 8 * 1024  # 0.2 s at 300 kbit/s
@@ -33,18 +33,20 @@ class Connection:
     """One peer's socket.
 
     Attributes:
-        bodies: of the frames that were read and not yet carried out.
+        bodies: of the frames that were read; () where all of them are carried out.
         outbox: frames that `write` is to send, `queued_bytes` of them.
         unsent: what the socket had no room for.
         is_stalled: the peer reads no answers, so its requests are not read.
         is_deaf: the peer has closed: nothing can be sent, and it may have sent more before.
         is_closing: it ends as soon as `unsent` is sent.
         is_shaking_hands: the two ends have not agreed on TLS yet.
+        takes_at_once: what it is sent may go to its socket without a look at what is unsent there.
+        descriptor: the socket's.
         high_water_bytes: with more than that in `unsent`, nothing is to be pushed.
     """
 
     def __init__(self, sock: socket.socket, peer: ConnectedPeer, now: float) -> None:
-        self.peer, self.socket = peer, sock
+        self.peer, self.socket, self.descriptor = peer, sock, sock.fileno()
         self.outbox: list[bytes] = []
         self.queued_bytes = 0
         self.unsent = bytearray()
@@ -53,22 +55,25 @@ class Connection:
         strange = not (peer.trusted and peer.local)
         self.high_water_bytes = HIGH_WATER_BYTES if peer.local else REMOTE_HIGH_WATER_BYTES
         self._room = None if peer.local else descriptors.room_to_send(sock)
+        self.takes_at_once = self._room is None and not self.is_shaking_hands
         self._decoder = wire.FrameDecoder(STRANGERS_BODY_BYTES if strange else MAX_BODY_BYTES)
-        self.bodies: Iterator[bytes] = iter(())
+        self.bodies: Iterable[bytes] = ()
         self._receive_bytes = _RECEIVE_BYTES
         self._unread_answers = 0
         # A hello or the rest of a frame is owed since then.
         self._waiting_since_sec = now if self.is_shaking_hands or not peer.trusted else None
 
-    def read(self) -> None:
+    def read(self, data: bytes = b"") -> None:
         """Read what has come, once, into `bodies`. With TLS the two ends agree on it first.
+
+        Where `data` is given it was read already.
 
         Raises:
             OSError: nothing has come (`NOT_NOW`), the connection has ended, or they do not agree.
         """
         if self.is_shaking_hands:
             self._shake_hands()
-        data = self.socket.recv(self._receive_bytes)
+        data = data or self.socket.recv(self._receive_bytes)
         if not data:
             raise ConnectionResetError("it closed the connection")
         is_full = len(data) == self._receive_bytes
@@ -139,6 +144,10 @@ class Connection:
             return not self.unsent
         self.unsent += memoryview(data)[sent:]
         return False
+
+    def sent_in_part(self, frame: bytes, sent: int) -> None:
+        """The socket took so many bytes of a frame."""
+        self.unsent += memoryview(frame)[sent:]
 
     def write_on(self) -> bool:
         """Send what was unsent; returns whether the peer reads on again."""
