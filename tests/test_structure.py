@@ -3,6 +3,7 @@
 `python -m tests.structure` prints the figures.
 """
 
+import os
 import re
 import sys
 from pathlib import Path
@@ -65,6 +66,7 @@ def test_a_small_message_crosses_few_files() -> None:
     run = processes.run(
         [sys.executable, "-m", "tests.bench.journey"],
         cwd=ROOT,
+        env=os.environ | {"DSMQ_NODES_PURE": "1"},
         capture_output=True,
         text=True,
         timeout=120,

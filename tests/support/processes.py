@@ -28,7 +28,7 @@ COLD: Final = "DSMQ_TESTS_COLD"
 _UNBUFFERED: Final = "PYTHONUNBUFFERED"
 # OpenCV adds to the path of libraries when it is imported.
 _SAME_IN_A_FORK: Final = {_UNBUFFERED, "PYTHONDONTWRITEBYTECODE", "LD_LIBRARY_PATH"}
-_FOR_INTERPRETERS: Final = ("PYTHON", "LANG", "LC_", "LD_")
+_FOR_INTERPRETERS: Final = ("PYTHON", "LANG", "LC_", "LD_", "DSMQ_NODES_PURE")
 _KNOWN: Final = {
     "args", "bufsize", "cwd", "env", "start_new_session", "stderr", "stdin", "stdout", "text",
 }  # fmt: skip
