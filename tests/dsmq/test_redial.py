@@ -34,10 +34,10 @@ def test_pauses_grow_up_to_a_second_and_are_jittered(redial: Redial) -> None:
     assert len({round(each, 9) for each in found[-5:]}) > 1
 
 
-def test_a_broker_is_found_within_half_as_long_again_as_it_was_away(redial: Redial) -> None:
+def test_a_broker_is_found_at_most_as_much_later_as_it_was_away(redial: Redial) -> None:
     away_sec = 0.0
     for pause_sec in pauses(redial, 20):
-        assert pause_sec <= max(0.1, away_sec / 2)
+        assert pause_sec <= 0.05 + away_sec + 1e-9
         away_sec += pause_sec
 
 

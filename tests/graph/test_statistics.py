@@ -77,7 +77,7 @@ def test_every_node_publishes_its_counters_and_once_more_at_the_end() -> None:
     assert (timer.name, timer.rate_hz) == ("tick", 50.0)
     # One may have been due as the node ended.
     assert timer.ticks - last.publishers[0].messages in {0, 1}
-    assert 0 < timer.achieved_hz <= 51
+    assert 0 < timer.achieved_hz < 60  # one that was late catches up
     (publisher,) = last.publishers
     assert (publisher.topic, publisher.type, publisher.dropped) == ("/n", Int64.type_name, 0)
     (subscription,) = last.subscriptions

@@ -24,7 +24,7 @@ from dsmq_nodes.messages.schema.dynamic import without_special
 from dsmq_nodes.messages.schema.foxglove_types import CONVERSIONS, schema_of
 
 _GATHER_SEC: Final = 0.1  # many changes come at once, and types a little after the graph
-_BACK_SEC: Final = 2.0
+_BACK_SEC: Final = 10.0  # nodes of a busy machine take seconds to connect again
 
 Wire = dict[str, Any]
 
