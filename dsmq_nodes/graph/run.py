@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from functools import cache
 from traceback import walk_tb
 from types import FrameType
 from typing import Any, Final, TypeVar
@@ -173,14 +174,14 @@ def run(*node_classes: Callable[[], Node]) -> None:
         sys.exit(1)
 
 
+@cache
 def _keep_imports() -> None:
     """Let garbage collections pass by what has been imported: it lives as long as the process.
 
     Else each full collection looks at it: 15 ms in which no callback runs, and twice at the end.
     Once in a process: later there may be garbage.
     """
-    if not gc.get_freeze_count():
-        gc.freeze()
+    gc.freeze()
 
 
 def _show(error: Exception) -> None:

@@ -35,8 +35,13 @@ UNWRITTEN = 120  # the status of an interpreter that could not write what it had
 
 
 def import_the_kit() -> None:
-    """Import whatever a process of a test might."""
-    import dsmq_nodes  # noqa: PLC0415  in this process only
+    """Import whatever a process of a test might, and build what each would build."""
+    # In this process only.
+    import dsmq_nodes  # noqa: PLC0415
+    from dsmq_nodes.graph.topics.type_check import schema_text  # noqa: PLC0415
+    from dsmq_nodes.messages.base import Message  # noqa: PLC0415
+    from dsmq_nodes.messages.codec import build_all  # noqa: PLC0415
+    from dsmq_nodes.messages.dsmq_msgs import NodeStatistics  # noqa: PLC0415
 
     os.environ["OPENBLAS_NUM_THREADS"] = "1"  # a fork takes no threads along
     for module in pkgutil.walk_packages(dsmq_nodes.__path__, "dsmq_nodes."):
@@ -47,6 +52,11 @@ def import_the_kit() -> None:
                 if str(error.name).startswith("dsmq_nodes"):
                     raise
                 # It is of an extra that is not installed here.
+    build_all(Message)
+    schema_text(NodeStatistics)  # which each node needs
+    # A program imports those of its own; here, as the names lie all over a fork's memory.
+    for name in [name for name in sys.modules if name.partition(".")[0] == "tests"]:
+        del sys.modules[name]
     if len([*Path("/proc/self/task").iterdir()]) > 1:
         raise RuntimeError("importing the kit starts threads, which a fork does not take along")
 
@@ -104,8 +114,6 @@ def become(descriptors: list[int]) -> list[str]:
     sys.stdin = _stream(0, sys.stdin, is_unbuffered=request["unbuffered"])
     sys.stdout = _stream(1, sys.stdout, is_unbuffered=request["unbuffered"])
     sys.stderr = _stream(2, sys.stderr, is_unbuffered=request["unbuffered"])
-    for name in [name for name in sys.modules if name.partition(".")[0] == "tests"]:
-        del sys.modules[name]
     arguments: list[str] = request["arguments"]
     return arguments
 
