@@ -3,7 +3,9 @@
 import shutil
 import socket
 import time
-from collections.abc import Iterator
+from collections import ChainMap
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from rich.console import Group
@@ -17,16 +19,15 @@ from dsmq_nodes.messages.dsmq_msgs import BrokerStatistics, LaunchState, NodeSta
 from dsmq_nodes.tools.graph_model import GraphModel, read_graph
 from dsmq_nodes.topic_names import (
     GRAPH_TOPIC,
-    LAUNCH_STATE_TOPIC,
     NODES_TOPIC,
     STATISTICS_TOPIC,
     is_hidden,
+    is_launch,
 )
 
 if TYPE_CHECKING:
     from dsmq_nodes.tools.session import Session
 
-_TOPICS: Final = (GRAPH_TOPIC, STATISTICS_TOPIC, NODES_TOPIC, LAUNCH_STATE_TOPIC)
 _PERIOD_SEC: Final = 1.0
 _ANY_LINES: Final = 10_000  # of a file
 
@@ -39,26 +40,30 @@ class Looking:
         self._graph = GraphModel()
         self._statistics = BrokerStatistics()
         self._nodes: dict[str, NodeStatistics] = {}
-        self._restarts: dict[str, int] = {}
+        self._restarts: dict[str, dict[str, int]] = {}  # of each launch
         self._figures = Figures()
-        self._takers = {
-            GRAPH_TOPIC: self._take_graph,
-            STATISTICS_TOPIC: self._take_statistics,
-            NODES_TOPIC: self._take_node,
-            LAUNCH_STATE_TOPIC: self._take_launch,
-        }
-        for topic in _TOPICS:
-            session.subscribe(topic, depth=1000 if topic == NODES_TOPIC else 1)
+        self._takers: dict[str, Callable[[str], None]] = {}
+        self._follow(GRAPH_TOPIC, self._take_graph)
+        self._follow(STATISTICS_TOPIC, self._take_statistics)
+        self._follow(NODES_TOPIC, self._take_node, depth=1000)
+
+    def _follow(self, topic: str, take: Callable[[str], None], depth: int = 1) -> None:
+        if topic not in self._takers:
+            self._takers[topic] = take
+            self._session.subscribe(topic, depth=depth)
 
     def look(self, until_sec: float) -> None:
         """Take the messages that come until this monotonic time."""
         while (left_sec := until_sec - time.monotonic()) > 0:
-            reply = self._session.next_message(_TOPICS, left_sec)
+            reply = self._session.next_message([*self._takers], left_sec)
             if reply is not None:
                 self._session.understood(reply, self._takers[reply.topic])
 
     def _take_graph(self, text: str) -> None:
         self._graph = read_graph(text)
+        for peer in self._graph.peers:
+            if is_launch(peer.name):
+                self._follow(f"{peer.name}/state", partial(self._take_launch, peer.name))
 
     def _take_statistics(self, text: str) -> None:
         self._statistics = BrokerStatistics.from_json(text)
@@ -67,9 +72,9 @@ class Looking:
         told = NodeStatistics.from_json(text)
         self._nodes[told.name] = told
 
-    def _take_launch(self, text: str) -> None:
+    def _take_launch(self, launch: str, text: str) -> None:
         processes = LaunchState.from_json(text).processes
-        self._restarts = {name: each.restarts for each in processes for name in each.nodes}
+        self._restarts[launch] = {name: each.restarts for each in processes for name in each.nodes}
 
     def group(self, columns: int, most_lines: int) -> Group:
         """The current tables."""
@@ -79,6 +84,7 @@ class Looking:
 
     def _rows(self) -> Iterator[Row]:
         here = socket.gethostname()
+        restarts_of = ChainMap(*self._restarts.values())
         for peer in sorted(self._graph.peers, key=lambda peer: peer.name):
             if not peer.name or is_hidden(peer.name):
                 continue
@@ -87,7 +93,7 @@ class Looking:
                 if peer.state in set(MemberState)
                 else ""
             )
-            restarts = self._restarts.get(peer.name)
+            restarts = restarts_of.get(peer.name)
             node = self._nodes.get(peer.name)
             yield (
                 peer.name,

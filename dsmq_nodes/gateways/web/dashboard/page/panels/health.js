@@ -3,6 +3,7 @@ import { $, el, notice, rate, seconds, visible } from "../dom.js";
 import { ask, graph, hello, on, subscribe } from "../link.js";
 
 const nodes = new Map(); // name -> {now, before}
+const launches = new Map(); // node of a launch -> {processes, release}
 let processes = [], dirty = true;
 const OWN = /^\/dsmq\//;
 
@@ -28,6 +29,17 @@ function row(name) {
   const buttons = process ? (runs ? [button("restart", "restart", true), button("stop", "stop", true)] : [button("start", "start", false)]) : [];
   return el("tr", { "data-node": name }, el("td", { title: visible(name) }, peer || told ? name : name.slice(1)), cell(state, state === "ready" || state === "active" ? "" : "low"), cell(timer ? `${rate(timer.achieved_hz)} / ${rate(told.rate_hz)}` : "", low ? "r low" : "r"), cell(each?.p99 ? seconds(each.p99) : ""), cell(drops ? rate(drops) : "", drops > 1 ? "r low" : "r"), cell(each?.before ? `${cpu.toFixed(0)} %` : ""), el("td", { className: told?.exceptions ? "r low" : "r", title: told?.last_exception ?? "" }, told?.exceptions ? String(told.exceptions) : ""), el("td", { className: "r" }, ...(hello.read_only ? [] : buttons), process ? button("log", "lines", false) : null));
 }
+function follow() { // the broker's own launch, and those that use it from elsewhere
+  const found = new Set(graph.peers.map((each) => each.name).filter((each) => /^\/dsmq\/launch(_\d+)?$/.test(each)));
+  for (const [name, each] of launches) if (!found.has(name)) { each.release(); launches.delete(name); }
+  for (const name of found) if (!launches.has(name)) {
+    const launch = { processes: [] };
+    launches.set(name, launch);
+    launch.release = subscribe(`${name}/state`, (message) => { launch.processes = message.processes; gather(); });
+  }
+  gather();
+}
+function gather() { processes = [...launches.values()].flatMap((each) => each.processes); dirty = true; }
 function show() {
   if (!dirty || document.querySelector("#nodes button:active")) return;
   dirty = false;
@@ -55,9 +67,10 @@ async function examine() {
   } catch (error) { notice(error.message); } finally { button.disabled = false; button.textContent = "Find faults"; }
 }
 export function start() {
-  on("graph", () => { dirty = true; });
+  on("graph", follow);
+  follow();
   $("doctor").addEventListener("click", examine);
-  const releases = [subscribe("/dsmq/nodes", take, { most: 200 }), subscribe("/dsmq/launch/state", (message) => { processes = message.processes; dirty = true; })];
+  const releases = [subscribe("/dsmq/nodes", take, { most: 200 })];
   const timer = setInterval(show, 500);
-  return () => { releases.forEach((each) => each()); clearInterval(timer); };
+  return () => { [...releases, ...[...launches.values()].map((each) => each.release)].forEach((each) => each()); launches.clear(); clearInterval(timer); };
 }
