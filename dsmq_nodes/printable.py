@@ -42,6 +42,7 @@ _PLAIN: Final = {
     "→": "->",
 }
 _LAST_BMP: Final = 0xFFFF
+_LONGEST_ERROR: Final = 2000
 
 
 def visible(text: str) -> str:
@@ -62,6 +63,17 @@ def indented(text: str) -> str:
 def printable_json(text: str) -> str:
     """A JSON text whose strings are in one line, each as `one_line` has it."""
     return re.sub(_UNSAFE_IN_JSON, _escaped_in_json, text)
+
+
+def error_text(error: BaseException) -> str:
+    """An exception as `ValueError: no`, visible; also one whose own text fails or is too long."""
+    try:
+        text = str(error)
+    except Exception:  # noqa: BLE001  of the program's own class
+        text = "(its text raises an exception)"
+    if len(text) > _LONGEST_ERROR:
+        text = f"{text[:_LONGEST_ERROR]}..."
+    return visible(f"{type(error).__name__}: {text}")
 
 
 def is_printable(text: str) -> bool:

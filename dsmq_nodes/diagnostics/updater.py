@@ -9,6 +9,7 @@ from dsmq_nodes.graph.callback import as_error, awaited, check_callback, to_awai
 from dsmq_nodes.graph.node import Node
 from dsmq_nodes.messages.diagnostic import DiagnosticArray, DiagnosticStatus, KeyValue
 from dsmq_nodes.messages.fields import byte
+from dsmq_nodes.printable import error_text
 from dsmq_nodes.topic_names import DIAGNOSTICS_TOPIC
 
 
@@ -126,4 +127,4 @@ class DiagnosticUpdater:
 
     def _failed(self, stat: DiagnosticStatusWrapper, callback: _Callback, error: Exception) -> None:
         self._node._kit.dispatcher.exceptions.tell(callback, error)
-        stat.summary(DiagnosticStatus.ERROR, f"{type(error).__name__}: {error}")
+        stat.summary(DiagnosticStatus.ERROR, error_text(error))

@@ -69,3 +69,42 @@ def test_the_one_that_ends_a_node_is_in_its_last_words(graph: Graph) -> None:
         1,
         "Clumsy.tick: RuntimeError: number 1",
     )
+
+
+class OddError(Exception):
+    def __str__(self) -> str:
+        raise ValueError("no text")
+
+
+@pytest.mark.parametrize("error", [OddError(), ValueError("\ud800"), ValueError("x" * 100_000)])
+def test_an_exception_with_an_odd_text_is_counted_and_published(
+    graph: Graph, error: Exception
+) -> None:
+    class Robot(Node):
+        on_exception = "log"
+
+        def __init__(self) -> None:
+            super().__init__("robot")
+            self.create_timer(0.1, self.tick)
+
+        def tick(self) -> None:
+            raise error
+
+    robot = graph.add(Robot)
+    told = graph.observe(NodeStatistics, "/dsmq/nodes")
+    graph.run_for(2.5)
+    last = [each for each in told if each.name == "/robot"][-1]
+    assert last.exceptions >= 15
+    assert f"Robot.tick: {type(error).__name__}: " in last.last_exception
+    assert len(last.last_exception) < 3000
+    assert robot.statistics().exceptions >= last.exceptions
+
+
+def test_an_exception_whose_text_fails_ends_the_node_too(graph: Graph) -> None:
+    def tick() -> None:
+        raise OddError
+
+    node = graph.add(lambda: Node("robot"))
+    node.create_timer(0.1, tick)
+    with pytest.raises(OddError):
+        graph.run_for(1.0)

@@ -16,6 +16,7 @@ from dsmq_nodes.errors import ParameterError, SpinError
 from dsmq_nodes.graph.callback import Result, callback_name, called
 from dsmq_nodes.graph.parameters.model import Parameters, leaves, unknown
 from dsmq_nodes.graph.parameters.parameter import Parameter, ParameterKind
+from dsmq_nodes.printable import error_text
 
 if TYPE_CHECKING:
     from dsmq_nodes.graph.parameters.parameter_events import Change
@@ -236,7 +237,7 @@ class ParameterStore:
             raise ParameterError(f"{name}: {error}") from None
         except Exception as error:  # noqa: BLE001  the caller gets it
             self._raised(callback, error)
-            raise ParameterError(f"{name} raised {_said(error)}") from None
+            raise ParameterError(f"{name} raised {error_text(error)}") from None
         if not isinstance(getattr(result, "successful", None), bool):
             raise ParameterError(
                 f"{name} returned {result!r:.60}: it is to return "
@@ -250,7 +251,7 @@ class ParameterStore:
             await call(callback, changes)
         except Exception as error:  # noqa: BLE001  it is logged and returned, and undoes nothing
             self._raised(callback, error)
-            return f"it was set, and then {callback_name(callback)} raised {_said(error)}"
+            return f"it was set, and then {callback_name(callback)} raised {error_text(error)}"
         return ""
 
     def _new_values(
@@ -330,10 +331,6 @@ def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             found[prefix + name] = value
     return found
-
-
-def _said(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"
 
 
 def _find(model: Parameters, name: str) -> tuple[Any, str]:

@@ -17,6 +17,7 @@ from dsmq_nodes.graph.topics.graph_view import GraphView
 from dsmq_nodes.graph.topics.type_check import schema_text
 from dsmq_nodes.messages.base import Message
 from dsmq_nodes.messages.service_base import RequestT, ResponseT
+from dsmq_nodes.printable import error_text
 from dsmq_nodes.topic_names import REPLY, REQUEST
 
 ServiceCallback = (
@@ -178,7 +179,7 @@ class ServiceServer(Generic[RequestT, ResponseT]):
     def _raised(self, call: calls.Call, error: Exception) -> None:
         caller = f" from {call.node}" if call.node else ""
         self._logger.traceback(f"{self.service_name}: exception in a call{caller}", error)
-        self._tell(call, f"{type(error).__name__}: {error}")
+        self._tell(call, error_text(error))
 
     def _tell(self, call: calls.Call, error: str) -> None:
         self.failed += 1

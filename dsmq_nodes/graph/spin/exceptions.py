@@ -6,6 +6,7 @@ from typing import Final
 
 from dsmq_nodes.graph.callback import callback_name
 from dsmq_nodes.graph.log.logger import Logger
+from dsmq_nodes.printable import error_text
 
 _MOST_KINDS: Final = 1000
 _Kind = tuple[str, type[BaseException], str, int]
@@ -31,7 +32,7 @@ class Exceptions:
         """Count an exception; returns how many of its kind there were, including this one."""
         name = callback_name(named)
         self.count += 1
-        self.last = f"{name}: {type(error).__name__}: {error}"
+        self.last = f"{name}: {error_text(error)}"
         if len(self._kinds) >= _MOST_KINDS:
             self._kinds.clear()
         kind = (name, type(error), *_place(error))

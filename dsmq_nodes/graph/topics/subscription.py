@@ -98,7 +98,7 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
         self.latency = Histogram()
         self.watchdogs: list[Watchdog] = []
         self._lifespan_ns = None if qos.lifespan is None else int(seconds(qos.lifespan) * 1e9)
-        self._longest_wait_ns = round((longest_wait_sec or 0) * 1e9)
+        self._longest_wait_ns = (longest_wait_sec or 0.0) * 1e9
         self._ages = None if qos.lifespan is None else Ages(topic_name, clock, logger.warning)
         self._since_ns = max(clock.now_ns(), 1)  # earlier latched messages are old, not late
         self._began_ns = round(clock.monotonic_sec() * 1e9)
@@ -264,7 +264,7 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
 
         That counts from its arrival, by a monotonic clock: the publisher's clock may be off.
         """
-        waited_ns = round(self._clock.monotonic_sec() * 1e9) - reply.at
+        waited_ns = self._clock.monotonic_sec() * 1e9 - reply.at
         if waited_ns <= self._longest_wait_ns:
             return False
         self.late += 1
