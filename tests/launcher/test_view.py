@@ -142,7 +142,8 @@ def test_a_stopped_terminal_holds_up_neither_the_launch_nor_its_end(launch_file:
     with on_terminal(launch_file) as terminal:
         terminal.until(lambda: TABLE.search(terminal.text))
         terminal.key(b"\x13")  # Ctrl-S
-        terminal.drawn = b""
+        terminal.until(lambda: not select.select([terminal.master], [], [], 0.5)[0])
+        terminal.process.send_signal(signal.SIGWINCH)  # it draws again, at once
         terminal.process.send_signal(signal.SIGINT)
         terminal.until(lambda: terminal.process.poll() is not None)
         assert terminal.process.returncode == 0

@@ -7,6 +7,7 @@ is not changed, so a launcher that is killed leaves the terminal usable.
 """
 
 import asyncio
+import io
 import shutil
 import signal
 from typing import TYPE_CHECKING, BinaryIO, Final
@@ -76,13 +77,20 @@ class View:
         if rows - _LINES_ABOVE < _FEWEST_LINES or not in_foreground(self._terminal.fileno()):
             return []
         # One column less: a full line would wrap on some terminals.
+        # Into memory: a capturing console also writes "" to the terminal, and that blocks this
+        # thread while another one writes to a terminal that is stopped.
+        drawn = io.StringIO()
         console = Console(
-            width=columns - 1, force_terminal=True, legacy_windows=False, markup=False, emoji=False
+            file=drawn,
+            width=columns - 1,
+            force_terminal=True,
+            legacy_windows=False,
+            markup=False,
+            emoji=False,
         )
-        with console.capture() as capture:
-            for part in status.tables(columns - 1, rows - _LINES_ABOVE):
-                console.print(part)
-        return capture.get().splitlines()
+        for part in status.tables(columns - 1, rows - _LINES_ABOVE):
+            console.print(part)
+        return drawn.getvalue().splitlines()
 
     def _compose(self, data: bytes) -> bytes:
         """Return the bytes for nodes' lines; the writing thread calls it."""
