@@ -1,6 +1,7 @@
-// The seam `append`: a message object goes into a ring in one call.
+// The seam `append`: a message object goes into a ring, or to a link's socket, in one call.
 //
-// It does what `append_now` of graph/links/broker_link.py does with the message that is usual. The
+// It does what `append_now` of graph/links/broker_link.py does with the message that is usual, and
+// `send_now` of outgoing.py beside it where the topic has no ring: `writer` is None then. The
 // order of the steps is that of `Writer.append` in dsmq/ring/writer.py. Whatever is not usual is
 // left to that Python, before anything is written: a value that the plan does not know, a large field, a
 // link that has to wait, another thread or process that writes just now, a lap that ends.
@@ -8,6 +9,7 @@
 
 #include <errno.h>
 #include <sys/file.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cstddef>
@@ -16,7 +18,7 @@ namespace {
 
 using namespace ring;
 
-constexpr size_t MOST_BYTES = 8999999 / 2, KEPT_BYTES = 1 << 20;
+constexpr size_t MOST_BODY_BYTES = 8999999, MOST_BYTES = MOST_BODY_BYTES / 2, KEPT_BYTES = 1 << 20, HEADER_BYTES = 23;
 constexpr int64_t LOOK_AGAIN_NS = 10000000, OWNS_AFTER = 100;
 
 struct Appender {
@@ -139,6 +141,73 @@ int dump(Appender *self, PyObject *message, Buffer &text) {
     return text.put(PyBytes_AS_STRING(bytes), PyBytes_GET_SIZE(bytes));
 }
 
+// The frame of a put, as `encode_put` of dsmq/wire.py writes it: 0: the text has what no JSON has.
+int frame_of(Appender *self, const Buffer &text, int64_t seq, int64_t stamp_ns, Buffer &frame) {
+    const size_t topic = PyBytes_GET_SIZE(self->names);
+    char *const start = frame.room(160 + topic + 2 * text.size);
+    if (!start) return -1;
+    char *to = start + HEADER_BYTES;
+    const auto put = [&to](const char *word, size_t length) { memcpy(to, word, length), to += length; };
+    put("{\"action\":\"put\",\"topic\":", 24);
+    put(PyBytes_AS_STRING(self->names), topic);
+    to += PyOS_snprintf(to, 80, ",\"seq\":%lld,\"stamp\":%lld,\"message\":\"", static_cast<long long>(seq),
+                        static_cast<long long>(stamp_ns));
+    for (size_t i = 0; i < text.size; i++) {
+        const char c = text.bytes[i];
+        if (static_cast<unsigned char>(c) < 0x20) return 0;
+        if (c == '"' || c == '\\') *to++ = '\\';
+        *to++ = c;
+    }
+    put("\"}", 2);
+    const size_t length = to - start - HEADER_BYTES;
+    if (length > MOST_BODY_BYTES) return 0;
+    char header[HEADER_BYTES + 1];
+    PyOS_snprintf(header, sizeof header, "{\"msg_length\": %07zu}", 1000000 + length);
+    memcpy(start, header, HEADER_BYTES);
+    frame.size = to - start;
+    return 1;
+}
+
+// 1: it is sent; 2: in part, and the rest waits; 0: nothing was done; -1 with an exception set.
+int send_put(Appender *self, PyObject *stream, const Buffer &text, int64_t seq) {
+    const Ref stream_lock(NAME(lock).of(stream));
+    if (!stream_lock) return -1;
+    const Lock lock(stream_lock);
+    if (!lock.is_ours || !is_attribute(stream, NAME(_room), Py_None)) return odd();
+    if (!is_attribute(self->outgoing, NAME(_is_stalled), Py_False) || number_of(stream, NAME(waiting_bytes)) != 0)
+        return odd();
+    const int64_t stamp_ns = wall_ns(), descriptor = number_of(stream, NAME(descriptor));
+    if (stamp_ns < 0 || descriptor < 0) return odd();
+    Buffer frame;
+    int done = frame_of(self, text, seq, stamp_ns, frame);
+    if (done == 1) {
+        const ssize_t sent = send(static_cast<int>(descriptor), frame.bytes, frame.size, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (sent <= 0) done = 0;
+        else if (static_cast<size_t>(sent) < frame.size) {
+            const Ref begun(PyObject_CallMethod(stream, "has_begun", "y#nO", frame.bytes,
+                                                static_cast<Py_ssize_t>(frame.size), sent, self->publication));
+            done = begun ? 2 : -1;
+        }
+    }
+    frame.release();
+    return done;
+}
+
+// The way of a usual message, with the link's lock.
+int append_locked(Appender *self, PyObject *stream, const Buffer &text) {
+    const Lock lock(self->lock);
+    if (!lock.is_ours || !is_attribute(self->publication, NAME(writer), self->writer)) return odd();
+    const int64_t messages = number_of(self->publication, NAME(messages));
+    if (messages < 0 || number_of(self->publication, NAME(latched)) != 0) return odd();
+    const bool has_ring = self->map.bytes;
+    const int done = has_ring ? put(self, text, messages + 1) : send_put(self, stream, text, messages + 1);
+    if (done <= 0) return done;
+    if (set_number(self->publication, NAME(messages), messages + 1) < 0) return -1;
+    if (!has_ring) return done;
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    return wake(self);
+}
+
 int append(Appender *self, PyObject *message, Buffer &text) {
     if (!is_attribute(self->publication, NAME(writer), self->writer)) return odd();
     if (is_attribute(self->outgoing, NAME(loop), Py_None) && monotonic_ns() >= self->look_again_ns) {
@@ -151,15 +220,10 @@ int append(Appender *self, PyObject *message, Buffer &text) {
     if (number_of(stream, NAME(waiting_bytes)) != 0) return odd();
     const int dumped = dump(self, message, text);
     if (dumped <= 0 || text.size > MOST_BYTES) return dumped < 0 ? -1 : 0;
-    const Lock lock(self->lock);
-    if (!lock.is_ours || !is_attribute(self->publication, NAME(writer), self->writer)) return odd();
-    const int64_t messages = number_of(self->publication, NAME(messages));
-    if (messages < 0 || number_of(self->publication, NAME(latched)) != 0) return odd();
-    const int done = put(self, text, messages + 1);
-    if (done <= 0) return done;
-    if (set_number(self->publication, NAME(messages), messages + 1) < 0) return -1;
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    return wake(self);
+    const int done = append_locked(self, stream, text);
+    if (done != 2) return done;
+    const Ref sent(PyObject_CallMethodOneArg(self->outgoing, NAME(sent_in_part), stream));
+    return sent ? 1 : -1;
 }
 
 PyObject *call(PyObject *object, PyObject *const *args, size_t count, PyObject *names) {
@@ -189,7 +253,7 @@ PyObject *make(PyTypeObject *type, PyObject *args, PyObject *) {
     for (int i = 0; i < 11; i++) held[i] = Py_NewRef(given[i]);
     self->call = call;
     self->is_ordered = is_ordered;
-    if (self->map.map(memory, file)) return reinterpret_cast<PyObject *>(self);
+    if (memory == Py_None || self->map.map(memory, file)) return reinterpret_cast<PyObject *>(self);
     Py_DECREF(self);
     return nullptr;
 }

@@ -1,7 +1,8 @@
-"""The compiled `receive` does with a link's socket what the Python beside it does."""
+"""The compiled part does with a link's socket what the Python beside it does, both ways."""
 
 import asyncio
 import random
+import re
 import socket
 import threading
 from collections import deque
@@ -21,7 +22,8 @@ from dsmq_nodes.errors import DsmqError
 from dsmq_nodes.graph.links import broker_link
 from dsmq_nodes.graph.links.broker_link import DsmqLink
 from dsmq_nodes.graph.links.incoming import Incoming
-from dsmq_nodes.graph.links.link import LinkReader
+from dsmq_nodes.graph.links.link import LinkReader, Publication
+from dsmq_nodes.graph.links.outgoing import Outgoing
 from dsmq_nodes.graph.links.sequence import Losses
 from dsmq_nodes.graph.log.logger import Logger
 from dsmq_nodes.graph.spin.dispatcher import Dispatcher
@@ -30,8 +32,9 @@ from dsmq_nodes.graph.topics import at_once
 from dsmq_nodes.graph.topics.at_once import AtOnce
 from dsmq_nodes.graph.topics.qos import QoSProfile
 from dsmq_nodes.graph.topics.subscription import MessageInfo, Subscription
+from dsmq_nodes.messages.codec import codec
 from dsmq_nodes.messages.std import String
-from dsmq_nodes.speedups import make_taker, receive
+from dsmq_nodes.speedups import make_appender, make_taker, receive
 from tests.support.two_paths import Unplanned
 
 pytestmark = pytest.mark.skipif(receive is None, reason="there is no compiled part to compare")
@@ -230,3 +233,88 @@ def test_a_stranger_on_the_socket_is_what_it_is_in_python(both: Both) -> None:
     both.send(both.push('{"data":"first"}'))
     both.send(b"GET / HTTP/1.1\r\n\r\n" + b" " * 300)
     assert "not a dsmq header" in both.ends[0].lost[0]
+
+
+class Writing:
+    """A publication over a socket, by one of the paths."""
+
+    def __init__(self, msg_type: type[String], *, compiled: bool) -> None:
+        near, self.far = socket.socketpair()
+        near.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)  # as little as the system allows
+        near.setblocking(False)
+        connection: Any = SimpleNamespace(socket=near, lock=threading.RLock(), is_tls=False)
+        connection.original = False
+        clock = BaseClock()
+        outgoing = Outgoing("/n", "", clock, on_broken=print, on_lost=print, on_unshared=print)
+        outgoing.begin(connection)
+        outgoing.loop = SimpleNamespace(  # type: ignore[assignment]
+            is_running=lambda: True, call_soon_threadsafe=lambda *_: None
+        )
+        outgoing._thread = threading.get_ident()  # in a callback: it never waits
+        link: Any = DsmqLink.__new__(DsmqLink)
+        link._outgoing, link._incoming, link._clock = outgoing, Incoming("/n", print), clock
+        self.outgoing, self.said = outgoing, b""
+        self.publication = Publication(TOPIC, "", 0, wire.encode_text(TOPIC))
+        made = make_appender if compiled else None
+        with mock.patch.object(broker_link, "make_appender", made):
+            self.append = link.appender(self.publication, msg_type.to_record, codec(msg_type))
+
+    def publish(self, msg: String) -> None:
+        """As `Publisher.publish` does."""
+        if not self.append(msg):
+            self.outgoing.publish(self.publication, msg.to_json())
+
+    def read(self) -> None:
+        """Read what was sent, and let the rest follow."""
+        assert self.outgoing.stream is not None
+        while True:
+            self.outgoing.stream.flush()
+            try:
+                self.said += self.far.recv(1 << 20, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                return
+
+    def state(self) -> tuple[object, ...]:
+        """What has to be the same on both paths."""
+        assert self.outgoing.stream is not None
+        said = re.sub(rb'"stamp":\d{19}', b'"stamp":0', self.said)
+        waiting = self.outgoing.stream.waiting_bytes
+        return said, waiting, self.publication.messages, self.publication.dropped
+
+    def close(self) -> None:
+        """End it."""
+        self.far.close()
+        assert self.outgoing.stream is not None
+        self.outgoing.stream.close()
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    texts=st.lists(st.one_of(st.text(), st.just("x" * 3000), st.none()), max_size=30),
+    msg_type=st.sampled_from([String, Unplanned]),
+)
+def test_both_send_the_same_bytes(texts: list[str | None], msg_type: type[String]) -> None:
+    ends = [Writing(msg_type, compiled=True), Writing(msg_type, compiled=False)]
+    try:
+        for text in [*texts, None]:
+            for end in ends:
+                end.read() if text is None else end.publish(msg_type(data=text))
+            compiled, python = (end.state() for end in ends)
+            assert compiled == python
+        decoder = wire.FrameDecoder()
+        puts = [wire.decode_request(body) for body in decoder.feed(ends[0].said)]
+        assert len(puts) == sum(text is not None for text in texts)
+        assert not decoder.buffered_bytes
+    finally:
+        for end in ends:
+            end.close()
+
+
+def test_a_usual_message_is_sent_in_one_call() -> None:
+    end = Writing(String, compiled=True)
+    with mock.patch.object(end.outgoing, "send", side_effect=AssertionError):
+        end.publish(String(data="first"))
+        end.publish(String(data="say é"))
+    end.read()
+    assert end.said.count(b"msg_length") == end.publication.messages == 2
+    end.close()

@@ -50,6 +50,7 @@ from dsmq_nodes.speedups import make_appender, receive
 from dsmq_nodes.topic_names import PROBE_TOPIC
 
 if TYPE_CHECKING:
+    from dsmq_nodes.dsmq.ring.writer import Writer
     from dsmq_nodes.speedups import Plan
 
 logger = logging.getLogger("dsmq_nodes.link")
@@ -207,11 +208,27 @@ class DsmqLink:
         Everything else is for `publish`: a latched topic, a subscription without an answer, a
         socket that is full, a message that is large, no memory.
         """
-        writer = publication.writer
         if publication.latched:
             return None
+        outgoing, look, writer = self._outgoing, self._look_after_itself, publication.writer
         if writer is None:
-            return self._outgoing.sender(publication, dump, self._look_after_itself)
+            append_now = outgoing.sender(publication, dump, look)
+        else:
+            append_now = self._ring_appender(publication, writer, dump)
+        stream = outgoing.stream
+        if make_appender is None or type(self._clock) is not BaseClock or stream is None:
+            return append_now
+        if writer is None and stream.connection.is_tls:
+            return append_now
+        parts = (append_now, plan or dump, publication, writer, outgoing)
+        beside = (self._incoming.unanswered.topics, look, outgoing.lock)
+        if writer is None:
+            return make_appender(*parts, *beside, publication.topic_json, {}, None, None, -1, True)
+        ring, bells = writer.ring, writer.doorbells
+        names = (writer.sender.encode(), bells.files, bells.ring)
+        return make_appender(*parts, *beside, *names, ring.memory, ring.file, writer.is_ordered)
+
+    def _ring_appender(self, publication: Publication, writer: "Writer", dump: Dump) -> Append:
         outgoing, unanswered = self._outgoing, self._incoming.unanswered.topics
         look, append = self._look_after_itself, outgoing.appender(publication, writer)
 
@@ -226,29 +243,7 @@ class DsmqLink:
             text, field, raw = dump(msg)
             return len(text) + len(raw) <= MOST_AT_ONCE_BYTES and append(text, field, raw)
 
-        if make_appender is None or type(self._clock) is not BaseClock:
-            return append_now
-        ring, bells = writer.ring, writer.doorbells
-        return make_appender(
-            *(
-                append_now,
-                plan or dump,
-                publication,
-                writer,
-                outgoing,
-                unanswered,
-                look,
-                outgoing.lock,
-            ),
-            *(
-                writer.sender.encode(),
-                bells.files,
-                bells.ring,
-                ring.memory,
-                ring.file,
-                writer.is_ordered,
-            ),
-        )
+        return append_now
 
     def set_fault(self, topic: str, pair: int, text: str) -> None:
         """Show in the graph what is wrong between two ends; the broker calls them `pair`."""

@@ -172,8 +172,8 @@ class Outgoing:
                 self._not_sent(publication)
             if stream is not None and stream.waiting_bytes:
                 self._count_dropped(stream)
-        if stream is not None and stream.waiting_bytes and not self.is_spun:
-            self._await_room(stream, 0)  # there is no loop to send the rest
+        if stream is not None and stream.waiting_bytes:
+            self.sent_in_part(stream)
 
     def appender(
         self, publication: Publication, writer: "Writer"
@@ -219,11 +219,17 @@ class Outgoing:
                 publication.messages = seq
                 if not self.send(frame, publication):
                     publication.dropped += 1
-            if stream.waiting_bytes > 0 and not self.is_spun:
-                self._await_room(stream, 0)
+            if stream.waiting_bytes > 0:
+                self.sent_in_part(stream)
             return True
 
         return send_now
+
+    def sent_in_part(self, stream: Stream[Publication]) -> None:
+        """Some of what was sent waits: the loop sends the rest, or we wait for it."""
+        self.flush_later(stream)
+        if not self.is_spun:
+            self._await_room(stream, 0)
 
     def _await_room(self, stream: Stream[Publication], most_bytes: int) -> None:
         """Wait until the broker has read, unless this delays the node."""

@@ -40,12 +40,14 @@ class Stream(Generic[_T]):
     Attributes:
         lock: the connection's; held while sending.
         waiting_bytes: how many bytes the socket has not taken yet.
+        descriptor: the socket's.
     """
 
     __slots__ = ("__dict__", "__weakref__", "waiting_bytes")  # of each message
 
     def __init__(self, connection: ClientConnection) -> None:
         self.connection, self.socket = connection, connection.socket
+        self.descriptor = self.socket.fileno()
         self.lock = connection.lock
         self.waiting_bytes = 0
         self._gave_way: list[_T] = []
@@ -106,9 +108,13 @@ class Stream(Generic[_T]):
         if sent == len(frame):
             return True
         if sent or self.connection.is_tls:  # TLS may have it, although it has not told so
-            self._rest, self._rest_owner = memoryview(frame)[sent:], owner
-            self._count()
+            self.has_begun(frame, sent, owner)
         return sent > 0 or self.connection.is_tls
+
+    def has_begun(self, frame: bytes, sent: int, owner: _T | None) -> None:
+        """So many bytes of a frame were sent, with the lock held: the rest has to follow."""
+        self._rest, self._rest_owner = memoryview(frame)[sent:], owner
+        self._count()
 
     def _sent(self, data: bytes | memoryview) -> int:
         """How many bytes the socket takes now."""
