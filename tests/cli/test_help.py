@@ -15,6 +15,7 @@ from dsmq_nodes.cli import options
 from dsmq_nodes.cli.app import app, load
 from dsmq_nodes.dsmq import address
 from tests.cli.conftest import ROOT, Done, Place
+from tests.support import processes
 
 # Each costs more than typer; the commands that need them load them.
 HEAVY = {"asyncio", "msgspec", "psutil", "pydantic", "rich", "sqlite3", "yaml"}
@@ -184,11 +185,13 @@ def test_the_completion_script_is_for_this_program(nowhere: Place) -> None:
 def test_output_that_cannot_be_written_is_told_in_a_line(
     place: Place, talker: str, command: list[str], unbuffered: str
 ) -> None:
-    done = in_a_shell(place, command, ">/dev/full", PYTHONUNBUFFERED=unbuffered)
-    told = "cannot write to the output: No space left on device\n"
-    assert (done.returncode, done.stderr) == (1, told)
-    done = in_a_shell(place, command, ">/dev/full 2>/dev/full", PYTHONUNBUFFERED=unbuffered)
-    assert done.returncode == 1
+    words = [sys.executable, "-m", "dsmq_nodes", *command]
+    env = place.env({"PYTHONUNBUFFERED": unbuffered})
+    with Path("/dev/full").open("w") as full:
+        done = processes.run(words, env=env, stdout=full, stderr=subprocess.PIPE, text=True)
+        told = "cannot write to the output: No space left on device\n"
+        assert (done.returncode, done.stderr) == (1, told)
+        assert processes.run(words, env=env, stdout=full, stderr=full).returncode == 1
 
 
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])

@@ -15,6 +15,8 @@ from typing import Any, Final, Self
 
 import psutil
 
+from tests.support.processes import Popen
+
 ROOT: Final = Path(__file__).parents[3]
 _PATIENCE_SEC: Final = 30.0
 _SETTLED_SEC: Final = 0.5
@@ -25,10 +27,10 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 class Started:
-    """A process, killed at the latest where its `with` ends."""
+    """A process, killed at the latest where its `with` ends; under pytest it is forked."""
 
     def __init__(self, *arguments: str, said: bool = True) -> None:
-        self.process = subprocess.Popen(
+        self.process = Popen(
             [sys.executable, *arguments],
             cwd=ROOT,
             stdin=subprocess.PIPE,
