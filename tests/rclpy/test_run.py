@@ -149,9 +149,14 @@ def test_executables_and_interfaces_of_a_package(port: int, tmp_path: Path) -> N
         {
             "src/arm/package.xml": package_xml("arm"),
             "src/arm/setup.py": """
+                import os
+                from glob import glob
                 from setuptools import setup
                 package_name = 'arm'
                 setup(name=package_name, package_dir={'': 'code'},
+                      data_files=[('share/' + package_name, ['package.xml', 'code/arm/arm.yaml']),
+                    (os.path.join('share', package_name, 'maps'), glob('rooms/*.pgm')),
+                ],
                       entry_points={'console_scripts': [
                     'mover = ' + package_name + '.move:main', f'fails = {package_name}.move:fails',
                 ]})
@@ -174,7 +179,14 @@ def test_executables_and_interfaces_of_a_package(port: int, tmp_path: Path) -> N
             "src/arm_interfaces/msg/Joints.msg": "uint8 FAST=2\nJoint[<=3] joints\nuint8 mode\n",
             "src/arm_interfaces/srv/Home.srv": "bool now true\n---\nstd_msgs/Header header\n",
             "src/arm_interfaces/action/Reach.action": "Joint to\n---\nbool done\n---\nJoint at\n",
-            "src/arm/scripts/look.py": "print('looks')",
+            "src/arm/scripts/look.py": """
+                from pathlib import Path
+                from ament_index_python.packages import get_package_share_directory as share
+                names = ['arm.yaml', 'maps/a.pgm', 'setup.py']
+                print([(Path(share('arm')) / name).is_file() for name in names])
+            """,
+            "src/arm/code/arm/arm.yaml": "",
+            "src/arm/rooms/a.pgm": "",
         },
     )
     done = run(port, "--quiet", "arm", "mover", "-v", cwd=tmp_path)
@@ -187,7 +199,7 @@ def test_executables_and_interfaces_of_a_package(port: int, tmp_path: Path) -> N
     ]
     assert done.stderr == ""
     assert run(port, "--quiet", "arm", "fails", cwd=tmp_path).returncode == 3
-    assert run(port, "--quiet", "arm", "look", cwd=tmp_path).stdout == "looks\n"
+    assert run(port, "--quiet", "arm", "look", cwd=tmp_path).stdout == "[True, True, True]\n"
     wrong = run(port, "--quiet", "arm", "moover", cwd=tmp_path)
     assert wrong.returncode == 1
     assert "has no executable 'moover'; did you mean 'mover'?" in wrong.stderr

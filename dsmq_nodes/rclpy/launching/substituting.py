@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from dsmq_nodes.messages.schema.ros_packages import PACKAGES
 from dsmq_nodes.rclpy.launching.visiting import SourceLine, Visit, line_of_caller
+from dsmq_nodes.rclpy.running.share_folder import share_folder
 from dsmq_nodes.suggest import did_you_mean
 
 _TRUE: Final = {"true": True, "1": True, "false": False, "0": False}
@@ -141,7 +142,7 @@ def _folder_of(package: str) -> str:
     if package not in known:
         hint = did_you_mean(package, known) if known else "none can be seen from here"
         raise SubstitutionError(f"there is no package {package!r} here; {hint}")
-    return str(known[package].folder)
+    return str(share_folder(known[package]))
 
 
 class FileContent(Substitution):

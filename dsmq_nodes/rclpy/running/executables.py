@@ -4,7 +4,6 @@ Entry points are those of its `setup.py`, which is read and not run, its `setup.
 installed distribution.
 """
 
-import ast
 import configparser
 import importlib.metadata
 import re
@@ -15,6 +14,7 @@ from typing import Final
 
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.messages.schema.ros_packages import RosPackage
+from dsmq_nodes.rclpy.running.setup_py import SetupPy
 from dsmq_nodes.suggest import did_you_mean
 
 _GROUP: Final = "console_scripts"
@@ -67,10 +67,11 @@ def find_executable(package: RosPackage, name: str) -> Executable:
 
 def _entry_points(package: RosPackage) -> Iterator[Executable]:
     if package.prefix is None:
-        for line in (*_of_setup_py(package.folder), *_of_setup_cfg(package.folder)):
+        setup = SetupPy(package.folder)
+        for line in (*setup.entry_points(_GROUP), *_of_setup_cfg(package.folder)):
             if matched := _ENTRY.fullmatch(line):
                 name, module, function = matched.groups()
-                search = package.folder / _source_folder(package.folder)
+                search = package.folder / setup.source_folder()
                 yield Executable(name, f"{module}:{function}", search=search)
     for point in importlib.metadata.entry_points(group=_GROUP):
         if point.dist is not None and point.dist.name.replace("-", "_") == package.name:
@@ -84,72 +85,6 @@ def _of_setup_cfg(folder: Path) -> list[str]:
     except (configparser.Error, UnicodeDecodeError):
         return []
     return parser.get("options.entry_points", _GROUP, fallback="").splitlines()
-
-
-def _of_setup_py(folder: Path) -> list[str]:
-    tree = _setup_py(folder)
-    names = _names(tree)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Dict) and (value := _value(node, _GROUP)) is not None:
-            return [text for each in _items(value, names) if (text := _text(each, names))]
-    return []
-
-
-def _source_folder(folder: Path) -> str:
-    """Where a package's modules lie below its folder: `package_dir={"": "src"}`."""
-    tree = _setup_py(folder)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.keyword) and node.arg == "package_dir":
-            found = _value(node.value, "") if isinstance(node.value, ast.Dict) else None
-            return _text(found, _names(tree))
-    return ""
-
-
-def _setup_py(folder: Path) -> ast.Module:
-    try:
-        return ast.parse((folder / "setup.py").read_text("utf-8"))
-    except (OSError, SyntaxError, UnicodeDecodeError):
-        return ast.Module(body=[], type_ignores=[])
-
-
-def _names(tree: ast.Module) -> dict[str, ast.expr]:
-    """What is assigned to names at the top of a file."""
-    return {
-        target.id: node.value
-        for node in tree.body
-        if isinstance(node, ast.Assign)
-        for target in node.targets
-        if isinstance(target, ast.Name)
-    }
-
-
-def _value(node: ast.Dict, key: str) -> ast.expr | None:
-    for each, value in zip(node.keys, node.values, strict=True):
-        if isinstance(each, ast.Constant) and each.value == key:
-            return value
-    return None
-
-
-def _items(node: ast.expr, names: dict[str, ast.expr]) -> list[ast.expr]:
-    node = names.get(node.id, node) if isinstance(node, ast.Name) else node
-    return list(node.elts) if isinstance(node, ast.List | ast.Tuple) else []
-
-
-def _text(node: ast.expr | None, names: dict[str, ast.expr]) -> str:
-    """A text that is written out, put together with `+`, `%`-less f-strings and known names."""
-    match node:
-        case ast.Constant(value=str(value)):
-            return value
-        case ast.Name(id=name):
-            return _text(names.get(name), names)
-        case ast.BinOp(left=left, op=ast.Add(), right=right):
-            return _text(left, names) + _text(right, names)
-        case ast.JoinedStr(values=parts):
-            return "".join(_text(each, names) for each in parts)
-        case ast.FormattedValue(value=value):
-            return _text(value, names)
-        case _:
-            return ""
 
 
 def _scripts(package: RosPackage) -> Iterator[Path]:

@@ -1,8 +1,9 @@
-"""Where packages are: the share folder of a package of the working tree is its own folder."""
+"""Where packages are; running/share_folder.py says where the files of one are."""
 
 from pathlib import Path
 
 from dsmq_nodes.messages.schema.ros_packages import PACKAGES, RosPackage
+from dsmq_nodes.rclpy.running.share_folder import share_folder
 
 
 class PackageNotFoundError(KeyError):
@@ -30,7 +31,7 @@ def get_package_prefix(package_name: str) -> str:
 
 def get_package_share_path(package_name: str, print_warning: bool = True) -> Path:
     """The folder of a package's own files: launch files, parameters, maps; raises as above."""
-    return _package(package_name).folder
+    return share_folder(_package(package_name))
 
 
 def get_package_share_directory(package_name: str, print_warning: bool = True) -> str:
