@@ -2,11 +2,10 @@
 
 import threading
 import weakref
-from abc import ABC, abstractmethod
 from typing import Any
 
 
-class CallbackGroup(ABC):
+class CallbackGroup:
     """Says when a callback may run; subclass it for rules of your own."""
 
     def __init__(self) -> None:
@@ -21,17 +20,17 @@ class CallbackGroup(ABC):
         """Whether it belongs to the group."""
         return weakref.ref(entity) in self.entities
 
-    @abstractmethod
     def can_execute(self, entity: Any) -> bool:
         """Whether its callback may run now."""
+        raise NotImplementedError
 
-    @abstractmethod
     def beginning_execution(self, entity: Any) -> bool:
         """Its callback is about to run; False refuses that."""
+        raise NotImplementedError
 
-    @abstractmethod
     def ending_execution(self, entity: Any) -> None:
         """Its callback has run."""
+        raise NotImplementedError
 
 
 class ReentrantCallbackGroup(CallbackGroup):

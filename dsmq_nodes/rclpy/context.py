@@ -9,6 +9,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from typing import Any, Final, Self
 
+from dsmq_nodes.rclpy.impl.c_errors import RCLError
 from dsmq_nodes.rclpy.impl.handle import InnerHandle
 from dsmq_nodes.rclpy.impl.log_output import LogOutput, log_output
 from dsmq_nodes.rclpy.impl.names.domain import domain_of
@@ -197,6 +198,8 @@ class Context:
         """
         if self._handle is None:
             raise RuntimeError("Context must be initialized before it can have a domain id")
+        if not self._handle.is_valid:
+            raise RCLError("Failed to get domain id: error not set")
         return self._handle.domain_id
 
     def __enter__(self) -> Self:

@@ -21,6 +21,7 @@ from dsmq_nodes.rclpy.clock_type import ClockType
 from dsmq_nodes.rclpy.context import Context
 from dsmq_nodes.rclpy.exceptions import InvalidHandle
 from dsmq_nodes.rclpy.guard_condition import GuardCondition
+from dsmq_nodes.rclpy.impl.c_errors import CONTEXT_IS_NOT_VALID, RCLError
 from dsmq_nodes.rclpy.impl.wait_set import WaitSet
 from dsmq_nodes.rclpy.impl.wakeup import Wakeup
 from dsmq_nodes.rclpy.task import Future, Task
@@ -242,6 +243,8 @@ class Executor:
         """One round: wait until something is ready, then give it piece by piece."""
         left_sec = timeout_sec.timeout if isinstance(timeout_sec, TimeoutObject) else timeout_sec
         until_sec = None if left_sec is None or left_sec < 0 else time.monotonic() + left_sec
+        if until_sec is not None and left_sec and not self._context.ok():
+            raise RCLError(CONTEXT_IS_NOT_VALID.format("create timer"))  # rcl's timeout is a timer
         given = False
         while not given:
             self._wakeup.clear()

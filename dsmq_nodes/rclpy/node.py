@@ -1,6 +1,5 @@
 """The node: what programs for rclpy subclass."""
 
-import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, Self
@@ -17,16 +16,20 @@ from dsmq_nodes.rclpy.exceptions import (
     NotInitializedException,
 )
 from dsmq_nodes.rclpy.executors import Executor
-from dsmq_nodes.rclpy.expand_topic_name import expand_topic_name
 from dsmq_nodes.rclpy.guard_condition import GuardCondition
-from dsmq_nodes.rclpy.impl.c_errors import NodeNameNonExistentError, RCLError
+from dsmq_nodes.rclpy.impl.c_errors import CONTEXT_IS_NOT_VALID, RCLError
 from dsmq_nodes.rclpy.impl.calls.call_handles import ClientHandle, ServiceHandle
 from dsmq_nodes.rclpy.impl.interface_named import interface, interface_from
-from dsmq_nodes.rclpy.impl.names.name_rules import namespace_fault, node_fault
 from dsmq_nodes.rclpy.impl.names.node_names import NodeNames
-from dsmq_nodes.rclpy.impl.nodes import ends as graph
 from dsmq_nodes.rclpy.impl.nodes.declared_parameters import DeclaredParameters
-from dsmq_nodes.rclpy.impl.nodes.ends import End, ends, names_and_types
+from dsmq_nodes.rclpy.impl.nodes.ends import (
+    CLIENT,
+    PUBLISHER,
+    SERVICE,
+    SUBSCRIPTION,
+    names_and_types,
+)
+from dsmq_nodes.rclpy.impl.nodes.graph_questions import GraphQuestions
 from dsmq_nodes.rclpy.impl.nodes.node_handle import NodeHandle, graph_follower
 from dsmq_nodes.rclpy.impl.nodes.node_rosout import NodeRosout
 from dsmq_nodes.rclpy.impl.rcutils_logger import RcutilsLogger
@@ -49,16 +52,12 @@ from dsmq_nodes.rclpy.subscription import Subscription
 from dsmq_nodes.rclpy.subscription_content_filter_options import ContentFilterOptions
 from dsmq_nodes.rclpy.time_source import TimeSource
 from dsmq_nodes.rclpy.timer import Rate, Timer
-from dsmq_nodes.rclpy.topic_endpoint_info import TopicEndpointInfo, TopicEndpointTypeEnum
+from dsmq_nodes.rclpy.topic_endpoint_info import TopicEndpointInfo
 from dsmq_nodes.rclpy.type_description_service import TypeDescriptionService
-from dsmq_nodes.rclpy.type_hash import TypeHash
 from dsmq_nodes.rclpy.type_support import check_is_valid_msg_type, check_is_valid_srv_type
 from dsmq_nodes.rclpy.utilities import get_default_context
-from dsmq_nodes.rclpy.validate_full_topic_name import validate_full_topic_name
 from dsmq_nodes.rclpy.waitable import Waitable
 from dsmq_nodes.topic_names import PARAMETER_EVENTS_TOPIC
-
-_LOOK_SEC = 0.1
 
 
 class Node:
@@ -111,6 +110,7 @@ class Node:
                 node._wake_executor()  # noqa: SLF001
 
         self.__handle = NodeHandle(names.name, names.namespace, self._context, wake)
+        self.__graph = GraphQuestions(self.__handle, names)
         self.__logger = get_logger(self.__handle.logger_name)
         self.__rosout = NodeRosout(self.__handle, rosout_qos) if enable_rosout else None
         self.__event_publisher: Publisher | None = self.create_publisher(
@@ -290,6 +290,7 @@ class Node:
         self, namespace: str, parameters: Sequence[Any], ignore_override: bool = False
     ) -> list[Parameter]:
         """Declare each (name, value, descriptor), the last two optional, in a group."""
+        self.__handle.check()
         return self.__parameters.declare(namespace, parameters, ignore_override=ignore_override)
 
     def undeclare_parameter(self, name: str) -> None:
@@ -348,6 +349,7 @@ class Node:
         Raises:
             ParameterNotDeclaredException: one is not declared.
         """
+        self.__handle.check()
         return self.__parameters.set_atomically(parameter_list)
 
     def list_parameters(self, prefixes: list[str], depth: int) -> Any:
@@ -421,8 +423,6 @@ class Node:
 
     def _validate_qos_or_depth_parameter(self, qos_or_depth: Any) -> QoSProfile:
         if isinstance(qos_or_depth, QoSProfile):
-            if qos_or_depth.depth < 0:
-                raise ValueError("history depth must be greater than or equal to zero")
             return qos_or_depth
         if not isinstance(qos_or_depth, int):
             raise TypeError(f"Expected QoSProfile or int, but received {type(qos_or_depth)!r}")
@@ -657,10 +657,7 @@ class Node:
 
     def __check_context(self, what: str) -> None:
         if not self.context.ok():
-            raise RCLError(
-                f"failed to create {what}: the given context is not valid, either rcl_init() was "
-                "not called or rcl_shutdown() was called."
-            )
+            raise RCLError(CONTEXT_IS_NOT_VALID.format(f"create {what}"))
 
     def create_guard_condition(
         self, callback: Callable[[], Any], callback_group: Any = None
@@ -757,19 +754,6 @@ class Node:
 
     # The graph
 
-    def __of_node(self, kind: str, what: str, name: str, namespace: str) -> list[End]:
-        with self.__handle:
-            fault = namespace_fault(namespace or "/") or node_fault(name)
-            if fault is not None:
-                code = 2 if name else 1  # as rcl counts its errors
-                raise RCLError(f"failed to get {what} names and types: {fault[0]}, result: {code}")
-            graph_follower.ask()
-            if (name, namespace) not in ends.nodes():
-                raise NodeNameNonExistentError(
-                    f"cannot get {what} names and types for nonexistent node: error not set"
-                )
-            return ends.of_node(kind, name, namespace)
-
     def get_publisher_names_and_types_by_node(
         self, node_name: str, node_namespace: str, no_demangle: bool = False
     ) -> list[tuple[str, list[str]]]:
@@ -778,116 +762,81 @@ class Node:
         Raises:
             NodeNameNonExistentError: there is no such node.
         """
-        found = self.__of_node(graph.PUBLISHER, "publisher", node_name, node_namespace)
-        return names_and_types(found)
+        return self.__graph.of_node(PUBLISHER, node_name, node_namespace)
 
     def get_subscriber_names_and_types_by_node(
         self, node_name: str, node_namespace: str, no_demangle: bool = False
     ) -> list[tuple[str, list[str]]]:
         """The topics that a node subscribes; raises as the publishers'."""
-        found = self.__of_node(graph.SUBSCRIPTION, "subscriber", node_name, node_namespace)
-        return names_and_types(found)
+        return self.__graph.of_node(SUBSCRIPTION, node_name, node_namespace)
 
     def get_service_names_and_types_by_node(
         self, node_name: str, node_namespace: str
     ) -> list[tuple[str, list[str]]]:
         """The services that a node serves; raises as the publishers'."""
-        found = self.__of_node(graph.SERVICE, "service", node_name, node_namespace)
-        return names_and_types(found)
+        return self.__graph.of_node(SERVICE, node_name, node_namespace)
 
     def get_client_names_and_types_by_node(
         self, node_name: str, node_namespace: str
     ) -> list[tuple[str, list[str]]]:
         """The services that a node calls; raises as the publishers'."""
-        found = self.__of_node(graph.CLIENT, "client", node_name, node_namespace)
-        return names_and_types(found)
-
-    def __all(self, *kinds: str) -> list[End]:
-        with self.__handle:
-            graph_follower.ask()
-            return [each for kind in kinds for each in ends.all(kind)]
+        return self.__graph.of_node(CLIENT, node_name, node_namespace)
 
     def get_topic_names_and_types(self, no_demangle: bool = False) -> list[tuple[str, list[str]]]:
         """All topics with their types."""
-        return names_and_types(self.__all(graph.PUBLISHER, graph.SUBSCRIPTION))
+        return names_and_types(self.__graph.all(PUBLISHER, SUBSCRIPTION))
 
     def get_service_names_and_types(self) -> list[tuple[str, list[str]]]:
         """All services with their types."""
-        return names_and_types(self.__all(graph.SERVICE, graph.CLIENT))
+        return names_and_types(self.__graph.all(SERVICE, CLIENT))
 
     def get_node_names(self) -> list[str]:
         """The names of all nodes."""
-        return [name for name, _ in self.get_node_names_and_namespaces()]
+        return [name for name, _ in self.__graph.nodes()]
 
     def get_fully_qualified_node_names(self) -> list[str]:
         """The absolute names of all nodes."""
-        found = self.get_node_names_and_namespaces()
-        return [f"{namespace.rstrip('/')}/{name}" for name, namespace in found]
+        return [f"{namespace.rstrip('/')}/{name}" for name, namespace in self.__graph.nodes()]
 
     def get_node_names_and_namespaces(self) -> list[tuple[str, str]]:
         """The names of all nodes, each with its namespace."""
-        with self.__handle:
-            graph_follower.ask()
-            return ends.nodes()
+        return self.__graph.nodes()
 
     def get_node_names_and_namespaces_with_enclaves(self) -> list[tuple[str, str, str]]:
         """The same with enclaves, which there are none of."""
-        return [(*each, "/") for each in self.get_node_names_and_namespaces()]
-
-    def __count(self, kind: str, name: str, *, is_service: bool) -> int:
-        full = expand_topic_name(name, self.get_name(), self.get_namespace())
-        validate_full_topic_name(full, is_service=is_service)
-        return sum(each.name == full for each in self.__all(kind))
+        return [(*each, "/") for each in self.__graph.nodes()]
 
     def count_publishers(self, topic_name: str) -> int:
         """How many publish a topic."""
-        return self.__count(graph.PUBLISHER, topic_name, is_service=False)
+        return self.__graph.count(PUBLISHER, topic_name)
 
     def count_subscribers(self, topic_name: str) -> int:
         """How many subscribe a topic."""
-        return self.__count(graph.SUBSCRIPTION, topic_name, is_service=False)
+        return self.__graph.count(SUBSCRIPTION, topic_name)
 
     def count_clients(self, service_name: str) -> int:
         """How many call a service."""
-        return self.__count(graph.CLIENT, service_name, is_service=True)
+        return self.__graph.count(CLIENT, service_name)
 
     def count_services(self, service_name: str) -> int:
         """How many serve a service."""
-        return self.__count(graph.SERVICE, service_name, is_service=True)
-
-    def __infos(self, kind: str, topic: str, *, no_mangle: bool) -> list[TopicEndpointInfo]:
-        if not no_mangle:
-            topic = expand_topic_name(topic, self.get_name(), self.get_namespace())
-            validate_full_topic_name(topic)
-            topic = self.__names.remapped(topic, is_service=False)
-        number = (
-            TopicEndpointTypeEnum.PUBLISHER
-            if kind == graph.PUBLISHER
-            else TopicEndpointTypeEnum.SUBSCRIPTION
-        )
-        return [_info(each, number) for each in self.__all(kind) if each.name == topic]
+        return self.__graph.count(SERVICE, service_name)
 
     def get_publishers_info_by_topic(
         self, topic_name: str, no_mangle: bool = False
     ) -> list[TopicEndpointInfo]:
         """What is known of the publishers of a topic."""
-        return self.__infos(graph.PUBLISHER, topic_name, no_mangle=no_mangle)
+        return self.__graph.infos(PUBLISHER, topic_name, no_mangle=no_mangle)
 
     def get_subscriptions_info_by_topic(
         self, topic_name: str, no_mangle: bool = False
     ) -> list[TopicEndpointInfo]:
         """What is known of the subscriptions of a topic."""
-        return self.__infos(graph.SUBSCRIPTION, topic_name, no_mangle=no_mangle)
+        return self.__graph.infos(SUBSCRIPTION, topic_name, no_mangle=no_mangle)
 
     def wait_for_node(self, fully_qualified_node_name: str, timeout: float) -> bool:
         """Wait until there is a node of an absolute name; False on timeout, in seconds."""
-        name = f"/{fully_qualified_node_name.lstrip('/')}"
-        until_sec = time.monotonic() + timeout
-        while time.monotonic() < until_sec:
-            if name in self.get_fully_qualified_node_names():
-                return True
-            time.sleep(_LOOK_SEC)
-        return False
+        return self.__graph.wait_for_node(fully_qualified_node_name, timeout)
 
     def __enter__(self) -> Self:
         return self
@@ -899,20 +848,6 @@ class Node:
 def _check_callable(callback: object) -> None:
     if not callable(callback):
         raise TypeError("Callback must be callable, got {}", type(callback))
-
-
-def _info(end: End, number: TopicEndpointTypeEnum) -> TopicEndpointInfo:
-    info = TopicEndpointInfo(
-        node_name=end.node,
-        node_namespace=end.namespace,
-        topic_type=end.type_name,
-        topic_type_hash=TypeHash(),
-        endpoint_type=number,
-        endpoint_gid=[0] * 16,
-    )
-    if end.qos is not None:
-        info.qos_profile = end.qos
-    return info
 
 
 _INTERFACES: Final = {

@@ -22,6 +22,9 @@ class SignalHandlerOptions(IntEnum):
     SIGTERM = 2
     ALL = 3
 
+    def __str__(self) -> str:
+        return f"{type(self).__name__}.{self.name}"
+
 
 _before: dict[int, Any] = {}
 

@@ -114,11 +114,10 @@ class TimerHandle(InnerHandle):
         due_ns = self._next_ns
         self._last_ns = now_ns
         self._next_ns += self.period_ns
-        if self._next_ns < now_ns:
-            if self.period_ns == 0:
-                self._next_ns = now_ns
-            else:
-                self._next_ns += -(-(now_ns - self._next_ns) // self.period_ns) * self.period_ns
+        if self.period_ns == 0:
+            self._next_ns = now_ns
+        elif self._next_ns <= now_ns:
+            self._next_ns += ((now_ns - self._next_ns) // self.period_ns + 1) * self.period_ns
         return due_ns, now_ns
 
     def reset(self) -> None:

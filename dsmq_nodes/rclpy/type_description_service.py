@@ -29,7 +29,7 @@ class TypeDescriptionService:
                 f"Invalid type for parameter '{START_TYPE_DESCRIPTION_SERVICE_PARAM}' "
                 f"{asked.type_!r} should be bool"
             )
-        if self.enabled:
+        if self.enabled and not node.handle.is_second:
             self._start(node)
 
     def _start(self, node: Any) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from dsmq_nodes.rclpy.constants import S_TO_NS
 from dsmq_nodes.rclpy.context import Context
-from dsmq_nodes.rclpy.impl.names.ros_arguments import without_ros_args
+from dsmq_nodes.rclpy.impl.names.ros_arguments import BEGIN, parse, without_ros_args
 
 __all__ = [
     "get_available_rmw_implementations",
@@ -42,8 +42,16 @@ def get_default_context(*, shutting_down: bool = False) -> Context:
 
 
 def remove_ros_args(args: Sequence[str] | None = None) -> list[str]:
-    """The words that are the program's own; None: those of the process."""
-    return without_ros_args(sys.argv if args is None else args)
+    """The words that are the program's own; None: those of the process.
+
+    Raises:
+        UnknownROSArgsError: a word of ROS is not known.
+        RCLInvalidROSArgsError: one cannot be read.
+    """
+    words = list(sys.argv if args is None else args)
+    if BEGIN in words:
+        parse(words[words.index(BEGIN) :], scoped=True)
+    return without_ros_args(words)
 
 
 def ok(*, context: Context | None = None) -> bool:

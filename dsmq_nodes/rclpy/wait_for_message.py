@@ -3,6 +3,7 @@
 import time
 from typing import Any
 
+from dsmq_nodes.rclpy.impl.c_errors import CONTEXT_IS_NOT_VALID, RCLError
 from dsmq_nodes.rclpy.impl.wakeup import Wakeup
 from dsmq_nodes.rclpy.qos import QoSProfile
 
@@ -23,6 +24,8 @@ def wait_for_message(
     context = node.context
     if context.handle is None:
         raise RuntimeError("Cannot create Waitset without a context.handle")
+    if not context.ok():
+        raise RCLError(CONTEXT_IS_NOT_VALID.format("initialize wait set"))
     wakeup = Wakeup()
     until_sec = None if time_to_wait < 0 else time.monotonic() + time_to_wait
     subscription = node.create_subscription(

@@ -6,11 +6,11 @@ import time
 import uuid
 import weakref
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from dsmq_nodes.rclpy.clock import Clock
 from dsmq_nodes.rclpy.impl.calls.action_parts_of import ActionClientParts
-from dsmq_nodes.rclpy.impl.interface_named import interface
+from dsmq_nodes.rclpy.impl.interface_named import interface, interface_from
 from dsmq_nodes.rclpy.impl.nodes.ends import ends
 from dsmq_nodes.rclpy.impl.wakeup import Wakeup
 from dsmq_nodes.rclpy.qos import (
@@ -337,3 +337,16 @@ class ActionClient(Waitable):
         """End it."""
         self._parts.destroy_when_not_in_use()
         self._node.remove_waitable(self)
+
+
+_INTERFACES: Final = {
+    "CancelGoal": "action_msgs/srv/CancelGoal",
+    "GoalStatus": "action_msgs/msg/GoalStatus",
+    "GoalStatusArray": "action_msgs/msg/GoalStatusArray",
+    "UUID": "unique_identifier_msgs/msg/UUID",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Interfaces that programs import from here, as rclpy itself imports them."""
+    return interface_from(__name__, _INTERFACES, name)

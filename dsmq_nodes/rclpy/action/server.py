@@ -16,7 +16,7 @@ from typing import Any, Final
 from dsmq_nodes.rclpy.clock import Clock
 from dsmq_nodes.rclpy.impl.c_errors import InvalidHandle, RCLError
 from dsmq_nodes.rclpy.impl.calls.action_parts_of import ActionServerParts
-from dsmq_nodes.rclpy.impl.interface_named import interface
+from dsmq_nodes.rclpy.impl.interface_named import interface, interface_from
 from dsmq_nodes.rclpy.impl.nodes.peer_node import io
 from dsmq_nodes.rclpy.qos import (
     QoSProfile,
@@ -506,3 +506,15 @@ class ActionServer(Waitable):
                 self.remove_future(future)
         self._handle.destroy_when_not_in_use()
         self._node.remove_waitable(self)
+
+
+_INTERFACES: Final = {
+    "CancelGoal": "action_msgs/srv/CancelGoal",
+    "GoalInfo": "action_msgs/msg/GoalInfo",
+    "GoalStatus": "action_msgs/msg/GoalStatus",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Interfaces that programs import from here, as rclpy itself imports them."""
+    return interface_from(__name__, _INTERFACES, name)

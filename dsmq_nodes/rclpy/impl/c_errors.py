@@ -6,6 +6,10 @@ Tracebacks show them as those of that module, as in ROS.
 from typing import Final
 
 C_MODULE: Final = "rclpy._rclpy_pybind11"
+CONTEXT_IS_NOT_VALID: Final = (
+    "failed to {}: the given context is not valid, either rcl_init() was not called or "
+    "rcl_shutdown() was called."
+)
 
 
 class RCLError(RuntimeError):

@@ -164,10 +164,10 @@ class RcutilsLogger:
             TypeError: an option is not known, or the message is no text.
             ValueError: the same line of the program has asked for other filters before.
         """
+        if severity.__class__ is not LoggingSeverity:
+            severity = LoggingSeverity(severity)
         if severity < log_output.level(self.name):
-            LoggingSeverity(severity)
             return False
-        severity = LoggingSeverity(severity)
         name = self.name if name is None else name
         filters = _filters(kwargs) if kwargs else []
         place = _caller()

@@ -24,6 +24,10 @@ class AbstractType:
     __hash__ = None  # type: ignore[assignment]
 
     @override
+    def __init_subclass__(cls) -> None:
+        cls.__module__ = "rosidl_parser.definition"
+
+    @override
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and self._held() == other._held()
 

@@ -57,7 +57,7 @@ def _give(cls: type[Any], arguments: Arguments) -> None:
         else:
             given["remap"].setdefault(rule.old, rule.new)
     name = given.get("name") or snake_case(cls.__name__)
-    for pattern, values in arguments.params:
+    for pattern, values in arguments.params.items():
         if not parameter_yaml.matches(pattern, f"{given.get('namespace', '').rstrip('/')}/{name}"):
             raise CommandError(
                 f"run: the parameters of {pattern!r} are not for /{name}: say with "

@@ -21,8 +21,9 @@ def start_of(node: Any, action_type: Any, name: str, what: str) -> str:
     node.handle.check()
     fault = topic_fault(name)
     if fault is not None:
+        colon = ": " if what == "server" else ""  # as rcl writes it
         raise ValueError(
-            f"Failed to create action {what} due to invalid topic name '{name}' : {fault[0]}"
+            f"Failed to create action {what} due to invalid topic name '{name}' : {colon}{fault[0]}"
         )
     return f"{node.resolve_service_name(name)}{ACTION}"
 

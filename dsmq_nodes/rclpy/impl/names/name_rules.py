@@ -128,7 +128,7 @@ def node_fault(name: str) -> Fault | None:
     if name[0] in _DIGITS:
         return "node name must not start with a number", 0
     if len(name) > _MOST_NODE:
-        return "node name length should not exceed 'RMW_NODE_NAME_MAX_NAME_LENGTH'", _MOST_NODE - 1
+        return "node name length should not exceed '255'", _MOST_NODE - 1
     return None
 
 

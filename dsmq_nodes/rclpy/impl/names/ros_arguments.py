@@ -8,6 +8,7 @@ import json
 import os
 import re
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -39,7 +40,7 @@ _TRAILING: Final = {
     "remap": "No remap rule found",
     "param": "No parameter override rule found",
     "params_file": "No file path provided",
-    "log_level": "No log level found",
+    "log_level": "No log level provided",
 }
 _SWITCHES: Final = ("rosout", "stdout", "external-lib")
 _RULE: Final = re.compile(r"(?:(?P<node>\w+):(?!//))?(?P<old>[^:]+(?:://[^:]+)?):=(?P<new>.+)\Z")
@@ -77,8 +78,12 @@ class Arguments:
     """What the words say."""
 
     remaps: list[Remap] = field(default_factory=list)
-    params: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    params: dict[str, dict[str, Any]] = field(default_factory=dict)
     log: LogSettings = field(default_factory=LogSettings)
+
+    def give(self, pattern: str, values: dict[str, Any]) -> None:
+        """Give parameters to nodes; what was given by a later pattern counts, as in rcl."""
+        self.params.setdefault(pattern, {}).update(values)
 
     def node_name(self, name: str) -> str:
         """A node's name after remapping."""
@@ -106,7 +111,7 @@ class Arguments:
     def params_of(self, node: str) -> dict[str, Any]:
         """The parameters that are given to a node, by its absolute name."""
         found: dict[str, Any] = {}
-        for pattern, values in self.params:
+        for pattern, values in self.params.items():
             if _yaml().matches(pattern, node):
                 found |= values
         return found
@@ -114,7 +119,19 @@ class Arguments:
 
 def without_ros_args(words: Sequence[str]) -> list[str]:
     """The words that are the program's own."""
-    return [word for word, is_ros, _ in _split(words) if not is_ros]
+    own = [word for word, is_ros, _ in _split(words) if not is_ros]
+    return [word for word in own if not _is_rule(word)]
+
+
+def _is_rule(word: str) -> bool:
+    """Whether a word outside `--ros-args` is a rule for remapping, as was usual once."""
+    return not word.startswith("-") and _RULE.match(word) is not None
+
+
+def _tell(severity: str, text: str) -> None:
+    """Write a line of rcl: the log is not configured yet."""
+    sec, nanosec = divmod(time.time_ns(), 1_000_000_000)
+    sys.stderr.write(f"[{severity}] [{sec}.{nanosec:09}] [rcl]: {text}\n")
 
 
 def _split(words: Sequence[str]) -> Iterator[tuple[str, bool, bool]]:
@@ -146,18 +163,15 @@ def parse(words: Sequence[str], *, scoped: bool = False) -> Arguments:
         unknown = _take_all(ros, found)
     except RCLError as error:
         if not scoped:
-            sys.stderr.write(f"[ERROR] [rcl]: Failed to parse global arguments: {error}\n")
+            _tell("ERROR", "Failed to parse global arguments")
             raise RCLError(f"failed to initialize rcl: {error}") from None
         raise RCLInvalidROSArgsError(f"Failed to parse ROS arguments: {error}") from None
     if unknown:
         raise UnknownROSArgsError(str(unknown))
-    for word in without_ros_args(given):
-        rule = _RULE.match(word)
-        if rule and not word.startswith("-"):
-            sys.stderr.write(
-                f"[WARN] [rcl]: Found remap rule '{word}'. This syntax is deprecated. Use "
-                f"'--ros-args --remap {word}' instead.\n"
-            )
+    for word, is_ros, _ in _split(given):
+        if not is_ros and _is_rule(word):
+            instead = f"Use '--ros-args --remap {word}' instead."
+            _tell("WARN", f"Found remap rule '{word}'. This syntax is deprecated. {instead}")
             _remap(word, "--remap", found)
     if not scoped:
         _take_the_launchers(found)
@@ -172,7 +186,8 @@ def _take_all(ros: list[str], found: Arguments) -> list[str]:
         if kind is not None:
             value = next(words, None)
             if value is None:
-                _fail(f"Couldn't parse trailing {word} flag. {_TRAILING.get(kind, 'No value')}.")
+                flag = f"log level flag: '{word}'" if kind == "log_level" else f"{word} flag"
+                _fail(f"Couldn't parse trailing {flag}. {_TRAILING.get(kind, 'No value')}.")
             _TAKE.get(kind, _ignore)(value, word, found)
         elif not _switch(word, found):
             unknown.append(word)
@@ -234,12 +249,13 @@ def _param(text: str, flag: str, found: Arguments) -> None:
         values = {below: _yaml().value(value)}
     except _yaml().YamlError as error:
         _fail(f"{rule}{error}")
-    found.params.append((f"/**/{node}" if node else "/**", values))
+    found.give(f"/**/{node}" if node else "/**", values)
 
 
 def _params_file(path: str, _: str, found: Arguments) -> None:
     try:
-        found.params.extend(_yaml().read_file(path))
+        for pattern, values in _yaml().read_file(path):
+            found.give(pattern, values)
     except RCLError as error:
         _fail(str(error))
 
@@ -280,4 +296,4 @@ def _take_the_launchers(found: Arguments) -> None:
     rules += [Remap(None, "both", old, new) for old, new in (given.get("remap") or {}).items()]
     found.remaps[:0] = rules
     if given.get("params"):
-        found.params.insert(0, ("/**", dict(given["params"])))
+        found.params = {"/**": dict(given["params"]) | found.params.pop("/**", {}), **found.params}

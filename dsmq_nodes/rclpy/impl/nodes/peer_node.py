@@ -5,15 +5,18 @@ that touches the kit, except `publish`, is done in it, so that the kit sees one 
 """
 
 import asyncio
+import contextlib
 import itertools
+import signal
 import threading
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from concurrent.futures import Future
 from typing import Any, Final, Literal, TypeVar
 
 import dsmq_nodes
 from dsmq_nodes.errors import NodeNameTakenError
+from dsmq_nodes.signals import ending_signals
 
 T = TypeVar("T")
 _FREE_SEC: Final = 0.5  # for the broker to notice that the node of before has gone
@@ -96,7 +99,8 @@ class SpunPeer:
     """
 
     def __init__(self, name: str, namespace: str) -> None:
-        self.node = _made(name, namespace)
+        with _signals_as_they_are():
+            self.node = _made(name, namespace)
         self.is_second = self.node.get_name() != name
         self._spinning = io.wait(_begun(self.node))
 
@@ -108,6 +112,16 @@ class SpunPeer:
     async def _ended(self) -> None:
         self.node.shutdown()
         await asyncio.wait({self._spinning}, timeout=1.0)
+
+
+@contextlib.contextmanager
+def _signals_as_they_are() -> Iterator[None]:
+    """The kit handles SIGTERM once there is a node; here rclpy's context does, or nobody."""
+    before = {number: signal.getsignal(number) for number in ending_signals()}
+    yield
+    for number, handler in before.items():
+        if signal.getsignal(number) is not handler:
+            signal.signal(number, handler)
 
 
 def _made(name: str, namespace: str) -> PeerNode:

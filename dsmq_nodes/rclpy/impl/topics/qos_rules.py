@@ -45,9 +45,9 @@ class QoSCompatibility(IntEnum):
 
 
 # The numbers of the policies: see qos.py.
-_RELIABLE, _BEST_EFFORT, _UNSURE_RELIABILITY = 1, 2, {0, 3}
-_TRANSIENT, _VOLATILE, _UNSURE_DURABILITY = 1, 2, {0, 3}
-_MANUAL, _UNSURE_LIVELINESS = 3, {0, 4}
+_RELIABLE, _BEST_EFFORT = 1, 2
+_TRANSIENT, _VOLATILE = 1, 2
+_AUTOMATIC, _MANUAL = 1, 3
 
 
 def _limit_ns(duration: Any) -> int:
@@ -93,7 +93,7 @@ def _errors(offered: Any, requested: Any) -> list[str]:
         found.append("ERROR: Subscription has a deadline, but publisher does not;")
     elif has[1] and has[0] > has[1]:
         found.append("ERROR: Subscription deadline is less than publisher deadline;")
-    if offered.liveliness == 1 and requested.liveliness == _MANUAL:
+    if offered.liveliness == _AUTOMATIC and requested.liveliness == _MANUAL:
         found.append(
             "ERROR: Publisher's liveliness is automatic and subscription's is manual by topic;"
         )
@@ -108,23 +108,39 @@ def _errors(offered: Any, requested: Any) -> list[str]:
     return found
 
 
+# Each policy, the values that leave it to the system, and its name as rmw writes it; then what a
+# subscription asks for that such a publisher may lack, and the other way round.
+_UNSURE: Final = (
+    ("reliability", {0, 3}, "reliability"),
+    ("durability", {0, 3}, "durabilty"),
+    ("liveliness", {0, 4}, "liveliness"),
+)
+_WANTED: Final = {
+    ("reliability", _RELIABLE): "Reliable subscription, but publisher is",
+    ("durability", _TRANSIENT): "Transient local subscription, but publisher is",
+    ("liveliness", _MANUAL): "Subscription's liveliness is manual by topic, but publisher's is",
+}
+_OFFERED: Final = {
+    ("reliability", _BEST_EFFORT): "Best effort publisher, but subscription is",
+    ("durability", _VOLATILE): "Volatile publisher, but subscription is",
+    ("liveliness", _AUTOMATIC): "Publisher's liveliness is automatic, but subscription's is",
+}
+
+
 def _warnings(offered: Any, requested: Any) -> list[str]:
     found = []
-    for name, unsure in (
-        ("reliability", _UNSURE_RELIABILITY),
-        ("durability", _UNSURE_DURABILITY),
-        ("liveliness", _UNSURE_LIVELINESS),
-    ):
+    for name, unsure, as_rmw_writes in _UNSURE:
         own, other = getattr(offered, name), getattr(requested, name)
+        wanted, given = _WANTED.get((name, int(other))), _OFFERED.get((name, int(own)))
         if own in unsure and other in unsure:
             found.append(
-                f"WARNING: Publisher {name} is {_said(own)} and subscription {name} is "
+                f"WARNING: Publisher {as_rmw_writes} is {_said(own)} and subscription {name} is "
                 f"{_said(other)};"
             )
-        elif own in unsure:
-            found.append(f"WARNING: Publisher {name} is {_said(own)};")
-        elif other in unsure:
-            found.append(f"WARNING: Subscription {name} is {_said(other)};")
+        elif own in unsure and wanted:
+            found.append(f"WARNING: {wanted} {_said(own)};")
+        elif other in unsure and given:
+            found.append(f"WARNING: {given} {_said(other)};")
     return found
 
 

@@ -73,6 +73,11 @@ class _TopicHandle(InnerHandle):
                 f"Failed to create {kind}: create_{kind}() called for existing topic name "
                 f"rt{topic} with incompatible type {_dds_name(type_name)}"
             )
+        if qos.depth < 0:
+            raise RCLError(
+                f"Failed to create {kind}: failed to set history depth since the requested queue "
+                "size exceeds the DDS type"
+            )
         self.end = End(kind, topic, type_name, node.name, node.namespace, qos, self.events)
         self._sign: Any = None  # the topic beside it that shows its profile to other processes
         sign = name_of(kind, topic, qos)
@@ -197,7 +202,8 @@ class SubscriptionHandle(_TopicHandle):
     """The inner side of a subscription: its queue.
 
     Attributes:
-        arrived: also called, in the I/O thread, when a message has arrived.
+        arrived: what is called, in the I/O thread, when a message has arrived for somebody who
+            takes it without an executor.
     """
 
     def __init__(
@@ -331,7 +337,7 @@ class SubscriptionHandle(_TopicHandle):
         """Whether there is a message to take."""
         if self._has_expiring:
             self._drop_expired()
-        return bool(self._queue) and not self.is_destroyed
+        return bool(self._queue) and self.arrived is None and not self.is_destroyed
 
     def _drop_expired(self) -> None:
         now_ns = time.time_ns()

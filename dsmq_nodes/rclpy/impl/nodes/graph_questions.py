@@ -1,0 +1,137 @@
+"""What a node answers about the graph: its ends, their nodes, and their profiles."""
+
+import time
+from typing import Final
+
+from dsmq_nodes.rclpy.duration import Infinite
+from dsmq_nodes.rclpy.expand_topic_name import expand_topic_name
+from dsmq_nodes.rclpy.impl.c_errors import NodeNameNonExistentError, RCLError
+from dsmq_nodes.rclpy.impl.names.name_rules import namespace_fault, node_fault
+from dsmq_nodes.rclpy.impl.names.node_names import NodeNames
+from dsmq_nodes.rclpy.impl.nodes.ends import (
+    CLIENT,
+    PUBLISHER,
+    SERVICE,
+    SUBSCRIPTION,
+    End,
+    ends,
+    names_and_types,
+)
+from dsmq_nodes.rclpy.impl.nodes.node_handle import NodeHandle, graph_follower
+from dsmq_nodes.rclpy.qos import (
+    DurabilityPolicy,
+    HistoryPolicy,
+    LivelinessPolicy,
+    QoSProfile,
+    ReliabilityPolicy,
+)
+from dsmq_nodes.rclpy.topic_endpoint_info import TopicEndpointInfo, TopicEndpointTypeEnum
+from dsmq_nodes.rclpy.type_hash import TypeHash
+from dsmq_nodes.rclpy.validate_full_topic_name import validate_full_topic_name
+
+_LOOK_SEC: Final = 0.1
+_IN_ERRORS: Final = {
+    PUBLISHER: "publisher",
+    SUBSCRIPTION: "subscriber",
+    SERVICE: "service",
+    CLIENT: "client",
+}
+
+
+class GraphQuestions:
+    """The questions of one node, while that is not destroyed."""
+
+    def __init__(self, handle: NodeHandle, names: NodeNames) -> None:
+        self._handle = handle
+        self._names = names
+
+    def of_node(self, kind: str, name: str, namespace: str) -> list[tuple[str, list[str]]]:
+        """The ends of a kind that a node has.
+
+        Raises:
+            NodeNameNonExistentError: there is no such node.
+            RCLError: its name breaks the rules.
+        """
+        what = _IN_ERRORS[kind]
+        with self._handle:
+            fault = namespace_fault(namespace or "/") or node_fault(name)
+            if fault is not None:
+                code = 2 if name else 1  # as rcl counts its errors
+                raise RCLError(f"failed to get {what} names and types: {fault[0]}, result: {code}")
+            graph_follower.ask()
+            if (name, namespace) not in ends.nodes():
+                raise NodeNameNonExistentError(
+                    f"cannot get {what} names and types for nonexistent node: error not set"
+                )
+            return names_and_types(ends.of_node(kind, name, namespace))
+
+    def all(self, *kinds: str) -> list[End]:
+        """All ends of some kinds."""
+        with self._handle:
+            graph_follower.ask()
+            return [each for kind in kinds for each in ends.all(kind)]
+
+    def nodes(self) -> list[tuple[str, str]]:
+        """All nodes: name and namespace."""
+        with self._handle:
+            graph_follower.ask()
+            return ends.nodes()
+
+    def count(self, kind: str, name: str) -> int:
+        """How many ends of a kind a topic or a service has."""
+        full = self._full(name, is_service=kind in {SERVICE, CLIENT})
+        return sum(each.name == full for each in self.all(kind))
+
+    def infos(self, kind: str, topic: str, *, no_mangle: bool) -> list[TopicEndpointInfo]:
+        """What is known of the ends of a topic."""
+        if not no_mangle:
+            topic = self._names.remapped(self._full(topic, is_service=False), is_service=False)
+        return [_info(each) for each in self.all(kind) if each.name == topic]
+
+    def _full(self, name: str, *, is_service: bool) -> str:
+        self._handle.check()
+        full = expand_topic_name(name, self._handle.name, self._handle.namespace)
+        validate_full_topic_name(full, is_service=is_service)
+        return full
+
+    def wait_for_node(self, full_name: str, timeout_sec: float) -> bool:
+        """Wait until there is a node of an absolute name."""
+        namespace, _, name = f"/{full_name.lstrip('/')}".rpartition("/")
+        until_sec = time.monotonic() + timeout_sec
+        while time.monotonic() < until_sec:
+            if (name, namespace or "/") in self.nodes():
+                return True
+            time.sleep(_LOOK_SEC)
+        return False
+
+
+def _info(end: End) -> TopicEndpointInfo:
+    is_publisher = end.kind == PUBLISHER
+    info = TopicEndpointInfo(
+        node_name=end.node,
+        node_namespace=end.namespace,
+        topic_type=end.type_name,
+        topic_type_hash=TypeHash(),
+        endpoint_type=TopicEndpointTypeEnum.PUBLISHER
+        if is_publisher
+        else TopicEndpointTypeEnum.SUBSCRIPTION,
+        endpoint_gid=[0] * 16,
+    )
+    if end.qos is not None:
+        info.qos_profile = _as_discovered(end.qos)
+    return info
+
+
+def _as_discovered(qos: QoSProfile) -> QoSProfile:
+    """A profile as discovery tells it in ROS: no history, durations without a limit infinite."""
+    lease = qos.liveliness_lease_duration
+    return QoSProfile(
+        history=HistoryPolicy.UNKNOWN,
+        depth=0,
+        reliability=qos.reliability or ReliabilityPolicy.RELIABLE,
+        durability=qos.durability or DurabilityPolicy.VOLATILE,
+        lifespan=qos.lifespan if qos.lifespan.nanoseconds else Infinite,
+        deadline=qos.deadline if qos.deadline.nanoseconds else Infinite,
+        liveliness=qos.liveliness or LivelinessPolicy.AUTOMATIC,
+        liveliness_lease_duration=lease if lease.nanoseconds else Infinite,
+    )
