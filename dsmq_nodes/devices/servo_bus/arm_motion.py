@@ -3,15 +3,18 @@
 A command is a wish. What the servos are told is the goal, which begins where the arm is, goes
 towards the wish by at most `max_speed`, and stays within the limits. After a hold, a loss of power
 or a start, the first command must be near the arm: a leader that was moved meanwhile would pull it
-across the table.
+across the table. The same holds for the first command after a trajectory. A trajectory is planned,
+so a point outside of the limits is a mistake, and it is refused.
 """
 
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from dsmq_nodes.devices.servo_bus.calibration import ServoJoint
+
+_OUTSIDE: Final = 0.1  # rad of a trajectory: limits of a model and of a calibration differ
 
 
 class Waypoint(NamedTuple):
@@ -102,7 +105,8 @@ class ArmMotion:
         """Wish positions of some joints or all; returns why it is refused, or ""."""
         if reason := self._refusal(positions):
             return reason
-        if self._is_first and (reason := self._too_far(positions)):
+        is_first = self._is_first or self.followed is not None
+        if is_first and (reason := self._too_far(positions)):
             return reason
         self._is_first = False
         self._way, self.followed = [], None
@@ -118,7 +122,7 @@ class ArmMotion:
         if times[0] < 0 or any(b <= a for a, b in pairwise(times)):
             return "its times do not increase"
         for each in way:
-            if reason := self._refusal(each.positions):
+            if reason := self._refusal(each.positions) or self._outside(each.positions):
                 return reason
         is_slow = self._farthest(way[0].positions)[1] <= self._max_speed * times[0]
         if self._is_first and not is_slow and (reason := self._too_far(way[0].positions)):
@@ -164,6 +168,14 @@ class ArmMotion:
             return f"the position of {wrong[0]} is {positions[wrong[0]]}"
         if missing := [name for name in positions if name not in self.goals]:
             return f"where {missing[0]} is, is not known"
+        return ""
+
+    def _outside(self, positions: Mapping[str, float]) -> str:
+        for name, value in positions.items():
+            if abs(value - self._inside(name, value)) > _OUTSIDE:
+                low, high = self._limits[name]
+                hint = "; positions are rad, not degrees" if abs(value) > math.tau else ""
+                return f"{name} cannot go to {value:g} rad, only from {low:.2f} to {high:.2f}{hint}"
         return ""
 
     def _too_far(self, positions: Mapping[str, float]) -> str:

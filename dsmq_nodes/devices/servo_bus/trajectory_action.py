@@ -9,7 +9,7 @@ holds.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from dsmq_nodes.devices.servo_bus.arm_motion import ArmMotion, Waypoint
@@ -40,7 +40,7 @@ def waypoints(msg: JointTrajectory) -> list[Waypoint]:
     """
     names = msg.joint_names
     if any(len(each.positions) != len(names) for each in msg.points):
-        raise ValueError(f"a point has not {len(names)} positions")
+        raise ValueError(f"a point has other than {len(names)} positions, one for each joint name")
     return [
         Waypoint(_sec(each.time_from_start), dict(zip(names, each.positions, strict=True)))
         for each in msg.points
@@ -112,12 +112,13 @@ class TrajectoryAction:
         end_sec: float,
         latest_sec: float,
     ) -> FollowJointTrajectory.Result | None:
-        now_sec, names = _now_sec(), goal.trajectory.joint_names
+        now_sec = _now_sec()
         if text := self._trouble(goal, way):
             return _Result(error_code=_Result.PATH_TOLERANCE_VIOLATED, error_string=text)
         if now_sec < end_sec:
             return None
-        text = self._violation(names, goal.goal_tolerance, _GOAL_TOLERANCE)
+        last = way[-1].positions if way else {}
+        text = self._violation(last, goal.goal_tolerance, _GOAL_TOLERANCE)
         if not text and self._motion().is_under_way:
             text = "the speed limit is lower than the trajectory needs"
         if text and now_sec < latest_sec:
@@ -132,15 +133,18 @@ class TrajectoryAction:
             return "the arm holds, or obeys another command"
         if stopped := [name for name in names if name in motion.stopped]:
             return f"{stopped[0]} stopped: {motion.stopped[stopped[0]]}"
-        return self._violation(names, goal.path_tolerance, 0.0)
+        desired = {name: motion.goals[name] for name in names}
+        return self._violation(desired, goal.path_tolerance, 0.0)
 
-    def _violation(self, names: list[str], given: Iterable[JointTolerance], usual: float) -> str:
-        """A joint that is further from its goal than it may be; "": there is none."""
-        motion = self._motion()
-        tolerances = dict.fromkeys(names, usual)
+    def _violation(
+        self, desired: Mapping[str, float], given: Iterable[JointTolerance], usual: float
+    ) -> str:
+        """A joint that is further from where it is to be than it may be; "": there is none."""
+        present = self._motion().present
+        tolerances = dict.fromkeys(desired, usual)
         tolerances |= {each.name: each.position for each in given if each.position}
-        for name in names:
-            distance = abs(motion.goals[name] - motion.present[name])
+        for name, position in desired.items():
+            distance = abs(position - present[name])
             if 0 < tolerances[name] < distance:
                 return f"{name} is {distance:.3f} rad from where it is to be"
         return ""

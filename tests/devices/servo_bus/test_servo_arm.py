@@ -275,6 +275,30 @@ def test_the_action_follows_and_says_how_it_ended(graph: Graph, tmp_path: Path) 
     assert (code, text) == (-1, "the position of gripper is nan")
 
 
+def test_a_trajectory_out_of_the_limits_is_refused(graph: Graph, tmp_path: Path) -> None:
+    arm = Arm(graph, tmp_path)
+    follower, held = Follower(arm), arm.goals
+    status, code, text = follower.end(follower.send(["gripper"], [0.2], [-90.0]))
+    assert (status, code) == (GoalStatus.STATUS_ABORTED, -1)
+    assert text == (
+        "gripper cannot go to -90 rad, only from -3.14 to 3.14; positions are rad, not degrees"
+    )
+    point = JointTrajectoryPoint(positions=[-90.0], time_from_start=Duration(sec=60))
+    graph.inject("joint_trajectory", JointTrajectory(joint_names=["gripper"], points=[point]))
+    graph.run_for(2.0)
+    assert arm.goals == held
+
+
+def test_the_first_command_after_a_trajectory_is_to_be_near(graph: Graph, tmp_path: Path) -> None:
+    arm = Arm(graph, tmp_path)
+    follower = Follower(arm)
+    assert follower.end(follower.send(["shoulder_pan"], [0.2]))[1] == 0
+    arm.lead(0.2, position=1.5)
+    assert arm.goals[0] == moved(0.2)
+    arm.lead(0.2, position=0.3)
+    assert arm.goals[0] == moved(0.3)
+
+
 @pytest.mark.parametrize("how", ["cancel", "command", "stop", "unplug", "hot"])
 def test_a_goal_that_is_broken_off_holds(graph: Graph, tmp_path: Path, how: str) -> None:
     arm = Arm(graph, tmp_path)
