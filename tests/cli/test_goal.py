@@ -37,6 +37,27 @@ class Server(Node):
         return Countdown.Result()
 run(Server)
 """
+OF_RCLPY = """
+import pathlib, time
+import rclpy
+from example_interfaces.action import Fibonacci
+from rclpy.action import ActionServer
+from rclpy.executors import MultiThreadedExecutor
+
+def execute(goal):
+    print("begins", flush=True)
+    while not pathlib.Path({ends!r}).exists():
+        time.sleep(0.01)
+    print("cancelled" if goal.is_cancel_requested else "goes on", flush=True)
+    goal.succeed()
+    return Fibonacci.Result()
+
+rclpy.init()
+node = rclpy.create_node("of_rclpy")
+server = ActionServer(node, Fibonacci, "of_rclpy", execute)
+print("serves", flush=True)
+rclpy.spin(node, MultiThreadedExecutor())
+"""
 FEEDBACK = "left: "
 
 
@@ -69,8 +90,21 @@ def test_a_server_that_refuses_to_cancel(place: Place) -> None:
     server.wait_for("begins")
     assert goal.interrupt() == 1
     assert "Goal canceled." not in goal.lines
-    assert "has not said that the goal is canceled (it refuses)" in goal.errors[-1]
+    assert "refuses: a node of this kit cancels the goal when" in goal.errors[-1]
     server.wait_for("cancelled")  # nobody is left that wants it
+
+
+def test_a_program_of_rclpy_that_refuses_to_cancel(place: Place, tmp_path: Path) -> None:
+    ends = tmp_path / "ends"
+    (tmp_path / "server.py").write_text(OF_RCLPY.format(ends=str(ends)))
+    server = place.start("run", "--quiet", str(tmp_path / "server.py"))
+    server.wait_for("serves")
+    goal = place.start("action", "send_goal", "/of_rclpy", "{order: 1}", "--wait", "30")
+    server.wait_for("begins")
+    assert goal.interrupt() == 1
+    assert "the server refuses to cancel the goal: the goal goes on" in goal.errors[-1]
+    ends.touch()
+    server.wait_for("goes on")
 
 
 def test_ctrl_c_twice_before_the_goal_is_accepted(place: Place, tmp_path: Path) -> None:

@@ -24,7 +24,12 @@ if TYPE_CHECKING:
 
 _PATIENCE_SEC: Final = 5.0
 _SUCCEEDED: Final = 4
-_REFUSALS: Final = {2: "it does not know it", 3: "it has ended already"}
+_REFUSALS: Final = {  # by the code of the answer
+    0: "the server refuses to cancel the goal: the goal goes on",  # so answers a program of rclpy
+    1: "the server refuses: a node of this kit cancels the goal when this tool's connection ends",
+    2: "the goal is not canceled: the server does not know it",
+    3: "the goal is not canceled: it has ended already",
+}
 _STATES: Final = {_SUCCEEDED: "SUCCEEDED", 5: "CANCELED", 6: "ABORTED"}
 
 
@@ -63,19 +68,23 @@ def _cancel(goal: "_Goal") -> None:
     try:
         with contextlib.suppress(OSError):  # the terminal is closed
             print("Canceling goal...", flush=True)
-        fault = goal.cancel()
+        refusal = goal.cancel()
     except SystemExit:
-        fault = "it was not waited for"
+        refusal = _no_answer("it was not waited for")
     except DsmqError as error:
-        fault = str(error)
-    if fault:
-        # A server sees in the graph that the connection of a goal's client has ended.
-        raise CommandError(
-            f"the server has not said that the goal is canceled ({fault}): it cancels it when this "
-            "tool's connection has ended, unless it is of an older release"
-        )
+        refusal = _no_answer(str(error))
+    if refusal:
+        raise CommandError(refusal)
     with contextlib.suppress(OSError):
         print("Goal canceled.", flush=True)
+
+
+def _no_answer(fault: str) -> str:
+    # A node of this kit sees in the graph that the connection of a goal's client has ended.
+    return (
+        f"the server has not said that the goal is canceled ({fault}): a node of this kit cancels "
+        "it when this tool's connection ends, a program of rclpy does not"
+    )
 
 
 class _Goal:
@@ -179,7 +188,7 @@ class _Goal:
             raise MessageError("it is no feedback to a goal") from None
 
     def cancel(self) -> str:
-        """Ask to cancel the goal, and wait for the answer; returns the reason of a refusal.
+        """Ask to cancel the goal, and wait for the answer; returns what a refusal means.
 
         Raises:
             CommandError: there is no answer.
@@ -189,7 +198,7 @@ class _Goal:
         if response.get("goals_canceling"):
             return ""
         code = response.get("return_code")
-        return _REFUSALS.get(code if isinstance(code, int) else 0, "it refuses")
+        return _REFUSALS[code if code in (1, 2, 3) else 0]
 
 
 def _indented(value: Any, indent: str) -> str:
