@@ -46,8 +46,15 @@ def load_ros_plan(path: Path, given: Mapping[str, str]) -> Plan:
 
 
 def arguments_of(path: Path, given: Mapping[str, str]) -> dict[str, dict[str, Any]]:
-    """The arguments that a file declares: `default`, `description` and `choices` of each."""
-    return _visited(path.resolve(), dict(given)).declared
+    """The arguments that a file declares: `default`, `description` and `choices` of each.
+
+    Raises:
+        LaunchFileError: it declares none, and is wrong: perhaps it would declare some.
+    """
+    context = _visited(path.resolve(), dict(given))
+    if context.problems and not context.declared:
+        raise LaunchFileError(str(path), context.problems)
+    return context.declared
 
 
 def _visited(path: Path, arguments: dict[str, str]) -> Visit:

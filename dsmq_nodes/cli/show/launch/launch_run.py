@@ -37,7 +37,7 @@ def found(file: Path, words: list[str]) -> tuple[Path, list[str]]:
     Raises:
         CommandError: there is no such package, or it has no such file.
     """
-    if file.exists() or len(file.parts) > 1 or not words or "=" in words[0]:
+    if file.is_file() or len(file.parts) > 1 or not words or "=" in words[0]:
         return file, words
     package = PACKAGES.find(str(file))
     if package is None:
