@@ -77,19 +77,25 @@ def get(
 )
 def set_(
     node: _NodeArgument,
-    transition: Annotated[
-        str, typer.Argument(metavar="TRANSITION", help="Its label or number: see `list`.")
+    transitions: Annotated[
+        list[str],
+        typer.Argument(metavar="TRANSITION...", help="Its label or number: see `list`."),
     ],
     *,
     timeout: Annotated[
         float, typer.Option(metavar="SEC", min=0, help="How long its callback may take.")
     ] = 30.0,
+    wait: Annotated[
+        float, typer.Option(metavar="SEC", min=0, help="Longest wait for the node.")
+    ] = 0.0,
     broker: BrokerOption = BROKER,
 ) -> None:
-    """Trigger a transition of a lifecycle node; status 1 when it fails."""
+    """Trigger transitions of a lifecycle node in turn; status 1 when one fails."""
     with _lifecycles(broker) as lifecycles:
-        lifecycles.change(lifecycles.find(node), transition, timeout)
-    print("Transitioning successful")
+        name = lifecycles.find(node, wait)
+        for each in transitions:
+            lifecycles.change(name, each, timeout)
+            print("Transitioning successful", flush=True)
 
 
 @app.command("list", epilog=examples_epilog(("dsmq-nodes lifecycle list /camera -a", "")))

@@ -1,6 +1,8 @@
 """Launch files of ROS: what they say becomes a plan, and what is not known is told by its line."""
 
+import re
 import sys
+from importlib import import_module
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -8,7 +10,8 @@ from typing import Any
 import pytest
 
 from dsmq_nodes.cli.show.launch.launch_run import found, print_arguments
-from dsmq_nodes.errors import CommandError
+from dsmq_nodes.errors import CommandError, LaunchFileError
+from dsmq_nodes.rclpy.launching import frontends
 from dsmq_nodes.rclpy.running.import_finder import NAMES_VARIABLE
 from tests.rclpy.test_run import package_xml, write
 from tests.support import processes
@@ -197,16 +200,18 @@ def test_it_runs(arm: Path) -> None:
     [
         ("UnsetEnvironmentVariable('A')", "launch.actions.UnsetEnvironmentVariable is not known"),
         ("ComposableNodeContainer()", "launch_ros.actions.ComposableNodeContainer is not known"),
-        ("LogInfo(msg=Command(['ls']))", "launch.substitutions.Command is not known here"),
+        ("LogInfo(msg=Command(['ls /no']))", "'ls /no': status 2: ls: cannot access '/no'"),
+        ("Node(package='arm', executable='say', parametres=[])", "argument 'parametres'"),
+        ("RegisterEventHandler(OnProcessExit(on_exit=[]))", "its target_action is no process"),
         ("Node(package='arm', executable='tlk')", "no executable 'tlk'; did you mean 'talk'?"),
         ("Node(package='nav', executable='a')", "there is no package 'nav' here"),
-        ("ExecuteProcess(cmd=['ls'], shell=True)", "no shell reads the words"),
         ("LogInfo(msg=LaunchConfiguration('x'))", "launch configuration 'x' does not exist"),
         ("DeclareLaunchArgument('x')", "argument 'x' has no default: give x:=VALUE"),
         ("RegisterEventHandler(OnShutdown(on_shutdown=[]))", "OnShutdown is not known here"),
         ("TimerAction(period='soon', actions=[])", "'soon' is no number of seconds"),
         ("LogInfo(msg=PythonExpression(['open(1)']))", "it has a Call, which is not computed here"),
         ("1 / 0", "ZeroDivisionError: division by zero"),
+        ("not, so", "invalid syntax"),
     ],
 )
 def test_what_is_not_known_is_told_by_name_and_line(arm: Path, entities: str, told: str) -> None:
@@ -214,7 +219,7 @@ def test_what_is_not_known_is_told_by_name_and_line(arm: Path, entities: str, to
         "from launch import LaunchDescription\n"
         "from launch.actions import *\n"
         "from launch.actions import UnsetEnvironmentVariable\n"
-        "from launch.event_handlers import OnShutdown\n"
+        "from launch.event_handlers import OnProcessExit, OnShutdown\n"
         "from launch.substitutions import *\n"
         "from launch.substitutions import Command\n"
         "from launch_ros.actions import *\n"
@@ -227,6 +232,78 @@ def test_what_is_not_known_is_told_by_name_and_line(arm: Path, entities: str, to
     assert told in done.stderr
     assert "wrong.launch.py:11:9: " in done.stderr
     assert entities[:40] in done.stderr
+
+
+EVENTS = """
+    import launch_ros.events.lifecycle
+    from launch import LaunchDescription
+    from launch.actions import *
+    from launch.conditions import IfCondition
+    from launch.event_handlers import OnProcessExit
+    from launch.events import matches_action
+    from launch.substitutions import Command, IfElseSubstitution
+    from launch_ros.actions import LifecycleNode
+    from launch_ros.event_handlers import OnStateTransition
+    from lifecycle_msgs.msg import Transition
+
+    def change(node, transition):
+        return EmitEvent(event=launch_ros.events.lifecycle.ChangeState(
+            lifecycle_node_matcher=matches_action(node), transition_id=transition))
+
+    def generate_launch_description():
+        state = dict(package='arm', executable='state', namespace='')
+        one = LifecycleNode(name='one', autostart=True, **state)
+        two = LifecycleNode(name='two', **state)
+        off = ExecuteProcess(cmd=['echo'], condition=IfCondition('false'))
+        active = dict(target_lifecycle_node=two, goal_state='active')
+        return LaunchDescription([
+            one, two, off, change(two, Transition.TRANSITION_CONFIGURE),
+            RegisterEventHandler(OnStateTransition(
+                target_lifecycle_node=two, start_state='configuring', goal_state='inactive',
+                entities=[change(two, Transition.TRANSITION_ACTIVATE)])),
+            RegisterEventHandler(OnStateTransition(
+                entities=[ExecuteProcess(cmd=['echo', Command("printf 'x y'")], shell=True)],
+                **active)),
+            RegisterEventHandler(OnProcessExit(target_action=off, on_exit=[Shutdown()])),
+            TimerAction(period=IfElseSubstitution('true', '60', '2'), actions=[Shutdown()]),
+        ])
+"""
+STATE = """
+    import rclpy
+    from rclpy.lifecycle import LifecycleNode
+
+    def main():
+        rclpy.init()
+        rclpy.spin(LifecycleNode('state'))
+"""
+
+
+def test_events_and_lifecycle_nodes(arm: Path) -> None:
+    setup = SETUP.replace("'say =", "'state = arm.state:main', 'say =")
+    write(arm.parent, {"arm/state.py": STATE, "launch/e.launch.py": EVENTS, "setup.py": setup})
+    done = launch(arm, "e.launch.py", "--dry-run")
+    assert done.returncode == 0, done.stderr
+    run = f"{RUN} state --ros-args -r"
+    change = f"{sys.executable} -m dsmq_nodes lifecycle set"
+    assert done.stdout.splitlines()[1:] == [
+        f"[one] {run} __node:=one",
+        f"[one-transition] {change} /one 1 3 --wait 60",
+        f"[two] {run} __node:=two",
+        f"[two-transition] {change} /two 1 --wait 60",
+        f"[shutdown] {BEGIN} --delay 60 -- {sys.executable} -c ''",
+        "    required: the launch ends with it",
+        f"[two-transition-2] {change} /two 3 --wait 60",
+        "    after: /two-transition has ended",
+        "[echo] /bin/sh -c 'echo x y'",
+        "    after: /two-transition-2 has ended",
+    ]
+    text = (arm / "e.launch.py").read_text()
+    text = text.replace("shell=True)", "shell=True, on_exit=[Shutdown()])")
+    (arm / "f.launch.py").write_text(text)
+    done = launch(arm, "f.launch.py")
+    assert "[echo] x y" in done.stdout.splitlines(), done.stderr + done.stdout
+    assert done.stdout.count("Transitioning successful") == 4
+    assert done.returncode == 0, done.stderr
 
 
 def test_wrong_elements_are_told_by_their_lines(arm: Path) -> None:
@@ -281,3 +358,21 @@ def test_words_of_ros2_launch_name_a_package_and_list_arguments(
         found(Path("arm"), ["x.py"])
     with pytest.raises(CommandError, match="neither a file nor a package 'armm'"):
         found(Path("armm"), [name])
+    monkeypatch.chdir(arm.parent.parent)
+    assert found(Path("arm"), [name])[0].name == name  # not the folder `arm`
+    with pytest.raises(LaunchFileError, match="there is no launch file"):
+        print_arguments(Path("absent.launch.py"), [])
+
+
+def test_the_guide_lists_what_is_known() -> None:
+    text = (Path(__file__).parents[2] / ".github/guide/with_ros2.md").read_text()
+    rows = dict(re.findall(r"^\| `?([\w., $()]+?)`? \| (`.*) \|$", text, re.MULTILINE))
+    told = {
+        name: set(re.findall(r"`([\w-]+)`", row.partition(", after")[0]))
+        for name, row in rows.items()
+    }
+    assert told.pop("XML and YAML, elements") == set(frontends.ELEMENTS)
+    assert told.pop("XML and YAML, substitutions") == set(frontends.SUBSTITUTIONS)
+    packages = "dsmq_nodes.rclpy.packages"
+    assert told == {name: set(import_module(f"{packages}.{name}").__all__) for name in told}
+    assert len(told) == 10

@@ -1,5 +1,8 @@
 """Lifecycle nodes, through their services."""
 
+import contextlib
+
+from dsmq_nodes.cli.show.service_call import served
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.messages.lifecycle import (
     ChangeState,
@@ -24,13 +27,17 @@ class LifecycleCalls:
         """The full names of all."""
         return lifecycle_nodes(self._session.graph())
 
-    def find(self, node: str) -> str:
-        """A node's full name; the first slash may be left out.
+    def find(self, node: str, wait_sec: float = 0.0) -> str:
+        """A node's full name, as soon as it is there; the first slash may be left out.
 
         Raises:
             CommandError: there is no such lifecycle node; the text has the nearest.
         """
-        name, names = absolute(node), self.names()
+        name = absolute(node)
+        if wait_sec:
+            with contextlib.suppress(CommandError):
+                served(self._session, "service", f"{name}/change_state", wait_sec)
+        names = self.names()
         if name not in names:
             hint = did_you_mean(name, names) if names else "there is none"
             raise CommandError(f"no lifecycle node {name}; {hint}")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from dsmq_nodes.errors import MessageError
-from dsmq_nodes.launcher.supervise.plan import ProcessPlan, RestartPlan
+from dsmq_nodes.launcher.supervise.plan import Dependency, ProcessPlan, RestartPlan
 from dsmq_nodes.rclpy.launching.substituting import (
     Substitution,
     SubstitutionError,
@@ -249,7 +249,7 @@ class LogInfo(Action):
             sys.stderr.write(f"{text}\n")
             return
         words = [sys.executable, "-c", f"print({text!r})"]
-        argv = _beginning(words, around.delay_sec, None)
+        argv = beginning(words, around.delay_sec)
         context.add(ProcessPlan("log", argv, depends_on=around.after))
 
 
@@ -323,29 +323,33 @@ class OpaqueFunction(Action):
 
 
 class Shutdown(Action):
-    """Ends the launch; known where a process ends."""
+    """Ends the launch: at once, or with what an event or a time brings about."""
 
-    def __init__(self, *, reason: Any = "", condition: Any = None, **_: Any) -> None:
+    def __init__(self, *, reason: Any = "", condition: Any = None) -> None:
         super().__init__(condition=condition)
 
     def act(self, context: Visit) -> None:
-        """Tell that it is known there alone."""
-        raise SubstitutionError("it is known as `on_exit` of a process and in OnProcessExit alone")
+        """Add a process that ends, and the launch with it."""
+        around = context.around
+        argv = beginning([sys.executable, "-c", ""], around.delay_sec)
+        context.add(ProcessPlan("shutdown", argv, depends_on=around.after, required=True))
 
 
-class EmitEvent(Shutdown):
-    """Sends an event; known for `Shutdown`."""
+class EmitEvent(Action):
+    """Sends an event; an event is what it brings about."""
 
     def __init__(self, *, event: Any, condition: Any = None) -> None:
         super().__init__(condition=condition)
         self.event = event
 
+    def act(self, context: Visit) -> None:
+        """Do it."""
+        visit_all(self.event, context, self.place)
+
 
 def is_shutdown(action: Any) -> bool:
     """Whether an action ends the launch."""
-    if isinstance(action, EmitEvent):
-        return isinstance(action.event, Shutdown)
-    return isinstance(action, Shutdown)
+    return isinstance(action.event if isinstance(action, EmitEvent) else action, Shutdown)
 
 
 class ExecuteLocal(Action):
@@ -366,7 +370,12 @@ class ExecuteLocal(Action):
         shell: bool = False,
         prefix: Any = None,
         condition: Any = None,
-        **_: Any,  # how its output is shown: here all of it is
+        # how its output is shown: here all of it is
+        output: Any = "log",
+        output_format: Any = "",
+        log_cmd: Any = False,
+        emulate_tty: Any = False,
+        cached_output: Any = False,
     ) -> None:
         super().__init__(condition=condition)
         self.name, self.cwd, self.shell, self.prefix = name, cwd, shell, prefix
@@ -386,10 +395,10 @@ class ExecuteLocal(Action):
 
     def act(self, context: Visit) -> None:
         """Add its process."""
-        if self.shell:
-            raise SubstitutionError("shell=True: no shell reads the words of a program here")
         words, around = self.words(context), context.around
         title = self.title(context, words)
+        if self.shell:  # as the file asks: in files of this kit no shell reads anything
+            words = ["/bin/sh", "-c", " ".join(words)]
         if self.prefix is not None:
             words = [*shlex.split(text_of(self.prefix, context)), *words]
         cwd = None if self.cwd is None else text_of(self.cwd, context)
@@ -400,7 +409,7 @@ class ExecuteLocal(Action):
         self.process = context.add(
             ProcessPlan(
                 title,
-                _beginning(words, around.delay_sec, cwd),
+                beginning(words, around.delay_sec, cwd),
                 {**around.env, **env},
                 depends_on=around.after,
                 restart=restart,
@@ -418,7 +427,7 @@ class ExecuteLocal(Action):
         return any(map(is_shutdown, many))
 
 
-def _beginning(words: list[str], delay_sec: float, cwd: str | None) -> tuple[str, ...]:
+def beginning(words: list[str], delay_sec: float, cwd: str | None = None) -> tuple[str, ...]:
     """The words, begun later or elsewhere if that is asked for."""
     options = [] if not delay_sec else ["--delay", f"{delay_sec:g}"]
     options += [] if cwd is None else ["--cwd", cwd]
@@ -442,8 +451,20 @@ class OnProcessExit:
 
     depend = staticmethod(after_exit)
 
-    def __init__(self, *, target_action: Any = None, on_exit: Any = None, **_: Any) -> None:
+    def __init__(
+        self, *, target_action: Any = None, on_exit: Any = None, handle_once: bool = False
+    ) -> None:
         self.target, self.actions = target_action, on_exit
+
+    def trigger(self, context: Visit) -> Dependency | None:
+        """What its actions wait for; None if its process is not started, as in ROS for ever.
+
+        Raises:
+            SubstitutionError: it names no process.
+        """
+        if not isinstance(self.target, ExecuteLocal):
+            raise SubstitutionError("its target_action is no process of this launch file")
+        return self.depend(self.target.process) if self.target.process else None
 
 
 class OnProcessStart(OnProcessExit):
@@ -451,7 +472,9 @@ class OnProcessStart(OnProcessExit):
 
     depend = staticmethod(after_start)
 
-    def __init__(self, *, target_action: Any = None, on_start: Any = None, **_: Any) -> None:
+    def __init__(
+        self, *, target_action: Any = None, on_start: Any = None, handle_once: bool = False
+    ) -> None:
         super().__init__(target_action=target_action, on_exit=on_start)
 
 
@@ -464,7 +487,7 @@ class RegisterEventHandler(Action):
 
     def act(self, context: Visit) -> None:
         """Look at it when all processes are known."""
-        if not isinstance(self.handler, OnProcessExit):
+        if not hasattr(self.handler, "trigger"):
             raise SubstitutionError(
                 f"{getattr(self.handler, 'name', type(self.handler).__name__)} is not known here"
             )
@@ -473,19 +496,21 @@ class RegisterEventHandler(Action):
 
     def carry_out(self, context: Visit) -> None:
         """Visit its actions; what they start waits for the event."""
-        handler = self.handler
-        many = handler.actions if isinstance(handler.actions, list | tuple) else [handler.actions]
-        target = getattr(handler.target, "process", "")
-        if not target and context.problems:
-            return  # one of them is the reason
-        if not target:
-            context.tell(self.place, "its target_action is no process of this launch file")
-        elif any(map(is_shutdown, many)):
-            context.change(target, required=True)
+        many = self.handler.actions
+        many = many if isinstance(many, list | tuple) else [many]
+        try:
+            trigger = self.handler.trigger(context)
+        except SubstitutionError as error:
+            context.tell(self.place, str(error))
+            return
+        if trigger is None:
+            return
+        if trigger.exited and any(map(is_shutdown, many)):
+            context.change(trigger.process, required=True)
         elif any(callable(each) and not isinstance(each, Action) for each in many):
             context.tell(self.place, "a function as a handler is not known here: give actions")
         else:
-            with context.inside(after=(handler.depend(target),)):
+            with context.inside(after=(trigger,)):
                 visit_all(many, context, self.place)
 
 

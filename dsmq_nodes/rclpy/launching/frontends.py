@@ -147,7 +147,7 @@ def _made(elements: list[Element], include: Any) -> list[Any]:
 
 
 def _action(element: Element, include: Any) -> Any:
-    make = _MAKERS.get(element.tag)
+    make = ELEMENTS.get(element.tag)
     if make is None:
         return _Wrong(element.place, f"<{element.tag}> is not known here")
     try:
@@ -267,7 +267,7 @@ def _timer(element: Element, include: Any) -> Any:
     return actions.TimerAction(period=element.need("period"), actions=inner)
 
 
-_MAKERS: Final[dict[str, Callable[[Element, Any], Any]]] = {
+ELEMENTS: Final[dict[str, Callable[[Element, Any], Any]]] = {
     "node": _node,
     "executable": _executable,
     "include": _include,
@@ -322,7 +322,7 @@ def _end(value: str, start: int) -> int:
 
 def _substitution(inside: str, place: SourceLine) -> Any:
     name, _, rest = inside.strip().partition(" ")
-    make = _SUBSTITUTIONS.get(name)
+    make = SUBSTITUTIONS.get(name)
     if make is None:
         raise SubstitutionError(f"$({name} ...) is not known here")
     words = [_unquoted(rest.strip())] if name == "eval" else _split(rest)
@@ -335,7 +335,7 @@ def _unquoted(value: str) -> str:
     return value[1:-1] if is_quoted and value[0] not in value[1:-1] else value
 
 
-_SUBSTITUTIONS: Final[dict[str, Callable[..., Any]]] = {
+SUBSTITUTIONS: Final[dict[str, Callable[..., Any]]] = {
     "var": lambda name, default=None: text.LaunchConfiguration(name, default=default),
     "env": lambda name, default=None: text.EnvironmentVariable(name, default_value=default),
     "find-pkg-share": text.FindPackageShare,

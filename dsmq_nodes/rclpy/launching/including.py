@@ -92,6 +92,9 @@ def _of_python(path: Path, context: Visit) -> Any:
         found = make()
     except (SubstitutionError, KeyboardInterrupt):
         raise
+    except SyntaxError as error:
+        context.tell(SourceLine(error.filename or str(path), error.lineno or 0), error.msg)
+        return LaunchDescription()
     except Exception as error:  # noqa: BLE001  whatever the file's own code raises
         frames = traceback.extract_tb(error.__traceback__)
         own = [each.lineno or 0 for each in frames if each.filename == str(path)]

@@ -119,10 +119,6 @@ class Node(ExecuteLocal):
         return f"{self._namespace(context)}/{text_of(told, context)}".removeprefix("/")
 
 
-class LifecycleNode(Node):
-    """A node whose states are changed by others."""
-
-
 def joined(outer: str, inner: str) -> str:
     """A namespace inside another one; an absolute one is not."""
     if inner.startswith("/") or not inner:

@@ -3,7 +3,10 @@
 import ast
 import operator
 import os
+import shlex
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Final
@@ -97,11 +100,9 @@ class LaunchConfiguration(Substitution):
         if name in known:
             return known[name]
         if self.default is None:
-            raise SubstitutionError(
-                f"launch configuration {name!r} does not exist; {did_you_mean(name, known)}"
-                if known
-                else f"launch configuration {name!r} does not exist"
-            )
+            names = list(filter(None, known))  # "" has how deep the file is included
+            hint = f"; {did_you_mean(name, names)}" if names else ""
+            raise SubstitutionError(f"launch configuration {name!r} does not exist{hint}")
         return text_of(self.default, context)
 
 
@@ -205,6 +206,46 @@ class FindExecutable(Substitution):
         if found is None:
             raise SubstitutionError(f"there is no program {name!r} in PATH")
         return found
+
+
+class Command(Substitution):
+    """What a program prints; no shell reads its words."""
+
+    def __init__(self, command: Any, *, on_stderr: Any = "fail") -> None:
+        self.command, self.on_stderr = command, on_stderr
+
+    def perform(self, context: Visit) -> str:
+        """Run it.
+
+        Raises:
+            SubstitutionError: it cannot be run, ends with an error, or says something on stderr.
+        """
+        text, on_stderr = text_of(self.command, context), text_of(self.on_stderr, context)
+        env = {**os.environ, **context.around.env}
+        try:
+            done = subprocess.run(
+                shlex.split(text), env=env, capture_output=True, text=True, check=False
+            )
+        except (OSError, ValueError) as error:
+            raise SubstitutionError(f"cannot run {text!r}: {error}") from None
+        said = done.stderr.strip()
+        if done.returncode or (said and on_stderr == "fail"):
+            why = f"status {done.returncode}" if done.returncode else "it wrote on stderr"
+            raise SubstitutionError(f"{text!r}: {why}: {said.rpartition(chr(10))[2]}")
+        if said and on_stderr == "warn":
+            sys.stderr.write(f"{said}\n")
+        return done.stdout + (done.stderr if on_stderr == "capture" else "")
+
+
+class IfElseSubstitution(Substitution):
+    """One of two texts, as a condition decides."""
+
+    def __init__(self, condition: Any, if_value: Any = "", else_value: Any = "") -> None:
+        self.condition, self.values = condition, (else_value, if_value)
+
+    def perform(self, context: Visit) -> str:
+        """The text."""
+        return text_of(self.values[truth_of(self.condition, context)], context)
 
 
 class PythonExpression(Substitution):

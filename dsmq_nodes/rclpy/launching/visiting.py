@@ -66,6 +66,7 @@ class Visit:
         problems: what is wrong or not known.
         declared: the arguments that were declared, each with what is known of it.
         handlers: event handlers, which are looked at last.
+        transitions: of lifecycle nodes: node, state on the way, state, the process that does it.
     """
 
     def __init__(self, file: Path, given: dict[str, str]) -> None:
@@ -75,6 +76,7 @@ class Visit:
         self.problems: list[LaunchProblem] = []
         self.declared: dict[str, dict[str, Any]] = {}
         self.handlers: list[tuple[Any, Surroundings]] = []
+        self.transitions: list[tuple[str, str, str, str]] = []
 
     @property
     def launch_configurations(self) -> dict[str, str]:

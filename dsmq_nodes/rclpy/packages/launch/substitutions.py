@@ -5,10 +5,12 @@ from typing import Any
 from dsmq_nodes.rclpy.launching.actions import unknown
 from dsmq_nodes.rclpy.launching.substituting import (
     AndSubstitution,
+    Command,
     EnvironmentVariable,
     EqualsSubstitution,
     FileContent,
     FindExecutable,
+    IfElseSubstitution,
     LaunchConfiguration,
     NotEqualsSubstitution,
     NotSubstitution,
@@ -26,10 +28,12 @@ SubstitutionFailure = SubstitutionError
 
 __all__ = [
     "AndSubstitution",
+    "Command",
     "EnvironmentVariable",
     "EqualsSubstitution",
     "FileContent",
     "FindExecutable",
+    "IfElseSubstitution",
     "LaunchConfiguration",
     "NotEqualsSubstitution",
     "NotSubstitution",

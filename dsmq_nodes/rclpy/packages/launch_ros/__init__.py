@@ -3,7 +3,16 @@
 from importlib import import_module
 from typing import Any
 
-_MODULES = frozenset(("actions", "descriptions", "parameter_descriptions", "substitutions"))
+_MODULES = frozenset(
+    (
+        "actions",
+        "descriptions",
+        "event_handlers",
+        "events",
+        "parameter_descriptions",
+        "substitutions",
+    )
+)
 
 
 def __getattr__(name: str) -> Any:

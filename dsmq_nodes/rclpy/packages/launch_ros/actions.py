@@ -3,8 +3,8 @@
 from typing import Any
 
 from dsmq_nodes.rclpy.launching.actions import TimerAction, unknown
+from dsmq_nodes.rclpy.launching.lifecycle_actions import LifecycleNode, LifecycleTransition
 from dsmq_nodes.rclpy.launching.node_actions import (
-    LifecycleNode,
     Node,
     PushRosNamespace,
     SetParameter,
@@ -18,6 +18,7 @@ RosTimer = TimerAction
 
 __all__ = [
     "LifecycleNode",
+    "LifecycleTransition",
     "Node",
     "PushROSNamespace",
     "PushRosNamespace",

@@ -1,0 +1,125 @@
+"""Lifecycle nodes in launch files of ROS: what changes their states is a process of the plan.
+
+A transition is `dsmq-nodes lifecycle set NODE TRANSITION`, which waits for its node and ends when
+the transition is done. So a handler of a state waits for the end of the process that brings it
+about.
+"""
+
+import sys
+from typing import Any, Final
+
+from dsmq_nodes.launcher.supervise.plan import Dependency, ProcessPlan
+from dsmq_nodes.rclpy.launching.actions import Action, beginning
+from dsmq_nodes.rclpy.launching.node_actions import Node
+from dsmq_nodes.rclpy.launching.substituting import SubstitutionError, text_of, truth_of
+from dsmq_nodes.rclpy.launching.visiting import Visit, after_exit
+
+_CONFIGURE, _ACTIVATE = 1, 3
+_STATES: Final = {  # lifecycle_msgs/msg/Transition: the states on the way and after it
+    _CONFIGURE: ("configuring", "inactive"),
+    2: ("cleaningup", "unconfigured"),
+    _ACTIVATE: ("activating", "active"),
+    4: ("deactivating", "inactive"),
+    5: ("shuttingdown", "finalized"),
+    6: ("shuttingdown", "finalized"),
+    7: ("shuttingdown", "finalized"),
+}
+_WAIT_SEC: Final = 60
+
+
+class LifecycleNode(Node):
+    """A node with states; with `autostart` it is configured and activated."""
+
+    def __init__(self, *, name: Any, namespace: Any, autostart: Any = False, **more: Any) -> None:
+        super().__init__(name=name, namespace=namespace, **more)
+        self.autostart = autostart
+
+    def act(self, context: Visit) -> None:
+        """Add its process, and one that starts it up."""
+        super().act(context)
+        if truth_of(self.autostart, context):
+            _change(context, self.process, _CONFIGURE, _ACTIVATE)
+
+
+class LifecycleTransition(Action):
+    """Transitions of lifecycle nodes, by the nodes' names."""
+
+    def __init__(
+        self, *, lifecycle_node_names: Any, transition_ids: Any, condition: Any = None
+    ) -> None:
+        super().__init__(condition=condition)
+        self.names, self.transitions = lifecycle_node_names, transition_ids
+
+    def act(self, context: Visit) -> None:
+        """Add a process for each node."""
+        for each in self.names:
+            name = text_of(each, context).removeprefix("/")
+            _change(context, name, *map(int, self.transitions))
+
+
+def _change(context: Visit, node: str, *transitions: int) -> None:
+    words = [sys.executable, "-m", "dsmq_nodes", "lifecycle", "set", f"/{node}"]
+    words += [*map(str, transitions), "--wait", str(_WAIT_SEC)]
+    around = context.around
+    argv = beginning(words, around.delay_sec)
+    made = context.add(ProcessPlan(f"{node}-transition", argv, depends_on=around.after))
+    for each in transitions:
+        context.transitions.append((node, *_STATES[each], made))
+
+
+class matches_action:  # noqa: N801  ROS's name
+    """The node that an event is for."""
+
+    def __init__(self, target_action: Any) -> None:
+        self.target = target_action
+
+
+class ChangeState(Action):
+    """The event that changes the state of a node."""
+
+    def __init__(self, *, lifecycle_node_matcher: Any, transition_id: int) -> None:
+        super().__init__()
+        self.matcher, self.transition = lifecycle_node_matcher, transition_id
+
+    def act(self, context: Visit) -> None:
+        """Add its process; nothing for a node that is not started, as in ROS."""
+        node = getattr(self.matcher, "target", None)
+        if not isinstance(node, Node):
+            raise SubstitutionError("lifecycle_node_matcher is known as matches_action(NODE) alone")
+        if node.process:
+            _change(context, node.process, self.transition)
+
+
+class OnStateTransition:
+    """When a node has come to a state, actions."""
+
+    def __init__(
+        self,
+        *,
+        entities: Any,
+        target_lifecycle_node: Any = None,
+        start_state: str | None = None,
+        goal_state: str | None = None,
+        handle_once: bool = False,
+    ) -> None:
+        self.actions, self.target = entities, target_lifecycle_node
+        self.states = start_state, goal_state
+
+    def trigger(self, context: Visit) -> Dependency | None:
+        """What its actions wait for; None for a node that is not started.
+
+        Raises:
+            SubstitutionError: nothing in the launch file brings the node to this state.
+        """
+        if not isinstance(self.target, Node):
+            raise SubstitutionError("its target_lifecycle_node is no node of this launch file")
+        if not self.target.process:
+            return None
+        start, goal = self.states
+        for node, on_the_way, state, process in context.transitions:
+            if node == self.target.process and goal == state and start in {None, on_the_way}:
+                return after_exit(process)
+        raise SubstitutionError(
+            f"nothing above in this launch file brings {self.target.process} from {start or 'any'} "
+            f"to {goal or 'any state'}, and what happens elsewhere is not known here"
+        )
