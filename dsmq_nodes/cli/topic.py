@@ -379,7 +379,11 @@ def pub(
     ] = "reliable",
     broker: BrokerOption = BROKER,
 ) -> None:
-    """Publish a message, once or at a rate; it returns when the broker has the message."""
+    """Publish a message, once or at a rate; it returns when the broker has the message.
+
+    The exit status is 1 when --once or --times has reached nobody, and nothing is kept for late
+    subscribers.
+    """
     from dsmq_nodes.cli.show.pub import given, publish, type_of  # noqa: PLC0415  75 ms
 
     if type_name.lstrip().startswith("{") or ": " in type_name:

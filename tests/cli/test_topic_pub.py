@@ -46,7 +46,7 @@ def test_what_is_kept_for_late_subscribers(place: Place) -> None:
     assert place.run(*one, "{data: 2}", *few).returncode == 0
     assert received(listen(place, "/kept"), 2) == [{"data": 1}, {"data": 2}]
     gone = ("topic", "pub", "--once", "/gone", "std_msgs/msg/Int8", "--qos-durability", "volatile")
-    assert place.run(*gone).returncode == 0
+    assert place.run(*gone).returncode == 1
     listener = listen(place, "/gone")
     assert place.run(*gone[:5], "{data: 3}").returncode == 0
     assert received(listener, 1) == [{"data": 3}]
@@ -68,8 +68,8 @@ def test_a_stop_that_nobody_hears_is_said_and_one_that_comes_a_moment_later_hear
 ) -> None:
     one = ("topic", "pub", "-1", "/r1/emergency_stop", "std_msgs/msg/Bool", "{data: true}")
     done = place.run(*one)
-    assert (done.returncode, done.stdout.count("publishing #")) == (0, 1)
-    assert done.stderr == "WARNING: nobody subscribes to /r1/emergency_stop: this stops nothing\n"
+    assert (done.returncode, done.stdout.count("publishing #")) == (1, 1)
+    assert done.stderr == "nobody subscribes to /r1/emergency_stop: this stops nothing\n"
     pub = place.start(*one)
     with Session(f"127.0.0.1:{place.port}") as session:  # as behind an uplink
         for graph in session.graphs(PATIENCE_SEC):
@@ -77,6 +77,19 @@ def test_a_stop_that_nobody_hears_is_said_and_one_that_comes_a_moment_later_hear
                 break
         channel = listen(place, "/r1/emergency_stop")
         assert pub.wait() == 0
+    assert received(channel, 1) == [{"data": True}]
+
+
+def test_a_name_that_nobody_subscribes_is_an_error_with_the_nearest_one(place: Place) -> None:
+    channel = listen(place, "/emergency_stop")
+    one = ("topic", "pub", "--once")
+    done = place.run(*one, "/emergency_stp", "std_msgs/msg/Bool", "{data: true}")
+    assert done.returncode == 1
+    assert done.stderr == "nobody subscribes to /emergency_stp; did you mean '/emergency_stop'?\n"
+    done = place.run(*one, "/emergency_stop", "std_msgs/msg/Bool")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "'{data: true}' presses it, '{data: false}' releases it" in done.stderr
+    assert place.run(*one, "/emergency_stop", "std_msgs/msg/Bool", "{data: true}").returncode == 0
     assert received(channel, 1) == [{"data": True}]
 
 
@@ -128,6 +141,7 @@ def test_a_type_that_is_not_there_is_told_which_is(nowhere: Place) -> None:
 def test_a_users_type_is_found_in_the_working_directory(
     place: Place, tmp_path: Path, name: str
 ) -> None:
+    listen(place, "/power")
     package = tmp_path / "rover"
     package.mkdir()
     (package / "program.py").write_text("raise SystemExit('this is run, not imported')")
@@ -139,12 +153,12 @@ def test_a_users_type_is_found_in_the_working_directory(
     assert "rover.msg.Battery(percent=9.0)" in done.stdout
 
 
-def test_another_type_than_the_topic_has_is_warned_of(place: Place) -> None:
+def test_another_type_than_the_topic_has_is_refused(place: Place) -> None:
     place.latch("/typed", "{}", "std_msgs/msg/String")
     done = place.run("topic", "pub", "-1", "/typed", "std_msgs/msg/Int32")
-    assert done.returncode == 0
+    assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
-        "WARNING: topic [/typed] carries std_msgs/msg/String, not std_msgs/msg/Int32\n"
+        "/typed carries std_msgs/msg/String, not std_msgs/msg/Int32: nothing is published\n"
     )
 
 
@@ -169,6 +183,7 @@ def test_a_field_deep_inside_that_is_not_there_is_told_which_is(nowhere: Place) 
 
 def test_the_type_may_be_left_out_where_the_topic_has_one(place: Place) -> None:
     place.latch("/range", '{"data": 0.0}', "std_msgs/msg/Float64")
+    listen(place, "/range")
     done = place.run("topic", "pub", "--once", "/range", "{data: 3.5}")
     assert (done.returncode, done.stderr) == (0, "")
     assert "std_msgs.msg.Float64(data=3.5)" in done.stdout

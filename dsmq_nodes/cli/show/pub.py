@@ -4,7 +4,6 @@ import contextlib
 import itertools
 import json
 import shlex
-import sys
 import time
 from dataclasses import dataclass
 from typing import Any, Final
@@ -18,6 +17,7 @@ from dsmq_nodes.graph.names import resolve_topic
 from dsmq_nodes.graph.topics.type_check import schema_text
 from dsmq_nodes.messages.schema.dynamic import decoded, written
 from dsmq_nodes.messages.schema.find import find_type
+from dsmq_nodes.suggest import nearest
 from dsmq_nodes.tools import lookup
 from dsmq_nodes.tools.graph_model import TopicModel
 from dsmq_nodes.tools.session import Session
@@ -47,6 +47,11 @@ def given(broker: str, name: str, type_name: str, values: str) -> Given:
         LaunchFileError: the text is not YAML; the error says where.
         MessageError: a value does not fit; the text says which.
     """
+    if name.endswith(EMERGENCY_STOP_TOPIC.lstrip("/")) and values.strip() in {"", "{}"}:
+        raise CommandError(
+            f"{name}: the VALUES are missing: '{{data: true}}' presses it, '{{data: false}}' "
+            "releases it"
+        )
     try:
         msg_type = find_type(type_name)
     except CommandError:
@@ -107,48 +112,63 @@ def publish(
         wait_for: how many subscribers to wait for first; 0: when the messages are counted and not
             kept, a moment for one.
         latched: how many messages are kept for late subscribers.
+
+    Raises:
+        CommandError: the topic carries another type, or nobody subscribes to it.
     """
     known = lookup.find(session.graph(), name)
     topic = known.name if known else resolve_topic(name, "topic_pub", "/", {})
     if known:
-        _warn_of_other_types(known, message.type_name)
+        _check_type(known, message.type_name)
     session.advertise(topic, message.type_name, message.schema, latched=latched)
+    is_heard = True
     if wait_for:
         _wait_for(session, topic, wait_for)
     elif times and not latched:
-        _give_a_moment(session, topic)
+        is_heard = _is_heard(session, topic)
     print("publisher: beginning loop", flush=True)
     due_sec = time.monotonic()
     for number in itertools.count(1):
         print(f"publishing #{number}: {message.shown}\n", flush=True)
         session.put(topic, message.text)
         if number == times:
-            return
+            break
         # Late messages are not caught up in a burst.
         due_sec = max(due_sec + 1 / rate_hz, time.monotonic())
         time.sleep(max(due_sec - time.monotonic(), 0))
+    if not is_heard and (unheard := _unheard(session, topic)):
+        raise CommandError(unheard)
 
 
-def _warn_of_other_types(topic: TopicModel, type_name: str) -> None:
-    others = [used for used in lookup.types(topic) if used != type_name]
-    if others:
-        print(
-            f"WARNING: topic [{topic.name}] carries {', '.join(others)}, not {type_name}",
-            file=sys.stderr,
+def _check_type(topic: TopicModel, type_name: str) -> None:
+    used = lookup.types(topic)
+    if used and type_name not in used:
+        raise CommandError(
+            f"{topic.name} carries {', '.join(used)}, not {type_name}: nothing is published"
         )
 
 
-def _give_a_moment(session: Session, topic: str) -> None:
-    """Wait a moment for a subscriber: one on another machine comes to be seen."""
+def _is_heard(session: Session, topic: str) -> bool:
+    """Whether a subscriber is there, or comes within a moment, as from another machine."""
     until_sec = time.monotonic() + _MOMENT_SEC
     for graph in session.graphs(_MOMENT_SEC):
         found = lookup.find(graph, topic)
         if found and found.subscribers:
-            return
+            return True
         if time.monotonic() > until_sec:
             break
-    if topic.endswith(EMERGENCY_STOP_TOPIC):
-        print(f"WARNING: nobody subscribes to {topic}: this stops nothing", file=sys.stderr)
+    return False
+
+
+def _unheard(session: Session, topic: str) -> str:
+    """What to say when nobody has subscribed to a topic; "": somebody has meanwhile."""
+    heard = [each.name for each in lookup.shown(session.graph(), own=True) if each.subscribers]
+    if topic in heard:
+        return ""
+    consequence = ": this stops nothing" if topic.endswith(EMERGENCY_STOP_TOPIC) else ""
+    close = nearest(topic, heard)
+    hint = f"; did you mean '{close}'?" if close else ""
+    return f"nobody subscribes to {topic}{consequence}{hint}"
 
 
 def _wait_for(session: Session, topic: str, subscribers: int) -> None:
