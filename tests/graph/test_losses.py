@@ -63,11 +63,14 @@ def test_publishers_without_end_are_not_remembered_without_end() -> None:
     assert losses.before(reply("/p4999", 100)) == 98, "remembered"
 
 
-def test_one_line_a_publisher_and_outage(caplog: pytest.LogCaptureFixture) -> None:
-    losses = Losses("/reader", "/t")
+def test_one_line_a_node_and_outage(caplog: pytest.LogCaptureFixture) -> None:
+    told = set[str]()
+    losses, others = Losses("/reader", "/t", told), Losses("/reader", "/u", told)
     with caplog.at_level(logging.WARNING):
         for number in (1, 5, 9):
             losses.before(reply("/a", number))
+            losses.before(reply("/b", number))
+            others.before(reply("/a", number))
         losses.tell_again()
         losses.before(reply("/a", 12))
     said = [record.getMessage() for record in caplog.records]

@@ -38,6 +38,7 @@ class Incoming:
         self._epoch = ""
         self.ahead_ns = 0
         self._told_unshared: set[str] = set()
+        self._told_losses: set[str] = set()
 
     # The connection
 
@@ -63,7 +64,7 @@ class Incoming:
         known = self.readers.get(topic)
         self.takers.pop(wire.encode_text(topic), None)
         self.readers[topic] = reader
-        reader.losses = Losses(self._node, topic)
+        reader.losses = Losses(self._node, topic, self._told_losses)
         if known is not None:
             # A new cursor begins with latched messages; the first one knows the old ones.
             reader.cursor, reader.losses = known.cursor, known.losses

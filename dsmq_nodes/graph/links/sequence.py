@@ -35,15 +35,16 @@ class _Publisher:
     number: int
     stamp: int
     heard_sec: float
-    is_told: bool = False  # whether its losses were logged, since the last outage
     has_jumped: bool = False  # whether a jump of its numbers was logged
 
 
 class Losses:
     """The numbers of all publishers of one topic, as one reader has seen them."""
 
-    def __init__(self, node: str, topic: str) -> None:
+    def __init__(self, node: str, topic: str, told: set[str] | None = None) -> None:
+        """The topic's; `told` has the first one whose losses were logged since the last outage."""
         self._node, self._topic = node, topic
+        self._told = set() if told is None else told
         self.publishers: dict[str, _Publisher] = {}
         self._skipped = 0  # skipped in the log, and not yet found in a publisher's numbers
 
@@ -80,11 +81,12 @@ class Losses:
         explained = min(hole, self._skipped)
         self._skipped -= explained
         lost = hole - explained
-        if lost and not publisher.is_told:
-            publisher.is_told = True
+        if lost and not self._told:
+            self._told.add(self._topic)
             logger.warning(
                 "%s: %d message%s of %s on %s never came: they were published while the broker was "
-                "away, or it had not sent them when it ended; they count as dropped",
+                "away, or it had not sent them when it ended; they count as dropped, and so do "
+                "those of other publishers and topics",
                 *(self._node, lost, "s" * (lost > 1), sender, self._topic),
             )
         return lost
@@ -101,5 +103,4 @@ class Losses:
 
     def tell_again(self) -> None:
         """There was another outage: log its losses."""
-        for publisher in self.publishers.values():
-            publisher.is_told = False
+        self._told.clear()
