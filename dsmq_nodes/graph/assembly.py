@@ -82,6 +82,9 @@ class Obeying(Protocol):
     def halt(self) -> None:
         """The safe state is about to be entered."""
 
+    def halt_beside(self) -> None:
+        """The same, called in another thread."""
+
 
 class NodeKit:
     """The parts of one node.
@@ -338,7 +341,7 @@ class NodeKit:
             "thread"
         )
         for each in self.actuators:
-            each.halt()
+            each.halt_beside()
         self._enter_safe_state(run_beside)
 
     def _enter_safe_state(self, run: Callable[[Callable[[], object]], object]) -> None:

@@ -13,6 +13,7 @@ state than its own repeats its own.
 """
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, Generic
@@ -193,7 +194,7 @@ class Actuator(Generic[MessageT]):
             QoSProfile(depth=depth),
             timeout=timeout,
             on_timeout=None if timeout is None else self._stop,
-            longest_wait_sec=timeout,
+            longest_wait_sec=None if node._kit.uses_sim_time else timeout,  # that is real time
         )
         if timeout is not None and node._kit.uses_sim_time:
             self._watch_clock(max(timeout, _HALTED_SEC))
@@ -261,6 +262,16 @@ class Actuator(Generic[MessageT]):
     def halt(self) -> None:
         """The safe state is about to be entered: cancel a coroutine that still obeys a command."""
         self._obeyed_sec = None
+        self._cancel()
+
+    def halt_beside(self) -> None:
+        """The same from another thread: the coroutine is cancelled as soon as its loop goes on."""
+        self._obeyed_sec = None
+        if self._obeying is not None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed
+                self._obeying.get_loop().call_soon_threadsafe(self._cancel)
+
+    def _cancel(self) -> None:
         if self._obeying is not None:
             self._obeying.cancel()
 

@@ -67,6 +67,22 @@ def test_a_command_that_waited_longer_than_its_timeout_is_not_obeyed(broker: Bro
     assert {speed for _, speed in motor.log} <= {0.0}
 
 
+def test_a_command_that_had_to_wait_is_obeyed_for_no_longer_than_its_timeout(graph: Graph) -> None:
+    class Slow(Motor):
+        async def drive(self, msg: Float64) -> None:  # type: ignore[override]
+            super().drive(msg)
+            await asyncio.sleep(0.4)
+
+        def enter_safe_state(self) -> None:
+            super().drive(Float64(data=0.0))
+
+    motor = graph.add(Slow)
+    for at_sec in (0.1, 0.2):
+        graph.at(at_sec, lambda: graph.inject("speed", Float64(data=1.0)))
+    graph.run_for(3.0)
+    assert motor.log == [(0.1, 1.0), (0.5, 1.0), (0.7, 0.0)]
+
+
 def test_it_stops_when_simulated_time_stands_still(graph: Graph) -> None:
     class Simulated(Motor):
         use_sim_time = True

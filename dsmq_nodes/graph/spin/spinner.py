@@ -145,7 +145,9 @@ class Spinner:
         """In a forked child: end every spin there, and refuse new ones."""
         self._refusal = why
         self._taking = threading.Lock()
-        self.dispatcher.fail(ForkedError(why))
+        ended = self.dispatcher.ended
+        if self.dispatcher.fail(ForkedError(why)) and ended is not None:
+            ended.exception()  # a child that exits at once does not spin on to see it
         self.dispatcher.loop = self._own_loop = self._home = None
 
     def check_process(self) -> None:

@@ -43,13 +43,13 @@ class Watchdog:
         self._timeline = timeline
         self.heard()
 
-    def heard(self) -> None:
-        """A message has come: measure the silence from now."""
+    def heard(self, ago_sec: float = 0.0) -> None:
+        """A message has come, now or so long ago: measure the silence from then."""
         if self._timeline is None:
             return
         # One timer looks at this later; moving a timer at every message would cost more. With
         # `repeat` there always is one, and this may be called from any thread.
-        self._heard_sec = self._timeline.time()
+        self._heard_sec = self._timeline.time() - ago_sec
         if self._handle is None:
             self._handle = self._timeline.call_at(self._heard_sec + self._timeout_sec, self._look)
 

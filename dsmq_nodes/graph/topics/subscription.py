@@ -98,7 +98,8 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
         self.latency = Histogram()
         self.watchdogs: list[Watchdog] = []
         self._lifespan_ns = None if qos.lifespan is None else int(seconds(qos.lifespan) * 1e9)
-        self._longest_wait_ns = (longest_wait_sec or 0.0) * 1e9
+        self._longest_wait_sec = longest_wait_sec or 0.0
+        self._waited_sec = 0.0
         self._ages = None if qos.lifespan is None else Ages(topic_name, clock, logger.warning)
         self._since_ns = max(clock.now_ns(), 1)  # earlier latched messages are old, not late
         self._began_ns = round(clock.monotonic_sec() * 1e9)
@@ -177,7 +178,7 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
 
         None where `call` does more.
         """
-        is_usual = self._lender is None and self._ages is None and not self._longest_wait_ns
+        is_usual = self._lender is None and self._ages is None and not self._longest_wait_sec
         if not is_usual or type(self._clock) is not BaseClock or self.callback is None:
             return None
         info = self.info if self._wants_info else None
@@ -237,7 +238,7 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
             self.latency.add((now_ns - reply.stamp) * 1e-9)
         self._given += 1
         for watchdog in self.watchdogs:
-            watchdog.heard()
+            watchdog.heard(self._waited_sec)
         return msg
 
     def _is_late(self, ages: Ages, reply: Entry) -> bool:
@@ -257,22 +258,22 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
     def _has_expired(self, reply: Entry) -> bool:
         if self._ages is not None and self._is_late(self._ages, reply):
             return True
-        return bool(self._longest_wait_ns and reply.at) and self._has_waited_too_long(reply)
+        return bool(self._longest_wait_sec and reply.at) and self._has_waited_too_long(reply)
 
     def _has_waited_too_long(self, reply: Entry) -> bool:
         """Whether a command came long ago: this process stood still, or a callback blocked.
 
         That counts from its arrival, by a monotonic clock: the publisher's clock may be off.
         """
-        waited_ns = self._clock.monotonic_sec() * 1e9 - reply.at
-        if waited_ns <= self._longest_wait_ns:
+        self._waited_sec = self._clock.monotonic_sec() - reply.at * 1e-9
+        if self._waited_sec <= self._longest_wait_sec:
             return False
         self.late += 1
         if self.late == 1:
             self._logger.warning(
                 f"{self.topic_name}: a command from {reply.sender or 'a client'} had waited "
-                f"{waited_ns * 1e-9:.1f} s, longer than its timeout of "
-                f"{self._longest_wait_ns * 1e-9:g} s: it is skipped, others like it are only "
+                f"{self._waited_sec:.1f} s, longer than its timeout of "
+                f"{self._longest_wait_sec:g} s: it is skipped, others like it are only "
                 "counted"
             )
         return True
