@@ -11,6 +11,7 @@ import pytest
 
 from dsmq_nodes.cli.show.launch.launch_run import found, print_arguments
 from dsmq_nodes.errors import CommandError, LaunchFileError
+from dsmq_nodes.launcher.check.launch_check import check
 from dsmq_nodes.rclpy.launching import frontends
 from dsmq_nodes.rclpy.running.import_finder import NAMES_VARIABLE
 from tests.rclpy.test_run import package_xml, write
@@ -341,6 +342,23 @@ def test_an_entry_of_ours_runs_a_program_for_rclpy(arm: Path) -> None:
     done = launch(arm, "ours.yaml")
     assert "[a/voice] /a/voice /a/talk [6, '']" in done.stdout.splitlines(), done.stderr
     assert "[a/voice] says ['-x']" in done.stdout.splitlines()
+
+
+def test_an_entry_of_ours_that_cannot_start(arm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(arm.parent)
+    path = arm.parent / "wrong.yaml"
+    entry = "{name: a, rclpy: true, exec: [arm, tlk]}"
+    other = entry.replace(": a,", ": b,").replace("arm", "am")
+    path.write_text(f"nodes:\n- {entry}\n- {other}\n")
+    told = str(LaunchFileError("wrong.yaml", check(path).errors))
+    assert "wrong.yaml:2:38: arm (" in told
+    assert "has no executable 'tlk'; did you mean 'talk'?" in told
+    assert "wrong.yaml:3:33: no ROS package or module 'am'; did you mean 'arm'?" in told
+    write(arm.parent, {"dies.py": "raise ValueError"})
+    path.write_text("broker: {port: 0}\nnodes:\n- {name: a, rclpy: true, exec: [dies.py]}\n")
+    done = launch(arm.parent, "wrong.yaml")
+    assert "a: failed before it was ready, exit status 1" in done.stderr
+    assert "all nodes ready" not in done.stdout + done.stderr
 
 
 def test_words_of_ros2_launch_name_a_package_and_list_arguments(

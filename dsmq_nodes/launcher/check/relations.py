@@ -4,12 +4,15 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
-from dsmq_nodes.errors import LaunchProblem
+from dsmq_nodes.errors import CommandError, LaunchProblem
 from dsmq_nodes.graph import names
+from dsmq_nodes.launcher.check.ros_executables import find_executable
 from dsmq_nodes.launcher.file.composed import ComposedNode, Composition, Origin
 from dsmq_nodes.launcher.file.entries import DependencyEntry
+from dsmq_nodes.messages.schema.ros_packages import PACKAGES
 from dsmq_nodes.suggest import did_you_mean, shorten
 
 # Settings of a whole process, on which nodes that share it must agree.
@@ -223,7 +226,25 @@ def _program_for_rclpy(node: ComposedNode) -> Iterator[LaunchProblem]:
         why = "rclpy: true is for a program; name it with exec"
         yield node.origin.within("rclpy").problem(why)
         return
-    word = rclpy_words(node)[0]
-    if word.endswith(".py") and not Path(word).is_file():
-        why = f"no file {shorten(node.entry.exec[0])}; paths are beside the launch file"
-        yield node.origin.within("exec", 0).problem(why)
+    word, *words = rclpy_words(node)
+    if os.sep in word or word.endswith(".py"):
+        if not Path(word).is_file():
+            why = f"no file {shorten(node.entry.exec[0])}; paths are beside the launch file"
+            yield node.origin.within("exec", 0).problem(why)
+        return
+    package = PACKAGES.find(word)
+    if package is None and ":" not in word and not _is_module(word):
+        hint = did_you_mean(word, PACKAGES.all) if PACKAGES.all else "no package can be seen here"
+        yield node.origin.within("exec", 0).problem(f"no ROS package or module {word!r}; {hint}")
+    elif package is not None and words and not words[0].startswith("-"):
+        try:
+            find_executable(package, words[0])
+        except CommandError as error:
+            yield node.origin.within("exec", 1).problem(str(error))
+
+
+def _is_module(name: str) -> bool:
+    """Whether there may be a module; it is not imported."""
+    top = name.partition(".")[0]
+    here = (Path(top), Path(f"{top}.py"))
+    return any(path.exists() for path in here) or find_spec(top) is not None

@@ -16,7 +16,7 @@ class NodePlan:
 
     Attributes:
         name: its full name, with the first slash.
-        spec: its class, as module:Class.
+        spec: its class, as module:Class; "" for the node of a program for rclpy.
         rate_hz: the rate that the launch file declares; it is a contract.
     """
 
@@ -113,6 +113,11 @@ class ProcessPlan:
     affinity: tuple[int, ...] = ()
     nice: int = 0
     fork: bool = True
+
+    @property
+    def is_of_kit(self) -> bool:
+        """Whether the kit makes its nodes (child.py)."""
+        return any(node.spec for node in self.nodes)
 
     def __str__(self) -> str:
         words = [f"{name}={shlex.quote(value)}" for name, value in sorted(self.env.items())]

@@ -114,9 +114,9 @@ def _process(composition: Composition, nodes: list[ComposedNode], root: Path) ->
         _argv(nodes, root),
         {**env, **_told(nodes)},
         tuple(
-            NodePlan(node.full_name, node.entry.node, node.rate)
+            NodePlan(node.full_name, node.entry.node or "", node.rate)
             for node in nodes
-            if node.entry.node is not None
+            if node.entry.node is not None or node.entry.rclpy
         ),
         terminal=entry.output == "terminal",
         screen=entry.output != "log",
@@ -141,7 +141,14 @@ def _agreed(entries: list[NodeEntry]) -> NodeEntry:
 def _argv(nodes: list[ComposedNode], root: Path) -> tuple[str, ...]:
     entry = nodes[0].entry
     if entry.exec is not None and entry.rclpy:
-        return (sys.executable, "-m", "dsmq_nodes.rclpy", "--quiet", *rclpy_words(nodes[0]))
+        return (
+            sys.executable,
+            "-m",
+            "dsmq_nodes.rclpy",
+            "--ours",
+            "--quiet",
+            *rclpy_words(nodes[0]),
+        )
     if entry.exec is not None:
         return (program(nodes[0]) or entry.exec[0], *entry.exec[1:])
     specs = [node.entry.node or "" for node in nodes]

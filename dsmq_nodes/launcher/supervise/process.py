@@ -161,7 +161,7 @@ class Guard:
                 "start": self._started,
                 "argv": plan.argv,
                 "env": {**plan.env, **env, "PYTHONUNBUFFERED": "1"},
-                "deaf": is_broker or bool(plan.nodes),
+                "deaf": is_broker or plan.is_of_kit,
                 "last": is_broker,
                 "fork": self._is_warm and may_fork(plan),
                 "nice": plan.nice,

@@ -405,6 +405,9 @@ class Supervisor:
         name, how, required = member.name, describe(status), member.plan.required
         member.become(MemberState.FINISHED if status == 0 else MemberState.FAILED)
         if status == 0:
+            if not member.plan.is_of_kit:  # it needs no node
+                member.was_ready.set()
+                self._say_when_all_ready()
             self.say(f"{name} has finished ({how})" + ("; the launch ends" if required else ""))
             if required:
                 self._ending.set()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from dsmq_nodes.errors import CommandError
+from dsmq_nodes.launcher.check.ros_executables import find_executable
 from dsmq_nodes.messages.schema.ros_packages import PACKAGES
 from dsmq_nodes.rclpy.launching.actions import Action, ExecuteLocal
 from dsmq_nodes.rclpy.launching.substituting import (
@@ -17,7 +18,6 @@ from dsmq_nodes.rclpy.launching.substituting import (
     text_of,
 )
 from dsmq_nodes.rclpy.launching.visiting import Visit
-from dsmq_nodes.rclpy.running.executables import find_executable
 
 _RUN: Final = ("-m", "dsmq_nodes.rclpy", "--quiet")
 

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Final
 
 from dsmq_nodes.errors import CommandError
+from dsmq_nodes.launcher.check.ros_executables import Executable, find_executable
 from dsmq_nodes.messages.schema.ros_packages import PACKAGES, package_around
 from dsmq_nodes.rclpy.running import import_finder
-from dsmq_nodes.rclpy.running.executables import Executable, find_executable
 from dsmq_nodes.rclpy.running.local_broker import LocalBroker
 from dsmq_nodes.suggest import did_you_mean
 

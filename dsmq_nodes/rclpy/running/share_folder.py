@@ -12,8 +12,8 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
+from dsmq_nodes.launcher.check.setup_py import SetupPy
 from dsmq_nodes.messages.schema.ros_packages import RosPackage
-from dsmq_nodes.rclpy.running.setup_py import SetupPy
 
 
 @cache

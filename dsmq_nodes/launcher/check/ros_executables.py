@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Final
 
 from dsmq_nodes.errors import CommandError
+from dsmq_nodes.launcher.check.setup_py import SetupPy
 from dsmq_nodes.messages.schema.ros_packages import RosPackage
-from dsmq_nodes.rclpy.running.setup_py import SetupPy
 from dsmq_nodes.suggest import did_you_mean
 
 _GROUP: Final = "console_scripts"
