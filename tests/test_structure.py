@@ -34,6 +34,7 @@ def test_no_class_name_occurs_twice() -> None:
     assert not found, _text("these classes have the same name; rename the inner one of each", found)
 
 
+@pytest.mark.slow
 def test_every_class_that_may_share_its_name_does() -> None:
     assert set(structure.PUBLIC_TWICE) <= {each.name for each in structure.all_class_names_twice()}
 

@@ -241,6 +241,7 @@ def test_husky_counts_and_the_same_from_either_source(husky: dict[str, Path]) ->
     assert all(a._replace(sequence=0) == b._replace(sequence=0) for a, b in pairs)
 
 
+@pytest.mark.slow
 def test_husky_dead_reckoning_ends_where_it_should(husky: dict[str, Path]) -> None:
     """Wheel speed along the IMU's orientation, put through the mounting; see SOURCE.txt."""
     mount = rotation(math.radians(90), math.radians(0), math.radians(-90))

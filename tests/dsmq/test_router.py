@@ -238,6 +238,7 @@ def kept_by_type() -> Counter[str]:
     return Counter(each.__name__ for each in found if each.__module__ == ConnectedPeer.__module__)
 
 
+@pytest.mark.slow
 def test_nothing_is_kept_of_peers_that_came_and_went(router: Router) -> None:
     stays = greeted(router, "/stays")
     for action in ("advertise", "subscribe"):

@@ -371,6 +371,7 @@ class Heard:
         pass
 
 
+@pytest.mark.slow
 class TestNothingIsKept:
     """What a client keeps of a goal goes with the goal; nobody asks for results here."""
 

@@ -90,6 +90,7 @@ def trees(draw: st.DrawFn) -> list[tuple[int, bool, list[tuple[int, Rigid]]]]:
     return frames
 
 
+@pytest.mark.slow
 @given(trees(), st.integers(1, 8_999), st.data())
 @settings(max_examples=150, deadline=None)
 def test_a_lookup_is_the_product_of_the_matrices_on_the_way(

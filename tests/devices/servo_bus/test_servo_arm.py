@@ -31,6 +31,8 @@ from dsmq_nodes.testing.servo_bus import FakeServoBus
 
 PAN = TICKS / 6.283185307179586
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True, params=FAMILIES)
 def protocol(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
