@@ -173,7 +173,7 @@ def test_lost_packets_cost_no_message(
     robot, base = direct(fleet, hosts, kind, tmp_path)
     made = sensors(fleet, robot, base)
     hosts[0].lose(percent)
-    fleet.spin_for(6.0)
+    fleet.spin_for(4.0)
     hosts[0].lose(0)
     for each in made:
         each.log_ages()
@@ -205,9 +205,9 @@ def test_a_slow_link_carries_the_newest_of_each_topic_and_counts_the_others(
     robot, base = direct(fleet, hosts)
     made = sensors(fleet, robot, base)
     hosts[0].limit("300kbit")
-    fleet.spin_for(3.0)
+    fleet.spin_for(2.0)
     begun = [len(each.got) for each in made]
-    fleet.spin_for(5.0)
+    fleet.spin_for(4.0)
     for each, since in zip(made, begun, strict=True):
         each.log_ages(since)
     hosts[0].unlimit()

@@ -33,7 +33,8 @@ logger = logging.getLogger("dsmq_nodes.uplink")
 
 _LOOPBACK: Final = "127.0.0.1"
 _MOST_WAITING_BYTES: Final = 2 * 1024
-_RECEIVE_BUFFER_BYTES: Final = 16 * 1024
+_READ_BYTES: Final = 2 * 1024
+_RECEIVE_BUFFER_BYTES: Final = 4 * 1024
 _MOST_UNREAD_BYTES: Final = 256 * 1024  # by Zenoh; packets that come then count as lost
 _MOST_CONNECTIONS: Final = 1000
 _ALERT_BYTES: Final = 7  # with which TLS ends what is no TLS
@@ -74,7 +75,7 @@ class _TlsEnd:
         return found
 
 
-class _Connection(asyncio.Protocol):
+class _Connection(asyncio.BufferedProtocol):
     """A connection: Zenoh on this machine at one side, packets at the other."""
 
     def __init__(self, stream: ResentStream, tls: _TlsEnd | None) -> None:
@@ -82,7 +83,7 @@ class _Connection(asyncio.Protocol):
         self.loop = asyncio.get_running_loop()
         self.came_bytes = 0
         self._zenoh: asyncio.Transport | None = None
-        self._unwritten = b""
+        self._unwritten, self._read = b"", bytearray(_READ_BYTES)
         self._timer: asyncio.TimerHandle | None = None
         if tls is not None:
             self._take(b"")  # it speaks first
@@ -100,7 +101,12 @@ class _Connection(asyncio.Protocol):
         transport.write(self._unwritten)
 
     @override
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> bytearray:
+        return self._read  # little at a time: what is read waits here
+
+    @override
+    def buffer_updated(self, nbytes: int) -> None:
+        data = bytes(self._read[:nbytes])
         self.stream.write(data if self._tls is None else self._tls.seal(data))
         self.flush()
 
