@@ -14,6 +14,8 @@ does not come to know of it: a wake is a third of the code (Python's calls of it
 import asyncio
 import contextlib
 import functools
+import heapq
+import math
 import os
 import select
 import selectors
@@ -24,6 +26,7 @@ from collections.abc import Callable, Sized
 from typing import Any, Final
 from weakref import WeakSet
 
+import msgspec
 from typing_extensions import override
 
 from dsmq_nodes.dsmq import descriptors
@@ -33,6 +36,7 @@ _SELECTS: Final = 1024  # FD_SETSIZE
 _LONGEST_SEC: Final = 1e6  # more is too much for `select()`
 _NONE: Final[tuple[int, ...]] = ()
 _MOST: Final = 64  # at once; the others come the next time
+_MANY: Final = 100  # ticks, so that most were cancelled
 _NO_CALLS: Final[dict[int, Callable[[], object]]] = {}
 _READ, _WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 
@@ -57,22 +61,46 @@ if sys.platform == "linux":
             super().__init__()
             self._straight: dict[int, Callable[[], object]] = {}
             self.loop: Any = None  # whose selector it is
+            self.ticks = Ticks(self)
             _selectors.add(self)
 
         @override
         def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-            calls = self._straight if timeout is None or timeout > 0 else _NO_CALLS
-            loop, epoll = self.loop, self._selector.fileno()
-            found = (wait or self._wait)(epoll, timeout, calls, loop._ready, loop._scheduled)  # noqa: SLF001
-            ready = []
-            for fd, events in found:
+            ready, wait_for = [], self._wait_and_tick if self.ticks.heap else self._wait
+            for fd, events in wait_for(timeout):
                 if (key := self._fd_to_key.get(fd)) is not None:  # type: ignore[attr-defined]
                     mask = _WRITE if events & ~select.EPOLLIN else 0
                     mask |= _READ if events & ~select.EPOLLOUT else 0
                     ready.append((key, mask & key.events))
             return ready
 
-        def _wait(
+        def _wait_and_tick(self, timeout: float | None) -> list[tuple[int, int]]:
+            """As `_wait`, with ticks when they are due, after what the loop has to do already."""
+            loop, ticks = self.loop, self.ticks
+            if timeout is not None and timeout <= 0:
+                loop.call_soon(ticks.call)
+                return self._wait(timeout)
+            known = len(loop._scheduled)  # noqa: SLF001
+            until_sec = math.inf if timeout is None else time.monotonic() + timeout
+            while True:
+                next_sec = ticks.heap[0][0] if ticks.heap else math.inf
+                found = self._wait(min(until_sec, next_sec) - time.monotonic())
+                ticks.call()
+                is_new = found or loop._ready or len(loop._scheduled) != known  # noqa: SLF001
+                if is_new or time.monotonic() >= until_sec:
+                    return found
+
+        def _wait(self, timeout: float | None) -> list[tuple[int, int]]:
+            """Wait, and call what is to be called straight, until there is something else.
+
+            That is an event of another descriptor, which is returned, a new handle or timer of the
+            loop, or the end of the time.
+            """
+            calls = self._straight if timeout is None or timeout > 0 else _NO_CALLS
+            loop, epoll = self.loop, self._selector.fileno()
+            return (wait or self._wait_here)(epoll, timeout, calls, loop._ready, loop._scheduled)  # noqa: SLF001
+
+        def _wait_here(
             self,
             epoll: int,
             timeout: float | None,
@@ -80,11 +108,6 @@ if sys.platform == "linux":
             handles: Sized,
             timers: list[Any],
         ) -> list[tuple[int, int]]:
-            """Wait, and call what is to be called straight, until there is something else.
-
-            That is an event of another descriptor, which is returned, a new handle or timer of the
-            loop, or the end of the time.
-            """
             left_sec, known = timeout, len(timers)
             until_sec = 0.0 if timeout is None else time.monotonic() + timeout
             while True:
@@ -132,6 +155,51 @@ if sys.platform == "linux":
                     self._selector.register(key.fd, events)
             inherited.close()
 
+    class Tick(msgspec.Struct):
+        """A call of a selector at a time."""
+
+        callback: Callable[[], object] | None
+
+        def cancel(self) -> None:
+            """Cancel the call."""
+            self.callback = None
+
+    class Ticks:
+        """Calls that a selector makes when they are due: a timeline (graph/time/timeline.py)."""
+
+        def __init__(self, selector: ExactSelector) -> None:
+            self.heap: list[tuple[float, int, Tick]] = []
+            self.time = time.monotonic
+            self._selector = selector
+            self._made = 0
+            self._is_calling = False
+
+        def call_at(self, when: float, callback: Callable[[], object]) -> Tick:
+            """Call back at a time, soon if it has passed already."""
+            self._made += 1
+            tick = Tick(callback)
+            heapq.heappush(self.heap, (when, self._made, tick))
+            if not self._is_calling:
+                self._selector.loop.call_soon(int)  # nothing: the selector is to wait less long
+            return tick
+
+        def call(self) -> None:
+            """Call what is due; at most as much as there is, since each may make another due."""
+            heap, now_sec = self.heap, time.monotonic()
+            if len(heap) > _MANY:
+                heap[:] = [each for each in heap if each[2].callback is not None]
+                heapq.heapify(heap)
+            self._is_calling = True
+            try:
+                for _ in range(len(heap)):
+                    if not heap or heap[0][0] > now_sec:
+                        break
+                    callback = heapq.heappop(heap)[2].callback
+                    if callback is not None:
+                        self._selector.loop.call(callback, ())
+            finally:
+                self._is_calling = False
+
     _selectors: Final[WeakSet[ExactSelector]] = WeakSet()
 
     def _in_the_child() -> None:
@@ -144,18 +212,27 @@ if sys.platform == "linux":
 class StraightLoop(asyncio.SelectorEventLoop):
     """asyncio's loop on such a selector."""
 
+    time = staticmethod(time.monotonic)  # without a call of Python's
+
     def __init__(self, selector: Any) -> None:
         super().__init__(selector)
         self._exact = selector if hasattr(selector, "call_straight") else None
         if self._exact is not None:
             self._exact.loop = self
+        self.calls = 0
 
     def add_straight(self, fd: Any, callback: Callable[..., object], *args: Any) -> None:
         """As `add_reader`; the selector itself calls back."""
         self.add_reader(fd, callback, *args)
         if self._exact is not None:
-            call = functools.partial(self._call, callback, args)
+            call = functools.partial(self.call, callback, args)
             self._exact.call_straight(fd if isinstance(fd, int) else fd.fileno(), call)
+
+    @override
+    def close(self) -> None:
+        super().close()
+        if self._exact is not None:
+            self._exact.ticks.heap.clear()
 
     @override
     def stop(self) -> None:
@@ -169,7 +246,9 @@ class StraightLoop(asyncio.SelectorEventLoop):
             self._exact.call_straight(fd if isinstance(fd, int) else fd.fileno(), None)
         return super().remove_reader(fd)
 
-    def _call(self, callback: Callable[..., object], args: tuple[Any, ...]) -> None:
+    def call(self, callback: Callable[..., object], args: tuple[Any, ...]) -> None:
+        """Call back from the selector."""
+        self.calls += 1
         try:
             callback(*args)
         except Exception as error:  # noqa: BLE001  as asyncio does with what its handles raise
@@ -198,3 +277,14 @@ def add_straight(
     """As `add_reader`, past the loop's queue where the loop is one of ours."""
     add = loop.add_straight if isinstance(loop, StraightLoop) else loop.add_reader
     add(fd, callback, *args)
+
+
+def timeline_of(loop: asyncio.AbstractEventLoop) -> Any:
+    """By which a node's timers tick: past the loop's queue where the loop is one of ours."""
+    exact = loop._exact if isinstance(loop, StraightLoop) else None  # noqa: SLF001
+    return loop if exact is None else exact.ticks
+
+
+def calls_of(loop: asyncio.AbstractEventLoop) -> int:
+    """How often the selector of a loop has called back; 0 of a loop that is none of ours."""
+    return loop.calls if isinstance(loop, StraightLoop) else 0

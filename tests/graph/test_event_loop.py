@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from dsmq_nodes.dsmq.selector import add_straight
+from dsmq_nodes.dsmq.selector import add_straight, timeline_of
 from dsmq_nodes.errors import NodeConfigurationError
 from dsmq_nodes.graph.spin.event_loop import new_event_loop
 from dsmq_nodes.testing import BrokerProcess
@@ -199,3 +199,38 @@ def test_the_selector_waits_again_until_a_call_leaves_something_to_do(last: str)
         loop.remove_reader(ours)
     assert len(called_for) == 5
     assert len(waits) <= 4, f"the loop has turned for each of them: {waits}"
+
+
+def test_ticks_come_in_time_in_order_and_from_wherever_they_are_made() -> None:
+    loop = new_event_loop()
+    ours, theirs = socket.socketpair()
+    ticks, began_sec = timeline_of(loop), loop.time()
+    told: list[str] = []
+    called: list[str] = []
+
+    def from_a_straight_call() -> None:
+        ours.recv(1)
+        ticks.call_at(loop.time() + 0.02, lambda: called.append("made by a straight call"))
+
+    def early_and_late() -> None:
+        called.append("a tick")
+        ticks.call_at(0.0, lambda: called.append("made by a tick, long due"))
+        raise ValueError("of a tick")
+
+    def handler(_: object, context: dict[str, Any]) -> None:
+        told.append(str(context["exception"]))
+
+    loop.set_exception_handler(handler)
+    with ours, theirs, contextlib.closing(loop):
+        add_straight(loop, ours, from_a_straight_call)
+        ticks.call_at(began_sec + 0.2, loop.stop)
+        ticks.call_at(began_sec + 0.01, early_and_late)
+        ticks.call_at(began_sec + 0.015, lambda: called.append("cancelled")).cancel()
+        ticks.call_at(began_sec + 0.1, lambda: theirs.send(b"."))
+        loop.call_later(0.05, lambda: called.append("the loop's own"))
+        loop.run_forever()
+        loop.remove_reader(ours)
+    assert called == [
+        *("a tick", "made by a tick, long due", "the loop's own", "made by a straight call")
+    ]
+    assert told == ["of a tick"]

@@ -1,9 +1,10 @@
 """Tells of a callback that blocks while it still does, with the line at which it stands.
 
 A thread looks at the stacks of the threads that spin nodes, once a second. Each turn of asyncio's
-loop is one call of `_run_once`: it waits in the selector, then runs what is due. A loop that two
-looks find in the same turn, neither time in the selector, has been blocked all the time between
-them. The loop itself does nothing for it, so it costs callbacks nothing.
+loop is one call of `_run_once`: it waits in the selector, which may call something and wait again,
+then runs what is due. A loop that two looks find in the same turn, after as many calls of the
+selector, neither time waiting, has been blocked all the time between them. The loop itself does
+nothing for it but count these calls.
 
 The thread ends before a fork, which would not take it along, and goes on after it.
 """
@@ -38,9 +39,11 @@ _WAITING: Final = {selector.__file__, selectors.__file__, descriptors.__file__}
 class _Loop:
     """A loop that runs in a thread."""
 
+    loop: asyncio.AbstractEventLoop
     tell: Callable[[str], object]
     when_blocked: list[Callable[[], object]]
     turn: FrameType | None = None  # in which the last look found it; None: it waited
+    calls: int = 0  # of the selector, until then
     is_told: bool = False  # of this turn
 
 
@@ -59,7 +62,8 @@ def told(
     `when_blocked` is called there at each look that finds the loop blocked.
     """
     thread = threading.get_ident()
-    loop = _loops.setdefault(thread, _Loop(tell, []))  # of two nodes in one loop the first tells
+    running = asyncio.get_running_loop()  # of two nodes in it the first tells
+    loop = _loops.setdefault(thread, _Loop(running, tell, []))
     loop.when_blocked.append(when_blocked)
     if _thread is None:
         _start()
@@ -98,8 +102,9 @@ def _look() -> None:
             # What faulthandler writes, as objects.
             stack = _stack(sys._current_frames().get(thread))  # noqa: SLF001
         turn = stack[0] if stack else None
-        if turn is None or turn is not loop.turn:
-            loop.turn, loop.is_told = turn, False
+        calls = selector.calls_of(loop.loop)
+        if turn is None or turn is not loop.turn or calls != loop.calls:
+            loop.turn, loop.calls, loop.is_told = turn, calls, False
             continue
         if not loop.is_told:
             loop.is_told = True

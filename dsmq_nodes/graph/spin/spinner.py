@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import CancelledError
 from typing import Any, Final, Protocol, TypeVar
 
+from dsmq_nodes.dsmq.selector import timeline_of
 from dsmq_nodes.errors import ForkedError, SpinError
 from dsmq_nodes.graph.callback import (
     discard,
@@ -102,7 +103,8 @@ class Spinner:
             timed.attach(self._time_of(timed, self.dispatcher.loop))
 
     def _time_of(self, timed: Timed, loop: asyncio.AbstractEventLoop) -> Timeline:
-        return loop if self.timeline is None or self._timed[timed] else self.timeline
+        is_real = self.timeline is None or self._timed[timed]
+        return timeline_of(loop) if is_real else self.timeline  # type: ignore[return-value]
 
     def remove(self, timed: Timed) -> None:
         """Stop driving `timed`."""

@@ -40,7 +40,7 @@ class Timer:
         self._handle: Handle | None = None
         self._running: object = None
         self._due_sec: float | None = None
-        self._first_sec = self._last_sec = 0.0
+        self._began_sec = self._first_sec = self._last_sec = 0.0
         self._canceled = False
 
     @property
@@ -116,34 +116,34 @@ class Timer:
             self._handle = None
 
     def _schedule(self, timeline: Timeline) -> None:
-        if self._due_sec is None:
-            self._due_sec = timeline.time() + self.period_sec
-        self._skip_missed(timeline.time())
-        self._handle = timeline.call_at(self._due_sec, self._tick)
-
-    def _skip_missed(self, now_sec: float) -> None:
-        assert self._due_sec is not None
-        missed = math.floor((now_sec - self._due_sec) / self.period_sec)
-        if missed > 0:
+        now_sec, due_sec = timeline.time(), self._due_sec
+        if due_sec is None:
+            due_sec = now_sec + self.period_sec
+        elif now_sec >= due_sec + self.period_sec:
+            missed = math.floor((now_sec - due_sec) / self.period_sec)
             self.overruns += missed
-            self._due_sec += missed * self.period_sec
+            due_sec += missed * self.period_sec
+        self._due_sec = due_sec
+        self._handle = timeline.call_at(due_sec, self._tick)
 
     def _tick(self) -> None:
         timeline, due_sec = self._timeline, self._due_sec
         if timeline is None or due_sec is None:
             return
-        now_sec, handle = timeline.time(), self._handle
+        self._began_sec, handle = timeline.time(), self._handle
         if isinstance(self._running, asyncio.Task) and not self._running.done():
             self.overruns += 1  # the coroutine of an earlier tick still runs
         else:
-            self._running = self._execute(lambda: self._call(now_sec, due_sec), self.callback)
+            self._running = self._execute(self._call, self.callback)
         if self._handle is handle:  # else it was cancelled, reset or detached meanwhile
             self._due_sec = due_sec + self.period_sec
             self._schedule(timeline)
 
-    def _call(self, now_sec: float, due_sec: float) -> Result:
+    def _call(self) -> Result:
         # Counted here: when the node is about to end, a tick may be due and not be called.
-        self.lateness.add(now_sec - due_sec)
+        now_sec = self._began_sec
+        if self._due_sec is not None:
+            self.lateness.add(now_sec - self._due_sec)
         self.ticks += 1
         self._last_sec = now_sec
         if self.ticks == 1:
