@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from dsmq_nodes.rclpy.constants import S_TO_NS
 from dsmq_nodes.rclpy.context import Context
-from dsmq_nodes.rclpy.impl.names.ros_arguments import BEGIN, parse, without_ros_args
+from dsmq_nodes.rclpy.impl.names.ros_arguments import parse, without_ros_args
 
 __all__ = [
     "get_available_rmw_implementations",
@@ -49,8 +49,7 @@ def remove_ros_args(args: Sequence[str] | None = None) -> list[str]:
         RCLInvalidROSArgsError: one cannot be read.
     """
     words = list(sys.argv if args is None else args)
-    if BEGIN in words:
-        parse(words[words.index(BEGIN) :], scoped=True)
+    parse(words, scoped=True)
     return without_ros_args(words)
 
 

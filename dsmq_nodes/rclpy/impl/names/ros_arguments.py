@@ -125,7 +125,11 @@ def without_ros_args(words: Sequence[str]) -> list[str]:
 
 def _is_rule(word: str) -> bool:
     """Whether a word outside `--ros-args` is a rule for remapping, as was usual once."""
-    return not word.startswith("-") and _RULE.match(word) is not None
+    try:
+        _rule(word)
+    except ValueError:
+        return False
+    return True
 
 
 def _tell(severity: str, text: str) -> None:
@@ -149,7 +153,7 @@ def _split(words: Sequence[str]) -> Iterator[tuple[str, bool, bool]]:
 
 
 def parse(words: Sequence[str], *, scoped: bool = False) -> Arguments:
-    """Read the words of a command line; `scoped`: all of them are ROS's from the beginning.
+    """Read the words of a command line, or, `scoped`, those that are given to one node.
 
     Raises:
         UnknownROSArgsError: a word is not known.
@@ -157,8 +161,7 @@ def parse(words: Sequence[str], *, scoped: bool = False) -> Arguments:
         RCLInvalidROSArgsError: the same when `scoped`.
     """
     found = Arguments()
-    given = [BEGIN, *words] if scoped and BEGIN not in words[:1] else list(words)
-    ros = [word for word, is_ros, is_bracket in _split(given) if is_ros and not is_bracket]
+    ros = [word for word, is_ros, is_bracket in _split(words) if is_ros and not is_bracket]
     try:
         unknown = _take_all(ros, found)
     except RCLError as error:
@@ -168,7 +171,7 @@ def parse(words: Sequence[str], *, scoped: bool = False) -> Arguments:
         raise RCLInvalidROSArgsError(f"Failed to parse ROS arguments: {error}") from None
     if unknown:
         raise UnknownROSArgsError(str(unknown))
-    for word, is_ros, _ in _split(given):
+    for word, is_ros, _ in _split(words):
         if not is_ros and _is_rule(word):
             instead = f"Use '--ros-args --remap {word}' instead."
             _tell("WARN", f"Found remap rule '{word}'. This syntax is deprecated. {instead}")
@@ -209,12 +212,20 @@ def _fail(text: str) -> NoReturn:
 
 
 def _remap(text: str, flag: str, found: Arguments) -> None:
+    try:
+        found.remaps.append(_rule(text))
+    except ValueError as error:
+        _fail(f"Couldn't parse remap rule: '{flag} {text}'. Error: {error}")
+
+
+def _rule(text: str) -> Remap:
+    """Read FROM:=TO; a ValueError says what is wrong with it."""
     rule = _RULE.match(text)
     if rule is None:
-        _fail(f"Couldn't parse remap rule: '{flag} {text}'. Error: it is FROM:=TO")
+        raise ValueError("it is FROM:=TO")
     node, old, new = rule["node"], rule["old"], rule["new"]
     if "*" in old:
-        _fail(f"Couldn't parse remap rule: '{flag} {text}'. Error: Wildcard '*' is not implemented")
+        raise ValueError("Wildcard '*' is not implemented")
     kind = "both"
     for start, named in (("rostopic://", "topic"), ("rosservice://", "service")):
         if old.startswith(start):
@@ -225,8 +236,8 @@ def _remap(text: str, flag: str, found: Arguments) -> None:
         kind = "namespace"
     fault = _remap_fault(kind, old, new)
     if fault:
-        _fail(f"Couldn't parse remap rule: '{flag} {text}'. Error: {fault}")
-    found.remaps.append(Remap(node, kind, old, new))
+        raise ValueError(fault)
+    return Remap(node, kind, old, new)
 
 
 def _remap_fault(kind: str, old: str, new: str) -> str:

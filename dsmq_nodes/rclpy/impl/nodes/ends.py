@@ -7,6 +7,7 @@ node and type; their profiles are known of nodes for rclpy (shown_profiles.py), 
 import os
 import threading
 import weakref
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -40,7 +41,7 @@ class End:
         namespace: the node's namespace.
         qos: its profile; None where it is not known.
         events: what happens to it; None for another process's.
-        refused: the nodes of other processes whose ends do not fit to it.
+        refused: the nodes of other processes of which no end fits to it.
         liveliness: which publishers are alive, for a subscription that wants to be told.
     """
 
@@ -103,11 +104,7 @@ class Ends:
         for other in others:
             self._meet(end, other)
         if end.kind in _OPPOSITE:
-            end.refused = frozenset(
-                each.full_node
-                for each in self._others
-                if _is_opposite(each, end) and _faults(end, each)
-            )
+            end.refused = _refused(self._others, end)
         if end.liveliness is not None:
             end.liveliness.see(_fitting(self._others, end))
         self._changed()
@@ -193,11 +190,9 @@ class Ends:
             _match(end, change)
         if end.liveliness is not None:
             end.liveliness.see(fit)
-        wrong = {each.full_node: _faults(end, each) for each in found if _is_opposite(each, end)}
-        refused = frozenset(node for node, policies in wrong.items() if policies)
-        for node in sorted(refused - end.refused):
-            _refuse(end, wrong[node][-1])
-        end.refused = refused
+        for _, policy in (_misfits(found, end) - _misfits(before, end)).elements():
+            _refuse(end, policy)
+        end.refused = _refused(found, end)
 
     def _changed(self) -> None:
         for each in list(self.waiting):
@@ -279,6 +274,18 @@ def _is_opposite(other: End, end: End) -> bool:
 
 def _fitting(others: list[End], end: End) -> list[End]:
     return [each for each in others if _is_opposite(each, end) and not _faults(end, each)]
+
+
+def _misfits(others: list[End], end: End) -> Counter[tuple[str, QoSPolicyKind]]:
+    """The nodes with ends that do not fit to one of ours, and the last policy that fails."""
+    opposite = [(each.full_node, _faults(end, each)) for each in others if _is_opposite(each, end)]
+    return Counter((node, wrong[-1]) for node, wrong in opposite if wrong)
+
+
+def _refused(others: list[End], end: End) -> frozenset[str]:
+    """The nodes of which no end fits; a message tells its node, not its publisher."""
+    fitting = {each.full_node for each in _fitting(others, end)}
+    return frozenset(node for node, _ in _misfits(others, end)) - fitting
 
 
 def _split(name: str) -> tuple[str, str]:

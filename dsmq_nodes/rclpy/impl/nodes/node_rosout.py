@@ -1,11 +1,21 @@
 """A node's log on `/rosout`."""
 
+from typing import Final
+
 from dsmq_nodes.rclpy.impl.interface_named import interface
-from dsmq_nodes.rclpy.impl.log_output import Line, log_output
+from dsmq_nodes.rclpy.impl.log_output import Line, log_inside, log_output
 from dsmq_nodes.rclpy.impl.nodes.node_handle import NodeHandle
 from dsmq_nodes.rclpy.impl.topics.topic_handles import PublisherHandle
 from dsmq_nodes.rclpy.qos import QoSProfile
 from dsmq_nodes.topic_names import ROSOUT_TOPIC
+
+_WARN: Final = 30
+_TWICE: Final = (
+    "Publisher already registered for node name: '{0}'. If this is due to multiple nodes with the "
+    "same name then all logs for the logger named '{0}' will go out over the existing publisher. "
+    "As soon as any node with that name is destructed it will unregister the publisher, preventing "
+    "any further logs for that name from being published on the rosout topic."
+)
 
 
 class NodeRosout:
@@ -18,7 +28,10 @@ class NodeRosout:
         if log_output.to_rosout:
             self._publisher = PublisherHandle(node, self._log, ROSOUT_TOPIC, qos)
             self._publisher.begin()
-            log_output.rosout[node.logger_name] = self._write
+            name = node.logger_name
+            if name in log_output.rosout:
+                log_inside(_WARN, "rcl.logging_rosout", _TWICE.format(name))
+            log_output.rosout[name] = self._write
 
     def _write(self, line: Line) -> None:
         if self._publisher is None or not self._node.context.ok():
