@@ -74,6 +74,7 @@ class Taker:
         file: int,
         seat: int,
         since_ns: int,
+        usual_wait_ns: int,
         /,
     ) -> Taker: ...
     def take(self) -> bool: ...

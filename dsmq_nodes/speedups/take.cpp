@@ -37,7 +37,7 @@ struct Taker {
     Mapped map;
     Buffer spare;
     uint64_t seat;
-    int64_t since_ns;
+    int64_t since_ns, usual_wait_ns;
 };
 
 struct Found {  // a usual record; its text is in a buffer
@@ -94,8 +94,10 @@ Step copy(Taker *self, uint64_t id, uint64_t stop, Found &found, Buffer &text) {
     return know(self, text.bytes, record.names);
 }
 
-// As `Cursor.follow` and `Losses.before`: nothing is missing before the record.
+// As `Cursor.follow` and `Losses.before`: nothing is missing before the record, nor has a command waited for long.
 Step follows(Taker *self, Found &found) {
+    const int64_t at_ns = found.record.at;
+    if (self->usual_wait_ns && at_ns && monotonic_ns() - at_ns > self->usual_wait_ns) return ODD;
     const int64_t after = number_of(self->followed, NAME(after)), seq = found.record.seq;
     if (after <= 0 || static_cast<uint64_t>(after) + 1 != found.record.id) return odd();
     if (number_of(self->followed, NAME(gap)) != 0 || !seq) return odd();
@@ -311,11 +313,11 @@ PyObject *make(PyTypeObject *type, PyObject *args, PyObject *) {
     PyObject *given[HELD], *memory;
     int file;
     unsigned int seat;
-    long long since_ns;
-    if (!PyArg_ParseTuple(args, "OOO!OOO!OOOO!O!OO!OOOOiIL", &given[0], &given[1], &PyDict_Type, &given[2], &given[3],
+    long long since_ns, usual_wait_ns;
+    if (!PyArg_ParseTuple(args, "OOO!OOO!OOOO!O!OO!OOOOiILL", &given[0], &given[1], &PyDict_Type, &given[2], &given[3],
                           &given[4], &PyDict_Type, &given[5], &given[6], &given[7], &given[8], &PyDict_Type,
                           &given[9], &PyList_Type, &given[10], &given[11], &PyDict_Type, &given[12], &given[13],
-                          &given[14], &given[15], &memory, &file, &seat, &since_ns))
+                          &given[14], &given[15], &memory, &file, &seat, &since_ns, &usual_wait_ns))
         return nullptr;
     if (seat >= MOST_READERS) return PyErr_SetString(PyExc_ValueError, "there is no such seat"), nullptr;
     Taker *self = reinterpret_cast<Taker *>(type->tp_alloc(type, 0));
@@ -324,6 +326,7 @@ PyObject *make(PyTypeObject *type, PyObject *args, PyObject *) {
     for (int i = 0; i < HELD; i++) held[i] = Py_NewRef(given[i]);
     self->seat = seat;
     self->since_ns = since_ns;
+    self->usual_wait_ns = usual_wait_ns;
     if (memory == Py_None || self->map.map(memory, file)) return reinterpret_cast<PyObject *>(self);
     Py_DECREF(self);
     return nullptr;

@@ -41,7 +41,7 @@ class AtOnce:
         given = self._subscription.of_usual_messages()
         if given is None:
             return None
-        mail, latency, since_ns, info = given
+        mail, latency, since_ns, usual_wait_ns, info = given
         msg_type = self._subscription.msg_type
         ring = ring_reader.ring if ring_reader is not None else None
         return make_taker(
@@ -65,4 +65,5 @@ class AtOnce:
             ring.file if ring is not None else -1,
             ring_reader.seat if ring_reader is not None else 0,
             since_ns,
+            usual_wait_ns,
         ).take

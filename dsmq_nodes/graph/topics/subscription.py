@@ -23,6 +23,7 @@ from dsmq_nodes.messages.schema.large_field import large_field
 if TYPE_CHECKING:
     from dsmq_nodes.graph.time.watchdog import Watchdog
 
+_USUAL_WAIT_SEC: Final = 0.02  # of a command; then its timeout counts from its arrival
 _MOST_AHEAD_NS: Final = 10**9  # a stamp further ahead gives no latency
 
 
@@ -173,16 +174,18 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
         msg = self._decode(reply)
         return None if msg is None or self.callback is None else self.callback(msg)
 
-    def of_usual_messages(self) -> tuple[deque[Entry], Histogram, int, InfoOf | None] | None:
-        """The mailbox, the latencies, since when stamps count, and `info` for a callback with it.
+    def of_usual_messages(self) -> tuple[deque[Entry], Histogram, int, int, InfoOf | None] | None:
+        """What the compiled part needs to do as `call`; None where `call` does more.
 
-        None where `call` does more.
+        The mailbox, the latencies, since when stamps count, how long a message may have waited (0:
+        for ever), and `info` for a callback with it.
         """
-        is_usual = self._lender is None and self._ages is None and not self._longest_wait_sec
+        is_usual = self._lender is None and self._ages is None
         if not is_usual or type(self._clock) is not BaseClock or self.callback is None:
             return None
         info = self.info if self._wants_info else None
-        return self._mail, self.latency, self._since_ns, info
+        usual_wait_ns = round(min(self._longest_wait_sec, _USUAL_WAIT_SEC) * 1e9)
+        return self._mail, self.latency, self._since_ns, usual_wait_ns, info
 
     def dispatch(self) -> Result:
         """Call the callback with the oldest message of the mailbox; returns its result."""
