@@ -156,8 +156,7 @@ def _count(handle: Any) -> Count.Result:
     return Count.Result(total=handle.request.order)
 
 
-@pytest.mark.parametrize("who", ["router", "robot"])
-def test_nothing_is_lost_when_a_process_between_is_killed(fleet: Fleet, who: str) -> None:
+def test_nothing_is_lost_when_the_router_is_killed(fleet: Fleet) -> None:
     where = f"127.0.0.1:{free_port()}"
     router = fleet.router("--listen", where)
     robot = fleet.machine("--as", "r1", "--connect", where, "--publish", "/odom")
@@ -165,18 +164,13 @@ def test_nothing_is_lost_when_a_process_between_is_killed(fleet: Fleet, who: str
     odom = Talker(fleet, robot, "/odom", 100.0)
     heard = fleet.listen(base, Int64, "/r1/odom")
     fleet.until(lambda: len(heard.got) > 50, "messages")
-    killed = {"router": router, "robot": robot.uplink, "base": base.uplink}[who]
-    assert killed is not None
-    killed.kill()
+    router.kill()
     before = len(heard.got)
     fleet.spin_for(1.5)
-    if who == "router":
-        fleet.router("--listen", where)
-        assert robot.uplink is not None
-        robot.uplink.wait_for("the link is away")
-        robot.uplink.wait_for(r"the link is back after \d+\.\d s")
-    else:
-        (robot if who == "robot" else base).start_uplink()
+    fleet.router("--listen", where)
+    assert robot.uplink is not None
+    robot.uplink.wait_for("the link is away")
+    robot.uplink.wait_for(r"the link is back after \d+\.\d s")
     fleet.until(lambda: len(heard.got) > before + 150, "messages after that")
     odom.stop()
     fleet.until(lambda: numbers(heard)[-1] == odom.count - 1, "the last")
