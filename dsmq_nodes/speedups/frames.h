@@ -16,7 +16,7 @@ struct Frame {
     bool take_number(uint64_t &found) {
         const char *start = at;
         for (found = 0; at < end && at - start < 19 && *at >= '0' && *at <= '9'; at++) found = found * 10 + (*at - '0');
-        return at > start && found <= INT64_MAX;
+        return at > start && found <= INT64_MAX && (*start != '0' || at == start + 1);
     }
     bool take_name(const char *&name, size_t &length) {  // with its quotes, and nothing escaped in it
         name = at;

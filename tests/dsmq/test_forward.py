@@ -116,7 +116,11 @@ def _step(chance: random.Random, seq: int) -> bytes:
     ]
     if chance.random() < 0.3:
         return wire.encode_object(chance.choice(unusual))
-    return _put(topic, seq, text) * chance.choice((1, 1, 1, 1, 2, 30))
+    frame = _put(topic, seq, text)
+    if chance.random() < 0.05:  # one that is a byte away from a usual one
+        at = chance.randrange(wire.HEADER_BYTES, len(frame))
+        return frame[:at] + bytes([chance.choice(b'0 "\\,:{}\xff\x00')]) + frame[at + 1 :]
+    return frame * chance.choice((1, 1, 1, 1, 2, 30))
 
 
 async def _turns(count: int = 4) -> None:
