@@ -19,6 +19,7 @@ using namespace ring;
 
 constexpr size_t MOST = 65536, MOST_READERS_AT_ONCE = 32, MOST_PUSH = 8000000;
 constexpr Py_ssize_t MOST_UNCOMMITTED = 500;  // as in broker/schedule.py
+constexpr int64_t FLOOD_NS = 200000;
 constexpr int MOST_LISTENERS = 4;
 
 enum Step { FAILED = -1, ODD = 0, DONE = 1 };
@@ -208,10 +209,17 @@ bool has_arrivals(PyObject *broker) {
     return poll(polled, count, 0) != 0;
 }
 
+// Whether the last wake was a moment ago: Python then takes what has come meanwhile as one, and its readers too.
+bool is_flood(PyObject *connection) {
+    const int64_t now_ns = monotonic_ns(), last_ns = number_of(connection, NAME(woken_ns));
+    return last_ns < 0 || set_number(connection, NAME(woken_ns), now_ns) < 0 || now_ns - last_ns < FLOOD_NS;
+}
+
 Step forward(const Ends &ends) {
     const Ref none(PyTuple_New(0)), decoder(NAME(_decoder).of(ends.connection));
     if (!none || !decoder || !is_attribute(ends.peer, NAME(greeted), Py_True)) return odd();
     if (!is_attribute(ends.connection, NAME(bodies), none) || !is_empty(decoder, NAME(_buffer))) return odd();
+    if (is_flood(ends.connection)) return odd();
     if (!is_false(ends.connection, NAME(is_stalled)) || !is_false(ends.connection, NAME(is_closing))) return odd();
     if (has_arrivals(ends.broker)) return odd();
     Buffer data;

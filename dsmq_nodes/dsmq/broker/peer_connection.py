@@ -42,11 +42,13 @@ class Connection:
         is_shaking_hands: the two ends have not agreed on TLS yet.
         takes_at_once: what it is sent may go to its socket without a look at what is unsent there.
         descriptor: the socket's.
+        woken_ns: when the compiled part was last called for it.
         high_water_bytes: with more than that in `unsent`, nothing is to be pushed.
     """
 
     def __init__(self, sock: socket.socket, peer: ConnectedPeer, now: float) -> None:
         self.peer, self.socket, self.descriptor = peer, sock, sock.fileno()
+        self.woken_ns = 0
         self.outbox: list[bytes] = []
         self.queued_bytes = 0
         self.unsent = bytearray()
