@@ -43,6 +43,7 @@ from dsmq_nodes.topic_names import CLOCK_TOPIC, NODES_TOPIC
 
 if TYPE_CHECKING:
     from dsmq_nodes.graph.time.clock import BaseClock
+    from dsmq_nodes.graph.topics.subscription import Subscription
 
 
 class NodeHooks(Protocol):
@@ -70,6 +71,10 @@ class NodeHooks(Protocol):
 
 class Obeying(Protocol):
     """An actuator of the node: see safety.py."""
+
+    @property
+    def subscription(self) -> "Subscription[Any]":
+        """Of its commands."""
 
     @property
     def obeys(self) -> bool:

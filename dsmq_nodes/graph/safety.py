@@ -143,6 +143,9 @@ class Actuator(Generic[MessageT]):
     emergency stop may not be connected to it yet. A command that has waited for longer than
     `timeout`, because the process stood still, is skipped: see `Subscription.late`.
 
+    A node may have several. The silence of one stops the whole node, as `enter_safe_state` stands for
+    all of it, except after `hand_over`.
+
     A timeout is noticed only by a node that is spun. So the safe state is entered, too, when the
     spinning ends; by simulated time, when `/clock` stands still for 2 s; and, in another thread,
     when a callback blocks the node for longer than `timeout`, which is looked at once a second.
@@ -185,6 +188,7 @@ class Actuator(Generic[MessageT]):
         self._obeying: asyncio.Future[None] | None = None
         self._timeout_sec = timeout
         self._obeyed_sec: float | None = None  # the last command; None: the safe state came since
+        self._is_handed_over = False
         self._is_told_in_time = False  # whether a pressed stop would be known by now
         self.emergency_stop = EmergencyStop(node, self._on_emergency_stop, emergency_stop)
         self.subscription = node._kit.topics.add_subscription(
@@ -193,7 +197,7 @@ class Actuator(Generic[MessageT]):
             self._on_command,
             QoSProfile(depth=depth),
             timeout=timeout,
-            on_timeout=None if timeout is None else self._stop,
+            on_timeout=None if timeout is None else self._silent,
             longest_wait_sec=None if node._kit.uses_sim_time else timeout,  # that is real time
         )
         if timeout is not None and node._kit.uses_sim_time:
@@ -217,6 +221,7 @@ class Actuator(Generic[MessageT]):
             self.subscription.refused += 1
             return None
         self._obeyed_sec = self._node._kit.wall_clock.monotonic_sec()
+        self._is_handed_over = False
         work = to_await(self._obey(msg), self._obey)
         if work is None:
             return None
@@ -274,6 +279,26 @@ class Actuator(Generic[MessageT]):
     def _cancel(self) -> None:
         if self._obeying is not None:
             self._obeying.cancel()
+
+    def hand_over(self) -> None:
+        """Another command moves the node now: until the next one here, silence stops nothing.
+
+        Call it where that other command is obeyed, if it moves the same motors.
+        """
+        self.halt()
+        self._is_handed_over = True
+
+    def _silent(self) -> Result:
+        if self._is_handed_over:
+            return None
+        if others := [each for each in self._node._kit.actuators if each.obeys and each is not self]:
+            topics = ", ".join(each.subscription.topic_name for each in others)
+            self._node.get_logger().warning(
+                f"{self.subscription.topic_name}: no command for {self._timeout_sec:g} s: entering "
+                f"the safe state, which stops what {topics} commands, too (Actuator.hand_over)",
+                once=True,
+            )
+        return self._stop()
 
     def _stop(self) -> Result:
         self.halt()

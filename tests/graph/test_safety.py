@@ -83,6 +83,35 @@ def test_a_command_that_had_to_wait_is_obeyed_for_no_longer_than_its_timeout(gra
     assert motor.log == [(0.1, 1.0), (0.5, 1.0), (0.7, 0.0)]
 
 
+class Hand(Motor):
+    """A motor that also follows whole ways."""
+
+    def __init__(self, *, hands_over: bool) -> None:
+        super().__init__("hand")
+        self._hands_over = hands_over
+        self.ways = Actuator(self, Float64, "way", self.follow, timeout=None)
+
+    def follow(self, msg: Float64) -> None:
+        self.drive(msg)
+        if self._hands_over:
+            self.actuator.hand_over()
+
+
+@pytest.mark.parametrize("hands_over", [False, True])
+def test_of_two_actuators_the_silence_of_one_stops_all_unless_it_has_handed_over(
+    graph: Graph, hands_over: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    hand = graph.add(lambda: Hand(hands_over=hands_over))
+    graph.at(3.0, lambda: graph.inject("speed", Float64(data=1.0)))
+    graph.at(3.1, lambda: graph.inject("way", Float64(data=2.0)))
+    graph.at(5.0, lambda: graph.inject("speed", Float64(data=3.0)))
+    graph.run_for(10.0)
+    log = [each for each in hand.log if each[0] > 2.0]
+    stopped = [] if hands_over else [(3.5, 0.0)]
+    assert log == [(3.0, 1.0), (3.1, 2.0), *stopped, (5.0, 3.0), (5.5, 0.0)]
+    assert caplog.text.count("no command for 0.5 s: entering the safe state, which stops what /way")
+
+
 def test_it_stops_when_simulated_time_stands_still(graph: Graph) -> None:
     class Simulated(Motor):
         use_sim_time = True

@@ -169,6 +169,8 @@ class ServoArm(Node):
             reason = str(error)
         else:
             reason = self._refusal() or self._motion.follow(way, self._now_sec())
+            if not reason:
+                self._motors.hand_over()
         self._judge("a trajectory", reason)
         return reason
 

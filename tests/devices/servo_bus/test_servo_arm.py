@@ -231,6 +231,16 @@ def test_a_trajectory(graph: Graph, tmp_path: Path) -> None:
     assert arm.goals[0] == moved(0.0)
 
 
+def test_commands_that_end_do_not_stop_a_trajectory(graph: Graph, tmp_path: Path) -> None:
+    arm = Arm(graph, tmp_path)
+    arm.lead(0.2)
+    point = JointTrajectoryPoint(positions=[0.6], time_from_start=Duration(sec=1))
+    msg = JointTrajectory(joint_names=["shoulder_pan"], points=[point])
+    graph.inject("joint_trajectory", msg)
+    graph.run_for(1.2)
+    assert arm.goals[0] == moved(0.6)
+
+
 class Follower:
     """A client of the arm's action."""
 
