@@ -302,7 +302,7 @@ def _silent(seen: Seen) -> Iterator[Finding]:
         suppressed = _suppressed(seen, topic)
         if suppressed:
             text = f"{topic.name}: {suppressed} publishes it, but is not active"
-            advice = f"dsmq-nodes lifecycle set {suppressed} activate"
+            advice = _activated(seen, suppressed)
             yield Finding(ERROR, "inactive publisher", about, text, advice)
             continue
         who = ", ".join(_writers(topic))
@@ -349,6 +349,16 @@ def _suppressed(seen: Seen, topic: TopicModel) -> str:
         if now > before:
             return end.node
     return ""
+
+
+def _activated(seen: Seen, node: str) -> str:
+    """How a lifecycle node becomes active from where it is."""
+    states = {peer.name: peer.state for peer in seen.graph.peers}
+    if states.get(node) == "finalized":
+        return f"It is finalized, for good: `dsmq-nodes node restart {node}`, and look at its log."
+    if states.get(node) == "unconfigured":
+        return f"`dsmq-nodes lifecycle set {node} configure`, and then `activate`."
+    return f"dsmq-nodes lifecycle set {node} activate"
 
 
 def _of(node: NodeStatistics | None, topic: str) -> int:

@@ -224,6 +224,10 @@ def test_a_lifecycle_node_that_is_not_active() -> None:
     found = only(seen(WELL, before=(quiet,), now=(quiet,), nodes=told(40), nodes_before=told(20)))
     assert (found.level, found.kind) == (ERROR, "inactive publisher")
     assert found.advice == "dsmq-nodes lifecycle set /lidar activate"
+    gone = seen(WELL, before=(quiet,), now=(quiet,), nodes=told(40), nodes_before=told(20))
+    gone.graph.peers = [PeerModel(name=name, state="finalized") for name in WELL_NODES]
+    found = only(gone)
+    assert found.advice.startswith("It is finalized, for good: `dsmq-nodes node restart /lidar`")
 
 
 def test_a_reader_that_is_too_slow_with_its_numbers() -> None:
