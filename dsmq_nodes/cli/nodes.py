@@ -9,8 +9,8 @@ from dsmq_nodes.cli import complete
 from dsmq_nodes.cli.listing import print_json, print_names
 from dsmq_nodes.cli.options import BROKER, BrokerOption, JsonOption, new_app
 from dsmq_nodes.tools import offers
+from dsmq_nodes.tools.ended_nodes import find_running
 from dsmq_nodes.tools.machines import machines
-from dsmq_nodes.tools.offers import find_node
 from dsmq_nodes.tools.session import Session
 from dsmq_nodes.topic_names import UPLINK, is_hidden
 
@@ -80,7 +80,7 @@ def info(
     """Show a node's topics, services and actions, and its process."""
     with Session(broker) as session:
         graph = session.graph()
-    name = find_node(graph, name)
+        name = find_running(session, graph, name)
     peer = next(peer for peer in graph.peers if peer.name == name)
     ends = _ends(graph, name, hidden=hidden)
     if as_json:

@@ -143,8 +143,8 @@ class Actuator(Generic[MessageT]):
     emergency stop may not be connected to it yet. A command that has waited for longer than
     `timeout`, because the process stood still, is skipped: see `Subscription.late`.
 
-    A node may have several. The silence of one stops the whole node, as `enter_safe_state` stands for
-    all of it, except after `hand_over`.
+    A node may have several. The silence of one stops the whole node, as `enter_safe_state` stands
+    for all of it, except after `hand_over`.
 
     A timeout is noticed only by a node that is spun. So the safe state is entered, too, when the
     spinning ends; by simulated time, when `/clock` stands still for 2 s; and, in another thread,
@@ -291,11 +291,13 @@ class Actuator(Generic[MessageT]):
     def _silent(self) -> Result:
         if self._is_handed_over:
             return None
-        if others := [each for each in self._node._kit.actuators if each.obeys and each is not self]:
-            topics = ", ".join(each.subscription.topic_name for each in others)
+        actuators = self._node._kit.actuators
+        others = [a.subscription.topic_name for a in actuators if a.obeys and a is not self]
+        if others:
             self._node.get_logger().warning(
                 f"{self.subscription.topic_name}: no command for {self._timeout_sec:g} s: entering "
-                f"the safe state, which stops what {topics} commands, too (Actuator.hand_over)",
+                f"the safe state, which stops what {', '.join(others)} commands, too: see "
+                "Actuator.hand_over",
                 once=True,
             )
         return self._stop()

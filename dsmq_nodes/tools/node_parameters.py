@@ -19,8 +19,9 @@ from dsmq_nodes.messages.rcl_interfaces_srv import (
     SetParameters,
 )
 from dsmq_nodes.printable import one_line
+from dsmq_nodes.tools.ended_nodes import find_running
 from dsmq_nodes.tools.graph_model import GraphModel
-from dsmq_nodes.tools.offers import absolute, find_node, unknown
+from dsmq_nodes.tools.offers import absolute, unknown
 from dsmq_nodes.tools.service_calls import answers, ask, call_typed, typed
 from dsmq_nodes.tools.session import Session
 from dsmq_nodes.topic_names import REPLY, is_kits_own
@@ -60,7 +61,7 @@ class NodeParameters:
         """The parameters of a node, or of all, and their types if they are wanted."""
         graph = self._session.graph()
         found = {}
-        for name in [_found(graph, node)] if node else _serving(graph):
+        for name in [_found(self._session, graph, node)] if node else _serving(graph):
             names = self.names_of(name, prefixes)
             told = self._describe(name, names) if with_types else []
             words = [_words(each.type) for each in told] or [""] * len(names)
@@ -73,7 +74,7 @@ class NodeParameters:
         Raises:
             CommandError: no such node or parameter.
         """
-        node = _found(self._session.graph(), node)
+        node = _found(self._session, self._session.graph(), node)
         return self._get(node, self._check(node, [name]))[0]
 
     def _get(self, node: str, names: Sequence[str]) -> list[Parameter]:
@@ -96,7 +97,7 @@ class NodeParameters:
         Raises:
             CommandError: no such node or parameter, no value, or the node does not take it.
         """
-        node = _found(self._session.graph(), node)
+        node = _found(self._session, self._session.graph(), node)
         self._check(node, [name])
         type_ = self._describe(node, [name])[0].type
         return self._set(node, [parameter_of(name, type_, value)])[0]
@@ -120,7 +121,7 @@ class NodeParameters:
         Raises:
             CommandError: no such node or parameter.
         """
-        node = _found(self._session.graph(), node)
+        node = _found(self._session, self._session.graph(), node)
         return self._describe(node, self._check(node, names))
 
     def _describe(self, node: str, names: Sequence[str]) -> list[ParameterDescriptor]:
@@ -132,7 +133,7 @@ class NodeParameters:
 
     def dumped(self, node: str) -> str:
         """All parameters of a node, as a file."""
-        node = _found(self._session.graph(), node)
+        node = _found(self._session, self._session.graph(), node)
         return dump_parameters(node, self._get(node, self.names_of(node)))
 
     def all_dumped(self, timeout_sec: float) -> tuple[str, list[str]]:
@@ -173,7 +174,7 @@ class NodeParameters:
             CommandError: no such node, nothing for it in the file, or one was not taken.
             LaunchFileError: no such file, or no YAML.
         """
-        node = _found(self._session.graph(), node)
+        node = _found(self._session, self._session.graph(), node)
         document = read_file(file, str(file), "it needs parameters: 'name: value'", merges=True)
         if document.problems:
             raise LaunchFileError(document.file, document.problems)
@@ -203,7 +204,7 @@ class NodeParameters:
         Raises:
             CommandError: no such node or parameter, or it cannot be unset.
         """
-        node = _found(self._session.graph(), node)
+        node = _found(self._session, self._session.graph(), node)
         self._check(node, [name])
         try:
             self._set(node, [Parameter(name, ParameterKind.NOT_SET, None)])
@@ -245,14 +246,14 @@ class NodeParameters:
             yield f"    Additional constraints: {one_line(found.additional_constraints)}"
 
 
-def _found(graph: GraphModel, name: str) -> str:
+def _found(session: Session, graph: GraphModel, name: str) -> str:
     """The full name of a node that serves its parameters, itself or through a bridge.
 
     Raises:
         CommandError: there is no such node; the text has the nearest.
     """
     full_name = absolute(name)
-    return full_name if full_name in _serving(graph) else find_node(graph, name)
+    return full_name if full_name in _serving(graph) else find_running(session, graph, name)
 
 
 def _serving(graph: GraphModel) -> list[str]:

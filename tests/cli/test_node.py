@@ -125,6 +125,11 @@ def test_a_killed_node_is_seen_as_failed_and_can_be_started(beside: Place, launc
     os.kill(launch.pid_of("chatty"), signal.SIGKILL)
     launch.wait_for("[launch] chatty: killed by SIGKILL; the others go on")
     assert rows(beside)["chatty"] == ["failed", "-", "0", "killed", "by", "SIGKILL"]
+    ended = "/chatty has ended (killed by SIGKILL): `dsmq-nodes node start chatty`\n"
+    assert beside.run("node", "info", "chatty").stderr == ended
+    assert beside.run("param", "set", "/chatty", "use_sim_time", "true").stderr == ended
+    called = beside.run("service", "call", "/chatty/list_parameters")
+    assert called.stderr == f"no service /chatty/list_parameters: {ended}"
     assert beside.run("node", "start", "chatty").returncode == 0
     assert rows(beside)["chatty"][0] == "ready"
 

@@ -16,6 +16,7 @@ from dsmq_nodes.messages.schema.dynamic import decoded, written
 from dsmq_nodes.messages.schema.find import find_interface
 from dsmq_nodes.printable import one_line
 from dsmq_nodes.tools import offers
+from dsmq_nodes.tools.ended_nodes import ended
 from dsmq_nodes.tools.offers import Offer, absolute
 from dsmq_nodes.tools.service_calls import answer, ask
 from dsmq_nodes.tools.session import Session
@@ -102,6 +103,8 @@ def served(session: Session, kind: str, name: str, wait_sec: float) -> Offer:
                 told = True
     if name in there:
         return there[name]
+    if why := ended(session, session.graph(), name):
+        raise CommandError(f"no {kind} {name}: {why}")
     raise offers.unknown(kind, name, (each for each in there if "/_" not in each))
 
 

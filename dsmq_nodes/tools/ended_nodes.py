@@ -1,0 +1,62 @@
+"""Nodes of a launch that are not there since their process has ended: what commands say of them."""
+
+from typing import Final
+
+import msgspec
+
+from dsmq_nodes.errors import CommandError
+from dsmq_nodes.printable import one_line
+from dsmq_nodes.tools.graph_model import GraphModel
+from dsmq_nodes.tools.offers import absolute, find_node
+from dsmq_nodes.tools.session import Session
+from dsmq_nodes.topic_names import is_launch
+
+_OVER: Final = frozenset({"stopped", "finished", "failed"})
+_STATE_SEC: Final = 1.0
+
+
+class _LaunchedProcess(msgspec.Struct):
+    """As `dsmq_msgs.LaunchProcess`, without 75 ms of imports."""
+
+    name: str
+    nodes: list[str] = []
+    state: str = ""
+    last_end: str = ""
+
+
+class _ToldState(msgspec.Struct):
+    processes: list[_LaunchedProcess] = []
+
+
+def find_running(session: Session, graph: GraphModel, name: str) -> str:
+    """A node's full name; the first slash may be left out.
+
+    Raises:
+        CommandError: there is no such node: its process has ended, or the nearest is another.
+    """
+    try:
+        return find_node(graph, name)
+    except CommandError as error:
+        raise CommandError(ended(session, graph, name) or str(error)) from None
+
+
+def ended(session: Session, graph: GraphModel, name: str) -> str:
+    """A sentence on the node that is, or would serve, `name`, if its process has ended; else ""."""
+    below = f"{absolute(name)}/"
+    for launch in sorted({peer.name for peer in graph.peers if is_launch(peer.name)}):
+        topic = f"{launch}/state"
+        session.subscribe(topic, depth=1)
+        reply = session.next_message([topic], _STATE_SEC)
+        session.unsubscribe(topic)
+        state = session.understood(reply, _decoded) if reply is not None else None
+        for process in state.processes if state is not None else ():
+            for node in process.nodes if process.state in _OVER else ():
+                if below.startswith(f"{node}/"):
+                    how = f" ({process.last_end})" if process.last_end else ""
+                    start = f"`dsmq-nodes node start {process.name}`"
+                    return one_line(f"{node} has ended{how}: {start}")
+    return ""
+
+
+def _decoded(text: str) -> _ToldState:
+    return msgspec.json.decode(text, type=_ToldState)
