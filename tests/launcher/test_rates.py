@@ -98,8 +98,13 @@ def test_a_node_that_tells_nothing_any_more_is_told_once() -> None:
     assert watch.silent(node.now_sec + 30.0) == []
 
 
-def test_a_node_without_a_timer_at_its_rate_is_not_judged() -> None:
+def test_a_node_without_a_timer_at_its_rate_is_not_judged_and_told_once() -> None:
     watch = RateWatch()
+    told = []
     for second in range(20):
         msg = NodeStatistics(name="/a", rate_hz=10.0, stamp=Time(sec=second))
         assert watch.heard(msg, float(second)) is None
+        told.append(watch.not_measured(msg, float(second)))
+    assert [each for each in told if each] == [
+        "it declares 10 Hz, and has no timer of that rate: it is not measured"
+    ]

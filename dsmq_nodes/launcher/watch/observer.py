@@ -131,9 +131,12 @@ class GraphObserver:
 
     def _check_rate(self, supervisor: "Supervisor", msg: NodeStatistics) -> None:
         # While nodes still start, the others get less of the CPU.
-        missed = self._rates.heard(msg, time.monotonic()) if supervisor.all_ready else None
-        if missed is not None:
+        if not supervisor.all_ready:
+            return
+        if missed := self._rates.heard(msg, time.monotonic()):
             self._accuse(supervisor, msg.name, missed)
+        if self._strict_rates and (why := self._rates.not_measured(msg, time.monotonic())):
+            supervisor.say(f"{msg.name.removeprefix('/')}: {why}")
 
     def _check_silence(self, supervisor: "Supervisor") -> None:
         for name, pid, silent in self._rates.silent(time.monotonic()):

@@ -14,6 +14,7 @@ from dsmq_nodes.messages.dsmq_msgs import NodeStatistics, TimerStatistics
 WINDOW_SEC: Final = 5.0
 TOLERANCE: Final = 0.05
 _FEWEST_TICKS: Final = 5
+_TIMER_IS_MADE_SEC: Final = 2.0
 
 
 def rated_timer(node: NodeStatistics) -> TimerStatistics | None:
@@ -52,6 +53,7 @@ class RateWatch:
         self._tolerance = tolerance
         self._heard: dict[str, deque[_Heard]] = {}
         self._missing: set[str] = set()
+        self._without_timer: dict[str, float] = {}  # since when
 
     def heard(self, msg: NodeStatistics, now_sec: float) -> str | None:
         """Take a node's statistics; returns the fault when its rate begins to be missed."""
@@ -76,6 +78,17 @@ class RateWatch:
             return None
         self._missing.add(msg.name)
         return f"{ticks / span_sec:.1f} Hz of {msg.rate_hz:g} Hz: {_why(list(window), span_sec)}"
+
+    def not_measured(self, msg: NodeStatistics, now_sec: float) -> str | None:
+        """Take a node's statistics; tells once that it has made no timer of its declared rate."""
+        if not msg.rate_hz or rated_timer(msg) is not None:
+            self._without_timer.pop(msg.name, None)
+            return None
+        since_sec = self._without_timer.setdefault(msg.name, now_sec)
+        if now_sec - since_sec < _TIMER_IS_MADE_SEC:
+            return None
+        self._without_timer[msg.name] = math.inf
+        return f"it declares {msg.rate_hz:g} Hz, and has no timer of that rate: it is not measured"
 
     def silent(self, now_sec: float) -> list[tuple[str, int, str]]:
         """Name, pid and fault of nodes without statistics for two windows, once each."""
