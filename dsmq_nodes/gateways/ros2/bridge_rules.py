@@ -20,6 +20,7 @@ from dsmq_nodes.topic_names import (
     REQUEST,
     TF_STATIC_TOPIC,
     TF_TOPIC,
+    is_hidden,
 )
 
 _NEVER: Final = (*EVERY_NODES_TOPICS, "/dsmq/*")
@@ -138,6 +139,22 @@ class BridgeRules:
                 for name in rule
                 if "*" not in name and name not in names
             ]
+        return said
+
+    def unmatched_here(self, topics: Iterable[str], services: Iterable[str]) -> list[str]:
+        """A sentence for each plain name that is to go to ROS and is not here."""
+        said = []
+        for kind, rule, there in (
+            ("topic", self.to_ros, set(topics)),
+            ("service", self.services_to_ros, set(services)),
+        ):
+            names = {name for name in map(_plain, there) if not is_hidden(name)}
+            for name in rule:
+                ours = self.here(name)
+                if "*" not in name and ours not in names:
+                    why = f" (prefix {self.prefix} and {name})" if self.prefix else ""
+                    hint = did_you_mean(ours, sorted(names))
+                    said.append(f"there is no {kind} {ours}{why} here yet; {hint}")
         return said
 
 

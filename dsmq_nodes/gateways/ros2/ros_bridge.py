@@ -29,12 +29,13 @@ from dsmq_nodes.gateways.ros2.ros_side import LATCHED, RosSide, RosTopic
 from dsmq_nodes.graph import service_wire
 from dsmq_nodes.printable import one_line
 from dsmq_nodes.told_qos import ToldQoS, kept_by_all, told_qos, topic_beside
+from dsmq_nodes.tools.graph_model import EndpointModel
 from dsmq_nodes.topic_names import REPLY, REQUEST
 
 logger = logging.getLogger("dsmq_nodes.ros2")
 
 _LOOK_SEC: Final = 0.5
-_MISSING_SEC: Final = 3.0  # after that a name that is to come from ROS and is not there is told
+_MISSING_SEC: Final = 3.0  # after that a name of a rule that is not there is told
 _GOAL_SEC: Final = 1e7  # a result is waited for as long as its goal takes
 
 
@@ -79,7 +80,10 @@ class Bridge:
             self._look_here()
             if missing_sec and loop.time() > missing_sec:
                 missing_sec = 0.0
-                for sentence in self.rules.unmatched((each.name for each in topics), services):
+                for sentence in (
+                    *self.rules.unmatched((each.name for each in topics), services),
+                    *self.rules.unmatched_here(*self._here()),
+                ):
                     logger.warning("%s", sentence)
             await asyncio.sleep(_LOOK_SEC)
 
@@ -111,6 +115,18 @@ class Bridge:
                 for name, type_name in services.items()
                 if self.rules.service_comes(name)
             },
+        )
+
+    def _here(self) -> tuple[list[str], list[str]]:
+        """The topics and the services that others offer here."""
+
+        def is_of_others(ends: list[EndpointModel]) -> bool:
+            return any(end.node != self.hub.name for end in ends)
+
+        offers = self.hub.services(hidden=True).items()
+        return (
+            [each.name for each in self.hub.graph.topics if is_of_others(each.publishers)],
+            [name for name, offer in offers if is_of_others(offer.servers)],
         )
 
     def _look_here(self) -> None:

@@ -129,6 +129,14 @@ def test_a_name_that_is_not_there_is_told_with_the_nearest() -> None:
     ]
 
 
+def test_names_that_are_to_go_and_are_not_here_are_told() -> None:
+    rules = BridgeRules(to_ros=("/chat", "/odom"), services_to_ros=("/dock",), prefix="/ros")
+    topics = ["/chat", "/ros/odom", "/ros/odom/_reply"]
+    assert rules.unmatched_here(topics, ["/ros/dock/_action/send_goal"]) == [
+        "there is no topic /ros/chat (prefix /ros and /chat) here yet; did you mean '/chat'?"
+    ]
+
+
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
