@@ -101,7 +101,7 @@ class WebServer:
             web.get(r"/recordings/{name:[\w.-]+\.mcap}", self._recording),
             *self._routes,
         ]
-        return await self._listen(host, port, routes, ())
+        return await self._listen(host, port, routes)
 
     async def listen_for(
         self, endpoint: WebEndpoint, connect: Connect, host: str, port: int
@@ -119,14 +119,17 @@ class WebServer:
             return web.Response(text=f"a websocket server of dsmq-nodes: {endpoint.name}\n")
 
         routes = [web.get("/", root), web.get(endpoint.path, handler)]
-        return await self._listen(host, port, routes, endpoint.origins)
+        return await self._listen(host, port, routes, endpoint)
 
     async def _listen(
-        self, host: str, port: int, routes: list[web.RouteDef], origins: Collection[str]
+        self,
+        host: str,
+        port: int,
+        routes: list[web.RouteDef],
+        endpoint: WebEndpoint | None = None,
     ) -> int:
-        app = web.Application(
-            middlewares=[self._guarded(origins)], client_max_size=_MOST_BODY_BYTES
-        )
+        guarded = self._guarded(endpoint.origins if endpoint else ())
+        app = web.Application(middlewares=[guarded], client_max_size=_MOST_BODY_BYTES)
         app.add_routes(routes)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=_LAST_WORDS_SEC)
         await runner.setup()
@@ -136,9 +139,12 @@ class WebServer:
         except OSError as error:
             await runner.cleanup()
             text = f"cannot listen on port {port} of {host}: {error.strerror or error}"
+            key, zero = "port", "takes any free one"
+            if endpoint:
+                key, zero = endpoint.name, f"is none, {endpoint.path} at the dashboard's port stays"
             raise AddressInUseError(
-                f"{text}; take another: `web: {{port: N}}` in the launch file, or `dsmq-nodes web "
-                "--port N`; 0 takes any free one"
+                f"{text}; take another: `web: {{{key}: N}}` in the launch file, or `dsmq-nodes web "
+                f"--{key} N`; 0 {zero}"
             ) from None
         self._runners.append(runner)
         bound: tuple[str, int] = runner.addresses[0]
