@@ -13,7 +13,7 @@ from dsmq_nodes.errors import CommandError, MessageError
 from dsmq_nodes.messages.schema.find import find_interface, standard_interfaces
 from dsmq_nodes.messages.schema.interface_text import PARTS, read_interface
 from dsmq_nodes.messages.schema.python_source import Interface, python_module
-from dsmq_nodes.messages.schema.ros_packages import PACKAGES, package_around
+from dsmq_nodes.messages.schema.ros_packages import PACKAGES, package_around, package_at
 from dsmq_nodes.tools.definitions import definition
 from dsmq_nodes.tools.offers import unknown
 
@@ -132,10 +132,19 @@ def import_(
         made = python_module(interfaces, path.stem, doc)
     except MessageError as error:
         raise CommandError(str(error)) from None
-    path.write_text(made.text, encoding="utf-8")
+    try:
+        path.write_text(made.text, encoding="utf-8")
+    except OSError as error:
+        raise CommandError(f"cannot write {path}: {error.strerror}") from None
     print(f"{path}: {', '.join(each.type_name for each in interfaces)}")
     for package in made.missing:
-        print(f"it imports {package}: `dsmq-nodes interface import {package}` writes that")
+        there = PACKAGES.find(package)
+        how = (
+            f"`dsmq-nodes interface import {package}` writes that"
+            if there
+            else "name its files too"
+        )
+        print(f"it imports {package}: {how}")
 
 
 def _read(source: str) -> list[Interface]:
@@ -150,7 +159,7 @@ def _read(source: str) -> list[Interface]:
             raise CommandError(f"there is no file {source}")
         around = package_around(path)
         return [_interface(path, around.name if around else path.resolve().parent.name)]
-    package = PACKAGES.find(source)
+    package = PACKAGES.find(source) or package_at(path)
     if package is None:
         known = {name: "" for name, each in PACKAGES.all.items() if _files(each.folder)}
         raise unknown("package", source, known)

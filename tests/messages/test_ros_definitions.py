@@ -218,6 +218,9 @@ def test_names_that_a_message_has_itself() -> None:
     assert named(type_name="x").to_json() == '{"type_name":"x"}'
     with pytest.raises(MessageError, match="cannot have a field 'type_name'"):
         python_module([Interface(told.type_name, [told])], "a", "")
+    (words,) = read_interface("int32 class\n", "a/msg/Words")
+    with pytest.raises(MessageError, match="a class has no field 'class', a word of Python"):
+        python_module([Interface(words.type_name, [words])], "a", "")
     arrays = definition("int8[] array")
     made: Any = message_from_definition(arrays, standard)
     assert made(array=[1]).to_json() == '{"array":[1]}'

@@ -248,7 +248,10 @@ def _literal(text: str, kind: FieldType) -> Any:
         return float(text)
     if kind.is_message:
         raise ValueError(f"a constant is no {base}")
-    number = int(text) if text.lstrip("+-").isdigit() else int(text, 0)
+    try:
+        number = int(text) if text.lstrip("+-").isdigit() else int(text, 0)
+    except ValueError:
+        raise ValueError(f"{text!r} is no {base}") from None
     low, high = INTEGERS.get(base, (0, 255))
     if not low <= number <= high:
         raise ValueError(f"{number} is no {base}: that is {low} to {high}")

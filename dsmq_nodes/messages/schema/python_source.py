@@ -1,6 +1,7 @@
 """ROS interfaces written as a Python module of message classes: `dsmq-nodes interface import`."""
 
 import json
+import keyword
 import textwrap
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -143,6 +144,11 @@ class _Writer:
 
     def _body(self, message: MessageDefinition, package: str) -> list[str]:
         check_field_names(message)
+        for each in message.fields:
+            if keyword.iskeyword(each.name):
+                raise MessageError(
+                    f"{message.type_name}: a class has no field {each.name!r}, a word of Python"
+                )
         lines = _docstring(message.comment or f"{message.type_name}.")
         if message.constants:
             lines.append("")
