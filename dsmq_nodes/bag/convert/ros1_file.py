@@ -86,7 +86,10 @@ class Ros1File:
             raise
         except Exception as error:  # noqa: BLE001  whatever a damaged file makes the library raise
             reason = str(error) or "its index is damaged"
-            raise BagError(f"{self.path} cannot be read as a ROS 1 bag: {reason}") from None
+            raise BagError(
+                f"{self.path} cannot be read as a ROS 1 bag: {reason}; where its index is missing "
+                "or damaged, `rosbag reindex` of ROS 1 makes it from what is there"
+            ) from None
 
 
 def _unpacked(unpack: Callable[[bytes], bytes], packed: bytes) -> bytes:
