@@ -224,21 +224,34 @@ def test_a_file_inside_a_package_imports_that_package(port: int, tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    ("words", "text"),
+    ("words", "status", "text"),
     [
-        (["nothing.py"], "run: there is no file nothing.py"),
-        (["no_such_module"], "run: there is no file, ROS package or module 'no_such_module'"),
-        (["--our", "x.py"], "run: there is no option --our; did you mean '--ours'?"),
-        ([], "run: name a program"),
+        (["nothing.py"], 1, "run: there is no file nothing.py"),
+        (["no_such_module"], 1, "run: there is no file, ROS package or module 'no_such_module'"),
+        (["tf2_ros"], 1, "run: name one of the executables of tf2_ros: static_transform_publisher"),
+        (["--our", "x.py"], 2, "run: there is no option --our; did you mean '--ours'?"),
+        ([], 2, "run: name a program"),
     ],
 )
 def test_what_cannot_be_run_is_said_in_one_line(
-    port: int, tmp_path: Path, words: list[str], text: str
+    port: int, tmp_path: Path, words: list[str], status: int, text: str
 ) -> None:
     done = run(port, *words, cwd=tmp_path)
-    assert done.returncode == 1
+    assert done.returncode == status
     assert text in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_an_exception_begins_at_the_programs_first_line(port: int, tmp_path: Path) -> None:
+    path = tmp_path / "raises.py"
+    path.write_text("import rclpy\n1 / 0\n")
+    done = run(port, "--quiet", str(path))
+    assert done.returncode == 1
+    first, second, *_ = done.stderr.splitlines()
+    assert (first, second) == (
+        "Traceback (most recent call last):",
+        f'  File "{path}", line 2, in <module>',
+    )
 
 
 NODE_CLASSES = """

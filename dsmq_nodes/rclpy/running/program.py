@@ -5,18 +5,22 @@ What is named may be a file, a ROS package with the name of an executable, a mod
 """
 
 import gc
+import importlib
 import runpy
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
+from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from pathlib import Path
+from types import TracebackType
 from typing import Final
 
 from dsmq_nodes.errors import CommandError
-from dsmq_nodes.launcher.check.ros_executables import Executable, find_executable
-from dsmq_nodes.messages.schema.ros_packages import PACKAGES, package_around
+from dsmq_nodes.launcher.check.ros_executables import Executable, executables, find_executable
+from dsmq_nodes.messages.schema.ros_packages import PACKAGES, RosPackage, package_around
 from dsmq_nodes.rclpy.running import import_finder
 from dsmq_nodes.rclpy.running.local_broker import LocalBroker
 from dsmq_nodes.suggest import did_you_mean
@@ -81,13 +85,12 @@ def read_request(words: list[str]) -> RunRequest | None:
 OPTIONS: Final = ("--ours", "--quiet", "--help")
 
 
-def main(words: list[str]) -> int:
+def main(request: RunRequest | None) -> int:
     """Run a program; returns its exit status, unless it ends the process itself.
 
     Raises:
         CommandError: it cannot be found, or there is no broker.
     """
-    request = read_request(words)
     if request is None:
         print(USAGE, end="")  # noqa: T201
         return 0
@@ -171,6 +174,9 @@ def _run_module(name: str, words: list[str]) -> int:
         found = find_spec(name)
     except ModuleNotFoundError:
         found = None
+    package = PACKAGES.find(name)
+    if package and not _can_run(found):
+        raise CommandError(f"run: name one of the executables of {name}: {_names(package)}")
     if found is None:
         hint = did_you_mean(name, PACKAGES.all) if PACKAGES.all else "none can be seen from here"
         raise CommandError(
@@ -178,6 +184,19 @@ def _run_module(name: str, words: list[str]) -> int:
         )
     runpy.run_module(name, run_name="__main__", alter_sys=True)
     return 0
+
+
+def _can_run(found: ModuleSpec | None) -> bool:
+    """Whether a module is none of those packages that have only modules to run."""
+    folders = None if found is None else found.submodule_search_locations
+    is_package = found is None or folders is not None
+    return not is_package or any(Path(each, "__main__.py").is_file() for each in folders or ())
+
+
+def _names(package: RosPackage) -> str:
+    names = executables(package)
+    points = [name for name in names if not name.endswith(".py")]
+    return ", ".join(points or names) or "it has none that are Python"
 
 
 def _run_class(target: str, words: list[str]) -> int:
@@ -192,9 +211,30 @@ def exit_with(words: list[str]) -> None:
     Raises:
         SystemExit: always.
     """
+    sys.excepthook = partial(_show, sys.excepthook)
+    status = 2  # the words are not understood
     try:
-        status = main(words)
+        request = read_request(words)
+        status = 1
+        status = main(request)
     except CommandError as error:
         print(error, file=sys.stderr)  # noqa: T201
-        status = 1
     sys.exit(status)
+
+
+def _show(
+    show: Callable[..., object],
+    kind: type[BaseException],
+    error: BaseException,
+    trace: TracebackType | None,
+) -> None:
+    """Show an exception from the program's first line on, as Python itself would."""
+    is_inside, rest = False, trace
+    while rest is not None:
+        file = rest.tb_frame.f_code.co_filename
+        is_ours = file in {__file__, importlib.__file__} or file.startswith("<frozen ")
+        if is_inside and not is_ours:
+            break
+        is_inside = is_inside or file == __file__
+        rest = rest.tb_next
+    show(kind, error.with_traceback(rest), rest)
