@@ -57,6 +57,8 @@ PYTHON = """
     from launch.event_handlers import OnProcessExit
     from launch.events import Shutdown
     from launch.launch_description_sources import AnyLaunchDescriptionSource
+    from launch_xml.launch_description_sources import XMLLaunchDescriptionSource
+    from launch_yaml.launch_description_sources import YAMLLaunchDescriptionSource
     from launch.substitutions import LaunchConfiguration, PathJoinSubstitution, PythonExpression
     from launch_ros.actions import Node, PushRosNamespace, SetParameter
     from launch_ros.substitutions import FindPackageShare
