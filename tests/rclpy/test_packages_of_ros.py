@@ -14,9 +14,11 @@ from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.time import Time
 import diagnostic_updater, message_filters, rosidl_parser.definition, tf2_geometry_msgs, tf2_ros
+from ament_index_python import has_resource
 from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from geometry_msgs.msg import PointStamped, TransformStamped
+from geometry_msgs.msg import TransformStamped
+from tf2_geometry_msgs import PointStamped
 from rosidl_runtime_py import message_to_yaml, set_message_fields
 from rosidl_runtime_py.utilities import get_message
 from sensor_msgs.msg import CameraInfo, Image
@@ -89,6 +91,7 @@ try:
     get_package_share_directory("nothing")
 except PackageNotFoundError:
     print("PackageNotFoundError")
+print(has_resource("packages", "tf2_ros") != "", has_resource("packages", "nothing"))
 print(message_to_yaml(point.point).split())
 pose = get_message("geometry_msgs/PoseStamped")()
 set_message_fields(pose, {"pose": {"position": {"x": 1}}})
@@ -107,6 +110,7 @@ hardware_id='hw', values=[diagnostic_msgs.msg.KeyValue(key='t', value='5')])
 2 12 [2.0, 5.0]
 (2, 3) Point(x=4.0, y=5.0, z=6.0)
 PackageNotFoundError
+True False
 ['x:', '0.0', 'y:', '1.0', 'z:', '0.0']
 1.0 True
 """

@@ -7,6 +7,13 @@ from dsmq_nodes.rclpy.packages.ament_index_python.packages import (
     get_package_share_path,
     get_packages_with_prefixes,
 )
+from dsmq_nodes.rclpy.packages.ament_index_python.resources import (
+    get_resource,
+    get_resource_types,
+    get_resources,
+    get_search_paths,
+    has_resource,
+)
 
 __all__ = [
     "PackageNotFoundError",
@@ -14,4 +21,9 @@ __all__ = [
     "get_package_share_directory",
     "get_package_share_path",
     "get_packages_with_prefixes",
+    "get_resource",
+    "get_resource_types",
+    "get_resources",
+    "get_search_paths",
+    "has_resource",
 ]

@@ -1,5 +1,8 @@
 """ROS's tf2_geometry_msgs on this kit's `tf`: messages of geometry_msgs moved to another frame."""
 
+from typing import Any, Final
+
+from dsmq_nodes.rclpy.impl.interface_named import interface_from
 from dsmq_nodes.rclpy.packages.tf2_geometry_msgs.tf2_geometry_msgs import (
     do_transform_point,
     do_transform_pose,
@@ -21,3 +24,14 @@ __all__ = [
     "from_msg_msg",
     "to_msg_msg",
 ]
+
+_NAMES: Final = (
+    *("PointStamped", "PoseStamped", "PoseWithCovarianceStamped", "TransformStamped"),
+    *("Vector3Stamped", "WrenchStamped"),
+)
+_MESSAGES: Final = {name: f"geometry_msgs/msg/{name}" for name in _NAMES}
+
+
+def __getattr__(name: str) -> Any:
+    """Messages that programs import from here."""
+    return interface_from(__name__, _MESSAGES, name)

@@ -1,0 +1,54 @@
+"""The resource index: files below `share/ament_index/resource_index` of each prefix.
+
+A package of the working tree is a resource of the type `packages`, as an installed one is.
+"""
+
+from dsmq_nodes.messages.schema.ros_packages import prefixes
+from dsmq_nodes.rclpy.packages.ament_index_python.packages import get_packages_with_prefixes
+
+_INDEX = "share/ament_index/resource_index"
+
+
+def get_search_paths() -> list[str]:
+    """The prefixes that are searched."""
+    return [str(each) for each in prefixes()]
+
+
+def get_resources(resource_type: str) -> dict[str, str]:
+    """The names of the resources of a type, and the prefix of each."""
+    if not resource_type:
+        raise ValueError("The resource type must not be empty")
+    found = get_packages_with_prefixes() if resource_type == "packages" else {}
+    for prefix in prefixes():
+        for path in sorted((prefix / _INDEX / resource_type).glob("[!.]*")):
+            found.setdefault(path.name, str(prefix))
+    return found
+
+
+def get_resource_types() -> set[str]:
+    """The types there are."""
+    found = {path.name for prefix in prefixes() for path in (prefix / _INDEX).glob("[!.]*")}
+    return found | {"packages"}
+
+
+def has_resource(resource_type: str, resource_name: str) -> str | bool:
+    """The prefix of a resource; False if there is none."""
+    return get_resources(resource_type).get(resource_name, False)
+
+
+def get_resource(resource_type: str, resource_name: str) -> tuple[str, str]:
+    """What is in the file of a resource, and its prefix.
+
+    Raises:
+        LookupError: there is none.
+    """
+    for prefix in prefixes():
+        path = prefix / _INDEX / resource_type / resource_name
+        if path.is_file():
+            return path.read_text("utf-8"), str(prefix)
+    found = has_resource(resource_type, resource_name)
+    if not found:
+        raise LookupError(
+            f"Could not find the resource '{resource_name}' of type '{resource_type}'"
+        )
+    return "", str(found)
