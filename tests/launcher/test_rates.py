@@ -71,6 +71,15 @@ def test_callbacks_that_take_no_time_are_not_accused() -> None:
     assert told == "4.0 Hz of 10 Hz: callbacks took 0.05 s of 5.0 s, the CPU was with others"
 
 
+def test_a_process_that_stood_still_is_told_as_that() -> None:
+    node = Telling(RateWatch())
+    assert seconds(node, 10, 10) == []
+    node.now_sec += 5.0
+    node.clock_sec += 5.0
+    (told,) = seconds(node, 3, 10)
+    assert told.endswith("it stood still for 6.0 s: its process or the machine was stopped")
+
+
 def test_a_clock_that_is_set_accuses_nobody() -> None:
     node = Telling(RateWatch())
     assert seconds(node, 10, 10) == []
@@ -92,9 +101,7 @@ def test_a_node_that_tells_nothing_any_more_is_told_once() -> None:
     node = Telling(watch)
     seconds(node, 10, 10)
     assert watch.silent(node.now_sec + 9.0) == []
-    assert watch.silent(node.now_sec + 11.0) == [
-        ("/avoider", 1, "has told nothing for 10 s: it hangs")
-    ]
+    assert watch.silent(node.now_sec + 11.0) == [("/avoider", 1, "no statistics for 10 s")]
     assert watch.silent(node.now_sec + 30.0) == []
 
 

@@ -147,7 +147,7 @@ class ServoArm(Node):
     def on_command(self, msg: JointState) -> None:
         """Go to positions, at most as fast as `max_speed`."""
         if len(msg.name) != len(msg.position):
-            reason = f"{len(msg.name)} names and {len(msg.position)} positions"
+            reason = f"it has {len(msg.name)} names, but {len(msg.position)} positions"
         else:
             positions = dict(zip(msg.name, msg.position, strict=True))
             reason = self._refusal() or self._motion.command(positions)

@@ -1,5 +1,7 @@
 """Warns of timers that skip over 1 % of their ticks, once in 10 s for each.
 
+Not of the kit's own, which a user cannot change.
+
 A launch file's `rate:` allows 5 % (launcher/watch/rates.py).
 """
 
@@ -12,6 +14,7 @@ from dsmq_nodes.graph.time.timer import Timer
 
 _WINDOW_SEC: Final = 10.0
 _TOLERATED: Final = 0.01  # of the ticks of a window
+_KITS_OWN: Final = ("dsmq_nodes.diagnostics", "dsmq_nodes.graph", "dsmq_nodes.launcher")
 
 
 @dataclass(slots=True)
@@ -33,6 +36,8 @@ class OverrunWatch:
         """Warn of timers that skip too many ticks."""
         known, self._windows = self._windows, {}
         for timer in timers:
+            if getattr(timer.callback, "__module__", "").startswith(_KITS_OWN):
+                continue
             window = known.get(timer) or _Window(now_sec)
             skipped, made = timer.overruns - window.overruns, timer.ticks - window.ticks
             allowed = _TOLERATED * max(skipped + made, _WINDOW_SEC / timer.period_sec)

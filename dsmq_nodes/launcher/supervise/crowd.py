@@ -14,6 +14,7 @@ import psutil
 _TICK_SEC: Final = 0.25
 _LEAST_SHARE: Final = 1 / 30  # no wait is without end
 _BUSY: Final = frozenset({psutil.STATUS_RUNNING, psutil.STATUS_DISK_SLEEP})
+_STOPPED: Final = frozenset({psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP})
 
 
 def cores() -> int:
@@ -27,6 +28,14 @@ def is_busy(pid: int) -> bool:
     """Whether a process is running or runnable, or loads its program from the disk."""
     try:
         return psutil.Process(pid).status() in _BUSY
+    except psutil.Error:
+        return False
+
+
+def is_stopped(pid: int) -> bool:
+    """Whether a process stands still, as after Ctrl-Z or SIGSTOP."""
+    try:
+        return psutil.Process(pid).status() in _STOPPED
     except psutil.Error:
         return False
 

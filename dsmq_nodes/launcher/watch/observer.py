@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from dsmq_nodes.diagnostics import DiagnosticAggregator
 from dsmq_nodes.graph.node import Node
+from dsmq_nodes.launcher.supervise.crowd import is_stopped
 from dsmq_nodes.launcher.watch.control import Control
 from dsmq_nodes.launcher.watch.rates import RateWatch
 from dsmq_nodes.launcher.watch.stop_memory import StopMemory
@@ -101,7 +102,7 @@ class GraphObserver:
         node.create_subscription(NodeStatistics, NODES_TOPIC, on_node, 1000)
         if self._view is not None:
             node.create_subscription(BrokerStatistics, STATISTICS_TOPIC, self._on_broker, 1)
-        node.create_timer(1.0, lambda: self._check_silence(supervisor))
+        node.create_timer(1.0, lambda: self._check_silence(node, supervisor))
         if self._name == _LAUNCH:  # one for the whole graph is enough
             DiagnosticAggregator(node)
         self._control = Control(node, supervisor)
@@ -138,10 +139,13 @@ class GraphObserver:
         if self._strict_rates and (why := self._rates.not_measured(msg, time.monotonic())):
             supervisor.say(f"{msg.name.removeprefix('/')}: {why}")
 
-    def _check_silence(self, supervisor: "Supervisor") -> None:
+    def _check_silence(self, node: Node, supervisor: "Supervisor") -> None:
+        if node._kit.is_broker_lost:  # it is the broker that is silent
+            self._rates = RateWatch()
         for name, pid, silent in self._rates.silent(time.monotonic()):
             if any(member.pid == pid for member in supervisor.members.values()):
-                self._accuse(supervisor, name, silent)
+                why = f"it is stopped: `kill -CONT {pid}`" if is_stopped(pid) else "it hangs"
+                self._accuse(supervisor, name, f"{silent}: {why}")
 
     def _accuse(self, supervisor: "Supervisor", name: str, what: str) -> None:
         if self._strict_rates:

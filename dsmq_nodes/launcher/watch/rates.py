@@ -7,6 +7,7 @@ has delayed the node longest in that window. When no callback has, the process d
 
 import math
 from collections import deque
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 from dsmq_nodes.messages.dsmq_msgs import NodeStatistics, TimerStatistics
@@ -15,6 +16,7 @@ WINDOW_SEC: Final = 5.0
 TOLERANCE: Final = 0.05
 _FEWEST_TICKS: Final = 5
 _TIMER_IS_MADE_SEC: Final = 2.0
+_STILL_SEC: Final = 2.5  # statistics come each second
 
 
 def rated_timer(node: NodeStatistics) -> TimerStatistics | None:
@@ -94,7 +96,7 @@ class RateWatch:
         """Name, pid and fault of nodes without statistics for two windows, once each."""
         patience_sec = 2.0 * self._window_sec
         found = [
-            (name, window[-1].msg.pid, f"has told nothing for {patience_sec:g} s: it hangs")
+            (name, window[-1].msg.pid, f"no statistics for {patience_sec:g} s")
             for name, window in self._heard.items()
             if now_sec - window[-1].at_sec > patience_sec
         ]
@@ -110,6 +112,9 @@ def _why(window: list[_Heard], span_sec: float) -> str:
     total_sec = sum(busy_sec.values())
     missing_sec = span_sec - (window[-1].ticks - window[0].ticks) / window[-1].msg.rate_hz
     if total_sec < missing_sec / 2:
+        still_sec = max(one.until(two) for one, two in pairwise(window))
+        if still_sec > _STILL_SEC:
+            return f"it stood still for {still_sec:.1f} s: its process or the machine was stopped"
         return f"callbacks took {total_sec:.2f} s of {span_sec:.1f} s, the CPU was with others"
     name = max(busy_sec, key=lambda each: busy_sec[each])
     told = [each for heard in window[1:] for each in heard.msg.callbacks if each.name == name]
