@@ -67,7 +67,7 @@ class DevicePresence:
         self._fault = fault
         if not self._is_told:
             self._is_told = True
-            self._node.get_logger().error(f"{fault}; it is opened as soon as it is there")
+            self._node.get_logger().error(f"{fault}; it is tried again")
 
     def _tell(self, stat: DiagnosticStatusWrapper) -> None:
         silent_sec = asyncio.get_running_loop().time() - self._heard_sec

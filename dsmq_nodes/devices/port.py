@@ -14,6 +14,7 @@ that comes back may have another number.
 import array
 import asyncio
 import contextlib
+import errno
 import fcntl
 import os
 import socket
@@ -271,5 +272,7 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, TimeoutError):
         return "no answer"
     if isinstance(error, OSError) and error.errno:
+        if error.errno == errno.EACCES:  # as of a serial port on Debian
+            return "permission denied: add yourself to its group, as `dialout`, and log in again"
         return os.strerror(error.errno)
     return str(error.args[-1] if isinstance(error, termios.error) else error)

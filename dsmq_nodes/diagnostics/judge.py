@@ -75,7 +75,7 @@ class Judge:
     def _status(self, told: _Told, now_sec: float) -> DiagnosticStatus:
         silent_sec = now_sec - told.heard_sec
         if silent_sec > self._stale_sec:
-            findings = [(DiagnosticStatus.STALE, f"has told nothing for {silent_sec:.0f} s")]
+            findings = [(DiagnosticStatus.STALE, f"no statistics for {silent_sec:.0f} s")]
         else:
             findings = (
                 list(_findings(told.now, told.before, told.window_sec)) if told.before else []

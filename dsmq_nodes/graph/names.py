@@ -97,8 +97,9 @@ def _expand(name: str, node: str, namespace: str) -> str:
 def _check_tokens(name: str, path: str, what: str) -> None:
     for token in path.split("/"):
         if not _TOKEN.fullmatch(token):
-            shown = f"{token!r} in it" if token else "an empty part in it"
+            wrong = f"{token!r} in it; " if token else "an empty part in it; "
+            where = "" if token == name else wrong
             raise InvalidNameError(
-                f"{name!r} is no {what}: {shown}; use letters, digits and _, not starting with a "
+                f"{name!r} is no {what}: {where}use letters, digits and _, not starting with a "
                 "digit, joined by single slashes"
             )

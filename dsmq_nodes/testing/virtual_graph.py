@@ -181,7 +181,7 @@ class Graph:
             raise TypeError(f"a condition is a `def`: {callback_name(condition)} is `async def`")
         self._pass_time(timeout_sec, condition)
         if not condition():
-            raise TimeoutError(f"{timeout_sec:g} s of virtual time passed in vain")
+            raise TimeoutError(f"it does not hold after {timeout_sec:g} s of virtual time")
 
     def at(self, when_sec: float, callback: Callable[[], object]) -> None:
         """Call back when the graph is `when_sec` old, if it runs that long."""

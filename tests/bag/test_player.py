@@ -599,7 +599,7 @@ def test_the_keyboard(
     [
         (("--remap", "/a"), "write OLD:=NEW"),
         (("--remap", "/a:=/b"), "the bag has no /a: it has /numbers"),
-        (("--remap", "/numbers:=bad name"), "'bad name' is no topic name: 'bad name' in it"),
+        (("--remap", "/numbers:=bad name"), "'bad name' is no topic name: use letters"),
         (("--topics", "/number"), "has no topic /number: did you mean '/numbers'?"),
         (("--topics", "/a*"), "has no topic /a*: there is: /numbers"),
         (("--start-offset", "9"), "beyond the bag's 0.200 s"),

@@ -191,11 +191,11 @@ def test_a_callback_that_is_silent_because_of_qos(
 
 
 def test_a_node_that_has_ended_is_no_part_that_hangs() -> None:
-    gone = DiagnosticStatus(level=3, name="/panel", message="has told nothing for 10 s")
-    hangs = DiagnosticStatus(level=3, name="/lidar", message="has told nothing for 10 s")
+    gone = DiagnosticStatus(level=3, name="/panel", message="no statistics for 10 s")
+    hangs = DiagnosticStatus(level=3, name="/lidar", message="no statistics for 10 s")
     parts = [("/dsmq/launch", gone), ("/dsmq/launch", hangs)]
     found = only(seen(WELL, before=(BEFORE,), now=(NOW,), parts=parts))
-    assert found.text == "/lidar: has told nothing for 10 s"
+    assert found.text == "/lidar: no statistics for 10 s"
     assert "/lidar" in found.about
 
 

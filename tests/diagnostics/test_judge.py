@@ -115,7 +115,7 @@ def test_a_node_that_was_started_again_is_a_new_one() -> None:
 
 def test_a_node_that_tells_nothing_is_stale_and_then_forgotten() -> None:
     status = judged(told(1), told(2), now_sec=7.0)
-    assert (status.level, status.message) == (STALE, "has told nothing for 5 s")
+    assert (status.level, status.message) == (STALE, "no statistics for 5 s")
     judge = Judge()
     judge.heard(told(1), 1.0)
     assert judge.statuses(62.0) == []

@@ -192,7 +192,10 @@ def test_rate_by_class_then_constructor() -> None:
 @pytest.mark.parametrize(
     ("params", "complaint"),
     [
-        ({"gian": 1.0}, r"/tuned: there is no 'gian', did you mean 'gain'.*it has: gain, label"),
+        (
+            {"gian": 1.0},
+            r"/tuned: there is no parameter 'gian', did you mean 'gain'.*has: gain, label",
+        ),
         ({"gain": True}, r"/tuned: gain.*True"),
         ({"gain": "1"}, r"/tuned: gain"),
         ({"label": 1, "gain": "fast"}, r"gain.*label"),

@@ -148,7 +148,7 @@ class TestDeclared:
         assert [each.value for each in node.get_parameters(["name", "turns"])] == ["left", 4]
         assert node.has_parameter("kp")
         assert not node.has_parameter("ki")
-        with pytest.raises(ParameterError, match="there is no 'kpp', did you mean 'kp'"):
+        with pytest.raises(ParameterError, match="there is no parameter 'kpp', did you mean 'kp'"):
             node.get_parameter("kpp")
 
     def test_what_the_launch_file_gives_overrides_the_default(self, graph: Graph) -> None:
@@ -160,7 +160,7 @@ class TestDeclared:
     @pytest.mark.parametrize(
         ("params", "problem"),
         [
-            ({"turn": 2}, "there is no 'turn', did you mean 'turns'"),
+            ({"turn": 2}, "there is no parameter 'turn', did you mean 'turns'"),
             ({"kp": "high"}, "kp: it is to be double, not 'high'"),
             ({"kp": True}, "kp: it is to be double, not True"),
             ({"turns": 12}, "turns: it is to be from 0 to 10, not 12"),
@@ -235,7 +235,7 @@ class TestDeclared:
             node.declare_parameter("map", {"a": 1})
         node.undeclare_parameter("kp")
         assert not node.has_parameter("kp")
-        with pytest.raises(ParameterError, match="there is no 'kp'"):
+        with pytest.raises(ParameterError, match="there is no parameter 'kp'"):
             node.undeclare_parameter("kp")
         node.declare_parameter("id", 7, ParameterDescriptor(read_only=True))
         with pytest.raises(ParameterError, match="read-only"):
@@ -286,7 +286,7 @@ class TestModel:
         with pytest.raises(ParameterError, match="of its model and stays"):
             node.undeclare_parameter("kp")
         graph.remove(node)
-        with pytest.raises(ParameterError, match="there is no 'kd'"):
+        with pytest.raises(ParameterError, match="there is no parameter 'kd'"):
             graph.add(Open, params={"kd": 1})
 
 
@@ -383,7 +383,7 @@ class TestFromOutside:
             (True, ""),
             (False, "count: Input should be less than or equal to 10, got 11"),
             (False, "port is read-only"),
-            (False, "/motor: there is no 'cuont', did you mean 'count'?"),
+            (False, "/motor: there is no parameter 'cuont', did you mean 'count'?"),
         ]
         assert (motor.params.pid.kp, motor.params.mode) == (2.0, "fast")
         assert asker.get(graph, "pid.kp") == [2.0]

@@ -87,7 +87,7 @@ def test_an_error_of_the_kit_in_a_users_line_is_shown_with_that_line(
     assert re.search(
         r'File ".*program.py", line \d+, in \w+\n +self.get_parameter\(.speed.\)\n', program.output
     )
-    assert "ParameterError: /robot: there is no 'speed'" in program.output
+    assert "ParameterError: /robot: there is no parameter 'speed'" in program.output
 
 
 @pytest.mark.usefixtures("broker")

@@ -5,6 +5,7 @@ import time
 import pytest
 
 from dsmq_nodes import Node
+from dsmq_nodes.testing import Graph
 from tests.graph.conftest import spinning
 from tests.support.waiting import until
 
@@ -54,3 +55,9 @@ def test_a_timer_made_while_spinning_ticks() -> None:
     with spinning(node):
         until(lambda: len(ticks) >= 3)
     assert timer.ticks == 1
+
+
+def test_a_period_that_is_no_number_is_refused(graph: Graph) -> None:
+    node = graph.add(lambda: Node("timed"))
+    with pytest.raises(TypeError, match="a timer's period is a number of seconds, not '100ms'"):
+        node.create_timer("100ms", lambda: None)  # type: ignore[arg-type]

@@ -474,4 +474,4 @@ def test_parameters_may_be_declared_when_it_is_configured(
     node = graph.add(Declares, params={"port": "x", "prot": "y"})
     graph.run_for(1.0)
     assert node.get_parameter("port").value == "x"
-    assert "there is no 'prot', did you mean 'port'?" in caplog.text
+    assert "there is no parameter 'prot', did you mean 'port'?" in caplog.text

@@ -92,7 +92,7 @@ class Parameters(BaseModel):
 def unknown(name: str, known: Iterable[str]) -> str:
     """The text for a parameter that does not exist."""
     close = nearest(name, known)
-    return f"there is no {name!r}" + (f", did you mean {close!r}?" if close else "")
+    return f"there is no parameter {name!r}" + (f", did you mean {close!r}?" if close else "")
 
 
 def leaves(model: BaseModel, prefix: str = "") -> Iterator[tuple[str, BaseModel, str]]:

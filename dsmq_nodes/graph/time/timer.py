@@ -152,6 +152,8 @@ class Timer:
 
 
 def _checked(period_sec: float) -> float:
+    if not isinstance(period_sec, int | float):
+        raise TypeError(f"a timer's period is a number of seconds, not {period_sec!r}")
     if not 0 < period_sec < math.inf:
         raise ValueError(f"a timer's period is more than 0 s and finite, not {period_sec!r}")
     return period_sec
