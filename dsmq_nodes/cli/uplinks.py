@@ -42,10 +42,18 @@ app = new_app(
 
 NamesOption = list[str] | None
 ConnectOption = Annotated[
-    NamesOption, typer.Option("--connect", metavar="HOST:PORT", help="Where a router listens.")
+    NamesOption,
+    typer.Option(
+        "--connect",
+        metavar="HOST:PORT",
+        help="Where a router listens; udp/HOST:PORT where many packets are lost.",
+    ),
 ]
 ListenOption = Annotated[
-    NamesOption, typer.Option("--listen", metavar="HOST:PORT", help="Be a router there.")
+    NamesOption,
+    typer.Option(
+        "--listen", metavar="HOST:PORT", help="Be a router there, as HOST:PORT or udp/HOST:PORT."
+    ),
 ]
 TlsOption = Annotated[
     Path | None,
