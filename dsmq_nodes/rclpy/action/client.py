@@ -150,20 +150,22 @@ class ActionClient(Waitable):
         )
 
     def take_data(self) -> dict[str, Any]:
-        """One of each that has come."""
+        """One of each that has come; a result when no feedback has."""
         parts, data = self._parts, {}
+        for name, subscription in (("feedback", parts.feedback), ("status", parts.status)):
+            taken = subscription.take_message(None, False)
+            if taken is not None:
+                data[name] = taken[0]
         for name, client in (
             ("goal", parts.goal),
             ("cancel", parts.cancel),
             ("result", parts.result),
         ):
+            if name == "result" and "feedback" in data:
+                continue  # after the last feedback that is here: it is the goal's end
             header, response = client.take_response()
             if header is not None:
                 data[name] = header.request_id.sequence_number, response
-        for name, subscription in (("feedback", parts.feedback), ("status", parts.status)):
-            taken = subscription.take_message(None, False)
-            if taken is not None:
-                data[name] = taken[0]
         return data
 
     async def execute(self, taken_data: dict[str, Any]) -> None:

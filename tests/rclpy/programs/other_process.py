@@ -81,6 +81,9 @@ def call():
         if order == 0:
             canceling = done(handle.cancel_goal_async()).goals_canceling
         outcome = done(handle.get_result_async())
+        until = time.monotonic() + 10  # feedback is a topic of its own: it may come after the result
+        while order == 5 and not feedback and time.monotonic() < until:
+            rclpy.spin_once(node, timeout_sec=0.1)
         print(order, handle.accepted, outcome.status, outcome.result.sequence.tolist())
         print("  feedback:", feedback[:1], "canceling:", len(canceling))
     switch = node.create_client(SetBool, "switch")
@@ -98,7 +101,7 @@ def call():
     child.terminate()
     child.wait()
     until = time.monotonic() + 60
-    while client.server_is_ready() and time.monotonic() < until:
+    while (client.server_is_ready() or switch.service_is_ready()) and time.monotonic() < until:
         time.sleep(0.05)
     print("gone:", client.server_is_ready(), switch.service_is_ready())
     rclpy.shutdown()
