@@ -81,7 +81,8 @@ def call():
         if order == 0:
             canceling = done(handle.cancel_goal_async()).goals_canceling
         outcome = done(handle.get_result_async())
-        until = time.monotonic() + 10  # feedback is a topic of its own: it may come after the result
+        # Feedback is a topic of its own: it may come after the result.
+        until = time.monotonic() + 10
         while order == 5 and not feedback and time.monotonic() < until:
             rclpy.spin_once(node, timeout_sec=0.1)
         print(order, handle.accepted, outcome.status, outcome.result.sequence.tolist())
