@@ -128,6 +128,9 @@ def test_the_safe_line_is_sent_whenever_nothing_else_stops_the_device(
     assert has_told("off\n")
 
 
+STOPPED_BY_HAND = {"safe_line": "off", "send_timeout_sec": 1e6}
+
+
 def flood(graph: Graph, node: SerialLine) -> None:
     """Send lines until the device, which reads none, takes no more."""
     graph.run_for(2.5)  # the broker is new
@@ -142,7 +145,7 @@ def flood(graph: Graph, node: SerialLine) -> None:
 def test_the_safe_line_is_sent_though_a_slow_device_has_not_taken_the_lines_before(
     graph: Graph, device: FakeDevice
 ) -> None:
-    node = graph.add(SerialLine, params={"port": str(device.path), "safe_line": "off"})
+    node = graph.add(SerialLine, params={"port": str(device.path), **STOPPED_BY_HAND})
     run_until(graph, lambda: device.received() == b"off\n")
     flood(graph, node)
     told = b""
@@ -161,17 +164,21 @@ def test_the_safe_line_follows_whole_lines_where_the_device_is_a_socket(
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(tmp_path / "device"))
         server.listen()
-        given = {"port": str(tmp_path / "device"), "safe_line": "off"}
+        given = {"port": str(tmp_path / "device"), **STOPPED_BY_HAND}
         node = graph.add(SerialLine, params=given)
         graph.run_for(0.1)
         with server.accept()[0] as device:
             flood(graph, node)
-            device.settimeout(0.01)
-            told = device.recv(10)
-            while not told.endswith(b"on\noff\n"):
-                with contextlib.suppress(TimeoutError):
+            device.setblocking(False)
+            told = b""
+
+            def has_told() -> bool:
+                nonlocal told
+                with contextlib.suppress(BlockingIOError):
                     told += device.recv(1 << 20)
-                graph.run_for(0.01)
+                return told.endswith(b"on\noff\n")
+
+            run_until(graph, has_told)
     assert set(told.split(b"\n")) == {b"off", b"on" * 500, b""}
 
 

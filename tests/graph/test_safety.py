@@ -127,13 +127,18 @@ def test_it_stops_when_simulated_time_stands_still(graph: Graph) -> None:
 
 
 def test_it_stops_when_the_spinning_ends_and_the_node_does_not(broker: BrokerProcess) -> None:
-    motor, button = Motor(), Button()
+    class Once(Motor):
+        def drive(self, msg: Float64) -> None:
+            super().drive(msg)
+            if msg.data:
+                self.shutdown()
+
+    motor, button = Once(), Button()
     commands = button.create_publisher(Float64, "speed", 1)
     button.create_timer(0.05, lambda: commands.publish(Float64(data=1.0)))
     button.stop.release()
-    with spinning(motor, button):
-        until(lambda: motor.speed == 1.0)
-    assert motor.speed == 0.0
+    spin(motor, button)
+    assert [speed for _, speed in motor.log][-2:] == [1.0, 0.0]
 
 
 def test_it_stops_while_a_callback_blocks(
