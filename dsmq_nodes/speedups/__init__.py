@@ -69,7 +69,7 @@ make_constructor: "type[Constructor] | None" = getattr(_compiled, "Constructor",
 """The same seam: `Message.__init__` for types that have a plan (messages/base.py)."""
 
 make_appender: "type[Appender] | None" = getattr(_compiled, "Appender", None)
-"""The seam `append`: a message object goes into a ring (graph/links/broker_link.py)."""
+"""The seam `append`: a message object goes into a ring or a socket (graph/links/outgoing.py)."""
 
 make_taker: "type[Taker] | None" = getattr(_compiled, "Taker", None)
 """The seam `take`: from a ring to a callback (graph/topics/at_once.py)."""

@@ -1,7 +1,7 @@
 // The seam `append`: a message object goes into a ring, or to a link's socket, in one call.
 //
-// It does what `append_now` of graph/links/broker_link.py does with the message that is usual, and
-// `send_now` of outgoing.py beside it where the topic has no ring: `writer` is None then. The
+// It does what `append_now` of graph/links/outgoing.py does with the message that is usual, and
+// `send_now` beside it where the topic has no ring: `writer` is None then. The
 // order of the steps is that of `Writer.append` in dsmq/ring/writer.py. Whatever is not usual is
 // left to that Python, before anything is written: a value that the plan does not know, a large field, a
 // link that has to wait, another thread or process that writes just now, a lap that ends.

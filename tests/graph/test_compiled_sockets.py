@@ -256,7 +256,7 @@ class Writing:
         self.outgoing, self.said = outgoing, b""
         self.publication = Publication(TOPIC, "", 0, wire.encode_text(TOPIC))
         made = make_appender if compiled else None
-        with mock.patch.object(broker_link, "make_appender", made):
+        with mock.patch("dsmq_nodes.graph.links.outgoing.make_appender", made):
             self.append = link.appender(self.publication, msg_type.to_record, codec(msg_type))
 
     def publish(self, msg: String) -> None:

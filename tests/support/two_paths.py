@@ -159,7 +159,7 @@ class WritingEnd:
         link._clock = clock
         self.lock = threading.RLock()
         made = make_appender if path == _COMPILED else None
-        with mock.patch("dsmq_nodes.graph.links.broker_link.make_appender", made):
+        with mock.patch("dsmq_nodes.graph.links.outgoing.make_appender", made):
             found = link.appender(self.publication, msg_type.to_record, codec(msg_type))
         assert found is not None
         self.append = found

@@ -41,16 +41,15 @@ from dsmq_nodes.graph.links.link import (
     schema_of,
 )
 from dsmq_nodes.graph.links.original_server import Poller
-from dsmq_nodes.graph.links.outgoing import MOST_AT_ONCE_BYTES, Outgoing
+from dsmq_nodes.graph.links.outgoing import Outgoing
 from dsmq_nodes.graph.links.pending import Answers
 from dsmq_nodes.graph.links.redial import Outage
 from dsmq_nodes.graph.links.stream import Stream
 from dsmq_nodes.graph.time.clock import BaseClock
-from dsmq_nodes.speedups import make_appender, receive
+from dsmq_nodes.speedups import receive
 from dsmq_nodes.topic_names import PROBE_TOPIC
 
 if TYPE_CHECKING:
-    from dsmq_nodes.dsmq.ring.writer import Writer
     from dsmq_nodes.speedups import Plan
 
 logger = logging.getLogger("dsmq_nodes.link")
@@ -210,40 +209,8 @@ class DsmqLink:
         """
         if publication.latched:
             return None
-        outgoing, look, writer = self._outgoing, self._look_after_itself, publication.writer
-        if writer is None:
-            append_now = outgoing.sender(publication, dump, look)
-        else:
-            append_now = self._ring_appender(publication, writer, dump)
-        stream = outgoing.stream
-        if make_appender is None or type(self._clock) is not BaseClock or stream is None:
-            return append_now
-        if writer is None and stream.connection.is_tls:
-            return append_now
-        parts = (append_now, plan or dump, publication, writer, outgoing)
-        beside = (self._incoming.unanswered.topics, look, outgoing.lock)
-        if writer is None:
-            return make_appender(*parts, *beside, publication.topic_json, {}, None, None, -1, True)
-        ring, bells = writer.ring, writer.doorbells
-        names = (writer.sender.encode(), bells.files, bells.ring)
-        return make_appender(*parts, *beside, *names, ring.memory, ring.file, writer.is_ordered)
-
-    def _ring_appender(self, publication: Publication, writer: "Writer", dump: Dump) -> Append:
-        outgoing, unanswered = self._outgoing, self._incoming.unanswered.topics
-        look, append = self._look_after_itself, outgoing.appender(publication, writer)
-
-        def append_now(msg: object) -> bool:
-            if publication.writer is not writer:
-                return False
-            if outgoing.loop is None:
-                look()
-            stream = outgoing.stream
-            if unanswered or stream is None or stream.waiting_bytes:
-                return False
-            text, field, raw = dump(msg)
-            return len(text) + len(raw) <= MOST_AT_ONCE_BYTES and append(text, field, raw)
-
-        return append_now
+        unanswered = self._incoming.unanswered.topics
+        return self._outgoing.appender(publication, dump, plan, unanswered, self._look_after_itself)
 
     def set_fault(self, topic: str, pair: int, text: str) -> None:
         """Show in the graph what is wrong between two ends; the broker calls them `pair`."""

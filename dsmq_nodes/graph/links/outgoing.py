@@ -16,16 +16,18 @@ from dsmq_nodes.dsmq.client_connection import ClientConnection
 from dsmq_nodes.dsmq.limits import MAX_BODY_BYTES
 from dsmq_nodes.errors import RingError
 from dsmq_nodes.graph.links.backlog import CALM_SEC
-from dsmq_nodes.graph.links.link import Dump, Publication, Published, is_ours
+from dsmq_nodes.graph.links.link import Append, Dump, Publication, Published, is_ours
 from dsmq_nodes.graph.links.stream import MUCH_BYTES, Stream
 from dsmq_nodes.graph.time.clock import BaseClock
+from dsmq_nodes.speedups import make_appender
 
 if TYPE_CHECKING:
     from dsmq_nodes.dsmq.ring.writer import Writer
+    from dsmq_nodes.speedups import Plan
 
 logger = logging.getLogger("dsmq_nodes.link")
 
-MOST_AT_ONCE_BYTES: Final = MAX_BODY_BYTES // 2  # a larger one is looked at more closely
+_MOST_AT_ONCE_BYTES: Final = MAX_BODY_BYTES // 2  # a larger one is looked at more closely
 
 
 class Outgoing:
@@ -176,12 +178,57 @@ class Outgoing:
             self.sent_in_part(stream)
 
     def appender(
-        self, publication: Publication, writer: "Writer"
-    ) -> Callable[[bytes, str, bytes | memoryview], bool]:
-        """Appends usual messages to shared memory as `publish` does; False: nothing was done."""
+        self,
+        publication: Publication,
+        dump: Dump,
+        plan: "Plan | None",
+        unanswered: set[str],
+        look: Callable[[], None],
+    ) -> Append:
+        """Sends usual messages as `publish` does; False: nothing was done.
+
+        Args:
+            publication: of messages that are not latched.
+            dump: gives a message's text.
+            plan: does so in the compiled part.
+            unanswered: topics; while there is one nothing goes through memory.
+            look: called with a message while no loop looks after the connection.
+        """
+        writer, stream = publication.writer, self.stream
+        if writer is None:
+            append_now = self._to_socket(publication, dump, look)
+            is_plain = stream is not None and not stream.connection.is_tls
+        else:
+            append_now = self._to_ring(publication, writer, dump, unanswered, look)
+            is_plain = True
+        if make_appender is None or not is_plain or type(self._clock) is not BaseClock:
+            return append_now
+        parts = (append_now, plan or dump, publication, writer, self, unanswered, look, self.lock)
+        if writer is None:
+            return make_appender(*parts, publication.topic_json, {}, None, None, -1, True)
+        ring, bells = writer.ring, writer.doorbells
+        names = (writer.sender.encode(), bells.files, bells.ring)
+        return make_appender(*parts, *names, ring.memory, ring.file, writer.is_ordered)
+
+    def _to_ring(
+        self,
+        publication: Publication,
+        writer: "Writer",
+        dump: Dump,
+        unanswered: set[str],
+        look: Callable[[], None],
+    ) -> Append:
         lock, append, now_ns = self.lock, writer.append, self._clock.now_ns
 
-        def append_now(text: bytes, field: str, raw: bytes | memoryview) -> bool:
+        def append_now(msg: object) -> bool:
+            if self.loop is None:
+                look()
+            stream = self.stream
+            if unanswered or stream is None or stream.waiting_bytes:
+                return False
+            text, field, raw = dump(msg)
+            if len(text) + len(raw) > _MOST_AT_ONCE_BYTES:
+                return False
             with lock:
                 if publication.writer is not writer or publication.latched:
                     return False
@@ -196,10 +243,7 @@ class Outgoing:
 
         return append_now
 
-    def sender(
-        self, publication: Publication, dump: Dump, look: Callable[[], object]
-    ) -> Callable[[object], bool]:
-        """Sends usual messages over the socket as `publish` does; False: nothing was done."""
+    def _to_socket(self, publication: Publication, dump: Dump, look: Callable[[], None]) -> Append:
         lock, topic_json, now_ns = self.lock, publication.topic_json, self._clock.now_ns
 
         def send_now(msg: object) -> bool:
@@ -209,7 +253,7 @@ class Outgoing:
             if stream is None or stream.waiting_bytes or publication.writer or publication.latched:
                 return False
             text, field, raw = dump(msg)
-            if len(text) + len(raw) * 4 // 3 > MOST_AT_ONCE_BYTES:
+            if len(text) + len(raw) * 4 // 3 > _MOST_AT_ONCE_BYTES:
                 return False
             whole = wire.whole_text(text.decode(), field, raw) if field else text.decode()
             message = wire.encode_text(whole)
