@@ -18,6 +18,7 @@ import psutil
 import pytest
 
 from dsmq_nodes.dsmq import limits, wire
+from dsmq_nodes.dsmq.broker.closings import Closings
 from dsmq_nodes.dsmq.client_connection import ClientConnection
 from dsmq_nodes.errors import ConnectionFailedError, NodeNameTakenError, RequestRefusedError
 from tests.dsmq.conftest import Broker, Start, put, subscribe
@@ -481,6 +482,20 @@ def test_a_flood_of_strangers_does_not_flood_the_log(broker: Broker) -> None:
     _, said = broker.end()
     assert said.count("closing 127.0.0.1") < 300
     assert "more connections in the same second" in said
+
+
+def test_the_same_closing_again_is_counted(caplog: pytest.LogCaptureFixture) -> None:
+    closings = Closings()
+    for reason in ("taken", "taken", "taken", "full"):
+        closings.note("unix", reason)
+    closings.end_second()
+    closings.note("unix", "taken")
+    assert [each.getMessage() for each in caplog.records] == [
+        "closing unix: taken",
+        "closing unix: full",
+        "closed 2 more connections in the same second",
+        "closing unix: taken",
+    ]
 
 
 def was_closed(sock: socket.socket) -> bool:

@@ -85,6 +85,12 @@ def test_what_has_no_rate_has_no_rate_of_0_hz() -> None:
     assert rates["/stalled"] == "0.0 Hz"
 
 
+def test_a_graph_that_is_replaced_by_a_newer_one_is_not_dropped() -> None:
+    lost = [SubscriptionStatistics(topic=name, dropped=2) for name in ("/dsmq/graph", "/scan")]
+    _, row = summary([NodeStatistics(name="/b", subscriptions=lost)])
+    assert row.split()[5] == "2"
+
+
 def test_a_long_name_is_cut_in_the_summary() -> None:
     head, first, second = summary([NodeStatistics(name="/b"), NodeStatistics(name=LONG)])
     assert first.split()[0] == "/b"

@@ -9,16 +9,19 @@ _MOST_LOGGED: Final = 20  # a second
 
 
 class Closings:
-    """Logs each closing in one line; beyond some a second they are counted."""
+    """Logs each closing in one line; more in a second, and the same again, are counted."""
 
     def __init__(self) -> None:
-        self._closings = 0  # in this second
+        self._logged: set[tuple[str, str]] = set()  # in this second
+        self._more = 0
         self._is_crowded = False  # in this second connections had to go for want of room
 
     def note(self, who: str, reason: str) -> None:
         """Log why a connection is ended."""
-        self._closings += 1
-        if self._closings <= _MOST_LOGGED:
+        if (who, reason) in self._logged or len(self._logged) == _MOST_LOGGED:
+            self._more += 1
+        else:
+            self._logged.add((who, reason))
             # Without a codec: Python imports it late, which fails when descriptors are used up.
             logger.warning("closing %s: %.300s", who, ascii(reason)[1:-1])
 
@@ -31,7 +34,7 @@ class Closings:
 
     def end_second(self) -> None:
         """Log how many more there were, and begin to count again."""
-        if self._closings > _MOST_LOGGED:
-            more = self._closings - _MOST_LOGGED
-            logger.warning("closed %d more connections in the same second", more)
-        self._closings, self._is_crowded = 0, False
+        if self._more:
+            logger.warning("closed %d more connections in the same second", self._more)
+        self._logged.clear()
+        self._more, self._is_crowded = 0, False

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dsmq_nodes.launcher.watch.rates import rated_timer
 from dsmq_nodes.messages.dsmq_msgs import NodeStatistics
 from dsmq_nodes.suggest import ends_of
+from dsmq_nodes.topic_names import GRAPH_TOPIC
 
 _LONGEST_NAME = 40
 _HEAD = ("node", "declared", "achieved", "sent", "received", "dropped", "latency p50", "p99")
@@ -31,12 +32,17 @@ def summary(nodes: Iterable[NodeStatistics]) -> list[str]:
 
 
 def dropped_by(node: NodeStatistics) -> int:
-    """How many messages a node's publishers and subscriptions have dropped or refused."""
+    """How many messages a node's publishers and subscriptions have dropped or refused.
+
+    A graph that is replaced by a newer one is not lost: nodes for rclpy subscribe to it.
+    """
     return (
         node.former_dropped
         + node.former_invalid
         + sum(each.dropped for each in node.publishers)
-        + sum(each.dropped + each.invalid for each in node.subscriptions)
+        + sum(
+            each.dropped + each.invalid for each in node.subscriptions if each.topic != GRAPH_TOPIC
+        )
     )
 
 

@@ -1,12 +1,15 @@
 """The inner side of a node: its place in the graph."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from dsmq_nodes.rclpy.impl.handle import InnerHandle
+from dsmq_nodes.rclpy.impl.log_output import log_inside
 from dsmq_nodes.rclpy.impl.nodes.ends import ends
 from dsmq_nodes.rclpy.impl.nodes.peer_node import SpunPeer, io
 from dsmq_nodes.topic_names import GRAPH_TOPIC
+
+_WARN: Final = 30
 
 
 class NodeHandle(InnerHandle):
@@ -30,6 +33,9 @@ class NodeHandle(InnerHandle):
         self.kit = self._peer.node
         self.is_second = self._peer.is_second
         self._peer_name = self.kit.get_fully_qualified_name()
+        if self.is_second:
+            there = f"the graph shows this one as {self._peer_name}"
+            log_inside(_WARN, self.logger_name, f"{self.full_name} is there already: {there}")
         ends.own_peers.add(self._peer_name)
         ends.add_node(name, namespace)
         graph_follower.node_began(self)
