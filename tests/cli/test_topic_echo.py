@@ -66,6 +66,14 @@ def test_a_topic_is_waited_for_when_its_type_is_given(place: Place) -> None:
     assert (echo.wait(), echo.lines) == (0, ["data: here", "---"])
 
 
+def test_another_type_than_the_topics_is_refused(place: Place, talker: str) -> None:
+    _, errors, status = place.here("topic", "echo", talker, "std_msgs/msg/Bool", "--once")
+    assert (status, errors) == (
+        1,
+        f"{talker} is of type std_msgs/msg/String, not std_msgs/msg/Bool\n",
+    )
+
+
 def test_no_message_in_time_is_a_failure(place: Place) -> None:
     done = place.run("topic", "echo", "/never", "--timeout", "0.2")
     assert (done.returncode, done.stdout) == (1, "")

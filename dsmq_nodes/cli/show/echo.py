@@ -4,6 +4,7 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from dsmq_nodes.cli.listing import is_type
 from dsmq_nodes.cli.show.message_text import read
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.tools import lookup
@@ -36,6 +37,7 @@ def echo_topic(
         topics = [lookup.find_published(session, name, partial(print, file=sys.stderr)).name]
         _tell_machine(session, topics[0])
     schemas = _Schemas(session)
+    _check_type(session, topics, type_name)
     for topic in topics:
         session.subscribe(topic, type_name=type_name)
     number = 0
@@ -56,6 +58,13 @@ def echo_topic(
             continue
         print(shown, flush=True)
         number += 1
+
+
+def _check_type(session: "Session", topics: list[str], wanted: str) -> None:
+    for topic in session.graph().topics if wanted else ():
+        used = dict.fromkeys(end.type for end in topic.publishers if end.type)
+        if topic.name in topics and used and not any(is_type(each, wanted) for each in used):
+            raise CommandError(f"{topic.name} is of type {', '.join(used)}, not {wanted}")
 
 
 def _tell_machine(session: "Session", topic: str) -> None:

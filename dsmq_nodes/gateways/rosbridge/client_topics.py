@@ -50,9 +50,9 @@ class ClientTopics:
             self._check_raw(topic)
         known = self._subscribed.get(topic)
         if known is None:
+            self._check_type(topic, operation)
             queue: TopicQueue[Entry] = TopicQueue(options, self._bytes)
             known = _TopicOfClient(self._client, self._server, topic, spelled, queue=queue)
-            self._warn_of_type(topic, operation)
         if len(known.ids) >= _MOST_IDS:
             raise CommandError(f"a client subscribes a topic {_MOST_IDS} times at most")
         known.ids[str(operation.get("id"))] = options
@@ -89,10 +89,10 @@ class ClientTopics:
                 "here: use cbor"
             )
 
-    def _warn_of_type(self, topic: str, operation: Operation) -> None:
+    def _check_type(self, topic: str, operation: Operation) -> None:
         told, wanted = self._client.hub.type_of(topic), operation.get("type")
         if told and isinstance(wanted, str) and wanted and ros2_name(wanted) != told:
-            self._tell("warning", f"{topic} is {told}, and not {wanted:.80}", operation)
+            raise CommandError(f"{topic} is {told}, and not {wanted:.80}")
 
     def unsubscribe(self, operation: Operation) -> None:
         """End one subscription of a topic, or without an id all."""

@@ -280,10 +280,10 @@ def test_the_level_of_status_is_the_clients(bridged: Bridged) -> None:
     bridged.send("set_level", level="none")
     bridged.send("fly")
     assert bridged.got() == []
-    bridged.send("set_level", level="warning")
+    bridged.send("set_level", level="error")
     bridged.send("subscribe", topic="/scan", type="std_msgs/String")
     (answer,) = bridged.got()
-    assert answer["level"] == "warning"
+    assert answer["level"] == "error"
     assert "/scan is sensor_msgs/msg/LaserScan, and not std_msgs/String" in answer["msg"]
 
 
