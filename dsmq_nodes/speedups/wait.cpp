@@ -73,7 +73,7 @@ PyObject *wait_ready(PyObject *, PyObject *const *args, Py_ssize_t count) {
     const Ref others(PyList_New(0));
     int goes_on = others ? 1 : -1;
     while (goes_on > 0 && (goes_on = call_ready(epoll, sec, args[2], others)) > 0) {
-        if (PyObject_Size(args[3]) || PyList_GET_SIZE(args[4]) != timers) break;
+        if (PyErr_CheckSignals() < 0 || PyObject_Size(args[3]) || PyList_GET_SIZE(args[4]) != timers) break;
         if (sec >= 0 && (sec = until_sec - ring::monotonic_ns() * 1e-9) <= 0) break;
     }
     return goes_on < 0 || PyErr_Occurred() ? nullptr : Py_NewRef(others);
