@@ -47,6 +47,8 @@ def main() -> None:
         _run()
     except SystemExit as ended:
         status = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+        if isinstance(out.failed, BrokenPipeError):
+            status = 0  # typer ends with 1
     except OSError as error:
         if error is not out.failed:
             raise

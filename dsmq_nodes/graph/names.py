@@ -98,7 +98,7 @@ def _check_tokens(name: str, path: str, what: str) -> None:
     for token in path.split("/"):
         if not _TOKEN.fullmatch(token):
             wrong = f"{token!r} in it; " if token else "an empty part in it; "
-            where = "" if token == name else wrong
+            where = "" if token == name.lstrip("/") else wrong
             raise InvalidNameError(
                 f"{name!r} is no {what}: {where}use letters, digits and _, not starting with a "
                 "digit, joined by single slashes"

@@ -313,8 +313,9 @@ class Actuator(Generic[MessageT]):
         left_sec = began_sec + _NEW_SEC - node._kit.wall_clock.monotonic_sec()
         self._is_told_in_time = self.emergency_stop.is_known or left_sec <= 0
         if not self._is_told_in_time and not self.refused:
+            shown_sec = max(left_sec, 0.1)
             node.get_logger().info(
-                f"the broker is new: commands are refused for {left_sec:.1f} s, until nodes that "
+                f"the broker is new: commands are refused for {shown_sec:.1f} s, until nodes that "
                 "know a pressed emergency stop have had time to repeat it"
             )
         return self._is_told_in_time

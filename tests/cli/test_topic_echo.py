@@ -107,8 +107,7 @@ def test_ctrl_c_ends_it_without_a_word(place: Place, talker: str) -> None:
 
 def test_a_reader_that_is_gone_is_no_traceback(place: Place, talker: str) -> None:
     command = f"{sys.executable} -m dsmq_nodes topic echo {talker} --broker {place.broker}"
-    done = subprocess.run(
-        f"{command} | head -n 1", cwd=ROOT, shell=True, capture_output=True, text=True, check=True
-    )
+    script = ["bash", "-c", f"set -o pipefail; {command} | head -n 1"]
+    done = subprocess.run(script, cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.startswith("data: ")
     assert done.stderr == ""

@@ -24,6 +24,11 @@ def test_what_is_no_depth(depth: Any) -> None:
         QoSProfile.of(depth)
 
 
+def test_what_is_no_time() -> None:
+    with pytest.raises(TypeError, match="a deadline is a number of seconds or a Duration"):
+        QoSProfile(deadline="x")  # type: ignore[arg-type]
+
+
 def test_what_is_no_durability() -> None:
     with pytest.raises(ValueError, match="'transient_local'"):
         QoSProfile(durability="latched")  # type: ignore[arg-type]

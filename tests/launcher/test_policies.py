@@ -180,7 +180,7 @@ def test_a_log_file_that_cannot_be_written_is_told_once(tmp_path: Path) -> None:
     log = LogPlan(tmp_path / "file" / "a.log")
     run = Run(with_(script("a", "print(1); print(2)"), log=log))
     assert run.run() == 0
-    told = [line for line in run.lines if "nothing more is written" in line]
+    told = [line for line in run.lines if "nothing is written to" in line]
     assert len(told) == 1
     assert str(log.path) in told[0]
     assert "[a] 2" in run.lines

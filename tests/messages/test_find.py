@@ -8,7 +8,7 @@ import pytest
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.messages import String, Time
 from dsmq_nodes.messages.rcl_interfaces import Log
-from dsmq_nodes.messages.schema.find import find_type, standard_names
+from dsmq_nodes.messages.schema.find import find_interface, find_type, standard_names
 from dsmq_nodes.suggest import nearest
 
 
@@ -50,6 +50,11 @@ def test_a_name_of_no_type_is_told_the_nearest(name: str, said: str) -> None:
     with pytest.raises(CommandError) as error:
         find_type(name)
     assert str(error.value).splitlines()[0] == f"there is no message type {name!r}{said}"
+
+
+def test_the_nearest_class_of_a_module_is_told() -> None:
+    with pytest.raises(CommandError, match=r"did you mean 'dsmq_nodes\.messages\.std:String'"):
+        find_interface("dsmq_nodes.messages.std:Sting")
 
 
 def test_a_module_that_cannot_be_imported_is_named(

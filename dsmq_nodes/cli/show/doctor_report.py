@@ -23,7 +23,8 @@ def report(broker: str, name: str, wait_sec: float, *, as_json: bool) -> bool:
         with Session(broker) as session:
             seen = _gather(session, wait_sec)
     except ConnectionFailedError as error:
-        print("\n".join([f"ERROR   {error}", *_others(broker)]))
+        text = str(error).partition(" (`dsmq-nodes doctor` lists")[0]  # they follow
+        print("\n".join([f"ERROR   {text}", *_others(broker)]))
         return False
     only = _meant(seen, name)
     found = [each for each in findings(seen) if not only or only in each.about]

@@ -399,7 +399,7 @@ def _why_no_delay(topic: "TopicCounters") -> str:
     if not topic.edges:
         where = "and a delay is counted where messages arrive"
         return f"nobody subscribes {topic.name}, {where}; --sample subscribes"
-    return "no message has a stamp; try --sample"
+    return "none is counted yet, or no message has a stamp; try --sample"
 
 
 class _Subscription(msgspec.Struct):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from dsmq_nodes.dsmq.address import AnyAddress, address_of, broker_address
-from dsmq_nodes.errors import AddressInUseError, CommandError, InsecureError
+from dsmq_nodes.errors import AddressInUseError, CommandError, InsecureError, NodeNameTakenError
 from dsmq_nodes.gateways.gateway_process import carry, hub_at, log_to_terminal
 from dsmq_nodes.gateways.hub import Hub
 from dsmq_nodes.gateways.web.access import TOKEN_VARIABLE, AccessRules, check_exposure
@@ -42,7 +42,13 @@ def run(entry: WebEntry, environment: Mapping[str, str], broker: AnyAddress | No
     check_exposure(entry.host, token, insecure=entry.insecure)
     tls = _tls(entry)
     address = address_of(broker) if broker is not None else broker_address()
-    hub = hub_at(address, NODE, is_read_only=entry.read_only)
+    try:
+        hub = hub_at(address, NODE, is_read_only=entry.read_only)
+    except NodeNameTakenError as error:
+        taken = str(error).partition(": ")[0]
+        raise CommandError(
+            f"this broker has a web gateway already ({taken}): open that one, or stop it"
+        ) from None
     rules = AccessRules(entry.names, entry.allow_origin, token, entry.insecure)
     carry(hub, _serve(hub, rules, entry, address, tls))
     return 0

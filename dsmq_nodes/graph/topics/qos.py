@@ -54,6 +54,8 @@ class QoSProfile:
             given = getattr(self, name)
             if given is None:
                 continue
+            if isinstance(given, bool) or not isinstance(given, Duration | int | float):
+                raise TypeError(f"a {name} is a number of seconds or a Duration, not {given!r}")
             if not 0 < seconds(given) < math.inf:
                 raise ValueError(f"a {name} is more than 0 s and finite, not {given!r}")
 

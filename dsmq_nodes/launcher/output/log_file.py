@@ -29,7 +29,8 @@ class LogFile:
             for line in lines if not self._is_over else []:
                 self._append(f"{line}\n".encode())
         except (OSError, ValueError) as error:
-            self._say(f"nothing more is written to {self._plan.path}: {error}")
+            more = " more" if self._fd >= 0 else ""
+            self._say(f"nothing{more} is written to {self._plan.path}: {error}")
             self.close()
 
     def close(self) -> None:

@@ -15,7 +15,7 @@ from typing import Any, Final
 from dsmq_nodes import messages
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.messages.base import Message
-from dsmq_nodes.suggest import nearest
+from dsmq_nodes.suggest import did_you_mean, nearest
 
 INTERFACE_KINDS: Final = ("msg", "srv", "action")
 _NAME: Final = re.compile(r"(\w+)/(?:msg/)?(\w+)")
@@ -79,9 +79,13 @@ def find_interface(name: str) -> Any:
     """
     if ":" in name:
         module, _, class_name = name.partition(":")
-        found: Any = getattr(_import(module), class_name, None)
+        there = vars(_import(module))
+        found: Any = there.get(class_name)
         if _kind_of(found):
             return found
+        classes = [f"{module}:{each}" for each, value in there.items() if _kind_of(value)]
+        if classes:
+            raise CommandError(f"there is no type {name!r}; {did_you_mean(name, classes)}")
     elif matched := _INTERFACE.fullmatch(name):
         package, kind, class_name = matched.groups()
         kinds = [kind] if kind else list(INTERFACE_KINDS)
