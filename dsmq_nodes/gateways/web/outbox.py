@@ -3,6 +3,10 @@
 An answer is never dropped; a client whose answers stay unread is ended (`is_stuck`). Of the
 messages of a topic the newest are kept: when there is no room, the oldest of the topic with the
 most bytes is dropped and counted. No I/O here: the server's writer takes from `next`.
+
+What is in the buffers of both kernels cannot be withdrawn, and may be seconds of pictures. So a
+ping follows a message, and while its pong is late, messages wait here, where newer ones may replace
+them.
 """
 
 import time
@@ -17,6 +21,7 @@ Message = Frame | tuple[Frame, ...]
 MESSAGE_BYTES: Final = 2 << 20  # of messages that wait, of all topics of a client
 _ANSWER_BYTES: Final = 1 << 20
 _STUCK_SEC: Final = 10.0
+_LATE_SEC: Final = 0.1  # of a pong
 _MOST_ANSWER_BYTES: Final = 64 << 20
 
 
@@ -46,6 +51,8 @@ class Outbox:
         self._topic_bytes: Counter[str] = Counter()
         self._order: deque[str] = deque()  # a topic for each message that waits
         self._message_bytes = 0
+        self._is_unasked = False  # a message was sent, and no ping after it
+        self._asked_sec: float | None = None
 
     @property
     def waiting_bytes(self) -> int:
@@ -115,14 +122,33 @@ class Outbox:
         return message
 
     def next(self) -> Frame | None:
-        """Take the next frame to send; None when none waits."""
+        """Take the next frame to send; None when none waits, or the client is to read first."""
         if self._answers:
             frame = self._answers.popleft()
             self._answer_bytes -= len(frame)
             if self._answer_bytes <= _ANSWER_BYTES:
                 self._unread_since_sec = None
             return frame
-        return self._first(self._taken(self._order.popleft())) if self._order else None
+        if not self._order or self._is_late:
+            return None
+        self._is_unasked = True
+        return self._first(self._taken(self._order.popleft()))
+
+    @property
+    def _is_late(self) -> bool:
+        return self._asked_sec is not None and self._now_sec() - self._asked_sec > _LATE_SEC
+
+    def asks(self) -> bool:
+        """Whether a ping is to follow what was sent; then `answered` is called at its pong."""
+        if not self._is_unasked or self._asked_sec is not None:
+            return False
+        self._is_unasked, self._asked_sec = False, self._now_sec()
+        return True
+
+    def answered(self) -> None:
+        """The client has read all up to the ping."""
+        self._asked_sec = None
+        self.on_news()
 
     def _first(self, message: Message) -> Frame:
         """The first frame of a message; the others are next, as answers."""

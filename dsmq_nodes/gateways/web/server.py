@@ -35,6 +35,7 @@ _MOST_MESSAGE_BYTES: Final = 16 << 20
 _MOST_BODY_BYTES: Final = 64 << 10
 _SEND_BUFFER_BYTES: Final = 128 << 10
 _HEARTBEAT_SEC: Final = 15.0
+_READ_ALL: Final = b"read"  # in a ping, and in its pong
 _LOOK_SEC: Final = 2.0
 _WRONG_TOKEN_SEC: Final = 0.5
 _LAST_WORDS_SEC: Final = 1.0
@@ -282,6 +283,7 @@ class WebServer:
             protocols=endpoint.subprotocols,
             max_msg_size=_MOST_MESSAGE_BYTES,
             compress=False,
+            autoping=False,  # we ask by pings of our own, too: see outbox.py
         )
         if why := self._why_not(request, endpoint, socket_):
             logger.warning("refused %s at %s: %s", request.remote, endpoint.path, why)
@@ -297,7 +299,12 @@ class WebServer:
         try:
             speaker = connect(client)
             async for message in socket_:
-                _pass_on(speaker, message)
+                if message.type is WSMsgType.PING:
+                    await socket_.pong(message.data)
+                elif message.type is WSMsgType.PONG and message.data == _READ_ALL:
+                    outbox.answered()
+                else:
+                    _pass_on(speaker, message)
         except Exception:
             logger.exception("%s: a client of %s is ended", client.peer, endpoint.name)
             outbox.end("the gateway has a fault; its log has more")
@@ -346,6 +353,8 @@ class WebServer:
                         await socket_.send_str(frame)
                     else:
                         await socket_.send_bytes(frame)
+                    if outbox.asks():
+                        await socket_.ping(_READ_ALL)
                 if outbox.end_reason:
                     reason = outbox.end_reason.encode()[:120]
                     await socket_.close(code=1008, message=reason)

@@ -281,6 +281,26 @@ def test_a_slow_client_costs_the_gateway_a_bounded_amount_and_gets_the_newest() 
     visited(test)
 
 
+def test_the_messages_of_a_client_that_reads_slowly_do_not_grow_old_in_the_socket() -> None:
+    async def test(site: Site, session: aiohttp.ClientSession) -> None:
+        loop = asyncio.get_running_loop()
+        async with session.ws_connect("/echo") as slow:
+            await comes(lambda: site.echoes)
+            outbox = site.echoes[0].client.outbox
+            began_sec = loop.time()
+            while not outbox.dropped["picture"]:  # the kernel would take some hundreds
+                outbox.offer("picture", f"{loop.time()}".ljust(100), keep=1)
+                await asyncio.sleep(0.02)
+                assert loop.time() < began_sec + 3.0
+            outbox.offer("picture", "last", keep=1)
+            while await slow.receive_str() != "last":
+                pass
+            outbox.offer("picture", "it goes on", keep=1)
+            assert await slow.receive_str() == "it goes on"
+
+    visited(test)
+
+
 def test_a_client_that_reads_nothing_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "_HEARTBEAT_SEC", 0.2)
     monkeypatch.setattr(server, "_LAST_WORDS_SEC", 0.1)
