@@ -150,23 +150,29 @@ class ActionClient(Waitable):
         )
 
     def take_data(self) -> dict[str, Any]:
-        """One of each that has come; a result when no feedback has."""
-        parts, data = self._parts, {}
+        """One of each that has come, in the order in which a server sends them.
+
+        Feedback waits for the next call when an answer to a goal has come, as a result does for
+        feedback: who waits for the answer is called first.
+        """
+        parts = self._parts
+        data: dict[str, Any] = {}
+        self._take_response("goal", parts.goal, data)
+        self._take_response("cancel", parts.cancel, data)
         for name, subscription in (("feedback", parts.feedback), ("status", parts.status)):
+            if name == "feedback" and "goal" in data:
+                continue
             taken = subscription.take_message(None, False)
             if taken is not None:
                 data[name] = taken[0]
-        for name, client in (
-            ("goal", parts.goal),
-            ("cancel", parts.cancel),
-            ("result", parts.result),
-        ):
-            if name == "result" and "feedback" in data:
-                continue  # after the last feedback that is here: it is the goal's end
-            header, response = client.take_response()
-            if header is not None:
-                data[name] = header.request_id.sequence_number, response
+        if "feedback" not in data and "goal" not in data:
+            self._take_response("result", parts.result, data)
         return data
+
+    def _take_response(self, name: str, client: Any, data: dict[str, Any]) -> None:
+        header, response = client.take_response()
+        if header is not None:
+            data[name] = header.request_id.sequence_number, response
 
     async def execute(self, taken_data: dict[str, Any]) -> None:
         """Settle futures, and call feedback callbacks."""
