@@ -29,7 +29,9 @@ def open_source(paths: list[Path], topics: Selection | None = None) -> BagSource
         paths = [bag_path(each) for each in paths]  # as `record -o` takes its name
         first = paths[0]
     if not first.exists():
-        raise BagError(f"cannot read {first}: there is no such file or folder")
+        parts = sorted(first.parent.glob(f"{first.name}_[0-9]*.mcap"))
+        split = f"; it was split: {', '.join(map(str, parts))}" if parts else ""
+        raise BagError(f"cannot read {first}: there is no such file or folder{split}")
     if (first / _LEROBOT_INFO).exists():
         return _dataset(paths, topics)
     ours = _files_of_ours(first)

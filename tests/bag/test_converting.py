@@ -456,12 +456,13 @@ def test_topics_that_a_ros_bag_has_not(made: Made, tmp_path: Path) -> None:
     [
         ("x.bag", b"#ROSBAG V2.0\nnot really", "cannot be read as a ROS 1 bag"),
         ("x.mcap", b"", "is empty"),
-        ("nowhere", None, "no such file or folder"),
+        ("nowhere", None, r"no such file or folder; it was split: .*nowhere_0\.mcap"),
         ("folder", ..., r"has no .mcap and no .db3 file: it is not a ROS 2 bag"),
     ],
 )
 def test_sources_that_are_none(tmp_path: Path, name: str, content: Any, says: str) -> None:
     path = tmp_path / name
+    (tmp_path / "nowhere_0.mcap").touch()
     if isinstance(content, bytes):
         path.write_bytes(content)
     elif content is ...:

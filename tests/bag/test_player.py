@@ -616,6 +616,16 @@ def test_wrong_on_purpose(
     assert "Traceback" not in result.stderr
 
 
+def test_topics_of_two_types_do_not_become_one(tmp_path: Path, broker: BrokerProcess) -> None:
+    with BagWriter(tmp_path / "two") as writer:
+        for topic, type_name in (("/a", "std_msgs/msg/Bool"), ("/b", "std_msgs/msg/String")):
+            writer.write(Channel(topic, type_name), 1, b"{}", 1)
+    words = command(broker, str(tmp_path / "two"), "--remap", "/a:=/b")
+    result = processes.run(words, capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    assert "/b would have the types std_msgs/msg/Bool and std_msgs/msg/String" in result.stderr
+
+
 class Motor(Node):
     def __init__(self, broker: BrokerProcess) -> None:
         super().__init__("motor", broker=broker.address)

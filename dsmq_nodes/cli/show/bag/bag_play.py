@@ -53,6 +53,13 @@ def _check_renamings(bag: BagSource, playing: Playing) -> None:
     for old in playing.remap:
         if old not in bag.topics:
             raise CommandError(f"--remap: the bag has no {old}: it has {', '.join(bag.topics)}")
+    types: dict[str, set[str]] = {}
+    for topic, type_name in bag.topics.items():
+        types.setdefault(playing.remap.get(topic, topic), set()).add(type_name)
+    for topic, used in types.items():
+        if len(used) > 1:
+            names = " and ".join(sorted(used))
+            raise CommandError(f"--remap: {topic} would have the types {names}")
 
 
 def _tell_left_out(player: Player) -> None:
