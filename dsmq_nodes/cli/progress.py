@@ -1,11 +1,16 @@
-"""Progress in one line of a terminal: done, rate, time left."""
+"""Progress in one line of a terminal: done, rate, time left.
 
+It is written without waiting: what a stopped terminal (Ctrl-S) does not take is dropped, and the
+recording goes on.
+"""
+
+import contextlib
+import os
 import sys
 import time
 from types import TracebackType
 from typing import Final, Self
 
-from dsmq_nodes.cli.terminal import drawing
 from dsmq_nodes.printable import visible
 
 _EVERY_SEC: Final = 0.2
@@ -20,13 +25,13 @@ class Progress:
         self._what, self._total, self._unit = what, total, unit
         self._began_sec = time.monotonic()
         self._next_sec = self._began_sec + _EVERY_SEC
-        self._is_shown = sys.stderr.isatty()
+        self._fd = _terminal()
         self._was_shown = False
 
     def at(self, done: float, note: str = "") -> None:
         """Show how much is done, a few times a second."""
         now_sec = time.monotonic()
-        if not self._is_shown or now_sec < self._next_sec:
+        if self._fd < 0 or now_sec < self._next_sec:
             return
         self._next_sec = now_sec + _EVERY_SEC
         self._was_shown = True
@@ -56,10 +61,22 @@ class Progress:
     ) -> None:
         if self._was_shown:
             self._draw("")
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
 
-    @staticmethod
-    def _draw(line: str) -> None:
-        print(f"\r\x1b[K{visible(line)}", end="", file=drawing(sys.stderr), flush=True)
+    def _draw(self, line: str) -> None:
+        with contextlib.suppress(OSError):
+            os.write(self._fd, f"\r\x1b[K{visible(line)}".encode())
+
+
+def _terminal() -> int:
+    """A descriptor of the terminal of standard error, not to wait on; -1: it is none."""
+    with contextlib.suppress(OSError, ValueError):
+        if sys.stderr.isatty():
+            name = os.ttyname(sys.stderr.fileno())  # opened again: only this one does not wait
+            return os.open(name, os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK)
+    return -1
 
 
 def _short(number: float) -> str:

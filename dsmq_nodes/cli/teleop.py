@@ -66,9 +66,13 @@ def _single_keys(help_text: str) -> Iterator[None]:
     if not sys.stdin.isatty():
         raise CommandError("teleop reads keys: start it in a terminal")
     before = termios.tcgetattr(sys.stdin)
-    tty.setcbreak(sys.stdin)
+    # TCSANOW: the others wait for a terminal that is stopped, as by Ctrl-S, which here is a key.
+    tty.setcbreak(sys.stdin, termios.TCSANOW)
+    mode = termios.tcgetattr(sys.stdin)
+    mode[0] &= ~termios.IXON
+    termios.tcsetattr(sys.stdin, termios.TCSANOW, mode)
     print(help_text, flush=True)
     try:
         yield
     finally:
-        termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
+        termios.tcsetattr(sys.stdin, termios.TCSANOW, before)

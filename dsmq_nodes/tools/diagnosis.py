@@ -397,7 +397,7 @@ def _slow_edge(
             f"dropped in {seen.window_sec:.1f} s, {got} delivered (depth {now.depth}, "
             f"lag {now.lag}){_busy(seen, now.subscriber)}"
         )
-        advice = "Do less in the callback, publish less often, or give the subscription more depth."
+        advice = "Do less in the callback, or publish less often; more depth bridges bursts only."
         yield Finding(WARNING, "slow reader", about, text, advice)
     elif now.lag > max(now.depth, 1) and now.lag >= before.lag and not got:
         text = (
@@ -425,6 +425,8 @@ def _busy(seen: Seen, name: str) -> str:
     if node is None or not node.callbacks:
         return ""
     longest = max(node.callbacks, key=lambda each: each.longest_sec)
+    if longest.longest_sec < 0.0005:
+        return ""
     return f"; its callback {longest.name} takes up to {longest.longest_sec * 1e3:.0f} ms"
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from dsmq_nodes.cli.progress import Progress
 from dsmq_nodes.cli.show.drawing import dot, mermaid
 from dsmq_nodes.tools.graph_model import EndpointModel, TopicModel
 from tests.cli.conftest import Place
@@ -35,6 +36,24 @@ def test_a_terminal_without_the_characters_gets_escapes(place: Place, env: dict[
     for verb in VERBS:
         done = place.run(*verb.split(), **env)
         assert "Traceback" not in done.stderr
+
+
+def test_progress_does_not_wait_for_a_terminal_that_is_stopped(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    master, slave = pty.openpty()
+    with os.fdopen(slave, "w") as terminal, os.fdopen(master, "rb", buffering=0) as screen:
+        monkeypatch.setattr(sys, "stderr", terminal)
+        progress = Progress("recording", 0, "messages")
+        termios.tcflow(slave, termios.TCOOFF)  # as Ctrl-S
+        progress._next_sec = 0.0
+        progress.at(1)  # would wait for ever
+        termios.tcflow(slave, termios.TCOON)
+        progress._next_sec = 0.0
+        progress.at(2)
+        assert b"recording 2 messages" in screen.read(1000)
+        with progress:
+            pass
 
 
 def test_a_files_name_forges_no_line(nowhere: Place, tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from dsmq_nodes.gateways.web.speaker import Connect, WebEndpoint
 from dsmq_nodes.gateways.web.stop_button import StopButton
 
 _EVERYWHERE: Final = frozenset({"0.0.0.0", "::"})
+_ELSEWHERE: Final = ("192.0.2.1", 9)  # of TEST-NET-1, RFC 5737
 
 
 def run(entry: WebEntry, environment: Mapping[str, str], broker: AnyAddress | None = None) -> int:
@@ -126,7 +127,10 @@ def _tls(entry: WebEntry) -> ssl.SSLContext | None:
 
 def _shown(host: str) -> str:
     """A host as a browser opens it."""
-    if host in _EVERYWHERE:
+    if host in _EVERYWHERE:  # a phone does not know the names of a network
+        with contextlib.suppress(OSError), socket.socket(type=socket.SOCK_DGRAM) as probe:
+            probe.connect(_ELSEWHERE)  # sends nothing
+            return str(probe.getsockname()[0])
         return socket.gethostname()
     return f"[{host}]" if ":" in host else host
 
