@@ -98,10 +98,10 @@ class Db3File:
                 db.text_factory = lambda data: data.decode(errors="backslashreplace")
                 yield db
         except (sqlite3.Error, OverflowError, ValueError, MemoryError) as error:
-            raise BagError(
-                f"{self.path} cannot be read as a ROS 2 bag: {error}; what is good of it saves "
-                f"`sqlite3 {self.path} .recover | sqlite3 saved.db3`"
-            ) from None
+            hint = ""
+            if type(error) is sqlite3.DatabaseError:
+                hint = f"; `sqlite3 {self.path} .recover` may save a part of it, this kit cannot"
+            raise BagError(f"{self.path} cannot be read as a ROS 2 bag: {error}{hint}") from None
 
 
 def _as_bytes(data: Any) -> bytes:
