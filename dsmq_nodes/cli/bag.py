@@ -290,8 +290,6 @@ def convert(
         raise typer.BadParameter("of a dataset name the features instead", param_hint="--feature")
     if output is None and to == "lerobot":
         output = str(bag[0].parent / f"{bag[0].stem}_lerobot")
-    elif output is None:
-        raise typer.BadParameter("name the new file or folder", param_hint="--output")
     chosen = _of_a_bag(topics, exclude, regex, exclude_regex)
     options = LerobotOptions(fps, task, feature or [], max_age, calibration)
     how = _compression(compression)

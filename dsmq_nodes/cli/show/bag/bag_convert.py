@@ -18,7 +18,7 @@ from dsmq_nodes.printable import one_line
 
 def convert_bag(
     paths: list[Path],
-    output: str,
+    output: str | None,
     to: str,
     chosen: Selection,
     *,
@@ -30,6 +30,8 @@ def convert_bag(
         raise typer.BadParameter(
             f"{to!r} is none: there is {', '.join(FORMATS)}", param_hint="--to"
         )
+    if output is None:
+        raise typer.BadParameter("name the new file or folder", param_hint="--output")
     with told_if_interrupted(output):
         source = open_source(paths, chosen)
         total = sum(each.messages or 0 for each in source.counts())
