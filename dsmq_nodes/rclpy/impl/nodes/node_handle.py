@@ -9,7 +9,7 @@ from dsmq_nodes.rclpy.impl.nodes.ends import ends
 from dsmq_nodes.rclpy.impl.nodes.peer_node import SpunPeer, io
 from dsmq_nodes.topic_names import GRAPH_TOPIC
 
-_WARN: Final = 30
+_DEBUG: Final = 10
 
 
 class NodeHandle(InnerHandle):
@@ -33,9 +33,9 @@ class NodeHandle(InnerHandle):
         self.kit = self._peer.node
         self.is_second = self._peer.is_second
         self._peer_name = self.kit.get_fully_qualified_name()
-        if self.is_second:
+        if self.is_second:  # rclpy says nothing of it
             there = f"the graph shows this one as {self._peer_name}"
-            log_inside(_WARN, self.logger_name, f"{self.full_name} is there already: {there}")
+            log_inside(_DEBUG, self.logger_name, f"{self.full_name} is there already: {there}")
         ends.own_peers.add(self._peer_name)
         ends.add_node(name, namespace)
         graph_follower.node_began(self)
