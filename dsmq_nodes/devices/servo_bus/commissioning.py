@@ -28,15 +28,17 @@ class FoundServo:
 
 
 async def scan(bus: ServoBus, ids: Iterable[int]) -> list[FoundServo]:
-    """The servos that answer.
+    """The servos that answer, by id.
 
     Raises:
         PortLostError: the adaptor is gone.
     """
     present = [each for each in ids if await bus.ping(each, _TRIES) is not None]
+    tables = await arm_setup.read_tables(bus, present) if present else {}
     found = []
     family = bus.family
-    for servo_id, table in (await arm_setup.read_tables(bus, present) if present else {}).items():
+    for servo_id in sorted(tables):  # one that answered late was read last
+        table = tables[servo_id]
         model, state = family.model.decode(table.data), family.state_in(table)
         if family.counts_turns:
             state = replace(state, position=state.position % TICKS)

@@ -54,7 +54,7 @@ def test_a_call_that_fails_says_why(bridged: Bridged, service: str, args: Any, r
     ("service", "fields", "reason"),
     [
         ("/switch", {"timeout": "soon"}, "'timeout' is a number"),
-        ("/a b", {}, "'a b' in it"),
+        ("/a b", {}, "'/a b' is no topic name"),
     ],
 )
 def test_a_call_that_cannot_be_made_is_answered_too(

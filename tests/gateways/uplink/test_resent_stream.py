@@ -51,15 +51,15 @@ class BadLink:
 
 
 @given(
-    st.randoms(use_true_random=False),
+    st.integers(0, 2**32),
     st.lists(st.tuples(st.integers(0, 1), st.binary(max_size=4000)), max_size=20),
     st.sampled_from([0.0, 0.2, 0.5]),
     st.sampled_from([0.0, 0.3]),
 )
 def test_all_that_is_written_comes_once_and_in_order(
-    chance: random.Random, written: list[tuple[int, bytes]], lost: float, doubled: float
+    seed: int, written: list[tuple[int, bytes]], lost: float, doubled: float
 ) -> None:
-    link = BadLink(chance, lost, doubled)
+    link = BadLink(random.Random(seed), lost, doubled)
     whole = [b"", b""]
     for number, data in written:
         link.ends[number].write(data)
@@ -71,7 +71,10 @@ def test_all_that_is_written_comes_once_and_in_order(
         link.run(0.5)
     assert link.got == whole
     link.ends[0].end()
-    link.run(3.0)
+    for _ in range(60):
+        if link.ends[1].is_over:
+            break
+        link.run(0.5)
     assert link.ends[1].is_over
 
 
