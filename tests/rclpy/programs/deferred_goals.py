@@ -45,6 +45,9 @@ def until(f, s=3):
 
 h = until(cl.send_goal_async(Fibonacci.Goal(order=3)))
 g = kept[0]
+e = time.monotonic() + 3
+while not h.status and time.monotonic() < e:  # it comes by another topic
+    ex.spin_once(timeout_sec=0.02)
 print(
     g.status,
     g.is_active,
