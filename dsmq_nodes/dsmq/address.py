@@ -22,6 +22,7 @@ from dsmq_nodes.errors import ConnectionFailedError
 DEFAULT_HOST: Final = "127.0.0.1"
 DEFAULT_PORT: Final = 30008
 SOCKET: Final = "dsmq"
+LISTED: Final = " (`dsmq-nodes doctor` lists those on this machine)"
 NO_SHM: Final = "DSMQ_NO_SHM"
 PATIENCE: Final = "DSMQ_PATIENCE_SEC"
 _PATIENCE_SEC: Final = 5.0
@@ -188,8 +189,7 @@ def connect(host: str, port: int, timeout_sec: float = 5.0) -> socket.socket:
         reason = getattr(error, "strerror", None) or str(error)
         raise ConnectionFailedError(
             f"no broker at {host}:{port} ({reason}): start one with `dsmq-nodes broker`, or name "
-            "another in the environment variable DSMQ_BROKER=host:port (`dsmq-nodes doctor` lists "
-            "those on this machine)"
+            f"another in the environment variable DSMQ_BROKER=host:port{LISTED}"
         ) from error
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     hold_little(sock)

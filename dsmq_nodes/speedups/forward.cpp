@@ -63,11 +63,6 @@ struct Put : Frame {
 bool is_none(PyObject *object, Attribute &name) { return is_attribute(object, name, Py_None); }
 bool is_false(PyObject *object, Attribute &name) { return is_attribute(object, name, Py_False); }
 
-bool is_empty(PyObject *object, Attribute &name) {
-    const Ref found(name.of(object));
-    return found && PyObject_Size(found) == 0;
-}
-
 // A put's topic, with what is beside it.
 struct Way {
     Ref topic, log, stored;

@@ -87,3 +87,8 @@ bool is_attribute(PyObject *object, Attribute &name, PyObject *value) {
     const Ref found(name.of(object));
     return found == value;
 }
+
+bool is_empty(PyObject *object, Attribute &name) {
+    const Ref found(name.of(object));
+    return found && PyObject_Size(found) == 0;
+}

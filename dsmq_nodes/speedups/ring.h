@@ -69,3 +69,4 @@ struct Attribute {
 int64_t number_of(PyObject *object, Attribute &name);
 int set_number(PyObject *object, Attribute &name, int64_t number);  // -1 with an exception set
 bool is_attribute(PyObject *object, Attribute &name, PyObject *value);
+bool is_empty(PyObject *object, Attribute &name);  // a list, deque or dict

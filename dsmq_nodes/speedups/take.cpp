@@ -357,12 +357,6 @@ PyMethodDef methods[] = {{"take", take, METH_NOARGS, nullptr}, {nullptr, nullptr
 
 // ---- what a node's bell calls: as `Dispatcher.__call__` of rings where nothing else waits
 
-// Whether an attribute is an empty list, deque or dict.
-bool is_empty(PyObject *object, Attribute &name) {
-    const Ref found(name.of(object));
-    return found && PyObject_Size(found) == 0;
-}
-
 // Whether a dispatcher has nothing to do but what has just come.
 bool is_idle(PyObject *dispatcher) {
     return is_empty(dispatcher, NAME(_arrivals)) && is_empty(dispatcher, NAME(_when_drained)) &&

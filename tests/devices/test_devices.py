@@ -132,7 +132,7 @@ STOPPED_BY_HAND = {"safe_line": "off", "send_timeout_sec": 1e6}
 
 
 def flood(graph: Graph, node: SerialLine) -> None:
-    """Send lines until the device, which reads none, takes no more."""
+    """Send lines to a device that does not read, until its buffer is full."""
     graph.run_for(2.5)  # the broker is new
     while not node._unsent:
         for _ in range(20):

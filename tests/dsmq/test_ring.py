@@ -1,5 +1,6 @@
 """The log in shared memory, against a list; with writers that die and readers that sleep."""
 
+import contextlib
 import multiprocessing
 import os
 import random
@@ -9,7 +10,6 @@ import subprocess
 import sys
 import zlib
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,7 +54,7 @@ def _directory() -> Iterator[Path]:
 
 @pytest.fixture
 def doorbells(directory: Path) -> Iterator[Doorbells]:
-    with closing(Doorbells(directory)) as found:
+    with contextlib.closing(Doorbells(directory)) as found:
         yield found
 
 
@@ -192,7 +192,7 @@ def test_a_reader_that_sleeps_is_woken_once(directory: Path, doorbells: Doorbell
     ring = Ring.create(directory / "a")
     writer = Writer(ring, "/w", doorbells)
     reader = RingReader(ring, ring.seat(7, after=0, depth=1), after=0, depth=1)
-    with closing(Bell(directory, 7)) as bell:
+    with contextlib.closing(Bell(directory, 7)) as bell:
         writer.append(b"1", seq=1, stamp_ns=0)
         assert select.select([bell], [], [], 0)[0] == []
         reader.sleep()
@@ -215,7 +215,7 @@ def test_who_rings_late_does_not_leave_its_reader_deaf(
     ring = Ring.create(directory / "a")
     writer = Writer(ring, "/w", doorbells)
     reader = RingReader(ring, ring.seat(7, after=0, depth=1), after=0, depth=1)
-    with closing(Bell(directory, 7)) as bell:
+    with contextlib.closing(Bell(directory, 7)) as bell:
         writer.append(b"1", seq=1, stamp_ns=0)
         assert [each.id for each in reader.read()] == [1]  # before its writer has looked who sleeps
         reader.sleep()
@@ -229,6 +229,14 @@ def test_who_rings_late_does_not_leave_its_reader_deaf(
         assert not reader.may_sleep()
         assert os.read(bell.fileno(), 10) == b"\0"
     ring.close()
+
+
+@contextlib.contextmanager
+def no_sleep(why: str) -> Iterator[None]:
+    """Meanwhile a writer that sleeps fails the test."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("dsmq_nodes.dsmq.ring.writer.time.sleep", lambda _: pytest.fail(why))
+        yield
 
 
 def test_a_writer_that_was_stopped_in_mid_write_holds_up_nobody_for_good(
@@ -248,16 +256,10 @@ def test_a_writer_that_was_stopped_in_mid_write_holds_up_nobody_for_good(
         holder.stdout.readline()
         writer = Writer(ring, "/w", doorbells)
         assert writer.append(b"1", seq=1, stamp_ns=0) == 0
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(
-                "dsmq_nodes.dsmq.ring.writer.time.sleep", lambda _: pytest.fail("it waits again")
-            )
+        with no_sleep("it waits again"):
             assert writer.append(b"1", seq=1, stamp_ns=0) == 0, "and at once"
         hasty = Writer(ring, "/w", doorbells, patience_sec=0.0)
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(
-                "dsmq_nodes.dsmq.ring.writer.time.sleep", lambda _: pytest.fail("it waits")
-            )
+        with no_sleep("it waits"):
             assert hasty.append(b"1", seq=1, stamp_ns=0) == 0
         holder.kill()
         holder.wait()
@@ -291,10 +293,7 @@ def test_an_owner_that_is_stopped_or_killed_in_mid_write_holds_up_nobody_for_goo
         writer.own()
         assert not writer.owns
         assert writer.append(b"1", seq=1, stamp_ns=0) == 0
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(
-                "dsmq_nodes.dsmq.ring.writer.time.sleep", lambda _: pytest.fail("it waits again")
-            )
+        with no_sleep("it waits again"):
             assert writer.append(b"1", seq=1, stamp_ns=0) == 0, "and at once"
         owner.stdin.write(b" ")
         owner.stdout.readline()
@@ -564,7 +563,7 @@ def test_any_text_and_any_bytes_go_through(words: str, raw: bytes) -> None:
     directories = _directory()
     directory = next(directories)
     ring = Ring.create(directory / "a", capacity=1 << 16)
-    with closing(Doorbells(directory)) as doorbells:
+    with contextlib.closing(Doorbells(directory)) as doorbells:
         Writer(ring, "/é", doorbells).append(text, seq=1, stamp_ns=2**63 - 1, raw=raw)
     reader = RingReader(ring, ring.seat(1, after=0, depth=0), after=0, depth=0)
     assert [(each.data, each.raw, each.sender) for each in reader.read()] == [(text, raw, "/é")]

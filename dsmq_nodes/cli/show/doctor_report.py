@@ -5,7 +5,7 @@ import time
 from typing import Final
 
 from dsmq_nodes import speedups
-from dsmq_nodes.dsmq.address import parse_address, unix_address, unix_path
+from dsmq_nodes.dsmq.address import LISTED, parse_address, unix_address, unix_path
 from dsmq_nodes.errors import ConnectionFailedError, DsmqError
 from dsmq_nodes.tools import lookup, offers
 from dsmq_nodes.tools.diagnosis import CHECKS, ERROR, WARNING, Finding, Seen, findings
@@ -23,7 +23,7 @@ def report(broker: str, name: str, wait_sec: float, *, as_json: bool) -> bool:
         with Session(broker) as session:
             seen = _gather(session, wait_sec)
     except ConnectionFailedError as error:
-        text = str(error).partition(" (`dsmq-nodes doctor` lists")[0]  # they follow
+        text = str(error).removesuffix(LISTED)  # they follow
         print("\n".join([f"ERROR   {text}", *_others(broker)]))
         return False
     only = _meant(seen, name)

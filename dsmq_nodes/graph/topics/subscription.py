@@ -249,13 +249,10 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
         age_ns = ages.age_ns(reply)
         if self._lifespan_ns is None or age_ns <= self._lifespan_ns:
             return False
-        self.late += 1
-        if self.late == 1:
-            self._logger.warning(
-                f"{self.topic_name}: a message from {reply.sender or 'a client'} is "
-                f"{age_ns * 1e-9:.1f} s old, which is more than the lifespan of "
-                f"{self._lifespan_ns * 1e-9:g} s: it is skipped, others like it are only counted"
-            )
+        self._skip(
+            f"a message from {reply.sender or 'a client'} is {age_ns * 1e-9:.1f} s old, which is "
+            f"more than the lifespan of {self._lifespan_ns * 1e-9:g} s"
+        )
         return True
 
     def _has_expired(self, reply: Entry) -> bool:
@@ -271,15 +268,18 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
         self._waited_sec = self._clock.monotonic_sec() - reply.at * 1e-9
         if self._waited_sec <= self._longest_wait_sec:
             return False
+        self._skip(
+            f"a command from {reply.sender or 'a client'} had waited {self._waited_sec:.1f} s, "
+            f"longer than its timeout of {self._longest_wait_sec:g} s"
+        )
+        return True
+
+    def _skip(self, why: str) -> None:
         self.late += 1
         if self.late == 1:
             self._logger.warning(
-                f"{self.topic_name}: a command from {reply.sender or 'a client'} had waited "
-                f"{self._waited_sec:.1f} s, longer than its timeout of "
-                f"{self._longest_wait_sec:g} s: it is skipped, others like it are only "
-                "counted"
+                f"{self.topic_name}: {why}: it is skipped, others like it are only counted"
             )
-        return True
 
     def _read(self, reply: Entry) -> MessageT:
         if not isinstance(reply, RingRecord):

@@ -20,8 +20,8 @@ load, so here a packet is sent again until it has come:
     sent, echo  4 + 4: this end's time in microseconds, and that of the packet which is answered
     data        at most 1,150 bytes
 
-What goes over it has its own security (TLS); whoever sees the packets can break the connection, as
-with TCP.
+The stream does not encrypt; TLS does, above it. As with TCP, a stranger who sees the packets can
+break the connection.
 """
 
 import struct

@@ -307,7 +307,8 @@ class _DialledPort(asyncio.DatagramProtocol):
     def __init__(self, port: int) -> None:
         self.port = port  # Zenoh's
         self._connections: dict[bytes, _Accepted] = {}
-        self._ended: dict[bytes, None] = {}  # a late copy of its first packet opens it no more
+        # A late copy of a first packet does not open one of these again.
+        self._ended: dict[bytes, None] = {}
 
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
