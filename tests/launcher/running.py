@@ -28,6 +28,7 @@ NODES = '''
 import os, subprocess, sys, time
 from dsmq_nodes import Node
 from dsmq_nodes.messages import String
+from dsmq_nodes.messages.dsmq_msgs import LaunchState
 
 
 class Quiet(Node):
@@ -130,10 +131,11 @@ class Broken(Node):
 class CrashesLater(Node):
     def __init__(self):
         super().__init__("later")
-        self.create_timer(1.0, self.tick)
+        self.create_subscription(LaunchState, "/dsmq/launch/state", self.on_state, 1)
 
-    def tick(self):
-        raise ValueError("gone wrong")
+    def on_state(self, state):
+        if all(process.state == "ready" for process in state.processes):
+            raise ValueError("gone wrong")
 
 
 class EndsBadly(Quiet):

@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,6 +20,7 @@ from dsmq_nodes.launcher.supervise.plan import (
     ProcessPlan,
     RestartPlan,
 )
+from dsmq_nodes.launcher.supervise.process import Guard, Process
 from tests.launcher.test_supervisor import Observer, Run, patient, script
 
 SOON = RestartPlan("on-failure", 0.01, 0.05, 0.0, max_restarts=2)
@@ -256,6 +258,30 @@ def test_the_time_for_a_dependency_counts_from_its_start(monkeypatch: pytest.Mon
     run = Run(waits, other, sleeper("map"))
     assert run.run(observer=Observer()) == 0
     assert "[b] after a" in run.lines
+
+
+class Early(Observer):
+    """Sees that a node is ready before the launcher hears that its process has begun."""
+
+    def changed(self) -> None:
+        """Nothing is seen later."""
+
+
+def test_a_node_that_is_ready_before_its_process_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    observer, start = Early(), Guard.run
+
+    async def started_late(self: Guard, plan: ProcessPlan, *given: Any, **named: Any) -> Process:
+        process = await start(self, plan, *given, **named)
+        while plan.name == "a" and observer.supervisor is None:
+            await asyncio.sleep(0.001)
+        if observer.supervisor is not None:
+            observer.supervisor.nodes_ready({("/a", process.pid)})
+        return process
+
+    monkeypatch.setattr(Guard, "run", started_late)
+    run = Run(node("a", "/a"))
+    assert run.run(0.1, observer=observer, once_ready=True) == 0
+    assert any("all nodes ready" in line for line in run.lines)
 
 
 def test_many_that_end_at_once_have_their_time_each(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -111,8 +111,8 @@ class Observer:
 
     def changed(self) -> None:
         if self.supervisor is not None:
-            for member in self.supervisor.members.values():
-                self.supervisor.node_ready("/a", member.pid)
+            pids = [member.pid for member in self.supervisor.members.values()]
+            self.supervisor.nodes_ready({("/a", pid) for pid in pids})
 
     async def last_words(self, pids: set[int]) -> None:
         self.ended = pids

@@ -65,10 +65,14 @@ class Ending:
     def waits(self, limit_sec: float) -> Iterator[float]:
         """Yield the longest next wait, again and again, until `limit_sec` of a whole CPU are over.
 
-        The time between two of them counts by the share that the processes have.
+        The time between two of them counts by the share that the processes have, the lesser of
+        before and after: at first the signal has not come, and none of them is busy. A caller that
+        comes back late had no CPU itself, and the delay does not count.
         """
         left_sec = limit_sec
         while left_sec > 0:
             began_sec, share = time.monotonic(), self.share()
-            yield min(_TICK_SEC, left_sec / share)
-            left_sec -= (time.monotonic() - began_sec) * share
+            wait_sec = min(_TICK_SEC, left_sec / share)
+            yield wait_sec
+            waited_sec = min(wait_sec, time.monotonic() - began_sec)
+            left_sec -= waited_sec * min(share, self.share())

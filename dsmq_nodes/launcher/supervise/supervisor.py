@@ -19,7 +19,7 @@ import contextlib
 import dataclasses
 import signal
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, Final, Protocol
 
 from dsmq_nodes.dsmq.address import PATIENCE, parse_address
@@ -53,7 +53,7 @@ class Observer(Protocol):
     """Watches the graph while a launch runs."""
 
     async def watch(self, host: str, port: int, supervisor: "Supervisor") -> None:
-        """Watch the broker's graph until cancelled; call `node_ready` for each ready node."""
+        """Watch the broker's graph until cancelled; call `nodes_ready` with the ready nodes."""
 
     async def first_message(self, topic: str) -> None:
         """Wait for a topic's first message."""
@@ -114,6 +114,7 @@ class Supervisor:
         self._is_warm = warm and any(map(may_fork, plan.nodes))
         self.all_ready = self.is_asked_to_end = False
         self._ready = asyncio.Event()
+        self._ready_nodes: Collection[tuple[str, int]] = ()  # in the graph
         self._patience_sec = patience_sec
         self._faults: dict[str, str] = {}
         self._began_sec = time.monotonic()
@@ -370,9 +371,7 @@ class Supervisor:
         member.started(process)
         if not is_broker:
             self._pids.add(process.pid)
-            if self._observer is None:
-                self.node_ready("", process.pid)
-            self._say_when_all_ready()
+            self._look_for_ready()  # the graph may be faster than the guard
         return True
 
     async def _end_of(self, member: Member) -> int:
@@ -441,10 +440,17 @@ class Supervisor:
             else:
                 return
 
-    def node_ready(self, name: str, pid: int) -> None:
-        """The node `name` in process `pid` is ready; "" for all nodes of that process."""
+    def nodes_ready(self, nodes: Collection[tuple[str, int]]) -> None:
+        """These nodes of the graph are ready now, each with the pid of its process."""
+        self._ready_nodes = nodes
+        self._look_for_ready()
+
+    def _look_for_ready(self) -> None:
         for member in self.members.values():
-            member.node_ready(name, pid)
+            if self._observer is None:
+                member.node_ready("", member.pid)
+            for name, pid in self._ready_nodes:
+                member.node_ready(name, pid)
         self._say_when_all_ready()
 
     def _say_when_all_ready(self) -> None:

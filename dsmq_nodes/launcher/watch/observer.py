@@ -113,9 +113,9 @@ class GraphObserver:
     def _on_graph(self, msg: Graph, supervisor: "Supervisor") -> None:
         self._connected = {peer.pid for peer in msg.peers}
         self._changed.set()
-        for peer in msg.peers:
-            if peer.state not in {"", "starting"}:  # a lifecycle node shows its own
-                supervisor.node_ready(peer.name, peer.pid)
+        # A lifecycle node shows its own state.
+        ready = [each for each in msg.peers if each.state not in {"", "starting"}]
+        supervisor.nodes_ready({(each.name, each.pid) for each in ready})
 
     def _on_node(self, msg: NodeStatistics, own_name: str, supervisor: "Supervisor") -> None:
         msg.name = one_line(msg.name)  # any peer may publish there, with any name
