@@ -2,10 +2,13 @@
 
 import contextlib
 import json
+import os
+import pty
 import re
 import signal
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -526,3 +529,34 @@ def test_info_and_repair_as_commands(numbers: Callable[..., Path]) -> None:
     result = run("repair", str(cut))
     assert (result.returncode, result.stderr) == (0, "")
     assert f"{path.with_stem('cut_repaired')}: 20 messages saved" in result.stdout
+
+
+def test_a_stopped_terminal_does_not_stop_the_recording(
+    broker: BrokerProcess, tool: Tool, tmp_path: Path
+) -> None:
+    master, slave = pty.openpty()
+    where = f"{broker.host}:{broker.port}"
+    command = ["-m", "dsmq_nodes", "bag", "record", "--broker", where, "--all", "-o", "run"]
+    with os.fdopen(master, "rb", buffering=0) as screen, os.fdopen(slave, "w") as terminal:
+        recording = processes.Popen(
+            [sys.executable, *command], cwd=tmp_path, stdout=terminal, stderr=terminal
+        )
+        seen = b""
+        while b"Recording to" not in seen:
+            seen += screen.read(1000)
+        termios.tcflow(slave, termios.TCOOFF)  # as Ctrl-S
+        tool.advertise("/x", Float64.type_name)  # the terminal does not take its line
+
+        def recorded() -> bool:
+            tool.put("/x", Float64(data=1.0))
+            copy = tmp_path / "copy.mcap"
+            copy.unlink(missing_ok=True)
+            return repair(tmp_path / "run.mcap", copy).messages > 0
+
+        until(recorded, "a message of the topic")
+        termios.tcflow(slave, termios.TCOON)
+        recording.send_signal(signal.SIGINT)
+        while b"Recorded" not in seen:
+            seen += screen.read(1000)
+        assert recording.wait(PATIENCE_SEC) == 0
+    assert b"Subscribed to topic '/x'" in seen

@@ -1,16 +1,21 @@
-"""Records until Ctrl-C, then prints the numbers of messages."""
+"""Records until Ctrl-C, then prints the numbers of messages.
 
+Lines are written by another thread: the recording goes on while the terminal is stopped (Ctrl-S).
+"""
+
+import asyncio
 import contextlib
 import mimetypes
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, TextIO
 
 from dsmq_nodes.bag.file.contents import Attachment
 from dsmq_nodes.bag.file.information import shown_bytes
@@ -20,12 +25,14 @@ from dsmq_nodes.bag.file.writing import OWN_TEXTS, BagWriter, Limits, about_here
 from dsmq_nodes.bag.record.recorder import Recorder, summary_lines
 from dsmq_nodes.cli.progress import Progress
 from dsmq_nodes.errors import BagError, DsmqError
+from dsmq_nodes.launcher.output.line_queue import LineQueue
 from dsmq_nodes.printable import one_line
 from dsmq_nodes.signals import ending_signals
 from dsmq_nodes.tools.session import Session
 
 PARAMETERS: Final = "parameters.yaml"
 _ANSWER_SEC: Final = 1.0
+_WRITTEN_SEC: Final = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,21 +62,22 @@ def record(recording: Recording, broker: str, attached: list[Path]) -> int:
     files = _attachments(attached)
     # Simulated time is that of the clock's message before: there the order of all of them counts.
     session = Session(broker, patient=not recording.use_sim_time, lasting=True)
-    with session, _asked_to_end() as asked:
+    with session, _asked_to_end() as asked, _lines() as (say, warn):
         writer, fault = recording.new_writer(), ""
         recorder = Recorder(
             session,
             writer,
             recording.selection,
             use_sim_time=recording.use_sim_time,
-            say=print,
-            warn=_warn,
+            say=say,
+            warn=warn,
         )
         try:
             writer.describe(OWN_TEXTS, about_here())
             for each in files:
                 writer.attach(each)
-            parameters = _Parameters(broker)
+            parameters = _Parameters(broker, warn)
+            say(f"Recording to {writer.paths[0]}... Ctrl-C ends it")
             _run(recorder, writer, parameters, asked)
             parameters.attach_to(writer, wait=True)
             writer.close()
@@ -79,7 +87,7 @@ def record(recording: Recording, broker: str, attached: list[Path]) -> int:
     for line in summary_lines(recorder):
         print(one_line(line))
     if fault:
-        _warn(fault)
+        print(one_line(fault), file=sys.stderr)
         return 1
     names = one_line(", ".join(str(path) for path in writer.paths))
     print(
@@ -108,7 +116,8 @@ def _attachments(paths: list[Path]) -> list[Attachment]:
 class _Parameters:
     """The parameters of the nodes at the start; read while the recording runs."""
 
-    def __init__(self, broker: str) -> None:
+    def __init__(self, broker: str, warn: Callable[[str], None]) -> None:
+        self._warn = warn
         self._time_ns = time.time_ns()
         pool = ThreadPoolExecutor(1)
         self._told: Future[tuple[str, list[str]]] | None = pool.submit(_parameters, broker)
@@ -123,13 +132,13 @@ class _Parameters:
         try:
             text, silent = told.result()
         except DsmqError as error:
-            _warn(f"WARNING: the nodes' parameters are not in the bag: {error}")
+            self._warn(f"WARNING: the nodes' parameters are not in the bag: {error}")
             return
         if text:
             data = text.encode()
             writer.attach(Attachment(PARAMETERS, data, "application/yaml", self._time_ns))
         for node in silent:
-            _warn(
+            self._warn(
                 f"WARNING: the parameters of {node} are not in the bag: it has not answered for "
                 f"{_ANSWER_SEC:g} s"
             )
@@ -146,7 +155,6 @@ def _parameters(broker: str) -> tuple[str, list[str]]:
 def _run(
     recorder: Recorder, writer: BagWriter, parameters: _Parameters, asked: list[float]
 ) -> None:
-    print(one_line(f"Recording to {writer.paths[0]}... Ctrl-C ends it"), flush=True)
     with Progress("recording", 0, "messages") as progress:
 
         def on_turn() -> None:
@@ -170,5 +178,20 @@ def _asked_to_end() -> Iterator[list[float]]:
             signal.signal(number, handler)
 
 
-def _warn(text: str) -> None:
-    print(one_line(text), file=sys.stderr, flush=True)
+@contextlib.contextmanager
+def _lines() -> Iterator[tuple[Callable[[str], None], Callable[[str], None]]]:
+    """Functions that write a line to standard output, and to standard error."""
+
+    def write(lines: Sequence[tuple[TextIO, str]], _lost: int) -> None:
+        for stream, text in lines:
+            with contextlib.suppress(OSError):  # its reader has gone: the recording goes on
+                print(one_line(text), file=stream, flush=True)
+
+    def put(stream: TextIO, text: str) -> None:
+        queue.put((stream, text), 1, len(text))
+
+    queue = LineQueue(write)
+    try:
+        yield partial(put, sys.stdout), partial(put, sys.stderr)
+    finally:
+        asyncio.run(queue.finish(_WRITTEN_SEC))
