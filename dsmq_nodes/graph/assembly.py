@@ -3,7 +3,9 @@
 They lie under one attribute, `Node._kit`: every other name is free for the user's class.
 """
 
+import contextlib
 import math
+import threading
 from asyncio import CancelledError
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -268,6 +270,11 @@ class NodeKit:
 
     # While it runs
 
+    @property
+    def is_active(self) -> bool:
+        """Whether its actuators may obey commands; a lifecycle node is not always active."""
+        return True
+
     def _on_differs(self, reply: wire.Reply, own: Publication | LinkReader) -> None:
         self._type_check.met(reply, own)
 
@@ -341,13 +348,15 @@ class NodeKit:
         """A callback blocks the node: no timeout is noticed. Called in another thread."""
         if not any(each.is_overdue for each in self.actuators):
             return
-        self.logger.error(
-            "no command can be noticed while a callback blocks: entering the safe state in another "
-            "thread"
-        )
+        self.stop_beside("no command can be noticed while a callback blocks")
+
+    def stop_beside(self, why: str) -> None:
+        """Enter the safe state in a thread of its own: it may hang there, too."""
+        self.logger.error(f"{why}: entering the safe state in another thread")
         for each in self.actuators:
             each.halt_beside()
-        self._enter_safe_state(run_beside)
+        with contextlib.suppress(RuntimeError):  # Python ends
+            threading.Thread(target=self._enter_safe_state, args=(run_beside,), daemon=True).start()
 
     def _enter_safe_state(self, run: Callable[[Callable[[], object]], object]) -> None:
         try:

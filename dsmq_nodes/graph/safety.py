@@ -140,8 +140,9 @@ class Actuator(Generic[MessageT]):
     the emergency stop is pressed; while it is, commands are refused. (The node itself calls it when
     the broker is lost and at its end.) Commands are refused, too, while the broker is lost, though
     messages may still come by shared memory, and while it is so new that nodes that know a pressed
-    emergency stop may not be connected to it yet. A command that has waited for longer than
-    `timeout`, because the process stood still, is skipped: see `Subscription.late`.
+    emergency stop may not be connected to it yet. A lifecycle node obeys while it is active, and
+    enters its safe state before `on_deactivate` and `on_shutdown`. A command that has waited for
+    longer than `timeout`, because the process stood still, is skipped: see `Subscription.late`.
 
     A node may have several. The silence of one stops the whole node, as `enter_safe_state` stands
     for all of it, except after `hand_over`.
@@ -212,13 +213,20 @@ class Actuator(Generic[MessageT]):
     @property
     def is_free(self) -> bool:
         """Whether a command that came now would be obeyed; for commands that come otherwise."""
-        if self.emergency_stop.is_pressed or self._node._kit.is_broker_lost:
+        kit = self._node._kit
+        if self.emergency_stop.is_pressed or kit.is_broker_lost or not kit.is_active:
             return False
         return self._is_told_in_time or self._may_obey()
 
     def _on_command(self, msg: MessageT) -> Result:
         if not self.is_free:
             self.subscription.refused += 1
+            if not self._node._kit.is_active:
+                self._node.get_logger().warning(
+                    f"{self.subscription.topic_name}: commands are refused until the node is "
+                    "active",
+                    once=True,
+                )
             return None
         self._obeyed_sec = self._node._kit.wall_clock.monotonic_sec()
         self._is_handed_over = False

@@ -11,6 +11,7 @@ from dsmq_nodes.errors import ParameterError
 from dsmq_nodes.graph.assembly import NodeHooks, NodeKit
 from dsmq_nodes.graph.callback import callback_name, called
 from dsmq_nodes.graph.parameters.parameter import Parameter
+from dsmq_nodes.graph.spin.event_loop import last_steps
 from dsmq_nodes.graph.topics.publisher import Publisher
 from dsmq_nodes.graph.topics.qos import QoSProfile
 from dsmq_nodes.lifecycle import states
@@ -92,6 +93,12 @@ class LifecycleKit(NodeKit):
         self.spinner.set_state(self.machine.state.label)
         serve(self, self.machine, node.change_state)
 
+    @property
+    @override
+    def is_active(self) -> bool:
+        """Whether its actuators may obey commands."""
+        return self.machine.state == states.ACTIVE
+
     @override
     def check_parameters(self) -> None:
         """Not when it begins to spin: `on_configure` may declare some."""
@@ -108,15 +115,32 @@ class LifecycleKit(NodeKit):
         step = self.machine.begin(transition)
         self._went(step)
         try:
+            is_safe = await self._stop_actuators(comes_from)
             result = await self._call(self._callbacks()[step.goal], comes_from)
         except asyncio.CancelledError:
             if self.spinner.is_attached:  # else the node ends, and `on_shutdown` is called
                 await self._settle(step, comes_from, TransitionCallbackReturn.ERROR)
             raise
+        if not is_safe:
+            result = TransitionCallbackReturn.ERROR
         if step.goal == states.CONFIGURING and result is TransitionCallbackReturn.SUCCESS:
             self._look_for_unknown_parameters()
         await self._settle(step, comes_from, result)
         return result
+
+    async def _stop_actuators(self, comes_from: LifecycleState) -> bool:
+        """Enter the safe state if it was active and has actuators; returns whether that failed not.
+
+        At the end of the node that has been done.
+        """
+        if comes_from != states.ACTIVE or not self.actuators or not self.spinner.is_attached:
+            return True
+        for each in self.actuators:
+            each.halt()
+        _, error = await last_steps(called(self.node.enter_safe_state))
+        if error is not None:
+            self.dispatcher.exceptions.tell(self.node.enter_safe_state, error)
+        return error is None
 
     async def _settle(
         self, step: StateTransition, comes_from: LifecycleState, result: TransitionCallbackReturn

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dsmq_nodes import Actuator, EmergencyStop, Node, QoSProfile, spin
-from dsmq_nodes.graph.spin import blocked
+from dsmq_nodes.graph.spin import blocked, shutdown
 from dsmq_nodes.graph.topics.type_check import schema_text
 from dsmq_nodes.messages import Bool, Clock, Float64, Time
 from dsmq_nodes.testing import BrokerProcess, Graph
@@ -174,6 +174,31 @@ def test_a_safe_state_that_hangs_is_entered_again_at_the_next_silence(graph: Gra
         graph.at(at_sec, lambda: graph.inject("speed", Float64(data=1.0)))
     graph.run_for(10.0)
     assert motor.log == [(0.1, 1.0), (5.0, 1.0), (5.5, 0.0)]
+
+
+def test_a_safe_state_that_blocks_holds_up_no_other_node_of_its_process(
+    broker: BrokerProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(blocked, "BLOCKED_SEC", 0.1)
+    monkeypatch.setattr(shutdown, "HANGS_SEC", 0.1)
+
+    class Stuck(Motor):
+        def enter_safe_state(self) -> None:
+            until(lambda: motor.speed == 0.0)
+
+        def block(self) -> None:
+            if self.speed and motor.speed:
+                self.enter_safe_state()
+                self.shutdown()
+
+    stuck, motor, button = Stuck("stuck"), Motor(), Button()
+    stuck.create_timer(0.01, stuck.block)
+    commands = button.create_publisher(Float64, "speed", 1)
+    button.create_timer(0.05, lambda: commands.publish(Float64(data=1.0)))
+    button.stop.release()
+    spin(stuck, motor, button)
+    motor.drive(Float64(data=1.0))
+    assert not shutdown.end_nodes([stuck._kit, motor._kit, button._kit])
 
 
 def test_the_emergency_stop_stops_it_and_commands_are_refused(graph: Graph) -> None:

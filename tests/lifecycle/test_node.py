@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dsmq_nodes import Node, Parameter
+from dsmq_nodes import Actuator, Node, Parameter
 from dsmq_nodes.lifecycle import (
     LifecycleNode,
     LifecyclePublisher,
@@ -17,6 +17,7 @@ from dsmq_nodes.lifecycle import (
 )
 from dsmq_nodes.messages import (
     ChangeState,
+    Float64,
     GetAvailableStates,
     GetAvailableTransitions,
     GetState,
@@ -302,6 +303,43 @@ def test_the_end_of_the_node_is_a_shutdown(graph: Graph, driver: Driver, change:
     assert seen[-1].data == "shutdown"
     assert driver.state.label == "finalized"
     assert next(p for p in last[-1].publishers if p.topic == "/out").messages == len(seen)
+
+
+class Motor(Driver):
+    def __init__(self) -> None:
+        super().__init__()
+        self.motor = Actuator(self, Float64, "speed", self.obey, timeout=None)
+        self.fails = False
+
+    def obey(self, msg: Float64) -> None:
+        self.said.append(f"speed {msg.data:g}")
+
+    async def enter_safe_state(self) -> None:
+        self.said.append("safe")
+        if self.fails:
+            raise OSError("no answer")
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_its_actuators_obey_while_it_is_active_and_stop_first(graph: Graph, fails: bool) -> None:
+    motor = graph.add(Motor)
+    motor.fails = fails
+    graph.run_for(3.0)
+
+    def command(change: str) -> list[str]:
+        motor.said.clear()
+        motor.create_task(_begun(motor.change_state(change)))
+        graph.run_for(1.5)
+        graph.inject("speed", Float64(data=1.0))
+        graph.run_for(0.1)
+        return [*motor.said]
+
+    assert command("configure") == ["configure from unconfigured"]
+    assert command("activate") == ["activate from inactive", "speed 1"]
+    failed = ["error from active"] if fails else []
+    assert command("deactivate") == ["safe", "deactivate from active", *failed]
+    assert motor.motor.refused == 2
+    motor.fails = False
 
 
 def test_a_finalized_node_ends_quietly(graph: Graph, driver: Driver, change: Change) -> None:

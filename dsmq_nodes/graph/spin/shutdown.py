@@ -30,6 +30,9 @@ class Mortal(Protocol):
     def destroy(self) -> None:
         """The same through the class's own `destroy_node`, for a whole node."""
 
+    def stop_beside(self, why: str) -> None:
+        """Enter the safe state in another thread."""
+
     @property
     def exception_count(self) -> int:
         """How many exceptions there were in its callbacks and hooks."""
@@ -39,6 +42,8 @@ class Mortal(Protocol):
 
 
 _Handler = Callable[[int, FrameType | None], Any] | int | None
+
+HANGS_SEC: Final = 2.0  # the end of one node, before the others stop beside it
 
 _alive: Final[dict[int, Mortal]] = {}
 _left: Final[list[int]] = []  # signals that have ended this process
@@ -108,16 +113,36 @@ def end_nodes(whole: Container[Mortal] = ()) -> bool:
     for node in list(_alive.values()):
         before = node.exception_count
         try:
-            if node in whole:
-                node.destroy()
-            else:
-                node.end(is_whole=False)
+            with _others_stop():
+                if node in whole:
+                    node.destroy()
+                else:
+                    node.end(is_whole=False)
         except BaseException as error:  # noqa: BLE001  the others are ended first
             broken = broken or error
         failed = failed or (node in whole and node.exception_count > before)
     if broken is not None:
         raise broken
     return failed
+
+
+@contextlib.contextmanager
+def _others_stop() -> Iterator[None]:
+    """While a node ends: if it hangs, what moves in the others is stopped all the same."""
+
+    def stop() -> None:
+        for other in list(_alive.values()):
+            other.stop_beside("the end of another node of this process hangs")
+
+    watch = threading.Timer(HANGS_SEC, stop)
+    watch.daemon = True
+    if len(_alive) > 1:
+        with contextlib.suppress(RuntimeError):  # Python ends
+            watch.start()
+    try:
+        yield
+    finally:
+        watch.cancel()
 
 
 @atexit.register
