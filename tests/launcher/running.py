@@ -177,7 +177,7 @@ def gone(pids: set[int], within_sec: float) -> bool:
 def _guard_below(pid: int) -> int:
     with contextlib.suppress(psutil.Error):
         for each in psutil.Process(pid).children():
-            if "launcher.supervise.guard" in " ".join(each.cmdline()):
+            if "launcher.guard" in " ".join(each.cmdline()):
                 return each.pid
     return 0
 

@@ -87,12 +87,16 @@ def _which(launch: Launch, which: str) -> list[int]:
 
 
 @pytest.mark.parametrize("which", ["guard", "keeper"])
-def test_launcher_and_guard_killed_at_once_leave_nothing(tmp_path: Path, which: str) -> None:
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_killed_launcher_and_a_killed_or_stopped_guard_leave_nothing(
+    tmp_path: Path, which: str, number: signal.Signals
+) -> None:
     with launched(write_launch(tmp_path, {"hider": "robot:Daemon"})) as launch:
         pids = pids_with_daemon(launch)
         guards = {launch.guard_pid(), launch.keeper_pid()}
-        for pid in [launch.process.pid, *_which(launch, which)]:
-            os.kill(pid, signal.SIGKILL)
+        for pid in _which(launch, which):
+            os.kill(pid, number)
+        launch.process.kill()
         assert gone(pids | guards, PATIENCE_SEC)
     assert (tmp_path / "launch" / "safe").exists()
 

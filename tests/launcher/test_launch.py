@@ -262,11 +262,12 @@ def test_a_topic_is_waited_for(tmp_path: Path) -> None:
 broker: {port: 0}
 nodes:
   - {name: quiet, node: 'robot:Quiet', depends_on: {talker: topic:/chatter}}
+  - {name: own, node: 'robot:Quiet', depends_on: {talker: topic:/dsmq/graph}}  # the launcher's own
   - {name: talker, node: 'robot:Talker'}
 """)
     with launched(path) as launch:
         launch.wait_for("[quiet] hello from /quiet")
-        launch.wait_for("all nodes ready: 2 in")
+        launch.wait_for("all nodes ready: 3 in")
         launch.process.send_signal(signal.SIGINT)
         assert launch.end() == 0
 

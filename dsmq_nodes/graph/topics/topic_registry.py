@@ -1,6 +1,6 @@
 """The publishers and subscriptions of a node; each topic has one reader at the link."""
 
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -43,6 +43,7 @@ class Topics:
         self.publishers: list[Publisher[Any]] = []
         self.former = FormerCounts()
         self._by_topic: dict[str, list[Subscription[Any]]] = {}
+        self._awaited: dict[str, list[Callable[[], object]]] = {}
         self._link = link
         self._spinner, self._dispatcher = spinner, spinner.dispatcher
         self._clock = clock
@@ -141,15 +142,15 @@ class Topics:
             _check_same(name, each.msg_type, msg_type)
         together.append(subscription)
         is_alone = len(together) == 1 and callback is not None and name != GRAPH_TOPIC
-        self._link.subscribe(
-            name,
-            max(each.depth for each in together),
-            msg_type.type_name,
-            self._deliver_to(name, together),
-            schema_text(msg_type),
-            call_now=AtOnce(subscription, self._dispatcher) if is_alone else None,
-        )
+        is_alone = is_alone and name not in self._awaited
+        self._read(name, AtOnce(subscription, self._dispatcher) if is_alone else None)
         return subscription
+
+    def await_message(self, name: str, then: Callable[[], object]) -> None:
+        """Call `then` once, at the next message of a topic or a latched one, of whatever type."""
+        self._awaited.setdefault(name, []).append(then)
+        self._by_topic.setdefault(name, [])
+        self._read(name)
 
     def remove_subscription(self, subscription: Subscription[Any]) -> None:
         """Remove a subscription."""
@@ -162,10 +163,7 @@ class Topics:
             self.former.received += subscription.messages
             self.former.dropped += subscription.dropped
             self.former.invalid += subscription.invalid
-            is_needed = self.graph.follows and subscription.topic_name == GRAPH_TOPIC
-            if not together and not is_needed:
-                del self._by_topic[subscription.topic_name]
-                self._link.unsubscribe(subscription.topic_name)
+            self._unread(subscription.topic_name)
 
     def subscriptions(self) -> Iterator[Subscription[Any]]:
         """All of them, in the order of their topics."""
@@ -177,6 +175,25 @@ class Topics:
         for subscription in self.subscriptions():
             subscription.close()
 
+    def _read(self, name: str, at_once: AtOnce | None = None) -> None:
+        """Read a topic at the link for all that want it, as the type of the last subscription."""
+        together = self._by_topic[name]
+        depth = max((each.depth for each in together), default=1)
+        deliver = self._deliver_to(name, together)
+        if not together:
+            self._link.subscribe(name, depth, "", deliver)
+            return
+        msg_type: type[Message] = together[-1].msg_type
+        schema = schema_text(msg_type)
+        self._link.subscribe(name, depth, msg_type.type_name, deliver, schema, call_now=at_once)
+
+    def _unread(self, name: str) -> None:
+        """Stop reading a topic that nobody wants any more."""
+        is_followed = self.graph.follows and name == GRAPH_TOPIC
+        if not self._by_topic[name] and not is_followed and name not in self._awaited:
+            del self._by_topic[name]
+            self._link.unsubscribe(name)
+
     def _deliver_to(self, name: str, together: list[Subscription[Any]]) -> Deliver:
         graph = self.graph if name == GRAPH_TOPIC else None
 
@@ -186,6 +203,10 @@ class Topics:
             for each in together:
                 if each.post(reply, again):
                     self._dispatcher.arrived(each)
+            if (awaited := self._awaited.pop(name, None)) is not None:
+                for then in awaited:
+                    then()
+                self._unread(name)
 
         return deliver
 

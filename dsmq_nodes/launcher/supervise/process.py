@@ -15,14 +15,14 @@ from typing import Any, Final, Self
 import psutil
 
 from dsmq_nodes.dsmq.descriptors import raise_limit
+from dsmq_nodes.launcher.guard import marked
 from dsmq_nodes.launcher.output.output import LineSplitter
 from dsmq_nodes.launcher.prctl import become_subreaper
 from dsmq_nodes.launcher.supervise.crowd import Ending
-from dsmq_nodes.launcher.supervise.guard import marked
 from dsmq_nodes.launcher.supervise.plan import ProcessPlan
 from dsmq_nodes.launcher.warm.suitable import can_fork
 
-_GUARD: Final = "dsmq_nodes.launcher.supervise.guard"
+_GUARD: Final = "dsmq_nodes.launcher.guard"
 # How long the last lines of an ended process may take.
 _LAST_LINES_SEC: Final = 1.0
 _GUARD_END_SEC: Final = 10.0
@@ -73,7 +73,7 @@ class Process:
 
 
 class Guard:
-    """The launcher's end of the guard (guard.py); use it in an `async with`.
+    """The launcher's end of the guard (launcher/guard.py); use it in an `async with`.
 
     Attributes:
         lost: done when the guard has ended by itself.

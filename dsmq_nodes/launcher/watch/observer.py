@@ -19,7 +19,6 @@ from dsmq_nodes.printable import one_line
 from dsmq_nodes.topic_names import EMERGENCY_STOP_TOPIC, GRAPH_TOPIC, NODES_TOPIC, STATISTICS_TOPIC
 
 if TYPE_CHECKING:
-    from dsmq_nodes.dsmq.log import Entry
     from dsmq_nodes.launcher.supervise.supervisor import Supervisor
 
 _LAST_WORDS_SEC: Final = 0.5
@@ -160,14 +159,8 @@ class GraphObserver:
         """Wait for a topic's first message, of whatever type."""
         node = await asyncio.shield(self._node)
         if topic not in self._first:
-            came = self._first[topic] = asyncio.Event()
-            link = node._kit.link
-
-            def deliver(_reply: "Entry", _again: bool) -> None:
-                came.set()
-                link.unsubscribe(topic)
-
-            link.subscribe(topic, 1, "", deliver)
+            self._first[topic] = asyncio.Event()
+            node._kit.topics.await_message(topic, self._first[topic].set)
         await self._first[topic].wait()
 
     def changed(self) -> None:

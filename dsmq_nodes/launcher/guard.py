@@ -14,7 +14,8 @@ The guard's parent, its keeper, is a subreaper too and only waits for the guard.
 killed, the kernel asks its children to end (PR_SET_PDEATHSIG), and the keeper kills those that are
 left, and their descendants. If the keeper is killed, the guard ends everything. Only when the
 launcher, the keeper and the guard are killed at once are processes left that do not listen when
-they are asked to end. While the launcher lives it cleans up even then.
+they are asked to end. While the launcher lives it cleans up even then. One of the two that is
+stopped (SIGSTOP) is continued by the other.
 
 While the launcher is stopped (Ctrl-Z), the guard reads the processes' output, so that nodes go on.
 
@@ -163,11 +164,17 @@ class _Guard:
         """Serve until the launcher or the keeper is gone, then end the remaining processes."""
         while self._connected and os.getppid() == self._keeper_pid:
             self._turn(_LOOK_SEC if self._ended else _STOPPED_SEC[self._is_stopped])
+            self._wake_keeper()
             self._tell_ends()
             self._read_for_a_stopped_launcher()
         self._selector.unregister(self._launcher)
         self._launcher.close()
+        self._wake_keeper()
         self._end_all()
+
+    def _wake_keeper(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self._keeper_pid, signal.SIGCONT)
 
     def _turn(self, timeout_sec: float) -> None:
         for key, _ in self._selector.select(timeout_sec):
@@ -430,7 +437,8 @@ def main(arguments: list[str]) -> None:
 
 def _keep(guard_pid: int) -> None:
     """Wait for the guard; if it was killed, end what it has left."""
-    _, status = os.waitpid(guard_pid, 0)
+    while os.WIFSTOPPED(status := os.waitpid(guard_pid, os.WUNTRACED)[1]):
+        os.kill(guard_pid, signal.SIGCONT)
     if status == 0:
         return
     # The kernel has asked them to end, and they are our children now.
