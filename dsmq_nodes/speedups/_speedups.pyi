@@ -31,7 +31,8 @@ class Appender:
 
     def __new__(
         cls,
-        slow: Callable[[Any], bool],
+        slow: Callable[[Any], object],
+        message_type: type[Any],
         dump: Plan | Callable[[Any], tuple[bytes, str, Any]],
         publication: Any,
         writer: Any,
@@ -47,7 +48,7 @@ class Appender:
         is_ordered: bool,
         /,
     ) -> Appender: ...
-    def __call__(self, message: Any, /) -> bool: ...
+    def __call__(self, message: Any, /) -> None: ...
 
 class Taker:
     """Takes the usual records of a ring to a callback; the others are left for Python."""

@@ -20,15 +20,16 @@ using namespace ring;
 
 constexpr size_t MOST_BODY_BYTES = 8999999, MOST_BYTES = MOST_BODY_BYTES / 2, KEPT_BYTES = 1 << 20, HEADER_BYTES = 23;
 constexpr int64_t LOOK_AGAIN_NS = 10000000, OWNS_AFTER = 100;
+constexpr int HELD = 12;
 
 struct Appender {
     PyObject_HEAD
     vectorcallfunc call;
-    PyObject *slow, *dump, *publication, *writer, *outgoing, *unanswered, *look, *lock, *names, *bells;
-    PyObject *ring_bell;
+    PyObject *slow, *msg_type, *dump, *publication, *writer, *outgoing, *unanswered, *look, *lock, *names;
+    PyObject *bells, *ring_bell;
     Mapped map;
     Buffer spare;  // of the last message, for the next one
-    int64_t look_again_ns, alone;  // the latter: appends since another writer's
+    int64_t now_ns, look_again_ns, alone;  // the last: appends since another writer's
     int is_ordered;
 };
 
@@ -102,8 +103,8 @@ int wake(Appender *self) {
 
 // 1: it is in the ring; 0: nothing was done; -1 with an exception set.
 int put(Appender *self, const Buffer &text, int64_t seq) {
-    const Mapped &map = self->map;
-    if (!map.is_whole()) return 0;
+    Mapped &map = self->map;
+    if (!map.is_whole(self->now_ns)) return 0;
     Turn turn(self);
     if (!turn.is_ours) return odd();
     const int64_t last = number_of(self->writer, NAME(_last_id)), begun = number_of(self->writer, NAME(_end));
@@ -118,7 +119,7 @@ int put(Appender *self, const Buffer &text, int64_t seq) {
     if (set_number(self->writer, NAME(_end), start + size) < 0) return -1;
     map.store(RESERVE, start + size);
     __atomic_thread_fence(__ATOMIC_RELEASE);  // before the record
-    Record record = {id, static_cast<uint64_t>(stamp_ns), static_cast<uint64_t>(monotonic_ns()),
+    Record record = {id, static_cast<uint64_t>(stamp_ns), static_cast<uint64_t>(self->now_ns),
                      static_cast<uint64_t>(seq), 0, length << 32, static_cast<uint32_t>(names), 0};
     if (!self->is_ordered) record.check = checksum(id, text.bytes, length);
     char *to = map.bytes + DATA + offset;
@@ -209,11 +210,13 @@ int append_locked(Appender *self, PyObject *stream, const Buffer &text) {
 }
 
 int append(Appender *self, PyObject *message, Buffer &text) {
+    if (reinterpret_cast<PyObject *>(Py_TYPE(message)) != self->msg_type) return 0;
     if (!is_attribute(self->publication, NAME(writer), self->writer)) return odd();
-    if (is_attribute(self->outgoing, NAME(loop), Py_None) && monotonic_ns() >= self->look_again_ns) {
+    self->now_ns = monotonic_ns();
+    if (is_attribute(self->outgoing, NAME(loop), Py_None) && self->now_ns >= self->look_again_ns) {
         const Ref looked(PyObject_CallNoArgs(self->look));
         if (!looked) return -1;
-        self->look_again_ns = monotonic_ns() + LOOK_AGAIN_NS;
+        self->look_again_ns = self->now_ns + LOOK_AGAIN_NS;
     }
     const Ref stream(NAME(stream).of(self->outgoing));
     if (!stream || stream == Py_None || PySet_GET_SIZE(self->unanswered)) return odd();
@@ -236,21 +239,21 @@ PyObject *call(PyObject *object, PyObject *const *args, size_t count, PyObject *
     if (text.capacity > KEPT_BYTES || self->spare.bytes) text.release();
     else self->spare = text;
     if (done < 0) return nullptr;
-    if (done) Py_RETURN_TRUE;
+    if (done) Py_RETURN_NONE;
     return PyObject_Vectorcall(self->slow, args, count, names);
 }
 
 PyObject *make(PyTypeObject *type, PyObject *args, PyObject *) {
-    PyObject *given[11], *memory;
+    PyObject *given[HELD], *memory;
     int file, is_ordered;
-    if (!PyArg_ParseTuple(args, "OOOOOO!OOO!O!OOip", &given[0], &given[1], &given[2], &given[3], &given[4],
-                          &PySet_Type, &given[5], &given[6], &given[7], &PyBytes_Type, &given[8],
-                          &PyDict_Type, &given[9], &given[10], &memory, &file, &is_ordered))
+    if (!PyArg_ParseTuple(args, "OOOOOOO!OOO!O!OOip", &given[0], &given[1], &given[2], &given[3], &given[4],
+                          &given[5], &PySet_Type, &given[6], &given[7], &given[8], &PyBytes_Type, &given[9],
+                          &PyDict_Type, &given[10], &given[11], &memory, &file, &is_ordered))
         return nullptr;
     Appender *self = reinterpret_cast<Appender *>(type->tp_alloc(type, 0));
     if (!self) return nullptr;
     PyObject **held = &self->slow;
-    for (int i = 0; i < 11; i++) held[i] = Py_NewRef(given[i]);
+    for (int i = 0; i < HELD; i++) held[i] = Py_NewRef(given[i]);
     self->call = call;
     self->is_ordered = is_ordered;
     if (memory == Py_None || self->map.map(memory, file)) return reinterpret_cast<PyObject *>(self);
@@ -260,13 +263,13 @@ PyObject *make(PyTypeObject *type, PyObject *args, PyObject *) {
 
 int traverse(PyObject *object, visitproc visit, void *arg) {
     PyObject **held = &reinterpret_cast<Appender *>(object)->slow;
-    for (int i = 0; i < 11; i++) Py_VISIT(held[i]);
+    for (int i = 0; i < HELD; i++) Py_VISIT(held[i]);
     return 0;
 }
 
 int clear(PyObject *object) {
     PyObject **held = &reinterpret_cast<Appender *>(object)->slow;
-    for (int i = 0; i < 11; i++) Py_CLEAR(held[i]);
+    for (int i = 0; i < HELD; i++) Py_CLEAR(held[i]);
     return 0;
 }
 

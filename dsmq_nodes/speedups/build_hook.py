@@ -27,7 +27,7 @@ _GUIDE: Final = Path(".github/guide")
 _FOLDER: Final = Path("dsmq_nodes/speedups")
 _NAME: Final = "_speedups" + str(sysconfig.get_config_var("EXT_SUFFIX"))
 _FLAGS: Final = (
-    *("-std=c++17", "-O2", "-DNDEBUG", "-fPIC", "-shared", "-fvisibility=hidden"),
+    *("-std=c++17", "-O3", "-DNDEBUG", "-fPIC", "-shared", "-fvisibility=hidden"),
     *("-fno-exceptions", "-fno-rtti", "-Wall", "-Wextra", "-Wno-missing-field-initializers"),
 )
 

@@ -48,21 +48,13 @@ struct Plan {
 
 PyTypeObject *plan_type = nullptr;
 
-bool is_plain(const char *text, size_t length) {  // eight at a time: nothing to escape
-    constexpr uint64_t ones = 0x0101010101010101, tops = 0x8080808080808080;
-    uint64_t found = 0;
-    size_t i = 0;
-    for (; i + 8 <= length; i += 8) {
-        uint64_t eight;
-        memcpy(&eight, text + i, 8);
-        const uint64_t quote = eight ^ (ones * '"'), backslash = eight ^ (ones * '\\');
-        found |= ((quote - ones) & ~quote) | ((backslash - ones) & ~backslash) | ((eight - ones * 0x20) & ~eight);
+bool is_plain(const char *text, size_t length) {  // nothing to escape; without a way out, so that it is done by vectors
+    unsigned char odd = 0;
+    for (size_t i = 0; i < length; i++) {
+        const auto c = static_cast<unsigned char>(text[i]);
+        odd |= (c < 0x20) | (c == '"') | (c == '\\');
     }
-    for (; i < length; i++) {
-        const unsigned char c = text[i];
-        if (c < 0x20 || c == '"' || c == '\\') return false;
-    }
-    return !(found & tops);
+    return !odd;
 }
 
 // The UTF-8 of a str; nullptr without an exception for half a surrogate pair, which has none.

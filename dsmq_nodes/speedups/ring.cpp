@@ -6,6 +6,8 @@
 
 namespace ring {
 
+constexpr int64_t LOOK_AGAIN_NS = 5000;  // a look takes a tenth of an append
+
 bool Mapped::map(PyObject *memory, int descriptor) {
     if (PyObject_GetBuffer(memory, &view, PyBUF_WRITABLE) < 0) return false;
     bytes = static_cast<char *>(view.buf);
@@ -21,7 +23,11 @@ void Mapped::release() {
     bytes = nullptr;
 }
 
-bool Mapped::is_whole() const { return lseek(file, 0, SEEK_END) >= view.len; }
+bool Mapped::is_whole(int64_t now_ns) {
+    if (now_ns - looked_ns < LOOK_AGAIN_NS) return true;
+    looked_ns = now_ns;
+    return lseek(file, 0, SEEK_END) >= view.len;
+}
 
 uint64_t checksum(uint64_t id, const char *text, size_t length) {  // zlib's crc32, begun with the id
     static uint32_t table[256];

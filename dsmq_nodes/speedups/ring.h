@@ -23,6 +23,7 @@ struct Mapped {
     char *bytes = nullptr;
     uint64_t capacity = 0;
     int file = -1;
+    int64_t looked_ns = 0;
     bool map(PyObject *memory, int descriptor);
     void release();
     uint64_t load(uint64_t index) const {
@@ -31,7 +32,8 @@ struct Mapped {
     void store(uint64_t index, uint64_t number) const {
         __atomic_store_n(reinterpret_cast<uint64_t *>(bytes) + index, number, __ATOMIC_RELEASE);
     }
-    bool is_whole() const;  // else a process has cut the file: touching the missing part is a SIGBUS
+    // Else a process has cut the file: touching the missing part is a SIGBUS. A flood looks at it each few messages.
+    bool is_whole(int64_t now_ns);
 };
 
 uint64_t checksum(uint64_t id, const char *text, size_t length);

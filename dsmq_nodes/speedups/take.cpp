@@ -278,7 +278,7 @@ int called_until(Taker *self, long called, double took_sec, double longest_sec) 
 Step take_all(Taker *self) {
     const double began_sec = monotonic_ns() * 1e-9;
     double until_sec = 0, now_sec = began_sec, longest_sec = 0;
-    if (!may(self, began_sec, until_sec) || !self->map.is_whole()) return odd();
+    if (!may(self, began_sec, until_sec) || !self->map.is_whole(static_cast<int64_t>(began_sec * 1e9))) return odd();
     const uint64_t head = self->map.load(HEAD);
     const int64_t after = number_of(self->cursor, NAME(after)), depth = number_of(self->cursor, NAME(depth));
     const uint64_t behind = head - after;

@@ -22,7 +22,7 @@ from dsmq_nodes.errors import DsmqError
 from dsmq_nodes.graph.links import broker_link
 from dsmq_nodes.graph.links.broker_link import DsmqLink
 from dsmq_nodes.graph.links.incoming import Incoming
-from dsmq_nodes.graph.links.link import LinkReader, Publication
+from dsmq_nodes.graph.links.link import LinkReader, Publication, UsualMessages
 from dsmq_nodes.graph.links.outgoing import Outgoing
 from dsmq_nodes.graph.links.sequence import Losses
 from dsmq_nodes.graph.log.logger import Logger
@@ -257,12 +257,12 @@ class Writing:
         self.publication = Publication(TOPIC, "", 0, wire.encode_text(TOPIC))
         made = make_appender if compiled else None
         with mock.patch("dsmq_nodes.graph.links.outgoing.make_appender", made):
-            self.append = link.appender(self.publication, msg_type.to_record, codec(msg_type))
+            usual = UsualMessages(msg_type, msg_type.to_record, codec(msg_type), self._general)
+            self.publish = link.appender(self.publication, usual)
 
-    def publish(self, msg: String) -> None:
-        """As `Publisher.publish` does."""
-        if not self.append(msg):
-            self.outgoing.publish(self.publication, msg.to_json())
+    def _general(self, msg: String) -> None:
+        """As `Publisher._publish` does."""
+        self.outgoing.publish(self.publication, msg.to_json())
 
     def read(self) -> None:
         """Read what was sent, and let the rest follow."""

@@ -22,7 +22,7 @@ from dsmq_nodes.dsmq.ring.writer import Writer
 from dsmq_nodes.errors import RingError
 from dsmq_nodes.graph.links.broker_link import DsmqLink
 from dsmq_nodes.graph.links.incoming import Incoming
-from dsmq_nodes.graph.links.link import LinkReader, Publication
+from dsmq_nodes.graph.links.link import LinkReader, Publication, UsualMessages
 from dsmq_nodes.graph.links.outgoing import Outgoing
 from dsmq_nodes.graph.links.sequence import Losses
 from dsmq_nodes.graph.links.shared_rings import SharedTopics
@@ -160,13 +160,18 @@ class WritingEnd:
         self.lock = threading.RLock()
         made = make_appender if path == _COMPILED else None
         with mock.patch("dsmq_nodes.graph.links.outgoing.make_appender", made):
-            found = link.appender(self.publication, msg_type.to_record, codec(msg_type))
+            usual = UsualMessages(msg_type, msg_type.to_record, codec(msg_type), _ignore)
+            found = link.appender(self.publication, usual)
         assert found is not None
         self.append = found
 
     def state(self) -> tuple[int, int]:
         """What has to be the same on both paths."""
         return self.publication.messages, self.publication.dropped
+
+
+def _ignore(_: object) -> None:
+    """Nothing: the general way is another's."""
 
 
 def _never(*_: Any) -> None:

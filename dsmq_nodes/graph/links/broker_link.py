@@ -16,7 +16,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from dsmq_nodes.dsmq import descriptors, wire
 from dsmq_nodes.dsmq.address import patience_sec
@@ -31,12 +31,12 @@ from dsmq_nodes.graph.links.link import (
     CallNow,
     Contact,
     Deliver,
-    Dump,
     LinkReader,
     OnDiffers,
     OnOutage,
     OnReadable,
     Publication,
+    UsualMessages,
     is_ours,
     schema_of,
 )
@@ -48,9 +48,6 @@ from dsmq_nodes.graph.links.stream import Stream
 from dsmq_nodes.graph.time.clock import BaseClock
 from dsmq_nodes.speedups import receive
 from dsmq_nodes.topic_names import PROBE_TOPIC
-
-if TYPE_CHECKING:
-    from dsmq_nodes.speedups import Plan
 
 logger = logging.getLogger("dsmq_nodes.link")
 
@@ -199,9 +196,7 @@ class DsmqLink:
             self._await(self._incoming.unanswered, self._patience_sec)
         self._outgoing.publish(publication, text, field, raw)
 
-    def appender(
-        self, publication: Publication, dump: Dump, plan: "Plan | None" = None
-    ) -> Append | None:
+    def appender(self, publication: Publication, usual: UsualMessages) -> Append | None:
         """The way of the usual message: one call, which decides nothing twice.
 
         Everything else is for `publish`: a latched topic, a subscription without an answer, a
@@ -210,7 +205,7 @@ class DsmqLink:
         if publication.latched:
             return None
         unanswered = self._incoming.unanswered.topics
-        return self._outgoing.appender(publication, dump, plan, unanswered, self._look_after_itself)
+        return self._outgoing.appender(publication, usual, unanswered, self._look_after_itself)
 
     def set_fault(self, topic: str, pair: int, text: str) -> None:
         """Show in the graph what is wrong between two ends; the broker calls them `pair`."""

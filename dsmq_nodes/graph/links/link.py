@@ -11,7 +11,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol
 
 import msgspec
 
@@ -47,14 +47,30 @@ class CallNow(Protocol):
         """
 
 
-Append = Callable[[Any], bool]
-"""Sends a message object; False: it has done nothing, and the message goes the general way."""
+Append = Callable[[Any], object]
+"""Sends a message object; returns None."""
 
 Dump = Callable[[Any], tuple[bytes, str, bytes | memoryview]]
 """A message object as its JSON text without its large field, that field's name, and its bytes."""
 
 
 _EVERY_NODES: Final = EVERY_NODES_TOPICS | {DIAGNOSTICS_TOPIC}
+
+
+class UsualMessages(NamedTuple):
+    """The messages of a publication that go a short way.
+
+    Attributes:
+        msg_type: of the messages.
+        dump: gives a message's text.
+        plan: does so in the compiled part.
+        general: the way of all other messages.
+    """
+
+    msg_type: type
+    dump: Dump
+    plan: "Plan | None"
+    general: Append
 
 
 def is_ours(topic: str) -> bool:
@@ -193,13 +209,11 @@ class Link(Readable, Protocol):
     def unadvertise(self, publication: Publication) -> None:
         """Stop publishing a topic."""
 
-    def appender(
-        self, publication: Publication, dump: Dump, plan: "Plan | None" = None
-    ) -> Append | None:
+    def appender(self, publication: Publication, usual: UsualMessages) -> Append | None:
         """A short way for the messages of a publication; None where there is none now.
 
-        `plan` is the compiled codec of their type. The way serves as long as it returns True; after
-        a False, ask for another.
+        What is not usual, or of another type, goes the `general` way; after that ask for another
+        short one.
         """
 
     def publish(

@@ -10,7 +10,7 @@ import os
 import socket
 import threading
 from collections import deque
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import msgspec
 
@@ -24,18 +24,15 @@ from dsmq_nodes.graph.links.link import (
     Append,
     CallNow,
     Deliver,
-    Dump,
     LinkReader,
     OnDiffers,
     OnOutage,
     OnReadable,
     Publication,
+    UsualMessages,
 )
 from dsmq_nodes.graph.time.clock import BaseClock
 from dsmq_nodes.topic_names import GRAPH_TOPIC
-
-if TYPE_CHECKING:
-    from dsmq_nodes.speedups import Plan
 
 logger = logging.getLogger("dsmq_nodes.link")
 
@@ -177,9 +174,7 @@ class MemoryLink:
         if self._publications.pop(publication.topic, None):
             self._ask("unadvertise", publication.topic)
 
-    def appender(
-        self, publication: Publication, dump: Dump, plan: "Plan | None" = None
-    ) -> Append | None:
+    def appender(self, publication: Publication, usual: UsualMessages) -> Append | None:
         """None: there is no memory to append to."""
 
     def publish(

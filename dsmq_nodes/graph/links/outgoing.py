@@ -16,14 +16,13 @@ from dsmq_nodes.dsmq.client_connection import ClientConnection
 from dsmq_nodes.dsmq.limits import MAX_BODY_BYTES
 from dsmq_nodes.errors import RingError
 from dsmq_nodes.graph.links.backlog import CALM_SEC
-from dsmq_nodes.graph.links.link import Append, Dump, Publication, Published, is_ours
+from dsmq_nodes.graph.links.link import Append, Publication, Published, UsualMessages, is_ours
 from dsmq_nodes.graph.links.stream import MUCH_BYTES, Stream
 from dsmq_nodes.graph.time.clock import BaseClock
 from dsmq_nodes.speedups import make_appender
 
 if TYPE_CHECKING:
     from dsmq_nodes.dsmq.ring.writer import Writer
-    from dsmq_nodes.speedups import Plan
 
 logger = logging.getLogger("dsmq_nodes.link")
 
@@ -180,30 +179,29 @@ class Outgoing:
     def appender(
         self,
         publication: Publication,
-        dump: Dump,
-        plan: "Plan | None",
+        usual: UsualMessages,
         unanswered: set[str],
         look: Callable[[], None],
     ) -> Append:
-        """Sends usual messages as `publish` does; False: nothing was done.
+        """Sends usual messages as `publish` does.
 
         Args:
-            publication: of messages that are not latched.
-            dump: gives a message's text.
-            plan: does so in the compiled part.
+            publication: it is not latched.
+            usual: its messages.
             unanswered: topics; while there is one nothing goes through memory.
             look: called with a message while no loop looks after the connection.
         """
         writer, stream = publication.writer, self.stream
         if writer is None:
-            append_now = self._to_socket(publication, dump, look)
+            append_now = self._to_socket(publication, usual, look)
             is_plain = stream is not None and not stream.connection.is_tls
         else:
-            append_now = self._to_ring(publication, writer, dump, unanswered, look)
+            append_now = self._to_ring(publication, writer, usual, unanswered, look)
             is_plain = True
         if make_appender is None or not is_plain or type(self._clock) is not BaseClock:
             return append_now
-        parts = (append_now, plan or dump, publication, writer, self, unanswered, look, self.lock)
+        kind = (usual.msg_type, usual.plan or usual.dump)
+        parts = (append_now, *kind, publication, writer, self, unanswered, look, self.lock)
         if writer is None:
             return make_appender(*parts, publication.topic_json, {}, None, None, -1, True)
         ring, bells = writer.ring, writer.doorbells
@@ -214,47 +212,53 @@ class Outgoing:
         self,
         publication: Publication,
         writer: "Writer",
-        dump: Dump,
+        usual: UsualMessages,
         unanswered: set[str],
         look: Callable[[], None],
     ) -> Append:
+        msg_type, dump, _, general = usual
         lock, append, now_ns = self.lock, writer.append, self._clock.now_ns
 
-        def append_now(msg: object) -> bool:
+        def append_now(msg: object) -> object:
             if self.loop is None:
                 look()
             stream = self.stream
-            if unanswered or stream is None or stream.waiting_bytes:
-                return False
+            if type(msg) is not msg_type or unanswered or stream is None or stream.waiting_bytes:
+                return general(msg)
             text, field, raw = dump(msg)
             if len(text) + len(raw) > _MOST_AT_ONCE_BYTES:
-                return False
+                return general(msg)
             with lock:
-                if publication.writer is not writer or publication.latched:
-                    return False
-                seq = publication.messages + 1
-                try:
-                    if not append(text, seq=seq, stamp_ns=now_ns(), field=field, raw=raw):
-                        publication.dropped += 1
-                except RingError:
-                    return False
-                publication.messages = seq
-            return True
+                is_usual = publication.writer is writer and not publication.latched
+                if is_usual:
+                    seq = publication.messages + 1
+                    try:
+                        if not append(text, seq=seq, stamp_ns=now_ns(), field=field, raw=raw):
+                            publication.dropped += 1
+                        publication.messages = seq
+                    except RingError:
+                        is_usual = False
+            return None if is_usual else general(msg)
 
         return append_now
 
-    def _to_socket(self, publication: Publication, dump: Dump, look: Callable[[], None]) -> Append:
+    def _to_socket(
+        self, publication: Publication, usual: UsualMessages, look: Callable[[], None]
+    ) -> Append:
+        msg_type, dump, _, general = usual
         lock, topic_json, now_ns = self.lock, publication.topic_json, self._clock.now_ns
 
-        def send_now(msg: object) -> bool:
+        def send_now(msg: object) -> object:
             if self.loop is None:
                 look()
             stream = self.stream
-            if stream is None or stream.waiting_bytes or publication.writer or publication.latched:
-                return False
+            if stream is None or stream.waiting_bytes or type(msg) is not msg_type:
+                return general(msg)
+            if publication.writer or publication.latched:
+                return general(msg)
             text, field, raw = dump(msg)
             if len(text) + len(raw) * 4 // 3 > _MOST_AT_ONCE_BYTES:
-                return False
+                return general(msg)
             whole = wire.whole_text(text.decode(), field, raw) if field else text.decode()
             message = wire.encode_text(whole)
             with lock:
@@ -265,7 +269,7 @@ class Outgoing:
                     publication.dropped += 1
             if stream.waiting_bytes > 0:
                 self.sent_in_part(stream)
-            return True
+            return None
 
         return send_now
 

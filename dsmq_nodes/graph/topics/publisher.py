@@ -1,12 +1,13 @@
 """Publishers: the sending end of a topic."""
 
 import contextlib
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Generic
 
 from dsmq_nodes.dsmq.limits import MAX_BODY_BYTES
 from dsmq_nodes.errors import MessageError
 from dsmq_nodes.graph.callback import MessageT
-from dsmq_nodes.graph.links.link import Append, Link, Publication
+from dsmq_nodes.graph.links.link import Append, Link, Publication, UsualMessages
 from dsmq_nodes.graph.log.logger import Logger
 from dsmq_nodes.graph.spin.spinner import Spinner
 from dsmq_nodes.graph.topics.graph_view import GraphView
@@ -37,7 +38,7 @@ class Publisher(Generic[MessageT]):
         self.msg_type = msg_type
         self.watchdog = watchdog
         self._is_closed = False
-        self._append: Append | None = None  # the short way, while there is one
+        self._way: Append = self._publish  # the short one, while there is one
         self._is_large = False  # whether the size was logged
         self.publication = publication
         self.beside = beside  # tells its QoS
@@ -70,10 +71,11 @@ class Publisher(Generic[MessageT]):
             WireError: the message is over the 8,999,999 bytes of a frame.
             ValueError: the publisher was destroyed.
         """
-        if type(msg) is not self.msg_type or self._append is None or not self._append(msg):
-            self._publish(msg)
-        if self.watchdog is not None:
-            self.watchdog.heard()
+        self._way(msg)
+
+    def _go(self, way: Append) -> None:
+        """Publish by this way from now on; without a call between, except where it was held."""
+        self._way = self.__dict__["publish"] = way
 
     def _publish(self, msg: MessageT) -> None:
         self._check(msg)
@@ -85,9 +87,13 @@ class Publisher(Generic[MessageT]):
         if len(text) > _LARGE_BYTES and not self._is_large:
             self._warn_of_size(len(text))
         self._link.publish(self.publication, text, field, raw)
-        self._append = self._link.appender(
-            self.publication, self.msg_type.to_record, codec(self.msg_type)
-        )
+        msg_type = self.msg_type
+        usual = UsualMessages(msg_type, msg_type.to_record, codec(msg_type), self._publish)
+        short = self._link.appender(self.publication, usual)
+        self._go(short or self._publish)
+        if self.watchdog is not None:
+            self.watchdog.heard()
+            self._go(_then(self._way, self.watchdog.heard))
 
     def _check(self, msg: MessageT) -> None:
         if not isinstance(msg, self.msg_type):
@@ -146,11 +152,20 @@ class Publisher(Generic[MessageT]):
 
     def forked(self) -> None:
         """In a forked child: the link and its memory are the parent's."""
-        self._append = self.publication.writer = None
+        self.publication.writer = None
+        self._go(self._publish)
 
     def close(self, *, is_last: bool) -> None:
         """Stop publishing; `Node.destroy_publisher` calls this."""
         self._is_closed = True
-        self._append = None
+        self._go(self._publish)
         if is_last:
             self._link.unadvertise(self.publication)
+
+
+def _then(way: Append, heard: Callable[[], None]) -> Append:
+    def publish(msg: object) -> None:
+        way(msg)
+        heard()
+
+    return publish

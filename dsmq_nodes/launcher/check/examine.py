@@ -17,7 +17,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import BinaryIO, Final
 
 import msgspec
 from pydantic import ValidationError
@@ -36,11 +36,11 @@ from dsmq_nodes.graph.links.link import (
     Append,
     CallNow,
     Deliver,
-    Dump,
     Link,
     OnOutage,
     OnReadable,
     Publication,
+    UsualMessages,
 )
 from dsmq_nodes.graph.node import Node
 from dsmq_nodes.graph.run import made
@@ -57,9 +57,6 @@ from dsmq_nodes.launcher.check.findings import (
 from dsmq_nodes.launcher.guard import descendants, end_descendants, reap
 from dsmq_nodes.launcher.prctl import become_subreaper
 from dsmq_nodes.launcher.supervise.child import load_node_class, search
-
-if TYPE_CHECKING:
-    from dsmq_nodes.speedups import Plan
 
 _GRAPH: Final = str(Path(graph.__file__).parent) + os.sep
 
@@ -86,9 +83,7 @@ class _Nowhere(Link):
     def unadvertise(self, publication: Publication) -> None:
         pass
 
-    def appender(
-        self, publication: Publication, dump: Dump, plan: "Plan | None" = None
-    ) -> Append | None:
+    def appender(self, publication: Publication, usual: UsualMessages) -> Append | None:
         return None
 
     def publish(
