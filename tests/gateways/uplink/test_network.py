@@ -11,7 +11,7 @@ from typing import Final
 
 import pytest
 
-from dsmq_nodes.messages import Header, Imu, LaserScan, Time
+from dsmq_nodes.messages import Header, Imu, LaserScan, String, Time
 from tests.gateways.uplink.fleet import Fleet, Machine
 from tests.support.network import Host, Network, network
 
@@ -191,7 +191,7 @@ def direct(
     base = fleet.machine("--listen", where, *ours, "--subscribe=/r*/*", host=hosts[1])
     robot = fleet.machine(
         *("--as", "r1", "--connect", where, *theirs),
-        *("--publish=/imu", "--publish=/laserscan"),
+        *("--publish=/imu", "--publish=/laserscan", "--publish=/picture"),
         host=hosts[0],
     )
     return robot, base
@@ -210,6 +210,11 @@ def test_a_slow_link_carries_the_newest_of_each_topic_and_counts_the_others(
     fleet.spin_for(4.0)
     for each, since in zip(made, begun, strict=True):
         each.log_ages(since)
+    camera = fleet.node("camera", robot).create_publisher(String, "/picture", 1)
+    seen = fleet.listen(base, String, "/r1/picture")
+    fleet.until(lambda: robot.status()["going"].get("/picture", {}).get("wanted"), "the demand")
+    camera.publish(String(data="x" * 60_000))
+    fleet.until(lambda: seen.got, "a message that is larger than what waits anywhere")
     hosts[0].unlimit()
     fleet.spin_for(2.0)  # the last messages of a topic are counted with the next that comes
     end(fleet, made)

@@ -2,7 +2,8 @@
 
 Nothing waits in here: every message may be dropped where a link has no room
 (`CongestionControl.DROP`), so that one slow machine delays no other; the uplink keeps what its own
-link has no room for (`link_room.py`). Answers wait instead (`BLOCK`), in threads of their own.
+link has no room for (`link_room.py`). Answers wait instead (`BLOCK`), in threads of their own, and
+so does a message that is larger than Zenoh's buffers: meanwhile there is no room for others.
 
 Zenoh calls from its own threads; what it brings is queued for the uplink's thread.
 """
@@ -35,6 +36,7 @@ logger = logging.getLogger("dsmq_nodes.uplink")
 
 _ANSWER_SEC: Final = 30.0  # for a slow link; a link that is lost ends the question at once
 _THREADS: Final = 8
+_LARGE_BYTES: Final = 12 * 1024  # what Zenoh takes at once, as zenoh_config.py has its buffers
 _PATIENCE_SEC: Final = 2.0  # a connection that is not there by then is worth a line
 _read_question: Final = msgspec.json.Decoder(Question).decode
 
@@ -103,6 +105,8 @@ class ZenohCarrier:
         self._away_since_sec = 0.0  # 0: there is a link, or there was none yet
         self._room: LinkRoom | None = None
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="uplink")
+        self._large = ThreadPoolExecutor(1, thread_name_prefix="large")
+        self._is_sending_large = False
 
     def open(self, events: CarrierEvents, run: Callable[[Callable[[], None]], None]) -> None:
         """Join; what is offered and wanted meanwhile is told when a router is there."""
@@ -275,22 +279,38 @@ class ZenohCarrier:
 
     def has_room(self) -> bool:
         """Whether a message would be sent soon, as far as is known."""
-        return self._room is None or self._room.has_room()
+        return not self._is_sending_large and (self._room is None or self._room.has_room())
 
     def await_room(self) -> None:
         """Call `room` when there is room."""
-        if self._room is not None:
+        if self._room is not None and not self._is_sending_large:
             self._room.await_room()
 
     def put(self, fleet_name: str, head: bytes, message: bytes) -> None:
         """Send a message to those that want it."""
-        if (offered := self._offered.get(fleet_name)) is not None:
+        if (offered := self._offered.get(fleet_name)) is None:
+            return
+        if len(message) <= _LARGE_BYTES:
             offered.publisher.put(message, attachment=head)
+        else:
+            self._is_sending_large = True
+            self._large.submit(self._put_large, offered.publisher, head, message)
+
+    def _put_large(self, publisher: Any, head: bytes, message: bytes) -> None:
+        with contextlib.suppress(zenoh.ZError):  # it was withdrawn meanwhile
+            publisher.put(message, attachment=head)
+        self._post(self._sent_large)
+
+    def _sent_large(self) -> None:
+        self._is_sending_large = False
+        self._events.room()
 
     def tell(self, fleet_name: str, head: bytes) -> None:
-        """Send a heartbeat of a topic."""
+        """Send a heartbeat of a topic, past a large message that is being sent."""
         if self._session is not None:
-            self._session.put(keys.last_key(fleet_name), head)
+            self._session.put(
+                keys.last_key(fleet_name), head, priority=zenoh.Priority.INTERACTIVE_HIGH
+            )
 
     # Wanting and asking
 
@@ -356,7 +376,8 @@ class ZenohCarrier:
     def close(self) -> None:
         """Leave: a process with an open session would never end."""
         self._is_closed = True
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        for pool in (self._pool, self._large):
+            pool.shutdown(wait=False, cancel_futures=True)
         if self._room is not None:
             self._room.close()
         if self._session is not None:

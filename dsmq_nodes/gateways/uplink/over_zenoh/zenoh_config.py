@@ -10,7 +10,8 @@ what the other end has room for, so that has as little) and four batches of 4 Ki
 kbit/s for a link of 300 kbit/s, half of what arrives is 0.5 s old and all of it about 1 s at most;
 behind a router 0.7 s and 1.4 s.
 What finds no room is dropped, and counted by the reader. Where the socket is asked for room before
-(`link_room.py`), only a busy processor can be why Zenoh has none: then a message waits.
+(`link_room.py`), only a busy processor can be why Zenoh has none: then a message waits. A message
+that is larger than all buffers waits there for as long as a slow link needs for it.
 
 **Rights.** A router gives each certificate the rights that its name has (`_access`): a robot those
 of its own name, a base those of the fleet. A key part that begins with `@` is matched by no
@@ -28,8 +29,9 @@ _OPEN_MS: Final = 5000  # a connection that was begun and not answered is in nob
 _SEND_BUFFER_BYTES: Final = 16 * 1024
 _BATCH_BYTES: Final = 4 * 1024
 _BATCHES: Final = 4
-_WAIT_SEC: Final = 0.002  # for room, before a message is dropped
-_BUSY_WAIT_SEC: Final = 0.25  # the same, where the socket had room
+# For room before a message is dropped, and for room for each further part of a large one.
+_WAITS_SEC: Final = (0.002, 0.05)
+_WAITS_FOR_ONE_LINK_SEC: Final = (0.25, 30.0)
 _MESSAGES: Final = (
     "put",
     "delete",
@@ -51,7 +53,7 @@ def zenoh_config(entry: UplinkEntry) -> dict[str, Any]:
     """
     entry.check_endpoints()
     connect = [_endpoint(each) for each in entry.endpoints(entry.connect)]
-    wait_sec = _WAIT_SEC if entry.listen else _BUSY_WAIT_SEC
+    wait_sec, fragment_wait_sec = _WAITS_SEC if entry.listen else _WAITS_FOR_ONE_LINK_SEC
     config: dict[str, Any] = {
         "mode": "router" if entry.listen else "client",
         "connect/endpoints": connect,
@@ -70,7 +72,10 @@ def zenoh_config(entry: UplinkEntry) -> dict[str, Any]:
         "transport/link/tx/lease": round(LEASE_SEC * 1000),
         "transport/link/tx/batch_size": _BATCH_BYTES,
         "transport/link/tx/queue/size/data": _BATCHES,
-        "transport/link/tx/queue/congestion_control/drop/wait_before_drop": round(wait_sec * 1e6),
+        "transport/link/tx/queue/congestion_control/drop": {
+            "wait_before_drop": round(wait_sec * 1e6),
+            "max_wait_before_drop_fragments": round(fragment_wait_sec * 1e6),
+        },
         "adminspace/enabled": False,
     }
     if entry.tls is not None:
