@@ -13,17 +13,19 @@ A broker that does not answer or does not read counts as away: no call waits lon
 """
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import Final, Self, TypeVar, overload
+from typing import Final, Self, TypeVar
 
 from dsmq_nodes.dsmq import inherited, wire
 from dsmq_nodes.dsmq.address import DEFAULT_HOST, DEFAULT_PORT
 from dsmq_nodes.dsmq.client_connection import ClientConnection, Redial
 from dsmq_nodes.errors import (
     ConnectionFailedError,
+    DsmqError,
     ForkedError,
     RequestRefusedError,
     WireError,
@@ -83,39 +85,28 @@ class Client:
         _check_topic(topic)
         fields: dict[str, object] = {"action": "put", "topic": topic, "message": message}
         if ack:
-            self._put_acknowledged(fields)
+            with self._asking:
+                self._acks += 1
+                frame = wire.encode_object({**fields, "ack": self._acks})
+                if error := self._try(lambda connection: self._put_surely(connection, frame)):
+                    raise error
             return
         frame = wire.encode_object(fields)
-        if not self._try(lambda connection: self._send(connection, frame, checked=True)):
+        if self._try(lambda connection: self._send(connection, frame, checked=True)):
             with self._sending:
                 self.dropped += 1
 
-    def _put_acknowledged(self, fields: dict[str, object]) -> None:
-        with self._asking:
-            connection = self._connected()
-            if connection is None:
-                raise ConnectionFailedError(f"no broker at {self._host}:{self._port} to put to")
-            if connection.original:
-                raise RequestRefusedError(
-                    f"{connection.where} is an original server: it never acks"
-                )
-            self._acks += 1
-            try:
-                until_sec = time.monotonic() + _PATIENCE_SEC
-                self._send(connection, wire.encode_object({**fields, "ack": self._acks}))
-                while (reply := _answer(connection, until_sec)).ack != self._acks:
-                    pass
-            except (ConnectionFailedError, WireError) as error:
-                self._lost(connection, error)  # the next call tries to connect again
-                raise
-            if reply.event == "error":
-                raise RequestRefusedError(reply.error)
+    def _put_surely(self, connection: ClientConnection, frame: bytes) -> None:
+        if connection.original:
+            raise RequestRefusedError(f"{connection.where} is an original server: it never acks")
+        until_sec = time.monotonic() + _PATIENCE_SEC
+        self._send(connection, frame)
+        while (reply := _answer(connection, until_sec)).ack != self._acks:
+            pass
+        if reply.event == "error":
+            raise RequestRefusedError(reply.error)
 
-    @overload
-    def get(self, topic: str) -> str: ...
-    @overload
-    def get(self, topic: str, default: _T) -> str | _T: ...
-    def get(self, topic: str, default: object = "") -> object:
+    def get(self, topic: str, default: str | _T = "") -> str | _T:
         """Take the oldest unread message of a topic that was put after we connected.
 
         Returns:
@@ -127,97 +118,75 @@ class Client:
             RequestRefusedError: the broker refused the request.
             ConnectionFailedError: the client was closed.
         """
-        return self._get(topic, default, {})
+        return self._get(topic, default)
 
-    @overload
-    def get_latest(self, topic: str) -> str: ...
-    @overload
-    def get_latest(self, topic: str, default: _T) -> str | _T: ...
-    def get_latest(self, topic: str, default: object = "") -> object:
+    def get_latest(self, topic: str, default: str | _T = "") -> str | _T:
         """As `get`, but take the newest message and skip the older ones."""
-        return self._get(topic, default, {"latest": True})
+        return self._get(topic, default, latest=True)
 
-    @overload
-    def get_wait(self, topic: str, timeout: float | None = None) -> str: ...
-    @overload
-    def get_wait(self, topic: str, timeout: float | None, default: _T) -> str | _T: ...
-    def get_wait(self, topic: str, timeout: float | None = None, default: object = "") -> object:
+    def get_wait(
+        self, topic: str, timeout: float | None = None, default: str | _T = ""
+    ) -> str | _T:
         """As `get`, but wait for a message, at most `timeout` seconds; None: without end."""
-        until_sec = None if timeout is None else time.monotonic() + timeout
-        nothing = object()
+        until_sec = math.inf if timeout is None else time.monotonic() + timeout
         while True:
-            left_sec = _WAIT_SLICE_SEC if until_sec is None else until_sec - time.monotonic()
-            wait_sec = min(max(left_sec, 0.0), _WAIT_SLICE_SEC)
-            found = self._get(topic, nothing, {"wait": wait_sec}, wait_sec)
-            if found is not nothing:
+            wait_sec = min(max(until_sec - time.monotonic(), 0.0), _WAIT_SLICE_SEC)
+            found = self._get(topic, None, wait_sec, wait=wait_sec)
+            if found is not None:
                 return found
-            if until_sec is not None and (left_sec := until_sec - time.monotonic()) <= 0:
+            if (left_sec := until_sec - time.monotonic()) <= 0:
                 return default
             connection = self._connection
             if connection is None or connection.original:
                 time.sleep(min(_POLL_SEC, left_sec))
 
     def _get(
-        self,
-        topic: str,
-        default: object,
-        options: dict[str, object],
-        wait_sec: float = _PATIENCE_SEC,
-    ) -> object:
+        self, topic: str, default: _T, wait_sec: float = _PATIENCE_SEC, **options: object
+    ) -> str | _T:
         _check_topic(topic)
-        found = [default]
+        found: str | _T = default
+        fields: dict[str, object] = {"action": "get", "topic": topic}
 
         def ask(connection: ClientConnection) -> None:
+            nonlocal found
             until_sec = time.monotonic() + wait_sec + _LATE_SEC
             if connection.original:
-                all_ = "latest" in options
-                found[0] = self._ask_original(connection, topic, default, until_sec, all_=all_)
+                # It has no other word for "nothing" than the empty message, and no `latest`.
+                while text := self._ask(connection, fields, until_sec).text:
+                    found = text
+                    if "latest" not in options:
+                        break
                 return
-            fields = {"action": "get", "topic": topic, **options}
+            resumes: dict[str, object] = {}
             if topic in self._after and topic not in self._resumed:
-                fields |= {"after": self._after[topic], "epoch": self._last_epoch}
-            self._send(connection, wire.encode_object(fields))
-            while (reply := _answer(connection, until_sec)).event:
-                if reply.event == "error" and reply.action == "get":
-                    raise RequestRefusedError(reply.error)
-                if reply.event == "error":  # an earlier put's: our answer is still to come
-                    logger.warning("the broker refused a %s: %s", reply.action, reply.error)
+                resumes = {"after": self._after[topic], "epoch": self._last_epoch}
+            reply = self._ask(connection, {**fields, **options, **resumes}, until_sec)
             self._resumed.add(topic)
             if not reply.empty:
                 self._after[topic] = reply.id
-                found[0] = reply.text
+                found = reply.text or ""
 
         with self._asking:
             self._try(ask, min(max(wait_sec, _LEAST_SEC), _ROOM_SEC))
-        return found[0]
+        return found
 
-    def _ask_original(
-        self,
-        connection: ClientConnection,
-        topic: str,
-        default: object,
-        until_sec: float,
-        *,
-        all_: bool,
-    ) -> object:
-        found = default
-        while True:
-            self._send(connection, wire.encode_object({"action": "get", "topic": topic}))
-            # An original server has no other word for "nothing" than the empty message.
-            if not (text := _answer(connection, until_sec).text):
-                return found
-            found = text
-            if not all_:
-                return found
+    def _ask(
+        self, connection: ClientConnection, fields: dict[str, object], until_sec: float
+    ) -> wire.Reply:
+        """The answer to a `get`."""
+        self._send(connection, wire.encode_object(fields))
+        while (reply := _answer(connection, until_sec)).event:
+            if reply.event == "error" and reply.action == "get":
+                raise RequestRefusedError(reply.error)
+            if reply.event == "error":  # an earlier put's: our answer is still to come
+                logger.warning("the broker refused a %s: %s", reply.action, reply.error)
+        return reply
 
     def shutdown_server(self) -> None:
         """End the broker, for everybody; it has to be on this machine, or ask for a token."""
+        frame = wire.encode_object({"action": "shutdown"})
         with self._asking:
-            self._try(
-                lambda connection: self._send(
-                    connection, wire.encode_object({"action": "shutdown"})
-                )
-            )
+            self._try(lambda connection: self._send(connection, frame))
 
     def close(self) -> None:
         """End the connection; later calls raise."""
@@ -239,19 +208,19 @@ class Client:
 
     def _try(
         self, action: Callable[[ClientConnection], None], connect_sec: float = _ROOM_SEC
-    ) -> bool:
-        """Call `action` with the broker if it is there; returns whether it was."""
+    ) -> DsmqError | None:
+        """Call `action` with the broker; returns why that failed, None where it did not."""
         connection = self._connected(connect_sec)
         if connection is None:
-            return False
+            return ConnectionFailedError(f"no broker at {self._host}:{self._port}")
         try:
             action(connection)
         except (ConnectionFailedError, WireError) as error:
             if self._closed:
                 raise ConnectionFailedError("this client is closed") from None
-            self._lost(connection, error)
-            return False
-        return True
+            self._lost(connection, error)  # the next call tries to connect again
+            return error
+        return None
 
     def _lost(self, connection: ClientConnection, error: Exception) -> None:
         with self._sending:
@@ -262,7 +231,7 @@ class Client:
         self._last_epoch = connection.epoch or self._last_epoch
         logger.warning("%s: puts are dropped and counted until it is back", error)
 
-    def _connected(self, connect_sec: float = _ROOM_SEC) -> ClientConnection | None:
+    def _connected(self, connect_sec: float) -> ClientConnection | None:
         """The connection; a lost one is renewed when the back-off allows."""
         if self._refusal:
             raise ForkedError(self._refusal)
