@@ -204,7 +204,7 @@ def greeted(router: Router, name: str = "", **fields: object) -> ConnectedPeer:
 
 
 def next_wait_sec(router: Router) -> float | None:
-    return router.next_wait_sec
+    return router.exchange.next_wait_sec
 
 
 def test_a_get_that_waits_is_answered_by_the_next_put_or_in_time(router: Router) -> None:
@@ -481,7 +481,7 @@ def test_waiting_gets_of_a_peer_have_an_end_and_cost_little(
     assert len(router.exchange._deadlines) <= 2 * len(router.exchange._waits) + 2
     router.disconnect(bad)
     router.disconnect(honest)
-    assert router.next_wait_sec is None
+    assert router.exchange.next_wait_sec is None
 
 
 def test_to_who_does_not_read_nothing_is_pushed_until_it_reads_on(router: Router) -> None:

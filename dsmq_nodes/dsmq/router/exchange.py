@@ -30,6 +30,7 @@ from dsmq_nodes.dsmq.router.topics import (
     TopicReader,
     Wait,
     error,
+    event,
 )
 from dsmq_nodes.dsmq.router.types import tell_untold
 from dsmq_nodes.dsmq.store.sqlite import Store
@@ -69,12 +70,7 @@ class Exchange:
             if durable:
                 replies += self._fan_out(put.topic, put.message_id, put.frame, put.latency_sec)
             if put.request.ack is not None:
-                ack: dict[str, object] = {
-                    "event": "ack",
-                    "ack": put.request.ack,
-                    "id": put.message_id,
-                }
-                replies.append((put.peer, wire.encode_object(ack)))
+                replies.append(event(put.peer, "ack", ack=put.request.ack, id=put.message_id))
         return replies
 
     def pause(self, peer: ConnectedPeer) -> None:

@@ -31,6 +31,7 @@ from dsmq_nodes.dsmq.router.topics import (
     Replies,
     TopicReader,
     error,
+    event,
 )
 from dsmq_nodes.dsmq.router.types import Schemas, set_fault
 from dsmq_nodes.dsmq.store.sqlite import Store
@@ -89,29 +90,13 @@ class Router:
         for name, kept in ((GRAPH_TOPIC, 1), (STATISTICS_TOPIC, 1), (TYPES_TOPIC, TYPES_KEPT)):
             store.set_latched(table.topic(name).log.stored, kept)
         exchange.listeners = self.topics[STATISTICS_TOPIC].cursors
-        self._statistics_at_sec = 0.0
-        self._began_sec: float | None = None
-
-    @property
-    def graph_changed(self) -> bool:
-        """Whether `publish_graph` has news."""
-        return self.table.graph_changed
-
-    @property
-    def next_wait_sec(self) -> float | None:
-        """When the next waiting `get` times out; None when none waits."""
-        return self.exchange.next_wait_sec
+        self._statistics_at_sec = self._began_sec = 0.0
 
     def connect(self, peer: ConnectedPeer, now: float) -> None:
         """A connection was accepted: the peer sees every put from here on."""
-        self._begin(now)
+        self._began_sec = self._began_sec or now
         peer.connected_seq = self.store.last_seq
         self.peers[peer] = None
-
-    def _begin(self, now: float) -> float:
-        """When the broker began: the first `now` it was given."""
-        self._began_sec = now if self._began_sec is None else self._began_sec
-        return self._began_sec
 
     def disconnect(self, peer: ConnectedPeer) -> None:
         """A connection has ended: release everything it held."""
@@ -194,7 +179,7 @@ class Router:
 
     def tick(self, now: float) -> Replies:
         """Once a second: expire messages, and publish statistics if they have a subscriber."""
-        self._begin(now)
+        self._began_sec = self._began_sec or now
         replies = [*self.commit(), *self.sharing.close_unused_rings(now)]
         replies += self.table.tell_unmatched()
         self.table.count_ends()
@@ -252,39 +237,33 @@ class Router:
         return replies
 
     def _hello(self, peer: ConnectedPeer, request: wire.Request, now: float) -> Replies:
-        fault = self._token_fault(peer, request)
-        if not fault and request.version != wire.VERSION:
-            fault = f"this broker speaks version {wire.VERSION}, not {request.version}"
-        if not fault and request.node:
-            fault = wire.topic_fault(request.node, "node")
-        if fault:
+        if fault := self._token_fault(peer, request) or self._hello_fault(peer, request):
             peer.closing = fault
             return [error(peer, request, fault)]
-        holder = self._names.get(request.node)
-        if holder is not None and holder is not peer:
-            peer.closing = (
-                f"node name {request.node!r} is taken by pid {holder.pid} on {holder.host}: "
-                "stop that node or give this one another name"
-            )
-            return [error(peer, request, peer.closing)]
         peer.greeted = peer.trusted = True
         peer.patient = peer.patient or request.patient
         if request.since is not None:  # it reconnects, and says what it has seen
             same = request.epoch == self.store.epoch
             peer.connected_seq = min(max(request.since, 0), self.store.last_seq) if same else 0
         self._take_name(peer, request)
-        answer: dict[str, object] = {
-            "event": "hello",
-            "version": wire.VERSION,
-            "epoch": self.store.epoch,
-            "seq": peer.connected_seq,
-            "at": int(now * 1e9),
-            "age": now - self._begin(now),
-        }
-        if request.shm:
-            answer |= self.sharing.welcome(peer)
-            peer.unshares = request.unshares
-        return [(peer, wire.encode_object(answer))]
+        shared = self.sharing.welcome(peer) if request.shm else {}
+        peer.unshares = request.shm and request.unshares
+        place = {"epoch": self.store.epoch, "seq": peer.connected_seq}
+        times = {"at": int(now * 1e9), "age": now - self._began_sec}
+        return [event(peer, "hello", version=wire.VERSION, **place, **times, **shared)]
+
+    def _hello_fault(self, peer: ConnectedPeer, request: wire.Request) -> str:
+        if request.version != wire.VERSION:
+            return f"this broker speaks version {wire.VERSION}, not {request.version}"
+        if request.node and (fault := wire.topic_fault(request.node, "node")):
+            return fault
+        holder = self._names.get(request.node, peer)
+        if holder is peer:
+            return ""
+        return (
+            f"node name {request.node!r} is taken by pid {holder.pid} on {holder.host}: "
+            "stop that node or give this one another name"
+        )
 
     def _take_name(self, peer: ConnectedPeer, request: wire.Request) -> None:
         if self._names.get(peer.name) is peer:
@@ -311,13 +290,12 @@ class Router:
             return [error(peer, request, _OWN_TOPIC_FAULT)]
         publication = self.table.advertise(peer, request)
         topic = publication.topic
-        answer = {"event": "advertised", "topic": topic.log.name}
-        replies = self._typed(publication, request, now)
+        replies, ring = self._typed(publication, request, now), {}
         if request.shm and peer.number and (path := self.sharing.open(topic)):
             publication.shares = True
-            answer["ring"] = path
+            ring = {"ring": path}
             replies += self.sharing.seat_all(topic.cursors)
-        return [(peer, wire.encode_object(answer)), *replies]
+        return [event(peer, "advertised", topic=topic.log.name, **ring), *replies]
 
     def _typed(
         self, end: Advertisement | TopicReader, request: wire.Request, now: float
@@ -349,7 +327,7 @@ class Router:
 
     def _subscribe(self, peer: ConnectedPeer, request: wire.Request, now: float) -> Replies:
         replies: Replies = []  # the latched statistics may be old: they had no subscriber
-        if request.topic == GRAPH_TOPIC and self.graph_changed:
+        if request.topic == GRAPH_TOPIC and self.table.graph_changed:
             replies = [*self.publish_graph(now), *self.commit()]
         if request.topic == STATISTICS_TOPIC and not self.exchange.listeners:
             replies = [*self._publish_statistics(now), *self.commit()]

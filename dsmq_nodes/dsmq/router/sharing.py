@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.router.shared_log import FollowedRing
-from dsmq_nodes.dsmq.router.topics import ConnectedPeer, Replies, Topic, TopicReader
+from dsmq_nodes.dsmq.router.topics import ConnectedPeer, Replies, Topic, TopicReader, event
 from dsmq_nodes.dsmq.store.sqlite import Store
 from dsmq_nodes.errors import RingError
 
@@ -141,14 +141,8 @@ class Sharing:
         except RingError:
             return []  # too many readers: this one is pushed to
         cursor.dropped_in_ring = 0
-        fields = {
-            "event": "ring",
-            "topic": topic.log.name,
-            "ring": ring.path,
-            "seat": cursor.seat,
-            "id": cursor.after,
-        }
-        return [(peer, wire.encode_object(fields))]
+        where = {"ring": ring.path, "seat": cursor.seat, "id": cursor.after}
+        return [event(peer, "ring", topic=topic.log.name, **where)]
 
     def subscribing(self, peer: ConnectedPeer, request: wire.Request) -> None:
         """A peer is about to subscribe: a reader that it has leaves its seat."""
@@ -232,9 +226,9 @@ class Sharing:
         topic.log.ring.shut()
         replies = self._exchange.commit()
         name, last_id = topic.log.name, topic.log.last_id
-        told = wire.encode_object({"event": "unshared", "topic": name, "id": last_id})
         readers = [each.peer for each in topic.cursors if each.peer.unshares]  # some have left it
-        replies += [(peer, told) for peer in dict.fromkeys(_sharers(topic) + readers)]
+        for peer in dict.fromkeys(_sharers(topic) + readers):
+            replies.append(event(peer, "unshared", topic=name, id=last_id))
         for publication in topic.publications:
             publication.shares = False
         for cursor in topic.cursors:

@@ -28,6 +28,7 @@ from dsmq_nodes.dsmq.router.topics import (
     TopicReader,
     Wait,
     error,
+    event,
     places_to_give,
 )
 from dsmq_nodes.dsmq.router.types import forget_pairs
@@ -112,8 +113,7 @@ class TopicTable:
         cursor.depth, cursor.pattern = max(request.depth, 0), ""
         if request.after is not None:
             cursor.after = resumed_after(request, topic, self._store.epoch)
-        answer = {"event": "subscribed", "topic": log.name, "id": log.last_id}
-        return [(peer, wire.encode_object(answer))]
+        return [event(peer, "subscribed", topic=log.name, id=log.last_id)]
 
     def _add(self, cursor: TopicReader) -> TopicReader:
         cursor.peer.cursors[cursor.topic.log.name] = cursor
@@ -130,8 +130,7 @@ class TopicTable:
         self._patterns[peer] = None
         for topic in self.topics.values():
             self._match(peer, topic, new=False)
-        answer = {"event": "subscribed", "topic": request.topic}
-        return [(peer, wire.encode_object(answer)), *self.tell_unmatched()]
+        return [event(peer, "subscribed", topic=request.topic), *self.tell_unmatched()]
 
     def _match(self, peer: ConnectedPeer, topic: Topic, *, new: bool) -> None:
         """Give a peer its cursor in a topic that one of its patterns matches."""

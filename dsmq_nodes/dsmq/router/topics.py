@@ -204,19 +204,17 @@ def places_to_give(topics: "Iterable[Topic]", newcomer: ConnectedPeer, most: int
     return by_maker[greediest][-count:] if count > 0 else []
 
 
-Replies = list[tuple[ConnectedPeer, bytes]]
+Reply = tuple[ConnectedPeer, bytes]
+Replies = list[Reply]
 
 
-def error(
-    peer: ConnectedPeer, request: "wire.Request | RequestError", text: str
-) -> tuple[ConnectedPeer, bytes]:
+def event(peer: ConnectedPeer, name: str, **fields: object) -> Reply:
+    """What the broker says to a peer; messages are made by `wire.encode_push`."""
+    return peer, wire.encode_object({"event": name, **fields})
+
+
+def error(peer: ConnectedPeer, request: "wire.Request | RequestError", text: str) -> Reply:
     """The error that refuses a request."""
-    fields: dict[str, object] = {
-        "event": "error",
-        "error": text,
-        "action": request.action[:_MOST_ECHOED],
-        "topic": request.topic[:_MOST_ECHOED],
-    }
-    if request.ack is not None:
-        fields["ack"] = request.ack
-    return peer, wire.encode_object(fields)
+    ack = {} if request.ack is None else {"ack": request.ack}
+    action, topic = request.action[:_MOST_ECHOED], request.topic[:_MOST_ECHOED]
+    return event(peer, "error", error=text, action=action, topic=topic, **ack)

@@ -19,7 +19,15 @@ from dsmq_nodes.dsmq.limits import (
     MOST_SCHEMA_LEVELS,
     TYPES_KEPT,
 )
-from dsmq_nodes.dsmq.router.topics import Advertisement, Schema, TopicReader, TypePair
+from dsmq_nodes.dsmq.router.topics import (
+    Advertisement,
+    Replies,
+    Reply,
+    Schema,
+    TopicReader,
+    TypePair,
+    event,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,9 +74,9 @@ class Schemas:
             return f"the schema cannot be used: it has more than {MOST_SCHEMA_LEVELS} levels"
         return ""
 
-    def meet(self, end: Advertisement | TopicReader) -> list[tuple["ConnectedPeer", bytes]]:
+    def meet(self, end: Advertisement | TopicReader) -> Replies:
         """An end is there, or has another type now: tell it and its others of their difference."""
-        replies: list[tuple[ConnectedPeer, bytes]] = []
+        replies: Replies = []
         forget_pairs(end)
         for publication, cursor in _edges(end):
             if (
@@ -102,7 +110,7 @@ def _levels(value: object) -> int:
     return levels
 
 
-def tell_untold(peer: "ConnectedPeer") -> list[tuple["ConnectedPeer", bytes]]:
+def tell_untold(peer: "ConnectedPeer") -> Replies:
     """Send a peer that reads again the differences from the time when it did not."""
     untold, peer.untold = peer.untold, {}
     return [reply for pair in untold for reply in _told(pair, peer)]
@@ -141,24 +149,18 @@ def _is_alike(publication: Advertisement, cursor: TopicReader) -> bool:
     return one.key == other.key and publication.type == cursor.type
 
 
-def _told(pair: TypePair, peer: "ConnectedPeer") -> "Iterator[tuple[ConnectedPeer, bytes]]":
+def _told(pair: TypePair, peer: "ConnectedPeer") -> "Iterator[Reply]":
     """The message about a pair for a peer that is one end of it, or both."""
     publication, cursor = pair.ends
     if cursor.peer is peer:
-        yield peer, _differs(pair, publication, "publisher")
+        yield _differs(peer, pair, publication, "publisher")
     if publication.peer is peer:
-        yield peer, _differs(pair, cursor, "subscriber")
+        yield _differs(peer, pair, cursor, "subscriber")
 
 
-def _differs(pair: TypePair, end: Advertisement | TopicReader, what: str) -> bytes:
-    event: dict[str, object] = {
-        "event": "differs",
-        "topic": end.topic.log.name,
-        "pair": pair.number,
-        "end": what,
-        "from": end.peer.name,
-        "pid": end.peer.pid,
-        "type": end.type,
-        "schema": msgspec.Raw(end.schema.text),
-    }
-    return wire.encode_object(event)
+def _differs(
+    peer: "ConnectedPeer", pair: TypePair, end: Advertisement | TopicReader, what: str
+) -> Reply:
+    fields = {"topic": end.topic.log.name, "pair": pair.number, "end": what, "from": end.peer.name}
+    fields |= {"pid": end.peer.pid, "type": end.type, "schema": msgspec.Raw(end.schema.text)}
+    return event(peer, "differs", **fields)

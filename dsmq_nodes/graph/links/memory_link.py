@@ -117,7 +117,7 @@ class MemoryBroker:
             self._router.store.close()
 
     def _tell_graph(self) -> None:
-        if self._router.graph_changed and self._router.topics[GRAPH_TOPIC].cursors:
+        if self._router.table.graph_changed and self._router.topics[GRAPH_TOPIC].cursors:
             self._send(self._router.publish_graph(self.clock.monotonic_sec()))
 
     def _send(self, replies: Replies) -> None:
