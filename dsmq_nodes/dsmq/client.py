@@ -202,8 +202,8 @@ class Client:
 
     def _send(self, connection: ClientConnection, frame: bytes, *, checked: bool = False) -> None:
         with self._sending:
-            if checked:
-                connection.check()
+            if checked and connection.is_ended():
+                raise connection.gone("it closed the connection")
             connection.send(frame, _ROOM_SEC)
 
     def _try(

@@ -12,9 +12,9 @@ import socket
 import ssl
 import threading
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from dsmq_nodes.dsmq import address, descriptors, wire
+from dsmq_nodes.dsmq import address, descriptors, keepalive, wire
 from dsmq_nodes.dsmq.descriptors import NOT_NOW
 from dsmq_nodes.dsmq.limits import SLOWEST_BYTES_PER_SEC
 from dsmq_nodes.errors import (
@@ -95,8 +95,6 @@ class ClientConnection:
         self.ahead_ns = 0
         self.age_sec = math.inf
         self.memory: tuple[str, int] | None = None
-        self._patient = patient
-        self._shm = shm and not os.environ.get(address.NO_SHM)
         self.decoder = wire.FrameDecoder()
         self._bodies: Iterable[bytes] = ()  # all of them are taken where it is ()
         self.lock = threading.RLock()
@@ -105,8 +103,15 @@ class ClientConnection:
         self._turn = self.lock if self.is_tls else contextlib.nullcontext()
         self.socket.setblocking(False)
         until_sec = time.monotonic() + timeout_sec
+        shm = shm and not os.environ.get(address.NO_SHM)
+        who = {"node": node, "client": client, "pid": os.getpid(), "host": socket.gethostname()}
+        hello = who | {"shm": shm, "unshares": shm, "patient": patient}
+        if token := os.environ.get("DSMQ_TOKEN"):
+            hello["token"] = token
+        if since is not None and not since.original:
+            hello |= {"since": self.seq, "epoch": self.epoch}
         try:
-            self._greet(node, client, until_sec, resume=since is not None and not since.original)
+            self._greet(hello, until_sec)
         except TimeoutError:
             self.socket.close()
             raise ConnectionFailedError(
@@ -116,28 +121,13 @@ class ClientConnection:
             self.socket.close()
             raise
 
-    def _greet(self, node: str, client: str, until_sec: float, *, resume: bool) -> None:
-        fields: dict[str, object] = {
-            "action": "hello",
-            "topic": PROBE_TOPIC,
-            "version": wire.VERSION,
-            "node": node,
-            "client": client,
-            "pid": os.getpid(),
-            "host": socket.gethostname(),
-            "shm": self._shm,
-            "unshares": self._shm,
-            "patient": self._patient,
-        }
-        if token := os.environ.get("DSMQ_TOKEN"):
-            fields["token"] = token
-        if resume:
-            fields |= {"since": self.seq, "epoch": self.epoch}
-        hello = wire.encode_object(fields)
-        probe = wire.encode_object({"action": "get", "topic": PROBE_TOPIC})
+    def _greet(self, fields: dict[str, Any], until_sec: float) -> None:
+        hello = {"action": "hello", "topic": PROBE_TOPIC, "version": wire.VERSION, **fields}
+        probe = {"action": "get", "topic": PROBE_TOPIC}
         sent_ns = time.monotonic_ns()
         with contextlib.suppress(ConnectionFailedError):  # its last words may be there to read
-            self.send(hello + probe, until_sec - sent_ns * 1e-9)
+            frames = wire.encode_object(hello) + wire.encode_object(probe)
+            self.send(frames, until_sec - sent_ns * 1e-9)
         try:
             try:
                 first = self.receive(until_sec - time.monotonic())
@@ -177,9 +167,9 @@ class ClientConnection:
                     sent = self.socket.send(unsent)
             except NOT_NOW as error:
                 if not self._can_go_on(error, min(stuck_sec, until_sec), is_read=False):
-                    raise self._gone(f"it does not read ({_STUCK})") from None
+                    raise self.gone(f"it does not read ({_STUCK})") from None
             except OSError as error:
-                raise self._gone(error.strerror or str(error)) from None
+                raise self.gone(error.strerror or str(error)) from None
             else:
                 unsent = unsent[sent:]
                 stuck_sec = time.monotonic() + timeout_sec
@@ -195,30 +185,20 @@ class ClientConnection:
         try:
             descriptors.ready(*sockets, left_sec)
         except ValueError:
-            raise self._gone("it was closed here") from None
+            raise self.gone("it was closed here") from None
         return True
 
-    def check(self) -> None:
-        """Check whether the other end has closed; its socket would still take one message.
+    def is_ended(self) -> bool:
+        """Whether the other end has closed, as far as can be seen without reading.
 
-        Raises:
-            ConnectionFailedError: it has.
+        The socket of one that has would still take one message.
         """
         try:
-            if not self.socket.recv(1, socket.MSG_PEEK):
-                raise self._gone("it closed the connection")
+            return not self.socket.recv(1, socket.MSG_PEEK)
         except (BlockingIOError, ValueError):  # nothing there yet; TLS does not let us peek
-            pass
-        except OSError as error:
-            raise self._gone(error.strerror or str(error)) from None
-
-    def is_ended(self) -> bool:
-        """Whether the other end has closed, as far as can be seen without reading."""
-        try:
-            self.check()
-        except ConnectionFailedError:
+            return False
+        except OSError:
             return True
-        return False
 
     def arrived(self) -> "Iterator[bytes]":
         """The bodies of the frames that have come; not without end, others have their turn.
@@ -257,7 +237,7 @@ class ClientConnection:
             for body in self._bodies:
                 reply = wire.decode_reply(body)
                 if reply.event == "closing":
-                    raise self._gone(reply.error)
+                    raise self.gone(reply.error)
                 return reply
             self._bodies = self.decoder.feed(self._read(until_sec))
 
@@ -269,20 +249,15 @@ class ClientConnection:
                 if not self._can_go_on(error, until_sec, is_read=True):
                     raise TimeoutError(f"the broker at {self.where} has not answered") from None
             except OSError as error:
-                raise self._gone(error.strerror or str(error)) from None
+                raise self.gone(error.strerror or str(error)) from None
 
     def _recv(self, most_bytes: int) -> bytes:
-        if self.is_tls:
-            with self.lock:
-                data = self.socket.recv(most_bytes)
-        else:
+        with self._turn:
             data = self.socket.recv(most_bytes)
         if not data:
             raise ConnectionResetError("it closed the connection")
-        if self.original and hasattr(socket, "TCP_QUICKACK"):
-            # An original server sends header and body apart: acknowledge the one, or the
-            # other waits 40 ms for it (Nagle's algorithm).
-            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+        if self.original:
+            keepalive.acknowledge_now(self.socket)
         return data
 
     def finish(self, timeout_sec: float) -> bool:
@@ -309,7 +284,8 @@ class ClientConnection:
         """End the connection."""
         self.socket.close()
 
-    def _gone(self, reason: str) -> ConnectionFailedError:
+    def gone(self, reason: str) -> ConnectionFailedError:
+        """The error that the connection is lost."""
         return ConnectionFailedError(f"lost the broker at {self.where}: {reason}")
 
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from dsmq_nodes import dsmq
-from dsmq_nodes.errors import RequestRefusedError
+from dsmq_nodes.dsmq.store.sqlite import Store
+from dsmq_nodes.errors import RequestRefusedError, StoreFullError
 from tests.dsmq.conftest import Start
 from tests.support.waiting import PATIENCE_SEC
 
@@ -124,6 +125,24 @@ def test_a_full_disk_refuses_puts_and_recovers(start: Start, small_disk: Path) -
                 client.get_wait("nothing", 0.1)
         assert recovered == 20
     assert broker.end()[0] == 0
+
+
+def test_many_small_messages_on_a_full_disk_make_room_at_once(small_disk: Path) -> None:
+    store = Store(small_disk / "queue.db", ttl_sec=3.0, budget_bytes=1 << 30, now=0.0)
+    log, count = store.log("t"), 0
+    with pytest.raises(StoreFullError):
+        while count < 100_000:
+            for _ in range(20):
+                count = store.append(log, b"x" * 100, 0.0)
+            store.commit()
+    for now in (4.0, 5.0):  # the first one may free the reserve alone
+        store.expire(now)
+    assert (log.first_id, store.stored_bytes) == (log.last_id + 1, 0)
+    for _ in range(count // 40):
+        for _ in range(20):
+            store.append(log, b"x" * 100, 6.0)
+        store.commit()
+    store.close()
 
 
 @pytest.fixture

@@ -293,7 +293,7 @@ class Broker:
     def _sent_in_part(self, connection: Connection, frame: bytes, sent: int, is_deaf: bool) -> None:
         """The compiled part has sent so many bytes of a frame."""
         connection.is_deaf = is_deaf
-        connection.sent_in_part(frame, sent)
+        connection.unsent += memoryview(frame)[sent:]
         self._await_room(connection)
 
     def _await_room(self, connection: Connection) -> None:

@@ -104,7 +104,7 @@ class Connection:
             return False
         if trusted and (frames or self._waiting_since_sec is None):
             self._waiting_since_sec = now
-        self._acknowledge_quickly()
+        keepalive.acknowledge_now(self.socket)
         return True
 
     def wait_longer(self, more_sec: float) -> None:
@@ -118,17 +118,6 @@ class Connection:
             return None
         allowed_sec = PATIENCE_SEC + self._decoder.expected_bytes / SLOWEST_BYTES_PER_SEC
         return now - self._waiting_since_sec > allowed_sec
-
-    def _acknowledge_quickly(self) -> None:
-        # A 0.7.0 client sends header and body apart and, by Nagle's algorithm, holds the body
-        # back until the header is acknowledged; a delayed acknowledgement would cost it 40 ms.
-        if hasattr(socket, "TCP_QUICKACK") and self._is_tcp:
-            with contextlib.suppress(OSError):
-                self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
-
-    @property
-    def _is_tcp(self) -> bool:
-        return self.socket.family != getattr(socket, "AF_UNIX", None)
 
     def write(self) -> bool:
         """Send the outbox; False: some of it is in `unsent`, or the peer has turned out deaf."""
@@ -146,10 +135,6 @@ class Connection:
             return not self.unsent
         self.unsent += memoryview(data)[sent:]
         return False
-
-    def sent_in_part(self, frame: bytes, sent: int) -> None:
-        """The socket took so many bytes of a frame."""
-        self.unsent += memoryview(frame)[sent:]
 
     def write_on(self) -> bool:
         """Send what was unsent; returns whether the peer reads on again."""
@@ -175,7 +160,7 @@ class Connection:
 
     def silent_sec(self) -> float:
         """For how long the other machine has not acknowledged what it should have."""
-        return keepalive.silent_sec(self.socket) if self._is_tcp else 0.0
+        return keepalive.silent_sec(self.socket)
 
     def close(self) -> None:
         """End the connection at once."""

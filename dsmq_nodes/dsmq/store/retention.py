@@ -71,13 +71,11 @@ class Retention:
                 break
 
     def past(self, before_sec: float, most_bytes: int) -> int:
-        """The last `seq` to delete, by age or by size; 0 when there is none."""
-        upto_seq, left_bytes = 0, self.size_bytes
-        for slot in self._slots:
-            if slot.last_at_sec >= before_sec and left_bytes <= most_bytes:
-                break
-            upto_seq, left_bytes = slot.last_seq, left_bytes - slot.size_bytes
-        return upto_seq
+        """The last `seq` of the oldest slot, where its age or the size of all deletes it; else 0."""
+        slot = self._slots[0] if self._slots else None
+        if slot is None or (slot.last_at_sec >= before_sec and self.size_bytes <= most_bytes):
+            return 0
+        return slot.last_seq
 
     def drop(self, upto_seq: int) -> None:
         """Drop the slots whose rows are deleted."""

@@ -36,7 +36,7 @@ from typing import Final, TypeVar
 
 from dsmq_nodes.dsmq.limits import MOST_ID
 from dsmq_nodes.dsmq.store.bundles import Bundle, Bundles
-from dsmq_nodes.dsmq.store.disk_reserve import DiskReserve, fold_wal
+from dsmq_nodes.dsmq.store.disk_reserve import DiskReserve
 from dsmq_nodes.dsmq.store.retention import Retention
 from dsmq_nodes.errors import StoreError, StoreFullError
 
@@ -45,8 +45,6 @@ BUDGET_BYTES: Final = 64 * 1024 * 1024
 
 _ID_BITS: Final = MOST_ID.bit_length()
 _ROW_OVERHEAD_BYTES: Final = 24  # key, seq and b-tree cell of one row, about
-_ALL: Final = 1 << _ID_BITS
-_FEW_ROWS: Final = 8
 _MEMORY_PAGE_BYTES: Final = 16384
 _FILE_PAGE_BYTES: Final = 8192
 _HELD_SHARE: Final = 0.75  # of the budget, for latched messages
@@ -123,10 +121,12 @@ class Store:
         self._wall_clock = wall_clock
         self._changed: dict[int, StoredLog] = {}  # logs whose row in `topic` has changed
         self._pending: list[tuple[StoredLog, int, bytes | None, float]] = []
-        self._slots = Retention(ttl_sec, budget_bytes)
         self._reserve: DiskReserve | None = None
         try:
             self._reserve = DiskReserve(path) if path is not None else None
+            # On a full disk the reserve has room enough to delete one slot.
+            disk_bytes = self._reserve.size_bytes if self._reserve is not None else budget_bytes
+            self._slots = Retention(ttl_sec, min(budget_bytes, disk_bytes))
             self._db = sqlite3.connect(path or ":memory:", isolation_level=None)
             weakref.finalize(self, _let_go, self._db).atexit = False
             self._open(now)
@@ -466,20 +466,20 @@ class Store:
 
     def _drop_slots(self, before_sec: float) -> None:
         while upto_seq := self._slots.past(before_sec, self.budget_bytes - self._held_bytes):
-            if not (self._delete(upto_seq) or self._delete_in_steps(upto_seq)):
+            if not self._delete(upto_seq) and not self._delete_with_reserve(upto_seq):
                 break  # it is tried again in a second
             self._slots.drop(upto_seq)
             self._release()
 
-    def _delete(self, upto_seq: int, most: int = _ALL) -> bool:
-        """Delete rows up to a seq, at most `most` of a log; returns whether the disk had room."""
+    def _delete(self, upto_seq: int) -> bool:
+        """Delete rows up to a seq; returns whether the disk had room."""
         due = [log for log in self.logs.values() if 0 < log.due_seq <= upto_seq]
         before = [(log, log.first_id, log.due_seq, log.held_to, log.held_bytes) for log in due]
         total_bytes = self._held_bytes
         try:
             with self._transaction():
                 for log in due:
-                    self._drop_rows(log, upto_seq, most)
+                    self._drop_rows(log, upto_seq)
                 self._write_logs()
                 self._db.execute("DELETE FROM slot WHERE first_seq <= ?", (upto_seq,))
         except sqlite3.OperationalError:
@@ -490,19 +490,14 @@ class Store:
             return False
         return True
 
-    def _delete_in_steps(self, upto_seq: int) -> bool:
-        """As `_delete`, on a disk with room for small transactions only."""
+    def _delete_with_reserve(self, upto_seq: int) -> bool:
+        """As `_delete`, in the room that the reserve has kept on a full disk."""
         if self._reserve is None:
             return False
         self._reserve.make_room(self._db)
-        left = -1
-        while left != (left := sum(log.first_id for log in self.logs.values())):
-            if not self._delete(upto_seq, _FEW_ROWS):
-                return False
-            fold_wal(self._db)
-        return True
+        return self._delete(upto_seq)
 
-    def _drop_rows(self, log: StoredLog, upto_seq: int, most: int) -> None:
+    def _drop_rows(self, log: StoredLog, upto_seq: int) -> None:
         """Delete a log's rows up to a seq; latched ones are held from now on."""
         begin_id = max(log.first_id, log.held_to + 1)
         row = self._db.execute(
@@ -515,9 +510,6 @@ class Store:
         if (bundled := log.bundles.first_after(upto_seq)) is not None and bundled[0] < due_id:
             due_id, due_seq = bundled
         stop_id = min(due_id, log.last_id - log.latched + 1)
-        if stop_id - log.first_id > most:
-            self._delete_rows(log, log.first_id + most)
-            return
         self._delete_rows(log, stop_id)
         if due_id > (begin_id := max(begin_id, log.first_id)):
             self._hold(log, self._size(log, begin_id, due_id))
