@@ -311,7 +311,7 @@ class _Outline(msgspec.Struct):
 
     action: str
     topic: str = ""
-    ack: msgspec.Raw = _NOTHING
+    ack: object = None
 
 
 class _Carried(msgspec.Struct):
@@ -321,7 +321,6 @@ class _Carried(msgspec.Struct):
 
 _request_decoder: Final = msgspec.json.Decoder(Request)
 _outline_decoder: Final = msgspec.json.Decoder(_Outline)
-_ack_decoder: Final[msgspec.json.Decoder[int]] = msgspec.json.Decoder(_Count)
 _reply_decoder: Final = msgspec.json.Decoder(Reply)
 _text_decoder: Final[msgspec.json.Decoder[str | None]] = msgspec.json.Decoder(str | None)
 _carried_decoder: Final = msgspec.json.Decoder(_Carried)
@@ -410,8 +409,8 @@ def encode_frame(body: bytes) -> bytes:
     return b'{"msg_length": %d}%b' % (_LENGTH_OFFSET + length, body)
 
 
-def encode_text(text: str) -> bytes:
-    """A JSON string, as it goes into a frame.
+def encode_text(text: str | Mapping[str, object]) -> bytes:
+    """A JSON string (or object), as it goes into a frame.
 
     Raises:
         WireError: when it is not text that UTF-8 can carry (a lone surrogate).
@@ -424,10 +423,7 @@ def encode_text(text: str) -> bytes:
 
 def encode_object(fields: Mapping[str, object]) -> bytes:
     """A whole frame from a dict."""
-    try:
-        return encode_frame(_encode(fields))
-    except UnicodeEncodeError as error:
-        raise WireError(f"text with a lone surrogate cannot be sent: {error}") from None
+    return encode_frame(encode_text(fields))
 
 
 def decode_request(body: bytes) -> Request:
@@ -458,11 +454,10 @@ def _refusal(body: bytes, error: Exception) -> WireError:
     if isinstance(error, msgspec.ValidationError):
         with contextlib.suppress(msgspec.MsgspecError):
             outline = _outline_decoder.decode(body)
-            ack = None
-            with contextlib.suppress(msgspec.MsgspecError):
-                ack = _ack_decoder.decode(outline.ack)
+            ack, numbers = outline.ack, range(MOST_NUMBER + 1)
             text = f"the request has a value that cannot be: {error}"
-            return RequestError(text, outline.action, outline.topic, ack)
+            known = ack if type(ack) is int and ack in numbers else None
+            return RequestError(text, outline.action, outline.topic, known)
     return WireError(f"the frame is not a dsmq request: {error}")
 
 

@@ -347,10 +347,8 @@ def test_there_are_not_endlessly_many_topics(router: Router) -> None:
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> Router:
     """A router that has places for 100 topics, of one peer 80."""
-    monkeypatch.setattr("dsmq_nodes.dsmq.router.router.MOST_TOPICS", 100)
-    monkeypatch.setattr("dsmq_nodes.dsmq.router.exchange.MOST_TOPICS", 100)
-    monkeypatch.setattr("dsmq_nodes.dsmq.router.topic_table.MOST_TOPICS", 100)
-    monkeypatch.setattr("dsmq_nodes.dsmq.router.topic_table.MOST_TOPICS_OF_ONE", 80)
+    monkeypatch.setattr("dsmq_nodes.dsmq.limits.MOST_TOPICS", 100)
+    monkeypatch.setattr("dsmq_nodes.dsmq.limits.MOST_TOPICS_OF_ONE", 80)
     return Router(Store())
 
 
@@ -469,7 +467,7 @@ def test_the_ids_of_a_topic_that_comes_back_go_on() -> None:
 def test_waiting_gets_of_a_peer_have_an_end_and_cost_little(
     router: Router, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dsmq_nodes.dsmq.router.exchange.MOST_WAITS_OF_ONE", 100)
+    monkeypatch.setattr("dsmq_nodes.dsmq.limits.MOST_WAITS_OF_ONE", 100)
     bad, honest = greeted(router), greeted(router)
     ask = {"action": "get", "topic": "t", "wait": 3600.0}
     said = [error_of(router, bad, **ask) for _ in range(101)]
@@ -530,7 +528,7 @@ def test_of_many_that_differ_from_one_some_are_told(router: Router) -> None:
 def test_ends_of_topics_are_bounded_and_who_has_few_may_have_more(
     router: Router, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dsmq_nodes.dsmq.router.topic_table.MOST_ENDS", 100)
+    monkeypatch.setattr("dsmq_nodes.dsmq.limits.MOST_ENDS", 100)
     writer, *crowd = (greeted(router) for _ in range(10))
     for number in range(40):
         ask(router, writer, action="put", topic=f"t{number}", message="x")
@@ -557,7 +555,7 @@ def test_ends_of_topics_are_bounded_and_who_has_few_may_have_more(
 def test_a_pattern_that_follows_no_further_is_told(
     router: Router, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dsmq_nodes.dsmq.router.topic_table.MOST_ENDS", 6)
+    monkeypatch.setattr("dsmq_nodes.dsmq.limits.MOST_ENDS", 6)
     reader, writer = greeted(router), greeted(router)
     assert error_of(router, reader, action="subscribe", topic="t*", pattern=True) == ""
     for number in range(9):
@@ -572,7 +570,7 @@ def test_a_pattern_that_follows_no_further_is_told(
 def test_who_waits_for_little_is_not_kept_out_by_who_waits_for_much(
     router: Router, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dsmq_nodes.dsmq.router.exchange.MOST_WAITS", 40)
+    monkeypatch.setattr("dsmq_nodes.dsmq.limits.MOST_WAITS", 40)
     ask = {"action": "get", "topic": "t", "wait": 9.0}
     crowd = [greeted(router) for _ in range(4)]
     said = [error_of(router, peer, **ask) for _ in range(20) for peer in crowd]

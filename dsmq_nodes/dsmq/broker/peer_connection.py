@@ -9,15 +9,9 @@ import socket
 import ssl
 from typing import TYPE_CHECKING, Final
 
-from dsmq_nodes.dsmq import descriptors, keepalive, wire
+from dsmq_nodes.dsmq import descriptors, keepalive, limits, wire
 from dsmq_nodes.dsmq.address import MOST_UNSENT_BYTES
 from dsmq_nodes.dsmq.descriptors import NOT_NOW
-from dsmq_nodes.dsmq.limits import (
-    MAX_BODY_BYTES,
-    PATIENCE_SEC,
-    SLOWEST_BYTES_PER_SEC,
-    STRANGERS_BODY_BYTES,
-)
 from dsmq_nodes.dsmq.router.topics import ConnectedPeer
 
 if TYPE_CHECKING:
@@ -58,7 +52,9 @@ class Connection:
         self.high_water_bytes = HIGH_WATER_BYTES if peer.local else REMOTE_HIGH_WATER_BYTES
         self._room = None if peer.local else descriptors.room_to_send(sock)
         self.takes_at_once = self._room is None and not self.is_shaking_hands
-        self._decoder = wire.FrameDecoder(STRANGERS_BODY_BYTES if strange else MAX_BODY_BYTES)
+        self._decoder = wire.FrameDecoder(
+            limits.STRANGERS_BODY_BYTES if strange else limits.MAX_BODY_BYTES
+        )
         self.bodies: Iterable[bytes] = ()
         self._receive_bytes = _RECEIVE_BYTES
         self._unread_answers = 0
@@ -91,7 +87,7 @@ class Connection:
 
     def greeted(self) -> None:
         """The peer has said hello: its frames may be large."""
-        self._decoder.max_body_bytes = MAX_BODY_BYTES
+        self._decoder.max_body_bytes = limits.MAX_BODY_BYTES
 
     def is_waiting(self, frames: int, now: float) -> bool:
         """Whether the beginning of a frame was read, behind so many whole ones."""
@@ -116,7 +112,9 @@ class Connection:
         """Whether a frame or a hello has taken too long; None when neither is awaited."""
         if self._waiting_since_sec is None:
             return None
-        allowed_sec = PATIENCE_SEC + self._decoder.expected_bytes / SLOWEST_BYTES_PER_SEC
+        allowed_sec = (
+            limits.PATIENCE_SEC + self._decoder.expected_bytes / limits.SLOWEST_BYTES_PER_SEC
+        )
         return now - self._waiting_since_sec > allowed_sec
 
     def write(self) -> bool:

@@ -10,14 +10,7 @@ and catches up at intervals, which costs the broker less and the peer even less.
 import heapq
 from typing import Final
 
-from dsmq_nodes.dsmq import wire
-from dsmq_nodes.dsmq.limits import (
-    MOST_PUSH_BYTES,
-    MOST_TOPICS,
-    MOST_WAIT_SEC,
-    MOST_WAITS,
-    MOST_WAITS_OF_ONE,
-)
+from dsmq_nodes.dsmq import limits, wire
 from dsmq_nodes.dsmq.log import Cursor
 from dsmq_nodes.dsmq.router.meters import NOT_KNOWN
 from dsmq_nodes.dsmq.router.shared_log import CATCH_UP_BYTES, REMOTE_CATCH_UP_BYTES, Followed
@@ -88,7 +81,7 @@ class Exchange:
         All its topics are read in the order of the puts. Later puts are not pushed until the peer
         is at the end.
         """
-        replies = self.commit() if self._store.uncommitted else []
+        replies = self.commit()
         if peer.blocked:
             return replies
         if peer.untold:
@@ -161,8 +154,7 @@ class Exchange:
         publication = peer.publications.get(log.name)
         if publication is not None:
             publication.messages += 1
-            if self.listeners:
-                publication.latency.add(latency_sec)
+            publication.latency.add(latency_sec)
         return [] if durable else self._fan_out(topic, message_id, frame, latency_sec)
 
     def refuse(self, peer: ConnectedPeer, topic: Topic, request: wire.Request, why: str) -> Replies:
@@ -259,7 +251,7 @@ class Exchange:
         log = topic.log
         after = peer.gets.get(log.name)
         if after is None:
-            if len(peer.gets) >= MOST_TOPICS:  # most belong to topics that are gone
+            if len(peer.gets) >= limits.MOST_TOPICS:  # most belong to topics that are gone
                 del peer.gets[next(iter(peer.gets))]
             after = self._store.last_id_at(log.stored, peer.connected_seq)
         return after
@@ -269,18 +261,20 @@ class Exchange:
     ) -> Replies:
         if not (request.wait > 0 and peer.greeted):
             return [(peer, _nothing(peer))]
-        if len(peer.waits) >= MOST_WAITS_OF_ONE:
-            return [error(peer, request, f"a peer waits in {MOST_WAITS_OF_ONE} gets at most")]
+        if len(peer.waits) >= limits.MOST_WAITS_OF_ONE:
+            return [
+                error(peer, request, f"a peer waits in {limits.MOST_WAITS_OF_ONE} gets at most")
+            ]
         replies: Replies = []
-        if len(self._waits) >= MOST_WAITS:
-            fault = f"there are {MOST_WAITS} gets that wait already"
+        if len(self._waits) >= limits.MOST_WAITS:
+            fault = f"there are {limits.MOST_WAITS} gets that wait already"
             greediest = max(self._table.peers, key=lambda each: len(each.waits))
             if len(greediest.waits) <= len(peer.waits) + 1:
                 return [error(peer, request, fault)]
             given_up = next(reversed(greediest.waits))
             self.forget(given_up)
             replies = [error(greediest, given_up.request, fault)]
-        wait = Wait(peer, topic, request, now + min(request.wait, MOST_WAIT_SEC))
+        wait = Wait(peer, topic, request, now + min(request.wait, limits.MOST_WAIT_SEC))
         request.after = None  # the cursor stands there now
         peer.waits[wait] = topic.waits[wait] = self._waits[wait] = None
         self._last_wait += 1
@@ -300,7 +294,7 @@ class Exchange:
     def _answer_one(self, wait: Wait) -> Replies:
         self.forget(wait)
         # Another `get` of the same peer may have taken it.
-        began_sec = wait.until_sec - min(wait.request.wait, MOST_WAIT_SEC)
+        began_sec = wait.until_sec - min(wait.request.wait, limits.MOST_WAIT_SEC)
         return self.get(wait.peer, wait.request, began_sec)
 
     def forget(self, wait: Wait) -> None:
@@ -320,7 +314,7 @@ def _lagging(peer: ConnectedPeer) -> list[TopicReader]:
 
 def _push(cursor: TopicReader, message_id: int, frame: bytes, replies: Replies) -> None:
     size = len(frame)
-    if size > MOST_PUSH_BYTES:
+    if size > limits.MOST_PUSH_BYTES:
         cursor.skip(message_id)
         return
     cursor.size_bytes += size

@@ -18,8 +18,7 @@ The broker (broker/loop.py) calls, with one monotonic clock as `now`:
 import hmac
 from typing import TYPE_CHECKING, Final
 
-from dsmq_nodes.dsmq import wire
-from dsmq_nodes.dsmq.limits import MAX_TOPIC_BYTES, MOST_TOPICS, TYPES_KEPT
+from dsmq_nodes.dsmq import limits, wire
 from dsmq_nodes.dsmq.original import as_original_text
 from dsmq_nodes.dsmq.router import report
 from dsmq_nodes.dsmq.router.exchange import Exchange
@@ -87,7 +86,11 @@ class Router:
         for name in store.logs:
             table.topic(name)
         self._schemas = Schemas()
-        for name, kept in ((GRAPH_TOPIC, 1), (STATISTICS_TOPIC, 1), (TYPES_TOPIC, TYPES_KEPT)):
+        for name, kept in (
+            (GRAPH_TOPIC, 1),
+            (STATISTICS_TOPIC, 1),
+            (TYPES_TOPIC, limits.TYPES_KEPT),
+        ):
             store.set_latched(table.topic(name).log.stored, kept)
         exchange.listeners = self.topics[STATISTICS_TOPIC].cursors
         self._statistics_at_sec = self._began_sec = 0.0
@@ -140,14 +143,13 @@ class Router:
         if not peer.greeted and name not in _BEFORE_HELLO:
             return []  # 0.7.0 prints a line and does not answer
         replies: Replies = []
-        if len(self.topics) >= MOST_TOPICS and self.table.makes_topic(request):
+        if len(self.topics) >= limits.MOST_TOPICS and self.table.makes_topic(request):
             replies += self._make_room(peer)
         if fault := self._refusal(peer, request):
             return [*replies, error(peer, request, fault)]
         if name != "put":  # the answer may depend on earlier puts
             replies += self.sharing.follow_for(request, now)
-            if self.store.uncommitted:
-                replies += self.commit()
+            replies += self.commit()
         return [*replies, *self._actions[name](peer, request, now)]
 
     def _refusal(self, peer: ConnectedPeer, request: wire.Request) -> str:
@@ -156,7 +158,7 @@ class Router:
         if request.schema and (fault := self._schemas.fault(request)):
             return fault
         if self.table.has_no_end_for(peer, request):
-            return ENDS_FAULT % (request.topic[:MAX_TOPIC_BYTES],)
+            return ENDS_FAULT % (request.topic[: limits.MAX_TOPIC_BYTES],)
         if request.topic in self.topics or request.action in _WITHOUT_TOPIC:
             return ""
         fault = self.table.fault(peer, request)
@@ -167,8 +169,7 @@ class Router:
     def _make_room(self, peer: ConnectedPeer) -> Replies:
         if not self.table.may_displace(peer):
             return []
-        replies = self.commit() if self.store.uncommitted else []
-        return [*replies, *self.table.make_room(peer, self.exchange.forget)]
+        return [*self.commit(), *self.table.make_room(peer, self.exchange.forget)]
 
     def _refuse(self, peer: ConnectedPeer, fault: RequestError) -> Replies:
         if fault.action == "hello":

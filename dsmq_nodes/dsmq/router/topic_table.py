@@ -10,14 +10,7 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from dsmq_nodes.dsmq import wire
-from dsmq_nodes.dsmq.limits import (
-    MOST_ENDS,
-    MOST_LATCHED,
-    MOST_PATTERNS,
-    MOST_TOPICS,
-    MOST_TOPICS_OF_ONE,
-)
+from dsmq_nodes.dsmq import limits, wire
 from dsmq_nodes.dsmq.router.shared_log import SharedLog
 from dsmq_nodes.dsmq.router.topics import (
     Advertisement,
@@ -38,10 +31,11 @@ from dsmq_nodes.topic_names import BROKERS_TOPICS, is_kits_own
 _MAKING: Final = frozenset({"put", "subscribe", "advertise"})
 _PLACES_AT_ONCE: Final = 100
 _PLACES_TAKEN_AT_ONCE: Final = 10  # from one peer
-_NOBODY: Final = MOST_TOPICS + 1
+_NOBODY: Final = limits.MOST_TOPICS + 1
 
 ENDS_FAULT: Final = (
-    f"there are {MOST_ENDS} readers and publishers, and this peer has its share: %r is one too many"
+    f"there are {limits.MOST_ENDS} readers and publishers, "
+    "and this peer has its share: %r is one too many"
 )
 
 
@@ -80,7 +74,7 @@ class TopicTable:
             peer.publications[request.topic] = publication
             topic.publications.append(publication)
             self._ends += 1
-        publication.latched = min(request.latched, MOST_LATCHED)
+        publication.latched = min(request.latched, limits.MOST_LATCHED)
         self._store.set_latched(topic.log.stored, publication.latched)
         self._note_owner(topic)
         return publication
@@ -123,8 +117,8 @@ class TopicTable:
         return cursor
 
     def _subscribe_pattern(self, peer: ConnectedPeer, request: wire.Request) -> Replies:
-        if len(peer.patterns) >= MOST_PATTERNS and request.topic not in peer.patterns:
-            return [error(peer, request, f"a peer has {MOST_PATTERNS} patterns at most")]
+        if len(peer.patterns) >= limits.MOST_PATTERNS and request.topic not in peer.patterns:
+            return [error(peer, request, f"a peer has {limits.MOST_PATTERNS} patterns at most")]
         expression = re.compile(fnmatch.translate(request.topic))
         peer.patterns[request.topic] = Pattern(expression, request)
         self._patterns[peer] = None
@@ -184,9 +178,11 @@ class TopicTable:
 
     def has_its_share(self, peer: ConnectedPeer) -> bool:
         """Whether a peer is refused another end: there are too many, and others have fewer."""
-        if self._ends < MOST_ENDS:
+        if self._ends < limits.MOST_ENDS:
             return False
-        return len(peer.cursors) + len(peer.publications) >= MOST_ENDS // max(len(self.peers), 1)
+        return len(peer.cursors) + len(peer.publications) >= limits.MOST_ENDS // max(
+            len(self.peers), 1
+        )
 
     def count_ends(self) -> None:
         """Count cursors and publications again; between two counts none is subtracted."""
@@ -197,10 +193,13 @@ class TopicTable:
         fault = wire.topic_fault(request.topic)
         if fault or not self.makes_topic(request):
             return fault
-        if len(self.topics) >= MOST_TOPICS:
-            return f"there are {MOST_TOPICS} topics already: {request.topic!r} is one too many"
-        if peer.made >= MOST_TOPICS_OF_ONE:
-            return f"a peer makes {MOST_TOPICS_OF_ONE} topics at most: {request.topic!r} is another"
+        if len(self.topics) >= limits.MOST_TOPICS:
+            return (
+                f"there are {limits.MOST_TOPICS} topics already: {request.topic!r} is one too many"
+            )
+        if peer.made >= limits.MOST_TOPICS_OF_ONE:
+            most = limits.MOST_TOPICS_OF_ONE
+            return f"a peer makes {most} topics at most: {request.topic!r} is another"
         return ""
 
     def has_no_end_for(self, peer: ConnectedPeer, request: wire.Request) -> bool:
@@ -272,7 +271,9 @@ class TopicTable:
 def _take_away(topic: Topic, forget: Callable[[Wait], None]) -> Replies:
     """Remove a topic; the peers that had it get an error."""
     name = topic.log.name
-    fault = f"there are {MOST_TOPICS} topics, of which this peer has most: {name!r} had to go"
+    fault = (
+        f"there are {limits.MOST_TOPICS} topics, of which this peer has most: {name!r} had to go"
+    )
     told = {peer: wire.Request("advertise", name) for peer in topic.holders()}
     for wait in list(topic.waits):
         forget(wait)

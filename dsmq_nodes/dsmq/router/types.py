@@ -11,14 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from dsmq_nodes.dsmq import wire
-from dsmq_nodes.dsmq.limits import (
-    MOST_FAULT_CHARACTERS,
-    MOST_PAIRS,
-    MOST_SCHEMA_BYTES,
-    MOST_SCHEMA_LEVELS,
-    TYPES_KEPT,
-)
+from dsmq_nodes.dsmq import limits, wire
 from dsmq_nodes.dsmq.router.topics import (
     Advertisement,
     Replies,
@@ -47,13 +40,13 @@ class Schemas:
     def of(self, request: wire.Request) -> tuple[Schema, bytes]:
         """The schema of an end, and the text for `/dsmq/types` if it is new."""
         text = bytes(request.schema)
-        if not text.startswith(b"{") or len(text) > MOST_SCHEMA_BYTES:
+        if not text.startswith(b"{") or len(text) > limits.MOST_SCHEMA_BYTES:
             return _NONE, b""
         key = _key(text)
         known = self._known.get(key)
         if known is not None:
             return known, b""
-        if len(self._known) >= TYPES_KEPT:
+        if len(self._known) >= limits.TYPES_KEPT:
             del self._known[next(iter(self._known))]
         schema = self._known[key] = Schema(key, text)
         told = {"schema_id": key, "type": request.type, "json_schema": text.decode()}
@@ -62,7 +55,7 @@ class Schemas:
     def fault(self, request: wire.Request) -> str:
         """Why the schema that an end brings cannot be used, or an empty text."""
         text = bytes(request.schema)
-        if not text.startswith(b"{") or len(text) > MOST_SCHEMA_BYTES:
+        if not text.startswith(b"{") or len(text) > limits.MOST_SCHEMA_BYTES:
             return ""  # it is not kept
         if _key(text) in self._known:
             return ""
@@ -70,8 +63,8 @@ class Schemas:
             levels = _levels(msgspec.json.decode(text))
         except (msgspec.MsgspecError, RecursionError) as error:
             return f"the schema cannot be used: {error}"
-        if levels > MOST_SCHEMA_LEVELS:
-            return f"the schema cannot be used: it has more than {MOST_SCHEMA_LEVELS} levels"
+        if levels > limits.MOST_SCHEMA_LEVELS:
+            return f"the schema cannot be used: it has more than {limits.MOST_SCHEMA_LEVELS} levels"
         return ""
 
     def meet(self, end: Advertisement | TopicReader) -> Replies:
@@ -81,7 +74,7 @@ class Schemas:
         for publication, cursor in _edges(end):
             if (
                 _is_alike(publication, cursor)
-                or max(len(publication.pairs), len(cursor.pairs)) >= MOST_PAIRS
+                or max(len(publication.pairs), len(cursor.pairs)) >= limits.MOST_PAIRS
             ):
                 continue
             pair = TypePair(next(self._numbers), publication, cursor)
@@ -130,7 +123,7 @@ def set_fault(topic: "Topic | None", peer: "ConnectedPeer", request: wire.Reques
     pair = topic.pairs.get(request.pair) if topic is not None else None
     if pair is None or peer not in (pair.publication.peer, pair.cursor.peer):
         return False
-    fault = request.error[:MOST_FAULT_CHARACTERS]
+    fault = request.error[: limits.MOST_FAULT_CHARACTERS]
     changed = pair.fault != fault
     pair.fault = fault
     return changed

@@ -71,7 +71,7 @@ class Retention:
                 break
 
     def past(self, before_sec: float, most_bytes: int) -> int:
-        """The last `seq` of the oldest slot, where its age or the size of all deletes it; else 0."""
+        """The last `seq` of the oldest slot if it is too old, or all are too large; else 0."""
         slot = self._slots[0] if self._slots else None
         if slot is None or (slot.last_at_sec >= before_sec and self.size_bytes <= most_bytes):
             return 0

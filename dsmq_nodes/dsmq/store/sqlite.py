@@ -25,11 +25,12 @@ be deleted to make room for new ones.
 
 import contextlib
 import heapq
+import itertools
 import sqlite3
 import uuid
 import weakref
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeVar
@@ -224,15 +225,11 @@ class Store:
 
     def forget(self, logs: Sequence[StoredLog]) -> None:
         """Delete logs with their messages; commit appends before."""
-        before = [(log, log.first_id) for log in logs]
-        try:
-            with self._transaction():
-                for log in logs:
-                    self._delete_rows(log, log.last_id + 1)
-                self._write_logs()
-        except sqlite3.OperationalError:  # a full disk: they are deleted later
-            for log, first_id in before:
-                log.first_id = first_id
+        # On a full disk they are deleted later.
+        with contextlib.suppress(sqlite3.OperationalError), self._transaction(logs):
+            for log in logs:
+                self._delete_rows(log, log.last_id + 1)
+            self._write_logs()
         for log in logs:
             if log.first_id > log.last_id:
                 self._remember(log)
@@ -461,8 +458,7 @@ class Store:
         if (bundled := log.bundles.seq_of(message_id)) is not None:
             return bundled
         row = self._db.execute("SELECT seq FROM message WHERE key = ?", (log.key(message_id),))
-        found: tuple[int] | None = row.fetchone()
-        return None if found is None else found[0]
+        return next((seq for (seq,) in row), None)
 
     def _drop_slots(self, before_sec: float) -> None:
         while upto_seq := self._slots.past(before_sec, self.budget_bytes - self._held_bytes):
@@ -474,21 +470,13 @@ class Store:
     def _delete(self, upto_seq: int) -> bool:
         """Delete rows up to a seq; returns whether the disk had room."""
         due = [log for log in self.logs.values() if 0 < log.due_seq <= upto_seq]
-        before = [(log, log.first_id, log.due_seq, log.held_to, log.held_bytes) for log in due]
-        total_bytes = self._held_bytes
-        try:
-            with self._transaction():
-                for log in due:
-                    self._drop_rows(log, upto_seq)
-                self._write_logs()
-                self._db.execute("DELETE FROM slot WHERE first_seq <= ?", (upto_seq,))
-        except sqlite3.OperationalError:
-            for log, first_id, due_seq, held_to, held_bytes in before:
-                log.first_id, log.due_seq = first_id, due_seq
-                log.held_to, log.held_bytes = held_to, held_bytes
-            self._held_bytes = total_bytes
-            return False
-        return True
+        with contextlib.suppress(sqlite3.OperationalError), self._transaction(due):
+            for log in due:
+                self._drop_rows(log, upto_seq)
+            self._write_logs()
+            self._db.execute("DELETE FROM slot WHERE first_seq <= ?", (upto_seq,))
+            return True
+        return False
 
     def _delete_with_reserve(self, upto_seq: int) -> bool:
         """As `_delete`, in the room that the reserve has kept on a full disk."""
@@ -554,7 +542,8 @@ class Store:
         gone = by_owner.pop(None, [])
         rest = sorted(by_owner.values(), key=lambda logs: -sum(log.held_bytes for log in logs))
         excess = self._held_bytes - most + most // 8  # not again at once
-        with contextlib.suppress(sqlite3.OperationalError), self._transaction():
+        held = [*gone, *itertools.chain(*rest)]
+        with contextlib.suppress(sqlite3.OperationalError), self._transaction(held):
             for logs in (gone, *rest):
                 for keeps in (1, 0):  # the newest of each goes last
                     for log in sorted(logs, key=lambda log: log.last_seq):
@@ -591,13 +580,19 @@ class Store:
         )
 
     @contextlib.contextmanager
-    def _transaction(self) -> Iterator[None]:
+    def _transaction(self, logs: Iterable[StoredLog] = ()) -> Iterator[None]:
+        """One transaction; where it fails, `logs` are again as they were."""
+        before = [(log, log.first_id, log.due_seq, log.held_to, log.held_bytes) for log in logs]
+        held_bytes = self._held_bytes
         self._db.execute("BEGIN")
         try:
             yield
             self._db.execute("COMMIT")
             self._changed.clear()
         except BaseException:
+            for log, *state in before:
+                log.first_id, log.due_seq, log.held_to, log.held_bytes = state
+            self._held_bytes = held_bytes
             with contextlib.suppress(sqlite3.OperationalError):  # SQLite may have done it itself
                 self._db.execute("ROLLBACK")
             raise
