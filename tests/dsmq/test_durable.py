@@ -129,19 +129,21 @@ def test_a_full_disk_refuses_puts_and_recovers(start: Start, small_disk: Path) -
 
 def test_many_small_messages_on_a_full_disk_make_room_at_once(small_disk: Path) -> None:
     store = Store(small_disk / "queue.db", ttl_sec=3.0, budget_bytes=1 << 30, now=0.0)
-    log, count = store.log("t"), 0
-    with pytest.raises(StoreFullError):
-        while count < 100_000:
+    log = store.log("t")
+
+    def put(batches: int, now: float) -> None:
+        for _ in range(batches):
             for _ in range(20):
-                count = store.append(log, b"x" * 100, 0.0)
+                store.append(log, b"x" * 100, now)
             store.commit()
+
+    with pytest.raises(StoreFullError):
+        put(5000, 0.0)
+    count = log.last_id
     for now in (4.0, 5.0):  # the first one may free the reserve alone
         store.expire(now)
     assert (log.first_id, store.stored_bytes) == (log.last_id + 1, 0)
-    for _ in range(count // 40):
-        for _ in range(20):
-            store.append(log, b"x" * 100, 6.0)
-        store.commit()
+    put(count // 40, 6.0)
     store.close()
 
 
