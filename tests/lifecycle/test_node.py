@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dsmq_nodes import Actuator, Node, Parameter
+from dsmq_nodes import Actuator, Node, Parameter, spin_once
 from dsmq_nodes.lifecycle import (
     LifecycleNode,
     LifecyclePublisher,
@@ -303,6 +303,19 @@ def test_the_end_of_the_node_is_a_shutdown(graph: Graph, driver: Driver, change:
     assert seen[-1].data == "shutdown"
     assert driver.state.label == "finalized"
     assert next(p for p in last[-1].publishers if p.topic == "/out").messages == len(seen)
+
+
+def test_what_an_inactive_node_publishes_is_suppressed_by_the_short_way_too(
+    broker: BrokerProcess,
+) -> None:
+    node = LifecycleNode("driver", broker=broker.address)
+    out = node.create_lifecycle_publisher(String, "out", 10)
+    spin_once(node, timeout_sec=0.1)
+    for is_activated in (True, True, False, True, False):
+        out.is_activated = is_activated
+        out.publish(String(data="x"))
+    assert (out.suppressed, out.publication.messages) == (2, 3)
+    node.destroy_node()
 
 
 class Motor(Driver):

@@ -73,10 +73,6 @@ class Publisher(Generic[MessageT]):
         """
         self._way(msg)
 
-    def _go(self, way: Append) -> None:
-        """Publish by this way from now on; without a call between, except where it was held."""
-        self._way = self.__dict__["publish"] = way
-
     def _publish(self, msg: MessageT) -> None:
         self._check(msg)
         shares = self.publication.writer is not None
@@ -90,10 +86,10 @@ class Publisher(Generic[MessageT]):
         msg_type = self.msg_type
         usual = UsualMessages(msg_type, msg_type.to_record, codec(msg_type), self._publish)
         short = self._link.appender(self.publication, usual)
-        self._go(short or self._publish)
         if self.watchdog is not None:
             self.watchdog.heard()
-            self._go(_then(self._way, self.watchdog.heard))
+            short = _then(short, self.watchdog.heard) if short is not None else None
+        self._way = short or self._publish
 
     def _check(self, msg: MessageT) -> None:
         if not isinstance(msg, self.msg_type):
@@ -153,12 +149,12 @@ class Publisher(Generic[MessageT]):
     def forked(self) -> None:
         """In a forked child: the link and its memory are the parent's."""
         self.publication.writer = None
-        self._go(self._publish)
+        self._way = self._publish
 
     def close(self, *, is_last: bool) -> None:
         """Stop publishing; `Node.destroy_publisher` calls this."""
         self._is_closed = True
-        self._go(self._publish)
+        self._way = self._publish
         if is_last:
             self._link.unadvertise(self.publication)
 
