@@ -1,6 +1,7 @@
 """The compiled part does with a link's socket what the Python beside it does, both ways."""
 
 import asyncio
+import contextlib
 import random
 import re
 import socket
@@ -71,6 +72,7 @@ class End:
         connection: Any = ClientConnection.__new__(ClientConnection)
         connection.socket, connection.lock = near, threading.RLock()
         connection.is_tls = connection.original = False
+        connection._turn = contextlib.nullcontext()
         connection.decoder, connection._bodies = wire.FrameDecoder(), ()
         link._outgoing = SimpleNamespace(stream=SimpleNamespace(connection=connection))
         link._incoming, link._arrived, link._poller = Incoming("/n", print), deque(), None
