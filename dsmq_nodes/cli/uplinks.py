@@ -51,9 +51,7 @@ ConnectOption = Annotated[
 ]
 ListenOption = Annotated[
     NamesOption,
-    typer.Option(
-        "--listen", metavar="HOST:PORT", help="Be a router there, as HOST:PORT or udp/HOST:PORT."
-    ),
+    typer.Option("--listen", metavar="HOST:PORT", help="Be a router there, by TCP and UDP."),
 ]
 TlsOption = Annotated[
     Path | None,

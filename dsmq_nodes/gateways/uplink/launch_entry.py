@@ -104,7 +104,7 @@ class UplinkEntry(GatewayEntry):
         "where many packets are lost.",
     )
     listen: _Names = Field(
-        default=[], description="Be a router for others, there: [0.0.0.0:7447, udp/0.0.0.0:7447]."
+        default=[], description="Be a router for others, there: [0.0.0.0:7447], by TCP and UDP."
     )
     publish: _Names = Field(default=[], description="Topics that go: [/odom, /scan].")
     subscribe: _Names = Field(default=[], description="Topics that come: [/cmd_vel].")
@@ -148,6 +148,17 @@ class UplinkEntry(GatewayEntry):
             CommandError: one is refused; the text says why, and what to write.
         """
         return [self._endpoint(text) for text in texts]
+
+    def listening(self) -> Iterator[RouterEndpoint]:
+        """Those of `listen`: without a kind they are for TCP and for UDP.
+
+        Raises:
+            CommandError: one is refused; the text says why, and what to write.
+        """
+        for text, endpoint in zip(self.listen, self.endpoints(self.listen), strict=True):
+            yield endpoint
+            if "/" not in text:
+                yield endpoint._replace(kind="udp")
 
     def _endpoint(self, text: str) -> RouterEndpoint:
         found = _ENDPOINT.match(text)

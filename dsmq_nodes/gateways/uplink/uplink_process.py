@@ -69,7 +69,8 @@ def certificates() -> ModuleType:
 def _relayed(entry: UplinkEntry) -> tuple[UplinkEntry, UdpRelay | None]:
     """The entry as Zenoh is to have it, and the relay of its `udp/` endpoints."""
     entry.check_endpoints()
-    if not any(each.kind == "udp" for each in entry.endpoints([*entry.connect, *entry.listen])):
+    endpoints = [*entry.endpoints(entry.connect), *entry.listening()]
+    if not any(each.kind == "udp" for each in endpoints):
         return entry, None
     relay = UdpRelay()
     return relay.relayed(entry), relay

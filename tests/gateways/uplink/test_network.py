@@ -188,7 +188,8 @@ def direct(
     ours, theirs = ["--insecure"], ["--insecure"]
     if kind == "udp":
         ours, theirs = [f"--tls={keys}/base", "--robot=r1"], [f"--tls={keys}/r1"]
-    base = fleet.machine("--listen", where, *ours, "--subscribe=/r*/*", host=hosts[1])
+    listen = ("--listen", hosts[1].address)
+    base = fleet.machine(*listen, *ours, "--subscribe=/r*/*", host=hosts[1])
     robot = fleet.machine(
         *("--as", "r1", "--connect", where, *theirs),
         *("--publish=/imu", "--publish=/laserscan", "--publish=/picture"),

@@ -1,13 +1,17 @@
 """A stream over datagrams that are lost, doubled, late or out of order."""
 
 import random
+import socket
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dsmq_nodes.gateways.uplink.launch_entry import UplinkEntry
 from dsmq_nodes.gateways.uplink.over_udp import resent_stream
 from dsmq_nodes.gateways.uplink.over_udp.resent_stream import ResentStream
+from dsmq_nodes.gateways.uplink.over_udp.udp_relay import UdpRelay
+from tests.support.waiting import PATIENCE_SEC
 
 NAME = b"12345678"
 
@@ -140,3 +144,37 @@ def test_what_is_no_packet_is_refused_or_harmless(noise: bytes) -> None:
     except ValueError:
         return
     ResentStream(noise[:8], is_dialled=False).receive(noise, 1.0)
+
+
+def test_an_address_that_does_not_answer_opens_no_connection() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        port = found.getsockname()[1]
+    relayed = UdpRelay().relayed(UplinkEntry(listen=[f"udp/127.0.0.1:{port}"]))
+    zenoh_port = int(relayed.listen[0].rpartition(":")[2])
+    with (
+        socket.create_server(("127.0.0.1", zenoh_port)) as zenoh,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as machine,
+    ):
+        machine.settimeout(PATIENCE_SEC)
+        machine.connect(("127.0.0.1", port))
+        end = ResentStream(NAME, is_dialled=True)
+        (opening,) = end.packets(1.0)
+        machine.send(opening)
+        answer = machine.recv(2048)
+        assert len(answer) <= len(opening)
+        zenoh.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            zenoh.accept()
+        end.receive(answer, 1.01)
+        (opening,) = end.packets(1.01)
+        machine.send(opening)
+        zenoh.settimeout(PATIENCE_SEC)
+        zenoh.accept()[0].close()
+
+
+def test_a_packet_of_another_version_is_none() -> None:
+    (opening,) = ResentStream(NAME, is_dialled=True).packets(1.0)
+    resent_stream.header_of(opening)
+    later = opening[:8] + bytes([opening[8] + 0x10]) + opening[9:]
+    with pytest.raises(ValueError, match="no packet"):
+        resent_stream.header_of(later)

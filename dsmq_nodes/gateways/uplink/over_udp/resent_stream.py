@@ -14,24 +14,30 @@ load, so here a packet is sent again until it has come:
 
     connection  8 bytes, random: it stays when a machine's address changes
     kind        1: OPEN (the first packet of the end that dials, alone until it has come), DATA,
-                END (of the stream), ACK (no number), RESET (there is no such connection)
+                END (of the stream), ACK (no number), RESET (there is no such connection), COOKIE;
+                the upper four bits are the version of all this, which is 1
     number      4: 1, 2, 3, ...
     heard, more 4 + 16: all numbers up to `heard` have come, and those with a bit in `more`
     sent, echo  4 + 4: this end's time in microseconds, and that of the packet which is answered
     data        at most 1,150 bytes
 
+An OPEN without the cookie of its address is answered by a COOKIE, and with nothing else: who writes
+a false address into its packets opens no connection, and has nothing larger sent there.
+
 The stream does not encrypt; TLS does, above it. As with TCP, a stranger who sees the packets can
 break the connection.
 """
 
+import hashlib
 import struct
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-OPEN, DATA, END, ACK, RESET = range(1, 6)
+OPEN, DATA, END, ACK, RESET, COOKIE = range(0x11, 0x17)
 CONNECTION_BYTES: Final = 8
+COOKIE_BYTES: Final = 8
 _HEADER: Final = struct.Struct("!8sBII16sII")
 _DATA_BYTES: Final = 1150  # fits with all headers into 1,280 bytes, which every network carries
 _MOST_UNDER_WAY: Final = 128  # packets: the bits of `more`
@@ -52,9 +58,9 @@ def header_of(datagram: bytes) -> tuple[bytes, int]:
     """The connection and the kind of a packet.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is none, or one of another version.
     """
-    if len(datagram) < _HEADER.size or not OPEN <= datagram[CONNECTION_BYTES] <= RESET:
+    if len(datagram) < _HEADER.size or not OPEN <= datagram[CONNECTION_BYTES] <= COOKIE:
         raise ValueError("no packet")
     return datagram[:CONNECTION_BYTES], datagram[CONNECTION_BYTES]
 
@@ -62,6 +68,21 @@ def header_of(datagram: bytes) -> tuple[bytes, int]:
 def reset(connection: bytes) -> bytes:
     """The answer to a packet of a connection that is not there."""
     return _HEADER.pack(connection, RESET, 0, 0, bytes(16), 0, 0)
+
+
+def cookie(secret: bytes, address: str) -> bytes:
+    """What an OPEN from that address has to show."""
+    return hashlib.blake2s(address.encode(), key=secret, digest_size=COOKIE_BYTES).digest()
+
+
+def shows(datagram: bytes, cookie: bytes) -> bool:
+    """Whether an OPEN shows that cookie."""
+    return datagram[_HEADER.size :] == cookie
+
+
+def cookie_packet(connection: bytes, cookie: bytes) -> bytes:
+    """The answer to an OPEN that does not."""
+    return _HEADER.pack(connection, COOKIE, 0, 0, bytes(16), 0, 0) + cookie
 
 
 @dataclass(slots=True)
@@ -147,7 +168,9 @@ class ResentStream:
         self.waiting_bytes = 0
         self.is_ended = self.is_over = False
         self.is_open = not is_dialled
-        self._unsent: deque[_Packet] = deque([_Packet(OPEN, b"")] if is_dialled else ())
+        self._unsent: deque[_Packet] = deque(
+            [_Packet(OPEN, bytes(COOKIE_BYTES))] if is_dialled else ()
+        )
         self._under_way: dict[int, _Packet] = {}
         self._window = _SendWindow()
         self._last = 0  # number that was sent
@@ -176,6 +199,9 @@ class ResentStream:
         if kind == RESET:
             self.is_over = True
             return b""
+        if kind == COOKIE:
+            self._show(datagram[_HEADER.size :])
+            return b""
         self.is_open = True
         self._answered(heard, int.from_bytes(more, "big"), echo, now_sec)
         if kind == ACK:
@@ -187,12 +213,19 @@ class ResentStream:
         self.is_over = self.is_over or self.is_ended
         return data
 
+    def _show(self, cookie: bytes) -> None:
+        """Open again, with that cookie."""
+        opening = self._under_way.get(1)
+        if not self.is_open and opening is not None:
+            opening.data, opening.is_lost = cookie, True
+
     def _in_order(self) -> Iterator[bytes]:
         while (found := self._early.pop(self._heard + 1, None)) is not None:
             self._heard += 1
             kind, data = found
             self.is_ended = self.is_ended or kind == END
-            yield data
+            if kind == DATA:
+                yield data
 
     def _answered(self, heard: int, more: int, echo: int, now_sec: float) -> None:
         came = [

@@ -18,13 +18,14 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from typing_extensions import override
 
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.gateways.uplink.launch_entry import RouterEndpoint, UplinkEntry, UplinkTls
 from dsmq_nodes.gateways.uplink.over_udp import resent_stream
+from dsmq_nodes.gateways.uplink.over_udp.packet_socket import Packets, PacketSocket, packet_socket
 from dsmq_nodes.gateways.uplink.over_udp.resent_stream import ResentStream
 from dsmq_nodes.gateways.uplink.over_zenoh.link_probe import not_alike, tls_context, why_refused
 from dsmq_nodes.gateways.uplink.over_zenoh.link_room import is_own_socket
@@ -33,7 +34,7 @@ logger = logging.getLogger("dsmq_nodes.uplink")
 
 _LOOPBACK: Final = "127.0.0.1"
 _MOST_WAITING_BYTES: Final = 2 * 1024
-_READ_BYTES: Final = 2 * 1024
+_READ_BYTES: Final = 4 * 1024  # a batch of Zenoh's
 _RECEIVE_BUFFER_BYTES: Final = 4 * 1024
 _MOST_UNREAD_BYTES: Final = 256 * 1024  # by Zenoh; packets that come then count as lost
 _MOST_CONNECTIONS: Final = 1000
@@ -119,13 +120,13 @@ class _Connection(asyncio.BufferedProtocol):
     # The packets' side
 
     def receive(self, packet: bytes) -> None:
-        """A packet has come."""
+        """A packet has come; it is answered by `flush`."""
         zenoh = self._zenoh
-        if zenoh is None or zenoh.get_write_buffer_size() < _MOST_UNREAD_BYTES:
-            if data := self.stream.receive(packet, self.loop.time()):
-                self.came_bytes += len(data)
-                self._take(data)
-            self.flush()
+        if zenoh is not None and zenoh.get_write_buffer_size() >= _MOST_UNREAD_BYTES:
+            return
+        if data := self.stream.receive(packet, self.loop.time()):
+            self.came_bytes += len(data)
+            self._take(data)
 
     def _take(self, data: bytes) -> None:
         if self._tls is not None:
@@ -149,7 +150,9 @@ class _Connection(asyncio.BufferedProtocol):
         if self._zenoh is not None and not self._zenoh.is_closing():
             self._regulate(has_room=stream.waiting_bytes <= _MOST_WAITING_BYTES)
         due_sec = stream.due_sec()
-        if due_sec is not None and (self._timer is None or due_sec < self._timer.when()):
+        if due_sec is None:
+            self._stop_timer()
+        elif self._timer is None or due_sec < self._timer.when():
             self._stop_timer()
             self._timer = self.loop.call_at(due_sec, self._timed)
 
@@ -192,7 +195,7 @@ class _Dialled(_Connection):
         super().__init__(ResentStream(os.urandom(8), is_dialled=True), end)
         self._where, self._endpoint, self._tell = (host, endpoint.port), endpoint, tell
         self._room = room
-        self._packets: asyncio.DatagramTransport | None = None
+        self._packets: PacketSocket | None = None
 
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -204,12 +207,11 @@ class _Dialled(_Connection):
 
     async def _dial(self) -> None:
         try:
-            self._packets, _ = await self.loop.create_datagram_endpoint(
-                lambda: _DialledPackets(self), remote_addr=self._where
-            )
+            made = await packet_socket(*self._where, is_ours=False)
         except OSError as error:
             self.fail(f"no router at {self._endpoint}: {error.strerror or error}")
             return
+        self._packets = PacketSocket(made, self.came, self._failed)
         self.flush()
         await asyncio.sleep(_PATIENCE_SEC)
         if not self.stream.is_open and not self.stream.is_over:
@@ -218,17 +220,19 @@ class _Dialled(_Connection):
     @override
     def send(self, packet: bytes) -> None:
         if self._packets is not None:
-            self._packets.sendto(packet)
+            self._packets.send(packet)
 
-    def came(self, packet: bytes) -> None:
-        """A packet has come, perhaps of an earlier connection of that port."""
-        try:
-            if resent_stream.header_of(packet)[0] == self.stream.connection:
-                self.receive(packet)
-        except ssl.SSLError as error:
-            self.fail(why_refused(error))
-        except ValueError:
-            return
+    def came(self, packets: Packets) -> None:
+        """Packets have come, perhaps of an earlier connection of that port."""
+        for packet, _ in packets:
+            try:
+                if resent_stream.header_of(packet)[0] == self.stream.connection:
+                    self.receive(packet)
+            except ssl.SSLError as error:
+                self.fail(why_refused(error))
+            except ValueError:
+                continue
+        self.flush()
         if self.stream.is_ended and self.came_bytes <= _ALERT_BYTES:
             self._tell(not_alike(str(self._endpoint), self._is_secure))
 
@@ -237,9 +241,9 @@ class _Dialled(_Connection):
         self._tell(f"{why}; it is tried again")
         self.close()
 
-    def refused(self) -> None:
-        """The other machine has told that nothing listens there."""
-        self.fail(f"no router at {self._endpoint}: nothing listens there")
+    def _failed(self, error: OSError) -> None:
+        if isinstance(error, ConnectionRefusedError) and not self.stream.is_over:
+            self.fail(f"no router at {self._endpoint}: nothing listens there")
 
     @override
     def _regulate(self, *, has_room: bool) -> None:
@@ -257,22 +261,6 @@ class _Dialled(_Connection):
             self._packets.close()
 
 
-class _DialledPackets(asyncio.DatagramProtocol):
-    """The socket of a connection that this machine dials."""
-
-    def __init__(self, connection: _Dialled) -> None:
-        self._connection = connection
-
-    @override
-    def datagram_received(self, data: bytes, addr: Any) -> None:
-        self._connection.came(data)
-
-    @override
-    def error_received(self, exc: Exception) -> None:
-        if isinstance(exc, ConnectionRefusedError):
-            self._connection.refused()
-
-
 class _Accepted(_Connection):
     """A connection that another machine has dialled."""
 
@@ -286,6 +274,7 @@ class _Accepted(_Connection):
         zenoh = _bounded_socket()
         try:
             await self.loop.sock_connect(zenoh, (_LOOPBACK, self._listener.port))
+            self._listener.name(zenoh.getsockname()[1], self.address)
             await self.loop.create_connection(lambda: self, sock=zenoh)
         except OSError:  # it is not there yet: the other machine tries again
             zenoh.close()
@@ -293,7 +282,7 @@ class _Accepted(_Connection):
 
     @override
     def send(self, packet: bytes) -> None:
-        self._listener.packets.sendto(packet, self.address)
+        self._listener.packets.send(packet, self.address)
 
     @override
     def close(self) -> None:
@@ -301,33 +290,49 @@ class _Accepted(_Connection):
         self._listener.forget(self.stream.connection)
 
 
-class _DialledPort(asyncio.DatagramProtocol):
+class _DialledPort:
     """The socket of all connections that other machines dial at one endpoint."""
 
-    def __init__(self, port: int) -> None:
-        self.port = port  # Zenoh's
+    def __init__(self, made: socket.socket, zenoh: str, names: dict[str, str]) -> None:
+        self.packets = PacketSocket(made, self._came)
+        self._zenoh, self._names = zenoh, names
+        self.port = int(zenoh.rpartition(":")[2])
+        self._secret = os.urandom(16)
         self._connections: dict[bytes, _Accepted] = {}
         # A late copy of a first packet does not open one of these again.
         self._ended: dict[bytes, None] = {}
 
-    @override
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.packets = cast("asyncio.DatagramTransport", transport)
+    def _came(self, packets: Packets) -> None:
+        answered: dict[_Accepted, None] = {}
+        for packet, address in packets:
+            connection = self._connection_of(packet, address)
+            if connection is not None:
+                connection.address = address
+                connection.receive(packet)
+                answered[connection] = None
+        for connection in answered:
+            connection.flush()
 
-    @override
-    def datagram_received(self, data: bytes, addr: Any) -> None:
+    def _connection_of(self, packet: bytes, address: Any) -> "_Accepted | None":
         try:
-            name, kind = resent_stream.header_of(data)
+            name, kind = resent_stream.header_of(packet)
         except ValueError:
-            return
+            return None
         connection = self._connections.get(name)
         if connection is None and kind == resent_stream.OPEN and self._may_open(name):
-            connection = self._connections[name] = _Accepted(name, self)
-        if connection is not None:
-            connection.address = addr
-            connection.receive(data)
-        elif kind != resent_stream.RESET:
-            self.packets.sendto(resent_stream.reset(name), addr)
+            cookie = resent_stream.cookie(self._secret, str(address))
+            if resent_stream.shows(packet, cookie):
+                connection = self._connections[name] = _Accepted(name, self)
+            else:
+                self.packets.send(resent_stream.cookie_packet(name, cookie), address)
+        elif connection is None and kind != resent_stream.RESET:
+            self.packets.send(resent_stream.reset(name), address)
+        return connection
+
+    def name(self, port: int, address: Any) -> None:
+        """A connection's end at this machine stands for the machine at that address."""
+        host = address[0] if len(address) == 2 else f"[{address[0]}]"
+        self._names[f"{self._zenoh.rpartition(':')[0]}:{port}"] = f"udp/{host}:{address[1]}"
 
     def _may_open(self, name: bytes) -> bool:
         return name not in self._ended and len(self._connections) < _MOST_CONNECTIONS
@@ -352,7 +357,8 @@ class UdpRelay:
     """The relays of this process, in a thread.
 
     Attributes:
-        names: `udp/hub:7447` by what Zenoh has in its place: `tcp/127.0.0.1:40123`.
+        names: `udp/hub:7447` by what Zenoh has in its place: `tcp/127.0.0.1:40123`; also those of
+            machines that have connected.
         room: set while a connection that was dialled would send soon what Zenoh writes.
     """
 
@@ -372,7 +378,7 @@ class UdpRelay:
             CommandError: it cannot listen, or the certificates cannot be used.
         """
         connect = [self._connect(each, entry.tls) for each in entry.endpoints(entry.connect)]
-        listen = [self._listen(each, entry.tls) for each in entry.endpoints(entry.listen)]
+        listen = [self._listen(each, entry.tls) for each in entry.listening()]
         return entry.model_copy(update={"connect": connect, "listen": listen})
 
     def _connect(self, endpoint: RouterEndpoint, tls: UplinkTls | None) -> str:
@@ -394,13 +400,19 @@ class UdpRelay:
             return str(endpoint)
         with socket.create_server((_LOOPBACK, 0)) as found:  # Zenoh listens there a moment later
             port = int(found.getsockname()[1])
-        where = (endpoint.host.strip("[]"), endpoint.port)
-        opening = self._loop.create_datagram_endpoint(lambda: _DialledPort(port), local_addr=where)
+
+        zenoh = f"{'tcp' if tls is None else 'tls'}/{_LOOPBACK}:{port}"
+
+        async def listen() -> None:
+            host = endpoint.host.strip("[]")
+            made = await packet_socket(host, endpoint.port, is_ours=True)
+            _DialledPort(made, zenoh, self.names)
+
         try:
-            asyncio.run_coroutine_threadsafe(opening, self._loop).result()
+            asyncio.run_coroutine_threadsafe(listen(), self._loop).result()
         except OSError as error:
             raise CommandError(f"cannot listen at {endpoint}: {error.strerror or error}") from None
-        return f"{'tcp' if tls is None else 'tls'}/{_LOOPBACK}:{port}"
+        return zenoh
 
     def _tell(self, what: str) -> None:
         if what not in self._told:
