@@ -1,14 +1,16 @@
 """What every test shares: how hard hypothesis tries, a broker, what is left of a run, `--fast`."""
 
+import gc
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import psutil
 import pytest
 from hypothesis import settings
 
 from dsmq_nodes.testing import BrokerProcess
-from tests.support import byte_code, leftovers
+from tests.support import byte_code, leftovers, processes
 from tests.support.brokers import ForkedBroker
 from tests.support.fast import Fast, pytest_addoption
 
@@ -25,6 +27,25 @@ def pytest_configure(config: pytest.Config) -> None:
     leftovers.pytest_configure(config)
     if config.getoption("fast"):
         config.pluginmanager.register(Fast())
+    elif address := getattr(config, "workerinput", {}).get("forks"):
+        processes.use(address)
+
+
+def pytest_configure_node(node: Any) -> None:
+    """One process forks for all workers of a run."""
+    if not node.config.getoption("fast"):
+        node.workerinput["forks"] = processes.share()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[Any]:
+    """What is collected stays to the end: the garbage collector does not look at it."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:

@@ -151,14 +151,23 @@ _ENVIRONMENT: Final = _read_by_interpreters(dict(os.environ))
 class _Warm:
     """The process that forks, as this one sees it."""
 
-    def __init__(self) -> None:
-        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs:
+    def __init__(self, address: bytes | None) -> None:
+        """Start it, or use the one that another process of the run has started."""
+        self._process: subprocess.Popen[bytes] | None = None
+        self._control = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        if address is not None:
+            self._control.connect(address)
+            return
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+            listener.bind("")  # Linux finds an address
+            listener.listen(64)
+            self.address: bytes = listener.getsockname()
+            self._control.connect(self.address)
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.support.warm", str(theirs.fileno())],
+                [sys.executable, "-m", "tests.support.warm", str(listener.fileno())],
                 cwd=ROOT,
                 stdin=subprocess.DEVNULL,
-                pass_fds=[theirs.fileno()],
+                pass_fds=[listener.fileno()],
             )
         self._maker = os.getpid()
         atexit.register(self._close)
@@ -172,8 +181,13 @@ class _Warm:
         return ours, NUMBER.unpack(ours.recv(NUMBER.size))[0]
 
     def _close(self) -> None:
-        if self._maker == os.getpid():
-            self._control.close()
+        if self._process is None or self._maker != os.getpid():
+            return
+        self._control.close()
+        try:
+            self._process.wait(5)
+        except subprocess.TimeoutExpired:  # a worker has not ended
+            self._process.kill()
             self._process.wait()
 
 
@@ -181,8 +195,18 @@ _starting = threading.Lock()
 _warm: list[_Warm] = []
 
 
+def share() -> bytes:
+    """Start the process that forks, for this process and all that `use` its address."""
+    return _started().address
+
+
+def use(address: bytes) -> None:
+    """Let the process at this address fork."""
+    _warm.append(_Warm(address))
+
+
 def _started() -> _Warm:
     with _starting:
         if not _warm:
-            _warm.append(_Warm())
+            _warm.append(_Warm(None))
         return _warm[0]

@@ -1,8 +1,9 @@
 """An interpreter that has imported the kit, and forks: the other end of `support/processes.py`.
 
-`python -m tests.support.warm FD` reads from a socket. A request is a byte with four descriptors:
-the child's three streams and a socket of its own. On that socket the child reads what it runs, and
-this process writes the child's pid and, when it has ended, its wait status.
+`python -m tests.support.warm FD` listens at a socket, for the workers of a run. A request is a byte
+with four descriptors: the child's three streams and a socket of its own. On that socket the child
+reads what it runs, and this process writes the child's pid and, when it has ended, its wait status.
+It imports when the first worker is there, and ends with the last connection.
 
 The child ends as an interpreter does, except that it does not take its modules apart.
 """
@@ -47,7 +48,8 @@ def import_the_kit() -> None:
     for module in pkgutil.walk_packages(dsmq_nodes.__path__, "dsmq_nodes."):
         if not module.name.endswith("__main__") and not module.name.startswith(STARTS_THREADS):
             try:
-                importlib.import_module(module.name)
+                with warnings.catch_warnings(action="ignore"):
+                    importlib.import_module(module.name)
             except ModuleNotFoundError as error:
                 if str(error.name).startswith("dsmq_nodes"):
                     raise
@@ -61,31 +63,58 @@ def import_the_kit() -> None:
         raise RuntimeError("importing the kit starts threads, which a fork does not take along")
 
 
-def serve(control: socket.socket) -> list[int]:
-    """Fork for each request; return in the child, with the descriptors of the request."""
-    ready = select.poll()
-    ready.register(control, select.POLLIN)
-    children: dict[int, tuple[int, int]] = {}
-    while True:
-        for found, _ in ready.poll():
-            if found in children:
-                ready.unregister(found)
-                _report(found, *children.pop(found))
-                continue
-            asked, descriptors, _, _ = socket.recv_fds(control, 1, 4)
-            if not asked:
-                os._exit(0)
-            if not (pid := os.fork()):
-                control.close()
-                for opened in (*children, *(talk for _, talk in children.values())):
-                    os.close(opened)
-                return descriptors
-            for stream in descriptors[:3]:
-                os.close(stream)
+class Server:
+    """Forks for each request of those who are connected."""
+
+    def __init__(self, listener: socket.socket, first: socket.socket) -> None:
+        self._listener = listener
+        self._askers = {first.fileno(): first}
+        self._children: dict[int, tuple[int, int]] = {}
+        self._ready = select.poll()
+        for end in (listener, first):
+            self._ready.register(end, select.POLLIN)
+
+    def serve(self) -> list[int]:
+        """Serve; return in a child, with the descriptors of its request."""
+        while self._askers:
+            for found, _ in self._ready.poll():
+                if descriptors := self._handle(found):
+                    return descriptors
+        os._exit(0)
+
+    def _handle(self, found: int) -> list[int]:
+        if found == self._listener.fileno():
+            asker, _ = self._listener.accept()
+            self._askers[asker.fileno()] = asker
+            self._ready.register(asker, select.POLLIN)
+        elif found in self._children:
+            self._ready.unregister(found)
+            _report(found, *self._children.pop(found))
+        else:
+            asked, descriptors = b"", list[int]()
+            with contextlib.suppress(ConnectionResetError):  # the worker was killed
+                asked, descriptors, _, _ = socket.recv_fds(self._askers[found], 1, 4)
+            if asked:
+                return self._fork(descriptors)
+            self._ready.unregister(found)
+            self._askers.pop(found).close()
+        return []
+
+    def _fork(self, descriptors: list[int]) -> list[int]:
+        if not (pid := os.fork()):
+            for end in (self._listener, *self._askers.values()):
+                end.close()
+            for opened in (*self._children, *(talk for _, talk in self._children.values())):
+                os.close(opened)
+            return descriptors
+        for stream in descriptors[:3]:
+            os.close(stream)
+        with contextlib.suppress(BrokenPipeError):
             os.write(descriptors[3], NUMBER.pack(pid))
-            held = os.pidfd_open(pid)
-            children[held] = (pid, descriptors[3])
-            ready.register(held, select.POLLIN)
+        held = os.pidfd_open(pid)
+        self._children[held] = (pid, descriptors[3])
+        self._ready.register(held, select.POLLIN)
+        return []
 
 
 def _report(held: int, pid: int, talk: int) -> None:
@@ -205,10 +234,15 @@ class Ending:
 if __name__ == "__main__":
     ending = Ending()
     atexit.register(ending)
+    doors = socket.socket(fileno=int(sys.argv[1]))
+    starter, _ = doors.accept()
+    asking, _, _ = select.select([doors, starter], [], [])
+    if asking == [starter] and not starter.recv(1, socket.MSG_PEEK):
+        sys.exit()  # nobody has asked
     import_the_kit()
     gc.collect()
     gc.freeze()  # a child then does not look through what it has not made
-    given = serve(socket.socket(fileno=int(sys.argv[1])))
+    given = Server(doors, starter).serve()
     ending.status = 0
     try:
         run(become(given))
