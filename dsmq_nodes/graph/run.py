@@ -26,6 +26,7 @@ from dsmq_nodes.graph.spin.event_loop import (
     leave_threads,
     new_event_loop,
     refuse_in_loop,
+    tell_of_threads,
 )
 from dsmq_nodes.graph.spin.interrupts import in_whole_steps, interrupt
 from dsmq_nodes.graph.spin.reserved_names import NotMadeError
@@ -296,6 +297,8 @@ class _EndSignals:
     def stay_deaf(self) -> None:
         """Ignore signals for the rest of the process."""
         self._before = dict.fromkeys(self._before, leave_threads)
+        if self._before:  # else another thread is the main one, and goes on
+            tell_of_threads()
 
     def make_and_spin(
         self, node_classes: tuple[Callable[[], Node], ...], nodes: list[Node]

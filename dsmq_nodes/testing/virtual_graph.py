@@ -269,13 +269,16 @@ class Graph:
         self._broker.set_faults(_absolute(topic), Faults(drop, duplicate, reorder, delay_sec))
 
     def close(self) -> None:
-        """End every node, in the order they were added."""
-        for node in list(self._spinning.values()):
-            self.remove(node)
-        close_loop(self._loop)
-        self._broker.close()
-        surroundings.reset(self._before)
-        random.setstate(self._random)
+        """End all nodes at once, as Ctrl-C ends those of `run`: a call between them is no error."""
+        for node in self._spinning.values():
+            node._kit.spinner.shut_down()  # as above
+        try:
+            self.run_for(0)
+        finally:
+            close_loop(self._loop)
+            self._broker.close()
+            surroundings.reset(self._before)
+            random.setstate(self._random)
 
     def _failed(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """Raise an exception of the loop itself (an observer, a callback of `at`) in the test."""
@@ -299,6 +302,7 @@ class Graph:
                 break
             for task in ended:
                 self._spinning.pop(task)._kit.leave()  # it may be a coroutine
+            for task in ended:
                 task.result()
         self._check_types()
 

@@ -6,7 +6,6 @@ from collections.abc import Callable
 import pytest
 
 from tests.support.programs import Program
-from tests.support.waiting import until
 
 Programs = Callable[[str], Program]
 
@@ -202,13 +201,8 @@ def test_a_process_that_waits_for_a_thread_of_its_own_can_be_ended(
     program = programs(robot(main))
     program.wait_for("ticking")
     program.send(number)
-    program.wait_for("safe")
-
-    def ended() -> bool:
-        program.send(number)  # ignored until it waits for the thread
-        return program.process.poll() is not None
-
-    until(ended)
+    program.wait_for("waits for these threads: .*sleep.*: end them in on_shutdown")
+    program.send(number)
     assert program.wait() == 128 + number
     assert "ended; the nodes have ended, but not these threads: Thread-1 (sleep)" in program.output
 

@@ -140,13 +140,29 @@ def test_another_ctrl_c_hurries() -> None:
     def interrupt(line: bytes) -> None:
         if line == b"deaf":
             loop = asyncio.get_running_loop()
-            for delay_sec in (0.0, 0.2, 0.4):
+            for delay_sec in (0.0, 0.2, 1.5):
                 loop.call_later(delay_sec, os.kill, os.getpid(), signal.SIGINT)
 
     run = Run(patient(script("deaf", DEAF), 30.0))
     assert run.run(on_line=interrupt) == 1
     assert time.monotonic() - began_sec < 10.0
     assert gone(run.children, 0)
+
+
+def test_ctrl_c_that_is_held_down_leaves_time_for_the_safe_state() -> None:
+    code = DEAF.replace(
+        "signal.SIG_IGN", "lambda *_: (time.sleep(0.3), print('safe', flush=True), exit(0))", 1
+    )
+
+    def interrupt(line: bytes) -> None:
+        if line == b"deaf":
+            loop = asyncio.get_running_loop()
+            for press in range(10):
+                loop.call_later(press * 0.02, os.kill, os.getpid(), signal.SIGINT)
+
+    run = Run(patient(script("deaf", code), 30.0))
+    assert run.run(on_line=interrupt) == 0
+    assert "[deaf] safe" in run.said()
 
 
 def test_a_program_without_a_handler_ends_well_on_a_signal() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from dsmq_nodes import Node, Parameters, QoSProfile
 from dsmq_nodes.errors import InvalidNameError, MessageError, NodeNameTakenError, ParameterError
-from dsmq_nodes.messages import Float64, Header, Int64, String
+from dsmq_nodes.messages import Float64, Header, Int64, SetBool, String
 from dsmq_nodes.testing import Graph
 
 LATCHED = QoSProfile(depth=1, durability="transient_local")
@@ -188,6 +188,33 @@ def test_nodes_end_properly() -> None:
         graph.add(Source, name="first")  # the name is free again
         assert second.log == []
     assert second.log == ["safe", "shutdown"]
+
+
+class Slow(Node):
+    def __init__(self) -> None:
+        super().__init__("slow")
+        self.create_service(SetBool, "switch", self.on_switch)
+
+    async def on_switch(self, _: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
+        await asyncio.sleep(60.0)
+        return response
+
+
+class Caller(Node):
+    def __init__(self) -> None:
+        super().__init__("caller")
+        self.switch = self.create_client(SetBool, "switch")
+        self.create_timer(0.1, self.call)
+
+    async def call(self) -> None:
+        await self.switch.call(SetBool.Request(data=True))
+
+
+def test_a_graph_that_ends_in_the_middle_of_a_call_is_no_error() -> None:
+    with Graph() as graph:
+        graph.add(Slow)
+        graph.add(Caller)
+        graph.run_for(1.0)
 
 
 def test_a_node_that_shuts_itself_down_is_ended(graph: Graph) -> None:

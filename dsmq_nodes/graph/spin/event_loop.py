@@ -150,10 +150,28 @@ def leave_threads(number: int, _: FrameType | None) -> None:
         _exit_now(128 + number)
 
 
+def tell_of_threads() -> None:
+    """Say which threads Python waits for at its end, when they have taken a moment."""
+
+    def tell() -> None:
+        threading.main_thread().join()
+        time.sleep(LAST_STEPS_SEC)
+        if left := ", ".join(_awaited_threads()):
+            sys.stderr.write(
+                f"the nodes have ended, and the process waits for these threads: {left}: end them "
+                "in on_shutdown, or make them with daemon=True; Ctrl-C ends it now\n"
+            )
+
+    if _lasting_threads():
+        threading.Thread(target=tell, daemon=True).start()
+
+
 def _awaited_threads() -> list[str]:
     """The names of the threads for which Python waits now that the main thread has ended."""
-    if not getattr(threading, "_SHUTTING_DOWN", False):
-        return []
+    return _lasting_threads() if getattr(threading, "_SHUTTING_DOWN", False) else []
+
+
+def _lasting_threads() -> list[str]:
     main = threading.main_thread()
     return [each.name for each in threading.enumerate() if each is not main and not each.daemon]
 

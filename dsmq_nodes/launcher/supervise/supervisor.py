@@ -42,6 +42,7 @@ _BROKER_ANSWERS_SEC: Final = 3600.0
 _WATCH_AGAIN_SEC: Final = 5.0
 _LAST_LINES: Final = 10
 _PATIENCE_SEC: Final = 10.0
+_HURRY_SEC: Final = 1.0  # that long a safe state may take, however often Ctrl-C is pressed
 _WRITTEN_SEC: Final = 3.0  # no longer wait for a reader or a disk that takes nothing
 # Ended by our signal: a program without a handler has done nothing wrong.
 _ENDED_AS_ASKED: Final = frozenset(
@@ -180,17 +181,30 @@ class Supervisor:
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:
-        """End on SIGINT, SIGTERM, SIGQUIT and a closed terminal; each further one hurries."""
+        """End on SIGINT, SIGTERM, SIGQUIT and a closed terminal; each further one hurries.
+
+        Ctrl-C that is held down, or pressed by a frightened person, comes many times at once: the
+        next step is taken a second after the one before at the earliest, so that what moves stops.
+        """
+        loop = asyncio.get_running_loop()
+        step_sec = 0.0  # when the next step may be taken
+        hurry: asyncio.TimerHandle | None = None
 
         def on_signal() -> None:
-            if self._ending.is_set():
-                self._hurried.set()
-                self._hurried = asyncio.Event()
-            else:
+            nonlocal step_sec, hurry
+            if not self._ending.is_set():
                 self.is_asked_to_end = True
-            self._ending.set()
+                self._ending.set()
+                step_sec = loop.time() + _HURRY_SEC
+            elif hurry is None:
+                hurry = loop.call_at(step_sec, take_step)
 
-        loop = asyncio.get_running_loop()
+        def take_step() -> None:
+            nonlocal step_sec, hurry
+            step_sec, hurry = loop.time() + _HURRY_SEC, None
+            self._hurried.set()
+            self._hurried = asyncio.Event()
+
         taken = []
         # SIGQUIT (Ctrl-\) too: the terminal has to be restored.
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
