@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from dsmq_nodes.bag.file.reading import Bag
+    from dsmq_nodes.bag.decoded_bag import Bag
     from dsmq_nodes.diagnostics.updater import DiagnosticUpdater
     from dsmq_nodes.graph.actions.action_client import (
         ActionClient,
@@ -96,7 +96,7 @@ _HOMES = {
     "ActionClient": "graph.actions.action_client",
     "ActionServer": "graph.actions.action_server",
     "Actuator": "graph.safety",
-    "Bag": "bag.file.reading",
+    "Bag": "bag.decoded_bag",
     "Buffer": "tf.buffer",
     "CancelResponse": "graph.actions.action_server",
     "Client": "graph.services.service_client",

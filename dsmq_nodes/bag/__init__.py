@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING
 from dsmq_nodes.lazy_names import load, shown
 
 if TYPE_CHECKING:
+    from dsmq_nodes.bag.decoded_bag import Bag, BagMessage, Untyped
     from dsmq_nodes.bag.file.contents import Attachment, Channel
-    from dsmq_nodes.bag.file.reading import Bag, BagMessage, Record, Untyped
+    from dsmq_nodes.bag.file.mcap_reader import Record
     from dsmq_nodes.bag.file.recorded_schemas import schema_text
     from dsmq_nodes.bag.file.writing import BagWriter, Limits
     from dsmq_nodes.bag.rerunning.comparing import Tolerance
@@ -34,17 +35,17 @@ __all__ = [
 
 _HOMES = {
     "Attachment": "bag.file.contents",
-    "Bag": "bag.file.reading",
-    "BagMessage": "bag.file.reading",
+    "Bag": "bag.decoded_bag",
+    "BagMessage": "bag.decoded_bag",
     "BagWriter": "bag.file.writing",
     "Channel": "bag.file.contents",
     "Difference": "bag.rerunning.rerun",
     "Limits": "bag.file.writing",
     "NodeRaisedError": "bag.rerunning.rerun",
-    "Record": "bag.file.reading",
+    "Record": "bag.file.mcap_reader",
     "Rerun": "bag.rerunning.rerun",
     "Tolerance": "bag.rerunning.comparing",
-    "Untyped": "bag.file.reading",
+    "Untyped": "bag.decoded_bag",
     "feed": "bag.rerunning.rerun",
     "rerun": "bag.rerunning.rerun",
     "schema_text": "bag.file.recorded_schemas",

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from dsmq_nodes.bag.bag_source import BagSource
+from dsmq_nodes.bag.file.atomic import file_name
 from dsmq_nodes.bag.file.mcap_reader import McapFile
-from dsmq_nodes.bag.file.reading import Bag
+from dsmq_nodes.bag.file.reading import McapBag
 from dsmq_nodes.bag.file.selection import Selection
-from dsmq_nodes.bag.file.writing import bag_path
 from dsmq_nodes.bag.optional import need
 from dsmq_nodes.errors import BagError
 
@@ -25,8 +25,8 @@ def open_source(paths: list[Path], topics: Selection | None = None) -> BagSource
         BagError: it does not exist, is of an unknown kind, is not whole, or lacks the topics.
     """
     first = paths[0]
-    if not first.exists() and bag_path(first).is_file():
-        paths = [bag_path(each) for each in paths]  # as `record -o` takes its name
+    if not first.exists() and file_name(first, ".mcap").is_file():
+        paths = [file_name(each, ".mcap") for each in paths]  # as `record -o` takes its name
         first = paths[0]
     if not first.exists():
         parts = sorted(first.parent.glob(f"{first.name}_[0-9]*.mcap"))
@@ -37,10 +37,7 @@ def open_source(paths: list[Path], topics: Selection | None = None) -> BagSource
     ours = _files_of_ours(first)
     if ours is None and _is_of_ros(first):
         return _ros(paths, topics)
-    bag = Bag(*(ours or paths), topics=topics)
-    if topics is not None:
-        bag.check_topics(topics)
-    return bag
+    return McapBag(ours or paths, topics)
 
 
 def _files_of_ours(folder: Path) -> list[Path] | None:
@@ -52,6 +49,11 @@ def _files_of_ours(folder: Path) -> list[Path] | None:
         return None if any(map(_is_of_ros, files)) else files or None
     except BagError:  # undamaged files of a ROS bag are still read
         return None
+
+
+def is_mcap(path: Path) -> bool:
+    """Whether a file is no bag of ROS in another format: an MCAP, or nothing known."""
+    return not (path.is_dir() or any(_starts_with(path, each) for each in (_ROS1_MAGIC, b"SQLite")))
 
 
 def _is_of_ros(path: Path) -> bool:

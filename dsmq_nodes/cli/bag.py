@@ -306,12 +306,16 @@ def repair(
     ] = "",
     compression: CompressionOption = "zstd",
 ) -> None:
-    """Save the undamaged messages of a bag that was cut off or damaged, in a new file."""
-    need_bag()
-    from dsmq_nodes.cli.show.bag.bag_info import repair_bag  # noqa: PLC0415  44 ms
+    """Save the undamaged messages of a bag that was cut off or damaged, in a new file.
 
-    target = Path(output) if output else bag.parent / f"{bag.stem}_repaired{bag.suffix}"
-    repair_bag(bag, target, _compression(compression))
+    Of a ROS 1 bag or one in SQLite it is an MCAP of ours, as `convert` makes it.
+    """
+    need_bag()
+    from dsmq_nodes.cli.show.bag.bag_convert import repair_bag  # noqa: PLC0415  110 ms
+
+    source = repair_bag(bag, output, _compression(compression))
+    if source is not None:
+        _told_omitted(source)
 
 
 @app.command(

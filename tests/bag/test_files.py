@@ -242,7 +242,8 @@ def test_info_reads_the_index_alone(numbers: Callable[..., Path]) -> None:
     [
         (b"", "is empty: nothing was recorded"),
         (b"hello world, this is text", "is no MCAP file"),
-        (b"#ROSBAG V2.0\n...........", "a ROS 1 bag.*bag convert"),
+        (b"#ROSBAG V2.0\n...........", "cannot be read as a ROS 1 bag: it has no header"),
+        (b"#ROSBAG V1.2\n...........", "version 2.0 is read here; `rosbag filter"),
         (b"SQLite format 3\0........", "SQLite database.*bag convert"),
         (b"\x89MCAP0\r\n", "is not whole"),
         (b"\x89MCAP0\r\n" + bytes(200), "is not whole"),
@@ -253,8 +254,6 @@ def test_what_is_no_bag_is_told_in_words(tmp_path: Path, content: bytes, says: s
     path.write_bytes(content)
     with pytest.raises(BagError, match=says):
         Bag(path)
-    with pytest.raises(BagError, match=r"is a folder: name the \.mcap files in it.*bag convert"):
-        Bag(tmp_path)
 
 
 def test_a_pipe_is_told_in_words(numbers: Callable[..., Path]) -> None:
@@ -268,14 +267,14 @@ def test_a_pipe_is_told_in_words(numbers: Callable[..., Path]) -> None:
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(BagError, match="No such file"):
+    with pytest.raises(BagError, match="there is no such file"):
         Bag(tmp_path / "x.mcap")
 
 
 def test_an_encoding_that_is_not_read_here(tmp_path: Path) -> None:
     with BagWriter(tmp_path / "run") as writer:
-        writer.write(Channel("/x", "a/msg/B", b"", "ros2msg", "cdr"), 1, b"\0\1\0\0", 1)
-    with pytest.raises(BagError, match=r"/x: .* in 'cdr', not in JSON"):
+        writer.write(Channel("/x", "a.B", b"", "protobuf", "protobuf"), 1, b"\0", 1)
+    with pytest.raises(BagError, match=r"/x: .* in 'protobuf', not in JSON"):
         list(Bag(tmp_path / "run.mcap"))
 
 

@@ -11,6 +11,7 @@ import pytest
 from dsmq_nodes import Node, Parameters
 from dsmq_nodes.bag import Bag, BagWriter, NodeRaisedError, Tolerance, feed, rerun
 from dsmq_nodes.bag.file.contents import Attachment, Channel
+from dsmq_nodes.bag.file.reading import McapBag
 from dsmq_nodes.bag.file.selection import Selection
 from dsmq_nodes.bag.rerunning.comparing import differences
 from dsmq_nodes.cli.show.bag.bag_rerun import NodeGiven, rerun_bag
@@ -197,7 +198,7 @@ def test_stamps_may_differ_by_as_much_as_allowed(recorded: Path) -> None:
 def test_parameters_of_the_recording_are_told_to_be_in_its_launch_file(
     recorded: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Bag, "attachments", lambda _: [Attachment("robot.yaml", b"")])
+    monkeypatch.setattr(McapBag, "attachments", lambda _: [Attachment("robot.yaml", b"")])
 
     def said(**params: object) -> str:
         given = NodeGiven(f"{__name__}:Doubler", None, None, params, {})

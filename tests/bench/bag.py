@@ -89,7 +89,7 @@ def _record(row: Row, scale: Scale, load: _Load, *options: str) -> Row:
         cpu_sec = recorder.cpu_sec - before_sec
         found = _end(recorder)
         bag = Bag(folder / "run.mcap")
-        size_bytes = sum(each.path.stat().st_size for each in bag.files)
+        size_bytes = sum(each.stat().st_size for each in bag.paths)
         row.expect(report["sent"] - len(bag), "messages not recorded")
         row.expect(found["dropped"], "dropped, as the recorder says")
     rate = report["per_sec"]

@@ -1,10 +1,14 @@
-"""Reads one SQLite file of a ROS 2 bag: its messages as they are, in CDR."""
+"""Reads one SQLite file of a ROS 2 bag: its messages as they are, in CDR.
+
+Of a damaged file what can be read is read, row by row.
+"""
 
 import contextlib
 import sqlite3
-from collections.abc import Collection, Iterator
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 
 from dsmq_nodes.bag.file.contents import Channel
@@ -16,6 +20,15 @@ MAGIC: Final = b"SQLite format 3\0"
 _NS: Final = range(-(1 << 63), 1 << 63)
 # In a damaged file a time may be a text or bytes, which sort after all numbers.
 _HAS_TIME: Final = "typeof(timestamp) = 'integer'"
+_DAMAGED: Final = 10_000  # rows that are tried one by one, before larger steps
+
+
+class _Row(NamedTuple):
+    """A row of a damaged file, without its data."""
+
+    time_ns: int
+    number: int
+    topic_id: int
 
 
 class Db3File:
@@ -38,13 +51,21 @@ class Db3File:
             BagError: it is not a bag, or is damaged.
         """
         self.path = path
+        self._omitted = omitted
+        self._saved: list[_Row] | None = None  # of a damaged file
         with self._open() as db:
             self._channels = dict(_channels(db))
-            query = f"SELECT topic_id, COUNT(*) FROM messages WHERE {_HAS_TIME} GROUP BY topic_id"
-            self._counts = dict(db.execute(query))
-            query = f"SELECT MIN(timestamp), MAX(timestamp) FROM messages WHERE {_HAS_TIME}"
-            self.start_ns, self.end_ns = db.execute(query).fetchone()
-            (rows,) = db.execute("SELECT COUNT(*) FROM messages").fetchone()
+            try:
+                self._count(db)
+            except sqlite3.DatabaseError as error:
+                self._save(db, error)
+
+    def _count(self, db: sqlite3.Connection) -> None:
+        query = f"SELECT topic_id, COUNT(*) FROM messages WHERE {_HAS_TIME} GROUP BY topic_id"
+        self._counts = dict(db.execute(query))
+        query = f"SELECT MIN(timestamp), MAX(timestamp) FROM messages WHERE {_HAS_TIME}"
+        self.start_ns, self.end_ns = db.execute(query).fetchone()
+        (rows,) = db.execute("SELECT COUNT(*) FROM messages").fetchone()
         counted = sum(self._counts.values())
         known = sum(each.messages for each in self.counts())
         for count, reason in (
@@ -52,7 +73,32 @@ class Db3File:
             (counted - known, "of a topic that is not in its table of topics"),
         ):
             if count:
-                omitted.note(f"left out: {path}: {count} messages {reason}")
+                self._omitted.note(f"left out: {self.path}: {count} messages {reason}")
+
+    def _save(self, db: sqlite3.Connection, error: sqlite3.DatabaseError) -> None:
+        """Find the rows that can be read.
+
+        Raises:
+            sqlite3.Error: the file is not damaged; something else is wrong.
+        """
+        if type(error) is not sqlite3.DatabaseError:
+            raise error
+        self._omitted.note(f"{self.path.name} is damaged ({error}): what can be read of it is read")
+        found, at, failed = list[_Row](), _NS[0], 0
+        query = f"SELECT timestamp, rowid, topic_id FROM messages WHERE rowid >= ? AND {_HAS_TIME}"
+        while at <= _NS[-1]:
+            try:
+                for row in db.execute(f"{query} ORDER BY rowid", (at,)):
+                    found.append(_Row(*row))
+                    at, failed = found[-1].number + 1, 0
+                break
+            except sqlite3.DatabaseError:
+                failed += 1
+                at = max(at, 0) + (1 if failed < _DAMAGED else 1 << (failed - _DAMAGED))
+        self._saved = sorted(found)
+        self._counts = Counter(each.topic_id for each in found)
+        self.start_ns = self._saved[0].time_ns if found else None
+        self.end_ns = self._saved[-1].time_ns if found else None
 
     def counts(self) -> list[ChannelCount]:
         """Its channels."""
@@ -73,15 +119,31 @@ class Db3File:
         Raises:
             BagError: it is damaged.
         """
-        query = "SELECT topic_id, timestamp, data FROM messages"
-        query += f" WHERE timestamp BETWEEN ? AND ? AND {_HAS_TIME}"
         last_ns = _NS[-1] if end_ns is None else min(end_ns, _NS[-1] + 1) - 1
         times = _NS[0] if start_ns is None else min(start_ns, _NS[-1]), last_ns
         with self._open() as db:
-            for number, time_ns, data in db.execute(f"{query} ORDER BY timestamp, id", times):
-                channel = self._channels.get(number)
+            for topic_id, time_ns, data in self._rows(db, times):
+                channel = self._channels.get(topic_id)
                 if channel is not None and (topics is None or channel.topic in topics):
                     yield Record(channel, time_ns, time_ns, 0, _as_bytes(data))
+
+    def _rows(
+        self, db: sqlite3.Connection, times: tuple[int, int]
+    ) -> Iterator[tuple[int, int, Any]]:
+        last: Sequence[int] = ()
+        if self._saved is None:
+            query = "SELECT timestamp, rowid, topic_id, data FROM messages"
+            query += f" WHERE timestamp BETWEEN ? AND ? AND {_HAS_TIME}"
+            try:
+                for *last, topic_id, data in db.execute(f"{query} ORDER BY timestamp, id", times):
+                    yield topic_id, last[0], data
+            except sqlite3.DatabaseError as error:
+                self._save(db, error)
+        query = "SELECT data FROM messages WHERE rowid = ?"
+        for row in self._saved or ():
+            if times[0] <= row.time_ns <= times[1] and row[:2] > tuple(last):
+                with contextlib.suppress(sqlite3.DatabaseError):
+                    yield row.topic_id, row.time_ns, db.execute(query, (row.number,)).fetchone()[0]
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
@@ -98,10 +160,7 @@ class Db3File:
                 db.text_factory = lambda data: data.decode(errors="backslashreplace")
                 yield db
         except (sqlite3.Error, OverflowError, ValueError, MemoryError) as error:
-            hint = ""
-            if type(error) is sqlite3.DatabaseError:
-                hint = f"; `sqlite3 {self.path} .recover` may save a part of it, this kit cannot"
-            raise BagError(f"{self.path} cannot be read as a ROS 2 bag: {error}{hint}") from None
+            raise BagError(f"{self.path} cannot be read as a ROS 2 bag: {error}") from None
 
 
 def _as_bytes(data: Any) -> bytes:

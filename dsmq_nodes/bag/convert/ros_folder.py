@@ -7,6 +7,7 @@ a file. So its counts are compared with the files, and differences are reported.
 import os
 import re
 import shutil
+import struct
 import tempfile
 import weakref
 from collections.abc import Iterable, Mapping
@@ -26,6 +27,8 @@ _SUFFIXES: Final = (".mcap", ".db3", ".mcap.zstd", ".db3.zstd")
 _TRANSIENT_LOCAL: Final = (1, "transient_local")
 _MOST_BYTES: Final = 512 << 20  # of one message
 _PIECE_BYTES: Final = 1 << 20
+_SQLITE_HEAD: Final = struct.Struct(">16xH10xI")  # of a file: the size of a page, how many
+_MOST_CUT: Final = 1000  # times its size a cut file may have had
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -157,7 +160,7 @@ def _number(path: Path) -> tuple[int, str]:
 
 
 class Unpacked:
-    """Unpacks compressed files into a folder that is deleted with this object."""
+    """Unpacks compressed files, and completes cut ones, in a folder that is deleted with this."""
 
     def __init__(self) -> None:
         self._folder = ""
@@ -170,10 +173,7 @@ class Unpacked:
         """
         if path.suffix not in PACKED_SUFFIXES:
             return path
-        if not self._folder:
-            self._folder = tempfile.mkdtemp(prefix="dsmq_bag_")
-            weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
-        found = Path(self._folder, path.stem)
+        found = self._place(path.stem)
         try:
             with path.open("rb") as packed, found.open("wb") as stream:
                 reader = zstandard.ZstdDecompressor().stream_reader(packed, read_across_frames=True)
@@ -182,13 +182,45 @@ class Unpacked:
             raise BagError(f"{path} cannot be unpacked: {error}") from None
         return found
 
+    def whole(self, path: Path) -> Path:
+        """A SQLite file, or a copy with zeros for pages that were cut off: SQLite opens no other.
+
+        Raises:
+            BagError: it cannot be copied.
+        """
+        try:
+            with path.open("rb") as stream:
+                head = stream.read(_SQLITE_HEAD.size)
+                size_bytes = stream.seek(0, os.SEEK_END)
+            if len(head) < _SQLITE_HEAD.size:
+                return path
+            page_bytes, pages = _SQLITE_HEAD.unpack(head)
+            told_bytes = (65536 if page_bytes == 1 else page_bytes) * pages
+            if told_bytes <= size_bytes or told_bytes > _MOST_CUT * size_bytes:
+                return path
+            found = self._place(path.name)
+            if found != path:
+                shutil.copyfile(path, found)
+            os.truncate(found, told_bytes)
+        except OSError as error:
+            raise BagError(f"cannot read {path}: {error.strerror}") from None
+        return found
+
+    def _place(self, name: str) -> Path:
+        if not self._folder:
+            self._folder = tempfile.mkdtemp(prefix="dsmq_bag_")
+            weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+        return Path(self._folder, name)
+
 
 def unpacked_message(data: bytes) -> bytes:
-    """Unpack a single compressed message.
+    """A single message, which may be compressed: metadata may be lost.
 
     Raises:
         ValueError: it is damaged.
     """
+    if not data.startswith(zstandard.FRAME_HEADER):
+        return data
     try:
         return zstandard.ZstdDecompressor().decompress(data, max_output_size=_MOST_BYTES)
     except zstandard.ZstdError as error:

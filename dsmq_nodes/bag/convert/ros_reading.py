@@ -119,13 +119,16 @@ class RosBag:
         Raises:
             BagError: it cannot be read.
         """
-        found = self._unpacked.path(path)
+        unpacked = self._unpacked.path(path)
+        whole = self._unpacked.whole(unpacked) if unpacked.suffix == ".db3" else unpacked
+        if whole != unpacked:
+            self.omitted.note(f"{path} is cut off")
         try:
-            return self._raw(found)
+            return self._raw(whole)
         except BagError as error:
-            if found == path:
-                raise
-            told = str(error).replace(str(found), str(path.with_suffix("")))
+            if unpacked == path:
+                raise BagError(str(error).replace(str(whole), str(path))) from None
+            told = str(error).replace(str(whole), str(path.with_suffix("")))
             raise BagError(f"{told}; first unpack it: `zstd -d {path}`") from None
 
     def _raw(self, found: Path) -> RawFile:
@@ -133,7 +136,7 @@ class RosBag:
             return Db3File(found, self.omitted)
         with found.open("rb") as stream:
             is_one = stream.read(len(ROS1_MAGIC)) == ROS1_MAGIC
-        return Ros1File(found) if is_one else McapFile(found, self.omitted)
+        return Ros1File(found, self.omitted) if is_one else McapFile(found, self.omitted)
 
     def _compare(self) -> None:
         """Compare the metadata with the files."""
@@ -238,7 +241,7 @@ class RosBag:
         """
         if raw.log_time_ns not in _TIMES:
             raise ValueError("its time is before 1970")
-        data = self._plain(raw.data)
+        data = unpacked_message(raw.data)
         decoder = self._decoders[raw.channel]
         return data if decoder is None else decoder.json(data)
 
@@ -268,13 +271,8 @@ class RosBag:
         for file in self.files:
             for record in file.records({raw.topic}):
                 if record.channel == raw:
-                    return self._plain(record.data)
+                    return unpacked_message(record.data)
         return None
-
-    def _plain(self, data: bytes) -> bytes:
-        """A message, which may be compressed by itself."""
-        is_packed = self._folder is not None and self._folder.compressed_messages
-        return unpacked_message(data) if is_packed else data
 
     def _channel(self, raw: Channel) -> Channel:
         """Our channel for a ROS channel."""

@@ -72,6 +72,7 @@ class RosDecoder:
             store.get_msgdef(self._name)
         except Exception as error:  # noqa: BLE001  the library compiles what it is given
             raise UnknownTypeError(_unreadable(self._name, error)) from None
+        self._is_empty = not self._types.names(self._name)
 
     @property
     def type_name(self) -> str:
@@ -84,6 +85,8 @@ class RosDecoder:
         Raises:
             ValueError: it does not match its type.
         """
+        if self._is_empty:  # some writers leave out the byte that stands for it
+            return b"{}"
         try:
             return _encode(self._types.to_json(self._read(data, self._name), self._name))
         except Exception as error:  # noqa: BLE001  whatever a damaged message makes the library raise
@@ -115,7 +118,8 @@ class RosDecoder:
 
 
 def _full_name(name: str) -> str:
-    """`std_msgs/String`, as ROS 1 and old bags have it, is `std_msgs/msg/String`."""
+    """`std_msgs/String`, as ROS 1 and old bags have it, is `std_msgs/msg/String`; so is IDL's."""
+    name = name.replace("::", "/")
     package, _, short = name.partition("/")
     return f"{package}/msg/{short}" if short and "/" not in short else name
 
@@ -131,7 +135,8 @@ def _store(channel: Channel) -> Any:
     Raises:
         UnknownTypeError: it has no definition, or one that cannot be read.
     """
-    text, name = channel.schema.decode(errors="replace"), _full_name(channel.type_name)
+    text = channel.schema.decode(errors="replace").replace("\r\n", "\n")
+    name = _full_name(channel.type_name)
     known = _known(channel.encoding)
     if _SERVICE_LINE in f"\n{text}\n" or "/srv/" in name or "/action/" in name:
         raise UnknownTypeError(f"{name} is of a service, whose calls are not converted")

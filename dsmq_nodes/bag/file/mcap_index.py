@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from heapq import heappop, heappush, heapreplace
 from operator import le
-from typing import IO, Final, NamedTuple, cast
+from typing import IO, Final, NamedTuple, Protocol, TypeVar, cast
 
 from mcap.opcode import Opcode
 from mcap.records import (
@@ -383,21 +383,42 @@ def messages(
     Raises:
         ValueError: a span is damaged.
     """
-    waiting = sorted(spans, key=lambda each: (each.start_ns, each.at), reverse=True)
-    opened: list[tuple[int, int, RawMessage, Iterator[RawMessage]]] = []  # by the next message
-    while waiting or opened:
-        if not opened or (waiting and waiting[-1].start_ns <= opened[0][0]):
-            span = waiting.pop()
-            later = _messages_in(span, span.data(stream), wanted, doubt)
+    return merged(spans, lambda span: _messages_in(span, span.data(stream), wanted, doubt))
+
+
+class _Dated(Protocol):
+    @property
+    def log_time_ns(self) -> int: ...
+
+
+class _Part(Protocol):
+    at: int
+    start_ns: int
+
+
+_DatedT = TypeVar("_DatedT", bound=_Dated)
+_PartT = TypeVar("_PartT", bound=_Part)
+
+
+def merged(
+    parts: Iterable[_PartT], opened: Callable[[_PartT], Iterator[_DatedT]]
+) -> Iterator[_DatedT]:
+    """The messages of parts of a file by log time; a part is opened when its first one is due."""
+    waiting = sorted(parts, key=lambda each: (each.start_ns, each.at), reverse=True)
+    heap: list[tuple[int, int, _DatedT, Iterator[_DatedT]]] = []  # by the next message
+    while waiting or heap:
+        if not heap or (waiting and waiting[-1].start_ns <= heap[0][0]):
+            part = waiting.pop()
+            later = opened(part)
             if (first := next(later, None)) is not None:
-                heappush(opened, (first.log_time_ns, span.at, first, later))
+                heappush(heap, (first.log_time_ns, part.at, first, later))
             continue
-        _, at, message, later = opened[0]
+        _, at, message, later = heap[0]
         yield message
         if (following := next(later, None)) is not None:
-            heapreplace(opened, (following.log_time_ns, at, following, later))
+            heapreplace(heap, (following.log_time_ns, at, following, later))
         else:
-            heappop(opened)
+            heappop(heap)
 
 
 def _messages_in(

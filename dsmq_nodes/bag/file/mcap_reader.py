@@ -213,11 +213,6 @@ class McapFile:
     def _open(self) -> IO[bytes]:
         try:
             return self.path.open("rb")
-        except IsADirectoryError:
-            raise BagError(
-                f"{self.path} is a folder: name the .mcap files in it; if it is a ROS 2 bag, "
-                f"`dsmq-nodes bag convert {self.path} -o NAME` makes one of ours of it"
-            ) from None
         except OSError as error:
             raise BagError(f"cannot read {self.path}: {error.strerror}") from None
 
@@ -266,12 +261,3 @@ def check_kind(path: Path, stream: IO[bytes]) -> None:
         if start.startswith(other):
             raise BagError(f"{path} is {text.format(path=path)}")
     raise BagError(f"{path} is no MCAP file: it begins with {start[:8]!r}")
-
-
-def open_files(paths: Collection[str | Path], omitted: Omitted) -> list[McapFile]:
-    """The files of a bag.
-
-    Raises:
-        BagError: one does not exist, is not an MCAP, or is not whole.
-    """
-    return [McapFile(Path(path), omitted) for path in paths]

@@ -1,103 +1,42 @@
-"""Reads bags: `for topic, msg, stamp in Bag("run.mcap")`."""
+"""Reads the MCAP files of a recording of ours, and merges them if it was split."""
 
 import heapq
-import json
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+from typing import Final, Protocol
 
 from dsmq_nodes.bag.file.contents import Attachment, Channel
-from dsmq_nodes.bag.file.mcap_reader import ChannelCount, McapFile, Record, open_files
-from dsmq_nodes.bag.file.selection import Selection, chosen
+from dsmq_nodes.bag.file.mcap_reader import ChannelCount, McapFile, Record
+from dsmq_nodes.bag.file.selection import Selection
 from dsmq_nodes.bag.latched import Latched
 from dsmq_nodes.bag.omitted import Omitted
-from dsmq_nodes.errors import BagError, MessageError
-
-if TYPE_CHECKING:
-    from dsmq_nodes.messages.base import Message
-
-__all__ = ["TEXT", "Bag", "BagMessage", "Record", "Untyped"]
 
 TEXT: Final = "text"
 """The encoding of plain clients' messages that are not JSON objects."""
 
 
-class Untyped(dict[str, Any]):
-    """A message of an unknown type: a dict whose entries are also attributes."""
-
-    type_name: str = ""
-
-    def __getattr__(self, name: str) -> Any:
-        try:
-            return self[name]
-        except KeyError:
-            raise AttributeError(f"this message has no field {name!r}: {list(self)}") from None
-
-
-class BagMessage(NamedTuple):
-    """A recorded message.
-
-    Attributes:
-        topic: the topic's name.
-        msg: of the type's class if it is known, else `Untyped`; a plain client's text is a str.
-        stamp: when it was recorded, in nanoseconds since 1970-01-01 UTC.
-    """
-
-    topic: str
-    msg: "Message | Untyped | str"
-    stamp: int
-
-
-class Bag:
-    """A recording: one MCAP file, or several if it was split.
-
-    Iterating yields its messages in the order of their recording; each `for` begins again.
-    `records` yields them undecoded, from any time on, and `latched_before` returns earlier latched
-    messages.
+class McapBag:
+    """A recording of ours: one MCAP file, or several if it was split.
 
     Attributes:
         files: its files, in the order of their recording.
         omitted: messages that it announces and lacks.
     """
 
-    def __init__(
-        self,
-        *paths: str | Path,
-        topics: Collection[str] | Selection | None = None,
-        types: "Mapping[str, type[Message]] | None" = None,
-    ) -> None:
-        """Open a bag.
-
-        Args:
-            paths: its files.
-            topics: only these topics, by name or shell pattern; None for all. Or a `Selection`,
-                whose topics need not exist.
-            types: message classes by topic, where the recorded type's name does not find the right
-                one.
+    def __init__(self, paths: Collection[Path], topics: Selection | None = None) -> None:
+        """Open its files.
 
         Raises:
             BagError: a file does not exist, is not an MCAP, or is not whole; or a named topic is
                 missing.
         """
-        if not paths:
-            raise BagError("a bag has at least one file: name it")
         self.omitted = Omitted()
-        found = open_files(paths, self.omitted)
+        found = [McapFile(path, self.omitted) for path in paths]
         self.files: list[McapFile] = sorted(found, key=_by_start)
-        self._types = dict(types or {})
-        self._selection = chosen(topics)
-        if self._selection is not None and not isinstance(topics, Selection):
-            self.check_topics(self._selection)
-        self._decoders: dict[Channel, Callable[[bytes], Message | Untyped | str]] = {}
-
-    def check_topics(self, asked: Selection) -> None:
-        """Raise if a topic that is selected by name is in none of its files.
-
-        Raises:
-            BagError: it is missing; the text has the nearest names.
-        """
-        names = {each.channel.topic for file in self.files for each in file.counts()}
-        asked.check(names, ", ".join(str(file.path) for file in self.files))
+        self._selection = topics
+        if topics is not None:
+            names = {each.channel.topic for file in self.files for each in file.counts()}
+            topics.check(names, ", ".join(str(file.path) for file in self.files))
 
     @property
     def topics(self) -> dict[str, str]:
@@ -142,10 +81,6 @@ class Bag:
     def __len__(self) -> int:
         return sum(each.messages for each in self.counts())
 
-    def __iter__(self) -> Iterator[BagMessage]:
-        for record in self.records():
-            yield BagMessage(record.channel.topic, self.decode(record), record.log_time_ns)
-
     def records(
         self,
         start_ns: int | None = None,
@@ -179,39 +114,6 @@ class Bag:
             BagError: a file is damaged.
         """
         return latched_before(self, time_ns)
-
-    def decode(self, record: Record) -> "Message | Untyped | str":
-        """Decode one of its records.
-
-        Raises:
-            BagError: it does not match its type, or has an unknown encoding.
-        """
-        channel = record.channel
-        decoder = self._decoders.get(channel)
-        if decoder is None:
-            decoder = self._decoders[channel] = self._decoder(channel)
-        try:
-            return decoder(record.data)
-        except (MessageError, ValueError, RecursionError) as error:
-            when_sec = (record.log_time_ns - self.start_ns) * 1e-9
-            raise BagError(
-                f"{channel.topic} at {when_sec:.3f} s: a message does not fit its type: {error}; "
-                "if the class has changed since, give the old one in types={topic: class}"
-            ) from None
-
-    def _decoder(self, channel: Channel) -> "Callable[[bytes], Message | Untyped | str]":
-        if channel.encoding == TEXT:
-            return lambda data: data.decode()
-        if channel.encoding != "json":
-            raise BagError(
-                f"{channel.topic}: its messages are in {channel.encoding!r}, not in JSON: "
-                "`dsmq-nodes bag convert` makes one of ours of a ROS bag"
-            )
-        # `bag info` needs no types, and they take half of its time.
-        from dsmq_nodes.bag.file.recorded_schemas import class_of  # noqa: PLC0415  75 ms
-
-        found = self._types.get(channel.topic) or class_of(channel.type_name)
-        return found.from_json if found is not None else _generic(channel.type_name)
 
     def attachments(self) -> list[Attachment]:
         """The files inside it, such as the launch file."""
@@ -262,17 +164,3 @@ def latched_before(source: _Records, time_ns: int) -> list[Record]:
     for record in source.records(None, time_ns, topics) if topics else ():
         found.take(record)
     return found.records()
-
-
-def _generic(type_name: str) -> Callable[[bytes], Untyped]:
-    def hook(values: dict[str, Any]) -> Untyped:
-        return Untyped(values)
-
-    def decode(data: bytes) -> Untyped:
-        found = json.loads(data, object_hook=hook)
-        if not isinstance(found, Untyped):
-            raise ValueError("it is not a JSON object")  # noqa: TRY004  what json itself raises
-        found.type_name = type_name
-        return found
-
-    return decode

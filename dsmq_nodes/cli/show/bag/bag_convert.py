@@ -1,14 +1,15 @@
-"""Makes another kind of file of a bag."""
+"""Makes another kind of file of a bag, or a whole one of a damaged one."""
 
 from pathlib import Path
 from typing import cast
 
 import typer
 
-from dsmq_nodes.bag.any_bag import open_source
+from dsmq_nodes.bag.any_bag import is_mcap, open_source
 from dsmq_nodes.bag.bag_source import BagSource
 from dsmq_nodes.bag.convert.convert import FORMATS, Format, convert
 from dsmq_nodes.bag.file.record_writer import Compression
+from dsmq_nodes.bag.file.repair import repair
 from dsmq_nodes.bag.file.selection import Selection
 from dsmq_nodes.bag.lerobot.lerobot_options import LerobotOptions
 from dsmq_nodes.cli.progress import Progress
@@ -52,3 +53,33 @@ def convert_bag(
         told = f"{topic} is called {name} in it: another topic has the name without the number"
         print(one_line(told))
     return source
+
+
+def repair_bag(bag: Path, output: str, compression: Compression) -> BagSource | None:
+    """Save the undamaged messages of a bag in a new file, and print the damage.
+
+    Returns the bag if it is of ROS 1 or in SQLite, which has the damage in its `omitted`: the new
+    file is of ours.
+    """
+    name = f"{bag.stem}_repaired{bag.suffix if is_mcap(bag) else '.mcap'}"
+    target = Path(output) if output else bag.parent / name
+    if not is_mcap(bag):
+        everything, none = Selection(("*",)), LerobotOptions()
+        return convert_bag(
+            [bag], str(target), "mcap", everything, compression=compression, lerobot=none
+        )
+    size_bytes = bag.stat().st_size if bag.exists() else 0
+    with told_if_interrupted(str(target)), Progress("repairing", size_bytes, "bytes") as progress:
+        saved = repair(bag, target, compression=compression, on_progress=progress.at)
+    print(one_line(f"{saved.path}: {saved.messages} messages saved"))
+    if saved.damaged:
+        print(f"left out: {saved.damaged} damaged chunks or records")
+    if saved.of_cut_chunk:
+        print(
+            f"{saved.of_cut_chunk} of them are from the begin of the last chunk, which is cut off"
+        )
+    elif saved.lost_bytes:
+        print(f"left out: {saved.lost_bytes} bytes at the end, which are no whole record")
+    if saved.whole:
+        print(one_line(f"nothing was wrong with {bag}"))
+    return None

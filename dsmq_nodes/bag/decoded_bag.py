@@ -1,0 +1,201 @@
+"""Reads bags of any kind: `for topic, msg, stamp in Bag("run.mcap")`."""
+
+import json
+from collections.abc import Callable, Collection, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from dsmq_nodes.bag.any_bag import open_source
+from dsmq_nodes.bag.file.contents import Attachment, Channel
+from dsmq_nodes.bag.file.mcap_reader import ChannelCount, Record
+from dsmq_nodes.bag.file.reading import TEXT
+from dsmq_nodes.bag.file.selection import Selection, chosen
+from dsmq_nodes.errors import BagError, MessageError
+
+if TYPE_CHECKING:
+    from dsmq_nodes.messages.base import Message
+
+
+class Untyped(dict[str, Any]):
+    """A message of an unknown type: a dict whose entries are also attributes."""
+
+    type_name: str = ""
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(f"this message has no field {name!r}: {list(self)}") from None
+
+
+class BagMessage(NamedTuple):
+    """A recorded message.
+
+    Attributes:
+        topic: the topic's name.
+        msg: of the type's class if it is known, else `Untyped`; a plain client's text is a str.
+        stamp: when it was recorded, in nanoseconds since 1970-01-01 UTC.
+    """
+
+    topic: str
+    msg: "Message | Untyped | str"
+    stamp: int
+
+
+class Bag:
+    """A recording of ours (its files), of ROS 1 or ROS 2, or a dataset of LeRobot.
+
+    Iterating yields its messages in the order of their recording; each `for` begins again.
+    `records` yields them undecoded, from any time on, and `latched_before` returns earlier latched
+    messages.
+
+    Attributes:
+        omitted: topics and messages that it has and that cannot be read, and messages that it
+            announces and lacks.
+    """
+
+    def __init__(
+        self,
+        *paths: str | Path,
+        topics: Collection[str] | Selection | None = None,
+        types: "Mapping[str, type[Message]] | None" = None,
+    ) -> None:
+        """Open a bag.
+
+        Args:
+            paths: its files, or its folder.
+            topics: only these topics, by name or shell pattern; None for all.
+            types: message classes by topic, where the recorded type's name does not find the right
+                one.
+
+        Raises:
+            BagError: a file does not exist, is of no known kind, or is not whole; or a named topic
+                is missing; or reading it needs an extra.
+        """
+        if not paths:
+            raise BagError("a bag has at least one file: name it")
+        self._source = open_source([Path(each) for each in paths], chosen(topics))
+        self.omitted = self._source.omitted
+        self._types = dict(types or {})
+        self._decoders: dict[Channel, Callable[[bytes], Message | Untyped | str]] = {}
+
+    @property
+    def topics(self) -> dict[str, str]:
+        """The type's name of each topic."""
+        return self._source.topics
+
+    @property
+    def paths(self) -> list[Path]:
+        """The paths of its files."""
+        return self._source.paths
+
+    @property
+    def start_ns(self) -> int:
+        """When the first message was recorded; 0 for an empty bag."""
+        return self._source.start_ns
+
+    @property
+    def end_ns(self) -> int:
+        """When the last message was recorded; 0 for an empty bag."""
+        return self._source.end_ns
+
+    def counts(self) -> list[ChannelCount]:
+        """Its channels, and how many messages they have."""
+        return self._source.counts()
+
+    def raw_counts(self) -> list[ChannelCount]:
+        """The same, as they were recorded."""
+        return self._source.raw_counts()
+
+    def compression(self) -> str:
+        """The compression of its files."""
+        return self._source.compression()
+
+    def attachments(self) -> list[Attachment]:
+        """The files inside it, such as the launch file."""
+        return self._source.attachments()
+
+    def metadata(self) -> list[tuple[str, dict[str, str]]]:
+        """The named texts inside it."""
+        return self._source.metadata()
+
+    def __len__(self) -> int:
+        return len(self._source)
+
+    def __iter__(self) -> Iterator[BagMessage]:
+        for record in self.records():
+            yield BagMessage(record.channel.topic, self.decode(record), record.log_time_ns)
+
+    def records(
+        self,
+        start_ns: int | None = None,
+        end_ns: int | None = None,
+        topics: Collection[str] | None = None,
+    ) -> Iterator[Record]:
+        """Its undecoded messages, in JSON, by log time.
+
+        Latched messages from before `start_ns` are not among them: see `latched_before`.
+
+        Args:
+            start_ns: only messages from this time on.
+            end_ns: only messages before this time.
+            topics: only these topics; None for all.
+
+        Raises:
+            BagError: a file is damaged.
+        """
+        return self._source.records(start_ns, end_ns, topics)
+
+    def latched_before(self, time_ns: int) -> list[Record]:
+        """The latched messages that a new subscriber would get at this time.
+
+        Raises:
+            BagError: a file is damaged.
+        """
+        return self._source.latched_before(time_ns)
+
+    def decode(self, record: Record) -> "Message | Untyped | str":
+        """Decode one of its records.
+
+        Raises:
+            BagError: it does not match its type, or has an unknown encoding.
+        """
+        channel = record.channel
+        decoder = self._decoders.get(channel)
+        if decoder is None:
+            decoder = self._decoders[channel] = self._decoder(channel)
+        try:
+            return decoder(record.data)
+        except (MessageError, ValueError, RecursionError) as error:
+            when_sec = (record.log_time_ns - self.start_ns) * 1e-9
+            raise BagError(
+                f"{channel.topic} at {when_sec:.3f} s: a message does not fit its type: {error}; "
+                "if the class has changed since, give the old one in types={topic: class}"
+            ) from None
+
+    def _decoder(self, channel: Channel) -> "Callable[[bytes], Message | Untyped | str]":
+        if channel.encoding == TEXT:
+            return lambda data: data.decode()
+        if channel.encoding != "json":
+            raise BagError(
+                f"{channel.topic}: its messages are in {channel.encoding!r}, not in JSON"
+            )
+        # `bag info` needs no types, and they take half of its time.
+        from dsmq_nodes.bag.file.recorded_schemas import class_of  # noqa: PLC0415  75 ms
+
+        found = self._types.get(channel.topic) or class_of(channel.type_name)
+        return found.from_json if found is not None else _generic(channel.type_name)
+
+
+def _generic(type_name: str) -> Callable[[bytes], Untyped]:
+    def hook(values: dict[str, Any]) -> Untyped:
+        return Untyped(values)
+
+    def decode(data: bytes) -> Untyped:
+        found = json.loads(data, object_hook=hook)
+        if not isinstance(found, Untyped):
+            raise ValueError("it is not a JSON object")  # noqa: TRY004  what json itself raises
+        found.type_name = type_name
+        return found
+
+    return decode
