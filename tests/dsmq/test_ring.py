@@ -112,6 +112,34 @@ def test_a_depth_may_be_more_than_the_index_holds(directory: Path, doorbells: Do
     ring.close()
 
 
+@pytest.mark.parametrize("other", [False, True])
+def test_a_bundle_ends_with_a_lap_that_the_index_has_forgotten(
+    directory: Path, doorbells: Doorbells, other: bool
+) -> None:
+    ring = Ring.create(directory / "r", capacity=512 * 1024)
+    writers = [Writer(ring, name, doorbells) for name in ("/a", "/b")]
+    reader = RingReader(ring, ring.seat(1, after=0, depth=10_000), after=0, depth=10_000)
+    lap, seqs = 512 * 1024 // 64, [0, 0]
+    for number in range(1, lap + 5000):
+        who = int(other and number == lap - 20)
+        seqs[who] += 1
+        assert writers[who].append(b"%5d" % number, seq=seqs[who], stamp_ns=1) == number
+        if number == lap - 100:
+            assert len(reader.read()) == number
+    found = reader.bundle()
+    if other:  # somebody else wrote on that lap: it is read one by one
+        assert found is None
+    else:
+        assert found is not None
+        told = [int(record.data) for record in found.records() if record is not None]
+        assert told == list(range(lap - 99, found.first_id + found.count))
+        behind = reader.bundle()
+        assert behind is not None
+        assert behind.first_id == told[-1] + 1
+        assert behind.first_id + behind.count - 1 == ring.head
+    ring.close()
+
+
 def test_memory_follows_depth_and_lag(directory: Path, doorbells: Doorbells) -> None:
     ring = Ring.create(directory / "a", capacity=8 << 20)
     writer = Writer(ring, "/w", doorbells)

@@ -124,21 +124,37 @@ class RingReader:
         if numbers[HEAD] - first_id < _LEAST_BUNDLED - 1 or self._next_id != first_id:
             return None
         head, start = self._look(), self._start_of(first_id)
-        last_id = self._last_of_lap(start, head)
-        last = numbers[INDEX + last_id % INDEX_SIZE]
+        last_id, stop, known = self._end_of_lap(start, head)
         count, offset = last_id - self.cursor.after, DATA + start % capacity
-        size = last - start + self.ring.size_at(last % capacity, last_id)
-        is_small = start <= last < start + size <= start + count * _MOST_BUNDLED_BYTES
-        if count < _LEAST_BUNDLED or not is_small or offset + size > self._stop:
+        size = min(stop - start, self._stop - offset)
+        if count < _LEAST_BUNDLED or not 0 < size <= count * _MOST_BUNDLED_BYTES:
             return None
         data = self._map[offset : offset + size]
-        sender = self._one_sender(data, last - start, count)
-        if sender is None or numbers[RESERVE] > start + capacity:
+        first, newest = self._copy_at(first_id, start), self._copy_at(*known)
+        self._next_id, self._next_start = first_id, start
+        if first is None or newest is None or first.field or newest.sender != first.sender:
+            return None
+        is_of_one = newest.seq - first.seq == newest.id - first_id
+        if not is_of_one or numbers[RESERVE] > start + capacity:
             return None
         self.cursor.advance(last_id)
-        self._next_id, self._next_start = last_id + 1, start + size
+        self._next_id, self._next_start = last_id + 1, stop
         numbers[self._at + 1] = last_id
-        return RecordBundle(data, first_id, count, sender)
+        return RecordBundle(data, first_id, count, first.sender)
+
+    def _end_of_lap(self, start: int, head: int) -> tuple[int, int, tuple[int, int]]:
+        """The newest id on a position's lap, where the next begins, and a record not before it.
+
+        That is the newest itself; where the index begins on a later lap, the first of the next lap.
+        """
+        numbers, capacity = self._numbers, self.ring.capacity
+        last_id = self._last_of_lap(start, head)
+        if last_id:
+            last = numbers[INDEX + last_id % INDEX_SIZE]
+            return last_id, last + self.ring.size_at(last % capacity, last_id), (last_id, last)
+        next_lap = (start // capacity + 1) * capacity
+        next_id = RECORD.unpack_from(self._map, DATA)[0]
+        return next_id - 1, next_lap, (next_id, next_lap)
 
     def _last_of_lap(self, start: int, head: int) -> int:
         """The newest id whose record is on the lap of a position, as far as the index knows."""
@@ -149,19 +165,6 @@ class RingReader:
             ids, lap, key=lambda each: numbers[INDEX + each % INDEX_SIZE] // capacity
         )
         return ids[laps - 1] if laps else 0
-
-    def _one_sender(self, data: bytes, last: int, count: int) -> str | None:
-        """The sender of `count` records, the last at an offset, if all are of one."""
-        name = data[RECORD.size : RECORD.size + RECORD.unpack_from(data)[-1]]
-        known = self._names.get(name) or self._learn(name)
-        if known is None or known[1]:
-            return None
-        first_id, sender = self.cursor.after + 1, known[0]
-        first = next(RecordBundle(data, first_id, 1, sender).records())
-        newest = next(RecordBundle(data[last:], first_id + count - 1, 1, sender).records())
-        if first is None or newest is None or newest.seq - first.seq != count - 1:
-            return None
-        return sender
 
     def _look(self) -> int:
         """The newest id, and the end of the data."""
