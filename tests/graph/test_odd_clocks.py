@@ -1,6 +1,7 @@
 """The wall clock of a machine is set wrong, or is set: nothing ends by it, and it is told."""
 
 import logging
+import re
 from collections.abc import Callable
 
 import pytest
@@ -143,7 +144,7 @@ run(Remote)
         until(lambda: len(got) >= 5)
     assert subscription.late == 0
     how = "after" if behind_sec > 0 else "before"
-    assert f"come 3600.0 s {how} their stamps, so its clock is off" in caplog.text
+    assert re.search(rf"come 3[56]\d\d\.\d s {how} their stamps, so its clock is off", caplog.text)
 
 
 def test_what_is_older_than_a_lifespan_is_told_once(

@@ -67,12 +67,12 @@ def test_a_node_drops_without_waiting_and_goes_on_when_the_broker_does(
     with spinning(node):
         until(lambda: large.messages > 20)
         with stopped(unshared):
-            until(lambda: large.dropped > 3000)  # 0.1 s each would be 300 s
+            until(lambda: large.dropped > 1000)  # 0.1 s each would be 100 s
             flood.cancel()
         until(lambda: "the broker keeps up again" in caplog.text)
         until(lambda: publish(numbers, Int64(data=1)) and got)
         (told,) = [p for p in node.statistics().publishers if p.topic == "/large"]
-    assert told.dropped == large.dropped or told.dropped > 3000
+    assert told.dropped == large.dropped or told.dropped > 1000
     assert caplog.text.count("does not keep up: messages are dropped") >= 1
     assert "lost the broker" not in caplog.text
 

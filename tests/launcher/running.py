@@ -224,8 +224,8 @@ class Launch:
 
     def warm_pid(self) -> int:
         """Return the process that forks the others; 0 when there is none."""
-        with contextlib.suppress(psutil.Error):
-            for each in psutil.Process(self.guard_pid()).children():
+        for each in psutil.Process(self.guard_pid()).children() if self.guard_pid() else ():
+            with contextlib.suppress(psutil.Error):  # others come and go
                 if "launcher.warm.forking" in " ".join(each.cmdline()):
                     return each.pid
         return 0

@@ -85,7 +85,7 @@ async def set_id(bus: ServoBus, old: int, new: int, baud: int = 0) -> None:
 async def _check_ids(bus: ServoBus, old: int, new: int) -> None:
     if await bus.ping(old, _TRIES) is None:
         raise ServoError(f"{bus.address}: servo {old} does not answer: `dsmq-nodes servo scan`")
-    if new != old and await bus.ping(new) is not None:
+    if new != old and await bus.ping(new, _TRIES) is not None:
         raise ServoError(f"{bus.address}: there is a servo {new} already: two would answer at once")
 
 

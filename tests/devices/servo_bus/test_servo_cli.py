@@ -12,6 +12,7 @@ import pytest
 from dsmq_nodes.devices.servo_bus.calibration import read_calibration
 from dsmq_nodes.devices.servo_bus.servo_family import FAMILIES
 from tests.support.processes import Popen, run
+from tests.support.waiting import until
 
 
 class Bus:
@@ -58,7 +59,7 @@ def test_scan(bus: Bus) -> None:
 
 
 def test_set_id(bus: Bus) -> None:
-    assert "there is a servo 2 already" in bus.servo("set-id", "3", "2").stderr
+    until(lambda: "there is a servo 2 already" in bus.servo("set-id", "3", "2").stderr)
     assert "7 is no rate of these servos" in bus.servo("set-id", "3", "3", "--new-baud", "7").stderr
     words = ["set-id", "3", "12", "--new-baud", "500000"]
     words[4] = "2000000" if bus.protocol == "dynamixel" else words[4]

@@ -187,7 +187,8 @@ def test_what_the_log_no_longer_has_is_counted_to_the_message(fleet: Fleet) -> N
     heard = fleet.listen(base, Int64, "/r1/odom")
     fleet.until(lambda: len(heard.got) > 50, "messages")
     robot.kill_uplink()
-    fleet.spin_for(3.0)
+    enough = odom.count + 3000
+    fleet.until(lambda: odom.count > enough, "more than is kept")
     robot.start_uplink()
     before = len(heard.got)
     fleet.until(lambda: len(heard.got) > before + 100, "messages after that")
