@@ -13,16 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 import msgspec
 
 from dsmq_nodes.dsmq import wire
-from dsmq_nodes.dsmq.address import AnyAddress, address_of
-from dsmq_nodes.dsmq.client_connection import ClientConnection, Redial
-from dsmq_nodes.dsmq.log import Cursor
-from dsmq_nodes.errors import (
-    CommandError,
-    ConnectionFailedError,
-    DsmqError,
-    RequestRefusedError,
-    WireError,
-)
+from dsmq_nodes.dsmq.address import AnyAddress
+from dsmq_nodes.errors import CommandError, DsmqError, RequestRefusedError
 from dsmq_nodes.graph import service_wire as calls
 from dsmq_nodes.printable import one_line, printable_json
 from dsmq_nodes.tools.graph_model import (
@@ -34,71 +26,19 @@ from dsmq_nodes.tools.graph_model import (
     read_schema,
     read_statistics,
 )
+from dsmq_nodes.tools.subscribed import Subscribed
+from dsmq_nodes.tools.tool_connection import ToolConnection, warn
 from dsmq_nodes.topic_names import GRAPH_TOPIC, STATISTICS_TOPIC, TYPES_TOPIC
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from dsmq_nodes.graph.links.sequence import Losses
-
 T = TypeVar("T")
 
 _TYPES_SEC: Final = 1.0  # all of them come at once
 _ALL_TYPES_SEC: Final = 0.3
-_LAST_WORDS_SEC: Final = 1.0  # at the end, for a broker that does not read
 _MOST_KEPT: Final = 100_000
 _READ_AHEAD: Final = 1000  # messages that a slow terminal may lag behind, before some are skipped
-
-
-class _Subscribed:
-    """A subscribed topic, and how far it was read.
-
-    Attributes:
-        cursor: how far it was read.
-        resumes_after: None: not known yet.
-        losses: what never came, as the messages' numbers tell; None: only the broker tells.
-        end: the newest there was when the broker was asked last; None: it has not answered.
-        is_new: the broker has not answered the subscription: what comes is of an earlier one.
-        number: how many requests to subscribe the topic it has to answer until then.
-    """
-
-    __slots__ = (
-        "cursor",
-        "depth",
-        "end",
-        "is_new",
-        "losses",
-        "number",
-        "resumes_after",
-        "type_name",
-    )
-
-    def __init__(
-        self, depth: int, type_name: str, resumes_after: int | None, losses: "Losses | None"
-    ) -> None:
-        self.depth, self.type_name = depth, type_name
-        self.resumes_after, self.losses = resumes_after, losses
-        self.cursor = Cursor()
-        self.end: int | None = None
-        self.is_new, self.number = True, 0
-
-    @property
-    def behind(self) -> int:
-        """How many messages are still unread; 1 while that is unknown."""
-        if self.end is None:
-            return 1
-        return max(0, self.end - max(self.cursor.after, self.resumes_after or 0))
-
-    def take(self, reply: wire.Reply) -> bool:
-        """Take a message, and count the lost ones before it; False when it is skipped."""
-        if self.is_new or self.losses is None:
-            return not self.is_new
-        if not self.cursor.follow(reply):
-            return False
-        self.resumes_after = reply.id
-        if lost := self.losses.before(reply):
-            reply.gap += max(lost, 0)
-        return lost >= 0  # else it was sent once more, to a new broker, for others
 
 
 class Session:
@@ -143,12 +83,10 @@ class Session:
         self.call_ids = itertools.count(1)
         self.published: Counter[str] = Counter()
         self.unacknowledged: dict[int, int] = {}
-        self._broker = address_of(broker)
-        self._node, self._patient = node, patient
+        self._node, self._is_lasting = node, lasting
         self._timeout_sec = timeout_sec
-        self._is_lasting = lasting
         self._is_ready = False
-        self._subscribed: dict[str, _Subscribed] = {}
+        self._subscribed: dict[str, Subscribed] = {}
         self._asked: Counter[str] = Counter()  # requests to subscribe, by topic
         self._answered: Counter[str] = Counter()
         self._advertised: set[str] = set()
@@ -157,13 +95,18 @@ class Session:
         self._skipped: Counter[str] = Counter()  # by topic
         self._has_told_left_out = False
         self._kept: deque[wire.Reply] = deque()  # messages that came while we waited for another
-        self._redial = Redial()
-        self._connection: ClientConnection | None = self._dial()
-        self._epoch, self._ahead_ns = self._connection.epoch, self._connection.ahead_ns
+        self._broker = ToolConnection(
+            broker,
+            node=node,
+            client=self.client,
+            patient=patient,
+            timeout_sec=timeout_sec,
+            on_back=self._tell_again if lasting else None,
+        )
 
     def another(self) -> "Session":
         """A connection to the same broker."""
-        return Session(self._broker, timeout_sec=self._timeout_sec)
+        return Session(self._broker.address, timeout_sec=self._timeout_sec)
 
     # What the broker tells
 
@@ -172,7 +115,7 @@ class Session:
         with contextlib.closing(self.graphs(self._timeout_sec, exact=exact)) as graphs:
             for graph in graphs:
                 return graph
-        raise self._silent()
+        raise self._broker.silent()
 
     def graphs(
         self, timeout_sec: float | None = None, *, exact: bool = False
@@ -206,14 +149,14 @@ class Session:
                 if statistics is not None:
                     self._tell_left_out(statistics)
                     yield statistics
-            raise self._silent()
+            raise self._broker.silent()
         finally:
             self.unsubscribe(STATISTICS_TOPIC)
 
     def _tell_left_out(self, report: GraphModel | BrokerCounters) -> None:
         if report.left_out and not self._has_told_left_out:
             self._has_told_left_out = True
-            _warn(f"the broker's report leaves out {one_line(report.left_out)}")
+            warn(f"the broker's report leaves out {one_line(report.left_out)}")
 
     def schema(self, schema_id: str) -> dict[str, Any]:
         """The JSON Schema with an id, as sent by an end of a topic; empty when it is unknown."""
@@ -260,7 +203,7 @@ class Session:
 
             losses, depth = Losses(self._node or "the reader", topic), 0
         known = self._subscribed.get(topic)
-        subscribed = _Subscribed(depth, type_name, 0 if from_start else None, losses)
+        subscribed = Subscribed(depth, type_name, 0 if from_start else None, losses)
         if known is None:
             subscribed.number = self._asked[topic] + 1
         else:
@@ -276,15 +219,15 @@ class Session:
         subscribed = self._subscribed[topic]
         fields: dict[str, object] = {"depth": subscribed.depth, "type": subscribed.type_name}
         if move and subscribed.resumes_after is not None:
-            fields |= {"after": subscribed.resumes_after, "epoch": self._epoch}
+            fields |= {"after": subscribed.resumes_after, "epoch": self._broker.epoch}
         self._asked[topic] += 1
-        self._send(action="subscribe", topic=topic, **fields)
+        self._broker.send(action="subscribe", topic=topic, **fields)
 
     def unsubscribe(self, topic: str) -> None:
         """Unsubscribe a topic."""
         self._subscribed.pop(topic, None)
         self._kept = deque(reply for reply in self._kept if reply.topic != topic)
-        self._send(action="unsubscribe", topic=topic)
+        self._broker.send(action="unsubscribe", topic=topic)
 
     def next_message(
         self, topics: Collection[str] = (), timeout_sec: float | None = None
@@ -303,7 +246,7 @@ class Session:
                     del self._kept[number]
                     return kept
         until_sec = None if timeout_sec is None else time.monotonic() + timeout_sec
-        while (reply := self._receive(timeout_sec)) is not None:
+        while (reply := self._broker.receive(timeout_sec)) is not None:
             if reply.event != "message":
                 self._hear(reply)
             elif self._is_wanted(reply):
@@ -317,8 +260,8 @@ class Session:
         subscribed = self._subscribed.get(reply.topic)
         if subscribed is None or not subscribed.take(reply):
             return False
-        if self._ahead_ns and reply.at:
-            reply.at -= self._ahead_ns
+        if self._broker.ahead_ns and reply.at:
+            reply.at -= self._broker.ahead_ns
         return True
 
     def _keep(self, reply: wire.Reply) -> None:
@@ -363,7 +306,7 @@ class Session:
         times = self._skipped[topic]
         if str(times).rstrip("0") == "1":
             more = "; others like it are counted" if times == 1 else f" (so far {times})"
-            _warn(f"skipped a message on {topic}: {one_line(why)}{more}")
+            warn(f"skipped a message on {topic}: {one_line(why)}{more}")
 
     # Publishing
 
@@ -382,9 +325,9 @@ class Session:
         self._advertised.discard(topic)
         fields |= {"schema": msgspec.Raw(schema)} if schema else {}
         self._advertising[topic] = fields
-        self._send(action="advertise", topic=topic, **fields)
+        self._broker.send(action="advertise", topic=topic, **fields)
         if not self.until(lambda: topic in self._advertised):
-            raise self._silent()
+            raise self._broker.silent()
 
     def put(self, topic: str, text: str) -> None:
         """Append a message to a topic; returns when the broker has stored it.
@@ -397,7 +340,7 @@ class Session:
         self.publish(topic, text, acknowledged=True)
         number = self._acks
         if not self.until(lambda: number not in self.unacknowledged):
-            raise self._silent()
+            raise self._broker.silent()
 
     def publish(self, topic: str, text: str, *, acknowledged: bool = False) -> None:
         """Append a message to a topic, without waiting.
@@ -412,7 +355,7 @@ class Session:
         fields: dict[str, object] = {"seq": seq, "stamp": time.time_ns(), "message": text}
         if acknowledged:
             fields["ack"] = self._acks + 1
-        self._send(action="put", topic=topic, **fields)
+        self._broker.send(action="put", topic=topic, **fields)
         self.published[topic] = seq  # not of one that is too large
         if acknowledged:
             self._acks += 1
@@ -422,7 +365,7 @@ class Session:
         """Show the node as ready, once, for those that wait for it."""
         if self._node and not self._is_ready:
             self._is_ready = True
-            self._send(action="state", state="ready")
+            self._broker.send(action="state", state="ready")
 
     # The connection
 
@@ -435,7 +378,7 @@ class Session:
             RequestRefusedError: the broker refused a request.
             ConnectionFailedError: the connection is gone.
         """
-        while (reply := self._receive(timeout_sec)) is not None:
+        while (reply := self._broker.receive(timeout_sec)) is not None:
             timeout_sec = 0.0  # only messages that have come already
             if reply.event != "message":
                 self._hear(reply)
@@ -463,14 +406,12 @@ class Session:
         Raises:
             ConnectionFailedError: the connection is gone.
         """
-        if self._connection is None:
-            raise ConnectionFailedError(f"the broker at {self._broker} is away")
-        return self._connection.socket.fileno()
+        return self._broker.fileno()
 
     @property
     def is_connected(self) -> bool:
         """Whether the broker is there."""
-        return self._connection is not None
+        return self._broker.connection is not None
 
     def _hear(self, reply: wire.Reply) -> None:
         """Handle a reply that is not a message."""
@@ -478,13 +419,13 @@ class Session:
             text = f"the broker refused {reply.action}: {one_line(reply.error)}"
             if not self._is_lasting:
                 raise RequestRefusedError(text, reason=reply.error)
-            _warn(text)
+            warn(text)
         elif reply.event == "ack":
             self.unacknowledged.pop(reply.ack or 0, None)
         elif reply.event == "advertised":
             self._advertised.add(reply.topic)
         elif reply.event == "subscribed":
-            self._redial.reset()  # it does more than greet
+            self._broker.redial.reset()  # it does more than greet
             self._answered[reply.topic] += 1
             subscribed = self._subscribed.get(reply.topic)
             if subscribed is not None and self._answered[reply.topic] >= subscribed.number:
@@ -493,78 +434,7 @@ class Session:
                 if subscribed.resumes_after is None:
                     subscribed.resumes_after = reply.id
 
-    def _send(self, **fields: object) -> None:
-        if self._connection is None:
-            return  # said when it is back
-        frame = wire.encode_object(fields)
-        try:
-            self._connection.send(frame, self._timeout_sec)
-        except ConnectionFailedError as error:
-            self._lost(error)
-
-    def _receive(self, timeout_sec: float | None) -> wire.Reply | None:
-        """The broker's next reply; None when there is none in time, or it is away."""
-        while (connection := self._connection or self._dial_again(timeout_sec)) is not None:
-            try:
-                return connection.receive(timeout_sec)
-            except TimeoutError:
-                return None
-            except (ConnectionFailedError, WireError) as error:
-                self._lost(error)
-        return None
-
-    def _lost(self, error: DsmqError) -> None:
-        """The connection is lost.
-
-        Raises:
-            ConnectionFailedError: it is not sought again.
-        """
-        if not self._is_lasting:
-            if isinstance(error, ConnectionFailedError):
-                raise error
-            raise ConnectionFailedError(f"lost the broker: {error}") from None
-        _warn(f"{error}: trying again until it is back")
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-        self._redial.later()
-
-    def _dial(self) -> ClientConnection:
-        host, port = self._broker.socket
-        connection = ClientConnection(
-            *(host, port),
-            node=self._node,
-            client=self.client,
-            patient=self._patient,
-            timeout_sec=self._timeout_sec,
-        )
-        if connection.original:
-            connection.close()
-            raise ConnectionFailedError(
-                f"{connection.where} is an original dsmq server, which cannot tell who publishes "
-                "what: start `dsmq-nodes broker` instead"
-            )
-        return connection
-
-    def _dial_again(self, timeout_sec: float | None) -> ClientConnection | None:
-        """A new connection with all topics of ours; None when there is none yet."""
-        if wait_sec := self._redial.left_sec:
-            time.sleep(wait_sec if timeout_sec is None else max(min(wait_sec, timeout_sec), 0.0))
-            if self._redial.left_sec:
-                return None
-        try:
-            connection = self._dial()
-        except (ConnectionFailedError, RequestRefusedError):
-            self._redial.later()
-            return None
-        _warn(f"the broker at {connection.where} is back")
-        is_new_log = connection.epoch != self._epoch
-        self._connection, self._epoch = connection, connection.epoch
-        self._ahead_ns = connection.ahead_ns
-        self._tell_again(is_new_log=is_new_log)
-        return self._connection
-
-    def _tell_again(self, *, is_new_log: bool) -> None:
+    def _tell_again(self, is_new_log: bool) -> None:
         """Subscribe and advertise all of ours on a new connection."""
         self._asked.clear()
         self._answered.clear()
@@ -576,22 +446,13 @@ class Session:
                 subscribed.losses.tell_again()
             self._subscribe(topic)
         for topic, fields in self._advertising.items():
-            self._send(action="advertise", topic=topic, **fields)
+            self._broker.send(action="advertise", topic=topic, **fields)
         if self._is_ready:
-            self._send(action="state", state="ready")
-
-    def _silent(self) -> ConnectionFailedError:
-        return ConnectionFailedError(
-            f"the broker at {self._broker} has not answered for {self._timeout_sec:g} s: "
-            "is it stopped or overloaded?"
-        )
+            self._broker.send(action="state", state="ready")
 
     def close(self) -> None:
         """End the connection, after sending all puts."""
-        if self._connection is not None:
-            self._connection.finish(_LAST_WORDS_SEC)
-            self._connection.close()
-            self._connection = None
+        self._broker.close()
 
     def __enter__(self) -> Self:
         return self
@@ -603,9 +464,3 @@ class Session:
         traceback: "TracebackType | None",
     ) -> None:
         self.close()
-
-
-def _warn(text: str) -> None:
-    import logging  # noqa: PLC0415  3 ms, and most commands warn of nothing
-
-    logging.getLogger("dsmq_nodes.tools").warning("%s", text)

@@ -135,7 +135,7 @@ def test_it_resumes_where_it_was_in_a_log_that_has_outlived_its_connection(
 
 def cut(session: Session) -> None:
     """Have a connection end that the broker does not end."""
-    with contextlib.closing(session._connection):  # type: ignore[type-var]
+    with contextlib.closing(session._broker.connection):  # type: ignore[type-var]
         pass
 
 

@@ -1,0 +1,60 @@
+"""A topic that a session has subscribed: how far it was read, and what never came."""
+
+from typing import TYPE_CHECKING
+
+from dsmq_nodes.dsmq import wire
+from dsmq_nodes.dsmq.log import Cursor
+
+if TYPE_CHECKING:
+    from dsmq_nodes.graph.links.sequence import Losses
+
+
+class Subscribed:
+    """A subscribed topic, and how far it was read.
+
+    Attributes:
+        cursor: how far it was read.
+        resumes_after: None: not known yet.
+        losses: what never came, as the messages' numbers tell; None: only the broker tells.
+        end: the newest there was when the broker was asked last; None: it has not answered.
+        is_new: the broker has not answered the subscription: what comes is of an earlier one.
+        number: how many requests to subscribe the topic it has to answer until then.
+    """
+
+    __slots__ = (
+        "cursor",
+        "depth",
+        "end",
+        "is_new",
+        "losses",
+        "number",
+        "resumes_after",
+        "type_name",
+    )
+
+    def __init__(
+        self, depth: int, type_name: str, resumes_after: int | None, losses: "Losses | None"
+    ) -> None:
+        self.depth, self.type_name = depth, type_name
+        self.resumes_after, self.losses = resumes_after, losses
+        self.cursor = Cursor()
+        self.end: int | None = None
+        self.is_new, self.number = True, 0
+
+    @property
+    def behind(self) -> int:
+        """How many messages are still unread; 1 while that is unknown."""
+        if self.end is None:
+            return 1
+        return max(0, self.end - max(self.cursor.after, self.resumes_after or 0))
+
+    def take(self, reply: wire.Reply) -> bool:
+        """Take a message, and count the lost ones before it; False when it is skipped."""
+        if self.is_new or self.losses is None:
+            return not self.is_new
+        if not self.cursor.follow(reply):
+            return False
+        self.resumes_after = reply.id
+        if lost := self.losses.before(reply):
+            reply.gap += max(lost, 0)
+        return lost >= 0  # else it was sent once more, to a new broker, for others
