@@ -14,7 +14,6 @@ PROBE_TOPIC: Final = "/dsmq/probe"
 
 RECORDER_NODE: Final = "/dsmq/recorder"
 LAUNCH_NODE: Final = "/dsmq/launch"
-LAUNCH_STATE_TOPIC: Final = f"{LAUNCH_NODE}/state"
 
 EPISODE_TOPIC: Final = "/episode"
 MARK_EPISODE: Final = "/mark_episode"

@@ -217,9 +217,8 @@ class Broker:
         except NOT_NOW:
             return
         except OSError as error:
-            if connection.is_shaking_hands:
-                self._closings.note(connection.peer.address, f"it could not be taken in: {error}")
-            self._end(connection)
+            shaking = connection.is_shaking_hands
+            self._end(connection, f"it could not be taken in: {error}" if shaking else "")
             return
         if connection.peer.trusted:
             self._silent.pop(connection, None)  # it no longer gives way to others
@@ -354,11 +353,13 @@ class Broker:
             self._await_room(connection)
             self._loop.call_later(_LINGER_SEC, self._end, connection)
 
-    def _end(self, connection: Connection) -> None:
-        """End a connection at once."""
+    def _end(self, connection: Connection, reason: str = "") -> None:
+        """End a connection at once; the `reason`, if there is one, is for the log alone."""
         peer = connection.peer
         if self._connections.pop(peer, None) is None:
             return
+        if reason:
+            self._closings.note(peer.name or peer.address, reason)
         self._loop.remove_reader(connection.socket)
         self._loop.remove_writer(connection.socket)
         connection.close()
@@ -391,9 +392,7 @@ class Broker:
         self._closings.end_second()
         for connection in list(self._connections.values()):
             if self._absences.has_gone(connection, now):
-                reason = "it no longer acknowledges anything: its machine is gone"
-                self._closings.note(connection.peer.name or connection.peer.address, reason)
-                self._end(connection)
+                self._end(connection, "it no longer acknowledges anything: its machine is gone")
         self.router.exchange.wall_offset_sec = time.time_ns() * 1e-9 - time.monotonic()
         if self._following is not None and self.router.exchange.listeners:
             self._following.follow_now()  # the rates are those of now

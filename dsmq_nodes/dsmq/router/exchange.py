@@ -230,7 +230,7 @@ class Exchange:
         log = topic.log
         cursor = Cursor(self._stands(peer, request, topic), 1 if request.latest else 0)
         log.begin(cursor, 1)
-        rows = log.read(cursor.after, 1)
+        rows = self._store.read(log.stored, cursor.after, limit=1)
         if not rows:
             peer.gets[log.name] = cursor.after
             return self._nothing_yet(peer, topic, request, now)

@@ -234,10 +234,6 @@ class SharedLog:
             self._fill(cursor.after, most, CATCH_UP_BYTES)
             cursor.start(self)  # it may begin later now
 
-    def read(self, after: int, most: int) -> list[tuple[int, bytes]]:
-        """The next messages after an id, as pushes; `begin` a cursor before."""
-        return self._store.read(self.stored, after, limit=most)
-
     def _fill(self, after: int, most: int, most_bytes: int) -> None:
         for message_id in self._placeholders(after)[:most]:
             record = self._find(message_id)

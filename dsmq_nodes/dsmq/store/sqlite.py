@@ -143,13 +143,13 @@ class Store:
         page_bytes = _MEMORY_PAGE_BYTES if self._reserve is None else _FILE_PAGE_BYTES
         self._db.execute(f"PRAGMA page_size = {page_bytes}")
         if self._reserve is not None:
-            self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = NORMAL")
             # The reserve has to hold the WAL several times over, so that it can be folded in;
             # the larger the WAL, the rarer does SQLite wait for the disk.
             pages = max(self._reserve.size_bytes // 4 // _FILE_PAGE_BYTES, 1)
-            self._db.execute(f"PRAGMA wal_autocheckpoint = {pages}")
+            self._db.executescript(
+                "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; "
+                f"PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = {pages};"
+            )
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
         if version not in {0, _SCHEMA_VERSION}:
             raise sqlite3.DatabaseError(f"its format is {version}, this broker's {_SCHEMA_VERSION}")
