@@ -277,6 +277,7 @@ class Reply(msgspec.Struct, gc=False):
     gap: _Count = 0
     empty: bool = False
     ack: _Number | None = None
+    version: _Count = 0
     epoch: str = ""
     error: str = ""
     action: str = ""

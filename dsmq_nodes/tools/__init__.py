@@ -1,6 +1,5 @@
 """A peer without types: sessions, calls, goals, live counters, the diagnosis of a graph.
 
 The command line, bags and gateways stand on this package. It returns values and raises errors; it
-prints nothing. `session.py` is what a tool holds; everything else is given one. Below it
-`tool_connection.py` dials the broker, and `subscribed.py` knows how far a topic was read.
+prints nothing. `session.py` is what a tool holds; everything else is given one.
 """

@@ -17,6 +17,8 @@ from dsmq_nodes.dsmq.address import AnyAddress
 from dsmq_nodes.errors import CommandError, DsmqError, RequestRefusedError
 from dsmq_nodes.graph import service_wire as calls
 from dsmq_nodes.printable import one_line, printable_json
+from dsmq_nodes.tools.connecting.subscribed import Subscribed
+from dsmq_nodes.tools.connecting.tool_connection import ToolConnection, warn
 from dsmq_nodes.tools.graph_model import (
     BrokerCounters,
     GraphModel,
@@ -26,8 +28,6 @@ from dsmq_nodes.tools.graph_model import (
     read_schema,
     read_statistics,
 )
-from dsmq_nodes.tools.subscribed import Subscribed
-from dsmq_nodes.tools.tool_connection import ToolConnection, warn
 from dsmq_nodes.topic_names import GRAPH_TOPIC, STATISTICS_TOPIC, TYPES_TOPIC
 
 if TYPE_CHECKING:
