@@ -42,6 +42,9 @@ class NotInitializedException(Exception):
 class NoTypeSupportImportedException(Exception):
     """A type without type support was used."""
 
+    def __init__(self) -> None:
+        super().__init__("no type_support imported")
+
 
 class InvalidTypeSupportException(Exception):
     """Something was used as a type that is none."""

@@ -302,6 +302,7 @@ class Executor:
         """What a waitable of a program's own waits for."""
         wait_set = WaitSet(self._wakeup.set)
         waitable.add_to_wait_set(wait_set)
+        wait_set.look()
         return wait_set
 
     def _longest_wait_sec(self, nodes: list[Any], until_sec: float | None) -> float | None:
@@ -386,6 +387,9 @@ class _Direct:
             return
         try:
             callback(*args)
+        except StopIteration as error:  # as from the coroutine that rclpy has around a callback
+            self._error = RuntimeError("coroutine raised StopIteration")
+            self._error.__cause__ = error
         except Exception as error:  # noqa: BLE001  the executor raises it
             self._error = error
         finally:

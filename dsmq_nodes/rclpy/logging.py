@@ -67,7 +67,7 @@ def get_logger_effective_level(name: str) -> LoggingSeverity:
 
 def get_logger_level(name: str) -> LoggingSeverity:
     """The level that was set for this very logger; UNSET if none was."""
-    return LoggingSeverity(log_output.levels.get(name, 0))
+    return LoggingSeverity(log_output.levels.get(name, 0 if name else LoggingSeverity.INFO))
 
 
 def get_logging_severity_from_string(log_severity: str) -> LoggingSeverity:

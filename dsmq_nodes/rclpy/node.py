@@ -33,7 +33,6 @@ from dsmq_nodes.rclpy.impl.nodes.graph_questions import GraphQuestions
 from dsmq_nodes.rclpy.impl.nodes.node_handle import NodeHandle, graph_follower
 from dsmq_nodes.rclpy.impl.nodes.node_rosout import NodeRosout
 from dsmq_nodes.rclpy.impl.rcutils_logger import RcutilsLogger
-from dsmq_nodes.rclpy.impl.topics.content_filter import ContentFilter
 from dsmq_nodes.rclpy.impl.topics.topic_handles import PublisherHandle, SubscriptionHandle
 from dsmq_nodes.rclpy.logging import get_logger
 from dsmq_nodes.rclpy.logging_service import LoggingService
@@ -58,6 +57,10 @@ from dsmq_nodes.rclpy.type_support import check_is_valid_msg_type, check_is_vali
 from dsmq_nodes.rclpy.utilities import get_default_context
 from dsmq_nodes.rclpy.waitable import Waitable
 from dsmq_nodes.topic_names import PARAMETER_EVENTS_TOPIC
+
+
+class _Hold:
+    """What a node and each of its entities have: when none of them is left, the node ends."""
 
 
 class Node:
@@ -110,6 +113,8 @@ class Node:
                 node._wake_executor()  # noqa: SLF001
 
         self.__handle = NodeHandle(names.name, names.namespace, self._context, wake)
+        self.__hold = _Hold()
+        weakref.finalize(self.__hold, self.__handle.let_go).atexit = False
         self.__graph = GraphQuestions(self.__handle, names)
         self.__logger = get_logger(self.__handle.logger_name)
         self.__rosout = NodeRosout(self.__handle, rosout_qos) if enable_rosout else None
@@ -118,7 +123,7 @@ class Node:
             PARAMETER_EVENTS_TOPIC,
             qos_profile_parameter_events,
         )
-        self.__parameters.publish_event = self.__publish_parameter_event
+        self.__parameters.publish_event = _weakly(self.__publish_parameter_event)
         overrides = [Parameter(name, value=value) for name, value in names.params.items()]
         for each in (*overrides, *(parameter_overrides or [])):
             self.__parameters.overrides[each.name] = each
@@ -131,11 +136,11 @@ class Node:
             )
         self._time_source = TimeSource(node=self)
         self._time_source.attach_clock(self.__clock)
-        if not self.__handle.is_second:
-            parameters = (start_parameter_services, ParameterService)
-            logger = (enable_logger_service, LoggingService)
-            kinds = (parameters, logger, (True, TypeDescriptionService))
-            self._services_of_its_own = [kind(self) for is_wanted, kind in kinds if is_wanted]
+        is_first = not self.__handle.is_second
+        parameters = (start_parameter_services and is_first, ParameterService)
+        logger = (enable_logger_service and is_first, LoggingService)
+        kinds = (parameters, logger, (True, TypeDescriptionService))
+        self._services_of_its_own = [kind(self) for is_wanted, kind in kinds if is_wanted]
         self._context.track_node(self)
 
     # What it has
@@ -510,6 +515,7 @@ class Node:
         except Exception:
             handle.destroy_when_not_in_use()
             raise
+        publisher._hold = self.__hold  # noqa: SLF001
         self.__publishers.append(publisher)
         for each in publisher.event_handlers:
             self.add_waitable(each)
@@ -555,9 +561,7 @@ class Node:
         )
         _declare_qos_parameters(Subscription, self, final, profile, options)
         check_is_valid_msg_type(msg_type)
-        wanted = content_filter_options
-        filtered = ContentFilter(*wanted) if wanted and wanted.filter_expression else None
-        handle = SubscriptionHandle(self.__handle, msg_type, final, profile, filtered)
+        handle = SubscriptionHandle(self.__handle, msg_type, final, profile, content_filter_options)
         try:
             subscription = Subscription(
                 handle,
@@ -573,6 +577,7 @@ class Node:
             handle.destroy_when_not_in_use()
             raise
         group.add_entity(subscription)
+        subscription._hold = self.__hold  # type: ignore[attr-defined]  # noqa: SLF001
         self.__subscriptions.append(subscription)
         for each in subscription.event_handlers:
             self.add_waitable(each)
@@ -598,6 +603,7 @@ class Node:
         handle = ClientHandle(self.__handle, srv_type, final, qos_profile)
         client = Client(self.context, handle, srv_type, srv_name, qos_profile, group)
         group.add_entity(client)
+        client._hold = self.__hold  # type: ignore[attr-defined]  # noqa: SLF001
         self.__clients.append(client)
         self._wake_executor()
         return client
@@ -622,6 +628,7 @@ class Node:
         handle = ServiceHandle(self.__handle, srv_type, final, qos_profile)
         service = Service(handle, srv_type, srv_name, callback, group, qos_profile)
         group.add_entity(service)
+        service._hold = self.__hold  # type: ignore[attr-defined]  # noqa: SLF001
         self.__services.append(service)
         self._wake_executor()
         return service
@@ -649,7 +656,7 @@ class Node:
             context=self.context,
             autostart=autostart,
         )
-        timer._wake = self._wake_executor  # noqa: SLF001
+        timer._wake = self.__handle.wake  # noqa: SLF001
         group.add_entity(timer)
         self.__timers.append(timer)
         self._wake_executor()
@@ -670,7 +677,7 @@ class Node:
         self.__check_context("guard_condition")
         group = callback_group or self._default_callback_group
         guard = GuardCondition(callback, group, context=self.context)
-        guard.handle.wake = self._wake_executor
+        guard.handle.wake = self.__handle.wake
         group.add_entity(guard)
         self.__guards.append(guard)
         self._wake_executor()
@@ -843,6 +850,18 @@ class Node:
 
     def __exit__(self, *_: Any) -> None:
         self.destroy_node()
+
+
+def _weakly(method: Callable[..., None]) -> Callable[..., None]:
+    """Call a method of an object as long as somebody else has the object."""
+    weak = weakref.WeakMethod(method)
+
+    def call(*args: Any) -> None:
+        found = weak()
+        if found is not None:
+            found(*args)
+
+    return call
 
 
 def _check_callable(callback: object) -> None:

@@ -193,7 +193,8 @@ def parameter_dict_from_yaml_file(
     Raises:
         RuntimeError: the file has none of the kind.
     """
-    content = _yaml().safe_load(Path(parameter_file).read_text(encoding="utf-8"))
+    with Path(parameter_file).open(encoding="utf-8") as file:
+        content = _yaml().safe_load(file)
     found: dict[str, Any] = {}
     if use_wildcard and "/**" in content:
         found |= _parameters_of(content["/**"], "wildcard(/**)")

@@ -166,7 +166,8 @@ class QoSProfile:
         self.liveliness = LivelinessPolicy.SYSTEM_DEFAULT if liveliness is None else liveliness
         lease = liveliness_lease_duration
         self.liveliness_lease_duration = Duration() if lease is None else lease
-        self.avoid_ros_namespace_conventions = bool(avoid_ros_namespace_conventions)
+        avoids = avoid_ros_namespace_conventions
+        self.avoid_ros_namespace_conventions = False if avoids is None else avoids
 
     @property
     def history(self) -> HistoryPolicy:

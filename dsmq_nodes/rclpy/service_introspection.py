@@ -9,3 +9,6 @@ class ServiceIntrospectionState(IntEnum):
     OFF = 0
     METADATA = 1
     CONTENTS = 2
+
+    def __str__(self) -> str:
+        return f"{type(self).__name__}.{self.name}"

@@ -7,7 +7,6 @@ from typing import Any, Self, TypedDict
 
 from dsmq_nodes.rclpy.event_handler import SubscriptionEventCallbacks
 from dsmq_nodes.rclpy.impl.c_errors import RCLError
-from dsmq_nodes.rclpy.impl.topics.content_filter import ContentFilter
 from dsmq_nodes.rclpy.impl.topics.topic_handles import SubscriptionHandle, info_of
 from dsmq_nodes.rclpy.qos import QoSProfile
 from dsmq_nodes.rclpy.subscription_content_filter_options import ContentFilterOptions
@@ -114,10 +113,12 @@ class Subscription:
             RCLError: the expression cannot be read.
         """
         with self.handle:
-            made = None
-            if filter_expression:
-                made = ContentFilter(filter_expression, expression_parameters)
-            self.handle.content_filter = made
+            if not filter_expression:
+                self.handle.content_filter = None
+                return
+            wanted = ContentFilterOptions(filter_expression, expression_parameters)
+            what = "Failed to set cft expression parameters"
+            self.handle.filter_by(wanted, what, "failed to set_filter_expression")
 
     def get_content_filter(self) -> ContentFilterOptions:
         """The content filter.
@@ -127,7 +128,10 @@ class Subscription:
         """
         with self.handle:
             if self.handle.content_filter is None:
-                raise RCLError("failed to get content filter: content filter is not set")
+                raise RCLError(
+                    "Failed to get cft expression parameters: this subscriber has not created a "
+                    "ContentFilteredTopic"
+                )
             return self.handle.content_filter.options
 
     def __enter__(self) -> Self:

@@ -140,10 +140,10 @@ class Future(Generic[T]):
     def remove_done_callback(self, callback: Callable[["Future[T]"], object]) -> bool:
         """Remove a callback; returns whether it was there."""
         with self._lock:
-            kept = [each for each in self._callbacks if each != callback]
-            found = len(kept) < len(self._callbacks)
-            self._callbacks = kept
-            return found
+            if callback not in self._callbacks:
+                return False
+            self._callbacks.remove(callback)
+            return True
 
 
 class Task(Future[T]):

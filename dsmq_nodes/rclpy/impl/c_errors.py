@@ -37,19 +37,19 @@ class UnknownROSArgsError(RuntimeError):
     """Words between `--ros-args` and `--` that nothing knows."""
 
 
-class RCLInvalidROSArgsError(RuntimeError):
+class RCLInvalidROSArgsError(RCLError):
     """Words between `--ros-args` and `--` that cannot be read."""
 
 
-class NodeNameNonExistentError(RuntimeError):
+class NodeNameNonExistentError(RCLError):
     """No node of this name is in the graph."""
 
 
-class UnsupportedEventTypeError(RuntimeError):
+class UnsupportedEventTypeError(RCLError):
     """An event that this middleware does not have."""
 
 
-class TimerCancelledError(RuntimeError):
+class TimerCancelledError(RCLError):
     """A cancelled timer was called."""
 
 

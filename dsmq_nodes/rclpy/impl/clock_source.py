@@ -69,14 +69,12 @@ class ClockSource(InnerHandle):
         with self._lock:
             if self._is_active == enabled:
                 return
-            was_ns = self.now_ns()
-            will_be_ns = self._override_ns if enabled else self._read()
             change = ClockChange.ROS_TIME_ACTIVATED if enabled else ClockChange.ROS_TIME_DEACTIVATED
 
             def apply() -> None:
                 self._is_active = enabled
 
-            self._jump(change, will_be_ns - was_ns, apply)
+            self._jump(change, 0, apply)
 
     def set_ros_time_override(self, time_ns: int) -> None:
         """Set the time that counts while ROS time is active."""

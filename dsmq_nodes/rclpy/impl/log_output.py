@@ -70,6 +70,12 @@ class LogOutput:
             name = name.rpartition(".")[0]
         return self.levels.get("", _INFO)
 
+    def drop_rosout(self, name: str) -> None:
+        """A node has gone: its lines, and those of its logger's children, go nowhere else."""
+        publish = self.rosout.pop(name, None)
+        for child in [each for each, write in self.rosout.items() if write == publish]:
+            del self.rosout[child]
+
     def write(self, line: Line) -> None:
         """Write a line to the console and to `/rosout`."""
         if self._to_console:

@@ -146,7 +146,7 @@ class RcutilsLogger:
 
     def log(
         self,
-        message: str | None,
+        message: str | bytes | None,
         severity: int | LoggingSeverity,
         name: str | None = None,
         **kwargs: Any,
@@ -178,13 +178,13 @@ class RcutilsLogger:
             _check_same(known, severity, name, filters)
         if filters and not known.lets_pass():
             return False
-        given: object = message
+        given: object = message.decode() if isinstance(message, bytes) else message
         if given is not None and not isinstance(given, str):
             raise TypeError(
                 "rclpy_logging_rcutils_log(): incompatible function arguments: the message is a "
                 f"str, not {type(given).__name__}"
             )
-        text = "(null)" if message is None else message
+        text = "(null)" if given is None else given.partition("\0")[0]
         log_output.write(
             Line(
                 severity,

@@ -10,6 +10,14 @@ class WaitSet:
     def __init__(self, wake: Callable[[], object]) -> None:
         self._wake = wake
         self._handles: dict[str, list[Any]] = {}
+        self._ready: dict[str, list[bool]] = {}
+
+    def look(self) -> None:
+        """See what is ready; what triggered a guard condition is over, as after a wait of rcl."""
+        for kind, handles in self._handles.items():
+            self._ready[kind] = [bool(each.is_ready()) for each in handles]
+        for guard in self._handles.get("guard_condition", ()):
+            guard.is_triggered = False
 
     def _add(self, kind: str, handle: Any) -> int:
         known = self._handles.setdefault(kind, [])
@@ -38,9 +46,10 @@ class WaitSet:
         return self._add("service", handle)
 
     def is_ready(self, kind: str, index: int) -> bool:
-        """Whether there is something to take."""
-        return bool(self._handles[kind][index].is_ready())
+        """Whether there was something to take."""
+        return self._ready[kind][index]
 
     def get_ready_entities(self, kind: str) -> list[int]:
-        """The pointers of those that are ready."""
-        return [each.pointer for each in self._handles.get(kind, ()) if each.is_ready()]
+        """The pointers of those that were ready."""
+        known = zip(self._handles.get(kind, ()), self._ready.get(kind, ()), strict=True)
+        return [each.pointer for each, is_ready in known if is_ready]

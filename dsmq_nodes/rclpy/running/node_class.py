@@ -63,7 +63,7 @@ def _give(cls: type[Any], arguments: Arguments) -> None:
                 f"run: the parameters of {pattern!r} are not for /{name}: say with "
                 "--ros-args -r __node:=NAME what this node's name is to be"
             )
-        given["params"].update(values)
+        given["params"].update({n: [] if v is None else v for n, v in values.items()})
     if any(given.values()):
         os.environ["DSMQ_NODE"] = json.dumps(given)
 

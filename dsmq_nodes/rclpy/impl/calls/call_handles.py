@@ -16,6 +16,7 @@ from dsmq_nodes.rclpy.impl.log_output import log_inside
 from dsmq_nodes.rclpy.impl.nodes.ends import CLIENT, SERVICE, End, ends
 from dsmq_nodes.rclpy.impl.nodes.node_handle import NodeHandle, graph_follower
 from dsmq_nodes.rclpy.impl.nodes.peer_node import io
+from dsmq_nodes.rclpy.impl.topics.qos_rules import check_is_known
 from dsmq_nodes.rclpy.impl.topics.topic_handles import PublisherHandle
 from dsmq_nodes.rclpy.interfaces import conversion_of, from_ros
 from dsmq_nodes.rclpy.qos import QoSProfile
@@ -91,7 +92,9 @@ class ClientHandle(InnerHandle):
 
     def __init__(self, node: NodeHandle, srv_type: Any, name: str, qos: QoSProfile) -> None:
         super().__init__()
+        check_is_known(qos.get_c_qos_profile(), "failed to create client")
         self.node = node
+        node.inner.add(self)
         self.service_name = name
         kit_type = kit_service(srv_type)
         self._conversion = conversion_of(srv_type.Response)
@@ -171,6 +174,7 @@ class ClientHandle(InnerHandle):
         if self.is_destroyed:
             return
         super().destroy_when_not_in_use()
+        self.node.inner.discard(self)
         self.introspection.close()
         ends.remove(self.end)
         io.run(self.node.kit.destroy_client, self._kit)
@@ -181,7 +185,9 @@ class ServiceHandle(InnerHandle):
 
     def __init__(self, node: NodeHandle, srv_type: Any, name: str, qos: QoSProfile) -> None:
         super().__init__()
+        check_is_known(qos.get_c_qos_profile(), "failed to create service")
         self.node = node
+        node.inner.add(self)
         self.name = name
         kit_type = kit_service(srv_type)
         self._conversion = conversion_of(srv_type.Request)
@@ -250,6 +256,7 @@ class ServiceHandle(InnerHandle):
         if self.is_destroyed:
             return
         super().destroy_when_not_in_use()
+        self.node.inner.discard(self)
         self.introspection.close()
         ends.remove(self.end)
         io.run(self._end)

@@ -24,7 +24,7 @@ def topic_fault(name: str) -> Fault | None:
         return "topic name must not be empty string", 0
     if name[0] in _DIGITS:
         return "topic name token must not start with a number", 0
-    if len(name) > 1 and name.endswith("/"):
+    if name.endswith("/"):
         return "topic name must not end with a forward slash", len(name) - 1
     return _character_fault(name) or _token_fault(name)
 
@@ -62,7 +62,7 @@ def _one_character(name: str, index: int, char: str, *, inside: bool) -> Fault |
     return _OUTSIDE, index
 
 
-_NUMBER: Final = "topic name must not have a substitution that starts with a number"
+_NUMBER: Final = "substitution name must not start with a number"
 _INSIDE: Final = "substitution name must not contain characters other than alphanumerics or '_'"
 _OUTSIDE: Final = (
     "topic name must not contain characters other than alphanumerics, '_', '~', '{', or '}'"

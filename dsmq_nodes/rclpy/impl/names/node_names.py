@@ -38,6 +38,9 @@ class NodeNames:
             self._sources.append(given)
         self.name = self._first("node_name", name, name)
         self.namespace = self._first("namespace", full, name, full)
+        fault = name_rules.namespace_fault(self.namespace)
+        if fault is not None:  # a remap's may end with a slash
+            raise RCLError(f"error creating node: invalid node namespace: {fault[0]}")
         absolute = f"{self.namespace.rstrip('/')}/{self.name}"
         self.params: dict[str, Any] = {}
         for source in reversed(self._sources):

@@ -1,9 +1,10 @@
 """Values of parameters as rcl reads them: of `-p name:=value`, and of parameter files.
 
 These are not YAML 1.2's rules: `yes` and `on` are booleans, `0x10` is 16, `~` is a text, a list has
-items of one type, an integer that is too large is a double.
+items of one type, an integer that is too large is a double. An empty list is no value.
 """
 
+import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,8 +17,10 @@ from dsmq_nodes.rclpy.impl.c_errors import RCLError
 _TRUE: Final = {"y", "yes", "true", "on"}
 _FALSE: Final = {"n", "no", "false", "off"}
 _INTEGER: Final = re.compile(r"[-+]?(0[xX][0-9a-fA-F]+|\d+)\Z")
-_FLOAT: Final = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\Z")
-_SPECIAL: Final = re.compile(r"[-+]?\.?(inf|nan)\Z", re.IGNORECASE)
+_HEX_FLOAT: Final = re.compile(r"[-+]?0[xX][0-9a-fA-F]+[.pP]")
+_SPECIAL: Final = re.compile(r"[-+]?\.(inf|nan)\Z", re.IGNORECASE)
+_TYPES: Final = (bool, int, float, str, list)
+_STR_TAG: Final = "tag:yaml.org,2002:str"
 _MOST_INTEGER: Final = 2**63
 PARAMETERS: Final = "ros__parameters"
 
@@ -34,22 +37,39 @@ def scalar(text: str) -> Any:
         return False
     if _INTEGER.match(text):
         number = _integer(text)
-        return number if -_MOST_INTEGER <= number < _MOST_INTEGER else float(number)
-    if _FLOAT.match(text):
-        return float(text)
-    if _SPECIAL.match(text) and "." in text:
-        return float(text.replace(".", ""))
-    return text
+        if isinstance(number, int) and -_MOST_INTEGER <= number < _MOST_INTEGER:
+            return number
+        return float(number)
+    return _double(text.replace(".", "") if _SPECIAL.match(text) else text, text)
 
 
-def _integer(text: str) -> int:
+def _integer(text: str) -> float:
+    """The number of digits; `08` is no octal number, and a double."""
     digits = text.lstrip("+-")
     sign = -1 if text.startswith("-") else 1
     if digits[:2].lower() == "0x":
         return sign * int(digits, 16)
-    if len(digits) > 1 and digits.startswith("0") and set(digits) <= set("01234567"):
-        return sign * int(digits, 8)
+    if len(digits) > 1 and digits.startswith("0"):
+        return sign * (int(digits, 8) if set(digits) <= set("01234567") else float(digits))
     return sign * int(digits)
+
+
+def _double(text: str, otherwise: str) -> float | str:
+    """A number as C's strtod reads it: `nan`, `inf`, `0x1p3`; one that does not fit is a text."""
+    try:
+        number = float.fromhex(text) if _HEX_FLOAT.match(text) else float(text)
+    except (ValueError, OverflowError):
+        return otherwise
+    is_inexact = math.isinf(number) and "inf" not in text.lower()
+    is_inexact |= number == 0 and any(digit in "123456789" for digit in re.split("[eE]", text)[0])
+    return otherwise if is_inexact or "_" in text else number
+
+
+def rank(value: Any) -> int:
+    """The place of a value's type in the order in which rcl looks for a parameter's value."""
+    if isinstance(value, list):
+        return len(_TYPES) + rank(value[0])
+    return len(_TYPES) * 2 if value is None else _TYPES.index(type(value))
 
 
 def _value(node: yaml.Node) -> Any:
@@ -57,7 +77,7 @@ def _value(node: yaml.Node) -> Any:
         return _scalar_of(node)
     if isinstance(node, yaml.SequenceNode):
         return _list_of(node)
-    raise YamlError(f"a map is not the value of a parameter at line {_line(node)}")
+    raise YamlError("Unknown YAML event")
 
 
 def _line(node: yaml.Node) -> int:
@@ -65,14 +85,20 @@ def _line(node: yaml.Node) -> int:
 
 
 def _scalar_of(node: yaml.ScalarNode) -> Any:
-    if node.style in {"'", '"'} or node.tag == "!!str":
+    if node.style in {"'", '"'} or (node.tag == _STR_TAG and _is_tagged(node)):
         return str(node.value)
     if node.value == "":
         raise YamlError(f"No value at line {_line(node)}")
     return scalar(node.value)
 
 
-def _list_of(node: yaml.SequenceNode) -> list[Any]:
+def _is_tagged(node: yaml.ScalarNode) -> bool:
+    """Whether a text without quotes would be of another type without its `!!str`."""
+    plain = yaml.compose(node.value, Loader=yaml.SafeLoader)
+    return plain is not None and plain.tag != node.tag
+
+
+def _list_of(node: yaml.SequenceNode) -> list[Any] | None:
     items = [_value(each) for each in node.value]
     for each, item in zip(node.value, items, strict=True):
         if isinstance(item, list) or type(item) is not type(items[0]):
@@ -81,17 +107,20 @@ def _list_of(node: yaml.SequenceNode) -> list[Any]:
                 f"Sequence should be of same type. Value type '{kind.get(type(item), 'sequence')}'"
                 f" do not belong at line_num {_line(each)}"
             )
-    return items
+    return items or None
 
 
-def _compose(text: str) -> yaml.Node | None:
+def _documents(text: str, alias: str, fault: str) -> list[yaml.Node]:
+    """The documents of a text; `fault` may say where {line} it cannot be read."""
+    line = 0
     try:
-        if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text)):
-            raise YamlError("Will not support aliasing")
-        node: yaml.Node | None = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.YAMLError as error:
-        raise YamlError(" ".join(str(error).split())) from None
-    return node
+        for event in yaml.parse(text, Loader=yaml.SafeLoader):
+            line = event.start_mark.line + 1 if event.start_mark else line
+            if isinstance(event, yaml.AliasEvent):
+                raise YamlError(alias)
+        return list(yaml.compose_all(text, Loader=yaml.SafeLoader))
+    except yaml.YAMLError:
+        raise YamlError(fault.format(line=line)) from None
 
 
 def value(text: str) -> Any:
@@ -100,10 +129,10 @@ def value(text: str) -> Any:
     Raises:
         YamlError: there is none that a parameter can have.
     """
-    node = _compose(text)
-    if node is None:
-        raise YamlError("No value")
-    return _value(node)
+    if not text:
+        raise YamlError("error not set")
+    found = _documents(text, "Unknown YAML event", "Error parsing an event")
+    return _value(found[0]) if found else None
 
 
 def read_file(path: str) -> list[tuple[str, dict[str, Any]]]:
@@ -118,27 +147,44 @@ def read_file(path: str) -> list[tuple[str, dict[str, Any]]]:
     except (OSError, UnicodeDecodeError):
         raise RCLError(f"{start}Error opening YAML file") from None
     try:
-        node = _compose(text)
-        return list(_nodes(node, "")) if node is not None else []
+        found = _documents(
+            text, "Will not support aliasing", "Error parsing a event near line {line}"
+        )
+        return [given for document in found for given in _nodes(document, "")]
     except YamlError as error:
         raise RCLError(f"{start}{error}") from None
 
 
 def _nodes(node: yaml.Node, where: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    if not isinstance(node, yaml.MappingNode):
-        raise YamlError(f"Cannot have a value before {PARAMETERS} at line {_line(node)}")
-    for key, below in node.value:
-        if key.value == PARAMETERS:
+    for key, below in _map_of(node):
+        name = str(key.value)
+        if name == PARAMETERS and not where:
+            raise YamlError(f"There are no node names before {PARAMETERS} at line {_line(key)}")
+        if name == PARAMETERS:
             yield where, dict(_parameters(below, ""))
         else:
-            name = str(key.value)
+            _check_node_name(name)
             yield from _nodes(below, f"{where}/{name.lstrip('/')}")
 
 
+def _map_of(node: yaml.Node) -> list[tuple[yaml.Node, yaml.Node]]:
+    if isinstance(node, yaml.MappingNode):
+        return list(node.value)
+    if isinstance(node, yaml.SequenceNode) and not node.start_mark.index:
+        raise YamlError(f"Sequences cannot be key at line {_line(node)}")
+    raise YamlError(f"Cannot have a value before {PARAMETERS} at line {_line(node)}")
+
+
+def _check_node_name(name: str) -> None:
+    namespace, slash, last = name.rpartition("/")
+    if "//" in name:
+        raise YamlError(f"{namespace}{slash} contains repeated forward slash")
+    if not last:
+        raise YamlError("node name must not be empty")
+
+
 def _parameters(node: yaml.Node, start: str) -> Iterator[tuple[str, Any]]:
-    if not isinstance(node, yaml.MappingNode):
-        raise YamlError(f"parameters are a map at line {_line(node)}")
-    for key, below in node.value:
+    for key, below in _map_of(node):
         name = f"{start}{key.value}"
         if isinstance(below, yaml.MappingNode):
             yield from _parameters(below, f"{name}.")

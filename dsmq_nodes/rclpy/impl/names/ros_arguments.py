@@ -6,7 +6,6 @@ and single ones in the order given, the last.
 
 import json
 import os
-import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -20,6 +19,7 @@ from dsmq_nodes.rclpy.impl.c_errors import (
     UnknownROSArgsError,
 )
 from dsmq_nodes.rclpy.impl.names import name_rules
+from dsmq_nodes.rclpy.impl.names.rules_of_arguments import Lexeme, RuleError, RuleReader
 
 BEGIN: Final = "--ros-args"
 END: Final = "--"
@@ -32,18 +32,19 @@ _WITH_VALUE: Final = {
     "--params-file": "params_file",
     "--log-level": "log_level",
     "--log-config-file": "ignored",
-    "--log-file-name": "ignored",
-    "-e": "ignored",
-    "--enclave": "ignored",
+    "--log-file-name": "log_file",
+    "-e": "enclave",
+    "--enclave": "enclave",
 }
 _TRAILING: Final = {
     "remap": "No remap rule found",
     "param": "No parameter override rule found",
     "params_file": "No file path provided",
     "log_level": "No log level provided",
+    "enclave": "No enclave path provided",
+    "log_file": "No string prefix provided",
 }
 _SWITCHES: Final = ("rosout", "stdout", "external-lib")
-_RULE: Final = re.compile(r"(?:(?P<node>\w+):(?!//))?(?P<old>[^:]+(?:://[^:]+)?):=(?P<new>.+)\Z")
 
 
 def _yaml() -> Any:
@@ -82,8 +83,14 @@ class Arguments:
     log: LogSettings = field(default_factory=LogSettings)
 
     def give(self, pattern: str, values: dict[str, Any]) -> None:
-        """Give parameters to nodes; what was given by a later pattern counts, as in rcl."""
-        self.params.setdefault(pattern, {}).update(values)
+        """Give parameters to nodes; what was given by a later pattern counts, as in rcl.
+
+        Of values of several types for one name rcl keeps the first type in its own order.
+        """
+        known = self.params.setdefault(pattern, {})
+        for name, value in values.items():
+            if name not in known or _yaml().rank(value) <= _yaml().rank(known[name]):
+                known[name] = value
 
     def node_name(self, name: str) -> str:
         """A node's name after remapping."""
@@ -127,7 +134,7 @@ def _is_rule(word: str) -> bool:
     """Whether a word outside `--ros-args` is a rule for remapping, as was usual once."""
     try:
         _rule(word)
-    except ValueError:
+    except RuleError:
         return False
     return True
 
@@ -214,52 +221,35 @@ def _fail(text: str) -> NoReturn:
 def _remap(text: str, flag: str, found: Arguments) -> None:
     try:
         found.remaps.append(_rule(text))
-    except ValueError as error:
+    except RuleError as error:
+        if error.warning:
+            _tell("WARN", error.warning)
         _fail(f"Couldn't parse remap rule: '{flag} {text}'. Error: {error}")
 
 
 def _rule(text: str) -> Remap:
-    """Read FROM:=TO; a ValueError says what is wrong with it."""
-    rule = _RULE.match(text)
-    if rule is None:
-        raise ValueError("it is FROM:=TO")
-    node, old, new = rule["node"], rule["old"], rule["new"]
-    if "*" in old:
-        raise ValueError("Wildcard '*' is not implemented")
-    kind = "both"
-    for start, named in (("rostopic://", "topic"), ("rosservice://", "service")):
-        if old.startswith(start):
-            kind, old = named, old.removeprefix(start)
-    if old in {"__node", "__name"}:
-        kind = "node"
-    elif old == "__ns":
-        kind = "namespace"
-    fault = _remap_fault(kind, old, new)
-    if fault:
-        raise ValueError(fault)
-    return Remap(node, kind, old, new)
-
-
-def _remap_fault(kind: str, old: str, new: str) -> str:
-    if kind == "node":
-        fault = name_rules.node_fault(new)
-    elif kind == "namespace":
-        fault = name_rules.namespace_fault(new)
-    else:
-        fault = name_rules.topic_fault(old) or name_rules.topic_fault(new)
-    return fault[0] if fault else ""
+    """Read FROM:=TO, where a node may be named before; a RuleError says what is wrong with it."""
+    rule = RuleReader(text)
+    node = rule.node()
+    for kind, lexeme, read in (
+        ("node", Lexeme.NODE, rule.new_node),
+        ("namespace", Lexeme.NS, rule.new_namespace),
+    ):
+        if rule.is_next(lexeme):
+            old = rule.expect(lexeme)
+            rule.expect(Lexeme.SEPARATOR)
+            return Remap(node, kind, old, read())
+    kind = rule.url()
+    return Remap(node, kind, rule.old_name(), rule.new_name())
 
 
 def _param(text: str, flag: str, found: Arguments) -> None:
-    name, is_given, value = text.partition(":=")
-    node, _, below = name.rpartition(":")
-    rule = f"Couldn't parse parameter override rule: '{flag} {text}'. Error: "
-    if not is_given or not below or "/" in node:
-        _fail(f"{rule}it is NAME:=VALUE or NODE:NAME:=VALUE")
+    rule = RuleReader(text)
     try:
-        values = {below: _yaml().value(value)}
-    except _yaml().YamlError as error:
-        _fail(f"{rule}{error}")
+        node = rule.node()
+        values = {rule.parameter(): _yaml().value(rule.rest())}
+    except (RuleError, _yaml().YamlError) as error:
+        _fail(f"Couldn't parse parameter override rule: '{flag} {text}'. Error: {error}")
     found.give(f"/**/{node}" if node else "/**", values)
 
 
@@ -272,13 +262,23 @@ def _params_file(path: str, _: str, found: Arguments) -> None:
 
 
 def _log_level(text: str, flag: str, found: Arguments) -> None:
-    name, _, level = text.rpartition(":=") if ":=" in text else ("", "", text)
+    name, is_for_one, level = text.rpartition(":=")
+    wrong = ""
     if level.lower() not in LEVELS:
-        _fail(
-            f"Couldn't parse log level: '{flag} {text}'. Error: Argument does not use a valid "
-            "severity level"
-        )
+        wrong = "Argument does not use a valid severity level"
+    elif is_for_one and not name:
+        wrong = "Argument has an invalid logger item that name is empty"
+    if wrong:
+        _fail(f"Couldn't parse log level: '{flag} {text}'. Error: {wrong}")
     found.log.levels[name] = LEVELS[level.lower()]
+
+
+def _enclave(path: str, _: str, _found: Arguments) -> None:
+    """Check the name of an enclave, which there are none of."""
+    fault = name_rules.full_topic_fault(path) if path != "/" else None
+    if fault is not None:
+        text = fault[0].replace("topic name", "context name")
+        _fail(f"Enclave name is not valid: '{text}'. Invalid index: {fault[1]}")
 
 
 def _ignore(_value: str, _flag: str, _found: Arguments) -> None:
@@ -290,6 +290,7 @@ _TAKE: Final[dict[str, Callable[[str, str, Arguments], None]]] = {
     "param": _param,
     "params_file": _params_file,
     "log_level": _log_level,
+    "enclave": _enclave,
 }
 
 

@@ -56,14 +56,15 @@ class GraphQuestions:
         with self._handle:
             fault = namespace_fault(namespace or "/") or node_fault(name)
             if fault is not None:
-                code = 2 if name else 1  # as rcl counts its errors
+                has_slash = len(namespace) > 1 and namespace.endswith("/")
+                code = (3 if has_slash else 2) if name else 1  # as rmw counts its errors
                 raise RCLError(f"failed to get {what} names and types: {fault[0]}, result: {code}")
             graph_follower.ask()
-            if (name, namespace) not in ends.nodes():
+            if (name, namespace or "/") not in ends.nodes():
                 raise NodeNameNonExistentError(
                     f"cannot get {what} names and types for nonexistent node: error not set"
                 )
-            return names_and_types(ends.of_node(kind, name, namespace))
+            return names_and_types(ends.of_node(kind, name, namespace or "/"))
 
     def all(self, *kinds: str) -> list[End]:
         """All ends of some kinds."""
@@ -86,7 +87,9 @@ class GraphQuestions:
         """What is known of the ends of a topic."""
         if not no_mangle:
             topic = self._names.remapped(self._full(topic, is_service=False), is_service=False)
-        return [_info(each) for each in self.all(kind) if each.name == topic]
+            return [_info(each) for each in self.all(kind) if each.name == topic]
+        self._handle.check()
+        return []  # the names of DDS are others
 
     def _full(self, name: str, *, is_service: bool) -> str:
         self._handle.check()

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from dsmq_nodes.rclpy.impl.handle import InnerHandle
-from dsmq_nodes.rclpy.impl.log_output import log_inside
+from dsmq_nodes.rclpy.impl.log_output import log_inside, log_output
 from dsmq_nodes.rclpy.impl.nodes.ends import ends
 from dsmq_nodes.rclpy.impl.nodes.peer_node import SpunPeer, io
 from dsmq_nodes.topic_names import GRAPH_TOPIC
@@ -22,6 +22,7 @@ class NodeHandle(InnerHandle):
         wake: wakes the executor that spins it.
         kit: the kit's node.
         is_second: another node has the name already, and answers to services of nodes.
+        inner: the inner sides of the node's entities.
     """
 
     def __init__(self, name: str, namespace: str, context: Any, wake: Callable[[], object]) -> None:
@@ -29,6 +30,7 @@ class NodeHandle(InnerHandle):
         self.name, self.namespace = name, namespace
         self.context = context
         self.wake = wake
+        self.inner: set[InnerHandle] = set()
         self._peer = SpunPeer(name, namespace)
         self.kit = self._peer.node
         self.is_second = self._peer.is_second
@@ -52,13 +54,31 @@ class NodeHandle(InnerHandle):
 
     def destroy_when_not_in_use(self) -> None:
         """Leave the graph."""
-        if self.is_destroyed:
-            return
+        if not self.is_destroyed:
+            self._end()
+            io.wait(self._peer.ended())
+
+    def let_go(self) -> None:
+        """The node was collected, as all of its entities were: leave the graph, without waiting.
+
+        It is called in any thread, at any place in a program.
+        """
+        if not self.is_destroyed:
+            log_output.drop_rosout(self.logger_name)
+            io.start(self._left())
+
+    async def _left(self) -> None:
+        if not self.is_destroyed:
+            for each in list(self.inner):
+                each.destroy_when_not_in_use()
+            self._end()
+            await self._peer.ended()
+
+    def _end(self) -> None:
         super().destroy_when_not_in_use()
         ends.own_peers.discard(self._peer_name)
         ends.remove_node(self.name, self.namespace)
         graph_follower.node_ended(self)
-        self._peer.close()
 
 
 class GraphFollower:

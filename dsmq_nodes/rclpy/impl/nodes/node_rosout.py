@@ -51,7 +51,7 @@ class NodeRosout:
     def close(self) -> None:
         """Stop publishing."""
         publisher, self._publisher = self._publisher, None
-        for name in [n for n, write in log_output.rosout.items() if write == self._write]:
-            del log_output.rosout[name]
+        if log_output.rosout.get(self._node.logger_name) == self._write:
+            log_output.drop_rosout(self._node.logger_name)
         if publisher is not None:
             publisher.destroy_when_not_in_use()

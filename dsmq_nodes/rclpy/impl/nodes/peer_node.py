@@ -104,14 +104,11 @@ class SpunPeer:
         self.is_second = self.node.get_name() != name
         self._spinning = io.wait(_begun(self.node))
 
-    def close(self) -> None:
+    async def ended(self) -> None:
         """Leave the graph."""
-        io.wait(self._ended())
-        self.node.destroy_node()
-
-    async def _ended(self) -> None:
         self.node.shutdown()
         await asyncio.wait({self._spinning}, timeout=1.0)
+        self.node.destroy_node()
 
 
 @contextlib.contextmanager

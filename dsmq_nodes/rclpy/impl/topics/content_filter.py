@@ -1,22 +1,25 @@
 """Content filters: SQL-like conditions about the fields of a message. No I/O here.
 
-DDS's filter language (DDS specification, annex B): comparisons `= <> < <= > >=`, `LIKE`,
+DDS's filter language (DDS specification, annex B): comparisons `= <> < <= > >=`, `LIKE`, `MATCH`,
 `BETWEEN ... AND ...`, joined by AND, OR, NOT and parentheses; `%0` is the first parameter; a field
-of a field is `pose.position.x`.
+of a field is `pose.position.x`. A text is compared with a text, a number with a number.
 """
 
 import re
 from collections.abc import Callable
 from typing import Any, Final
 
-from dsmq_nodes.rclpy.impl.c_errors import RCLError
+from dsmq_nodes.rclpy.impl.interface_named import interface
 from dsmq_nodes.rclpy.subscription_content_filter_options import ContentFilterOptions
 
 _TOKEN: Final = re.compile(
-    r"\s*(?:(?P<text>'(?:[^']|'')*')|(?P<number>[-+]?\d+\.?\d*(?:[eE][-+]?\d+)?)|(?P<param>%\d+)"
+    r"\s*(?:(?P<text>'(?:[^']|'')*')|(?P<number>[-+]?(?:0[xX][0-9a-fA-F]+|\d+\.?\d*(?:[eE][-+]?\d+)?))"
+    r"|(?P<param>%\d+)"
     r"|(?P<op><>|!=|<=|>=|=|<|>|\(|\))|(?P<word>[A-Za-z_][\w.\[\]]*))"
 )
 _Test = Callable[[Any], Any]
+_Operand = tuple[_Test, type]
+"""What reads a value from a message, and its type: str, or float for numbers and truth values."""
 _COMPARE: Final[dict[str, Callable[[Any, Any], bool]]] = {
     "=": lambda a, b: bool(a == b),
     "<>": lambda a, b: bool(a != b),
@@ -29,16 +32,17 @@ _COMPARE: Final[dict[str, Callable[[Any, Any], bool]]] = {
 
 
 class ContentFilter:
-    """A condition, ready to be asked."""
+    """A condition about messages of a class, ready to be asked; none at all lets all pass."""
 
-    def __init__(self, expression: str, parameters: list[str]) -> None:
+    def __init__(self, message_class: Any, expression: str, parameters: list[str]) -> None:
         self.options = ContentFilterOptions(expression, list(parameters))
+        self._class = message_class
         self._tokens = _tokens(expression)
         self._at = 0
         self._parameters = [_parameter(each) for each in parameters]
-        self._test = self._either()
+        self._test = self._either() if self._tokens else lambda _: True
         if self._at != len(self._tokens):
-            raise _wrong(expression)
+            raise FilterError
 
     def passes(self, message: Any) -> bool:
         """Whether a message is to be delivered."""
@@ -73,41 +77,51 @@ class ContentFilter:
         if self._next("("):
             test = self._either()
             if not self._next(")"):
-                raise _wrong(self.options.filter_expression)
+                raise FilterError
             return test
         return self._comparison()
 
     def _comparison(self) -> _Test:
-        left = self._operand()
+        left, kind = self._operand()
         negated = self._next("NOT") is not None
         if self._next("BETWEEN"):
-            low = self._operand()
+            low = self._operand_of(kind)
             if not self._next("AND"):
-                raise _wrong(self.options.filter_expression)
-            high = self._operand()
+                raise FilterError
+            high = self._operand_of(kind)
             return lambda msg: (low(msg) <= left(msg) <= high(msg)) != negated
-        operator = self._next("LIKE", *_COMPARE)
+        operator = self._next("LIKE", "MATCH", *_COMPARE)
         if operator is None:
-            raise _wrong(self.options.filter_expression)
-        right = self._operand()
-        if operator == "LIKE":
-            return lambda msg: _like(left(msg), right(msg)) != negated
+            raise FilterError
+        right = self._operand_of(kind)
+        if operator in {"LIKE", "MATCH"}:
+            matches = _like if operator == "LIKE" else _match
+            return lambda msg: matches(left(msg), right(msg)) != negated
         compare = _COMPARE[operator]
         return lambda msg: compare(left(msg), right(msg))
 
-    def _operand(self) -> _Test:
+    def _operand_of(self, kind: type) -> _Test:
+        read, found = self._operand()
+        if found is not kind:
+            raise FilterError
+        return read
+
+    def _operand(self) -> _Operand:
         if self._at >= len(self._tokens):
-            raise _wrong(self.options.filter_expression)
+            raise FilterError
         kind, text = self._tokens[self._at]
         self._at += 1
         if kind == "word" and text.upper() not in {"TRUE", "FALSE"}:
-            return _field(text)
-        value = self._parameters[int(text[1:])] if kind == "param" else _parameter(text)
-        return lambda _: value
+            return _field(self._class, text)
+        try:
+            value = self._parameters[int(text[1:])] if kind == "param" else _parameter(text)
+        except IndexError:
+            raise FilterError from None
+        return (lambda _: value), str if isinstance(value, str) else float
 
 
-def _wrong(expression: str) -> RCLError:
-    return RCLError(f"failed to set content filter: cannot read {expression!r}")
+class FilterError(Exception):
+    """A filter that DDS would not take."""
 
 
 def _tokens(expression: str) -> list[tuple[str, str]]:
@@ -116,7 +130,7 @@ def _tokens(expression: str) -> list[tuple[str, str]]:
     while at < len(text):
         match = _TOKEN.match(text, at)
         if match is None or match.lastgroup is None:
-            raise _wrong(expression)
+            raise FilterError
         found.append((match.lastgroup, match[match.lastgroup]))
         at = match.end()
     return found
@@ -128,27 +142,54 @@ def _parameter(text: str) -> Any:
         return text[1:-1].replace("''", "'")
     if text.upper() in {"TRUE", "FALSE"}:
         return text.upper() == "TRUE"
-    try:
-        return int(text)
-    except ValueError:
-        pass
-    try:
-        return float(text)
-    except ValueError:
-        return text
+    for read in (int, lambda digits: int(digits, 16), float):
+        try:
+            return read(text)
+        except ValueError:
+            continue
+    raise FilterError
 
 
-def _field(path: str) -> _Test:
+def _field(message_class: Any, path: str) -> _Operand:
     steps = re.findall(r"\w+|\[\d+\]", path)
+    kind = _type_of(message_class, steps)
 
     def read(message: Any) -> Any:
         for step in steps:
             message = message[int(step[1:-1])] if step[0] == "[" else getattr(message, step)
-        return message
+        return message[0] if isinstance(message, bytes) else message
 
-    return read
+    return read, kind
+
+
+def _type_of(message_class: Any, steps: list[str]) -> type:
+    """The type of a field of a field."""
+    kind: Any = None
+    for step in steps:
+        if step[0] == "[":
+            kind = getattr(kind, "value_type", None)
+            continue
+        owner = message_class if kind is None else _class_of(kind)
+        names = list(owner.get_fields_and_field_types())
+        if step not in names:
+            raise FilterError
+        kind = owner.SLOT_TYPES[names.index(step)]
+    name = type(kind).__name__
+    if name != "BasicType" and not name.endswith("String"):
+        raise FilterError
+    return float if name == "BasicType" else str
+
+
+def _class_of(kind: Any) -> Any:
+    if type(kind).__name__ != "NamespacedType":
+        raise FilterError
+    return interface("/".join(kind.namespaced_name()))
 
 
 def _like(text: str, pattern: str) -> bool:
     rule = re.escape(pattern).replace("%", ".*").replace("_", ".").replace(r"\*", ".*")
     return re.fullmatch(rule, text, re.DOTALL) is not None
+
+
+def _match(text: str, pattern: str) -> bool:
+    return re.fullmatch(pattern, text) is not None

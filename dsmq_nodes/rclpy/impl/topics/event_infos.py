@@ -36,12 +36,6 @@ class CountInfo:
         self.total_count = total_count
         self.total_count_change = total_count_change
 
-    def settle(self) -> None:
-        """It was told: changes count from here."""
-        for name in vars(self):
-            if name.endswith("_change"):
-                setattr(self, name, 0)
-
     def __repr__(self) -> str:
         fields = ", ".join(f"{name}={value}" for name, value in vars(self).items())
         return f"{type(self).__name__}({fields})"
@@ -164,7 +158,9 @@ class EventHub:
         """What to tell of the events since the last call."""
         info = self._infos[_key(kind)]
         told = copy.copy(info)
-        info.settle()
+        for name in vars(info):
+            if name.endswith("_change"):  # changes count from here
+                setattr(info, name, 0)
         return told
 
 

@@ -3,6 +3,8 @@
 from enum import IntEnum
 from typing import Any, Final
 
+from dsmq_nodes.rclpy.impl.c_errors import RCLError
+
 _INFINITE_NS: Final = 2**63 - 1
 
 
@@ -48,6 +50,21 @@ class QoSCompatibility(IntEnum):
 _RELIABLE, _BEST_EFFORT = 1, 2
 _TRANSIENT, _VOLATILE = 1, 2
 _AUTOMATIC, _MANUAL = 1, 3
+
+
+_UNKNOWN: Final = {"history": 3, "reliability": 3, "durability": 3, "liveliness": 4}
+
+
+def check_is_known(qos: Any, what: str) -> None:
+    """Check that each policy is one that an end can have.
+
+    Raises:
+        RCLError: one is UNKNOWN.
+    """
+    for name, unknown in _UNKNOWN.items():
+        if getattr(qos, name) == unknown:
+            shown = name.capitalize() if name == "liveliness" else name  # as rmw_fastrtps does
+            raise RCLError(f"{what}: Unknown QoS {shown} policy")
 
 
 def _limit_ns(duration: Any) -> int:

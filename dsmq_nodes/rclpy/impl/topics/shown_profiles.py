@@ -34,10 +34,10 @@ def _told(qos: QoSProfile) -> ToldQoS:
     return ToldQoS(
         reliability=int(qos.reliability) or 1,
         durability=int(qos.durability) or 2,
-        deadline_ns=qos.deadline.nanoseconds,
+        deadline_ns=max(qos.deadline.nanoseconds, 0),
         liveliness=int(qos.liveliness) or 1,
-        lease_ns=qos.liveliness_lease_duration.nanoseconds,
-        lifespan_ns=qos.lifespan.nanoseconds,
+        lease_ns=max(qos.liveliness_lease_duration.nanoseconds, 0),
+        lifespan_ns=max(qos.lifespan.nanoseconds, 0),
     )
 
 

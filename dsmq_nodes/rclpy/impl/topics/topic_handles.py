@@ -18,7 +18,7 @@ from dsmq_nodes.rclpy.impl.nodes.ends import PUBLISHER, SUBSCRIPTION, End, ends
 from dsmq_nodes.rclpy.impl.nodes.node_handle import NodeHandle, graph_follower
 from dsmq_nodes.rclpy.impl.nodes.peer_node import io
 from dsmq_nodes.rclpy.impl.topics.carrier import Parts, carrier_class, carry
-from dsmq_nodes.rclpy.impl.topics.content_filter import ContentFilter
+from dsmq_nodes.rclpy.impl.topics.content_filter import ContentFilter, FilterError
 from dsmq_nodes.rclpy.impl.topics.event_infos import (
     EventHub,
     PublisherEventType,
@@ -32,16 +32,18 @@ from dsmq_nodes.rclpy.impl.topics.liveness import (
     is_by_hand,
     lease_sec_of,
 )
-from dsmq_nodes.rclpy.impl.topics.qos_rules import faults
+from dsmq_nodes.rclpy.impl.topics.qos_rules import check_is_known, faults
 from dsmq_nodes.rclpy.impl.topics.shown_profiles import name_of
 from dsmq_nodes.rclpy.interfaces import conversion_of
 from dsmq_nodes.rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile
 from dsmq_nodes.rclpy.serialization import deserialize_message, serialize_message
+from dsmq_nodes.rclpy.subscription_content_filter_options import ContentFilterOptions
 
 _LEAST_KIT_DEPTH: Final = 100  # of the mailbox before ours: it is emptied at once
 _FLOOD_NS: Final = 200_000  # messages that follow each other faster are taken together
 _ALL: Final = 10_000  # the depth that stands for KEEP_ALL
 _WORD_BYTES: Final = 4
+_FILTER_NOT_MADE: Final = "create_contentfilteredtopic() failed to create contentfilteredtopic"
 _ERROR: Final = 40
 
 
@@ -61,6 +63,7 @@ class _TopicHandle(InnerHandle):
     ) -> None:
         super().__init__()
         self.node = node
+        node.inner.add(self)
         self.topic = topic
         self.qos = qos
         self.events = EventHub()
@@ -73,6 +76,7 @@ class _TopicHandle(InnerHandle):
                 f"Failed to create {kind}: create_{kind}() called for existing topic name "
                 f"rt{topic} with incompatible type {_dds_name(type_name)}"
             )
+        check_is_known(qos, f"Failed to create {kind}")
         if qos.depth < 0:
             raise RCLError(
                 f"Failed to create {kind}: failed to set history depth since the requested queue "
@@ -186,6 +190,7 @@ class PublisherHandle(_TopicHandle):
         if self.is_destroyed:
             return
         super().destroy_when_not_in_use()
+        self.node.inner.discard(self)
         for each in (self._deadline, self._lease):
             if each is not None:
                 each.close()
@@ -212,11 +217,13 @@ class SubscriptionHandle(_TopicHandle):
         msg_type: Any,
         topic: str,
         qos: QoSProfile,
-        content_filter: ContentFilter | None = None,
+        filter_options: ContentFilterOptions | None = None,
     ) -> None:
         super().__init__(SUBSCRIPTION, node, msg_type, topic, qos)
         self.arrived: Any = None
-        self.content_filter = content_filter
+        self.content_filter: ContentFilter | None = None
+        if filter_options is not None:
+            self.filter_by(filter_options, "Failed to create subscription", _FILTER_NOT_MADE)
         is_all = qos.history == HistoryPolicy.KEEP_ALL
         self._queue: deque[Arrived] = deque(maxlen=None if is_all else max(int(qos.depth), 1))
         self._takes_latched = _is_latched(qos)
@@ -231,6 +238,19 @@ class SubscriptionHandle(_TopicHandle):
         depth = max(_depth(qos), _LEAST_KIT_DEPTH)
         ends.deliver(topic, self._take_own)
         self._kit = io.run(self._subscribe, carrier, depth)
+
+    def filter_by(self, options: ContentFilterOptions, what: str, why: str) -> None:
+        """Deliver only what passes a filter.
+
+        Raises:
+            RCLError: it cannot be read, or does not fit the messages.
+        """
+        kind = self.conversion.ros_class
+        try:
+            expression, parameters = options.filter_expression, options.expression_parameters
+            self.content_filter = ContentFilter(kind, expression, parameters)
+        except FilterError:
+            raise RCLError(f"{what}: {why}") from None
 
     def _subscribe(self, carrier: Any, depth: int) -> Any:
         kit = self.node.kit.create_subscription(carrier, self.topic, self._take_in, depth)
@@ -394,6 +414,7 @@ class SubscriptionHandle(_TopicHandle):
         if self.is_destroyed:
             return
         super().destroy_when_not_in_use()
+        self.node.inner.discard(self)
         if self._deadline is not None:
             self._deadline.close()
         ends.remove(self.end)
