@@ -16,7 +16,7 @@ from dsmq_nodes.gateways.uplink.launch_entry import UplinkEntry
 from dsmq_nodes.gateways.uplink.uplink_process import certificates, route, run
 from dsmq_nodes.graph.parameters.yaml_source import read_file
 from dsmq_nodes.tools.session import Session
-from dsmq_nodes.topic_names import UPLINK_STATUS_TOPIC
+from dsmq_nodes.topic_names import UPLINK, UPLINK_STATUS_TOPIC
 
 _STATUS_SEC = 2.0
 
@@ -179,7 +179,8 @@ def status(*, as_json: JsonOption = False, broker: BrokerOption = BROKER) -> Non
     with Session(parse_address(broker).socket) as session:
         session.subscribe(UPLINK_STATUS_TOPIC, depth=1)
         reply = session.next_message(timeout_sec=_STATUS_SEC)
-    if reply is None:
+        is_there = any(peer.name == UPLINK for peer in session.graph().peers)
+    if reply is None or not is_there:  # of one that was killed the last status is there still
         raise CommandError(f"no uplink is connected to the broker at {broker}")
     if as_json:
         print(reply.text)

@@ -40,10 +40,12 @@ def test_a_connection_that_is_no_tls_is_told_apart_from_a_certificate_that_does_
         f"{log}received corrupt message of type InvalidContentType. Hint: increase the limit.",
         f"{log}peer sent no certificates. Hint: increase the limit.",
         f"{log}invalid peer certificate: BadSignature. Hint: increase the limit.",
+        f"{log}invalid peer certificate: certificate expired: verification time 5 (UNIX)",
         f"{log}tls handshake eof. Hint: increase the limit.",
     ) == [
         "refused: a connection without certificates: name them in tls there",
         "refused: a connection whose certificate does not count: BadSignature",
+        "refused: a connection whose certificate does not count: certificate expired",
     ]
 
 

@@ -166,10 +166,10 @@ def test_nothing_is_lost_when_the_router_is_killed(fleet: Fleet) -> None:
     fleet.until(lambda: len(heard.got) > 50, "messages")
     router.kill()
     before = len(heard.got)
-    fleet.spin_for(1.5)
-    fleet.router("--listen", where)
     assert robot.uplink is not None
     robot.uplink.wait_for("the link is away")
+    robot.uplink.wait_for("no router at tcp/.*: Connection refused; it is tried again")
+    fleet.router("--listen", where)
     robot.uplink.wait_for(r"the link is back after \d+\.\d s")
     fleet.until(lambda: len(heard.got) > before + 150, "messages after that")
     odom.stop()
@@ -316,6 +316,10 @@ def test_tools_say_which_machine_a_topic_is_from(fleet: Fleet) -> None:
     doctor.wait_for("uplink: link: no machine is connected")
     doctor.wait()
     doctor.close()
+    status = command("uplink", "status", "--broker", robot.address)
+    status.wait_for("no uplink is connected")  # not the last status of the one that was killed
+    assert status.wait() == 1
+    status.close()
 
 
 def _scan(seconds_ago: int) -> LaserScan:

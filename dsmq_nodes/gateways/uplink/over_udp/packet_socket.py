@@ -69,6 +69,7 @@ class PacketSocket:
             self._failed(error)
 
     def close(self) -> None:
-        """Forget it."""
-        self._loop.remove_reader(self._socket)
-        self._socket.close()
+        """Forget it, perhaps again."""
+        if self._socket.fileno() >= 0:
+            self._loop.remove_reader(self._socket)
+            self._socket.close()

@@ -186,12 +186,13 @@ class _Dialled(_Connection):
     def __init__(
         self,
         endpoint: RouterEndpoint,
-        tls: ssl.SSLContext | None,
+        tls: UplinkTls | None,
         tell: Callable[[str], None],
         room: threading.Event,
     ) -> None:
         host, self._is_secure = endpoint.host.strip("[]"), tls is not None
-        end = None if tls is None else _TlsEnd(tls, host)
+        # The files are read each time: they may have been renewed.
+        end = None if tls is None else _TlsEnd(tls_context(tls), host)
         super().__init__(ResentStream(os.urandom(8), is_dialled=True), end)
         self._where, self._endpoint, self._tell = (host, endpoint.port), endpoint, tell
         self._room = room
@@ -384,14 +385,21 @@ class UdpRelay:
     def _connect(self, endpoint: RouterEndpoint, tls: UplinkTls | None) -> str:
         if endpoint.kind != "udp":
             return str(endpoint)
-        context = None if tls is None else tls_context(tls)
+        if tls is not None:
+            tls_context(tls)
         inside = _bounded_socket()
         inside.bind((_LOOPBACK, 0))
         name = f"tcp/{_LOOPBACK}:{inside.getsockname()[1]}"
         self.names[name] = str(endpoint)
-        accepting = self._loop.create_server(
-            lambda: _Dialled(endpoint, context, self._tell, self.room), sock=inside
-        )
+
+        def dialled() -> _Dialled:
+            try:
+                return _Dialled(endpoint, tls, self._tell, self.room)
+            except CommandError as error:
+                self._tell(f"{error}; it is tried again")
+                raise
+
+        accepting = self._loop.create_server(dialled, sock=inside)
         asyncio.run_coroutine_threadsafe(accepting, self._loop).result()
         return name
 

@@ -54,7 +54,7 @@ _REFUSED: Final = re.compile(
     r"is unauthorized to (?P<what>[A-Za-z ]+?) \(ingress\) on (?P<key>\S+)"
 )
 _NO_TLS: Final = re.compile(
-    r"zenoh_link_tls.*(?:peer certificate: (?P<certificate>\w+)|corrupt message|no certificates)"
+    r"zenoh_link_tls.*(?:peer certificate: (?P<certificate>[\w ]+)|corrupt message|no certificates)"
 )
 _CACHING: Final = re.compile(r"ACL \(ingress\): caching permissions for `(?P<key>[^`]+)`")
 

@@ -113,10 +113,13 @@ class ZenohCarrier:
         self._events, self._run = events, run
         # A daemon: it waits for a router, perhaps for ever.
         threading.Thread(target=self._open, name="zenoh", daemon=True).start()
+        self._probe()
+
+    def _probe(self) -> None:
         threading.Thread(target=self._tell_why_not, name="probe", daemon=True).start()
 
     def _tell_why_not(self) -> None:
-        """Say why there is no connection, once."""
+        """Say why there is no connection, if there is none soon."""
         time.sleep(_PATIENCE_SEC)
         if self._is_closed or self.links():
             return
@@ -135,6 +138,7 @@ class ZenohCarrier:
         elif not is_there and not self._away_since_sec:
             self._away_since_sec = now_sec
             logger.warning("the link is away: no machine is connected")
+            self._probe()
 
     def _open(self) -> None:
         try:
