@@ -217,6 +217,7 @@ def test_a_log_is_replayed_at_its_pace_with_depths_in_their_places(
 
 def carmen(graph: Graph, path: Path, text: str) -> Any:
     packed: dict[str, Callable[[bytes], bytes]] = {".bz2": bz2.compress, ".gz": gzip.compress}
+    packed[".log"] = gzip.compress  # as its name does not say
     path.write_bytes(packed.get(path.suffix, bytes)(text.encode()))
     front = graph.observe(LaserScan, "scan")
     rear, odom = graph.observe(LaserScan, "rear_scan"), graph.observe(Odometry, "odom")
@@ -256,7 +257,7 @@ ROBOTLASER = (
 )
 
 
-@pytest.mark.parametrize("suffix", [".clf", ".clf.gz", ".clf.bz2"])
+@pytest.mark.parametrize("suffix", [".clf", ".clf.gz", ".clf.bz2", ".log"])
 def test_a_line_that_describes_its_laser_is_believed(
     graph: Graph, tmp_path: Path, suffix: str
 ) -> None:
@@ -350,6 +351,9 @@ SPELLED = {
     "letters": ("gyro_x_radps,gyro_y_radps,gyro_z_radps,accel_x_mps2,accel_y_mps2,accel_z_mps2",
                 1.0, 1.0, ","),
     "aircraft": ("roll_rate,pitch_rate,yaw_rate,accel_x,accel_y,accel_z", 1.0, 1.0, ","),
+    "comments": ("// Start Time: Unknown\n// Rate: 100\ngyr_x,gyr_y,gyr_z,acc_x,acc_y,acc_z",
+                 1.0, 1.0, ","),
+    "greek": ("ω_x (°/s),ω_y (°/s),ω_z (°/s),a_x,a_y,a_z", DEG, 1.0, ","),
     "comment": ("# gyr_x,gyr_y,gyr_z,acc_x,acc_y,acc_z", 1.0, 1.0, ","),
 }  # fmt: skip
 
@@ -408,19 +412,37 @@ def test_times_have_units(
     assert_is_the_sample(imu[0])
 
 
-def test_arrays_with_and_without_magnetometer_and_time(graph: Graph, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "times",
+    [
+        [1534758457.0, 1534758457.25, 1534758457.5],
+        [[1534758457000000000], [1534758457250000000], [1534758457500000000]],
+        np.array(["2018-08-20T09:47:37", "2018-08-20T09:47:37.25", "2018-08-20T09:47:37.5"], "M8"),
+    ],
+    ids=["s", "ns", "datetime64"],
+)
+def test_arrays_with_magnetometer_and_time(graph: Graph, tmp_path: Path, times: Any) -> None:
     np.savez(
         tmp_path / "a.npz",
-        gyr=np.array([GYR] * 2),
-        acc=np.array([ACC] * 2),
-        mag=np.array([MAG] * 2) * 1e6,
-        time=np.array([1.0, 1.5]),
+        gyr=np.array([GYR, [math.nan] * 3, GYR]),
+        acc=np.array([ACC] * 3),
+        mag=np.array([MAG] * 3) * 1e6,
+        time=np.array(times),
     )
     imu, mag = replayed_imu(graph, tmp_path / "a.npz")
+    assert len(imu) == 2  # no row that is no number
     assert_is_the_sample(imu[1])
-    assert imu[1].header.stamp.to_nanoseconds() == 1_500_000_000
+    assert imu[1].header.stamp.to_nanoseconds() == 1_534_758_457_500_000_000
     assert mag[0].magnetic_field.y == pytest.approx(MAG[1])
     assert mag[0].header == imu[0].header
+
+
+def test_a_magnetometer_may_be_slower_than_the_others(graph: Graph, tmp_path: Path) -> None:
+    sample = ",".join(map(repr, [*GYR, *ACC]))
+    lines = ["gx,gy,gz,ax,ay,az,mx,my,mz", f"{sample},1,2,3", f"{sample},,,"]
+    (tmp_path / "imu.csv").write_text("\n".join(lines), encoding="utf-16")
+    imu, mag = replayed_imu(graph, tmp_path / "imu.csv")
+    assert (len(imu), len(mag)) == (2, 1)
 
 
 def write(path: Path, text: str) -> None:
@@ -437,6 +459,9 @@ def write(path: Path, text: str) -> None:
         ("a.csv", lambda path: write(path, ""), "is empty"),
         ("a.npz", lambda path: np.savez(path, gyr=np.zeros((2, 3))), "has no acc"),
         ("a.npz", lambda path: np.savez(path, gyr=np.zeros((2, 3)), acc=np.zeros(2)), "acc is not"),
+        ("a.npz", lambda path: np.savez(path, gyr=np.zeros((2, 3)), acc=np.zeros((2, 3)), time=[1]),
+         "time is not"),
+        ("a.npz", lambda path: write(path, "PK\3\4"), "cannot be read as arrays"),
     ],
 )  # fmt: skip
 def test_what_is_missing_is_said(

@@ -11,6 +11,7 @@ import csv
 import itertools
 import math
 import re
+import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -63,6 +64,7 @@ SPELLINGS = [(re.compile(pattern), plain) for pattern, plain in (
 )]  # fmt: skip
 WORDS = re.compile(r"[^\s\[(<{]+(?:\s*[\[(<{][^\])>}]*[\])>}])?")  # with a unit behind it
 BRACKETS = re.compile(r"[\[(<{]([^\])>}]*)[\])>}]")
+COMMENTS = ("#", "//")
 LARGE = ((10**17, "ns"), (10**14, "us"), (10**11, "ms"))  # of a time since 1970, without a unit
 
 
@@ -92,13 +94,13 @@ def rows(path: str, counts: Counter[str]) -> Iterator[Row]:
         ValueError: it has not what is needed; says what.
     """
     if path.endswith(".npz"):
-        yield from _of_arrays(path)
+        yield from _of_arrays(path, counts)
         return
     with opened(path) as lines:
         table, first = _begun(path, lines)
         for line in itertools.chain([first], lines):
             text = line.strip()
-            if not text or text.startswith("#"):
+            if not text or text.startswith(COMMENTS):
                 continue
             try:
                 yield table.row(text)
@@ -109,7 +111,7 @@ def rows(path: str, counts: Counter[str]) -> Iterator[Row]:
 def checked(path: str) -> str:
     """Raise a ValueError if a file is there and has not what is needed."""
     if path.endswith(".npz") and Path(path).is_file():
-        next(_of_arrays(path), None)
+        next(_of_arrays(path, Counter()), None)
     elif Path(path).is_file():
         with opened(path) as lines:
             _begun(path, lines)
@@ -119,26 +121,51 @@ def checked(path: str) -> str:
 ImuFile = Annotated[str, AfterValidator(checked), Field(description="the recorded file")]
 
 
-def _of_arrays(path: str) -> Iterator[Row]:
-    if not has_numpy:
-        raise ValueError(f"{path} needs numpy: {installing.command('imu')}")
-    with np.load(path) as data:
-        missing = {"gyr", "acc"} - set(data.files)
-        if missing:
-            raise ValueError(
-                f"{path} has no {' and no '.join(sorted(missing))}: it has "
-                f"{', '.join(data.files) or 'nothing'}; gyr (rad/s), acc (m/s^2) and, if there is "
-                "one, mag (uT) are to be arrays of three columns, time (s) one of one"
-            )
-        arrays = {name: data[name].astype(float) for name in ("gyr", "acc", "mag") if name in data}
-        times = data["time"] if "time" in data.files else None
+def _of_arrays(path: str, counts: Counter[str]) -> Iterator[Row]:
+    arrays = _arrays(path)
+    times = _times_ns(path, arrays.pop("time").ravel()) if "time" in arrays else None
+    arrays = {name: array.astype(float) for name, array in arrays.items()}
     for name, array in arrays.items():
         if array.ndim != 2 or array.shape[1] != 3 or len(array) != len(arrays["gyr"]):
             raise ValueError(f"{path}: {name} is not as many rows of three columns as gyr has")
-    for index, (gyr, acc) in enumerate(zip(arrays["gyr"], arrays["acc"], strict=True)):
+    finite = np.isfinite(arrays["gyr"]).all(1) & np.isfinite(arrays["acc"]).all(1)
+    if times is not None and len(times) != len(finite):
+        raise ValueError(f"{path}: time is not as many numbers as gyr has rows")
+    if skipped := int((~finite).sum()):
+        counts["rows that are no numbers"] += skipped
+    for index in np.flatnonzero(finite):
         mag = _vector(arrays["mag"][index] * 1e-6) if "mag" in arrays else None
-        time_ns = None if times is None else round(float(times[index]) * 1e9)
-        yield Row(time_ns, _vector(gyr), _vector(acc), mag)
+        time_ns = None if times is None else int(times[index])
+        yield Row(time_ns, _vector(arrays["gyr"][index]), _vector(arrays["acc"][index]), mag)
+
+
+def _arrays(path: str) -> dict[str, Any]:
+    if not has_numpy:
+        raise ValueError(f"{path} needs numpy: {installing.command('imu')}")
+    try:
+        with Path(path).open("rb") as stream, np.load(stream) as data:
+            names = data.files
+            arrays = {name: data[name] for name in ("gyr", "acc", "mag", "time") if name in names}
+    except (OSError, TypeError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{path} cannot be read as arrays: {error}") from None
+    missing = {"gyr", "acc"} - arrays.keys()
+    if missing:
+        raise ValueError(
+            f"{path} has no {' and no '.join(sorted(missing))}: it has "
+            f"{', '.join(names) or 'nothing'}; gyr (rad/s), acc (m/s^2) and, if there is one, mag "
+            "(uT) are to be arrays of three columns, time (s) one of one"
+        )
+    return arrays
+
+
+def _times_ns(path: str, times: Any) -> Any:
+    if times.dtype.kind == "M":
+        return times.astype("M8[ns]").astype("int64")
+    largest = float(np.abs(times).max(initial=0))
+    if not largest < 2**63:
+        raise ValueError(f"{path}: time is to be numbers")
+    unit = next((unit for least, unit in LARGE if largest > least), "s")
+    return np.round(times * int(UNITS["time"][unit])).astype("int64")
 
 
 def _vector(values: Any) -> Vector3:
@@ -167,8 +194,12 @@ class ImuTable:
         """The sample of a line."""
         cells = self.split(line)
         gyr, acc = self._of(cells, "gyr"), self._of(cells, "acc")
-        mag = self._of(cells, "mag") if self.has_mag else None
+        mag = self._of(cells, "mag") if self.has_mag and self._has(cells, "mag") else None
         return Row(self._time_ns(cells), gyr, acc, mag)
+
+    def _has(self, cells: list[str], quantity: str) -> bool:
+        """Whether there are numbers of it: a magnetometer may be slower than the others."""
+        return all(cells[self.columns[quantity, axis][0]].strip() for axis in "xyz")
 
     def _of(self, cells: list[str], quantity: str) -> Vector3:
         found = []
@@ -212,8 +243,8 @@ def _begun(path: str, lines: Iterator[str]) -> tuple[ImuTable, str]:
         text = line.strip().removeprefix("\ufeff")
         if text.lower().startswith("sep="):  # for Excel
             continue
-        if text.startswith("#"):
-            comment = text.lstrip("# ")
+        if text.startswith(COMMENTS):
+            comment = text.lstrip("#/ ")
         elif text:
             try:
                 for names, first in ((text, ""), (comment, text)):
@@ -251,7 +282,9 @@ def splitter(line: str) -> Callable[[str], list[str]]:
 
 def named(name: str) -> Named | None:
     """What a name says; None: nothing that is known here."""
-    plain = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", re.sub("[µμ]", "u", name.strip().strip('"')))
+    plain = re.sub(
+        r"(?<=[a-z])(?=[A-Z])", "_", re.sub("[µμ]", "u", name.strip().strip('"')).replace("ω", "w")
+    )
     told = BRACKETS.search(plain)
     rest = BRACKETS.sub("", plain).lower()
     parts = [each for each in re.split(r"[^a-z0-9]+", rest) if each]

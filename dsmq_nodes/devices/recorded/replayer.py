@@ -21,13 +21,19 @@ from dsmq_nodes.graph.topics.publisher import Publisher
 from dsmq_nodes.messages.base import Message
 
 Sample = tuple[float, list[tuple[Publisher[Any], Message]]]  # when (s), what is published then
-_OPENERS: dict[str, Callable[..., Any]] = {".bz2": bz2.open, ".gz": gzip.open, ".xz": lzma.open}
+_OPENERS: dict[bytes, Callable[..., Any]] = {
+    b"BZh": bz2.open, b"\x1f\x8b": gzip.open, b"\xfd7zXZ": lzma.open,
+}  # fmt: skip  # by their first bytes
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 def opened(path: str) -> IO[str]:
     """A text file, compressed or not; a byte that is no text is a character, too."""
-    suffix = path[path.rfind(".") :]
-    file: IO[str] = _OPENERS.get(suffix, open)(path, "rt", encoding="utf-8", errors="replace")
+    with open(path, "rb") as stream:  # noqa: PTH123  a text, as a parameter has it
+        begin = stream.read(6)
+    opener = next((each for magic, each in _OPENERS.items() if begin.startswith(magic)), open)
+    encoding = "utf-16" if begin.startswith(_UTF16) else "utf-8"
+    file: IO[str] = opener(path, "rt", encoding=encoding, errors="replace")
     return file
 
 
