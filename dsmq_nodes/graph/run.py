@@ -34,6 +34,7 @@ from dsmq_nodes.graph.spin.shutdown import end_nodes
 from dsmq_nodes.graph.topics.qos import QoSProfile
 from dsmq_nodes.printable import indented, traceback_text
 from dsmq_nodes.signals import ending_signals
+from dsmq_nodes.standard_error import StandardErrorHandler, write_error
 
 __all__ = [
     "new_event_loop",
@@ -163,6 +164,8 @@ def run(*node_classes: Callable[[], Node]) -> None:
         except KeyboardInterrupt:
             pass
         except Exception as error:  # noqa: BLE001  shown, and the status says it
+            for node in nodes:
+                node._kit.end_watch()  # a hook of the program may wait for its terminal
             _show(error)
             sys.exit(1)
         finally:
@@ -193,7 +196,7 @@ def _show(error: Exception) -> None:
     elif isinstance(error, OSError) and descriptors.is_full(error):
         told = descriptors.no_more(error)
     if told and not _is_users_code_at_fault(error):
-        print(indented(f"{type(error).__name__}: {told}"), file=sys.stderr)  # noqa: T201
+        write_error(indented(f"{type(error).__name__}: {told}") + "\n")
     else:
         _show_whole(error)
 
@@ -203,7 +206,7 @@ def _show_whole(error: Exception) -> None:
     if sys.excepthook is not sys.__excepthook__:
         sys.excepthook(type(error), error, error.__traceback__)
         return
-    print(traceback_text(error), end="", file=sys.stderr)  # noqa: T201
+    write_error(traceback_text(error))
 
 
 def made(node_class: Callable[[], NodeT]) -> NodeT:
@@ -372,7 +375,7 @@ def _set_up_logging() -> None:
     """Show nodes' logs on standard error, unless the program configures logging itself."""
     if logging.getLogger().handlers:
         return
-    handler = logging.StreamHandler()
+    handler = StandardErrorHandler()
     handler.setFormatter(LineFormatter(_LOG_FORMAT, defaults={"node": "dsmq"}))
     logging.getLogger().addHandler(handler)
     logging.getLogger("dsmq_nodes").setLevel(logging.INFO)

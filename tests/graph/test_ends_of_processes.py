@@ -81,6 +81,47 @@ def test_a_signal_while_messages_are_read_ends_it_without_a_word(programs: Progr
     assert said(program) == ["stopping", "safe"]
 
 
+UNREAD = """
+reading, writing = os.pipe()
+os.dup2(writing, 2)
+os.set_blocking(2, False)
+try:
+    while True: os.write(2, bytes(4096))
+except BlockingIOError:
+    os.set_blocking(2, True)
+
+class Faulty(Robot):
+    def tick(self):
+        self.get_logger().error("about to stop")
+        raise ValueError("a fault")
+
+"""
+SPUN = "try: spin(Faulty())\nexcept ValueError: sys.exit(1)"
+
+
+@pytest.mark.parametrize("main", ["run(Faulty)", SPUN])
+@pytest.mark.usefixtures("broker")
+def test_a_robot_whose_log_nobody_reads_is_made_safe(programs: Programs, main: str) -> None:
+    program = programs(robot(UNREAD + main))
+    assert program.wait() == 1
+    assert said(program) == ["stopping", "safe"]
+
+
+def test_lines_that_nobody_reads_are_counted(programs: Programs) -> None:
+    again = (
+        "from dsmq_nodes.standard_error import write_error\n"
+        "for each in 'a\\n', 'b\\n': write_error(each)\n"
+        "os.read(reading, 4096)\n"
+        "for each in 'c\\n', 'd\\n': write_error(each)\n"
+        "os.close(writing); os.close(2)\n"
+        "print(os.fdopen(reading).read().replace(chr(0), ''))"
+    )
+    program = programs(robot(UNREAD + again))
+    assert program.wait() == 0
+    assert program.lines[0] == "... 2 lines are not here: standard error was not read"
+    assert program.lines[1:3] == ["c", "d"]
+
+
 KILL_AT = """\
 def kill_at(line, counts=(True,)):
     def trace(frame, event, arg):

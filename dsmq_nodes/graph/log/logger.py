@@ -9,8 +9,12 @@ from typing_extensions import override
 from dsmq_nodes.graph.log.rosout import Rosout
 from dsmq_nodes.graph.time.clock import BaseClock
 from dsmq_nodes.printable import indented, traceback_text, visible
+from dsmq_nodes.standard_error import StandardErrorHandler
 
 _ROOT: Final = "dsmq_nodes.node"
+
+# Of programs that configure no logging: nodes warn just before they enter the safe state.
+logging.lastResort = StandardErrorHandler(logging.WARNING)
 
 
 class LineFormatter(logging.Formatter):
