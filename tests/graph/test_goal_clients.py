@@ -10,7 +10,7 @@ import pytest
 
 from dsmq_nodes import CancelResponse, GoalResponse, GoalState, ServerGoalHandle
 from dsmq_nodes.graph import service_wire as calls
-from dsmq_nodes.messages import GoalInfo
+from dsmq_nodes.messages import GoalInfo, GoalStatus, GoalStatusArray
 from dsmq_nodes.messages.action_srv import CancelGoal
 from dsmq_nodes.messages.unique_identifier import UUID
 from dsmq_nodes.testing import BrokerProcess, Graph
@@ -154,6 +154,36 @@ def test_a_goal_is_cancelled_while_it_is_judged(graph: Graph, which: str) -> Non
     graph.run_for(20.0)
     assert not goal.result().accepted
     assert counter.log == []
+
+
+def test_a_goal_that_is_cancelled_before_it_comes_is_refused(graph: Graph) -> None:
+    """The two go different ways: which one is faster, nobody knows."""
+    counter = graph.add(Counter)
+    caller = graph.add(Caller)
+    goal_id = UUID(uuid=bytes(range(16)))
+    canceller = caller.create_client(CancelGoal, "/count/_action/cancel_goal")
+    canceller.call_async(CancelGoal.Request(goal_info=GoalInfo(goal_id=goal_id)))
+    graph.run_for(1.0)
+    goals = [caller.client.send_goal_async(Count.Goal(to=3), goal_uuid=goal_id)]
+    graph.run_for(1.0)
+    goals.append(caller.client.send_goal_async(Count.Goal(to=1)))
+    graph.run_for(5.0)
+    assert [each.result().accepted for each in goals] == [False, True]
+    assert [what for _, what in counter.log] == ["begin 1", "end 1"]
+
+
+def test_a_status_that_comes_before_the_answer_to_its_goal_is_not_lost(graph: Graph) -> None:
+    graph.add(lambda: Counter(goal_callback=think))
+    caller = graph.add(Caller)
+    goal_id = UUID(uuid=bytes(range(16)))
+    goal = caller.client.send_goal_async(Count.Goal(to=30), goal_uuid=goal_id)
+    graph.run_for(1.0)
+    early = GoalStatus(goal_info=GoalInfo(goal_id=goal_id), status=GoalState.EXECUTING)
+    graph.inject_text("/count/_action/status", GoalStatusArray(status_list=[early]).to_json())
+    graph.run_for(0.1)
+    caller.destroy_subscription(caller.client._subscriptions[1])  # here no later one helps
+    graph.run_for(10.0)
+    assert goal.result().status == GoalState.EXECUTING
 
 
 class TestBroker:

@@ -108,7 +108,8 @@ class ActionClient(Generic[GoalT, ResultT, FeedbackT]):
         self._cancel_goal = node.create_client(CancelGoal, f"{start}/cancel_goal")
         self._get_result = node.create_client(parts.get_result, f"{start}/get_result")
         self._feedback_callbacks: dict[bytes, Callable[[Any], Result]] = {}
-        self._sent: set[bytes] = set()  # goals without a known end
+        # The status of goals without a known end: it may come before the answer to a goal.
+        self._sent: dict[bytes, int] = {}
         self._handles: WeakValueDictionary[bytes, ClientGoalHandle[GoalT, ResultT, FeedbackT]] = (
             WeakValueDictionary()
         )
@@ -151,12 +152,13 @@ class ActionClient(Generic[GoalT, ResultT, FeedbackT]):
         goal_id = goal_uuid or UUID(uuid=new_id())
         if feedback_callback is not None:
             self._feedback_callbacks[goal_id.uuid] = feedback_callback
-        self._sent.add(goal_id.uuid)
+        self._sent[goal_id.uuid] = 0
         request = self._types.send_goal.Request(goal_id=goal_id, goal=goal)
 
         def sent(response: Any) -> ClientGoalHandle[GoalT, ResultT, FeedbackT]:
             handle = ClientGoalHandle(self, goal_id, response)
             if handle.accepted:
+                handle.status = self._sent.get(goal_id.uuid, 0)
                 self._handles[goal_id.uuid] = handle
             else:
                 self._forget(goal_id.uuid)
@@ -221,8 +223,10 @@ class ActionClient(Generic[GoalT, ResultT, FeedbackT]):
             handle = self._handles.get(goal_id)
             if handle is not None:
                 handle.status = each.status
-            if goal_id in self._sent and each.status in _ENDED:
-                ended.append(goal_id)
+            if goal_id in self._sent:
+                self._sent[goal_id] = each.status
+                if each.status in _ENDED:
+                    ended.append(goal_id)
         if ended:
             self._node._kit.dispatcher.begin(self._forget_soon(ended))
 
@@ -250,7 +254,7 @@ class ActionClient(Generic[GoalT, ResultT, FeedbackT]):
 
     def _forget(self, goal_id: bytes) -> None:
         self._feedback_callbacks.pop(goal_id, None)
-        self._sent.discard(goal_id)
+        self._sent.pop(goal_id, None)
 
     def _cancel_unasked(self, goal_id: bytes) -> None:
         """Cancel a goal whose result is no longer wanted, without waiting for the answer."""

@@ -9,6 +9,7 @@ take the answer, and what moves has to stop.
 
 import asyncio
 import math
+from collections import deque
 from collections.abc import Awaitable, Callable
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from dsmq_nodes.messages.base import Message
 
 _LEAST_SEC: Final = 0.1
+_MOST_UNWANTED: Final = 1000
 _LATCHED: Final = QoSProfile(depth=1, durability="transient_local")
 WhenBusy = Literal["queue", "preempt", "reject", "parallel"]
 Handle = ServerGoalHandle[GoalT, ResultT, FeedbackT]
@@ -129,6 +131,8 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
         self._done: dict[bytes, asyncio.Event] = {}
         self._judged: set[bytes] = set()  # not accepted yet
         self._unwanted: set[bytes] = set()  # of those, cancelled meanwhile
+        # Cancelled before they came: a request to cancel goes another way than its goal.
+        self._unwanted_yet: deque[bytes] = deque(maxlen=_MOST_UNWANTED)
         self._is_forgetting = False
         self._is_destroyed = False
         parts = action_parts(action_type)
@@ -152,7 +156,7 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
     async def _judge(self, request: Any, client: str) -> "Message":
         goal_id = request.goal_id.uuid
         is_accepted = False
-        if goal_id not in self._goals and goal_id not in self._judged:
+        if goal_id not in {*self._goals, *self._judged, *self._unwanted_yet}:
             self._judged.add(goal_id)
             try:
                 is_accepted = await self._is_wanted(request, client)
@@ -311,6 +315,7 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
         response.goals_canceling = self._refuse_soon(wanted)
         one = self._goals.get(wanted.goal_id.uuid)
         if any(wanted.goal_id.uuid) and one is None and not response.goals_canceling:
+            self._unwanted_yet.append(wanted.goal_id.uuid)
             response.return_code = response.ERROR_UNKNOWN_GOAL_ID
             return response
         if one is not None and not one.is_active:
