@@ -8,7 +8,6 @@ import contextlib
 import os
 import sys
 import time
-from types import TracebackType
 from typing import Final, Self
 
 from dsmq_nodes.printable import visible
@@ -53,12 +52,7 @@ class Progress:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._was_shown:
             self._draw("")
         if self._fd >= 0:

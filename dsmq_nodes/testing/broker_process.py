@@ -4,7 +4,6 @@ import os
 import re
 import subprocess
 import sys
-from types import TracebackType
 from typing import Final, Self
 
 from dsmq_nodes.dsmq import descriptors
@@ -85,10 +84,5 @@ class BrokerProcess:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()

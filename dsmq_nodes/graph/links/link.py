@@ -33,10 +33,13 @@ Deliver = Callable[[Entry, bool], None]
 
 
 class CallNow(Protocol):
-    """Calls a callback with messages at once."""
+    """Calls a callback with messages at once.
 
-    def __call__(self, replies: Sequence[Entry], /) -> int:
-        """Call it; returns for how many messages: the others are for `Deliver`."""
+    Attributes:
+        call: calls it; returns for how many messages: the others are for `Deliver`.
+    """
+
+    call: Callable[[Sequence[Entry]], int]
 
     def taker(
         self, ring_reader: "RingReader | None", reader: "LinkReader", /
@@ -146,7 +149,7 @@ class LinkReader:
                 reply.gap += lost
                 new.append(reply)
         self.resumes_after = self.cursor.after
-        called = self.call_now(new) if self.call_now is not None else 0
+        called = self.call_now.call(new) if self.call_now is not None else 0
         for reply in new[called:] if called else new:
             self.deliver(reply, False)
 

@@ -6,28 +6,30 @@ by another clock than the machine's.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from dsmq_nodes.dsmq.log import Entry
 from dsmq_nodes.graph.spin.dispatcher import Dispatcher
 from dsmq_nodes.graph.topics.subscription import Subscription
 from dsmq_nodes.messages.codec import codec
 from dsmq_nodes.speedups import make_taker
 
 if TYPE_CHECKING:
+    from dsmq_nodes.dsmq.log import Entry
     from dsmq_nodes.dsmq.ring.reader import RingReader
     from dsmq_nodes.graph.links.link import LinkReader
 
 
 class AtOnce:
-    """The way to the callback of a subscription that is alone on its topic in its node."""
+    """The way to the callback of a subscription that is alone on its topic in its node.
+
+    Attributes:
+        call: calls the callback with messages; returns for how many: the others have to wait.
+    """
 
     def __init__(self, subscription: Subscription[Any], dispatcher: Dispatcher) -> None:
         self._subscription, self._dispatcher = subscription, dispatcher
-
-    def __call__(self, replies: Sequence[Entry]) -> int:
-        """Call the callback with messages; returns for how many: the others have to wait."""
-        return self._dispatcher.call_now(self._subscription, replies)
+        self.call: Callable[[Sequence[Entry]], int] = partial(dispatcher.call_now, subscription)
 
     def taker(
         self, ring_reader: "RingReader | None", reader: "LinkReader"
