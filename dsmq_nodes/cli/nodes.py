@@ -1,6 +1,7 @@
 """`dsmq-nodes node`: the nodes of the graph, and the processes of a launch that runs."""
 
 import contextlib
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -127,9 +128,13 @@ def log(
     broker: BrokerOption = BROKER,
 ) -> None:
     """Show the last lines of a node of the launch: its log and its output."""
+    nothing = True
     with _launch(broker) as launch:
         for line in launch.lines(name, lines, follow=follow):
+            nothing = False
             print(line, flush=follow)
+    if nothing and lines:
+        print(f"{name} has written nothing", file=sys.stderr)
 
 
 @contextlib.contextmanager

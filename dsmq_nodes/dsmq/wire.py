@@ -174,6 +174,8 @@ hello can have; before hello they end it too):
 - ``this broker speaks version 1, not N``
 - ``a node name has characters that cannot be printed: 'T'`` (and the others, as of topics)
 - ``node name 'NODE' is taken by pid N on T: stop that node or give this one another name``
+- ``node name 'NODE' is taken by this process: call destroy_node() of that node or give this one
+  another name``
 
 The connection is ended. A peer that has said hello is told by ``closing``; for others there is the
 log:

@@ -231,7 +231,12 @@ class NodeKit:
         A model with fields allows no other parameters, unless its config does: a wrong name is an
         error before the node does anything.
         """
-        model = self.node.Params
+        model: object = self.node.Params
+        if not (isinstance(model, type) and issubclass(model, Parameters)):
+            raise NodeConfigurationError(
+                f"{type(self.node).__qualname__}.Params is no model of parameters: write "
+                "`class Params(Parameters):`"
+            )
         fields = model.model_fields
         if fields and model.model_config.get("extra") == "forbid":
             return model.load(given, self.name), {}

@@ -225,7 +225,8 @@ def takes_two(callback: Callable[..., Any], kind: str, one: str, two: str) -> bo
     named = [p for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is p.empty]
     takes_any = any(p.kind is p.VAR_POSITIONAL for p in parameters)
     if len(needed) > 2 or named or not (by_place or takes_any):
-        raise TypeError(f"{kind} takes ({one}) or ({one}, {two}), not {callback!r}")
+        given = f"{callback_name(callback)}{inspect.signature(callback)}"
+        raise TypeError(f"{kind} takes ({one}) or ({one}, {two}), not as {given}")
     return len(needed) == 2
 
 

@@ -167,10 +167,10 @@ def run(*node_classes: Callable[[], Node]) -> None:
             for node in nodes:
                 node._kit.end_watch()  # a hook of the program may wait for its terminal
             _show(error)
-            sys.exit(1)
+            failed = True  # no exit from here: an exception of a hook would tell of this one, too
         finally:
             try:
-                failed = end_nodes([node._kit for node in nodes])
+                failed |= end_nodes([node._kit for node in nodes])
             finally:
                 signals.close_loop()
                 signals.stay_deaf()
@@ -218,7 +218,7 @@ def made(node_class: Callable[[], NodeT]) -> NodeT:
     asked: object = node_class
     if isinstance(asked, Node):
         own = type(asked).__qualname__
-        raise NodeConfigurationError(f"run takes the class: write `run({own})`, not `run({own}())`")
+        raise NodeConfigurationError(f"a node is made of its class: write `{own}`, not `{own}()`")
     try:
         node = node_class()
     except NotMadeError:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from dsmq_nodes.dsmq.client_connection import ClientConnection
 from dsmq_nodes.tools.session import Session
 from tests.cli.conftest import Place
 from tests.support.waiting import PATIENCE_SEC
@@ -59,3 +60,7 @@ def test_without_lifecycle_nodes(place: Place) -> None:
     assert place.run("lifecycle", "nodes", "-c").stdout == "0\n"
     refused = place.run("lifecycle", "set", "/x", "configure")
     assert (refused.returncode, refused.stderr) == (1, "no lifecycle node /x; there is none\n")
+    peer = ClientConnection("127.0.0.1", place.port, node="/x")
+    refused = place.run("lifecycle", "set", "/x", "configure")
+    assert (refused.returncode, refused.stderr) == (1, "/x is no lifecycle node; there is none\n")
+    peer.close()

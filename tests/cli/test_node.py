@@ -102,6 +102,8 @@ def test_a_node_s_last_lines_are_shown_and_followed(beside: Place) -> None:
     for _ in range(20):
         assert following.wait_for(".*")[0] == "chat"
     assert following.interrupt() == 0
+    quiet = beside.run("node", "log", "talker")
+    assert quiet.stdout or quiet.stderr == "talker has written nothing\n"
     broker = beside.run("node", "log", "broker").stdout
     assert broker.startswith("dsmq broker listening on") or not broker
 

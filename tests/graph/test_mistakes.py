@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 import dsmq_nodes
-from dsmq_nodes import Node, QoSProfile
-from dsmq_nodes.errors import MessageError
+from dsmq_nodes import Node, Parameters, QoSProfile
+from dsmq_nodes.errors import MessageError, NodeConfigurationError
 from dsmq_nodes.messages import Empty, Float64, Header, Twist
 from dsmq_nodes.testing import BrokerProcess, Graph
 
@@ -34,7 +34,7 @@ class Listener(Node):
         (
             'super().__init__("a")',
             "run(Listener())",
-            "write `run(Listener)`, not `run(Listener())`",
+            "write `Listener`, not `Listener()`",
         ),
     ],
 )
@@ -73,6 +73,10 @@ class Mistaken(Node):
         ),
         (lambda n: n.create_client("x", Float64), "text such as 'scan', not Float64: the type"),
         (
+            lambda n: n.create_subscription(Float64, "x", n.on_x, 1),
+            r"takes \(msg\) or \(msg, info\), not as Mistaken\.on_x\(\)",
+        ),
+        (
             lambda n: n.create_subscription(Float64, "x", n.on_x(), 1),
             r"write `n\.on_x`, not `n\.on_x\(\)`",
         ),
@@ -92,6 +96,24 @@ def test_an_argument_that_is_not_meant(graph: Graph, mistake: Any, told: str) ->
     node = graph.add(Mistaken)
     with pytest.raises(TypeError, match=told):
         mistake(node)
+
+
+def test_a_misspelt_parameter_that_is_read(graph: Graph) -> None:
+    class Tuned(Mistaken):
+        class Params(Parameters):
+            gain: float = 1.0
+
+    with pytest.raises(AttributeError, match="no parameter 'gian'; did you mean 'gain'"):
+        str(graph.add(Tuned).params.gian)  # type: ignore[attr-defined]
+
+
+def test_parameters_that_are_no_model(graph: Graph) -> None:
+    class Plain(Mistaken):
+        class Params:
+            gain = 1.0
+
+    with pytest.raises(NodeConfigurationError, match=r"write `class Params\(Parameters\):`"):
+        graph.add(Plain)
 
 
 def test_no_callback_may_be_given_as_none(graph: Graph) -> None:

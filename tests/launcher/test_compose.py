@@ -89,6 +89,16 @@ def test_a_default_is_made_of_arguments_before_it() -> None:
         ),
         ("rate: 1", "rte:=2", "there is no argument 'rte'; did you mean 'rate'?"),
         (
+            "mode: {choices: [sim, real]}",
+            None,
+            "the argument 'mode' must be given, mode:=VALUE: one of sim, real",
+        ),
+        (
+            "rate: {default: 2, description: Hz}",
+            "rate:=fast",
+            "argument 'rate': expected a number, found 'fast'",
+        ),
+        (
             "rate: {type: int}",
             None,
             "the argument 'rate' must be given, rate:=VALUE: a whole number",

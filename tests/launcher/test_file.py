@@ -78,6 +78,10 @@ WRONG_NODES = [
     ),
     ("    rate: 10Hz", "4:11: expected a number, found the text '10Hz'"),
     ("    rate: '10'", "4:11: expected a number, found the text '10'; take the quotes away"),
+    (
+        "    if: '$(env DSMQ_TEST_NOTHING true)'",
+        "4:9: expected true or false, found the text 'true'; take the quotes away",
+    ),
     ("    rate: 1_000", "4:11: expected a number, found the text '1_000'"),
     ("    rate: 12:30", "4:11: expected a number, found the text '12:30'"),
     ("    rate: on", "4:11: expected a number, found the text 'on'"),
@@ -154,6 +158,14 @@ WRONG_NODES = [
     (
         "  - {name: b, node: pkg.talker.Talker}",
         "4:21: 'pkg.talker.Talker' is not module:Class; write it like 'pkg.talker:Talker'",
+    ),
+    (
+        "args: {rate: {description: Hz}}",
+        "4:14: one of the keys 'type', 'default' and 'choices' is needed",
+    ),
+    (
+        "  - {name: b, node: talker.py:Talker}",
+        "4:21: 'talker.py:Talker' is not module:Class; write it like 'talker:Talker'",
     ),
     (
         "  - {name: b, node: pkg/talker.py:Talker}",

@@ -285,7 +285,7 @@ def test_a_node_class_with_the_words_of_ros2_run(port: int, tmp_path: Path, name
     done = run(port, "--quiet", f"nodes:{name}", *named, cwd=tmp_path)
     assert done.stdout == "/a/b /talk 5\n", done.stderr
     assert done.returncode == 0
-    plain = run(port, "--quiet", f"nodes:{name}", *words, cwd=tmp_path)
+    plain = run(port, "--quiet", f"{tmp_path}/nodes.py:{name}", *words)
     assert plain.stdout == f"/a/{name.lower()} /talk 5\n"
     wrong = run(port, "--quiet", f"nodes:{name}x", cwd=tmp_path)
     assert f"has no class '{name}x'; did you mean '{name}'?" in wrong.stderr

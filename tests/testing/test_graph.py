@@ -90,7 +90,9 @@ def test_what_a_launch_file_says_is_an_argument(graph: Graph) -> None:
     assert other.name == "/source"
     with pytest.raises(ParameterError, match="stop"):
         graph.add(Source, name="wrong", params={"stop": 1})
-    with pytest.raises(NodeNameTakenError, match="/source"):
+    with pytest.raises(
+        NodeNameTakenError, match="/source' is taken by this process: call destroy_node"
+    ):
         graph.add(Source)
 
 

@@ -12,7 +12,8 @@ from dsmq_nodes.messages.lifecycle import (
 )
 from dsmq_nodes.printable import one_line
 from dsmq_nodes.suggest import did_you_mean
-from dsmq_nodes.tools.offers import absolute, lifecycle_nodes
+from dsmq_nodes.tools.ended_nodes import ended
+from dsmq_nodes.tools.offers import absolute, lifecycle_nodes, nodes
 from dsmq_nodes.tools.service_calls import call_typed
 from dsmq_nodes.tools.session import Session
 
@@ -39,8 +40,13 @@ class LifecycleCalls:
                 served(self._session, "service", f"{name}/change_state", wait_sec)
         names = self.names()
         if name not in names:
-            hint = did_you_mean(name, names) if names else "there is none"
-            raise CommandError(f"no lifecycle node {name}; {hint}")
+            graph = self._session.graph()
+            hint = did_you_mean(name, names)
+            if name in nodes(graph):
+                raise CommandError(f"{name} is no lifecycle node; {hint}")
+            raise CommandError(
+                ended(self._session, graph, name) or f"no lifecycle node {name}; {hint}"
+            )
         return name
 
     def state(self, name: str) -> str:

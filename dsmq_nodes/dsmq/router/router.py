@@ -261,9 +261,13 @@ class Router:
         holder = self._names.get(request.node, peer)
         if holder is peer:
             return ""
+        if holder.pid and (holder.pid, holder.host) == (request.pid, request.host):
+            who, end = "this process", "call destroy_node() of"
+        else:
+            who, end = f"pid {holder.pid} on {holder.host}", "stop"
         return (
-            f"node name {request.node!r} is taken by pid {holder.pid} on {holder.host}: "
-            "stop that node or give this one another name"
+            f"node name {request.node!r} is taken by {who}: {end} that node or give this one "
+            "another name"
         )
 
     def _take_name(self, peer: ConnectedPeer, request: wire.Request) -> None:

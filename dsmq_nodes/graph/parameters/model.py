@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from dsmq_nodes.errors import ParameterError
 from dsmq_nodes.graph.parameters.parameter import INTEGERS, is_byte
-from dsmq_nodes.suggest import nearest
+from dsmq_nodes.suggest import did_you_mean, nearest
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -37,6 +37,19 @@ class Parameters(BaseModel):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         cls.model_config["defer_build"] = False
+
+    if not TYPE_CHECKING:  # a type checker finds them itself
+
+        def __getattr__(self, name: str) -> Any:
+            """Only what is not there comes here.
+
+            Raises:
+                AttributeError: with the parameter that may be meant.
+            """
+            if name.startswith("_"):  # pydantic's own
+                return super().__getattr__(name)
+            hint = did_you_mean(name, type(self).__pydantic_fields__)
+            raise AttributeError(f"there is no parameter {name!r}; {hint}")
 
     @classmethod
     def load(cls, values: Mapping[str, Any], owner: str) -> Self:

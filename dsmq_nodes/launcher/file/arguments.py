@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Mapping
 
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.graph.parameters.yaml12 import is_number, plain_value
-from dsmq_nodes.launcher.file.entries import ArgEntry
 from dsmq_nodes.suggest import describe, shorten, written
 
 Value = bool | float | str
@@ -79,8 +78,8 @@ def fit(value: object, kind: str, choices: Iterable[object] | None = None) -> Va
     return float(value) if kind == "float" else value
 
 
-def declared(entry: ArgEntry) -> str:
+def declared(kind: str, choices: Iterable[object] | None) -> str:
     """Return the advice for an argument without a default."""
-    if entry.choices is not None:
-        return f"one of {', '.join(map(written, entry.choices))}"
-    return _TYPES[entry.type][0]
+    if choices is not None:
+        return f"one of {', '.join(map(written, choices))}"
+    return _TYPES[kind][0]

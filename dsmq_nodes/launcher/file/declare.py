@@ -28,7 +28,7 @@ class _DeclaredArgument:
     """An argument; `default` counts only if there is one."""
 
     kind: str
-    entry: ArgEntry | None
+    choices: list[Value] | None
     has_default: bool
     default: object = None
 
@@ -69,9 +69,9 @@ def _value(
     found = _declared(document, path, raw, refuse)
     if found is None:
         return None
-    choices = found.entry.choices if found.entry is not None else None
+    choices = found.choices
     if name not in given.values and not found.has_default:
-        wanted = declared(found.entry) if found.entry is not None else ""
+        wanted = declared(found.kind, choices)
         given.tell(None, f"the argument '{name}' must be given, {name}:=VALUE: {wanted}")
         return None
     try:
@@ -105,4 +105,10 @@ def _declared(
         for problem in explain(error, document, ArgEntry, path):
             refuse(Place(problem.line, problem.column), problem.message)
         return None
-    return _DeclaredArgument(entry.type, entry, "default" in raw, entry.default)
+    examples = (entry.default, *(entry.choices or ()))
+    kind = entry.type or next(filter(None, map(kind_of_default, examples)), None)
+    if kind is None:
+        place = document.place(path)
+        refuse(place, "one of the keys 'type', 'default' and 'choices' is needed")
+        return None
+    return _DeclaredArgument(kind, entry.choices, "default" in raw, entry.default)

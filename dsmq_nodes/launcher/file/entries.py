@@ -65,7 +65,9 @@ class LogEntry(LaunchMapping):
 class ArgEntry(LaunchMapping):
     """An argument of the launch file; without a default it must be given."""
 
-    type: Literal["bool", "int", "float", "str"] = Field(description="What its value must be.")
+    type: Literal["bool", "int", "float", "str"] | None = Field(
+        None, description="What its value must be; else as its default is, or its first choice."
+    )
     default: fields.Scalar | None = Field(None, description="Its value when it is not given.")
     choices: list[fields.Scalar] | None = Field(
         None, min_length=1, description="It is one of these."

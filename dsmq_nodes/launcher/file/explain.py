@@ -10,6 +10,7 @@ from pydantic_core import ErrorDetails
 from dsmq_nodes.errors import LaunchProblem
 from dsmq_nodes.graph.parameters.yaml12 import is_number
 from dsmq_nodes.graph.parameters.yaml_source import Document, Path, Place
+from dsmq_nodes.launcher.file.substitute import is_whole
 from dsmq_nodes.suggest import describe, did_you_mean, nearest, shorten, written
 
 _WANTED = {
@@ -97,6 +98,7 @@ def _found(value: object, place: Place, kind: str) -> tuple[str, str]:
     text = shorten(place.text)
     if isinstance(value, str):
         quoted = kind.startswith(("int", "float")) and is_number(value)
+        quoted |= not place.plain and kind != "string_type" and is_whole(place.text.strip("'\""))
         return f"the text {shorten(value)}", "; take the quotes away" if quoted else ""
     advice = f"; put it in quotes: {text}" if kind == "string_type" else ""
     plain = _plain(place, value)

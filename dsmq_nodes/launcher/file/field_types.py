@@ -48,9 +48,9 @@ _NODE_SPEC = r"([^\W\d]\w*)(\.[^\W\d]\w*)*:[^\W\d]\w*"
 def _node_spec(value: str) -> str:
     if len(value) > _MOST_NAME:
         raise wrong(f"{shorten(value)} has {len(value)} characters; at most {_MOST_NAME}")
-    if re.fullmatch(_NODE_SPEC, value):
-        return value
     path, _, name = value.partition(":")
+    if re.fullmatch(_NODE_SPEC, value) and not path.endswith(".py"):
+        return value
     module = path.removesuffix(".py").strip("./").replace("/", ".")
     if not name and "/" not in path and not path.endswith(".py"):
         module, _, name = module.rpartition(".")

@@ -31,6 +31,11 @@ _SUBSTITUTION = re.compile(r"\$\$\(|\$\(([^()]*)\)?")
 _MEANT = {"var": "arg", "optenv": "env"}
 
 
+def is_whole(text: str) -> bool:
+    """Whether a text is one whole substitution: without quotes it keeps its type."""
+    return (found := _SUBSTITUTION.fullmatch(text)) is not None and found[0] != "$$("
+
+
 class _WrongSubstitutionError(Exception):
     """A substitution that cannot be done; `fatal` unless the entry is left out anyway."""
 
@@ -140,9 +145,9 @@ class Substitution:
         return data
 
     def _text(self, text: str, place: Place) -> object:
-        whole = _SUBSTITUTION.fullmatch(text) if place.plain else None
+        whole = _SUBSTITUTION.fullmatch(text) if place.plain and is_whole(text) else None
         try:
-            if whole is not None and whole[0] != "$$(":
+            if whole is not None:
                 value = self._found(whole)
                 self.scope.extent.take_text(len(written(value)))
                 return value

@@ -134,7 +134,9 @@ def _load_class(spec: str) -> type:
 
 def _no_module(spec: str, missing: str) -> str:
     parent, dot, last = missing.rpartition(".")
-    places = list(sys.modules[parent].__path__) if parent else sys.path[:2]
+    places = list(getattr(sys.modules[parent], "__path__", ())) if parent else sys.path[:2]
+    if not places:
+        return f"cannot run {spec}: {parent!r} is a module, not a package with {last!r} in it"
     close = nearest(last, (found.name for found in pkgutil.iter_modules(places)))
     if close is not None:
         hint = f"did you mean {parent + dot + close!r}?"

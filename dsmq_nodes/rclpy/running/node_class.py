@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import dsmq_nodes
@@ -35,6 +36,9 @@ def run_class(target: str, words: list[str]) -> None:
 
 def _class(target: str) -> type[Any]:
     module, _, name = target.partition(":")
+    if module.endswith(".py"):  # a file, as `run` takes one without a class
+        sys.path.insert(0, str(Path(module).parent))
+        module = Path(module).stem
     try:
         found = import_module(module)
     except ModuleNotFoundError as error:
