@@ -22,7 +22,7 @@ import selectors
 import socket
 import sys
 import time
-from collections.abc import Callable, Sized
+from collections.abc import Callable
 from typing import Any, Final
 from weakref import WeakSet
 
@@ -97,17 +97,16 @@ if sys.platform == "linux":
             loop, or the end of the time.
             """
             calls = self._straight if timeout is None or timeout > 0 else _NO_CALLS
-            loop, epoll = self.loop, self._selector.fileno()
-            return (wait or self._wait_here)(epoll, timeout, calls, loop._ready, loop._scheduled)  # noqa: SLF001
+            return (wait or self._wait_here)(self._selector.fileno(), timeout, calls, self.loop)
 
         def _wait_here(
             self,
             epoll: int,
             timeout: float | None,
             calls: dict[int, Callable[[], object]],
-            handles: Sized,
-            timers: list[Any],
+            loop: Any,
         ) -> list[tuple[int, int]]:
+            handles, timers = loop._ready, loop._scheduled  # noqa: SLF001
             left_sec, known = timeout, len(timers)
             until_sec = 0.0 if timeout is None else time.monotonic() + timeout
             while True:
@@ -115,7 +114,7 @@ if sys.platform == "linux":
                 others = []
                 for fd, event in events:
                     if event != select.EPOLLOUT and (call := calls.get(fd)) is not None:
-                        call()
+                        loop.call(call)
                         event &= select.EPOLLOUT  # noqa: PLW2901
                     if event:
                         others.append((fd, event))
@@ -196,7 +195,7 @@ if sys.platform == "linux":
                         break
                     callback = heapq.heappop(heap)[2].callback
                     if callback is not None:
-                        self._selector.loop.call(callback, ())
+                        self._selector.loop.call(callback)
             finally:
                 self._is_calling = False
 
@@ -212,6 +211,7 @@ if sys.platform == "linux":
 class StraightLoop(asyncio.SelectorEventLoop):
     """asyncio's loop on such a selector."""
 
+    __slots__ = ("calls",)  # of each wake
     time = staticmethod(time.monotonic)  # without a call of Python's
 
     def __init__(self, selector: Any) -> None:
@@ -225,7 +225,7 @@ class StraightLoop(asyncio.SelectorEventLoop):
         """As `add_reader`; the selector itself calls back."""
         self.add_reader(fd, callback, *args)
         if self._exact is not None:
-            call = functools.partial(self.call, callback, args)
+            call = functools.partial(callback, *args)
             self._exact.call_straight(fd if isinstance(fd, int) else fd.fileno(), call)
 
     @override
@@ -246,13 +246,17 @@ class StraightLoop(asyncio.SelectorEventLoop):
             self._exact.call_straight(fd if isinstance(fd, int) else fd.fileno(), None)
         return super().remove_reader(fd)
 
-    def call(self, callback: Callable[..., object], args: tuple[Any, ...]) -> None:
+    def call(self, callback: Callable[[], object]) -> None:
         """Call back from the selector."""
         self.calls += 1
         try:
-            callback(*args)
+            callback()
         except Exception as error:  # noqa: BLE001  as asyncio does with what its handles raise
-            self.call_exception_handler({"message": f"Exception in {callback}", "exception": error})
+            self.failed(callback, error)
+
+    def failed(self, callback: Callable[[], object], error: Exception) -> None:
+        """Tell of what a callback has raised."""
+        self.call_exception_handler({"message": f"Exception in {callback}", "exception": error})
 
 
 def new_loop() -> StraightLoop:

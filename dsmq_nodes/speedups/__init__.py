@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 # Raised with every change of what the compiled part takes or returns; `speedups.h` has it too.
-_VERSION: Final = 9
+_VERSION: Final = 10
 _SAME_INSTALLATION_SEC: Final = 60.0  # an installer writes the files in any order
 
 
@@ -83,7 +83,7 @@ forward: "Callable[[Any, Any, Any, Any, int], None] | None" = getattr(_compiled,
 receive: "Callable[..., None] | None" = getattr(_compiled, "receive", None)
 """The seam `take`: from a link's socket to a callback (graph/links/broker_link.py)."""
 
-wait: "Callable[[int, float | None, dict[int, Any], Any, Any], Any] | None" = getattr(
+wait: "Callable[[int, float | None, dict[int, Any], Any], Any] | None" = getattr(
     _compiled, "wait", None
 )
 """The seam `wait`: until something is ready (dsmq/selector.py)."""

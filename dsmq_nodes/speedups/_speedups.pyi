@@ -1,5 +1,5 @@
 # The compiled part as type checkers see it.
-from collections.abc import Callable, Sized
+from collections.abc import Callable
 from mmap import mmap
 from typing import Any
 
@@ -67,9 +67,11 @@ class Taker:
         buckets: dict[int, int],
         watchdogs: list[Any],
         dispatcher: Any,
-        busy: dict[Any, Any],
+        held: dict[Any, Any],
+        busy: dict[str, Any],
         load: Plan | Callable[[bytes], Any],
         callback: Callable[..., Any],
+        callback_name: str,
         info: Callable[[str, int, int, int, int, int], Any] | None,
         memory: mmap | None,
         file: int,
@@ -99,7 +101,6 @@ def wait(
     epoll: int,
     timeout: float | None,
     calls: dict[int, Callable[[], object]],
-    handles: Sized,
-    timers: list[Any],
+    loop: Any,
     /,
 ) -> list[tuple[int, int]]: ...

@@ -96,13 +96,6 @@ Step find_readers(PyObject *cursors, PyObject *connections, int64_t end_id, Read
     return odd() == FAILED ? FAILED : DONE;
 }
 
-int add(PyObject *object, Attribute &name, int64_t more) {
-    const int64_t number = number_of(object, name);
-    if (number >= 0) return set_number(object, name, number + more);
-    if (!PyErr_Occurred()) PyErr_SetString(PyExc_OverflowError, "a counter is no count");
-    return -1;
-}
-
 // The push of a put, as `encode_push` writes it.
 PyObject *push_of(const Put &put, PyObject *log, PyObject *peer, int64_t id, int64_t now_ns) {
     const Ref topic(NAME(name_json).of(log)), sender(NAME(name_json).of(peer));

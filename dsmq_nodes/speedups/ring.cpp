@@ -89,6 +89,13 @@ int set_number(PyObject *object, Attribute &name, int64_t number) {
     return value ? name.set(object, value) : -1;
 }
 
+int add(PyObject *object, Attribute &name, int64_t more) {
+    const int64_t number = number_of(object, name);
+    if (number >= 0) return set_number(object, name, number + more);
+    if (!PyErr_Occurred()) PyErr_SetString(PyExc_OverflowError, "a counter is no count");
+    return -1;
+}
+
 bool is_attribute(PyObject *object, Attribute &name, PyObject *value) {
     const Ref found(name.of(object));
     return found == value;

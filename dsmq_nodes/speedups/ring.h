@@ -70,5 +70,6 @@ struct Attribute {
 // An attribute that is an int from 0 to 2**63 - 1; else -1, perhaps with an exception set.
 int64_t number_of(PyObject *object, Attribute &name);
 int set_number(PyObject *object, Attribute &name, int64_t number);  // -1 with an exception set
+int add(PyObject *object, Attribute &name, int64_t more);               // to a counter; -1 with an exception set
 bool is_attribute(PyObject *object, Attribute &name, PyObject *value);
 bool is_empty(PyObject *object, Attribute &name);  // a list, deque or dict

@@ -26,13 +26,13 @@ namespace {
 using namespace ring;
 
 constexpr uint64_t MOST_AHEAD = UINT64_C(1) << 32, KEPT_BYTES = 1 << 20;
-constexpr double DISPATCH_SEC = 0.002;  // as in dispatcher.py
-constexpr int HELD = 16;
+constexpr double DISPATCH_SEC = 0.002, BLOCKED_SEC = 1.0;  // as in dispatcher.py and blocked.py
+constexpr int HELD = 18;
 
 struct Taker {
     PyObject_HEAD
     PyObject *ring_reader, *cursor, *names, *reader, *followed, *publishers, *subscription, *mail, *latency;
-    PyObject *buckets, *watchdogs, *dispatcher, *busy, *load, *callback, *info;
+    PyObject *buckets, *watchdogs, *dispatcher, *held, *busy, *load, *callback, *callback_name, *info;
     PyObject *name, *sender;  // of the last record: its bytes, and who they are
     Mapped map;
     Buffer spare;
@@ -106,13 +106,6 @@ Step follows(Taker *self, Found &found) {
     return TAKEN;
 }
 
-int increase(PyObject *object, Attribute &name) {
-    const int64_t number = number_of(object, name);
-    if (number >= 0) return set_number(object, name, number + 1);
-    if (!PyErr_Occurred()) PyErr_SetString(PyExc_OverflowError, "a counter is no count");
-    return -1;
-}
-
 int set_double(PyObject *object, Attribute &name, double number) {
     const Ref value(PyFloat_FromDouble(number));
     return value ? name.set(object, value) : -1;
@@ -122,7 +115,7 @@ int set_double(PyObject *object, Attribute &name, double number) {
 int pass_ring(Taker *self, const Found &found) {
     const int64_t id = found.record.id;
     const bool failed =
-        set_number(self->cursor, NAME(after), id) < 0 || increase(self->cursor, NAME(delivered)) < 0 ||
+        set_number(self->cursor, NAME(after), id) < 0 || add(self->cursor, NAME(delivered), 1) < 0 ||
         set_number(self->ring_reader, NAME(_next_id), id + 1) < 0 ||
         set_number(self->ring_reader, NAME(_next_start), found.next) < 0;
     self->map.store(READERS + 4 * self->seat + 1, id);
@@ -134,7 +127,7 @@ int pass(Taker *self, const Found &found) {
     const Record &record = found.record;
     const int64_t id = record.id;
     const bool failed =
-        set_number(self->followed, NAME(after), id) < 0 || increase(self->followed, NAME(delivered)) < 0 ||
+        set_number(self->followed, NAME(after), id) < 0 || add(self->followed, NAME(delivered), 1) < 0 ||
         set_number(self->reader, NAME(resumes_after), id) < 0 ||
         set_number(found.publisher, NAME(number), record.seq) < 0 ||
         set_number(found.publisher, NAME(stamp), record.stamp) < 0 ||
@@ -142,10 +135,19 @@ int pass(Taker *self, const Found &found) {
     return failed ? -1 : 0;
 }
 
+double double_of(PyObject *object, Attribute &name) {  // -1 with an exception set
+    const Ref value(name.of(object));
+    return value ? PyFloat_AsDouble(value) : -1;
+}
+
+int is_longest(PyObject *object, double sec) {
+    const double longest_sec = double_of(object, NAME(longest_sec));
+    if (PyErr_Occurred()) return -1;
+    return sec > longest_sec ? set_double(object, NAME(longest_sec), sec) : 0;
+}
+
 int add_latency(Taker *self, double sec) {  // as `Histogram.add`
-    const Ref longest(NAME(longest_sec).of(self->latency));
-    if (!longest || increase(self->latency, NAME(count)) < 0) return -1;
-    if (sec > PyFloat_AsDouble(longest) && set_double(self->latency, NAME(longest_sec), sec) < 0) return -1;
+    if (add(self->latency, NAME(count), 1) < 0 || is_longest(self->latency, sec) < 0) return -1;
     int exponent;
     const double mantissa = std::frexp(sec > 1e-9 ? sec : 1e-9, &exponent);
     const Ref bucket(PyLong_FromLong(exponent * 16 + static_cast<int>(mantissa * 32)));
@@ -162,7 +164,7 @@ int count(Taker *self, const Found &found, int64_t now_ns) {
     if (NAME(_began).set(self->subscription, Py_True) < 0) return -1;
     if (self->since_ns <= stamp && stamp <= now_ns + 1000000000 && add_latency(self, (now_ns - stamp) * 1e-9) < 0)
         return -1;
-    if (increase(self->subscription, NAME(_given)) < 0) return -1;
+    if (add(self->subscription, NAME(_given), 1) < 0) return -1;
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(self->watchdogs); i++) {
         const Ref watchdog(Py_NewRef(PyList_GET_ITEM(self->watchdogs, i)));
         const Ref heard(PyObject_CallMethodNoArgs(watchdog, NAME(heard)));
@@ -258,7 +260,20 @@ bool may(Taker *self, double now_sec, double &until_sec) {
     until_sec = PyFloat_AsDouble(until);
     if (PyErr_Occurred() || now_sec > until_sec) return false;
     if (!is_attribute(self->dispatcher, NAME(is_calling), Py_False) || PyObject_Size(self->mail)) return false;
-    return PyDict_Contains(self->busy, self->subscription) == 0;
+    return PyDict_Contains(self->held, self->subscription) == 0;
+}
+
+// As `Dispatcher._took`, which makes the entry, and tells of a callback that has blocked.
+int add_busy(Taker *self, long called, double took_sec, double longest_sec) {
+    PyObject *busy = PyDict_GetItemWithError(self->busy, self->callback_name);
+    if (!busy || longest_sec > BLOCKED_SEC) {
+        if (PyErr_Occurred()) return -1;
+        const Ref took(PyObject_CallMethod(self->dispatcher, "_took", "Oddl", self->callback, took_sec, longest_sec, called));
+        return took ? 0 : -1;
+    }
+    const double busy_sec = double_of(busy, NAME(busy_sec));
+    if (PyErr_Occurred() || set_double(busy, NAME(busy_sec), busy_sec + took_sec) < 0) return -1;
+    return add(busy, NAME(calls), called) < 0 ? -1 : is_longest(busy, longest_sec);
 }
 
 // As the end of `Dispatcher.call_now`; an exception that is set stays.
@@ -266,10 +281,7 @@ int called_until(Taker *self, long called, double took_sec, double longest_sec) 
     PyObject *type, *error, *trace;
     PyErr_Fetch(&type, &error, &trace);
     bool failed = NAME(is_calling).set(self->dispatcher, Py_False) < 0;
-    if (called) {
-        const Ref took(PyObject_CallMethod(self->dispatcher, "_took", "Oddl", self->callback, took_sec, longest_sec, called));
-        failed = failed || !took;
-    }
+    failed = failed || (called && add_busy(self, called, took_sec, longest_sec) < 0);
     if (type) PyErr_Restore(type, error, trace);
     return failed || type ? -1 : 0;
 }
@@ -314,10 +326,10 @@ PyObject *make(PyTypeObject *type, PyObject *args, PyObject *) {
     int file;
     unsigned int seat;
     long long since_ns, usual_wait_ns;
-    if (!PyArg_ParseTuple(args, "OOO!OOO!OOOO!O!OO!OOOOiILL", &given[0], &given[1], &PyDict_Type, &given[2], &given[3],
-                          &given[4], &PyDict_Type, &given[5], &given[6], &given[7], &given[8], &PyDict_Type,
-                          &given[9], &PyList_Type, &given[10], &given[11], &PyDict_Type, &given[12], &given[13],
-                          &given[14], &given[15], &memory, &file, &seat, &since_ns, &usual_wait_ns))
+    if (!PyArg_ParseTuple(args, "OOO!OOO!OOOO!O!OO!O!OOO!OOiILL", &given[0], &given[1], &PyDict_Type, &given[2],
+                          &given[3], &given[4], &PyDict_Type, &given[5], &given[6], &given[7], &given[8], &PyDict_Type,
+                          &given[9], &PyList_Type, &given[10], &given[11], &PyDict_Type, &given[12], &PyDict_Type,
+                          &given[13], &given[14], &given[15], &PyUnicode_Type, &given[16], &given[17], &memory, &file, &seat, &since_ns, &usual_wait_ns))
         return nullptr;
     if (seat >= MOST_READERS) return PyErr_SetString(PyExc_ValueError, "there is no such seat"), nullptr;
     Taker *self = reinterpret_cast<Taker *>(type->tp_alloc(type, 0));

@@ -31,9 +31,22 @@ int wait_for(int epoll, double sec, epoll_event *events) {  // sec < 0: without 
     return found <= 0 ? found : epoll_wait(epoll, events, MOST, 0);
 }
 
+// As `StraightLoop.call`; an exception may be set.
+void call_back(PyObject *call, PyObject *loop) {
+    if (add(loop, NAME(calls), 1) < 0) return;
+    const Ref held(Py_NewRef(call)), done(PyObject_CallNoArgs(held));
+    if (done || !PyErr_ExceptionMatches(PyExc_Exception)) return;
+    PyObject *type, *error, *trace;
+    PyErr_Fetch(&type, &error, &trace);
+    PyErr_NormalizeException(&type, &error, &trace);
+    if (trace) PyException_SetTraceback(error, trace);
+    const Ref owned_type(type), owned_trace(trace), owned(error);
+    const Ref told(PyObject_CallMethodObjArgs(loop, NAME(failed), call, error, nullptr));
+}
+
 // Waits once, and calls back for what is readable; the other events are added to a list, by
 // descriptors. 1: there were none of these.
-int call_ready(int epoll, double sec, PyObject *calls, PyObject *others) {
+int call_ready(int epoll, double sec, PyObject *calls, PyObject *others, PyObject *loop) {
     epoll_event events[MOST];
     int found, error;
     Py_BEGIN_ALLOW_THREADS;
@@ -48,8 +61,8 @@ int call_ready(int epoll, double sec, PyObject *calls, PyObject *others) {
         unsigned left = events[i].events;
         PyObject *call = number && left != EPOLLOUT ? PyDict_GetItemWithError(calls, number) : nullptr;
         if (call) {
-            const Ref held(Py_NewRef(call)), done(PyObject_CallNoArgs(held));
-            if (done) left &= EPOLLOUT;
+            left &= EPOLLOUT;
+            call_back(call, loop);
         }
         if (left && !PyErr_Occurred()) {
             const Ref other(Py_BuildValue("OI", number.held, left));
@@ -60,20 +73,21 @@ int call_ready(int epoll, double sec, PyObject *calls, PyObject *others) {
     return found && !PyList_GET_SIZE(others);
 }
 
-// wait(epoll's descriptor, seconds or None, calls by descriptor, the loop's handles, its timers): waits and
-// calls back until there is an event of another descriptor, a new handle or timer, or the time is up.
+// wait(epoll's descriptor, seconds or None, calls by descriptor, the loop): waits and calls back until there is
+// an event of another descriptor, a new handle or timer of the loop, or the time is up.
 PyObject *wait_ready(PyObject *, PyObject *const *args, Py_ssize_t count) {
-    if (count != 5 || !PyDict_Check(args[2]) || !PyList_Check(args[4])) return PyErr_BadArgument(), nullptr;
+    if (count != 4 || !PyDict_Check(args[2])) return PyErr_BadArgument(), nullptr;
+    const Ref handles(NAME(_ready).of(args[3])), timers(NAME(_scheduled).of(args[3])), others(PyList_New(0));
+    if (!handles || !timers || !others || !PyList_Check(timers.held)) return PyErr_BadArgument(), nullptr;
     const int epoll = static_cast<int>(PyLong_AsLong(args[0]));
     double sec = args[1] == Py_None ? -1 : PyFloat_AsDouble(args[1]);
     if (PyErr_Occurred()) return nullptr;
     if (args[1] != Py_None) sec = sec > LONGEST_SEC ? LONGEST_SEC : sec > 0 ? sec : 0;
     const double until_sec = ring::monotonic_ns() * 1e-9 + sec;
-    const Py_ssize_t timers = PyList_GET_SIZE(args[4]);
-    const Ref others(PyList_New(0));
-    int goes_on = others ? 1 : -1;
-    while (goes_on > 0 && (goes_on = call_ready(epoll, sec, args[2], others)) > 0) {
-        if (PyErr_CheckSignals() < 0 || PyObject_Size(args[3]) || PyList_GET_SIZE(args[4]) != timers) break;
+    const Py_ssize_t known = PyList_GET_SIZE(timers.held);
+    int goes_on = 1;
+    while (goes_on > 0 && (goes_on = call_ready(epoll, sec, args[2], others, args[3])) > 0) {
+        if (PyErr_CheckSignals() < 0 || PyObject_Size(handles) || PyList_GET_SIZE(timers.held) != known) break;
         if (sec >= 0 && (sec = until_sec - ring::monotonic_ns() * 1e-9) <= 0) break;
     }
     return goes_on < 0 || PyErr_Occurred() ? nullptr : Py_NewRef(others);

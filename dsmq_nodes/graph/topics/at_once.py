@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from dsmq_nodes.graph.callback import callback_name
 from dsmq_nodes.graph.spin.dispatcher import Dispatcher
 from dsmq_nodes.graph.topics.subscription import Subscription
 from dsmq_nodes.messages.codec import codec
@@ -41,7 +42,8 @@ class AtOnce:
         if make_taker is None or reader.losses is None:
             return None
         given = self._subscription.of_usual_messages()
-        if given is None:
+        callback = self._subscription.callback
+        if given is None or callback is None:
             return None
         mail, latency, since_ns, usual_wait_ns, info = given
         msg_type = self._subscription.msg_type
@@ -60,8 +62,10 @@ class AtOnce:
             self._subscription.watchdogs,
             self._dispatcher,
             self._dispatcher.held,
+            self._dispatcher.busy,
             codec(msg_type) or msg_type.from_json,
-            self._subscription.callback,  # type: ignore[arg-type]
+            callback,
+            callback_name(callback),
             info,
             ring.memory if ring is not None else None,
             ring.file if ring is not None else -1,
