@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.support import processes
+from tests.support.forked import COLD
 from tests.support.processes import ROOT
 from tests.support.programs import Program
 
@@ -27,6 +28,9 @@ PROGRAMS = {
     "a warning": "import warnings; warnings.warn('no good')",
     "a thread that goes on": "import threading, time\n"
     "threading.Thread(target=lambda: (time.sleep(0.1), print('done'))).start(); print('main')",
+    "one more of the kit": "import subprocess, sys\n"
+    "command = [sys.executable, '-m', 'dsmq_nodes', 'topic', 'ecko']\n"
+    "print(subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True))",
     "no reader": "import sys, os; os.close(1); print('nobody sees it')",
 }
 
@@ -37,9 +41,7 @@ def seen(done: subprocess.CompletedProcess[str]) -> tuple[int, str, list[str]]:
     return done.returncode, done.stdout, errors
 
 
-@pytest.mark.skipif(
-    bool(os.environ.keys() & {processes.COLD, "COVERAGE_PROCESS_START"}), reason="not wanted"
-)
+@pytest.mark.skipif(bool(os.environ.keys() & {COLD, "COVERAGE_PROCESS_START"}), reason="not wanted")
 def test_what_the_test_files_do_to_the_environment_makes_it_no_interpreter() -> None:
     assert processes._request([sys.executable, "-c", ""], {})
 

@@ -14,7 +14,15 @@ import pytest
 from dsmq_nodes.launcher.supervise.plan import ProcessPlan
 from dsmq_nodes.launcher.supervise.process import may_fork
 from tests.launcher.running import Launch, gone, launched
+from tests.support.forked import COLD
 from tests.support.waiting import PATIENCE_SEC, until
+
+
+@pytest.fixture(autouse=True)
+def interpreters(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The launch, its guard and its warm process are no forks of the tests' own."""
+    monkeypatch.setenv(COLD, "1")
+
 
 # All that a program can see of the process it runs in. Two processes of the same program differ in
 # nothing of it, except what `unlike` removes.

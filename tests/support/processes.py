@@ -21,14 +21,10 @@ import threading
 from pathlib import Path
 from typing import Any, Final
 
+from tests.support.forked import COLD, UNBUFFERED, read_by_interpreters
 from tests.support.warm import NUMBER
 
 ROOT: Final = Path(__file__).parents[2]
-COLD: Final = "DSMQ_TESTS_COLD"
-_UNBUFFERED: Final = "PYTHONUNBUFFERED"
-# OpenCV adds to the path of libraries when it is imported.
-_SAME_IN_A_FORK: Final = {_UNBUFFERED, "PYTHONDONTWRITEBYTECODE", "LD_LIBRARY_PATH"}
-_FOR_INTERPRETERS: Final = ("PYTHON", "LANG", "LC_", "LD_", "DSMQ_NODES_PURE")
 _KNOWN: Final = {
     "args", "bufsize", "cwd", "env", "start_new_session", "stderr", "stdin", "stdout", "text",
 }  # fmt: skip
@@ -115,10 +111,10 @@ def _request(args: Any, options: dict[str, Any]) -> dict[str, Any] | None:
     if not isinstance(args, (list, tuple)) or str(args[0]) != sys.executable:
         return None
     env = dict(os.environ if options.get("env") is None else options["env"])
-    if "COVERAGE_PROCESS_START" in env or _read_by_interpreters(env) != _ENVIRONMENT:
+    if "COVERAGE_PROCESS_START" in env or read_by_interpreters(env) != _ENVIRONMENT:
         return None
     warnings: list[str] = []
-    is_unbuffered = bool(env.get(_UNBUFFERED))
+    is_unbuffered = bool(env.get(UNBUFFERED))
     words = [os.fspath(word) for word in args[1:]]
     while words and words[0] in {"-u", "-W"}:
         if words.pop(0) == "-u":
@@ -137,15 +133,7 @@ def _request(args: Any, options: dict[str, Any]) -> dict[str, Any] | None:
     }
 
 
-def _read_by_interpreters(env: dict[str, str]) -> dict[str, str]:
-    return {
-        name: value
-        for name, value in env.items()
-        if name.startswith(_FOR_INTERPRETERS) and name not in _SAME_IN_A_FORK
-    }
-
-
-_ENVIRONMENT: Final = _read_by_interpreters(dict(os.environ))
+_ENVIRONMENT: Final = read_by_interpreters(dict(os.environ))
 
 
 class _Warm:

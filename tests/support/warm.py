@@ -5,34 +5,31 @@ with four descriptors: the child's three streams and a socket of its own. On tha
 reads what it runs, and this process writes the child's pid and, when it has ended, its wait status.
 It imports when the first worker is there, and ends with the last connection.
 
-The child ends as an interpreter does, except that it does not take its modules apart.
+What the child does with it is in `forked.py`.
 """
 
 import atexit
 import contextlib
 import gc
 import importlib
-import io
 import json
 import os
 import pkgutil
-import runpy
 import select
-import signal
 import socket
 import struct
 import sys
-import types
 import warnings
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
+
+from tests.support.forked import Ending, fork_the_kit, renew_streams, run, status_of
 
 NUMBER = struct.Struct("=i")
 STARTS_THREADS = (
     "dsmq_nodes.bag.convert.parquet_tables",
     "dsmq_nodes.bag.lerobot.",
 )  # pyarrow does
-UNWRITTEN = 120  # the status of an interpreter that could not write what it had printed
 
 
 def import_the_kit() -> None:
@@ -140,95 +137,9 @@ def become(descriptors: list[int]) -> list[str]:
     for action in request["warnings"]:
         sys.warnoptions.append(action)
         warnings.simplefilter(action)
-    sys.stdin = _stream(0, sys.stdin, is_unbuffered=request["unbuffered"])
-    sys.stdout = _stream(1, sys.stdout, is_unbuffered=request["unbuffered"])
-    sys.stderr = _stream(2, sys.stderr, is_unbuffered=request["unbuffered"])
+    renew_streams(is_unbuffered=request["unbuffered"])
     arguments: list[str] = request["arguments"]
     return arguments
-
-
-def _stream(number: int, like: TextIO, *, is_unbuffered: bool) -> TextIO:
-    """A stream as an interpreter makes it at its beginning."""
-    raw = io.FileIO(number, "w" if number else "r", closefd=False)
-    raw.name = like.name
-    whole: Any = raw
-    if not number:
-        whole = io.BufferedReader(raw)
-    elif not is_unbuffered:
-        whole = io.BufferedWriter(raw)
-    stream = io.TextIOWrapper(
-        whole,
-        encoding=like.encoding,
-        errors=like.errors,
-        line_buffering=not is_unbuffered and (number == 2 or raw.isatty()),
-        write_through=is_unbuffered,
-    )
-    stream.mode = raw.mode[:1]  # type: ignore[misc]
-    return stream
-
-
-def run(arguments: list[str]) -> None:
-    """Do what an interpreter does with `-m module`, `-c program` or a file."""
-    main = types.ModuleType("__main__")
-    main.__dict__["__builtins__"] = __builtins__
-    sys.modules["__main__"] = main
-    if arguments[0] == "-m":
-        sys.argv = ["-m", *arguments[2:]]
-        sys.path[0] = str(Path.cwd())
-        if not hasattr(sys.modules.get(arguments[1]), "__path__"):
-            sys.modules.pop(arguments[1], None)  # runpy warns of one that is imported already
-        runpy._run_module_as_main(arguments[1])  # type: ignore[attr-defined]
-        return
-    sys.argv = ["-c", *arguments[2:]] if arguments[0] == "-c" else arguments
-    if arguments[0] == "-c":
-        sys.path[0] = ""
-        program = compile(arguments[1], "<string>", "exec")
-    else:
-        sys.path[0] = str(Path(arguments[0]).parent)
-        main.__file__ = arguments[0]
-        program = compile(Path(arguments[0]).read_bytes(), arguments[0], "exec")
-    exec(program, main.__dict__)
-
-
-def status_of(error: BaseException) -> int:
-    """Print what an interpreter prints of what a program raised; return its exit status."""
-    trace = error.__traceback__
-    while trace and trace.tb_frame.f_code.co_filename == __file__:
-        trace = trace.tb_next
-    if isinstance(error, SystemExit):
-        if error.code is None or isinstance(error.code, int):
-            return (error.code or 0) & 0xFF
-        sys.stderr.write(f"{error.code}\n")
-        return 1
-    sys.excepthook(type(error), error.with_traceback(trace), trace)
-    return -signal.SIGINT if isinstance(error, KeyboardInterrupt) else 1
-
-
-class Ending:
-    """The last that the interpreter does for a child: it does not take its modules apart.
-
-    It is registered first, so what else is registered runs before it.
-    """
-
-    status: int | None = None
-
-    def __call__(self) -> None:
-        if self.status is None:  # the process that forks
-            return
-        sys.modules["__main__"].__dict__.clear()
-        gc.collect()  # what is left open says so
-        for stream in (sys.stdout, sys.stderr):
-            try:
-                stream.flush()
-            except OSError as error:
-                self.status = UNWRITTEN
-                text = f"Exception ignored in: {stream!r}\n{type(error).__name__}: {error}\n"
-                with contextlib.suppress(OSError):
-                    sys.stderr.write(text)
-        if self.status < 0:
-            signal.signal(-self.status, signal.SIG_DFL)
-            os.kill(os.getpid(), -self.status)
-        os._exit(self.status)
 
 
 if __name__ == "__main__":
@@ -240,6 +151,7 @@ if __name__ == "__main__":
     if asking == [starter] and not starter.recv(1, socket.MSG_PEEK):
         sys.exit()  # nobody has asked
     import_the_kit()
+    fork_the_kit()
     gc.collect()
     gc.freeze()  # a child then does not look through what it has not made
     given = Server(doors, starter).serve()
