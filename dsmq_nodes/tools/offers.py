@@ -11,7 +11,7 @@ from typing import Final
 
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.graph.service_wire import service_type
-from dsmq_nodes.suggest import did_you_mean
+from dsmq_nodes.suggest import did_you_mean, nearest
 from dsmq_nodes.tools.graph_model import EndpointModel, GraphModel
 from dsmq_nodes.topic_names import ACTION, REPLY, REQUEST, is_hidden
 
@@ -95,7 +95,7 @@ def find_offer(kind: str, name: str, offers: Mapping[str, Offer]) -> Offer:
     """
     offer = offers.get(absolute(name))
     if offer is None:
-        raise unknown(kind, absolute(name), offers)
+        raise unknown(kind, absolute(name), to_name(absolute(name), offers))
     return offer
 
 
@@ -108,6 +108,14 @@ def find_service(graph: GraphModel, name: str, *, hidden: bool = True) -> Offer:
     if absolute(name) in (found := services(graph, hidden=hidden)):
         return found[absolute(name)]
     return find_offer("service", name, services(graph))
+
+
+def to_name(name: str, offers: Mapping[str, Offer]) -> list[str]:
+    """The names for who asks for another: each node's own only if one of them is like it."""
+    names = [each for each in offers if "/_" not in each]
+    if nearest(name, names):
+        return names
+    return [each for each in names if not offers[each].type.startswith("rcl_interfaces/")]
 
 
 def unknown(kind: str, name: str, names: Iterable[str], *, nearest_to: str = "") -> CommandError:

@@ -1,7 +1,7 @@
 """What a graph offers: a service that is only called is not served."""
 
 from dsmq_nodes.tools.graph_model import EndpointModel, GraphModel, TopicModel
-from dsmq_nodes.tools.offers import served, services
+from dsmq_nodes.tools.offers import Offer, served, services, to_name
 
 ARM, CLIENT = EndpointModel(node="/arm", type="std_srvs/srv/Trigger_Response"), EndpointModel()
 
@@ -19,3 +19,10 @@ def test_a_service_with_a_client_alone_is_known_but_not_served() -> None:
     assert list(found) == ["/gone", "/hover"]
     assert list(served(found)) == ["/hover"]
     assert found["/hover"].type == "std_srvs/srv/Trigger"
+
+
+def test_each_nodes_own_services_are_named_only_if_one_is_meant() -> None:
+    own = Offer("/arm/set_parameters", "rcl_interfaces/srv/SetParameters")
+    there = {"/arm/home": Offer("/arm/home", "std_srvs/srv/Trigger"), own.name: own}
+    assert to_name("/nope", there) == ["/arm/home"]
+    assert own.name in to_name("/arm/set_paramters", there)

@@ -105,7 +105,7 @@ def served(session: Session, kind: str, name: str, wait_sec: float) -> Offer:
         return there[name]
     if why := ended(session, session.graph(), name):
         raise CommandError(f"no {kind} {name}: {why}")
-    raise offers.unknown(kind, name, (each for each in there if "/_" not in each))
+    raise offers.unknown(kind, name, offers.to_name(name, there))
 
 
 def types_of(session: Session, service: str, type_name: str) -> Types:
