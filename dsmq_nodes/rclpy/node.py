@@ -32,6 +32,7 @@ from dsmq_nodes.rclpy.impl.nodes.ends import (
 from dsmq_nodes.rclpy.impl.nodes.graph_questions import GraphQuestions
 from dsmq_nodes.rclpy.impl.nodes.node_handle import NodeHandle, graph_follower
 from dsmq_nodes.rclpy.impl.nodes.node_rosout import NodeRosout
+from dsmq_nodes.rclpy.impl.nodes.peer_node import io
 from dsmq_nodes.rclpy.impl.rcutils_logger import RcutilsLogger
 from dsmq_nodes.rclpy.impl.topics.topic_handles import PublisherHandle, SubscriptionHandle
 from dsmq_nodes.rclpy.logging import get_logger
@@ -60,7 +61,11 @@ from dsmq_nodes.topic_names import PARAMETER_EVENTS_TOPIC
 
 
 class _Hold:
-    """What a node and each of its entities have: when none of them is left, the node ends."""
+    """What a node and each of its entities have: when none of them is left, the node ends.
+
+    An object that is collected ends, too. Its inner side does so in the I/O thread: objects are
+    collected in any thread, at any place.
+    """
 
 
 class Node:
@@ -468,6 +473,12 @@ class Node:
             self.__names.check(name, is_service=is_service)
             return self.__names.resolve(name, is_service=is_service, only_expand=False)
 
+    def __keep(self, kind: list[Any], entity: Any) -> None:
+        entity._hold = self.__hold  # noqa: SLF001
+        end = entity.handle.destroy_when_not_in_use
+        weakref.finalize(entity, io.soon, end).atexit = False
+        kind.append(entity)
+
     def create_publisher(
         self,
         msg_type: Any,
@@ -515,8 +526,7 @@ class Node:
         except Exception:
             handle.destroy_when_not_in_use()
             raise
-        publisher._hold = self.__hold  # noqa: SLF001
-        self.__publishers.append(publisher)
+        self.__keep(self.__publishers, publisher)
         for each in publisher.event_handlers:
             self.add_waitable(each)
         self._wake_executor()
@@ -577,8 +587,7 @@ class Node:
             handle.destroy_when_not_in_use()
             raise
         group.add_entity(subscription)
-        subscription._hold = self.__hold  # type: ignore[attr-defined]  # noqa: SLF001
-        self.__subscriptions.append(subscription)
+        self.__keep(self.__subscriptions, subscription)
         for each in subscription.event_handlers:
             self.add_waitable(each)
         self._wake_executor()
@@ -603,8 +612,7 @@ class Node:
         handle = ClientHandle(self.__handle, srv_type, final, qos_profile)
         client = Client(self.context, handle, srv_type, srv_name, qos_profile, group)
         group.add_entity(client)
-        client._hold = self.__hold  # type: ignore[attr-defined]  # noqa: SLF001
-        self.__clients.append(client)
+        self.__keep(self.__clients, client)
         self._wake_executor()
         return client
 
@@ -628,8 +636,7 @@ class Node:
         handle = ServiceHandle(self.__handle, srv_type, final, qos_profile)
         service = Service(handle, srv_type, srv_name, callback, group, qos_profile)
         group.add_entity(service)
-        service._hold = self.__hold  # type: ignore[attr-defined]  # noqa: SLF001
-        self.__services.append(service)
+        self.__keep(self.__services, service)
         self._wake_executor()
         return service
 

@@ -117,8 +117,7 @@ class Subscription:
                 self.handle.content_filter = None
                 return
             wanted = ContentFilterOptions(filter_expression, expression_parameters)
-            what = "Failed to set cft expression parameters"
-            self.handle.filter_by(wanted, what, "failed to set_filter_expression")
+            self.handle.filter_by(wanted, "Failed to set cft expression parameters")
 
     def get_content_filter(self) -> ContentFilterOptions:
         """The content filter.

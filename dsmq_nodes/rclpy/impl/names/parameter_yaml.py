@@ -111,13 +111,13 @@ def _list_of(node: yaml.SequenceNode) -> list[Any] | None:
 
 
 def _documents(text: str, alias: str, fault: str) -> list[yaml.Node]:
-    """The documents of a text; `fault` may say where {line} it cannot be read."""
+    """The documents of a text; `alias` and `fault` may say the {line} that cannot be read."""
     line = 0
     try:
         for event in yaml.parse(text, Loader=yaml.SafeLoader):
             line = event.start_mark.line + 1 if event.start_mark else line
             if isinstance(event, yaml.AliasEvent):
-                raise YamlError(alias)
+                raise YamlError(alias.format(line=line))
         return list(yaml.compose_all(text, Loader=yaml.SafeLoader))
     except yaml.YAMLError:
         raise YamlError(fault.format(line=line)) from None
@@ -148,7 +148,9 @@ def read_file(path: str) -> list[tuple[str, dict[str, Any]]]:
         raise RCLError(f"{start}Error opening YAML file") from None
     try:
         found = _documents(
-            text, "Will not support aliasing", "Error parsing a event near line {line}"
+            text,
+            "Will not support aliasing at line {line}",
+            "Error parsing a event near line {line}",
         )
         return [given for document in found for given in _nodes(document, "")]
     except YamlError as error:

@@ -44,6 +44,7 @@ _FLOOD_NS: Final = 200_000  # messages that follow each other faster are taken t
 _ALL: Final = 10_000  # the depth that stands for KEEP_ALL
 _WORD_BYTES: Final = 4
 _FILTER_NOT_MADE: Final = "create_contentfilteredtopic() failed to create contentfilteredtopic"
+_FILTER_NOT_SET: Final = "failed to set_filter_expression"
 _ERROR: Final = 40
 
 
@@ -223,7 +224,7 @@ class SubscriptionHandle(_TopicHandle):
         self.arrived: Any = None
         self.content_filter: ContentFilter | None = None
         if filter_options is not None:
-            self.filter_by(filter_options, "Failed to create subscription", _FILTER_NOT_MADE)
+            self.filter_by(filter_options, "Failed to create subscription")
         is_all = qos.history == HistoryPolicy.KEEP_ALL
         self._queue: deque[Arrived] = deque(maxlen=None if is_all else max(int(qos.depth), 1))
         self._takes_latched = _is_latched(qos)
@@ -239,7 +240,7 @@ class SubscriptionHandle(_TopicHandle):
         ends.deliver(topic, self._take_own)
         self._kit = io.run(self._subscribe, carrier, depth)
 
-    def filter_by(self, options: ContentFilterOptions, what: str, why: str) -> None:
+    def filter_by(self, options: ContentFilterOptions, what: str) -> None:
         """Deliver only what passes a filter.
 
         Raises:
@@ -250,6 +251,7 @@ class SubscriptionHandle(_TopicHandle):
             expression, parameters = options.filter_expression, options.expression_parameters
             self.content_filter = ContentFilter(kind, expression, parameters)
         except FilterError:
+            why = _FILTER_NOT_MADE if self.content_filter is None else _FILTER_NOT_SET
             raise RCLError(f"{what}: {why}") from None
 
     def _subscribe(self, carrier: Any, depth: int) -> Any:

@@ -1,0 +1,64 @@
+"""The words after --ros-args: what rcl reads, and what it says of the others."""
+# mypy: ignore-errors
+
+import tempfile
+from pathlib import Path
+
+import rclpy
+from rcl_interfaces.msg import ParameterDescriptor
+from rclpy.context import Context
+from rclpy.node import Node
+
+
+def told(*words):
+    context = Context()
+    try:
+        context.init(args=["--ros-args", *words])
+    except Exception as error:
+        text = str(error).replace(folder, "").split(", at /")[0]
+        return f"{type(error).__name__} {text.strip().split('. ', 1)[-1]}"
+    return context
+
+
+def parameter(*words):
+    context = told(*words)
+    if isinstance(context, str):
+        return context
+    node = Node("n", context=context)
+    found = node.declare_parameter("a", descriptor=ParameterDescriptor(dynamic_typing=True)).value
+    rclpy.shutdown(context=context)
+    return repr(found)
+
+
+folder = tempfile.mkdtemp() + "/"
+for rule in (
+    "a", "a:", "a=b", "a:=", ":=x", "a b:=x", "a:=b c", "1:=x", "a/:=x", "*:=x", "/**:=x", "a*:=x",
+    "~:=x", "n:m:a:=x", "n::=x", "__ns:=s", "__ns:=", "__ns:=/a//b", "__node:=a/b", "__node:=",
+    "__node:=1x", "__nope:=x", "a:=\\1", "a:=\\0", "rostopic://a", "a.b:=x", "a:=b:=c", "a:=b/",
+    "a__b:=x", "__node2:=x", "/n:a:=x", "a:=*", "__ns", "n:__node", "a:==x",
+):  # fmt: skip
+    print("-r", rule, told("-r", rule))
+for rule in (
+    "a", "a=1", "a:=", "a b:=1", "1a:=1", "*:a:=1", "/n:a:=1", "a..b:=1", "n:m:a:=1", "~/a:=1",
+    "a*:=1", "a:=[", "a:=[1,a]", "a:={b: 1}", "a:=*x", "a:=|",
+):  # fmt: skip
+    print("-p", rule, told("-p", rule))
+for words in (
+    ("--log-level", ":=debug"), ("--log-level", "n:=nope"), ("--log-level",), ("-e",), ("-e", "x"),
+    ("-e", "/a b"), ("--log-file-name",), ("-r",), ("--nope",),
+):  # fmt: skip
+    print(words, told(*words))
+for value in (
+    "08", "0x10", "1e3", "1e400", "1_000", "nan", "-inf", ".5", "0x1.8p1", "[]", "#", "!!str 5",
+    "yes", "tRUE", "99999999999999999999",
+):  # fmt: skip
+    print(value, parameter("-p", f"a:={value}"))
+print(parameter("-p", "a:=1", "-p", "a:=text"), parameter("-p", "a:=text", "-p", "a:=1"))
+for text in (
+    "n/: {ros__parameters: {a: 1}}", "//n: {ros__parameters: {a: 1}}", "n: 1", "[]", "n:\n  ros__parameters:\n    a: [1,",
+    "ros__parameters: {a: 1}", "n:\n  ros__parameters: [1]", "n:\n  ros__parameters:\n    a: b: c",
+    "n: {ros__parameters: {a: 1}}\n---\n/**: {ros__parameters: {a: 2}}", "\t", "n:\n  ros__parameters:\n    a: &x 1\n    b: *x",
+):  # fmt: skip
+    path = Path(folder) / "f.yaml"
+    path.write_text(text, encoding="utf-8")
+    print(repr(text), parameter("--params-file", str(path)))
