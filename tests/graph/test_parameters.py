@@ -220,6 +220,9 @@ class TestDeclared:
         assert (value.type, value.byte_array_value) == (Parameter.Type.BYTE_ARRAY, b"")
         (wrong,) = node.set_parameters([Parameter("sources", value=3)])
         assert (wrong.successful, wrong.reason) == (False, "sources: it is to be an array, not 3")
+        node.declare_parameter("flags", [True])
+        emptied, wrong = (node.set_parameters([Parameter("flags", value=v)])[0] for v in ([], [1]))
+        assert (emptied.successful, wrong.successful) == (True, False)
         (right,) = node.set_parameters([Parameter("sources", value=["a", "b"])])
         assert right.successful
         (wrong,) = node.set_parameters([Parameter("sources", value=[1])])

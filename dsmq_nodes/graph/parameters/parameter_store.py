@@ -316,8 +316,9 @@ def _json_schema(cls: type[Any]) -> dict[str, Any]:
 
 
 def _kind(parameter: Parameter, descriptor: "ParameterDescriptor | None") -> ParameterKind | None:
-    """The type of its values; None: any type, or any array type for []."""
-    if (descriptor is not None and descriptor.dynamic_typing) or parameter.value == []:
+    """The type of its values; None: any type, or any array type for a default of []."""
+    is_any_array = parameter == Parameter(parameter.name, None, [])
+    if is_any_array or (descriptor is not None and descriptor.dynamic_typing):
         return None
     return parameter.type_ or None
 
