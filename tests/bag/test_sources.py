@@ -34,6 +34,7 @@ from dsmq_nodes.bag.convert.convert import Format, convert
 from dsmq_nodes.bag.file.contents import latched_metadata
 from dsmq_nodes.bag.file.information import information
 from dsmq_nodes.bag.file.reading import McapBag
+from dsmq_nodes.bag.file.selection import Selection
 from dsmq_nodes.errors import BagError
 from dsmq_nodes.messages import Float64, LaserScan, String
 from tests.bag.conftest import NUMBERS, SECOND_NS
@@ -876,6 +877,6 @@ def test_topics_of_any_name(tmp_path: Path, name: str) -> None:
 def test_a_bag_is_found_by_the_name_that_record_took(tmp_path: Path) -> None:
     with BagWriter(tmp_path / "run1.mcap"):
         pass
-    assert isinstance(open_source([tmp_path / "run1"]), McapBag)
+    assert isinstance(open_source([tmp_path / "run1"], Selection(("*",))), McapBag)
     with pytest.raises(BagError, match="run2: there is no such file"):
         open_source([tmp_path / "run2"])

@@ -55,7 +55,9 @@ class Selection:
         """The selected topics that are not among `names`."""
         known = list(names)
         return [
-            asked for asked in self.topics if not any(_matches(name, (asked,)) for name in known)
+            asked
+            for asked in self.topics
+            if asked != "*" and not any(_matches(name, (asked,)) for name in known)
         ]
 
     def check(self, names: Iterable[str], where: str) -> None:
