@@ -430,6 +430,27 @@ def test_a_pattern_keeps_no_topic_that_nobody_else_has() -> None:
     assert [(reply.text, reply.id, reply.gap) for reply in found] == [("new", 2, 0)]
 
 
+def test_a_pattern_is_compared_with_each_topic_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hundred patterns of one peer held up all others for half a minute."""
+    compared = 0
+
+    class Expression:
+        def match(self, _: str) -> None:
+            nonlocal compared
+            compared += 1
+
+    router = Router(Store())
+    bad, honest = greeted(router), greeted(router)
+    router.handle(honest, request(action="put", topic="t", message="x"), 0.0)
+    there = len(router.topics)
+    monkeypatch.setattr("re.compile", lambda _: Expression())
+    for number in range(20):
+        router.handle(bad, request(action="subscribe", topic=f"{number}*", pattern=True), 0.0)
+    assert compared <= 20 * there
+    router.handle(honest, request(action="put", topic="new", message="x"), 0.0)
+    assert compared <= 20 * (there + 1)
+
+
 @pytest.mark.slow
 def test_topics_that_nobody_has_give_their_places_to_new_ones(router: Router) -> None:
     honest = greeted(router, "/honest")

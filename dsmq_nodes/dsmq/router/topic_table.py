@@ -7,7 +7,7 @@ Topics, ends of topics and patterns are made and removed here. There are `MOST_T
 import fnmatch
 import heapq
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from dsmq_nodes.dsmq import limits, wire
@@ -62,7 +62,7 @@ class TopicTable:
             if maker is not None:
                 maker.made += 1
             for peer in self._patterns:
-                self._match(peer, topic, new=True)
+                self._match(peer, topic, peer.patterns, new=True)
         return topic
 
     def advertise(self, peer: ConnectedPeer, request: wire.Request) -> Advertisement:
@@ -119,17 +119,19 @@ class TopicTable:
     def _subscribe_pattern(self, peer: ConnectedPeer, request: wire.Request) -> Replies:
         if len(peer.patterns) >= limits.MOST_PATTERNS and request.topic not in peer.patterns:
             return [error(peer, request, f"a peer has {limits.MOST_PATTERNS} patterns at most")]
-        expression = re.compile(fnmatch.translate(request.topic))
-        peer.patterns[request.topic] = Pattern(expression, request)
+        pattern = Pattern(re.compile(fnmatch.translate(request.topic)), request)
+        peer.patterns[request.topic] = pattern
         self._patterns[peer] = None
-        for topic in self.topics.values():
-            self._match(peer, topic, new=False)
+        for topic in self.topics.values():  # they know the peer's other patterns
+            self._match(peer, topic, {request.topic: pattern}, new=False)
         return [event(peer, "subscribed", topic=request.topic), *self.tell_unmatched()]
 
-    def _match(self, peer: ConnectedPeer, topic: Topic, *, new: bool) -> None:
-        """Give a peer its cursor in a topic that one of its patterns matches."""
+    def _match(
+        self, peer: ConnectedPeer, topic: Topic, patterns: Mapping[str, Pattern], *, new: bool
+    ) -> None:
+        """Give a peer its cursor in a topic that one of these patterns of it matches."""
         log = topic.log
-        for name, pattern in peer.patterns.items():
+        for name, pattern in patterns.items():
             own = log.name in BROKERS_TOPICS and not is_kits_own(name)
             if own or log.name in peer.cursors or not pattern.expression.match(log.name):
                 continue
