@@ -9,6 +9,7 @@ from dsmq_nodes.launcher.check.find_class import why_not
 from dsmq_nodes.launcher.check.launch_check import Report, check
 from dsmq_nodes.launcher.file.arguments import parse
 from tests.launcher.running import gone
+from tests.support.forked import COLD
 
 ROBOT = """
 import asyncio, os, subprocess, sys, time
@@ -340,6 +341,7 @@ def test_a_node_that_was_looked_at_is_left_safe_and_writes_no_results(
 def test_what_constructors_have_started_does_not_outlive_the_check(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str
 ) -> None:
+    monkeypatch.setenv(COLD, "1")  # a fork is no child of this process
     monkeypatch.chdir(tmp_path)
     report = checked(tmp_path, f"- {{name: a, node: robot:Parent{end}}}\n")
     assert (report.errors, len(report.warnings)) == ([], len(end and "1"))
