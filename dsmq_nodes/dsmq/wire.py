@@ -201,14 +201,7 @@ from typing import Annotated, Final, Protocol
 import msgspec
 import pybase64
 
-from dsmq_nodes.dsmq.limits import (
-    MAX_BODY_BYTES,
-    MAX_CLIENT_BYTES,
-    MAX_STATE_BYTES,
-    MAX_TOPIC_BYTES,
-    MOST_NUMBER,
-    MOST_PID,
-)
+from dsmq_nodes.dsmq import limits
 from dsmq_nodes.dsmq.original import odd_put
 from dsmq_nodes.errors import RequestError, WireError
 
@@ -222,9 +215,9 @@ _NOTHING: Final = msgspec.Raw(b"")
 _DESCRIBING: Final = frozenset({"hello", "advertise", "subscribe", "state", "fault"})
 
 
-_Count = Annotated[int, msgspec.Meta(ge=0, le=MOST_NUMBER)]
-_Number = Annotated[int, msgspec.Meta(ge=-MOST_NUMBER, le=MOST_NUMBER)]
-_Pid = Annotated[int, msgspec.Meta(ge=0, le=MOST_PID)]
+_Count = Annotated[int, msgspec.Meta(ge=0, le=limits.MOST_NUMBER)]
+_Number = Annotated[int, msgspec.Meta(ge=-limits.MOST_NUMBER, le=limits.MOST_NUMBER)]
+_Pid = Annotated[int, msgspec.Meta(ge=0, le=limits.MOST_PID)]
 _Seconds = Annotated[float, msgspec.Meta(ge=0)]
 
 
@@ -339,7 +332,7 @@ class Numbered(Protocol):
 class FrameDecoder:
     """Cuts a byte stream into frame bodies, however the bytes arrive."""
 
-    def __init__(self, max_body_bytes: int = MAX_BODY_BYTES) -> None:
+    def __init__(self, max_body_bytes: int = limits.MAX_BODY_BYTES) -> None:
         self.max_body_bytes = max_body_bytes
         self._buffer = bytearray()
         self._wanted_bytes = 0  # in the buffer, before the next frame can be whole
@@ -403,9 +396,9 @@ def encode_frame(body: bytes) -> bytes:
         WireError: when the body is over the limit.
     """
     length = len(body)
-    if length > MAX_BODY_BYTES:
+    if length > limits.MAX_BODY_BYTES:
         raise WireError(
-            f"a message of {length} bytes is over the protocol's {MAX_BODY_BYTES}: "
+            f"a message of {length} bytes is over the protocol's {limits.MAX_BODY_BYTES}: "
             "split it, compress it, or send a reference"
         )
     return b'{"msg_length": %d}%b' % (_LENGTH_OFFSET + length, body)
@@ -456,9 +449,9 @@ def _refusal(body: bytes, error: Exception) -> WireError:
     if isinstance(error, msgspec.ValidationError):
         with contextlib.suppress(msgspec.MsgspecError):
             outline = _outline_decoder.decode(body)
-            ack, numbers = outline.ack, range(MOST_NUMBER + 1)
+            ack = outline.ack
+            known = ack if type(ack) is int and 0 <= ack <= limits.MOST_NUMBER else None
             text = f"the request has a value that cannot be: {error}"
-            known = ack if type(ack) is int and ack in numbers else None
             return RequestError(text, outline.action, outline.topic, known)
     return WireError(f"the frame is not a dsmq request: {error}")
 
@@ -466,15 +459,15 @@ def _refusal(body: bytes, error: Exception) -> WireError:
 def _text_fault(request: Request) -> str:
     """The fault of a text that describes a peer or a topic; empty when there is none."""
     for kind, text, most in (
-        ("type name", request.type, MAX_TOPIC_BYTES),
-        ("host name", request.host, MAX_TOPIC_BYTES),
-        ("client name", request.client, MAX_CLIENT_BYTES),
-        ("state", request.state, MAX_STATE_BYTES),
+        ("type name", request.type, limits.MAX_TOPIC_BYTES),
+        ("host name", request.host, limits.MAX_TOPIC_BYTES),
+        ("client name", request.client, limits.MAX_CLIENT_BYTES),
+        ("state", request.state, limits.MAX_STATE_BYTES),
     ):
         if text and (fault := _name_fault(text, kind, most)):
             return fault
-    if len(request.epoch) > MAX_TOPIC_BYTES:
-        return f"an epoch is over {MAX_TOPIC_BYTES} characters: {request.epoch[:40]!r}..."
+    if len(request.epoch) > limits.MAX_TOPIC_BYTES:
+        return f"an epoch is over {limits.MAX_TOPIC_BYTES} characters: {request.epoch[:40]!r}..."
     if not request.error.replace("\n", "").isprintable():
         return "an error has characters that cannot be printed"
     return ""
@@ -525,7 +518,7 @@ def encode_push(
         % (topic_json, message_id, sender_json, request.seq, request.stamp, at_ns)
     )
     length = len(start) + len(message) + 1
-    if length > MAX_BODY_BYTES:
+    if length > limits.MAX_BODY_BYTES:
         # The put just fitted, the push does not: a blank header marks a message for `get` alone.
         return b"".join((b" " * HEADER_BYTES, start, message, b"}"))
     return b"".join((b'{"msg_length": %d}' % (_LENGTH_OFFSET + length), start, message, b"}"))
@@ -557,16 +550,16 @@ def check_size(text: str, raw: bytes | memoryview) -> None:
         WireError: when it is over the limit.
     """
     size = len(text) + len(raw) * 4 // 3
-    if size > MAX_BODY_BYTES // 2:  # near enough to ask what it would really be
+    if size > limits.MAX_BODY_BYTES // 2:  # near enough to ask what it would really be
         whole = whole_text(text, "data" if raw else "", raw)
-        encode_put(b'""', MOST_NUMBER, MOST_NUMBER, encode_text(whole))
+        encode_put(b'""', limits.MOST_NUMBER, limits.MOST_NUMBER, encode_text(whole))
 
 
 def topic_fault(name: str, kind: str = "topic") -> str:
     """Why the name of a topic (or of another `kind`) is refused, or an empty text."""
     if not name:
         return f"a {kind} name is empty"
-    if fault := _name_fault(name, f"{kind} name", MAX_TOPIC_BYTES):
+    if fault := _name_fault(name, f"{kind} name", limits.MAX_TOPIC_BYTES):
         return fault
     if ".." in name.split("/"):
         return f"a {kind} name has a part that is '..': {name!r}"
