@@ -1,8 +1,9 @@
 """The publishers and subscriptions of a node; each topic has one reader at the link."""
 
+import math
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from dsmq_nodes.dsmq.log import Entry
 from dsmq_nodes.graph.callback import Callback, MessageT, check_callback, check_takes_none
@@ -23,6 +24,7 @@ from dsmq_nodes.messages.dsmq_msgs import Graph
 from dsmq_nodes.told_qos import ToldQoS, topic_beside
 from dsmq_nodes.topic_names import GRAPH_TOPIC
 
+_MISSES_TOLD_SEC: Final = 10.0
 PublisherT = TypeVar("PublisherT", bound=Publisher[Any])
 
 
@@ -228,9 +230,16 @@ class Topics:
             check_callback(on_deadline, f"an on_deadline ({what})")
             check_takes_none(on_deadline, "an on_deadline")
         deadline_sec = seconds(qos.deadline)
+        missed, told_sec = 0, -math.inf
 
         def warn() -> None:
-            self._logger.warning(f"{what} within its deadline of {deadline_sec:g} s")
+            nonlocal missed, told_sec
+            missed += 1
+            now_sec = self._clock.monotonic_sec()
+            if now_sec - told_sec >= _MISSES_TOLD_SEC:
+                often = f", {missed} times since the last line" if missed > 1 else ""
+                self._logger.warning(f"{what} within its deadline of {deadline_sec:g} s{often}")
+                missed, told_sec = 0, now_sec
 
         watchdog = Watchdog(
             deadline_sec,
