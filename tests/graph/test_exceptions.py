@@ -100,11 +100,19 @@ def test_an_exception_with_an_odd_text_is_counted_and_published(
     assert robot.statistics().exceptions >= last.exceptions
 
 
-def test_an_exception_whose_text_fails_ends_the_node_too(graph: Graph) -> None:
+@pytest.mark.parametrize("has_memory", [True, False])
+def test_an_exception_whose_text_fails_ends_the_node_too(
+    graph: Graph, monkeypatch: pytest.MonkeyPatch, has_memory: bool
+) -> None:
     def tick() -> None:
         raise OddError
 
+    def note(_: object, error: BaseException) -> int:
+        raise MemoryError from error
+
     node = graph.add(lambda: Node("robot"))
+    if not has_memory:
+        monkeypatch.setattr(node._kit.dispatcher.exceptions, "note", note)
     node.create_timer(0.1, tick)
     with pytest.raises(OddError):
         graph.run_for(1.0)

@@ -217,8 +217,9 @@ class Dispatcher:
 
     def _raised(self, named: object, error: Exception) -> None:
         if self.raises and self.ended is not None and not self.ended.done():
-            self.exceptions.note(named, error)
             self.ended.set_exception(error)
+            with contextlib.suppress(MemoryError):  # the node ends in its safe state all the same
+                self.exceptions.note(named, error)
         else:
             self.exceptions.tell(named, error)
 
