@@ -32,7 +32,8 @@ def opened(path: str) -> IO[str]:
     with open(path, "rb") as stream:  # noqa: PTH123  a text, as a parameter has it
         begin = stream.read(6)
     opener = next((each for magic, each in _OPENERS.items() if begin.startswith(magic)), open)
-    encoding = "utf-16" if begin.startswith(_UTF16) else "utf-8"
+    is_utf16 = begin.startswith(_UTF16) and b"\0" in begin[2:4]  # else it is noise
+    encoding = "utf-16" if is_utf16 else "utf-8"
     file: IO[str] = opener(path, "rt", encoding=encoding, errors="replace")
     return file
 
