@@ -121,9 +121,9 @@ def test_a_full_disk_refuses_puts_and_recovers(start: Start, small_disk: Path) -
                 client.put("t", "y" * 10_000, ack=True)
                 recovered += 1
             except RequestRefusedError:
-                assert not recovered, "it recovers for good"
+                recovered = 0  # only some had expired
                 client.get_wait("nothing", 0.1)
-        assert recovered == 20
+        assert recovered == 20, "in a row"
     assert broker.end()[0] == 0
 
 

@@ -125,9 +125,9 @@ class Store:
         self._reserve: DiskReserve | None = None
         try:
             self._reserve = DiskReserve(path) if path is not None else None
-            # On a full disk the reserve has room enough to delete one slot.
-            disk_bytes = self._reserve.size_bytes if self._reserve is not None else budget_bytes
-            self._slots = Retention(ttl_sec, min(budget_bytes, disk_bytes))
+            # On a full disk there must be room in the reserve to delete one slot.
+            most_bytes = budget_bytes if self._reserve is None else 4 * self._reserve.size_bytes
+            self._slots = Retention(ttl_sec, min(budget_bytes, most_bytes))
             self._db = sqlite3.connect(path or ":memory:", isolation_level=None)
             weakref.finalize(self, _let_go, self._db).atexit = False
             self._open(now)
