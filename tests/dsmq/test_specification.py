@@ -310,6 +310,7 @@ def provoked() -> list[str]:
     waiting, crowded = connected(router, "/waits"), Router(Store())
     waiting.waits |= dict.fromkeys(range(limits.MOST_WAITS_OF_ONE))  # type: ignore[arg-type]
     crowded.exchange._waits |= dict.fromkeys(range(limits.MOST_WAITS))  # type: ignore[arg-type]
+    answers(router, connected(router), hello(node="/b", pid=7))
     said = [
         *provoked_values(),
         refused(router, waiting, wait),
@@ -323,6 +324,7 @@ def provoked() -> list[str]:
         refused(router, connected(router), hello(version=9)),
         refused(router, connected(router), hello(node="a\n")),
         refused(router, connected(router), hello(node="/a")),
+        refused(router, connected(router), hello(node="/b", pid=7)),
         refused(secret, connected(secret, trusted=False), hello(token="guess")),
         refused(secret, connected(secret, trusted=False), {**get}),
         refused(router, connected(router, trusted=False), hello()),
