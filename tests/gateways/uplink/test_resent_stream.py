@@ -172,6 +172,22 @@ def test_an_address_that_does_not_answer_opens_no_connection() -> None:
         zenoh.accept()[0].close()
 
 
+def test_a_connection_whose_router_is_not_there_yet_is_ended_at_once() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        port = found.getsockname()[1]
+    UdpRelay().relayed(UplinkEntry(listen=[f"udp/127.0.0.1:{port}"]))
+    end = ResentStream(NAME, is_dialled=True)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as machine:
+        machine.settimeout(PATIENCE_SEC)
+        machine.connect(("127.0.0.1", port))
+        now_sec = 1.0
+        while not end.is_over:
+            for packet in end.packets(now_sec):
+                machine.send(packet)
+            end.receive(machine.recv(2048), now_sec)
+            now_sec += 0.01
+
+
 def test_a_packet_of_another_version_is_none() -> None:
     (opening,) = ResentStream(NAME, is_dialled=True).packets(1.0)
     resent_stream.header_of(opening)

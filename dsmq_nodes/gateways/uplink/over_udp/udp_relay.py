@@ -279,6 +279,7 @@ class _Accepted(_Connection):
             await self.loop.create_connection(lambda: self, sock=zenoh)
         except OSError:  # it is not there yet: the other machine tries again
             zenoh.close()
+            self.send(resent_stream.reset(self.stream.connection))
             self.close()
 
     @override
