@@ -10,13 +10,15 @@ Calls never give way. A topic of best effort is not asked for, and its messages 
 
 **A link that stands still** is not slow: packets were lost, and all that waits will go at once. So
 the backlog's clock stands still with it (`LinkClock`). If much waits by then, it gives way after
-all; the reading end sees a hole, and asks for it.
+all; the reading end sees a hole, and asks for it. The same holds while the link is full because the
+log is being read by another machine.
 """
 
 import logging
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping
+from math import inf
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -40,6 +42,7 @@ _BEATS: Final = 3  # heartbeats after the last message of a topic
 _MOST_HELD: Final = 100  # calls that nobody wants yet
 _HELD_SEC: Final = 10.0  # so long
 _STILL_SEC: Final = 0.3  # a slow link takes something within that time, down to 200 kbit/s
+_ANSWERING_SEC: Final = 1.0  # since the last message of an answer
 _MOST_WAITING_BYTES: Final = 1024 * 1024
 _USUAL: Final = UplinkTopic()
 _pack: Final = msgspec.msgpack.Encoder().encode
@@ -129,6 +132,7 @@ class GoingTopics:
         self._backlog: Backlog[_Message, _GoingTopic] = Backlog(self._gave_way)
         self._clock = LinkClock()
         self._is_slow = False
+        self._answered_sec = -inf  # when a message was last read for another machine
 
     # Offering
 
@@ -248,7 +252,8 @@ class GoingTopics:
     def _gave_way(self, going: _GoingTopic, message: _Message) -> None:
         """A message is not sent."""
         going.skipped += 1
-        going.has_hole = going.has_hole or message.gap > 0
+        is_answering = time.monotonic() - self._answered_sec < _ANSWERING_SEC
+        going.has_hole = going.has_hole or message.gap > 0 or is_answering
         if not self._is_slow:
             self._is_slow = True
             logger.warning(
@@ -305,6 +310,7 @@ class GoingTopics:
                 if reply.sender == UPLINK or not thinner.passes(reply.at):
                     continue
                 head = _pack((epoch, reply.id, chain.add(reply.id, reply.gap)))
+                self._answered_sec = time.monotonic()
                 yield head, (reply.text or "").encode()
         except DsmqError as error:
             logger.warning("%s could not be read for another machine: %s", topic, error)

@@ -1,8 +1,19 @@
-"""The clock of a link, which its lateness is measured by."""
+"""What gives way on a link, and the clock that its lateness is measured by."""
 
+from types import SimpleNamespace
+from typing import cast
+from unittest.mock import Mock
+
+import msgspec
 import pytest
 
-from dsmq_nodes.gateways.uplink.going_topics import LinkClock
+from dsmq_nodes.dsmq.wire import Reply
+from dsmq_nodes.gateways.uplink import going_topics
+from dsmq_nodes.gateways.uplink.cursors import LogPlace
+from dsmq_nodes.gateways.uplink.fleet_carrier import Carrier, Question, TopicOffer
+from dsmq_nodes.gateways.uplink.going_topics import GoingTopics, LinkClock
+from dsmq_nodes.gateways.uplink.uplink_rules import UplinkRules
+from dsmq_nodes.tools.graph_model import EndpointModel, TopicModel
 
 
 def test_a_slow_link_is_late_and_one_that_stands_still_is_not() -> None:
@@ -18,3 +29,53 @@ def test_a_slow_link_is_late_and_one_that_stands_still_is_not() -> None:
     clock.moved(4.0, is_waiting=False)
     assert clock.stands_sec(9.0) == 0, "nothing waits"
     assert clock.read(9.0) == pytest.approx(before + 5.0)
+
+
+class SlowCarrier:
+    """Takes a message ten times a second, and keeps its head."""
+
+    def __init__(self) -> None:
+        self.is_free = False
+        self.heads: list[LogPlace] = []
+
+    def has_room(self) -> bool:
+        return self.is_free
+
+    def put(self, _: str, head: bytes, __: bytes) -> None:
+        self.is_free = False
+        self.heads.append(msgspec.msgpack.decode(head, type=LogPlace))
+
+    def offer(self, _: TopicOffer) -> None:
+        """Nobody is there."""
+
+    def await_room(self) -> None:
+        """There is room when the test says so."""
+
+
+@pytest.mark.parametrize("is_answering", [True, False])
+def test_what_gives_way_to_an_answer_is_a_hole_that_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch, is_answering: bool
+) -> None:
+    now = SimpleNamespace(sec=0.0)
+    monkeypatch.setattr(going_topics, "time", SimpleNamespace(monotonic=lambda: now.sec))
+    old = (("e", Reply(event="message", id=1, message=msgspec.Raw(b'"{}"'))) for _ in range(1000))
+    monkeypatch.setattr(going_topics, "read_log", lambda *_, **__: old)
+    hub, carrier = Mock(graph=SimpleNamespace(epoch="e")), SlowCarrier()
+    rules = UplinkRules(publish=("/odom",))
+    going = GoingTopics(hub, Mock(), cast("Carrier", carrier), rules, {})
+    going.offer({"/odom": TopicModel(name="/odom", publishers=[EndpointModel(node="/n")])})
+    going.wanted("odom", is_wanted=True)
+    take = hub.subscribe.call_args.args[1]
+    answer = going.answer("odom", Question("e", 0, 1000))
+    for number in range(1, 101):
+        now.sec += 0.02
+        if number % 5 == 0:
+            carrier.is_free = True
+            going.room()
+            if is_answering:
+                next(answer)
+        take(Reply(event="message", id=number, message=msgspec.Raw(b'"{}"')))
+    assert len(carrier.heads) < 30
+    assert any(place.skipped for place in carrier.heads) is not is_answering
+    holes = zip(carrier.heads, carrier.heads[1:], strict=False)
+    assert any(place.before > last.id for last, place in holes) is is_answering
