@@ -1,4 +1,9 @@
-"""A socket of packets, in a loop: all that have come are read at once, and answered together."""
+"""A socket of packets, in a loop: all that have come are read at once, and answered together.
+
+While another machine is heard, the system is told so (`MSG_CONFIRM`), as TCP does by itself. Else
+it asks for the hardware address there now and then; where an outage leaves that without an answer
+it asks again once a second, and the connection is back up to a second later than it might be.
+"""
 
 import asyncio
 import socket
@@ -7,6 +12,7 @@ from typing import Any, Final
 
 _MOST_PACKETS: Final = 32  # that are read before others have their turn
 _PACKET_BYTES: Final = 2 * 1024  # and none is larger
+_CONFIRM: Final = getattr(socket, "MSG_CONFIRM", 0)  # of Linux
 
 Packets = list[tuple[bytes, Any]]
 """Each with the address that it came from."""
@@ -56,13 +62,20 @@ class PacketSocket:
         if packets:
             self._came(packets)
 
-    def send(self, packet: bytes, address: Any = None) -> None:
-        """Send a packet; one that cannot go now is lost."""
+    def send(self, packet: bytes, address: Any = None, *, is_heard: bool = False) -> None:
+        """Send a packet; one that cannot go now is lost.
+
+        Args:
+            packet: what is sent.
+            address: where to; None: where the socket is connected to.
+            is_heard: the other machine has sent something just now.
+        """
+        flags = _CONFIRM if is_heard else 0
         try:
             if address is None:
-                self._socket.send(packet)
+                self._socket.send(packet, flags)
             else:
-                self._socket.sendto(packet, address)
+                self._socket.sendto(packet, flags, address)
         except BlockingIOError:
             pass
         except OSError as error:

@@ -39,6 +39,7 @@ _RECEIVE_BUFFER_BYTES: Final = 4 * 1024
 _MOST_UNREAD_BYTES: Final = 256 * 1024  # by Zenoh; packets that come then count as lost
 _MOST_CONNECTIONS: Final = 1000
 _ALERT_BYTES: Final = 7  # with which TLS ends what is no TLS
+_HEARD_SEC: Final = 1.0
 _PATIENCE_SEC: Final = 2.0  # a router that does not answer by then is worth a line
 
 
@@ -83,6 +84,7 @@ class _Connection(asyncio.BufferedProtocol):
         self.stream, self._tls = stream, tls
         self.loop = asyncio.get_running_loop()
         self.came_bytes = 0
+        self._heard_sec = 0.0
         self._zenoh: asyncio.Transport | None = None
         self._unwritten, self._read = b"", bytearray(_READ_BYTES)
         self._timer: asyncio.TimerHandle | None = None
@@ -92,6 +94,10 @@ class _Connection(asyncio.BufferedProtocol):
     def send(self, packet: bytes) -> None:
         """Send a packet."""
         raise NotImplementedError
+
+    def is_heard(self) -> bool:
+        """Whether the other machine has sent something just now."""
+        return self.loop.time() - self._heard_sec < _HEARD_SEC
 
     # Zenoh's side
 
@@ -121,6 +127,7 @@ class _Connection(asyncio.BufferedProtocol):
 
     def receive(self, packet: bytes) -> None:
         """A packet has come; it is answered by `flush`."""
+        self._heard_sec = self.loop.time()
         zenoh = self._zenoh
         if zenoh is not None and zenoh.get_write_buffer_size() >= _MOST_UNREAD_BYTES:
             return
@@ -221,7 +228,7 @@ class _Dialled(_Connection):
     @override
     def send(self, packet: bytes) -> None:
         if self._packets is not None:
-            self._packets.send(packet)
+            self._packets.send(packet, is_heard=self.is_heard())
 
     def came(self, packets: Packets) -> None:
         """Packets have come, perhaps of an earlier connection of that port."""
@@ -284,7 +291,7 @@ class _Accepted(_Connection):
 
     @override
     def send(self, packet: bytes) -> None:
-        self._listener.packets.send(packet, self.address)
+        self._listener.packets.send(packet, self.address, is_heard=self.is_heard())
 
     @override
     def close(self) -> None:
