@@ -381,8 +381,8 @@ def pub(
 ) -> None:
     """Publish a message, once or at a rate; it returns when the broker has the message.
 
-    The exit status is 1 when --once or --times has reached nobody, and nothing is kept for late
-    subscribers.
+    When --once or --times has reached nobody, and nothing is kept for late subscribers, it says so;
+    for an emergency stop the exit status is then 1.
     """
     from dsmq_nodes.cli.show.pub import given, publish, type_of  # noqa: PLC0415  75 ms
 

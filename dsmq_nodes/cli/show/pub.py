@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import json
 import shlex
+import sys
 import time
 from dataclasses import dataclass
 from typing import Any, Final
@@ -114,7 +115,7 @@ def publish(
         latched: how many messages are kept for late subscribers.
 
     Raises:
-        CommandError: the topic carries another type, or nobody subscribes to it.
+        CommandError: the topic carries another type, or nobody hears an emergency stop.
     """
     known = lookup.find(session.graph(), name)
     topic = known.name if known else resolve_topic(name, "topic_pub", "/", {})
@@ -136,8 +137,8 @@ def publish(
         # Late messages are not caught up in a burst.
         due_sec = max(due_sec + 1 / rate_hz, time.monotonic())
         time.sleep(max(due_sec - time.monotonic(), 0))
-    if not is_heard and (unheard := _unheard(session, topic)):
-        raise CommandError(unheard)
+    if not is_heard:
+        _tell_unheard(session, topic)
 
 
 def _check_type(topic: TopicModel, type_name: str) -> None:
@@ -160,15 +161,22 @@ def _is_heard(session: Session, topic: str) -> bool:
     return False
 
 
-def _unheard(session: Session, topic: str) -> str:
-    """What to say when nobody has subscribed to a topic; "": somebody has meanwhile."""
+def _tell_unheard(session: Session, topic: str) -> None:
+    """Say that nobody subscribes to a topic, if that is so still.
+
+    Raises:
+        CommandError: it is an emergency stop, perhaps with a misspelt name.
+    """
     heard = [each.name for each in lookup.shown(session.graph(), own=True) if each.subscribers]
     if topic in heard:
-        return ""
+        return
     consequence = ": this stops nothing" if topic.endswith(EMERGENCY_STOP_TOPIC) else ""
-    close = nearest(topic, heard)
+    close = nearest(topic, heard) or ""
     hint = f"; did you mean '{close}'?" if close else ""
-    return f"nobody subscribes to {topic}{consequence}{hint}"
+    text = f"nobody subscribes to {topic}{consequence}{hint}"
+    if consequence or close.endswith(EMERGENCY_STOP_TOPIC):
+        raise CommandError(text)
+    print(f"WARNING: {text}", file=sys.stderr)
 
 
 def _wait_for(session: Session, topic: str, subscribers: int) -> None:
