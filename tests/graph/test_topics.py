@@ -185,6 +185,29 @@ def test_what_is_latched_from_before_has_no_latency(graph: Graph) -> None:
     assert (len(got), subscription.latency.count) == (2, 1)
 
 
+def test_each_later_subscription_of_a_node_gets_all_that_is_latched_and_nothing_twice(
+    graph: Graph,
+) -> None:
+    node = graph.add(lambda: Node("one"))
+    profile = QoSProfile(depth=3, durability="transient_local")
+    publisher = node.create_publisher(Int64, "/n", profile)
+    heard: list[list[int]] = []
+
+    def subscribe() -> None:
+        mine: list[int] = []
+        heard.append(mine)
+        node.create_subscription(Int64, "/n", lambda m: mine.append(m.data), 10)
+        graph.run_for(1.0)
+
+    subscribe()
+    for number in range(3):
+        publisher.publish(Int64(data=number))
+    graph.run_for(1.0)
+    subscribe()
+    subscribe()
+    assert heard == [[0, 1, 2]] * 3
+
+
 def test_a_stamp_that_is_far_ahead_tells_of_no_latency(broker: BrokerProcess) -> None:
     got: list[Int64] = []
     node = Node("reader")

@@ -111,7 +111,8 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
         self._wants_info = callback is not None and takes_two(
             callback, "a subscription's callback", "msg", "info"
         )
-        self._began = False  # it has had a message: repeated ones are not for it
+        self._began = False  # it has had a new message: repeated ones are not for it
+        self._repeated_id = 0  # of the last repeated message that it has had
         self._closed = False
         self._next: asyncio.Future[None] | None = None
 
@@ -148,9 +149,12 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
 
         Returns whether the callback has one message more to take.
         """
-        if again and self._began:
-            return False  # repeated for a later subscription
-        self._began = True
+        if again:
+            if self._began or reply.id <= self._repeated_id:
+                return False  # repeated for a later subscription
+            self._repeated_id = reply.id
+        else:
+            self._began = True
         self._dropped += reply.gap
         is_full = len(self._mail) >= self.depth
         if is_full:
