@@ -11,8 +11,8 @@ from dsmq_nodes.topic_names import ROSOUT_TOPIC
 
 _WARN: Final = 30
 _TWICE: Final = (
-    "Publisher already registered for node name: '{0}'. If this is due to multiple nodes with the "
-    "same name then all logs for the logger named '{0}' will go out over the existing publisher. "
+    "Publisher already registered for node name: '{}'. If this is due to multiple nodes with the "
+    "same name then all logs for the logger named '{}' will go out over the existing publisher. "
     "As soon as any node with that name is destructed it will unregister the publisher, preventing "
     "any further logs for that name from being published on the rosout topic."
 )
@@ -30,7 +30,7 @@ class NodeRosout:
             self._publisher.begin()
             name = node.logger_name
             if name in log_output.rosout:
-                log_inside(_WARN, "rcl.logging_rosout", _TWICE.format(name))
+                log_inside(_WARN, "rcl.logging_rosout", _TWICE.format(node.name, name))
             log_output.rosout[name] = self._write
 
     def _write(self, line: Line) -> None:

@@ -83,7 +83,7 @@ def faults(offered: Any, requested: Any) -> list[QoSPolicyKind]:
     weak = offered.liveliness in {0, 1} and requested.liveliness == _MANUAL
     if weak or _limit_ns(lease[0]) > _limit_ns(lease[1]):
         found.append(QoSPolicyKind.LIVELINESS)
-    if offered.reliability == _BEST_EFFORT and requested.reliability in {0, _RELIABLE}:
+    if offered.reliability == _BEST_EFFORT and requested.reliability == _RELIABLE:
         found.append(QoSPolicyKind.RELIABILITY)
     return found
 

@@ -4,6 +4,7 @@ A message is converted to text in `publish`, in the thread of the caller, and ba
 takes it. Between the two lies the kit, which carries the text.
 """
 
+import copy
 import time
 from collections import deque
 from typing import Any, Final
@@ -35,7 +36,12 @@ from dsmq_nodes.rclpy.impl.topics.liveness import (
 from dsmq_nodes.rclpy.impl.topics.qos_rules import check_is_known, faults
 from dsmq_nodes.rclpy.impl.topics.shown_profiles import name_of
 from dsmq_nodes.rclpy.interfaces import conversion_of
-from dsmq_nodes.rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile
+from dsmq_nodes.rclpy.qos import (
+    DurabilityPolicy,
+    HistoryPolicy,
+    QoSProfile,
+    ReliabilityPolicy,
+)
 from dsmq_nodes.rclpy.serialization import deserialize_message, serialize_message
 from dsmq_nodes.rclpy.subscription_content_filter_options import ContentFilterOptions
 
@@ -66,7 +72,7 @@ class _TopicHandle(InnerHandle):
         self.node = node
         node.inner.add(self)
         self.topic = topic
-        self.qos = qos
+        self.qos = qos = _decided(kind, qos)
         self.events = EventHub()
         self.wake = node.wake
         self.conversion = conversion_of(msg_type)
@@ -108,6 +114,21 @@ class _TopicHandle(InnerHandle):
         return ends.fitting(self.end)
 
 
+def _decided(kind: str, qos: QoSProfile) -> QoSProfile:
+    """A profile with what Fast DDS decides where it is left to the system."""
+    decided = copy.copy(qos)
+    is_publisher = kind == PUBLISHER
+    if not qos.reliability:
+        decided.reliability = (
+            ReliabilityPolicy.RELIABLE if is_publisher else ReliabilityPolicy.BEST_EFFORT
+        )
+    if not qos.durability:
+        decided.durability = (
+            DurabilityPolicy.TRANSIENT_LOCAL if is_publisher else DurabilityPolicy.VOLATILE
+        )
+    return decided
+
+
 def _dds_name(type_name: str) -> str:
     package, kind, name = type_name.split("/")
     return f"{package}::{kind}::dds_::{name}_"
@@ -122,7 +143,7 @@ class PublisherHandle(_TopicHandle):
         self._context = node.context
         self._carrier = carrier_class(self.conversion.message_class)
         self._to_record = self.conversion.to_record
-        durability = "transient_local" if _is_latched(qos) else "volatile"
+        durability = "transient_local" if _is_latched(self.qos) else "volatile"
         profile = KitProfile(depth=_depth(qos), durability=durability)  # type: ignore[arg-type]
         self._kit = io.run(node.kit.create_publisher, self._carrier, topic, profile)
         self._send = self._kit.publish
@@ -227,7 +248,8 @@ class SubscriptionHandle(_TopicHandle):
             self.filter_by(filter_options, "Failed to create subscription")
         is_all = qos.history == HistoryPolicy.KEEP_ALL
         self._queue: deque[Arrived] = deque(maxlen=None if is_all else max(int(qos.depth), 1))
-        self._takes_latched = _is_latched(qos)
+        self._takes_latched = _is_latched(self.qos)
+        self._lifespan_ns = max(qos.lifespan.nanoseconds, 0)
         self._invalid = 0
         self._lost = 0
         self._received = 0
@@ -236,7 +258,8 @@ class SubscriptionHandle(_TopicHandle):
         self._arrived_ns = 0
         self._deadline: Deadline | None = None
         carrier = carrier_class(self.conversion.message_class)
-        depth = max(_depth(qos), _LEAST_KIT_DEPTH)
+        # It is how many latched messages come, too: no more than are asked for.
+        depth = _depth(qos) if self._takes_latched else max(_depth(qos), _LEAST_KIT_DEPTH)
         ends.deliver(topic, self._take_own)
         self._kit = io.run(self._subscribe, carrier, depth)
 
@@ -282,15 +305,14 @@ class SubscriptionHandle(_TopicHandle):
             self.end.liveliness.heard(sender)
         now_ns = time.time_ns()
         info = MessageInfo(self.topic, sender.full_node, 0, number, now_ns, now_ns)
-        lifespan_ns = sender.qos.lifespan.nanoseconds
-        self._put(parts, info, now_ns + lifespan_ns if lifespan_ns else 0)
+        self._put(parts, info, now_ns + self._lifespan_ns if self._lifespan_ns else 0)
 
     def _take_in(self, parts: Parts, info: MessageInfo) -> None:
-        until_ns = 0
+        until_ns = info.source_timestamp + self._lifespan_ns if self._lifespan_ns else 0
         if info.is_latched:
             if not self._takes_latched:
                 return
-            until_ns = self._latched_until_ns(info)
+            until_ns = min(filter(None, (until_ns, self._latched_until_ns(info))), default=0)
         elif info.publisher_name in ends.own_peers:
             return  # it was taken when it was published
         if info.publisher_name in self.end.refused:
