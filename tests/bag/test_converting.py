@@ -279,6 +279,7 @@ def rotation(roll: float, pitch: float, yaw: float) -> Any:
     return about_z @ about_y @ about_x
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("to", ["ros1", "ros2"])
 def test_husky_there_and_back_loses_nothing(
     to: Format, husky: dict[str, Path], tmp_path: Path

@@ -334,7 +334,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.store.close()
 
 
-TestStoreAgainstLists = StoreMachine.TestCase
+TestStoreAgainstLists = pytest.mark.slow(StoreMachine.TestCase)
 TestStoreAgainstLists.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
 
 

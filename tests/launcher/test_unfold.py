@@ -89,6 +89,7 @@ def test_includes_of_includes_are_told_at_their_place(tmp_path: Path, times: int
     assert (problem.line, problem.column) == (1, 19)
 
 
+@pytest.mark.slow
 def test_what_many_nodes_share_counts_for_each() -> None:
     env = ", ".join(f"v{i}: x" for i in range(20_000))
     (head,) = heads(f"env: {{{env}}}\nnodes:\n  - {{name: t, exec: [echo, x], count: 1000}}")
@@ -109,6 +110,7 @@ def test_a_file_of_too_many_values_is_told(monkeypatch: pytest.MonkeyPatch) -> N
     assert head.startswith("f:1:1: copies, includes and what they share come to more than")
 
 
+@pytest.mark.slow
 def test_no_more_than_so_many_mistakes_are_looked_for() -> None:
     keys = "\n".join(f"  - {{name: t{i}, exec: [echo], wrong{i}: 1}}" for i in range(5000))
     assert len(heads(f"nodes:\n{keys}")) == 200

@@ -89,6 +89,7 @@ def test_one_launch_file_moves_it_the_same_way_in_every_process(tmp_path: Path) 
     assert silences == [pytest.approx(0.7, abs=0.1)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("protocol", "load"), [("feetech", feetech.LOAD), ("dynamixel", dynamixel.CURRENT)]
 )
