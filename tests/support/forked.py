@@ -124,6 +124,7 @@ class Ending:
     def __call__(self) -> None:
         if self.status is None:  # the process that forks
             return
+        logging.shutdown()  # its own turn would come after this one
         sys.modules["__main__"].__dict__.clear()
         gc.collect()  # what is left open says so
         for stream in (sys.stdout, sys.stderr):
