@@ -169,7 +169,7 @@ class RosSide:
         }
 
     def offers(self) -> list[RosOffer]:
-        """Everything that other nodes offer, as soon as it no longer grows."""
+        """What other nodes offer, as soon as there is something and it no longer grows."""
         self.start()
         began_sec = time.monotonic()
         found: list[RosOffer] = []
@@ -177,7 +177,7 @@ class RosSide:
             time.sleep(_LEAST_SEC / 4)
             before, found = found, sorted(self._offers(), key=lambda each: (each.kind, each.name))
             is_whole = found == before and not any(map(_is_unknown, found))
-            if took_sec > _LEAST_SEC and is_whole:
+            if found and is_whole and took_sec > _LEAST_SEC:
                 break
         return found
 
