@@ -60,11 +60,13 @@ def test_what_is_expected_is_what_real_rclpy_prints_and_it_logs_the_same(
 ) -> None:
     python = str(referee() / "bin" / "python")
     path = PROGRAMS / f"{name}.py"
-    real = Outcome(
-        *(python, "-W", "ignore", str(path)),
-        ROS_AUTOMATIC_DISCOVERY_RANGE="LOCALHOST",
-        ROS_DOMAIN_ID=str(os.getpid() % 100),
-    )
+    discovery = {
+        "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+        "ROS_DOMAIN_ID": str(os.getpid() % 100),
+    }
+    real = Outcome(python, "-W", "ignore", str(path), **discovery)
+    if "exit status -11" in real.printed:  # it may crash, seldom, when its process discovery
+        real = Outcome(python, "-W", "ignore", str(path), **discovery)
     assert real.printed == path.with_suffix(".expected").read_text()
     if name not in LOG_DIFFERS:
         assert ours(path, broker).logged == real.logged
