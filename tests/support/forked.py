@@ -126,7 +126,7 @@ class Ending:
             return
         logging.shutdown()  # its own turn would come after this one
         sys.modules["__main__"].__dict__.clear()
-        gc.collect()  # what is left open says so
+        gc.collect()  # a file that is still open gives its ResourceWarning here
         for stream in (sys.stdout, sys.stderr):
             try:
                 stream.flush()

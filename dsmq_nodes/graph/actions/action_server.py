@@ -156,7 +156,7 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
     async def _judge(self, request: Any, client: str) -> "Message":
         goal_id = request.goal_id.uuid
         is_accepted = False
-        if goal_id not in {*self._goals, *self._judged, *self._unwanted_yet}:
+        if not any(goal_id in ids for ids in (self._goals, self._judged, self._unwanted_yet)):
             self._judged.add(goal_id)
             try:
                 is_accepted = await self._is_wanted(request, client)

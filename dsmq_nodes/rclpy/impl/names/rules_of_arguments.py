@@ -10,6 +10,7 @@ Only the old name of a remap may have a URL before it. rcl's errors tell lexemes
 """
 
 import re
+from collections.abc import Callable
 from enum import IntEnum
 from typing import Final
 
@@ -99,21 +100,13 @@ class RuleReader:
     def old_name(self) -> str:
         """The name that a remap replaces; its separator is read, too."""
         begin = self._at
-        self._skip(Lexeme.TILDE_SLASH, Lexeme.FORWARD_SLASH)
-        self._expect_token()
-        while not self.is_next(Lexeme.SEPARATOR):
-            self.expect(Lexeme.FORWARD_SLASH)
-            self._expect_token()
+        self._parts(self._expect_token, Lexeme.SEPARATOR)
         return self._since(begin)
 
     def new_name(self) -> str:
         """The name that a remap gives: to the end."""
         begin = self._at
-        self._skip(Lexeme.TILDE_SLASH, Lexeme.FORWARD_SLASH)
-        self._expect_replacement()
-        while not self.is_next(Lexeme.EOF):
-            self.expect(Lexeme.FORWARD_SLASH)
-            self._expect_replacement()
+        self._parts(self._expect_replacement, Lexeme.EOF)
         return self._text[begin:]
 
     def new_node(self) -> str:
@@ -168,6 +161,13 @@ class RuleReader:
         text = self._text[begin : self._at]
         self.expect(Lexeme.SEPARATOR)
         return text
+
+    def _parts(self, expect_part: Callable[[], None], end: Lexeme) -> None:
+        self._skip(Lexeme.TILDE_SLASH, Lexeme.FORWARD_SLASH)
+        expect_part()
+        while not self.is_next(end):
+            self.expect(Lexeme.FORWARD_SLASH)
+            expect_part()
 
     def _expect_words(self) -> None:
         if not self.is_next(Lexeme.FORWARD_SLASH):

@@ -258,7 +258,7 @@ class SubscriptionHandle(_TopicHandle):
         self._arrived_ns = 0
         self._deadline: Deadline | None = None
         carrier = carrier_class(self.conversion.message_class)
-        # It is how many latched messages come, too: no more than are asked for.
+        # The depth also limits the latched messages that come: the program asks for so many.
         depth = _depth(qos) if self._takes_latched else max(_depth(qos), _LEAST_KIT_DEPTH)
         ends.deliver(topic, self._take_own)
         self._kit = io.run(self._subscribe, carrier, depth)
