@@ -204,6 +204,13 @@ class Launch:
         """Return the first line from here on that contains `part`."""
         return self.running.wait_for(re.escape(part), patience_sec).string
 
+    def wait_for_each(self, *parts: str) -> None:
+        """Wait until each of these is said; lines of several processes come in any order."""
+        missing = list(parts)
+        while missing:
+            line = self.running.wait_for("|".join(map(re.escape, missing))).string
+            missing = [part for part in missing if part not in line]
+
     def pids(self) -> set[int]:
         """Return all that this launch has started and that runs; what serves it is not counted."""
         running = psutil.Process(self.process.pid).children(recursive=True)

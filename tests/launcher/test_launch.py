@@ -232,8 +232,7 @@ def test_a_pressed_stop_outlives_a_launch_that_nobody_asked_to_end(pump: Path) -
         launch.process.wait()
     with launched(pump) as launch:
         launch.wait_for(PRESSED)
-        launch.wait_for("all nodes ready")
-        launch.wait_for("emergency stop pressed")
+        launch.wait_for_each("all nodes ready", "emergency stop pressed")
         launch.process.send_signal(signal.SIGINT)
         launch.end()
     assert "[wire] got on" not in launch.lines
@@ -266,8 +265,7 @@ nodes:
   - {name: talker, node: 'robot:Talker'}
 """)
     with launched(path) as launch:
-        launch.wait_for("[quiet] hello from /quiet")
-        launch.wait_for("all nodes ready: 3 in")
+        launch.wait_for_each("[quiet] hello from /quiet", "all nodes ready: 3 in")
         launch.process.send_signal(signal.SIGINT)
         assert launch.end() == 0
 
