@@ -64,7 +64,7 @@ def _is_of_ros(path: Path) -> bool:
 
 def _ros(paths: list[Path], topics: Selection | None) -> BagSource:
     need("ros", "rosbags", "numpy")
-    from dsmq_nodes.bag.convert.ros_reading import RosBag  # noqa: PLC0415  an extra's
+    from dsmq_nodes.bag.ros.ros_reading import RosBag  # noqa: PLC0415  an extra's
 
     if len(paths) > 1:
         raise BagError("ROS bags are read one by one: name one, or the folder it is in")

@@ -29,12 +29,12 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from dsmq_nodes.bag import Attachment, Bag, BagWriter, Channel, Limits, schema_text
 from dsmq_nodes.bag.any_bag import open_source
 from dsmq_nodes.bag.bag_source import BagSource
-from dsmq_nodes.bag.convert import ros1_file
 from dsmq_nodes.bag.convert.convert import Format, convert
 from dsmq_nodes.bag.file.contents import latched_metadata
 from dsmq_nodes.bag.file.information import information
 from dsmq_nodes.bag.file.reading import McapBag
 from dsmq_nodes.bag.file.selection import Selection
+from dsmq_nodes.bag.ros import ros1_file
 from dsmq_nodes.errors import BagError
 from dsmq_nodes.messages import Float64, LaserScan, String
 from tests.bag.conftest import NUMBERS, SECOND_NS
@@ -275,6 +275,33 @@ def test_one_definition_is_no_fault_of_the_others(
     assert says in source.omitted.topics["/other"]
 
 
+PART = b"=" * 80 + b"\nMSG: "
+MANY = Schema(
+    1,
+    b"uint8 a\nfloat64 b\nstring s\nint64[] q\nm/In[] i\nm/In[2] r\nstring[] ss\nm/In one\n"
+    b"uint16 e\n"
+    + PART + b"m/In\nuint8 x\nfloat64 y\n",
+    "ros2msg", "m/msg/Many",
+)  # fmt: skip
+MANY_READ = (
+    '{"a":1,"b":2.5,"s":"hé","q":[3,-4],"i":[{"x":5,"y":6.5},{"x":7,"y":8.5}],'
+    '"r":[{"x":9,"y":10.5},{"x":11,"y":12.5}],"ss":["x","yz"],"one":{"x":13,"y":14.5},"e":15}'
+).encode()
+# As the Python package cyclonedds 11.0.1 writes it with `serialize(use_version_2=True)`.
+CYCLONE_FINAL = bytes.fromhex(
+    "000700000100000000000000000004400400000068c3a900020000000300000000000000fcffffffffffffff1c00"
+    "000002000000050000000000000000001a40070000000000000000002140180000000900000000000000000025"
+    "400b00000000000000000029401300000002000000020000007800000003000000797a000d0000000000002d40"
+    "0f00"
+)
+CYCLONE_APPENDABLE = bytes.fromhex(
+    "000900009e0000000100000000000000000004400400000068c3a900020000000300000000000000fcffffffff"
+    "ffffff24000000020000000c000000050000000000000000001a400c0000000700000000000000000021402000"
+    "00000c0000000900000000000000000025400c0000000b00000000000000000029401300000002000000020000"
+    "007800000003000000797a00000c0000000d0000000000000000002d400f00"
+)
+
+
 @pytest.mark.parametrize(
     ("schema", "data", "read"),
     [
@@ -292,6 +319,18 @@ def test_one_definition_is_no_fault_of_the_others(
         ),
         (Schema(1, b"", "ros2msg", "std_msgs/msg/Empty"), CDR, b"{}"),
         (Schema(1, b"", "ros2msg", "std_msgs/msg/Empty"), CDR + b"\0", b"{}"),
+        (
+            Schema(1, b"m/No a\nm/No[2] b\nuint8 c\n" + PART + b"m/No\n", "ros2msg", "m/msg/M"),
+            CDR + b"\0\0\0\7",
+            b'{"a":{},"b":[{},{}],"c":7}',
+        ),
+        (
+            Schema(1, b"wstring a\nwstring<=3[<=2] b\nuint8 c\n", "ros2msg", "m/msg/Wide"),
+            CDR + bytes.fromhex("040000006100 0000e90000003dd8000000de0000 01000000 00000000 07"),
+            '{"a":"aé😀","b":[""],"c":7}'.encode(),
+        ),
+        (MANY, CYCLONE_FINAL, MANY_READ),
+        (MANY, CYCLONE_APPENDABLE, MANY_READ),
     ],
 )
 def test_definitions_and_messages_as_other_writers_have_them(
@@ -559,6 +598,39 @@ def test_a_ros_1_bag_is_read_as_far_as_it_goes(
     assert done.returncode == 0
     assert f"a_repaired.mcap: {len(values(open_source([path])))} messages" in done.stdout
     assert "a.bag has no end, as if its recording had been killed" in done.stderr
+
+
+def ros1_record(data: bytes = b"", **fields: bytes) -> bytes:
+    each = (name.encode() + b"=" + value for name, value in fields.items())
+    head = b"".join(struct.pack("<I", len(field)) + field for field in each)
+    return struct.pack("<I", len(head)) + head + struct.pack("<I", len(data)) + data
+
+
+@pytest.mark.parametrize("ending", ["unindexed", "indexed", "killed", "cut"])
+def test_a_ros1_bag_of_version_1(tmp_path: Path, ending: str) -> None:
+    """Messages name their topic; a type is defined once, for several topics."""
+
+    def number(topic: bytes, sec: int, value: float) -> bytes:
+        told = {"topic": topic, "type": b"std_msgs/Float64", "md5": b"0" * 32}
+        time = {"sec": struct.pack("<I", sec), "nsec": bytes(4)}
+        return ros1_record(struct.pack("<d", value), op=b"\2", **told, **time)
+
+    told = {"topic": b"/n", "type": b"std_msgs/Float64", "def": b"float64 data\n"}
+    messages = [number(b"/n", 5 - index, index) for index in range(5)] + [number(b"/m", 9, 9.0)]
+    data = ros1_record(op=b"\1", **told) + b"".join(messages)
+    if ending != "unindexed":
+        at = 0 if ending == "killed" else 1000
+        data = ros1_record(bytes(50), op=b"\3", index_pos=struct.pack("<Q", at)) + data
+    if ending == "indexed":
+        told = {"topic": b"/n", "ver": bytes(4), "count": struct.pack("<I", 3)}
+        data += ros1_record(bytes(48), op=b"\4", **told)
+    path = tmp_path / "a.bag"
+    path.write_bytes(b"#ROSBAG V1.2\n" + (data[:-3] if ending == "cut" else data))
+    source = open_source([path])
+    assert values(source) == NUMBERS_READ[::-1]
+    last = [] if ending == "cut" else [b'{"data":9.0}']
+    assert (values(source, "/m"), len(source)) == (last, 5 + len(last))
+    assert bool(source.omitted) is (ending in {"killed", "cut"})
 
 
 @pytest.mark.parametrize("folder", [StoragePlugin.SQLITE3], indirect=True)

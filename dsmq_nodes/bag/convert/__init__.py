@@ -1,1 +1,1 @@
-"""Bags of other kinds: ROS 1 and ROS 2 bags, Foxglove's schemas, CSV, Parquet, numpy."""
+"""Bags in other forms: Foxglove's schemas, CSV, Parquet, numpy."""

@@ -77,7 +77,7 @@ def convert(
             return Converted(path, *write_npz(source, path, on_progress))
         case "ros1" | "ros2":
             need("ros", "rosbags", "numpy")
-            from dsmq_nodes.bag.convert.ros_writing import write_ros  # noqa: PLC0415  an extra's
+            from dsmq_nodes.bag.ros.ros_writing import write_ros  # noqa: PLC0415  an extra's
 
             path = file_name(output, ".bag") if to == "ros1" else output
             return Converted(path, write_ros(source, path, to, on_progress))

@@ -9,8 +9,8 @@ from typing import Any
 
 from rosbags.typesys import Stores, get_typestore
 
-from dsmq_nodes.bag.convert.ros_values import RosTypes
-from dsmq_nodes.bag.convert.ros_writing import register_class
+from dsmq_nodes.bag.ros.ros_definitions import register_class
+from dsmq_nodes.bag.ros.ros_values import RosTypes
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.gateways.known_types import KnownType
 

@@ -11,12 +11,13 @@ from typing import Any, Final
 
 import msgspec
 from rosbags.interfaces import Nodetype
-from rosbags.typesys import Stores, get_types_from_idl, get_types_from_msg, get_typestore
+from rosbags.typesys import Stores, get_types_from_idl, get_typestore
 
-from dsmq_nodes.bag.convert.ros_values import RosTypes
-from dsmq_nodes.bag.convert.ros_writing import register_class
 from dsmq_nodes.bag.file.contents import Channel
 from dsmq_nodes.bag.file.recorded_schemas import class_of
+from dsmq_nodes.bag.ros.cdr_values import PLAIN, CdrValues
+from dsmq_nodes.bag.ros.ros_definitions import has_wide, register_class, types_of_text
+from dsmq_nodes.bag.ros.ros_values import RosTypes
 from dsmq_nodes.messages.schema.ros_base import BASE64, base_schema
 
 _encode: Final = msgspec.json.Encoder().encode
@@ -68,8 +69,11 @@ class RosDecoder:
         self._types = RosTypes(store)
         is_one = channel.encoding == "ros1"
         self._read: Any = store.deserialize_ros1 if is_one else store.deserialize_cdr
+        self._is_cdr = not is_one
         try:
-            store.get_msgdef(self._name)
+            self._has_wide = has_wide(store.fielddefs, self._name)
+            if not self._has_wide:
+                store.get_msgdef(self._name)
         except Exception as error:  # noqa: BLE001  the library compiles what it is given
             raise UnknownTypeError(_unreadable(self._name, error)) from None
         self._is_empty = not self._types.names(self._name)
@@ -88,9 +92,14 @@ class RosDecoder:
         if self._is_empty:  # some writers leave out the byte that stands for it
             return b"{}"
         try:
-            return _encode(self._types.to_json(self._read(data, self._name), self._name))
+            return _encode(self._values(data))
         except Exception as error:  # noqa: BLE001  whatever a damaged message makes the library raise
             raise ValueError(f"it is no {self._name}: {_first_line(error)}") from None
+
+    def _values(self, data: bytes) -> dict[str, Any]:
+        if self._is_cdr and (self._has_wide or data[:2] not in PLAIN):
+            return CdrValues(self._types, data).message(self._name)
+        return self._types.to_json(self._read(data, self._name), self._name)
 
     def schema(self) -> dict[str, Any]:
         """The JSON Schema of its messages."""
@@ -179,7 +188,7 @@ def _parsed(text: str, channel: Channel) -> dict[str, Any]:
         return {name: found for part in parts for name, found in get_types_from_idl(part).items()}
     if channel.schema_encoding not in {"ros1msg", "ros2msg"}:
         raise ValueError(f"it is written in {channel.schema_encoding!r}")
-    return dict(get_types_from_msg(text, channel.type_name))
+    return types_of_text(text, channel.type_name, is_one=channel.encoding == "ros1")
 
 
 def _complete(found: dict[str, Any], known: dict[str, Any]) -> None:

@@ -9,10 +9,16 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Final, Protocol
 
-from dsmq_nodes.bag.convert.db3_file import Db3File
-from dsmq_nodes.bag.convert.ros1_file import MAGIC as ROS1_MAGIC
-from dsmq_nodes.bag.convert.ros1_file import Ros1File
-from dsmq_nodes.bag.convert.ros_folder import (
+from dsmq_nodes.bag.file.contents import Attachment, Channel, latched_metadata
+from dsmq_nodes.bag.file.mcap_reader import ChannelCount, McapFile, Record
+from dsmq_nodes.bag.file.reading import latched_before
+from dsmq_nodes.bag.file.recorded_schemas import ANYTHING, class_of, schema_text
+from dsmq_nodes.bag.file.selection import Selection
+from dsmq_nodes.bag.omitted import Omitted
+from dsmq_nodes.bag.ros.db3_file import Db3File
+from dsmq_nodes.bag.ros.ros1_file import MAGIC as ROS1_MAGIC
+from dsmq_nodes.bag.ros.ros1_file import Ros1File
+from dsmq_nodes.bag.ros.ros_folder import (
     METADATA,
     PACKED_SUFFIXES,
     RosFolder,
@@ -20,13 +26,7 @@ from dsmq_nodes.bag.convert.ros_folder import (
     latched_depth,
     unpacked_message,
 )
-from dsmq_nodes.bag.convert.ros_types import RosDecoder, UnknownTypeError
-from dsmq_nodes.bag.file.contents import Attachment, Channel, latched_metadata
-from dsmq_nodes.bag.file.mcap_reader import ChannelCount, McapFile, Record
-from dsmq_nodes.bag.file.reading import latched_before
-from dsmq_nodes.bag.file.recorded_schemas import ANYTHING, class_of, schema_text
-from dsmq_nodes.bag.file.selection import Selection
-from dsmq_nodes.bag.omitted import Omitted
+from dsmq_nodes.bag.ros.ros_types import RosDecoder, UnknownTypeError
 from dsmq_nodes.errors import BagError
 from dsmq_nodes.graph.topics.compatible import compare
 

@@ -13,8 +13,8 @@ from rosbags.interfaces import Nodetype
 
 from dsmq_nodes.messages.schema.ros_base import NON_FINITE, number_or_text
 
-_BYTES: Final = frozenset({"uint8", "byte", "octet"})
-_PADDING: Final = "structure_needs_at_least_one_member"  # of an empty message
+BYTES: Final = frozenset({"uint8", "byte", "octet"})
+PADDING: Final = "structure_needs_at_least_one_member"  # of an empty message
 _ROS1_NAMES: Final = {
     "sensor_msgs/msg/CameraInfo": {"d": "D", "k": "K", "r": "R", "p": "P"},
 }
@@ -32,7 +32,7 @@ class RosTypes:
         theirs = {name for name, _ in fields}
         renamed = {new: old for new, old in _ROS1_NAMES.get(type_name, {}).items() if old in theirs}
         ours = {old: new for new, old in renamed.items()}
-        return [(ours.get(name, name), name, node) for name, node in fields if name != _PADDING]
+        return [(ours.get(name, name), name, node) for name, node in fields if name != PADDING]
 
     def to_json(self, found: Any, type_name: str) -> dict[str, Any]:
         """A rosbags object as JSON values."""
@@ -52,7 +52,7 @@ class RosTypes:
         item = detail[0]
         if item[0] == Nodetype.NAME:
             return [self.to_json(each, item[1]) for each in found]
-        if item[1][0] in _BYTES:
+        if item[1][0] in BYTES:
             return pybase64.b64encode_as_string(np.asarray(found, np.uint8).tobytes())
         values = found.tolist() if hasattr(found, "tolist") else list(found)
         if item[1][0].startswith("float") and not np.all(np.isfinite(found)):
@@ -114,7 +114,7 @@ def _of_kind(value: Any, kind: type) -> Any:
 
 
 def _ros_array(value: Any, name: str, count: int) -> Any:
-    dtype = "uint8" if name in _BYTES else name
+    dtype = "uint8" if name in BYTES else name
     if value is None:
         return np.zeros(count, dtype)
     if isinstance(value, str):

@@ -14,17 +14,17 @@ from rosbags.interfaces import (
     QosReliability,
     QosTime,
 )
-from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+from rosbags.typesys import Stores, get_typestore
 
 from dsmq_nodes.bag.bag_source import BagSource
-from dsmq_nodes.bag.convert.ros_from_schema import types_of
-from dsmq_nodes.bag.convert.ros_values import RosTypes
 from dsmq_nodes.bag.file.atomic import whole_or_gone
 from dsmq_nodes.bag.file.contents import Channel
 from dsmq_nodes.bag.file.mcap_reader import Record
 from dsmq_nodes.bag.file.recorded_schemas import class_of, told_schema
+from dsmq_nodes.bag.ros.ros_definitions import has_wide, register_class
+from dsmq_nodes.bag.ros.ros_from_schema import types_of
+from dsmq_nodes.bag.ros.ros_values import RosTypes
 from dsmq_nodes.bag.texts import loaded
-from dsmq_nodes.messages.base import Message
 
 _ROS1_TIMES: Final = range((1 << 32) * 10**9)  # seconds of 32 bits
 _ROS2_TIMES: Final = range(1 << 63)
@@ -68,7 +68,7 @@ def write_ros(
     ):
         stack.push(writer)  # not `with writer`: that would open it once more
         for each in source.counts():
-            if fault := _unknown(store, each.channel):
+            if fault := _unknown(store, each.channel, is_one=is_one):
                 source.omitted.topic(each.channel.topic, fault)
                 continue
             connections[each.channel] = _connect(writer, store, each.channel, is_one=is_one)
@@ -133,20 +133,14 @@ def _connect(writer: Any, store: Any, channel: Channel, *, is_one: bool) -> Any:
     )
 
 
-def _unknown(store: Any, channel: Channel) -> str:
+def _unknown(store: Any, channel: Channel, *, is_one: bool) -> str:
     """Register a topic's type; returns why it cannot be written, if it cannot."""
     if channel.encoding != "json":
         return f"its messages are in {channel.encoding!r}, not in JSON: they have no type"
     if not channel.type_name:
         return "its messages have no type"
-    if channel.type_name in store.fielddefs:
-        return ""
-    found = class_of(channel.type_name)
     try:
-        if found is not None:
-            register_class(store, found)
-        else:
-            store.register(types_of(channel.type_name, told_schema(channel)))
+        _register(store, channel, is_one=is_one)
     except ValueError as error:
         return str(error)
     except Exception as error:  # noqa: BLE001  the library's parser raises what it likes
@@ -154,22 +148,18 @@ def _unknown(store: Any, channel: Channel) -> str:
     return ""
 
 
-def register_class(store: Any, cls: type[Message]) -> None:
-    """Register a user's type and the types of its fields."""
-    for inner in _parts(cls):
-        if inner.type_name not in store.fielddefs:
-            register_class(store, inner)
-    if cls.type_name not in store.fielddefs:
-        store.register(get_types_from_msg(cls.definition(), cls.type_name))
+def _register(store: Any, channel: Channel, *, is_one: bool) -> None:
+    """Register a topic's type.
 
-
-def _parts(cls: type[Message]) -> list[type[Message]]:
-    found: list[type[Message]] = []
-    for info in cls.model_fields.values():
-        pending: list[Any] = [info.annotation]
-        while pending:
-            each = pending.pop()
-            pending += getattr(each, "__args__", ())
-            if isinstance(each, type) and issubclass(each, Message):
-                found.append(each)
-    return found
+    Raises:
+        ValueError: it cannot be written.
+    """
+    name = channel.type_name
+    if name not in store.fielddefs:
+        found = class_of(name)
+        if found is not None:
+            register_class(store, found, is_one=is_one)
+        else:
+            store.register(types_of(name, told_schema(channel)))
+    if has_wide(store.fielddefs, name):
+        raise ValueError(f"{name} has a wide text (wstring), which is not written here")

@@ -4,6 +4,9 @@ A record has a header of named fields, and data (wiki.ros.org/Bags/Format/2.0). 
 connections and messages. After each chunk there are indexes of the times of its messages, and after
 all chunks the connections once more. A recording that was killed lacks the end: the chunks that
 have no index are unpacked for one. Of a chunk that is cut off the messages at its begin are read.
+
+Version 1.2 has neither chunks nor numbers of connections: messages name their topic and type, whose
+definition comes before the first of them. Consecutive ones are read as chunks are.
 """
 
 import bz2
@@ -24,7 +27,9 @@ from dsmq_nodes.bag.omitted import Omitted
 from dsmq_nodes.errors import BagError
 
 MAGIC: Final = b"#ROSBAG V"
-_VERSION: Final = b"#ROSBAG V2.0\n"
+_VERSIONS: Final = (b"#ROSBAG V2.0\n", b"#ROSBAG V1.2\n")
+_VERSION_BYTES: Final = len(_VERSIONS[0])
+_RUN_BYTES: Final = 1 << 20  # of consecutive messages outside of chunks
 _UNPACKERS: Final[dict[bytes, Callable[[], Any]]] = {
     b"bz2": bz2.BZ2Decompressor,
     b"lz4": lz4.frame.LZ4FrameDecompressor,
@@ -73,6 +78,7 @@ class Ros1File:
         self.path = path
         self._omitted = omitted
         self._connections: dict[int, Fields] = {}
+        self._numbers: dict[bytes, int] = {}  # of connections, by their topics, in version 1.2
         self._chunks: list[_Chunk] = []
         self._has_end: bool | None = None  # None: before its header
         with self._open() as stream:
@@ -135,21 +141,29 @@ class Ros1File:
 
     def _scan(self, stream: IO[bytes]) -> None:
         """Find its chunks, and what is in each."""
-        for fields, at, length in self._heads(stream):
-            self._take(stream, fields, at, length)
-        if self._has_end is None:
+        for fields, at, begin, length in self._heads(stream):
+            try:
+                self._take(stream, fields, at, begin, length)
+            except (KeyError, struct.error) as error:
+                self._note(at, f"a record is damaged, and left out: {error!r}")
+        if self._has_end is None and not self._connections:
             raise BagError(f"{self.path} cannot be read as a ROS 1 bag: it has no header")
-        if not self._has_end:
+        if self._has_end is False:
             self._omitted.note(f"{self.path} has no end, as if its recording had been killed")
-            if self._chunks:  # the indexes of the last one may be incomplete
-                self._chunks[-1].counts.clear()
+        last = self._chunks[-1] if self._chunks else None
+        if last and (not self._has_end or last.at + last.length > stream.seek(0, 2)):
+            last.counts.clear()  # it, or its index, is not whole
+        self._count(stream)
+
+    def _count(self, stream: IO[bytes]) -> None:
+        """Unpack the chunks whose index is missing or incomplete."""
         for chunk in self._chunks:
             if not chunk.counts or chunk.counts.keys() - self._connections.keys():
                 chunk.counts.clear()
                 for number, time_ns, _ in self._messages(stream, chunk):
                     chunk.take(number, time_ns)
 
-    def _take(self, stream: IO[bytes], fields: Fields, at: int, length: int) -> None:
+    def _take(self, stream: IO[bytes], fields: Fields, at: int, begin: int, length: int) -> None:
         match fields.get(b"op"):
             case b"\x03":
                 self._has_end = any(fields.get(b"index_pos", b""))
@@ -157,24 +171,27 @@ class Ros1File:
                     raise BagError(f"{self.path} is encrypted, which is not read here")
             case b"\x05":
                 kind = fields.get(b"compression", b"none")
-                self._chunks.append(_Chunk(at, length, kind))
-            case b"\x04" if self._chunks:
+                self._chunks.append(_Chunk(begin, length, kind))
+            case b"\x04" if self._chunks and b"conn" in fields:
                 _take_index(self._chunks[-1], fields, stream.read(length))
             case b"\x07":
                 self._connect(fields, stream.read(length))
+            case b"\x01":
+                self._define(fields)
             case b"\x02":
-                self._omitted.note(f"{self.path}: messages outside of chunks are not read")
+                self._run(at, begin + length).take(*self._whose_and_when(fields))
             case _:
                 pass
 
-    def _heads(self, stream: IO[bytes]) -> Iterator[tuple[Fields, int, int]]:
-        """The fields of each record, and where its data are; to where the file is cut off."""
-        if (version := stream.read(len(_VERSION))) != _VERSION:
+    def _heads(self, stream: IO[bytes]) -> Iterator[tuple[Fields, int, int, int]]:
+        """The fields of each record, where it is and its data are; to where the file is cut off."""
+        if (version := stream.read(_VERSION_BYTES)) not in _VERSIONS:
             raise BagError(
                 f"{self.path} cannot be read as a ROS 1 bag: it begins with {version!r}, and "
-                "version 2.0 is read here; `rosbag filter OLD NEW True` of ROS 1 makes one of it"
+                "versions 2.0 and 1.2 are read here; `rosbag filter OLD NEW True` of ROS 1 makes "
+                "one of it"
             )
-        at, size_bytes = len(_VERSION), stream.seek(0, 2)
+        at, size_bytes = _VERSION_BYTES, stream.seek(0, 2)
         while at < size_bytes:
             stream.seek(at)
             head = stream.read(_number(stream.read(4)))
@@ -184,12 +201,49 @@ class Ros1File:
             except ValueError as error:
                 self._note(at, f"{error}: what follows is not read")
                 return
-            yield fields, begin, length
+            yield fields, at, begin, length
             at = begin + length
 
     def _connect(self, fields: Fields, data: bytes) -> None:
         with contextlib.suppress(ValueError):  # it is cut off
             self._connections.setdefault(_number(fields.get(b"conn", b"")), fields | _fields(data))
+
+    def _define(self, fields: Fields) -> None:
+        """Take the type of a topic, of version 1.2."""
+        told = fields | {b"message_definition": fields[b"def"]}
+        self._connections.setdefault(self._number_of(fields[b"topic"]), told)
+
+    def _number_of(self, topic: bytes) -> int:
+        return self._numbers.setdefault(topic, len(self._numbers))
+
+    def _whose_and_when(self, fields: Fields) -> tuple[int, int]:
+        """The connection of a message, and its time.
+
+        Raises:
+            KeyError, struct.error: they are missing.
+        """
+        if b"conn" in fields:
+            number, time = _number(fields[b"conn"]), fields[b"time"]
+        else:
+            number = self._number_of(fields[b"topic"])
+            if number not in self._connections:  # a type is defined once, for all its topics
+                told = (
+                    each for each in self._connections.values() if each[b"type"] == fields[b"type"]
+                )
+                self._connections[number] = next(told, {}) | fields
+            time = fields[b"sec"] + fields[b"nsec"]
+        sec, nanosec = _TIME.unpack(time)
+        return number, sec * 10**9 + nanosec
+
+    def _run(self, at: int, end: int) -> _Chunk:
+        """The consecutive messages that this one belongs to."""
+        last = self._chunks[-1] if self._chunks else None
+        is_next = last and last.compression == b"none" and last.at + last.length == at
+        if not last or not is_next or last.length > _RUN_BYTES:
+            last = _Chunk(at, 0, b"none")
+            self._chunks.append(last)
+        last.length = end - last.at
+        return last
 
     def _channel(self, number: int) -> Channel:
         told = self._connections[number]
@@ -212,8 +266,7 @@ class Ros1File:
                 if fields.get(b"op") == b"\x07":
                     self._connect(fields, data)
                 elif fields.get(b"op") == b"\x02":
-                    sec, nanosec = _TIME.unpack(fields[b"time"])
-                    yield _number(fields[b"conn"]), sec * 10**9 + nanosec, data
+                    yield *self._whose_and_when(fields), data
         except (ValueError, KeyError, struct.error) as error:
             self._note(chunk.at, f"a chunk is damaged, and the rest of it left out: {error}")
 
@@ -229,7 +282,7 @@ class Ros1File:
 
 def _take_index(chunk: _Chunk, fields: Fields, data: bytes) -> None:
     """The times of a connection's messages."""
-    connection = _number(fields.get(b"conn", b""))
+    connection = _number(fields[b"conn"])
     for sec, nanosec, _ in _ENTRY.iter_unpack(data[: len(data) // _ENTRY.size * _ENTRY.size]):
         chunk.take(connection, sec * 10**9 + nanosec)
 
