@@ -1,4 +1,4 @@
-"""The master and the fake bus, over a real pseudo-terminal."""
+"""The master and the fake bus: in virtual time, over a real pseudo-terminal, over TCP."""
 
 import asyncio
 import socket
@@ -10,21 +10,29 @@ import pytest
 
 from dsmq_nodes.devices.servo_bus import arm_setup, feetech
 from dsmq_nodes.devices.servo_bus.bus import ServoBus
+from dsmq_nodes.devices.servo_bus.servo_family import FAMILIES
 from dsmq_nodes.errors import PortLostError, ServoError
-from dsmq_nodes.testing.servo_bus import FakeBus, FakePort
+from dsmq_nodes.testing.servo_bus import BUSES, FakeBus, FakePort
+from dsmq_nodes.testing.virtual_clock import VirtualClock, VirtualLoop
+from tests.support.waiting import PATIENCE_SEC
 
 SIX = range(1, 7)
 Scene = Callable[[ServoBus, FakePort], Awaitable[None]]
 
 
 def play(
-    tmp_path: Path, scene: Scene, *, seed: int = 0, echo: bool = False, margin_sec: float = 0.3
+    tmp_path: Path,
+    scene: Scene,
+    *,
+    kind: str = "feetech",
+    echo: bool = False,
+    over_terminal: bool = False,
 ) -> None:
     async def main() -> None:
-        wire = FakePort(str(tmp_path / "tty"), FakeBus(seed=seed))
+        wire = FakePort(str(tmp_path / "tty"), BUSES[kind](SIX), is_socket=not over_terminal)
         wire.bus.has_echo = echo
         wire.plug()
-        bus = ServoBus(str(tmp_path / "tty"), margin_sec=margin_sec)
+        bus = ServoBus(str(tmp_path / "tty"), margin_sec=0.3, family=FAMILIES[kind])
         try:
             await bus.open()
             assert bus.has_echo == echo
@@ -33,7 +41,11 @@ def play(
             bus.close()
             wire.unplug()
 
-    asyncio.run(main())
+    def virtual_loop() -> VirtualLoop:
+        return VirtualLoop(VirtualClock())
+
+    with asyncio.Runner(loop_factory=None if over_terminal else virtual_loop) as runner:
+        runner.run(main())
 
 
 @pytest.mark.parametrize("echo", [False, True])
@@ -55,35 +67,6 @@ def test_reads_and_writes(tmp_path: Path, echo: bool) -> None:
             await bus.write(1, feetech.MODEL, 5)
 
     play(tmp_path, scene, echo=echo)
-
-
-@pytest.mark.parametrize("echo", [False, True])
-def test_no_wrong_value_with_damage_and_late_answers(tmp_path: Path, echo: bool) -> None:
-    """Each servo's registers say who it is and where they are, so that a wrong value shows."""
-
-    async def scene(bus: ServoBus, wire: FakePort) -> None:
-        for i, servo in wire.bus.servos.items():
-            servo.set(feetech.RETURN_DELAY, 0)
-            servo.set(feetech.GOAL_POSITION, 100 * i)
-            servo.set(feetech.GOAL_VELOCITY, 100 * i + 1)
-            servo.set(feetech.TORQUE_LIMIT, 100 * i + 2)
-        wire.bus.lose = wire.bus.corrupt = 0.05
-        wire.bus.late, wire.bus.late_sec = 0.05, 0.025
-        registers = (feetech.GOAL_POSITION, feetech.GOAL_VELOCITY, feetech.TORQUE_LIMIT)
-        wrong = accepted = 0
-        for cycle in range(150):
-            offset = (0, 1, 2)[cycle % 3]
-            register = registers[offset]
-            found = await bus.sync_read(SIX, register.address, 2)
-            accepted += len(found)
-            values = {i: register.decode(each.data, register.address) for i, each in found.items()}
-            wrong += sum(value != 100 * i + offset for i, value in values.items())
-        assert accepted > 300
-        assert bus.counters.bad_checksums
-        assert wire.bus.delayed
-        assert wrong == 0
-
-    play(tmp_path, scene, echo=echo, seed=7, margin_sec=0.02)
 
 
 def test_only_the_silent_one_is_missing(tmp_path: Path) -> None:
@@ -109,9 +92,11 @@ def test_unplugged_and_plugged_in_again(tmp_path: Path) -> None:
         assert not bus.send_now(feetech.TORQUE_ENABLE, {1: 0})
         wire.fault("replug")
         await bus.open()
-        assert await bus.ping(1)
+        async with asyncio.timeout(PATIENCE_SEC):
+            while not await bus.ping(1):  # a busy machine answers late
+                pass
 
-    play(tmp_path, scene)
+    play(tmp_path, scene, over_terminal=True)
 
 
 def test_a_port_has_one_owner(tmp_path: Path) -> None:
@@ -119,7 +104,7 @@ def test_a_port_has_one_owner(tmp_path: Path) -> None:
         with pytest.raises(PortLostError, match="another process has it open"):
             await ServoBus(bus.address).open()
 
-    play(tmp_path, scene)
+    play(tmp_path, scene, over_terminal=True)
 
 
 def test_what_survives_the_power(tmp_path: Path) -> None:
@@ -173,9 +158,11 @@ def test_over_tcp() -> None:
         thread.start()
 
         async def main() -> None:
-            bus = ServoBus(f"tcp://127.0.0.1:{server.getsockname()[1]}", margin_sec=0.2)
+            bus = ServoBus(f"tcp://127.0.0.1:{server.getsockname()[1]}", margin_sec=0.1)
             await bus.open()
-            assert sorted(await bus.sync_read(SIX, 56, 15)) == list(SIX)
+            async with asyncio.timeout(PATIENCE_SEC):
+                while sorted(await bus.sync_read(SIX, 56, 15)) != list(SIX):
+                    pass
             bus.close()
 
         asyncio.run(main())

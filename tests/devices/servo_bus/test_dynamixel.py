@@ -14,10 +14,9 @@ from dsmq_nodes.devices.servo_bus import dynamixel
 from dsmq_nodes.devices.servo_bus.answers import ServoAnswer
 from dsmq_nodes.devices.servo_bus.bus import ServoBus
 from dsmq_nodes.devices.servo_bus.dynamixel import DynamixelReader
-from dsmq_nodes.devices.servo_bus.servo_family import DYNAMIXEL
 from dsmq_nodes.errors import ServoError
-from dsmq_nodes.testing.dynamixel_servos import FakeDynamixelBus
 from dsmq_nodes.testing.servo_bus import FakePort
+from tests.devices.servo_bus.test_bus import play
 from tests.devices.servo_bus.test_vendor_sdk import in_time
 from tests.support.processes import Popen
 from tests.support.waiting import PATIENCE_SEC
@@ -85,15 +84,7 @@ def test_values_are_in_twos_complement(value: int) -> None:
 
 @pytest.mark.parametrize("echo", [False, True])
 def test_the_same_bus_through_faults(tmp_path: Path, echo: bool) -> None:
-    path = str(tmp_path / "tty")
-
-    async def scene() -> None:
-        wire = FakePort(path, FakeDynamixelBus(seed=5))
-        wire.bus.has_echo = echo
-        wire.plug()
-        bus = ServoBus(path, margin_sec=0.3, family=DYNAMIXEL)
-        await bus.open()
-        assert bus.has_echo == echo
+    async def scene(bus: ServoBus, wire: FakePort) -> None:
         assert await bus.ping(1)
         with pytest.raises(ServoError, match="servo 9 does not answer"):
             await bus.read(9, dynamixel.POSITION, tries=1)
@@ -121,10 +112,8 @@ def test_the_same_bus_through_faults(tmp_path: Path, echo: bool) -> None:
         wire.plug()
         await bus.open()
         assert await bus.read(2, dynamixel.HOMING_OFFSET) == -1024, "it survives the power"
-        bus.close()
-        wire.unplug()
 
-    asyncio.run(scene())
+    play(tmp_path, scene, kind="dynamixel", echo=echo)
 
 
 def test_the_vendors_sdk(tmp_path: Path) -> None:
