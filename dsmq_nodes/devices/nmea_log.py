@@ -160,8 +160,10 @@ def quality(nmea: Any) -> str:
     if nmea.sentence_type == "GNS":
         modes = [MODES[each] for each in nmea.mode_indicator or "" if each in MODES]
         return max(modes, key=status_of, default="0")  # one mode a system: the best counts
-    mode = nmea.mode_indicator if nmea.sentence_type == "RMC" else nmea.faa_mode
-    return MODES.get(mode or "A", "0") if nmea.status == "A" else "0"
+    is_rmc = nmea.sentence_type == "RMC"
+    if nmea.status != "A" and (is_rmc or nmea.status):  # GLL had none before NMEA 2.0
+        return "0"
+    return MODES.get((nmea.mode_indicator if is_rmc else nmea.faa_mode) or "A", "0")
 
 
 def parsed_line(line: str, counts: Counter[str], *, check: bool = False) -> Iterator[Any]:

@@ -78,6 +78,17 @@ def test_a_receiver_that_has_no_fix_yet_says_so(graph: Graph, tmp_path: Path) ->
     assert math.isnan(fix.latitude)
 
 
+def test_the_oldest_sentences_of_a_position_have_no_status() -> None:
+    texts = (
+        "GPZDA,225443,16,07,2024,00,00",
+        "GPGLL,4916.45,N,12311.12,W,225444",
+        "GPGLL,,,,,225445",
+    )
+    fixes = [fix for _, fix in NmeaLog("".join(map(sentence, texts))).samples()]
+    found = [fix.status.status for fix in fixes if isinstance(fix, NavSatFix)]
+    assert found == [NavSatStatus.STATUS_FIX, NavSatStatus.STATUS_NO_FIX]
+
+
 def test_a_leap_second_is_a_fix() -> None:
     position = "A,5251.0093,N,00518.8170,E,5.6,230.5"
     times = [("235959", "311216"), ("235960", "311216"), ("000000", "010117")]

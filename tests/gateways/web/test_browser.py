@@ -160,6 +160,14 @@ def test_held_it_drives_released_it_stops_and_a_killed_browser_stops_it(
         until(lambda: speed(session.next_message(timeout_sec=5)) > 0.1, "it drives by the keys")
         page.key("keyUp", "w")
         until(lambda: speed(session.next_message(timeout_sec=5)) == 0.0, "it stops")
+        for end_that_nobody_tells in (
+            "dispatchEvent(new KeyboardEvent('keydown', {key: 'Meta', bubbles: true}))",
+            "dispatchEvent(new MouseEvent('contextmenu', {bubbles: true}))",
+        ):
+            page.key("keyDown", "w")
+            until(lambda: speed(session.next_message(timeout_sec=5)) > 0.1, "it drives by the keys")
+            page.run(f"document.body.{end_that_nobody_tells}")
+            until(lambda: speed(session.next_message(timeout_sec=5)) == 0.0, "it stops")
         page.run(GAMEPAD)
         until(lambda: speed(session.next_message(timeout_sec=5)) > 0.1, "a gamepad drives it")
         page.run("window.pad.buttons[4].pressed = false")

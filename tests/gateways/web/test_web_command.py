@@ -1,13 +1,17 @@
 """`dsmq-nodes web` and `launch --web` as commands."""
 
+import asyncio
 import json
 import os
 import sys
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
+from dsmq_nodes.errors import CommandError
+from dsmq_nodes.gateways.web.dashboard.recordings import Recordings
 from dsmq_nodes.testing import BrokerProcess
 from tests.support.processes import ROOT, run
 from tests.support.programs import Running
@@ -75,3 +79,28 @@ def test_launch_web_adds_the_gateway_unless_the_file_has_one(tmp_path: Path) -> 
     status, said = told("launch", str(file), "--web", "--dry-run")
     assert status == 1
     assert "--web: a node of the launch file is named /web already" in said
+
+
+def test_one_recording_at_a_time_and_its_end_is_told(broker: BrokerProcess, tmp_path: Path) -> None:
+    told: list[str] = []
+
+    async def record() -> None:
+        recordings = Recordings(broker.address, tmp_path, told.append)
+        name, refused = await asyncio.gather(
+            recordings.start(), recordings.start(), return_exceptions=True
+        )
+        assert isinstance(refused, CommandError)
+        (recorder,) = (
+            each
+            for each in psutil.Process().children()
+            if str(tmp_path / str(name)) in each.cmdline()
+        )
+        recorder.kill()
+        async with asyncio.timeout(60):
+            while recordings.name:
+                await asyncio.sleep(0.05)
+        assert told == [f"the recording {name} has ended: its process was killed"]
+        with pytest.raises(CommandError, match="nothing is being recorded"):
+            await recordings.stop()
+
+    asyncio.run(record())

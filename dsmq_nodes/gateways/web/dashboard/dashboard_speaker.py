@@ -48,7 +48,7 @@ class Dashboards:
     def __init__(self, hub: Hub, entry: WebEntry, broker: AnyAddress) -> None:
         self.hub, self.entry, self.broker = hub, entry, broker
         self.driving = Driving(entry.drive)
-        self.recordings = Recordings(broker, Path.cwd() / FOLDER)
+        self.recordings = Recordings(broker, Path.cwd() / FOLDER, self._recording_ended)
         self.pages: list[DashboardSpeaker] = []
         self._numbers = itertools.count(1)
         self._statistics: tuple[int, str] = (0, "")
@@ -75,6 +75,11 @@ class Dashboards:
             statistics.topics = [each for each in statistics.topics if self.is_shown(each.name)]
             self._statistics = (entry.stamp + entry.id, msgspec.json.encode(statistics).decode())
         return self._statistics[1]
+
+    def _recording_ended(self, why: str) -> None:
+        for page in self.pages:
+            page.tell_recording()
+            page.say({"op": "error", "error": why})
 
     def tell_driver(self) -> None:
         """Tell all pages who drives."""

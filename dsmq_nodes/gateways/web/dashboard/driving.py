@@ -68,9 +68,9 @@ class Driving:
             raise CommandError(f"{topic} carries {type_name}, which is nothing to drive with")
         if self._client is not None and self._client is not client and not take_over:
             raise CommandError(f"{self.name} drives: wait until they let go, or take over")
+        writer = client.advertise(topic, type_name, schema_text(find_type(type_name)))
         self.disarm()
-        self._writer = client.advertise(topic, type_name, schema_text(find_type(type_name)))
-        self._client, self.name, self.type = client, name, type_name
+        self._writer, self._client, self.name, self.type = writer, client, name, type_name
 
     def command(self, client: HubClient, linear: float, angular: float) -> None:
         """Drive wheels, until the next command or `SILENT_SEC`.

@@ -9,6 +9,7 @@ import contextlib
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -32,10 +33,13 @@ class Recordings:
         name: the file that is being written; empty: none.
     """
 
-    def __init__(self, broker: AnyAddress, folder: Path) -> None:
-        self._broker, self.folder = broker, folder
+    def __init__(self, broker: AnyAddress, folder: Path, on_end: Callable[[str], None]) -> None:
+        """`on_end` is called with the last words of a recording that ends by itself."""
+        self._broker, self.folder, self._on_end = broker, folder, on_end
         self.name = ""
         self._process: asyncio.subprocess.Process | None = None
+        self._ending: asyncio.Task[str] | None = None  # its last words
+        self._is_wanted = False  # it goes on until somebody stops it
 
     async def start(self) -> str:
         """Record everything from now on; returns the file's name.
@@ -45,27 +49,29 @@ class Recordings:
             BagError: the extra `bag` is not installed.
         """
         need_bag()
-        if self._process is not None:
+        if self.name:
             raise CommandError(f"{self.name} is being recorded already")
-        name = f"{time.strftime('%Y_%m_%d-%H_%M_%S')}.mcap"
+        self.name = name = f"{time.strftime('%Y_%m_%d-%H_%M_%S')}.mcap"
+        words = ("-m", "dsmq_nodes", "bag", "record", "--all", "--output", str(self.folder / name))
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
+            self._process = process = await asyncio.create_subprocess_exec(
+                *(sys.executable, *words, "--broker", str(address_of(self._broker))),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=asyncio.subprocess.PIPE,
+            )
         except OSError as error:
+            self.name = ""
             raise CommandError(f"cannot record into {self.folder}: {error.strerror}") from None
-        words = ("-m", "dsmq_nodes", "bag", "record", "--all", "--output", str(self.folder / name))
-        self.name = name
-        self._process = process = await asyncio.create_subprocess_exec(
-            *(sys.executable, *words, "--broker", str(address_of(self._broker))),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.PIPE,
-        )
+        self._ending = asyncio.create_task(self._ended(process))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_BEGIN_SEC):
                 while process.returncode is None and not (self.folder / name).is_file():
                     await asyncio.sleep(_LOOK_SEC)
         if process.returncode is not None:
-            raise CommandError(f"it cannot be recorded: {await self._ended()}")
+            raise CommandError(f"it cannot be recorded: {await self._ending}")
+        self._is_wanted = True
         return name
 
     async def stop(self) -> str:
@@ -74,27 +80,34 @@ class Recordings:
         Raises:
             CommandError: none runs, or it failed.
         """
-        process, name = self._process, self.name
-        if process is None:
+        process, name, ending = self._process, self.name, self._ending
+        if process is None or ending is None:
             raise CommandError("nothing is being recorded")
+        self._is_wanted = False
         if process.returncode is None:
             process.send_signal(signal.SIGINT)
             try:
                 await asyncio.wait_for(process.wait(), _END_SEC)
             except TimeoutError:
                 process.kill()
-        why = await self._ended()
+        why = await ending
         if not (self.folder / name).is_file():
             raise CommandError(f"the recording failed: {why}")
         return name
 
-    async def _ended(self) -> str:
-        process, self._process, self.name = self._process, None, ""
-        if process is None or process.stderr is None:
-            return ""
-        said = (await process.stderr.read()).decode(errors="replace")
+    async def _ended(self, process: asyncio.subprocess.Process) -> str:
+        """Wait for the end of a recording; returns its last words."""
+        assert process.stderr is not None
+        said = b""
+        while piece := await process.stderr.read(_LONGEST_WHY):
+            said = (said + piece)[-_LONGEST_WHY:]
         await process.wait()
-        return one_line(said.strip())[-_LONGEST_WHY:]
+        name, self.name, self._process = self.name, "", None
+        why = one_line(said.decode(errors="replace").strip())
+        if self._is_wanted:
+            self._is_wanted = False
+            self._on_end(f"the recording {name} has ended: {why or 'its process was killed'}")
+        return why
 
     async def close(self) -> None:
         """End what runs, with the gateway."""

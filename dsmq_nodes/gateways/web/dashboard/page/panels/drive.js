@@ -82,9 +82,11 @@ export function start() {
   pad.addEventListener("pointermove", (event) => { if (stick) pull(event); });
   for (const end of ["pointerup", "pointercancel", "lostpointercapture"]) pad.addEventListener(end, () => { if (stick) { stick = null; tick(); } });
   pad.addEventListener("contextmenu", (event) => event.preventDefault());
-  addEventListener("blur", letGo); addEventListener("pagehide", disarm);
+  // In a menu, and on a Mac while Meta is down, the end of a key is told to nobody.
+  for (const end of ["blur", "contextmenu"]) addEventListener(end, letGo);
+  addEventListener("pagehide", disarm);
   document.addEventListener("visibilitychange", () => { if (document.hidden) disarm(); });
-  addEventListener("keydown", (event) => { const key = event.key.toLowerCase(); if (isArmed && "wasd".includes(key) && key && !event.ctrlKey && !event.metaKey && !event.altKey && !event.target.closest("input,select,textarea")) { event.preventDefault(); keys.add(key); if (!wasHeld) tick(); } if (event.key === "Escape") disarm(); });
+  addEventListener("keydown", (event) => { const key = event.key.toLowerCase(); if (isArmed && "wasd".includes(key) && key && !event.ctrlKey && !event.metaKey && !event.altKey && !event.target.closest("input,select,textarea")) { event.preventDefault(); keys.add(key); if (!wasHeld) tick(); } if (event.key === "Escape") disarm(); if (event.key === "Meta") letGo(); });
   addEventListener("keyup", (event) => { if (keys.delete(event.key.toLowerCase()) && !keys.size) tick(); });
   new ResizeObserver(() => draw(null)).observe(pad);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => draw(null));
