@@ -5,7 +5,7 @@ from asyncio import CancelledError
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, ClassVar, Final
 
-from dsmq_nodes.graph.callback import as_error, awaited, check_callback, to_await
+from dsmq_nodes.graph.callback import as_error, awaited, check_takes, to_await
 from dsmq_nodes.graph.node import Node
 from dsmq_nodes.messages.diagnostic import DiagnosticArray, DiagnosticStatus, KeyValue
 from dsmq_nodes.messages.fields import byte
@@ -57,7 +57,7 @@ class DiagnosticUpdater:
             ValueError: there is a part of this name already.
             TypeError: the callback cannot be called or awaited.
         """
-        check_callback(callback, f"the diagnostic task {name!r}")
+        check_takes(callback, f"the diagnostic task {name!r}", "stat")
         if name in self._parts:
             node = self._node.get_fully_qualified_name()
             raise ValueError(f"{node} has a part {name!r} already: use another name")

@@ -8,7 +8,7 @@ import math
 import threading
 from asyncio import CancelledError
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 from dsmq_nodes.dsmq import inherited, wire
 from dsmq_nodes.dsmq.address import AnyAddress
@@ -46,6 +46,14 @@ from dsmq_nodes.topic_names import CLOCK_TOPIC, NODES_TOPIC
 if TYPE_CHECKING:
     from dsmq_nodes.graph.time.clock import BaseClock
     from dsmq_nodes.graph.topics.subscription import Subscription
+
+
+# What a class may set to one of two values.
+_SETTINGS: Final = {
+    "on_exception": ("raise", "log"),
+    "on_type_mismatch": ("raise", "warn"),
+    "use_sim_time": (True, False),
+}
 
 
 class NodeHooks(Protocol):
@@ -159,7 +167,8 @@ class NodeKit:
         around = surroundings.get()
         given = around.environment()
         self.node = node
-        # Check everything before anything is opened: names, the rate, parameters.
+        # Check everything before anything is opened: settings, names, the rate, parameters.
+        _check_settings(node)
         self.own_name = names.check_node_name(given.name or node_name)
         self.namespace = names.resolve_namespace(given.namespace or namespace)
         self._remap = given.remap
@@ -489,6 +498,19 @@ class NodeKit:
         return self.dispatcher.exceptions.count
 
 
+def _check_settings(node: NodeHooks) -> None:
+    """Check the settings of a class.
+
+    Raises:
+        NodeConfigurationError: one has a value that it cannot have.
+    """
+    for name, (one, other) in _SETTINGS.items():
+        if (value := getattr(node, name)) not in {one, other}:
+            raise NodeConfigurationError(
+                f"{type(node).__qualname__}.{name} is {one!r} or {other!r}, not {value!r}"
+            )
+
+
 def _quietly(callback: Callback, _named: Callback) -> None:
     """Run a callback of the kit's own, which does not count for `spin_once`."""
     callback()
@@ -501,7 +523,8 @@ def _first_rate(name: str, *rates: float | None) -> float | None:
         NodeConfigurationError: it is not more than 0.
     """
     rate_hz = next((rate for rate in rates if rate is not None), None)
-    if rate_hz is not None and not 0 < rate_hz < math.inf:
+    given: object = rate_hz
+    if given is not None and not (isinstance(given, int | float) and 0 < given < math.inf):
         raise NodeConfigurationError(
             f"{name}: a rate is more than 0 Hz and finite, not {rate_hz!r}: see rate_hz in the "
             "class, or rate: in the launch file"

@@ -3,7 +3,7 @@
 Every function of a user may be `def` or `async def`. `Dispatcher.execute` calls callbacks without a
 result, `called` those with a result, `NodeKit.run_hook` the hooks of a node's end; all of them use
 `to_await`. `check_callback` refuses a function that cannot be called or awaited where it is passed
-in.
+in, `check_takes` one that takes other arguments too.
 """
 
 import ast
@@ -63,21 +63,23 @@ def check_callback(callback: object, kind: str) -> None:
         )
 
 
-def check_takes_none(callback: Callable[..., object], kind: str) -> None:
-    """Check that a callback can be called without arguments.
+def check_takes(callback: Any, kind: str, *given: str) -> None:
+    """Check that a callback can be called with these arguments, by place.
 
     Raises:
-        TypeError: it cannot be.
+        TypeError: as `check_callback`, or it takes other arguments.
     """
+    check_callback(callback, kind)
     try:
         signature = inspect.signature(callback)
     except ValueError:  # some built-in callables have none
         return
     try:
-        signature.bind()
+        signature.bind(*given)
     except TypeError:
+        how = f"with ({', '.join(given)})" if given else "without arguments"
         name = callback_name(callback)
-        raise TypeError(f"{kind} is called without arguments, not as {name}{signature}") from None
+        raise TypeError(f"{kind} is called {how}, not as {name}{signature}") from None
 
 
 def _lacks_self(callback: object) -> bool:

@@ -22,8 +22,7 @@ from dsmq_nodes.graph.callback import (
     MessageT,
     Result,
     callback_name,
-    check_callback,
-    check_takes_none,
+    check_takes,
     check_uncalled,
 )
 from dsmq_nodes.graph.log.logger import Logger
@@ -372,7 +371,7 @@ class Node:
         Raises:
             TypeError: it cannot be called or awaited.
         """
-        check_callback(callback, "a callback that is asked for parameters")
+        check_takes(callback, "a callback that is asked for parameters", "parameters")
         self._kit.parameters.on_set.append(callback)
 
     def remove_on_set_parameters_callback(self, callback: OnSet) -> None:
@@ -385,7 +384,7 @@ class Node:
         Raises:
             TypeError: it cannot be called or awaited.
         """
-        check_callback(callback, "a callback that is told of parameters")
+        check_takes(callback, "a callback that is told of parameters", "parameters")
         self._kit.parameters.post_set.append(callback)
 
     def remove_post_set_parameters_callback(self, callback: PostSet) -> None:
@@ -536,8 +535,7 @@ class Node:
             ValueError: the period is not more than 0.
             TypeError: the callback cannot be called or awaited.
         """
-        check_callback(callback, "a timer's callback")
-        check_takes_none(callback, "a timer's callback")
+        check_takes(callback, "a timer's callback")
         timer = Timer(timer_period_sec, callback, self._kit.dispatcher.execute)
         if not autostart:
             timer.cancel()

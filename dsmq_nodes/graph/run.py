@@ -160,6 +160,8 @@ def run(*node_classes: Callable[[], Node]) -> None:
     with signals:
         try:
             _check_arguments()
+            if not node_classes:
+                raise NodeConfigurationError("no node: write `run(MyNode)`, with the node's class")
             signals.make_and_spin(node_classes, nodes)
         except KeyboardInterrupt:
             pass
@@ -209,16 +211,21 @@ def _show_whole(error: Exception) -> None:
     write_error(traceback_text(error))
 
 
+def _check_makes_nodes(asked: object) -> None:
+    if isinstance(asked, Node):
+        own = type(asked).__qualname__
+        raise NodeConfigurationError(f"a node is made of its class: write `{own}`, not `{own}()`")
+    if not callable(asked):
+        raise NodeConfigurationError(f"a node is made of its class, not of {asked!r:.60}")
+
+
 def made(node_class: Callable[[], NodeT]) -> NodeT:
     """Make a node.
 
     Raises:
         NodeConfigurationError: the result is not a node, or its constructor is incomplete.
     """
-    asked: object = node_class
-    if isinstance(asked, Node):
-        own = type(asked).__qualname__
-        raise NodeConfigurationError(f"a node is made of its class: write `{own}`, not `{own}()`")
+    _check_makes_nodes(node_class)
     try:
         node = node_class()
     except NotMadeError:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic
 
 from typing_extensions import override
 
-from dsmq_nodes.graph.callback import MessageT, Result, awaited, check_callback, to_await
+from dsmq_nodes.graph.callback import MessageT, Result, awaited, check_takes, to_await
 from dsmq_nodes.graph.node import Node
 from dsmq_nodes.graph.time.watchdog import Watchdog
 from dsmq_nodes.graph.topics.qos import QoSProfile
@@ -36,6 +36,7 @@ _LATCHED: Final = QoSProfile(depth=1, durability="transient_local")
 _NO_STATE_SKIPPED: Final = 1000  # a repeated old state must not push out a new one
 _NEW_SEC: Final = 2.0  # nodes dial a lost broker at least once a second
 _NS_IN_RANGE: Final = range(1, 2**62)
+_LONG_SEC: Final = 60.0  # a longer timeout of an Actuator is probably meant in milliseconds
 _HALTED_SEC: Final = 2.0  # a simulation that is slow moves its clock at least so often
 
 
@@ -62,7 +63,7 @@ class EmergencyStop:
     ) -> None:
         """Subscribe the topic; `on_change(is_pressed)` is called when the state changes."""
         if on_change is not None:
-            check_callback(on_change, "the on_change of an emergency stop")
+            check_takes(on_change, "the on_change of an emergency stop", "is_pressed")
         self._node = node
         self._on_change = on_change
         self._state = (0, False)  # since when, in ns, and whether it is pressed
@@ -183,7 +184,7 @@ class Actuator(Generic[MessageT]):
         """
         if type(node).enter_safe_state is Node.enter_safe_state:
             raise TypeError(f"{type(node).__name__} moves something: it needs enter_safe_state()")
-        check_callback(obey, f"the obey of {topic}")
+        check_takes(obey, f"the obey of {topic}", "msg")
         self._node = node
         self._obey = obey
         self._obeying: asyncio.Future[None] | None = None
@@ -201,6 +202,11 @@ class Actuator(Generic[MessageT]):
             on_timeout=None if timeout is None else self._silent,
             longest_wait_sec=None if node._kit.uses_sim_time else timeout,  # that is real time
         )
+        if timeout is not None and timeout > _LONG_SEC:
+            node.get_logger().warning(
+                f"{topic}: an Actuator's timeout is in seconds; this one obeys the last command "
+                f"for {timeout:g} s"
+            )
         if timeout is not None and node._kit.uses_sim_time:
             self._watch_clock(max(timeout, _HALTED_SEC))
         node._kit.actuators.append(self)

@@ -1,14 +1,14 @@
 """The base class of action types: a goal, its result, and the feedback on the way.
 
 class Fibonacci(Action):
-class Goal(Message):
-order: int
+    class Goal(Message):
+        order: int
 
-class Result(Message):
-sequence: list[int] = []
+    class Result(Message):
+        sequence: list[int] = []
 
-class Feedback(Message):
-sequence: list[int] = []
+    class Feedback(Message):
+        sequence: list[int] = []
 """
 
 from functools import cache

@@ -16,6 +16,7 @@ from typing_extensions import override
 from dsmq_nodes.errors import MessageError
 from dsmq_nodes.messages.codec import codec, constructor, fill_unbuilt
 from dsmq_nodes.messages.fields import adapt_model, int32, uint32
+from dsmq_nodes.messages.model_class import ModelClass
 from dsmq_nodes.messages.schema.arrays import as_array
 from dsmq_nodes.messages.schema.definition import msg_text
 from dsmq_nodes.messages.schema.in_limits import in_limits
@@ -36,7 +37,7 @@ logger = logging.getLogger("dsmq_nodes.messages")
 _NANOSECONDS: Final = 1_000_000_000
 
 
-class Message(BaseModel):
+class Message(BaseModel, metaclass=ModelClass):
     """A typed message: subclass it and name the fields.
 
         class BatteryLevel(Message):

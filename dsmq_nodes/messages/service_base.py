@@ -1,12 +1,12 @@
 """The base class of service types: a request and its response.
 
 class AddTwoInts(Service):
-class Request(Message):
-a: int = 0
-b: int = 0
+    class Request(Message):
+        a: int = 0
+        b: int = 0
 
-class Response(Message):
-sum: int = 0
+    class Response(Message):
+        sum: int = 0
 """
 
 from typing import Any, ClassVar, Protocol, TypeVar

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 from dsmq_nodes.dsmq.log import Entry
 from dsmq_nodes.errors import TypeMismatchError
 from dsmq_nodes.graph import names
-from dsmq_nodes.graph.callback import MessageT, callback_name, check_callback, to_await
+from dsmq_nodes.graph.callback import MessageT, callback_name, check_takes, to_await
 from dsmq_nodes.graph.node import Node
 from dsmq_nodes.graph.run import made
 from dsmq_nodes.graph.spin.context import NodeContext, surroundings
@@ -184,7 +184,7 @@ class Graph:
 
     def at(self, when_sec: float, callback: Callable[[], object]) -> None:
         """Call back when the graph is `when_sec` old, if it runs that long."""
-        check_callback(callback, "what is called at a time")
+        check_takes(callback, "what is called at a time")
         self._loop.call_at(when_sec, self._call, callback)
 
     def _call(self, callback: Callable[[], object]) -> None:

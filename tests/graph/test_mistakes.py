@@ -9,8 +9,17 @@ from typing import Any
 import pytest
 
 import dsmq_nodes
-from dsmq_nodes import Node, Parameters, QoSProfile
-from dsmq_nodes.errors import MessageError, NodeConfigurationError
+from dsmq_nodes import (
+    Action,
+    ActionServer,
+    Actuator,
+    LifecycleNode,
+    Message,
+    Node,
+    Parameters,
+    QoSProfile,
+)
+from dsmq_nodes.errors import MessageError, NodeConfigurationError, ParameterError
 from dsmq_nodes.messages import Empty, Float64, Header, Twist
 from dsmq_nodes.testing import BrokerProcess, Graph
 
@@ -36,6 +45,7 @@ class Listener(Node):
             "run(Listener())",
             "write `Listener`, not `Listener()`",
         ),
+        ("pass", "run()", "write `run(MyNode)`"),
     ],
 )
 def test_a_program_that_cannot_begin_ends_with_one_line(
@@ -54,6 +64,10 @@ def test_a_program_that_cannot_begin_ends_with_one_line(
     assert ran.returncode == 1
     assert told in ran.stderr
     assert ran.stderr.count("\n") == 1
+
+
+class Countdown(Action):
+    """Without goal, result and feedback."""
 
 
 class Mistaken(Node):
@@ -90,6 +104,14 @@ class Mistaken(Node):
             r"write `n\.on_x`",
         ),
         (lambda n: n.create_timer(1.0, n.on_x()), r"a function, not None: write `self\.on_x`"),
+        (
+            lambda n: ActionServer(n, Countdown, "x", n.on_x),
+            r"the execute_callback of x is called with \(goal_handle\), not as Mistaken\.on_x\(\)",
+        ),
+        (
+            lambda n: n.add_on_set_parameters_callback(n.on_x),
+            r"called with \(parameters\), not as",
+        ),
     ],
 )
 def test_an_argument_that_is_not_meant(graph: Graph, mistake: Any, told: str) -> None:
@@ -103,8 +125,13 @@ def test_a_misspelt_parameter_that_is_read(graph: Graph) -> None:
         class Params(Parameters):
             gain: float = 1.0
 
+        params: Params
+
+    tuned = graph.add(Tuned)
     with pytest.raises(AttributeError, match="no parameter 'gian'; did you mean 'gain'"):
-        str(graph.add(Tuned).params.gian)  # type: ignore[attr-defined]
+        str(tuned.params.gian)  # type: ignore[attr-defined]
+    with pytest.raises(ParameterError, match=r"^gain: Input should be a valid number, got 'fast'$"):
+        tuned.params.gain = "fast"  # type: ignore[assignment]
 
 
 def test_parameters_that_are_no_model(graph: Graph) -> None:
@@ -114,6 +141,54 @@ def test_parameters_that_are_no_model(graph: Graph) -> None:
 
     with pytest.raises(NodeConfigurationError, match=r"write `class Params\(Parameters\):`"):
         graph.add(Plain)
+
+    with pytest.raises(AttributeError, match="'gain': the node's class has no model `Params`"):
+        str(graph.add(Mistaken).params.gain)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ({"WET": 1}, r"Made: WET has no type: write `WET: int = 1` .*`WET: ClassVar\[int\]"),
+        ({"__annotations__": {"a": Graph}}, "<class .*Graph'> is no type of a field: those are"),
+    ],
+)
+@pytest.mark.parametrize("base", [Message, Parameters])
+def test_a_field_that_cannot_be(base: Any, body: dict[str, Any], told: str) -> None:
+    with pytest.raises(TypeError, match=told) as caught:
+        type(base)("Made", (base,), {"__module__": __name__, **body})
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ({"enter_safe_state": lambda self, why: None}, r"is called with \(self\), not as"),
+        ({"on_configure": lambda self: None}, r"called with \(self, state\), not as"),
+        ({"on_exception": "ignore"}, "Made.on_exception is 'raise' or 'log', not 'ignore'"),
+        ({"use_sim_time": "yes"}, "Made.use_sim_time is True or False, not 'yes'"),
+        ({"rate_hz": "50"}, "a rate is more than 0 Hz and finite, not '50'"),
+    ],
+)
+def test_a_hook_or_a_setting_that_would_fail_later(
+    graph: Graph, body: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(NodeConfigurationError, match=told):
+        graph.add(lambda: type("Made", (LifecycleNode,), body)("made"))
+
+
+def test_an_actuators_timeout_in_milliseconds(
+    graph: Graph, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Motor(Mistaken):
+        def enter_safe_state(self) -> None:
+            """Stop."""
+
+    motor = graph.add(Motor)
+    Actuator(motor, Float64, "speed", lambda msg: None, timeout=500)
+    assert "timeout is in seconds; this one obeys the last command for 500 s" in caplog.text
+    with pytest.raises(TypeError, match=r"the obey of speed is called with \(msg\), not as"):
+        Actuator(motor, Float64, "speed", motor.on_x, timeout=0.5)  # type: ignore[arg-type]
 
 
 def test_no_callback_may_be_given_as_none(graph: Graph) -> None:
@@ -175,7 +250,7 @@ def test_what_is_published_instead_of_a_message_is_told_with_what_to_write(graph
 def test_a_callback_that_is_called_without_arguments(graph: Graph) -> None:
     node: Any = graph.add(Mistaken)
     qos = QoSProfile(depth=1, deadline=1.0)
-    with pytest.raises(TypeError, match="an on_deadline is called without arguments, not as"):
+    with pytest.raises(TypeError, match=r"an on_deadline .* is called without arguments, not as"):
         node.create_publisher(Float64, "d", qos, on_deadline=lambda event: None)
     with pytest.raises(TypeError, match="a timer's callback is called without arguments, not as"):
         node.create_timer(1.0, lambda event: None)

@@ -6,7 +6,7 @@ from typing import Any, Final, Generic, Protocol, TypeVar, cast
 from weakref import WeakValueDictionary
 
 from dsmq_nodes.graph.actions.goal import GoalState
-from dsmq_nodes.graph.callback import Result, check_callback
+from dsmq_nodes.graph.callback import Result, check_takes
 from dsmq_nodes.graph.node import Node
 from dsmq_nodes.graph.services.future import Future
 from dsmq_nodes.messages.action import GoalInfo, GoalStatusArray
@@ -147,7 +147,8 @@ class ActionClient(Generic[GoalT, ResultT, FeedbackT]):
                 f"{getattr(goal, 'type_name', type(goal).__name__)}"
             )
         if feedback_callback is not None:
-            check_callback(feedback_callback, f"the feedback_callback of {self.action_name}")
+            kind = f"the feedback_callback of {self.action_name}"
+            check_takes(feedback_callback, kind, "feedback")
         new_id = self._node._kit.services.new_id
         goal_id = goal_uuid or UUID(uuid=new_id())
         if feedback_callback is not None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Literal
 from dsmq_nodes.graph import service_wire as calls
 from dsmq_nodes.graph.actions.goal import GoalState, ServerGoalHandle
 from dsmq_nodes.graph.actions.goal_clients import GoalClients
-from dsmq_nodes.graph.callback import Result, callback_name, called, check_callback
+from dsmq_nodes.graph.callback import Result, callback_name, called, check_takes
 from dsmq_nodes.graph.node import Node
 from dsmq_nodes.graph.topics.qos import QoSProfile
 from dsmq_nodes.messages.action import GoalInfo, GoalStatus, GoalStatusArray
@@ -103,14 +103,14 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
             TypeError: not an action type, or a callback that cannot be called or awaited.
             ValueError: this node serves that name already, or `when_busy` is none of the four.
         """
-        for name, callback in (
-            ("execute_callback", execute_callback),
-            ("goal_callback", goal_callback),
-            ("handle_accepted_callback", handle_accepted_callback),
-            ("cancel_callback", cancel_callback),
+        for name, given, callback in (
+            ("execute_callback", "goal_handle", execute_callback),
+            ("goal_callback", "goal_request", goal_callback),
+            ("handle_accepted_callback", "goal_handle", handle_accepted_callback),
+            ("cancel_callback", "goal_handle", cancel_callback),
         ):
             if callback is not None or name == "execute_callback":
-                check_callback(callback, f"the {name} of {action_name}")
+                check_takes(callback, f"the {name} of {action_name}", given)
         if not (isinstance(action_type, type) and issubclass(action_type, Action)):
             raise TypeError(f"an action's type is a subclass of Action, not {action_type!r}")
         if when_busy not in {"queue", "preempt", "reject", "parallel"}:

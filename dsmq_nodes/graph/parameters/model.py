@@ -9,13 +9,14 @@ from typing_extensions import override
 
 from dsmq_nodes.errors import ParameterError
 from dsmq_nodes.graph.parameters.parameter import INTEGERS, is_byte
+from dsmq_nodes.messages.model_class import ModelClass
 from dsmq_nodes.suggest import did_you_mean, nearest
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 
-class Parameters(BaseModel):
+class Parameters(BaseModel, metaclass=ModelClass):
     """The parameters of a node class: subclass it inside the node, with types and defaults.
 
     An int is taken for a float; nothing else is converted. An unknown name is an error. A field
@@ -48,8 +49,19 @@ class Parameters(BaseModel):
             """
             if name.startswith("_"):  # pydantic's own
                 return super().__getattr__(name)
+            if type(self) is Parameters:
+                raise AttributeError(
+                    f"there is no parameter {name!r}: the node's class has no model `Params`"
+                )
             hint = did_you_mean(name, type(self).__pydantic_fields__)
             raise AttributeError(f"there is no parameter {name!r}; {hint}")
+
+        @override
+        def __setattr__(self, name: str, value: Any) -> None:
+            try:
+                super().__setattr__(name, value)
+            except ValidationError as error:
+                raise ParameterError(self._problems(error)) from None
 
     @classmethod
     def load(cls, values: Mapping[str, Any], owner: str) -> Self:

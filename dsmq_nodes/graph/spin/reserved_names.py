@@ -5,10 +5,14 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from dsmq_nodes.errors import NodeConfigurationError
-from dsmq_nodes.graph.callback import check_callback
+from dsmq_nodes.graph.callback import check_callback, check_takes
 
 # The first two are awaited; the kit itself never calls the others by these names.
 _MAY_WAIT: Final = frozenset({"enter_safe_state", "destroy_node", "shutdown", "statistics"})
+_HOOKS: Final = frozenset(
+    {"enter_safe_state", "on_shutdown", "on_error"}
+    | {f"on_{change}" for change in ("configure", "activate", "deactivate", "cleanup")}
+)
 
 
 class NotMadeError(NodeConfigurationError, AttributeError):
@@ -28,14 +32,17 @@ class OwnAttribute:
 
     def __getattr__(self, name: str) -> Any:
         """Raise: only a node whose constructor has not run comes here."""
-        raise NotMadeError("the node is not made yet: call super().__init__(name) first")
+        raise NotMadeError(
+            "the node is not made yet: its class is no node, and its constructor is to call "
+            "super().__init__(name) first"
+        )
 
 
 def check_methods(cls: type) -> None:
     """Check that a class replaces none of a node's own names: those with an underscore.
 
     It must not replace a method whose result is used at once by a coroutine either, nor a hook by
-    a function that cannot be run.
+    a function that cannot be run as it is called.
 
     Raises:
         NodeConfigurationError: it does.
@@ -63,6 +70,8 @@ def _check_method(cls: type, name: str, method: object) -> None:
         return  # a replayer's samples are yielded
     try:
         check_callback(method, own)
+        if name in _HOOKS:
+            check_takes(method, own, *_needed(ours))
     except TypeError as error:
         raise NodeConfigurationError(str(error)) from None
     is_awaited = name in _MAY_WAIT or name.startswith("on_") or inspect.iscoroutinefunction(ours)
@@ -71,6 +80,12 @@ def _check_method(cls: type, name: str, method: object) -> None:
             f"{own} is `async def`, and a node's own `{name}` is called without `await`: make it "
             "`def`, or give it another name"
         )
+
+
+def _needed(method: Any) -> list[str]:
+    """The arguments that a method is called with, `self` too."""
+    parameters = inspect.signature(method).parameters.values()
+    return [each.name for each in parameters if each.kind is each.POSITIONAL_OR_KEYWORD]
 
 
 def check_attributes(node: object, values: Mapping[str, object]) -> None:

@@ -5,7 +5,7 @@ import contextlib
 import time
 from typing import Final
 
-from dsmq_nodes.graph.callback import Callback, check_callback
+from dsmq_nodes.graph.callback import Callback, check_takes
 from dsmq_nodes.messages.base import Duration, Time
 
 _LOOK_SEC: Final = 1.0  # a wall clock may be set during a wait
@@ -44,7 +44,7 @@ class BaseClock:
 
     def call_on_jump_back(self, callback: Callback) -> None:
         """Call `callback()` when time goes back: simulated time, or a clock that was set."""
-        check_callback(callback, "a callback of a jump back")
+        check_takes(callback, "a callback of a jump back")
 
 
 def seconds(duration: Duration | float) -> float:

@@ -26,7 +26,8 @@ class Watchdog:
         what: str = "timeout",
         repeat: bool = False,
     ) -> None:
-        if not 0 < timeout_sec < math.inf:
+        given: object = timeout_sec
+        if not (isinstance(given, int | float) and 0 < given < math.inf):
             raise ValueError(f"a {what} is more than 0 s and finite, not {timeout_sec!r}")
         self.count = 0
         self._timeout_sec = timeout_sec

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from dsmq_nodes.dsmq.log import Entry
-from dsmq_nodes.graph.callback import Callback, MessageT, check_callback, check_takes_none
+from dsmq_nodes.graph.callback import Callback, MessageT, check_callback, check_takes
 from dsmq_nodes.graph.links.link import Deliver, Link, Publication
 from dsmq_nodes.graph.log.logger import Logger
 from dsmq_nodes.graph.spin.spinner import Spinner
@@ -131,8 +131,7 @@ class Topics:
             graph=self.graph,
         )
         if timeout is not None and on_timeout is not None:
-            check_callback(on_timeout, f"the on_timeout of {name}")
-            check_takes_none(on_timeout, f"the on_timeout of {name}")
+            check_takes(on_timeout, f"the on_timeout of {name}")
             watchdog = Watchdog(timeout, on_timeout, self._dispatcher.execute)
             self._spinner.add(watchdog)
             subscription.watchdogs.append(watchdog)
@@ -227,8 +226,7 @@ class Topics:
                 raise TypeError("on_deadline needs a deadline in the QoSProfile")
             return None
         if on_deadline is not None:
-            check_callback(on_deadline, f"an on_deadline ({what})")
-            check_takes_none(on_deadline, "an on_deadline")
+            check_takes(on_deadline, f"an on_deadline ({what})")
         deadline_sec = seconds(qos.deadline)
         missed, told_sec = 0, -math.inf
 

@@ -201,7 +201,7 @@ def _wrong_params(node_class: type[Node], error: ParameterError) -> list[WrongPa
 def _in_a_line(error: BaseException) -> str:
     """Return an error and its place in the user's files."""
     *_, last = traceback.format_exception_only(error)
-    text = str(error) if isinstance(error, DsmqError) else last.strip()
+    text = str(error) if isinstance(error, DsmqError) else " ".join(last.split())
     if isinstance(error, SyntaxError):
         return f"{text} ({error.filename}:{error.lineno})"
     frames = traceback.extract_tb(error.__traceback__)
@@ -211,6 +211,7 @@ def _in_a_line(error: BaseException) -> str:
         for frame in frames
         if not frame.filename.startswith((own, "<frozen")) and "importlib" not in frame.filename
     ]
+    theirs = [frame for frame in theirs if "/site-packages/" not in frame.filename] or theirs
     return f"{text} ({theirs[-1].filename}:{theirs[-1].lineno})" if theirs else text
 
 
