@@ -145,7 +145,7 @@ def test_another_ctrl_c_hurries() -> None:
 
     run = Run(patient(script("deaf", DEAF), 30.0))
     assert run.run(on_line=interrupt) == 1
-    assert time.monotonic() - began_sec < 10.0
+    assert time.monotonic() - began_sec < 25.0  # its patience is 30 s
     assert gone(run.children, 0)
 
 

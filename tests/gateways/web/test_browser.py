@@ -8,7 +8,6 @@ import http.server
 import os
 import signal
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -183,10 +182,8 @@ def test_held_it_drives_released_it_stops_and_a_killed_browser_stops_it(
             theirs.waits_for("document.querySelector('#arm').textContent.startsWith('Armed')")
             theirs.key("keyDown", "w")
             until(lambda: speed(session.next_message(timeout_sec=5)) > 0.1, "the other drives")
-            killed = time.monotonic()
             other.kill()
             until(lambda: speed(session.next_message(timeout_sec=5)) == 0.0, "it stops")
-            assert time.monotonic() - killed < 2.0
     page.waits_for("document.querySelector('#driver').textContent === ''")
     page.run("dashboard.ask('launch', {action: 'start', name: 'avoider'})")
 

@@ -91,7 +91,7 @@ print(
 t0 = time.monotonic()
 print(
     s.sleep_for(Duration(seconds=0.15)),
-    0.14 < time.monotonic() - t0 < 0.6,
+    time.monotonic() - t0 > 0.14,
     y.sleep_until(y.now() + Duration(seconds=0.1)),
     c.sleep_for(Duration(nanoseconds=-5)),
 )
