@@ -81,7 +81,7 @@ export function start() {
   pad.addEventListener("pointerdown", (event) => { if (!isArmed) { notice("Arm first: then the stick moves the robot"); return; } pad.setPointerCapture(event.pointerId); pull(event); tick(); });
   pad.addEventListener("pointermove", (event) => { if (stick) pull(event); });
   for (const end of ["pointerup", "pointercancel", "lostpointercapture"]) pad.addEventListener(end, () => { if (stick) { stick = null; tick(); } });
-  pad.addEventListener("contextmenu", (event) => event.preventDefault());
+  pad.addEventListener("contextmenu", (event) => { event.preventDefault(); event.stopPropagation(); }); // a thumb that rests on the stick
   // In a menu, and on a Mac while Meta is down, the end of a key is told to nobody.
   for (const end of ["blur", "contextmenu"]) addEventListener(end, letGo);
   addEventListener("pagehide", disarm);
