@@ -27,6 +27,7 @@ def pytest_configure(config: pytest.Config) -> None:
     leftovers.pytest_configure(config)
     if config.getoption("fast"):
         config.pluginmanager.register(Fast())
+        config.option.reportchars = "fE"  # a line for each that is skipped would be hundreds
     elif address := getattr(config, "workerinput", {}).get("forks"):
         processes.use(address)
 

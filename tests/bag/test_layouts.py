@@ -277,6 +277,7 @@ def test_a_compression_that_is_not_known_is_named(tmp_path: Path) -> None:
         Bag(path)
 
 
+@pytest.mark.slow
 def test_damage_of_every_kind_is_told_in_words() -> None:
     """A little of `python -m tests.bench.fuzz_bags`."""
     assert fuzz_bags.main(2.0, 7) == 0

@@ -47,6 +47,7 @@ def long_bag(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return writer.paths[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("to", [*FORMATS, "repair"])
 def test_a_full_disk_is_one_line_and_leaves_nothing(
     to: str, long_bag: Path, tmp_path: Path

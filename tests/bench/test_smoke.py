@@ -65,14 +65,17 @@ def test_how_cost_grows_is_measured_and_nothing_is_lost(tmp_path: Path) -> None:
     assert "<svg" in (out / "growth.svg").read_text()
 
 
+@pytest.mark.slow
 def test_values_are_read_and_written_as_the_same() -> None:
     assert fuzz_values.main(1.0, seed=1) == 0
 
 
+@pytest.mark.slow
 def test_odd_requests_harm_no_honest_peer() -> None:
     assert fuzz_requests.main(3.0, seed=1) == 0
 
 
+@pytest.mark.slow
 @needs_shared_memory
 def test_a_damaged_ring_harms_nobody() -> None:
     assert fuzz_ring.main(3.0, seed=1) == 0

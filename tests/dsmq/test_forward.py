@@ -177,6 +177,7 @@ async def _compare(seed: int) -> None:
             side.close()
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=15)
 @given(seed=st.integers(0, 2**32))
 def test_whatever_comes_both_come_to_the_same_end(seed: int) -> None:

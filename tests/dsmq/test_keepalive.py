@@ -51,6 +51,7 @@ def last_acknowledged_ms(sock: socket.socket) -> int:
     return int.from_bytes(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 60)[56:], "little")
 
 
+@pytest.mark.slow
 def test_who_does_not_read_is_not_gone() -> None:
     with connected() as (server, _):
         with contextlib.suppress(BlockingIOError):

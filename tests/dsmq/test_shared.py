@@ -311,6 +311,7 @@ def test_a_ring_goes_when_nobody_shares_it_any_more_though_all_are_still_there(
     until(lambda: not list(talker.directory.glob("r*")))
 
 
+@pytest.mark.slow
 def test_who_wrote_once_is_not_remembered() -> None:
     memory = shared_memory.SharedMemory()
     log = memory.make(0)

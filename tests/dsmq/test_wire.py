@@ -62,6 +62,7 @@ def test_a_stream_byte_by_byte(contents: list[bytes]) -> None:
     assert decode([stream[i : i + 1] for i in range(len(stream))]) == contents
 
 
+@pytest.mark.slow
 def test_every_cut_of_a_thousand_frames_decodes_the_same() -> None:
     for number in range(1000):
         body = json.dumps({"action": "put", "topic": f"t{number}", "message": "é" * (number % 40)})

@@ -125,6 +125,7 @@ def test_every_node_keeps_the_rate_that_the_launch_file_declares(robot: Graph) -
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_emergency_stop_stops_it_and_nothing_old_moves_it_afterwards(robot: Graph) -> None:
     truth = robot.observe(Odometry, "ground_truth")
     robot.run_for(5.0)
@@ -141,6 +142,7 @@ def test_the_emergency_stop_stops_it_and_nothing_old_moves_it_afterwards(robot: 
     assert speed(truth) > 0.2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("topic", "timeout_sec"), [("scan", 0.3), ("cmd_vel", 0.2), ("wheel_command", 0.3)]
 )
@@ -155,6 +157,7 @@ def test_it_stands_still_when_a_link_of_the_chain_falls_silent(
     assert abs(speed(truth)) < 0.01
 
 
+@pytest.mark.slow
 def test_a_bump_presses_the_emergency_stop() -> None:
     with diffbot(1, "/monitor", "/mapper", "/avoider") as graph:
         truth, stop = graph.observe(Odometry, "ground_truth"), graph.observe(Bool, "emergency_stop")
@@ -224,6 +227,7 @@ def test_two_robots_share_a_broker_and_nothing_else() -> None:
         assert len(graph.nodes) == 16
 
 
+@pytest.mark.slow
 def test_the_monitor_tells_how_it_goes_and_draws_a_picture(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -198,6 +198,7 @@ def _step(both: Both, chance: random.Random) -> bytes:
     return frame
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=100)
 @given(seed=st.integers(0, 2**32), msg_type=st.sampled_from([String, Unplanned]))
 def test_whatever_comes_both_come_to_the_same_end(seed: int, msg_type: type[String]) -> None:

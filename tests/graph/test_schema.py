@@ -237,6 +237,7 @@ def types(draw: st.DrawFn, depth: int = 2) -> tuple[type[Message], st.SearchStra
 SLOW = settings(max_examples=60, suppress_health_check=list(HealthCheck), deadline=None)
 
 
+@pytest.mark.slow
 @SLOW
 @given(types(), types(), st.data())
 def test_what_fits_can_be_read(
@@ -246,6 +247,7 @@ def test_what_fits_can_be_read(
         ours[0].from_json(data.draw(theirs[1]).to_json())
 
 
+@pytest.mark.slow
 @SLOW
 @given(types(), st.data())
 def test_a_type_fits_itself_and_its_newer_version(
@@ -260,6 +262,7 @@ def test_a_type_fits_itself_and_its_newer_version(
         assert new.from_json(data.draw(made[1]).to_json()).added == 0.0  # type: ignore[attr-defined]
 
 
+@pytest.mark.slow
 @SLOW
 @given(types(), types(), st.data())
 def test_what_cannot_be_read_was_told(
@@ -289,6 +292,7 @@ junk = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(st.dictionaries(st.just("properties"), junk) | junk, junk)
 def test_any_json_is_compared(one: Any, other: Any) -> None:

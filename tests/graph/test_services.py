@@ -213,6 +213,7 @@ class TestResponses:
 
 
 class TestManyClients:
+    @pytest.mark.slow
     def test_ten_at_once_each_get_their_own_answers(self, graph: Graph) -> None:
         async def add(request: AddTwoInts.Request) -> AddTwoInts.Response:
             await asyncio.sleep((request.a * 7 + request.b * 3) % 5 * 0.01)

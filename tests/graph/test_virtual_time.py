@@ -127,6 +127,7 @@ class TestTimers:
         assert node.log == [(0.1, "tick"), (0.25, "tick"), (0.4, "tick")]
         assert node.timer.overruns == 0
 
+    @pytest.mark.slow
     def test_hours_without_drift(self, graph: Graph) -> None:
         class Ticker(Stamped):
             def __init__(self) -> None:

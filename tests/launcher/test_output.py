@@ -113,6 +113,7 @@ def read_all(fd: int, told: list[bytes]) -> threading.Thread:
     return thread
 
 
+@pytest.mark.slow
 def test_a_reader_that_does_not_read_costs_the_oldest_lines_which_are_counted() -> None:
     read, written = os.pipe()
     with os.fdopen(written, "wb") as out:

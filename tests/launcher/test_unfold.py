@@ -54,6 +54,7 @@ def test_what_is_long_many_times_is_told_once() -> None:
     assert "come to more than 8000000 characters in all: a small file unfolds" in head
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "inner",
     [
@@ -96,6 +97,7 @@ def test_what_many_nodes_share_counts_for_each() -> None:
     assert head.startswith("f:3:5: copies, includes and what they share come to more than")
 
 
+@pytest.mark.slow
 def test_a_file_of_parameters_with_many_sections_counts_for_each_node(tmp_path: Path) -> None:
     sections = "".join(f"/n{number}: {{ros__parameters: {{x: 1}}}}\n" for number in range(3000))
     (tmp_path / "p.yaml").write_text(sections)
@@ -104,6 +106,7 @@ def test_a_file_of_parameters_with_many_sections_counts_for_each_node(tmp_path: 
     assert head.startswith("f:1:9: copies, includes and what they share come to more than")
 
 
+@pytest.mark.slow
 def test_a_file_of_too_many_values_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dsmq_nodes.launcher.file.extent._MOST_VALUES", 20_000)
     (head,) = heads(f"args: {{a: [{'1,' * 25_000}]}}\nnodes: [{NODE}]")

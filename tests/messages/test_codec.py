@@ -331,6 +331,7 @@ def test_a_message_may_be_initialized_again() -> None:
 # ---- references
 
 
+@pytest.mark.slow
 @compiled
 def test_nothing_leaks() -> None:
     header = Header(frame_id="base")

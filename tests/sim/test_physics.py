@@ -102,6 +102,7 @@ def graph() -> Iterator[Graph]:
         yield graph
 
 
+@pytest.mark.slow
 def test_the_diffbot_drives_and_senses(graph: Graph) -> None:
     imu, scans = graph.observe(Imu, "imu"), graph.observe(LaserScan, "scan")
     transforms = graph.observe(TFMessage, "tf")
@@ -168,6 +169,7 @@ def test_a_model_of_ones_own_needs_no_parameters(graph: Graph, tmp_path: Path) -
     assert robot.joints[-1].position[mast] == pytest.approx(0.5, abs=0.05)
 
 
+@pytest.mark.slow
 def test_actuators_that_move_no_joint_are_commanded_by_their_names(
     graph: Graph, tmp_path: Path
 ) -> None:
@@ -252,6 +254,7 @@ def test_it_cannot_go_by_the_clock_that_it_is(graph: Graph) -> None:
         graph.add(Physics, params={"clock": True, "use_sim_time": True})
 
 
+@pytest.mark.slow
 def test_reset_and_a_model_that_bursts(
     graph: Graph, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -40,6 +40,7 @@ def film(sec: float, graph: Graph) -> str:
     return told.hexdigest()
 
 
+@pytest.mark.slow
 def test_pictures_at_15_hz_of_what_is_in_front(filmed: Graph) -> None:
     pictures = filmed.observe(Image, "image_raw")
     infos = filmed.observe(CameraInfo, "camera_info")
@@ -56,6 +57,7 @@ def test_pictures_at_15_hz_of_what_is_in_front(filmed: Graph) -> None:
     assert max(column[-1]) - min(column[-1]) < 20  # the floor is gray
 
 
+@pytest.mark.slow
 def test_another_process_sees_the_same_pixels(filmed: Graph) -> None:
     program = (
         f"from {__name__} import *\n"

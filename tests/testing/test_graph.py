@@ -335,6 +335,7 @@ class TestFaults:
         assert (len(lost), len(kept)) == (0, 10)
 
 
+@pytest.mark.slow
 def test_coroutines_sleep_in_virtual_time(graph: Graph) -> None:
     class Sleeper(Node):
         def __init__(self) -> None:

@@ -313,6 +313,7 @@ class Stamping(Node):
         self.broadcaster.sendTransform(transform("map", self.get_name(), stamp, self.x))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step_sec", [-3600.0, -5.0, -0.5])
 def test_a_clock_that_is_set_back_leaves_no_transforms_of_the_future(
     graph: Graph, caplog: pytest.LogCaptureFixture, step_sec: float

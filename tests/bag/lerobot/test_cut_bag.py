@@ -34,6 +34,7 @@ def test_a_cut_loses_the_message_that_is_cut_and_no_other(
         assert int(60 * part) - 1 <= saved.messages <= int(60 * part)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", [0.31, 0.5, 0.77, 0.93])
 def test_every_frame_that_is_whole_before_the_cut_is_in_the_dataset(
     part: float, tmp_path: Path

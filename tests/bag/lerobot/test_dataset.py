@@ -383,6 +383,7 @@ def test_the_statistics_of_pictures_are_those_of_their_pixels() -> None:
     assert found["count"] == [4]
 
 
+@pytest.mark.slow
 @pytest.mark.lerobot
 def test_lerobot_doctor_finds_nothing_wrong(tmp_path: Path) -> None:
     program = Path(sys.executable).with_name("lerobot-doctor")

@@ -16,6 +16,8 @@ from dsmq_nodes.testing.servo_bus import BUSES, FakeBus, FakePort
 from dsmq_nodes.testing.virtual_clock import VirtualClock, VirtualLoop
 from tests.support.waiting import PATIENCE_SEC
 
+pytestmark = pytest.mark.slow  # they wait for answers that do not come
+
 SIX = range(1, 7)
 Scene = Callable[[ServoBus, FakePort], Awaitable[None]]
 

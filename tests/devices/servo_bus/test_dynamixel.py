@@ -82,6 +82,7 @@ def test_values_are_in_twos_complement(value: int) -> None:
     assert register.encode(2**40) == b"\xff\xff\xff\x7f"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("echo", [False, True])
 def test_the_same_bus_through_faults(tmp_path: Path, echo: bool) -> None:
     async def scene(bus: ServoBus, wire: FakePort) -> None:

@@ -89,6 +89,7 @@ def count(kind: str, faults: Faults, path: Path, cycles: int) -> Counts:
     return found[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", KINDS)
 @pytest.mark.parametrize("echo", [False, True])
 def test_ten_percent_of_the_packets_are_damaged_and_some_are_late(
@@ -104,6 +105,7 @@ def test_ten_percent_of_the_packets_are_damaged_and_some_are_late(
 _SHARE = st.floats(0, 0.5)
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(
     st.sampled_from(sorted(KINDS)),

@@ -138,6 +138,7 @@ def test_nothing_in_the_page_is_asked_of_another_site_and_it_is_small() -> None:
     assert licences == {"uPlot.LICENSE.txt"}
 
 
+@pytest.mark.slow
 def test_a_token_is_asked_for_and_remembered() -> None:
     async def test(_: Site, session: aiohttp.ClientSession) -> None:
         for path in ("/", "/page/main.js", "/dashboard"):
