@@ -88,7 +88,7 @@ class ImuSerial(Node):
 
     def _values(self, line: str) -> dict[str, float] | None:
         columns = self.params.columns
-        cells = _SEPARATOR.split(line.strip())
+        cells = _SEPARATOR.split(line.strip().rstrip(",;"))
         if len(cells) != len(columns):
             return None
         pairs = zip(columns, cells, strict=True)

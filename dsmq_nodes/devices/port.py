@@ -1,8 +1,9 @@
 """A device's bytes: a serial port, a Unix socket or a TCP connection, without blocking.
 
 The address is a path (`/dev/ttyACM0`, or a link that follows the device, as `/dev/serial/by-id/*`)
-or `tcp://HOST:PORT`. A path may be a Unix socket, as that of a simulated device: there the bytes
-are at the other end at once, so that runs in virtual time are identical.
+or `tcp://HOST:PORT`, of IPv6 `tcp://[::1]:PORT`. A path may be a Unix socket, as that of a
+simulated device: there the bytes are at the other end at once, so that runs in virtual time are
+identical.
 
 A serial port has one owner: it is locked (`flock`), since two readers take each other's bytes.
 An unplugged device shows as an error, as a hang-up or as an empty read, depending on its driver;
@@ -19,6 +20,7 @@ import fcntl
 import os
 import socket
 import stat
+import struct
 import termios
 import tty
 from collections.abc import Callable
@@ -30,6 +32,11 @@ from dsmq_nodes.errors import PortLostError
 _READ_BYTES: Final = 65536
 _CONNECT_SEC: Final = 3.0
 _TCP: Final = "tcp://"
+# Linux's struct termios2 has any rate, others than the constants: four flags, a byte, characters,
+# the rates in and out (asm-generic/termbits.h; as on x86, ARM and RISC-V).
+_TERMIOS2: Final = struct.Struct("@4IB19s2I")
+_TCGETS2, _TCSETS2 = 0x802C542A, 0x402C542B
+_CBAUD, _BOTHER = 0o10017, 0o10000
 # Requests of a few bytes go out at once; after 2 s of silence the other end is asked each second.
 _TCP_OPTIONS: Final = (
     (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
@@ -202,9 +209,6 @@ class Port:
 def _opened(path: str, baud: int) -> int:
     if not baud:
         return _opened_to_read(path)
-    speed = getattr(termios, f"B{baud}", None)
-    if speed is None:
-        raise ValueError(f"no serial port has {baud} baud")
     fd = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
     try:
         if not os.isatty(fd):
@@ -213,12 +217,30 @@ def _opened(path: str, baud: int) -> int:
         tty.setraw(fd)
         mode = termios.tcgetattr(fd)
         mode[2] |= termios.CLOCAL | termios.CREAD  # no modem: its lines do not count
-        mode[4] = mode[5] = speed
+        speed = getattr(termios, f"B{baud}", None)
+        mode[4] = mode[5] = speed or termios.B38400
         termios.tcsetattr(fd, termios.TCSANOW, mode)
+        if speed is None:
+            _set_rate(fd, baud)
     except BaseException:
         os.close(fd)
         raise
     return fd
+
+
+def _set_rate(fd: int, baud: int) -> None:
+    """Set a rate that has no constant, as 250000.
+
+    Raises:
+        ValueError: the port does not have it.
+    """
+    try:
+        found = list(_TERMIOS2.unpack(fcntl.ioctl(fd, _TCGETS2, bytes(_TERMIOS2.size))))
+        found[2] = found[2] & ~_CBAUD | _BOTHER
+        found[-2:] = baud, baud
+        fcntl.ioctl(fd, _TCSETS2, _TERMIOS2.pack(*found))
+    except (OSError, struct.error):
+        raise ValueError(f"it does not have {baud} baud") from None
 
 
 def _opened_to_read(path: str) -> int:
@@ -232,12 +254,14 @@ def _opened_to_read(path: str) -> int:
 async def _connected(address: str) -> socket.socket:
     is_tcp = address.startswith(_TCP)
     where: object = address
+    family = socket.AF_UNIX
     if is_tcp:
         host, colon, port = address.removeprefix(_TCP).rpartition(":")
         if not (colon and host and port.isdigit()):
             raise ValueError("write tcp://HOST:PORT")
-        where = (host, int(port))
-    client = socket.socket(socket.AF_INET if is_tcp else socket.AF_UNIX)
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        where = (host.strip("[]"), int(port))
+    client = socket.socket(family)
     client.setblocking(False)
     for option in _TCP_OPTIONS if is_tcp else ():
         client.setsockopt(*option)
@@ -274,5 +298,6 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, OSError) and error.errno:
         if error.errno == errno.EACCES:  # as of a serial port on Debian
             return "permission denied: add yourself to its group, as `dialout`, and log in again"
-        return os.strerror(error.errno)
+        is_of_a_name = isinstance(error, socket.gaierror)  # its numbers are its own
+        return str(error.strerror) if is_of_a_name else os.strerror(error.errno)
     return str(error.args[-1] if isinstance(error, termios.error) else error)

@@ -1,8 +1,11 @@
 """Nodes of devices on pseudo-terminals: their data, the plug pulled, one owner a port."""
 
 import contextlib
+import fcntl
 import math
+import os
 import socket
+import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -194,6 +197,29 @@ def test_a_second_owner_is_told(
     assert caplog.text.count("another process has it open") == 1
 
 
+@pytest.mark.parametrize("baud", [9600, 250_000])
+def test_any_rate_of_a_serial_port(graph: Graph, device: FakeDevice, baud: int) -> None:
+    """Marlin's 250000 has no constant."""
+    graph.add(SerialLine, params={"port": str(device.path), "baud": baud})
+    graph.run_for(0.1)
+    with contextlib.closing(os.fdopen(os.open(device.path, os.O_RDWR | os.O_NOCTTY), "rb")) as end:
+        told = fcntl.ioctl(end, 0x802C542A, bytes(44))  # TCGETS2
+    assert struct.unpack_from("@2I", told, 36)[1] == baud
+
+
+def test_a_device_behind_ipv6_and_a_name_that_nobody_has(graph: Graph) -> None:
+    graph.add(SerialLine, name="lost", params={"port": "tcp://nobody.invalid:1"})
+    lost = Status(graph, "lost")
+    with socket.create_server(("::1", 0), family=socket.AF_INET6) as server:
+        port = server.getsockname()[1]
+        graph.add(SerialLine, params={"port": f"tcp://[::1]:{port}"})
+        server.settimeout(10)
+        graph.run_for(0.5)
+        server.accept()[0].close()
+    run_until(graph, lambda: "nobody.invalid" in lost()[1])
+    assert "Unknown error" not in lost()[1]
+
+
 @given(st.lists(st.text("ab \xe9", min_size=1, max_size=9)), st.data())
 def test_lines_however_they_are_cut(lines: list[str], data: st.DataObject) -> None:
     stream = "".join(line + "\r\n" for line in lines).encode()
@@ -299,7 +325,7 @@ def test_an_imu_of_lines(graph: Graph, device: FakeDevice) -> None:
     imus = graph.observe(Imu, "imu/data_raw")
     fields = graph.observe(MagneticField, "imu/mag")
     graph.run_for(0.1)
-    device.send(b"IMU ready\r\n12, 180, 0, 0, 0, 0, 1, 30, 0, -40\r\n13,nan,0,0,0,0,1,0,0,0\r\n")
+    device.send(b"IMU ready\r\n12, 180, 0, 0, 0, 0, 1, 30, 0, -40,\r\n13,nan,0,0,0,0,1,0,0,0\r\n")
     run_until(graph, lambda: imus and node._unread == 2)
     assert imus[0].angular_velocity.x == pytest.approx(math.pi)
     assert imus[0].linear_acceleration.z == pytest.approx(9.80665)
