@@ -27,7 +27,7 @@ from dsmq_nodes.graph.parameters.parameter_events import ParameterEvents
 from dsmq_nodes.graph.parameters.parameter_store import ParameterStore
 from dsmq_nodes.graph.services.service_registry import Services
 from dsmq_nodes.graph.spin import reserved_names, shutdown
-from dsmq_nodes.graph.spin.context import surroundings
+from dsmq_nodes.graph.spin.context import NodeContext, surroundings
 from dsmq_nodes.graph.spin.dispatcher import Dispatcher
 from dsmq_nodes.graph.spin.event_loop import run_beside
 from dsmq_nodes.graph.spin.exceptions import Exceptions
@@ -185,6 +185,17 @@ class NodeKit:
         self.when_broker_is_back: list[Callable[[], None]] = []
         # All that follows talks to the queue.
         self.link = around.connect(self.name, broker, self._on_differs)
+        try:
+            self._make_parts(around, undeclared, start_parameter_services)
+        except BaseException:
+            self.link.close()  # its name is free again
+            raise
+
+    def _make_parts(
+        self, around: NodeContext, undeclared: dict[str, Any], start_parameter_services: bool
+    ) -> None:
+        """Make the parts that talk to the queue, in their order."""
+        node = self.node
         # The log goes to the queue too; all that follows may log.
         self._rosout = Rosout(self.link, around.clock)
         self.logger = Logger(self.name, around.clock, self._rosout)

@@ -1,16 +1,14 @@
 """The parts of a lifecycle node besides those of every node, and how its transitions run."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from typing_extensions import override
 
-from dsmq_nodes.dsmq.address import AnyAddress
 from dsmq_nodes.errors import ParameterError
 from dsmq_nodes.graph.assembly import NodeHooks, NodeKit
 from dsmq_nodes.graph.callback import callback_name, called
-from dsmq_nodes.graph.parameters.parameter import Parameter
 from dsmq_nodes.graph.spin.event_loop import last_steps
 from dsmq_nodes.graph.topics.publisher import Publisher
 from dsmq_nodes.graph.topics.qos import QoSProfile
@@ -25,6 +23,9 @@ from dsmq_nodes.lifecycle.states import (
     TransitionResult,
 )
 from dsmq_nodes.messages.lifecycle import TransitionEvent
+
+if TYPE_CHECKING:
+    from dsmq_nodes.graph.spin.context import NodeContext
 
 
 class LifecycleHooks(NodeHooks, Protocol):
@@ -59,28 +60,12 @@ class LifecycleKit(NodeKit):
 
     __slots__ = ("_events", "_hooks", "is_publishing", "machine")
 
-    def __init__(
-        self,
-        node: LifecycleHooks,
-        node_name: str,
-        *,
-        namespace: str,
-        rate_hz: float | None,
-        broker: AnyAddress | None,
-        start_parameter_services: bool,
-        parameter_overrides: Sequence[Parameter],
+    @override
+    def _make_parts(
+        self, around: "NodeContext", undeclared: dict[str, Any], start_parameter_services: bool
     ) -> None:
-        """Make the parts; arguments and exceptions are those of `Node`."""
-        super().__init__(
-            node,
-            node_name,
-            namespace=namespace,
-            rate_hz=rate_hz,
-            broker=broker,
-            start_parameter_services=start_parameter_services,
-            parameter_overrides=parameter_overrides,
-        )
-        self._hooks = node
+        super()._make_parts(around, undeclared, start_parameter_services)
+        self._hooks = cast("LifecycleHooks", self.node)
         self.machine = StateMachine(self.name)
         self.is_publishing = False
         self._events = self.topics.add_publisher(
@@ -91,7 +76,7 @@ class LifecycleKit(NodeKit):
             Publisher[TransitionEvent],
         )
         self.spinner.set_state(self.machine.state.label)
-        serve(self, self.machine, node.change_state)
+        serve(self, self.machine, self._hooks.change_state)
 
     @property
     @override

@@ -86,6 +86,17 @@ def test_a_name_is_free_again_when_its_node_is_destroyed() -> None:
     until(again)
 
 
+def test_a_node_that_is_refused_has_not_taken_its_name(graph: Graph) -> None:
+    class Impatient(LifecycleNode):
+        broker_timeout_sec = 0.0
+
+    with pytest.raises(ValueError, match="a broker_timeout_sec is more than 0 s"):
+        graph.add(lambda: Impatient("a"))
+    with pytest.raises(InvalidNameError, match="'no name' is no topic name"):
+        graph.add(lambda: LifecycleNode("a"), remap={"no name": "b"})
+    graph.add(lambda: Node("a"))
+
+
 @pytest.mark.usefixtures("broker")
 def test_bad_names_are_refused() -> None:
     with pytest.raises(InvalidNameError):
