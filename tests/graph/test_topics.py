@@ -397,6 +397,26 @@ def test_one_topic_has_one_type_in_a_node() -> None:
     node.destroy_node()
 
 
+def test_what_is_refused_leaves_nothing_behind(graph: Graph) -> None:
+    node = graph.add(lambda: Node("a"))
+    silent: list[str] = []
+    node.create_subscription(Numbered, "n", lambda _: None, 10)
+    with pytest.raises(TypeError, match="subscribes tests/msg/Numbered on /n already"):
+        node.create_subscription(
+            String, "n", print, 1, timeout=0.5, on_timeout=lambda: silent.append("n")
+        )
+    with pytest.raises(TypeError, match="on_deadline needs a deadline"):
+        node.create_subscription(
+            Numbered, "m", print, 1, timeout=0.5, on_timeout=lambda: silent.append("m"),
+            on_deadline=lambda: None,
+        )  # fmt: skip
+    with pytest.raises(TypeError, match="on_deadline needs a deadline"):
+        node.create_publisher(Numbered, "o", 1, on_deadline=lambda: None)
+    graph.run_for(2.0)
+    assert silent == []
+    assert {"/m", "/o"}.isdisjoint(name for name, _ in node.get_topic_names_and_types())
+
+
 def test_nothing_comes_any_more_after_destroy() -> None:
     got: list[Numbered] = []
     node = Node("a")

@@ -64,6 +64,7 @@ class Topics:
     ) -> PublisherT:
         """Create a publisher; `make` is its class."""
         _check_type(msg_type)
+        watchdog = self._deadline(qos, on_deadline, f"{name}: published nothing")
         schema = schema_text(msg_type)
         publication = self._link.advertise(name, msg_type.type_name, qos.latched, schema)
         if (publication.type_name, publication.schema) != (msg_type.type_name, schema):
@@ -79,8 +80,10 @@ class Topics:
             spinner=self._spinner,
             graph=self.graph,
             logger=self._logger,
-            watchdog=self._deadline(qos, on_deadline, f"{name}: published nothing"),
+            watchdog=watchdog,
         )
+        if watchdog is not None:
+            self._spinner.add(watchdog)
         self.publishers.append(publisher)
         return publisher
 
@@ -119,6 +122,10 @@ class Topics:
             raise TypeError("timeout and on_timeout go together: give both or neither")
         if callback is not None:
             check_callback(callback, f"the callback of {name}")
+        if on_timeout is not None:
+            check_takes(on_timeout, f"the on_timeout of {name}")
+        for each in self._by_topic.get(name, ()):
+            _check_same(name, each.msg_type, msg_type)
         subscription = Subscription(
             msg_type,
             name,
@@ -131,16 +138,15 @@ class Topics:
             graph=self.graph,
         )
         if timeout is not None and on_timeout is not None:
-            check_takes(on_timeout, f"the on_timeout of {name}")
             watchdog = Watchdog(timeout, on_timeout, self._dispatcher.execute)
-            self._spinner.add(watchdog)
             subscription.watchdogs.append(watchdog)
         deadline = self._deadline(qos, on_deadline, f"{name}: no message")
         if deadline is not None:
             subscription.watchdogs.append(deadline)
+        # Nothing is refused from here on.
+        for watchdog in subscription.watchdogs:
+            self._spinner.add(watchdog)
         together = self._by_topic.setdefault(name, [])
-        for each in together:
-            _check_same(name, each.msg_type, msg_type)
         together.append(subscription)
         is_alone = len(together) == 1 and callback is not None and name != GRAPH_TOPIC
         is_alone = is_alone and name not in self._awaited
@@ -239,15 +245,13 @@ class Topics:
                 self._logger.warning(f"{what} within its deadline of {deadline_sec:g} s{often}")
                 missed, told_sec = 0, now_sec
 
-        watchdog = Watchdog(
+        return Watchdog(
             deadline_sec,
             on_deadline or warn,
             self._dispatcher.execute,
             what="deadline",
             repeat=True,
         )
-        self._spinner.add(watchdog)
-        return watchdog
 
     def _wait_outside(self, work: Coroutine[Any, Any, object]) -> None:
         if self._spinner.is_in_callback():
