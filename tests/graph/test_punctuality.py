@@ -44,6 +44,14 @@ def test_skipped_ticks_are_told_once_in_ten_seconds(
     assert len(warnings(caplog)) == 3
 
 
+def test_a_timer_may_call_what_is_built_in(graph: Graph) -> None:
+    node = graph.add(lambda: Node("n"))
+    seen = graph.observe(NodeStatistics, "/dsmq/nodes")
+    node.create_timer(0.5, [].clear)  # of no module
+    graph.run_for(3.0)
+    assert [each.timers[0].ticks for each in seen] == [1, 3, 5]
+
+
 def test_one_tick_in_a_hundred_is_not_worth_a_word(
     graph: Graph, caplog: pytest.LogCaptureFixture
 ) -> None:

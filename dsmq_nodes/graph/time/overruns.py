@@ -36,7 +36,7 @@ class OverrunWatch:
         """Warn of timers that skip too many ticks."""
         known, self._windows = self._windows, {}
         for timer in timers:
-            if getattr(timer.callback, "__module__", "").startswith(_KITS_OWN):
+            if str(getattr(timer.callback, "__module__", "")).startswith(_KITS_OWN):
                 continue
             window = known.get(timer) or _Window(now_sec)
             skipped, made = timer.overruns - window.overruns, timer.ticks - window.ticks
