@@ -72,6 +72,10 @@ def test_child_and_effective_level(log: Logger, caplog: pytest.LogCaptureFixture
     child.info("spins")
     assert caplog.records[0].name == "dsmq_nodes.node.robot1.talker.motor"
     assert caplog.records[0].node == "/robot1/talker.motor"  # type: ignore[attr-defined]
+    caplog.clear()
+    for number in range(3):
+        log.get_child("motor").info(f"{number}", once=True)
+    assert caplog.messages == ["0"]
 
 
 def test_no_text_in_a_log_looks_like_another_line_or_acts_on_a_terminal(

@@ -83,7 +83,10 @@ class Logger:
 
     def get_child(self, name: str) -> "Logger":
         """A logger for a part of the node; its name is `<node>.<name>`."""
-        return Logger(f"{self.name}.{name}", self._clock, self.rosout)
+        child = Logger(f"{self.name}.{name}", self._clock, self.rosout)
+        # Shared: a child is often made anew for each call.
+        child._skipped, child._logged_sec = self._skipped, self._logged_sec
+        return child
 
     def named(self, name: str) -> "Logger | None":
         """This logger or one below it, by its full name; None for any other name."""
