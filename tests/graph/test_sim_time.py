@@ -149,6 +149,13 @@ def test_rates_and_sleeps_follow(graph: Graph) -> None:
     ]
 
 
+def test_no_time_is_over_at_once_although_the_clock_stands_still(graph: Graph) -> None:
+    robot = graph.add(Robot, params=SIM_TIME)
+    sleeping = robot.create_task(robot.get_clock().sleep_for(0.0))
+    graph.run_for(0.1)
+    assert sleeping.done()
+
+
 def test_silence_is_counted_in_simulated_time(graph: Graph) -> None:
     class Watcher(Robot):
         def __init__(self) -> None:

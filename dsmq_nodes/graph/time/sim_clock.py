@@ -73,6 +73,9 @@ class SimClock(BaseClock):
 
     @override
     async def sleep_for(self, duration: Duration | float) -> None:
+        if seconds(duration) <= 0:
+            await asyncio.sleep(0)  # that time has passed, also where `/clock` stands still
+            return
         over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         call = self.call_at(self.time() + seconds(duration), functools.partial(_wake, over))
         try:
