@@ -33,7 +33,7 @@ class Buffer(BufferCore):
         super().__init__(seconds(cache_time))
         self._node: Node | None = None
         self._lock = threading.RLock()
-        self._waiting: list[asyncio.Future[None]] = []
+        self._waiting: set[asyncio.Future[None]] = set()
 
     def attach(self, node: "Node") -> None:
         """Wait in a node's time, while its callbacks run; `TransformListener` calls this."""
@@ -166,8 +166,7 @@ class Buffer(BufferCore):
 
     def changed(self) -> None:
         """Transforms have come: waiting lookups try again; called in the node's thread."""
-        waiting, self._waiting = self._waiting, []
-        for future in waiting:
+        for future in self._waiting:
             if not future.done():
                 future.set_result(None)
 
@@ -238,8 +237,11 @@ class Buffer(BufferCore):
             async with self._clock().timeout(timeout_sec):
                 while not _succeeds(look_up):
                     changed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-                    self._waiting.append(changed)
-                    await changed
+                    self._waiting.add(changed)
+                    try:
+                        await changed
+                    finally:
+                        self._waiting.discard(changed)
 
 
 def _succeeds(look_up: "Callable[[], object]") -> bool:

@@ -1,6 +1,7 @@
 """Services, in virtual time: who answers, what is told when nobody does, and who waits for whom."""
 
 import asyncio
+import gc
 from collections.abc import Callable
 from typing import Any, Self
 
@@ -14,10 +15,11 @@ from dsmq_nodes.errors import (
     SpinError,
 )
 from dsmq_nodes.graph import service_wire as calls
-from dsmq_nodes.messages import Float64, SetBool, String, Trigger
+from dsmq_nodes.messages import Float64, SetBool, String, Time, Trigger
 from dsmq_nodes.messages.dsmq_msgs import Graph as GraphMessage
 from dsmq_nodes.messages.std_srvs import Empty
 from dsmq_nodes.testing import Graph
+from dsmq_nodes.tf import Buffer, TransformException, TransformListener
 
 
 class AddTwoInts(Service):
@@ -596,3 +598,20 @@ def test_parts_are_inherited_or_empty_and_have_to_be_messages() -> None:
 
         class Wrong(Service):
             Request = int  # type: ignore[assignment]
+
+
+def test_waiting_in_vain_again_and_again_leaves_nothing_behind(graph: Graph) -> None:
+    node = graph.add(lambda: Node("a"))
+    client, buffer = node.create_client(SetBool, "never"), Buffer()
+    TransformListener(buffer, node)
+
+    async def wait() -> None:
+        for _ in range(100):
+            assert not await client.wait_for_service_async(0.01)
+            with pytest.raises(TransformException):
+                await buffer.lookup_transform_async("map", "base", Time(), 0.01)
+
+    graph.run_for(1.0)
+    node.create_task(wait())
+    graph.run_for(3.0)
+    assert sum(isinstance(each, asyncio.Future) for each in gc.get_objects()) < 50

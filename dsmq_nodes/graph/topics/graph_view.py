@@ -91,7 +91,7 @@ class GraphView:
         self._nodes: frozenset[str] | None = None
         self._clients: frozenset[str] = frozenset()
         self._topics: dict[str, _Topic] = {}
-        self._changed: list[asyncio.Future[None]] = []
+        self._waiting: set[asyncio.Future[None]] = set()  # for a change
 
     @property
     def is_known(self) -> bool:
@@ -168,8 +168,11 @@ class GraphView:
         self.start()
         while not condition():
             changed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._changed.append(changed)
-            await changed
+            self._waiting.add(changed)
+            try:
+                await changed
+            finally:
+                self._waiting.discard(changed)
 
     def forget(self) -> None:
         """The broker is lost: its graph is no longer valid."""
@@ -193,8 +196,7 @@ class GraphView:
         """All there is to read has been taken: tell those that wait for a change."""
         self._is_news = False
         self._read()
-        changed, self._changed = self._changed, []
-        for future in changed:
+        for future in self._waiting:
             if not future.done():
                 future.set_result(None)
         self._tell()
