@@ -476,6 +476,17 @@ def test_a_client_that_is_destroyed_leaves_ended_goals_alone(graph: Graph) -> No
     assert not asked
 
 
+def test_a_result_may_be_kept_as_long_as_the_server(graph: Graph) -> None:
+    graph.add(lambda: Counter(result_timeout=-1.0))
+    caller = graph.add(Caller)
+    for to in (1, 2):
+        caller.send(to)
+        graph.run_for(20.0)
+    result = caller.goals[0].get_result_async()
+    graph.run_for(1.0)
+    assert result.result().result.reached == 1
+
+
 def test_misuse_and_destroying(graph: Graph) -> None:
     counter, caller = graph.add(Counter), graph.add(Caller)
     wrong: Any = String

@@ -97,7 +97,8 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
             when_busy: what becomes of a goal that comes while another executes: it waits
                 ("queue"), the other is cancelled first ("preempt"), it is refused ("reject"), or
                 it executes beside it ("parallel").
-            result_timeout: seconds for which the result of an ended goal is kept.
+            result_timeout: seconds for which the result of an ended goal is kept; less than 0: as
+                long as the server.
 
         Raises:
             TypeError: not an action type, or a callback that cannot be called or awaited.
@@ -123,7 +124,7 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
         self._accepted_callback = handle_accepted_callback
         self._cancel_callback = cancel_callback
         self._when_busy = when_busy
-        self._result_timeout_sec = result_timeout
+        self._result_timeout_sec = result_timeout if result_timeout >= 0 else math.inf
         self._goals: dict[bytes, ServerGoalHandle[Any, Any, Any]] = {}
         self._ended_sec: dict[bytes, float] = {}
         self._waiting: list[ServerGoalHandle[Any, Any, Any]] = []
@@ -294,7 +295,7 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
         """The goal has ended: answer the requests for its result."""
         self._ended_sec[handle.goal_id] = self._now_sec()
         self._done[handle.goal_id].set()
-        if not self._is_forgetting and 0 <= self._result_timeout_sec < math.inf:
+        if not self._is_forgetting and self._result_timeout_sec < math.inf:
             self._is_forgetting = True
             self._node._kit.dispatcher.begin(self._forget_in_time())
 
