@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 from dsmq_nodes.errors import MessageError
+from dsmq_nodes.graph.callback import Result
 from dsmq_nodes.message_filters.simple_filter import SimpleFilter, StampLike, as_ns, stamp_ns
 
 ItemT = TypeVar("ItemT")
@@ -38,7 +39,7 @@ class Cache(SimpleFilter[ItemT], Generic[ItemT]):
         if source is not None:
             source.register_callback(self.add)
 
-    def add(self, message: ItemT) -> None:
+    def add(self, message: ItemT) -> Result:
         """Keep a message; the oldest one goes if there are too many.
 
         Raises:
@@ -53,7 +54,7 @@ class Cache(SimpleFilter[ItemT], Generic[ItemT]):
             self._count += 1
             bisect.insort(self._kept, (stamp, self._count, message), key=_place)
             del self._kept[: max(len(self._kept) - self.cache_size, 0)]
-        self.signal(message)
+        return self.signal(message)
 
     def get_interval(self, start: StampLike, end: StampLike) -> list[ItemT]:
         """The messages from one stamp to another, both included, the oldest first."""

@@ -1,9 +1,10 @@
 """What every filter is: it gives messages to the callbacks that are registered; and topics."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any, Generic, Protocol, TypeVarTuple
 
-from dsmq_nodes.graph.callback import MessageT
+from dsmq_nodes.graph.callback import MessageT, Result, check_callback, to_await
 from dsmq_nodes.graph.node import Node
 from dsmq_nodes.graph.topics.qos import QoSProfile
 
@@ -43,15 +44,24 @@ class SimpleFilter(Generic[*GivenTs]):
     def register_callback(self, callback: Callable[..., object], *more: Any) -> int:
         """Call `callback` with every message, or messages, and with `more` behind them.
 
-        Returns the number of the callback, from 0.
+        It is `def` or `async def`. Returns the number of the callback, from 0.
+
+        Raises:
+            TypeError: it cannot be called or awaited.
         """
+        check_callback(callback, "the callback of a filter")
         self._callbacks.append((callback, more))
         return len(self._callbacks) - 1
 
-    def signal(self, *given: *GivenTs) -> None:
-        """Give messages to all callbacks."""
-        for callback, more in self._callbacks:
-            callback(*given, *more)
+    def signal(self, *given: *GivenTs) -> Result:
+        """Give messages to all callbacks; returns what is to be awaited, if a coroutine is."""
+        called = [to_await(callback(*given, *more), callback) for callback, more in self._callbacks]
+        works = [work for work in called if work is not None]
+        return works[0] if len(works) == 1 else _all(works) if works else None
+
+
+async def _all(works: list[Awaitable[Any]]) -> None:
+    await asyncio.gather(*works)
 
 
 class Subscriber(SimpleFilter[MessageT]):
@@ -67,8 +77,8 @@ class Subscriber(SimpleFilter[MessageT]):
         super().__init__()
         self.subscription = node.create_subscription(msg_type, topic, self._heard, qos_profile)
 
-    def _heard(self, msg: MessageT) -> None:
-        self.signal(msg)
+    def _heard(self, msg: MessageT) -> Result:
+        return self.signal(msg)
 
     @property
     def topic_name(self) -> str:

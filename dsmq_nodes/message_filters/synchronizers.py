@@ -2,15 +2,18 @@
 
 Each filter has a queue of the messages with the newest stamps. Of two messages with one stamp in
 one queue the later stays. What leaves a queue without a partner is counted in `dropped`.
+
+Where stamps go back, as those of a bag that is played in a loop, all queues are emptied.
 """
 
 import itertools
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final, Generic, TypeVar, TypeVarTuple, overload
 
 from dsmq_nodes.errors import MessageError
+from dsmq_nodes.graph.callback import Result
 from dsmq_nodes.message_filters.simple_filter import SimpleFilter, stamp_ns
 
 Ts = TypeVarTuple("Ts")
@@ -45,11 +48,12 @@ class _Synchronizer(SimpleFilter[*Ts], Generic[*Ts]):
         self.dropped = 0
         self._now_ns = now_ns
         self._queues: list[Queue] = [{} for _ in sources]
+        self._late: list[int | None] = [None for _ in sources]  # the last stamp that was too old
         self._lock = threading.Lock()
         for number, source in enumerate(sources):
             source.register_callback(partial(self.add, number))
 
-    def add(self, number: int, message: Any) -> None:
+    def add(self, number: int, message: Any) -> Result:
         """Take a message of a filter, by the filter's number.
 
         Raises:
@@ -63,9 +67,21 @@ class _Synchronizer(SimpleFilter[*Ts], Generic[*Ts]):
             while len(queue) > self.queue_size:
                 del queue[min(queue)]
                 self.dropped += 1
-            given = list(self._matches(number, stamp))
-        for messages in given:
-            self.signal(*messages)
+            if self._have_gone_back(number, stamp):
+                self.dropped += sum(map(len, self._queues))
+                for each in self._queues:
+                    each.clear()
+                queue[stamp] = message
+                self.dropped -= 1
+            given = self._match(number, stamp)
+        return self.signal(*given) if given is not None else None
+
+    def _have_gone_back(self, number: int, stamp: int) -> bool:
+        """Whether the stamps of a filter have: two in a row are over a second too old, and rise."""
+        queue, before = self._queues[number], self._late[number]
+        is_late = stamp not in queue and max(queue, default=0) - stamp > _SECOND_NS
+        self._late[number] = stamp if is_late else None
+        return is_late and before is not None and stamp > before
 
     def _stamp(self, message: Any) -> int:
         stamp = None if self._by_arrival else stamp_ns(message)
@@ -78,7 +94,7 @@ class _Synchronizer(SimpleFilter[*Ts], Generic[*Ts]):
             )
         return self._now_ns()
 
-    def _matches(self, number: int, stamp: int) -> Iterator[tuple[Any, ...]]:
+    def _match(self, number: int, stamp: int) -> tuple[Any, ...] | None:
         """What is to be given, taken from the queues."""
         raise NotImplementedError
 
@@ -110,9 +126,9 @@ class TimeSynchronizer(_Synchronizer[*Ts], Generic[*Ts]):
         """Take messages from these filters, and keep `queue_size` of each."""
         super().__init__(sources, queue_size)
 
-    def _matches(self, number: int, stamp: int) -> Iterator[tuple[Any, ...]]:
-        if all(stamp in queue for queue in self._queues):
-            yield self._taken([stamp] * len(self._queues))
+    def _match(self, number: int, stamp: int) -> tuple[Any, ...] | None:
+        is_whole = all(stamp in queue for queue in self._queues)
+        return self._taken([stamp] * len(self._queues)) if is_whole else None
 
 
 class ApproximateTimeSynchronizer(_Synchronizer[*Ts], Generic[*Ts]):
@@ -171,10 +187,10 @@ class ApproximateTimeSynchronizer(_Synchronizer[*Ts], Generic[*Ts]):
         super().__init__(sources, queue_size, now_ns, by_arrival)
         self.slop = slop
 
-    def _matches(self, number: int, stamp: int) -> Iterator[tuple[Any, ...]]:
+    def _match(self, number: int, stamp: int) -> tuple[Any, ...] | None:
         """The set that is nearest to the new message, if there is one."""
         if stamp not in self._queues[number]:
-            return  # older than all that its queue keeps
+            return None  # older than all that its queue keeps
         slop_ns = round(self.slop * _SECOND_NS)
         near = [
             [stamp]
@@ -184,8 +200,8 @@ class ApproximateTimeSynchronizer(_Synchronizer[*Ts], Generic[*Ts]):
         ]
         for stamps in itertools.product(*near):
             if max(stamps) - min(stamps) <= slop_ns:
-                yield self._taken(stamps)
-                return
+                return self._taken(stamps)
+        return None
 
 
 def _distance(stamp: int) -> Callable[[int], int]:

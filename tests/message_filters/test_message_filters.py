@@ -1,5 +1,7 @@
 """Messages that belong together: caches and synchronizers, by their stamps."""
 
+import asyncio
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -51,6 +53,41 @@ def test_topics_of_a_node_are_brought_together() -> None:
             warmths.publish(warmth(sec))
         graph.run_for(1.0)
         assert both.got == [(2, 2), (3, 3)]
+
+
+def test_a_callback_may_be_a_coroutine(graph: Graph) -> None:
+    got: list[float] = []
+
+    async def on_both(distance: Range, _: Temperature) -> None:
+        await asyncio.sleep(0.5)
+        got.append(distance.range)
+
+    node = graph.add(lambda: Node("a"))
+    ranges = Cache(Subscriber(node, Range, "range"), 5)
+    both = TimeSynchronizer((ranges, Subscriber(node, Temperature, "warmth")), 3)
+    for _ in range(2):
+        both.register_callback(on_both)
+    for sec in (1, 2):
+        graph.inject("range", at(sec))
+        graph.inject("warmth", warmth(sec))
+    graph.run_for(2.0)
+    assert got == [1, 1, 2, 2]
+    with pytest.raises(TypeError, match="not None"):
+        both.register_callback(None)  # type: ignore[arg-type]
+
+
+def test_stamps_that_go_back_begin_anew() -> None:
+    sources = two()
+    near = ApproximateTimeSynchronizer(sources, 3, 0.1)
+    got: list[float] = []
+    near.register_callback(lambda a, _: got.append(a.range))
+    for _ in range(2):  # a bag that is played in a loop
+        for sec in range(1, 10):
+            sources[0].signal(at(sec))
+            if sec % 4 == 0:
+                sources[1].signal(warmth(sec))
+    assert got == [4, 8, 4, 8]
+    assert near.dropped == 11  # of 18 and 4 that are not in a queue at the end
 
 
 def two() -> tuple[SimpleFilter[Range], SimpleFilter[Temperature]]:
