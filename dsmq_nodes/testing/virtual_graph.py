@@ -221,9 +221,12 @@ class Graph:
             MessageError: while it runs, when a message does not match the type.
         """
         observed: Observed[MessageT] = Observed()
+        newest_id = 0
 
-        def take(reply: Entry, again: bool) -> None:
-            if not again or not observed:
+        def take(reply: Entry, _again: bool) -> None:
+            nonlocal newest_id
+            if reply.id > newest_id:  # else it is repeated for a later observer
+                newest_id = reply.id
                 observed.append(msg_type.from_json(reply.text or ""))
                 observed.at_sec.append(self.now_sec)
 

@@ -3,6 +3,7 @@
 import asyncio
 import random
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -115,14 +116,16 @@ def test_two_observers_and_a_latched_topic(graph: Graph) -> None:
     class Map(Node):
         def __init__(self) -> None:
             super().__init__("map")
-            self.create_publisher(String, "map", LATCHED).publish(String(data="walls"))
+            publisher = self.create_publisher(String, "map", replace(LATCHED, depth=2))
+            publisher.publish(String(data="walls"))
+            publisher.publish(String(data="doors"))
 
     graph.add(Map)
     first = graph.observe(String, "map")
     graph.run_for(1.0)
     second = graph.observe(String, "map")
     graph.run_for(1.0)
-    assert [m.data for m in first] == [m.data for m in second] == ["walls"]
+    assert [m.data for m in first] == [m.data for m in second] == ["walls", "doors"]
 
 
 def test_observing_the_wrong_type_is_an_error(graph: Graph) -> None:
