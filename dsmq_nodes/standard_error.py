@@ -6,7 +6,9 @@ waits 0.1 s; after that lines are dropped and counted, until the reader goes on.
 
 That a descriptor does not wait holds for every process that shares its open file. So each write
 opens standard error once more, which Linux offers for pipes and terminals, or sends to its socket
-without waiting. Elsewhere, and into files, lines are written as usual.
+without waiting. Where it cannot be opened again (another user's terminal, no descriptor left, not
+Linux) little is written at a time, while there is room. Into files lines are written as usual,
+and on Windows.
 """
 
 import contextlib
@@ -23,11 +25,27 @@ from typing import Final, TextIO
 
 from typing_extensions import override
 
+from dsmq_nodes.printable import indented, visible
+
 _STDERR: Final = 2
 _OPENED_AGAIN: Final = f"/proc/self/fd/{_STDERR}"
 _PATIENCE_SEC: Final = 0.1
+_LITTLE_BYTES: Final = 512  # a pipe or a terminal that has room at all has room for that
 
 _Write = Callable[[bytes], int]
+
+
+class LineFormatter(logging.Formatter):
+    """Writes a record so that no text in it looks like another record, or acts on a terminal.
+
+    Records have texts from others. Lines after the first are indented; in a traceback only the
+    exception's own text is.
+    """
+
+    @override
+    def format(self, record: logging.LogRecord) -> str:
+        text = super().format(record)
+        return visible(text) if getattr(record, "is_traceback", False) else indented(text)
 
 
 class StandardErrorHandler(logging.Handler):
@@ -103,16 +121,23 @@ def _is_the_systems(stream: TextIO) -> bool:
 
 
 def _without_waiting() -> tuple[_Write, Callable[[], object]] | None:
-    """What writes without waiting, and what closes it again."""
+    """What writes without waiting, and what closes it again; None: nothing does."""
     with contextlib.suppress(OSError):
         mode = os.fstat(_STDERR).st_mode
+        if stat.S_ISREG(mode) or sys.platform == "win32":
+            return None
         if stat.S_ISSOCK(mode):
             sock = socket.socket(fileno=os.dup(_STDERR))
             return lambda data: sock.send(data, socket.MSG_DONTWAIT), sock.close
-        if stat.S_ISFIFO(mode) or stat.S_ISCHR(mode):
-            again = os.open(_OPENED_AGAIN, os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
-            return lambda data: os.write(again, data), lambda: os.close(again)
-    return None
+        again = os.open(_OPENED_AGAIN, os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
+        return lambda data: os.write(again, data), lambda: os.close(again)
+    return _write_little, lambda: None
+
+
+def _write_little(data: bytes) -> int:
+    if not select.select([], [_STDERR], [], 0)[1]:
+        raise BlockingIOError
+    return os.write(_STDERR, data[:_LITTLE_BYTES])
 
 
 def _in_the_child() -> None:

@@ -17,7 +17,6 @@ from typing import Any, Final, TypeVar
 from dsmq_nodes.dsmq import descriptors
 from dsmq_nodes.errors import DsmqError, NodeConfigurationError
 from dsmq_nodes.graph.callback import MessageT, callback_name, discard
-from dsmq_nodes.graph.log.logger import LineFormatter
 from dsmq_nodes.graph.node import Node
 from dsmq_nodes.graph.services.future import Future
 from dsmq_nodes.graph.spin.event_loop import (
@@ -34,7 +33,7 @@ from dsmq_nodes.graph.spin.shutdown import end_nodes
 from dsmq_nodes.graph.topics.qos import QoSProfile
 from dsmq_nodes.printable import indented, traceback_text
 from dsmq_nodes.signals import ending_signals
-from dsmq_nodes.standard_error import StandardErrorHandler, write_error
+from dsmq_nodes.standard_error import LineFormatter, StandardErrorHandler, write_error
 
 __all__ = [
     "new_event_loop",

@@ -107,11 +107,15 @@ def test_a_robot_whose_log_nobody_reads_is_made_safe(programs: Programs, main: s
     assert said(program) == ["stopping", "safe"]
 
 
-def test_lines_that_nobody_reads_are_counted(programs: Programs) -> None:
+NO_DESCRIPTOR = "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))\n"
+
+
+@pytest.mark.parametrize("limit", ["", NO_DESCRIPTOR])
+def test_lines_that_nobody_reads_are_counted(programs: Programs, limit: str) -> None:
     again = (
-        "from dsmq_nodes.standard_error import write_error\n"
+        f"from dsmq_nodes.standard_error import write_error\n{limit}"
         "for each in 'a\\n', 'b\\n': write_error(each)\n"
-        "os.read(reading, 4096)\n"
+        "os.read(reading, 8192)\n"
         "for each in 'c\\n', 'd\\n': write_error(each)\n"
         "os.close(writing); os.close(2)\n"
         "print(os.fdopen(reading).read().replace(chr(0), ''))"

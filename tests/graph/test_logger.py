@@ -5,7 +5,8 @@ import logging
 import pytest
 
 from dsmq_nodes import Node
-from dsmq_nodes.graph.log.logger import LineFormatter, Logger
+from dsmq_nodes.graph.log.logger import Logger
+from dsmq_nodes.standard_error import LineFormatter
 
 pytestmark = pytest.mark.usefixtures("broker")
 

@@ -13,12 +13,12 @@ from typing import Final
 
 from dsmq_nodes.dsmq.address import DEFAULT_HOST, DEFAULT_PORT, NO_SHM
 from dsmq_nodes.dsmq.broker.listener import Security
-from dsmq_nodes.dsmq.broker.log_lines import LogLines
 from dsmq_nodes.dsmq.broker.loop import Broker
 from dsmq_nodes.dsmq.selector import new_loop
 from dsmq_nodes.dsmq.store.sqlite import BUDGET_BYTES, TTL_SEC, Store
 from dsmq_nodes.errors import DsmqError
 from dsmq_nodes.signals import ending_signals
+from dsmq_nodes.standard_error import LineFormatter, StandardErrorHandler
 
 _FIRST_PEER_SEC: Final = 30.0
 _LOOK_SEC: Final = 0.5
@@ -126,7 +126,9 @@ def start_server(host: str = DEFAULT_HOST, port: int = DEFAULT_PORT) -> None:
 
 def run(options: Options) -> int:
     """Run a broker as this process's main function; returns the exit status."""
-    logging.basicConfig(format="%(name)s: %(message)s", level=logging.INFO, handlers=[LogLines()])
+    handler = StandardErrorHandler()
+    handler.setFormatter(LineFormatter("%(name)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     try:
         serve(options)
     except DsmqError as error:

@@ -4,30 +4,15 @@ import inspect
 import logging
 from typing import Final, TypedDict, Unpack
 
-from typing_extensions import override
-
 from dsmq_nodes.graph.log.rosout import Rosout
 from dsmq_nodes.graph.time.clock import BaseClock
-from dsmq_nodes.printable import indented, traceback_text, visible
+from dsmq_nodes.printable import traceback_text
 from dsmq_nodes.standard_error import StandardErrorHandler
 
 _ROOT: Final = "dsmq_nodes.node"
 
 # Of programs that configure no logging: nodes warn just before they enter the safe state.
 logging.lastResort = StandardErrorHandler(logging.WARNING)
-
-
-class LineFormatter(logging.Formatter):
-    """Writes a record so that no text in it looks like another record, or acts on a terminal.
-
-    A node logs texts from others. Lines after the first are indented; in a traceback only the
-    exception's own text is.
-    """
-
-    @override
-    def format(self, record: logging.LogRecord) -> str:
-        text = super().format(record)
-        return visible(text) if getattr(record, "is_traceback", False) else indented(text)
 
 
 class LogOptions(TypedDict, total=False):
