@@ -141,6 +141,27 @@ def test_it_stops_when_the_spinning_ends_and_the_node_does_not(broker: BrokerPro
     assert [speed for _, speed in motor.log][-2:] == [1.0, 0.0]
 
 
+def test_no_coroutine_moves_it_again_when_another_thread_ends_it(broker: BrokerProcess) -> None:
+    class Driving(Motor):
+        def __init__(self) -> None:
+            super().__init__()
+            self.create_task(self.drive_on())
+
+        async def drive_on(self) -> None:
+            while True:
+                self.drive(Float64(data=1.0))
+                await asyncio.sleep(0.001)
+
+        def on_shutdown(self) -> None:
+            time.sleep(0.1)  # while the other thread runs
+
+    motor = Driving()
+    with spinning(motor):
+        until(lambda: motor.speed)
+        motor.destroy_node()
+    assert motor.speed == 0.0
+
+
 def test_it_stops_while_a_callback_blocks(
     broker: BrokerProcess, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

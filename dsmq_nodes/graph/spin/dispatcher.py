@@ -108,11 +108,15 @@ class Dispatcher:
         while self._to_call:
             self.soon(*self._to_call.pop(0))
 
+    def cancel(self) -> set[asyncio.Task[None]]:
+        """Cancel the coroutines; returns their tasks, which end in the loop."""
+        for task in self._tasks:
+            task.cancel()
+        return self._tasks.copy()
+
     def detach(self) -> set[asyncio.Task[None]]:
         """Leave the loop; cancels the coroutines and returns their tasks."""
-        cancelled, self._tasks = self._tasks, set()
-        for task in cancelled:
-            task.cancel()
+        cancelled, self._tasks = self.cancel(), set()
         for mailbox in self.held:
             self._arrivals.extend([mailbox] * mailbox.waiting)
         self.held.clear()

@@ -16,9 +16,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 from dsmq_nodes.dsmq.selector import timeline_of
 from dsmq_nodes.errors import ForkedError, SpinError
-from dsmq_nodes.graph.callback import (
-    discard,
-)
+from dsmq_nodes.graph.callback import discard
 from dsmq_nodes.graph.links.link import Link, OnOutage, Readable
 from dsmq_nodes.graph.log.logger import Logger
 from dsmq_nodes.graph.spin import blocked
@@ -39,8 +37,8 @@ from dsmq_nodes.graph.spin.interrupts import in_whole_steps
 from dsmq_nodes.graph.time.timeline import Timeline
 
 _T = TypeVar("_T")
-_DISPATCH_SEC: Final = 0.002  # callbacks of messages run this long before timers get their turn
 _RETRY_SEC: Final = 0.005
+_CUT_SHORT_SEC: Final = 0.2  # for coroutines in another thread, before the safe state is entered
 
 
 class Timed(Protocol):
@@ -189,7 +187,7 @@ class Spinner:
     @property
     def is_attached(self) -> bool:
         """Whether callbacks run in a loop; False once the node's tasks are cancelled at its end."""
-        return self.dispatcher.loop is not None
+        return self.dispatcher.loop is not None and not self._is_ending
 
     def is_in_callback(self) -> bool:
         """Whether an event loop runs in this thread: waiting would block it."""
@@ -322,8 +320,25 @@ class Spinner:
     # The end
 
     def end(self) -> None:
-        """Stop running callbacks; `finish` runs the hooks of the end."""
+        """Stop running callbacks; `finish` runs the hooks of the end.
+
+        Coroutines that another thread runs are cancelled first: none may move again what the safe
+        state stops.
+        """
         self.dispatcher.is_shut_down = self._is_ending = True
+        loop = self.dispatcher.loop
+        if loop is not None and self._is_elsewhere():
+            ending = self._cut_short()
+            try:
+                asyncio.run_coroutine_threadsafe(ending, loop).result(_CUT_SHORT_SEC)
+            except RuntimeError:  # closed meanwhile
+                discard(ending)
+            except (TimeoutError, CancelledError):
+                pass  # a callback blocks it, or it has ended
+
+    async def _cut_short(self) -> None:
+        if tasks := self.dispatcher.cancel():
+            await asyncio.wait(tasks, timeout=_CUT_SHORT_SEC)
 
     def finish(self, work: Awaitable[Any]) -> Any:
         """Wait in this thread for a coroutine of a hook of the end.
