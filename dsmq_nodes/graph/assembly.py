@@ -371,6 +371,8 @@ class NodeKit:
 
     def _is_blocked(self) -> None:
         """A callback blocks the node: no timeout is noticed. Called in another thread."""
+        if self.dispatcher.is_shut_down:
+            self.logger.warning("it ends with that callback; Ctrl-C again breaks it off", once=True)
         if not any(each.is_overdue for each in self.actuators):
             return
         self.stop_beside("no command can be noticed while a callback blocks")
