@@ -96,7 +96,7 @@ class Following:
     def _look_again(self) -> None:
         if self._look is None:
             topics = self._router.sharing.topics.values()
-            has_large = any(each.log.last_placeholder_id for each in topics)
+            has_large = any(each.log.last_in_ring_id for each in topics)
             delay_sec = _LOOK_OFTEN_SEC if has_large else self._delay_sec
             self._look = self._loop.call_later(delay_sec, self._follow)
 

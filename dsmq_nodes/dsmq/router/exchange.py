@@ -229,7 +229,7 @@ class Exchange:
             return [(peer, _nothing(peer))]
         log = topic.log
         cursor = Cursor(self._stands(peer, request, topic), 1 if request.latest else 0)
-        log.begin(cursor, 1)
+        log.begin(cursor)
         rows = self._store.read(log.stored, cursor.after, limit=1)
         if not rows:
             peer.gets[log.name] = cursor.after

@@ -3,14 +3,15 @@
 `append` and `begin` are the same for both; only this file knows where a log lies. Of a log that is
 shared the ring has the newest messages, and gives the ids: what is appended goes there, and
 `follow` moves it to the store. Large messages stay in the ring while no reader needs them from the
-broker: each has a blank row in the store, its placeholder, which is filled when a reader comes to
+broker: each is a bundle of the store (store/bundles.py), which becomes a row when a reader comes to
 it, or when the ring is about to be closed. A message that its writers have overwritten by then is
 gone, as if it had expired.
 """
 
 from bisect import bisect_left
 from collections import Counter
-from typing import TYPE_CHECKING, Final, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol, Self
 
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.limits import MAX_BODY_BYTES
@@ -19,7 +20,7 @@ from dsmq_nodes.dsmq.store.sqlite import Store
 from dsmq_nodes.errors import OverwrittenError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from dsmq_nodes.dsmq.ring.bundle import RecordBundle
     from dsmq_nodes.dsmq.ring.record import RingRecord
@@ -109,6 +110,29 @@ class Followed:
         self.by_sender: Counter[str] = Counter()
 
 
+@dataclass(eq=False, slots=True)
+class _InRing:
+    """A large message that the ring alone has, as a bundle."""
+
+    ring: FollowedRing
+    message_id: int
+    count: int = 1
+    size_bytes: int = 0
+
+    @property
+    def record(self) -> "RingRecord | None":
+        """The message; None when it is overwritten."""
+        return self.ring.find(self.message_id)
+
+    def records(self) -> "Iterator[RingRecord | None]":
+        """The message alone."""
+        yield self.record
+
+    def split(self, count: int) -> Self:
+        """Nothing calls this: there is one message."""
+        raise ValueError(count)
+
+
 class SharedLog:
     """One topic's log.
 
@@ -117,14 +141,14 @@ class SharedLog:
         ring: its part in shared memory; None: local nodes do not share the topic.
         name: the topic's.
         name_json: the same, as it goes into a frame.
-        last_placeholder_id: the newest id whose message stayed in the ring.
+        last_in_ring_id: the newest id whose message is in the ring alone; 0: none ever was.
     """
 
     def __init__(self, store: Store, name: str) -> None:
         self.stored = store.log(name)
         self.ring: FollowedRing | None = None
         self.name, self.name_json = name, wire.encode_text(name)
-        self.last_placeholder_id = 0
+        self.last_in_ring_id = 0
         self._store = store
         self._sender, self._sender_json = "", wire.encode_text("")  # the last one
 
@@ -183,7 +207,11 @@ class SharedLog:
         for record in self.ring.read(looks_inside=looks_inside):
             self._go_on_at(record.id)
             senders.append(record.sender)
-            if record.loan is not None and not looks_inside and self._keep_in_ring(record, now):
+            is_large = record.loan is not None and record.size_bytes < _MOST_KEPT_BYTES
+            if is_large and not looks_inside:
+                left = _InRing(self.ring, record.id)
+                self._store.append_bundle(stored, left, self._frame, now)
+                self.last_in_ring_id = record.id
                 found.messages += 1
                 found.size_bytes += (record.size_bytes * 4 - len(record.data)) // 3  # as base64
             elif frame := self._frame(record):
@@ -220,62 +248,38 @@ class SharedLog:
             self.name_json, record.id, self._sender_json, record, message, at_ns=record.at
         )
 
-    def _keep_in_ring(self, record: "RingRecord", now: float) -> bool:
-        """Append a placeholder for a large message; False: it is too large."""
-        if record.size_bytes >= _MOST_KEPT_BYTES:
-            return False
-        self.last_placeholder_id = self._store.append(self.stored, None, now)
-        return True
-
-    def begin(self, cursor: Cursor, most: int = 1000) -> None:
-        """Move a cursor past what is gone, so that what follows it can be read from the store."""
-        cursor.start(self)
-        if cursor.after < self.last_placeholder_id:
-            self._fill(cursor.after, most, CATCH_UP_BYTES)
-            cursor.start(self)  # it may begin later now
-
-    def _fill(self, after: int, most: int, most_bytes: int) -> None:
-        for message_id in self._placeholders(after)[:most]:
-            record = self._find(message_id)
-            if record is None or not (frame := self._frame(record)):
-                self._store.forget_before(self.stored, message_id + 1)
-                continue
-            self._store.fill(self.stored, message_id, frame)
-            most_bytes -= len(frame)
-            if most_bytes <= 0:
-                break
-
-    def _find(self, message_id: int) -> "RingRecord | None":
-        return None if self.ring is None else self.ring.find(message_id)
-
-    def _placeholders(self, after: int) -> list[int]:
-        """The ids of blank rows after `after`; rows whose messages are overwritten are dropped."""
-        blanks = self._store.blanks(self.stored, after, self.last_placeholder_id)
-        gone = bisect_left(blanks, True, key=lambda each: self._find(each) is not None)
+    def _only_in_ring(self) -> list[_InRing]:
+        """The messages that are in the ring alone, oldest first; without those overwritten."""
+        if self.stored.first_id > self.last_in_ring_id:
+            return []
+        found = [each for each in self.stored.bundles if isinstance(each, _InRing)]
+        gone = bisect_left(found, True, key=lambda each: each.record is not None)
         if gone:
-            self._store.forget_before(self.stored, blanks[gone - 1] + 1)
-        return blanks[gone:]
+            self._store.forget_before(self.stored, found[gone - 1].message_id + 1)
+        return found[gone:]
 
     def forget_overwritten(self) -> None:
         """Move the beginning of the log to that of the ring."""
-        if self.stored.first_id <= self.last_placeholder_id:
-            self._placeholders(self.stored.first_id - 1)
+        self._only_in_ring()
+
+    def begin(self, cursor: Cursor) -> None:
+        """Move a cursor past what is gone, so that what follows it can be read from the store."""
+        self.forget_overwritten()
+        cursor.start(self)
 
     def unshare(self, why: str = "") -> None:
-        """Close the ring; the newest placeholders are filled before, and the others dropped.
+        """Close the ring; the newest messages that are there alone are saved, the others dropped.
 
         `why` is logged where it is not empty.
         """
         if self.ring is None:
             return
-        stored, blanks = self.stored, self._placeholders(self.stored.first_id - 1)
         room = self._store.budget_bytes // _SAVED_SHARE
-        for message_id in reversed(blanks):
-            record = self.ring.find(message_id)
+        for each in reversed(self._only_in_ring()):
+            record = each.record
             room -= record.size_bytes if record is not None else room + 1
-            if room < 0:
-                self._store.forget_before(stored, message_id + 1)
+            if room < 0 or not self._store.unpack(self.stored, each.message_id - 1):
+                self._store.forget_before(self.stored, each.message_id + 1)
                 break
-        self._fill(stored.first_id - 1, len(blanks), self._store.budget_bytes)
         self.ring.close(why)
-        self.ring, self.last_placeholder_id = None, 0
+        self.ring, self.last_in_ring_id = None, 0

@@ -1,8 +1,9 @@
 """Messages of a log that are no rows of the store yet: a bundle becomes rows when it is read.
 
-What comes from shared memory in a flood is kept in bundles, as it lay there. Most of it expires
-before anybody reads it, and then nobody has looked at its messages one by one. A bundle has the ids
-and the `seq` that its rows would have, and retention counts its bytes.
+What comes from shared memory in a flood is kept in bundles, as it lay there, and a large message is
+a bundle that still lies there. Most of it expires before anybody reads it, and then nobody has
+looked at its messages one by one. A bundle has the ids and the `seq` that its rows would have, and
+retention counts its bytes.
 """
 
 from collections import deque
@@ -24,17 +25,19 @@ class Bundle(Protocol[_R_co]):
 
     @property
     def size_bytes(self) -> int:
-        """How large they are together."""
+        """How much memory of ours they take together."""
 
     def split(self, count: int) -> Self:
         """Take out the first `count`, as a bundle of their own."""
 
     def records(self) -> "Iterator[_R_co | None]":
-        """The messages; None for one that is damaged."""
+        """The messages; None for one that is damaged or gone."""
 
 
 @dataclass(eq=False, slots=True)
-class _Bundled(Generic[_R_co]):
+class Bundled(Generic[_R_co]):
+    """A bundle with its place in a log."""
+
     first_id: int
     first_seq: int
     bundle: Bundle[_R_co]
@@ -42,20 +45,23 @@ class _Bundled(Generic[_R_co]):
 
     @property
     def last_id(self) -> int:
+        """The id of its last message."""
         return self.first_id + self.bundle.count - 1
 
     @property
     def last_seq(self) -> int:
+        """The seq of its last message."""
         return self.first_seq + self.bundle.count - 1
 
-    def split(self, count: int) -> "_Bundled[_R_co]":
-        front = _Bundled(self.first_id, self.first_seq, self.bundle.split(count), self.to_frame)
+    def split(self, count: int) -> "Bundled[_R_co]":
+        """Take out the first `count`."""
+        front = Bundled(self.first_id, self.first_seq, self.bundle.split(count), self.to_frame)
         self.first_id += count
         self.first_seq += count
         return front
 
     def frames(self) -> Iterator[bytes]:
-        """As rows hold them; an empty one is damaged, or too large."""
+        """As rows hold them; an empty one is damaged, gone, or too large."""
         for record in self.bundle.records():
             yield b"" if record is None else self.to_frame(record)
 
@@ -64,10 +70,13 @@ class Bundles:
     """The bundles of one log, oldest first; between two there may be rows."""
 
     def __init__(self) -> None:
-        self._bundled: deque[_Bundled[Any]] = deque()
+        self._bundled: deque[Bundled[Any]] = deque()
 
-    def __bool__(self) -> bool:
-        return bool(self._bundled)
+    def __len__(self) -> int:
+        return len(self._bundled)
+
+    def __iter__(self) -> Iterator[Bundle[Any]]:
+        return (each.bundle for each in self._bundled)
 
     def add(
         self,
@@ -77,7 +86,7 @@ class Bundles:
         to_frame: Callable[[_R_co], bytes],
     ) -> None:
         """Add the newest."""
-        self._bundled.append(_Bundled(first_id, first_seq, bundle, to_frame))
+        self._bundled.append(Bundled(first_id, first_seq, bundle, to_frame))
 
     def first_behind(self, message_id: int) -> tuple[int, int] | None:
         """The first id that is bundled behind an id, and its seq."""
@@ -100,8 +109,8 @@ class Bundles:
                 return each.first_id + more, each.first_seq + more
         return None
 
-    def take_behind(self, message_id: int) -> tuple[int, int, list[bytes]] | None:
-        """Take out the first messages that are bundled behind an id: id and seq, and the frames."""
+    def take_behind(self, message_id: int) -> Bundled[Any] | None:
+        """Take out the first messages that are bundled behind an id."""
         for at, each in enumerate(self._bundled):
             if each.last_id <= message_id:
                 continue
@@ -110,9 +119,8 @@ class Bundles:
                 at += 1  # noqa: PLW2901
             if each.bundle.count <= _MOST_ROWS:
                 del self._bundled[at]
-                return each.first_id, each.first_seq, list(each.frames())
-            front = each.split(_MOST_ROWS)
-            return front.first_id, front.first_seq, list(front.frames())
+                return each
+            return each.split(_MOST_ROWS)
         return None
 
     def drop_before(self, message_id: int) -> None:

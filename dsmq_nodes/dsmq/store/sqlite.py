@@ -12,8 +12,7 @@ of publishers that have gone, then those of the publisher that holds most.
 A log may be forgotten when its topic has no readers and writers. Its ids continue when the topic
 comes back, so a reader that resumes finds the new messages and counts those it has missed.
 
-A row may be *blank*: its message is counted and ordered here and lies elsewhere, until `fill`. Many
-messages at once may come as a *bundle*, which becomes rows when it is read (bundles.py).
+Messages may come as a *bundle*, which lies elsewhere and becomes rows when it is read (bundles.py).
 
 The database is in memory, or in a file when a path is given. A file is in WAL mode with
 ``synchronous=NORMAL``: commits survive a crash or a `kill -9` of the broker. After a power loss or
@@ -121,7 +120,7 @@ class Store:
         self._held_bytes = 0
         self._wall_clock = wall_clock
         self._changed: dict[int, StoredLog] = {}  # logs whose row in `topic` has changed
-        self._pending: list[tuple[StoredLog, int, bytes | None, float]] = []
+        self._pending: list[tuple[StoredLog, int, bytes, float]] = []
         self._reserve: DiskReserve | None = None
         try:
             self._reserve = DiskReserve(path) if path is not None else None
@@ -260,15 +259,12 @@ class Store:
         """Keep at least the newest `latched` messages of a log."""
         if latched > log.latched:
             while log.bundles:
-                self._unpack(log, log.first_id - 1)
+                self.unpack(log, log.first_id - 1)
             log.latched = latched
             self._note(log)
 
-    def append(self, log: StoredLog, frame: bytes | None, now: float) -> int:
-        """Add a frame, as id `log.last_id`; it can be read after the next `commit`.
-
-        None: a blank row.
-        """
+    def append(self, log: StoredLog, frame: bytes, now: float) -> int:
+        """Add a frame, as id `log.last_id`; it can be read after the next `commit`."""
         log.last_id = message_id = log.last_id + 1
         self.last_seq += 1
         self._pending.append((log, message_id, frame, now))
@@ -277,7 +273,7 @@ class Store:
     def append_bundle(
         self, log: StoredLog, bundle: Bundle[_R], to_frame: Callable[[_R], bytes], now: float
     ) -> None:
-        """Add many messages at once to a log in memory that is not latched."""
+        """Add messages at once to a log in memory that is not latched."""
         self.commit()
         first_seq = self.last_seq + 1
         log.bundles.add(log.last_id + 1, first_seq, bundle, to_frame)
@@ -289,22 +285,23 @@ class Store:
         if self.stored_bytes > self.budget_bytes:
             self._drop_slots(float("-inf"))
 
-    def _unpack(self, log: StoredLog, after: int) -> None:
-        """Make rows of the first messages that are bundled behind an id."""
+    def unpack(self, log: StoredLog, after: int) -> bool:
+        """Make rows of the first messages that are bundled behind an id; False: none are left."""
         taken = log.bundles.take_behind(after)
         if taken is None:
-            return
-        first_id, first_seq, frames = taken
+            return True
+        first_id, first_seq, frames = taken.first_id, taken.first_seq, list(taken.frames())
         rows = [
             (log.key(first_id + number), first_seq + number, frame)
             for number, frame in enumerate(frames)
         ]
+        self._slots.grow(first_seq, sum(map(len, frames)) - taken.bundle.size_bytes)
         with self._transaction():
             self._db.executemany("INSERT INTO message VALUES (?, ?, ?)", rows)
-        for number in reversed(range(len(frames))):
-            if not frames[number]:  # it is damaged, and ids have no holes
-                self.forget_before(log, first_id + number + 1)
-                break
+        if b"" in frames:  # it is damaged or gone, and ids have no holes
+            first_id += len(frames) - frames[::-1].index(b"")
+            self.forget_before(log, first_id)
+        return first_id <= taken.last_id
 
     def skip(self, log: StoredLog, message_id: int) -> None:
         """Continue the log at an id, and drop the rows before it: ids have no holes.
@@ -319,24 +316,6 @@ class Store:
         with self._transaction():
             self._delete_rows(log, message_id)
         log.first_id = message_id
-
-    def blanks(self, log: StoredLog, after: int, upto: int) -> list[int]:
-        """The ids of blank rows, after an id and up to another."""
-        rows = self._db.execute(
-            "SELECT key FROM message WHERE key > ? AND key <= ? AND frame IS NULL ORDER BY key",
-            (log.key(after), log.key(upto)),
-        )
-        return [key - log.key(0) for (key,) in rows]
-
-    def fill(self, log: StoredLog, message_id: int, frame: bytes) -> None:
-        """Put a frame into a blank row."""
-        key = log.key(message_id)
-        self._db.execute("UPDATE message SET frame = ? WHERE key = ?", (frame, key))
-        (seq,) = self._db.execute("SELECT seq FROM message WHERE key = ?", (key,)).fetchone()
-        if message_id > log.held_to:
-            self._slots.grow(seq, len(frame))
-        else:
-            self._hold(log, len(frame))
 
     def commit(self) -> None:
         """Write the appends, in one transaction.
@@ -367,11 +346,11 @@ class Store:
         if self.stored_bytes > self.budget_bytes:
             self._drop_slots(float("-inf"))
 
-    def _count(self, rows: list[tuple[StoredLog, int, bytes | None, float]], seq: int) -> None:
+    def _count(self, rows: list[tuple[StoredLog, int, bytes, float]], seq: int) -> None:
         """Add the written rows after `seq` to their slots."""
         for log, _, frame, at_sec in rows:
             seq += 1
-            begins = self._slots.add(seq, len(frame or b"") + _ROW_OVERHEAD_BYTES, at_sec)
+            begins = self._slots.add(seq, len(frame) + _ROW_OVERHEAD_BYTES, at_sec)
             if begins and self.durable:
                 with contextlib.suppress(sqlite3.OperationalError):  # a full disk: it ages later
                     opening = (seq, self._wall_clock())
@@ -388,10 +367,7 @@ class Store:
     def read(
         self, log: StoredLog, after: int, *, limit: int = 1000, limit_bytes: int = 256 * 1024
     ) -> list[tuple[int, bytes]]:
-        """Committed frames with id > `after`, oldest first: (id, frame), at least one if any is.
-
-        They end before a blank row.
-        """
+        """Committed frames with id > `after`, oldest first: (id, frame), at least one if any is."""
         found = self.read_merged([(log, after)], limit=limit, limit_bytes=limit_bytes)
         return [(message_id, frame) for _, message_id, frame in found]
 
@@ -421,9 +397,9 @@ class Store:
         return found
 
     def _scan(self, log: StoredLog, after: int) -> Generator[tuple[int, int, bytes | None]]:
-        """The rows behind an id, in order; a blank one ends them where bundled ones follow."""
-        if log.bundles:
-            self._unpack(log, after)
+        """The rows behind an id, in order; None ends them where bundled ones follow."""
+        while log.bundles and not self.unpack(log, after):
+            pass
         bundled = log.bundles.first_behind(after)
         stop_id = log.last_id + 1 if bundled is None else bundled[0]
         rows = self._db.execute(
@@ -521,7 +497,7 @@ class Store:
     def _size(self, log: StoredLog, first_id: int, stop_id: int) -> int:
         """The size of a log's rows from an id to before another."""
         (size,) = self._db.execute(
-            "SELECT TOTAL(IFNULL(LENGTH(frame), 0) + ?) FROM message WHERE key >= ? AND key < ?",
+            "SELECT TOTAL(LENGTH(frame) + ?) FROM message WHERE key >= ? AND key < ?",
             (_ROW_OVERHEAD_BYTES, log.key(first_id), log.key(stop_id)),
         ).fetchone()
         return int(size)
@@ -555,8 +531,7 @@ class Store:
     def _release_rows(self, log: StoredLog, excess: int, keeps: int) -> int:
         """Delete a log's oldest held rows, as many as needed; returns the bytes that are freed."""
         rows = self._db.execute(
-            "SELECT key, IFNULL(LENGTH(frame), 0) FROM message WHERE key >= ? AND key < ? "
-            "ORDER BY key",
+            "SELECT key, LENGTH(frame) FROM message WHERE key >= ? AND key < ? ORDER BY key",
             (log.key(log.first_id), log.key(log.held_to + 1 - keeps)),
         )
         freed, stop_id = 0, log.first_id
