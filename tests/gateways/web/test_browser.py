@@ -29,6 +29,7 @@ pytestmark = [
 ]
 AXE = web_clients.FOLDER / "node_modules" / "axe-core" / "axe.min.js"
 LIVE = "document.querySelector('#state').textContent === 'live'"
+TAB_STOPS = "[...document.querySelectorAll('#graph [tabindex=\"0\"]')]"  # in the graph
 NODES = {"plant", "wheel_encoders", "imu", "lidar", "odometry", "mapper", "monitor", "safety"}
 
 
@@ -61,6 +62,15 @@ def test_the_graph_has_every_node_and_rates_on_its_topics(page: Page) -> None:
     rates = "[...document.querySelectorAll('#graph .rate')].map(e => parseFloat(e.textContent))"
     page.waits_for(f"{rates}.some(hz => hz > 50)", "a rate over 50 Hz")
     page.waits_for("document.querySelectorAll('#nodes tbody tr').length >= 9")
+    page.run(f"{TAB_STOPS}[0].focus()")
+    for _ in range(3):
+        page.run("document.activeElement.dispatchEvent("
+                 "new KeyboardEvent('keydown', {key: 'ArrowDown', bubbles: true}))")  # fmt: skip
+    page.run("document.activeElement.dispatchEvent("
+             "new KeyboardEvent('keydown', {key: 'Enter', bubbles: true}))")  # fmt: skip
+    topics = "[...document.querySelectorAll('#graph .topic')]"
+    page.waits_for(f"{topics}.findIndex(e => e.classList.contains('chosen')) === 3")
+    assert page.run(f"{TAB_STOPS}.map(e => {topics}.indexOf(e))") == [3]
 
 
 # Of random graphs, some with circles: boxes that overlap, and edges that end at no border.

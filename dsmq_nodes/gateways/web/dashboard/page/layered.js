@@ -5,29 +5,33 @@
 const SWEEPS = 12, PATIENCE = 4, SHIFTS = 16, STRAIGHT = 6;
 const mean = (block) => block.sum / block.weight;
 
+function neighbours(ids, edges) {
+  const found = new Map(ids.map((id) => [id, { into: [], out: [] }]));
+  for (const [a, b] of edges) { found.get(a).out.push(b); found.get(b).into.push(a); }
+  return found;
+}
 // Eades, Lin and Smyth (1993): sinks to the end, sources to the front, else the most outgoing first.
 function sequence(ids, edges) {
-  const rest = new Set(ids), front = [], back = [];
+  const beside = neighbours(ids, edges), front = [], back = [];
+  const rest = new Map(ids.map((id) => [id, { into: beside.get(id).into.length, out: beside.get(id).out.length }]));
   while (rest.size) {
     let best = null, most = -Infinity, isSink = false;
-    const out = new Map(), into = new Map();
-    for (const [a, b] of edges) if (rest.has(a) && rest.has(b)) { out.set(a, (out.get(a) ?? 0) + 1); into.set(b, (into.get(b) ?? 0) + 1); }
-    for (const id of rest) {
-      const o = out.get(id) ?? 0, i = into.get(id) ?? 0;
-      if (!o) { best = id; isSink = true; break; }
-      const worth = i ? o - i : Infinity;
+    for (const [id, { into, out }] of rest) {
+      if (!out) { best = id; isSink = true; break; }
+      const worth = into ? out - into : Infinity;
       if (worth > most) { most = worth; best = id; }
     }
     if (isSink) back.unshift(best); else front.push(best);
+    for (const id of beside.get(best).out) if (rest.has(id)) rest.get(id).into--;
+    for (const id of beside.get(best).into) if (rest.has(id)) rest.get(id).out--;
     rest.delete(best);
   }
   return [...front, ...back];
 }
 function ranks(ids, edges) { // edges are forward ones
-  const rank = new Map(ids.map((id) => [id, 0]));
-  const before = (id) => edges.filter(([, b]) => b === id).map(([a]) => rank.get(a)), after = (id) => edges.filter(([a]) => a === id).map(([, b]) => rank.get(b));
-  for (const id of ids) rank.set(id, Math.max(-1, ...before(id)) + 1);
-  for (let turn = 0; turn < 4; turn++) for (const id of [...ids].reverse()) { const next = after(id); if (next.length > before(id).length) rank.set(id, Math.min(...next) - 1); }
+  const rank = new Map(ids.map((id) => [id, 0])), beside = neighbours(ids, edges);
+  for (const id of ids) rank.set(id, Math.max(-1, ...beside.get(id).into.map((each) => rank.get(each))) + 1);
+  for (let turn = 0; turn < 4; turn++) for (const id of [...ids].reverse()) { const { into, out } = beside.get(id); if (out.length > into.length) rank.set(id, Math.min(...out.map((each) => rank.get(each))) - 1); }
   return rank;
 }
 const number = (layers) => { for (const layer of layers) layer.forEach((each, index) => { each.slot = index; }); };

@@ -76,7 +76,7 @@ export function draw() {
       const text = svg("text", { class: "rate", x: each.width / 2, y: 28.5, "text-anchor": "middle" });
       group.append(text);
       drawn.set(name, { text, group });
-      group.setAttribute("tabindex", "0"); group.setAttribute("role", "button");
+      group.setAttribute("tabindex", "-1"); group.setAttribute("role", "button");
       group.addEventListener("click", () => choose(name));
       group.addEventListener("keydown", (event) => { if (event.key === "Enter" || event.key === " ") { event.preventDefault(); choose(name); } });
       if (each.topic.faults.length) { group.classList.add("fault"); group.append(svg("title", {}, each.topic.faults.join("\n"))); }
@@ -84,8 +84,24 @@ export function draw() {
     root.append(group);
   }
   for (const { text } of drawn.values()) if (text.classList.contains("drops")) root.append(text);
+  const held = box.contains(document.activeElement) && document.activeElement.dataset.name;
   box.replaceChildren(root);
+  const all = [...root.querySelectorAll(".topic")], same = all.find((each) => each.dataset.name === held);
+  reach(same ?? all[0]);
+  same?.focus({ preventScroll: true });
   labels();
+}
+// One topic is reached by Tab, the others from there by the arrows: there may be hundreds.
+function reach(topic) {
+  for (const each of $("graph").querySelectorAll(".topic")) each.setAttribute("tabindex", each === topic ? "0" : "-1");
+}
+function step(event) {
+  const by = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 }[event.key] ?? NaN, all = [...event.currentTarget.querySelectorAll(".topic")];
+  const next = all[all.indexOf(event.target) + by];
+  if (!next || event.target === event.currentTarget) return; // it scrolls
+  event.preventDefault();
+  reach(next);
+  next.focus();
 }
 function labels() {
   for (const [name, { text, group }] of drawn) {
@@ -120,6 +136,7 @@ function statistics(told) {
 }
 export function start() {
   on("graph", draw);
+  $("graph").addEventListener("keydown", step);
   subscribe("/dsmq/statistics", statistics);
   new ResizeObserver(draw).observe($("graph"));
 }
