@@ -1,8 +1,7 @@
 """Topics as logs in SQLite: append, read from a cursor, expire.
 
-A row's key is ``topic number << 40 | id``: one clustered b-tree, in which a topic's log is a
-contiguous range and reading on from a cursor is a range scan. ``seq`` counts all rows of the store.
-It orders the messages of different topics, so order never depends on a clock.
+Messages are rows of a database (rows.py). ``seq`` counts all rows of the store. It orders the
+messages of different topics, so order never depends on a clock.
 
 Retention deletes the oldest rows first, by time to live and by a byte budget, in slots of
 consecutive ``seq`` (retention.py). The newest rows of a latched log outlive that: they are *held*.
@@ -14,12 +13,8 @@ comes back, so a reader that resumes finds the new messages and counts those it 
 
 Messages may come as a *bundle*, which lies elsewhere and becomes rows when it is read (bundles.py).
 
-The database is in memory, or in a file when a path is given. A file is in WAL mode with
-``synchronous=NORMAL``: commits survive a crash or a `kill -9` of the broker. After a power loss or
-a crash of the machine the newest commits may be missing, because SQLite calls fsync only when it
-moves the WAL into the database; the file is never corrupt. On a full disk puts are refused and
-reads go on. The reserve file beside the database is freed then, so that expired messages can still
-be deleted to make room for new ones.
+On a full disk puts are refused and reads go on. The reserve file beside the database is freed then,
+so that expired messages can still be deleted to make room for new ones.
 """
 
 import contextlib
@@ -27,36 +22,23 @@ import heapq
 import itertools
 import sqlite3
 import uuid
-import weakref
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeVar
 
-from dsmq_nodes.dsmq.limits import MOST_ID
 from dsmq_nodes.dsmq.store.bundles import Bundle, Bundles
 from dsmq_nodes.dsmq.store.disk_reserve import DiskReserve
 from dsmq_nodes.dsmq.store.retention import Retention
+from dsmq_nodes.dsmq.store.rows import ROW_OVERHEAD_BYTES, Rows
 from dsmq_nodes.errors import StoreError, StoreFullError
 
 TTL_SEC: Final = 600.0
 BUDGET_BYTES: Final = 64 * 1024 * 1024
 
-_ID_BITS: Final = MOST_ID.bit_length()
-_ROW_OVERHEAD_BYTES: Final = 24  # key, seq and b-tree cell of one row, about
-_MEMORY_PAGE_BYTES: Final = 16384
-_FILE_PAGE_BYTES: Final = 8192
 _HELD_SHARE: Final = 0.75  # of the budget, for latched messages
 _MOST_FORGOTTEN: Final = 10_000  # logs whose ids are remembered
-_SCHEMA_VERSION: Final = 1
-_SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS message (key INTEGER PRIMARY KEY, seq INTEGER, frame BLOB);
-CREATE TABLE IF NOT EXISTS topic (
-    number INTEGER PRIMARY KEY, name TEXT, first_id INTEGER, last_id INTEGER, latched INTEGER);
-CREATE TABLE IF NOT EXISTS slot (first_seq INTEGER PRIMARY KEY, wall_sec REAL);
-CREATE TABLE IF NOT EXISTS epoch (epoch TEXT);
-"""
 
 _R = TypeVar("_R")
 
@@ -76,10 +58,6 @@ class StoredLog:
     held_to: int = 0  # ids up to here are held: past their time, and latched
     held_bytes: int = 0
     bundles: Bundles = field(default_factory=Bundles)
-
-    def key(self, message_id: int) -> int:
-        """The row key of an id of this log."""
-        return self.number << _ID_BITS | message_id
 
 
 class Store:
@@ -127,58 +105,32 @@ class Store:
             # On a full disk there must be room in the reserve to delete one slot.
             most_bytes = budget_bytes if self._reserve is None else 4 * self._reserve.size_bytes
             self._slots = Retention(ttl_sec, min(budget_bytes, most_bytes))
-            self._db = sqlite3.connect(path or ":memory:", isolation_level=None)
-            weakref.finalize(self, _let_go, self._db).atexit = False
-            self._open(now)
+            # The reserve has to hold the WAL several times over, so that it can be folded in; the
+            # larger the WAL, the rarer does SQLite wait for the disk.
+            wal_bytes = 0 if self._reserve is None else self._reserve.size_bytes // 4
+            self._rows = Rows(path, wal_bytes)
+            if self._reserve is not None:
+                self._load(now)
+                self._reserve.keep()
         except (sqlite3.Error, OSError) as error:
             hint = ": is another broker using it?" if "locked" in str(error) else ""
             raise StoreError(f"cannot use {path} as a store: {error}{hint}") from None
 
-    def _open(self, now: float) -> None:
-        # Some systems build SQLite to overwrite deleted rows: a full disk has no room for that,
-        # and elsewhere it only costs time.
-        self._db.execute("PRAGMA secure_delete = OFF")
-        # Larger pages take less time a row; a file is written by the page, so there not that large.
-        page_bytes = _MEMORY_PAGE_BYTES if self._reserve is None else _FILE_PAGE_BYTES
-        self._db.execute(f"PRAGMA page_size = {page_bytes}")
-        if self._reserve is not None:
-            # The reserve has to hold the WAL several times over, so that it can be folded in;
-            # the larger the WAL, the rarer does SQLite wait for the disk.
-            pages = max(self._reserve.size_bytes // 4 // _FILE_PAGE_BYTES, 1)
-            self._db.executescript(
-                "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; "
-                f"PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = {pages};"
-            )
-        version = self._db.execute("PRAGMA user_version").fetchone()[0]
-        if version not in {0, _SCHEMA_VERSION}:
-            raise sqlite3.DatabaseError(f"its format is {version}, this broker's {_SCHEMA_VERSION}")
-        self._db.executescript(_SCHEMA)
-        self._db.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
-        if self._reserve is not None:
-            self._load(now)
-            self._reserve.keep()
-
     def _load(self, now: float) -> None:
         """Load what an earlier run has left."""
-        found = self._db.execute("SELECT epoch FROM epoch").fetchone()
-        if found is None:
-            self._db.execute("INSERT INTO epoch VALUES (?)", (self.epoch,))
-        else:
-            self.epoch = found[0]
-        for number, name, first_id, last_id, latched in self._db.execute("SELECT * FROM topic"):
+        self.epoch = self._rows.epoch(self.epoch)
+        for number, name, first_id, last_id, latched in self._rows.topics():
             if number == 0:
                 self._floor = last_id
                 continue
             self.logs[name] = StoredLog(name, number, first_id, last_id, 0, latched)
             self._last_number = max(self._last_number, number)
         by_number = {log.number: log for log in self.logs.values()}
-        walls = self._db.execute("SELECT first_seq, wall_sec FROM slot ORDER BY first_seq")
-        openings = deque((seq, wall) for seq, wall in walls)
+        openings = deque(self._rows.slots())
         wall_now = self._wall_clock()
-        rows = self._db.execute("SELECT key, seq, length(frame) FROM message ORDER BY seq")
-        for key, seq, size in rows:
-            log = by_number[key >> _ID_BITS]
-            log.last_id = max(log.last_id, key - log.key(0))
+        for seq, number, message_id, size in self._rows.places():
+            log = by_number[number]
+            log.last_id = max(log.last_id, message_id)
             log.last_seq = self.last_seq = seq
             log.due_seq = log.due_seq or seq
             opened_sec = None if self._slots else now
@@ -186,15 +138,15 @@ class Store:
                 opened_sec = now - max(wall_now - openings.popleft()[1], 0.0)
             if opened_sec is not None:
                 self._slots.open(seq, opened_sec)
-            self._slots.extend(seq, size + _ROW_OVERHEAD_BYTES)
+            self._slots.extend(seq, size)
 
     def close(self) -> None:
         """Close the database."""
         if self._reserve is not None:
             self._reserve.give_back()
             with contextlib.suppress(sqlite3.OperationalError), self._transaction():
-                self._write_logs()
-        self._db.close()
+                pass  # but write the logs
+        self._rows.close()
 
     @property
     def stored_bytes(self) -> int:
@@ -228,7 +180,6 @@ class Store:
         with contextlib.suppress(sqlite3.OperationalError), self._transaction(logs):
             for log in logs:
                 self._delete_rows(log, log.last_id + 1)
-            self._write_logs()
         for log in logs:
             if log.first_id > log.last_id:
                 self._remember(log)
@@ -253,7 +204,7 @@ class Store:
         self._free_numbers.append(log.number)
         if self.durable:
             with contextlib.suppress(sqlite3.OperationalError):  # its number's next log replaces it
-                self._db.execute("DELETE FROM topic WHERE number = ?", (log.number,))
+                self._rows.delete_topic(log.number)
 
     def set_latched(self, log: StoredLog, latched: int) -> None:
         """Keep at least the newest `latched` messages of a log."""
@@ -280,7 +231,7 @@ class Store:
         log.last_id += bundle.count
         self.last_seq = log.last_seq = self.last_seq + bundle.count
         log.due_seq = log.due_seq or first_seq
-        self._slots.add(first_seq, bundle.size_bytes + bundle.count * _ROW_OVERHEAD_BYTES, now)
+        self._slots.add(first_seq, bundle.size_bytes + bundle.count * ROW_OVERHEAD_BYTES, now)
         self._slots.extend(log.last_seq, 0)
         if self.stored_bytes > self.budget_bytes:
             self._drop_slots(float("-inf"))
@@ -291,13 +242,12 @@ class Store:
         if taken is None:
             return True
         first_id, first_seq, frames = taken.first_id, taken.first_seq, list(taken.frames())
-        rows = [
-            (log.key(first_id + number), first_seq + number, frame)
-            for number, frame in enumerate(frames)
-        ]
         self._slots.grow(first_seq, sum(map(len, frames)) - taken.bundle.size_bytes)
         with self._transaction():
-            self._db.executemany("INSERT INTO message VALUES (?, ?, ?)", rows)
+            self._rows.insert(
+                (log.number, first_id + more, first_seq + more, frame)
+                for more, frame in enumerate(frames)
+            )
         if b"" in frames:  # it is damaged or gone, and ids have no holes
             first_id += len(frames) - frames[::-1].index(b"")
             self.forget_before(log, first_id)
@@ -327,20 +277,18 @@ class Store:
             return
         pending, self._pending = self._pending, []
         seq = self.last_seq - len(pending)
-        rows = [
-            (log.number << _ID_BITS | message_id, row_seq, frame)
-            for row_seq, (log, message_id, frame, _) in enumerate(pending, seq + 1)
-        ]
         try:
             with self._transaction():
-                self._write_logs()
-                self._db.executemany("INSERT INTO message VALUES (?, ?, ?)", rows)
+                self._rows.insert(
+                    (log.number, message_id, row_seq, frame)
+                    for row_seq, (log, message_id, frame, _) in enumerate(pending, seq + 1)
+                )
         except sqlite3.OperationalError as error:
             self.last_seq = seq
             for log, message_id, _, _ in reversed(pending):
                 log.last_id = message_id - 1
             if self._reserve is not None:
-                self._reserve.make_room(self._db)
+                self._reserve.make_room(self._rows.database)
             raise StoreFullError(f"the broker's store has no room: {error}") from error
         self._count(pending, seq)
         if self.stored_bytes > self.budget_bytes:
@@ -350,18 +298,17 @@ class Store:
         """Add the written rows after `seq` to their slots."""
         for log, _, frame, at_sec in rows:
             seq += 1
-            begins = self._slots.add(seq, len(frame) + _ROW_OVERHEAD_BYTES, at_sec)
+            begins = self._slots.add(seq, len(frame) + ROW_OVERHEAD_BYTES, at_sec)
             if begins and self.durable:
                 with contextlib.suppress(sqlite3.OperationalError):  # a full disk: it ages later
-                    opening = (seq, self._wall_clock())
-                    self._db.execute("INSERT OR REPLACE INTO slot VALUES (?, ?)", opening)
+                    self._rows.keep_slot(seq, self._wall_clock())
             log.last_seq = seq
             log.due_seq = log.due_seq or seq
 
     def expire(self, now: float) -> None:
         """Delete messages that are past their time to live."""
         if self._reserve is not None:
-            self._reserve.grow_again(self._db)
+            self._reserve.grow_again(self._rows.database)
         self._drop_slots(now - self.ttl_sec)
 
     def read(
@@ -385,10 +332,10 @@ class Store:
         scans = [self._scan(log, after) for log, after in places]
         found: list[tuple[int, int, bytes]] = []
         size = 0
-        for _, key, frame in scans[0] if len(scans) == 1 else heapq.merge(*scans):
+        for _, number, message_id, frame in scans[0] if len(scans) == 1 else heapq.merge(*scans):
             if frame is None:
                 break
-            found.append((key >> _ID_BITS, key & MOST_ID, frame))
+            found.append((number, message_id, frame))
             size += len(frame)
             if size >= limit_bytes or len(found) == limit:
                 break
@@ -396,22 +343,19 @@ class Store:
             scan.close()
         return found
 
-    def _scan(self, log: StoredLog, after: int) -> Generator[tuple[int, int, bytes | None]]:
+    def _scan(self, log: StoredLog, after: int) -> Generator[tuple[int, int, int, bytes | None]]:
         """The rows behind an id, in order; None ends them where bundled ones follow."""
         while log.bundles and not self.unpack(log, after):
             pass
         bundled = log.bundles.first_behind(after)
         stop_id = log.last_id + 1 if bundled is None else bundled[0]
-        rows = self._db.execute(
-            "SELECT seq, key, frame FROM message WHERE key > ? AND key < ? ORDER BY key",
-            (log.key(after), log.key(stop_id)),
-        )
+        rows = self._rows.scan(log.number, after + 1, stop_id)
         try:
             yield from rows
         finally:
             rows.close()
         if bundled is not None:
-            yield bundled[1], log.key(stop_id), None
+            yield bundled[1], log.number, stop_id, None
 
     def last_id_at(self, log: StoredLog, seq: int) -> int:
         """The newest id of `log` at the time when the store was at `seq`.
@@ -423,18 +367,12 @@ class Store:
         low, high = log.first_id - 1, log.last_id
         while low < high:
             middle = (low + high + 1) // 2
-            found = self._seq_of(log, middle)
+            found = log.bundles.seq_of(middle) or self._rows.seq_of(log.number, middle)
             if found is None or found <= seq:
                 low = middle
             else:
                 high = middle - 1
         return low
-
-    def _seq_of(self, log: StoredLog, message_id: int) -> int | None:
-        if (bundled := log.bundles.seq_of(message_id)) is not None:
-            return bundled
-        row = self._db.execute("SELECT seq FROM message WHERE key = ?", (log.key(message_id),))
-        return next((seq for (seq,) in row), None)
 
     def _drop_slots(self, before_sec: float) -> None:
         while upto_seq := self._slots.past(before_sec, self.budget_bytes - self._held_bytes):
@@ -449,8 +387,7 @@ class Store:
         with contextlib.suppress(sqlite3.OperationalError), self._transaction(due):
             for log in due:
                 self._drop_rows(log, upto_seq)
-            self._write_logs()
-            self._db.execute("DELETE FROM slot WHERE first_seq <= ?", (upto_seq,))
+            self._rows.delete_slots(upto_seq)
             return True
         return False
 
@@ -458,25 +395,22 @@ class Store:
         """As `_delete`, in the room that the reserve has kept on a full disk."""
         if self._reserve is None:
             return False
-        self._reserve.make_room(self._db)
+        self._reserve.make_room(self._rows.database)
         return self._delete(upto_seq)
 
     def _drop_rows(self, log: StoredLog, upto_seq: int) -> None:
         """Delete a log's rows up to a seq; latched ones are held from now on."""
         begin_id = max(log.first_id, log.held_to + 1)
-        row = self._db.execute(
-            "SELECT key, seq FROM message WHERE key >= ? AND key <= ? AND seq > ? "
-            "ORDER BY key LIMIT 1",
-            (log.key(begin_id), log.key(log.last_id), upto_seq),
-        ).fetchone()
-        key, due_seq = row or (log.key(log.last_id + 1), 0)
-        due_id = key - log.key(0)
+        end_id = log.last_id + 1
+        due_id, due_seq = self._rows.first_after(log.number, begin_id, end_id, upto_seq) or (
+            *(end_id, 0),
+        )
         if (bundled := log.bundles.first_after(upto_seq)) is not None and bundled[0] < due_id:
             due_id, due_seq = bundled
         stop_id = min(due_id, log.last_id - log.latched + 1)
         self._delete_rows(log, stop_id)
         if due_id > (begin_id := max(begin_id, log.first_id)):
-            self._hold(log, self._size(log, begin_id, due_id))
+            self._hold(log, self._rows.size(log.number, begin_id, due_id))
         log.held_to, log.due_seq = due_id - 1, due_seq
 
     def _delete_rows(self, log: StoredLog, stop_id: int) -> None:
@@ -484,23 +418,12 @@ class Store:
         if stop_id <= log.first_id:
             return
         if log.held_bytes:
-            held = self._size(log, log.first_id, min(stop_id, log.held_to + 1))
+            held = self._rows.size(log.number, log.first_id, min(stop_id, log.held_to + 1))
             self._hold(log, -min(held, log.held_bytes))
         log.bundles.drop_before(stop_id)
-        self._db.execute(
-            "DELETE FROM message WHERE key >= ? AND key < ?",
-            (log.key(log.first_id), log.key(stop_id)),
-        )
+        self._rows.delete(log.number, log.first_id, stop_id)
         log.first_id = stop_id
         self._note(log)
-
-    def _size(self, log: StoredLog, first_id: int, stop_id: int) -> int:
-        """The size of a log's rows from an id to before another."""
-        (size,) = self._db.execute(
-            "SELECT TOTAL(LENGTH(frame) + ?) FROM message WHERE key >= ? AND key < ?",
-            (_ROW_OVERHEAD_BYTES, log.key(first_id), log.key(stop_id)),
-        ).fetchone()
-        return int(size)
 
     def _hold(self, log: StoredLog, size_bytes: int) -> None:
         log.held_bytes += size_bytes
@@ -526,20 +449,14 @@ class Store:
                         if excess <= 0:
                             break
                         excess -= self._release_rows(log, excess, keeps)
-            self._write_logs()
 
     def _release_rows(self, log: StoredLog, excess: int, keeps: int) -> int:
         """Delete a log's oldest held rows, as many as needed; returns the bytes that are freed."""
-        rows = self._db.execute(
-            "SELECT key, LENGTH(frame) FROM message WHERE key >= ? AND key < ? ORDER BY key",
-            (log.key(log.first_id), log.key(log.held_to + 1 - keeps)),
-        )
         freed, stop_id = 0, log.first_id
-        for key, size in rows:
-            freed, stop_id = freed + size + _ROW_OVERHEAD_BYTES, key - log.key(0) + 1
+        for message_id, size in self._rows.sizes(log.number, stop_id, log.held_to + 1 - keeps):
+            freed, stop_id = freed + size, message_id + 1
             if freed >= excess:
                 break
-        rows.close()
         self._delete_rows(log, stop_id)
         return freed
 
@@ -548,32 +465,21 @@ class Store:
         if self.durable:
             self._changed[log.number] = log
 
-    def _write_logs(self) -> None:
-        self._db.executemany(
-            "INSERT OR REPLACE INTO topic VALUES (?, ?, ?, ?, ?)",
-            [(x.number, x.name, x.first_id, x.last_id, x.latched) for x in self._changed.values()],
-        )
-
     @contextlib.contextmanager
     def _transaction(self, logs: Iterable[StoredLog] = ()) -> Iterator[None]:
         """One transaction; where it fails, `logs` are again as they were."""
         before = [(log, log.first_id, log.due_seq, log.held_to, log.held_bytes) for log in logs]
         held_bytes = self._held_bytes
-        self._db.execute("BEGIN")
         try:
-            yield
-            self._db.execute("COMMIT")
-            self._changed.clear()
+            with self._rows.transaction():
+                yield
+                if changed := self._changed.values():
+                    self._rows.keep_topics(
+                        (x.number, x.name, x.first_id, x.last_id, x.latched) for x in changed
+                    )
         except BaseException:
             for log, *state in before:
                 log.first_id, log.due_seq, log.held_to, log.held_bytes = state
             self._held_bytes = held_bytes
-            with contextlib.suppress(sqlite3.OperationalError):  # SQLite may have done it itself
-                self._db.execute("ROLLBACK")
             raise
-
-
-def _let_go(database: sqlite3.Connection) -> None:
-    """Close a database connection that is no longer used."""
-    with contextlib.suppress(sqlite3.ProgrammingError):  # it is another thread's to close
-        database.close()
+        self._changed.clear()
