@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from dsmq_nodes.launcher.check import examination
 from dsmq_nodes.launcher.check.find_class import why_not
 from dsmq_nodes.launcher.check.launch_check import Report, check
 from dsmq_nodes.launcher.file.arguments import parse
@@ -12,7 +13,7 @@ from tests.launcher.running import gone
 from tests.support.forked import COLD
 
 ROBOT = """
-import asyncio, os, subprocess, sys, time
+import asyncio, os, signal, subprocess, sys, time
 import pydantic
 from dsmq_nodes import Message, Node, Parameters
 from dsmq_nodes.messages import Float64, LaserScan, String, Twist
@@ -56,6 +57,11 @@ class NoHardware(Node):
 class Crashes(Node):
     def __init__(self):
         os._exit(3)
+
+
+class Stands(Node):
+    def __init__(self):
+        os.kill(os.getpid(), signal.SIGSTOP)
 
 
 class Noisy(Node):
@@ -348,6 +354,16 @@ def test_what_constructors_have_started_does_not_outlive_the_check(
     pids = {int(line) for line in (tmp_path / "pids.txt").read_text().split()}
     assert len(pids) == 3
     assert gone(pids, 0)
+
+
+def test_a_constructor_that_stops_its_process_does_not_hold_up_the_check(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(examination, "_SILENCE_SEC", 2.0)
+    monkeypatch.setattr(examination, "_LEAVE_SEC", 0.1)
+    (warning,) = warnings(checked(tmp_path, "- {name: a, node: robot:Stands}"))
+    assert warning.startswith("2:19: '/a' could not be checked: ")
+    assert warning.endswith("it has not come to an end in 2 s")
 
 
 def test_a_module_that_forks_is_looked_at_once(tmp_path: Path) -> None:

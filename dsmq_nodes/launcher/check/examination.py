@@ -105,16 +105,18 @@ class Examiner:
         become_subreaper(on=False)
 
     def _end(self) -> None:
-        for stream in (self._process.stdin, self._process.stdout):
-            if stream is not None:
-                with contextlib.suppress(BrokenPipeError):
-                    stream.close()
+        process = self._process
+        assert process.stdin is not None
+        assert process.stdout is not None
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.close()
         try:
-            self._process.wait(_LEAVE_SEC)
+            process.wait(_LEAVE_SEC)
         except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+            process.kill()
+            process.wait()
         end_descendants(lambda: marked(self._mark), reap)
+        process.stdout.close()  # not before: `_read` holds it while anybody may write there
 
     def __enter__(self) -> Self:
         return self
