@@ -32,6 +32,7 @@ WORDS = {
     + wire.encode_object({"message": "", "empty": True}),
     "memory that has no name": wire.encode_object({**HELLO, "shm": "/a\0b", "number": 5})
     + wire.encode_object({"message": "", "empty": True}),
+    "a refusal": wire.encode_object({"event": "error", "error": "wrong token"}),
     "an original's words": wire.encode_object({"message": ""}) * 5,
 }
 
@@ -90,3 +91,5 @@ def test_a_broker_that_dies_while_a_node_reconnects_is_one_more_outage(
         got.clear()
         until(lambda: got)
     assert not [record for record in caplog.records if record.exc_info]
+    refused = caplog.text.count("/mover: the broker is there and refuses it: wrong token")
+    assert refused == (words == WORDS["a refusal"])

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 
 from dsmq_nodes.dsmq.client_connection import ClientConnection, Redial
-from dsmq_nodes.errors import DsmqError
+from dsmq_nodes.errors import DsmqError, RequestRefusedError
 from dsmq_nodes.graph.time.clock import BaseClock
 
 logger = logging.getLogger("dsmq_nodes.link")
@@ -33,6 +33,7 @@ class Outage:
         self._lock = threading.Lock()
         self._since_sec: float | None = None
         self._is_dialling = False
+        self._refusal = ""  # of this outage
         self._redial = Redial()
         self._found: ClientConnection | None = None
         self._closed = threading.Event()
@@ -60,6 +61,7 @@ class Outage:
             is_new = self._since_sec is None
             if is_new:
                 self._since_sec = self._clock.monotonic_sec() - silent_sec
+                self._refusal = ""
                 self._redial.reset()
         if is_new:
             logger.warning(
@@ -98,7 +100,7 @@ class Outage:
                 connection = self._dial()
             # Whatever answers there may go away.
             except (OSError, DsmqError, ValueError) as error:
-                logger.debug("%s: %s", self._node, error)
+                self._tell(error)
                 self._redial.later()
                 continue
             self._found = connection
@@ -107,3 +109,11 @@ class Outage:
             else:
                 self._on_found()
             return
+
+    def _tell(self, error: Exception) -> None:
+        """Why a try has failed: of a broker that is there and refuses us, once."""
+        if isinstance(error, RequestRefusedError) and str(error) != self._refusal:
+            self._refusal = str(error)
+            logger.warning("%s: the broker is there and refuses it: %s", self._node, error)
+        else:
+            logger.debug("%s: %s", self._node, error)
