@@ -342,6 +342,11 @@ SPELLED = {
               "a_RS_S_y [m s^-2],a_RS_S_z [m s^-2]", 1.0, 1.0, ","),
     "spaces": ("gx (deg/s) gy (deg/s) gz (deg/s) ax (g) ay (g) az (g)", DEG, G, " "),
     "unit line": ("sep=,\ngx,gy,gz,ax,ay,az\ndeg/s,deg/s,deg/s,g,g,g", DEG, G, ","),
+    # Shimmer's magnetometer has a unit of its own.
+    "unit line with others": ("gx,gy,gz,ax,ay,az,mx,my,mz\n"
+                              "deg/s,deg/s,deg/s,g,g,g,flux,flux,flux", DEG, G, ","),
+    "bars": ("AsX(°/s)|AsY(°/s)|AsZ(°/s)|AccX(g)|AccY(g)|AccZ(g)", DEG, G, "|"),
+    "turns": ("gx_rpm,gy_rpm,gz_rpm,ax,ay,az", 60 / math.tau, 1.0, ","),
     "quotes": ('"gx";"gy";"gz";"ax";"ay";"az"', 1.0, 1.0, '";"'),
     "quoted commas": ("gx,gy,gz,ax,ay,az", 1.0, 1.0, '","'),
     "tabs": ("gx\tgy\tgz\tax\tay\taz", 1.0, 1.0, "\t"),
@@ -394,6 +399,9 @@ def test_names_with_units_are_understood(graph: Graph, tmp_path: Path, spelled: 
          [1_534_758_457_123_000_000, 1_534_758_457_373_000_000]),
         ("time", ["2018-08-20T09:47:37.5", "2018-08-20T09:47:37.75Z"],
          [1_534_758_457_500_000_000, 1_534_758_457_750_000_000]),
+        ("loggingTime(txt)", ["2018-08-20 11:47:37.500 +0200", "2018-08-20 11:47:37.750 +0200"],
+         [1_534_758_457_500_000_000, 1_534_758_457_750_000_000]),
+        ("utc_time", ["09:47:37.5", "09:47:37.75"], [35_257_500_000_000, 35_257_750_000_000]),
         ("header.stamp.secs,header.stamp.nsecs", ["5,5", "5,250000005"],
          [5_000_000_005, 5_250_000_005]),
     ],
@@ -472,6 +480,9 @@ def test_what_is_missing_is_said(
         graph.add(ReplayImu, params={"path": str(tmp_path / name)})
 
 
-@pytest.mark.parametrize("name", ["temperature", "seq", "orientation.x", "pos_x", "vx", "", "[]"])
+@pytest.mark.parametrize(
+    "name",
+    ["temperature", "seq", "orientation.x", "pos_x", "vx", "", "[]", "motionUserAccelerationX(G)"],
+)
 def test_other_columns_are_passed_over(name: str) -> None:
     assert named(name) is None

@@ -2,9 +2,9 @@
 
 A name says quantity, axis and unit, in any common spelling: `gyr_x [deg/s]`, `acc_y (g)`, `gz`,
 `AccZ`, `angular_velocity.x`, `mag_x_uT`, `timestamp_ms`, `time`. The units may have a line of their
-own below the names. Without a unit it is rad/s, m/s^2, uT, and s. The separator is a comma, a
-semicolon, a tab or a space. Cells may be in quotes. Numbers may have decimal commas, which stand in
-quotes where the comma is the separator.
+own below the names. Without a unit it is rad/s, m/s^2, uT, and s. A magnetometer whose unit is not
+known is left out. The separator is a comma, a semicolon, a tab, a bar or a space. Cells may be in
+quotes. Numbers may have decimal commas, which stand in quotes where the comma is the separator.
 """
 
 import csv
@@ -40,12 +40,20 @@ NEEDED = (
 )
 GRAVITY = 9.80665
 QUANTITIES = {
-    "gyr": r"gyr\w*|angular_?(velocity|rate)|ang_?vel|omega|rotation_?rate|rate|w(?:_rs_s)?|g",
+    "gyr": r"gyr\w*|angular_?(velocity|rate)|ang_?vel|omega|rotation_?rate|rate|w(?:_rs_s)?|as|g",
     "acc": r"acc\w*|linear_?acceleration|lin_?acc|a(?:_rs_s)?|f",
-    "mag": r"mag\w*|magnetic_?field|compass|b|m",
+    "mag": r"mag\w*|magnetic_?field|compass|b|h|m",
 }
 UNITS: dict[str, dict[str, float]] = {
-    "gyr": {"rads": 1.0, "degs": math.pi / 180, "dps": math.pi / 180, "mdps": math.pi / 180e3},
+    "gyr": {
+        "rads": 1.0,
+        "mrads": 1e-3,
+        "degs": math.pi / 180,
+        "dps": math.pi / 180,
+        "mdps": math.pi / 180e3,
+        "degh": math.pi / 648e3,
+        "rpm": math.tau / 60,
+    },
     "acc": {"ms2": 1.0, "g": GRAVITY, "mg": GRAVITY / 1000, "cms2": 0.01, "gal": 0.01},
     "mag": {"t": 1.0, "mt": 1e-3, "ut": 1e-6, "nt": 1e-9, "g": 1e-4, "mg": 1e-7},
     "time": {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1, "min": 60 * 10**9, "h": 3600 * 10**9},
@@ -53,6 +61,7 @@ UNITS: dict[str, dict[str, float]] = {
 PLAIN = {"gyr": "rads", "acc": "ms2", "mag": "ut", "time": "s"}
 TIMES = r"(\w+_)?(time_?stamp|time|stamp)|ts?|epoch|(time_|seconds_)?elapsed|seconds|sec|s"
 TURNS = {"roll": "x", "pitch": "y", "yaw": "z"}  # roll_rate
+TEXT = re.compile(r"txt|text|utc|gmt\d*|local|iso\d*|date\w*|hh\w*|yy\w*|\d+")  # no unit of a time
 STAMP = re.compile(r"(?:\w+_)?stamp_(?P<nano>n|nano)?secs?")  # in two columns, as ROS has it
 SPELLINGS = [(re.compile(pattern), plain) for pattern, plain in (
     (r"°", "deg"), (r"[µμ]", "u"), (r"²|squared|\^2|\*\*2", "2"), (r"micro[ -]?", "u"),
@@ -64,6 +73,8 @@ SPELLINGS = [(re.compile(pattern), plain) for pattern, plain in (
 )]  # fmt: skip
 WORDS = re.compile(r"[^\s\[(<{]+(?:\s*[\[(<{][^\])>}]*[\])>}])?")  # with a unit behind it
 BRACKETS = re.compile(r"[\[(<{]([^\])>}]*)[\])>}]")
+ZONE = re.compile(r" (?=[+-]\d\d)")  # the space before +0100
+UNKNOWN_MAG = "mag in an unknown unit"
 COMMENTS = ("#", "//")
 LARGE = ((10**17, "ns"), (10**14, "us"), (10**11, "ms"))  # of a time since 1970, without a unit
 
@@ -98,6 +109,8 @@ def rows(path: str, counts: Counter[str]) -> Iterator[Row]:
         return
     with opened(path) as lines:
         table, first = _begun(path, lines)
+        if (UNKNOWN_MAG, "x") in table.columns:
+            counts["magnetometer whose unit is not known"] += 1
         for line in itertools.chain([first], lines):
             text = line.strip()
             if not text or text.startswith(COMMENTS):
@@ -224,6 +237,7 @@ class ImuTable:
         try:
             value = Decimal(text)
         except InvalidOperation:
+            text = f"1970-01-01 {text}" if text[2:3] == ":" else ZONE.sub("", text)
             moment = datetime.fromisoformat(text)
             since = moment.replace(tzinfo=moment.tzinfo or UTC) - datetime(1970, 1, 1, tzinfo=UTC)
             return (since.days * 86400 + since.seconds) * 10**9 + since.microseconds * 1000
@@ -262,16 +276,24 @@ def _begun(path: str, lines: Iterator[str]) -> tuple[ImuTable, str]:
 def with_units(names: list[str], cells: list[str]) -> tuple[list[str], bool]:
     """The names with their units, if the line below has these; and whether it has."""
     units = [unit_of(each) for each in cells]
-    known = {unit for scales in UNITS.values() for unit in scales}
-    if len(units) != len(names) or not known & set(units) or not set(units) <= {*known, ""}:
+    is_known = [any(unit in scales for scales in UNITS.values()) for unit in units]
+    if len(units) != len(names) or sum(is_known) < 2 or any(map(_is_number, cells)):
         return names, False
     pairs = zip(names, units, strict=True)
     return [f"{name} [{unit}]" if unit else name for name, unit in pairs], True
 
 
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
 def splitter(line: str) -> Callable[[str], list[str]]:
     """How a line is split."""
-    for separator in (";", ",", "\t"):
+    for separator in (";", ",", "\t", "|"):
         if separator in line:
             return lambda text: [
                 cell.strip().replace(",", ".")
@@ -288,6 +310,8 @@ def named(name: str) -> Named | None:
     told = BRACKETS.search(plain)
     rest = BRACKETS.sub("", plain).lower()
     parts = [each for each in re.split(r"[^a-z0-9]+", rest) if each]
+    if "user" in parts:  # of a phone, without gravity
+        return None
     if found := STAMP.fullmatch("_".join(parts)):
         return Named("time", "nanosec" if found["nano"] else "sec", 1.0, has_unit=True)
     unit = unit_of(told[1]) if told else ""
@@ -316,7 +340,11 @@ def _quantity(name: str, unit: str) -> Named | None:
 
 def _scaled(kind: str, axis: str, unit: str) -> Named | None:
     scales = UNITS[kind]
+    if kind == "time" and TEXT.fullmatch(unit):
+        unit = ""
     if unit and unit not in scales:
+        if kind == "mag":
+            return Named(UNKNOWN_MAG, axis)
         raise ValueError(f"{kind}: the unit {unit!r} is none of {', '.join(scales)}")
     return Named(kind, axis, scales[unit or PLAIN[kind]], bool(unit))
 
