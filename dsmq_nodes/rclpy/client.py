@@ -3,26 +3,24 @@
 import math
 import threading
 import time
-from typing import Any, Self
+from typing import Any
 
-from dsmq_nodes.rclpy.clock import Clock
 from dsmq_nodes.rclpy.context import Context
 from dsmq_nodes.rclpy.executors import ExternalShutdownException
-from dsmq_nodes.rclpy.impl.c_errors import RCLError
 from dsmq_nodes.rclpy.impl.calls.call_handles import ClientHandle
+from dsmq_nodes.rclpy.impl.calls.service_end import ServiceEnd
 from dsmq_nodes.rclpy.impl.log_output import log_inside
 from dsmq_nodes.rclpy.impl.logging_severity import LoggingSeverity
 from dsmq_nodes.rclpy.impl.nodes.ends import ends
 from dsmq_nodes.rclpy.impl.wakeup import Wakeup
 from dsmq_nodes.rclpy.qos import QoSProfile
-from dsmq_nodes.rclpy.service_introspection import ServiceIntrospectionState
 from dsmq_nodes.rclpy.task import Future
 
 _LOOK_SEC = 0.25
 _LONG_SEC = 3.0
 
 
-class Client:
+class Client(ServiceEnd):
     """Calls a service; made by `Node.create_client`."""
 
     def __init__(
@@ -34,14 +32,9 @@ class Client:
         qos_profile: QoSProfile,
         callback_group: Any,
     ) -> None:
+        super().__init__(client_impl, srv_type, srv_name, callback_group, qos_profile)
         self.context = context
-        self.handle = client_impl
-        self.srv_type = srv_type
-        self.srv_name = srv_name
-        self.qos_profile = qos_profile
         self._pending_requests: dict[int, Future[Any]] = {}
-        self.callback_group = callback_group
-        self._executor_event = False
         self._lock = threading.Lock()
 
     def call(self, request: Any, timeout_sec: float | None = None) -> Any:
@@ -137,11 +130,8 @@ class Client:
             RCLError: the context was shut down.
         """
         with self.handle:
-            if not self.context.ok():
-                raise RCLError(
-                    "failed to check service availability: rcl node's context is invalid"
-                )
-            return self.handle.service_server_is_available()
+            self.handle.node.check_context("failed to check service availability")
+            return bool(self.handle.service_server_is_available())
 
     def wait_for_service(self, timeout_sec: float | None = None) -> bool:
         """Wait until somebody serves; False on timeout.
@@ -159,37 +149,3 @@ class Client:
                     return False
                 wakeup.wait(min(left_sec, _LOOK_SEC))
         return True
-
-    def configure_introspection(
-        self,
-        clock: Clock,
-        service_event_qos_profile: QoSProfile,
-        introspection_state: ServiceIntrospectionState,
-    ) -> None:
-        """Publish its calls on `<service>/_service_event`."""
-        with self.handle:
-            self.handle.configure_introspection(
-                clock, service_event_qos_profile, introspection_state
-            )
-
-    @property
-    def service_name(self) -> str:
-        """The service's absolute name."""
-        with self.handle:
-            return self.handle.service_name
-
-    @property
-    def logger_name(self) -> str:
-        """The name of the node's logger."""
-        with self.handle:
-            return self.handle.get_logger_name()
-
-    def destroy(self) -> None:
-        """End it; `Node.destroy_client` calls this."""
-        self.handle.destroy_when_not_in_use()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: Any) -> None:
-        self.destroy()

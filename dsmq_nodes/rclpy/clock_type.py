@@ -1,15 +1,12 @@
 """The kinds of clocks."""
 
-from enum import IntEnum
+from dsmq_nodes.rclpy.impl.c_enum import CEnum
 
 
-class ClockType(IntEnum):
+class ClockType(CEnum):
     """Whose time it is."""
 
     UNINITIALIZED = 0
     ROS_TIME = 1
     SYSTEM_TIME = 2
     STEADY_TIME = 3
-
-    def __str__(self) -> str:
-        return f"{type(self).__name__}.{self.name}"

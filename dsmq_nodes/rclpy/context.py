@@ -99,6 +99,11 @@ class Context:
                 word.encode()  # it may hold bytes that are not UTF-8
             arguments = parse(words)
             self._handle = ContextHandle(arguments, domain_of(domain_id))
+            if initialize_logging and arguments.log.has_config_file:
+                raise RCLError(
+                    "failed to initialize logging: spdlog logging backend doesn't currently "
+                    "support external configuration"
+                )
             if initialize_logging:
                 self.log.configure(arguments.log)
             living.add(self)

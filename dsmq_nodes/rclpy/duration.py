@@ -62,8 +62,11 @@ class Duration:
     def __mul__(self, factor: Any) -> "Duration":
         if not isinstance(factor, (int, float)):
             return NotImplemented
-        product = self._ns * factor
-        return Duration(nanoseconds=_MOST_NS - 1 if product == math.inf else product)
+        if factor == math.inf:
+            return Infinite
+        if not math.isfinite(factor):
+            raise ValueError("Can't multiply duration with nan")
+        return Duration(nanoseconds=self._ns * factor)
 
     def to_msg(self) -> Any:
         """As builtin_interfaces/msg/Duration."""

@@ -31,12 +31,9 @@ __all__ = [
 class NotInitializedException(Exception):
     """`rclpy.init()` has not been called."""
 
-    def __init__(self, *args: object) -> None:
-        Exception.__init__(self, "rclpy.init() has not been called.", *args)
-
-    def __str__(self) -> str:
-        said = str(self.args[0])
-        return f"{said} msg:{self.args[1]}" if len(self.args) > 1 else said
+    def __init__(self, message: str | None = None) -> None:
+        told = f" msg:{message}" if message else ""
+        super().__init__(f"rclpy.init() has not been called.{told}")
 
 
 class NoTypeSupportImportedException(Exception):
@@ -61,10 +58,6 @@ class NameValidationException(Exception):
     """A name that breaks the rules; the text points at the place."""
 
     def __init__(self, name_type: str, name: str, error_msg: str, invalid_index: int) -> None:
-        self.name_type = name_type
-        self.name = name
-        self.error_msg = error_msg
-        self.invalid_index = invalid_index
         caret = " " * invalid_index + "^"
         super().__init__(f"Invalid {name_type}: {error_msg}:\n  '{name}'\n   {caret}")
 
@@ -100,69 +93,68 @@ class InvalidServiceNameException(NameValidationException):
 class ParameterException(Exception):
     """The base of what goes wrong with parameters."""
 
-    def __init__(self, error_msg: str, parameters: Any, *args: object) -> None:
+    def __init__(self, error_msg: str, parameters: Any) -> None:
         named = parameters if isinstance(parameters, (list, tuple)) else str(parameters)
-        Exception.__init__(self, f"{error_msg}: {named}", *args)
+        super().__init__(f"{error_msg}: {named}")
 
 
 class ParameterNotDeclaredException(ParameterException):
     """A parameter that is not declared."""
 
-    def __init__(self, parameters: Any, *args: object) -> None:
-        super().__init__("Invalid access to undeclared parameter(s)", parameters, *args)
+    def __init__(self, parameters: Any) -> None:
+        super().__init__("Invalid access to undeclared parameter(s)", parameters)
 
 
 class ParameterAlreadyDeclaredException(ParameterException):
     """A parameter that is declared already."""
 
-    def __init__(self, parameters: Any, *args: object) -> None:
-        super().__init__("Parameter(s) already declared", parameters, *args)
+    def __init__(self, parameters: Any) -> None:
+        super().__init__("Parameter(s) already declared", parameters)
 
 
 class InvalidParameterException(ParameterException):
     """A name that no parameter can have."""
 
-    def __init__(self, parameter: Any, *args: object) -> None:
-        super().__init__("Invalid parameter name", parameter, *args)
+    def __init__(self, parameter_name: Any) -> None:
+        super().__init__("Invalid parameter name", parameter_name)
 
 
 class InvalidParameterTypeException(ParameterException):
     """A value of another type than the parameter's."""
 
-    def __init__(self, desired_parameter: Any, expected_type: Any, *args: object) -> None:
+    def __init__(self, desired_parameter: Any, expected_type: Any) -> None:
         super().__init__(
             f"Trying to set parameter '{desired_parameter.name}' to '{desired_parameter.value}' "
             f"of type '{desired_parameter.type_.name}', expecting type '{expected_type}'",
             desired_parameter.name,
-            *args,
         )
 
 
 class InvalidParameterValueException(ParameterException):
     """A value that the parameter refuses."""
 
-    def __init__(self, parameter: Any, value: Any, reason: str, *args: object) -> None:
+    def __init__(self, parameter: Any, value: Any, reason: str) -> None:
         super().__init__(
-            f"Invalid parameter value ({value}) for parameter. Reason: {reason}", parameter, *args
+            f"Invalid parameter value ({value}) for parameter. Reason: {reason}", parameter
         )
 
 
 class ParameterImmutableException(ParameterException):
     """A read-only parameter was to be changed."""
 
-    def __init__(self, parameter: Any, *args: object) -> None:
-        super().__init__("Attempted to modify read-only parameter", parameter, *args)
+    def __init__(self, parameter_name: Any) -> None:
+        super().__init__("Attempted to modify read-only parameter", parameter_name)
 
 
 class ParameterUninitializedException(ParameterException):
     """A parameter that has a type and no value yet."""
 
-    def __init__(self, parameter: Any, *args: object) -> None:
-        super().__init__(f"The parameter '{parameter}' is not initialized", parameter, *args)
+    def __init__(self, parameter_name: Any) -> None:
+        super().__init__(f"The parameter '{parameter_name}' is not initialized", parameter_name)
 
 
 class ROSInterruptException(Exception):
     """A sleep was ended by `rclpy.shutdown()`."""
 
     def __init__(self) -> None:
-        Exception.__init__(self, "rclpy.shutdown() has been called")
+        super().__init__("rclpy.shutdown() has been called")

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from dsmq_nodes.rclpy.context import Context
+from dsmq_nodes.rclpy.impl.c_errors import CONTEXT_IS_NOT_VALID, RCLError
 from dsmq_nodes.rclpy.impl.handle import InnerHandle
 from dsmq_nodes.rclpy.utilities import get_default_context
 
@@ -38,6 +39,8 @@ class GuardCondition:
         self._context = get_default_context() if context is None else context
         if self._context.handle is None:
             raise RuntimeError("Context must be initialized a GuardCondition can be created")
+        if not self._context.ok():
+            raise RCLError(CONTEXT_IS_NOT_VALID.format("create guard_condition"))
         self.handle = GuardHandle()
         self.callback = callback
         self.callback_group = callback_group

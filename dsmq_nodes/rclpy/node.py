@@ -653,7 +653,8 @@ class Node:
         Raises:
             RCLError: the context was shut down, or the period is negative.
         """
-        self.__check_context("timer")
+        if not self.context.ok():
+            raise RCLError(CONTEXT_IS_NOT_VALID.format("create timer"))
         group = callback_group or self._default_callback_group
         timer = Timer(
             callback,
@@ -669,10 +670,6 @@ class Node:
         self._wake_executor()
         return timer
 
-    def __check_context(self, what: str) -> None:
-        if not self.context.ok():
-            raise RCLError(CONTEXT_IS_NOT_VALID.format(f"create {what}"))
-
     def create_guard_condition(
         self, callback: Callable[[], Any], callback_group: Any = None
     ) -> GuardCondition:
@@ -681,7 +678,6 @@ class Node:
         Raises:
             RCLError: the context was shut down.
         """
-        self.__check_context("guard_condition")
         group = callback_group or self._default_callback_group
         guard = GuardCondition(callback, group, context=self.context)
         guard.handle.wake = self.__handle.wake
@@ -798,11 +794,13 @@ class Node:
 
     def get_topic_names_and_types(self, no_demangle: bool = False) -> list[tuple[str, list[str]]]:
         """All topics with their types."""
-        return names_and_types(self.__graph.all(PUBLISHER, SUBSCRIPTION))
+        what = "failed to get topic names and types"
+        return names_and_types(self.__graph.all(what, PUBLISHER, SUBSCRIPTION))
 
     def get_service_names_and_types(self) -> list[tuple[str, list[str]]]:
         """All services with their types."""
-        return names_and_types(self.__graph.all(SERVICE, CLIENT))
+        what = "failed to get service names and types"
+        return names_and_types(self.__graph.all(what, SERVICE, CLIENT))
 
     def get_node_names(self) -> list[str]:
         """The names of all nodes."""

@@ -83,7 +83,7 @@ class Publisher:
     def wait_for_all_acked(self, timeout: Duration = _FOREVER) -> bool:
         """True: what was published lies where subscriptions read it."""
         with self._handle:
-            return True
+            return self._handle.wait_for_all_acked()
 
     def __enter__(self) -> Self:
         return self

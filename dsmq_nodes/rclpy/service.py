@@ -2,15 +2,14 @@
 
 import inspect
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any
 
-from dsmq_nodes.rclpy.clock import Clock
 from dsmq_nodes.rclpy.impl.calls.call_handles import RequestId, ServiceHandle, ServiceInfo
+from dsmq_nodes.rclpy.impl.calls.service_end import ServiceEnd
 from dsmq_nodes.rclpy.qos import QoSProfile
-from dsmq_nodes.rclpy.service_introspection import ServiceIntrospectionState
 
 
-class Service:
+class Service(ServiceEnd):
     """Answers calls; made by `Node.create_service`."""
 
     def __init__(
@@ -22,13 +21,8 @@ class Service:
         callback_group: Any,
         qos_profile: QoSProfile,
     ) -> None:
-        self.handle = service_impl
-        self.srv_type = srv_type
-        self.srv_name = srv_name
+        super().__init__(service_impl, srv_type, srv_name, callback_group, qos_profile)
         self.callback = callback
-        self.callback_group = callback_group
-        self._executor_event = False
-        self.qos_profile = qos_profile
 
     def send_response(self, response: Any, header: Any) -> None:
         """Answer a request.
@@ -62,37 +56,3 @@ class Service:
     async def _answer_async(self, request: Any, header: ServiceInfo) -> None:
         response = await self.callback(request, self.srv_type.Response())
         self.send_response(response, header)
-
-    def configure_introspection(
-        self,
-        clock: Clock,
-        service_event_qos_profile: QoSProfile,
-        introspection_state: ServiceIntrospectionState,
-    ) -> None:
-        """Publish its calls on `<service>/_service_event`."""
-        with self.handle:
-            self.handle.configure_introspection(
-                clock, service_event_qos_profile, introspection_state
-            )
-
-    @property
-    def service_name(self) -> str:
-        """The service's absolute name."""
-        with self.handle:
-            return self.handle.name
-
-    @property
-    def logger_name(self) -> str:
-        """The name of the node's logger."""
-        with self.handle:
-            return self.handle.get_logger_name()
-
-    def destroy(self) -> None:
-        """End it; `Node.destroy_service` calls this."""
-        self.handle.destroy_when_not_in_use()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: Any) -> None:
-        self.destroy()

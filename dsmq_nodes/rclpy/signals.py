@@ -6,24 +6,21 @@ Nodes are not destroyed by a signal.
 
 import contextlib
 import signal
-from enum import IntEnum
 from types import FrameType
 from typing import Any
 
 from dsmq_nodes.rclpy.context import Context, living
 from dsmq_nodes.rclpy.guard_condition import GuardCondition
+from dsmq_nodes.rclpy.impl.c_enum import CEnum
 
 
-class SignalHandlerOptions(IntEnum):
+class SignalHandlerOptions(CEnum):
     """Which signals are handled."""
 
     NO = 0
     SIGINT = 1
     SIGTERM = 2
     ALL = 3
-
-    def __str__(self) -> str:
-        return f"{type(self).__name__}.{self.name}"
 
 
 _before: dict[int, Any] = {}

@@ -46,7 +46,7 @@ class NumberOfEntities:
         return self
 
     def __repr__(self) -> str:
-        return f"NumberOfEntities{tuple(self._numbers())}"
+        return f"<NumberOfEntities{tuple(self._numbers())}>"
 
 
 class Waitable:

@@ -315,7 +315,7 @@ class ActionClient(Waitable):
         return future
 
     def server_is_ready(self) -> bool:
-        """Whether somebody serves the action."""
+        """Whether somebody serves the action; raises an RCLError after a signal's shutdown."""
         with self._node.handle:
             return self._parts.is_server_available()
 
@@ -325,12 +325,12 @@ class ActionClient(Waitable):
         ends.waiting.add(wakeup)
         until_sec = None if timeout_sec is None else time.monotonic() + timeout_sec
         with context.waking(wakeup):
-            while context.ok() and not self.server_is_ready():
+            while not self.server_is_ready():
                 left_sec = _LOOK_SEC if until_sec is None else until_sec - time.monotonic()
                 if left_sec <= 0:
                     return False
                 wakeup.wait(min(left_sec, _LOOK_SEC))
-        return self.server_is_ready()
+        return True
 
     def configure_introspection(
         self,

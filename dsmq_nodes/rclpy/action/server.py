@@ -14,6 +14,7 @@ from enum import Enum
 from typing import Any, Final
 
 from dsmq_nodes.rclpy.clock import Clock
+from dsmq_nodes.rclpy.impl.c_enum import CEnum
 from dsmq_nodes.rclpy.impl.c_errors import InvalidHandle, RCLError
 from dsmq_nodes.rclpy.impl.calls.action_parts_of import ActionServerParts
 from dsmq_nodes.rclpy.impl.interface_named import interface, interface_from
@@ -56,7 +57,7 @@ class CancelResponse(Enum):
     ACCEPT = 2
 
 
-class GoalEvent(Enum):
+class GoalEvent(CEnum):
     """What changes the state of a goal."""
 
     EXECUTE = 0

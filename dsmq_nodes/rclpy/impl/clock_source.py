@@ -4,23 +4,20 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
-from enum import IntEnum
 from typing import Any
 
 from dsmq_nodes.rclpy.clock_type import ClockType
+from dsmq_nodes.rclpy.impl.c_enum import CEnum
 from dsmq_nodes.rclpy.impl.handle import InnerHandle
 
 
-class ClockChange(IntEnum):
+class ClockChange(CEnum):
     """What a jump of a clock has to do with ROS time."""
 
     ROS_TIME_NO_CHANGE = 1
     ROS_TIME_ACTIVATED = 2
     ROS_TIME_DEACTIVATED = 3
     SYSTEM_TIME_NO_CHANGE = 4
-
-    def __str__(self) -> str:
-        return f"{type(self).__name__}.{self.name}"
 
 
 class _Watch:

@@ -25,6 +25,7 @@ from dsmq_nodes.messages.schema.interface_text import (
     MessageField,
 )
 from dsmq_nodes.messages.schema.large_field import LARGE_BYTES, large_field
+from dsmq_nodes.rclpy.impl.c_errors import RMWError
 from dsmq_nodes.rclpy.interfaces.field_checks import TYPECODES
 from dsmq_nodes.rclpy.interfaces.message_class import as_array, is_ndarray
 
@@ -247,7 +248,7 @@ class _Checker:
         if size is not None and len(values) != size:
             raise ValueError(f"{self.where}: {len(values)} items, not {size}")
         if limit is not None and len(values) > limit:
-            raise ValueError(f"{self.where}: {len(values)} items, more than {limit}")
+            raise RMWError(f"{self.where}: {len(values)} items, more than {limit}")
         return values
 
     def _integer(self, value: Any) -> int:

@@ -6,6 +6,7 @@ import threading
 import time
 
 import rclpy
+from rclpy.action import ActionClient, ActionServer
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.signals import (
@@ -15,6 +16,8 @@ from rclpy.signals import (
     uninstall_signal_handlers,
 )
 from std_msgs.msg import String
+from std_srvs.srv import Trigger
+from test_msgs.action import Fibonacci
 
 
 def tried(f, *a, **k):
@@ -114,9 +117,22 @@ print(
     rclpy.utilities.timeout_sec_to_nsec(None),
     rclpy.utilities.remove_ros_args(["a", "--ros-args", "-r", "b:=c", "--", "d"]),
 )
+y = rclpy.create_node("y")
+p = y.create_publisher(String, "a", 1)
+client = ActionClient(y, Fibonacci, "f")
 signal.raise_signal(signal.SIGTERM)
 time.sleep(0.3)
 print(rclpy.ok(), tried(lambda: rclpy.spin(rclpy.create_node("z"))))
+for call in (
+    lambda: y.create_publisher(String, "b", 1), lambda: y.create_subscription(String, "b", print, 1),
+    lambda: y.create_client(Trigger, "b"), lambda: y.create_service(Trigger, "b", print),
+    lambda: ActionClient(y, Fibonacci, "g"), lambda: ActionServer(y, Fibonacci, "g", print),
+    lambda: client.wait_for_server(0.1), p.get_subscription_count, p.assert_liveliness,
+    p.wait_for_all_acked, y.get_node_names, y.get_topic_names_and_types,
+    lambda: y.count_publishers("a"), lambda: y.get_publishers_info_by_topic("a"),
+    lambda: y.get_publisher_names_and_types_by_node("y", "/"), SingleThreadedExecutor,
+):  # fmt: skip
+    print(tried(call))
 rclpy.try_shutdown()
 rclpy.try_shutdown()
 print(tried(rclpy.shutdown))

@@ -6,6 +6,11 @@ from geometry_msgs.msg import PointStamped
 from rclpy.clock import JumpThreshold, ROSClock
 from rclpy.clock_type import ClockType
 from rclpy.duration import Duration
+from rclpy.exceptions import (
+    InvalidNodeNameException,
+    NotInitializedException,
+    ParameterUninitializedException,
+)
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.expand_topic_name import expand_topic_name
 from rclpy.impl.implementation_singleton import rclpy_implementation
@@ -16,11 +21,13 @@ from rclpy.qos import (
     LivelinessPolicy,
     QoSProfile,
     ReliabilityPolicy,
+    qos_check_compatible,
 )  # fmt: skip
 from rclpy.service_introspection import ServiceIntrospectionState
 from rclpy.subscription_content_filter_options import ContentFilterOptions
 from rclpy.task import Future
 from rclpy.time import Time
+from rclpy.waitable import NumberOfEntities
 from std_msgs.msg import Int32, String
 from std_srvs.srv import Trigger
 from test_msgs.msg import BasicTypes
@@ -48,6 +55,7 @@ tried("int", node.create_client, Trigger, "s", qos_profile=5)
 late = QoSProfile(depth=1, deadline=Duration(seconds=-1), lifespan=Duration(seconds=-1))
 print(node.create_publisher(String, "negative", late).topic_name)
 tried("bool", QoSProfile, depth=1, avoid_ros_namespace_conventions=1)
+print(*qos_check_compatible(QoSProfile(depth=1), QoSProfile(depth=1, deadline=Duration(seconds=1))))
 filters = (
     (Int32, "data", ()), (Int32, "nope = 1", ()), (Int32, "data = 'x'", ()), (Int32, "data >", ()),
     (Int32, "data = %3", ("1",)), (Int32, "data == 1", ()), (Int32, "data = 0x5", ()),
@@ -71,11 +79,19 @@ for number, (kind, expression, parameters) in enumerate(filters):
 plain = node.create_subscription(Int32, "plain", print, 1)
 tried("get", plain.get_content_filter)
 tried("set", plain.set_content_filter, "nope = 1", [])
-for name in ("/", "//", "{1a}", "{a b}", "{node}/x"):
+for name in ("/", "//", "{}", "{1a}", "{a b}", "{node}/x"):
     tried(name, expand_topic_name, name, "n", "/ns")
 for name, namespace in (("n", ""), ("n", "/ns/"), ("n", "ns"), ("a b", "/"), ("", "/")):
     tried(namespace, node.get_publisher_names_and_types_by_node, name, namespace)
 print(node.get_publishers_info_by_topic("/ns/negative", no_mangle=True))
+for error in (
+    NotInitializedException("why"), ParameterUninitializedException(parameter_name="a"),
+    InvalidNodeNameException("a b", "bad", 1),
+):  # fmt: skip
+    print(error.args, vars(error))
+for factor in (float("nan"), float("inf"), float("-inf"), 1e300):
+    tried(factor, lambda factor: Duration(seconds=1) * factor, factor)
+print(NumberOfEntities(1, 2) + NumberOfEntities(num_events=3))
 for name in ("NodeNameNonExistentError", "UnsupportedEventTypeError", "TimerCancelledError"):
     print(name, getattr(rclpy_implementation, name).__mro__[1].__name__)
 jumps = []

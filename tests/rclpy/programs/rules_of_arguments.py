@@ -20,11 +20,11 @@ def told(*words):
     return context
 
 
-def parameter(*words):
+def parameter(*words, namespace=""):
     context = told(*words)
     if isinstance(context, str):
         return context
-    node = Node("n", context=context)
+    node = Node("n", context=context, namespace=namespace)
     found = node.declare_parameter("a", descriptor=ParameterDescriptor(dynamic_typing=True)).value
     rclpy.shutdown(context=context)
     return repr(found)
@@ -45,7 +45,8 @@ for rule in (
     print("-p", rule, told("-p", rule))
 for words in (
     ("--log-level", ":=debug"), ("--log-level", "n:=nope"), ("--log-level",), ("-e",), ("-e", "x"),
-    ("-e", "/a b"), ("--log-file-name",), ("-r",), ("--nope",),
+    ("-e", "/a b"), ("--log-file-name",), ("-r",), ("--nope",), ("--log-level", "n:="),
+    ("--log-level", "n:=m:=info"), ("--log-config-file",), ("--log-config-file", "/nope"),
 ):  # fmt: skip
     print(words, told(*words))
 for value in (
@@ -54,7 +55,10 @@ for value in (
 ):  # fmt: skip
     print(value, parameter("-p", f"a:={value}"))
 print(parameter("-p", "a:=1", "-p", "a:=text"), parameter("-p", "a:=text", "-p", "a:=1"))
+print(parameter("-p", "n:a:=1"), parameter("-p", "n:a:=1", namespace="/ns"))
 for text in (
+    "/: {n: {ros__parameters: {a: 1}}}", "ns: {/n: {ros__parameters: {a: 1}}}", "a b: {ros__parameters: {a: 1}}",
+    "/n*: {ros__parameters: {a: 1}}", "/x*/n: {ros__parameters: {a: 1}}", "'': 1", "word", "---\n",
     "n/: {ros__parameters: {a: 1}}", "//n: {ros__parameters: {a: 1}}", "n: 1", "[]", "n:\n  ros__parameters:\n    a: [1,",
     "ros__parameters: {a: 1}", "n:\n  ros__parameters: [1]", "n:\n  ros__parameters:\n    a: b: c",
     "n: {ros__parameters: {a: 1}}\n---\n/**: {ros__parameters: {a: 2}}", "\t", "n:\n  ros__parameters:\n    a: &x 1\n    b: *x",

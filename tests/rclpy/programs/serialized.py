@@ -6,7 +6,15 @@ from array import array
 from geometry_msgs.msg import Point, Vector3
 from rclpy.serialization import deserialize_message, serialize_message
 from std_msgs.msg import Bool, ByteMultiArray, Empty, Header, Int16, Int64, String
-from test_msgs.msg import Arrays, BasicTypes, Constants, KeyedString, MultiNested, WStrings
+from test_msgs.msg import (
+    Arrays,
+    BasicTypes,
+    BoundedSequences,
+    Constants,
+    KeyedString,
+    MultiNested,
+    WStrings,
+)
 
 
 def show(message, size=None):
@@ -37,3 +45,15 @@ found = deserialize_message(serialize_message(nested), MultiNested)
 print([each.alignment_check for each in found.array_of_arrays], found == nested)
 print(type(found.array_of_arrays[0].int32_values), type(found.array_of_arrays[0].bool_values))
 print(array("B", serialize_message(String(data="ab"))).tolist())
+
+
+def tried(call, *args):
+    try:
+        print(call(*args))
+    except RuntimeError as error:
+        print(type(error).__name__, str(error).split(", at /")[0])
+
+
+tried(serialize_message, BoundedSequences(int32_values=[1, 2, 3, 4]))
+for data in (b"", b"\0\1\0\0\3\0\0\0ab", b"\0\1\0\0\3\0\0\0a\xff\0"):
+    tried(deserialize_message, data, String)

@@ -25,6 +25,8 @@ def start_of(node: Any, action_type: Any, name: str, what: str) -> str:
         raise ValueError(
             f"Failed to create action {what} due to invalid topic name '{name}' : {colon}{fault[0]}"
         )
+    if not node.context.ok():
+        raise ValueError(f"Failed to create action {what}: rcl node's context is invalid")
     return f"{node.resolve_service_name(name)}{ACTION}"
 
 
@@ -73,7 +75,12 @@ class ActionClientParts(InnerHandle):
         self.status.begin()
 
     def is_server_available(self) -> bool:
-        """Whether all of a server is there."""
+        """Whether all of a server is there.
+
+        Raises:
+            RCLError: the context was shut down, by a signal.
+        """
+        self.goal.node.check_context("Failed to check if action server is available")
         calls = (self.goal, self.cancel, self.result)
         topics = (self.feedback, self.status)
         return all(each.service_server_is_available() for each in calls) and all(

@@ -87,23 +87,22 @@ class Introspection:
 REQUEST_SENT, REQUEST_RECEIVED, RESPONSE_SENT, RESPONSE_RECEIVED = range(4)
 
 
-class ClientHandle(InnerHandle):
-    """The inner side of a client."""
+class _CallHandle(InnerHandle):
+    """What both sides have."""
 
-    def __init__(self, node: NodeHandle, srv_type: Any, name: str, qos: QoSProfile) -> None:
+    def __init__(
+        self, kind: str, node: NodeHandle, srv_type: Any, name: str, qos: QoSProfile
+    ) -> None:
         super().__init__()
-        check_is_known(qos.get_c_qos_profile(), "failed to create client")
+        node.check_context(f"failed to create {kind}")
+        check_is_known(qos.get_c_qos_profile(), f"failed to create {kind}")
         self.node = node
         node.inner.add(self)
         self.service_name = name
-        kit_type = kit_service(srv_type)
-        self._conversion = conversion_of(srv_type.Response)
+        self._kit_type = kit_service(srv_type)
         self._ids = itertools.count(1)
-        self._responses: deque[tuple[ServiceInfo, Any]] = deque()
         self.introspection = Introspection(node, srv_type, name)
-        self.end = End(CLIENT, name, kit_type.type_name, node.name, node.namespace, qos)
-        self._kit = io.run(node.kit.create_client, kit_type, name)
-        ends.add(self.end)
+        self._end = End(kind, name, self._kit_type.type_name, node.name, node.namespace, qos)
 
     def get_logger_name(self) -> str:
         """The name of the node's logger."""
@@ -112,6 +111,31 @@ class ClientHandle(InnerHandle):
     def configure_introspection(self, clock: Any, qos: QoSProfile, state: Any) -> None:
         """See `Introspection.configure`."""
         self.introspection.configure(clock, qos, state)
+
+    def _end_kit(self) -> None:
+        """In the I/O thread: end the kit's side."""
+        raise NotImplementedError
+
+    def destroy_when_not_in_use(self) -> None:
+        """End it."""
+        if self.is_destroyed:
+            return
+        super().destroy_when_not_in_use()
+        self.node.inner.discard(self)
+        self.introspection.close()
+        ends.remove(self._end)
+        io.run(self._end_kit)
+
+
+class ClientHandle(_CallHandle):
+    """The inner side of a client."""
+
+    def __init__(self, node: NodeHandle, srv_type: Any, name: str, qos: QoSProfile) -> None:
+        super().__init__(CLIENT, node, srv_type, name, qos)
+        self._conversion = conversion_of(srv_type.Response)
+        self._responses: deque[tuple[ServiceInfo, Any]] = deque()
+        self._kit = io.run(node.kit.create_client, self._kit_type, name)
+        ends.add(self._end)
 
     def send_request(self, request: Any) -> int:
         """Send a request; returns its number."""
@@ -169,52 +193,29 @@ class ClientHandle(InnerHandle):
         graph_follower.ask()
         return bool(ends.named(SERVICE, self.service_name))
 
-    def destroy_when_not_in_use(self) -> None:
-        """End it."""
-        if self.is_destroyed:
-            return
-        super().destroy_when_not_in_use()
-        self.node.inner.discard(self)
-        self.introspection.close()
-        ends.remove(self.end)
-        io.run(self.node.kit.destroy_client, self._kit)
+    def _end_kit(self) -> None:
+        self.node.kit.destroy_client(self._kit)
 
 
-class ServiceHandle(InnerHandle):
+class ServiceHandle(_CallHandle):
     """The inner side of a service."""
 
     def __init__(self, node: NodeHandle, srv_type: Any, name: str, qos: QoSProfile) -> None:
-        super().__init__()
-        check_is_known(qos.get_c_qos_profile(), "failed to create service")
-        self.node = node
-        node.inner.add(self)
-        self.name = name
-        kit_type = kit_service(srv_type)
+        super().__init__(SERVICE, node, srv_type, name, qos)
         self._conversion = conversion_of(srv_type.Request)
-        self._ids = itertools.count(1)
         self._requests: deque[tuple[Any, ServiceInfo]] = deque()
         self._open: dict[int, asyncio.Future[Any]] = {}
-        self.introspection = Introspection(node, srv_type, name)
-        self.end = End(SERVICE, name, kit_type.type_name, node.name, node.namespace, qos)
-        self._kit = io.run(self._serve, kit_type)
-        ends.add(self.end)
+        self._kit = io.run(self._serve)
+        ends.add(self._end)
 
-    def _serve(self, kit_type: Any) -> Any:
+    def _serve(self) -> Any:
         try:
-            kit = self.node.kit.create_service(kit_type, self.name, self._answer)
+            kit = self.node.kit.create_service(self._kit_type, self.service_name, self._answer)
         except ValueError as error:
             log_inside(_WARN, self.node.logger_name, f"{error}: the first one answers")
             return None
         self.node.kit.confirm_subscriptions()
         return kit
-
-    def get_logger_name(self) -> str:
-        """The name of the node's logger."""
-        return self.node.logger_name
-
-    def configure_introspection(self, clock: Any, qos: QoSProfile, state: Any) -> None:
-        """See `Introspection.configure`."""
-        self.introspection.configure(clock, qos, state)
 
     async def _answer(self, request: Any) -> Any:
         """In the I/O thread: queue the request, and wait for an executor's answer."""
@@ -251,17 +252,7 @@ class ServiceHandle(InnerHandle):
             # What the program publishes after this comes after the response.
             io.wait(_sent(answer, ours))
 
-    def destroy_when_not_in_use(self) -> None:
-        """End it."""
-        if self.is_destroyed:
-            return
-        super().destroy_when_not_in_use()
-        self.node.inner.discard(self)
-        self.introspection.close()
-        ends.remove(self.end)
-        io.run(self._end)
-
-    def _end(self) -> None:
+    def _end_kit(self) -> None:
         # Open calls stay without an answer, as in ROS 2.
         if self._kit is not None:
             self.node.kit.destroy_service(self._kit)

@@ -171,5 +171,5 @@ def absolute(name: str, node: str, namespace: str) -> str:
     start = namespace if namespace.endswith("/") else f"{namespace}/"
     if expanded.startswith("~"):
         expanded = f"{start}{node}{expanded[1:]}"
-    expanded = re.sub(r"\{(\w+)\}", replace, expanded)
+    expanded = re.sub(r"\{(\w*)\}", replace, expanded)
     return expanded if expanded.startswith("/") else start + expanded

@@ -13,6 +13,7 @@ from typing import Any, Final
 import yaml
 
 from dsmq_nodes.rclpy.impl.c_errors import RCLError
+from dsmq_nodes.rclpy.impl.names.name_rules import namespace_fault, node_fault
 
 _TRUE: Final = {"y", "yes", "true", "on"}
 _FALSE: Final = {"n", "no", "false", "off"}
@@ -23,6 +24,7 @@ _TYPES: Final = (bool, int, float, str, list)
 _STR_TAG: Final = "tag:yaml.org,2002:str"
 _MOST_INTEGER: Final = 2**63
 PARAMETERS: Final = "ros__parameters"
+_WILD: Final = {"*", "**"}
 
 
 class YamlError(Exception):
@@ -149,24 +151,35 @@ def read_file(path: str) -> list[tuple[str, dict[str, Any]]]:
     try:
         found = _documents(
             text,
-            "Will not support aliasing at line {line}",
+            "Will not support aliasing at line {line}\n",
             "Error parsing a event near line {line}",
         )
-        return [given for document in found for given in _nodes(document, "")]
+        return [given for document in found for given in _nodes_of(document)]
     except YamlError as error:
         raise RCLError(f"{start}{error}") from None
+
+
+def _nodes_of(document: yaml.Node) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The nodes of a document; a single word says nothing."""
+    if not isinstance(document, yaml.ScalarNode):
+        yield from _nodes(document, "")
+    elif not document.value:
+        raise YamlError(f"No key at line {_line(document)}")
 
 
 def _nodes(node: yaml.Node, where: str) -> Iterator[tuple[str, dict[str, Any]]]:
     for key, below in _map_of(node):
         name = str(key.value)
+        if not name:
+            raise YamlError(f"No key at line {_line(key)}")
         if name == PARAMETERS and not where:
             raise YamlError(f"There are no node names before {PARAMETERS} at line {_line(key)}")
         if name == PARAMETERS:
+            _check_node_name(where)
             yield where, dict(_parameters(below, ""))
         else:
-            _check_node_name(name)
-            yield from _nodes(below, f"{where}/{name.lstrip('/')}")
+            is_absolute = not where and name.startswith("/")
+            yield from _nodes(below, name if is_absolute else f"{where.rstrip('/')}/{name}")
 
 
 def _map_of(node: yaml.Node) -> list[tuple[yaml.Node, yaml.Node]]:
@@ -181,8 +194,11 @@ def _check_node_name(name: str) -> None:
     namespace, slash, last = name.rpartition("/")
     if "//" in name:
         raise YamlError(f"{namespace}{slash} contains repeated forward slash")
-    if not last:
-        raise YamlError("node name must not be empty")
+    if last not in _WILD and (fault := node_fault(last)):
+        raise YamlError(fault[0])
+    words = ("wild" if word in _WILD else word for word in namespace.split("/"))
+    if fault := namespace_fault("/".join(words) or "/"):
+        raise YamlError(fault[0])
 
 
 def _parameters(node: yaml.Node, start: str) -> Iterator[tuple[str, Any]]:

@@ -31,7 +31,7 @@ _WITH_VALUE: Final = {
     "--param": "param",
     "--params-file": "params_file",
     "--log-level": "log_level",
-    "--log-config-file": "ignored",
+    "--log-config-file": "log_config_file",
     "--log-file-name": "log_file",
     "-e": "enclave",
     "--enclave": "enclave",
@@ -41,6 +41,7 @@ _TRAILING: Final = {
     "param": "No parameter override rule found",
     "params_file": "No file path provided",
     "log_level": "No log level provided",
+    "log_config_file": "No file path provided",
     "enclave": "No enclave path provided",
     "log_file": "No string prefix provided",
 }
@@ -72,6 +73,7 @@ class LogSettings:
     levels: dict[str, int] = field(default_factory=dict)
     to_rosout: bool = True
     to_stdout: bool = True
+    has_config_file: bool = False
 
 
 @dataclass
@@ -197,7 +199,7 @@ def _take_all(ros: list[str], found: Arguments) -> list[str]:
             value = next(words, None)
             if value is None:
                 flag = f"log level flag: '{word}'" if kind == "log_level" else f"{word} flag"
-                _fail(f"Couldn't parse trailing {flag}. {_TRAILING.get(kind, 'No value')}.")
+                _fail(f"Couldn't parse trailing {flag}. {_TRAILING[kind]}.")
             _TAKE.get(kind, _ignore)(value, word, found)
         elif not _switch(word, found):
             unknown.append(word)
@@ -250,7 +252,7 @@ def _param(text: str, flag: str, found: Arguments) -> None:
         values = {rule.parameter(): _yaml().value(rule.rest())}
     except (RuleError, _yaml().YamlError) as error:
         _fail(f"Couldn't parse parameter override rule: '{flag} {text}'. Error: {error}")
-    found.give(f"/**/{node}" if node else "/**", values)
+    found.give(f"/{node}" if node else "/**", values)
 
 
 def _params_file(path: str, _: str, found: Arguments) -> None:
@@ -262,15 +264,24 @@ def _params_file(path: str, _: str, found: Arguments) -> None:
 
 
 def _log_level(text: str, flag: str, found: Arguments) -> None:
-    name, is_for_one, level = text.rpartition(":=")
-    wrong = ""
-    if level.lower() not in LEVELS:
-        wrong = "Argument does not use a valid severity level"
-    elif is_for_one and not name:
-        wrong = "Argument has an invalid logger item that name is empty"
-    if wrong:
-        _fail(f"Couldn't parse log level: '{flag} {text}'. Error: {wrong}")
+    """Read [LOGGER:=]LEVEL; a logger's name may be any text."""
+    name, is_for_one, level = text.partition(":=") if ":=" in text else ("", "", text)
+    try:
+        if is_for_one and not name:
+            raise RuleError("Argument has an invalid logger item that name is empty")
+        if is_for_one:
+            rule = RuleReader(text, len(name) + len(is_for_one))
+            rule.expect(Lexeme.TOKEN)
+            rule.expect(Lexeme.EOF)
+        if level.lower() not in LEVELS:
+            raise RuleError("Argument does not use a valid severity level")
+    except RuleError as error:
+        _fail(f"Couldn't parse log level: '{flag} {text}'. Error: {error}")
     found.log.levels[name] = LEVELS[level.lower()]
+
+
+def _log_config_file(_: str, _flag: str, found: Arguments) -> None:
+    found.log.has_config_file = True
 
 
 def _enclave(path: str, _: str, _found: Arguments) -> None:
@@ -290,6 +301,7 @@ _TAKE: Final[dict[str, Callable[[str, str, Arguments], None]]] = {
     "param": _param,
     "params_file": _params_file,
     "log_level": _log_level,
+    "log_config_file": _log_config_file,
     "enclave": _enclave,
 }
 

@@ -56,11 +56,11 @@ class RuleError(ValueError):
 
 
 class RuleReader:
-    """Reads one rule from its beginning; each part raises RuleError."""
+    """Reads one rule, from its beginning or from `at` on; each part raises RuleError."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, at: int = 0) -> None:
         self._text = text
-        self._at = 0
+        self._at = at
 
     def node(self) -> str | None:
         """The node that the rule is for; None: all."""

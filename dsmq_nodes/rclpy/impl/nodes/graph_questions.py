@@ -54,6 +54,7 @@ class GraphQuestions:
         """
         what = _IN_ERRORS[kind]
         with self._handle:
+            self._handle.check_context(f"failed to get {what} names and types")
             fault = namespace_fault(namespace or "/") or node_fault(name)
             if fault is not None:
                 has_slash = len(namespace) > 1 and namespace.endswith("/")
@@ -66,28 +67,36 @@ class GraphQuestions:
                 )
             return names_and_types(ends.of_node(kind, name, namespace or "/"))
 
-    def all(self, *kinds: str) -> list[End]:
-        """All ends of some kinds."""
+    def all(self, what: str, *kinds: str) -> list[End]:
+        """All ends of some kinds; `what` begins the text of an error.
+
+        Raises:
+            RCLError: the context was shut down, by a signal.
+        """
         with self._handle:
+            self._handle.check_context(what)
             graph_follower.ask()
             return [each for kind in kinds for each in ends.all(kind)]
 
     def nodes(self) -> list[tuple[str, str]]:
-        """All nodes: name and namespace."""
+        """All nodes: name and namespace; raises as `all`."""
         with self._handle:
+            self._handle.check_context("Failed to get node names")
             graph_follower.ask()
             return ends.nodes()
 
     def count(self, kind: str, name: str) -> int:
         """How many ends of a kind a topic or a service has."""
         full = self._full(name, is_service=kind in {SERVICE, CLIENT})
-        return sum(each.name == full for each in self.all(kind))
+        what = f"Error in rcl_count_{_IN_ERRORS[kind]}s"
+        return sum(each.name == full for each in self.all(what, kind))
 
     def infos(self, kind: str, topic: str, *, no_mangle: bool) -> list[TopicEndpointInfo]:
         """What is known of the ends of a topic."""
         if not no_mangle:
             topic = self._names.remapped(self._full(topic, is_service=False), is_service=False)
-            return [_info(each) for each in self.all(kind) if each.name == topic]
+            what = f"Failed to get information by topic for {kind}s"
+            return [_info(each) for each in self.all(what, kind) if each.name == topic]
         self._handle.check()
         return []  # the names of DDS are others
 

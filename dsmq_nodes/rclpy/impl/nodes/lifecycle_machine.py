@@ -19,9 +19,6 @@ class TransitionCallbackReturnType(Enum):
     FAILURE = 98
     ERROR = 99
 
-    def __str__(self) -> str:
-        return f"{type(self).__name__}.{self.name}"
-
     def __int__(self) -> int:
         return self.value
 

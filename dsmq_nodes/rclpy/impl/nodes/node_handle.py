@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Final
 
+from dsmq_nodes.rclpy.impl.c_errors import RCLError
 from dsmq_nodes.rclpy.impl.handle import InnerHandle
 from dsmq_nodes.rclpy.impl.log_output import log_inside, log_output
 from dsmq_nodes.rclpy.impl.nodes.ends import ends
@@ -51,6 +52,15 @@ class NodeHandle(InnerHandle):
     def logger_name(self) -> str:
         """Namespace and name joined by dots."""
         return self.full_name.strip("/").replace("/", ".")
+
+    def check_context(self, what: str) -> None:
+        """Check that the context was not shut down, by a signal: `what` says what cannot be done.
+
+        Raises:
+            RCLError: it was.
+        """
+        if not self.context.ok():
+            raise RCLError(f"{what}: rcl node's context is invalid")
 
     def destroy_when_not_in_use(self) -> None:
         """Leave the graph."""

@@ -40,6 +40,7 @@ def to_cdr(message: Any) -> bytes:
 
     Raises:
         TypeError: a field holds a wrong value.
+        RMWError: a sequence has more items than it may have.
     """
     writer = _CdrWriter()
     message_type: Any = type(message)
@@ -60,11 +61,16 @@ def from_cdr(data: bytes, message_type: Any) -> Any:
     """
     try:
         if data[:1] != b"\x00" or data[1] not in {0, 1}:
-            raise RMWError("failed to deserialize ROS message: the header is not of plain CDR")
+            raise ValueError("the header is not of plain CDR")
         reader = _CdrReader(memoryview(data)[4:], "<" if data[1] else ">")
         return reader.message(message_type)
-    except (struct.error, IndexError, UnicodeDecodeError, ValueError) as error:
-        raise RMWError(f"failed to deserialize ROS message: {error}") from None
+    except (struct.error, IndexError, ValueError) as error:
+        package, kind, *_ = message_type.__module__.split(".")
+        name = f"{package}::{kind}::dds_::{message_type.__name__}_"
+        raise RMWError(
+            "failed to deserialize ROS message: Fast CDR exception deserializing message of type "
+            f"{name}."
+        ) from error
 
 
 def _name(kind: Any) -> str:
@@ -111,6 +117,8 @@ class _CdrWriter:
         if name == "Array":
             self._items(kind.value_type, value)
         elif name.endswith("Sequence"):
+            if name == "BoundedSequence" and len(value) > kind.maximum_size:
+                raise RMWError("Failed to serialize ROS message: error not set")
             self._number("I", len(value))
             self._items(kind.value_type, value)
         elif name == "BasicType":
@@ -184,7 +192,7 @@ class _CdrReader:
             units = struct.unpack(f"{self._order}{count}I", self._bytes(4 * count))
             return array("H", units).tobytes().decode(_UTF_16)
         if name.endswith("String"):
-            return self._bytes(self._number("I"))[:-1].decode()
+            return self._bytes(self._number("I")).removesuffix(b"\0").decode(errors="replace")
         return self.message(_class_of(kind))
 
     def _items(self, kind: Any, count: int) -> Any:

@@ -3,6 +3,7 @@
 from enum import IntEnum
 from typing import Any, Final
 
+from dsmq_nodes.rclpy.impl.c_enum import CEnum
 from dsmq_nodes.rclpy.impl.c_errors import RCLError
 
 _INFINITE_NS: Final = 2**63 - 1
@@ -23,22 +24,14 @@ class QoSPolicyKind(IntEnum):
     AVOID_ROS_NAMESPACE_CONVENTIONS = 512
 
 
-class _KindOfEvent(IntEnum):
-    """The policies as the callback of an event is told them: equal to the others, longer names."""
-
-    def __str__(self) -> str:
-        return f"{type(self).__name__}.{self.name}"
-
-    __format__ = object.__format__  # type: ignore[assignment]
-
-
-_as_named: Final[Any] = _KindOfEvent
+_as_named: Final[Any] = CEnum
+# The policies as the callback of an event is told them: equal to the others, longer names.
 kind_of_event: Final[Any] = _as_named(
     "rmw_qos_policy_kind_t", {f"RMW_QOS_POLICY_{each.name}": each.value for each in QoSPolicyKind}
 )
 
 
-class QoSCompatibility(IntEnum):
+class QoSCompatibility(CEnum):
     """The verdict about two profiles."""
 
     OK = 0

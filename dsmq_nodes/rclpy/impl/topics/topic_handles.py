@@ -12,7 +12,7 @@ from typing import Any, Final
 from dsmq_nodes import MessageInfo
 from dsmq_nodes import QoSProfile as KitProfile
 from dsmq_nodes.errors import DsmqError
-from dsmq_nodes.rclpy.impl.c_errors import RCLError
+from dsmq_nodes.rclpy.impl.c_errors import RCLError, RMWError
 from dsmq_nodes.rclpy.impl.handle import InnerHandle
 from dsmq_nodes.rclpy.impl.log_output import log_inside
 from dsmq_nodes.rclpy.impl.nodes.ends import PUBLISHER, SUBSCRIPTION, End, ends
@@ -69,6 +69,7 @@ class _TopicHandle(InnerHandle):
         self, kind: str, node: NodeHandle, msg_type: Any, topic: str, qos: QoSProfile
     ) -> None:
         super().__init__()
+        node.check_context(f"Failed to create {kind}")
         self.node = node
         node.inner.add(self)
         self.topic = topic
@@ -170,17 +171,21 @@ class PublisherHandle(_TopicHandle):
         Raises:
             RCLError: the context is not valid, or the message is too large.
         """
-        self._check_context()
-        self._out(self._to_record(message))
+        self._check_context("Failed to publish")
+        try:
+            parts = self._to_record(message)
+        except RMWError as error:
+            raise RCLError("Failed to publish: cannot publish data") from error
+        self._out(parts)
 
     def publish_raw(self, data: bytes) -> None:
         """Send a message that is serialized already."""
-        self._check_context()
+        self._check_context("Failed to publish")
         self._out(self._to_record(deserialize_message(data, self._msg_type)))
 
-    def _check_context(self) -> None:
+    def _check_context(self, what: str) -> None:
         if not self._context.ok():
-            raise RCLError("Failed to publish: publisher's context is invalid")
+            raise RCLError(f"{what}: publisher's context is invalid")
 
     def _out(self, parts: tuple[bytes, str, Any]) -> None:
         try:
@@ -197,10 +202,17 @@ class PublisherHandle(_TopicHandle):
 
     def get_subscription_count(self) -> int:
         """How many subscriptions fit."""
+        self._check_context("failed to get subscription count")
         return self.count_others()
+
+    def wait_for_all_acked(self) -> bool:
+        """What was published lies where subscriptions read it."""
+        self._check_context("Failed to wait for all acknowledgements")
+        return True
 
     def assert_liveliness(self) -> None:
         """It is alive, although it publishes nothing."""
+        self._check_context("Failed to assert liveliness on the Publisher")
         if self._lease is not None:
             self._lease.heard()
             for each in ends.named(SUBSCRIPTION, self.topic):
