@@ -3,6 +3,7 @@
 What each does is in show/bag, which needs the extra `bag`: each command asks for that first.
 """
 
+import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
@@ -54,6 +55,7 @@ CompressionOption = Annotated[
         ("dsmq-nodes bag record /scan /odom", ""),
         ("dsmq-nodes bag record '/robot1/*' -o run", "the quotes keep the shell from it"),
         ("dsmq-nodes bag record --all -x camera -d 60", "a file a minute, without cameras"),
+        ("dsmq-nodes bag record --all --duration 60", "ends after a minute"),
     )
 )
 def record(
@@ -84,6 +86,9 @@ def record(
             "--max-bag-duration", "-d", metavar="SEC", min=0, help="Begin a new file then."
         ),
     ] = 0.0,
+    duration: Annotated[
+        float, typer.Option(metavar="SEC", min=0, help="End after so many seconds.")
+    ] = math.inf,
     compression: CompressionOption = "zstd",
     use_sim_time: Annotated[
         bool, typer.Option("--use-sim-time", help="Use the times of /clock.")
@@ -107,7 +112,7 @@ def record(
         [*(topics or ()), *(more_topics or ())], exclude, regex, exclude_regex, everything
     )
     recording = Recording(
-        output, selection, _compression(compression), most_bytes, most_sec, use_sim_time
+        output, selection, _compression(compression), most_bytes, most_sec, duration, use_sim_time
     )
     raise typer.Exit(record(recording, broker, attach or []))
 

@@ -412,6 +412,14 @@ def test_ctrl_c_ends_it_well(
     assert bag.metadata()[0][0] == "dsmq_nodes"
 
 
+def test_it_may_end_by_itself(record: Callable[..., Program], tool: Tool, tmp_path: Path) -> None:
+    tool.advertise("/map", Float64.type_name, latched=1)
+    tool.put("/map", Float64(data=1.0))
+    program = record("--all", "--duration", "0.5")
+    assert program.wait() == 0
+    assert values(Bag(tmp_path / "run.mcap"), "/map") == [1.0]
+
+
 class Tuned(Node):
     class Params(Parameters):
         gain: float = 0.5

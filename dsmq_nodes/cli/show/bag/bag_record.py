@@ -1,10 +1,11 @@
-"""Records until Ctrl-C, then prints the numbers of messages.
+"""Records until Ctrl-C, or for a time, then prints the numbers of messages.
 
 Lines are written by another thread: the recording goes on while the terminal is stopped (Ctrl-S).
 """
 
 import asyncio
 import contextlib
+import math
 import mimetypes
 import signal
 import sys
@@ -44,6 +45,7 @@ class Recording:
     compression: Compression
     most_bytes: int
     most_sec: float
+    duration_sec: float
     use_sim_time: bool
 
     def new_writer(self) -> BagWriter:
@@ -54,7 +56,7 @@ class Recording:
 
 
 def record(recording: Recording, broker: str, attached: list[Path]) -> int:
-    """Record until Ctrl-C or SIGTERM; returns the exit status.
+    """Record until Ctrl-C or SIGTERM, or for the recording's time; returns the exit status.
 
     Raises:
         BagError: a file to attach cannot be read, or the bag is there already.
@@ -78,7 +80,7 @@ def record(recording: Recording, broker: str, attached: list[Path]) -> int:
                 writer.attach(each)
             parameters = _Parameters(broker, warn)
             say(f"Recording to {writer.paths[0]}... Ctrl-C ends it")
-            _run(recorder, writer, parameters, asked)
+            _run(recorder, writer, parameters, asked, recording.duration_sec)
             parameters.attach_to(writer, wait=True)
             writer.close()
         except BagError as error:
@@ -153,8 +155,20 @@ def _parameters(broker: str) -> tuple[str, list[str]]:
 
 
 def _run(
-    recorder: Recorder, writer: BagWriter, parameters: _Parameters, asked: list[float]
+    recorder: Recorder,
+    writer: BagWriter,
+    parameters: _Parameters,
+    asked: list[float],
+    duration_sec: float,
 ) -> None:
+    until_sec = math.inf
+
+    def is_over() -> bool:
+        nonlocal until_sec
+        if until_sec == math.inf and recorder.knows_graph:  # it has subscribed what there is
+            until_sec = time.monotonic() + duration_sec
+        return len(asked) > 0 or time.monotonic() >= until_sec
+
     with Progress("recording", 0, "messages") as progress:
 
         def on_turn() -> None:
@@ -162,7 +176,7 @@ def _run(
             note = f"in {len(recorder.topics)} topics, {recorder.dropped} dropped, "
             progress.at(recorder.messages, note + shown_bytes(writer.size_bytes))
 
-        recorder.run(lambda: len(asked) > 0, on_turn, lambda: len(asked) > 1)
+        recorder.run(is_over, on_turn, lambda: len(asked) > 1)
 
 
 @contextlib.contextmanager
