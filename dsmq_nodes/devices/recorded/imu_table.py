@@ -1,4 +1,4 @@
-"""Reads recorded IMUs: .npz with arrays gyr, acc, mag, or text with a line of names first.
+"""Reads recorded IMUs: .npz with arrays gyr, acc, mag, time, or text with a line of names first.
 
 A name says quantity, axis and unit, in any common spelling: `gyr_x [deg/s]`, `acc_y (g)`, `gz`,
 `AccZ`, `angular_velocity.x`, `mag_x_uT`, `timestamp_ms`, `time`. The units may have a line of their
@@ -60,6 +60,8 @@ UNITS: dict[str, dict[str, float]] = {
 }
 PLAIN = {"gyr": "rads", "acc": "ms2", "mag": "ut", "time": "s"}
 TIMES = r"(\w+_)?(time_?stamp|time|stamp)|ts?|epoch|(time_|seconds_)?elapsed|seconds|sec|s"
+ARRAYS = {kind: rf"(?:\w+_)?(?:{pattern})" for kind, pattern in QUANTITIES.items()}
+ARRAYS["time"] = f"(?:{TIMES})s?"
 TURNS = {"roll": "x", "pitch": "y", "yaw": "z"}  # roll_rate
 TEXT = re.compile(r"txt|text|utc|gmt\d*|local|iso\d*|date\w*|hh\w*|yy\w*|\d+")  # no unit of a time
 STAMP = re.compile(r"(?:\w+_)?stamp_(?P<nano>n|nano)?secs?")  # in two columns, as ROS has it
@@ -147,7 +149,8 @@ def _of_arrays(path: str, counts: Counter[str]) -> Iterator[Row]:
     if skipped := int((~finite).sum()):
         counts["rows that are no numbers"] += skipped
     for index in np.flatnonzero(finite):
-        mag = _vector(arrays["mag"][index] * 1e-6) if "mag" in arrays else None
+        has_mag = "mag" in arrays and np.isfinite(arrays["mag"][index]).all()
+        mag = _vector(arrays["mag"][index] * 1e-6) if has_mag else None
         time_ns = None if times is None else int(times[index])
         yield Row(time_ns, _vector(arrays["gyr"][index]), _vector(arrays["acc"][index]), mag)
 
@@ -158,9 +161,14 @@ def _arrays(path: str) -> dict[str, Any]:
     try:
         with Path(path).open("rb") as stream, np.load(stream) as data:
             names = data.files
-            arrays = {name: data[name] for name in ("gyr", "acc", "mag", "time") if name in names}
+            found = {kind: [data[each] for each in _named_as(kind, names)] for kind in ARRAYS}
     except (OSError, TypeError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path} cannot be read as arrays: {error}") from None
+    arrays = {  # there may be a bias beside the samples
+        kind: next((each for each in some if each.ndim == 2), some[0])
+        for kind, some in found.items()
+        if some
+    }
     missing = {"gyr", "acc"} - arrays.keys()
     if missing:
         raise ValueError(
@@ -169,6 +177,12 @@ def _arrays(path: str) -> dict[str, Any]:
             "(uT) are to be arrays of three columns, time (s) one of one"
         )
     return arrays
+
+
+def _named_as(kind: str, names: list[str]) -> list[str]:
+    """The names of arrays that may be of a kind, its own name first: `imu_gyr`, `timestamps`."""
+    found = [each for each in names if re.fullmatch(ARRAYS[kind], each.lower())]
+    return sorted(found, key=lambda each: each != kind)
 
 
 def _times_ns(path: str, times: Any) -> Any:
@@ -212,7 +226,8 @@ class ImuTable:
 
     def _has(self, cells: list[str], quantity: str) -> bool:
         """Whether there are numbers of it: a magnetometer may be slower than the others."""
-        return all(cells[self.columns[quantity, axis][0]].strip() for axis in "xyz")
+        found = (cells[self.columns[quantity, axis][0]].strip().lower() for axis in "xyz")
+        return all(each not in {"", "nan", "none", "null", "na"} for each in found)
 
     def _of(self, cells: list[str], quantity: str) -> Vector3:
         found = []
