@@ -7,7 +7,13 @@ from typing import Any, Final
 
 from dsmq_nodes.errors import CommandError, LaunchFileError
 from dsmq_nodes.graph.parameters.parameter import Parameter, ParameterKind
-from dsmq_nodes.graph.parameters.parameter_files import ParamsFile, dump_parameters, lookup, merge
+from dsmq_nodes.graph.parameters.parameter_files import (
+    ParamsFile,
+    dump_parameters,
+    lookup,
+    merge,
+    misspelt,
+)
 from dsmq_nodes.graph.parameters.parameter_store import flat
 from dsmq_nodes.graph.parameters.yaml_source import parse, read_file
 from dsmq_nodes.messages.rcl_interfaces import Parameter as ParameterMessage
@@ -176,8 +182,8 @@ class NodeParameters:
         """
         node = _found(self._session, self._session.graph(), node)
         document = read_file(file, str(file), "it needs parameters: 'name: value'", merges=True)
-        if document.problems:
-            raise LaunchFileError(document.file, document.problems)
+        if problems := [*document.problems, *misspelt(document)]:
+            raise LaunchFileError(document.file, problems)
         values: dict[str, object] = {}
         for path in ParamsFile(document).layers(node):
             layer = lookup(document.data, path)

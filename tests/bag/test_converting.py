@@ -171,12 +171,14 @@ def test_what_ros_cannot_hold_is_left_out_and_told(made: Made, tmp_path: Path) -
         writer.write(Channel("chat", "", b"", "", "text"), 2, b"hello", 2)
         writer.write(Channel("/s", String.type_name, b"{}"), 3, b'{"data":"x"}', 3)
         writer.write(Channel("/w", "example_interfaces/msg/WString", b"{}"), 4, b'{"data":"x"}', 4)
+        writer.write(Channel("/a/_reply", "std_srvs/srv/SetBool_Response", b"{}"), 5, b"{}", 5)
     for to, out in (("ros1", tmp_path / "x.bag"), ("ros2", tmp_path / "x")):
         source = open_source(writer.paths)
         assert convert(source, out, to).messages == 1  # type: ignore[arg-type]
         assert "no class far_msgs/msg/Away here" in source.omitted.topics["/far"]
         assert "no type" in source.omitted.topics["chat"]
         assert "a wide text (wstring), which is not written" in source.omitted.topics["/w"]
+        assert "is of a service or an action, whose calls" in source.omitted.topics["/a/_reply"]
 
 
 def test_messages_that_are_not_of_their_type(tmp_path: Path) -> None:

@@ -139,6 +139,8 @@ def _unknown(store: Any, channel: Channel, *, is_one: bool) -> str:
         return f"its messages are in {channel.encoding!r}, not in JSON: they have no type"
     if not channel.type_name:
         return "its messages have no type"
+    if "/srv/" in channel.type_name or "/action/" in channel.type_name:
+        return f"{channel.type_name} is of a service or an action, whose calls are not converted"
     try:
         _register(store, channel, is_one=is_one)
     except ValueError as error:

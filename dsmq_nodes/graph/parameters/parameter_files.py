@@ -18,11 +18,13 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any, Final
 
+from dsmq_nodes.errors import LaunchProblem
 from dsmq_nodes.graph.parameters.parameter import Parameter
 from dsmq_nodes.graph.parameters.parameter_store import flat
 from dsmq_nodes.graph.parameters.yaml12 import to_yaml
 from dsmq_nodes.graph.parameters.yaml_source import Document
 from dsmq_nodes.graph.parameters.yaml_source import Path as Keys
+from dsmq_nodes.suggest import nearest
 
 _ROS: Final = "ros__parameters"
 _DEEPEST: Final = 10  # groups; files nested deeper than 20 levels are refused
@@ -49,6 +51,15 @@ def _place(grouped: dict[str, Any], name: str) -> tuple[dict[str, Any], str]:
             return grouped, name
         inner = found
     return inner, last
+
+
+def misspelt(document: Document) -> list[LaunchProblem]:
+    """The keys that are probably meant to be `ros__parameters`."""
+    return [
+        document.problem(place, f"did you mean {_ROS!r}?")
+        for path, place in document.keys.items()
+        if str(path[-1]).startswith("ros") and _ROS not in path and nearest(str(path[-1]), [_ROS])
+    ]
 
 
 @dataclass(frozen=True)

@@ -142,7 +142,7 @@ def _beside(path: pathlib.Path) -> str:
     return (
         did_you_mean(path.name, found)
         if found
-        else f"there is no launch file in {one_line(f'{path.parent}')}"
+        else f"there is no YAML file in {one_line(f'{path.parent}')}"
     )
 
 

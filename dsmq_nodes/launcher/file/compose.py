@@ -18,7 +18,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from dsmq_nodes.errors import LaunchProblem
-from dsmq_nodes.graph.parameters.parameter_files import ParamsFile, lookup, merge
+from dsmq_nodes.graph.parameters.parameter_files import ParamsFile, lookup, merge, misspelt
 from dsmq_nodes.graph.parameters.yaml_source import Document, Place, resolved
 from dsmq_nodes.graph.parameters.yaml_source import Path as Keys
 from dsmq_nodes.launcher.file import declare
@@ -376,7 +376,7 @@ class Composer:
             if document is None:
                 return None
             self._files.append(document.file)
-            for problem in document.problems:
+            for problem in [*document.problems, *misspelt(document)]:
                 self.tell(problem)
             if not isinstance(document.data, dict):
                 why = "expected parameters, lines like 'name: value'"
