@@ -53,9 +53,7 @@ class Client:
         self._host, self._port = host, port
         self._connection: ClientConnection | None = ClientConnection(host, port)
         self._last_connection = self._connection
-        self._last_epoch = self._connection.epoch
-        self._after: dict[str, int] = {}  # the newest id we have read, by topic
-        self._resumed: set[str] = set()  # topics whose cursor the broker knows
+        self._read: dict[str, dict[str, object]] = {}  # the newest id and its epoch, by topic
         self._sending = threading.Lock()
         self._asking = threading.Lock()
         self._redial = Redial()
@@ -156,13 +154,10 @@ class Client:
                     if "latest" not in options:
                         break
                 return
-            resumes: dict[str, object] = {}
-            if topic in self._after and topic not in self._resumed:
-                resumes = {"after": self._after[topic], "epoch": self._last_epoch}
-            reply = self._ask(connection, {**fields, **options, **resumes}, until_sec)
-            self._resumed.add(topic)
+            place = self._read.get(topic, {})
+            reply = self._ask(connection, {**fields, **options, **place}, until_sec)
             if not reply.empty:
-                self._after[topic] = reply.id
+                self._read[topic] = {"after": reply.id, "epoch": connection.epoch}
                 found = reply.text or ""
 
         with self._asking:
@@ -227,7 +222,6 @@ class Client:
                 return  # another thread has noticed it too
             connection.close()
             self._connection = None
-        self._last_epoch = connection.epoch or self._last_epoch
         logger.warning("%s: puts are dropped and counted until it is back", error)
 
     def _connected(self, connect_sec: float) -> ClientConnection | None:
@@ -251,7 +245,6 @@ class Client:
                 return None
             self._last_connection = self._connection
             self._redial.reset()
-            self._resumed.clear()
             logger.warning(
                 "the broker at %s is back; %d puts dropped so far",
                 self._connection.where,
