@@ -245,7 +245,7 @@ class Router:
         peer.patient = peer.patient or request.patient
         if request.since is not None:  # it reconnects, and says what it has seen
             same = request.epoch == self.store.epoch
-            peer.connected_seq = min(max(request.since, 0), self.store.last_seq) if same else 0
+            peer.connected_seq = min(request.since, self.store.last_seq) if same else 0
         self._take_name(peer, request)
         shared = self.sharing.welcome(peer) if request.shm else {}
         peer.unshares = request.shm and request.unshares

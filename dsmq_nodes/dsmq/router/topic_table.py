@@ -62,7 +62,7 @@ class TopicTable:
             if maker is not None:
                 maker.made += 1
             for peer in self._patterns:
-                self._match(peer, topic, peer.patterns, new=True)
+                self._match(peer, topic, peer.patterns)
         return topic
 
     def advertise(self, peer: ConnectedPeer, request: wire.Request) -> Advertisement:
@@ -99,19 +99,18 @@ class TopicTable:
         if request.pattern:
             return self._subscribe_pattern(peer, request)
         topic = self.topic(request.topic, peer)
-        log = topic.log
-        cursor = peer.cursors.get(request.topic)
-        if cursor is None:
-            after = max(log.first_id - 1, log.last_id - log.stored.latched)
-            cursor = self._add(TopicReader(after, peer=peer, topic=topic))
-        cursor.depth, cursor.pattern = max(request.depth, 0), ""
+        cursor = peer.cursors.get(request.topic) or self._add_cursor(peer, topic)
+        cursor.depth, cursor.pattern = request.depth, ""
         if request.after is not None:
             cursor.after = resumed_after(request, topic, self._store.epoch)
-        return [event(peer, "subscribed", topic=log.name, id=log.last_id)]
+        return [event(peer, "subscribed", topic=topic.log.name, id=topic.log.last_id)]
 
-    def _add(self, cursor: TopicReader) -> TopicReader:
-        cursor.peer.cursors[cursor.topic.log.name] = cursor
-        cursor.topic.cursors.append(cursor)
+    def _add_cursor(self, peer: ConnectedPeer, topic: Topic) -> TopicReader:
+        """Give a peer a cursor at the end of a topic, before its latched messages."""
+        log = topic.log
+        after = max(log.first_id - 1, log.last_id - log.stored.latched)
+        peer.cursors[log.name] = cursor = TopicReader(after, peer=peer, topic=topic)
+        topic.cursors.append(cursor)
         self._ends += 1
         self.graph_changed = True
         return cursor
@@ -123,24 +122,21 @@ class TopicTable:
         peer.patterns[request.topic] = pattern
         self._patterns[peer] = None
         for topic in self.topics.values():  # they know the peer's other patterns
-            self._match(peer, topic, {request.topic: pattern}, new=False)
+            self._match(peer, topic, {request.topic: pattern})
         return [event(peer, "subscribed", topic=request.topic), *self.tell_unmatched()]
 
-    def _match(
-        self, peer: ConnectedPeer, topic: Topic, patterns: Mapping[str, Pattern], *, new: bool
-    ) -> None:
+    def _match(self, peer: ConnectedPeer, topic: Topic, patterns: Mapping[str, Pattern]) -> None:
         """Give a peer its cursor in a topic that one of these patterns of it matches."""
-        log = topic.log
+        topic_name = topic.log.name
         for name, pattern in patterns.items():
-            own = log.name in BROKERS_TOPICS and not is_kits_own(name)
-            if own or log.name in peer.cursors or not pattern.expression.match(log.name):
+            own = topic_name in BROKERS_TOPICS and not is_kits_own(name)
+            if own or topic_name in peer.cursors or not pattern.expression.match(topic_name):
                 continue
             if self.has_its_share(peer):
                 self._unmatched[peer] = name
                 return
-            after = max(log.first_id - 1, 0 if new else log.last_id - log.stored.latched)
-            depth = max(pattern.request.depth, 0)
-            self._add(TopicReader(after, depth, peer=peer, topic=topic, pattern=name))
+            cursor = self._add_cursor(peer, topic)
+            cursor.depth, cursor.pattern = pattern.request.depth, name
 
     def unsubscribe(self, peer: ConnectedPeer, request: wire.Request) -> None:
         """Remove a peer's reader of a topic, or those of a pattern."""
@@ -292,4 +288,4 @@ def resumed_after(request: wire.Request, topic: Topic, epoch: str) -> int:
     """The id after which a reader resumes."""
     if request.epoch != epoch:
         return 0  # it has seen nothing of this log
-    return min(max(request.after or 0, 0), topic.log.last_id)
+    return min(request.after or 0, topic.log.last_id)
