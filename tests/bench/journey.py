@@ -112,7 +112,7 @@ class BrokerThread(threading.Thread):
 
     def __init__(self, *, shares_memory: bool) -> None:
         super().__init__()
-        self.journey = Journey()
+        self.journey = self._carried = Journey()
         self.listens = threading.Event()
         self.port = 0
         self._shares_memory = shares_memory
@@ -136,8 +136,11 @@ class BrokerThread(threading.Thread):
     def _see(self, frame: FrameType, event: str, argument: Any) -> None:
         is_read = frame.f_code is Broker._read.__code__
         if is_read and event == "call":
-            self.journey = Journey()  # the last one that is whole is looked at
-        self.journey.see(frame, event, argument)
+            self._carried = Journey()
+        self._carried.see(frame, event, argument)
+        if is_read and event == "return":
+            # The last one that is whole is looked at; what the loop does later is not part of it.
+            self.journey, self._carried = self._carried, Journey()
 
     def end(self) -> None:
         """End it."""
