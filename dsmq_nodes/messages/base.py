@@ -404,12 +404,10 @@ class _SecNanosec(Message):
         Raises:
             MessageError: It is out of range.
         """
+        made = cls.__new__(cls)
         sec, nanosec = divmod(nanoseconds, _NANOSECONDS)
-        fields = {"sec": sec, "nanosec": nanosec}
-        try:
-            return cls.__pydantic_validator__.validate_python(fields)  # type: ignore[no-any-return]
-        except ValidationError as error:
-            raise MessageError(_explain_field(cls, error)) from None
+        Message.__init__(made, sec=sec, nanosec=nanosec)
+        return made
 
     def to_nanoseconds(self) -> int:
         """Return the value in nanoseconds."""
@@ -510,11 +508,12 @@ class Time(_SecNanosec, type_name="builtin_interfaces/msg/Time"):
     @override
     def from_nanoseconds(cls, nanoseconds: int) -> Self:
         """Return the time of a number of nanoseconds, or the nearest: see `nearest_time_ns`."""
+        made = cls.__new__(cls)
         sec, nanosec = divmod(nanoseconds, _NANOSECONDS)
         if not _EARLIEST_SEC <= sec <= _LATEST_SEC:
             sec, nanosec = divmod(nearest_time_ns(nanoseconds), _NANOSECONDS)
-        fields = {"sec": sec, "nanosec": nanosec}
-        return cls.__pydantic_validator__.validate_python(fields)  # type: ignore[no-any-return]
+        Message.__init__(made, sec=sec, nanosec=nanosec)
+        return made
 
     def seconds_nanoseconds(self) -> tuple[int, int]:
         """Return the seconds, and the nanoseconds beyond them."""

@@ -29,7 +29,6 @@ from dsmq_nodes.dsmq.ring.ring import (
 LENT_BYTES: Final = 64 << 10  # smaller ones cost less to copy than to track
 _READ_AGAIN: Final = 100
 _MOST_AHEAD: Final = 1 << 32  # more than any writer appends between two reads
-_LEAST_BUNDLED: Final = 16  # fewer are read one by one
 _MOST_BUNDLED_BYTES: Final = 4096  # of a record, on an average
 _MOST_NAMES_BYTES: Final = 4096
 _MOST_NAMES: Final = 1000  # cached; senders that are gone do not stay for ever
@@ -112,7 +111,7 @@ class RingReader:
         return records
 
     def bundle(self) -> RecordBundle | None:
-        """The next records at once, where they are many, small and of one sender; else None.
+        """The next records at once, where they are small and of one sender; else None.
 
         A sender numbers its messages. Where its number has grown as the id has, nobody else has
         written in between, and only the first and the last record have to be looked at.
@@ -121,13 +120,13 @@ class RingReader:
             RingError: the ring is damaged.
         """
         numbers, capacity, first_id = self._numbers, self.ring.capacity, self.cursor.after + 1
-        if numbers[HEAD] - first_id < _LEAST_BUNDLED - 1 or self._next_id != first_id:
+        if numbers[HEAD] < first_id or self._next_id != first_id:
             return None
         head, start = self._look(), self._start_of(first_id)
         last_id, stop, known = self._end_of_lap(start, head)
         count, offset = last_id - self.cursor.after, DATA + start % capacity
         size = min(stop - start, self._stop - offset)
-        if count < _LEAST_BUNDLED or not 0 < size <= count * _MOST_BUNDLED_BYTES:
+        if not 0 < size <= count * _MOST_BUNDLED_BYTES:
             return None
         data = self._map[offset : offset + size]
         first, newest = self._copy_at(first_id, start), self._copy_at(*known)

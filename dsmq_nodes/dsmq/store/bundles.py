@@ -1,14 +1,16 @@
 """Messages of a log that are no rows of the store yet: a bundle becomes rows when it is read.
 
-What comes from shared memory in a flood is kept in bundles, as it lay there, and a large message is
-a bundle that still lies there. Most of it expires before anybody reads it, and then nobody has
-looked at its messages one by one. A bundle has the ids and the `seq` that its rows would have, and
-retention counts its bytes.
+What comes from shared memory is kept in bundles, as it lay there, and a large message is a bundle
+that still lies there. Most of it expires before anybody reads it, and then nobody has looked at its
+messages one by one. A bundle has the ids and the `seq` that its rows would have, and retention
+counts its bytes.
 """
 
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, Final, Generic, Protocol, Self, TypeVar
 
 _MOST_ROWS: Final = 500  # made at once
@@ -90,11 +92,16 @@ class Bundles:
 
     def first_behind(self, message_id: int) -> tuple[int, int] | None:
         """The first id that is bundled behind an id, and its seq."""
-        for each in self._bundled:
-            if each.last_id > message_id:
-                more = max(message_id + 1 - each.first_id, 0)
-                return each.first_id + more, each.first_seq + more
-        return None
+        at = self._place(message_id)
+        if at == len(self._bundled):
+            return None
+        found = self._bundled[at]
+        more = max(message_id + 1 - found.first_id, 0)
+        return found.first_id + more, found.first_seq + more
+
+    def _place(self, message_id: int) -> int:
+        """Where the bundle is that has the first id behind an id; their number: nowhere."""
+        return bisect_right(self._bundled, message_id, key=attrgetter("last_id"))
 
     def seq_of(self, message_id: int) -> int | None:
         """The seq of an id; None when it is not bundled."""
@@ -111,17 +118,17 @@ class Bundles:
 
     def take_behind(self, message_id: int) -> Bundled[Any] | None:
         """Take out the first messages that are bundled behind an id."""
-        for at, each in enumerate(self._bundled):
-            if each.last_id <= message_id:
-                continue
-            if message_id >= each.first_id:
-                self._bundled.insert(at, each.split(message_id + 1 - each.first_id))
-                at += 1  # noqa: PLW2901
-            if each.bundle.count <= _MOST_ROWS:
-                del self._bundled[at]
-                return each
-            return each.split(_MOST_ROWS)
-        return None
+        at = self._place(message_id)
+        if at == len(self._bundled):
+            return None
+        found = self._bundled[at]
+        if message_id >= found.first_id:
+            self._bundled.insert(at, found.split(message_id + 1 - found.first_id))
+            at += 1
+        if found.bundle.count <= _MOST_ROWS:
+            del self._bundled[at]
+            return found
+        return found.split(_MOST_ROWS)
 
     def drop_before(self, message_id: int) -> None:
         """Drop bundles whose ids are all before this one."""
