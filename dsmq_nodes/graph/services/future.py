@@ -128,8 +128,12 @@ class Future(Generic[T]):
             self._run_callbacks()
 
     def _run_callbacks(self) -> None:
-        while self._callbacks:  # one may be added by another thread just now
-            self._callbacks.pop(0)()
+        while True:
+            try:  # another thread may add one just now, or take the last one
+                callback = self._callbacks.pop(0)
+            except IndexError:
+                return
+            callback()
 
     def __await__(self) -> Generator[Any, None, T]:
         if not self._done:

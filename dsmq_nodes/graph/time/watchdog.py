@@ -46,20 +46,21 @@ class Watchdog:
 
     def heard(self, ago_sec: float = 0.0) -> None:
         """A message has come, now or so long ago: measure the silence from then."""
-        if self._timeline is None:
+        timeline = self._timeline
+        if timeline is None:
             return
         # One timer looks at this later; moving a timer at every message would cost more. With
         # `repeat` there always is one, and this may be called from any thread.
-        self._heard_sec = self._timeline.time() - ago_sec
+        self._heard_sec = timeline.time() - ago_sec
         if self._handle is None:
-            self._handle = self._timeline.call_at(self._heard_sec + self._timeout_sec, self._look)
+            self._handle = timeline.call_at(self._heard_sec + self._timeout_sec, self._look)
 
     def detach(self) -> None:
         """Stop listening."""
+        self._timeline = None
         if self._handle is not None:
             self._handle.cancel()
             self._handle = None
-        self._timeline = None
 
     def _look(self) -> None:
         self._handle = None
