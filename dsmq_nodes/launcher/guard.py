@@ -58,7 +58,7 @@ import psutil
 
 from dsmq_nodes.dsmq.descriptors import raise_limit
 from dsmq_nodes.launcher.prctl import become_subreaper, signal_when_parent_ends
-from dsmq_nodes.launcher.supervise.crowd import Ending
+from dsmq_nodes.launcher.supervise.crowd import Ending, is_stopped
 from dsmq_nodes.launcher.warm.order import Order
 from dsmq_nodes.launcher.warm.warm_process import WarmProcess
 
@@ -75,7 +75,6 @@ _BETWEEN_KILLS_SEC: Final = 0.2
 _PAUSE_SEC: Final = 0.05
 _LOOK_SEC: Final = 0.2
 _STOPPED_SEC: Final = {False: 0.5, True: 0.02}  # how often to look whether the launcher is stopped
-_STOPPED: Final = frozenset({psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP})
 _NEARLY_FULL_BYTES: Final = 48 * 1024
 _KEEPER_GONE: Final = signal.SIGUSR1
 
@@ -311,17 +310,13 @@ class _Guard:
 
     def _read_for_a_stopped_launcher(self) -> None:
         """Read from pipes that are nearly full, so that no process waits for a stopped launcher."""
-        try:
-            is_stopped = psutil.Process(self._launcher_pid).status() in _STOPPED
-        except psutil.Error:
-            return  # it is gone: its socket will say so
-        if is_stopped:
+        was_stopped, self._is_stopped = self._is_stopped, is_stopped(self._launcher_pid)
+        if self._is_stopped:
             for child in self._children.values():
                 child.unread += _read_if_nearly_full(child.order.output)
-        elif self._is_stopped:
+        elif was_stopped:
             for child in self._children.values():
                 self._tell_unread(child)
-        self._is_stopped = is_stopped
 
     def _tell_unread(self, child: _Child) -> None:
         if child.unread:

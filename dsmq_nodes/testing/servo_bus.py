@@ -62,7 +62,6 @@ class FakePort:
         self._path, self._is_socket = Path(path), is_socket
         self._loop = asyncio.get_running_loop()
         self._open: list[int | socket.socket] = []
-        self._master: int | socket.socket | None = None
 
     def plug(self) -> None:
         """Be there."""
@@ -97,7 +96,7 @@ class FakePort:
                 os.close(each)
             else:
                 each.close()
-        self._open, self._master = [], None
+        self._open = []
         self.bus.lose_power()
 
     def fault(self, text: str) -> None:
@@ -145,7 +144,6 @@ class FakePort:
         self._serve(client)
 
     def _serve(self, end: int | socket.socket) -> None:
-        self._master = end
         self._loop.add_reader(end, self._readable, end)
 
     def _readable(self, end: int | socket.socket) -> None:

@@ -102,7 +102,7 @@ class BufferCore:
     def is_newest_from(self, broadcaster: str, child_frame: str) -> bool:
         """Whether the newest transform of a frame is from this broadcaster."""
         history = self._histories.get(child_frame.lstrip("/"))
-        return bool(history) and history is not None and history.broadcaster == broadcaster
+        return bool(history and history.broadcaster == broadcaster)
 
     def lookup(self, target_frame: str, source_frame: str, time: Time) -> TransformStamped:
         """The transform that takes coordinates in `source_frame` to those in `target_frame`.

@@ -494,9 +494,9 @@ def _late(seen: Seen) -> Iterator[Finding]:
             before = _felt(seen.nodes_before, name, now.topic)
             late = now.late - before.late if before is not None else 0
             if late > 0:
-                text = f"{now.topic}: {_count(late, 'message')} came to {name} older than its "
-                text += "lifespan and were skipped"
-                advice = "Give it more lifespan, or find what holds them up: "
+                text = f"{now.topic}: {_count(late, 'message')} came too late to {name} and were "
+                text += "skipped: older than the lifespan, or than an Actuator's timeout"
+                advice = "Give it more of that, or find what holds them up: "
                 advice += f"`dsmq-nodes topic delay {now.topic}` measures it."
                 yield Finding(WARNING, "late messages", (now.topic, name), text, advice)
 

@@ -13,9 +13,10 @@ def time_in(text: str, *path: str) -> float | None:
         for step in path:
             value = value[step]
         found = float(value["sec"] + value["nanosec"] * 1e-9)
-    except (msgspec.MsgspecError, LookupError, TypeError, ValueError, ArithmeticError):
-        return None
-    except RecursionError:
+    except (
+        *(msgspec.MsgspecError, RecursionError),
+        *(LookupError, TypeError, ValueError, ArithmeticError),
+    ):
         return None
     return found if math.isfinite(found) else None
 

@@ -364,4 +364,4 @@ def test_messages_that_are_older_than_their_lifespan() -> None:
     assert not findings(seen(nodes=node(3), nodes_before=node(3)))
     found = only(seen(nodes=node(5), nodes_before=node(3)))
     assert (found.kind, found.about) == ("late messages", ("/scan", "/avoider"))
-    assert "2 messages came to /avoider older than its lifespan" in found.text
+    assert "2 messages came too late to /avoider" in found.text

@@ -49,9 +49,8 @@ class _Heard(NamedTuple):
 class RateWatch:
     """Watches the rates of all nodes."""
 
-    def __init__(self, window_sec: float = WINDOW_SEC, tolerance: float = TOLERANCE) -> None:
-        """Watch over `window_sec`, or more for a slow node; `tolerance` is a share of the rate."""
-        self._window_sec = window_sec
+    def __init__(self, tolerance: float = TOLERANCE) -> None:
+        """Watch over `WINDOW_SEC`, or more for a slow node; `tolerance` is a share of the rate."""
         self._tolerance = tolerance
         self._heard: dict[str, deque[_Heard]] = {}
         self._missing: set[str] = set()
@@ -65,7 +64,7 @@ class RateWatch:
         if window and (window[-1].msg.pid != msg.pid or window[-1].until(latest) < 0):
             window.clear()  # it was restarted, or its clock was set back
         window.append(latest)
-        needed_sec = max(self._window_sec, _FEWEST_TICKS / msg.rate_hz)
+        needed_sec = max(WINDOW_SEC, _FEWEST_TICKS / msg.rate_hz)
         while len(window) > 2 and window[1].until(latest) >= needed_sec:
             window.popleft()
         span_sec = window[0].until(latest)
@@ -94,7 +93,7 @@ class RateWatch:
 
     def silent(self, now_sec: float) -> list[tuple[str, int, str]]:
         """Name, pid and fault of nodes without statistics for two windows, once each."""
-        patience_sec = 2.0 * self._window_sec
+        patience_sec = 2.0 * WINDOW_SEC
         found = [
             (name, window[-1].msg.pid, f"no statistics for {patience_sec:g} s")
             for name, window in self._heard.items()
