@@ -39,7 +39,7 @@ function made(joint) {
   const id = `joint-${joint}`, output = el("output", { htmlFor: id }), why = el("p", { className: "why", hidden: true });
   const each = { joint, at: 0, isHeld: false, movedMs: -Infinity, output, why };
   each.slider = el("input", {
-    id, type: "range", step: 0.01, disabled: true, onpointerdown: () => { each.isHeld = true; },
+    id, type: "range", step: 0.01, disabled: true, onpointerdown: ({ button }) => { each.isHeld = button === 0; },
     onpointerup: () => letGo(each), onpointercancel: () => letGo(each), onblur: () => letGo(each), oninput: () => { each.movedMs = performance.now(); tick(); },
   });
   $("joints").append(el("div", { className: "row" }, el("label", { htmlFor: id }, joint), each.slider, output, why));
