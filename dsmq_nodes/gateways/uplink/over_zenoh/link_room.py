@@ -10,9 +10,12 @@ no room there.
 may be back meanwhile. So an attempt that is not answered within four round trips of the last link
 is ended here, and Zenoh begins another one.
 
-Where packets are lost and few are under way, as is usual here, TCP repeats after 200 ms, 400 ms,
-800 ms and so on: some messages come seconds late. So these sockets repeat after the same time
-again, and earlier where the kernel allows it.
+**Where packets are lost** and few are under way, as is usual here, TCP repeats after 200 ms,
+400 ms, 800 ms and so on: some messages come seconds late. So these sockets repeat after the same
+time again, and acknowledge and repeat earlier where the kernel allows it; and they take no lost
+packet for a full link where it has `bbr`. With 5 % lost 1 message in 400 is older than 60 ms then;
+1 in 40 if they wait for 50 ms, and 1 in 80 with `cubic`. With 20 % lost p99 is 0.3 s: `udp/` is for
+that.
 """
 
 import contextlib
@@ -36,12 +39,14 @@ _LEAST_ANSWER_SEC: Final = 0.25
 _ROUND_TRIPS: Final = 4
 _STATE_AND_ROUND_TRIP_US: Final = struct.Struct("=B67xI")  # of Linux's struct tcp_info
 _SYN_SENT: Final = 2
-# Numbers of linux/tcp.h; the last one is known since Linux 6.15.
-_NOTSENT_LOWAT, _THIN_LINEAR_TIMEOUTS, _RTO_MIN_US = 25, 16, 45
+# Numbers of linux/tcp.h; the last two are known since Linux 6.15.
+_CONGESTION, _THIN_LINEAR_TIMEOUTS, _NOTSENT_LOWAT, _RTO_MIN_US, _DELACK_MAX_US = 13, 16, 25, 45, 46
 _OPTIONS: Final = (
+    (_CONGESTION, b"bbr"),
     (_NOTSENT_LOWAT, MOST_UNSENT_BYTES),
     (_THIN_LINEAR_TIMEOUTS, 1),
-    (_RTO_MIN_US, 50_000),  # longer than the other end delays an acknowledgement
+    (_RTO_MIN_US, 10_000),  # longer than the other end delays an acknowledgement
+    (_DELACK_MAX_US, 8_000),  # the least: two of the kernel's ticks of 4 ms
 )
 
 
