@@ -17,7 +17,9 @@ steps = st.lists(
 
 
 @given(steps)
-def test_each_item_is_taken_in_order_or_told_as_dropped(done: list[tuple[str, str, float]]) -> None:
+def test_each_item_is_taken_in_order_or_told_as_dropped(
+    done: list[tuple[str, str, float]],
+) -> None:
     dropped, taken, now_sec = list[Item](), list[Item](), 0.0
     added = list[Item]()
     backlog: Backlog[Item, str] = Backlog(lambda topic, item: dropped.append(item))
@@ -35,7 +37,9 @@ def test_each_item_is_taken_in_order_or_told_as_dropped(done: list[tuple[str, st
             assert item[0] != "cmd" or now_sec - item[2] <= 1.0, "too old to be sent"
         assert backlog.waiting_bytes == 10 * len(backlog)
     assert sorted([*dropped, *taken], key=lambda item: item[1]) == added
-    assert taken == sorted(taken, key=lambda item: item[1])
+    for topic in ("cmd", "scan", "call"):
+        numbers = [item[1] for item in taken if item[0] == topic]
+        assert numbers == sorted(numbers)
     assert not [item for item in dropped if item[0] == "call"]
 
 
@@ -69,6 +73,21 @@ def test_a_late_connection_gets_the_newest_of_each_topic_until_it_keeps_up() -> 
     for number in (23, 24):
         add("imu", number, late_sec + 2.0)
     assert take(late_sec + 2.0) == [23, 24]
+
+
+def test_each_topic_has_its_turn_on_a_connection_that_is_late() -> None:
+    taken = list[str]()
+    backlog: Backlog[str, str] = Backlog(lambda topic, item: None)
+    for tick in range(1000):
+        now_sec = 0.02 * tick
+        backlog.add("imu", "imu", 10, now_sec)
+        if tick % 5 == 0:
+            backlog.add("scan", "scan", 10, now_sec)
+        if tick % 8 == 0 and (first := backlog.first(now_sec)) is not None:
+            backlog.pop()
+            taken.append(first[0])
+    assert 50 < taken.count("imu") < 75
+    assert 50 < taken.count("scan") < 75
 
 
 def test_a_full_backlog_drops_the_oldest_of_the_same_topic() -> None:

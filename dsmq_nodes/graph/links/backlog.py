@@ -3,8 +3,9 @@
 A socket is told to hold little (`dsmq/address.py`), since what it has taken is sent, however old it
 is by then. So messages wait here, in order, and an old one can still give way:
 
-- Once a message has waited for `LATE_SEC`, the connection is late: only the newest message of each
-  topic waits, until none has had to wait for a second.
+- Once a message has waited for half a second (`late_sec`), the connection is late: only the newest
+  message of each topic waits, until none has had to wait for a second. It waits where the topic's
+  oldest did, so that each topic has its turn: an IMU would have none behind a laser scanner else.
 - A message has a time after which it is not sent at all: a velocity that is seconds old must not
   move a robot.
 
@@ -14,7 +15,7 @@ that are `is_sure`, never give way.
 
 import math
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
@@ -42,8 +43,16 @@ class Backlog(Generic[_Item, _Owner]):
         waiting_bytes: the size of all of them.
     """
 
-    def __init__(self, on_dropped: Callable[[_Owner, _Item], object]) -> None:
-        """An empty backlog; `on_dropped` is called for each item that gives way."""
+    def __init__(
+        self, on_dropped: Callable[[_Owner, _Item], object], late_sec: float = LATE_SEC
+    ) -> None:
+        """An empty backlog.
+
+        Args:
+            on_dropped: called for each item that gives way.
+            late_sec: the connection is late once a message has waited for so long.
+        """
+        self._late_sec = late_sec
         self.waiting_bytes = 0
         self._is_late = False
         self._added_sec = -math.inf
@@ -92,6 +101,7 @@ class Backlog(Generic[_Item, _Owner]):
             if self.waiting_bytes <= most_bytes:
                 return
             if each.owner is owner and not each.is_sure:
+                self._waiting.remove(each)
                 self._drop(each)
 
     def clear(self) -> list[_Owner]:
@@ -106,17 +116,25 @@ class Backlog(Generic[_Item, _Owner]):
         oldest = next((each for each in self._waiting if not each.is_sure), None)
         if oldest is None:
             return
-        self._is_late = self._is_late or now_sec - oldest.since_sec > LATE_SEC
+        self._is_late = self._is_late or now_sec - oldest.since_sec > self._late_sec
         if not self._is_late:
             return
-        newest = {id(each.owner): each for each in self._waiting if not each.is_sure}
-        for each in list(self._waiting):
-            is_newest = each.is_sure or newest[id(each.owner)] is each
-            if not is_newest or now_sec > each.until_sec:
+        stay = {id(each): each for each in self._newest() if now_sec <= each.until_sec}
+        before, self._waiting = self._waiting, deque(stay.values())
+        for each in before:
+            if id(each) not in stay:
                 self._drop(each)
 
+    def _newest(self) -> Iterator[_WaitingItem[_Item, _Owner]]:
+        newest = {id(each.owner): each for each in self._waiting if not each.is_sure}
+        for each in self._waiting:
+            if each.is_sure:
+                yield each
+            elif (found := newest.pop(id(each.owner), None)) is not None:
+                yield found
+
     def _drop(self, waiting: _WaitingItem[_Item, _Owner]) -> None:
-        self._waiting.remove(waiting)
+        """Tell that an item waits no longer."""
         self.waiting_bytes -= waiting.size
         assert waiting.owner is not None
         self._on_dropped(waiting.owner, waiting.item)

@@ -4,11 +4,12 @@ Off are: multicast and gossip (only what is named connects), and Zenoh's shared 
 process, and it would pass by the network's limits).
 
 **Bounded buffers.** Zenoh and the kernel each hold as much as they are allowed to while a link is
-slow, and what arrives then is seconds old. Here it is 16 KiB in the socket (the kernel takes twice
+slow, and what arrives then is seconds old. Here it is 12 KiB in the socket (the kernel takes twice
 that, `link_room.py` allows less of it to be unsent, and the kernel looks at this only after half of
 what the other end has room for, so that has as little) and four batches of 4 KiB in Zenoh. With 700
-kbit/s for a link of 300 kbit/s, half of what arrives is 0.5 s old and all of it about 1 s at most;
-behind a router 0.7 s and 1.4 s.
+kbit/s for a link of 300 kbit/s, half of what arrives is 0.5 s old and all of it 0.7 s at most, or
+0.9 s while the link becomes slow; behind a router 0.7 s and 1.3 s. With certificates a router holds
+64 KiB more, within its TLS, and those cannot be bounded: 2.2 s and 3 s.
 What finds no room is dropped, and counted by the reader. Where the socket is asked for room before
 (`link_room.py`), only a busy processor can be why Zenoh has none: then a message waits. A message
 that is larger than all buffers waits there for as long as a slow link needs for it.
@@ -26,7 +27,7 @@ from dsmq_nodes.gateways.uplink.launch_entry import RouterEndpoint, UplinkEntry
 LEASE_SEC: Final = 3.0
 _RETRY_MS: Final = 200
 _OPEN_MS: Final = 5000  # a connection that was begun and not answered is in nobody's way then
-_SEND_BUFFER_BYTES: Final = 16 * 1024
+_SEND_BUFFER_BYTES: Final = 12 * 1024
 _BATCH_BYTES: Final = 4 * 1024
 _BATCHES: Final = 4
 # For room before a message is dropped, and for room for each further part of a large one.
