@@ -83,9 +83,15 @@ IDENTITY: Final = Rigid((0.0, 0.0, 0.0), (0.0, 0.0, 0.0, 1.0))
 
 
 def normalized(q: Rotation) -> Rotation:
-    """The normalised quaternion."""
+    """The normalised quaternion.
+
+    Raises:
+        InvalidArgumentException: its length is 0, as of a message whose rotation was not set.
+    """
     x, y, z, w = q
     length = math.sqrt(x * x + y * y + z * z + w * w)
+    if not length:
+        raise InvalidArgumentException("a quaternion of length 0; no rotation is (0, 0, 0, 1)")
     return (x / length, y / length, z / length, w / length)
 
 

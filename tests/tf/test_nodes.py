@@ -229,6 +229,9 @@ def test_data_is_expressed_in_another_frame(graph: Graph) -> None:
     back = watcher.buffer.lookup_transform("base", "odom", stamp)
     assert do_transform_pose(at, back).position.x == pytest.approx(2.0)
 
+    pose.pose.orientation = Quaternion(w=0.0)
+    with pytest.raises(InvalidArgumentException, match="length 0; no rotation is"):
+        transform_to(pose, "odom")
     with pytest.raises(TypeError, match="no transform of a Header; there is one of PointStamped"):
         transform_to(header, "odom")  # type: ignore[type-var]
 

@@ -95,10 +95,11 @@ class SimClock(BaseClock):
     @contextlib.asynccontextmanager
     async def timeout(self, timeout_sec: float | None) -> AsyncIterator[asyncio.Timeout]:
         loop = asyncio.get_running_loop()
-        async with asyncio.timeout(None) as limit:
-            if timeout_sec is None:
+        if timeout_sec is None or timeout_sec <= 0:
+            async with asyncio.timeout(timeout_sec) as limit:
                 yield limit
-                return
+            return
+        async with asyncio.timeout(None) as limit:
             call = self.call_at(self.time() + timeout_sec, lambda: limit.reschedule(loop.time()))
             try:
                 yield limit
