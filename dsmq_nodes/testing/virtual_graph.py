@@ -303,7 +303,10 @@ class Graph:
             if not ended:
                 break
             for task in ended:
-                self._spinning.pop(task)._kit.leave()  # it may be a coroutine
+                try:
+                    self._spinning.pop(task)._kit.leave()  # it may be a coroutine
+                except Exception as error:  # noqa: BLE001  the others are to be ended
+                    self._failures.append(error)
             for task in ended:
                 task.result()
         self._check_types()

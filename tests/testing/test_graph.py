@@ -112,6 +112,23 @@ def test_inject_and_observe(graph: Graph) -> None:
         graph.inject("no name", Int64())
 
 
+def test_a_node_that_cannot_be_destroyed_keeps_no_other_from_its_end(graph: Graph) -> None:
+    class Stuck(Node):
+        def destroy_node(self) -> None:
+            raise OSError("stuck")
+
+    class Other(Node):
+        def on_shutdown(self, *_: object) -> None:
+            ended.append(self.name)
+
+    ended: list[str] = []
+    for node in (graph.add(lambda: Stuck("stuck")), graph.add(lambda: Other("other"))):
+        node.shutdown()
+    with pytest.raises(OSError, match="stuck"):
+        graph.run_for(0.0)
+    assert ended == ["/other"]
+
+
 def test_two_observers_and_a_latched_topic(graph: Graph) -> None:
     class Map(Node):
         def __init__(self) -> None:
