@@ -222,7 +222,8 @@ class Node:
     def create_task(self, work: Coroutine[Any, Any, T]) -> Future[T]:
         """Run a coroutine beside the callbacks, as soon as the node spins; cancelled at its end.
 
-        Returns its future, which cancels it too. An exception also follows `on_exception`.
+        From any thread. Returns its future, which cancels it too. An exception also follows
+        `on_exception`.
 
         Raises:
             TypeError: it is not a coroutine.

@@ -26,7 +26,7 @@ from dsmq_nodes.graph.callback import (
 from dsmq_nodes.graph.links.link import Link, Readable
 from dsmq_nodes.graph.log.logger import Logger
 from dsmq_nodes.graph.spin import blocked
-from dsmq_nodes.graph.spin.event_loop import running_loop
+from dsmq_nodes.graph.spin.event_loop import call_in, running_loop
 from dsmq_nodes.graph.spin.exceptions import Exceptions
 from dsmq_nodes.graph.spin.timed_steps import timed_steps
 
@@ -171,11 +171,20 @@ class Dispatcher:
         return self._task(loop, work, named or callback)
 
     def begin(self, work: Awaitable[Any], named: object = None) -> None:
-        """Run a coroutine as soon as there is a loop, until it is done or the spinning ends."""
+        """Run a coroutine as soon as there is a loop, until it is done or the spinning ends.
+
+        From any thread.
+        """
         if self.loop is None:
             self._to_begin.append((work, named))
         else:
-            self._task(self.loop, work, named or work)
+            call_in(self.loop, self._begin, work, named or work)
+
+    def _begin(self, work: Awaitable[Any], named: object) -> None:
+        if self.loop is None:
+            self._to_begin.append((work, named))
+        else:
+            self._task(self.loop, work, named)
 
     def soon(self, callback: Callback, named: object) -> None:
         """Call a callback as soon as there is a loop, after those due now; from any thread."""

@@ -24,6 +24,7 @@ from dsmq_nodes.graph.spin.dispatcher import Dispatcher
 from dsmq_nodes.graph.spin.event_loop import (
     LAST_STEPS_SEC,
     Outcome,
+    call_in,
     close_loop,
     hold_spares,
     last_steps,
@@ -95,10 +96,15 @@ class Spinner:
     # What is to be run
 
     def add(self, timed: Timed, *, is_steady: bool = False) -> None:
-        """Drive `timed` by the node's time; with `is_steady` always by real time."""
+        """Drive `timed` by the node's time, with `is_steady` always by real; from any thread."""
         self._timed[timed] = is_steady
-        if self.dispatcher.loop is not None:
-            timed.attach(self._time_of(timed, self.dispatcher.loop))
+        if (loop := self.dispatcher.loop) is not None:
+            call_in(loop, self._start, timed)
+
+    def _start(self, timed: Timed) -> None:
+        loop = self.dispatcher.loop
+        if loop is not None and timed in self._timed:
+            timed.attach(self._time_of(timed, loop))
 
     def _time_of(self, timed: Timed, loop: asyncio.AbstractEventLoop) -> Timeline:
         is_real = self.timeline is None or self._timed[timed]

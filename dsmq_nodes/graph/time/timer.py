@@ -84,6 +84,7 @@ class Timer:
 
     def attach(self, timeline: Timeline) -> None:
         """Tick by this time; the first tick is one period from now, or when it was due."""
+        self._stop()
         self._timeline = timeline
         if not self._canceled:
             self._schedule(timeline)
