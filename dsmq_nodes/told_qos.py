@@ -2,7 +2,8 @@
 
 The queue knows nothing of QoS. What others have to know of a profile is in the name of a topic on
 which nothing is published, and the broker's graph says whose it is:
-`/dsmq/qos/publisher/q1_2_100000000_0_0_0/scan`. The numbers are the fields of `ToldQoS`.
+`/dsmq/qos/publisher/q1_2_100000000_0_0_0/scan`. The numbers are the fields of `ToldQoS`. Of a node
+with several publishers of a topic one name tells all: `q1_2_0_1_0_0q2_2_0_1_0_0`.
 """
 
 from collections.abc import Iterable
@@ -40,24 +41,32 @@ USUAL: Final = ToldQoS(reliability=1, durability=2, liveliness=1)
 """The QoS of an end of a program for rclpy that tells nothing."""
 
 
-def topic_beside(kind: str, topic: str, qos: ToldQoS) -> str:
-    """The name of the topic that tells the QoS of a `publisher` or a `subscription`."""
-    return f"{_START}{kind}/q{'_'.join(map(str, qos))}{topic}"
+def topic_beside(kind: str, topic: str, *qos: ToldQoS) -> str:
+    """The name of the topic that tells the QoS of a node's `publisher`s or `subscription`s."""
+    codes = [f"q{'_'.join(map(str, each))}" for each in qos]
+    return f"{_START}{kind}/{''.join(codes)}{topic}"
 
 
 def told_qos(topics: Iterable[Any]) -> dict[End, ToldQoS]:
-    """What the topics of a graph tell, by end."""
-    found = {}
+    """What the topics of a graph tell, by end: of several ends of a node the first."""
+    return {end: told[0] for end, told in all_told_qos(topics).items()}
+
+
+def all_told_qos(topics: Iterable[Any]) -> dict[End, list[ToldQoS]]:
+    """What the topics of a graph tell of each node's publishers or subscriptions of a topic."""
+    found: dict[End, list[ToldQoS]] = {}
     for beside in topics:
         if not beside.name.startswith(_START):
             continue
         kind, code, name = beside.name.removeprefix(_START).split("/", 2)
         try:
-            qos = ToldQoS(*map(int, code.removeprefix("q").split("_")))
+            qos = [ToldQoS(*map(int, each.split("_"))) for each in code.split("q")[1:]]
         except (TypeError, ValueError):
             continue  # a stranger's topic
         for end in beside.publishers:
-            found[kind, f"/{name}", end.node, end.pid] = qos
+            key = kind, f"/{name}", end.node, end.pid
+            # Two are there while one replaces the other: ends come after theirs and go before it.
+            found[key] = max(found.get(key, []), qos, key=len)
     return found
 
 

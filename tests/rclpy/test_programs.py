@@ -21,9 +21,6 @@ NAMES = sorted(path.stem for path in PROGRAMS.glob("*.py"))
 LOGGED = re.compile(r"^\[(?:DEBUG|INFO|WARN|ERROR|FATAL)\] \[[\d.]+\] (\[.*)$", re.MULTILINE)
 VARIES = re.compile(r"[0-9a-f]{6,}|(?i:goal id): [\d\[\], ]+|policy: \w+$")
 
-# Of one node's two subscriptions of a topic, other processes see one profile.
-LOG_DIFFERS = {"two_processes"}
-
 
 class Outcome:
     """What a program prints and its exit status, and what it logs."""
@@ -68,5 +65,4 @@ def test_what_is_expected_is_what_real_rclpy_prints_and_it_logs_the_same(
     if "exit status -11" in real.printed:  # it may crash, seldom, when its process discovery
         real = Outcome(python, "-W", "ignore", str(path), **discovery)
     assert real.printed == path.with_suffix(".expected").read_text()
-    if name not in LOG_DIFFERS:
-        assert ours(path, broker).logged == real.logged
+    assert ours(path, broker).logged == real.logged

@@ -24,6 +24,9 @@ def talk():
         node.create_publisher(String, "best", BEST),
         node.create_publisher(String, "usual", 10),
     ]
+    for profile in (10, 10, BEST):
+        node.create_publisher(String, "several", profile)
+        node.create_subscription(String, "heard", print, profile)
     print("up", flush=True)
     ends = threading.Thread(target=sys.stdin.read)
     ends.start()
@@ -77,6 +80,16 @@ def listen():
     print(child.stdout.readline().strip())
     spin(node, 10.0, lambda: len(told) >= 5)
     spin(node, 0.3)
+    spin(
+        node, 10.0, lambda: node.count_publishers("several") == 3 == node.count_subscribers("heard")
+    )
+    infos = node.get_publishers_info_by_topic("several")
+    print(
+        sorted(each.qos_profile.reliability.name for each in infos), node.count_subscribers("heard")
+    )
+    fitting = node.create_publisher(String, "heard", BEST)
+    spin(node, 10.0, fitting.get_subscription_count)
+    print(fitting.get_subscription_count())
     heard.clear()
     spin(node, 0.5)
     for each in sorted(told, key=str):

@@ -168,10 +168,9 @@ class Ends:
                 (PUBLISHER, topic.publishers),
                 (SUBSCRIPTION, topic.subscribers),
             ):
-                shown = [
-                    _end_of(kind, topic.name, each, profiles) for each in ends if each.pid != pid
-                ]
-                found += [each for each in shown if each is not None]
+                for each in ends:
+                    if each.pid != pid:
+                        found += _ends_of(kind, topic.name, each, profiles)
         peers = [each.name for each in graph.peers if each.pid != pid and each.name]
         nodes = [_split(name) for name in peers if not is_kits_own(name)]
         with self._lock:
@@ -293,15 +292,17 @@ def _split(name: str) -> tuple[str, str]:
     return own, namespace or "/"
 
 
-def _end_of(kind: str, topic: str, shown: Any, profiles: ShownProfiles) -> End | None:
+def _ends_of(kind: str, topic: str, shown: Any, profiles: ShownProfiles) -> list[End]:
+    """The ends of a node that the graph shows as one."""
     node, namespace = _split(shown.node)
     for suffix, other in ((REPLY, SERVICE), (REQUEST, CLIENT)):
         if topic.endswith(suffix):
             if kind != PUBLISHER:
-                return None
+                return []
             type_name = shown.type.removesuffix("_Response").removesuffix("_Request")
-            return End(other, topic.removesuffix(suffix), type_name, node, namespace)
-    return End(kind, topic, shown.type, node, namespace, profiles.of(kind, topic, shown))
+            return [End(other, topic.removesuffix(suffix), type_name, node, namespace)]
+    known = profiles.of(kind, topic, shown)
+    return [End(kind, topic, shown.type, node, namespace, each) for each in known]
 
 
 ends: Final = Ends()

@@ -1,29 +1,24 @@
-"""Profiles that other processes see: an end that has not the usual one tells it (told_qos.py).
+"""Profiles that other processes see: a node tells those of its ends of a topic (told_qos.py).
 
-A node of rclpy that tells nothing of an end has the usual profile: reliable, volatile, nothing
+A node of rclpy that tells nothing has one end with the usual profile: reliable, volatile, nothing
 else. What any other node does not tell is not known, and fits to all; so do the topics of services
 and actions and those that every node has, of which nothing is told.
 """
 
 import contextlib
+import threading
+from collections.abc import Sequence
 from typing import Any, Final
 
 from dsmq_nodes.rclpy.duration import Duration
+from dsmq_nodes.rclpy.impl.nodes.peer_node import io
 from dsmq_nodes.rclpy.qos import DurabilityPolicy, LivelinessPolicy, QoSProfile, ReliabilityPolicy
-from dsmq_nodes.told_qos import End, ToldQoS, nodes_of_rclpy, told_qos, topic_beside
+from dsmq_nodes.told_qos import End, ToldQoS, all_told_qos, nodes_of_rclpy, topic_beside
 from dsmq_nodes.topic_names import EVERY_NODES_TOPICS, is_call
 
 USUAL: Final = QoSProfile(
     depth=10, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.VOLATILE
 )
-
-
-def name_of(kind: str, topic: str, qos: QoSProfile) -> str:
-    """The topic beside an end; "" for a usual profile, and where nothing is told."""
-    if not _is_told(topic):
-        return ""
-    told = _told(qos)
-    return topic_beside(kind, topic, told) if told != _told(USUAL) else ""
 
 
 def _is_told(topic: str) -> bool:
@@ -53,18 +48,50 @@ def _profile(told: ToldQoS) -> QoSProfile:
     )
 
 
+class ToldProfiles:
+    """What a node tells of its ends: by a topic beside each topic, made again at each change."""
+
+    def __init__(self, kit: Any) -> None:
+        self._kit = kit
+        self._told: dict[tuple[str, str], list[ToldQoS]] = {}
+        self._beside: dict[tuple[str, str], Any] = {}
+        self._lock = threading.Lock()
+
+    def add(self, kind: str, topic: str, qos: QoSProfile, carrier: Any) -> None:
+        """An end of a topic; others see its profile before the end itself."""
+        if _is_told(topic):
+            with self._lock:
+                self._told.setdefault((kind, topic), []).append(_told(qos))
+                self._show(kind, topic, carrier)
+
+    def remove(self, kind: str, topic: str, qos: QoSProfile, carrier: Any) -> None:
+        """It has ended."""
+        if _is_told(topic):
+            with self._lock:
+                self._told[kind, topic].remove(_told(qos))
+                self._show(kind, topic, carrier)
+
+    def _show(self, kind: str, topic: str, carrier: Any) -> None:
+        told, before = self._told[kind, topic], self._beside.pop((kind, topic), None)
+        if told and told != [_told(USUAL)]:
+            name = topic_beside(kind, topic, *told)
+            self._beside[kind, topic] = io.run(self._kit.create_publisher, carrier, name, 1)
+        if before is not None:
+            io.run(self._kit.destroy_publisher, before)
+
+
 class ShownProfiles:
     """The profiles that a graph shows."""
 
     def __init__(self, graph: Any) -> None:
         self._nodes = nodes_of_rclpy(graph.topics)
-        self._found: dict[End, QoSProfile] = {}
-        for end, told in told_qos(graph.topics).items():
+        self._found: dict[End, list[QoSProfile]] = {}
+        for end, told in all_told_qos(graph.topics).items():
             with contextlib.suppress(ValueError):  # a stranger's numbers
-                self._found[end] = _profile(told)
+                self._found[end] = [_profile(each) for each in told]
 
-    def of(self, kind: str, topic: str, end: Any) -> QoSProfile | None:
-        """The profile of one end of a topic; None: not known."""
+    def of(self, kind: str, topic: str, end: Any) -> Sequence[QoSProfile | None]:
+        """The profiles of a node's ends of a topic; None: not known."""
         is_usual = _is_told(topic) and (end.node, end.pid) in self._nodes
-        usual = USUAL if is_usual else None
+        usual = [USUAL if is_usual else None]
         return self._found.get((kind, topic, end.node, end.pid), usual)

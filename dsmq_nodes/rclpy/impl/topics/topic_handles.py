@@ -34,7 +34,6 @@ from dsmq_nodes.rclpy.impl.topics.liveness import (
     lease_sec_of,
 )
 from dsmq_nodes.rclpy.impl.topics.qos_rules import check_is_known, faults
-from dsmq_nodes.rclpy.impl.topics.shown_profiles import name_of
 from dsmq_nodes.rclpy.interfaces import conversion_of
 from dsmq_nodes.rclpy.qos import (
     DurabilityPolicy,
@@ -71,7 +70,6 @@ class _TopicHandle(InnerHandle):
         super().__init__()
         node.check_context(f"Failed to create {kind}")
         self.node = node
-        node.inner.add(self)
         self.topic = topic
         self.qos = qos = _decided(kind, qos)
         self.events = EventHub()
@@ -91,15 +89,17 @@ class _TopicHandle(InnerHandle):
                 "size exceeds the DDS type"
             )
         self.end = End(kind, topic, type_name, node.name, node.namespace, qos, self.events)
-        self._sign: Any = None  # the topic beside it that shows its profile to other processes
-        sign = name_of(kind, topic, qos)
-        if sign:  # before the end itself is seen
-            carrier = carrier_class(self.conversion.message_class)
-            self._sign = io.run(node.kit.create_publisher, carrier, sign, 1)
+        self._carrier = carrier_class(self.conversion.message_class)
 
-    def _end_sign(self) -> None:
-        if self._sign is not None:
-            io.run(self.node.kit.destroy_publisher, self._sign)
+    def _join(self) -> None:
+        """Become one of the node's; others see the profile before the end itself."""
+        self.node.inner.add(self)
+        self.node.told.add(self.end.kind, self.topic, self.qos, self._carrier)
+
+    def _leave(self) -> None:
+        self.node.inner.discard(self)
+        ends.remove(self.end)
+        self.node.told.remove(self.end.kind, self.topic, self.qos, self._carrier)
 
     def get_topic_name(self) -> str:
         """The topic's absolute name."""
@@ -142,10 +142,10 @@ class PublisherHandle(_TopicHandle):
         super().__init__(PUBLISHER, node, msg_type, topic, qos)
         self._msg_type = msg_type
         self._context = node.context
-        self._carrier = carrier_class(self.conversion.message_class)
         self._to_record = self.conversion.to_record
         durability = "transient_local" if _is_latched(self.qos) else "volatile"
         profile = KitProfile(depth=_depth(qos), durability=durability)  # type: ignore[arg-type]
+        self._join()
         self._kit = io.run(node.kit.create_publisher, self._carrier, topic, profile)
         self._send = self._kit.publish
         self._deadline: Deadline | None = None
@@ -224,13 +224,11 @@ class PublisherHandle(_TopicHandle):
         if self.is_destroyed:
             return
         super().destroy_when_not_in_use()
-        self.node.inner.discard(self)
         for each in (self._deadline, self._lease):
             if each is not None:
                 each.close()
-        ends.remove(self.end)
         io.run(self.node.kit.destroy_publisher, self._kit)
-        self._end_sign()
+        self._leave()
 
 
 Arrived = tuple[Parts, MessageInfo, int]
@@ -269,11 +267,11 @@ class SubscriptionHandle(_TopicHandle):
         self._tells_losses = False
         self._arrived_ns = 0
         self._deadline: Deadline | None = None
-        carrier = carrier_class(self.conversion.message_class)
         # The depth also limits the latched messages that come: the program asks for so many.
         depth = _depth(qos) if self._takes_latched else max(_depth(qos), _LEAST_KIT_DEPTH)
+        self._join()
         ends.deliver(topic, self._take_own)
-        self._kit = io.run(self._subscribe, carrier, depth)
+        self._kit = io.run(self._subscribe, depth)
 
     def filter_by(self, options: ContentFilterOptions, what: str) -> None:
         """Deliver only what passes a filter.
@@ -289,8 +287,8 @@ class SubscriptionHandle(_TopicHandle):
             why = _FILTER_NOT_MADE if self.content_filter is None else _FILTER_NOT_SET
             raise RCLError(f"{what}: {why}") from None
 
-    def _subscribe(self, carrier: Any, depth: int) -> Any:
-        kit = self.node.kit.create_subscription(carrier, self.topic, self._take_in, depth)
+    def _subscribe(self, depth: int) -> Any:
+        kit = self.node.kit.create_subscription(self._carrier, self.topic, self._take_in, depth)
         self.node.kit.confirm_subscriptions()
         return kit
 
@@ -450,13 +448,11 @@ class SubscriptionHandle(_TopicHandle):
         if self.is_destroyed:
             return
         super().destroy_when_not_in_use()
-        self.node.inner.discard(self)
         if self._deadline is not None:
             self._deadline.close()
-        ends.remove(self.end)
         ends.end_delivery(self.topic, self._take_own)
         io.run(self.node.kit.destroy_subscription, self._kit)
-        self._end_sign()
+        self._leave()
 
 
 def info_of(info: MessageInfo) -> dict[str, Any]:
