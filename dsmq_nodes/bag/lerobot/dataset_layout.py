@@ -8,10 +8,11 @@
     data/chunk-000/file-000.parquet              a row a frame
     videos/<feature>/chunk-000/file-000.mp4      frame n of a file is at n / fps, exactly
 
-A row of the data has the vectors (fixed lists of float32) and five columns of LeRobot's: timestamp
-(float32, frame_index / fps), frame_index (within the episode), episode_index, index (of the whole
-dataset), task_index. A frame's picture is looked up at `from_timestamp` of its episode + timestamp,
-within 1e-4 s; times are float32, so that it is not found any more after 1024 s of a file.
+A row of the data has the vectors (fixed lists of float32; one of a single number is that) and five
+columns of LeRobot's: timestamp (float32, frame_index / fps), frame_index (within the episode),
+episode_index, index (of the whole dataset), task_index. A frame's picture is looked up at
+`from_timestamp` of its episode + timestamp, within 1e-4 s; times are float32, so that it is not
+found any more after 1024 s of a file.
 """
 
 import json
@@ -132,9 +133,10 @@ class Layout:
         told: dict[str, Any] = {}
         for name, vector in self.vectors.items():
             size = len(vector.names)
-            columns.append((name, pa.list_(pa.float32(), size)))
             value = {"dtype": "float32", "_type": "Value"}
-            told[name] = {"feature": value, "length": size, "_type": "List"}
+            is_one = size == 1
+            columns.append((name, pa.float32() if is_one else pa.list_(pa.float32(), size)))
+            told[name] = value if is_one else {"feature": value, "length": size, "_type": "List"}
         for name, dtype in OWN_COLUMNS.items():
             columns.append((name, _ARROW[dtype]))
             told[name] = {"dtype": dtype, "_type": "Value"}

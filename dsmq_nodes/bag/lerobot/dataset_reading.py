@@ -38,7 +38,11 @@ from dsmq_nodes.topic_names import EPISODE_TOPIC
 _BEGIN_NS: Final = SECOND_NS
 _PAUSE_NS: Final = SECOND_NS  # between episodes
 _JOINT_TOPICS: Final = {layout.STATE: "/joint_states", layout.ACTION: "/joint_command"}
-_NUMBERS: Final = frozenset({"float32", "float64", "int64", "int32", "int16", "int8", "bool"})
+_FORMATS: Final = {b"\xff\xd8": "jpeg"}  # by the first bytes; else PNG, as LeRobot has it
+_NUMBERS: Final = frozenset(
+    {"float16", "float32", "float64", "bool", "int8", "int16", "int32", "int64"}
+    | {"uint8", "uint16", "uint32", "uint64"}
+)
 
 Row = dict[str, Any]
 
@@ -295,8 +299,8 @@ def _vector_topic(name: str, feature: Row, calibrations: Calibrations) -> _Featu
     names = _names(feature)
     joints = [each.removesuffix(layout.JOINT) for each in names]
 
-    def joint_state(values: list[float], header: Header) -> Message:
-        pairs = zip(joints, values, strict=True)
+    def joint_state(values: Any, header: Header) -> Message:
+        pairs = zip(joints, _listed(values), strict=True)
         rad = [in_rad(joint, value, calibrations) for joint, value in pairs]
         return JointState(header=header, name=joints, position=rad)
 
@@ -310,10 +314,14 @@ def _vector_topic(name: str, feature: Row, calibrations: Calibrations) -> _Featu
 
     def array(values: Any, header: Header) -> Message:
         del header
-        numbers = values if isinstance(values, list) else [values]
-        return Float64MultiArray(layout=form, data=[float(each) for each in numbers])
+        return Float64MultiArray(layout=form, data=[float(each) for each in _listed(values)])
 
     return _FeatureTopic(name, _plain_topic(name), Float64MultiArray, array)
+
+
+def _listed(values: Any) -> list[Any]:
+    """The numbers of a vector; one of a single number is that."""
+    return values if isinstance(values, list) else [values]
 
 
 def _names(feature: Row) -> list[str]:
@@ -339,7 +347,8 @@ def _picture_of(frame: VideoFrame, header: Header) -> Message:
 
 
 def _file_of(value: Row, header: Header) -> Message:
-    return CompressedImage(header=header, format="png", data=value["bytes"] or b"")
+    data = value["bytes"] or b""
+    return CompressedImage(header=header, format=_FORMATS.get(data[:2], "png"), data=data)
 
 
 def _plain_topic(feature: str) -> str:

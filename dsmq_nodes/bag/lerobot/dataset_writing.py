@@ -215,7 +215,7 @@ class _VideoFiles:
 
 def _arrow(values: Any, kind: pa.DataType) -> pa.Array:
     if not pa.types.is_fixed_size_list(kind):
-        return pa.array(values, kind)
+        return pa.array(np.ravel(values), kind)
     flat = pa.array(np.ascontiguousarray(values, np.float32).ravel(), kind.value_type)
     return pa.FixedSizeListArray.from_arrays(flat, kind.list_size)
 

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dsmq_nodes.bag import BagWriter
+from dsmq_nodes.bag import Bag, BagWriter
 from dsmq_nodes.bag.any_bag import open_source
 from dsmq_nodes.bag.convert.convert import Converted, convert
 from dsmq_nodes.bag.lerobot.dataset_checks import check_dataset
@@ -153,19 +153,30 @@ def test_any_topic_of_numbers_can_be_a_feature(tmp_path: Path) -> None:
         for step in range(60):
             at_ns = BEGIN_NS + step * 20_000_000
             twist = Twist(linear=Vector3(x=step / 10))
-            for topic, message in (("/cmd_vel", twist), ("/speed", Float64(data=step))):
+            jaw = JointState(name=["jaw"], position=[step / 100])
+            for topic, message in (
+                ("/cmd_vel", twist), ("/speed", Float64(data=step)), ("/jaw", jaw),
+            ):  # fmt: skip
                 writer.write(
                     channel(topic, type(message)), at_ns, message.to_json().encode(), at_ns
                 )
-    given_features = ["action=/cmd_vel", "observation.state=/speed", "observation.state=/cmd_vel"]
+    given_features = [
+        "action=/cmd_vel", "observation.state=/speed", "observation.state=/cmd_vel",
+        "observation.speed=/speed", "observation.jaw=/jaw",
+    ]  # fmt: skip
     export(writer.paths[0], tmp_path / "out", fps=25, features=given_features)
     info = json.loads((tmp_path / "out/meta/info.json").read_text())
     axes = ["linear.x", "linear.y", "linear.z", "angular.x", "angular.y", "angular.z"]
     assert info["features"]["action"]["names"] == axes
     assert info["features"]["observation.state"]["names"] == ["data", *axes]
     assert info["robot_type"] is None
-    rows = pq.read_table(tmp_path / "out" / DATA)["action"].to_pylist()
+    table = pq.read_table(tmp_path / "out" / DATA)
+    rows = table["action"].to_pylist()
     assert [row[0] for row in rows[:3]] == pytest.approx([0.0, 0.2, 0.4])
+    # LeRobot does not load a list of one.
+    assert table["observation.speed"].to_pylist()[:3] == pytest.approx([0.0, 2.0, 4.0])
+    back: dict[str, Any] = {each.topic: each.msg for each in Bag(tmp_path / "out")}
+    assert (back["/observation/speed"].data, back["/observation/jaw"].name) == ([58.0], ["jaw"])
 
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
