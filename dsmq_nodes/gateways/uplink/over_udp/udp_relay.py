@@ -88,6 +88,7 @@ class _Connection(asyncio.BufferedProtocol):
         self._zenoh: asyncio.Transport | None = None
         self._unwritten, self._read = b"", bytearray(_READ_BYTES)
         self._timer: asyncio.TimerHandle | None = None
+        self._has_room = True
         if tls is not None:
             self._take(b"")  # it speaks first
 
@@ -154,8 +155,10 @@ class _Connection(asyncio.BufferedProtocol):
         if stream.is_over or stream.is_lost(now_sec):
             self.close()
             return
-        if self._zenoh is not None and not self._zenoh.is_closing():
-            self._regulate(has_room=stream.waiting_bytes <= _MOST_WAITING_BYTES)
+        has_room = stream.waiting_bytes <= _MOST_WAITING_BYTES
+        if has_room != self._has_room and self._zenoh is not None and not self._zenoh.is_closing():
+            self._has_room = has_room
+            self._regulate(has_room=has_room)
         due_sec = stream.due_sec()
         if due_sec is None:
             self._stop_timer()
