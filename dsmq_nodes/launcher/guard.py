@@ -417,6 +417,7 @@ def main(arguments: list[str]) -> None:
     become_subreaper()
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     launcher_pid, keeper_pid = os.getppid(), os.getpid()
+    signal_when_parent_ends(signal.SIGCONT, launcher_pid)
     with socket.socket(fileno=int(arguments[0])) as launcher:
         guard_pid = os.fork()
         if not guard_pid:

@@ -51,7 +51,12 @@ def said(program: Program) -> list[str]:
 
 @pytest.mark.parametrize(
     ("main", "number"),
-    [(BY_HAND, signal.SIGTERM), (ASYNC, signal.SIGHUP), (BY_HAND, signal.SIGQUIT)],
+    [
+        (BY_HAND, signal.SIGTERM),
+        (ASYNC, signal.SIGHUP),
+        (BY_HAND, signal.SIGQUIT),
+        (ASYNC, signal.SIGXCPU),
+    ],
 )
 @pytest.mark.usefixtures("broker")
 def test_a_signal_ends_a_node_that_is_not_run_by_run(

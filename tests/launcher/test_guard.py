@@ -86,8 +86,10 @@ def _which(launch: Launch, which: str) -> list[int]:
     return {"guard": [guard], "keeper": [keeper], "both": [keeper, guard]}[which]
 
 
-@pytest.mark.parametrize("which", ["guard", "keeper"])
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+@pytest.mark.parametrize(
+    ("which", "number"),
+    [("guard", signal.SIGKILL), ("keeper", signal.SIGKILL), ("both", signal.SIGSTOP)],
+)
 def test_a_killed_launcher_and_a_killed_or_stopped_guard_leave_nothing(
     tmp_path: Path, which: str, number: signal.Signals
 ) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from aiohttp import WSMessage, WSMsgType, web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from dsmq_nodes.dsmq.broker.peer_user import is_other_user
 from dsmq_nodes.errors import AddressInUseError, CommandError
@@ -28,7 +29,20 @@ from dsmq_nodes.gateways.web.speaker import Connect, Speaker, WebEndpoint
 from dsmq_nodes.gateways.web.stop_button import StopButton
 from dsmq_nodes.printable import one_line
 
+
+
+def _in_one_line(record: logging.LogRecord) -> bool:
+    """Tell of a request that is not HTTP without aiohttp's traceback."""
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, HttpProcessingError):
+        record.levelno, record.levelname = logging.WARNING, "WARNING"
+        record.msg = f"{record.getMessage()}: {one_line(error.message)}"
+        record.args, record.exc_info = (), None
+    return True
+
+
 logger = logging.getLogger("dsmq_nodes.web")
+logger.addFilter(_in_one_line)
 
 MOST_CLIENTS: Final = 64
 _MOST_MESSAGE_BYTES: Final = 16 << 20
@@ -132,7 +146,9 @@ class WebServer:
         guarded = self._guarded(endpoint.origins if endpoint else ())
         app = web.Application(middlewares=[guarded], client_max_size=_MOST_BODY_BYTES)
         app.add_routes(routes)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=_LAST_WORDS_SEC)
+        runner = web.AppRunner(
+            app, access_log=None, logger=logger, shutdown_timeout=_LAST_WORDS_SEC
+        )
         await runner.setup()
         site = web.TCPSite(runner, host, port, ssl_context=self._tls)
         try:

@@ -2,7 +2,8 @@
 
 A node ends when it is destroyed, or with its process; until then it is kept, even when the program
 has dropped it. SIGTERM and a closed terminal would end a process at once. Where the program has
-not handled them, they end it as `sys.exit` does, and no signal interrupts the hooks of the end.
+not handled them, they end it as `sys.exit` does, and no signal interrupts the hooks of the end. So
+do signals of alarms, limits and users.
 """
 
 import atexit
@@ -18,7 +19,7 @@ from types import FrameType
 from typing import Any, Final, Protocol
 
 from dsmq_nodes.graph.spin.interrupts import ctrl_c, interrupt
-from dsmq_nodes.signals import ending_signals
+from dsmq_nodes.signals import ending_signals, unhandled_signals
 
 
 class Mortal(Protocol):
@@ -47,15 +48,17 @@ HANGS_SEC: Final = 2.0  # the end of one node, before the others stop beside it
 
 _alive: Final[dict[int, Mortal]] = {}
 _left: Final[list[int]] = []  # signals that have ended this process
+_taken: Final[set[signal.Signals]] = set()  # signals that `_leave` has handled
 
 
 def began(node: Mortal) -> None:
     """End the node with the process, if not before."""
     _end_with_a_worker(os.getpid())
-    for number in ending_signals():
+    for number in (*ending_signals(), *unhandled_signals()):
         with contextlib.suppress(ValueError):  # in another thread than the main one
             if signal.getsignal(number) == signal.SIG_DFL:
                 signal.signal(number, _leave)
+                _taken.add(number)
     _alive[id(node)] = node
 
 
@@ -87,7 +90,7 @@ def undisturbed() -> Iterator[None]:
 def _have(handler: _Handler) -> dict[int, _Handler]:
     """Handle the signals that would interrupt; returns the earlier handlers."""
     before: dict[int, _Handler] = {}
-    for number in ending_signals():
+    for number in {*ending_signals(), *_taken}:
         was = signal.getsignal(number)
         if was in {signal.SIG_DFL, signal.default_int_handler, ctrl_c, _leave}:
             with contextlib.suppress(ValueError):  # in another thread than the main one
@@ -173,7 +176,7 @@ _forking: Final = threading.local()
 
 def _before_fork() -> None:
     """Block signals during a fork: Python drops those that a child gets at its start."""
-    _forking.mask = signal.pthread_sigmask(signal.SIG_BLOCK, ending_signals())
+    _forking.mask = signal.pthread_sigmask(signal.SIG_BLOCK, {*ending_signals(), *_taken})
 
 
 def _after_fork() -> None:
@@ -182,7 +185,7 @@ def _after_fork() -> None:
 
 def _in_the_child() -> None:
     """In a forked child: its nodes are the parent's."""
-    for number in ending_signals():
+    for number in _taken:
         if signal.getsignal(number) == _leave:
             signal.signal(number, signal.SIG_DFL)
     _after_fork()
