@@ -32,6 +32,9 @@ def open_source(paths: list[Path], topics: Selection | None = None) -> BagSource
         parts = sorted(first.parent.glob(f"{first.name}_[0-9]*.mcap"))
         split = f"; it was split: {', '.join(map(str, parts))}" if parts else ""
         raise BagError(f"cannot read {first}: there is no such file or folder{split}")
+    for each in paths:
+        if each.exists() and not (each.is_file() or each.is_dir()):
+            raise BagError(f"{each} is a pipe or a device: copy it to a file first")
     if (first / _LEROBOT_INFO).exists():
         return _dataset(paths, topics)
     ours = _files_of_ours(first)

@@ -5,11 +5,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
+from dsmq_nodes.graph.parameters.yaml_source import bytes_of, is_endless
 from dsmq_nodes.launcher.file.read import load_to_launch
 from dsmq_nodes.launcher.supervise.plan import Plan, find_project_root
 from dsmq_nodes.launcher.supervise.planning import make_plan
 
-_OF_ROS: Final = re.compile(r"^launch:", re.MULTILINE)
+_OF_ROS: Final = re.compile(rb"^launch:", re.MULTILINE)
 
 
 def is_of_ros(path: Path) -> bool:
@@ -17,8 +18,8 @@ def is_of_ros(path: Path) -> bool:
     if path.suffix in {".py", ".xml", ".launch"}:
         return True
     try:
-        return bool(_OF_ROS.search(path.read_text("utf-8")))
-    except (OSError, UnicodeDecodeError):
+        return not is_endless(path) and bool(_OF_ROS.search(bytes_of(path)))
+    except (OSError, ValueError):
         return False
 
 

@@ -5,7 +5,7 @@ import math
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -99,6 +99,26 @@ def test_recorded_schemas_are_objects_without_references(name: str) -> None:
     assert b"$ref" not in text
     assert b"$defs" not in text
     assert set(schema.get("properties", {})) == set(find_type(name).model_fields)
+
+
+TEN_OF_NEXT = {
+    f"a{i}": {"properties": {f"p{j}": {"$ref": f"#/$defs/a{i + 1}"} for j in range(10)}}
+    for i in range(9)
+}
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "object", "$defs": TEN_OF_NEXT, "properties": {"x": {"$ref": "#/$defs/a0"}}},
+        {"type": "object", "$defs": {"a": {"$ref": "#/$defs/a"}}, "$ref": "#/$defs/a"},
+        {"type": "object", "properties": {"x": {"$ref": "#/$defs/gone"}, "y": {"$ref": 5}}},
+    ],
+)
+def test_a_schema_of_a_peer_that_cannot_be_unfolded_is_recorded_as_it_is(
+    schema: dict[str, Any],
+) -> None:
+    assert json.loads(schema_text(schema)) == schema
 
 
 def test_a_type_that_nobody_knows_is_read_as_a_dict(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Bags of others, odd ones: what they announce is compared with what they have."""
 
+import contextlib
 import shutil
 import sqlite3
 import struct
@@ -256,6 +257,7 @@ def numbers() -> Sequence[Message]:
         ("my_msgs/msg/Bad", b"your_msgs/Gone it\n", "ros2msg", "it does not have"),
         ("my_msgs/msg/Bad", b"module {", "ros2idl", "of my_msgs/msg/Bad cannot be read"),
         ("my_msgs/msg/Bad", b"message Bad {}", "protobuf", "written in 'protobuf'"),
+        ("my_msgs/msg/Bad", b"string[2000000000] x\n", "ros2msg", "is too long"),
     ],
 )
 def test_one_definition_is_no_fault_of_the_others(
@@ -389,6 +391,22 @@ def test_a_type_that_is_another_here_is_converted_as_it_was_recorded(tmp_path: P
     assert values(source) == [b'{"data":"one"}']
     (line,) = source.omitted.lines()
     assert line.startswith("/n: its std_msgs/msg/Float64 has other fields than the class")
+
+
+def test_a_definition_of_few_lines_has_a_schema_of_bounded_size(tmp_path: Path) -> None:
+    parts = ["my_msgs/T0 x\n", *(TEN.format(i, i + 1) for i in range(12)), LAST.format(12)]
+    path = ros2_mcap(
+        tmp_path / "a.mcap",
+        Schema(1, "".join(parts).encode(), "ros2msg", "my_msgs/msg/Ten"),
+        ChannelRecord(1, "/ten", "cdr", {}, 1),
+    )
+    (count,) = open_source([path]).counts()
+    assert 100_000 < len(count.channel.schema) < 1_000_000
+
+
+LAST = "=" * 80 + "\nMSG: my_msgs/T{0}\n"
+TEN = LAST + "".join(f"my_msgs/T{{1}} f{j}\n" for j in range(10))
+LAST += "int8 x\n"
 
 
 def test_schemas_of_types_without_a_class_tell_numbers_from_texts(tmp_path: Path) -> None:
@@ -764,6 +782,26 @@ def test_rows_that_cannot_be_given_are_told(tmp_path: Path) -> None:
     assert any(" 1 message at " in each and "its time is before 1970" in each for each in lines)
     assert f"left out: {path}: 4 messages whose time is no integer" in lines
     assert f"left out: {path}: 2 messages of a topic that is not in its table of topics" in lines
+
+
+ENDLESS = "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) SELECT"
+
+
+@pytest.mark.parametrize(
+    "views",
+    [
+        f"CREATE TABLE topics(id, name, type, serialization_format);"
+        f"CREATE VIEW Messages AS {ENDLESS} n AS timestamp, n AS topic_id, n AS data FROM c;",
+        f"CREATE TABLE messages(id INTEGER PRIMARY KEY, topic_id, timestamp, data);"
+        f"CREATE VIEW topics AS {ENDLESS} n AS id, n AS name, n AS type, '' AS "
+        "serialization_format FROM c;",
+    ],
+)
+def test_a_view_that_never_ends_is_no_table(tmp_path: Path, views: str) -> None:
+    with contextlib.closing(sqlite3.connect(tmp_path / "a.db3")) as db:
+        db.executescript(views)
+    with pytest.raises(BagError, match="is not a table of values"):
+        open_source([tmp_path / "a.db3"])
 
 
 LAUGHS = "a: &a [x,x,x,x,x,x,x,x,x,x]\n" + "".join(

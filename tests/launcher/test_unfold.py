@@ -14,6 +14,7 @@ from dsmq_nodes.errors import LaunchFileError
 from dsmq_nodes.graph.parameters import yaml_source as source
 from dsmq_nodes.launcher.check.launch_check import check
 from dsmq_nodes.launcher.file.read import load, read
+from dsmq_nodes.launcher.launch_file import is_of_ros
 
 NODE = "{name: t, exec: [echo, x]}"
 
@@ -151,6 +152,7 @@ def test_an_include_that_never_ends_is_refused(tmp_path: Path) -> None:
     assert told[1].startswith("f:1:41: ")
     with pytest.raises(LaunchFileError, match="1048577 bytes are too many"):
         check(Path("/dev/zero"))
+    assert not is_of_ros(Path("/dev/zero"))
 
 
 @pytest.mark.parametrize("pattern", ["/**" * 40 + "/x", "/**/a*b*c*d*e*f*g*h*i"])

@@ -13,6 +13,7 @@ from dsmq_nodes.cli.show.launch.launch_run import found, print_arguments
 from dsmq_nodes.errors import CommandError, LaunchFileError
 from dsmq_nodes.launcher.check.launch_check import check
 from dsmq_nodes.rclpy.launching import frontends
+from dsmq_nodes.rclpy.launching.ros_plan import load_ros_plan
 from dsmq_nodes.rclpy.running.import_finder import NAMES_VARIABLE
 from tests.rclpy.test_run import package_xml, write
 from tests.support import processes
@@ -235,6 +236,57 @@ def test_what_is_not_known_is_told_by_name_and_line(arm: Path, entities: str, to
     assert told in done.stderr
     assert "wrong.launch.py:11:9: " in done.stderr
     assert entities[:40] in done.stderr
+
+
+LAUGHS = "".join(f"- group: &a{i}\n" + f"  - group: *a{i - 1}\n" * 10 for i in range(1, 12))
+ITSELF = "<include file='$(dirname)/w.launch.xml'/>"
+MULTIPLIED = "".join(f"<arg name='a{i}' default='{f'$(var a{i - 1})' * 10}'/>" for i in range(1, 9))
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "told"),
+    [
+        (
+            "w.launch.yaml",
+            f"launch:\n- group: &a0 []\n{LAUGHS}",
+            "its aliases unfold into too much",
+        ),
+        ("w.launch.yaml", "launch: &a\n- group: *a\n", "its aliases unfold into too much"),
+        (
+            "w.launch.xml",
+            f"<launch><arg name='a0' default='{100 * 'x'}'/>{MULTIPLIED}</launch>",
+            "the text becomes longer than 4194304 characters",
+        ),
+        (
+            "w.launch.xml",
+            f"<launch>{ITSELF}{ITSELF}</launch>",
+            " more problems",
+        ),
+        (
+            "w.launch.xml",
+            f"<launch>{9999 * '<group>'}{9999 * '</group>'}</launch>",
+            "it is nested too deeply",
+        ),
+        (
+            "w.launch.xml",
+            f"<launch><log message='{101 * '$(env '}'/></launch>",
+            "more than 100 substitutions are in one value",
+        ),
+        (
+            "w.launch.xml",
+            "<launch><log message=\"$(eval &quot;'x' * 9999999999&quot;)\"/></launch>",
+            "9999999999 times is too long",
+        ),
+    ],
+)
+def test_a_small_file_does_not_unfold_into_a_large_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, text: str, told: str
+) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    (tmp_path / name).write_text(text)
+    with pytest.raises(LaunchFileError) as caught:
+        load_ros_plan(tmp_path / name, {})
+    assert told in str(caught.value)
 
 
 EVENTS = """

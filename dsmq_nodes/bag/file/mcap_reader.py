@@ -73,10 +73,6 @@ class McapFile:
         self._channels: dict[int, Channel] = {}
         self._repeated: set[int] = set()
         with self._open() as stream:
-            if not stream.seekable():
-                raise BagError(
-                    f"{path} is a pipe, which is read only once: copy it to a file first"
-                )
             check_kind(path, stream)
             size_bytes = stream.seek(0, 2)
             with self._in_words():

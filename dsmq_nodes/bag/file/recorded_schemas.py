@@ -1,49 +1,57 @@
 """The JSON Schema of a recorded topic, in a form that other tools can read.
 
 Their parsers expect an object at the root and do not know `$ref`, so the definitions in `$defs` are
-inserted where they are used. A type that contains itself keeps its references.
+inserted where they are used. A type that contains itself keeps its references, and so does one that
+would become too large: a few definitions of each other are billions of fields.
 """
 
 import json
+from collections.abc import Mapping
 from typing import Any, Final
 
 from dsmq_nodes.bag.file.contents import Channel
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.messages.base import Message
 from dsmq_nodes.messages.schema.find import find_type
+from dsmq_nodes.messages.schema.schema_walk import as_mapping
 
 ANYTHING: Final[dict[str, Any]] = {"type": "object"}
 """The schema of an unknown type."""
 
 _DEFINITIONS: Final = "#/$defs/"
+_MOST_PARTS: Final = 100_000
 
 
 def schema_text(schema: dict[str, Any]) -> bytes:
     """A schema, as in a file."""
-    definitions = schema.get("$defs", {})
     try:
-        plain = _inlined(schema, definitions, ())
+        plain = _Inlining(as_mapping(schema.get("$defs"))).of(schema, ())
     except RecursionError:
         plain = schema
     return json.dumps(plain, separators=(",", ":")).encode()  # in the order of the fields
 
 
-def _inlined(part: Any, definitions: dict[str, Any], inside: tuple[str, ...]) -> Any:
-    if isinstance(part, list):
-        return [_inlined(each, definitions, inside) for each in part]
-    if not isinstance(part, dict):
-        return part
-    reference = part.get("$ref", "")
-    if reference.startswith(_DEFINITIONS):
+class _Inlining:
+    def __init__(self, definitions: Mapping[str, Any]) -> None:
+        self._definitions = definitions
+        self._parts = 0
+
+    def of(self, part: Any, inside: tuple[str, ...]) -> Any:
+        self._parts += 1
+        if self._parts > _MOST_PARTS:
+            raise RecursionError
+        if isinstance(part, list):
+            return [self.of(each, inside) for each in part]
+        if not isinstance(part, dict):
+            return part
+        reference = str(part.get("$ref"))
         name = reference.removeprefix(_DEFINITIONS)
-        if name in inside:
-            raise RecursionError(name)
-        beside = {key: value for key, value in part.items() if key != "$ref"}
-        merged = {**definitions[name], **beside}
-        return _inlined(merged, definitions, (*inside, name))
-    return {
-        key: _inlined(value, definitions, inside) for key, value in part.items() if key != "$defs"
-    }
+        if name != reference and name in self._definitions:
+            if name in inside:
+                raise RecursionError
+            beside = {key: value for key, value in part.items() if key != "$ref"}
+            return self.of({**as_mapping(self._definitions[name]), **beside}, (*inside, name))
+        return {key: self.of(value, inside) for key, value in part.items() if key != "$defs"}
 
 
 def told_schema(channel: Channel) -> dict[str, Any]:

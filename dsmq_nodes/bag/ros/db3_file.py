@@ -20,6 +20,8 @@ MAGIC: Final = b"SQLite format 3\0"
 _NS: Final = range(-(1 << 63), 1 << 63)
 # In a damaged file a time may be a text or bytes, which sort after all numbers.
 _HAS_TIME: Final = "typeof(timestamp) = 'integer'"
+_TABLES: Final = frozenset({"messages", "topics", "message_definitions"})
+_MOST_VALUE_BYTES: Final = 512 << 20
 _DAMAGED: Final = 10_000  # rows that are tried one by one, before larger steps
 
 
@@ -158,9 +160,22 @@ class Db3File:
                 )
             ) as db:
                 db.text_factory = lambda data: data.decode(errors="backslashreplace")
+                _check_tables(db)
                 yield db
         except (sqlite3.Error, OverflowError, ValueError, MemoryError) as error:
             raise BagError(f"{self.path} cannot be read as a ROS 2 bag: {error}") from None
+
+
+def _check_tables(db: sqlite3.Connection) -> None:
+    """Refuse views, which may compute for ever, and values of no bag.
+
+    Raises:
+        ValueError: the file has such a thing in place of a table.
+    """
+    db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _MOST_VALUE_BYTES)
+    for (name,) in db.execute("SELECT lower(name) FROM sqlite_master WHERE rootpage = 0"):
+        if name in _TABLES:
+            raise ValueError(f"{name} is not a table of values")
 
 
 def _as_bytes(data: Any) -> bytes:

@@ -52,7 +52,8 @@ class RosFolder:
         self.latched: dict[str, int] = {}
         self.counts: dict[str, int] = {}
         there = sorted(
-            (each for each in path.iterdir() if each.name.endswith(_SUFFIXES)), key=_number
+            (each for each in path.iterdir() if each.name.endswith(_SUFFIXES) and each.is_file()),
+            key=_number,
         )
         told = _told(path / METADATA, omitted)
         names = _texts(told.get("relative_file_paths"))

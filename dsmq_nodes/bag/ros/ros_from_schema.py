@@ -2,7 +2,7 @@
 
 A field of numbers is float64, one of integers the narrowest type with its limits, bytes are
 uint8[], and an object in a field is a type of its own, named after the field. Times and headers are
-ROS's.
+ROS's. A schema may unfold into billions of fields, as a message of few bytes: there are limits.
 """
 
 import re
@@ -19,6 +19,8 @@ Types = dict[str, tuple[list[Any], list[tuple[str, Node]]]]
 _TYPE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*/msg/[A-Za-z][A-Za-z0-9_]*")
 _FIELD: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _DEEPEST: Final = 20
+_MOST_TYPES: Final = 1000
+_MOST_DEFAULTS: Final = 10_000  # values of a fixed array, which a message may leave out
 _TIME: Final = "builtin_interfaces/msg/Time"
 _PLAIN: Final = {"number": "float64", "boolean": "bool", "string": "string"}
 _INTEGERS: Final[dict[tuple[Any, Any], str]] = {
@@ -46,11 +48,15 @@ class _Made:
     def __init__(self, schema: Schema) -> None:
         self.types: Types = {}
         self.described = Described(schema)
+        self.count = 0
 
     def add(self, name: str, node: Schema, depth: int) -> None:
         properties = node.get("properties")
         if not _TYPE.fullmatch(name) or not isinstance(properties, dict) or depth > _DEEPEST:
             raise ValueError(f"there is no class {name} here to say what its fields are")
+        self.count += 1
+        if self.count > _MOST_TYPES:
+            raise ValueError(f"its schema unfolds into more than {_MOST_TYPES} types")
         fields = []
         for field in properties:
             if not _FIELD.fullmatch(field):
@@ -81,8 +87,18 @@ class _Made:
             raise ValueError(f"{name}: ROS has no lists of lists")
         count = node.get("minItems")
         if isinstance(count, int) and 0 < count == node.get("maxItems"):
-            return Nodetype.ARRAY, (item, count)
+            array = Nodetype.ARRAY, (item, count)
+            if self.values(array) <= _MOST_DEFAULTS:
+                return array
         return Nodetype.SEQUENCE, (item, 0)
+
+    def values(self, node: Node) -> int:
+        """How many values a field has when a message leaves it out."""
+        kind, detail = node
+        if kind == Nodetype.NAME:
+            fields = self.types[detail][1] if detail in self.types else ()
+            return sum(self.values(each) for _, each in fields)
+        return detail[1] * self.values(detail[0]) if kind == Nodetype.ARRAY else 1
 
     def object(self, name: str, node: Schema, depth: int) -> str:
         fields = node.get("properties")

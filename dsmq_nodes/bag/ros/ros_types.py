@@ -24,6 +24,10 @@ _encode: Final = msgspec.json.Encoder().encode
 _IDL_LINE: Final = "=" * 80 + "\n"
 _SERVICE_LINE: Final = "\n---\n"
 _DEEPEST: Final = 20
+_LONGEST_ARRAY: Final = 10_000  # of texts or objects: the library writes lines of code for each
+_MOST_OBJECTS: Final = (
+    10_000  # ten fields of a type of ten fields, ... : few lines are many objects
+)
 
 
 class UnknownTypeError(ValueError):
@@ -102,11 +106,13 @@ class RosDecoder:
         return self._types.to_json(self._read(data, self._name), self._name)
 
     def schema(self) -> dict[str, Any]:
-        """The JSON Schema of its messages."""
+        """The JSON Schema of its messages; beyond limits it does not say what is in an object."""
+        self._objects = 0
         return self._object(self._name, 0)
 
     def _object(self, type_name: str, depth: int) -> dict[str, Any]:
-        if depth > _DEEPEST:
+        self._objects += 1
+        if depth > _DEEPEST or self._objects > _MOST_OBJECTS:
             return {"type": "object"}
         fields = {
             ours: self._field(node, depth + 1) for ours, _, node in self._types.names(type_name)
@@ -192,13 +198,20 @@ def _parsed(text: str, channel: Channel) -> dict[str, Any]:
 
 
 def _complete(found: dict[str, Any], known: dict[str, Any]) -> None:
-    """Add ROS's own types that a definition refers to."""
+    """Add ROS's own types that a definition refers to.
+
+    Raises:
+        ValueError: it has an array that is too long.
+    """
     pending = list(found)
     while pending:
         for _, node in found[pending.pop()][1]:
             kind, detail = node
             item = detail[0] if kind in {Nodetype.ARRAY, Nodetype.SEQUENCE} else node
             name = item[1]
+            is_number = item[0] == Nodetype.BASE and name[0] not in {"string", "wstring"}
+            if kind == Nodetype.ARRAY and not is_number and detail[1] > _LONGEST_ARRAY:
+                raise ValueError(f"an array of {detail[1]} texts or objects is too long")
             if item[0] == Nodetype.NAME and name not in found and name in known:
                 found[name] = known[name]
                 pending.append(name)

@@ -30,7 +30,6 @@ from dsmq_nodes.gateways.web.stop_button import StopButton
 from dsmq_nodes.printable import one_line
 
 
-
 def _in_one_line(record: logging.LogRecord) -> bool:
     """Tell of a request that is not HTTP without aiohttp's traceback."""
     error = record.exc_info[1] if record.exc_info else None
@@ -316,7 +315,8 @@ class WebServer:
             speaker = connect(client)
             async for message in socket_:
                 if message.type is WSMsgType.PING:
-                    await socket_.pong(message.data)
+                    with contextlib.suppress(ConnectionError):  # it has gone: the loop ends
+                        await socket_.pong(message.data)
                 elif message.type is WSMsgType.PONG and message.data == _READ_ALL:
                     outbox.answered()
                 else:

@@ -119,7 +119,7 @@ def read_file(
         LaunchFileError: It cannot be read, or is no YAML.
     """
     try:
-        raw = _bytes_of(path)
+        raw = bytes_of(path)
     except (OSError, ValueError) as error:
         hint = f"; {_beside(path)}" if isinstance(error, FileNotFoundError) else ""
         why = error.strerror if isinstance(error, OSError) else error
@@ -130,7 +130,13 @@ def read_file(
     return document
 
 
-def _bytes_of(path: pathlib.Path) -> bytes:
+def bytes_of(path: pathlib.Path) -> bytes:
+    """Read a file, no further than shows that it is too large.
+
+    Raises:
+        OSError: It cannot be read.
+        ValueError: There is no file of such a name.
+    """
     if not is_endless(path) and path.stat().st_size <= MOST_BYTES:
         return path.read_bytes()
     with path.open("rb") as stream:

@@ -7,6 +7,7 @@ its name and line.
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 from xml.parsers import expat
@@ -17,6 +18,9 @@ from dsmq_nodes.rclpy.launching import actions, node_actions
 from dsmq_nodes.rclpy.launching import substituting as text
 from dsmq_nodes.rclpy.launching.substituting import SubstitutionError
 from dsmq_nodes.rclpy.launching.visiting import SourceLine, Visit
+
+_MOST_NODES: Final = 100_000
+_MOST_SUBSTITUTIONS: Final = 100
 
 
 @dataclass
@@ -100,7 +104,19 @@ def read_yaml(path: Path, include: Any) -> list[Any]:
         return [_Wrong(SourceLine(str(path), line), f"no YAML: {getattr(error, 'problem', error)}")]
     if not isinstance(node, yaml.MappingNode) or node.value[0][0].value != "launch":
         return [_Wrong(SourceLine(str(path), 1), "a launch file of ROS has a list under `launch:`")]
+    if _unfolded(node, {}) > _MOST_NODES:
+        return [_Wrong(SourceLine(str(path), 1), "its aliases unfold into too much")]
     return _made(_elements(node.value[0][1], str(path)), include)
+
+
+def _unfolded(node: yaml.Node, known: dict[int, float]) -> float:
+    """How many nodes there are with each alias written out; an infinite number of one in itself."""
+    if id(node) not in known:
+        known[id(node)] = float("inf")
+        inner = () if isinstance(node, yaml.ScalarNode) else node.value
+        parts = chain.from_iterable(inner) if isinstance(node, yaml.MappingNode) else inner
+        known[id(node)] = 1 + sum(_unfolded(each, known) for each in parts)
+    return known[id(node)]
 
 
 def _elements(node: yaml.Node, file: str) -> list[Element]:
@@ -298,6 +314,8 @@ def parsed(value: str, place: SourceLine) -> Any:
     Raises:
         SubstitutionError: a substitution is not known, or not closed.
     """
+    if value.count("$(") > _MOST_SUBSTITUTIONS:
+        raise SubstitutionError(f"more than {_MOST_SUBSTITUTIONS} substitutions are in one value")
     parts, rest = [], value
     while (start := rest.find("$(")) >= 0:
         end = _end(rest, start)

@@ -13,6 +13,7 @@ from dsmq_nodes.rclpy.launching.visiting import SourceLine, Visit
 
 _MAKES: Final = "generate_launch_description"
 _DEEPEST: Final = 20
+_MOST_FILES: Final = 1000
 
 
 class LaunchSource:
@@ -59,6 +60,9 @@ def visit_file(path: Path, context: Visit, place: SourceLine) -> None:
     depth = context.around.configurations.get("", "")
     if len(depth) > _DEEPEST:
         raise SubstitutionError(f"{path} is included in itself")
+    context.files += 1
+    if context.files > _MOST_FILES:
+        raise SubstitutionError(f"more than {_MOST_FILES} launch files are included")
     context.around.configurations[""] = f"{depth}+"
     context.around.file = path
     try:

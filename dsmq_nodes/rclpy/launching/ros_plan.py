@@ -66,4 +66,6 @@ def _visited(path: Path, arguments: dict[str, str]) -> Visit:
         visit_file(path, context, SourceLine(str(path), 0))
     except SubstitutionError as error:
         context.tell(SourceLine(), str(error))
+    except RecursionError:
+        context.tell(SourceLine(), "it is nested too deeply")
     return context

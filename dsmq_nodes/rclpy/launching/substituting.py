@@ -3,6 +3,7 @@
 import ast
 import operator
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -16,6 +17,9 @@ from dsmq_nodes.rclpy.launching.visiting import SourceLine, Visit, line_of_calle
 from dsmq_nodes.rclpy.running.share_folder import share_folder
 from dsmq_nodes.suggest import did_you_mean
 
+_LONGEST: Final = (
+    4 << 20
+)  # characters: a robot's description has many; arguments of each other more
 _TRUE: Final = {"true": True, "1": True, "false": False, "0": False}
 
 
@@ -47,13 +51,19 @@ def text_of(value: Any, context: Visit) -> str:
     """The text of a value: a text, a substitution, a path, or several of them in a row.
 
     Raises:
-        SubstitutionError: one has no text.
+        SubstitutionError: one has no text, or they are too long.
     """
     if isinstance(value, Substitution):
         return value.perform(context)
-    if isinstance(value, list | tuple):
-        return "".join(text_of(each, context) for each in value)
-    return str(value)
+    if not isinstance(value, list | tuple):
+        return str(value)
+    texts, size = list[str](), 0
+    for each in value:
+        texts.append(text_of(each, context))
+        size += len(texts[-1])
+        if size > _LONGEST:
+            raise SubstitutionError(f"the text becomes longer than {_LONGEST} characters")
+    return "".join(texts)
 
 
 def words_of(value: Any, context: Visit) -> list[str]:
@@ -267,13 +277,28 @@ class PythonExpression(Substitution):
             raise SubstitutionError(f"cannot compute {text!r}: {error}") from None
 
 
+def _times(left: Any, right: Any) -> Any:
+    """The product; of a text or a list only a short one."""
+    for count, repeated in ((left, right), (right, left)):
+        if hasattr(repeated, "__len__") and len(repeated) * count > _LONGEST:
+            raise ValueError(f"{count} times is too long")
+    return left * right
+
+
+def _modulo(left: Any, right: Any) -> Any:
+    """The remainder, or a text with its values at their places; no place has a large width."""
+    if isinstance(left, str) and re.search(r"\*|\d{4}", left):
+        raise ValueError(f"{left!r} has a place without a limit")
+    return left % right
+
+
 _OPERATORS: Final[dict[type, Callable[..., Any]]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
+    ast.Mult: _times,
     ast.Div: operator.truediv,
     ast.FloorDiv: operator.floordiv,
-    ast.Mod: operator.mod,
+    ast.Mod: _modulo,
     ast.Eq: operator.eq,
     ast.NotEq: operator.ne,
     ast.Lt: operator.lt,

@@ -67,6 +67,7 @@ class Visit:
         declared: the arguments that were declared, each with what is known of it.
         handlers: event handlers, which are looked at last.
         transitions: of lifecycle nodes: node, state on the way, state, the process that does it.
+        files: how many files were visited.
     """
 
     def __init__(self, file: Path, given: dict[str, str]) -> None:
@@ -77,6 +78,7 @@ class Visit:
         self.declared: dict[str, dict[str, Any]] = {}
         self.handlers: list[tuple[Any, Surroundings]] = []
         self.transitions: list[tuple[str, str, str, str]] = []
+        self.files = 0
 
     @property
     def launch_configurations(self) -> dict[str, str]:

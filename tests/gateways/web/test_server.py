@@ -354,6 +354,22 @@ def test_too_many_clients_and_a_wrong_subprotocol_are_told() -> None:
     visited(test, subprotocols=("v1",))
 
 
+def test_a_request_that_is_not_http_is_one_line_in_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def test(site: Site, _: aiohttp.ClientSession) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", site.port)
+        writer.write(b"GET /\x1b]0; HTTP/1.1\r\n\r\n")
+        assert (await reader.readline()).endswith(b" 400 Bad Request\r\n")
+        writer.close()
+
+    visited(test)
+    (record,) = caplog.records
+    assert (record.levelname, record.exc_info) == ("WARNING", None)
+    assert "Invalid char in url path" in record.message
+    assert record.message.isprintable()
+
+
 def test_a_message_that_is_too_large_ends_its_client() -> None:
     async def test(_: Site, session: aiohttp.ClientSession) -> None:
         async with session.ws_connect("/echo") as ws:
