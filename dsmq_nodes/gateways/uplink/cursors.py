@@ -214,6 +214,7 @@ class RemoteCursor(Generic[T]):
     def answered(self, epoch: str, messages: list[tuple[LogPlace, T]]) -> list[GivenMessage[T]]:
         """The answer has come, perhaps empty; returns what is to be given now, in order."""
         asked = self._asked.pop(epoch, None)
+        self._is_doubted = True  # an answer may take long, and messages give way to it
         given = []
         for place, message in sorted(messages, key=lambda each: each[0].id):
             new = self._give(place, message)

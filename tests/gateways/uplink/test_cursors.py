@@ -168,6 +168,19 @@ def test_a_hole_soon_after_a_silence_is_filled(brought: int, lost: int) -> None:
     assert world.cursor.lost == 0
 
 
+def test_what_gives_way_to_a_slow_answer_is_asked_for_too() -> None:
+    cursor = RemoteCursor[int](20, Silences())
+    cursor.take(LogPlace("e0", 1, 0), 1, 0.0)
+    cursor.gone("r1", "e0")
+    cursor.offered("r1", "e0")
+    assert cursor.questions() == [LogRequest("e0", 1, 20)]
+    for message_id, before, now_sec in (5, 4, 10.0), (6, 5, 10.9), (7, 6, 11.8), (9, 8, 12.5):
+        assert not cursor.take(LogPlace("e0", message_id, before), message_id, now_sec)
+    given = cursor.answered("e0", [(LogPlace("e0", i, i - 1), i) for i in (2, 3, 4)])
+    assert [each.message for each in given] == [2, 3, 4, 5, 6, 7]
+    assert cursor.questions() == [LogRequest("e0", 7, 20)]
+
+
 def test_topics_of_a_machine_share_its_silences() -> None:
     silences = Silences()
     first, second = (RemoteCursor[int](20, silences) for _ in range(2))
