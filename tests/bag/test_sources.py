@@ -143,7 +143,7 @@ def test_a_split_file_that_is_missing_is_told_and_the_others_are_read(folder: Pa
     assert len(list(source.omitted.lines())) == 1
 
 
-@pytest.mark.parametrize("said", [None, "][", "rosbag2_bagfile_information: 5", "[]", "\xff"])
+@pytest.mark.parametrize("said", [None, "", "][", "rosbag2_bagfile_information: 5", "[]", "\xff"])
 def test_a_folder_without_metadata_is_its_files(folder: Path, said: str | None) -> None:
     path = folder / "metadata.yaml"
     path.unlink()
@@ -153,6 +153,7 @@ def test_a_folder_without_metadata_is_its_files(folder: Path, said: str | None) 
     assert values(source) == NUMBERS_READ
     (line,) = source.omitted.lines()
     assert line.startswith(str(path))
+    assert "NoneType" not in line
 
 
 def test_what_a_recorder_that_was_killed_left_in_its_log_is_read(tmp_path: Path) -> None:

@@ -41,6 +41,19 @@ class Reader:
     gets: dict[str, int] = field(default_factory=dict)
 
 
+def test_what_a_debugger_shows_of_a_peer_is_short() -> None:
+    """Asyncio's debug mode shows the arguments of each callback that is cancelled."""
+    router, peers = Router(Store()), [ConnectedPeer(f"peer {n}") for n in range(3)]
+    for peer in peers:
+        router.connect(peer, 0.0)
+        router.handle(peer, request(action="hello", topic="", version=1), 0.0)
+        for topic in TOPICS:
+            router.handle(peer, request(action="subscribe", topic=topic, depth=1), 0.0)
+            router.handle(peer, request(action="advertise", topic=topic), 0.0)
+    shown = repr(peers[0]) + repr(peers[0].cursors) + repr(peers[0].publications)
+    assert len(shown) < 3000
+
+
 class RouterMachine(RuleBasedStateMachine):
     """Every message reaches every cursor once, in order, or is told as a gap; `get` likewise."""
 

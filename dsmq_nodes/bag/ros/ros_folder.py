@@ -95,11 +95,11 @@ def _told(path: Path, omitted: Omitted) -> Mapping[str, Any]:
     """The metadata; empty, with a note, if they cannot be read."""
     try:
         found = _Loader(path.read_text(errors="replace")).get_single_data()
-        told = found["rosbag2_bagfile_information"]
+        told = found.get("rosbag2_bagfile_information") if isinstance(found, dict) else None
     except FileNotFoundError:
         omitted.note(f"{path} is not there, as if the recording had been killed")
-    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError, RecursionError) as error:
-        omitted.note(f"{path} cannot be read: {str(error).splitlines()[0]}")
+    except (OSError, yaml.YAMLError, ValueError, RecursionError) as error:
+        omitted.note(f"{path} cannot be read: {' '.join(str(error).split()):.120}")
     else:
         if isinstance(told, dict):
             return told

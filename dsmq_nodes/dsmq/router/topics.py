@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _MOST_ECHOED: Final = 4000  # characters of a refused name: enough to recognise it
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, repr=False, slots=True)  # it leads to all others
 class ConnectedPeer:
     """One connection, as the router sees it."""
 
@@ -61,7 +61,7 @@ class Schema:
     text: bytes
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, repr=False, slots=True)  # it leads to all others
 class Topic:
     """A log, its publishers and readers, and its counters."""
 

@@ -17,7 +17,8 @@ class Rate:
     """
 
     def __init__(self, frequency_hz: float, spinner: Spinner, clock: BaseClock) -> None:
-        if not 0 < frequency_hz < math.inf:
+        given: object = frequency_hz
+        if not (isinstance(given, int | float) and 0 < given < math.inf):
             raise ValueError(f"a rate is more than 0 Hz and finite, not {frequency_hz!r}")
         self.period_sec = 1.0 / frequency_hz
         self.overruns = 0
