@@ -7,6 +7,7 @@ Text frames are JSON objects with their operation in `op`, binary frames are mes
 import json
 import secrets
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
@@ -38,7 +39,6 @@ from dsmq_nodes.topic_names import CLOCK_TOPIC, is_kits_own
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-from functools import partial
 
 SUBPROTOCOLS: Final = ("foxglove.sdk.v1", "foxglove.websocket.v1")
 ORIGINS: Final = ("https://app.foxglove.dev", "https://studio.foxglove.dev")
