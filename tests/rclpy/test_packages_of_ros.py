@@ -14,6 +14,9 @@ from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.time import Time
 import diagnostic_updater, message_filters, rosidl_parser.definition, tf2_geometry_msgs, tf2_ros
+from launch import LaunchDescription, LaunchService
+from launch.actions import DeclareLaunchArgument, ExecuteProcess
+from launch.substitutions import LaunchConfiguration
 from ament_index_python import has_resource
 from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
@@ -97,6 +100,10 @@ pose = get_message("geometry_msgs/PoseStamped")()
 set_message_fields(pose, {"pose": {"position": {"x": 1}}})
 print(pose.pose.position.x, isinstance(pose.SLOT_TYPES[0], rosidl_parser.definition.NamespacedType))
 rclpy.shutdown()
+service = LaunchService(argv=["word:=said"])
+echo = ExecuteProcess(cmd=["echo", LaunchConfiguration("word")], name="echo")
+service.include_launch_description(LaunchDescription([DeclareLaunchArgument("word"), echo]))
+print(service.run())
 """
 SAID = """\
 LookupException True
@@ -113,6 +120,8 @@ PackageNotFoundError
 True False
 ['x:', '0.0', 'y:', '1.0', 'z:', '0.0']
 1.0 True
+[echo] said
+0
 """
 
 

@@ -72,6 +72,7 @@ def test_a_child_process_imports_what_the_standard_library_has_elsewhere() -> No
     environment = {**os.environ, "PYTHONPATH": str(folder), "DSMQ_ROS_IMPORTS": "rclpy"}
     # As where nothing of site-packages has imported it: an environment of one wheel.
     child = "import sys; sys.modules.pop('subprocess', None); import subprocess; subprocess.PIPE"
+    child += "; import pydantic; import rclpy"  # on its way `org` is tried, and this kit needs it
     done = subprocess.run(
         [sys.executable, "-c", child], env=environment, capture_output=True, text=True, check=False
     )

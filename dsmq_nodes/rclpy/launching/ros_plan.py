@@ -30,7 +30,15 @@ def load_ros_plan(path: Path, given: Mapping[str, str]) -> Plan:
     """
     path = path.resolve()
     arguments = {name: str(value) for name, value in given.items()}
-    context = _visited(path, arguments)
+    return plan_of(_visited(path, arguments), str(path), arguments)
+
+
+def plan_of(context: Visit, name: str, arguments: dict[str, str]) -> Plan:
+    """The plan of what a visit has found in a file.
+
+    Raises:
+        LaunchFileError: something was wrong or not known, or nothing is started.
+    """
     while context.handlers:
         action, around = context.handlers.pop(0)
         with context.inside():
@@ -40,7 +48,7 @@ def load_ros_plan(path: Path, given: Mapping[str, str]) -> Plan:
     if not (context.problems or context.processes):
         context.tell(SourceLine(), "nothing in it is started")
     if context.problems:
-        raise LaunchFileError(str(path), context.problems)
+        raise LaunchFileError(name, context.problems)
     broker = ProcessPlan("broker", module_argv("dsmq_nodes.dsmq.broker", "--port", f"{PORT}"))
     return Plan(broker, tuple(context.processes))
 

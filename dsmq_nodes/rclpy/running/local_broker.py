@@ -20,6 +20,11 @@ _PATIENCE_SEC: Final = 15.0
 _NAMED: Final = "DSMQ_BROKER"
 
 
+def broker_of_program() -> str:
+    """The broker that this program uses, as HOST:PORT."""
+    return str(broker_address())
+
+
 class LocalBroker:
     """Finds the broker that this process uses, or starts one.
 

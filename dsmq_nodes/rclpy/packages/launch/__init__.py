@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import Any
 
 from dsmq_nodes.rclpy.launching.actions import Action, LaunchDescription
+from dsmq_nodes.rclpy.launching.launch_service import LaunchService
 from dsmq_nodes.rclpy.launching.substituting import Substitution
 from dsmq_nodes.rclpy.launching.visiting import Visit as LaunchContext
 
@@ -14,6 +15,7 @@ __all__ = [
     "LaunchContext",
     "LaunchDescription",
     "LaunchDescriptionEntity",
+    "LaunchService",
     "Substitution",
 ]
 

@@ -46,14 +46,18 @@ class LazyLastFinder:
         return _installed(fullname, path, target) if is_plain else None
 
 
+_LAZY: tuple[Any, ...] = (LazyFinder, LazyLastFinder)
+
+
 def _installed(fullname: str, path: Sequence[str] | None, target: ModuleType | None) -> Spec:
-    lazy: Any
-    for lazy in (LazyFinder, LazyLastFinder):
-        if lazy in sys.meta_path:
-            sys.meta_path.remove(lazy)
+    finders, meta_path = sys.meta_path[:], sys.meta_path
+    meta_path[:] = [each for each in finders if each not in _LAZY]
     try:
         finder = importlib.import_module("dsmq_nodes.rclpy.running.import_finder")
-    except ImportError:  # another Python, which does not have this kit
+    except ImportError:
+        # Another Python, which does not have this kit; or a module that the kit needs is imported
+        # just now: pickle tries `org`.
+        meta_path[:] = finders
         return None
     finder.install()
     specs = (each.find_spec(fullname, path, target) for each in sys.meta_path)

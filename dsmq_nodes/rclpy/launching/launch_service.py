@@ -1,0 +1,50 @@
+"""`LaunchService`: a program that starts launch descriptions itself, by this kit's launcher."""
+
+import sys
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from dsmq_nodes.launcher.launch_file import launch_plan
+from dsmq_nodes.rclpy.launching.actions import visit_all
+from dsmq_nodes.rclpy.launching.ros_plan import plan_of
+from dsmq_nodes.rclpy.launching.visiting import SourceLine, Visit
+from dsmq_nodes.rclpy.running.local_broker import broker_of_program
+
+_SEPARATOR = ":="
+
+
+class LaunchService:
+    """Runs launch descriptions, once."""
+
+    def __init__(
+        self,
+        *,
+        argv: Iterable[str] | None = None,
+        noninteractive: bool = False,
+        debug: bool = False,
+    ) -> None:
+        """Args: `argv` has the arguments of the launch, each `name:=value`."""
+        words = [word.partition(_SEPARATOR) for word in argv or () if _SEPARATOR in word]
+        self._arguments = {name: value for name, _, value in words}
+        self._descriptions: list[Any] = []
+
+    def include_launch_description(self, launch_description: Any) -> None:
+        """Add actions."""
+        self._descriptions.append(launch_description)
+
+    def run(self, *, shutdown_when_idle: bool = True) -> int:
+        """Start what the actions say and wait for its end; returns 0, or 1 after a fault.
+
+        What is started uses the broker of this program.
+
+        Raises:
+            LaunchFileError: something is wrong, or not known here; nothing was started.
+        """
+        program = Path(sys.argv[0]).resolve()
+        context = Visit(program, dict(self._arguments))
+        visit_all(self._descriptions, context, SourceLine())
+        plan = plan_of(context, str(program), self._arguments)
+        sys.stdout.flush()  # the launcher writes past it
+        return launch_plan(replace(plan, elsewhere=broker_of_program()))
