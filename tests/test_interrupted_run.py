@@ -47,6 +47,7 @@ def test_it_leaves_no_process_behind(tmp_path: Path, workers: str, number: signa
     with Popen(command, cwd=tmp_path, env={**os.environ, **path}, start_new_session=True) as run:
         until(lambda: (tmp_path / "pids").exists() or run.poll() is not None)
         started = [psutil.Process(int(pid)) for pid in (tmp_path / "pids").read_text().split()]
+        until(lambda: started[0].status() == psutil.STATUS_SLEEPING)  # in the test itself
         run.send_signal(number)
     until(lambda: not any(is_running(each) for each in started), "processes that are left")
 

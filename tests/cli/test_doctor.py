@@ -38,8 +38,8 @@ def test_faults_of_names_and_types_are_found(own_place: Callable[[], Place]) -> 
 
 def test_a_broker_without_nodes_is_said_to_have_none(own_place: Callable[[], Place]) -> None:
     place = own_place()
-    said, _, status = place.here("doctor", "--wait", "1")
-    assert status == 0
+    said, errors, status = place.here("doctor", "--wait", "1")
+    assert status == 0, said + errors
     assert said.startswith("WARNING no node is connected to 127.0.0.1:")
 
 

@@ -15,6 +15,7 @@ from dsmq_nodes.messages.rcl_interfaces_srv import SetParameters
 from dsmq_nodes.testing import BrokerProcess
 from tests.graph.conftest import spinning
 from tests.support.programs import Program
+from tests.support.waiting import PATIENCE_SEC
 
 ROOT = Path(__file__).parent.parent.parent
 EXAMPLES = ROOT / "examples"
@@ -94,7 +95,7 @@ def test_watchdog(start: Start) -> None:
     speed = node.create_publisher(Float64, "/speed", 1)
     stop = node.create_publisher(Bool, "/emergency_stop", 1)
     with spinning(node):
-        assert speed.wait_for_subscribers(1, 10.0)
+        assert speed.wait_for_subscribers(1, PATIENCE_SEC)
         # Under a broker that has only just begun commands are refused for a while.
         command = node.create_timer(0.1, lambda: speed.publish(Float64(data=0.5)))
         motor.wait_for("driving at 0.50 m/s")

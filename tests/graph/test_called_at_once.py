@@ -12,7 +12,7 @@ from dsmq_nodes.messages import Int64, String
 from dsmq_nodes.testing import BrokerProcess
 from tests.graph.conftest import spinning
 from tests.support.programs import Program
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE_SEC, until
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def sink(source: Node) -> Iterator[Node]:
 
 def send(source: Node, topic: str, numbers: range) -> None:
     publisher = source.create_publisher(Int64, topic, 1000)
-    assert publisher.wait_for_subscribers(1, 10.0)
+    assert publisher.wait_for_subscribers(1, PATIENCE_SEC)
     for number in numbers:
         publisher.publish(Int64(data=number))
 
@@ -179,7 +179,7 @@ def test_threads_publish_on_one_topic_and_nothing_is_lost(source: Node, sink: No
     seen: list[str] = []
     subscription = sink.create_subscription(String, "/s", lambda msg: seen.append(msg.data), 10_000)
     publisher = source.create_publisher(String, "/s", 10_000)
-    assert publisher.wait_for_subscribers(1, 10.0)
+    assert publisher.wait_for_subscribers(1, PATIENCE_SEC)
 
     def publish(who: int) -> None:
         for number in range(500):

@@ -12,7 +12,7 @@ from dsmq_nodes import Node
 from dsmq_nodes.messages import Image, Int64
 from dsmq_nodes.testing import BrokerProcess
 from tests.graph.conftest import spinning
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE_SEC, until
 
 PIXELS = os.urandom(300_000)
 
@@ -38,7 +38,7 @@ def test_a_loaned_message_is_a_view_until_its_callback_ends(camera: Node) -> Non
     publisher = camera.create_publisher(Image, "/image", 10)
     subscription = node.create_subscription(Image, "/image", look, 10, loaned=True)
     node.create_subscription(Image, "/image", copies.append, 10)  # beside it, of its own
-    assert publisher.wait_for_subscribers(1, 10.0)
+    assert publisher.wait_for_subscribers(1, PATIENCE_SEC)
     with spinning(node):
         for number in range(1, 4):
             publisher.publish(Image(height=number, data=PIXELS))
@@ -62,8 +62,8 @@ def test_a_coroutine_has_it_until_it_is_done_and_may_publish_it(camera: Node) ->
 
     node.create_subscription(Image, "/image", relay, 10, loaned=True)
     camera.create_subscription(Image, "/onward", relayed.append, 10)
-    assert publisher.wait_for_subscribers(1, 10.0)
-    assert onward.wait_for_subscribers(1, 10.0)
+    assert publisher.wait_for_subscribers(1, PATIENCE_SEC)
+    assert onward.wait_for_subscribers(1, PATIENCE_SEC)
     with spinning(node, camera):
         frame = bytearray(PIXELS)
         publisher.publish(Image(height=1, data=cast("Any", memoryview(frame))))
@@ -80,7 +80,7 @@ def test_a_view_that_is_kept_is_told_and_harmless(
     node.create_subscription(
         Image, "/image", lambda msg: kept.append(msg.array("data")), 10, loaned=True
     )
-    assert publisher.wait_for_subscribers(1, 10.0)
+    assert publisher.wait_for_subscribers(1, PATIENCE_SEC)
     with spinning(node):
         publisher.publish(Image(data=PIXELS))
         until(lambda: kept)
@@ -104,7 +104,7 @@ def test_what_is_overwritten_while_it_is_lent_is_counted_as_dropped(
                 publisher.publish(Image(height=number, data=PIXELS))
 
     subscription = node.create_subscription(Image, "/image", linger, 10, loaned=True)
-    assert publisher.wait_for_subscribers(1, 10.0)
+    assert publisher.wait_for_subscribers(1, PATIENCE_SEC)
     with spinning(node):
         publisher.publish(Image(height=1, data=PIXELS))
         until(lambda: seen and seen[-1] == 299)
@@ -124,7 +124,7 @@ def test_what_is_iterated_is_loaned_until_the_next(camera: Node) -> None:
             held.append(msg)
 
     node.create_timer(0.001, look)
-    assert publisher.wait_for_subscribers(1, 10.0)
+    assert publisher.wait_for_subscribers(1, PATIENCE_SEC)
     with spinning(node):
         publisher.publish(Image(data=PIXELS))
         publisher.publish(Image(data=PIXELS))

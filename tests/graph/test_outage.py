@@ -15,7 +15,7 @@ from dsmq_nodes.messages import Int64
 from dsmq_nodes.messages.dsmq_msgs import Graph
 from dsmq_nodes.testing import BrokerProcess
 from tests.graph.conftest import spinning
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE_SEC, until
 
 LATCHED = QoSProfile(depth=1, durability="transient_local")
 
@@ -86,7 +86,7 @@ def test_nodes_reconnect_advertise_and_subscribe_again(
     subscription = node.create_subscription(Int64, "n", lambda m: got.append(m.data), 100)
     publisher = sender.create_publisher(Int64, "n", 10)
     latched = sender.create_publisher(Int64, "map", LATCHED)
-    assert publisher.wait_for_subscribers(1, 10.0)
+    assert publisher.wait_for_subscribers(1, PATIENCE_SEC)
     with spinning(node, sender):
         publisher.publish(Int64(data=0))
         until(lambda: got == [0])
@@ -97,7 +97,7 @@ def test_nodes_reconnect_advertise_and_subscribe_again(
         assert publisher.dropped == 10
         broker.start()
         until(lambda: caplog.text.count("the broker is back") == 2)
-        assert publisher.wait_for_subscribers(1, 10.0)
+        assert publisher.wait_for_subscribers(1, PATIENCE_SEC)
         publisher.publish(Int64(data=11))
         until(lambda: len(got) == 2)
         latched.publish(Int64(data=5))

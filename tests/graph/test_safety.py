@@ -19,7 +19,7 @@ from dsmq_nodes.testing import BrokerProcess, Graph
 from dsmq_nodes.tools.session import Session
 from tests.graph.conftest import spinning
 from tests.support.programs import Program
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE_SEC, until
 
 TOPIC = "/emergency_stop"
 LATCHED = QoSProfile(depth=1, durability="transient_local")
@@ -479,7 +479,7 @@ run(Shown)
         motor = programs(text)
         node = Node("button")
         publisher = node.create_publisher(Bool, TOPIC, 1)
-        assert publisher.wait_for_subscribers(1, 30.0)
+        assert publisher.wait_for_subscribers(1, PATIENCE_SEC)
         publisher.publish(Bool(data=True))
         motor.wait_for("safe True")
         node.destroy_node()

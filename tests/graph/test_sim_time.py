@@ -27,7 +27,7 @@ from dsmq_nodes.messages.dsmq_msgs import NodeStatistics
 from dsmq_nodes.testing import BrokerProcess, Graph
 from dsmq_nodes.tf import Buffer, TransformListener
 from tests.graph.conftest import spinning
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE_SEC, until
 
 EPOCH_SEC = 1_700_000_000
 SIM_TIME = {"use_sim_time": True}
@@ -313,7 +313,7 @@ def test_over_a_real_broker(broker: BrokerProcess, monkeypatch: pytest.MonkeyPat
             return robot.get_clock().now() == now
 
         with spinning(robot):
-            assert publisher.wait_for_subscribers(1, 10.0)
+            assert publisher.wait_for_subscribers(1, PATIENCE_SEC)
             for step in range(11):
                 now = at(step / 10)
                 publisher.publish(Clock(clock=now))

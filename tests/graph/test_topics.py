@@ -18,7 +18,7 @@ from dsmq_nodes.errors import MessageError, WireError
 from dsmq_nodes.messages import Image, Imu, Int64, String, Twist
 from dsmq_nodes.testing import BrokerProcess, Graph
 from tests.graph.conftest import spinning
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE_SEC, until
 
 pytestmark = pytest.mark.usefixtures("broker")
 LATCHED = QoSProfile(depth=1, durability="transient_local")
@@ -51,7 +51,7 @@ def test_a_message_arrives_as_it_was_sent() -> None:
     msg = Imu(header=sender.stamp("imu_link"))
     msg.linear_acceleration.z = 9.81
     msg.orientation_covariance[0] = float("nan")
-    assert publisher.wait_for_subscribers(1, 10.0)
+    assert publisher.wait_for_subscribers(1, PATIENCE_SEC)
     before = time.time_ns()
     with spinning(node):
         publisher.publish(msg)
@@ -226,7 +226,7 @@ def test_an_invalid_message_names_its_publisher(caplog: pytest.LogCaptureFixture
     node, sender = Node("a"), Node("sender")
     subscription = node.create_subscription(Numbered, "n", print, 10)
     publisher = sender.create_publisher(String, "n", 10)
-    assert publisher.wait_for_subscribers(1, 10.0)
+    assert publisher.wait_for_subscribers(1, PATIENCE_SEC)
     publisher.publish(String(data="x"))
     with spinning(node):
         until(lambda: subscription.invalid)
@@ -258,7 +258,7 @@ def test_after_a_slow_callback_a_subscriber_of_depth_one_sees_the_newest() -> No
     subscription = node.create_subscription(Numbered, "n", slow, 1)
     other = node.create_subscription(Numbered, "n", lambda _: None, 100)
     with spinning(node), spinning(sender):
-        assert sender.numbers.wait_for_subscribers(1, 10.0)
+        assert sender.numbers.wait_for_subscribers(1, PATIENCE_SEC)
         sender.numbers.publish(Numbered(number=0))
         assert entered.wait(10)
         for number in range(1, 51):
@@ -442,7 +442,7 @@ def test_threads_may_publish(turn: int) -> None:
         for number in range(500):
             publisher.publish(Int64(data=thread * 1000 + number))
 
-    assert publisher.wait_for_subscribers(1, 10.0)
+    assert publisher.wait_for_subscribers(1, PATIENCE_SEC)
     with spinning(node, sender), ThreadPoolExecutor(4) as pool:
         list(pool.map(publish, range(4)))
         # A broker that gets no time of the CPU does not take a flood; what it did not is counted.
@@ -463,7 +463,7 @@ def test_what_is_published_does_not_overtake_a_subscription_made_before(
     ask = node.create_publisher(Int64, "ask", 10)
     process = psutil.Process(broker.pid)
     with spinning(echo):
-        assert ask.wait_for_subscribers(1, 10.0)
+        assert ask.wait_for_subscribers(1, PATIENCE_SEC)
         process.suspend()  # it is busy; who shares memory need not wait for it
         threading.Timer(0.3, process.resume).start()
         node.create_subscription(Int64, "reply", lambda m: got.append(m.data), 10)
@@ -488,7 +488,7 @@ def test_a_thousand_texts_a_second_arrive_all_and_in_order() -> None:
             sent.append(f"{len(sent):010}{padding}")
             publisher.publish(String(data=sent[-1]))
 
-    assert publisher.wait_for_subscribers(1, 10.0)
+    assert publisher.wait_for_subscribers(1, PATIENCE_SEC)
     sender.create_timer(0.001, tick)
     began = time.monotonic()
     with spinning(node, sender):
@@ -504,7 +504,7 @@ def test_large_bytes_arrive_as_they_were_for_a_node_and_as_text_for_a_tool(
     node, camera = Node("viewer"), Node("camera")
     node.create_subscription(Image, "image", got.append, 5)
     publisher = camera.create_publisher(Image, "image", 5)
-    assert publisher.wait_for_subscribers(1, 10.0)
+    assert publisher.wait_for_subscribers(1, PATIENCE_SEC)
     tool = dsmq.connect_to_server(broker.host, broker.port)
     with spinning(node, camera), contextlib.closing(tool):
         sent = Image(height=1, width=102400, step=102400, encoding="mono8", data=pixels)

@@ -14,7 +14,7 @@ from dsmq_nodes.messages import Int64
 from dsmq_nodes.testing import BrokerProcess
 from tests.dsmq.sharer import needs_shared_memory
 from tests.graph.conftest import spinning
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE_SEC, until
 
 pytestmark = needs_shared_memory
 _HIGHEST = 2**64 - 1
@@ -55,7 +55,7 @@ def test_a_damaged_ring_costs_no_later_message_of_any_topic(
     for topic, those in heard.items():
         publishers[topic] = talker.create_publisher(Int64, topic, 100)
         listener.create_subscription(Int64, topic, take_into(those), 100)
-        assert publishers[topic].wait_for_subscribers(1, 10.0)
+        assert publishers[topic].wait_for_subscribers(1, PATIENCE_SEC)
 
     def publish(number: int) -> None:
         for each in publishers.values():
@@ -77,12 +77,12 @@ def test_a_damaged_ring_costs_no_later_message_of_any_topic(
 
 
 PROGRAM = """
-import os, sys
+import atexit, os, sys
 from dsmq_nodes import Node
 from dsmq_nodes.messages import Image
 from dsmq_nodes.testing import BrokerProcess
 from tests.graph.conftest import spinning
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE_SEC, until
 
 def fill(free):
     room = os.statvfs("/dev/shm")
@@ -90,6 +90,7 @@ def fill(free):
         file.write(bytes(max(room.f_bavail * room.f_frsize - free, 0)))
 
 broker = BrokerProcess()
+atexit.register(broker.close)
 os.environ["DSMQ_BROKER"] = f"{broker.host}:{broker.port}"
 heard = []
 if sys.argv[1] == "before":
@@ -97,7 +98,7 @@ if sys.argv[1] == "before":
 listener, talker = Node("listener"), Node("talker")
 listener.create_subscription(Image, "/image", lambda msg: heard.append(msg.height), 1000)
 publisher = talker.create_publisher(Image, "/image", 10)
-assert publisher.wait_for_subscribers(1, 10.0)
+assert publisher.wait_for_subscribers(1, PATIENCE_SEC)
 assert (publisher.publication.writer is None) == (sys.argv[1] == "before")
 with spinning(listener, talker):
     for number in range(1, 41):
@@ -109,7 +110,6 @@ with spinning(listener, talker):
     assert publisher.publication.dropped == 0
     assert publisher.publication.writer is None
 assert heard == list(range(1, 41)), heard
-broker.close()
 """
 
 
