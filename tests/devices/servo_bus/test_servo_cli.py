@@ -12,7 +12,7 @@ import pytest
 from dsmq_nodes.devices.servo_bus.calibration import read_calibration
 from dsmq_nodes.devices.servo_bus.servo_family import FAMILIES
 from tests.support.processes import Popen, run
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE_SEC, until
 
 
 class Bus:
@@ -50,17 +50,22 @@ def servo(*words: str) -> Any:
 def test_scan(bus: Bus) -> None:
     assert bus.fault("temperature 2 75") == "ok\n"
     assert bus.fault("melt 2") == "'melt 2\\n' is no fault of a servo bus\n"
-    found: list[Any] = []
-
-    def all_answer() -> bool:  # in time, which takes a second scan on a busy machine
-        found[:] = json.loads(bus.servo("scan", "--json").stdout)
-        return [each["id"] for each in found] == [1, 2, 3]
-
-    until(all_answer)
-    assert [each["temperature"] for each in found] == [30, 75, 30]
+    assert [each["temperature"] for each in scan(bus, [1, 2, 3])] == [30, 75, 30]
     text = bus.servo("scan", "--ids", "2-9").stdout
     assert {"feetech": "STS3215", "dynamixel": "XL430-W250"}[bus.protocol] in text
     assert "overheated" in text
+
+
+def scan(bus: Bus, ids: list[int]) -> list[Any]:
+    """What a scan finds, when all answer in time: on a busy machine that takes a second one."""
+    found: list[Any] = []
+
+    def all_answer() -> bool:
+        found[:] = json.loads(bus.servo("scan", "--json").stdout)
+        return [each["id"] for each in found] == ids
+
+    until(all_answer)
+    return found
 
 
 def test_set_id(bus: Bus) -> None:
@@ -71,9 +76,8 @@ def test_set_id(bus: Bus) -> None:
     assert bus.servo(*words).stdout == "servo 3 is servo 12 now\n"
     bus.fault("unplug")
     assert "No such file" in bus.servo("scan").stderr
-    bus.fault("replug")  # it has survived the power
-    found = json.loads(bus.servo("scan", "--json").stdout)
-    assert [each["id"] for each in found] == [1, 2, 12]
+    bus.fault("replug")
+    scan(bus, [1, 2, 12])  # it has survived the power
 
 
 def test_calibrate(bus: Bus, tmp_path: Path) -> None:
@@ -94,7 +98,7 @@ def test_calibrate(bus: Bus, tmp_path: Path) -> None:
             settle(bus)
         process.stdin.write("\n")
         process.stdin.flush()
-        out, errors = process.communicate(timeout=30)
+        out, errors = process.communicate(timeout=PATIENCE_SEC)
         assert not errors, errors
     assert "pan: 70 degrees" in out
     joints = read_calibration(str(file))
@@ -102,7 +106,7 @@ def test_calibrate(bus: Bus, tmp_path: Path) -> None:
     assert (pan.range_min, pan.range_max) == (2048 - 400, 2048 + 400)
     assert pan.homing_offset == sign * ((4100 % 4096) - 2048)
     assert joints["tilt"].homing_offset == sign * (1100 - 2048)
-    [found, *_] = json.loads(bus.servo("scan", "--json").stdout)
+    [found, *_] = scan(bus, [1, 2, 3])
     assert {"drive_mode": 0, **found["calibration"]} == pan.model_dump(exclude={"id"})
     assert found["position"] == 1648
     bus.fault("unplug")

@@ -24,7 +24,7 @@ order = []
 publisher = node.create_publisher(Int32, "numbers", 10)
 node.create_subscription(Int32, "numbers", lambda msg: order.append(f"message {msg.data}"), 10)
 guard = node.create_guard_condition(lambda: order.append("guard"))
-timer = node.create_timer(0.2, lambda: order.append("timer"))
+timer = node.create_timer(0.2, lambda: (order.append("timer"), timer.cancel()))
 
 
 def serve(_, response):
@@ -41,10 +41,8 @@ publisher.publish(Int32(data=2))
 guard.trigger()
 executor.create_task(lambda: order.append("task"))
 time.sleep(0.3)
-timer_count = 0
 while len(order) < 7:
     executor.spin_once(timeout_sec=1.0)
-timer.cancel()
 print(order[0], order[1:5], sorted(order[5:]))
 
 try:
