@@ -287,7 +287,7 @@ def gate(tmp_path: Path) -> Path:
 
 
 def run_gate(gate: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([gate], check=False, capture_output=True, text=True, timeout=30)
+    return subprocess.run([gate], check=False, capture_output=True, text=True, timeout=PATIENCE_SEC)
 
 
 def test_the_gate_runs_the_readmes_test_command_and_stops_when_it_fails(gate: Path) -> None:

@@ -102,7 +102,7 @@ def test_the_loop_holds_its_setpoint_and_follows_a_new_one(loop: Loop) -> None:
         env=address,
         cwd=ROOT,
         check=True,
-        timeout=20,
+        timeout=PATIENCE_SEC,
     )
     while abs(value(loop.next("/governor_state"), "measured") - 0.15) > 0.05:
         pass

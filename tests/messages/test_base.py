@@ -32,6 +32,7 @@ from dsmq_nodes.messages import (
     Vector3,
 )
 from dsmq_nodes.messages.fields import uint8
+from tests.support.waiting import PATIENCE_SEC
 
 
 class BatteryLevel(Message):
@@ -82,7 +83,7 @@ class TestNames:
                 capture_output=True,
                 text=True,
                 check=True,
-                timeout=30,
+                timeout=PATIENCE_SEC,
             )
             assert ran.stdout == "robot/msg/Level\n"
 
@@ -358,7 +359,7 @@ def test_the_package_loads_only_what_is_asked_for() -> None:
         " ('numpy', 'dsmq_nodes.messages.sensor', 'dsmq_nodes.messages.geometry')])"
     )
     ran = subprocess.run(
-        [sys.executable, "-c", check], capture_output=True, text=True, check=True, timeout=30
+        [sys.executable, "-c", check], capture_output=True, text=True, check=True, timeout=PATIENCE_SEC
     )
     assert ran.stdout == "[]\n"
 
