@@ -359,7 +359,11 @@ def test_the_package_loads_only_what_is_asked_for() -> None:
         " ('numpy', 'dsmq_nodes.messages.sensor', 'dsmq_nodes.messages.geometry')])"
     )
     ran = subprocess.run(
-        [sys.executable, "-c", check], capture_output=True, text=True, check=True, timeout=PATIENCE_SEC
+        [sys.executable, "-c", check],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=PATIENCE_SEC,
     )
     assert ran.stdout == "[]\n"
 
