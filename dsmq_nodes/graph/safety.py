@@ -191,6 +191,7 @@ class Actuator(Generic[MessageT]):
         self._timeout_sec = timeout
         self._obeyed_sec: float | None = None  # the last command; None: the safe state came since
         self._is_handed_over = False
+        self._is_halted = False  # simulated time stands still
         self._is_told_in_time = False  # whether a pressed stop would be known by now
         self.emergency_stop = EmergencyStop(node, self._on_emergency_stop, emergency_stop)
         self.subscription = node._kit.topics.add_subscription(
@@ -222,6 +223,8 @@ class Actuator(Generic[MessageT]):
         kit = self._node._kit
         if self.emergency_stop.is_pressed or kit.is_broker_lost or not kit.is_active:
             return False
+        if self._is_halted:  # nothing would stop it after its last command
+            return False
         return self._is_told_in_time or self._may_obey()
 
     def _on_command(self, msg: MessageT) -> Result:
@@ -231,6 +234,12 @@ class Actuator(Generic[MessageT]):
                 self._node.get_logger().warning(
                     f"{self.subscription.topic_name}: commands are refused until the node is "
                     "active",
+                    once=True,
+                )
+            elif self._is_halted:
+                self._node.get_logger().warning(
+                    f"{self.subscription.topic_name}: commands are refused while {CLOCK_TOPIC} "
+                    "stands still",
                     once=True,
                 )
             return None
@@ -253,7 +262,12 @@ class Actuator(Generic[MessageT]):
     def _watch_clock(self, halted_sec: float) -> None:
         """Enter the safe state by real time too: a timeout by `/clock` stands still with it."""
         node = self._node
-        halted = Watchdog(halted_sec, self._stop, node._kit.dispatcher.execute)
+
+        def halt() -> Result:
+            self._is_halted = True
+            return self._stop()
+
+        halted = Watchdog(halted_sec, halt, node._kit.dispatcher.execute)
         node._kit.spinner.add(halted, is_steady=True)
         last: Time | None = None
 
@@ -261,6 +275,7 @@ class Actuator(Generic[MessageT]):
             nonlocal last
             if msg.clock != last:
                 last = msg.clock
+                self._is_halted = False
                 halted.heard()
 
         node.create_subscription(Clock, CLOCK_TOPIC, heard, 1)

@@ -124,6 +124,14 @@ def test_it_stops_when_simulated_time_stands_still(graph: Graph) -> None:
     assert {speed for _, speed in motor.log} == {1.0}
     graph.run_for(1.9)
     assert motor.log[-1][1] == 0.0
+    graph.inject("speed", Float64(data=2.0))  # nothing would stop it again
+    graph.run_for(3.0)
+    assert (motor.log[-1][1], motor.actuator.refused) == (0.0, 1)
+    graph.inject("/clock", Clock(clock=Time.from_nanoseconds(10**18 + 10**10)))
+    graph.run_for(0.1)
+    graph.inject("speed", Float64(data=3.0))
+    graph.run_for(0.1)
+    assert motor.log[-1][1] == 3.0
 
 
 def test_it_stops_when_the_spinning_ends_and_the_node_does_not(broker: BrokerProcess) -> None:
