@@ -48,7 +48,8 @@ _OPEN_EVERY_SEC: Final = 0.5
 _PATTERN: Final = "pattern"
 _JPEG: Final = b"\xff\xd8"
 _T = TypeVar("_T")
-_FORMATS: Final = {".jpg": "jpeg", ".jpeg": "jpeg", ".png": "png"}
+_PNG: Final = b"\x89PNG"
+_SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png"})
 
 
 class Picture(NamedTuple):
@@ -99,9 +100,10 @@ class FileSource:
     def read(self) -> Picture:
         """The file as it is now."""
         try:
-            return Picture(self._path.read_bytes(), _FORMATS[self._path.suffix.lower()])
+            data = self._path.read_bytes()
         except OSError as error:
             raise PortLostError(f"{self._path}: {error.strerror}") from None
+        return Picture(data, "png" if data.startswith(_PNG) else "jpeg")
 
     def close(self) -> None:
         """Nothing is open."""
@@ -143,8 +145,10 @@ class OpenCvSource:
             raise PortLostError(f"{self._port} gives no picture")
         if bytes(found.ravel()[:2]) == _JPEG:
             return Picture(found.tobytes())
-        if found.ndim == 3 and found.shape[2] == 2:  # a camera without JPEG
-            found = cv2.cvtColor(found, cv2.COLOR_YUV2BGR_YUYV)
+        channels = found.shape[2] if found.ndim == 3 else 1
+        if channels < 3:  # a camera without JPEG: grey, or YUYV
+            how = cv2.COLOR_GRAY2BGR if channels == 1 else cv2.COLOR_YUV2BGR_YUYV
+            found = cv2.cvtColor(found, how)
         _, file = cv2.imencode(".jpg", found, [cv2.IMWRITE_JPEG_QUALITY, self._quality])
         height, width = found.shape[:2]
         return Picture(file.tobytes(), pixels=found.data, width=width, height=height)
@@ -210,7 +214,7 @@ class Camera(Node):
 
     @property
     def _is_picture(self) -> bool:
-        return Path(self.params.port).suffix.lower() in _FORMATS and "://" not in self.params.port
+        return Path(self.params.port).suffix.lower() in _SUFFIXES and "://" not in self.params.port
 
     def _open(self) -> PictureSource:
         given = self.params

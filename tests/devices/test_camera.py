@@ -5,6 +5,7 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -70,6 +71,9 @@ def test_a_picture_file_is_published_as_it_is_and_may_come_later(
     assert (files[-1].format, files[-1].data) == ("jpeg", data)
     assert (raw[-1].encoding, raw[-1].height, raw[-1].width) == ("bgr8", 24, 32)
     assert abs(raw[-1].data[1] - 200) < 5
+    path.write_bytes(png(8, 8, pattern(8, 8, 1)))  # by its content, whatever it is called
+    graph.run_for(0.5)
+    assert (files[-1].format, raw[-1].width) == ("png", 8)
     path.unlink()
     graph.run_for(1.5)
     assert status()[0] == 2
@@ -89,6 +93,28 @@ def test_a_video_begins_again(graph: Graph, tmp_path: Path) -> None:
     start = levels.index(0)
     assert levels[start : start + 4] == [0, 100, 200, 0][: len(levels) - start]
     assert levels.count(0) == 2
+
+
+@pytest.mark.parametrize(
+    ("shape", "level"), [((24, 32), 100), ((24, 32, 1), 100), ((24, 32, 2), 53)]
+)
+def test_pixels_of_a_camera_without_jpeg(
+    graph: Graph,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    shape: tuple[int, ...],
+    level: int,
+) -> None:
+    """Grey as V4L2's GREY is, or YUYV; OpenCV leaves both as they are."""
+    capture = mock.Mock(**{"read.return_value": (True, np.full(shape, 100, np.uint8))})
+    monkeypatch.setattr(cv2, "VideoCapture", lambda *_: capture)
+    graph.add(Camera, params={"port": str(tmp_path)})
+    raw = graph.observe(Image, "image_raw")
+    files = graph.observe(CompressedImage, "image_raw/compressed")
+    run_until(graph, lambda: raw)
+    assert (raw[-1].encoding, raw[-1].step, len(raw[-1].data)) == ("bgr8", 96, 96 * 24)
+    assert decoded(files[-1].data).shape == (24, 32, 3)
+    assert raw[-1].data[2] == pytest.approx(level, abs=3)
 
 
 def test_what_is_no_camera_is_told_once(graph: Graph, caplog: pytest.LogCaptureFixture) -> None:

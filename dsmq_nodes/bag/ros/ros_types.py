@@ -17,7 +17,7 @@ from dsmq_nodes.bag.file.contents import Channel
 from dsmq_nodes.bag.file.recorded_schemas import class_of
 from dsmq_nodes.bag.ros.cdr_values import PLAIN, CdrValues
 from dsmq_nodes.bag.ros.ros_definitions import has_wide, register_class, types_of_text
-from dsmq_nodes.bag.ros.ros_values import RosTypes
+from dsmq_nodes.bag.ros.ros_values import BYTES, RosTypes
 from dsmq_nodes.messages.schema.ros_base import BASE64, base_schema
 
 _encode: Final = msgspec.json.Encoder().encode
@@ -126,7 +126,7 @@ class RosDecoder:
         if kind == Nodetype.BASE:
             return base_schema(detail[0])
         item, count = detail
-        if item[0] == Nodetype.BASE and item[1][0] in {"uint8", "byte", "octet"}:
+        if item[0] == Nodetype.BASE and item[1][0] in BYTES:
             return BASE64
         sizes = {"minItems": count, "maxItems": count} if kind == Nodetype.ARRAY else {}
         return {"type": "array", "items": self._field(item, depth), **sizes}
