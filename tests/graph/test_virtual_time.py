@@ -340,6 +340,29 @@ class TestCoroutines:
         assert [what for _, what in node.log] == [0, 9]
         assert node.subscription.dropped == 8
 
+    def test_two_readers_share_a_subscription(self, graph: Graph) -> None:
+        class Pair(Stamped):
+            def __init__(self) -> None:
+                super().__init__()
+                self.subscription = self.create_subscription(Int64, "n", None, 10)
+                for _ in range(2):
+                    self.create_task(self.read())
+
+            async def read(self) -> None:
+                async for msg in self.subscription:
+                    self.note(msg.data)
+                    await asyncio.sleep(1.0)
+                self.note("end")
+
+        node = graph.add(Pair)
+        graph.inject("n", Int64(data=0))
+        graph.run_for(0.5)
+        graph.inject("n", Int64(data=1))  # the first is busy for half a second yet
+        graph.run_for(5.0)
+        node.destroy_subscription(node.subscription)
+        graph.run_for(0)
+        assert node.log == [(0.0, 0), (0.5, 1), (5.5, "end"), (5.5, "end")]
+
     def test_async_for_needs_a_subscription_without_a_callback(self, graph: Graph) -> None:
         node = graph.add(Watcher)
         with pytest.raises(TypeError, match="has a callback"):

@@ -114,7 +114,7 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
         self._began = False  # it has had a new message: repeated ones are not for it
         self._repeated_id = 0  # of the last repeated message that it has had
         self._closed = False
-        self._next: asyncio.Future[None] | None = None
+        self._readers: set[asyncio.Future[None]] = set()  # in `async for`, waiting
 
     def get_publisher_count(self) -> int:
         """How many publish the topic, including tools, as far as is known.
@@ -331,8 +331,12 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
                 msg = self._decode(self._mail.popleft())
                 if msg is not None:
                     return msg
-            self._next = asyncio.get_running_loop().create_future()
-            await self._next
+            woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._readers.add(woken)
+            try:
+                await woken
+            finally:
+                self._readers.discard(woken)
         raise StopAsyncIteration
 
     def close(self) -> None:
@@ -341,5 +345,6 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
         self._wake()
 
     def _wake(self) -> None:
-        if self._next is not None and not self._next.done():
-            self._next.set_result(None)
+        for woken in self._readers:
+            if not woken.done():
+                woken.set_result(None)
