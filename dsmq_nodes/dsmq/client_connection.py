@@ -302,7 +302,7 @@ class Redial:
         return max(self._due_sec - time.monotonic(), 0.0)
 
     def later(self, tried_sec: float = 0.0) -> None:
-        """Delay the next try: the connection was lost, or a try failed after `took_sec`.
+        """Delay the next try: the connection was lost, or a try failed after `tried_sec`.
 
         Each pause is longer than the last, and long enough that at most a fifth of the time
         is spent on trying.
