@@ -18,7 +18,7 @@ namespace {
 
 using namespace ring;
 
-constexpr size_t MOST_BODY_BYTES = 8999999, MOST_BYTES = MOST_BODY_BYTES / 2, KEPT_BYTES = 1 << 20, HEADER_BYTES = 23;
+constexpr size_t MOST_BODY_BYTES = 8999999, MOST_BYTES = MOST_BODY_BYTES / 2, HEADER_BYTES = 23;
 constexpr int64_t LOOK_AGAIN_NS = 10000000, OWNS_AFTER = 100;
 constexpr int HELD = 12;
 
@@ -45,10 +45,7 @@ struct Lock {
     }
     ~Lock() {
         if (!is_taken) return;
-        PyObject *type, *value, *trace;
-        PyErr_Fetch(&type, &value, &trace);
-        const Ref done(PyObject_CallMethodNoArgs(lock, NAME(release)));
-        PyErr_Restore(type, value, trace);
+        after_an_error_too([this] { const Ref done(PyObject_CallMethodNoArgs(lock, NAME(release))); });
     }
 };
 
@@ -231,13 +228,11 @@ int append(Appender *self, PyObject *message, Buffer &text) {
 
 PyObject *call(PyObject *object, PyObject *const *args, size_t count, PyObject *names) {
     Appender *self = reinterpret_cast<Appender *>(object);
-    Buffer text = self->spare;  // taken away: a finalizer may publish meanwhile
-    self->spare = Buffer();
-    text.size = 0;
     int done = 0;
-    if (PyVectorcall_NARGS(count) == 1 && !names) done = append(self, args[0], text);
-    if (text.capacity > KEPT_BYTES || self->spare.bytes) text.release();
-    else self->spare = text;
+    if (PyVectorcall_NARGS(count) == 1 && !names) {
+        Text text(self->spare);
+        done = append(self, args[0], text);
+    }
     if (done < 0) return nullptr;
     if (done) Py_RETURN_NONE;
     return PyObject_Vectorcall(self->slow, args, count, names);

@@ -411,14 +411,9 @@ int fill(Plan *plan, PyObject *message, PyObject *given) {
 Buffer spare;  // of the last dump, for the next one
 
 PyObject *plan_dump(PyObject *self, PyObject *message) {
-    Buffer out = spare;  // taken away meanwhile: a finalizer may call this too
-    spare = Buffer();
-    out.size = 0;
+    Text out(spare);
     const int done = dump_message(self, message, out);
-    PyObject *text = done < 0 ? nullptr : done ? PyBytes_FromStringAndSize(out.bytes, out.size) : Py_NewRef(Py_None);
-    if (out.capacity > (1 << 20) || spare.bytes) out.release();
-    else spare = out;
-    return text;
+    return done < 0 ? nullptr : done ? PyBytes_FromStringAndSize(out.bytes, out.size) : Py_NewRef(Py_None);
 }
 
 PyObject *plan_load(PyObject *self, PyObject *given) {
@@ -575,6 +570,15 @@ char *Buffer::grown(size_t more) {
 void Buffer::release() {
     PyMem_Free(bytes);
     *this = Buffer();
+}
+
+PyObject *taken_error() {
+    PyObject *type, *error, *trace;
+    PyErr_Fetch(&type, &error, &trace);
+    PyErr_NormalizeException(&type, &error, &trace);
+    const Ref owned_type(type), owned_trace(trace);
+    if (trace) PyException_SetTraceback(error, trace);
+    return error;
 }
 
 int dump_message(PyObject *plan, PyObject *message, Buffer &out) {

@@ -37,6 +37,26 @@ struct Buffer {
     void release();
 };
 
+// A buffer for one text: that of the last one, unless a callback or a finalizer needs one meanwhile.
+struct Text : Buffer {
+    Buffer &spare;
+    explicit Text(Buffer &kept) : Buffer(kept), spare(kept) { spare = Buffer(), size = 0; }
+    ~Text() {
+        if (capacity > 1 << 20 || spare.bytes) release();
+        else spare = *this;
+    }
+};
+
+template <class Step>
+void after_an_error_too(Step step) {  // an exception that is set stays, whatever the step raises
+    PyObject *type, *error, *trace;
+    PyErr_Fetch(&type, &error, &trace);
+    step();
+    if (type) PyErr_Restore(type, error, trace);
+}
+
+PyObject *taken_error();  // the exception that is set, which no longer is
+
 // The seam `codec`. `load_text` does not trust the text in any way, and reads nothing outside of it.
 int dump_message(PyObject *plan, PyObject *message, Buffer &out);
 PyObject *load_text(PyObject *plan, const char *text, size_t length);

@@ -25,7 +25,7 @@ namespace {
 
 using namespace ring;
 
-constexpr uint64_t MOST_AHEAD = UINT64_C(1) << 32, KEPT_BYTES = 1 << 20;
+constexpr uint64_t MOST_AHEAD = UINT64_C(1) << 32;
 constexpr double DISPATCH_SEC = 0.002, BLOCKED_SEC = 1.0;  // as in dispatcher.py and blocked.py
 constexpr int HELD = 18;
 
@@ -201,13 +201,9 @@ Step call(Taker *self, const Found &found, PyObject *message, int64_t now_ns) {
     if (result) {
         goes_on.held = PyObject_CallMethodObjArgs(self->dispatcher, NAME(returned), self->subscription, result.held, nullptr);
     } else {
-        PyObject *type, *error, *trace;
-        PyErr_Fetch(&type, &error, &trace);
-        PyErr_NormalizeException(&type, &error, &trace);
-        if (trace) PyException_SetTraceback(error, trace);
-        const Ref owned_type(type), owned_trace(trace), owned(error);
+        const Ref error(taken_error());
         // It raises again what is no error of the callback, such as KeyboardInterrupt.
-        goes_on.held = PyObject_CallMethodObjArgs(self->dispatcher, NAME(failed), self->subscription, error, nullptr);
+        goes_on.held = PyObject_CallMethodObjArgs(self->dispatcher, NAME(failed), self->subscription, error.held, nullptr);
     }
     return !goes_on ? FAILED : goes_on == Py_True ? TAKEN : STOP;
 }
@@ -278,12 +274,10 @@ int add_busy(Taker *self, long called, double took_sec, double longest_sec) {
 
 // As the end of `Dispatcher.call_now`; an exception that is set stays.
 int called_until(Taker *self, long called, double took_sec, double longest_sec) {
-    PyObject *type, *error, *trace;
-    PyErr_Fetch(&type, &error, &trace);
-    bool failed = NAME(is_calling).set(self->dispatcher, Py_False) < 0;
-    failed = failed || (called && add_busy(self, called, took_sec, longest_sec) < 0);
-    if (type) PyErr_Restore(type, error, trace);
-    return failed || type ? -1 : 0;
+    after_an_error_too([=] {
+        if (NAME(is_calling).set(self->dispatcher, Py_False) == 0 && called) add_busy(self, called, took_sec, longest_sec);
+    });
+    return PyErr_Occurred() ? -1 : 0;
 }
 
 // EMPTY: all is read, or the time is up and the rest waits in the ring; ODD: Python reads on.
@@ -298,8 +292,7 @@ Step take_all(Taker *self) {
         return odd();
     if (!behind) return EMPTY;
     if (NAME(is_calling).set(self->dispatcher, Py_True) < 0) return FAILED;
-    Buffer text = self->spare;  // taken away: a callback may come here again
-    self->spare = Buffer();
+    Text text(self->spare);
     Step step;
     long called = 0;
     do {
@@ -310,8 +303,6 @@ Step take_all(Taker *self) {
         now_sec = monotonic_ns() * 1e-9;
         if (now_sec - was_sec > longest_sec) longest_sec = now_sec - was_sec;
     } while (step == TAKEN && now_sec <= until_sec);
-    if (text.capacity > KEPT_BYTES || self->spare.bytes) text.release();
-    else self->spare = text;
     if (called_until(self, called, now_sec - began_sec, longest_sec) < 0) return FAILED;
     return step == EMPTY || step == TAKEN ? EMPTY : odd();
 }
@@ -422,11 +413,8 @@ Step wake(PyObject *dispatcher, PyObject *rings, PyObject *all, int bell) {
             return FAILED;
         step = !taker || is_attribute(dispatcher, NAME(loop), Py_None) ? odd() : take_all(taker);
     }
-    PyObject *type, *error, *trace;
-    PyErr_Fetch(&type, &error, &trace);
-    const bool failed = NAME(_may_call_until_sec).set(dispatcher, none) < 0;
-    if (type) PyErr_Restore(type, error, trace);
-    if (failed || step == FAILED) return FAILED;
+    after_an_error_too([&] { NAME(_may_call_until_sec).set(dispatcher, none); });
+    if (PyErr_Occurred()) return FAILED;
     if (step != EMPTY || !is_at_rest(dispatcher, rings)) return odd();
     return rest(rings, all, bell);
 }
@@ -502,12 +490,8 @@ Step take_push(Taker *self, PyObject *link, Push &push, Found &found) {
     Step step = know_sender(self, push);
     if (step == TAKEN) step = follows(self, found);
     if (step != TAKEN || NAME(is_calling).set(self->dispatcher, Py_True) < 0) return step == TAKEN ? FAILED : step;
-    Buffer text = self->spare;  // taken away: a callback may come here again
-    self->spare = Buffer();
-    text.size = 0;
+    Text text(self->spare);
     step = call_with_push(self, link, push, found, text);
-    if (text.capacity > KEPT_BYTES || self->spare.bytes) text.release();
-    else self->spare = text;
     const double took_sec = monotonic_ns() * 1e-9 - began_sec;
     return called_until(self, step == TAKEN || step == STOP, took_sec, took_sec) < 0 ? FAILED : step;
 }
@@ -538,11 +522,8 @@ Step take_frame(const Socket &socket, const char *frame, size_t size) {
     const double until_sec = monotonic_ns() * 1e-9 + DISPATCH_SEC;
     if (set_double(socket.dispatcher, NAME(_may_call_until_sec), until_sec) < 0) return FAILED;
     const Step step = take_push(reinterpret_cast<Taker *>(self), socket.link, push, found);
-    PyObject *type, *error, *trace;
-    PyErr_Fetch(&type, &error, &trace);
-    const bool failed = set_double(socket.dispatcher, NAME(_may_call_until_sec), 0.0) < 0;
-    if (type) PyErr_Restore(type, error, trace);
-    return failed || type ? FAILED : step;
+    after_an_error_too([&] { set_double(socket.dispatcher, NAME(_may_call_until_sec), 0.0); });
+    return PyErr_Occurred() ? FAILED : step;
 }
 
 // ODD: `Dispatcher.__call__` has to go on from here.

@@ -36,12 +36,7 @@ void call_back(PyObject *call, PyObject *loop) {
     if (add(loop, NAME(calls), 1) < 0) return;
     const Ref held(Py_NewRef(call)), done(PyObject_CallNoArgs(held));
     if (done || !PyErr_ExceptionMatches(PyExc_Exception)) return;
-    PyObject *type, *error, *trace;
-    PyErr_Fetch(&type, &error, &trace);
-    PyErr_NormalizeException(&type, &error, &trace);
-    if (trace) PyException_SetTraceback(error, trace);
-    const Ref owned_type(type), owned_trace(trace), owned(error);
-    const Ref told(PyObject_CallMethodObjArgs(loop, NAME(failed), call, error, nullptr));
+    const Ref error(taken_error()), told(PyObject_CallMethodObjArgs(loop, NAME(failed), call, error.held, nullptr));
 }
 
 // Waits once, and calls back for what is readable; the other events are added to a list, by
