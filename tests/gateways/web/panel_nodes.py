@@ -1,5 +1,6 @@
 """A node that gives each panel of the dashboard something to show, for tests in a browser."""
 
+import math
 import re
 import struct
 import zlib
@@ -40,6 +41,7 @@ class Showcase(Node):
     def __init__(self) -> None:
         super().__init__("showcase")
         self.raw = self.create_publisher(Image, "raw", 1)
+        self.depth = self.create_publisher(Image, "depth", 1)
         self.packed = self.create_publisher(CompressedImage, "packed", 1)
         self.said = self.create_publisher(String, "said", 10)
         self.create_service(SetBool, "light", self.on_light)
@@ -79,6 +81,11 @@ class Showcase(Node):
         self.raw.publish(
             Image(height=HEIGHT, width=WIDTH, encoding="rgb8", step=3 * WIDTH, data=red)
         )
+        # Metres, big endian; the pixel that the test looks at is half as far as the farthest.
+        pixels = [4.0, math.nan, *[2.0] * (WIDTH * HEIGHT - 2)]
+        depth = Image(height=HEIGHT, width=WIDTH, encoding="32FC1", step=4 * WIDTH, is_bigendian=1)
+        depth.data = struct.pack(f">{len(pixels)}f", *pixels)
+        self.depth.publish(depth)
         self.packed.publish(CompressedImage(format="png", data=png(WIDTH, HEIGHT, (255, 0, 0))))
         self.get_logger().info(EVIL, throttle_duration_sec=1.0)
 

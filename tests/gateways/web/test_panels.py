@@ -62,16 +62,22 @@ def heard(session: Any, wanted: str) -> None:
     until(lambda: wanted in (session.next_message(timeout_sec=10).text or ""), wanted)
 
 
-@pytest.mark.parametrize("topic", ["/raw", "/packed"])
-def test_the_camera_shows_pixels(page: Page, topic: str) -> None:
+@pytest.mark.parametrize(
+    ("topic", "kind", "colour"),
+    [
+        ("/raw", "rgb8", [255, 0, 0, 255]),
+        ("/packed", "png", [255, 0, 0, 255]),
+        ("/depth", "32FC1", [128, 128, 128, 255]),
+    ],
+)
+def test_the_camera_shows_pixels(page: Page, topic: str, kind: str, colour: list[int]) -> None:
     chosen(page, "#camera-topic", topic)
-    kind = "rgb8" if topic == "/raw" else "png"
     page.waits_for(f"document.querySelector('#camera-note').textContent.includes('{kind}')")
     size, pixel = page.run(
         "(c => [[c.width, c.height], [...c.getContext('2d').getImageData(3, 3, 1, 1).data]])"
         "(document.querySelector('#camera'))"
     )
-    assert (size, pixel) == ([WIDTH, HEIGHT], [255, 0, 0, 255])
+    assert (size, pixel) == ([WIDTH, HEIGHT], colour)
 
 
 def test_a_service_is_called_and_a_message_published_by_a_form(page: Page, robot: Robot) -> None:

@@ -6,18 +6,26 @@ import { layout } from "../layout.js";
 const TYPES = new Set(["sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"]);
 let release = null, isBusy = false, times = [];
 const CHANNELS = { rgb8: [0, 1, 2, 3], bgr8: [2, 1, 0, 3], rgba8: [0, 1, 2, 4], bgra8: [2, 1, 0, 4], mono8: [0, 0, 0, 1], "8UC1": [0, 0, 0, 1], "8UC3": [2, 1, 0, 3] };
+const DEEP = { mono16: [2, "getUint16"], "16UC1": [2, "getUint16"], "32FC1": [4, "getFloat32"] };
 function raw(message) {
   const { width, height, encoding, step, data } = message, image = new ImageData(width, height);
-  const is16 = ["mono16", "16UC1"].includes(encoding), channels = is16 ? [0, 0, 0, 2] : CHANNELS[encoding];
-  if (!channels) throw new Error(`no way to show ${encoding}`);
-  const [red, green, blue, size] = channels;
-  let far = 1;
-  if (is16) for (let k = 1; k < data.length; k += 2) far = Math.max(far, data[k]);
+  if (DEEP[encoding]) return createImageBitmap(deep(message, image));
+  if (!CHANNELS[encoding]) throw new Error(`no way to show ${encoding}`);
+  const [red, green, blue, size] = CHANNELS[encoding];
   for (let y = 0, to = 0; y < height; y++) for (let x = 0, from = y * (step || width * size); x < width; x++, from += size, to += 4) {
-    if (is16) { image.data[to] = image.data[to + 1] = image.data[to + 2] = data[from + (message.is_bigendian ? 0 : 1)] * 255 / far; } else { image.data[to] = data[from + red]; image.data[to + 1] = data[from + green]; image.data[to + 2] = data[from + blue]; }
-    image.data[to + 3] = 255;
+    image.data[to] = data[from + red]; image.data[to + 1] = data[from + green]; image.data[to + 2] = data[from + blue]; image.data[to + 3] = 255;
   }
   return createImageBitmap(image);
+}
+function deep({ width, height, encoding, step, data, is_bigendian: isBig }, image) { // the largest is white, what is no number black
+  const [size, get] = DEEP[encoding], view = new DataView(data.buffer, data.byteOffset, data.byteLength), all = new Float32Array(width * height);
+  let most = 0;
+  for (let y = 0, k = 0; y < height; y++) for (let x = 0; x < width; x++, k++) {
+    const value = view[get](y * (step || width * size) + x * size, !isBig);
+    if (Number.isFinite(value)) { all[k] = value; most = Math.max(most, value); }
+  }
+  all.forEach((value, k) => { image.data.fill(value / (most || 1) * 255, 4 * k, 4 * k + 3); image.data[4 * k + 3] = 255; });
+  return image;
 }
 async function take(message) {
   if (isBusy || !(message.data instanceof Uint8Array)) return; // the newest is drawn, others are passed over
