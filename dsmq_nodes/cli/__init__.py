@@ -18,6 +18,7 @@ from dsmq_nodes.printable import indented
 from dsmq_nodes.signals import ending_signals
 
 _MAKERS: Final = (["bag", "convert"], ["bag", "repair"])
+_asked: Final[list[int]] = []  # the exit statuses that signals have asked for
 
 
 def main() -> None:
@@ -49,8 +50,10 @@ def main() -> None:
         status = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
         if isinstance(out.failed, BrokenPipeError):
             status = 0  # typer ends with 1
-    except OSError as error:
-        if error is not out.failed:
+    except Exception as error:
+        if _asked:  # a library has made another exception of the one that ends the command
+            status = _asked[0]
+        elif error is not out.failed:
             raise
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.exit(_flush(out) or status)
@@ -72,14 +75,17 @@ def _run() -> None:
 
 def _run_a_program(words: list[str]) -> None:
     """`dsmq-nodes run`: streams and signals are the program's, and its words are not read here."""
-    from dsmq_nodes.rclpy.running.program import exit_with  # noqa: PLC0415  for this command alone
-
+    try:
+        from dsmq_nodes.rclpy.running.program import exit_with  # noqa: PLC0415  for this command alone
+    except KeyboardInterrupt:
+        sys.exit(0)
     exit_with(words)
 
 
 def _end(number: int, frame: FrameType | None) -> None:
     # For `bag convert ... && rm ...`: also before it has begun.
-    sys.exit(128 + number if sys.argv[1:3] in _MAKERS else 0)
+    _asked.append(128 + number if sys.argv[1:3] in _MAKERS else 0)
+    sys.exit(_asked[0])
 
 
 def _open_streams() -> None:

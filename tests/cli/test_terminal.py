@@ -130,3 +130,24 @@ def test_commands_know_how_wide_the_terminal_is() -> None:
     assert b"columns=61" in os.read(ours, 1000)
     os.close(ours)
     os.close(theirs)
+
+
+INTERRUPTED = """
+import os, signal, sys
+from dsmq_nodes import cli
+
+def run():
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+    except SystemExit:
+        raise ValueError("as pydantic does while it builds a class") from None
+
+cli._run, sys.argv = run, ["dsmq-nodes", "check", "x.yaml"]
+cli.main()
+"""
+
+
+def test_ctrl_c_is_no_error_of_a_library_that_it_met() -> None:
+    command = [sys.executable, "-c", INTERRUPTED]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

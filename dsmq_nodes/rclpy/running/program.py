@@ -94,6 +94,15 @@ def main(request: RunRequest | None) -> int:
     if request is None:
         print(USAGE, end="")  # noqa: T201
         return 0
+    try:
+        run = _prepared(request)
+    except KeyboardInterrupt:  # before the program has begun
+        return 0
+    return run()
+
+
+def _prepared(request: RunRequest) -> Callable[[], int]:
+    """Find a program, and the broker that it needs; returns what runs it."""
     _search_here()
     real = "" if request.ours else import_finder.real_rclpy()
     if real:
@@ -112,7 +121,7 @@ def main(request: RunRequest | None) -> int:
         _tell(request, f"{rclpy}the broker {broker.address}{new * broker.is_new}")
     gc.freeze()  # what is imported lives as long as the process
     gc.enable()
-    return run()
+    return run
 
 
 def _tell(request: RunRequest, text: str) -> None:
