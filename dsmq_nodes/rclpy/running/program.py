@@ -94,15 +94,6 @@ def main(request: RunRequest | None) -> int:
     if request is None:
         print(USAGE, end="")  # noqa: T201
         return 0
-    try:
-        run = _prepared(request)
-    except KeyboardInterrupt:  # before the program has begun
-        return 0
-    return run()
-
-
-def _prepared(request: RunRequest) -> Callable[[], int]:
-    """Find a program, and the broker that it needs; returns what runs it."""
     _search_here()
     real = "" if request.ours else import_finder.real_rclpy()
     if real:
@@ -121,7 +112,7 @@ def _prepared(request: RunRequest) -> Callable[[], int]:
         _tell(request, f"{rclpy}the broker {broker.address}{new * broker.is_new}")
     gc.freeze()  # what is imported lives as long as the process
     gc.enable()
-    return run
+    return run()
 
 
 def _tell(request: RunRequest, text: str) -> None:
