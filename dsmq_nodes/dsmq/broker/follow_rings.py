@@ -3,7 +3,7 @@
 It reads in batches. Where a peer waits for a topic's messages (a tool, a node on another machine)
 the topic's writers ring the broker's bell for each message. All other topics are polled together,
 and ring the bell only after polls that found nothing new in any of them: a bell costs its writer
-more than a poll costs the broker. Of many small messages a poll takes a copy as they lie there, a
+more than a poll costs the broker. Of small messages a poll takes a copy as they lie there, a
 bundle, and nothing looks at them one by one before somebody reads them (store/bundles.py).
 
 While nobody reads messages from the broker, they are polled only so that the log has them before
