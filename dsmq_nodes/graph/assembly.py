@@ -237,7 +237,7 @@ class NodeKit:
             NODES_TOPIC, NodeStatistics.type_name, 0, schema_text(NodeStatistics)
         )
         self._overruns = OverrunWatch(self.logger.warning)
-        statistics = Timer(STATISTICS_PERIOD_SEC, self._look_after, _quietly)
+        statistics = Timer(STATISTICS_PERIOD_SEC, self._look_after, _quietly, self.spinner.begin)
         self.spinner.add(statistics, is_steady=True)
         # It runs during an outage only: see _on_outage.
         self._is_outage = self.is_broker_lost = False

@@ -537,11 +537,12 @@ class Node:
             TypeError: the callback cannot be called or awaited.
         """
         check_takes(callback, "a timer's callback")
-        timer = Timer(timer_period_sec, callback, self._kit.dispatcher.execute)
+        spinner = self._kit.spinner
+        timer = Timer(timer_period_sec, callback, self._kit.dispatcher.execute, spinner.begin)
         if not autostart:
             timer.cancel()
         self._kit.timers.append(timer)
-        self._kit.spinner.add(timer)
+        spinner.add(timer)
         return timer
 
     def create_rate(self, frequency: float) -> Rate:

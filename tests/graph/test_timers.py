@@ -57,11 +57,12 @@ def test_a_timer_made_while_spinning_ticks() -> None:
     assert timer.ticks == 1
 
 
-def test_timers_and_tasks_are_made_in_any_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_timers_and_tasks_begin_from_any_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONASYNCIODEBUG", "1")  # asyncio refuses calls from another thread
     seen: set[str] = set()
     node = Node("a")
     node.create_timer(0.01, lambda: seen.add("timer"))
+    stopped = node.create_timer(0.01, lambda: seen.add("reset"), autostart=False)
 
     async def work() -> None:
         seen.add("task")
@@ -70,7 +71,8 @@ def test_timers_and_tasks_are_made_in_any_thread(monkeypatch: pytest.MonkeyPatch
         until(lambda: seen)
         node.create_timer(0.01, lambda: seen.add("another timer"))
         node.create_task(work())
-        until(lambda: len(seen) == 3)
+        stopped.reset()
+        until(lambda: len(seen) == 4)
 
 
 def test_a_period_that_is_no_number_is_refused(graph: Graph) -> None:

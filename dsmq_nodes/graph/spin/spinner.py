@@ -98,6 +98,10 @@ class Spinner:
     def add(self, timed: Timed, *, is_steady: bool = False) -> None:
         """Drive `timed` by the node's time, with `is_steady` always by real; from any thread."""
         self._timed[timed] = is_steady
+        self.begin(timed)
+
+    def begin(self, timed: Timed) -> None:
+        """Attach `timed`, if it was added and a loop is there; from any thread."""
         if (loop := self.dispatcher.loop) is not None:
             call_in(loop, self._start, timed)
 

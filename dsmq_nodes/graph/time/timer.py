@@ -28,14 +28,18 @@ class Timer:
         period_sec: float,
         callback: Callback,
         execute: Callable[[Callback, Callback], object],
+        begin: Callable[["Timer"], object],
     ) -> None:
-        """Make a timer; `execute` calls the callback, and gets its name for logs."""
+        """Make a timer; `execute` calls the callback, and gets its name for logs.
+
+        `begin` attaches it once more, in the thread of its loop, if there is one.
+        """
         self.period_sec = _checked(period_sec)
         self.callback = callback
         self.ticks = 0
         self.overruns = 0
         self.lateness = Histogram()
-        self._execute = execute
+        self._execute, self._begin = execute, begin
         self._timeline: Timeline | None = None
         self._handle: Handle | None = None
         self._running: object = None
@@ -95,12 +99,11 @@ class Timer:
         self._timeline = None
 
     def reset(self) -> None:
-        """Start over: the next tick is one period from now."""
+        """Start over: the next tick is one period from now; from any thread."""
         self._stop()
         self._canceled = False
         self._due_sec = None
-        if self._timeline is not None:
-            self._schedule(self._timeline)
+        self._begin(self)
 
     def cancel(self) -> None:
         """Stop ticking; `reset` starts again."""
