@@ -36,7 +36,7 @@ logger = logging.getLogger("dsmq_nodes.uplink")
 
 _ANSWER_SEC: Final = 30.0  # for a slow link; a link that is lost ends the question at once
 _THREADS: Final = 8
-_LARGE_BYTES: Final = 12 * 1024  # what Zenoh takes at once, as zenoh_config.py has its buffers
+_LARGE_BYTES: Final = 6 * 1024  # what Zenoh takes at once, as zenoh_config.py has its buffers
 _PATIENCE_SEC: Final = 2.0  # a connection that is not there by then is worth a line
 _read_question: Final = msgspec.json.Decoder(Question).decode
 

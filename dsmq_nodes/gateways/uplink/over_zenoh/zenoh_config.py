@@ -6,10 +6,10 @@ process, and it would pass by the network's limits).
 **Bounded buffers.** Zenoh and the kernel each hold as much as they are allowed to while a link is
 slow, and what arrives then is seconds old. Here it is 12 KiB in the socket (the kernel takes twice
 that, `link_room.py` allows less of it to be unsent, and the kernel looks at this only after half of
-what the other end has room for, so that has as little) and four batches of 4 KiB in Zenoh. With 700
+what the other end has room for, so that has as little) and two batches of 4 KiB in Zenoh. With 700
 kbit/s for a link of 300 kbit/s, half of what arrives is 0.5 s old and all of it 0.7 s at most, or
-0.9 s while the link becomes slow; behind a router 0.7 s and 1.3 s. With certificates a router holds
-64 KiB more, within its TLS, and those cannot be bounded: 2.2 s and 3 s.
+0.9 s while the link becomes slow; behind a router 0.6 s and 1.2 s. With certificates a router holds
+64 KiB more, within its TLS, and those cannot be bounded: 2.1 s and 2.5 s.
 What finds no room is dropped, and counted by the reader. Where the socket is asked for room before
 (`link_room.py`), only a busy processor can be why Zenoh has none: then a message waits. A message
 that is larger than all buffers waits there for as long as a slow link needs for it.
@@ -29,9 +29,10 @@ _RETRY_MS: Final = 200
 _OPEN_MS: Final = 5000  # a connection that was begun and not answered is in nobody's way then
 _SEND_BUFFER_BYTES: Final = 12 * 1024
 _BATCH_BYTES: Final = 4 * 1024
-_BATCHES: Final = 4
-# For room before a message is dropped, and for room for each further part of a large one.
-_WAITS_SEC: Final = (0.002, 0.05)
+_BATCHES: Final = 2
+# For room before a message is dropped, and for room for each further part of a large one. A router
+# waits little, for all its links; with 0.002 s it dropped 3 % of what 50 robots sent at one time.
+_WAITS_SEC: Final = (0.01, 0.05)
 _WAITS_FOR_ONE_LINK_SEC: Final = (0.25, 30.0)
 _MESSAGES: Final = (
     "put",
