@@ -12,6 +12,7 @@ and on Windows.
 """
 
 import contextlib
+import functools
 import logging
 import os
 import select
@@ -57,6 +58,20 @@ class StandardErrorHandler(logging.Handler):
             write_error(f"{self.format(record)}\n")
         except Exception:  # noqa: BLE001  as every handler of `logging`
             self.handleError(record)
+
+
+def keep_from_waiting() -> None:
+    """Let the root handlers of `logging.basicConfig` write as StandardErrorHandler does."""
+    for handler in logging.getLogger().handlers:
+        if type(handler) is logging.StreamHandler and handler.stream is sys.stderr:
+            handler.emit = functools.partial(_emit, handler)  # type: ignore[method-assign]
+
+
+def _emit(handler: "logging.StreamHandler[TextIO]", record: logging.LogRecord) -> None:
+    if handler.stream is sys.stderr:
+        StandardErrorHandler.emit(handler, record)  # type: ignore[arg-type]
+    else:  # it was given another since
+        logging.StreamHandler.emit(handler, record)
 
 
 def write_error(text: str) -> None:

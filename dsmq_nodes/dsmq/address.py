@@ -7,6 +7,7 @@ DSMQ_PATIENCE_SEC for the answer of a broker that has accepted its connection.
 """
 
 import contextlib
+import errno
 import os
 import socket
 import stat
@@ -206,7 +207,11 @@ def hold_little(sock: socket.socket) -> None:
 def _connect_tcp(host: str, port: int, timeout_sec: float) -> socket.socket:
     """As `socket.create_connection`, but never connected to itself."""
     failed: OSError | None = None
-    for family, _, _, _, where in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except UnicodeError:  # as for a name that is too long
+        raise OSError(errno.EINVAL, "no host can have this name") from None
+    for family, _, _, _, where in found:
         try:
             return _dial(family, where, timeout_sec)
         except OSError as error:

@@ -104,7 +104,10 @@ class Faulty(Robot):
 SPUN = "try: spin(Faulty())\nexcept ValueError: sys.exit(1)"
 
 
-@pytest.mark.parametrize("main", ["run(Faulty)", SPUN])
+CONFIGURED = "import logging; logging.basicConfig(); run(Faulty)"
+
+
+@pytest.mark.parametrize("main", ["run(Faulty)", SPUN, CONFIGURED])
 @pytest.mark.usefixtures("broker")
 def test_a_robot_whose_log_nobody_reads_is_made_safe(programs: Programs, main: str) -> None:
     program = programs(robot(UNREAD + main))

@@ -9,7 +9,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Collection, Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Final
 
 import av
@@ -43,6 +43,13 @@ _NUMBERS: Final = frozenset(
     {"float16", "float32", "float64", "bool", "int8", "int16", "int32", "int64"}
     | {"uint8", "uint16", "uint32", "uint64"}
 )
+_MOST_NUMBERS: Final = 100_000  # of one feature
+_WIDE: Final = re.compile(r"\{[^}]*\d{4}")  # a number in a path, with very many zeros
+# What is no dataset's raises any of these.
+_WRONG: Final = (
+    *(OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError),
+    pa.ArrowException,
+)
 
 Row = dict[str, Any]
 
@@ -67,14 +74,14 @@ class LerobotDataset:
         self.omitted = Omitted()
         try:
             self._read_meta()
-        except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
+            self._writers = {each.channel.topic: each for each in self._features()}
+            self._starts_ns = self._starts()
+        except _WRONG as error:
             raise BagError(f"{path} is no whole dataset: {error}") from None
-        self._writers = {each.channel.topic: each for each in self._features()}
         names = [EPISODE_TOPIC, *self._writers]
         if topics is not None:
             topics.check(names, str(path))
         self._names = [each for each in names if topics is None or each in topics]
-        self._starts_ns = self._starts()
         self.start_ns = self._starts_ns[0] if self._episodes else 0
         self.end_ns = self._starts_ns[-1] - _PAUSE_NS if self._episodes else 0
 
@@ -84,6 +91,8 @@ class LerobotDataset:
         if version != layout.VERSION:
             raise ValueError(f"it is of version {version}, and {layout.VERSION} is read here")
         self._fps = int(self._info["fps"])
+        if self._fps < 1:
+            raise ValueError(f"it has {self._fps} frames a second")
         files = sorted((self.path / "meta/episodes").rglob("*.parquet"))
         tables = [pq.read_table(each).to_pylist() for each in files]
         self._episodes: list[Row] = [row for table in tables for row in table]
@@ -183,7 +192,7 @@ class LerobotDataset:
             for record in self._all(wanted, begin, end):
                 if begin <= record.log_time_ns < end:
                     yield record
-        except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
+        except _WRONG as error:
             raise BagError(f"{self.path} is damaged: {error}") from None
 
     def _all(self, wanted: list[str], begin: int, end: float) -> Iterator[Record]:
@@ -215,7 +224,7 @@ class LerobotDataset:
             "chunk_index": episode["data/chunk_index"],
             "file_index": episode["data/file_index"],
         }
-        table = pq.read_table(self.path / self._info["data_path"].format(**place))
+        table = pq.read_table(self._file("data_path", place))
         rows = table.filter(pc.equal(table["episode_index"], number))
         if rows.num_rows != episode["length"]:
             raise ValueError(f"episode {number} has {rows.num_rows} rows, not {episode['length']}")
@@ -223,7 +232,21 @@ class LerobotDataset:
 
     def _video(self, name: str, episode: Row) -> Path:
         place = {what: episode[f"videos/{name}/{what}"] for what in ("chunk_index", "file_index")}
-        return self.path / str(self._info["video_path"]).format(video_key=name, **place)
+        return self._file("video_path", {"video_key": name, **place})
+
+    def _file(self, pattern: str, place: Row) -> Path:
+        """One of its files; a pattern leads to no others.
+
+        Raises:
+            ValueError: it would.
+        """
+        told = str(self._info[pattern])
+        if _WIDE.search(told):
+            raise ValueError(f"its {pattern} is {told}")
+        name = PurePath(told.format(**place))
+        if name.is_absolute() or ".." in name.parts:
+            raise ValueError(f"its {pattern} leads out of it: {told}")
+        return self.path / name
 
     def _first(self, name: str, episode: Row) -> int:
         begin_sec: float = episode[f"videos/{name}/from_timestamp"]
@@ -329,6 +352,8 @@ def _names(feature: Row) -> list[str]:
     if isinstance(given, dict):  # {"motors": [...]}
         given = [name for each in given.values() for name in each]
     size = feature["shape"][0]
+    if size > _MOST_NUMBERS:
+        raise ValueError(f"a feature of {size} numbers")
     if isinstance(given, list) and len(given) == size:
         return [str(each) for each in given]
     return [str(number) for number in range(size)]

@@ -7,7 +7,7 @@ from typing import Final, TypedDict, Unpack
 from dsmq_nodes.graph.log.rosout import Rosout
 from dsmq_nodes.graph.time.clock import BaseClock
 from dsmq_nodes.printable import traceback_text
-from dsmq_nodes.standard_error import StandardErrorHandler
+from dsmq_nodes.standard_error import StandardErrorHandler, keep_from_waiting
 
 _ROOT: Final = "dsmq_nodes.node"
 
@@ -35,6 +35,7 @@ class Logger:
         self.rosout = rosout
         self._clock = clock
         self._logger = logging.getLogger(f"{_ROOT}.{_dotted(name)}")
+        keep_from_waiting()
         self._has_failed = False  # whether a failure on /rosout was logged
         self._skipped: set[tuple[str, int]] = set()
         self._logged_sec: dict[tuple[str, int], float] = {}

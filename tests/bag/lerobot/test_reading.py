@@ -2,7 +2,9 @@
 
 import json
 import math
+import shutil
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -94,6 +96,27 @@ def test_a_part_of_a_dataset_is_read(dataset: Path) -> None:
     assert list(source.records(None, middle)) == whole[: len(whole) // 2]
     with pytest.raises(BagError, match="has no topic /nothing"):
         open_source([dataset], Selection(("/nothing",)))
+
+
+@pytest.mark.parametrize(
+    ("told", "why"),
+    [
+        ({"fps": 0}, "it has 0 frames a second"),
+        ({"features": [1]}, "is no whole dataset"),
+        ({"features": {"x": {"dtype": "float32", "shape": [10**12]}}}, "of 1000000000000 numbers"),
+        ({"data_path": "{file_index:>999999999d}"}, "its data_path is"),
+        ({"data_path": "../x/{file_index}.parquet"}, "its data_path leads out of it"),
+        ({"data_path": "/etc/{file_index}.parquet"}, "its data_path leads out of it"),
+    ],
+)
+def test_a_dataset_is_no_more_than_its_own_files(
+    dataset: Path, tmp_path: Path, told: dict[str, Any], why: str
+) -> None:
+    shutil.copytree(dataset, tmp_path / "x")
+    info = tmp_path / "x" / "meta" / "info.json"
+    info.write_text(json.dumps({**json.loads(info.read_text()), **told}))
+    with pytest.raises(BagError, match=why):
+        list(open_source([tmp_path / "x"]).records())
 
 
 def test_another_version_and_a_part_of_a_dataset_are_told(dataset: Path, tmp_path: Path) -> None:
