@@ -121,6 +121,17 @@ def test_a_schema_of_a_peer_that_cannot_be_unfolded_is_recorded_as_it_is(
     assert json.loads(schema_text(schema)) == schema
 
 
+def test_a_file_that_was_removed_is_told_with_what_is_lost(tmp_path: Path) -> None:
+    writer = BagWriter(tmp_path / "run")
+    writer.write(NUMBERS, 1, number(0), 1)
+    (tmp_path / "run.mcap").unlink()
+    (tmp_path / "run.mcap").write_text("another")
+    with pytest.raises(BagError, match=r"run.mcap was removed: its 1 message is lost"):
+        writer.flush()
+    writer.close()
+    assert (tmp_path / "run.mcap").read_text() == "another"
+
+
 def test_a_type_that_nobody_knows_is_read_as_a_dict(tmp_path: Path) -> None:
     channel = Channel("/x", "far_msgs/msg/Away", b'{"type":"object"}')
     with BagWriter(tmp_path / "run") as writer:

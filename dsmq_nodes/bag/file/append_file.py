@@ -53,6 +53,11 @@ class NewFile:
         """The size of the file."""
         return self._size_bytes
 
+    @property
+    def is_removed(self) -> bool:
+        """Whether the file has no name any more: what is written is lost when it is closed."""
+        return os.fstat(self._raw.fileno()).st_nlink == 0
+
     def flush(self) -> None:
         """Do nothing: nothing is buffered."""
 

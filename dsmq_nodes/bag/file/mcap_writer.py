@@ -131,8 +131,13 @@ class McapWriter:
         """Make the written messages safe from a crash; see the top of this module.
 
         Raises:
-            BagError: it could not be written.
+            BagError: it could not be written, or was removed.
         """
+        if self._file.is_removed:
+            self._has_ended = True
+            self._file.close()
+            lost = f"{self.messages} messages are" if self.messages != 1 else "1 message is"
+            raise BagError(f"{self.path} was removed: its {lost} lost")
         with self._guard():
             self._mcap.flush()
         self._keep()
