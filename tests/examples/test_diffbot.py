@@ -53,6 +53,7 @@ def speed(truth: Observed[Odometry]) -> float:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # it computes, however busy the machine is
 @pytest.mark.parametrize("seed", [1, 2])
 def test_a_minute_touches_nothing_knows_where_it_is_and_what_is_around(seed: int) -> None:
     with diffbot(seed, "/monitor") as graph:

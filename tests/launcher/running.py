@@ -174,11 +174,13 @@ def gone(pids: set[int], within_sec: float) -> bool:
     return True
 
 
-def _guard_below(pid: int) -> int:
+def _child(pid: int, command: str) -> int:
+    """The child of a process that has this in its command; 0 when there is none."""
     with contextlib.suppress(psutil.Error):
-        for each in psutil.Process(pid).children():
-            if "launcher.guard" in " ".join(each.cmdline()):
-                return each.pid
+        for each in psutil.Process(pid).children() if pid else ():
+            with contextlib.suppress(psutil.Error):  # others come and go
+                if command in " ".join(each.cmdline()):
+                    return each.pid
     return 0
 
 
@@ -222,25 +224,19 @@ class Launch:
 
     def keeper_pid(self) -> int:
         """Return the process that waits for the guard; 0 when there is none."""
-        return _guard_below(self.process.pid)
+        return _child(self.process.pid, "launcher.guard")
 
     def guard_pid(self) -> int:
         """Return the process that has started all the others; 0 when there is none."""
-        keeper = self.keeper_pid()
-        return _guard_below(keeper) if keeper else 0
+        return _child(self.keeper_pid(), "launcher.guard")
 
     def warm_pid(self) -> int:
         """Return the process that forks the others; 0 when there is none."""
-        for each in psutil.Process(self.guard_pid()).children() if self.guard_pid() else ():
-            with contextlib.suppress(psutil.Error):  # others come and go
-                if "launcher.warm.forking" in " ".join(each.cmdline()):
-                    return each.pid
-        return 0
+        return _child(self.guard_pid(), "launcher.warm.forking")
 
     def broker_pid(self) -> int:
         """Return the broker's process."""
-        children = psutil.Process(self.guard_pid()).children()
-        return next(each.pid for each in children if "broker" in " ".join(each.cmdline()))
+        return _child(self.guard_pid(), "broker")
 
     def pid_of(self, name: str) -> int:
         """Return the process of a node."""
