@@ -118,6 +118,7 @@ class _AliasLoader(Loader):
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         found = importlib.import_module(self._target)
         self._spec = found.__spec__
+        found.__name__ = spec.name  # as errors show it: rclpy has no attribute 'Node'
         for each in vars(found).values():
             if isinstance(each, type) and each.__module__ == self._target:
                 each.__module__ = spec.name  # as it is shown, in tracebacks for example
