@@ -107,6 +107,13 @@ def real_rclpy() -> str:
     return "" if found is None or found.origin is None else str(Path(found.origin).parent)
 
 
+def _name_classes(module: str, shown: str) -> None:
+    """Let the classes of a module be shown by the name that programs know, as in tracebacks."""
+    for each in list(vars(sys.modules[module]).values()):
+        if isinstance(each, type) and each.__module__ == module:
+            each.__module__ = shown
+
+
 class _AliasLoader(Loader):
     """Gives the module of another name."""
 
@@ -119,9 +126,11 @@ class _AliasLoader(Loader):
         found = importlib.import_module(self._target)
         self._spec = found.__spec__
         found.__name__ = spec.name  # as errors show it: rclpy has no attribute 'Node'
-        for each in vars(found).values():
-            if isinstance(each, type) and each.__module__ == self._target:
-                each.__module__ = spec.name  # as it is shown, in tracebacks for example
+        _name_classes(self._target, spec.name)
+        came_along = [each for each in list(sys.modules) if each.startswith(f"{_OURS}.")]
+        for each in came_along:
+            _, is_package, rest = each.partition(".packages.")
+            _name_classes(each, rest if is_package else f"rclpy.{each.removeprefix(f'{_OURS}.')}")
         return found
 
     @override

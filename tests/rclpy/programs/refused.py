@@ -52,6 +52,8 @@ for policy in (
     tried("client", node.create_client, Trigger, "s", qos_profile=profile)
     tried("service", node.create_service, Trigger, "s", print, qos_profile=profile)
 tried("int", node.create_client, Trigger, "s", qos_profile=5)
+tried("node", lambda: rclpy.Node)
+print(type(node), type(node.get_clock()), type(node.create_publisher(String, "b", 1)))
 late = QoSProfile(depth=1, deadline=Duration(seconds=-1), lifespan=Duration(seconds=-1))
 print(node.create_publisher(String, "negative", late).topic_name)
 tried("bool", QoSProfile, depth=1, avoid_ros_namespace_conventions=1)
