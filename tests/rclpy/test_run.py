@@ -362,18 +362,18 @@ def test_callbacks_of_a_shutdown_are_called_before_a_spinning_thread_ends(
                     said.append("callback")
 
                 def spin():
-                    waits.set()
                     try:
                         rclpy.spin(node)
                     except ExternalShutdownException:
                         said.append("exception")
 
                 rclpy.init(args=[])
-                node, waits = rclpy.create_node("spun"), threading.Event()
+                node = rclpy.create_node("spun")
                 rclpy.get_default_context().on_shutdown(callback)
                 thread = threading.Thread(target=spin)
                 thread.start()
-                waits.wait()
+                while node.executor is None:
+                    time.sleep(0.01)
                 time.sleep(0.2)
                 rclpy.shutdown()
                 thread.join()
