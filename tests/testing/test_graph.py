@@ -10,6 +10,7 @@ import pytest
 from dsmq_nodes import Node, Parameters, QoSProfile
 from dsmq_nodes.errors import InvalidNameError, MessageError, NodeNameTakenError, ParameterError
 from dsmq_nodes.messages import Float64, Header, Int64, SetBool, String
+from dsmq_nodes.messages.dsmq_msgs import Graph as GraphMessage
 from dsmq_nodes.testing import Graph
 
 LATCHED = QoSProfile(depth=1, durability="transient_local")
@@ -268,6 +269,20 @@ def test_the_same_seed_is_the_same_run_and_another_is_not() -> None:
     assert run_with(1) == first
     assert run_with(2) != first
     assert random.getstate() == state
+
+
+def test_many_changes_at_once_are_one_graph(graph: Graph) -> None:
+    class Many(Node):
+        def __init__(self) -> None:
+            super().__init__("many")
+            for number in range(100):
+                self.create_publisher(Float64, f"t{number}", 1)
+
+    told = graph.observe(GraphMessage, "/dsmq/graph")
+    graph.add(Many)
+    graph.run_for(0.1)
+    assert {f"/t{number}" for number in range(100)} <= {each.name for each in told[-1].topics}
+    assert len(told) < 10
 
 
 @pytest.mark.slow

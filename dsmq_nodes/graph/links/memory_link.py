@@ -52,6 +52,7 @@ class MemoryBroker:
         self._made = 0
         self._lock = threading.RLock()
         self._ticked_sec = clock.monotonic_sec()
+        self._is_change_told = False
 
     def connect(self, node: str, on_differs: OnDiffers | None = None) -> "MemoryLink":
         """A link for a node, or for a peer without a name.
@@ -80,7 +81,7 @@ class MemoryBroker:
         with self._lock:
             if self._links.pop(peer, None):
                 self._router.disconnect(peer)
-                self._tell_graph()
+                self._tell_change()
 
     def ask(self, peer: ConnectedPeer, request: wire.Request) -> None:
         """Carry out a request; the links have the replies when this returns."""
@@ -92,7 +93,7 @@ class MemoryBroker:
             if now - self._ticked_sec >= _TICK_SEC:
                 self._ticked_sec = now
                 self._send(self._router.tick(now))
-            self._tell_graph()
+            self._tell_change()
 
     def put(self, peer: ConnectedPeer, request: wire.Request) -> None:
         """Carry out a put."""
@@ -116,9 +117,20 @@ class MemoryBroker:
             self._links.clear()
             self._router.store.close()
 
-    def _tell_graph(self) -> None:
-        if self._router.table.graph_changed and self._router.topics[GRAPH_TOPIC].cursors:
-            self._send(self._router.publish_graph(self.clock.monotonic_sec()))
+    def write_graph(self) -> None:
+        """Publish the graph if it has changed and somebody reads it."""
+        with self._lock:
+            self._is_change_told = False
+            if self._router.table.graph_changed and self._router.topics[GRAPH_TOPIC].cursors:
+                self._send(self._router.publish_graph(self.clock.monotonic_sec()))
+
+    def _tell_change(self) -> None:
+        """Wake those that read the graph: it is written once, when the first of them reads."""
+        if self._router.table.graph_changed and not self._is_change_told:
+            self._is_change_told = True
+            for cursor in self._router.topics[GRAPH_TOPIC].cursors:
+                if (link := self._links.get(cursor.peer)) is not None:
+                    link.wake()
 
     def _send(self, replies: Replies) -> None:
         for peer, frame in replies:
@@ -239,8 +251,7 @@ class MemoryLink:
         self._loop, self._on_readable = loop, on_readable
         self._thread = threading.get_ident()
         self._is_woken = False
-        if self._frames:
-            self._wake(loop)
+        self.wake()
 
     def detach(self) -> None:
         """Stop calling `on_readable`; publishing still works."""
@@ -248,6 +259,7 @@ class MemoryLink:
 
     def drain(self) -> None:
         """Read and deliver all messages that are there; does not wait."""
+        self._broker.write_graph()
         while True:
             while self._frames:
                 self._received(wire.decode_reply(self._frames.popleft()[wire.HEADER_BYTES :]))
@@ -262,9 +274,13 @@ class MemoryLink:
     def receive(self, frame: bytes) -> int:
         """Take a frame from the broker; returns how many wait to be drained."""
         self._frames.append(frame)
+        self.wake()
+        return len(self._frames)
+
+    def wake(self) -> None:
+        """There is something to read."""
         if self._loop is not None and not self._is_woken:
             self._wake(self._loop)
-        return len(self._frames)
 
     def close(self) -> None:
         """End the connection."""
