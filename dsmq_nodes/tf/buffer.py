@@ -1,6 +1,5 @@
 """The transform buffer of a node: lookups that may wait, from any thread."""
 
-import asyncio
 import contextlib
 import threading
 from typing import TYPE_CHECKING, Literal, overload
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, overload
 from typing_extensions import override
 
 from dsmq_nodes.errors import InvalidArgumentException, TransformException
+from dsmq_nodes.graph.spin.event_loop import Notifier
 from dsmq_nodes.graph.time.clock import BaseClock, seconds
 from dsmq_nodes.tf.apply import StampedT, function_for
 from dsmq_nodes.tf.core import BufferCore, Frame
@@ -33,7 +33,7 @@ class Buffer(BufferCore):
         super().__init__(seconds(cache_time))
         self._node: Node | None = None
         self._lock = threading.RLock()
-        self._waiting: set[asyncio.Future[None]] = set()
+        self._changed = Notifier()
 
     def attach(self, node: "Node") -> None:
         """Wait in a node's time, while its callbacks run; `TransformListener` calls this."""
@@ -166,9 +166,7 @@ class Buffer(BufferCore):
 
     def changed(self) -> None:
         """Transforms have come: waiting lookups try again; called in the node's thread."""
-        for future in self._waiting:
-            if not future.done():
-                future.set_result(None)
+        self._changed.notify_all()
 
     # One thread at a time
 
@@ -236,12 +234,7 @@ class Buffer(BufferCore):
         with contextlib.suppress(TimeoutError):
             async with self._clock().timeout(timeout_sec):
                 while not _succeeds(look_up):
-                    changed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-                    self._waiting.add(changed)
-                    try:
-                        await changed
-                    finally:
-                        self._waiting.discard(changed)
+                    await self._changed.wait()
 
 
 def _succeeds(look_up: "Callable[[], object]") -> bool:

@@ -106,6 +106,28 @@ def call_in(loop: asyncio.AbstractEventLoop, function: Callable[..., object], *a
         function(*args)
 
 
+class Notifier:
+    """Wakes the coroutines of one loop that wait for a change: a condition without a lock."""
+
+    def __init__(self) -> None:
+        self._waiting: set[asyncio.Future[None]] = set()
+
+    async def wait(self) -> None:
+        """Wait until the next `notify_all`."""
+        notified: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.add(notified)
+        try:
+            await notified
+        finally:
+            self._waiting.discard(notified)
+
+    def notify_all(self) -> None:
+        """Wake all; called in the loop's thread."""
+        for notified in self._waiting:
+            if not notified.done():
+                notified.set_result(None)
+
+
 Outcome = tuple[Any, BaseException | None]
 """A coroutine's result, or its exception."""
 

@@ -10,6 +10,7 @@ import msgspec
 from dsmq_nodes.dsmq.log import Entry
 from dsmq_nodes.graph import names
 from dsmq_nodes.graph import service_wire as calls
+from dsmq_nodes.graph.spin.event_loop import Notifier
 
 _ANSWER_SEC: Final = 1.0
 
@@ -91,7 +92,7 @@ class GraphView:
         self._nodes: frozenset[str] | None = None
         self._clients: frozenset[str] = frozenset()
         self._topics: dict[str, _Topic] = {}
-        self._waiting: set[asyncio.Future[None]] = set()  # for a change
+        self._changed = Notifier()
 
     @property
     def is_known(self) -> bool:
@@ -167,12 +168,7 @@ class GraphView:
     async def _until(self, condition: Callable[[], bool]) -> None:
         self.start()
         while not condition():
-            changed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._waiting.add(changed)
-            try:
-                await changed
-            finally:
-                self._waiting.discard(changed)
+            await self._changed.wait()
 
     def forget(self) -> None:
         """The broker is lost: its graph is no longer valid."""
@@ -196,9 +192,7 @@ class GraphView:
         """All there is to read has been taken: tell those that wait for a change."""
         self._is_news = False
         self._read()
-        for future in self._waiting:
-            if not future.done():
-                future.set_result(None)
+        self._changed.notify_all()
         self._tell()
 
     def _read(self) -> None:

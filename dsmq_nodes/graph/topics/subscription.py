@@ -1,6 +1,5 @@
 """Subscriptions: the receiving end of a topic."""
 
-import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any, Final, Generic, Self
@@ -12,6 +11,7 @@ from dsmq_nodes.dsmq.ring.record import RingRecord
 from dsmq_nodes.errors import MessageError, OverwrittenError, WireError
 from dsmq_nodes.graph.callback import MessageT, Result, takes_two
 from dsmq_nodes.graph.log.logger import Logger
+from dsmq_nodes.graph.spin.event_loop import Notifier
 from dsmq_nodes.graph.time.ages import Ages
 from dsmq_nodes.graph.time.clock import BaseClock, seconds
 from dsmq_nodes.graph.time.histogram import Histogram
@@ -114,7 +114,7 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
         self._began = False  # it has had a new message: repeated ones are not for it
         self._repeated_id = 0  # of the last repeated message that it has had
         self._closed = False
-        self._readers: set[asyncio.Future[None]] = set()  # in `async for`, waiting
+        self._changed = Notifier()  # for `async for`
 
     def get_publisher_count(self) -> int:
         """How many publish the topic, including tools, as far as is known.
@@ -163,7 +163,7 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
         self._mail.append(reply)
         if self.callback is not None:
             return not is_full
-        self._wake()
+        self._changed.notify_all()
         return False
 
     def call(self, reply: Entry) -> Result:
@@ -331,20 +331,10 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
                 msg = self._decode(self._mail.popleft())
                 if msg is not None:
                     return msg
-            woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._readers.add(woken)
-            try:
-                await woken
-            finally:
-                self._readers.discard(woken)
+            await self._changed.wait()
         raise StopAsyncIteration
 
     def close(self) -> None:
         """Stop delivering; `Node.destroy_subscription` calls this."""
         self._closed = True
-        self._wake()
-
-    def _wake(self) -> None:
-        for woken in self._readers:
-            if not woken.done():
-                woken.set_result(None)
+        self._changed.notify_all()
