@@ -225,6 +225,7 @@ def test_a_type_that_nobody_defines_is_left_out_and_told(
     monkeypatch.syspath_prepend(tmp_path)
     source = open_source([folder])
     assert values(source, "/wheel")[1] == b'{"rpm":1.0}'
+    del sys.modules["my_msgs"]  # other tests have a bag of that type
 
 
 def ros2_mcap(path: Path, *records: Schema | ChannelRecord | Message) -> Path:
