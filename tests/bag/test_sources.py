@@ -205,7 +205,9 @@ def without_definitions(folder: Path) -> Path:
     (path,) = folder.glob("*.db3")
     with sqlite3.connect(path) as db:
         db.execute("DROP TABLE message_definitions")
+        db.execute("UPDATE topics SET type = 'lost_msgs/msg/Wheel' WHERE name = '/wheel'")
     db.close()
+    (told := folder / "metadata.yaml").write_text(told.read_text().replace("my_msgs", "lost_msgs"))
     return path
 
 
@@ -217,15 +219,14 @@ def test_a_type_that_nobody_defines_is_left_out_and_told(
         assert values(source) == NUMBERS_READ
         assert values(source, "/wheel") == []
         (line,) = source.omitted.lines()
-        assert line.startswith("left out: /wheel: the bag does not say what my_msgs/msg/Wheel is")
-        assert "message class Wheel in a module my_msgs" in line
-    (tmp_path / "my_msgs.py").write_text(
+        assert line.startswith("left out: /wheel: the bag does not say what lost_msgs/msg/Wheel is")
+        assert "message class Wheel in a module lost_msgs" in line
+    (tmp_path / "lost_msgs.py").write_text(
         "from dsmq_nodes import Message\nclass Wheel(Message):\n    rpm: float = 0.0\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
     source = open_source([folder])
     assert values(source, "/wheel")[1] == b'{"rpm":1.0}'
-    del sys.modules["my_msgs"]  # other tests have a bag of that type
 
 
 def ros2_mcap(path: Path, *records: Schema | ChannelRecord | Message) -> Path:
