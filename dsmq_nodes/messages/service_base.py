@@ -15,6 +15,7 @@ from pydantic import create_model
 from typing_extensions import override
 
 from dsmq_nodes.messages.base import Message, package_of
+from dsmq_nodes.suggest import nearest
 
 __all__ = ["Service", "ServiceType"]
 
@@ -53,7 +54,15 @@ class ServiceType(Protocol[_RequestT_co, _ResponseT_co]):
 
 
 def name_parts(cls: type[Any], *parts: str) -> None:
-    """Give the messages nested in a class their type names, and make those that are not there."""
+    """Give the messages nested in a class their type names, and make those that are not there.
+
+    Raises:
+        TypeError: one is no message, or seems to be misspelt.
+    """
+    missing = [part for part in parts if part not in cls.__dict__]
+    for name, nested in cls.__dict__.items():
+        if isinstance(nested, type) and name not in parts and (meant := nearest(name, missing)):
+            raise TypeError(f"{cls.__name__}.{name}: did you mean {meant!r}?")
     for part in parts:
         nested = cls.__dict__.get(part) or _as_above(cls, part)
         if not (isinstance(nested, type) and issubclass(nested, Message)):

@@ -599,6 +599,19 @@ def test_parts_are_inherited_or_empty_and_have_to_be_messages() -> None:
         class Wrong(Service):
             Request = int  # type: ignore[assignment]
 
+    with pytest.raises(TypeError, match=r"Reqest: did you mean 'Request'"):
+
+        class Misspelt(Service):
+            class Reqest(Message):
+                a: int = 0
+
+    class Helped(Service):
+        class Item(Message):
+            a: int = 0
+
+        class Request(Message):
+            items: list[int] = []
+
 
 def test_waiting_in_vain_again_and_again_leaves_nothing_behind(graph: Graph) -> None:
     node = graph.add(lambda: Node("a"))
