@@ -5,7 +5,7 @@ is by then. So messages wait here, in order, and an old one can still give way:
 
 - Once a message has waited for half a second (`late_sec`), the connection is late: only the newest
   message of each topic waits, until none has had to wait for a second. It waits where the topic's
-  oldest did, so that each topic has its turn: an IMU would have none behind a laser scanner else.
+  oldest did, so that each topic has its turn: else an IMU behind a laser scanner would have none.
 - A message has a time after which it is not sent at all: a velocity that is seconds old must not
   move a robot.
 
