@@ -182,6 +182,7 @@ class _ServedAction:
             return
         goal = _TakenGoal(f"action_goal:{self._spelled}:{next(self._numbers)}", uuid, call.client)
         self._goals[uuid] = goal
+        self.look_for_callers()  # the graph may show it already, and not change before it goes
         self._publish_status()
         schema = self._kind.send_goal.request.schema
         shown = without_special({"goal": args}, schema)["goal"]
