@@ -4,7 +4,6 @@ They lie under one attribute, `Node._kit`: every other name is free for the user
 """
 
 import contextlib
-import math
 import threading
 from asyncio import CancelledError
 from collections.abc import Callable, Sequence
@@ -32,6 +31,7 @@ from dsmq_nodes.graph.spin.dispatcher import Dispatcher
 from dsmq_nodes.graph.spin.event_loop import run_beside
 from dsmq_nodes.graph.spin.exceptions import Exceptions
 from dsmq_nodes.graph.spin.spinner import Spinner
+from dsmq_nodes.graph.time.clock import is_positive
 from dsmq_nodes.graph.time.overruns import OverrunWatch
 from dsmq_nodes.graph.time.sim_clock import SimClock
 from dsmq_nodes.graph.time.timer import Timer
@@ -536,8 +536,7 @@ def _first_rate(name: str, *rates: float | None) -> float | None:
         NodeConfigurationError: it is not more than 0.
     """
     rate_hz = next((rate for rate in rates if rate is not None), None)
-    given: object = rate_hz
-    if given is not None and not (isinstance(given, int | float) and 0 < given < math.inf):
+    if rate_hz is not None and not is_positive(rate_hz):
         raise NodeConfigurationError(
             f"{name}: a rate is more than 0 Hz and finite, not {rate_hz!r}: see rate_hz in the "
             "class, or rate: in the launch file"

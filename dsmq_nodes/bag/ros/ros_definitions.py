@@ -31,6 +31,12 @@ def _with_wide(node: Any) -> Any:
     return (Nodetype.BASE, ("wstring", 0)) if is_wide else node
 
 
+def item_of(node: Any) -> Any:
+    """The kind of what is in a field: of an item, where it is an array or a sequence."""
+    kind, detail = node
+    return detail[0] if kind in {Nodetype.ARRAY, Nodetype.SEQUENCE} else node
+
+
 def has_wide(types: dict[str, Any], name: str) -> bool:
     """Whether there is a wide text in a type; the library does not read these.
 
@@ -40,8 +46,8 @@ def has_wide(types: dict[str, Any], name: str) -> bool:
     seen, pending = set[str](), [name]
     while pending:
         seen.add(name := pending.pop())
-        for _, (kind, detail) in types[name][1]:
-            item = detail[0] if kind in {Nodetype.ARRAY, Nodetype.SEQUENCE} else (kind, detail)
+        for _, node in types[name][1]:
+            item = item_of(node)
             if item[0] == Nodetype.NAME and item[1] not in seen:
                 pending.append(item[1])
             elif item[1][0] == "wstring":

@@ -16,7 +16,7 @@ from rosbags.typesys import Stores, get_types_from_idl, get_typestore
 from dsmq_nodes.bag.file.contents import Channel
 from dsmq_nodes.bag.file.recorded_schemas import class_of
 from dsmq_nodes.bag.ros.cdr_values import PLAIN, CdrValues
-from dsmq_nodes.bag.ros.ros_definitions import has_wide, register_class, types_of_text
+from dsmq_nodes.bag.ros.ros_definitions import has_wide, item_of, register_class, types_of_text
 from dsmq_nodes.bag.ros.ros_values import BYTES, RosTypes
 from dsmq_nodes.messages.schema.ros_base import BASE64, base_schema
 
@@ -25,9 +25,8 @@ _IDL_LINE: Final = "=" * 80 + "\n"
 _SERVICE_LINE: Final = "\n---\n"
 _DEEPEST: Final = 20
 _LONGEST_ARRAY: Final = 10_000  # of texts or objects: the library writes lines of code for each
-_MOST_OBJECTS: Final = (
-    10_000  # ten fields of a type of ten fields, ... : few lines are many objects
-)
+# Ten fields of a type of ten fields, and so on: a few lines are many objects.
+_MOST_OBJECTS: Final = 10_000
 
 
 class UnknownTypeError(ValueError):
@@ -207,7 +206,7 @@ def _complete(found: dict[str, Any], known: dict[str, Any]) -> None:
     while pending:
         for _, node in found[pending.pop()][1]:
             kind, detail = node
-            item = detail[0] if kind in {Nodetype.ARRAY, Nodetype.SEQUENCE} else node
+            item = item_of(node)
             name = item[1]
             is_number = item[0] == Nodetype.BASE and name[0] not in {"string", "wstring"}
             if kind == Nodetype.ARRAY and not is_number and detail[1] > _LONGEST_ARRAY:

@@ -402,9 +402,8 @@ class Store:
         """Delete a log's rows up to a seq; latched ones are held from now on."""
         begin_id = max(log.first_id, log.held_to + 1)
         end_id = log.last_id + 1
-        due_id, due_seq = self._rows.first_after(log.number, begin_id, end_id, upto_seq) or (
-            *(end_id, 0),
-        )
+        found = self._rows.first_after(log.number, begin_id, end_id, upto_seq)
+        due_id, due_seq = found or (end_id, 0)
         if (bundled := log.bundles.first_after(upto_seq)) is not None and bundled[0] < due_id:
             due_id, due_seq = bundled
         stop_id = min(due_id, log.last_id - log.latched + 1)

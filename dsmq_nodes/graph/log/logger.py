@@ -70,7 +70,7 @@ class Logger:
     def get_child(self, name: str) -> "Logger":
         """A logger for a part of the node; its name is `<node>.<name>`."""
         child = Logger(f"{self.name}.{name}", self._clock, self.rosout)
-        # Shared: a child is often made anew for each call.
+        # Shared, since programs often make a child for each call.
         child._skipped, child._logged_sec = self._skipped, self._logged_sec
         return child
 

@@ -175,10 +175,7 @@ class Dispatcher:
 
         From any thread.
         """
-        if self.loop is None:
-            self._to_begin.append((work, named))
-        else:
-            call_in(self.loop, self._begin, work, named or work)
+        call_in(self.loop, self._begin, work, named or work)
 
     def _begin(self, work: Awaitable[Any], named: object) -> None:
         if self.loop is None:

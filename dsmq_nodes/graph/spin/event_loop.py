@@ -97,9 +97,11 @@ def running_loop() -> asyncio.AbstractEventLoop | None:
         return None
 
 
-def call_in(loop: asyncio.AbstractEventLoop, function: Callable[..., object], *args: Any) -> None:
+def call_in(
+    loop: asyncio.AbstractEventLoop | None, function: Callable[..., object], *args: Any
+) -> None:
     """Call a function in the thread that runs a loop; at once where no other thread does."""
-    if loop.is_running() and running_loop() is not loop:
+    if loop is not None and loop.is_running() and running_loop() is not loop:
         with contextlib.suppress(RuntimeError):  # closed meanwhile
             loop.call_soon_threadsafe(function, *args)
     else:

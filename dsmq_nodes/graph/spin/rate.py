@@ -3,7 +3,7 @@
 import math
 
 from dsmq_nodes.graph.spin.spinner import Spinner
-from dsmq_nodes.graph.time.clock import BaseClock
+from dsmq_nodes.graph.time.clock import BaseClock, is_positive
 
 
 class Rate:
@@ -17,8 +17,7 @@ class Rate:
     """
 
     def __init__(self, frequency_hz: float, spinner: Spinner, clock: BaseClock) -> None:
-        given: object = frequency_hz
-        if not (isinstance(given, int | float) and 0 < given < math.inf):
+        if not is_positive(frequency_hz):
             raise ValueError(f"a rate is more than 0 Hz and finite, not {frequency_hz!r}")
         self.period_sec = 1.0 / frequency_hz
         self.overruns = 0

@@ -102,8 +102,7 @@ class Spinner:
 
     def begin(self, timed: Timed) -> None:
         """Attach `timed`, if it was added and a loop is there; from any thread."""
-        if (loop := self.dispatcher.loop) is not None:
-            call_in(loop, self._start, timed)
+        call_in(self.dispatcher.loop, self._start, timed)
 
     def _start(self, timed: Timed) -> None:
         loop = self.dispatcher.loop

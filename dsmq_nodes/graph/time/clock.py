@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 import time
 from typing import Final
 
@@ -45,6 +46,11 @@ class BaseClock:
     def call_on_jump_back(self, callback: Callback) -> None:
         """Call `callback()` when time goes back: simulated time, or a clock that was set."""
         check_takes(callback, "a callback of a jump back")
+
+
+def is_positive(value: object) -> bool:
+    """Whether a program has given a finite number above 0, as a rate or a timeout is."""
+    return isinstance(value, int | float) and 0 < value < math.inf
 
 
 def seconds(duration: Duration | float) -> float:

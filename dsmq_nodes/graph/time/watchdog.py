@@ -1,10 +1,10 @@
 """Watches for messages that do not come, and calls back."""
 
 import asyncio
-import math
 from collections.abc import Callable
 
 from dsmq_nodes.graph.callback import Callback
+from dsmq_nodes.graph.time.clock import is_positive
 from dsmq_nodes.graph.time.timeline import Handle, Timeline
 
 
@@ -26,8 +26,7 @@ class Watchdog:
         what: str = "timeout",
         repeat: bool = False,
     ) -> None:
-        given: object = timeout_sec
-        if not (isinstance(given, int | float) and 0 < given < math.inf):
+        if not is_positive(timeout_sec):
             raise ValueError(f"a {what} is more than 0 s and finite, not {timeout_sec!r}")
         self.count = 0
         self._timeout_sec = timeout_sec

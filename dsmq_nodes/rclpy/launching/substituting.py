@@ -17,9 +17,8 @@ from dsmq_nodes.rclpy.launching.visiting import SourceLine, Visit, line_of_calle
 from dsmq_nodes.rclpy.running.share_folder import share_folder
 from dsmq_nodes.suggest import did_you_mean
 
-_LONGEST: Final = (
-    4 << 20
-)  # characters: a robot's description has many; arguments of each other more
+# Characters: a robot's description has many, arguments that are made of each other more.
+_LONGEST: Final = 4 << 20
 _TRUE: Final = {"true": True, "1": True, "false": False, "0": False}
 
 
