@@ -412,6 +412,39 @@ def begun(port: int, tmp_path: Path, *words: str) -> Running:
     return Running(command, is_merged=True, **options)
 
 
+def test_a_goals_status_may_come_before_its_answer(port: int, tmp_path: Path) -> None:
+    program = """
+        import rclpy
+        from example_interfaces.action import Fibonacci
+        from rclpy.action import ActionClient, ActionServer
+
+        class StatusFirst(ActionClient):
+            answer = None
+
+            async def execute(self, taken_data):
+                self.answer = taken_data.pop("goal", self.answer)
+                await super().execute(taken_data)
+                status = taken_data.get("status")
+                if self.answer and status and status.status_list:
+                    await super().execute({"goal": self.answer})
+
+        rclpy.init()
+        node = rclpy.create_node("both")
+        server = ActionServer(
+            node, Fibonacci, "f", lambda goal: None, handle_accepted_callback=print
+        )
+        client = StatusFirst(node, Fibonacci, "f")
+        client.wait_for_server()
+        accepted = client.send_goal_async(Fibonacci.Goal())
+        rclpy.spin_until_future_complete(node, accepted)
+        print("status", accepted.result().status)
+        rclpy.shutdown()
+    """
+    write(tmp_path, {"both.py": program})
+    ran = run(port, str(tmp_path / "both.py"))
+    assert "status 1" in ran.stdout, ran.stdout + ran.stderr
+
+
 def test_a_call_that_never_ends_is_told_and_ends_by_sigterm(port: int, tmp_path: Path) -> None:
     (tmp_path / "waiting.py").write_text(WAITS_FOR_ITSELF)
     program = begun(port, tmp_path, "waiting.py")

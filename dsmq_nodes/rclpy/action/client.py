@@ -131,6 +131,7 @@ class ActionClient(Waitable):
             ),
         )
         self._goal_handles: dict[bytes, weakref.ref[ClientGoalHandle]] = {}
+        self._last_status: Any = None  # the message
         self._pending_goal_requests: dict[int, tuple[Any, Future[Any]]] = {}
         self._pending_cancel_requests: dict[int, Future[Any]] = {}
         self._pending_result_requests: dict[int, tuple[bytes, Future[Any]]] = {}
@@ -218,6 +219,8 @@ class ActionClient(Waitable):
             if uuid_bytes in self._goal_handles:
                 raise RuntimeError(f"Two goals were accepted with the same ID ({handle})")
             self._goal_handles[uuid_bytes] = weakref.ref(handle)
+            if self._last_status is not None:  # it may have come before
+                self._status_came(self._last_status)
         self._settle(future, handle, "goal")
 
     async def _feedback_came(self, message: Any) -> None:
@@ -230,6 +233,7 @@ class ActionClient(Waitable):
             callback(message)
 
     def _status_came(self, message: Any) -> None:
+        self._last_status = message
         for each in message.status_list:
             goal_id = bytes(each.goal_info.goal_id.uuid)
             found = self._goal_handles.get(goal_id)
