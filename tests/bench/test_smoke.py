@@ -34,7 +34,7 @@ def test_nothing_is_lost_or_repeated_in_a_row(name: str, row: str) -> None:
 @pytest.mark.parametrize(
     ("name", "row"),
     [("queue", "get"), ("nodes", "process"), ("launch", "check"), ("faults", "half_open"),
-     ("bag", "info")],
+     ("bag", "info"), ("uplink", "lossy_udp_20")],
 )  # fmt: skip
 def test_a_row_is_printed(name: str, row: str) -> None:
     run = processes.run(

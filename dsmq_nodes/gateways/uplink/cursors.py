@@ -18,14 +18,24 @@ heartbeat tells of a last message that never came.
 
 **The place belongs to the log**, not to the process that offers it: after a restart of the uplink
 over there it is still good. With a new epoch all messages of the log are new.
+
+A place comes from another machine: `read_place` refuses what no log has, and whatever it says, a
+cursor's figures only go up and its tables stay small.
 """
 
 from collections import deque
 from dataclasses import dataclass, field
 from math import inf
-from typing import Final, Generic, NamedTuple, TypeVar
+from typing import Annotated, Final, Generic, NamedTuple, TypeVar
+
+import msgspec
+
+from dsmq_nodes.dsmq import limits
 
 T = TypeVar("T")
+
+MessageId = Annotated[int, msgspec.Meta(ge=0, le=limits.MOST_ID)]
+Epoch = Annotated[str, msgspec.Meta(max_length=limits.MAX_TOPIC_BYTES)]
 
 _SILENCE_SEC: Final = 1.0  # a slow link still brings something within that time
 _DOUBT_SEC: Final = 2.0  # after an outage: what routers had room for comes first, or both ends
@@ -33,6 +43,7 @@ _DOUBT_SEC: Final = 2.0  # after an outage: what routers had room for comes firs
 _MOST_ASKS: Final = 3  # an outage permits
 _MOST_WAITING: Final = 5000  # messages that wait for an answer; the oldest are lost, and counted
 _MOST_LOGS: Final = 64  # whose places are remembered; the oldest is forgotten first
+_MOST_MACHINES: Final = 10_000  # whose silences are
 
 
 class LogPlace(NamedTuple):
@@ -45,10 +56,22 @@ class LogPlace(NamedTuple):
         skipped: messages between these two that were lost for good: the link was too slow for them.
     """
 
-    epoch: str
-    id: int
-    before: int
-    skipped: int = 0
+    epoch: Epoch
+    id: MessageId
+    before: MessageId
+    skipped: MessageId = 0
+
+
+def read_place(head: bytes) -> LogPlace:
+    """The place of a message of another machine.
+
+    Raises:
+        msgspec.MsgspecError: it is none.
+    """
+    place = _decode_place(head)
+    if place.before > place.id:
+        raise msgspec.ValidationError(f"{place.before} is not before {place.id}")
+    return place
 
 
 class LogRequest(NamedTuple):
@@ -72,6 +95,9 @@ class GivenMessage(Generic[T]):
     place: LogPlace
     message: T
     lost: int = 0
+
+
+_decode_place: Final = msgspec.msgpack.Decoder(LogPlace).decode
 
 
 class Chain:
@@ -103,6 +129,10 @@ class Silences:
         if now_sec - self._heard_sec.get(epoch, now_sec) > _SILENCE_SEC:
             self._counts[epoch] = self._counts.get(epoch, 0) + 1
         self._heard_sec[epoch] = now_sec
+        if len(self._heard_sec) > _MOST_MACHINES:
+            oldest = next(iter(self._heard_sec))
+            del self._heard_sec[oldest]
+            self._counts.pop(oldest, None)
         return self._counts.get(epoch, 0)
 
 
@@ -189,6 +219,8 @@ class RemoteCursor(Generic[T]):
     def take(self, place: LogPlace, message: T, now_sec: float) -> list[GivenMessage[T]]:
         """A message has come; returns what is to be given now."""
         epoch = place.epoch
+        if epoch not in self._silences_seen and len(self._silences_seen) >= _MOST_LOGS:
+            self._forget_log(next(iter(self._silences_seen)))
         silences = self._silences.heard(epoch, now_sec)
         if silences > self._silences_seen.setdefault(epoch, silences):
             self._permit(epoch)
@@ -244,14 +276,20 @@ class RemoteCursor(Generic[T]):
         if known is not None:
             hole = max(0, before - known)
             # An answer may have brought some of those that were skipped.
-            lost = hole + min(skipped, message_id - 1 - max(before, known))
+            lost = hole + max(0, min(skipped, message_id - 1 - max(before, known)))
         if not hole and not self._asked.get(epoch) and not self._is_doubted:
             self._asks_left.pop(epoch, None)  # the outage is over
         self._places[epoch] = message_id
         if len(self._places) > _MOST_LOGS:
-            del self._places[next(iter(self._places))]
+            self._forget_log(next(iter(self._places)))
         self.lost += lost
         return [GivenMessage(place, message, lost)]
+
+    def _forget_log(self, epoch: str) -> None:
+        self._places.pop(epoch, None)
+        self._asks_left.pop(epoch, None)
+        self._silences_seen.pop(epoch, None)
+        self._doubted_until_sec.pop(epoch, None)
 
     # Asking
 
@@ -259,6 +297,8 @@ class RemoteCursor(Generic[T]):
         """There was an outage."""
         self._asks_left[epoch] = _MOST_ASKS
         self._doubted_until_sec[epoch] = inf  # until so long after the next message
+        if len(self._doubted_until_sec) > _MOST_LOGS:
+            self._forget_log(next(iter(self._doubted_until_sec)))
 
     def _ask(self, epoch: str) -> bool:
         """Ask for what follows our place, where that is permitted."""

@@ -7,9 +7,13 @@ repeat and reorder messages: `cursors.py` sees to that. It knows fleet names, an
 """
 
 from collections.abc import Callable, Iterable
-from typing import Protocol
+from typing import Annotated, Protocol
 
 import msgspec
+
+from dsmq_nodes.dsmq import limits, wire
+from dsmq_nodes.gateways.uplink.cursors import Epoch, MessageId
+from dsmq_nodes.printable import is_printable
 
 
 class TopicOffer(msgspec.Struct, frozen=True):
@@ -33,6 +37,17 @@ class TopicOffer(msgspec.Struct, frozen=True):
     schema_id: str = ""
     latched: int = 0
 
+    def fault(self) -> str:
+        """Why it cannot be; empty: it can. It is what another machine says."""
+        if fault := wire.topic_fault(f"/{self.fleet_name}"):
+            return fault
+        told = (self.machine, self.peer, self.epoch, self.type_name, self.schema_id)
+        if max(map(len, told)) > limits.MAX_TOPIC_BYTES or not all(map(is_printable, told)):
+            return f"its type or its log cannot be: {self.type_name[:40]!r}, {self.epoch[:40]!r}"
+        if not 0 <= self.latched <= limits.MOST_LATCHED:
+            return f"a topic keeps at most {limits.MOST_LATCHED} messages, not {self.latched}"
+        return ""
+
 
 class Question(msgspec.Struct, frozen=True):
     """What an uplink asks another one about a topic.
@@ -43,9 +58,9 @@ class Question(msgspec.Struct, frozen=True):
         depth: only the newest so many; 0: the schema of the topic, and no messages.
     """
 
-    epoch: str = ""
-    after: int = 0
-    depth: int = 0
+    epoch: Epoch = ""
+    after: MessageId = 0
+    depth: Annotated[int, msgspec.Meta(ge=0, le=limits.MOST_LATCHED)] = 0
 
 
 Item = tuple[bytes, bytes]

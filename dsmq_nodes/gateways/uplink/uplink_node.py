@@ -23,9 +23,15 @@ from typing import Any, Final
 import msgspec
 
 from dsmq_nodes.dsmq.address import Address
-from dsmq_nodes.errors import CommandError
+from dsmq_nodes.errors import CommandError, WireError
 from dsmq_nodes.gateways.hub import Hub, HubWriter
-from dsmq_nodes.gateways.uplink.cursors import GivenMessage, LogPlace, RemoteCursor, Silences
+from dsmq_nodes.gateways.uplink.cursors import (
+    GivenMessage,
+    LogPlace,
+    RemoteCursor,
+    Silences,
+    read_place,
+)
 from dsmq_nodes.gateways.uplink.fleet_carrier import Carrier, Item, Question, TopicOffer
 from dsmq_nodes.gateways.uplink.going_topics import GoingTopics
 from dsmq_nodes.gateways.uplink.launch_entry import UplinkTopic
@@ -40,6 +46,7 @@ from dsmq_nodes.gateways.uplink.uplink_rules import (
     is_offered_rightly,
 )
 from dsmq_nodes.messages.diagnostic import DiagnosticArray
+from dsmq_nodes.printable import one_line
 from dsmq_nodes.tools.graph_model import TopicModel
 from dsmq_nodes.topic_names import DIAGNOSTICS_TOPIC, UPLINK, UPLINK_STATUS_TOPIC
 
@@ -49,7 +56,7 @@ _BEAT_SEC: Final = 1.0
 _NAMELESS: Final = "a base"  # a machine without a name, which sees the whole fleet
 _NAMESAKE_SEC: Final = 5.0  # longer than the lease: a dead namesake has gone by then
 _USUAL: Final = UplinkTopic()
-_read_place: Final = msgspec.msgpack.Decoder(LogPlace).decode
+_MOST_REFUSED: Final = 1000  # machines of which it is told
 
 
 def _run_soon(loop: asyncio.AbstractEventLoop, act: Callable[[], None]) -> None:
@@ -71,6 +78,25 @@ class _ComingTopic:
         self.messages = 0  # published so far; numbers go on when the offer is back
         self.again = 0  # messages that come again, which this uplink's predecessor has published
         self.is_wanted = False
+        self._is_told = False
+
+    def read_place(self, head: bytes) -> LogPlace | None:
+        """Where a message stands; None: nowhere, and others after it see a hole."""
+        try:
+            return read_place(head)
+        except msgspec.MsgspecError as error:
+            self.refuse(error)
+            return None
+
+    def refuse(self, error: Exception) -> None:
+        """A message of another machine is none; the first one is told."""
+        if not self._is_told:
+            self._is_told = True
+            machines = ", ".join(each.machine or _NAMELESS for each in self.offers.values())
+            logger.warning(
+                "refused: a message of %s on %s: %s; others are only counted as lost",
+                *(machines, self.topic, one_line(str(error))),
+            )
 
     def go_on(self, last: LastPlace) -> None:
         """Go on where the predecessor was."""
@@ -181,6 +207,9 @@ class Uplink:
         topic = self._rules.topic(offer.fleet_name)
         if not topic or not self._rules.comes(topic):
             return
+        if fault := offer.fault():
+            self._refuse(offer.machine, f"offers what cannot be: {fault}")
+            return
         if not is_offered_rightly(offer.machine, offer.fleet_name):
             self._refuse(
                 offer.machine, f"offers {offer.fleet_name}, which does not lie below its name"
@@ -203,9 +232,10 @@ class Uplink:
             self._carrier.ask(offer, Question())
 
     def _refuse(self, machine: str, why: str) -> None:
-        if machine not in self._refused:
+        if machine not in self._refused and len(self._refused) < _MOST_REFUSED:
             self._refused.add(machine)
-            logger.warning("refused: %s %s; others of it are not told", machine, why)
+            told = one_line(f"{machine or _NAMELESS} {why}")
+            logger.warning("refused: %s; others of it are not told", told)
 
     def _take_offer(self, coming: _ComingTopic, offer: TopicOffer) -> None:
         """The offer's schema is here, if it has one."""
@@ -274,7 +304,9 @@ class Uplink:
             self._schemas[offer.schema_id] = items[0][1] if items else b""
             self._take_offer(coming, offer)
             return
-        messages = [(_read_place(head), text) for head, text in items]
+        messages = [
+            (place, text) for head, text in items if (place := coming.read_place(head)) is not None
+        ]
         if coming.writer is not None:
             self._give(coming, coming.cursor.answered(offer.epoch, messages))
             self._ask(coming)
@@ -284,14 +316,16 @@ class Uplink:
         coming = self._coming.get(fleet_name)
         if coming is None or coming.writer is None:
             return  # it is asked for when the offer is back
-        self._give(coming, coming.cursor.take(_read_place(head), message, time.monotonic()))
-        self._ask(coming)
+        if (place := coming.read_place(head)) is not None:
+            self._give(coming, coming.cursor.take(place, message, time.monotonic()))
+            self._ask(coming)
 
     def told(self, fleet_name: str, head: bytes) -> None:
         """A heartbeat."""
         coming = self._coming.get(fleet_name)
-        if coming is not None and coming.is_wanted:
-            place = _read_place(head)
+        if coming is None or not coming.is_wanted:
+            return
+        if (place := coming.read_place(head)) is not None:
             coming.cursor.told(place.epoch, place.id)
             self._ask(coming)
 
@@ -309,9 +343,14 @@ class Uplink:
                 writer.publication.messages += 1
                 continue
             coming.again = 0
-            text = each.message.decode()
-            self._clients.see(coming.topic, text)
-            writer.publish(text)
+            try:
+                text = each.message.decode()
+                self._clients.see(coming.topic, text)
+                writer.publish(text)
+            except (UnicodeDecodeError, WireError) as error:
+                coming.refuse(error)
+                coming.cursor.lost += 1
+                writer.publication.messages += 1
 
     # The machine
 

@@ -26,6 +26,7 @@ from typing import Final
 import zenoh
 
 from dsmq_nodes.gateways.uplink.over_zenoh.zenoh_keys import NOBODY, ROOT, plain
+from dsmq_nodes.printable import one_line
 
 if sys.platform == "linux":
     import fcntl
@@ -144,7 +145,7 @@ def _read(reading: int, refusals: Refusals) -> None:
         for line in lines.split(b"\n") if _is_of_use(lines) else ():
             if _is_of_use(line):
                 for told in refusals.read(_COLOUR.sub("", line.decode(errors="replace"))):
-                    logger.warning("%s", told)
+                    logger.warning("%s", one_line(told))
         if len(chunk) < _CHUNK_BYTES // 2:
             time.sleep(_READ_SEC)
 

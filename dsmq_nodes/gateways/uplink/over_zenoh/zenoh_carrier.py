@@ -5,7 +5,8 @@ Nothing waits in here: every message may be dropped where a link has no room
 link has no room for (`link_room.py`). Answers wait instead (`BLOCK`), in threads of their own, and
 so does a message that is larger than Zenoh's buffers: meanwhile there is no room for others.
 
-Zenoh calls from its own threads; what it brings is queued for the uplink's thread.
+Zenoh calls from its own threads; what it brings is queued for the uplink's thread. A machine that
+does not answer a question keeps no thread.
 """
 
 import contextlib
@@ -27,6 +28,7 @@ from dsmq_nodes.gateways.uplink.launch_entry import UplinkTls
 from dsmq_nodes.gateways.uplink.over_zenoh import zenoh_keys as keys
 from dsmq_nodes.gateways.uplink.over_zenoh.link_probe import why_unreachable
 from dsmq_nodes.gateways.uplink.over_zenoh.link_room import LinkRoom, bound_listeners
+from dsmq_nodes.printable import one_line
 from dsmq_nodes.topic_names import is_call
 
 if TYPE_CHECKING:
@@ -100,11 +102,13 @@ class ZenohCarrier:
         self._wanted: dict[str, Any] = {}
         self._declared: list[Any] = []
         self._inbox: deque[Callable[[], None]] = deque()
+        self._is_told = False  # that another machine says what cannot be read
         self._began = time.time_ns()
         self._is_closed = False
         self._away_since_sec = 0.0  # 0: there is a link, or there was none yet
         self._room: LinkRoom | None = None
-        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="uplink")
+        self._answering = ThreadPoolExecutor(_THREADS, thread_name_prefix="answer")
+        self._asking = ThreadPoolExecutor(1, thread_name_prefix="ask")
         self._large = ThreadPoolExecutor(1, thread_name_prefix="large")
         self._is_sending_large = False
 
@@ -217,7 +221,7 @@ class ZenohCarrier:
         try:
             offer = keys.read_offer(str(sample.key_expr))
         except ValueError:
-            logger.warning("skipped an offer that cannot be read: %s", sample.key_expr)
+            self._tell_unreadable(str(sample.key_expr))
             return
         if offer.peer != self.peer:
             is_there = sample.kind == zenoh.SampleKind.PUT
@@ -234,13 +238,22 @@ class ZenohCarrier:
             is_there = sample.kind == zenoh.SampleKind.PUT
             self._post(lambda: self._events.namesake(host if is_there else ""))
 
+    def _tell_unreadable(self, key: str) -> None:
+        if not self._is_told:
+            self._is_told = True
+            logger.warning("skipped %s, which cannot be read; others are not told", one_line(key))
+
     def _last(self, sample: zenoh.Sample) -> None:
-        fleet_name = keys.fleet_name_of(str(sample.key_expr), 2)
+        try:
+            fleet_name = keys.fleet_name_of(str(sample.key_expr), 2)
+        except ValueError:
+            self._tell_unreadable(str(sample.key_expr))
+            return
         head = sample.payload.to_bytes()
         self._post(lambda: self._events.told(fleet_name, head))
 
     def _asked(self, query: zenoh.Query) -> None:
-        self._pool.submit(self._answer, query)
+        self._answering.submit(self._answer, query)
 
     def _answer(self, query: zenoh.Query) -> None:
         with query:
@@ -250,8 +263,9 @@ class ZenohCarrier:
                 question = _read_question(payload.to_bytes() if payload is not None else b"")
                 for head, text in self._events.answer(keys.fleet_name_of(key, 4), question):
                     query.reply(key, text, attachment=head)
-            except (zenoh.ZError, msgspec.MsgspecError, OSError) as error:
-                logger.warning("a question of another machine was not answered: %s", error)
+            except (zenoh.ZError, msgspec.MsgspecError, OSError, ValueError) as error:
+                told = one_line(str(error))
+                logger.warning("a question of another machine was not answered: %s", told)
 
     # Offering and putting
 
@@ -344,28 +358,36 @@ class ZenohCarrier:
 
     def ask(self, offer: TopicOffer, question: Question) -> None:
         """Ask the uplink that offers a topic."""
-        self._pool.submit(self._ask, offer, question)
+        self._asking.submit(self._ask, offer, question)
 
     def _ask(self, offer: TopicOffer, question: Question) -> None:
         items: list[Item] = []
+        most = max(question.depth, 1)
+
+        def replied(reply: zenoh.Reply) -> None:
+            if (sample := reply.ok) is not None and len(items) < most:
+                attachment = sample.attachment
+                head = attachment.to_bytes() if attachment is not None else b""
+                items.append((head, sample.payload.to_bytes()))
+
+        def ended() -> None:
+            self._post(lambda: self._events.answered(offer, question, items))
+
         key = keys.log_key(offer.machine, offer.peer, offer.fleet_name)
         try:
             assert self._session is not None
-            for reply in self._session.get(
+            self._session.get(
                 key,
+                zenoh.handlers.Callback(replied, ended),
                 timeout=_ANSWER_SEC,
                 # Else only the newest of several replies with one key comes.
                 consolidation=zenoh.ConsolidationMode.NONE,
                 congestion_control=zenoh.CongestionControl.BLOCK,
                 payload=msgspec.json.encode(question),
-            ):
-                if (sample := reply.ok) is not None:
-                    attachment = sample.attachment
-                    head = attachment.to_bytes() if attachment is not None else b""
-                    items.append((head, sample.payload.to_bytes()))
+            )
         except zenoh.ZError as error:
             logger.warning("%s could not be asked for: %s", offer.fleet_name, error)
-        self._post(lambda: self._events.answered(offer, question, items))
+            ended()
 
     def links(self) -> list[str]:
         """The other ends of the connections that are there."""
@@ -380,7 +402,7 @@ class ZenohCarrier:
     def close(self) -> None:
         """Leave: a process with an open session would never end."""
         self._is_closed = True
-        for pool in (self._pool, self._large):
+        for pool in (self._answering, self._asking, self._large):
             pool.shutdown(wait=False, cancel_futures=True)
         if self._room is not None:
             self._room.close()

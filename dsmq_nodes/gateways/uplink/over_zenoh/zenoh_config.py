@@ -22,6 +22,7 @@ wildcard, so each kind of key is named.
 from collections.abc import Iterable
 from typing import Any, Final
 
+from dsmq_nodes.dsmq import limits
 from dsmq_nodes.gateways.uplink.launch_entry import RouterEndpoint, UplinkEntry
 
 LEASE_SEC: Final = 3.0
@@ -30,6 +31,8 @@ _OPEN_MS: Final = 5000  # a connection that was begun and not answered is in nob
 _SEND_BUFFER_BYTES: Final = 12 * 1024
 _BATCH_BYTES: Final = 4 * 1024
 _BATCHES: Final = 2
+# Of the parts of one message; a machine that sends more of them is cut off. Else it is 1 GiB.
+_MOST_MESSAGE_BYTES: Final = limits.MAX_BODY_BYTES + 64 * 1024
 # For room before a message is dropped, and for room for each further part of a large one. A router
 # waits little, for all its links; with 0.002 s it dropped 3 % of what 50 robots sent at one time.
 _WAITS_SEC: Final = (0.01, 0.05)
@@ -71,6 +74,7 @@ def zenoh_config(entry: UplinkEntry) -> dict[str, Any]:
         "scouting/gossip/enabled": False,
         "transport/shared_memory/enabled": False,
         "transport/unicast/open_timeout": _OPEN_MS,
+        "transport/link/rx/max_message_size": _MOST_MESSAGE_BYTES,
         "transport/link/tx/lease": round(LEASE_SEC * 1000),
         "transport/link/tx/batch_size": _BATCH_BYTES,
         "transport/link/tx/queue/size/data": _BATCHES,

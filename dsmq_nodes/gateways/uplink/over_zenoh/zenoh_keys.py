@@ -56,8 +56,15 @@ def name_key(machine: str, peer: str, host: str, began: int) -> str:
 
 
 def fleet_name_of(key: str, parts: int) -> str:
-    """The fleet name behind the first `parts` parts of a key."""
-    return plain(key.split("/", parts)[parts])
+    """The fleet name behind the first `parts` parts of a key.
+
+    Raises:
+        ValueError: there is none.
+    """
+    found = key.split("/", parts)
+    if len(found) <= parts:
+        raise ValueError(f"{key} names no topic")
+    return plain(found[parts])
 
 
 def offer_key(offer: TopicOffer) -> str:
