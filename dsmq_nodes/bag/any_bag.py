@@ -4,7 +4,7 @@ from pathlib import Path
 
 from dsmq_nodes.bag.bag_source import BagSource
 from dsmq_nodes.bag.file.atomic import file_name
-from dsmq_nodes.bag.file.mcap_reader import McapFile
+from dsmq_nodes.bag.file.mcap_reader import McapFile, check_no_pipe
 from dsmq_nodes.bag.file.reading import McapBag
 from dsmq_nodes.bag.file.selection import Selection
 from dsmq_nodes.bag.optional import need
@@ -33,8 +33,7 @@ def open_source(paths: list[Path], topics: Selection | None = None) -> BagSource
         split = f"; it was split: {', '.join(map(str, parts))}" if parts else ""
         raise BagError(f"cannot read {first}: there is no such file or folder{split}")
     for each in paths:
-        if each.exists() and not (each.is_file() or each.is_dir()):
-            raise BagError(f"{each} is a pipe or a device: copy it to a file first")
+        check_no_pipe(each)
     if (first / _LEROBOT_INFO).exists():
         return _dataset(paths, topics)
     ours = _files_of_ours(first)
@@ -55,7 +54,12 @@ def _files_of_ours(folder: Path) -> list[Path] | None:
 
 
 def is_mcap(path: Path) -> bool:
-    """Whether a file is no bag of ROS in another format: an MCAP, or nothing known."""
+    """Whether a file is no bag of ROS in another format: an MCAP, or nothing known.
+
+    Raises:
+        BagError: it is a pipe or a device.
+    """
+    check_no_pipe(path)
     return not (path.is_dir() or any(_starts_with(path, each) for each in (_ROS1_MAGIC, b"SQLite")))
 
 

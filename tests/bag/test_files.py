@@ -288,9 +288,10 @@ def test_what_is_no_bag_is_told_in_words(tmp_path: Path, content: bytes, says: s
         Bag(path)
 
 
-def test_a_pipe_is_told_in_words(numbers: Callable[..., Path]) -> None:
+@pytest.mark.parametrize("command", ["info", "repair"])
+def test_a_pipe_is_told_in_words(numbers: Callable[..., Path], command: str) -> None:
     done = processes.run(
-        [sys.executable, "-m", "dsmq_nodes", "bag", "info", "/dev/stdin"],
+        [sys.executable, "-m", "dsmq_nodes", "bag", command, "/dev/stdin"],
         input=numbers(3).read_bytes(), capture_output=True, check=False,
     )  # fmt: skip
     assert done.returncode == 1

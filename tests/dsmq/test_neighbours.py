@@ -88,6 +88,24 @@ def test_leftovers_of_this_user_are_removed(place: Path) -> None:
     assert not left.exists()
 
 
+def test_leftovers_stay_while_no_descriptor_is_left(place: Path) -> None:
+    left = place / f"dsmq-{os.getuid()}-left"
+    left.mkdir()
+    (left / "lock").touch()
+    held: list[int] = []
+    try:
+        with contextlib.suppress(OSError):
+            while True:
+                held.append(os.dup(0))
+        leftovers.remove_leftovers()
+    finally:
+        for each in held:
+            os.close(each)
+    assert left.exists()
+    leftovers.remove_leftovers()
+    assert not left.exists()
+
+
 def test_what_a_link_leads_to_is_no_leftover(place: Path) -> None:
     theirs = place / "theirs"
     theirs.mkdir()

@@ -6,10 +6,12 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from dsmq_nodes.launcher import load_plan
 from dsmq_nodes.messages import Bool
 from dsmq_nodes.tools.session import Session
 from dsmq_nodes.topic_names import EMERGENCY_STOP_TOPIC
@@ -253,6 +255,31 @@ def test_a_stop_that_cannot_be_remembered_is_said_at_the_start(
         launch.process.send_signal(signal.SIGINT)
         assert launch.end() == 0
     assert PRESSED not in launch.text
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        os.mkfifo,
+        lambda file: file.write_text("9" * 30),
+        lambda file: file.symlink_to("/dev/zero"),
+        lambda file: file.symlink_to(file),
+    ],
+    ids=["named pipe", "odd number", "endless", "link to itself"],
+)
+def test_a_stop_whose_file_cannot_be_read_was_pressed(
+    pump: Path, spoil: Callable[[Path], object]
+) -> None:
+    file = load_plan(pump).stop_file
+    assert file is not None
+    file.parent.mkdir(parents=True)
+    spoil(file)
+    with launched(pump) as launch:
+        launch.wait_for(PRESSED)
+        launch.wait_for_each("all nodes ready", "emergency stop pressed")
+        launch.process.send_signal(signal.SIGINT)
+        assert launch.end() == 0
+    assert "[wire] got on" not in launch.lines
 
 
 def test_a_topic_is_waited_for(tmp_path: Path) -> None:

@@ -5,12 +5,14 @@ import dataclasses
 import itertools
 import os
 import signal
+import threading
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from dsmq_nodes.launcher.output.log_file import LogFile
 from dsmq_nodes.launcher.supervise import crowd, supervisor
 from dsmq_nodes.launcher.supervise.crowd import cores
 from dsmq_nodes.launcher.supervise.plan import (
@@ -188,14 +190,30 @@ def test_a_log_file_that_cannot_be_written_is_told_once(tmp_path: Path) -> None:
     assert "[a] 2" in run.lines
 
 
+def test_a_log_file_that_is_a_pipe_holds_up_no_other(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.log")  # nobody reads it
+    one, other = LogPlan(tmp_path / "a.log"), LogPlan(tmp_path / "b.log")
+    run = Run(
+        with_(script("a", "print(1); print(2)"), log=one),
+        with_(script("b", "print(3)"), log=other),
+    )
+    assert run.run() == 0
+    assert len([line for line in run.lines if f"is written to {one.path}" in line]) == 1
+    assert other.path.read_text() == "3\n"
+
+
 def test_a_disk_that_hangs_holds_up_nobody_and_its_lines_are_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(supervisor, "_WRITTEN_SEC", 0.1)
-    os.mkfifo(tmp_path / "a.log")  # nobody reads it: who opens it waits for ever
+    goes_on = threading.Event()
+    monkeypatch.setattr(LogFile, "append", lambda *_: goes_on.wait())
     log = LogPlan(tmp_path / "a.log")
     run = Run(with_(script("a", "print(1); print(2)"), log=log))
-    assert run.run() == 0
+    try:
+        assert run.run() == 0
+    finally:
+        goes_on.set()
     assert "[a] 2" in run.lines
     told = "2 lines are not in the log files: the disk does not take them"
     assert f"[launch] {told}" in run.lines

@@ -246,6 +246,12 @@ def without_repeated(channel: Channel) -> Channel:
     return replace(channel, metadata=kept)
 
 
+def check_no_pipe(path: Path) -> None:
+    """Raise an explained error if a path is neither a file nor a folder, before it is opened."""
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise BagError(f"{path} is a pipe or a device: copy it to a file first")
+
+
 def check_kind(path: Path, stream: IO[bytes]) -> None:
     """Raise an explained error if a file is not an MCAP."""
     start = stream.read(16)

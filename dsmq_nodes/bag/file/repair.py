@@ -20,7 +20,7 @@ from mcap.records import Chunk, McapRecord, Metadata, Schema
 
 from dsmq_nodes.bag.file.atomic import whole_or_gone
 from dsmq_nodes.bag.file.contents import Attachment, Channel
-from dsmq_nodes.bag.file.mcap_reader import channel_of, check_kind
+from dsmq_nodes.bag.file.mcap_reader import channel_of, check_kind, check_no_pipe
 from dsmq_nodes.bag.file.mcap_records import (
     HEAD,
     MAGIC,
@@ -76,6 +76,7 @@ def repair(
     Raises:
         BagError: it is not an MCAP, or the new one cannot be written.
     """
+    check_no_pipe(path)
     try:
         stream = path.open("rb")
     except OSError as error:

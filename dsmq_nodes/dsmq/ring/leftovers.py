@@ -17,7 +17,10 @@ def remove_leftovers() -> None:
     Every user may write there: only real directories of this user are opened, and links are not
     followed.
     """
-    for directory in PLACE.glob(f"dsmq-{os.getuid()}-*"):
+    found: list[Path] = []
+    with contextlib.suppress(OSError):  # as when no descriptor is left
+        found += PLACE.glob(f"dsmq-{os.getuid()}-*")
+    for directory in found:
         with contextlib.suppress(OSError), _opened(directory, os.O_DIRECTORY) as inside:
             if os.fstat(inside).st_uid != os.getuid():
                 continue

@@ -44,7 +44,8 @@ class LogFile:
     def _open(self) -> None:
         self._plan.path.parent.mkdir(parents=True, exist_ok=True)
         # Not Python's files: one whose write hangs would delay the end of Python.
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+        # And no named pipe: one that nobody reads would hold up the files of all processes.
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
         self._fd = os.open(self._plan.path, flags, 0o666)
         self._bytes = os.fstat(self._fd).st_size
 

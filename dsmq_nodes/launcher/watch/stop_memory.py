@@ -12,10 +12,14 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 from dsmq_nodes.graph.node import Node
 from dsmq_nodes.graph.safety import EmergencyStop
 from dsmq_nodes.topic_names import EMERGENCY_STOP_TOPIC
+
+_MOST_BYTES: Final = 64
+_NS_IN_RANGE: Final = range(1, 2**62)
 
 
 class StopMemory:
@@ -29,7 +33,7 @@ class StopMemory:
     @property
     def is_kept(self) -> bool:
         """Whether an earlier launch has left it pressed."""
-        return os.path.exists(self._file)  # noqa: PTH110  False, too, where it may not look
+        return os.path.lexists(self._file)  # False, too, where it may not look
 
     def begin(self, node: Node) -> None:
         """Take part in the topic, as this node; press what an earlier launch has left pressed."""
@@ -84,6 +88,15 @@ class StopMemory:
         if not self.is_kept:
             return 0
         try:
-            return int(self._file.read_text())
+            since_ns = int(self._read())
         except (OSError, ValueError):
-            return time.time_ns()
+            since_ns = 0
+        return since_ns if since_ns in _NS_IN_RANGE else time.time_ns()
+
+    def _read(self) -> bytes:
+        # What is no file, as a named pipe, must neither hold up the launch nor be read for ever.
+        fd = os.open(self._file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            return os.read(fd, _MOST_BYTES)
+        finally:
+            os.close(fd)
