@@ -8,8 +8,8 @@ Names are loaded when they are first used, so that importing the package costs n
 
 import sys
 from importlib import import_module
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False  # importing `typing` takes longer than all else here
 if TYPE_CHECKING:
     from dsmq_nodes.bag.decoded_bag import Bag
     from dsmq_nodes.diagnostics.updater import DiagnosticUpdater

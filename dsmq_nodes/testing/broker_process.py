@@ -38,11 +38,16 @@ class BrokerProcess:
         return self._process.pid if self._process is not None else 0
 
     def start(self) -> None:
-        """Start the broker on its port; returns when it listens.
+        """Start the broker on its port, unless it runs; returns when it listens.
 
         Raises:
             RuntimeError: it does not listen.
         """
+        if self._process is not None:
+            if self._process.poll() is None and self._maker == os.getpid():
+                return
+            self.kill()  # it has ended by itself; a fork's broker is its parent's
+        self._maker = os.getpid()
         module = ("-m", "dsmq_nodes.dsmq.broker")
         command = [sys.executable, *module, "--port", str(self.port), *self._options]
         self._process = self._run(command)

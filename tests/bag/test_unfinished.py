@@ -93,10 +93,10 @@ def test_what_is_interrupted_leaves_nothing_and_is_no_success(
 def test_an_interrupt_before_it_has_begun_is_no_success(command: str, long_bag: Path) -> None:
     program = (
         "import os, signal, sys\n"
-        "import dsmq_nodes.cli as cli\n"
-        "cli._run = lambda: os.kill(os.getpid(), signal.SIGINT)\n"
+        "from dsmq_nodes.cli import command_line, main\n"
+        "command_line._run = lambda: os.kill(os.getpid(), signal.SIGINT)\n"
         f"sys.argv = ['dsmq-nodes', 'bag', {command!r}, {str(long_bag)!r}]\n"
-        "cli.main()"
+        "main()"
     )
     run = processes.run([sys.executable, "-c", program], cwd=ROOT, check=False)
     assert run.returncode == 130

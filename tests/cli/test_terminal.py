@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import signal
 import subprocess
 import sys
 import termios
@@ -14,7 +15,8 @@ import pytest
 from dsmq_nodes.cli.progress import Progress
 from dsmq_nodes.cli.show.drawing import dot, mermaid
 from dsmq_nodes.tools.graph_model import EndpointModel, TopicModel
-from tests.cli.conftest import Place
+from tests.cli.conftest import ROOT, Place
+from tests.support.waiting import PATIENCE_SEC, until
 
 VERBS = ("topic list -t", "node list", "graph --mermaid", "tf tree --wait 0.1", "param list")
 
@@ -121,9 +123,10 @@ def test_commands_know_how_wide_the_terminal_is() -> None:
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, (30, 61))
     program = (
-        "import shutil, dsmq_nodes.cli as cli\n"
-        "cli._run = lambda: print(shutil.get_terminal_size())\n"
-        "cli.main()"
+        "import shutil\n"
+        "from dsmq_nodes.cli import command_line, main\n"
+        "command_line._run = lambda: print(shutil.get_terminal_size())\n"
+        "main()"
     )
     environ = {key: value for key, value in os.environ.items() if key not in {"COLUMNS", "LINES"}}
     subprocess.run([sys.executable, "-c", program], stdout=theirs, env=environ, check=True)
@@ -134,7 +137,7 @@ def test_commands_know_how_wide_the_terminal_is() -> None:
 
 INTERRUPTED = """
 import os, signal, sys
-from dsmq_nodes import cli
+from dsmq_nodes.cli import command_line, main
 
 def run():
     try:
@@ -142,8 +145,8 @@ def run():
     except SystemExit:
         raise ValueError("as pydantic does while it builds a class") from None
 
-cli._run, sys.argv = run, ["dsmq-nodes", "check", "x.yaml"]
-cli.main()
+command_line._run, sys.argv = run, ["dsmq-nodes", "check", "x.yaml"]
+main()
 """
 
 
@@ -151,3 +154,33 @@ def test_ctrl_c_is_no_error_of_a_library_that_it_met() -> None:
     command = [sys.executable, "-c", INTERRUPTED]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("words", "slow", "status"),
+    [
+        (["topic", "list"], "typing_extensions", 0),
+        (["topic", "list"], "typer", 0),
+        (["run", "--quiet", "program.py"], "slow_library", -signal.SIGINT),
+        (["run", "--quiet", "program:A"], "slow_library", -signal.SIGINT),
+    ],
+)
+def test_ctrl_c_in_an_import_ends_it_without_a_word(
+    tmp_path: Path, words: list[str], slow: str, status: int
+) -> None:
+    begun = tmp_path / "begun"
+    (tmp_path / f"{slow}.py").write_text(
+        f"open({str(begun)!r}, 'w').close()\nimport time\ntime.sleep(60)\n"
+    )
+    (tmp_path / "rclpy.py").write_text("")  # as where a ROS is installed: no broker is asked for
+    (tmp_path / "program.py").write_text("import slow_library\nclass A: pass\n")
+    command = subprocess.Popen(
+        [sys.executable, "-m", "dsmq_nodes", *words],
+        env=os.environ | {"PYTHONPATH": f"{tmp_path}:{ROOT}"},
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    until(begun.exists)
+    command.send_signal(signal.SIGINT)
+    assert (command.communicate(timeout=PATIENCE_SEC)[1], command.returncode) == ("", status)

@@ -3,10 +3,12 @@
 import subprocess
 import sys
 
+import msgspec
 import pytest
 
 from dsmq_nodes import dsmq
-from dsmq_nodes.messages import Odometry
+from dsmq_nodes.messages import DiagnosticArray, DiagnosticStatus, KeyValue, Odometry
+from dsmq_nodes.tools.session import Session
 from tests.cli.conftest import ROOT, Place
 
 
@@ -46,6 +48,45 @@ def test_a_field_that_is_not_there_is_told_which_is(place: Place) -> None:
     assert done.stderr == (
         "--field header.stmp: header has no field 'stmp'; did you mean 'stamp'?\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("field", "told"),
+    [
+        ("header.nope", "header has no field 'nope'; there is: frame_id, stamp"),
+        ("header.stamp.sec.x", "header.stamp.sec has no parts"),
+        ("status[0].values[0].kee", "status[0].values[0] has no field 'kee'; did you mean 'key'?"),
+    ],
+)
+def test_a_part_that_no_message_of_the_type_has_ends_it(
+    place: Place, field: str, told: str
+) -> None:
+    status = DiagnosticStatus(values=[KeyValue()])
+    schema = DiagnosticArray.schema()
+    with Session(place.broker) as session:
+        session.advertise(
+            "/diagnostics_of_echo",
+            DiagnosticArray.type_name,
+            msgspec.json.encode(schema),
+            latched=1,
+        )
+        session.put("/diagnostics_of_echo", DiagnosticArray(status=[status]).to_json())
+        done = place.run("topic", "echo", "/diagnostics_of_echo", "--once", "--field", field)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", f"--field {field}: {told}\n")
+
+
+def test_a_part_that_only_this_message_lacks_is_waited_for(place: Place) -> None:
+    with Session(place.broker) as session:
+        schema = msgspec.json.encode(DiagnosticArray.schema())
+        session.advertise("/empty_at_first", DiagnosticArray.type_name, schema, latched=1)
+        session.put("/empty_at_first", DiagnosticArray().to_json())
+        echo = place.start(
+            "topic", "echo", "/empty_at_first", "--once", "--csv", "--field", "status[0].name"
+        )
+        echo.wait_for_error("skipped a message")
+        status = DiagnosticStatus(name="motor")
+        session.put("/empty_at_first", DiagnosticArray(status=[status]).to_json())
+        assert (echo.wait(), echo.lines) == (0, ["motor"])
 
 
 def test_a_topic_that_is_not_there_is_told_which_is(place: Place, talker: str) -> None:

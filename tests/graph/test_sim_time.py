@@ -349,3 +349,27 @@ def test_a_cancelled_call_is_not_made() -> None:
     clock.call_at(0.5, lambda: pytest.fail("was cancelled")).cancel()
     clock.set(at(0.0))
     clock.set(at(0.9))
+
+
+def test_what_was_cancelled_is_not_kept_until_its_time(graph: Graph) -> None:
+    robot = graph.add(Robot, params=SIM_TIME)
+    say(graph, 0.0)
+    clock = robot.get_clock()
+
+    async def waiting() -> None:
+        for wait in (clock.sleep_for(3600.0), clock.sleep_until(at(3600.0))):
+            task = asyncio.ensure_future(wait)
+            await asyncio.sleep(0)
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    for _ in range(50):
+        robot.create_task(waiting())
+        graph.run_for(0.1)
+        robot.destroy_timer(robot.create_timer(3600.0, lambda: None))
+    assert isinstance(clock, SimClock)
+    assert len(clock._calls) < 10
+    assert len(clock._awaited) < 10
+    say(graph, 1.0, 2.0)
+    assert len(robot.times()) == 20

@@ -1,5 +1,7 @@
 """The fixtures as a user's tests have them."""
 
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -64,6 +66,18 @@ def test_a_broker_can_be_killed_and_comes_back_on_its_port() -> None:
         broker.start()
         assert broker.address == address
         Node("a", broker=address).destroy_node()
+
+
+def test_a_broker_that_runs_is_not_started_twice() -> None:
+    with BrokerProcess() as broker:
+        pid = broker.pid
+        broker.start()
+        assert broker.pid == pid
+        os.kill(pid, signal.SIGKILL)
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        broker.start()
+        assert broker.pid != pid
+        Node("a", broker=broker.address).destroy_node()
 
 
 def test_graphs_do_not_see_each_other() -> None:

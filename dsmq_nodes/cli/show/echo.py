@@ -5,7 +5,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dsmq_nodes.cli.listing import is_type
-from dsmq_nodes.cli.show.message_text import read
+from dsmq_nodes.cli.show.message_text import has_part, read
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.tools import lookup
 from dsmq_nodes.tools.machines import machines
@@ -52,7 +52,7 @@ def echo_topic(
         try:
             shown = style.show(text, schema)
         except CommandError as error:  # no such field: a slip of the user's, or an odd message
-            if not number and isinstance(read(text), dict) and not _has(schema, style.field):
+            if not number and isinstance(read(text), dict) and not has_part(schema, style.field):
                 raise
             session.skip(reply.topic, str(error))
             continue
@@ -70,12 +70,6 @@ def _check_type(session: "Session", topics: list[str], wanted: str) -> None:
 def _tell_machine(session: "Session", topic: str) -> None:
     if machine := machines(session, session.graph()).get(topic):
         print(f"{topic} comes from {machine}", file=sys.stderr)
-
-
-def _has(schema: dict[str, Any], field: str) -> bool:
-    """Whether a type has a field at all, of which the first name is known to be one."""
-    fields = schema.get("properties")
-    return isinstance(fields, dict) and field.partition(".")[0].partition("[")[0] in fields
 
 
 class _Schemas:

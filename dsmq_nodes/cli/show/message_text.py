@@ -14,7 +14,13 @@ from typing import Any, Final
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.graph.parameters.yaml12 import to_yaml
 from dsmq_nodes.messages.schema.dynamic import decoded
-from dsmq_nodes.messages.schema.schema_walk import Schema
+from dsmq_nodes.messages.schema.schema_walk import (
+    Schema,
+    alternative,
+    as_mapping,
+    kinds,
+    resolved,
+)
 from dsmq_nodes.printable import one_line
 from dsmq_nodes.suggest import did_you_mean
 
@@ -113,6 +119,31 @@ def pick(value: Any, path: str) -> Any:
             missing = _missing(value, step.group().rstrip("."), at)
             raise CommandError(f"--field {path}: {missing}")
     return value
+
+
+def has_part(schema: Schema, path: str) -> bool:
+    """Whether messages of a type may have a part: one message may lack what the next one has.
+
+    Without a schema they do not.
+    """
+    part: object = schema
+    for index, name in _STEP.findall(path) if schema else ():
+        found = resolved(schema, part)
+        kind = "array" if index else "object"
+        known = ["array"] if found.get("contentEncoding") == "base64" else kinds(found, schema)
+        if not known:
+            return True
+        if kind not in known:
+            return False
+        found = alternative(found, kind, schema)
+        parts = as_mapping(found.get("properties"))
+        if index:
+            part = found.get("items")
+        elif name in parts or "additionalProperties" in found:
+            part = parts.get(name, found.get("additionalProperties"))
+        else:
+            return False
+    return bool(schema)
 
 
 def _missing(value: object, step: str, at: str) -> str:

@@ -33,12 +33,53 @@ _LONGEST_STEP_NS: Final = 10**9
 class _Call:
     """A scheduled call; it may be cancelled."""
 
-    def __init__(self, due_ns: int, callback: Callable[[], object]) -> None:
-        self.due_ns = due_ns
+    def __init__(self, calls: "_Calls", callback: Callable[[], object]) -> None:
+        self._calls = calls
         self.callback: Callable[[], object] | None = callback
 
     def cancel(self) -> None:
-        self.callback = None
+        if self.callback is not None:
+            self.callback = None
+            self._calls.forget_one()
+
+    def run(self) -> None:
+        callback, self.callback = self.callback, None
+        if callback is not None:
+            callback()
+
+
+class _Calls:
+    """Scheduled calls in the order of their times; the cancelled ones are fewer than the others."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[int, int, _Call]] = []
+        self._order = itertools.count()
+        self._cancelled = 0
+
+    def __len__(self) -> int:
+        return len(self._heap)
+
+    def add(self, due_ns: int, callback: Callable[[], object]) -> _Call:
+        call = _Call(self, callback)
+        heapq.heappush(self._heap, (due_ns, next(self._order), call))
+        return call
+
+    def forget_one(self) -> None:
+        """A call was cancelled, which may be due in an hour: it is not kept until then."""
+        self._cancelled += 1
+        if self._cancelled * 2 > len(self._heap):
+            self._heap = [each for each in self._heap if each[2].callback is not None]
+            heapq.heapify(self._heap)
+            self._cancelled = 0
+
+    def pop(self, until_ns: int) -> tuple[int, _Call] | None:
+        """The next call with its time, if it is due."""
+        while self._heap and self._heap[0][0] <= until_ns:
+            due_ns, _, call = heapq.heappop(self._heap)
+            if call.callback is not None:
+                return due_ns, call
+            self._cancelled -= 1
+        return None
 
 
 class SimClock(BaseClock):
@@ -50,9 +91,8 @@ class SimClock(BaseClock):
         self._now_ns = 0
         self._passed_ns = 0
         self._has_begun = False
-        self._order = itertools.count()
-        self._calls: list[tuple[int, int, _Call]] = []
-        self._awaited: list[tuple[int, int, asyncio.Future[None]]] = []
+        self._calls = _Calls()  # by the time that has passed
+        self._awaited = _Calls()  # by the time on `/clock`
         self._on_jump_back: list[Callback] = []
 
     @override
@@ -67,9 +107,7 @@ class SimClock(BaseClock):
 
     def call_at(self, when: float, callback: Callable[[], object]) -> _Call:
         """Call back at a time; with the next message if it has passed already."""
-        call = _Call(round(when * 1e9), callback)
-        heapq.heappush(self._calls, (call.due_ns, next(self._order), call))
-        return call
+        return self._calls.add(round(when * 1e9), callback)
 
     @override
     async def sleep_for(self, duration: Duration | float) -> None:
@@ -88,8 +126,11 @@ class SimClock(BaseClock):
         until_ns = until.to_nanoseconds()
         if until_ns > self._now_ns:
             reached: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            heapq.heappush(self._awaited, (until_ns, next(self._order), reached))
-            await reached
+            call = self._awaited.add(until_ns, functools.partial(_wake, reached))
+            try:
+                await reached
+            finally:
+                call.cancel()
 
     @override
     @contextlib.asynccontextmanager
@@ -125,14 +166,13 @@ class SimClock(BaseClock):
         end_ns = self._passed_ns + step_ns
         if step_ns > _LONGEST_STEP_NS:
             self._pass(end_ns)
-        while self._calls and self._calls[0][0] <= end_ns:
-            due_ns, _, call = heapq.heappop(self._calls)
+        while due := self._calls.pop(end_ns):
+            due_ns, call = due
             self._pass(due_ns)
-            if call.callback is not None:
-                call.callback()
+            call.run()
         self._pass(end_ns)
-        while self._awaited and self._awaited[0][0] <= self._now_ns:
-            _wake(heapq.heappop(self._awaited)[2])
+        while due := self._awaited.pop(self._now_ns):
+            due[1].run()
 
     def _pass(self, to_ns: int) -> None:
         if to_ns > self._passed_ns:

@@ -13,7 +13,7 @@ they need.
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeGuard, TypeVar
 
 from pydantic import ValidationError
 
@@ -181,6 +181,8 @@ class Composer:
         count = head.get("count")
         if not holds or count == 0:
             around = replace(around, left_out=True)
+        if count is not None and not _is_number(count):
+            self.composition.is_partial = True  # others may name any of the copies
         for index in _copies(count, around.left_out):
             if self._extent.is_spent and index not in {None, 1}:
                 break
@@ -435,12 +437,17 @@ def _model_of(data: dict[str, object]) -> type[EntryPart]:
 
 
 def _copies(count: object, left_out: bool) -> Iterator[int | None]:
-    if isinstance(count, bool) or not isinstance(count, int):
+    """Yield the number of each copy: None where there are none, 1 where nobody knows how many."""
+    if count is None or "$(index" in f"{count}":  # of this entry's own number it cannot be
         yield None
-    elif left_out or not 0 < count <= MOST_COPIES:
+    elif left_out or not _is_number(count) or not 0 < count <= MOST_COPIES:
         yield 1
     else:
         yield from range(1, count + 1)
+
+
+def _is_number(count: object) -> TypeGuard[int]:
+    return isinstance(count, int) and not isinstance(count, bool)
 
 
 def _loop(files: tuple[Path, ...], path: Path) -> str:

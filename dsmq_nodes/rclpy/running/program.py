@@ -15,6 +15,7 @@ from importlib import import_module
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from pathlib import Path
+from traceback import walk_tb
 from types import TracebackType
 from typing import Final
 
@@ -228,7 +229,12 @@ def _show(
     error: BaseException,
     trace: TracebackType | None,
 ) -> None:
-    """Show an exception from the program's first line on, as Python itself would."""
+    """Show an exception from the program's first line on, as Python itself would.
+
+    A Ctrl-C before that line, or in an import, ends the process in silence: both may take a second.
+    """
+    if issubclass(kind, KeyboardInterrupt) and _is_beginning(trace):
+        return
     is_inside, rest = False, trace
     while rest is not None:
         file = rest.tb_frame.f_code.co_filename
@@ -238,3 +244,16 @@ def _show(
         is_inside = is_inside or file == __file__
         rest = rest.tb_next
     show(kind, error.with_traceback(rest), rest)
+
+
+def _is_beginning(trace: TracebackType | None) -> bool:
+    frames = [frame for frame, _ in walk_tb(trace)]
+    starts = {each.__code__ for each in (_run_file, _run_executable, _run_module, _run_class)}
+    if not any(frame.f_code in starts for frame in frames):
+        return True
+    # Python itself takes most frames of its imports from a traceback.
+    return any(
+        frame.f_code.co_filename.startswith("<frozen importlib")
+        or (frame.f_code.co_name == "<module>" and frame.f_globals.get("__name__") != "__main__")
+        for frame in frames[next(n for n, f in enumerate(frames) if f.f_code in starts) :]
+    )
