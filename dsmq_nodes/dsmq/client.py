@@ -59,6 +59,7 @@ class Client:
         self._redial = Redial()
         self._closed = False
         self._refusal = ""  # why a forked child must not use it
+        self._logged = ""  # what the broker has refused last
         self._acks = 0
         inherited.register(self)
 
@@ -89,7 +90,7 @@ class Client:
                     raise error
             return
         frame = wire.encode_object(fields)
-        if self._try(lambda connection: self._send(connection, frame, checked=True)):
+        if self._try(lambda connection: self._send(connection, frame, is_put=True)):
             with self._sending:
                 self.dropped += 1
 
@@ -172,9 +173,15 @@ class Client:
         while (reply := _answer(connection, until_sec)).event:
             if reply.event == "error" and reply.action == "get":
                 raise RequestRefusedError(reply.error)
-            if reply.event == "error":  # an earlier put's: our answer is still to come
-                logger.warning("the broker refused a %s: %s", reply.action, reply.error)
+            self._refused(reply)  # an earlier put: our answer is still to come
         return reply
+
+    def _refused(self, reply: wire.Reply) -> None:
+        """Log what the broker has refused; the same again is not logged again."""
+        what = f"{reply.action}: {reply.error}"
+        if reply.event == "error" and what != self._logged:
+            self._logged = what
+            logger.warning("the broker refused a %s", what)
 
     def shutdown_server(self) -> None:
         """End the broker, for everybody; it has to be on this machine, or ask for a token."""
@@ -194,11 +201,28 @@ class Client:
         where = f"{self._host}:{self._port}"
         self._refusal = inherited.made_before_the_fork(f"the client of the broker at {where}")
 
-    def _send(self, connection: ClientConnection, frame: bytes, *, checked: bool = False) -> None:
+    def _send(self, connection: ClientConnection, frame: bytes, *, is_put: bool = False) -> None:
         with self._sending:
-            if checked and connection.is_ended():
-                raise connection.gone("it closed the connection")
+            if is_put:
+                self._read_refusals(connection)
             connection.send(frame, _ROOM_SEC)
+
+    def _read_refusals(self, connection: ClientConnection) -> None:
+        """Read what the broker has said of earlier puts; unless another thread reads.
+
+        A program that only puts would not know, and a broker stops reading from a peer that does
+        not read its answers.
+        """
+        if (byte := connection.peek()) == b"":
+            raise connection.gone("it closed the connection")
+        if (byte or connection.is_tls) and self._asking.acquire(blocking=False):
+            try:
+                while True:
+                    self._refused(connection.receive(0.0))
+            except TimeoutError:
+                pass
+            finally:
+                self._asking.release()
 
     def _try(
         self, action: Callable[[ClientConnection], None], connect_sec: float = _ROOM_SEC

@@ -193,12 +193,16 @@ class ClientConnection:
 
         The socket of one that has would still take one message.
         """
+        return self.peek() == b""
+
+    def peek(self) -> bytes | None:
+        """The next byte, which stays unread: b"" at the end, None where nothing can be seen."""
         try:
-            return not self.socket.recv(1, socket.MSG_PEEK)
+            return self.socket.recv(1, socket.MSG_PEEK)
         except (BlockingIOError, ValueError):  # nothing there yet; TLS does not let us peek
-            return False
+            return None
         except OSError:
-            return True
+            return b""
 
     def arrived(self) -> "Iterator[bytes]":
         """The bodies of the frames that have come; not without end, others have their turn.

@@ -186,3 +186,19 @@ def test_a_closed_client_says_so(broker: Broker) -> None:
 def test_the_brokers_own_topics_are_its_own(broker: Broker) -> None:
     with broker.connect() as client, pytest.raises(RequestRefusedError, match="broker itself"):
         client.put("/dsmq/statistics", "x", ack=True)
+
+
+def test_who_only_puts_is_told_what_is_refused_and_loses_nothing_else(
+    broker: Broker, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The broker stops reading from a peer that does not read its answers."""
+    with broker.connect() as client, broker.connect() as reader:
+        assert reader.get("good", None) is None
+        for number in range(5000):
+            client.put("/dsmq/graph", "x")
+            client.put("good", str(number))
+        client.put("good", "last", ack=True)
+        found = [reader.get("good") for _ in range(5001)]
+    assert found == [*map(str, range(5000)), "last"]
+    assert client.dropped == 0
+    assert caplog.text.count("refused a put: this topic is written by the broker itself") == 1

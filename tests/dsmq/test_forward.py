@@ -48,9 +48,7 @@ class Side:
         near.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)  # as little as the system allows
         near.setblocking(False)
         far.setblocking(False)
-        listener: Any = SimpleNamespace(
-            spare_descriptor=contextlib.nullcontext, secure=lambda sock: sock
-        )
+        listener: Any = SimpleNamespace(spare_descriptor=contextlib.nullcontext)
         with mock.patch.object(broker_loop, "forward", self.used):
             self.broker._take_in(listener, near, "unix")
         self.peers.append(far)

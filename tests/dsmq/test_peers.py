@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from dsmq_nodes import dsmq
-from dsmq_nodes.dsmq import wire
+from dsmq_nodes.dsmq import limits, wire
 from dsmq_nodes.dsmq.address import unix_path
 from dsmq_nodes.dsmq.client_connection import ClientConnection
 from dsmq_nodes.errors import ConnectionFailedError
@@ -253,3 +253,28 @@ def test_who_is_patient_misses_nothing_when_the_broker_ends(broker: Broker, size
         patient.receive()
     for channel in (writer, patient):
         channel.close()
+
+
+def test_a_peer_whose_requests_the_broker_leaves_unread_is_not_ended_for_being_slow(
+    broker: Broker,
+) -> None:
+    """It does not read its answers, and so half of a frame may lie here for a long time."""
+    count, body = 15_000, {"action": "get", "topic": "t", "pad": "x" * 1000}
+    unsent = memoryview(wire.encode_object(body) * count)
+    with socket.socket() as peer:
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        peer.connect(("127.0.0.1", broker.port))
+        peer.sendall(wire.encode_object({"action": "hello", "topic": "", "version": 1}))
+        # Longer than a frame of this size may take, once it is begun.
+        while select.select([], [peer], [], limits.PATIENCE_SEC + 1.0)[1]:
+            unsent = unsent[peer.send(unsent[:65536]) :]
+        assert unsent
+        rest = threading.Thread(target=peer.sendall, args=(unsent,), daemon=True)
+        rest.start()
+        peer.settimeout(PATIENCE_SEC)
+        decoder, answers = wire.FrameDecoder(), 0
+        while answers <= count:
+            data = peer.recv(65536)
+            assert data, f"ended after {answers} answers"
+            answers += len([*decoder.feed(data)])
+        rest.join(PATIENCE_SEC)

@@ -1,9 +1,11 @@
 """The log in shared memory, against a list; with writers that die and readers that sleep."""
 
 import contextlib
+import gc
 import multiprocessing
 import os
 import random
+import resource
 import select
 import signal
 import subprocess
@@ -235,6 +237,30 @@ def test_a_reader_that_sleeps_is_woken_once(directory: Path, doorbells: Doorbell
     reader.sleep()
     writer.append(b"4", seq=4, stamp_ns=0)  # the reader has died: no error
     ring.close()
+
+
+def test_a_writer_without_a_free_descriptor_wakes_its_readers(
+    directory: Path, doorbells: Doorbells
+) -> None:
+    with (
+        contextlib.closing(Ring.create(directory / "a")) as ring,
+        contextlib.closing(Bell(directory, 1)) as old,
+        contextlib.closing(Bell(directory, 2)) as new,
+    ):
+        writer = Writer(ring, "/w", doorbells)
+        RingReader(ring, ring.seat(1, after=0, depth=1), after=0, depth=1).sleep()
+        writer.append(b"1", seq=1, stamp_ns=0)
+        RingReader(ring, ring.seat(2, after=1, depth=1), after=1, depth=1).sleep()
+        before = resource.getrlimit(resource.RLIMIT_NOFILE)
+        gc.collect()  # so that no descriptor becomes free meanwhile
+        least = os.dup(0)
+        os.close(least)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (least, before[1]))
+        try:
+            writer.append(b"2", seq=2, stamp_ns=0)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, before)
+        assert [os.read(bell.fileno(), 10) for bell in (old, new)] == [b"\0", b"\0"]
 
 
 def test_who_rings_late_does_not_leave_its_reader_deaf(

@@ -365,6 +365,22 @@ def few(monkeypatch: pytest.MonkeyPatch) -> Router:
     return Router(Store())
 
 
+def test_who_gets_from_ever_new_topics_has_nothing_twice(few: Router) -> None:
+    crowd, reader = [greeted(few, f"/{number}") for number in range(20)], greeted(few)
+
+    def get(topic: str) -> str:
+        replies = few.handle(reader, request(action="get", topic=topic), 0.0)
+        return str(json.loads(replies[-1][1][wire.HEADER_BYTES :])["message"])
+
+    few.handle(crowd[0], request(action="advertise", topic="t"), 0.0)
+    few.handle(crowd[0], request(action="put", topic="t", message="once"), 0.0)
+    assert get("t") == "once"
+    for number in range(200):
+        few.handle(crowd[number % 20], request(action="put", topic=f"{number}", message="x"), 0.0)
+        assert get(f"{number}") == "x"
+        assert get("t") == ""
+
+
 MAKING: tuple[dict[str, object], ...] = (
     {"action": "advertise"},
     {"action": "subscribe"},

@@ -1,7 +1,10 @@
 """TLS: the broker's certificate, the clients' certificates, and who is turned away."""
 
+import asyncio
 import contextlib
 import signal
+import socket
+import struct
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +14,9 @@ import trustme
 
 from dsmq_nodes import Node
 from dsmq_nodes.dsmq import wire
+from dsmq_nodes.dsmq.broker.listener import Security
+from dsmq_nodes.dsmq.broker.loop import Broker as BrokerLoop
+from dsmq_nodes.dsmq.store.sqlite import Store
 from dsmq_nodes.errors import ConnectionFailedError
 from dsmq_nodes.messages import String
 from tests.dsmq.conftest import Broker, Start
@@ -118,6 +124,23 @@ def test_plain_text_on_a_tls_port_is_refused(start: Start, tmp_path: Path, paper
     status, said = broker.end()
     assert status == 0
     assert said.count("closing 127.0.0.1") == 2
+
+
+def test_who_resets_a_connection_before_it_is_accepted_leaves_nothing(
+    papers: Papers, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def accept() -> None:
+        broker = BrokerLoop(Store(), Security(certificate=papers.broker), shares_memory=False)
+        broker.listen("127.0.0.1", 0)
+        with socket.create_connection(("127.0.0.1", broker.acceptor.port)) as rude:
+            rude.sendall(b"no handshake")
+            rude.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        broker.acceptor.accept_waiting()
+        assert not broker.router.peers
+        broker.close()
+
+    asyncio.run(accept())
+    assert "it cannot be accepted" in caplog.text
 
 
 def test_files_that_are_no_certificates_are_said(start: Start, tmp_path: Path) -> None:

@@ -121,13 +121,9 @@ class Listener:
         if not is_local(address[0]):
             hold_little(sock)
         keep_alive(sock, client=False)
+        if self.tls is not None:  # the handshake is to come
+            sock = self.tls.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
         return sock, f"{address[0]}:{address[1]}"
-
-    def secure(self, sock: socket.socket) -> socket.socket:
-        """The accepted connection with TLS, where the listener has it; its handshake is to come."""
-        if self.tls is None:
-            return sock
-        return self.tls.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
 
     def refuse_one(self) -> None:
         """Out of file descriptors: tell the next in line, else it hangs and we spin."""

@@ -170,7 +170,7 @@ class Broker:
             self._following.follow_now()  # messages from before the connection are not for it
         now = time.monotonic()
         self.router.connect(peer, now)
-        connection = self._connections[peer] = Connection(listener.secure(sock), peer, now)
+        connection = self._connections[peer] = Connection(sock, peer, now)
         self._silent[connection] = None
         if connection.is_shaking_hands or not trusted:
             self._watch(connection)

@@ -91,10 +91,8 @@ class Connection:
 
     def is_waiting(self, frames: int, now: float) -> bool:
         """Whether the beginning of a frame was read, behind so many whole ones."""
-        if self.is_stalled:
-            return False
         trusted = self.peer.trusted
-        if not self._decoder.buffered_bytes:
+        if self.is_stalled or not self._decoder.buffered_bytes:  # stalled: we do not read on
             if trusted:
                 self._waiting_since_sec = None
             return False

@@ -10,7 +10,7 @@ import weakref
 from pathlib import Path
 from typing import Final
 
-from dsmq_nodes.dsmq import inherited
+from dsmq_nodes.dsmq import descriptors, inherited
 
 _MOST_OPEN: Final = 64
 _TAKEN_BYTES: Final = 4096
@@ -69,8 +69,11 @@ class Doorbells:
             os.write(self._open(number) if file is None else file, b"\0")
         except BlockingIOError:
             pass  # full: it is about to wake
-        except OSError:
+        except OSError as error:
             self._hang_up(number)
+            if descriptors.is_full(error) and self.files:  # nobody would ring for it again
+                self._hang_up(next(iter(self.files)))
+                self.ring(number)
 
     def _open(self, number: int) -> int:
         if len(self.files) >= _MOST_OPEN:

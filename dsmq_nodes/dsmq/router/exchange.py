@@ -231,12 +231,12 @@ class Exchange:
         cursor = Cursor(self._stands(peer, request, topic), 1 if request.latest else 0)
         log.begin(cursor)
         rows = self._store.read(log.stored, cursor.after, limit=1)
+        peer.gets.pop(log.name, None)  # it is the newest now: `_stands` forgets the oldest
+        peer.gets[log.name] = rows[0][0] if rows else cursor.after
         if not rows:
-            peer.gets[log.name] = cursor.after
             return self._nothing_yet(peer, topic, request, now)
         message_id, frame = rows[0]
         gap = cursor.take(message_id)
-        peer.gets[log.name] = message_id
         message = wire.carried_message(frame)
         if not peer.greeted:
             return [(peer, wire.encode_frame(b'{"message": %b}' % message))]
