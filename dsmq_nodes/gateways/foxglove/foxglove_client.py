@@ -50,6 +50,7 @@ _LONGEST_STATUS: Final = 500
 _READING: Final = ("parameters", "parametersSubscribe", "connectionGraph")
 _WRITING: Final = ("clientPublish", "services")
 _MOST_WATCHED: Final = 10_000
+_MOST_ITEMS: Final = 10_000  # in one operation: those take a tenth of a second
 
 Operation = dict[str, Any]
 
@@ -194,7 +195,7 @@ class FoxgloveClient:
     # Channels of the server
 
     def _subscribe(self, operation: Operation) -> None:
-        for each in operation["subscriptions"]:
+        for each in _items(operation, "subscriptions"):
             try:
                 self._subscribe_one(each)
             except DsmqError as error:
@@ -212,7 +213,7 @@ class FoxgloveClient:
             subscription.reader = self._client.subscribe(channel.topic, partial(self._take, number))
 
     def _unsubscribe(self, operation: Operation) -> None:
-        for number in operation["subscriptionIds"]:
+        for number in _items(operation, "subscriptionIds"):
             if number in self._subscribed:
                 self._end(number)
             else:
@@ -250,7 +251,7 @@ class FoxgloveClient:
     # Channels of the client
 
     def _advertise(self, operation: Operation) -> None:
-        for each in operation["channels"]:
+        for each in _items(operation, "channels"):
             try:
                 self._advertise_one(each)
             except DsmqError as error:
@@ -272,7 +273,7 @@ class FoxgloveClient:
         self._published[number] = _Published(topic, writer, kind)
 
     def _unadvertise(self, operation: Operation) -> None:
-        for number in operation["channelIds"]:
+        for number in _items(operation, "channelIds"):
             if number in self._published:
                 self._client.release(self._published.pop(number).writer)
             else:
@@ -316,7 +317,7 @@ class FoxgloveClient:
     # Parameters
 
     def _get_parameters(self, operation: Operation) -> None:
-        names = [str(each) for each in operation["parameterNames"]]
+        names = [str(each) for each in _items(operation, "parameterNames")]
         self._client.spawn(self._tell_parameters(names, operation.get("id")))
 
     async def _tell_parameters(self, names: list[str], request_id: object) -> None:
@@ -325,7 +326,8 @@ class FoxgloveClient:
         self._say("parameterValues", parameters=found, **told)
 
     def _set_parameters(self, operation: Operation) -> None:
-        given = [(str(each["name"]), each.get("value")) for each in operation["parameters"]]
+        parameters = _items(operation, "parameters")
+        given = [(str(each["name"]), each.get("value")) for each in parameters]
         self._client.spawn(self._set(given, operation.get("id")))
 
     async def _set(self, given: list[tuple[str, Any]], request_id: object) -> None:
@@ -337,7 +339,7 @@ class FoxgloveClient:
         await self._tell_parameters([name for name, _ in given], request_id)
 
     def _watch_parameters(self, operation: Operation) -> None:
-        names = {str(each) for each in operation["parameterNames"]}
+        names = {str(each) for each in _items(operation, "parameterNames")}
         if len(self._watched | names) > _MOST_WATCHED:
             raise CommandError(f"a client follows {_MOST_WATCHED} parameters at most")
         self._watched |= names
@@ -348,7 +350,7 @@ class FoxgloveClient:
         await self._server.parameters.read(names)  # only the changes are told
 
     def _unwatch_parameters(self, operation: Operation) -> None:
-        names = {str(each) for each in operation["parameterNames"]}
+        names = {str(each) for each in _items(operation, "parameterNames")}
         self._watched -= names or self._watched
         self._watches_all = self._watches_all and bool(names)
 
@@ -406,6 +408,15 @@ def _named(now: dict[str, list[str]], before: dict[str, list[str]], key: str) ->
     names = sorted(name for name in now if now[name] != before.get(name))
     gone = sorted(before.keys() - now.keys()) if key != "providerIds" else []
     return [{"name": name, key: now.get(name, [])} for name in (*names, *gone)]
+
+
+def _items(wire: Operation, field: str) -> list[Any]:
+    items = wire[field]
+    if not isinstance(items, list):
+        raise CommandError(f"{field} is a list, not {items!r:.60}")
+    if len(items) > _MOST_ITEMS:
+        raise CommandError(f"{field} has {len(items)} items; {_MOST_ITEMS} are the most")
+    return items
 
 
 def _number_in(wire: Operation, field: str) -> int:

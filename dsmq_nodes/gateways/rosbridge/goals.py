@@ -49,8 +49,8 @@ class ClientGoals:
             self._begin_feed(operation, number, spelled)
             return
         goal = _SentGoal(self._client, action, operation)
-        self._goals[number] = goal
         self._client.spawn(self._run(number, goal))
+        self._goals[number] = goal
 
     async def _run(self, number: str, goal: "_SentGoal") -> None:
         try:

@@ -16,6 +16,7 @@ from dsmq_nodes.gateways.web.outbox import Outbox
 MOST_SUBSCRIBED: Final = 1000
 MOST_ADVERTISED: Final = 100
 MOST_CALLS: Final = 100
+MOST_TASKS: Final = 10_000
 _READING: Final = (
     "/list_parameters",
     "/get_parameters",
@@ -120,7 +121,14 @@ class HubClient:
         self._unwatch.append(self.hub.watch(watcher))
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run a coroutine; the client's end cancels it."""
+        """Run a coroutine; the client's end cancels it.
+
+        Raises:
+            ClientLimitError: the client has too many of them under way.
+        """
+        if len(self._tasks) >= MOST_TASKS:
+            work.close()
+            raise ClientLimitError(f"a client has {MOST_TASKS} requests under way at most")
         task = self.hub.loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

@@ -22,6 +22,7 @@ from dsmq_nodes.dsmq.broker.peer_user import is_other_user
 from dsmq_nodes.errors import AddressInUseError, CommandError
 from dsmq_nodes.gateways.hub import Hub
 from dsmq_nodes.gateways.web.access import AccessRules, Refusal, RequestHead, is_loopback
+from dsmq_nodes.gateways.web.connections import Connections
 from dsmq_nodes.gateways.web.hub_client import HubClient
 from dsmq_nodes.gateways.web.outbox import Outbox
 from dsmq_nodes.gateways.web.page_files import PageFile, page_files
@@ -91,6 +92,7 @@ class WebServer:
         self._origins: dict[str, Collection[str]] = {}  # of each path
         self._clients: set[HubClient] = set()
         self._runners: list[web.AppRunner] = []
+        self._connections = Connections(tls)
         self._cookie = "dsmq_web"
 
     # Listening
@@ -149,9 +151,9 @@ class WebServer:
             app, access_log=None, logger=logger, shutdown_timeout=_LAST_WORDS_SEC
         )
         await runner.setup()
-        site = web.TCPSite(runner, host, port, ssl_context=self._tls)
+        assert runner.server is not None
         try:
-            await site.start()
+            bound = await self._connections.listen(runner.server, host, port)
         except OSError as error:
             await runner.cleanup()
             text = f"cannot listen on port {port} of {host}: {error.strerror or error}"
@@ -163,13 +165,13 @@ class WebServer:
                 f"--{key} N`; 0 {zero}"
             ) from None
         self._runners.append(runner)
-        bound: tuple[str, int] = runner.addresses[0]
-        return bound[1]
+        return bound
 
     async def close(self) -> None:
         """End all clients and stop listening."""
         for client in tuple(self._clients):
             client.outbox.end("the gateway ends")
+        self._connections.close()
         for runner in self._runners:
             await runner.cleanup()
 
@@ -178,6 +180,7 @@ class WebServer:
     def _guarded(self, origins: Collection[str]) -> Callable[..., Awaitable[web.StreamResponse]]:
         @web.middleware
         async def guarded(request: web.Request, handler: _Handler) -> web.StreamResponse:
+            self._connections.asked(request.protocol)
             head = self._head(request, origins or self._origins.get(request.path, ()))
             refusal = self._rules.refusal(head)
             if refusal is not None and request.path == "/login" and refusal.status == 401:
@@ -304,6 +307,7 @@ class WebServer:
             logger.warning("refused %s at %s: %s", request.remote, endpoint.path, why)
             return web.Response(status=503 if "clients" in why else 400, text=f"{why}\n")
         await socket_.prepare(request)
+        self._connections.keep(request.protocol)
         transport = request.transport  # a request forgets it when it is closed
         _tune(transport)
         outbox = Outbox()

@@ -16,7 +16,7 @@ import trustme
 
 from dsmq_nodes.errors import AddressInUseError
 from dsmq_nodes.gateways.hub import Hub
-from dsmq_nodes.gateways.web import server
+from dsmq_nodes.gateways.web import connections, server
 from dsmq_nodes.gateways.web.access import AccessRules
 from dsmq_nodes.gateways.web.dashboard.dashboard_speaker import Dashboards
 from dsmq_nodes.gateways.web.hub_client import HubClient
@@ -228,6 +228,46 @@ def test_another_user_of_this_machine_is_refused() -> None:
             assert answer.status == 200
 
     visited(test)
+
+
+@pytest.mark.parametrize("is_tls", [False, True])
+def test_connections_that_ask_for_nothing_give_way(
+    is_tls: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(connections, "_MOST", 8)
+    authority = trustme.CA()
+    ours, theirs = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), ssl.create_default_context()
+    authority.issue_cert("127.0.0.1").configure_cert(ours)
+    authority.configure_trust(theirs)
+
+    async def test(site: Site, session: aiohttp.ClientSession) -> None:
+        async with session.ws_connect("/echo", ssl=theirs) as ws:
+            silent = [socket.create_connection(("127.0.0.1", site.port)) for _ in range(40)]
+            for each in silent:
+                each.sendall(b"GET / HTTP/1.1\r\nHost: ")
+            for _ in range(3):
+                async with session.post("/stop", ssl=theirs) as answer:
+                    assert answer.status == 204
+            await comes(lambda: sum(map(is_ended, silent)) >= 40 - 8)
+            await ws.send_str("hello")
+            assert await ws.receive_str() == "hello"
+            for each in silent:
+                each.close()
+
+    visited(test, tls=ours if is_tls else None)
+    told = [each.message for each in caplog.records if "connections" in each.message]
+    assert told == ["there are over 8 connections: ended 1 that asked for nothing, or least lately"]
+
+
+def is_ended(sock: socket.socket) -> bool:
+    """Whether the other end has closed it."""
+    sock.setblocking(False)
+    try:
+        return sock.recv(1, socket.MSG_PEEK) == b""
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
 
 
 def test_stop_is_published_and_told_when_it_cannot_be() -> None:

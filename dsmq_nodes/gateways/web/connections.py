@@ -1,0 +1,154 @@
+"""Accepts the gateway's connections, and ends the one that matters least when there are too many.
+
+Anybody who reaches a port can open connections and ask for nothing, or for a page a byte a minute.
+aiohttp lets each of them stay, until no descriptor is left for those who want to see the robot or
+press STOP. So there is a bounded number, over all ports. The newest gets its place from one that
+has not asked for anything, else from the one that has asked least lately. Websockets have a bound
+of their own (server.py).
+"""
+
+import asyncio
+import logging
+import socket
+import ssl
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+from dsmq_nodes.dsmq import descriptors
+from dsmq_nodes.dsmq.broker.listener import Listener
+
+logger = logging.getLogger("dsmq_nodes.web")
+
+_MOST: Final = 256
+_BACKLOG: Final = 128
+_AT_ONCE: Final = 16  # accepted before the clients get their turn
+_HANDSHAKE_SEC: Final = 5.0
+_TOLD_EVERY_SEC: Final = 10.0
+
+
+class Connections:
+    """The connections of one gateway, except its websockets."""
+
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        """Listen nowhere yet; `tls` is used at each port."""
+        self._tls = tls
+        self._loop = asyncio.get_running_loop()
+        self._most = min(_MOST, descriptors.raise_limit() // 2)
+        self._listeners: list[Listener] = []
+        self._open: dict[asyncio.Protocol, _Accepted] = {}  # who asked least lately comes first
+        self._ended = 0  # not told yet
+        self._told_sec = -_TOLD_EVERY_SEC
+
+    async def listen(self, make: Callable[[], asyncio.Protocol], host: str, port: int) -> int:
+        """Accept at `host`:`port` (0: any free one); returns the port.
+
+        Raises:
+            OSError: it is taken, or is not for us.
+        """
+        bound = await self._loop.create_server(make, host, port, start_serving=False)
+        found: int = bound.sockets[0].getsockname()[1]
+        for each in bound.sockets:
+            listener = Listener(each.dup())
+            listener.sock.listen(_BACKLOG)
+            listener.sock.setblocking(False)
+            self._loop.add_reader(listener.sock, self._accept, listener, make)
+            self._listeners.append(listener)
+        bound.close()
+        return found
+
+    def asked(self, protocol: asyncio.Protocol) -> None:
+        """A whole request has come."""
+        known = self._open.pop(protocol, None)
+        if known is not None:
+            known.has_asked = True
+            self._open[protocol] = known
+
+    def keep(self, protocol: asyncio.Protocol) -> None:
+        """It is a websocket from now on."""
+        self._open.pop(protocol, None)
+
+    def close(self) -> None:
+        """Stop listening."""
+        for listener in self._listeners:
+            self._loop.remove_reader(listener.sock)
+            listener.close()
+        self._listeners.clear()
+        for each in self._open.values():
+            each.begin.cancel()
+
+    def _accept(self, listener: Listener, make: Callable[[], asyncio.Protocol]) -> None:
+        for _ in range(_AT_ONCE):
+            if len(self._open) >= self._most:
+                self._end_one()
+            try:
+                accepted = listener.accept()
+            except OSError as error:
+                # Its descriptor is free in a moment, and we are called again.
+                if descriptors.is_full(error) and not self._end_one():
+                    listener.refuse_one()
+                return
+            if accepted is None:
+                return
+            protocol = make()
+            sock = accepted[0]
+            begin = self._loop.create_task(self._begin(protocol, sock))
+            begin.add_done_callback(partial(_close_unless_begun, sock))
+            self._open[protocol] = _Accepted(begin)
+
+    async def _begin(self, protocol: asyncio.Protocol, sock: socket.socket) -> None:
+        patience_sec = None if self._tls is None else _HANDSHAKE_SEC
+        try:
+            transport, _ = await self._loop.connect_accepted_socket(
+                lambda: protocol, sock, ssl=self._tls, ssl_handshake_timeout=patience_sec
+            )
+        except OSError:  # it has gone, or does not speak TLS
+            self._open.pop(protocol, None)
+        else:
+            if protocol in self._open:
+                self._open[protocol].transport = transport
+
+    def _end_one(self) -> bool:
+        """End a connection; returns whether there was one."""
+        for protocol in [each for each, known in self._open.items() if known.is_over]:
+            del self._open[protocol]
+        if not self._open:
+            return False
+        silent = (each for each, known in self._open.items() if not known.has_asked)
+        protocol = next(silent, None) or next(iter(self._open))
+        self._open.pop(protocol).end()
+        self._tell()
+        return True
+
+    def _tell(self) -> None:
+        self._ended += 1
+        if self._loop.time() < self._told_sec + _TOLD_EVERY_SEC:
+            return
+        logger.warning(
+            "there are over %d connections: ended %d that asked for nothing, or least lately",
+            *(self._most, self._ended),
+        )
+        self._told_sec, self._ended = self._loop.time(), 0
+
+
+def _close_unless_begun(sock: socket.socket, begin: "asyncio.Task[None]") -> None:
+    if begin.cancelled():
+        sock.close()
+
+
+class _Accepted:
+    """One connection; it has a transport when its TLS is agreed on."""
+
+    def __init__(self, begin: "asyncio.Task[None]") -> None:
+        self.begin = begin
+        self.transport: asyncio.BaseTransport | None = None
+        self.has_asked = False
+
+    @property
+    def is_over(self) -> bool:
+        return self.transport is not None and self.transport.is_closing()
+
+    def end(self) -> None:
+        self.begin.cancel()
+        if isinstance(self.transport, asyncio.WriteTransport):
+            self.transport.abort()
