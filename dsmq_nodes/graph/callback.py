@@ -189,7 +189,13 @@ async def awaited(work: Awaitable[Any]) -> Any:
 
 
 def as_error(error: BaseException) -> Exception:
-    """A callback's exception as an error: a CancelledError becomes a SpinError."""
+    """A callback's exception as an error: a CancelledError becomes a SpinError.
+
+    A StopIteration becomes a RuntimeError, as in a coroutine: no future takes it.
+    """
+    if isinstance(error, StopIteration):
+        raised = RuntimeError("the callback raised StopIteration, as next(...) does at an end")
+        return raised.with_traceback(error.__traceback__)
     if isinstance(error, Exception):
         return error
     cut_short = SpinError("what it waited for was cancelled, so it was not run to its end")

@@ -5,6 +5,7 @@ from typing import Literal
 import pytest
 
 from dsmq_nodes import Node
+from dsmq_nodes.messages import Float64
 from dsmq_nodes.messages.dsmq_msgs import NodeStatistics
 from dsmq_nodes.testing import Graph
 
@@ -98,6 +99,37 @@ def test_an_exception_with_an_odd_text_is_counted_and_published(
     assert f"Robot.tick: {type(error).__name__}: " in last.last_exception
     assert len(last.last_exception) < 3000
     assert robot.statistics().exceptions >= last.exceptions
+
+
+@pytest.mark.parametrize("by_message", [True, False])
+def test_the_end_of_an_iterator_in_a_callback_ends_the_node(graph: Graph, by_message: bool) -> None:
+    """A future refuses a StopIteration, so that the node stood there and was never made safe."""
+    ended: list[str] = []
+
+    class Player(Node):
+        def __init__(self) -> None:
+            super().__init__("player")
+            self.waypoints = iter([1.0])
+            self.publisher = self.create_publisher(Float64, "x", 1)
+            if by_message:
+                self.create_subscription(Float64, "x", lambda _: self.step(), 1)
+            self.create_timer(0.1, self.tick)
+
+        def tick(self) -> None:
+            self.publisher.publish(Float64())
+            if not by_message:
+                self.step()
+
+        def step(self) -> None:
+            next(self.waypoints)
+
+        def enter_safe_state(self) -> None:
+            ended.append("safe")
+
+    graph.add(Player)
+    with pytest.raises(RuntimeError, match="the callback raised StopIteration"):
+        graph.run_for(1.0)
+    assert ended == ["safe"]
 
 
 @pytest.mark.parametrize("has_memory", [True, False])

@@ -36,7 +36,7 @@ class Connections:
         self._loop = asyncio.get_running_loop()
         self._most = min(_MOST, descriptors.raise_limit() // 2)
         self._listeners: list[Listener] = []
-        self._open: dict[asyncio.Protocol, _Accepted] = {}  # who asked least lately comes first
+        self._open: dict[asyncio.Protocol, _Arrival] = {}  # who asked least lately comes first
         self._ended = 0  # not told yet
         self._told_sec = -_TOLD_EVERY_SEC
 
@@ -94,7 +94,7 @@ class Connections:
             sock = accepted[0]
             begin = self._loop.create_task(self._begin(protocol, sock))
             begin.add_done_callback(partial(_close_unless_begun, sock))
-            self._open[protocol] = _Accepted(begin)
+            self._open[protocol] = _Arrival(begin)
 
     async def _begin(self, protocol: asyncio.Protocol, sock: socket.socket) -> None:
         patience_sec = None if self._tls is None else _HANDSHAKE_SEC
@@ -136,7 +136,7 @@ def _close_unless_begun(sock: socket.socket, begin: "asyncio.Task[None]") -> Non
         sock.close()
 
 
-class _Accepted:
+class _Arrival:
     """One connection; it has a transport when its TLS is agreed on."""
 
     def __init__(self, begin: "asyncio.Task[None]") -> None:
