@@ -96,7 +96,7 @@ def episodes_of(source: BagSource) -> list[Episode]:
     for record in source.records(topics={EPISODE_TOPIC}):
         try:
             marked = _read(record.data)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, RecursionError) as error:
             at_sec = (record.log_time_ns - source.start_ns) * 1e-9
             source.omitted.message(EPISODE_TOPIC, str(error), at_sec)
             continue

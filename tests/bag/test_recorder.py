@@ -568,3 +568,14 @@ def test_a_stopped_terminal_does_not_stop_the_recording(
             seen += screen.read(1000)
         assert recording.wait(PATIENCE_SEC) == 0
     assert b"Subscribed to topic '/x'" in seen
+
+
+def test_a_text_that_is_nested_too_deeply_ends_no_recording(
+    begin: Callable[..., Recording], tool: Tool
+) -> None:
+    recording = begin()
+    deep = '{"a":' + "[" * 5000 + "]" * 5000 + "}"
+    for text in (deep, "after it"):
+        tool.put("greetings", text)
+    recording.until(lambda: recording.recorder.messages == 2)
+    assert [each.data.decode() for each in recording.close().records()] == [deep, "after it"]

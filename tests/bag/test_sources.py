@@ -1,6 +1,7 @@
 """Bags of others, odd ones: what they announce is compared with what they have."""
 
 import contextlib
+import itertools
 import shutil
 import sqlite3
 import struct
@@ -993,3 +994,27 @@ def test_a_bag_is_found_by_the_name_that_record_took(tmp_path: Path) -> None:
     assert isinstance(open_source([tmp_path / "run1"], Selection(("*",))), McapBag)
     with pytest.raises(BagError, match="run2: there is no such file"):
         open_source([tmp_path / "run2"])
+
+
+def test_a_topic_of_ros_1_is_where_the_message_was_recorded(tmp_path: Path) -> None:
+    """A filter may have written it on another topic than the one where it was published."""
+    path = tmp_path / "a.bag"
+    store = get_typestore(Stores.ROS1_NOETIC)
+    with Rosbag1(path) as writer:
+        connection = writer.add_connection("/here", "std_msgs/msg/String", typestore=store)
+        writer.write(connection, SECOND_NS, struct.pack("<I", 2) + b"hi")
+    first, *others = path.read_bytes().split(b"topic=/here")
+    names = itertools.cycle((b"topic=/here", b"topic=/gone"))
+    path.write_bytes(first + b"".join(next(names) + each for each in others))
+    assert open_source([path]).topics.keys() == {"/here"}
+
+
+def test_a_message_of_ros_1_may_begin_as_packed_data_does(tmp_path: Path) -> None:
+    path = tmp_path / "a.bag"
+    store = get_typestore(Stores.ROS1_NOETIC)
+    with Rosbag1(path) as writer:
+        connection = writer.add_connection("/n", "std_msgs/msg/UInt32", typestore=store)
+        writer.write(connection, SECOND_NS, b"\x28\xb5\x2f\xfd")
+    source = open_source([path])
+    assert values(source) == [b'{"data":%d}' % 0xFD2FB528]
+    assert not source.omitted

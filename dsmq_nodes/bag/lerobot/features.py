@@ -57,7 +57,7 @@ def stamp_of(record: Record) -> int:
     """When a message is from, in nanoseconds: by its header, else when it was published."""
     try:
         stamp = _read_stamp(record.data).header.stamp
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         return record.publish_time_ns  # its header, if it has one, is another
     return stamp.sec * SECOND_NS + stamp.nanosec or record.publish_time_ns
 

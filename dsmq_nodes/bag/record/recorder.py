@@ -338,7 +338,7 @@ def _is_object(text: str) -> bool:
         return False
     try:
         _decode_any.decode(text)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         return False
     return True
 

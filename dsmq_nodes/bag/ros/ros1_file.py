@@ -205,8 +205,9 @@ class Ros1File:
             at = begin + length
 
     def _connect(self, fields: Fields, data: bytes) -> None:
+        # The record has the topic in the bag, its data the one where the messages were published.
         with contextlib.suppress(ValueError):  # it is cut off
-            self._connections.setdefault(_number(fields.get(b"conn", b"")), fields | _fields(data))
+            self._connections.setdefault(_number(fields.get(b"conn", b"")), _fields(data) | fields)
 
     def _define(self, fields: Fields) -> None:
         """Take the type of a topic, of version 1.2."""

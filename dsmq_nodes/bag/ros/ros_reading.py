@@ -241,7 +241,7 @@ class RosBag:
         """
         if raw.log_time_ns not in _TIMES:
             raise ValueError("its time is before 1970")
-        data = unpacked_message(raw.data)
+        data = _unpacked(raw)
         decoder = self._decoders[raw.channel]
         return data if decoder is None else decoder.json(data)
 
@@ -271,7 +271,7 @@ class RosBag:
         for file in self.files:
             for record in file.records({raw.topic}):
                 if record.channel == raw:
-                    return unpacked_message(record.data)
+                    return _unpacked(record)
         return None
 
     def _channel(self, raw: Channel) -> Channel:
@@ -304,6 +304,11 @@ class RosBag:
                     "known here: it is converted as it was recorded"
                 )
         return Channel(raw.topic, name, schema_text(schema or ANYTHING), metadata=metadata)
+
+
+def _unpacked(raw: Record) -> bytes:
+    """A message, which ROS 2 may have compressed."""
+    return raw.data if raw.channel.encoding == "ros1" else unpacked_message(raw.data)
 
 
 def _added(counts: list[ChannelCount]) -> list[ChannelCount]:

@@ -4,6 +4,7 @@ Text frames are JSON objects with their operation in `op`, binary frames are mes
 (binary_frames.py). What is wrong with a message is answered by a status of level 2.
 """
 
+import contextlib
 import json
 import secrets
 import time
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import msgspec
 
 from dsmq_nodes.dsmq.log import Entry
-from dsmq_nodes.errors import CommandError, DsmqError, OverwrittenError
+from dsmq_nodes.errors import CommandError, DsmqError, MessageError, OverwrittenError
 from dsmq_nodes.gateways.client_values import message_text
 from dsmq_nodes.gateways.foxglove.binary_frames import (
     JSON,
@@ -33,8 +34,8 @@ from dsmq_nodes.gateways.message_json import decoded
 from dsmq_nodes.gateways.web.hub_client import HubClient
 from dsmq_nodes.gateways.web.speaker import Connect
 from dsmq_nodes.graph.names import resolve_topic
+from dsmq_nodes.messages.rosgraph import Clock
 from dsmq_nodes.messages.schema.dynamic import without_special
-from dsmq_nodes.tools.stamps import time_in
 from dsmq_nodes.topic_names import CLOCK_TOPIC, is_kits_own
 
 if TYPE_CHECKING:
@@ -140,10 +141,9 @@ class FoxgloveClient:
         )
 
     def _take_clock(self, entry: Entry) -> None:
-        time_sec = time_in(entry.text or "", "clock")
-        if time_sec is not None:
-            frame = time_frame(round(time_sec * 1e9))
-            self._client.outbox.offer(f"time of {CLOCK_TOPIC}", frame, keep=1)
+        with contextlib.suppress(MessageError):  # whoever reads the clock says so
+            now_ns = Clock.from_json(entry.text or "").clock.to_nanoseconds()
+            self._client.outbox.offer(f"time of {CLOCK_TOPIC}", time_frame(now_ns), keep=1)
 
     def _changed(self, change: Change) -> None:
         if change.gone_channels:
@@ -209,8 +209,8 @@ class FoxgloveClient:
         elif number in self._subscribed:
             self._status(_WARNING, f"there is a subscription {number} already")
         else:
-            self._subscribed[number] = subscription = _ChannelSubscription(channel)
-            subscription.reader = self._client.subscribe(channel.topic, partial(self._take, number))
+            reader = self._client.subscribe(channel.topic, partial(self._take, channel, number))
+            self._subscribed[number] = _ChannelSubscription(channel, reader)
 
     def _unsubscribe(self, operation: Operation) -> None:
         for number in _items(operation, "subscriptionIds"):
@@ -221,14 +221,13 @@ class FoxgloveClient:
 
     def _end(self, number: int) -> None:
         ended = self._subscribed.pop(number)
-        if ended.reader is not None:
-            self._client.release(ended.reader)
+        self._client.release(ended.reader)
         topic = ended.channel.topic
         if not any(each.channel.topic == topic for each in self._subscribed.values()):
             self._client.outbox.forget(topic)
+            self._told.pop(topic, None)
 
-    def _take(self, number: int, entry: Entry) -> None:
-        channel = self._subscribed[number].channel
+    def _take(self, channel: OfferedChannel, number: int, entry: Entry) -> None:
         outbox = self._client.outbox
         try:
             body = self._offered.body_of(channel, entry)
@@ -397,10 +396,9 @@ class FoxgloveClient:
         self._server.parameters.listeners.remove(self._parameters_changed)
 
 
-class _ChannelSubscription:
-    def __init__(self, channel: OfferedChannel) -> None:
-        self.channel = channel
-        self.reader: HubReader | None = None
+class _ChannelSubscription(NamedTuple):
+    channel: OfferedChannel
+    reader: HubReader
 
 
 def _named(now: dict[str, list[str]], before: dict[str, list[str]], key: str) -> list[Any]:

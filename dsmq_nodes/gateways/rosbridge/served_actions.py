@@ -129,11 +129,15 @@ class _ServedAction:
         self._readers: list[HubReader] = []
         cancel = KnownType(CancelGoal.Response.type_name, CancelGoal.Response.schema())
         status = KnownType(GoalStatusArray.type_name, GoalStatusArray.schema())
-        self._advertise("feedback", kind.feedback)
-        self._advertise("status", status, latched=1)
-        self._serve("get_result", kind.get_result.response, self._on_result)
-        self._serve("cancel_goal", cancel, self._on_cancel)
-        self._serve("send_goal", kind.send_goal.response, self._on_goal)
+        try:
+            self._advertise("feedback", kind.feedback)
+            self._advertise("status", status, latched=1)
+            self._serve("get_result", kind.get_result.response, self._on_result)
+            self._serve("cancel_goal", cancel, self._on_cancel)
+            self._serve("send_goal", kind.send_goal.response, self._on_goal)
+        except CommandError:  # the client has too many
+            self.close()
+            raise
         self._publish_status()
 
     def _advertise(self, part: str, kind: KnownType, *, latched: int = 0) -> None:

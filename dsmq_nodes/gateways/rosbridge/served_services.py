@@ -78,7 +78,13 @@ class _ServedService:
         self._replies = client.advertise(
             service + REPLY, kind.response.name, kind.response.schema_text
         )
-        self._requests = client.subscribe(service + REQUEST, self._take, depth=0, is_prompt=True)
+        try:
+            self._requests = client.subscribe(
+                service + REQUEST, self._take, depth=0, is_prompt=True
+            )
+        except CommandError:
+            client.release(self._replies)
+            raise
 
     def _take(self, entry: Entry) -> None:
         try:

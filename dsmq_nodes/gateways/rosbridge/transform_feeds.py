@@ -23,6 +23,7 @@ from dsmq_nodes.messages.base import Time
 from dsmq_nodes.messages.geometry import TransformStamped
 from dsmq_nodes.messages.tf2 import TFMessage
 from dsmq_nodes.tf.core import BufferCore
+from dsmq_nodes.tf.filling import Filling
 from dsmq_nodes.topic_names import TF_STATIC_TOPIC, TF_TOPIC
 
 REPUBLISHER: Final = "/tf2_web_republisher"
@@ -46,12 +47,14 @@ class SharedTransforms:
         self._users = 0
         self._readers: list[HubReader] = []
         self.buffer = BufferCore()
+        self._filling = Filling(self.buffer)
 
     def acquire(self) -> None:
         """Listen, for one more user."""
         self._users += 1
         if self._users == 1:
             self.buffer = BufferCore()
+            self._filling = Filling(self.buffer)
             self._readers = [
                 self._hub.subscribe(TF_TOPIC, lambda entry: self._take(entry, is_static=False)),
                 self._hub.subscribe(
@@ -73,7 +76,7 @@ class SharedTransforms:
             return  # whoever listens to it says so
         for transform in message.transforms:
             try:
-                self.buffer.set_transform(transform, entry.sender, is_static=is_static)
+                self._filling.add(transform, entry.sender, is_static=is_static)
             except TransformException:
                 continue  # one that is wrong harms none of the others
 

@@ -106,7 +106,7 @@ class Outbox:
         """Withdraw the messages of a topic: its client has unsubscribed it."""
         for message in self._topics.pop(topic, ()):
             self._message_bytes -= _size_of(message)
-        del self._topic_bytes[topic]
+        del self._topic_bytes[topic], self.dropped[topic]
         self._order = deque(each for each in self._order if each != topic)
 
     def _drop(self, topic: str) -> None:

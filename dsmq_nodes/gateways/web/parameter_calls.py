@@ -10,6 +10,7 @@ import msgspec
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.gateways.hub import Hub
 from dsmq_nodes.gateways.web.hub_client import HubClient
+from dsmq_nodes.messages.schema.ros_base import number_or_text
 
 _SEC: Final = 5.0
 _LIST: Final = "/list_parameters"
@@ -111,11 +112,19 @@ def parameter_value(value: Any, kind: int = 0) -> dict[str, Any]:
     if value is None:
         return {"type": 0}
     kind = kind or _kind_of(value)
-    if kind == _DOUBLE and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
+    if kind == _DOUBLE:
+        value = _as_double(value)
     if kind == _DOUBLES and isinstance(value, list):
-        value = [float(each) if isinstance(each, int) else each for each in value]
+        value = [_as_double(each) for each in value]
     return {"type": kind, _FIELDS[kind]: value}
+
+
+def _as_double(value: Any) -> Any:
+    """A number as our JSON has it in a field of float64; others are for the node to refuse."""
+    try:
+        return number_or_text(float(value)) if type(value) in {int, float} else value
+    except OverflowError:
+        raise CommandError("no parameter can be a number as large as that") from None
 
 
 def _kind_of(value: Any) -> int:

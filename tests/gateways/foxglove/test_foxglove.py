@@ -374,3 +374,24 @@ def test_a_client_that_goes_leaves_nothing(viewer: Viewer) -> None:
     assert not viewer.hub._writers
     assert viewer.hub.topic("/scan").subscribers == []  # type: ignore[union-attr]
     viewer.speaker = viewer.connect(viewer.client)  # for the fixture to end
+
+
+def test_the_time_is_exact(graph: Graph, viewer: Viewer) -> None:
+    node = graph.add(Clocked)
+    graph.run_for(0.5)
+    late = Viewer(graph, viewer.hub, viewer.connect)
+    late.got(0.5)
+    node.out.publish(Clock(clock=Time(sec=1_700_000_000, nanosec=123_456_789)))
+    assert ("time", 1_700_000_000_123_456_789) in late.got()
+    late.leave()
+
+
+def test_a_refused_subscription_can_be_asked_for_again(viewer: Viewer) -> None:
+    channel = viewer.channels["/scan"]["id"]
+    many = [{"id": number, "channelId": channel} for number in range(1001)]
+    viewer.send("subscribe", subscriptions=many)
+    (refused,) = viewer.got()
+    assert "at most" in refused["message"]
+    viewer.send("unsubscribe", subscriptionIds=[0])
+    viewer.send("subscribe", subscriptions=many[1000:])
+    assert viewer.got() == []

@@ -189,3 +189,13 @@ def test_every_text_on_a_topic_is_shown_as_an_object_of_json(values: Any) -> Non
     text = values if isinstance(values, str) else json.dumps(values)
     shown = json.loads(plain_json(Told(text), {}), parse_constant=pytest.fail)
     assert isinstance(shown, dict)
+
+
+def test_a_client_of_javascript_cuts_its_text_within_a_character() -> None:
+    joiner = FragmentJoiner()
+    pieces = ['{"a":"\ud83d', '\ude00"}']
+    heads = [{"id": "1", "num": at, "total": 2, "data": data} for at, data in enumerate(pieces)]
+    assert joiner.add(heads[0]) is None
+    joined = joiner.add(heads[1])
+    assert joined is not None
+    assert joined.encode(errors="replace").decode() == '{"a":"😀"}'

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from dsmq_nodes import ActionClient, Node
-from dsmq_nodes.messages import SetBool, TFMessage, TransformStamped
+from dsmq_nodes.messages import SetBool, TFMessage, Time, TransformStamped
 from dsmq_nodes.messages.example_interfaces import Fibonacci
 from dsmq_nodes.testing import Graph
 from tests.gateways.rosbridge.robots import AddTwoInts, Bridged, Server
@@ -356,3 +356,47 @@ def test_a_read_only_gateway_answers_rosapi_and_calls_nothing(graph: Graph) -> N
     assert frames(bridged.client) == []
     assert AddTwoInts.type_name == "my_msgs/srv/AddTwoInts"
     bridged.leave()
+
+
+class Mover(Node):
+    """Broadcasts where the robot is, at a bag's times."""
+
+    def __init__(self) -> None:
+        super().__init__("mover")
+        self.out = self.create_publisher(TFMessage, "/tf", 10)
+
+    def move(self, x: float, sec: int) -> None:
+        message = transform(x)
+        message.transforms[0].header.stamp = Time(sec=sec)
+        self.out.publish(message)
+
+
+def test_transforms_of_a_bag_that_begins_again(graph: Graph, bridged: Bridged) -> None:
+    mover = graph.add(Mover)
+    args = {"source_frames": ["base_link"], "target_frame": "map", "rate": 10}
+    bridged.send("send_action_goal", id="t", action="/tf2_web_republisher", args=args)
+    bridged.got()
+    for at, sec in enumerate((1, 50, 100, 1, 2, 3, 4)):
+        mover.move(float(at), sec)
+        graph.run_for(0.5)
+    moved = [each["values"]["transforms"][0] for each in bridged.got()]
+    assert moved[-1]["transform"]["translation"]["x"] == 6.0
+
+
+def test_what_does_not_fit_a_client_leaves_nothing_behind(bridged: Bridged) -> None:
+    for number in range(97):
+        bridged.send("advertise", topic=f"/t{number}", type="std_msgs/String")
+    assert bridged.got() == []
+    refused = bridged.ask("advertise_action", action="/many", type="my_msgs/action/Fibonacci")
+    assert "at most" in refused["msg"]
+    bridged.got()
+    assert not bridged.hub.graph.topics or bridged.hub.topic("/many/_action/feedback") is None
+    for number in range(97, 100):
+        bridged.send("advertise", topic=f"/t{number}", type="std_msgs/String")
+    assert bridged.got() == []
+
+
+def test_a_number_that_no_parameter_can_have_is_refused(bridged: Bridged) -> None:
+    name = "/add_two_ints_server:gain"
+    told = bridged.call("/rosapi/set_param", {"name": name, "value": f"1{'0' * 400}"})
+    assert told["successful"] is False

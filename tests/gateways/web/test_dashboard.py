@@ -309,3 +309,16 @@ def test_a_hundred_changes_of_the_graph_are_few_frames() -> None:
 def test_whatever_a_plain_client_puts_can_be_spliced_into_a_frame(text: str) -> None:
     assert isinstance(json.loads(f"[{valid(text)}]")[0], dict)
     assert isinstance(json.loads(f"[{valid('{' + text)}]")[0], dict)
+
+
+def test_messages_that_cannot_be_shown_do_not_end_what_the_page_sees() -> None:
+    with Graph() as graph:
+        visit = Visit(graph)
+        for topic in ("/deep", "/eye", "/chatter"):
+            visit.says(op="sub", topic=topic, most=1)
+        deep = "[" * 5000 + "]" * 5000
+        graph.inject_text("/deep", f'{{"a":{deep}}}')
+        for data in ("null", "[1, 2]", "7", deep):
+            graph.inject_text("/eye", f'{{"format": "jpeg", "data": {data}}}')
+            visit.data(0.2)
+        assert [each for each in visit.data(0.5) if each[0] == "/chatter"]

@@ -62,3 +62,12 @@ def test_the_frames_of_one_message_go_together_or_not_at_all() -> None:
     assert [first, *(outbox.next() for _ in range(4))] == ["1" * 6, "2" * 6, "3" * 6, "later", None]
     assert outbox.dropped == {"a": 1}
     assert outbox.waiting_bytes == 0
+
+
+def test_what_was_dropped_of_a_topic_is_forgotten_with_it() -> None:
+    outbox = Outbox(most_bytes=10)
+    for _ in range(3):
+        outbox.offer("a", "12345678")
+    assert outbox.dropped["a"] == 2
+    outbox.forget("a")
+    assert outbox.dropped["a"] == 0

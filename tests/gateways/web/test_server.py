@@ -27,6 +27,7 @@ from dsmq_nodes.gateways.web.speaker import WebEndpoint
 from dsmq_nodes.gateways.web.stop_button import StopButton
 from dsmq_nodes.graph.links.memory_link import MemoryBroker, MemoryLink
 from dsmq_nodes.graph.time.clock import BaseClock
+from tests.support.processes import ROOT
 from tests.support.waiting import PATIENCE_SEC
 
 
@@ -438,3 +439,27 @@ def test_a_protocol_has_a_port_of_its_own_unless_it_is_taken() -> None:
                 await site.server.listen_for(site.echo, site._connect, "127.0.0.1", number)
 
     visited(test)
+
+
+async def _told(site: str, op: str, *says: dict[str, Any]) -> dict[str, Any]:
+    """What a page is told of this kind, after it has said something."""
+    url = f"http://{site}/dashboard"
+    async with aiohttp.ClientSession() as session, session.ws_connect(url) as page:
+        for each in says:
+            await page.send_json(each)
+        told: dict[str, Any] = {"op": ""}
+        while told["op"] != op:
+            told = await page.receive_json()
+        return told
+
+
+def test_a_page_that_goes_at_once_leaves_a_recording_that_others_can_end(gateway: str) -> None:
+    async def test() -> tuple[str, dict[str, Any]]:
+        await _told(gateway, "pong", {"op": "record", "id": 1, "start": True}, {"op": "ping"})
+        name = (await _told(gateway, "recording"))["name"]
+        stop = {"op": "record", "id": 2, "start": False}
+        return name, await _told(gateway, "answer", stop)
+
+    name, answer = asyncio.run(test())
+    (ROOT / "recordings" / name).unlink(missing_ok=True)
+    assert (answer["ok"], answer.get("value")) == (True, name), answer

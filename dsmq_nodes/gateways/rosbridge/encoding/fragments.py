@@ -41,7 +41,9 @@ class FragmentJoiner:
         self._forget(key)
         if parts.keys() != set(range(total)):
             raise ValueError(f"the fragments of {key:.60} are not numbered 0 to {total - 1}")
-        return "".join(parts[each] for each in range(total))
+        text = "".join(parts[each] for each in range(total))
+        # JavaScript cuts a text anywhere, also within a character of two UTF-16 units.
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
 
     def _bound(self) -> None:
         while self._bytes > _MOST_BYTES or len(self._unfinished) > _MOST_MESSAGES:

@@ -9,9 +9,9 @@ import contextlib
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from dsmq_nodes.bag.optional import need_bag
 from dsmq_nodes.dsmq.address import AnyAddress, address_of
@@ -40,6 +40,12 @@ class Recordings:
         self._process: asyncio.subprocess.Process | None = None
         self._ending: asyncio.Task[str] | None = None  # its last words
         self._is_wanted = False  # it goes on until somebody stops it
+        self._doing: asyncio.Task[str] | None = None
+
+    async def _to_its_end(self, work: Coroutine[Any, Any, str]) -> str:
+        """Begin or end a recording, also when the page that has asked for it goes meanwhile."""
+        self._doing = asyncio.create_task(work)
+        return await asyncio.shield(self._doing)
 
     async def start(self) -> str:
         """Record everything from now on; returns the file's name.
@@ -51,7 +57,10 @@ class Recordings:
         need_bag()
         if self.name:
             raise CommandError(f"{self.name} is being recorded already")
-        self.name = name = f"{time.strftime('%Y_%m_%d-%H_%M_%S')}.mcap"
+        self.name = f"{time.strftime('%Y_%m_%d-%H_%M_%S')}.mcap"
+        return await self._to_its_end(self._started(self.name))
+
+    async def _started(self, name: str) -> str:
         words = ("-m", "dsmq_nodes", "bag", "record", "--all", "--output", str(self.folder / name))
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -80,9 +89,16 @@ class Recordings:
         Raises:
             CommandError: none runs, or it failed.
         """
-        process, name, ending = self._process, self.name, self._ending
+        if self._doing is not None:
+            await asyncio.wait([self._doing])  # it may not have begun yet
+        process, ending = self._process, self._ending
         if process is None or ending is None:
             raise CommandError("nothing is being recorded")
+        return await self._to_its_end(self._stopped(process, self.name, ending))
+
+    async def _stopped(
+        self, process: asyncio.subprocess.Process, name: str, ending: asyncio.Task[str]
+    ) -> str:
         self._is_wanted = False
         if process.returncode is None:
             process.send_signal(signal.SIGINT)
@@ -111,5 +127,5 @@ class Recordings:
 
     async def close(self) -> None:
         """End what runs, with the gateway."""
-        if self._process is not None:
+        if self.name:
             await self.stop()

@@ -132,7 +132,7 @@ class TopicFrames:
                     size += len(pictures[-1])
                     continue
                 text = item if isinstance(item, str) else self._text(slot.topic, item)
-            except (DsmqError, ValueError, msgspec.MsgspecError):
+            except (DsmqError, ValueError, TypeError, RecursionError, msgspec.MsgspecError):
                 slot.dropped += 1  # overwritten while it was read, or not a picture
                 continue
             topic = _encode(slot.topic).decode()
@@ -154,7 +154,7 @@ def valid(text: str) -> str:
     if text.startswith("{"):
         try:
             _check(text)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, RecursionError):
             pass
         else:
             return text
