@@ -128,6 +128,7 @@ class Gamepad(Node):
         """Open the pad when the node spins."""
         super().__init__("gamepad")
         self._state = PadState(self.params.dead_zone)
+        self._fd = -1
         self._publisher = self.create_publisher(Joy, "joy", 1)
         self._device = Device(
             self,
@@ -146,10 +147,15 @@ class Gamepad(Node):
             self._publish()
 
     def _on_open(self, fd: int) -> None:
+        self._fd = fd
         self._state.begin({code: ask_axis(fd, code) for code in _AXES})
 
     def _on_data(self, data: bytes) -> None:
-        if self._state.feed(data):
+        dropped = self._state.dropped
+        is_whole = self._state.feed(data)
+        if self._state.dropped > dropped:  # where the axes are now is not known
+            self._on_open(self._fd)
+        if is_whole:
             self._publish()
 
     def _publish(self) -> None:

@@ -31,6 +31,7 @@ from dsmq_nodes.errors import PortLostError
 
 _READ_BYTES: Final = 65536
 _CONNECT_SEC: Final = 3.0
+_LAST_PORT: Final = 65535
 _TCP: Final = "tcp://"
 # Linux's struct termios2 has any rate, others than the constants: four flags, a byte, characters,
 # the rates in and out (asm-generic/termbits.h; as on x86, ARM and RISC-V).
@@ -257,8 +258,8 @@ async def _connected(address: str) -> socket.socket:
     family = socket.AF_UNIX
     if is_tcp:
         host, colon, port = address.removeprefix(_TCP).rpartition(":")
-        if not (colon and host and port.isdigit()):
-            raise ValueError("write tcp://HOST:PORT")
+        if not (colon and host and port.isdecimal() and int(port) <= _LAST_PORT):
+            raise ValueError(f"write tcp://HOST:PORT, with a port up to {_LAST_PORT}")
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         where = (host.strip("[]"), int(port))
     client = socket.socket(family)

@@ -13,6 +13,7 @@ their times before them:
     temperature 3 75 | voltage 3 4.5
     unplug | replug              the adaptor; the servos lose their power too
     turn 3 2500                  by hand: the encoder's ticks of a shaft
+    hold 3                       its motor is on, as a driver that was killed leaves it
     brownout 3                   one servo loses its power for a moment
 
 `FakeBus` (Feetech) and `FakeDynamixelBus` do no I/O: bytes in, answers with their delays out, `now`
@@ -131,6 +132,7 @@ class FakePort:
             "temperature": put(bus.codec.TEMPERATURE, 1),
             "voltage": put(bus.codec.VOLTAGE, 10),
             "turn": lambda i, ticks: setattr(bus.servos[int(i)], "shaft", float(ticks)),
+            "hold": lambda i: bus.servos[int(i)].set(bus.codec.TORQUE_ENABLE, 1),
             "brownout": lambda i: bus.servos[int(i)].lose_power(),
             "unplug": self.unplug,
             "replug": self.plug,

@@ -47,6 +47,9 @@ def test_a_pad_through_an_unplugging(graph: Graph, tmp_path: Path) -> None:
             before = len(seen)
             graph.run_for(1.0)
             assert len(seen) - before == pytest.approx(20, abs=1)
+            pad.sendall(event(SYN, 3, 0) + END)  # events were dropped
+            graph.run_for(0.01)
+            assert seen[-1].axes == [0.0, 0.0, 1.0, 0.0, 0.0, 1.0, 0.0, 0.0], "asked again"
         path.unlink()
     graph.run_for(0.1)
     before = len(seen)

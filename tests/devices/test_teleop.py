@@ -149,6 +149,31 @@ def test_a_pad_drives_while_its_button_is_held(graph: Graph) -> None:
     assert [each.data for each in stops] == [True, False]
 
 
+def test_a_tap_on_the_emergency_stop_counts_in_a_busy_process(graph: Graph) -> None:
+    graph.add(GamepadDrive)
+    stops = graph.observe(Bool, "/emergency_stop")
+    graph.inject("joy", joy(button=1))
+    graph.inject("joy", joy())
+    graph.run_for(0.1)
+    assert [each.data for each in stops] == [True]
+
+
+def test_keys_mean_the_same_joints_while_a_servo_is_silent(graph: Graph, keys: Any) -> None:
+    end, press = keys
+    graph.add(lambda: KeyboardArm(end))
+    seen = graph.observe(JointState, "joint_command")
+    graph.inject("joint_states", JointState(name=["a", "b", "c"], position=[0.0] * 3))
+    graph.run_for(0.1)
+    graph.inject("joint_states", JointState(name=["a", "c"], position=[0.0] * 2))
+    graph.run_for(0.1)
+    press("e")
+    graph.run_for(0.1)
+    assert {name for each in seen for name in each.name} == {"c"}
+    press("w")
+    graph.run_for(0.1)
+    assert {name for each in seen for name in each.name} == {"c"}, "where it is, is not known"
+
+
 def test_a_pad_moves_an_arm(graph: Graph, tmp_path: Path) -> None:
     robot = Robot(graph, tmp_path)
     graph.add(GamepadArm, params={"speed": 0.5})

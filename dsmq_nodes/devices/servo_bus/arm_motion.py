@@ -54,7 +54,7 @@ class ArmMotion:
         self._wishes: dict[str, float] = {}
         self._way: list[Waypoint] = []
         self._began_sec = 0.0
-        self._is_first = True
+        self._led: set[str] = set()  # joints whose first command has come
 
     @property
     def names(self) -> Collection[str]:
@@ -87,7 +87,7 @@ class ArmMotion:
     def hold(self) -> None:
         """Stay where the arm is; the next command is a first one."""
         self._wishes, self._way, self.followed = {}, [], None
-        self._is_first = True
+        self._led.clear()
         self.goals = dict(self._present)
 
     def stop(self, name: str, reason: str) -> None:
@@ -105,10 +105,11 @@ class ArmMotion:
         """Wish positions of some joints or all; returns why it is refused, or ""."""
         if reason := self._refusal(positions):
             return reason
-        is_first = self._is_first or self.followed is not None
-        if is_first and (reason := self._too_far(positions)):
+        if self.followed is not None:
+            self._led.clear()
+        if reason := self._too_far(self._firsts(positions)):
             return reason
-        self._is_first = False
+        self._led.update(positions)
         self._way, self.followed = [], None
         self._wishes.update(self._limited(positions))
         return ""
@@ -125,9 +126,9 @@ class ArmMotion:
             if reason := self._refusal(each.positions) or self._outside(each.positions):
                 return reason
         is_slow = self._farthest(way[0].positions)[1] <= self._max_speed * times[0]
-        if self._is_first and not is_slow and (reason := self._too_far(way[0].positions)):
+        if not is_slow and (reason := self._too_far(self._firsts(way[0].positions))):
             return reason
-        self._is_first = False
+        self._led.update(way[0].positions)
         start = {name: self.goals[name] for name in way[0].positions}
         points = [Waypoint(each.at_sec, self._limited(each.positions)) for each in way]
         self._way = [Waypoint(0.0, start), *points] if times[0] > 0 else points
@@ -177,6 +178,10 @@ class ArmMotion:
                 hint = "; positions are rad, not degrees" if abs(value) > math.tau else ""
                 return f"{name} cannot go to {value:g} rad, only from {low:.2f} to {high:.2f}{hint}"
         return ""
+
+    def _firsts(self, positions: Mapping[str, float]) -> dict[str, float]:
+        """Those of joints that have not been commanded yet."""
+        return {name: value for name, value in positions.items() if name not in self._led}
 
     def _too_far(self, positions: Mapping[str, float]) -> str:
         name, distance = self._farthest(positions)

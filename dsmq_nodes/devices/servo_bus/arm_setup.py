@@ -127,10 +127,20 @@ async def unlock(bus: ServoBus, servo_id: int) -> None:
         ServoError: it does not answer, or takes them with its torque off only, and that is on.
         PortLostError: the adaptor is gone.
     """
-    family = bus.family
-    if family.lock is not None:
-        await bus.write(servo_id, family.lock, 0)
-    elif await bus.read(servo_id, family.torque):
+    if bus.family.lock is None:
+        await check_limp(bus, servo_id)
+    else:
+        await bus.write(servo_id, bus.family.lock, 0)
+
+
+async def check_limp(bus: ServoBus, servo_id: int) -> None:
+    """Whether settings may be changed that a servo takes with its torque off only, or jumps by.
+
+    Raises:
+        ServoError: it does not answer, or its torque is on.
+        PortLostError: the adaptor is gone.
+    """
+    if await bus.read(servo_id, bus.family.torque):
         raise ServoError(
             f"{bus.address}: servo {servo_id} holds, and takes its settings only while it is limp: "
             "support the arm, and switch the servos' power off and on"

@@ -282,6 +282,7 @@ class ServoBus:
 
     def _lost(self, reason: str) -> None:
         self.counters.lost_ports += 1
+        self._urgent = b""  # when the adaptor is back, it is of before
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_exception(PortLostError(f"{self.address}: {reason}"))
 

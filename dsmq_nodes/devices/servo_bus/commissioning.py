@@ -177,6 +177,7 @@ async def _write_calibration(bus: ServoBus, calibration: JointCalibration) -> No
             f"servo {calibration.id}: a homing_offset of {calibration.homing_offset} does not fit "
             f"its {most}: calibrate it"
         )
+    await arm_setup.check_limp(bus, calibration.id)  # with another offset it would jump
     values = {register: getattr(calibration, name) for name, register in registers.items()}
     # The mode too: a Dynamixel ignores large offsets in the one that it comes with.
     await arm_setup.write_registers(bus, calibration.id, {**bus.family.wanted, **values})

@@ -116,7 +116,9 @@ class ServoArm(Node):
         self._motion = self._new_motion()
         self._followers: dict[str, ServoJoint] = {}
         self._bus = ServoBus(given.port, given.baud, family=self._family)
-        self._is_ready = self._is_limp = self._is_beginning = False
+        self._is_ready = self._is_beginning = False
+        self._is_limp = not given.torque
+        self._setting = asyncio.Lock()  # torque is switched by one at a time
         self._fault = "it is not opened yet"
         self._told: type[DeviceError] | None = None
         self._connects = self._refused = 0
@@ -176,24 +178,32 @@ class ServoArm(Node):
 
     async def on_torque(self, request: SetBool.Request) -> SetBool.Response:
         """Go limp (false), or hold where the arm is (true)."""
-        if not self._is_ready:
-            return SetBool.Response(success=False, message=self._fault)
-        if request.data and self._must_be_limp:
-            return SetBool.Response(success=False, message="the emergency stop is pressed")
-        alarmed = list(self._servos.alarms) if request.data else []
+        async with self._setting:
+            fault = self._fault
+            if self._is_ready:
+                is_pressed = request.data and self._must_be_limp
+                fault = "the emergency stop is pressed" if is_pressed else ""
+            fault = fault or await self._switch(is_on=request.data)
+        told = fault or ("limp" if self._is_limp else "holding")
+        return SetBool.Response(success=not fault, message=told)
+
+    async def _switch(self, *, is_on: bool) -> str:
+        """Switch all motors; returns why that failed, or ""."""
+        alarmed = list(self._servos.alarms) if is_on else []
         ids = [i for i in self._servos.ids if i not in alarmed]
-        self._is_limp = True  # until it is done no goal is written
+        was_limp, self._is_limp = self._is_limp, True  # until it is done no goal is written
         self._motion.hold()
+        fault = ""
         try:
             for servo_id in alarmed:
                 await self._bus.reboot(servo_id)  # when it is back, `_look` sets it up
-            await (arm_setup.switch_on if request.data else arm_setup.switch_off)(self._bus, ids)
+            await (arm_setup.switch_on if is_on else arm_setup.switch_off)(self._bus, ids)
         except DeviceError as error:
-            return SetBool.Response(success=False, message=str(error))
-        self._is_limp = not request.data
-        if self._must_be_limp and not self._is_limp:
+            fault = str(error)
+        self._is_limp = not is_on or (was_limp and bool(fault))
+        if self._must_be_limp:
             self._go_limp()
-        return SetBool.Response(success=True, message="limp" if self._is_limp else "holding")
+        return fault
 
     @override
     def enter_safe_state(self) -> None:
@@ -241,7 +251,8 @@ class ServoArm(Node):
     async def _open(self) -> None:
         if not self._bus.is_open:
             await self._bus.open()
-        await self._set_up(self._servos.ids)
+        async with self._setting:
+            await self._set_up(self._servos.ids)
         self._written = {}
         self._fault, self._told, self._is_ready = "", None, True
         self._connects += 1
@@ -252,6 +263,8 @@ class ServoArm(Node):
     async def _set_up(self, ids: list[int]) -> None:
         """Set servos, and let them hold where they are."""
         given, family, bus = self.params, self._family, self._bus
+        if self._is_limp or self._must_be_limp:  # they may hold, of before
+            self._go_limp()
         tables = await arm_setup.read_tables(bus, ids)
         if not given.calibration:
             self._servos.joints = [
@@ -268,11 +281,9 @@ class ServoArm(Node):
                 wanted = arm_setup.wanted_registers(family, given.gains, is_gentle=is_gentle)
                 await arm_setup.write_registers(bus, joint.id, wanted, tables[joint.id])
         self._servos.set_up(tables, await arm_setup.read_positions(bus, ids))
-        self._is_limp = self._must_be_limp or not given.torque
-        if not self._is_limp:
-            await arm_setup.switch_on(bus, ids)
-            if self._must_be_limp:  # pressed meanwhile
-                self._go_limp()
+        await (arm_setup.switch_off if self._is_limp else arm_setup.switch_on)(bus, ids)
+        if self._must_be_limp:  # pressed meanwhile
+            self._go_limp()
         self._motion.forget()
 
     async def _cycle(self) -> None:
@@ -292,7 +303,9 @@ class ServoArm(Node):
             self._written, self._written_sec = goals, now_sec
         if now_sec >= self._next_look_sec:
             self._next_look_sec = now_sec + _LOOK_EVERY_SEC
-            await self._look(present)
+            if not self._setting.locked():
+                async with self._setting:
+                    await self._look(present)
 
     async def _read_alarms(self, answers: dict[int, ServoAnswer]) -> None:
         """Ask servos for what their error bytes do not say."""
@@ -348,18 +361,23 @@ class ServoArm(Node):
             self.get_logger().info(f"{joint.name} obeys again, after: {was}")
 
     async def _look(self, present: list[ServoJoint]) -> None:
-        """Switch a motor on that went off by itself, and look whether absent servos are back."""
-        register = self._family.torque
-        ids = [joint.id for joint in present if joint.name not in self._motion.stopped]
-        if self._obeys and ids:
-            found = await self._bus.sync_read(ids, register.address, register.size)
-            off = [i for i, each in found.items() if not register.decode(each.data, register[0])]
-            if off and self._obeys:
+        """Switch motors that are not as they are to be, and look whether absent servos are back.
+
+        A motor went off by itself, or the request that all go limp was lost on the wire.
+        """
+        register, is_limp = self._family.torque, self._is_limp
+        stopped = {} if is_limp else self._motion.stopped
+        ids = [joint.id for joint in present if joint.name not in stopped]
+        found = await self._bus.sync_read(ids, register.address, register.size) if ids else {}
+        on = {i: bool(register.decode(each.data, register.address)) for i, each in found.items()}
+        if wrong := [i for i, is_on in on.items() if is_on is is_limp]:
+            told = "on: it is switched off" if is_limp else "off: it is set again"
+            self.get_logger().warning(f"servo {', '.join(map(str, wrong))} was {told}")
+            if self._is_limp:
+                self._go_limp()
+            elif self._obeys:
                 self._motion.hold()
-                self.get_logger().warning(
-                    f"servo {', '.join(map(str, off))} was off: it is set again"
-                )
-                await self._set_up(off)
+                await self._set_up(wrong)
         for joint in self._servos.absent:
             if await self._bus.ping(joint.id):
                 await self._set_up([joint.id])

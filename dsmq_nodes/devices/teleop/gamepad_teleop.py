@@ -27,6 +27,7 @@ _LEFT_SHOULDER: Final = 4
 _START: Final = 7
 _SILENT_SEC: Final = 0.3
 _STEP_SEC: Final = 0.05
+_NO_PRESS_SKIPPED: Final = 1000  # a tap on the emergency stop counts, however busy this process is
 
 
 class GamepadTeleop(Node):
@@ -38,7 +39,12 @@ class GamepadTeleop(Node):
         self._joy = Joy()
         self._stop = EmergencyStop(self)
         self.create_subscription(
-            Joy, "joy", self.on_joy, 1, timeout=_SILENT_SEC, on_timeout=self.on_silence
+            Joy,
+            "joy",
+            self.on_joy,
+            _NO_PRESS_SKIPPED,
+            timeout=_SILENT_SEC,
+            on_timeout=self.on_silence,
         )
         self.create_timer(_STEP_SEC, self.tick)
 

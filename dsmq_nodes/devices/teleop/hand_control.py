@@ -64,7 +64,9 @@ class ArmControl:
 
     def on_state(self, msg: JointState) -> None:
         """The arm is there."""
-        self.names = msg.name
+        # A driver leaves out a joint whose servo did not answer: the others keep their places.
+        fewer = set(msg.name) < set(self.names)
+        self.names = self.names if fewer else msg.name
         self._present = dict(zip(msg.name, msg.position, strict=False))
 
     def move(self, speeds: Mapping[str, float], step_sec: float) -> None:

@@ -135,7 +135,26 @@ def test_a_request_that_stops_the_arm_does_not_wait(tmp_path: Path) -> None:
     play(tmp_path, scene)
 
 
-@pytest.mark.parametrize("address", ["tcp://nobody", "/dev/null", "tcp://127.0.0.1:1"])
+def test_what_was_urgent_is_forgotten_with_the_adaptor(tmp_path: Path) -> None:
+    async def scene(bus: ServoBus, wire: FakePort) -> None:
+        reading = asyncio.ensure_future(bus.sync_read(SIX, 56, 15))
+        await asyncio.sleep(0)
+        assert bus.send_now(feetech.GOAL_POSITION, {1: 1000})
+        wire.fault("unplug")
+        with pytest.raises(PortLostError):
+            await reading
+        wire.bus.servos[1].set(feetech.GOAL_POSITION, 2048)
+        wire.fault("replug")
+        await bus.open()
+        assert await bus.read(1, feetech.GOAL_POSITION) == 2048
+        assert await bus.read(1, feetech.GOAL_POSITION) == 2048
+
+    play(tmp_path, scene)
+
+
+@pytest.mark.parametrize(
+    "address", ["tcp://nobody", "/dev/null", "tcp://127.0.0.1:1", "tcp://127.0.0.1:99999"]
+)
 def test_what_is_no_bus_is_told(address: str) -> None:
     async def main() -> None:
         with pytest.raises(PortLostError, match=r"(HOST:PORT|no serial port|refused)"):

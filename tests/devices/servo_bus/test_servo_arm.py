@@ -166,6 +166,41 @@ def test_a_leader_is_limp(graph: Graph, tmp_path: Path) -> None:
     assert len(arm.seen) > 200
 
 
+@pytest.mark.parametrize("why", ["told", "emergency stop", "leader"])
+def test_a_limp_arm_stays_limp_whatever_comes_back(graph: Graph, tmp_path: Path, why: str) -> None:
+    stop = "limp" if why == "emergency stop" else "hold"
+    arm = Arm(graph, tmp_path, emergency_stop=stop, torque=why != "leader")
+    if why == "told":
+        client = graph.add(lambda: Node("caller")).create_client(SetBool, "/arm/torque")
+        graph.run_until(client.call_async(SetBool.Request(data=False)).done)
+    elif why == "emergency stop":
+        graph.inject("emergency_stop", Bool(data=True))
+        graph.run_for(0.1)
+        graph.inject("emergency_stop", Bool(data=False))
+    arm.fault("mute 3")
+    graph.run_for(0.1)
+    arm.fault("unmute 3")
+    graph.run_for(2.5)
+    assert not any(servo.is_on for servo in arm.servos.values()), "one servo was silent"
+    arm.fault("unplug")
+    for servo in arm.servos.values():
+        servo.set(arm.family.torque, 1)  # the adaptor alone was unplugged
+    arm.fault("replug")
+    graph.run_for(2.5)
+    assert not any(servo.is_on for servo in arm.servos.values()), "the adaptor was unplugged"
+    arm.servos[2].set(arm.family.torque, 1)
+    graph.run_for(1.5)
+    assert not arm.servos[2].is_on, "it has missed the request"
+
+
+def test_the_first_command_of_each_joint_is_to_be_near(graph: Graph, tmp_path: Path) -> None:
+    arm = Arm(graph, tmp_path)
+    arm.lead(0.1, position=0.1)
+    held = arm.goals
+    arm.lead(0.1, name="elbow_flex", position=1.5)
+    assert arm.goals[2] == held[2]
+
+
 def test_a_leader_leads_a_follower_on_a_second_bus(graph: Graph, tmp_path: Path) -> None:
     follower = Arm(graph, tmp_path)
     leaders, followers = str(tmp_path / "leader.json"), str(tmp_path / "follower.json")

@@ -112,6 +112,8 @@ def test_calibrate(bus: Bus, tmp_path: Path) -> None:
     bus.fault("unplug")
     bus.fault("replug")
     assert bus.servo("calibrate", str(file), "--restore").returncode == 0
+    bus.fault("hold 1")  # as a driver that was killed leaves it
+    assert "holds" in bus.servo("calibrate", str(file), "--restore").stderr
 
 
 def settle(bus: Bus) -> None:
