@@ -131,6 +131,11 @@ class Host:
         """Carry at most so much each way, as `300kbit`, and hold 0.2 s of it."""
         self._queue("add", "tbf", "rate", rate, "burst", "4kb", "latency", "200ms")
 
+    def narrow(self, most_bytes: int) -> None:
+        """Lose packets that are larger, without a word."""
+        with self._switch.entered():
+            run("ip", "link", "set", self.port, "mtu", str(most_bytes))
+
     def unlimit(self) -> None:
         """Be as fast as before `limit`."""
         self._queue("del")

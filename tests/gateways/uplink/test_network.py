@@ -117,6 +117,16 @@ def test_lost_packets_cost_no_message(
     assert_whole(fleet, made)
 
 
+def test_a_path_that_large_packets_do_not_pass_is_found_out(
+    network: Network, fleet: Fleet, tmp_path: Path
+) -> None:
+    hosts = [network.host() for _ in range(2)]
+    hosts[0].narrow(576)
+    make_keys(tmp_path, ["r1", f"base={hosts[1].address}"])
+    robot, base = direct(fleet, hosts, "udp", tmp_path)
+    assert_whole(fleet, sensors(fleet, robot, base))
+
+
 def direct(
     fleet: Fleet, hosts: list[Host], kind: str = "tcp", keys: Path | None = None
 ) -> tuple[Machine, Machine]:

@@ -22,6 +22,7 @@ class BadLink:
     def __init__(
         self, chance: random.Random, lost: float = 0.0, doubled: float = 0.0, bytes_a_sec: int = 0
     ) -> None:
+        self.most_bytes = 1280  # of a packet
         self.ends = [ResentStream(NAME, is_dialled=True), ResentStream(NAME, is_dialled=False)]
         self.now_sec, self.sent = 1.0, 0
         self.got = [b"", b""]
@@ -49,7 +50,7 @@ class BadLink:
             arrives_sec += len(packet) / self._bytes_a_sec
             self._free_sec[number] = arrives_sec
         for _ in range(1 + (self._chance.random() < self._doubled)):
-            if self._chance.random() >= self._lost:
+            if self._chance.random() >= self._lost and len(packet) <= self.most_bytes:
                 late_sec = self._chance.choice([0.001, 0.001, 0.004])
                 self._under_way.append((arrives_sec + late_sec, 1 - number, packet))
 
@@ -115,6 +116,19 @@ def test_what_is_under_way_on_a_slow_link_is_little_and_the_rest_waits_at_the_se
     assert came > 0.9 * 37_500 * 5 * 1000 / 1045, "the link is used"
     assert len(link._under_way) < 6, "0.15 s"
     assert sent < 1.05 * 2 * came / 1000, "what is late is not taken for lost"
+
+
+@pytest.mark.parametrize(("lost", "most_bytes", "wanted"), [(1.0, 1280, False), (0.0, 548, True)])
+def test_large_packets_that_never_come_are_told_from_an_outage(
+    lost: float, most_bytes: int, *, wanted: bool
+) -> None:
+    link = BadLink(random.Random(1))
+    link.run(0.5)
+    link._lost, link.most_bytes = lost, most_bytes
+    link.ends[0].write(bytes(400 if lost else 1000))
+    link.run(2.0)
+    assert link.ends[0].loses_large is wanted
+    assert not link.ends[1].loses_large
 
 
 def _fill(link: BadLink, duration_sec: float) -> None:

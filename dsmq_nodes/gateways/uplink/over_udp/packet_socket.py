@@ -18,11 +18,14 @@ Packets = list[tuple[bytes, Any]]
 """Each with the address that it came from."""
 
 
-async def packet_socket(host: str, port: int, *, is_ours: bool) -> socket.socket:
-    """A socket of packets at an address: ours, or another machine's."""
+async def packet_socket(host: str, port: int, *, is_ours: bool, attempt: int = 0) -> socket.socket:
+    """A socket of packets at an address: ours, or another machine's.
+
+    A host may have several addresses: each attempt is at the next one.
+    """
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
-    family, _, _, _, address = found[0]
+    family, _, _, _, address = found[attempt % len(found)]
     made = socket.socket(family, socket.SOCK_DGRAM)
     try:
         if is_ours:

@@ -19,7 +19,7 @@ load, so here a packet is sent again until it has come:
     number      4: 1, 2, 3, ...
     heard, more 4 + 16: all numbers up to `heard` have come, and those with a bit in `more`
     sent, echo  4 + 4: this end's time in microseconds, and that of the packet which is answered
-    data        at most 1,150 bytes
+    data        at most 1,150 bytes; 500 where larger ones never come (`loses_large`)
 
 An OPEN without the cookie of its address is answered by a COOKIE, and with nothing else: who writes
 a false address into its packets opens no connection, and has nothing larger sent there.
@@ -39,7 +39,8 @@ OPEN, DATA, END, ACK, RESET, COOKIE = range(0x11, 0x17)
 CONNECTION_BYTES: Final = 8
 COOKIE_BYTES: Final = 8
 _HEADER: Final = struct.Struct("!8sBII16sII")
-_DATA_BYTES: Final = 1150  # fits with all headers into 1,280 bytes, which every network carries
+_DATA_BYTES: Final = 1150  # fits with all headers into 1,280 bytes, as nearly every path carries
+SMALL_DATA_BYTES: Final = 500  # into 576 bytes, for the others
 _MOST_UNDER_WAY: Final = 128  # packets: the bits of `more`
 _LEAST_PATIENCE_SEC: Final = 0.005
 _FIRST_PATIENCE_SEC: Final = 0.1  # before a round trip was measured
@@ -160,11 +161,15 @@ class ResentStream:
         is_open: a packet of the other end has come.
         is_ended: the other end has ended the stream.
         is_over: either end has ended the stream, or the other one does not know it.
+        loses_large: of its large packets none has come, and one has been sent again and again.
     """
 
-    def __init__(self, connection: bytes, *, is_dialled: bool) -> None:
+    def __init__(
+        self, connection: bytes, *, is_dialled: bool, data_bytes: int = _DATA_BYTES
+    ) -> None:
         """An end; the one that dials opens the connection."""
-        self.connection = connection
+        self.connection, self._data_bytes = connection, data_bytes
+        self.loses_large = self._has_large_come = False
         self.waiting_bytes = 0
         self.is_ended = self.is_over = False
         self.is_open = not is_dialled
@@ -183,8 +188,8 @@ class ResentStream:
     def write(self, data: bytes) -> None:
         """Send bytes."""
         self.waiting_bytes += len(data)
-        for at in range(0, len(data), _DATA_BYTES):
-            self._unsent.append(_Packet(DATA, data[at : at + _DATA_BYTES]))
+        for at in range(0, len(data), self._data_bytes):
+            self._unsent.append(_Packet(DATA, data[at : at + self._data_bytes]))
 
     def end(self) -> None:
         """No more is written: the connection ends when all has come."""
@@ -235,8 +240,10 @@ class ResentStream:
         ]
         was_bytes = self._bytes_under_way()
         for number in came:
-            if self._under_way.pop(number).kind == END:
-                self.is_over = True
+            packet = self._under_way.pop(number)
+            self.is_over = self.is_over or packet.kind == END
+            if len(packet.data) > SMALL_DATA_BYTES:
+                self._has_large_come, self.loses_large = True, False
         if echo:
             trip_sec = ((_microseconds(now_sec) - echo) & _U32) * 1e-6
             came_bytes = was_bytes - self._bytes_under_way()
@@ -291,6 +298,8 @@ class ResentStream:
         packet.tries += 1
         if packet.tries == _FEW_TRIES:
             self._window.shrink()
+            is_large = len(packet.data) > SMALL_DATA_BYTES
+            self.loses_large = self.loses_large or (is_large and not self._has_large_come)
         return self._packed(packet.kind, number, packet.data, now_sec)
 
     def _packed(self, kind: int, number: int, data: bytes, now_sec: float) -> bytes:

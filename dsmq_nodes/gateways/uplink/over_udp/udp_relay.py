@@ -3,7 +3,7 @@
     uplink - Zenoh - tcp/127.0.0.1 - UdpRelay ~ packets that are lost ~ UdpRelay - 127.0.0.1 - Zenoh
 
 **Security is TLS from end to end**, as without a relay: the end that dials checks the router's
-certificate and shows its own (`_TlsEnd`), and the router's Zenoh sees that and gives it its rights.
+certificate and shows its own (`TlsEnd`), and the router's Zenoh sees that and gives it its rights.
 The port of this machine that Zenoh dials is open to this process alone, where Linux can say so.
 
 The relay holds little: while packets wait for a slow link it reads nothing, so that Zenoh drops and
@@ -11,7 +11,7 @@ the uplink sees that there is no room (`link_room.py`).
 """
 
 import asyncio
-import contextlib
+import itertools
 import logging
 import os
 import socket
@@ -25,8 +25,10 @@ from typing_extensions import override
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.gateways.uplink.launch_entry import RouterEndpoint, UplinkEntry, UplinkTls
 from dsmq_nodes.gateways.uplink.over_udp import resent_stream
+from dsmq_nodes.gateways.uplink.over_udp.narrow_paths import NarrowPaths
 from dsmq_nodes.gateways.uplink.over_udp.packet_socket import Packets, PacketSocket, packet_socket
 from dsmq_nodes.gateways.uplink.over_udp.resent_stream import ResentStream
+from dsmq_nodes.gateways.uplink.over_udp.tls_end import TlsEnd
 from dsmq_nodes.gateways.uplink.over_zenoh.link_probe import not_alike, tls_context, why_refused
 from dsmq_nodes.gateways.uplink.over_zenoh.link_room import is_own_socket
 
@@ -43,44 +45,10 @@ _HEARD_SEC: Final = 1.0
 _PATIENCE_SEC: Final = 2.0  # a router that does not answer by then is worth a line
 
 
-class _TlsEnd:
-    """The dialling end's TLS, between Zenoh's bytes and those that go."""
-
-    def __init__(self, context: ssl.SSLContext, host: str) -> None:
-        self._came, self._goes = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self._tls = context.wrap_bio(self._came, self._goes, server_hostname=host)
-        self._is_agreed = False
-        self._plain = b""
-
-    def seal(self, data: bytes) -> bytes:
-        """What goes for some bytes of Zenoh; without any: for what has come."""
-        self._plain += data
-        if self._is_agreed and self._plain:
-            self._tls.write(self._plain)
-            self._plain = b""
-        return self._goes.read()
-
-    def open(self, data: bytes) -> bytes:
-        """Zenoh's bytes in what has come.
-
-        Raises:
-            OSError: one end has refused the other's certificate.
-        """
-        self._came.write(data)
-        found = b""
-        with contextlib.suppress(ssl.SSLWantReadError):
-            if not self._is_agreed:
-                self._tls.do_handshake()
-                self._is_agreed = True
-            while more := self._tls.read(65536):
-                found += more
-        return found
-
-
 class _Connection(asyncio.BufferedProtocol):
     """A connection: Zenoh on this machine at one side, packets at the other."""
 
-    def __init__(self, stream: ResentStream, tls: _TlsEnd | None) -> None:
+    def __init__(self, stream: ResentStream, tls: TlsEnd | None) -> None:
         self.stream, self._tls = stream, tls
         self.loop = asyncio.get_running_loop()
         self.came_bytes = 0
@@ -198,14 +166,18 @@ class _Dialled(_Connection):
         endpoint: RouterEndpoint,
         tls: UplinkTls | None,
         tell: Callable[[str], None],
+        *,
         room: threading.Event,
+        paths: NarrowPaths,
+        attempt: int,
     ) -> None:
         host, self._is_secure = endpoint.host.strip("[]"), tls is not None
+        self._paths = paths
         # The files are read each time: they may have been renewed.
-        end = None if tls is None else _TlsEnd(tls_context(tls), host)
-        super().__init__(ResentStream(os.urandom(8), is_dialled=True), end)
+        end = None if tls is None else TlsEnd(tls_context(tls), host)
+        super().__init__(paths.stream_to(host, os.urandom(8), is_dialled=True), end)
         self._where, self._endpoint, self._tell = (host, endpoint.port), endpoint, tell
-        self._room = room
+        self._room, self._attempt = room, attempt
         self._packets: PacketSocket | None = None
 
     @override
@@ -218,7 +190,7 @@ class _Dialled(_Connection):
 
     async def _dial(self) -> None:
         try:
-            made = await packet_socket(*self._where, is_ours=False)
+            made = await packet_socket(*self._where, is_ours=False, attempt=self._attempt)
         except OSError as error:
             self.fail(f"no router at {self._endpoint}: {error.strerror or error}")
             return
@@ -267,6 +239,7 @@ class _Dialled(_Connection):
     @override
     def close(self) -> None:
         super().close()
+        self._paths.ended(self._where[0], self.stream)
         self._room.set()
         if self._packets is not None:
             self._packets.close()
@@ -275,10 +248,10 @@ class _Dialled(_Connection):
 class _Accepted(_Connection):
     """A connection that another machine has dialled."""
 
-    def __init__(self, name: bytes, listener: "_DialledPort") -> None:
-        super().__init__(ResentStream(name, is_dialled=False), None)
+    def __init__(self, name: bytes, listener: "_DialledPort", address: Any) -> None:
+        super().__init__(listener.paths.stream_to(address[0], name, is_dialled=False), None)
         self._listener = listener
-        self.address: Any = None  # where the last packet came from
+        self.address = address  # where the last packet came from
         self._dialling = self.loop.create_task(self._dial())
 
     async def _dial(self) -> None:
@@ -299,6 +272,7 @@ class _Accepted(_Connection):
     @override
     def close(self) -> None:
         super().close()
+        self._listener.paths.ended(self.address[0], self.stream)
         self._listener.forget(self.stream.connection)
 
 
@@ -309,7 +283,7 @@ class _DialledPort:
         self.packets = PacketSocket(made, self._came)
         self._zenoh, self._names = zenoh, names
         self.port = int(zenoh.rpartition(":")[2])
-        self._secret = os.urandom(16)
+        self._secret, self.paths = os.urandom(16), NarrowPaths()
         self._connections: dict[bytes, _Accepted] = {}
         # A late copy of a first packet does not open one of these again.
         self._ended: dict[bytes, None] = {}
@@ -334,7 +308,7 @@ class _DialledPort:
         if connection is None and kind == resent_stream.OPEN and self._may_open(name):
             cookie = resent_stream.cookie(self._secret, str(address))
             if resent_stream.shows(packet, cookie):
-                connection = self._connections[name] = _Accepted(name, self)
+                connection = self._connections[name] = _Accepted(name, self, address)
             else:
                 self.packets.send(resent_stream.cookie_packet(name, cookie), address)
         elif connection is None and kind != resent_stream.RESET:
@@ -402,10 +376,12 @@ class UdpRelay:
         inside.bind((_LOOPBACK, 0))
         name = f"tcp/{_LOOPBACK}:{inside.getsockname()[1]}"
         self.names[name] = str(endpoint)
+        attempts, paths = itertools.count(), NarrowPaths()
 
         def dialled() -> _Dialled:
             try:
-                return _Dialled(endpoint, tls, self._tell, self.room)
+                at = next(attempts)
+                return _Dialled(endpoint, tls, self._tell, room=self.room, paths=paths, attempt=at)
             except CommandError as error:
                 self._tell(f"{error}; it is tried again")
                 raise

@@ -23,12 +23,21 @@ def why_unreachable(endpoint: str, tls: UplinkTls | None) -> str:
     where = endpoint.partition("#")[0]
     host, _, port = where.partition("/")[2].rpartition(":")
     try:
-        with socket.create_connection((host.strip("[]"), int(port)), _CONNECT_SEC) as connection:
-            if tls is not None:
-                return _why_refused(connection, where, tls)
-            return not_alike(where, is_secure=False) if _is_tls(connection) else ""
+        if tls is None:
+            with socket.create_connection((host.strip("[]"), int(port)), _CONNECT_SEC) as found:
+                return not_alike(where, is_secure=False) if _is_tls(found) else ""
+        address, *others = _addresses(host.strip("[]"), int(port))
+        if others:  # with TLS, Zenoh tries none of them
+            where = f"{where} ({address[0]}, the first of its {len(others) + 1} addresses)"
+        with socket.create_connection(address, _CONNECT_SEC) as found:
+            return _why_refused(found, host.strip("[]"), where, tls)
     except OSError as error:
         return f"no router at {where}: {error.strerror or error}"
+
+
+def _addresses(host: str, port: int) -> list[tuple[str, int]]:
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [(str(address[0]), port) for *_, address in found]
 
 
 def _is_tls(connection: socket.socket) -> bool:
@@ -42,8 +51,7 @@ def _is_tls(connection: socket.socket) -> bool:
         return False
 
 
-def _why_refused(connection: socket.socket, where: str, tls: UplinkTls) -> str:
-    host = where.partition("/")[2].rpartition(":")[0].strip("[]")
+def _why_refused(connection: socket.socket, host: str, where: str, tls: UplinkTls) -> str:
     try:
         context = tls_context(tls)
     except CommandError as error:

@@ -57,7 +57,7 @@ def zenoh_config(entry: UplinkEntry) -> dict[str, Any]:
         CommandError: the entry is refused; the text says why, and what to write.
     """
     entry.check_endpoints()
-    connect = [_endpoint(each) for each in entry.endpoints(entry.connect)]
+    connect = [_dialled(each) for each in entry.endpoints(entry.connect)]
     wait_sec, fragment_wait_sec = _WAITS_SEC if entry.listen else _WAITS_FOR_ONE_LINK_SEC
     config: dict[str, Any] = {
         "mode": "router" if entry.listen else "client",
@@ -89,6 +89,12 @@ def zenoh_config(entry: UplinkEntry) -> dict[str, Any]:
         if entry.listen:
             config["access_control"] = _access(entry)
     return config
+
+
+def _dialled(found: RouterEndpoint) -> str:
+    # Zenoh compares what stands before the last colon with the router's certificate.
+    is_compared = found.kind == "tls"
+    return _endpoint(found._replace(host=found.host.strip("[]")) if is_compared else found)
 
 
 def _endpoint(found: RouterEndpoint) -> str:
