@@ -6,6 +6,7 @@ They share this machine's loopback, or each has a `Host` of a network (network.p
 import asyncio
 import contextlib
 import os
+import random
 import socket
 import sys
 import threading
@@ -33,9 +34,11 @@ T = TypeVar("T")
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])
+    """A port that nobody listens on, and that no broker of another test is given meanwhile."""
+    while True:
+        port = random.randrange(10_000, 32_000)  # the system itself gives greater ones
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 def command(*words: str, host: "Host | None" = None) -> Running:
