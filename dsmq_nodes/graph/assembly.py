@@ -7,13 +7,21 @@ import contextlib
 import threading
 from asyncio import CancelledError
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 from dsmq_nodes.dsmq import inherited, wire
 from dsmq_nodes.dsmq.address import AnyAddress
 from dsmq_nodes.errors import NodeConfigurationError, ParameterError, SpinError
 from dsmq_nodes.graph import names
-from dsmq_nodes.graph.callback import Callback, Result, as_error, awaited, to_await
+from dsmq_nodes.graph.callback import (
+    Callback,
+    Result,
+    as_error,
+    awaited,
+    callback_name,
+    to_await,
+)
 from dsmq_nodes.graph.links.forked_link import refuse
 from dsmq_nodes.graph.links.link import Contact, LinkReader, Publication
 from dsmq_nodes.graph.log.logger import Logger
@@ -462,7 +470,8 @@ class NodeKit:
         broken: BaseException | None = None
         for hook, named in self.last_hooks():
             try:
-                self.run_hook(hook)
+                with shutdown.told_if_it_hangs(partial(self._tell_hanging, named)):
+                    self.run_hook(hook)
             except BaseException as error:  # noqa: BLE001  the others must run in any case
                 if not is_whole and self._was_not_made(hook, error):
                     continue
@@ -471,6 +480,9 @@ class NodeKit:
                 (exceptions.tell_briefly if is_brief else exceptions.tell)(named, error)
                 broken = broken or (None if isinstance(error, Exception) else error)
         return broken
+
+    def _tell_hanging(self, named: object, text: str) -> None:
+        self.logger.error(f"{callback_name(named)} {text}")
 
     def _was_not_made(self, hook: Callable[[], object], error: BaseException) -> bool:
         """Whether `on_shutdown` of a half-made node misses an attribute that it has not got yet.

@@ -230,6 +230,23 @@ def test_a_safe_state_that_blocks_holds_up_no_other_node_of_its_process(
     assert not shutdown.end_nodes([stuck._kit, motor._kit, button._kit])
 
 
+def test_a_safe_state_that_hangs_at_the_end_is_told_with_its_line(
+    graph: Graph, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """No signal interrupts it, so that a person who presses Ctrl-C again must know why."""
+    monkeypatch.setattr(shutdown, "HANGS_SEC", 0.1)
+
+    class Stuck(Node):
+        def enter_safe_state(self) -> None:
+            until(lambda: caplog.records)
+
+    graph.remove(graph.add(lambda: Stuck("stuck")))
+    (record,) = caplog.records
+    told = record.getMessage()
+    assert "Stuck.enter_safe_state stands at tests/support/waiting.py:" in told
+    assert "`time.sleep(every_sec)`, and the end of the node takes over 0.1 s: no signal" in told
+
+
 def test_the_emergency_stop_stops_it_and_commands_are_refused(graph: Graph) -> None:
     motor, button = graph.add(Motor), graph.add(Button)
     for tenth in range(1, 10):

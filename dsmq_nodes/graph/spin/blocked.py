@@ -146,13 +146,30 @@ def _text(stack: list[FrameType]) -> str:
     own = _of_the_program(stack)
     if not own:
         return f"something has {BLOCKED_FOR} {BLOCKED_SEC:g} s: nothing else runs"
-    file, line = own[-1].f_code.co_filename, own[-1].f_lineno
-    source = linecache.getline(file, line).strip()
-    place = os.path.relpath(file) if Path(file).is_relative_to(Path.cwd()) else file
     return (
         f"{own[0].f_code.co_qualname} has {BLOCKED_FOR} {BLOCKED_SEC:g} s and stands at "
-        f"{place}:{line}{f', `{source:.80}`' if source else ''}: nothing else runs"
+        f"{_place(own[-1])}: nothing else runs"
     )
+
+
+def _place(frame: FrameType) -> str:
+    file, line = frame.f_code.co_filename, frame.f_lineno
+    source = linecache.getline(file, line).strip()
+    with contextlib.suppress(OSError):  # the working directory is gone
+        file = os.path.relpath(file) if Path(file).is_relative_to(Path.cwd()) else file
+    return f"{file}:{line}{f', `{source:.80}`' if source else ''}"
+
+
+def place_of(thread: int) -> str:
+    """Where a thread stands in the program, with the source of that line; from another thread."""
+    with _without_collection():
+        frame = sys._current_frames().get(thread)  # noqa: SLF001  as above
+        stack: list[FrameType] = []
+        while frame is not None:
+            stack.insert(0, frame)
+            frame = frame.f_back
+    own = _of_the_program(stack)
+    return _place(own[-1]) if own else "an unknown place"
 
 
 def _of_the_program(stack: list[FrameType]) -> list[FrameType]:

@@ -18,6 +18,7 @@ from collections.abc import Callable, Container, Iterator
 from types import FrameType
 from typing import Any, Final, Protocol
 
+from dsmq_nodes.graph.spin import blocked
 from dsmq_nodes.graph.spin.interrupts import ctrl_c, interrupt
 from dsmq_nodes.signals import ending_signals, unhandled_signals
 
@@ -142,6 +143,27 @@ def _others_stop() -> Iterator[None]:
     if len(_alive) > 1:
         with contextlib.suppress(RuntimeError):  # Python ends
             watch.start()
+    try:
+        yield
+    finally:
+        watch.cancel()
+
+
+@contextlib.contextmanager
+def told_if_it_hangs(tell: Callable[[str], object]) -> Iterator[None]:
+    """Meanwhile tell, in another thread, where this one stands if it does not go on."""
+    thread = threading.get_ident()
+
+    def look() -> None:
+        tell(
+            f"stands at {blocked.place_of(thread)}, and the end of the node takes over "
+            f"{HANGS_SEC:g} s: no signal cuts it short except SIGKILL (`kill -9 {os.getpid()}`)"
+        )
+
+    watch = threading.Timer(HANGS_SEC, look)
+    watch.daemon = True
+    with contextlib.suppress(RuntimeError):  # Python ends
+        watch.start()
     try:
         yield
     finally:
