@@ -36,6 +36,7 @@ from dsmq_nodes.rclpy.interfaces import (
     to_ros,
 )
 from dsmq_nodes.rclpy.interfaces.idl_types import AbstractNestedType, Array, NamespacedType
+from dsmq_nodes.rclpy.packages.rosidl_runtime_py import set_message_fields
 from tests.rclpy import describe_interfaces
 from tests.support.referee import referee
 
@@ -259,6 +260,26 @@ def test_a_text_of_another_type_is_no_message() -> None:
         with pytest.raises(MessageError):
             conversion_of(String).from_json(text)
     assert conversion_of(String).from_json('{"data": "x", "more": 1}') == String(data="x")
+    deep = "[" * 5000 + "]" * 5000
+    with pytest.raises(MessageError):
+        conversion_of(String).from_json(f'{{"data": "x", "more": {deep}}}')
+
+
+def test_a_message_in_a_field_is_set_anew_and_times_by_the_caller() -> None:
+    time = class_named("builtin_interfaces/msg/Time")
+    message = class_named("geometry_msgs/msg/PoseStamped")()
+    message.pose.position.x = 1.0
+    assert set_message_fields(message, {"pose": {"position": {"y": 2.0}}}) == []
+    assert (message.pose.position.x, message.pose.position.y) == (0.0, 2.0)
+    (later,) = set_message_fields(message, {"header": "auto"}, expand_header_auto=True)
+    later(time(sec=3))
+    assert message.header.stamp.sec == 3
+    told = {"header": {"stamp": "now", "frame_id": "map"}}
+    (later,) = set_message_fields(message, told, expand_time_now=True)
+    later(time(sec=4))
+    assert (message.header.stamp.sec, message.header.frame_id) == (4, "map")
+    with pytest.raises(TypeError, match="expected to be a dictionary"):
+        set_message_fields(message, {"header": "auto"})
 
 
 def test_constants_cannot_be_set() -> None:

@@ -44,6 +44,7 @@ class FollowedParameters:
         self._hub = hub
         self._client = HubClient(hub, Outbox())
         self._known: dict[str, dict[str, Wire]] = {}  # by node, by name
+        self._changes: dict[str, dict[str, Wire]] = {}  # while a node is asked, likewise
         self._pids: dict[str, int] = {}
         self._asked: dict[str, asyncio.Task[None]] = {}
         self._silent: set[str] = set()
@@ -86,24 +87,22 @@ class FollowedParameters:
         if node in self._silent:
             return
         if node not in self._asked:
-            self._asked[node] = self._hub.loop.create_task(self._fetch(node))
-        try:
-            await asyncio.shield(self._asked[node])
-        finally:
-            self._asked.pop(node, None)
+            task = self._asked[node] = self._hub.loop.create_task(self._fetch(node))
+            task.add_done_callback(lambda _: self._asked.pop(node))
+        await asyncio.shield(self._asked[node])
 
     async def _fetch(self, node: str) -> None:
+        self._changes[node] = {}
         try:
             found = await read_parameters(self._client, node)
         except (CommandError, LookupError, TypeError, ValueError):
             self._silent.add(node)
             return
+        finally:
+            changes = self._changes.pop(node)
         self._pids[node] = self._pid_of(node)
-        self._known[node] = {
-            name: _wire(node, name, each.value, each.type)
-            for name, each in found.items()
-            if each.value is not None
-        }
+        told = {name: _wire(node, name, each.value, each.type) for name, each in found.items()}
+        self._known[node] = told | changes
 
     def _pid_of(self, node: str) -> int:
         return next((each.pid for each in self._hub.graph.peers if each.name == node), 0)
@@ -137,11 +136,12 @@ class FollowedParameters:
             for parameter in event.get(kind) or ()
             if (each := _read(node, parameter)) is not None
         ]
-        known = self._known.get(node)
+        known = self._known.get(node, self._changes.get(node))
         if known is not None:
             known.update({each["name"][len(node) + 1 :]: each for each in changed})
             for parameter in event.get("deleted_parameters") or ():
-                known.pop(str(parameter.get("name")), None)
+                name = str(parameter.get("name"))
+                known[name] = _wire(node, name, None, 0)
         for listener in list(self.listeners):
             listener(changed)
 

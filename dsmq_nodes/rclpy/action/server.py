@@ -14,6 +14,7 @@ from enum import Enum
 from typing import Any, Final
 
 from dsmq_nodes.rclpy.clock import Clock
+from dsmq_nodes.rclpy.constants import S_TO_NS
 from dsmq_nodes.rclpy.impl.c_enum import CEnum
 from dsmq_nodes.rclpy.impl.c_errors import InvalidHandle, RCLError
 from dsmq_nodes.rclpy.impl.calls.action_parts_of import ActionServerParts
@@ -26,7 +27,6 @@ from dsmq_nodes.rclpy.qos import (
 )
 from dsmq_nodes.rclpy.service_introspection import ServiceIntrospectionState
 from dsmq_nodes.rclpy.task import Future
-from dsmq_nodes.rclpy.time import Time
 from dsmq_nodes.rclpy.waitable import NumberOfEntities, Waitable
 
 _FEEDBACK_QOS = QoSProfile(depth=10)
@@ -378,7 +378,7 @@ class ActionServer(Waitable):
     def _meant(self, wanted: Any) -> tuple[int, list[ServerGoalHandle]]:
         """The goals that a request to cancel means, by the rules of CancelGoal.srv."""
         goal_id = bytes(wanted.goal_id.uuid)
-        stamp_ns = Time.from_msg(wanted.stamp).nanoseconds
+        stamp_ns = _ns(wanted.stamp)
         one = self._goal_handles.get(goal_id)
         if any(goal_id) and not stamp_ns:
             if one is None:
@@ -388,11 +388,7 @@ class ActionServer(Waitable):
             each
             for each in list(self._goal_handles.values())
             if each.is_active
-            and (
-                not stamp_ns
-                or each is one
-                or Time.from_msg(each.goal_info.stamp).nanoseconds <= stamp_ns
-            )
+            and (not stamp_ns or each is one or _ns(each.goal_info.stamp) <= stamp_ns)
         ]
 
     def _execute_get_result_request(self, request_id: Any, request: Any) -> None:
@@ -507,6 +503,11 @@ class ActionServer(Waitable):
                 self.remove_future(future)
         self._handle.destroy_when_not_in_use()
         self._node.remove_waitable(self)
+
+
+def _ns(stamp: Any) -> int:
+    # Not by Time, which refuses times before 1970: a client may send any.
+    return int(stamp.sec * S_TO_NS + stamp.nanosec)
 
 
 _INTERFACES: Final = {

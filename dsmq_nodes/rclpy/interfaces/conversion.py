@@ -142,7 +142,7 @@ class Conversion:
         """
         try:
             return self.to_ros(self._decode(text))
-        except (msgspec.DecodeError, TypeError):
+        except (msgspec.DecodeError, TypeError, RecursionError):
             return self.of_message(self.message_class.from_json(text))
 
     def of_message(self, message: Message) -> Any:
@@ -239,6 +239,8 @@ class _Checker:
         """Texts, booleans and octets; any iterable of them."""
         if not isinstance(values, Iterable):
             raise TypeError(f"expected a sequence in '{self.name}'")
+        if self.kind.base == "byte" and isinstance(values, bytes | bytearray):
+            return self.sized(bytes(values))
         found = [self.one(each) for each in values]
         return self.sized(bytes(found) if self.kind.base == "byte" else found)
 

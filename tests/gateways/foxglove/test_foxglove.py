@@ -10,6 +10,7 @@ import pytest
 from dsmq_nodes import Node, Parameter
 from dsmq_nodes.messages import Clock, Image, LaserScan, Message, PoseStamped, String, Time
 from dsmq_nodes.testing import Graph
+from dsmq_nodes.topic_names import REPLY
 from tests.gateways.foxglove.viewers import Viewer
 from tests.gateways.rosbridge.robots import Server, Thing
 from tests.gateways.web.hubs import hub_in
@@ -395,3 +396,17 @@ def test_a_refused_subscription_can_be_asked_for_again(viewer: Viewer) -> None:
     viewer.send("unsubscribe", subscriptionIds=[0])
     viewer.send("subscribe", subscriptions=many[1000:])
     assert viewer.got() == []
+
+
+def test_a_parameter_that_changes_while_all_are_asked_for_is_told_as_it_is_then(
+    graph: Graph, viewer: Viewer, server: Server
+) -> None:
+    graph.faults(f"/add_two_ints_server/describe_parameters{REPLY}", delay_sec=1.0)
+    viewer.send("getParameters", parameterNames=[GAIN], id="first")
+    graph.run_for(0.5)  # the values have come, their descriptors not yet
+    server.set_parameters([Parameter("gain", value=7.0)])
+    (values,) = viewer.got(2.0)
+    assert parameters_in(values)[GAIN]["value"] == 7.0
+    viewer.send("getParameters", parameterNames=[GAIN], id="second")
+    (values,) = viewer.got(2.0)
+    assert parameters_in(values)[GAIN]["value"] == 7.0

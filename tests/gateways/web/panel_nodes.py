@@ -6,7 +6,7 @@ import struct
 import zlib
 
 from dsmq_nodes import Node
-from dsmq_nodes.messages import CompressedImage, Image, Point, PoseStamped, SetBool, String
+from dsmq_nodes.messages import CompressedImage, Image, Int64, Point, PoseStamped, SetBool, String
 from dsmq_nodes.messages.rcl_interfaces import (
     ListParametersResult,
     ParameterDescriptor,
@@ -46,6 +46,9 @@ class Showcase(Node):
         self.said = self.create_publisher(String, "said", 10)
         self.create_service(SetBool, "light", self.on_light)
         self.create_subscription(Point, "place", self.on_place, 10)
+        self.create_subscription(
+            Int64, "count", lambda msg: self.said.publish(String(data=f"count {msg.data}")), 10
+        )
         self.create_subscription(PoseStamped, "goal_pose", self.on_goal, 10)
         self.create_timer(0.1, self.tick)
         self.word = "a"

@@ -101,6 +101,19 @@ def test_a_service_is_called_and_a_message_published_by_a_form(page: Page, robot
         heard(session, "place 1.5 -2.0 3.0")
 
 
+def test_an_integer_that_javascript_would_change_is_not_sent(page: Page, robot: Robot) -> None:
+    with robot.session() as session:
+        session.subscribe("/said", depth=10)
+        chosen(page, "#call-name", "topic /count")
+        page.waits_for("document.querySelectorAll('#call input').length === 1")
+        for value, told in ((2**53 + 1, "bad-text"), (2**53 - 1, "")):
+            page.run(f"document.querySelector('#call input').value = '{value}'")
+            page.run("document.querySelector('#call button').click()")
+            shown = "document.querySelector('#call pre:not([hidden])')"
+            page.waits_for(f"{shown}?.className === '{told}'")
+        heard(session, f"count {2**53 - 1}")
+
+
 def test_a_drag_on_the_map_sends_a_goal(page: Page, robot: Robot) -> None:
     page.run("document.querySelector('#p-map').hidden = false")  # this robot has no map
     page.waits_for("document.querySelector('#map').width > 100")

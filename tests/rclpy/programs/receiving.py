@@ -7,7 +7,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import HistoryPolicy, QoSProfile
 from rclpy.serialization import deserialize_message, serialize_message
 from rclpy.subscription_content_filter_options import ContentFilterOptions
-from std_msgs.msg import Int32, String
+from std_msgs.msg import ByteMultiArray, Int32, String
 
 rclpy.init(args=[])
 node = rclpy.create_node("receiving")
@@ -62,6 +62,14 @@ pose = PoseStamped()
 pose.header.frame_id = "map"
 pose.pose.position.x = 1.5
 print(deserialize_message(serialize_message(pose), PoseStamped) == pose)
+octets = []
+node.create_subscription(ByteMultiArray, "octets", lambda m: octets.append(m.data), 10)
+sent = node.create_publisher(ByteMultiArray, "octets", 10)
+settle()
+for data in ([b"\1", b"\2"], b"\3\4", bytearray(b"\5")):
+    sent.publish(ByteMultiArray(data=data))
+    settle()
+print(octets)
 print(words.topic, words.topic_name, words.get_subscription_count())
 for wrong in (lambda: words.publish(3), lambda: words.publish(String)):
     try:

@@ -5,7 +5,7 @@ from array import array
 
 from geometry_msgs.msg import Point, Vector3
 from rclpy.serialization import deserialize_message, serialize_message
-from std_msgs.msg import Bool, ByteMultiArray, Empty, Header, Int16, Int64, String
+from std_msgs.msg import Bool, ByteMultiArray, Empty, Float32, Header, Int16, Int64, String
 from test_msgs.msg import (
     Arrays,
     BasicTypes,
@@ -33,6 +33,9 @@ show(Int16(data=3), 6)  # what fills up a message is not said, only how much it 
 show(Bool(data=True), 5)
 show(KeyedString(key="k", value="v"), 10)
 show(ByteMultiArray(data=[b"\x01", b"\xff"]), 8)
+show(ByteMultiArray(data=b"\x01\xff"), 8)
+show(Float32(data=1e39))
+show(Float32(data=-1e39))
 for message in (Empty(), Constants(), BasicTypes(int32_value=7)):
     data = serialize_message(message)
     print(type(message).__name__, len(data), deserialize_message(data, type(message)) == message)

@@ -6,6 +6,7 @@ as uint32, as ROS's Fast CDR writes them. A sequence is its length and its items
 alone. A message without fields is one byte. One of fixed size is filled up to a multiple of four.
 """
 
+import math
 import struct
 import sys
 from array import array
@@ -103,7 +104,10 @@ class _CdrWriter:
     def _number(self, code: str, value: Any) -> None:
         size = struct.calcsize(code)
         self.out += b"\0" * (-len(self.out) % size)
-        self.out += struct.pack(f"<{code}", value)
+        try:
+            self.out += struct.pack(f"<{code}", value)
+        except OverflowError:  # of a float: beyond its range it is infinite, as in C
+            self.out += struct.pack(f"<{code}", math.copysign(math.inf, value))
 
     def message(self, message: Any) -> None:
         fields = _fields(type(message))
@@ -141,6 +145,9 @@ class _CdrWriter:
         self.out += data
 
     def _items(self, kind: Any, values: Any) -> None:
+        if isinstance(values, bytes | bytearray):  # octets, not one by one
+            self.out += values
+            return
         code = _FORMATS.get(getattr(kind, "typename", ""), "")
         if code in _ARRAY_CODES and hasattr(values, "tobytes") and len(values):
             self.out += b"\0" * (-len(self.out) % struct.calcsize(code))

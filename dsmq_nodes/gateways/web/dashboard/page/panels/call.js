@@ -17,7 +17,7 @@ function field(name, value, schema, root) {
   let input, read;
   if (typeof value === "boolean") { input = el("input", { id, type: "checkbox", checked: value }); read = () => input.checked; } else if (found.enum) { input = el("select", { id }, ...found.enum.map((each) => el("option", { value: JSON.stringify(each) }, String(each)))); input.value = JSON.stringify(value); read = () => JSON.parse(input.value); } else if (types.includes("number") || types.includes("integer")) {
     input = el("input", { id, type: "text", inputMode: "decimal", value: String(value) });
-    read = () => { const text = input.value.trim(), number = Number(text); if (["NaN", "Infinity", "-Infinity"].includes(text)) return text; if (text === "" || Number.isNaN(number)) throw new Error(`${name}: ${text || "nothing"} is no number`); return number; };
+    read = () => { const text = input.value.trim(), number = Number(text); if (["NaN", "Infinity", "-Infinity"].includes(text)) return text; if (text === "" || Number.isNaN(number)) throw new Error(`${name}: ${text || "nothing"} is no number`); if (!types.includes("number") && Number.isInteger(number) && !Number.isSafeInteger(number)) throw new Error(`${name}: a browser cannot send ${text} exactly`); return number; };
   } else if (typeof value === "string") { input = el("input", { id, type: "text", value }); read = () => input.value; } else {
     input = el("textarea", { id, rows: 1, value: JSON.stringify(value) });
     read = () => { try { return JSON.parse(input.value); } catch { throw new Error(`${name}: not JSON`); } };
