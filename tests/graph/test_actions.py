@@ -22,6 +22,7 @@ from dsmq_nodes import (
 from dsmq_nodes.errors import ActionError, ServiceError, ServiceUnavailableError
 from dsmq_nodes.messages import GoalInfo, GoalStatusArray, String
 from dsmq_nodes.messages.action_srv import CancelGoal
+from dsmq_nodes.messages.unique_identifier import UUID
 from dsmq_nodes.testing import Graph
 
 
@@ -164,6 +165,26 @@ class TestCancel:
         graph.run_for(0)
         assert caller.canceling.return_code == CancelGoal.Response.ERROR_UNKNOWN_GOAL_ID
         assert caller.log == [(2.0, ("SUCCEEDED", 2))]
+
+    @pytest.mark.parametrize("which", ["one that is over", "one that nobody knows"])
+    def test_a_goal_that_is_not_there_and_all_up_to_a_time(self, graph: Graph, which: str) -> None:
+        graph.add(lambda: Counter(when_busy="parallel"))
+        caller = graph.add(Caller)
+        caller.send(1)
+        caller.send(10)
+        graph.run_for(2.5)
+        is_over = which == "one that is over"
+        goal_id = caller.goals[0].goal_id if is_over else UUID(uuid=bytes(range(16)))
+        info = GoalInfo(goal_id=goal_id, stamp=caller.get_clock().now())
+        cancel = caller.create_client(CancelGoal, "/count/_action/cancel_goal")
+        graph.run_for(0.5)
+        answer = cancel.call_async(CancelGoal.Request(goal_info=info))
+        graph.run_for(5.0)
+        assert answer.result().return_code == CancelGoal.Response.ERROR_NONE
+        assert [each.goal_id for each in answer.result().goals_canceling] == [
+            caller.goals[1].goal_id
+        ]
+        assert [outcome for _, outcome in caller.log] == [("SUCCEEDED", 1), ("CANCELED", 3)]
 
     def test_all_of_them_or_those_up_to_a_time(self, graph: Graph) -> None:
         graph.add(lambda: Counter(when_busy="parallel"))

@@ -315,11 +315,13 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
         wanted = request.goal_info
         response.goals_canceling = self._refuse_soon(wanted)
         one = self._goals.get(wanted.goal_id.uuid)
+        is_one_alone = any(wanted.goal_id.uuid) and not wanted.stamp.to_nanoseconds()
         if any(wanted.goal_id.uuid) and one is None and not response.goals_canceling:
             self._unwanted_yet.append(wanted.goal_id.uuid)
-            response.return_code = response.ERROR_UNKNOWN_GOAL_ID
-            return response
-        if one is not None and not one.is_active:
+            if is_one_alone:
+                response.return_code = response.ERROR_UNKNOWN_GOAL_ID
+                return response
+        if is_one_alone and one is not None and not one.is_active:
             response.return_code = response.ERROR_GOAL_TERMINATED
             return response
         for handle in [each for each in self._goals.values() if each.is_active]:
