@@ -12,7 +12,6 @@ and on Windows.
 """
 
 import contextlib
-import functools
 import logging
 import os
 import select
@@ -22,7 +21,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from typing import Final, TextIO
+from typing import Any, Final, TextIO
 
 from typing_extensions import override
 
@@ -60,18 +59,33 @@ class StandardErrorHandler(logging.Handler):
             self.handleError(record)
 
 
-def keep_from_waiting() -> None:
-    """Let the root handlers of `logging.basicConfig` write as StandardErrorHandler does."""
-    for handler in logging.getLogger().handlers:
-        if type(handler) is logging.StreamHandler and handler.stream is sys.stderr:
-            handler.emit = functools.partial(_emit, handler)  # type: ignore[method-assign]
+def keep_from_waiting(logger: logging.Logger) -> None:
+    """Let all handlers of a logger that write to standard error write as StandardErrorHandler does.
+
+    Also those of `logging.basicConfig`, and of classes that a program has derived.
+    """
+    above: logging.Logger | None = logger
+    while above is not None:
+        for handler in above.handlers:
+            if isinstance(handler, logging.StreamHandler) and handler.stream is sys.stderr:
+                handler.stream = _ErrorStream(handler.stream)
+        above = above.parent
 
 
-def _emit(handler: "logging.StreamHandler[TextIO]", record: logging.LogRecord) -> None:
-    if handler.stream is sys.stderr:
-        StandardErrorHandler.emit(handler, record)  # type: ignore[arg-type]
-    else:  # it was given another since
-        logging.StreamHandler.emit(handler, record)
+class _ErrorStream:
+    """Standard error as a handler's stream; all but its writing is the stream's own."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        if self._stream is sys.stderr:
+            write_error(text)
+            return len(text)
+        return self._stream.write(text)  # the program has put another in its place since
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 def write_error(text: str) -> None:

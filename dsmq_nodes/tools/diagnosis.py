@@ -34,7 +34,9 @@ from dsmq_nodes.topic_names import (
 
 ERROR: Final = "ERROR"
 WARNING: Final = "WARNING"
+NOTE: Final = "NOTE"
 
+_A_STREAM: Final = 10  # messages; a topic that has had fewer may be one that comes on demand
 _STALE_SEC: Final = 1.0  # a stamp is older than that when it is published
 _MOST_DROPPED: Final = 0.05  # a reader of depth 1 drops some on purpose
 _AHEAD_SEC: Final = 0.1  # a clock that is ahead of ours by more than a message takes
@@ -53,8 +55,8 @@ class Finding(NamedTuple):
     """A fault, and advice.
 
     Attributes:
-        level: ERROR when a callback is silent because of it; WARNING when it may be, or may be
-        meant.
+        level: ERROR when a callback is silent because of it; WARNING when it may be; NOTE when it
+        is as of a topic that comes on demand, such as a goal or a setpoint.
         kind: the kind of fault, in a fixed word.
         about: the names of its topics and nodes.
         text: the fault, with its numbers.
@@ -144,7 +146,7 @@ def findings(seen: Seen) -> list[Finding]:
         *_clocks(seen),
         *_late(seen),
     ]
-    return sorted(dict.fromkeys(found), key=lambda each: each.level != ERROR)
+    return sorted(dict.fromkeys(found), key=lambda each: (ERROR, WARNING, NOTE).index(each.level))
 
 
 def _topics(seen: Seen) -> Iterator[TopicModel]:
@@ -202,13 +204,15 @@ def _unpublished(seen: Seen) -> Iterator[Finding]:
             text = f"{topic.name}: subscribed by {who}; its publisher has gone after "
             text += _count(before, "message")
             advice = "Start its publisher again: `dsmq-nodes node list -v` has the processes."
-            yield Finding(ERROR, "publisher gone", about, text, advice)
+            if before < _A_STREAM:
+                yield Finding(NOTE, "publisher gone", about, text, f"{_ON_DEMAND} {advice}")
+            else:
+                yield Finding(ERROR, "publisher gone", about, text, advice)
             continue
         text = f"{topic.name}: subscribed by {who}, published by nobody"
         close = _near_miss(topic, [each for each in published if not _is_by(each, hearers)])
         if close is None:
-            # It may be published only when needed, as an emergency stop.
-            yield Finding(WARNING, "no publisher", about, text, _START_IT)
+            yield Finding(NOTE, "no publisher", about, text, f"{_ON_DEMAND} {_START_IT}")
             continue
         yield Finding(
             ERROR,
@@ -219,6 +223,7 @@ def _unpublished(seen: Seen) -> Iterator[Finding]:
         )
 
 
+_ON_DEMAND: Final = "That is fine where it comes on demand."
 _START_IT: Final = (
     "Start a node that publishes it, or correct the name: `dsmq-nodes topic list` has those there "
     "are."
@@ -313,7 +318,10 @@ def _silent(seen: Seen) -> Iterator[Finding]:
             text += f"({_count(told.total, 'message')} earlier)"
         else:
             continue
-        yield Finding(WARNING, "silent publisher", about, text, _look_at(_writers(topic)))
+        level, advice = WARNING, _look_at(_writers(topic))
+        if told.total < _A_STREAM:
+            level, advice = NOTE, f"{_ON_DEMAND} {advice}"
+        yield Finding(level, "silent publisher", about, text, advice)
 
 
 def _causes_first(seen: Seen, silent: list[Finding]) -> list[Finding]:

@@ -11,7 +11,7 @@ from dsmq_nodes.messages.dsmq_msgs import (
     SubscriptionStatistics,
 )
 from dsmq_nodes.told_qos import ToldQoS, topic_beside
-from dsmq_nodes.tools.diagnosis import ERROR, WARNING, Finding, Seen, Stamp, findings
+from dsmq_nodes.tools.diagnosis import ERROR, NOTE, WARNING, Finding, Seen, Stamp, findings
 from dsmq_nodes.tools.graph_model import (
     BrokerCounters,
     EdgeCounters,
@@ -96,7 +96,7 @@ def test_tools_and_what_everybody_may_leave_unheard_are_no_fault() -> None:
 
 def test_a_topic_that_nobody_publishes() -> None:
     found = only(seen(topic("/scan", "", "/avoider /mapper")))
-    assert (found.level, found.kind) == (WARNING, "no publisher")
+    assert (found.level, found.kind) == (NOTE, "no publisher")
     assert found.text == "/scan: subscribed by /avoider, /mapper, published by nobody"
     assert set(found.about) == {"/scan", "/avoider", "/mapper"}
 
@@ -127,6 +127,16 @@ def test_a_publisher_that_has_gone() -> None:
     assert "after 812 messages" in found.text
 
 
+def test_a_topic_that_comes_on_demand_is_no_fault() -> None:
+    """As after `topic pub --once /setpoint`, or of a planner that has had few goals."""
+    found = only(seen(topic("/setpoint", "", "/motor"), now=(counted("/setpoint", 1),)))
+    assert (found.level, found.kind) == (NOTE, "publisher gone")
+    few = counted("/goal", 3)
+    found = only(seen(topic("/goal", "/planner", "/motor"), before=(few,), now=(few,)))
+    assert (found.level, found.kind) == (NOTE, "silent publisher")
+    assert found.advice.startswith("That is fine where it comes on demand. ")
+
+
 def test_types_that_differ_are_told_with_their_difference() -> None:
     fault = "/scan: subscriber '/a' expects ranges: array of number, publisher '/b' sends number"
     found = only(seen(topic("/scan", "/b", "/a", faults=[fault]), before=(BEFORE,), now=(NOW,)))
@@ -135,7 +145,7 @@ def test_types_that_differ_are_told_with_their_difference() -> None:
 
 def test_a_publisher_that_is_silent() -> None:
     found = only(seen(WELL, now=(counted("/scan", 0),)))
-    assert (found.level, found.kind) == (WARNING, "silent publisher")
+    assert (found.level, found.kind) == (NOTE, "silent publisher")
     assert found.text == "/scan: /lidar has published nothing yet"
     found = only(seen(WELL, before=(BEFORE,), now=(BEFORE,)))
     assert found.text == "/scan: nothing comes from /lidar (10 messages earlier)"

@@ -194,3 +194,25 @@ def test_the_type_may_be_left_out_where_the_topic_has_one(place: Place) -> None:
         "the TYPE is missing, and nobody has told what /nosuch_range carries: "
         "write /nosuch_range TYPE '{data: 3.5}'\n"
     )
+
+
+def test_times_of_now_as_ros2_has_them(place: Place) -> None:
+    """Each message has the time at which it is published."""
+    before_ns = time.time_ns()
+    channel = listen(place, "/pose_of_now")
+    values = "{header: auto, pose: {position: {x: 1.0}}}"
+    two = ("topic", "pub", "-t", "2", "-r", "50", "-w", "1")
+    done = place.run(*two, "/pose_of_now", "geometry_msgs/PoseStamped", values)
+    assert (done.returncode, done.stderr) == (0, "")
+    stamps = [each["header"]["stamp"] for each in received(channel, 2)]
+    times = [each["sec"] * 10**9 + each["nanosec"] for each in stamps]
+    assert before_ns < times[0] < times[1] < time.time_ns()
+    assert f"nanosec={stamps[1]['nanosec']}" in done.stdout
+    channel = listen(place, "/path_of_now")
+    values = "{header: {stamp: now, frame_id: now}, poses: [{header: auto}]}"
+    place.run("topic", "pub", "-1", "-w", "1", "/path_of_now", "nav_msgs/Path", values)
+    path = received(channel, 1)[0]
+    assert path["header"]["frame_id"] == "now"
+    assert path["header"]["stamp"] == path["poses"][0]["header"]["stamp"] != {}
+    wrong = place.run("topic", "pub", "-1", "/pose_of_now", "geometry_msgs/Pose", "{position: now}")
+    assert (wrong.returncode, wrong.stdout) == (1, "")

@@ -105,9 +105,25 @@ SPUN = "try: spin(Faulty())\nexcept ValueError: sys.exit(1)"
 
 
 CONFIGURED = "import logging; logging.basicConfig(); run(Faulty)"
+CONFIGURED_LATE = """
+import logging
+made = Faulty()
+logging.basicConfig()
+try: spin(made)
+except ValueError: sys.exit(1)
+"""
+DERIVED = """
+import logging
+class Coloured(logging.StreamHandler):
+    def emit(self, record):
+        self.stream.write("\\33[31m" * self.stream.isatty())
+        super().emit(record)
+logging.getLogger().addHandler(Coloured())
+run(Faulty)
+"""
 
 
-@pytest.mark.parametrize("main", ["run(Faulty)", SPUN, CONFIGURED])
+@pytest.mark.parametrize("main", ["run(Faulty)", SPUN, CONFIGURED, CONFIGURED_LATE, DERIVED])
 @pytest.mark.usefixtures("broker")
 def test_a_robot_whose_log_nobody_reads_is_made_safe(programs: Programs, main: str) -> None:
     program = programs(robot(UNREAD + main))

@@ -1,10 +1,13 @@
 """`check`: what is known of a launch file and its classes without starting anything."""
 
+import os
 import re
+import threading
 from pathlib import Path
 
 import pytest
 
+from dsmq_nodes.errors import LaunchFileError
 from dsmq_nodes.launcher.check import examination
 from dsmq_nodes.launcher.check.find_class import why_not
 from dsmq_nodes.launcher.check.launch_check import Report, check
@@ -433,3 +436,22 @@ def test_a_wrong_key_hides_neither_a_missing_module_nor_a_name_used_twice(tmp_pa
         "10:39: expected a mapping (lines like 'key: value')",
         "10:79: no node 'e' to wait for",
     ]
+
+
+def test_a_pipe_is_read_when_somebody_writes_into_it(tmp_path: Path) -> None:
+    pipe = tmp_path / "robot.yaml"
+    os.mkfifo(pipe)
+    assert "it is a pipe into which nobody writes" in str(check_refused(pipe))
+    text = "nodes:\n- node: examples.talker:Talker\n  name: t\n  rat_hz: 1\n"
+    writer = threading.Thread(target=pipe.write_text, args=(text,))
+    writer.start()
+    try:
+        assert [each.line for each in check(pipe).errors] == [4]
+    finally:
+        writer.join()
+
+
+def check_refused(path: Path) -> LaunchFileError:
+    with pytest.raises(LaunchFileError) as caught:
+        check(path)
+    return caught.value

@@ -1,11 +1,21 @@
 """Makes messages from the YAML or JSON that a user gives."""
 
 import json
+import time
 from typing import TYPE_CHECKING, Any
 
 from dsmq_nodes.errors import CommandError, LaunchFileError
 from dsmq_nodes.graph.parameters.yaml_source import parse
 from dsmq_nodes.messages.schema.dynamic import check_names, encoded
+from dsmq_nodes.messages.schema.schema_walk import (
+    DEEPEST,
+    Schema,
+    alternative,
+    as_mapping,
+    field_schemas,
+    item_schemas,
+    resolved,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,6 +43,29 @@ def fields_of(values: str, type_name: str, fields: "Iterable[str]") -> dict[str,
     return document.data
 
 
+def _with_now(values: Any, schema: Schema) -> Any:
+    """As in ros2: a header "auto" is one of now, and a time "now" is now, wherever they are."""
+    now = dict(zip(("sec", "nanosec"), divmod(time.time_ns(), 10**9), strict=True))
+
+    def filled(value: Any, part: object, depth: int) -> Any:
+        found = resolved(schema, part)
+        fields = as_mapping(found.get("properties")).keys()
+        if value == "now" and fields == {"sec", "nanosec"}:
+            return now
+        if value == "auto" and fields == {"stamp", "frame_id"}:
+            return {"stamp": now}
+        if isinstance(value, dict) and depth < DEEPEST:
+            inside = field_schemas(alternative(found, "object", schema), value)
+            return {name: filled(each, inside.get(name), depth + 1) for name, each in value.items()}
+        if isinstance(value, list) and depth < DEEPEST:
+            items = item_schemas(alternative(found, "array", schema), len(value))
+            pairs = zip(value, items, strict=True)
+            return [filled(each, item, depth + 1) for each, item in pairs]
+        return value
+
+    return filled(values, schema, 0)
+
+
 def message_of(msg_type: "type[Message]", values: str) -> "Message":
     """The message with these values and defaults for the rest.
 
@@ -43,7 +76,7 @@ def message_of(msg_type: "type[Message]", values: str) -> "Message":
     """
     given = fields_of(values, msg_type.type_name, msg_type.model_fields)
     check_names(given, msg_type.schema(), msg_type.type_name)
-    return msg_type.from_dict(given)
+    return msg_type.from_dict(_with_now(given, msg_type.schema()))
 
 
 def text_of(type_name: str, schema: dict[str, Any], values: str) -> str:
@@ -54,7 +87,7 @@ def text_of(type_name: str, schema: dict[str, Any], values: str) -> str:
         LaunchFileError: the text is not YAML; the error says where.
     """
     given = fields_of(values, type_name, schema.get("properties", {}))
-    return json_of(encoded(given, schema, type_name), type_name)
+    return json_of(encoded(_with_now(given, schema), schema, type_name), type_name)
 
 
 def json_of(message: Any, type_name: str) -> str:

@@ -6,8 +6,9 @@ import json
 import shlex
 import sys
 import time
-from dataclasses import dataclass
-from typing import Any, Final
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -16,6 +17,7 @@ from dsmq_nodes.cli.show.given_values import message_of, text_of
 from dsmq_nodes.errors import CommandError, DsmqError
 from dsmq_nodes.graph.names import resolve_topic
 from dsmq_nodes.graph.topics.type_check import schema_text
+from dsmq_nodes.messages.base import Message
 from dsmq_nodes.messages.schema.dynamic import decoded, written
 from dsmq_nodes.messages.schema.find import find_type
 from dsmq_nodes.suggest import nearest
@@ -24,18 +26,26 @@ from dsmq_nodes.tools.graph_model import TopicModel
 from dsmq_nodes.tools.session import Session
 from dsmq_nodes.topic_names import EMERGENCY_STOP_TOPIC
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 _MOMENT_SEC: Final = 1.0
 _LONGEST: Final = 1000
 
 
 @dataclass(frozen=True)
 class Given:
-    """A message to publish, as JSON and as text for the user."""
+    """A message to publish, as JSON and as text for the user.
+
+    Attributes:
+        again: makes it for each time that it is published, when it may have the time of that.
+    """
 
     type_name: str
     schema: bytes
     text: str
     shown: str
+    again: "Callable[[], Given] | None" = None
 
 
 def given(broker: str, name: str, type_name: str, values: str) -> Given:
@@ -54,14 +64,23 @@ def given(broker: str, name: str, type_name: str, values: str) -> Given:
             "releases it"
         )
     try:
-        msg_type = find_type(type_name)
+        make = partial(_of_class, find_type(type_name), values)
     except CommandError:
         told = _told(broker, name, type_name)
         if not told:
             raise
-        text = text_of(type_name, told, values)
-        shown = written(decoded(json.loads(text), told), told, type_name)
-        return Given(type_name, msgspec.json.encode(told, order="sorted"), text, _cut(shown))
+        make = partial(_of_schema, type_name, told, values)
+    message = make()
+    return replace(message, again=make) if "now" in values or "auto" in values else message
+
+
+def _of_schema(type_name: str, told: dict[str, Any], values: str) -> Given:
+    text = text_of(type_name, told, values)
+    shown = written(decoded(json.loads(text), told), told, type_name)
+    return Given(type_name, msgspec.json.encode(told, order="sorted"), text, _cut(shown))
+
+
+def _of_class(msg_type: type[Message], values: str) -> Given:
     message = message_of(msg_type, values)
     shown = f"{message.type_name.rpartition('/')[0].replace('/', '.')}.{message!r}"
     return Given(message.type_name, schema_text(msg_type), message.to_json(), _cut(shown))
@@ -130,8 +149,9 @@ def publish(
     print("publisher: beginning loop", flush=True)
     due_sec = time.monotonic()
     for number in itertools.count(1):
-        print(f"publishing #{number}: {message.shown}\n", flush=True)
-        session.put(topic, message.text)
+        current = message if message.again is None else message.again()
+        print(f"publishing #{number}: {current.shown}\n", flush=True)
+        session.put(topic, current.text)
         if number == times:
             break
         # Late messages are not caught up in a burst.

@@ -35,7 +35,7 @@ class Logger:
         self.rosout = rosout
         self._clock = clock
         self._logger = logging.getLogger(f"{_ROOT}.{_dotted(name)}")
-        keep_from_waiting()
+        keep_from_waiting(self._logger)
         self._has_failed = False  # whether a failure on /rosout was logged
         self._skipped: set[tuple[str, int]] = set()
         self._logged_sec: dict[tuple[str, int], float] = {}
@@ -102,6 +102,7 @@ class Logger:
         file, function, line = _place_of_call()
         if not options or self._is_due(options, (file, line)):
             extra = {"node": self.name, "is_traceback": is_traceback}
+            keep_from_waiting(self._logger)  # a handler may have been added since
             self._logger.log(level, "%s", text, extra=extra)
             if self.rosout is not None:
                 self._publish(self.rosout, level, text, (file, function, line))

@@ -9,8 +9,12 @@ silently overruled by another. A file of parameters may have a section twice, as
 """
 
 import base64
+import contextlib
+import errno
+import os
 import pathlib
 import re
+import select
 import stat
 from dataclasses import dataclass, field
 from typing import NamedTuple, NoReturn, Protocol, TypeAlias
@@ -25,6 +29,7 @@ from dsmq_nodes.suggest import did_you_mean, shorten
 NEEDS_NODES = "it needs a list 'nodes:'"
 MOST_BYTES = 1 << 20
 MOST_LEVELS = 20
+_PATIENCE_SEC = 2.0
 # The key under which places of keys and of ignored values are kept.
 _ASIDE = -1
 
@@ -139,8 +144,28 @@ def bytes_of(path: pathlib.Path) -> bytes:
     """
     if not is_endless(path) and path.stat().st_size <= MOST_BYTES:
         return path.read_bytes()
-    with path.open("rb") as stream:
+    opener = _open_pipe if path.is_fifo() else None
+    with open(path, "rb", opener=opener) as stream:  # Path.open has no opener
         return stream.read(MOST_BYTES + 1)
+
+
+def _open_pipe(path: str, flags: int) -> int:
+    """Open a pipe, as of `launch <(command)`.
+
+    Raises:
+        OSError: Nobody writes into it, whom the reading would wait for.
+    """
+    pipe = os.open(path, flags | os.O_NONBLOCK)
+    try:
+        if not select.select([pipe], [], [], _PATIENCE_SEC)[0]:
+            with contextlib.suppress(BlockingIOError):  # it has a writer, who takes time
+                if not os.read(pipe, 1):
+                    raise OSError(errno.EPIPE, "it is a pipe into which nobody writes")
+        os.set_blocking(pipe, True)
+    except BaseException:
+        os.close(pipe)
+        raise
+    return pipe
 
 
 def _beside(path: pathlib.Path) -> str:
