@@ -10,6 +10,7 @@ import contextlib
 import errno
 import os
 import socket
+import ssl
 import stat
 import struct
 import tempfile
@@ -245,8 +246,6 @@ def _secured(sock: socket.socket, host: str) -> socket.socket:
     authority = os.environ.get("DSMQ_TLS_CA")
     if not authority:
         return sock
-    import ssl  # noqa: PLC0415  5 ms, only for TLS
-
     for variable in ("DSMQ_TLS_CA", "DSMQ_TLS_CERT", "DSMQ_TLS_KEY"):
         file = os.environ.get(variable)
         if file and not os.access(file, os.R_OK):

@@ -41,6 +41,28 @@ _ROOM_SEC: Final = 1.0  # to wait for room for a put without `ack`; and to recon
 _LEAST_SEC: Final = 0.2  # to connect, however short a `get_wait`
 
 
+class _Turn:
+    """A lock that its holder cannot take again before others who wait for it."""
+
+    def __init__(self) -> None:
+        self._next, self._taken = threading.Lock(), threading.Lock()
+
+    def take_if_free(self) -> bool:
+        """Take it without waiting; returns whether it is taken, and `release` is to be called."""
+        return self._taken.acquire(blocking=False)
+
+    def release(self) -> None:
+        """Let another thread have it."""
+        self._taken.release()
+
+    def __enter__(self) -> None:
+        with self._next:
+            self._taken.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._taken.release()
+
+
 class Client:
     """A connection to a broker; made by `connect_to_server`.
 
@@ -55,7 +77,7 @@ class Client:
         self._last_connection = self._connection
         self._read: dict[str, dict[str, object]] = {}  # the newest id and its epoch, by topic
         self._sending = threading.Lock()
-        self._asking = threading.Lock()
+        self._asking = _Turn()
         self._redial = Redial()
         self._closed = False
         self._refusal = ""  # why a forked child must not use it
@@ -197,7 +219,7 @@ class Client:
 
     def forked(self) -> None:
         """In a forked child: the connection is the parent's, and so are the locks."""
-        self._sending, self._asking = threading.Lock(), threading.Lock()
+        self._sending, self._asking = threading.Lock(), _Turn()
         where = f"{self._host}:{self._port}"
         self._refusal = inherited.made_before_the_fork(f"the client of the broker at {where}")
 
@@ -215,7 +237,7 @@ class Client:
         """
         if (byte := connection.peek()) == b"":
             raise connection.gone("it closed the connection")
-        if (byte or connection.is_tls) and self._asking.acquire(blocking=False):
+        if (byte or connection.is_tls) and self._asking.take_if_free():
             try:
                 while True:
                     self._refused(connection.receive(0.0))

@@ -57,6 +57,7 @@ from typing import Any, Final
 import psutil
 
 from dsmq_nodes.dsmq.descriptors import raise_limit
+from dsmq_nodes.dsmq.ring.leftovers import remove_leftovers
 from dsmq_nodes.launcher.prctl import become_subreaper, signal_when_parent_ends
 from dsmq_nodes.launcher.supervise.crowd import Ending, is_stopped
 from dsmq_nodes.launcher.warm.order import Order
@@ -426,7 +427,7 @@ def main(arguments: list[str]) -> None:
             signal_when_parent_ends(_KEEPER_GONE, keeper_pid)
             is_warm = "warm" in arguments[1:]
             _Guard(launcher, launcher_pid, keeper_pid, is_warm=is_warm).run()
-            _remove_shared_memory()
+            remove_leftovers()
             return
     _keep(guard_pid)
 
@@ -444,7 +445,7 @@ def _keep(guard_pid: int) -> None:
             break
         _pause()
     end_descendants(descendants, lambda _: _pause())
-    _remove_shared_memory()
+    remove_leftovers()
 
 
 def _pause() -> None:
@@ -473,14 +474,6 @@ def _read_if_nearly_full(pipe: int) -> int:
         if waiting[0] >= _NEARLY_FULL_BYTES:
             return os.read(pipe, _NEARLY_FULL_BYTES // 2).count(b"\n")
     return 0
-
-
-def _remove_shared_memory() -> None:
-    """Remove the shared memory of brokers that were killed."""
-    with contextlib.suppress(ImportError):  # a system without it
-        from dsmq_nodes.dsmq.ring.leftovers import remove_leftovers  # noqa: PLC0415  3 ms a guard
-
-        remove_leftovers()
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from dsmq_nodes import dsmq
 from dsmq_nodes.dsmq.client_connection import ClientConnection
 from dsmq_nodes.errors import ConnectionFailedError, RequestRefusedError, WireError
 from tests.dsmq.conftest import Broker, Start
-from tests.support.waiting import PATIENCE_SEC
+from tests.support.waiting import PATIENCE_SEC, until
 
 
 def test_nothing_is_told_from_the_empty_message(broker: Broker) -> None:
@@ -63,6 +63,32 @@ def test_threads_share_a_client_and_never_get_each_others_answers(broker: Broker
         for thread in threads:
             thread.join(PATIENCE_SEC * 2)
     assert wrong == []
+
+
+def test_a_thread_that_waits_lets_another_have_its_turn(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It came when the one that waits had had another turn, or up to four more."""
+    asked, turns, send = list[bytes](), 0, ClientConnection.send
+
+    def note(connection: ClientConnection, frame: bytes, *timeout: float) -> None:
+        asked.append(frame)
+        send(connection, frame, *timeout)
+
+    monkeypatch.setattr("dsmq_nodes.dsmq.client._WAIT_SLICE_SEC", 0.3)
+    monkeypatch.setattr(ClientConnection, "send", note)
+    with broker.connect() as client:
+        waiting = threading.Thread(target=client.get_wait, args=("t", PATIENCE_SEC))
+        waiting.start()
+        for _ in range(10):
+            asked.clear()
+            until(lambda: asked, "the next turn")
+            asked.clear()
+            client.put("other", "x", ack=True)
+            turns += sum(b'"get"' in frame for frame in asked)
+        client.put("t", "x")
+        waiting.join()
+    assert turns < 5
 
 
 def test_no_broker_is_said_with_what_to_do() -> None:

@@ -16,7 +16,6 @@ from typing import Final
 
 from dsmq_nodes.dsmq import descriptors
 from dsmq_nodes.dsmq.ring.bell import Bell, Doorbells
-from dsmq_nodes.dsmq.ring.bundle import RecordBundle
 from dsmq_nodes.dsmq.ring.leftovers import LOCK, PLACE, remove, remove_leftovers
 from dsmq_nodes.dsmq.ring.reader import RingReader
 from dsmq_nodes.dsmq.ring.record import RingRecord
@@ -105,7 +104,7 @@ class SharedMemory:
 
 
 class RingLog:
-    """A topic's ring, as the broker reads and writes it."""
+    """A topic's ring as the broker reads and writes it: `FollowedRing` in router/shared_log.py."""
 
     def __init__(self, ring: Ring, doorbells: Doorbells) -> None:
         self._ring = ring
@@ -113,7 +112,11 @@ class RingLog:
         after = ring.head
         # No depth: it asks the ring to keep as much as it can while the broker is behind.
         seat = ring.seat(OWN_NUMBER, after=after, depth=0)
-        self._reader = RingReader(ring, seat, after=after, depth=0, lends=True)
+        self._reader = reader = RingReader(ring, seat, after=after, depth=0, lends=True)
+        self.bundle, self.find = reader.bundle, reader.find
+        self.sleep, self.may_sleep = reader.sleep, reader.may_sleep
+        self.seat, self.unseat, self.reader_state = ring.seat, ring.unseat, ring.reader_state
+        self.wake_all, self.shut = self._writer.wake, self._writer.shut
 
     @property
     def path(self) -> str:
@@ -140,14 +143,6 @@ class RingLog:
         """
         return self._reader.read(_FOLLOW_RECORDS, _FOLLOW_BYTES if looks_inside else CAPACITY_BYTES)
 
-    def bundle(self) -> RecordBundle | None:
-        """The next records that the broker has not read, to look at later; None: `read` them."""
-        return self._reader.bundle()
-
-    def find(self, message_id: int) -> RingRecord | None:
-        """A record that the broker has read before; None when it is overwritten."""
-        return self._reader.find(message_id)
-
     @property
     def newest_id(self) -> int:
         """The newest id, whether the broker has read it or not."""
@@ -157,38 +152,6 @@ class RingLog:
         """Whether the ring has messages that the broker has not read."""
         self._ring.hold_size()
         return self._reader.has_more()
-
-    def sleep(self) -> None:
-        """Ask for the bell at the next message; then clear the bell and ask `may_sleep`."""
-        self._reader.sleep()
-
-    def may_sleep(self) -> bool:
-        """Whether the next message will ring the bell."""
-        return self._reader.may_sleep()
-
-    def seat(self, number: int, *, after: int, depth: int) -> int:
-        """A seat for the reader with this number.
-
-        Raises:
-            RingError: there are too many readers.
-        """
-        return self._ring.seat(number, after=after, depth=depth)
-
-    def unseat(self, seat: int) -> None:
-        """Free a seat whose reader is gone."""
-        self._ring.unseat(seat)
-
-    def reader_state(self, seat: int) -> tuple[int, int]:
-        """The reader's cursor, and how many messages it has dropped."""
-        return self._ring.reader_state(seat)
-
-    def wake_all(self) -> None:
-        """Wake readers that sleep: a writer that died may not have rung."""
-        self._writer.wake()
-
-    def shut(self) -> None:
-        """Refuse further appends."""
-        self._writer.shut()
 
     def close(self, why: str = "") -> None:
         """Stop sharing the topic; `why` is logged where it is not empty."""

@@ -207,11 +207,6 @@ class Ring:
         return self.numbers[HEAD]
 
     @property
-    def allocated_bytes(self) -> int:
-        """How many bytes of memory the ring takes."""
-        return DATA + self.numbers[EXTENT]
-
-    @property
     def extent(self) -> int:
         """How many bytes of data are mapped, whatever the file says."""
         return min(self.numbers[EXTENT] or self.numbers[CLOSED], self.capacity)

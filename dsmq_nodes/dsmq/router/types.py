@@ -39,8 +39,7 @@ class Schemas:
 
     def of(self, request: wire.Request) -> tuple[Schema, bytes]:
         """The schema of an end, and the text for `/dsmq/types` if it is new."""
-        text = bytes(request.schema)
-        if not text.startswith(b"{") or len(text) > limits.MOST_SCHEMA_BYTES:
+        if not (text := _kept(request)):
             return _NONE, b""
         key = _key(text)
         known = self._known.get(key)
@@ -54,10 +53,7 @@ class Schemas:
 
     def fault(self, request: wire.Request) -> str:
         """Why the schema that an end brings cannot be used, or an empty text."""
-        text = bytes(request.schema)
-        if not text.startswith(b"{") or len(text) > limits.MOST_SCHEMA_BYTES:
-            return ""  # it is not kept
-        if _key(text) in self._known:
+        if not (text := _kept(request)) or _key(text) in self._known:
             return ""
         try:
             levels = _levels(msgspec.json.decode(text))
@@ -86,6 +82,12 @@ class Schemas:
                 else:
                     replies += _told(pair, peer)
         return replies
+
+
+def _kept(request: wire.Request) -> bytes:
+    """The schema that a request brings; empty where it is none, or too large to be kept."""
+    text = bytes(request.schema)
+    return text if text.startswith(b"{") and len(text) <= limits.MOST_SCHEMA_BYTES else b""
 
 
 def _key(text: bytes) -> str:

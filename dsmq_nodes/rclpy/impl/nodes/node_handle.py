@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Final
 
+from dsmq_nodes.messages.dsmq_msgs import Graph
 from dsmq_nodes.rclpy.impl.c_errors import RCLError
 from dsmq_nodes.rclpy.impl.handle import InnerHandle
 from dsmq_nodes.rclpy.impl.log_output import log_inside, log_output
@@ -136,8 +137,6 @@ class GraphFollower:
             io.wait(_first_graph(reader))
 
     def _follow(self) -> None:
-        from dsmq_nodes.messages.dsmq_msgs import Graph  # noqa: PLC0415  4 ms, few nodes ask
-
         if self._reader is not None or not self._nodes:
             return
         self._reader = self._nodes[0]
