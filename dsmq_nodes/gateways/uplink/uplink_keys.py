@@ -2,11 +2,16 @@
 
 Every certificate has the machine's name as its common name, which a router's rights are given to,
 and the hosts that others reach it by. Both ends of a connection show theirs.
+
+A certificate is written after its key: where it is there, both are whole.
 """
 
+import contextlib
 import datetime as dt
 import ipaddress
 import os
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +26,7 @@ _AUTHORITY: Final = "ca"
 _AUTHORITY_DAYS: Final = 3650.0
 MACHINE_DAYS: Final = 825.0  # as long as common TLS libraries accept
 _EARLY: Final = dt.timedelta(days=1)  # clocks of robots are not exact
+_SOON: Final = dt.timedelta(days=30)
 
 
 def make_keys(directory: Path, machines: list[str], *, days: float = MACHINE_DAYS) -> list[Path]:
@@ -35,14 +41,14 @@ def make_keys(directory: Path, machines: list[str], *, days: float = MACHINE_DAY
         The certificates, each with its key beside it.
 
     Raises:
-        CommandError: a machine has a certificate already, or a file cannot be written.
+        CommandError: a machine has a certificate already, or a file cannot be written or read.
     """
     try:
         directory.mkdir(parents=True, exist_ok=True)
         authority, signer = _authority(directory)
         return [_machine(directory, each, authority, signer, days) for each in machines]
     except OSError as error:
-        raise CommandError(f"{error.filename}: {error.strerror}") from None
+        raise CommandError(f"{error.filename or directory}: {error.strerror}") from None
 
 
 def name_in(certificate: Path) -> str:
@@ -59,12 +65,30 @@ def name_in(certificate: Path) -> str:
     return str(names[0].value) if names else ""
 
 
+def doubts(certificate: Path, key: Path) -> Iterator[str]:
+    """What somebody should do about them soon: one line each.
+
+    Raises:
+        OSError: one cannot be read.
+    """
+    try:
+        until = x509.load_pem_x509_certificate(certificate.read_bytes()).not_valid_after_utc
+    except ValueError:
+        return  # whoever uses it says why it cannot be used
+    left = until - dt.datetime.now(dt.UTC)
+    if dt.timedelta() < left < _SOON:
+        yield (
+            f"the certificate {certificate} expires in {left.days} days, on {until:%Y-%m-%d}: move "
+            "it away and make another with `dsmq-nodes uplink keys`"
+        )
+    if os.name == "posix" and key.stat().st_mode & 0o077:
+        yield f"others on this machine may read the key {key}: chmod 600 {key}"
+
+
 def _authority(directory: Path) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
     certificate, key = directory / f"{_AUTHORITY}.pem", directory / f"{_AUTHORITY}.key"
     if certificate.exists():
-        signer = serialization.load_pem_private_key(key.read_bytes(), None)
-        assert isinstance(signer, ec.EllipticCurvePrivateKey)
-        return x509.load_pem_x509_certificate(certificate.read_bytes()), signer
+        return _authority_in(certificate, key)
     signer = ec.generate_private_key(ec.SECP256R1())
     name = _name("dsmq_nodes fleet")
     made = (
@@ -79,6 +103,21 @@ def _authority(directory: Path) -> tuple[x509.Certificate, ec.EllipticCurvePriva
     return made, signer
 
 
+def _authority_in(
+    certificate: Path, key: Path
+) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+    with contextlib.suppress(ValueError, TypeError):
+        found = serialization.load_pem_private_key(key.read_bytes(), None)
+        made = x509.load_pem_x509_certificate(certificate.read_bytes())
+        is_whole = found.public_key() == made.public_key()
+        if isinstance(found, ec.EllipticCurvePrivateKey) and is_whole:
+            return made, found
+    raise CommandError(
+        f"{certificate} and {key} are no authority that this command has made: move both away, "
+        "and it makes another one, whose certificates all machines then need"
+    )
+
+
 def _machine(
     directory: Path,
     machine: str,
@@ -90,7 +129,7 @@ def _machine(
     certificate, key = directory / f"{name}.pem", directory / f"{name}.key"
     if certificate.exists() or name == _AUTHORITY:
         raise CommandError(f"{certificate} is there already: delete it, or take another name")
-    if not name.replace("_", "a").replace("-", "a").isalnum():
+    if not _is_name(name) or not all(map(str.isascii, hosts)):
         raise CommandError(f"{machine!r}: write a machine as r1, or as base=192.168.1.5,base.local")
     own = ec.generate_private_key(ec.SECP256R1())
     names = dict.fromkeys([name, "localhost", "127.0.0.1", *filter(None, hosts.split(","))])
@@ -111,6 +150,9 @@ def _machine(
     )
     _write(certificate, key, made, own)
     return certificate
+
+
+_is_name: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*").fullmatch  # as launch files have it
 
 
 def _name(text: str) -> x509.Name:
@@ -141,11 +183,25 @@ def _builder(
 def _write(
     certificate: Path, key: Path, made: x509.Certificate, own: ec.EllipticCurvePrivateKey
 ) -> None:
-    certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
     text = own.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
-    with os.fdopen(os.open(key, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(text)
+    _replace(key, text, 0o600)
+    _replace(certificate, made.public_bytes(serialization.Encoding.PEM), 0o666)
+
+
+def _replace(path: Path, text: bytes, mode: int) -> None:
+    """Write a file whole, or not at all."""
+    part = path.with_name(f"{path.name}.part")
+    part.unlink(missing_ok=True)  # it may be readable by others
+    try:
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, str(path)) from None

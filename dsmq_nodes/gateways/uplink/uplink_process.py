@@ -33,6 +33,7 @@ def run(entry: UplinkEntry, broker: AnyAddress | None = None) -> int:
     entry.check_files()
     zenoh = _zenoh(entry)
     _tell_wrong_name(entry)
+    _tell_doubts(entry)
     entry, relay = _relayed(entry)
     carrier = zenoh.ZenohCarrier(rules.name, zenoh_config(entry), entry.tls, relay)
     address = address_of(broker) if broker is not None else broker_address()
@@ -52,6 +53,7 @@ def route(entry: UplinkEntry) -> int:
     entry.check_files()
     signals = ending_signals()
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    _tell_doubts(entry)
     session = zenoh.open_session(zenoh_config(_relayed(entry)[0]))
     logger.info("routing at %s", ", ".join(entry.listen))
     signal.sigwait(signals)
@@ -74,6 +76,12 @@ def _relayed(entry: UplinkEntry) -> tuple[UplinkEntry, UdpRelay | None]:
         return entry, None
     relay = UdpRelay()
     return relay.relayed(entry), relay
+
+
+def _tell_doubts(entry: UplinkEntry) -> None:
+    if (tls := entry.tls) is not None:
+        for doubt in certificates().doubts(Path(tls.certificate), Path(tls.key)):
+            logger.warning("%s", doubt)
 
 
 def _tell_wrong_name(entry: UplinkEntry) -> None:

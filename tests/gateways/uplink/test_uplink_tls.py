@@ -1,6 +1,8 @@
 """Certificates and rights: who may write and read what."""
 
 import stat
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,8 +10,10 @@ from typing import Any
 import pytest
 
 from dsmq_nodes import QoSProfile
+from dsmq_nodes.errors import CommandError
 from dsmq_nodes.messages import Int64
 from tests.gateways.uplink.fleet import Fleet, Talker, command, free_port
+from tests.support.processes import ROOT
 
 zenoh = pytest.importorskip("zenoh")
 pytest.importorskip("cryptography")
@@ -47,6 +51,43 @@ def test_keys_are_made_once_and_readable_by_their_owner_alone(tmp_path: Path) ->
     assert again.wait() == 1
     assert "is there already" in again.output
     again.close()
+
+
+def test_keys_on_a_full_disk_are_whole_or_not_there(tmp_path: Path) -> None:
+    keys = tmp_path / "keys"
+    line = f"ulimit -f 0; exec {sys.executable} -m dsmq_nodes uplink keys {keys} r1"
+    full = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert full.returncode == 1
+    assert f"{keys}/ca.key: File too large" in full.stderr
+    assert "Traceback" not in full.stderr
+    assert not list(keys.iterdir())
+    make_keys(keys, ["r1"])
+    assert len(list(keys.iterdir())) == 4
+
+
+@pytest.mark.parametrize("name", ["é", "1r", "r1=hüb", "a/b", "ca"])
+def test_a_machine_has_a_name_that_launch_files_take(tmp_path: Path, name: str) -> None:
+    with pytest.raises(CommandError):
+        make_keys(tmp_path, [name])
+
+
+@pytest.mark.parametrize("text", ["", "no key"])
+def test_an_authority_that_is_not_whole_is_told(tmp_path: Path, text: str) -> None:
+    make_keys(tmp_path, ["r1"])
+    (tmp_path / "ca.key").write_text(text)
+    with pytest.raises(CommandError, match="are no authority"):
+        make_keys(tmp_path, ["r2"])
+
+
+def test_a_certificate_that_expires_soon_and_an_open_key_are_told(
+    tmp_path: Path, fleet: Fleet
+) -> None:
+    make_keys(tmp_path, ["hub"], days=10.5)
+    (tmp_path / "hub.key").chmod(0o644)
+    where = f"127.0.0.1:{free_port()}"
+    router = fleet.router("--listen", where, "--tls", str(tmp_path / "hub"), "--robot", "r1")
+    assert "hub.pem expires in 10 days, on " in router.output
+    assert f"chmod 600 {tmp_path}/hub.key" in router.output
 
 
 def test_a_certificate_gives_the_rights_of_its_name_and_no_others(
