@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from dsmq_nodes.bag import Bag, BagWriter
-from dsmq_nodes.bag.file.contents import Channel
+from dsmq_nodes.bag.file.contents import Channel, latched_metadata
 from dsmq_nodes.bag.record.flight import Flight
 from dsmq_nodes.bag.record.last_seconds import LastSeconds
 from dsmq_nodes.dsmq.wire import Reply
@@ -68,6 +68,19 @@ def test_a_ring_keeps_as_many_as_are_latched(tmp_path: Path) -> None:
         ring.write(static, index, b'{"data":%d}' % index, 0)
     ring.write(NUMBERS, 100 * SECOND_NS, number(7), 0)
     assert dumped(ring, tmp_path / "run") == [1, 2, 7]
+
+
+def test_each_of_several_failures_has_what_is_latched_once(tmp_path: Path) -> None:
+    channel = Channel("/map", metadata=latched_metadata(3))
+    ring = LastSeconds(1.0)
+    ring.write(Channel("/n"), 5 * SECOND_NS, b"7", 0)
+    for index in range(2):  # later than what is newer: topics are read one after another
+        ring.write(channel, (index + 1) * SECOND_NS, b"%d" % index, 0)
+    for name in ("first", "second"):
+        with BagWriter(tmp_path / name) as writer:
+            ring.dump(writer)
+        found = [each.data for each in Bag(*writer.paths).records()]
+        assert found == [b"0", b"1", b"7"]
 
 
 def test_a_ring_begins_at_one_time_for_all_topics_however_they_came(tmp_path: Path) -> None:

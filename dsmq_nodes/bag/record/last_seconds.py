@@ -63,13 +63,13 @@ class LastSeconds:
 
         Older latched messages get the time of their beginning.
         """
-        kept = []
-        for record in self._records:
+        kept, before = [], Latched()  # the ring stays as it is, for another failure
+        for record in (*self._latched.records(), *self._records):
             if record.log_time_ns >= self._begins_ns:
                 kept.append(record)
             else:
-                self._latched.take(record)
-        latched = [each._replace(log_time_ns=self._begins_ns) for each in self._latched.records()]
+                before.take(record)
+        latched = [each._replace(log_time_ns=self._begins_ns) for each in before.records()]
         for record in (*latched, *kept):
             writer.write(
                 record.channel,
