@@ -143,7 +143,8 @@ class OpenCvSource:
             is_read, found = self._capture.read()
         if not is_read:
             raise PortLostError(f"{self._port} gives no picture")
-        if bytes(found.ravel()[:2]) == _JPEG:
+        # OpenCV gives the bytes of a JPEG as one row; pixels may begin with the same bytes.
+        if found.size == max(found.shape) and bytes(found.ravel()[:2]) == _JPEG:
             return Picture(found.tobytes())
         channels = found.shape[2] if found.ndim == 3 else 1
         if channels < 3:  # a camera without JPEG: grey, or YUYV

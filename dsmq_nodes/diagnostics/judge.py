@@ -62,7 +62,7 @@ class Judge:
     def heard(self, statistics: NodeStatistics, now_sec: float) -> None:
         """Add a report of a node."""
         last = self._told.get(statistics.name)
-        before = last.now if last is not None and last.now.pid == statistics.pid else None
+        before = last.now if last is not None and not _is_new(statistics, last.now) else None
         since_sec = last.heard_sec if last is not None else now_sec
         self._told[statistics.name] = _Told(statistics, before, now_sec, since_sec)
 
@@ -152,6 +152,13 @@ def _values(told: _Told) -> Iterator[tuple[str, str]]:
     if slowest_sec:
         yield "latency_p99_ms", f"{slowest_sec * 1e3:.2f}"
     yield "pid", str(node.pid)
+
+
+def _is_new(now: NodeStatistics, before: NodeStatistics) -> bool:
+    """Whether a node was started again, or made again in its process: its counters are lower."""
+    timers = _pairs(now.timers, before.timers)
+    is_lower = now.exceptions < before.exceptions or any(a.ticks < b.ticks for a, b in timers)
+    return is_lower or now.pid != before.pid
 
 
 def _is_declared(timer: TimerStatistics, node: NodeStatistics) -> bool:

@@ -67,7 +67,9 @@ class FaultyBroker(MemoryBroker):
 
     def set_faults(self, topic: str, faults: Faults) -> None:
         """Give the messages of a topic these faults from now on."""
-        self._topics[topic] = _FaultyTopic(faults, f"{self._seed} {topic}")
+        before, made = self._topics.get(topic), _FaultyTopic(faults, f"{self._seed} {topic}")
+        made.held = before.held if before is not None else []  # they come after the next message
+        self._topics[topic] = made
 
     @override
     def put(self, peer: ConnectedPeer, request: wire.Request) -> None:

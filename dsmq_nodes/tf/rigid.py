@@ -153,7 +153,8 @@ def roll_pitch_yaw(q: Rotation) -> Vector:
     sine = 2.0 * (w * y - z * x)
     if abs(sine) > _NEARLY_PARALLEL:
         up = math.copysign(1.0, sine)
-        return (0.0, up * math.pi / 2, -2.0 * up * math.atan2(x, w))
+        yaw = math.remainder(-2.0 * up * math.atan2(x, w), math.tau)  # q and -q are the same
+        return (0.0, up * math.pi / 2, yaw)
     return (
         math.atan2(2.0 * (w * x + y * z), 1.0 - 2.0 * (x * x + y * y)),
         math.asin(sine),

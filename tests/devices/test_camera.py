@@ -95,6 +95,19 @@ def test_a_video_begins_again(graph: Graph, tmp_path: Path) -> None:
     assert levels.count(0) == 2
 
 
+def test_pixels_that_begin_as_a_jpeg_does(
+    graph: Graph, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pixels = np.full((24, 32, 3), (255, 216, 10), np.uint8)
+    capture = mock.Mock(**{"read.return_value": (True, pixels)})
+    monkeypatch.setattr(cv2, "VideoCapture", lambda *_: capture)
+    (tmp_path / "video0").touch()
+    graph.add(Camera, params={"port": str(tmp_path / "video0")})
+    files = graph.observe(CompressedImage, "image_raw/compressed")
+    run_until(graph, lambda: files)
+    assert decoded(files[0].data).shape == (24, 32, 3)
+
+
 @pytest.mark.parametrize(
     ("shape", "level"), [((24, 32), 100), ((24, 32, 1), 100), ((24, 32, 2), 53)]
 )

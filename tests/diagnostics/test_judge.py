@@ -113,6 +113,11 @@ def test_a_node_that_was_started_again_is_a_new_one() -> None:
     assert judged(told(10, got=50), told(11, pid=2, ticks=0)).level == OK
 
 
+def test_a_node_that_was_made_again_in_its_process_is_a_new_one() -> None:
+    assert judged(told(10, got=50, raised=5), told(11, ticks=3)).message == "ok"
+    assert judged(told(10, raised=5), told(11)).message == "ok"
+
+
 def test_a_node_that_tells_nothing_is_stale_and_then_forgotten() -> None:
     status = judged(told(1), told(2), now_sec=7.0)
     assert (status.level, status.message) == (STALE, "no statistics for 5 s")

@@ -1,5 +1,6 @@
 """ROS's `.msg`, `.srv` and `.action` texts: read, made into classes, written as Python."""
 
+import math
 import warnings
 from types import ModuleType
 from typing import Annotated, Any, get_args
@@ -91,6 +92,8 @@ def test_services_and_actions_have_parts() -> None:
         "a_msgs/srv/Do_Request",
         "a_msgs/srv/Do_Response",
     ]
+    with pytest.raises(MessageError, match="line 4: "):
+        read_interface("bool a\n---\n\nuint8 b 300\n", "a_msgs/srv/Do")
     action = read_interface("---\n---\nOther at\n", "a_msgs/action/Go")
     assert action[2].fields[0].type.base == "a_msgs/msg/Other"
 
@@ -209,6 +212,25 @@ def test_a_module_is_written_in_the_order_of_need() -> None:
     module = loaded(source, "arm_msgs")
     assert {getattr(module, name).type_name for name in module.__all__} == set(texts)
     assert module.HomeSrv.Request().now is True
+
+
+def test_what_python_has_other_words_for() -> None:
+    texts = {
+        "a_msgs/msg/Field": "float64 NONE=nan\nfloat64[] ends [-inf, 1]\nfloat64 first nan",
+        "a_msgs/msg/User": "string<=5 name\nField field\nb_msgs/Annotated other",
+    }
+    interfaces = [Interface(name, read_interface(text, name)) for name, text in texts.items()]
+    made = python_module(interfaces, "a_msgs", "Made.")
+    other = "from b_msgs import Annotated as BMsgsAnnotated"
+    assert other in made.text
+    source = made.text.replace(other, "").replace("__all__", "BMsgsAnnotated = Message\n__all__")
+    module = loaded(source, "a_msgs")
+    found = module.User()
+    assert found.field.ends == [-math.inf, 1.0]
+    assert math.isnan(found.field.first)
+    assert math.isnan(type(found.field).NONE)
+    with pytest.raises(MessageError):
+        module.User(name="too long")
 
 
 def test_names_that_a_message_has_itself() -> None:

@@ -341,6 +341,16 @@ class TestFaults:
         assert sorted(seen) == list(range(len(seen)))
         assert len(seen) >= 995
 
+    def test_what_is_held_back_comes_when_the_faults_are_over(self, graph: Graph) -> None:
+        seen = graph.observe(Int64, "n")
+        graph.faults("n", reorder=1.0)
+        graph.inject("n", Int64(data=1))
+        graph.run_for(0.1)
+        graph.faults("n")
+        graph.inject("n", Int64(data=2))
+        graph.run_for(0.1)
+        assert [each.data for each in seen] == [2, 1]
+
     def test_delay(self, graph: Graph) -> None:
         graph.faults("/n", delay_sec=0.25)
         graph.add(Source)

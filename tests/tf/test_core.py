@@ -178,12 +178,17 @@ def test_roll_pitch_yaw_are_rotations_about_fixed_axes(
 
 
 @pytest.mark.parametrize("up", [1.0, -1.0])
-def test_roll_is_zero_where_the_nose_points_straight_up_or_down(up: float) -> None:
+@pytest.mark.parametrize("yaw", [0.7, 3.0, -3.0])
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_roll_is_zero_where_the_nose_points_straight_up_or_down(
+    up: float, yaw: float, sign: float
+) -> None:
     half = math.sqrt(0.5)
-    yaw = 0.7
     about_z, about_y = (0.0, 0.0, math.sin(yaw / 2), math.cos(yaw / 2)), (0.0, up * half, 0.0, half)
     q = Rigid((0.0, 0.0, 0.0), about_z).after(Rigid((0.0, 0.0, 0.0), about_y)).rotation
-    assert roll_pitch_yaw(q) == pytest.approx((0.0, up * math.pi / 2, yaw))
+    x, y, z, w = q
+    found = roll_pitch_yaw((sign * x, sign * y, sign * z, sign * w))  # the same rotation
+    assert found == pytest.approx((0.0, up * math.pi / 2, yaw))
 
 
 # Times

@@ -164,7 +164,7 @@ FEETECH: Final = ServoFamily(
 _TICKS_PER_SPEED: Final = 0.229 * 4096 / 60  # a unit is 0.229 turns a minute
 # Models without a current sensor: the register has the load there, in 0.001.
 _WITHOUT_CURRENT: Final = {1060, 1070, 1080}
-_AMPERES: Final = {1190: 0.001, 1200: 0.001}  # a unit of the XL330; others: 2.69 mA
+_AMPERES: Final = dict.fromkeys((1190, 1200, 1210, 1220, 1230, 1240), 0.001)  # XL330 and XC330
 
 
 def _dynamixel_state(answer: ServoAnswer, table: ServoAnswer) -> ServoState:

@@ -4,6 +4,8 @@ Both say the same: the annotation and the default of a field are made once as ob
 the text that Python evaluates to them. A test holds the two equal.
 """
 
+import json
+import math
 import warnings
 from collections.abc import Callable
 from typing import Annotated, Any, ClassVar, Final
@@ -171,14 +173,22 @@ def default_text(field: MessageField, name_of: NameOf = short_name) -> str:
     """A field's default as Python writes it; what the definition does not tell is zero."""
     kind, told = field.type, field.default
     if not kind.is_list:
-        return _zero_text(kind, name_of) if told is None else repr(told)
+        return _zero_text(kind, name_of) if told is None else value_text(told)
     if kind.base in BYTES:
         return repr(bytes(told)) if told else f"bytes({kind.size})" if kind.size else 'b""'
     if told is not None:
-        return repr(told)
+        return f"[{', '.join(map(value_text, told))}]"
     if kind.is_message and kind.size:
         return f"[{_zero_text(kind, name_of)} for _ in range({kind.size})]"
     return f"[{_zero_text(kind, name_of)}] * {kind.size}" if kind.size else "[]"
+
+
+def value_text(value: object) -> str:
+    """A number or a text as Python writes it, with words for NaN and infinity."""
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    is_finite = not isinstance(value, float) or math.isfinite(value)
+    return repr(value) if is_finite else f'float("{value}")'
 
 
 def _zero_text(kind: FieldType, name_of: NameOf) -> str:

@@ -100,7 +100,7 @@ def read_interface(text: str, type_name: str) -> list[MessageDefinition]:
         MessageError: a line cannot be read; the text names it.
     """
     kind = type_name.split("/")[1]
-    parts = re.split(r"^---\s*$", text, flags=re.MULTILINE)
+    parts = re.split(r"^---[^\S\n]*$", text, flags=re.MULTILINE)
     names = PARTS[kind]
     if len(parts) != len(names):
         wanted = f"{len(names) - 1} lines of ---" if len(names) > 1 else "no line of ---"

@@ -14,6 +14,7 @@ from dsmq_nodes.messages.schema.from_definition import (
     check_field_names,
     default_text,
     short_name,
+    value_text,
 )
 from dsmq_nodes.messages.schema.interface_text import (
     PARTS,
@@ -25,6 +26,7 @@ from dsmq_nodes.messages.schema.interface_text import (
 _BASES: Final = {"msg": "Message", "srv": "Service", "action": "Action"}
 _FIELDS: Final = ("byte", "char", "float32", "float64", "int8", "int16", "int32", "int64", "uint8")
 _ALL_FIELDS: Final = (*_FIELDS, "uint16", "uint32", "uint64", "Ros")
+_TAKEN: Final = frozenset((*_BASES.values(), "Annotated", "ClassVar", "Field", "Ros"))
 _WIDTH: Final = 100
 _INDENT: Final = "    "
 
@@ -92,8 +94,11 @@ class _Writer:
 
     def _free_name(self, interface: Interface) -> str:
         name = short_name(interface.type_name)
-        taken = set(self._names.values()) | {"Message", "Service", "Action"}
-        return name if name not in taken else f"{name}{interface.kind.title()}"
+        return (
+            name
+            if name not in _TAKEN | set(self._names.values())
+            else f"{name}{interface.kind.title()}"
+        )
 
     def module(self, doc: str) -> PythonModule:
         classes = ["\n".join(self._interface(each)) for each in self._interfaces]
@@ -154,7 +159,7 @@ class _Writer:
             lines.append("")
         for constant in message.constants:
             annotation = annotation_text(FieldType(constant.base))
-            text = f"{constant.name}: ClassVar[{annotation}] = {_written(constant.value)}"
+            text = f"{constant.name}: ClassVar[{annotation}] = {value_text(constant.value)}"
             lines += _with_comment(text, constant.comment)
         if message.fields:
             lines.append("")
@@ -180,7 +185,8 @@ class _Writer:
             module = package
         if not module.startswith("dsmq_nodes."):
             self._missing.add(package)
-        free = name if name not in self._names.values() else f"{package.title()}{name}"
+        taken = _TAKEN | set(self._names.values())
+        free = name if name not in taken else f"{package.title()}{name}"
         free = free.replace("_", "")
         self._names[type_name] = free
         what = name if free == name else f"{name} as {free}"
@@ -222,10 +228,6 @@ def _with_comment(text: str, comment: str) -> list[str]:
     if len(lines) == 1 and len(text) + len(lines[0]) + 12 <= _WIDTH:
         return [f"{text}  # {lines[0]}"]
     return [*(f"# {line}".rstrip() for line in lines), text]
-
-
-def _written(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
 
 
 def _wrapped(start: str, names: str, end: str, *, brackets: bool = False) -> str:
