@@ -61,7 +61,6 @@ HOMING_OFFSET: Final = Register(31, 2, 11)
 OPERATING_MODE: Final = Register(33, 1)  # 0: position
 OVERLOAD_TORQUE: Final = Register(36, 1)
 TORQUE_ENABLE: Final = Register(40, 1)
-ACCELERATION: Final = Register(41, 1)
 GOAL_POSITION: Final = Register(42, 2, 15)
 GOAL_VELOCITY: Final = Register(46, 2, 15)
 TORQUE_LIMIT: Final = Register(48, 2)
