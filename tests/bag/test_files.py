@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -130,6 +131,21 @@ def test_a_file_that_was_removed_is_told_with_what_is_lost(tmp_path: Path) -> No
         writer.flush()
     writer.close()
     assert (tmp_path / "run.mcap").read_text() == "another"
+
+
+def test_a_file_that_was_cut_is_told_and_what_is_left_is_saved(tmp_path: Path) -> None:
+    path = tmp_path / "run.mcap"
+    writer = BagWriter(path)
+    writer.write(NUMBERS, 1, number(0), 1)
+    writer.flush()
+    left = path.stat().st_size
+    writer.write(NUMBERS, 2, number(1), 2)
+    writer.flush()
+    os.truncate(path, left)
+    writer.write(NUMBERS, 3, number(2), 3)
+    with pytest.raises(BagError, match=r"run.mcap was cut by another program: .+ bag repair"):
+        writer.close()
+    assert repair(path, tmp_path / "saved").messages == 1
 
 
 def test_a_type_that_nobody_knows_is_read_as_a_dict(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import re
+import resource
 import signal
 import socket
 import struct
@@ -631,3 +632,24 @@ def test_a_wrong_version_is_refused(broker: Broker) -> None:
 def test_ack_of_a_put_that_is_refused_is_an_error(broker: Broker) -> None:
     with broker.connect() as client, pytest.raises(RequestRefusedError, match="broker itself"):
         client.put("/dsmq/graph", "x", ack=True)
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="Linux limits another process")
+def test_what_needs_more_memory_than_there_is_ends_its_own_connection_alone(
+    broker: Broker,
+) -> None:
+    pid = broker.process.pid
+    with broker.connect() as honest, broker.raw() as greedy:
+        honest.put("t", "before", ack=True)
+        used = int(Path(f"/proc/{pid}/statm").read_text().split()[0]) * resource.getpagesize()
+        resource.prlimit(pid, resource.RLIMIT_AS, (used + (4 << 20), resource.RLIM_INFINITY))
+        body = b'{"action": "put", "topic": "t", "message": "%b"}' % (b"x" * 8_900_000)
+        with contextlib.suppress(ConnectionError):
+            greedy.sendall(wire.encode_frame(body))
+            while greedy.recv(1000):
+                pass
+        honest.put("t", "after", ack=True)
+    status, said = broker.end()
+    assert status == 0
+    assert "no memory is left for what it sends" in said
+    assert "Traceback" not in said

@@ -8,6 +8,11 @@ from pathlib import Path
 from dsmq_nodes.errors import BagError
 
 
+def _appending(path: str, flags: int) -> int:
+    """Open a file whose writes go to its end, so that it stays short if others cut it."""
+    return os.open(path, flags | os.O_APPEND, 0o666)
+
+
 class NewFile:
     """The output of MCAP's writer: every write goes straight to the system.
 
@@ -23,7 +28,7 @@ class NewFile:
         """
         try:
             # Never "w": an existing file is a recording.
-            self._raw = path.open("xb", buffering=0)
+            self._raw = open(path, "xb", 0, opener=_appending)  # noqa: PTH123, SIM115  its opener
         except FileExistsError:
             raise BagError(
                 f"{path} is there already and is not overwritten: name another"
@@ -57,6 +62,11 @@ class NewFile:
     def is_removed(self) -> bool:
         """Whether the file has no name any more: what is written is lost when it is closed."""
         return os.fstat(self._raw.fileno()).st_nlink == 0
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether another program has taken away from what was written."""
+        return os.fstat(self._raw.fileno()).st_size < self._size_bytes
 
     def flush(self) -> None:
         """Do nothing: nothing is buffered."""

@@ -131,17 +131,26 @@ class McapWriter:
         """Make the written messages safe from a crash; see the top of this module.
 
         Raises:
-            BagError: it could not be written, or was removed.
+            BagError: it could not be written, or was removed or cut.
         """
         if self._file.is_removed:
-            self._has_ended = True
-            self._file.close()
+            self._abandon()
             lost = f"{self.messages} messages are" if self.messages != 1 else "1 message is"
             raise BagError(f"{self.path} was removed: its {lost} lost")
+        if self._file.is_cut:
+            self._abandon()
+            raise BagError(
+                f"{self.path} was cut by another program: `dsmq-nodes bag repair {self.path}` "
+                "saves what is left of it"
+            )
         with self._guard():
             self._mcap.flush()
         self._keep()
         self._file.sync()
+
+    def _abandon(self) -> None:
+        self._has_ended = True
+        self._file.close()
 
     def _keep(self) -> None:
         self._file.keep()

@@ -46,6 +46,7 @@ _QUIET_SEC: Final = 0.1
 _LINGER_SEC: Final = 2.0  # for the last words to a peer
 _MOST_REST_READS: Final = 64  # 4 MiB, more than a Unix socket holds
 _SWEEP_SEC: Final = 0.25
+_NO_MEMORY: Final = "no memory is left for what it sends"
 _PATIENT_SEC: Final = 0.05  # a peer that says it is patient has what there is so often
 
 
@@ -220,6 +221,9 @@ class Broker:
             shaking = connection.is_shaking_hands
             self._end(connection, f"it could not be taken in: {error}" if shaking else "")
             return
+        except MemoryError:
+            self._close(connection, _NO_MEMORY)
+            return
         if connection.peer.trusted:
             self._silent.pop(connection, None)  # it no longer gives way to others
         self._carry_out(connection)
@@ -241,8 +245,8 @@ class Broker:
                     break
             else:
                 connection.bodies = ()
-        except WireError as error:
-            peer.closing = str(error)
+        except (WireError, MemoryError) as error:
+            peer.closing = str(error) or _NO_MEMORY
         self.flush()
         if peer.closing:
             self._close(connection, peer.closing)
