@@ -594,6 +594,28 @@ def test_the_keyboard(
     os.close(theirs)
 
 
+def test_a_terminal_that_is_gone_ends_it(
+    numbers: Numbers, broker: BrokerProcess, tool: Tool
+) -> None:
+    """Also where no SIGHUP comes, as in a session without a terminal of its own."""
+    ours, theirs = pty.openpty()
+    path = str(numbers(5, every_sec=60.0))
+    with processes.Popen(
+        [*command(broker, path, "--loop")],
+        stdin=theirs,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        os.close(theirs)
+        until(lambda: tool.publishers("/numbers"), "the player")
+        os.close(ours)
+        out, err = process.communicate(timeout=PATIENCE_SEC)
+    assert (process.returncode, err) == (0, "")
+    assert re.fullmatch(r"Played \d+ messages?\n", out)
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

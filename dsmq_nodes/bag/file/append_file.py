@@ -28,7 +28,7 @@ class NewFile:
         """
         try:
             # Never "w": an existing file is a recording.
-            self._raw = open(path, "xb", 0, opener=_appending)  # noqa: PTH123, SIM115  its opener
+            self._raw = open(path, "xb", 0, opener=_appending)  # noqa: SIM115  closed by `close`
         except FileExistsError:
             raise BagError(
                 f"{path} is there already and is not overwritten: name another"

@@ -27,17 +27,21 @@ def keys(on_key: Callable[[str], None]) -> Iterator[None]:
         return
     before = termios.tcgetattr(fd)
 
+    loop = asyncio.get_running_loop()
+
     def read() -> None:
-        with contextlib.suppress(OSError):
-            for key in os.read(fd, 64).decode("utf-8", "ignore"):
-                on_key(key)
+        found = _read(fd)
+        if not found:  # the terminal is gone: it would be readable for ever
+            loop.remove_reader(fd)
+        for key in found.decode("utf-8", "ignore"):
+            on_key(key)
 
     def resumed() -> None:
         with contextlib.suppress(OSError, termios.error):
             if in_foreground(fd):
                 tty.setcbreak(fd, termios.TCSANOW)
+                loop.add_reader(fd, read)
 
-    loop = asyncio.get_running_loop()
     tty.setcbreak(fd, termios.TCSANOW)
     loop.add_reader(fd, read)
     loop.add_signal_handler(signal.SIGCONT, resumed)
@@ -49,6 +53,13 @@ def keys(on_key: Callable[[str], None]) -> Iterator[None]:
         with contextlib.suppress(OSError, termios.error):
             # Not TCSADRAIN, which waits for a stopped terminal (Ctrl-S).
             termios.tcsetattr(fd, termios.TCSANOW, before)
+
+
+def _read(fd: int) -> bytes:
+    try:
+        return os.read(fd, 64)
+    except OSError:
+        return b""
 
 
 def in_foreground(fd: int) -> bool:

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import sys
 import termios
 import tty
@@ -103,7 +104,20 @@ class _Screen:
         if self._inputs[0] in readable:
             self._session.pump(0.0)
         if readable - {self._inputs[0]}:
-            self._obey(os.read(sys.stdin.fileno(), 64))
+            try:
+                keys = os.read(sys.stdin.fileno(), 64)
+            except OSError:
+                keys = b""
+            if keys:
+                self._obey(keys)
+            else:
+                self._end_with_the_terminal()
+
+    def _end_with_the_terminal(self) -> None:
+        """The terminal is gone; without a session of its own no signal has told us."""
+        del self._inputs[1:]
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            self._player.stop()
 
     def _obey(self, keys: bytes) -> None:
         pace = self._player.pace
@@ -143,4 +157,5 @@ def _keyboard() -> Iterator[bool]:
     try:
         yield True
     finally:
-        termios.tcsetattr(sys.stdin, termios.TCSANOW, before)
+        with contextlib.suppress(termios.error):  # it may be gone
+            termios.tcsetattr(sys.stdin, termios.TCSANOW, before)
