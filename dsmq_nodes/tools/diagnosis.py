@@ -167,7 +167,7 @@ def _writers(topic: TopicModel) -> list[str]:
 def _stopped(seen: Seen) -> Iterator[Finding]:
     for topic, since_sec in sorted(seen.stops.items()):
         text = f"{topic} is pressed"
-        if since_sec > _SANE_SEC[0]:
+        if _SANE_SEC[0] < since_sec < _SANE_SEC[1]:
             since = datetime.fromtimestamp(since_sec).astimezone()
             text += f" since {since.strftime('%Y-%m-%d %H:%M:%S')}"
         ends = (each.ends for each in seen.graph.topics if each.name == topic)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from dsmq_nodes.tools.session import Session
 
 _BOOL: Final = "std_msgs/msg/Bool"
+_MOST_NS: Final = 2**63  # an integer of JSON may be larger than a float can be
 
 
 class _Switch(msgspec.Struct):
@@ -119,7 +120,7 @@ class Gathering:
     def _take_switch(self, topic: str, text: str) -> None:
         told = msgspec.json.decode(text, type=_Switch)
         if told.data and told.changed_ns:
-            self._stops[topic] = told.changed_ns * 1e-9
+            self._stops[topic] = min(told.changed_ns, _MOST_NS) * 1e-9
         else:
             self._stops.pop(topic, None)
 

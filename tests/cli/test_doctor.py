@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.told_qos import ToldQoS, topic_beside
 from tests.cli.conftest import Place
@@ -55,6 +57,18 @@ def test_the_emergency_stop_needs_no_publisher(own_place: Callable[[], Place]) -
     place = own_place()
     peer(place, "/motor", "subscribe", "/emergency_stop", type="std_msgs/msg/Bool")
     assert json.loads(place.here("doctor", "--wait", "1", "--json")[0]) == []
+
+
+@pytest.mark.parametrize("changed_ns", [10**25, 10**400], ids=["far", "no float"])
+def test_an_emergency_stop_that_is_pressed_since_no_time_there_is(
+    own_place: Callable[[], Place], changed_ns: int
+) -> None:
+    place = own_place()
+    peer(place, "/motor", "subscribe", "/emergency_stop", type="std_msgs/msg/Bool")
+    text = f'{{"data": true, "changed_ns": {changed_ns}}}'
+    place.latch("/emergency_stop", text, "std_msgs/msg/Bool")
+    said, errors, _ = place.here("doctor", "/motor", "--wait", "1")
+    assert said.startswith("WARNING /emergency_stop is pressed\n"), said + errors
 
 
 def test_a_pressed_emergency_stop_is_told_with_how_to_release_it(
