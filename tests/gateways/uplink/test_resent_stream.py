@@ -186,6 +186,34 @@ def test_an_address_that_does_not_answer_opens_no_connection() -> None:
         zenoh.accept()[0].close()
 
 
+def test_a_stranger_who_opens_many_connections_keeps_no_other_machine_out() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        port = found.getsockname()[1]
+    relayed = UdpRelay().relayed(UplinkEntry(listen=[f"udp/127.0.0.1:{port}"]))
+    with socket.create_server(
+        ("127.0.0.1", int(relayed.listen[0].rpartition(":")[2])), backlog=100
+    ) as zenoh:
+        zenoh.settimeout(PATIENCE_SEC)
+        accepted = list[socket.socket]()
+        for host, count in (("127.0.0.1", 60), ("127.0.0.2", 1)):
+            for number in range(count):
+                with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as machine:
+                    machine.bind((host, 0))
+                    machine.settimeout(PATIENCE_SEC)
+                    machine.connect(("127.0.0.1", port))
+                    end = ResentStream(b"%8d" % (number + 1000 * count), is_dialled=True)
+                    machine.send(end.packets(1.0)[0])
+                    end.receive(machine.recv(2048), 1.01)
+                    machine.send(end.packets(1.01)[0])
+        while len(accepted) < 17:
+            accepted.append(zenoh.accept()[0])
+        zenoh.settimeout(0.2)
+        with pytest.raises(TimeoutError):
+            zenoh.accept()
+        for each in accepted:
+            each.close()
+
+
 def test_a_connection_whose_router_is_not_there_yet_is_ended_at_once() -> None:
     with socket.create_server(("127.0.0.1", 0)) as found:
         port = found.getsockname()[1]

@@ -40,6 +40,9 @@ _READ_BYTES: Final = 4 * 1024  # a batch of Zenoh's
 _RECEIVE_BUFFER_BYTES: Final = 4 * 1024
 _MOST_UNREAD_BYTES: Final = 256 * 1024  # by Zenoh; packets that come then count as lost
 _MOST_CONNECTIONS: Final = 1000
+_MOST_NEW: Final = 16  # of one address; its others wait
+_AGREED_BYTES: Final = 1024  # a handshake with certificates is over
+_AGREED_SEC: Final = 15.0  # Zenoh ends it before, else
 _ALERT_BYTES: Final = 7  # with which TLS ends what is no TLS
 _HEARD_SEC: Final = 1.0
 _PATIENCE_SEC: Final = 2.0  # a router that does not answer by then is worth a line
@@ -252,7 +255,12 @@ class _Accepted(_Connection):
         super().__init__(listener.paths.stream_to(address[0], name, is_dialled=False), None)
         self._listener = listener
         self.address = address  # where the last packet came from
+        self._begun_sec = self.loop.time()
         self._dialling = self.loop.create_task(self._dial())
+
+    def is_new(self, now_sec: float) -> bool:
+        """Whether it may be that of a stranger, with whom Zenoh does not agree."""
+        return self.came_bytes < _AGREED_BYTES and now_sec - self._begun_sec < _AGREED_SEC
 
     async def _dial(self) -> None:
         zenoh = _bounded_socket()
@@ -308,6 +316,8 @@ class _DialledPort:
         if connection is None and kind == resent_stream.OPEN and self._may_open(name):
             cookie = resent_stream.cookie(self._secret, str(address))
             if resent_stream.shows(packet, cookie):
+                if self._is_crowded(address[0]):
+                    return None  # it is sent again
                 connection = self._connections[name] = _Accepted(name, self, address)
             else:
                 self.packets.send(resent_stream.cookie_packet(name, cookie), address)
@@ -322,6 +332,16 @@ class _DialledPort:
 
     def _may_open(self, name: bytes) -> bool:
         return name not in self._ended and len(self._connections) < _MOST_CONNECTIONS
+
+    def _is_crowded(self, host: str) -> bool:
+        """Whether a machine has many connections on which nothing is said yet.
+
+        Each that fails keeps Zenoh from the next one for 0.1 s.
+        """
+        now_sec = asyncio.get_running_loop().time()
+        connections = self._connections.values()
+        new = sum(each.is_new(now_sec) for each in connections if each.address[0] == host)
+        return new >= _MOST_NEW
 
     def forget(self, name: bytes) -> None:
         """A connection has ended."""
