@@ -36,7 +36,7 @@ from dsmq_nodes.bag.file.contents import latched_metadata
 from dsmq_nodes.bag.file.information import information
 from dsmq_nodes.bag.file.reading import McapBag
 from dsmq_nodes.bag.file.selection import Selection
-from dsmq_nodes.bag.ros import ros1_file
+from dsmq_nodes.bag.ros import ros1_file, ros_folder
 from dsmq_nodes.errors import BagError
 from dsmq_nodes.messages import Float64, LaserScan, String
 from tests.bag.conftest import NUMBERS, SECOND_NS
@@ -750,6 +750,16 @@ def test_a_bag_tells_what_was_latched_at_any_time(tmp_path: Path) -> None:
     assert found == [("/deep", 1), ("/deep", 2), ("/once", 2)]
     assert bag.latched_before(0) == []
     assert Bag(*writer.paths, topics="/numbers").latched_before(9 * SECOND_NS) == []
+
+
+def test_a_small_file_does_not_unfold_into_a_full_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ros_folder, "_MOST_UNPACKED", 2)
+    path = tmp_path / "x.db3.zstd"
+    path.write_bytes(zstandard.compress(bytes(16 << 20)))
+    with pytest.raises(BagError, match="it unfolds to over 2 times its size"):
+        Bag(path)
 
 
 def test_a_file_that_only_looks_packed(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ _TRANSIENT_LOCAL: Final = (1, "transient_local")
 _MOST_BYTES: Final = 512 << 20  # of one message
 _PIECE_BYTES: Final = 1 << 20
 _SQLITE_HEAD: Final = struct.Struct(">16xH10xI")  # of a file: the size of a page, how many
+_MOST_UNPACKED: Final = 200  # times its size, or 1 MiB
 _MOST_CUT: Final = 1000  # times its size a cut file may have had
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -178,7 +179,14 @@ class Unpacked:
         try:
             with path.open("rb") as packed, found.open("wb") as stream:
                 reader = zstandard.ZstdDecompressor().stream_reader(packed, read_across_frames=True)
-                shutil.copyfileobj(reader, stream, _PIECE_BYTES)
+                most_bytes = max(path.stat().st_size, _PIECE_BYTES) * _MOST_UNPACKED
+                while piece := reader.read(_PIECE_BYTES):
+                    if stream.tell() > most_bytes:  # it would fill the disk
+                        raise BagError(
+                            f"{path} cannot be unpacked: it unfolds to over {_MOST_UNPACKED} times "
+                            "its size; unpack it by hand with `zstd -d` if that is meant"
+                        )
+                    stream.write(piece)
         except (OSError, zstandard.ZstdError) as error:
             raise BagError(f"{path} cannot be unpacked: {error}") from None
         return found
