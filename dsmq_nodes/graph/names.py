@@ -20,7 +20,11 @@ def check_node_name(name: str) -> str:
 
     Raises:
         InvalidNameError: it is not one token.
+        TypeError: it is not a text.
     """
+    given: object = name
+    if not isinstance(given, str):
+        raise TypeError(f"a node's name is a text such as 'motor', not {given!r:.60}")
     if not _TOKEN.fullmatch(name):
         hint = "; a namespace is given by namespace=" if "/" in name else ""
         raise InvalidNameError(

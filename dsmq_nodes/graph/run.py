@@ -57,9 +57,12 @@ def spin(*nodes: Node) -> None:
 
     Raises:
         SpinError: called where an event loop runs, as in a notebook.
+        TypeError: what is given is no node.
         Exception: what a callback raised, with `on_exception` "raise".
     """
     refuse_in_loop("spin(node)", "`await node.spin_async()`")
+    for node in nodes:
+        _check_is_node(node)
     signals = _EndSignals()
     with signals, contextlib.suppress(KeyboardInterrupt):
         try:
@@ -77,8 +80,10 @@ def spin_once(node: Node, timeout_sec: float | None = None) -> None:
 
     Raises:
         SpinError: called from a callback, or the node is being spun already.
+        TypeError: what is given is no node.
         Exception: what a callback raised, with `on_exception` "raise".
     """
+    _check_is_node(node)
     forever = timeout_sec is None or timeout_sec < 0
     spinner = node._kit.spinner
     work = spinner.once(None if forever else timeout_sec)
@@ -88,6 +93,14 @@ def spin_once(node: Node, timeout_sec: float | None = None) -> None:
         if inspect.getcoroutinestate(work) == inspect.CORO_CREATED:
             discard(work)
         raise
+
+
+def _check_is_node(given: object) -> None:
+    if not isinstance(given, Node):
+        hint = ""
+        if isinstance(given, type) and issubclass(given, Node):
+            hint = f": write `{given.__qualname__}()`"
+        raise TypeError(f"a node is spun, not {given!r:.60}{hint}")
 
 
 def spin_until_future_complete(

@@ -137,6 +137,14 @@ class Message(BaseModel, metaclass=ModelClass):
                     self.__setattr__(name, numbers[name])
                     return
                 raise MessageError(_explain_field(type(self), error)) from None
+            except AttributeError:
+                if hasattr(self, "__pydantic_fields_set__"):
+                    raise
+                own = type(self).__qualname__
+                raise TypeError(
+                    f"{own} sets {name!r} before Message.__init__ has run: a message needs no "
+                    "@dataclass and no __init__, or one that begins with super().__init__()"
+                ) from None
 
     def to_json(self) -> str:
         """Return the message as JSON text, as it is published.

@@ -1,5 +1,6 @@
 """Beginners' mistakes: one line says what to write."""
 
+import dataclasses
 import os
 import subprocess
 import sys
@@ -307,3 +308,45 @@ def test_a_timers_period_is_changed_while_it_ticks(graph: Graph) -> None:
     timer.timer_period_ns = 10_000_000
     graph.run_for(1.0)
     assert timer.ticks == 12
+
+
+@pytest.mark.parametrize("name", [5, None, Node])
+def test_a_node_whose_name_is_no_text(name: Any) -> None:
+    with pytest.raises(TypeError, match="a node's name is a text such as 'motor', not"):
+        Node(name)
+
+
+def test_a_class_is_not_spun() -> None:
+    given: Any = Node
+    with pytest.raises(TypeError, match=r"a node is spun, not <class .*: write `Node\(\)`"):
+        dsmq_nodes.spin(given)
+    with pytest.raises(TypeError, match="a node is spun, not 5"):
+        dsmq_nodes.spin_once(5)  # type: ignore[arg-type]
+
+
+def test_a_message_that_is_a_dataclass_or_is_not_made_by_its_base() -> None:
+    @dataclasses.dataclass
+    class Pose(Message):
+        x: float = 0.0
+
+    class Mine(Message):
+        x: float = 0.0
+
+        def __init__(self, x: float) -> None:
+            self.x = x
+
+    for make in (Pose, Mine):
+        with pytest.raises(TypeError, match="sets 'x' before Message"):
+            make(2.0)
+
+
+def test_a_node_of_many_parameters_names_some() -> None:
+    class Many(Node):
+        def __init__(self) -> None:
+            super().__init__("many")
+            for number in range(2000):
+                self.declare_parameter(f"p{number}", 0)
+
+    with Graph() as graph, pytest.raises(ParameterError, match="there is no parameter") as told:
+        graph.add(Many, params={"q": 1})
+    assert len(str(told.value)) < 1000

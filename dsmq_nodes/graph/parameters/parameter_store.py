@@ -26,6 +26,7 @@ OnSet = Callable[[list[Parameter]], "SetParametersResult | Awaitable[SetParamete
 PostSet = Callable[[list[Parameter]], Result]
 Call = Callable[[Callable[[list[Parameter]], Any], list[Parameter]], Awaitable[Any]]
 _ROUNDING = 1e-9  # of a step, relative
+_MOST_NAMED = 50
 
 
 @dataclass(slots=True)
@@ -126,7 +127,9 @@ class ParameterStore:
         self.is_ready = True
         if self._given:
             problems = "; ".join(unknown(name, self) for name in self._given)
-            known = ", ".join(self) or "none"
+            names = [*self]
+            names[_MOST_NAMED:] = ["..."] if len(names) > _MOST_NAMED else []
+            known = ", ".join(names) or "none"
             raise ParameterError(f"parameters of {self._owner}: {problems} (it has: {known})")
 
     # Asking
