@@ -20,7 +20,6 @@ using namespace ring;
 
 constexpr size_t MOST_BODY_BYTES = 8999999, MOST_BYTES = MOST_BODY_BYTES / 2, HEADER_BYTES = 23;
 constexpr int64_t LOOK_AGAIN_NS = 10000000, OWNS_AFTER = 100;
-constexpr int HELD = 12;
 
 struct Appender {
     PyObject_HEAD
@@ -31,6 +30,8 @@ struct Appender {
     Buffer spare;  // of the last message, for the next one
     int64_t now_ns, look_again_ns, alone;  // the last: appends since another writer's
     int is_ordered;
+    static constexpr int GIVEN = 12, HELD = 12;
+    PyObject **references() { return &slow; }
 };
 
 // The link's, without waiting. A process of one thread needs none: nobody else can hold it.
@@ -239,41 +240,15 @@ PyObject *call(PyObject *object, PyObject *const *args, size_t count, PyObject *
 }
 
 PyObject *make(PyTypeObject *type, PyObject *args, PyObject *) {
-    PyObject *given[HELD], *memory;
+    PyObject *given[Appender::GIVEN], *memory;
     int file, is_ordered;
     if (!PyArg_ParseTuple(args, "OOOOOOO!OOO!O!OOip", &given[0], &given[1], &given[2], &given[3], &given[4],
                           &given[5], &PySet_Type, &given[6], &given[7], &given[8], &PyBytes_Type, &given[9],
                           &PyDict_Type, &given[10], &given[11], &memory, &file, &is_ordered))
         return nullptr;
-    Appender *self = reinterpret_cast<Appender *>(type->tp_alloc(type, 0));
-    if (!self) return nullptr;
-    PyObject **held = &self->slow;
-    for (int i = 0; i < HELD; i++) held[i] = Py_NewRef(given[i]);
-    self->call = call;
-    self->is_ordered = is_ordered;
-    if (memory == Py_None || self->map.map(memory, file)) return reinterpret_cast<PyObject *>(self);
-    Py_DECREF(self);
-    return nullptr;
-}
-
-int traverse(PyObject *object, visitproc visit, void *arg) {
-    PyObject **held = &reinterpret_cast<Appender *>(object)->slow;
-    for (int i = 0; i < HELD; i++) Py_VISIT(held[i]);
-    return 0;
-}
-
-int clear(PyObject *object) {
-    PyObject **held = &reinterpret_cast<Appender *>(object)->slow;
-    for (int i = 0; i < HELD; i++) Py_CLEAR(held[i]);
-    return 0;
-}
-
-void end(PyObject *object) {
-    PyObject_GC_UnTrack(object);
-    clear(object);
-    reinterpret_cast<Appender *>(object)->map.release();
-    reinterpret_cast<Appender *>(object)->spare.release();
-    Py_TYPE(object)->tp_free(object);
+    Appender *self = SeamType<Appender>::make(type, given, memory, file);
+    if (self) self->call = call, self->is_ordered = is_ordered;
+    return reinterpret_cast<PyObject *>(self);
 }
 
 PyTypeObject appender_type = {PyVarObject_HEAD_INIT(nullptr, 0)};
@@ -283,13 +258,10 @@ PyTypeObject appender_type = {PyVarObject_HEAD_INIT(nullptr, 0)};
 int add_append(PyObject *module) {
     PyTypeObject &type = appender_type;
     type.tp_name = "dsmq_nodes.speedups._speedups.Appender";
-    type.tp_basicsize = sizeof(Appender);
-    type.tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL;
+    SeamType<Appender>::describe(type);
+    type.tp_flags |= Py_TPFLAGS_HAVE_VECTORCALL;
     type.tp_new = make;
     type.tp_call = PyVectorcall_Call;
     type.tp_vectorcall_offset = offsetof(Appender, call);
-    type.tp_traverse = traverse;
-    type.tp_clear = clear;
-    type.tp_dealloc = end;
     return PyModule_AddType(module, &type);
 }

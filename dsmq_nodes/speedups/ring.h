@@ -36,6 +36,40 @@ struct Mapped {
     bool is_whole(int64_t now_ns);
 };
 
+// What `Appender` and `Taker` share: they hold references, of which GIVEN are what their maker gave, and a ring.
+template <class Seam>
+struct SeamType {
+    static Seam *of(PyObject *object) { return reinterpret_cast<Seam *>(object); }
+    // With `memory` None there is no ring; nullptr with an exception set.
+    static Seam *make(PyTypeObject *type, PyObject *const *given, PyObject *memory, int file) {
+        PyObject *made = type->tp_alloc(type, 0);
+        if (!made) return nullptr;
+        for (int i = 0; i < Seam::GIVEN; i++) of(made)->references()[i] = Py_NewRef(given[i]);
+        if (memory != Py_None && !of(made)->map.map(memory, file)) Py_CLEAR(made);
+        return of(made);
+    }
+    static int traverse(PyObject *object, visitproc visit, void *arg) {
+        for (int i = 0; i < Seam::HELD; i++) Py_VISIT(of(object)->references()[i]);
+        return 0;
+    }
+    static int clear(PyObject *object) {
+        for (int i = 0; i < Seam::HELD; i++) Py_CLEAR(of(object)->references()[i]);
+        return 0;
+    }
+    static void end(PyObject *object) {
+        PyObject_GC_UnTrack(object);
+        clear(object);
+        of(object)->map.release();
+        of(object)->spare.release();
+        Py_TYPE(object)->tp_free(object);
+    }
+    static void describe(PyTypeObject &type) {
+        type.tp_basicsize = sizeof(Seam);
+        type.tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC;
+        type.tp_traverse = traverse, type.tp_clear = clear, type.tp_dealloc = end;
+    }
+};
+
 uint64_t checksum(uint64_t id, const char *text, size_t length);
 int64_t monotonic_ns();
 int64_t wall_ns();  // as `BaseClock.now_ns`; -1 with an exception set

@@ -27,7 +27,6 @@ using namespace ring;
 
 constexpr uint64_t MOST_AHEAD = UINT64_C(1) << 32;
 constexpr double DISPATCH_SEC = 0.002, BLOCKED_SEC = 1.0;  // as in dispatcher.py and blocked.py
-constexpr int HELD = 18;
 
 struct Taker {
     PyObject_HEAD
@@ -38,6 +37,8 @@ struct Taker {
     Buffer spare;
     uint64_t seat;
     int64_t since_ns, usual_wait_ns;
+    static constexpr int GIVEN = 18, HELD = 20;
+    PyObject **references() { return &ring_reader; }
 };
 
 struct Found {  // a usual record; its text is in a buffer
@@ -313,7 +314,7 @@ PyObject *take(PyObject *object, PyObject *) {
 }
 
 PyObject *make(PyTypeObject *type, PyObject *args, PyObject *) {
-    PyObject *given[HELD], *memory;
+    PyObject *given[Taker::GIVEN], *memory;
     int file;
     unsigned int seat;
     long long since_ns, usual_wait_ns;
@@ -323,36 +324,9 @@ PyObject *make(PyTypeObject *type, PyObject *args, PyObject *) {
                           &given[13], &given[14], &given[15], &PyUnicode_Type, &given[16], &given[17], &memory, &file, &seat, &since_ns, &usual_wait_ns))
         return nullptr;
     if (seat >= MOST_READERS) return PyErr_SetString(PyExc_ValueError, "there is no such seat"), nullptr;
-    Taker *self = reinterpret_cast<Taker *>(type->tp_alloc(type, 0));
-    if (!self) return nullptr;
-    PyObject **held = &self->ring_reader;
-    for (int i = 0; i < HELD; i++) held[i] = Py_NewRef(given[i]);
-    self->seat = seat;
-    self->since_ns = since_ns;
-    self->usual_wait_ns = usual_wait_ns;
-    if (memory == Py_None || self->map.map(memory, file)) return reinterpret_cast<PyObject *>(self);
-    Py_DECREF(self);
-    return nullptr;
-}
-
-int traverse(PyObject *object, visitproc visit, void *arg) {
-    PyObject **held = &reinterpret_cast<Taker *>(object)->ring_reader;
-    for (int i = 0; i < HELD; i++) Py_VISIT(held[i]);
-    return 0;
-}
-
-int clear(PyObject *object) {
-    PyObject **held = &reinterpret_cast<Taker *>(object)->ring_reader;
-    for (int i = 0; i < HELD + 2; i++) Py_CLEAR(held[i]);
-    return 0;
-}
-
-void end(PyObject *object) {
-    PyObject_GC_UnTrack(object);
-    clear(object);
-    reinterpret_cast<Taker *>(object)->map.release();
-    reinterpret_cast<Taker *>(object)->spare.release();
-    Py_TYPE(object)->tp_free(object);
+    Taker *self = SeamType<Taker>::make(type, given, memory, file);
+    if (self) self->seat = seat, self->since_ns = since_ns, self->usual_wait_ns = usual_wait_ns;
+    return reinterpret_cast<PyObject *>(self);
 }
 
 PyTypeObject taker_type = {PyVarObject_HEAD_INIT(nullptr, 0)};
@@ -569,12 +543,8 @@ PyMethodDef functions[] = {
 int add_take(PyObject *module) {
     PyTypeObject &type = taker_type;
     type.tp_name = "dsmq_nodes.speedups._speedups.Taker";
-    type.tp_basicsize = sizeof(Taker);
-    type.tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC;
+    SeamType<Taker>::describe(type);
     type.tp_new = make;
     type.tp_methods = methods;
-    type.tp_traverse = traverse;
-    type.tp_clear = clear;
-    type.tp_dealloc = end;
     return PyModule_AddType(module, &type) < 0 ? -1 : PyModule_AddFunctions(module, functions);
 }
