@@ -42,7 +42,9 @@ def do_transform_pose(pose: Pose, transform: TransformStamped) -> Pose:
     """A pose in the transform's frame."""
     at, turned = pose.position, pose.orientation
     own = Rigid((at.x, at.y, at.z), normalized((turned.x, turned.y, turned.z, turned.w)))
-    (x, y, z), (qx, qy, qz, qw) = _rigid(transform).after(own)
+    (x, y, z), turn = _rigid(transform).after(own)
+    sign = -1.0 if turn[3] < 0 else 1.0  # both are the same rotation; tf2's has w >= 0
+    qx, qy, qz, qw = (sign * each + 0.0 for each in turn)
     return Pose(position=Point(x=x, y=y, z=z), orientation=Quaternion(x=qx, y=qy, z=qz, w=qw))
 
 

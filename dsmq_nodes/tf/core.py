@@ -107,6 +107,8 @@ class BufferCore:
     def lookup(self, target_frame: str, source_frame: str, time: Time) -> TransformStamped:
         """The transform that takes coordinates in `source_frame` to those in `target_frame`.
 
+        Of a frame in itself it is the identity, at any time, also before the frame is known.
+
         Args:
             target_frame: the frame of the result.
             source_frame: the frame of the data.
@@ -118,9 +120,15 @@ class BufferCore:
             ExtrapolationException: it is not known at that time.
             InvalidArgumentException: a frame's name is empty or begins with a slash.
         """
+        stamp_ns = time.to_nanoseconds()
+        if target_frame == source_frame:
+            self._check_name(target_frame, "target_frame")
+            own = self._histories.get(target_frame)
+            newest_ns = own.newest.stamp_ns if own and not own.is_static else 0
+            return _stamped(target_frame, stamp_ns or newest_ns, source_frame, IDENTITY)
         self._check_frame(target_frame, "target_frame")
         self._check_frame(source_frame, "source_frame")
-        stamp_ns = time.to_nanoseconds() or self._latest_common_ns(target_frame, source_frame)
+        stamp_ns = stamp_ns or self._latest_common_ns(target_frame, source_frame)
         rigid = self._between(target_frame, source_frame, stamp_ns)
         return _stamped(target_frame, stamp_ns, source_frame, rigid)
 
@@ -191,7 +199,7 @@ class BufferCore:
 
     # Within
 
-    def _check_frame(self, name: str, argument: str) -> None:
+    def _check_name(self, name: str, argument: str) -> None:
         if not name:
             raise InvalidArgumentException(f"{argument} is empty: name a frame")
         if name.startswith("/"):
@@ -199,6 +207,9 @@ class BufferCore:
                 f'{argument} "{name}": a frame\'s name does not begin with a slash, say '
                 f'"{name.lstrip("/")}"'
             )
+
+    def _check_frame(self, name: str, argument: str) -> None:
+        self._check_name(name, argument)
         if name in self._histories or name in self._parents:
             return
         known = sorted(self._parents.union(self._histories))
@@ -327,12 +338,12 @@ def _not_known_at(
     else:
         known = f"{where} is known from {_sec(oldest_ns)} to {_sec(newest_ns)}"
     if stamp_ns > newest_ns:
-        away = f"into the future: {(stamp_ns - newest_ns) * 1e-9:.6f} s after the latest"
+        way, away = "future", f"{(stamp_ns - newest_ns) * 1e-9:.6f} s after the latest"
     else:
-        away = f"into the past: {(oldest_ns - stamp_ns) * 1e-9:.6f} s before the earliest"
-    return ExtrapolationException(
-        f"lookup at {_sec(stamp_ns)} would require extrapolation {away} transform, when looking up "
-        f'from "{source}" to "{target}": {known}'
+        way, away = "past", f"{(oldest_ns - stamp_ns) * 1e-9:.6f} s before the earliest"
+    return ExtrapolationException(  # it begins as tf2's, which programs look for
+        f"Lookup would require extrapolation into the {way}: {_sec(stamp_ns)} is {away} transform, "
+        f'when looking up from "{source}" to "{target}": {known}'
     )
 
 

@@ -108,7 +108,7 @@ print(service.run())
 SAID = """\
 LookupException True
 False
-True True
+1 True
 geometry_msgs.msg.Vector3(x=3.0, y=0.0, z=0.0)
 geometry_msgs.msg.Point(x=3.0, y=1.0, z=0.0)
 (3, 7) 3 Time(nanoseconds=3000000000, clock_type=ROS_TIME)

@@ -25,7 +25,7 @@ from dsmq_nodes.tf import (
     InvalidArgumentException,
     LookupException,
 )
-from dsmq_nodes.tf.rigid import Rigid, Rotation, roll_pitch_yaw, rotate
+from dsmq_nodes.tf.rigid import IDENTITY, Rigid, Rotation, roll_pitch_yaw, rotate
 
 Matrix = Any
 
@@ -300,14 +300,14 @@ def test_the_future_is_not_made_up(robot: BufferCore) -> None:
     with pytest.raises(ExtrapolationException) as raised:
         robot.lookup("odom", "lidar", at(2.0))
     assert str(raised.value) == (
-        "lookup at 2.000000 s would require extrapolation into the future: 0.500000 s after the "
+        "Lookup would require extrapolation into the future: 2.000000 s is 0.500000 s after the "
         'latest transform, when looking up from "lidar" to "odom": "base_link" in "odom" is known '
         "from 1.000000 s to 1.500000 s"
     )
 
 
 def test_the_past_is_not_made_up(robot: BufferCore) -> None:
-    with pytest.raises(ExtrapolationException, match=r"past: 0\.250000 s before the earliest"):
+    with pytest.raises(ExtrapolationException, match=r" is 0\.250000 s before the earliest"):
         robot.lookup("lidar", "odom", at(0.75))
 
 
@@ -413,3 +413,9 @@ def test_frames_as_yaml(robot: BufferCore) -> None:
         },
     }
     assert BufferCore().all_frames_as_yaml() == "{}\n"
+
+
+def test_a_frame_in_itself_is_the_identity_also_before_it_is_known(robot: BufferCore) -> None:
+    assert robot.lookup("x", "x", at(2.0)).header.stamp == at(2.0)
+    assert robot.lookup("base_link", "base_link", Time()).header.stamp == at(1.5)
+    assert Rigid.from_msg(robot.lookup("lidar", "lidar", Time()).transform) == IDENTITY

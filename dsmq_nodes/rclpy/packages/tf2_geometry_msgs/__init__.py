@@ -5,6 +5,7 @@ from typing import Any, Final
 from dsmq_nodes.rclpy.impl.interface_named import interface_from
 from dsmq_nodes.rclpy.packages.tf2_geometry_msgs.tf2_geometry_msgs import (
     do_transform_point,
+    do_transform_polygon_stamped,
     do_transform_pose,
     do_transform_pose_stamped,
     do_transform_pose_with_covariance_stamped,
@@ -12,10 +13,12 @@ from dsmq_nodes.rclpy.packages.tf2_geometry_msgs.tf2_geometry_msgs import (
     do_transform_wrench,
     from_msg_msg,
     to_msg_msg,
+    transform_covariance,
 )
 
 __all__ = [
     "do_transform_point",
+    "do_transform_polygon_stamped",
     "do_transform_pose",
     "do_transform_pose_stamped",
     "do_transform_pose_with_covariance_stamped",
@@ -23,11 +26,12 @@ __all__ = [
     "do_transform_wrench",
     "from_msg_msg",
     "to_msg_msg",
+    "transform_covariance",
 ]
 
 _NAMES: Final = (
-    *("PointStamped", "PoseStamped", "PoseWithCovarianceStamped", "TransformStamped"),
-    *("Vector3Stamped", "WrenchStamped"),
+    *("Point", "Point32", "PointStamped", "PolygonStamped", "Pose", "PoseStamped"),
+    *("PoseWithCovarianceStamped", "TransformStamped", "Vector3Stamped", "WrenchStamped"),
 )
 _MESSAGES: Final = {name: f"geometry_msgs/msg/{name}" for name in _NAMES}
 

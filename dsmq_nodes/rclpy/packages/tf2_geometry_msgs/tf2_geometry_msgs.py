@@ -58,6 +58,26 @@ def do_transform_wrench(wrench: Any, transform: Any) -> Any:
     return turned
 
 
+def do_transform_polygon_stamped(polygon: Any, transform: Any) -> Any:
+    """A PolygonStamped in another frame."""
+    kind = class_named("geometry_msgs/msg/PointStamped")
+    moved = class_named("geometry_msgs/msg/PolygonStamped")(header=transform.header)
+    corner = class_named("geometry_msgs/msg/Point32")
+    for each in polygon.polygon.points:
+        point = kind()
+        point.point.x, point.point.y, point.point.z = each.x, each.y, each.z
+        found = do_transform_point(point, transform).point
+        moved.polygon.points.append(corner(x=found.x, y=found.y, z=found.z))
+    return moved
+
+
+def transform_covariance(cov_in: Any, transform: Any) -> Any:
+    """The covariance of a pose, 36 numbers, in another frame."""
+    pose = class_named("geometry_msgs/msg/PoseWithCovarianceStamped")()
+    pose.pose.covariance = cov_in
+    return do_transform_pose_with_covariance_stamped(pose, transform).pose.covariance
+
+
 def _ours(message: Any) -> Any:
     return from_ros(message)
 
@@ -68,6 +88,7 @@ _FUNCTIONS: Final[dict[str, Callable[[Any, Any], Any]]] = {
     "PoseStamped": do_transform_pose_stamped,
     "PoseWithCovarianceStamped": do_transform_pose_with_covariance_stamped,
     "WrenchStamped": do_transform_wrench,
+    "PolygonStamped": do_transform_polygon_stamped,
 }
 for _name, _function in _FUNCTIONS.items():
     _class = class_named(f"geometry_msgs/msg/{_name}")

@@ -11,6 +11,7 @@ from dsmq_nodes.errors import (
 )
 from dsmq_nodes.rclpy.duration import Duration
 from dsmq_nodes.rclpy.interfaces import from_ros, to_ros
+from dsmq_nodes.rclpy.logging import get_logger
 from dsmq_nodes.rclpy.time import Time
 from dsmq_nodes.tf import BufferCore as OurBuffer
 
@@ -24,6 +25,7 @@ __all__ = [
     "TransformException",
 ]
 _CACHE_SEC = 10.0
+_logger = get_logger("tf2")
 
 
 class TimeoutException(TransformException):
@@ -38,12 +40,27 @@ class BufferCore:
         self._frames = OurBuffer(sec)
 
     def set_transform(self, transform: Any, authority: str) -> None:
-        """Add a transform."""
-        self._frames.set_transform(_ours(transform), authority)
+        """Add a transform; one that is not valid, or too old, is told in the log and ignored."""
+        self._add(transform, authority, is_static=False)
 
     def set_transform_static(self, transform: Any, authority: str) -> None:
-        """Add a transform that holds at all times."""
-        self._frames.set_transform(_ours(transform), authority, is_static=True)
+        """Add a transform that holds at all times; one that is not valid is ignored, as above."""
+        self._add(transform, authority, is_static=True)
+
+    def _add(self, transform: Any, authority: str, *, is_static: bool) -> None:
+        ours = _ours(transform)
+        try:
+            kept = self._frames.set_transform(ours, authority, is_static=is_static)
+        except InvalidArgumentException as error:
+            text = f'Ignoring transform from authority "{authority}": {error}'
+            _logger.error(text)  # noqa: TRY400  a logger of rclpy has no traceback
+            return
+        if not kept:
+            stamp = ours.header.stamp
+            _logger.warning(
+                f"TF_OLD_DATA ignoring data from the past for frame {ours.child_frame_id} at time "
+                f"{stamp.to_nanoseconds() * 1e-9:f} according to authority {authority}"
+            )
 
     def lookup_transform_core(self, target_frame: str, source_frame: str, time: Any) -> Any:
         """The transform from `source_frame` to `target_frame`."""
@@ -66,26 +83,26 @@ class BufferCore:
 
     def can_transform_core(
         self, target_frame: str, source_frame: str, time: Any
-    ) -> tuple[bool, str]:
-        """Whether a transform is known, and why not."""
+    ) -> tuple[int, str]:
+        """Whether a transform is known, 1 or 0, and why not."""
         try:
             self._frames.lookup(target_frame, source_frame, our_time(time))
         except TransformException as error:
-            return False, str(error)
-        return True, ""
+            return 0, str(error)
+        return 1, ""
 
-    def can_transform_full_core(self, *words: Any) -> tuple[bool, str]:
+    def can_transform_full_core(self, *words: Any, **more: Any) -> tuple[int, str]:
         """The same between two times; arguments as `lookup_transform_full_core`."""
         try:
-            self.lookup_transform_full_core(*words)
+            self.lookup_transform_full_core(*words, **more)
         except TransformException as error:
-            return False, str(error)
-        return True, ""
+            return 0, str(error)
+        return 1, ""
 
     def get_latest_common_time(self, target_frame: str, source_frame: str) -> Time:
         """The latest time at which a transform is known."""
         found = self._frames.get_latest_common_time(target_frame, source_frame)
-        return Time.from_msg(to_ros(found))
+        return Time(nanoseconds=found.to_nanoseconds())
 
     def clear(self) -> None:
         """Forget all transforms except static ones."""
@@ -101,13 +118,20 @@ class BufferCore:
         return "".join(f"Frame {each.name} exists with parent {each.parent}.\n" for each in frames)
 
     def _frameExists(self, frame: str) -> bool:  # noqa: N802
+        return frame in self._getFrameStrings()
+
+    def _getFrameStrings(self) -> list[str]:  # noqa: N802
         frames = self._frames.frames()
-        return any(frame in {each.name, each.parent} for each in frames)
+        return list(dict.fromkeys(name for each in frames for name in (each.name, each.parent)))
 
 
 def our_time(time: Any) -> Any:
-    """A time of rclpy, or a message, as this kit's."""
-    return from_ros(time.to_msg() if isinstance(time, Time) else time)
+    """A time of rclpy, or a message, as this kit's; a TypeError for anything else."""
+    if isinstance(time, Time):
+        return from_ros(time.to_msg())
+    if not (hasattr(time, "sec") and hasattr(time, "nanosec")):
+        raise TypeError("time must have sec and nanosec, or nanoseconds.")
+    return from_ros(time)
 
 
 def _ours(transform: Any) -> Any:

@@ -1,4 +1,4 @@
-"""ROS's tf2_ros on this kit's `tf`: buffer, listener and broadcasters for nodes of rclpy."""
+"""ROS's tf2_ros on this kit's `tf`: buffers, listener and broadcasters for nodes of rclpy."""
 
 from dsmq_nodes.rclpy.packages.tf2_py import (
     BufferCore,
@@ -10,13 +10,17 @@ from dsmq_nodes.rclpy.packages.tf2_py import (
     TransformException,
 )
 from dsmq_nodes.rclpy.packages.tf2_ros.buffer import Buffer
+from dsmq_nodes.rclpy.packages.tf2_ros.buffer_client import BufferClient
 from dsmq_nodes.rclpy.packages.tf2_ros.buffer_interface import (
     BufferInterface,
+    ConvertRegistration,
     NotImplementedException,
     Stamped,
     TransformRegistration,
     TypeException,
+    convert,
 )
+from dsmq_nodes.rclpy.packages.tf2_ros.buffer_server import BufferServer
 from dsmq_nodes.rclpy.packages.tf2_ros.static_transform_broadcaster import (
     StaticTransformBroadcaster,
 )
@@ -25,9 +29,12 @@ from dsmq_nodes.rclpy.packages.tf2_ros.transform_listener import TransformListen
 
 __all__ = [
     "Buffer",
+    "BufferClient",
     "BufferCore",
     "BufferInterface",
+    "BufferServer",
     "ConnectivityException",
+    "ConvertRegistration",
     "ExtrapolationException",
     "InvalidArgumentException",
     "LookupException",
@@ -40,4 +47,5 @@ __all__ = [
     "TransformListener",
     "TransformRegistration",
     "TypeException",
+    "convert",
 ]

@@ -5,13 +5,17 @@ import time as clock
 from collections.abc import Callable
 from typing import Any, Final
 
+from dsmq_nodes.errors import TransformException
+from dsmq_nodes.rclpy.clock import Clock, JumpThreshold, TimeJump
 from dsmq_nodes.rclpy.duration import Duration
 from dsmq_nodes.rclpy.interfaces import service_named
+from dsmq_nodes.rclpy.logging import get_logger
 from dsmq_nodes.rclpy.packages.tf2_py import BufferCore
 from dsmq_nodes.rclpy.packages.tf2_ros.buffer_interface import BufferInterface
 from dsmq_nodes.rclpy.task import Future
 
 _NANOSECONDS: Final = 1e-9
+_JUMP_BACK: Final = Duration(seconds=-1)
 _LOOK_SEC: Final = 0.2  # new transforms wake a waiting thread; the end of rclpy does not
 NO_TIME: Final = Duration()
 
@@ -19,17 +23,23 @@ NO_TIME: Final = Duration()
 class Buffer(BufferCore, BufferInterface):
     """Transforms between frames, and waiting for them.
 
-    A lookup with a timeout waits in its thread: the node has to be spun by another one.
+    A lookup with a timeout waits in its thread: the node has to be spun by another one. What a
+    buffer knows is forgotten when the node's clock jumps back by over 1 s.
     """
 
     def __init__(self, cache_time: Duration | None = None, node: Any = None) -> None:
         BufferCore.__init__(self, cache_time)
         BufferInterface.__init__(self)
         self._new = threading.Condition()
-        self._futures: list[tuple[Future[Any], Callable[[], bool]]] = []
+        self._futures: list[tuple[Future[Any], Callable[[], Any]]] = []
+        self.clock = Clock() if node is None else node.get_clock()
+        self.jump_handle = self.clock.create_jump_callback(
+            JumpThreshold(min_forward=None, min_backward=_JUMP_BACK, on_clock_change=True),
+            post_callback=self.time_jump_callback,
+        )
         if node is not None:
             kind = service_named("tf2_msgs/srv/FrameGraph")
-            self._server = node.create_service(kind, "tf2_frames", self._tell_frames)
+            self.srv = node.create_service(kind, "tf2_frames", self._tell_frames)
 
     def _tell_frames(self, request: Any, response: Any) -> Any:
         response.frame_yaml = self.all_frames_as_yaml()
@@ -45,13 +55,32 @@ class Buffer(BufferCore, BufferInterface):
         super().set_transform_static(transform, authority)
         self._changed()
 
+    def time_jump_callback(self, time_jump: TimeJump) -> None:
+        """The clock has jumped back, or is another one now: forget all."""
+        text = "Detected jump back in time. Clearing tf buffer."
+        get_logger("tf2_buffer").warning(text)
+        self.clear()
+
     def _changed(self) -> None:
         with self._new:
             self._new.notify_all()
-            ready = [future for future, is_known in self._futures if is_known()]
-            self._futures = [pair for pair in self._futures if pair[0] not in ready]
-        for future in ready:
-            future.set_result(True)
+            waiting, self._futures = self._futures, []
+        for future, look_up in waiting:
+            self._settle(future, look_up)
+
+    def _settle(self, future: "Future[Any]", look_up: Callable[[], Any]) -> None:
+        """Give a future its transform, or keep it until there is one."""
+        try:
+            with self._new:  # so that none comes between the lookup and the waiting
+                try:
+                    found = look_up()
+                except TransformException:
+                    self._futures.append((future, look_up))
+                    return
+        except Exception as error:  # noqa: BLE001  of wrong arguments: whoever waits is told
+            future.set_exception(error)
+        else:
+            future.set_result(found)
 
     def lookup_transform(
         self, target_frame: str, source_frame: str, time: Any, timeout: Duration = NO_TIME
@@ -83,10 +112,10 @@ class Buffer(BufferCore, BufferInterface):
         await self.wait_for_transform_async(target_frame, source_frame, time)
         return self.lookup_transform_core(target_frame, source_frame, time)
 
-    async def lookup_transform_full_async(self, *words: Any) -> Any:
+    async def lookup_transform_full_async(self, *words: Any, **more: Any) -> Any:
         """The same between two times; arguments as `lookup_transform_full`."""
-        await self.wait_for_transform_full_async(*words)
-        return self.lookup_transform_full_core(*words)
+        await self.wait_for_transform_full_async(*words, **more)
+        return self.lookup_transform_full_core(*words, **more)
 
     def can_transform(
         self,
@@ -115,7 +144,7 @@ class Buffer(BufferCore, BufferInterface):
         return self._awaited(self.can_transform_full_core, words, timeout, return_debug_tuple)
 
     def _awaited(
-        self, ask: Callable[..., tuple[bool, str]], words: Any, timeout: Duration, why: bool
+        self, ask: Callable[..., tuple[int, str]], words: Any, timeout: Duration, why: bool
     ) -> Any:
         until_sec = clock.monotonic() + timeout.nanoseconds * _NANOSECONDS
         with self._new:
@@ -128,18 +157,14 @@ class Buffer(BufferCore, BufferInterface):
     def wait_for_transform_async(
         self, target_frame: str, source_frame: str, time: Any
     ) -> "Future[Any]":
-        """A future that is done when a transform is known."""
-        return self._future(lambda: self.can_transform_core(target_frame, source_frame, time)[0])
+        """A future that has the transform when it is known."""
+        return self._future(lambda: self.lookup_transform_core(target_frame, source_frame, time))
 
-    def wait_for_transform_full_async(self, *words: Any) -> "Future[Any]":
+    def wait_for_transform_full_async(self, *words: Any, **more: Any) -> "Future[Any]":
         """The same between two times; arguments as `lookup_transform_full`."""
-        return self._future(lambda: self.can_transform_full_core(*words)[0])
+        return self._future(lambda: self.lookup_transform_full_core(*words, **more))
 
-    def _future(self, is_known: Callable[[], bool]) -> "Future[Any]":
+    def _future(self, look_up: Callable[[], Any]) -> "Future[Any]":
         future: Future[Any] = Future()
-        with self._new:
-            if not is_known():
-                self._futures.append((future, is_known))
-                return future
-        future.set_result(True)
+        self._settle(future, look_up)
         return future

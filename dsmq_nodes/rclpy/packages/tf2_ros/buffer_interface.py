@@ -5,40 +5,42 @@ from copy import deepcopy
 from typing import Any, ClassVar
 
 from dsmq_nodes.rclpy.duration import Duration
+from dsmq_nodes.rclpy.interfaces import class_named
 from dsmq_nodes.rclpy.time import Time
 
 Function = Callable[..., Any]
 
 
 class TypeException(Exception):  # noqa: N818
-    """There is no transform, or no conversion, for a type of message."""
+    """There is no transform, or no conversion, for a type of message; `errstr` says which."""
+
+    def __init__(self, errstr: str) -> None:
+        super().__init__(errstr)
+        self.errstr = errstr
 
 
 class NotImplementedException(Exception):  # noqa: N818
     """A function that a buffer does not have."""
 
     def __init__(self) -> None:
-        super().__init__("CanTransform or LookupTransform not implemented")
+        super().__init__()
+        self.errstr = "CanTransform or LookupTransform not implemented"
 
 
-class Stamped:
-    """An object with a stamp and a frame."""
-
-    def __init__(self, obj: Any, stamp: Any, frame_id: str) -> None:
-        self.obj = obj
-        self.header = _Header(stamp, frame_id)
-
-
-class _Header:
-    def __init__(self, stamp: Any, frame_id: str) -> None:
-        self.stamp = stamp
-        self.frame_id = frame_id
+def Stamped(obj: Any, stamp: Any, frame_id: str) -> Any:  # noqa: N802
+    """The object itself, with a `header` of this stamp and frame."""
+    obj.header = class_named("std_msgs/msg/Header")(frame_id=frame_id, stamp=stamp)
+    return obj
 
 
 class TransformRegistration:
     """The functions that move messages, by their types."""
 
     _functions: ClassVar[dict[type, Function]] = {}
+
+    def print_me(self) -> None:
+        """Print the types and their functions."""
+        print(self._functions)  # noqa: T201
 
     def add(self, key: type, callback: Function) -> None:
         """Register a function of a message and a transform."""
@@ -50,9 +52,7 @@ class TransformRegistration:
         Raises:
             TypeException: there is none.
         """
-        if key not in self._functions:
-            raise TypeException(f"Type {key} is not loaded or supported")
-        return self._functions[key]
+        return _known(self._functions, key)
 
 
 class ConvertRegistration:
@@ -100,12 +100,18 @@ def _known(functions: dict[Any, Function], key: Any) -> Function:
 def convert(a: Any, b_type: type) -> Any:
     """An object as another type, by the registered conversions.
 
+    A conversion between the two types comes first, then by way of a message; without any, an
+    object of the same type is copied.
+
     Raises:
         TypeException: there is none.
     """
-    if type(a) is b_type:
-        return deepcopy(a)
     known = ConvertRegistration()
+    try:
+        return known.get_convert((type(a), b_type))(a)
+    except TypeException:
+        if type(a) is b_type:
+            return deepcopy(a)
     message = known.get_to_msg(type(a))(a)
     return known.get_from_msg(b_type)(message)
 
@@ -169,6 +175,22 @@ class BufferInterface:
         raise NotImplementedException
 
     def lookup_transform_full(self, *words: Any) -> Any:
+        """In subclasses.
+
+        Raises:
+            NotImplementedException: always.
+        """
+        raise NotImplementedException
+
+    def can_transform(self, *words: Any) -> Any:
+        """In subclasses.
+
+        Raises:
+            NotImplementedException: always.
+        """
+        raise NotImplementedException
+
+    def can_transform_full(self, *words: Any) -> Any:
         """In subclasses.
 
         Raises:
