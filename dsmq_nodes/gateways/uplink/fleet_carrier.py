@@ -94,11 +94,8 @@ class CarrierEvents(Protocol):
     def answer(self, fleet_name: str, question: Question) -> Iterable[Item]:
         """Answer another machine's question; called in a thread of the carrier."""
 
-    def namesake(self, host: str, after_sec: float = 0.0) -> None:
-        """Another machine has this one's name; empty: no longer.
-
-        If it still has after so long, this one gives way.
-        """
+    def namesake(self, host: str) -> None:
+        """Another machine, which was there before this one, has its name; empty: no longer."""
 
     def failed(self, reason: str) -> None:
         """The carrier cannot be opened."""

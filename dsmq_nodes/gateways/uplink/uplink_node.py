@@ -54,6 +54,7 @@ logger = logging.getLogger("dsmq_nodes.uplink")
 
 _BEAT_SEC: Final = 1.0
 _NAMELESS: Final = "a base"  # a machine without a name, which sees the whole fleet
+_NAMESAKE_SEC: Final = 5.0  # longer than the lease: a dead namesake has gone by then
 _USUAL: Final = UplinkTopic()
 _MOST_REFUSED: Final = 1000  # machines of which it is told
 
@@ -353,10 +354,10 @@ class Uplink:
 
     # The machine
 
-    def namesake(self, host: str, after_sec: float = 0.0) -> None:
-        """Another machine has this one's name."""
+    def namesake(self, host: str) -> None:
+        """Another machine has this one's name, and was there before."""
         if host and not self._namesake:
-            self._hub.loop.call_later(after_sec, self._yield_to_namesake)
+            self._hub.loop.call_later(_NAMESAKE_SEC, self._yield_to_namesake)
         self._namesake = host
 
     def _yield_to_namesake(self) -> None:

@@ -40,11 +40,6 @@ _ANSWER_SEC: Final = 30.0  # for a slow link; a link that is lost ends the quest
 _THREADS: Final = 8
 _LARGE_BYTES: Final = 6 * 1024  # what Zenoh takes at once, as zenoh_config.py has its buffers
 _PATIENCE_SEC: Final = 2.0  # a connection that is not there by then is worth a line
-_NEW_SEC: Final = 2.0  # who is met so soon after the link has come was there before
-# After how long one of two machines of a name gives way, by whether it is new here, and by whether
-# the other one is older by its date, which may be wrong. All are longer than the lease: one that
-# has died has gone by then.
-_GIVES_WAY_SEC: Final = {(True, True): 5.0, (True, False): 8.0, (False, True): 12.0}
 _read_question: Final = msgspec.json.Decoder(Question).decode
 
 
@@ -111,8 +106,6 @@ class ZenohCarrier:
         self._began = time.time_ns()
         self._is_closed = False
         self._away_since_sec = 0.0  # 0: there is a link, or there was none yet
-        self._linked_sec: float | None = None
-        self._namesakes: dict[str, str] = {}  # hosts of machines of this name, by peer
         self._room: LinkRoom | None = None
         self._answering = ThreadPoolExecutor(_THREADS, thread_name_prefix="answer")
         self._asking = ThreadPoolExecutor(1, thread_name_prefix="ask")
@@ -172,8 +165,6 @@ class ZenohCarrier:
 
         def links_changed(_: zenoh.LinkEvent) -> None:
             links = [str(link.src) for link in session.info.links()]
-            if not links or self._linked_sec is None:
-                self._linked_sec = time.monotonic() if links else None
             room.set_links(links)
             self._post(lambda: self._tell_link(is_there=bool(links)))
 
@@ -242,19 +233,10 @@ class ZenohCarrier:
             peer, host, began = keys.read_name(str(sample.key_expr))
         except ValueError:
             return
-        is_older = (began, peer) < (self._began, self.peer)
-        linked_sec = self._linked_sec
-        is_new = linked_sec is None or time.monotonic() - linked_sec < _NEW_SEC
-        after_sec = _GIVES_WAY_SEC.get((is_new, is_older))
-        if peer == self.peer:
-            return
-        if sample.kind == zenoh.SampleKind.DELETE:
-            self._namesakes.pop(peer, None)
-            left = next(iter(self._namesakes.values()), "")
-            self._post(lambda: self._events.namesake(left))
-        elif after_sec is not None:
-            self._namesakes[peer] = host
-            self._post(lambda: self._events.namesake(host, after_sec))
+        older = (began, peer) < (self._began, self.peer)
+        if peer != self.peer and older:
+            is_there = sample.kind == zenoh.SampleKind.PUT
+            self._post(lambda: self._events.namesake(host if is_there else ""))
 
     def _tell_unreadable(self, key: str) -> None:
         if not self._is_told:
