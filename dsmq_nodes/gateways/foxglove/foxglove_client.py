@@ -141,7 +141,7 @@ class FoxgloveClient:
         )
 
     def _take_clock(self, entry: Entry) -> None:
-        with contextlib.suppress(MessageError):  # whoever reads the clock says so
+        with contextlib.suppress(MessageError):  # the nodes that read the clock report it
             now_ns = Clock.from_json(entry.text or "").clock.to_nanoseconds()
             self._client.outbox.offer(f"time of {CLOCK_TOPIC}", time_frame(now_ns), keep=1)
 

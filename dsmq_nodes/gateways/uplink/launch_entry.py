@@ -25,14 +25,14 @@ _KINDS: Final = ("tcp", "tls", "udp")
 _ENDPOINT: Final = re.compile(
     r"^(?:(?P<kind>[a-z]+)/)?(?P<host>\[[^\]]+\]|[^:/#?]+)(?::(?P<port>\d+))?$"
 )
-_NAME: Final = r"[A-Za-z_][A-Za-z0-9_-]*"
+is_name: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*").fullmatch
 
 _Names = Annotated[list[str], Field(max_length=1000)]
 
 
 def _name(text: str) -> str:
     # Not a pattern of the schema: editors see `$(arg name)` there.
-    if re.fullmatch(_NAME, text) is None:
+    if is_name(text) is None:
         raise ValueError("is no name: write letters, digits, _ and -, as in r1")
     return text
 

@@ -10,7 +10,6 @@ import contextlib
 import datetime as dt
 import ipaddress
 import os
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -21,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from dsmq_nodes.errors import CommandError
+from dsmq_nodes.gateways.uplink.launch_entry import is_name
 
 _AUTHORITY: Final = "ca"
 _AUTHORITY_DAYS: Final = 3650.0
@@ -74,7 +74,7 @@ def doubts(certificate: Path, key: Path) -> Iterator[str]:
     try:
         until = x509.load_pem_x509_certificate(certificate.read_bytes()).not_valid_after_utc
     except ValueError:
-        return  # whoever uses it says why it cannot be used
+        return  # Zenoh, which loads it, reports why not
     left = until - dt.datetime.now(dt.UTC)
     if dt.timedelta() < left < _SOON:
         yield (
@@ -129,7 +129,7 @@ def _machine(
     certificate, key = directory / f"{name}.pem", directory / f"{name}.key"
     if certificate.exists() or name == _AUTHORITY:
         raise CommandError(f"{certificate} is there already: delete it, or take another name")
-    if not _is_name(name) or not all(map(str.isascii, hosts)):
+    if not is_name(name) or not all(map(str.isascii, hosts)):
         raise CommandError(f"{machine!r}: write a machine as r1, or as base=192.168.1.5,base.local")
     own = ec.generate_private_key(ec.SECP256R1())
     names = dict.fromkeys([name, "localhost", "127.0.0.1", *filter(None, hosts.split(","))])
@@ -150,9 +150,6 @@ def _machine(
     )
     _write(certificate, key, made, own)
     return certificate
-
-
-_is_name: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*").fullmatch  # as launch files have it
 
 
 def _name(text: str) -> x509.Name:

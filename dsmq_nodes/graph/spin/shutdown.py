@@ -138,15 +138,8 @@ def _others_stop() -> Iterator[None]:
         for other in list(_alive.values()):
             other.stop_beside("the end of another node of this process hangs")
 
-    watch = threading.Timer(HANGS_SEC, stop)
-    watch.daemon = True
-    if len(_alive) > 1:
-        with contextlib.suppress(RuntimeError):  # Python ends
-            watch.start()
-    try:
+    with _called_if_it_hangs(stop) if len(_alive) > 1 else contextlib.nullcontext():
         yield
-    finally:
-        watch.cancel()
 
 
 @contextlib.contextmanager
@@ -160,7 +153,14 @@ def told_if_it_hangs(tell: Callable[[str], object]) -> Iterator[None]:
             f"{HANGS_SEC:g} s: no signal cuts it short except SIGKILL (`kill -9 {os.getpid()}`)"
         )
 
-    watch = threading.Timer(HANGS_SEC, look)
+    with _called_if_it_hangs(look):
+        yield
+
+
+@contextlib.contextmanager
+def _called_if_it_hangs(act: Callable[[], object]) -> Iterator[None]:
+    """Call `act` in another thread, once, if this one is not through after `HANGS_SEC`."""
+    watch = threading.Timer(HANGS_SEC, act)
     watch.daemon = True
     with contextlib.suppress(RuntimeError):  # Python ends
         watch.start()

@@ -30,7 +30,7 @@ def keys(on_key: Callable[[str], None]) -> Iterator[None]:
     loop = asyncio.get_running_loop()
 
     def read() -> None:
-        found = _read(fd)
+        found = read_keys(fd)
         if not found:  # the terminal is gone: it would be readable for ever
             loop.remove_reader(fd)
         for key in found.decode("utf-8", "ignore"):
@@ -55,7 +55,8 @@ def keys(on_key: Callable[[str], None]) -> Iterator[None]:
             termios.tcsetattr(fd, termios.TCSANOW, before)
 
 
-def _read(fd: int) -> bytes:
+def read_keys(fd: int) -> bytes:
+    """The keys that were pressed; empty when the terminal is gone."""
     try:
         return os.read(fd, 64)
     except OSError:

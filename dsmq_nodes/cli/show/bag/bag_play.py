@@ -1,7 +1,6 @@
 """Plays a bag, with keys and a progress bar where there is a terminal."""
 
 import contextlib
-import os
 import signal
 import sys
 import termios
@@ -18,6 +17,7 @@ from dsmq_nodes.bag.play.playing import Playing
 from dsmq_nodes.cli.progress import Progress
 from dsmq_nodes.dsmq import descriptors
 from dsmq_nodes.errors import CommandError
+from dsmq_nodes.launcher.watch.keys import read_keys
 from dsmq_nodes.printable import one_line
 from dsmq_nodes.tools.session import Session
 from dsmq_nodes.topic_names import EMERGENCY_STOP_TOPIC
@@ -104,11 +104,7 @@ class _Screen:
         if self._inputs[0] in readable:
             self._session.pump(0.0)
         if readable - {self._inputs[0]}:
-            try:
-                keys = os.read(sys.stdin.fileno(), 64)
-            except OSError:
-                keys = b""
-            if keys:
+            if keys := read_keys(sys.stdin.fileno()):
                 self._obey(keys)
             else:
                 self._end_with_the_terminal()

@@ -7,27 +7,14 @@ from typing import Any, Final
 from dsmq_nodes.rclpy.action import ActionClient
 from dsmq_nodes.rclpy.duration import Duration
 from dsmq_nodes.rclpy.interfaces import action_named, class_named
-from dsmq_nodes.rclpy.packages.tf2_py import (
-    ConnectivityException,
-    ExtrapolationException,
-    InvalidArgumentException,
-    LookupException,
-    TimeoutException,
-    TransformException,
-)
-from dsmq_nodes.rclpy.packages.tf2_ros.buffer_interface import BufferInterface
+from dsmq_nodes.rclpy.packages.tf2_py import TimeoutException, TransformException
+from dsmq_nodes.rclpy.packages.tf2_ros.buffer import NO_TIME
+from dsmq_nodes.rclpy.packages.tf2_ros.buffer_interface import LOOKUP, NUMBERS, BufferInterface
 from dsmq_nodes.rclpy.task import Future
 from dsmq_nodes.rclpy.time import Time
 
-_ERRORS: Final[dict[int, type[TransformException]]] = {
-    1: LookupException,  # the numbers of tf2_msgs/msg/TF2Error
-    2: ConnectivityException,
-    3: ExtrapolationException,
-    4: InvalidArgumentException,
-    5: TimeoutException,
-}
+_ERRORS: Final = {number: error for error, number in NUMBERS.items()}
 _PADDING: Final = Duration(seconds=2.0)
-NO_TIME: Final = Duration()
 _SERVER: Final = "Something is likely wrong with the server."
 
 
@@ -54,7 +41,7 @@ class BufferClient(BufferInterface):
         """
         super().__init__()
         self.node = node
-        self.action_client = ActionClient(node, action_named(_LOOKUP), action_name=ns)
+        self.action_client = ActionClient(node, action_named(LOOKUP), action_name=ns)
         self.check_frequency = check_frequency
         self.timeout_padding = timeout_padding
 
@@ -117,7 +104,7 @@ class BufferClient(BufferInterface):
     def _ask(
         self, target: str, source: str, time: Time, timeout: Duration, more: dict[str, Any]
     ) -> Any:
-        goal = action_named(_LOOKUP).Goal(target_frame=target, source_frame=source)
+        goal = action_named(LOOKUP).Goal(target_frame=target, source_frame=source)
         goal.source_time, goal.timeout = time.to_msg(), timeout.to_msg()
         if more:
             goal.target_time, goal.advanced = more["target_time"].to_msg(), True
@@ -136,9 +123,6 @@ class BufferClient(BufferInterface):
         if result.error.error != result.error.NO_ERROR:
             raise _ERRORS.get(result.error.error, TransformException)(result.error.error_string)
         return result.transform
-
-
-_LOOKUP: Final = "tf2_msgs/action/LookupTransform"
 
 
 def _is_done(future: Future[Any], timeout_sec: float) -> bool:

@@ -2,13 +2,31 @@
 
 from collections.abc import Callable
 from copy import deepcopy
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from dsmq_nodes.rclpy.duration import Duration
 from dsmq_nodes.rclpy.interfaces import class_named
+from dsmq_nodes.rclpy.packages.tf2_py import (
+    ConnectivityException,
+    ExtrapolationException,
+    InvalidArgumentException,
+    LookupException,
+    TimeoutException,
+    TransformException,
+)
 from dsmq_nodes.rclpy.time import Time
 
 Function = Callable[..., Any]
+LOOKUP: Final = "tf2_msgs/action/LookupTransform"
+"""The action between `BufferClient` and `BufferServer`."""
+NUMBERS: Final[dict[type[TransformException], int]] = {
+    LookupException: 1,
+    ConnectivityException: 2,
+    ExtrapolationException: 3,
+    InvalidArgumentException: 4,
+    TimeoutException: 5,
+}
+"""Of errors, in tf2_msgs/msg/TF2Error."""
 
 
 class TypeException(Exception):  # noqa: N818

@@ -10,24 +10,11 @@ from dsmq_nodes.rclpy.clock import Clock
 from dsmq_nodes.rclpy.clock_type import ClockType
 from dsmq_nodes.rclpy.duration import Duration
 from dsmq_nodes.rclpy.interfaces import action_named
-from dsmq_nodes.rclpy.packages.tf2_py import (
-    ConnectivityException,
-    ExtrapolationException,
-    InvalidArgumentException,
-    LookupException,
-    TimeoutException,
-    TransformException,
-)
+from dsmq_nodes.rclpy.packages.tf2_py import TransformException
+from dsmq_nodes.rclpy.packages.tf2_ros.buffer_interface import LOOKUP, NUMBERS
 from dsmq_nodes.rclpy.task import Future
 from dsmq_nodes.rclpy.time import Time
 
-_NUMBERS: Final[dict[type[TransformException], int]] = {
-    LookupException: 1,  # of tf2_msgs/msg/TF2Error
-    ConnectivityException: 2,
-    ExtrapolationException: 3,
-    InvalidArgumentException: 4,
-    TimeoutException: 5,
-}
 _OTHER: Final = 6
 _CHECK_PERIOD: Final = Duration(seconds=0.01)
 
@@ -47,7 +34,7 @@ class BufferServer:
         self._buffer = buffer
         self._waiting: list[tuple[Any, float, Future[None]]] = []  # goal, until, what it waits for
         self._lock = threading.Lock()
-        kind, group = action_named("tf2_msgs/action/LookupTransform"), ReentrantCallbackGroup()
+        kind, group = action_named(LOOKUP), ReentrantCallbackGroup()
         self._result = kind.Result
         self.action_server = ActionServer(
             *(node, kind, ns, self._execute),
@@ -94,7 +81,7 @@ class BufferServer:
             return result
         found = self._found(goal.request)
         if isinstance(found, TransformException):
-            result.error.error = _NUMBERS.get(type(found), _OTHER)
+            result.error.error = NUMBERS.get(type(found), _OTHER)
             result.error.error_string = str(found)
             goal.abort()
         else:
