@@ -342,7 +342,7 @@ def test_a_bag_without_length_is_no_flood(
 
     def wait(seconds: float) -> None:
         session.pump(max(seconds, 0.0))
-        if player.messages == 4:
+        if player.messages >= 4:  # a machine that stood still plays several at once
             player.stop()
 
     playing = Playing(rate=rate, loop=True, clock_hz=clock_hz)
