@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,6 +24,13 @@ settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # What a background job or `nohup` has ignored, its processes would ignore too. A handler is
+    # not inherited by a new program, which begins as in a terminal.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGQUIT, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, _nothing)
     config.pluginmanager.register(byte_code)
     leftovers.pytest_configure(config)
     if config.getoption("fast"):
@@ -30,6 +38,10 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.reportchars = "fE"  # a line for each that is skipped would be hundreds
     elif address := getattr(config, "workerinput", {}).get("forks"):
         processes.use(address)
+
+
+def _nothing(*_: object) -> None:
+    """As good as ignored, in this process alone."""
 
 
 def pytest_configure_node(node: Any) -> None:
