@@ -561,6 +561,28 @@ class TestFutures:
         graph.run_for(0)
         assert "its client was destroyed" in str(caller.last)
 
+    def test_a_client_that_is_destroyed_twice_does_not_end_its_successor(
+        self, graph: Graph
+    ) -> None:
+        graph.add(Adder)
+        caller = graph.add(Caller)
+        first = caller.client
+        caller.destroy_client(first)
+        caller.client = caller.create_client(AddTwoInts, "/add")
+        caller.destroy_client(first)
+        caller.call(1, 2)
+        graph.run_for(0)
+        assert caller.last.sum == 3
+
+    def test_a_call_after_the_end_of_the_node_fails(self, graph: Graph) -> None:
+        graph.add(Adder)
+        caller = graph.add(Caller)
+        caller.call(1, 2)
+        graph.run_for(0)
+        graph.remove(caller)
+        future = caller.client.call_async(AddTwoInts.Request())
+        assert "its client was destroyed" in str(future.exception())
+
 
 def test_types_have_names_and_the_graph_shows_who_serves(graph: Graph) -> None:
     graph.add(Adder)

@@ -65,6 +65,7 @@ class Calls:
         self._waiting: dict[int, _Waiting] = {}
         self._sending = threading.Lock()
         self._ready: GraphEndpoint | None = None  # the server, if it is the right one
+        self._is_closed = False
         request, response = srv_type.Request, srv_type.Response
         self._requests = link.advertise(
             service_name + REQUEST, request.type_name, 0, schema_text(request)
@@ -92,10 +93,11 @@ class Calls:
             oldest = next(iter(self._waiting))
             self._fail(oldest, f"{_MOST_WAITING:,} calls wait already: the oldest was given up")
         future.on_cancel = partial(self._waiting.pop, call_id, None)
-        waiting = self._waiting[call_id] = _Waiting(future, body, self._ready)
+        with self._sending:  # `_on_graph` sees this call, or this call sees its server
+            waiting = self._waiting[call_id] = _Waiting(future, body, self._ready)
         if waiting.server is not None:
             self._publish(call_id, body)
-        elif self.graph.is_known or self.graph.is_lost or not self._link.has_graph:
+        elif self._hindrance() or self.graph.is_known:
             self._send(call_id, waiting)
         return future
 
@@ -103,12 +105,13 @@ class Calls:
         with self._sending:
             if waiting.server is not None or waiting.future.done():
                 return
-            server = waiting.server = self.server
+            server = self.server
             fault = self._fault(server)
-            if fault:
-                self._fail(call_id, fault)
-                return
-        self._publish(call_id, waiting.body)
+            waiting.server = None if fault else server
+        if fault:
+            self._fail(call_id, fault)
+        else:
+            self._publish(call_id, waiting.body)
 
     def _publish(self, call_id: int, body: str) -> None:
         try:
@@ -116,11 +119,17 @@ class Calls:
         except DsmqError as error:
             self._fail(call_id, str(error))
 
-    def _fault(self, server: GraphEndpoint | None) -> str:
+    def _hindrance(self) -> str:
+        """Why no call can be sent now, whoever serves."""
+        if self._is_closed:
+            return "its client was destroyed"
         if not self._link.has_graph:
             return "an original dsmq server knows no services: start `dsmq-nodes broker` instead"
-        if self.graph.is_lost:
-            return "the broker is lost"
+        return "the broker is lost" if self.graph.is_lost else ""
+
+    def _fault(self, server: GraphEndpoint | None) -> str:
+        if fault := self._hindrance():
+            return fault
         if server is None:
             return (
                 "nobody serves it: is its node started, and is that its name? "
@@ -157,7 +166,8 @@ class Calls:
         """Send calls that waited for the graph; fail those whose server has gone."""
         publishers = self.graph.publishers(self.service_name + REPLY)
         server = self.server
-        self._ready = None if self._fault(server) else server
+        with self._sending:
+            self._ready = None if self._fault(server) else server
         for call_id, waiting in list(self._waiting.items()):
             if waiting.future.done():
                 self._waiting.pop(call_id, None)
@@ -177,8 +187,10 @@ class Calls:
         """Stop calling."""
         if self._on_graph in self.graph.watchers:
             self.graph.watchers.remove(self._on_graph)
+        with self._sending:
+            self._is_closed, self._ready = True, None
         for call_id in list(self._waiting):
-            self._fail(call_id, "its client was destroyed")
+            self._fail(call_id, self._hindrance())
         self._link.unsubscribe(self.service_name + REPLY)
         self._link.unadvertise(self._requests)
 
@@ -270,7 +282,8 @@ class Client(Generic[RequestT, ResponseT]):
 
     def close(self) -> bool:
         """Stop calling, for `Node.destroy_client`; returns whether it was the last client."""
-        if not self._is_closed:
-            self._is_closed = True
-            self._calls.clients -= 1
+        if self._is_closed:
+            return False
+        self._is_closed = True
+        self._calls.clients -= 1
         return self._calls.clients == 0

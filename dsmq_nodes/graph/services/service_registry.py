@@ -111,9 +111,7 @@ class Services:
     def remove_client(self, client: Client[Any, Any]) -> None:
         """Remove a client."""
         if client.close():
-            calls = self._calls.pop(client.service_name, None)
-            if calls is not None:
-                calls.close()
+            self._calls.pop(client.service_name).close()
 
     def close(self) -> None:
         """The node ends: fail the calls without a response."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
@@ -88,6 +89,7 @@ class GraphView:
         self._wait_outside = wait_outside
         self._when_drained = when_drained
         self._unread = ""  # the newest graph; older ones are skipped
+        self._reading = threading.Lock()  # any thread may ask
         self._is_news = False
         self._nodes: frozenset[str] | None = None
         self._clients: frozenset[str] = frozenset()
@@ -172,9 +174,10 @@ class GraphView:
 
     def forget(self) -> None:
         """The broker is lost: its graph is no longer valid."""
-        self.is_lost = True
-        self._unread = ""
-        self._nodes, self._topics = None, {}
+        with self._reading:
+            self.is_lost = True
+            self._unread = ""
+            self._nodes, self._topics = None, {}
         self._tell()
 
     def regain(self) -> None:
@@ -196,17 +199,18 @@ class GraphView:
         self._tell()
 
     def _read(self) -> None:
-        if not self._unread:
-            return
-        text, self._unread = self._unread, ""
-        try:
-            graph = _decode(text)
-        except (msgspec.MsgspecError, RecursionError):
-            return  # an original server: any peer may write there
-        self.is_lost = False
-        self._nodes = frozenset([peer.name for peer in graph.peers])
-        self._clients = frozenset([peer.client for peer in graph.peers if peer.client])
-        self._topics = {topic.name: topic for topic in graph.topics}
+        with self._reading:
+            text, self._unread = self._unread, ""
+            if not text:
+                return
+            try:
+                graph = _decode(text)
+            except (msgspec.MsgspecError, RecursionError):
+                return  # an original server: any peer may write there
+            self.is_lost = False
+            self._nodes = frozenset([peer.name for peer in graph.peers])
+            self._clients = frozenset([peer.client for peer in graph.peers if peer.client])
+            self._topics = {topic.name: topic for topic in graph.topics}
 
     def _tell(self) -> None:
         for watcher in list(self.watchers):
