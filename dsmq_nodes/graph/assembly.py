@@ -48,6 +48,7 @@ from dsmq_nodes.graph.topics.qos import QoSProfile
 from dsmq_nodes.graph.topics.topic_registry import Topics
 from dsmq_nodes.graph.topics.type_check import TypeCheck, schema_text
 from dsmq_nodes.messages.dsmq_msgs import NodeStatistics
+from dsmq_nodes.messages.model_class import outer_names
 from dsmq_nodes.messages.rosgraph import Clock as ClockMessage
 from dsmq_nodes.topic_names import CLOCK_TOPIC, NODES_TOPIC
 
@@ -265,7 +266,7 @@ class NodeKit:
                 f"{type(self.node).__qualname__}.Params is no model of parameters: write "
                 "`class Params(Parameters):`"
             )
-        fields = model.model_fields
+        fields = outer_names(model).values()
         if fields and model.model_config.get("extra") == "forbid":
             return model.load(given, self.name), {}
         own = {name: given[name] for name in given if name.partition(".")[0] in fields}

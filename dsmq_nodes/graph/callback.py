@@ -11,6 +11,7 @@ import asyncio
 import functools
 import inspect
 import linecache
+import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from types import FrameType
@@ -114,9 +115,9 @@ def _call_of(frame: FrameType) -> ast.Call | None:
     if where is None or None in {where.lineno, where.end_lineno, where.end_col_offset}:
         return None
     first, last = where.lineno or 0, where.end_lineno or 0
-    lines = [
-        linecache.getline(frame.f_code.co_filename, n).encode() for n in range(first, last + 1)
-    ]
+    lines = [line.encode() for line in _source_of(frame)[first - 1 : last]]
+    if len(lines) != last - first + 1:
+        return None
     lines[-1] = lines[-1][: where.end_col_offset]  # in bytes, both
     lines[0] = lines[0][where.col_offset or 0 :]
     try:
@@ -124,6 +125,14 @@ def _call_of(frame: FrameType) -> ast.Call | None:
     except (SyntaxError, ValueError):
         return None
     return found if isinstance(found, ast.Call) else None
+
+
+def _source_of(frame: FrameType) -> list[str]:
+    """The lines of the file that a frame is of, or of `python -c`; empty: they are not there."""
+    found = linecache.getlines(frame.f_code.co_filename)
+    if not found and frame.f_code.co_filename == "<string>" and "-c" in sys.orig_argv[:-1]:
+        found = sys.orig_argv[sys.orig_argv.index("-c") + 1].splitlines(keepends=True)
+    return found
 
 
 def _function_of(callback: object) -> object:

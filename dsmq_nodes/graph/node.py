@@ -269,6 +269,7 @@ class Node:
         Args:
             name: of letters, digits, underscores; dots make groups.
             value: its default, which gives it its type; a `Parameter.Type` when it must be given.
+                Without one it may have any type, and a Python warning tells so.
             descriptor: its description and range, and whether it is read-only or of any type.
             ignore_override: ignore the launch file's value.
 
@@ -291,8 +292,12 @@ class Node:
         declared = []
         for name, *rest in parameters:
             value, descriptor = [*rest, None, None][:2]
-            parameter = self.declare_parameter(start + name, value, descriptor, ignore_override)
-            declared.append(parameter)
+            if rest and value is None and descriptor is None:
+                descriptor = messages.ParameterDescriptor()  # None is no default, as in rclpy
+            declare = self._kit.parameters.declare
+            declared.append(
+                declare(start + name, value, descriptor, ignore_override=ignore_override)
+            )
         return declared
 
     def undeclare_parameter(self, name: str) -> None:

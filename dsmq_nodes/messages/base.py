@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-import operator
 import re
 import sys
 import warnings
@@ -16,7 +15,8 @@ from typing_extensions import override
 from dsmq_nodes.errors import MessageError
 from dsmq_nodes.messages.codec import codec, constructor, fill_unbuilt
 from dsmq_nodes.messages.fields import adapt_model, int32, uint32
-from dsmq_nodes.messages.model_class import ModelClass
+from dsmq_nodes.messages.model_class import ModelClass, outer_names
+from dsmq_nodes.messages.python_numbers import as_python, changed
 from dsmq_nodes.messages.schema.arrays import as_array
 from dsmq_nodes.messages.schema.definition import msg_text
 from dsmq_nodes.messages.schema.in_limits import in_limits
@@ -54,6 +54,7 @@ class Message(BaseModel, metaclass=ModelClass):
         extra="forbid",
         validate_assignment=True,
         ser_json_inf_nan="strings",
+        serialize_by_alias=True,  # a field's alias is its name for others
         protected_namespaces=(),
         defer_build=True,  # of the kit's own types: see `__init_subclass__`
     )
@@ -114,7 +115,7 @@ class Message(BaseModel, metaclass=ModelClass):
         try:
             super().__init__(**fields)
         except ValidationError as error:
-            if numbers := _whole_numbers(fields):
+            if numbers := changed(fields):
                 Message.__init__(self, **fields | numbers)
                 return
             raise MessageError(_explain_field(type(self), error)) from None
@@ -133,7 +134,7 @@ class Message(BaseModel, metaclass=ModelClass):
             try:
                 super().__setattr__(name, value)
             except ValidationError as error:
-                if numbers := _whole_numbers({name: value}):
+                if numbers := changed({name: value}):
                     self.__setattr__(name, numbers[name])
                     return
                 raise MessageError(_explain_field(type(self), error)) from None
@@ -188,11 +189,17 @@ class Message(BaseModel, metaclass=ModelClass):
         try:
             text = self.__pydantic_serializer__.to_json(self, exclude=exclude, warnings="error")
         except PydanticSerializationError as error:
-            raise _unpublishable(self, error) from None
+            return self._dump_changed(exclude, error)
         valid = in_limits(type(self))
-        if valid and not valid(self):
-            raise _unpublishable(self)
-        return text
+        return self._dump_changed(exclude) if valid and not valid(self) else text
+
+    def _dump_changed(self, exclude: set[str] | None, error: Exception | None = None) -> bytes:
+        """With numbers of numpy as Python's own: they were appended to a list, unchecked."""
+        numbers = changed(self.__dict__)
+        if not numbers:
+            raise _unpublishable(self, error) from None
+        self.__dict__.update(numbers)
+        return self._dump(exclude)
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
@@ -238,7 +245,7 @@ class Message(BaseModel, metaclass=ModelClass):
             MessageError: A field does not exist or is of the wrong type.
         """
         try:
-            text = to_json(values, inf_nan_mode="strings")
+            text = to_json(values, inf_nan_mode="strings", fallback=_as_json)
             return cls.__pydantic_validator__.validate_json(text)  # type: ignore[no-any-return]
         except ValidationError as error:
             raise MessageError(_explain(cls, error)) from None
@@ -297,7 +304,7 @@ def _check_that_it_is_empty(cls: type[Message], text: str | bytes) -> None:
     if foreign:
         raise MessageError(
             f"{cls.type_name}: a message of another type: it has none of the fields "
-            f"{', '.join(cls.__pydantic_fields__)}, but {one_line(foreign):.60}"
+            f"{', '.join(outer_names(cls).values())}, but {one_line(foreign):.60}"
         )
 
 
@@ -320,25 +327,27 @@ def _explain_field(cls: type[Message], error: ValidationError) -> str:
         *path, last = problem["loc"] or ("message",)
         said = f"{problem['msg']}, got {repr(problem['input'])[:60]}"
         if problem["type"] in _UNKNOWN and not path:
-            said = f"no such field, {did_you_mean(str(last), cls.__pydantic_fields__)}"
+            said = f"no such field, {did_you_mean(str(last), outer_names(cls).values())}"
         elif problem["type"] == "missing":
             said = problem["msg"]
         problems.append(f"{'.'.join(map(str, [*path, last]))}: {said}")
     return f"{'; '.join(problems)} ({cls.type_name})"
 
 
-def _whole_numbers(fields: dict[str, Any]) -> dict[str, int]:
-    """The values that are whole numbers of another library, such as numpy's, as Python's own."""
-    found = {}
-    for name, value in fields.items():
-        if hasattr(value, "__index__") and not isinstance(value, int):
-            with contextlib.suppress(TypeError):  # an array is none
-                found[name] = operator.index(value)
+def _as_json(value: Any) -> Any:
+    """A number or an array of numpy as JSON has it.
+
+    Raises:
+        PydanticSerializationError: It is something else.
+    """
+    found = value.tolist() if hasattr(value, "tolist") else as_python(value)
+    if found is value:
+        raise PydanticSerializationError(f"JSON has no {type(value).__name__}")
     return found
 
 
 def _unnamed(cls: type[Message], value: object) -> str:
-    first = next(iter(cls.__pydantic_fields__), None)
+    first = next(iter(outer_names(cls).values()), None)
     if first is None:
         return f"{cls.type_name} has no fields"
     return f"fields are given by name: {cls.__name__}({first}={value!r:.40})"

@@ -30,7 +30,12 @@ _SLOTS: Final = tuple(
     BaseModel.__dict__[name]
     for name in ("__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__")
 )
-_CONFIG: Final = {"extra_fields_behavior": "forbid", "ser_json_inf_nan": "strings", "strict": True}
+_CONFIG: Final = {
+    "extra_fields_behavior": "forbid",
+    "ser_json_inf_nan": "strings",
+    "serialize_by_alias": True,
+    "strict": True,
+}
 # A float as fields.py adapts it.
 _FLOAT: Final = {
     "type": "json-or-python",

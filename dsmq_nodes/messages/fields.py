@@ -14,6 +14,7 @@ import pybase64
 from pydantic import BaseModel, Field
 from pydantic_core import CoreSchema, core_schema
 
+from dsmq_nodes.messages.model_class import check_names
 from dsmq_nodes.messages.schema.large_field import LARGE_BYTES
 
 if TYPE_CHECKING:
@@ -54,6 +55,8 @@ Schema = dict[str, Any]
 _INNER: Final = frozenset(
     ("schema", "items_schema", "keys_schema", "values_schema", "choices", "definitions")
 )
+# What may be around a model's schema: the types in it, the functions of its validators.
+_AROUND: Final = frozenset(("definitions", "function-before", "function-after", "function-wrap"))
 
 
 def adapt_model(cls: type[BaseModel], schema: CoreSchema) -> CoreSchema:
@@ -65,9 +68,10 @@ def adapt_model(cls: type[BaseModel], schema: CoreSchema) -> CoreSchema:
     model are unchanged: they are adapted already.
     """
     found: Schema = dict(schema)
-    if found["type"] == "definitions":
+    if found["type"] in _AROUND:
         found["schema"] = adapt_model(cls, found["schema"])
     elif found["type"] == "model" and found["cls"] is cls:
+        check_names(cls, found)
         found["schema"] = _adapt(found["schema"])
     return cast("CoreSchema", found)
 

@@ -1,7 +1,12 @@
-"""The class of message and parameter classes: a field that cannot be is told in one line."""
+"""The class of message and parameter classes: a field that cannot be is told in one line.
+
+A field has one name for others: in JSON, in schemas, in `.msg` text, as a parameter. That is its
+alias, where it has one (`from_: str = Field(alias="from")`), for reading and for writing alike.
+"""
 
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel, PydanticUserError
 from typing_extensions import override
@@ -10,6 +15,8 @@ if TYPE_CHECKING:
     from pydantic._internal._model_construction import ModelMetaclass
 else:
     ModelMetaclass = type(BaseModel)
+
+_BY_ALIAS: Final = ("validate_by_alias", "serialize_by_alias")
 
 
 class ModelClass(ModelMetaclass):
@@ -24,6 +31,54 @@ class ModelClass(ModelMetaclass):
         except PydanticUserError as error:
             told = _explained(str(error), namespace)
             raise TypeError(f"{namespace.get('__qualname__', name)}: {told}") from None
+
+
+def outer_names(cls: type[BaseModel]) -> dict[str, str]:
+    """The names of a model's fields for others, by those of its attributes.
+
+    What an `alias_generator` gives is there once the model is built.
+    """
+    return {
+        name: field.serialization_alias or field.alias or name
+        for name, field in cls.__pydantic_fields__.items()
+    }
+
+
+def check_names(cls: type[BaseModel], schema: Mapping[str, Any]) -> None:
+    """Check in a model's core schema that each field is read by the name it is written by.
+
+    Raises:
+        TypeError: one is not; the text says what to write.
+    """
+    config: Mapping[str, Any] = {}
+    while "schema" in schema and schema["type"] != "model-fields":
+        if schema["type"] == "model":
+            config = schema.get("config", {})
+        schema = schema["schema"]
+    for name, field in schema.get("fields", {}).items():
+        if why := _wrong_name(name, field) or _wrong_alias(field, config):
+            raise TypeError(f"{cls.__qualname__}: {name} {why}")
+
+
+def _wrong_name(name: str, field: Mapping[str, Any]) -> str:
+    read = field.get("validation_alias") or name
+    written = field.get("serialization_alias") or name
+    if read != written:
+        shown = repr(read) if isinstance(read, str) else "any of several names"
+        return (
+            f"is to have one name for others, but is read as {shown} and written as {written!r}: "
+            "write `Field(alias=...)`, which is both"
+        )
+    if field.get("serialization_exclude") and field["schema"]["type"] != "default":
+        return "is not written, and without it nothing can be read: give it a default"
+    return ""
+
+
+def _wrong_alias(field: Mapping[str, Any], config: Mapping[str, Any]) -> str:
+    alias = field.get("serialization_alias")
+    if not alias or all(config.get(key, True) for key in _BY_ALIAS):
+        return ""
+    return f"is {alias!r} for others: leave {' and '.join(_BY_ALIAS)} out of model_config"
 
 
 def _explained(error: str, namespace: dict[str, Any]) -> str:

@@ -17,13 +17,15 @@ from dsmq_nodes import (
     LifecycleNode,
     Message,
     Node,
+    Parameter,
     Parameters,
     QoSProfile,
 )
 from dsmq_nodes.errors import MessageError, NodeConfigurationError, ParameterError
-from dsmq_nodes.messages import Empty, Float64, Header, Twist
+from dsmq_nodes.messages import Empty, Float64, Header, ParameterDescriptor, Twist
 from dsmq_nodes.testing import BrokerProcess, Graph
 
+ROOT = Path(__file__).parents[2]
 PROGRAM = """
 from dsmq_nodes import Node, run
 from dsmq_nodes.messages import Float64
@@ -350,3 +352,41 @@ def test_a_node_of_many_parameters_names_some() -> None:
     with Graph() as graph, pytest.raises(ParameterError, match="there is no parameter") as told:
         graph.add(Many, params={"q": 1})
     assert len(str(told.value)) < 1000
+
+
+def test_a_callback_that_was_called_where_no_file_has_the_source() -> None:
+    program = (
+        "from dsmq_nodes.testing import Graph\nfrom tests.graph.test_mistakes import *\n"
+        "with Graph() as graph:\n    node = graph.add(Mistaken)\n"
+        "    node.create_subscription(Float64, 'x', node.on_x(), 1)\n"
+    )
+    words = [sys.executable, "-c", program]
+    done = subprocess.run(words, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert "TypeError: a callback is the function: write `node.on_x`" in done.stderr
+
+
+def test_a_subscription_that_nothing_reads(graph: Graph, caplog: pytest.LogCaptureFixture) -> None:
+    node = graph.add(Mistaken)
+    callback = node.on_x()  # type: ignore[func-returns-value]
+    node.create_subscription(Float64, "x", callback, 1)
+    for _ in range(3):
+        graph.inject("x", Float64())
+        graph.run_for(0.1)
+    (told,) = [each for each in caplog.messages if "/x" in each]
+    assert "nothing reads it with `async for msg in subscription`" in told
+
+
+def test_a_parameter_without_a_default(graph: Graph) -> None:
+    node = graph.add(Mistaken)
+    with pytest.warns(UserWarning, match="'a' is declared without a default") as told:
+        node.declare_parameter("a")
+    assert told[0].filename == __file__
+    with pytest.warns(UserWarning, match=r"'g\.b'") as told:
+        node.declare_parameters("g", [("b",)])
+    assert told[0].filename == __file__
+    with pytest.raises(ParameterError, match="'c' is declared without a default"):
+        node.declare_parameter("c", None, ParameterDescriptor(description="m/s"))
+    with pytest.raises(ParameterError, match="'d' is declared without"):
+        node.declare_parameters("", [("d", None)])
+    node.declare_parameter("e", None, ParameterDescriptor(dynamic_typing=True))
+    assert node.set_parameters([Parameter("a", None, 1)])[0].successful

@@ -177,7 +177,9 @@ class TestDeclared:
     def test_groups_of_the_launch_file(self, graph: Graph) -> None:
         def make() -> Node:
             node = Node("a")
-            node.declare_parameters("pid", [("kp", 1.0), ("inner.ki", 0.5), ("kd",)])
+            any_type = ParameterDescriptor(dynamic_typing=True)
+            declared: list[Any] = [("kp", 1.0), ("inner.ki", 0.5), ("kd", None, any_type)]
+            node.declare_parameters("pid", declared)
             return node
 
         node = graph.add(make, params={"pid": {"kp": 2.0, "inner": {"ki": 0.1}}, "pid.kd": 7})

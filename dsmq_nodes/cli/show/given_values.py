@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from dsmq_nodes.errors import CommandError, LaunchFileError
 from dsmq_nodes.graph.parameters.yaml_source import parse
+from dsmq_nodes.messages.model_class import outer_names
 from dsmq_nodes.messages.schema.dynamic import check_names, encoded
 from dsmq_nodes.messages.schema.schema_walk import (
     DEEPEST,
@@ -74,7 +75,7 @@ def message_of(msg_type: "type[Message]", values: str) -> "Message":
         LaunchFileError: the text is not YAML; the error says where.
         MessageError: a value does not fit; the text says which.
     """
-    given = fields_of(values, msg_type.type_name, msg_type.model_fields)
+    given = fields_of(values, msg_type.type_name, outer_names(msg_type).values())
     check_names(given, msg_type.schema(), msg_type.type_name)
     return msg_type.from_dict(_with_now(given, msg_type.schema()))
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any, Final, get_args, get_type_hints
 
 from dsmq_nodes.messages.base import Message
+from dsmq_nodes.messages.model_class import outer_names
 from dsmq_nodes.messages.schema.definition import constants_of, msg_text, ros_type
 from dsmq_nodes.messages.schema.schema_walk import Schema, as_mapping, kinds, resolved
 
@@ -54,7 +55,7 @@ def _messages(hint: Any) -> Iterator[type[Message]]:
 
 def _typedef(cls: type[Message]) -> TypeDef:
     hints = get_type_hints(cls, include_extras=True)
-    types = {name: ros_type(hints[name]) for name in cls.model_fields}
+    types = {outer: ros_type(hints[name]) for name, outer in outer_names(cls).items()}
     constants = [each.partition(" ")[2].partition("=") for each in constants_of(cls)]
     return _described(cls.type_name, types) | {
         "constnames": [name for name, _, _ in constants],

@@ -3,13 +3,14 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-from pydantic_core import PydanticSerializationError, to_json
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, ValidationError
+from pydantic_core import CoreSchema, PydanticSerializationError, to_json
 from typing_extensions import override
 
 from dsmq_nodes.errors import ParameterError
 from dsmq_nodes.graph.parameters.parameter import INTEGERS, is_byte
-from dsmq_nodes.messages.model_class import ModelClass
+from dsmq_nodes.messages.model_class import ModelClass, check_names, outer_names
+from dsmq_nodes.messages.python_numbers import changed
 from dsmq_nodes.suggest import did_you_mean, nearest
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class Parameters(BaseModel, metaclass=ModelClass):
         validate_default=True,
         ser_json_bytes="base64",
         val_json_bytes="base64",
+        serialize_by_alias=True,  # a field's alias is its name for others
         defer_build=True,  # of this one alone, which most nodes do without
     )
 
@@ -38,6 +40,15 @@ class Parameters(BaseModel, metaclass=ModelClass):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         cls.model_config["defer_build"] = False
+
+    @classmethod
+    @override
+    def __get_pydantic_core_schema__(
+        cls, source: type[BaseModel], handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        schema = handler(source)
+        check_names(cls, schema)
+        return schema
 
     if not TYPE_CHECKING:  # a type checker finds them itself
 
@@ -61,6 +72,9 @@ class Parameters(BaseModel, metaclass=ModelClass):
             try:
                 super().__setattr__(name, value)
             except ValidationError as error:
+                if numbers := changed({name: value}):
+                    setattr(self, name, numbers[name])
+                    return
                 raise ParameterError(self._problems(error)) from None
 
     @classmethod
@@ -70,11 +84,12 @@ class Parameters(BaseModel, metaclass=ModelClass):
         Raises:
             ParameterError: a name is unknown or missing, or a value does not fit; all of them.
         """
+        given = _grouped({**values, **changed(values)})
         try:
-            found = cls.model_validate(_with_bytes(cls, _grouped(values)))
+            found = cls.model_validate(_with_bytes(cls, given))
         except ValidationError as error:
             problems = cls._problems(error)
-            known = ", ".join(cls.model_fields) or "none"
+            known = ", ".join(outer_names(cls).values()) or "none"
             raise ParameterError(f"parameters of {owner}: {problems} (it has: {known})") from None
         _check_integers(found, f"parameters of {owner}: ")
         return found
@@ -111,7 +126,7 @@ class Parameters(BaseModel, metaclass=ModelClass):
     def _explain(cls, name: str, found: "ErrorDetails") -> str:
         if found["type"] != "extra_forbidden":
             return f"{name}: {found['msg']}, got {found['input']!r:.60}"
-        return unknown(name, cls.model_fields)
+        return unknown(name, outer_names(cls).values())
 
 
 def unknown(name: str, known: Iterable[str]) -> str:
@@ -122,19 +137,20 @@ def unknown(name: str, known: Iterable[str]) -> str:
 
 def leaves(model: BaseModel, prefix: str = "") -> Iterator[tuple[str, BaseModel, str]]:
     """The parameters of a model: name, and the model and field that hold it."""
-    for field in type(model).model_fields:
+    for field, name in outer_names(type(model)).items():
         value = getattr(model, field)
         if isinstance(value, BaseModel):
-            yield from leaves(value, f"{prefix}{field}.")
+            yield from leaves(value, f"{prefix}{name}.")
         else:
-            yield f"{prefix}{field}", model, field
+            yield f"{prefix}{name}", model, field
 
 
 def _with_bytes(cls: type[BaseModel], values: dict[str, Any]) -> dict[str, Any]:
     """Convert lists of integers, as YAML and JSON have them, to bytes where a field needs it."""
     found = dict(values)
+    attributes = {outer: name for name, outer in outer_names(cls).items()}
     for name, value in values.items():
-        field = cls.model_fields.get(name)
+        field = cls.model_fields.get(attributes.get(name, ""))
         kinds = [field.annotation, *get_args(field.annotation)] if field is not None else []
         if isinstance(value, list) and bytes in kinds and all(map(is_byte, value)):
             found[name] = bytes(value)

@@ -5,6 +5,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from dsmq_nodes import messages
+from dsmq_nodes.messages.python_numbers import as_python
 
 if TYPE_CHECKING:
     from dsmq_nodes.messages import Parameter as ParameterMessage
@@ -32,6 +33,7 @@ class ParameterKind(IntEnum):
         Raises:
             TypeError: no parameter can have this value.
         """
+        value = _plain(value)
         found = _SCALARS.get(type(value))
         if found is not None:
             return found
@@ -55,7 +57,7 @@ class ParameterKind(IntEnum):
             TypeError: the value is of another type, or beyond what the type can hold.
         """
         try:
-            return self._fit(value)
+            return self._fit(_plain(value))
         except OverflowError:
             raise TypeError(f"it is beyond what {self.words} can hold: {value!r:.60}") from None
 
@@ -77,6 +79,17 @@ class ParameterKind(IntEnum):
     def words(self) -> str:
         """The type as ROS 2's command line says it: "double", "string array"."""
         return self.name.lower().replace("_", " ")
+
+
+def _plain(value: Any) -> Any:
+    """A value as Python's own: numpy's scalars and arrays, members of an IntEnum or a StrEnum."""
+    value = value.tolist() if hasattr(value, "tolist") else as_python(value)
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    for kind in (int, float, str):
+        if isinstance(value, kind) and type(value) not in _SCALARS:
+            return kind.__str__(value) if kind is str else kind(value)
+    return value
 
 
 _LARGEST_BYTE: Final = 255

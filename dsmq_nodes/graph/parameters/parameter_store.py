@@ -7,6 +7,7 @@ answer refuses the change; one that is called afterwards undoes nothing when it 
 gets the reason in both cases.
 """
 
+import warnings
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -16,6 +17,7 @@ from dsmq_nodes.errors import ParameterError, SpinError
 from dsmq_nodes.graph.callback import Result, callback_name, called
 from dsmq_nodes.graph.parameters.model import Parameters, leaves, unknown
 from dsmq_nodes.graph.parameters.parameter import Parameter, ParameterKind
+from dsmq_nodes.messages.model_class import outer_names
 from dsmq_nodes.printable import error_text
 
 if TYPE_CHECKING:
@@ -84,13 +86,12 @@ class ParameterStore:
         read_only: bool = False,
     ) -> Parameter:
         """Declare a parameter; the launcher's value overrides `value`."""
-        if not name or name != name.strip("."):
-            raise ParameterError(f"{self._owner}: {name!r} is no name of a parameter")
-        if name in self:
-            raise ParameterError(f"{self._owner} has a parameter {name!r} already")
+        self._check_new(name)
         kind: ParameterKind | None = None
         if isinstance(value, ParameterKind):  # rclpy: the type alone, to be given by the launcher
             kind, value = value, None
+        elif value is None:
+            self._check_untyped(name, descriptor)
         default = Parameter(name, None, value)
         if kind is None:
             kind = _kind(default, descriptor)
@@ -108,6 +109,28 @@ class ParameterStore:
         if self.is_ready:
             self._changed("new", [declared.parameter])
         return declared.parameter
+
+    def _check_new(self, name: str) -> None:
+        if not name or name != name.strip("."):
+            raise ParameterError(f"{self._owner}: {name!r} is no name of a parameter")
+        if name in self:
+            raise ParameterError(f"{self._owner} has a parameter {name!r} already")
+
+    def _check_untyped(self, name: str, descriptor: "ParameterDescriptor | None") -> None:
+        """There is no default, and so no type, which may be meant or not: as in rclpy.
+
+        Raises:
+            ParameterError: it is described, but not as one of any type.
+        """
+        if descriptor is not None and descriptor.dynamic_typing:
+            return
+        told = (
+            f"{self._owner}: {name!r} is declared without a default and so has no type: give a "
+            "default, `Parameter.Type.DOUBLE`, or `ParameterDescriptor(dynamic_typing=True)`"
+        )
+        if descriptor is not None:
+            raise ParameterError(told)
+        warnings.warn(told, stacklevel=4)  # at the line that declares it
 
     def undeclare(self, name: str) -> None:
         """Remove a declared parameter."""
@@ -167,7 +190,7 @@ class ParameterStore:
             )
         holder, field = _find(self._model, name)
         schema = _json_schema(holder.__class__)
-        prop = schema["properties"][field]
+        prop = schema["properties"][outer_names(type(holder))[field]]
         if "$ref" in prop:  # an enumeration
             prop = {**schema["$defs"][prop["$ref"].rpartition("/")[2]], **prop}
         return parameter_messages.describe_field(name, prop, read_only=self._is_read_only(name))
@@ -178,7 +201,7 @@ class ParameterStore:
             if value == []:  # the model knows its type
                 return Parameter(name, ParameterKind(self.describe(name).type), value)
             if not isinstance(value, bytes):
-                value = holder.model_dump(mode="json", include={field})[field]
+                value = holder.model_dump(mode="json", include={field}, by_alias=False)[field]
             return Parameter(name, None, value)
         except TypeError:
             return Parameter(name, None, None)  # a dict, a list of lists: no parameter of ROS 2

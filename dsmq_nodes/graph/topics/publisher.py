@@ -12,6 +12,7 @@ from dsmq_nodes.graph.log.logger import Logger
 from dsmq_nodes.graph.spin.spinner import Spinner
 from dsmq_nodes.graph.topics.graph_view import GraphView
 from dsmq_nodes.messages.codec import codec
+from dsmq_nodes.messages.model_class import outer_names
 
 if TYPE_CHECKING:
     from dsmq_nodes.graph.time.watchdog import Watchdog
@@ -105,7 +106,7 @@ class Publisher(Generic[MessageT]):
         if isinstance(given, type):
             is_own = given is self.msg_type
             return f"not a class: write `{own}()`" if is_own else f"not the class {given.__name__}"
-        fields = list(self.msg_type.model_fields)
+        fields = list(outer_names(self.msg_type).values())
         if isinstance(given, bool | int | float | str) and len(fields) == 1:
             with contextlib.suppress(MessageError):  # of another type than the field
                 self.msg_type(**{fields[0]: given})

@@ -115,6 +115,7 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
         self._repeated_id = 0  # of the last repeated message that it has had
         self._closed = False
         self._changed = Notifier()  # for `async for`
+        self._is_read = False  # by `async for`, or it was told that it is not
 
     def get_publisher_count(self) -> int:
         """How many publish the topic, including tools, as far as is known.
@@ -160,11 +161,22 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
         if is_full:
             self._mail.popleft()
             self._dropped += 1
+            if self.callback is None and not self._is_read:
+                self._tell_unread()
         self._mail.append(reply)
         if self.callback is not None:
             return not is_full
         self._changed.notify_all()
         return False
+
+    def _tell_unread(self) -> None:
+        """Nothing has read it so far; told once."""
+        self._is_read = True
+        self._logger.warning(
+            f"{self.topic_name}: messages are dropped: the subscription has no callback, and "
+            "nothing reads it with `async for msg in subscription`; a callback is given as the "
+            "function, `self.on_x`, not `self.on_x()`"
+        )
 
     def call(self, reply: Entry) -> Result:
         """Call the callback with a message that need not wait in the mailbox."""
@@ -324,6 +336,7 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
         return self
 
     async def __anext__(self) -> MessageT:
+        self._is_read = True
         if self._lender is not None:
             self._lender.take_back()
         while not self._closed:

@@ -57,6 +57,7 @@ from dsmq_nodes.launcher.check.findings import (
 from dsmq_nodes.launcher.guard import descendants, end_descendants, reap
 from dsmq_nodes.launcher.prctl import become_subreaper
 from dsmq_nodes.launcher.supervise.child import load_node_class, search
+from dsmq_nodes.messages.model_class import outer_names
 
 _GRAPH: Final = str(Path(graph.__file__).parent) + os.sep
 
@@ -192,7 +193,7 @@ def _wrong_params(node_class: type[Node], error: ParameterError) -> list[WrongPa
             each["type"],
             each["msg"],
             {k: v for k, v in each.get("ctx", {}).items() if isinstance(v, str | int | float)},
-            list(node_class.Params.model_fields),
+            [*outer_names(node_class.Params).values()],
         )
         for each in found.errors(include_url=False, include_input=False)
     ]

@@ -18,6 +18,7 @@ from pydantic.fields import FieldInfo
 
 from dsmq_nodes.errors import MessageError
 from dsmq_nodes.messages.fields import Ros
+from dsmq_nodes.messages.model_class import outer_names
 from dsmq_nodes.messages.schema.interface_text import (
     MessageConstant,
     MessageDefinition,
@@ -58,8 +59,9 @@ def constants_of(cls: type["BaseModel"]) -> "Iterator[str]":
 def _fields(cls: type["BaseModel"]) -> "Iterator[str]":
     package = type_name_of(cls).split("/")[0]
     hints = get_type_hints(cls, include_extras=True)
-    for name, info in cls.model_fields.items():
-        of_package = ros_type(hints[name]).replace("/msg/", "/").removeprefix(f"{package}/")
+    for attribute, name in outer_names(cls).items():
+        info = cls.model_fields[attribute]
+        of_package = ros_type(hints[attribute]).replace("/msg/", "/").removeprefix(f"{package}/")
         default = info.get_default()
         told = isinstance(default, int | float | str) and default
         line = f"{of_package} {name} {_literal(default)}" if told else f"{of_package} {name}"
@@ -96,8 +98,12 @@ def message_definition(cls: type["BaseModel"]) -> MessageDefinition:
             if get_origin(hint) is ClassVar and each.isupper()
         )
         fields = tuple(
-            MessageField(each, read_type(ros_type(hints[each]), package), _told_default(info))
-            for each, info in cls.model_fields.items()
+            MessageField(
+                outer,
+                read_type(ros_type(hints[each]), package),
+                _told_default(cls.model_fields[each]),
+            )
+            for each, outer in outer_names(cls).items()
         )
     except ValueError as error:
         raise MessageError(f"{name}: ROS has no such field: {error}") from None

@@ -10,19 +10,12 @@ import warnings
 from collections.abc import Callable
 from typing import Annotated, Any, ClassVar, Final
 
-from pydantic import ConfigDict, Field, create_model
+from pydantic import Field, create_model
 
 from dsmq_nodes.errors import MessageError
 from dsmq_nodes.messages import fields
 from dsmq_nodes.messages.base import Message
 from dsmq_nodes.messages.schema.interface_text import FieldType, MessageDefinition, MessageField
-
-
-class _Base(Message):
-    """With names of their own in JSON."""
-
-    model_config = ConfigDict(serialize_by_alias=True)
-
 
 NameOf = Callable[[str], str]
 ClassNamed = Callable[[str], type[Message]]
@@ -64,7 +57,7 @@ def message_from_definition(
     name = definition.type_name.rpartition("/")[2]
     package = definition.type_name.split("/")[0]
     with warnings.catch_warnings(action="ignore"):  # of a field that is named as a method
-        found = create_model(name, __base__=_Base, __module__=package, **made)
+        found = create_model(name, __base__=Message, __module__=package, **made)
     found.__doc__ = definition.comment or None
     found.type_name = definition.type_name
     for constant in definition.constants:

@@ -15,6 +15,6 @@ def large_field(cls: "type[BaseModel]") -> str:
     names = [
         name
         for name, field in cls.model_fields.items()
-        if field.annotation is bytes and not field.is_required() and not field.alias
+        if field.annotation is bytes and not (field.is_required() or field.serialization_alias)
     ]
     return names[0] if len(names) == 1 else ""

@@ -14,6 +14,7 @@ import cbor2
 import pybase64
 
 from dsmq_nodes.messages.base import Message
+from dsmq_nodes.messages.model_class import outer_names
 from dsmq_nodes.messages.schema.definition import ros_type
 from dsmq_nodes.messages.schema.ros_base import NON_FINITE
 from dsmq_nodes.messages.schema.schema_walk import (
@@ -128,8 +129,8 @@ def _ros(schema: Schema) -> str:
 def _fields(cls: type[Message]) -> dict[str, _Field]:
     hints = get_type_hints(cls, include_extras=True)
     return {
-        name: _Field(ros_type(hints[name]).partition("[")[0], _message(hints[name]))
-        for name in cls.model_fields
+        outer: _Field(ros_type(hints[name]).partition("[")[0], _message(hints[name]))
+        for name, outer in outer_names(cls).items()
     }
 
 
