@@ -2,6 +2,7 @@
 
 import os
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -255,6 +256,26 @@ def test_a_stop_that_cannot_be_remembered_is_said_at_the_start(
         launch.process.send_signal(signal.SIGINT)
         assert launch.end() == 0
     assert PRESSED not in launch.text
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="it limits another process")
+def test_a_stop_that_is_pressed_while_the_disk_is_full_is_remembered(pump: Path) -> None:
+    with launched(pump) as launch:
+        launch.wait_for("[wire] got on")
+        resource.prlimit(launch.process.pid, resource.RLIMIT_FSIZE, (0, 0))  # no file may grow
+        press(launch)
+        file = load_plan(pump).stop_file
+        assert file is not None
+        until(file.exists)
+        launch.process.kill()
+        launch.process.wait()
+    with launched(pump) as launch:
+        launch.wait_for(PRESSED)
+        launch.wait_for_each("all nodes ready", "emergency stop pressed")
+        launch.process.send_signal(signal.SIGINT)
+        assert launch.end() == 0
+    assert "[wire] got on" not in launch.lines
+    assert list(file.parent.iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,9 @@ the launcher keeps it too: broker and actuators may be killed together. And it w
 the launch that systemd starts when this one was killed, has failed, or the power was gone: what was
 stopped must not move by itself then. A launch that was asked to end, by Ctrl-C or SIGTERM, has a
 person at hand: the next one starts afresh.
+
+The file is made when the launch begins, under another name: a press only renames it, which a full
+disk allows. Without a time in it the stop was pressed all the same.
 """
 
 import contextlib
@@ -19,6 +22,7 @@ from dsmq_nodes.graph.safety import EmergencyStop
 from dsmq_nodes.topic_names import EMERGENCY_STOP_TOPIC
 
 _MOST_BYTES: Final = 64
+_WRITE: Final = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NONBLOCK | os.O_CLOEXEC
 _NS_IN_RANGE: Final = range(1, 2**62)
 
 
@@ -28,6 +32,7 @@ class StopMemory:
     def __init__(self, file: Path, say: Callable[[str], None]) -> None:
         """Keep it in `file`; `say` shows a line."""
         self._file, self._say = file, say
+        self._spare = file.with_suffix(".new")
         self._stop: EmergencyStop | None = None
 
     @property
@@ -42,6 +47,7 @@ class StopMemory:
         self._stop = EmergencyStop(node, self._changed)
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True)
+            self._spare.touch()
         except OSError as error:
             self._say_unkept(error)
         since_ns = self._kept_ns()
@@ -56,12 +62,15 @@ class StopMemory:
 
     def forget(self) -> None:
         """The launch was asked to end."""
-        with contextlib.suppress(OSError):
-            self._file.unlink(missing_ok=True)
+        for each in (self._file, self._spare):
+            with contextlib.suppress(OSError):
+                each.unlink(missing_ok=True)
 
     def _changed(self, is_pressed: bool) -> None:
         if not is_pressed:
-            self.forget()
+            with contextlib.suppress(OSError):
+                self._file.unlink(missing_ok=True)
+                self._spare.touch()
             return
         try:
             self._write(str(time.time_ns()))
@@ -76,12 +85,14 @@ class StopMemory:
         )
 
     def _write(self, text: str) -> None:
-        new = self._file.with_suffix(".new")
-        with new.open("w") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(self._file)
+        fd = os.open(self._spare, _WRITE, 0o666)
+        try:
+            with contextlib.suppress(OSError):  # the disk is full: that the file is there says it
+                os.write(fd, text.encode())
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        self._spare.replace(self._file)
 
     def _kept_ns(self) -> int:
         """Since when it is pressed; 0: it is not; what cannot be read was pressed, too."""
