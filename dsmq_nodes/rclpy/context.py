@@ -9,13 +9,15 @@ import weakref
 from collections.abc import Callable, Iterator
 from typing import Any, Final, Self
 
-from dsmq_nodes.rclpy.impl.c_errors import RCLError
+from dsmq_nodes.rclpy.impl.c_errors import RCLError, wrong_arguments
 from dsmq_nodes.rclpy.impl.handle import InnerHandle
 from dsmq_nodes.rclpy.impl.log_output import LogOutput, log_output
 from dsmq_nodes.rclpy.impl.names.domain import domain_of
 from dsmq_nodes.rclpy.impl.names.ros_arguments import Arguments, parse
 from dsmq_nodes.rclpy.impl.wakeup import Wakeup
 
+_CONTEXT: Final = "rclpy._rclpy_pybind11.Context(arg0: list, arg1: typing.SupportsInt)"
+_NO_DOMAIN: Final = 2**64 - 1
 _CALLBACKS_SEC: Final = 0.1  # a spinning thread that has to end waits so long for callbacks
 living: Final[weakref.WeakSet["Context"]] = weakref.WeakSet()
 """The contexts that a signal shuts down."""
@@ -89,13 +91,13 @@ class Context:
                 raise RuntimeError(f"Domain id ({domain_id}) should not be lower than zero.")
             if self._handle is not None:
                 raise RuntimeError("Context.init() must only be called once")
-            words = sys.argv if args is None else args
-            if not isinstance(words, list):
-                raise TypeError(
-                    "__init__(): incompatible constructor arguments: args is a list of str, not "
-                    f"{type(words).__name__}"
-                )
+            words: object = sys.argv if args is None else args
+            asked: object = _NO_DOMAIN if domain_id is None else domain_id
+            if not (isinstance(words, list) and isinstance(asked, int)):
+                raise wrong_arguments(_CONTEXT, words, asked)
             for word in words:
+                if not isinstance(word, str):
+                    raise TypeError("bad argument type for built-in operation")
                 word.encode()  # it may hold bytes that are not UTF-8
             arguments = parse(words)
             self._handle = ContextHandle(arguments, domain_of(domain_id))

@@ -415,6 +415,9 @@ _PLAIN: Final = Executor.spin_once, Executor.wait_for_ready_callbacks
 class SingleThreadedExecutor(Executor):
     """Runs callbacks in the thread that spins."""
 
+    def __init__(self, *, context: Context | None = None) -> None:
+        super().__init__(context=context)
+
     def spin(self) -> None:
         """Run callbacks until the executor or the context is shut down."""
         while self._context.ok() and not self._is_shutdown:

@@ -1,6 +1,10 @@
 """From a name as a program writes it to the absolute one."""
 
+from dsmq_nodes.rclpy.impl.c_errors import RCLError
 from dsmq_nodes.rclpy.impl.names import name_rules
+from dsmq_nodes.rclpy.impl.names.c_text import c_text
+
+_SIGNATURE = "rclpy_expand_topic_name(arg0: str, arg1: str, arg2: str) -> str"
 
 
 def expand_topic_name(topic_name: str, node_name: str, node_namespace: str) -> str:
@@ -9,6 +13,9 @@ def expand_topic_name(topic_name: str, node_name: str, node_namespace: str) -> s
     Raises:
         ValueError: a name breaks the rules, or a substitution does not exist.
     """
+    missing = RCLError("topic name is null")
+    given = topic_name, node_name, node_namespace
+    topic_name = c_text(topic_name, missing, _SIGNATURE, *given)
     for what, name, fault in (
         ("topic name", topic_name, name_rules.topic_fault(topic_name)),
         ("node name", node_name, name_rules.node_fault(node_name)),

@@ -211,8 +211,9 @@ class Node:
         if new_executor is None:
             self.__executor = None
             return
+        add_node = new_executor.add_node
         self.__executor = weakref.ref(new_executor)
-        new_executor.add_node(self)
+        add_node(self)
         graph_follower.begin()
 
     def _wake_executor(self) -> None:

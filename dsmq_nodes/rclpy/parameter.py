@@ -146,7 +146,8 @@ def get_parameter_value(string_value: str) -> Any:
         found = string_value
     kind = _guessed(found)
     if kind is None:
-        kind, found = Parameter.Type.STRING, found if isinstance(found, str) else string_value
+        is_text = found is None or isinstance(found, list)
+        kind, found = Parameter.Type.STRING, string_value if is_text else found  # as rclpy: a dict
     value.type = int(kind)
     setattr(value, _FIELDS[int(kind)], found)
     return value

@@ -82,6 +82,7 @@ class Publisher:
 
     def wait_for_all_acked(self, timeout: Duration = _FOREVER) -> bool:
         """True: what was published lies where subscriptions read it."""
+        timeout.get_c_duration()
         with self._handle:
             return self._handle.wait_for_all_acked()
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from dsmq_nodes.rclpy.impl.c_errors import wrong_arguments
 from dsmq_nodes.rclpy.impl.topics.cdr import from_cdr, to_cdr
 from dsmq_nodes.rclpy.type_support import check_for_type_support
 
@@ -26,8 +27,7 @@ def deserialize_message(serialized_message: bytes, message_type: Any) -> Any:
     check_for_type_support(message_type)
     given: object = serialized_message
     if not isinstance(given, bytes):
-        raise TypeError(
-            "rclpy_deserialize(): incompatible function arguments: the message is bytes, not "
-            f"{type(given).__name__}"
+        raise wrong_arguments(
+            "rclpy_deserialize(arg0: bytes, arg1: object) -> object", given, message_type
         )
     return from_cdr(serialized_message, message_type)

@@ -12,6 +12,7 @@ from typing import Any
 from dsmq_nodes.rclpy.context import Context, living
 from dsmq_nodes.rclpy.guard_condition import GuardCondition
 from dsmq_nodes.rclpy.impl.c_enum import CEnum
+from dsmq_nodes.rclpy.impl.c_errors import wrong_arguments
 
 
 class SignalHandlerOptions(CEnum):
@@ -35,7 +36,15 @@ def _received(number: int, frame: FrameType | None) -> None:
 
 
 def install_signal_handlers(options: SignalHandlerOptions = SignalHandlerOptions.ALL) -> None:
-    """Handle the signals; in another thread than the main one nothing is done."""
+    """Handle the signals; in another thread than the main one nothing is done.
+
+    Raises:
+        TypeError: `options` are none.
+    """
+    if not isinstance(options, SignalHandlerOptions):
+        raise wrong_arguments(
+            "install_signal_handlers(arg0: rclpy::SignalHandlerOptions) -> None", options
+        )
     for flag, number in ((1, signal.SIGINT), (2, signal.SIGTERM)):
         if options & flag and number not in _before:
             with contextlib.suppress(ValueError):

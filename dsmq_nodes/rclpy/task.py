@@ -135,7 +135,10 @@ class Future(Generic[T]):
                 self._callbacks.append(callback)
                 return
             executor = self._executor()
-        self._hand_over(executor, callback)
+        if executor is None:
+            callback(self)  # what it raises is the caller's
+        else:
+            self._hand_over(executor, callback)
 
     def remove_done_callback(self, callback: Callable[["Future[T]"], object]) -> bool:
         """Remove a callback; returns whether it was there."""
@@ -189,6 +192,8 @@ class Task(Future[T]):
 
     def _run_function(self) -> None:
         try:
+            if not callable(self._handler):
+                raise AssertionError  # noqa: TRY004  as there, when it runs
             result = self._handler(*self._args, **self._kwargs)
         except Exception as error:  # noqa: BLE001  it is the task's outcome
             self.set_exception(error)

@@ -4,19 +4,24 @@ import functools
 import inspect
 import threading
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from dsmq_nodes.rclpy.clock import Clock, JumpThreshold
 from dsmq_nodes.rclpy.clock_type import ClockType
 from dsmq_nodes.rclpy.context import Context
 from dsmq_nodes.rclpy.duration import Duration
 from dsmq_nodes.rclpy.exceptions import InvalidHandle, ROSInterruptException
-from dsmq_nodes.rclpy.impl.c_errors import RCLError
+from dsmq_nodes.rclpy.impl.c_errors import RCLError, wrong_arguments
 from dsmq_nodes.rclpy.impl.clock_source import ClockChange
 from dsmq_nodes.rclpy.impl.handle import InnerHandle
 from dsmq_nodes.rclpy.impl.wakeup import Wakeup
 from dsmq_nodes.rclpy.time import Time
 from dsmq_nodes.rclpy.utilities import get_default_context
+
+_TIMER: Final = (
+    "rclpy._rclpy_pybind11.Timer(arg0: rclpy::Clock, arg1: rclpy._rclpy_pybind11.Context, "
+    "arg2: typing.SupportsInt, arg3: bool)"
+)
 
 
 class TimerInfo:
@@ -52,6 +57,8 @@ class TimerHandle(InnerHandle):
 
     def __init__(self, clock: Clock, period_ns: int, *, autostart: bool) -> None:
         super().__init__()
+        if not -(2**63) <= period_ns < 2**63:
+            raise wrong_arguments(_TIMER, clock, period_ns, autostart)
         if period_ns < 0:
             raise RCLError("failed to create timer: timer period must be non-negative")
         self._source = clock.handle

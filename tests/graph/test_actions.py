@@ -186,6 +186,20 @@ class TestCancel:
         ]
         assert [outcome for _, outcome in caller.log] == [("SUCCEEDED", 1), ("CANCELED", 3)]
 
+    @pytest.mark.parametrize("byte", [0, 7])
+    def test_a_request_that_means_no_goal_is_no_refusal(self, graph: Graph, byte: int) -> None:
+        graph.add(Counter)
+        caller = graph.add(Caller)
+        caller.send(1)
+        graph.run_for(2.5)
+        client = caller.create_client(CancelGoal, "/count/_action/cancel_goal")
+        graph.run_for(0.5)
+        info = GoalInfo(goal_id=UUID(uuid=bytes([byte]) * 16), stamp=caller.get_clock().now())
+        answer = client.call_async(CancelGoal.Request(goal_info=info))
+        graph.run_for(0.5)
+        assert answer.result().return_code == CancelGoal.Response.ERROR_NONE
+        assert answer.result().goals_canceling == []
+
     def test_all_of_them_or_those_up_to_a_time(self, graph: Graph) -> None:
         graph.add(lambda: Counter(when_busy="parallel"))
         caller = graph.add(Caller)

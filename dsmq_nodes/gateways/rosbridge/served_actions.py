@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 _ACCEPTED, _EXECUTING, _CANCELING, _SUCCEEDED, _CANCELED, _ABORTED = range(1, 7)
 _ENDED: Final = frozenset({_SUCCEEDED, _CANCELED, _ABORTED})
-_REJECTED, _UNKNOWN_GOAL, _TERMINATED = 1, 2, 3
+_UNKNOWN_GOAL, _TERMINATED = 2, 3
 _KEPT_SEC: Final = 10.0  # the result of a goal that has ended
 _BACK_SEC: Final = 2.5  # a caller may return to a broker that is back
 _MOST_GOALS: Final = 1000
@@ -209,8 +209,8 @@ class _ServedAction:
             for goal in active
             if goal is one or (goal.stamp_ns <= before_ns if before_ns else uuid == _NOBODY)
         ]
-        code = 0 if wanted else _REJECTED
-        if uuid != _NOBODY and not wanted:
+        code = 0
+        if uuid != _NOBODY and not before_ns and not wanted:
             code = _UNKNOWN_GOAL if one is None else _TERMINATED
         told = [goal.info for goal in wanted]
         self._reply("cancel_goal", call, {"return_code": code, "goals_canceling": told})

@@ -324,11 +324,13 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
         if is_one_alone and one is not None and not one.is_active:
             response.return_code = response.ERROR_GOAL_TERMINATED
             return response
-        for handle in [each for each in self._goals.values() if each.is_active]:
-            if _is_meant(handle.goal_info, wanted) and await self._may_cancel(handle):
+        active = [each for each in self._goals.values() if each.is_active]
+        meant = [each for each in active if _is_meant(each.goal_info, wanted)]
+        for handle in meant:
+            if await self._may_cancel(handle):
                 self._cancel(handle)
                 response.goals_canceling.append(handle.goal_info)
-        if not response.goals_canceling:
+        if meant and not response.goals_canceling:
             response.return_code = response.ERROR_REJECTED
         return response
 

@@ -53,6 +53,23 @@ class TimerCancelledError(RCLError):
     """A cancelled timer was called."""
 
 
+def wrong_arguments(signature: str, *given: object) -> TypeError:
+    """The error of a call that pybind11 refuses.
+
+    Args:
+        signature: "name(arg0: type, ...) -> type", or a class with its module and no result.
+        *given: the arguments of the call.
+    """
+    name, _, arguments = signature.partition("(")
+    is_class = " -> " not in signature
+    return TypeError(
+        f"{'__init__' if is_class else name}(): incompatible "
+        f"{'constructor' if is_class else 'function'} arguments. The following argument types are "
+        f"supported:\n    1. {signature if is_class else '(' + arguments}\n\n"
+        f"Invoked with: {', '.join(map(repr, given))}"
+    )
+
+
 for _each in (
     RCLError,
     RMWError,

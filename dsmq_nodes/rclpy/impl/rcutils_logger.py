@@ -6,6 +6,7 @@ import warnings
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from dsmq_nodes.rclpy.clock import Clock
+from dsmq_nodes.rclpy.impl.c_errors import wrong_arguments
 from dsmq_nodes.rclpy.impl.log_output import Line, log_output
 from dsmq_nodes.rclpy.impl.logging_severity import LoggingSeverity
 
@@ -14,8 +15,17 @@ if TYPE_CHECKING:
     from types import FrameType
 
 _SEPARATOR: Final = "."
-_OPTIONS: Final = ("throttle_duration_sec", "throttle_time_source_type", "skip_first", "once")
+_OPTIONS_OF: Final = {
+    "throttle": ("throttle_duration_sec", "throttle_time_source_type"),
+    "skip_first": ("skip_first",),
+    "once": ("once",),
+}
+_OPTIONS: Final = [option for options in _OPTIONS_OF.values() for option in options]
 _wall_clock: Final = Clock()
+_LOG: Final = (
+    "rclpy_logging_rcutils_log(arg0: typing.SupportsInt, arg1: str, arg2: str, arg3: str, "
+    "arg4: str, arg5: typing.SupportsInt) -> None"
+)
 
 
 class CallerId(NamedTuple):
@@ -42,6 +52,11 @@ class _Filter:
     def __init__(self, severity: int, name: str, filters: list[str], given: dict[str, Any]) -> None:
         self.severity, self.name, self.filters = severity, name, filters
         self.given = given
+        clock = given.get("throttle_time_source_type", _wall_clock)
+        if "throttle" in filters and not isinstance(clock, Clock):
+            raise ValueError(
+                f'Received throttle_time_source_type of "{clock}" is not a clock instance'
+            )
         self._last_ns = 0
         self._was_skipped = False
         self._was_logged = False
@@ -49,8 +64,13 @@ class _Filter:
     def wants_other(
         self, severity: int, name: str, filters: list[str], given: dict[str, Any]
     ) -> bool:
-        now = (severity, name, filters, given)
-        return (self.severity, self.name, self.filters, self.given) != now
+        if (self.severity, self.name, self.filters) != (severity, name, filters):
+            return True
+        return any(self.given.get(option) != given.get(option) for option in self._options())
+
+    def _options(self) -> list[str]:
+        """The options that count: those of the filters that are asked for."""
+        return [option for each in self.filters for option in _OPTIONS_OF[each]]
 
     def lets_pass(self) -> bool:
         return all(self._PASS[each](self) for each in self.filters)
@@ -83,13 +103,11 @@ def _filters(given: dict[str, Any]) -> list[str]:
 
     Raises:
         TypeError: an option is not known, or the throttle has no duration.
-        ValueError: the throttle's time source is no clock.
     """
     for name in given:
         if name not in _OPTIONS:
             raise TypeError(
-                f'parameter "{name}" is not one of the recognized logging options '
-                f'"{list(_OPTIONS)}"'
+                f'parameter "{name}" is not one of the recognized logging options "{_OPTIONS}"'
             )
     found = []
     if given.get("throttle_duration_sec") or given.get("throttle_time_source_type"):
@@ -98,11 +116,6 @@ def _filters(given: dict[str, Any]) -> list[str]:
             raise TypeError(
                 'required parameter "throttle_duration_sec" not specified but is required for the '
                 'the logging filter "throttle"'
-            )
-        clock = given.get("throttle_time_source_type", _wall_clock)
-        if not isinstance(clock, Clock):
-            raise ValueError(
-                f'Received throttle_time_source_type of "{clock}" is not a clock instance'
             )
     return found + [name for name in ("skip_first", "once") if given.get(name)]
 
@@ -122,7 +135,7 @@ class RcutilsLogger:
         """
         if not name:
             raise ValueError("Child logger name must not be empty.")
-        full = f"{self.name}{_SEPARATOR}{name}" if self.name else name
+        full = self.name + _SEPARATOR + name if self.name else name
         publish = log_output.rosout.get(self.name) if self.name else None
         if publish is not None:
             log_output.rosout.setdefault(full, publish)
@@ -180,10 +193,7 @@ class RcutilsLogger:
             return False
         given: object = message.decode() if isinstance(message, bytes) else message
         if given is not None and not isinstance(given, str):
-            raise TypeError(
-                "rclpy_logging_rcutils_log(): incompatible function arguments: the message is a "
-                f"str, not {type(given).__name__}"
-            )
+            raise wrong_arguments(_LOG, severity, name, given, *place[:3])
         text = "(null)" if given is None else given.partition("\0")[0]
         log_output.write(
             Line(

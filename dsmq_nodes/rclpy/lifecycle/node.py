@@ -13,6 +13,7 @@ from dsmq_nodes.rclpy.impl.nodes.lifecycle_machine import (
     MachineTransition,
     TransitionCallbackReturnType,
 )
+from dsmq_nodes.rclpy.impl.topics.topic_handles import PublisherHandle
 from dsmq_nodes.rclpy.lifecycle.managed_entity import ManagedEntity
 from dsmq_nodes.rclpy.lifecycle.publisher import LifecyclePublisher
 from dsmq_nodes.rclpy.node import Node
@@ -69,9 +70,9 @@ class LifecycleNodeMixin(ManagedEntity):
         machine = self._state_machine
         self._event_type = interface("lifecycle_msgs/msg/TransitionEvent")
         name = node.get_name()
-        events = node.create_publisher(
-            self._event_type, f"{name}/transition_event", QoSProfile(depth=10)
-        )
+        topic = node.resolve_topic_name(f"{name}/transition_event")
+        events = PublisherHandle(node.handle, self._event_type, topic, QoSProfile(depth=10))
+        events.begin()
         machine.publish = lambda transition: events.publish(self._event(transition))
         for attribute, kind, callback in (
             ("change_state", "ChangeState", self._on_change_state),

@@ -10,6 +10,7 @@ import time
 from collections import deque
 from typing import Any
 
+from dsmq_nodes.rclpy.impl.c_errors import wrong_arguments
 from dsmq_nodes.rclpy.impl.calls.kit_services import kit_service
 from dsmq_nodes.rclpy.impl.handle import InnerHandle
 from dsmq_nodes.rclpy.impl.log_output import log_inside
@@ -20,8 +21,13 @@ from dsmq_nodes.rclpy.impl.topics.qos_rules import check_is_known
 from dsmq_nodes.rclpy.impl.topics.topic_handles import PublisherHandle
 from dsmq_nodes.rclpy.interfaces import conversion_of, from_ros
 from dsmq_nodes.rclpy.qos import QoSProfile
+from dsmq_nodes.rclpy.service_introspection import ServiceIntrospectionState
 
 _WARN = 30
+_CONFIGURE = (
+    "configure_introspection(self: rclpy._rclpy_pybind11.Client, arg0: rclpy::Clock, arg1: object, "
+    "arg2: rclpy._rclpy_pybind11.service_introspection.ServiceIntrospectionState) -> None"
+)
 _SOON_SEC = 2.0  # for the broker's graph to show a service that this process has just made
 
 
@@ -54,7 +60,15 @@ class Introspection:
         self._publisher: PublisherHandle | None = None
 
     def configure(self, clock: Any, qos: QoSProfile, state: Any) -> None:
-        """Publish nothing, who and when, or contents too."""
+        """Publish nothing, who and when, or contents too.
+
+        Raises:
+            AttributeError: it is no clock, or no profile.
+            TypeError: it is no state.
+        """
+        _ = clock.handle, qos.get_c_qos_profile
+        if not isinstance(state, ServiceIntrospectionState):
+            raise wrong_arguments(_CONFIGURE, self, clock, qos, state)
         self._clock = clock
         self._state = int(state)
         if self._state and self._publisher is None:

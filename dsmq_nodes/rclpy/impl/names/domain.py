@@ -15,7 +15,7 @@ def domain_of(asked: int | None) -> int:
         RCLError: ROS_DOMAIN_ID is not a number from 0 to 232.
     """
     if asked is not None:
-        return asked
+        return int(asked)
     text = os.environ.get("ROS_DOMAIN_ID") or "0"
     if not text.isdecimal() or int(text) > _MOST:
         raise RCLError("failed to initialize rcl: ROS_DOMAIN_ID is not an integral number")

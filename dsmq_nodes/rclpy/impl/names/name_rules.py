@@ -15,7 +15,7 @@ _WORD: Final = _LETTERS | _DIGITS | {"_"}
 _MOST_FULL: Final = 255 - 8  # of a topic: DDS has 255, a prefix takes 8
 _MOST_NAMESPACE: Final = 245
 _MOST_NODE: Final = 255
-_SUBSTITUTIONS: Final = {"node", "ns", "namespace"}
+_TOO_LONG: Final = "topic length should not exceed '255U - 8U'"
 
 
 def topic_fault(name: str) -> Fault | None:
@@ -34,7 +34,7 @@ def _character_fault(name: str) -> Fault | None:
     for index, char in enumerate(name):
         if char == "{":
             if opened is not None:
-                return "topic name must not contain nested curly braces", index
+                return _INSIDE, index
             opened = index
         elif char == "}":
             if opened is None:
@@ -109,7 +109,7 @@ def _places(name: str) -> tuple[Fault, ...]:
             number.start() + 1 if number else -1,
         ),
         (
-            "topic length should not exceed '255U - 8U'",
+            _TOO_LONG,
             _MOST_FULL - 1 if len(name) > _MOST_FULL else -1,
         ),
     )
@@ -137,7 +137,7 @@ def namespace_fault(name: str) -> Fault | None:
     if name == "/":
         return None
     fault = full_topic_fault(name)
-    if fault is None:
+    if fault is None or fault[0] == _TOO_LONG:
         if len(name) > _MOST_NAMESPACE:
             return (
                 "namespace should not exceed 'RMW_NAMESPACE_MAX_NAME_LENGTH'",
@@ -150,9 +150,6 @@ def namespace_fault(name: str) -> Fault | None:
 
 _NAMESPACE_TEXTS: Final = {
     "topic name must not end with a '/'": ("namespace must not end with a '/', unless only a '/'"),
-    "topic length should not exceed '255U - 8U'": (
-        "namespace should not exceed 'RMW_NAMESPACE_MAX_NAME_LENGTH'"
-    ),
 }
 
 

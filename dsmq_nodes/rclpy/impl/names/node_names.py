@@ -5,11 +5,18 @@ from typing import Any
 from dsmq_nodes.rclpy.expand_topic_name import expand_topic_name
 from dsmq_nodes.rclpy.impl.c_errors import RCLError
 from dsmq_nodes.rclpy.impl.names import name_rules
+from dsmq_nodes.rclpy.impl.names.c_text import c_text
 from dsmq_nodes.rclpy.impl.names.ros_arguments import Arguments, parse
 from dsmq_nodes.rclpy.validate_full_topic_name import validate_full_topic_name
 from dsmq_nodes.rclpy.validate_namespace import validate_namespace
 from dsmq_nodes.rclpy.validate_node_name import validate_node_name
 from dsmq_nodes.rclpy.validate_topic_name import validate_topic_name
+
+_NODE = (
+    "rclpy._rclpy_pybind11.Node(arg0: str, arg1: str, arg2: rclpy._rclpy_pybind11.Context, "
+    "arg3: object, arg4: bool, arg5: bool, arg6: object)"
+)
+_RESOLVE = "rclpy_resolve_name(arg0: rclpy::Node, arg1: str, arg2: bool, arg3: bool) -> str"
 
 
 class NodeNames:
@@ -30,6 +37,10 @@ class NodeNames:
             InvalidNodeNameException: the name breaks the rules.
             InvalidNamespaceException: the namespace does.
         """
+        missing = RCLError("error creating node: name argument is null")
+        both = name, namespace
+        name = c_text(name, missing, _NODE, *both)
+        namespace = c_text(namespace, missing, _NODE, *both)
         validate_node_name(name)
         full = namespace if namespace.startswith("/") else f"/{namespace}"
         validate_namespace(full)
@@ -70,6 +81,8 @@ class NodeNames:
         Raises:
             RCLError: it breaks the rules.
         """
+        missing = RCLError("failed to resolve name: input_topic_name argument is null")
+        name = c_text(name, missing, _RESOLVE, self, name, only_expand, is_service)
         fault = name_rules.topic_fault(name)
         if fault is not None:
             raise RCLError(f"failed to resolve name: {fault[0]}")

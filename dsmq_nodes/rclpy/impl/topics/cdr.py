@@ -46,7 +46,7 @@ def to_cdr(message: Any) -> bytes:
     writer = _CdrWriter()
     message_type: Any = type(message)
     try:
-        writer.message(message)
+        writer.message(message, message_type)
     except struct.error as error:
         raise TypeError(str(error)) from None
     if _is_fixed(message_type):
@@ -109,8 +109,8 @@ class _CdrWriter:
         except OverflowError:  # of a float: beyond its range it is infinite, as in C
             self.out += struct.pack(f"<{code}", math.copysign(math.inf, value))
 
-    def message(self, message: Any) -> None:
-        fields = _fields(type(message))
+    def message(self, message: Any, cls: Any) -> None:
+        fields = _fields(cls)
         for name, kind in fields:
             self._value(kind, getattr(message, name))
         if not fields:
@@ -135,12 +135,12 @@ class _CdrWriter:
         elif name.endswith("String"):
             self._text(value)
         else:
-            self.message(value)
+            self.message(value, _class_of(kind))
 
     def _text(self, value: Any) -> None:
         if not isinstance(value, str):
             raise TypeError("bad argument type for built-in operation")
-        data = value.encode() + b"\0"
+        data = value.encode().partition(b"\0")[0] + b"\0"  # a zero character ends it, as in C
         self._number("I", len(data))
         self.out += data
 
@@ -199,7 +199,7 @@ class _CdrReader:
             units = struct.unpack(f"{self._order}{count}I", self._bytes(4 * count))
             return array("H", units).tobytes().decode(_UTF_16)
         if name.endswith("String"):
-            return self._bytes(self._number("I")).removesuffix(b"\0").decode(errors="replace")
+            return self._bytes(self._number("I")).partition(b"\0")[0].decode(errors="replace")
         return self.message(_class_of(kind))
 
     def _items(self, kind: Any, count: int) -> Any:

@@ -8,6 +8,9 @@ from dsmq_nodes.rclpy.packages.ament_index_python.packages import (
     get_packages_with_prefixes,
 )
 from dsmq_nodes.rclpy.packages.ament_index_python.resources import (
+    RESOURCE_INDEX_SUBFOLDER,
+    InvalidResourceNameError,
+    InvalidResourceTypeNameError,
     get_resource,
     get_resource_types,
     get_resources,
@@ -16,6 +19,9 @@ from dsmq_nodes.rclpy.packages.ament_index_python.resources import (
 )
 
 __all__ = [
+    "RESOURCE_INDEX_SUBFOLDER",
+    "InvalidResourceNameError",
+    "InvalidResourceTypeNameError",
     "PackageNotFoundError",
     "get_package_prefix",
     "get_package_share_directory",

@@ -1,5 +1,6 @@
 """Where packages are; running/share_folder.py says where the files of one are."""
 
+import re
 from pathlib import Path
 
 from dsmq_nodes.messages.schema.ros_packages import PACKAGES, RosPackage
@@ -8,9 +9,6 @@ from dsmq_nodes.rclpy.running.share_folder import share_folder
 
 class PackageNotFoundError(KeyError):
     """There is no such package."""
-
-    def __str__(self) -> str:
-        return str(self.args[0]) if self.args else ""
 
 
 def get_packages_with_prefixes() -> dict[str, str]:
@@ -23,7 +21,7 @@ def get_package_prefix(package_name: str) -> str:
 
     Raises:
         PackageNotFoundError: there is no such package.
-        ValueError: the name is empty.
+        ValueError: a package cannot have this name.
     """
     found = _package(package_name)
     return str(found.prefix or found.folder)
@@ -40,8 +38,8 @@ def get_package_share_directory(package_name: str, print_warning: bool = True) -
 
 
 def _package(name: str) -> RosPackage:
-    if not name:
-        raise ValueError("package name must not be empty")
+    if re.fullmatch(r"[a-zA-Z0-9][a-zA-Z0-9_-]+", name) is None:  # REP 127
+        raise ValueError(f"'{name}' is not a valid package name")
     found = PACKAGES.find(name)
     if found is None:
         searched = sorted({str(each.folder.parent) for each in PACKAGES.all.values()})

@@ -1,6 +1,7 @@
 """ROS's tf2_py on this kit's `tf`: the buffer without a node, and its exceptions."""
 
-from typing import Any
+from copy import copy
+from typing import Any, Final
 
 from dsmq_nodes.errors import (
     ConnectivityException,
@@ -9,11 +10,15 @@ from dsmq_nodes.errors import (
     LookupException,
     TransformException,
 )
+from dsmq_nodes.rclpy.constants import S_TO_NS
 from dsmq_nodes.rclpy.duration import Duration
 from dsmq_nodes.rclpy.interfaces import from_ros, to_ros
 from dsmq_nodes.rclpy.logging import get_logger
+from dsmq_nodes.rclpy.packages.tf2_py.drawing import drawn
+from dsmq_nodes.rclpy.packages.tf2_py.velocity import velocity_of
 from dsmq_nodes.rclpy.time import Time
 from dsmq_nodes.tf import BufferCore as OurBuffer
+from dsmq_nodes.tf.rigid import Vector
 
 __all__ = [
     "BufferCore",
@@ -25,6 +30,7 @@ __all__ = [
     "TransformException",
 ]
 _CACHE_SEC = 10.0
+_ORIGIN: Final = (0.0, 0.0, 0.0)
 _logger = get_logger("tf2")
 
 
@@ -117,6 +123,61 @@ class BufferCore:
         frames = self._frames.frames()
         return "".join(f"Frame {each.name} exists with parent {each.parent}.\n" for each in frames)
 
+    def lookupVelocityCore(  # noqa: N802
+        self, tracking_frame: str, observation_frame: str, time: Any, averaging_interval: Any
+    ) -> tuple[Vector, Vector]:
+        """Linear and angular velocity of a frame in another one, around a time."""
+        return self.lookupVelocityFullCore(
+            tracking_frame,
+            observation_frame,
+            observation_frame,
+            _ORIGIN,
+            tracking_frame,
+            time,
+            averaging_interval,
+        )
+
+    def lookupVelocityFullCore(  # noqa: N802  tf2's order
+        self,
+        tracking_frame: str,
+        observation_frame: str,
+        reference_frame: str,
+        reference_point: Vector,
+        reference_point_frame: str,
+        time: Any,
+        averaging_interval: Any,
+    ) -> tuple[Vector, Vector]:
+        """The same of a point that moves with the frame, in the axes of `reference_frame`."""
+        reference = reference_frame, reference_point, reference_point_frame
+        time_ns, interval_ns = _ns(our_time(time)), _duration_ns(averaging_interval)
+        frames = tracking_frame, observation_frame
+        return velocity_of(self._frames, *frames, reference, time_ns, interval_ns)
+
+    def _chain(
+        self,
+        target_frame: str,
+        target_time: Any,
+        source_frame: str,
+        source_time: Any,
+        fixed_frame: str,
+    ) -> list[str]:
+        """The frames on the way from `source_frame` by `fixed_frame` to `target_frame`."""
+        to_fixed = self._way(fixed_frame, source_frame, source_time)
+        return [*to_fixed, *self._way(target_frame, fixed_frame, target_time)[1:]]
+
+    def _way(self, target_frame: str, source_frame: str, time: Any) -> list[str]:
+        self._frames.lookup(target_frame, source_frame, our_time(time))  # raises, if it is unknown
+        parents = {frame.name: frame.parent for frame in self._frames.frames()}
+        up, down = _upwards(source_frame, parents), _upwards(target_frame, parents)
+        meet = next((frame for frame in up if frame in down), None)
+        if meet is None:  # it has another parent now
+            raise ConnectivityException(f'"{target_frame}" and "{source_frame}" are not connected')
+        return [*up[: up.index(meet) + 1], *reversed(down[: down.index(meet)])]
+
+    def _allFramesAsDot(self, time: Any = None) -> str:  # noqa: N802
+        now_ns = 0 if time is None else _ns(our_time(time))
+        return drawn(self._frames.frames(), now_ns)
+
     def _frameExists(self, frame: str) -> bool:  # noqa: N802
         return frame in self._getFrameStrings()
 
@@ -135,4 +196,27 @@ def our_time(time: Any) -> Any:
 
 
 def _ours(transform: Any) -> Any:
+    if isinstance(transform.header.stamp, Time):  # tf2 takes both
+        transform = copy(transform)
+        transform.header = copy(transform.header)
+        transform.header.stamp = transform.header.stamp.to_msg()
     return from_ros(transform)
+
+
+def _ns(time: Any) -> int:
+    return int(time.to_nanoseconds())
+
+
+def _duration_ns(duration: Any) -> int:
+    if hasattr(duration, "nanoseconds"):
+        return int(duration.nanoseconds)
+    if hasattr(duration, "sec") and hasattr(duration, "nanosec"):
+        return int(duration.sec * S_TO_NS + duration.nanosec)
+    raise TypeError("duration must have sec and nanosec, or nanoseconds.")
+
+
+def _upwards(frame: str, parents: dict[str, str]) -> list[str]:
+    way = [frame]
+    while (parent := parents.get(way[-1])) is not None and parent not in way:  # it may be a loop
+        way.append(parent)
+    return way
