@@ -95,7 +95,7 @@ class CarrierEvents(Protocol):
         """Answer another machine's question; called in a thread of the carrier."""
 
     def namesake(self, host: str) -> None:
-        """Another machine, which was there before this one, has its name; empty: no longer."""
+        """A machine on that host, which was there before this one, has its name."""
 
     def failed(self, reason: str) -> None:
         """The carrier cannot be opened."""

@@ -54,7 +54,6 @@ logger = logging.getLogger("dsmq_nodes.uplink")
 
 _BEAT_SEC: Final = 1.0
 _NAMELESS: Final = "a base"  # a machine without a name, which sees the whole fleet
-_NAMESAKE_SEC: Final = 5.0  # longer than the lease: a dead namesake has gone by then
 _USUAL: Final = UplinkTopic()
 _MOST_REFUSED: Final = 1000  # machines of which it is told
 
@@ -123,7 +122,6 @@ class Uplink:
         self._silences = Silences()
         self._last_places: dict[str, LastPlace] = {}
         self._schemas: dict[str, bytes] = {}
-        self._namesake = ""
         self._refused: set[str] = set()
         self._uncarried: dict[str, None] = {}  # what was told of emergency stops
         self._status: HubWriter | None = None
@@ -356,16 +354,10 @@ class Uplink:
 
     def namesake(self, host: str) -> None:
         """Another machine has this one's name, and was there before."""
-        if host and not self._namesake:
-            self._hub.loop.call_later(_NAMESAKE_SEC, self._yield_to_namesake)
-        self._namesake = host
-
-    def _yield_to_namesake(self) -> None:
-        if self._namesake:
-            self.failed(
-                f"another machine is {self._rules.name!r} already, on host {self._namesake}: give "
-                "this one another name (as)"
-            )
+        self.failed(
+            f"another machine is {self._rules.name!r} already, on host {host}: give this one "
+            "another name (as)"
+        )
 
     def failed(self, reason: str) -> None:
         """The uplink cannot go on."""

@@ -12,7 +12,6 @@ does not answer a question keeps no thread.
 import contextlib
 import json
 import logging
-import socket
 import threading
 import time
 from collections import deque
@@ -28,6 +27,7 @@ from dsmq_nodes.gateways.uplink.launch_entry import UplinkTls
 from dsmq_nodes.gateways.uplink.over_zenoh import zenoh_keys as keys
 from dsmq_nodes.gateways.uplink.over_zenoh.link_probe import why_unreachable
 from dsmq_nodes.gateways.uplink.over_zenoh.link_room import LinkRoom, bound_listeners
+from dsmq_nodes.gateways.uplink.over_zenoh.machine_name import MachineName
 from dsmq_nodes.printable import one_line
 from dsmq_nodes.topic_names import is_call
 
@@ -103,7 +103,6 @@ class ZenohCarrier:
         self._declared: list[Any] = []
         self._inbox: deque[Callable[[], None]] = deque()
         self._is_told = False  # that another machine says what cannot be read
-        self._began = time.time_ns()
         self._is_closed = False
         self._away_since_sec = 0.0  # 0: there is a link, or there was none yet
         self._room: LinkRoom | None = None
@@ -185,14 +184,13 @@ class ZenohCarrier:
             ),
         ]
         if self._name:
-            host = socket.gethostname()
-            token = keys.name_key(self._name, self.peer, host, self._began)
-            self._declared += [
-                liveliness.declare_token(token),
-                liveliness.declare_subscriber(
-                    f"{keys.NAMES}/{self._name}/**", self._named, history=True
-                ),
-            ]
+            self._declared.append(
+                MachineName(
+                    session,
+                    self._name,
+                    lambda host: self._post(lambda: self._events.namesake(host)),
+                )
+            )
         for offer in list(self._offers.values()):
             self._declare(offer)
         for fleet_name in self._wanted:
@@ -227,16 +225,6 @@ class ZenohCarrier:
             is_there = sample.kind == zenoh.SampleKind.PUT
             take = self._events.offered if is_there else self._events.gone
             self._post(lambda: take(offer))
-
-    def _named(self, sample: zenoh.Sample) -> None:
-        try:
-            peer, host, began = keys.read_name(str(sample.key_expr))
-        except ValueError:
-            return
-        older = (began, peer) < (self._began, self.peer)
-        if peer != self.peer and older:
-            is_there = sample.kind == zenoh.SampleKind.PUT
-            self._post(lambda: self._events.namesake(host if is_there else ""))
 
     def _tell_unreadable(self, key: str) -> None:
         if not self._is_told:

@@ -4,7 +4,7 @@
     dsmq/@last/r1/imu                                          its heartbeat: where its log ends
     dsmq/@offer/r1/PEER/EPOCH/LATCHED/TYPE/SCHEMA/r1/imu       a token: the topic is offered
     dsmq/@log/r1/PEER/r1/imu                                   a queryable: what its log still has
-    dsmq/@name/r1/PEER/HOST/BEGAN                              a token: a machine of that name
+    dsmq/@name/r1/PEER                                         a token, and a queryable: r1 is here
 
 A machine without a name is `-`. Zenoh gives `* $ # ?` and a first `@` a meaning, and refuses empty
 parts: they are written as `%` and two hex digits.
@@ -50,9 +50,9 @@ def log_key(machine: str, peer: str, fleet_name: str) -> str:
     return f"{LOGS}/{machine or NOBODY}/{peer}/{escaped(fleet_name)}"
 
 
-def name_key(machine: str, peer: str, host: str, began: int) -> str:
-    """The token of a machine's name."""
-    return f"{NAMES}/{machine}/{peer}/{escaped(host) or NOBODY}/{began}"
+def name_key(machine: str, peer: str) -> str:
+    """The token of a machine's name, and the key at which it is asked about that."""
+    return f"{NAMES}/{machine}/{peer}"
 
 
 def fleet_name_of(key: str, parts: int) -> str:
@@ -87,13 +87,3 @@ def read_offer(key: str) -> TopicOffer:
     )
     machine = "" if machine == NOBODY else machine
     return TopicOffer(machine, peer, epoch, plain(fleet_name), type_name, schema_id, int(latched))
-
-
-def read_name(key: str) -> tuple[str, str, int]:
-    """The peer, the host and the start of a machine's token.
-
-    Raises:
-        ValueError: the key is no such token.
-    """
-    _, _, _, peer, host, began = key.split("/")
-    return peer, plain(host), int(began)

@@ -1,0 +1,94 @@
+"""Two machines of one name: the one that was there before stays, whatever their clocks say."""
+
+import signal
+import sys
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from dsmq_nodes.messages import Int64
+from tests.gateways.uplink.fleet import Fleet, Machine, Talker, free_port
+from tests.support.programs import Running
+
+pytest.importorskip("zenoh")
+pytest.importorskip("cryptography")
+
+from dsmq_nodes.gateways.uplink.uplink_keys import make_keys
+
+_ANOTHER_CLOCK = """
+import sys, time
+now_ns, ahead_ns = time.time_ns, int(sys.argv.pop(1)) * 10**9
+time.time_ns = lambda: now_ns() + ahead_ns
+from dsmq_nodes.cli import main
+sys.argv[0] = "dsmq-nodes"
+main()
+"""
+
+
+@pytest.fixture
+def fleet() -> Iterator[Fleet]:
+    fleet = Fleet()
+    try:
+        yield fleet
+    finally:
+        fleet.close()
+
+
+def connected(fleet: Fleet, machine: Machine) -> Machine:
+    fleet.until(lambda: machine.status()["links"], "the connection")
+    return machine
+
+
+def refused(machine: Machine) -> bool:
+    assert machine.uplink is not None
+    if machine.uplink.process.poll() is None:
+        return False
+    assert machine.uplink.wait() == 1
+    assert "another machine is 'r1' already, on host " in machine.uplink.lines[-1]
+    return True
+
+
+def test_the_newcomer_is_refused_whatever_its_clock_says(fleet: Fleet, tmp_path: Path) -> None:
+    where = f"127.0.0.1:{free_port()}"
+    make_keys(tmp_path, ["hub", "r1"])
+    fleet.router("--listen", where, "--tls", str(tmp_path / "hub"), "--robot", "r1")
+    tls = ("--tls", str(tmp_path / "r1"))
+    words = ("--as", "r1", "--connect", where, *tls, "--publish", "/odom")
+    robot = connected(fleet, fleet.machine(*words))
+    for ahead_sec in (-3600, 0, 3600):
+        newcomer = fleet.machine()
+        line = [sys.executable, "-c", _ANOTHER_CLOCK, str(ahead_sec), "uplink", *words]
+        newcomer.uplink = Running([*line, "--broker", newcomer.address], is_merged=True)
+        fleet.until(partial(refused, newcomer), "its end")
+    assert robot.uplink is not None
+    assert robot.uplink.process.poll() is None
+
+
+def test_of_machines_that_come_at_the_same_time_one_stays(fleet: Fleet) -> None:
+    where = f"127.0.0.1:{free_port()}"
+    made = [fleet.machine("--as", "r1", "--connect", where, "--publish", "/odom") for _ in range(3)]
+    base = fleet.machine("--listen", where, "--subscribe", "/r1/odom")
+    fleet.until(lambda: sum(map(refused, made)) == 2, "the end of two")
+    (robot,) = (each for each in made if not refused(each))
+    Talker(fleet, robot, "/odom")
+    heard = fleet.listen(base, Int64, "/r1/odom")
+    fleet.until(lambda: heard.got, "the one that stays")
+
+
+def test_a_robot_whose_uplink_has_died_unseen_is_back_by_itself(fleet: Fleet) -> None:
+    where = f"127.0.0.1:{free_port()}"
+    base = fleet.machine("--listen", where, "--subscribe", "/r1/odom")
+    words = ("--as", "r1", "--connect", where, "--publish", "/odom")
+    dead = connected(fleet, fleet.machine(*words))
+    assert dead.uplink is not None
+    dead.uplink.send(signal.SIGSTOP)  # it answers nothing, and its connection is still there
+    robot = fleet.machine(*words)
+    Talker(fleet, robot, "/odom")
+    heard = fleet.listen(base, Int64, "/r1/odom")
+    fleet.until(lambda: len(heard.got) > 50, "the robot")
+    dead.uplink.kill()
+    before = len(heard.got)
+    fleet.until(lambda: len(heard.got) > before + 250, "the robot, after the lease")
+    assert not refused(robot)
