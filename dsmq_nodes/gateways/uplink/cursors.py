@@ -17,7 +17,10 @@ lost, and counted. Latched topics and calls are asked for after any hole (`is_su
 heartbeat tells of a last message that never came.
 
 **The place belongs to the log**, not to the process that offers it: after a restart of the uplink
-over there it is still good. With a new epoch all messages of the log are new.
+over there it is still good. With a new epoch all messages of the log are new: that of a broker
+which was restarted. What was lost with the old log has no id any more. So a message also goes with
+its number (`seq`) among those of its sender, who counts on: what lies between the last number in a
+log that has gone and the first one in the new log is lost, and counted.
 
 A place comes from another machine: `read_place` refuses what no log has, and whatever it says, a
 cursor's figures only go up and its tables stay small.
@@ -43,6 +46,7 @@ _DOUBT_SEC: Final = 2.0  # after an outage: what routers had room for comes firs
 _MOST_ASKS: Final = 3  # an outage permits
 _MOST_WAITING: Final = 5000  # messages that wait for an answer; the oldest are lost, and counted
 _MOST_LOGS: Final = 64  # whose places are remembered; the oldest is forgotten first
+_MOST_SENDERS: Final = 64  # of a log, whose numbers are remembered; likewise
 _MOST_MACHINES: Final = 10_000  # whose silences are
 
 
@@ -54,12 +58,18 @@ class LogPlace(NamedTuple):
         id: the message.
         before: the message before it that was meant to go, or the last one that was read past.
         skipped: messages between these two that were lost for good: the link was too slow for them.
+        sender: the node that published it.
+        seq: its number among this node's messages of the topic; 0: not known, or not all go.
+        age_sec: how old it was when the log was read for an answer.
     """
 
     epoch: Epoch
     id: MessageId
     before: MessageId
     skipped: MessageId = 0
+    sender: Annotated[str, msgspec.Meta(max_length=limits.MAX_TOPIC_BYTES)] = ""
+    seq: MessageId = 0
+    age_sec: Annotated[float, msgspec.Meta(ge=0)] = 0.0
 
 
 def read_place(head: bytes) -> LogPlace:
@@ -165,6 +175,8 @@ class RemoteCursor(Generic[T]):
         self._is_doubted = False
         self._doubted_until_sec: dict[str, float] = {}
         self._away: set[str] = set()
+        self._numbers: dict[str, dict[str, int]] = {}  # the last of each sender, by log
+        self._gone: set[str] = set()  # logs that nobody offers
         self._questions: list[LogRequest] = []
 
     def questions(self) -> list[LogRequest]:
@@ -184,6 +196,7 @@ class RemoteCursor(Generic[T]):
 
     def offered(self, machine: str, epoch: str, latched: int = 0) -> None:
         """A machine offers the topic, and it is wanted here."""
+        self._gone.discard(epoch)
         was_away = machine in self._away
         self._away.discard(machine)
         if epoch in self._places or was_away:
@@ -200,6 +213,7 @@ class RemoteCursor(Generic[T]):
         self._asked.pop(epoch, None)
         if epoch in self._places:
             self._away.add(machine)
+            self._gone.add(epoch)
         self._permit(epoch)
 
     def forget(self) -> None:
@@ -208,6 +222,8 @@ class RemoteCursor(Generic[T]):
         self._asked.clear()
         self._asks_left.clear()
         self._away.clear()
+        self._numbers.clear()
+        self._gone.clear()
         self._questions.clear()
 
     def resume_at(self, epoch: str, message_id: int) -> None:
@@ -267,16 +283,16 @@ class RemoteCursor(Generic[T]):
         return known is not None and place.before > known
 
     def _give(self, place: LogPlace, message: T) -> list[GivenMessage[T]]:
-        epoch, message_id, before, skipped = place
+        epoch, message_id, before, skipped, *_ = place
         known = self._places.get(epoch)
         if known is not None and message_id <= known:
             self.duplicates += 1
             return []
-        hole = lost = 0
+        hole, lost = 0, self._lost_with_old_logs(place)
         if known is not None:
             hole = max(0, before - known)
             # An answer may have brought some of those that were skipped.
-            lost = hole + max(0, min(skipped, message_id - 1 - max(before, known)))
+            lost += hole + max(0, min(skipped, message_id - 1 - max(before, known)))
         if not hole and not self._asked.get(epoch) and not self._is_doubted:
             self._asks_left.pop(epoch, None)  # the outage is over
         self._places[epoch] = message_id
@@ -285,8 +301,24 @@ class RemoteCursor(Generic[T]):
         self.lost += lost
         return [GivenMessage(place, message, lost)]
 
+    def _lost_with_old_logs(self, place: LogPlace) -> int:
+        """How many of its sender's messages were lost just before this one with another log."""
+        if not place.seq:
+            return 0
+        numbers = self._numbers.setdefault(place.epoch, {})
+        last = 0
+        if place.sender not in numbers:
+            old = [self._numbers[each] for each in self._gone if each in self._numbers]
+            last = max((each.pop(place.sender, 0) for each in old), default=0)
+            if len(numbers) >= _MOST_SENDERS:
+                del numbers[next(iter(numbers))]
+        numbers[place.sender] = place.seq
+        return max(0, place.seq - last - 1) if last else 0
+
     def _forget_log(self, epoch: str) -> None:
         self._places.pop(epoch, None)
+        self._numbers.pop(epoch, None)
+        self._gone.discard(epoch)
         self._asks_left.pop(epoch, None)
         self._silences_seen.pop(epoch, None)
         self._doubted_until_sec.pop(epoch, None)

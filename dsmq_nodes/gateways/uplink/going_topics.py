@@ -2,7 +2,8 @@
 
 A topic that goes is offered; it is read from the broker only while another machine wants it. A
 client may call as soon as it sees the server, before the server's machine has wanted its requests:
-the topics of calls are read always, and what nobody wants yet is held for ten seconds.
+the topics of calls are read always, and what nobody wants yet is held for ten seconds. An answer
+out of the log says how old each message is, so that no older call is carried out over there.
 
 **A link that has no room** makes messages wait (`Backlog`); when it is late, only the newest of
 each topic. The reading end is told how many a slow link has skipped, and does not ask for them.
@@ -23,6 +24,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from dsmq_nodes.dsmq import limits
 from dsmq_nodes.dsmq.address import Address
 from dsmq_nodes.dsmq.log import Entry
 from dsmq_nodes.errors import DsmqError
@@ -31,7 +33,12 @@ from dsmq_nodes.gateways.uplink.cursors import Chain
 from dsmq_nodes.gateways.uplink.fleet_carrier import Carrier, Item, Question, TopicOffer
 from dsmq_nodes.gateways.uplink.launch_entry import UplinkTopic
 from dsmq_nodes.gateways.uplink.log_reader import read_log
-from dsmq_nodes.gateways.uplink.uplink_rules import UplinkRules, is_always_resumed, is_best_effort
+from dsmq_nodes.gateways.uplink.uplink_rules import (
+    REQUEST_LASTS_SEC,
+    UplinkRules,
+    is_always_resumed,
+    is_best_effort,
+)
 from dsmq_nodes.graph.links.backlog import LATE_SEC, Backlog
 from dsmq_nodes.tools.graph_model import TopicModel
 from dsmq_nodes.topic_names import UPLINK
@@ -40,7 +47,6 @@ logger = logging.getLogger("dsmq_nodes.uplink")
 
 _BEATS: Final = 3  # heartbeats after the last message of a topic
 _MOST_HELD: Final = 100  # calls that nobody wants yet
-_HELD_SEC: Final = 10.0  # so long
 _LATE_SEC: Final = 0.35  # a link that stands still does not become late by that alone
 _STILL_SEC: Final = 0.25  # a slow link takes something within that time, down to 200 kbit/s
 _ANSWERING_SEC: Final = 1.0  # since the last message of an answer
@@ -65,6 +71,10 @@ class Thinner:
         # A little early is on time: publishers are not exact.
         self._due_ns = max(self._due_ns + self._period_ns, at_ns + self._period_ns / 2)
         return True
+
+    def seq(self, entry: Entry) -> int:
+        """The number of a message among its sender's; 0: some of these do not go."""
+        return entry.seq if not self._period_ns and 0 < entry.seq <= limits.MOST_ID else 0
 
 
 class LinkClock:
@@ -96,6 +106,8 @@ class _Message(NamedTuple):
     gap: int
     text: bytes
     at_sec: float
+    sender: str
+    seq: int
 
 
 class _GoingTopic:
@@ -187,7 +199,7 @@ class GoingTopics:
             self._read(going, is_wanted=is_wanted)
         while is_wanted and going.held:
             message = going.held.popleft()
-            if time.monotonic() - message.at_sec < _HELD_SEC:
+            if time.monotonic() - message.at_sec < REQUEST_LASTS_SEC:
                 self._send(message)
 
     def _read(self, going: _GoingTopic, *, is_wanted: bool) -> None:
@@ -211,7 +223,10 @@ class GoingTopics:
         text = entry.text
         if text is None:
             return
-        message = _Message(going, entry.id, entry.gap, text.encode(), time.monotonic())
+        message = _Message(
+            *(going, entry.id, entry.gap, text.encode(), time.monotonic()),
+            *(entry.sender, going.thinner.seq(entry)),
+        )
         if going.is_wanted:
             self._send(message)
         else:
@@ -270,7 +285,8 @@ class GoingTopics:
         skipped = 0 if going.has_hole else going.skipped
         going.dropped += skipped  # of a hole the log still has them, for those that ask
         going.skipped, going.has_hole = 0, False
-        head = _pack((going.offer.epoch, message.id, before, skipped))
+        told = (going.offer.epoch, message.id, before, skipped, message.sender, message.seq)
+        head = _pack(told)
         self._carrier.put(going.offer.fleet_name, head, message.text)
         going.sent += 1
         going.beats_left = _BEATS
@@ -310,9 +326,11 @@ class GoingTopics:
                     return  # the broker is another one by now, and so is the offer
                 if reply.sender == UPLINK or not thinner.passes(reply.at):
                     continue
-                head = _pack((epoch, reply.id, chain.add(reply.id, reply.gap)))
+                before = chain.add(reply.id, reply.gap)
+                age_sec = max(0.0, time.monotonic() - reply.at * 1e-9)
+                told = (epoch, reply.id, before, 0, reply.sender, thinner.seq(reply), age_sec)
                 self._answered_sec = time.monotonic()
-                yield head, (reply.text or "").encode()
+                yield _pack(told), (reply.text or "").encode()
         except DsmqError as error:
             logger.warning("%s could not be read for another machine: %s", topic, error)
 

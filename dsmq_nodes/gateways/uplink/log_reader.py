@@ -46,6 +46,7 @@ def read_log(
                 raise DsmqError(reply.error)
             elif reply.event == "message":
                 at = reply.id
+                reply.at -= connection.ahead_ns  # by our own monotonic clock
                 yield connection.epoch, reply
     except TimeoutError:
         return

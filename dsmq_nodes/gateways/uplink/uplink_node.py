@@ -25,13 +25,8 @@ import msgspec
 from dsmq_nodes.dsmq.address import Address
 from dsmq_nodes.errors import CommandError, WireError
 from dsmq_nodes.gateways.hub import Hub, HubWriter
-from dsmq_nodes.gateways.uplink.cursors import (
-    GivenMessage,
-    LogPlace,
-    RemoteCursor,
-    Silences,
-    read_place,
-)
+from dsmq_nodes.gateways.uplink.coming_topic import NAMELESS, ComingTopic
+from dsmq_nodes.gateways.uplink.cursors import GivenMessage, Silences
 from dsmq_nodes.gateways.uplink.fleet_carrier import Carrier, Item, Question, TopicOffer
 from dsmq_nodes.gateways.uplink.going_topics import GoingTopics
 from dsmq_nodes.gateways.uplink.launch_entry import UplinkTopic
@@ -42,8 +37,8 @@ from dsmq_nodes.gateways.uplink.uplink_health import Health
 from dsmq_nodes.gateways.uplink.uplink_rules import (
     UplinkRules,
     is_always_resumed,
-    is_best_effort,
     is_offered_rightly,
+    is_too_late,
 )
 from dsmq_nodes.messages.diagnostic import DiagnosticArray
 from dsmq_nodes.printable import one_line
@@ -53,54 +48,13 @@ from dsmq_nodes.topic_names import DIAGNOSTICS_TOPIC, UPLINK, UPLINK_STATUS_TOPI
 logger = logging.getLogger("dsmq_nodes.uplink")
 
 _BEAT_SEC: Final = 1.0
-_NAMELESS: Final = "a base"  # a machine without a name, which sees the whole fleet
+_RETURN_SEC: Final = 10.0  # within that time readers are back at a broker that was restarted
 _USUAL: Final = UplinkTopic()
 _MOST_REFUSED: Final = 1000  # machines of which it is told
 
 
 def _run_soon(loop: asyncio.AbstractEventLoop, act: Callable[[], None]) -> None:
     loop.call_soon_threadsafe(act)
-
-
-class _ComingTopic:
-    """A topic of other machines that is published here."""
-
-    def __init__(
-        self, topic: str, offer: TopicOffer, settings: UplinkTopic, silences: Silences
-    ) -> None:
-        self.topic, self.fleet_name = topic, offer.fleet_name
-        self.offers: dict[str, TopicOffer] = {}  # by peer
-        is_sure = is_always_resumed(topic)
-        resume = 0 if is_best_effort(settings.best_effort, offer.type_name) else settings.resume
-        self.cursor: RemoteCursor[bytes] = RemoteCursor(resume, silences, is_sure=is_sure)
-        self.writer: HubWriter | None = None
-        self.messages = 0  # published so far; numbers go on when the offer is back
-        self.again = 0  # messages that come again, which this uplink's predecessor has published
-        self.is_wanted = False
-        self._is_told = False
-
-    def read_place(self, head: bytes) -> LogPlace | None:
-        """Where a message stands; None: nowhere, and others after it see a hole."""
-        try:
-            return read_place(head)
-        except msgspec.MsgspecError as error:
-            self.refuse(error)
-            return None
-
-    def refuse(self, error: Exception) -> None:
-        """A message of another machine is none; the first one is told."""
-        if not self._is_told:
-            self._is_told = True
-            machines = ", ".join(each.machine or _NAMELESS for each in self.offers.values())
-            logger.warning(
-                "refused: a message of %s on %s: %s; others are only counted as lost",
-                *(machines, self.topic, one_line(str(error))),
-            )
-
-    def go_on(self, last: LastPlace) -> None:
-        """Go on where the predecessor was."""
-        self.cursor.resume_at(last.epoch, last.id)
-        self.messages, self.again = last.messages, last.since
 
 
 class Uplink:
@@ -118,7 +72,7 @@ class Uplink:
         self._hub, self._broker, self._carrier = hub, broker, carrier
         self._rules, self._settings = rules, settings
         self._going = GoingTopics(hub, broker, carrier, rules, settings)
-        self._coming: dict[str, _ComingTopic] = {}  # by fleet name
+        self._coming: dict[str, ComingTopic] = {}  # by fleet name
         self._silences = Silences()
         self._last_places: dict[str, LastPlace] = {}
         self._schemas: dict[str, bytes] = {}
@@ -129,6 +83,8 @@ class Uplink:
         self._health = Health()
         self._clients = RemoteClients(broker)
         self._was_connected = True
+        # The broker was restarted: readers are still on their way to it.
+        self._returning: asyncio.TimerHandle | None = None
 
     async def run(self) -> None:
         """Carry until it is cancelled.
@@ -161,6 +117,9 @@ class Uplink:
         topics = {topic.name: topic for topic in self._hub.graph.topics}
         if self._hub.is_connected and not self._was_connected:
             self._clients.show_again()
+            if self._returning is not None:
+                self._returning.cancel()
+            self._returning = self._hub.loop.call_later(_RETURN_SEC, self._returned)
         self._was_connected = self._hub.is_connected
         if self._hub.is_connected and self._hub.graph.epoch:
             self._going.offer(topics)
@@ -169,6 +128,10 @@ class Uplink:
                 self._evaluate(coming, topics.get(coming.topic))
         elif not self._hub.is_connected:
             self._going.withdraw_all()
+
+    def _returned(self) -> None:
+        self._returning = None
+        self._graph_changed()
 
     def _tell_uncarried(self, topics: Mapping[str, TopicModel]) -> None:
         uncarried = dict.fromkeys(uncarried_stops(self._rules, topics.values()))
@@ -216,7 +179,7 @@ class Uplink:
         coming = self._coming.get(offer.fleet_name)
         if coming is None:
             settings = self._settings.get(topic, _USUAL)
-            coming = _ComingTopic(topic, offer, settings, self._silences)
+            coming = ComingTopic(topic, offer, settings, self._silences)
             self._coming[offer.fleet_name] = coming
             if (last := self._last_places.pop(topic, None)) is not None:
                 coming.go_on(last)
@@ -232,15 +195,15 @@ class Uplink:
     def _refuse(self, machine: str, why: str) -> None:
         if machine not in self._refused and len(self._refused) < _MOST_REFUSED:
             self._refused.add(machine)
-            told = one_line(f"{machine or _NAMELESS} {why}")
+            told = one_line(f"{machine or NAMELESS} {why}")
             logger.warning("refused: %s; others of it are not told", told)
 
-    def _take_offer(self, coming: _ComingTopic, offer: TopicOffer) -> None:
+    def _take_offer(self, coming: ComingTopic, offer: TopicOffer) -> None:
         """The offer's schema is here, if it has one."""
         if coming.offers.get(offer.peer) != offer:
             return  # gone, or another one by now
         if coming.writer is None:
-            logger.info("%s comes from %s", coming.topic, offer.machine or _NAMELESS)
+            logger.info("%s comes from %s", coming.topic, offer.machine or NAMELESS)
             schema = self._schemas.get(offer.schema_id, b"")
             coming.writer = self._hub.advertise(
                 coming.topic, offer.type_name, schema, latched=offer.latched
@@ -253,11 +216,13 @@ class Uplink:
             coming.cursor.offered(offer.machine, offer.epoch, offer.latched)
             self._ask(coming)
 
-    def _evaluate(self, coming: _ComingTopic, topic: TopicModel | None) -> None:
+    def _evaluate(self, coming: ComingTopic, topic: TopicModel | None) -> None:
         """Bring a topic while somebody here reads it; a latched one always."""
         if coming.writer is None:
             return
         is_read = topic is not None and any(end.node != UPLINK for end in topic.subscribers)
+        # What they have read is brought meanwhile: they begin with all that the new log has.
+        is_read = is_read or (coming.is_wanted and self._returning is not None)
         is_wanted = is_read or coming.writer.publication.latched > 0
         if is_wanted and not coming.is_wanted:
             coming.is_wanted = True
@@ -279,13 +244,13 @@ class Uplink:
         del coming.offers[offer.peer]
         coming.cursor.gone(offer.machine, offer.epoch)
         if not coming.offers and coming.writer is not None:
-            logger.info("%s no longer comes from %s", coming.topic, offer.machine or _NAMELESS)
+            logger.info("%s no longer comes from %s", coming.topic, offer.machine or NAMELESS)
             coming.messages = coming.writer.publication.messages
             coming.writer.close()
             coming.writer = None
             self._clients.gone(coming.topic)
 
-    def _ask(self, coming: _ComingTopic) -> None:
+    def _ask(self, coming: ComingTopic) -> None:
         for request in coming.cursor.questions():
             offers = [each for each in coming.offers.values() if each.epoch == request.epoch]
             if offers:
@@ -327,7 +292,7 @@ class Uplink:
             coming.cursor.told(place.epoch, place.id)
             self._ask(coming)
 
-    def _give(self, coming: _ComingTopic, given: list[GivenMessage[bytes]]) -> None:
+    def _give(self, coming: ComingTopic, given: list[GivenMessage[bytes]]) -> None:
         writer = coming.writer
         if writer is None or not given:
             return
@@ -341,6 +306,10 @@ class Uplink:
                 writer.publication.messages += 1
                 continue
             coming.again = 0
+            if is_too_late(coming.topic, each.place.age_sec):
+                coming.refuse_late()
+                writer.publication.messages += 1
+                continue
             try:
                 text = each.message.decode()
                 self._clients.see(coming.topic, text)

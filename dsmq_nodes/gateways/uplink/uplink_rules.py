@@ -26,6 +26,8 @@ _FROM_SERVER: Final = (
     *(f"{ACTION}/{name}{REPLY}" for name in _ACTION_SERVICES),
 )
 _FROM_CLIENT: Final = (REQUEST, *(f"{ACTION}/{name}{REQUEST}" for name in _ACTION_SERVICES))
+REQUEST_LASTS_SEC: Final = 10.0
+"""A call that is older is not carried out: its caller was told that the server is lost."""
 VELOCITIES: Final = {"geometry_msgs/msg/Twist", "geometry_msgs/msg/TwistStamped"}
 
 
@@ -103,6 +105,11 @@ def is_offered_rightly(machine: str, fleet_name: str) -> bool:
 def is_always_resumed(topic: str) -> bool:
     """Whether a topic's messages are asked for again after any loss, not only after an outage."""
     return is_call(topic)
+
+
+def is_too_late(topic: str, age_sec: float) -> bool:
+    """Whether a message that waited for so long must do nothing any more."""
+    return topic.endswith(REQUEST) and age_sec > REQUEST_LASTS_SEC
 
 
 def is_best_effort(told: bool | None, type_name: str) -> bool:

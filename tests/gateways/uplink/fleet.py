@@ -215,3 +215,30 @@ class Talker:
 
     def stop(self) -> None:
         self._timer.cancel()
+
+
+def pair(fleet: Fleet, robot: list[str], base: list[str]) -> tuple[Machine, Machine]:
+    """A robot r1 and a base that listens."""
+    where = f"127.0.0.1:{free_port()}"
+    return (
+        fleet.machine("--as", "r1", "--connect", where, *robot),
+        fleet.machine("--listen", where, *base),
+    )
+
+
+def numbers(listener: Listener) -> list[int]:
+    return [msg.data for msg in listener.got]
+
+
+def assert_whole(listener: Listener, talker: Talker) -> None:
+    """In order, once, none lost since the first."""
+    found = numbers(listener)
+    assert found == list(range(found[0], talker.count))
+    assert listener.dropped == 0
+
+
+def assert_counted(listener: Listener, talker: Talker) -> None:
+    """In order, once, and what was lost since the first is counted, to the message."""
+    found = numbers(listener)
+    assert found == sorted(set(found))
+    assert len(found) + listener.dropped == talker.count - found[0]

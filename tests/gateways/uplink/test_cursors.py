@@ -23,7 +23,8 @@ class World:
     def __init__(self, *, is_sure: bool) -> None:
         self.cursor: RemoteCursor[int] = RemoteCursor(20, Silences(), is_sure=is_sure)
         self.epoch, self.epochs = "e0", 0
-        self.log: list[int] = []  # ids are places from 1
+        self.log: list[int] = []  # the numbers of the messages; ids are places from 1
+        self.seq = 0  # of the newest message; it goes on when the log is another one
         self.first = 1  # older ones have expired
         self.chain = Chain()
         self.skipped = 0  # by the writing end, since the last message
@@ -31,6 +32,7 @@ class World:
         self.late: list[Message] = []
         self.asked: list[LogRequest] = []
         self.given: list[tuple[str, int]] = []
+        self.given_seq = 0
         self.lost = 0
         self.now_sec = 0.0
         self.cursor.offered("r1", self.epoch)
@@ -38,27 +40,34 @@ class World:
     def take(self, messages: list[GivenMessage[int]]) -> None:
         for each in messages:
             if self.given and self.given[-1][0] == each.place.epoch:
-                last = self.given[-1][1]
-                assert each.place.id > last, "in order, and once"
-                assert each.lost == each.place.id - last - 1, "each loss is counted"
+                assert each.place.id > self.given[-1][1], "in order, and once"
+            if self.given:
+                assert each.lost == each.place.seq - self.given_seq - 1, "each loss is counted"
             assert each.message == each.place.id
             self.given.append((each.place.epoch, each.place.id))
+            self.given_seq = each.place.seq
             self.lost += each.lost
         self.asked += self.cursor.questions()
 
     def send(self) -> Message:
-        self.log.append(len(self.log) + 1)
-        message_id = self.log[-1]
+        self.publish()
+        message_id = len(self.log)
         self.now_sec += 0.02
         skipped, self.skipped = self.skipped, 0
-        place = LogPlace(self.epoch, message_id, self.chain.add(message_id), skipped)
+        place = LogPlace(
+            *(self.epoch, message_id, self.chain.add(message_id), skipped), "/n", self.log[-1]
+        )
         return place, message_id
+
+    def publish(self) -> None:
+        self.seq += 1
+        self.log.append(self.seq)
 
     def do(self, step: str) -> None:
         if step in {"send", "lose", "repeat", "late"}:
             self.carry(step, self.send())
         elif step == "skip":
-            self.log.append(len(self.log) + 1)
+            self.publish()
             self.skipped += 1
         elif step == "cut" and not self.is_cut:
             self.is_cut = True
@@ -86,6 +95,7 @@ class World:
 
     def restart_broker(self) -> None:
         self.cursor.gone("r1", self.epoch)
+        self.seq += 1  # one is published while there is no broker
         self.epochs += 1
         self.epoch, self.log, self.first = f"e{self.epochs}", [], 1
         self.late.clear()
@@ -108,7 +118,8 @@ class World:
             answer = []
             for message_id in range(oldest, len(self.log) + 1):
                 gap = oldest - request.after - 1 if message_id == oldest else 0
-                place = LogPlace(self.epoch, message_id, chain.add(message_id, gap))
+                before, seq = chain.add(message_id, gap), self.log[message_id - 1]
+                place = LogPlace(self.epoch, message_id, before, 0, "/n", seq)
                 answer.append((place, message_id))
             self.take(self.cursor.answered(request.epoch, answer))
 

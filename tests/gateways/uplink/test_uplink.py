@@ -11,7 +11,17 @@ from dsmq_nodes import ActionClient, ActionServer, Client, EmergencyStop, QoSPro
 from dsmq_nodes.messages import Action, Header, Int64, LaserScan, Message, String, Time, Twist
 from dsmq_nodes.messages.rcl_interfaces_srv import GetParameters
 from dsmq_nodes.messages.std_srvs import SetBool
-from tests.gateways.uplink.fleet import Fleet, Listener, Machine, Talker, command, free_port
+from tests.gateways.uplink.fleet import (
+    Fleet,
+    Listener,
+    Machine,
+    Talker,
+    assert_whole,
+    command,
+    free_port,
+    numbers,
+    pair,
+)
 
 pytest.importorskip("zenoh")
 
@@ -25,26 +35,6 @@ def fleet() -> Iterator[Fleet]:
         yield fleet
     finally:
         fleet.close()
-
-
-def pair(fleet: Fleet, robot: list[str], base: list[str]) -> tuple[Machine, Machine]:
-    """A robot r1 and a base that listens."""
-    where = f"127.0.0.1:{free_port()}"
-    return (
-        fleet.machine("--as", "r1", "--connect", where, *robot),
-        fleet.machine("--listen", where, *base),
-    )
-
-
-def numbers(listener: Listener) -> list[int]:
-    return [msg.data for msg in listener.got]
-
-
-def assert_whole(listener: Listener, talker: Talker) -> None:
-    """In order, once, none lost since the first."""
-    found = numbers(listener)
-    assert found == list(range(found[0], talker.count))
-    assert listener.dropped == 0
 
 
 def test_named_topics_go_and_come_and_no_others(fleet: Fleet) -> None:
@@ -154,76 +144,6 @@ def _count(handle: Any) -> Count.Result:
         handle.publish_feedback(Count.Feedback(at=number))
     handle.succeed()
     return Count.Result(total=handle.request.order)
-
-
-def test_nothing_is_lost_when_the_router_is_killed(fleet: Fleet) -> None:
-    where = f"127.0.0.1:{free_port()}"
-    router = fleet.router("--listen", where)
-    robot = fleet.machine("--as", "r1", "--connect", where, "--publish", "/odom")
-    base = fleet.machine("--connect", where, "--subscribe", "/r*/odom")
-    odom = Talker(fleet, robot, "/odom", 100.0)
-    heard = fleet.listen(base, Int64, "/r1/odom")
-    fleet.until(lambda: len(heard.got) > 50, "messages")
-    router.kill()
-    before = len(heard.got)
-    assert robot.uplink is not None
-    robot.uplink.wait_for("the link is away")
-    robot.uplink.wait_for("no router at tcp/.*: Connection refused; it is tried again")
-    fleet.router("--listen", where)
-    robot.uplink.wait_for(r"the link is back after \d+\.\d s")
-    fleet.until(lambda: len(heard.got) > before + 150, "messages after that")
-    odom.stop()
-    fleet.until(lambda: numbers(heard)[-1] == odom.count - 1, "the last")
-    assert_whole(heard, odom)
-    fleet.until(lambda: base.status()["coming"]["/r1/odom"]["resumed"] > 0, "the count")
-    assert base.status()["coming"]["/r1/odom"]["lost"] == 0
-
-
-def test_what_the_log_no_longer_has_is_counted_to_the_message(fleet: Fleet) -> None:
-    where = f"127.0.0.1:{free_port()}"
-    robot = fleet.machine("--as", "r1", "--connect", where, "--publish", "/odom")
-    base = fleet.machine("--listen", where, "--subscribe", "/r*/odom")
-    odom = Talker(fleet, robot, "/odom", 1000.0)
-    heard = fleet.listen(base, Int64, "/r1/odom")
-    fleet.until(lambda: len(heard.got) > 50, "messages")
-    robot.kill_uplink()
-    enough = odom.count + 3000
-    fleet.until(lambda: odom.count > enough, "more than is kept")
-    robot.start_uplink()
-    before = len(heard.got)
-    fleet.until(lambda: len(heard.got) > before + 100, "messages after that")
-    odom.stop()
-    fleet.until(lambda: numbers(heard)[-1] == odom.count - 1, "the last")
-    found = numbers(heard)
-    assert found == sorted(set(found))
-    assert heard.dropped > 0
-    assert len(found) + heard.dropped == odom.count - found[0]
-
-
-def test_what_vanishes_there_vanishes_here_and_comes_back(fleet: Fleet) -> None:
-    robot, base = pair(fleet, ["--serve", "/set"], ["--call", "/r*/set"])
-    fleet.node("server", robot).create_service(SetBool, "/set", _answer)
-    client = fleet.node("caller", base).create_client(SetBool, "/r1/set")
-    fleet.until(client.service_is_ready, "the service")
-    robot.kill_uplink()
-    fleet.until(lambda: not client.service_is_ready(), "its end")
-    robot.start_uplink()
-    fleet.until(client.service_is_ready, "the service again")
-    assert fleet.run(_call(client, value=True))
-
-
-def test_a_restarted_broker_has_another_log(fleet: Fleet) -> None:
-    robot, base = pair(fleet, ["--publish", "/odom"], ["--subscribe", "/r*/odom"])
-    Talker(fleet, robot, "/odom", 100.0)
-    heard = fleet.listen(base, Int64, "/r1/odom")
-    fleet.until(lambda: len(heard.got) > 50, "messages")
-    robot.broker.kill()
-    fleet.spin_for(0.5)
-    robot.broker.start()
-    last = numbers(heard)[-1]
-    fleet.until(lambda: numbers(heard)[-1] > last + 50, "messages of the new log")
-    found = numbers(heard)
-    assert found == sorted(set(found))
 
 
 def test_a_rate_thins_a_topic_and_best_effort_resumes_nothing(fleet: Fleet, tmp_path: Path) -> None:

@@ -1,0 +1,75 @@
+"""A topic of other machines that is published on this one."""
+
+import logging
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from dsmq_nodes.gateways.uplink.cursors import LogPlace, RemoteCursor, Silences, read_place
+from dsmq_nodes.gateways.uplink.fleet_carrier import TopicOffer
+from dsmq_nodes.gateways.uplink.launch_entry import UplinkTopic
+from dsmq_nodes.gateways.uplink.predecessor import LastPlace
+from dsmq_nodes.gateways.uplink.uplink_rules import (
+    REQUEST_LASTS_SEC,
+    is_always_resumed,
+    is_best_effort,
+)
+from dsmq_nodes.printable import one_line
+from dsmq_nodes.topic_names import REQUEST
+
+if TYPE_CHECKING:
+    from dsmq_nodes.gateways.hub import HubWriter
+
+logger = logging.getLogger("dsmq_nodes.uplink")
+
+NAMELESS: Final = "a base"  # a machine without a name, which sees the whole fleet
+
+
+class ComingTopic:
+    """A topic of other machines that is published here."""
+
+    def __init__(
+        self, topic: str, offer: TopicOffer, settings: UplinkTopic, silences: Silences
+    ) -> None:
+        self.topic, self.fleet_name = topic, offer.fleet_name
+        self.offers: dict[str, TopicOffer] = {}  # by peer
+        is_sure = is_always_resumed(topic)
+        resume = 0 if is_best_effort(settings.best_effort, offer.type_name) else settings.resume
+        self.cursor: RemoteCursor[bytes] = RemoteCursor(resume, silences, is_sure=is_sure)
+        self.writer: HubWriter | None = None
+        self.messages = 0  # published so far; numbers go on when the offer is back
+        self.again = 0  # messages that come again, which this uplink's predecessor has published
+        self.is_wanted = False
+        self._is_told = False
+
+    def read_place(self, head: bytes) -> LogPlace | None:
+        """Where a message stands; None: nowhere, and others after it see a hole."""
+        try:
+            return read_place(head)
+        except msgspec.MsgspecError as error:
+            self.refuse(error)
+            return None
+
+    def refuse_late(self) -> None:
+        """A call of another machine comes too late."""
+        self.cursor.lost += 1
+        logger.warning(
+            "a call on %s is not carried out: the link was away for more than %g s, and its caller "
+            "was told so",
+            *(self.topic.removesuffix(REQUEST), REQUEST_LASTS_SEC),
+        )
+
+    def refuse(self, error: Exception) -> None:
+        """A message of another machine is none; the first one is told."""
+        if not self._is_told:
+            self._is_told = True
+            machines = ", ".join(each.machine or NAMELESS for each in self.offers.values())
+            logger.warning(
+                "refused: a message of %s on %s: %s; others are only counted as lost",
+                *(machines, self.topic, one_line(str(error))),
+            )
+
+    def go_on(self, last: LastPlace) -> None:
+        """Go on where the predecessor was."""
+        self.cursor.resume_at(last.epoch, last.id)
+        self.messages, self.again = last.messages, last.since

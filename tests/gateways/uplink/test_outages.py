@@ -1,0 +1,181 @@
+"""Links, routers, uplinks and brokers that were away: what comes later, and what is counted."""
+
+import signal
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from dsmq_nodes import Client
+from dsmq_nodes.errors import ServiceUnavailableError
+from dsmq_nodes.messages import Int64
+from dsmq_nodes.messages.std_srvs import SetBool
+from tests.gateways.uplink.fleet import (
+    Fleet,
+    Listener,
+    Talker,
+    assert_counted,
+    assert_whole,
+    free_port,
+    numbers,
+    pair,
+)
+from tests.support.programs import Running
+
+pytest.importorskip("zenoh")
+
+
+@pytest.fixture
+def fleet() -> Iterator[Fleet]:
+    fleet = Fleet()
+    try:
+        yield fleet
+    finally:
+        fleet.close()
+
+
+def test_nothing_is_lost_when_the_router_is_killed(fleet: Fleet) -> None:
+    where = f"127.0.0.1:{free_port()}"
+    router = fleet.router("--listen", where)
+    robot = fleet.machine("--as", "r1", "--connect", where, "--publish", "/odom")
+    base = fleet.machine("--connect", where, "--subscribe", "/r*/odom")
+    odom = Talker(fleet, robot, "/odom", 100.0)
+    heard = fleet.listen(base, Int64, "/r1/odom")
+    fleet.until(lambda: len(heard.got) > 50, "messages")
+    router.kill()
+    before = len(heard.got)
+    assert robot.uplink is not None
+    robot.uplink.wait_for("the link is away")
+    robot.uplink.wait_for("no router at tcp/.*: Connection refused; it is tried again")
+    fleet.router("--listen", where)
+    robot.uplink.wait_for(r"the link is back after \d+\.\d s")
+    fleet.until(lambda: len(heard.got) > before + 150, "messages after that")
+    odom.stop()
+    fleet.until(lambda: numbers(heard)[-1] == odom.count - 1, "the last")
+    assert_whole(heard, odom)
+    fleet.until(lambda: base.status()["coming"]["/r1/odom"]["resumed"] > 0, "the count")
+    assert base.status()["coming"]["/r1/odom"]["lost"] == 0
+
+
+def test_what_the_log_no_longer_has_is_counted_to_the_message(fleet: Fleet) -> None:
+    where = f"127.0.0.1:{free_port()}"
+    robot = fleet.machine("--as", "r1", "--connect", where, "--publish", "/odom")
+    base = fleet.machine("--listen", where, "--subscribe", "/r*/odom")
+    odom = Talker(fleet, robot, "/odom", 1000.0)
+    heard = fleet.listen(base, Int64, "/r1/odom")
+    fleet.until(lambda: len(heard.got) > 50, "messages")
+    robot.kill_uplink()
+    enough = odom.count + 3000
+    fleet.until(lambda: odom.count > enough, "more than is kept")
+    robot.start_uplink()
+    before = len(heard.got)
+    fleet.until(lambda: len(heard.got) > before + 100, "messages after that")
+    odom.stop()
+    fleet.until(lambda: numbers(heard)[-1] == odom.count - 1, "the last")
+    assert heard.dropped > 0
+    assert_counted(heard, odom)
+
+
+def test_what_vanishes_there_vanishes_here_and_comes_back(fleet: Fleet) -> None:
+    robot, base = pair(fleet, ["--serve", "/set"], ["--call", "/r*/set"])
+    fleet.node("server", robot).create_service(SetBool, "/set", _answer)
+    client = fleet.node("caller", base).create_client(SetBool, "/r1/set")
+    fleet.until(client.service_is_ready, "the service")
+    robot.kill_uplink()
+    fleet.until(lambda: not client.service_is_ready(), "its end")
+    robot.start_uplink()
+    fleet.until(client.service_is_ready, "the service again")
+    assert fleet.run(_call(client, value=True))
+
+
+async def _call(client: Client[Any, Any], value: bool) -> bool:
+    response = await client.call_async(SetBool.Request(data=value))
+    return bool(response.success)
+
+
+def _answer(request: SetBool.Request) -> SetBool.Response:
+    return SetBool.Response(success=request.data)
+
+
+@pytest.mark.parametrize("whose", ["robot", "base"])
+def test_what_a_restarted_broker_has_lost_is_counted(fleet: Fleet, whose: str) -> None:
+    robot, base = pair(fleet, ["--publish", "/odom"], ["--subscribe", "/r*/odom"])
+    odom = Talker(fleet, robot, "/odom", 100.0)
+    heard = fleet.listen(base, Int64, "/r1/odom")
+    fleet.until(lambda: len(heard.got) > 50, "messages")
+    broker = (robot if whose == "robot" else base).broker
+    broker.kill()
+    fleet.spin_for(0.5)
+    broker.start()
+    end_counted(fleet, odom, heard)
+
+
+def test_a_broker_that_is_restarted_while_the_link_is_away_loses_nothing_in_silence(
+    fleet: Fleet,
+) -> None:
+    where = f"127.0.0.1:{free_port()}"
+    router = fleet.router("--listen", where)
+    robot = fleet.machine("--as", "r1", "--connect", where, "--publish", "/odom")
+    base = fleet.machine("--connect", where, "--subscribe", "/r*/odom")
+    odom = Talker(fleet, robot, "/odom", 100.0)
+    heard = fleet.listen(base, Int64, "/r1/odom")
+    fleet.until(lambda: len(heard.got) > 50, "messages")
+    router.kill()
+    assert robot.uplink is not None
+    robot.uplink.wait_for("the link is away")
+    fleet.spin_for(0.5)  # what is published now is lost with the old log
+    robot.broker.kill()
+    robot.broker.start()
+    robot.uplink.wait_for("the broker is back")
+    fleet.router("--listen", where)
+    end_counted(fleet, odom, heard)
+
+
+def end_counted(fleet: Fleet, talker: Talker, heard: Listener) -> None:
+    """Wait for messages from now on and the last one: some were lost, and are counted."""
+    before = talker.count
+    fleet.until(lambda: numbers(heard)[-1] > before + 50, "messages after that")
+    talker.stop()
+    fleet.until(lambda: numbers(heard)[-1] == talker.count - 1, "the last")
+    assert heard.dropped > 0
+    assert_counted(heard, talker)
+
+
+_SHORT_CALLS = """
+import sys
+from dsmq_nodes.cli import main
+from dsmq_nodes.gateways.uplink import uplink_rules
+uplink_rules.REQUEST_LASTS_SEC = 0.5
+sys.argv[0] = "dsmq-nodes"
+main()
+"""
+
+
+def test_a_call_whose_caller_has_given_up_is_not_carried_out_after_the_outage(fleet: Fleet) -> None:
+    where = f"127.0.0.1:{free_port()}"
+    router = fleet.router("--listen", where)
+    robot, base = fleet.machine(), fleet.machine("--connect", where, "--call", "/r1/set")
+    words = ("uplink", "--as", "r1", "--connect", where, "--serve", "/set")
+    line = [sys.executable, "-c", _SHORT_CALLS, *words, "--broker", robot.address]
+    robot.uplink = Running(line, is_merged=True)
+    done: list[bool] = []
+
+    def serve(request: SetBool.Request) -> SetBool.Response:
+        done.append(request.data)
+        return SetBool.Response(success=True)
+
+    fleet.node("server", robot).create_service(SetBool, "/set", serve)
+    client = fleet.node("caller", base).create_client(SetBool, "/r1/set")
+    fleet.until(client.service_is_ready, "the service")
+    assert fleet.run(_call(client, value=True))
+    router.send(signal.SIGSTOP)  # the link seems to be there for the time of the lease
+    given_up = client.call_async(SetBool.Request(data=False))
+    fleet.until(given_up.done, "the end of the lease")
+    assert isinstance(given_up.exception(), ServiceUnavailableError)
+    router.kill()
+    fleet.router("--listen", where)
+    robot.uplink.wait_for("a call on /set is not carried out")
+    fleet.until(client.service_is_ready, "the service again")
+    assert fleet.run(_call(client, value=True))
+    assert done == [True, True]
