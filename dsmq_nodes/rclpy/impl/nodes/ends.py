@@ -4,12 +4,14 @@ Our own ends are known at once and with their profiles. Of those of other proces
 node and type; their profiles are known of nodes for rclpy (shown_profiles.py), others fit to any.
 """
 
+import math
 import os
 import threading
+import time
 import weakref
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from dsmq_nodes.rclpy.impl.topics.event_infos import (
@@ -43,6 +45,8 @@ class End:
         events: what happens to it; None for another process's.
         refused: the nodes of other processes of which no end fits to it.
         liveliness: which publishers are alive, for a subscription that wants to be told.
+        kept: the parts, the number and the time of the newest messages that a publisher of this
+            process keeps for late subscriptions.
     """
 
     kind: str
@@ -54,6 +58,7 @@ class End:
     events: EventHub | None = None
     refused: frozenset[str] = frozenset()
     liveliness: Any = None
+    kept: deque[tuple[Any, int, int]] = field(default_factory=lambda: deque(maxlen=0))
 
     @property
     def full_node(self) -> str:
@@ -68,6 +73,8 @@ class Ends:
         waiting: what is set at each change.
         deliveries: what takes the messages of this process, by their topics: as in DDS they are
             there when `publish` returns, so that the next spin sees all of them.
+        latched: held while a message is kept and delivered, and while a late subscription is given
+            what is kept, so that it has all of them once, in order.
         own_peers: the absolute names of this process's nodes, as the kit has them.
     """
 
@@ -79,6 +86,7 @@ class Ends:
         self._lock = threading.RLock()
         self.waiting: weakref.WeakSet[Any] = weakref.WeakSet()
         self.deliveries: dict[str, list[Callable[..., None]]] = {}
+        self.latched = threading.RLock()
         self.own_peers: set[str] = set()
 
     # This process
@@ -143,9 +151,23 @@ class Ends:
             return {e.type_name for e in self._own if e.name == name and e.kind in kinds}
 
     def deliver(self, name: str, take: Callable[..., None]) -> None:
-        """Give the messages of this process on a topic to `take(parts, sender, number)`."""
+        """Give the messages of this process to `take(parts, sender, number, at_ns)`."""
         with self._lock:
             self.deliveries[name] = [*self.deliveries.get(name, ()), take]
+
+    def deliver_kept(self, name: str, take: Callable[..., None]) -> None:
+        """Give those first that the publishers of this process keep, the oldest first."""
+        with self.latched:
+            now_ns = time.time_ns()
+            found = [
+                (at_ns, number, parts, sender)
+                for sender in self.named(PUBLISHER, name)
+                for parts, number, at_ns in sender.kept
+                if now_ns - at_ns < (sender.qos.lifespan.nanoseconds or math.inf)
+            ]
+            for at_ns, number, parts, sender in sorted(found, key=lambda each: each[:2]):
+                take(parts, sender, number, at_ns)
+            self.deliver(name, take)
 
     def end_delivery(self, name: str, take: Callable[..., None]) -> None:
         """No longer give them."""

@@ -143,7 +143,10 @@ class PublisherHandle(_TopicHandle):
         self._msg_type = msg_type
         self._context = node.context
         self._to_record = self.conversion.to_record
-        durability = "transient_local" if _is_latched(self.qos) else "volatile"
+        self._is_latched = _is_latched(self.qos)
+        if self._is_latched:
+            self.end.kept = deque(maxlen=_depth(qos))
+        durability = "transient_local" if self._is_latched else "volatile"
         profile = KitProfile(depth=_depth(qos), durability=durability)  # type: ignore[arg-type]
         self._join()
         self._kit = io.run(node.kit.create_publisher, self._carrier, topic, profile)
@@ -193,12 +196,21 @@ class PublisherHandle(_TopicHandle):
         except (DsmqError, ValueError) as error:
             raise RCLError(f"Failed to publish: {error}") from error
         self._count += 1
-        for take in ends.deliveries.get(self.topic, ()):
-            take(parts, self.end, self._count)
+        if self._is_latched:
+            with ends.latched:
+                at_ns = time.time_ns()
+                self.end.kept.append((parts, self._count, at_ns))
+                self._deliver(parts, at_ns)
+        elif self.topic in ends.deliveries:
+            self._deliver(parts, time.time_ns())
         if self._deadline is not None:
             self._deadline.heard()
         if self._lease is not None:
             self._lease.heard()
+
+    def _deliver(self, parts: Parts, at_ns: int) -> None:
+        for take in ends.deliveries.get(self.topic, ()):
+            take(parts, self.end, self._count, at_ns)
 
     def get_subscription_count(self) -> int:
         """How many subscriptions fit."""
@@ -270,7 +282,7 @@ class SubscriptionHandle(_TopicHandle):
         # The depth also limits the latched messages that come: the program asks for so many.
         depth = _depth(qos) if self._takes_latched else max(_depth(qos), _LEAST_KIT_DEPTH)
         self._join()
-        ends.deliver(topic, self._take_own)
+        (ends.deliver_kept if self._takes_latched else ends.deliver)(topic, self._take_own)
         self._kit = io.run(self._subscribe, depth)
 
     def filter_by(self, options: ContentFilterOptions, what: str) -> None:
@@ -308,23 +320,22 @@ class SubscriptionHandle(_TopicHandle):
 
     # In the thread that publishes, or the I/O thread for messages of other processes
 
-    def _take_own(self, parts: Parts, sender: End, number: int) -> None:
+    def _take_own(self, parts: Parts, sender: End, number: int, at_ns: int) -> None:
         if self.is_destroyed or faults(sender.qos, self.qos):
             return
         if self.end.liveliness is not None:
             self.end.liveliness.heard(sender)
-        now_ns = time.time_ns()
-        info = MessageInfo(self.topic, sender.full_node, 0, number, now_ns, now_ns)
-        self._put(parts, info, now_ns + self._lifespan_ns if self._lifespan_ns else 0)
+        info = MessageInfo(self.topic, sender.full_node, 0, number, at_ns, time.time_ns())
+        self._put(parts, info, at_ns + self._lifespan_ns if self._lifespan_ns else 0)
 
     def _take_in(self, parts: Parts, info: MessageInfo) -> None:
+        if info.publisher_name in ends.own_peers:
+            return  # it was taken when it was published, or is of a publisher that has ended
         until_ns = info.source_timestamp + self._lifespan_ns if self._lifespan_ns else 0
         if info.is_latched:
             if not self._takes_latched:
                 return
             until_ns = min(filter(None, (until_ns, self._latched_until_ns(info))), default=0)
-        elif info.publisher_name in ends.own_peers:
-            return  # it was taken when it was published
         if info.publisher_name in self.end.refused:
             return  # it offers less than is asked for: nothing of it is received
         if self.end.liveliness is not None:
