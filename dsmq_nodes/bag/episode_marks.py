@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from dsmq_nodes.bag.bag_source import BagSource
+from dsmq_nodes.json_text import json_reader
 from dsmq_nodes.topic_names import EPISODE_TOPIC
 
 MARKS: Final = ("start", "stop", "discard")
@@ -23,7 +24,7 @@ class _Marked(msgspec.Struct):
     task: str = ""
 
 
-_read: Final = msgspec.json.Decoder(_Marked).decode
+_read: Final = json_reader(_Marked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ def episodes_of(source: BagSource) -> list[Episode]:
     for record in source.records(topics={EPISODE_TOPIC}):
         try:
             marked = _read(record.data)
-        except (msgspec.MsgspecError, RecursionError) as error:
+        except ValueError as error:
             at_sec = (record.log_time_ns - source.start_ns) * 1e-9
             source.omitted.message(EPISODE_TOPIC, str(error), at_sec)
             continue

@@ -1,13 +1,9 @@
 """Checks the text of a recorded message: UTF-8, and JSON if its channel says so."""
 
-import json
-from typing import Any, Final
-
-import msgspec
+from typing import Any
 
 from dsmq_nodes.bag.file.mcap_reader import Record
-
-_passes: Final = msgspec.json.Decoder(msgspec.Raw).decode  # checks, and makes nothing
+from dsmq_nodes.json_text import is_json, read_loose_json
 
 
 def text_of(record: Record) -> str:
@@ -16,12 +12,10 @@ def text_of(record: Record) -> str:
     Raises:
         ValueError: it is not UTF-8, or not the JSON that its channel announces.
     """
-    if record.channel.encoding == "json":
-        try:
-            _passes(record.data)
-        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
-            loaded(record.data)  # accepts NaN as a number, or raises with a reason
-    return _decoded(record.data)
+    text = _decoded(record.data)
+    if record.channel.encoding == "json" and not is_json(text):
+        read_loose_json(text)  # accepts NaN as a number, or raises with a reason
+    return text
 
 
 def loaded(data: bytes) -> Any:
@@ -30,12 +24,7 @@ def loaded(data: bytes) -> Any:
     Raises:
         ValueError: it is not UTF-8, not JSON, or nested too deeply.
     """
-    try:
-        return json.loads(_decoded(data))
-    except json.JSONDecodeError as error:
-        raise ValueError(f"it is no JSON: {error}") from None
-    except RecursionError:
-        raise ValueError("it is nested too deeply") from None
+    return read_loose_json(_decoded(data))
 
 
 def _decoded(data: bytes) -> str:

@@ -6,6 +6,7 @@ import math
 import msgspec
 
 from dsmq_nodes.errors import WireError
+from dsmq_nodes.json_text import read_loose_json
 
 
 def as_original_text(message: bytes) -> bytes:
@@ -15,8 +16,8 @@ def as_original_text(message: bytes) -> bytes:
         WireError: for what its SQLite refused too (objects, arrays, integers over 64 bits).
     """
     try:
-        value = json.loads(message)
-    except (ValueError, RecursionError) as error:
+        value = read_loose_json(message)
+    except ValueError as error:
         raise WireError(f"the message is not JSON: {error}") from None
     match value:
         case str():
@@ -50,8 +51,8 @@ def odd_put(body: bytes) -> tuple[str, bytes] | None:
     That is one with NaN or Infinity as its message.
     """
     try:
-        fields = json.loads(body)
-    except (ValueError, RecursionError):
+        fields = read_loose_json(body)
+    except ValueError:
         return None
     if not (isinstance(fields, dict) and fields.get("action") == "put"):
         return None

@@ -297,7 +297,7 @@ class Reply(msgspec.Struct, gc=False):
             return None
         try:
             return _text_decoder.decode(self.message)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except ValueError as error:
             raise WireError(f"the message is not text: {error}") from None
 
 
@@ -435,7 +435,7 @@ def decode_request(body: bytes) -> Request:
         request = _request_decoder.decode(body)
     except UnicodeDecodeError as error:
         raise WireError(f"the frame is not UTF-8: {error}") from None
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         if odd := odd_put(body):
             return Request("put", odd[0], msgspec.Raw(odd[1]))
         raise _refusal(body, error) from None
@@ -481,7 +481,7 @@ def decode_reply(body: bytes) -> Reply:
     """
     try:
         return _reply_decoder.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise WireError(f"the frame is not a dsmq reply: {error}") from None
 
 

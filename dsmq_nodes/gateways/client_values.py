@@ -58,7 +58,7 @@ def message_text(
         values = encoded(understood, schema, type_name)
     try:
         text = msgspec.json.encode(values).decode()
-    except (UnicodeEncodeError, msgspec.MsgspecError, TypeError, RecursionError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise CommandError(f"{type_name}: {error}") from None
     if cls is not None:
         cls.from_json(text)

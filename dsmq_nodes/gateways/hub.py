@@ -201,7 +201,7 @@ class Hub:
     def _take_graph(self, entry: Entry) -> None:
         try:
             self.graph = decode_graph(entry.text or "")
-        except msgspec.MsgspecError as error:
+        except ValueError as error:
             logger.warning("skipped a message on %s: %s", GRAPH_TOPIC, error)
             return
         self._topics = {topic.name: topic for topic in self.graph.topics}
@@ -214,7 +214,7 @@ class Hub:
     def _take_type(self, entry: Entry) -> None:
         try:
             schema_id, schema = read_schema(entry.text or "")
-        except (msgspec.MsgspecError, RecursionError) as error:
+        except ValueError as error:
             logger.warning("skipped a message on %s: %s", TYPES_TOPIC, error)
             return
         self.schemas[schema_id] = schema

@@ -5,16 +5,14 @@ decoded. The text of a plain client, which may be anything, is shown as `{"data"
 `std_msgs/String`.
 """
 
-import json
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
 from dsmq_nodes.dsmq.log import Entry
+from dsmq_nodes.json_text import is_json, read_json, read_loose_json
 from dsmq_nodes.messages.schema.dynamic import without_special
 from dsmq_nodes.messages.schema.schema_walk import Schema
-
-_passes: Final = msgspec.json.Decoder(msgspec.Raw).decode  # checks, and makes nothing
 
 
 def plain_json(entry: Entry, schema: Schema) -> str:
@@ -25,7 +23,7 @@ def plain_json(entry: Entry, schema: Schema) -> str:
     """
     text = entry.text or ""
     is_special = '"NaN"' in text or 'Infinity"' in text
-    if text.startswith("{") and not is_special and _is_json(text):
+    if text.startswith("{") and not is_special and is_json(text):
         return text
     return msgspec.json.encode(without_special(decoded(text), schema)).decode()
 
@@ -34,21 +32,13 @@ def decoded(text: str) -> dict[str, Any]:
     """The values of a message's text."""
     try:
         found: Any = _values(text)
-    except (ValueError, RecursionError):
+    except ValueError:
         found = text.encode("utf-8", "replace").decode()
     return found if isinstance(found, dict) else {"data": found}
 
 
 def _values(text: str) -> Any:
     try:
-        return msgspec.json.decode(text)
-    except (msgspec.MsgspecError, UnicodeEncodeError):
-        return json.loads(text)  # it has NaN as a number, or is no JSON at all
-
-
-def _is_json(text: str) -> bool:
-    try:
-        _passes(text)
-    except (msgspec.MsgspecError, RecursionError, UnicodeEncodeError):
-        return False
-    return True
+        return read_json(text)
+    except ValueError:
+        return read_loose_json(text)  # it has NaN as a number, or is no JSON at all

@@ -25,6 +25,7 @@ from typing import Final
 import msgspec
 
 from dsmq_nodes.errors import WireError
+from dsmq_nodes.json_text import json_reader
 from dsmq_nodes.topic_names import REPLY, REQUEST
 
 NODE_SERVICES: Final = {
@@ -69,7 +70,8 @@ def described(client: str) -> str:
     return node_of(client) or (f"the tool with pid {pid}" if is_in_graph(client) else "the tool")
 
 
-_decode: Final = msgspec.json.Decoder(Call).decode
+_read: Final = json_reader(Call)
+_read_fields: Final = json_reader(dict[str, msgspec.Raw])
 
 
 def read(text: str | None) -> Call:
@@ -79,8 +81,8 @@ def read(text: str | None) -> Call:
         WireError: it is neither a request nor a reply.
     """
     try:
-        return _decode(text or "")
-    except (msgspec.MsgspecError, UnicodeEncodeError, RecursionError) as error:
+        return _read(text or "")
+    except ValueError as error:
         raise WireError(f"not a call of a service: {error}") from None
 
 
@@ -98,8 +100,8 @@ def new_client() -> str:
 def signed(text: str, client: str) -> str:
     """A recorded request, as one of `client`: its sender is no longer there."""
     try:
-        fields = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
-    except (msgspec.MsgspecError, RecursionError):
+        fields = _read_fields(text)
+    except ValueError:
         return text  # not a request: the server reports it
     fields["_client"] = msgspec.Raw(_text(client).encode())
     return msgspec.json.encode(fields).decode()

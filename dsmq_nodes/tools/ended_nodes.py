@@ -5,6 +5,7 @@ from typing import Final
 import msgspec
 
 from dsmq_nodes.errors import CommandError
+from dsmq_nodes.json_text import json_reader
 from dsmq_nodes.printable import one_line
 from dsmq_nodes.tools.graph_model import GraphModel
 from dsmq_nodes.tools.offers import absolute, find_node
@@ -28,6 +29,9 @@ class _ToldState(msgspec.Struct):
     processes: list[_LaunchedProcess] = []
 
 
+_read: Final = json_reader(_ToldState)
+
+
 def find_running(session: Session, graph: GraphModel, name: str) -> str:
     """A node's full name; the first slash may be left out.
 
@@ -48,7 +52,7 @@ def ended(session: Session, graph: GraphModel, name: str) -> str:
         session.subscribe(topic, depth=1)
         reply = session.next_message([topic], _STATE_SEC)
         session.unsubscribe(topic)
-        state = session.understood(reply, _decoded) if reply is not None else None
+        state = session.understood(reply, _read) if reply is not None else None
         for process in state.processes if state is not None else ():
             for node in process.nodes if process.state in _OVER else ():
                 if below.startswith(f"{node}/"):
@@ -56,7 +60,3 @@ def ended(session: Session, graph: GraphModel, name: str) -> str:
                     start = f"`dsmq-nodes node start {process.name}`"
                     return one_line(f"{node} has ended{how}: {start}")
     return ""
-
-
-def _decoded(text: str) -> _ToldState:
-    return msgspec.json.decode(text, type=_ToldState)

@@ -8,6 +8,7 @@ import msgspec
 
 from dsmq_nodes.errors import ConnectionFailedError
 from dsmq_nodes.graph.spin.blocked import BLOCKED_FOR
+from dsmq_nodes.json_text import json_reader
 from dsmq_nodes.messages.diagnostic import DiagnosticArray, DiagnosticStatus
 from dsmq_nodes.messages.dsmq_msgs import LaunchProcess, LaunchState, NodeStatistics
 from dsmq_nodes.messages.rcl_interfaces import Log
@@ -37,6 +38,9 @@ class _Switch(msgspec.Struct):
 
     data: bool = False
     changed_ns: int = 0
+
+
+_read_switch: Final = json_reader(_Switch)
 
 
 class Gathering:
@@ -118,7 +122,7 @@ class Gathering:
             self._blocked[node] = Log.from_json(text).msg
 
     def _take_switch(self, topic: str, text: str) -> None:
-        told = msgspec.json.decode(text, type=_Switch)
+        told = _read_switch(text)
         if told.data and told.changed_ns:
             self._stops[topic] = min(told.changed_ns, _MOST_NS) * 1e-9
         else:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
+from dsmq_nodes.json_text import json_reader
 from dsmq_nodes.printable import one_line, printable_json
 
 
@@ -121,10 +122,10 @@ class BrokerCounters(msgspec.Struct, kw_only=True):
     left_out: str = ""
 
 
-decode_graph: Final = msgspec.json.Decoder(GraphModel).decode
-decode_statistics: Final = msgspec.json.Decoder(BrokerCounters).decode
-_decode_type: Final = msgspec.json.Decoder(TypeSchema).decode
-_decode_schema: Final = msgspec.json.Decoder(dict[str, Any]).decode
+decode_graph: Final = json_reader(GraphModel)
+decode_statistics: Final = json_reader(BrokerCounters)
+_decode_type: Final = json_reader(TypeSchema)
+_decode_schema: Final = json_reader(dict[str, Any])
 
 
 def read_graph(text: str) -> GraphModel:

@@ -4,6 +4,7 @@ from typing import Final
 
 import msgspec
 
+from dsmq_nodes.json_text import json_reader
 from dsmq_nodes.printable import printable_json
 from dsmq_nodes.tools.graph_model import GraphModel
 from dsmq_nodes.tools.lookup import find
@@ -21,6 +22,9 @@ class _UplinkStatus(msgspec.Struct):
     coming: dict[str, _Source] = {}
 
 
+_read: Final = json_reader(_UplinkStatus)
+
+
 def is_brought(session: Session, name: str) -> bool:
     """Whether an uplink publishes a topic here, which another machine has."""
     topic = find(session.graph(), name)
@@ -35,9 +39,7 @@ def machines(session: Session, graph: GraphModel) -> dict[str, str]:
     reply = session.next_message([UPLINK_STATUS_TOPIC], _STATUS_SEC)
     session.unsubscribe(UPLINK_STATUS_TOPIC)
     try:
-        status = msgspec.json.decode(
-            printable_json(reply.text or "") if reply else "{}", type=_UplinkStatus
-        )
-    except msgspec.MsgspecError:
+        status = _read(printable_json(reply.text or "") if reply else "{}")
+    except ValueError:
         return {}
     return {topic: ", ".join(each.machines) for topic, each in status.coming.items()}

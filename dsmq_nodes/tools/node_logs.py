@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 
 from dsmq_nodes.errors import CommandError
+from dsmq_nodes.json_text import json_reader
 from dsmq_nodes.printable import indented, one_line
 from dsmq_nodes.tools.offers import find_node, services, unknown
 from dsmq_nodes.tools.service_calls import call_typed
@@ -28,7 +29,7 @@ class _Log(msgspec.Struct):
     msg: str = ""
 
 
-_read: Final = msgspec.json.Decoder(_Log).decode
+_read: Final = json_reader(_Log)
 
 
 def follow(session: Session, nodes: Sequence[str], level: str, *, as_json: bool) -> Iterator[str]:

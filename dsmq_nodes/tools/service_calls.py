@@ -5,10 +5,9 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
-import msgspec
-
 from dsmq_nodes.errors import CommandError, MessageError, WireError
 from dsmq_nodes.graph import service_wire as calls
+from dsmq_nodes.json_text import read_json
 from dsmq_nodes.printable import one_line
 from dsmq_nodes.suggest import did_you_mean
 from dsmq_nodes.tools.offers import services
@@ -152,5 +151,5 @@ def response_in(text: str | None, asked: Asked) -> dict[str, Any] | None:
         return None
     if head.error:
         raise CommandError(f"{asked.service}: {one_line(head.error)}")
-    response: dict[str, Any] = msgspec.json.decode(text or "")
+    response: dict[str, Any] = read_json(text or "")
     return {name: value for name, value in response.items() if name not in {"_client", "_id"}}

@@ -293,7 +293,7 @@ class Session:
             return read(reply.text or "")
         except CommandError:
             raise  # what the user asked for is not there
-        except (DsmqError, msgspec.MsgspecError, ValueError, RecursionError) as error:
+        except (DsmqError, ValueError, RecursionError) as error:
             self.skip(reply.topic, str(error))
             return None
 

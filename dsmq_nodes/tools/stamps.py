@@ -3,20 +3,17 @@
 import math
 from typing import Any
 
-import msgspec
+from dsmq_nodes.json_text import read_json
 
 
 def time_in(text: str, *path: str) -> float | None:
     """The time at a place in a message, in seconds; None when there is none."""
     try:
-        value: Any = msgspec.json.decode(text)
+        value = read_json(text)
         for step in path:
             value = value[step]
         found = float(value["sec"] + value["nanosec"] * 1e-9)
-    except (
-        *(msgspec.MsgspecError, RecursionError),
-        *(LookupError, TypeError, ValueError, ArithmeticError),
-    ):
+    except (LookupError, TypeError, ValueError, ArithmeticError):
         return None
     return found if math.isfinite(found) else None
 

@@ -23,6 +23,7 @@ from dsmq_nodes.bag.lerobot.pictures import COMPRESSED, RAW
 from dsmq_nodes.bag.lerobot.resampling import SECOND_NS
 from dsmq_nodes.devices.servo_bus.calibration import JointCalibration, ServoJoint
 from dsmq_nodes.errors import BagError
+from dsmq_nodes.json_text import json_reader, read_json
 from dsmq_nodes.messages.sensor import JointState
 
 PICTURE_TYPES: Final = frozenset({RAW, COMPRESSED})
@@ -32,7 +33,6 @@ _PLAIN_WORDS: Final = frozenset(
 )
 _GRIPPER: Final = "gripper"
 _RARE: Final = 0.05  # of the messages of the joint that has most of them
-_read: Final = msgspec.json.Decoder().decode
 
 Calibrations = Mapping[str, JointCalibration]
 
@@ -50,14 +50,14 @@ class _Stamped(msgspec.Struct):
     header: _HeaderOnly = msgspec.field(default_factory=_HeaderOnly)
 
 
-_read_stamp: Final = msgspec.json.Decoder(_Stamped).decode
+_read_stamp: Final = json_reader(_Stamped)
 
 
 def stamp_of(record: Record) -> int:
     """When a message is from, in nanoseconds: by its header, else when it was published."""
     try:
         stamp = _read_stamp(record.data).header.stamp
-    except (msgspec.MsgspecError, RecursionError):
+    except ValueError:
         return record.publish_time_ns  # its header, if it has one, is another
     return stamp.sec * SECOND_NS + stamp.nanosec or record.publish_time_ns
 
@@ -176,7 +176,7 @@ class VectorReader:
             ValueError: it has others than the first message and is no JointState, or one is not
                 finite.
         """
-        found = dict(self._numbers(_read(data)))
+        found = dict(self._numbers(read_json(data)))
         if not found:
             raise ValueError("it has no numbers")
         for name, value in found.items():

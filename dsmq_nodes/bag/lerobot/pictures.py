@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from dsmq_nodes.bag.file.mcap_reader import Record
 from dsmq_nodes.bag.lerobot.dataset_layout import Video
+from dsmq_nodes.json_text import json_reader
 from dsmq_nodes.messages.sensor import CompressedImage, Image
 
 RAW: Final = Image.type_name
@@ -55,8 +56,8 @@ class _Compressed(msgspec.Struct):
     data: bytes = b""
 
 
-_read_image: Final = msgspec.json.Decoder(_Image).decode
-_read_compressed: Final = msgspec.json.Decoder(_Compressed).decode
+_read_image: Final = json_reader(_Image)
+_read_compressed: Final = json_reader(_Compressed)
 
 
 def picture_of(record: Record) -> VideoFrame:

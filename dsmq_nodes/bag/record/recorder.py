@@ -17,8 +17,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, Protocol
 
-import msgspec
-
 from dsmq_nodes.bag.file.contents import Channel, latched_metadata
 from dsmq_nodes.bag.file.reading import TEXT
 from dsmq_nodes.bag.file.recorded_schemas import ANYTHING, class_of, schema_text
@@ -26,6 +24,7 @@ from dsmq_nodes.bag.file.selection import Selection
 from dsmq_nodes.bag.record.episode_service import REQUESTS, EpisodeService
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.errors import BagError, MessageError
+from dsmq_nodes.json_text import is_json
 from dsmq_nodes.messages.rosgraph import Clock
 from dsmq_nodes.tools.graph_model import GraphModel, TopicModel, decode_graph, read_schema
 from dsmq_nodes.tools.session import Session
@@ -43,7 +42,6 @@ _FLUSH_SEC: Final = 1.0
 _CLOCK_SEC: Final = 1.0  # without /clock, until the warning
 _DRAIN_SEC: Final = 10.0
 _ANYTHING_TEXT: Final = schema_text(ANYTHING)
-_decode_any: Final = msgspec.json.Decoder()
 
 
 class _Type(NamedTuple):
@@ -318,7 +316,7 @@ class Recorder:
             topic.channels[sender] = found
             return found
         # Only for this message: the next one may have another type.
-        if _is_object(text):
+        if text.startswith("{") and is_json(text):
             return Channel(topic.name, "", _ANYTHING_TEXT, metadata=metadata)
         return Channel(topic.name, "", b"", "", TEXT, metadata)
 
@@ -331,16 +329,6 @@ class Recorder:
                 schema = found.schema() if found else ANYTHING
             self._schemas[of_type] = schema_text(schema)
         return self._schemas[of_type]
-
-
-def _is_object(text: str) -> bool:
-    if not text.startswith("{"):
-        return False
-    try:
-        _decode_any.decode(text)
-    except (msgspec.MsgspecError, RecursionError):
-        return False
-    return True
 
 
 def summary_lines(recorder: Recorder) -> Iterator[str]:

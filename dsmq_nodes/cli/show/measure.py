@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from dsmq_nodes.errors import CommandError, MessageError
+from dsmq_nodes.json_text import json_reader
 from dsmq_nodes.tools.counters import Count, Window, follow
 from dsmq_nodes.tools.lookup import find_published
 from dsmq_nodes.tools.stamps import time_in
@@ -412,4 +413,4 @@ class _Node(msgspec.Struct):
     subscriptions: list[_Subscription] = []
 
 
-_read_node: Final = msgspec.json.Decoder(_Node).decode
+_read_node: Final = json_reader(_Node)

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.graph.parameters.yaml12 import to_yaml
+from dsmq_nodes.json_text import read_loose_json
 from dsmq_nodes.messages.schema.dynamic import decoded
 from dsmq_nodes.messages.schema.schema_walk import (
     Schema,
@@ -161,8 +162,8 @@ def _missing(value: object, step: str, at: str) -> str:
 def read(text: str) -> Any:
     """The value in a JSON text; a text that is not a JSON object or list is its own value."""
     try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
+        value = read_loose_json(text)
+    except ValueError:
         return text
     return value if isinstance(value, dict | list) else text
 

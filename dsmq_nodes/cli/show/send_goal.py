@@ -5,13 +5,12 @@ import textwrap
 import uuid
 from typing import TYPE_CHECKING, Any, Final
 
-import msgspec
-
 from dsmq_nodes.cli.listing import is_type
 from dsmq_nodes.cli.show.given_values import fields_of, json_of
 from dsmq_nodes.cli.show.message_text import Style
 from dsmq_nodes.cli.show.service_call import WantedCall, served, types_of
 from dsmq_nodes.errors import CommandError, DsmqError, MessageError
+from dsmq_nodes.json_text import read_json
 from dsmq_nodes.messages.schema.dynamic import decoded, encoded
 from dsmq_nodes.tools.graph_model import read_graph
 from dsmq_nodes.tools.offers import Offer, absolute, actions
@@ -179,7 +178,7 @@ class _Goal:
         Raises:
             MessageError: it is no feedback.
         """
-        message = decoded(msgspec.json.decode(text), self._feedback)
+        message = decoded(read_json(text), self._feedback)
         mine = list(self.id.bytes)
         try:
             is_mine = message["goal_id"]["uuid"] in (mine, self._body["goal_id"]["uuid"])

@@ -1,16 +1,14 @@
 """What `dsmq-nodes uplink status` prints."""
 
 from collections.abc import Iterator
-from typing import Any
 
-import msgspec
-
+from dsmq_nodes.json_text import read_json
 from dsmq_nodes.printable import printable_json
 
 
 def status_lines(text: str) -> Iterator[str]:
     """The lines of an uplink's status, which it publishes as JSON."""
-    status: dict[str, Any] = msgspec.json.decode(printable_json(text))
+    status = read_json(printable_json(text))
     name = f"as {status['name']}" if status["name"] else "sees the whole fleet"
     links = ", ".join(status["links"]) or "nobody: no machine is connected"
     yield f"uplink {name}; connected to {links}"

@@ -57,7 +57,7 @@ class Schemas:
             return ""
         try:
             levels = _levels(msgspec.json.decode(text))
-        except (msgspec.MsgspecError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:
             return f"the schema cannot be used: {error}"
         if levels > limits.MOST_SCHEMA_LEVELS:
             return f"the schema cannot be used: it has more than {limits.MOST_SCHEMA_LEVELS} levels"

@@ -34,6 +34,7 @@ from dsmq_nodes.gateways.message_json import decoded
 from dsmq_nodes.gateways.web.hub_client import HubClient
 from dsmq_nodes.gateways.web.speaker import Connect
 from dsmq_nodes.graph.names import resolve_topic
+from dsmq_nodes.json_text import read_loose_json
 from dsmq_nodes.messages.rosgraph import Clock
 from dsmq_nodes.messages.schema.dynamic import without_special
 from dsmq_nodes.topic_names import CLOCK_TOPIC, is_kits_own
@@ -285,7 +286,7 @@ class FoxgloveClient:
         kind = known.kind
         if not kind.schema:  # a subscriber may have told it meanwhile
             kind = message_type(self._client.hub, known.topic, kind.name)
-        values = _values(data.payload)
+        values = read_loose_json(data.payload)
         known.writer.publish(message_text(values, kind.name, kind.schema, kind.cls, time.time_ns()))
 
     # Services
@@ -298,7 +299,7 @@ class FoxgloveClient:
             if request.encoding != JSON:
                 raise CommandError(f"requests are written in json, not {request.encoding!r:.60}")
             kind = service.kind.request
-            values = _values(request.payload or b"{}")
+            values = read_loose_json(request.payload or b"{}")
             body = message_text(values, kind.name, kind.schema, kind.cls, time.time_ns())
             text = await self._client.call(service.name, body)
         except (DsmqError, ValueError) as error:
@@ -425,16 +426,7 @@ def _number_in(wire: Operation, field: str) -> int:
 
 
 def _decoded(data: str) -> Operation:
-    operation = _values(data)
+    operation = read_loose_json(data)
     if not isinstance(operation, dict):
         raise ValueError("a message is a JSON object with its operation in 'op'")  # noqa: TRY004
     return operation
-
-
-def _values(data: str | bytes) -> Any:
-    try:
-        return json.loads(data)
-    except RecursionError:
-        raise ValueError("the message is nested too deeply") from None
-    except ValueError as error:
-        raise ValueError(f"it is no JSON: {error}") from None

@@ -30,6 +30,7 @@ from dsmq_nodes.gateways.ros2.ros_classes import (
     ros_class,
     schema_of,
 )
+from dsmq_nodes.json_text import json_reader
 from dsmq_nodes.messages.schema.large_field import LARGE_BYTES
 from dsmq_nodes.messages.schema.ros_base import NON_FINITE, integer_range, number_or_text
 
@@ -38,7 +39,7 @@ Parts = tuple[str, str, bytes]
 """A message as a link publishes it: JSON, and a large field and its bytes, not in the JSON."""
 
 _encode: Final = msgspec.json.Encoder().encode
-_decode: Final = msgspec.json.Decoder(dict[str, Any]).decode
+_decode: Final = json_reader(dict[str, Any])
 _REALS: Final = frozenset({"float", "double", "long double"})
 # Python's array.array and numpy's dtype for each of rosidl's numbers.
 _CODES: Final = {
@@ -102,7 +103,7 @@ class RosType:
         """
         try:
             values = _decode(text)
-        except (msgspec.DecodeError, RecursionError) as error:
+        except ValueError as error:
             raise ConversionError(f"it is no JSON object: {error}") from None
         msg = self._object(values)
         if field and field == self._large:

@@ -5,7 +5,6 @@ answer. What is wrong with a message is answered by `{"op": "status", "level": "
 as far as the client wants to hear it (`set_level`: none, error, warning, info; at first error).
 """
 
-import json
 from typing import TYPE_CHECKING, Any, Final
 
 from dsmq_nodes.errors import CommandError, DsmqError
@@ -20,6 +19,7 @@ from dsmq_nodes.gateways.rosbridge.served_actions import ServedActions
 from dsmq_nodes.gateways.rosbridge.served_services import ServedServices
 from dsmq_nodes.gateways.web.hub_client import HubClient
 from dsmq_nodes.gateways.web.speaker import Connect
+from dsmq_nodes.json_text import read_loose_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -106,9 +106,7 @@ def open_rosbridge(hub: Hub) -> Connect:
 
 def _decoded(data: str | bytes) -> Any:
     try:
-        return json.loads(data)
-    except RecursionError:
-        raise ValueError("the message is nested too deeply") from None
+        return read_loose_json(data)
     except ValueError as error:
         raise ValueError(f"a message is a JSON object in a text frame: {error}") from None
 

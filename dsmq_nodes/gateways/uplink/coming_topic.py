@@ -3,8 +3,6 @@
 import logging
 from typing import TYPE_CHECKING, Final
 
-import msgspec
-
 from dsmq_nodes.gateways.uplink.cursors import LogPlace, RemoteCursor, Silences, read_place
 from dsmq_nodes.gateways.uplink.fleet_carrier import TopicOffer
 from dsmq_nodes.gateways.uplink.launch_entry import UplinkTopic
@@ -46,7 +44,7 @@ class ComingTopic:
         """Where a message stands; None: nowhere, and others after it see a hole."""
         try:
             return read_place(head)
-        except msgspec.MsgspecError as error:
+        except ValueError as error:
             self.refuse(error)
             return None
 

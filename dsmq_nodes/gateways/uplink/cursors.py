@@ -76,11 +76,11 @@ def read_place(head: bytes) -> LogPlace:
     """The place of a message of another machine.
 
     Raises:
-        msgspec.MsgspecError: it is none.
+        ValueError: it is none.
     """
     place = _decode_place(head)
     if place.before > place.id:
-        raise msgspec.ValidationError(f"{place.before} is not before {place.id}")
+        raise ValueError(f"{place.before} is not before {place.id}")
     return place
 
 

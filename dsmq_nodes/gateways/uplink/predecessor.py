@@ -7,13 +7,14 @@ as many messages as were published since.
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
 from dsmq_nodes.dsmq.address import Address
 from dsmq_nodes.errors import DsmqError
 from dsmq_nodes.gateways.uplink.log_reader import read_log
+from dsmq_nodes.json_text import json_reader
 from dsmq_nodes.topic_names import UPLINK, UPLINK_STATUS_TOPIC
 
 
@@ -42,6 +43,9 @@ class _Status(msgspec.Struct):
     coming: dict[str, _Coming] = {}
 
 
+_read: Final = json_reader(_Status)
+
+
 def last_places(broker: Address) -> dict[str, LastPlace]:
     """The places of the uplink that this broker had before, by topic; it blocks.
 
@@ -49,13 +53,13 @@ def last_places(broker: Address) -> dict[str, LastPlace]:
     """
     try:
         return dict(_places(broker))
-    except (DsmqError, msgspec.MsgspecError):
+    except (DsmqError, ValueError):
         return {}  # the broker is away: what comes is new
 
 
 def _places(broker: Address) -> Iterator[tuple[str, LastPlace]]:
     for _, status in read_log(broker, UPLINK_STATUS_TOPIC, after=0, epoch="", depth=1):
-        for topic, coming in msgspec.json.decode(status.text or "", type=_Status).coming.items():
+        for topic, coming in _read(status.text or "").coming.items():
             if len(coming.places) != 1:
                 continue
             for _, last in read_log(broker, topic, after=0, epoch="", depth=1):

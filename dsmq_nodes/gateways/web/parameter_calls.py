@@ -10,6 +10,7 @@ import msgspec
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.gateways.hub import Hub
 from dsmq_nodes.gateways.web.hub_client import HubClient
+from dsmq_nodes.json_text import read_json
 from dsmq_nodes.messages.schema.ros_base import number_or_text
 
 _SEC: Final = 5.0
@@ -144,4 +145,4 @@ def _kind_of(value: Any) -> int:
 
 async def _called(client: HubClient, node: str, service: str, **request: Any) -> Any:
     body = msgspec.json.encode(request).decode()
-    return msgspec.json.decode(await client.call(f"{node}/{service}", body, timeout_sec=_SEC))
+    return read_json(await client.call(f"{node}/{service}", body, timeout_sec=_SEC))

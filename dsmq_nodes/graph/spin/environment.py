@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Final, Self
 import msgspec
 
 from dsmq_nodes.errors import NodeConfigurationError
+from dsmq_nodes.json_text import read_loose_json
 
 _SIM_TIME: Final = "DSMQ_USE_SIM_TIME"
 _YES_OR_NO: Final = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
@@ -40,8 +41,8 @@ class NodeEnvironment(msgspec.Struct, frozen=True, omit_defaults=True):
         text = os.environ.get(cls.variable) or "{}"
         try:
             # Not by msgspec, which has no NaN and no infinity.
-            given = msgspec.convert(json.loads(text), type=cls)
-        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+            given = msgspec.convert(read_loose_json(text), type=cls)
+        except ValueError as error:
             raise NodeConfigurationError(f"{cls.variable} in the environment: {error}") from None
         if given.use_sim_time is None:
             given = msgspec.structs.replace(given, use_sim_time=_wants_sim_time())

@@ -12,6 +12,7 @@ from dsmq_nodes.dsmq.log import Entry
 from dsmq_nodes.graph import names
 from dsmq_nodes.graph import service_wire as calls
 from dsmq_nodes.graph.spin.event_loop import Notifier
+from dsmq_nodes.json_text import json_reader
 
 _ANSWER_SEC: Final = 1.0
 
@@ -57,7 +58,7 @@ class _Graph(msgspec.Struct):
     topics: list[_Topic]
 
 
-_decode: Final = msgspec.json.Decoder(_Graph).decode
+_decode: Final = json_reader(_Graph)
 
 
 class GraphView:
@@ -205,7 +206,7 @@ class GraphView:
                 return
             try:
                 graph = _decode(text)
-            except (msgspec.MsgspecError, RecursionError):
+            except ValueError:
                 return  # an original server: any peer may write there
             self.is_lost = False
             self._nodes = frozenset([peer.name for peer in graph.peers])

@@ -18,6 +18,7 @@ from dsmq_nodes.errors import TypeMismatchError
 from dsmq_nodes.graph.links.link import Link, LinkReader, Publication
 from dsmq_nodes.graph.log.logger import Logger
 from dsmq_nodes.graph.topics.compatible import TopicEnd, Verdict, compare, explain, remark
+from dsmq_nodes.json_text import read_json
 from dsmq_nodes.messages.base import Message
 
 _MOST_TOLD: Final = 1000
@@ -48,8 +49,8 @@ class TypeCheck:
         own_end = TopicEnd(self._node, os.getpid(), own.type_name)
         other_end = TopicEnd(reply.sender, reply.pid, reply.type)
         try:
-            theirs, ours = (msgspec.json.decode(text) for text in (reply.schema, own.schema))
-        except msgspec.MsgspecError:
+            theirs, ours = read_json(reply.schema), read_json(own.schema)
+        except ValueError:
             return  # no schema, or no JSON: nothing to compare
         if reply.end == "publisher":
             self._judge(reply, own_end, other_end, compare(ours, theirs))

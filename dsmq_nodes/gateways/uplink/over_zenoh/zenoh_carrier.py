@@ -28,6 +28,7 @@ from dsmq_nodes.gateways.uplink.over_zenoh import zenoh_keys as keys
 from dsmq_nodes.gateways.uplink.over_zenoh.link_probe import why_unreachable
 from dsmq_nodes.gateways.uplink.over_zenoh.link_room import LinkRoom, bound_listeners
 from dsmq_nodes.gateways.uplink.over_zenoh.machine_name import MachineName
+from dsmq_nodes.json_text import json_reader
 from dsmq_nodes.printable import one_line
 from dsmq_nodes.topic_names import is_call
 
@@ -40,7 +41,7 @@ _ANSWER_SEC: Final = 30.0  # for a slow link; a link that is lost ends the quest
 _THREADS: Final = 8
 _LARGE_BYTES: Final = 6 * 1024  # what Zenoh takes at once, as zenoh_config.py has its buffers
 _PATIENCE_SEC: Final = 2.0  # a connection that is not there by then is worth a line
-_read_question: Final = msgspec.json.Decoder(Question).decode
+_read_question: Final = json_reader(Question)
 
 
 def open_session(config: dict[str, Any]) -> Any:
@@ -251,7 +252,7 @@ class ZenohCarrier:
                 question = _read_question(payload.to_bytes() if payload is not None else b"")
                 for head, text in self._events.answer(keys.fleet_name_of(key, 4), question):
                     query.reply(key, text, attachment=head)
-            except (zenoh.ZError, msgspec.MsgspecError, OSError, ValueError) as error:
+            except (zenoh.ZError, OSError, ValueError) as error:
                 told = one_line(str(error))
                 logger.warning("a question of another machine was not answered: %s", told)
 

@@ -24,6 +24,7 @@ from dsmq_nodes.gateways.web.parameter_calls import (
     read_parameters,
     set_parameter,
 )
+from dsmq_nodes.json_text import read_json
 from dsmq_nodes.messages.schema.dynamic import encoded
 from dsmq_nodes.messages.schema.find import find_type
 from dsmq_nodes.tools.graph_model import TopicModel, decode_statistics
@@ -196,7 +197,7 @@ class DashboardSpeaker:
     def receive(self, data: str | bytes) -> None:
         """Take a message of the page."""
         try:
-            asked = msgspec.json.decode(data)
+            asked = read_json(data)
             op = asked["op"]
             if op == "ack":
                 self._frames.acknowledge(int(asked["n"]))
@@ -213,7 +214,7 @@ class DashboardSpeaker:
                 self.client.spawn(self._answer(op, asked))
             else:
                 self.say({"op": "error", "error": f"there is no op {op!r:.40}"})
-        except (*_WRONG, AttributeError, RecursionError, msgspec.MsgspecError) as error:
+        except (*_WRONG, AttributeError) as error:
             self.say({"op": "error", "error": f"{type(error).__name__}: {error}"})
 
     def closed(self) -> None:

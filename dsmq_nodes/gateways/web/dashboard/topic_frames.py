@@ -17,14 +17,14 @@ import msgspec
 from dsmq_nodes.dsmq.log import Entry
 from dsmq_nodes.dsmq.ring.record import RingRecord
 from dsmq_nodes.errors import DsmqError
+from dsmq_nodes.json_text import is_json, json_reader
 
 IN_FLIGHT: Final = 2
 FRAME_BYTES: Final = 128 << 10
 WAITING_BYTES: Final = 2 << 20  # of one page
 MOST_KEPT: Final = 1000
 PICTURES: Final = frozenset({"sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"})
-_check: Final = msgspec.json.Decoder(msgspec.Raw).decode
-_read: Final = msgspec.json.Decoder(dict[str, Any]).decode
+_read: Final = json_reader(dict[str, Any])
 _encode: Final = msgspec.json.encode
 
 
@@ -132,7 +132,7 @@ class TopicFrames:
                     size += len(pictures[-1])
                     continue
                 text = item if isinstance(item, str) else self._text(slot.topic, item)
-            except (DsmqError, ValueError, TypeError, RecursionError, msgspec.MsgspecError):
+            except (DsmqError, ValueError, TypeError, RecursionError):
                 slot.dropped += 1  # overwritten while it was read, or not a picture
                 continue
             topic = _encode(slot.topic).decode()
@@ -151,14 +151,8 @@ def _size(slot: TopicSlot) -> int:
 
 def valid(text: str) -> str:
     """A text that can be spliced into JSON: a message, or a plain client's text as a message."""
-    if text.startswith("{"):
-        try:
-            _check(text)
-        except (msgspec.MsgspecError, RecursionError):
-            pass
-        else:
-            return text
-    return _encode({"data": text}).decode()
+    is_message = text.startswith("{") and is_json(text)
+    return text if is_message else _encode({"data": text}).decode()
 
 
 def picture(topic: str, stamp: int, dropped: int, entry: Entry) -> bytes:
