@@ -20,6 +20,7 @@ import msgspec
 import zenoh
 
 from dsmq_nodes.gateways.uplink.over_zenoh import zenoh_keys as keys
+from dsmq_nodes.json_text import json_reader
 from dsmq_nodes.printable import one_line
 
 _ANSWER_SEC: Final = 30.0  # for a slow link
@@ -33,7 +34,7 @@ class _Presence(msgspec.Struct, frozen=True):
     here_sec: float
 
 
-_read: Final = msgspec.json.Decoder(_Presence).decode
+_read: Final = json_reader(_Presence)
 
 
 class MachineName:
@@ -74,11 +75,11 @@ class MachineName:
 
     def _answered(self, reply: zenoh.Reply) -> None:
         if (sample := reply.ok) is not None:
-            with contextlib.suppress(msgspec.MsgspecError):
+            with contextlib.suppress(ValueError):
                 self._give_way(_read(sample.payload.to_bytes()))
 
     def _asked(self, query: zenoh.Query) -> None:
-        with query, contextlib.suppress(msgspec.MsgspecError, zenoh.ZError):
+        with query, contextlib.suppress(ValueError, zenoh.ZError):
             payload, ours = query.payload, self._here()
             theirs = _read(payload.to_bytes() if payload is not None else b"")
             if theirs.here_sec > ours.here_sec:
