@@ -1,14 +1,16 @@
 """A LeRobotDataset v3.0 as a bag, so that it is shown, played and converted like any other.
 
 `observation.state` and `action` of joints become `/joint_states`, `/joint_command`, pictures
-`/<name>/image_raw`, other vectors arrays on a topic of their name. Times begin at 1 s, as a dataset
-has none of its own. Episodes follow each other after a second, between marks.
+`/<last word of the name>/image_raw` (the whole name where two end alike), other vectors arrays on a
+topic of their name. Times begin at 1 s, as a dataset has none of its own. Episodes follow each
+other after a second, between marks.
 """
 
 import json
 import math
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path, PurePath
 from typing import Any, Final
 
@@ -52,6 +54,7 @@ _WRONG: Final = (
 )
 
 Row = dict[str, Any]
+_Make = Callable[[Any, Header], Message]
 
 
 class LerobotDataset:
@@ -74,7 +77,11 @@ class LerobotDataset:
         self.omitted = Omitted()
         try:
             self._read_meta()
-            self._writers = {each.channel.topic: each for each in self._features()}
+            self._writers: dict[str, _FeatureTopic] = {}
+            for each in self._features():
+                topic = each.channel.topic
+                if self._writers.setdefault(topic, each) is not each:
+                    self.omitted.note(f"left out: {each.name}: another feature is {topic} already")
             self._starts_ns = self._starts()
         except _WRONG as error:
             raise BagError(f"{path} is no whole dataset: {error}") from None
@@ -113,13 +120,13 @@ class LerobotDataset:
                 calibrations = parsed_calibration(self._calibration, str(layout.CALIBRATION))
             except CalibrationError as error:
                 self.omitted.note(str(error))
-        for name, feature in self._info["features"].items():
+        features = self._info["features"]
+        pictures = _picture_topics(n for n, f in features.items() if f["dtype"] in _PICTURES)
+        for name, feature in features.items():
             if name in layout.OWN_COLUMNS:
                 continue
-            if feature["dtype"] == "video":
-                yield _FeatureTopic(name, _picture_topic(name), Image, _picture_of)
-            elif feature["dtype"] == "image":
-                yield _FeatureTopic(name, _picture_topic(name), CompressedImage, _file_of)
+            if name in pictures:
+                yield _FeatureTopic(name, pictures[name], *_PICTURES[feature["dtype"]])
             elif feature["dtype"] in _NUMBERS and len(feature["shape"]) == 1:
                 yield _vector_topic(name, feature, calibrations)
             else:
@@ -297,7 +304,7 @@ class _FeatureTopic:
         name: str,
         topic: str,
         message: type[Message],
-        make: Callable[[Any, Header], Message],
+        make: _Make,
     ) -> None:
         self.name, self.type = name, message
         self.channel = Channel(topic, message.type_name, schema_text(message.schema()))
@@ -380,5 +387,18 @@ def _plain_topic(feature: str) -> str:
     return "/" + "/".join(re.sub(r"\W", "_", each) for each in feature.split("."))
 
 
-def _picture_topic(feature: str) -> str:
-    return f"/{_plain_topic(feature).rpartition('/')[2]}/image_raw"
+def _picture_topics(features: Iterable[str]) -> dict[str, str]:
+    """The topics of features: the last word of its name where no other has it, else all of it."""
+    whole = {name: _plain_topic(name) for name in features}
+    last = {name: topic.rpartition("/")[2] for name, topic in whole.items()}
+    often = Counter(last.values())
+    return {
+        name: f"{topic if often[last[name]] > 1 else f'/{last[name]}'}/image_raw"
+        for name, topic in whole.items()
+    }
+
+
+_PICTURES: Final[dict[str, tuple[type[Message], _Make]]] = {
+    "video": (Image, _picture_of),
+    "image": (CompressedImage, _file_of),
+}

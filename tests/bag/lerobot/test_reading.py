@@ -58,6 +58,29 @@ def test_a_bag_of_a_dataset_has_its_episodes_joints_and_pictures(
     assert levels == pytest.approx(pictures(dataset / VIDEO), abs=1)
 
 
+def test_features_whose_names_end_alike_have_topics_of_their_own(
+    dataset: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(dataset, tmp_path / "dataset")
+    file = tmp_path / "dataset" / dataset_layout.INFO
+    info = json.loads(file.read_text())
+    picture = info["features"].pop("observation.images.front")
+    for name in ("images.left.front", "images.right.front", "images.top", "left-top", "left_top"):
+        info["features"][f"observation.{name}"] = picture
+    file.write_text(json.dumps(info))
+    source = open_source([tmp_path / "dataset"])
+    assert [each for each in source.topics if each.endswith("/image_raw")] == [
+        "/observation/images/left/front/image_raw",
+        "/observation/images/right/front/image_raw",
+        "/top/image_raw",
+        "/observation/left_top/image_raw",
+    ]
+    told = (
+        "left out: observation.left_top: another feature is /observation/left_top/image_raw already"
+    )
+    assert list(source.omitted.lines()) == [told]
+
+
 def test_there_and_back_it_is_the_same_dataset(dataset: Path, tmp_path: Path) -> None:
     bag = convert(open_source([dataset]), tmp_path / "bag", "mcap")
     convert(open_source([bag.path]), tmp_path / "again", "lerobot")  # with its calibration
