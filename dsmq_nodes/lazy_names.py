@@ -35,6 +35,7 @@ _OF_RCLPY: Final = {
     **dict.fromkeys(("MultiThreadedExecutor", "SingleThreadedExecutor"), _ONE_THREAD),
     **dict.fromkeys(("MutuallyExclusiveCallbackGroup", "ReentrantCallbackGroup"), _ONE_THREAD),
 }
+_FEW: Final = 20  # names that are shown rather than one of another package
 _IMPORT_FROM: Final = opmap["IMPORT_FROM"]
 
 
@@ -77,7 +78,11 @@ def _advice(package: str, name: str) -> str:
         return f"that is rclpy's; {_OF_RCLPY[name]}"
     if name in known:
         return f"write `from {known[name]} import {name}`"
-    close = nearest(name, _names_of(package)) or nearest(name, known)
+    names = _names_of(package)
+    close = nearest(name, names)
+    if close is None and len(names) <= _FEW:
+        return f"it has {', '.join(names)}"
+    close = close or nearest(name, known)
     if close is None:
         return f"dir({package}) shows its names"
     return f"did you mean `from {known[close]} import {close}`?"

@@ -79,6 +79,7 @@ def test_importing_the_package_prints_nothing_and_starts_no_thread() -> None:
         ("from dsmq_nodes.tf import Node", "write `from dsmq_nodes import Node`"),
         ("from dsmq_nodes.bag import Graph", "write `from dsmq_nodes.testing import Graph`"),
         ("from dsmq_nodes.messages import Twsit", "import Twist`?"),
+        ("from dsmq_nodes.bag import Reader", "it has Attachment, Bag, BagMessage"),
         ("from dsmq_nodes import xyzzyxyzzy", "dir(dsmq_nodes) shows its names"),
     ],
 )
