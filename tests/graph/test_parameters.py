@@ -258,6 +258,8 @@ class TestModel:
         assert motor.get_parameter("limit").type_ is Parameter.Type.NOT_SET
 
     def test_from_the_launch_file_in_both_forms(self, graph: Graph) -> None:
+        with pytest.raises(ParameterError, match=r"'pid.kpp', did you mean 'pid.kp'\?.* pid.ki"):
+            graph.add(Motor, params={"pid.kpp": 2.0})
         node = graph.add(Motor, params={"pid.kp": 2.0, "pid": {"ki": 0.5}})
         assert (node.params.pid.kp, node.params.pid.ki) == (2.0, 0.5)
 

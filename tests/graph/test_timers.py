@@ -1,10 +1,12 @@
 """Timers of a node that runs on the real clock. Nothing here asks how late a tick was."""
 
 import time
+from collections.abc import Callable
 
 import pytest
 
 from dsmq_nodes import Node
+from dsmq_nodes.graph.time.timer import Timer
 from dsmq_nodes.testing import Graph
 from tests.graph.conftest import spinning
 from tests.support.waiting import until
@@ -79,3 +81,32 @@ def test_a_period_that_is_no_number_is_refused(graph: Graph) -> None:
     node = graph.add(lambda: Node("timed"))
     with pytest.raises(TypeError, match="a timer's period is a number of seconds, not '100ms'"):
         node.create_timer("100ms", lambda: None)  # type: ignore[arg-type]
+
+
+def test_one_that_another_thread_cancels_while_it_ticks_does_not_tick_on() -> None:
+    class Steps:
+        """Time by steps; the other thread cancels while the next tick is scheduled."""
+
+        def __init__(self) -> None:
+            self.now_sec = 0.0
+            self.due: list[Callable[[], object]] = []
+
+        def time(self) -> float:
+            if timer.ticks == 1:
+                timer.cancel()
+            return self.now_sec
+
+        def call_at(self, when: float, callback: Callable[[], object]) -> "Steps":
+            self.now_sec = when
+            self.due.append(callback)
+            return self
+
+        def cancel(self) -> None:
+            self.due.clear()
+
+    steps = Steps()
+    timer = Timer(1.0, lambda: None, lambda call, _: call(), lambda _: None)
+    timer.attach(steps)
+    while steps.due and timer.ticks < 10:
+        steps.due.pop()()
+    assert timer.ticks == 1

@@ -89,7 +89,7 @@ class Parameters(BaseModel, metaclass=ModelClass):
             found = cls.model_validate(_with_bytes(cls, given))
         except ValidationError as error:
             problems = cls._problems(error)
-            known = ", ".join(outer_names(cls).values()) or "none"
+            known = ", ".join(_names(cls)) or "none"
             raise ParameterError(f"parameters of {owner}: {problems} (it has: {known})") from None
         _check_integers(found, f"parameters of {owner}: ")
         return found
@@ -126,7 +126,7 @@ class Parameters(BaseModel, metaclass=ModelClass):
     def _explain(cls, name: str, found: "ErrorDetails") -> str:
         if found["type"] != "extra_forbidden":
             return f"{name}: {found['msg']}, got {found['input']!r:.60}"
-        return unknown(name, outer_names(cls).values())
+        return unknown(name, _names(cls))
 
 
 def unknown(name: str, known: Iterable[str]) -> str:
@@ -145,20 +145,40 @@ def leaves(model: BaseModel, prefix: str = "") -> Iterator[tuple[str, BaseModel,
             yield f"{prefix}{name}", model, field
 
 
+def _names(cls: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    """The names of a model's parameters."""
+    for field, name in outer_names(cls).items():
+        inner = _model_in(cls, field)
+        if inner is None or inner is cls:
+            yield f"{prefix}{name}"
+        else:
+            yield from _names(inner, f"{prefix}{name}.")
+
+
+def _model_in(cls: type[BaseModel], field: str) -> type[BaseModel] | None:
+    """The model that a field may hold."""
+    models = (each for each in _kinds(cls, field) if isinstance(each, type))
+    return next((each for each in models if issubclass(each, BaseModel)), None)
+
+
+def _kinds(cls: type[BaseModel], field: str) -> list[Any]:
+    """The types that a field may have."""
+    found = cls.model_fields[field].annotation
+    return [found, *get_args(found)]
+
+
 def _with_bytes(cls: type[BaseModel], values: dict[str, Any]) -> dict[str, Any]:
     """Convert lists of integers, as YAML and JSON have them, to bytes where a field needs it."""
     found = dict(values)
     attributes = {outer: name for name, outer in outer_names(cls).items()}
     for name, value in values.items():
-        field = cls.model_fields.get(attributes.get(name, ""))
-        kinds = [field.annotation, *get_args(field.annotation)] if field is not None else []
-        if isinstance(value, list) and bytes in kinds and all(map(is_byte, value)):
+        field = attributes.get(name)
+        if field is None:
+            continue  # refused later
+        if isinstance(value, list) and bytes in _kinds(cls, field) and all(map(is_byte, value)):
             found[name] = bytes(value)
-        elif isinstance(value, dict):
-            inner = [
-                each for each in kinds if isinstance(each, type) and issubclass(each, BaseModel)
-            ]
-            found[name] = _with_bytes(inner[0], value) if inner else value
+        elif isinstance(value, dict) and (inner := _model_in(cls, field)):
+            found[name] = _with_bytes(inner, value)
     return found
 
 

@@ -49,7 +49,11 @@ class _Call:
 
 
 class _Calls:
-    """Scheduled calls in the order of their times; the cancelled ones are fewer than the others."""
+    """Scheduled calls in the order of their times.
+
+    Any thread may cancel one. Where the cancelled ones are more than the others, `add`, which only
+    the thread of the loop calls, drops them: they may be due in an hour.
+    """
 
     def __init__(self) -> None:
         self._heap: list[tuple[int, int, _Call]] = []
@@ -61,16 +65,16 @@ class _Calls:
 
     def add(self, due_ns: int, callback: Callable[[], object]) -> _Call:
         call = _Call(self, callback)
-        heapq.heappush(self._heap, (due_ns, next(self._order), call))
-        return call
-
-    def forget_one(self) -> None:
-        """A call was cancelled, which may be due in an hour: it is not kept until then."""
-        self._cancelled += 1
         if self._cancelled * 2 > len(self._heap):
             self._heap = [each for each in self._heap if each[2].callback is not None]
             heapq.heapify(self._heap)
             self._cancelled = 0
+        heapq.heappush(self._heap, (due_ns, next(self._order), call))
+        return call
+
+    def forget_one(self) -> None:
+        """A call was cancelled."""
+        self._cancelled += 1
 
     def pop(self, until_ns: int) -> tuple[int, _Call] | None:
         """The next call with its time, if it is due."""

@@ -106,9 +106,9 @@ class Timer:
         self._begin(self)
 
     def cancel(self) -> None:
-        """Stop ticking; `reset` starts again."""
+        """Stop ticking, from any thread; `reset` starts again."""
+        self._canceled = True  # before: a tick of this moment may schedule the next one
         self._stop()
-        self._canceled = True
 
     def is_canceled(self) -> bool:
         """Whether `cancel` was called."""
@@ -132,7 +132,7 @@ class Timer:
 
     def _tick(self) -> None:
         timeline, due_sec = self._timeline, self._due_sec
-        if timeline is None or due_sec is None:
+        if timeline is None or due_sec is None or self._canceled:
             return
         self._began_sec, handle = timeline.time(), self._handle
         if isinstance(self._running, asyncio.Task) and not self._running.done():
