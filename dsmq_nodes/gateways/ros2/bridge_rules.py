@@ -36,7 +36,7 @@ def check_name(name: str) -> str:
     Raises:
         CommandError: it may not; the text says why, and what to write.
     """
-    if not name.startswith("/"):
+    if is_name(f"/{name}"):
         raise CommandError(f"{name!r}: write the full name, as '/{name}'")
     if not is_name(name):
         raise CommandError(
