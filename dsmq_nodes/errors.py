@@ -135,6 +135,20 @@ class ParameterError(DsmqError, ValueError):
     """Parameters that do not fit the node's model; the text names node, parameter and value."""
 
 
+class GivenParameterError(ParameterError):
+    """A value from a launch file or from a file of parameters does not fit what a node declares.
+
+    Attributes:
+        name: of the parameter.
+        why: what is wrong with it.
+    """
+
+    def __init__(self, owner: str, name: str, why: str, place: str = "") -> None:
+        self.name, self.why = name, why
+        where = f"{place}: " if place else ""
+        super().__init__(f"{where}{owner}: {name}: {why}")
+
+
 class NodeConfigurationError(DsmqError):
     """A node's environment or class has a setting that it cannot use."""
 

@@ -136,6 +136,7 @@ class NodeKit:
         "_outage",
         "_overruns",
         "_own_publication",
+        "_places",
         "_remap",
         "_rosout",
         "_type_check",
@@ -185,6 +186,7 @@ class NodeKit:
         self.rate_hz = _first_rate(self.name, given.rate_hz, rate_hz, node.rate_hz)
         params = given.params | {each.name: each.value for each in parameter_overrides}
         self.uses_sim_time = self._takes_sim_time(params, given.use_sim_time)
+        self._places = given.places
         self.params, undeclared = self._load_params(params)
         self.wall_clock = around.clock
         self._is_destroyed = False
@@ -234,6 +236,7 @@ class NodeKit:
             self.name,
             self.params,
             undeclared,
+            places=self._places,
             raised=self.dispatcher.exceptions.tell,
             changed=ParameterEvents(self.name, self.link, around.clock).publish,
         )
@@ -268,9 +271,10 @@ class NodeKit:
             )
         fields = outer_names(model).values()
         if fields and model.model_config.get("extra") == "forbid":
-            return model.load(given, self.name), {}
+            return model.load(given, self.name, self._places), {}
         own = {name: given[name] for name in given if name.partition(".")[0] in fields}
-        return model.load(own, self.name), {n: v for n, v in given.items() if n not in own}
+        left = {n: v for n, v in given.items() if n not in own}
+        return model.load(own, self.name, self._places), left
 
     def _takes_sim_time(self, params: dict[str, Any], given: bool | None) -> bool:
         """Remove the parameter that every node has (`use_sim_time`) from the given ones."""

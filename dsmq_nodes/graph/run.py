@@ -15,7 +15,7 @@ from types import FrameType
 from typing import Any, Final, TypeVar
 
 from dsmq_nodes.dsmq import descriptors
-from dsmq_nodes.errors import DsmqError, NodeConfigurationError
+from dsmq_nodes.errors import DsmqError, GivenParameterError, NodeConfigurationError
 from dsmq_nodes.graph.callback import MessageT, callback_name, discard
 from dsmq_nodes.graph.node import Node
 from dsmq_nodes.graph.services.future import Future
@@ -277,6 +277,8 @@ def _check_arguments() -> None:
 
 def _is_users_code_at_fault(error: Exception) -> bool:
     """Whether the traceback is worth showing; not when a node could not begin."""
+    if isinstance(error, GivenParameterError):
+        return False
     frames = [frame for frame, _ in walk_tb(error.__traceback__)]
     if any(frame.f_code is Node.__init__.__code__ for frame in frames):
         return False

@@ -226,7 +226,7 @@ def _store(model: Parameters) -> ParameterStore:
     def raised(_: object, error: Exception) -> None:
         raise error
 
-    return ParameterStore("n", model, {}, raised=raised, changed=lambda _, __: None)
+    return ParameterStore("n", model, {}, places={}, raised=raised, changed=lambda _, __: None)
 
 
 def throw_at_store(rng: random.Random) -> None:

@@ -37,6 +37,7 @@ def test_a_node_is_told_all_that_the_file_says() -> None:
         "rate_hz": 20.0,
         "params": {"text": "it's", "deep": {"x": [1, 2.5, None]}},
         "remap": {"scan": "front/scan"},
+        "places": {"text": "launch.yaml:8:20", "deep.x": "launch.yaml:8:38"},
     }
 
 

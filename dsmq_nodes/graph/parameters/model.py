@@ -1,7 +1,7 @@
 """Parameters of a node: a pydantic model, filled by the launch file."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Self, get_args
+from typing import TYPE_CHECKING, Any, Final, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, ValidationError
 from pydantic_core import CoreSchema, PydanticSerializationError, to_json
@@ -15,6 +15,8 @@ from dsmq_nodes.suggest import did_you_mean, nearest
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
+
+_NOWHERE: Final[Mapping[str, str]] = {}
 
 
 class Parameters(BaseModel, metaclass=ModelClass):
@@ -78,8 +80,12 @@ class Parameters(BaseModel, metaclass=ModelClass):
                 raise ParameterError(self._problems(error)) from None
 
     @classmethod
-    def load(cls, values: Mapping[str, Any], owner: str) -> Self:
+    def load(
+        cls, values: Mapping[str, Any], owner: str, places: Mapping[str, str] = _NOWHERE
+    ) -> Self:
         """The parameters that `values` give, the rest by default.
+
+        `places` says where they are written, as far as that is known.
 
         Raises:
             ParameterError: a name is unknown or missing, or a value does not fit; all of them.
@@ -88,7 +94,7 @@ class Parameters(BaseModel, metaclass=ModelClass):
         try:
             found = cls.model_validate(_with_bytes(cls, given))
         except ValidationError as error:
-            problems = cls._problems(error)
+            problems = cls._problems(error, places)
             known = ", ".join(_names(cls)) or "none"
             raise ParameterError(f"parameters of {owner}: {problems} (it has: {known})") from None
         _check_integers(found, f"parameters of {owner}: ")
@@ -116,11 +122,11 @@ class Parameters(BaseModel, metaclass=ModelClass):
         self.model_fields_set.update(other.model_fields_set)
 
     @classmethod
-    def _problems(cls, error: ValidationError) -> str:
-        return "; ".join(
-            cls._explain(".".join(map(str, found["loc"])), found)
-            for found in error.errors(include_url=False)
-        )
+    def _problems(cls, error: ValidationError, places: Mapping[str, str] = _NOWHERE) -> str:
+        names = [
+            (".".join(map(str, found["loc"])), found) for found in error.errors(include_url=False)
+        ]
+        return "; ".join(at_place(cls._explain(n, found), n, places) for n, found in names)
 
     @classmethod
     def _explain(cls, name: str, found: "ErrorDetails") -> str:
@@ -133,6 +139,13 @@ def unknown(name: str, known: Iterable[str]) -> str:
     """The text for a parameter that does not exist."""
     close = nearest(name, known)
     return f"there is no parameter {name!r}" + (f", did you mean {close!r}?" if close else "")
+
+
+def at_place(problem: str, name: str, places: Mapping[str, str]) -> str:
+    """The text for what is wrong with a parameter, after the place where that is written."""
+    while name and name not in places:
+        name = name.rpartition(".")[0]  # of an item of a list, of a group
+    return f"{places[name]}: {problem}" if name else problem
 
 
 def leaves(model: BaseModel, prefix: str = "") -> Iterator[tuple[str, BaseModel, str]]:

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from dsmq_nodes.errors import ParameterError, SpinError
+from dsmq_nodes.errors import GivenParameterError, ParameterError, SpinError
 from dsmq_nodes.graph.callback import Result, callback_name, called
-from dsmq_nodes.graph.parameters.model import Parameters, leaves, unknown
+from dsmq_nodes.graph.parameters.model import Parameters, at_place, leaves, unknown
 from dsmq_nodes.graph.parameters.parameter import Parameter, ParameterKind
 from dsmq_nodes.messages.model_class import outer_names
 from dsmq_nodes.printable import error_text
@@ -52,6 +52,7 @@ class ParameterStore:
         model: Parameters,
         given: dict[str, Any],
         *,
+        places: Mapping[str, str],
         raised: Callable[[object, Exception], None],
         changed: "Callable[[Change, list[Parameter]], None]",
     ) -> None:
@@ -61,6 +62,7 @@ class ParameterStore:
             owner: the node's name.
             model: the values of its model.
             given: values for parameters that will be declared.
+            places: where those are written, `file:line:column`, as far as that is known.
             raised: called with a callback that raises, and its exception.
             changed: called with a change and the new parameters, once the node is ready.
         """
@@ -72,6 +74,7 @@ class ParameterStore:
         self._owner = owner
         self._model = model
         self._given = flat(given)
+        self._places = places
         self._declared: dict[str, _DeclaredParameter] = {}
 
     # Declaring
@@ -96,19 +99,34 @@ class ParameterStore:
         if kind is None:
             kind = _kind(default, descriptor)
         given = self._given.pop(name, _NOTHING)
-        if given is not _NOTHING and not ignore_override:
-            value = given
+        if ignore_override:
+            given = _NOTHING
         read_only = read_only or (descriptor is not None and descriptor.read_only)
         declared = _DeclaredParameter(default, descriptor, read_only)
-        try:
-            parameter = Parameter(name, kind if kind and value is not None else None, value)
-        except TypeError as error:  # the launcher's value: the default fits
-            raise ParameterError(str(error)) from None
-        declared.parameter = self._checked(parameter, declared, kind)
+        if given is _NOTHING:
+            declared.parameter = self._checked(default, declared, kind)
+        else:
+            declared.parameter = self._given_one(name, given, declared, kind)
         self._declared[name] = declared
         if self.is_ready:
             self._changed("new", [declared.parameter])
         return declared.parameter
+
+    def _given_one(
+        self, name: str, value: Any, declared: _DeclaredParameter, kind: ParameterKind | None
+    ) -> Parameter:
+        """The launcher's value.
+
+        Raises:
+            GivenParameterError: it does not fit.
+        """
+        try:
+            parameter = Parameter(name, kind if value is not None else None, value)
+            return self._checked(parameter, declared, kind)
+        except (TypeError, ParameterError) as error:
+            why = str(error).removeprefix(f"{name}: ")
+            place = self._places.get(name, "")
+            raise GivenParameterError(self._owner, name, why, place) from None
 
     def _check_new(self, name: str) -> None:
         if not name or name != name.strip("."):
@@ -149,7 +167,7 @@ class ParameterStore:
         """
         self.is_ready = True
         if self._given:
-            problems = "; ".join(unknown(name, self) for name in self._given)
+            problems = "; ".join(at_place(unknown(n, self), n, self._places) for n in self._given)
             names = [*self]
             names[_MOST_NAMED:] = ["..."] if len(names) > _MOST_NAMED else []
             known = ", ".join(names) or "none"

@@ -27,6 +27,8 @@ class NodeEnvironment(msgspec.Struct, frozen=True, omit_defaults=True):
     params: dict[str, Any] = {}
     remap: dict[str, str] = {}
     use_sim_time: bool | None = None
+    places: dict[str, str] = {}
+    """Where parameters are written, by their names with dots: `robot.yaml:12:9`."""
 
     variable: ClassVar[str] = "DSMQ_NODE"
 

@@ -25,6 +25,7 @@ from pydantic import ValidationError
 from dsmq_nodes import graph
 from dsmq_nodes.errors import (
     DsmqError,
+    GivenParameterError,
     InvalidNameError,
     MessageError,
     NodeConfigurationError,
@@ -47,6 +48,7 @@ from dsmq_nodes.graph.run import made
 from dsmq_nodes.graph.spin.context import NodeContext, surroundings
 from dsmq_nodes.graph.time.clock import BaseClock
 from dsmq_nodes.launcher.check.findings import (
+    DECLARED,
     ExaminationRequest,
     NodeClass,
     NodeFinding,
@@ -184,6 +186,8 @@ def _leave_safe(node: Node) -> None:
 
 
 def _wrong_params(node_class: type[Node], error: ParameterError) -> list[WrongParam]:
+    if isinstance(error, GivenParameterError):
+        return [WrongParam([error.name], DECLARED, error.why)]
     found = error.__context__
     if not isinstance(found, ValidationError):
         return [WrongParam([], "", str(error))]

@@ -1,6 +1,6 @@
 """The requests to the process that examines node classes (examine.py), and its answers."""
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -29,6 +29,10 @@ class NodeTopic(msgspec.Struct):
     topic: str
     type_name: str
     schema: str
+
+
+DECLARED: Final = "declared"
+"""The kind of an error about a parameter that a node declares by itself; `loc` is its name."""
 
 
 class WrongParam(msgspec.Struct):

@@ -24,7 +24,13 @@ from dsmq_nodes.graph.service_wire import NODE_SERVICES
 from dsmq_nodes.graph.topics import compatible
 from dsmq_nodes.launcher.check import relations
 from dsmq_nodes.launcher.check.examination import Examiner
-from dsmq_nodes.launcher.check.findings import NodeFinding, NodeRequest, NodeTopic, WrongParam
+from dsmq_nodes.launcher.check.findings import (
+    DECLARED,
+    NodeFinding,
+    NodeRequest,
+    NodeTopic,
+    WrongParam,
+)
 from dsmq_nodes.launcher.file.arguments import Value
 from dsmq_nodes.launcher.file.composed import ComposedNode, Composition, Origin
 from dsmq_nodes.launcher.file.explain import explain_value
@@ -210,6 +216,10 @@ def _wrong_class(each: _Looked) -> Iterator[LaunchProblem]:
 
 
 def _wrong_param(node: ComposedNode, wrong: WrongParam) -> LaunchProblem:
+    if wrong.kind == DECLARED:
+        (declared,) = map(str, wrong.loc)
+        said = f"parameter '{declared}': {wrong.message}"
+        return node.declared_origin(declared).problem(said)
     path = tuple(wrong.loc)
     name = ".".join(map(str, path))
     origin = node.param_origin(path)

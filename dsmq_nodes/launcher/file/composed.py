@@ -1,15 +1,21 @@
 """The nodes of a launch file, each with the settings of its groups, includes and copies."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Final
 
 from dsmq_nodes.errors import LaunchProblem
 from dsmq_nodes.graph.parameters.parameter_files import ParamsFile
+from dsmq_nodes.graph.parameters.parameter_store import flat
 from dsmq_nodes.graph.parameters.yaml_source import Document, Place
 from dsmq_nodes.graph.parameters.yaml_source import Path as Keys
 from dsmq_nodes.launcher.file.entries import BrokerEntry, LogEntry, NodeEntry
 from dsmq_nodes.launcher.file.gateway_entries import GatewayEntry
+
+_MOST_PLACES: Final = 300  # they go through one variable of the environment, of 128 KiB
+_MOST_GROUPS: Final = 6
 
 
 @dataclass(frozen=True)
@@ -84,6 +90,37 @@ class ComposedNode:
             if (*layer.path, *path) in layer.document.values:
                 return layer.within(*path)
         return self.param_origin(path[:-1]) if path else self.origin
+
+    def declared_origin(self, name: str) -> Origin:
+        """Return the place of a parameter by its name with dots, however that is grouped."""
+        for layer in reversed(self.layers):
+            known = layer.document.values
+            for path in _groupings(tuple(name.split("."))):
+                if (*layer.path, *path) in known:
+                    return layer.within(*path)
+        return self.param_origin(tuple(name.split(".")))
+
+    @property
+    def param_places(self) -> dict[str, str]:
+        """Where its parameters are written, as `file:line:column` by their names with dots."""
+        names = flat(self.params)
+        if len(names) > _MOST_PLACES:
+            return {}
+        origins = {name: self.declared_origin(name) for name in names}
+        return {
+            name: f"{at.document.file}:{at.place.line}:{at.place.column}"
+            for name, at in origins.items()
+        }
+
+
+def _groupings(words: tuple[str, ...]) -> Iterator[Keys]:
+    """`a.b.c` as the paths (a, b, c), (a, b.c), (a.b, c) and (a.b.c)."""
+    if len(words) == 1 or len(words) > _MOST_GROUPS:
+        yield words
+        return
+    for rest in _groupings(words[1:]):
+        yield words[0], *rest
+        yield f"{words[0]}.{rest[0]}", *rest[1:]
 
 
 @dataclass(frozen=True)

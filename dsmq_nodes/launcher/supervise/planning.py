@@ -163,6 +163,7 @@ def environment_of(node: ComposedNode) -> NodeEnvironment:
         rate_hz=node.rate,
         params=dict(node.params),
         remap=node.remap,
+        places=node.param_places,
     )
 
 
