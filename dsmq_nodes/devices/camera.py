@@ -17,10 +17,12 @@ subscribed. The stamp is the moment at which the picture was read.
 import asyncio
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeVar
 
 from pydantic import Field
+from typing_extensions import override
 
 from dsmq_nodes import installing
 from dsmq_nodes.devices.colour_bars import pattern, png
@@ -45,6 +47,7 @@ else:
     has_opencv = True
 
 _OPEN_EVERY_SEC: Final = 0.5
+_LONGEST_READ_SEC: Final = 2.5  # of a picture, at the end of the node
 _PATTERN: Final = "pattern"
 _JPEG: Final = b"\xff\xd8"
 _T = TypeVar("_T")
@@ -178,6 +181,7 @@ class Camera(Node):
         """Open the camera when the node spins."""
         super().__init__("camera")
         self._source: PictureSource | None = None
+        self._thread = ThreadPoolExecutor(1)  # what OpenCV does blocks
         self._pictures = 0
         self._is_told = False
         self._compressed = self.create_publisher(CompressedImage, "image_raw/compressed", 2)
@@ -192,32 +196,45 @@ class Camera(Node):
         now = asyncio.get_running_loop().time
         while True:
             try:
-                self._source = await self._blocking(self._open)
+                source = await self._blocking(self._open)
                 self._presence.opened()
                 due_sec = now()
                 while True:
-                    picture = await self._blocking(self._source.read)
+                    picture = await self._blocking(source.read)
                     self._presence.heard()
                     self._publish(picture)
                     due_sec = max(due_sec + self.period_sec, now() - self.period_sec)
                     await asyncio.sleep(due_sec - now())
             except DeviceError as error:
                 self._presence.missed(str(error))
-            if self._source is not None:
-                self._source.close()
-                self._source = None
+            await self._blocking(self._close)
             await asyncio.sleep(_OPEN_EVERY_SEC)
 
     async def _blocking(self, call: Callable[[], _T]) -> _T:
         """What OpenCV does blocks, so a thread does it; the other sources are as fast as one."""
         is_simple = self.params.port == _PATTERN or self._is_picture
-        return call() if is_simple else await asyncio.to_thread(call)
+        return call() if is_simple else await asyncio.wrap_future(self._thread.submit(call))
 
     @property
     def _is_picture(self) -> bool:
         return Path(self.params.port).suffix.lower() in _SUFFIXES and "://" not in self.params.port
 
     def _open(self) -> PictureSource:
+        self._source = source = self._opened()
+        return source
+
+    def _close(self) -> None:
+        source, self._source = self._source, None
+        if source is not None:
+            source.close()
+
+    @override
+    def on_shutdown(self, *_: object) -> None:
+        """Give the camera to others, once the picture that is being read is there."""
+        wait([self._thread.submit(self._close)], timeout=_LONGEST_READ_SEC)
+        self._thread.shutdown(wait=False)
+
+    def _opened(self) -> PictureSource:
         given = self.params
         if given.port == _PATTERN:
             return PatternSource(given.width, given.height)

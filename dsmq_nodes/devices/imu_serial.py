@@ -6,7 +6,7 @@
 
 Numbers stand between commas, semicolons, tabs or spaces. `_` is a column that does not count; `mx`,
 `my`, `mz` are a magnetometer. A line with another number of columns, as a boot message, is counted
-and is no sample.
+and is no sample; neither is one with an empty cell where a number is to be.
 """
 
 import math
@@ -23,7 +23,7 @@ from dsmq_nodes.graph.parameters.model import Parameters
 from dsmq_nodes.messages.geometry import Vector3
 from dsmq_nodes.messages.sensor import Imu, MagneticField
 
-_SEPARATOR: Final = re.compile(r"[,;\s]+")
+_SEPARATOR: Final = re.compile(r"[ \t]*[,;][ \t]*| *\t *| +")
 _SCALES: Final = {
     "rad/s": 1.0,
     "deg/s": math.pi / 180,
@@ -88,7 +88,9 @@ class ImuSerial(Node):
 
     def _values(self, line: str) -> dict[str, float] | None:
         columns = self.params.columns
-        cells = _SEPARATOR.split(line.strip().rstrip(",;"))
+        cells = _SEPARATOR.split(line.strip(" \r\n"))
+        if len(cells) == len(columns) + 1 and not cells[-1]:
+            del cells[-1]  # a separator behind the last number
         if len(cells) != len(columns):
             return None
         pairs = zip(columns, cells, strict=True)

@@ -30,6 +30,8 @@ _POINTS: Final = 12
 _FORMAT: Final = struct.Struct("<2xHH" + "HB" * _POINTS + "HHB")
 _POLYNOMIAL: Final = 0x4D
 _TURN: Final = 36000  # 0.01 degrees
+_NEXT: Final = 1500  # the same: the next packet begins within this
+_CLOCK_MS: Final = 30_000
 _RANGE_MIN: Final = 0.02  # m, of the data sheet
 _RANGE_MAX: Final = 12.0
 
@@ -64,10 +66,11 @@ class LidarPoint(NamedTuple):
 
 
 class LidarPacket(NamedTuple):
-    """Twelve distances; the turn rate in deg/s."""
+    """Twelve distances; the turn rate in deg/s, and the lidar's clock in ms, modulo 30 s."""
 
     speed: int
     points: list[LidarPoint]
+    time_ms: int
 
 
 def packed(speed: int, start: int, end: int, points: list[tuple[int, int]], time_ms: int) -> bytes:
@@ -111,7 +114,7 @@ class PacketReader:
 
 
 def _read(packet: bytes) -> LidarPacket:
-    speed, start, *flat, end, _, _ = _FORMAT.unpack(packet)
+    speed, start, *flat, end, time_ms, _ = _FORMAT.unpack(packet)
     span = (end - start) % _TURN
     points = [
         LidarPoint(
@@ -121,22 +124,30 @@ def _read(packet: bytes) -> LidarPacket:
         )
         for i in range(_POINTS)
     ]
-    return LidarPacket(speed, points)
+    return LidarPacket(speed, points, time_ms)
 
 
 class LidarTurn:
-    """Collects points into turns of equally spaced beams, sans-I/O."""
+    """Collects points into turns of equally spaced beams, sans-I/O.
+
+    A turn in which packets are missing for half a turn or more is none: its end may be missing.
+    """
 
     def __init__(self, beams: int) -> None:
         """`beams` a turn."""
         self._beams = beams
         self._last_angle = -1
+        self._last_ms = 0
         self._is_whole = False  # the first turn began somewhere
         self._clear()
 
     def add(self, packet: LidarPacket) -> LaserScan | None:
         """Take a packet; returns a turn when that has ended, without its stamp."""
         ended = None
+        if self._last_angle >= 0 and self._is_cut(packet):
+            self._is_whole, self._last_angle = False, -1
+            self._clear()
+        self._last_ms = packet.time_ms
         for point in packet.points:
             if point.angle < self._last_angle - _TURN // 2:
                 ended = self._scan(packet.speed) if self._is_whole else ended
@@ -148,6 +159,12 @@ class LidarTurn:
                 self._ranges[beam] = point.distance
                 self._strengths[beam] = float(point.strength)
         return ended
+
+    def _is_cut(self, packet: LidarPacket) -> bool:
+        """Whether the lidar has turned by half a turn or more since the packet before."""
+        step = (packet.points[0].angle - self._last_angle) % _TURN
+        passed_ms = (packet.time_ms - self._last_ms) % _CLOCK_MS
+        return step > _NEXT and packet.speed * 100 * passed_ms >= _TURN // 2 * 1000
 
     def _clear(self) -> None:
         self._ranges = [math.inf] * self._beams

@@ -1,6 +1,8 @@
 """A camera: of a test pattern, of picture and video files, and what there is when it is gone."""
 
 import struct
+import threading
+import time
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -128,6 +130,26 @@ def test_pixels_of_a_camera_without_jpeg(
     assert (raw[-1].encoding, raw[-1].step, len(raw[-1].data)) == ("bgr8", 96, 96 * 24)
     assert decoded(files[-1].data).shape == (24, 32, 3)
     assert raw[-1].data[2] == pytest.approx(level, abs=3)
+
+
+def test_the_end_of_the_node_gives_the_camera_to_others(
+    graph: Graph, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_reading, done = threading.Event(), []
+
+    def read() -> tuple[bool, Any]:
+        is_reading.set()
+        time.sleep(0.05)  # a picture takes its time, and none is released meanwhile
+        done.append("read")
+        return True, np.zeros((24, 32, 3), np.uint8)
+
+    capture = mock.Mock(read=read, release=lambda: done.append("released"))
+    monkeypatch.setattr(cv2, "VideoCapture", lambda *_: capture)
+    node = graph.add(Camera, params={"port": str(tmp_path)})
+    run_until(graph, is_reading.is_set)
+    graph.remove(node)
+    assert done[-2:] == ["read", "released"]
+    assert done.count("released") == 1
 
 
 def test_what_is_no_camera_is_told_once(graph: Graph, caplog: pytest.LogCaptureFixture) -> None:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from dsmq_nodes.devices import Host, ImuSerial, LidarLd06, SerialLine
 from dsmq_nodes.devices.host import HostLoad
-from dsmq_nodes.devices.lidar_ld06 import PacketReader, crc8, packed
+from dsmq_nodes.devices.lidar_ld06 import LidarTurn, PacketReader, crc8, packed
 from dsmq_nodes.devices.serial_line import DeviceLines
 from dsmq_nodes.errors import ParameterError
 from dsmq_nodes.messages import Bool, DiagnosticArray, Imu, LaserScan, MagneticField, String
@@ -254,13 +254,14 @@ def test_a_damaged_packet_is_none(at: int, bit: int) -> None:
     assert len(list(reader.feed(bytes(damaged) + MANUAL + MANUAL[:1]))) == 1
 
 
-def a_turn(distance_of: Callable[[int], int]) -> bytes:
-    """A turn of 36 packets; the distance in mm by the degrees."""
+def a_turn(distance_of: Callable[[int], int], begin_ms: int = 0) -> bytes:
+    """A turn of 36 packets in 100 ms; the distance in mm by the degrees."""
     packets = []
     for start in range(0, 36000, 1000):
         angles = [start + round(916 * i / 11) for i in range(12)]
         points = [(distance_of(angle // 100), 100) for angle in angles]
-        packets.append(packed(3600, start, start + 916, points, start // 36))
+        time_ms = (begin_ms + start // 360) % 30_000
+        packets.append(packed(3600, start, start + 916, points, time_ms))
     return b"".join(packets)
 
 
@@ -303,6 +304,30 @@ def test_a_turn_that_an_unplugging_cuts_is_no_scan(graph: Graph, device: FakeDev
     assert {each for scan in scans for each in scan.ranges} <= {3.0, math.inf}
 
 
+@pytest.mark.parametrize("lost", [(30, 50), (20, 40), (5, 60), (1, 35), (10, 300)])
+@pytest.mark.parametrize("began_ms", [0, 29_950])
+def test_a_gap_makes_no_turn_of_two(lost: tuple[int, int], began_ms: int) -> None:
+    far, near = (lambda _: 3000), (lambda _: 500)
+    first, last = lost
+    turns = [a_turn(far if at < 1 + last // 36 else near, began_ms + at * 100) for at in range(14)]
+    packets = [turn[at : at + 47] for turn in turns for at in range(0, len(turn), 47)]
+    reader, collected = PacketReader(), LidarTurn(36)
+    heard = [*packets[: 36 + first], *packets[36 + last + 36 :]]
+    turned = [collected.add(each) for packet in heard for each in reader.feed(packet)]
+    scans = [set(each.ranges) for each in turned if each is not None]
+    assert scans
+    assert all(len(each - {math.inf}) == 1 for each in scans), "near and far in one"
+
+
+def test_a_turn_with_a_few_packets_missing_is_one() -> None:
+    turns = [a_turn(lambda _: 500, at * 100) for at in range(4)]
+    packets = [turn[at : at + 47] for turn in turns for at in range(0, len(turn), 47)]
+    del packets[40:45]
+    reader, collected = PacketReader(), LidarTurn(36)
+    scans = [collected.add(each) for packet in packets for each in reader.feed(packet)]
+    assert [sum(map(math.isfinite, each.ranges)) for each in scans if each] == [32, 36]
+
+
 def test_the_host(graph: Graph) -> None:
     limits: dict[str, Any] = {"memory": 0.0001}
     graph.add(Host, params=limits)
@@ -331,6 +356,20 @@ def test_an_imu_of_lines(graph: Graph, device: FakeDevice) -> None:
     assert imus[0].linear_acceleration.z == pytest.approx(9.80665)
     assert imus[0].orientation_covariance[0] == -1
     assert fields[0].magnetic_field.z == pytest.approx(-40e-6)
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["1,2,,3,4,5,6", "1,2,,3,4,5", "1,2,3,4,5,", ",1,2,3,4,5", "1\t2\t\t3\t4\t5", "1;2;;3;4;5;6"],
+)
+def test_an_imus_empty_cell_shifts_no_other(graph: Graph, device: FakeDevice, line: str) -> None:
+    node = graph.add(ImuSerial, params={"port": str(device.path)})
+    imus = graph.observe(Imu, "imu/data_raw")
+    graph.run_for(0.1)
+    device.send(f"{line}\n1 ,2, 3,\t4;5\t6,\n 1  2 3 4 5 6\n".encode())
+    run_until(graph, lambda: len(imus) == 2)
+    assert node._unread == 1
+    assert all(each.linear_acceleration.z == 6.0 for each in imus)
 
 
 def test_an_imus_columns_are_checked(graph: Graph) -> None:

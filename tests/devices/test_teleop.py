@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from dsmq_nodes.devices import GamepadArm, GamepadDrive, ServoArm
-from dsmq_nodes.devices.teleop.held_keys import keys_in
+from dsmq_nodes.devices.teleop.held_keys import REST_SEC, TerminalKeys
 from dsmq_nodes.devices.teleop.keyboard_teleop import KeyboardArm, KeyboardDrive
 from dsmq_nodes.messages import Bool, JointState, Joy, Twist
 from dsmq_nodes.testing import BrokerProcess, Graph
@@ -39,7 +39,62 @@ def keys() -> Iterator[tuple[int, Callable[[str], int]]]:
 
 
 def test_the_keys_of_a_terminal() -> None:
-    assert keys_in(b"iQ\x1b[A\x1bOD\x1b,") == ["i", "q", "up", "left", "escape", ","]
+    keys = TerminalKeys()
+    assert keys.feed(b"iQ\x1b[A\x1bOD\x1b,", 0) == ["i", "q", "up", "left", "escape", ","]
+    home, f1, f5, shift_up = b"\x1b[H\x1bOH\x1b[1~", b"\x1bOP\x1b[[A", b"\x1b[15~", b"\x1b[1;2A"
+    assert keys.feed(home + f1 + f5 + shift_up + b"i", 0) == ["other"] * 7 + ["i"]
+
+
+@pytest.mark.parametrize("sequence", [b"\x1b[A", b"\x1bOA", b"\x1b[15~", b"\x1b[[A"])
+def test_a_key_that_comes_in_pieces(sequence: bytes) -> None:
+    keys = TerminalKeys()
+    for at in range(1, len(sequence)):
+        assert keys.feed(sequence[:at], 0) == []
+        assert keys.due(REST_SEC - 0.01) == []
+        assert keys.feed(sequence[at:] + b"i", 0) in (["up", "i"], ["other", "i"])
+        assert keys.due(REST_SEC + 1) == []
+    assert keys.feed(b"\x1b", 1.0) == []
+    assert keys.due(1.0 + REST_SEC) == ["escape"]
+    assert keys.due(9.0) == []
+
+
+def test_an_arrow_in_pieces_drives_and_a_lone_escape_ends(graph: Graph, keys: Any) -> None:
+    end, press = keys
+    node = graph.add(lambda: KeyboardDrive(end, linear=0.5))
+    seen = graph.observe(Twist, "cmd_vel")
+    graph.run_for(0.1)
+    press("\x1b")
+    graph.run_for(0.1)
+    press("[A")
+    graph.run_for(0.1)
+    assert seen[-1].linear.x == 0.5
+    press("\x1b[H")
+    graph.run_for(0.1)
+    assert seen[-1].linear.x == 0, "it is no key to drive by"
+    assert not node._ended.is_set()
+    press("\x1b")
+    graph.run_for(REST_SEC + 0.1)
+    assert node._ended.is_set()
+
+
+@pytest.mark.parametrize("speed", [0.4, -0.4])
+def test_an_arm_at_its_limit_turns_back_at_once(graph: Graph, keys: Any, speed: float) -> None:
+    end, press = keys
+    graph.add(lambda: KeyboardArm(end, speed=abs(speed)))
+    seen = graph.observe(JointState, "joint_command")
+    ahead, back = ("q", "a") if speed > 0 else ("a", "q")
+
+    def hold(key: str, sec: float) -> list[float]:
+        for _ in range(round(sec / 0.05)):
+            press(key)
+            graph.inject("joint_states", JointState(name=["a"], position=[1.0]))  # it is stuck
+            graph.run_for(0.05)
+        return [each.position[0] - 1.0 for each in seen]
+
+    graph.inject("joint_states", JointState(name=["a"], position=[1.0]))
+    graph.run_for(0.1)
+    assert abs(hold(ahead, 10.0)[-1]) < 0.3, "a person sees that it does not go on"
+    assert hold(back, 0.4)[-1] * speed < 0
 
 
 def test_a_base_is_driven_while_a_key_is_held(graph: Graph, keys: Any) -> None:

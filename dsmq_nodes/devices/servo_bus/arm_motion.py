@@ -24,6 +24,15 @@ class Waypoint(NamedTuple):
     positions: Mapping[str, float]
 
 
+def between(one: Waypoint, two: Waypoint, at_sec: float) -> Mapping[str, float]:
+    """Where the joints are to be on the straight line from one waypoint to another."""
+    share = (at_sec - one.at_sec) / (two.at_sec - one.at_sec)
+    return {
+        name: one.positions[name] + share * (two.positions[name] - one.positions[name])
+        for name in two.positions
+    }
+
+
 class ArmMotion:
     """The goals of an arm's joints.
 
@@ -155,12 +164,7 @@ class ArmMotion:
         after = next(i for i, each in enumerate(way) if each.at_sec > at_sec)
         if after == 0:
             return {}
-        one, two = way[after - 1], way[after]
-        share = (at_sec - one.at_sec) / (two.at_sec - one.at_sec)
-        return {
-            name: one.positions[name] + share * (two.positions[name] - one.positions[name])
-            for name in two.positions
-        }
+        return between(way[after - 1], way[after], at_sec)
 
     def _refusal(self, positions: Mapping[str, float]) -> str:
         if unknown := [name for name in positions if name not in self._limits]:

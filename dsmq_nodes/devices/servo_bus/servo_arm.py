@@ -156,7 +156,7 @@ class ServoArm(Node):
         self._judge("a command", reason)
 
     def on_trajectory(self, msg: JointTrajectory) -> None:
-        """Follow a trajectory from now on; an empty one holds."""
+        """Follow a trajectory, from its stamp on or from now; an empty one holds."""
         self._follow(msg)
 
     def _begin_goal(self, trajectory: JointTrajectory) -> str:
@@ -166,7 +166,7 @@ class ServoArm(Node):
 
     def _follow(self, trajectory: JointTrajectory) -> str:
         try:
-            way = waypoints(trajectory)
+            way = waypoints(trajectory, self.get_clock().now().to_nanoseconds())
         except ValueError as error:
             reason = str(error)
         else:

@@ -1,6 +1,7 @@
 """The action to follow a trajectory, `control_msgs/action/FollowJointTrajectory`.
 
-Points are joined by straight lines; their velocities and accelerations do not count. A goal ends
+Points are joined by straight lines; their velocities and accelerations do not count. A stamp in the
+header is when the trajectory begins: until then the arm goes to its first point. A goal ends
 well when its last point is passed and every joint is within its goal tolerance, 0.1 rad where the
 goal has none, `goal_time_tolerance` (1 s where it has none) later at the latest. It is aborted when
 the arm holds or obeys another command, when one of its joints stops, and where a path tolerance is
@@ -12,7 +13,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
-from dsmq_nodes.devices.servo_bus.arm_motion import ArmMotion, Waypoint
+from dsmq_nodes.devices.servo_bus.arm_motion import ArmMotion, Waypoint, between
 from dsmq_nodes.graph.actions.action_server import ActionServer
 from dsmq_nodes.graph.node import Node
 from dsmq_nodes.messages.base import Duration
@@ -32,19 +33,43 @@ _GOAL_TIME_SEC: Final = 1.0
 _Result = FollowJointTrajectory.Result
 
 
-def waypoints(msg: JointTrajectory) -> list[Waypoint]:
-    """The points of a trajectory.
+def waypoints(msg: JointTrajectory, now_ns: int) -> list[Waypoint]:
+    """The points of a trajectory, in seconds from now.
+
+    A stamp in its header is when it begins, as for ros2_control: until then the arm goes to the
+    first point; of one that should have begun before, the rest is left.
 
     Raises:
-        ValueError: a point has not a position for each joint.
+        ValueError: a point has not a position for each joint, or the trajectory is over.
     """
     names = msg.joint_names
     if any(len(each.positions) != len(names) for each in msg.points):
         raise ValueError(f"a point has other than {len(names)} positions, one for each joint name")
-    return [
-        Waypoint(_sec(each.time_from_start), dict(zip(names, each.positions, strict=True)))
+    if late := too_late(msg, now_ns):
+        raise ValueError(late)
+    begins_sec = _begins_sec(msg, now_ns)
+    way = [
+        Waypoint(
+            begins_sec + _sec(each.time_from_start), dict(zip(names, each.positions, strict=True))
+        )
         for each in msg.points
     ]
+    passed = sum(each.at_sec <= 0 for each in way)
+    if begins_sec >= 0 or not passed or passed == len(way):
+        return way
+    return [Waypoint(0.0, between(way[passed - 1], way[passed], 0.0)), *way[passed:]]
+
+
+def too_late(msg: JointTrajectory, now_ns: int) -> str:
+    """Why a trajectory is over before it begins; "": it is not."""
+    late_sec = -_begins_sec(msg, now_ns)
+    takes_sec = _sec(msg.points[-1].time_from_start) if msg.points else 0.0
+    return f"it should have begun {late_sec:.1f} s ago, and is over" if late_sec > takes_sec else ""
+
+
+def _begins_sec(msg: JointTrajectory, now_ns: int) -> float:
+    begins_ns = msg.header.stamp.to_nanoseconds()
+    return (begins_ns - now_ns) * 1e-9 if begins_ns else 0.0
 
 
 class TrajectoryAction:
@@ -75,7 +100,7 @@ class TrajectoryAction:
             return reason
         motion = self._motion()
         way = motion.followed
-        end_sec = _now_sec() + _sec(goal.trajectory.points[-1].time_from_start)
+        end_sec = _now_sec() + (way[-1].at_sec if way else 0.0)
         latest_sec = end_sec + (_sec(goal.goal_time_tolerance) or _GOAL_TIME_SEC)
         while not (ended := self._ended(goal, way, end_sec, latest_sec)):
             if handle.is_cancel_requested:
@@ -94,11 +119,7 @@ class TrajectoryAction:
         if unknown := [n for n in trajectory.joint_names if n not in self._motion().names]:
             text = f"there is no joint {unknown[0]!r}; it has {', '.join(self._motion().names)}"
             return _Result(error_code=_Result.INVALID_JOINTS, error_string=text)
-        begins_ns = trajectory.header.stamp.to_nanoseconds()
-        late_sec = (self._node.get_clock().now().to_nanoseconds() - begins_ns) * 1e-9
-        takes_sec = _sec(trajectory.points[-1].time_from_start) if trajectory.points else 0.0
-        if begins_ns and late_sec > takes_sec:
-            text = f"it should have begun {late_sec:.1f} s ago, and is over"
+        if text := too_late(trajectory, self._node.get_clock().now().to_nanoseconds()):
             return _Result(error_code=_Result.OLD_HEADER_TIMESTAMP, error_string=text)
         reason = "it has no points" if not trajectory.points else self._begin(trajectory)
         if reason:

@@ -6,6 +6,7 @@ fight with whatever else commands the robot. The robot's own timeout is for the 
 process dies.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Final
 
@@ -14,6 +15,8 @@ from dsmq_nodes.messages.geometry import Twist, Vector3
 from dsmq_nodes.messages.sensor import JointState
 
 _ZEROS: Final = 3
+_SAG: Final = 0.1  # rad that a joint may be short of where it is to be; see trajectory_action.py
+_LAG_SEC: Final = 0.3  # by which a moving joint may be late
 
 
 class BaseControl:
@@ -47,6 +50,9 @@ class BaseControl:
 class ArmControl:
     """Publishes where the joints that move are to be, beginning where they are.
 
+    That is never far from where they are: at a limit, or against an obstacle, a joint turns back as
+    soon as it is told to.
+
     Attributes:
         names: the joints, in the order in which the arm says them.
     """
@@ -73,8 +79,8 @@ class ArmControl:
         """Move joints, rad/s; call it again after `step_sec`."""
         for name, speed in speeds.items():
             if name in self._present:
-                self._wanted.setdefault(name, self._present[name])
-                self._wanted[name] += speed * step_sec
+                wanted = self._wanted.setdefault(name, self._present[name])
+                self._wanted[name] = _moved(wanted, self._present[name], speed, step_sec)
         if self._wanted:
             names, positions = list(self._wanted), list(self._wanted.values())
             header = self._node.stamp()
@@ -83,3 +89,14 @@ class ArmControl:
     def let_go(self) -> None:
         """The hand holds on no longer: the next `move` begins where the arm is then."""
         self._wanted = {}
+
+
+def _moved(wanted: float, present: float, speed: float, step_sec: float) -> float:
+    """Where a joint is to be after a step."""
+    if speed == 0:
+        return wanted
+    ahead = math.copysign(1.0, speed)
+    # Both as distances in the direction of the motion; what was wanted the other way is over.
+    distance = max(ahead * (wanted - present), -_SAG)
+    most = max(distance, _SAG + abs(speed) * _LAG_SEC)
+    return present + ahead * min(distance + abs(speed) * step_sec, most)

@@ -7,28 +7,56 @@ ones at least 10 a second. So a key counts as held for `FIRST_SEC` after it was 
 ends that sooner.
 """
 
+import re
 from typing import Final
 
 FIRST_SEC: Final = 0.7
 REPEAT_SEC: Final = 0.25
+REST_SEC: Final = 0.25
+"""For the rest of a key's sequence: a network may cut it."""
+_ESCAPE: Final = b"\x1b"
+_SEQUENCE: Final = re.compile(rb"\x1b(?:\[\[[A-E]|\[[0-?]*[ -/]*[@-Z\\-~]|O[ -~])")
+_BEGUN: Final = re.compile(rb"\x1b(?:\[\[?|\[[0-?]*[ -/]*|O)?")
 _ARROWS: Final = {b"\x1b[A": "up", b"\x1b[B": "down", b"\x1b[C": "right", b"\x1b[D": "left"}
 
 
-def keys_in(data: bytes) -> list[str]:
-    """The keys in what a terminal sent: letters, and `up`, `down`, `left`, `right`, `escape`."""
-    found = []
-    while data:
-        arrow = _ARROWS.get(data[:3].replace(b"\x1bO", b"\x1b["))
-        if arrow:
-            found.append(arrow)
-            data = data[3:]
-        elif data[:1] == b"\x1b":
-            found.append("escape")
-            data = data[1:]
-        else:
-            found.append(chr(data[0]).lower())
-            data = data[1:]
-    return found
+class TerminalKeys:
+    """The keys in what a terminal sends, however that is cut into pieces.
+
+    A key without a character of its own, such as an arrow, Home or F5, is a sequence that begins
+    with Escape; the key Escape is that byte alone, and nothing follows it for `REST_SEC`.
+    """
+
+    def __init__(self) -> None:
+        """Nothing has come."""
+        self._begun = b""  # of a sequence
+        self._begun_sec = 0.0
+
+    def feed(self, data: bytes, now_sec: float) -> list[str]:
+        """The keys that are whole: letters, `up`, `down`, `left`, `right`, `escape`, `other`."""
+        data = self._begun + data
+        self._begun, found = b"", []
+        while data:
+            if data[:1] != _ESCAPE:
+                found.append(chr(data[0]).lower())
+                data = data[1:]
+            elif sequence := _SEQUENCE.match(data):
+                found.append(_ARROWS.get(sequence[0].replace(b"\x1bO", b"\x1b["), "other"))
+                data = data[sequence.end() :]
+            elif _BEGUN.fullmatch(data):
+                self._begun, self._begun_sec = data, now_sec
+                break
+            else:
+                found.append("escape")
+                data = data[1:]
+        return found
+
+    def due(self, now_sec: float) -> list[str]:
+        """The keys whose end has not come in time: `escape`."""
+        if not self._begun or now_sec < self._begun_sec + REST_SEC:
+            return []
+        self._begun = b""
+        return ["escape"]
 
 
 class HeldKeys:

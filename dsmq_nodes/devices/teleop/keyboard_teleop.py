@@ -13,7 +13,7 @@ from typing import Final
 from typing_extensions import override
 
 from dsmq_nodes.devices.teleop.hand_control import ArmControl, BaseControl
-from dsmq_nodes.devices.teleop.held_keys import HeldKeys, keys_in
+from dsmq_nodes.devices.teleop.held_keys import HeldKeys, TerminalKeys
 from dsmq_nodes.graph.node import Node
 from dsmq_nodes.graph.safety import EmergencyStop
 
@@ -53,6 +53,8 @@ class KeyboardTeleop(Node):
         """
         super().__init__(name, broker=broker)
         self._keys = HeldKeys()
+        self._typed = TerminalKeys()
+        self._ended = asyncio.Event()
         self._share = 1.0
         self._stop = EmergencyStop(self)
         self._keys_fd = sys.stdin.fileno() if keys_fd is None else keys_fd
@@ -61,7 +63,9 @@ class KeyboardTeleop(Node):
 
     def tick(self) -> None:
         """Command what the held key says."""
-        key = self._keys.held(asyncio.get_running_loop().time())
+        now_sec = asyncio.get_running_loop().time()
+        self._take(self._typed.due(now_sec))
+        key = self._keys.held(now_sec)
         if key:
             self.command(key)
         else:
@@ -74,26 +78,29 @@ class KeyboardTeleop(Node):
         """None is."""
 
     async def _read(self) -> None:
-        loop, ended = asyncio.get_running_loop(), asyncio.Event()
-        loop.add_reader(self._keys_fd, self._readable, ended)
+        loop = asyncio.get_running_loop()
+        loop.add_reader(self._keys_fd, self._readable)
         try:
-            await ended.wait()
+            await self._ended.wait()
         finally:
             loop.remove_reader(self._keys_fd)
         self.shutdown()
 
-    def _readable(self, ended: asyncio.Event) -> None:
+    def _readable(self) -> None:
         try:
             data = os.read(self._keys_fd, 256)
         except BlockingIOError:
             return
         except OSError:  # the terminal is closed
             data = b""
-        keys = keys_in(data) if data else ["escape"]
+        now_sec = asyncio.get_running_loop().time()
+        self._take(self._typed.feed(data, now_sec) if data else ["escape"])
+
+    def _take(self, keys: list[str]) -> None:
         for key in keys:
             self._press(key)
         if "escape" in keys:
-            ended.set()
+            self._ended.set()
 
     def _press(self, key: str) -> None:
         if key in {"x", "c"}:

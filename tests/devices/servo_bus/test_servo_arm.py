@@ -20,6 +20,7 @@ from dsmq_nodes.messages import (
     Duration,
     FollowJointTrajectory,
     GoalStatus,
+    Header,
     JointState,
     JointTolerance,
     JointTrajectory,
@@ -264,6 +265,54 @@ def test_a_trajectory(graph: Graph, tmp_path: Path) -> None:
     assert arm.goals[5] == pytest.approx(moved(-0.2), abs=12)
     graph.run_for(1.5)
     assert arm.goals[0] == moved(0.0)
+
+
+def stamped(graph: Graph, node: Node, begins_sec: float) -> JointTrajectory:
+    """To 0.2 in the first second of it, and to 0.6 in the next."""
+    points = [
+        JointTrajectoryPoint(positions=[0.2], time_from_start=Duration(sec=1)),
+        JointTrajectoryPoint(positions=[0.6], time_from_start=Duration(sec=2)),
+    ]
+    stamp = node.get_clock().now() + Duration(seconds=begins_sec)
+    return JointTrajectory(header=Header(stamp=stamp), joint_names=["shoulder_pan"], points=points)
+
+
+def test_a_trajectory_is_at_its_points_by_its_stamp(graph: Graph, tmp_path: Path) -> None:
+    arm = Arm(graph, tmp_path)
+    node = graph.add(lambda: Node("planner"))
+    graph.inject("joint_trajectory", stamped(graph, node, 3.0))
+    graph.run_for(2.0)
+    assert arm.goals[0] == pytest.approx(moved(0.1), abs=12), "half the way to its first point"
+    graph.run_for(2.5)
+    assert arm.goals[0] == pytest.approx(moved(0.4), abs=12)
+    graph.run_for(1.0)
+    assert arm.goals[0] == moved(0.6)
+    point = JointTrajectoryPoint(positions=[0.3], time_from_start=Duration(sec=1))
+    graph.inject("joint_trajectory", JointTrajectory(joint_names=["shoulder_pan"], points=[point]))
+    graph.run_for(1.5)
+    graph.inject("joint_trajectory", stamped(graph, node, -1.25))
+    graph.run_for(0.5)
+    assert arm.goals[0] == pytest.approx(moved(0.5), abs=12), "the rest of it"
+    graph.run_for(0.5)
+    graph.inject("joint_trajectory", stamped(graph, node, -2.5))
+    graph.run_for(0.5)
+    assert arm.goals[0] == moved(0.6), "it is over"
+
+
+def test_a_goal_with_a_stamp_ends_when_its_last_point_is_passed(
+    graph: Graph, tmp_path: Path
+) -> None:
+    arm = Arm(graph, tmp_path)
+    follower = Follower(arm)
+    trajectory = stamped(graph, graph.add(lambda: Node("clock")), 2.0)
+    future = follower.client.send_goal_async(FollowJointTrajectory.Goal(trajectory=trajectory))
+    graph.run_until(future.done)
+    handle: Any = future.result()
+    result = handle.get_result_async()
+    graph.run_for(3.0)
+    assert not result.done()
+    assert follower.end(handle) == (GoalStatus.STATUS_SUCCEEDED, 0, "")
+    assert arm.goals[0] == moved(0.6)
 
 
 def test_commands_that_end_do_not_stop_a_trajectory(graph: Graph, tmp_path: Path) -> None:
