@@ -1,17 +1,18 @@
-"""Writes to standard error without waiting for its reader.
+"""Writes to standard error and standard output without waiting for their readers.
 
 A terminal that was stopped (Ctrl-S), a pager, and a pipe that nobody reads take nothing any more,
 and a write waits for them: in the middle of the callback that is about to stop a motor. So a line
-waits 0.1 s; after that lines are dropped and counted, until the reader goes on.
+of a log waits 0.1 s; after that lines are dropped and counted, until the reader goes on.
 
 That a descriptor does not wait holds for every process that shares its open file. So each write
-opens standard error once more, which Linux offers for pipes and terminals, or sends to its socket
+opens the stream once more, which Linux offers for pipes and terminals, or sends to its socket
 without waiting. Where it cannot be opened again (another user's terminal, no descriptor left, not
 Linux) little is written at a time, while there is room. Into files lines are written as usual,
-and on Windows.
+and on Windows. What a program prints itself waits, as in every program.
 """
 
 import contextlib
+import io
 import logging
 import os
 import select
@@ -27,10 +28,9 @@ from typing_extensions import override
 
 from dsmq_nodes.printable import indented, visible
 
-_STDERR: Final = 2
-_OPENED_AGAIN: Final = f"/proc/self/fd/{_STDERR}"
 _PATIENCE_SEC: Final = 0.1
 _LITTLE_BYTES: Final = 512  # a pipe or a terminal that has room at all has room for that
+_NAMES: Final = {1: "standard output", 2: "standard error"}
 
 _Write = Callable[[bytes], int]
 
@@ -60,55 +60,126 @@ class StandardErrorHandler(logging.Handler):
 
 
 def keep_from_waiting(logger: logging.Logger) -> None:
-    """Let all handlers of a logger that write to standard error write as StandardErrorHandler does.
+    """Let no handler of a logger wait for the reader of standard error or standard output.
 
-    Also those of `logging.basicConfig`, and of classes that a program has derived.
+    Handlers of `logging.basicConfig`, of classes that a program has derived, and those with a
+    console of rich then write as StandardErrorHandler does.
     """
     above: logging.Logger | None = logger
     while above is not None:
         for handler in above.handlers:
-            if isinstance(handler, logging.StreamHandler) and handler.stream is sys.stderr:
-                handler.stream = _ErrorStream(handler.stream)
+            if isinstance(handler, logging.StreamHandler):
+                if _descriptor_of(handler.stream) in _NAMES:
+                    handler.stream = _PatientStream(handler.stream)
+            elif hasattr(console := getattr(handler, "console", None), "capture"):
+                _keep_console(handler, console)
         above = above.parent
 
 
-class _ErrorStream:
-    """Standard error as a handler's stream; all but its writing is the stream's own."""
+def _keep_console(handler: Any, console: Any) -> None:
+    if not isinstance(console, _PatientConsole):
+        handler.console = _PatientConsole(console)
+
+
+class _PatientStream:
+    """A standard stream as a handler's; all but its writing is the stream's own."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def write(self, text: str) -> int:
-        if self._stream is sys.stderr:
-            write_error(text)
-            return len(text)
-        return self._stream.write(text)  # the program has put another in its place since
+        _write(self._stream, text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Nothing of a handler's waits to be written; what a program has printed may."""
+
+    def fileno(self) -> int:
+        """None: it is not looked at again."""
+        raise OSError("it writes to its stream by itself")
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
 
 
+class _PatientConsole:
+    """A console of rich as a handler's: what it prints is made in memory, then written.
+
+    What other threads print on it meanwhile is written with it.
+    """
+
+    def __init__(self, console: Any) -> None:
+        self._console = console
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        console = self._console
+        is_usual = not (console.is_jupyter or console.legacy_windows)
+        # In a capture of the program's own it goes there.
+        if not is_usual or console._buffer_index or not _is_standard(console.file):  # noqa: SLF001
+            console.print(*objects, **options)
+            return
+        # Not by `capture`, which flushes the stream at its end.
+        with _printing:
+            stream, given = console.file, console._file  # noqa: SLF001  None: the standard one
+            console.file = memory = _Memory(stream)
+            try:
+                console.print(*objects, **options)
+            finally:
+                console.file = given
+        _write(stream, memory.getvalue())
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._console, name)
+
+
+class _Memory(io.StringIO):
+    """A text in memory that is a terminal where its stream is one, for its colours."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__()
+        self._stream = stream
+
+    @override
+    def isatty(self) -> bool:
+        return self._stream.isatty()
+
+
+_printing: Final = threading.Lock()  # a console's file is another
+
+
 def write_error(text: str) -> None:
     """Write whole lines to standard error, or count them as dropped."""
-    stream = sys.stderr
-    if stream is None:
-        return
-    opened = _without_waiting() if _is_the_systems(stream) else None
+    if sys.stderr is not None:
+        _write(sys.stderr, text)
+
+
+def write_output(text: str) -> None:
+    """Write whole lines of a log to standard output, or count them as dropped."""
+    if sys.stdout is not None:
+        _write(sys.stdout, text)
+
+
+def _write(stream: TextIO, text: str) -> None:
+    descriptor = _descriptor_of(stream)
+    opened = _without_waiting(descriptor) if descriptor in _NAMES else None
     if opened is None:
         stream.write(text)
         stream.flush()
         return
     write, close = opened
     try:
-        _unread.write(text.encode(stream.encoding, stream.errors or "strict"), write)
+        if descriptor == 1 and _has_room(descriptor, 0.0):
+            stream.flush()  # what the program has printed before
+        _unread[descriptor].write(text.encode(stream.encoding, stream.errors or "strict"), write)
     finally:
         close()
 
 
 class _Unread:
-    """What was not written yet."""
+    """What was not written yet to a standard stream."""
 
-    def __init__(self) -> None:
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
         self._lock = threading.Lock()
         self._rest = b""  # of a line that was written in part
         self._dropped = 0
@@ -116,7 +187,8 @@ class _Unread:
 
     def write(self, data: bytes, write: _Write) -> None:
         with self._lock:
-            dropped = f"... {self._dropped} lines are not here: standard error was not read\n"
+            name = _NAMES[self._descriptor]
+            dropped = f"... {self._dropped} lines are not here: {name} was not read\n"
             whole = self._rest + (dropped.encode() if self._dropped else b"") + data
             written = self._written(whole, write)
             self._is_stuck = written < len(whole)
@@ -134,46 +206,55 @@ class _Unread:
                 written += write(data[written:])
             except BlockingIOError:
                 left_sec = until_sec - time.monotonic()
-                if left_sec <= 0 or not select.select([], [_STDERR], [], left_sec)[1]:
+                if left_sec <= 0 or not _has_room(self._descriptor, left_sec):
                     break
         return written
 
 
-_unread = _Unread()
+_unread: Final[dict[int, _Unread]] = {}
 
 
-def _is_the_systems(stream: TextIO) -> bool:
-    """Whether a program has not put something else in its place."""
+def _descriptor_of(stream: object) -> int:
+    """A stream's descriptor; -1: it has none, such as what a program has put in its place."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
-        return stream.fileno() == _STDERR
-    return False
+        return int(stream.fileno())  # type: ignore[attr-defined]
+    return -1
 
 
-def _without_waiting() -> tuple[_Write, Callable[[], object]] | None:
+def _is_standard(stream: object) -> bool:
+    return _descriptor_of(stream) in _NAMES
+
+
+def _has_room(descriptor: int, timeout_sec: float) -> bool:
+    return bool(select.select([], [descriptor], [], timeout_sec)[1])
+
+
+def _without_waiting(descriptor: int) -> tuple[_Write, Callable[[], object]] | None:
     """What writes without waiting, and what closes it again; None: nothing does."""
     with contextlib.suppress(OSError):
-        mode = os.fstat(_STDERR).st_mode
+        mode = os.fstat(descriptor).st_mode
         if stat.S_ISREG(mode) or sys.platform == "win32":
             return None
         if stat.S_ISSOCK(mode):
-            sock = socket.socket(fileno=os.dup(_STDERR))
+            sock = socket.socket(fileno=os.dup(descriptor))
             return lambda data: sock.send(data, socket.MSG_DONTWAIT), sock.close
-        again = os.open(_OPENED_AGAIN, os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
+        flags = os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY
+        again = os.open(f"/proc/self/fd/{descriptor}", flags)
         return lambda data: os.write(again, data), lambda: os.close(again)
-    return _write_little, lambda: None
+    return lambda data: _write_little(descriptor, data), lambda: None
 
 
-def _write_little(data: bytes) -> int:
-    if not select.select([], [_STDERR], [], 0)[1]:
+def _write_little(descriptor: int, data: bytes) -> int:
+    if not _has_room(descriptor, 0.0):
         raise BlockingIOError
-    return os.write(_STDERR, data[:_LITTLE_BYTES])
+    return os.write(descriptor, data[:_LITTLE_BYTES])
 
 
-def _in_the_child() -> None:
-    """In a forked child: its lines are its own, and another thread may have held the lock."""
-    global _unread  # noqa: PLW0603
-    _unread = _Unread()
+def _begin_anew() -> None:
+    """Also in a forked child: its lines are its own, and a thread may have held a lock."""
+    _unread.update({descriptor: _Unread(descriptor) for descriptor in _NAMES})
 
 
+_begin_anew()
 if hasattr(os, "register_at_fork"):  # not on Windows
-    os.register_at_fork(after_in_child=_in_the_child)
+    os.register_at_fork(after_in_child=_begin_anew)

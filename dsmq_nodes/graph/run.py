@@ -33,7 +33,7 @@ from dsmq_nodes.graph.spin.shutdown import end_nodes
 from dsmq_nodes.graph.topics.qos import QoSProfile
 from dsmq_nodes.printable import indented, traceback_text
 from dsmq_nodes.signals import ending_signals
-from dsmq_nodes.standard_error import LineFormatter, StandardErrorHandler, write_error
+from dsmq_nodes.standard_streams import LineFormatter, StandardErrorHandler, write_error
 
 __all__ = [
     "new_event_loop",

@@ -123,7 +123,79 @@ run(Faulty)
 """
 
 
-@pytest.mark.parametrize("main", ["run(Faulty)", SPUN, CONFIGURED, CONFIGURED_LATE, DERIVED])
+UNREAD_OUTPUT = (
+    "import functools\nprint = functools.partial(print, file=sys.stderr, flush=True)\n"
+    + (UNREAD.replace("2)", "1)").replace("(2,", "(1,"))
+)
+RICH = """
+import logging
+from rich.console import Console
+from rich.logging import RichHandler
+logging.getLogger().addHandler(RichHandler(console=Console(width=200, stderr={stderr})))
+run(Faulty)
+"""
+ON_STDOUT = """
+import logging
+logging.basicConfig(stream=sys.{stream})
+run(Faulty)
+"""
+
+
+@pytest.mark.parametrize(
+    "main",
+    [
+        ON_STDOUT.format(stream="stdout"),
+        ON_STDOUT.format(stream="__stdout__"),
+        RICH.format(stderr=False),
+    ],
+)
+@pytest.mark.usefixtures("broker")
+def test_a_robot_whose_standard_output_nobody_reads_is_made_safe(
+    programs: Programs, main: str
+) -> None:
+    program = programs(robot(UNREAD_OUTPUT + main))
+    assert program.wait() == 1
+    assert program.lines[-2:] == ["stopping", "safe"]
+
+
+RICH_IN_ORDER = """
+import io, logging
+from rich.console import Console
+from rich.logging import RichHandler
+console = Console(width=200)
+logging.getLogger().addHandler(RichHandler(console=console))
+robot = Robot()
+print("before", end="; ")
+robot.get_logger().error("first")
+with console.capture() as captured:
+    console.print("table")
+    robot.get_logger().error("second")
+print(captured.get(), flush=True)
+robot.get_logger().error("third")
+os._exit(0)
+"""
+
+
+@pytest.mark.usefixtures("broker")
+def test_a_console_s_lines_are_in_order_and_a_capture_keeps_its_own(programs: Programs) -> None:
+    program = programs(robot(RICH_IN_ORDER))
+    assert program.wait() == 0
+    words = [word for line in program.lines for word in line.split()]
+    told = ["before;", "first", "table", "second", "third"]
+    assert [word for word in words if word in told] == told
+
+
+@pytest.mark.parametrize(
+    "main",
+    [
+        "run(Faulty)",
+        SPUN,
+        CONFIGURED,
+        CONFIGURED_LATE,
+        DERIVED,
+        RICH.format(stderr=True),
+    ],
+)
 @pytest.mark.usefixtures("broker")
 def test_a_robot_whose_log_nobody_reads_is_made_safe(programs: Programs, main: str) -> None:
     program = programs(robot(UNREAD + main))
@@ -137,7 +209,7 @@ NO_DESCRIPTOR = "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (3,
 @pytest.mark.parametrize("limit", ["", NO_DESCRIPTOR])
 def test_lines_that_nobody_reads_are_counted(programs: Programs, limit: str) -> None:
     again = (
-        f"from dsmq_nodes.standard_error import write_error\n{limit}"
+        f"from dsmq_nodes.standard_streams import write_error\n{limit}"
         "for each in 'a\\n', 'b\\n': write_error(each)\n"
         "os.read(reading, 8192)\n"
         "for each in 'c\\n', 'd\\n': write_error(each)\n"

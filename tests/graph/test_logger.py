@@ -6,7 +6,7 @@ import pytest
 
 from dsmq_nodes import Node
 from dsmq_nodes.graph.log.logger import Logger
-from dsmq_nodes.standard_error import LineFormatter
+from dsmq_nodes.standard_streams import LineFormatter
 
 pytestmark = pytest.mark.usefixtures("broker")
 

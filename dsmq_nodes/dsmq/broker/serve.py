@@ -18,7 +18,7 @@ from dsmq_nodes.dsmq.selector import new_loop
 from dsmq_nodes.dsmq.store.sqlite import BUDGET_BYTES, TTL_SEC, Store
 from dsmq_nodes.errors import DsmqError
 from dsmq_nodes.signals import ending_signals
-from dsmq_nodes.standard_error import LineFormatter, StandardErrorHandler
+from dsmq_nodes.standard_streams import LineFormatter, StandardErrorHandler
 
 _FIRST_PEER_SEC: Final = 30.0
 _LOOK_SEC: Final = 0.5

@@ -7,7 +7,7 @@ from typing import Final, TypedDict, Unpack
 from dsmq_nodes.graph.log.rosout import Rosout
 from dsmq_nodes.graph.time.clock import BaseClock
 from dsmq_nodes.printable import traceback_text
-from dsmq_nodes.standard_error import StandardErrorHandler, keep_from_waiting
+from dsmq_nodes.standard_streams import StandardErrorHandler, keep_from_waiting
 
 _ROOT: Final = "dsmq_nodes.node"
 

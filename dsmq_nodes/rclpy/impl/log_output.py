@@ -14,7 +14,7 @@ from typing import Final, NamedTuple, TextIO
 
 from dsmq_nodes.rclpy.impl.c_errors import RCLError
 from dsmq_nodes.rclpy.impl.names.ros_arguments import LogSettings
-from dsmq_nodes.standard_error import write_error
+from dsmq_nodes.standard_streams import write_error, write_output
 
 _DEFAULT: Final = "[{severity}] [{time}] [{name}]: {message}"
 _NAMES: Final = {10: "DEBUG", 20: "INFO", 30: "WARN", 40: "ERROR", 50: "FATAL"}
@@ -97,11 +97,7 @@ class LogOutput:
         is_colored = stream.isatty() if self._is_colored is None else self._is_colored
         if is_colored:
             text = f"{_COLORS[line.severity]}{text}\x1b[0m"
-        if self._to_stdout:
-            stream.write(f"{text}\n")
-            stream.flush()
-        else:
-            write_error(f"{text}\n")
+        (write_output if self._to_stdout else write_error)(f"{text}\n")
 
     def _read_environment(self) -> None:
         color = os.environ.get("RCUTILS_COLORIZED_OUTPUT", "")
