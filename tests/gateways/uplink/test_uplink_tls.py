@@ -216,6 +216,27 @@ def test_a_machine_without_certificates_is_told_that_the_router_wants_them(
     router.wait_for("refused: a connection without certificates: name them in tls there")
 
 
+def test_a_router_that_is_back_with_another_authority_is_told_and_renewed_files_count(
+    tmp_path: Path, fleet: Fleet
+) -> None:
+    for authority in ("old", "new"):
+        make_keys(tmp_path / authority, ["hub", "r1"])
+    where = f"127.0.0.1:{free_port()}"
+    listen = ("--listen", where, "--robot", "r1", "--tls")
+    router = fleet.router(*listen, str(tmp_path / "old" / "hub"))
+    connect = ("--connect", where, "--tls", str(tmp_path / "old" / "r1"))
+    robot = fleet.machine("--as", "r1", *connect, "--publish", "/x")
+    fleet.until(lambda: robot.status()["links"], "the connection")
+    router.kill()
+    assert robot.uplink is not None
+    robot.uplink.wait_for("no router at .*: Connection refused")
+    fleet.router(*listen, str(tmp_path / "new" / "hub"))
+    robot.uplink.wait_for("the router's certificate is refused: .*; it is tried again")
+    for file in ("ca.pem", "r1.pem", "r1.key"):
+        (tmp_path / "old" / file).write_bytes((tmp_path / "new" / file).read_bytes())
+    robot.uplink.wait_for("the link is back")
+
+
 def test_a_router_wants_to_know_who_may_connect(tmp_path: Path) -> None:
     make_keys(tmp_path, ["hub"])
     router = command("uplink", "router", "--listen", "0.0.0.0:1", "--tls", str(tmp_path / "hub"))

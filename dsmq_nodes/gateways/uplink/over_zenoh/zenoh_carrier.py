@@ -41,6 +41,7 @@ _ANSWER_SEC: Final = 30.0  # for a slow link; a link that is lost ends the quest
 _THREADS: Final = 8
 _LARGE_BYTES: Final = 6 * 1024  # what Zenoh takes at once, as zenoh_config.py has its buffers
 _PATIENCE_SEC: Final = 2.0  # a connection that is not there by then is worth a line
+_PROBE_SEC: Final = 5.0  # the reason may be another one by then
 _read_question: Final = json_reader(Question)
 
 
@@ -103,6 +104,7 @@ class ZenohCarrier:
         self._wanted: dict[str, Any] = {}
         self._declared: list[Any] = []
         self._inbox: deque[Callable[[], None]] = deque()
+        self._is_probing = False
         self._is_told = False  # that another machine says what cannot be read
         self._is_closed = False
         self._away_since_sec = 0.0  # 0: there is a link, or there was none yet
@@ -120,18 +122,23 @@ class ZenohCarrier:
         self._probe()
 
     def _probe(self) -> None:
-        threading.Thread(target=self._tell_why_not, name="probe", daemon=True).start()
+        if not self._is_probing:
+            self._is_probing = True
+            threading.Thread(target=self._tell_why_not, name="probe", daemon=True).start()
 
     def _tell_why_not(self) -> None:
-        """Say why there is no connection, if there is none soon."""
+        """Say why there is no connection, while there is none: each reason once."""
+        told: set[str] = set()
         time.sleep(_PATIENCE_SEC)
-        if self._is_closed or self.links():
-            return
-        for endpoint in self._config["connect/endpoints"]:
-            if self._name_of(endpoint) == endpoint and (
-                why := why_unreachable(endpoint, self._tls)
-            ):
-                logger.warning("%s; it is tried again", why)
+        while not self._is_closed and not self.links():
+            for endpoint in self._config["connect/endpoints"]:
+                is_ours = self._name_of(endpoint) == endpoint  # else the relay tells
+                why = why_unreachable(endpoint, self._tls) if is_ours else ""
+                if why and why not in told:
+                    told.add(why)
+                    logger.warning("%s; it is tried again", why)
+            time.sleep(_PROBE_SEC)
+        self._is_probing = False
 
     def _tell_link(self, *, is_there: bool) -> None:
         """Say when the last link is lost, and how long there was none."""
