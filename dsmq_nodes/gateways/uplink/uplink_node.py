@@ -79,6 +79,7 @@ class Uplink:
         self._refused: set[str] = set()
         self._uncarried: dict[str, None] = {}  # what was told of emergency stops
         self._status: HubWriter | None = None
+        self._first_told: asyncio.Handle | None = None
         self._diagnostics: HubWriter | None = None
         self._health = Health()
         self._clients = RemoteClients(broker)
@@ -296,8 +297,9 @@ class Uplink:
         writer = coming.writer
         if writer is None or not given:
             return
-        if not writer.publication.messages:
-            self._hub.loop.call_soon(self._tell_status)  # a successor has to know the first place
+        if not writer.publication.messages and self._first_told is None:
+            # A successor has to know the first place; of many topics at once it is told once.
+            self._first_told = self._hub.loop.call_soon(self._tell_status)
         for each in given:
             # Subscribers count a hole in the numbers as dropped messages.
             writer.publication.messages += each.lost
@@ -336,6 +338,7 @@ class Uplink:
     # Status
 
     def _tell_status(self) -> None:
+        self._first_told = None
         if self._status is not None:
             self._status.publish(msgspec.json.encode(self.status()).decode())
 

@@ -13,6 +13,7 @@ below its name, and offers nothing else; a machine without one sees the whole fl
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Final
 
 from dsmq_nodes.errors import CommandError
@@ -28,6 +29,7 @@ _FROM_SERVER: Final = (
 _FROM_CLIENT: Final = (REQUEST, *(f"{ACTION}/{name}{REQUEST}" for name in _ACTION_SERVICES))
 REQUEST_LASTS_SEC: Final = 10.0
 """A call that is older is not carried out: its caller was told that the server is lost."""
+_MOST_TOPICS: Final = 10_000
 VELOCITIES: Final = {"geometry_msgs/msg/Twist", "geometry_msgs/msg/TwistStamped"}
 
 
@@ -125,7 +127,8 @@ def _is_never(topic: str) -> bool:
     return is_kits_own(topic) or topic in EVERY_NODES_TOPICS or "//" in topic or topic[-1] == "/"
 
 
-def _may(rule: Iterable[str], topic: str) -> bool:
+@lru_cache(_MOST_TOPICS)  # each change of the graph asks for all of its topics
+def _may(rule: tuple[str, ...], topic: str) -> bool:
     if not topic.startswith("/") or _is_never(topic):
         return False
     if "/_" in topic:  # a hidden one has to be named
@@ -133,7 +136,8 @@ def _may(rule: Iterable[str], topic: str) -> bool:
     return _matches(rule, topic)
 
 
-def _part_of(rule: Iterable[str], topic: str, parts: Iterable[str]) -> bool:
+@lru_cache(_MOST_TOPICS)
+def _part_of(rule: tuple[str, ...], topic: str, parts: tuple[str, ...]) -> bool:
     """Whether a topic is one of these parts of a service or an action that a rule has."""
     if not topic.startswith("/") or _is_never(topic):
         return False
