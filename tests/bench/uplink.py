@@ -7,6 +7,7 @@ a message was lost in silence, or came twice; a slow machine is no failure.
 """
 
 import contextlib
+import itertools
 import sys
 import tempfile
 import time
@@ -15,12 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import msgspec
 import psutil
 
 from dsmq_nodes.bench.bench_figures import percentile
 from dsmq_nodes.gateways.uplink.launch_entry import UplinkEntry
 from dsmq_nodes.gateways.uplink.uplink_keys import make_keys
-from dsmq_nodes.messages import Twist
+from dsmq_nodes.messages import String, Twist
 from dsmq_nodes.messages.std_srvs import SetBool
 from tests.bench.harness import table
 from tests.bench.harness.row import Row
@@ -260,41 +262,73 @@ class Used:
 
 def fifty(scale: Scale) -> Row:
     """50 robots of 20 messages/s of 700 bytes at one router, which a base reads."""
+    from dsmq_nodes.gateways.uplink.fleet_carrier import TopicOffer  # noqa: PLC0415
     from dsmq_nodes.gateways.uplink.over_zenoh.zenoh_carrier import open_session  # noqa: PLC0415
     from dsmq_nodes.gateways.uplink.over_zenoh.zenoh_config import zenoh_config  # noqa: PLC0415
+    from dsmq_nodes.gateways.uplink.over_zenoh.zenoh_keys import offer_key  # noqa: PLC0415
 
     row = Row(f"{_ROBOTS} robots at a router", "0.03 cores, 60 MB, none lost")
     if why_none():
         return _not_tried(row)
     with laid() as world, contextlib.ExitStack() as stack:
         router = world.router(is_secure=False)
-        where = {"connect": [world.hosts["hub"].address], "insecure": True}
-        config = zenoh_config(UplinkEntry.model_validate(where))
-        with world.hosts["base"].entered():
-            base = stack.enter_context(open_session(config))
-        came: list[str] = []
-        base.declare_subscriber("dsmq/*/imu", lambda sample: came.append(str(sample.key_expr)))
+        hub = world.hosts["hub"].address
+        config = zenoh_config(UplinkEntry.model_validate({"connect": [hub], "insecure": True}))
         with world.hosts["r1"].entered():
             robots = [stack.enter_context(open_session(config)) for _ in range(_ROBOTS)]
         puts = [each.declare_publisher(f"dsmq/r{at}/imu") for at, each in enumerate(robots)]
-        deadline = time.monotonic() + 30.0
-        while len(set(came)) < _ROBOTS and time.monotonic() < deadline:
-            for each in puts:
-                each.put(b"x" * 700)
-            time.sleep(0.1)
-        came.clear()
-        used = Used(router.process.pid)
+        kind, tokens = String.type_name, []
+        for at, each in enumerate(robots):
+            offer = TopicOffer(f"r{at}", str(each.zid()), f"e{at}", f"r{at}/imu", kind)
+            tokens.append(each.liveliness().declare_token(offer_key(offer)))
+        base = world.fleet.machine(
+            *("--connect", hub, "--insecure", "--subscribe=/*/imu"), host=world.hosts["base"]
+        )
+        heard = [world.fleet.listen(base, String, f"/r{at}/imu") for at in range(_ROBOTS)]
+        ids = itertools.count(1)
+
+        def publish() -> int:
+            number = next(ids)
+            for at, each in enumerate(puts):
+                head = msgspec.msgpack.encode((f"e{at}", number, number - 1))
+                each.put(b'{"data":"%06d%b"}' % (number, b"x" * 680), attachment=head)
+            return number
+
+        def all_hear() -> bool:
+            publish()
+            world.fleet.spin_for(0.1)
+            return all(each.got for each in heard)
+
+        world.fleet.until(all_hear, "all robots")
+        assert base.uplink is not None
+        used, reads = Used(router.process.pid), Used(base.uplink.process.pid)
         rounds = round(scale.cpu_sec * 20)
         begun_sec = time.monotonic()
         for number in range(rounds):
-            for each in puts:
-                each.put(b"x" * 700)
-            time.sleep(max(0.0, begun_sec + (number + 1) / 20 - time.monotonic()))
+            publish()
+            world.fleet.spin_for(max(0.0, begun_sec + (number + 1) / 20 - time.monotonic()))
         cores, memory = used.cores(), used.process.memory_info().rss / 2**20
-        time.sleep(1.0)
-        lost = rounds * _ROBOTS - len(came)
-        row.measured = f"{cores:.3f} cores, {memory:.0f} MB, {lost} of {rounds * _ROBOTS} lost"
+        base_cores = reads.cores()
+        world.fleet.spin_for(1.0)
+        last = 0
+
+        def all_here() -> bool:  # what a topic has lost is counted with its next message
+            nonlocal last
+            last = publish()
+            world.fleet.spin_for(0.2)
+            return all(int(each.got[-1].data[:6]) == last for each in heard)
+
+        world.fleet.until(all_here, "the last messages")
+        lost = sum(each.dropped for each in heard)
+        row.measured = (
+            f"{cores:.3f} cores, {memory:.0f} MB, {lost} of {rounds * _ROBOTS} lost and counted; "
+            f"the base's uplink {base_cores:.3f} cores"
+        )
         row.met = cores <= 0.03 and memory <= 60 and not lost
+        silent = sum(
+            last - int(each.got[0].data[:6]) + 1 - len(each.got) - each.dropped for each in heard
+        )
+        row.expect(silent, "messages lost in silence")
     return row
 
 
