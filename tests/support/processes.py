@@ -163,8 +163,9 @@ class _Warm:
     def fork(self, request: dict[str, Any], streams: list[int]) -> tuple[socket.socket, int]:
         """A new process: a socket that will tell how it ends, and its pid."""
         ours, theirs = socket.socketpair()
-        with theirs:
-            socket.send_fds(self._control, [b"."], [*streams, theirs.fileno()])
+        with theirs, Path("/proc/thread-self/ns/net").open("rb") as network:
+            given = [*streams, theirs.fileno(), network.fileno()]
+            socket.send_fds(self._control, [b"."], given)
         ours.sendall(json.dumps(request).encode() + b"\n")
         return ours, NUMBER.unpack(ours.recv(NUMBER.size))[0]
 

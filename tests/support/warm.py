@@ -1,8 +1,9 @@
 """An interpreter that has imported the kit, and forks: the other end of `support/processes.py`.
 
 `python -m tests.support.warm FD` listens at a socket, for the workers of a run. A request is a byte
-with four descriptors: the child's three streams and a socket of its own. On that socket the child
-reads what it runs, and this process writes the child's pid and, when it has ended, its wait status.
+with five descriptors: the child's three streams, a socket of its own and the network that it is in.
+On the socket the child reads what it runs, and this process writes the child's pid and, when it has
+ended, its wait status.
 It imports when the first worker is there, and ends with the last connection.
 
 What the child does with it is in `forked.py`.
@@ -10,6 +11,7 @@ What the child does with it is in `forked.py`.
 
 import atexit
 import contextlib
+import ctypes
 import gc
 import importlib
 import json
@@ -90,7 +92,7 @@ class Server:
         else:
             asked, descriptors = b"", list[int]()
             with contextlib.suppress(ConnectionResetError):  # the worker was killed
-                asked, descriptors, _, _ = socket.recv_fds(self._askers[found], 1, 4)
+                asked, descriptors, _, _ = socket.recv_fds(self._askers[found], 1, 5)
             if asked:
                 return self._fork(descriptors)
             self._ready.unregister(found)
@@ -104,8 +106,8 @@ class Server:
             for opened in (*self._children, *(talk for _, talk in self._children.values())):
                 os.close(opened)
             return descriptors
-        for stream in descriptors[:3]:
-            os.close(stream)
+        for given in (*descriptors[:3], descriptors[4]):
+            os.close(given)
         with contextlib.suppress(BrokenPipeError):
             os.write(descriptors[3], NUMBER.pack(pid))
         held = os.pidfd_open(pid)
@@ -122,11 +124,21 @@ def _report(held: int, pid: int, talk: int) -> None:
     os.close(talk)
 
 
+def enter_network(namespace: int) -> None:
+    """Be in the network of the thread that asked, and close its descriptor."""
+    if os.fstat(namespace).st_ino != Path("/proc/self/ns/net").stat().st_ino:
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.setns(namespace, 0):
+            raise OSError(ctypes.get_errno(), "cannot enter the network of the test")
+    os.close(namespace)
+
+
 def become(descriptors: list[int]) -> list[str]:
     """Be the process that was asked for; return its arguments."""
     for number, stream in enumerate(descriptors[:3]):
         os.dup2(stream, number)
         os.close(stream)
+    enter_network(descriptors[4])
     with socket.socket(fileno=descriptors[3]) as talk, talk.makefile(encoding="utf-8") as lines:
         request: dict[str, Any] = json.loads(lines.readline())
     os.environ.clear()

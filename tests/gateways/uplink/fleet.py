@@ -19,7 +19,6 @@ import msgspec
 from dsmq_nodes import Node
 from dsmq_nodes.graph.spin.event_loop import new_event_loop
 from dsmq_nodes.messages import Int64, Message
-from dsmq_nodes.testing import BrokerProcess
 from dsmq_nodes.tools.session import Session
 from tests.support.brokers import ForkedBroker
 from tests.support.programs import Running
@@ -45,10 +44,7 @@ def command(*words: str, host: "Host | None" = None) -> Running:
     """`dsmq-nodes`, with its output as one stream."""
     env = {**os.environ, "PYTHONUNBUFFERED": "1", "DSMQ_NODE": ""}
     with entered(host):
-        # A fork would be where the process is that forks: an option that it has not keeps it away.
-        options: dict[str, Any] = {"pass_fds": ()} if host is not None else {}
-        line = [sys.executable, "-m", "dsmq_nodes", *words]
-        return Running(line, env=env, is_merged=True, **options)
+        return Running([sys.executable, "-m", "dsmq_nodes", *words], env=env, is_merged=True)
 
 
 def entered(host: "Host | None") -> contextlib.AbstractContextManager[None]:
@@ -63,7 +59,7 @@ class Machine:
         """A machine whose uplink has these options; without any it has none."""
         self.host = host
         with entered(host):
-            self.broker = ForkedBroker() if host is None else BrokerProcess()
+            self.broker = ForkedBroker()
         self.words = words
         self.uplink: Running | None = None
         if words:
