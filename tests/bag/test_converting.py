@@ -225,24 +225,25 @@ class Part:
 
 @pytest.fixture(scope="module")
 def husky(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The same run, from ROS 1 and from ROS 2, as bags of ours."""
+    """The same run, from ROS 1 and from ROS 2, as bags of ours; of the latter a part."""
     if not HUSKY.exists():
         pytest.skip(f"the recording husky_bag is not there: {HUSKY}")
     folder = tmp_path_factory.mktemp("husky")
     found = {}
     for name in ("test1.bag", "test1_ros2_humble.mcap"):
         found[name] = folder / f"{Path(name).stem}.mcap"
-        done = convert(open_source([HUSKY / name]), found[name], "mcap", compression="lz4")
-        assert done.messages == sum(COUNTS.values())
+        source = open_source([HUSKY / name])
+        assert {each.channel.topic: each.messages for each in source.counts()} == COUNTS
+        part = source if name == "test1.bag" else Part(source, 3000)
+        convert(part, found[name], "mcap", compression="lz4")
     return found
 
 
 @pytest.mark.slow
 def test_husky_counts_and_the_same_from_either_source(husky: dict[str, Path]) -> None:
     one, two = (Bag(path) for path in husky.values())
-    for bag in (one, two):
-        assert {each.channel.topic: each.messages for each in bag.counts()} == COUNTS
-    pairs = itertools.zip_longest(one.records(), two.records())
+    assert {each.channel.topic: each.messages for each in one.counts()} == COUNTS
+    pairs = itertools.zip_longest(itertools.islice(one.records(), 3000), two.records())
     assert all(a._replace(sequence=0) == b._replace(sequence=0) for a, b in pairs)
 
 
@@ -289,8 +290,8 @@ def rotation(roll: float, pitch: float, yaw: float) -> Any:
 def test_husky_there_and_back_loses_nothing(
     to: Format, husky: dict[str, Path], tmp_path: Path
 ) -> None:
-    """Of the first 3,000 messages; of all: `python -m tests.bench.bag husky`."""
-    part = Part(Bag(husky["test1.bag"]), 3000)
+    """Of the first 1,000 messages; of all: `python -m tests.bench.bag husky`."""
+    part = Part(Bag(husky["test1.bag"]), 1000)
     out = tmp_path / ("back.bag" if to == "ros1" else "back")
     convert(part, out, to)
     assert messages(open_source([out])) == messages(part)

@@ -950,17 +950,17 @@ def test_a_ros_1_chunk_is_not_unpacked_without_end(
             store = get_typestore(Stores.ROS1_NOETIC)
             strings = writer.add_connection("/s", String.type_name, typestore=store)
             for index in range(3):
-                data = struct.pack("<I", 16 << 20) + bytes(16 << 20)
+                data = struct.pack("<I", 4 << 20) + bytes(4 << 20)
                 writer.write(strings, index, data)
         assert len(values(open_source([path]), "/s")) == 3
         with monkeypatch.context() as patch:
-            patch.setattr(ros1_file, "MOST_UNPACKED", 8 << 20)
+            patch.setattr(ros1_file, "MOST_UNPACKED", 2 << 20)
             source = open_source([path])
             tracemalloc.start()
             try:
                 assert not values(source, "/s")
-                assert "unpacks to more than 8388608 bytes" in next(source.omitted.lines())
-                assert tracemalloc.get_traced_memory()[1] < 32 << 20
+                assert "unpacks to more than 2097152 bytes" in next(source.omitted.lines())
+                assert tracemalloc.get_traced_memory()[1] < 8 << 20
             finally:
                 tracemalloc.stop()
 

@@ -37,28 +37,37 @@ finally:
 """
 
 
-@pytest.fixture(scope="module")
-def long_bag(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A bag that takes seconds to convert and more than 2 MB to hold."""
-    folder = tmp_path_factory.mktemp("long")
-    with BagWriter(folder / "long", compression="none", chunk_bytes=10_000) as writer:
-        for index in range(100_000):
+def bag_of(messages: int, path: Path) -> Path:
+    with BagWriter(path, compression="none", chunk_bytes=10_000) as writer:
+        for index in range(messages):
             writer.write(NUMBERS, index, number(index / 7), index, index)
     return writer.paths[0]
+
+
+@pytest.fixture(scope="module")
+def long_bag(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bag that takes seconds to convert."""
+    return bag_of(100_000, tmp_path_factory.mktemp("long") / "long")
+
+
+@pytest.fixture(scope="module")
+def large_bag(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bag of which no format is smaller than the small disk."""
+    return bag_of(10_000, tmp_path_factory.mktemp("large") / "large")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("to", [*FORMATS, "repair"])
 def test_a_full_disk_is_one_line_and_leaves_nothing(
-    to: str, long_bag: Path, tmp_path: Path
+    to: str, large_bag: Path, tmp_path: Path
 ) -> None:
     arguments = ["repair"] if to == "repair" else ["convert", "--to", to]
     arguments += ["--feature", "action=/numbers", "--max-age", "1"] if to == "lerobot" else []
-    size = {"npz": "64k", "parquet": "64k", "lerobot": "8k", "csv": "1m"}.get(to, "3m")
+    size = {"npz": "32k", "parquet": "32k", "lerobot": "8k", "csv": "128k"}.get(to, "300k")
     compression = ["--compression-format", "none"]
     run = processes.run(
         [sys.executable, "-c", ON_A_SMALL_DISK, size, str(tmp_path),
-         "bag", *arguments, str(long_bag), "-o", str(tmp_path / "out"), *compression],
+         "bag", *arguments, str(large_bag), "-o", str(tmp_path / "out"), *compression],
         cwd=ROOT, capture_output=True, text=True, check=False,
     )  # fmt: skip
     if run.returncode == NO_MOUNT:

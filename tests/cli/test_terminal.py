@@ -30,12 +30,13 @@ def test_a_terminal_without_the_characters_gets_escapes(place: Place, env: dict[
     text = json.dumps({"data": "Küche 🤖 \x9b"})
     place.latch(f"/kitchen_{len(env)}", text, "std_msgs/msg/String")
     echo = ("topic", "echo", f"/kitchen_{len(env)}", "--once")
-    for form in ([], ["--csv"], ["--json"], ["--field", "data"]):
+    for form in ([], ["--csv"], ["--field", "data"]):
         done = place.run(*echo, *form, **env)
         assert (done.returncode, done.stderr) == (0, "")
-    shown = place.run(*echo, "--json", **env).stdout
-    assert json.loads(shown) == json.loads(text)
-    for verb in VERBS:
+    shown = place.run(*echo, "--json", **env)
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert json.loads(shown.stdout) == json.loads(text)
+    for verb in VERBS if env is C_LOCALE else ():
         done = place.run(*verb.split(), **env)
         assert "Traceback" not in done.stderr
 
