@@ -73,8 +73,11 @@ def build_in_place(folder: Path) -> None:
     Raises:
         CannotCompileError: the text says why.
     """
-    (folder / _NAME).unlink(missing_ok=True)
-    built = _compiled(folder)
+    try:
+        built = _compiled(folder)
+    except BaseException:
+        (folder / _NAME).unlink(missing_ok=True)
+        raise
     # Renamed, for a process that starts meanwhile.
     shutil.copy(built, folder / f"{_NAME}.new")
     (folder / f"{_NAME}.new").replace(folder / _NAME)
