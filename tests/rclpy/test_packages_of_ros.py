@@ -1,10 +1,21 @@
-"""Packages of ROS other than rclpy, used as their documentation says: one program of them all."""
+"""Packages of ROS other than rclpy: one program of them all, and some of one package each.
+
+Those in `package_programs/` have an `.expected` beside them: what they printed with ROS's own
+packages (rosidl_runtime_py, sensor_msgs_py, diagnostic_updater; of November 2024) on real rclpy
+9.1.2. There are no wheels of these packages: no test runs the real ones.
+"""
 
 from pathlib import Path
 
+import pytest
+
+from dsmq_nodes.testing import BrokerProcess
+from tests.rclpy.test_programs import ours
 from tests.rclpy.test_run import port, run
 
 __all__ = ["port"]
+
+PROGRAMS = Path(__file__).parent / "package_programs"
 
 PROGRAM = """
 import threading, time
@@ -115,7 +126,7 @@ geometry_msgs.msg.Point(x=3.0, y=1.0, z=0.0)
 diagnostic_msgs.msg.DiagnosticStatus(level=b'\\x01', name='n: temperature', message='warm', \
 hardware_id='hw', values=[diagnostic_msgs.msg.KeyValue(key='t', value='5')])
 2 12 [2.0, 5.0]
-(2, 3) Point(x=4.0, y=5.0, z=6.0)
+(2, 3) Point(x=np.float32(4.0), y=np.float32(5.0), z=np.float32(6.0))
 PackageNotFoundError
 True False
 ['x:', '0.0', 'y:', '1.0', 'z:', '0.0']
@@ -123,6 +134,14 @@ True False
 [echo] said
 0
 """
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in PROGRAMS.glob("*.py")))
+def test_a_program_prints_what_it_prints_with_the_packages_of_ros(
+    name: str, broker: BrokerProcess
+) -> None:
+    path = PROGRAMS / f"{name}.py"
+    assert ours(path, broker).printed == path.with_suffix(".expected").read_text()
 
 
 def test_a_program_uses_packages_beside_rclpy(port: int, tmp_path: Path) -> None:

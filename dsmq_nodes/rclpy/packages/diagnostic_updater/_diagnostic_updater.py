@@ -11,6 +11,8 @@ from dsmq_nodes.rclpy.packages.diagnostic_updater._diagnostic_status_wrapper imp
 )
 from dsmq_nodes.topic_names import DIAGNOSTICS_TOPIC
 
+DiagnosticArray = class_named("diagnostic_msgs/msg/DiagnosticArray")
+
 
 class DiagnosticTask:
     """Something that can say how it is."""
@@ -107,20 +109,43 @@ class Updater(DiagnosticTaskVector):
         self.node = node
         self.verbose = False
         self.hwid = ""
-        kind = class_named("diagnostic_msgs/msg/DiagnosticArray")
-        self._array = kind
-        self.publisher = node.create_publisher(kind, DIAGNOSTICS_TOPIC, 1)
-        if not node.has_parameter("diagnostic_updater.period"):
-            node.declare_parameter("diagnostic_updater.period", float(period))
-        self.period = float(node.get_parameter("diagnostic_updater.period").value)
-        self.use_fqn = False
-        self.timer = node.create_timer(self.period, self.update)
+        self.warn_nohwid_done = False
+        self.publisher = node.create_publisher(DiagnosticArray, DIAGNOSTICS_TOPIC, 1)
+        self._period = self._declared("diagnostic_updater.period", float(period))
+        is_whole = self._declared("diagnostic_updater.use_fqn", False)
+        name = node.get_name()
+        self.node_name = f"{node.get_namespace()}/{name}" if is_whole else name
+        self.timer = node.create_timer(self._period, self.update)
+
+    def _declared(self, name: str, value: Any) -> Any:
+        if not self.node.has_parameter(name):
+            self.node.declare_parameter(name, value)
+        return self.node.get_parameter(name).value
+
+    @property
+    def period(self) -> float:
+        """How often the tasks run, s."""
+        return float(self._period)
+
+    @period.setter
+    def period(self, period: float) -> None:
+        self._period = period
+        self.node.destroy_timer(self.timer)
+        self.timer = self.node.create_timer(period, self.update)
 
     def update(self) -> None:
         """Run all tasks, and publish."""
         with self.lock:
             tasks = list(self.tasks)
-        self._publish([self._run(task) for task in tasks])
+        stats = [self._run(task) for task in tasks]
+        is_fine = all(each.level == DiagnosticStatus.OK for each in stats)
+        if is_fine and not self.hwid and not self.warn_nohwid_done:
+            self.warn_nohwid_done = True
+            self.node.get_logger().warning(
+                "diagnostic_updater: No HW_ID was set: call setHardwareID, with none for a device "
+                "that has none"
+            )
+        self.publish(stats)
 
     def force_update(self) -> None:
         """The same, now."""
@@ -144,26 +169,28 @@ class Updater(DiagnosticTaskVector):
         """Publish one status for all tasks."""
         with self.lock:
             names = [each.getName() for each in self.tasks]
-        self._publish([self._said(name, lvl, msg) for name in names])
-
-    def _said(self, name: str, level: Any, message: str) -> DiagnosticStatusWrapper:
-        stat = DiagnosticStatusWrapper(name=name, hardware_id=self.hwid)
-        stat.summary(level, message)
-        return stat
+        self.publish([_said(name, lvl, msg) for name in names])
 
     def setHardwareID(self, hwid: str) -> None:  # noqa: N802
         """Set what the hardware is called."""
         self.hwid = hwid
 
-    def _publish(self, stats: list[DiagnosticStatusWrapper]) -> None:
-        array = self._array()
+    def publish(self, msg: Any) -> None:
+        """Publish a status, or a list of them, under the node's name."""
+        stats = msg if isinstance(msg, list) else [msg]
+        array = DiagnosticArray()
         array.header.stamp = self.node.get_clock().now().to_msg()
-        prefix = self.node.get_name()
         for each in stats:
-            each.name = f"{prefix}: {each.name}"
+            each.name = f"{self.node_name}: {each.name}"
         array.status = stats
         self.publisher.publish(array)
 
     def addedTaskCallback(self, task: DiagnosticTask) -> None:  # noqa: N802
         """Say that it is there, and not known yet."""
-        self._publish([self._said(task.getName(), DiagnosticStatus.OK, "Node starting up")])
+        self.publish(_said(task.getName(), DiagnosticStatus.OK, "Node starting up"))
+
+
+def _said(name: str, level: Any, message: str) -> DiagnosticStatusWrapper:
+    stat = DiagnosticStatusWrapper(name=name)
+    stat.summary(level, message)
+    return stat

@@ -136,13 +136,13 @@ class TimeStampStatus(DiagnosticTask):
             if self.zero_seen:
                 stat.summary(DiagnosticStatus.ERROR, "Zero timestamp seen.")
                 self.zero_count += 1
-            stat.add("Earliest timestamp delay", f"{self.min_delta:f}")
-            stat.add("Latest timestamp delay", f"{self.max_delta:f}")
-            stat.add("Earliest acceptable timestamp delay", f"{self.params.min_acceptable:f}")
-            stat.add("Latest acceptable timestamp delay", f"{self.params.max_acceptable:f}")
-            stat.add("Late diagnostic update count", f"{self.late_count}")
-            stat.add("Early diagnostic update count", f"{self.early_count}")
-            stat.add("Zero seen diagnostic update count", f"{self.zero_count}")
+            stat.add("Earliest timestamp delay:", f"{self.min_delta:f}")
+            stat.add("Latest timestamp delay:", f"{self.max_delta:f}")
+            stat.add("Earliest acceptable timestamp delay:", f"{self.params.min_acceptable:f}")
+            stat.add("Latest acceptable timestamp delay:", f"{self.params.max_acceptable:f}")
+            stat.add("Late diagnostic update count:", f"{self.late_count}")
+            stat.add("Early diagnostic update count:", f"{self.early_count}")
+            stat.add("Zero seen diagnostic update count:", f"{self.zero_count}")
             self.deltas_valid, self.zero_seen = False, False
             self.min_delta = self.max_delta = 0.0
         return stat

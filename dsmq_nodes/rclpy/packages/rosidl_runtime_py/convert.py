@@ -1,10 +1,26 @@
-"""Messages as dicts, YAML and CSV."""
+"""Messages as dicts, YAML and CSV, shortened if that is asked for.
 
+The forms are ROS's, down to octets, which are characters in a dict and bytes in CSV.
+"""
+
+import sys
 from array import array
 from collections import OrderedDict
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import yaml
+
+
+class _Shortening(NamedTuple):
+    """What is left out: what follows so many items, whole sequences, whole texts."""
+
+    most: int | None
+    no_arr: bool
+    no_str: bool
+
+    def is_too_long(self, value: Any) -> bool:
+        return self.most is not None and len(value) > self.most
 
 
 def get_message_slot_types(msg: Any) -> "OrderedDict[str, Any]":
@@ -20,32 +36,77 @@ def message_to_ordereddict(
     no_str: bool = False,
 ) -> "OrderedDict[str, Any]":
     """A message's fields, and those of the messages in it, as a dict."""
+    short = _Shortening(truncate_length, no_arr, no_str)
+    return _fields(msg, short)
+
+
+def _fields(msg: Any, short: _Shortening) -> "OrderedDict[str, Any]":
     return OrderedDict(
-        (name, _plain(getattr(msg, name), truncate_length, no_arr, no_str))
-        for name in msg.get_fields_and_field_types()
+        (name, _plain(getattr(msg, name, None), short, kind))
+        for name, kind in get_message_slot_types(msg).items()
     )
 
 
-def _plain(value: Any, most: int | None, no_arr: bool, no_str: bool) -> Any:
-    if hasattr(value, "get_fields_and_field_types"):
-        return message_to_ordereddict(value, truncate_length=most, no_arr=no_arr, no_str=no_str)
-    if isinstance(value, bytes):
-        return value[0] if len(value) == 1 else list(value)
-    if isinstance(value, str):
-        shown = f"<string length: <{len(value)}>>" if no_str else value
-        return shown if no_str or most is None or len(value) <= most else f"{value[:most]}..."
-    if isinstance(value, list | tuple | set | array) or hasattr(value, "tolist"):
-        return _plain_list(list(value), most, no_arr, no_str)
-    return value
+def _plain(value: Any, short: _Shortening, kind: Any = None) -> Any:
+    if isinstance(value, bytes | str):
+        return _text(value, short)
+    if _is_sequence(value):
+        if short.no_arr and kind is not None:
+            return _told(value, kind)
+        items = [_plain(each, short) for each in value[: short.most]]
+        shown = [*items, "..."] if short.is_too_long(value) else items
+        return tuple(shown) if isinstance(value, tuple) else shown
+    if isinstance(value, dict):
+        return {_plain(key, _WHOLE): _plain(each, short) for key, each in value.items()}
+    if hasattr(value, "dtype"):  # a number of numpy, which need not be there
+        return value.item()
+    return value if isinstance(value, bool | float | int) else _fields(value, short)
 
 
-def _plain_list(values: list[Any], most: int | None, no_arr: bool, no_str: bool) -> Any:
-    if no_arr:
-        return f"<sequence type: length: {len(values)}>"
-    shown = values if most is None else values[:most]
-    items = (each.item() if hasattr(each, "item") else each for each in shown)
-    plain = [_plain(each, most, no_arr, no_str) for each in items]
-    return [*plain, "..."] if len(shown) < len(values) else plain
+def _is_sequence(value: Any) -> bool:
+    is_array = hasattr(value, "dtype") and hasattr(value, "__len__")
+    return is_array or isinstance(value, list | tuple | array)
+
+
+_WHOLE = _Shortening(None, no_arr=False, no_str=False)
+
+
+def _text(value: bytes | str, short: _Shortening) -> str:
+    if isinstance(value, str) and short.no_str:
+        return f"<string length: <{len(value)}>>"
+    text = value.decode("latin-1") if isinstance(value, bytes) else value
+    return f"{text[: short.most]}..." if short.is_too_long(text) else text
+
+
+def _told(value: Any, kind: Any) -> str:
+    """What there is in place of a sequence."""
+    form, item = type(kind).__name__, _type_name(kind.value_type)
+    if form == "Array":
+        return f"<array type: {item}[{kind.size}]>"
+    most = f"[{kind.maximum_size}]" if form == "BoundedSequence" else ""
+    return f"<sequence type: {item}{most}, length: {len(value)}>"
+
+
+def _type_name(kind: Any) -> str:
+    if hasattr(kind, "namespaced_name"):
+        return "/".join(kind.namespaced_name())
+    if hasattr(kind, "typename"):
+        return str(kind.typename)
+    return "wstring" if type(kind).__name__.endswith("WString") else "string"
+
+
+class _Dumper(yaml.Dumper):
+    """Dicts in their order, and as blocks, also in flow style."""
+
+
+def _represent(dumper: Any, data: "OrderedDict[str, Any]") -> Any:
+    pairs = [
+        (dumper.represent_data(name), dumper.represent_data(each)) for name, each in data.items()
+    ]
+    return yaml.nodes.MappingNode("tag:yaml.org,2002:map", pairs)
+
+
+_Dumper.add_representer(OrderedDict, _represent)
 
 
 def message_to_yaml(
@@ -56,24 +117,16 @@ def message_to_yaml(
     no_str: bool = False,
     flow_style: bool = False,
 ) -> str:
-    """A message as YAML."""
-    values = message_to_ordereddict(
-        msg, truncate_length=truncate_length, no_arr=no_arr, no_str=no_str
-    )
-    text: str = yaml.safe_dump(
-        _dicts(values),
-        sort_keys=False,
-        default_flow_style=flow_style,
+    """A message as YAML; in flow style its sequences are in one line."""
+    values = _fields(msg, _Shortening(truncate_length, no_arr, no_str))
+    text: str = yaml.dump(
+        values,
+        Dumper=_Dumper,
         allow_unicode=True,
-        width=float("inf"),
+        width=sys.maxsize,
+        default_flow_style=flow_style,
     )
     return text
-
-
-def _dicts(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _dicts(each) for name, each in value.items()}
-    return [_dicts(each) for each in value] if isinstance(value, list) else value
 
 
 def message_to_csv(
@@ -84,15 +137,30 @@ def message_to_csv(
     no_str: bool = False,
 ) -> str:
     """A message's values in one line, with commas."""
-    values = message_to_ordereddict(
-        msg, truncate_length=truncate_length, no_arr=no_arr, no_str=no_str
-    )
-    return ",".join(_cells(values))
+    return _row(msg, _Shortening(truncate_length, no_arr, no_str))
 
 
-def _cells(value: Any) -> list[str]:
-    if isinstance(value, dict):
-        return [cell for each in value.values() for cell in _cells(each)]
-    if isinstance(value, list):
-        return [cell for each in value for cell in _cells(each)]
-    return [str(value)]
+def _row(msg: Any, short: _Shortening) -> str:
+    kinds = get_message_slot_types(msg)
+    return _joined(_cell(getattr(msg, name), short, kind) for name, kind in kinds.items())
+
+
+def _cell(value: Any, short: _Shortening, kind: Any = None) -> str:
+    if _is_sequence(value):
+        if short.no_arr and kind is not None:
+            return _told(value, kind)
+        cells = [_cell(each, short) for each in value[: short.most]]
+        return _joined(iter([*cells, "..."] if short.is_too_long(value) else cells))
+    if hasattr(value, "get_fields_and_field_types"):
+        return _row(value, short)
+    if isinstance(value, bytes):
+        return str(value[: short.most] + b"..." if short.is_too_long(value) else value)
+    return _text(value, short) if isinstance(value, str) else str(value)
+
+
+def _joined(cells: Iterator[str]) -> str:
+    """With commas, except after empty cells at the beginning, as in ROS."""
+    row = ""
+    for cell in cells:
+        row += f",{cell}" if row else cell
+    return row

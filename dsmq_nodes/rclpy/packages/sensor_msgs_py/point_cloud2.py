@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final, cast
 
 import numpy as np
+from numpy.lib.recfunctions import structured_to_unstructured, unstructured_to_structured
 
 from dsmq_nodes.rclpy.interfaces import class_named
 
@@ -20,6 +21,8 @@ __all__ = [
     "read_points",
     "read_points_list",
     "read_points_numpy",
+    "structured_to_unstructured",
+    "unstructured_to_structured",
 ]
 
 PointCloud2 = class_named("sensor_msgs/msg/PointCloud2")
@@ -32,13 +35,20 @@ DUMMY_FIELD_PREFIX: Final = "unnamed_field"
 
 
 def dtype_from_fields(fields: Iterable[Any], point_step: int | None = None) -> np.dtype[Any]:
-    """The structured type of points; a field of several values is `NAME_0`, `NAME_1`, ..."""
-    names, formats, offsets = [], [], []
+    """The structured type of points; a field of several values is `NAME_0`, `NAME_1`, ...
+
+    Raises:
+        AssertionError: a field has no values, or there are two of one name.
+    """
+    names: list[str] = []
+    formats, offsets = [], []
     for number, field in enumerate(fields):
         kind = _DATATYPES[field.datatype]
         name = field.name or f"{DUMMY_FIELD_PREFIX}_{number}"
+        assert field.count > 0, "Can't process fields with count = 0."
         for at in range(field.count):
             names.append(name if field.count == 1 else f"{name}_{at}")
+            assert names[-1] not in names[:-1], "Duplicate field names are not allowed!"
             formats.append(kind)
             offsets.append(field.offset + at * kind.itemsize)
     told: dict[str, Any] = {"names": names, "formats": formats, "offsets": offsets}
@@ -60,38 +70,34 @@ def read_points(
     Args:
         cloud: the message.
         field_names: the fields to read; None: all.
-        skip_nans: leave out points with a NaN in one of these fields.
-        uvs: places of the points to read: numbers, or pairs of column and row.
-        reshape_organized_cloud: give an organized cloud its rows and columns.
+        skip_nans: leave out points with a NaN in one of these fields, if the cloud is not dense.
+        uvs: the numbers of the points to read, or what numpy takes as an index.
+        reshape_organized_cloud: give an organized cloud its columns and rows.
 
     Raises:
-        AssertionError: the cloud is not as large as it says, or has no such field.
+        AssertionError: it is no cloud, or has no such field.
+        TypeError: the cloud has fewer bytes than it says.
     """
+    assert isinstance(cloud, PointCloud2), "Cloud is not a sensor_msgs.msg.PointCloud2"
     kind = dtype_from_fields(cloud.fields, cloud.point_step)
     points = np.ndarray(shape=(cloud.width * cloud.height,), dtype=kind, buffer=cloud.data)
     if field_names is not None:
-        unknown = set(field_names) - set(kind.names or ())
-        assert not unknown, (
-            f"Requested fields are not in the fields of the cloud: {sorted(unknown)}"
+        assert all(name in (kind.names or ()) for name in field_names), (
+            "Requests field is not in the fields of the PointCloud!"
         )
         points = points[list(field_names)]
     if sys.byteorder != ("big" if cloud.is_bigendian else "little"):
         points = points.byteswap()
-    if skip_nans:
+    if skip_nans and not cloud.is_dense:
         is_nan = np.zeros(len(points), bool)
         for name in points.dtype.names or ():
             is_nan |= np.isnan(points[name])
         points = points[~is_nan]
     if uvs is not None:
-        points = points[_places(uvs, cloud.width)]
+        points = points[uvs if isinstance(uvs, np.ndarray) else np.fromiter(uvs, int)]
     if reshape_organized_cloud and cloud.height > 1:
         points = points.reshape(cloud.width, cloud.height)
     return points
-
-
-def _places(uvs: Any, width: int) -> "np.ndarray[Any, Any]":
-    places = np.asarray(uvs if isinstance(uvs, np.ndarray) else list(uvs), dtype=int)
-    return places[:, 1] * width + places[:, 0] if places.ndim == 2 else places
 
 
 def read_points_numpy(
@@ -106,14 +112,14 @@ def read_points_numpy(
     Raises:
         AssertionError: they are not.
     """
-    names = field_names or [field.name for field in cloud.fields]
-    kinds = {field.datatype for field in cloud.fields if field.name in names}
-    assert len(kinds) == 1, (
-        "All fields need to have the same datatype. Use `read_points()` otherwise."
-    )
+    first = cloud.fields[0].datatype
+    assert all(
+        first == field.datatype
+        for field in cloud.fields[1:]
+        if field_names is None or field.name in field_names
+    ), "All fields need to have the same datatype. Use `read_points()` otherwise."
     points = read_points(cloud, field_names, skip_nans, uvs, reshape_organized_cloud)
-    columns = [points[name] for name in points.dtype.names or ()]
-    return np.stack(columns, axis=-1) if columns else np.empty((len(points), 0))
+    return structured_to_unstructured(points)
 
 
 def read_points_list(
@@ -122,30 +128,30 @@ def read_points_list(
     skip_nans: bool = False,
     uvs: Any = None,
 ) -> list[Any]:
-    """The points as named tuples."""
-    names = list(field_names) if field_names else [field.name for field in cloud.fields]
+    """The points as named tuples of numpy's numbers."""
+    assert isinstance(cloud, PointCloud2), "cloud is not a sensor_msgs.msg.PointCloud2"
+    names = [each.name for each in cloud.fields] if field_names is None else field_names
     made: Any = cast("Any", namedtuple)("Point", names)
-    return [made._make(each) for each in read_points(cloud, names, skip_nans, uvs).tolist()]
+    return [made._make(each) for each in read_points(cloud, names, skip_nans, uvs)]
 
 
-def create_cloud(header: Any, fields: Sequence[Any], points: Any, step: int | None = None) -> Any:
+def create_cloud(
+    header: Any, fields: Sequence[Any], points: Any, point_step: int | None = None
+) -> Any:
     """A PointCloud2 of points: a structured array, a plain one with a row a point, or any rows.
 
+    An array of two dimensions of points is an organized cloud, of columns and rows.
+
     Raises:
-        AssertionError: a row does not have a value for each field.
+        AssertionError: the array is of other types than the fields, or of more dimensions.
+        ValueError: a row does not have a value for each field.
     """
-    kind = dtype_from_fields(fields, step)
-    names = kind.names or ()
-    if isinstance(points, np.ndarray) and points.dtype.names is not None:
-        filled = _structured(points, kind)
-    else:
-        rows = np.asarray(points if isinstance(points, np.ndarray) else list(points))
-        rows = rows if rows.size else rows.reshape(0, len(names))
-        assert rows.shape[-1] == len(names), "The number of fields and of columns differ"
-        filled = np.zeros(rows.shape[:-1], kind)
-        for at, name in enumerate(names):
-            filled[name] = rows[..., at]
-    height, width = (1, len(filled)) if filled.ndim == 1 else (filled.shape[0], filled.shape[1])
+    filled = _structured(fields, points, dtype_from_fields(fields, point_step))
+    assert filled.ndim <= 2, (
+        "Too many dimensions for organized cloud! \
+            Points can only be organized in max. two dimensional space"
+    )
+    width, height = (*filled.shape, 1)[:2]
     cloud = PointCloud2(
         header=header,
         height=height,
@@ -153,27 +159,37 @@ def create_cloud(header: Any, fields: Sequence[Any], points: Any, step: int | No
         is_dense=False,
         is_bigendian=sys.byteorder != "little",
         fields=fields,
-        point_step=kind.itemsize,
-        row_step=kind.itemsize * width,
+        point_step=filled.dtype.itemsize,
+        row_step=filled.dtype.itemsize * width,
     )
     cloud.data = filled.tobytes()
     return cloud
 
 
-def _structured(points: "np.ndarray[Any, Any]", kind: np.dtype[Any]) -> "np.ndarray[Any, Any]":
-    if points.dtype == kind:
-        return points
-    filled = np.zeros(points.shape, kind)
-    for name in kind.names or ():
-        filled[name] = points[name]
-    return filled
+def _structured(fields: Sequence[Any], points: Any, kind: np.dtype[Any]) -> "np.ndarray[Any, Any]":
+    if not isinstance(points, np.ndarray):
+        rows = list(map(tuple, points))
+        filled = np.zeros(len(rows), kind)  # also what fills up between the fields
+        filled[:] = rows
+        return filled
+    if points.dtype.names is None:
+        assert all(fields[0].datatype == field.datatype for field in fields[1:]), (
+            "All fields need to have the same datatype. Pass a structured NumPy array \
+                    with multiple dtypes otherwise."
+        )
+        return unstructured_to_structured(points, dtype=kind)
+    assert points.dtype == kind, (
+        "PointFields and structured NumPy array dtype do not match for all fields! \
+                    Check their field order, names and types."
+    )
+    return points
 
 
-def create_cloud_xyz32(header: Any, points: Any, step: int | None = None) -> Any:
+def create_cloud_xyz32(header: Any, points: Any) -> Any:
     """A PointCloud2 of points with three float32 fields: x, y, z."""
     float32 = PointField.FLOAT32
     fields = [
         PointField(name=name, offset=4 * at, datatype=float32, count=1)
         for at, name in enumerate("xyz")
     ]
-    return create_cloud(header, fields, points, step)
+    return create_cloud(header, fields, points)
