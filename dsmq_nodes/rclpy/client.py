@@ -3,10 +3,12 @@
 import math
 import threading
 import time
-from typing import Any
+from types import GenericAlias
+from typing import Any, ClassVar
 
 from dsmq_nodes.rclpy.context import Context
 from dsmq_nodes.rclpy.executors import ExternalShutdownException
+from dsmq_nodes.rclpy.impl.also_importable import also_importable
 from dsmq_nodes.rclpy.impl.calls.call_handles import ClientHandle
 from dsmq_nodes.rclpy.impl.calls.service_end import ServiceEnd
 from dsmq_nodes.rclpy.impl.log_output import log_inside
@@ -22,6 +24,8 @@ _LONG_SEC = 3.0
 
 class Client(ServiceEnd):
     """Calls a service; made by `Node.create_client`."""
+
+    __class_getitem__: ClassVar[Any] = classmethod(GenericAlias)  # for annotations
 
     def __init__(
         self,
@@ -149,3 +153,6 @@ class Client(ServiceEnd):
                     return False
                 wakeup.wait(min(left_sec, _LOOK_SEC))
         return True
+
+
+__getattr__ = also_importable(__name__)

@@ -7,7 +7,8 @@ import threading
 import warnings
 import weakref
 from collections.abc import Callable, Iterator
-from typing import Any, Final, Self
+from types import GenericAlias
+from typing import Any, ClassVar, Final, Self
 
 from dsmq_nodes.rclpy.impl.c_errors import RCLError, wrong_arguments
 from dsmq_nodes.rclpy.impl.handle import InnerHandle
@@ -47,6 +48,8 @@ class Context:
     Attributes:
         log: where the loggers of its nodes write to.
     """
+
+    __class_getitem__: ClassVar[Any] = classmethod(GenericAlias)  # for annotations
 
     def __init__(self) -> None:
         self._lock = threading.RLock()

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from enum import IntEnum
 from typing import Any
 
+from dsmq_nodes.rclpy.impl.also_importable import also_importable
 from dsmq_nodes.rclpy.impl.c_errors import UnsupportedEventTypeError
 from dsmq_nodes.rclpy.impl.topics import event_infos as infos
 from dsmq_nodes.rclpy.impl.topics.event_infos import PublisherEventType, SubscriptionEventType
@@ -238,3 +239,6 @@ class PublisherEventCallbacks:
             callback_group,
             publisher,
         )
+
+
+__getattr__ = also_importable(__name__)

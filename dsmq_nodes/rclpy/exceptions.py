@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from dsmq_nodes.rclpy.impl.also_importable import also_importable
 from dsmq_nodes.rclpy.impl.c_errors import InvalidHandle
 
 __all__ = [
@@ -158,3 +159,6 @@ class ROSInterruptException(Exception):
 
     def __init__(self) -> None:
         super().__init__("rclpy.shutdown() has been called")
+
+
+__getattr__ = also_importable(__name__)

@@ -14,13 +14,15 @@ import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock, RLock
-from typing import Any, Final, Self
+from types import GenericAlias
+from typing import Any, ClassVar, Final, Self
 
 from dsmq_nodes.rclpy.clock import Clock
 from dsmq_nodes.rclpy.clock_type import ClockType
 from dsmq_nodes.rclpy.context import Context
 from dsmq_nodes.rclpy.exceptions import InvalidHandle
 from dsmq_nodes.rclpy.guard_condition import GuardCondition
+from dsmq_nodes.rclpy.impl.also_importable import also_importable
 from dsmq_nodes.rclpy.impl.c_errors import CONTEXT_IS_NOT_VALID, RCLError
 from dsmq_nodes.rclpy.impl.wait_set import WaitSet
 from dsmq_nodes.rclpy.impl.wakeup import Wakeup
@@ -76,6 +78,8 @@ def _is_async(callback: Callable[..., Any]) -> bool:
 
 class Executor:
     """Runs the callbacks of nodes; a subclass says in which threads."""
+
+    __class_getitem__: ClassVar[Any] = classmethod(GenericAlias)  # for annotations
 
     def __init__(self, *, context: Context | None = None) -> None:
         super().__init__()
@@ -537,3 +541,6 @@ class MultiThreadedExecutor(Executor):
         success = super().shutdown(timeout_sec)
         self._executor.shutdown(wait=wait_for_threads)
         return success
+
+
+__getattr__ = also_importable(__name__)

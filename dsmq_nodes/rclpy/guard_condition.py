@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from dsmq_nodes.rclpy.context import Context
+from dsmq_nodes.rclpy.impl.also_importable import also_importable
 from dsmq_nodes.rclpy.impl.c_errors import CONTEXT_IS_NOT_VALID, RCLError
 from dsmq_nodes.rclpy.impl.handle import InnerHandle
 from dsmq_nodes.rclpy.utilities import get_default_context
@@ -65,3 +66,6 @@ class GuardCondition:
     def destroy(self) -> None:
         """End it."""
         self.handle.destroy_when_not_in_use()
+
+
+__getattr__ = also_importable(__name__)

@@ -2,7 +2,7 @@
 
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Final, Self
+from typing import Any, Self
 
 from dsmq_nodes.rclpy.callback_groups import MutuallyExclusiveCallbackGroup, ReentrantCallbackGroup
 from dsmq_nodes.rclpy.client import Client
@@ -17,9 +17,10 @@ from dsmq_nodes.rclpy.exceptions import (
 )
 from dsmq_nodes.rclpy.executors import Executor
 from dsmq_nodes.rclpy.guard_condition import GuardCondition
+from dsmq_nodes.rclpy.impl.also_importable import also_importable
 from dsmq_nodes.rclpy.impl.c_errors import CONTEXT_IS_NOT_VALID, RCLError
 from dsmq_nodes.rclpy.impl.calls.call_handles import ClientHandle, ServiceHandle
-from dsmq_nodes.rclpy.impl.interface_named import interface, interface_from
+from dsmq_nodes.rclpy.impl.interface_named import interface
 from dsmq_nodes.rclpy.impl.names.node_names import NodeNames
 from dsmq_nodes.rclpy.impl.nodes.declared_parameters import DeclaredParameters
 from dsmq_nodes.rclpy.impl.nodes.ends import (
@@ -875,21 +876,7 @@ def _check_callable(callback: object) -> None:
         raise TypeError("Callback must be callable, got {}", type(callback))
 
 
-_INTERFACES: Final = {
-    "ParameterDescriptor": "rcl_interfaces/msg/ParameterDescriptor",
-    "ParameterEvent": "rcl_interfaces/msg/ParameterEvent",
-    "ParameterType": "rcl_interfaces/msg/ParameterType",
-    "ParameterValue": "rcl_interfaces/msg/ParameterValue",
-    "FloatingPointRange": "rcl_interfaces/msg/FloatingPointRange",
-    "IntegerRange": "rcl_interfaces/msg/IntegerRange",
-    "ListParametersResult": "rcl_interfaces/msg/ListParametersResult",
-    "SetParametersResult": "rcl_interfaces/msg/SetParametersResult",
-}
-
-
-def __getattr__(name: str) -> Any:
-    """Interfaces that programs import from here, as rclpy itself imports them."""
-    return interface_from(__name__, _INTERFACES, name)
+__getattr__ = also_importable(__name__)
 
 
 __all__ = ["InvalidTopicNameException", "Node"]

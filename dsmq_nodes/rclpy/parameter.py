@@ -4,16 +4,13 @@ import array
 from enum import IntEnum
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Final
+from types import GenericAlias
+from typing import Any, ClassVar, Final
 
-from dsmq_nodes.rclpy.impl.interface_named import interface, interface_from
+from dsmq_nodes.rclpy.impl.also_importable import also_importable
+from dsmq_nodes.rclpy.impl.interface_named import interface
 
 PARAMETER_SEPARATOR_STRING = "."
-_INTERFACES: Final = {
-    "ParameterMsg": "rcl_interfaces/msg/Parameter",
-    "ParameterType": "rcl_interfaces/msg/ParameterType",
-    "ParameterValue": "rcl_interfaces/msg/ParameterValue",
-}
 _FIELDS: Final = {
     1: "bool_value",
     2: "integer_value",
@@ -39,6 +36,8 @@ _SCALARS: Final[tuple[tuple[int, type], ...]] = ((1, bool), (2, int), (3, float)
 
 class Parameter:
     """A parameter; it does not change, a node has another one after a set."""
+
+    __class_getitem__: ClassVar[Any] = classmethod(GenericAlias)  # for annotations
 
     class Type(IntEnum):
         """What a value can be."""
@@ -238,6 +237,4 @@ def _flat(start: str, values: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def __getattr__(name: str) -> Any:
-    """Interfaces that programs import from here, as rclpy itself imports them."""
-    return interface_from(__name__, _INTERFACES, name)
+__getattr__ = also_importable(__name__)

@@ -1,9 +1,11 @@
 """Publishers."""
 
-from typing import Any, Self
+from types import GenericAlias
+from typing import Any, ClassVar, Self
 
 from dsmq_nodes.rclpy.duration import Duration
 from dsmq_nodes.rclpy.event_handler import EventHandler, PublisherEventCallbacks
+from dsmq_nodes.rclpy.impl.also_importable import also_importable
 from dsmq_nodes.rclpy.impl.topics.topic_handles import PublisherHandle
 from dsmq_nodes.rclpy.qos import QoSProfile
 
@@ -12,6 +14,8 @@ _FOREVER = Duration(seconds=-1)
 
 class Publisher:
     """Sends messages of one type on one topic; made by `Node.create_publisher`."""
+
+    __class_getitem__: ClassVar[Any] = classmethod(GenericAlias)  # for annotations
 
     def __init__(
         self,
@@ -91,3 +95,6 @@ class Publisher:
 
     def __exit__(self, *_: Any) -> None:
         self.destroy()
+
+
+__getattr__ = also_importable(__name__)

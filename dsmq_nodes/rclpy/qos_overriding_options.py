@@ -5,6 +5,7 @@ from typing import Any
 
 from dsmq_nodes.rclpy.duration import Duration
 from dsmq_nodes.rclpy.exceptions import ParameterAlreadyDeclaredException
+from dsmq_nodes.rclpy.impl.also_importable import also_importable
 from dsmq_nodes.rclpy.impl.interface_named import interface
 from dsmq_nodes.rclpy.impl.topics.qos_rules import QoSPolicyKind
 from dsmq_nodes.rclpy.publisher import Publisher
@@ -27,12 +28,6 @@ _ENUMS: dict[str, Any] = {
 
 QosCallbackType = Callable[[QoSProfile], Any]
 """Checks a profile; the result is a `rcl_interfaces.msg.SetParametersResult`."""
-
-
-def __getattr__(name: str) -> Any:
-    if name == "QosCallbackResult":  # an alias, made when somebody asks for it
-        return interface("rcl_interfaces/msg/SetParametersResult")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 class InvalidQosOverridesError(Exception):
@@ -134,3 +129,6 @@ def _override_qos_policy_with_param(qos: QoSProfile, policy: QoSPolicyKind, para
     elif isinstance(getattr(qos, name), Duration):
         value = Duration(nanoseconds=value)
     setattr(qos, name, value)
+
+
+__getattr__ = also_importable(__name__)

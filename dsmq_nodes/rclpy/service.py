@@ -2,8 +2,10 @@
 
 import inspect
 from collections.abc import Callable
-from typing import Any
+from types import GenericAlias
+from typing import Any, ClassVar
 
+from dsmq_nodes.rclpy.impl.also_importable import also_importable
 from dsmq_nodes.rclpy.impl.calls.call_handles import RequestId, ServiceHandle, ServiceInfo
 from dsmq_nodes.rclpy.impl.calls.service_end import ServiceEnd
 from dsmq_nodes.rclpy.qos import QoSProfile
@@ -11,6 +13,8 @@ from dsmq_nodes.rclpy.qos import QoSProfile
 
 class Service(ServiceEnd):
     """Answers calls; made by `Node.create_service`."""
+
+    __class_getitem__: ClassVar[Any] = classmethod(GenericAlias)  # for annotations
 
     def __init__(
         self,
@@ -56,3 +60,6 @@ class Service(ServiceEnd):
     async def _answer_async(self, request: Any, header: ServiceInfo) -> None:
         response = await self.callback(request, self.srv_type.Response())
         self.send_response(response, header)
+
+
+__getattr__ = also_importable(__name__)

@@ -3,9 +3,11 @@
 import inspect
 from collections.abc import Callable
 from enum import Enum
-from typing import Any, Self, TypedDict
+from types import GenericAlias
+from typing import Any, ClassVar, Self, TypedDict
 
 from dsmq_nodes.rclpy.event_handler import SubscriptionEventCallbacks
+from dsmq_nodes.rclpy.impl.also_importable import also_importable
 from dsmq_nodes.rclpy.impl.c_errors import RCLError
 from dsmq_nodes.rclpy.impl.topics.topic_handles import SubscriptionHandle, info_of
 from dsmq_nodes.rclpy.qos import QoSProfile
@@ -26,6 +28,8 @@ class MessageInfo(TypedDict):
 
 class Subscription:
     """Receives messages of one type on one topic; made by `Node.create_subscription`."""
+
+    __class_getitem__: ClassVar[Any] = classmethod(GenericAlias)  # for annotations
 
     class CallbackType(Enum):
         """What the callback takes."""
@@ -151,3 +155,6 @@ def _callback_type(callback: Callable[..., Any]) -> Subscription.CallbackType:
         "Subscription.__init__(): callback should be either be callable with one argument"
         "(to get only the message) or two (to get message and message info)"
     )
+
+
+__getattr__ = also_importable(__name__)

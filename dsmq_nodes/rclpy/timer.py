@@ -11,6 +11,7 @@ from dsmq_nodes.rclpy.clock_type import ClockType
 from dsmq_nodes.rclpy.context import Context
 from dsmq_nodes.rclpy.duration import Duration
 from dsmq_nodes.rclpy.exceptions import InvalidHandle, ROSInterruptException
+from dsmq_nodes.rclpy.impl.also_importable import also_importable
 from dsmq_nodes.rclpy.impl.c_errors import RCLError, wrong_arguments
 from dsmq_nodes.rclpy.impl.clock_source import ClockChange
 from dsmq_nodes.rclpy.impl.handle import InnerHandle
@@ -324,3 +325,6 @@ class _Interrupt(Wakeup):
 
     def set(self) -> None:
         self._call()
+
+
+__getattr__ = also_importable(__name__)

@@ -3,6 +3,7 @@
 from enum import IntEnum
 from typing import Any
 
+from dsmq_nodes.rclpy.impl.also_importable import also_importable
 from dsmq_nodes.rclpy.qos import QoSPresetProfiles, QoSProfile
 from dsmq_nodes.rclpy.type_hash import TypeHash
 
@@ -146,3 +147,6 @@ class TopicEndpointInfo:
                 f"  Liveliness lease duration: {profile.liveliness_lease_duration}",
             ]
         )
+
+
+__getattr__ = also_importable(__name__)

@@ -1,9 +1,30 @@
 """Whether something is a message, service or action type."""
 
-from typing import Any
+from typing import Any, TypeVar
 
 from dsmq_nodes.rclpy.exceptions import InvalidTypeSupportException, NoTypeSupportImportedException
 
+# For the annotations of programs.
+Action = Msg = Srv = Any
+ActionT, MsgT, MsgType, SrvT, SrvType = (
+    TypeVar("ActionT"),
+    TypeVar("MsgT"),
+    TypeVar("MsgType"),
+    TypeVar("SrvT"),
+    TypeVar("SrvType"),
+)
+FeedbackT, GoalT, ResultT, T = (
+    TypeVar("FeedbackT"),
+    TypeVar("GoalT"),
+    TypeVar("ResultT"),
+    TypeVar("T"),
+)
+SrvRequestT, SrvResponseT, SrvTypeRequest, SrvTypeResponse = (
+    TypeVar("SrvRequestT"),
+    TypeVar("SrvResponseT"),
+    TypeVar("SrvTypeRequest"),
+    TypeVar("SrvTypeResponse"),
+)
 _ROS1 = (
     " This might be a ROS 1 message type but it should be a ROS 2 message type. Make sure to source"
     " your ROS 2 workspace after your ROS 1 workspace."

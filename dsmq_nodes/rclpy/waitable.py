@@ -1,6 +1,7 @@
 """Waitables: what executors look at besides the five usual kinds."""
 
-from typing import Any, Self
+from types import GenericAlias
+from typing import Any, ClassVar, Self
 
 
 class NumberOfEntities:
@@ -55,6 +56,8 @@ class Waitable:
     Attributes:
         wakes_itself: it wakes the executor when it is ready, and needs no wait set.
     """
+
+    __class_getitem__: ClassVar[Any] = classmethod(GenericAlias)  # for annotations
 
     wakes_itself = False
 

@@ -6,11 +6,13 @@ import time
 import uuid
 import weakref
 from collections.abc import Callable
-from typing import Any, Final
+from types import GenericAlias
+from typing import Any, ClassVar
 
 from dsmq_nodes.rclpy.clock import Clock
+from dsmq_nodes.rclpy.impl.also_importable import also_importable
 from dsmq_nodes.rclpy.impl.calls.action_parts_of import ActionClientParts
-from dsmq_nodes.rclpy.impl.interface_named import interface, interface_from
+from dsmq_nodes.rclpy.impl.interface_named import interface
 from dsmq_nodes.rclpy.impl.nodes.ends import ends
 from dsmq_nodes.rclpy.impl.wakeup import Wakeup
 from dsmq_nodes.rclpy.qos import (
@@ -29,6 +31,8 @@ _FEEDBACK_QOS = QoSProfile(depth=10)
 
 class ClientGoalHandle:
     """A goal that was sent, and the server's answer."""
+
+    __class_getitem__: ClassVar[Any] = classmethod(GenericAlias)  # for annotations
 
     def __init__(self, action_client: "ActionClient", goal_id: Any, goal_response: Any) -> None:
         self._action_client = action_client
@@ -351,14 +355,4 @@ class ActionClient(Waitable):
         self._node.remove_waitable(self)
 
 
-_INTERFACES: Final = {
-    "CancelGoal": "action_msgs/srv/CancelGoal",
-    "GoalStatus": "action_msgs/msg/GoalStatus",
-    "GoalStatusArray": "action_msgs/msg/GoalStatusArray",
-    "UUID": "unique_identifier_msgs/msg/UUID",
-}
-
-
-def __getattr__(name: str) -> Any:
-    """Interfaces that programs import from here, as rclpy itself imports them."""
-    return interface_from(__name__, _INTERFACES, name)
+__getattr__ = also_importable(__name__)

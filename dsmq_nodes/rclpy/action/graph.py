@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from dsmq_nodes.rclpy.impl.also_importable import also_importable
 from dsmq_nodes.topic_names import ACTION
 
 _FEEDBACK = f"{ACTION}/feedback"
@@ -46,3 +47,6 @@ def get_action_server_names_and_types_by_node(
 def get_action_names_and_types(node: Any) -> Found:
     """All actions."""
     return _actions(node.get_topic_names_and_types())
+
+
+__getattr__ = also_importable(__name__)

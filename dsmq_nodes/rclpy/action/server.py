@@ -11,14 +11,16 @@ import threading
 import traceback
 from collections.abc import Callable
 from enum import Enum
-from typing import Any, Final
+from types import GenericAlias
+from typing import Any, ClassVar, Final
 
 from dsmq_nodes.rclpy.clock import Clock
 from dsmq_nodes.rclpy.constants import S_TO_NS
+from dsmq_nodes.rclpy.impl.also_importable import also_importable
 from dsmq_nodes.rclpy.impl.c_enum import CEnum
 from dsmq_nodes.rclpy.impl.c_errors import InvalidHandle, RCLError
 from dsmq_nodes.rclpy.impl.calls.action_parts_of import ActionServerParts
-from dsmq_nodes.rclpy.impl.interface_named import interface, interface_from
+from dsmq_nodes.rclpy.impl.interface_named import interface
 from dsmq_nodes.rclpy.impl.nodes.peer_node import io
 from dsmq_nodes.rclpy.qos import (
     QoSProfile,
@@ -82,6 +84,8 @@ _ACTIVE: Final = {_ACCEPTED, _EXECUTING, _CANCELING}
 
 class ServerGoalHandle:
     """A goal at its server."""
+
+    __class_getitem__: ClassVar[Any] = classmethod(GenericAlias)  # for annotations
 
     def __init__(self, action_server: "ActionServer", goal_info: Any, goal_request: Any) -> None:
         self._action_server = action_server
@@ -510,13 +514,4 @@ def _ns(stamp: Any) -> int:
     return int(stamp.sec * S_TO_NS + stamp.nanosec)
 
 
-_INTERFACES: Final = {
-    "CancelGoal": "action_msgs/srv/CancelGoal",
-    "GoalInfo": "action_msgs/msg/GoalInfo",
-    "GoalStatus": "action_msgs/msg/GoalStatus",
-}
-
-
-def __getattr__(name: str) -> Any:
-    """Interfaces that programs import from here, as rclpy itself imports them."""
-    return interface_from(__name__, _INTERFACES, name)
+__getattr__ = also_importable(__name__)

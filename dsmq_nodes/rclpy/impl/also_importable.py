@@ -1,0 +1,118 @@
+"""Names that programs import from a module which does not define them: rclpy's modules have them.
+
+They are imported when they are asked for: a module that imports them all would be slower, or part
+of a circle.
+"""
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any, Final
+
+from dsmq_nodes.rclpy.impl.interface_named import interface
+
+_HOMES: Final = {
+    "callback_groups": ("CallbackGroup",),
+    "client": ("Client",),
+    "clock": ("Clock",),
+    "event_handler": ("PublisherEventCallbacks", "SubscriptionEventCallbacks"),
+    "exceptions": (
+        "InvalidHandle",
+        "InvalidParameterTypeException",
+        "InvalidParameterValueException",
+        "ParameterAlreadyDeclaredException",
+        "ParameterImmutableException",
+        "ParameterNotDeclaredException",
+        "ParameterUninitializedException",
+    ),
+    "executors": ("await_or_execute",),
+    "expand_topic_name": ("expand_topic_name",),
+    "impl.c_errors": ("NodeNameNonExistentError", "TimerCancelledError"),
+    "impl.rcutils_logger": ("RcutilsLogger",),
+    "node": ("Node",),
+    "parameter": (
+        "PARAMETER_SEPARATOR_STRING",
+        "Parameter",
+    ),
+    "qos": (
+        "QoSDurabilityPolicy",
+        "QoSHistoryPolicy",
+        "QoSLivelinessPolicy",
+        "QoSProfile",
+        "QoSReliabilityPolicy",
+    ),
+    "qos_overriding_options": ("QoSOverridingOptions",),
+    "service": ("Service",),
+    "service_introspection": ("ServiceIntrospectionState",),
+    "subscription": ("MessageInfo", "Subscription"),
+    "task": ("Task",),
+    "time": ("Time",),
+    "timer": ("Timer", "TimerInfo"),
+    "type_support": (
+        "Action",
+        "FeedbackT",
+        "GoalT",
+        "Msg",
+        "MsgT",
+        "MsgType",
+        "ResultT",
+        "Srv",
+        "SrvRequestT",
+        "SrvResponseT",
+        "SrvType",
+        "SrvTypeRequest",
+        "SrvTypeResponse",
+        "T",
+        "check_for_type_support",
+        "check_is_valid_srv_type",
+    ),
+    "utilities": ("timeout_sec_to_nsec",),
+    "validate_full_topic_name": ("validate_full_topic_name",),
+    "validate_namespace": ("validate_namespace",),
+    "validate_node_name": ("validate_node_name",),
+    "validate_parameter_name": ("validate_parameter_name",),
+    "validate_topic_name": ("validate_topic_name",),
+    "waitable": ("NumberOfEntities", "Waitable"),
+}
+_HOME_OF: Final = {name: home for home, names in _HOMES.items() for name in names}
+_PACKAGE: Final = __name__.partition(".impl.")[0]
+
+
+_INTERFACES: Final = {
+    "action_msgs/msg": ("GoalInfo", "GoalStatus", "GoalStatusArray"),
+    "action_msgs/srv": ("CancelGoal",),
+    "rcl_interfaces/msg": (
+        "FloatingPointRange",
+        "IntegerRange",
+        "ListParametersResult",
+        "ParameterDescriptor",
+        "ParameterEvent",
+        "ParameterType",
+        "ParameterValue",
+        "SetParametersResult",
+    ),
+    "rcl_interfaces/srv": (
+        "DescribeParameters",
+        "GetParameters",
+        "GetParameterTypes",
+        "ListParameters",
+        "SetParameters",
+        "SetParametersAtomically",
+    ),
+    "unique_identifier_msgs/msg": ("UUID",),
+}
+_NAME_OF: Final = {name: f"{kind}/{name}" for kind, names in _INTERFACES.items() for name in names}
+_NAME_OF["ParameterMsg"] = "rcl_interfaces/msg/Parameter"
+_NAME_OF["QosCallbackResult"] = "rcl_interfaces/msg/SetParametersResult"
+
+
+def also_importable(module: str) -> Callable[[str], Any]:
+    """The `__getattr__` of a module; its argument is the module's `__name__`."""
+
+    def get(name: str) -> Any:
+        if name in _NAME_OF:
+            return interface(_NAME_OF[name])
+        if name not in _HOME_OF:
+            raise AttributeError(f"module {module!r} has no attribute {name!r}")
+        return getattr(import_module(f"{_PACKAGE}.{_HOME_OF[name]}"), name)
+
+    return get
