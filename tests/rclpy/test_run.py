@@ -160,6 +160,7 @@ def test_executables_and_interfaces_of_a_package(port: int, tmp_path: Path) -> N
                 ],
                       entry_points={'console_scripts': [
                     'mover = ' + package_name + '.move:main', f'fails = {package_name}.move:fails',
+                    'says = arm.move:says',
                 ]})
             """,
             "src/arm/code/arm/__init__.py": "",
@@ -174,6 +175,8 @@ def test_executables_and_interfaces_of_a_package(port: int, tmp_path: Path) -> N
                     print(Home.Request(), Reach.Goal(), Reach.Impl.SendGoalService.Request().goal)
                 def fails():
                     return 3
+                def says():
+                    return 'the arm is not there'
             """,
             "src/arm_interfaces/package.xml": package_xml("arm_interfaces"),
             "src/arm_interfaces/msg/Joint.msg": "# One.\nfloat64 angle 0.5 # rad\nstring<=5 name\n",
@@ -200,6 +203,8 @@ def test_executables_and_interfaces_of_a_package(port: int, tmp_path: Path) -> N
     ]
     assert done.stderr == ""
     assert run(port, "--quiet", "arm", "fails", cwd=tmp_path).returncode == 3
+    said = run(port, "--quiet", "arm", "says", cwd=tmp_path)
+    assert (said.returncode, said.stderr) == (1, "the arm is not there\n")
     assert run(port, "--quiet", "arm", "look", cwd=tmp_path).stdout == "[True, True, True]\n"
     wrong = run(port, "--quiet", "arm", "moover", cwd=tmp_path)
     assert wrong.returncode == 1
@@ -291,6 +296,16 @@ def test_a_node_class_with_the_words_of_ros2_run(port: int, tmp_path: Path, name
     wrong = run(port, "--quiet", f"nodes:{name}x", cwd=tmp_path)
     assert f"has no class '{name}x'; did you mean '{name}'?" in wrong.stderr
     assert wrong.returncode == 1
+
+
+def test_a_module_that_a_node_class_lacks_is_not_taken_for_its_own(
+    port: int, tmp_path: Path
+) -> None:
+    write(tmp_path, {"arm_node.py": "import arm\n"})
+    lacks = run(port, "--quiet", "arm_node:Arm", cwd=tmp_path)
+    assert lacks.stderr.splitlines()[-1] == "ModuleNotFoundError: No module named 'arm'"
+    wrong = run(port, "--quiet", "arms.node:Arm", cwd=tmp_path)
+    assert wrong.stderr == "run: there is no module 'arms.node' here\n"
 
 
 def test_a_talker_and_a_listener_of_two_terminals_meet(port: int, tmp_path: Path) -> None:

@@ -16,8 +16,10 @@ class WaitSet:
         """See what is ready; what triggered a guard condition is over, as after a wait of rcl."""
         for kind, handles in self._handles.items():
             self._ready[kind] = [bool(each.is_ready()) for each in handles]
-        for guard in self._handles.get("guard_condition", ()):
-            guard.is_triggered = False
+        guards = self._handles.get("guard_condition", ())
+        for guard, is_ready in zip(guards, self._ready.get("guard_condition", ()), strict=True):
+            if is_ready:  # else it may have been triggered since
+                guard.is_triggered = False
 
     def _add(self, kind: str, handle: Any) -> int:
         known = self._handles.setdefault(kind, [])

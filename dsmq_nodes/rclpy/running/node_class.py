@@ -42,8 +42,8 @@ def _class(target: str) -> type[Any]:
     try:
         found = import_module(module)
     except ModuleNotFoundError as error:
-        if error.name is None or not module.startswith(error.name):
-            raise
+        if not f"{module}.".startswith(f"{error.name}."):
+            raise  # of what it imports
         raise CommandError(f"run: there is no module {module!r} here") from None
     cls = getattr(found, name, None)
     if not isinstance(cls, type):

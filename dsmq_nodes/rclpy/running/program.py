@@ -165,8 +165,7 @@ def _run_executable(executable: Executable, words: list[str]) -> int:
         sys.path.insert(0, str(executable.search))
     sys.argv = [executable.name, *words]
     module, _, name = executable.module.partition(":")
-    result = getattr(import_module(module), name)()
-    return result if isinstance(result, int) else int(result is not None)
+    sys.exit(getattr(import_module(module), name)())  # as its console script does
 
 
 def _run_module(name: str, words: list[str]) -> int:

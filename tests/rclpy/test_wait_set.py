@@ -1,0 +1,21 @@
+"""What a waitable waits for: a trigger of another thread is not lost."""
+
+from dsmq_nodes.rclpy.guard_condition import GuardHandle
+from dsmq_nodes.rclpy.impl.wait_set import WaitSet
+
+
+def test_a_trigger_while_it_looks_counts_the_next_time() -> None:
+    class Last(GuardHandle):
+        """Another thread triggers the first one while this one is looked at."""
+
+        def is_ready(self) -> bool:
+            first.trigger_guard_condition()
+            return False
+
+    first, wait_set = GuardHandle(), WaitSet(lambda: None)
+    index = wait_set.add_guard_condition(first)
+    wait_set.add_guard_condition(Last())
+    wait_set.look()
+    assert not wait_set.is_ready("guard_condition", index)
+    wait_set.look()
+    assert wait_set.is_ready("guard_condition", index)
