@@ -113,7 +113,7 @@ class Physics(Node):
         self._steps = self._lost_steps = self._restarts = 0
         self._began_sec: float | None = None
         self._outputs: list[_Output[Any]] = []
-        self._command_sec = math.inf  # of the simulation
+        self._commanded_sec: dict[type[Message], float] = {}  # by the simulation's time
         prefix = self.get_namespace().strip("/")
         self._prefix = f"{prefix}/" if prefix else ""
         self._base = Base.find(self.world, given.base, self._prefix)
@@ -240,7 +240,7 @@ class Physics(Node):
     def on_twist(self, msg: Twist) -> None:
         """Drive; stop at a command of what is no number."""
         if math.isfinite(msg.linear.x) and math.isfinite(msg.angular.z):
-            self._command_sec = self.elapsed_sec
+            self._commanded_sec[Twist] = self.elapsed_sec
             self._wheels.command(msg.linear.x, msg.angular.z)
         else:
             self._wheels.command(0.0, 0.0)
@@ -252,7 +252,7 @@ class Physics(Node):
             self._motors.hold()
             self._refuse(reason)
         else:
-            self._command_sec = self.elapsed_sec
+            self._commanded_sec[JointState] = self.elapsed_sec
 
     def _refuse(self, reason: str) -> None:
         self.get_logger().warning(f"a command is refused: {reason}", throttle_duration_sec=1.0)
@@ -278,8 +278,9 @@ class Physics(Node):
         return taken
 
     def _watch_commands(self) -> None:
-        if self.elapsed_sec - self._command_sec > self.params.command_timeout:
-            self._command_sec = math.inf  # once
+        oldest_sec = min(self._commanded_sec.values(), default=math.inf)
+        if self.elapsed_sec - oldest_sec > self.params.command_timeout:
+            self._commanded_sec.clear()  # once
             self.enter_safe_state()
 
     # What is published

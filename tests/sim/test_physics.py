@@ -242,6 +242,19 @@ def test_with_clock_it_is_the_clock(graph: Graph) -> None:
     assert abs(robot.speed) < 0.01
 
 
+def test_wheels_stop_when_their_commands_do_though_a_joint_is_commanded(
+    graph: Graph, tmp_path: Path
+) -> None:
+    path = tmp_path / "rover.xml"
+    path.write_text(ROVER)
+    robot = Robot(graph, model=str(path), clock=True)
+    robot.drive(1.0, 0.3)
+    for _ in range(20):
+        graph.inject("joint_command", JointState(name=["mast"], position=[0.5]))
+        graph.run_for(0.05)
+    assert abs(robot.speed) < 0.05
+
+
 def test_it_hurries(graph: Graph) -> None:
     clock = graph.observe(Clock, "clock")
     graph.add(Physics, params={"clock": True, "speed": 0.0})

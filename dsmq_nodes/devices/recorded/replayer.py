@@ -8,13 +8,16 @@ last sample.
 
 import asyncio
 import bz2
+import contextlib
 import gzip
 import lzma
+import zlib
 from collections.abc import Callable, Iterator
 from typing import IO, Any
 
 from pydantic import Field
 
+from dsmq_nodes.errors import DeviceError
 from dsmq_nodes.graph.node import Node
 from dsmq_nodes.graph.parameters.model import Parameters
 from dsmq_nodes.graph.topics.publisher import Publisher
@@ -27,15 +30,24 @@ _OPENERS: dict[bytes, Callable[..., Any]] = {
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
-def opened(path: str) -> IO[str]:
-    """A text file, compressed or not; a byte that is no text is a character, too."""
-    with open(path, "rb") as stream:  # noqa: PTH123  a text, as a parameter has it
-        begin = stream.read(6)
-    opener = next((each for magic, each in _OPENERS.items() if begin.startswith(magic)), open)
-    is_utf16 = begin.startswith(_UTF16) and b"\0" in begin[2:4]  # else it is noise
-    encoding = "utf-16" if is_utf16 else "utf-8"
-    file: IO[str] = opener(path, "rt", encoding=encoding, errors="replace")
-    return file
+@contextlib.contextmanager
+def opened(path: str) -> Iterator[IO[str]]:
+    """A text file, compressed or not; a byte that is no text is a character, too.
+
+    Raises:
+        DeviceError: it cannot be opened, or not be read to its end.
+    """
+    try:
+        with open(path, "rb") as stream:  # noqa: PTH123  a text, as a parameter has it
+            begin = stream.read(6)
+        opener = next((each for magic, each in _OPENERS.items() if begin.startswith(magic)), open)
+        is_utf16 = begin.startswith(_UTF16) and b"\0" in begin[2:4]  # else it is noise
+        encoding = "utf-16" if is_utf16 else "utf-8"
+        with opener(path, "rt", encoding=encoding, errors="replace") as file:
+            yield file
+    except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+        reason = getattr(error, "strerror", None) or f"{error}; is it whole?"
+        raise DeviceError(f"the recorded file {path} cannot be read: {reason}") from None
 
 
 class Replayer(Node):
