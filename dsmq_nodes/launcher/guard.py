@@ -67,7 +67,7 @@ MARK: Final = "DSMQ_GUARD"
 """Names, in the environment of all that a launch starts, the keeper's pid and the process."""
 
 _RECEIVE_BYTES: Final = 64 * 1024
-_MOST_FDS: Final = 32
+_GIVEN_FDS: Final = 3
 # Everything has ended within 2 s of the launcher's end, on a busy machine too.
 _NODES_SEC: Final = 1.0
 _BROKER_SEC: Final = 0.3
@@ -81,8 +81,14 @@ _KEEPER_GONE: Final = signal.SIGUSR1
 
 
 def marked(mark: str) -> Iterator[psutil.Process]:
-    """The descendants of this process whose environment has a mark that starts with `mark`."""
-    for each in descendants():
+    """The descendants of this process whose environment has a mark that starts with `mark`.
+
+    None while no descriptor is left to look with.
+    """
+    found: list[psutil.Process] = []
+    with contextlib.suppress(OSError):
+        found = descendants()
+    for each in found:
         with contextlib.suppress(psutil.Error, OSError):
             if each.environ().get(MARK, "").startswith(mark):
                 yield each
@@ -93,7 +99,12 @@ def end_descendants(
 ) -> None:
     """Kill descendants of this process until none is left; `reap` waits for some."""
     until_sec = time.monotonic() + _KILL_SEC  # a process that hangs in the kernel is not waited for
-    while (left := list(which())) and time.monotonic() < until_sec:
+    while time.monotonic() < until_sec:
+        left: list[psutil.Process] = []
+        with contextlib.suppress(OSError):  # those that end give descriptors back
+            left = list(which())
+            if not left:
+                return
         for each in left:
             with contextlib.suppress(psutil.Error):
                 each.kill()
@@ -106,7 +117,11 @@ def reap(processes: list[psutil.Process]) -> None:
 
 
 def descendants() -> list[psutil.Process]:
-    """All descendants of this process."""
+    """All descendants of this process.
+
+    Raises:
+        OSError: no descriptor is left to look with.
+    """
     return psutil.Process().children(recursive=True)
 
 
@@ -137,7 +152,7 @@ class _Guard:
         self._orphan_ended = False
         self._look_sec = 0.0  # when to look again for their descendants
         self._is_stopped = False
-        self._fds: list[int] = []
+        self._fds: list[list[int]] = []  # of each request that starts a process
         self._rest = b""
         self._selector = selectors.DefaultSelector()
         self._selector.register(launcher, selectors.EVENT_READ, self._serve)
@@ -184,11 +199,12 @@ class _Guard:
 
     def _serve(self) -> None:
         try:
-            data, fds, _, _ = socket.recv_fds(self._launcher, _RECEIVE_BYTES, _MOST_FDS)
+            data, fds, flags, _ = socket.recv_fds(self._launcher, _RECEIVE_BYTES, _GIVEN_FDS)
         except OSError:
-            data, fds = b"", []
+            data, fds, flags = b"", [], 0
         self._connected = bool(data)
-        self._fds += fds
+        if fds or flags & socket.MSG_CTRUNC:  # the kernel gives those of one request at a time
+            self._fds.append(fds)
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
             request = json.loads(line)
@@ -198,7 +214,12 @@ class _Guard:
                 _signal_group(request["pid"], request["signal"])
 
     def _start(self, request: dict[str, Any]) -> None:
-        number = request["start"]
+        number, fds = request["start"], self._fds.pop(0)
+        if len(fds) < _GIVEN_FDS:  # we have no descriptor left
+            for each in fds:
+                os.close(each)
+            self._tell(refused=number, errno=errno.EMFILE, file=request["argv"][0])
+            return
         order = Order(
             number,
             request["argv"],
@@ -207,9 +228,8 @@ class _Guard:
             request["last"],
             request["nice"],
             request["cpus"],
-            *self._fds[:3],
+            *fds,
         )
-        del self._fds[:3]
         if not (request["fork"] and self._warm.fork(order)):
             self._spawn(order)
 
@@ -284,7 +304,12 @@ class _Guard:
         if not (self._ended or self._orphan_ended) or now_sec < self._look_sec:
             return
         self._look_sec, self._orphan_ended = now_sec + _LOOK_SEC, False
-        for each in psutil.Process().children() if self._over else []:
+        children: list[psutil.Process] = []
+        try:
+            children = psutil.Process().children() if self._over else []
+        except OSError:  # no descriptor is left to look with
+            self._orphan_ended = True
+        for each in children:
             if each.pid not in self._children and self._is_left_behind(each):
                 with contextlib.suppress(psutil.Error):
                     each.kill()
@@ -334,6 +359,10 @@ class _Guard:
             self._selector.register(output, selectors.EVENT_READ, _Drain(self._selector, output))
         self._end(lambda child: not child.order.last, signal.SIGINT, _NODES_SEC)
         self._end(lambda child: child.order.last, signal.SIGTERM, _BROKER_SEC)
+        try:
+            descendants()
+        except OSError:  # no descriptor is left to look with: the keeper has its own
+            sys.exit(1)
         end_descendants(descendants, lambda _: self._turn(0.02))
 
     def _end(
@@ -393,16 +422,15 @@ def _signal_group(pid: int, number: int) -> None:
 def _adjust(pid: int, nice: int, cpus: list[int]) -> str:
     """Set a process's niceness and CPUs; returns what the system refuses, as text."""
     refused = []
-    process = psutil.Process(pid)
     with contextlib.suppress(psutil.NoSuchProcess):
         try:
             if nice:
-                process.nice(nice)
+                psutil.Process(pid).nice(nice)
         except (psutil.AccessDenied, OSError):
             refused.append(f"nice {nice} is not allowed")
         try:
             if cpus:
-                process.cpu_affinity(cpus)
+                psutil.Process(pid).cpu_affinity(cpus)
         except (AttributeError, ValueError, OverflowError, OSError):
             refused.append(f"cpus {cpus} are not to be had")
     return ", ".join(refused)
@@ -439,10 +467,12 @@ def _keep(guard_pid: int) -> None:
     if status == 0:
         return
     # The kernel has asked them to end, and they are our children now.
-    ending = Ending(lambda: [each.pid for each in descendants()])
-    for _ in ending.waits(_NODES_SEC):
-        if not descendants():
-            break
+    left: list[psutil.Process] = []
+    for _ in Ending(lambda: [each.pid for each in left]).waits(_NODES_SEC):
+        with contextlib.suppress(OSError):  # no descriptor is left to look with
+            left = descendants()
+            if not left:
+                break
         _pause()
     end_descendants(descendants, lambda _: _pause())
     remove_leftovers()

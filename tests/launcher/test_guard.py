@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import resource
 import signal
 import sys
 import time
@@ -15,6 +16,9 @@ from tests.launcher.test_launch import PAIR, socket_file
 from tests.support.waiting import PATIENCE_SEC, until
 
 WITHIN_SEC = 2.0
+limits = pytest.mark.skipif(
+    not hasattr(resource, "prlimit"), reason="only Linux limits another process"
+)
 
 
 def pids_with_daemon(launch: Launch) -> set[int]:
@@ -176,6 +180,42 @@ def test_a_launch_has_more_processes_than_files_may_be_open(tmp_path: Path) -> N
         assert limits[0] == 48
         launch.process.send_signal(signal.SIGINT)
         assert launch.end() == 0
+
+
+def without_descriptors(*pids: int) -> None:
+    """Let these processes open no more files, as where the whole system has none left."""
+    for pid in pids:
+        _, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (3, hard))
+
+
+@limits
+def test_a_launch_without_descriptors_ends_as_any_other(tmp_path: Path) -> None:
+    with launched(write_launch(tmp_path, {"hider": "robot:Daemon"})) as launch:
+        pids = pids_with_daemon(launch)
+        without_descriptors(launch.process.pid, launch.keeper_pid())
+        launch.process.send_signal(signal.SIGINT)
+        assert launch.end() == 0
+        assert gone(pids, 0)
+    assert "Traceback" not in launch.text
+    assert (tmp_path / "launch" / "safe").exists()
+
+
+@limits
+@pytest.mark.parametrize("mode", ["warm", "cold"])
+def test_a_guard_without_descriptors_starts_nothing_and_goes_on(tmp_path: Path, mode: str) -> None:
+    path = write_launch(tmp_path, {"hider": "robot:Daemon", "later": "robot:Quiet"})
+    path.write_text(path.read_text().replace("'robot:Quiet'}", "'robot:Quiet', restart: always}"))
+    with launched(path, warm=mode == "warm") as launch:
+        launch.wait_for("all nodes ready")
+        pids = launch.pids()
+        without_descriptors(launch.guard_pid())
+        os.kill(launch.pid_of("later"), signal.SIGKILL)
+        launch.wait_for("later: cannot be started: [Errno 24] Too many open files")
+        assert launch.end() == 1
+        assert gone(pids, 0)
+    assert "guard" not in launch.text
+    assert (tmp_path / "launch" / "safe").exists()
 
 
 def test_a_stopped_launcher_does_not_stop_a_program_that_prints(tmp_path: Path) -> None:

@@ -26,18 +26,20 @@ def cores() -> int:
 
 def is_busy(pid: int) -> bool:
     """Whether a process is running or runnable, or loads its program from the disk."""
-    try:
-        return psutil.Process(pid).status() in _BUSY
-    except psutil.Error:
-        return False
+    return _status(pid) in _BUSY
 
 
 def is_stopped(pid: int) -> bool:
     """Whether a process stands still, as after Ctrl-Z or SIGSTOP."""
+    return _status(pid) in _STOPPED
+
+
+def _status(pid: int) -> str:
+    """Its status; empty when it has ended, or no descriptor is left to look with."""
     try:
-        return psutil.Process(pid).status() in _STOPPED
-    except psutil.Error:
-        return False
+        return psutil.Process(pid).status()
+    except (psutil.Error, OSError):
+        return ""
 
 
 class Ending:

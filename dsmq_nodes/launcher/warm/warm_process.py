@@ -62,9 +62,17 @@ class WarmProcess:
 
     def begin(self) -> None:
         """Start the warm process; it imports the kit while others do something else."""
-        ours, theirs = socket.socketpair()
-        # As a node has: its streams then are what an interpreter makes of a pipe.
-        unread, out = os.pipe()
+        try:
+            ours, theirs = socket.socketpair()
+        except OSError:  # no descriptor is left: the next order tries again
+            return
+        try:
+            # As a node has: its streams then are what an interpreter makes of a pipe.
+            unread, out = os.pipe()
+        except OSError:
+            ours.close()
+            theirs.close()
+            return
         try:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", _PROGRAM, f"{theirs.fileno()}"],
@@ -95,14 +103,13 @@ class WarmProcess:
             self.begin()
         if self._control is None or self._process is None:
             return False
-        channel, theirs = socket.socketpair()
-        request = os.memfd_create("order")
-        with theirs, open(request, "w+b") as text:  # noqa: PTH123  a descriptor
-            text.write(json.dumps([order.argv, order.env, order.deaf, order.last]).encode())
-            text.seek(0)
-            given = [theirs.fileno(), request, order.out, order.err, order.output]
+        try:
+            channel, theirs = socket.socketpair()
+        except OSError:
+            return False
+        with theirs:
             try:
-                socket.send_fds(self._control, [b"f"], given)
+                self._send(order, theirs)
             except OSError:
                 channel.close()
                 return False
@@ -111,6 +118,14 @@ class WarmProcess:
         self._channels[channel] = order
         self._selector.register(channel, selectors.EVENT_READ, lambda: self._answered(channel))
         return True
+
+    def _send(self, order: Order, theirs: socket.socket) -> None:
+        assert self._control is not None
+        with os.fdopen(os.memfd_create("order"), "w+b") as text:
+            text.write(json.dumps([order.argv, order.env, order.deaf, order.last]).encode())
+            text.seek(0)
+            given = [theirs.fileno(), text.fileno(), order.out, order.err, order.output]
+            socket.send_fds(self._control, [b"f"], given)
 
     def look(self) -> None:
         """Take the answers that are there."""

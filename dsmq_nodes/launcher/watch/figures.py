@@ -94,7 +94,7 @@ class Figures:
 
     def used(self, pid: int) -> tuple[str, str]:
         """The CPU use of a local process since the last time, and its memory."""
-        with contextlib.suppress(psutil.Error, ValueError, OverflowError):  # a pid of any number
+        with contextlib.suppress(psutil.Error, OSError, ValueError, OverflowError):  # any number
             if not pid:
                 return "-", "-"
             if pid not in self._processes:

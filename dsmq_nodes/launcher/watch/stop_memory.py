@@ -85,13 +85,14 @@ class StopMemory:
         )
 
     def _write(self, text: str) -> None:
-        fd = os.open(self._spare, _WRITE, 0o666)
-        try:
-            with contextlib.suppress(OSError):  # the disk is full: that the file is there says it
+        # The disk is full, or no descriptor is left: that the file is there says it.
+        with contextlib.suppress(OSError):
+            fd = os.open(self._spare, _WRITE, 0o666)
+            try:
                 os.write(fd, text.encode())
-            os.fsync(fd)
-        finally:
-            os.close(fd)
+                os.fsync(fd)
+            finally:
+                os.close(fd)
         self._spare.replace(self._file)
 
     def _kept_ns(self) -> int:
