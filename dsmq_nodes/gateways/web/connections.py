@@ -79,12 +79,13 @@ class Connections:
 
     def _accept(self, listener: Listener, make: Callable[[], asyncio.Protocol]) -> None:
         for _ in range(_AT_ONCE):
-            if len(self._open) >= self._most:
+            if len(self._open) >= self._most and not self._forget_ended():
                 self._end_one()
             try:
                 accepted = listener.accept()
             except OSError as error:
                 # Its descriptor is free in a moment, and we are called again.
+                self._forget_ended()
                 if descriptors.is_full(error) and not self._end_one():
                     listener.refuse_one()
                 return
@@ -108,10 +109,15 @@ class Connections:
             if protocol in self._open:
                 self._open[protocol].transport = transport
 
+    def _forget_ended(self) -> bool:
+        """Forget the connections that have ended; returns whether there were any."""
+        ended = [each for each, known in self._open.items() if known.is_over]
+        for protocol in ended:
+            del self._open[protocol]
+        return bool(ended)
+
     def _end_one(self) -> bool:
         """End a connection; returns whether there was one."""
-        for protocol in [each for each, known in self._open.items() if known.is_over]:
-            del self._open[protocol]
         if not self._open:
             return False
         silent = (each for each, known in self._open.items() if not known.has_asked)

@@ -11,6 +11,7 @@ import logging
 import socket
 import ssl
 import struct
+import time
 from collections.abc import Awaitable, Callable, Collection
 from pathlib import Path
 from typing import Any, Final
@@ -53,6 +54,7 @@ _READ_ALL: Final = b"read"  # in a ping, and in its pong
 _LOOK_SEC: Final = 2.0
 _WRONG_TOKEN_SEC: Final = 0.5
 _LAST_WORDS_SEC: Final = 1.0
+_TURN_SEC: Final = 0.01
 _AT_ONCE: Final = struct.pack("ii", 1, 0)  # to linger for 0 s
 _YEAR_SEC: Final = 365 * 24 * 3600
 _POLICY: Final = (
@@ -317,7 +319,9 @@ class WebServer:
         speaker: Speaker | None = None
         try:
             speaker = connect(client)
+            turn = _Turn()
             async for message in socket_:
+                await turn.over()
                 if message.type is WSMsgType.PING:
                     with contextlib.suppress(ConnectionError):  # it has gone: the loop ends
                         await socket_.pong(message.data)
@@ -384,6 +388,22 @@ class WebServer:
             pass  # the reader notices it, too
         finally:
             watching.cancel()
+
+
+class _Turn:
+    """The time that a client may take before the others, and STOP, have theirs.
+
+    Reading a websocket does not wait while it has messages, and a client may send thousands.
+    """
+
+    def __init__(self) -> None:
+        self._began_sec = time.monotonic()
+
+    async def over(self) -> None:
+        """Let the others go on when it has taken its time."""
+        if time.monotonic() - self._began_sec > _TURN_SEC:
+            await asyncio.sleep(0)
+            self._began_sec = time.monotonic()
 
 
 def _pass_on(speaker: Speaker, message: WSMessage) -> None:

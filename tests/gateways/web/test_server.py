@@ -7,6 +7,7 @@ import re
 import select
 import socket
 import ssl
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
@@ -37,11 +38,15 @@ class Echo:
     def __init__(self, client: HubClient) -> None:
         self.client = client
         self.is_closed = False
+        self.received = 0
 
     def receive(self, data: str | bytes) -> None:
-        if data == "fail":
+        self.received += 1
+        if data == "work":
+            time.sleep(0.003)
+        elif data == "fail":
             raise RuntimeError("a fault of the protocol")
-        if data == "end":
+        elif data == "end":
             self.client.outbox.end("you asked for it")
         elif data == "flood":
             for number in range(2000):
@@ -260,6 +265,25 @@ def test_connections_that_ask_for_nothing_give_way(
     assert told == ["there are over 8 connections: ended 1 that asked for nothing, or least lately"]
 
 
+def test_connections_that_have_ended_need_no_place(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Else each time so many had come, one that lives was ended, and the log said they were many."""
+    monkeypatch.setattr(connections, "_MOST", 8)
+
+    async def test(site: Site, session: aiohttp.ClientSession) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", site.port)
+        for _ in range(40):
+            async with session.get("/", headers={"Connection": "close"}) as answer:
+                assert answer.status == 200
+        writer.write(b"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n")
+        assert (await reader.read()).startswith(b"HTTP/1.0 200")
+        writer.close()
+
+    visited(test)
+    assert "connections" not in caplog.text
+
+
 def is_ended(sock: socket.socket) -> bool:
     """Whether the other end has closed it."""
     sock.setblocking(False)
@@ -269,6 +293,20 @@ def is_ended(sock: socket.socket) -> bool:
         return False
     except OSError:
         return True
+
+
+def test_a_client_that_asks_for_much_keeps_stop_from_nobody() -> None:
+    async def test(site: Site, session: aiohttp.ClientSession) -> None:
+        async with session.ws_connect("/echo") as ws:
+            await ws.send_str("first")
+            await ws.receive_str()
+            for _ in range(1000):
+                await ws.send_str("work")
+            async with session.post("/stop") as answer:
+                assert answer.status == 204
+            assert site.echoes[0].received < 500
+
+    visited(test)
 
 
 def test_stop_is_published_and_told_when_it_cannot_be() -> None:
