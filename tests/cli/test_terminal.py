@@ -157,6 +157,33 @@ def test_ctrl_c_is_no_error_of_a_library_that_it_met() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+DROPPED = """
+import os, signal, sys, time, weakref
+from dsmq_nodes.cli import command_line, main
+
+class Thing: pass
+
+def run():
+    thing = Thing()
+    dropping = weakref.ref(thing, lambda _: os.kill(os.getpid(), signal.SIGNAL))
+    del thing
+    time.sleep(300)
+
+command_line._run, sys.argv = run, ["dsmq-nodes", "topic", "list"]
+main()
+"""
+
+
+@pytest.mark.parametrize("number", ["SIGINT", "SIGTERM"])
+def test_a_signal_where_python_drops_exceptions_ends_it(number: str) -> None:
+    """As in the code with which each import ends."""
+    command = [sys.executable, "-c", DROPPED.replace("SIGNAL", number)]
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=PATIENCE_SEC, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.mark.parametrize(
     ("words", "slow", "status"),
     [
