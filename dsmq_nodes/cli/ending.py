@@ -32,11 +32,14 @@ def end(number: int, frame: object) -> None:
 def _unraisable(what: "sys.UnraisableHookArgs") -> None:
     """Ask once more where Python drops exceptions, as in the code that each import ends with."""
     if asked and what.exc_type is SystemExit:
-        _thread.start_new_thread(_ask_again, ())
+        _thread.start_new_thread(_ask_again, (_thread.get_ident(),))
     else:
         sys.__unraisablehook__(what)
 
 
-def _ask_again() -> None:
+def _ask_again(main_thread: int) -> None:
     time.sleep(_AGAIN_SEC)  # the hook itself has returned: in it, too, an exception is dropped
-    _signal.raise_signal(_signal.SIGINT)
+    if sys.platform == "win32":
+        _signal.raise_signal(_signal.SIGINT)
+    else:  # where the main thread sleeps, this wakes it
+        _signal.pthread_kill(main_thread, _signal.SIGINT)

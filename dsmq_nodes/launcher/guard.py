@@ -468,9 +468,10 @@ def _keep(guard_pid: int) -> None:
         return
     # The kernel has asked them to end, and they are our children now.
     left: list[psutil.Process] = []
-    for _ in Ending(lambda: [each.pid for each in left]).waits(_NODES_SEC):
+    ending = Ending(lambda: [each.pid for each in left])
+    for _ in ending.waits(_NODES_SEC):
         with contextlib.suppress(OSError):  # no descriptor is left to look with
-            left = descendants()
+            left[:] = descendants()
             if not left:
                 break
         _pause()

@@ -319,7 +319,7 @@ class WebServer:
         speaker: Speaker | None = None
         try:
             speaker = connect(client)
-            turn = _Turn()
+            turn = _ClientTurn()
             async for message in socket_:
                 await turn.over()
                 if message.type is WSMsgType.PING:
@@ -390,7 +390,7 @@ class WebServer:
             watching.cancel()
 
 
-class _Turn:
+class _ClientTurn:
     """The time that a client may take before the others, and STOP, have theirs.
 
     Reading a websocket does not wait while it has messages, and a client may send thousands.

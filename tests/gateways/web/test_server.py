@@ -268,7 +268,7 @@ def test_connections_that_ask_for_nothing_give_way(
 def test_connections_that_have_ended_need_no_place(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Else each time so many had come, one that lives was ended, and the log said they were many."""
+    """Each time so many had come, one that lives was ended."""
     monkeypatch.setattr(connections, "_MOST", 8)
 
     async def test(site: Site, session: aiohttp.ClientSession) -> None:
