@@ -31,8 +31,9 @@ def stamp_ns(message: Any) -> int | None:
 
 
 def as_ns(stamp: StampLike) -> int:
-    """A stamp in ns."""
-    return stamp.sec * _NANOSECONDS + stamp.nanosec
+    """A stamp in ns; that of a program for rclpy may be rclpy's Time."""
+    nanoseconds = getattr(stamp, "nanoseconds", None)
+    return stamp.sec * _NANOSECONDS + stamp.nanosec if nanoseconds is None else int(nanoseconds)
 
 
 class SimpleFilter(Generic[*GivenTs]):

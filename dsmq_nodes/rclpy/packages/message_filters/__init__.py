@@ -5,6 +5,7 @@ from typing import Any
 
 from dsmq_nodes import message_filters as ours
 from dsmq_nodes.rclpy.clock import ROSClock
+from dsmq_nodes.rclpy.logging import get_logger
 from dsmq_nodes.rclpy.time import Time
 
 __all__ = [
@@ -61,6 +62,17 @@ def _now_ns() -> int:
     return ROSClock().now().nanoseconds
 
 
+def _has_no_stamp(msg: Any) -> bool:
+    """Whether a message has none: the log says that it is left out."""
+    if hasattr(msg, "header") and hasattr(msg.header, "stamp"):
+        return False
+    get_logger("message_filters").warning(
+        f"{type(msg).__name__} has no header, and so no stamp: it is left out; with "
+        '"allow_headerless" it has the time of its arrival'
+    )
+    return True
+
+
 class Cache(SimpleFilter):
     """Keeps the newest messages of a filter."""
 
@@ -78,7 +90,9 @@ class Cache(SimpleFilter):
         f.registerCallback(self.add)
 
     def add(self, msg: Any) -> None:
-        """Keep a message, and give it on."""
+        """Keep a message, and give it on; one without a stamp is left out, unless it may be."""
+        if not self.allow_headerless and _has_no_stamp(msg):
+            return
         self._kept.add(msg)
         self.signalMessage(msg)
 
@@ -158,3 +172,8 @@ class ApproximateTimeSynchronizer(TimeSynchronizer):
         return ours.ApproximateTimeSynchronizer(
             places, self.queue_size, self.slop, now_ns=now_ns, by_arrival=self.sync_arrival_time
         )
+
+    def _heard(self, msg: Any, place: "ours.SimpleFilter[Any]") -> None:
+        needs_stamp = not (self.allow_headerless or self.sync_arrival_time)
+        if not (needs_stamp and _has_no_stamp(msg)):
+            super()._heard(msg, place)
