@@ -1,6 +1,7 @@
 """Launch files of ROS: what they say becomes a plan, and what is not known is told by its line."""
 
 import re
+import shlex
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -374,12 +375,50 @@ def test_wrong_elements_are_told_by_their_lines(arm: Path) -> None:
     done = launch(arm, "b.launch.yaml", "--dry-run", "c:=1")
     assert "b.launch.yaml:2:1: $(vr ...) is not known here" in done.stderr
     assert "b.launch.yaml:3:1: <oh> is not known here" in done.stderr
+    (arm / "empty.yaml").write_text("{}")
+    (arm / "d.launch.xml").write_text(
+        "<launch>\n<executable cmd='echo \"x'/>\n<executable cmd='a' launch-prefix='b \"c'/>\n"
+        "<executable cmd='a' sigterm_timeout='soon'/>\n"
+        "<executable cmd='a' respawn='true' respawn_delay='-1'/>\n"
+        "<timer period='nan'/>\n<include file='$(dirname)/empty.yaml'/>\n</launch>"
+    )
+    done = launch(arm, "d.launch.xml", "--dry-run")
+    for number, told in enumerate(
+        (
+            "'echo \"x': No closing quotation",
+            "ExecuteProcess: 'b \"c': No closing quotation",
+            "ExecuteProcess: 'soon' is no number of seconds",
+            "ExecuteProcess: '-1' is no number of seconds",
+            "TimerAction: 'nan' is no number of seconds",
+        ),
+        start=2,
+    ):
+        assert f"d.launch.xml:{number}:1: {told}" in done.stderr
+    assert "a launch file of ROS has a list under `launch:`" in done.stderr
     (arm / "c.launch.xml").write_text("<launch>")
     assert "c.launch.xml:1" in launch(arm, "c.launch.xml", "--dry-run").stderr
     missing = launch(arm, "missing.launch.py", "--dry-run")
     assert "there is no launch file" in missing.stderr
     given = launch(arm, "all.launch.py", "rat:=7", "--dry-run")
     assert "argument 'rat' is not declared in this file; did you mean 'rate'?" in given.stderr
+
+
+def test_an_executable_of_a_shell_a_folder_and_the_description_of_an_argument(arm: Path) -> None:
+    (arm / "a.launch.xml").write_text(
+        "<launch>\n<arg name='a' default='b' description='what it is'/>\n"
+        "<executable cmd='echo $(var a) | tr b c' shell='true'/>\n"
+        "<executable cmd='/bin/echo a' cwd='/nowhere'/>\n</launch>"
+    )
+    plan = launch(arm, "a.launch.xml", "--dry-run").stdout.splitlines()
+    assert plan[1:] == [
+        "[echo] /bin/sh -c 'echo b | tr b c'",
+        f"[echo-2] {BEGIN} --cwd /nowhere -- /bin/echo a",
+    ]
+    words = shlex.split(plan[2])[1:]
+    done = processes.run(words, capture_output=True, text=True, timeout=PATIENCE_SEC, check=False)
+    told = "cannot begin /bin/echo in /nowhere: No such file or directory\n"
+    assert (done.returncode, done.stderr) == (1, told)
+    assert "what it is" in launch(arm, "a.launch.xml", "--show-args").stdout
 
 
 def test_an_entry_of_ours_runs_a_program_for_rclpy(arm: Path) -> None:

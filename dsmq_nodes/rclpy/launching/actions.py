@@ -1,7 +1,6 @@
 """The actions of launch: each visits, and adds to what the visit finds."""
 
 import os
-import shlex
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,6 +11,8 @@ from dsmq_nodes.launcher.supervise.plan import Dependency, ProcessPlan, RestartP
 from dsmq_nodes.rclpy.launching.substituting import (
     Substitution,
     SubstitutionError,
+    seconds_of,
+    split_words,
     text_of,
     truth_of,
     words_of,
@@ -299,11 +300,7 @@ class TimerAction(Action):
 
     def act(self, context: Visit) -> None:
         """Visit them; what they start waits."""
-        text = text_of(self.period, context)
-        try:
-            sec = float(text)
-        except ValueError:
-            raise SubstitutionError(f"{text!r} is no number of seconds") from None
+        sec = seconds_of(self.period, context)
         with context.inside(delay_sec=context.around.delay_sec + sec):
             visit_all(self.actions, context, self.place)
 
@@ -363,7 +360,7 @@ class ExecuteLocal(Action):
         env: dict[Any, Any] | None = None,
         cwd: Any = None,
         respawn: Any = False,
-        respawn_delay: float | None = None,
+        respawn_delay: Any = None,
         on_exit: Any = None,
         sigterm_timeout: Any = 5,
         sigkill_timeout: Any = 5,
@@ -391,7 +388,8 @@ class ExecuteLocal(Action):
 
     def title(self, context: Visit, words: list[str]) -> str:
         """What it is called in the output."""
-        return text_of(self.name, context) if self.name else Path(words[0]).stem
+        program = words[0].partition(" ")[0] if self.shell else words[0]
+        return text_of(self.name, context) if self.name else Path(program).stem
 
     def act(self, context: Visit) -> None:
         """Add its process."""
@@ -400,12 +398,12 @@ class ExecuteLocal(Action):
         if self.shell:  # as the file asks: in files of this kit no shell reads anything
             words = ["/bin/sh", "-c", " ".join(words)]
         if self.prefix is not None:
-            words = [*shlex.split(text_of(self.prefix, context)), *words]
+            words = [*split_words(text_of(self.prefix, context)), *words]
         cwd = None if self.cwd is None else text_of(self.cwd, context)
         env = {text_of(k, context): text_of(v, context) for k, v in self.env.items()}
         restart = RestartPlan()
         if truth_of(self.respawn, context):
-            restart = RestartPlan("always", delay_sec=self.respawn_delay or 0.0)
+            restart = RestartPlan("always", delay_sec=seconds_of(self.respawn_delay or 0, context))
         self.process = context.add(
             ProcessPlan(
                 title,
@@ -414,8 +412,8 @@ class ExecuteLocal(Action):
                 depends_on=around.after,
                 restart=restart,
                 required=self._ends_all(),
-                sigterm_timeout_sec=float(text_of(self.timeouts[0], context)),
-                sigkill_timeout_sec=float(text_of(self.timeouts[1], context)),
+                sigterm_timeout_sec=seconds_of(self.timeouts[0], context),
+                sigkill_timeout_sec=seconds_of(self.timeouts[1], context),
             )
         )
         if self.on_exit is not None and not self._ends_all():

@@ -20,9 +20,12 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(0)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    if given.cwd:
-        os.chdir(given.cwd)
-    os.execvp(given.words[0], given.words)
+    try:
+        if given.cwd:
+            os.chdir(given.cwd)
+        os.execvp(given.words[0], given.words)
+    except OSError as error:
+        sys.exit(f"cannot begin {given.words[0]} in {given.cwd or '.'}: {error.strerror}")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@
 its name and line.
 """
 
-import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import chain
@@ -102,11 +101,12 @@ def read_yaml(path: Path, include: Any) -> list[Any]:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else 0
         return [_Wrong(SourceLine(str(path), line), f"no YAML: {getattr(error, 'problem', error)}")]
-    if not isinstance(node, yaml.MappingNode) or node.value[0][0].value != "launch":
+    pairs = node.value if isinstance(node, yaml.MappingNode) else []
+    if node is None or not pairs or pairs[0][0].value != "launch":
         return [_Wrong(SourceLine(str(path), 1), "a launch file of ROS has a list under `launch:`")]
     if _unfolded(node, {}) > _MOST_NODES:
         return [_Wrong(SourceLine(str(path), 1), "its aliases unfold into too much")]
-    return _made(_elements(node.value[0][1], str(path)), include)
+    return _made(_elements(pairs[0][1], str(path)), include)
 
 
 def _unfolded(node: yaml.Node, known: dict[int, float]) -> float:
@@ -224,7 +224,7 @@ def _process(element: Element) -> dict[str, Any]:
         "respawn": element.take("respawn") or False,
     }
     if delay := element.attributes.get("respawn_delay"):
-        found["respawn_delay"] = float(delay)
+        found["respawn_delay"] = delay
     for name in ("sigterm_timeout", "sigkill_timeout"):
         if name in element.attributes:
             found[name] = element.attributes[name]
@@ -247,14 +247,17 @@ def _split(words: str) -> list[str]:
         elif char == ")" and inside:
             inside -= 1
         marked.append("\0" if char == " " and inside else char)
-    return [each.replace("\0", " ") for each in shlex.split("".join(marked))]
+    return [each.replace("\0", " ") for each in text.split_words("".join(marked))]
 
 
 def _executable(element: Element, include: Any) -> Any:
-    words = _words(element, "cmd")
+    is_shell = element.attributes.get("shell", "").lower() in {"true", "1"}
+    words = [element.need("cmd")] if is_shell else _words(element, "cmd")
     if not words:
         raise _ElementError(element.place, "<executable> has no cmd")
-    return actions.ExecuteProcess(cmd=words, name=element.take("name"), **_process(element))
+    return actions.ExecuteProcess(
+        cmd=words, name=element.take("name"), shell=is_shell, **_process(element)
+    )
 
 
 def _include(element: Element, include: Any) -> Any:
@@ -274,7 +277,10 @@ def _group(element: Element, include: Any) -> Any:
 def _arg(element: Element, include: Any) -> Any:
     choices = [each.attributes.get("value", "") for each in element.named("choice")]
     return actions.DeclareLaunchArgument(
-        element.need("name"), default_value=element.take("default"), choices=choices or None
+        element.need("name"),
+        default_value=element.take("default"),
+        description=element.attributes.get("description", ""),
+        choices=choices or None,
     )
 
 

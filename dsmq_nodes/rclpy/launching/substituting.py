@@ -1,6 +1,8 @@
 """Substitutions: what becomes text when a launch file is visited."""
 
 import ast
+import contextlib
+import math
 import operator
 import os
 import re
@@ -69,6 +71,31 @@ def words_of(value: Any, context: Visit) -> list[str]:
     """The words of one part of a command: more than one for an executable of a package."""
     words = getattr(value, "words", None)
     return words(context) if words is not None else [text_of(value, context)]
+
+
+def split_words(text: str) -> list[str]:
+    """The words of a command line.
+
+    Raises:
+        SubstitutionError: a quote is not closed.
+    """
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise SubstitutionError(f"{text!r}: {error}") from None
+
+
+def seconds_of(value: Any, context: Visit) -> float:
+    """A number of seconds, 0 or more.
+
+    Raises:
+        SubstitutionError: it is none.
+    """
+    text = text_of(value, context)
+    with contextlib.suppress(ValueError):
+        if 0 <= float(text) < math.inf:
+            return float(text)
+    raise SubstitutionError(f"{text!r} is no number of seconds")
 
 
 def truth_of(value: Any, context: Visit) -> bool:
