@@ -13,7 +13,17 @@ READERS = [read_json, json_reader(list), read_loose_json]
 
 @pytest.mark.parametrize("read", READERS, ids=["any", "list", "loose"])
 @pytest.mark.parametrize(
-    "text", [DEEP, DEEP.encode(), "[", "", '["\ud800]', b'["\xff"]', "[NaN", "no"]
+    "text",
+    [
+        pytest.param(DEEP, id="deep"),
+        pytest.param(DEEP.encode(), id="deep bytes"),
+        pytest.param("[", id="open"),
+        pytest.param("", id="empty"),
+        pytest.param('["\ud800]', id="surrogate"),
+        pytest.param(b'["\xff"]', id="no UTF-8"),
+        pytest.param("[NaN", id="open NaN"),
+        pytest.param("no", id="word"),
+    ],
 )
 def test_what_is_no_json_is_a_value_error(read: Callable[[Any], Any], text: str | bytes) -> None:
     with pytest.raises(ValueError):  # noqa: PT011  its text is told by what reads it
