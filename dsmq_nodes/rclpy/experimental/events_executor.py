@@ -42,6 +42,9 @@ class _EventsExecutor(SingleThreadedExecutor):
         return super()._make_handler(entity, node)
 
 
+_EventsExecutor.__name__ = "EventsExecutor"  # what a program prints
+
+
 def EventsExecutor(*, context: Context | None = None) -> SingleThreadedExecutor:  # noqa: N802
     """An executor; in rclpy this is a function, too."""
     return _EventsExecutor(context=context)

@@ -10,6 +10,7 @@ from rclpy.action.server import ServerGoalHandle, Task
 from rclpy.client import Client, SrvType
 from rclpy.exceptions import TimerCancelledError
 from rclpy.executors import Executor, SingleThreadedExecutor, TimerInfo, Waitable
+from rclpy.experimental.events_executor import EventsExecutor
 from rclpy.lifecycle import LifecyclePublisher
 from rclpy.node import (
     CallbackGroup,
@@ -68,4 +69,6 @@ print(ParameterMsg.__name__, SetParametersResult is QosCallbackResult, GoalStatu
 print(ParameterType.PARAMETER_BOOL, MessageInfo.__name__, TimerCancelledError.__mro__[1].__name__)
 print(SrvType, SrvRequestT, ParameterAlreadyDeclaredException.__mro__[1].__name__)
 print(validate_topic_name("a"), expand_topic_name("a", "n", "/"))
+executor = EventsExecutor()
+print(type(executor).__name__, executor.shutdown())
 rclpy.shutdown()
