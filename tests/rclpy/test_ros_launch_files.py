@@ -215,6 +215,11 @@ def test_it_runs(arm: Path) -> None:
         ("RegisterEventHandler(OnShutdown(on_shutdown=[]))", "OnShutdown is not known here"),
         ("TimerAction(period='soon', actions=[])", "'soon' is no number of seconds"),
         ("LogInfo(msg=PythonExpression(['open(1)']))", "it has a Call, which is not computed here"),
+        (
+            "Node(package='arm', executable='say', parameters=["
+            "ParameterFile(__file__, allow_substs=True)]) # $(var a)",
+            "wrong.launch.py has a $(...), which is not known in files of parameters",
+        ),
         ("1 / 0", "ZeroDivisionError: division by zero"),
         ("not, so", "invalid syntax"),
     ],
@@ -228,7 +233,8 @@ def test_what_is_not_known_is_told_by_name_and_line(arm: Path, entities: str, to
         "from launch.substitutions import *\n"
         "from launch.substitutions import Command\n"
         "from launch_ros.actions import *\n"
-        "from launch_ros.actions import ComposableNodeContainer\n"
+        "from launch_ros.actions import ComposableNodeContainer; "
+        "from launch_ros.parameter_descriptions import ParameterFile\n"
         "def generate_launch_description():\n"
         f"    return LaunchDescription([\n        {entities},\n    ])\n"
     )

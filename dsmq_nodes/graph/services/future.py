@@ -105,22 +105,23 @@ class Future(Generic[T]):
 
     def cancel(self) -> bool:
         """Give up waiting; False when it is done already."""
-        was_done = self._done
-        self._finish(None, asyncio.CancelledError())
-        if not was_done and self.on_cancel is not None:
+        is_cancelled = self._finish(None, asyncio.CancelledError())
+        if is_cancelled and self.on_cancel is not None:
             self.on_cancel()
-        return not was_done
+        return is_cancelled
 
     def ignore(self) -> None:
         """Its result is not wanted: do not log an exception."""
         self._is_ignored = True
 
-    def _finish(self, result: T | None, exception: BaseException | None) -> None:
+    def _finish(self, result: T | None, exception: BaseException | None) -> bool:
+        """Finish it; False if it is done already."""
         if self._done:
-            return
+            return False
         self._result, self._exception = result, exception
         self._done = True
         self._run_callbacks()
+        return True
 
     def _when_done(self, callback: Callable[[], None]) -> None:
         self._callbacks.append(callback)

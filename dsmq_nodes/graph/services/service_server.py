@@ -208,9 +208,9 @@ class ServiceServer(Generic[RequestT, ResponseT]):
         names = [each.node for each in self._graph.publishers(self.service_name + REPLY)]
         if self._node_name not in names:
             return  # it does not show us yet, or the broker is lost
-        self._serves = names[0] == self._node_name
+        served, self._serves = self._serves, names[0] == self._node_name
         if self._serves:
-            for _ in self._mail:
+            for _ in () if served else self._mail:
                 self._dispatcher.arrived(self)
         elif not self.is_standby:
             self._logger.error(

@@ -16,6 +16,7 @@ from dsmq_nodes.rclpy.launching.substituting import (
     Substitution,
     SubstitutionError,
     text_of,
+    truth_of,
 )
 from dsmq_nodes.rclpy.launching.visiting import Visit
 
@@ -30,10 +31,10 @@ class ParameterValue:
 
 
 class ParameterFile:
-    """A file of parameters."""
+    """A file of parameters; one with substitutions that are to be made is refused."""
 
     def __init__(self, param_file: Any, *, allow_substs: Any = False) -> None:
-        self.param_file = param_file
+        self.param_file, self.allow_substs = param_file, allow_substs
 
 
 class ExecutableInPackage(Substitution):
@@ -128,7 +129,9 @@ def joined(outer: str, inner: str) -> str:
 
 def parameter_words(given: Any, context: Visit) -> list[str]:
     """The words of --ros-args for a dict of parameters, or a file of them."""
+    makes_substs = False
     if isinstance(given, ParameterFile):
+        makes_substs = truth_of(given.allow_substs, context)
         given = given.param_file
     if isinstance(given, dict):
         pairs = _pairs(given, "", context)
@@ -136,6 +139,8 @@ def parameter_words(given: Any, context: Visit) -> list[str]:
     path = Path(text_of(given, context))
     if not path.is_file():
         raise SubstitutionError(f"there is no file of parameters {path}")
+    if makes_substs and b"$(" in path.read_bytes():
+        raise SubstitutionError(f"{path} has a $(...), which is not known in files of parameters")
     return ["--params-file", str(path)]
 
 
