@@ -511,6 +511,17 @@ def test_on_a_full_disk_what_is_told_is_what_is_in_the_file(
     assert repair(path, tmp_path / "saved.mcap").messages == recorded
 
 
+@pytest.mark.parametrize("make", [os.mkfifo, lambda file: file.symlink_to("/dev/zero")])
+def test_what_is_no_file_is_not_attached(
+    record: Callable[..., Program], tmp_path: Path, make: Callable[[Path], None]
+) -> None:
+    make(tmp_path / "odd")
+    program = record("--all", "--attach", str(tmp_path / "odd"))
+    assert program.wait() == 1
+    assert "it is a device or a pipe, not a file" in program.output
+    assert not (tmp_path / "run.mcap").exists()
+
+
 def test_a_recording_is_not_overwritten(record: Callable[..., Program], tmp_path: Path) -> None:
     (tmp_path / "run.mcap").write_text("precious")
     program = record("--all")

@@ -322,6 +322,16 @@ def test_a_file_that_is_cut_ends_nobody(shared: Shared, size: int) -> None:
     assert shared.listener.channel.receive().event == "unshared"
 
 
+def test_what_lies_in_place_of_a_ring_s_file_stays_there(shared: Shared) -> None:
+    path = shared.writer.ring.path
+    path.unlink()
+    path.mkdir()
+    shared.writer.ring.shut()
+    assert shared.put("2").event == "unshared"
+    assert shared.talker.channel.receive().event == "ack"
+    assert shared.tool.get("/t") == "2"
+
+
 def test_a_record_that_cannot_be_harms_nobody_at_the_broker(shared: Shared) -> None:
     shared.writer.append(b"\xff", seq=2, stamp_ns=0)
     shared.writer._names[""] = b"/\xff"

@@ -21,6 +21,7 @@ from dsmq_nodes.gateways.web.launch_entry import NODE, WebEntry
 from dsmq_nodes.gateways.web.server import WebServer
 from dsmq_nodes.gateways.web.speaker import Connect, WebEndpoint
 from dsmq_nodes.gateways.web.stop_button import StopButton
+from dsmq_nodes.graph.parameters.yaml_source import bytes_of
 
 _EVERYWHERE: Final = frozenset({"0.0.0.0", "::"})
 _ELSEWHERE: Final = ("192.0.2.1", 9)  # of TEST-NET-1, RFC 5737
@@ -106,10 +107,10 @@ def _token(entry: WebEntry, environment: Mapping[str, str]) -> str:
     if entry.token_file is None:
         return environment.get(TOKEN_VARIABLE, "")
     try:
-        token = Path(entry.token_file).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
+        token = bytes_of(Path(entry.token_file)).decode().strip()
+    except (OSError, ValueError) as error:
         raise InsecureError(f"cannot read the token in {entry.token_file}: {error}") from None
-    if not token:
+    if not token or "\0" in token:
         raise InsecureError(f"there is no token in {entry.token_file}")
     return token
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,23 @@ def test_a_token_file_without_a_token(
         file.write_text(text)
     status, said = told("web", "--port", "0", "--token-file", str(file))
     assert (status, complaint in said) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("make", "complaint"),
+    [
+        (os.mkfifo, "it is a pipe into which nobody writes"),
+        (lambda file: file.symlink_to("/dev/zero"), "there is no token in"),
+        (Path.mkdir, "Is a directory"),
+    ],
+    ids=["pipe", "endless", "folder"],
+)
+def test_a_token_file_that_is_no_file(
+    tmp_path: Path, make: Callable[[Path], None], complaint: str
+) -> None:
+    make(tmp_path / "token")
+    status, said = told("web", "--port", "0", "--token-file", str(tmp_path / "token"))
+    assert (status, complaint in said, said.count("\n")) == (1, True, 1)
 
 
 def test_a_second_gateway_is_told_that_there_is_one(broker: BrokerProcess) -> None:

@@ -26,6 +26,7 @@ from dsmq_nodes.bag.file.writing import OWN_TEXTS, BagWriter, Limits, about_here
 from dsmq_nodes.bag.record.recorder import Recorder, summary_lines
 from dsmq_nodes.cli.progress import Progress
 from dsmq_nodes.errors import BagError, DsmqError
+from dsmq_nodes.graph.parameters.yaml_source import is_endless
 from dsmq_nodes.launcher.output.line_queue import LineQueue
 from dsmq_nodes.printable import one_line
 from dsmq_nodes.signals import ending_signals
@@ -107,6 +108,8 @@ def _attachments(paths: list[Path]) -> list[Attachment]:
     """
     found = []
     for path in paths:
+        if is_endless(path):
+            raise BagError(f"cannot attach {path}: it is a device or a pipe, not a file")
         try:
             kind = mimetypes.guess_type(path)[0] or "application/octet-stream"
             found.append(Attachment(path.name, path.read_bytes(), kind, path.stat().st_mtime_ns))
