@@ -17,10 +17,17 @@ from dataclasses import dataclass
 from typing import Final
 
 from dsmq_nodes.dsmq.log import Entry
+from dsmq_nodes.topic_names import UPLINK
 
 logger = logging.getLogger("dsmq_nodes.link")
 
 REPEATED: Final = -1
+_WITH_THE_BROKER: Final = (
+    "they were published while the broker was away, or it had not sent them when it ended"
+)
+_ON_ITS_WAY: Final = (
+    "a broker or the way from the other machine was away or too slow (dsmq-nodes uplink status)"
+)
 _MOST_PUBLISHERS: Final = 1000  # the oldest is forgotten first
 _MOST_HZ: Final = 1_000_000  # of one publisher: ten times what a fast machine publishes
 # Two messages may be read at once that were published long apart, from a store that outlived a
@@ -84,10 +91,10 @@ class Losses:
         if lost and not self._told:
             self._told.add(self._topic)
             logger.warning(
-                "%s: %d message%s of %s on %s never came: they were published while the broker was "
-                "away, or it had not sent them when it ended; they count as dropped, and so do "
+                "%s: %d message%s of %s on %s never came: %s; they count as dropped, and so do "
                 "those of other publishers and topics",
                 *(self._node, lost, "s" * (lost > 1), sender, self._topic),
+                _ON_ITS_WAY if sender == UPLINK else _WITH_THE_BROKER,
             )
         return lost
 

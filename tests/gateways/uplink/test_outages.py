@@ -99,7 +99,9 @@ def _answer(request: SetBool.Request) -> SetBool.Response:
 
 
 @pytest.mark.parametrize("whose", ["robot", "base"])
-def test_what_a_restarted_broker_has_lost_is_counted(fleet: Fleet, whose: str) -> None:
+def test_what_a_restarted_broker_has_lost_is_counted_and_told(
+    fleet: Fleet, caplog: pytest.LogCaptureFixture, whose: str
+) -> None:
     robot, base = pair(fleet, ["--publish", "/odom"], ["--subscribe", "/r*/odom"])
     odom = Talker(fleet, robot, "/odom", 100.0)
     heard = fleet.listen(base, Int64, "/r1/odom")
@@ -109,6 +111,9 @@ def test_what_a_restarted_broker_has_lost_is_counted(fleet: Fleet, whose: str) -
     fleet.spin_for(0.5)
     broker.start()
     end_counted(fleet, odom, heard)
+    told = [line for line in caplog.messages if "of /uplink on /r1/odom never came" in line]
+    assert len(told) == 1
+    assert "the way from the other machine" in told[0]
 
 
 def test_a_broker_that_is_restarted_while_the_link_is_away_loses_nothing_in_silence(
