@@ -37,7 +37,9 @@ class LifecycleCalls:
         name = absolute(node)
         if wait_sec:
             with contextlib.suppress(CommandError):
-                served(self._session, "service", f"{name}/change_state", wait_sec)
+                # A node offers one after the other; these are the ones that a change needs.
+                for service in ("get_available_transitions", "change_state"):
+                    served(self._session, "service", f"{name}/{service}", wait_sec)
         names = self.names()
         if name not in names:
             graph = self._session.graph()
