@@ -16,6 +16,7 @@ import pytest
 from dsmq_nodes.messages import TFMessage
 from dsmq_nodes.rclpy.running import import_finder
 from dsmq_nodes.tools.session import Session
+from tests.support import processes
 from tests.support.programs import Running
 from tests.support.waiting import PATIENCE_SEC, until
 
@@ -39,12 +40,12 @@ def port() -> int:
 def run(
     port: int, *words: str, cwd: Path | None = None, **environment: str
 ) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
+    return processes.run(
         [sys.executable, "-c", ON_PORT, str(port), *words],
         capture_output=True,
         text=True,
         cwd=cwd,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), **environment},
+        env={**os.environ, **environment},
         timeout=PATIENCE_SEC,
         check=False,
     )
@@ -122,10 +123,10 @@ def test_the_broker_ends_with_its_last_peer(port: int, tmp_path: Path) -> None:
     write(tmp_path, {"asks.py": "input()\nprint('asked')"})
     command = [sys.executable, "-c", ON_PORT, str(port), str(tmp_path / "asks.py")]
     pipes: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-    with subprocess.Popen(command, text=True, **pipes) as first:
+    with processes.Popen(command, text=True, **pipes) as first:
         assert first.stderr is not None
         assert "none was there" in first.stderr.readline()
-        with subprocess.Popen(command, text=True, **pipes) as second:
+        with processes.Popen(command, text=True, **pipes) as second:
             assert second.stderr is not None
             assert second.stderr.readline().endswith(f"the broker 127.0.0.1:{port}\n")
             first.communicate("\n", PATIENCE_SEC)
@@ -331,7 +332,7 @@ def test_a_talker_and_a_listener_of_two_terminals_meet(port: int, tmp_path: Path
     """
     write(tmp_path, {"talker.py": talker, "listener.py": listener})
     command = [sys.executable, "-c", ON_PORT, str(port), "--quiet", str(tmp_path / "talker.py")]
-    with subprocess.Popen(command, stderr=subprocess.PIPE) as talking:
+    with processes.Popen(command, stderr=subprocess.PIPE) as talking:
         done = run(port, "--quiet", str(tmp_path / "listener.py"))
         assert (done.stdout, done.returncode) == ("hello\n", 7), done.stderr
         talking.send_signal(signal.SIGINT)

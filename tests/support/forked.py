@@ -48,11 +48,12 @@ _kept: Final[list[Any]] = []
 
 
 def read_by_interpreters(env: Any) -> dict[str, str]:
-    """The variables that an interpreter begins with."""
+    """The variables that an interpreter begins with; an empty path is none."""
     return {
         name: value
         for name, value in env.items()
         if name.startswith(_FOR_INTERPRETERS) and name not in _SAME_IN_A_FORK
+        if value or name != "PYTHONPATH"
     }
 
 
