@@ -63,6 +63,11 @@ def pytest_collection() -> Iterator[Any]:
         gc.enable()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the pages of the guide: one at a time has the default port, the others wait."""
+    items.sort(key=lambda item: item.path.name != "test_readme.py")
+
+
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """Three a core, as most tests wait for other processes, if each has a GiB of memory."""
     cores = os.cpu_count() or 1

@@ -54,9 +54,8 @@ def speed(truth: Observed[Odometry]) -> float:
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)  # it computes, however busy the machine is
-@pytest.mark.parametrize("seed", [1, 2])
-def test_a_minute_touches_nothing_knows_where_it_is_and_what_is_around(seed: int) -> None:
-    with diffbot(seed, "/monitor") as graph:
+def test_a_minute_touches_nothing_knows_where_it_is_and_what_is_around() -> None:
+    with diffbot(1, "/monitor") as graph:
         truth, odom = graph.observe(Odometry, "ground_truth"), graph.observe(Odometry, "odom")
         bumper, maps = graph.observe(Bool, "bumper"), graph.observe(OccupancyGrid, "map")
         graph.run_for(60.0)
@@ -103,7 +102,7 @@ def test_two_runs_are_the_same_message_for_message() -> None:
                 (OccupancyGrid, "map"),
             ):
                 observed.append(graph.observe(kind, topic))
-            graph.run_for(5.0)
+            graph.run_for(2.0)
             return [[msg.to_json() for msg in messages] for messages in observed]
 
     first, again, other = run(1), run(1), run(2)

@@ -105,14 +105,15 @@ def test_a_real_robots_scans_have_eleven_stops_in_three_episodes(graph: Graph) -
     graph.add(Avoider)
     obstacles = graph.observe(Obstacle, "obstacle")
     lines = bz2.decompress(ACES.read_bytes()).decode().splitlines()
-    scans = [line.split() for line in lines if line.startswith("FLASER")]
+    # Of 7,374; after these nothing is near.
+    scans = [line.split() for line in lines if line.startswith("FLASER")][:3000]
     first_sec = float(scans[0][-1])
     for words in scans:
         graph.run_for(float(words[-1]) - first_sec - graph.now_sec)
         ranges = [float(word) for word in words[2 : 2 + int(words[1])]]
         graph.inject("scan", scan_of(ranges, -math.pi / 2, 50.0))
     graph.run_for(0)
-    assert len(obstacles) == len(scans) == 7374
+    assert len(obstacles) == len(scans) == 3000
     near = [obstacle.is_near for obstacle in obstacles]
     assert sum(near) == 11
     assert [found for found, _ in groupby(near)].count(True) == 3
