@@ -13,7 +13,7 @@ import pytest
 
 from dsmq_nodes import dsmq
 from dsmq_nodes.dsmq.store.sqlite import Store
-from dsmq_nodes.errors import RequestRefusedError, StoreFullError
+from dsmq_nodes.errors import RequestRefusedError, StoreError, StoreFullError
 from tests.dsmq.conftest import Start
 from tests.support.waiting import PATIENCE_SEC
 
@@ -163,3 +163,22 @@ def test_sockets_of_killed_brokers_are_removed_by_the_next(start: Start, short_p
     start(**run)
     assert not dead.unix.exists()
     assert alive.unix.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "what_to_do"),
+    [
+        ("notes.txt", "not a database: it is a file of another kind; name one that is not there"),
+        ("folder", "is it a folder, a device, or a file that this user may not write"),
+        ("nowhere/store", "is its folder there"),
+    ],
+)
+def test_what_is_no_store_stays_as_it_is_and_is_told(
+    tmp_path: Path, name: str, what_to_do: str
+) -> None:
+    (tmp_path / "notes.txt").write_text("notes of my own")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(StoreError, match=what_to_do):
+        Store(tmp_path / name)
+    assert {each.name for each in tmp_path.iterdir()} == {"notes.txt", "folder"}
+    assert (tmp_path / "notes.txt").read_text() == "notes of my own"

@@ -252,3 +252,43 @@ def test_no_command_is_obeyed_while_the_broker_is_lost(broker: BrokerProcess) ->
             until(lambda: publish(speed, Int64(data=2)) and motor.commands.refused > refused + 10)
             assert motor.obeyed[-1] is None
         until(lambda: publish(speed, Int64(data=3)) and motor.obeyed[-1] == 3)
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_node_that_only_publishes_reads_what_the_broker_refuses(
+    shared: bool, broker: BrokerProcess, monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
+    """The broker stops reading from a peer that does not read its answers."""
+    if not shared:
+        monkeypatch.setenv("DSMQ_NO_SHM", "1")
+    node, reader = Node("only_publishes", broker=broker.address), Node("r", broker=broker.address)
+    good, heard, commands = node.create_publisher(String, "good", 10), [], []
+    reader.create_subscription(String, "good", lambda msg: heard.append(msg.data), 1000)
+    node.create_subscription(String, "command", lambda msg: commands.append(msg.data), 10)
+    node.confirm_subscriptions()
+    reader.create_publisher(String, "command", 1).publish(String(data="go"))
+    refused = node._kit.link.advertise("/dsmq/graph", "std_msgs/msg/String", 0)
+    for _ in range(10_000):
+        node._kit.link.publish(refused, '"x"')
+    with spinning(reader):
+        until(lambda: publish(good, String(data="x")) and heard)
+    assert caplog.text.count("the broker refused put") == 1
+    with spinning(node):
+        until(lambda: commands)  # what came meanwhile has waited for its callback
+    node.destroy_node()
+    reader.destroy_node()
+
+
+def test_a_confirmed_subscription_misses_nothing_over_a_socket(unshared: BrokerProcess) -> None:
+    reader, writer = Node("reader"), Node("writer")
+    heard: list[int] = []
+    for number in range(20):
+        topic = f"numbers{number}"
+        reader.create_subscription(Int64, topic, lambda msg: heard.append(msg.data), 10)
+        publisher = writer.create_publisher(Int64, topic, 10)
+        reader.confirm_subscriptions()
+        publisher.publish(Int64(data=number))
+    with spinning(reader, writer):
+        until(lambda: len(heard) == 20)
+    reader.destroy_node()
+    writer.destroy_node()

@@ -113,8 +113,7 @@ class Store:
                 self._load(now)
                 self._reserve.keep()
         except (sqlite3.Error, OSError) as error:
-            hint = ": is another broker using it?" if "locked" in str(error) else ""
-            raise StoreError(f"cannot use {path} as a store: {error}{hint}") from None
+            raise StoreError(f"cannot use {path} as a store: {error}{_hint(error)}") from None
 
     def _load(self, now: float) -> None:
         """Load what an earlier run has left."""
@@ -482,3 +481,17 @@ class Store:
             self._held_bytes = held_bytes
             raise
         self._changed.clear()
+
+
+def _hint(error: Exception) -> str:
+    """What to do about a file that cannot be used."""
+    said = str(error)
+    if "locked" in said:
+        return ": is another broker using it?"
+    if "not a database" in said:
+        return ": it is a file of another kind; name one that is not there yet, and it is made"
+    if "malformed" in said or "its format" in said:
+        return "; move it away, or name another: a new one is made, without its messages"
+    if "unable to open" in said or "disk I/O" in said:
+        return ": is it a folder, a device, or a file that this user may not write?"
+    return ": is its folder there?" if isinstance(error, FileNotFoundError) else ""

@@ -121,25 +121,30 @@ class FoxgloveClient:
         self._say("status", level=level, message=text[:_LONGEST_STATUS], **told)
 
     def _welcome(self) -> None:
-        hub = self._client.hub
-        clock = hub.topic(CLOCK_TOPIC)
-        has_clock = clock is not None and bool(clock.publishers)
-        capabilities = [*_READING, *(() if hub.is_read_only else _WRITING)]
-        if has_clock:
+        capabilities = [*_READING, *(() if self._client.hub.is_read_only else _WRITING)]
+        self._has_clock = self._is_clock_there
+        if self._has_clock:
             capabilities.append("time")
             self._client.subscribe(CLOCK_TOPIC, self._take_clock, depth=1)
+        # Another session: what is shown so far has times of another clock.
+        session = f"{self._server.session}{' by /clock' if self._has_clock else ''}"
         self._say(
             "serverInfo",
             name="dsmq-nodes",
             capabilities=capabilities,
             supportedEncodings=[JSON],
             metadata={},
-            sessionId=self._server.session,
+            sessionId=session,
         )
         offered = self._offered
-        self._changed(
+        self._tell_change(
             Change(list(offered.channels.values()), [], list(offered.services.values()), [])
         )
+
+    @property
+    def _is_clock_there(self) -> bool:
+        clock = self._client.hub.topic(CLOCK_TOPIC)
+        return clock is not None and bool(clock.publishers)
 
     def _take_clock(self, entry: Entry) -> None:
         with contextlib.suppress(MessageError):  # the nodes that read the clock report it
@@ -147,6 +152,11 @@ class FoxgloveClient:
             self._client.outbox.offer(f"time of {CLOCK_TOPIC}", time_frame(now_ns), keep=1)
 
     def _changed(self, change: Change) -> None:
+        self._tell_change(change)
+        if self._is_clock_there and not self._has_clock:
+            self._welcome()  # it is told all again, and goes by that clock from now on
+
+    def _tell_change(self, change: Change) -> None:
         if change.gone_channels:
             self._say("unadvertise", channelIds=change.gone_channels)
             for number, each in list(self._subscribed.items()):

@@ -13,6 +13,7 @@ from dsmq_nodes.gateways.known_types import KnownType, message_type, ros2_name
 from dsmq_nodes.gateways.rosbridge.encoding.fragments import fragments_of
 from dsmq_nodes.gateways.rosbridge.operation import Operation, full_name, number_in, text_in
 from dsmq_nodes.gateways.rosbridge.rosbridge_server import RosbridgeServer
+from dsmq_nodes.gateways.rosbridge.told_losses import ToldLosses
 from dsmq_nodes.gateways.rosbridge.topic_queue import (
     COMPRESSIONS,
     MOST_MESSAGES,
@@ -26,7 +27,6 @@ from dsmq_nodes.topic_names import is_kits_own
 
 Tell = Callable[[str, str, object], None]
 
-_TOLD_EVERY_SEC: Final = 1.0
 _MOST_IDS: Final = 100  # subscriptions of one client to one topic
 
 
@@ -186,7 +186,7 @@ class _TopicOfClient:
         self._client, self._server = client, server
         self._topic, self._spelled = topic, spelled
         self._timer: Any = None
-        self._told, self._told_sec = 0, 0.0
+        self._losses = ToldLosses(client)
         self._unwritten, self._why = 0, ""
         self._reader: HubReader | None = None
         self._warn: Callable[[str], None] = lambda _: None
@@ -249,7 +249,5 @@ class _TopicOfClient:
     def _tell_dropped(self) -> None:
         outbox = self._client.outbox
         dropped = self.queue.dropped + outbox.dropped[self._topic] + self._unwritten
-        now_sec = self._client.now_sec()
-        if dropped > self._told and now_sec >= self._told_sec + _TOLD_EVERY_SEC:
+        if self._losses.are_news(dropped):
             self._warn(f"{self._spelled}: {dropped} messages were dropped so far{self._why}")
-            self._told, self._told_sec = dropped, now_sec

@@ -11,8 +11,10 @@ from dsmq_nodes.errors import CommandError, DsmqError
 from dsmq_nodes.gateways.known_types import action_type
 from dsmq_nodes.gateways.message_json import decoded
 from dsmq_nodes.gateways.rosbridge.client_services import request_text
+from dsmq_nodes.gateways.rosbridge.client_topics import Tell
 from dsmq_nodes.gateways.rosbridge.operation import Answer, Operation, full_name, text_in
 from dsmq_nodes.gateways.rosbridge.rosbridge_server import RosbridgeServer
+from dsmq_nodes.gateways.rosbridge.told_losses import ToldLosses
 from dsmq_nodes.gateways.rosbridge.transform_feeds import REPUBLISHER, TransformFeed
 from dsmq_nodes.gateways.web.hub_client import HubClient
 from dsmq_nodes.messages.schema.dynamic import without_special
@@ -30,8 +32,8 @@ _ABORTED: Final = 6
 class ClientGoals:
     """The goals under way, by the ids that the client gave."""
 
-    def __init__(self, client: HubClient, server: RosbridgeServer) -> None:
-        self._client, self._server = client, server
+    def __init__(self, client: HubClient, server: RosbridgeServer, tell: Tell) -> None:
+        self._client, self._server, self._tell = client, server, tell
         self._goals: dict[str, _SentGoal] = {}
         self._feeds: dict[str, tuple[TransformFeed, Answer, str]] = {}
 
@@ -48,7 +50,7 @@ class ClientGoals:
         ):
             self._begin_feed(operation, number, spelled)
             return
-        goal = _SentGoal(self._client, action, operation)
+        goal = _SentGoal(self._client, action, operation, self._tell)
         self._client.spawn(self._run(number, goal))
         self._goals[number] = goal
 
@@ -90,8 +92,9 @@ class ClientGoals:
 
 
 class _SentGoal:
-    def __init__(self, client: HubClient, action: str, operation: Operation) -> None:
+    def __init__(self, client: HubClient, action: str, operation: Operation, tell: Tell) -> None:
         self._client, self._action = client, f"{action}{ACTION}"
+        self._tell, self._losses, self._dropped = tell, ToldLosses(client), 0
         self._operation, self._spelled = operation, operation["action"]
         self._hub = client.hub
         self._uuid = pybase64.b64encode_as_string(os.urandom(16))
@@ -147,7 +150,10 @@ class _SentGoal:
         if not isinstance(goal_id, dict) or goal_id.get("uuid") != self._uuid:
             return
         if self._client.outbox.waiting_bytes > _FEEDBACK_BYTES:
-            self._client.outbox.dropped[f"{self._action}/feedback"] += 1
+            self._dropped += 1
+            if self._losses.are_news(self._dropped):
+                text = f"{self._spelled}: {self._dropped} feedbacks of a goal were dropped so far"
+                self._tell("warning", text, None)
             return
         self._send("action_feedback", values=without_special(values, schema).get("feedback"))
 

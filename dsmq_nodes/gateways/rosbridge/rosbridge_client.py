@@ -37,7 +37,7 @@ class RosbridgeClient:
         self._level = "error"
         self._topics = ClientTopics(client, server, self.status)
         self._services = ClientServices(client, server)
-        self._goals = ClientGoals(client, server)
+        self._goals = ClientGoals(client, server, self.status)
         self._served = ServedServices(client)
         self._actions = ServedActions(client)
         self._operations: dict[str, Callable[[Operation], None]] = {

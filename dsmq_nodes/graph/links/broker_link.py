@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Collection
@@ -98,6 +99,8 @@ class DsmqLink:
             on_change=lambda: self._tell("silent" if self._heartbeat.is_silent else "here"),
             dropped=self._outgoing.dropped,
         )
+        self._reading = threading.RLock()  # while no loop reads
+        self._logged = ""  # what the broker has refused last
         self._arrived: deque[wire.Reply] = deque()  # and not yet acted on, in order
         self._events: dict[str, Callable[[wire.Reply], None]] = {
             "message": self._take_messages,
@@ -162,7 +165,8 @@ class DsmqLink:
         while answers.topics and self._outgoing.stream is not None:
             if not self._outgoing.stream.wait(until_sec - time.monotonic()):
                 break
-            self._drain_stream()
+            with self._reading:
+                self._drain_stream()
         loop = self._outgoing.loop
         if loop is not None and self._on_readable is not None:  # messages came meanwhile
             loop.call_later(0, self._on_readable, self)
@@ -219,14 +223,27 @@ class DsmqLink:
         if now_sec < self._look_again_sec:
             return
         self._look_again_sec = now_sec + _LOOK_AGAIN_SEC
-        # Over a socket, sending notices it.
         stream = self._outgoing.stream
-        if (
-            self._incoming.shared is not None
-            and stream is not None
-            and stream.connection.is_ended()
-        ):
-            self._lost("it closed the connection")
+        if stream is None:
+            return
+        byte = stream.connection.peek()
+        if byte == b"":
+            if self._incoming.shared is not None:  # over a socket, sending notices it
+                self._lost("it closed the connection")
+        elif byte or stream.connection.is_tls:
+            self._read_answers()
+
+    def _read_answers(self) -> None:
+        """Read what the broker has said, unless another thread does, or begins to spin.
+
+        It stops reading from a peer that does not read its answers, such as refusals.
+        """
+        if self._reading.acquire(blocking=False):
+            try:
+                if self._outgoing.loop is None:
+                    self._drain_stream()
+            finally:
+                self._reading.release()
 
     def set_state(self, state: str) -> None:
         """Show a state in the graph."""
@@ -256,7 +273,7 @@ class DsmqLink:
 
     def confirm(self) -> None:
         """Wait until the broker has confirmed all subscriptions, at most a second."""
-        if self._incoming.unanswered.topics:
+        if self._poller is None and self._incoming.unanswered.topics:
             self._await(self._incoming.unanswered, self._patience_sec)
 
     def attach(
@@ -266,7 +283,8 @@ class DsmqLink:
         on_outage: OnOutage,
     ) -> None:
         """From now on call `on_readable(readable)` in `loop` when there is something to read."""
-        self._outgoing.attach(loop)
+        with self._reading:  # nobody else reads from now on
+            self._outgoing.attach(loop)
         self._on_readable, self._on_outage = on_readable, on_outage
         if self._outage.has_found:
             self._take_fresh()
@@ -286,7 +304,7 @@ class DsmqLink:
         self._outgoing.flush_later(stream)
         if (shared := self._incoming.shared) is not None:
             add_straight(loop, shared, shared.on_bell(on_readable))
-            loop.call_later(0, on_readable, self)  # as for a socket that is readable already
+        loop.call_later(0, on_readable, self)  # for what was read before, and what is there
         if self._poller is not None:
             self._poller.start(loop)
         else:
@@ -353,7 +371,10 @@ class DsmqLink:
             self._on_differs(reply, end)
 
     def _refused(self, reply: wire.Reply) -> None:
-        logger.error("%s: the broker refused %s: %s", self._node, reply.action, reply.error)
+        what = f"{reply.action}: {reply.error}"
+        if what != self._logged or reply.action != "put":  # the same again is not logged again
+            self._logged = what
+            logger.error("%s: the broker refused %s", self._node, what)
         for answers in (self._advertised, self._incoming.unanswered):
             answers.came(reply.topic)
 

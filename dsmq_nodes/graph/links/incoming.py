@@ -92,8 +92,7 @@ class Incoming:
         }
         if reader.resumes_after is not None:
             fields |= {"after": reader.resumes_after, "epoch": self._epoch}
-        if self.shared is not None:
-            self.unanswered.expect(reader.topic)
+        self.unanswered.expect(reader.topic)
         self._send_object(fields)
 
     # What the broker says

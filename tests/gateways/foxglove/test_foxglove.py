@@ -308,8 +308,27 @@ def test_the_time_is_sent_where_there_is_a_clock(graph: Graph, viewer: Viewer) -
     assert "time" in other.info["capabilities"]
     node.out.publish(Clock(clock=Time(sec=5, nanosec=250_000_000)))
     assert ("time", 5_250_000_000) in other.got()
-    assert "time" not in viewer.info["capabilities"]
     other.leave()
+
+
+def test_a_clock_that_comes_later_is_followed_by_clients_that_are_there(
+    graph: Graph, viewer: Viewer
+) -> None:
+    viewer.got()
+    assert "time" not in viewer.info["capabilities"]
+    before, channels = viewer.info["sessionId"], dict(viewer.channels)
+    node = graph.add(Clocked)
+    viewer.got(1.0)
+    assert "time" in viewer.info["capabilities"]
+    assert viewer.info["sessionId"] != before, "what was shown has times of another clock"
+    assert channels.items() <= viewer.channels.items()
+    node.out.publish(Clock(clock=Time(sec=7)))
+    assert ("time", 7_000_000_000) in viewer.got()
+    told = viewer.info
+    graph.remove(node)
+    graph.add(Clocked)
+    viewer.got(1.0)
+    assert viewer.info is told, "it is told once"
 
 
 def test_assets_are_refused(viewer: Viewer) -> None:

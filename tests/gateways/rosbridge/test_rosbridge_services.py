@@ -1,12 +1,13 @@
 """rosbridge: services and actions, both ways, and transforms, in virtual time."""
 
 import json
+import re
 from typing import Any
 
 import pytest
 
 from dsmq_nodes import ActionClient, Node
-from dsmq_nodes.messages import SetBool, TFMessage, Time, TransformStamped
+from dsmq_nodes.messages import SetBool, String, TFMessage, Time, TransformStamped
 from dsmq_nodes.messages.example_interfaces import Fibonacci
 from dsmq_nodes.testing import Graph
 from tests.gateways.rosbridge.robots import AddTwoInts, Bridged, Server
@@ -168,6 +169,22 @@ def test_a_goal_has_feedback_and_a_result(bridged: Bridged) -> None:
         "status": 4,
         "result": True,
     }
+
+
+def test_feedback_that_a_client_does_not_read_is_told_as_dropped(
+    graph: Graph, bridged: Bridged, server: Server
+) -> None:
+    bridged.send("set_level", level="warning")
+    bridged.send("subscribe", topic="/kept")
+    bridged.got()
+    for _ in range(20):
+        server.kept.publish(String(data="x" * 100_000))
+    graph.run_for(0.5)
+    send_goal(bridged, 20)
+    graph.run_for(4.0)
+    told = [each["msg"] for each in bridged.got() if each["op"] == "status"]
+    wanted = "/fibonacci: [0-9]+ feedbacks of a goal were dropped so far"
+    assert any(re.fullmatch(wanted, each) for each in told), told
 
 
 def test_a_goal_is_cancelled_by_its_id_and_all_by_the_service(
