@@ -9,11 +9,12 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
 from mcap.reader import make_reader
+from mcap.writer import Writer
 from rosbags.highlevel import AnyReader
 from rosbags.typesys import Stores, get_typestore
 
@@ -476,3 +477,31 @@ def test_sources_that_are_none(tmp_path: Path, name: str, content: Any, says: st
         path.mkdir()
     with pytest.raises(BagError, match=says):
         open_source([path])
+
+
+@pytest.mark.parametrize("to", ["ros1", "ros2"])
+def test_two_channels_of_a_topic_are_one_in_ros(
+    tmp_path: Path, to: Literal["ros1", "ros2"]
+) -> None:
+    """Other tools' writers make a channel a publisher."""
+    source, output = tmp_path / "two.mcap", tmp_path / ("out.bag" if to == "ros1" else "out")
+    with source.open("wb") as stream:
+        writer = Writer(stream)
+        writer.start()
+        schema = writer.register_schema("std_msgs/msg/String", "jsonschema", b"{}")
+        of_one = writer.register_channel("/t", "json", schema)
+        of_other = writer.register_channel("/t", "json", schema, {"publisher": "other"})
+        for at in range(6):
+            data = json.dumps({"data": str(at)}).encode()
+            writer.add_message(of_one if at % 2 else of_other, at + 1, data, at + 1)
+        writer.finish()
+    assert convert(open_source([source]), output, to).messages == 6
+    told = [each.msg for each in Bag(output)]
+    assert [each.data for each in told if isinstance(each, String)] == [
+        "0",
+        "1",
+        "2",
+        "3",
+        "4",
+        "5",
+    ]

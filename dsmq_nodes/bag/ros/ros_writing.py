@@ -61,6 +61,7 @@ def write_ros(
     store = get_typestore(Stores.ROS1_NOETIC if is_one else Stores.ROS2_JAZZY)
     types, serialize = RosTypes(store), store.serialize_ros1 if is_one else store.serialize_cdr
     connections: dict[Channel, Any] = {}
+    of_topics: dict[tuple[str, str], Any] = {}
     count = 0
     with (
         whole_or_gone(output, lambda: _begun(output, is_one=is_one)) as writer,
@@ -71,7 +72,11 @@ def write_ros(
             if fault := _unknown(store, each.channel, is_one=is_one):
                 source.omitted.topic(each.channel.topic, fault)
                 continue
-            connections[each.channel] = _connect(writer, store, each.channel, is_one=is_one)
+            # Several channels may have one topic: each publisher has its own in other tools' files.
+            topic = each.channel.topic, each.channel.type_name
+            if topic not in of_topics:
+                of_topics[topic] = _connect(writer, store, each.channel, is_one=is_one)
+            connections[each.channel] = of_topics[topic]
         for number, record in enumerate(source.records(), 1):
             connection = connections.get(record.channel)
             if connection is not None:
