@@ -1,5 +1,6 @@
 """Uplinks between brokers of this machine: what goes, what comes, and what outages do."""
 
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,7 @@ from tests.gateways.uplink.fleet import (
     numbers,
     pair,
 )
+from tests.support.programs import Running
 
 pytest.importorskip("zenoh")
 
@@ -316,6 +318,24 @@ _HELLOS = {"hello 0", "hello 1", "hello 2"}
 
 def _counted(listener: Listener) -> int:
     return sum("/" in msg.data for msg in listener.got)
+
+
+_WITHOUT_LINK_EVENTS = """
+import sys, zenoh
+del zenoh.LinkEvent
+from dsmq_nodes.cli import main
+sys.argv[0] = "dsmq-nodes"
+main()
+"""
+
+
+def test_an_uplink_that_cannot_join_the_fleet_ends_and_says_why(fleet: Fleet) -> None:
+    machine = fleet.machine()
+    words = ("--as", "r1", "--listen", f"127.0.0.1:{free_port()}", "--broker", machine.address)
+    line = [sys.executable, "-c", _WITHOUT_LINK_EVENTS, "uplink", *words, "--publish", "/odom"]
+    machine.uplink = Running(line, is_merged=True)
+    assert machine.uplink.wait() == 1
+    assert "the fleet could not be joined: AttributeError: " in machine.uplink.output
 
 
 def test_a_second_uplink_of_a_broker_is_refused(fleet: Fleet) -> None:

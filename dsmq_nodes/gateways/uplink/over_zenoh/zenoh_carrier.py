@@ -161,7 +161,13 @@ class ZenohCarrier:
         if self._is_closed:
             session.close()
             return
-        self._post(lambda: self._join(session))
+        self._post(lambda: self._enter(session))
+
+    def _enter(self, session: Any) -> None:
+        try:
+            self._join(session)
+        except Exception as error:  # noqa: BLE001  half of it would carry nothing, and not end
+            self._events.failed(f"the fleet could not be joined: {type(error).__name__}: {error}")
 
     def _join(self, session: Any) -> None:
         self._session, self.peer = session, str(session.zid())
