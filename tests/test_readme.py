@@ -1,16 +1,10 @@
 """Every code block of README.md does what it says; and the harness that shows it can fail."""
 
-import fcntl
-import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
-import tempfile
-import time
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -19,13 +13,14 @@ from markdown_it import MarkdownIt
 
 from tests import launch_keys
 from tests.readme_blocks import Block, ReadmeError, Terminal, commands, parse, reader
+from tests.support.default_port import IN_CI, default_port
 from tests.support.waiting import PATIENCE_SEC
+
+__all__ = ["default_port"]
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 GUIDE = sorted((ROOT / ".github" / "guide").glob("*.md"))
-DEFAULT_PORT = 30008
-IN_CI = bool(os.environ.get("CI"))
 
 # What a launch does, in one line: it goes on until Ctrl-C and exits with status 0.
 UNTIL_CTRL_C = """\
@@ -39,30 +34,6 @@ done.wait(30)
 
 def fenced(language: str, text: str) -> str:
     return f"```{language}\n{text}\n```\n"
-
-
-@pytest.fixture
-def default_port() -> Iterator[None]:
-    """The commands in the README name no port, so one test at a time has it."""
-    with Path(tempfile.gettempdir(), "dsmq-default-port.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        # The broker that `dsmq-nodes run` has started ends a moment after its last peer.
-        deadline = time.monotonic() + PATIENCE_SEC
-        while busy := port_is_busy():
-            if time.monotonic() > deadline:
-                if IN_CI:
-                    raise busy
-                pytest.skip(f"port {DEFAULT_PORT} is busy, stop what uses it: {busy}")
-            time.sleep(0.1)
-        yield
-
-
-def port_is_busy() -> OSError | None:
-    try:
-        socket.create_server(("127.0.0.1", DEFAULT_PORT)).close()
-    except OSError as error:
-        return error
-    return None
 
 
 # The README itself

@@ -18,7 +18,10 @@ from dsmq_nodes.rclpy.launching.ros_plan import load_ros_plan
 from dsmq_nodes.rclpy.running.import_finder import NAMES_VARIABLE
 from tests.rclpy.test_run import package_xml, write
 from tests.support import processes
+from tests.support.default_port import default_port
 from tests.support.waiting import PATIENCE_SEC
+
+__all__ = ["default_port"]
 
 
 @pytest.fixture(autouse=True)
@@ -190,6 +193,7 @@ def test_a_launch_file_becomes_a_plan(arm: Path) -> None:
     ]
 
 
+@pytest.mark.usefixtures("default_port")
 def test_it_runs(arm: Path) -> None:
     text = (arm / "all.launch.py").read_text().replace("EmitEvent(event=Shutdown())", "[]")
     (arm / "some.launch.py").write_text(text)
@@ -340,6 +344,7 @@ STATE = """
 """
 
 
+@pytest.mark.usefixtures("default_port")
 def test_events_and_lifecycle_nodes(arm: Path) -> None:
     setup = SETUP.replace("'say =", "'state = arm.state:main', 'say =")
     write(arm.parent, {"arm/state.py": STATE, "launch/e.launch.py": EVENTS, "setup.py": setup})
