@@ -501,6 +501,13 @@ def test_messages_that_are_not_json(tmp_path: Path, session: Session) -> None:
         Player(Bag(writer.paths[0], topics=["/y*"]), session, Playing())
 
 
+def test_a_schema_that_is_nested_too_deeply_is_unknown(tmp_path: Path, session: Session) -> None:
+    with BagWriter(tmp_path / "run") as writer:
+        writer.write(Channel("/x", "pkg/msg/Unknown", b"[" * 100_000), 1, b"{}", 1)
+    Player(Bag(writer.paths[0]), session, Playing(rate=0)).play()
+    assert session.published["/x"] == 1
+
+
 def test_a_reader_that_is_slow_loses_nothing_at_rate_0(
     tmp_path: Path, session: Session, ear: Callable[..., Ear], monkeypatch: pytest.MonkeyPatch
 ) -> None:

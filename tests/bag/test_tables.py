@@ -315,3 +315,8 @@ def test_bytes_are_arrays_of_bytes(write: Write, tmp_path: Path) -> None:
 def test_bytes_that_are_no_base64_are_texts(write: Write, tmp_path: Path) -> None:
     path = write((channel_of("/image", Image), '{"data": "no base64!"}'))
     assert npz_of(path, tmp_path / "out")["image/data"].tolist() == ['"no base64!"']
+
+
+def test_a_schema_that_is_nested_too_deeply_is_unknown(write: Write, tmp_path: Path) -> None:
+    path = write((Channel("/x", "pkg/msg/Unknown", b"[" * 100_000), '{"a": 5}'))
+    assert csv_of(path, tmp_path / "csv")["x"][0]["a"] == "5"

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from dsmq_nodes.bag.file.contents import Channel
 from dsmq_nodes.errors import CommandError
+from dsmq_nodes.json_text import read_loose_json
 from dsmq_nodes.messages.base import Message
 from dsmq_nodes.messages.schema.find import find_type
 from dsmq_nodes.messages.schema.schema_walk import as_mapping
@@ -59,7 +60,7 @@ def told_schema(channel: Channel) -> dict[str, Any]:
     if channel.schema_encoding != "jsonschema":
         return {}
     try:
-        schema = json.loads(channel.schema)
+        schema = read_loose_json(channel.schema)
     except ValueError:
         return {}
     return schema if isinstance(schema, dict) and schema != ANYTHING else {}

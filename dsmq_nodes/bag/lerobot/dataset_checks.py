@@ -4,7 +4,6 @@ Each line below is a fault that LeRobot 0.6 loads without a word, or tells at so
 middle of a training.
 """
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dsmq_nodes.bag.lerobot import dataset_layout as layout
+from dsmq_nodes.json_text import read_loose_json
 
 
 def check_dataset(root: Path) -> list[str]:
@@ -28,12 +28,12 @@ def check_dataset(root: Path) -> list[str]:
 class _Checks:
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._info = json.loads((root / layout.INFO).read_text(encoding="utf-8"))
+        self._info = read_loose_json((root / layout.INFO).read_bytes())
         self._fps = self._info["fps"]
         self._data = pq.read_table(root / layout.DATA)
         self._episodes = pq.read_table(root / layout.EPISODES).to_pylist()
         self._tasks = pq.read_table(root / layout.TASKS)["task"].to_pylist()
-        stats = json.loads((root / layout.STATS).read_text(encoding="utf-8"))
+        stats = read_loose_json((root / layout.STATS).read_bytes())
         self._without_statistics = set(self._info["features"]) - set(stats)
 
     def faults(self) -> Iterator[str]:

@@ -6,7 +6,6 @@ topic of their name. Times begin at 1 s, as a dataset has none of its own. Episo
 other after a second, between marks.
 """
 
-import json
 import math
 import re
 from collections import Counter
@@ -31,6 +30,7 @@ from dsmq_nodes.bag.lerobot.resampling import SECOND_NS
 from dsmq_nodes.bag.omitted import Omitted
 from dsmq_nodes.devices.servo_bus.calibration import parsed_calibration
 from dsmq_nodes.errors import BagError, CalibrationError
+from dsmq_nodes.json_text import read_loose_json
 from dsmq_nodes.messages.base import Header, Message, Time
 from dsmq_nodes.messages.dsmq_msgs import EpisodeMark
 from dsmq_nodes.messages.sensor import CompressedImage, Image, JointState
@@ -93,7 +93,7 @@ class LerobotDataset:
         self.end_ns = self._starts_ns[-1] - _PAUSE_NS if self._episodes else 0
 
     def _read_meta(self) -> None:
-        self._info: dict[str, Any] = json.loads((self.path / layout.INFO).read_text("utf-8"))
+        self._info: dict[str, Any] = read_loose_json((self.path / layout.INFO).read_bytes())
         version = self._info.get("codebase_version")
         if version != layout.VERSION:
             raise ValueError(f"it is of version {version}, and {layout.VERSION} is read here")
