@@ -58,7 +58,7 @@ class Arm:
         self.node = graph.add(ServoArm, params={**bus, **params})
         self.seen = graph.observe(JointState, "joint_states")
         self.diagnostics = graph.observe(DiagnosticArray, "diagnostics")
-        graph.run_for(2.5)  # an emergency stop of before would be known
+        graph.run_for(2.1)  # an emergency stop of before would be known
 
     @property
     def servos(self) -> dict[int, Any]:
