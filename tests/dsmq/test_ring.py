@@ -1,6 +1,7 @@
 """The log in shared memory, against a list; with writers that die and readers that sleep."""
 
 import contextlib
+import fcntl
 import gc
 import multiprocessing
 import os
@@ -24,7 +25,17 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from dsmq_nodes.dsmq.ring import reader as ring_reader
 from dsmq_nodes.dsmq.ring.bell import Bell, Doorbells
 from dsmq_nodes.dsmq.ring.reader import RingReader
-from dsmq_nodes.dsmq.ring.ring import DATA, HEAD, INDEX, MOST_READERS, OWNER, RESERVE, Ring
+from dsmq_nodes.dsmq.ring.ring import (
+    BUSY,
+    DATA,
+    HEAD,
+    INDEX,
+    MOST_READERS,
+    ORDERED,
+    OWNER,
+    RESERVE,
+    Ring,
+)
 from dsmq_nodes.dsmq.ring.writer import Writer
 from dsmq_nodes.errors import RingError
 from tests.support import processes
@@ -363,6 +374,32 @@ def test_an_owner_that_is_stopped_or_killed_in_mid_write_holds_up_nobody_for_goo
         writer.own()
         assert ring.numbers[OWNER] == 1
     ring.close()
+
+
+@pytest.mark.skipif(not ORDERED, reason="Python has no memory fence for this processor")
+def test_a_writer_that_is_alone_takes_no_lock_until_another_writes(
+    directory: Path, doorbells: Doorbells
+) -> None:
+    ring = Ring.create(directory / "a")
+    reader = RingReader(ring, ring.seat(1, after=0, depth=0), after=0, depth=0)
+    owner, other = (Writer(Ring(ring.path), name, doorbells) for name in ("/owner", "/other"))
+    for number in range(1, 121):
+        assert owner.append(b"1", seq=number, stamp_ns=0) == number
+    with ring.path.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert owner.append(b"2", seq=121, stamp_ns=0) == 121
+        assert other.append(b"3", seq=1, stamp_ns=0) == 0
+    assert other.append(b"3", seq=2, stamp_ns=0) == 122
+    assert owner.append(b"4", seq=122, stamp_ns=0) == 123
+    assert (owner.owns, ring.numbers[OWNER], ring.numbers[BUSY]) == (False, 0, 0)
+    for number in range(124, 300):
+        assert other.append(b"5", seq=number, stamp_ns=0) == number
+    assert (owner.owns, other.owns, ring.numbers[BUSY]) == (False, True, 0)
+    with pytest.raises(RingError, match="no room"):
+        other.append(bytes(65 << 20), seq=300, stamp_ns=0)
+    assert ring.numbers[BUSY] == 0
+    assert owner.append(b"6", seq=123, stamp_ns=0) == 300
+    assert [record.id for record in reader.read()] == [*range(1, 301)]
 
 
 def test_a_writer_killed_over_the_newest_record_mutes_nobody(

@@ -50,7 +50,7 @@ Writing (writer.py)
 
 Owning (writer.py, speedups/append.cpp)
 =======================================
-The lock's two system calls are a third of a compiled append. So a writer that has appended many
+The lock's two system calls are a third of an append. So a writer that has appended many
 messages in a row, none of another writer in between, owns the ring: under the lock, it sets OWNER
 to 1 if that is 0. A lock on OWNER's bytes (of the open file, `F_OFD_SETLK`) shows that it lives.
 

@@ -5,6 +5,7 @@ import fcntl
 import mmap
 import os
 import struct
+import threading
 import time
 from fcntl import LOCK_EX, LOCK_NB, LOCK_UN, flock
 from typing import Final
@@ -41,6 +42,7 @@ _LOCK_RETRY_SEC: Final = 0.00005
 _MADV_POPULATE_WRITE: Final = 23  # Linux 5.14
 _MOST_AT_ONCE_BYTES: Final = 4 << 20  # takes 2 ms
 _OWNED, _WANTED = 1, 2  # what OWNER is
+_OWNS_AFTER: Final = 100  # appends in a row
 _FLOCK: Final = struct.Struct("hhqqi")  # of <fcntl.h>
 
 
@@ -48,8 +50,8 @@ class Writer:
     """Appends to a ring; one a process and ring, used by one thread at a time."""
 
     __slots__ = (
-        *("_end", "_file", "_held_at", "_last_id", "_map", "_names", "_numbers", "_patience_sec"),
-        *("_whole_bytes", "doorbells", "owns", "ring", "sender"),
+        *("_alone", "_end", "_fence", "_file", "_held_at", "_last_id", "_map", "_names"),
+        *("_numbers", "_patience_sec", "_whole_bytes", "doorbells", "owns", "ring", "sender"),
     )
     is_ordered: Final = ORDERED
 
@@ -73,7 +75,9 @@ class Writer:
         self._whole_bytes = DATA + ring.capacity
         self._patience_sec = patience_sec
         self._held_at = -1  # HEAD when a wait for the lock last failed
-        self.owns = False  # the ring: the compiled part alone makes use of it
+        self.owns = False  # the ring
+        self._alone = 0  # appends with the lock, none of another writer in between
+        self._fence = threading.Lock()  # to take it is a memory fence, where `ORDERED`
         self._last_id = -1  # the newest record with a known end, and that end
         self._end = 0
 
@@ -103,18 +107,47 @@ class Writer:
         names = self._names.get(field)
         if names is None:
             names = self._names[field] = f"{self.sender}\0{field}".encode()
+        if os.lseek(self._file, 0, os.SEEK_END) < self._whole_bytes:
+            self.ring.hold_size()
+        owns, numbers = self.owns and ORDERED, self._numbers
+        if owns:
+            numbers[BUSY] = 1
+            with self._fence:
+                owns = numbers[OWNER] == _OWNED
+            if not owns:
+                numbers[BUSY] = 0
+                self.disown()
+        if not (owns or self._lock()):
+            return 0
+        try:
+            message_id = self._write(names, text, seq, stamp_ns, raw)
+        finally:
+            if owns:
+                numbers[BUSY] = 0
+            else:
+                self._unlock()
+        if self._map[ASLEEP : ASLEEP + MOST_READERS] != _AWAKE:
+            self.wake()
+        return message_id
+
+    def _lock(self) -> bool:
+        """Take the lock, and the ring from its owner; False when its holder is stopped."""
         try:
             flock(self._file, _LOCK)
         except BlockingIOError:
             if not self._wait_for_lock():
-                return 0
-        try:
-            message_id = self._write(names, text, seq, stamp_ns, raw)
-        finally:
-            flock(self._file, LOCK_UN)
-        if self._map[ASLEEP : ASLEEP + MOST_READERS] != _AWAKE:
-            self.wake()
-        return message_id
+                return False
+        if not self._numbers[OWNER] or self._take_over():
+            return True
+        flock(self._file, LOCK_UN)
+        return False
+
+    def _unlock(self) -> None:
+        """Release the lock; after many appends in a row the ring is ours."""
+        self._alone += 1
+        if self._alone == _OWNS_AFTER and ORDERED:
+            self.own()
+        flock(self._file, LOCK_UN)
 
     def _wait_for_lock(self) -> bool:
         """Take the lock; False when its holder is stopped.
@@ -145,7 +178,7 @@ class Writer:
 
     def disown(self) -> None:
         """Own the ring no longer: another writer wants to write."""
-        self.owns = False
+        self.owns, self._alone = False, 0
         self._lock_owner(fcntl.F_OFD_SETLK, fcntl.F_UNLCK)
 
     def _take_over(self) -> bool:
@@ -178,13 +211,7 @@ class Writer:
 
     def shut(self) -> None:
         """Refuse further appends, after the one that is under way."""
-        held = True
-        try:
-            flock(self._file, _LOCK)
-        except BlockingIOError:
-            held = self._wait_for_lock()  # a holder that is stopped loses its record
-        if held and self._numbers[OWNER]:
-            self._take_over()  # so does an owner
+        held = self._lock()  # a holder that is stopped loses its record, and so does an owner
         self.ring.shut()
         if held:
             flock(self._file, LOCK_UN)
@@ -192,11 +219,7 @@ class Writer:
     def _write(
         self, names: bytes, text: bytes, seq: int, stamp_ns: int, raw: bytes | memoryview
     ) -> int:
-        if os.lseek(self._file, 0, os.SEEK_END) < self._whole_bytes:
-            self.ring.hold_size()
         numbers, capacity = self._numbers, self.ring.capacity
-        if numbers[OWNER] and not self._take_over():
-            return 0
         head, reserve, start = numbers[HEAD], numbers[RESERVE], self._end
         if head != self._last_id or reserve != start:
             start = self._begin(head)
@@ -233,6 +256,7 @@ class Writer:
         Raises:
             RingError: the ring is damaged.
         """
+        self._alone = 0
         if head < self._last_id:  # ids would be given twice
             raise self.ring.damaged(f"it has forgotten the messages after {head}")
         return self.ring.end_of(head)
