@@ -23,7 +23,8 @@ from dsmq_nodes.graph.callback import (
     to_await,
 )
 from dsmq_nodes.graph.links.forked_link import refuse
-from dsmq_nodes.graph.links.link import Contact, LinkReader, Publication
+from dsmq_nodes.graph.links.link import Contact, Publication
+from dsmq_nodes.graph.links.link_reader import LinkReader
 from dsmq_nodes.graph.log.logger import Logger
 from dsmq_nodes.graph.log.rosout import Rosout
 from dsmq_nodes.graph.node_statistics import STATISTICS_PERIOD_SEC, node_statistics

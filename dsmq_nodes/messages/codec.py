@@ -61,19 +61,22 @@ _METHODS: Final = (
 
 # Two threads may need a type at once, and pydantic before 2.14 is not made for that.
 _building: Final = threading.RLock()
-_plans: Final[dict[type[BaseModel], "Plan | None"]] = {}
 
 
 class _NoPlanError(Exception):
     """A schema says something that a plan cannot say."""
 
 
-def codec(cls: type[BaseModel]) -> "Plan | None":
-    """The plan of a message type, or None; made once. A type of the kit is built for it."""
-    try:
-        return _plans[cls]
-    except KeyError:
+class _Plans(dict[type[BaseModel], "Plan | None"]):
+    """The plans of message types; that of a type is made when it is asked for first."""
+
+    def __missing__(self, cls: type[BaseModel]) -> "Plan | None":
         return _planned(cls)
+
+
+_plans: Final = _Plans()
+codec: Final = _plans.__getitem__
+"""The plan of a message type, or None; made once. A type of the kit is built for it."""
 
 
 def constructor(python: "Callable[..., None]") -> "Callable[..., None]":

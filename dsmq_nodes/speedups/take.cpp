@@ -1,7 +1,7 @@
 // The seam `take`: from a ring to a callback, as long as nothing is unusual.
 //
 // It does, message by message, what these do with a record that is usual: `RingReader.read`
-// (dsmq/ring/reader.py), `LinkReader.take_all` (graph/links/link.py), `Dispatcher.call_now`
+// (dsmq/ring/reader.py), `LinkReader.take_all` (graph/links/link_reader.py), `Dispatcher.call_now`
 // (graph/spin/dispatcher.py) and `Subscription.call` (graph/topics/subscription.py). It keeps no state
 // of its own: before a callback is called, cursors and counters are as that Python leaves them, and
 // after it they are read again. At the first record that is not usual it stops before it, and Python
@@ -265,7 +265,7 @@ int add_busy(Taker *self, long called, double took_sec, double longest_sec) {
     PyObject *busy = PyDict_GetItemWithError(self->busy, self->callback_name);
     if (!busy || longest_sec > BLOCKED_SEC) {
         if (PyErr_Occurred()) return -1;
-        const Ref took(PyObject_CallMethod(self->dispatcher, "_took", "Oddl", self->callback, took_sec, longest_sec, called));
+        const Ref took(PyObject_CallMethod(self->dispatcher, "_took", "Oddl", self->callback_name, took_sec, longest_sec, called));
         return took ? 0 : -1;
     }
     const double busy_sec = double_of(busy, NAME(busy_sec));

@@ -22,7 +22,8 @@ from dsmq_nodes.testing.faults import Faults, FaultyBroker
 from dsmq_nodes.testing.virtual_clock import EPOCH_NS, NodesVirtualClock, VirtualClock, VirtualLoop
 
 if TYPE_CHECKING:
-    from dsmq_nodes.graph.links.link import Deliver, Publication
+    from dsmq_nodes.graph.links.link import Publication
+    from dsmq_nodes.graph.links.link_reader import Deliver
     from dsmq_nodes.launcher.file.arguments import Value
 
 NodeT = TypeVar("NodeT", bound=Node)

@@ -45,7 +45,7 @@ class Session:
     went away, and each subscription resumes where it was. It skips nothing that the broker still
     has: a slow reader lags in the broker's log. Messages that are gone from the log meanwhile are
     counted in the next message's `gap`, and so are those that were published while there was no
-    broker (graph/links/sequence.py).
+    broker (graph/links/link_reader.py).
 
     Attributes:
         client: the signature of its service calls (graph/service_wire.py), one for all, so
@@ -196,7 +196,7 @@ class Session:
         losses = None
         if self._is_lasting:
             # Most commands end before they lose anything.
-            from dsmq_nodes.graph.links.sequence import Losses  # noqa: PLC0415  3 ms
+            from dsmq_nodes.graph.links.link_reader import Losses  # noqa: PLC0415  3 ms
 
             losses, depth = Losses(self._node or "the reader", topic), 0
         known = self._subscribed.get(topic)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dsmq_nodes.dsmq.wire import Reply
-from dsmq_nodes.graph.links.sequence import Losses
+from dsmq_nodes.graph.links.link_reader import Losses
 
 
 def reply(sender: str, number: int, gap: int = 0) -> Reply:

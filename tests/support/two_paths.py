@@ -22,9 +22,9 @@ from dsmq_nodes.dsmq.ring.writer import Writer
 from dsmq_nodes.errors import RingError
 from dsmq_nodes.graph.links.broker_link import DsmqLink
 from dsmq_nodes.graph.links.incoming import Incoming
-from dsmq_nodes.graph.links.link import LinkReader, Publication, UsualMessages
+from dsmq_nodes.graph.links.link import Publication, UsualMessages
+from dsmq_nodes.graph.links.link_reader import LinkReader, Losses
 from dsmq_nodes.graph.links.outgoing import Outgoing
-from dsmq_nodes.graph.links.sequence import Losses
 from dsmq_nodes.graph.links.shared_rings import SharedTopics
 from dsmq_nodes.graph.log.logger import Logger
 from dsmq_nodes.graph.spin.dispatcher import Dispatcher

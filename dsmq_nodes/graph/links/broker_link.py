@@ -2,7 +2,7 @@
 
 After an outage it advertises and subscribes again, and every reader resumes at its place. The
 losses of the outage are counted at both ends: the publisher counts what it could not send, the
-reader what never came (sequence.py). A latched message that could not be sent is sent later.
+reader what never came (link_reader.py). A latched message that could not be sent is sent later.
 
 A broker that does not read has the same effect: publishing goes on without waiting, and messages
 without room are dropped and counted (stream.py).
@@ -29,10 +29,7 @@ from dsmq_nodes.graph.links.heartbeat import Heartbeat
 from dsmq_nodes.graph.links.incoming import Incoming
 from dsmq_nodes.graph.links.link import (
     Append,
-    CallNow,
     Contact,
-    Deliver,
-    LinkReader,
     OnDiffers,
     OnOutage,
     OnReadable,
@@ -41,6 +38,7 @@ from dsmq_nodes.graph.links.link import (
     is_ours,
     schema_of,
 )
+from dsmq_nodes.graph.links.link_reader import CallNow, Deliver, LinkReader
 from dsmq_nodes.graph.links.original_server import Poller
 from dsmq_nodes.graph.links.outgoing import Outgoing
 from dsmq_nodes.graph.links.pending import Answers

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.errors import RingError
-from dsmq_nodes.graph.links.link import LinkReader, schema_of
+from dsmq_nodes.graph.links.link import schema_of
+from dsmq_nodes.graph.links.link_reader import LinkReader, Losses
 from dsmq_nodes.graph.links.pending import Answers
-from dsmq_nodes.graph.links.sequence import Losses
 
 if TYPE_CHECKING:
     from dsmq_nodes.graph.links.shared_rings import SharedTopics

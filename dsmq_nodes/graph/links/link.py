@@ -9,46 +9,22 @@ router in this process.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol
 
 import msgspec
 
 from dsmq_nodes.dsmq import wire
-from dsmq_nodes.dsmq.log import Cursor, Entry
-from dsmq_nodes.graph.links.sequence import REPEATED, Losses
+from dsmq_nodes.graph.links.link_reader import CallNow, Deliver, LinkReader
 from dsmq_nodes.topic_names import DIAGNOSTICS_TOPIC, EVERY_NODES_TOPICS, is_call, is_kits_own
 
 if TYPE_CHECKING:
-    from dsmq_nodes.dsmq.ring.reader import RingReader
     from dsmq_nodes.dsmq.ring.writer import Writer
     from dsmq_nodes.speedups import Plan
 
 Published = tuple[str, str, bytes | memoryview, int, int]
 """A message as it was published: text, large field, its bytes, number, stamp in ns."""
-
-Deliver = Callable[[Entry, bool], None]
-"""Takes a message, and whether it is repeated for a later subscription."""
-
-
-class CallNow(Protocol):
-    """Calls a callback with messages at once.
-
-    Attributes:
-        call: calls it; returns for how many messages: the others are for `Deliver`.
-    """
-
-    call: Callable[[Sequence[Entry]], int]
-
-    def taker(
-        self, ring_reader: "RingReader | None", reader: "LinkReader", /
-    ) -> Callable[[], bool] | None:
-        """Takes what it can from a ring to the callback; False: there may be more to read.
-
-        Without a ring it is for `speedups.receive`.
-        """
-
 
 Append = Callable[[Any], object]
 """Sends a message object; returns None."""
@@ -120,38 +96,6 @@ class Publication:
         if self.owed > len(self.kept):
             self.dropped += self.owed - len(self.kept)
             self.owed = len(self.kept)
-
-
-@dataclass(eq=False, slots=True)
-class LinkReader:
-    """A node's place in a topic that it subscribes."""
-
-    topic: str
-    depth: int
-    type_name: str
-    deliver: Deliver
-    schema: bytes = b""
-    resumes_after: int | None = None  # None: where a new reader begins
-    cursor: Cursor = field(default_factory=Cursor)
-    losses: Losses | None = None  # for a broker that may die
-    call_now: CallNow | None = None
-    has_taker: bool = False  # for the socket, or there is none for its messages
-
-    def take_all(self, replies: Sequence[Entry]) -> None:
-        """Messages of the topic have come, in order; their callback may be called at once."""
-        follow, new = self.cursor.follow, []
-        for reply in replies:
-            if not follow(reply):
-                self.deliver(reply, True)
-                continue
-            lost = self.losses.before(reply) if self.losses is not None else 0
-            if lost != REPEATED:  # else it was sent to a new broker, for others
-                reply.gap += lost
-                new.append(reply)
-        self.resumes_after = self.cursor.after
-        called = self.call_now.call(new) if self.call_now is not None else 0
-        for reply in new[called:] if called else new:
-            self.deliver(reply, False)
 
 
 def schema_of(end: Publication | LinkReader) -> dict[str, object]:

@@ -22,15 +22,13 @@ from dsmq_nodes.dsmq.store.sqlite import Store
 from dsmq_nodes.errors import NodeNameTakenError
 from dsmq_nodes.graph.links.link import (
     Append,
-    CallNow,
-    Deliver,
-    LinkReader,
     OnDiffers,
     OnOutage,
     OnReadable,
     Publication,
     UsualMessages,
 )
+from dsmq_nodes.graph.links.link_reader import CallNow, Deliver, LinkReader
 from dsmq_nodes.graph.time.clock import BaseClock
 from dsmq_nodes.topic_names import GRAPH_TOPIC
 

@@ -12,7 +12,8 @@ from dsmq_nodes.dsmq.ring.reader import RingReader
 from dsmq_nodes.dsmq.ring.ring import Ring
 from dsmq_nodes.dsmq.ring.writer import Writer
 from dsmq_nodes.errors import RingError
-from dsmq_nodes.graph.links.link import LinkReader, OnReadable, Publication
+from dsmq_nodes.graph.links.link import OnReadable, Publication
+from dsmq_nodes.graph.links.link_reader import LinkReader
 from dsmq_nodes.speedups import wake
 
 _MOST_RECORDS: Final = 1 << 30
@@ -113,8 +114,8 @@ class SharedTopics:
                 self._read_on(reading)
 
     def _read_on(self, reading: "_Reading") -> None:
-        # Where there is a `take` it is faster: the next ones are for it, `rest` finds them.
-        most = _MOST_RECORDS if reading.take is None else _FEW_RECORDS
+        # More would have to wait in a mailbox, which takes longer: `rest` finds the next ones.
+        most = _MOST_RECORDS if reading.reader.call_now is None else _FEW_RECORDS
         try:
             records = reading.ring_reader.read(most)
         except RingError as error:

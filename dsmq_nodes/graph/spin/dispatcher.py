@@ -47,7 +47,13 @@ class Mailbox(Protocol):
 
 
 class CallableNow(Mailbox, Protocol):
-    """A mailbox that messages need not pass through when none waits in it."""
+    """A mailbox that messages need not pass through when none waits in it.
+
+    Attributes:
+        callback_name: of its callback, for logs.
+    """
+
+    callback_name: str
 
     def call(self, reply: Entry) -> Result:
         """Call the callback with a message that did not have to wait; returns its result."""
@@ -160,7 +166,7 @@ class Dispatcher:
             self.is_calling = False
             if loop is not None:
                 took_sec = loop.time() - began_sec
-                self._took(named or callback, took_sec, took_sec)
+                self._took(callback_name(named or callback), took_sec, took_sec)
             if self.one is not None and not self.one.done():
                 self.one.set_result(None)
         if work is None:
@@ -209,19 +215,20 @@ class Dispatcher:
 
     async def _await(self, work: Awaitable[None], named: object, time: Callable[[], float]) -> None:
         try:
-            await timed_steps(work, time, lambda took_sec: self._took(named, took_sec, took_sec))
+            name = callback_name(named)
+            await timed_steps(work, time, lambda took_sec: self._took(name, took_sec, took_sec))
         except Exception as error:  # noqa: BLE001  `raises` decides
             self._raised(named, error)
 
-    def _took(self, named: object, took_sec: float, longest_sec: float, calls: int = 1) -> None:
-        busy = self.busy[callback_name(named)]
+    def _took(self, name: str, took_sec: float, longest_sec: float, calls: int = 1) -> None:
+        busy = self.busy[name]
         busy.calls += calls
         busy.busy_sec += took_sec
         if longest_sec > busy.longest_sec:  # noqa: PLR1730  max() takes three times as long
             busy.longest_sec = longest_sec
         if longest_sec > blocked.BLOCKED_SEC:
             self._logger.warning(
-                f"{callback_name(named)} {blocked.BLOCKED_FOR} {longest_sec:.1f} s: nothing else "
+                f"{name} {blocked.BLOCKED_FOR} {longest_sec:.1f} s: nothing else "
                 "ran; use `async def` and `await`, or `await asyncio.to_thread(...)`"
             )
 
@@ -300,28 +307,27 @@ class Dispatcher:
         began_sec = now_sec = time()
         if now_sec > until_sec or self.is_calling or mailbox.waiting or mailbox in self.held:
             return 0
-        longest_sec, called = 0.0, 0
+        longest_sec, called, call = 0.0, 0, mailbox.call
         self.is_calling = True
         try:
             for reply in replies:
                 called += 1
-                goes_on = self._call(mailbox, reply)
+                try:
+                    result = call(reply)
+                except BaseException as error:  # noqa: BLE001  `failed` raises what is none of its
+                    goes_on = self.failed(mailbox, error)
+                else:
+                    goes_on = (
+                        not self.is_over() if result is None else self.returned(mailbox, result)
+                    )
                 was_sec, now_sec = now_sec, time()
                 longest_sec = max(longest_sec, now_sec - was_sec)
                 if now_sec > until_sec or not goes_on:
                     break
         finally:
             self.is_calling = False
-            self._took(mailbox.callback, now_sec - began_sec, longest_sec, called)
+            self._took(mailbox.callback_name, now_sec - began_sec, longest_sec, called)
         return called
-
-    def _call(self, mailbox: CallableNow, reply: Entry) -> bool:
-        """Call a mailbox's callback; returns whether the next message may be next."""
-        try:
-            result = mailbox.call(reply)
-        except BaseException as error:  # noqa: BLE001  `failed` raises what is not the callback's
-            return self.failed(mailbox, error)
-        return not self.is_over() if result is None else self.returned(mailbox, result)
 
     def returned(self, mailbox: CallableNow, result: object) -> bool:
         """Go on with the result of a callback; returns whether the next message may be next."""

@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from dsmq_nodes.graph.callback import callback_name
 from dsmq_nodes.graph.spin.dispatcher import Dispatcher
 from dsmq_nodes.graph.topics.subscription import Subscription
 from dsmq_nodes.messages.codec import codec
@@ -18,7 +17,7 @@ from dsmq_nodes.speedups import make_taker
 if TYPE_CHECKING:
     from dsmq_nodes.dsmq.log import Entry
     from dsmq_nodes.dsmq.ring.reader import RingReader
-    from dsmq_nodes.graph.links.link import LinkReader
+    from dsmq_nodes.graph.links.link_reader import LinkReader
 
 
 class AtOnce:
@@ -65,7 +64,7 @@ class AtOnce:
             self._dispatcher.busy,
             codec(msg_type) or msg_type.from_json,
             callback,
-            callback_name(callback),
+            self._subscription.callback_name,
             info,
             ring.memory if ring is not None else None,
             ring.file if ring is not None else -1,

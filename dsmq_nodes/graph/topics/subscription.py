@@ -9,7 +9,7 @@ import msgspec
 from dsmq_nodes.dsmq.log import Entry
 from dsmq_nodes.dsmq.ring.record import RingRecord
 from dsmq_nodes.errors import MessageError, OverwrittenError, WireError
-from dsmq_nodes.graph.callback import MessageT, Result, takes_two
+from dsmq_nodes.graph.callback import MessageT, Result, callback_name, takes_two
 from dsmq_nodes.graph.log.logger import Logger
 from dsmq_nodes.graph.spin.event_loop import Notifier
 from dsmq_nodes.graph.time.ages import Ages
@@ -88,6 +88,7 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
         self.msg_type = msg_type
         self.topic_name = topic_name
         self.callback: Callable[..., Any] | None = callback
+        self.callback_name = callback_name(callback)
         self.depth = qos.depth
         self._given = 0
         self._dropped = 0
@@ -101,6 +102,7 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
         self._lifespan_ns = None if qos.lifespan is None else int(seconds(qos.lifespan) * 1e9)
         self._longest_wait_sec = longest_wait_sec or 0.0
         self._waited_sec = 0.0
+        self._expires = qos.lifespan is not None or bool(longest_wait_sec)
         self._ages = None if qos.lifespan is None else Ages(topic_name, clock, logger.warning)
         self._since_ns = max(clock.now_ns(), 1)  # earlier latched messages are old, not late
         self._began_ns = round(clock.monotonic_sec() * 1e9)
@@ -234,7 +236,7 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
         return MessageInfo(self.topic_name, sender, message_id, seq, stamp_ns, now_ns, is_latched)
 
     def _decode(self, reply: Entry) -> MessageT | None:
-        if self._has_expired(reply):
+        if self._expires and self._has_expired(reply):
             return None
         now_ns = self._clock.now_ns()
         try:

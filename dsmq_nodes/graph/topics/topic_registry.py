@@ -7,7 +7,8 @@ from typing import Any, Final, TypeVar
 
 from dsmq_nodes.dsmq.log import Entry
 from dsmq_nodes.graph.callback import Callback, MessageT, check_callback, check_takes
-from dsmq_nodes.graph.links.link import Deliver, Link, Publication
+from dsmq_nodes.graph.links.link import Link, Publication
+from dsmq_nodes.graph.links.link_reader import Deliver
 from dsmq_nodes.graph.log.logger import Logger
 from dsmq_nodes.graph.spin.spinner import Spinner
 from dsmq_nodes.graph.time.clock import BaseClock, seconds

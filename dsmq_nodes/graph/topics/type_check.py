@@ -15,7 +15,8 @@ import msgspec
 
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.errors import TypeMismatchError
-from dsmq_nodes.graph.links.link import Link, LinkReader, Publication
+from dsmq_nodes.graph.links.link import Link, Publication
+from dsmq_nodes.graph.links.link_reader import LinkReader
 from dsmq_nodes.graph.log.logger import Logger
 from dsmq_nodes.graph.topics.compatible import TopicEnd, Verdict, compare, explain, remark
 from dsmq_nodes.json_text import read_json

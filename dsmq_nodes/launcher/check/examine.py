@@ -35,14 +35,13 @@ from dsmq_nodes.errors import (
 )
 from dsmq_nodes.graph.links.link import (
     Append,
-    CallNow,
-    Deliver,
     Link,
     OnOutage,
     OnReadable,
     Publication,
     UsualMessages,
 )
+from dsmq_nodes.graph.links.link_reader import CallNow, Deliver
 from dsmq_nodes.graph.node import Node
 from dsmq_nodes.graph.run import made
 from dsmq_nodes.graph.spin.context import NodeContext, surroundings

@@ -6,7 +6,7 @@ from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.log import Cursor
 
 if TYPE_CHECKING:
-    from dsmq_nodes.graph.links.sequence import Losses
+    from dsmq_nodes.graph.links.link_reader import Losses
 
 
 class Subscribed:

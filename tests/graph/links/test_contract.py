@@ -16,7 +16,8 @@ from typing_extensions import override
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.errors import ConnectionFailedError, NodeNameTakenError
 from dsmq_nodes.graph.links.broker_link import DsmqLink
-from dsmq_nodes.graph.links.link import Link, LinkReader, Publication, Readable
+from dsmq_nodes.graph.links.link import Link, Publication, Readable
+from dsmq_nodes.graph.links.link_reader import LinkReader
 from dsmq_nodes.graph.links.memory_link import MemoryBroker
 from dsmq_nodes.graph.time.clock import BaseClock
 from dsmq_nodes.messages.dsmq_msgs import Graph

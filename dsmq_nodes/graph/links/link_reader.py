@@ -1,10 +1,11 @@
-"""Counts lost messages that no gap of the log shows: publishers number their messages.
+"""A node's place in a topic that it subscribes, and what it has lost there.
 
-Ids of a log have no holes, so a broker tells a reader exactly what it has skipped. But a message
-that was published while the broker was away has no id, and a message in the memory of a killed
-broker has lost its id. Both leave a hole in the numbers (`seq`) of their publisher. A hole may also
-contain messages that *were* in the log and were skipped, by several publishers. So skipped messages
-are remembered, and only the rest of a hole counts as lost.
+Publishers number their messages, which shows losses that no gap of the log shows. Ids of a log have
+no holes, so a broker tells a reader exactly what it has skipped. But a message that was published
+while the broker was away has no id, and a message in the memory of a killed broker has lost its id.
+Both leave a hole in the numbers (`seq`) of their publisher. A hole may also contain messages that
+*were* in the log and were skipped, by several publishers. So skipped messages are remembered, and
+only the rest of a hole counts as lost.
 
 A number that is not higher than the last one comes from a publisher that has restarted; so does one
 that is higher than any publisher could have reached since. Neither counts as a loss. Losses that
@@ -13,15 +14,19 @@ nobody can know are not counted: those of a publisher that was never heard, or t
 
 import logging
 import time
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Protocol
 
-from dsmq_nodes.dsmq.log import Entry
+from dsmq_nodes.dsmq.log import Cursor, Entry
 from dsmq_nodes.topic_names import UPLINK
+
+if TYPE_CHECKING:
+    from dsmq_nodes.dsmq.ring.reader import RingReader
 
 logger = logging.getLogger("dsmq_nodes.link")
 
-REPEATED: Final = -1
+_REPEATED: Final = -1
 _WITH_THE_BROKER: Final = (
     "they were published while the broker was away, or it had not sent them when it ended"
 )
@@ -33,6 +38,27 @@ _MOST_HZ: Final = 1_000_000  # of one publisher: ten times what a fast machine p
 # Two messages may be read at once that were published long apart, from a store that outlived a
 # broker and a machine. This is 16 minutes of 1,000 Hz.
 _ALWAYS_LIKELY: Final = 1_000_000
+
+Deliver = Callable[[Entry, bool], None]
+"""Takes a message, and whether it is repeated for a later subscription."""
+
+
+class CallNow(Protocol):
+    """Calls a callback with messages at once.
+
+    Attributes:
+        call: calls it; returns for how many messages: the others are for `Deliver`.
+    """
+
+    call: Callable[[Sequence[Entry]], int]
+
+    def taker(
+        self, ring_reader: "RingReader | None", reader: "LinkReader", /
+    ) -> Callable[[], bool] | None:
+        """Takes what it can from a ring to the callback; False: there may be more to read.
+
+        Without a ring it is for `speedups.receive`.
+        """
 
 
 @dataclass(slots=True)
@@ -58,12 +84,12 @@ class Losses:
     def before(self, reply: Entry) -> int:
         """How many messages were lost before this one, which follows `reply.gap` skipped ones.
 
-        `REPEATED`: it is the publisher's newest message, sent a second time.
+        -1: it is the publisher's newest message, sent a second time.
         """
         sender, number, stamp = reply.sender, reply.seq, reply.stamp
         last = self.publishers.get(sender)
         if last is not None and last.number == number and stamp and last.stamp == stamp:
-            return REPEATED
+            return _REPEATED
         self._skipped += reply.gap
         if not number or not sender:
             return 0
@@ -111,3 +137,35 @@ class Losses:
     def tell_again(self) -> None:
         """There was another outage: log its losses."""
         self._told.clear()
+
+
+@dataclass(eq=False, slots=True)
+class LinkReader:
+    """A node's place in a topic that it subscribes."""
+
+    topic: str
+    depth: int
+    type_name: str
+    deliver: Deliver
+    schema: bytes = b""
+    resumes_after: int | None = None  # None: where a new reader begins
+    cursor: Cursor = field(default_factory=Cursor)
+    losses: Losses | None = None  # for a broker that may die
+    call_now: CallNow | None = None
+    has_taker: bool = False  # for the socket, or there is none for its messages
+
+    def take_all(self, replies: Sequence[Entry]) -> None:
+        """Messages of the topic have come, in order; their callback may be called at once."""
+        follow, new = self.cursor.follow, []
+        for reply in replies:
+            if not follow(reply):
+                self.deliver(reply, True)
+                continue
+            lost = self.losses.before(reply) if self.losses is not None else 0
+            if lost != _REPEATED:  # else it was sent to a new broker, for others
+                reply.gap += lost
+                new.append(reply)
+        self.resumes_after = self.cursor.after
+        called = self.call_now.call(new) if self.call_now is not None else 0
+        for reply in new[called:] if called else new:
+            self.deliver(reply, False)
