@@ -486,7 +486,7 @@ def test_two_channels_of_a_topic_are_one_in_ros(
     """Other tools' writers make a channel a publisher."""
     source, output = tmp_path / "two.mcap", tmp_path / ("out.bag" if to == "ros1" else "out")
     with source.open("wb") as stream:
-        writer = Writer(stream)
+        writer: Any = Writer(stream)
         writer.start()
         schema = writer.register_schema("std_msgs/msg/String", "jsonschema", b"{}")
         of_one = writer.register_channel("/t", "json", schema)
