@@ -30,6 +30,15 @@ def test_levels_and_name(log: Logger, caplog: pytest.LogCaptureFixture) -> None:
     assert {r.node for r in caplog.records} == {"/robot1/talker"}  # type: ignore[attr-defined]
 
 
+def test_a_record_has_the_line_of_the_program(
+    log: Logger, caplog: pytest.LogCaptureFixture
+) -> None:
+    log.info("here")
+    log.get_child("part").warn("there")
+    functions = [(each.filename, each.funcName) for each in caplog.records]
+    assert functions == [("test_logger.py", test_a_record_has_the_line_of_the_program.__name__)] * 2
+
+
 def test_set_level(log: Logger, caplog: pytest.LogCaptureFixture) -> None:
     log.set_level(logging.ERROR)
     log.warning("no")

@@ -103,7 +103,8 @@ class Logger:
         if not options or self._is_due(options, (file, line)):
             extra = {"node": self.name, "is_traceback": is_traceback}
             keep_from_waiting(self._logger)  # a handler may have been added since
-            self._logger.log(level, "%s", text, extra=extra)
+            # A format with a file and a line names those of the program, not these.
+            self._logger.log(level, "%s", text, extra=extra, stacklevel=3)
             if self.rosout is not None:
                 self._publish(self.rosout, level, text, (file, function, line))
 
