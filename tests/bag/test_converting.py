@@ -494,7 +494,7 @@ def test_two_channels_of_a_topic_are_one_in_ros(
         for at in range(6):
             data = json.dumps({"data": str(at)}).encode()
             writer.add_message(of_one if at % 2 else of_other, at + 1, data, at + 1)
-        writer.finish()  # type: ignore[no-untyped-call]
+        writer.finish()
     assert convert(open_source([source]), output, to).messages == 6
     told = [each.msg for each in Bag(output)]
     assert [each.data for each in told if isinstance(each, String)] == [
