@@ -170,7 +170,9 @@ def _write(stream: TextIO, text: str) -> None:
     try:
         if descriptor == 1 and _has_room(descriptor, 0.0):
             stream.flush()  # what the program has printed before
-        _unread[descriptor].write(text.encode(stream.encoding, stream.errors or "strict"), write)
+        # A stream that rich puts in a standard one's place while it draws has no encoding.
+        data = text.encode(stream.encoding or "utf-8", stream.errors or "strict")
+        _unread[descriptor].write(data, write)
     finally:
         close()
 

@@ -90,7 +90,8 @@ def find(
 ) -> None:
     """List the actions of a type."""
     fitting = [each for each in _offers(broker).values() if is_type(each.type, type_name)]
-    print_offers(fitting, count=count, as_json=as_json)
+    none = f"no action is of type {type_name}"
+    print_offers(fitting, count=count, as_json=as_json, none=none)
 
 
 @app.command(

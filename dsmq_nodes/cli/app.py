@@ -67,6 +67,9 @@ class Commands(TyperGroup):
 
     @override
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        if args[0] == "help":  # as of git and apt
+            print(ctx.get_help())
+            ctx.exit()
         name, command, rest = super().resolve_command(ctx, args)
         found = load(name) if command and name else None
         if not gc.isenabled():  # since `main`: what has been loaded lives as long as the process

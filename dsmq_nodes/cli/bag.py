@@ -99,7 +99,7 @@ def record(
     ] = None,
     broker: BrokerOption = BROKER,
 ) -> None:
-    """Record topics until Ctrl-C; new topics are recorded from their first message on.
+    """Record topics until Ctrl-C. New topics are recorded from their first message on.
 
     A recorded message is safe from a crash after about a second. The file also gets the parameters
     that the nodes have at the start. At the end the numbers of recorded and lost messages of each
@@ -189,7 +189,7 @@ def play(
     ] = False,
     broker: BrokerOption = BROKER,
 ) -> None:
-    """Publish the messages of a bag at their recorded times; a ROS bag is played as it is.
+    """Publish the messages of a bag at their recorded times. A ROS bag is played as it is.
 
     A message that does not fit its type is left out and reported, and the exit status is 1.
 
@@ -270,7 +270,7 @@ def convert(
         typer.Option(metavar="FILE", help="lerobot: of the arm; else the one in the bag."),
     ] = None,
 ) -> None:
-    """Convert a bag, of ours, of ROS 1 or of ROS 2, or a dataset, to another kind of file.
+    """Convert a bag or a dataset to another kind of file. A bag is ours, or of ROS 1 or ROS 2.
 
     ROS needs the extra `ros`, Parquet needs pyarrow. NaN and infinities are texts in our JSON,
     null in Foxglove's, and numbers in tables and in ROS. An unfinished file is removed.
@@ -311,7 +311,7 @@ def repair(
     ] = "",
     compression: CompressionOption = "zstd",
 ) -> None:
-    """Save the undamaged messages of a bag that was cut off or damaged, in a new file.
+    """Save the undamaged messages of a bag in a new file. The bag was cut off or damaged.
 
     Of a ROS 1 bag or one in SQLite it is an MCAP of ours, as `convert` makes it.
     """
@@ -352,7 +352,7 @@ def rerun(
         float, typer.Option(metavar="SEC", min=0, help="For fields named stamp.")
     ] = 0.1,
 ) -> None:
-    """Run one node on a recording, in virtual time, and compare its messages with the recorded.
+    """Run one node on a recording, and compare what it publishes. Its time is virtual.
 
     The node gets the recorded messages of its subscriptions at their recorded times. The messages
     that it publishes, on --topics or on all, are compared with the recorded ones. The first

@@ -18,7 +18,7 @@ app = new_app(
     ("dsmq-nodes bridge ros2 --from /scan --to /cmd_vel", ""),
 )
 _ros2 = new_app(
-    "A node that is an rclpy node too, and carries the topics, services and actions you name.",
+    "Carry topics, services and actions to and from ROS 2. Only those that you name go.",
     ("dsmq-nodes bridge ros2 --from /scan --from /odom --to /cmd_vel", "drive a robot"),
     ("dsmq-nodes bridge ros2 --service-from /dock --prefix /ros", "call it as /ros/dock"),
     ("dsmq-nodes bridge ros2 list", "topics and services with their types and QoS"),
@@ -85,7 +85,7 @@ def ros2(
 def list_(
     *, domain: DomainOption = None, discovery: DiscoveryOption = None, as_json: JsonOption = False
 ) -> None:
-    """Show topics and services of a ROS 2 graph, and why some cannot be converted."""
+    """Show topics and services of a ROS 2 graph. It says why some cannot be converted."""
     found = offers(_entry(domain, discovery, {"from_ros": ["/*"]}))
     if as_json:
         print_json(found)

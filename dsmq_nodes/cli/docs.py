@@ -55,6 +55,9 @@ def docs(
     """Show the guide, also without a network. Without a page it lists the pages."""
     pages = _pages()
     page = _found(" ".join(words), pages) if words else _INDEX
+    if page not in pages:
+        print(page)
+        return
     text = _IMAGE.sub("", pages[page])
     if not sys.stdout.isatty():
         print(text, end="")
@@ -66,7 +69,13 @@ def docs(
 
 
 def _found(page: str, pages: dict[str, str]) -> str:
-    """The name of a page; spaces, hyphens and a file's ending make no difference."""
+    """The name of a page, or the lines of the pages that have a word.
+
+    In a name spaces, hyphens and a file's ending make no difference.
+
+    Raises:
+        CommandError: it is neither a page nor a word of one.
+    """
     name = page.removesuffix(".md").lower().replace("-", "_").replace(" ", "_")
     if name in pages:
         return name
@@ -76,7 +85,7 @@ def _found(page: str, pages: dict[str, str]) -> str:
         if each != _INDEX and (line := _line_with(page, pages[each]))
     ]
     if having:
-        raise CommandError("\n".join([f"no page {page}; pages with this word:", *having]))
+        return "\n".join([f"{page} is in", *having])
     raise CommandError(f"no page {page}; {did_you_mean(name, _names())}")
 
 

@@ -162,6 +162,9 @@ def _read(source: str) -> list[Interface]:
     package = PACKAGES.find(source) or package_at(path)
     if package is None:
         known = {name: "" for name, each in PACKAGES.all.items() if _files(each.folder)}
+        if not known:
+            where = "neither in a folder of the working tree nor installed"
+            raise CommandError(f"no package {source}: it is {where}; or name its .msg files")
         raise unknown("package", source, known)
     files = _files(package.folder)
     if not files:

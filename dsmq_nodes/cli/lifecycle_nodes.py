@@ -90,7 +90,7 @@ def set_(
     ] = 0.0,
     broker: BrokerOption = BROKER,
 ) -> None:
-    """Trigger transitions of a lifecycle node in turn; status 1 when one fails."""
+    """Trigger transitions of a lifecycle node in turn. The status is 1 when one fails."""
     with _lifecycles(broker) as lifecycles:
         name = lifecycles.find(node, wait)
         for each in transitions:

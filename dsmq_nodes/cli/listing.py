@@ -11,9 +11,14 @@ from dsmq_nodes.tools.offers import Offer
 
 
 def print_offers(
-    offers: Iterable[Offer], *, show_types: bool = False, count: bool = False, as_json: bool = False
+    offers: Iterable[Offer],
+    *,
+    show_types: bool = False,
+    count: bool = False,
+    as_json: bool = False,
+    none: str = "",
 ) -> None:
-    """Services or actions, a line each."""
+    """Services or actions, a line each; where there are none, `none` on standard error."""
     found = list(offers)
     if as_json:
         print_json(found)
@@ -21,6 +26,7 @@ def print_offers(
     print_names(
         (f"{each.name} [{each.type or 'unknown'}]" if show_types else each.name for each in found),
         count=count,
+        none=none,
     )
 
 

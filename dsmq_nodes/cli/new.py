@@ -96,10 +96,13 @@ def _activation() -> str:
     return f". {activate} && " if not installing.is_active() and activate.exists() else ""
 
 
+_NAMES = "it has small letters, digits and _, begins with a letter, and is no word of Python's own"
+
+
 def _check(name: str) -> None:
     meant = "".join(c if c.isalnum() else "_" for c in name.lower()).strip("_")
     if name != meant or not name.isascii() or not name.isidentifier() or keyword.iskeyword(name):
         hint = f"; did you mean '{meant}'?" if meant.isidentifier() and meant != name else ""
-        raise typer.BadParameter(f"{name!r} is no name of a Python package{hint}")
+        raise typer.BadParameter(f"{name!r} is no name of a Python package{hint}; {_NAMES}")
     if name in _TAKEN:
         raise typer.BadParameter(f"{name!r} is the name of another package; take another one")

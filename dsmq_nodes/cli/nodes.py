@@ -99,7 +99,7 @@ def info(
 
 @app.command()
 def restart(name: _Name, *, broker: BrokerOption = BROKER) -> None:
-    """End a node of the launch and start it again; waits until it is ready."""
+    """End a node of the launch and start it again. It waits until the node is ready."""
     _command("restart", name, broker)
 
 
@@ -111,7 +111,7 @@ def stop(name: _Name, *, broker: BrokerOption = BROKER) -> None:
 
 @app.command()
 def start(name: _Name, *, broker: BrokerOption = BROKER) -> None:
-    """Start a node of the launch that was stopped, has finished or failed."""
+    """Start a node of the launch that was stopped, ended or failed."""
     _command("start", name, broker)
 
 
@@ -127,7 +127,7 @@ def log(
     ] = 20,
     broker: BrokerOption = BROKER,
 ) -> None:
-    """Show the last lines of a node of the launch: its log and its output."""
+    """Show the last lines of a node of the launch. They are its log and its output."""
     nothing = True
     with _launch(broker) as launch:
         for line in launch.lines(name, lines, follow=follow):

@@ -147,7 +147,7 @@ def describe(
 
 @app.command(epilog=examples_epilog(("dsmq-nodes param dump /blinker > blinker.yaml", "")))
 def dump(node: NodeArgument, *, broker: BrokerOption = BROKER) -> None:
-    """Print all parameters of a node as a file for `load` and `launch`."""
+    """Print a node's parameters as a file for `load` and `launch`."""
     with _parameters(broker) as parameters:
         print(parameters.dumped(node), end="")
 
@@ -159,7 +159,7 @@ def load(
     *,
     broker: BrokerOption = BROKER,
 ) -> None:
-    """Set the parameters that a file has for a node; status 1 when one was refused."""
+    """Set the parameters that a file has for a node. The status is 1 when one was refused."""
     with _parameters(broker) as parameters:
         for line in parameters.loaded(node, file, partial(print, file=sys.stderr)):
             print(line)

@@ -42,7 +42,7 @@ def list_(
     ] = False,
     broker: BrokerOption = BROKER,
 ) -> None:
-    """List the services that are served now; one that is only called is in `service info`."""
+    """List the services that are served now. One that is only called is in `service info`."""
     with Session(broker) as session:
         found = served(services(session.graph(), hidden=hidden))
     print_offers(found.values(), show_types=show_types, count=count, as_json=as_json)
@@ -87,7 +87,8 @@ def find(
     with Session(broker) as session:
         found = served(services(session.graph(), hidden=True))
     fitting = [offer for offer in found.values() if is_type(offer.type, type_name)]
-    print_offers(fitting, count=count, as_json=as_json)
+    none = f"no service is of type {type_name}"
+    print_offers(fitting, count=count, as_json=as_json, none=none)
 
 
 @app.command(

@@ -82,7 +82,7 @@ def monitor(
     period: Annotated[float, typer.Option(metavar="SEC", min=0.05, help="Between tables.")] = 1.0,
     count: Annotated[int, typer.Option(metavar="N", min=0, help="So many tables; 0: go on.")] = 0,
 ) -> None:
-    """Show where the servos are and how they are, again and again, until Ctrl-C."""
+    """Show the positions and states of the servos until Ctrl-C."""
     wanted = _ids(ids)
 
     async def watch(bus: ServoBus) -> None:
@@ -108,7 +108,7 @@ def set_id(
         int, typer.Option(metavar="BAUD", help="Another rate too: 1000000 for a new Dynamixel.")
     ] = 0,
 ) -> None:
-    """Give a servo another id; new servos all have 1, so connect one at a time."""
+    """Give a servo another id. New servos all have 1, so connect one at a time."""
     wire = _Wire(port, baud, protocol)
     _on_bus(wire, lambda bus: commissioning.set_id(bus, old, new, new_baud))
     print(f"servo {old} is servo {new} now")
@@ -134,7 +134,7 @@ def calibrate(
     baud: BaudOption = BAUD,
     protocol: ProtocolOption = "feetech",
 ) -> None:
-    """Let the joints go limp, move each from end to end by hand, then press Enter.
+    """Let the arm go limp and learn the range of each joint. Move each from end to end by hand.
 
     The offsets and ranges are written to the servos and to the file, which LeRobot reads too. The
     arm goes limp at once: hold it.

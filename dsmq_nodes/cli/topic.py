@@ -129,7 +129,7 @@ def find(
     with Session(broker) as session:
         topics = shown(session.graph(), own=own)
     names = [each.name for each in topics if any(is_type(t, type_name) for t in types(each))]
-    print_names(names, count=count, as_json=as_json)
+    print_names(names, count=count, as_json=as_json, none=f"no topic is of type {type_name}")
 
 
 @app.command(epilog=examples_epilog(("dsmq-nodes topic info /chatter -v", "")))
@@ -304,7 +304,7 @@ def delay(
     use_sim_time: SimTimeOption = False,
     broker: BrokerOption = BROKER,
 ) -> None:
-    """Print the age of a topic's messages at their subscribers once a second.
+    """Print once a second how old messages are at subscribers.
 
     Without --sample it is the time from `publish()` to each subscriber, as broker and subscribers
     count it. A topic of another machine, which an uplink brings, is measured as with --sample: the
@@ -379,7 +379,7 @@ def pub(
     ] = "reliable",
     broker: BrokerOption = BROKER,
 ) -> None:
-    """Publish a message, once or at a rate; it returns when the broker has the message.
+    """Publish a message, once or at a rate. It returns when the broker has the message.
 
     When --once or --times has reached nobody, and nothing is kept for late subscribers, it says so;
     for an emergency stop the exit status is then 1.

@@ -165,7 +165,7 @@ def keys(
         typer.Argument(metavar="NAME[=HOST,...]...", help="base=192.168.1.5 for one that listens."),
     ],
 ) -> None:
-    """Make certificates for machines, and the authority that signs them; for --tls DIR/NAME."""
+    """Make certificates for machines, and their authority. They are for --tls DIR/NAME."""
     if missing := UplinkEntry().missing():
         raise CommandError(f"`dsmq-nodes uplink`: {missing}")
     for certificate in certificates().make_keys(directory, machines):
@@ -175,7 +175,7 @@ def keys(
 
 @app.command()
 def status(*, as_json: JsonOption = False, broker: BrokerOption = BROKER) -> None:
-    """Show what the uplink of this machine's broker carries, and what was lost."""
+    """Show what this broker's uplink carries, and what was lost."""
     with Session(parse_address(broker).socket) as session:
         session.subscribe(UPLINK_STATUS_TOPIC, depth=1)
         reply = session.next_message(timeout_sec=_STATUS_SEC)

@@ -255,6 +255,16 @@ class StraightLoop(asyncio.SelectorEventLoop):
         except Exception as error:  # noqa: BLE001  as asyncio does with what its handles raise
             self.failed(callback, error)
 
+    @override
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        """As asyncio's. A callback that was cancelled is no failure.
+
+        Streams of Python before 3.13 ask the cancelled task of a connection for its exception, so
+        each program with `asyncio.start_server` would end with a traceback.
+        """
+        if not isinstance(context.get("exception"), asyncio.CancelledError):
+            super().call_exception_handler(context)
+
     def failed(self, callback: Callable[[], object], error: Exception) -> None:
         """Tell of what a callback has raised."""
         self.call_exception_handler({"message": f"Exception in {callback}", "exception": error})

@@ -232,7 +232,7 @@ class Node:
         if not inspect.isawaitable(given):
             what = callback_name(given) if callable(given) else repr(given)
             raise TypeError(
-                f"create_task takes a coroutine, what an `async def` gives when it is called, not "
+                f"create_task takes a coroutine, such as `self.work()` of an `async def work`, not "
                 f"{what:.60}"
             )
         return begun(work, self._kit.dispatcher, self._kit.logger)

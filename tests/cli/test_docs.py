@@ -29,7 +29,6 @@ def test_the_list_names_each_page_and_a_page_is_its_text(nowhere: Place) -> None
     ("wrong", "told"),
     [
         ("safty", "no page safty; did you mean 'safety'?"),
-        ("lifespan", "no page lifespan; pages with this word:\n  coming_from_rclpy: - QoS is "),
         ("xyzzy", "no page xyzzy; there is: bags, "),
     ],
 )
@@ -37,6 +36,12 @@ def test_a_page_that_is_not_there(nowhere: Place, wrong: str, told: str) -> None
     shown, errors, status = nowhere.here("docs", wrong)
     assert (shown, status) == ("", 1)
     assert told in errors
+
+
+def test_a_word_shows_the_pages_that_have_it(nowhere: Place) -> None:
+    shown, errors, status = nowhere.here("docs", "lifespan")
+    assert (errors, status) == ("", 0)
+    assert shown.startswith("lifespan is in\n  coming_from_rclpy: - QoS is ")
 
 
 def test_on_a_terminal_it_is_rendered() -> None:

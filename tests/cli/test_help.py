@@ -216,3 +216,21 @@ def in_a_shell(place: Place, command: list[str], redirected: str, **env: str) ->
         text=True,
         check=False,
     )
+
+
+@pytest.mark.parametrize(
+    "group",
+    [
+        "topic", "node", "service", "param", "action", "interface", "lifecycle", "tf", "uplink",
+        "bridge", "bridge ros2", "teleop", "servo", "bag",
+    ],
+)  # fmt: skip
+def test_no_line_of_a_groups_list_is_cut_on_80_columns(nowhere: Place, group: str) -> None:
+    done = nowhere.run(*group.split(), "--help", COLUMNS="80")
+    listed = done.stdout.partition("Commands:\n")[2].partition("\n\n")[0].splitlines()
+    assert [line for line in listed if line.endswith("...")] == []
+    assert listed != []
+
+
+def test_the_word_help_shows_the_help(nowhere: Place) -> None:
+    assert nowhere.run("help").stdout == nowhere.run("-h").stdout

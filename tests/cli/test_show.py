@@ -6,6 +6,7 @@ import pytest
 
 from dsmq_nodes.cli.show.message_text import Style
 from dsmq_nodes.errors import CommandError
+from tests.cli.conftest import Place
 
 SCAN = {
     "header": {"frame_id": "laser"},
@@ -78,3 +79,19 @@ def test_a_field_that_is_not_there_is_told_which_are(path: str, said: str) -> No
     with pytest.raises(CommandError) as error:
         Style(field=path).show(json.dumps(SCAN))
     assert str(error.value) == f"--field {path}: {said}"
+
+
+def test_a_type_may_be_named_by_its_class(mall: Place) -> None:
+    name, values = "/mall/add_two_ints", "{a: 2, b: 3}"
+    for its_class, expected in (("AddTwoInts", 0), ("Countdown", 1)):
+        type_name = f"tests.cli.small_graph:{its_class}"
+        _, errors, status = mall.here("service", "call", name, type_name, values)
+        assert status == expected, errors
+    told, errors, status = mall.here("topic", "find", "std_msgs/msg/Boool")
+    assert (told, errors, status) == ("", "no topic is of type std_msgs/msg/Boool\n", 0)
+
+
+def test_a_class_that_is_no_interface(nowhere: Place) -> None:
+    _, errors, status = nowhere.here("interface", "show", "tests.cli.small_graph:Shop")
+    assert status == 1
+    assert errors.endswith("small_graph:Shop is a class, but no message, service or action\n")

@@ -356,3 +356,68 @@ def test_a_signal_while_python_ends_by_itself_changes_nothing(programs: Programs
     program.send(signal.SIGINT)
     assert program.wait() == 0
     assert "threads" not in program.output
+
+
+@pytest.mark.usefixtures("broker")
+def test_a_node_that_draws_with_rich_logs_past_its_screen(programs: Programs) -> None:
+    """rich puts a stream without an encoding in the place of standard error, with locks of its own.
+
+    A warning of the thread that watches callbacks must not wait for them.
+    """
+    program = programs(
+        ROBOT.format(
+            stopping_sec=0.0,
+            main="""
+from rich.console import Console
+from rich.live import Live
+
+class Drawing(Robot):
+    def tick(self):
+        self.get_logger().warning("heard")
+        self.shutdown()
+
+with Live("drawn", console=Console(file=open(os.devnull, "w"), force_terminal=True)):
+    run(Drawing)
+""",
+        )
+    )
+    assert program.wait() == 0
+    assert [line.partition("]: ")[2] for line in program.lines if "WARN" in line] == ["heard"]
+    assert "Traceback" not in program.output
+
+
+@pytest.mark.usefixtures("broker")
+def test_a_server_with_an_open_connection_ends_without_a_word(programs: Programs) -> None:
+    """Python before 3.13 asks the cancelled task of the connection for its exception."""
+    program = programs(
+        ROBOT.format(
+            stopping_sec=0.0,
+            main="""
+async def serve():
+    async with await asyncio.start_server(on_connection, "127.0.0.1", 0) as server:
+        _, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        try:
+            await server.serve_forever()
+        finally:
+            writer.close()
+
+async def on_connection(reader, writer):
+    print("connected", flush=True)
+    try:
+        await reader.readline()
+    finally:
+        writer.close()
+
+class Server(Robot):
+    def __init__(self):
+        super().__init__()
+        self.create_task(serve())
+
+run(Server)
+""",
+        )
+    )
+    program.wait_for("connected")
+    program.send(signal.SIGINT)
+    assert program.wait() == 0
+    assert said(program) == ["connected", "stopping", "safe"]

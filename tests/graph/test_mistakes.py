@@ -115,6 +115,11 @@ class Mistaken(Node):
             lambda n: n.add_on_set_parameters_callback(n.on_x),
             r"called with \(parameters\), not as",
         ),
+        (lambda n: n.create_task(n.on_x), r"such as `self\.work\(\)` .*, not Mistaken\.on_x"),
+        (
+            lambda n: n.create_publisher("std_msgs/msg/String", "x", 1),
+            r"such as `String` of dsmq_nodes\.messages, not 'std_msgs/msg/String'",
+        ),
     ],
 )
 def test_an_argument_that_is_not_meant(graph: Graph, mistake: Any, told: str) -> None:
@@ -135,6 +140,21 @@ def test_a_misspelt_parameter_that_is_read(graph: Graph) -> None:
         str(tuned.params.gian)  # type: ignore[attr-defined]
     with pytest.raises(ParameterError, match=r"^gain: Input should be a valid number, got 'fast'$"):
         tuned.params.gain = "fast"  # type: ignore[assignment]
+
+
+def test_a_parameter_that_nobody_has_declared(graph: Graph) -> None:
+    node = graph.add(Mistaken)
+    with pytest.raises(ParameterError, match=r"'gain'; declare it first: `declare_parameter\('g"):
+        node.get_parameter("gain")
+
+
+def test_a_parameter_without_a_value(graph: Graph) -> None:
+    class Tuned(Mistaken):
+        class Params(Parameters):
+            gain: float
+
+    with pytest.raises(ParameterError, match="gain: it has no value: give it one in `params:`"):
+        graph.add(Tuned)
 
 
 def test_parameters_that_are_no_model(graph: Graph) -> None:

@@ -38,6 +38,7 @@ args: {rate: 10, sim: true, name: {type: str, choices: [a, b]}}
 log: {folder: log, keep: 2}
 nodes:
 - {name: a, node: other.package:Talker, rate: $(arg rate), if: $(arg sim), params: {x: [1]}}
+- {name: z, node: other.package:Talker, depends_on: a}
 - {name: b, exec: [sleep, "1"], depends_on: [a], restart: always, params_file: p.yaml}
 - name: c
   node: examples.diffbot:Plant

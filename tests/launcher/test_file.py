@@ -46,6 +46,11 @@ def test_a_file_is_read_by_the_rules_of_yaml_1_2() -> None:
     }
 
 
+def test_one_node_to_depend_on_needs_no_list() -> None:
+    text = "nodes: [{name: a, node: b:C}, {name: c, node: b:C, depends_on: a}]"
+    assert [*read(text).nodes[1].entry.depends_on] == ["a"]
+
+
 def test_the_broker_is_optional() -> None:
     broker = read("nodes: [{name: a, node: b:C}]").broker
     assert (broker.host, broker.port) == ("127.0.0.1", 30008)
@@ -138,6 +143,7 @@ WRONG_NODES = [
         "4:14: an environment variable holds no NUL and at most 100000 bytes",
     ),
     ("    depends_on: [a b]", "4:17: 'a b' is not a node's name; write it like 'sim'"),
+    ("    depends_on: a b", "4:17: 'a b' is not a node's name; write it like 'sim'"),
     ("    depends_on: {a b: ready}", "4:18: 'a b' is not a node's name; write it like 'sim'"),
     ("  - name: b", "4:5: the key 'node' is missing"),
     ("  - {}", "4:5: the key 'name' is missing|4:5: the key 'node' is missing"),
@@ -215,7 +221,7 @@ WRONG_FILES = [
     ("", "1:1: the file is empty; it needs a list 'nodes:'"),
     ("# nothing yet\n", "1:1: the file is empty; it needs a list 'nodes:'"),
     ("{}", "1:1: the key 'nodes' is missing"),
-    ("- a", "1:1: expected a mapping (lines like 'key: value'), found a list"),
+    ("- a", "1:1: the file is a list; write 'nodes:' in a line before it"),
     ("hello", "1:1: expected a mapping (lines like 'key: value'), found the text 'hello'"),
     (
         "*a",

@@ -5,10 +5,9 @@ import textwrap
 import uuid
 from typing import TYPE_CHECKING, Any, Final
 
-from dsmq_nodes.cli.listing import is_type
 from dsmq_nodes.cli.show.given_values import fields_of, json_of
 from dsmq_nodes.cli.show.message_text import Style
-from dsmq_nodes.cli.show.service_call import WantedCall, served, types_of
+from dsmq_nodes.cli.show.service_call import WantedCall, check_type, served, types_of
 from dsmq_nodes.errors import CommandError, DsmqError, MessageError
 from dsmq_nodes.json_text import read_json
 from dsmq_nodes.messages.schema.dynamic import decoded, encoded
@@ -40,8 +39,7 @@ def send(session: Session, request: WantedCall, *, with_feedback: bool, wait_sec
     """
     print("Waiting for an action server to become available...", flush=True)
     offer = served(session, "action", absolute(request.service), wait_sec)
-    if request.type_name and offer.type and not is_type(offer.type, request.type_name):
-        raise CommandError(f"{offer.name} is of type {offer.type}, not {request.type_name}")
+    check_type(offer, request.type_name)
     goal = _Goal(session, offer)
     print(f"Sending goal:\n{_indented(goal.fill(request.values), '     ')}", flush=True)
     try:

@@ -61,8 +61,7 @@ def call_service(
         CommandError: it has no server or another type, or it does not answer.
     """
     offer = served(session, "service", absolute(request.service), wait_sec)
-    if request.type_name and offer.type and not is_type(offer.type, request.type_name):
-        raise CommandError(f"{offer.name} is of type {offer.type}, not {request.type_name}")
+    check_type(offer, request.type_name)
     types = types_of(session, offer.name, offer.type or request.type_name)
     text = text_of(f"{types.name}_Request", types.request, request.values)
     given = written(decoded(json.loads(text), types.request), types.request, "")
@@ -80,6 +79,17 @@ def call_service(
             print(f"response:\n{written(shown, types.response, f'{name}_Response')}\n", flush=True)
         if period_sec is None:
             return
+
+
+def check_type(offer: Offer, wanted: str) -> None:
+    """Check that a service or an action has the type that was named, also as `module:Class`.
+
+    Raises:
+        CommandError: it has another type, or there is no such class.
+    """
+    named = find_interface(wanted).type_name if ":" in wanted else wanted
+    if named and offer.type and not is_type(offer.type, named):
+        raise CommandError(f"{offer.name} is of type {offer.type}, not {wanted}")
 
 
 def served(session: Session, kind: str, name: str, wait_sec: float) -> Offer:
@@ -105,7 +115,10 @@ def served(session: Session, kind: str, name: str, wait_sec: float) -> Offer:
         return there[name]
     if why := ended(session, session.graph(), name):
         raise CommandError(f"no {kind} {name}: {why}")
-    raise offers.unknown(kind, name, offers.to_name(name, there))
+    names = offers.to_name(name, there)
+    if there and not names:
+        raise CommandError(f"no {kind} {name}; nodes serve their parameters, and nothing else")
+    raise offers.unknown(kind, name, names)
 
 
 def types_of(session: Session, service: str, type_name: str) -> Types:

@@ -130,6 +130,8 @@ class Parameters(BaseModel, metaclass=ModelClass):
 
     @classmethod
     def _explain(cls, name: str, found: "ErrorDetails") -> str:
+        if found["type"] == "missing":
+            return f"{name}: it has no value: give it one in `params:`, or a default in its class"
         if found["type"] != "extra_forbidden":
             return f"{name}: {found['msg']}, got {found['input']!r:.60}"
         return unknown(name, _names(cls))

@@ -194,7 +194,8 @@ class ParameterStore:
         for each, holder, field in leaves(self._model):
             if each == name:
                 return self._of_model(name, holder, field)
-        raise ParameterError(f"{self._owner}: {unknown(name, self)}")
+        declare = f"declare it first: `declare_parameter({name!r}, ...)`, or a field of `Params`"
+        raise ParameterError(f"{self._owner}: {unknown(name, self)}; {declare}")
 
     def describe(self, name: str) -> "ParameterDescriptor":
         """A parameter's descriptor: its type, description and range."""

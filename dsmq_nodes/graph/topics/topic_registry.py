@@ -284,4 +284,7 @@ def _check_same(topic: str, known: type[Message], added: type[Message]) -> None:
 
 def _check_type(msg_type: object) -> None:
     if not (isinstance(msg_type, type) and issubclass(msg_type, Message)):
-        raise TypeError(f"a topic carries a subclass of Message, not {msg_type!r}")
+        raise TypeError(
+            f"a topic carries a subclass of Message, such as `String` of dsmq_nodes.messages, not "
+            f"{msg_type!r}"
+        )

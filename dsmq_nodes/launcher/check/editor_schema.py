@@ -87,6 +87,7 @@ def _shorter_forms(parts: Mapping[str, dict[str, Any]]) -> None:
     node["depends_on"] = {
         "description": node["depends_on"]["description"],
         "anyOf": [
+            {"type": "string"},
             {"type": "array", "items": {"type": "string"}},
             {
                 "type": "object",

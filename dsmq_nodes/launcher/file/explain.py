@@ -63,6 +63,8 @@ def _explain(
     if loc and loc[-1] == "[key]":
         return document.key_place(loc[:-1]), detail["msg"]
     place = document.place(loc)
+    if not loc and isinstance(detail["input"], list):
+        return place, "the file is a list; write 'nodes:' in a line before it"
     return place, explain_value(detail, place)
 
 

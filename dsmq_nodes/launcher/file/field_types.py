@@ -100,7 +100,8 @@ def _some(value: object) -> object:
 
 
 def _dependencies(value: object) -> object:
-    """Accept `[sim]` and `{sim: ready}` for `{sim: {until: ready}}`."""
+    """Accept `sim`, `[sim]` and `{sim: ready}` for `{sim: {until: ready}}`."""
+    value = _some(value)
     if isinstance(value, list) and all(isinstance(name, str) for name in value):
         return {name: {} for name in value}
     if isinstance(value, dict):

@@ -83,6 +83,8 @@ def find_interface(name: str) -> Any:
         found: Any = there.get(class_name)
         if _kind_of(found):
             return found
+        if isinstance(found, type):
+            raise CommandError(f"{name} is a class, but no message, service or action")
         classes = [f"{module}:{each}" for each, value in there.items() if _kind_of(value)]
         if classes:
             raise CommandError(f"there is no type {name!r}; {did_you_mean(name, classes)}")

@@ -92,7 +92,10 @@ def _of_python(path: Path, context: Visit) -> Any:
     try:
         make = runpy.run_path(str(path), run_name="launch_file").get(_MAKES)
         if make is None:
-            raise SubstitutionError(f"{path} has no function {_MAKES}()")
+            raise SubstitutionError(
+                f"{path} has no function {_MAKES}(), so it is no launch file of ROS; name the YAML "
+                f"file that starts its nodes, or run it: `python {path.name}`"
+            )
         found = make()
     except (SubstitutionError, KeyboardInterrupt):
         raise
