@@ -3,10 +3,11 @@
 They lie under one attribute, `Node._kit`: every other name is free for the user's class.
 """
 
+import asyncio
 import contextlib
 import threading
 from asyncio import CancelledError
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
@@ -35,6 +36,7 @@ from dsmq_nodes.graph.parameters.parameter_events import ParameterEvents
 from dsmq_nodes.graph.parameters.parameter_store import ParameterStore
 from dsmq_nodes.graph.services.service_registry import Services
 from dsmq_nodes.graph.spin import reserved_names, shutdown
+from dsmq_nodes.graph.spin.blocked import tell_beside
 from dsmq_nodes.graph.spin.context import NodeContext, surroundings
 from dsmq_nodes.graph.spin.dispatcher import Dispatcher
 from dsmq_nodes.graph.spin.event_loop import run_beside
@@ -131,6 +133,7 @@ class NodeKit:
 
     __slots__ = (
         "_is_destroyed",
+        "_is_end_told",
         "_is_inherited",
         "_is_outage",
         "_machine_clock",
@@ -253,7 +256,7 @@ class NodeKit:
         statistics = Timer(STATISTICS_PERIOD_SEC, self._look_after, _quietly, self.spinner.begin)
         self.spinner.add(statistics, is_steady=True)
         # It runs during an outage only: see _on_outage.
-        self._is_outage = self.is_broker_lost = False
+        self._is_outage = self.is_broker_lost = self._is_end_told = False
         self._outage = Watchdog(
             node.broker_timeout_sec, self._broker_lost, execute, what="broker_timeout_sec"
         )
@@ -366,14 +369,27 @@ class NodeKit:
                 tell()
 
     def _broker_lost(self) -> Result:
-        self.logger.error(
-            f"the broker has been lost for {self.node.broker_timeout_sec:g} s: entering the safe "
-            "state"
-        )
+        def tell() -> None:
+            self.logger.error(
+                f"the broker has been lost for {self.node.broker_timeout_sec:g} s: entering the "
+                "safe state"
+            )
+
         self.is_broker_lost = True
         for each in self.actuators:
             each.halt()
-        return self.node.enter_safe_state()
+        return self.make_safe(tell)
+
+    def make_safe(self, tell: Callable[[], None] | None) -> Result:
+        """Enter the safe state, and log why when that has begun: a handler of the log may wait."""
+        enter = self.node.enter_safe_state
+        work = to_await(enter(), enter)
+        if tell is None:
+            return work
+        if work is not None:
+            return _begun_and_told(work, tell)
+        tell()
+        return None
 
     def end_watch(self) -> None:
         """The spinning has ended, and the node lives on: no timeout is noticed any longer."""
@@ -385,19 +401,21 @@ class NodeKit:
 
     def _is_blocked(self) -> None:
         """A callback blocks the node: no timeout is noticed. Called in another thread."""
-        if self.dispatcher.is_shut_down:
-            self.logger.warning("it ends with that callback; Ctrl-C again breaks it off", once=True)
-        if not any(each.is_overdue for each in self.actuators):
-            return
-        self.stop_beside("no command can be noticed while a callback blocks")
+        if any(each.is_overdue for each in self.actuators):
+            self.stop_beside("no command can be noticed while a callback blocks")
+        if self.dispatcher.is_shut_down and not self._is_end_told:
+            self._is_end_told = True
+            tell_beside(
+                self.logger.warning, "it ends with that callback; Ctrl-C again breaks it off"
+            )
 
     def stop_beside(self, why: str) -> None:
         """Enter the safe state in a thread of its own: it may hang there, too."""
-        self.logger.error(f"{why}: entering the safe state in another thread")
         for each in self.actuators:
             each.halt_beside()
         with contextlib.suppress(RuntimeError):  # Python ends
             threading.Thread(target=self._enter_safe_state, args=(run_beside,), daemon=True).start()
+        tell_beside(self.logger.error, f"{why}: entering the safe state in another thread")
 
     def _enter_safe_state(self, run: Callable[[Callable[[], object]], object]) -> None:
         try:
@@ -560,3 +578,13 @@ def _first_rate(name: str, *rates: float | None) -> float | None:
             "class, or rate: in the launch file"
         )
     return rate_hz
+
+
+async def _begun_and_told(work: Awaitable[object], tell: Callable[[], None]) -> None:
+    entering = asyncio.ensure_future(awaited(work))
+    try:
+        await asyncio.sleep(0)
+        tell()
+        await entering
+    finally:
+        entering.cancel()

@@ -322,18 +322,20 @@ class Actuator(Generic[MessageT]):
             return None
         actuators = self._node._kit.actuators
         others = [a.subscription.topic_name for a in actuators if a.obeys and a is not self]
-        if others:
+
+        def tell() -> None:
             self._node.get_logger().warning(
                 f"{self.subscription.topic_name}: no command for {self._timeout_sec:g} s: entering "
                 f"the safe state, which stops what {', '.join(others)} commands, too: see "
                 "Actuator.hand_over",
                 once=True,
             )
-        return self._stop()
 
-    def _stop(self) -> Result:
+        return self._stop(tell if others else None)
+
+    def _stop(self, tell: Callable[[], None] | None = None) -> Result:
         self.halt()
-        return self._node.enter_safe_state()
+        return self._node._kit.make_safe(tell)
 
     def _may_obey(self) -> bool:
         """Whether nodes that know a pressed emergency stop have had time to repeat it."""
@@ -350,5 +352,11 @@ class Actuator(Generic[MessageT]):
         return self._is_told_in_time
 
     def _on_emergency_stop(self, is_pressed: bool) -> Result:
-        self._node.get_logger().warning(f"emergency stop {'pressed' if is_pressed else 'released'}")
-        return self._stop() if is_pressed else None
+        def tell() -> None:
+            word = "pressed" if is_pressed else "released"
+            self._node.get_logger().warning(f"emergency stop {word}")
+
+        if is_pressed:
+            return self._stop(tell)
+        tell()
+        return None

@@ -102,8 +102,8 @@ def test_watchdog(start: Start) -> None:
         command.cancel()
         motor.wait_for("standing still")
         stop.publish(Bool(data=True))
-        motor.wait_for("emergency stop pressed")
         motor.wait_for("standing still")
+        motor.wait_for("emergency stop pressed")
 
 
 def test_tf(start: Start) -> None:

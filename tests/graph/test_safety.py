@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import random
 import threading
 import time
@@ -187,7 +188,64 @@ def test_it_stops_while_a_callback_blocks(
     button.create_timer(0.05, lambda: commands.publish(Float64(data=1.0)))
     button.stop.release()
     spin(motor, button)
-    assert "in another thread" in caplog.text
+    until(lambda: "in another thread" in caplog.text)
+
+
+def test_it_stops_although_the_log_waits_for_the_callback_that_blocks(
+    broker: BrokerProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where a program draws with a lock that its log takes too."""
+    monkeypatch.setattr(blocked, "BLOCKED_SEC", 0.1)
+    lock = threading.RLock()
+
+    class Waiting(logging.Handler):
+        def emit(self, _: logging.LogRecord) -> None:
+            with lock:
+                pass
+
+    class Blocked(Motor):
+        def block(self) -> None:
+            if self.speed:
+                with lock:
+                    until(lambda: self.speed == 0.0)
+                self.shutdown()
+
+    handler = Waiting()
+    logging.getLogger().addHandler(handler)
+    try:
+        motor, button = Blocked(), Button()
+        motor.create_timer(0.01, motor.block)
+        commands = button.create_publisher(Float64, "speed", 1)
+        button.create_timer(0.05, lambda: commands.publish(Float64(data=1.0)))
+        button.stop.release()
+        spin(motor, button)
+    finally:
+        logging.getLogger().removeHandler(handler)
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_the_safe_state_comes_before_what_is_logged_of_it(graph: Graph, is_async: bool) -> None:
+    class Telling(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if "emergency stop pressed" in record.getMessage():
+                heard.append(motor.speed)
+
+    class Later(Motor):
+        async def enter_safe_state(self) -> None:  # type: ignore[override]
+            self.drive(Float64(data=0.0))
+            await asyncio.sleep(0.1)
+
+    heard: list[float] = []
+    motor = graph.add(Later if is_async else Motor)
+    graph.at(0.1, lambda: graph.inject("speed", Float64(data=1.0)))
+    graph.at(0.2, lambda: graph.inject(TOPIC, Bool(data=True)))
+    handler = Telling()
+    logging.getLogger().addHandler(handler)
+    try:
+        graph.run_for(1.0)
+    finally:
+        logging.getLogger().removeHandler(handler)
+    assert heard == [0.0]
 
 
 def test_a_safe_state_that_hangs_is_entered_again_at_the_next_silence(graph: Graph) -> None:

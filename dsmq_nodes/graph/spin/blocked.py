@@ -106,11 +106,18 @@ def _look() -> None:
         if turn is None or turn is not loop.turn or calls != loop.calls:
             loop.turn, loop.calls, loop.is_told = turn, calls, False
             continue
-        if not loop.is_told:
-            loop.is_told = True
-            loop.tell(_text(stack[1:]))
+        text = "" if loop.is_told else _text(stack[1:])
+        loop.is_told = True
         for each in loop.when_blocked[:]:
             each()
+        if text:
+            tell_beside(loop.tell, text)
+
+
+def tell_beside(tell: Callable[[str], object], text: str) -> None:
+    """Log in a thread of its own: a handler may wait for a lock that the blocked thread holds."""
+    with contextlib.suppress(RuntimeError):  # Python ends
+        threading.Thread(target=tell, args=(text,), daemon=True).start()
 
 
 @contextlib.contextmanager
