@@ -371,13 +371,13 @@ class ServoArm(Node):
         found = await self._bus.sync_read(ids, register.address, register.size) if ids else {}
         on = {i: bool(register.decode(each.data, register.address)) for i, each in found.items()}
         if wrong := [i for i, is_on in on.items() if is_on is is_limp]:
-            told = "on: it is switched off" if is_limp else "off: it is set again"
-            self.get_logger().warning(f"servo {', '.join(map(str, wrong))} was {told}")
             if self._is_limp:
                 self._go_limp()
             elif self._obeys:
                 self._motion.hold()
                 await self._set_up(wrong)
+            told = "on: it is switched off" if is_limp else "off: it is set again"
+            self.get_logger().warning(f"servo {', '.join(map(str, wrong))} was {told}")
         for joint in self._servos.absent:
             if await self._bus.ping(joint.id):
                 await self._set_up([joint.id])
