@@ -211,6 +211,7 @@ def _latency_of_sockets(count: int, broker: Broker, begin: Callable[[], None]) -
     reader = Session(("127.0.0.1", broker.port), lasting=True)
     with reader, _source(broker, load, count) as source:
         reader.subscribe("/load")
+        reader.graph()  # the broker answers in order: it has the subscription
         begin()
         source.tell("go")
         late_us: list[float] = []

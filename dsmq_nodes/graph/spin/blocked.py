@@ -41,7 +41,7 @@ class _Loop:
 
     loop: asyncio.AbstractEventLoop
     tell: Callable[[str], object]
-    when_blocked: list[Callable[[], object]]
+    when_blocked: list[Callable[[bool], object]]
     turn: FrameType | None = None  # in which the last look found it; None: it waited
     calls: int = 0  # of the selector, until then
     is_told: bool = False  # of this turn
@@ -55,11 +55,12 @@ _thread: threading.Thread | None = None
 
 @contextlib.contextmanager
 def told(
-    tell: Callable[[str], object], when_blocked: Callable[[], object] = lambda: None
+    tell: Callable[[str], object], when_blocked: Callable[[bool], object] = lambda _: None
 ) -> Iterator[None]:
     """Meanwhile tell, in another thread, of each callback that blocks the loop of this thread.
 
-    `when_blocked` is called there at each look that finds the loop blocked.
+    `when_blocked` is called there at each look that finds the loop blocked, with whether that was
+    told; at the first look before it is told, too.
     """
     thread = threading.get_ident()
     running = asyncio.get_running_loop()  # of two nodes in it the first tells
@@ -106,18 +107,14 @@ def _look() -> None:
         if turn is None or turn is not loop.turn or calls != loop.calls:
             loop.turn, loop.calls, loop.is_told = turn, calls, False
             continue
-        text = "" if loop.is_told else _text(stack[1:])
-        loop.is_told = True
+        if not loop.is_told:
+            text = _text(stack[1:])
+            for each in loop.when_blocked[:]:
+                each(False)  # before the log, whose handlers may wait
+            loop.is_told = True
+            loop.tell(text)
         for each in loop.when_blocked[:]:
-            each()
-        if text:
-            tell_beside(loop.tell, text)
-
-
-def tell_beside(tell: Callable[[str], object], text: str) -> None:
-    """Log in a thread of its own: a handler may wait for a lock that the blocked thread holds."""
-    with contextlib.suppress(RuntimeError):  # Python ends
-        threading.Thread(target=tell, args=(text,), daemon=True).start()
+            each(True)
 
 
 @contextlib.contextmanager

@@ -77,7 +77,7 @@ class Spinner:
         hold_spares()
         self.dispatcher = dispatcher
         self.timeline: Timeline | None = None
-        self.when_blocked: Callable[[], object] = lambda: None
+        self.when_blocked: Callable[[bool], object] = lambda _: None
         self._link = link
         self._logger = logger
         self._name = name
