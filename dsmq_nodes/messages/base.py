@@ -16,7 +16,7 @@ from dsmq_nodes.errors import MessageError
 from dsmq_nodes.messages.codec import codec, constructor, fill_unbuilt
 from dsmq_nodes.messages.fields import adapt_model, int32, uint32
 from dsmq_nodes.messages.model_class import ModelClass, outer_names
-from dsmq_nodes.messages.python_numbers import as_python, changed
+from dsmq_nodes.messages.python_numbers import changed, unpacked
 from dsmq_nodes.messages.schema.arrays import as_array
 from dsmq_nodes.messages.schema.definition import msg_text
 from dsmq_nodes.messages.schema.in_limits import in_limits
@@ -340,7 +340,7 @@ def _as_json(value: Any) -> Any:
     Raises:
         PydanticSerializationError: It is something else.
     """
-    found = value.tolist() if hasattr(value, "tolist") else as_python(value)
+    found = unpacked(value)
     if found is value:
         raise PydanticSerializationError(f"JSON has no {type(value).__name__}")
     return found

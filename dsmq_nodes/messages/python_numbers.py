@@ -28,6 +28,11 @@ def as_python(value: Any) -> Any:
     return value
 
 
+def unpacked(value: Any) -> Any:
+    """As `as_python`, and an array of numpy as a list."""
+    return value.tolist() if hasattr(value, "tolist") else as_python(value)
+
+
 def changed(values: Mapping[str, Any]) -> dict[str, Any]:
     """Those of some values that `as_python` changes, changed."""
     found = {name: as_python(value) for name, value in values.items()}

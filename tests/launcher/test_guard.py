@@ -183,7 +183,7 @@ def test_a_launch_has_more_processes_than_files_may_be_open(tmp_path: Path) -> N
 
 
 def without_descriptors(*pids: int) -> None:
-    """Let these processes open no more files, as where the whole system has none left."""
+    """Let these processes open no more files, as if the system had no descriptor left."""
     for pid in pids:
         _, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
         resource.prlimit(pid, resource.RLIMIT_NOFILE, (3, hard))

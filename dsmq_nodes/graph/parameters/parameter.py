@@ -5,7 +5,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from dsmq_nodes import messages
-from dsmq_nodes.messages.python_numbers import as_python
+from dsmq_nodes.messages.python_numbers import unpacked
 
 if TYPE_CHECKING:
     from dsmq_nodes.messages import Parameter as ParameterMessage
@@ -83,7 +83,7 @@ class ParameterKind(IntEnum):
 
 def _plain(value: Any) -> Any:
     """A value as Python's own: numpy's scalars and arrays, members of an IntEnum or a StrEnum."""
-    value = value.tolist() if hasattr(value, "tolist") else as_python(value)
+    value = unpacked(value)
     if isinstance(value, list | tuple):
         return [_plain(each) for each in value]
     for kind in (int, float, str):

@@ -1,7 +1,6 @@
 """Where a router is: addresses of both kinds, and hosts that have several."""
 
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +18,6 @@ from dsmq_nodes.gateways.uplink.launch_entry import UplinkEntry, UplinkTls
 from dsmq_nodes.gateways.uplink.over_udp.udp_relay import UdpRelay
 from dsmq_nodes.gateways.uplink.over_zenoh.link_probe import why_unreachable
 from dsmq_nodes.gateways.uplink.uplink_keys import make_keys
-
-
-@pytest.fixture
-def fleet() -> Iterator[Fleet]:
-    fleet = Fleet()
-    try:
-        yield fleet
-    finally:
-        fleet.close()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import signal
 import sys
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -25,15 +24,6 @@ from dsmq_nodes.cli import main
 sys.argv[0] = "dsmq-nodes"
 main()
 """
-
-
-@pytest.fixture
-def fleet() -> Iterator[Fleet]:
-    fleet = Fleet()
-    try:
-        yield fleet
-    finally:
-        fleet.close()
 
 
 def connected(fleet: Fleet, machine: Machine) -> Machine:

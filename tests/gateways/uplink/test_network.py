@@ -5,7 +5,6 @@ Each machine is a network namespace, so these tests need root; they are skipped 
 
 import logging
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,12 +24,9 @@ logger = logging.getLogger("figures")  # pytest --log-level INFO -rP
 
 
 @pytest.fixture
-def fleet(network: Network) -> Iterator[Fleet]:
-    fleet = Fleet()
-    try:
-        yield fleet
-    finally:
-        fleet.close()
+def fleet(network: Network, fleet: Fleet) -> Fleet:
+    """It ends before the network does."""
+    return fleet
 
 
 def robot_and_base(fleet: Fleet, hosts: list[Host], routers: str) -> tuple[Machine, Machine]:

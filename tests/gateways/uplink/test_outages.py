@@ -2,7 +2,6 @@
 
 import signal
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -24,15 +23,6 @@ from tests.gateways.uplink.fleet import (
 from tests.support.programs import Running
 
 pytest.importorskip("zenoh")
-
-
-@pytest.fixture
-def fleet() -> Iterator[Fleet]:
-    fleet = Fleet()
-    try:
-        yield fleet
-    finally:
-        fleet.close()
 
 
 def test_nothing_is_lost_when_the_router_is_killed(fleet: Fleet) -> None:

@@ -2,7 +2,6 @@
 
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,15 +27,6 @@ from tests.support.programs import Running
 pytest.importorskip("zenoh")
 
 LATCHED = QoSProfile(depth=1, durability="transient_local")
-
-
-@pytest.fixture
-def fleet() -> Iterator[Fleet]:
-    fleet = Fleet()
-    try:
-        yield fleet
-    finally:
-        fleet.close()
 
 
 def test_named_topics_go_and_come_and_no_others(fleet: Fleet) -> None:

@@ -3,7 +3,6 @@
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +21,6 @@ from dsmq_nodes.gateways.uplink.launch_entry import UplinkEntry  # noqa: E402
 from dsmq_nodes.gateways.uplink.over_zenoh.zenoh_carrier import open_session  # noqa: E402
 from dsmq_nodes.gateways.uplink.over_zenoh.zenoh_config import zenoh_config  # noqa: E402
 from dsmq_nodes.gateways.uplink.uplink_keys import make_keys  # noqa: E402
-
-
-@pytest.fixture
-def fleet() -> Iterator[Fleet]:
-    fleet = Fleet()
-    try:
-        yield fleet
-    finally:
-        fleet.close()
 
 
 def tls(keys: Path, name: str) -> dict[str, Any]:

@@ -73,8 +73,8 @@ class Ends:
         waiting: what is set at each change.
         deliveries: what takes the messages of this process, by their topics: as in DDS they are
             there when `publish` returns, so that the next spin sees all of them.
-        latched: held while a message is kept and delivered, and while a late subscription is given
-            what is kept, so that it has all of them once, in order.
+        latched: a lock: while it is held, nobody else publishes a message that is kept, and no
+            late subscription is given the kept ones. So each one gets all of them once, in order.
         own_peers: the absolute names of this process's nodes, as the kit has them.
     """
 
