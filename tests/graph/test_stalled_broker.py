@@ -16,6 +16,7 @@ from dsmq_nodes.graph.links import heartbeat
 from dsmq_nodes.messages import Int64, String, Trigger
 from dsmq_nodes.testing import BrokerProcess
 from tests.graph.conftest import spinning
+from tests.support.processes import suspend
 from tests.support.waiting import PATIENCE_SEC, until
 
 LATCHED = QoSProfile(depth=1, durability="transient_local")
@@ -25,7 +26,7 @@ LARGE = String(data="x" * 300_000)
 @contextlib.contextmanager
 def stopped(broker: BrokerProcess) -> Iterator[None]:
     """Stop it meanwhile, as Ctrl-Z or a frozen container does."""
-    os.kill(broker.pid, signal.SIGSTOP)
+    suspend(broker.pid)
     try:
         yield
     finally:

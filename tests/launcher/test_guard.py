@@ -13,6 +13,7 @@ import pytest
 
 from tests.launcher.running import Launch, gone, launched, write_launch
 from tests.launcher.test_launch import PAIR, socket_file
+from tests.support.processes import suspend
 from tests.support.waiting import PATIENCE_SEC, until
 
 WITHIN_SEC = 2.0
@@ -154,7 +155,7 @@ def test_what_a_killed_program_has_started_without_an_environment_goes_with_it(
 def test_a_stopped_node_is_woken_to_end_in_its_safe_state(tmp_path: Path) -> None:
     with launched(write_launch(tmp_path, {"quiet": "robot:Quiet", **PAIR})) as launch:
         launch.wait_for("all nodes ready")
-        os.kill(launch.pid_of("quiet"), signal.SIGSTOP)
+        suspend(launch.pid_of("quiet"))
         launch.process.send_signal(signal.SIGINT)
         assert launch.end() == 0
     assert "[quiet] goodbye from /quiet" in launch.lines
@@ -164,7 +165,7 @@ def test_a_stopped_broker_holds_up_no_end(tmp_path: Path) -> None:
     with launched(write_launch(tmp_path, PAIR)) as launch:
         launch.wait_for("all nodes ready")
         pids = launch.pids()
-        os.kill(launch.broker_pid(), signal.SIGSTOP)
+        suspend(launch.broker_pid())
         launch.process.send_signal(signal.SIGINT)
         assert launch.end() in {0, 1}
         assert gone(pids, 0)

@@ -15,6 +15,7 @@ from dsmq_nodes.launcher.supervise.plan import ProcessPlan
 from dsmq_nodes.launcher.supervise.process import may_fork
 from tests.launcher.running import Launch, gone, launched
 from tests.support.forked import COLD
+from tests.support.processes import suspend
 from tests.support.waiting import PATIENCE_SEC, until
 
 
@@ -268,7 +269,7 @@ def test_a_broker_that_was_killed_is_forked(tmp_path: Path) -> None:
 def test_a_stopped_warm_process_delays_nothing(tmp_path: Path) -> None:
     with launched(sleepers(tmp_path)) as launch:
         a = asleep(launch)
-        os.kill(launch.warm_pid(), signal.SIGSTOP)
+        suspend(launch.warm_pid())
         os.kill(a, signal.SIGKILL)
         launch.wait_for("[a] forked True")
 

@@ -8,12 +8,15 @@ interpreter reads it, where coverage is measured, outside pytest (a benchmark me
 have), in what was started like this, and everywhere with DSMQ_TESTS_COLD=1.
 
 A test of what an import costs, or of what an interpreter begins with, uses `subprocess`.
+
+A signal is only on its way when it has been sent: `suspend` returns when the process stands.
 """
 
 import atexit
 import inspect
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -22,6 +25,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.support.forked import COLD, UNBUFFERED, read_by_interpreters
+from tests.support.waiting import until
 from tests.support.warm import NUMBER
 
 ROOT: Final = Path(__file__).parents[2]
@@ -74,6 +78,31 @@ class Popen(subprocess.Popen[Any]):
             finally:
                 self._waitpid_lock.release()  # type: ignore[attr-defined]
         return self.returncode
+
+    def send_signal(self, sig: int) -> None:
+        """Send a signal, and wait for what stops it."""
+        super().send_signal(sig)
+        if sig == signal.SIGSTOP:
+            _wait_for_stop(self.pid)
+
+
+def suspend(pid: int) -> None:
+    """Stop a process, as Ctrl-Z or a frozen container does; it does nothing more."""
+    os.kill(pid, signal.SIGSTOP)
+    _wait_for_stop(pid)
+
+
+def _wait_for_stop(pid: int) -> None:
+    until(lambda: _is_stopped(pid), f"process {pid} to stop")
+
+
+def _is_stopped(pid: int) -> bool:
+    """Whether no thread of a process runs."""
+    try:
+        tasks = [each.read_text() for each in Path(f"/proc/{pid}/task").glob("*/stat")]
+    except (FileNotFoundError, ProcessLookupError):  # a thread has ended meanwhile
+        return False
+    return all(status.rpartition(")")[2].split()[0] in "TtZX" for status in tasks)
 
 
 def run(

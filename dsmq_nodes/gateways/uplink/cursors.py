@@ -60,7 +60,7 @@ class LogPlace(NamedTuple):
         skipped: messages between these two that were lost for good: the link was too slow for them.
         sender: the node that published it.
         seq: its number among this node's messages of the topic; 0: not known, or not all go.
-        age_sec: how old it was when the log was read for an answer.
+        age_sec: how old it was when it went, for a call and in an answer.
     """
 
     epoch: Epoch

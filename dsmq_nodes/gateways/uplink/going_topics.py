@@ -3,7 +3,8 @@
 A topic that goes is offered; it is read from the broker only while another machine wants it. A
 client may call as soon as it sees the server, before the server's machine has wanted its requests:
 the topics of calls are read always, and what nobody wants yet is held for ten seconds. An answer
-out of the log says how old each message is, so that no older call is carried out over there.
+out of the log says how old each message is, and so does a call, so that no older one is carried out
+over there.
 
 **A link that has no room** makes messages wait (`Backlog`); when it is late, only the newest of
 each topic. The reading end is told how many a slow link has skipped, and does not ask for them.
@@ -197,6 +198,8 @@ class GoingTopics:
         going.is_wanted = is_wanted
         if not going.is_call:
             self._read(going, is_wanted=is_wanted)
+        if is_wanted:
+            going.beats_left = _BEATS  # whoever lost the last message with a link asks for it
         while is_wanted and going.held:
             message = going.held.popleft()
             if time.monotonic() - message.at_sec < REQUEST_LASTS_SEC:
@@ -286,7 +289,8 @@ class GoingTopics:
         going.dropped += skipped  # of a hole the log still has them, for those that ask
         going.skipped, going.has_hole = 0, False
         told = (going.offer.epoch, message.id, before, skipped, message.sender, message.seq)
-        head = _pack(told)
+        age_sec = (time.monotonic() - message.at_sec,) if going.is_call else ()
+        head = _pack((*told, *age_sec))
         self._carrier.put(going.offer.fleet_name, head, message.text)
         going.sent += 1
         going.beats_left = _BEATS

@@ -32,11 +32,12 @@ def test_a_slow_link_is_late_and_one_that_stands_still_is_not() -> None:
 
 
 class SlowCarrier:
-    """Takes a message ten times a second, and keeps its head."""
+    """Takes a message when a test lets it, and keeps its head."""
 
     def __init__(self) -> None:
         self.is_free = False
         self.heads: list[LogPlace] = []
+        self.told: list[LogPlace] = []
 
     def has_room(self) -> bool:
         return self.is_free
@@ -44,6 +45,9 @@ class SlowCarrier:
     def put(self, _: str, head: bytes, __: bytes) -> None:
         self.is_free = False
         self.heads.append(msgspec.msgpack.decode(head, type=LogPlace))
+
+    def tell(self, _: str, head: bytes) -> None:
+        self.told.append(msgspec.msgpack.decode(head, type=LogPlace))
 
     def offer(self, _: TopicOffer) -> None:
         """Nobody is there."""
@@ -79,3 +83,41 @@ def test_what_gives_way_to_an_answer_is_a_hole_that_is_asked_for(
     assert any(place.skipped for place in carrier.heads) is not is_answering
     holes = zip(carrier.heads, carrier.heads[1:], strict=False)
     assert any(place.before > last.id for last, place in holes) is is_answering
+
+
+def test_a_call_that_waited_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = SimpleNamespace(sec=0.0)
+    monkeypatch.setattr(going_topics, "time", SimpleNamespace(monotonic=lambda: now.sec))
+    hub, carrier = Mock(graph=SimpleNamespace(epoch="e")), SlowCarrier()
+    rules = UplinkRules(call=("/set",))
+    going = GoingTopics(hub, Mock(), cast("Carrier", carrier), rules, {})
+    ends = [EndpointModel(node="/n")]
+    going.offer({"/set/_request": TopicModel(name="/set/_request", publishers=ends)})
+    take = hub.subscribe.call_args.args[1]
+    take(Reply(event="message", id=1, message=msgspec.Raw(b'"{}"')))  # nobody wants it yet
+    now.sec = 3.0
+    carrier.is_free = True
+    going.wanted("set/_request", is_wanted=True)
+    take(Reply(event="message", id=2, message=msgspec.Raw(b'"{}"')))  # the link has no room
+    now.sec = 15.0
+    carrier.is_free = True
+    going.room()
+    assert [place.age_sec for place in carrier.heads] == [3.0, 12.0]
+
+
+def test_whoever_wants_a_call_again_is_told_where_its_log_ends() -> None:
+    hub, carrier = Mock(graph=SimpleNamespace(epoch="e")), SlowCarrier()
+    rules = UplinkRules(call=("/set",))
+    going = GoingTopics(hub, Mock(), cast("Carrier", carrier), rules, {})
+    ends = [EndpointModel(node="/n")]
+    going.offer({"/set/_request": TopicModel(name="/set/_request", publishers=ends)})
+    carrier.is_free = True
+    going.wanted("set/_request", is_wanted=True)
+    hub.subscribe.call_args.args[1](Reply(event="message", id=1, message=msgspec.Raw(b'"{}"')))
+    for _ in range(10):
+        going.beat()
+    told = len(carrier.told)
+    going.wanted("set/_request", is_wanted=False)
+    going.wanted("set/_request", is_wanted=True)
+    going.beat()
+    assert [place.id for place in carrier.told[told:]] == [1]

@@ -20,7 +20,7 @@ from dsmq_nodes.tools.node_parameters import NodeParameters
 from tests.gateways.web.robot import Robot, free_port
 from tests.support import web_clients
 from tests.support.browser import CHROMIUM, Browser, Page
-from tests.support.processes import ROOT
+from tests.support.processes import ROOT, suspend
 from tests.support.waiting import until
 
 pytestmark = [
@@ -338,7 +338,7 @@ def test_the_broker_dies_and_comes_back_and_nothing_is_reloaded(page: Page, robo
 
 def test_a_gateway_that_says_nothing_is_shown_as_that(page: Page, robot: Robot) -> None:
     pid = robot.pid_of("/web")
-    os.kill(pid, signal.SIGSTOP)  # its sockets stay open, as those of a peer out of reach
+    suspend(pid)  # its sockets stay open, as those of a peer out of reach
     try:
         page.waits_for("document.querySelector('#state').textContent === 'no answer'")
     finally:
