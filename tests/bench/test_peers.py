@@ -79,8 +79,8 @@ def test_a_quick_run_writes_table_and_plot(tmp_path: Path) -> None:
     table = (tmp_path / "peers.md").read_text()
     details = table.partition("### ")[2]
     rows = {line.split(" | ")[0]: line for line in details.splitlines() if line.startswith("| ")}
-    ours = ["| dsmq_nodes", "| dsmq_nodes, pure Python", "| dsmq_nodes, no shm"]
-    assert list(rows) == ["| system", *ours, "| zmq"]
+    ours = ["", ", pure Python", ", no shm", ", rclpy's program"]
+    assert list(rows) == ["| system", *(f"| dsmq_nodes{way}" for way in ours), "| zmq"]
     assert "failed" not in table
     assert "1.00 (1.00-1.00)" in rows["| dsmq_nodes"]
     ET.fromstring((tmp_path / "peers.svg").read_text())

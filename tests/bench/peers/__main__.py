@@ -6,6 +6,8 @@ Imu, a picture of 640x480; at a rate for the latency, from before a message is b
 callback holds it decoded, then as fast as it goes. Peers without typed messages send pydantic
 models as JSON, as this kit does. Of 10 subscribers the CPU counts, of all processes together.
 
+The programs for rclpy are measured twice, unchanged: with the real one, and with this kit.
+
 A system that is not there is listed with how to have it. Servers are started here, on free ports.
 The clients may be installed for another Python: `--python PATH`; those on PATH are tried too.
 """
@@ -31,9 +33,10 @@ from tests.bench.harness import table
 from tests.bench.harness.processes import ROOT, free_port
 from tests.bench.peers import plot as peers_plot
 from tests.bench.peers import systems as peers_systems
-from tests.bench.peers.systems import Found
+from tests.bench.peers.systems import RCLPY_HERE, Found
 from tests.bench.peers.tables import (
     OURS,
+    OURS_AS_RCLPY,
     OURS_BY_BROKER,
     OURS_PURE,
     Result,
@@ -47,6 +50,7 @@ from tests.bench.peers.tables import (
 )
 
 _PATIENCE_SEC: Final = 20.0
+_FACADE: Final = ("-m", "dsmq_nodes.rclpy", str(ROOT / "tests/bench/peers/worker.py"))
 
 Measure = Callable[[Case], Measured]
 
@@ -79,18 +83,34 @@ class Server(Started):
 class Peer:
     """Measures one peer system."""
 
-    def __init__(self, stack: contextlib.ExitStack, found: Found) -> None:
-        """Start its server, if it has one."""
-        self._found = found
-        self._server: Server | None = None
+    def __init__(
+        self,
+        stack: contextlib.ExitStack,
+        found: Found,
+        runs: Sequence[str] = ("-m", "tests.bench.peers.worker"),
+        broker: Setup | None = None,
+    ) -> None:
+        """Start its server, if it has one.
+
+        Args:
+            stack: ends it.
+            found: the system.
+            runs: how its Python runs the worker.
+            broker: which broker of ours it uses.
+        """
+        self._found, self._runs = found, runs
+        self._server: Started | None = None
+        self._environment = dict(os.environ)
+        if broker is not None:
+            self._server = broker.own
+            self._environment["DSMQ_BROKER"] = f"{broker.host}:{broker.port}"
         self._port = free_port()
         if found.server:
             folder = stack.enter_context(tempfile.TemporaryDirectory())
             command = [part.format(port=self._port) for part in found.server]
-            self._server = stack.enter_context(
-                Server(f"server of {found.system.name}", command, cwd=folder)
-            )
-            _wait_for_port(self._port, self._server)
+            server = Server(f"server of {found.system.name}", command, cwd=folder)
+            self._server = stack.enter_context(server)
+            _wait_for_port(self._port, server)
 
     def measure(self, case: Case) -> Measured:
         """Run a case.
@@ -107,8 +127,9 @@ class Peer:
 
         def worker(role: str) -> Started:
             options = json.dumps({"role": role, **given})
-            command = [self._found.python, "-m", "tests.bench.peers.worker", options]
-            return start(stack, f"{self._found.system.name} {role}", command, cwd=str(ROOT))
+            command = [self._found.python, *self._runs, options]
+            name = f"{self._found.system.name} {role}"
+            return start(stack, name, command, cwd=str(ROOT), env=self._environment)
 
         with contextlib.ExitStack() as stack:
             subscribers = [worker("subscriber") for _ in range(case.subscribers)]
@@ -180,6 +201,7 @@ def _systems(
         OURS: ours(compiled, "shm"),
         OURS_PURE: ours(pure, "shm"),
         OURS_BY_BROKER: ours(compiled, "unix"),
+        OURS_AS_RCLPY: Peer(stack, RCLPY_HERE, _FACADE, compiled).measure,
     }
     for each in found:
         try:
@@ -229,7 +251,8 @@ def main() -> int:
         (given.out / "peers.md").write_text("\n".join(report))
         picture = peers_plot.picture(_panels(wanted, results))
         (given.out / "peers.svg").write_text(picture)
-    return int(any(of[name].failed for of in results.values() for name in (OURS, OURS_BY_BROKER)))
+    ours = (OURS, OURS_BY_BROKER, OURS_AS_RCLPY)
+    return int(any(of[name].failed for of in results.values() for name in ours))
 
 
 def _progress(text: str) -> None:

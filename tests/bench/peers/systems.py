@@ -45,6 +45,13 @@ class System:
     takes_typed: bool = False
 
 
+_RCLPY: Final = System(
+    "rclpy",
+    "rclpy",
+    "ros-rclpy",
+    ".ci/ros2 --prepare, and --python .venv-ros2/bin/python; or source a ROS 2 installation",
+    takes_typed=True,
+)
 SYSTEMS: Final = (
     System("zmq", "zmq", "pyzmq", "pip install pyzmq"),
     System("zenoh", "zenoh", "eclipse-zenoh", "pip install eclipse-zenoh"),
@@ -79,13 +86,7 @@ SYSTEMS: Final = (
         ("rosmaster", "--core", "-p", "{port}"),
         takes_typed=True,
     ),
-    System(
-        "rclpy",
-        "rclpy",
-        "ros-rclpy",
-        ".ci/ros2 --prepare, and --python .venv-ros2/bin/python; or source a ROS 2 installation",
-        takes_typed=True,
-    ),
+    _RCLPY,
 )
 
 
@@ -97,6 +98,9 @@ class Found:
     python: str
     server: tuple[str, ...]
     version: str
+
+
+RCLPY_HERE: Final = Found(_RCLPY, sys.executable, (), "this kit's")
 
 
 def find(pythons: Iterable[str]) -> tuple[list[Found], dict[str, str]]:

@@ -10,6 +10,7 @@ from dsmq_nodes.bench.running import Case, Measured
 OURS: Final = "dsmq_nodes"
 OURS_PURE: Final = "dsmq_nodes, pure Python"
 OURS_BY_BROKER: Final = "dsmq_nodes, no shm"
+OURS_AS_RCLPY: Final = "dsmq_nodes, rclpy's program"
 
 Figure = Callable[[Measured], float]
 
