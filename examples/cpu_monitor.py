@@ -18,11 +18,25 @@ from dsmq_nodes.messages.dsmq_msgs import BrokerStatistics, NodeStatistics
 from examples.cpu_servo import GovernorState, HostStatus
 
 BARS = "▁▂▃▄▅▆▇█"
+UNKNOWN = GovernorState(setpoint=math.nan, measured=math.nan, duty=math.nan)
+STALE_SEC = 3.0  # nothing that is older is shown
 
 
 def told(value: float, form: str) -> str:
-    """A value in this form; a dash before there is one."""
+    """A value in this form; a dash where there is none."""
     return "-" if math.isnan(value) else form.format(value)
+
+
+def share(value: float) -> str:
+    return told(value, "{:.3f}")
+
+
+def machine_line(host: HostStatus) -> str:
+    line = f"load {host.load_1min:.2f}   memory {host.memory_used:.0%}"
+    if not math.isnan(host.frequency_mhz):
+        line += f"   {host.frequency_mhz:.0f} MHz"
+    line += "".join(f"   {each.key} {each.value}" for each in host.readings)
+    return line + (f"   (no {', '.join(host.missing)} here)" if host.missing else "")
 
 
 class Monitor(Node):
@@ -37,13 +51,20 @@ class Monitor(Node):
 
     def __init__(self) -> None:
         super().__init__("monitor")
-        self.state = GovernorState()
-        self.host = HostStatus()
+        self.state = UNKNOWN
+        self.host: HostStatus | None = None
         self.history: deque[float] = deque(maxlen=60)
         self.nodes: dict[str, NodeStatistics] = {}
+        self.heard_sec: dict[str, float] = {}
         self.counts: dict[str, deque[tuple[float, int]]] = {}  # topic: (time, messages so far)
-        self.create_subscription(GovernorState, "governor_state", self.on_state, 10)
-        self.create_subscription(HostStatus, "host_status", self.on_host, 1)
+        self.create_subscription(
+            GovernorState, "governor_state", self.on_state, 10,
+            timeout=STALE_SEC, on_timeout=self.forget_state,
+        )  # fmt: skip
+        self.create_subscription(
+            HostStatus, "host_status", self.on_host, 1,
+            timeout=STALE_SEC, on_timeout=self.forget_host,
+        )  # fmt: skip
         self.create_subscription(NodeStatistics, "/dsmq/nodes", self.on_node, 100)
         self.create_subscription(BrokerStatistics, "/dsmq/statistics", self.on_statistics, 1)
         self.live: Live | None = None
@@ -57,11 +78,19 @@ class Monitor(Node):
         self.state = msg
         self.history.append(msg.measured)
 
+    def forget_state(self) -> None:
+        self.state = UNKNOWN
+        self.history.clear()
+
     def on_host(self, msg: HostStatus) -> None:
         self.host = msg
 
+    def forget_host(self) -> None:
+        self.host = None
+
     def on_node(self, msg: NodeStatistics) -> None:
         self.nodes[msg.name] = msg
+        self.heard_sec[msg.name] = self.get_clock().monotonic_sec()
 
     def on_statistics(self, msg: BrokerStatistics) -> None:
         for topic in msg.topics:
@@ -71,6 +100,9 @@ class Monitor(Node):
     def rate_hz_of(self, topic: str) -> float:
         (began, first), (ended, last) = self.counts[topic][0], self.counts[topic][-1]
         return (last - first) / (ended - began) if ended > began else math.nan
+
+    def is_fresh(self, node: str) -> bool:
+        return self.get_clock().monotonic_sec() - self.heard_sec[node] < STALE_SEC
 
     def rows(self) -> list[tuple[str, float, float, float, float, int]]:
         """Topic, rate and contract in Hz, latency p50 and p99 in s, drops."""
@@ -83,7 +115,7 @@ class Monitor(Node):
                     each
                     for other in self.nodes.values()
                     for each in other.subscriptions
-                    if each.topic == published.topic
+                    if each.topic == published.topic and self.is_fresh(other.name)
                 ]
                 p50 = max((each.latency_p50_sec for each in readers), default=math.nan)
                 p99 = max((each.latency_p99_sec for each in readers), default=math.nan)
@@ -108,20 +140,15 @@ class Monitor(Node):
                 Text(str(drops), style="red" if drops else ""),
             )
         state, host = self.state, self.host
-        top = max([*self.history, 2 * state.setpoint, 0.01])
+        top = max(0.01, *self.history, 2 * state.setpoint)  # the first one is kept beside a NaN
         spark = "".join(BARS[min(int(v / top * 7.99), 7)] for v in self.history)
         servo = Text.assemble(
-            ("setpoint ", "bold"), f"{state.setpoint:.3f}   ",
-            ("measured ", "bold"), f"{state.measured:.3f}   ",
-            ("duty ", "bold"), f"{state.duty:.3f}   ", (spark, "cyan"),
+            ("setpoint ", "bold"), f"{share(state.setpoint)}   ",
+            ("measured ", "bold"), f"{share(state.measured)}   ",
+            ("duty ", "bold"), f"{share(state.duty)}   ", (spark, "cyan"),
         )  # fmt: skip
-        machine = f"load {host.load_1min:.2f}   memory {host.memory_used:.0%}"
-        if not math.isnan(host.frequency_mhz):
-            machine += f"   {host.frequency_mhz:.0f} MHz"
-        machine += "".join(f"   {each.key} {each.value}" for each in host.readings)
-        if host.missing:
-            machine += f"   (no {', '.join(host.missing)} here)"
-        return Panel(Group(servo, Text(machine, style="dim"), "", table), title="cpu_servo")
+        machine = Text(machine_line(host) if host else "no host_status", style="dim")
+        return Panel(Group(servo, machine, "", table), title="cpu_servo")
 
     def draw(self) -> None:
         if self.live is not None:
@@ -138,8 +165,8 @@ class Monitor(Node):
             if contract
         )
         print(
-            f"setpoint {state.setpoint:.3f}  measured {state.measured:.3f}  duty {state.duty:.3f}"
-            f"  drops {sum(row[5] for row in self.rows())}  {rates}"
+            f"setpoint {share(state.setpoint)}  measured {share(state.measured)}"
+            f"  duty {share(state.duty)}  drops {sum(row[5] for row in self.rows())}  {rates}"
         )
 
     def on_shutdown(self) -> None:

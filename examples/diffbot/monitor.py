@@ -18,6 +18,7 @@ from examples.diffbot.screen import Screen
 
 Point = tuple[float, float]
 MOST_POINTS = 20_000  # of a path: 400 m of a robot that may drive for weeks
+STALE_SEC = 3.0  # who has told nothing for so long is shown as silent
 
 
 class Monitor(Node):
@@ -38,6 +39,7 @@ class Monitor(Node):
         self.true_path: list[Point] = []
         self.driven_m = 0.0
         self.nodes: dict[str, NodeStatistics] = {}
+        self.heard_sec = {"odom": -math.inf}  # and of each node
         self.emergency_stop = EmergencyStop(self)
         self.create_subscription(OccupancyGrid, "map", self.on_map, 1)
         self.create_subscription(Odometry, "odom", self.on_odom, 10)
@@ -51,6 +53,7 @@ class Monitor(Node):
         self.grid = msg
 
     def on_odom(self, msg: Odometry) -> None:
+        self.heard_sec["odom"] = self.get_clock().monotonic_sec()
         self.odom = msg
         extend(self.odom_path, msg)
 
@@ -62,15 +65,22 @@ class Monitor(Node):
         here = self.name.rpartition("/")[0]
         if msg.name.rpartition("/")[0] == here:
             self.nodes[msg.name] = msg
+            self.heard_sec[msg.name] = self.get_clock().monotonic_sec()
+
+    def is_silent(self, name: str) -> bool:
+        """Whether a node, or `odom`, has told nothing for a while."""
+        heard_sec = self.heard_sec.get(name, math.inf)
+        return self.get_clock().monotonic_sec() - heard_sec > STALE_SEC
 
     def facts(self) -> dict[str, str]:
         """What there is to say of the robot."""
         x, y, heading = pose_of(self.odom)
         twist = self.odom.twist.twist
+        speed = f"{twist.linear.x:.2f} m/s, {math.degrees(twist.angular.z):.0f}°/s"
         error_m = math.dist((x, y), pose_of(self.truth)[:2])
         return {
             "pose": f"{x:.2f} m, {y:.2f} m, {math.degrees(heading) % 360:.0f}°",
-            "speed": f"{twist.linear.x:.2f} m/s, {math.degrees(twist.angular.z):.0f}°/s",
+            "speed": "NO ODOM" if self.is_silent("odom") else speed,
             "driven": f"{self.driven_m:.1f} m",
             "odometry": f"{error_m:.2f} m off",
             "emergency stop": "PRESSED" if self.emergency_stop.is_pressed else "released",
@@ -78,6 +88,9 @@ class Monitor(Node):
 
     def show(self) -> None:
         now_sec = self.get_clock().monotonic_sec()
+        for name, node in self.nodes.items():
+            for timer in node.timers if self.is_silent(name) else ():
+                timer.achieved_hz = 0.0
         if self.screen is not None:
             pose = pose_of(self.odom)
             self.screen.show(self.facts(), self.nodes, self.grid, self.odom_path, pose)

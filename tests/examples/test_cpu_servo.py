@@ -7,14 +7,19 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+from rich.console import Console
 
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.client_connection import ClientConnection
+from dsmq_nodes.testing import Graph
+from examples.cpu_monitor import Monitor
+from examples.cpu_servo import GovernorState, HostStatus
 from tests.support import processes
 from tests.support.waiting import PATIENCE_SEC
 
@@ -128,3 +133,23 @@ def test_the_burner_stops_when_who_it_depends_on_is_killed(loop: Loop, victim: s
     assert burner.is_running()
     assert loop.interrupt() == 1, "a node was killed, and the status says so"
     assert f"{victim[1:]} (killed by SIGKILL)" in loop.output()
+
+
+def test_the_monitor_shows_nothing_that_is_old() -> None:
+    def shown(monitor: Monitor) -> str:
+        console = Console(width=120, file=StringIO())
+        console.print(monitor.table())
+        text = console.file.getvalue()  # type: ignore[attr-defined]
+        return str(text)
+
+    with Graph() as graph:
+        monitor = graph.add(Monitor)
+        assert "setpoint -   measured -" in shown(monitor)
+        graph.inject("governor_state", GovernorState(setpoint=0.35, measured=0.34, duty=0.3))
+        graph.inject("host_status", HostStatus(load_1min=1.25))
+        graph.run_for(1.0)
+        assert "setpoint 0.350   measured 0.340   duty 0.300" in shown(monitor)
+        assert "load 1.25" in shown(monitor)
+        graph.run_for(10.0)
+        assert "setpoint -   measured -   duty -" in shown(monitor)
+        assert "load" not in shown(monitor)

@@ -7,7 +7,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from dsmq_nodes.messages import OccupancyGrid
+from dsmq_nodes.messages import OccupancyGrid, Odometry
 from dsmq_nodes.messages.dsmq_msgs import NodeStatistics, TimerStatistics
 from dsmq_nodes.testing import Graph
 from examples.diffbot import Monitor
@@ -106,3 +106,18 @@ def test_a_node_that_declares_no_rate_is_not_slow(capsys: pytest.CaptureFixture[
     first, second = capsys.readouterr().out.splitlines()
     assert "all rates are kept" in first
     assert "/slow 1.0 of 2 Hz" in second
+
+
+def test_who_has_been_killed_is_seen_to_be_silent(capsys: pytest.CaptureFixture[str]) -> None:
+    with Graph() as graph:
+        monitor = graph.add(Monitor)
+        monitor.screen = None
+        timer = TimerStatistics(name="tick", rate_hz=20.0, achieved_hz=20.0)
+        graph.inject("odom", Odometry())
+        graph.inject("/dsmq/nodes", NodeStatistics(name="/plant", rate_hz=20.0, timers=[timer]))
+        graph.run_for(2.0)
+        assert monitor.facts()["speed"] == "0.00 m/s, 0°/s"
+        graph.run_for(20.0)
+        assert monitor.facts()["speed"] == "NO ODOM"
+    lines = capsys.readouterr().out.splitlines()
+    assert "/plant 0.0 of 20 Hz" in lines[-1]

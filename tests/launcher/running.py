@@ -84,6 +84,18 @@ class Slow(Node):
         time.sleep(0.1)
 
 
+class Stuck(Node):
+    """Its first callback goes on until there is a file `go`."""
+
+    def __init__(self):
+        super().__init__("stuck")
+        self.create_timer(0.01, self.block)
+
+    def block(self):
+        while not os.path.exists("go"):
+            time.sleep(0.01)
+
+
 class Finisher(Node):
     def __init__(self):
         super().__init__("finisher")

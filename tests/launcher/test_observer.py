@@ -12,8 +12,9 @@ import pytest
 
 from dsmq_nodes import Node, spin_once
 from dsmq_nodes.launcher.watch.observer import GraphObserver
-from dsmq_nodes.messages.dsmq_msgs import LaunchCommand, LaunchResult
+from dsmq_nodes.messages.dsmq_msgs import LaunchCommand, LaunchResult, LaunchState
 from tests.launcher.running import launched, write_launch
+from tests.support.waiting import until
 
 
 def test_a_broker_that_does_not_answer_holds_up_nothing_else() -> None:
@@ -82,3 +83,30 @@ def test_a_stopped_guard_is_woken_to_end_the_launch(tmp_path: Path) -> None:
         assert launch.end() == 0
     assert "[quiet] goodbye from /quiet" in launch.lines
     assert "still running" not in launch.text
+
+
+@pytest.mark.slow
+def test_a_node_that_hangs_is_told_and_is_not_shown_as_ready(tmp_path: Path) -> None:
+    """It has no rate, and hangs before it has told any statistics."""
+    path = write_launch(tmp_path, {"stuck": "robot:Stuck"})
+    with launched(path) as launch:
+        where = launch.wait_for("listening on").split("listening on ")[1].split()[0].rstrip(",;")
+        launch.wait_for("stuck: no statistics for 10 s: it hangs")
+        with Node("asker", broker=where) as asker:
+            states: list[str] = []
+            asker.create_subscription(
+                LaunchState,
+                "/dsmq/launch/state",
+                lambda msg: states.extend(each.state for each in msg.processes if each.nodes),
+                10,
+            )
+
+            def is_shown_as(state: str) -> bool:
+                spin_once(asker, timeout_sec=0.1)
+                return states[-1:] == [state]
+
+            until(lambda: is_shown_as("hangs"))
+            (path.parent / "go").touch()
+            until(lambda: is_shown_as("ready"))
+        launch.process.send_signal(signal.SIGINT)
+        assert launch.end() == 0

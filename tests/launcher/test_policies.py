@@ -4,6 +4,7 @@ import asyncio
 import dataclasses
 import itertools
 import os
+import re
 import signal
 import threading
 import time
@@ -179,6 +180,16 @@ def test_lines_go_to_a_file_that_rotates(tmp_path: Path) -> None:
     assert len(list(log.path.parent.iterdir())) == 2
 
 
+def test_a_log_file_says_where_each_start_begins(tmp_path: Path) -> None:
+    log = LogPlan(tmp_path / "a.log")
+    for text in ("of yesterday", "of today"):
+        assert Run(with_(script("a", f"print({text!r})"), screen=False, log=log)).run() == 0
+    first, old, second, new = log.path.read_text().splitlines()
+    assert (old, new) == ("of yesterday", "of today")
+    for line in (first, second):
+        assert re.fullmatch(r"--- a started at \d{4}-\d\d-\d\d \d\d:\d\d:\d\d\S+, pid \d+", line)
+
+
 def test_a_log_file_that_cannot_be_written_is_told_once(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     log = LogPlan(tmp_path / "file" / "a.log")
@@ -199,7 +210,7 @@ def test_a_log_file_that_is_a_pipe_holds_up_no_other(tmp_path: Path) -> None:
     )
     assert run.run() == 0
     assert len([line for line in run.lines if f"is written to {one.path}" in line]) == 1
-    assert other.path.read_text() == "3\n"
+    assert other.path.read_text().splitlines()[1:] == ["3"]
 
 
 def test_a_disk_that_hangs_holds_up_nobody_and_its_lines_are_counted(
@@ -215,7 +226,7 @@ def test_a_disk_that_hangs_holds_up_nobody_and_its_lines_are_counted(
     finally:
         goes_on.set()
     assert "[a] 2" in run.lines
-    told = "2 lines are not in the log files: the disk does not take them"
+    told = "3 lines are not in the log files: the disk does not take them"
     assert f"[launch] {told}" in run.lines
 
 

@@ -105,6 +105,17 @@ def test_a_node_that_tells_nothing_any_more_is_told_once() -> None:
     assert watch.silent(node.now_sec + 30.0) == []
 
 
+def test_a_node_without_a_rate_and_one_that_never_told_anything_are_told_too() -> None:
+    watch = RateWatch()
+    watch.begun("/mute", 7, 1.0)
+    watch.begun("/mute", 7, 5.0)  # it is still the same process
+    watch.heard(NodeStatistics(name="/plain", pid=8), 4.0)
+    assert watch.silent(10.0) == []
+    assert watch.silent(12.0) == [("/mute", 7, "no statistics for 10 s")]
+    assert watch.silent(15.0) == [("/plain", 8, "no statistics for 10 s")]
+    assert watch.silent(40.0) == []
+
+
 def test_a_node_without_a_timer_at_its_rate_is_not_judged_and_told_once() -> None:
     watch = RateWatch()
     told = []

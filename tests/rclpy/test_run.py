@@ -212,6 +212,36 @@ def test_executables_and_interfaces_of_a_package(port: int, tmp_path: Path) -> N
     assert "has no executable 'moover'; did you mean 'mover'?" in wrong.stderr
 
 
+def test_an_executable_of_an_installed_project(port: int, tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        {
+            "site/my_robot/__init__.py": "",
+            "site/my_robot/sensor.py": "import sys\ndef main():\n    print(sys.argv)\n",
+            "site/my_robot-1.0.dist-info/METADATA": "Name: my-robot\nVersion: 1.0\n",
+            "site/my_robot-1.0.dist-info/entry_points.txt": """
+                [console_scripts]
+                sensor = my_robot.sensor:main
+            """,
+            "tree/demo/__init__.py": "",
+            "tree/demo/sensor.py": "",
+            "tree/demo/wheels.py": "",
+        },
+    )
+    site = str(tmp_path / "site")
+    done = run(port, "--quiet", "my_robot", "sensor", "-v", cwd=tmp_path, PYTHONPATH=site)
+    assert (done.stdout, done.stderr) == ("['sensor', '-v']\n", "")
+    other = run(port, "--quiet", "my_robot", "sensr", cwd=tmp_path, PYTHONPATH=site)
+    assert other.stderr == "run: name one of the executables of my_robot: sensor\n"
+    for words, module in ((["demo"], "sensor"), (["demo", "wheel"], "wheels")):
+        wrong = run(port, "--quiet", *words, cwd=tmp_path / "tree")
+        assert (wrong.returncode, wrong.stderr) == (
+            1,
+            f"run: demo is a package; `dsmq-nodes run demo.{module}` runs its module; "
+            "it has sensor, wheels\n",
+        )
+
+
 def test_a_file_inside_a_package_imports_that_package(port: int, tmp_path: Path) -> None:
     write(
         tmp_path,
@@ -245,6 +275,43 @@ def test_what_cannot_be_run_is_said_in_one_line(
 ) -> None:
     done = run(port, *words, cwd=tmp_path)
     assert done.returncode == status
+    assert text in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+ONLY_DEFINED = {
+    "plant.py": """
+        '''Nodes.'''
+        from dsmq_nodes import Node, QoSProfile
+        QOS = QoSProfile(depth=1)
+        class Reading: pass
+        class Pump(Node):
+            pass
+        """,
+    "ros.py": "import rclpy.node\nclass Arm(rclpy.node.Node):\n    pass\ndef main(): pass\n",
+    "mains.py": "def main():\n    print(1)\n",
+    "calls.py": "def main():\n    print(1)\nstatus = main()\n",
+    "shows.py": "def main():\n    pass\nprint(2)\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["plant.py"], "defines Reading, Pump and runs nothing; `dsmq-nodes run plant.py:Pump`"),
+        (["plant"], "plant.py defines Reading, Pump and runs nothing; `dsmq-nodes run plant.py:"),
+        (["ros.py"], "defines Arm, main and runs nothing; `dsmq-nodes run ros.py:Arm`"),
+        (["mains.py"], "run: mains.py defines main and runs nothing; call `main()` at its end"),
+        (["calls.py"], ""),
+        (["shows.py"], ""),
+    ],
+)
+def test_a_program_that_only_defines_things_is_told(
+    port: int, tmp_path: Path, words: list[str], text: str
+) -> None:
+    write(tmp_path, ONLY_DEFINED)
+    done = run(port, "--quiet", *words, cwd=tmp_path)
+    assert (done.returncode, bool(done.stderr)) == (bool(text), bool(text)), done.stderr
     assert text in done.stderr
     assert "Traceback" not in done.stderr
 

@@ -7,8 +7,10 @@ installed distribution.
 import configparser
 import importlib.metadata
 import re
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Final
 
@@ -65,6 +67,20 @@ def find_executable(package: RosPackage, name: str) -> Executable:
     return found
 
 
+def installed_package(name: str) -> RosPackage | None:
+    """A package of Python alone, which is installed and has console scripts."""
+    has_scripts = any(_is_of(point, name) for point in _console_scripts())
+    return RosPackage(name, Path(sys.prefix), Path(sys.prefix)) if has_scripts else None
+
+
+def _console_scripts() -> Iterable[EntryPoint]:
+    return importlib.metadata.entry_points(group=_GROUP)
+
+
+def _is_of(point: EntryPoint, package: str) -> bool:
+    return point.dist is not None and point.dist.name.replace("-", "_") == package.replace("-", "_")
+
+
 def _entry_points(package: RosPackage) -> Iterator[Executable]:
     if package.prefix is None:
         setup = SetupPy(package.folder)
@@ -73,8 +89,8 @@ def _entry_points(package: RosPackage) -> Iterator[Executable]:
                 name, module, function = matched.groups()
                 search = package.folder / setup.source_folder()
                 yield Executable(name, f"{module}:{function}", search=search)
-    for point in importlib.metadata.entry_points(group=_GROUP):
-        if point.dist is not None and point.dist.name.replace("-", "_") == package.name:
+    for point in _console_scripts():
+        if _is_of(point, package.name):
             yield Executable(point.name, f"{point.module}:{point.attr}")
 
 

@@ -7,6 +7,7 @@ import signal
 import time
 from collections import deque
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from dsmq_nodes.launcher.output.log_file import LogFile, LogFiles
@@ -27,6 +28,7 @@ class MemberState(enum.StrEnum):
     WAITING = "waiting"  # for its dependencies
     STARTING = "starting"
     READY = "ready"
+    HANGS = "hangs"  # it was ready, and has told nothing for some seconds: shown, never become
     RESTARTING = "restarting"  # it has ended, and will be started again
     STOPPING = "stopping"
     STOPPED = "stopped"  # on request
@@ -54,6 +56,7 @@ class Member:
         end_before: how the one before that has ended.
         was_ready: it has been ready at least once.
         stopping: it was asked to end.
+        is_silent: a node of it, which was ready, no longer tells its statistics.
         recent: its last lines, each with its number.
         life: the task that starts it, again and again.
     """
@@ -77,6 +80,7 @@ class Member:
         self.was_ready = asyncio.Event()
         self._begun = asyncio.Event()
         self.stopping = False
+        self.is_silent = False
         self.recent: deque[tuple[int, str]] = deque()
         self._recent_chars = 0
         self.restarts = Restarts(plan.restart)
@@ -97,6 +101,17 @@ class Member:
     def name(self) -> str:
         """Its name in the output."""
         return self.plan.name
+
+    @property
+    def shown_state(self) -> MemberState:
+        """Its state for people: `hangs` for one that is ready and silent."""
+        hangs = self.is_silent and self.state == MemberState.READY
+        return MemberState.HANGS if hangs else self.state
+
+    def mark_silent(self, silent: bool) -> None:
+        """A node of it tells its statistics no longer, or again."""
+        self.is_silent = silent
+        self._on_change()
 
     @property
     def pid(self) -> int:
@@ -158,11 +173,14 @@ class Member:
         self.process = process
         self.end_before = self.last_end
         self.starts += 1
+        self.is_silent = False
         self._begun.set()
         self._ready_sec = None
         self._unready = {node.name for node in self.plan.nodes}
         if process.warning:
             self._say(process.warning)
+        at = datetime.now(UTC).astimezone().isoformat(" ", "seconds")
+        self._write_log([f"--- {self.name} started at {at}, pid {process.pid}"])
         self._on_change()
         self.node_ready("", process.pid)
 

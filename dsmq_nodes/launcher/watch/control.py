@@ -48,7 +48,7 @@ class Control:
             LaunchProcess(
                 name=member.name,
                 nodes=[node.name for node in member.plan.nodes],
-                state=member.state,
+                state=member.shown_state,
                 pid=member.pid,
                 restarts=max(0, member.starts - 1),
                 last_end=member.last_end,

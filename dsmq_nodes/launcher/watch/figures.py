@@ -30,6 +30,7 @@ STATE_STYLES: Final = {
     MemberState.FINISHED: "dim",
     MemberState.STOPPED: "dim",
     MemberState.FAILED: "bold red",
+    MemberState.HANGS: "bold red",
 }
 # The columns, and which a narrow terminal drops: the highest first, 0 never.
 _NODE_COLUMNS: Final = {
@@ -54,6 +55,7 @@ _TOPIC_COLUMNS: Final = {
 # The order of urgency.
 _URGENCY: Final = (
     MemberState.FAILED,
+    MemberState.HANGS,
     MemberState.RESTARTING,
     MemberState.WAITING,
     MemberState.STARTING,

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Final, Protocol
 from dsmq_nodes.diagnostics import DiagnosticAggregator
 from dsmq_nodes.graph.node import Node
 from dsmq_nodes.launcher.supervise.crowd import is_stopped
+from dsmq_nodes.launcher.supervise.member import Member, MemberState
 from dsmq_nodes.launcher.watch.control import Control
-from dsmq_nodes.launcher.watch.rates import RateWatch
+from dsmq_nodes.launcher.watch.rates import RateWatch, rated_timer
 from dsmq_nodes.launcher.watch.stop_memory import StopMemory
 from dsmq_nodes.launcher.watch.summary import summary
 from dsmq_nodes.messages.dsmq_msgs import BrokerStatistics, Graph, NodeStatistics
@@ -70,6 +71,7 @@ class GraphObserver:
         self._name = name
         self._stop = stop
         self._rates = RateWatch()
+        self._silent: dict[str, Member] = {}
         self._connected: set[int] = set()
         self._changed = asyncio.Event()
         self._node: asyncio.Future[Node] = asyncio.get_running_loop().create_future()
@@ -121,6 +123,8 @@ class GraphObserver:
         if msg.name == own_name:
             return
         self.statistics[msg.name] = msg
+        if msg.name in self._silent:
+            self._silent.pop(msg.name).mark_silent(silent=False)
         if len(self.statistics) > _MOST_NODES:
             del self.statistics[next(iter(self.statistics))]
         self._check_rate(supervisor, msg)
@@ -141,10 +145,29 @@ class GraphObserver:
     def _check_silence(self, node: Node, supervisor: "Supervisor") -> None:
         if node._kit.is_broker_lost:  # it is the broker that is silent
             self._rates = RateWatch()
-        for name, pid, silent in self._rates.silent(time.monotonic()):
-            if any(member.pid == pid for member in supervisor.members.values()):
-                why = f"it is stopped: `kill -CONT {pid}`" if is_stopped(pid) else "it hangs"
-                self._accuse(supervisor, name, f"{silent}: {why}")
+        if not supervisor.all_ready:  # they get less of the CPU
+            return
+        now_sec = time.monotonic()
+        ready = [each for each in supervisor.members.values() if each.state == MemberState.READY]
+        for member in ready:
+            for each in member.plan.nodes if member.plan.is_of_kit and not member.is_silent else ():
+                self._rates.begun(each.name, member.pid, now_sec)
+        for name, pid, silent in self._rates.silent(now_sec):
+            for member in ready:
+                if member.pid == pid:
+                    why = f"it is stopped: `kill -CONT {pid}`" if is_stopped(pid) else "it hangs"
+                    self._tell_silent(supervisor, member, name, f"{silent}: {why}")
+
+    def _tell_silent(self, supervisor: "Supervisor", member: Member, name: str, what: str) -> None:
+        told = self.statistics.get(name)
+        if told is not None and rated_timer(told) is not None:
+            self._accuse(supervisor, name, what)
+        elif member.plan.is_of_kit:  # another program may spin its nodes when it likes
+            supervisor.say(f"{name.removeprefix('/')}: {what}")
+        else:
+            return
+        self._silent[name] = member
+        member.mark_silent(silent=True)
 
     def _accuse(self, supervisor: "Supervisor", name: str, what: str) -> None:
         if self._strict_rates:

@@ -53,11 +53,13 @@ class RateWatch:
         """Watch over `WINDOW_SEC`, or more for a slow node; `tolerance` is a share of the rate."""
         self._tolerance = tolerance
         self._heard: dict[str, deque[_Heard]] = {}
+        self._last: dict[str, tuple[int, float]] = {}  # of all: pid, and when it was heard
         self._missing: set[str] = set()
         self._without_timer: dict[str, float] = {}  # since when
 
     def heard(self, msg: NodeStatistics, now_sec: float) -> str | None:
         """Take a node's statistics; returns the fault when its rate begins to be missed."""
+        self._last[msg.name] = msg.pid, now_sec
         if rated_timer(msg) is None:
             return None
         window, latest = self._heard.setdefault(msg.name, deque()), _Heard(now_sec, msg)
@@ -91,16 +93,22 @@ class RateWatch:
         self._without_timer[msg.name] = math.inf
         return f"it declares {msg.rate_hz:g} Hz, and has no timer of that rate: it is not measured"
 
+    def begun(self, name: str, pid: int, now_sec: float) -> None:
+        """Expect statistics of a node: it is ready, and may hang before it tells any."""
+        if name not in self._last or self._last[name][0] != pid:
+            self._last[name] = pid, now_sec
+
     def silent(self, now_sec: float) -> list[tuple[str, int, str]]:
         """Name, pid and fault of nodes without statistics for two windows, once each."""
         patience_sec = 2.0 * WINDOW_SEC
         found = [
-            (name, window[-1].msg.pid, f"no statistics for {patience_sec:g} s")
-            for name, window in self._heard.items()
-            if now_sec - window[-1].at_sec > patience_sec
+            (name, pid, f"no statistics for {patience_sec:g} s")
+            for name, (pid, at_sec) in self._last.items()
+            if now_sec - at_sec > patience_sec
         ]
         for name, _, _ in found:
-            del self._heard[name]
+            del self._last[name]
+            self._heard.pop(name, None)
         return found
 
 

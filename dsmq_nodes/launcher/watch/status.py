@@ -32,7 +32,7 @@ class Status:
         cpu, memory = self._figures.used(member.pid)
         restarts = max(0, member.starts - 1)
         process = (
-            Text(member.state, STATE_STYLES.get(member.state, "yellow")),
+            Text(member.shown_state, STATE_STYLES.get(member.shown_state, "yellow")),
             str(member.pid or "-"),
             Text(str(restarts), "yellow" if restarts else ""),
             cpu,

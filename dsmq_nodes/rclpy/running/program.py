@@ -15,16 +15,23 @@ from importlib import import_module
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from pathlib import Path
+from pkgutil import iter_modules
 from traceback import walk_tb
 from types import TracebackType
 from typing import Final
 
 from dsmq_nodes.errors import CommandError
-from dsmq_nodes.launcher.check.ros_executables import Executable, executables, find_executable
+from dsmq_nodes.launcher.check.ros_executables import (
+    Executable,
+    executables,
+    find_executable,
+    installed_package,
+)
 from dsmq_nodes.messages.schema.ros_packages import PACKAGES, RosPackage, package_around
 from dsmq_nodes.rclpy.running import import_finder
 from dsmq_nodes.rclpy.running.local_broker import LocalBroker
-from dsmq_nodes.suggest import did_you_mean
+from dsmq_nodes.rclpy.running.only_defines import check_did_something
+from dsmq_nodes.suggest import did_you_mean, nearest
 
 USAGE: Final = """\
 Usage: dsmq-nodes run [--ours] [--quiet] PROGRAM [WORDS...]
@@ -142,6 +149,9 @@ def _found(request: RunRequest) -> Callable[[], int]:
     if package is not None and words and not words[0].startswith("-"):
         executable = find_executable(package, words[0])
         return lambda: _run_executable(executable, words[1:])
+    installed = installed_package(target) if words else None
+    if installed is not None and words[0] in (own := executables(installed)):
+        return lambda: _run_executable(own[words[0]], words[1:])
     return lambda: _run_module(target, words)
 
 
@@ -153,7 +163,7 @@ def _run_file(path: Path, words: list[str]) -> int:
     around = package_around(path)
     if around is not None:  # a file of a package imports that package, without an installation
         sys.path.insert(1, str(around.folder))
-    runpy.run_path(str(path), run_name="__main__")
+    check_did_something(path, runpy.run_path(str(path), run_name="__main__"))
     return 0
 
 
@@ -174,7 +184,7 @@ def _run_module(name: str, words: list[str]) -> int:
         found = find_spec(name)
     except ModuleNotFoundError:
         found = None
-    package = PACKAGES.find(name)
+    package = PACKAGES.find(name) or installed_package(name)
     if package and not _can_run(found):
         raise CommandError(f"run: name one of the executables of {name}: {_names(package)}")
     if found is None:
@@ -182,7 +192,11 @@ def _run_module(name: str, words: list[str]) -> int:
         raise CommandError(
             f"run: there is no file, ROS package or module {name!r} (packages: {hint})"
         )
-    runpy.run_module(name, run_name="__main__", alter_sys=True)
+    if not _can_run(found):
+        raise CommandError(f"run: {name} is a package; {_modules(name, found, words)}")
+    ran = runpy.run_module(name, run_name="__main__", alter_sys=True)
+    if ran.get("__file__", "").endswith(".py"):
+        check_did_something(Path(ran["__file__"]), ran)
     return 0
 
 
@@ -191,6 +205,17 @@ def _can_run(found: ModuleSpec | None) -> bool:
     folders = None if found is None else found.submodule_search_locations
     is_package = found is None or folders is not None
     return not is_package or any(Path(each, "__main__.py").is_file() for each in folders or ())
+
+
+def _modules(name: str, package: ModuleSpec, words: list[str]) -> str:
+    """Which of a package's modules may be meant; `ros2 run demo sensor` has two words."""
+    found = [each.name for each in iter_modules(package.submodule_search_locations)]
+    modules = [each for each in found if not each.startswith("_")]
+    if not modules:
+        return "it has no modules"
+    meant = nearest(words[0], modules) if words else None
+    run = f"`dsmq-nodes run {name}.{meant or modules[0]}` runs its module"
+    return f"{run}; it has {', '.join(modules)}"
 
 
 def _names(package: RosPackage) -> str:
