@@ -38,7 +38,7 @@ from dsmq_nodes.bag.file.reading import McapBag
 from dsmq_nodes.bag.file.selection import Selection
 from dsmq_nodes.bag.ros import ros1_file, ros_folder
 from dsmq_nodes.errors import BagError
-from dsmq_nodes.messages import Float64, LaserScan, String
+from dsmq_nodes.messages import Float64, JointState, LaserScan, String
 from tests.bag.conftest import NUMBERS, SECOND_NS
 from tests.bag.layouts import file_of
 from tests.support import processes
@@ -306,6 +306,16 @@ CYCLONE_APPENDABLE = bytes.fromhex(
     "00000c0000000900000000000000000025400c0000000b00000000000000000029401300000002000000020000"
     "007800000003000000797a00000c0000000d0000000000000000002d400f00"
 )
+BYTES = CDR + bytes.fromhex("c8000000 02000000 c801")
+# As rclpy 9.1.2 makes it (`serialize_message`): the last eight bytes are no part of it.
+JOINTS = bytes.fromhex(
+    "000100000000000000000000050000006261736500 7f00000200000002000000 6100efd4 02000000 620093d0"
+    "02000000 30599bd0 000000000000f03f 0000000000000040 00000000 00000000 9a7f0000e00893d5"
+)
+JOINTS_READ = (
+    b'{"header":{"stamp":{"sec":0,"nanosec":0},"frame_id":"base"},"name":["a","b"],'
+    b'"position":[1.0,2.0],"velocity":[],"effort":[]}'
+)
 
 
 @pytest.mark.parametrize(
@@ -337,6 +347,26 @@ CYCLONE_APPENDABLE = bytes.fromhex(
         ),
         (MANY, CYCLONE_FINAL, MANY_READ),
         (MANY, CYCLONE_APPENDABLE, MANY_READ),
+        *(
+            (Schema(1, each.encode(), "ros2msg", "my_msgs/msg/Rpm"), double(1), b'{"rpm":1.0}')
+            for each in (
+                "string VERSION=1.2.3\nfloat64 rpm",
+                "string TEXT=true # or not\nfloat64 rpm",
+                "string NONE=\nfloat64 rpm",
+                "uint8 kOne=1\nuint8 ONE__=1\nuint32 MANY=1_000\nfloat64 rpm",
+                'wstring WIDE="x"\nstring<=5 SHORT="x"\nfloat64 rpm',
+                '@verbatim (language="comment", text="°/s")\n@key float64 rpm 1e3 # µ\n',
+                "\ufeff\x0cfloat64\trpm -.5",
+            )
+        ),
+        (
+            Schema(1, b"My_P/In a\n" + PART + b"My_P/In\nfloat64 x__y_\n", "ros2msg", "m/msg/M"),
+            double(1),
+            b'{"a":{"x__y_":1.0}}',
+        ),
+        (Schema(1, b"float64 from", "ros2msg", "m/msg/M"), double(1), b'{"from":1.0}'),
+        (Schema(1, b"byte a\nbyte[] b", "ros2msg", "m/msg/M"), BYTES, b'{"a":200,"b":"yAE="}'),
+        (Schema(1, b"", "ros2msg", JointState.type_name), JOINTS, JOINTS_READ),
     ],
 )
 def test_definitions_and_messages_as_other_writers_have_them(

@@ -4,17 +4,46 @@ import re
 from typing import Any, Final
 
 from rosbags.interfaces import Nodetype
-from rosbags.typesys import get_types_from_msg
+from rosbags.typesys.base import make_typesdict
+from rosbags.typesys.msg import MSGParser
 
 from dsmq_nodes.bag.ros.ros_values import PADDING
 from dsmq_nodes.messages.base import Message
 
 _WIDE_LIMIT: Final = re.compile(r"\bwstring<=\d+")
+_ANNOTATIONS: Final = re.compile(r"(?:\s*@\w+(?:\s*\([^)]*\))?)+")
+_MEMBER: Final = re.compile(
+    r"\s*(?P<type>[A-Za-z][\w/]*(?:<=\d+)?(?:\[(?:<=)?\d*\])?)"
+    r"\s+(?P<name>[A-Za-z]\w*)\s*(?P<is_constant>=?)"
+)
+
+
+class _AnyNames(MSGParser):
+    """ROS 1 took `My_Pkg` and `x__y_`, which ROS 2 does not."""
+
+    PackageName = MessageName = FieldName = r"[A-Za-z]\w*"
+
+
+def fields_alone(text: str) -> str:
+    """A definition without constants, defaults and annotations.
+
+    No message has them, and the library does not read all that are valid: `string VERSION=1.2.3`.
+    """
+    return "\n".join(map(_field_alone, text.removeprefix("\ufeff").split("\n")))
+
+
+def _field_alone(line: str) -> str:
+    line = _ANNOTATIONS.sub("", line.rstrip(), count=1) if line.lstrip()[:1] == "@" else line
+    member = _MEMBER.match(line)
+    if member is None:  # a comment, the begin of the next definition, or what is none
+        return line.rstrip()
+    return "" if member["is_constant"] else f"{member['type']} {member['name']}"
 
 
 def types_of_text(text: str, name: str, *, is_one: bool = False) -> dict[str, Any]:
     """The types in a definition of ROS 2, or of ROS 1."""
-    found = get_types_from_msg(_WIDE_LIMIT.sub("wstring", text), name)
+    text = _WIDE_LIMIT.sub("wstring", text)
+    found = make_typesdict(_AnyNames(f"MSG: {name}\n{text}").specification())
     empty = [] if is_one else [(PADDING, (Nodetype.BASE, ("uint8", 0)))]
     return {
         each: (constants, [(field, _with_wide(node)) for field, node in fields] or empty)

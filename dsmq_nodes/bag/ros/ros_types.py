@@ -16,13 +16,21 @@ from rosbags.typesys import Stores, get_types_from_idl, get_typestore
 from dsmq_nodes.bag.file.contents import Channel
 from dsmq_nodes.bag.file.recorded_schemas import class_of
 from dsmq_nodes.bag.ros.cdr_values import PLAIN, CdrValues
-from dsmq_nodes.bag.ros.ros_definitions import has_wide, item_of, register_class, types_of_text
+from dsmq_nodes.bag.ros.ros_definitions import (
+    fields_alone,
+    has_wide,
+    item_of,
+    register_class,
+    types_of_text,
+)
 from dsmq_nodes.bag.ros.ros_values import BYTES, RosTypes
 from dsmq_nodes.messages.schema.ros_base import BASE64, base_schema
 
 _encode: Final = msgspec.json.Encoder().encode
 _IDL_LINE: Final = "=" * 80 + "\n"
 _SERVICE_LINE: Final = "\n---\n"
+_HEAD_BYTES: Final = 4  # of CDR: its form, and two bytes that are not used
+_PADDING: Final = 3  # behind a message, to a multiple of 4
 _DEEPEST: Final = 20
 _LONGEST_ARRAY: Final = 10_000  # of texts or objects: the library writes lines of code for each
 # Ten fields of a type of ten fields, and so on: a few lines are many objects.
@@ -61,17 +69,32 @@ class RosDecoder:
         return own is not None and own[1] != self._store.fielddefs[name][1]
 
     def _reads(self, data: bytes) -> bool:
+        """Whether a message is of this type, to its last byte."""
         try:
             self.json(data)
         except ValueError:
             return False
-        return True
+        return not self._is_cdr or data[:2] not in PLAIN or self._has_wide or self._fills(data)
+
+    def _fills(self, data: bytes) -> bool:
+        return self._is_empty or self._read_cdr(data)[1] + _PADDING >= len(data)
+
+    def _read_cdr(self, data: bytes) -> tuple[Any, int]:
+        """A message, and where it ends.
+
+        There may be bytes behind it: ROS 2's `serialize_message` gives as many as it had reserved,
+        and `JointState`, for one, needs fewer. ROS 2 passes them over.
+        """
+        definition = self._store.get_msgdef(self._name)
+        is_little = data[1]
+        read = definition.deserialize_cdr_le if is_little else definition.deserialize_cdr_be
+        found, end = read(data[_HEAD_BYTES:], 0, definition.cls, self._store)
+        return found, end + _HEAD_BYTES
 
     def _learn(self, channel: Channel, store: Any) -> None:
         self._store = store
         self._types = RosTypes(store)
         is_one = channel.encoding == "ros1"
-        self._read: Any = store.deserialize_ros1 if is_one else store.deserialize_cdr
         self._is_cdr = not is_one
         try:
             self._has_wide = has_wide(store.fielddefs, self._name)
@@ -102,7 +125,12 @@ class RosDecoder:
     def _values(self, data: bytes) -> dict[str, Any]:
         if self._is_cdr and (self._has_wide or data[:2] not in PLAIN):
             return CdrValues(self._types, data).message(self._name)
-        return self._types.to_json(self._read(data, self._name), self._name)
+        found = (
+            self._read_cdr(data)[0]
+            if self._is_cdr
+            else self._store.deserialize_ros1(data, self._name)
+        )
+        return self._types.to_json(found, self._name)
 
     def schema(self) -> dict[str, Any]:
         """The JSON Schema of its messages; beyond limits it does not say what is in an object."""
@@ -193,7 +221,8 @@ def _parsed(text: str, channel: Channel) -> dict[str, Any]:
         return {name: found for part in parts for name, found in get_types_from_idl(part).items()}
     if channel.schema_encoding not in {"ros1msg", "ros2msg"}:
         raise ValueError(f"it is written in {channel.schema_encoding!r}")
-    return types_of_text(text, channel.type_name, is_one=channel.encoding == "ros1")
+    is_one = channel.encoding == "ros1"
+    return types_of_text(fields_alone(text), channel.type_name, is_one=is_one)
 
 
 def _complete(found: dict[str, Any], known: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 import pybase64
 from rosbags.interfaces import Nodetype
+from rosbags.typesys.base import normalize_fieldname
 
 from dsmq_nodes.messages.schema.ros_base import NON_FINITE, number_or_text
 
@@ -27,12 +28,16 @@ class RosTypes:
         self._store = store
 
     def names(self, type_name: str) -> list[tuple[str, str, Any]]:
-        """The fields of a type: our name, ROS's name, its kind."""
+        """The fields of a type: our name, the attribute of rosbags' objects, the kind."""
         fields = self._store.fielddefs[type_name][1]
         theirs = {name for name, _ in fields}
         renamed = {new: old for new, old in _ROS1_NAMES.get(type_name, {}).items() if old in theirs}
         ours = {old: new for new, old in renamed.items()}
-        return [(ours.get(name, name), name, node) for name, node in fields if name != PADDING]
+        return [
+            (ours.get(name, name), normalize_fieldname(name), node)  # `from` is `from_` in Python
+            for name, node in fields
+            if name != PADDING
+        ]
 
     def to_json(self, found: Any, type_name: str) -> dict[str, Any]:
         """A rosbags object as JSON values."""
@@ -48,7 +53,7 @@ class RosTypes:
         if kind == Nodetype.NAME:
             return self.to_json(found, detail)
         if kind == Nodetype.BASE:
-            return number_or_text(float(found)) if isinstance(found, float | np.floating) else found
+            return _plain_scalar(found, detail[0])
         item = detail[0]
         if item[0] == Nodetype.NAME:
             return [self.to_json(each, item[1]) for each in found]
@@ -90,11 +95,19 @@ class RosTypes:
         return _ros_array(value, name, count if kind == Nodetype.ARRAY else 0)
 
 
+def _plain_scalar(found: Any, name: str) -> Any:
+    if name == "byte":  # the library's has a sign
+        return found & 0xFF
+    return number_or_text(float(found)) if isinstance(found, float | np.floating) else found
+
+
 def _ros_scalar(value: Any, name: str) -> Any:
     if name in {"string", "wstring"}:
         return _of_kind("" if value is None else value, str)
     if name == "bool":
         return _of_kind(bool(value) if value in {None, 0, 1} else value, bool)
+    if name == "byte":
+        return _signed_byte(value)
     if name.startswith("float"):
         # Not `value or 0.0`: that would make a 0.0 of -0.0.
         return (
@@ -105,6 +118,12 @@ def _ros_scalar(value: Any, name: str) -> Any:
     if type(value) is int or (isinstance(value, float) and value.is_integer()):
         return int(value)
     raise ValueError(f"{value!r} is no whole number")
+
+
+def _signed_byte(value: Any) -> int:
+    """A byte as the library has it."""
+    number: int = _ros_scalar(value, "uint8")
+    return number - 256 if number > 127 else number
 
 
 def _of_kind(value: Any, kind: type) -> Any:
