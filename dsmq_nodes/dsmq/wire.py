@@ -126,7 +126,9 @@ Limits
 - 300,000 readers and publishers of topics; then none more for a peer that has its share of them
 - 100 patterns a peer; 100,000 latched messages a topic, all latched ones together within three
   quarters of the broker's budget; a schema 65,536 bytes (a larger one is not kept), 64 levels
-- 100 ends that differ from one end of a topic, of which that one is told
+- 33,554,432 bytes of schemas in all; then those of the peer that has most are no longer kept, in
+  favour of a peer that has fewer, and of others no new one
+- 100 ends that differ from one end of a topic, of which that one is told, and 10,000 in all
 - a ``get`` waits 3,600 s at most; 32,768 of one peer and 65,536 in all wait; then the newest of the
   peer that has most is answered by an error, in favour of a peer that has fewer
 - a frame once begun has 2 s, and 1 s more for each 100,000 bytes, to arrive; with a token asked

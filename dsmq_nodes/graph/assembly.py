@@ -36,6 +36,7 @@ from dsmq_nodes.graph.parameters.parameter_events import ParameterEvents
 from dsmq_nodes.graph.parameters.parameter_store import ParameterStore
 from dsmq_nodes.graph.services.service_registry import Services
 from dsmq_nodes.graph.spin import reserved_names, shutdown
+from dsmq_nodes.graph.spin.blocked import tell_beside
 from dsmq_nodes.graph.spin.context import NodeContext, surroundings
 from dsmq_nodes.graph.spin.dispatcher import Dispatcher
 from dsmq_nodes.graph.spin.event_loop import run_beside
@@ -132,6 +133,7 @@ class NodeKit:
 
     __slots__ = (
         "_is_destroyed",
+        "_is_end_told",
         "_is_inherited",
         "_is_outage",
         "_machine_clock",
@@ -254,7 +256,7 @@ class NodeKit:
         statistics = Timer(STATISTICS_PERIOD_SEC, self._look_after, _quietly, self.spinner.begin)
         self.spinner.add(statistics, is_steady=True)
         # It runs during an outage only: see _on_outage.
-        self._is_outage = self.is_broker_lost = False
+        self._is_outage = self.is_broker_lost = self._is_end_told = False
         self._outage = Watchdog(
             node.broker_timeout_sec, self._broker_lost, execute, what="broker_timeout_sec"
         )
@@ -401,8 +403,10 @@ class NodeKit:
         """A callback blocks the node: no timeout is noticed. Called in another thread."""
         if any(each.is_overdue for each in self.actuators):
             self.stop_beside("no command can be noticed while a callback blocks")
-        if is_told and self.dispatcher.is_shut_down:
-            self.logger.warning("it ends with that callback; Ctrl-C again breaks it off", once=True)
+        if is_told and self.dispatcher.is_shut_down and not self._is_end_told:
+            self._is_end_told = True
+            what = "it ends with that callback; Ctrl-C again breaks it off"
+            tell_beside(self.logger.warning, what)
 
     def stop_beside(self, why: str) -> None:
         """Enter the safe state in a thread of its own: it may hang there, too."""
@@ -410,7 +414,7 @@ class NodeKit:
             each.halt_beside()
         with contextlib.suppress(RuntimeError):  # Python ends
             threading.Thread(target=self._enter_safe_state, args=(run_beside,), daemon=True).start()
-        self.logger.error(f"{why}: entering the safe state in another thread")
+        tell_beside(self.logger.error, f"{why}: entering the safe state in another thread")
 
     def _enter_safe_state(self, run: Callable[[Callable[[], object]], object]) -> None:
         try:

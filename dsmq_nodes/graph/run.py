@@ -298,6 +298,8 @@ class _EndSignals:
         self._nodes: tuple[Node, ...] = ()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._asked = False
+        self._is_asking = False  # the first signal is being handled
+        self._is_pressed = False  # and another has come meanwhile
         self._deaf = False
         self._before: dict[signal.Signals, object] = {}
 
@@ -355,13 +357,24 @@ class _EndSignals:
     def _received(self, number: int, frame: FrameType | None) -> None:
         if self._deaf:
             return
-        if self._loop is None or self._asked:
+        if self._is_asking:
+            self._is_pressed = True  # its frame is ours, and says nothing of the callback
+        elif self._loop is None or self._asked:
             interrupt(KeyboardInterrupt(), frame)
-            return
-        self._asked = True
-        for node in self._nodes:
-            node._kit.spinner.shut_down()  # a class may have a `shutdown` of its own
-        self._loop.call_soon_threadsafe(self._heard)
+        else:
+            self._ask(self._loop)
+            if self._is_pressed:
+                interrupt(KeyboardInterrupt(), frame)
+
+    def _ask(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Ask the nodes to end."""
+        self._asked = self._is_asking = True
+        try:
+            for node in self._nodes:
+                node._kit.spinner.shut_down()  # a class may have a `shutdown` of its own
+            loop.call_soon_threadsafe(self._heard)
+        finally:
+            self._is_asking = False
 
     def _heard(self) -> None:
         self._deaf = True

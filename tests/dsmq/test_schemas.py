@@ -168,3 +168,39 @@ def test_the_newest_512_schemas_are_kept() -> None:
         advertise(broker, talker, {"title": str(number)})
     kept = [json.loads(told["json_schema"])["title"] for told in broker.types()]
     assert kept == [str(number) for number in range(600 - 512, 600)]
+
+
+def _large(name: object) -> dict[str, Any]:
+    return {"title": f"{name}", "description": "x" * 60_000}
+
+
+def test_schemas_are_kept_within_a_bound_and_of_who_has_few_first() -> None:
+    broker = Broker()
+    greedy, modest = broker.peer("/greedy"), broker.peer("/modest")
+    for number in range(700):
+        schema = _large(number)
+        broker.ask(greedy, action="advertise", topic=f"/g{number}", type="x/msg/A", schema=schema)
+    for number in range(3):
+        broker.router.tick(0.0)
+        schema = _large(f"modest {number}")
+        broker.ask(modest, action="advertise", topic=f"/m{number}", type="x/msg/A", schema=schema)
+    kept = {
+        topic: end["schema_id"]
+        for topic, shown in broker.graph().items()
+        for end in shown["publishers"]
+        if end["schema_id"]
+    }
+    assert 60_000 * len(kept) < 32 << 20
+    assert {"/m0", "/m1", "/m2"} < set(kept)
+
+
+def test_ends_that_differ_are_told_within_a_bound_for_all() -> None:
+    broker = Broker()
+    peers = [broker.peer(f"/n{number}") for number in range(110)]
+    for number, peer in enumerate(peers):
+        broker.ask(peer, action="advertise", topic="/t", type="x/msg/A", schema={"title": number})
+    for number, peer in enumerate(peers):
+        schema = {"title": f"of {number}"}
+        broker.ask(peer, action="subscribe", topic="/t", type="x/msg/A", schema=schema)
+    told = sum(len(broker.differs(peer)) for peer in peers)
+    assert 9_000 < told <= 2 * 10_000

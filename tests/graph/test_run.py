@@ -124,6 +124,36 @@ def test_the_second_signal_breaks_into_a_callback_that_blocks(programs: Programs
     assert "Traceback" not in program.output
 
 
+AGAIN = """
+import signal
+from dsmq_nodes.graph.spin import spinner
+
+names = {"__name__": "asyncio.slow", "signal": signal}
+exec("def pressed_again():\\n    signal.raise_signal(signal.SIGINT)", names)
+first = spinner.Spinner.shut_down
+
+def shut_down(self):
+    spinner.Spinner.shut_down = first
+    names["pressed_again"]()
+    first(self)
+
+spinner.Spinner.shut_down = shut_down
+"""
+
+
+@pytest.mark.usefixtures("broker")
+def test_a_second_signal_breaks_in_although_the_first_is_still_being_handled(
+    programs: Programs,
+) -> None:
+    """On a busy machine the code that asks the loop to end may take as long as a second press."""
+    node = robot(callback="print('blocked', flush=True); time.sleep(60)")
+    program = programs(f"{AGAIN}{node}")
+    program.wait_for("blocked")
+    program.send(signal.SIGINT)
+    assert program.wait() == 0
+    assert program.lines[-2:] == ["robot is safe", "robot shuts down"]
+
+
 @pytest.mark.parametrize(
     ("where", "code"),
     [

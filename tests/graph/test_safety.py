@@ -191,6 +191,38 @@ def test_it_stops_while_a_callback_blocks(
     until(lambda: "in another thread" in caplog.text)
 
 
+def test_it_stops_although_the_log_waits_for_the_callback_that_blocks(
+    broker: BrokerProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where a program draws with a lock that its log takes too; a later look finds it overdue."""
+    monkeypatch.setattr(blocked, "BLOCKED_SEC", 0.1)
+    lock = threading.RLock()
+
+    class Waiting(logging.Handler):
+        def emit(self, _: logging.LogRecord) -> None:
+            with lock:
+                pass
+
+    class Blocked(Motor):
+        def block(self) -> None:
+            if self.speed:
+                with lock:
+                    until(lambda: self.speed == 0.0)
+                self.shutdown()
+
+    handler = Waiting()
+    logging.getLogger().addHandler(handler)
+    try:
+        motor, button = Blocked(), Button()
+        motor.create_timer(0.01, motor.block)
+        commands = button.create_publisher(Float64, "speed", 1)
+        button.create_timer(0.05, lambda: commands.publish(Float64(data=1.0)))
+        button.stop.release()
+        spin(motor, button)
+    finally:
+        logging.getLogger().removeHandler(handler)
+
+
 @pytest.mark.parametrize("is_async", [False, True])
 def test_the_safe_state_comes_before_what_is_logged_of_it(graph: Graph, is_async: bool) -> None:
     class Telling(logging.Handler):

@@ -184,6 +184,7 @@ class Router:
         replies = [*self.commit(), *self.sharing.close_unused_rings(now)]
         replies += self.table.tell_unmatched()
         self.table.count_ends()
+        self._schemas.tick()
         self.sharing.forget_overwritten()
         self.exchange.forget_deadlines()
         self.store.expire(now)
@@ -306,7 +307,7 @@ class Router:
         self, end: Advertisement | TopicReader, request: wire.Request, now: float
     ) -> Replies:
         """A publisher or reader of a topic has given its type."""
-        schema, news = self._schemas.of(request)
+        schema, news = self._schemas.of(request, end.peer, self.peers)
         self.table.graph_changed = True
         end.type = request.type
         changed, end.schema = end.schema is not schema, schema

@@ -53,7 +53,7 @@ class ConnectedPeer:
     made: int = 0  # topics that were not there before, and are
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Schema:
     """A type's JSON Schema as the text that came, and a hash of it; both empty: none came."""
 
@@ -141,7 +141,7 @@ class Advertisement:
     rate: RateMeter = field(default_factory=RateMeter)
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, weakref_slot=True)
 class TypePair:
     """Two ends of a topic whose schemas or types' names are not the same.
 

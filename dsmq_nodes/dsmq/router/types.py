@@ -6,6 +6,7 @@ answer: the fault that the graph shows, until either end goes.
 """
 
 import hashlib
+import weakref
 from itertools import count
 from typing import TYPE_CHECKING, Final
 
@@ -23,7 +24,7 @@ from dsmq_nodes.dsmq.router.topics import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from dsmq_nodes.dsmq.router.topics import ConnectedPeer, Topic
 
@@ -34,22 +35,68 @@ class Schemas:
     """The schemas of one broker."""
 
     def __init__(self) -> None:
-        self._known: dict[str, Schema] = {}
+        self._known: weakref.WeakValueDictionary[str, Schema] = weakref.WeakValueDictionary()
+        self._newest: dict[str, Schema] = {}  # known for a while after their ends have gone
+        self._size_bytes = 0  # of all that are known
+        self._has_made_room = False  # since the last `tick`
         self._numbers = count(1)
+        self._pairs: weakref.WeakSet[TypePair] = weakref.WeakSet()
 
-    def of(self, request: wire.Request) -> tuple[Schema, bytes]:
-        """The schema of an end, and the text for `/dsmq/types` if it is new."""
+    def tick(self) -> None:
+        """Called once a second."""
+        self._has_made_room = False
+
+    def of(
+        self, request: wire.Request, peer: "ConnectedPeer", peers: "Iterable[ConnectedPeer]"
+    ) -> tuple[Schema, bytes]:
+        """The schema of an end that `peer` has, and the text for `/dsmq/types` if it is new."""
         if not (text := _kept(request)):
             return _NONE, b""
         key = _key(text)
-        known = self._known.get(key)
-        if known is not None:
-            return known, b""
-        if len(self._known) >= limits.TYPES_KEPT:
-            del self._known[next(iter(self._known))]
-        schema = self._known[key] = Schema(key, text)
+        schema = self._known.get(key)
+        if schema is None:
+            if not self._has_room(len(text)) and not self._make_room(len(text), peer, peers):
+                return _NONE, b""
+            schema = self._known[key] = Schema(key, text)
+            self._size_bytes += len(text)
+            weakref.finalize(schema, self._forget, len(text)).atexit = False
+        elif key in self._newest:
+            return schema, b""
+        if len(self._newest) >= limits.TYPES_KEPT:
+            del self._newest[next(iter(self._newest))]
+        self._newest[key] = schema
         told = {"schema_id": key, "type": request.type, "json_schema": text.decode()}
         return schema, msgspec.json.encode(told)
+
+    def _forget(self, size_bytes: int) -> None:
+        self._size_bytes -= size_bytes
+
+    def _has_room(self, size_bytes: int) -> bool:
+        return self._size_bytes + size_bytes <= limits.MOST_SCHEMAS_BYTES
+
+    def _make_room(
+        self, size_bytes: int, newcomer: "ConnectedPeer", peers: "Iterable[ConnectedPeer]"
+    ) -> bool:
+        """Forget half the schemas of the peer that has most, if it has more than `newcomer`.
+
+        Its ends count as ends without a schema then.
+        """
+        self._newest.clear()
+        if self._has_room(size_bytes):
+            return True
+        if self._has_made_room:  # to look at all ends takes a while
+            return False
+        self._has_made_room = True
+        greediest = max(peers, key=_schema_bytes)
+        half = _schema_bytes(greediest) // 2
+        if half <= _schema_bytes(newcomer) + size_bytes:
+            return False
+        for end in reversed(_ends(greediest)):
+            if half > 0 and end.schema.key:
+                half -= len(end.schema.text)
+                forget_pairs(end)
+                end.schema = _NONE
+        return self._has_room(size_bytes)
 
     def fault(self, request: wire.Request) -> str:
         """Why the schema that an end brings cannot be used, or an empty text."""
@@ -71,9 +118,11 @@ class Schemas:
             if (
                 _is_alike(publication, cursor)
                 or max(len(publication.pairs), len(cursor.pairs)) >= limits.MOST_PAIRS
+                or len(self._pairs) >= limits.MOST_PAIRS_OF_ALL
             ):
                 continue
             pair = TypePair(next(self._numbers), publication, cursor)
+            self._pairs.add(pair)
             for pairs in (end.topic.pairs, publication.pairs, cursor.pairs):
                 pairs[pair.number] = pair
             for peer in {cursor.peer: None, publication.peer: None}:
@@ -82,6 +131,15 @@ class Schemas:
                 else:
                     replies += _told(pair, peer)
         return replies
+
+
+def _schema_bytes(peer: "ConnectedPeer") -> int:
+    """How much the schemas of a peer's ends take."""
+    return sum(map(len, {end.schema.text for end in _ends(peer)}))
+
+
+def _ends(peer: "ConnectedPeer") -> "list[Advertisement | TopicReader]":
+    return [*peer.publications.values(), *peer.cursors.values()]
 
 
 def _kept(request: wire.Request) -> bytes:

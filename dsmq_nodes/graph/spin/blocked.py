@@ -6,7 +6,9 @@ then runs what is due. A loop that two looks find in the same turn, after as man
 selector, neither time waiting, has been blocked all the time between them. The loop itself does
 nothing for it but count these calls.
 
-The thread ends before a fork, which would not take it along, and goes on after it.
+What is found is logged by another thread, since a handler of the log may hang, as where it waits
+for what the blocked callback holds. Both threads end before a fork, which would not take them
+along, and go on after it.
 """
 
 import asyncio
@@ -17,6 +19,7 @@ import os
 import selectors
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +32,7 @@ BLOCKED_SEC: Final = 1.0
 BLOCKED_FOR: Final = "blocked the node for"  # `doctor` finds these lines on /rosout
 _IDLE_LOOKS: Final = 5  # without a loop to look at; then the thread ends
 _LAST_LOOK_SEC: Final = 1.0
+_MOST_UNTOLD: Final = 100  # lines that wait for a log that hangs
 _TURN: Final = getattr(asyncio.BaseEventLoop, "_run_once").__code__  # noqa: B009  private
 _KIT: Final = str(Path(__file__).parents[2]) + os.sep
 _STANDARD: Final = str(Path(os.__file__).parent) + os.sep
@@ -48,9 +52,11 @@ class _Loop:
 
 
 _loops: Final[dict[int, _Loop]] = {}  # by their threads
-_lock: Final = threading.Lock()
+_lock = threading.Lock()
 _ended = threading.Event()
 _thread: threading.Thread | None = None
+_telling: threading.Thread | None = None  # logs what is untold; not there while nothing is
+_untold: Final[deque[tuple[Callable[[str], object], str]]] = deque(maxlen=_MOST_UNTOLD)
 
 
 @contextlib.contextmanager
@@ -110,11 +116,37 @@ def _look() -> None:
         if not loop.is_told:
             text = _text(stack[1:])
             for each in loop.when_blocked[:]:
-                each(False)  # before the log, whose handlers may wait
+                each(False)  # before the log
             loop.is_told = True
-            loop.tell(text)
+            tell_beside(loop.tell, text)
         for each in loop.when_blocked[:]:
             each(True)
+
+
+def tell_beside(tell: Callable[[str], object], text: str) -> None:
+    """Log in another thread, in order: a handler may wait for what a blocked callback holds.
+
+    The thread that looks goes on looking meanwhile.
+    """
+    global _telling  # noqa: PLW0603  of the process
+    with _lock, contextlib.suppress(RuntimeError):  # Python ends
+        _untold.append((tell, text))
+        if _telling is None:
+            thread = threading.Thread(target=_tell_all, name="blocked lines", daemon=True)
+            thread.start()
+            _telling = thread
+
+
+def _tell_all() -> None:
+    global _telling  # noqa: PLW0603  of the process
+    while True:
+        with _lock:
+            if not _untold:
+                _telling = None
+                return
+            tell, text = _untold.popleft()
+        with contextlib.suppress(Exception):  # a handler of the program
+            tell(text)
 
 
 @contextlib.contextmanager
@@ -192,6 +224,9 @@ def _before_fork() -> None:
     if thread is not None and thread is not threading.current_thread():
         _ended.set()
         thread.join(_LAST_LOOK_SEC)
+    telling = _telling
+    if telling is not None and telling is not threading.current_thread():
+        telling.join(_LAST_LOOK_SEC)
 
 
 def _in_the_parent() -> None:
@@ -200,6 +235,9 @@ def _in_the_parent() -> None:
 
 
 def _in_the_child() -> None:
+    global _lock, _telling
+    _lock, _telling = threading.Lock(), None  # a thread may have held it
+    _untold.clear()
     _loops.clear()
 
 
