@@ -194,7 +194,7 @@ def test_it_stops_while_a_callback_blocks(
 def test_it_stops_although_the_log_waits_for_the_callback_that_blocks(
     broker: BrokerProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As where a program draws with a lock that its log takes too; a later look finds it overdue."""
+    """As where a program draws with a lock that its log takes; a later look finds it overdue."""
     monkeypatch.setattr(blocked, "BLOCKED_SEC", 0.1)
     lock = threading.RLock()
 
