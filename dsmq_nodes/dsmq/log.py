@@ -79,18 +79,25 @@ class Cursor:
         gap, self.gap = self.gap, 0
         return gap
 
+    def begin(self, after: int) -> None:
+        """Go on behind an id, where the broker's own cursor for us stands.
+
+        What is between the two is dropped. Before the first entry only the broker knows where we
+        began.
+        """
+        self.after = self.after or after
+        self.skip(after)
+
     def follow(self, entry: Entry) -> bool:
         """Deliver an entry that the broker has sent from a cursor of its own, and set its `gap`.
 
-        Before the first one only the broker knows where its cursor began, and its gap counts.
         False: the entry was delivered before.
         """
         if entry.id == self.after + 1 and self.after and not (entry.gap or self.gap):
             self.after += 1  # the usual one, at a quarter of the time
             self.delivered += 1
             return True
-        if not self.after:
-            self.after = entry.id - entry.gap - 1
+        self.begin(entry.id - entry.gap - 1)
         gap = self.take(entry.id)
         if gap < 0:
             return False

@@ -56,10 +56,9 @@ class Taker:
     def __new__(
         cls,
         ring_reader: Any,
-        cursor: Any,
         names: dict[bytes, tuple[str, str]],
         reader: Any,
-        followed: Any,
+        cursor: Any,
         publishers: dict[str, Any],
         subscription: Any,
         mail: Any,

@@ -1,7 +1,7 @@
 // The seam `take`: from a ring to a callback, as long as nothing is unusual.
 //
 // It does, message by message, what these do with a record that is usual: `RingReader.read`
-// (dsmq/ring/reader.py), `LinkReader.take_all` (graph/links/link_reader.py), `Dispatcher.call_now`
+// (dsmq/ring/reader.py), `LinkReader.take` (graph/links/link_reader.py), `Dispatcher.call_now`
 // (graph/spin/dispatcher.py) and `Subscription.call` (graph/topics/subscription.py). It keeps no state
 // of its own: before a callback is called, cursors and counters are as that Python leaves them, and
 // after it they are read again. At the first record that is not usual it stops before it, and Python
@@ -30,14 +30,14 @@ constexpr double DISPATCH_SEC = 0.002, BLOCKED_SEC = 1.0;  // as in dispatcher.p
 
 struct Taker {
     PyObject_HEAD
-    PyObject *ring_reader, *cursor, *names, *reader, *followed, *publishers, *subscription, *mail, *latency;
+    PyObject *ring_reader, *names, *reader, *cursor, *publishers, *subscription, *mail, *latency;
     PyObject *buckets, *watchdogs, *dispatcher, *held, *busy, *load, *callback, *callback_name, *info;
     PyObject *name, *sender;  // of the last record: its bytes, and who they are
     Mapped map;
     Buffer spare;
     uint64_t seat;
     int64_t since_ns, usual_wait_ns;
-    static constexpr int GIVEN = 18, HELD = 20;
+    static constexpr int GIVEN = 17, HELD = 19;
     PyObject **references() { return &ring_reader; }
 };
 
@@ -95,13 +95,19 @@ Step copy(Taker *self, uint64_t id, uint64_t stop, Found &found, Buffer &text) {
     return know(self, text.bytes, record.names);
 }
 
-// As `Cursor.follow` and `Losses.before`: nothing is missing before the record, nor has a command waited for long.
+// Whether the record is the cursor's next one, and nothing was skipped before it.
+Step is_next(Taker *self, const Record &record) {
+    const int64_t after = number_of(self->cursor, NAME(after));
+    if (after < 0 || static_cast<uint64_t>(after) + 1 != record.id) return odd();
+    return number_of(self->cursor, NAME(gap)) == 0 ? TAKEN : odd();
+}
+
+// As `Losses.before`: nothing is missing before the record, nor has a command waited for long.
 Step follows(Taker *self, Found &found) {
     const int64_t at_ns = found.record.at;
     if (self->usual_wait_ns && at_ns && monotonic_ns() - at_ns > self->usual_wait_ns) return ODD;
-    const int64_t after = number_of(self->followed, NAME(after)), seq = found.record.seq;
-    if (after <= 0 || static_cast<uint64_t>(after) + 1 != found.record.id) return odd();
-    if (number_of(self->followed, NAME(gap)) != 0 || !seq) return odd();
+    const int64_t seq = found.record.seq;
+    if (!seq) return ODD;
     found.publisher = PyDict_GetItemWithError(self->publishers, self->sender);
     if (!found.publisher || number_of(found.publisher, NAME(number)) + 1 != seq) return odd();
     return TAKEN;
@@ -112,23 +118,22 @@ int set_double(PyObject *object, Attribute &name, double number) {
     return value ? name.set(object, value) : -1;
 }
 
-// The ring's cursor is behind the record, as after `RingReader.read`.
+// The ring's reader is behind the record, as after `RingReader.read`.
 int pass_ring(Taker *self, const Found &found) {
     const int64_t id = found.record.id;
     const bool failed =
-        set_number(self->cursor, NAME(after), id) < 0 || add(self->cursor, NAME(delivered), 1) < 0 ||
         set_number(self->ring_reader, NAME(_next_id), id + 1) < 0 ||
         set_number(self->ring_reader, NAME(_next_start), found.next) < 0;
     self->map.store(READERS + 4 * self->seat + 1, id);
     return failed ? -1 : 0;
 }
 
-// The node's cursor is behind the record, as after `LinkReader.take_all`.
+// The cursor is behind the record, as after `LinkReader.take`.
 int pass(Taker *self, const Found &found) {
     const Record &record = found.record;
     const int64_t id = record.id;
     const bool failed =
-        set_number(self->followed, NAME(after), id) < 0 || add(self->followed, NAME(delivered), 1) < 0 ||
+        set_number(self->cursor, NAME(after), id) < 0 || add(self->cursor, NAME(delivered), 1) < 0 ||
         set_number(self->reader, NAME(resumes_after), id) < 0 ||
         set_number(found.publisher, NAME(number), record.seq) < 0 ||
         set_number(found.publisher, NAME(stamp), record.stamp) < 0 ||
@@ -318,10 +323,11 @@ PyObject *make(PyTypeObject *type, PyObject *args, PyObject *) {
     int file;
     unsigned int seat;
     long long since_ns, usual_wait_ns;
-    if (!PyArg_ParseTuple(args, "OOO!OOO!OOOO!O!OO!O!OOO!OOiILL", &given[0], &given[1], &PyDict_Type, &given[2],
-                          &given[3], &given[4], &PyDict_Type, &given[5], &given[6], &given[7], &given[8], &PyDict_Type,
-                          &given[9], &PyList_Type, &given[10], &given[11], &PyDict_Type, &given[12], &PyDict_Type,
-                          &given[13], &given[14], &given[15], &PyUnicode_Type, &given[16], &given[17], &memory, &file, &seat, &since_ns, &usual_wait_ns))
+    if (!PyArg_ParseTuple(args, "OO!OOO!OOOO!O!OO!O!OOO!OOiILL", &given[0], &PyDict_Type, &given[1], &given[2],
+                          &given[3], &PyDict_Type, &given[4], &given[5], &given[6], &given[7], &PyDict_Type,
+                          &given[8], &PyList_Type, &given[9], &given[10], &PyDict_Type, &given[11], &PyDict_Type,
+                          &given[12], &given[13], &given[14], &PyUnicode_Type, &given[15], &given[16], &memory, &file,
+                          &seat, &since_ns, &usual_wait_ns))
         return nullptr;
     if (seat >= MOST_READERS) return PyErr_SetString(PyExc_ValueError, "there is no such seat"), nullptr;
     Taker *self = SeamType<Taker>::make(type, given, memory, file);
@@ -461,7 +467,8 @@ Step take_push(Taker *self, PyObject *link, Push &push, Found &found) {
     double until_sec = 0;
     const double began_sec = monotonic_ns() * 1e-9;
     if (!may(self, began_sec, until_sec) || is_attribute(self->subscription, NAME(_closed), Py_True)) return odd();
-    Step step = know_sender(self, push);
+    Step step = is_next(self, found.record);
+    if (step == TAKEN) step = know_sender(self, push);
     if (step == TAKEN) step = follows(self, found);
     if (step != TAKEN || NAME(is_calling).set(self->dispatcher, Py_True) < 0) return step == TAKEN ? FAILED : step;
     Text text(self->spare);

@@ -11,6 +11,7 @@ import traceback
 from pathlib import Path
 
 from dsmq_nodes.dsmq import wire
+from dsmq_nodes.dsmq.log import Cursor
 from dsmq_nodes.dsmq.ring.bell import Doorbells
 from dsmq_nodes.dsmq.ring.directory import SharedMemory
 from dsmq_nodes.dsmq.ring.reader import LENT_BYTES, RingReader
@@ -57,12 +58,8 @@ class End:
             case "ring":
                 try:
                     self.rings.append(Ring(Path(reply.ring)))
-                    self.reader = RingReader(
-                        *(self.rings[-1], reply.seat),
-                        after=reply.id,
-                        depth=0,
-                        lends=self.lends,
-                    )
+                    cursor = Cursor(reply.id)
+                    self.reader = RingReader(self.rings[-1], reply.seat, cursor, lends=self.lends)
                 except RingError:
                     self.subscribe(shm=False)
             case "unshared":

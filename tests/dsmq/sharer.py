@@ -8,6 +8,7 @@ import pytest
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.address import NO_SHM
 from dsmq_nodes.dsmq.client_connection import ClientConnection
+from dsmq_nodes.dsmq.log import Cursor
 from dsmq_nodes.dsmq.ring import leftovers
 from dsmq_nodes.dsmq.ring.bell import Bell, Doorbells
 from dsmq_nodes.dsmq.ring.reader import RingReader
@@ -58,7 +59,7 @@ class Sharer:
         assert reply.event == "ring", reply
         ring = Ring(Path(reply.ring))
         self.rings.append(ring)
-        return RingReader(ring, reply.seat, after=reply.id, depth=depth)
+        return RingReader(ring, reply.seat, Cursor(reply.id, depth))
 
     def close(self) -> None:
         for ring in self.rings:

@@ -13,6 +13,7 @@ import pytest
 
 from dsmq_nodes import dsmq
 from dsmq_nodes.dsmq import wire
+from dsmq_nodes.dsmq.log import Cursor
 from dsmq_nodes.dsmq.ring.bell import Doorbells
 from dsmq_nodes.dsmq.ring.directory import SharedMemory
 from dsmq_nodes.dsmq.ring.reader import RingReader
@@ -55,7 +56,7 @@ class Ends:
 
     def new_reader(self, after: int) -> RingReader:
         seat = self.ring.seat(2, after=after, depth=0)
-        return RingReader(self.ring, seat, after=after, depth=0, lends=True)
+        return RingReader(self.ring, seat, Cursor(after), lends=True)
 
     def put(self, which: int, seq: int) -> int:
         return self.writers[which].append(b"%d" % seq, seq=seq, stamp_ns=0)
@@ -63,7 +64,7 @@ class Ends:
     def read(self) -> list[int]:
         """The numbers of what is read; each id once, and what is missing is counted."""
         seqs = []
-        for record in self.reader.read():
+        for record in (*self.reader.read(), *self.reader.read()):  # a gap ends the first
             assert record.id == record.gap + 1 + (self.seen[-1] if self.seen else 0)
             self.seen.append(record.id)
             seqs.append(record.seq)
@@ -139,6 +140,17 @@ def test_a_record_that_cannot_be_is_a_gap(ends: Ends, damage: Damage, next_write
         assert ends.put(next_writer, seq) == seq
         assert ends.read() == [seq]
     assert ends.reader.find(6) is not None
+
+
+def test_what_was_read_before_the_damage_was_found_is_delivered(ends: Ends) -> None:
+    RECORDS["another's id"](ends.ring)
+    assert [each.id for each in ends.reader.read()] == [1, 2, 3, 4]
+    assert ends.reader.cursor.after == 4
+    ends.ring.numbers[HEAD] = 3
+    with pytest.raises(RingError, match="its newest message was 4 and is 3"):
+        ends.reader.read()
+    cursor = ends.reader.cursor
+    assert (cursor.after, cursor.delivered, cursor.dropped) == (4, 4, 0)
 
 
 INDEXED = {

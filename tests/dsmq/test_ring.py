@@ -22,6 +22,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from dsmq_nodes.dsmq.log import Cursor
 from dsmq_nodes.dsmq.ring import reader as ring_reader
 from dsmq_nodes.dsmq.ring.bell import Bell, Doorbells
 from dsmq_nodes.dsmq.ring.reader import RingReader
@@ -74,7 +75,7 @@ def doorbells(directory: Path) -> Iterator[Doorbells]:
 def test_what_is_written_is_read(directory: Path, doorbells: Doorbells) -> None:
     ring = Ring.create(directory / "a", last_id=41)
     writer = Writer(ring, "/talker", doorbells)
-    reader = RingReader(ring, ring.seat(1, after=41, depth=10), after=41, depth=10)
+    reader = RingReader(ring, ring.seat(1, after=41, depth=10), Cursor(41, 10))
     assert reader.read() == []
     assert writer.append(b'{"x":1}', seq=1, stamp_ns=5) == 42
     assert writer.append(b"{}", seq=2, stamp_ns=6, field="data", raw=b"\x00\xff") == 43
@@ -105,7 +106,7 @@ def test_a_reader_that_lags_more_than_its_depth_jumps_and_the_gap_is_told(
 ) -> None:
     ring = Ring.create(directory / "a")
     writer = Writer(ring, "/w", doorbells)
-    reader = RingReader(ring, ring.seat(1, after=0, depth=3), after=0, depth=3)
+    reader = RingReader(ring, ring.seat(1, after=0, depth=3), Cursor(0, 3))
     for number in range(10):
         writer.append(b"%d" % number, seq=number + 1, stamp_ns=0)
     records = reader.read()
@@ -118,7 +119,7 @@ def test_a_reader_that_lags_more_than_its_depth_jumps_and_the_gap_is_told(
 def test_a_depth_may_be_more_than_the_index_holds(directory: Path, doorbells: Doorbells) -> None:
     ring = Ring.create(directory / "a", last_id=7)
     writer = Writer(ring, "/w", doorbells)
-    reader = RingReader(ring, ring.seat(1, after=7, depth=10_000), after=7, depth=10_000)
+    reader = RingReader(ring, ring.seat(1, after=7, depth=10_000), Cursor(7, 10_000))
     for number in range(8, 9008):
         writer.append(b"%d" % number, seq=number, stamp_ns=0)
     assert [int(record.data) for record in reader.read()] == list(range(8, 9008))
@@ -131,7 +132,7 @@ def test_a_bundle_ends_with_a_lap_that_the_index_has_forgotten(
 ) -> None:
     ring = Ring.create(directory / "r", capacity=512 * 1024)
     writers = [Writer(ring, name, doorbells) for name in ("/a", "/b")]
-    reader = RingReader(ring, ring.seat(1, after=0, depth=10_000), after=0, depth=10_000)
+    reader = RingReader(ring, ring.seat(1, after=0, depth=10_000), Cursor(0, 10_000))
     lap, seqs = 512 * 1024 // 64, [0, 0]
     for number in range(1, lap + 5000):
         who = int(other and number == lap - 20)
@@ -156,14 +157,14 @@ def test_a_bundle_ends_with_a_lap_that_the_index_has_forgotten(
 def test_memory_follows_depth_and_lag(directory: Path, doorbells: Doorbells) -> None:
     ring = Ring.create(directory / "a", capacity=8 << 20)
     writer = Writer(ring, "/w", doorbells)
-    reader = RingReader(ring, ring.seat(1, after=0, depth=10), after=0, depth=10)
+    reader = RingReader(ring, ring.seat(1, after=0, depth=10), Cursor(0, 10))
     for number in range(10_000):  # 5 MB in all, read as they come
         writer.append(b"x" * 500, seq=number + 1, stamp_ns=0)
         reader.read()
     for number in range(10_000):  # 5 MB that it does not read, and will skip
         writer.append(b"y" * 500, seq=number + 1, stamp_ns=0)
     assert ring.extent < 200_000
-    broker = RingReader(ring, ring.seat(2, after=20_000, depth=0), after=20_000, depth=0)
+    broker = RingReader(ring, ring.seat(2, after=20_000, depth=0), Cursor(20_000))
     for number in range(40_000):  # 20 MB that nobody reads
         writer.append(b"z" * 500, seq=number + 1, stamp_ns=0)
     assert 8 << 20 <= ring.extent < 9 << 20
@@ -179,7 +180,7 @@ def test_memory_is_for_what_a_depth_holds_of_small_and_large(
 ) -> None:
     ring = Ring.create(directory / "a")
     writer = Writer(ring, "/w", doorbells)
-    reader = RingReader(ring, ring.seat(1, after=0, depth=10), after=0, depth=10)
+    reader = RingReader(ring, ring.seat(1, after=0, depth=10), Cursor(0, 10))
     for number in range(1, 2001):
         writer.append(b"x" * (100_000 if number % 2 else 10), seq=number, stamp_ns=0)
         if number % 100 == 0:
@@ -193,7 +194,7 @@ def test_a_broker_that_is_always_a_little_behind_makes_no_ring_grow_for_ever(
 ) -> None:
     ring = Ring.create(directory / "a")
     writer = Writer(ring, "/w", doorbells)
-    broker = RingReader(ring, ring.seat(1, after=0, depth=0), after=0, depth=0)
+    broker = RingReader(ring, ring.seat(1, after=0, depth=0), Cursor())
     heard = 0
     for number in range(1, 50_001):  # 25 MB
         writer.append(b"x" * 500, seq=number, stamp_ns=0)
@@ -209,7 +210,7 @@ def test_without_a_depth_an_overtaken_reader_goes_on_at_what_is_whole(
 ) -> None:
     ring = Ring.create(directory / "a", capacity=1 << 20)
     writer = Writer(ring, "/w", doorbells)
-    reader = RingReader(ring, ring.seat(1, after=0, depth=0), after=0, depth=0)
+    reader = RingReader(ring, ring.seat(1, after=0, depth=0), Cursor())
     for number in range(1, 5001):
         writer.append(b"%d" % number + b"." * 1000, seq=number, stamp_ns=0)
     records = reader.read()
@@ -232,7 +233,7 @@ def test_a_message_larger_than_the_ring_is_refused(directory: Path, doorbells: D
 def test_a_reader_that_sleeps_is_woken_once(directory: Path, doorbells: Doorbells) -> None:
     ring = Ring.create(directory / "a")
     writer = Writer(ring, "/w", doorbells)
-    reader = RingReader(ring, ring.seat(7, after=0, depth=1), after=0, depth=1)
+    reader = RingReader(ring, ring.seat(7, after=0, depth=1), Cursor(0, 1))
     with contextlib.closing(Bell(directory, 7)) as bell:
         writer.append(b"1", seq=1, stamp_ns=0)
         assert select.select([bell], [], [], 0)[0] == []
@@ -259,9 +260,9 @@ def test_a_writer_without_a_free_descriptor_wakes_its_readers(
         contextlib.closing(Bell(directory, 2)) as new,
     ):
         writer = Writer(ring, "/w", doorbells)
-        RingReader(ring, ring.seat(1, after=0, depth=1), after=0, depth=1).sleep()
+        RingReader(ring, ring.seat(1, after=0, depth=1), Cursor(0, 1)).sleep()
         writer.append(b"1", seq=1, stamp_ns=0)
-        RingReader(ring, ring.seat(2, after=1, depth=1), after=1, depth=1).sleep()
+        RingReader(ring, ring.seat(2, after=1, depth=1), Cursor(1, 1)).sleep()
         before = resource.getrlimit(resource.RLIMIT_NOFILE)
         gc.collect()  # so that no descriptor becomes free meanwhile
         least = os.dup(0)
@@ -279,7 +280,7 @@ def test_who_rings_late_does_not_leave_its_reader_deaf(
 ) -> None:
     ring = Ring.create(directory / "a")
     writer = Writer(ring, "/w", doorbells)
-    reader = RingReader(ring, ring.seat(7, after=0, depth=1), after=0, depth=1)
+    reader = RingReader(ring, ring.seat(7, after=0, depth=1), Cursor(0, 1))
     with contextlib.closing(Bell(directory, 7)) as bell:
         writer.append(b"1", seq=1, stamp_ns=0)
         assert [each.id for each in reader.read()] == [1]  # before its writer has looked who sleeps
@@ -381,7 +382,7 @@ def test_a_writer_that_is_alone_takes_no_lock_until_another_writes(
     directory: Path, doorbells: Doorbells
 ) -> None:
     ring = Ring.create(directory / "a")
-    reader = RingReader(ring, ring.seat(1, after=0, depth=0), after=0, depth=0)
+    reader = RingReader(ring, ring.seat(1, after=0, depth=0), Cursor())
     owner, other = (Writer(Ring(ring.path), name, doorbells) for name in ("/owner", "/other"))
     for number in range(1, 121):
         assert owner.append(b"1", seq=number, stamp_ns=0) == number
@@ -411,11 +412,11 @@ def test_a_writer_killed_over_the_newest_record_mutes_nobody(
         assert first.append(b"x" * 1500, seq=seq, stamp_ns=0) == seq
     # As a writer leaves it that has said how far it will write, and has begun with its record.
     newest = ring.numbers[INDEX + 3]
-    before = RingReader(ring, ring.seat(1, after=3, depth=10), after=3, depth=10)
+    before = RingReader(ring, ring.seat(1, after=3, depth=10), Cursor(3, 10))
     ring.numbers[RESERVE] = newest + ring.capacity + 1600
     at = DATA + newest % ring.capacity
     ring.memory[at : at + 8] = bytes(8)
-    later = RingReader(ring, ring.seat(2, after=3, depth=10), after=3, depth=10)
+    later = RingReader(ring, ring.seat(2, after=3, depth=10), Cursor(3, 10))
     second = Writer(ring, "/second", doorbells)
     for seq in range(1, 6):
         assert second.append(b"y" * 500, seq=seq, stamp_ns=0) == 3 + seq
@@ -429,7 +430,7 @@ def test_a_writer_killed_in_a_new_ring_costs_nobody_a_message(
     directory: Path, doorbells: Doorbells
 ) -> None:
     ring = Ring.create(directory / "a", last_id=7)
-    reader = RingReader(ring, ring.seat(1, after=7, depth=0), after=7, depth=0)
+    reader = RingReader(ring, ring.seat(1, after=7, depth=0), Cursor(7))
     Writer(ring, "/dying", doorbells)._write(b"/dying", b"x" * 40, 0, 0, b"")
     ring.numbers[HEAD] = 7  # all of it but what makes it visible
     assert Writer(ring, "/next", doorbells).append(b"1", seq=1, stamp_ns=0) == 8
@@ -486,7 +487,7 @@ def test_writers_killed_at_any_moment_harm_no_reader(
     directory: Path, sizes: tuple[int, int]
 ) -> None:
     ring = Ring.create(directory / "a", capacity=1 << 20)
-    reader = RingReader(ring, ring.seat(1, after=0, depth=0), after=0, depth=0)
+    reader = RingReader(ring, ring.seat(1, after=0, depth=0), Cursor())
     spawn = multiprocessing.get_context("spawn")
     begin = spawn.Event()
     writers = [
@@ -571,7 +572,7 @@ class RingMachine(RuleBasedStateMachine):
         after = self.ring.head
         seat = self.ring.seat(len(self.readers) + 1, after=after, depth=depth)
         ring = Ring(self.ring.path)
-        self.readers.append(RingReader(ring, seat, after=after, depth=depth, lends=lends))
+        self.readers.append(RingReader(ring, seat, Cursor(after, depth), lends=lends))
         self.positions.append(after)
 
     @precondition(lambda self: self.readers)
@@ -656,7 +657,7 @@ def test_any_text_and_any_bytes_go_through(words: str, raw: bytes) -> None:
     ring = Ring.create(directory / "a", capacity=1 << 16)
     with contextlib.closing(Doorbells(directory)) as doorbells:
         Writer(ring, "/é", doorbells).append(text, seq=1, stamp_ns=2**63 - 1, raw=raw)
-    reader = RingReader(ring, ring.seat(1, after=0, depth=0), after=0, depth=0)
+    reader = RingReader(ring, ring.seat(1, after=0, depth=0), Cursor())
     assert [(each.data, each.raw, each.sender) for each in reader.read()] == [(text, raw, "/é")]
     ring.close()
     for _ in directories:

@@ -17,6 +17,7 @@ from dsmq_nodes import dsmq
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.broker.follow_rings import Following
 from dsmq_nodes.dsmq.client_connection import ClientConnection
+from dsmq_nodes.dsmq.log import Cursor
 from dsmq_nodes.dsmq.ring import directory as shared_memory
 from dsmq_nodes.dsmq.ring import leftovers
 from dsmq_nodes.dsmq.ring.bell import Bell, Doorbells
@@ -426,7 +427,7 @@ def fill(small: Path) -> None:
         ring = Ring.create(small / "r")
         try:
             writer = Writer(ring, "/w", doorbells)
-            reader = RingReader(ring, ring.seat(1, after=0, depth=0), after=0, depth=0)
+            reader = RingReader(ring, ring.seat(1, after=0, depth=0), Cursor())
             for number in range(1, 101):
                 assert writer.append(bytes(100_000), seq=number, stamp_ns=0) == number
             records = reader.read()

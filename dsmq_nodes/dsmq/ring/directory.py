@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from dsmq_nodes.dsmq import descriptors
+from dsmq_nodes.dsmq.log import Cursor
 from dsmq_nodes.dsmq.ring.bell import Bell, Doorbells
 from dsmq_nodes.dsmq.ring.leftovers import LOCK, PLACE, remove, remove_leftovers
 from dsmq_nodes.dsmq.ring.reader import RingReader
@@ -112,7 +113,7 @@ class RingLog:
         after = ring.head
         # No depth: it asks the ring to keep as much as it can while the broker is behind.
         seat = ring.seat(OWN_NUMBER, after=after, depth=0)
-        self._reader = reader = RingReader(ring, seat, after=after, depth=0, lends=True)
+        self._reader = reader = RingReader(ring, seat, Cursor(after), lends=True)
         self.bundle, self.find = reader.bundle, reader.find
         self.sleep, self.may_sleep = reader.sleep, reader.may_sleep
         self.seat, self.unseat, self.reader_state = ring.seat, ring.unseat, ring.reader_state

@@ -35,23 +35,22 @@ _MOST_NAMES: Final = 1000  # cached; senders that are gone do not stay for ever
 
 
 class RingReader:
-    """Reads a ring with a cursor of its own; with `lends`, large bytes stay in the ring."""
+    """Reads a ring with a cursor; with `lends`, large bytes stay in the ring."""
 
     __slots__ = (
-        *("_at", "_map", "_names", "_next_id", "_next_start", "_numbers", "_reserve", "_stop"),
-        *("_whole_bytes", "cursor", "lends", "ring", "seat"),
+        *("_at", "_dropped", "_map", "_names", "_next_id", "_next_start", "_numbers", "_reserve"),
+        *("_stop", "_whole_bytes", "cursor", "lends", "ring", "seat"),
     )
 
-    def __init__(
-        self, ring: Ring, seat: int, *, after: int, depth: int, lends: bool = False
-    ) -> None:
-        """Read the messages after the id `after`; more than `depth` behind, skip to the newest.
+    def __init__(self, ring: Ring, seat: int, cursor: Cursor, *, lends: bool = False) -> None:
+        """Read from a cursor on; more than its depth behind, it skips to the newest messages.
 
         Raises:
             RingError: the ring is damaged.
         """
         self.ring = ring
-        self.cursor = Cursor(after, depth)
+        self.cursor = cursor
+        self._dropped = cursor.dropped  # elsewhere: the seat has what is dropped here
         self.seat = seat
         self.lends = lends and ORDERED
         self._map = ring.memory
@@ -62,8 +61,8 @@ class RingReader:
         self._whole_bytes = DATA + ring.capacity
         self._at = READERS + 4 * seat
         # The id of the record that begins at the position beside it; 0: not known.
-        self._next_id, self._next_start = after + 1, ring.end_of(after)
-        if ring.head != after:
+        self._next_id, self._next_start = cursor.after + 1, ring.end_of(cursor.after)
+        if ring.head != cursor.after:
             self._next_id = 0  # it may have been overwritten meanwhile
 
     @property
@@ -74,8 +73,10 @@ class RingReader:
     def read(self, most: int = 1 << 30, most_bytes: int = CAPACITY_BYTES) -> list[RingRecord]:
         """The next records, the oldest first: at most `most`, of about `most_bytes`.
 
+        They end where others have been overwritten.
+
         Raises:
-            RingError: the ring is damaged.
+            RingError: the ring is damaged; the cursor has passed nothing that it did not count.
         """
         if os.lseek(self.ring.file, 0, os.SEEK_END) < self._whole_bytes:
             self.ring.hold_size()
@@ -90,7 +91,7 @@ class RingReader:
         while next_id <= head and len(records) < most and size < most_bytes:
             is_next = next_id == self._next_id
             record = self._copy_at(next_id, self._next_start) if is_next else None
-            if record is not None or (record := self._copy(next_id)) is not None:
+            if (record := record or self._find(next_id)) is not None:
                 if cursor.gap:
                     record.gap = cursor.take(next_id)
                 records.append(record)
@@ -98,15 +99,14 @@ class RingReader:
                     record.raw if record.loan is None else record.loan.view
                 )
                 next_id += 1
-            elif self._next_id == next_id:
-                self._next_id = 0  # not behind the last one: try the index
-            else:  # overtaken, or damaged
-                cursor.advance(next_id - 1)
+            elif records:
+                break  # what is read already is delivered, whatever is wrong with the ring
+            else:
                 head = self._look()
                 next_id = max(next_id + 1, self._oldest(head))
                 cursor.skip(next_id - 1)
         cursor.advance(next_id - 1)  # not each by itself: a call for each costs 5 % of the read
-        numbers[self._at + 3] = cursor.dropped
+        numbers[self._at + 3] = cursor.dropped - self._dropped
         numbers[self._at + 1] = cursor.after
         return records
 
@@ -179,10 +179,7 @@ class RingReader:
         """A record by its id, wherever the cursor is; None when it is overwritten."""
         self._stop = DATA - MARK_BYTES + self.ring.extent
         place = self._next_id, self._next_start
-        record = self._copy(message_id)
-        if record is None and self._next_id == message_id:
-            self._next_id = 0  # as in `read`
-            record = self._copy(message_id)
+        record = self._find(message_id)
         self._next_id, self._next_start = place
         return record
 
@@ -201,6 +198,14 @@ class RingReader:
     def has_more(self) -> bool:
         """Whether there is a new message."""
         return self._numbers[HEAD] != self.cursor.after
+
+    def _find(self, message_id: int) -> RingRecord | None:
+        """A record behind the last one, else by the index; None: overtaken, or damaged."""
+        record = self._copy(message_id)
+        if record is None and self._next_id == message_id:
+            self._next_id = 0
+            record = self._copy(message_id)
+        return record
 
     def _copy(self, message_id: int) -> RingRecord | None:
         if ORDERED:

@@ -104,7 +104,7 @@ class Incoming:
             return
         for reply in replies if self.ahead_ns else ():
             reply.at -= self.ahead_ns if reply.at else 0  # by our own monotonic clock
-        reader.take_all(replies)
+        reader.take_pushed(replies)
         if reader.call_now is not None and not reader.has_taker:
             reader.has_taker = True
             self.takers[wire.encode_text(topic)] = reader.call_now.taker(None, reader)

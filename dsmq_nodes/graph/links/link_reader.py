@@ -154,18 +154,25 @@ class LinkReader:
     call_now: CallNow | None = None
     has_taker: bool = False  # for the socket, or there is none for its messages
 
-    def take_all(self, replies: Sequence[Entry]) -> None:
-        """Messages of the topic have come, in order; their callback may be called at once."""
+    def take_pushed(self, replies: Sequence[Entry]) -> None:
+        """The broker has pushed messages of the topic, in order; some may be repeated."""
         follow, new = self.cursor.follow, []
         for reply in replies:
-            if not follow(reply):
-                self.deliver(reply, True)
-                continue
-            lost = self.losses.before(reply) if self.losses is not None else 0
-            if lost != _REPEATED:  # else it was sent to a new broker, for others
-                reply.gap += lost
+            if follow(reply):
                 new.append(reply)
+            else:
+                self.deliver(reply, True)
+        self.take(new)
+
+    def take(self, entries: Sequence[Entry]) -> None:
+        """Messages that the cursor has passed, in order; their callback may be called at once."""
+        new = []
+        for entry in entries:
+            lost = self.losses.before(entry) if self.losses is not None else 0
+            if lost != _REPEATED:  # else it was sent to a new broker, for others
+                entry.gap += lost
+                new.append(entry)
         self.resumes_after = self.cursor.after
         called = self.call_now.call(new) if self.call_now is not None else 0
-        for reply in new[called:] if called else new:
-            self.deliver(reply, False)
+        for entry in new[called:] if called else new:
+            self.deliver(entry, False)

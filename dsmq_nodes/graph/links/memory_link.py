@@ -306,7 +306,7 @@ class MemoryLink:
     def _received(self, reply: wire.Reply) -> None:
         reader = self._readers.get(reply.topic)
         if reader is not None and reply.event == "message":
-            reader.take_all((reply,))
+            reader.take_pushed((reply,))
         elif reply.event == "differs" and self._on_differs is not None:
             ends = self._readers if reply.end == "publisher" else self._publications
             if end := ends.get(reply.topic):

@@ -76,8 +76,10 @@ class SharedTopics:
             RingError: the ring cannot be mapped.
         """
         ring = self._ring(path)
+        reader.cursor.begin(after)
+        reader.cursor.depth = reader.depth
         # Large bytes are copied when their callback runs: most of a flood never is.
-        ring_reader = RingReader(ring, seat, after=after, depth=reader.depth, lends=True)
+        ring_reader = RingReader(ring, seat, reader.cursor, lends=True)
         take = reader.call_now.taker(ring_reader, reader) if reader.call_now is not None else None
         self._reading[reader.topic] = _Reading(ring_reader, reader, take)
 
@@ -123,7 +125,7 @@ class SharedTopics:
             self._on_unreadable(reading.reader, error)
             return
         if records:
-            reading.reader.take_all(records)
+            reading.reader.take(records)
 
     def rest(self) -> bool:
         """Wake the loop at the next message; False when it has come already: drain again."""

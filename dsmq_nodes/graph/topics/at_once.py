@@ -49,7 +49,6 @@ class AtOnce:
         ring = ring_reader.ring if ring_reader is not None else None
         return make_taker(
             ring_reader,
-            ring_reader and ring_reader.cursor,
             ring_reader.names if ring_reader is not None else {},
             reader,
             reader.cursor,
