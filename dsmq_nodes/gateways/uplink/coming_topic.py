@@ -1,7 +1,8 @@
 """A topic of other machines that is published on this one."""
 
 import logging
-from typing import TYPE_CHECKING, Final
+from math import inf
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from dsmq_nodes.gateways.uplink.cursors import LogPlace, RemoteCursor, Silences, read_place
 from dsmq_nodes.gateways.uplink.fleet_carrier import TopicOffer
@@ -20,7 +21,16 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("dsmq_nodes.uplink")
 
+ALIKE_SEC: Final = 0.2  # callers do not see that a server was away for less
+
 NAMELESS: Final = "a base"  # a machine without a name, which sees the whole fleet
+
+
+class ComingMessage(NamedTuple):
+    """A message as it came, and when it was published, by this machine's clock."""
+
+    text: bytes
+    at_sec: float
 
 
 class ComingTopic:
@@ -33,10 +43,13 @@ class ComingTopic:
         self.offers: dict[str, TopicOffer] = {}  # by peer
         is_sure = is_always_resumed(topic)
         resume = 0 if is_best_effort(settings.best_effort, offer.type_name) else settings.resume
-        self.cursor: RemoteCursor[bytes] = RemoteCursor(resume, silences, is_sure=is_sure)
+        self.cursor: RemoteCursor[ComingMessage] = RemoteCursor(resume, silences, is_sure=is_sure)
         self.writer: HubWriter | None = None
         self.messages = 0  # published so far; numbers go on when the offer is back
-        self.again = 0  # messages that come again, which this uplink's predecessor has published
+        # Of the predecessor's log: it has published so many messages that its status did not tell.
+        self.again, self.again_of = 0, ""
+        self.asked_sec: dict[str, float] = {}  # when, by the log that a question is for
+        self.ended_sec = -inf  # when it was last withdrawn here
         self.is_wanted = False
         self._is_told = False
 
@@ -69,5 +82,6 @@ class ComingTopic:
 
     def go_on(self, last: LastPlace) -> None:
         """Go on where the predecessor was."""
-        self.cursor.resume_at(last.epoch, last.id)
-        self.messages, self.again = last.messages, last.since
+        self.cursor.resume_at(last.epoch, last.id, last.numbers)
+        self.messages = last.messages
+        self.again, self.again_of = last.since, last.epoch

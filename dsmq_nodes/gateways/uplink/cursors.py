@@ -177,6 +177,7 @@ class RemoteCursor(Generic[T]):
         self._away: set[str] = set()
         self._numbers: dict[str, dict[str, int]] = {}  # the last of each sender, by log
         self._gone: set[str] = set()  # logs that nobody offers
+        self._resumed_at = ""  # the log that the predecessor was in, until one is offered
         self._questions: list[LogRequest] = []
 
     def questions(self) -> list[LogRequest]:
@@ -189,15 +190,21 @@ class RemoteCursor(Generic[T]):
         return self._places.get(epoch)
 
     def places(self) -> dict[str, int]:
-        """The same of all logs, by their epochs."""
-        return dict(self._places)
+        """The same of the logs that are offered, by their epochs; if none is, of the newest."""
+        offered = {epoch: at for epoch, at in self._places.items() if epoch not in self._gone}
+        return offered or dict(list(self._places.items())[-1:])
+
+    def numbers(self) -> dict[str, int]:
+        """The last number of each sender in these logs."""
+        return {k: n for epoch in self.places() for k, n in self._numbers.get(epoch, {}).items()}
 
     # Offers
 
     def offered(self, machine: str, epoch: str, latched: int = 0) -> None:
         """A machine offers the topic, and it is wanted here."""
         self._gone.discard(epoch)
-        was_away = machine in self._away
+        was_away = machine in self._away or self._resumed_at not in {"", epoch}
+        self._resumed_at = ""
         self._away.discard(machine)
         if epoch in self._places or was_away:
             self._permit(epoch)
@@ -226,9 +233,14 @@ class RemoteCursor(Generic[T]):
         self._gone.clear()
         self._questions.clear()
 
-    def resume_at(self, epoch: str, message_id: int) -> None:
-        """Begin after a message that was given by this cursor's predecessor."""
-        self._places[epoch] = message_id
+    def resume_at(self, epoch: str, message_id: int, numbers: dict[str, int]) -> None:
+        """Begin after a message that was given by this cursor's predecessor.
+
+        `numbers` are the last ones of senders in that log, which may be another one by now.
+        """
+        self._places[epoch], self._numbers[epoch] = message_id, dict(numbers)
+        self._gone.add(epoch)
+        self._resumed_at = epoch
 
     # Messages
 

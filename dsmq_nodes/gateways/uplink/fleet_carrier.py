@@ -76,6 +76,9 @@ class CarrierEvents(Protocol):
     def gone(self, offer: TopicOffer) -> None:
         """It no longer does, or cannot be reached."""
 
+    def refused(self, machine: str, why: str) -> None:
+        """What a machine offers cannot be taken; the text says why."""
+
     def wanted(self, fleet_name: str, is_wanted: bool) -> None:
         """Another machine wants a topic that is offered here; or none does any more."""
 
@@ -95,7 +98,10 @@ class CarrierEvents(Protocol):
         """Answer another machine's question; called in a thread of the carrier."""
 
     def namesake(self, host: str) -> None:
-        """A machine on that host, which was there before this one, has its name."""
+        """A machine on that host, which has been connected for longer, has this one's name."""
+
+    def kept_name(self, host: str) -> None:
+        """A machine on that host had this one's name, and gives way to it."""
 
     def failed(self, reason: str) -> None:
         """The carrier cannot be opened."""

@@ -4,7 +4,8 @@ A topic that goes is offered; it is read from the broker only while another mach
 client may call as soon as it sees the server, before the server's machine has wanted its requests:
 the topics of calls are read always, and what nobody wants yet is held for ten seconds. An answer
 out of the log says how old each message is, and so does a call, so that no older one is carried out
-over there.
+over there. A call from before an outage of its server does not go at all: its caller was told that
+the server is lost. A goal is cancelled however late.
 
 **A link that has no room** makes messages wait (`Backlog`); when it is late, only the newest of
 each topic. The reading end is told how many a slow link has skipped, and does not ask for them.
@@ -35,14 +36,15 @@ from dsmq_nodes.gateways.uplink.fleet_carrier import Carrier, Item, Question, To
 from dsmq_nodes.gateways.uplink.launch_entry import UplinkTopic
 from dsmq_nodes.gateways.uplink.log_reader import read_log
 from dsmq_nodes.gateways.uplink.uplink_rules import (
-    REQUEST_LASTS_SEC,
     UplinkRules,
     is_always_resumed,
     is_best_effort,
+    is_too_late,
+    may_be_late,
 )
 from dsmq_nodes.graph.links.backlog import LATE_SEC, Backlog
 from dsmq_nodes.tools.graph_model import TopicModel
-from dsmq_nodes.topic_names import UPLINK
+from dsmq_nodes.topic_names import REPLY, REQUEST, UPLINK
 
 logger = logging.getLogger("dsmq_nodes.uplink")
 
@@ -147,6 +149,8 @@ class GoingTopics:
         self._clock = LinkClock()
         self._is_slow = False
         self._answered_sec = -inf  # when a message was last read for another machine
+        self._served_sec: dict[str, float] = {}  # since when the server of a call is there
+        self._given_up: dict[str, int] = {}  # the last call that did not go, by topic
 
     # Offering
 
@@ -201,9 +205,7 @@ class GoingTopics:
         if is_wanted:
             going.beats_left = _BEATS  # whoever lost the last message with a link asks for it
         while is_wanted and going.held:
-            message = going.held.popleft()
-            if time.monotonic() - message.at_sec < REQUEST_LASTS_SEC:
-                self._send(message)
+            self._send(going.held.popleft())
 
     def _read(self, going: _GoingTopic, *, is_wanted: bool) -> None:
         if is_wanted and going.reader is None:
@@ -226,8 +228,10 @@ class GoingTopics:
         text = entry.text
         if text is None:
             return
+        # Not when it was read: it may have waited in the broker for an uplink that was stopped.
+        at_sec = entry.at * 1e-9 if entry.at else time.monotonic()
         message = _Message(
-            *(going, entry.id, entry.gap, text.encode(), time.monotonic()),
+            *(going, entry.id, entry.gap, text.encode(), at_sec),
             *(entry.sender, going.thinner.seq(entry)),
         )
         if going.is_wanted:
@@ -260,11 +264,7 @@ class GoingTopics:
         if self._carrier.has_room():
             self._backlog.pop()
             self._clock.moved(now_sec, is_waiting=len(self._backlog) > 0)
-            message, _ = first
-            if message.going.is_best_effort and now_sec - message.at_sec > LATE_SEC:
-                self._gave_way(message.going, message)
-            else:
-                self._put(message)
+            self._put(first[0])
         if len(self._backlog):
             self._carrier.await_room()
 
@@ -281,19 +281,40 @@ class GoingTopics:
             )
 
     def _put(self, message: _Message) -> None:
-        going = message.going
+        going, age_sec = message.going, time.monotonic() - message.at_sec
         if going.reader is None:
             return  # nobody wants it any more
+        if going.is_best_effort and age_sec > LATE_SEC:
+            self._gave_way(going, message)
+            return
+        if self._is_given_up(going.topic, message.id, message.at_sec):
+            return
         before = going.chain.add(message.id, message.gap or going.has_hole)
         skipped = 0 if going.has_hole else going.skipped
         going.dropped += skipped  # of a hole the log still has them, for those that ask
         going.skipped, going.has_hole = 0, False
         told = (going.offer.epoch, message.id, before, skipped, message.sender, message.seq)
-        age_sec = (time.monotonic() - message.at_sec,) if going.is_call else ()
-        head = _pack((*told, *age_sec))
+        head = _pack((*told, max(0.0, age_sec)) if going.is_call else told)
         self._carrier.put(going.offer.fleet_name, head, message.text)
         going.sent += 1
         going.beats_left = _BEATS
+
+    def served(self, replies: str) -> None:
+        """A server of another machine is there now, by the topic of its replies."""
+        self._served_sec[replies.removesuffix(REPLY) + REQUEST] = time.monotonic()
+
+    def _is_given_up(self, topic: str, message_id: int, at_sec: float) -> bool:
+        """Whether the caller of a message was told that the server is lost."""
+        is_older = at_sec < self._served_sec.get(topic, -inf) and not may_be_late(topic)
+        if not is_older and not is_too_late(topic, time.monotonic() - at_sec):
+            return False
+        if message_id > self._given_up.get(topic, 0):  # it may be asked for again
+            self._given_up[topic] = message_id
+            logger.warning(
+                "a call on %s does not go: its server was away, and its caller was told so",
+                topic.removesuffix(REQUEST),
+            )
+        return True
 
     def beat(self) -> None:
         """Once a second: tell where the logs of topics end that must come whole."""
@@ -329,6 +350,8 @@ class GoingTopics:
                 if epoch != question.epoch:
                     return  # the broker is another one by now, and so is the offer
                 if reply.sender == UPLINK or not thinner.passes(reply.at):
+                    continue
+                if self._is_given_up(topic, reply.id, reply.at * 1e-9):
                     continue
                 before = chain.add(reply.id, reply.gap)
                 age_sec = max(0.0, time.monotonic() - reply.at * 1e-9)

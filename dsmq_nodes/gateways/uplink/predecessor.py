@@ -1,9 +1,10 @@
 """Where an uplink goes on that was killed and restarted: at the last message that it published.
 
 Every second the uplink's status says, for each topic that comes, the place in the other machine's
-log and how many messages were published by then. The topic's own log says how many were published
-in the end: they are numbered. So the new uplink asks for what follows the place, and passes over
-as many messages as were published since.
+log, the last numbers of its senders and how many messages were published by then. The topic's own
+log says how many were published in the end: they are numbered. So the new uplink asks for what
+follows the place, and passes over as many messages as were published since. If the other log was
+lost as well, the senders' numbers tell how many messages were lost with it.
 """
 
 from collections.abc import Iterator
@@ -26,17 +27,20 @@ class LastPlace(NamedTuple):
         id: a message of it that was published here.
         messages: its number here.
         since: how many messages were published after it.
+        numbers: the last ones of its senders; they go on when that log is lost.
     """
 
     epoch: str
     id: int
     messages: int
     since: int
+    numbers: dict[str, int]
 
 
 class _Coming(msgspec.Struct):
     messages: int = 0
     places: dict[str, int] = {}
+    numbers: dict[str, int] = {}
 
 
 class _Status(msgspec.Struct):
@@ -65,4 +69,5 @@ def _places(broker: Address) -> Iterator[tuple[str, LastPlace]]:
             for _, last in read_log(broker, topic, after=0, epoch="", depth=1):
                 since = last.seq - coming.messages
                 if last.sender == UPLINK and since >= 0:
-                    yield topic, LastPlace(*coming.places.popitem(), coming.messages, since)
+                    place = coming.places.popitem()
+                    yield topic, LastPlace(*place, coming.messages, since, coming.numbers)

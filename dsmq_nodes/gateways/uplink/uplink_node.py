@@ -25,7 +25,7 @@ import msgspec
 from dsmq_nodes.dsmq.address import Address
 from dsmq_nodes.errors import CommandError, WireError
 from dsmq_nodes.gateways.hub import Hub, HubWriter
-from dsmq_nodes.gateways.uplink.coming_topic import NAMELESS, ComingTopic
+from dsmq_nodes.gateways.uplink.coming_topic import ALIKE_SEC, NAMELESS, ComingMessage, ComingTopic
 from dsmq_nodes.gateways.uplink.cursors import GivenMessage, Silences
 from dsmq_nodes.gateways.uplink.fleet_carrier import Carrier, Item, Question, TopicOffer
 from dsmq_nodes.gateways.uplink.going_topics import GoingTopics
@@ -170,10 +170,10 @@ class Uplink:
         if not topic or not self._rules.comes(topic):
             return
         if fault := offer.fault():
-            self._refuse(offer.machine, f"offers what cannot be: {fault}")
+            self.refused(offer.machine, f"offers what cannot be: {fault}")
             return
         if not is_offered_rightly(offer.machine, offer.fleet_name):
-            self._refuse(
+            self.refused(
                 offer.machine, f"offers {offer.fleet_name}, which does not lie below its name"
             )
             return
@@ -193,7 +193,8 @@ class Uplink:
         else:
             self._carrier.ask(offer, Question())
 
-    def _refuse(self, machine: str, why: str) -> None:
+    def refused(self, machine: str, why: str) -> None:
+        """What a machine offers cannot be taken: the first of it is told."""
         if machine not in self._refused and len(self._refused) < _MOST_REFUSED:
             self._refused.add(machine)
             told = one_line(f"{machine or NAMELESS} {why}")
@@ -210,6 +211,8 @@ class Uplink:
                 coming.topic, offer.type_name, schema, latched=offer.latched
             )
             coming.writer.publication.messages = coming.messages
+            if time.monotonic() - coming.ended_sec > ALIKE_SEC:
+                self._going.served(coming.topic)
         coming.cursor.is_sure = bool(offer.latched) or is_always_resumed(coming.topic)
         was_wanted = coming.is_wanted
         self._evaluate(coming, self._hub.topic(coming.topic))
@@ -248,13 +251,14 @@ class Uplink:
             logger.info("%s no longer comes from %s", coming.topic, offer.machine or NAMELESS)
             coming.messages = coming.writer.publication.messages
             coming.writer.close()
-            coming.writer = None
+            coming.writer, coming.ended_sec = None, time.monotonic()
             self._clients.gone(coming.topic)
 
     def _ask(self, coming: ComingTopic) -> None:
         for request in coming.cursor.questions():
             offers = [each for each in coming.offers.values() if each.epoch == request.epoch]
             if offers:
+                coming.asked_sec[request.epoch] = time.monotonic()
                 self._carrier.ask(offers[0], Question(*request))
             else:
                 self._give(coming, coming.cursor.answered(request.epoch, []))
@@ -268,8 +272,12 @@ class Uplink:
             self._schemas[offer.schema_id] = items[0][1] if items else b""
             self._take_offer(coming, offer)
             return
+        # An answer may take long: it is as old as if it had been read when it was asked for.
+        asked_sec = coming.asked_sec.pop(offer.epoch, time.monotonic())
         messages = [
-            (place, text) for head, text in items if (place := coming.read_place(head)) is not None
+            (place, ComingMessage(text, asked_sec - place.age_sec))
+            for head, text in items
+            if (place := coming.read_place(head)) is not None
         ]
         if coming.writer is not None:
             self._give(coming, coming.cursor.answered(offer.epoch, messages))
@@ -281,7 +289,9 @@ class Uplink:
         if coming is None or coming.writer is None:
             return  # it is asked for when the offer is back
         if (place := coming.read_place(head)) is not None:
-            self._give(coming, coming.cursor.take(place, message, time.monotonic()))
+            now_sec = time.monotonic()
+            arrived = ComingMessage(message, now_sec - place.age_sec)
+            self._give(coming, coming.cursor.take(place, arrived, now_sec))
             self._ask(coming)
 
     def told(self, fleet_name: str, head: bytes) -> None:
@@ -293,7 +303,7 @@ class Uplink:
             coming.cursor.told(place.epoch, place.id)
             self._ask(coming)
 
-    def _give(self, coming: ComingTopic, given: list[GivenMessage[bytes]]) -> None:
+    def _give(self, coming: ComingTopic, given: list[GivenMessage[ComingMessage]]) -> None:
         writer = coming.writer
         if writer is None or not given:
             return
@@ -303,17 +313,19 @@ class Uplink:
         for each in given:
             # Subscribers count a hole in the numbers as dropped messages.
             writer.publication.messages += each.lost
-            if coming.again > each.lost:
-                coming.again -= each.lost + 1
+            again, coming.again = coming.again - each.lost, 0
+            if again > 0 and each.place.epoch == coming.again_of:
+                coming.again = again - 1
                 writer.publication.messages += 1
                 continue
-            coming.again = 0
-            if is_too_late(coming.topic, each.place.age_sec):
+            if again > 0:  # of another log nothing comes again
+                writer.publication.messages += again
+            if is_too_late(coming.topic, time.monotonic() - each.message.at_sec):
                 coming.refuse_late()
                 writer.publication.messages += 1
                 continue
             try:
-                text = each.message.decode()
+                text = each.message.text.decode()
                 self._clients.see(coming.topic, text)
                 writer.publish(text)
             except (UnicodeDecodeError, WireError) as error:
@@ -324,10 +336,18 @@ class Uplink:
     # The machine
 
     def namesake(self, host: str) -> None:
-        """Another machine has this one's name, and was there before."""
+        """Another machine has this one's name, and has been connected for longer."""
         self.failed(
             f"another machine is {self._rules.name!r} already, on host {host}: give this one "
             "another name (as)"
+        )
+
+    def kept_name(self, host: str) -> None:
+        """Another machine had this one's name, and gives way to it."""
+        logger.warning(
+            "another machine called itself %s, on host %s: it has been told to end, as this one "
+            "has been connected for longer",
+            *(self._rules.name, host),
         )
 
     def failed(self, reason: str) -> None:
@@ -359,6 +379,7 @@ class Uplink:
                     "lost": coming.cursor.lost,
                     "duplicates": coming.cursor.duplicates,
                     "places": coming.cursor.places(),
+                    "numbers": coming.cursor.numbers(),
                 }
                 for coming in self._coming.values()
             },

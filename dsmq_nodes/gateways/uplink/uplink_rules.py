@@ -27,6 +27,7 @@ _FROM_SERVER: Final = (
     *(f"{ACTION}/{name}{REPLY}" for name in _ACTION_SERVICES),
 )
 _FROM_CLIENT: Final = (REQUEST, *(f"{ACTION}/{name}{REQUEST}" for name in _ACTION_SERVICES))
+_CANCEL: Final = f"{ACTION}/cancel_goal{REQUEST}"
 REQUEST_LASTS_SEC: Final = 10.0
 """A call that is older is not carried out: its caller was told that the server is lost."""
 _MOST_TOPICS: Final = 10_000
@@ -109,9 +110,17 @@ def is_always_resumed(topic: str) -> bool:
     return is_call(topic)
 
 
+def may_be_late(topic: str) -> bool:
+    """Whether a topic's messages do what they say however late: all except calls.
+
+    A goal is cancelled however late that comes.
+    """
+    return not topic.endswith(REQUEST) or topic.endswith(_CANCEL)
+
+
 def is_too_late(topic: str, age_sec: float) -> bool:
     """Whether a message that waited for so long must do nothing any more."""
-    return topic.endswith(REQUEST) and age_sec > REQUEST_LASTS_SEC
+    return age_sec > REQUEST_LASTS_SEC and not may_be_late(topic)
 
 
 def is_best_effort(told: bool | None, type_name: str) -> bool:

@@ -99,10 +99,56 @@ def test_a_call_that_waited_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     carrier.is_free = True
     going.wanted("set/_request", is_wanted=True)
     take(Reply(event="message", id=2, message=msgspec.Raw(b'"{}"')))  # the link has no room
-    now.sec = 15.0
+    now.sec = 9.0
     carrier.is_free = True
     going.room()
-    assert [place.age_sec for place in carrier.heads] == [3.0, 12.0]
+    assert [place.age_sec for place in carrier.heads] == [3.0, 6.0]
+
+
+@pytest.mark.parametrize(
+    ("topic", "goes"),
+    [
+        ("/dock/_request", False),
+        ("/dock/_action/send_goal/_request", False),
+        ("/dock/_action/cancel_goal/_request", True),
+        ("/r1/emergency_stop", True),
+    ],
+)
+def test_what_was_published_before_its_server_was_away(
+    monkeypatch: pytest.MonkeyPatch, topic: str, goes: bool
+) -> None:
+    now = SimpleNamespace(sec=100.0)
+    monkeypatch.setattr(going_topics, "time", SimpleNamespace(monotonic=lambda: now.sec))
+    hub, carrier = Mock(graph=SimpleNamespace(epoch="e")), SlowCarrier()
+    rules = UplinkRules(call=("/dock",), publish=("/r1/emergency_stop",))
+    going = GoingTopics(hub, Mock(), cast("Carrier", carrier), rules, {})
+    going.offer({topic: TopicModel(name=topic, publishers=[EndpointModel(node="/n")])})
+    going.wanted(topic[1:], is_wanted=True)
+    take = hub.subscribe.call_args.args[1]
+    waited = Reply(event="message", id=1, at=101 * 10**9, message=msgspec.Raw(b'"{}"'))
+    now.sec = 105.0
+    going.served(topic.replace("_request", "_reply"))
+    carrier.is_free = True
+    take(waited)
+    assert bool(carrier.heads) is goes
+
+
+def test_a_velocity_that_has_waited_in_the_broker_does_not_go(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = SimpleNamespace(sec=100.0)
+    monkeypatch.setattr(going_topics, "time", SimpleNamespace(monotonic=lambda: now.sec))
+    hub, carrier = Mock(graph=SimpleNamespace(epoch="e")), SlowCarrier()
+    going = GoingTopics(hub, Mock(), cast("Carrier", carrier), UplinkRules(publish=("/go",)), {})
+    ends = [EndpointModel(node="/n", type="geometry_msgs/msg/Twist")]
+    going.offer({"/go": TopicModel(name="/go", publishers=ends)})
+    going.wanted("go", is_wanted=True)
+    take = hub.subscribe.call_args.args[1]
+    for number, at_sec in enumerate((98.0, 99.9), 1):
+        carrier.is_free = True
+        at = round(at_sec * 1e9)
+        take(Reply(event="message", id=number, at=at, message=msgspec.Raw(b'"{}"')))
+    assert [(place.id, place.skipped) for place in carrier.heads] == [(2, 1)]
 
 
 def test_whoever_wants_a_call_again_is_told_where_its_log_ends() -> None:

@@ -7,6 +7,7 @@ import contextlib
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -132,7 +133,7 @@ def test_an_offer_that_cannot_be_is_refused_in_one_line(world: World) -> None:
         {"epoch": "e" * 1000},
     ):
         hostile.offer("x", **words)
-    for key in ("dsmq/@offer/r1", "dsmq/@offer/r1/p/e/many/t/s/r1/x", "dsmq/@last"):
+    for key in ("dsmq/@offer/r1", "dsmq/@offer/r1/p/2/e/many/t/s/r1/x", "dsmq/@last"):
         hostile.tokens.append(hostile.session.liveliness().declare_token(key))
         hostile.session.put(key, b"\xff")
     hostile.offer("fine")
@@ -142,6 +143,16 @@ def test_an_offer_that_cannot_be_is_refused_in_one_line(world: World) -> None:
     lines = [line for line in world.said().splitlines() if "comes from" not in line]
     assert len(lines) == 2, lines
     assert all(line.isprintable() for line in lines)
+
+
+def test_an_uplink_of_another_version_is_told(world: World) -> None:
+    liveliness = world.hostile.session.liveliness()
+    for key in ("dsmq/@offer/r1/p/99/all/is/new/r1/x", "dsmq/@offer/-/q/e/0/-/-/r1/x"):
+        world.hostile.tokens.append(liveliness.declare_token(key))
+    for who, version in (("r1", "99"), ("a base", "e")):
+        told = f"refused: {who} its uplink speaks version {version}, this one speaks 2: install"
+        world.fleet.until(partial(lambda text: text in world.said(), told), told)
+    world.assert_well()
 
 
 def test_who_never_answers_keeps_no_other_machine_waiting(world: World) -> None:

@@ -82,3 +82,21 @@ def test_a_robot_whose_uplink_has_died_unseen_is_back_by_itself(fleet: Fleet) ->
     before = len(heard.got)
     fleet.until(lambda: len(heard.got) > before + 250, "the robot, after the lease")
     assert not refused(robot)
+
+
+def test_a_machine_that_was_cut_off_does_not_end_the_one_that_came_meanwhile(fleet: Fleet) -> None:
+    where = f"127.0.0.1:{free_port()}"
+    base = fleet.machine("--listen", where, "--subscribe", "/r1/odom")
+    words = ("--as", "r1", "--connect", where, "--publish", "/odom")
+    old = connected(fleet, fleet.machine(*words))
+    assert old.uplink is not None
+    old.uplink.send(signal.SIGSTOP)
+    fleet.until(lambda: not base.status()["links"], "the end of the lease")
+    new = connected(fleet, fleet.machine(*words))
+    old.uplink.send(signal.SIGCONT)
+    fleet.until(partial(refused, old), "its end")
+    assert new.uplink is not None
+    new.uplink.wait_for("another machine called itself r1, on host .*: it has been told to end")
+    Talker(fleet, new, "/odom")
+    heard = fleet.listen(base, Int64, "/r1/odom")
+    fleet.until(lambda: heard.got, "the one that stays")

@@ -1,7 +1,6 @@
 """Links, routers, uplinks and brokers that were away: what comes later, and what is counted."""
 
 import signal
-import sys
 from typing import Any
 
 import pytest
@@ -20,7 +19,6 @@ from tests.gateways.uplink.fleet import (
     numbers,
     pair,
 )
-from tests.support.programs import Running
 
 pytest.importorskip("zenoh")
 
@@ -137,23 +135,44 @@ def end_counted(fleet: Fleet, talker: Talker, heard: Listener) -> None:
     assert_counted(heard, talker)
 
 
-_SHORT_CALLS = """
-import sys
-from dsmq_nodes.cli import main
-from dsmq_nodes.gateways.uplink import uplink_rules
-uplink_rules.REQUEST_LASTS_SEC = 0.5
-sys.argv[0] = "dsmq-nodes"
-main()
-"""
+def test_what_is_lost_with_a_broker_and_the_other_uplink_at_once_is_counted(fleet: Fleet) -> None:
+    robot, base = pair(fleet, ["--publish", "/odom"], ["--subscribe", "/r*/odom"])
+    odom = Talker(fleet, robot, "/odom", 100.0)
+    heard = fleet.listen(base, Int64, "/r1/odom")
+    fleet.until(lambda: len(heard.got) > 150, "messages")
+    base.kill_uplink()
+    robot.broker.kill()
+    robot.broker.start()
+    base.start_uplink()
+    end_counted(fleet, odom, heard)
+
+
+def test_an_uplink_that_is_restarted_goes_on_though_the_other_broker_was_so_before(
+    fleet: Fleet,
+) -> None:
+    robot, base = pair(fleet, ["--publish", "/odom"], ["--subscribe", "/r*/odom"])
+    odom = Talker(fleet, robot, "/odom", 100.0)
+    heard = fleet.listen(base, Int64, "/r1/odom")
+    fleet.until(lambda: len(heard.got) > 50, "messages")
+    robot.broker.kill()
+    fleet.spin_for(0.5)
+    robot.broker.start()
+    count = odom.count
+    fleet.until(lambda: numbers(heard)[-1] > count + 150, "messages after that")
+    dropped = heard.dropped
+    base.kill_uplink()
+    count = odom.count
+    fleet.until(lambda: odom.count > count + 50, "more messages")
+    base.start_uplink()
+    end_counted(fleet, odom, heard)
+    assert heard.dropped == dropped, "the robot's log has all of them"
 
 
 def test_a_call_whose_caller_has_given_up_is_not_carried_out_after_the_outage(fleet: Fleet) -> None:
     where = f"127.0.0.1:{free_port()}"
     router = fleet.router("--listen", where)
-    robot, base = fleet.machine(), fleet.machine("--connect", where, "--call", "/r1/set")
-    words = ("uplink", "--as", "r1", "--connect", where, "--serve", "/set")
-    line = [sys.executable, "-c", _SHORT_CALLS, *words, "--broker", robot.address]
-    robot.uplink = Running(line, is_merged=True)
+    robot = fleet.machine("--as", "r1", "--connect", where, "--serve", "/set")
+    base = fleet.machine("--connect", where, "--call", "/r1/set")
     done: list[bool] = []
 
     def serve(request: SetBool.Request) -> SetBool.Response:
@@ -170,7 +189,8 @@ def test_a_call_whose_caller_has_given_up_is_not_carried_out_after_the_outage(fl
     assert isinstance(given_up.exception(), ServiceUnavailableError)
     router.kill()
     fleet.router("--listen", where)
-    robot.uplink.wait_for("a call on /set is not carried out")
+    assert base.uplink is not None
+    base.uplink.wait_for("a call on /r1/set does not go: its server was away")
     fleet.until(client.service_is_ready, "the service again")
     assert fleet.run(_call(client, value=True))
     assert done == [True, True]

@@ -13,7 +13,7 @@ from dsmq_nodes.gateways.uplink.over_zenoh.zenoh_keys import (
     offer_key,
     read_offer,
 )
-from dsmq_nodes.gateways.uplink.uplink_rules import UplinkRules, is_offered_rightly
+from dsmq_nodes.gateways.uplink.uplink_rules import UplinkRules, is_offered_rightly, is_too_late
 
 words = st.text(st.characters(codec="utf-8", exclude_characters="/"), min_size=1, max_size=8)
 topics = st.lists(words, min_size=1, max_size=4).map(lambda parts: "/" + "/".join(parts))
@@ -89,3 +89,11 @@ def test_one_direction_of_a_service_goes_and_the_other_comes(name: str) -> None:
 def test_rules_that_cannot_be_are_refused(rules: UplinkRules, told: str) -> None:
     with pytest.raises(CommandError, match=told):
         rules.check()
+
+
+def test_a_call_is_not_carried_out_late_and_a_cancel_and_a_stop_are() -> None:
+    for topic in ("/set/_request", "/dock/_action/send_goal/_request"):
+        assert is_too_late(topic, 60.0)
+        assert not is_too_late(topic, 5.0)
+    for topic in ("/dock/_action/cancel_goal/_request", "/emergency_stop", "/set/_reply"):
+        assert not is_too_late(topic, 60.0)

@@ -119,7 +119,7 @@ def test_a_certificate_gives_the_rights_of_its_name_and_no_others(
         before = base.status()["coming"]["/r1/odom"]["duplicates"]
         for _ in range(3):
             forger.put("dsmq/r1/odom", b'{"data": 666}', attachment=b"\x93\xa1x\x01\x00")
-        token = "dsmq/@offer/r1/p/e/0/std_msgs%2Fmsg%2FInt64/-/r1/forged"
+        token = "dsmq/@offer/r1/p/2/e/0/std_msgs%2Fmsg%2FInt64/-/r1/forged"
         forger.liveliness().declare_token(token)
         fleet.spin_for(1.0)
         assert not spied

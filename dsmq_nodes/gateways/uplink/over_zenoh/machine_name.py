@@ -1,19 +1,22 @@
-"""Of two machines of one name, the one that has been in the fleet for longer stays.
+"""Of two machines of one name, the one that has been connected for longer stays.
 
 Each machine has a token of its name, and answers questions under it. Of two that see each other's
 tokens, the one with the greater peer asks: it says for how long it has been here. The other one
 compares that with its own time, and decides for both: so whatever the times are, one goes and one
-stays. An answer means: you go. Without one the machine that was asked has given way itself, or it
-is dead, as a robot's uplink that was killed a moment ago: its token ends with its lease.
+stays. An answer means: you go; an error as an answer, that the machine that was asked goes. Without
+one that machine is dead, as a robot's uplink that was killed a moment ago: its token ends with its
+lease.
 
 Clocks of machines differ and jump, so dates are not compared: each machine counts by its own
-monotonic clock since it first reached the fleet. A machine that was cut off goes on counting.
+monotonic clock since its last link came, when it had none. So a machine that was cut off does not
+end the one that has come in its place meanwhile, and that others drive by now.
 """
 
 import contextlib
 import socket
 import time
 from collections.abc import Callable
+from math import inf
 from typing import Any, Final
 
 import msgspec
@@ -40,15 +43,22 @@ _read: Final = json_reader(_Presence)
 class MachineName:
     """This machine's name in the fleet, from now on."""
 
-    def __init__(self, session: Any, name: str, taken: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        session: Any,
+        name: str,
+        taken: Callable[[str], None],
+        kept: Callable[[str], None],
+    ) -> None:
         """Claim a name.
 
         Args:
             session: Zenoh's.
             name: the machine's.
             taken: called in any thread with the host of the machine that has it already.
+            kept: likewise, with the host of a machine that has given way to this one.
         """
-        self._session, self._name, self._taken = session, name, taken
+        self._session, self._name, self._taken, self._kept = session, name, taken, kept
         self._peer, self._began_sec = str(session.zid()), time.monotonic()
         own = keys.name_key(name, self._peer)
         # In this order: a machine that sees the token may ask.
@@ -60,8 +70,17 @@ class MachineName:
             ),
         ]
 
+    def set_connected(self, is_connected: bool) -> None:
+        """Whether there is a link now."""
+        if not is_connected:
+            self._began_sec = inf
+        elif self._began_sec == inf:
+            self._began_sec = time.monotonic()
+
     def _here(self) -> _Presence:
-        return _Presence(socket.gethostname()[:_MOST_HOST], time.monotonic() - self._began_sec)
+        return _Presence(
+            socket.gethostname()[:_MOST_HOST], max(0.0, time.monotonic() - self._began_sec)
+        )
 
     def _seen(self, sample: zenoh.Sample) -> None:
         peer = str(sample.key_expr).rpartition("/")[2]
@@ -74,18 +93,24 @@ class MachineName:
             )
 
     def _answered(self, reply: zenoh.Reply) -> None:
-        if (sample := reply.ok) is not None:
+        found = reply.ok or reply.err
+        if found is not None:
             with contextlib.suppress(ValueError):
-                self._give_way(_read(sample.payload.to_bytes()))
+                tell = self._taken if reply.ok is not None else self._kept
+                tell(_host_of(_read(found.payload.to_bytes())))
 
     def _asked(self, query: zenoh.Query) -> None:
         with query, contextlib.suppress(ValueError, zenoh.ZError):
             payload, ours = query.payload, self._here()
             theirs = _read(payload.to_bytes() if payload is not None else b"")
+            answer = msgspec.json.encode(ours)
             if theirs.here_sec > ours.here_sec:
-                self._give_way(theirs)
+                self._taken(_host_of(theirs))
+                query.reply_err(answer)
             else:
-                query.reply(str(query.key_expr), msgspec.json.encode(ours))
+                self._kept(_host_of(theirs))
+                query.reply(str(query.key_expr), answer)
 
-    def _give_way(self, other: _Presence) -> None:
-        self._taken(one_line(other.host[:_MOST_HOST]))
+
+def _host_of(presence: _Presence) -> str:
+    return one_line(presence.host[:_MOST_HOST])

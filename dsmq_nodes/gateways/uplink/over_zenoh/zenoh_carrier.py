@@ -17,6 +17,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -176,16 +177,21 @@ class ZenohCarrier:
             None if self._relay is None else self._relay.room,
         )
 
+        name: MachineName | None = None
+
         def links_changed(_: zenoh.LinkEvent) -> None:
             links = [str(link.src) for link in session.info.links()]
+            if name is not None:
+                name.set_connected(bool(links))
             room.set_links(links)
             self._post(lambda: self._tell_link(is_there=bool(links)))
 
         session.info.declare_link_events_listener(links_changed, history=True)
         liveliness = session.liveliness()
         below = f"{self._name}/**" if self._name else "**"
-        # What lies below a name is offered by that machine itself, or by one that has none.
-        machines = "-" if self._name else "*"
+        # What lies below a name is offered by that machine itself, or by one that has none. A
+        # machine without a name sees the offers of other versions too.
+        offers = f"-/{keys.PARTS_OF_OFFER}/{below}" if self._name else "*/*/**"
         self._declared = [
             session.declare_queryable(
                 f"{keys.LOGS}/{self._name or '-'}/{self.peer}/{below}", self._asked
@@ -193,18 +199,16 @@ class ZenohCarrier:
             session.declare_subscriber(
                 f"{keys.LAST}/{below}", self._last, allowed_origin=zenoh.Locality.REMOTE
             ),
-            liveliness.declare_subscriber(
-                f"{keys.OFFERS}/{machines}/*/*/*/*/*/{below}", self._token, history=True
-            ),
+            liveliness.declare_subscriber(f"{keys.OFFERS}/{offers}", self._token, history=True),
         ]
         if self._name:
-            self._declared.append(
-                MachineName(
-                    session,
-                    self._name,
-                    lambda host: self._post(lambda: self._events.namesake(host)),
-                )
+            name = MachineName(
+                session,
+                self._name,
+                lambda host: self._post(lambda: self._events.namesake(host)),
+                lambda host: self._post(lambda: self._events.kept_name(host)),
             )
+            self._declared.append(name)
         for offer in list(self._offers.values()):
             self._declare(offer)
         for fleet_name in self._wanted:
@@ -232,6 +236,9 @@ class ZenohCarrier:
     def _token(self, sample: zenoh.Sample) -> None:
         try:
             offer = keys.read_offer(str(sample.key_expr))
+        except keys.OtherVersionError as error:
+            self._post(partial(self._events.refused, error.machine, str(error)))
+            return
         except ValueError:
             self._tell_unreadable(str(sample.key_expr))
             return

@@ -24,6 +24,7 @@ from typing import Any, Final
 
 from dsmq_nodes.dsmq import limits
 from dsmq_nodes.gateways.uplink.launch_entry import RouterEndpoint, UplinkEntry
+from dsmq_nodes.gateways.uplink.over_zenoh.zenoh_keys import PARTS_OF_OFFER
 
 LEASE_SEC: Final = 3.0
 _RETRY_MS: Final = 200
@@ -147,8 +148,8 @@ def _keys_of(name: str) -> Iterable[str]:
     return (
         f"dsmq/{name}/**",
         f"dsmq/@name/{name}/**",
-        f"dsmq/@offer/{name}/*/*/*/*/*/{name}/**",
-        f"dsmq/@offer/-/*/*/*/*/*/{name}/**",
+        f"dsmq/@offer/{name}/{PARTS_OF_OFFER}/{name}/**",
+        f"dsmq/@offer/-/{PARTS_OF_OFFER}/{name}/**",
         f"dsmq/@log/{name}/*/{name}/**",
         f"dsmq/@log/-/*/{name}/**",
         f"dsmq/@last/{name}/**",

@@ -2,12 +2,15 @@
 
     dsmq/r1/imu                                                the messages of r1's topic /imu
     dsmq/@last/r1/imu                                          its heartbeat: where its log ends
-    dsmq/@offer/r1/PEER/EPOCH/LATCHED/TYPE/SCHEMA/r1/imu       a token: the topic is offered
+    dsmq/@offer/r1/PEER/VERSION/EPOCH/LATCHED/TYPE/SCHEMA/r1/imu   a token: the topic is offered
     dsmq/@log/r1/PEER/r1/imu                                   a queryable: what its log still has
     dsmq/@name/r1/PEER                                         a token, and a queryable: r1 is here
 
 A machine without a name is `-`. Zenoh gives `* $ # ?` and a first `@` a meaning, and refuses empty
 parts: they are written as `%` and two hex digits.
+
+The version is that of all that uplinks say to each other: keys, heads, questions. Up to it the
+token is the same in all versions, so that each can tell that another one is not its own.
 """
 
 import re
@@ -15,14 +18,28 @@ from typing import Final
 
 from dsmq_nodes.gateways.uplink.fleet_carrier import TopicOffer
 
+VERSION: Final = "2"
 ROOT: Final = "dsmq"
 OFFERS: Final = f"{ROOT}/@offer"
 LOGS: Final = f"{ROOT}/@log"
 NAMES: Final = f"{ROOT}/@name"
 LAST: Final = f"{ROOT}/@last"
 NOBODY: Final = "-"
+PARTS_OF_OFFER: Final = "*/*/*/*/*/*"
+"""Between its machine and its topic."""
 _special: Final = re.compile(r"[%*$#?]|(?:(?<=/)|^)@").sub
 _escaped: Final = re.compile(r"%([0-9A-F]{2})").sub
+
+
+class OtherVersionError(ValueError):
+    """A machine's uplink is of another version than this one."""
+
+    def __init__(self, machine: str, version: str) -> None:
+        self.machine = machine
+        super().__init__(
+            f"its uplink speaks version {version[:20]}, this one speaks {VERSION}: install the "
+            "same version of dsmq_nodes on both"
+        )
 
 
 def escaped(name: str) -> str:
@@ -72,16 +89,20 @@ def offer_key(offer: TopicOffer) -> str:
     words = (offer.epoch, str(offer.latched), offer.type_name, offer.schema_id)
     middle = "/".join(escaped(word).replace("/", "%2F") or NOBODY for word in words)
     machine = offer.machine or NOBODY
-    return f"{OFFERS}/{machine}/{offer.peer}/{middle}/{escaped(offer.fleet_name)}"
+    return f"{OFFERS}/{machine}/{offer.peer}/{VERSION}/{middle}/{escaped(offer.fleet_name)}"
 
 
 def read_offer(key: str) -> TopicOffer:
     """The offer that a token stands for.
 
     Raises:
+        OtherVersionError: the uplink over there is of another version.
         ValueError: the key is no such token.
     """
-    _, _, machine, peer, *middle, fleet_name = key.split("/", 8)
+    _, _, machine, peer, version, rest = key.split("/", 5)
+    if version != VERSION:
+        raise OtherVersionError("" if machine == NOBODY else machine, version)
+    *middle, fleet_name = rest.split("/", 4)
     epoch, latched, type_name, schema_id = (
         "" if word == NOBODY else plain(word) for word in middle
     )
