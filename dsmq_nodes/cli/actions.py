@@ -10,9 +10,11 @@ from dsmq_nodes.cli.options import (
     BROKER,
     BrokerOption,
     JsonOption,
+    StdinOption,
     TypesOption,
     examples_epilog,
     new_app,
+    read_values,
 )
 from dsmq_nodes.tools.offers import actions, find_offer
 from dsmq_nodes.tools.session import Session
@@ -127,14 +129,16 @@ def send_goal(
     wait: Annotated[
         float, typer.Option(metavar="SEC", min=0, help="Longest wait for a server.")
     ] = 0.0,
+    stdin: StdinOption = False,
     broker: BrokerOption = BROKER,
 ) -> None:
     """Send a goal and wait for its result; Ctrl-C cancels it. Status 1 when it is not reached."""
     from dsmq_nodes.cli.show import send_goal, service_call  # noqa: PLC0415  75 ms
 
     type_name = "" if type_or_values.lstrip().startswith("{") else type_or_values
+    values = read_values() if stdin else values if type_name else type_or_values
     with Session(broker) as session:
-        goal = service_call.WantedCall(action, type_name, values if type_name else type_or_values)
+        goal = service_call.WantedCall(action, type_name, values)
         if not send_goal.send(session, goal, with_feedback=feedback, wait_sec=wait):
             raise typer.Exit(1)
 

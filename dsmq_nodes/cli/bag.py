@@ -172,8 +172,12 @@ def play(
     clock: Annotated[
         float, typer.Option(metavar="HZ", min=0, help="Publish /clock at this rate; 0: never.")
     ] = 0.0,
-    delay: Annotated[float, typer.Option(metavar="SEC", min=0, help="Wait this long first.")] = 0.0,
-    start_paused: Annotated[bool, typer.Option("--start-paused", help="Wait for a key.")] = False,
+    delay: Annotated[
+        float, typer.Option("--delay", "-d", metavar="SEC", min=0, help="Wait this long first.")
+    ] = 0.0,
+    start_paused: Annotated[
+        bool, typer.Option("--start-paused", "-p", help="Wait for a key.")
+    ] = False,
     wait_for: Annotated[
         int,
         typer.Option(

@@ -1,5 +1,6 @@
-"""`dsmq-nodes interface`: list, show, package, packages, as ros2's; and import of `.msg` files."""
+"""`dsmq-nodes interface`: its verbs are ros2's, and import of `.msg` files."""
 
+import json
 import keyword
 from pathlib import Path
 from typing import Annotated
@@ -8,8 +9,9 @@ import typer
 
 from dsmq_nodes.cli import complete
 from dsmq_nodes.cli.listing import print_json, print_names
-from dsmq_nodes.cli.options import JsonOption, examples_epilog, new_app
+from dsmq_nodes.cli.options import JsonOption, examples_epilog, new_app, read_values
 from dsmq_nodes.errors import CommandError, MessageError
+from dsmq_nodes.messages.schema.dynamic import decoded
 from dsmq_nodes.messages.schema.find import find_interface, standard_interfaces
 from dsmq_nodes.messages.schema.interface_text import PARTS, read_interface
 from dsmq_nodes.messages.schema.python_source import Interface, python_module
@@ -25,21 +27,23 @@ app = new_app(
     ("dsmq-nodes interface import arm_interfaces", "Python classes of a ROS package's"),
 )
 
+MessagesOption = Annotated[bool, typer.Option("--only-msgs", "-m", help="Only messages.")]
+ServicesOption = Annotated[bool, typer.Option("--only-srvs", "-s", help="Only services.")]
+ActionsOption = Annotated[bool, typer.Option("--only-actions", "-a", help="Only actions.")]
 _TITLES = {"msg": "Messages:", "srv": "Services:", "action": "Actions:"}
 
 
 @app.command("list")
 def list_(
     *,
-    messages: Annotated[bool, typer.Option("--only-msgs", "-m", help="Only messages.")] = False,
-    services: Annotated[bool, typer.Option("--only-srvs", "-s", help="Only services.")] = False,
-    actions: Annotated[bool, typer.Option("--only-actions", "-a", help="Only actions.")] = False,
+    messages: MessagesOption = False,
+    services: ServicesOption = False,
+    actions: ActionsOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """List the types that come with the kit."""
     names = standard_interfaces()
-    asked = {"msg": messages, "srv": services, "action": actions}
-    kinds = [kind for kind, only in asked.items() if only] or list(asked)
+    kinds = _kinds(messages=messages, services=services, actions=actions)
     found = {kind: [name for name in names if f"/{kind}/" in name] for kind in kinds}
     if as_json:
         print_json([name for each in found.values() for name in each])
@@ -49,20 +53,63 @@ def list_(
         print("".join(f"    {name}\n" for name in each), end="")
 
 
-@app.command(epilog=examples_epilog(("dsmq-nodes interface show std_srvs/srv/SetBool", "")))
+def _kinds(*, messages: bool, services: bool, actions: bool) -> list[str]:
+    """The kinds that are asked for; without any, all."""
+    asked = {"msg": messages, "srv": services, "action": actions}
+    return [kind for kind, only in asked.items() if only] or list(asked)
+
+
+@app.command(
+    epilog=examples_epilog(
+        ("dsmq-nodes interface show std_srvs/srv/SetBool", ""),
+        ("dsmq-nodes topic type /scan | dsmq-nodes interface show -", "the type of a topic"),
+    )
+)
 def show(
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="TYPE", autocompletion=complete.interfaces, help="Its full name; -: from stdin."
+        ),
+    ],
+    *,
+    all_comments: Annotated[
+        bool, typer.Option("--all-comments", help="Also comments of the types inside.")
+    ] = False,
+    no_comments: Annotated[bool, typer.Option("--no-comments", help="Without comments.")] = False,
+) -> None:
+    """Show the fields of a type, and those of the types inside it."""
+    name = read_values().strip() if name == "-" else name
+    lines = _of_the_tree(name) or list(definition(find_interface(name), all_comments=all_comments))
+    if no_comments:
+        lines = [line.partition("  #")[0] for line in lines if not line.startswith("#")]
+    print("\n".join(lines))
+
+
+@app.command(
+    epilog=examples_epilog(
+        ("dsmq-nodes interface proto geometry_msgs/msg/Twist", "to paste behind `topic pub`"),
+    )
+)
+def proto(
     name: Annotated[
         str,
         typer.Argument(metavar="TYPE", autocompletion=complete.interfaces, help="Its full name."),
     ],
     *,
-    no_comments: Annotated[bool, typer.Option("--no-comments", help="Without comments.")] = False,
+    no_quotes: Annotated[bool, typer.Option("--no-quotes", help="Without quotes around.")] = False,
 ) -> None:
-    """Show the fields of a type, and those of the types inside it."""
-    lines = _of_the_tree(name) or list(definition(find_interface(name)))
-    if no_comments:
-        lines = [line.partition("  #")[0] for line in lines if not line.startswith("#")]
-    print("\n".join(lines))
+    """Show a message with its defaults, as YAML.
+
+    Of a service it is the request, of an action the goal.
+    """
+    from dsmq_nodes.cli.show.message_text import Style  # noqa: PLC0415  YAML: 20 ms
+
+    found = find_interface(name)
+    for part in ("Request", "Goal"):
+        found = getattr(found, part, found)
+    shown = Style().yaml(decoded(json.loads(found().to_json()), found.schema()))
+    print(shown if no_quotes else f'"{shown}"')
 
 
 def _of_the_tree(name: str) -> list[str]:
@@ -81,6 +128,9 @@ def _of_the_tree(name: str) -> list[str]:
 def package(
     name: Annotated[str, typer.Argument(metavar="PACKAGE", help="As geometry_msgs.")],
     *,
+    messages: MessagesOption = False,
+    services: ServicesOption = False,
+    actions: ActionsOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """List the types of a package."""
@@ -88,13 +138,22 @@ def package(
     found = [each for each in names if each.startswith(f"{name}/")]
     if not found:
         raise unknown("package", name, {each.partition("/")[0] for each in names})
-    print_names(found, as_json=as_json)
+    kinds = _kinds(messages=messages, services=services, actions=actions)
+    print_names([each for each in found if each.split("/")[1] in kinds], as_json=as_json)
 
 
 @app.command()
-def packages(*, as_json: JsonOption = False) -> None:
+def packages(
+    *,
+    messages: MessagesOption = False,
+    services: ServicesOption = False,
+    actions: ActionsOption = False,
+    as_json: JsonOption = False,
+) -> None:
     """List the packages that have types."""
-    print_names(sorted({n.partition("/")[0] for n in standard_interfaces()}), as_json=as_json)
+    kinds = _kinds(messages=messages, services=services, actions=actions)
+    parts = [each.split("/") for each in standard_interfaces()]
+    print_names(sorted({package for package, kind, _ in parts if kind in kinds}), as_json=as_json)
 
 
 @app.command(

@@ -1,5 +1,6 @@
 """Common options of the commands: the form of the help, and the broker's address."""
 
+import sys
 from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
@@ -7,6 +8,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
 from typing_extensions import override
 
+from dsmq_nodes.cli.ros_words import in_our_words
 from dsmq_nodes.errors import CommandError
 
 # As in dsmq/address.py, whose import would take a third of the time for `--help`.
@@ -26,14 +28,24 @@ BrokerOption = Annotated[
 ]
 
 
+StdinOption = Annotated[bool, typer.Option("--stdin", help="Read VALUES from there.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 TypesOption = Annotated[bool, typer.Option("--show-types", "-t", help="Show types.")]
+
+
+class Verbs(TyperGroup):
+    """The verbs of a noun, which also take the words that ros2 has for them."""
+
+    @override
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        verb, command, rest = super().resolve_command(ctx, args)
+        return verb, command, in_our_words(f"{ctx.info_name} {verb}", rest)
 
 
 def new_app(
     about: str = "",
     *examples: tuple[str, str],
-    cls: type[TyperGroup] = TyperGroup,
+    cls: type[TyperGroup] = Verbs,
     add_completion: bool = False,
 ) -> typer.Typer:
     """A group of commands with examples at the end of its help; or, without these, one command."""
@@ -48,6 +60,11 @@ def new_app(
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
     )
+
+
+def read_values() -> str:
+    """The values on standard input, to its end."""
+    return sys.stdin.read()
 
 
 def examples_epilog(*examples: tuple[str, str]) -> str:

@@ -10,9 +10,11 @@ from dsmq_nodes.cli.options import (
     BROKER,
     BrokerOption,
     JsonOption,
+    StdinOption,
     TypesOption,
     examples_epilog,
     new_app,
+    read_values,
 )
 from dsmq_nodes.tools.offers import find_service, served, services
 from dsmq_nodes.tools.session import Session
@@ -128,16 +130,18 @@ def call(
         float, typer.Option(metavar="SEC", min=0, help="Longest wait for the response.")
     ] = 5.0,
     as_json: Annotated[bool, typer.Option("--json", help="Only the response, as JSON.")] = False,
+    stdin: StdinOption = False,
     broker: BrokerOption = BROKER,
 ) -> None:
     """Call a service and print its response."""
     from dsmq_nodes.cli.show.service_call import WantedCall, call_service  # noqa: PLC0415  75 ms
 
     type_name = "" if type_or_values.lstrip().startswith("{") else type_or_values
+    values = read_values() if stdin else values if type_name else type_or_values
     with Session(broker) as session:
         call_service(
             session,
-            WantedCall(service, type_name, values if type_name else type_or_values),
+            WantedCall(service, type_name, values),
             period_sec=1.0 / rate if rate else None,
             wait_sec=wait,
             timeout_sec=timeout,

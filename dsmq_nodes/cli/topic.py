@@ -11,9 +11,11 @@ from dsmq_nodes.cli.options import (
     BROKER,
     BrokerOption,
     JsonOption,
+    StdinOption,
     TypesOption,
     examples_epilog,
     new_app,
+    read_values,
 )
 from dsmq_nodes.cli.show.measure import (
     Arrivals,
@@ -222,7 +224,7 @@ def echo(
     longest: Annotated[
         int,
         typer.Option(
-            "--truncate-length", "-l", metavar="N", min=1, help="Cut lists and texts here."
+            "--truncate-length", "-l", metavar="N", min=0, help="Cut lists and texts here."
         ),
     ] = 128,
     timeout: Annotated[
@@ -366,15 +368,23 @@ def pub(
             help="First wait for this many subscribers.",
         ),
     ] = 0,
+    longest_wait: Annotated[
+        float | None,
+        typer.Option("--max-wait-time-secs", metavar="SEC", min=0, help="Longest wait for them."),
+    ] = None,
+    print_every: Annotated[
+        int, typer.Option("--print", "-p", metavar="N", min=0, help="Print every Nth; 0: none.")
+    ] = 1,
+    stdin: StdinOption = False,
     durability: Annotated[
-        Literal["volatile", "transient_local"],
+        Literal["volatile", "transient_local", "system_default", "best_available"],
         typer.Option("--qos-durability", help="transient_local: kept for late subscribers."),
     ] = "volatile",
     depth: Annotated[
         int, typer.Option("--qos-depth", metavar="N", min=1, help="How many are kept for them.")
     ] = 1,
     reliability: Annotated[
-        Literal["reliable", "best_effort", "system_default"],
+        Literal["reliable", "best_effort", "system_default", "best_available"],
         typer.Option("--qos-reliability", help="For ros2's sake; makes no difference here."),
     ] = "reliable",
     broker: BrokerOption = BROKER,
@@ -384,12 +394,23 @@ def pub(
     When --once or --times has reached nobody, and nothing is kept for late subscribers, it says so;
     for an emergency stop the exit status is then 1.
     """
-    from dsmq_nodes.cli.show.pub import given, publish, type_of  # noqa: PLC0415  75 ms
+    from dsmq_nodes.cli.show.pub import (  # noqa: PLC0415  75 ms
+        Publishing,
+        given,
+        publish,
+        type_of,
+    )
 
     if type_name.lstrip().startswith("{") or ": " in type_name:
         values, type_name = type_name, type_of(broker, topic, type_name)
-    message = given(broker, topic, type_name, values)
+    message = given(broker, topic, type_name, read_values() if stdin else values)
+    publishing = Publishing(
+        rate_hz=rate,
+        times=1 if once else times,
+        wait_for=wait,
+        longest_wait_sec=longest_wait,
+        latched=depth if durability == "transient_local" else 0,
+        print_every=print_every,
+    )
     with Session(broker) as session:
-        latched = depth if durability == "transient_local" else 0
-        count = 1 if once else times
-        publish(session, topic, message, rate, times=count, wait_for=wait, latched=latched)
+        publish(session, topic, message, publishing)

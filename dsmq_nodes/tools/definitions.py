@@ -10,31 +10,31 @@ _PARTS: Final = (("Request", "Response"), ("Goal", "Result", "Feedback"))
 _DEEPEST: Final = 20
 
 
-def definition(cls: Any) -> Iterator[str]:
-    """The lines of a type's text."""
+def definition(cls: Any, *, all_comments: bool = False) -> Iterator[str]:
+    """The lines of a type's text; with `all_comments` those of inner types have theirs too."""
     if issubclass(cls, Message):
-        yield from _message(cls, 0)
+        yield from _message(cls, 0, all_comments=all_comments)
         return
     parts = next(names for names in _PARTS if hasattr(cls, names[0]))
     for number, part in enumerate(parts):
         if number:
             yield "---"
-        yield from _message(getattr(cls, part), 0)
+        yield from _message(getattr(cls, part), 0, all_comments=all_comments)
 
 
-def _message(cls: type[Message], depth: int) -> Iterator[str]:
+def _message(cls: type[Message], depth: int, *, all_comments: bool) -> Iterator[str]:
     lines = msg_text(cls).splitlines()
     first_field = len(lines) - len(cls.model_fields)
     hints = get_type_hints(cls)
     indent = "\t" * depth
     for number, line in enumerate(lines):
         is_field = number >= first_field
-        if is_field or not depth:  # comments and constants of inner types are left out
+        if is_field or not depth or all_comments:  # else without those of inner types
             yield f"{indent}{line}"
         if is_field and depth < _DEEPEST:
             inner = _inside(hints[list(cls.model_fields)[number - first_field]])
             if inner is not None:
-                yield from _message(inner, depth + 1)
+                yield from _message(inner, depth + 1, all_comments=all_comments)
 
 
 def _inside(hint: Any) -> type[Message] | None:

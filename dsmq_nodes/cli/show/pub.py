@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import json
+import math
 import shlex
 import sys
 import time
@@ -111,51 +112,62 @@ def type_of(broker: str, name: str, values: str) -> str:
     raise CommandError(f"the TYPE is missing, and {why}: write {name} TYPE {shlex.quote(values)}")
 
 
-def publish(
-    session: Session,
-    name: str,
-    message: Given,
-    rate_hz: float,
-    *,
-    times: int,
-    wait_for: int,
-    latched: int,
-) -> None:
-    """Publish a message `times` times (0: without end), each acknowledged by the broker.
+@dataclass(frozen=True)
+class Publishing:
+    """How a message is published.
+
+    Attributes:
+        rate_hz: how often.
+        times: how many times; 0: without end.
+        wait_for: how many subscribers to wait for first; 0: when the messages are counted and not
+            kept, a moment for one.
+        longest_wait_sec: how long to wait for them; None: without end.
+        latched: how many messages are kept for late subscribers.
+        print_every: which are printed; 0: none.
+    """
+
+    rate_hz: float
+    times: int
+    wait_for: int
+    longest_wait_sec: float | None
+    latched: int
+    print_every: int
+
+
+def publish(session: Session, name: str, message: Given, how: Publishing) -> None:
+    """Publish a message, each time acknowledged by the broker.
 
     Args:
         session: the connection.
         name: a plain client's topic with exactly this name if there is one, else a node's.
         message: the message to publish.
-        rate_hz: how often.
-        times: how many times.
-        wait_for: how many subscribers to wait for first; 0: when the messages are counted and not
-            kept, a moment for one.
-        latched: how many messages are kept for late subscribers.
+        how: how often, and for whom.
 
     Raises:
-        CommandError: the topic carries another type, or nobody hears an emergency stop.
+        CommandError: the topic carries another type, too few subscribe in time, or nobody hears an
+            emergency stop.
     """
     known = lookup.find(session.graph(), name)
     topic = known.name if known else resolve_topic(name, "topic_pub", "/", {})
     if known:
         _check_type(known, message.type_name)
-    session.advertise(topic, message.type_name, message.schema, latched=latched)
+    session.advertise(topic, message.type_name, message.schema, latched=how.latched)
     is_heard = True
-    if wait_for:
-        _wait_for(session, topic, wait_for)
-    elif times and not latched:
+    if how.wait_for:
+        _wait_for(session, topic, how.wait_for, how.longest_wait_sec)
+    elif how.times and not how.latched:
         is_heard = _is_heard(session, topic)
     print("publisher: beginning loop", flush=True)
     due_sec = time.monotonic()
     for number in itertools.count(1):
         current = message if message.again is None else message.again()
-        print(f"publishing #{number}: {current.shown}\n", flush=True)
+        if how.print_every and number % how.print_every == 0:
+            print(f"publishing #{number}: {current.shown}\n", flush=True)
         session.put(topic, current.text)
-        if number == times:
+        if number == how.times:
             break
         # Late messages are not caught up in a burst.
-        due_sec = max(due_sec + 1 / rate_hz, time.monotonic())
+        due_sec = max(due_sec + 1 / how.rate_hz, time.monotonic())
         time.sleep(max(due_sec - time.monotonic(), 0))
     if not is_heard:
         _tell_unheard(session, topic)
@@ -199,15 +211,23 @@ def _tell_unheard(session: Session, topic: str) -> None:
     print(f"WARNING: {text}", file=sys.stderr)
 
 
-def _wait_for(session: Session, topic: str, subscribers: int) -> None:
-    told = False
-    for graph in session.graphs():
+def _wait_for(session: Session, topic: str, subscribers: int, longest_sec: float | None) -> None:
+    until_sec = math.inf if longest_sec is None else time.monotonic() + longest_sec
+    told, count = False, 0
+    for graph in session.graphs(longest_sec):
         found = lookup.find(graph, topic)
-        if found and len(found.subscribers) >= subscribers:
+        count = len(found.subscribers) if found else 0
+        if count >= subscribers:
             return
+        if time.monotonic() >= until_sec:
+            break
         if not told:
             print(f"Waiting for at least {subscribers} matching subscription(s)...", flush=True)
             told = True
+    raise CommandError(
+        f"{topic} has {count} of {subscribers} subscribers after {longest_sec:g} s: nothing is "
+        "published"
+    )
 
 
 def _cut(shown: str) -> str:
