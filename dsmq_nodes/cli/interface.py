@@ -10,6 +10,7 @@ import typer
 from dsmq_nodes.cli import complete
 from dsmq_nodes.cli.listing import print_json, print_names
 from dsmq_nodes.cli.options import JsonOption, examples_epilog, new_app, read_values
+from dsmq_nodes.cli.show.message_text import Style
 from dsmq_nodes.errors import CommandError, MessageError
 from dsmq_nodes.messages.schema.dynamic import decoded
 from dsmq_nodes.messages.schema.find import find_interface, standard_interfaces
@@ -103,8 +104,6 @@ def proto(
 
     Of a service it is the request, of an action the goal.
     """
-    from dsmq_nodes.cli.show.message_text import Style  # noqa: PLC0415  YAML: 20 ms
-
     found = find_interface(name)
     for part in ("Request", "Goal"):
         found = getattr(found, part, found)
