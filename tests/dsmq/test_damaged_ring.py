@@ -334,6 +334,31 @@ def test_a_file_that_is_cut_ends_nobody(shared: Shared, size: int) -> None:
     assert shared.listener.channel.receive().event == "unshared"
 
 
+@pytest.mark.parametrize("what", ["a reader ends", "a writer ends", "another reader comes", "get"])
+def test_a_file_that_is_cut_while_nothing_is_written_ends_no_broker(
+    shared: Shared, what: str
+) -> None:
+    """The broker looks at it for something else than a message."""
+    large = b"x" * 200_000
+    assert shared.writer.append(b"{}", seq=2, stamp_ns=0, field="data", raw=large) == 2
+    others: list[Sharer] = []
+    os.truncate(shared.writer.ring.path, 0)
+    if what == "a reader ends":
+        shared.listener.channel.close()
+    elif what == "a writer ends":
+        shared.talker.channel.close()
+    elif what == "get":
+        shared.tool.get("/t")
+    else:
+        others.append(Sharer(shared.broker.port, "/another"))
+        assert others[0].ask(action="subscribe", topic="/t", depth=1, shm=True)
+    with contextlib.closing(dsmq.connect_to_server(shared.broker.host, shared.broker.port)) as new:
+        new.put("/other", "heard", ack=True)
+        new.put("/t", "3", ack=True)
+    for each in others:
+        each.close()
+
+
 def test_what_lies_in_place_of_a_ring_s_file_stays_there(shared: Shared) -> None:
     path = shared.writer.ring.path
     path.unlink()

@@ -114,10 +114,8 @@ class RingLog:
         # No depth: it asks the ring to keep as much as it can while the broker is behind.
         seat = ring.seat(OWN_NUMBER, after=after, depth=0)
         self._reader = reader = RingReader(ring, seat, Cursor(after), lends=True)
-        self.bundle, self.find = reader.bundle, reader.find
+        self.bundle = reader.bundle
         self.sleep, self.may_sleep = reader.sleep, reader.may_sleep
-        self.seat, self.unseat, self.reader_state = ring.seat, ring.unseat, ring.reader_state
-        self.wake_all, self.shut = self._writer.wake, self._writer.shut
 
     @property
     def path(self) -> str:
@@ -144,6 +142,35 @@ class RingLog:
         """
         return self._reader.read(_FOLLOW_RECORDS, _FOLLOW_BYTES if looks_inside else CAPACITY_BYTES)
 
+    def find(self, message_id: int) -> RingRecord | None:
+        """A record that the broker has read before; None when it is overwritten."""
+        self._ring.hold_size()
+        return self._reader.find(message_id)
+
+    def seat(self, number: int, *, after: int, depth: int) -> int:
+        """A seat for the reader with this number.
+
+        Raises:
+            RingError: none is left.
+        """
+        self._ring.hold_size()
+        return self._ring.seat(number, after=after, depth=depth)
+
+    def unseat(self, seat: int) -> None:
+        """Free a seat whose reader is gone."""
+        self._ring.hold_size()
+        self._ring.unseat(seat)
+
+    def reader_state(self, seat: int) -> tuple[int, int]:
+        """The reader's cursor, and how many messages it has dropped."""
+        self._ring.hold_size()
+        return self._ring.reader_state(seat)
+
+    def wake_all(self) -> None:
+        """Wake readers that sleep: a writer that died may not have rung."""
+        self._ring.hold_size()
+        self._writer.wake()
+
     @property
     def newest_id(self) -> int:
         """The newest id, whether the broker has read it or not."""
@@ -153,6 +180,11 @@ class RingLog:
         """Whether the ring has messages that the broker has not read."""
         self._ring.hold_size()
         return self._reader.has_more()
+
+    def shut(self) -> None:
+        """Refuse further appends."""
+        self._ring.hold_size()
+        self._writer.shut()
 
     def close(self, why: str = "") -> None:
         """Stop sharing the topic; `why` is logged where it is not empty."""
