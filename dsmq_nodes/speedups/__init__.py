@@ -12,17 +12,20 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:  # other files import these types from here
     from collections.abc import Callable
+    from mmap import mmap
 
     from dsmq_nodes.speedups._speedups import Appender, Constructor, Taker
     from dsmq_nodes.speedups._speedups import Plan as Plan
 
 
 __all__ = [
+    "forget_cuts",
     "forward",
     "make_appender",
     "make_constructor",
     "make_plan",
     "make_taker",
+    "outlive_cuts",
     "path",
     "receive",
     "wait",
@@ -87,6 +90,13 @@ wait: "Callable[[int, float | None, dict[int, Any], Any], Any] | None" = getattr
     _compiled, "wait", None
 )
 """The seam `wait`: until something is ready (dsmq/selector.py)."""
+
+
+outlive_cuts: "Callable[[mmap], int] | None" = getattr(_compiled, "outlive_cuts", None)
+"""Beside a mapped ring: its file may be cut (dsmq/ring/mapping.py)."""
+
+forget_cuts: "Callable[[int], None] | None" = getattr(_compiled, "forget_cuts", None)
+"""The same, when it is no longer mapped."""
 
 
 def path() -> str:

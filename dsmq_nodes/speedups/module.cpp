@@ -5,7 +5,7 @@ static int fill(PyObject *module) {
     if (PyModule_AddIntConstant(module, "VERSION", SPEEDUPS_VERSION) < 0) return -1;
     if (add_codec(module) < 0 || add_append(module) < 0) return -1;
     if (add_take(module) < 0 || add_forward(module) < 0) return -1;
-    return add_wait(module);
+    return add_wait(module) < 0 ? -1 : add_cut(module);
 }
 
 static PyModuleDef_Slot slots[] = {

@@ -68,3 +68,4 @@ int add_append(PyObject *module);
 int add_take(PyObject *module);
 int add_forward(PyObject *module);
 int add_wait(PyObject *module);
+int add_cut(PyObject *module);

@@ -3,6 +3,8 @@
 import contextlib
 import os
 import shutil
+import signal
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -34,8 +36,11 @@ from dsmq_nodes.dsmq.router.router import Router
 from dsmq_nodes.dsmq.router.topics import ConnectedPeer
 from dsmq_nodes.dsmq.store.sqlite import Store
 from dsmq_nodes.errors import RingError
+from dsmq_nodes.speedups import outlive_cuts
 from dsmq_nodes.testing import BrokerProcess
 from tests.dsmq.sharer import Sharer, needs_shared_memory
+from tests.support.processes import run
+from tests.support.waiting import PATIENCE_SEC
 
 pytestmark = needs_shared_memory
 
@@ -332,6 +337,54 @@ def test_a_file_that_is_cut_ends_nobody(shared: Shared, size: int) -> None:
     assert shared.talker.channel.receive().event == "ack"
     assert shared.tool.get("/t") == "2"
     assert shared.listener.channel.receive().event == "unshared"
+
+
+CUT = """
+import os, sys
+from dsmq_nodes.dsmq.ring.bell import Doorbells
+from dsmq_nodes.dsmq.ring.reader import RingReader
+from dsmq_nodes.dsmq.ring.ring import Ring
+from dsmq_nodes.dsmq.ring.writer import Writer
+from dsmq_nodes.errors import OverwrittenError, RingError
+from pathlib import Path
+
+path = Path(sys.argv[1]) / "ring"
+ring = Ring.create(path, capacity=1 << 20)
+reader = RingReader(ring, ring.seat(2, after=0, depth=0), after=0, depth=0, lends=True)
+writer = Writer(Ring(path), "/w", Doorbells(path.parent))
+writer.append(b"{}", seq=1, stamp_ns=0, field="data", raw=bytes(200_000))
+(record,) = reader.read()
+other = Ring(path)
+for _ in range(3):
+    os.truncate(path, 0)
+    seen = bytes(record.loan.view)  # what touches it next
+    assert not record.loan.is_whole
+    os.truncate(path, os.stat(path).st_size + ring.capacity + 36864)  # as another process does
+    for use in (lambda: reader.read(), lambda: other.end_of(1)):
+        try:
+            use()
+        except RingError as error:
+            print(error)
+    try:
+        writer.append(b"{}", seq=2, stamp_ns=0)
+    except RingError as error:
+        print(error)
+for each in (ring, writer.ring, other):
+    each.close()
+print("lives")
+os.kill(os.getpid(), 7)
+"""
+
+
+@pytest.mark.skipif(outlive_cuts is None, reason="the compiled part does it")
+def test_who_touches_what_was_cut_lives_and_is_told(ends: Ends) -> None:
+    command = [sys.executable, "-c", CUT, str(ends.ring.path.parent / "cut")]
+    (ends.ring.path.parent / "cut").mkdir()
+    done = run(command, capture_output=True, text=True, timeout=PATIENCE_SEC)
+    lines = done.stdout.splitlines()
+    assert lines[-1] == "lives", (done.returncode, done.stdout, done.stderr)
+    assert any("is damaged: its newest message was 1 and is 0" in line for line in lines)
+    assert done.returncode == -signal.SIGBUS, "one that is not of a ring ends it as before"
 
 
 @pytest.mark.parametrize("what", ["a reader ends", "a writer ends", "another reader comes", "get"])

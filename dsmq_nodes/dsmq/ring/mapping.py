@@ -1,8 +1,12 @@
-"""Maps a file into memory at the cost of no file descriptor.
+"""Maps a file into memory at the cost of no file descriptor, and so that a cut of it ends nobody.
 
 Python's `mmap` keeps a descriptor of its own for each file that it maps (until 3.13, which has
 `trackfd=False`), so that a process would need two for each topic. Here it reserves the addresses
 only, and the C library puts the file there.
+
+Any process of the user may cut the file at any moment, and a process that then touches the missing
+part gets a SIGBUS. The compiled part puts memory of the process in place of the whole mapping, whose
+numbers say that the ring is damaged (speedups/cut.cpp). Without it the process ends there.
 """
 
 import ctypes
@@ -10,15 +14,38 @@ import functools
 import mmap
 import os
 import sys
+import weakref
 from typing import Any, Final
+
+from typing_extensions import override
+
+from dsmq_nodes.speedups import forget_cuts, outlive_cuts
 
 _MAP_FIXED: Final = 0x10  # Linux, whatever the machine
 _MAP_NORESERVE: Final = 0x4000
 _FAILED: Final = ctypes.c_void_p(-1).value
 
 
+class _Mapping(mmap.mmap):
+    """A mapped ring that outlives cuts of its file."""
+
+    _forget: Any = None
+
+    def outlive_cuts(self) -> None:
+        """Call this when the file is there."""
+        if outlive_cuts is not None and forget_cuts is not None:
+            self._forget = weakref.finalize(self, forget_cuts, outlive_cuts(self))
+            self._forget.atexit = False
+
+    @override
+    def close(self) -> None:
+        super().close()
+        if self._forget is not None:
+            self._forget()
+
+
 def mapped(file: int, size: int) -> mmap.mmap:
-    """The first `size` bytes of a file, to be read and written.
+    """The first `size` bytes of a ring's file, to be read and written.
 
     Raises:
         OSError: there is no room for it in the process's addresses.
@@ -27,11 +54,12 @@ def mapped(file: int, size: int) -> mmap.mmap:
     if sys.platform != "linux":
         return mmap.mmap(file, size)
     reserved = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _MAP_NORESERVE
-    memory = mmap.mmap(-1, size, flags=reserved)
+    memory = _Mapping(-1, size, flags=reserved)
     address = ctypes.addressof(ctypes.c_char.from_buffer(memory))
     access = mmap.PROT_READ | mmap.PROT_WRITE
     if _map_at()(address, size, access, mmap.MAP_SHARED | _MAP_FIXED, file, 0) == _FAILED:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    memory.outlive_cuts()
     return memory
 
 

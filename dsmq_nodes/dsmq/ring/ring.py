@@ -233,9 +233,9 @@ class Ring:
     def hold_size(self) -> None:
         """Grow the file again if a process has cut it; its messages are lost, and appends refused.
 
-        Touching the missing part is a SIGBUS, which ends the process. The broker asks at each poll,
-        a reader before each batch, a writer before each append. The compiled ones do it each 5 us
-        at most: it takes a tenth of an append.
+        Touching the missing part is a SIGBUS (mapping.py). The broker asks at each poll, a reader
+        before each batch, a writer before each append. The compiled ones do it each 5 us at most:
+        it takes a tenth of an append.
         """
         if os.lseek(self.file, 0, os.SEEK_END) < DATA + self.capacity:
             os.ftruncate(self.file, DATA + self.capacity)
