@@ -5,8 +5,8 @@ Python's `mmap` keeps a descriptor of its own for each file that it maps (until 
 only, and the C library puts the file there.
 
 Any process of the user may cut the file at any moment, and a process that then touches the missing
-part gets a SIGBUS. The compiled part puts memory of the process in place of the whole mapping, whose
-numbers say that the ring is damaged (speedups/cut.cpp). Without it the process ends there.
+part gets a SIGBUS. The compiled part puts memory of the process in place of the whole mapping,
+whose numbers say that the ring is damaged (speedups/cut.cpp). Without it the process ends there.
 """
 
 import ctypes
