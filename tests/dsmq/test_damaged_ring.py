@@ -341,6 +341,7 @@ def test_a_file_that_is_cut_ends_nobody(shared: Shared, size: int) -> None:
 
 CUT = """
 import os, sys
+from dsmq_nodes.dsmq.log import Cursor
 from dsmq_nodes.dsmq.ring.bell import Doorbells
 from dsmq_nodes.dsmq.ring.reader import RingReader
 from dsmq_nodes.dsmq.ring.ring import Ring
@@ -350,7 +351,7 @@ from pathlib import Path
 
 path = Path(sys.argv[1]) / "ring"
 ring = Ring.create(path, capacity=1 << 20)
-reader = RingReader(ring, ring.seat(2, after=0, depth=0), after=0, depth=0, lends=True)
+reader = RingReader(ring, ring.seat(2, after=0, depth=0), Cursor(0), lends=True)
 writer = Writer(Ring(path), "/w", Doorbells(path.parent))
 writer.append(b"{}", seq=1, stamp_ns=0, field="data", raw=bytes(200_000))
 (record,) = reader.read()
