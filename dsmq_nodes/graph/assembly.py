@@ -41,6 +41,7 @@ from dsmq_nodes.graph.spin.context import NodeContext, surroundings
 from dsmq_nodes.graph.spin.dispatcher import Dispatcher
 from dsmq_nodes.graph.spin.event_loop import run_beside
 from dsmq_nodes.graph.spin.exceptions import Exceptions
+from dsmq_nodes.graph.spin.interrupts import wake_main_thread
 from dsmq_nodes.graph.spin.spinner import Spinner
 from dsmq_nodes.graph.time.clock import is_positive
 from dsmq_nodes.graph.time.overruns import OverrunWatch
@@ -403,10 +404,12 @@ class NodeKit:
         """A callback blocks the node: no timeout is noticed. Called in another thread."""
         if any(each.is_overdue for each in self.actuators):
             self.stop_beside("no command can be noticed while a callback blocks")
-        if is_told and self.dispatcher.is_shut_down and not self._is_end_told:
-            self._is_end_told = True
-            what = "it ends with that callback; Ctrl-C again breaks it off"
-            tell_beside(self.logger.warning, what)
+        if is_told and self.dispatcher.is_shut_down:
+            if not self._is_end_told:
+                self._is_end_told = True
+                what = "it ends with that callback; Ctrl-C again breaks it off"
+                tell_beside(self.logger.warning, what)
+            wake_main_thread()
 
     def stop_beside(self, why: str) -> None:
         """Enter the safe state in a thread of its own: it may hang there, too."""

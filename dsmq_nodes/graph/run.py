@@ -27,7 +27,7 @@ from dsmq_nodes.graph.spin.event_loop import (
     refuse_in_loop,
     tell_of_threads,
 )
-from dsmq_nodes.graph.spin.interrupts import in_whole_steps, interrupt
+from dsmq_nodes.graph.spin.interrupts import in_whole_steps, interrupt, let_wake
 from dsmq_nodes.graph.spin.reserved_names import NotMadeError
 from dsmq_nodes.graph.spin.shutdown import end_nodes
 from dsmq_nodes.graph.topics.qos import QoSProfile
@@ -309,6 +309,8 @@ class _EndSignals:
             # Only in the main thread: elsewhere Ctrl-C belongs to the program.
             with contextlib.suppress(ValueError):
                 self._before[number] = signal.signal(number, self._received)
+        if self._before:
+            let_wake()
 
     def __exit__(self, *_: object) -> None:
         if self in _handling:

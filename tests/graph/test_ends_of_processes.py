@@ -19,7 +19,7 @@ class Robot(Node):
         self.create_timer(0.01, self.tick)
 
     def tick(self):
-        print("ticking", flush=True)
+        print("ticking\\n", end="", flush=True)  # in one piece, whenever a signal comes
 
     def enter_safe_state(self):
         print("stopping", flush=True)

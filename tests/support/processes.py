@@ -172,6 +172,8 @@ class _Warm:
         """Start it, or use the one that another process of the run has started."""
         self._process: subprocess.Popen[bytes] | None = None
         self._control = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._maker = os.getpid()
+        atexit.register(self._close)
         if address is not None:
             self._control.connect(address)
             return
@@ -186,8 +188,6 @@ class _Warm:
                 stdin=subprocess.DEVNULL,
                 pass_fds=[listener.fileno()],
             )
-        self._maker = os.getpid()
-        atexit.register(self._close)
 
     def fork(self, request: dict[str, Any], streams: list[int]) -> tuple[socket.socket, int]:
         """A new process: a socket that will tell how it ends, and its pid."""
@@ -199,9 +199,11 @@ class _Warm:
         return ours, NUMBER.unpack(ours.recv(NUMBER.size))[0]
 
     def _close(self) -> None:
-        if self._process is None or self._maker != os.getpid():
+        if self._maker != os.getpid():
             return
         self._control.close()
+        if self._process is None:
+            return
         try:
             self._process.wait(5)
         except subprocess.TimeoutExpired:  # a worker has not ended

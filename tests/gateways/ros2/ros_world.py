@@ -1,7 +1,6 @@
 """A ROS 2 graph of its own and a graph of ours, with a bridge between them."""
 
 import contextlib
-import itertools
 import json
 import os
 import signal
@@ -17,20 +16,17 @@ from dsmq_nodes import Node, spin_once
 from tests.support.brokers import ForkedBroker
 from tests.support.processes import ROOT
 from tests.support.programs import Running
-from tests.support.referee import referee
+from tests.support.referee import RosDomain, own_domain, referee
 from tests.support.waiting import PATIENCE_SEC, until
 
 PEER = Path(__file__).with_name("ros_peer.py")
-_domains = itertools.count()
 
 
-def ros_environment() -> dict[str, str]:
+def ros_environment(domain: RosDomain | None = None) -> dict[str, str]:
     """An environment in which ROS programs meet nobody but those of this test."""
-    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    domain = 1 + (os.getpid() * 7 + worker * 31 + next(_domains) * 13) % 200
     return {
         **os.environ,
-        "ROS_DOMAIN_ID": str(domain),
+        "ROS_DOMAIN_ID": str((domain or own_domain()).number),
         "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONPATH": str(ROOT),
@@ -111,7 +107,8 @@ class World:
 
     def __init__(self, options: list[str]) -> None:
         referee()  # which skips the test where there is no ROS
-        self.environment = ros_environment()
+        self._domain = RosDomain()
+        self.environment = ros_environment(self._domain)
         self._patch = pytest.MonkeyPatch()
         self._options = options
         self.broker = ForkedBroker()
@@ -167,6 +164,7 @@ class World:
         self.bridge.close()
         self.broker.__exit__(None, None, None)
         self._patch.undo()
+        self._domain.close()
 
 
 @contextlib.contextmanager
