@@ -68,10 +68,11 @@ class GpsSentences:
         if nmea.sentence_type not in POSITIONS:
             return []
         at = time_of(nmea)
-        if at is None:
-            if quality(nmea) != "0":
+        if at is None:  # of an old receiver, or of one that has no fix and so no time either
+            has_fix = quality(nmea) != "0"
+            if has_fix and (nmea.timestamp or not nmea.lat):
                 return []
-            at = time()  # a receiver without a fix may have no time either
+            at = self._epoch.at if has_fix and self._epoch is not None else time()
         ended = self.end() if self._epoch is not None and self._epoch.at != at else []
         if self._epoch is None:
             self._epoch = GpsEpoch(at)

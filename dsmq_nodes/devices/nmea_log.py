@@ -19,7 +19,7 @@ from dsmq_nodes.messages.base import Header, Time
 from dsmq_nodes.messages.sensor import NavSatFix, NavSatStatus
 
 # gpsd's JSON, a logger's times and binary data may stand before and between sentences.
-SENTENCE = re.compile(r"\$[A-Z]{2}[^$*\r\n]*(?:\*[0-9A-Fa-f]{2})?")
+SENTENCE = re.compile(r"\$[A-Z][A-Z0-9][^$*\r\n]*(?:\*[0-9A-Fa-f]{2})?")
 # Where several sentences have a position as exact, a later one of these counts: RMC may lag.
 POSITIONS = ["RMC", "GGA", "GNS", "GLL"]
 HALF_DAY = timedelta(hours=12)

@@ -150,8 +150,9 @@ class LerobotDataset:
 
     def compression(self) -> str:
         """The compression of its files."""
-        codecs = [each.get("info", {}) for each in self._info["features"].values()]
-        return ", ".join(dict.fromkeys(["snappy", *(c["video.codec"] for c in codecs if c)]))
+        told = [each.get("info") or {} for each in self._info["features"].values()]
+        codecs = [str(each["video.codec"]) for each in told if "video.codec" in each]
+        return ", ".join(dict.fromkeys(["snappy", *codecs]))
 
     def counts(self) -> list[ChannelCount]:
         """Its topics, and how many messages they have."""
@@ -356,8 +357,10 @@ def _listed(values: Any) -> list[Any]:
 
 def _names(feature: Row) -> list[str]:
     given = feature.get("names")
-    if isinstance(given, dict):  # {"motors": [...]}
-        given = [name for each in given.values() for name in each]
+    if isinstance(given, dict):  # {"motors": [...]}, or {"delta_x": 0, ...} of a gamepad
+        has_places = all(isinstance(each, int) for each in given.values())
+        lists = [sorted(given, key=given.__getitem__)] if has_places else given.values()
+        given = [name for each in lists for name in each]
     size = feature["shape"][0]
     if size > _MOST_NUMBERS:
         raise ValueError(f"a feature of {size} numbers")
@@ -379,7 +382,9 @@ def _picture_of(frame: VideoFrame, header: Header) -> Message:
 
 
 def _file_of(value: Row, header: Header) -> Message:
-    data = value["bytes"] or b""
+    data = value["bytes"]
+    if not data:
+        raise ValueError(f"the picture {value.get('path')} is not in the table")
     return CompressedImage(header=header, format=_FORMATS.get(data[:2], "png"), data=data)
 
 

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -79,6 +80,40 @@ def test_features_whose_names_end_alike_have_topics_of_their_own(
         "left out: observation.left_top: another feature is /observation/left_top/image_raw already"
     )
     assert list(source.omitted.lines()) == [told]
+
+
+def test_names_and_codecs_as_lerobot_has_them_elsewhere(dataset: Path, tmp_path: Path) -> None:
+    """A gamepad's action has its names with their places; codecs are told since version 2.1."""
+    shutil.copytree(dataset, tmp_path / "dataset")
+    file = tmp_path / "dataset" / dataset_layout.INFO
+    info = json.loads(file.read_text())
+    names = info["features"]["action"]["names"]
+    info["features"]["action"]["names"] = {
+        name: place for place, name in reversed(list(enumerate(names)))
+    }
+    info["features"]["observation.state"] |= {"names": {"motors": names}, "info": None}
+    del info["features"]["observation.images.front"]["info"]["video.codec"]
+    file.write_text(json.dumps(info))
+    source = open_source([tmp_path / "dataset"])
+    assert source.compression() == "snappy"
+    shown = {each.topic: each.msg for each in Bag(tmp_path / "dataset")}
+    assert shown["/joint_command"].name == SO101  # type: ignore[union-attr]
+    assert shown["/joint_states"].name == SO101  # type: ignore[union-attr]
+
+
+def test_pictures_that_are_not_in_the_table_are_told(dataset: Path, tmp_path: Path) -> None:
+    shutil.copytree(dataset, tmp_path / "dataset")
+    file = tmp_path / "dataset" / dataset_layout.INFO
+    info = json.loads(file.read_text())
+    info["features"]["observation.images.side"] = {"dtype": "image", "shape": [4, 4, 3]}
+    file.write_text(json.dumps(info))
+    table = pq.read_table(tmp_path / "dataset" / DATA)
+    column = pa.array([{"bytes": None, "path": "side/0.png"}] * table.num_rows)
+    pq.write_table(
+        table.append_column("observation.images.side", column), tmp_path / "dataset" / DATA
+    )
+    with pytest.raises(BagError, match=r"the picture side/0.png is not in the table"):
+        list(open_source([tmp_path / "dataset"]).records())
 
 
 def test_there_and_back_it_is_the_same_dataset(dataset: Path, tmp_path: Path) -> None:
