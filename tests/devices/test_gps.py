@@ -91,7 +91,10 @@ def test_the_oldest_sentences_of_a_position_have_no_status() -> None:
 
 def test_a_position_without_a_time_is_one_of_now_and_a_users_talker_is_one() -> None:
     live = GpsSentences()
-    texts = ("GPGLL,4916.45,N,12311.12,W", "U1GGA,123519,4807.0,N,01131.0,E,1,08,0.9,5.4,M,46.9,M,,")
+    texts = (
+        "GPGLL,4916.45,N,12311.12,W",
+        "U1GGA,123519,4807.0,N,01131.0,E,1,08,0.9,5.4,M,46.9,M,,",
+    )
     ended = [each for text in texts for each in live.feed(sentence(text))] + live.end()
     assert [round(each.latitude, 2) for each in ended] == [49.27, 48.12]
     log = NmeaLog("".join(map(sentence, texts)))
