@@ -57,7 +57,6 @@ class Taker:
         cls,
         ring_reader: Any,
         names: dict[bytes, tuple[str, str]],
-        reader: Any,
         cursor: Any,
         publishers: dict[str, Any],
         subscription: Any,

@@ -27,7 +27,6 @@ struct Appender {
     PyObject *slow, *msg_type, *dump, *publication, *writer, *outgoing, *unanswered, *look, *lock, *names;
     PyObject *bells, *ring_bell;
     Mapped map;
-    Buffer spare;  // of the last message, for the next one
     int64_t now_ns, look_again_ns, alone;  // the last: appends since another writer's
     int is_ordered;
     static constexpr int GIVEN = 12, HELD = 12;
@@ -188,7 +187,6 @@ int send_put(Appender *self, PyObject *stream, const Buffer &text, int64_t seq) 
             done = begun ? 2 : -1;
         }
     }
-    frame.release();
     return done;
 }
 
@@ -231,7 +229,7 @@ PyObject *call(PyObject *object, PyObject *const *args, size_t count, PyObject *
     Appender *self = reinterpret_cast<Appender *>(object);
     int done = 0;
     if (PyVectorcall_NARGS(count) == 1 && !names) {
-        Text text(self->spare);
+        Buffer text;
         done = append(self, args[0], text);
     }
     if (done < 0) return nullptr;

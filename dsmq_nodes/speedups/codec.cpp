@@ -408,10 +408,8 @@ int fill(Plan *plan, PyObject *message, PyObject *given) {
 
 // ---- the type Plan
 
-Buffer spare;  // of the last dump, for the next one
-
 PyObject *plan_dump(PyObject *self, PyObject *message) {
-    Text out(spare);
+    Buffer out;
     const int done = dump_message(self, message, out);
     return done < 0 ? nullptr : done ? PyBytes_FromStringAndSize(out.bytes, out.size) : Py_NewRef(Py_None);
 }
@@ -560,16 +558,12 @@ PyType_Spec constructor_spec = {"dsmq_nodes.speedups._speedups.Constructor", siz
 // ---- what the other files use
 
 char *Buffer::grown(size_t more) {
-    const size_t wanted = 2 * size + more + 256;
-    auto *found = static_cast<char *>(PyMem_Realloc(bytes, wanted));
+    const size_t wanted = 2 * size + more;
+    auto *found = static_cast<char *>(PyMem_Realloc(bytes == inside ? nullptr : bytes, wanted));
     if (!found) return PyErr_NoMemory(), nullptr;
+    if (bytes == inside) memcpy(found, inside, size);
     bytes = found, capacity = wanted;
     return bytes + size;
-}
-
-void Buffer::release() {
-    PyMem_Free(bytes);
-    *this = Buffer();
 }
 
 PyObject *taken_error() {

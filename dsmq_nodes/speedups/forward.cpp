@@ -223,7 +223,6 @@ Step forward(const Ends &ends) {
             step = read ? DONE : FAILED;
         }
     }
-    data.release();
     return step;
 }
 

@@ -60,7 +60,6 @@ struct SeamType {
         PyObject_GC_UnTrack(object);
         clear(object);
         of(object)->map.release();
-        of(object)->spare.release();
         Py_TYPE(object)->tp_free(object);
     }
     static void describe(PyTypeObject &type) {

@@ -9,7 +9,7 @@
 #include <cstring>
 
 // Raised with every change of what Python gives or gets; `__init__.py` has it too.
-constexpr long SPEEDUPS_VERSION = 12;
+constexpr long SPEEDUPS_VERSION = 13;
 
 struct Ref {  // owns a reference
     PyObject *held;
@@ -20,11 +20,16 @@ struct Ref {  // owns a reference
     operator PyObject *() const { return held; }
 };
 
-// A text that grows. `room` gives the place after it for so many bytes more, or nullptr with
-// MemoryError set; the caller adds to `size` what it wrote there.
+// A text that grows; a small one lies in the buffer itself. `room` gives the place after it for so many
+// bytes more, or nullptr with MemoryError set; the caller adds to `size` what it wrote there.
 struct Buffer {
-    char *bytes = nullptr;
-    size_t size = 0, capacity = 0;
+    char inside[4096];
+    char *bytes = inside;
+    size_t size = 0, capacity = sizeof inside;
+    Buffer() = default;
+    Buffer(const Buffer &) = delete;
+    Buffer &operator=(const Buffer &) = delete;
+    ~Buffer() { if (bytes != inside) PyMem_Free(bytes); }
     char *room(size_t more) { return capacity - size < more ? grown(more) : bytes + size; }
     char *grown(size_t more);
     int put(const char *text, size_t length) {
@@ -33,17 +38,6 @@ struct Buffer {
         memcpy(to, text, length);
         size += length;
         return 1;
-    }
-    void release();
-};
-
-// A buffer for one text: that of the last one, unless a callback or a finalizer needs one meanwhile.
-struct Text : Buffer {
-    Buffer &spare;
-    explicit Text(Buffer &kept) : Buffer(kept), spare(kept) { spare = Buffer(), size = 0; }
-    ~Text() {
-        if (capacity > 1 << 20 || spare.bytes) release();
-        else spare = *this;
     }
 };
 

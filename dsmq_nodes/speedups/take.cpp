@@ -30,14 +30,13 @@ constexpr double DISPATCH_SEC = 0.002, BLOCKED_SEC = 1.0;  // as in dispatcher.p
 
 struct Taker {
     PyObject_HEAD
-    PyObject *ring_reader, *names, *reader, *cursor, *publishers, *subscription, *mail, *latency;
+    PyObject *ring_reader, *names, *cursor, *publishers, *subscription, *mail, *latency;
     PyObject *buckets, *watchdogs, *dispatcher, *held, *busy, *load, *callback, *callback_name, *info;
     PyObject *name, *sender;  // of the last record: its bytes, and who they are
     Mapped map;
-    Buffer spare;
     uint64_t seat;
     int64_t since_ns, usual_wait_ns;
-    static constexpr int GIVEN = 17, HELD = 19;
+    static constexpr int GIVEN = 16, HELD = 18;
     PyObject **references() { return &ring_reader; }
 };
 
@@ -128,13 +127,12 @@ int pass_ring(Taker *self, const Found &found) {
     return failed ? -1 : 0;
 }
 
-// The cursor is behind the record, as after `LinkReader.take`.
+// The cursor is behind the record, and its publisher's number is known, as after `LinkReader.take`.
 int pass(Taker *self, const Found &found) {
     const Record &record = found.record;
     const int64_t id = record.id;
     const bool failed =
         set_number(self->cursor, NAME(after), id) < 0 || add(self->cursor, NAME(delivered), 1) < 0 ||
-        set_number(self->reader, NAME(resumes_after), id) < 0 ||
         set_number(found.publisher, NAME(number), record.seq) < 0 ||
         set_number(found.publisher, NAME(stamp), record.stamp) < 0 ||
         set_double(found.publisher, NAME(heard_sec), monotonic_ns() * 1e-9) < 0;
@@ -298,7 +296,7 @@ Step take_all(Taker *self) {
         return odd();
     if (!behind) return EMPTY;
     if (NAME(is_calling).set(self->dispatcher, Py_True) < 0) return FAILED;
-    Text text(self->spare);
+    Buffer text;
     Step step;
     long called = 0;
     do {
@@ -323,11 +321,11 @@ PyObject *make(PyTypeObject *type, PyObject *args, PyObject *) {
     int file;
     unsigned int seat;
     long long since_ns, usual_wait_ns;
-    if (!PyArg_ParseTuple(args, "OO!OOO!OOOO!O!OO!O!OOO!OOiILL", &given[0], &PyDict_Type, &given[1], &given[2],
-                          &given[3], &PyDict_Type, &given[4], &given[5], &given[6], &given[7], &PyDict_Type,
-                          &given[8], &PyList_Type, &given[9], &given[10], &PyDict_Type, &given[11], &PyDict_Type,
-                          &given[12], &given[13], &given[14], &PyUnicode_Type, &given[15], &given[16], &memory, &file,
-                          &seat, &since_ns, &usual_wait_ns))
+    if (!PyArg_ParseTuple(args, "OO!OO!OOOO!O!OO!O!OOO!OOiILL", &given[0], &PyDict_Type, &given[1], &given[2],
+                          &PyDict_Type, &given[3], &given[4], &given[5], &given[6], &PyDict_Type, &given[7],
+                          &PyList_Type, &given[8], &given[9], &PyDict_Type, &given[10], &PyDict_Type, &given[11],
+                          &given[12], &given[13], &PyUnicode_Type, &given[14], &given[15], &memory, &file, &seat,
+                          &since_ns, &usual_wait_ns))
         return nullptr;
     if (seat >= MOST_READERS) return PyErr_SetString(PyExc_ValueError, "there is no such seat"), nullptr;
     Taker *self = SeamType<Taker>::make(type, given, memory, file);
@@ -471,7 +469,7 @@ Step take_push(Taker *self, PyObject *link, Push &push, Found &found) {
     if (step == TAKEN) step = know_sender(self, push);
     if (step == TAKEN) step = follows(self, found);
     if (step != TAKEN || NAME(is_calling).set(self->dispatcher, Py_True) < 0) return step == TAKEN ? FAILED : step;
-    Text text(self->spare);
+    Buffer text;
     step = call_with_push(self, link, push, found, text);
     const double took_sec = monotonic_ns() * 1e-9 - began_sec;
     return called_until(self, step == TAKEN || step == STOP, took_sec, took_sec) < 0 ? FAILED : step;
@@ -523,7 +521,6 @@ Step receive(const Socket &socket) {
             if (!fed) step = FAILED;
         }
     }
-    data.release();
     if (step == TAKEN || step == STOP) step = is_idle(socket.dispatcher) ? EMPTY : odd();
     return step;
 }

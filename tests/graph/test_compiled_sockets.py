@@ -123,7 +123,6 @@ class End:
             "invalid": self.subscription.invalid,
             "latencies": self.subscription.latency.count,
             "cursor": (cursor.after, cursor.gap, cursor.dropped, cursor.delivered),
-            "resumes": self.reader.resumes_after,
             "publishers": {name: (each.number, each.stamp) for name, each in of},
             "calls": [each.calls for each in self.dispatcher.busy.values()],
             "silent": self.link._is_silent,

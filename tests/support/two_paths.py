@@ -134,7 +134,6 @@ class ReadingEnd:
             "subscription": (subscription.messages, subscription.dropped, subscription.invalid),
             "latencies": subscription.latency.count,
             "cursor": (cursor.after, cursor.gap, cursor.dropped, cursor.delivered),
-            "resumes": self.reader.resumes_after,
             "publishers": {
                 name: (each.number, each.stamp) for name, each in losses.publishers.items()
             },

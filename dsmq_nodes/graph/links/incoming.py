@@ -47,7 +47,7 @@ class Incoming:
         is_new_log = epoch != self._epoch
         if is_new_log:
             for reader in self.readers.values():
-                reader.resumes_after = reader.cursor.after = 0
+                reader.began_after = reader.cursor.after = 0
         self._epoch, self.ahead_ns = epoch, ahead_ns
         return is_new_log
 
@@ -90,8 +90,8 @@ class Incoming:
             **schema_of(reader),
             "shm": shm and self.shared is not None,
         }
-        if reader.resumes_after is not None:
-            fields |= {"after": reader.resumes_after, "epoch": self._epoch}
+        if (after := reader.resumes_after) is not None:
+            fields |= {"after": after, "epoch": self._epoch}
         self.unanswered.expect(reader.topic)
         self._send_object(fields)
 
@@ -113,8 +113,8 @@ class Incoming:
         """The broker has confirmed a subscription."""
         self.unanswered.came(reply.topic)
         reader = self.readers.get(reply.topic)
-        if reader is not None and reader.resumes_after is None:
-            reader.resumes_after = reply.id
+        if reader is not None and reader.began_after is None:
+            reader.began_after = reply.id
 
     def read_ring(self, reply: wire.Reply) -> None:
         """The broker has stopped pushing a topic: it is read from shared memory now."""
@@ -139,7 +139,6 @@ class Incoming:
         self.shared.drain()  # the broker does not push its messages again
         # The broker gives the ids of messages it could not follow a second time.
         reader.cursor.after = min(reader.cursor.after, reply.id)
-        reader.resumes_after = min(reader.resumes_after or 0, reply.id)
         if self.shared.forget(reply.topic):
             self._subscribe(reader)
 

@@ -19,7 +19,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
 from dsmq_nodes.dsmq.log import Cursor, Entry
-from dsmq_nodes.topic_names import UPLINK
 
 if TYPE_CHECKING:
     from dsmq_nodes.dsmq.ring.reader import RingReader
@@ -27,12 +26,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger("dsmq_nodes.link")
 
 _REPEATED: Final = -1
-_WITH_THE_BROKER: Final = (
-    "they were published while the broker was away, or it had not sent them when it ended"
-)
-_ON_ITS_WAY: Final = (
-    "a broker or the way from the other machine was away or too slow (dsmq-nodes uplink status)"
-)
 _MOST_PUBLISHERS: Final = 1000  # the oldest is forgotten first
 _MOST_HZ: Final = 1_000_000  # of one publisher: ten times what a fast machine publishes
 # Two messages may be read at once that were published long apart, from a store that outlived a
@@ -117,10 +110,10 @@ class Losses:
         if lost and not self._told:
             self._told.add(self._topic)
             logger.warning(
-                "%s: %d message%s of %s on %s never came: %s; they count as dropped, and so do "
-                "those of other publishers and topics",
+                "%s: %d message%s of %s on %s never came: a broker, or the way from another "
+                "machine, was away, too slow, or ended before it had sent them; they count as "
+                "dropped, and so do those of other publishers and topics",
                 *(self._node, lost, "s" * (lost > 1), sender, self._topic),
-                _ON_ITS_WAY if sender == UPLINK else _WITH_THE_BROKER,
             )
         return lost
 
@@ -148,11 +141,16 @@ class LinkReader:
     type_name: str
     deliver: Deliver
     schema: bytes = b""
-    resumes_after: int | None = None  # None: where a new reader begins
+    began_after: int | None = None  # as the broker has confirmed it
     cursor: Cursor = field(default_factory=Cursor)
     losses: Losses | None = None  # for a broker that may die
     call_now: CallNow | None = None
     has_taker: bool = False  # for the socket, or there is none for its messages
+
+    @property
+    def resumes_after(self) -> int | None:
+        """The id after which it reads on at a new connection; None: where a new reader begins."""
+        return None if self.began_after is None else self.cursor.after or self.began_after
 
     def take_pushed(self, replies: Sequence[Entry]) -> None:
         """The broker has pushed messages of the topic, in order; some may be repeated."""
@@ -172,7 +170,6 @@ class LinkReader:
             if lost != _REPEATED:  # else it was sent to a new broker, for others
                 entry.gap += lost
                 new.append(entry)
-        self.resumes_after = self.cursor.after
         called = self.call_now.call(new) if self.call_now is not None else 0
         for entry in new[called:] if called else new:
             self.deliver(entry, False)

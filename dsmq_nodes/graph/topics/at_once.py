@@ -50,7 +50,6 @@ class AtOnce:
         return make_taker(
             ring_reader,
             ring_reader.names if ring_reader is not None else {},
-            reader,
             reader.cursor,
             reader.losses.publishers,
             self._subscription,
