@@ -19,6 +19,7 @@ from typing import Final, NamedTuple
 
 from dsmq_nodes.dsmq import descriptors, inherited
 from dsmq_nodes.dsmq.keepalive import keep_alive
+from dsmq_nodes.dsmq.tls_files import check_tls_files
 from dsmq_nodes.errors import ConnectionFailedError
 
 DEFAULT_HOST: Final = "127.0.0.1"
@@ -254,10 +255,12 @@ def _secured(sock: socket.socket, host: str) -> socket.socket:
                 f"no connection to the broker at {host}: the file {file} that {variable} names "
                 "cannot be read"
             )
+    certificate, key = os.environ.get("DSMQ_TLS_CERT"), os.environ.get("DSMQ_TLS_KEY")
     try:
+        check_tls_files(authority, certificate, key)
         context = ssl.create_default_context(cafile=authority)
-        if certificate := os.environ.get("DSMQ_TLS_CERT"):
-            context.load_cert_chain(certificate, os.environ.get("DSMQ_TLS_KEY"))
+        if certificate:
+            context.load_cert_chain(certificate, key)
         secured = context.wrap_socket(sock, server_hostname=host)
     except OSError:
         sock.close()

@@ -13,6 +13,7 @@ import socket
 import ssl
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final, Protocol
 
 if sys.platform != "win32":
@@ -67,6 +68,17 @@ def is_scarce() -> bool:
         return True
     os.close(lowest)
     return lowest >= _limit() * 3 // 4
+
+
+def check_left(count: int) -> None:
+    """Refuse to begin what needs so many descriptors at once and does not fail in an orderly way.
+
+    Raises:
+        OSError: there are fewer.
+    """
+    with contextlib.ExitStack() as opened:
+        for _ in range(count):
+            opened.enter_context(Path(os.devnull).open("rb", buffering=0))
 
 
 def is_full(error: BaseException) -> bool:

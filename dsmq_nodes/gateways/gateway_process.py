@@ -37,7 +37,8 @@ def carry(hub: Hub, work: Coroutine[Any, Any, None], *closing: Callable[[], obje
 
     Then `closing` is called in order, and the hub is closed.
     """
-    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+    # Without a loop the work never begins.
+    with contextlib.closing(work), asyncio.Runner(loop_factory=new_event_loop) as runner:
         try:
             runner.run(_until_a_signal(hub, work))
         finally:

@@ -2,9 +2,11 @@
 
 import asyncio
 import contextlib
+import os
 import signal
 import socket
 import struct
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -149,6 +151,31 @@ def test_files_that_are_no_certificates_are_said(start: Start, tmp_path: Path) -
     assert status == 1
     assert "TLS" in said
     assert said.count("\n") == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes with names")
+def test_a_pipe_in_place_of_a_certificate_is_said_and_not_waited_for(
+    start: Start, tmp_path: Path, papers: Papers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    status, said = start("--tls-cert", str(pipe)).end()
+    assert status == 1
+    assert f"{pipe} is no file" in said
+    broker = begin(start, tmp_path, "--tls-cert", str(papers.broker))
+    monkeypatch.setenv("DSMQ_TLS_CA", str(pipe))
+    with pytest.raises(ConnectionFailedError, match="is no file"):
+        broker.connect()
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="reads /proc")
+def test_a_certificate_may_come_from_a_command(papers: Papers) -> None:
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb"), os.fdopen(writing, "wb") as pipe:
+        pipe.write(papers.broker.read_bytes())
+        pipe.close()
+        certificate = Path(f"/proc/self/fd/{reading}")
+        assert Security(certificate=certificate, key=papers.broker).tls() is not None
 
 
 def test_a_node_floods_is_stalled_and_reconnects_over_tls(

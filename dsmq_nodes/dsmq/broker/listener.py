@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, Self
 from dsmq_nodes.dsmq import descriptors
 from dsmq_nodes.dsmq.address import hold_little, is_local, is_private
 from dsmq_nodes.dsmq.keepalive import keep_alive
+from dsmq_nodes.dsmq.tls_files import check_tls_files
 from dsmq_nodes.errors import AddressInUseError, InsecureError
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ class Security:
             return None
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         try:
+            check_tls_files(self.certificate, self.key, self.client_ca)
             context.load_cert_chain(self.certificate, self.key)
             if self.client_ca is not None:
                 context.load_verify_locations(self.client_ca)

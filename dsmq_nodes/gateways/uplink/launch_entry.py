@@ -10,6 +10,7 @@ from typing import Annotated, ClassVar, Final, NamedTuple, Self
 from pydantic import AfterValidator, Field
 from typing_extensions import override
 
+from dsmq_nodes.dsmq.tls_files import check_tls_files
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.gateways.uplink.uncarried_stop import uncarried_stops
 from dsmq_nodes.gateways.uplink.uplink_rules import UplinkRules
@@ -203,10 +204,11 @@ class UplinkEntry(GatewayEntry):
         """
         for key, path in ({} if self.tls is None else self.tls.model_dump()).items():
             try:
+                check_tls_files(path)
                 Path(path).read_bytes()
             except OSError as error:
                 raise CommandError(
-                    f"tls: the {key} {path} cannot be read: {error.strerror}"
+                    f"tls: the {key} {path} cannot be read: {error.strerror or error}"
                 ) from None
 
     @override

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from dsmq_nodes.dsmq.tls_files import check_tls_files
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.gateways.uplink.launch_entry import is_name
 
@@ -48,7 +49,8 @@ def make_keys(directory: Path, machines: list[str], *, days: float = MACHINE_DAY
         authority, signer = _authority(directory)
         return [_machine(directory, each, authority, signer, days) for each in machines]
     except OSError as error:
-        raise CommandError(f"{error.filename or directory}: {error.strerror}") from None
+        where = error.filename or directory
+        raise CommandError(f"{where}: {error.strerror or error}") from None
 
 
 def name_in(certificate: Path) -> str:
@@ -106,6 +108,7 @@ def _authority(directory: Path) -> tuple[x509.Certificate, ec.EllipticCurvePriva
 def _authority_in(
     certificate: Path, key: Path
 ) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+    check_tls_files(certificate, key)
     with contextlib.suppress(ValueError, TypeError):
         found = serialization.load_pem_private_key(key.read_bytes(), None)
         made = x509.load_pem_x509_certificate(certificate.read_bytes())

@@ -1,5 +1,6 @@
 """Certificates and rights: who may write and read what."""
 
+import os
 import stat
 import subprocess
 import sys
@@ -53,6 +54,30 @@ def test_keys_on_a_full_disk_are_whole_or_not_there(tmp_path: Path) -> None:
     assert not list(keys.iterdir())
     make_keys(keys, ["r1"])
     assert len(list(keys.iterdir())) == 4
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes with names")
+def test_a_pipe_in_place_of_a_certificate_is_told_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "ca.pem")
+    with pytest.raises(CommandError, match=r"ca.pem is no file"):
+        make_keys(tmp_path, ["r1"])
+    entry = UplinkEntry.model_validate({"connect": ["hub"], "tls": tls(tmp_path, "r1")})
+    with pytest.raises(CommandError, match=r"the ca .*ca.pem is no file"):
+        entry.check_files()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="ulimit")
+@pytest.mark.parametrize("most", [18, 22, 28])
+def test_a_process_that_may_open_few_files_says_so(fleet: Fleet, most: int) -> None:
+    robot = fleet.machine()
+    words = f"uplink --as r1 --publish /odom --listen 127.0.0.1:{free_port()}"
+    line = f"ulimit -n {most}; exec {sys.executable} -m dsmq_nodes {words}"
+    command = ["sh", "-c", f"{line} --broker {robot.address}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 1
+    assert f"all the {most} files open that it may have" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "Warning" not in done.stderr
 
 
 @pytest.mark.parametrize("name", ["é", "1r", "r1=hüb", "a/b", "ca"])

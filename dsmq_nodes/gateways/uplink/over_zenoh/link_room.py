@@ -54,7 +54,11 @@ def _sockets() -> Iterator[socket.socket]:
     """Copies of this process's TCP sockets; the caller closes them."""
     if sys.platform != "linux":
         return
-    for file in Path("/proc/self/fd").iterdir():
+    try:
+        files = list(Path("/proc/self/fd").iterdir())
+    except OSError:  # no descriptor is left
+        return
+    for file in files:
         with contextlib.suppress(OSError):  # closed meanwhile, or no socket
             if file.readlink().name.startswith("socket:"):
                 copy = socket.socket(fileno=os.dup(int(file.name)))

@@ -23,6 +23,8 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 import zenoh
 
+from dsmq_nodes.dsmq import descriptors
+from dsmq_nodes.errors import CommandError
 from dsmq_nodes.gateways.uplink.fleet_carrier import CarrierEvents, Item, Question, TopicOffer
 from dsmq_nodes.gateways.uplink.launch_entry import UplinkTls
 from dsmq_nodes.gateways.uplink.over_zenoh import zenoh_keys as keys
@@ -40,6 +42,7 @@ logger = logging.getLogger("dsmq_nodes.uplink")
 
 _ANSWER_SEC: Final = 30.0  # for a slow link; a link that is lost ends the question at once
 _THREADS: Final = 8
+_DESCRIPTORS: Final = 20  # of a session with a link or two; without them Zenoh panics
 _LARGE_BYTES: Final = 6 * 1024  # what Zenoh takes at once, as zenoh_config.py has its buffers
 _PATIENCE_SEC: Final = 2.0  # a connection that is not there by then is worth a line
 _PROBE_SEC: Final = 5.0  # the reason may be another one by then
@@ -47,7 +50,16 @@ _read_question: Final = json_reader(Question)
 
 
 def open_session(config: dict[str, Any]) -> Any:
-    """A session, which has few types of its own; a client waits until a router is there."""
+    """A session, which has few types of its own; a client waits until a router is there.
+
+    Raises:
+        CommandError: there are too few file descriptors.
+        zenoh.ZError: it cannot listen, or its settings are refused.
+    """
+    try:
+        descriptors.check_left(_DESCRIPTORS)
+    except OSError as error:
+        raise CommandError(descriptors.no_more(error)) from None
     made = zenoh.Config()
     for path, value in config.items():
         made.insert_json5(path, json.dumps(value))
@@ -155,7 +167,7 @@ class ZenohCarrier:
     def _open(self) -> None:
         try:
             session = open_session(self._config)
-        except zenoh.ZError as error:
+        except (zenoh.ZError, CommandError) as error:
             reason = str(error).partition(" at /")[0]
             self._post(lambda: self._events.failed(reason))
             return

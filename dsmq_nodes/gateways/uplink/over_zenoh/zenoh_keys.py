@@ -37,8 +37,8 @@ class OtherVersionError(ValueError):
     def __init__(self, machine: str, version: str) -> None:
         self.machine = machine
         super().__init__(
-            f"its uplink speaks version {version[:20]}, this one speaks {VERSION}: install the "
-            "same version of dsmq_nodes on both"
+            f"speaks version {version[:20]} of the uplink, and this machine {VERSION}: install the "
+            "same dsmq_nodes on both"
         )
 
 

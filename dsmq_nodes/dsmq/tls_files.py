@@ -1,0 +1,19 @@
+"""Certificates and keys: files that OpenSSL opens, which would wait for the writer of a pipe."""
+
+import stat
+from pathlib import Path
+
+
+def check_tls_files(*paths: str | Path | None) -> None:
+    """Refuse a path that reading might wait for, or never come to the end of.
+
+    A pipe without a name, as of `--tls-cert <(command)`, has a writer and is let through.
+
+    Raises:
+        OSError: one is not there, or is no file.
+    """
+    for path in [Path(each) for each in paths if each]:
+        mode = path.stat().st_mode
+        is_nameless = stat.S_ISFIFO(mode) and not path.resolve().exists()
+        if not stat.S_ISREG(mode) and not is_nameless:
+            raise OSError(f"{path} is no file")
