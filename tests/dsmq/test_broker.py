@@ -1,6 +1,7 @@
 """The broker as its peers meet it: real sockets, a real process."""
 
 import contextlib
+import errno
 import json
 import os
 import re
@@ -20,6 +21,7 @@ import pytest
 
 from dsmq_nodes.dsmq import limits, wire
 from dsmq_nodes.dsmq.broker.closings import Closings
+from dsmq_nodes.dsmq.broker.listener import Security, tcp_listener
 from dsmq_nodes.dsmq.client_connection import ClientConnection
 from dsmq_nodes.errors import ConnectionFailedError, NodeNameTakenError, RequestRefusedError
 from tests.dsmq.conftest import Broker, Start, put, subscribe
@@ -358,6 +360,28 @@ def test_few_file_descriptors_refuse_and_recover(start: Start) -> None:
                     break
             assert time.monotonic() < until
     assert broker.end()[0] == 0
+
+
+def test_a_system_without_descriptors_costs_no_peer_its_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Another process may take the descriptor that was freed for a moment."""
+    listener = tcp_listener("127.0.0.1", 0, Security())
+    taken: list[int] = []
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENFILE, os.strerror(errno.ENFILE))
+
+    open_file = os.open
+    with listener.spare_descriptor():
+        taken.append(open_file(os.devnull, os.O_RDONLY))  # has its number
+        monkeypatch.setattr(os, "open", full)
+    listener.refuse_one()
+    monkeypatch.undo()
+    listener.refuse_one()
+    listener.close()
+    os.fstat(taken[0])
+    os.close(taken[0])
 
 
 def test_sql_in_a_topic_is_a_name_like_another(broker: Broker) -> None:

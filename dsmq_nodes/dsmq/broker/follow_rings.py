@@ -75,6 +75,21 @@ class Following:
             self._memory.remove_bell(peer.number)
         self._gather(self._router.sharing.close_unused_rings(time.monotonic()))
 
+    def look_after(self) -> None:
+        """Once a second: share memory no longer if another program has removed it.
+
+        Its writers could no longer ring for whoever reads.
+        """
+        if self._router.sharing.is_offered and self._memory.is_removed:
+            logger.warning(
+                "%s was removed by another program, as logind's RemoveIPC=yes does at a logout "
+                "(`loginctl enable-linger` prevents that): all topics go through the broker until "
+                "it is started again",
+                self._memory.directory,
+            )
+            self._gather(self._router.sharing.give_up_all(time.monotonic()))
+            self._flush()
+
     def close(self) -> None:
         """Stop sharing memory."""
         if self._look is not None:

@@ -103,7 +103,7 @@ class Listener:
     def __init__(self, sock: socket.socket, tls: ssl.SSLContext | None = None) -> None:
         self.sock = sock
         self.tls = tls
-        self._spare = os.open(os.devnull, os.O_RDONLY)
+        self._spare: int | None = os.open(os.devnull, os.O_RDONLY)  # None: others have taken it
 
     def accept(self) -> tuple[socket.socket, str] | None:
         """A connection that waits, and its address; None when none does.
@@ -135,16 +135,22 @@ class Listener:
     @contextlib.contextmanager
     def spare_descriptor(self) -> "Iterator[None]":
         """Free one file descriptor for a while, when there may be none left."""
-        os.close(self._spare)
+        self._give_spare()
         try:
             yield
         finally:
-            self._spare = os.open(os.devnull, os.O_RDONLY)
+            with contextlib.suppress(OSError):  # another process has it: the system has no more
+                self._spare = os.open(os.devnull, os.O_RDONLY)
+
+    def _give_spare(self) -> None:
+        spare, self._spare = self._spare, None
+        if spare is not None:
+            os.close(spare)
 
     def close(self) -> None:
         """Stop listening."""
         self.sock.close()
-        os.close(self._spare)
+        self._give_spare()
 
 
 def tcp_listener(host: str, port: int, security: Security) -> Listener:

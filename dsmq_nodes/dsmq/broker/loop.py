@@ -398,8 +398,10 @@ class Broker:
             if self._absences.has_gone(connection, now):
                 self._end(connection, "it no longer acknowledges anything: its machine is gone")
         self.router.exchange.wall_offset_sec = time.time_ns() * 1e-9 - time.monotonic()
-        if self._following is not None and self.router.exchange.listeners:
-            self._following.follow_now()  # the rates are those of now
+        if self._following is not None:
+            self._following.look_after()
+            if self.router.exchange.listeners:
+                self._following.follow_now()  # the rates are those of now
         self._send(self.router.tick(time.monotonic()))
 
 

@@ -90,6 +90,11 @@ class SharedMemory:
         ring = Ring.create(self.directory / f"r{self._made}", last_id=last_id)
         return RingLog(ring, self._doorbells)
 
+    @property
+    def is_removed(self) -> bool:
+        """Whether another program has removed it: nobody can open a ring or a bell any more."""
+        return os.fstat(self.bell.fileno()).st_nlink == 0
+
     def remove_bell(self, number: int) -> None:
         """The process with this number is gone."""
         with contextlib.suppress(OSError):

@@ -184,8 +184,10 @@ class Ring:
             finally:
                 os.close(file)
         except (OSError, AttributeError) as error:
-            path.unlink(missing_ok=True)
-            raise RingError(f"no shared memory for {path}: {error}") from None
+            with contextlib.suppress(OSError):  # whatever is there
+                path.unlink()
+            reason = getattr(error, "strerror", None) or error
+            raise RingError(f"no shared memory in {path.parent}: {reason}") from None
         return cls(path)
 
     def forked(self) -> None:

@@ -113,6 +113,21 @@ class Sharing:
         topic.log.ring.shut()
         return [*self.follow_to_the_end(topic, now), *self._unshare(topic, why)]
 
+    @property
+    def is_offered(self) -> bool:
+        """Whether peers are offered shared memory."""
+        return self._memory is not None
+
+    def give_up_all(self, now: float) -> Replies:
+        """Share nothing any longer: the memory is gone; its messages are still read."""
+        self._memory = None
+        replies: Replies = []
+        for topic in list(self.topics.values()):
+            if topic.log.ring is not None:
+                topic.log.ring.shut()
+            replies += [*self.follow_to_the_end(topic, now), *self._unshare(topic)]
+        return replies
+
     def open(self, topic: Topic) -> str:
         """Share a topic; returns the path of its ring, or an empty text."""
         log = topic.log
@@ -219,8 +234,11 @@ class Sharing:
         topic.log.unshare(why)
         self.topics.pop(topic.log.name, None)
 
-    def _unshare(self, topic: Topic, why: str) -> Replies:
-        """Close a topic's ring and tell its peers: it goes through the broker from now on."""
+    def _unshare(self, topic: Topic, why: str = "") -> Replies:
+        """Close a topic's ring and tell its peers: it goes through the broker from now on.
+
+        `why` is logged where it is not empty.
+        """
         if topic.log.ring is None:
             return []
         topic.log.ring.shut()
@@ -233,7 +251,7 @@ class Sharing:
             publication.shares = False
         for cursor in topic.cursors:
             self.unseat(cursor)
-        self._close(topic, f"{name}: {why}")
+        self._close(topic, f"{name}: {why}" if why else "")
         return replies
 
 
