@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from dsmq_nodes.graph.parameters.yaml_source import bytes_of, is_endless
+from dsmq_nodes.given_files import bytes_of, is_endless
 from dsmq_nodes.launcher.file.read import load_to_launch
 from dsmq_nodes.launcher.supervise.plan import Plan, find_project_root
 from dsmq_nodes.launcher.supervise.planning import make_plan

@@ -22,7 +22,7 @@ from dsmq_nodes.gateways.web.launch_entry import NODE, WebEntry
 from dsmq_nodes.gateways.web.server import WebServer
 from dsmq_nodes.gateways.web.speaker import Connect, WebEndpoint
 from dsmq_nodes.gateways.web.stop_button import StopButton
-from dsmq_nodes.graph.parameters.yaml_source import bytes_of
+from dsmq_nodes.given_files import bytes_of
 
 _EVERYWHERE: Final = frozenset({"0.0.0.0", "::"})
 _ELSEWHERE: Final = ("192.0.2.1", 9)  # of TEST-NET-1, RFC 5737

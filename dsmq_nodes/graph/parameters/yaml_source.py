@@ -9,27 +9,21 @@ silently overruled by another. A file of parameters may have a section twice, as
 """
 
 import base64
-import contextlib
-import errno
-import os
 import pathlib
 import re
-import select
-import stat
 from dataclasses import dataclass, field
 from typing import NamedTuple, NoReturn, Protocol, TypeAlias
 
 import yaml
 
-from dsmq_nodes.errors import CommandError, LaunchFileError, LaunchProblem
+from dsmq_nodes.errors import LaunchFileError, LaunchProblem
+from dsmq_nodes.given_files import MOST_BYTES, bytes_of, resolved
 from dsmq_nodes.graph.parameters.yaml12 import MOST_DIGITS, is_number, plain_value
 from dsmq_nodes.printable import one_line
 from dsmq_nodes.suggest import did_you_mean, shorten
 
 NEEDS_NODES = "it needs a list 'nodes:'"
-MOST_BYTES = 1 << 20
 MOST_LEVELS = 20
-_PATIENCE_SEC = 2.0
 # The key under which places of keys and of ignored values are kept.
 _ASIDE = -1
 
@@ -135,39 +129,6 @@ def read_file(
     return document
 
 
-def bytes_of(path: pathlib.Path) -> bytes:
-    """Read a file, no further than shows that it is too large.
-
-    Raises:
-        OSError: It cannot be read.
-        ValueError: There is no file of such a name.
-    """
-    if not is_endless(path) and path.stat().st_size <= MOST_BYTES:
-        return path.read_bytes()
-    opener = _open_pipe if path.is_fifo() else None
-    with open(path, "rb", opener=opener) as stream:  # Path.open has no opener
-        return stream.read(MOST_BYTES + 1)
-
-
-def _open_pipe(path: str, flags: int) -> int:
-    """Open a pipe, as of `launch <(command)`.
-
-    Raises:
-        OSError: Nobody writes into it, whom the reading would wait for.
-    """
-    pipe = os.open(path, flags | os.O_NONBLOCK)
-    try:
-        if not select.select([pipe], [], [], _PATIENCE_SEC)[0]:
-            with contextlib.suppress(BlockingIOError):  # it has a writer, who takes time
-                if not os.read(pipe, 1):
-                    raise OSError(errno.EPIPE, "it is a pipe into which nobody writes")
-        os.set_blocking(pipe, True)
-    except BaseException:
-        os.close(pipe)
-        raise
-    return pipe
-
-
 def _beside(path: pathlib.Path) -> str:
     found = sorted(each.name for each in path.parent.glob("*.y*ml"))
     return (
@@ -175,42 +136,6 @@ def _beside(path: pathlib.Path) -> str:
         if found
         else f"there is no YAML file in {one_line(f'{path.parent}')}"
     )
-
-
-def is_endless(path: pathlib.Path) -> bool:
-    """Whether a path leads to something without a fixed size: a device, a pipe."""
-    try:
-        mode = path.stat().st_mode
-    except (OSError, ValueError):
-        return False
-    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
-
-
-def working_directory() -> pathlib.Path:
-    """Return the working directory.
-
-    Raises:
-        CommandError: It is gone: another is needed.
-    """
-    try:
-        return pathlib.Path.cwd()
-    except OSError as error:
-        raise CommandError(
-            f"the working directory cannot be used ({error.strerror}): change to another one (cd)"
-        ) from None
-
-
-def resolved(path: pathlib.Path) -> pathlib.Path:
-    """Return the absolute path, as far as possible for one that leads nowhere.
-
-    Raises:
-        CommandError: It is relative, and the working directory is gone.
-    """
-    whole = working_directory() / path
-    try:
-        return whole.resolve()
-    except (OSError, RuntimeError, ValueError):  # links in a circle, half a character
-        return whole
 
 
 def decode(raw: bytes, file: str) -> str:

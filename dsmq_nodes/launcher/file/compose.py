@@ -18,8 +18,9 @@ from typing import TypeGuard, TypeVar
 from pydantic import ValidationError
 
 from dsmq_nodes.errors import LaunchProblem
+from dsmq_nodes.given_files import resolved
 from dsmq_nodes.graph.parameters.parameter_files import ParamsFile, lookup, merge, misspelt
-from dsmq_nodes.graph.parameters.yaml_source import Document, Place, resolved
+from dsmq_nodes.graph.parameters.yaml_source import Document, Place
 from dsmq_nodes.graph.parameters.yaml_source import Path as Keys
 from dsmq_nodes.launcher.file import declare
 from dsmq_nodes.launcher.file.arguments import Value

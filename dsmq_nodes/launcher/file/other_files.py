@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from dsmq_nodes.errors import LaunchFileError, LaunchProblem
+from dsmq_nodes.given_files import is_endless, working_directory
 from dsmq_nodes.graph.parameters import yaml_source as source
 from dsmq_nodes.graph.parameters.yaml_source import Document
 from dsmq_nodes.launcher.file.composed import Origin
@@ -35,7 +36,7 @@ class OtherFiles:
         return self._read(path, at, _NEEDS_PARAMETERS, merges=True)
 
     def _read(self, path: Path, at: Origin, needs: str, *, merges: bool = False) -> Document | None:
-        if source.is_endless(path):
+        if is_endless(path):
             self._tell(at.problem(f"{_shown(path)} is no regular file"))
             return None
         if path not in self._unreadable:
@@ -54,5 +55,5 @@ class OtherFiles:
 
 
 def _shown(path: Path) -> str:
-    here = source.working_directory()
+    here = working_directory()
     return one_line(str(path.relative_to(here) if path.is_relative_to(here) else path))

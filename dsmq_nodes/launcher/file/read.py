@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from dsmq_nodes.errors import LaunchFileError, LaunchProblem
+from dsmq_nodes.given_files import working_directory
 from dsmq_nodes.graph.parameters import yaml_source as source
 from dsmq_nodes.graph.parameters.yaml_source import Document
 from dsmq_nodes.launcher.check import relations
@@ -54,7 +55,7 @@ def read(
         LaunchFileError: It has mistakes; all of them are in the error.
     """
     document = source.parse(text, file)
-    document.directory = directory or source.working_directory()
+    document.directory = directory or working_directory()
     return _without_mistakes(*_look_at(document, args))
 
 
@@ -83,7 +84,7 @@ def _look_at(
 def classes_not_there(classes: Iterable[tuple[Origin, str]], root: Path) -> Iterator[LaunchProblem]:
     """Yield the classes that are not in `root` or elsewhere, each with its place."""
     # As in child.py: nodes import from there.
-    places = [str(source.working_directory()), str(root), *sys.path]
+    places = [str(working_directory()), str(root), *sys.path]
     told: dict[str, str] = {}
     for origin, spec in classes:
         if spec not in told:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from dsmq_nodes.graph.parameters.yaml_source import resolved
+from dsmq_nodes.given_files import resolved
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from dsmq_nodes.graph.parameters.yaml_source import resolved
+from dsmq_nodes.given_files import resolved
 from dsmq_nodes.graph.spin.environment import NodeEnvironment
 from dsmq_nodes.launcher.check.relations import (
     awaited_topic,

@@ -26,7 +26,7 @@ from dsmq_nodes.bag.file.writing import OWN_TEXTS, BagWriter, Limits, about_here
 from dsmq_nodes.bag.record.recorder import Recorder, summary_lines
 from dsmq_nodes.cli.progress import Progress
 from dsmq_nodes.errors import BagError, DsmqError
-from dsmq_nodes.graph.parameters.yaml_source import is_endless
+from dsmq_nodes.given_files import is_endless
 from dsmq_nodes.launcher.output.line_queue import LineQueue
 from dsmq_nodes.printable import one_line
 from dsmq_nodes.signals import ending_signals

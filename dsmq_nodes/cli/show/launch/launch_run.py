@@ -15,7 +15,8 @@ from dsmq_nodes.bag.optional import need_bag
 from dsmq_nodes.cli.show.launch.launch_web import web_beside
 from dsmq_nodes.dsmq.address import DEFAULT_PORT, is_local, parse_address
 from dsmq_nodes.errors import CommandError
-from dsmq_nodes.graph.parameters.yaml_source import read_file, resolved, working_directory
+from dsmq_nodes.given_files import resolved, working_directory
+from dsmq_nodes.graph.parameters.yaml_source import read_file
 from dsmq_nodes.launcher.file.arguments import parse
 from dsmq_nodes.launcher.launch_file import is_of_ros, launch, launch_plan, load_plan
 from dsmq_nodes.launcher.supervise.plan import Plan
