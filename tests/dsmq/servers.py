@@ -12,6 +12,7 @@ import psutil
 from dsmq import dsmq as original  # type: ignore[import-untyped]
 
 from tests.support import processes
+from tests.support.reserved import free_port
 from tests.support.waiting import PATIENCE_SEC, until
 
 CONTROL: Final = """
@@ -53,8 +54,7 @@ class Server:
     """A server whose wall clock can be stepped and frozen."""
 
     def __init__(self, program: str) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port: int = free.getsockname()[1]
+        self.port = free_port()
         self.process = processes.Popen(
             [sys.executable, "-u", "-c", CONTROL + program, str(self.port)],
             stdin=subprocess.PIPE,

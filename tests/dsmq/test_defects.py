@@ -25,6 +25,7 @@ from dsmq_nodes.dsmq import wire
 from tests.dsmq.conftest import Broker, Start, subscribe
 from tests.dsmq.servers import CONTROL, ORIGINAL, OURS, Server, is_locked, serving
 from tests.support import processes
+from tests.support.reserved import free_port
 from tests.support.waiting import PATIENCE_SEC
 
 HANGS_SEC = 1.0  # who has not answered until then is taken to hang; only the original does
@@ -272,8 +273,7 @@ def test_nobody_reads_what_it_prints(program: str, survives: bool) -> None:
     """The original prints a line for every connection, and dies of a closed pipe."""
     reading, writing = os.pipe()
     os.close(reading)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     server = processes.Popen(
         [sys.executable, "-c", CONTROL + program, str(port)],
         stdin=subprocess.PIPE,

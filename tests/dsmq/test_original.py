@@ -3,7 +3,6 @@
 import contextlib
 import json
 import socket
-import statistics
 import subprocess
 import sys
 import time
@@ -130,19 +129,20 @@ def test_large_frames_reach_its_client_and_come_from_it(broker: Broker) -> None:
         assert mine.get_wait("large", PATIENCE_SEC) == message
 
 
-def get_median_sec(port: int) -> float:
+def get_sec(port: int) -> float:
+    """The least that a get takes: others wait for a processor that is busy, too."""
     with its_client(port) as client:
         took = []
         for _ in range(20):
             began = time.perf_counter()
             client.get("t")
             took.append(time.perf_counter() - began)
-        return statistics.median(took)
+        return min(took)
 
 
 def test_its_client_does_not_stall_on_our_broker(broker: Broker, original_port: int) -> None:
     """Nagle's algorithm and delayed acknowledgements cost it 88 ms a get on its own server."""
-    assert get_median_sec(broker.port) * 5 < get_median_sec(original_port)
+    assert get_sec(broker.port) * 5 < get_sec(original_port)
 
 
 def test_puts_of_one_burst_all_arrive_in_order(broker: Broker) -> None:

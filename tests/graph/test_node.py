@@ -20,6 +20,7 @@ from dsmq_nodes.lifecycle import LifecycleNode
 from dsmq_nodes.messages import Imu, String
 from dsmq_nodes.testing import BrokerProcess, Graph
 from tests.support.programs import Program
+from tests.support.reserved import free_port
 from tests.support.waiting import until
 
 
@@ -37,8 +38,7 @@ def told(monkeypatch: pytest.MonkeyPatch, **fields: Any) -> None:
 
 
 def test_without_a_broker_the_error_names_address_and_next_step() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
+    port = free_port()
     with pytest.raises(ConnectionFailedError, match=rf"127\.0\.0\.1:{port}.*dsmq-nodes broker"):
         Node("lonely", broker=("127.0.0.1", port))
 

@@ -18,6 +18,7 @@ from dsmq_nodes.rclpy.running import import_finder
 from dsmq_nodes.tools.session import Session
 from tests.support import processes
 from tests.support.programs import Running
+from tests.support.reserved import free_port
 from tests.support.waiting import PATIENCE_SEC, until
 
 RUN = [sys.executable, "-m", "dsmq_nodes.rclpy"]
@@ -33,8 +34,7 @@ exit_with(sys.argv[1:])
 
 @pytest.fixture
 def port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
+    return free_port()
 
 
 def run(

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from tests.gateways.web.robot import Robot, free_port
+from tests.gateways.web.robot import Robot
 from tests.support.browser import Browser
 from tests.support.processes import ROOT, Popen
+from tests.support.reserved import free_port
 
 IMAGES: Final = Path(__file__).parents[2] / ".github" / "images"
 _LAYOUT: Final = {

@@ -6,13 +6,12 @@
 
 import atexit
 import os
-import random
-import socket
 from functools import cache
 from pathlib import Path
-from typing import Final
 
 import pytest
+
+from tests.support.reserved import Reserved
 
 
 def referee() -> Path:
@@ -26,32 +25,14 @@ def referee() -> Path:
     return Path(python).parents[1]
 
 
-class RosDomain:
-    """A domain of ROS that no other test of this machine has: programs of one domain meet."""
-
-    def __init__(self) -> None:
-        """Hold a domain, until `close`."""
-        while True:
-            self.number = random.choice(_DOMAINS)
-            self._held = socket.socket(socket.AF_UNIX)
-            try:
-                self._held.bind(f"\0dsmq-tests-ros-domain-{self.number}")
-            except OSError:
-                self._held.close()
-            else:
-                return
-
-    def close(self) -> None:
-        """Let others have it."""
-        self._held.close()
+def ros_domain() -> Reserved:
+    """A domain of ROS that no other test has: programs of one domain meet."""
+    return Reserved("ros-domain", range(1, 102))  # ports of greater ones are given to anybody
 
 
 @cache
-def own_domain() -> RosDomain:
-    """The domain of this process, for programs that run one after another."""
-    domain = RosDomain()
+def own_domain() -> Reserved:
+    """The domain of ROS of this process, for programs that run one after another."""
+    domain = ros_domain()
     atexit.register(domain.close)
     return domain
-
-
-_DOMAINS: Final = range(1, 102)  # the ports of greater ones are given by the system to any socket

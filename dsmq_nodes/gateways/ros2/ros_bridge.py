@@ -280,15 +280,16 @@ class _ServiceFromRos:
         self._request, self._response = _of_service(type_name)
         here, hub = bridge.rules.here(name), bridge.hub
         self._client = bridge.ros.client(name, ros_class(type_name))
-        self._writer: HubWriter = hub.advertise(
-            here + REPLY, f"{type_name}_Response", self._response.schema
-        )
         self._reader: HubReader = hub.subscribe(
             here + REQUEST,
             self._take,
             is_prompt=True,
             type_name=f"{type_name}_Request",
             schema=self._request.schema,
+        )
+        # In this order: a node that sees us serve may call at once.
+        self._writer: HubWriter = hub.advertise(
+            here + REPLY, f"{type_name}_Response", self._response.schema
         )
 
     def _take(self, entry: Entry) -> None:

@@ -161,10 +161,11 @@ class _ServedAction:
                 self._writers[part].publish(service_wire.write_error(call, reason))
 
         name = f"{self._start}/{part}"
-        self._writers[part] = self._client.advertise(name + REPLY, kind.name, kind.schema_text)
         self._readers.append(
             self._client.subscribe(name + REQUEST, on_request, depth=0, is_prompt=True)
         )
+        # In this order: a node that sees us serve may call at once.
+        self._writers[part] = self._client.advertise(name + REPLY, kind.name, kind.schema_text)
 
     def _reply(self, part: str, call: service_wire.Call, values: dict[str, Any]) -> None:
         body = msgspec.json.encode(values).decode()

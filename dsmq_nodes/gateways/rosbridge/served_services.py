@@ -75,15 +75,13 @@ class _ServedService:
         self._service = service
         self._waiting: dict[str, service_wire.Call] = {}
         self._numbers = itertools.count(1)
-        self._replies = client.advertise(
-            service + REPLY, kind.response.name, kind.response.schema_text
-        )
-        try:
-            self._requests = client.subscribe(
-                service + REQUEST, self._take, depth=0, is_prompt=True
+        self._requests = client.subscribe(service + REQUEST, self._take, depth=0, is_prompt=True)
+        try:  # in this order: a node that sees us serve may call at once
+            self._replies = client.advertise(
+                service + REPLY, kind.response.name, kind.response.schema_text
             )
         except CommandError:
-            client.release(self._replies)
+            client.release(self._requests)
             raise
 
     def _take(self, entry: Entry) -> None:

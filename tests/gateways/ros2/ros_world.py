@@ -16,13 +16,14 @@ from dsmq_nodes import Node, spin_once
 from tests.support.brokers import ForkedBroker
 from tests.support.processes import ROOT
 from tests.support.programs import Running
-from tests.support.referee import RosDomain, own_domain, referee
+from tests.support.referee import own_domain, referee, ros_domain
+from tests.support.reserved import Reserved
 from tests.support.waiting import PATIENCE_SEC, until
 
 PEER = Path(__file__).with_name("ros_peer.py")
 
 
-def ros_environment(domain: RosDomain | None = None) -> dict[str, str]:
+def ros_environment(domain: Reserved | None = None) -> dict[str, str]:
     """An environment in which ROS programs meet nobody but those of this test."""
     return {
         **os.environ,
@@ -107,7 +108,7 @@ class World:
 
     def __init__(self, options: list[str]) -> None:
         referee()  # which skips the test where there is no ROS
-        self._domain = RosDomain()
+        self._domain = ros_domain()
         self.environment = ros_environment(self._domain)
         self._patch = pytest.MonkeyPatch()
         self._options = options
@@ -146,7 +147,9 @@ class World:
         """Spin our nodes until a condition holds."""
         deadline = time.monotonic() + patience_sec
         while not condition():
-            assert time.monotonic() < deadline, f"waited in vain for {what}\n{self.bridge.output}"
+            assert time.monotonic() < deadline, (
+                f"waited in vain for {what}\n{self.bridge.drained()}"
+            )
             for node in self.nodes:
                 spin_once(node, timeout_sec=0.01)
 

@@ -417,3 +417,24 @@ def test_a_number_that_no_parameter_can_have_is_refused(bridged: Bridged) -> Non
     name = "/add_two_ints_server:gain"
     told = bridged.call("/rosapi/set_param", {"name": name, "value": f"1{'0' * 400}"})
     assert told["successful"] is False
+
+
+def test_whoever_sees_a_client_serve_can_call_it_at_once(
+    graph: Graph, bridged: Bridged, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link, done = bridged.hub.link, list[str]()
+    for name in ("subscribe", "advertise"):
+        act = getattr(link, name)
+
+        def noted(topic: str, *rest: Any, act: Any = act) -> Any:
+            done.append(topic)
+            return act(topic, *rest)
+
+        monkeypatch.setattr(link, name, noted)
+    bridged.send("advertise_service", service="/light", type="std_srvs/SetBool")
+    bridged.send("advertise_action", action="/fib", type="example_interfaces/Fibonacci")
+    assert bridged.got() == []
+    served = [each.removesuffix("/_reply") for each in done if each.endswith("/_reply")]
+    assert len(served) == 4
+    for each in served:
+        assert done.index(f"{each}/_request") < done.index(f"{each}/_reply")

@@ -6,8 +6,6 @@ They share this machine's loopback, or each has a `Host` of a network (network.p
 import asyncio
 import contextlib
 import os
-import random
-import socket
 import sys
 import threading
 import time
@@ -22,6 +20,7 @@ from dsmq_nodes.messages import Int64, Message
 from dsmq_nodes.tools.session import Session
 from tests.support.brokers import ForkedBroker
 from tests.support.programs import Running
+from tests.support.reserved import free_port
 from tests.support.waiting import PATIENCE_SEC
 
 if TYPE_CHECKING:
@@ -30,14 +29,6 @@ if TYPE_CHECKING:
     from tests.support.network import Host
 
 T = TypeVar("T")
-
-
-def free_port() -> int:
-    """A port that nobody listens on, and that no broker of another test is given meanwhile."""
-    while True:
-        port = random.randrange(10_000, 32_000)  # the system itself gives greater ones
-        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
-            return port
 
 
 def command(*words: str, host: "Host | None" = None) -> Running:

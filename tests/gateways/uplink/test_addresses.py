@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.gateways.uplink.fleet import Fleet, free_port
+from tests.gateways.uplink.fleet import Fleet
+from tests.support.reserved import free_port
 from tests.support.waiting import until
 
 pytest.importorskip("zenoh")

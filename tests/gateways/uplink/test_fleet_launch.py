@@ -9,9 +9,10 @@ import yaml
 from dsmq_nodes.dsmq.address import Address
 from dsmq_nodes.gateways.uplink.launch_entry import UplinkEntry
 from dsmq_nodes.gateways.uplink.over_zenoh.zenoh_config import zenoh_config
-from tests.gateways.uplink.fleet import command, free_port
+from tests.gateways.uplink.fleet import command
 from tests.support.processes import ROOT
 from tests.support.programs import Running
+from tests.support.reserved import free_port
 
 pytest.importorskip("zenoh")
 

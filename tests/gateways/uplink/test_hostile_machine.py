@@ -16,7 +16,8 @@ import pytest
 
 from dsmq_nodes import QoSProfile
 from dsmq_nodes.messages import Int64, String
-from tests.gateways.uplink.fleet import Fleet, Listener, Talker, free_port
+from tests.gateways.uplink.fleet import Fleet, Listener, Talker
+from tests.support.reserved import free_port
 
 zenoh = pytest.importorskip("zenoh")
 

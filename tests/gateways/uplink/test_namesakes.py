@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from dsmq_nodes.messages import Int64
-from tests.gateways.uplink.fleet import Fleet, Machine, Talker, free_port
+from tests.gateways.uplink.fleet import Fleet, Machine, Talker
 from tests.support.programs import Running
+from tests.support.reserved import free_port
 
 pytest.importorskip("zenoh")
 pytest.importorskip("cryptography")

@@ -15,10 +15,10 @@ from tests.gateways.uplink.fleet import (
     Talker,
     assert_counted,
     assert_whole,
-    free_port,
     numbers,
     pair,
 )
+from tests.support.reserved import free_port
 
 pytest.importorskip("zenoh")
 

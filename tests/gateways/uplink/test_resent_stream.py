@@ -11,6 +11,7 @@ from dsmq_nodes.gateways.uplink.launch_entry import UplinkEntry
 from dsmq_nodes.gateways.uplink.over_udp import resent_stream
 from dsmq_nodes.gateways.uplink.over_udp.resent_stream import ResentStream
 from dsmq_nodes.gateways.uplink.over_udp.udp_relay import UdpRelay
+from tests.support.reserved import free_port
 from tests.support.waiting import PATIENCE_SEC
 
 NAME = b"12345678"
@@ -161,8 +162,7 @@ def test_what_is_no_packet_is_refused_or_harmless(noise: bytes) -> None:
 
 
 def test_an_address_that_does_not_answer_opens_no_connection() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        port = found.getsockname()[1]
+    port = free_port()
     relayed = UdpRelay().relayed(UplinkEntry(listen=[f"udp/127.0.0.1:{port}"]))
     zenoh_port = int(relayed.listen[0].rpartition(":")[2])
     with (
@@ -187,8 +187,7 @@ def test_an_address_that_does_not_answer_opens_no_connection() -> None:
 
 
 def test_a_stranger_who_opens_many_connections_keeps_no_other_machine_out() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        port = found.getsockname()[1]
+    port = free_port()
     relayed = UdpRelay().relayed(UplinkEntry(listen=[f"udp/127.0.0.1:{port}"]))
     with socket.create_server(
         ("127.0.0.1", int(relayed.listen[0].rpartition(":")[2])), backlog=100
@@ -215,8 +214,7 @@ def test_a_stranger_who_opens_many_connections_keeps_no_other_machine_out() -> N
 
 
 def test_a_connection_whose_router_is_not_there_yet_is_ended_at_once() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        port = found.getsockname()[1]
+    port = free_port()
     UdpRelay().relayed(UplinkEntry(listen=[f"udp/127.0.0.1:{port}"]))
     end = ResentStream(NAME, is_dialled=True)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as machine:

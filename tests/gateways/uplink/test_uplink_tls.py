@@ -12,8 +12,9 @@ import pytest
 from dsmq_nodes import QoSProfile
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.messages import Int64
-from tests.gateways.uplink.fleet import Fleet, Talker, command, free_port
+from tests.gateways.uplink.fleet import Fleet, Talker, command
 from tests.support.processes import ROOT
+from tests.support.reserved import free_port
 
 zenoh = pytest.importorskip("zenoh")
 pytest.importorskip("cryptography")

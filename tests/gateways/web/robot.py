@@ -2,7 +2,6 @@
 
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -15,13 +14,6 @@ from tests.support.waiting import until
 
 _URL: Final = re.compile(r"dashboard: (\S+)")
 _BROKER: Final = re.compile(r"listening on (\S+:\d+)")
-
-
-def free_port() -> int:
-    """A port that nobody has; a page finds a gateway again where it was."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
 
 
 class Robot:

@@ -17,10 +17,11 @@ import msgspec
 import pytest
 
 from dsmq_nodes.tools.node_parameters import NodeParameters
-from tests.gateways.web.robot import Robot, free_port
+from tests.gateways.web.robot import Robot
 from tests.support import web_clients
 from tests.support.browser import CHROMIUM, Browser, Page
 from tests.support.processes import ROOT, suspend
+from tests.support.reserved import free_port
 from tests.support.waiting import until
 
 pytestmark = [

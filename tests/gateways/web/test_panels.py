@@ -9,10 +9,11 @@ import pytest
 
 from dsmq_nodes.tools.session import Session
 from tests.gateways.web.panel_nodes import EVIL, HEIGHT, WIDTH, WORDS
-from tests.gateways.web.robot import Robot, free_port
+from tests.gateways.web.robot import Robot
 from tests.support import web_clients
 from tests.support.browser import CHROMIUM, Browser, Page
 from tests.support.processes import ROOT
+from tests.support.reserved import free_port
 from tests.support.waiting import until
 
 pytestmark = [
