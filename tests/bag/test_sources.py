@@ -306,6 +306,15 @@ CYCLONE_APPENDABLE = bytes.fromhex(
     "00000c0000000900000000000000000025400c0000000b00000000000000000029401300000002000000020000"
     "007800000003000000797a00000c0000000d0000000000000000002d400f00"
 )
+# As rosbag2 writes a type that has only a .idl file.
+IDL = b"".join(
+    b"=" * 80 + b"\nIDL: m/msg/%s\n// made\n%s\nmodule m {\n  module msg {\n"
+    b"    struct %s {\n      %s;\n    };\n  };\n};\n\n" % parts
+    for parts in (
+        (b"Out", b'#include "m/msg/In.idl"\n', b"Out", b"m::msg::In a"),
+        (b"In", b"", b"In", b"double x"),
+    )
+)
 BYTES = CDR + bytes.fromhex("c8000000 02000000 c801")
 # As rclpy 9.1.2 makes it (`serialize_message`): the last eight bytes are no part of it.
 JOINTS = bytes.fromhex(
@@ -365,6 +374,8 @@ JOINTS_READ = (
             b'{"a":{"x__y_":1.0}}',
         ),
         (Schema(1, b"float64 from", "ros2msg", "m/msg/M"), double(1), b'{"from":1.0}'),
+        (Schema(1, IDL, "ros2idl", "m/msg/Out"), double(1), b'{"a":{"x":1.0}}'),
+        (Schema(1, IDL, "omgidl", "m/msg/Out"), double(1), b'{"a":{"x":1.0}}'),
         (Schema(1, b"byte a\nbyte[] b", "ros2msg", "m/msg/M"), BYTES, b'{"a":200,"b":"yAE="}'),
         (Schema(1, b"", "ros2msg", JointState.type_name), JOINTS, JOINTS_READ),
     ],

@@ -5,6 +5,7 @@ of the same name, does not affect other topics. Without a definition, the type i
 or a message class of that name that can be imported here.
 """
 
+import re
 from collections.abc import Callable
 from functools import cache
 from typing import Any, Final
@@ -28,6 +29,7 @@ from dsmq_nodes.messages.schema.ros_base import BASE64, base_schema
 
 _encode: Final = msgspec.json.Encoder().encode
 _IDL_LINE: Final = "=" * 80 + "\n"
+_DIRECTIVE: Final = re.compile(r"^[ \t]*#.*$", re.MULTILINE)
 _SERVICE_LINE: Final = "\n---\n"
 _HEAD_BYTES: Final = 4  # of CDR: its form, and two bytes that are not used
 _PADDING: Final = 3  # behind a message, to a multiple of 4
@@ -215,6 +217,7 @@ def _of_class(name: str, encoding: str) -> Any:
 
 def _parsed(text: str, channel: Channel) -> dict[str, Any]:
     if channel.schema_encoding in {"ros2idl", "omgidl"}:
+        text = _DIRECTIVE.sub("", text)  # what an #include names comes with it
         if not text.startswith(f"{_IDL_LINE}IDL: "):
             return dict(get_types_from_idl(text))
         parts = (part.partition("\n")[2] for part in text.split(_IDL_LINE)[1:])
