@@ -1,5 +1,6 @@
 """Certificates and keys: files that OpenSSL opens, which would wait for the writer of a pipe."""
 
+import ssl
 import stat
 from pathlib import Path
 
@@ -17,3 +18,11 @@ def check_tls_files(*paths: str | Path | None) -> None:
         is_nameless = stat.S_ISFIFO(mode) and not path.resolve().exists()
         if not stat.S_ISREG(mode) and not is_nameless:
             raise OSError(f"{path} is no file")
+
+
+def unusable_tls_files(error: OSError, *paths: str | Path | None) -> str:
+    """Why a server cannot use its files, in words."""
+    why = f"{error}"
+    if isinstance(error, ssl.SSLError):
+        why = f"{error.reason or error}; it takes a certificate and its own private key, in PEM"
+    return f"cannot use the TLS files {', '.join(str(each) for each in paths if each)}: {why}"

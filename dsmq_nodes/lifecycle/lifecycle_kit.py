@@ -135,7 +135,10 @@ class LifecycleKit(NodeKit):
         if self.machine.state == states.ERRORPROCESSING:
             handled = await self._call(self._hooks.on_error, comes_from)
             self._went(self.machine.follow(handled))
-            self.logger.error(f"after an error in {step.label!r} it is {self.machine.state.label}")
+            state = self.machine.state
+            stays = state == states.FINALIZED
+            how = ": only a new start of the node helps, or an `on_error` that returns SUCCESS"
+            self.logger.error(f"after an error in {step.label!r} it is {state.label}{how * stays}")
 
     async def start(self) -> None:
         """Configure and activate the node: `autostart`."""

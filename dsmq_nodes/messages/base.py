@@ -118,6 +118,11 @@ class Message(BaseModel, metaclass=ModelClass):
             if numbers := changed(fields):
                 Message.__init__(self, **fields | numbers)
                 return
+            outer = outer_names(type(self))  # in Python a field has its own name too
+            by_alias = {outer.get(name, name): value for name, value in fields.items()}
+            if len(by_alias) == len(fields) and by_alias.keys() != fields.keys():
+                Message.__init__(self, **by_alias)
+                return
             raise MessageError(_explain_field(type(self), error)) from None
 
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]  # not for JSON

@@ -7,6 +7,8 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
+from typing_extensions import override
+
 from dsmq_nodes.dsmq.log import Entry
 from dsmq_nodes.errors import TypeMismatchError
 from dsmq_nodes.graph import names
@@ -18,8 +20,10 @@ from dsmq_nodes.graph.spin.environment import NodeEnvironment
 from dsmq_nodes.graph.spin.event_loop import close_loop, refuse_in_loop
 from dsmq_nodes.graph.topics.type_check import schema_text
 from dsmq_nodes.messages.base import Message
+from dsmq_nodes.suggest import did_you_mean
 from dsmq_nodes.testing.faults import Faults, FaultyBroker
 from dsmq_nodes.testing.virtual_clock import EPOCH_NS, NodesVirtualClock, VirtualClock, VirtualLoop
+from dsmq_nodes.topic_names import EVERY_NODES_TOPICS, is_hidden
 
 if TYPE_CHECKING:
     from dsmq_nodes.graph.links.link import Publication
@@ -36,9 +40,16 @@ class Observed(list[MessageT]):
         at_sec: the time of each, in seconds since the graph began.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, why_empty: Callable[[], str] = str) -> None:
         super().__init__()
         self.at_sec: list[float] = []
+        self._why_empty = why_empty
+
+    @override
+    def __repr__(self) -> str:
+        """As a list; an empty one says why it may be empty: a failed assertion shows it."""
+        why = "" if self else self._why_empty()
+        return f"[] ({why})" if why else super().__repr__()
 
 
 class Graph:
@@ -205,7 +216,13 @@ class Graph:
         self._clock.set_wall_clock(step_sec)
 
     def inject(self, topic: str, msg: Message) -> None:
-        """Publish a message, as a tool does."""
+        """Publish a message, as a tool does.
+
+        Raises:
+            TypeError: it is no message.
+        """
+        if not isinstance(msg, Message):
+            raise TypeError(f"inject takes a message, as Float64(data=1.0), not {msg!r:.60}")
         self.inject_text(topic, msg.to_json(), msg.type_name, schema_text(type(msg)))
 
     def inject_text(self, topic: str, text: str, type_name: str = "", schema: bytes = b"") -> None:
@@ -221,7 +238,8 @@ class Graph:
         Raises:
             MessageError: while it runs, when a message does not match the type.
         """
-        observed: Observed[MessageT] = Observed()
+        name, began_sec = _absolute(topic), self.now_sec
+        observed: Observed[MessageT] = Observed(lambda: self._why_silent(name, began_sec))
         newest_id = 0
 
         def take(reply: Entry, _again: bool) -> None:
@@ -233,6 +251,17 @@ class Graph:
 
         self._take(topic, take, msg_type.type_name, schema_text(msg_type))
         return observed
+
+    def _why_silent(self, topic: str, since_sec: float) -> str:
+        if not self._spinning:  # it is closed
+            return ""
+        if self.now_sec == since_sec:
+            return "no time has passed: `graph.run_for(1.0)` lets it pass"
+        told = [each.statistics().publishers for each in self._spinning.values()]
+        published = {each.topic for ends in told for each in ends} | set(self._publications)
+        if topic in published:
+            return ""
+        return f"nobody publishes {topic}; {did_you_mean(topic, filter(_is_users, published))}"
 
     def hear(self, topic: str) -> Callable[[], bool]:
         """Subscribe a topic of any type; returns a function: has it had a message since?"""
@@ -323,6 +352,10 @@ class Graph:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _is_users(topic: str) -> bool:
+    return not is_hidden(topic) and topic not in EVERY_NODES_TOPICS
 
 
 def _absolute(topic: str) -> str:

@@ -64,7 +64,7 @@ def test_it_is_a_whole_project_and_nothing_has_the_starters_name(project: Path) 
 def test_it_passes_its_own_test(project: Path) -> None:
     done = in_folder(project, "-W", "error", "-m", "pytest", "-q", "-p", "no:cacheprovider")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "3 passed" in done.stdout
+    assert "4 passed" in done.stdout
 
 
 def test_it_passes_ruff_by_its_own_settings(project: Path) -> None:
@@ -110,7 +110,7 @@ def test_without_being_asked_it_is_not_deployed(
 def test_its_launch_file_is_right(project: Path) -> None:
     done = in_folder(project, "-m", "dsmq_nodes", "check", "launch/demo.yaml")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == "launch/demo.yaml: 2 nodes, 2 topics: nothing is wrong\n"
+    assert done.stdout == "launch/demo.yaml: 2 nodes, 3 topics: nothing is wrong\n"
 
 
 def test_it_runs(project: Path) -> None:

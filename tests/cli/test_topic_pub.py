@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from dsmq_nodes import Node
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.client_connection import ClientConnection
+from dsmq_nodes.messages import Bool
 from dsmq_nodes.tools import lookup
 from dsmq_nodes.tools.session import Session
 from tests.cli.conftest import Place, received
@@ -79,6 +81,16 @@ def test_a_stop_that_nobody_hears_is_said_and_one_that_comes_a_moment_later_hear
         channel = listen(place, "/r1/emergency_stop")
         assert pub.wait() == 0
     assert received(channel, 1) == [{"data": True}]
+
+
+def test_a_launch_keeps_a_stop_and_obeys_none(place: Place) -> None:
+    with Node("launch", namespace="/dsmq", broker=("127.0.0.1", place.port)) as launch:
+        launch.create_subscription(Bool, "/emergency_stop", lambda _: None, 1)
+        launch.confirm_subscriptions()
+        one = ("topic", "pub", "-1", "/emergency_stop", "std_msgs/msg/Bool", "{data: true}")
+        done = place.run(*one)
+    assert done.returncode == 1
+    assert done.stderr == "nobody subscribes to /emergency_stop: this stops nothing\n"
 
 
 def test_a_name_that_nobody_subscribes_is_an_error_with_the_nearest_one(place: Place) -> None:

@@ -151,6 +151,10 @@ def test_files_that_are_no_certificates_are_said(start: Start, tmp_path: Path) -
     assert status == 1
     assert "TLS" in said
     assert said.count("\n") == 1
+    assert "it takes a certificate and its own private key, in PEM" in said
+    status, said = start("--tls-cert", str(tmp_path / "gone.pem")).end()
+    assert status == 1
+    assert "No such file or directory" in said
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="pipes with names")

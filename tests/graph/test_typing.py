@@ -5,9 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+from dsmq_nodes.messages.model_class import ModelClass
+
 ROOT = Path(__file__).parent.parent.parent
 CODE = """\
 import asyncio
+from pydantic import Field
 from dsmq_nodes import Action, ActionClient, GoalFeedback, LifecycleNode, Message, MessageInfo
 from dsmq_nodes import Node, Publisher, Service, Subscription, wait_for_message
 from dsmq_nodes.lifecycle import LifecycleState, TransitionCallbackReturn
@@ -103,6 +106,16 @@ class Tutorial(LifecycleNode):
         await asyncio.sleep(0.1)
         return TransitionCallbackReturn.SUCCESS
 
+class Level(Message):
+    percent: float = Field(0.0, ge=0)
+    from_: str = Field("", alias="from")
+
+def makes() -> None:
+    Level()
+    Level(percent=1, from_="a cell")
+    Level(percnt=1.0)  # E: percnt
+    Level(percent="full")  # E: expected "float"
+
 def script(node: Node) -> None:
     found, msg = wait_for_message(Imu, node, "imu")
     if msg is not None:
@@ -131,3 +144,8 @@ def test_mypy_takes_what_is_right_and_refuses_what_is_wrong(tmp_path: Path) -> N
     assert said.keys() == expected.keys(), result.stdout + result.stderr
     for number, part in expected.items():
         assert part in said[number], said[number]
+
+
+def test_editors_know_the_fields_of_a_constructor() -> None:
+    """pyright looks for `dataclass_transform` at the metaclass itself, not at its bases."""
+    assert "__dataclass_transform__" in vars(ModelClass)

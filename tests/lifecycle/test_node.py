@@ -227,6 +227,7 @@ def test_an_exception_is_logged_and_goes_to_on_error(
     assert driver.state.label == ("unconfigured" if handled is SUCCESS else "finalized")
     assert "Traceback" in caplog.text
     assert "OSError: no such device" in caplog.text
+    assert ("only a new start of the node helps" in caplog.text) == (handled is not SUCCESS)
     if isinstance(handled, ValueError):
         assert "ValueError: and this too" in caplog.text
     assert not driver.publisher.is_activated

@@ -43,8 +43,12 @@ def test_a_message_reads_what_it_writes() -> None:
     wheel = Wheel(wheelSpeed=math.inf, gains=[1.0])
     assert wheel.to_json() == '{"wheelSpeed":"Infinity","gains":[1.0]}'
     assert Wheel.from_json(wheel.to_json()) == wheel
+    assert Transfer(from_="A", picture=b"x" * 2000, legs=[inner]) == sent, "as Python writes it"
+    assert Wheel(wheel_speed=math.inf, gains=[1.0]) == wheel
     with pytest.raises(MessageError, match="did you mean 'wheelSpeed'"):
-        Wheel(wheel_speed=1.0)
+        Wheel(wheel_spee=1.0)
+    with pytest.raises(MessageError, match="wheelSpeed"):
+        Wheel(wheel_speed=1.0, wheelSpeed=2.0)
 
 
 def test_what_is_told_of_a_type_has_the_same_names() -> None:

@@ -404,3 +404,30 @@ def test_a_node_that_outlives_its_graph_ends_in_silence(caplog: pytest.LogCaptur
     made.destroy_node()
     assert made.log == ["safe", "shutdown"]
     assert not caplog.records
+
+
+class Beacon(Node):
+    def __init__(self) -> None:
+        super().__init__("beacon")
+        self.light = self.create_publisher(Float64, "light", 1)
+        self.create_publisher(Float64, "dark", 1)
+        self.create_timer(0.1, lambda: self.light.publish(Float64(data=1.0)))
+
+
+def test_an_empty_list_of_messages_says_why_it_is_empty() -> None:
+    with Graph() as graph:
+        graph.add(Beacon)
+        wrong, right = graph.observe(Float64, "lihgt"), graph.observe(Float64, "light")
+        assert repr(right) == "[] (no time has passed: `graph.run_for(1.0)` lets it pass)"
+        graph.run_for(1.0)
+        assert repr(wrong) == "[] (nobody publishes /lihgt; did you mean '/light'?)"
+        assert repr(right).startswith("[Float64(")
+        silent = graph.observe(Float64, "dark")
+        graph.run_for(1.0)
+        assert repr(silent) == "[]"
+    assert repr(silent) == "[]"
+
+
+def test_what_is_injected_is_a_message() -> None:
+    with Graph() as graph, pytest.raises(TypeError, match=r"as Float64\(data=1.0\), not 1.0"):
+        graph.inject("light", 1.0)  # type: ignore[arg-type]

@@ -23,9 +23,9 @@ from dsmq_nodes.messages.schema.dynamic import decoded, written
 from dsmq_nodes.messages.schema.find import find_type
 from dsmq_nodes.suggest import nearest
 from dsmq_nodes.tools import lookup
-from dsmq_nodes.tools.graph_model import TopicModel
+from dsmq_nodes.tools.graph_model import EndpointModel, TopicModel
 from dsmq_nodes.tools.session import Session
-from dsmq_nodes.topic_names import EMERGENCY_STOP_TOPIC
+from dsmq_nodes.topic_names import EMERGENCY_STOP_TOPIC, is_kits_own
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -186,11 +186,17 @@ def _is_heard(session: Session, topic: str) -> bool:
     until_sec = time.monotonic() + _MOMENT_SEC
     for graph in session.graphs(_MOMENT_SEC):
         found = lookup.find(graph, topic)
-        if found and found.subscribers:
+        if found and _hearers(found):
             return True
         if time.monotonic() > until_sec:
             break
     return False
+
+
+def _hearers(topic: TopicModel) -> list[EndpointModel]:
+    """Its subscribers; a launch only keeps an emergency stop, and obeys none."""
+    is_stop = topic.name.endswith(EMERGENCY_STOP_TOPIC)
+    return [each for each in topic.subscribers if not (is_stop and is_kits_own(each.node))]
 
 
 def _tell_unheard(session: Session, topic: str) -> None:
@@ -199,7 +205,7 @@ def _tell_unheard(session: Session, topic: str) -> None:
     Raises:
         CommandError: it is an emergency stop, perhaps with a misspelt name.
     """
-    heard = [each.name for each in lookup.shown(session.graph(), own=True) if each.subscribers]
+    heard = [each.name for each in lookup.shown(session.graph(), own=True) if _hearers(each)]
     if topic in heard:
         return
     consequence = ": this stops nothing" if topic.endswith(EMERGENCY_STOP_TOPIC) else ""

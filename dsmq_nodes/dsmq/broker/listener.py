@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, Self
 from dsmq_nodes.dsmq import descriptors
 from dsmq_nodes.dsmq.address import hold_little, is_local, is_private
 from dsmq_nodes.dsmq.keepalive import keep_alive
-from dsmq_nodes.dsmq.tls_files import check_tls_files
+from dsmq_nodes.dsmq.tls_files import check_tls_files, unusable_tls_files
 from dsmq_nodes.errors import AddressInUseError, InsecureError
 
 if TYPE_CHECKING:
@@ -92,8 +92,8 @@ class Security:
                 context.load_verify_locations(self.client_ca)
                 context.verify_mode = ssl.CERT_REQUIRED
         except OSError as error:
-            files = [str(each) for each in (self.certificate, self.key, self.client_ca) if each]
-            raise InsecureError(f"cannot use the TLS files {', '.join(files)}: {error}") from None
+            files = (self.certificate, self.key, self.client_ca)
+            raise InsecureError(unusable_tls_files(error, *files)) from None
         return context
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from dsmq_nodes.dsmq.address import AnyAddress, address_of, broker_address
-from dsmq_nodes.dsmq.tls_files import check_tls_files
+from dsmq_nodes.dsmq.tls_files import check_tls_files, unusable_tls_files
 from dsmq_nodes.errors import AddressInUseError, CommandError, InsecureError, NodeNameTakenError
 from dsmq_nodes.gateways.gateway_process import carry, hub_at, log_to_terminal
 from dsmq_nodes.gateways.hub import Hub
@@ -124,7 +124,7 @@ def _tls(entry: WebEntry) -> ssl.SSLContext | None:
         check_tls_files(entry.tls_cert, entry.tls_key)
         context.load_cert_chain(entry.tls_cert, entry.tls_key)
     except OSError as error:
-        raise InsecureError(f"cannot use the TLS files given: {error}") from None
+        raise InsecureError(unusable_tls_files(error, entry.tls_cert, entry.tls_key)) from None
     return context
 
 

@@ -188,6 +188,9 @@ def _run_module(name: str, words: list[str]) -> int:
     if package and not _can_run(found):
         raise CommandError(f"run: name one of the executables of {name}: {_names(package)}")
     if found is None:
+        module, _, last = name.rpartition(".")
+        if last[:1].isupper() and module:
+            raise CommandError(f"run: there is no module {name!r}; did you mean '{module}:{last}'?")
         hint = did_you_mean(name, PACKAGES.all) if PACKAGES.all else "none can be seen from here"
         raise CommandError(
             f"run: there is no file, ROS package or module {name!r} (packages: {hint})"

@@ -1,14 +1,14 @@
-"""The distance sensor. It makes up a wall, and a robot that follows its commands."""
+"""The distance sensor. It makes up a wall, and wheels that follow the commands."""
 
 from pydantic import Field
 
-from dsmq_nodes import Node, Parameters, run
+from dsmq_nodes import Actuator, Node, Parameters, run
 from dsmq_nodes.cli.starter.my_robot.messages import Distance
 from dsmq_nodes.messages import Twist
 
 
 class DistanceSensor(Node):
-    """Publishes `distance`; subscribes `cmd_vel` to know how the robot moves."""
+    """Publishes `distance`; its wheels obey `cmd_vel`, and stop at the emergency stop."""
 
     class Params(Parameters):
         """Parameters, with their units."""
@@ -23,12 +23,16 @@ class DistanceSensor(Node):
         self.metres = self.params.start
         self.speed = 0.0  # m/s
         self.distance = self.create_publisher(Distance, "distance", 5)
-        self.create_subscription(Twist, "cmd_vel", self.on_cmd_vel, 1)
+        self.wheels = Actuator(self, Twist, "cmd_vel", self.on_cmd_vel, timeout=0.5)
         self.create_timer(self.period_sec, self.tick)
 
     def on_cmd_vel(self, msg: Twist) -> None:
         """Take over the speed."""
         self.speed = msg.linear.x
+
+    def enter_safe_state(self) -> None:
+        """Stop: without commands, at the emergency stop, without the broker, at the end."""
+        self.speed = 0.0
 
     def tick(self) -> None:
         """Measure: put your sensor here."""

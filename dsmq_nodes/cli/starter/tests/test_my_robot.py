@@ -4,7 +4,7 @@ from pathlib import Path
 
 from dsmq_nodes.cli.starter.my_robot.controller import Controller
 from dsmq_nodes.cli.starter.my_robot.messages import Distance
-from dsmq_nodes.messages import Twist
+from dsmq_nodes.messages import Bool, Twist
 from dsmq_nodes.testing import Graph
 
 LAUNCH = Path(__file__).parent.parent / "launch" / "my_robot.yaml"
@@ -28,6 +28,18 @@ def test_it_stands_still_when_it_sees_nothing(graph: Graph) -> None:
     assert commands[-1].linear.x == 0.5
     graph.run_for(0.2)
     assert commands[-1].linear.x == 0.0
+
+
+def test_it_stands_still_at_the_emergency_stop() -> None:
+    """The wheels obey nobody while it is pressed."""
+    with Graph.from_launch(LAUNCH) as graph:
+        distances = graph.observe(Distance, "distance")
+        graph.run_for(1.0)
+        graph.inject("emergency_stop", Bool(data=True))
+        graph.run_for(0.1)
+        stopped_at = distances[-1].metres
+        graph.run_for(1.0)
+    assert distances[-1].metres == stopped_at > 1.0
 
 
 def test_it_stands_still_at_the_end(graph: Graph) -> None:
