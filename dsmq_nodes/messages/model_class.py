@@ -19,8 +19,8 @@ else:
 _BY_ALIAS: Final = ("validate_by_alias", "serialize_by_alias")
 
 
-# pydantic's own says so too, but pyright (the checker of VS Code) looks at this class alone. Without
-# pydantic's `Field` as a specifier: pyright takes a `Field(0.5, ge=0)` for a field without default.
+# pydantic's own says so too, but pyright (VS Code's checker) looks at this class alone. It has no
+# `Field` as a specifier: pyright would take a `Field(0.5, ge=0)` for a field without a default.
 @dataclass_transform(kw_only_default=True)
 class ModelClass(ModelMetaclass):
     """Makes a class as pydantic does; its errors say what to write in a robot."""

@@ -204,8 +204,10 @@ def test_a_node_that_has_ended_is_no_part_that_hangs() -> None:
     gone = DiagnosticStatus(level=3, name="/panel", message="no statistics for 10 s")
     hangs = DiagnosticStatus(level=3, name="/lidar", message="no statistics for 10 s")
     parts = [("/dsmq/launch", gone), ("/dsmq/launch", hangs)]
-    found = only(seen(WELL, before=(BEFORE,), now=(NOW,), parts=parts))
-    assert found.text == "/lidar: no statistics for 10 s"
+    said = "Lidar.tick has blocked the node for 1 s and stands at a.py:7"
+    found = only(seen(WELL, before=(BEFORE,), now=(NOW,), parts=parts, blocked={"/lidar": said}))
+    assert found.text == f"/lidar: no statistics for 10 s; {said}"
+    assert found.advice == "dsmq-nodes node log /lidar"
     assert "/lidar" in found.about
 
 

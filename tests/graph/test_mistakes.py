@@ -359,7 +359,7 @@ def test_a_message_that_is_a_dataclass_or_is_not_made_by_its_base() -> None:
 
     for make in (Pose, Mine):
         with pytest.raises(TypeError, match="sets 'x' before Message"):
-            make(2.0)
+            make(2.0)  # type: ignore[call-arg]
 
 
 def test_a_node_of_many_parameters_names_some() -> None:

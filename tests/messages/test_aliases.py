@@ -40,15 +40,15 @@ def test_a_message_reads_what_it_writes() -> None:
     assert Transfer.from_json(sent.to_json()) == sent
     assert Transfer.from_dict(sent.to_dict()) == sent
     assert sent.from_ == "A"
-    wheel = Wheel(wheelSpeed=math.inf, gains=[1.0])
+    wheel = Wheel(wheelSpeed=math.inf, gains=[1.0])  # type: ignore[call-arg]
     assert wheel.to_json() == '{"wheelSpeed":"Infinity","gains":[1.0]}'
     assert Wheel.from_json(wheel.to_json()) == wheel
     assert Transfer(from_="A", picture=b"x" * 2000, legs=[inner]) == sent, "as Python writes it"
     assert Wheel(wheel_speed=math.inf, gains=[1.0]) == wheel
     with pytest.raises(MessageError, match="did you mean 'wheelSpeed'"):
-        Wheel(wheel_spee=1.0)
+        Wheel(wheel_spee=1.0)  # type: ignore[call-arg]
     with pytest.raises(MessageError, match="wheelSpeed"):
-        Wheel(wheel_speed=1.0, wheelSpeed=2.0)
+        Wheel(wheel_speed=1.0, wheelSpeed=2.0)  # type: ignore[call-arg]
 
 
 def test_what_is_told_of_a_type_has_the_same_names() -> None:
@@ -67,7 +67,7 @@ def test_published_and_recorded(tmp_path: Path) -> None:
 
     with Graph() as graph:
         seen = graph.observe(Wheel, "wheel")
-        graph.add(Sender).publisher.publish(Wheel(wheelSpeed=2.0))
+        graph.add(Sender).publisher.publish(Wheel(wheelSpeed=2.0))  # type: ignore[call-arg]
         graph.run_for(0.1)
     assert [each.wheel_speed for each in seen] == [2.0]
     channel = Channel("/wheel", Wheel.type_name, schema_text(Wheel.schema()))
