@@ -529,9 +529,8 @@ def _faulty(seen: Seen) -> Iterator[Finding]:
         if each.level != DiagnosticStatus.OK:
             level = ERROR if each.level == DiagnosticStatus.ERROR else WARNING
             text = f"{each.name.replace(_last(node), node, 1)}: {each.message}"
-            if said := seen.blocked.get(each.name):
-                text += f"; {said}"
             hangs = each.level == DiagnosticStatus.STALE and each.name in there
+            text += _busy(seen, each.name) if hangs else ""
             what = f"node log {each.name}" if hangs else f"topic echo {DIAGNOSTICS_TOPIC} --once"
             advice = f"dsmq-nodes {what}"
             about = (node, each.name) if each.name.startswith("/") else (node,)
