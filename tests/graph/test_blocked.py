@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import types
 from collections.abc import Callable
 
 import pytest
@@ -76,6 +77,35 @@ def test_it_is_told_with_its_line(told: pytest.LogCaptureFixture, how: str) -> N
     assert line.startswith(f"Waits.{how} has blocked the node for 0.1 s and stands at tests")
     assert re.search(r"test_blocked\.py:\d+, `[^`]+`", line), line
     assert line.endswith(": nothing else runs")
+
+
+_once = vars(asyncio.BaseEventLoop)["_run_once"]
+
+
+class OtherLoop(asyncio.SelectorEventLoop):
+    """A loop that has no frame of asyncio's own in its turns, as uvloop's has none."""
+
+    _run_once = types.FunctionType(_once.__code__.replace(co_name="turn"), _once.__globals__)
+
+
+def test_it_is_told_in_a_loop_of_another_kind(told: pytest.LogCaptureFixture) -> None:
+    node = Node("waits")
+
+    def lines() -> list[str]:
+        return [r.getMessage() for r in told.records if "has blocked" in r.getMessage()]
+
+    def block() -> None:
+        if timer.ticks == 50:
+            assert not lines(), "it has only been busy"
+            until(lines)
+            node.shutdown()
+
+    timer = node.create_timer(0.01, block)
+    with asyncio.Runner(loop_factory=OtherLoop) as runner:
+        runner.run(node.spin_async())
+    node.destroy_node()
+    (line,) = lines()
+    assert "block has blocked the node for 0.1 s and stands at tests" in line
 
 
 def test_a_loop_that_is_busy_or_sleeps_is_not_blocked(told: pytest.LogCaptureFixture) -> None:

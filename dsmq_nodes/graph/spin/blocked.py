@@ -4,7 +4,8 @@ A thread looks at the stacks of the threads that spin nodes, once a second. Each
 loop is one call of `_run_once`: it waits in the selector, which may call something and wait again,
 then runs what is due. A loop that two looks find in the same turn, after as many calls of the
 selector, neither time waiting, has been blocked all the time between them. The loop itself does
-nothing for it but count these calls.
+nothing for it but count these calls. Other loops, such as uvloop's, have no such frame: they count
+beats of a timer instead.
 
 What is found is logged by another thread, since a handler of the log may hang, as where it waits
 for what the blocked callback holds. Both threads end before a fork, which would not take them
@@ -49,6 +50,8 @@ class _Loop:
     turn: FrameType | None = None  # in which the last look found it; None: it waited
     calls: int = 0  # of the selector, until then
     is_told: bool = False  # of this turn
+    beats: int = 0  # of a loop that is not asyncio's own
+    beating: asyncio.TimerHandle | None = None
 
 
 _loops: Final[dict[int, _Loop]] = {}  # by their threads
@@ -72,6 +75,8 @@ def told(
     running = asyncio.get_running_loop()  # of two nodes in it the first tells
     loop = _loops.setdefault(thread, _Loop(running, tell, []))
     loop.when_blocked.append(when_blocked)
+    if loop.beating is None and not _is_asyncios(running):
+        _beat(loop)
     if _thread is None:
         _start()
     try:
@@ -80,6 +85,18 @@ def told(
         loop.when_blocked.remove(when_blocked)
         if not loop.when_blocked:
             _loops.pop(thread, None)
+            if loop.beating is not None:
+                loop.beating.cancel()
+
+
+def _is_asyncios(loop: asyncio.AbstractEventLoop) -> bool:
+    """Whether each turn of the loop has the frame that `_stack` looks for."""
+    return getattr(getattr(type(loop), "_run_once", None), "__code__", None) is _TURN
+
+
+def _beat(loop: _Loop) -> None:
+    loop.beats += 1
+    loop.beating = loop.loop.call_later(BLOCKED_SEC / 2, _beat, loop)
 
 
 def _start() -> None:
@@ -107,9 +124,10 @@ def _look() -> None:
     for thread, loop in list(_loops.items()):
         with _without_collection():
             # What faulthandler writes, as objects.
-            stack = _stack(sys._current_frames().get(thread))  # noqa: SLF001
+            frame = sys._current_frames().get(thread)  # noqa: SLF001
+            stack = _stack(frame) if loop.beating is None else _in_another_loop(frame)
         turn = stack[0] if stack else None
-        calls = selector.calls_of(loop.loop)
+        calls = selector.calls_of(loop.loop) + loop.beats
         if turn is None or turn is not loop.turn or calls != loop.calls:
             loop.turn, loop.calls, loop.is_told = turn, calls, False
             continue
@@ -176,6 +194,17 @@ def _stack(frame: FrameType | None) -> list[FrameType]:
             return [] if is_waiting and len(stack) > 1 else stack
         frame = frame.f_back
     return []
+
+
+def _in_another_loop(frame: FrameType | None) -> list[FrameType]:
+    """The outermost frame, and those from the node's callback on, as far as that can be seen."""
+    stack: list[FrameType] = []
+    while frame is not None:
+        stack.insert(0, frame)
+        frame = frame.f_back
+    files = [each.f_code.co_filename.startswith(_KIT) for each in stack]
+    below = len(files) - files[::-1].index(True) if True in files else len(files) - 1
+    return [*stack[:1], *stack[below:]]
 
 
 def _text(stack: list[FrameType]) -> str:
