@@ -53,6 +53,9 @@ class Client(ServiceEnd):
         """
         wakeup = Wakeup()
         future = self.call_async(request)
+        if timeout_sec is not None and not timeout_sec > 0 and not future.done():
+            self.remove_pending_request(future)
+            raise TimeoutError
         future.add_done_callback(lambda _: wakeup.set())
         until_sec = math.inf if timeout_sec is None else time.monotonic() + timeout_sec
         with self.context.waking(wakeup):
@@ -145,13 +148,15 @@ class Client(ServiceEnd):
         """
         wakeup = Wakeup()
         ends.waiting.add(wakeup)
-        until_sec = None if timeout_sec is None else time.monotonic() + timeout_sec
+        began_sec = time.monotonic()
+        left_sec = math.inf if timeout_sec is None else timeout_sec
         with self.context.waking(wakeup):
             while not self.service_is_ready():
-                left_sec = _LOOK_SEC if until_sec is None else until_sec - time.monotonic()
-                if left_sec <= 0:
+                if not left_sec > 0.0:
                     return False
                 wakeup.wait(min(left_sec, _LOOK_SEC))
+                if timeout_sec is not None:
+                    left_sec = began_sec + timeout_sec - time.monotonic()
         return True
 
 

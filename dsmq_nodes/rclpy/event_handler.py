@@ -72,6 +72,12 @@ class EventHandler(Waitable):
         self._has_happened = True
         self._wake()
 
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *_: Any) -> None:
+        return None
+
     def is_ready(self, wait_set: Any) -> bool:
         """Whether it has happened."""
         return self._has_happened

@@ -305,8 +305,10 @@ class Executor:
     def _wait_set_of(self, waitable: Any) -> WaitSet:
         """What a waitable of a program's own waits for."""
         wait_set = WaitSet(self._wakeup.set)
-        waitable.add_to_wait_set(wait_set)
-        wait_set.look()
+        with waitable:
+            waitable.get_num_entities()  # there it makes the room for them
+            waitable.add_to_wait_set(wait_set)
+            wait_set.look()
         return wait_set
 
     def _longest_wait_sec(self, nodes: list[Any], until_sec: float | None) -> float | None:

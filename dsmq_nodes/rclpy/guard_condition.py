@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from dsmq_nodes.rclpy.context import Context
+from dsmq_nodes.rclpy.context import Context, ContextHandle
 from dsmq_nodes.rclpy.impl.also_importable import also_importable
 from dsmq_nodes.rclpy.impl.c_errors import CONTEXT_IS_NOT_VALID, RCLError
 from dsmq_nodes.rclpy.impl.handle import InnerHandle
@@ -13,8 +13,10 @@ from dsmq_nodes.rclpy.utilities import get_default_context
 class GuardHandle(InnerHandle):
     """The inner side of a guard condition."""
 
-    def __init__(self) -> None:
+    def __init__(self, context: ContextHandle) -> None:
         super().__init__()
+        if not context.ok():
+            raise RCLError(CONTEXT_IS_NOT_VALID.format("create guard_condition"))
         self.is_triggered = False
         self.wake: Callable[[], object] = lambda: None
 
@@ -40,9 +42,7 @@ class GuardCondition:
         self._context = get_default_context() if context is None else context
         if self._context.handle is None:
             raise RuntimeError("Context must be initialized a GuardCondition can be created")
-        if not self._context.ok():
-            raise RCLError(CONTEXT_IS_NOT_VALID.format("create guard_condition"))
-        self.handle = GuardHandle()
+        self.handle = GuardHandle(self._context.handle)
         self.callback = callback
         self.callback_group = callback_group
         self._executor_event = False

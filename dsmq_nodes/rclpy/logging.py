@@ -2,9 +2,11 @@
 
 import os
 from pathlib import Path
+from typing import Final
 
 from dsmq_nodes.rclpy.impl.log_output import log_output
 from dsmq_nodes.rclpy.impl.logging_severity import LoggingSeverity
+from dsmq_nodes.rclpy.impl.names.c_text import c_text
 from dsmq_nodes.rclpy.impl.names.ros_arguments import LEVELS
 from dsmq_nodes.rclpy.impl.rcutils_logger import RcutilsLogger
 
@@ -23,6 +25,9 @@ __all__ = [
 ]
 
 _root_logger = RcutilsLogger()
+_SET_LEVEL: Final = (
+    "rclpy_logging_set_logger_level(arg0: str, arg1: typing.SupportsInt, arg2: bool) -> None"
+)
 
 
 def get_logger(name: str) -> RcutilsLogger:
@@ -56,8 +61,12 @@ def set_logger_level(name: str, level: int | LoggingSeverity, detailed_error: bo
 
     Raises:
         ValueError: it is no level.
+        TypeError: the name is no text.
     """
-    log_output.levels[name] = LoggingSeverity(level)
+    number = LoggingSeverity(level)
+    given = name, level, detailed_error
+    known = c_text(name, RuntimeError("Failed to set level for logger"), _SET_LEVEL, *given)
+    log_output.levels[known] = number
 
 
 def get_logger_effective_level(name: str) -> LoggingSeverity:

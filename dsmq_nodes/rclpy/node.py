@@ -2,7 +2,7 @@
 
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from dsmq_nodes.rclpy.callback_groups import MutuallyExclusiveCallbackGroup, ReentrantCallbackGroup
 from dsmq_nodes.rclpy.client import Client
@@ -18,7 +18,7 @@ from dsmq_nodes.rclpy.exceptions import (
 from dsmq_nodes.rclpy.executors import Executor
 from dsmq_nodes.rclpy.guard_condition import GuardCondition
 from dsmq_nodes.rclpy.impl.also_importable import also_importable
-from dsmq_nodes.rclpy.impl.c_errors import CONTEXT_IS_NOT_VALID, RCLError
+from dsmq_nodes.rclpy.impl.c_errors import CONTEXT_IS_NOT_VALID, RCLError, wrong_arguments
 from dsmq_nodes.rclpy.impl.calls.call_handles import ClientHandle, ServiceHandle
 from dsmq_nodes.rclpy.impl.interface_named import interface
 from dsmq_nodes.rclpy.impl.names.node_names import NodeNames
@@ -59,6 +59,10 @@ from dsmq_nodes.rclpy.type_support import check_is_valid_msg_type, check_is_vali
 from dsmq_nodes.rclpy.utilities import get_default_context
 from dsmq_nodes.rclpy.waitable import Waitable
 from dsmq_nodes.topic_names import PARAMETER_EVENTS_TOPIC
+
+_SERVICE_END: Final = (
+    "rclpy._rclpy_pybind11.{}(arg0: rclpy::Node, arg1: object, arg2: str, arg3: object)"
+)
 
 
 class _Hold:
@@ -243,18 +247,18 @@ class Node:
 
     def get_name(self) -> str:
         """Its name without the namespace."""
-        with self.__handle as handle:
-            return handle.name
+        with self.__handle:
+            return self.__handle.name
 
     def get_namespace(self) -> str:
         """Its namespace."""
-        with self.__handle as handle:
-            return handle.namespace
+        with self.__handle:
+            return self.__handle.namespace
 
     def get_fully_qualified_name(self) -> str:
         """Its absolute name."""
-        with self.__handle as handle:
-            return handle.full_name
+        with self.__handle:
+            return self.__handle.full_name
 
     def get_clock(self) -> Clock:
         """Its clock, of ROS time."""
@@ -475,6 +479,12 @@ class Node:
             self.__names.check(name, is_service=is_service)
             return self.__names.resolve(name, is_service=is_service, only_expand=False)
 
+    def __final_service(self, name: str, srv_type: Any, qos: QoSProfile, end: str) -> str:
+        given: object = name
+        if given is None:
+            raise wrong_arguments(_SERVICE_END.format(end), self.__handle, srv_type, given, qos)
+        return self.__final_name(name, is_service=True)
+
     def __keep(self, kind: list[Any], entity: Any) -> None:
         entity._hold = self.__hold  # noqa: SLF001
         end = entity.handle.destroy_when_not_in_use
@@ -515,7 +525,7 @@ class Node:
         )
         _declare_qos_parameters(Publisher, self, final, profile, options)
         check_is_valid_msg_type(msg_type)
-        handle = PublisherHandle(self.__handle, msg_type, final, profile)
+        handle = PublisherHandle(self.__handle, msg_type, final, profile.get_c_qos_profile())
         try:
             publisher = publisher_class(
                 handle,
@@ -573,7 +583,10 @@ class Node:
         )
         _declare_qos_parameters(Subscription, self, final, profile, options)
         check_is_valid_msg_type(msg_type)
-        handle = SubscriptionHandle(self.__handle, msg_type, final, profile, content_filter_options)
+        c_profile = profile.get_c_qos_profile()
+        handle = SubscriptionHandle(
+            self.__handle, msg_type, final, c_profile, content_filter_options
+        )
         try:
             subscription = Subscription(
                 handle,
@@ -610,7 +623,7 @@ class Node:
         """
         group = callback_group or self._default_callback_group
         check_is_valid_srv_type(srv_type)
-        final = self.__final_name(srv_name, is_service=True)
+        final = self.__final_service(srv_name, srv_type, qos_profile, "Client")
         handle = ClientHandle(self.__handle, srv_type, final, qos_profile)
         client = Client(self.context, handle, srv_type, srv_name, qos_profile, group)
         group.add_entity(client)
@@ -634,7 +647,7 @@ class Node:
         """
         group = callback_group or self._default_callback_group
         check_is_valid_srv_type(srv_type)
-        final = self.__final_name(srv_name, is_service=True)
+        final = self.__final_service(srv_name, srv_type, qos_profile, "Service")
         handle = ServiceHandle(self.__handle, srv_type, final, qos_profile)
         service = Service(handle, srv_type, srv_name, callback, group, qos_profile)
         group.add_entity(service)

@@ -132,7 +132,11 @@ class AsyncParameterClient:
         self,
         callback: Callable[..., Any],
         qos_profile: QoSProfile = qos_profile_parameter_events,
-        **kwargs: Any,
+        *,
+        callback_group: Any = None,
+        event_callbacks: Any = None,
+        qos_overriding_options: Any = None,
+        raw: bool = False,
     ) -> Any:
         """Call `callback(event)` at each change of parameters, of any node."""
         return self.node.create_subscription(
@@ -140,7 +144,10 @@ class AsyncParameterClient:
             PARAMETER_EVENTS_TOPIC,
             callback,
             qos_profile,
-            **kwargs,
+            callback_group=callback_group,
+            event_callbacks=event_callbacks,
+            qos_overriding_options=qos_overriding_options,
+            raw=raw,
         )
 
 

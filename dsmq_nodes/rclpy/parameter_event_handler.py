@@ -88,7 +88,13 @@ class ParameterEventHandler:
                 self.event_callbacks.remove(handle)
 
     def __init__(
-        self, node: Any, qos_profile: QoSProfile = qos_profile_parameter_events, **kwargs: Any
+        self,
+        node: Any,
+        qos_profile: QoSProfile = qos_profile_parameter_events,
+        callback_group: Any = None,
+        event_callbacks: Any = None,
+        qos_overriding_options: Any = None,
+        raw: bool = False,
     ) -> None:
         self.node = node
         self.qos_profile = qos_profile
@@ -98,7 +104,10 @@ class ParameterEventHandler:
             PARAMETER_EVENTS_TOPIC,
             self._callbacks.event_callback,
             qos_profile,
-            **kwargs,
+            callback_group=callback_group,
+            event_callbacks=event_callbacks,
+            qos_overriding_options=qos_overriding_options,
+            raw=raw,
         )
 
     def destroy(self) -> None:

@@ -3,11 +3,19 @@
 import warnings
 from collections.abc import Callable
 from enum import Enum, IntEnum
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from dsmq_nodes.rclpy.duration import Duration
+from dsmq_nodes.rclpy.impl.c_errors import wrong_arguments
 from dsmq_nodes.rclpy.impl.topics.qos_rules import QoSCompatibility, QoSPolicyKind, verdict
 
+_DEPTHS: Final = 2**31
+_C_PROFILE: Final = (
+    "rclpy._rclpy_pybind11.rmw_qos_profile_t(arg0: typing.SupportsInt, arg1: typing.SupportsInt, "
+    "arg2: typing.SupportsInt, arg3: typing.SupportsInt, "
+    "arg4: rclpy._rclpy_pybind11.rcl_duration_t, arg5: rclpy._rclpy_pybind11.rcl_duration_t, "
+    "arg6: typing.SupportsInt, arg7: rclpy._rclpy_pybind11.rcl_duration_t, arg8: bool)"
+)
 _EnumT = TypeVar("_EnumT", bound="QoSPolicyEnum")
 
 
@@ -266,7 +274,18 @@ class QoSProfile:
         self._avoid_ros_namespace_conventions = value
 
     def get_c_qos_profile(self) -> "QoSProfile":
-        """The profile as the C side has it: here the same."""
+        """The profile as the C side has it: here the same.
+
+        Raises:
+            TypeError: the depth is no number of C.
+        """
+        if self.depth >= _DEPTHS:
+            raise wrong_arguments(
+                _C_PROFILE,
+                *(self.history, self.depth, self.reliability, self.durability),
+                *(self.lifespan, self.deadline, self.liveliness),
+                *(self.liveliness_lease_duration, self.avoid_ros_namespace_conventions),
+            )
         return self
 
     def to_dict(self) -> dict[str, Any]:

@@ -4,15 +4,20 @@ import inspect
 from collections.abc import Callable
 from enum import Enum
 from types import GenericAlias
-from typing import Any, ClassVar, Self, TypedDict
+from typing import Any, ClassVar, Final, Self, TypedDict
 
 from dsmq_nodes.rclpy.event_handler import SubscriptionEventCallbacks
 from dsmq_nodes.rclpy.impl.also_importable import also_importable
-from dsmq_nodes.rclpy.impl.c_errors import RCLError
+from dsmq_nodes.rclpy.impl.c_errors import RCLError, wrong_arguments
+from dsmq_nodes.rclpy.impl.topics.content_filter import is_of_texts
 from dsmq_nodes.rclpy.impl.topics.topic_handles import SubscriptionHandle, info_of
 from dsmq_nodes.rclpy.qos import QoSProfile
 from dsmq_nodes.rclpy.subscription_content_filter_options import ContentFilterOptions
 
+_SET_FILTER: Final = (
+    "set_content_filter(self: rclpy._rclpy_pybind11.Subscription, arg0: str, "
+    "arg1: collections.abc.Sequence[str]) -> None"
+)
 __all__ = ["MessageInfo", "RCLError", "Subscription"]
 
 
@@ -115,12 +120,17 @@ class Subscription:
 
         Raises:
             RCLError: the expression cannot be read.
+            TypeError: it is no text, or the parameters are no list of texts.
         """
         with self.handle:
+            wanted = ContentFilterOptions(filter_expression, expression_parameters)
+            if not is_of_texts(wanted):
+                raise wrong_arguments(
+                    _SET_FILTER, self.handle, filter_expression, expression_parameters
+                )
             if not filter_expression:
                 self.handle.content_filter = None
                 return
-            wanted = ContentFilterOptions(filter_expression, expression_parameters)
             self.handle.filter_by(wanted, "Failed to set cft expression parameters")
 
     def get_content_filter(self) -> ContentFilterOptions:

@@ -13,13 +13,26 @@ from typing import Any, Generic, TypeVar
 T = TypeVar("T")
 
 
-def _is_in_asyncio() -> bool:
-    """Whether an asyncio task awaits, not an executor's."""
+def _running_loop() -> asyncio.AbstractEventLoop | None:
     try:
-        asyncio.get_running_loop()
+        return asyncio.get_running_loop()
     except RuntimeError:
-        return False
-    return True
+        return None
+
+
+class _Steps(threading.local):
+    """In which step of a `Task` a thread is."""
+
+    is_in_one = False
+    loop: asyncio.AbstractEventLoop | None = None  # that ran already when the step began
+
+
+_steps = _Steps()
+
+
+def _is_awaited_by_a_task() -> bool:
+    """Whether an executor's task awaits: not asyncio within it, not a program by hand."""
+    return _steps.is_in_one and _running_loop() is _steps.loop
 
 
 class FutureState(Enum):
@@ -28,9 +41,6 @@ class FutureState(Enum):
     PENDING = "PENDING"
     CANCELLED = "CANCELLED"
     FINISHED = "FINISHED"
-
-    def __str__(self) -> str:
-        return self.value
 
 
 class Future(Generic[T]):
@@ -54,9 +64,9 @@ class Future(Generic[T]):
             )
 
     def __await__(self) -> Generator[Any, None, T | None]:
-        in_asyncio = _is_in_asyncio()
         while self._pending():
-            yield None if in_asyncio else self  # asyncio takes no future but its own
+            # Only a task knows what to do with it: asyncio takes no future but its own.
+            yield self if _is_awaited_by_a_task() else None
         return self.result()
 
     def _pending(self) -> bool:
@@ -170,6 +180,7 @@ class Task(Future[T]):
         self._turn = threading.Lock()
         self._waits = False  # for a future, which resumes it
         self._is_taken = False  # somebody is about to run a step
+        self._has_ended_the_program = False  # as SystemExit does: it stays as it was then
 
     def __call__(self) -> None:
         """Run one step; a step of another thread is not disturbed."""
@@ -183,11 +194,12 @@ class Task(Future[T]):
                 self._execute_coroutine_step(self._handler)
             else:
                 self._run_function()
+            self._is_executing = False
         except BaseException:
-            self._state = FutureState.CANCELLED  # it ends the program: there is no next step
+            self._has_ended_the_program = True
             raise
         finally:
-            self._is_executing = self._is_taken = False
+            self._is_taken = False
             self._turn.release()
 
     def _run_function(self) -> None:
@@ -203,6 +215,8 @@ class Task(Future[T]):
 
     def _execute_coroutine_step(self, work: Coroutine[Any, Any, T]) -> None:
         self._waits = False
+        before = _steps.is_in_one, _steps.loop
+        _steps.is_in_one, _steps.loop = True, _running_loop()
         try:
             waits_for = work.send(None)
         except StopIteration as end:
@@ -213,16 +227,16 @@ class Task(Future[T]):
             self._complete_task()
         else:
             self._go_on_after(waits_for)
+        finally:
+            _steps.is_in_one, _steps.loop = before
 
     def _go_on_after(self, waits_for: object) -> None:
         executor = self._executor()
         if isinstance(waits_for, Future):
             self._waits = True
             waits_for.add_done_callback(_Resumption(self, executor))
-        elif waits_for is not None:
-            raise TypeError(f"Expected coroutine to yield a Future or None, got: {type(waits_for)}")
         elif executor is not None:
-            executor.wake()
+            executor.wake()  # whatever else it gives, it has its next step then
 
     def take(self) -> bool:
         """Whether a step can be run; the caller runs it."""
@@ -233,7 +247,7 @@ class Task(Future[T]):
 
     def is_over(self) -> bool:
         """Whether there is no further step."""
-        return not self._pending()
+        return self._has_ended_the_program or not self._pending()
 
     def resume(self, executor: Any) -> None:
         """What it waits for is done: it may take its next step."""
@@ -250,11 +264,13 @@ class Task(Future[T]):
         return self._is_executing
 
     def cancel(self) -> None:
-        """End a coroutine where it waits."""
+        """End a coroutine where it waits.
+
+        Raises:
+            ValueError: it runs just now.
+        """
         if self._pending() and inspect.iscoroutine(self._handler):
-            with_state = inspect.getcoroutinestate(self._handler)
-            if with_state != inspect.CORO_RUNNING:
-                self._handler.close()
+            self._handler.close()
         super().cancel()
 
 

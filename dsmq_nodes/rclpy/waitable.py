@@ -7,13 +7,13 @@ from typing import Any, ClassVar, Self
 class NumberOfEntities:
     """How many entities of each kind something waits for."""
 
-    __slots__ = [
-        "num_clients",
-        "num_events",
-        "num_guard_conditions",
-        "num_services",
+    __slots__ = [  # noqa: RUF023  in the order of the constructor, as there
         "num_subscriptions",
+        "num_guard_conditions",
         "num_timers",
+        "num_clients",
+        "num_services",
+        "num_events",
     ]
 
     def __init__(
@@ -32,22 +32,20 @@ class NumberOfEntities:
         self.num_services = num_services
         self.num_events = num_events
 
-    def _numbers(self) -> list[int]:
-        order = ("subscriptions", "guard_conditions", "timers", "clients", "services", "events")
-        return [getattr(self, f"num_{name}") for name in order]
-
-    def __add__(self, other: "NumberOfEntities") -> "NumberOfEntities":
-        both = zip(self._numbers(), other._numbers(), strict=True)
-        return NumberOfEntities(*(one + two for one, two in both))
+    def __add__(self, other: "NumberOfEntities") -> Self:
+        total = type(self)()
+        total += self
+        total += other
+        return total
 
     def __iadd__(self, other: "NumberOfEntities") -> Self:
-        total = self + other
-        for name in self.__slots__:
-            setattr(self, name, getattr(total, name))
+        for name in NumberOfEntities.__slots__:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
         return self
 
     def __repr__(self) -> str:
-        return f"<NumberOfEntities{tuple(self._numbers())}>"
+        numbers = tuple(getattr(self, name) for name in NumberOfEntities.__slots__)
+        return f"<{type(self).__name__}{numbers}>"
 
 
 class Waitable:
@@ -67,11 +65,13 @@ class Waitable:
         self._executor_event = False
         self._futures: list[Any] = []
 
-    def __enter__(self) -> Self:
-        return self
+    def __enter__(self) -> None:
+        """Keep what it waits for alive while an executor waits."""
+        raise NotImplementedError("Must be implemented by subclass")
 
     def __exit__(self, *_: Any) -> None:
-        return None
+        """The executor no longer waits."""
+        raise NotImplementedError("Must be implemented by subclass")
 
     def add_future(self, future: Any) -> None:
         """Give a future to the executor that runs this."""
@@ -94,7 +94,10 @@ class Waitable:
         data = self.take_data()
         for future in self._futures:
             future._set_executor(executor)  # noqa: SLF001
-        return self.execute, (data,)
+        return self._await_execute, (data,)
+
+    async def _await_execute(self, data: Any) -> None:
+        await self.execute(data)
 
     async def execute(self, taken_data: Any) -> None:
         """Run callbacks for what was taken."""

@@ -1,10 +1,15 @@
 """What a waitable waits for: a trigger of another thread is not lost."""
 
+from dsmq_nodes.rclpy.context import Context
 from dsmq_nodes.rclpy.guard_condition import GuardHandle
 from dsmq_nodes.rclpy.impl.wait_set import WaitSet
 
 
 def test_a_trigger_while_it_looks_counts_the_next_time() -> None:
+    context = Context()
+    context.init(args=[])
+    assert context.handle is not None
+
     class Last(GuardHandle):
         """Another thread triggers the first one while this one is looked at."""
 
@@ -12,10 +17,11 @@ def test_a_trigger_while_it_looks_counts_the_next_time() -> None:
             first.trigger_guard_condition()
             return False
 
-    first, wait_set = GuardHandle(), WaitSet(lambda: None)
+    first, wait_set = GuardHandle(context.handle), WaitSet(lambda: None)
     index = wait_set.add_guard_condition(first)
-    wait_set.add_guard_condition(Last())
+    wait_set.add_guard_condition(Last(context.handle))
     wait_set.look()
     assert not wait_set.is_ready("guard_condition", index)
     wait_set.look()
     assert wait_set.is_ready("guard_condition", index)
+    context.shutdown()

@@ -1,6 +1,7 @@
 """Clients of actions."""
 
 import inspect
+import math
 import threading
 import time
 import uuid
@@ -146,6 +147,12 @@ class ActionClient(Waitable):
 
     # What has come
 
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *_: Any) -> None:
+        return None
+
     def is_ready(self, wait_set: Any) -> bool:
         """Whether a response, feedback or status has come."""
         parts = self._parts
@@ -287,7 +294,8 @@ class ActionClient(Waitable):
             self._feedback_callbacks[bytes(request.goal_id.uuid)] = feedback_callback
         future: Future[Any] = Future()
         self.add_future(future)
-        with self._lock, self._parts:
+        self._parts.check_for("goal")
+        with self._lock:
             sequence = self._parts.goal.send_request(request)
             self._pending_goal_requests[sequence] = request.goal_id, future
         return future
@@ -306,7 +314,8 @@ class ActionClient(Waitable):
         request.goal_info.goal_id = goal_handle.goal_id
         future: Future[Any] = Future()
         self.add_future(future)
-        with self._lock, self._parts:
+        self._parts.check_for("cancel")
+        with self._lock:
             sequence = self._parts.cancel.send_request(request)
             self._pending_cancel_requests[sequence] = future
         return future
@@ -317,7 +326,8 @@ class ActionClient(Waitable):
         request.goal_id = goal_handle.goal_id
         future: Future[Any] = Future()
         self.add_future(future)
-        with self._lock, self._parts:
+        self._parts.check_for("result")
+        with self._lock:
             sequence = self._parts.result.send_request(request)
             self._pending_result_requests[sequence] = bytes(request.goal_id.uuid), future
         return future
@@ -331,13 +341,15 @@ class ActionClient(Waitable):
         """Wait until somebody serves it; False on timeout."""
         context, wakeup = self._node.context, Wakeup()
         ends.waiting.add(wakeup)
-        until_sec = None if timeout_sec is None else time.monotonic() + timeout_sec
+        began_sec = time.monotonic()
+        left_sec = math.inf if timeout_sec is None else timeout_sec
         with context.waking(wakeup):
             while not self.server_is_ready():
-                left_sec = _LOOK_SEC if until_sec is None else until_sec - time.monotonic()
-                if left_sec <= 0:
+                if not left_sec > 0.0:
                     return False
                 wakeup.wait(min(left_sec, _LOOK_SEC))
+                if timeout_sec is not None:
+                    left_sec = began_sec + timeout_sec - time.monotonic()
         return True
 
     def configure_introspection(

@@ -1,13 +1,37 @@
 """Which actions there are: a server publishes their status, a client subscribes it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from dsmq_nodes.rclpy.impl.also_importable import also_importable
+from dsmq_nodes.rclpy.impl.c_errors import (
+    NodeNameNonExistentError,
+    RCLError,
+    wrong_arguments,
+)
 from dsmq_nodes.topic_names import ACTION
 
 _FEEDBACK = f"{ACTION}/feedback"
 _FEEDBACK_TYPE = "_FeedbackMessage"
+_BY_NODE = (
+    "get_action_{}_names_and_types_by_node(self: rclpy._rclpy_pybind11.Node, arg0: str, "
+    "arg1: str) -> list"
+)
 Found = list[tuple[str, list[str]]]
+
+
+@contextmanager
+def _errors_of(end: str, *given: object) -> Iterator[None]:
+    """Say of an error of the graph that an action's ends were asked for."""
+    if not all(isinstance(each, str) for each in given):
+        raise wrong_arguments(_BY_NODE.format(end), *given)
+    try:
+        yield
+    except RCLError as error:
+        why = "error not set" if isinstance(error, NodeNameNonExistentError) else str(error)
+        told = why.partition(" names and types: ")[2] or why
+        raise RCLError(f"Failed to get action {end} names and type: {told}") from None
 
 
 def _actions(topics: Found) -> Found:
@@ -24,11 +48,11 @@ def get_action_client_names_and_types_by_node(
     """The actions that a node calls.
 
     Raises:
-        NodeNameNonExistentError: there is no such node.
+        RCLError: there is no such node.
     """
-    return _actions(
-        node.get_subscriber_names_and_types_by_node(remote_node_name, remote_node_namespace)
-    )
+    with _errors_of("client", remote_node_name, remote_node_namespace):
+        ask = node.get_subscriber_names_and_types_by_node
+        return _actions(ask(remote_node_name, remote_node_namespace))
 
 
 def get_action_server_names_and_types_by_node(
@@ -37,15 +61,16 @@ def get_action_server_names_and_types_by_node(
     """The actions that a node serves.
 
     Raises:
-        NodeNameNonExistentError: there is no such node.
+        RCLError: there is no such node.
     """
-    return _actions(
-        node.get_publisher_names_and_types_by_node(remote_node_name, remote_node_namespace)
-    )
+    with _errors_of("server", remote_node_name, remote_node_namespace):
+        ask = node.get_publisher_names_and_types_by_node
+        return _actions(ask(remote_node_name, remote_node_namespace))
 
 
 def get_action_names_and_types(node: Any) -> Found:
     """All actions."""
+    node.handle.check()
     return _actions(node.get_topic_names_and_types())
 
 

@@ -266,6 +266,12 @@ class ActionServer(Waitable):
 
     # What has come
 
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *_: Any) -> None:
+        return None
+
     def is_ready(self, wait_set: Any) -> bool:
         """Whether a request has come, or a result has expired."""
         parts = self._handle

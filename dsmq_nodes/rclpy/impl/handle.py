@@ -1,6 +1,6 @@
 """The inner side of an rclpy object, which programs may see as `x.handle`."""
 
-from typing import Any, Self
+from typing import Any
 
 from dsmq_nodes.rclpy.impl.c_errors import InvalidHandle
 
@@ -29,9 +29,8 @@ class InnerHandle:
         """End it."""
         self.is_destroyed = True
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> None:
         self.check()
-        return self
 
     def __exit__(self, *_: Any) -> None:
         return None

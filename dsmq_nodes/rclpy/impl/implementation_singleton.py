@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 from typing import Final
 
+from dsmq_nodes.rclpy.guard_condition import GuardHandle
 from dsmq_nodes.rclpy.impl import c_errors
 from dsmq_nodes.rclpy.impl.clock_source import ClockChange
 from dsmq_nodes.rclpy.impl.topics.event_infos import PublisherEventType, SubscriptionEventType
@@ -20,6 +21,7 @@ rclpy_implementation: Final = SimpleNamespace(
     UnsupportedEventTypeError=c_errors.UnsupportedEventTypeError,
     TimerCancelledError=c_errors.TimerCancelledError,
     ClockChange=ClockChange,
+    GuardCondition=GuardHandle,
     QoSCompatibility=QoSCompatibility,
     rcl_publisher_event_type_t=PublisherEventType,
     rcl_subscription_event_type_t=SubscriptionEventType,

@@ -49,6 +49,7 @@ subscription = node.create_subscription(
 )
 spin_for(0.5)
 print(sorted(told))
+print([str(each.event_type) for each in (*publisher.event_handlers, *subscription.event_handlers)])
 told.clear()
 node.destroy_subscription(subscription)
 spin_for(0.5)

@@ -7,7 +7,8 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import HistoryPolicy, QoSProfile
 from rclpy.serialization import deserialize_message, serialize_message
 from rclpy.subscription_content_filter_options import ContentFilterOptions
-from std_msgs.msg import ByteMultiArray, Int32, String
+from sensor_msgs.msg import JointState
+from std_msgs.msg import ByteMultiArray, Empty, Float64MultiArray, Int8, Int32, String
 
 rclpy.init(args=[])
 node = rclpy.create_node("receiving")
@@ -56,6 +57,14 @@ settle()
 words.publish(String(data="plain"))
 words.publish(serialize_message(String(data="as bytes")))
 settle()
+for kind in (Int8, Empty, Float64MultiArray, JointState):
+    sizes = []
+    node.create_subscription(kind, "bare" + kind.__name__, sizes.append, 10, raw=True)
+    node.create_publisher(kind, "bare" + kind.__name__, 10).publish(kind())
+    for _ in range(50):
+        if not sizes:
+            executor.spin_once(timeout_sec=0.1)
+    print(kind.__name__, [len(each) for each in sizes])
 print([type(each).__name__ for each in raw], [deserialize_message(e, String).data for e in raw])
 print(heard, serialize_message(String(data="ab")))
 pose = PoseStamped()

@@ -66,3 +66,25 @@ for text in (
     path = Path(folder) / "f.yaml"
     path.write_text(text, encoding="utf-8")
     print(repr(text), parameter("--params-file", str(path)))
+
+for text in (
+    "p: {}",
+    "p: {r: {}}",
+    "p: []",
+    "p: 1\n    p: {}",
+    "p: {}\n    q: 1",
+    "q: 1\n    p: {}",
+):
+    path = Path(folder) / "empty.yaml"
+    path.write_text(f"n:\n  ros__parameters:\n    {text}\n", encoding="utf-8")
+    for declares in (True, False):
+        context = told("--params-file", str(path))
+        try:
+            node = Node(
+                "n", context=context, automatically_declare_parameters_from_overrides=declares
+            )
+            if not declares:
+                node.declare_parameter("p", 7)
+            print(repr(text), declares, [node.get_parameter_or(name).value for name in ("p", "q")])
+        except Exception as error:
+            print(repr(text), declares, context if isinstance(context, str) else error)

@@ -5,11 +5,24 @@ from array import array
 
 from geometry_msgs.msg import Point, Vector3
 from rclpy.serialization import deserialize_message, serialize_message
-from std_msgs.msg import Bool, ByteMultiArray, Empty, Float32, Header, Int16, Int64, String
+from sensor_msgs.msg import JointState
+from std_msgs.msg import (
+    Bool,
+    ByteMultiArray,
+    Empty,
+    Float32,
+    Float64MultiArray,
+    Header,
+    Int16,
+    Int64,
+    Int64MultiArray,
+    String,
+)
 from test_msgs.msg import (
     Arrays,
     BasicTypes,
     BoundedSequences,
+    Builtins,
     Constants,
     KeyedString,
     MultiNested,
@@ -43,6 +56,18 @@ for message in (Empty(), Constants(), BasicTypes(int32_value=7)):
 wide = WStrings(wstring_value="aé😀")
 data = serialize_message(wide)
 print(data[4:24].hex(), deserialize_message(data, WStrings) == wide)
+print(len(data), len(serialize_message(WStrings())), len(serialize_message(MultiNested())))
+lengths = [Float64MultiArray(), Int64MultiArray(data=[1]), BoundedSequences(), Builtins()]
+print([len(serialize_message(each)) for each in lengths])
+for given in (
+    {},
+    {"name": ["a", "bb"]},
+    {"position": [1.0]},
+    {"name": ["a"], "effort": [1.0, 2.0]},
+):
+    state = JointState(**given)
+    data = serialize_message(state)
+    print(given, len(data), deserialize_message(data, JointState) == state)
 nested = MultiNested(array_of_arrays=[Arrays(alignment_check=n) for n in range(3)])
 found = deserialize_message(serialize_message(nested), MultiNested)
 print([each.alignment_check for each in found.array_of_arrays], found == nested)

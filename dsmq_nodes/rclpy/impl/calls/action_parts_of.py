@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from dsmq_nodes.rclpy.impl.c_errors import RCLError
 from dsmq_nodes.rclpy.impl.calls.call_handles import ClientHandle, ServiceHandle
 from dsmq_nodes.rclpy.impl.handle import InnerHandle
 from dsmq_nodes.rclpy.impl.names.name_rules import topic_fault
@@ -80,12 +81,24 @@ class ActionClientParts(InnerHandle):
         Raises:
             RCLError: the context was shut down, by a signal.
         """
-        self.goal.node.check_context("Failed to check if action server is available")
+        what = "Failed to check if action server is available"
+        if self.is_destroyed:
+            raise RCLError(f"{what}: rcl node pointer is invalid")
+        self.goal.node.check_context(what)
         calls = (self.goal, self.cancel, self.result)
         topics = (self.feedback, self.status)
         return all(each.service_server_is_available() for each in calls) and all(
             each.get_publisher_count() for each in topics
         )
+
+    def check_for(self, request: str) -> None:
+        """Check that a request can be sent.
+
+        Raises:
+            RCLError: it was destroyed.
+        """
+        if self.is_destroyed:
+            raise RCLError(f"Failed to send {request} request: action client pointer is invalid")
 
     def configure_introspection(self, clock: Any, qos: Any, state: Any) -> None:
         """Publish the calls of its clients."""

@@ -1,7 +1,7 @@
 """Values of parameters as rcl reads them: of `-p name:=value`, and of parameter files.
 
 These are not YAML 1.2's rules: `yes` and `on` are booleans, `0x10` is 16, `~` is a text, a list has
-items of one type, an integer that is too large is a double. An empty list is no value.
+items of one type, an integer that is too large is a double. An empty list or map is no value.
 """
 
 import math
@@ -176,10 +176,19 @@ def _nodes(node: yaml.Node, where: str) -> Iterator[tuple[str, dict[str, Any]]]:
             raise YamlError(f"There are no node names before {PARAMETERS} at line {_line(key)}")
         if name == PARAMETERS:
             _check_node_name(where)
-            yield where, dict(_parameters(below, ""))
+            yield where, _last_values(below)
         else:
             is_absolute = not where and name.startswith("/")
             yield from _nodes(below, name if is_absolute else f"{where.rstrip('/')}/{name}")
+
+
+def _last_values(parameters: yaml.Node) -> dict[str, Any]:
+    """The parameters of a node; what is no value does not replace one."""
+    found: dict[str, Any] = {}
+    for name, given in _parameters(parameters, ""):
+        if given is not None or name not in found:
+            found[name] = given
+    return found
 
 
 def _map_of(node: yaml.Node) -> list[tuple[yaml.Node, yaml.Node]]:
@@ -202,12 +211,18 @@ def _check_node_name(name: str) -> None:
 
 
 def _parameters(node: yaml.Node, start: str) -> Iterator[tuple[str, Any]]:
-    for key, below in _map_of(node):
+    entries = _map_of(node)
+    for index, (key, below) in enumerate(entries, 1):
         name = f"{start}{key.value}"
-        if isinstance(below, yaml.MappingNode):
-            yield from _parameters(below, f"{name}.")
-        else:
+        if not isinstance(below, yaml.MappingNode):
             yield name, _value(below)
+        elif below.value:
+            yield from _parameters(below, f"{name}.")
+        elif index < len(entries):  # rcl takes the end of an empty map for that of all parameters
+            line = _line(entries[index][1])
+            raise YamlError(f"Cannot have a value before {PARAMETERS} at line {line}")
+        else:
+            yield name, None
 
 
 def matches(pattern: str, node: str) -> bool:

@@ -5,7 +5,11 @@ from typing import Final
 
 from dsmq_nodes.rclpy.duration import Infinite
 from dsmq_nodes.rclpy.expand_topic_name import expand_topic_name
-from dsmq_nodes.rclpy.impl.c_errors import NodeNameNonExistentError, RCLError
+from dsmq_nodes.rclpy.impl.c_errors import (
+    NodeNameNonExistentError,
+    RCLError,
+    wrong_arguments,
+)
 from dsmq_nodes.rclpy.impl.names.name_rules import namespace_fault, node_fault
 from dsmq_nodes.rclpy.impl.names.node_names import NodeNames
 from dsmq_nodes.rclpy.impl.nodes.ends import (
@@ -30,6 +34,9 @@ from dsmq_nodes.rclpy.type_hash import TypeHash
 from dsmq_nodes.rclpy.validate_full_topic_name import validate_full_topic_name
 
 _LOOK_SEC: Final = 0.1
+_BY_NODE: Final = (
+    "rclpy_get_{}_names_and_types_by_node(arg0: rclpy::Node, arg1: str, arg2: str) -> list"
+)
 _IN_ERRORS: Final = {
     PUBLISHER: "publisher",
     SUBSCRIPTION: "subscriber",
@@ -51,9 +58,13 @@ class GraphQuestions:
         Raises:
             NodeNameNonExistentError: there is no such node.
             RCLError: its name breaks the rules.
+            TypeError: its name or namespace is no text.
         """
         what = _IN_ERRORS[kind]
         with self._handle:
+            given: tuple[object, ...] = name, namespace
+            if not all(isinstance(each, str) for each in given):
+                raise wrong_arguments(_BY_NODE.format(what), self._handle, *given)
             self._handle.check_context(f"failed to get {what} names and types")
             fault = namespace_fault(namespace or "/") or node_fault(name)
             if fault is not None:

@@ -4,6 +4,8 @@ Numbers are aligned to their size, counted from the end of the four bytes of the
 its length with the closing zero as uint32, the bytes, the zero; a wide text its UTF-16 units, each
 as uint32, as ROS's Fast CDR writes them. A sequence is its length and its items, an array its items
 alone. A message without fields is one byte. One of fixed size is filled up to a multiple of four.
+Others are as long as ROS reckons before it writes: it aligns for the items of an empty sequence of
+numbers too, and counts an end for each wide text.
 """
 
 import math
@@ -45,12 +47,15 @@ def to_cdr(message: Any) -> bytes:
     """
     writer = _CdrWriter()
     message_type: Any = type(message)
-    try:
-        writer.message(message, message_type)
-    except struct.error as error:
-        raise TypeError(str(error)) from None
-    if _is_fixed(message_type):
-        writer.out += b"\0" * (-len(writer.out) % 4)
+    writer.whole(message)
+    missing = -len(writer.out) % 4 if _is_fixed(message_type) else writer.length - len(writer.out)
+    return _HEADER + bytes(writer.out) + b"\0" * missing
+
+
+def as_sent(message: Any) -> bytes:
+    """A message as it arrives: without what fills it up at its end; raises as `to_cdr`."""
+    writer = _CdrWriter()
+    writer.whole(message)
     return _HEADER + bytes(writer.out)
 
 
@@ -100,14 +105,25 @@ def _is_fixed(cls: Any) -> bool:
 class _CdrWriter:
     def __init__(self) -> None:
         self.out = bytearray()
+        self.length = 0  # as ROS reckons it
+
+    def _reckon(self, size: int, count: int) -> None:
+        self.length += -self.length % size + size * count
 
     def _number(self, code: str, value: Any) -> None:
         size = struct.calcsize(code)
+        self._reckon(size, 1)
         self.out += b"\0" * (-len(self.out) % size)
         try:
             self.out += struct.pack(f"<{code}", value)
         except OverflowError:  # of a float: beyond its range it is infinite, as in C
             self.out += struct.pack(f"<{code}", math.copysign(math.inf, value))
+
+    def whole(self, message: Any) -> None:
+        try:
+            self.message(message, type(message))
+        except struct.error as error:
+            raise TypeError(str(error)) from None
 
     def message(self, message: Any, cls: Any) -> None:
         fields = _fields(cls)
@@ -115,6 +131,7 @@ class _CdrWriter:
             self._value(kind, getattr(message, name))
         if not fields:
             self.out += b"\0"  # an empty message has one byte
+            self.length += 1
 
     def _value(self, kind: Any, value: Any) -> None:
         name = _name(kind)
@@ -132,6 +149,7 @@ class _CdrWriter:
             units = array("H", value.encode(_UTF_16))
             self._number("I", len(units))
             self.out += struct.pack(f"<{len(units)}I", *units)
+            self.length += 4 * (len(units) + 1)
         elif name.endswith("String"):
             self._text(value)
         else:
@@ -143,13 +161,18 @@ class _CdrWriter:
         data = value.encode().partition(b"\0")[0] + b"\0"  # a zero character ends it, as in C
         self._number("I", len(data))
         self.out += data
+        self.length += len(data)
 
     def _items(self, kind: Any, values: Any) -> None:
         if isinstance(values, bytes | bytearray):  # octets, not one by one
             self.out += values
+            self.length += len(values)
             return
         code = _FORMATS.get(getattr(kind, "typename", ""), "")
+        if code:
+            self._reckon(struct.calcsize(code), 0)
         if code in _ARRAY_CODES and hasattr(values, "tobytes") and len(values):
+            self._reckon(struct.calcsize(code), len(values))
             self.out += b"\0" * (-len(self.out) % struct.calcsize(code))
             self.out += values.tobytes()
             return

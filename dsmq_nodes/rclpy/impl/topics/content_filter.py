@@ -6,7 +6,7 @@ of a field is `pose.position.x`. A text is compared with a text, a number with a
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from dsmq_nodes.rclpy.impl.interface_named import interface
@@ -29,6 +29,31 @@ _COMPARE: Final[dict[str, Callable[[Any, Any], bool]]] = {
     ">": lambda a, b: bool(a > b),
     ">=": lambda a, b: bool(a >= b),
 }
+
+
+def is_of_texts(options: ContentFilterOptions) -> bool:
+    """Whether the expression is a text and its parameters a list of texts, as for rcl."""
+    expression: object = options.filter_expression
+    parameters: object = options.expression_parameters
+    if not isinstance(expression, str) or isinstance(parameters, str):
+        return False
+    return isinstance(parameters, Sequence) and all(isinstance(each, str) for each in parameters)
+
+
+def check_texts(options: ContentFilterOptions) -> None:
+    """Check what a subscription is made with.
+
+    Raises:
+        RuntimeError: the expression is no text, or the parameters are no list of texts.
+    """
+    if is_of_texts(options):
+        return
+    is_text = isinstance(options.filter_expression, str)
+    wrong = type(options.expression_parameters if is_text else options.filter_expression)
+    raise RuntimeError(
+        f"Unable to cast Python instance of type {wrong} to C++ type '?' (#define "
+        "PYBIND11_DETAILED_ERROR_MESSAGES or compile in debug mode for details)"
+    )
 
 
 class ContentFilter:

@@ -5,10 +5,11 @@ from collections.abc import Callable
 from enum import IntEnum
 from typing import Any, Final
 
+from dsmq_nodes.rclpy.impl.c_enum import CEnum
 from dsmq_nodes.rclpy.impl.topics.qos_rules import QoSPolicyKind, kind_of_event
 
 
-class PublisherEventType(IntEnum):
+class PublisherEventType(CEnum):
     """What can happen to a publisher."""
 
     RCL_PUBLISHER_OFFERED_DEADLINE_MISSED = 0
@@ -18,7 +19,10 @@ class PublisherEventType(IntEnum):
     RCL_PUBLISHER_MATCHED = 4
 
 
-class SubscriptionEventType(IntEnum):
+PublisherEventType.__name__ = "rcl_publisher_event_type_t"
+
+
+class SubscriptionEventType(CEnum):
     """What can happen to a subscription."""
 
     RCL_SUBSCRIPTION_REQUESTED_DEADLINE_MISSED = 0
@@ -27,6 +31,9 @@ class SubscriptionEventType(IntEnum):
     RCL_SUBSCRIPTION_MESSAGE_LOST = 3
     RCL_SUBSCRIPTION_INCOMPATIBLE_TYPE = 4
     RCL_SUBSCRIPTION_MATCHED = 5
+
+
+SubscriptionEventType.__name__ = "rcl_subscription_event_type_t"
 
 
 class CountInfo:

@@ -19,7 +19,8 @@ from dsmq_nodes.rclpy.impl.nodes.ends import PUBLISHER, SUBSCRIPTION, End, ends
 from dsmq_nodes.rclpy.impl.nodes.node_handle import NodeHandle, graph_follower
 from dsmq_nodes.rclpy.impl.nodes.peer_node import io
 from dsmq_nodes.rclpy.impl.topics.carrier import Parts, carrier_class, carry
-from dsmq_nodes.rclpy.impl.topics.content_filter import ContentFilter, FilterError
+from dsmq_nodes.rclpy.impl.topics.cdr import as_sent
+from dsmq_nodes.rclpy.impl.topics.content_filter import ContentFilter, FilterError, check_texts
 from dsmq_nodes.rclpy.impl.topics.event_infos import (
     EventHub,
     PublisherEventType,
@@ -41,7 +42,7 @@ from dsmq_nodes.rclpy.qos import (
     QoSProfile,
     ReliabilityPolicy,
 )
-from dsmq_nodes.rclpy.serialization import deserialize_message, serialize_message
+from dsmq_nodes.rclpy.serialization import deserialize_message
 from dsmq_nodes.rclpy.subscription_content_filter_options import ContentFilterOptions
 
 _LEAST_KIT_DEPTH: Final = 100  # of the mailbox before ours: it is emptied at once
@@ -267,6 +268,7 @@ class SubscriptionHandle(_TopicHandle):
         self.arrived: Any = None
         self.content_filter: ContentFilter | None = None
         if filter_options is not None:
+            check_texts(filter_options)
             self.filter_by(filter_options, "Failed to create subscription")
         is_all = qos.history == HistoryPolicy.KEEP_ALL
         self._queue: deque[Arrived] = deque(maxlen=None if is_all else max(int(qos.depth), 1))
@@ -428,7 +430,7 @@ class SubscriptionHandle(_TopicHandle):
 
     def _serialized(self, message: Any, info: MessageInfo) -> bytes:
         """A message as bytes; those of another process are whole words, as DDS sends them."""
-        data = serialize_message(message)
+        data = as_sent(message)
         if info.publisher_name in ends.own_peers:
             return data
         return data.ljust(-(-len(data) // _WORD_BYTES) * _WORD_BYTES, b"\0")
