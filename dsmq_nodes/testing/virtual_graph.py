@@ -74,6 +74,7 @@ class Graph:
                 ends of a topic do not fit; "warn" leaves it to the nodes.
             start_ns: the wall clock when it begins, in nanoseconds since 1970-01-01 UTC.
         """
+        _refuse_in_loop()  # before anything is changed
         self._types_matter = on_type_mismatch == "raise"
         self._known_faults: set[str] = set()
         self._clock = VirtualClock(start_ns)
@@ -317,7 +318,7 @@ class Graph:
         self._failures.append(context.get("exception") or RuntimeError(context["message"]))
 
     def _pass_time(self, seconds: float, is_enough: Callable[[], object]) -> None:
-        refuse_in_loop("a graph in virtual time", "`await asyncio.to_thread(...)` around all of it")
+        _refuse_in_loop()
 
         def is_enough_now() -> object:
             return self._failures or is_enough()
@@ -352,6 +353,10 @@ class Graph:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _refuse_in_loop() -> None:
+    refuse_in_loop("a graph in virtual time", "`await asyncio.to_thread(...)` around all of it")
 
 
 def _is_users(topic: str) -> bool:

@@ -8,7 +8,14 @@ from dataclasses import replace
 import pytest
 
 from dsmq_nodes import Node, Parameters, QoSProfile
-from dsmq_nodes.errors import InvalidNameError, MessageError, NodeNameTakenError, ParameterError
+from dsmq_nodes.errors import (
+    ConnectionFailedError,
+    InvalidNameError,
+    MessageError,
+    NodeNameTakenError,
+    ParameterError,
+    SpinError,
+)
 from dsmq_nodes.messages import Float64, Header, Int64, SetBool, String
 from dsmq_nodes.messages.dsmq_msgs import Graph as GraphMessage
 from dsmq_nodes.testing import Graph
@@ -431,3 +438,15 @@ def test_an_empty_list_of_messages_says_why_it_is_empty() -> None:
 def test_what_is_injected_is_a_message() -> None:
     with Graph() as graph, pytest.raises(TypeError, match=r"as Float64\(data=1.0\), not 1.0"):
         graph.inject("light", 1.0)  # type: ignore[arg-type]
+
+
+def test_a_graph_is_refused_in_a_running_loop_and_changes_nothing() -> None:
+    """As in a notebook: later nodes were made in the graph that had failed."""
+
+    async def cell() -> None:
+        with pytest.raises(SpinError, match="a graph in virtual time"), Graph() as graph:
+            graph.add(Beacon)
+        with pytest.raises(ConnectionFailedError):
+            Node("lonely", broker=("127.0.0.1", 9))
+
+    asyncio.run(cell())
