@@ -92,13 +92,21 @@ class End:
     def read(self) -> None:
         if self.reader is None:
             return
-        at = self.reader.cursor.after - self.reader.cursor.gap
         try:
-            records = self.reader.read()
+            while self._read(self.reader):  # a batch ends before a gap
+                pass
         except RingError:
             self.reader = None
             self.subscribe(shm=False)
             return
+        assert not self.reader.has_more(), "it would look again and again"
+        self.reader.sleep()
+        self.reader.may_sleep()
+
+    def _read(self, reader: RingReader) -> bool:
+        """Read a batch; whether there was one."""
+        at = reader.cursor.after - reader.cursor.gap
+        records = reader.read()
         for record in records:
             assert record.id == at + record.gap + 1, (record.id, at, record.gap)
             at = record.id
@@ -106,9 +114,7 @@ class End:
                 self.hear(record.id, record.text.encode())
             except OverwrittenError:
                 assert self.lends
-        assert not self.reader.has_more(), "it would look again and again"
-        self.reader.sleep()
-        self.reader.may_sleep()
+        return bool(records)
 
     def publish(self, text: bytes, raw: bytes = b"") -> None:
         self.seq += 1
