@@ -25,6 +25,8 @@ from pathlib import Path
 import psutil
 from markdown_it import MarkdownIt
 
+from tests.support.waiting import PATIENCE_SEC
+
 TEST_COMMAND = "<!-- test command -->"
 NOT_CODE = {"text", "mermaid"}
 # .ci/run does these in a fresh clone. Here the running Python's directory stands in for .venv.
@@ -39,8 +41,9 @@ READY = (
     (re.compile(r"\bdsmq-nodes broker\b"), "listening on"),
 )
 FILE_NAME = re.compile(r"# ([\w./-]+\.(?:py|yaml))")
-CTRL_C_SEC = 15.0
-PROGRAM_SEC = 90.0
+CTRL_C_SEC = PATIENCE_SEC
+LEFT_SEC = PATIENCE_SEC  # for what ends a moment after the command, as a broker of `run`
+PROGRAM_SEC = 2 * PATIENCE_SEC
 
 
 class ReadmeError(AssertionError):
@@ -141,7 +144,7 @@ class Terminal:
         os.killpg(self.process.pid, signal.SIGINT)
         if not self.ended(CTRL_C_SEC):
             raise self.block.error(f"still running {CTRL_C_SEC:g} s after Ctrl-C", self.output)
-        _, left = psutil.wait_procs(family, timeout=1)
+        _, left = psutil.wait_procs(family, timeout=LEFT_SEC)
         for process in left:
             process.kill()
         if left:

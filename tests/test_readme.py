@@ -22,13 +22,15 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 GUIDE = sorted((ROOT / ".github" / "guide").glob("*.md"))
 
-# What a launch does, in one line: it goes on until Ctrl-C and exits with status 0.
+# What a broker or a launch does: it says that it is ready, and exits with status 0 on Ctrl-C.
+# A comment makes a command one of the two (READY in readme_blocks.py), which is then waited for.
 UNTIL_CTRL_C = """\
 import pathlib, signal, sys, threading
 done = threading.Event()
 signal.signal(signal.SIGINT, lambda *_: done.set())
 pathlib.Path(sys.argv[1]).touch()
-done.wait(30)
+print("listening on nothing: all nodes ready", flush=True)
+done.wait(600)
 """
 
 
@@ -182,10 +184,10 @@ def test_blocks_see_what_earlier_blocks_made(tmp_path: Path) -> None:
 def test_a_command_that_goes_on_runs_beside_the_later_blocks(tmp_path: Path) -> None:
     text = (
         fenced("python", f"# broker.py\n{UNTIL_CTRL_C}")
-        + fenced("bash", "python broker.py started && echo stopped > result")
+        + fenced("bash", "python broker.py started && echo stopped > result # dsmq-nodes broker")
         + fenced("bash", "test -e started && test ! -e result && touch seen")
     )
-    with reader(tmp_path, settle_sec=1) as somebody:
+    with reader(tmp_path) as somebody:
         somebody.read(text)
     assert (tmp_path / "seen").exists()
     assert (tmp_path / "result").exists()
@@ -197,25 +199,29 @@ def test_a_second_launch_takes_the_place_of_the_first(tmp_path: Path) -> None:
         + fenced("bash", "python stub.py first && touch first_stopped # dsmq-nodes launch")
         + fenced("bash", "test -e first_stopped && touch seen # dsmq-nodes broker")
     )
-    with reader(tmp_path, settle_sec=1) as somebody:
+    with reader(tmp_path) as somebody:
         somebody.read(text)
     assert (tmp_path / "seen").exists()
 
 
 @pytest.mark.parametrize(
-    ("ending", "complaint"),
+    ("ending", "patience_sec", "complaint"),
     [
-        ("raise SystemExit(4)", "exit status 4"),
-        ("while True: done.wait(1)", "still running .* after Ctrl-C"),
+        ("raise SystemExit(4)", PATIENCE_SEC, "exit status 4"),
+        ("while True: done.wait(1)", 1.0, "still running .* after Ctrl-C"),
     ],
 )
 def test_a_command_that_ends_badly_on_ctrl_c_is_an_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str, complaint: str
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    ending: str,
+    patience_sec: float,
+    complaint: str,
 ) -> None:
-    monkeypatch.setattr("tests.readme_blocks.CTRL_C_SEC", 1.0)
+    monkeypatch.setattr("tests.readme_blocks.CTRL_C_SEC", patience_sec)
     text = fenced("python", f"# stub.py\n{UNTIL_CTRL_C}\n{ending}")
-    text += fenced("bash", "exec python stub.py started")
-    with reader(tmp_path, settle_sec=1) as somebody, pytest.raises(ReadmeError, match=complaint):
+    text += fenced("bash", "exec python stub.py started # dsmq-nodes broker")
+    with reader(tmp_path) as somebody, pytest.raises(ReadmeError, match=complaint):
         somebody.read(text)
 
 
@@ -228,10 +234,12 @@ def test_a_program_without_a_file_name_ends_by_itself(
         somebody.read(text)
 
 
-def test_a_process_left_behind_is_an_error(tmp_path: Path) -> None:
+def test_a_process_left_behind_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.readme_blocks.LEFT_SEC", 1.0)
     # A session of its own: Ctrl-C does not reach it.
-    text = fenced("bash", f"setsid sleep 60 &\n{sys.executable} -c '{UNTIL_CTRL_C}' started")
-    with reader(tmp_path, settle_sec=1) as somebody, pytest.raises(ReadmeError, match="sleep"):
+    goes_on = f"{sys.executable} -c '{UNTIL_CTRL_C}' started # dsmq-nodes broker"
+    text = fenced("bash", f"setsid sleep 600 &\n{goes_on}")
+    with reader(tmp_path) as somebody, pytest.raises(ReadmeError, match="sleep"):
         somebody.read(text)
 
 

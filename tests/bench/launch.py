@@ -111,7 +111,8 @@ def crash_loop(scale: Scale) -> Row:
             status = launch.end()
     failed = re.search(r"^\[launch\] bad: FAILED after (\d+) starts", launch.text, re.MULTILINE)
     kept = re.search(r"^/good +50 Hz +([\d.]+) Hz", launch.text, re.MULTILINE)
-    disturbed = [line for line in launch.lines if line.startswith("[launch] good")]
+    told = [line for line in launch.lines if line.startswith("[launch] good")]
+    disturbed = [line for line in told if " Hz of " not in line]  # a busy machine is no fault
     row.expect(int(status != 1), f"launch with exit status {status}, not 1")
     row.expect(len(disturbed), "words of the other node")
     starts, rate = failed[1] if failed else "?", kept[1] if kept else "?"

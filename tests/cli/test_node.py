@@ -42,6 +42,13 @@ def rows(place: Place) -> dict[str, list[str]]:
     return {line.split()[0]: line.split()[1:] for line in lines}
 
 
+def start(place: Place, name: str) -> None:
+    """Start a process by hand, and wait until it is ready, as the command may not."""
+    done = place.run("node", "start", name)
+    assert done.returncode == 0 or "is starting after" in done.stderr
+    until(lambda: rows(place)[name][0] == "ready")
+
+
 def test_nodes_are_listed_as_ros2_does(beside: Place) -> None:
     assert beside.run("node", "list").stdout.splitlines() == ["/chatty", "/listener", "/talker"]
     assert "/dsmq/launch" in beside.run("node", "list", "-a").stdout.splitlines()
@@ -87,9 +94,7 @@ def test_a_node_is_stopped_and_started(beside: Place, launch: Launch) -> None:
     assert rows(beside)["listener"][:2] == ["stopped", "-"]
     again = beside.run("node", "stop", "listener")
     assert (again.returncode, again.stderr) == (1, "listener does not run: it is stopped\n")
-    started = beside.run("node", "start", "listener")
-    assert started.returncode == 0 or "is starting after" in started.stderr  # a busy machine
-    until(lambda: rows(beside)["listener"][0] == "ready")
+    start(beside, "listener")
     assert rows(beside)["listener"][1] == str(launch.pid_of("listener"))
     again = beside.run("node", "start", "listener")
     assert again.returncode == 1
@@ -132,8 +137,7 @@ def test_a_killed_node_is_seen_as_failed_and_can_be_started(beside: Place, launc
     assert beside.run("param", "set", "/chatty", "use_sim_time", "true").stderr == ended
     called = beside.run("service", "call", "/chatty/list_parameters")
     assert called.stderr == f"no service /chatty/list_parameters: {ended}"
-    assert beside.run("node", "start", "chatty").returncode == 0
-    assert rows(beside)["chatty"][0] == "ready"
+    start(beside, "chatty")
 
 
 def test_what_was_looked_after_by_hand_is_no_fault_of_the_launch(tmp_path: Path) -> None:
@@ -143,7 +147,7 @@ def test_what_was_looked_after_by_hand_is_no_fault_of_the_launch(tmp_path: Path)
         launch.wait_for("all nodes ready")
         os.kill(launch.pid_of("chatty"), signal.SIGKILL)
         launch.wait_for("[launch] chatty: killed by SIGKILL; the others go on")
-        assert Place(address).run("node", "start", "chatty").returncode == 0
+        start(Place(address), "chatty")
         launch.process.send_signal(signal.SIGINT)
         assert launch.end() == 0
     assert launch.lines[-1].startswith("[launch] chatty: was started again 1 time")

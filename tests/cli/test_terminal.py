@@ -153,7 +153,9 @@ main()
 
 def test_ctrl_c_is_no_error_of_a_library_that_it_met() -> None:
     command = [sys.executable, "-c", INTERRUPTED]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=PATIENCE_SEC, check=False
+    )
     assert (done.returncode, done.stderr) == (0, "")
 
 

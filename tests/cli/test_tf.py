@@ -7,6 +7,7 @@ from collections.abc import Callable
 import yaml
 
 from tests.cli.conftest import Place
+from tests.support.waiting import until
 
 
 def test_what_the_example_broadcasts(own_place: Callable[[], Place]) -> None:
@@ -30,18 +31,19 @@ def test_what_the_example_broadcasts(own_place: Callable[[], Place]) -> None:
     assert len(times) == 3
     assert running.interrupt() == 0
     assert running.errors == []
-    tree = place.run("tf", "tree", "--wait", "1").stdout
-    assert re.fullmatch(
-        r"odom\n└─ base_link  \(\d+\.\d Hz, /odometry\)\n   └─ lidar  \(static, /odometry\)\n", tree
-    )
-    told = yaml.safe_load(place.run("tf", "tree", "--wait", "1", "--yaml").stdout)
+    tree = ("tf", "tree", "--wait", "1")  # on a busy machine too little comes in that time
+    shown = r"odom\n└─ base_link  \(\d+\.\d Hz, /odometry\)\n   └─ lidar  \(static, /odometry\)\n"
+    until(lambda: re.fullmatch(shown, place.run(*tree).stdout))
+    told = yaml.safe_load(place.run(*tree, "--yaml").stdout)
     assert told["lidar"]["parent"] == "base_link"
-    frames = json.loads(place.run("tf", "tree", "--wait", "1", "--json").stdout)
-    assert [(each["name"], each["parent"]) for each in frames] == [
-        ("base_link", "odom"),
-        ("lidar", "base_link"),
-    ]
-    wrong = place.run("tf", "echo", "odom", "base_lnk", "--timeout", "0.5")
+    parents = {"base_link": "odom", "lidar": "base_link"}
+
+    def parents_told() -> dict[str, str]:
+        frames = json.loads(place.run(*tree, "--json").stdout)
+        return {each["name"]: each["parent"] for each in frames}
+
+    until(lambda: parents_told() == parents)
+    wrong = place.run("tf", "echo", "odom", "base_lnk", "--timeout", "2")
     assert (wrong.returncode, wrong.stdout) == (1, "")
     assert 'source_frame "base_lnk" does not exist: did you mean "base_link"?' in wrong.stderr
 

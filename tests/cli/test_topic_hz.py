@@ -32,7 +32,7 @@ def test_only_the_window_counts() -> None:
 def test_the_rate_of_a_node_is_measured_until_ctrl_c(place: Place, talker: str) -> None:
     hz = place.start("topic", "hz", talker, "--sample", "-w", "100")
     rate = float(hz.wait_for(r"^average rate: (\d+\.\d{3})$")[1])
-    assert abs(rate - TALKER_HZ) < 0.3 * TALKER_HZ
+    assert 0.2 * TALKER_HZ < rate < 2 * TALKER_HZ  # on a busy machine they come in heaps
     hz.wait_for(r"^\tmin: \d\.\d{3}s max: \d\.\d{3}s std dev: \d\.\d{5}s window: \d+$")
     assert (hz.interrupt(), hz.errors) == (0, [])
 
@@ -40,7 +40,7 @@ def test_the_rate_of_a_node_is_measured_until_ctrl_c(place: Place, talker: str) 
 def test_a_slow_topic_is_measured_and_right_at_once(place: Place, talker: str) -> None:
     hz = place.start("topic", "hz", talker)
     rate = float(hz.wait_for(r"^average rate: (\d+\.\d{3})$")[1])
-    assert abs(rate - TALKER_HZ) < 0.3 * TALKER_HZ
+    assert 0.2 * TALKER_HZ < rate < 2 * TALKER_HZ  # on a busy machine they come in heaps
     hz.wait_for(r"^\tmin: \d\.\d{3}s max: ")
     assert (hz.interrupt(), hz.errors) == (0, [])
 

@@ -78,7 +78,7 @@ def test_a_stopped_guard_is_woken_to_end_the_launch(tmp_path: Path) -> None:
     with launched(write_launch(tmp_path, {"quiet": "robot:Quiet"})) as launch:
         launch.wait_for("all nodes ready")
         for pid in (launch.guard_pid(), launch.keeper_pid()):
-            os.kill(pid, signal.SIGSTOP)
+            os.kill(pid, signal.SIGSTOP)  # no `suspend`: each is soon woken by the other
         launch.process.send_signal(signal.SIGINT)
         assert launch.end() == 0
     assert "[quiet] goodbye from /quiet" in launch.lines

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import stat
 import subprocess
 import sys
@@ -41,8 +40,7 @@ class Shell:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        with socket.create_server(("127.0.0.1", 0)) as found:
-            self.port = found.getsockname()[1]
+        self.port = 0  # of its broker, once it listens
         unset = {name: "" for name in os.environ if name.startswith("DSMQ_")}
         bin_path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
         self.env = {**os.environ, **unset, "PATH": bin_path, "PYTHONUNBUFFERED": "1"}
@@ -62,6 +60,10 @@ class Shell:
         )
         self._running.append(made)
         return made
+
+    def start_broker(self, command: str) -> None:
+        broker = self.start(f"{command} --port 0")
+        self.port = int(broker.wait_for(r"listening on \S+:(\d+)")[1])
 
     def run(self, command: str) -> str:
         done = subprocess.run(
@@ -105,8 +107,7 @@ def shell(tmp_path: Path) -> Iterator[Shell]:
 def test_a_second_machine_uses_the_broker_of_the_first(shell: Shell) -> None:
     (shell.folder / "arm.py").write_text(_ARM)
     (shell.folder / "arm.yaml").write_text("nodes: [{name: arm, node: arm:Arm}]\n")
-    broker = shell.start(shell.line("dsmq-nodes broker --host 0.0.0.0", f"--port {shell.port}"))
-    broker.wait_for("listening")
+    shell.start_broker(shell.line("dsmq-nodes broker --host 0.0.0.0"))
     tool = shell.line("dsmq-nodes topic list")
     for beginning in ("dsmq-nodes launch arm.yaml --broker", "DSMQ_BROKER="):
         arm = shell.start(shell.line(beginning))
@@ -121,8 +122,7 @@ def test_clients_of_a_broker_with_tls_trust_its_certificate(shell: Shell) -> Non
     shell.run(shell.line("openssl req -x509"))
     options = "--host 0.0.0.0 --tls-cert cert.pem --tls-key key.pem"
     assert f"`dsmq-nodes broker {options}`" in _PAGE.replace("\n", " ")
-    broker = shell.start(f"dsmq-nodes broker {options} --port {shell.port}")
-    broker.wait_for("listening")
+    shell.start_broker(f"dsmq-nodes broker {options}")
     tool = shell.line("dsmq-nodes topic list")
     assert "`DSMQ_TLS_CA=cert.pem`" in _PAGE
     assert "if it wants TLS, set DSMQ_TLS_CA" in shell.run(tool)

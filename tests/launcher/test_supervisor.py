@@ -6,7 +6,6 @@ import io
 import os
 import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -34,6 +33,11 @@ DEAF = (
 def script(name: str, code: str) -> ProcessPlan:
     """Plan a program that takes signals from the start, as it is no node."""
     return ProcessPlan(name, (sys.executable, "-c", f"import signal\n{code}"))
+
+
+def sleeper(name: str) -> ProcessPlan:
+    """A program that ends on a signal, from its first moment on."""
+    return ProcessPlan(name, ("sleep", "60"))
 
 
 def patient(plan: ProcessPlan, step_sec: float) -> ProcessPlan:
@@ -72,6 +76,10 @@ class Run:
                 super().lines(name, lines)
                 for line in lines:
                     on_line(line)
+
+            def say(self, text: str, name: str = "launch") -> None:
+                super().say(text, name)
+                on_line(text.encode())
 
         async def main() -> int:
             names = ["broker", *(node.name for node in self.plan.nodes)]
@@ -121,9 +129,22 @@ class Observer:
         return ["the summary"]
 
 
+def ctrl_c_on(*lines: bytes) -> Callable[[bytes], None]:
+    """Press Ctrl-C when all of these lines have come."""
+    missing = set(lines)
+
+    def on_line(line: bytes) -> None:
+        if line in missing:
+            missing.remove(line)
+            if not missing:
+                os.kill(os.getpid(), signal.SIGINT)
+
+    return on_line
+
+
 def test_a_node_that_does_not_listen_is_killed_in_steps() -> None:
     run = Run(patient(script("deaf", DEAF), 0.2))
-    assert run.run(0.5) == 1
+    assert run.run(on_line=ctrl_c_on(b"deaf")) == 1
     assert run.said() == [
         "[deaf] deaf",
         "[launch] deaf: still running; SIGTERM now",
@@ -166,9 +187,8 @@ def test_ctrl_c_that_is_held_down_leaves_time_for_the_safe_state() -> None:
 
 
 def test_a_program_without_a_handler_ends_well_on_a_signal() -> None:
-    code = "import time; signal.signal(signal.SIGINT, signal.SIG_DFL); time.sleep(60)"
-    run = Run(script("plain", code))
-    assert run.run(0.5) == 0
+    run = Run(sleeper("plain"))
+    assert run.run(0.1, once_ready=True) == 0
     assert run.said() == []
 
 
@@ -228,8 +248,8 @@ def test_a_broker_that_ends_without_a_word_is_named() -> None:
 
 def test_an_observer_tells_when_all_are_ready_and_has_the_last_word() -> None:
     observer = Observer()
-    run = Run(script("a", "import time; signal.signal(2, signal.SIG_DFL); time.sleep(60)"))
-    assert run.run(1.0, observer=observer) == 0
+    run = Run(sleeper("a"))
+    assert run.run(0.1, observer=observer, once_ready=True) == 0
     assert len(observer.ended) == 1
     assert run.lines[1].startswith("[launch] all nodes ready: 1 in ")
     assert run.lines[-1] == "the summary"
@@ -249,13 +269,8 @@ def test_an_observer_that_fails_is_told_and_the_nodes_go_on(
 
 
 def test_ctrl_c_before_the_broker_listens_is_no_fault() -> None:
+    press = f"import os, time; os.kill({os.getpid()}, signal.SIGINT)"
     take = "signal.pthread_sigmask(signal.SIG_SETMASK, [])"
-    run = Run(broker=script("broker", f"import time; {take}; time.sleep(30)"))
-    timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
-    timer.start()
-    try:
-        assert run.run() == 0
-    finally:
-        timer.cancel()
-        timer.join()
+    run = Run(broker=script("broker", f"{press}; {take}; time.sleep(60)"))
+    assert run.run() == 0
     assert run.lines == []

@@ -9,6 +9,7 @@ from pathlib import Path
 from dsmq_nodes import Node
 from dsmq_nodes.messages import Int64
 from dsmq_nodes.testing import BrokerProcess, Graph
+from tests.support.waiting import PATIENCE_SEC
 
 TEST = """\
 from dsmq_nodes import Node, dsmq
@@ -33,7 +34,7 @@ def test_both_fixtures_come_with_the_package(tmp_path: Path) -> None:
     (tmp_path / "test_it.py").write_text(TEST)
     command = [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider"]
     result = subprocess.run(
-        command, cwd=tmp_path, check=False, capture_output=True, text=True, timeout=60
+        command, cwd=tmp_path, check=False, capture_output=True, text=True, timeout=2 * PATIENCE_SEC
     )
     assert "2 passed" in result.stdout, result.stdout + result.stderr
 
@@ -53,7 +54,7 @@ def test_the_plugin_costs_other_peoples_tests_nothing(tmp_path: Path) -> None:
         "no:hypothesis",
     ]
     result = subprocess.run(
-        command, cwd=tmp_path, check=False, capture_output=True, text=True, timeout=60
+        command, cwd=tmp_path, check=False, capture_output=True, text=True, timeout=2 * PATIENCE_SEC
     )
     assert "1 passed" in result.stdout, result.stdout + result.stderr
 

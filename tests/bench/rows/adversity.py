@@ -247,7 +247,7 @@ def told_to_end(scale: Scale) -> Row:
                 began_sec = time.monotonic()
                 launch.process.send_signal(signal.SIGTERM)
                 launch.end()
-                row.expect(int(not gone(pids, 2.0)), "launches that have left something")
+                row.expect(int(not gone(pids, _PATIENCE_SEC)), "launches that have left something")
                 slowest_sec = max(slowest_sec, time.monotonic() - began_sec)
     row.measured = f"all gone after {slowest_sec:.1f} s at most, {scale.terminations} times"
     row.met = row.met and slowest_sec <= 10
