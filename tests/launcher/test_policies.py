@@ -226,6 +226,22 @@ def test_a_disk_that_hangs_holds_up_nobody_and_its_lines_are_counted(
     assert f"[launch] {told}" in run.lines
 
 
+def test_what_is_being_started_at_ctrl_c_ends_as_others_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    start = Guard.run
+
+    async def pressed(self: Guard, plan: ProcessPlan, *given: Any, **named: Any) -> Process:
+        if plan.name == "it":
+            os.kill(os.getpid(), signal.SIGINT)  # it is heard when the guard has been asked
+        return await start(self, plan, *given, **named)
+
+    monkeypatch.setattr(Guard, "run", pressed)
+    safe = "import time; signal.signal(2, lambda *_: exit(print('safe', flush=True)))"
+    code = f"{safe}; signal.pthread_sigmask(2, []); time.sleep(60)"
+    run = Run(with_(script("it", code), nodes=(NodePlan("/it", "m:Any"),)))
+    assert run.run() == 0
+    assert "[it] safe" in run.lines
+
+
 def test_niceness_and_cpus_are_the_file_s() -> None:
     cpu = min(os.sched_getaffinity(0))
     wanted = f"{min(19, os.nice(0) + 7)} {{{cpu}}}"

@@ -123,9 +123,12 @@ class Member:
         if state != self.state:
             self.state = state
             self.since_sec = time.monotonic()
-            self._news.set()
-            self._news = asyncio.Event()
+            self._tell_news()
             self._on_change()
+
+    def _tell_news(self) -> None:
+        self._news.set()
+        self._news = asyncio.Event()
 
     def wait_for(self, what: str) -> None:
         """Wait for a dependency, given in words, from now on."""
@@ -141,6 +144,16 @@ class Member:
             await asyncio.wait({begun, *over}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             begun.cancel()
+
+    async def _answer_of_guard(self) -> None:
+        """Where the guard is asked to start it, wait until that is done, or was refused."""
+        while not self.pid and self.state == MemberState.STARTING and self.life is not None:
+            news = asyncio.create_task(self._news.wait())
+            either: set[asyncio.Task[object]] = {news, self.life}
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            news.cancel()
+            if self.life.done():
+                return
 
     async def changed_within(self, timeout_sec: float) -> None:
         """Wait until it is in another state, or the time is up."""
@@ -175,6 +188,7 @@ class Member:
         self.starts += 1
         self.is_silent = False
         self._begun.set()
+        self._tell_news()
         self._ready_sec = None
         self._unready = {node.name for node in self.plan.nodes}
         if process.warning:
@@ -214,6 +228,7 @@ class Member:
     async def stop(self, hurried: Callable[[], asyncio.Event]) -> None:
         """End it: SIGINT, then SIGTERM, then SIGKILL; `hurried` ends the waits."""
         self.stopping = True
+        await self._answer_of_guard()  # what is being started ends as others do
         if self.life is None or self.life.done():
             return
         if not self.pid:
