@@ -91,7 +91,8 @@ def listen():
     spin(node, 10.0, fitting.get_subscription_count)
     print(fitting.get_subscription_count())
     heard.clear()
-    spin(node, 0.5)
+    spin(node, 10.0, lambda: heard >= {"best effort", "usual"})
+    spin(node, 0.3)
     for each in sorted(told, key=str):
         print(*each)
     print("heard:", sorted(heard))
