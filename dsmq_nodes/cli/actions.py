@@ -14,7 +14,7 @@ from dsmq_nodes.cli.options import (
     TypesOption,
     examples_epilog,
     new_app,
-    read_values,
+    type_and_values,
 )
 from dsmq_nodes.tools.offers import actions, find_offer
 from dsmq_nodes.tools.session import Session
@@ -135,8 +135,7 @@ def send_goal(
     """Send a goal and wait for its result; Ctrl-C cancels it. Status 1 when it is not reached."""
     from dsmq_nodes.cli.show import send_goal, service_call  # noqa: PLC0415  75 ms
 
-    type_name = "" if type_or_values.lstrip().startswith("{") else type_or_values
-    values = read_values() if stdin else values if type_name else type_or_values
+    type_name, values = type_and_values(type_or_values, values, stdin=stdin)
     with Session(broker) as session:
         goal = service_call.WantedCall(action, type_name, values)
         if not send_goal.send(session, goal, with_feedback=feedback, wait_sec=wait):

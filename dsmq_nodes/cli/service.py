@@ -14,7 +14,7 @@ from dsmq_nodes.cli.options import (
     TypesOption,
     examples_epilog,
     new_app,
-    read_values,
+    type_and_values,
 )
 from dsmq_nodes.tools.offers import find_service, served, services
 from dsmq_nodes.tools.session import Session
@@ -136,8 +136,7 @@ def call(
     """Call a service and print its response."""
     from dsmq_nodes.cli.show.service_call import WantedCall, call_service  # noqa: PLC0415  75 ms
 
-    type_name = "" if type_or_values.lstrip().startswith("{") else type_or_values
-    values = read_values() if stdin else values if type_name else type_or_values
+    type_name, values = type_and_values(type_or_values, values, stdin=stdin)
     with Session(broker) as session:
         call_service(
             session,

@@ -13,12 +13,11 @@ from dsmq_nodes.rclpy.impl.calls.call_handles import ClientHandle
 from dsmq_nodes.rclpy.impl.calls.service_end import ServiceEnd
 from dsmq_nodes.rclpy.impl.log_output import log_inside
 from dsmq_nodes.rclpy.impl.logging_severity import LoggingSeverity
-from dsmq_nodes.rclpy.impl.nodes.ends import ends
+from dsmq_nodes.rclpy.impl.nodes.ends import wait_for_server
 from dsmq_nodes.rclpy.impl.wakeup import Wakeup
 from dsmq_nodes.rclpy.qos import QoSProfile
 from dsmq_nodes.rclpy.task import Future
 
-_LOOK_SEC = 0.25
 _LONG_SEC = 3.0
 
 
@@ -146,18 +145,7 @@ class Client(ServiceEnd):
         Raises:
             RCLError: the context was shut down.
         """
-        wakeup = Wakeup()
-        ends.waiting.add(wakeup)
-        began_sec = time.monotonic()
-        left_sec = math.inf if timeout_sec is None else timeout_sec
-        with self.context.waking(wakeup):
-            while not self.service_is_ready():
-                if not left_sec > 0.0:
-                    return False
-                wakeup.wait(min(left_sec, _LOOK_SEC))
-                if timeout_sec is not None:
-                    left_sec = began_sec + timeout_sec - time.monotonic()
-        return True
+        return wait_for_server(self.service_is_ready, timeout_sec, self.context)
 
 
 __getattr__ = also_importable(__name__)

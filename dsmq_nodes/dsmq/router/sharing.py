@@ -110,8 +110,7 @@ class Sharing:
         """Share a topic no longer, whose ring takes no message; None: some peers depend on it."""
         if topic.log.ring is None or not all(each.unshares for each in _sharers(topic)):
             return None
-        topic.log.ring.shut()
-        return [*self.follow_to_the_end(topic, now), *self._unshare(topic, why)]
+        return self._read_and_unshare(topic, now, why)
 
     @property
     def is_offered(self) -> bool:
@@ -123,10 +122,13 @@ class Sharing:
         self._memory = None
         replies: Replies = []
         for topic in list(self.topics.values()):
-            if topic.log.ring is not None:
-                topic.log.ring.shut()
-            replies += [*self.follow_to_the_end(topic, now), *self._unshare(topic)]
+            replies += self._read_and_unshare(topic, now)
         return replies
+
+    def _read_and_unshare(self, topic: Topic, now: float, why: str = "") -> Replies:
+        if topic.log.ring is not None:
+            topic.log.ring.shut()
+        return [*self.follow_to_the_end(topic, now), *self._unshare(topic, why)]
 
     def open(self, topic: Topic) -> str:
         """Share a topic; returns the path of its ring, or an empty text."""

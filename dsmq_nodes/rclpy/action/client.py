@@ -1,9 +1,7 @@
 """Clients of actions."""
 
 import inspect
-import math
 import threading
-import time
 import uuid
 import weakref
 from collections.abc import Callable
@@ -14,8 +12,7 @@ from dsmq_nodes.rclpy.clock import Clock
 from dsmq_nodes.rclpy.impl.also_importable import also_importable
 from dsmq_nodes.rclpy.impl.calls.action_parts_of import ActionClientParts
 from dsmq_nodes.rclpy.impl.interface_named import interface
-from dsmq_nodes.rclpy.impl.nodes.ends import ends
-from dsmq_nodes.rclpy.impl.wakeup import Wakeup
+from dsmq_nodes.rclpy.impl.nodes.ends import wait_for_server
 from dsmq_nodes.rclpy.qos import (
     QoSProfile,
     qos_profile_action_status_default,
@@ -25,7 +22,6 @@ from dsmq_nodes.rclpy.service_introspection import ServiceIntrospectionState
 from dsmq_nodes.rclpy.task import Future
 from dsmq_nodes.rclpy.waitable import NumberOfEntities, Waitable
 
-_LOOK_SEC = 0.25
 _ENDED = {4, 5, 6}  # succeeded, canceled, aborted
 _FEEDBACK_QOS = QoSProfile(depth=10)
 
@@ -339,18 +335,7 @@ class ActionClient(Waitable):
 
     def wait_for_server(self, timeout_sec: float | None = None) -> bool:
         """Wait until somebody serves it; False on timeout."""
-        context, wakeup = self._node.context, Wakeup()
-        ends.waiting.add(wakeup)
-        began_sec = time.monotonic()
-        left_sec = math.inf if timeout_sec is None else timeout_sec
-        with context.waking(wakeup):
-            while not self.server_is_ready():
-                if not left_sec > 0.0:
-                    return False
-                wakeup.wait(min(left_sec, _LOOK_SEC))
-                if timeout_sec is not None:
-                    left_sec = began_sec + timeout_sec - time.monotonic()
-        return True
+        return wait_for_server(self.server_is_ready, timeout_sec, self._node.context)
 
     def configure_introspection(
         self,

@@ -22,12 +22,14 @@ from dsmq_nodes.rclpy.impl.topics.event_infos import (
 )
 from dsmq_nodes.rclpy.impl.topics.qos_rules import QoSPolicyKind, faults, kind_of_event
 from dsmq_nodes.rclpy.impl.topics.shown_profiles import ShownProfiles
+from dsmq_nodes.rclpy.impl.wakeup import Wakeup
 from dsmq_nodes.topic_names import REPLY, REQUEST, is_kits_own
 
 PUBLISHER: Final = "publisher"
 SUBSCRIPTION: Final = "subscription"
 SERVICE: Final = "service"
 CLIENT: Final = "client"
+_LOOK_SEC: Final = 0.25
 _OPPOSITE: Final = {PUBLISHER: SUBSCRIPTION, SUBSCRIPTION: PUBLISHER}
 
 
@@ -329,6 +331,22 @@ def _ends_of(kind: str, topic: str, shown: Any, profiles: ShownProfiles) -> list
 
 ends: Final = Ends()
 """Those that this process knows."""
+
+
+def wait_for_server(is_ready: Callable[[], bool], timeout_sec: float | None, context: Any) -> bool:
+    """Wait until a server is ready, for ever if `timeout_sec` is None; False on timeout."""
+    wakeup = Wakeup()
+    ends.waiting.add(wakeup)
+    began_sec = time.monotonic()
+    left_sec = math.inf if timeout_sec is None else timeout_sec
+    with context.waking(wakeup):
+        while not is_ready():
+            if not left_sec > 0.0:
+                return False
+            wakeup.wait(min(left_sec, _LOOK_SEC))
+            if timeout_sec is not None:
+                left_sec = began_sec + timeout_sec - time.monotonic()
+    return True
 
 
 def names_and_types(found: list[End]) -> list[tuple[str, list[str]]]:
