@@ -6,9 +6,11 @@ import time
 import psutil
 import pytest
 
-from dsmq_nodes import Message, Node
+from dsmq_nodes import Message, Node, QoSProfile
 from dsmq_nodes.dsmq.ring import leftovers
+from dsmq_nodes.messages.dsmq_msgs import Graph
 from dsmq_nodes.testing import BrokerProcess
+from dsmq_nodes.told_qos import told_qos
 from tests.graph.conftest import spinning
 from tests.support.waiting import until
 
@@ -35,6 +37,22 @@ def test_what_is_logged_while_the_answer_comes_does_not_hold_it_up(
             two.create_publisher(One, f"/v{number}", 1)
             took_sec.append(time.monotonic() - began_sec)
     assert min(took_sec) < 0.9  # each took the whole patience of 1 s
+
+
+def test_a_publishers_qos_is_told_before_the_publisher_is(broker: BrokerProcess) -> None:
+    graphs: list[Graph] = []
+    with Node("watcher") as watcher, Node("teller") as teller, spinning(watcher):
+        watcher.create_subscription(Graph, "/dsmq/graph", graphs.append, 100)
+        for number in range(20):
+            qos = QoSProfile(depth=1, deadline=1.0 + number)
+            teller.create_publisher(One, f"/told_{number}", qos)
+        until(lambda: any(each.name == "/told_19" for graph in graphs for each in graph.topics))
+        for graph in graphs:
+            told = told_qos(graph.topics)
+            for topic in graph.topics:
+                if topic.name.startswith("/told_"):
+                    (end,) = topic.publishers
+                    assert ("publisher", topic.name, end.node, end.pid) in told
 
 
 def mapped() -> set[str]:

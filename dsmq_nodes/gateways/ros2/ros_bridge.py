@@ -205,19 +205,19 @@ class _TopicFromRos:
         self._tells_apart = bridge.rules.is_both_ways(topic.name)
         latched = LATCHED.get(topic.name, 1) if topic.is_latched else 0
         name = bridge.rules.here(topic.name)
+        self._beside = (  # in this order: others see the QoS before the topic itself
+            bridge.hub.advertise(topic_beside("publisher", name, topic.told), "")
+            if any(topic.told)
+            else None
+        )
         self._writer = bridge.hub.advertise(
             name, topic.type_name, self._type.schema, latched=latched
         )
         try:
             self._reader = bridge.ros.subscribe(topic, self._type.cls, self._take)
         except Exception:
-            self._writer.close()
+            self._withdraw()
             raise
-        self._beside = (
-            bridge.hub.advertise(topic_beside("publisher", name, topic.told), "")
-            if any(topic.told)
-            else None
-        )
 
     def _take(self, msg: Any, info: dict[str, Any]) -> None:
         if self._tells_apart and self._bridge.ros.is_from_us(info):
@@ -232,6 +232,9 @@ class _TopicFromRos:
     def close(self) -> None:
         """Withdraw it here."""
         self._bridge.ros.destroy(self._reader)
+        self._withdraw()
+
+    def _withdraw(self) -> None:
         self._writer.close()
         if self._beside is not None:
             self._beside.close()

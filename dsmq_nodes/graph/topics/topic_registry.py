@@ -67,8 +67,10 @@ class Topics:
         _check_type(msg_type)
         watchdog = self._deadline(qos, on_deadline, f"{name}: published nothing")
         schema = schema_text(msg_type)
+        beside = self._tell_qos(name, qos)  # others see it before the publisher itself
         publication = self._link.advertise(name, msg_type.type_name, qos.latched, schema)
         if (publication.type_name, publication.schema) != (msg_type.type_name, schema):
+            self._tell_no_longer(beside)
             raise TypeError(
                 f"this node publishes {publication.type_name} on {name} already, so it cannot "
                 f"publish {msg_type.type_name} there: use another topic"
@@ -76,7 +78,7 @@ class Topics:
         publisher = make(
             msg_type,
             publication,
-            beside=self._tell_qos(name, qos),
+            beside=beside,
             link=self._link,
             spinner=self._spinner,
             graph=self.graph,
@@ -100,9 +102,7 @@ class Topics:
             self.former.sent += publisher.messages
             self.former.dropped += publisher.dropped
         publisher.close(is_last=is_last)
-        beside = publisher.beside
-        if beside is not None and all(each.beside is not beside for each in self.publishers):
-            self._link.unadvertise(beside)
+        self._tell_no_longer(publisher.beside)
 
     def add_subscription(
         self,
@@ -224,6 +224,10 @@ class Topics:
             return None
         told = ToldQoS(deadline_ns=_ns(qos.deadline), lifespan_ns=_ns(qos.lifespan))
         return self._link.advertise(topic_beside("publisher", name, told), "", 0)
+
+    def _tell_no_longer(self, beside: Publication | None) -> None:
+        if beside is not None and all(each.beside is not beside for each in self.publishers):
+            self._link.unadvertise(beside)
 
     def _deadline(
         self, qos: QoSProfile, on_deadline: Callback | None, what: str
