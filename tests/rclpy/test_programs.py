@@ -13,7 +13,7 @@ import pytest
 
 from dsmq_nodes.testing import BrokerProcess
 from tests.support import processes
-from tests.support.referee import own_domain, referee
+from tests.support.referee import referee, ros_settings
 
 PROGRAMS = Path(__file__).parent / "programs"
 NAMES = sorted(path.stem for path in PROGRAMS.glob("*.py"))
@@ -57,12 +57,8 @@ def test_what_is_expected_is_what_real_rclpy_prints_and_it_logs_the_same(
 ) -> None:
     python = str(referee() / "bin" / "python")
     path = PROGRAMS / f"{name}.py"
-    discovery = {
-        "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
-        "ROS_DOMAIN_ID": str(own_domain().number),
-    }
-    real = Outcome(python, "-W", "ignore", str(path), **discovery)
-    if "exit status -11" in real.printed:  # it may crash, seldom, when its process discovery
-        real = Outcome(python, "-W", "ignore", str(path), **discovery)
+    real = Outcome(python, "-W", "ignore", str(path), **ros_settings())
+    if "exit status -11" in real.printed:  # it may crash, seldom, in its discovery
+        real = Outcome(python, "-W", "ignore", str(path), **ros_settings())
     assert real.printed == path.with_suffix(".expected").read_text()
     assert ours(path, broker).logged == real.logged

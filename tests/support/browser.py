@@ -203,14 +203,32 @@ class Page:
         return value
 
     def middle_of(self, selector: str) -> tuple[float, float]:
-        """Where an element is, scrolled into view."""
+        """Where an element is, scrolled into view, once it rests: a page moves while it fills."""
         return tuple(
             self.run(
-                f"(() => {{ const e = document.querySelector({json.dumps(selector)});"
-                "e.scrollIntoView({block:'center'}); const b = e.getBoundingClientRect();"
+                "(async () => { const frame = () => new Promise(requestAnimationFrame);"
+                f"const e = document.querySelector({json.dumps(selector)}); let was, b;"
+                "do { was = b; e.scrollIntoView({block:'center'}); await frame();"
+                "b = e.getBoundingClientRect(); }"
+                "while (!was || was.x !== b.x || was.y !== b.y || was.width !== b.width);"
                 "return [b.x + b.width / 2, b.y + b.height / 2]; })()"
             )
         )
+
+    def press(self, selector: str) -> tuple[float, float]:
+        """Press the mouse in the middle of an element; again where it has moved away meanwhile."""
+        deadline = time.monotonic() + PATIENCE_SEC
+        while True:
+            self.run(
+                "window.hit = null;"
+                "addEventListener('pointerdown', e => { window.hit = e.target }, true)"
+            )
+            x, y = self.middle_of(selector)
+            self.mouse("mousePressed", x, y)
+            if self.run(f"document.querySelector({json.dumps(selector)}).contains(window.hit)"):
+                return x, y
+            self.mouse("mouseReleased", 0, 0)
+            assert time.monotonic() < deadline, f"{selector} could not be pressed"
 
     def mouse(self, kind: str, x: float, y: float) -> None:
         """A mouse event: mousePressed, mouseMoved, mouseReleased."""
@@ -227,9 +245,7 @@ class Page:
 
     def click(self, selector: str) -> None:
         """Click in the middle of an element."""
-        x, y = self.middle_of(selector)
-        self.mouse("mousePressed", x, y)
-        self.mouse("mouseReleased", x, y)
+        self.mouse("mouseReleased", *self.press(selector))
 
     def key(self, kind: str, key: str) -> None:
         """A key event: keyDown, keyUp."""

@@ -30,6 +30,17 @@ def ros_domain() -> Reserved:
     return Reserved("ros-domain", range(1, 102))  # ports of greater ones are given to anybody
 
 
+def ros_settings(domain: Reserved | None = None) -> dict[str, str]:
+    """Variables with which ROS programs meet nobody but those of their domain, by default ours."""
+    return {
+        "ROS_DOMAIN_ID": str((domain or own_domain()).number),
+        "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+        # A program that was killed leaves its place in shared memory, and who comes to the same
+        # one in the same domain may hear nothing there.
+        "FASTDDS_BUILTIN_TRANSPORTS": "UDPv4",
+    }
+
+
 @cache
 def own_domain() -> Reserved:
     """The domain of ROS of this process, for programs that run one after another."""

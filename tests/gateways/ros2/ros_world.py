@@ -16,7 +16,7 @@ from dsmq_nodes import Node, spin_once
 from tests.support.brokers import ForkedBroker
 from tests.support.processes import ROOT
 from tests.support.programs import Running
-from tests.support.referee import own_domain, referee, ros_domain
+from tests.support.referee import referee, ros_domain, ros_settings
 from tests.support.reserved import Reserved
 from tests.support.waiting import PATIENCE_SEC, until
 
@@ -27,8 +27,7 @@ def ros_environment(domain: Reserved | None = None) -> dict[str, str]:
     """An environment in which ROS programs meet nobody but those of this test."""
     return {
         **os.environ,
-        "ROS_DOMAIN_ID": str((domain or own_domain()).number),
-        "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+        **ros_settings(domain),
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONPATH": str(ROOT),
         "PYTHONUNBUFFERED": "1",

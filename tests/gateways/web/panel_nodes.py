@@ -6,7 +6,16 @@ import struct
 import zlib
 
 from dsmq_nodes import Node
-from dsmq_nodes.messages import CompressedImage, Image, Int64, Point, PoseStamped, SetBool, String
+from dsmq_nodes.messages import (
+    CompressedImage,
+    Image,
+    Int64,
+    Path,
+    Point,
+    PoseStamped,
+    SetBool,
+    String,
+)
 from dsmq_nodes.messages.rcl_interfaces import (
     ListParametersResult,
     ParameterDescriptor,
@@ -44,6 +53,7 @@ class Showcase(Node):
         self.depth = self.create_publisher(Image, "depth", 1)
         self.packed = self.create_publisher(CompressedImage, "packed", 1)
         self.said = self.create_publisher(String, "said", 10)
+        self.create_publisher(Path, "plan", 1)  # the map is shown beside an arm only for a reason
         self.create_service(SetBool, "light", self.on_light)
         self.create_subscription(Point, "place", self.on_place, 10)
         self.create_subscription(

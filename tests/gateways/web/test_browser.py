@@ -160,8 +160,7 @@ def test_held_it_drives_released_it_stops_and_a_killed_browser_stops_it(
     with twists(robot) as session:
         page.click("#arm")
         page.waits_for("document.querySelector('#arm').getAttribute('aria-pressed') === 'true'")
-        x, y = page.middle_of("#pad")
-        page.mouse("mousePressed", x, y)
+        x, y = page.press("#pad")
         page.mouse("mouseMoved", x, y - 60)
         until(lambda: speed(session.next_message(timeout_sec=5)) > 0.1, "it drives")
         long_press = "dispatchEvent(new MouseEvent('contextmenu', {bubbles: true}))"

@@ -122,24 +122,15 @@ def test_an_integer_that_javascript_would_change_is_not_sent(page: Page, robot: 
 
 
 def test_a_drag_on_the_map_sends_a_goal(page: Page, robot: Robot) -> None:
-    is_setting = "document.querySelector('#goal').getAttribute('aria-pressed') === 'true'"
     with robot.session() as session:
         session.subscribe("/said", depth=10)
-
-        def drags() -> bool:
-            """Whether the goal is said."""
-            # This robot has no map: its panel is hidden with each change of the graph.
-            page.run("document.querySelector('#p-map').hidden = false")
-            page.waits_for("document.querySelector('#map').width > 100")
-            if not page.run(is_setting):
-                page.click("#goal")
-            x, y = page.middle_of("#map")
-            page.mouse("mousePressed", x, y)
-            page.mouse("mouseMoved", x, y - 40)
-            page.mouse("mouseReleased", x, y - 40)
-            return is_said(session, "goal ")
-
-        until(drags, "a goal")
+        page.waits_for("document.querySelector('#map').width > 100")
+        page.click("#goal")
+        page.waits_for("document.querySelector('#goal').getAttribute('aria-pressed') === 'true'")
+        x, y = page.press("#map")
+        page.mouse("mouseMoved", x, y - 40)
+        page.mouse("mouseReleased", x, y - 40)
+        heard(session, "goal ")
     page.waits_for("document.querySelector('#notice').textContent === 'the goal was sent'")
 
 
@@ -169,13 +160,13 @@ def test_a_joint_moves_while_its_slider_is_held_and_goes_limp_when_told(
     page.waits_for("document.querySelector('#joint-arm').textContent.startsWith('Armed')")
     place = "parseFloat(document.querySelector('#joints output').textContent)"
     page.waits_for("!document.querySelector('#joint-shoulder_pan').disabled")
-    x, y = page.middle_of("#joint-shoulder_pan")
+    page.run("document.querySelector('#joint-speed').value = 0.1")  # it is not there before us
     began = page.run(place)
-    page.mouse("mousePressed", x, y)
+    x, y = page.press("#joint-shoulder_pan")
     page.mouse("mouseMoved", x + 60, y)
     page.waits_for(f"{place} > {began + 0.15}", "the joint moves")
-    page.mouse("mouseReleased", x + 60, y)
     wish = page.run("Number(document.querySelector('#joint-shoulder_pan').value)")
+    page.mouse("mouseReleased", x + 60, y)
     stopped = page.waits_for(
         f"(p => p === window.last || (window.last = p, 0))({place}) && {place}"
     )
