@@ -6,11 +6,9 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from mcap.reader import make_reader
 
 from dsmq_nodes import bag
@@ -27,9 +25,6 @@ from dsmq_nodes.messages.base import Message
 from dsmq_nodes.messages.schema.find import find_type, standard_names
 from tests.bag.conftest import NUMBERS, SECOND_NS, number
 from tests.support import processes
-
-if TYPE_CHECKING:
-    from dsmq_nodes.bag.file.record_writer import Compression
 
 
 def channel_of(topic: str, cls: type[Message]) -> Channel:
@@ -325,79 +320,6 @@ def test_an_encoding_that_is_not_read_here(tmp_path: Path) -> None:
         writer.write(Channel("/x", "a.B", b"", "protobuf", "protobuf"), 1, b"\0", 1)
     with pytest.raises(BagError, match=r"/x: .* in 'protobuf', not in JSON"):
         list(Bag(tmp_path / "run.mcap"))
-
-
-FLUSHED = (10, 20, 30, 37)
-
-
-@pytest.fixture(scope="module", params=["none", "lz4", "zstd"])
-def recording(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """A file flushed after some of its messages."""
-    compression: Compression = request.param
-    writer = BagWriter(tmp_path_factory.mktemp("bag") / "run", compression=compression)
-    writer.attach(Attachment("launch.yaml", b"nodes: []"))
-    for index in range(FLUSHED[-1]):
-        writer.write(NUMBERS, index, number(index), index, index)
-        if index + 1 in FLUSHED:
-            writer.flush()
-    writer.close()
-    return writer.paths[0].read_bytes()
-
-
-@settings(
-    max_examples=25,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
-@given(data=st.data())
-def test_repair_saves_every_message_that_is_whole_in_a_file_cut_anywhere(
-    recording: bytes, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
-) -> None:
-    cut = data.draw(st.integers(8, len(recording)))
-    folder = tmp_path_factory.mktemp("cut")
-    path = folder / "run.mcap"
-    path.write_bytes(recording[:cut])
-    saved = repair(path, folder / "saved.mcap")
-    values = [each.msg.data for each in Bag(saved.path)]  # type: ignore[union-attr]
-    assert values == list(range(saved.messages))
-    assert saved.messages - saved.of_cut_chunk in {0, *FLUSHED}
-    if saved.messages < FLUSHED[-1]:
-        # What is missing was not whole in the file, or in a compressed block that was not.
-        is_compressed = b"lz4" in recording[:cut] or b"zstd" in recording[:cut]
-        is_there = number(saved.messages) in recording[:cut]
-        assert not is_there or (is_compressed and saved.lost_bytes > 0)
-    assert saved.whole == (cut >= len(recording) - 8)
-    assert path.read_bytes() == recording[:cut]
-
-
-@settings(
-    max_examples=25,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
-@given(data=st.data())
-def test_repair_of_a_file_with_wrong_bytes_never_invents_a_message(
-    recording: bytes, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
-) -> None:
-    wrong = bytearray(recording)
-    for _ in range(data.draw(st.integers(1, 4))):
-        wrong[data.draw(st.integers(8, len(wrong) - 1))] = data.draw(st.integers(0, 255))
-    folder = tmp_path_factory.mktemp("wrong")
-    path = folder / "run.mcap"
-    path.write_bytes(wrong)
-    saved = repair(path, folder / "saved.mcap")
-    records = [record.data for record in Bag(saved.path).records()]
-    assert len(records) == saved.messages
-    assert set(records) <= {number(index) for index in range(FLUSHED[-1])}
-
-
-def test_repair_of_a_good_file_says_so(numbers: Callable[..., Path]) -> None:
-    path = numbers(5)
-    saved = repair(path, path.with_stem("saved"))
-    assert saved.whole
-    assert list(Bag(saved.path)) == list(Bag(path))
-    with pytest.raises(BagError, match="is there already"):
-        repair(path, path)
 
 
 FULL_DISK = """

@@ -151,12 +151,7 @@ def read_index(stream: IO[bytes], size_bytes: int) -> Index:
         NoIndexError: the file has no complete end.
         ValueError: it is damaged.
     """
-    footer_at = size_bytes - FOOTER_BYTES - len(MAGIC)
-    stream.seek(max(footer_at, 0))
-    end = stream.read()
-    if footer_at < len(MAGIC) or not end.endswith(MAGIC) or end[0] != Opcode.FOOTER:
-        raise NoIndexError
-    footer = cast("Footer", parsed(Opcode.FOOTER, end[HEAD.size : FOOTER_BYTES]))
+    footer, footer_at = _footer(stream, size_bytes)
     first = next(heads(stream, len(MAGIC), footer_at), None)
     if first is None or first.opcode != Opcode.HEADER:
         raise ValueError("it does not begin with a header")
@@ -168,6 +163,49 @@ def read_index(stream: IO[bytes], size_bytes: int) -> Index:
     index = found or _scan(stream, begin, footer_at)
     index.profile = header.profile
     return index
+
+
+class ToldAtTheEnd(NamedTuple):
+    """What the end of a file repeats of its data.
+
+    Attributes:
+        schemas: by their ids.
+        channels: by their ids.
+        places: where chunks and other named records begin, and where the data ends; in order.
+    """
+
+    schemas: dict[int, Schema]
+    channels: dict[int, Channel]
+    places: list[int]
+
+
+def told_at_the_end(stream: IO[bytes], size_bytes: int) -> ToldAtTheEnd:
+    """Read the end of a file whose data may be damaged; nothing is told if it is damaged too."""
+    nothing = ToldAtTheEnd({}, {}, [])
+    try:
+        footer, footer_at = _footer(stream, size_bytes)
+        found = _read_summary(stream, footer, footer_at) if footer.summary_start else None
+    except ValueError:
+        return nothing
+    if found is None:
+        return nothing
+    places = {each.chunk_start_offset for each in found.chunks}
+    places |= {each.offset for _, each in found.others} | {footer.summary_start}
+    return ToldAtTheEnd(found.index.schemas, found.index.channels, sorted(places))
+
+
+def _footer(stream: IO[bytes], size_bytes: int) -> tuple[Footer, int]:
+    """The last record, and where it is.
+
+    Raises:
+        NoIndexError: the file has no complete end.
+    """
+    footer_at = size_bytes - FOOTER_BYTES - len(MAGIC)
+    stream.seek(max(footer_at, 0))
+    end = stream.read()
+    if footer_at < len(MAGIC) or not end.endswith(MAGIC) or end[0] != Opcode.FOOTER:
+        raise NoIndexError
+    return cast("Footer", parsed(Opcode.FOOTER, end[HEAD.size : FOOTER_BYTES])), footer_at
 
 
 class _Summary:
@@ -276,20 +314,29 @@ def _has_times_of_its_index(stream: IO[bytes], told: ChunkIndex) -> bool:
 
 def _summary(stream: IO[bytes], begin: int, footer: Footer, footer_at: int) -> Index | None:
     """The contents by the index; None when it is incomplete or damaged."""
+    try:
+        found = _read_summary(stream, footer, footer_at)
+        if found and found.is_whole() and found.covers(stream, begin, footer.summary_start):
+            return found.finished()
+    except ValueError:
+        pass
+    return None
+
+
+def _read_summary(stream: IO[bytes], footer: Footer, footer_at: int) -> _Summary | None:
+    """The index that a file has, whole or not; None when its checksum is wrong.
+
+    Raises:
+        ValueError: it is damaged.
+    """
     start = footer.summary_start
     stream.seek(start)
     raw = stream.read(footer_at - start + FOOTER_BYTES - 4)
     if footer.summary_crc and zlib.crc32(raw) != footer.summary_crc:
         return None
-    try:
-        found = _Summary(
-            parsed(head.opcode, content(stream, head)) for head in heads(stream, start, footer_at)
-        )
-        if found.is_whole() and found.covers(stream, begin, start):
-            return found.finished()
-    except ValueError:
-        pass
-    return None
+    return _Summary(
+        parsed(head.opcode, content(stream, head)) for head in heads(stream, start, footer_at)
+    )
 
 
 def _scan(stream: IO[bytes], begin: int, end: int) -> Index:

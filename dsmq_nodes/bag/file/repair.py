@@ -4,9 +4,13 @@ MCAP's records are read one after the other (mcap.dev/spec): an opcode, a length
 content. Reading ends at the first record that is longer than the rest of the file; if it is a
 chunk, the messages at its begin are saved too. A chunk with a wrong checksum is left out, and
 reading continues after it.
+
+A whole end of the file helps: it repeats the definitions of topics, which are otherwise lost with
+the chunk that has them, and it says where reading continues after a record of a wrong length.
 """
 
 import contextlib
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -19,7 +23,8 @@ from mcap.records import Channel as ChannelRecord
 from mcap.records import Chunk, McapRecord, Metadata, Schema
 
 from dsmq_nodes.bag.file.atomic import whole_or_gone
-from dsmq_nodes.bag.file.contents import Attachment, Channel
+from dsmq_nodes.bag.file.contents import Attachment
+from dsmq_nodes.bag.file.mcap_index import told_at_the_end
 from dsmq_nodes.bag.file.mcap_reader import channel_of, check_kind, check_no_pipe
 from dsmq_nodes.bag.file.mcap_records import (
     HEAD,
@@ -45,6 +50,7 @@ class Repaired:
         path: the new file.
         messages: how many messages it has.
         damaged: how many chunks and records were left out.
+        undefined: how many messages were left out because the definition of their topic is damaged.
         lost_bytes: how many bytes at the end were no whole record.
         of_cut_chunk: how many messages were saved from these bytes.
         whole: whether the file was undamaged.
@@ -53,6 +59,7 @@ class Repaired:
     path: Path
     messages: int = 0
     damaged: int = 0
+    undefined: int = 0
     lost_bytes: int = 0
     of_cut_chunk: int = 0
     whole: bool = False
@@ -101,8 +108,13 @@ class _Scan:
         self._stream = stream
         self._size_bytes = size_bytes
         self._writer = writer
-        self._schemas: dict[int, Schema] = {}
-        self._channels: dict[int, Channel] = {}
+        told = told_at_the_end(stream, size_bytes)
+        self._schemas = told.schemas
+        self._channels = {
+            number: channel_of(each, told.schemas.get(each.schema_id))
+            for number, each in told.channels.items()
+        }
+        self._places = deque(told.places)
 
     def run(self, on_progress: Callable[[int], None]) -> None:
         """Read all of it."""
@@ -110,7 +122,7 @@ class _Scan:
         good = len(MAGIC)
         for opcode, content in self._contents():
             if opcode == Opcode.FOOTER:
-                self.repaired.whole = not self.repaired.damaged
+                self.repaired.whole = not (self.repaired.damaged or self.repaired.undefined)
                 return
             self._take(opcode, content)
             good = self._stream.tell()
@@ -121,9 +133,21 @@ class _Scan:
     def _contents(self) -> Iterator[tuple[int, bytes]]:
         while len(head := self._stream.read(HEAD.size)) == HEAD.size:
             opcode, length = HEAD.unpack(head)
-            if not opcode > 0 or length > self._size_bytes - self._stream.tell():
+            at = self._stream.tell()
+            place = self._next_place(at)
+            if opcode > 0 and length <= (self._size_bytes if place is None else place) - at:
+                yield opcode, self._stream.read(length)
+            elif place is None:
                 return
-            yield opcode, self._stream.read(length)
+            else:
+                self.repaired.damaged += 1
+                self._stream.seek(place)
+
+    def _next_place(self, at: int) -> int | None:
+        """Where a record is known to begin, from here on; None: nowhere."""
+        while self._places and self._places[0] < at:
+            self._places.popleft()
+        return self._places[0] if self._places else None
 
     def _take_cut(self, at: int) -> None:
         """Save what is at the begin of a chunk that ends after the file, where that has no end."""
@@ -159,7 +183,8 @@ class _Scan:
             case RawMessage():
                 channel = self._channels.get(record.channel_id)
                 if channel is None:
-                    raise ValueError(f"there is no channel {record.channel_id}")
+                    self.repaired.undefined += 1
+                    return
                 times = record.log_time_ns, record.data, record.publish_time_ns
                 self._writer.write(channel, *times, record.sequence)
                 self.repaired.messages += 1

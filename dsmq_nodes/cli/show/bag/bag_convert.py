@@ -74,6 +74,8 @@ def repair_bag(bag: Path, output: str, compression: Compression) -> BagSource | 
     print(one_line(f"{saved.path}: {saved.messages} messages saved"))
     if saved.damaged:
         print(f"left out: {saved.damaged} damaged chunks or records")
+    if saved.undefined:
+        print(f"left out: {saved.undefined} messages of topics whose definition is damaged")
     if saved.of_cut_chunk:
         print(
             f"{saved.of_cut_chunk} of them are from the begin of the last chunk, which is cut off"
