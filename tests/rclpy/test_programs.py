@@ -55,10 +55,14 @@ def test_a_program_prints_what_it_prints_under_real_rclpy(name: str, broker: Bro
 def test_what_is_expected_is_what_real_rclpy_prints_and_it_logs_the_same(
     name: str, broker: BrokerProcess
 ) -> None:
-    python = str(referee() / "bin" / "python")
-    path = PROGRAMS / f"{name}.py"
-    real = Outcome(python, "-W", "ignore", str(path), **ros_settings())
-    if "exit status -11" in real.printed:  # it may crash, seldom, in its discovery
-        real = Outcome(python, "-W", "ignore", str(path), **ros_settings())
-    assert real.printed == path.with_suffix(".expected").read_text()
-    assert ours(path, broker).logged == real.logged
+    command = str(referee() / "bin" / "python"), "-W", "ignore", str(PROGRAMS / f"{name}.py")
+    expected = (PROGRAMS / f"{name}.expected").read_text()
+    # Real rclpy is not what is tested: on a busy machine it is late now and then, and may crash in
+    # its discovery.
+    for tries_left in (2, 1, 0):
+        real = Outcome(*command, **ros_settings())
+        logged = ours(PROGRAMS / f"{name}.py", broker).logged
+        if tries_left == 0 or (expected, logged) == (real.printed, real.logged):
+            assert real.printed == expected
+            assert logged == real.logged
+            break
