@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     )
     from dsmq_nodes.graph.actions.action_server import ActionServer, CancelResponse, GoalResponse
     from dsmq_nodes.graph.actions.goal import GoalState, ServerGoalHandle
+    from dsmq_nodes.graph.emergency_stop import EmergencyStop
     from dsmq_nodes.graph.node import Node
     from dsmq_nodes.graph.parameters.model import Parameters
     from dsmq_nodes.graph.parameters.parameter import Parameter
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
         spin_until_future_complete,
         wait_for_message,
     )
-    from dsmq_nodes.graph.safety import Actuator, EmergencyStop
+    from dsmq_nodes.graph.safety import Actuator
     from dsmq_nodes.graph.services.future import Future
     from dsmq_nodes.graph.services.service_client import Client
     from dsmq_nodes.graph.services.service_server import ServiceServer
@@ -104,7 +105,7 @@ _HOMES = {
     "GoalFeedback": "graph.actions.action_client",
     "GoalResult": "graph.actions.action_client",
     "DiagnosticUpdater": "diagnostics.updater",
-    "EmergencyStop": "graph.safety",
+    "EmergencyStop": "graph.emergency_stop",
     "Future": "graph.services.future",
     "GoalResponse": "graph.actions.action_server",
     "GoalState": "graph.actions.goal",

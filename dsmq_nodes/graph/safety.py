@@ -1,137 +1,24 @@
-"""Actuators and the emergency stop: how a robot stops.
-
-An emergency stop holds until it is released, whichever publisher pressed it and whatever has died
-since. So each `EmergencyStop`, and each `Actuator` has one, keeps the state and repeats what it
-hears, latched. The state exists as long as the broker or one of them lives.
-
-A repetition must not undo a later state. So each says when the state that it repeats has begun, in
-a field that other readers ignore: `{"data": true, "changed_ns": 1700}`. The later state counts; of
-two from the same moment, the pressed one. A message without that field, from `topic pub` or any
-publisher of Bool, is a new state. It begins when it was published, but never before the state known
-so far, so that clocks that differ do not reorder states. An `EmergencyStop` that hears an older
-state than its own repeats its own.
-"""
+"""Actuators: how a robot stops."""
 
 import asyncio
 import contextlib
-import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final, Generic
-
-from typing_extensions import override
+from typing import TYPE_CHECKING, Final, Generic
 
 from dsmq_nodes.graph.callback import MessageT, Result, awaited, check_takes, to_await
+from dsmq_nodes.graph.emergency_stop import EmergencyStop
 from dsmq_nodes.graph.node import Node
 from dsmq_nodes.graph.time.watchdog import Watchdog
 from dsmq_nodes.graph.topics.qos import QoSProfile
-from dsmq_nodes.graph.topics.subscription import MessageInfo
 from dsmq_nodes.messages.rosgraph import Clock
-from dsmq_nodes.messages.std import Bool
 from dsmq_nodes.topic_names import CLOCK_TOPIC, EMERGENCY_STOP_TOPIC
 
 if TYPE_CHECKING:
     from dsmq_nodes.messages.base import Time
 
-_LATCHED: Final = QoSProfile(depth=1, durability="transient_local")
-_NO_STATE_SKIPPED: Final = 1000  # a repeated old state must not push out a new one
 _NEW_SEC: Final = 2.0  # nodes dial a lost broker at least once a second
-_NS_IN_RANGE: Final = range(1, 2**62)
 _LONG_SEC: Final = 60.0  # a longer timeout of an Actuator is probably meant in milliseconds
 _HALTED_SEC: Final = 2.0  # a simulation that is slow moves its clock at least so often
-
-
-class _State(Bool, type_name=Bool.type_name):
-    """std_msgs/msg/Bool, with the time when the state began; 0: it is new."""
-
-    changed_ns: int = 0
-
-    @classmethod
-    @override
-    def schema(cls) -> dict[str, Any]:  # type: ignore[override]
-        """The type name of std_msgs/msg/Bool, which it is for all others."""
-        return Bool.schema()
-
-
-class EmergencyStop:
-    """A topic of std_msgs/msg/Bool: true stops every actuator, also those started later."""
-
-    def __init__(
-        self,
-        node: Node,
-        on_change: Callable[[bool], Result] | None = None,
-        topic: str = EMERGENCY_STOP_TOPIC,
-    ) -> None:
-        """Subscribe the topic; `on_change(is_pressed)` is called when the state changes."""
-        if on_change is not None:
-            check_takes(on_change, "the on_change of an emergency stop", "is_pressed")
-        self._node = node
-        self._on_change = on_change
-        self._state = (0, False)  # since when, in ns, and whether it is pressed
-        self._changing = threading.Lock()
-        self._publisher = node.create_publisher(_State, topic, _LATCHED)
-        node.create_subscription(_State, topic, self._heard, _NO_STATE_SKIPPED)
-        node._kit.when_broker_is_back.append(self._say)
-
-    @property
-    def is_pressed(self) -> bool:
-        """The last state; False when there was none."""
-        return self._state[1]
-
-    @property
-    def is_known(self) -> bool:
-        """Whether any state has been received."""
-        return self._state[0] > 0
-
-    def press(self) -> None:
-        """Stop every actuator, from any thread; this node's at once, with or without a broker."""
-        self._set(is_pressed=True)
-
-    def release(self) -> None:
-        """Let actuators obey their next command; an old one is not resumed."""
-        self._set(is_pressed=False)
-
-    def recall(self, since_ns: int) -> None:
-        """Press it as of an earlier time, which is known from elsewhere: a later state counts."""
-        self._merge((since_ns if since_ns in _NS_IN_RANGE else 1, True))
-
-    def _set(self, *, is_pressed: bool) -> None:
-        now_ns = self._node._kit.wall_clock.now_ns()  # as messages are stamped
-        is_change = is_pressed != self.is_pressed
-        self._begin(now_ns, is_pressed)
-        on_change = self._on_change
-        if is_change and on_change is not None:
-            self._node._kit.dispatcher.soon(lambda: on_change(is_pressed), on_change)
-
-    def _heard(self, msg: _State, info: MessageInfo) -> None:
-        was_pressed = self.is_pressed
-        if msg.changed_ns in _NS_IN_RANGE:
-            self._merge((msg.changed_ns, msg.data))
-        elif self._state[0] == 0 or msg.data != was_pressed:
-            self._begin(info.source_timestamp, msg.data)
-        on_change, is_pressed = self._on_change, self.is_pressed
-        if is_pressed != was_pressed and on_change is not None:
-            # As a task of its own: the next state is received while a coroutine waits.
-            self._node._kit.dispatcher.execute(lambda: on_change(is_pressed), on_change)
-
-    def _begin(self, at_ns: int, is_pressed: bool) -> None:
-        """A new state: it is later than every known one."""
-        with self._changing:
-            known_ns = self._state[0]
-            self._state = (max(at_ns if at_ns in _NS_IN_RANGE else 0, known_ns + 1), is_pressed)
-        self._say()
-
-    def _merge(self, state: tuple[int, bool]) -> None:
-        """Another process repeats its state: the later one counts."""
-        if state == self._state:
-            return
-        with self._changing:
-            self._state = max(state, self._state)
-        self._say()
-
-    def _say(self) -> None:
-        changed_ns, is_pressed = self._state
-        if changed_ns:
-            self._publisher.publish(_State(data=is_pressed, changed_ns=changed_ns))
 
 
 class Actuator(Generic[MessageT]):

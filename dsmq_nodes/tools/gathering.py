@@ -34,7 +34,7 @@ _MOST_NS: Final = 2**63  # an integer of JSON may be larger than a float can be
 
 
 class _Switch(msgspec.Struct):
-    """What may be an emergency stop: only that says since when it has its state (safety.py)."""
+    """What may be an emergency stop: only that says since when its state holds."""
 
     data: bool = False
     changed_ns: int = 0

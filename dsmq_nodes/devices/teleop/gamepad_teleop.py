@@ -16,9 +16,9 @@ from pydantic import Field
 from typing_extensions import override
 
 from dsmq_nodes.devices.teleop.hand_control import ArmControl, BaseControl
+from dsmq_nodes.graph.emergency_stop import EmergencyStop
 from dsmq_nodes.graph.node import Node
 from dsmq_nodes.graph.parameters.model import Parameters
-from dsmq_nodes.graph.safety import EmergencyStop
 from dsmq_nodes.messages.sensor import Joy
 
 # In the order of ROS's joy, as gamepad.py has it.

@@ -14,8 +14,8 @@ from typing_extensions import override
 
 from dsmq_nodes.devices.teleop.hand_control import ArmControl, BaseControl
 from dsmq_nodes.devices.teleop.held_keys import HeldKeys, TerminalKeys
+from dsmq_nodes.graph.emergency_stop import EmergencyStop
 from dsmq_nodes.graph.node import Node
-from dsmq_nodes.graph.safety import EmergencyStop
 
 _DRIVE: Final = {  # shares of the speed and of the turn rate
     "up": (1, 0), "down": (-1, 0), "left": (0, 1), "right": (0, -1),

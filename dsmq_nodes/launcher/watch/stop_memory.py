@@ -1,13 +1,13 @@
 """Keeps a pressed emergency stop while a launch lives, and over an end that nobody asked for.
 
-The nodes of a graph know the stop (graph/safety.py), and it is forgotten with the last of them. So
-the launcher keeps it too: broker and actuators may be killed together. And it writes a file, for
-the launch that systemd starts when this one was killed, has failed, or the power was gone: what was
-stopped must not move by itself then. A launch that was asked to end, by Ctrl-C or SIGTERM, has a
-person at hand: the next one starts afresh.
+The nodes of a graph know the stop (graph/emergency_stop.py), and it is forgotten with the last of
+them. So the launcher keeps it too: broker and actuators may be killed together. And it writes a
+file, for the launch that systemd starts when this one was killed, has failed, or the power was
+gone: what was stopped must not move by itself then. A launch that was asked to end, by Ctrl-C or
+SIGTERM, has a person at hand: the next one starts afresh.
 
 The file is made when the launch begins, under another name: a press only renames it, which a full
-disk allows. Without a time in it the stop was pressed all the same.
+disk allows. Without a state in it the stop was pressed all the same.
 """
 
 import contextlib
@@ -17,13 +17,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from dsmq_nodes.graph.emergency_stop import EmergencyStop
 from dsmq_nodes.graph.node import Node
-from dsmq_nodes.graph.safety import EmergencyStop
 from dsmq_nodes.topic_names import EMERGENCY_STOP_TOPIC
 
-_MOST_BYTES: Final = 64
+_MOST_BYTES: Final = 65_536
 _WRITE: Final = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NONBLOCK | os.O_CLOEXEC
-_NS_IN_RANGE: Final = range(1, 2**62)
 
 
 class StopMemory:
@@ -50,9 +49,8 @@ class StopMemory:
             self._spare.touch()
         except OSError as error:
             self._say_unkept(error)
-        since_ns = self._kept_ns()
-        if since_ns:
-            self._stop.recall(since_ns)
+        if self.is_kept:
+            since_ns = self._stop.recall(self._kept())
             since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(since_ns / 1e9))
             self._say(
                 f"the emergency stop is pressed, since {since}: commands are refused until it is "
@@ -73,7 +71,7 @@ class StopMemory:
                 self._spare.touch()
             return
         try:
-            self._write(str(time.time_ns()))
+            self._write("" if self._stop is None else self._stop.kept)
         except OSError as error:
             self._say_unkept(error)
 
@@ -95,15 +93,12 @@ class StopMemory:
                 os.close(fd)
         self._spare.replace(self._file)
 
-    def _kept_ns(self) -> int:
-        """Since when it is pressed; 0: it is not; what cannot be read was pressed, too."""
-        if not self.is_kept:
-            return 0
+    def _kept(self) -> str:
+        """The state in the file; what cannot be read was pressed, too."""
         try:
-            since_ns = int(self._read())
-        except (OSError, ValueError):
-            since_ns = 0
-        return since_ns if since_ns in _NS_IN_RANGE else time.time_ns()
+            return self._read().decode()
+        except (OSError, UnicodeDecodeError):
+            return ""
 
     def _read(self) -> bytes:
         # What is no file, as a named pipe, must neither hold up the launch nor be read for ever.

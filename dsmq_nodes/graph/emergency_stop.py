@@ -1,0 +1,277 @@
+"""The emergency stop: it holds until it is released, whatever has died since it was pressed.
+
+So each `EmergencyStop`, and each `Actuator` has one, keeps the state and repeats what it hears,
+latched. The state exists as long as the broker or one of them lives.
+
+**No clock decides.** Each press is a stop of its own, with a name that no other one has. The state
+is the stops that are known (`StopState`): a stop is in force until it is released, and what was
+released once stays so. A release is of the stops that are known where it is made, and of no other.
+So of a press and a release that cross the press wins, a repeated old state undoes nothing, and two
+states become one in the same way in whatever order they are heard: an `EmergencyStop` that hears
+another state than its own joins them, and repeats what has come of it.
+
+Fields that other readers ignore say it: `{"data": true, "changed_ns": 1700, "stops": {"desk-1f":
+0}}`. A number above 0 is of a stop that was released; they rise, so that the oldest is forgotten
+first. `changed_ns` is since when the state holds, for `doctor` and for nodes of earlier versions,
+which compare it: a state with it alone is one of theirs.
+
+A message without these fields, from `topic pub` or any publisher of Bool, is a press, or a release
+of all that the reader knows; unless it was heard before, as from a publisher that gives a new
+broker what it had published long ago. So a state has the names of such messages, too.
+"""
+
+import os
+import threading
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+from typing_extensions import override
+
+from dsmq_nodes.errors import MessageError
+from dsmq_nodes.graph.callback import Result, check_takes
+from dsmq_nodes.graph.node import Node
+from dsmq_nodes.graph.topics.qos import QoSProfile
+from dsmq_nodes.graph.topics.subscription import MessageInfo
+from dsmq_nodes.messages.std import Bool
+from dsmq_nodes.topic_names import EMERGENCY_STOP_TOPIC
+
+_LATCHED: Final = QoSProfile(depth=1, durability="transient_local")
+_NO_STATE_SKIPPED: Final = 1000  # a repeated old state must not push out a new one
+_NS_IN_RANGE: Final = range(1, 2**62)
+_NUMBERS: Final = range(2**53)
+_MOST_STOPS: Final = 64  # in force, and released, that are remembered
+_IN_FORCE: Final = 0
+
+
+class StopState(NamedTuple):
+    """What is known of an emergency stop. Pure.
+
+    Attributes:
+        changed_ns: since when, by the wall clock of whoever changed it; 0: nothing is known.
+        stops: the presses that are known: 0, or the number of its release.
+    """
+
+    changed_ns: int = 0
+    stops: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def is_pressed(self) -> bool:
+        """Whether a stop is in force."""
+        return any(number == _IN_FORCE for _, number in self.stops)
+
+    def pressed(self, stop: str, at_ns: int, instead_of: str = "") -> "StopState":
+        """With one more stop, of which the same source knows `instead_of` no longer."""
+        now = dict(self.stops) | {stop: _IN_FORCE}
+        if instead_of in now:
+            now[instead_of] = max(now.values()) + 1
+        return StopState(self._later(at_ns), _remembered(now))
+
+    def released(self, name: str, at_ns: int) -> "StopState":
+        """With no stop in force; where none is known, `name` stands for that."""
+        number = max((number for _, number in self.stops), default=_IN_FORCE) + 1
+        now = {stop: number if was == _IN_FORCE else was for stop, was in self.stops}
+        return StopState(self._later(at_ns), _remembered(now or {name: number}))
+
+    def joined(self, other: "StopState") -> "StopState":
+        """What both know."""
+        now = dict(self.stops)
+        for stop, number in other.stops:
+            now[stop] = max(number, now.get(stop, _IN_FORCE))
+        stops = _remembered(now)
+        changed_ns, was_pressed = max(self.for_older_versions, other.for_older_versions)
+        is_new = StopState(0, stops).is_pressed != was_pressed
+        return StopState(changed_ns + is_new, stops)
+
+    @property
+    def for_older_versions(self) -> tuple[int, bool]:
+        """The state as they compare it: the later one counts, and of two the pressed one."""
+        return self.changed_ns, self.is_pressed
+
+    def _later(self, at_ns: int) -> int:
+        return max(at_ns if at_ns in _NS_IN_RANGE else 0, self.changed_ns + 1)
+
+
+def _remembered(stops: dict[str, int]) -> tuple[tuple[str, int], ...]:
+    """The stops in force and those released last: of the same ones always the same."""
+    in_force = sorted(stop for stop, number in stops.items() if number == _IN_FORCE)
+    released = sorted((number, stop) for stop, number in stops.items() if number != _IN_FORCE)
+    kept = [(stop, _IN_FORCE) for stop in in_force[:_MOST_STOPS]]
+    return (*kept, *((stop, number) for number, stop in released[-_MOST_STOPS:]))
+
+
+class _StopMessage(Bool, type_name=Bool.type_name):
+    """std_msgs/msg/Bool, and what an `EmergencyStop` says besides."""
+
+    changed_ns: int = 0
+    stops: dict[str, int] = {}
+
+    @classmethod
+    @override
+    def schema(cls) -> dict[str, Any]:  # type: ignore[override]
+        """The type name of std_msgs/msg/Bool, which it is for all others."""
+        return Bool.schema()
+
+    @property
+    def state(self) -> StopState | None:
+        """What an `EmergencyStop` says; None: another publisher of Bool says it."""
+        told = {stop: number for stop, number in self.stops.items() if number in _NUMBERS}
+        state = StopState(self.changed_ns, _remembered(told))
+        is_whole = self.changed_ns in _NS_IN_RANGE and told and state.is_pressed == self.data
+        return state if is_whole else None
+
+
+class EmergencyStop:
+    """A topic of std_msgs/msg/Bool: true stops every actuator, also those started later.
+
+    A press is obeyed whatever the clocks of the machines say. `release()` releases the stops that
+    have been heard of here, and no other.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        on_change: Callable[[bool], Result] | None = None,
+        topic: str = EMERGENCY_STOP_TOPIC,
+    ) -> None:
+        """Subscribe the topic; `on_change(is_pressed)` is called when the state changes."""
+        if on_change is not None:
+            check_takes(on_change, "the on_change of an emergency stop", "is_pressed")
+        self._node = node
+        self._on_change = on_change
+        self._state = StopState()
+        self._pressed_here = ""  # the last stop of this one
+        self._released_by: dict[str, str] = {}  # a publisher's last plain release
+        self._changing = threading.Lock()
+        self._publisher = node.create_publisher(_StopMessage, topic, _LATCHED)
+        node.create_subscription(_StopMessage, topic, self._heard, _NO_STATE_SKIPPED)
+        node._kit.when_broker_is_back.append(self._say)
+
+    @property
+    def is_pressed(self) -> bool:
+        """The last state; False when there was none."""
+        return self._state.is_pressed
+
+    @property
+    def is_known(self) -> bool:
+        """Whether any state has been received."""
+        return self._state.changed_ns > 0
+
+    def press(self) -> None:
+        """Stop every actuator, from any thread; this node's at once, with or without a broker."""
+        self._set(is_pressed=True)
+
+    def release(self) -> None:
+        """Let actuators obey their next command; an old one is not resumed."""
+        self._set(is_pressed=False)
+
+    @property
+    def kept(self) -> str:
+        """The state as a text, for `recall`."""
+        return self._message().to_json()
+
+    def recall(self, kept: str) -> int:
+        """Join a pressed state that was `kept`; returns since when it holds, in ns.
+
+        A text that cannot be read was one, too. If others know that it was released, it is.
+        """
+        try:
+            state = _StopMessage.from_json(kept).state
+        except MessageError:
+            state = None
+        if state is None or not state.is_pressed:
+            state = StopState().pressed(self._new_name(), self._now_ns())
+        self._join(state)
+        return state.changed_ns
+
+    def _set(self, *, is_pressed: bool) -> None:
+        name, now_ns = self._new_name(), self._now_ns()
+
+        def change(known: StopState) -> StopState:
+            if not is_pressed:
+                return known.released(name, now_ns)
+            before, self._pressed_here = self._pressed_here, name
+            return known.pressed(name, now_ns, before)
+
+        changed = self._become(change)
+        self._say()
+        on_change = self._on_change
+        if changed is not None and on_change is not None:
+            self._node._kit.dispatcher.soon(lambda: on_change(changed), on_change)
+
+    def _now_ns(self) -> int:
+        return self._node._kit.wall_clock.now_ns()  # as messages are stamped
+
+    def _new_name(self) -> str:
+        return f"{self._node.get_name()}-{os.urandom(4).hex()}"
+
+    def _heard(self, msg: _StopMessage, info: MessageInfo) -> None:
+        state, at_ns = msg.state, info.source_timestamp
+        if state is not None:
+            changed = self._join(state)
+        elif msg.changed_ns in _NS_IN_RANGE and not msg.stops:
+            changed = self._take_older_version(msg.changed_ns, msg.data)
+        else:
+            changed = self._take(info.publisher_name, at_ns or info.message_id, at_ns, msg.data)
+        on_change = self._on_change
+        if changed is not None and on_change is not None:
+            # As a task of its own: the next state is received while a coroutine waits.
+            self._node._kit.dispatcher.execute(lambda: on_change(changed), on_change)
+
+    def _take_older_version(self, changed_ns: int, is_pressed: bool) -> bool | None:
+        """A node of an earlier version says its state: the later one counts."""
+        if (changed_ns, is_pressed) > self._state.for_older_versions:
+            return self._take("older", changed_ns, changed_ns, is_pressed)
+        if (changed_ns, is_pressed) != self._state.for_older_versions:
+            self._say()
+        return None
+
+    def _take(self, source: str, number: int, at_ns: int, is_pressed: bool) -> bool | None:
+        """A plain press, or a plain release; each reader of it gives it the same name."""
+        name = f"{source}@{number}"
+
+        def change(known: StopState) -> StopState:
+            if name in dict(known.stops) or self._released_by.get(source) == name:
+                return known
+            if is_pressed:
+                in_force = [stop for stop, released in known.stops if not released]
+                is_so = any(stop.startswith(f"{source}@") for stop in in_force)
+                return known if is_so else known.pressed(name, at_ns)
+            if len(self._released_by) >= _MOST_STOPS:
+                self._released_by.clear()
+            self._released_by[source] = name
+            is_so = not known.is_pressed and known.changed_ns > 0
+            return known if is_so else known.released(name, at_ns)
+
+        before = self._state
+        changed = self._become(change)
+        if self._state != before:
+            self._say()
+        return changed
+
+    def _join(self, told: StopState) -> bool | None:
+        """Another process says its state."""
+        if told == self._state:
+            return None
+        changed = self._become(lambda known: known.joined(told))
+        self._say()
+        return changed
+
+    def _become(self, change: Callable[[StopState], StopState]) -> bool | None:
+        """Change the state; returns whether it is pressed then, None if it is as it was."""
+        with self._changing:
+            known = self._state
+            state = change(known)
+            if state.is_pressed and not known.is_pressed:
+                # No plain release from before may come once more, and release it.
+                before = tuple((each, 1) for each in self._released_by.values())
+                state = state.joined(StopState(0, before))
+            self._state = state
+        return None if state.is_pressed == known.is_pressed else state.is_pressed
+
+    def _message(self) -> _StopMessage:
+        changed_ns, stops = state = self._state
+        return _StopMessage(data=state.is_pressed, changed_ns=changed_ns, stops=dict(stops))
+
+    def _say(self) -> None:
+        if self.is_known:
+            self._publisher.publish(self._message())
