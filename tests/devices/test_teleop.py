@@ -122,6 +122,24 @@ def test_a_base_is_driven_while_a_key_is_held(graph: Graph, keys: Any) -> None:
     assert seen[-1].linear.x == 0, "at once"
 
 
+def test_a_key_of_other_programs_stops_a_base_and_is_answered_with_what_ends_it(
+    graph: Graph, keys: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    end, press = keys
+    graph.add(lambda: KeyboardDrive(end))
+    seen = graph.observe(Twist, "cmd_vel")
+    press("i")
+    graph.run_for(0.06)
+    press("qzq")
+    graph.run_for(0.06)
+    assert (seen[0].linear.x > 0, seen[-1].linear.x) == (True, 0)
+    assert caplog.text.count("Escape or Ctrl-C ends") == 1
+    press("i")
+    graph.run_for(0.06)
+    assert seen[-1].linear.x > 0, "it goes on"
+
+
 def test_the_end_of_the_terminal_stops_a_base(graph: Graph) -> None:
     end, hand = os.pipe()
     graph.add(lambda: KeyboardDrive(end))
@@ -252,7 +270,7 @@ def test_the_command_in_a_terminal() -> None:
         with Popen(words, stdin=slave, stdout=slave, stderr=slave) as process:
             told = b""
             deadline = time.monotonic() + PATIENCE_SEC
-            while b"Escape ends" not in told:
+            while b"Escape or Ctrl-C ends" not in told:
                 assert time.monotonic() < deadline
                 if select.select([end], [], [], 0.1)[0]:
                     told += os.read(end, 4096)

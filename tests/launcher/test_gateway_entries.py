@@ -153,12 +153,31 @@ def test_an_uplink_that_would_not_start_is_a_mistake(
     assert told.format(folder=tmp_path) in error.message
 
 
-def test_a_broker_for_others_without_a_token_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("entry", "variable", "place"),
+    [
+        ("broker: {host: 0.0.0.0}", "DSMQ_TOKEN", 16),
+        ("web: {host: 0.0.0.0}", "DSMQ_WEB_TOKEN", 13),
+    ],
+)
+def test_what_would_be_open_to_everybody_is_told_at_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, entry: str, variable: str, place: int
 ) -> None:
     path = tmp_path / "robot.yaml"
-    path.write_text(f"broker: {{host: 0.0.0.0}}\n{NODES}")
-    monkeypatch.delenv("DSMQ_TOKEN", raising=False)
-    assert "it does not start here: listening on 0.0.0.0" in check(path).warnings[0].message
-    monkeypatch.setenv("DSMQ_TOKEN", "secret")
+    path.write_text(f"{entry}\n{NODES}")
+    monkeypatch.delenv(variable, raising=False)
+    (told,) = check(path).warnings
+    assert (told.line, told.column) == (1, place)
+    assert "it does not start here: listening on 0.0.0.0" in told.message
+    with pytest.raises(LaunchFileError, match=variable):
+        load_to_launch(path, tmp_path)
+    monkeypatch.setenv(variable, "secret")
     assert not check(path).warnings
+    load_to_launch(path, tmp_path)
+
+
+def test_an_uplink_that_would_not_start_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    path = tmp_path / "robot.yaml"
+    path.write_text(f"uplink: {{connect: [hub], publish: [/odom]}}\n{NODES}")
+    with pytest.raises(LaunchFileError, match="hub is beyond this machine"):
+        load_to_launch(path, tmp_path)

@@ -1,8 +1,9 @@
 """Driving by the keys of a terminal; `dsmq-nodes teleop` starts it.
 
 A robot moves while a key is held; `held_keys` says what a terminal knows of that. Space stops at
-once, `x` presses the emergency stop and `c` releases it. Escape ends, as does the end of the
-terminal.
+once, `x` presses the emergency stop and `c` releases it. Escape and Ctrl-C end, as does the end of
+the terminal. `q` does not: ROS's teleop_twist_keyboard has it for "faster", and an arm for a joint.
+Any other key stops a base, and the first one is answered with the keys that there are.
 """
 
 import asyncio
@@ -32,12 +33,13 @@ DRIVE_HELP: Final = """\
 Hold a key to drive; without one the robot stops.
     u  i  o    or the arrows     + -    faster, slower
     j     l                      space  stop now
-    m  ,  .                      x c    press, release the emergency stop; Escape ends"""
+    m  ,  .                      x c    press, release the emergency stop
+    Escape or Ctrl-C ends; any other key, q too, stops the robot and no more"""
 ARM_HELP: Final = """\
 Hold a key to move a joint; without one the arm holds.
     q w e r t y    joints 1 to 6 forwards    + -    faster, slower
     a s d f g h    and back                  space  stop now
-    x c            press, release the emergency stop; Escape ends"""
+    x c            press, release the emergency stop; Escape or Ctrl-C ends"""
 
 
 class KeyboardTeleop(Node):
@@ -136,6 +138,11 @@ class KeyboardDrive(KeyboardTeleop):
     def command(self, key: str) -> None:
         if key not in _DRIVE:
             self.let_go()
+            self.get_logger().info(
+                f"{key!r} is no key here, and stops the robot: Escape or Ctrl-C ends, + and - are "
+                "faster and slower",
+                once=True,
+            )
             return
         (linear, angular), (ahead, left) = self._most, _DRIVE[key]
         self._base.drive(ahead * linear * self._share, left * angular * self._share)

@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import ipaddress
 import itertools
 import logging
 import os
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from dsmq_nodes.dsmq import descriptors
 from dsmq_nodes.dsmq.address import hold_little, is_local, is_private
+from dsmq_nodes.dsmq.exposure import check_exposure
 from dsmq_nodes.dsmq.keepalive import keep_alive
 from dsmq_nodes.dsmq.tls_files import check_tls_files, unusable_tls_files
 from dsmq_nodes.errors import AddressInUseError, InsecureError
@@ -68,12 +68,11 @@ class Security:
         Raises:
             InsecureError: `host` can be reached from other machines, and no token is asked for.
         """
-        if self.token or self.insecure or self.client_ca or _is_loopback(host):
-            return
-        raise InsecureError(
-            f"listening on {host} lets every machine that reaches this one read and write all "
-            "topics: set a token (DSMQ_TOKEN, for the broker and all its clients), or say "
-            "--insecure if that is meant"
+        check_exposure(
+            host,
+            is_guarded=bool(self.token or self.insecure or self.client_ca),
+            lets="read and write all topics",
+            guard="set a token (DSMQ_TOKEN, for the broker and all its clients)",
         )
 
     def tls(self) -> ssl.SSLContext | None:
@@ -223,11 +222,3 @@ def _remove_dead(ours: Path) -> None:
 def most_connections() -> int:
     """How many connections the system lets us have; asks it for as many as it may give."""
     return max(descriptors.raise_limit() - _SPARE_DESCRIPTORS, 1)
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    with contextlib.suppress(ValueError):
-        return ipaddress.ip_address(host).is_loopback
-    return False

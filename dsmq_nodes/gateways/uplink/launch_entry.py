@@ -1,6 +1,5 @@
 """`uplink:` in a launch file, and at the same time all options of the uplink's process."""
 
-import ipaddress
 import json
 import re
 from collections.abc import Iterable, Iterator
@@ -10,6 +9,7 @@ from typing import Annotated, ClassVar, Final, NamedTuple, Self
 from pydantic import AfterValidator, Field
 from typing_extensions import override
 
+from dsmq_nodes.dsmq.exposure import is_loopback
 from dsmq_nodes.dsmq.tls_files import check_tls_files
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.gateways.uplink.uncarried_stop import uncarried_stops
@@ -54,12 +54,7 @@ class RouterEndpoint(NamedTuple):
     @property
     def is_beyond(self) -> bool:
         """Whether it can be reached from another machine."""
-        if self.host == "localhost":
-            return False
-        try:
-            return not ipaddress.ip_address(self.host.strip("[]")).is_loopback
-        except ValueError:
-            return True
+        return not is_loopback(self.host)
 
 
 class UplinkTopic(LaunchMapping):

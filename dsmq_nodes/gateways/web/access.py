@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
-from dsmq_nodes.errors import InsecureError
+from dsmq_nodes.dsmq.exposure import is_loopback
 from dsmq_nodes.printable import one_line
 
 TOKEN_VARIABLE: Final = "DSMQ_WEB_TOKEN"
@@ -123,32 +123,6 @@ class AccessRules:
         return theirs == host or (
             is_loopback(theirs) and is_loopback(host) and is_loopback(head.peer)
         )
-
-
-def check_exposure(host: str, token: str, *, insecure: bool) -> None:
-    """Refuse to open a door to everybody.
-
-    Raises:
-        InsecureError: `host` can be reached from other machines, and no token is asked for.
-    """
-    if token or insecure or is_loopback(host):
-        return
-    raise InsecureError(
-        f"listening on {host} lets every machine that reaches this one drive the robot: set a "
-        f"token ({TOKEN_VARIABLE} or --token-file), or say --insecure if that is meant"
-    )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a name or an address is this machine's alone."""
-    if host == "localhost":
-        return True
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    mapped = getattr(address, "ipv4_mapped", None)
-    return (mapped or address).is_loopback
 
 
 def _is_address(host: str) -> bool:

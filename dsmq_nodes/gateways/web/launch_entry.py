@@ -1,12 +1,15 @@
 """`web:` in a launch file, and at the same time all options of the gateway's process."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import BeforeValidator, Field
+from typing_extensions import override
 
+from dsmq_nodes.dsmq.exposure import check_exposure
+from dsmq_nodes.gateways.web.access import TOKEN_VARIABLE
 from dsmq_nodes.launcher.file import field_types as fields
 from dsmq_nodes.launcher.file.entries import LaunchMapping
 from dsmq_nodes.launcher.file.gateway_entries import (
@@ -88,6 +91,15 @@ class WebEntry(GatewayEntry):
             if told.get(key) is not None:
                 told[key] = str(directory / told[key])
         return told
+
+    @override
+    def check_exposure(self, environment: Mapping[str, str]) -> None:
+        check_exposure(
+            self.host,
+            is_guarded=bool(self.insecure or self.token_file or environment.get(TOKEN_VARIABLE)),
+            lets="drive the robot",
+            guard=f"set a token ({TOKEN_VARIABLE} or --token-file)",
+        )
 
     def topics(self) -> Iterator[GatewayTopic]:
         """What it drives and what stops it, where the file says so: a wrong name moves nothing."""

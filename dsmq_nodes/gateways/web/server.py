@@ -20,9 +20,10 @@ from aiohttp import WSMessage, WSMsgType, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from dsmq_nodes.dsmq.broker.peer_user import is_other_user
+from dsmq_nodes.dsmq.exposure import is_loopback
 from dsmq_nodes.errors import AddressInUseError, CommandError
 from dsmq_nodes.gateways.hub import Hub
-from dsmq_nodes.gateways.web.access import AccessRules, Refusal, RequestHead, is_loopback
+from dsmq_nodes.gateways.web.access import AccessRules, Refusal, RequestHead
 from dsmq_nodes.gateways.web.connections import Connections
 from dsmq_nodes.gateways.web.hub_client import HubClient
 from dsmq_nodes.gateways.web.outbox import Outbox

@@ -15,7 +15,7 @@ from dsmq_nodes.dsmq.tls_files import check_tls_files, unusable_tls_files
 from dsmq_nodes.errors import AddressInUseError, CommandError, InsecureError, NodeNameTakenError
 from dsmq_nodes.gateways.gateway_process import carry, hub_at, log_to_terminal
 from dsmq_nodes.gateways.hub import Hub
-from dsmq_nodes.gateways.web.access import TOKEN_VARIABLE, AccessRules, check_exposure
+from dsmq_nodes.gateways.web.access import TOKEN_VARIABLE, AccessRules
 from dsmq_nodes.gateways.web.dashboard.dashboard_speaker import Dashboards
 from dsmq_nodes.gateways.web.endpoints import ENDPOINTS
 from dsmq_nodes.gateways.web.launch_entry import NODE, WebEntry
@@ -42,7 +42,7 @@ def run(entry: WebEntry, environment: Mapping[str, str], broker: AnyAddress | No
     log_to_terminal()
     logging.getLogger("aiohttp").setLevel(logging.ERROR)
     token = _token(entry, environment)
-    check_exposure(entry.host, token, insecure=entry.insecure)
+    entry.check_exposure(environment)
     tls = _tls(entry)
     address = address_of(broker) if broker is not None else broker_address()
     try:

@@ -15,8 +15,7 @@ from typing import Final
 import msgspec
 from typing_extensions import override
 
-from dsmq_nodes.dsmq.broker.listener import Security
-from dsmq_nodes.errors import InsecureError, LaunchProblem
+from dsmq_nodes.errors import LaunchProblem
 from dsmq_nodes.graph import names
 from dsmq_nodes.graph.parameters.parameter_files import lookup
 from dsmq_nodes.graph.parameters.yaml_source import Path as Keys
@@ -34,7 +33,13 @@ from dsmq_nodes.launcher.check.findings import (
 from dsmq_nodes.launcher.file.arguments import Value
 from dsmq_nodes.launcher.file.composed import ComposedNode, Composition, Origin
 from dsmq_nodes.launcher.file.explain import explain_value
-from dsmq_nodes.launcher.file.read import classes_not_there, extras_not_there, look_at
+from dsmq_nodes.launcher.file.read import (
+    classes_not_there,
+    extras_not_there,
+    gateways_that_do_not_start,
+    look_at,
+    open_doors,
+)
 from dsmq_nodes.launcher.supervise.plan import find_project_root
 from dsmq_nodes.launcher.supervise.planning import environment_of
 from dsmq_nodes.suggest import did_you_mean, nearest, shorten
@@ -119,8 +124,8 @@ def check(path: Path, args: Mapping[str, Value] | None = None) -> Report:
     report = Report(composition.file, list(errors), nodes=len(composition.nodes))
     report.errors += classes_not_there(composition.unplaced, root)
     report.errors += extras_not_there(composition)
-    report.errors += _gateways_that_do_not_start(composition)
-    report.warnings += _open_broker(composition)
+    report.errors += gateways_that_do_not_start(composition)
+    report.warnings += open_doors(composition)
     for each in looked:
         report.errors += _wrong_class(each)
         report.errors += _idle_remaps(each, looked)
@@ -179,28 +184,6 @@ def _base(topic: str) -> tuple[str, str]:
     """Return a topic's name, and the hidden end that topics of services and actions have."""
     base, sign, hidden = topic.partition("/_")
     return (base, sign + hidden) if base else (topic, "")
-
-
-# Gateways and the broker
-
-
-def _gateways_that_do_not_start(composition: Composition) -> Iterator[LaunchProblem]:
-    for gateway in composition.gateways:
-        for why in gateway.entry.mistakes(gateway.origin.document.directory):
-            yield gateway.origin.problem(f"'{gateway.key}': {why}", at_key=True)
-
-
-def _open_broker(composition: Composition) -> Iterator[LaunchProblem]:
-    """Yield a warning for a broker that wants a token, which this environment does not have."""
-    broker, origin = composition.broker, composition.broker_origin
-    if origin is None or broker.connect is not None:
-        return
-    authority = Path(broker.tls_client_ca) if broker.tls_client_ca else None
-    security = Security.from_environment(insecure=broker.insecure, client_ca=authority)
-    try:
-        security.check(broker.host)
-    except InsecureError as error:
-        yield origin.problem(f"it does not start here: {error}", at_key=True)
 
 
 # Classes and parameters

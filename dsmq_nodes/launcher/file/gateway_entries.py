@@ -92,6 +92,14 @@ class GatewayEntry(LaunchMapping):
         del directory
         return iter(())
 
+    def check_exposure(self, environment: Mapping[str, str]) -> None:
+        """Refuse to open a door to everybody; a token may be in the environment.
+
+        Raises:
+            InsecureError: the text says what to do.
+        """
+        del environment
+
     def doubts(self, topics: Iterable[TopicModel]) -> Iterator[str]:
         """What may be a mistake, beside the topics of the launch file's nodes."""
         del topics

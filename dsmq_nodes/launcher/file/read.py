@@ -1,11 +1,14 @@
 """From a launch file to its nodes, or to every mistake in it at its place."""
 
 import contextlib
+import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
-from dsmq_nodes.errors import LaunchFileError, LaunchProblem
+from dsmq_nodes.dsmq.broker.listener import Security
+from dsmq_nodes.errors import InsecureError, LaunchFileError, LaunchProblem
 from dsmq_nodes.given_files import working_directory
 from dsmq_nodes.graph.parameters import yaml_source as source
 from dsmq_nodes.graph.parameters.yaml_source import Document
@@ -40,6 +43,8 @@ def load_to_launch(path: Path, root: Path, args: Mapping[str, Value] | None = No
     ]
     problems += classes_not_there([*classes, *composition.unplaced], root)
     problems += extras_not_there(composition)
+    problems += gateways_that_do_not_start(composition)
+    problems += open_doors(composition)
     return _without_mistakes(composition, problems)
 
 
@@ -98,6 +103,34 @@ def extras_not_there(composition: Composition) -> Iterator[LaunchProblem]:
     for gateway in composition.gateways:
         if missing := gateway.entry.missing():
             yield gateway.origin.problem(f"'{gateway.key}': {missing}", at_key=True)
+
+
+def gateways_that_do_not_start(composition: Composition) -> Iterator[LaunchProblem]:
+    """Yield the gateways that would not start, each with its place."""
+    for gateway in composition.gateways:
+        for why in gateway.entry.mistakes(gateway.origin.document.directory):
+            yield gateway.origin.problem(f"'{gateway.key}': {why}", at_key=True)
+
+
+def open_doors(composition: Composition) -> Iterator[LaunchProblem]:
+    """Yield what would listen for everybody, as this environment has no token for it."""
+    broker, origin = composition.broker, composition.broker_origin
+    doors: list[tuple[Callable[[], None], Origin]] = [
+        (partial(each.entry.check_exposure, os.environ), each.origin)
+        for each in composition.gateways
+    ]
+    if origin is not None and broker.connect is None:
+        authority = Path(broker.tls_client_ca) if broker.tls_client_ca else None
+        security = Security.from_environment(insecure=broker.insecure, client_ca=authority)
+        doors.insert(0, (partial(security.check, broker.host), origin))
+    for check, door in doors:
+        try:
+            check()
+        except InsecureError as error:
+            host = door.within("host")
+            is_written = host.path in host.document.values
+            place = host if is_written else door
+            yield place.problem(f"it does not start here: {error}", at_key=not is_written)
 
 
 def _without_mistakes(composition: Composition, problems: list[LaunchProblem]) -> Composition:

@@ -3,7 +3,8 @@
 import pytest
 
 from dsmq_nodes.errors import InsecureError
-from dsmq_nodes.gateways.web.access import AccessRules, RequestHead, check_exposure
+from dsmq_nodes.gateways.web.access import AccessRules, RequestHead
+from dsmq_nodes.gateways.web.launch_entry import WebEntry
 
 RULES = AccessRules(["robot.lab"], ["https://lab.example"], own_names={"localhost", "pi"})
 OURS = "127.0.0.1:8080"
@@ -91,10 +92,11 @@ def test_another_user_of_this_machine_needs_a_token() -> None:
 
 
 def test_beyond_this_machine_it_opens_only_with_a_token() -> None:
-    check_exposure("127.0.0.1", "", insecure=False)
-    check_exposure("localhost", "", insecure=False)
-    check_exposure("0.0.0.0", "secret", insecure=False)
-    check_exposure("0.0.0.0", "", insecure=True)
+    for host in ("127.0.0.1", "localhost", "::1", "::ffff:127.0.0.1"):
+        WebEntry(host=host).check_exposure({})
+    WebEntry(host="0.0.0.0").check_exposure({"DSMQ_WEB_TOKEN": "secret"})
+    WebEntry(host="0.0.0.0", token_file="token").check_exposure({})
+    WebEntry(host="0.0.0.0", insecure=True).check_exposure({})
     for host in ("0.0.0.0", "::", "192.168.0.7", "robot.lab"):
         with pytest.raises(InsecureError, match="DSMQ_WEB_TOKEN"):
-            check_exposure(host, "", insecure=False)
+            WebEntry(host=host).check_exposure({"DSMQ_WEB_TOKEN": ""})
