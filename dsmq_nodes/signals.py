@@ -1,8 +1,20 @@
-"""Which signals ask a process to end, and which end it unless it handles them."""
+"""Which signals ask a process to end, which end it unless it handles them, and who hears them.
+
+The kernel gives a signal of the process to any thread that is about to begin or to end another one,
+though it has woken the main thread for it; and to any thread at all while the main one blocks it.
+Python runs the handler in the main thread, which sleeps on, as in `time.sleep` or `input()`. So
+each signal also leaves a byte (`signal.set_wakeup_fd`), for a thread that looks now and then
+whether one came, and wakes the main thread once more.
+"""
 
 import contextlib
+import os
 import signal
+import threading
 from pathlib import Path
+from typing import Final
+
+_came: Final[list[int]] = []  # a pipe: its end for reading, and that for signals
 
 
 def ending_signals() -> tuple[signal.Signals, ...]:
@@ -26,3 +38,68 @@ def unhandled_signals() -> tuple[signal.Signals, ...]:
         ends = (signal.SIGALRM, signal.SIGXCPU, signal.SIGUSR1, signal.SIGUSR2)
         return tuple(number for number in ends if not handled >> (number - 1) & 1)
     return ()
+
+
+def let_wake() -> None:
+    """Let `wake_main_thread` break into what the main thread waits for; called there.
+
+    In another thread it does nothing.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return
+    number = _waking_signal()
+    if number is not None and signal.getsignal(number) == signal.SIG_DFL:
+        signal.signal(number, lambda *_: None)  # one that is ignored wakes nobody
+    with contextlib.suppress(OSError, ValueError):  # no descriptor is left
+        _leave_bytes()
+
+
+def _leave_bytes() -> None:
+    """Let signals leave bytes, unless they do so for someone else, as an event loop."""
+    if not _came:
+        ends = os.pipe()
+        for end in ends:
+            os.set_blocking(end, False)
+        _came.extend(ends)
+    theirs = signal.set_wakeup_fd(_came[1], warn_on_full_buffer=False)
+    if theirs not in {-1, _came[1]}:
+        signal.set_wakeup_fd(theirs)
+        with contextlib.suppress(OSError):  # none came meanwhile
+            os.write(theirs, os.read(_came[0], 64))
+
+
+def wake_if_one_came() -> None:
+    """Wake the main thread if a signal has come since the last call; from any thread."""
+    if _came:
+        with contextlib.suppress(OSError):  # none came
+            if os.read(_came[0], 64):
+                wake_main_thread()
+
+
+def wake_main_thread() -> None:
+    """Let the main thread handle a signal that another thread has taken; from any thread."""
+    number, thread = _waking_signal(), threading.main_thread().ident
+    if number is not None and thread is not None and callable(signal.getsignal(number)):
+        signal.pthread_kill(thread, number)
+
+
+def _waking_signal() -> signal.Signals | None:
+    """A signal that does nothing unless a program asks for it; None: there is none (Windows)."""
+    return getattr(signal, "SIGURG", None)
+
+
+def _in_the_child() -> None:
+    """In a forked child: the bytes are the parent's."""
+    if _came:
+        with contextlib.suppress(ValueError):
+            theirs = signal.set_wakeup_fd(-1)
+            if theirs not in {-1, _came[1]}:
+                signal.set_wakeup_fd(theirs)
+        for end in _came:
+            with contextlib.suppress(OSError):
+                os.close(end)
+        _came.clear()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_in_the_child)

@@ -41,7 +41,6 @@ from dsmq_nodes.graph.spin.context import NodeContext, surroundings
 from dsmq_nodes.graph.spin.dispatcher import Dispatcher
 from dsmq_nodes.graph.spin.event_loop import run_beside
 from dsmq_nodes.graph.spin.exceptions import Exceptions
-from dsmq_nodes.graph.spin.interrupts import wake_main_thread
 from dsmq_nodes.graph.spin.spinner import Spinner
 from dsmq_nodes.graph.time.clock import is_positive
 from dsmq_nodes.graph.time.overruns import OverrunWatch
@@ -54,6 +53,7 @@ from dsmq_nodes.graph.topics.type_check import TypeCheck, schema_text
 from dsmq_nodes.messages.dsmq_msgs import NodeStatistics
 from dsmq_nodes.messages.model_class import outer_names
 from dsmq_nodes.messages.rosgraph import Clock as ClockMessage
+from dsmq_nodes.signals import wake_main_thread
 from dsmq_nodes.topic_names import CLOCK_TOPIC, NODES_TOPIC
 
 if TYPE_CHECKING:

@@ -27,12 +27,12 @@ from dsmq_nodes.graph.spin.event_loop import (
     refuse_in_loop,
     tell_of_threads,
 )
-from dsmq_nodes.graph.spin.interrupts import in_whole_steps, interrupt, let_wake
+from dsmq_nodes.graph.spin.interrupts import in_whole_steps, interrupt
 from dsmq_nodes.graph.spin.reserved_names import NotMadeError
 from dsmq_nodes.graph.spin.shutdown import end_nodes
 from dsmq_nodes.graph.topics.qos import QoSProfile
 from dsmq_nodes.printable import indented, traceback_text
-from dsmq_nodes.signals import ending_signals
+from dsmq_nodes.signals import ending_signals, let_wake
 from dsmq_nodes.standard_streams import LineFormatter, StandardErrorHandler, write_error
 
 __all__ = [

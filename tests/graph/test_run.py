@@ -173,6 +173,34 @@ def test_the_second_signal_breaks_in_though_another_thread_takes_it(programs: Pr
     assert own_lines(program) == ["robot is safe", "robot shuts down"]
 
 
+BESIDE = """
+import signal, threading, time
+from dsmq_nodes import spin
+from tests.graph.test_safety import Motor
+class Shown(Motor):
+    def enter_safe_state(self): print("is safe", flush=True)
+def told(): print("spinning", flush=True)
+motor = Shown()
+motor.create_timer(0.1, told)
+threading.Thread(target=spin, args=(motor,), daemon=True).start()
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, signal.SIGTERM])
+{waits}
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("waits", ["time.sleep(600)", "threading.Event().wait()"])
+@pytest.mark.usefixtures("broker")
+def test_a_signal_that_another_thread_takes_ends_a_main_thread_that_waits(
+    programs: Programs, number: signal.Signals, waits: str
+) -> None:
+    program = programs(BESIDE.format(waits=waits))
+    program.wait_for("spinning")
+    program.send(number)
+    assert program.wait() != 0
+    assert "is safe" in program.lines
+
+
 @pytest.mark.parametrize(
     ("where", "code"),
     [

@@ -28,6 +28,7 @@ from types import FrameType
 from typing import Final
 
 from dsmq_nodes.dsmq import descriptors, selector
+from dsmq_nodes.signals import wake_if_one_came
 
 BLOCKED_SEC: Final = 1.0
 BLOCKED_FOR: Final = "blocked the node for"  # `doctor` finds these lines on /rosout
@@ -113,6 +114,7 @@ def _look_on() -> None:
     idle, ended = 0, _ended
     while not ended.wait(BLOCKED_SEC):
         _look()
+        wake_if_one_came()
         idle = 0 if _loops else idle + 1
         with _lock:
             if idle >= _IDLE_LOOKS and not _loops:

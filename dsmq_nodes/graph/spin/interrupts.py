@@ -5,10 +5,6 @@ in the middle of asyncio's own code loses what asyncio held at that moment: a ta
 to run, or a half-made loop. So where the signal came in code of the loop, the exception waits for
 the loop's next step, or for the end of the block that makes or drives the loop. In a callback it
 is raised at once: the callback may block.
-
-The kernel gives a signal of the process to any thread that is about to begin or to end another one,
-though it has woken the main thread for it. Python runs the handler in the main thread, which sleeps
-on: so while a callback blocks, it is woken once more (`wake_main_thread`).
 """
 
 import asyncio
@@ -45,25 +41,6 @@ def interrupt(error: BaseException, frame: FrameType | None) -> None:
 def ctrl_c(_: int, frame: FrameType | None) -> None:
     """Handle SIGINT as Python does, in whole steps."""
     interrupt(KeyboardInterrupt(), frame)
-
-
-def let_wake() -> None:
-    """Let `wake_main_thread` break into what the main thread waits for; called there."""
-    number = _waking_signal()
-    if number is not None and signal.getsignal(number) == signal.SIG_DFL:
-        signal.signal(number, lambda *_: None)  # one that is ignored wakes nobody
-
-
-def wake_main_thread() -> None:
-    """Let the main thread handle a signal that another thread has taken; from any thread."""
-    number, thread = _waking_signal(), threading.main_thread().ident
-    if number is not None and thread is not None and callable(signal.getsignal(number)):
-        signal.pthread_kill(thread, number)
-
-
-def _waking_signal() -> signal.Signals | None:
-    """A signal that does nothing unless a program asks for it; None: there is none (Windows)."""
-    return getattr(signal, "SIGURG", None)
 
 
 @contextlib.contextmanager

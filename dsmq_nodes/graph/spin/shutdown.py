@@ -20,7 +20,7 @@ from typing import Any, Final, Protocol
 
 from dsmq_nodes.graph.spin import blocked
 from dsmq_nodes.graph.spin.interrupts import ctrl_c, interrupt
-from dsmq_nodes.signals import ending_signals, unhandled_signals
+from dsmq_nodes.signals import ending_signals, let_wake, unhandled_signals
 
 
 class Mortal(Protocol):
@@ -60,6 +60,7 @@ def began(node: Mortal) -> None:
             if signal.getsignal(number) == signal.SIG_DFL:
                 signal.signal(number, _leave)
                 _taken.add(number)
+    let_wake()
     _alive[id(node)] = node
 
 
