@@ -69,8 +69,9 @@ class GpsEpoch:
             self.take_position(nmea)
         self.day = date_of(nmea) or self.day
         if getattr(nmea, "altitude", None) not in {None, ""}:
-            # In GGA and GNS above the sea, and how far the sea is above the ellipsoid.
-            self.altitude = float(nmea.altitude) + float(nmea.geo_sep or 0)
+            # In GGA and GNS above the sea, and how far the sea is above the ellipsoid: up to 100 m,
+            # so an altitude above the ellipsoid is not known without it.
+            self.altitude = float(nmea.altitude) + float(nmea.geo_sep or math.nan)
 
     def is_of_another_day(self, nmea: Any) -> bool:
         """Whether a sentence has another date."""

@@ -101,6 +101,14 @@ def test_a_position_without_a_time_is_one_of_now_and_a_users_talker_is_one() -> 
     assert [kind for kind, _ in log.counts.items()] == ["GLL", "GGA"]
 
 
+def test_an_altitude_above_the_sea_alone_is_none_above_the_ellipsoid() -> None:
+    """The two differ by up to 100 m, and a receiver may leave out by how much."""
+    text = sentence("GPGGA,123519,4807.038,N,01131.000,E,1,08,0.9,545.4,M,,,,")
+    [(_, fix)] = NmeaLog(text).samples()
+    assert isinstance(fix, NavSatFix)
+    assert (round(fix.latitude, 2), math.isnan(fix.altitude)) == (48.12, True)
+
+
 def test_a_leap_second_is_a_fix() -> None:
     position = "A,5251.0093,N,00518.8170,E,5.6,230.5"
     times = [("235959", "311216"), ("235960", "311216"), ("000000", "010117")]

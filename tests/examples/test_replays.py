@@ -12,7 +12,7 @@ import pytest
 
 from dsmq_nodes.devices.nmea_log import NmeaLog
 from dsmq_nodes.devices.recorded.carmen_lines import CarmenLines
-from dsmq_nodes.devices.recorded.imu_table import named
+from dsmq_nodes.devices.recorded.imu_columns import named
 from dsmq_nodes.errors import ParameterError
 from dsmq_nodes.messages import (
     Float64,

@@ -2,9 +2,11 @@
 
 A name says quantity, axis and unit, in any common spelling: `gyr_x [deg/s]`, `acc_y (g)`, `gz`,
 `AccZ`, `angular_velocity.x`, `mag_x_uT`, `timestamp_ms`, `time`. The units may have a line of their
-own below the names. Without a unit it is rad/s, m/s^2, uT, and s. A magnetometer whose unit is not
-known is left out. The separator is a comma, a semicolon, a tab, a bar or a space. Cells may be in
-quotes. Numbers may have decimal commas, which stand in quotes where the comma is the separator.
+own below the names. Without a unit it is rad/s, m/s^2, uT, and s, and values that no sensor has in
+these are refused. `gFx` is a force in g. An axis may be a number, `gyro_rad[0]`, where there is a
+unit. A magnetometer whose unit is not known is left out. The separator is a comma, a semicolon, a
+tab, a bar or a space. Cells may be in quotes. Numbers may have decimal commas, which stand in
+quotes where the comma is the separator.
 """
 
 import csv
@@ -14,7 +16,6 @@ import re
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -23,6 +24,16 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import AfterValidator, Field
 
 from dsmq_nodes import installing
+from dsmq_nodes.devices.recorded.imu_columns import (
+    GRAVITY,
+    QUANTITIES,
+    TIMES,
+    UNITS,
+    UNKNOWN_MAG,
+    Named,
+    named,
+    unit_of,
+)
 from dsmq_nodes.devices.recorded.replayer import opened
 from dsmq_nodes.messages.geometry import Vector3
 
@@ -38,46 +49,16 @@ NEEDED = (
     "accelerometer (acc_x, acc_y, acc_z), and if there are some of the magnetometer (mag_x, mag_y, "
     "mag_z) and the time, with units as gyr_x [deg/s] or time_ms"
 )
-GRAVITY = 9.80665
-QUANTITIES = {
-    "gyr": r"gyr\w*|angular_?(velocity|rate)|ang_?vel|omega|rotation_?rate|rate|w(?:_rs_s)?|as|g",
-    "acc": r"acc\w*|linear_?acceleration|lin_?acc|a(?:_rs_s)?|f",
-    "mag": r"mag\w*|magnetic_?field|compass|b|h|m",
-}
-UNITS: dict[str, dict[str, float]] = {
-    "gyr": {
-        "rads": 1.0,
-        "mrads": 1e-3,
-        "degs": math.pi / 180,
-        "dps": math.pi / 180,
-        "mdps": math.pi / 180e3,
-        "degh": math.pi / 648e3,
-        "rpm": math.tau / 60,
-    },
-    "acc": {"ms2": 1.0, "g": GRAVITY, "mg": GRAVITY / 1000, "cms2": 0.01, "gal": 0.01},
-    "mag": {"t": 1.0, "mt": 1e-3, "ut": 1e-6, "nt": 1e-9, "g": 1e-4, "mg": 1e-7},
-    "time": {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1, "min": 60 * 10**9, "h": 3600 * 10**9},
-}
-PLAIN = {"gyr": "rads", "acc": "ms2", "mag": "ut", "time": "s"}
-TIMES = r"(\w+_)?(time_?stamp|time|stamp)|ts?|epoch|(time_|seconds_)?elapsed|seconds|sec|s"
 ARRAYS = {kind: rf"(?:\w+_)?(?:{pattern})" for kind, pattern in QUANTITIES.items()}
 ARRAYS["time"] = f"(?:{TIMES})s?"
-TURNS = {"roll": "x", "pitch": "y", "yaw": "z"}  # roll_rate
-TEXT = re.compile(r"txt|text|utc|gmt\d*|local|iso\d*|date\w*|hh\w*|yy\w*|\d+")  # no unit of a time
-STAMP = re.compile(r"(?:\w+_)?stamp_(?P<nano>n|nano)?secs?")  # in two columns, as ROS has it
-SPELLINGS = [(re.compile(pattern), plain) for pattern, plain in (
-    (r"°", "deg"), (r"[µμ]", "u"), (r"²|squared|\^2|\*\*2", "2"), (r"micro[ -]?", "u"),
-    (r"milli[ -]?", "m"), (r"nano[ -]?", "n"), (r"degrees?", "deg"), (r"radians?", "rad"),
-    (r"met(er|re)s?", "m"), (r"seconds?|secs?\b", "s"), (r"minutes?|mins?\b", "min"),
-    (r"hours?|hrs?\b", "h"), (r"gravity|gees", "g"), (r"per|\*|·", " "),
-    (r"mps2|mpss", "m s2"), (r"(rad|deg)ps", r"\1 s"),
-    (r"s/s|s\^?-2", "s2"), (r"s\^?-1", "s"), (r"gauss", "g"), (r"teslas?", "t"),
-)]  # fmt: skip
+SI = {"gyr": "rad/s", "acc": "m/s^2"}
+EXAMPLES = {"gyr": "gyr_x [deg/s]", "acc": "acc_x [g]"}
+# In SI units: 400 g, and more than any gyroscope on the market (20,000 deg/s).
+LARGEST = {"gyr": 400.0, "acc": 400 * GRAVITY}
 WORDS = re.compile(r"[^\s\[(<{]+(?:\s*[\[(<{][^\])>}]*[\])>}])?")  # with a unit behind it
-BRACKETS = re.compile(r"[\[(<{]([^\])>}]*)[\])>}]")
 ZONE = re.compile(r" (?=[+-]\d\d)")  # the space before +0100
-UNKNOWN_MAG = "mag in an unknown unit"
 COMMENTS = ("#", "//")
+LONGEST_STEP_NS = 2 * 10**9
 LARGE = ((10**17, "ns"), (10**14, "us"), (10**11, "ms"))  # of a time since 1970, without a unit
 
 
@@ -88,16 +69,6 @@ class Row(NamedTuple):
     gyr: Vector3
     acc: Vector3
     mag: Vector3 | None
-
-
-@dataclass(frozen=True)
-class Named:
-    """What a column is."""
-
-    quantity: str
-    axis: str = ""
-    scale: float = 1.0
-    has_unit: bool = False
 
 
 def rows(path: str, counts: Counter[str]) -> Iterator[Row]:
@@ -129,7 +100,8 @@ def checked(path: str) -> str:
         next(_of_arrays(path, Counter()), None)
     elif Path(path).is_file():
         with opened(path) as lines:
-            _begun(path, lines)
+            table, _ = _begun(path, lines)
+        table.check_times(path, list(itertools.islice(rows(path, Counter()), 2)))
     return path
 
 
@@ -217,6 +189,43 @@ class ImuTable:
                 )
         self.has_mag = all(("mag", axis) in self.columns for axis in "xyz")
 
+    def check_units(self, line: str) -> None:
+        """Check that a line's values can be what columns without a unit are.
+
+        Raises:
+            ValueError: they are larger than those of any sensor, as its raw counts are.
+        """
+        try:
+            found = self.row(line)
+        except (ValueError, IndexError, InvalidOperation, csv.Error):
+            return  # it is counted when it is read
+        for quantity, vector in (("gyr", found.gyr), ("acc", found.acc)):
+            largest = max(map(abs, (vector.x, vector.y, vector.z)))
+            has_unit = all(self.columns[quantity, axis][1].has_unit for axis in "xyz")
+            if not has_unit and largest > LARGEST[quantity]:
+                raise ValueError(
+                    f"{quantity} begins with {largest:g}, and without a unit in its name that is "
+                    f"{SI[quantity]}: are these a sensor's raw counts? Convert them, and name the "
+                    f"unit, as {EXAMPLES[quantity]}"
+                )
+
+    def check_times(self, path: str, first: list[Row]) -> None:
+        """Check that the first two samples can be of a time in seconds, if that has no unit.
+
+        Raises:
+            ValueError: they are so far apart that replaying them would stand still.
+        """
+        column = self.columns.get(("time", ""))
+        if column is None or column[1].has_unit or len(first) < 2:
+            return
+        begin_ns, next_ns = (each.time_ns or 0 for each in first)
+        if begin_ns < 10**18 and next_ns - begin_ns > LONGEST_STEP_NS:  # not a time since 1970
+            raise ValueError(
+                f"{path}: the time of the second line is {(next_ns - begin_ns) / 1e9:g} more than "
+                "that of the first, and without a unit in its name that is in s: name the unit, as "
+                "time_ms or time [us]"
+            )
+
     def row(self, line: str) -> Row:
         """The sample of a line."""
         cells = self.split(line)
@@ -279,13 +288,20 @@ def _begun(path: str, lines: Iterator[str]) -> tuple[ImuTable, str]:
                 for names, first in ((text, ""), (comment, text)):
                     split = splitter(names)
                     if any(named(name) for name in split(names)):
-                        below = first or next(lines, "").strip()
-                        columns, has_units = with_units(split(names), split(below))
-                        return ImuTable(columns, split), "" if has_units else below
+                        return _table(names, split, first or next(lines, "").strip())
             except (ValueError, csv.Error) as error:
                 raise ValueError(f"{path}: {error}") from None
             raise ValueError(f"{path} has no line of names: {text[:60]!r} comes first; {NEEDED}")
     raise ValueError(f"{path} is empty: {NEEDED}")
+
+
+def _table(line: str, split: Callable[[str], list[str]], below: str) -> tuple[ImuTable, str]:
+    """The table with a line of names, and the line below, if that is a sample."""
+    columns, has_units = with_units(split(line), split(below))
+    table = ImuTable(columns, split)
+    if not has_units:
+        table.check_units(below)
+    return table, "" if has_units else below
 
 
 def with_units(names: list[str], cells: list[str]) -> tuple[list[str], bool]:
@@ -315,58 +331,3 @@ def splitter(line: str) -> Callable[[str], list[str]]:
                 for cell in next(csv.reader([text], delimiter=separator, skipinitialspace=True))
             ]
     return lambda text: [each.strip('"') for each in WORDS.findall(text.replace(",", "."))]
-
-
-def named(name: str) -> Named | None:
-    """What a name says; None: nothing that is known here."""
-    plain = re.sub(
-        r"(?<=[a-z])(?=[A-Z])", "_", re.sub("[µμ]", "u", name.strip().strip('"')).replace("ω", "w")
-    )
-    told = BRACKETS.search(plain)
-    rest = BRACKETS.sub("", plain).lower()
-    parts = [each for each in re.split(r"[^a-z0-9]+", rest) if each]
-    if "user" in parts:  # of a phone, without gravity
-        return None
-    if found := STAMP.fullmatch("_".join(parts)):
-        return Named("time", "nanosec" if found["nano"] else "sec", 1.0, has_unit=True)
-    unit = unit_of(told[1]) if told else ""
-    for count in (2, 1):  # mag_x_uT, time_ms, gyr_x_deg_s
-        tail = unit_of("".join(parts[-count:])) if len(parts) > count else ""
-        if not unit and tail and any(tail in units for units in UNITS.values()):
-            unit, parts = tail, parts[:-count]
-            break
-    return _quantity("_".join(parts), unit)
-
-
-def _quantity(name: str, unit: str) -> Named | None:
-    name = "_".join(TURNS.get(part, part) for part in name.split("_"))
-    if re.fullmatch(TIMES, name):
-        return _scaled("time", "", unit)
-    for kind, pattern in QUANTITIES.items():
-        for shape in (
-            rf"(?:\w+_)?(?:{pattern})_?(?P<axis>[xyz])",
-            rf"(?P<axis>[xyz])_?(?:{pattern})",
-        ):
-            found = re.fullmatch(shape, name)
-            if found:
-                return _scaled(kind, found["axis"], unit)
-    return None
-
-
-def _scaled(kind: str, axis: str, unit: str) -> Named | None:
-    scales = UNITS[kind]
-    if kind == "time" and TEXT.fullmatch(unit):
-        unit = ""
-    if unit and unit not in scales:
-        if kind == "mag":
-            return Named(UNKNOWN_MAG, axis)
-        raise ValueError(f"{kind}: the unit {unit!r} is none of {', '.join(scales)}")
-    return Named(kind, axis, scales[unit or PLAIN[kind]], bool(unit))
-
-
-def unit_of(text: str) -> str:
-    """A unit in one spelling: `deg/s`, `°/s` and `degrees per second` are `degs`."""
-    plain = text.lower()
-    for spelling, short in SPELLINGS:
-        plain = spelling.sub(short, plain)
-    return re.sub(r"[^a-z0-9]", "", plain)

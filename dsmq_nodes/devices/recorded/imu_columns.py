@@ -1,0 +1,120 @@
+"""What the names of columns say: quantity, axis and unit of an IMU, in any common spelling."""
+
+import math
+import re
+from dataclasses import dataclass
+
+GRAVITY = 9.80665
+QUANTITIES = {
+    "gyr": r"gyr\w*|angular_?(velocity|rate)|ang_?vel|omega|rotation_?rate|rate|w(?:_rs_s)?|as|g",
+    "acc": r"acc\w*|linear_?acceleration|lin_?acc|a(?:_rs_s)?|f",
+    "mag": r"mag\w*|magnetic_?field|compass|b|h|m",
+}
+UNITS: dict[str, dict[str, float]] = {
+    "gyr": {
+        "rads": 1.0,
+        "mrads": 1e-3,
+        "degs": math.pi / 180,
+        "dps": math.pi / 180,
+        "mdps": math.pi / 180e3,
+        "degh": math.pi / 648e3,
+        "rpm": math.tau / 60,
+    },
+    "acc": {"ms2": 1.0, "g": GRAVITY, "mg": GRAVITY / 1000, "cms2": 0.01, "gal": 0.01},
+    "mag": {"t": 1.0, "mt": 1e-3, "ut": 1e-6, "nt": 1e-9, "g": 1e-4, "mg": 1e-7},
+    "time": {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1, "min": 60 * 10**9, "h": 3600 * 10**9},
+}
+PLAIN = {"gyr": "rads", "acc": "ms2", "mag": "ut", "time": "s"}
+TIMES = r"(\w+_)?(time_?stamp|time|stamp)|ts?|epoch|(time_|seconds_)?elapsed|seconds|sec|s"
+TURNS = {"roll": "x", "pitch": "y", "yaw": "z"}  # roll_rate
+# Columns with these words are made of what the sensor measured, or are about it. `user` and `free`
+# have no gravity, on phones and as Xsens has them.
+DERIVED = {"user", "free", "gravity", "bias", "offset", "integral", "noise", "std", "covariance"}
+G_FORCE = re.compile(r"(?:\w+_)?g_?f(?:orce)?_?(?P<axis>[xyz])")
+INDEX = re.compile(r"\[([012])\]")
+TEMPERATURE = re.compile(r"deg[cf]?|[ckf]")  # a column T
+TEXT = re.compile(r"txt|text|utc|gmt\d*|local|iso\d*|date\w*|hh\w*|yy\w*|\d+")  # no unit of a time
+STAMP = re.compile(r"(?:\w+_)?stamp_(?P<nano>n|nano)?secs?")  # in two columns, as ROS has it
+SPELLINGS = [(re.compile(pattern), plain) for pattern, plain in (
+    (r"°", "deg"), (r"[µμ]", "u"), (r"²|squared|\^2|\*\*2", "2"), (r"micro[ -]?", "u"),
+    (r"milli[ -]?", "m"), (r"nano[ -]?", "n"), (r"degrees?", "deg"), (r"radians?", "rad"),
+    (r"met(er|re)s?", "m"), (r"seconds?|secs?\b", "s"), (r"minutes?|mins?\b", "min"),
+    (r"hours?|hrs?\b", "h"), (r"gravity|gees", "g"), (r"per|\*|·", " "),
+    (r"mps2|mpss", "m s2"), (r"(rad|deg)ps", r"\1 s"),
+    (r"s/s|s\^?-2", "s2"), (r"s\^?-1", "s"), (r"gauss", "g"), (r"teslas?", "t"),
+)]  # fmt: skip
+BRACKETS = re.compile(r"[\[(<{]([^\])>}]*)[\])>}]")
+UNKNOWN_MAG = "mag in an unknown unit"
+
+
+@dataclass(frozen=True)
+class Named:
+    """What a column is."""
+
+    quantity: str
+    axis: str = ""
+    scale: float = 1.0
+    has_unit: bool = False
+
+
+def named(name: str) -> Named | None:
+    """What a name says; None: nothing that is known here."""
+    if index := INDEX.search(name):  # as of PX4: gyro_rad[0], accelerometer_m_s2[0]
+        axis, rest = "xyz"[int(index[1])], INDEX.sub("", name, count=1)
+        found = named(f"{axis}_{re.sub('(?i)^gyro_rad$', 'gyro_rad_s', rest.strip())}")
+        return found if found is not None and found.has_unit else None
+    plain = re.sub(
+        r"(?<=[a-z])(?=[A-Z])", "_", re.sub("[µμ]", "u", name.strip().strip('"')).replace("ω", "w")
+    )
+    told = BRACKETS.search(plain)
+    rest = BRACKETS.sub("", plain).lower()
+    parts = [each for each in re.split(r"[^a-z0-9]+", rest) if each]
+    if DERIVED & set(parts):
+        return None
+    if found := STAMP.fullmatch("_".join(parts)):
+        return Named("time", "nanosec" if found["nano"] else "sec", 1.0, has_unit=True)
+    unit = unit_of(told[1]) if told else ""
+    for count in (2, 1):  # mag_x_uT, time_ms, gyr_x_deg_s
+        tail = unit_of("".join(parts[-count:])) if len(parts) > count else ""
+        if not unit and tail and any(tail in units for units in UNITS.values()):
+            unit, parts = tail, parts[:-count]
+            break
+    return _quantity("_".join(parts), unit)
+
+
+def _quantity(name: str, unit: str) -> Named | None:
+    name = "_".join(TURNS.get(part, part) for part in name.split("_"))
+    if name == "t" and TEMPERATURE.fullmatch(unit):
+        return None
+    if re.fullmatch(TIMES, name):
+        return _scaled("time", "", unit)
+    if not unit and (force := G_FORCE.fullmatch(name)):
+        return Named("acc", force["axis"], GRAVITY, has_unit=True)
+    for kind, pattern in QUANTITIES.items():
+        for shape in (
+            rf"(?:\w+_)?(?:{pattern})_?(?P<axis>[xyz])",
+            rf"(?P<axis>[xyz])_?(?:{pattern})",
+        ):
+            found = re.fullmatch(shape, name)
+            if found:
+                return _scaled(kind, found["axis"], unit)
+    return None
+
+
+def _scaled(kind: str, axis: str, unit: str) -> Named | None:
+    scales = UNITS[kind]
+    if kind == "time" and TEXT.fullmatch(unit):
+        unit = ""
+    if unit and unit not in scales:
+        if kind == "mag":
+            return Named(UNKNOWN_MAG, axis)
+        raise ValueError(f"{kind}: the unit {unit!r} is none of {', '.join(scales)}")
+    return Named(kind, axis, scales[unit or PLAIN[kind]], bool(unit))
+
+
+def unit_of(text: str) -> str:
+    """A unit in one spelling: `deg/s`, `°/s` and `degrees per second` are `degs`."""
+    plain = text.lower()
+    for spelling, short in SPELLINGS:
+        plain = spelling.sub(short, plain)
+    return re.sub(r"[^a-z0-9]", "", plain)
