@@ -18,7 +18,7 @@ class Selection:
     Attributes:
         topics: names or shell patterns (`/robot1/*`); a slash at the front may be left out.
         exclude: names or patterns that are left out in any case.
-        regex: also topics whose name has a match of this expression.
+        regex: also topics whose name has a match of this expression, except the kit's own.
         exclude_regex: matching topics are left out in any case.
         everything: also all other topics, except the kit's own: those below /dsmq, and those of
             services that every node has.
@@ -45,11 +45,10 @@ class Selection:
             return False
         if _matches(name, self.topics):
             return True
-        if is_kits_own(name) or name == UPLINK_STATUS_TOPIC:
+        # A recorder asks the nodes for their parameters: these calls are not what was meant.
+        if is_kits_own(name) or name == UPLINK_STATUS_TOPIC or is_of_every_node(name):
             return False
-        if self.regex and re.search(self.regex, name):
-            return True
-        return self.everything and not is_of_every_node(name)
+        return self.everything or bool(self.regex and re.search(self.regex, name))
 
     def unmatched(self, names: Iterable[str]) -> list[str]:
         """The selected topics that are not among `names`."""
