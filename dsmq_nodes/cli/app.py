@@ -12,6 +12,7 @@ from typing_extensions import override
 import dsmq_nodes
 from dsmq_nodes import speedups
 from dsmq_nodes.cli.options import new_app
+from dsmq_nodes.cli.ros_words import done_otherwise
 
 # The names, and the first sentence of the help of each: a line of 80 columns holds it.
 _COMMANDS: Final = {
@@ -70,6 +71,8 @@ class Commands(TyperGroup):
         if args[0] == "help":  # as of git and apt
             print(ctx.get_help())
             ctx.exit()
+        if told := done_otherwise(args[0], args[1:]):
+            ctx.fail(told)
         name, command, rest = super().resolve_command(ctx, args)
         found = load(name) if command and name else None
         if not gc.isenabled():  # since `main`: what has been loaded lives as long as the process

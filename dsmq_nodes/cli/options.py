@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
 from typing_extensions import override
 
-from dsmq_nodes.cli.ros_words import in_our_words
+from dsmq_nodes.cli.ros_words import done_otherwise, in_our_words
 from dsmq_nodes.errors import CommandError
 
 # As in dsmq/address.py, whose import would take a third of the time for `--help`.
@@ -38,6 +38,8 @@ class Verbs(TyperGroup):
 
     @override
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        if args and (told := done_otherwise(f"{ctx.info_name} {args[0]}", args[1:])):
+            ctx.fail(told)
         verb, command, rest = super().resolve_command(ctx, args)
         return verb, command, in_our_words(f"{ctx.info_name} {verb}", rest)
 

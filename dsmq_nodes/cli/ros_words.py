@@ -1,7 +1,8 @@
 """Words of ros2's command lines that a command here does not have, so that such lines work here.
 
 What has no meaning here, as a daemon or the QoS of a subscription, is passed over. An option of
-ros2 may have several values, or none: here it is repeated, or has its usual value.
+ros2 may have several values, or none: here it is repeated, or has its usual value. Commands and
+options whose work is done otherwise here are answered with how.
 """
 
 import os
@@ -21,12 +22,14 @@ class RosWords(NamedTuple):
         values: options with a value that mean nothing here, and what the value may be.
         several: options with one value or more, and whether a word is one more.
         usual: options whose value may be missing, and which one it is then.
+        renamed: options that are called otherwise here.
     """
 
     flags: Collection[str] = ()
     values: Mapping[str, Collection[str]] = {}
     several: Mapping[str, Callable[[str], bool]] = {}
     usual: Mapping[str, str] = {}
+    renamed: Mapping[str, str] = {}
 
 
 def in_our_words(command: str, words: list[str]) -> list[str]:
@@ -43,6 +46,22 @@ def in_our_words(command: str, words: list[str]) -> list[str]:
     return words if known is None else list(_translated(known, list(words)))
 
 
+def done_otherwise(command: str, words: list[str]) -> str:
+    """How to do here what a command of ros2, or one of its options, does there; "" for others.
+
+    Args:
+        command: noun and verb, or a noun alone.
+        words: what stands behind them.
+    """
+    if command in _OTHERWISE:
+        return f"ros2's `{command}` is not here: {_OTHERWISE[command]}"
+    options = _OPTIONS_OTHERWISE.get(command, {})
+    before = words[: words.index("--")] if "--" in words else words
+    given = [word.partition("=")[0] for word in before]
+    found = next((word for word in given if word in options), "")
+    return f"ros2's {found} is not here: {options[found]}" if found else ""
+
+
 def _translated(known: RosWords, words: list[str]) -> Iterator[str]:
     while words:
         word = words.pop(0)
@@ -52,6 +71,7 @@ def _translated(known: RosWords, words: list[str]) -> Iterator[str]:
             return
         if word in known.flags:
             continue
+        word = known.renamed.get(word, word)
         if name in known.values and (is_joined or words):
             _check(name, value if is_joined else words.pop(0), known.values[name])
             continue
@@ -128,10 +148,52 @@ _BAG: Final = {
     "--log-level": ("debug", "info", "warn", "error", "fatal"),
 }
 _TOPICS: Final = {"--topics": _is_topic, "--exclude-topics": _is_topic}
+_JQ: Final = "`dsmq-nodes topic echo --json TOPIC` prints lines for jq"
+_REPORT: Final = "doctor looks at the running graph; `dsmq-nodes --version` tells the installation"
+_SERVICES: Final = "name their topics: `dsmq-nodes bag record SERVICE/_request SERVICE/_reply`"
+_OTHERWISE: Final = {
+    "component": "nodes of a launch file that have the same `process: NAME` share a process",
+    "daemon": "there is no daemon; the broker knows the graph",
+    "multicast": "there is no multicast; `dsmq-nodes doctor` lists the brokers of this machine",
+    "pkg": "`dsmq-nodes run PACKAGE` lists the executables of a ROS package",
+    "security": "tokens and TLS protect a broker: `dsmq-nodes docs security`",
+    "wtf": "it is called `dsmq-nodes doctor`",
+    "bag burst": "`dsmq-nodes bag play BAG --rate 0` is as fast as the readers take it",
+    "bag list": "there are no plugins; `dsmq-nodes bag info BAG` reads bags of every kind",
+    "bag reindex": "`dsmq-nodes bag repair BAG` saves its messages in a new file",
+    "service echo": "`dsmq-nodes topic echo SERVICE/_request`, and SERVICE/_reply, shows it",
+}
+_OPTIONS_OTHERWISE: Final[Mapping[str, Mapping[str, str]]] = {
+    "doctor": dict.fromkeys(("--report", "-r", "--report-failed", "-rf"), _REPORT),
+    "topic echo": {
+        "--filter": _JQ,
+        **dict.fromkeys(("--raw",), "messages are texts: --json prints them as they are"),
+        **dict.fromkeys(
+            ("--include-message-info", "-i"), "`dsmq-nodes bag record` keeps the times of messages"
+        ),
+    },
+    "topic hz": {"--filter": _JQ},
+    "param dump": {"--output-dir": "it prints: `> FILE` keeps that"},
+    "param list": {"--filter": "it prints a line each: `| grep` chooses"},
+    "bag convert": dict.fromkeys(
+        ("-i", "--input", "--output-options"),
+        "write `dsmq-nodes bag convert BAG -o NAME --to FORM`",
+    ),
+    "bag record": {
+        "--snapshot-mode": "`dsmq-nodes launch FILE --record ring=60s` keeps the last minute",
+        "--all-services": "--all records them too, as topics",
+        "--services": _SERVICES,
+        "--exclude-services": "--exclude-topics leaves them out by their topics",
+        "--topic-types": "`dsmq-nodes topic find TYPE` names the topics of a type",
+        "--exclude-topic-types": "`dsmq-nodes topic find TYPE` names the topics of a type",
+        "--no-discovery": "topics that are named are recorded when they come, others are not",
+    },
+}
 _WORDS: Final[Mapping[str, RosWords]] = {
     **{f"topic {verb}": _GRAPH for verb in ("list", "info", "type", "find", "bw")},
     "topic echo": RosWords(
-        (*_GRAPH.flags, "--no-lost-messages"), {**_SPIN, **_QOS_OF_READERS, "--node-name": _ANY}
+        (*_GRAPH.flags, "--no-lost-messages", "--clear", "-c"),
+        {**_SPIN, **_QOS_OF_READERS, "--node-name": _ANY},
     ),
     "topic hz": RosWords((*_NO_DAEMON[:1], "--wall-time"), {**_SPIN, **_QOS_OF_READERS}),
     "topic delay": RosWords(_NO_DAEMON[:1], {**_SPIN, **_QOS_OF_READERS}),
@@ -149,7 +211,10 @@ _WORDS: Final[Mapping[str, RosWords]] = {
     "lifecycle nodes": RosWords((*_GRAPH.flags, "--all", "-a"), _SPIN),
     "bag info": RosWords(values={"--storage": _STORAGES, "-s": _STORAGES}),
     "bag record": RosWords(
-        ("--include-unpublished-topics", "--disable-keyboard-controls"),
+        (
+            *("--include-unpublished-topics", "--include-hidden-topics"),
+            "--disable-keyboard-controls",
+        ),
         {
             **_BAG,
             **dict.fromkeys(("--storage", "-s"), ("mcap",)),
@@ -165,6 +230,7 @@ _WORDS: Final[Mapping[str, RosWords]] = {
             "--compression-mode": ("none", "file", "message"),
         },
         _TOPICS,
+        renamed={"--all-topics": "--all"},
     ),
     "bag play": RosWords(
         ("--disable-keyboard-controls", "--disable-loan-message"),

@@ -29,7 +29,7 @@ from dsmq_nodes.cli.show.measure import (
 from dsmq_nodes.graph import names
 from dsmq_nodes.told_qos import USUAL, ToldQoS, nodes_of_rclpy, told_qos
 from dsmq_nodes.tools.graph_model import EndpointModel
-from dsmq_nodes.tools.lookup import known, schema_of, shown, types, types_shown
+from dsmq_nodes.tools.lookup import is_heard, known, schema_of, shown, types, types_shown
 from dsmq_nodes.tools.machines import is_brought, machines
 from dsmq_nodes.tools.session import Session
 from dsmq_nodes.tools.stamps import has_header
@@ -309,13 +309,14 @@ def delay(
     """Print once a second how old messages are at subscribers.
 
     Without --sample it is the time from `publish()` to each subscriber, as broker and subscribers
-    count it. A topic of another machine, which an uplink brings, is measured as with --sample: the
-    uplink calls `publish()` here.
+    count it. A topic with headers to which nobody subscribes is measured as with --sample, and so
+    is one of another machine, which an uplink brings: the uplink calls `publish()` here.
     """
     with Session(broker) as session:
         is_far = is_brought(session, topic)
-        if sample or use_sim_time or is_far:
-            header = has_header(schema_of(session, topic))
+        header = has_header(schema_of(session, topic))
+        is_unheard = header and not is_heard(session, topic)
+        if sample or use_sim_time or is_far or is_unheard:
             new = partial(Delays, window, has_header=header, is_far=is_far)
             measure(session, [topic], new, use_sim_time=use_sim_time)
         else:

@@ -57,6 +57,12 @@ def known(graph: GraphModel, name: str) -> TopicModel:
     return topic
 
 
+def is_heard(session: "Session", name: str) -> bool:
+    """Whether the topic that a user calls `name` has a subscriber."""
+    topic = find(session.graph(), name)
+    return topic is not None and bool(topic.subscribers)
+
+
 def find_published(session: "Session", name: str, warn: Callable[[str], None]) -> TopicModel:
     """The topic that a user calls `name`; `warn` is called when it has no publisher.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dsmq_nodes.bag import BagWriter, Channel, schema_text
-from dsmq_nodes.cli.ros_words import in_our_words
+from dsmq_nodes.cli.ros_words import done_otherwise, in_our_words
 from dsmq_nodes.messages import String
 from tests.cli.conftest import Place
 from tests.support.waiting import PATIENCE_SEC
@@ -34,6 +34,7 @@ CHATTER = "std_msgs/msg/String"
         ("bag play --topics /tmp run", "--topics /tmp run"),
         ("bag play --topics /a /tmp", "--topics /a /tmp"),
         ("bag record -s mcap --topics /a /b -o x", "--topics /a --topics /b -o x"),
+        ("bag record --all-topics --include-hidden-topics", "--all"),
         ("topic list --spin-time", "--spin-time"),
         ("topic nothing --no-daemon", "--no-daemon"),
     ],
@@ -58,6 +59,35 @@ def test_what_ros2_does_not_take_is_refused_here_too(nowhere: Place, line: str, 
     _, errors, status = nowhere.here(*line.split())
     assert status == 2
     assert said in errors
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("component list", "ros2's `component` is not here: nodes of a launch file that have"),
+        ("pkg executables", "ros2's `pkg` is not here: `dsmq-nodes run PACKAGE` lists"),
+        ("daemon stop", "ros2's `daemon` is not here: there is no daemon"),
+        ("doctor --report", "ros2's --report is not here: doctor looks at the running graph"),
+        ("service echo /add", "ros2's `service echo` is not here: `dsmq-nodes topic echo SERVICE"),
+        ("bag reindex run", "ros2's `bag reindex` is not here: `dsmq-nodes bag repair BAG`"),
+        ("bag convert -i run -o x.yaml", "ros2's -i is not here: write `dsmq-nodes bag convert"),
+        ("bag record --snapshot-mode /a", "ros2's --snapshot-mode is not here: `dsmq-nodes launch"),
+        ("topic echo /a --filter=m.data", "ros2's --filter is not here: `dsmq-nodes topic echo"),
+        ("topic hz /a --filter m.data", "ros2's --filter is not here: `dsmq-nodes topic echo"),
+        ("componen list", "No such command 'componen'."),
+    ],
+)
+def test_what_is_done_otherwise_here_is_answered_with_how(
+    nowhere: Place, line: str, said: str
+) -> None:
+    _, errors, status = nowhere.here(*line.split())
+    assert status == 2
+    assert said in errors
+
+
+@pytest.mark.parametrize("words", [["/a", "T", "--", "--filter"], ["--filte", "x"]])
+def test_words_behind_two_dashes_and_other_options_are_not_meant(words: list[str]) -> None:
+    assert not done_otherwise("topic echo", words)
 
 
 @pytest.mark.parametrize(

@@ -99,10 +99,12 @@ def test_a_topic_that_is_not_there_is_told_which_is(place: Place, talker: str) -
 
 
 def test_a_topic_is_waited_for_when_its_type_is_given(place: Place) -> None:
-    echo = place.start("topic", "echo", "/late", "std_msgs/msg/String", "--once")
+    echo = place.start("topic", "echo", "/quietly", "std_msgs/msg/String", "--once")
     echo.wait_for_error()
-    assert echo.errors == ["WARNING: topic [/late] does not appear to be published yet: waiting\n"]
-    done = place.run("topic", "pub", "-1", "-w", "1", "/late", "std_msgs/String", "{data: here}")
+    assert echo.errors == [
+        "WARNING: topic [/quietly] does not appear to be published yet: waiting\n"
+    ]
+    done = place.run("topic", "pub", "-1", "-w", "1", "/quietly", "std_msgs/String", "{data: here}")
     assert done.returncode == 0
     assert (echo.wait(), echo.lines) == (0, ["data: here", "---"])
 
@@ -119,6 +121,12 @@ def test_no_message_in_time_is_a_failure(place: Place) -> None:
     done = place.run("topic", "echo", "/never", "--timeout", "0.2")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.endswith("\nno message on /never within 0.2 s\n")
+
+
+def test_who_waits_for_a_misspelt_topic_is_told_the_nearest(place: Place, talker: str) -> None:
+    _, errors, status = place.here("topic", "echo", "/hall/chater", "--timeout", "0.2")
+    assert status == 1
+    assert f"published yet: waiting; did you mean '{talker}'?" in errors
 
 
 def test_texts_of_a_plain_client_are_shown_as_they_are(place: Place) -> None:

@@ -59,7 +59,23 @@ def test_a_topic_that_is_not_there_is_told_which_is(place: Place, talker: str) -
     assert re.search(rf"\[/hall/chater\] does not appear.*'{talker}'", done.stderr)
 
 
+def test_the_delay_of_a_topic_to_which_nobody_subscribes_is_that_of_the_stamps_as_in_ros2(
+    place: Place,
+) -> None:
+    pub = place.start(
+        "topic", "pub", "-r", "10", "/aged", "geometry_msgs/msg/PoseStamped", "{header: auto}"
+    )
+    pub.wait_for("^publishing #1:")
+    delay = place.start("topic", "delay", "/aged")
+    delay.wait_for(r"^average delay: -?\d+\.\d{3}$")
+    delay.wait_for(r"^\tmin: -?\d+\.\d{3}s max: ")
+    assert (delay.interrupt(), delay.errors) == (0, [])
+    assert pub.interrupt() == 0
+
+
 def test_a_delay_that_nobody_counts_is_said_to_be(place: Place, talker: str) -> None:
     delay = place.start("topic", "delay", talker)
-    delay.wait_for_error("nobody subscribes /hall/chatter, and a delay is counted where messages")
+    delay.wait_for_error(
+        "nobody subscribes to /hall/chatter, and a delay is counted where messages"
+    )
     assert delay.interrupt() == 0

@@ -266,6 +266,8 @@ def test_a_file_inside_a_package_imports_that_package(port: int, tmp_path: Path)
         (["nothing.py"], 1, "run: there is no file nothing.py"),
         (["no_such_module"], 1, "run: there is no file, ROS package or module 'no_such_module'"),
         (["asyncio.Runner"], 1, "no module 'asyncio.Runner'; did you mean 'asyncio:Runner'?"),
+        (["tf2_ros", "tf2_echo"], 1, "what it does, `dsmq-nodes tf echo` does here"),
+        (["rqt_graph", "rqt_graph"], 1, "what it does, `dsmq-nodes graph` does here"),
         (["tf2_ros"], 1, "run: name one of the executables of tf2_ros: buffer_server"),
         (["--our", "x.py"], 2, "run: there is no option --our; did you mean '--ours'?"),
         ([], 2, "run: name a program"),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from dsmq_nodes.cli.listing import is_type
 from dsmq_nodes.cli.show.message_text import has_part, read
 from dsmq_nodes.errors import CommandError
+from dsmq_nodes.suggest import nearest
 from dsmq_nodes.tools import lookup
 from dsmq_nodes.tools.machines import machines
 from dsmq_nodes.tools.offers import absolute
@@ -89,8 +90,11 @@ class _Schemas:
 
 def _to_wait_for(session: "Session", name: str) -> list[str]:
     """The possible names of a future topic: a node's, and a plain client's."""
-    topic = lookup.find(session.graph(), name)
+    graph = session.graph()
+    topic = lookup.find(graph, name)
     if topic is not None:
         return [topic.name]
-    print(f"{lookup.unpublished(absolute(name))}: waiting", file=sys.stderr)
+    close = nearest(absolute(name), [each.name for each in lookup.shown(graph, own=False)])
+    hint = f"; did you mean '{close}'?" if close else ""
+    print(f"{lookup.unpublished(absolute(name))}: waiting{hint}", file=sys.stderr)
     return list(dict.fromkeys((absolute(name), name)))

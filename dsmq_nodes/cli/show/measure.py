@@ -399,7 +399,7 @@ def _why_no_delay(topic: "TopicCounters") -> str:
         return f"no message has come on {topic.name} yet"
     if not topic.edges:
         where = "and a delay is counted where messages arrive"
-        return f"nobody subscribes {topic.name}, {where}; --sample subscribes"
+        return f"nobody subscribes to {topic.name}, {where}; --sample subscribes"
     return "none is counted yet, or no message has a stamp; try --sample"
 
 

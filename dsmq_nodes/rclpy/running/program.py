@@ -31,6 +31,7 @@ from dsmq_nodes.messages.schema.ros_packages import PACKAGES, RosPackage, packag
 from dsmq_nodes.rclpy.running import import_finder
 from dsmq_nodes.rclpy.running.local_broker import LocalBroker
 from dsmq_nodes.rclpy.running.only_defines import check_did_something
+from dsmq_nodes.rclpy.running.ros_tools import command_instead
 from dsmq_nodes.suggest import did_you_mean, nearest
 
 USAGE: Final = """\
@@ -147,7 +148,10 @@ def _found(request: RunRequest) -> Callable[[], int]:
         return lambda: _run_class(target, words)
     package = PACKAGES.find(target)
     if package is not None and words and not words[0].startswith("-"):
-        executable = find_executable(package, words[0])
+        try:
+            executable = find_executable(package, words[0])
+        except CommandError as error:
+            raise CommandError(f"{error}{command_instead([target, *words])}") from None
         return lambda: _run_executable(executable, words[1:])
     installed = installed_package(target) if words else None
     if installed is not None and words[0] in (own := executables(installed)):
@@ -194,6 +198,7 @@ def _run_module(name: str, words: list[str]) -> int:
         hint = did_you_mean(name, PACKAGES.all) if PACKAGES.all else "none can be seen from here"
         raise CommandError(
             f"run: there is no file, ROS package or module {name!r} (packages: {hint})"
+            f"{command_instead([name, *words])}"
         )
     if not _can_run(found):
         raise CommandError(f"run: {name} is a package; {_modules(name, found, words)}")
