@@ -1,6 +1,6 @@
 """Every exception of dsmq_nodes. Each text says what happened, where, and what to do next."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from dsmq_nodes.printable import one_line
@@ -147,6 +147,19 @@ class GivenParameterError(ParameterError):
         self.name, self.why = name, why
         where = f"{place}: " if place else ""
         super().__init__(f"{where}{owner}: {name}: {why}")
+
+
+class UndeclaredParameterError(ParameterError):
+    """Values from a launch file, or from a file of parameters, for names that a node has not.
+
+    Attributes:
+        names: of these values.
+        known: the names that the node has.
+    """
+
+    def __init__(self, text: str, names: Iterable[str], known: Iterable[str]) -> None:
+        self.names, self.known = list(names), list(known)
+        super().__init__(text)
 
 
 class NodeConfigurationError(DsmqError):

@@ -59,3 +59,40 @@ def test_a_check_shows_the_value(tmp_path: Path) -> None:
     (found,) = check(tmp_path / "l.yaml").errors
     assert (found.line, found.column) == (2, 63)
     assert found.message == "parameter 'pid.inner.kp': it is to be from 0 to 2, not 7.0"
+
+
+def test_a_check_shows_all_at_once(tmp_path: Path) -> None:
+    """A constructor raises at the first one."""
+    (tmp_path / "wrong_arm_3.py").write_text(ARM)
+    params = "speed: fast, pid: {inner.kp: 7}, spede: 1.0, nothing: 2"
+    nodes = f"- {{name: arm, node: wrong_arm_3:Arm, params: {{{params}}}}}\n"
+    (tmp_path / "l.yaml").write_text(f"nodes:\n{nodes}")
+    told = {
+        nodes[each.column - 1 :][:5]: each.message for each in check(tmp_path / "l.yaml").errors
+    }
+    assert told == {
+        "fast,": "parameter 'speed': it is to be double, not 'fast'",
+        "7}, s": "parameter 'pid.inner.kp': it is to be from 0 to 2, not 7.0",
+        "spede": "wrong_arm_3:Arm has no parameter 'spede'; did you mean 'speed'?",
+        "nothi": "wrong_arm_3:Arm has no parameter 'nothing'; there is: pid.inner.kp, speed, "
+        "use_sim_time",
+    }
+
+
+@pytest.mark.parametrize("written", ["on", "yes", "'true'"])
+def test_a_boolean_of_yaml_1_1_is_told_how_it_is_written(tmp_path: Path, written: str) -> None:
+    name = f"lamp_{written.strip(chr(39))}"
+    (tmp_path / f"{name}.py").write_text(
+        "from dsmq_nodes import Node\n"
+        "class Lamp(Node):\n"
+        "    def __init__(self):\n"
+        "        super().__init__('lamp')\n"
+        "        self.declare_parameter('lit', False)\n"
+    )
+    node = f"- {{name: lamp, node: {name}:Lamp, params: {{lit: {written}}}}}\n"
+    (tmp_path / "l.yaml").write_text(f"nodes:\n{node}")
+    (found,) = check(tmp_path / "l.yaml").errors
+    value = written.strip("'")
+    assert found.message == (
+        f"parameter 'lit': it is to be bool, not '{value}': write true or false"
+    )

@@ -73,7 +73,8 @@ class ParameterKind(IntEnum):
                 return list(map(_checked, items))
         if self is ParameterKind.BYTE_ARRAY and _is_list(value) and all(map(is_byte, value)):
             return bytes(value) if value else []  # its item type is unknown
-        raise TypeError(f"it is to be {self.words}, not {value!r:.60}")
+        hint = ": write true or false" if self is ParameterKind.BOOL else ""
+        raise TypeError(f"it is to be {self.words}, not {value!r:.60}{hint}")
 
     @property
     def words(self) -> str:

@@ -13,7 +13,12 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from dsmq_nodes.errors import GivenParameterError, ParameterError, SpinError
+from dsmq_nodes.errors import (
+    GivenParameterError,
+    ParameterError,
+    SpinError,
+    UndeclaredParameterError,
+)
 from dsmq_nodes.graph.callback import Result, callback_name, called
 from dsmq_nodes.graph.parameters.model import Parameters, at_place, leaves, unknown
 from dsmq_nodes.graph.parameters.parameter import Parameter, ParameterKind
@@ -163,7 +168,7 @@ class ParameterStore:
         """The node is ready: values for parameters that it did not declare are mistakes.
 
         Raises:
-            ParameterError: there is such a parameter.
+            UndeclaredParameterError: there is such a parameter.
         """
         self.is_ready = True
         if self._given:
@@ -171,7 +176,8 @@ class ParameterStore:
             names = [*self]
             names[_MOST_NAMED:] = ["..."] if len(names) > _MOST_NAMED else []
             known = ", ".join(names) or "none"
-            raise ParameterError(f"parameters of {self._owner}: {problems} (it has: {known})")
+            told = f"parameters of {self._owner}: {problems} (it has: {known})"
+            raise UndeclaredParameterError(told, self._given, self)
 
     # Asking
 

@@ -14,7 +14,7 @@ import os
 import sys
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -32,6 +32,7 @@ from dsmq_nodes.errors import (
     NodeLoadError,
     ParameterError,
     SpinError,
+    UndeclaredParameterError,
 )
 from dsmq_nodes.graph.links.link import (
     Append,
@@ -43,11 +44,14 @@ from dsmq_nodes.graph.links.link import (
 )
 from dsmq_nodes.graph.links.link_reader import CallNow, Deliver
 from dsmq_nodes.graph.node import Node
+from dsmq_nodes.graph.parameters.parameter_store import flat
 from dsmq_nodes.graph.run import made
 from dsmq_nodes.graph.spin.context import NodeContext, surroundings
+from dsmq_nodes.graph.spin.environment import NodeEnvironment
 from dsmq_nodes.graph.time.clock import BaseClock
 from dsmq_nodes.launcher.check.findings import (
     DECLARED,
+    UNDECLARED,
     ExaminationRequest,
     NodeClass,
     NodeFinding,
@@ -60,6 +64,7 @@ from dsmq_nodes.launcher.prctl import become_subreaper
 from dsmq_nodes.launcher.supervise.child import load_node_class, search
 from dsmq_nodes.messages.model_class import outer_names
 
+_MOST_WRONG: Final = 20  # parameters of a node; it is constructed once for each
 _GRAPH: Final = str(Path(graph.__file__).parent) + os.sep
 
 
@@ -145,8 +150,30 @@ def _look_at(index: int, request: NodeRequest) -> NodeFinding:
         return NodeFinding(index, error=str(error))
     except BaseException as error:  # noqa: BLE001  whatever a user's module raises
         return NodeFinding(index, error=f"cannot import {request.spec}: {_in_a_line(error)}")
+    wrong: list[WrongParam] = []
+    told = request.told
+    while True:
+        finding = _made(index, request, node_class, told)
+        declared = [each for each in finding.params if each.kind == DECLARED]
+        if not declared or len(wrong) == _MOST_WRONG:
+            break
+        # The constructor raises at the first: without it, it shows the next one.
+        wrong += declared
+        told = _without(told, {str(each.loc[0]) for each in declared})
+    finding.params[:0] = wrong
+    return finding if not wrong else msgspec.structs.replace(finding, error="", unknown="")
+
+
+def _without(told: NodeEnvironment, names: Container[str]) -> NodeEnvironment:
+    params = {name: value for name, value in flat(told.params).items() if name not in names}
+    return msgspec.structs.replace(told, params=params)
+
+
+def _made(
+    index: int, request: NodeRequest, node_class: type[Node], told: NodeEnvironment
+) -> NodeFinding:
     link = _Nowhere()
-    token = surroundings.set(NodeContext(BaseClock(), lambda: request.told, lambda *_: link))
+    token = surroundings.set(NodeContext(BaseClock(), lambda: told, lambda *_: link))
     try:
         with _environment(request.env):
             _leave_safe(node := made(node_class))
@@ -187,6 +214,8 @@ def _leave_safe(node: Node) -> None:
 def _wrong_params(node_class: type[Node], error: ParameterError) -> list[WrongParam]:
     if isinstance(error, GivenParameterError):
         return [WrongParam([error.name], DECLARED, error.why)]
+    if isinstance(error, UndeclaredParameterError):
+        return [WrongParam([each], UNDECLARED, "", known=error.known) for each in error.names]
     found = error.__context__
     if not isinstance(found, ValidationError):
         return [WrongParam([], "", str(error))]

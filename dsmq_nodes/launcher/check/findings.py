@@ -34,6 +34,9 @@ class NodeTopic(msgspec.Struct):
 DECLARED: Final = "declared"
 """The kind of an error about a parameter that a node declares by itself; `loc` is its name."""
 
+UNDECLARED: Final = "undeclared"
+"""The kind of an error about a parameter that a node has not; `loc` is its name with dots."""
+
 
 class WrongParam(msgspec.Struct):
     """Pydantic's error about a parameter; `known` are the existing names."""

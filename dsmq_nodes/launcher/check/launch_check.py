@@ -25,6 +25,7 @@ from dsmq_nodes.launcher.check import relations
 from dsmq_nodes.launcher.check.examination import Examiner
 from dsmq_nodes.launcher.check.findings import (
     DECLARED,
+    UNDECLARED,
     NodeFinding,
     NodeRequest,
     NodeTopic,
@@ -203,6 +204,11 @@ def _wrong_param(node: ComposedNode, wrong: WrongParam) -> LaunchProblem:
         (declared,) = map(str, wrong.loc)
         said = f"parameter '{declared}': {wrong.message}"
         return node.declared_origin(declared).problem(said)
+    if wrong.kind == UNDECLARED:
+        (other,) = map(str, wrong.loc)
+        said = f"{node.entry.node} has no parameter {shorten(other)}"
+        hint = did_you_mean(other, wrong.known)
+        return node.declared_origin(other).problem(f"{said}; {hint}", at_key=True)
     path = tuple(wrong.loc)
     name = ".".join(map(str, path))
     origin = node.param_origin(path)

@@ -25,6 +25,16 @@ _WANTED = {
     "model_type": "a mapping (lines like 'key: value')",
     "model_attributes_type": "a mapping (lines like 'key: value')",
 }
+# Keys of a node in ROS's launch files that are unlike ours: which it is here, and how to write it.
+_ROS_KEYS = {
+    "arguments": ("exec", "exec: [PROGRAM, ARGUMENTS]"),
+    "executable": ("exec", "exec: [PROGRAM, ARGUMENTS], or node: module:Class"),
+    "ns": ("namespace", "namespace: NAME"),
+    "package": ("exec", "node: module:Class, or rclpy: true with exec: [PACKAGE, EXECUTABLE]"),
+    "respawn": ("restart", "restart: always"),
+    "respawn_delay": ("restart", "restart: {policy: always, delay: SEC}"),
+}
+_ROS_KEYS["pkg"] = _ROS_KEYS["package"]
 _LIMITS = {
     "greater_than": ("gt", "more than"),
     "greater_than_equal": ("ge", "at least"),
@@ -56,7 +66,7 @@ def _explain(
 ) -> tuple[Place, str]:
     loc, kind = (*path, *detail["loc"]), detail["type"]
     if kind == "extra_forbidden":
-        hint = did_you_mean(str(loc[-1]), _keys_at(detail["loc"][:-1], model))
+        hint = _hint(str(loc[-1]), _keys_at(detail["loc"][:-1], model))
         return document.key_place(loc), f"unknown key {shorten(str(loc[-1]))}; {hint}"
     if kind == "missing":
         return document.place(loc[:-1]), f"the key '{loc[-1]}' is missing"
@@ -66,6 +76,13 @@ def _explain(
     if not loc and isinstance(detail["input"], list):
         return place, "the file is a list; write 'nodes:' in a line before it"
     return place, explain_value(detail, place)
+
+
+def _hint(key: str, known: list[str]) -> str:
+    ours, how = _ROS_KEYS.get(key, ("", ""))
+    if ours in known:
+        return f"instead of this key of ROS write '{how}'"
+    return did_you_mean(key, known)
 
 
 def explain_value(detail: ErrorDetails, place: Place) -> str:
