@@ -507,6 +507,15 @@ class NodeKit:
                 broken = broken or (None if isinstance(error, Exception) else error)
         return broken
 
+    def tell_unspun(self) -> None:
+        """Warn, at the end of the process, of callbacks that had no chance to be called."""
+        callbacks = [*self.timers, *(s for s in self.topics.subscriptions() if s.callback)]
+        if callbacks and not self.spinner.has_spun:
+            self.logger.warning(
+                f"the program ends, and no callback of {self.name} was called: the node was never "
+                f"spun; write `run({type(self.node).__name__})` at the end of the program"
+            )
+
     def _tell_hanging(self, named: object, text: str) -> None:
         self.logger.error(f"{callback_name(named)} {text}")
 

@@ -35,6 +35,9 @@ class Mortal(Protocol):
     def stop_beside(self, why: str) -> None:
         """Enter the safe state in another thread."""
 
+    def tell_unspun(self) -> None:
+        """Warn if it has callbacks and never ran any: the program has forgotten to."""
+
     @property
     def exception_count(self) -> int:
         """How many exceptions there were in its callbacks and hooks."""
@@ -176,6 +179,9 @@ def _at_exit() -> None:
     """End the nodes of programs that do not destroy them: what moves is stopped."""
     if _alive:
         _have(signal.SIG_IGN)  # the process ends anyway
+    if not _left and getattr(sys, "last_value", None) is None:  # no signal or exception ends it
+        for node in list(_alive.values()):
+            node.tell_unspun()
     if end_nodes(list(_alive.values())):
         # Python ignores exceptions here in the exit status, which a launcher looks at.
         logging.shutdown()
