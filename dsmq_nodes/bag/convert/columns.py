@@ -34,7 +34,6 @@ class ColumnKind(NamedTuple):
 
 
 NOTHING: Final = ColumnKind("nothing")
-MIXED: Final = ColumnKind("mixed")
 _NAMES: Final = {bool: "boolean", int: "integer", float: "number", str: "string"}
 # The kind of two kinds together, unless it is "mixed".
 _TOGETHER: Final = {

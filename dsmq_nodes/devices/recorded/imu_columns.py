@@ -61,8 +61,8 @@ def named(name: str) -> Named | None:
     """What a name says; None: nothing that is known here."""
     if index := INDEX.search(name):  # as of PX4: gyro_rad[0], accelerometer_m_s2[0]
         axis, rest = "xyz"[int(index[1])], INDEX.sub("", name, count=1)
-        found = named(f"{axis}_{re.sub('(?i)^gyro_rad$', 'gyro_rad_s', rest.strip())}")
-        return found if found is not None and found.has_unit else None
+        column = named(f"{axis}_{re.sub('(?i)^gyro_rad$', 'gyro_rad_s', rest.strip())}")
+        return column if column is not None and column.has_unit else None
     plain = re.sub(
         r"(?<=[a-z])(?=[A-Z])", "_", re.sub("[µμ]", "u", name.strip().strip('"')).replace("ω", "w")
     )

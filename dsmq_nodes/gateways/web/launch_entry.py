@@ -22,7 +22,6 @@ from dsmq_nodes.launcher.file.gateway_entries import (
 PORT: Final = 8080
 NODE: Final = "/web"
 MODULE: Final = "dsmq_nodes.gateways.web"
-_TWIST: Final = "geometry_msgs/msg/Twist"
 
 _Port = Annotated[int, Field(ge=0, le=65535)]
 _PortOrFalse = Annotated[
