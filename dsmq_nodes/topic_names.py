@@ -5,6 +5,7 @@ from typing import Final
 _OWN: Final = "/dsmq/"
 
 GRAPH_TOPIC: Final = "/dsmq/graph"
+GRAPH_TYPE: Final = "dsmq_msgs/msg/Graph"
 STATISTICS_TOPIC: Final = "/dsmq/statistics"
 TYPES_TOPIC: Final = "/dsmq/types"
 BROKERS_TOPICS: Final = frozenset({GRAPH_TOPIC, STATISTICS_TOPIC, TYPES_TOPIC})

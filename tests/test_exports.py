@@ -60,6 +60,15 @@ def test_importing_the_package_imports_nothing_heavy() -> None:
     assert imported & HEAVY == set()
 
 
+def test_a_node_imports_no_types_that_only_tools_read() -> None:
+    program = "import sys, dsmq_nodes.graph.node; print(*sys.modules)"
+    imported = set(in_a_new_python(program).split())
+    assert "dsmq_nodes.messages.node_counters" in imported
+    assert not imported & {
+        f"dsmq_nodes.messages.{name}" for name in ("dsmq_msgs", "rcl_interfaces", "std", "sensor")
+    }
+
+
 def test_importing_the_package_prints_nothing_and_starts_no_thread() -> None:
     program = "import threading, dsmq_nodes; print(threading.active_count())"
     assert in_a_new_python(program) == "1\n"

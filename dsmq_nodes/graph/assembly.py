@@ -50,8 +50,8 @@ from dsmq_nodes.graph.time.watchdog import Watchdog
 from dsmq_nodes.graph.topics.qos import QoSProfile
 from dsmq_nodes.graph.topics.topic_registry import Topics
 from dsmq_nodes.graph.topics.type_check import TypeCheck, schema_text
-from dsmq_nodes.messages.dsmq_msgs import NodeStatistics
 from dsmq_nodes.messages.model_class import outer_names
+from dsmq_nodes.messages.node_counters import NodeStatistics
 from dsmq_nodes.messages.rosgraph import Clock as ClockMessage
 from dsmq_nodes.signals import wake_main_thread
 from dsmq_nodes.topic_names import CLOCK_TOPIC, NODES_TOPIC

@@ -42,7 +42,7 @@ from dsmq_nodes.graph.topics.publisher import Publisher
 from dsmq_nodes.graph.topics.qos import QoSProfile
 from dsmq_nodes.graph.topics.subscription import Subscription, SubscriptionCallback
 from dsmq_nodes.messages.base import Header
-from dsmq_nodes.messages.dsmq_msgs import NodeStatistics
+from dsmq_nodes.messages.node_counters import NodeStatistics
 from dsmq_nodes.messages.service_base import RequestT, ResponseT, ServiceType
 
 if TYPE_CHECKING:

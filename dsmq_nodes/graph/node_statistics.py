@@ -11,7 +11,7 @@ from dsmq_nodes.graph.time.timer import Timer
 from dsmq_nodes.graph.topics.subscription import Subscription
 from dsmq_nodes.graph.topics.topic_registry import FormerCounts
 from dsmq_nodes.messages.base import Time
-from dsmq_nodes.messages.dsmq_msgs import (
+from dsmq_nodes.messages.node_counters import (
     CallbackStatistics,
     NodeStatistics,
     PublisherStatistics,

@@ -7,14 +7,14 @@ from dsmq_nodes.errors import CommandError
 from dsmq_nodes.suggest import did_you_mean
 from dsmq_nodes.tools.graph_model import GraphModel, TopicModel
 from dsmq_nodes.tools.offers import absolute
-from dsmq_nodes.topic_names import GRAPH_TOPIC, STATISTICS_TOPIC, TYPES_TOPIC, is_hidden
+from dsmq_nodes.topic_names import GRAPH_TOPIC, GRAPH_TYPE, STATISTICS_TOPIC, TYPES_TOPIC, is_hidden
 
 if TYPE_CHECKING:
     from dsmq_nodes.tools.session import Session
 
 # Written by the broker itself, which is no publisher in its own graph.
 _BROKERS: Final = {
-    GRAPH_TOPIC: "dsmq_msgs/msg/Graph",
+    GRAPH_TOPIC: GRAPH_TYPE,
     STATISTICS_TOPIC: "dsmq_msgs/msg/BrokerStatistics",
     TYPES_TOPIC: "dsmq_msgs/msg/TypeDescription",
 }

@@ -41,7 +41,7 @@ def import_the_kit() -> None:
     from dsmq_nodes.graph.topics.type_check import schema_text  # noqa: PLC0415
     from dsmq_nodes.messages.base import Message  # noqa: PLC0415
     from dsmq_nodes.messages.codec import build_all  # noqa: PLC0415
-    from dsmq_nodes.messages.dsmq_msgs import NodeStatistics  # noqa: PLC0415
+    from dsmq_nodes.messages.node_counters import NodeStatistics  # noqa: PLC0415
 
     os.environ["OPENBLAS_NUM_THREADS"] = "1"  # a fork takes no threads along
     for module in pkgutil.walk_packages(dsmq_nodes.__path__, "dsmq_nodes."):

@@ -2,7 +2,6 @@
 
 import struct
 import zlib
-from dataclasses import dataclass
 from typing import Final
 
 import msgspec
@@ -20,8 +19,7 @@ def checksum(message_id: int, text: bytes, raw: bytes | memoryview) -> int:
     return zlib.crc32(raw, zlib.crc32(text, message_id & 0xFFFFFFFF)) or 1
 
 
-@dataclass(frozen=True, slots=True)
-class Loan:
+class Loan(msgspec.Struct, frozen=True):
     """Bytes that are still in a ring: sooner or later a writer overwrites them."""
 
     view: memoryview

@@ -16,8 +16,9 @@ that are `is_sure`, never give way.
 import math
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
+
+import msgspec
 
 _Item = TypeVar("_Item")
 _Owner = TypeVar("_Owner")
@@ -26,8 +27,7 @@ LATE_SEC: Final = 0.5  # longer than packets lost on their way delay a connectio
 CALM_SEC: Final = 1.0
 
 
-@dataclass(slots=True, eq=False)
-class _WaitingItem(Generic[_Item, _Owner]):
+class _WaitingItem(msgspec.Struct, Generic[_Item, _Owner], eq=False):
     item: _Item
     owner: _Owner | None
     size: int

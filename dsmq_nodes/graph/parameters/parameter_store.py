@@ -9,9 +9,10 @@ gets the reason in both cases.
 
 import warnings
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from dsmq_nodes.errors import (
     GivenParameterError,
@@ -36,8 +37,7 @@ _ROUNDING = 1e-9  # of a step, relative
 _MOST_NAMED = 50
 
 
-@dataclass(slots=True)
-class _DeclaredParameter:
+class _DeclaredParameter(msgspec.Struct):
     parameter: Parameter
     descriptor: "ParameterDescriptor | None"
     is_read_only: bool

@@ -3,9 +3,10 @@
 import asyncio
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, Generic, cast
+
+import msgspec
 
 from dsmq_nodes.dsmq.log import Entry
 from dsmq_nodes.errors import (
@@ -28,8 +29,7 @@ from dsmq_nodes.topic_names import REPLY, REQUEST
 _MOST_WAITING: Final = 10_000  # calls of one service; cancel a future to stop waiting
 
 
-@dataclass(eq=False, slots=True)
-class _Waiting:
+class _Waiting(msgspec.Struct, eq=False):
     """A call without an answer; it is sent once the graph shows the server."""
 
     future: Future[Any]

@@ -22,10 +22,11 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Final
+
+import msgspec
 
 from dsmq_nodes.dsmq import descriptors, selector
 from dsmq_nodes.signals import wake_if_one_came
@@ -41,8 +42,7 @@ _STANDARD: Final = str(Path(os.__file__).parent) + os.sep
 _WAITING: Final = {selector.__file__, selectors.__file__, descriptors.__file__}
 
 
-@dataclass
-class _Loop:
+class _Loop(msgspec.Struct):
     """A loop that runs in a thread."""
 
     loop: asyncio.AbstractEventLoop

@@ -6,7 +6,8 @@ A node in a process of its own has the machine's clock, the process's environmen
 
 from collections.abc import Callable
 from contextvars import ContextVar
-from dataclasses import dataclass
+
+import msgspec
 
 from dsmq_nodes.dsmq.address import AnyAddress, address_of, broker_address
 from dsmq_nodes.graph.links.broker_link import DsmqLink
@@ -18,8 +19,7 @@ from dsmq_nodes.graph.time.node_clock import NodeClock
 Connect = Callable[[str, AnyAddress | None, OnDiffers], Link]
 
 
-@dataclass(frozen=True)
-class NodeContext:
+class NodeContext(msgspec.Struct, frozen=True):
     """The surroundings of a node.
 
     `connect` takes its absolute name, the broker it asks for, if any, and its check of types;

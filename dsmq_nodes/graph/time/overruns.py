@@ -7,8 +7,9 @@ A launch file's `rate:` allows 5 % (launcher/watch/rates.py).
 
 import inspect
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from dsmq_nodes.graph.time.timer import Timer
 
@@ -17,8 +18,7 @@ _TOLERATED: Final = 0.01  # of the ticks of a window
 _KITS_OWN: Final = ("dsmq_nodes.diagnostics", "dsmq_nodes.graph", "dsmq_nodes.launcher")
 
 
-@dataclass(slots=True)
-class _Window:
+class _Window(msgspec.Struct):
     since_sec: float
     overruns: int = 0  # the timer's counters when the window began
     ticks: int = 0

@@ -17,8 +17,9 @@ everything. Nothing here does I/O.
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
+
+import msgspec
 
 Schema = Mapping[str, Any]
 
@@ -42,8 +43,7 @@ _KINDS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class TypeDifference:
+class TypeDifference(msgspec.Struct, frozen=True):
     """A field that does not fit; an empty side does not have it."""
 
     field: str
@@ -51,8 +51,7 @@ class TypeDifference:
     sent: str
 
 
-@dataclass(frozen=True, slots=True)
-class TopicEnd:
+class TopicEnd(msgspec.Struct, frozen=True):
     """One end of a topic: its node and the name of its type."""
 
     node: str
@@ -73,8 +72,7 @@ class TopicEnd:
         return f"{self.node!r} (pid {self.pid})" if self.node else f"a client (pid {self.pid})"
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True):
     """The result of a comparison.
 
     Attributes:

@@ -2,8 +2,9 @@
 
 import math
 from collections.abc import Callable, Coroutine, Iterator
-from dataclasses import dataclass
 from typing import Any, Final, TypeVar
+
+import msgspec
 
 from dsmq_nodes.dsmq.log import Entry
 from dsmq_nodes.graph.callback import Callback, MessageT, check_callback, check_takes
@@ -21,16 +22,14 @@ from dsmq_nodes.graph.topics.qos import QoSProfile
 from dsmq_nodes.graph.topics.subscription import Subscription, SubscriptionCallback
 from dsmq_nodes.graph.topics.type_check import schema_text
 from dsmq_nodes.messages.base import Duration, Message
-from dsmq_nodes.messages.dsmq_msgs import Graph
 from dsmq_nodes.told_qos import ToldQoS, topic_beside
-from dsmq_nodes.topic_names import GRAPH_TOPIC
+from dsmq_nodes.topic_names import GRAPH_TOPIC, GRAPH_TYPE
 
 _MISSES_TOLD_SEC: Final = 10.0
 PublisherT = TypeVar("PublisherT", bound=Publisher[Any])
 
 
-@dataclass
-class FormerCounts:
+class FormerCounts(msgspec.Struct):
     """What destroyed publishers and subscriptions have counted."""
 
     sent: int = 0
@@ -268,7 +267,7 @@ class Topics:
         if GRAPH_TOPIC not in self._by_topic:  # else the view gets it already
             together = self._by_topic[GRAPH_TOPIC] = []
             deliver = self._deliver_to(GRAPH_TOPIC, together)
-            self._link.subscribe(GRAPH_TOPIC, 1, Graph.type_name, deliver)
+            self._link.subscribe(GRAPH_TOPIC, 1, GRAPH_TYPE, deliver)
 
 
 def _ns(given: Duration | float | None) -> int:

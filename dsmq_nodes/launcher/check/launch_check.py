@@ -100,10 +100,8 @@ class _Looked:
         return self.node.origin.document.file, self.node.origin.path
 
 
-class _Planned(compatible.TopicEnd):
+class _Planned(compatible.TopicEnd, frozen=True):
     """The error for a node that does not run yet."""
-
-    __slots__ = ()
 
     @override
     def __str__(self) -> str:

@@ -35,7 +35,7 @@ from dsmq_nodes.launcher.prctl import set_name, show_as, signal_when_parent_ends
 from dsmq_nodes.launcher.warm import interpreter
 from dsmq_nodes.messages.base import Message
 from dsmq_nodes.messages.codec import build_all
-from dsmq_nodes.messages.dsmq_msgs import NodeStatistics
+from dsmq_nodes.messages.node_counters import NodeStatistics
 
 _DESCRIPTORS: Final = 5
 

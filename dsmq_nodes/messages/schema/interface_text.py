@@ -9,8 +9,9 @@ that field's.
 import ast
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any, Final
+
+import msgspec
 
 from dsmq_nodes.errors import MessageError
 
@@ -35,8 +36,7 @@ _CONSTANT: Final = r"(?P<name>[A-Za-z]\w*)\s*=\s*(?P<value>.*)"
 _FIELD: Final = r"(?P<name>[A-Za-z]\w*)(?:\s+(?P<value>.+))?"
 
 
-@dataclass(frozen=True, slots=True)
-class FieldType:
+class FieldType(msgspec.Struct, frozen=True):
     """The type of a field, such as `string<=22[<=3]`.
 
     Attributes:
@@ -59,8 +59,7 @@ class FieldType:
         return "/" in self.base
 
 
-@dataclass(frozen=True, slots=True)
-class MessageField:
+class MessageField(msgspec.Struct, frozen=True):
     """A field of a message; `default` is None where the text gives none."""
 
     name: str
@@ -69,8 +68,7 @@ class MessageField:
     comment: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class MessageConstant:
+class MessageConstant(msgspec.Struct, frozen=True):
     """A constant of a message."""
 
     name: str
@@ -79,14 +77,13 @@ class MessageConstant:
     comment: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class MessageDefinition:
+class MessageDefinition(msgspec.Struct, frozen=True):
     """A message type: `std_msgs/msg/Header`, or `std_srvs/srv/Empty_Request` of a service."""
 
     type_name: str
     fields: tuple[MessageField, ...] = ()
     constants: tuple[MessageConstant, ...] = ()
-    comment: str = field(default="", compare=False)
+    comment: str = ""
 
 
 def read_interface(text: str, type_name: str) -> list[MessageDefinition]:

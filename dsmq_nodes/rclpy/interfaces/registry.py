@@ -7,10 +7,11 @@ A type is a message of this kit, one that a program registered, or one of a `.ms
 import importlib
 import importlib.util
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Final, get_args
+
+from msgspec.structs import replace
 
 from dsmq_nodes.errors import MessageError
 from dsmq_nodes.messages.base import Message
