@@ -8,6 +8,7 @@ from typing import Any
 from dsmq_nodes.rclpy.impl.also_importable import also_importable
 from dsmq_nodes.rclpy.impl.c_errors import UnsupportedEventTypeError
 from dsmq_nodes.rclpy.impl.topics import event_infos as infos
+from dsmq_nodes.rclpy.impl.topics.event_handle import EventHandle
 from dsmq_nodes.rclpy.impl.topics.event_infos import PublisherEventType, SubscriptionEventType
 from dsmq_nodes.rclpy.logging import get_logger
 from dsmq_nodes.rclpy.qos import qos_policy_name_from_kind
@@ -63,14 +64,7 @@ class EventHandler(Waitable):
         super().__init__(callback_group)
         self.event_type = event_type
         self.callback = callback
-        self._has_happened = False
-        self._hub = parent_impl.events
-        self._wake = parent_impl.wake
-        self._hub.listen(event_type, self._tell)
-
-    def _tell(self) -> None:
-        self._has_happened = True
-        self._wake()
+        self._event = EventHandle(parent_impl, event_type)
 
     def __enter__(self) -> None:
         return None
@@ -80,14 +74,11 @@ class EventHandler(Waitable):
 
     def is_ready(self, wait_set: Any) -> bool:
         """Whether it has happened."""
-        return self._has_happened
+        return self._event.is_ready()
 
     def take_data(self) -> Any:
         """What to tell of it."""
-        if not self._has_happened:
-            return None
-        self._has_happened = False
-        return self._hub.take(self.event_type)
+        return self._event.take_event() if self._event.is_ready() else None
 
     async def execute(self, taken_data: Any) -> None:
         """Call back."""
@@ -105,7 +96,7 @@ class EventHandler(Waitable):
 
     def destroy(self) -> None:
         """End it."""
-        self._has_happened = False
+        self._event.destroy_when_not_in_use()
 
 
 class QoSEventHandler(EventHandler):
@@ -156,19 +147,17 @@ class SubscriptionEventCallbacks:
         self, callback_group: Any, subscription: Any, topic_name: str
     ) -> list[EventHandler]:
         """Make the handlers of a subscription, by its inner side."""
-        logger = get_logger(subscription.get_logger_name())
+        warn = get_logger(subscription.get_logger_name()).warn
 
         def tell_qos(event: Any) -> None:
             policy = qos_policy_name_from_kind(event.last_policy_kind)
-            logger.warning(
+            warn(
                 f"New publisher discovered on topic '{topic_name}', offering incompatible QoS. No "
                 f"messages will be received from it. Last incompatible policy: {policy}"
             )
 
         def tell_type(_: Any) -> None:
-            logger.warning(
-                f"Incompatible type on topic '{topic_name}', no messages will be sent to it."
-            )
+            warn(f"Incompatible type on topic '{topic_name}', no messages will be sent to it.")
 
         uses = self.use_default_callbacks
         kinds = SubscriptionEventType
@@ -214,19 +203,17 @@ class PublisherEventCallbacks:
         self, callback_group: Any, publisher: Any, topic_name: str
     ) -> list[EventHandler]:
         """Make the handlers of a publisher, by its inner side."""
-        logger = get_logger(publisher.get_logger_name())
+        warn = get_logger(publisher.get_logger_name()).warn
 
         def tell_qos(event: Any) -> None:
             policy = qos_policy_name_from_kind(event.last_policy_kind)
-            logger.warning(
+            warn(
                 f"New subscription discovered on topic '{topic_name}', requesting incompatible "
                 f"QoS. No messages will be sent to it. Last incompatible policy: {policy}"
             )
 
         def tell_type(_: Any) -> None:
-            logger.warning(
-                f"Incompatible type on topic '{topic_name}', no messages will be sent to it."
-            )
+            warn(f"Incompatible type on topic '{topic_name}', no messages will be sent to it.")
 
         uses = self.use_default_callbacks
         kinds = PublisherEventType

@@ -31,6 +31,7 @@ from dsmq_nodes.rclpy.impl.nodes.ends import (
     names_and_types,
 )
 from dsmq_nodes.rclpy.impl.nodes.graph_questions import GraphQuestions
+from dsmq_nodes.rclpy.impl.nodes.inner_attribute import InnerAttribute
 from dsmq_nodes.rclpy.impl.nodes.node_handle import NodeHandle, graph_follower
 from dsmq_nodes.rclpy.impl.nodes.node_rosout import NodeRosout
 from dsmq_nodes.rclpy.impl.nodes.peer_node import io
@@ -78,6 +79,18 @@ class Node:
 
     PARAM_REL_TOL = 1e-6
 
+    _clients = InnerAttribute(lambda self: self.__clients)
+    _clock = InnerAttribute(lambda self: self.__clock)
+    _descriptors = InnerAttribute(lambda self: self.__parameters.descriptors)
+    _guards = InnerAttribute(lambda self: self.__guards)
+    _logger = InnerAttribute(lambda self: self.__logger)
+    _parameter_overrides = InnerAttribute(lambda self: self.__parameters.overrides)
+    _parameters = InnerAttribute(lambda self: self.__parameters.values)
+    _publishers = InnerAttribute(lambda self: self.__publishers)
+    _services = InnerAttribute(lambda self: self.__services)
+    _subscriptions = InnerAttribute(lambda self: self.__subscriptions)
+    _timers = InnerAttribute(lambda self: self.__timers)
+
     def __init__(
         self,
         node_name: str,
@@ -122,7 +135,7 @@ class Node:
             if node is not None:
                 node._wake_executor()  # noqa: SLF001
 
-        self.__handle = NodeHandle(names.name, names.namespace, self._context, wake)
+        self.__handle = NodeHandle(names, self._context, wake)
         self.__hold = _Hold()
         weakref.finalize(self.__hold, self.__handle.let_go).atexit = False
         self.__graph = GraphQuestions(self.__handle, names)

@@ -6,14 +6,13 @@ import threading
 from collections.abc import Callable
 from typing import Any, Final, Self
 
-from dsmq_nodes.rclpy.clock import Clock, JumpThreshold
+from dsmq_nodes.rclpy.clock import Clock
 from dsmq_nodes.rclpy.clock_type import ClockType
-from dsmq_nodes.rclpy.context import Context
-from dsmq_nodes.rclpy.duration import Duration
+from dsmq_nodes.rclpy.context import Context, ContextHandle
 from dsmq_nodes.rclpy.exceptions import InvalidHandle, ROSInterruptException
 from dsmq_nodes.rclpy.impl.also_importable import also_importable
-from dsmq_nodes.rclpy.impl.c_errors import RCLError, wrong_arguments
-from dsmq_nodes.rclpy.impl.clock_source import ClockChange
+from dsmq_nodes.rclpy.impl.c_errors import RCLError, TimerCancelledError, wrong_arguments
+from dsmq_nodes.rclpy.impl.clock_source import ClockChange, ClockSource
 from dsmq_nodes.rclpy.impl.handle import InnerHandle
 from dsmq_nodes.rclpy.impl.wakeup import Wakeup
 from dsmq_nodes.rclpy.time import Time
@@ -56,36 +55,34 @@ class TimerInfo:
 class TimerHandle(InnerHandle):
     """The inner side: when the next tick is due. A late one is made once, the rest are skipped."""
 
-    def __init__(self, clock: Clock, period_ns: int, *, autostart: bool) -> None:
+    def __init__(
+        self, clock: ClockSource, context: ContextHandle, period_ns: int, autostart: bool
+    ) -> None:
         super().__init__()
-        if not -(2**63) <= period_ns < 2**63:
-            raise wrong_arguments(_TIMER, clock, period_ns, autostart)
+        given: object = clock
+        if not isinstance(given, ClockSource) or not -(2**63) <= period_ns < 2**63:
+            raise wrong_arguments(_TIMER, clock, context, period_ns, autostart)
         if period_ns < 0:
             raise RCLError("failed to create timer: timer period must be non-negative")
-        self._source = clock.handle
+        self._source = clock
         self.period_ns = period_ns
         self.is_canceled = not autostart
         now_ns = self._source.now_ns()
         self._last_ns = now_ns
         self._next_ns = now_ns + period_ns
-        self._jumps: Any = None
         self._credit_ns = 0
-        self._is_frozen = False
         if clock.clock_type is ClockType.ROS_TIME:
-            threshold = JumpThreshold(
-                min_forward=Duration(nanoseconds=1), min_backward=Duration(nanoseconds=-1)
-            )
-            self._jumps = clock.create_jump_callback(
-                threshold, pre_callback=self._before_jump, post_callback=self._after_jump
-            )
+            self._source.add_clock_callback(self, True, 1, -1)
 
-    def _before_jump(self) -> None:
+    def before(self) -> None:
+        """The clock is about to jump."""
         now_ns = self._source.now_ns()
         self._credit_ns = self._next_ns - now_ns if now_ns else 0
 
-    def _after_jump(self, jump: Any) -> None:
+    def after(self, change: ClockChange, _delta_ns: int) -> None:
+        """The clock has jumped."""
         now_ns = self._source.now_ns()
-        if jump.clock_change is not ClockChange.ROS_TIME_NO_CHANGE:
+        if change is not ClockChange.ROS_TIME_NO_CHANGE:
             if not now_ns:
                 return  # no time is known yet: the first one is a jump back
             # What was left of the period is left by the other time too.
@@ -116,8 +113,14 @@ class TimerHandle(InnerHandle):
         """Whether a tick is due."""
         return not self.is_canceled and not self.is_destroyed and self.until_next_ns <= 0
 
-    def call(self) -> tuple[int, int]:
-        """Make the tick; returns when it was due and when it was made."""
+    def call_timer_with_info(self) -> dict[str, int]:
+        """Make the tick; returns when it was due and when it was made.
+
+        Raises:
+            TimerCancelledError: it was cancelled.
+        """
+        if self.is_canceled:
+            raise TimerCancelledError("Timer has been canceled: timer is canceled")
         now_ns = self._source.now_ns()
         due_ns = self._next_ns
         self._last_ns = now_ns
@@ -126,24 +129,46 @@ class TimerHandle(InnerHandle):
             self._next_ns = now_ns
         elif self._next_ns <= now_ns:
             self._next_ns += ((now_ns - self._next_ns) // self.period_ns + 1) * self.period_ns
-        return due_ns, now_ns
+        return {"expected_call_time": due_ns, "actual_call_time": now_ns}
 
-    def reset(self) -> None:
+    def call_timer(self) -> None:
+        """Make the tick."""
+        self.call_timer_with_info()
+
+    def get_timer_period(self) -> int:
+        """The period in nanoseconds."""
+        return self.period_ns
+
+    def change_timer_period(self, period_ns: int) -> None:
+        """Set another period: it counts from the next tick on."""
+        self.period_ns = period_ns
+
+    def is_timer_canceled(self) -> bool:
+        """Whether it was cancelled."""
+        return self.is_canceled
+
+    def cancel_timer(self) -> None:
+        """Stop ticking until it is reset."""
+        self.is_canceled = True
+
+    def reset_timer(self) -> None:
         """Begin a new period now."""
         now_ns = self._source.now_ns()
         self._next_ns = now_ns + self.period_ns
         self.is_canceled = False
 
-    def since_last_ns(self) -> int:
-        """How long ago the last tick was made."""
+    def time_since_last_call(self) -> int:
+        """Nanoseconds since the last tick."""
         return self._source.now_ns() - self._last_ns
+
+    def time_until_next_call(self) -> int | None:
+        """Nanoseconds until the next tick; None if it was cancelled."""
+        return None if self.is_canceled else self.until_next_ns
 
     def destroy_when_not_in_use(self) -> None:
         """End it."""
         super().destroy_when_not_in_use()
-        if self._jumps is not None:
-            self._jumps.unregister()
-            self._jumps = None
+        self._source.remove_clock_callback(self)
 
 
 class Timer:
@@ -163,7 +188,9 @@ class Timer:
         if self._context.handle is None:
             raise RuntimeError("Context must be initialized before create a _rclpy.Timer.")
         self._clock = clock
-        self.handle = TimerHandle(clock, int(timer_period_ns), autostart=autostart)
+        self.handle = TimerHandle(
+            clock.handle, self._context.handle, int(timer_period_ns), autostart
+        )
         self.callback = callback
         self.callback_group = callback_group
         self._executor_event = False
@@ -182,12 +209,12 @@ class Timer:
     def timer_period_ns(self) -> int:
         """The period; a new one counts from the next tick on."""
         with self.handle:
-            return self.handle.period_ns
+            return self.handle.get_timer_period()
 
     @timer_period_ns.setter
     def timer_period_ns(self, value: int) -> None:
         with self.handle:
-            self.handle.period_ns = int(value)
+            self.handle.change_timer_period(int(value))
 
     def is_ready(self) -> bool:
         """Whether a tick is due."""
@@ -197,44 +224,42 @@ class Timer:
     def is_canceled(self) -> bool:
         """Whether it was cancelled."""
         with self.handle:
-            return self.handle.is_canceled
+            return self.handle.is_timer_canceled()
 
     def cancel(self) -> None:
         """Stop ticking until `reset`."""
         with self.handle:
-            self.handle.is_canceled = True
+            self.handle.cancel_timer()
 
     def reset(self) -> None:
         """Begin a new period now, also after `cancel`."""
         with self.handle:
-            self.handle.reset()
+            self.handle.reset_timer()
         self._wake()
 
     def time_since_last_call(self) -> int:
         """Nanoseconds since the last tick."""
         with self.handle:
-            return self.handle.since_last_ns()
+            return self.handle.time_since_last_call()
 
     def time_until_next_call(self) -> int | None:
         """Nanoseconds until the next tick, negative if overdue; None if it was cancelled."""
         with self.handle:
-            return None if self.handle.is_canceled else self.handle.until_next_ns
+            return self.handle.time_until_next_call()
 
     def take(self, _executor: Any) -> tuple[Callable[..., Any], tuple[Any, ...]] | None:
         """Make a tick: its callback, with a `TimerInfo` if that is what it is annotated to take."""
         self.handle.check()
         if self.handle.is_canceled:
             return None
-        due_ns, now_ns = self.handle.call()
+        called = self.handle.call_timer_with_info()
         callback = self.callback
         if callback is None:
             return None
         name = _wants_info(callback)
         if name is None:
             return callback, ()
-        info = TimerInfo(
-            expected_call_time=due_ns, actual_call_time=now_ns, clock_type=self._clock.clock_type
-        )
+        info = TimerInfo(**called, clock_type=self._clock.clock_type)
         return functools.partial(callback, **{name: info}), ()
 
     def __enter__(self) -> Self:

@@ -531,6 +531,26 @@ def test_a_goals_status_may_come_before_its_answer(port: int, tmp_path: Path) ->
     assert "status 1" in ran.stdout, ran.stdout + ran.stderr
 
 
+def test_a_node_keeps_what_it_has_when_a_subclass_uses_the_names(port: int, tmp_path: Path) -> None:
+    """Otherwise than in rclpy, where `self._timers` of a subclass overwrites the node's."""
+    text = """
+        import rclpy
+        from rclpy.node import Node
+
+        class Mine(Node):
+            def __init__(self):
+                super().__init__("mine")
+                self._timers = self._logger = self._parameters = self._publishers = "own"
+                self.declare_parameter("a", 1)
+                self.create_timer(0.01, lambda: print(self._timers, self.get_parameter("a").value))
+
+        rclpy.init()
+        rclpy.spin_once(Mine())
+    """
+    write(tmp_path, {"mine.py": text})
+    assert run(port, str(tmp_path / "mine.py")).stdout == "own 1\n"
+
+
 def test_a_call_that_never_ends_is_told_and_ends_by_sigterm(port: int, tmp_path: Path) -> None:
     (tmp_path / "waiting.py").write_text(WAITS_FOR_ITSELF)
     program = begun(port, tmp_path, "waiting.py")

@@ -41,6 +41,7 @@ class ClockSource(InnerHandle):
 
     def __init__(self, clock_type: ClockType) -> None:
         super().__init__()
+        self.clock_type = clock_type
         self._read = time.monotonic_ns if clock_type is ClockType.STEADY_TIME else time.time_ns
         self._is_active = False
         self._override_ns = 0

@@ -1,7 +1,26 @@
 """What a waitable of a program's own adds its entities to."""
 
+import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
+
+from dsmq_nodes.rclpy.impl.c_errors import (
+    C_MODULE,
+    CONTEXT_IS_NOT_VALID,
+    RCLError,
+    wrong_arguments,
+)
+from dsmq_nodes.rclpy.impl.wakeup import Wakeup
+
+_KINDS: Final = ("subscription", "guard_condition", "timer", "client", "service", "event")
+_WORDS: Final = {"guard_condition": "guard condition", "timer": "client"}  # as rclpy has them
+_LOOK_SEC: Final = 0.001  # nothing wakes a wait set that no executor has
+_WAIT_SET: Final = (
+    "rclpy._rclpy_pybind11.WaitSet("
+    + "".join(f"arg{index}: typing.SupportsInt, " for index in range(len(_KINDS)))
+    + "arg6: rclpy._rclpy_pybind11.Context)"
+)
+_WAIT: Final = "wait(self: rclpy._rclpy_pybind11.WaitSet, arg0: typing.SupportsInt) -> None"
 
 
 class WaitSet:
@@ -47,11 +66,82 @@ class WaitSet:
         """Wait for a request; returns its index."""
         return self._add("service", handle)
 
+    def add_event(self, handle: Any) -> int:
+        """Wait for an event; returns its index."""
+        return self._add("event", handle)
+
+    def clear_entities(self) -> None:
+        """Wait for none of them any longer."""
+        self._handles.clear()
+        self._ready.clear()
+
     def is_ready(self, kind: str, index: int) -> bool:
-        """Whether there was something to take."""
-        return self._ready[kind][index]
+        """Whether there was something to take.
+
+        Raises:
+            RuntimeError: there is no such kind.
+            IndexError: nothing of the kind has this index.
+        """
+        if kind not in _KINDS:
+            raise RuntimeError(f"'{kind}' is not a known entity")
+        ready = self._ready.get(kind, ())
+        if index >= len(ready):
+            raise IndexError("wait set index too big")
+        return ready[index]
 
     def get_ready_entities(self, kind: str) -> list[int]:
-        """The pointers of those that were ready."""
+        """The pointers of those that were ready.
+
+        Raises:
+            RuntimeError: there is no such kind.
+        """
+        if kind not in _KINDS or kind == "event":
+            raise RuntimeError(f"'{kind}' is not a known entity")
         known = zip(self._handles.get(kind, ()), self._ready.get(kind, ()), strict=True)
         return [each.pointer for each, is_ready in known if is_ready]
+
+
+class SizedWaitSet(WaitSet):
+    """One that a program makes and waits with itself: for so many of each kind."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(lambda: None)
+        *most, context = args or (None,)
+        is_number = [isinstance(each, int) for each in most]
+        if len(is_number) != len(_KINDS) or not all(is_number) or not hasattr(context, "is_valid"):
+            raise wrong_arguments(_WAIT_SET, *args)
+        if not context.is_valid:
+            raise RCLError(CONTEXT_IS_NOT_VALID.format("initialize wait set"))
+        self._context = context
+        self._most = dict(zip(_KINDS, most, strict=True))
+
+    def _add(self, kind: str, handle: Any) -> int:
+        what = f"failed to add {_WORDS.get(kind, kind)} to wait set"
+        if handle.is_destroyed:
+            raise RCLError(f"{what}: {kind} argument is null")
+        if len(self._handles.get(kind, ())) >= self._most[kind]:
+            raise RCLError(f"{what}: {kind}s set is full")
+        return super()._add(kind, handle)
+
+    def wait(self, timeout_ns: int) -> None:
+        """Wait until something is ready, or the time is up; below 0 there is no limit.
+
+        Raises:
+            RCLError: it waits for nothing.
+        """
+        if not isinstance(timeout_ns, int):
+            raise wrong_arguments(_WAIT, self, timeout_ns)
+        if not any(self._most.values()):
+            raise RCLError("failed to wait on wait set: wait set is empty")
+        until_ns = time.monotonic_ns() + timeout_ns
+        pause = Wakeup()
+        while True:
+            self.look()
+            is_over = timeout_ns >= 0 and time.monotonic_ns() >= until_ns
+            if is_over or not self._context.is_valid or any(map(any, self._ready.values())):
+                return
+            pause.wait(_LOOK_SEC)
+
+
+SizedWaitSet.__name__ = SizedWaitSet.__qualname__ = "WaitSet"
+SizedWaitSet.__module__ = C_MODULE

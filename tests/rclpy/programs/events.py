@@ -102,6 +102,8 @@ node.create_subscription(
     timed,
     event_callbacks=SubscriptionEventCallbacks(deadline=lambda info: missed.append("requested")),
 )
+spin_for(0.5)
+print("before the first message:", missed)
 late.publish(String())
 spin_for(0.9)
 print("missed:", sorted(set(missed)), missed.count("offered") >= 2)

@@ -48,6 +48,8 @@ class DeclaredParameters:
     Attributes:
         overrides: the values that are given from outside, by name.
         publish_event: called with each ParameterEvent.
+        values: the parameters by name.
+        descriptors: their descriptors by name.
     """
 
     def __init__(self, *, allow_undeclared: bool) -> None:
@@ -57,8 +59,8 @@ class DeclaredParameters:
         self.on_set: list[Callable[[list[Parameter]], Any]] = []
         self.post_set: list[Callable[[list[Parameter]], Any]] = []
         self._allow_undeclared = allow_undeclared
-        self._values: dict[str, Parameter] = {}
-        self._descriptors: dict[str, Any] = {}
+        self.values: dict[str, Parameter] = {}
+        self.descriptors: dict[str, Any] = {}
 
     # Declaring
 
@@ -81,12 +83,12 @@ class DeclaredParameters:
                 )
             made.append(Parameter(name, value=value))
             descriptors[name] = descriptor
-        again = [each.name for each in made if each.name in self._values]
+        again = [each.name for each in made if each.name in self.values]
         if again:
             raise ParameterAlreadyDeclaredException(again)
         for each in made:
             self._declare_one(each, descriptors)
-        return [self._values[each.name] for each in made]
+        return [self.values[each.name] for each in made]
 
     def _declare_one(self, parameter: Parameter, descriptors: dict[str, Any]) -> None:
         result = self._set_common([parameter], descriptors, allow_not_set=True)
@@ -99,40 +101,40 @@ class DeclaredParameters:
 
     def undeclare(self, name: str) -> None:
         """Remove a parameter."""
-        if name not in self._values:
+        if name not in self.values:
             raise ParameterNotDeclaredException(name)
-        if self._descriptors[name].read_only:
+        if self.descriptors[name].read_only:
             raise ParameterImmutableException(name)
-        del self._values[name], self._descriptors[name]
+        del self.values[name], self.descriptors[name]
 
     # Reading
 
     def has(self, name: str) -> bool:
         """Whether it is declared."""
-        return name in self._values
+        return name in self.values
 
     def type_of(self, name: str) -> Any:
         """A parameter's type, as a number."""
-        if name in self._values:
-            return self._values[name].type_.value
+        if name in self.values:
+            return self.values[name].type_.value
         if self._allow_undeclared:
             return _NOT_SET
         raise ParameterNotDeclaredException(name)
 
     def get(self, name: str) -> Parameter:
         """A parameter."""
-        found = self._values.get(name)
+        found = self.values.get(name)
         if found is None:
             if self._allow_undeclared:
                 return Parameter(name, _NOT_SET, None)
             raise ParameterNotDeclaredException(name)
-        if found.type_ == _NOT_SET and not self._descriptors[name].dynamic_typing:
+        if found.type_ == _NOT_SET and not self.descriptors[name].dynamic_typing:
             raise ParameterUninitializedException(name)
         return found
 
     def get_or(self, name: str, alternative: Parameter | None) -> Parameter:
         """A parameter, or another one when it is not declared or has no value."""
-        found = self._values.get(name)
+        found = self.values.get(name)
         if found is None or found.type_ == _NOT_SET:
             return Parameter(name, _NOT_SET) if alternative is None else alternative
         return found
@@ -140,7 +142,7 @@ class DeclaredParameters:
     def by_prefix(self, prefix: str) -> dict[str, Parameter]:
         """The parameters of a group, by their names without it."""
         start = f"{prefix}{PARAMETER_SEPARATOR_STRING}" if prefix else ""
-        found = self._values.items()
+        found = self.values.items()
         return {name[len(start) :]: each for name, each in found if name.startswith(start)}
 
     def list_names(self, prefixes: Any, depth: Any) -> Any:
@@ -154,7 +156,7 @@ class DeclaredParameters:
         if depth < 0:
             raise ValueError("The depth must be greater than or equal to zero")
         result = interface("rcl_interfaces/msg/ListParametersResult")()
-        for name in self._values:
+        for name in self.values:
             if not _is_below(name, prefixes, depth):
                 continue
             result.names.append(name)
@@ -165,7 +167,7 @@ class DeclaredParameters:
 
     def describe(self, name: str) -> Any:
         """A parameter's descriptor."""
-        found = self._descriptors.get(name)
+        found = self.descriptors.get(name)
         if found is not None:
             return found
         if self._allow_undeclared:
@@ -190,7 +192,7 @@ class DeclaredParameters:
         if not all(isinstance(each, Parameter) for each in parameters):
             raise TypeError(f"parameter must be instance of type '{Parameter!r}'")
         if not self._allow_undeclared:
-            unknown = (each.name for each in parameters if each.name not in self._values)
+            unknown = (each.name for each in parameters if each.name not in self.values)
             if any(unknown):  # as in rclpy, whose text names those after the first one only
                 raise ParameterNotDeclaredException(list(unknown))
         return self._set_common(parameters, None)
@@ -202,7 +204,7 @@ class DeclaredParameters:
         *,
         allow_not_set: bool = False,
     ) -> Any:
-        known = self._descriptors if descriptors is None else descriptors
+        known = self.descriptors if descriptors is None else descriptors
         for each in parameters:
             if each.name in known:
                 reason = self._refusal(each, known[each.name], check=descriptors is None)
@@ -243,17 +245,17 @@ class DeclaredParameters:
         for each in parameters:
             if each.type_ == _NOT_SET and not allow_not_set:
                 deleted.append(each.to_parameter_msg())
-                self._values.pop(each.name, None)
-                self._descriptors.pop(each.name, None)
+                self.values.pop(each.name, None)
+                self.descriptors.pop(each.name, None)
                 continue
             if descriptors is not None:
-                self._descriptors[each.name] = descriptors[each.name]
-            elif each.name not in self._descriptors:
-                self._descriptors[each.name] = _descriptor(dynamic_typing=True)
-            before = self._values.get(each.name)
+                self.descriptors[each.name] = descriptors[each.name]
+            elif each.name not in self.descriptors:
+                self.descriptors[each.name] = _descriptor(dynamic_typing=True)
+            before = self.values.get(each.name)
             is_new = before is None or before.type_ == _NOT_SET
             (new if is_new else changed).append(each.to_parameter_msg())
-            self._values[each.name] = each
+            self.values[each.name] = each
         if self.publish_event is not None:
             self.publish_event(new, changed, deleted)
 
@@ -265,7 +267,7 @@ class DeclaredParameters:
         kind = parameter.type_
         if descriptor.dynamic_typing:
             descriptor.type = kind.value
-        elif kind == _NOT_SET and parameter.name in self._values:
+        elif kind == _NOT_SET and parameter.name in self.values:
             return "Static parameter cannot be undeclared"
         elif kind not in (_NOT_SET, descriptor.type):
             return (
@@ -279,7 +281,7 @@ class DeclaredParameters:
 
     def set_descriptor(self, name: str, descriptor: Any, alternative: Any) -> Any:
         """Give a parameter another descriptor; its value must fit, or `alternative` does."""
-        if name not in self._values:
+        if name not in self.values:
             if self._allow_undeclared:
                 return self.get(name).get_parameter_value()
             raise ParameterNotDeclaredException(name)
@@ -293,8 +295,8 @@ class DeclaredParameters:
             reason = self._refusal(other, descriptor, check=False)
             if reason:
                 raise InvalidParameterValueException(name, other.value, reason)
-            self._values[name] = other
-        self._descriptors[name] = descriptor
+            self.values[name] = other
+        self.descriptors[name] = descriptor
         return self.get(name).get_parameter_value()
 
 

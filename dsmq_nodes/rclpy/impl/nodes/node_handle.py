@@ -7,6 +7,7 @@ from dsmq_nodes.messages.dsmq_msgs import Graph
 from dsmq_nodes.rclpy.impl.c_errors import RCLError
 from dsmq_nodes.rclpy.impl.handle import InnerHandle
 from dsmq_nodes.rclpy.impl.log_output import log_inside, log_output
+from dsmq_nodes.rclpy.impl.names.node_names import NodeNames
 from dsmq_nodes.rclpy.impl.nodes.ends import ends
 from dsmq_nodes.rclpy.impl.nodes.peer_node import SpunPeer, io
 from dsmq_nodes.rclpy.impl.topics.shown_profiles import ToldProfiles
@@ -21,6 +22,7 @@ class NodeHandle(InnerHandle):
     Attributes:
         name: without the namespace.
         namespace: absolute.
+        names: what it calls topics and services.
         context: the context it belongs to.
         wake: wakes the executor that spins it.
         kit: the kit's node.
@@ -29,9 +31,10 @@ class NodeHandle(InnerHandle):
         inner: the inner sides of the node's entities.
     """
 
-    def __init__(self, name: str, namespace: str, context: Any, wake: Callable[[], object]) -> None:
+    def __init__(self, names: NodeNames, context: Any, wake: Callable[[], object]) -> None:
         super().__init__()
-        self.name, self.namespace = name, namespace
+        self.names = names
+        self.name, self.namespace = name, namespace = names.name, names.namespace
         self.context = context
         self.wake = wake
         self.inner: set[InnerHandle] = set()

@@ -1,6 +1,7 @@
 """The events of publishers and subscriptions: their kinds, and what a callback is told."""
 
 import copy
+from collections import defaultdict
 from collections.abc import Callable
 from enum import IntEnum
 from typing import Any, Final
@@ -136,33 +137,51 @@ _INFOS: Final[dict[_Key, type[Any]]] = {
 }
 
 
+class _Infos(defaultdict[_Key, Any]):
+    """What was counted, by kind."""
+
+    def __missing__(self, key: _Key) -> Any:
+        return self.setdefault(key, _INFOS[key]())
+
+
 class EventHub:
-    """The events of one end, and who is told of each."""
+    """The events of one end, and who is told of each.
+
+    They count from the beginning of the end, also while nobody listens, as those of DDS.
+    """
 
     def __init__(self) -> None:
-        self._infos: dict[_Key, Any] = {}
-        self._told: dict[_Key, Callable[[], None]] = {}
+        self._infos: defaultdict[_Key, Any] = _Infos()
+        self._told: dict[_Key, list[Callable[[], object]]] = {}
+        self._new: set[_Key] = set()
 
-    def listen(self, kind: IntEnum, tell: Callable[[], None]) -> None:
+    def listen(self, kind: IntEnum, tell: Callable[[], object]) -> None:
         """Call `tell()` when an event of the kind has happened."""
-        key = _key(kind)
-        self._infos.setdefault(key, _INFOS[key]())
-        self._told[key] = tell
+        self._told.setdefault(_key(kind), []).append(tell)
+
+    def ignore(self, kind: IntEnum, tell: Callable[[], object]) -> None:
+        """No longer call it."""
+        self._told[_key(kind)].remove(tell)
 
     def has(self, kind: IntEnum) -> bool:
         """Whether anybody listens."""
-        return _key(kind) in self._told
+        return bool(self._told.get(_key(kind)))
+
+    def is_new(self, kind: IntEnum) -> bool:
+        """Whether an event has happened since the last `take`."""
+        return _key(kind) in self._new
 
     def happen(self, kind: IntEnum, change: Callable[[Any], None]) -> None:
         """An event has happened: `change(info)` counts it."""
         key = _key(kind)
-        tell = self._told.get(key)
-        if tell is not None:
-            change(self._infos[key])
+        change(self._infos[key])
+        self._new.add(key)
+        for tell in tuple(self._told.get(key, ())):
             tell()
 
     def take(self, kind: IntEnum) -> Any:
         """What to tell of the events since the last call."""
+        self._new.discard(_key(kind))
         info = self._infos[_key(kind)]
         told = copy.copy(info)
         for name in vars(info):

@@ -18,19 +18,23 @@ _ON_ITS_WAY_SEC: Final = 0.005  # a publisher is told of its own lapse first
 
 
 class Deadline:
-    """Calls back each time that a period has gone by without `heard`."""
+    """Calls back each time that a period has gone by without `heard`, after the first one.
+
+    In DDS, too, nothing is late before the first message of a topic.
+    """
 
     def __init__(self, period_sec: float, missed: Callable[[], object]) -> None:
         self._period_sec = period_sec
         self._missed = missed
-        self._due_sec = time.monotonic() + period_sec
+        self._due_sec = 0.0
         self._is_closed = False
-        self._timer: asyncio.TimerHandle | None = None
-        io.soon(self._watch)
 
     def heard(self) -> None:
         """It has happened: a new period begins."""
+        begins = not self._due_sec
         self._due_sec = time.monotonic() + self._period_sec
+        if begins:
+            io.soon(self._watch)
 
     def _watch(self) -> None:
         if self._is_closed:
@@ -40,7 +44,7 @@ class Deadline:
             self._due_sec = now_sec + self._period_sec
             self._missed()
         delay_sec = max(self._due_sec - now_sec, 0.0)
-        self._timer = asyncio.get_running_loop().call_later(delay_sec, self._watch)
+        asyncio.get_running_loop().call_later(delay_sec, self._watch)
 
     def close(self) -> None:
         """Stop watching."""

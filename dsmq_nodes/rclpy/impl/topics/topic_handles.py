@@ -62,7 +62,7 @@ def _is_latched(qos: QoSProfile) -> bool:
     return qos.durability == DurabilityPolicy.TRANSIENT_LOCAL
 
 
-class _TopicHandle(InnerHandle):
+class TopicHandle(InnerHandle):
     """What both ends have."""
 
     def __init__(
@@ -136,7 +136,7 @@ def _dds_name(type_name: str) -> str:
     return f"{package}::{kind}::dds_::{name}_"
 
 
-class PublisherHandle(_TopicHandle):
+class PublisherHandle(TopicHandle):
     """The inner side of a publisher."""
 
     def __init__(self, node: NodeHandle, msg_type: Any, topic: str, qos: QoSProfile) -> None:
@@ -248,7 +248,7 @@ Arrived = tuple[Parts, MessageInfo, int]
 """The parts of a message, what is known of it, and until when it may be delivered, in ns."""
 
 
-class SubscriptionHandle(_TopicHandle):
+class SubscriptionHandle(TopicHandle):
     """The inner side of a subscription: its queue.
 
     Attributes:
