@@ -5,6 +5,9 @@ has come, the router carries out its requests, and the replies are gathered and 
 each connection. The store commits some milliseconds later, many messages at once; a request that
 has to see them commits first. So a message is on its way to its readers before SQLite sees it.
 
+A peer whose requests take long, such as those for all of many topics, has a turn of `_TURN_SEC`.
+What else it has sent waits until the others have had theirs.
+
 Connections that wait to be accepted are accepted before any request is handled: a peer that
 connected before a put was sent receives that put.
 """
@@ -45,6 +48,7 @@ _DRAIN_SEC: Final = 4.0
 _QUIET_SEC: Final = 0.1
 _LINGER_SEC: Final = 2.0  # for the last words to a peer
 _MOST_REST_READS: Final = 64  # 4 MiB, more than a Unix socket holds
+_TURN_SEC: Final = 0.02
 _SWEEP_SEC: Final = 0.25
 _NO_MEMORY: Final = "no memory is left for what it sends"
 _PATIENT_SEC: Final = 0.05  # a peer that says it is patient has what there is so often
@@ -124,7 +128,7 @@ class Broker:
     def _is_halfway(self, now: float) -> bool:
         """Whether a frame was begun, in either direction, and its end is to come."""
         begun = any(each.peer.trusted and each.overdue(now) is False for each in self._watched)
-        return begun or any(each.unsent for each in self._connections.values())
+        return begun or any(each.unsent or each.awaits_turn for each in self._connections.values())
 
     async def _serve_all_patient(self, until_sec: float) -> None:
         """Push all messages so far to patient peers."""
@@ -229,10 +233,11 @@ class Broker:
         self._carry_out(connection)
 
     def _carry_out(self, connection: Connection) -> None:
-        """Route the requests that were read, as long as there is room for the answers."""
+        """Route the requests that were read, as long as there is room for the answers, and time."""
         peer = connection.peer
         self._last_heard_sec = now = time.monotonic()
         frames = 0
+        connection.awaits_turn = False
         try:
             for body in connection.bodies:
                 frames, request = frames + 1, _request(body)
@@ -241,7 +246,7 @@ class Broker:
                     self._note_request(connection, request.action)
                 if connection.queued_bytes > HIGH_WATER_BYTES:
                     self.flush()
-                if peer.closing or connection.is_stalled:
+                if peer.closing or connection.is_stalled or connection.awaits_turn:
                     break
             else:
                 connection.bodies = ()
@@ -271,6 +276,21 @@ class Broker:
         if router.shutdown_asked and not self.stopped.is_set():
             logger.info("shut down by %s", router.shutdown_asked)
             self.stop("it was shut down by a client")
+        if time.monotonic() > self._last_heard_sec + _TURN_SEC:
+            self._end_turn(connection)
+
+    def _end_turn(self, connection: Connection) -> None:
+        """It has taken long enough."""
+        connection.awaits_turn = True
+        self._loop.remove_reader(connection.socket)
+        self._loop.call_soon(self._take_turn, connection)
+
+    def _take_turn(self, connection: Connection) -> None:
+        """The others have had their turn."""
+        has_ended = connection.is_closing or connection.is_deaf  # or `_finish` carries on
+        if connection.awaits_turn and not has_ended and not connection.is_stalled:
+            self._await_requests(connection)
+            self._carry_out(connection)
 
     def _serve_patient(self, peer: ConnectedPeer) -> None:
         if peer in self._patient:
@@ -331,14 +351,17 @@ class Broker:
             self._carry_out(connection)
         self._catch_up(connection.peer)
 
-    def _finish(self, connection: Connection) -> None:
+    def _finish(self, connection: Connection, reads: int = _MOST_REST_READS) -> None:
         """Carry out what a peer sent before it closed, and end its connection."""
         with contextlib.suppress(OSError):
-            for _ in range(_MOST_REST_READS):  # it may have closed one direction, and go on sending
-                if connection.is_closing or connection.is_stalled:
-                    break
-                connection.read()
+            while reads and not connection.is_closing and not connection.is_stalled:
+                if not connection.awaits_turn:
+                    connection.read()
+                    reads -= 1  # it may have closed one direction, and go on sending
                 self._carry_out(connection)
+                if connection.awaits_turn:
+                    self._loop.call_soon(self._finish, connection, reads)
+                    return
         self._end(connection)
 
     def _close(self, connection: Connection, reason: str) -> None:

@@ -31,6 +31,7 @@ class Connection:
         outbox: frames that `write` is to send, `queued_bytes` of them.
         unsent: what the socket had no room for.
         is_stalled: the peer reads no answers, so its requests are not read.
+        awaits_turn: it has had its turn, and more requests that were read: others come first.
         is_deaf: the peer has closed: nothing can be sent, and it may have sent more before.
         is_closing: it ends as soon as `unsent` is sent.
         is_shaking_hands: the two ends have not agreed on TLS yet.
@@ -46,7 +47,7 @@ class Connection:
         self.outbox: list[bytes] = []
         self.queued_bytes = 0
         self.unsent = bytearray()
-        self.is_stalled = self.is_deaf = self.is_closing = False
+        self.is_stalled = self.is_deaf = self.is_closing = self.awaits_turn = False
         self.is_shaking_hands = isinstance(sock, ssl.SSLSocket)
         strange = not (peer.trusted and peer.local)
         self.high_water_bytes = HIGH_WATER_BYTES if peer.local else REMOTE_HIGH_WATER_BYTES
@@ -92,7 +93,8 @@ class Connection:
     def is_waiting(self, frames: int, now: float) -> bool:
         """Whether the beginning of a frame was read, behind so many whole ones."""
         trusted = self.peer.trusted
-        if self.is_stalled or not self._decoder.buffered_bytes:  # stalled: we do not read on
+        has_more = self.is_stalled or self.awaits_turn  # then it is we who do not read on
+        if has_more or not self._decoder.buffered_bytes:
             if trusted:
                 self._waiting_since_sec = None
             return False
