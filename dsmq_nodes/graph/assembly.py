@@ -145,7 +145,6 @@ class NodeKit:
         "_remap",
         "_rosout",
         "_type_check",
-        "_was_idle",
         "actuators",
         "clock",
         "dispatcher",
@@ -196,7 +195,6 @@ class NodeKit:
         self.params, undeclared = self._load_params(params)
         self.wall_clock = around.clock
         self._is_destroyed = False
-        self._was_idle = False  # at its end: it had callbacks, and never ran one
         self._is_inherited = False  # whether this process is a forked child
         self.timers: list[Timer] = []
         self.actuators: list[Obeying] = []
@@ -481,7 +479,6 @@ class NodeKit:
         if self._is_destroyed:
             return
         self._is_destroyed = True
-        self._was_idle = not self.spinner.has_spun and self._has_callbacks()
         shutdown.ended(self)
         self.spinner.end()
         with shutdown.undisturbed():
@@ -509,17 +506,6 @@ class NodeKit:
                 (exceptions.tell_briefly if is_brief else exceptions.tell)(named, error)
                 broken = broken or (None if isinstance(error, Exception) else error)
         return broken
-
-    def tell_unspun(self) -> None:
-        """After the end: warn of callbacks that had no chance to be called."""
-        if self._was_idle:
-            self.logger.warning(
-                f"the program ends, and no callback of {self.name} was called: the node was never "
-                f"spun; write `run({type(self.node).__name__})` at the end of the program"
-            )
-
-    def _has_callbacks(self) -> bool:
-        return bool(self.timers) or any(each.callback for each in self.topics.subscriptions())
 
     def _tell_hanging(self, named: object, text: str) -> None:
         self.logger.error(f"{callback_name(named)} {text}")

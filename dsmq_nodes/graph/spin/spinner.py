@@ -194,11 +194,6 @@ class Spinner:
             one.set_result(None)  # nothing more until the next time
 
     @property
-    def has_spun(self) -> bool:
-        """Whether callbacks ever ran in a loop."""
-        return self._ready
-
-    @property
     def is_attached(self) -> bool:
         """Whether callbacks run in a loop; False once the node's tasks are cancelled at its end."""
         return self.dispatcher.loop is not None and not self._is_ending
