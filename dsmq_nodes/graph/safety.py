@@ -29,8 +29,9 @@ class Actuator(Generic[MessageT]):
     the broker is lost and at its end.) Commands are refused, too, while the broker is lost, though
     messages may still come by shared memory, and while it is so new that nodes that know a pressed
     emergency stop may not be connected to it yet. A lifecycle node obeys while it is active, and
-    enters its safe state before `on_deactivate` and `on_shutdown`. A command that has waited for
-    longer than `timeout`, because the process stood still, is skipped: see `Subscription.late`.
+    enters its safe state before `on_deactivate` and `on_shutdown`. A command that is known to be
+    older than `timeout`, because the process stood still or the network held it up, is skipped: see
+    `Subscription.late`.
 
     A node may have several. The silence of one stops the whole node, as `enter_safe_state` stands
     for all of it, except after `hand_over`.

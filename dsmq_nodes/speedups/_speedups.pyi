@@ -75,7 +75,6 @@ class Taker:
         file: int,
         seat: int,
         since_ns: int,
-        usual_wait_ns: int,
         /,
     ) -> Taker: ...
     def take(self) -> bool: ...

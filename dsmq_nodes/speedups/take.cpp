@@ -35,7 +35,7 @@ struct Taker {
     PyObject *name, *sender;  // of the last record: its bytes, and who they are
     Mapped map;
     uint64_t seat;
-    int64_t since_ns, usual_wait_ns;
+    int64_t since_ns;
     static constexpr int GIVEN = 16, HELD = 18;
     PyObject **references() { return &ring_reader; }
 };
@@ -101,10 +101,8 @@ Step is_next(Taker *self, const Record &record) {
     return number_of(self->cursor, NAME(gap)) == 0 ? TAKEN : odd();
 }
 
-// As `Losses.before`: nothing is missing before the record, nor has a command waited for long.
+// As `Losses.before`: nothing is missing before the record.
 Step follows(Taker *self, Found &found) {
-    const int64_t at_ns = found.record.at;
-    if (self->usual_wait_ns && at_ns && monotonic_ns() - at_ns > self->usual_wait_ns) return ODD;
     const int64_t seq = found.record.seq;
     if (!seq) return ODD;
     found.publisher = PyDict_GetItemWithError(self->publishers, self->sender);
@@ -320,16 +318,16 @@ PyObject *make(PyTypeObject *type, PyObject *args, PyObject *) {
     PyObject *given[Taker::GIVEN], *memory;
     int file;
     unsigned int seat;
-    long long since_ns, usual_wait_ns;
-    if (!PyArg_ParseTuple(args, "OO!OO!OOOO!O!OO!O!OOO!OOiILL", &given[0], &PyDict_Type, &given[1], &given[2],
+    long long since_ns;
+    if (!PyArg_ParseTuple(args, "OO!OO!OOOO!O!OO!O!OOO!OOiIL", &given[0], &PyDict_Type, &given[1], &given[2],
                           &PyDict_Type, &given[3], &given[4], &given[5], &given[6], &PyDict_Type, &given[7],
                           &PyList_Type, &given[8], &given[9], &PyDict_Type, &given[10], &PyDict_Type, &given[11],
                           &given[12], &given[13], &PyUnicode_Type, &given[14], &given[15], &memory, &file, &seat,
-                          &since_ns, &usual_wait_ns))
+                          &since_ns))
         return nullptr;
     if (seat >= MOST_READERS) return PyErr_SetString(PyExc_ValueError, "there is no such seat"), nullptr;
     Taker *self = SeamType<Taker>::make(type, given, memory, file);
-    if (self) self->seat = seat, self->since_ns = since_ns, self->usual_wait_ns = usual_wait_ns;
+    if (self) self->seat = seat, self->since_ns = since_ns;
     return reinterpret_cast<PyObject *>(self);
 }
 

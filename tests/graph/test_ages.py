@@ -123,3 +123,23 @@ def test_one_stamp_of_no_clock_makes_no_other_message_old(world: World, wild_ns:
     world.age_sec(Message(wild_ns, round(world.clock.sec * 1e9)))
     assert max(world.publish(5.0)) == pytest.approx(0.0, abs=0.01)
     assert world.age_sec(world.message(way_sec=3.0)) == pytest.approx(3.0, abs=0.01)
+
+
+@pytest.mark.parametrize("behind_sec", [0.0, 0.7, -0.7, HOUR, -HOUR])
+def test_what_is_certain_of_an_age_does_not_depend_on_the_publishers_clock(
+    behind_sec: float,
+) -> None:
+    world = World(behind_sec=behind_sec)
+
+    def least_sec(way_sec: float) -> float:
+        world.clock.sec += 0.1
+        return world.ages.least_ns(world.message(way_sec)) * 1e-9
+
+    assert [least_sec(0.2), least_sec(0.1), least_sec(0.1)] == pytest.approx([0, 0, 0], abs=1e-6)
+    assert least_sec(1.6) == pytest.approx(1.5, abs=1e-6)
+    late = world.message(0.6)
+    world.clock.sec += 1.0
+    assert world.ages.least_ns(late) * 1e-9 == pytest.approx(1.5, abs=1e-6)
+    nameless = world.message(5.0)
+    nameless.sender = ""
+    assert world.ages.least_ns(nameless) == 0

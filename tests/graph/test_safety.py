@@ -68,6 +68,35 @@ def test_a_command_that_waited_longer_than_its_timeout_is_not_obeyed(broker: Bro
     assert {speed for _, speed in motor.log} <= {0.0}
 
 
+def test_a_command_that_the_network_held_up_is_not_obeyed(
+    graph: Graph, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Commander(Node):
+        def __init__(self) -> None:
+            super().__init__("commander")
+            commands = self.create_publisher(Float64, "speed", 1)
+            self.timer = self.create_timer(0.1, lambda: commands.publish(Float64(data=1.0)))
+
+    motor, commander = graph.add(Motor), graph.add(Commander)
+    graph.run_for(1.95)
+    assert motor.speed == 1.0
+    graph.faults("speed", delay_sec=0.3)
+    graph.run_for(0.5)
+    assert motor.speed == 1.0
+    graph.faults("speed", delay_sec=2.0)
+    graph.run_for(0.05)
+    commander.timer.cancel()
+    graph.run_for(0.5)
+    stopped_at = motor.log[-1]
+    # The last command was 0.3 s old when it came, so that it was obeyed for 0.2 s.
+    assert stopped_at[0] == pytest.approx(2.9, abs=0.01)
+    assert stopped_at[1] == 0.0
+    graph.run_for(3.0)
+    assert motor.log[-1] == stopped_at
+    assert motor.actuator.subscription.late == 1
+    assert "a command from /commander is 2.0 s old, more than its timeout of 0.5 s" in caplog.text
+
+
 def test_a_command_that_had_to_wait_is_obeyed_for_no_longer_than_its_timeout(graph: Graph) -> None:
     class Slow(Motor):
         async def drive(self, msg: Float64) -> None:  # type: ignore[override]

@@ -61,17 +61,24 @@ class Ages:
         off_ns = self._off_ns(msg.sender, now_ns, by_stamp_ns - in_log_ns)
         return by_stamp_ns - off_ns
 
+    def least_ns(self, msg: "Entry") -> int:
+        """How old a message is at least, whatever the publisher's clock says.
+
+        That is the time since its arrival, and by how much longer its way was than the shortest one
+        of this sender in the last seconds.
+        """
+        wall_ns, now_ns = self._clock.now_ns(), round(self._clock.monotonic_sec() * 1e9)
+        in_log_ns = now_ns - msg.at
+        self._look_at_our_clock(wall_ns, now_ns)
+        # Clients without a name share theirs, and each may have a clock of its own.
+        if not msg.stamp or not msg.sender or (self._set_ns is not None and msg.at <= self._set_ns):
+            return in_log_ns
+        way_ns = wall_ns - msg.stamp - in_log_ns
+        return in_log_ns + way_ns - self._shortest_ns(msg.sender, now_ns, way_ns)
+
     def _off_ns(self, sender: str, now_ns: int, way_ns: int) -> int:
         """The known difference between the publisher's clock and ours."""
-        least = self._least.get(sender)
-        if least is None:
-            if len(self._least) >= _MOST_SENDERS:
-                self._least.clear()
-            least = self._least[sender] = _Least(now_ns, way_ns)
-        off_ns = least.add(now_ns, way_ns)
-        if way_ns - off_ns > _CLOCK_SET_NS:  # the clock was set, or one stamp was wrong
-            self._least[sender] = _Least(now_ns, way_ns)
-            off_ns = way_ns
+        off_ns = self._shortest_ns(sender, now_ns, way_ns)
         if 0 <= off_ns <= _LONGEST_WAY_NS:
             return 0
         if abs(off_ns) > _LONGEST_WAY_NS and sender not in self._told:
@@ -82,6 +89,19 @@ class Ages:
                 f"{abs(off_ns) * 1e-9:.1f} s {how} their stamps, so its clock is off; for the "
                 "lifespan their age counts from their arrival: set the clocks (chrony, timedatectl)"
             )
+        return off_ns
+
+    def _shortest_ns(self, sender: str, now_ns: int, way_ns: int) -> int:
+        """The least time from stamp to log of the last seconds, this one included."""
+        least = self._least.get(sender)
+        if least is None:
+            if len(self._least) >= _MOST_SENDERS:
+                self._least.clear()
+            least = self._least[sender] = _Least(now_ns, way_ns)
+        off_ns = least.add(now_ns, way_ns)
+        if way_ns - off_ns > _CLOCK_SET_NS:  # the clock was set, or one stamp was wrong
+            self._least[sender] = _Least(now_ns, way_ns)
+            return way_ns
         return off_ns
 
     def _look_at_our_clock(self, wall_ns: int, now_ns: int) -> None:

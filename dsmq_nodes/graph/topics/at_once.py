@@ -1,8 +1,8 @@
 """From a batch of messages to a callback, at once: what a link calls instead of filling a mailbox.
 
 `Dispatcher.call_now` and `Subscription.call` are the law. The compiled `Taker` does the same in one
-call for the usual messages of a ring. Python does the others: messages on loan, with a lifespan, or
-by another clock than the machine's.
+call for the usual messages of a ring. Python does the others: messages on loan, with a lifespan,
+commands, which may be too old, or by another clock than the machine's.
 """
 
 from collections.abc import Callable, Sequence
@@ -44,7 +44,7 @@ class AtOnce:
         callback = self._subscription.callback
         if given is None or callback is None:
             return None
-        mail, latency, since_ns, usual_wait_ns, info = given
+        mail, latency, since_ns, info = given
         msg_type = self._subscription.msg_type
         ring = ring_reader.ring if ring_reader is not None else None
         return make_taker(
@@ -68,5 +68,4 @@ class AtOnce:
             ring.file if ring is not None else -1,
             ring_reader.seat if ring_reader is not None else 0,
             since_ns,
-            usual_wait_ns,
         ).take

@@ -23,7 +23,6 @@ from dsmq_nodes.messages.schema.large_field import large_field
 if TYPE_CHECKING:
     from dsmq_nodes.graph.time.watchdog import Watchdog
 
-_USUAL_WAIT_SEC: Final = 0.02  # of a command; then its timeout counts from its arrival
 _MOST_AHEAD_NS: Final = 10**9  # a stamp further ahead gives no latency
 
 
@@ -65,8 +64,8 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
             overwritten while they were read, or never came: published while the broker was away,
             or lost with it.
         invalid: how many were not of the type.
-        late: how many were older than the lifespan, or of an Actuator had waited longer than its
-            timeout, when their turn came, and were skipped.
+        late: how many were older than the lifespan, or of an Actuator than its timeout, when their
+            turn came, and were skipped.
         refused: how many commands its Actuator refused; see there.
     """
 
@@ -103,7 +102,7 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
         self._longest_wait_sec = longest_wait_sec or 0.0
         self._waited_sec = 0.0
         self._expires = qos.lifespan is not None or bool(longest_wait_sec)
-        self._ages = None if qos.lifespan is None else Ages(topic_name, clock, logger.warning)
+        self._ages = Ages(topic_name, clock, logger.warning) if self._expires else None
         self._since_ns = max(clock.now_ns(), 1)  # earlier latched messages are old, not late
         self._began_ns = round(clock.monotonic_sec() * 1e9)
         self._clock = clock
@@ -192,18 +191,16 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
         msg = self._decode(reply)
         return None if msg is None or self.callback is None else self.callback(msg)
 
-    def of_usual_messages(self) -> tuple[deque[Entry], Histogram, int, int, InfoOf | None] | None:
+    def of_usual_messages(self) -> tuple[deque[Entry], Histogram, int, InfoOf | None] | None:
         """What the compiled part needs to do as `call`; None where `call` does more.
 
-        The mailbox, the latencies, since when stamps count, how long a message may have waited (0:
-        for ever), and `info` for a callback with it.
+        The mailbox, the latencies, since when stamps count, and `info` for a callback with it.
         """
-        is_usual = self._lender is None and self._ages is None
+        is_usual = self._lender is None and not self._expires
         if not is_usual or type(self._clock) is not BaseClock or self.callback is None:
             return None
         info = self.info if self._wants_info else None
-        usual_wait_ns = round(min(self._longest_wait_sec, _USUAL_WAIT_SEC) * 1e9)
-        return self._mail, self.latency, self._since_ns, usual_wait_ns, info
+        return self._mail, self.latency, self._since_ns, info
 
     def dispatch(self) -> Result:
         """Call the callback with the oldest message of the mailbox; returns its result."""
@@ -262,33 +259,36 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
             watchdog.heard(self._waited_sec)
         return msg
 
-    def _is_late(self, ages: Ages, reply: Entry) -> bool:
+    def _is_late(self, ages: Ages, lifespan_ns: int, reply: Entry) -> bool:
         """Whether a message is older than its lifespan; it is then skipped and counted."""
         age_ns = ages.age_ns(reply)
-        if self._lifespan_ns is None or age_ns <= self._lifespan_ns:
+        if age_ns <= lifespan_ns:
             return False
         self._skip(
             f"a message from {reply.sender or 'a client'} is {age_ns * 1e-9:.1f} s old, which is "
-            f"more than the lifespan of {self._lifespan_ns * 1e-9:g} s"
+            f"more than the lifespan of {lifespan_ns * 1e-9:g} s"
         )
         return True
 
     def _has_expired(self, reply: Entry) -> bool:
-        if self._ages is not None and self._is_late(self._ages, reply):
+        ages, lifespan_ns = self._ages, self._lifespan_ns
+        if ages is None:
+            return False
+        if lifespan_ns is not None and self._is_late(ages, lifespan_ns, reply):
             return True
-        return bool(self._longest_wait_sec and reply.at) and self._has_waited_too_long(reply)
+        return bool(self._longest_wait_sec and reply.at) and self._is_too_old(ages, reply)
 
-    def _has_waited_too_long(self, reply: Entry) -> bool:
-        """Whether a command came long ago: this process stood still, or a callback blocked.
+    def _is_too_old(self, ages: Ages, reply: Entry) -> bool:
+        """Whether a command was given long ago: the network or this process held it up.
 
-        That counts from its arrival, by a monotonic clock: the publisher's clock may be off.
+        Its publisher's clock may be off: only what is certain counts (see `Ages.least_ns`).
         """
-        self._waited_sec = self._clock.monotonic_sec() - reply.at * 1e-9
+        self._waited_sec = ages.least_ns(reply) * 1e-9
         if self._waited_sec <= self._longest_wait_sec:
             return False
         self._skip(
-            f"a command from {reply.sender or 'a client'} had waited {self._waited_sec:.1f} s, "
-            f"longer than its timeout of {self._longest_wait_sec:g} s"
+            f"a command from {reply.sender or 'a client'} is {self._waited_sec:.1f} s old, more "
+            f"than its timeout of {self._longest_wait_sec:g} s"
         )
         return True
 
