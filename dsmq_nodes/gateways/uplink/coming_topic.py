@@ -41,7 +41,7 @@ class ComingTopic:
     ) -> None:
         self.topic, self.fleet_name = topic, offer.fleet_name
         self.offers: dict[str, TopicOffer] = {}  # by peer
-        is_sure = is_always_resumed(topic)
+        self.is_call = is_sure = is_always_resumed(topic)
         resume = 0 if is_best_effort(settings.best_effort, offer.type_name) else settings.resume
         self.cursor: RemoteCursor[ComingMessage] = RemoteCursor(resume, silences, is_sure=is_sure)
         self.writer: HubWriter | None = None

@@ -60,7 +60,8 @@ class LogPlace(NamedTuple):
         skipped: messages between these two that were lost for good: the link was too slow for them.
         sender: the node that published it.
         seq: its number among this node's messages of the topic; 0: not known, or not all go.
-        age_sec: how old it was when it went, for a call and in an answer.
+        age_sec: how old it was when it went, for a call and in an answer. Any other message says
+            it to ask: who takes it is to confirm it.
     """
 
     epoch: Epoch
@@ -70,6 +71,9 @@ class LogPlace(NamedTuple):
     sender: Annotated[str, msgspec.Meta(max_length=limits.MAX_TOPIC_BYTES)] = ""
     seq: MessageId = 0
     age_sec: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+
+
+LEAST_AGE_SEC: Final = 1e-6  # of a message that asks
 
 
 def read_place(head: bytes) -> LogPlace:

@@ -63,6 +63,20 @@ class Question(msgspec.Struct, frozen=True):
     depth: Annotated[int, msgspec.Meta(ge=0, le=limits.MOST_LATCHED)] = 0
 
 
+class Confirmation(msgspec.Struct, frozen=True):
+    """A message has come.
+
+    Attributes:
+        epoch: its log.
+        id: its id there.
+        peer: the uplink that has it.
+    """
+
+    epoch: Epoch
+    id: MessageId
+    peer: str
+
+
 Item = tuple[bytes, bytes]
 """A head, which says where a message stands, and the message."""
 
@@ -90,6 +104,9 @@ class CarrierEvents(Protocol):
 
     def told(self, fleet_name: str, head: bytes) -> None:
         """A heartbeat of a topic."""
+
+    def confirmed(self, fleet_name: str, confirmation: Confirmation, *, is_near: bool) -> None:
+        """Another machine has a message of ours; `is_near`: no router lies between."""
 
     def answered(self, offer: TopicOffer, question: Question, items: list[Item]) -> None:
         """The answer to `ask`; empty where none came."""
@@ -142,6 +159,9 @@ class Carrier(Protocol):
 
     def tell(self, fleet_name: str, head: bytes) -> None:
         """Send a heartbeat of a topic."""
+
+    def confirm(self, offer: TopicOffer, message_id: int) -> None:
+        """Tell the uplink that offers a topic that a message has come."""
 
     def ask(self, offer: TopicOffer, question: Question) -> None:
         """Ask the uplink that offers a topic."""

@@ -15,6 +15,9 @@ Calls never give way. A topic of best effort is not asked for, and its messages 
 the backlog's clock stands still with it (`LinkClock`). If much waits by then, it gives way after
 all; the reading end sees a hole, and asks for it. The same holds while the link is full because the
 log is being read by another machine.
+
+**A way that is slow behind a router** has no room either (`FarWindow`): now and then a message asks
+to be confirmed.
 """
 
 import logging
@@ -31,9 +34,17 @@ from dsmq_nodes.dsmq.address import Address
 from dsmq_nodes.dsmq.log import Entry
 from dsmq_nodes.errors import DsmqError
 from dsmq_nodes.gateways.hub import Hub, HubReader
-from dsmq_nodes.gateways.uplink.cursors import Chain
-from dsmq_nodes.gateways.uplink.fleet_carrier import Carrier, Item, Question, TopicOffer
+from dsmq_nodes.gateways.uplink.cursors import LEAST_AGE_SEC, Chain
+from dsmq_nodes.gateways.uplink.far_window import FarWindow
+from dsmq_nodes.gateways.uplink.fleet_carrier import (
+    Carrier,
+    Confirmation,
+    Item,
+    Question,
+    TopicOffer,
+)
 from dsmq_nodes.gateways.uplink.launch_entry import UplinkTopic
+from dsmq_nodes.gateways.uplink.link_clock import LinkClock
 from dsmq_nodes.gateways.uplink.log_reader import read_log
 from dsmq_nodes.gateways.uplink.uplink_rules import (
     UplinkRules,
@@ -51,9 +62,9 @@ logger = logging.getLogger("dsmq_nodes.uplink")
 _BEATS: Final = 3  # heartbeats after the last message of a topic
 _MOST_HELD: Final = 100  # calls that nobody wants yet
 _LATE_SEC: Final = 0.35  # a link that stands still does not become late by that alone
-_STILL_SEC: Final = 0.25  # a slow link takes something within that time, down to 200 kbit/s
 _ANSWERING_SEC: Final = 1.0  # since the last message of an answer
 _MOST_WAITING_BYTES: Final = 1024 * 1024
+_HEAD_BYTES: Final = 100  # about
 _USUAL: Final = UplinkTopic()
 _pack: Final = msgspec.msgpack.Encoder().encode
 
@@ -78,27 +89,6 @@ class Thinner:
     def seq(self, entry: Entry) -> int:
         """The number of a message among its sender's; 0: some of these do not go."""
         return entry.seq if not self._period_ns and 0 < entry.seq <= limits.MOST_ID else 0
-
-
-class LinkClock:
-    """The time of a link: it stands still while messages wait and the link takes none."""
-
-    def __init__(self) -> None:
-        self._still_sec = 0.0
-        self._moved_sec: float | None = None  # None: nothing waits
-
-    def read(self, now_sec: float) -> float:
-        """The link's time."""
-        return now_sec - self._still_sec - self.stands_sec(now_sec)
-
-    def stands_sec(self, now_sec: float) -> float:
-        """For how long the link has been standing still."""
-        return 0.0 if self._moved_sec is None else max(0.0, now_sec - self._moved_sec - _STILL_SEC)
-
-    def moved(self, now_sec: float, *, is_waiting: bool) -> None:
-        """The link has taken a message; or the first message begins to wait."""
-        self._still_sec += self.stands_sec(now_sec)
-        self._moved_sec = now_sec if is_waiting else None
 
 
 class _Message(NamedTuple):
@@ -146,7 +136,7 @@ class GoingTopics:
         self._rules, self._settings = rules, settings
         self._topics: dict[str, _GoingTopic] = {}  # by fleet name, as the others have them
         self._backlog: Backlog[_Message, _GoingTopic] = Backlog(self._gave_way, _LATE_SEC)
-        self._clock = LinkClock()
+        self._clock, self._far = LinkClock(), FarWindow()
         self._is_slow = False
         self._answered_sec = -inf  # when a message was last read for another machine
         self._served_sec: dict[str, float] = {}  # since when the server of a call is there
@@ -242,7 +232,7 @@ class GoingTopics:
     def _send(self, message: _Message) -> None:
         now_sec = time.monotonic()
         if not len(self._backlog):
-            if self._carrier.has_room():
+            if self._has_room(now_sec):
                 self._put(message)
                 return
             self._clock.moved(now_sec, is_waiting=True)
@@ -253,7 +243,14 @@ class GoingTopics:
         if self._backlog.waiting_bytes > _MOST_WAITING_BYTES:
             going.has_hole = going.has_hole or self._clock.stands_sec(now_sec) > 0
             self._backlog.make_room(going, len(message.text))
-        self._carrier.await_room()
+        self._await_room(now_sec)
+
+    def _has_room(self, now_sec: float) -> bool:
+        return self._carrier.has_room() and self._far.has_room(now_sec)
+
+    def _await_room(self, now_sec: float) -> None:
+        if len(self._backlog) and self._far.has_room(now_sec):  # else `confirmed` is awaited
+            self._carrier.await_room()
 
     def room(self) -> None:
         """The carrier takes another message."""
@@ -261,12 +258,18 @@ class GoingTopics:
         first = self._backlog.first(self._clock.read(now_sec))
         if first is None:
             return
-        if self._carrier.has_room():
+        if self._has_room(now_sec):
             self._backlog.pop()
             self._clock.moved(now_sec, is_waiting=len(self._backlog) > 0)
             self._put(first[0])
-        if len(self._backlog):
-            self._carrier.await_room()
+        self._await_room(now_sec)
+
+    def confirmed(self, fleet_name: str, confirmation: Confirmation, *, is_near: bool) -> None:
+        """Another machine has a message; `is_near`: it is at the other end of our link."""
+        going = self._topics.get(fleet_name)
+        if going is not None and going.offer.epoch == confirmation.epoch:
+            self._far.came(fleet_name, confirmation.id, time.monotonic(), is_near=is_near)
+            self.room()
 
     def _gave_way(self, going: _GoingTopic, message: _Message) -> None:
         """A message is not sent."""
@@ -281,7 +284,8 @@ class GoingTopics:
             )
 
     def _put(self, message: _Message) -> None:
-        going, age_sec = message.going, time.monotonic() - message.at_sec
+        now_sec, going = time.monotonic(), message.going
+        age_sec = now_sec - message.at_sec
         if going.reader is None:
             return  # nobody wants it any more
         if going.is_best_effort and age_sec > LATE_SEC:
@@ -294,8 +298,14 @@ class GoingTopics:
         going.dropped += skipped  # of a hole the log still has them, for those that ask
         going.skipped, going.has_hole = 0, False
         told = (going.offer.epoch, message.id, before, skipped, message.sender, message.seq)
-        head = _pack((*told, max(0.0, age_sec)) if going.is_call else told)
-        self._carrier.put(going.offer.fleet_name, head, message.text)
+        name, size, asks = going.offer.fleet_name, len(message.text) + _HEAD_BYTES, False
+        if going.is_call:
+            self._far.goes_silently(size)
+        else:
+            asks = self._far.goes(name, message.id, size, now_sec)
+        told_age_sec = max(age_sec, LEAST_AGE_SEC if asks else 0.0)
+        head = _pack((*told, told_age_sec) if going.is_call or asks else told)
+        self._carrier.put(name, head, message.text)
         going.sent += 1
         going.beats_left = _BEATS
 
@@ -323,6 +333,7 @@ class GoingTopics:
                 going.beats_left -= 1
                 last = going.chain.last
                 self._carrier.tell(going.offer.fleet_name, _pack((going.offer.epoch, last, last)))
+        self._await_room(time.monotonic())
         if self._is_slow and not self._backlog.is_late(self._clock.read(time.monotonic())):
             self._is_slow = False
             dropped = sum(going.dropped for going in self._topics.values())

@@ -26,8 +26,14 @@ from dsmq_nodes.dsmq.address import Address
 from dsmq_nodes.errors import CommandError, WireError
 from dsmq_nodes.gateways.hub import Hub, HubWriter
 from dsmq_nodes.gateways.uplink.coming_topic import ALIKE_SEC, NAMELESS, ComingMessage, ComingTopic
-from dsmq_nodes.gateways.uplink.cursors import GivenMessage, Silences
-from dsmq_nodes.gateways.uplink.fleet_carrier import Carrier, Item, Question, TopicOffer
+from dsmq_nodes.gateways.uplink.cursors import GivenMessage, LogPlace, Silences
+from dsmq_nodes.gateways.uplink.fleet_carrier import (
+    Carrier,
+    Confirmation,
+    Item,
+    Question,
+    TopicOffer,
+)
 from dsmq_nodes.gateways.uplink.going_topics import GoingTopics
 from dsmq_nodes.gateways.uplink.launch_entry import UplinkTopic
 from dsmq_nodes.gateways.uplink.predecessor import LastPlace, last_places
@@ -157,6 +163,10 @@ class Uplink:
     def room(self) -> None:
         """The carrier takes another message."""
         self._going.room()
+
+    def confirmed(self, fleet_name: str, confirmation: Confirmation, *, is_near: bool) -> None:
+        """Another machine has a message of ours."""
+        self._going.confirmed(fleet_name, confirmation, is_near=is_near)
 
     def answer(self, fleet_name: str, question: Question) -> Iterator[Item]:
         """Answer another machine's question, in a thread."""
@@ -290,9 +300,17 @@ class Uplink:
             return  # it is asked for when the offer is back
         if (place := coming.read_place(head)) is not None:
             now_sec = time.monotonic()
+            if place.age_sec and not coming.is_call:
+                self._confirm(coming, place)
             arrived = ComingMessage(message, now_sec - place.age_sec)
             self._give(coming, coming.cursor.take(place, arrived, now_sec))
             self._ask(coming)
+
+    def _confirm(self, coming: ComingTopic, place: LogPlace) -> None:
+        for offer in coming.offers.values():
+            if offer.epoch == place.epoch:
+                self._carrier.confirm(offer, place.id)
+                return
 
     def told(self, fleet_name: str, head: bytes) -> None:
         """A heartbeat."""

@@ -10,8 +10,14 @@ import pytest
 from dsmq_nodes.dsmq.wire import Reply
 from dsmq_nodes.gateways.uplink import going_topics
 from dsmq_nodes.gateways.uplink.cursors import LogPlace
-from dsmq_nodes.gateways.uplink.fleet_carrier import Carrier, Question, TopicOffer
-from dsmq_nodes.gateways.uplink.going_topics import GoingTopics, LinkClock
+from dsmq_nodes.gateways.uplink.fleet_carrier import (
+    Carrier,
+    Confirmation,
+    Question,
+    TopicOffer,
+)
+from dsmq_nodes.gateways.uplink.going_topics import GoingTopics
+from dsmq_nodes.gateways.uplink.link_clock import LinkClock
 from dsmq_nodes.gateways.uplink.uplink_rules import UplinkRules
 from dsmq_nodes.tools.graph_model import EndpointModel, TopicModel
 
@@ -56,6 +62,13 @@ class SlowCarrier:
         """There is room when the test says so."""
 
 
+class WideCarrier(SlowCarrier):
+    """Takes everything."""
+
+    def has_room(self) -> bool:
+        return True
+
+
 @pytest.mark.parametrize("is_answering", [True, False])
 def test_what_gives_way_to_an_answer_is_a_hole_that_is_asked_for(
     monkeypatch: pytest.MonkeyPatch, is_answering: bool
@@ -83,6 +96,45 @@ def test_what_gives_way_to_an_answer_is_a_hole_that_is_asked_for(
     assert any(place.skipped for place in carrier.heads) is not is_answering
     holes = zip(carrier.heads, carrier.heads[1:], strict=False)
     assert any(place.before > last.id for last, place in holes) is is_answering
+
+
+def test_what_waits_for_a_confirmation_goes_when_it_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = SimpleNamespace(sec=0.0)
+    monkeypatch.setattr(going_topics, "time", SimpleNamespace(monotonic=lambda: now.sec))
+    hub, carrier = Mock(graph=SimpleNamespace(epoch="e")), WideCarrier()
+    rules = UplinkRules(publish=("/odom",))
+    going = GoingTopics(hub, Mock(), cast("Carrier", carrier), rules, {})
+    going.offer({"/odom": TopicModel(name="/odom", publishers=[EndpointModel(node="/n")])})
+    going.wanted("odom", is_wanted=True)
+    take = hub.subscribe.call_args.args[1]
+
+    def publish(number: int) -> None:
+        now.sec += 0.02
+        raw = msgspec.Raw(msgspec.json.encode("x" * 2000))
+        take(Reply(event="message", id=number, at=int(now.sec * 1e9), message=raw))
+
+    def confirm() -> None:
+        asked = [place.id for place in carrier.heads if place.age_sec]
+        going.confirmed("odom", Confirmation("e", asked[-1], "p"), is_near=False)
+
+    for number in range(1, 11):
+        publish(number)
+        confirm()
+    for number in range(11, 101):
+        publish(number)
+        if number % 10 == 0:
+            asked = (place.id for place in carrier.heads if place.age_sec)
+            oldest = next(each for each in asked if each > number / 4)
+            going.confirmed("odom", Confirmation("e", oldest, "p"), is_near=False)
+    gone = len(carrier.heads)
+    assert gone < 60, "the others wait, or gave way"
+    now.sec += 0.2
+    other = Confirmation("of another log", carrier.heads[-1].id, "p")
+    going.confirmed("odom", other, is_near=False)
+    assert len(carrier.heads) == gone
+    confirm()
+    assert carrier.heads[-1].id == 100
+    assert sum(place.skipped for place in carrier.heads) == 100 - len(carrier.heads)
 
 
 def test_a_call_that_waited_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

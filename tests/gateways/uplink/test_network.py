@@ -59,6 +59,28 @@ def test_a_cable_that_is_cut_for_ten_seconds_costs_no_message(
     assert base.status()["coming"]["/r1/imu"]["lost"] == 0
 
 
+def test_a_link_that_is_slow_behind_a_router_lets_messages_give_way_at_the_sender(
+    network: Network, fleet: Fleet
+) -> None:
+    hub, *hosts = [network.host() for _ in range(3)]
+    fleet.router("--listen", hub.address, "--insecure", host=hub)
+    robot, base = robot_and_base(fleet, hosts, hub.address)
+    made = sensors(fleet, robot, base)
+    hosts[1].limit("300kbit")
+
+    def gave_way() -> bool:
+        going = robot.status()["going"]
+        return all(going[topic]["dropped"] > 5 for topic in ("/imu", "/laserscan"))
+
+    fleet.until(gave_way, "what gives way")
+    hosts[1].unlimit()
+    await_news(fleet, made, "the link is fast again")
+    end(fleet, made)
+    for each in made:
+        assert each.got == sorted(set(each.got))
+        assert len(each.got) + each.subscription.dropped == each.count - each.got[0]
+
+
 def test_processes_that_are_killed_cost_no_message(network: Network, fleet: Fleet) -> None:
     hub, *hosts = [network.host() for _ in range(3)]
     listen = ("--listen", hub.address, "--insecure")

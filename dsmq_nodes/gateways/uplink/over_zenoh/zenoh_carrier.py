@@ -25,7 +25,13 @@ import zenoh
 
 from dsmq_nodes.dsmq import descriptors
 from dsmq_nodes.errors import CommandError
-from dsmq_nodes.gateways.uplink.fleet_carrier import CarrierEvents, Item, Question, TopicOffer
+from dsmq_nodes.gateways.uplink.fleet_carrier import (
+    CarrierEvents,
+    Confirmation,
+    Item,
+    Question,
+    TopicOffer,
+)
 from dsmq_nodes.gateways.uplink.launch_entry import UplinkTls
 from dsmq_nodes.gateways.uplink.over_zenoh import zenoh_keys as keys
 from dsmq_nodes.gateways.uplink.over_zenoh.link_probe import why_unreachable
@@ -47,6 +53,7 @@ _LARGE_BYTES: Final = 6 * 1024  # what Zenoh takes at once, as zenoh_config.py h
 _PATIENCE_SEC: Final = 2.0  # a connection that is not there by then is worth a line
 _PROBE_SEC: Final = 5.0  # the reason may be another one by then
 _read_question: Final = json_reader(Question)
+_read_confirmation: Final = json_reader(Confirmation)
 
 
 def open_session(config: dict[str, Any]) -> Any:
@@ -204,10 +211,10 @@ class ZenohCarrier:
         # What lies below a name is offered by that machine itself, or by one that has none. A
         # machine without a name sees the offers of other versions too.
         offers = f"-/{keys.PARTS_OF_OFFER}/{below}" if self._name else "*/*/**"
+        own = f"{keys.LOGS}/{self._name or '-'}/{self.peer}/{below}"
         self._declared = [
-            session.declare_queryable(
-                f"{keys.LOGS}/{self._name or '-'}/{self.peer}/{below}", self._asked
-            ),
+            session.declare_queryable(own, self._asked),
+            session.declare_subscriber(own, self._came, allowed_origin=zenoh.Locality.REMOTE),
             session.declare_subscriber(
                 f"{keys.LAST}/{below}", self._last, allowed_origin=zenoh.Locality.REMOTE
             ),
@@ -272,6 +279,21 @@ class ZenohCarrier:
             return
         head = sample.payload.to_bytes()
         self._post(lambda: self._events.told(fleet_name, head))
+
+    def _came(self, sample: zenoh.Sample) -> None:
+        try:
+            fleet_name = keys.fleet_name_of(str(sample.key_expr), 4)
+            found = _read_confirmation(sample.payload.to_bytes())
+        except ValueError:
+            self._tell_unreadable(str(sample.key_expr))
+            return
+        # Which of a router's links are slow is not known: they count as near.
+        is_near = self._config["mode"] == "router" or self._is_router(found.peer)
+        take = self._events.confirmed
+        self._post(lambda: take(fleet_name, found, is_near=is_near))
+
+    def _is_router(self, peer: str) -> bool:
+        return any(str(each) == peer for each in self._session.info.routers_zid())
 
     def _asked(self, query: zenoh.Query) -> None:
         self._answering.submit(self._answer, query)
@@ -376,6 +398,15 @@ class ZenohCarrier:
         """Stop bringing the messages of a topic."""
         if (subscriber := self._wanted.pop(fleet_name, None)) is not None:
             subscriber.undeclare()
+
+    def confirm(self, offer: TopicOffer, message_id: int) -> None:
+        """Tell the uplink that offers a topic that a message has come."""
+        if self._session is not None:
+            self._session.put(
+                keys.log_key(offer.machine, offer.peer, offer.fleet_name),
+                msgspec.json.encode(Confirmation(offer.epoch, message_id, self.peer)),
+                priority=zenoh.Priority.INTERACTIVE_HIGH,
+            )
 
     def ask(self, offer: TopicOffer, question: Question) -> None:
         """Ask the uplink that offers a topic."""

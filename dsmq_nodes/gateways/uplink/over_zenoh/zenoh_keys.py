@@ -3,7 +3,8 @@
     dsmq/r1/imu                                                the messages of r1's topic /imu
     dsmq/@last/r1/imu                                          its heartbeat: where its log ends
     dsmq/@offer/r1/PEER/VERSION/EPOCH/LATCHED/TYPE/SCHEMA/r1/imu   a token: the topic is offered
-    dsmq/@log/r1/PEER/r1/imu                                   a queryable: what its log still has
+    dsmq/@log/r1/PEER/r1/imu                                   a queryable: what its log still has;
+                                                               and there r1 is told what has come
     dsmq/@name/r1/PEER                                         a token, and a queryable: r1 is here
 
 A machine without a name is `-`. Zenoh gives `* $ # ?` and a first `@` a meaning, and refuses empty

@@ -1,0 +1,171 @@
+"""How much may be under way to machines behind a router. Pure: no network, no clock.
+
+Our own link is asked for room. Behind a router other buffers fill while the next link is slow: its
+socket, and 64 KiB of TLS for each connection, which are 1.8 s at 300 kbit/s. So some messages ask
+the uplink that takes them for a confirmation. One that takes long says that the way is slow. It
+also says how much may be under way: as much as goes within `_QUEUE_SEC` more than the way takes
+where nothing waits.
+
+- **A way that stands still is not slow** (`LinkClock`): packets were lost, or a process had to wait
+  for a processor. Little that is late does not make a way slow either.
+- **A way is slow until nothing has had to wait for a second.** How long it takes where nothing
+  waits is measured every ten seconds: nothing goes until all has come.
+- Where several machines read, the first confirmation counts: a slow one delays no other. A machine
+  at the other end of our link counts as one that is never late.
+- Who never confirms anything, as an uplink of an earlier version, has no window.
+"""
+
+from dataclasses import dataclass
+from math import inf
+from typing import Final
+
+from dsmq_nodes.gateways.uplink.link_clock import STILL_SEC, LinkClock
+
+_LATE_SEC: Final = 0.3  # longer than where nothing waits, and twice as long: the way is slow
+_LATE_BYTES: Final = 12 * 1024  # if so much is under way
+_QUEUE_SEC: Final = 0.25
+_LEAST_WINDOW_BYTES: Final = 4 * 1024
+_CALM_SEC: Final = 1.0
+_SPAN_SEC: Final = 10.0
+_ASK_BYTES: Final = 8 * 1024  # from one message that asks to the next
+_ASK_SEC: Final = 0.05  # likewise, while the way may be slow
+_DOUBT_SEC: Final = 0.05  # it may be, if a confirmation takes longer
+_AGAIN_SEC: Final = 1.0  # after which one more message asks: the way may have lost the last one
+_NEAR_SEC: Final = 10.0  # for so long a machine at the other end of our link is not asked
+_SILENCE_SEC: Final = 3.0  # whoever has confirmed is gone, as its lease is over
+_MOST_ASKS: Final = 256
+
+
+@dataclass(slots=True)
+class _Ask:
+    """A message that asks: when it went, and what had gone and was under way with it."""
+
+    asked_sec: float
+    at_sec: float  # the same by the clock of the way
+    gone_bytes: int
+    under_way_bytes: int
+
+
+class FarWindow:
+    """What has gone and is not confirmed, and whether more may go."""
+
+    def __init__(self) -> None:
+        """Nothing has gone yet."""
+        self._gone_bytes = 0
+        self._near_until_sec = -inf
+        self._begin()
+
+    def _begin(self) -> None:
+        """Nothing is known of the way."""
+        self._clock = LinkClock()
+        self._clock.patience_sec = _SILENCE_SEC
+        self._came_bytes, self._came_sec = self._gone_bytes, -inf  # -inf: nobody has confirmed
+        self._asks: dict[tuple[str, int], _Ask] = {}  # not confirmed yet, by topic and id
+        self._asked_bytes, self._asked_sec = self._gone_bytes - _ASK_BYTES, -inf
+        self._most_bytes = inf  # inf: the way is not slow
+        self._full_sec = -inf
+        self._least_sec, self._least_since_sec = inf, -inf
+        self._is_emptying = False
+
+    @property
+    def _under_way_bytes(self) -> int:
+        return self._gone_bytes - self._came_bytes
+
+    # Sending
+
+    def has_room(self, now_sec: float) -> bool:
+        """Whether another message may go."""
+        if self._came_sec == -inf or not self._asks:
+            return True
+        oldest = next(iter(self._asks.values()))
+        if now_sec - max(self._came_sec, oldest.asked_sec) > _SILENCE_SEC:
+            self._begin()
+            return True
+        trip_sec = self._clock.read(now_sec) - oldest.at_sec  # so far
+        self._look(oldest, trip_sec, now_sec, most_bytes=self._most_bytes)
+        if not self._is_full():
+            return True
+        self._full_sec = now_sec
+        return now_sec - self._asked_sec > _AGAIN_SEC
+
+    def _is_full(self) -> bool:
+        if self._is_emptying:  # as soon as the last message has asked
+            return self._asked_bytes == self._gone_bytes
+        return self._under_way_bytes >= self._most_bytes
+
+    def goes(self, topic: str, message_id: int, size: int, now_sec: float) -> bool:
+        """A message goes; returns whether it is to ask."""
+        self._gone_bytes += size
+        if not self._is_to_ask(now_sec):
+            return False
+        if not self._asks:
+            self._clock.moved(now_sec, is_waiting=True)
+        elif len(self._asks) >= _MOST_ASKS:
+            del self._asks[next(iter(self._asks))]
+        self._asked_bytes, self._asked_sec = self._gone_bytes, now_sec
+        self._asks[topic, message_id] = _Ask(
+            now_sec, self._clock.read(now_sec), self._gone_bytes, self._under_way_bytes
+        )
+        return True
+
+    def goes_silently(self, size: int) -> None:
+        """A message goes that cannot ask."""
+        self._gone_bytes += size
+
+    def _is_to_ask(self, now_sec: float) -> bool:
+        if now_sec < self._near_until_sec:
+            return False
+        if self._is_emptying or self._gone_bytes - self._asked_bytes >= _ASK_BYTES:
+            return True
+        return self._may_be_slow(now_sec) and now_sec - self._asked_sec >= _ASK_SEC
+
+    def _may_be_slow(self, now_sec: float) -> bool:
+        oldest = next(iter(self._asks.values()), None)
+        is_late = oldest is not None and self._clock.read(now_sec) - oldest.at_sec > _DOUBT_SEC
+        return is_late or self._most_bytes < inf
+
+    # Confirmations
+
+    def came(self, topic: str, message_id: int, now_sec: float, *, is_near: bool) -> None:
+        """A machine confirms a message; `is_near`: it is at the other end of our link."""
+        if is_near:
+            self._begin()
+            self._near_until_sec = now_sec + _NEAR_SEC
+            return
+        ask = self._asks.get((topic, message_id))
+        if ask is None:  # another machine has confirmed it before
+            return
+        was_full = self._is_full()
+        while next(iter(self._asks.values())) is not ask:  # the way loses some
+            del self._asks[next(iter(self._asks))]
+        del self._asks[topic, message_id]
+        trip_sec = self._clock.read(now_sec) - ask.at_sec
+        self._clock.moved(now_sec, is_waiting=bool(self._asks))
+        self._came_bytes, self._came_sec = ask.gone_bytes, now_sec
+        self._least_sec = min(self._least_sec, trip_sec)
+        self._clock.patience_sec = self._least_sec + STILL_SEC
+        if was_full:
+            self._full_sec = now_sec
+        elif now_sec - self._full_sec > _CALM_SEC:
+            self._most_bytes = inf
+        self._look(ask, trip_sec, now_sec, most_bytes=inf)
+        self._measure_again(now_sec)
+
+    def _measure_again(self, now_sec: float) -> None:
+        """Let the way become empty now and then, and see how long it takes."""
+        if self._is_emptying and not self._under_way_bytes:
+            self._is_emptying = False
+            self._least_sec, self._least_since_sec = inf, now_sec
+        elif self._most_bytes < inf and now_sec - self._least_since_sec > _SPAN_SEC:
+            self._is_emptying = True
+
+    def _look(self, ask: _Ask, trip_sec: float, now_sec: float, *, most_bytes: float) -> None:
+        """A message has taken so long: how much may be under way, and `most_bytes` at most."""
+        if self._most_bytes == inf:
+            is_late = trip_sec > self._least_sec + max(_LATE_SEC, self._least_sec)
+            if not is_late or self._under_way_bytes < _LATE_BYTES:
+                return
+            self._full_sec = self._least_since_sec = now_sec
+        if trip_sec > 0:
+            window_bytes = ask.under_way_bytes * (self._least_sec + _QUEUE_SEC) / trip_sec
+            self._most_bytes = min(most_bytes, max(window_bytes, _LEAST_WINDOW_BYTES))

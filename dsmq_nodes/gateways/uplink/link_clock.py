@@ -1,0 +1,33 @@
+"""The time of a link that others share: what stands still is not slow. Pure."""
+
+from typing import Final
+
+STILL_SEC: Final = 0.25  # a slow link takes something within that time, down to 200 kbit/s
+
+
+class LinkClock:
+    """The time of a link: it stands still while messages wait and the link takes none.
+
+    Attributes:
+        patience_sec: for how long it goes on without any.
+    """
+
+    def __init__(self) -> None:
+        self.patience_sec = STILL_SEC
+        self._still_sec = 0.0
+        self._moved_sec: float | None = None  # None: nothing waits
+
+    def read(self, now_sec: float) -> float:
+        """The link's time."""
+        return now_sec - self._still_sec - self.stands_sec(now_sec)
+
+    def stands_sec(self, now_sec: float) -> float:
+        """For how long the link has been standing still."""
+        if self._moved_sec is None:
+            return 0.0
+        return max(0.0, now_sec - self._moved_sec - self.patience_sec)
+
+    def moved(self, now_sec: float, *, is_waiting: bool) -> None:
+        """The link has taken a message; or the first message begins to wait."""
+        self._still_sec += self.stands_sec(now_sec)
+        self._moved_sec = now_sec if is_waiting else None
