@@ -53,9 +53,9 @@ class FarWindow:
         """Nothing has gone yet."""
         self._gone_bytes = 0
         self._near_until_sec = -inf
-        self._begin()
+        self.forget()
 
-    def _begin(self) -> None:
+    def forget(self) -> None:
         """Nothing is known of the way."""
         self._clock = LinkClock()
         self._clock.patience_sec = _SILENCE_SEC
@@ -79,7 +79,7 @@ class FarWindow:
             return True
         oldest = next(iter(self._asks.values()))
         if now_sec - max(self._came_sec, oldest.asked_sec) > _SILENCE_SEC:
-            self._begin()
+            self.forget()
             return True
         trip_sec = self._clock.read(now_sec) - oldest.at_sec  # so far
         self._look(oldest, trip_sec, now_sec, most_bytes=self._most_bytes)
@@ -129,7 +129,7 @@ class FarWindow:
     def came(self, topic: str, message_id: int, now_sec: float, *, is_near: bool) -> None:
         """A machine confirms a message; `is_near`: it is at the other end of our link."""
         if is_near:
-            self._begin()
+            self.forget()
             self._near_until_sec = now_sec + _NEAR_SEC
             return
         ask = self._asks.get((topic, message_id))

@@ -95,6 +95,7 @@ class _Message(NamedTuple):
     """A message that goes, and its place in the log; `gap` others just before it are lost."""
 
     going: "_GoingTopic"
+    chain: Chain
     id: int
     gap: int
     text: bytes
@@ -138,7 +139,8 @@ class GoingTopics:
         self._backlog: Backlog[_Message, _GoingTopic] = Backlog(self._gave_way, _LATE_SEC)
         self._clock, self._far = LinkClock(), FarWindow()
         self._is_slow = False
-        self._answered_sec = -inf  # when a message was last read for another machine
+        self._answers: set[object] = set()  # to other machines, that are being read
+        self._answered_sec = -inf  # when a message was last read for one
         self._served_sec: dict[str, float] = {}  # since when the server of a call is there
         self._given_up: dict[str, int] = {}  # the last call that did not go, by topic
 
@@ -221,7 +223,7 @@ class GoingTopics:
         # Not when it was read: it may have waited in the broker for an uplink that was stopped.
         at_sec = entry.at * 1e-9 if entry.at else time.monotonic()
         message = _Message(
-            *(going, entry.id, entry.gap, text.encode(), at_sec),
+            *(going, going.chain, entry.id, entry.gap, text.encode(), at_sec),
             *(entry.sender, going.thinner.seq(entry)),
         )
         if going.is_wanted:
@@ -245,11 +247,19 @@ class GoingTopics:
             self._backlog.make_room(going, len(message.text))
         self._await_room(now_sec)
 
+    def _is_answering(self, now_sec: float) -> bool:
+        return bool(self._answers) or now_sec - self._answered_sec < _ANSWERING_SEC
+
     def _has_room(self, now_sec: float) -> bool:
-        return self._carrier.has_room() and self._far.has_room(now_sec)
+        return self._carrier.has_room() and self._has_far_room(now_sec)
+
+    def _has_far_room(self, now_sec: float) -> bool:
+        if self._is_answering(now_sec):  # it fills the way, and says nothing of its rate
+            self._far.forget()
+        return self._far.has_room(now_sec)
 
     def _await_room(self, now_sec: float) -> None:
-        if len(self._backlog) and self._far.has_room(now_sec):  # else `confirmed` is awaited
+        if len(self._backlog) and self._has_far_room(now_sec):  # else `confirmed` is awaited
             self._carrier.await_room()
 
     def room(self) -> None:
@@ -274,7 +284,7 @@ class GoingTopics:
     def _gave_way(self, going: _GoingTopic, message: _Message) -> None:
         """A message is not sent."""
         going.skipped += 1
-        is_answering = time.monotonic() - self._answered_sec < _ANSWERING_SEC
+        is_answering = self._is_answering(time.monotonic())
         going.has_hole = going.has_hole or message.gap > 0 or is_answering
         if not self._is_slow:
             self._is_slow = True
@@ -286,8 +296,8 @@ class GoingTopics:
     def _put(self, message: _Message) -> None:
         now_sec, going = time.monotonic(), message.going
         age_sec = now_sec - message.at_sec
-        if going.reader is None:
-            return  # nobody wants it any more
+        if going.reader is None or message.chain is not going.chain:
+            return  # nobody wanted it any more; who does again finds it in the log
         if going.is_best_effort and age_sec > LATE_SEC:
             self._gave_way(going, message)
             return
@@ -348,8 +358,9 @@ class GoingTopics:
             schema = self._hub.schema_of(topic)
             yield b"", msgspec.json.encode(schema) if schema else b""
             return
-        chain = Chain(question.after)
+        chain, answer = Chain(question.after), object()
         thinner = Thinner(self._settings.get(topic, _USUAL).rate)
+        self._answers.add(answer)
         try:
             for epoch, reply in read_log(
                 self._broker,
@@ -367,10 +378,12 @@ class GoingTopics:
                 before = chain.add(reply.id, reply.gap)
                 age_sec = max(0.0, time.monotonic() - reply.at * 1e-9)
                 told = (epoch, reply.id, before, 0, reply.sender, thinner.seq(reply), age_sec)
-                self._answered_sec = time.monotonic()
                 yield _pack(told), (reply.text or "").encode()
+                self._answered_sec = time.monotonic()  # it may have waited for the link
         except DsmqError as error:
             logger.warning("%s could not be read for another machine: %s", topic, error)
+        finally:
+            self._answers.discard(answer)
 
     def status(self) -> dict[str, Any]:
         """What goes, in figures."""

@@ -73,5 +73,7 @@ def assert_whole(fleet: Fleet, made: list[Sensor]) -> None:
     """In order, once, none lost since the first."""
     end(fleet, made)
     for each in made:
-        assert each.got == list(range(each.got[0], each.count)), each.topic
+        missing = sorted({*range(each.got[0], each.count)} - {*each.got})
+        assert not missing, f"{each.topic} lacks {missing}\n{fleet.output()}"
+        assert each.got == sorted(set(each.got)), each.topic
         assert each.subscription.dropped == 0

@@ -137,6 +137,47 @@ def test_what_waits_for_a_confirmation_goes_when_it_comes(monkeypatch: pytest.Mo
     assert sum(place.skipped for place in carrier.heads) == 100 - len(carrier.heads)
 
 
+def test_what_waited_while_nobody_wanted_it_does_not_hide_a_hole() -> None:
+    hub, carrier = Mock(graph=SimpleNamespace(epoch="e")), SlowCarrier()
+    rules = UplinkRules(publish=("/odom",))
+    going = GoingTopics(hub, Mock(), cast("Carrier", carrier), rules, {})
+    going.offer({"/odom": TopicModel(name="/odom", publishers=[EndpointModel(node="/n")])})
+    going.wanted("odom", is_wanted=True)
+    hub.subscribe.call_args.args[1](Reply(event="message", id=1, message=msgspec.Raw(b'"{}"')))
+    going.wanted("odom", is_wanted=False)  # the link is lost, and back
+    going.wanted("odom", is_wanted=True)
+    hub.subscribe.call_args.args[1](Reply(event="message", id=9, message=msgspec.Raw(b'"{}"')))
+    for _ in range(2):
+        carrier.is_free = True
+        going.room()
+    assert [(place.before, place.id) for place in carrier.heads] == [(8, 9)]
+
+
+def test_an_answer_that_waits_for_the_link_goes_on_however_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = SimpleNamespace(sec=0.0)
+    monkeypatch.setattr(going_topics, "time", SimpleNamespace(monotonic=lambda: now.sec))
+    old = (("e", Reply(event="message", id=1, message=msgspec.Raw(b'"{}"'))) for _ in range(2))
+    monkeypatch.setattr(going_topics, "read_log", lambda *_, **__: old)
+    hub, carrier = Mock(graph=SimpleNamespace(epoch="e")), SlowCarrier()
+    rules = UplinkRules(publish=("/odom",))
+    going = GoingTopics(hub, Mock(), cast("Carrier", carrier), rules, {})
+    going.offer({"/odom": TopicModel(name="/odom", publishers=[EndpointModel(node="/n")])})
+    going.wanted("odom", is_wanted=True)
+    take = hub.subscribe.call_args.args[1]
+    answer = going.answer("odom", Question("e", 0, 1000))
+    next(answer)
+    for number in range(2, 202):  # for four seconds the answer's first message finds no room
+        now.sec += 0.02
+        if number % 10 == 0:
+            carrier.is_free = True
+            going.room()
+        take(Reply(event="message", id=number, message=msgspec.Raw(b'"{}"')))
+    assert any(place.before > 2 for place in carrier.heads), "some have given way"
+    assert not any(place.skipped for place in carrier.heads), "and are asked for"
+
+
 def test_a_call_that_waited_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     now = SimpleNamespace(sec=0.0)
     monkeypatch.setattr(going_topics, "time", SimpleNamespace(monotonic=lambda: now.sec))
