@@ -35,7 +35,6 @@ from dsmq_nodes.dsmq.log import Entry
 from dsmq_nodes.errors import DsmqError
 from dsmq_nodes.gateways.hub import Hub, HubReader
 from dsmq_nodes.gateways.uplink.cursors import LEAST_AGE_SEC, Chain
-from dsmq_nodes.gateways.uplink.far_window import FarWindow
 from dsmq_nodes.gateways.uplink.fleet_carrier import (
     Carrier,
     Confirmation,
@@ -44,8 +43,9 @@ from dsmq_nodes.gateways.uplink.fleet_carrier import (
     TopicOffer,
 )
 from dsmq_nodes.gateways.uplink.launch_entry import UplinkTopic
-from dsmq_nodes.gateways.uplink.link_clock import LinkClock
 from dsmq_nodes.gateways.uplink.log_reader import read_log
+from dsmq_nodes.gateways.uplink.pacing.far_window import FarWindow
+from dsmq_nodes.gateways.uplink.pacing.link_clock import LinkClock
 from dsmq_nodes.gateways.uplink.uplink_rules import (
     UplinkRules,
     is_always_resumed,

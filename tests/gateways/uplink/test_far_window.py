@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dsmq_nodes.gateways.uplink.far_window import FarWindow
-from dsmq_nodes.gateways.uplink.link_clock import LinkClock
+from dsmq_nodes.gateways.uplink.pacing.far_window import FarWindow
+from dsmq_nodes.gateways.uplink.pacing.link_clock import LinkClock
 from dsmq_nodes.graph.links.backlog import Backlog
 
 _STEP_SEC = 0.005

@@ -17,7 +17,7 @@ from dsmq_nodes.gateways.uplink.fleet_carrier import (
     TopicOffer,
 )
 from dsmq_nodes.gateways.uplink.going_topics import GoingTopics
-from dsmq_nodes.gateways.uplink.link_clock import LinkClock
+from dsmq_nodes.gateways.uplink.pacing.link_clock import LinkClock
 from dsmq_nodes.gateways.uplink.uplink_rules import UplinkRules
 from dsmq_nodes.tools.graph_model import EndpointModel, TopicModel
 

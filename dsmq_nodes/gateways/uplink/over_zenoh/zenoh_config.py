@@ -10,7 +10,7 @@ what the other end has room for, so that has as little) and two batches of 4 KiB
 kbit/s for a link of 300 kbit/s, half of what arrives is 0.5 s old and all of it 0.7 s at most, or
 0.9 s while the link becomes slow. With certificates a router holds 64 KiB more for each link, in
 its TLS, and those cannot be bounded: who is behind a router is asked for confirmations instead
-(`far_window.py`).
+(`pacing/far_window.py`).
 What finds no room is dropped, and counted by the reader. Where the socket is asked for room before
 (`link_room.py`), only a busy processor can be why Zenoh has none: then a message waits. A message
 that is larger than all buffers waits there for as long as a slow link needs for it.

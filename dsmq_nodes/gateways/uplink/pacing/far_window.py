@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import Final
 
-from dsmq_nodes.gateways.uplink.link_clock import STILL_SEC, LinkClock
+from dsmq_nodes.gateways.uplink.pacing.link_clock import STILL_SEC, LinkClock
 
 _LATE_SEC: Final = 0.3  # longer than where nothing waits, and twice as long: the way is slow
 _LATE_BYTES: Final = 12 * 1024  # if so much is under way

@@ -1,0 +1,1 @@
+"""How fast messages may go: pure, no network and no clock."""
