@@ -1,6 +1,7 @@
 """What every test shares: how hard hypothesis tries, a broker, what is left of a run, `--fast`."""
 
 import gc
+import locale
 import os
 import signal
 from collections.abc import Iterator
@@ -24,8 +25,18 @@ settings.register_profile("dev", max_examples=50, deadline=None)
 settings.register_profile("ci", max_examples=50, deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
+# What the shell of a user may have set for the product and for what it stands on.
+_OF_A_USER = (
+    *("DSMQ_BROKER", "DSMQ_NODE", "DSMQ_NO_SHM", "DSMQ_PATIENCE_SEC", "DSMQ_TLS_CA"),
+    *("DSMQ_TLS_CERT", "DSMQ_TLS_KEY", "DSMQ_TOKEN", "DSMQ_USE_SIM_TIME", "DSMQ_WEB_TOKEN"),
+    *("ROS_DOMAIN_ID", "ROS_LOG_DIR", "AMENT_PREFIX_PATH"),
+    *("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR"),
+)
+
 
 def pytest_configure(config: pytest.Config) -> None:
+    if (encoding := locale.getpreferredencoding(do_setlocale=False)).lower() != "utf-8":
+        pytest.exit(f"the tests need UTF-8, not {encoding}: set PYTHONUTF8=1", returncode=4)
     # What a background job or `nohup` has ignored, its processes would ignore too. A handler is
     # not inherited by a new program, which begins as in a terminal.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -40,6 +51,12 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.reportchars = "fE"  # a line for each that is skipped would be hundreds
     elif address := getattr(config, "workerinput", {}).get("forks"):
         processes.use(address)
+
+
+def pytest_sessionstart() -> None:
+    """Have none of it in a test; pytest has looked at the terminal already."""
+    for name in _OF_A_USER:
+        os.environ.pop(name, None)
 
 
 def _nothing(*_: object) -> None:

@@ -25,6 +25,7 @@ from dsmq_nodes.graph.spin.event_loop import (
     leave_threads,
     new_event_loop,
     refuse_in_loop,
+    run_until_complete,
     tell_of_threads,
 )
 from dsmq_nodes.graph.spin.interrupts import in_whole_steps, interrupt
@@ -345,7 +346,7 @@ class _EndSignals:
             self._nodes, self._loop = nodes, loop
         try:
             with in_whole_steps(loop):
-                loop.run_until_complete(_spin(nodes))
+                run_until_complete(loop, _spin(nodes))
         finally:
             self._deaf = True
             cancel_tasks(loop)

@@ -21,6 +21,7 @@ from dsmq_nodes.devices.serial_line import DeviceLines
 from dsmq_nodes.errors import ParameterError
 from dsmq_nodes.messages import Bool, DiagnosticArray, Imu, LaserScan, MagneticField, String
 from dsmq_nodes.testing import Graph
+from tests.support.ipv6 import needs_ipv6
 from tests.support.terminals import FakeDevice, run_until
 
 # From LDROBOT's development manual of the LD06.
@@ -207,14 +208,11 @@ def test_any_rate_of_a_serial_port(graph: Graph, device: FakeDevice, baud: int) 
     assert struct.unpack_from("@2I", told, 36)[1] == baud
 
 
+@needs_ipv6
 def test_a_device_behind_ipv6_and_a_name_that_nobody_has(graph: Graph) -> None:
-    try:
-        behind_ipv6 = socket.create_server(("::1", 0), family=socket.AF_INET6)
-    except OSError as error:  # as in many a container
-        pytest.skip(f"no IPv6 on this machine: {error}")
     graph.add(SerialLine, name="lost", params={"port": "tcp://nobody.invalid:1"})
     lost = Status(graph, "lost")
-    with behind_ipv6 as server:
+    with socket.create_server(("::1", 0), family=socket.AF_INET6) as server:
         port = server.getsockname()[1]
         graph.add(SerialLine, params={"port": f"tcp://[::1]:{port}"})
         server.settimeout(10)

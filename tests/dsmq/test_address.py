@@ -14,6 +14,8 @@ from typing_extensions import override
 from dsmq_nodes import Node
 from dsmq_nodes.dsmq import address, descriptors
 from dsmq_nodes.errors import ConnectionFailedError
+from tests.support.ipv6 import needs_ipv6
+from tests.support.reserved import free_port
 
 
 class Unlucky(socket.socket):
@@ -25,14 +27,12 @@ class Unlucky(socket.socket):
         super().connect(where)
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])
+@pytest.mark.parametrize("host", ["127.0.0.1", pytest.param("::1", marks=needs_ipv6), "localhost"])
 def test_a_client_that_meets_itself_leaves_the_brokers_port_free(
     host: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.bind((host, 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     with monkeypatch.context() as patch:
         patch.setattr(socket, "socket", Unlucky)
         with pytest.raises(ConnectionFailedError, match=f"no broker at {host}:{port} .*listens"):

@@ -86,6 +86,71 @@ def test_a_signal_while_messages_are_read_ends_it_without_a_word(programs: Progr
     assert said(program) == ["stopping", "safe"]
 
 
+FINALIZED = """
+import weakref
+
+class Doomed:
+    def __del__(self): os.kill(os.getpid(), signal.SIGTERM)
+
+class Plain: pass
+
+class Dropping(Robot):
+    def tick(self):
+        {drop}
+
+robot = Dropping()
+while True: spin_once(robot, timeout_sec=0.1)
+"""
+
+
+@pytest.mark.parametrize(
+    "drop", ["Doomed()", "weakref.finalize(Plain(), os.kill, os.getpid(), signal.SIGTERM)"]
+)
+@pytest.mark.usefixtures("broker")
+def test_a_signal_in_a_finalizer_ends_a_node(programs: Programs, drop: str) -> None:
+    """Python prints what is raised in one, and goes on."""
+    program = programs(robot(FINALIZED.format(drop=drop)))
+    assert program.wait() == 128 + signal.SIGTERM
+    assert said(program) == ["stopping", "safe"]
+
+
+BROKEN_OFF = """
+class Exiting(Node):
+    def __init__(self, steps):
+        super().__init__(f"exiting_{steps}")
+        self.steps = steps
+        self.timer = self.create_timer(0.001, self.tick)
+
+    def tick(self):
+        self.timer.cancel()
+        self.leave()
+
+    def leave(self):
+        self.steps -= 1
+        if self.steps < 0: sys.exit(3)
+        asyncio.get_running_loop().call_soon(self.leave)
+
+    async def enter_safe_state(self):
+        await asyncio.sleep(0.001)
+        print("safe", flush=True)
+
+for steps in range(12):  # one of them is the step in which `spin_once` is through
+    node = Exiting(steps)
+    try:
+        while True: spin_once(node)
+    except SystemExit:
+        node.destroy_node()
+"""
+
+
+@pytest.mark.usefixtures("broker")
+def test_a_node_is_made_safe_in_whichever_step_of_its_loop_the_process_is_to_end(
+    programs: Programs,
+) -> None:
+    program = programs(robot(BROKEN_OFF))
+    assert (program.wait(), said(program)) == (0, ["safe"] * 12)
+
+
 UNREAD = """
 reading, writing = os.pipe()
 os.dup2(writing, 2)

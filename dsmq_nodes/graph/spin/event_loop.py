@@ -76,6 +76,18 @@ def cancel_tasks(loop: asyncio.AbstractEventLoop) -> None:
         loop.run_until_complete(asyncio.wait(left, timeout=LAST_STEPS_SEC))
 
 
+def run_until_complete(loop: asyncio.AbstractEventLoop, work: Awaitable[_T]) -> _T:
+    """As the loop's own; a loop that an exception has broken out of can be run again."""
+    task = asyncio.ensure_future(work, loop=loop)
+    try:
+        return loop.run_until_complete(task)
+    except BaseException:
+        if task.done():  # what stops the loop then may be left in it, and would stop the next run
+            loop.call_soon(loop.stop)
+            loop.run_forever()
+        raise
+
+
 def refuse_in_loop(what: str, instead: str) -> None:
     """Check that no event loop runs in this thread: a second one would block it.
 
@@ -242,7 +254,7 @@ def run_here(main: Coroutine[Any, Any, _T], home: asyncio.AbstractEventLoop | No
 
     def run() -> _T:
         if home is not None and not (home.is_closed() or home.is_running()):
-            return home.run_until_complete(main)
+            return run_until_complete(home, main)
         loop = new_event_loop()
         try:
             return loop.run_until_complete(main)

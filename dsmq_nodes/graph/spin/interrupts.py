@@ -4,14 +4,14 @@ A signal's handler runs between any two instructions of the main thread. An exce
 in the middle of asyncio's own code loses what asyncio held at that moment: a task that was about
 to run, or a half-made loop. So where the signal came in code of the loop, the exception waits for
 the loop's next step, or for the end of the block that makes or drives the loop. In a callback it
-is raised at once: the callback may block.
+is raised at once: the callback may block. Not in a finalizer, such as `__del__`, which Python runs
+wherever it drops an object: it would print the exception there and go on.
 """
 
 import asyncio
-import contextlib
 import signal
 import threading
-from collections.abc import Iterator
+import traceback
 from types import FrameType
 from typing import Final
 
@@ -23,6 +23,7 @@ _LOOP_MODULES: Final = (
     "dsmq_nodes.dsmq.selector",
     "dsmq_nodes.graph.spin.",
 )
+_FINALIZING_MODULES: Final = frozenset({"weakref", "_weakrefset"})
 
 _driven: Final[list[asyncio.AbstractEventLoop | None]] = []  # by the main thread; innermost last
 _waiting: Final[list[BaseException]] = []
@@ -31,7 +32,7 @@ _waiting: Final[list[BaseException]] = []
 def interrupt(error: BaseException, frame: FrameType | None) -> None:
     """Raise `error` for a signal that came in `frame`: now, or at the loop's next step."""
     loop = running_loop() or (_driven[-1] if _driven else None)
-    if (loop is None and not _driven) or not _is_of_a_loop(frame):
+    if (loop is None and not _driven) or not _has_to_wait(frame):
         raise error
     _waiting.append(error)
     if loop is not None:
@@ -43,27 +44,44 @@ def ctrl_c(_: int, frame: FrameType | None) -> None:
     interrupt(KeyboardInterrupt(), frame)
 
 
-@contextlib.contextmanager
-def in_whole_steps(loop: asyncio.AbstractEventLoop | None = None) -> Iterator[None]:
+class in_whole_steps:  # noqa: N801  a `with` statement; contextlib's frames are not a loop's
     """Let an interruption wait for a whole step, around code that makes a loop or drives `loop`."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # no signal comes here
-        return
-    was = signal.getsignal(signal.SIGINT)
-    if was is signal.default_int_handler:
-        signal.signal(signal.SIGINT, ctrl_c)
-    _driven.append(loop)
-    try:
-        yield
-    finally:
+
+    def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
+        self._loop = loop
+        # No signal comes in another thread.
+        self._is_here = threading.current_thread() is threading.main_thread()
+        self._handles_ctrl_c = False
+
+    def __enter__(self) -> None:
+        if not self._is_here:
+            return
+        _driven.append(self._loop)
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            self._handles_ctrl_c = True
+            signal.signal(signal.SIGINT, ctrl_c)
+
+    def __exit__(self, *_: object) -> None:
+        if not self._is_here:
+            return
         _driven.pop()
-        if was is signal.default_int_handler:
-            signal.signal(signal.SIGINT, was)
+        if self._handles_ctrl_c:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         _raise_waiting()
 
 
-def _is_of_a_loop(frame: FrameType | None) -> bool:
-    return frame is not None and frame.f_globals.get("__name__", "").startswith(_LOOP_MODULES)
+def _has_to_wait(frame: FrameType | None) -> bool:
+    """Whether an exception would be lost in `frame`, or lose something."""
+    if frame is not None and _module_of(frame).startswith(_LOOP_MODULES):
+        return True
+    return any(
+        each.f_code.co_name == "__del__" or _module_of(each) in _FINALIZING_MODULES
+        for each, _ in traceback.walk_stack(frame)
+    )
+
+
+def _module_of(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__", ""))
 
 
 def _raise_waiting() -> None:

@@ -31,6 +31,7 @@ from dsmq_nodes.graph.spin.event_loop import (
     new_event_loop,
     run_here,
     run_through,
+    run_until_complete,
     running_loop,
     without_loop,
 )
@@ -267,7 +268,7 @@ class Spinner:
         waiting = self._until(work, ended)
         task = own.create_task(waiting)
         try:
-            return own.run_until_complete(task)
+            return run_until_complete(own, task)
         finally:
             if not task.done():  # Ctrl-C came between
                 if inspect.getcoroutinestate(waiting) == inspect.CORO_CREATED:
@@ -275,7 +276,7 @@ class Spinner:
                     self.dispatcher.ended = None
                 task.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
-                    own.run_until_complete(task)
+                    run_until_complete(own, task)
             self._is_waiting = False
 
     def _take(self, loop: asyncio.AbstractEventLoop) -> asyncio.Future[None] | None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.gateways.uplink.fleet import Fleet
+from tests.support.ipv6 import needs_ipv6
 from tests.support.reserved import free_port
 from tests.support.waiting import until
 
@@ -33,15 +34,7 @@ def two_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", both)
 
 
-def has_ipv6() -> bool:
-    try:
-        with socket.create_server(("::1", 0), family=socket.AF_INET6):
-            return True
-    except OSError:
-        return False
-
-
-@pytest.mark.skipif(not has_ipv6(), reason="no IPv6 here")
+@needs_ipv6
 def test_a_router_has_an_ipv6_address_in_its_certificate(tmp_path: Path, fleet: Fleet) -> None:
     make_keys(tmp_path, ["hub=::1", "r1"])
     where = f"[::1]:{free_port()}"
