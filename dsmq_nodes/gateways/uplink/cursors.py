@@ -130,24 +130,48 @@ class Chain:
 class Silences:
     """How often nothing has come of a machine for a second, by the epoch of its log.
 
-    All topics that come share it: over a link that is too slow, one of them may have to wait.
+    All topics that come share it: over a link that is too slow, one of them may have to wait. So
+    they share the doubt while a question for any of them is not answered: others give way to a long
+    answer.
     """
 
     def __init__(self) -> None:
         """None yet."""
         self._heard_sec: dict[str, float] = {}
         self._counts: dict[str, int] = {}
+        self._questions: dict[str, int] = {}
+        self._doubted_until_sec: dict[str, float] = {}
 
     def heard(self, epoch: str, now_sec: float) -> int:
         """A message has come; returns how many silences there were."""
         if now_sec - self._heard_sec.get(epoch, now_sec) > _SILENCE_SEC:
             self._counts[epoch] = self._counts.get(epoch, 0) + 1
         self._heard_sec[epoch] = now_sec
+        if self._doubted_until_sec.get(epoch) == inf and epoch not in self._questions:
+            self._doubted_until_sec[epoch] = now_sec + _DOUBT_SEC
         if len(self._heard_sec) > _MOST_MACHINES:
             oldest = next(iter(self._heard_sec))
             del self._heard_sec[oldest]
             self._counts.pop(oldest, None)
+            self._doubted_until_sec.pop(oldest, None)
         return self._counts.get(epoch, 0)
+
+    def asked(self, epoch: str) -> None:
+        """A question for a topic of this log is asked; `answered` has to follow."""
+        self._questions[epoch] = self._questions.get(epoch, 0) + 1
+        self._doubted_until_sec[epoch] = inf  # until so long after the next message
+        if len(self._doubted_until_sec) > _MOST_MACHINES:
+            del self._doubted_until_sec[next(iter(self._doubted_until_sec))]
+
+    def answered(self, epoch: str) -> None:
+        """The answer is there, or does not come."""
+        self._questions[epoch] -= 1
+        if not self._questions[epoch]:
+            del self._questions[epoch]
+
+    def are_doubted(self, epoch: str, now_sec: float) -> bool:
+        """Whether a hole of any topic may be because of such an answer."""
+        return now_sec < self._doubted_until_sec.get(epoch, now_sec)
 
 
 @dataclass(eq=False, slots=True)
@@ -221,7 +245,7 @@ class RemoteCursor(Generic[T]):
 
         The messages that wait for it are in the log, and are asked for when the offer is back.
         """
-        self._asked.pop(epoch, None)
+        self._forget_question(epoch)
         if epoch in self._places:
             self._away.add(machine)
             self._gone.add(epoch)
@@ -230,7 +254,8 @@ class RemoteCursor(Generic[T]):
     def forget(self) -> None:
         """Nobody reads it here any more: what comes later is new."""
         self._places.clear()
-        self._asked.clear()
+        for epoch in list(self._asked):
+            self._forget_question(epoch)
         self._asks_left.clear()
         self._away.clear()
         self._numbers.clear()
@@ -259,7 +284,9 @@ class RemoteCursor(Generic[T]):
         self._silences_seen[epoch] = silences
         if self._doubted_until_sec.get(epoch) == inf:
             self._doubted_until_sec[epoch] = now_sec + _DOUBT_SEC
-        self._is_doubted = now_sec < self._doubted_until_sec.get(epoch, now_sec)
+        self._is_doubted = now_sec < self._doubted_until_sec.get(
+            epoch, now_sec
+        ) or self._silences.are_doubted(epoch, now_sec)
         asked = self._asked.get(epoch)
         if asked is None and self._has_hole(place) and self._ask(epoch):
             asked = self._asked[epoch]
@@ -277,7 +304,7 @@ class RemoteCursor(Generic[T]):
 
     def answered(self, epoch: str, messages: list[tuple[LogPlace, T]]) -> list[GivenMessage[T]]:
         """The answer has come, perhaps empty; returns what is to be given now, in order."""
-        asked = self._asked.pop(epoch, None)
+        asked = self._forget_question(epoch)
         self._is_doubted = True  # an answer may take long, and messages give way to it
         given = []
         for place, message in sorted(messages, key=lambda each: each[0].id):
@@ -362,4 +389,11 @@ class RemoteCursor(Generic[T]):
     def _request(self, request: LogRequest) -> None:
         if request.epoch not in self._asked:
             self._asked[request.epoch] = _Asked()
+            self._silences.asked(request.epoch)
             self._questions.append(request)
+
+    def _forget_question(self, epoch: str) -> _Asked[T] | None:
+        asked = self._asked.pop(epoch, None)
+        if asked is not None:
+            self._silences.answered(epoch)
+        return asked

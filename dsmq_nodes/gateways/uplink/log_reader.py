@@ -7,8 +7,12 @@ from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.address import Address
 from dsmq_nodes.dsmq.client_connection import ClientConnection
 from dsmq_nodes.errors import DsmqError
+from dsmq_nodes.topic_names import PROBE_TOPIC
 
-_QUIET_SEC: Final = 0.5  # then nothing more comes: the rest has expired, or is too large to push
+_QUIET_SEC: Final = 0.5  # perhaps nothing more comes: the rest has expired, or is too large to push
+_STUCK_SEC: Final = 10.0  # a broker that is merely busy answers within that time
+_ANSWERS: Final = 2  # without a message between: the first may have overtaken some
+_PROBE: Final = wire.encode_object({"action": "get", "topic": PROBE_TOPIC})
 
 
 def read_log(
@@ -19,7 +23,7 @@ def read_log(
     An `after` of another epoch than the broker's means the log from its beginning.
 
     Raises:
-        DsmqError: the broker is away.
+        DsmqError: the broker is away, or stands still.
     """
     connection = ClientConnection(broker.host, broker.port)
     try:
@@ -38,8 +42,7 @@ def read_log(
             )
         )
         newest: int | None = None
-        while newest is None or at < newest:
-            reply = connection.receive(_QUIET_SEC)
+        for reply in _replies(connection):
             if reply.event == "subscribed":
                 newest = reply.id
             elif reply.event == "error":
@@ -48,7 +51,29 @@ def read_log(
                 at = reply.id
                 reply.at -= connection.ahead_ns  # by our own monotonic clock
                 yield connection.epoch, reply
-    except TimeoutError:
-        return
+            if newest is not None and at >= newest:
+                return
     finally:
         connection.close()
+
+
+def _replies(connection: ClientConnection) -> Iterator[wire.Reply]:
+    """What the broker sends, until it says that there is nothing more.
+
+    A broker that is busy sends nothing for a while either, so it is asked for a word.
+    """
+    answers, is_asked = 0, True  # it owes the first word
+    while answers < _ANSWERS:
+        try:
+            reply = connection.receive(_STUCK_SEC if is_asked else _QUIET_SEC)
+        except TimeoutError:
+            if is_asked:
+                raise connection.gone("it does not answer") from None
+            is_asked = True
+            connection.send(_PROBE)
+            continue
+        yield reply
+        is_asked = not reply.event
+        answers = answers + 1 if is_asked else 0
+        if is_asked:
+            connection.send(_PROBE)

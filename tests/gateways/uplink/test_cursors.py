@@ -192,6 +192,27 @@ def test_what_gives_way_to_a_slow_answer_is_asked_for_too() -> None:
     assert cursor.questions() == [LogRequest("e0", 7, 20)]
 
 
+def test_what_gives_way_to_an_answer_for_another_topic_is_asked_for_too() -> None:
+    silences = Silences()
+    scans, imu = (RemoteCursor[int](20, silences) for _ in range(2))
+    for cursor in (scans, imu):
+        cursor.take(LogPlace("e0", 1, 0), 1, 0.0)
+        cursor.gone("r1", "e0")
+        cursor.offered("r1", "e0")
+        assert cursor.questions() == [LogRequest("e0", 1, 20)]
+    imu.answered("e0", [(LogPlace("e0", 2, 1), 2)])
+    for message_id in range(3, 13):  # longer than a hole is asked for after an outage
+        assert imu.take(LogPlace("e0", message_id, message_id - 1), message_id, 9 + message_id / 3)
+    scans.answered("e0", [])
+    imu.take(LogPlace("e0", 14, 13), 14, 13.2)
+    assert imu.questions() == [LogRequest("e0", 12, 20)]
+    imu.answered("e0", [(LogPlace("e0", 13, 12), 13)])
+    for message_id in range(15, 23):
+        imu.take(LogPlace("e0", message_id, message_id - 1), message_id, 9 + message_id / 3)
+    imu.take(LogPlace("e0", 24, 23), 24, 17.0)
+    assert not imu.questions(), "the link is merely slow"
+
+
 def test_topics_of_a_machine_share_its_silences() -> None:
     silences = Silences()
     first, second = (RemoteCursor[int](20, silences) for _ in range(2))
