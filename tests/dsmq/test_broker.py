@@ -446,7 +446,8 @@ def test_a_frame_that_was_begun_is_finished_before_the_end(start: Start, tmp_pat
     store = ("--store", str(tmp_path / "queue.db"))
     broker = start(*store)
     channel = broker.channel()
-    frame = wire.encode_object({"action": "put", "topic": "t", "message": "x" * 500_000})
+    text = "x" * 5_000_000  # as large as this the broker waits for 52 s
+    frame = wire.encode_object({"action": "put", "topic": "t", "message": text})
     channel.socket.sendall(frame[:250_000])
     put(channel_of := broker.channel(), "settled", "x")
     channel_of.send(wire.encode_object({"action": "get", "topic": "settled"}))
@@ -461,16 +462,17 @@ def test_a_frame_that_was_begun_is_finished_before_the_end(start: Start, tmp_pat
     channel_of.close()
     again = start(*store).channel()
     assert subscribe(again, "t", after=0, epoch=again.epoch).id == 1
-    assert again.receive().text == "x" * 500_000
+    assert again.receive().text == text
     again.close()
 
 
 def test_the_time_that_a_broker_was_stopped_is_not_its_peers_fault(broker: Broker) -> None:
     channel = broker.channel()
-    frame = wire.encode_object({"action": "get", "topic": "t"})
+    # For so large a frame it waits 3 s longer, so that this process may be late with the rest.
+    frame = wire.encode_object({"action": "get", "topic": "t", "unknown": "x" * 300_000})
     channel.socket.sendall(frame[:30])
     broker.process.send_signal(signal.SIGSTOP)
-    time.sleep(limits.PATIENCE_SEC + 0.5)
+    time.sleep(limits.PATIENCE_SEC + len(frame) / limits.SLOWEST_BYTES_PER_SEC + 0.5)
     broker.process.send_signal(signal.SIGCONT)
     time.sleep(0.5)  # it looks after its peers
     channel.socket.sendall(frame[30:])

@@ -217,12 +217,12 @@ class Uplink:
         if coming.writer is None:
             logger.info("%s comes from %s", coming.topic, offer.machine or NAMELESS)
             schema = self._schemas.get(offer.schema_id, b"")
+            if time.monotonic() - coming.ended_sec > ALIKE_SEC:
+                self._going.served(coming.topic)  # before a caller sees the server, and calls
             coming.writer = self._hub.advertise(
                 coming.topic, offer.type_name, schema, latched=offer.latched
             )
             coming.writer.publication.messages = coming.messages
-            if time.monotonic() - coming.ended_sec > ALIKE_SEC:
-                self._going.served(coming.topic)
         coming.cursor.is_sure = bool(offer.latched) or is_always_resumed(coming.topic)
         was_wanted = coming.is_wanted
         self._evaluate(coming, self._hub.topic(coming.topic))

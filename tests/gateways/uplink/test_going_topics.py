@@ -1,5 +1,6 @@
 """What gives way on a link, and the clock that its lateness is measured by."""
 
+import time
 from types import SimpleNamespace
 from typing import cast
 from unittest.mock import Mock
@@ -18,6 +19,7 @@ from dsmq_nodes.gateways.uplink.fleet_carrier import (
 )
 from dsmq_nodes.gateways.uplink.going_topics import GoingTopics
 from dsmq_nodes.gateways.uplink.pacing.link_clock import LinkClock
+from dsmq_nodes.gateways.uplink.uplink_node import Uplink
 from dsmq_nodes.gateways.uplink.uplink_rules import UplinkRules
 from dsmq_nodes.tools.graph_model import EndpointModel, TopicModel
 
@@ -260,3 +262,25 @@ def test_whoever_wants_a_call_again_is_told_where_its_log_ends() -> None:
     going.wanted("set/_request", is_wanted=True)
     going.beat()
     assert [place.id for place in carrier.told[told:]] == [1]
+
+
+def test_a_call_of_who_has_just_seen_the_server_goes() -> None:
+    ends = [EndpointModel(node="/n")]
+    requests = TopicModel(name="/r1/set/_request", publishers=ends)
+    hub = Mock(graph=SimpleNamespace(epoch="e", topics=[requests]), is_connected=True)
+    hub.topic.return_value = None
+    carrier = SlowCarrier()
+    uplink = Uplink(hub, Mock(), cast("Carrier", carrier), UplinkRules(call=("/r1/set",)), {})
+    uplink._graph_changed()
+    take = hub.subscribe.call_args.args[1]
+
+    def advertise(*_: object, **__: object) -> Mock:
+        call = Reply(event="message", id=1, message=msgspec.Raw(b'"{}"'), at=time.monotonic_ns())
+        take(call)
+        return Mock(publication=Mock(latched=0))
+
+    hub.advertise.side_effect = advertise
+    uplink.offered(TopicOffer("r1", "peer", "e", "r1/set/_reply"))
+    carrier.is_free = True
+    uplink.wanted("r1/set/_request", is_wanted=True)
+    assert [place.id for place in carrier.heads] == [1]

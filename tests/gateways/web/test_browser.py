@@ -9,6 +9,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator, Mapping
+from math import nan
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -22,7 +23,7 @@ from tests.support import web_clients
 from tests.support.browser import CHROMIUM, Browser, Page
 from tests.support.processes import ROOT, suspend
 from tests.support.reserved import free_port
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE_SEC, until
 
 pytestmark = [
     pytest.mark.skipif("DSMQ_BROWSER" not in os.environ, reason="in `.ci/browser` alone"),
@@ -143,8 +144,10 @@ def twists(robot: Robot) -> Any:
     return session
 
 
-def speed(reply: Any) -> float:
-    return float(msgspec.json.decode(reply.text)["linear"]["x"])
+def speed(session: Any) -> float:
+    """How fast the next message drives it; not a number: none has come yet."""
+    reply = session.next_message(timeout_sec=1)
+    return nan if reply is None else float(msgspec.json.decode(reply.text)["linear"]["x"])
 
 
 def stop_the_avoider(page: Page) -> None:
@@ -162,28 +165,28 @@ def test_held_it_drives_released_it_stops_and_a_killed_browser_stops_it(
         page.waits_for("document.querySelector('#arm').getAttribute('aria-pressed') === 'true'")
         x, y = page.press("#pad")
         page.mouse("mouseMoved", x, y - 60)
-        until(lambda: speed(session.next_message(timeout_sec=5)) > 0.1, "it drives")
+        until(lambda: speed(session) > 0.1, "it drives")
         long_press = "dispatchEvent(new MouseEvent('contextmenu', {bubbles: true}))"
         page.run(f"document.querySelector('#pad').{long_press}")
         assert page.run("document.querySelector('#pad').classList.contains('live')")
         page.mouse("mouseReleased", x, y - 60)
-        until(lambda: speed(session.next_message(timeout_sec=5)) == 0.0, "it stops")
+        until(lambda: speed(session) == 0.0, "it stops")
         page.key("keyDown", "w")
-        until(lambda: speed(session.next_message(timeout_sec=5)) > 0.1, "it drives by the keys")
+        until(lambda: speed(session) > 0.1, "it drives by the keys")
         page.key("keyUp", "w")
-        until(lambda: speed(session.next_message(timeout_sec=5)) == 0.0, "it stops")
+        until(lambda: speed(session) == 0.0, "it stops")
         for end_that_nobody_tells in (
             "dispatchEvent(new KeyboardEvent('keydown', {key: 'Meta', bubbles: true}))",
             "dispatchEvent(new MouseEvent('contextmenu', {bubbles: true}))",
         ):
             page.key("keyDown", "w")
-            until(lambda: speed(session.next_message(timeout_sec=5)) > 0.1, "it drives by the keys")
+            until(lambda: speed(session) > 0.1, "it drives by the keys")
             page.run(f"document.body.{end_that_nobody_tells}")
-            until(lambda: speed(session.next_message(timeout_sec=5)) == 0.0, "it stops")
+            until(lambda: speed(session) == 0.0, "it stops")
         page.run(GAMEPAD)
-        until(lambda: speed(session.next_message(timeout_sec=5)) > 0.1, "a gamepad drives it")
+        until(lambda: speed(session) > 0.1, "a gamepad drives it")
         page.run("window.pad.buttons[4].pressed = false")
-        until(lambda: speed(session.next_message(timeout_sec=5)) == 0.0, "it stops")
+        until(lambda: speed(session) == 0.0, "it stops")
         page.click("#arm")
         page.waits_for("document.querySelector('#arm').getAttribute('aria-pressed') === 'false'")
         with Browser(tmp_path / "other") as other:
@@ -194,9 +197,9 @@ def test_held_it_drives_released_it_stops_and_a_killed_browser_stops_it(
             page.waits_for("document.querySelector('#driver').textContent.includes('drives')")
             theirs.waits_for("document.querySelector('#arm').textContent.startsWith('Armed')")
             theirs.key("keyDown", "w")
-            until(lambda: speed(session.next_message(timeout_sec=5)) > 0.1, "the other drives")
+            until(lambda: speed(session) > 0.1, "the other drives")
             other.kill()
-            until(lambda: speed(session.next_message(timeout_sec=5)) == 0.0, "it stops")
+            until(lambda: speed(session) == 0.0, "it stops")
     page.waits_for("document.querySelector('#driver').textContent === ''")
     page.run("dashboard.ask('launch', {action: 'start', name: 'avoider'})")
 
@@ -212,7 +215,7 @@ def test_stop_stops_it_even_without_the_pages_scripts(robot: Robot, browser: Bro
         assert told["root"]["nodeName"] == "#document"
         reply = None
         while reply is None or '"data":true' not in (reply.text or ""):
-            reply = session.next_message(timeout_sec=10)
+            reply = session.next_message(timeout_sec=PATIENCE_SEC)
             assert reply is not None
         session.advertise("/emergency_stop", "std_msgs/msg/Bool")
         session.put("/emergency_stop", '{"data":false}')
