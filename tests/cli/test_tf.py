@@ -7,13 +7,14 @@ from collections.abc import Callable
 import yaml
 
 from tests.cli.conftest import Place
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE_SEC, until
 
 
 def test_what_the_example_broadcasts(own_place: Callable[[], Place]) -> None:
     place = own_place()
     place.start_python("-m", "examples.tf_broadcaster")
-    echoed = place.run("tf", "echo", "base_link", "lidar", "--once", "--timeout", "10")
+    echo = ("tf", "echo", "base_link", "lidar", "--once", "--timeout", f"{PATIENCE_SEC:g}")
+    echoed = place.run(*echo)
     assert echoed.stdout == (
         "At time 0.000000000\n"
         "- Translation: [0.200, 0.000, 0.000]\n"

@@ -5,13 +5,13 @@ import shutil
 import stat
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import pytest
 
+from dsmq_nodes.tools.session import Session
 from tests.support.processes import ROOT
 from tests.support.programs import Running
 from tests.support.waiting import PATIENCE_SEC
@@ -77,9 +77,15 @@ class Shell:
         return done.stdout + done.stderr
 
     def wait_for_arm(self) -> None:
-        until_sec = time.monotonic() + PATIENCE_SEC
-        while "/arm/state" not in (said := self.run(self.line("dsmq-nodes topic list"))):
-            assert time.monotonic() < until_sec, said
+        """Not by asking the command again and again: each time it would take the arm's own time."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(self.folder)
+            for name in ("DSMQ_TOKEN", "DSMQ_TLS_CA"):
+                patch.setenv(name, self.env.get(name, ""))
+            with Session(f"{_HERE}:{self.port}") as session:
+                found = session.graphs(PATIENCE_SEC)
+                assert any(each.name == "/arm/state" for graph in found for each in graph.topics)
+        assert "/arm/state" in self.run(self.line("dsmq-nodes topic list"))
 
     def end(self, running: Running) -> None:
         running.interrupt()

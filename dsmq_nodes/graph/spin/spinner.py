@@ -248,9 +248,9 @@ class Spinner:
                 return loop.run_until_complete(work)  # it is run piece by piece, as a test does
             with in_whole_steps():
                 own = self._own_loop = self._own_loop or new_event_loop()
-            ended = self._take(own)
-            if ended is not None:
-                with in_whole_steps(own):
+            with in_whole_steps(own):
+                ended = self._take(own)
+                if ended is not None:
                     return self._wait(own, ended, work, by_steps=by_steps)
             time.sleep(_RETRY_SEC)  # another thread is about to spin it
 
