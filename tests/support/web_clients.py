@@ -12,8 +12,15 @@ import pytest
 from tests.support.processes import ROOT, run
 from tests.support.waiting import PATIENCE_SEC
 
-_CACHE: Final = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-FOLDER: Final = Path(os.environ.get("DSMQ_WEB_TOOLS") or _CACHE / "dsmq-nodes-web")
+
+def _cache() -> Path:
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    except RuntimeError:  # a user without a home: nothing was installed for it
+        return Path("/nonexistent")
+
+
+FOLDER: Final = Path(os.environ.get("DSMQ_WEB_TOOLS") or _cache() / "dsmq-nodes-web")
 
 
 def modules(*names: str) -> Path:
