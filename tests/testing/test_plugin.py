@@ -30,33 +30,31 @@ def test_for_real(broker):
 """
 
 
-def test_both_fixtures_come_with_the_package(tmp_path: Path) -> None:
+LOADED_FIRST = """\
+import sys
+
+IS_LOADED = "pydantic" in sys.modules
+
+def test_the_plugin_costs_other_peoples_tests_nothing():
+    assert not IS_LOADED
+"""
+
+
+def test_both_fixtures_come_with_the_package_and_cost_other_peoples_tests_nothing(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "test_first.py").write_text(LOADED_FIRST)
     (tmp_path / "test_it.py").write_text(TEST)
     command = [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider"]
     result = subprocess.run(
-        command, cwd=tmp_path, check=False, capture_output=True, text=True, timeout=2 * PATIENCE_SEC
+        [*command, "-p", "no:hypothesis"],
+        cwd=tmp_path,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=2 * PATIENCE_SEC,
     )
-    assert "2 passed" in result.stdout, result.stdout + result.stderr
-
-
-def test_the_plugin_costs_other_peoples_tests_nothing(tmp_path: Path) -> None:
-    (tmp_path / "test_it.py").write_text(
-        "import sys\ndef test_it(): assert 'pydantic' not in sys.modules"
-    )
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        "-p",
-        "no:hypothesis",
-    ]
-    result = subprocess.run(
-        command, cwd=tmp_path, check=False, capture_output=True, text=True, timeout=2 * PATIENCE_SEC
-    )
-    assert "1 passed" in result.stdout, result.stdout + result.stderr
+    assert "3 passed" in result.stdout, result.stdout + result.stderr
 
 
 def test_a_broker_can_be_killed_and_comes_back_on_its_port() -> None:
