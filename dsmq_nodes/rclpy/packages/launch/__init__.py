@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import Any
 
 from dsmq_nodes.rclpy.launching.actions import Action, LaunchDescription
+from dsmq_nodes.rclpy.launching.launch_introspector import LaunchIntrospector
 from dsmq_nodes.rclpy.launching.launch_service import LaunchService
 from dsmq_nodes.rclpy.launching.substituting import Substitution
 from dsmq_nodes.rclpy.launching.visiting import Visit as LaunchContext
@@ -15,6 +16,7 @@ __all__ = [
     "LaunchContext",
     "LaunchDescription",
     "LaunchDescriptionEntity",
+    "LaunchIntrospector",
     "LaunchService",
     "Substitution",
 ]
