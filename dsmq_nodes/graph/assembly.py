@@ -392,6 +392,13 @@ class NodeKit:
         tell()
         return None
 
+    def stop_uncommanded(self, subscription: "Subscription[Any]") -> None:
+        """An actuator's subscription is destroyed, and its timeout with it; from any thread."""
+        for each in self.actuators:
+            if each.subscription is subscription and each.obeys:
+                each.halt()
+                self.dispatcher.soon(lambda: self.make_safe(None), self.node.enter_safe_state)
+
     def end_watch(self) -> None:
         """The spinning has ended, and the node lives on: no timeout is noticed any longer."""
         if not self._is_destroyed and any(each.obeys for each in self.actuators):

@@ -577,8 +577,12 @@ class Node:
         self._kit.topics.remove_publisher(publisher)
 
     def destroy_subscription(self, subscription: Subscription[Any]) -> None:
-        """Destroy a subscription; its callback is no longer called."""
+        """Destroy a subscription; its callback is no longer called.
+
+        After that of an Actuator nobody stops what it moves: the safe state is entered.
+        """
         self._kit.topics.remove_subscription(subscription)
+        self._kit.stop_uncommanded(subscription)
 
     # Services
 

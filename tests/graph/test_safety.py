@@ -68,6 +68,15 @@ def test_a_command_that_waited_longer_than_its_timeout_is_not_obeyed(broker: Bro
     assert {speed for _, speed in motor.log} <= {0.0}
 
 
+def test_it_stops_when_its_subscription_is_destroyed(graph: Graph) -> None:
+    motor = graph.add(Motor)
+    graph.inject("speed", Float64(data=1.0))
+    graph.run_for(0.1)
+    motor.destroy_subscription(motor.actuator.subscription)
+    graph.run_for(0.1)
+    assert motor.speed == 0.0
+
+
 def test_a_command_that_the_network_held_up_is_not_obeyed(
     graph: Graph, caplog: pytest.LogCaptureFixture
 ) -> None:
