@@ -418,6 +418,16 @@ class NodeKit:
                 tell_beside(self.logger.warning, what)
             wake_main_thread()
 
+    def obey_by(self, actuator: Obeying) -> None:
+        """An actuator of the node: whatever keeps its timeout from being noticed stops it."""
+        self.actuators.append(actuator)
+        self.spinner.when_resting = self._rests
+
+    def _rests(self) -> None:
+        """Nobody spins the node just now: no timeout is noticed. Called in another thread."""
+        if any(each.is_overdue for each in self.actuators):
+            self.stop_beside("no command can be noticed while nobody spins the node")
+
     def stop_beside(self, why: str) -> None:
         """Enter the safe state in a thread of its own: it may hang there, too."""
         for each in self.actuators:

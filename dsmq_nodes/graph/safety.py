@@ -38,7 +38,8 @@ class Actuator(Generic[MessageT]):
 
     A timeout is noticed only by a node that is spun. So the safe state is entered, too, when the
     spinning ends; by simulated time, when `/clock` stands still for 2 s; and, in another thread,
-    when a callback blocks the node for longer than `timeout`, which is looked at once a second.
+    when for longer than `timeout` a callback blocks the node, or a program that spins it by
+    `spin_once` takes no further step, which is looked at once a second.
 
     Attributes:
         refused: how many commands were refused: the stop was, or might have been, pressed.
@@ -98,7 +99,7 @@ class Actuator(Generic[MessageT]):
             )
         if timeout is not None and node._kit.uses_sim_time:
             self._watch_clock(max(timeout, _HALTED_SEC))
-        node._kit.actuators.append(self)
+        node._kit.obey_by(self)
 
     @property
     def refused(self) -> int:

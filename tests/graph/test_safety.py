@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dsmq_nodes import Actuator, EmergencyStop, Node, QoSProfile, spin
+from dsmq_nodes import Actuator, EmergencyStop, Node, QoSProfile, spin, spin_once
 from dsmq_nodes.graph.spin import blocked, shutdown
 from dsmq_nodes.graph.topics.type_check import schema_text
 from dsmq_nodes.messages import Bool, Clock, Float64, Time
@@ -227,6 +227,24 @@ def test_it_stops_while_a_callback_blocks(
     button.stop.release()
     spin(motor, button)
     until(lambda: "in another thread" in caplog.text)
+
+
+def test_it_stops_when_a_program_that_spins_in_steps_takes_no_further_one(
+    broker: BrokerProcess, caplog: pytest.LogCaptureFixture
+) -> None:
+    with Node("commander") as commander, Motor() as motor:
+        commands = commander.create_publisher(Float64, "speed", 1)
+
+        def is_obeyed() -> bool:
+            commands.publish(Float64(data=1.0))
+            spin_once(motor, timeout_sec=0.1)
+            return motor.speed == 1.0
+
+        for _ in range(2):  # after a step that comes again, too
+            until(is_obeyed)
+            until(lambda: motor.speed == 0.0)
+        until(lambda: caplog.text.count("while nobody spins the node") == 2)
+    assert all(each() != motor._kit.spinner._rests for each in blocked._resting)
 
 
 def test_it_stops_although_the_log_waits_for_the_callback_that_blocks(

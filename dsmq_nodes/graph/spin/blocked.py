@@ -7,6 +7,9 @@ selector, neither time waiting, has been blocked all the time between them. The 
 nothing for it but count these calls. Other loops, such as uvloop's, have no such frame: they count
 beats of a timer instead.
 
+Between two steps of a node that is spun in steps (`spin_once`) nobody notices anything: the thread
+calls what `watch` was given then.
+
 What is found is logged by another thread, since a handler of the log may hang, as where it waits
 for what the blocked callback holds. Both threads end before a fork, which would not take them
 along, and go on after it.
@@ -20,6 +23,7 @@ import os
 import selectors
 import sys
 import threading
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -56,6 +60,7 @@ class _Loop(msgspec.Struct):
 
 
 _loops: Final[dict[int, _Loop]] = {}  # by their threads
+_resting: Final[list[weakref.WeakMethod[Callable[[], object]]]] = []
 _lock = threading.Lock()
 _ended = threading.Event()
 _thread: threading.Thread | None = None
@@ -90,6 +95,18 @@ def told(
                 loop.beating.cancel()
 
 
+def watch(look: Callable[[], object]) -> None:
+    """Call a method once a second, in another thread, until `watch_no_longer`."""
+    _resting.append(weakref.WeakMethod(look))
+    if _thread is None:
+        _start()
+
+
+def watch_no_longer(look: Callable[[], object]) -> None:
+    """The node is spun again, or ends."""
+    _resting[:] = [each for each in _resting if each() not in (look, None)]
+
+
 def _is_asyncios(loop: asyncio.AbstractEventLoop) -> bool:
     """Whether each turn of the loop has the frame that `_stack` looks for."""
     return getattr(getattr(type(loop), "_run_once", None), "__code__", None) is _TURN
@@ -115,9 +132,9 @@ def _look_on() -> None:
     while not ended.wait(BLOCKED_SEC):
         _look()
         wake_if_one_came()
-        idle = 0 if _loops else idle + 1
+        idle = 0 if _loops or _resting else idle + 1
         with _lock:
-            if idle >= _IDLE_LOOKS and not _loops:
+            if idle >= _IDLE_LOOKS and not (_loops or _resting):
                 _thread = None
                 return
 
@@ -141,6 +158,9 @@ def _look() -> None:
             tell_beside(loop.tell, text)
         for each in loop.when_blocked[:]:
             each(True)
+    for resting in _resting[:]:
+        if (look := resting()) is not None:
+            look()
 
 
 def tell_beside(tell: Callable[[str], object], text: str) -> None:
@@ -261,7 +281,7 @@ def _before_fork() -> None:
 
 
 def _in_the_parent() -> None:
-    if _loops:
+    if _loops or _resting:
         _start()
 
 
@@ -270,6 +290,7 @@ def _in_the_child() -> None:
     _lock, _telling = threading.Lock(), None  # a thread may have held it
     _untold.clear()
     _loops.clear()
+    _resting.clear()
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows

@@ -69,6 +69,7 @@ class Spinner:
         dispatcher: calls the callbacks.
         timeline: the node's time; None: the event loop's.
         when_blocked: called in another thread, once a second, while a callback blocks the loop.
+        when_resting: so, too, while nobody spins a node that was spun; None: nothing is called.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class Spinner:
         self.dispatcher = dispatcher
         self.timeline: Timeline | None = None
         self.when_blocked: Callable[[bool], object] = lambda _: None
+        self.when_resting: Callable[[], object] | None = None
         self._link = link
         self._logger = logger
         self._name = name
@@ -291,6 +293,7 @@ class Spinner:
     ) -> _T | None:
         loop = asyncio.get_running_loop()
         self.attach(loop)
+        self._watch_no_longer()
         if self.dispatcher.is_shut_down:
             self.dispatcher.end()
         working = asyncio.ensure_future(work) if work is not None else None
@@ -303,9 +306,19 @@ class Spinner:
                 ended.result()
             return working.result() if working is not None and working.done() else None
         finally:
+            if self.when_resting is not None and not self._is_ending:
+                blocked.watch(self._rests)
             self.dispatcher.ended = None
             if working is not None:
                 await _ended_with(working)
+
+    def _rests(self) -> None:
+        if self.when_resting is not None:
+            self.when_resting()
+
+    def _watch_no_longer(self) -> None:
+        if self.when_resting is not None:
+            blocked.watch_no_longer(self._rests)
 
     def shut_down(self) -> None:
         """End the spinning, now or as soon as it begins; from any thread."""
@@ -336,6 +349,7 @@ class Spinner:
         state stops.
         """
         self.dispatcher.is_shut_down = self._is_ending = True
+        self._watch_no_longer()
         loop = self.dispatcher.loop
         if loop is not None and self._is_elsewhere():
             ending = self._cut_short()
