@@ -85,7 +85,7 @@ def forward(
 ) -> None: ...
 def receive(
     dispatcher: Any,
-    link: Any,
+    incoming: Any,
     connection: Any,
     decoder: Any,
     takers: dict[bytes, Any],

@@ -446,7 +446,7 @@ Step know_sender(Taker *self, const Push &push) {
     return TAKEN;
 }
 
-Step call_with_push(Taker *self, PyObject *link, Push &push, Found &found, Buffer &text) {
+Step call_with_push(Taker *self, PyObject *incoming, Push &push, Found &found, Buffer &text) {
     const int read = push.take_message(text);
     if (read <= 0) return read < 0 ? FAILED : ODD;
     const Ref publisher(Py_NewRef(found.publisher));
@@ -454,12 +454,12 @@ Step call_with_push(Taker *self, PyObject *link, Push &push, Found &found, Buffe
     if (now_ns < 0) return FAILED;
     const Ref message(message_of(self, text.bytes, text.size));
     if (!message) return odd();
-    if (NAME(_is_silent).set(link, Py_False) < 0) return FAILED;
+    if (NAME(gave_no_answer).set(incoming, Py_False) < 0) return FAILED;
     if (pass(self, found) < 0 || count(self, found, now_ns) < 0) return FAILED;
     return call(self, found, message, now_ns);
 }
 
-Step take_push(Taker *self, PyObject *link, Push &push, Found &found) {
+Step take_push(Taker *self, PyObject *incoming, Push &push, Found &found) {
     double until_sec = 0;
     const double began_sec = monotonic_ns() * 1e-9;
     if (!may(self, began_sec, until_sec) || is_attribute(self->subscription, NAME(_closed), Py_True)) return odd();
@@ -468,13 +468,13 @@ Step take_push(Taker *self, PyObject *link, Push &push, Found &found) {
     if (step == TAKEN) step = follows(self, found);
     if (step != TAKEN || NAME(is_calling).set(self->dispatcher, Py_True) < 0) return step == TAKEN ? FAILED : step;
     Buffer text;
-    step = call_with_push(self, link, push, found, text);
+    step = call_with_push(self, incoming, push, found, text);
     const double took_sec = monotonic_ns() * 1e-9 - began_sec;
     return called_until(self, step == TAKEN || step == STOP, took_sec, took_sec) < 0 ? FAILED : step;
 }
 
-struct Socket {  // of a link: its dispatcher, the link, its connection and decoder, its takers and its heartbeat
-    PyObject *dispatcher, *link, *connection, *decoder, *takers, *heartbeat;
+struct Socket {  // of a link: its dispatcher, its reading half, its connection and decoder, its takers and its heartbeat
+    PyObject *dispatcher, *incoming, *connection, *decoder, *takers, *heartbeat;
     int descriptor;
     int64_t ahead_ns;
 };
@@ -498,7 +498,7 @@ Step take_frame(const Socket &socket, const char *frame, size_t size) {
     const Ref held(Py_NewRef(self));
     const double until_sec = monotonic_ns() * 1e-9 + DISPATCH_SEC;
     if (set_double(socket.dispatcher, NAME(_may_call_until_sec), until_sec) < 0) return FAILED;
-    const Step step = take_push(reinterpret_cast<Taker *>(self), socket.link, push, found);
+    const Step step = take_push(reinterpret_cast<Taker *>(self), socket.incoming, push, found);
     after_an_error_too([&] { set_double(socket.dispatcher, NAME(_may_call_until_sec), 0.0); });
     return PyErr_Occurred() ? FAILED : step;
 }

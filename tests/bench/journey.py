@@ -113,6 +113,7 @@ class BrokerThread(threading.Thread):
     def __init__(self, *, shares_memory: bool) -> None:
         super().__init__()
         self.journey = self._carried = Journey()
+        self._has_put = False
         self.listens = threading.Event()
         self.port = 0
         self._shares_memory = shares_memory
@@ -136,11 +137,14 @@ class BrokerThread(threading.Thread):
     def _see(self, frame: FrameType, event: str, argument: Any) -> None:
         is_read = frame.f_code is Broker._read.__code__
         if is_read and event == "call":
-            self._carried = Journey()
+            self._carried, self._has_put = Journey(), False
+        self._has_put = self._has_put or frame.f_code is Store.append.__code__
         self._carried.see(frame, event, argument)
         if is_read and event == "return":
             # The last one that is whole is looked at; what the loop does later is not part of it.
-            self.journey, self._carried = self._carried, Journey()
+            if self._has_put:  # else it is a node's question
+                self.journey = self._carried
+            self._carried = Journey()
 
     def end(self) -> None:
         """End it."""

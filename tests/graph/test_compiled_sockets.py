@@ -6,7 +6,6 @@ import random
 import re
 import socket
 import threading
-from collections import deque
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any, Final
@@ -60,7 +59,7 @@ class End:
             if msg.data.startswith("fail"):
                 raise ValueError(f"refused {len(self.got)}")
             if msg.data.startswith("hold"):
-                self.link._drain_stream()  # as a callback that waits for an answer of the broker
+                self.incoming.drain_socket()  # as a callback that waits for an answer of the broker
 
         def with_info(msg: Any, info: MessageInfo) -> None:
             self.infos.append(astuple(replace(info, received_timestamp=0)))
@@ -68,19 +67,19 @@ class End:
 
         self.far, near = socket.socketpair()
         near.setblocking(False)
-        link: Any = DsmqLink.__new__(DsmqLink)
         connection: Any = ClientConnection.__new__(ClientConnection)
         connection.socket, connection.lock = near, threading.RLock()
         connection.is_tls = connection.original = False
         connection._turn = contextlib.nullcontext()
         connection.decoder, connection._bodies = wire.FrameDecoder(), ()
-        link._outgoing = SimpleNamespace(stream=SimpleNamespace(connection=connection))
-        link._incoming, link._arrived, link._poller = Incoming("/n", print), deque(), None
-        link._incoming.ahead_ns = _AHEAD_NS
-        link._heartbeat = SimpleNamespace(unanswered=0)
-        link._events = {"message": link._take_messages}
-        link._lost, link._is_silent = self.lost.append, True
-        self.link = link
+        connection.epoch, connection.ahead_ns = "", _AHEAD_NS
+        heartbeat: Any = SimpleNamespace(unanswered=0)
+        self.incoming = Incoming("/n", print, heartbeat, {}, self.lost.append)
+        self.incoming.begin(connection)
+        self.incoming.gave_no_answer = True
+        link: Any = DsmqLink.__new__(DsmqLink)
+        link._incoming, link._heartbeat = self.incoming, heartbeat
+        self.connection = connection
         self.dispatcher = Dispatcher(link, _quiet, exceptions, raises=False)
         self.dispatcher.loop = asyncio.new_event_loop()
         callback: Any = on_message if msg_type is String else with_info
@@ -93,7 +92,7 @@ class End:
         self.reader = LinkReader(TOPIC, 1000, "", self._deliver)
         self.reader.losses = Losses("/n", TOPIC)
         self.reader.call_now = AtOnce(self.subscription, self.dispatcher)
-        link._incoming.readers[TOPIC] = self.reader
+        self.incoming.readers[TOPIC] = self.reader
         self.is_compiled = compiled
         with mock.patch.object(broker_link, "receive", receive if compiled else None):
             self.wake: Any = link._on_socket(connection, self.dispatcher)
@@ -107,7 +106,7 @@ class End:
         with mock.patch.object(at_once, "make_taker", make_taker if self.is_compiled else None):
             self.wake()
             while self.dispatcher._is_due:
-                self.dispatcher._dispatch_again(self.link)
+                self.dispatcher._dispatch_again(self.incoming)
 
     def state(self) -> dict[str, Any]:
         """What has to be the same on both paths."""
@@ -125,14 +124,14 @@ class End:
             "cursor": (cursor.after, cursor.gap, cursor.dropped, cursor.delivered),
             "publishers": {name: (each.number, each.stamp) for name, each in of},
             "calls": [each.calls for each in self.dispatcher.busy.values()],
-            "silent": self.link._is_silent,
-            "rest": bytes(self.link._outgoing.stream.connection.decoder._buffer),
+            "gave no answer": self.incoming.gave_no_answer,
+            "rest": bytes(self.connection.decoder._buffer),
         }
 
     def close(self) -> None:
         """End it."""
         self.far.close()
-        self.link._outgoing.stream.connection.socket.close()
+        self.connection.socket.close()
         assert self.dispatcher.loop is not None
         self.dispatcher.loop.close()
 
@@ -224,7 +223,7 @@ def test_what_is_usual_takes_no_other_way(both: Both) -> None:
     both.send(both.push('{"data":"first"}'))  # of its sender: Python learns it
     [compiled, _] = both.ends
     unusual = mock.Mock(side_effect=DsmqError("this was not to be called"))
-    with mock.patch.object(compiled.link, "drain", unusual):
+    with mock.patch.object(compiled.incoming, "drain", unusual):
         for text in ("second", "é", "x" * 300):
             both.send(both.push(String(data=text).to_json()))
     assert compiled.got == ["first", "second", "é", "x" * 300]
@@ -254,7 +253,9 @@ class Writing:
         )
         outgoing._thread = threading.get_ident()  # in a callback: it never waits
         link: Any = DsmqLink.__new__(DsmqLink)
-        link._outgoing, link._incoming, link._clock = outgoing, Incoming("/n", print), clock
+        heartbeat: Any = SimpleNamespace()
+        link._outgoing, link._clock = outgoing, clock
+        link._incoming = Incoming("/n", print, heartbeat, {}, print)
         self.outgoing, self.said = outgoing, b""
         self.publication = Publication(TOPIC, "", 0, wire.encode_text(TOPIC))
         made = make_appender if compiled else None

@@ -155,7 +155,9 @@ class WritingEnd:
         outgoing.loop = SimpleNamespace()  # type: ignore[assignment]
         outgoing.stream = SimpleNamespace(waiting_bytes=0)  # type: ignore[assignment]
         link: Any = DsmqLink.__new__(DsmqLink)
-        link._outgoing, link._incoming = outgoing, Incoming(name, _never)
+        heartbeat: Any = SimpleNamespace()
+        link._outgoing = outgoing
+        link._incoming = Incoming(name, _never, heartbeat, {}, _never)
         link._clock = clock
         self.lock = threading.RLock()
         made = make_appender if path == _COMPILED else None

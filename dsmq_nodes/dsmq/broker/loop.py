@@ -216,7 +216,8 @@ class Broker:
 
     def _read(self, connection: Connection, data: bytes = b"") -> None:
         """There is something to read, or `data` was read: carry it out."""
-        self.acceptor.accept_waiting()
+        if self.acceptor.arrivals(0):  # they are to get what is put from now on
+            self.acceptor.accept_waiting()
         try:
             connection.read(data)
         except NOT_NOW:

@@ -154,7 +154,8 @@ class Exchange:
         publication = peer.publications.get(log.name)
         if publication is not None:
             publication.messages += 1
-            publication.latency.add(latency_sec)
+            if latency_sec >= 0:
+                publication.latency.add(latency_sec)
         return [] if durable else self._fan_out(topic, message_id, frame, latency_sec)
 
     def refuse(self, peer: ConnectedPeer, topic: Topic, request: wire.Request, why: str) -> Replies:
@@ -217,7 +218,9 @@ class Exchange:
             newest[cursor] = frame
         if self.listeners:
             for cursor, frame in newest.items():
-                cursor.latency.add(self._latency_sec(wire.carried_stamp(frame), now))
+                latency_sec = self._latency_sec(wire.carried_stamp(frame), now)
+                if latency_sec >= 0:
+                    cursor.latency.add(latency_sec)
         return replies
 
     def get(self, peer: ConnectedPeer, request: wire.Request, now: float) -> Replies:

@@ -32,6 +32,5 @@ class Latency:
     mean_sec: float = 0.0
 
     def add(self, latency_sec: float) -> None:
-        """Add the latency of one message, with the weight 1/16, unless it is NOT_KNOWN."""
-        if latency_sec >= 0:
-            self.mean_sec += (latency_sec - self.mean_sec) / 16 if self.mean_sec else latency_sec
+        """Add the latency of one message, with the weight 1/16; one that is not NOT_KNOWN."""
+        self.mean_sec += (latency_sec - self.mean_sec) / 16 if self.mean_sec else latency_sec

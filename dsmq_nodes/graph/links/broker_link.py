@@ -14,7 +14,6 @@ import logging
 import os
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Collection
 from functools import partial
 from typing import Final
@@ -23,7 +22,7 @@ from dsmq_nodes.dsmq import descriptors, wire
 from dsmq_nodes.dsmq.address import patience_sec
 from dsmq_nodes.dsmq.client_connection import ClientConnection
 from dsmq_nodes.dsmq.selector import add_straight
-from dsmq_nodes.errors import RingError, WireError
+from dsmq_nodes.errors import RingError
 from dsmq_nodes.graph import service_wire as calls
 from dsmq_nodes.graph.links.heartbeat import Heartbeat
 from dsmq_nodes.graph.links.incoming import Incoming
@@ -50,7 +49,6 @@ from dsmq_nodes.topic_names import PROBE_TOPIC
 
 logger = logging.getLogger("dsmq_nodes.link")
 
-_NO_REPLY: Final = wire.Reply()
 _LOOK_AGAIN_SEC: Final = 0.01
 _STEADY_SEC: Final = 0.1  # a new connection has to last this long to end an outage
 _ANSWER_SEC: Final = 1.0  # to an advertisement, so that its topic goes by shared memory
@@ -79,9 +77,7 @@ class DsmqLink:
         self._on_outage: OnOutage | None = None
         self._on_differs = on_differs
         self._outage = Outage(self._dial, clock, node, self._broker_is_back)
-        self._poller: Poller | None = None
         self._contact: Contact = "here"  # as far as the node knows
-        self._is_silent = False  # it did not answer, and has sent nothing since
         self._outgoing = Outgoing(
             node,
             self._where,
@@ -90,25 +86,24 @@ class DsmqLink:
             on_lost=self._lost,
             on_unshared=self._tell_unshared,
         )
-        self._incoming = Incoming(node, self._outgoing.send_object)
         self._heartbeat = Heartbeat(
             *(node, self._where),
             ask=lambda: self._outgoing.send_object({"action": "get", "topic": PROBE_TOPIC}),
             on_change=lambda: self._tell("silent" if self._heartbeat.is_silent else "here"),
             dropped=self._outgoing.dropped,
         )
+        self._incoming = Incoming(
+            *(node, self._outgoing.send_object, self._heartbeat),
+            others={
+                "differs": self._differs,
+                "unshared": self._unshared,
+                "advertised": self._write_ring,
+                "error": self._refused,
+            },
+            on_lost=self._lost,
+        )
         self._reading = threading.RLock()  # while no loop reads
         self._logged = ""  # what the broker has refused last
-        self._arrived: deque[wire.Reply] = deque()  # and not yet acted on, in order
-        self._events: dict[str, Callable[[wire.Reply], None]] = {
-            "message": self._take_messages,
-            "subscribed": self._incoming.subscribed,
-            "differs": self._differs,
-            "ring": self._incoming.read_ring,
-            "unshared": self._unshared,
-            "advertised": self._write_ring,
-            "error": self._refused,
-        }
         self._advertised = Answers()
         self._look_again_sec = 0.0
         self._take(self._dial())
@@ -116,7 +111,7 @@ class DsmqLink:
     @property
     def has_graph(self) -> bool:
         """False with an original server."""
-        return self._poller is None
+        return self._incoming.poller is None
 
     # Publishing
 
@@ -150,12 +145,12 @@ class DsmqLink:
 
     def _await(self, answers: Answers, patience_sec: float) -> None:
         """Wait for the broker's answers, unless it does not give them."""
-        if not self._is_silent:
+        if not self._incoming.gave_no_answer:
             if self._outgoing.is_elsewhere:
                 answers.wait(patience_sec)  # the thread that spins reads them
             else:
                 self._read(answers, patience_sec)
-            self._is_silent = bool(answers.topics)
+            self._incoming.gave_no_answer = bool(answers.topics)
         answers.give_up()
 
     def _read(self, answers: Answers, patience_sec: float) -> None:
@@ -164,10 +159,10 @@ class DsmqLink:
             if not self._outgoing.stream.wait(until_sec - time.monotonic()):
                 break
             with self._reading:
-                self._drain_stream()
+                self._incoming.drain_socket()
         loop = self._outgoing.loop
         if loop is not None and self._on_readable is not None:  # messages came meanwhile
-            loop.call_later(0, self._on_readable, self)
+            loop.call_later(0, self._on_readable, self._incoming)
 
     @property
     def _patience_sec(self) -> float:
@@ -239,7 +234,7 @@ class DsmqLink:
         if self._reading.acquire(blocking=False):
             try:
                 if self._outgoing.loop is None:
-                    self._drain_stream()
+                    self._incoming.drain_socket()
             finally:
                 self._reading.release()
 
@@ -271,7 +266,7 @@ class DsmqLink:
 
     def confirm(self) -> None:
         """Wait until the broker has confirmed all subscriptions, at most a second."""
-        if self._poller is None and self._incoming.unanswered.topics:
+        if self.has_graph and self._incoming.unanswered.topics:
             self._await(self._incoming.unanswered, self._patience_sec)
 
     def attach(
@@ -298,13 +293,14 @@ class DsmqLink:
         loop: asyncio.AbstractEventLoop,
         on_readable: OnReadable,
     ) -> None:
-        add_straight(loop, self, self._on_socket(stream.connection, on_readable))
+        add_straight(loop, self._incoming, self._on_socket(stream.connection, on_readable))
         self._outgoing.flush_later(stream)
         if (shared := self._incoming.shared) is not None:
             add_straight(loop, shared, shared.on_bell(on_readable))
-        loop.call_later(0, on_readable, self)  # for what was read before, and what is there
-        if self._poller is not None:
-            self._poller.start(loop)
+        # For what was read before, and what is there.
+        loop.call_later(0, on_readable, self._incoming)
+        if self._incoming.poller is not None:
+            self._incoming.poller.start(loop)
         else:
             self._heartbeat.begin(loop)
 
@@ -314,54 +310,20 @@ class DsmqLink:
         """What is to be done when the socket is readable: `on_readable`, or what it would do."""
         is_usual = not (connection.is_tls or connection.original or self._incoming.shared)
         if receive is None or not is_usual or not hasattr(on_readable, "call_now"):
-            return partial(on_readable, self)
+            return partial(on_readable, self._incoming)
         parts = (connection, connection.decoder, self._incoming.takers, self._heartbeat)
         where = (connection.socket.fileno(), self._incoming.ahead_ns)
-        return partial(receive, on_readable, self, *parts, *where)
-
-    def fileno(self) -> int:
-        """The socket, which can be waited for; -1 without a connection."""
-        stream = self._outgoing.stream
-        return -1 if stream is None else stream.socket.fileno()
+        return partial(receive, on_readable, self._incoming, *parts, *where)
 
     def drain(self) -> None:
         """Read and deliver all messages that are there; does not wait."""
-        self._drain_stream()
-        if self._incoming.shared is not None:
-            self._incoming.shared.drain()
+        self._incoming.drain()
 
     def rest(self) -> bool:
         """Wake the loop at the next message; False when it has come already: drain again."""
-        return self._incoming.shared is None or self._incoming.shared.rest()
+        return self._incoming.rest()
 
-    def _drain_stream(self) -> None:
-        stream = self._outgoing.stream
-        if stream is None:
-            return
-        reason = ""
-        try:
-            for body in stream.connection.arrived():
-                self._arrived.append(wire.decode_reply(body))
-        except (OSError, WireError) as error:
-            reason = str(error)
-        if self._heartbeat.unanswered and self._arrived:
-            self._heartbeat.heard()
-        # A callback may drain again, while it waits for an answer: what came first is first then.
-        while self._arrived:
-            self._is_silent = False
-            reply = self._arrived.popleft()
-            if self._poller is not None:
-                reply = self._poller.answer(reply) or _NO_REPLY
-            self._events.get(reply.event, _ignore)(reply)
-        if reason and stream is self._outgoing.stream:
-            self._lost(reason)
-
-    def _take_messages(self, reply: wire.Reply) -> None:
-        """Deliver a message, with those of its topic that have come right behind it."""
-        replies, arrived, topic = [reply], self._arrived, reply.topic
-        while arrived and arrived[0].topic == topic and arrived[0].event == "message":
-            replies.append(arrived.popleft())
-        self._incoming.take(topic, replies)
+    # What the broker says, apart from messages and subscriptions
 
     def _differs(self, reply: wire.Reply) -> None:
         readers, publications = self._incoming.readers, self._outgoing.publications
@@ -413,14 +375,15 @@ class DsmqLink:
 
     def _take(self, connection: ClientConnection) -> bool:
         """Continue with a new connection; False when that is lost before the hand-over is done."""
-        is_new_log = self._incoming.begin(connection.epoch, connection.ahead_ns)
+        is_new_log = self._incoming.begin(connection)
         with self._outgoing.lock:
             self.broker_began_sec = self._clock.monotonic_sec() - connection.age_sec
             stream = self._outgoing.begin(connection)
-            self._poller = None
-        self._is_silent = self._heartbeat.is_silent = False
+            self._incoming.poller = None
+        self._heartbeat.is_silent = False
         if connection.original:
-            self._poller = Poller(self._outgoing.send, lambda: list(self._incoming.readers))
+            readers = self._incoming.readers
+            self._incoming.poller = Poller(self._outgoing.send, lambda: list(readers))
             logger.warning(
                 "%s: %s is an original dsmq server: topics are polled, names are not checked, "
                 "there is no graph",
@@ -464,11 +427,9 @@ class DsmqLink:
             self._tell("lost")
 
     def _let_go(self) -> None:
-        self._arrived.clear()
         self._heartbeat.end()
         self._outgoing.end()
-        if self._poller is not None:
-            self._poller.stop()
+        self._incoming.end()
         self._stop_sharing()
 
     def _stop_sharing(self) -> None:
@@ -532,8 +493,8 @@ class DsmqLink:
             self._outgoing.unwatch(self._outgoing.stream)
         if shared is not None and loop is not None:
             loop.remove_reader(shared)
-        if self._poller is not None:
-            self._poller.stop()
+        if self._incoming.poller is not None:
+            self._incoming.poller.stop()
         self._heartbeat.end()
         self._outgoing.loop = self._on_readable = self._on_outage = None
 
@@ -549,10 +510,6 @@ class DsmqLink:
                 "%s: the broker does not read: the last %d messages were not sent",
                 *(self._node, lost),
             )
-
-
-def _ignore(_: wire.Reply) -> None:
-    """Of a broker that knows more, and the answer to a heartbeat."""
 
 
 def _is_worth_a_ring(topic: str) -> bool:

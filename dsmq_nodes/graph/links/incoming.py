@@ -1,19 +1,28 @@
-"""The reading half of a link: the topics a node subscribes, over the socket or from rings."""
+"""The reading half of a link: what the broker says, and the topics that a node subscribes.
+
+Their messages come over the socket or from rings. One `drain` reads both.
+"""
 
 import logging
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Final
 
 from dsmq_nodes.dsmq import wire
-from dsmq_nodes.errors import RingError
+from dsmq_nodes.errors import RingError, WireError
+from dsmq_nodes.graph.links.heartbeat import Heartbeat
 from dsmq_nodes.graph.links.link import schema_of
 from dsmq_nodes.graph.links.link_reader import LinkReader, Losses
 from dsmq_nodes.graph.links.pending import Answers
 
 if TYPE_CHECKING:
+    from dsmq_nodes.dsmq.client_connection import ClientConnection
+    from dsmq_nodes.graph.links.original_server import Poller
     from dsmq_nodes.graph.links.shared_rings import SharedTopics
 
 logger = logging.getLogger("dsmq_nodes.link")
+
+_NO_REPLY: Final = wire.Reply()
 
 
 class Incoming:
@@ -21,35 +30,72 @@ class Incoming:
 
     Attributes:
         readers: the node's places in the topics that it subscribes.
+        connection: that is read; None while the broker is lost.
+        poller: asks an original server, which does not push; None with a broker of ours.
         shared: the rings of this connection, if it has any.
         unanswered: the subscriptions that the broker has not confirmed yet.
         takers: what takes the usual messages from the socket, by topic as a frame has it.
         ahead_ns: how far the broker's monotonic clock is ahead of ours.
+        gave_no_answer: the broker did not answer in time, and has said nothing since.
     """
 
-    def __init__(self, node: str, send_object: Callable[[dict[str, object]], None]) -> None:
-        """Read for `node`; `send_object` sends a request to the broker."""
+    def __init__(
+        self,
+        node: str,
+        send_object: Callable[[dict[str, object]], None],
+        heartbeat: Heartbeat,
+        others: Mapping[str, Callable[[wire.Reply], None]],
+        on_lost: Callable[[str], None],
+    ) -> None:
+        """Read for `node`.
+
+        Args:
+            node: the node's name.
+            send_object: sends a request to the broker.
+            heartbeat: is told that the broker has said something, where it did not before.
+            others: take the events that are not about what is subscribed, by their names.
+            on_lost: called by `drain` when the connection can no longer be read.
+        """
         self.readers: dict[str, LinkReader] = {}
+        self.connection: ClientConnection | None = None
+        self.poller: Poller | None = None
         self.shared: SharedTopics | None = None
         self.unanswered = Answers()
         self.takers: dict[bytes, Callable[[], bool] | None] = {}
-        self._node = node
-        self._send_object = send_object
-        self._epoch = ""
         self.ahead_ns = 0
+        self.gave_no_answer = False
+        self._node = node
+        self._send_object, self._heartbeat, self._on_lost = send_object, heartbeat, on_lost
+        self._arrived: deque[wire.Reply] = deque()  # and not yet acted on, in order
+        self._events: dict[str, Callable[[wire.Reply], None]] = {
+            "message": self._take_messages,
+            "subscribed": self._subscribed,
+            "ring": self._read_ring,
+            **others,
+        }
+        self._epoch = ""
         self._told_unshared: set[str] = set()
         self._told_losses: set[str] = set()
 
     # The connection
 
-    def begin(self, epoch: str, ahead_ns: int) -> bool:
+    def begin(self, connection: "ClientConnection") -> bool:
         """Read from a new connection; returns whether all messages of its log are new to us."""
-        is_new_log = epoch != self._epoch
+        self.connection = connection
+        self.gave_no_answer = False
+        is_new_log = connection.epoch != self._epoch
         if is_new_log:
             for reader in self.readers.values():
                 reader.began_after = reader.cursor.after = 0
-        self._epoch, self.ahead_ns = epoch, ahead_ns
+        self._epoch, self.ahead_ns = connection.epoch, connection.ahead_ns
         return is_new_log
+
+    def end(self) -> None:
+        """The connection is lost."""
+        self.connection = None
+        self._arrived.clear()
+        if self.poller is not None:
+            self.poller.stop()
 
     def subscribe_again(self) -> None:
         """Subscribe everything at a new broker."""
@@ -95,28 +141,69 @@ class Incoming:
         self.unanswered.expect(reader.topic)
         self._send_object(fields)
 
-    # What the broker says
+    # Reading
 
-    def take(self, topic: str, replies: Sequence[wire.Reply]) -> None:
-        """Deliver messages of a topic."""
-        reader = self.readers.get(topic)
-        if reader is None:
+    def fileno(self) -> int:
+        """The socket, which can be waited for; -1 without a connection."""
+        return -1 if self.connection is None else self.connection.socket.fileno()
+
+    def drain(self) -> None:
+        """Read and deliver all messages that are there; does not wait."""
+        self.drain_socket()
+        if self.shared is not None:
+            self.shared.drain()
+
+    def rest(self) -> bool:
+        """Wake the loop at the next message; False when it has come already: drain again."""
+        return self.shared is None or self.shared.rest()
+
+    def drain_socket(self) -> None:
+        """Read what the broker has said, and act on it."""
+        connection = self.connection
+        if connection is None:
             return
+        reason = ""
+        try:
+            for body in connection.arrived():
+                self._arrived.append(wire.decode_reply(body))
+        except (OSError, WireError) as error:
+            reason = str(error)
+        if self._heartbeat.unanswered and self._arrived:
+            self._heartbeat.heard()
+        # A callback may drain again, while it waits for an answer: what came first is first then.
+        while self._arrived:
+            self.gave_no_answer = False
+            reply = self._arrived.popleft()
+            if self.poller is not None:
+                reply = self.poller.answer(reply) or _NO_REPLY
+            self._events.get(reply.event, _ignore)(reply)
+        if reason and connection is self.connection:
+            self._on_lost(reason)
+
+    def _take_messages(self, reply: wire.Reply) -> None:
+        """Deliver a message, with those of its topic that have come right behind it."""
+        replies, arrived, topic = [reply], self._arrived, reply.topic
+        while arrived and arrived[0].topic == topic and arrived[0].event == "message":
+            replies.append(arrived.popleft())
+        if (reader := self.readers.get(topic)) is not None:
+            self._take(reader, replies)
+
+    def _take(self, reader: LinkReader, replies: Sequence[wire.Reply]) -> None:
         for reply in replies if self.ahead_ns else ():
             reply.at -= self.ahead_ns if reply.at else 0  # by our own monotonic clock
         reader.take_pushed(replies)
         if reader.call_now is not None and not reader.has_taker:
             reader.has_taker = True
-            self.takers[wire.encode_text(topic)] = reader.call_now.taker(None, reader)
+            self.takers[wire.encode_text(reader.topic)] = reader.call_now.taker(None, reader)
 
-    def subscribed(self, reply: wire.Reply) -> None:
+    def _subscribed(self, reply: wire.Reply) -> None:
         """The broker has confirmed a subscription."""
         self.unanswered.came(reply.topic)
         reader = self.readers.get(reply.topic)
         if reader is not None and reader.began_after is None:
             reader.began_after = reply.id
 
-    def read_ring(self, reply: wire.Reply) -> None:
+    def _read_ring(self, reply: wire.Reply) -> None:
         """The broker has stopped pushing a topic: it is read from shared memory now."""
         reader = self.readers.get(reply.topic)
         if self.shared is None or reader is None:
@@ -147,3 +234,7 @@ class Incoming:
         if str(error) not in self._told_unshared:
             self._told_unshared.add(str(error))
             logger.warning("%s: %s: without shared memory", self._node, error)
+
+
+def _ignore(_: wire.Reply) -> None:
+    """Of a broker that knows more, and the answer to a heartbeat."""
