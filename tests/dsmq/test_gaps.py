@@ -164,9 +164,9 @@ def test_two_gets_that_wait_end_in_time(scene: Scene) -> None:
     for _ in range(2):
         scene.router.handle(reader, request(action="get", topic="t", wait=2.0), 10.0)
     scene.write(1)
-    waits: list[float | None] = [scene.router.exchange.next_wait_sec]
+    waits: list[float | None] = [scene.router.exchange.waits.next_sec]
     [(peer, frame)] = scene.router.answer_waits(12.0)
-    waits.append(scene.router.exchange.next_wait_sec)
+    waits.append(scene.router.exchange.waits.next_sec)
     assert peer is reader
     assert wire.decode_reply(frame[wire.HEADER_BYTES :]).empty
     assert waits == [12.0, None]

@@ -217,7 +217,7 @@ def greeted(router: Router, name: str = "", **fields: object) -> ConnectedPeer:
 
 
 def next_wait_sec(router: Router) -> float | None:
-    return router.exchange.next_wait_sec
+    return router.exchange.waits.next_sec
 
 
 def test_a_get_that_waits_is_answered_by_the_next_put_or_in_time(router: Router) -> None:
@@ -526,10 +526,10 @@ def test_waiting_gets_of_a_peer_have_an_end_and_cost_little(
         router.handle(honest, request(**ask), 0.0)
         router.handle(bad, request(action="put", topic="t", message=str(number)), 0.0)
         router.tick(0.0)
-    assert len(router.exchange._deadlines) <= 2 * len(router.exchange._waits) + 2
+    assert len(router.exchange.waits.deadlines) <= 2 * len(router.exchange.waits) + 2
     router.disconnect(bad)
     router.disconnect(honest)
-    assert router.exchange.next_wait_sec is None
+    assert router.exchange.waits.next_sec is None
 
 
 def test_to_who_does_not_read_nothing_is_pushed_until_it_reads_on(router: Router) -> None:

@@ -309,7 +309,7 @@ def provoked() -> list[str]:
     wait: dict[str, object] = {"action": "get", "topic": "w", "wait": 9.0}
     waiting, crowded = connected(router, "/waits"), Router(Store())
     waiting.waits |= dict.fromkeys(range(limits.MOST_WAITS_OF_ONE))  # type: ignore[arg-type]
-    crowded.exchange._waits |= dict.fromkeys(range(limits.MOST_WAITS))  # type: ignore[arg-type]
+    crowded.exchange.waits._waits |= dict.fromkeys(range(limits.MOST_WAITS))  # type: ignore[arg-type]
     answers(router, connected(router), hello(node="/b", pid=7))
     said = [
         *provoked_values(),

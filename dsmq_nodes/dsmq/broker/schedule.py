@@ -39,10 +39,12 @@ class Schedule:
         if self._router.table.graph_changed and not self._graph_due:
             self._graph_due = True
             self._loop.call_later(_GRAPH_DELAY_SEC, self._publish_graph)
-        if (due := exchange.next_wait_sec) is not None and due != self._wait_due_sec:
-            self._plan_answers(due)
+        if exchange.waits.deadlines:
+            self._plan_answers(exchange.waits.next_sec)
 
-    def _plan_answers(self, due_sec: float) -> None:
+    def _plan_answers(self, due_sec: float | None) -> None:
+        if due_sec is None or due_sec == self._wait_due_sec:
+            return
         if self._wait_timer is not None:
             self._wait_timer.cancel()
         self._wait_due_sec = due_sec

@@ -6,4 +6,9 @@ the router as a function. `router.py` has the table of actions and is composed o
 on, `sharing.py` seats readers of shared memory (`shared_log.py` is their log), and `types.py` keeps
 schemas. `topics.py` has the state of all of them; `report.py` writes `/dsmq/graph` and
 `/dsmq/statistics`.
+
+What peers make the broker keep has a limit (limits.py), which holds where it is kept: for topics
+and their ends in `topic_table.py`, for `get`s that wait in `waits.py`, for schemas in `types.py`.
+Where all is used up, a peer that has few is served; the one that has most gives some up, or gets no
+more.
 """

@@ -7,7 +7,6 @@ the puts. No subscriber has a queue of its own. A *patient* peer, such as a reco
 and catches up at intervals, which costs the broker less and the peer even less.
 """
 
-import heapq
 from typing import Final
 
 from dsmq_nodes.dsmq import limits, wire
@@ -26,6 +25,7 @@ from dsmq_nodes.dsmq.router.topics import (
     event,
 )
 from dsmq_nodes.dsmq.router.types import tell_untold
+from dsmq_nodes.dsmq.router.waits import Waits
 from dsmq_nodes.dsmq.store.sqlite import Store
 from dsmq_nodes.errors import StoreFullError
 
@@ -41,9 +41,7 @@ class Exchange:
         self._store = store
         self._table = table
         self.held: list[Put] = []  # peers wait for the `commit` of these
-        self._waits: dict[Wait, None] = {}
-        self._deadlines: list[tuple[float, int, Wait]] = []  # a heap; some were answered long ago
-        self._last_wait = 0
+        self.waits = Waits(table.peers)
 
     def commit(self) -> Replies:
         """Write the appended messages to the store.
@@ -107,26 +105,9 @@ class Exchange:
                 size_bytes += sum(len(frame) for _, frame in given)
         return replies
 
-    @property
-    def next_wait_sec(self) -> float | None:
-        """When the next waiting `get` times out; None when none waits."""
-        while self._deadlines and self._deadlines[0][2] not in self._waits:
-            heapq.heappop(self._deadlines)
-        return self._deadlines[0][0] if self._deadlines else None
-
     def answer_waits(self, now: float) -> Replies:
         """Answer the `get`s that have timed out with the empty message."""
-        late: list[Wait] = []
-        while (until_sec := self.next_wait_sec) is not None and until_sec <= now:
-            late.append(self._deadlines[0][2])
-            self.forget(late[-1])
-        return [(wait.peer, _nothing(wait.peer)) for wait in late]
-
-    def forget_deadlines(self) -> None:
-        """Drop the entries of finished waits from the heap, once they are most of it."""
-        if len(self._deadlines) > 2 * len(self._waits):
-            self._deadlines = [each for each in self._deadlines if each[2] in self._waits]
-            heapq.heapify(self._deadlines)
+        return [(wait.peer, _nothing(wait.peer)) for wait in self.waits.take_late(now)]
 
     def append(
         self,
@@ -236,8 +217,12 @@ class Exchange:
         rows = self._store.read(log.stored, cursor.after, limit=1)
         peer.gets.pop(log.name, None)  # it is the newest now: `_stands` forgets the oldest
         peer.gets[log.name] = rows[0][0] if rows else cursor.after
+        if not rows and request.wait > 0 and peer.greeted:
+            request.after = None  # the cursor stands there now
+            until_sec = now + min(request.wait, limits.MOST_WAIT_SEC)
+            return self.waits.add(Wait(peer, topic, request, until_sec))
         if not rows:
-            return self._nothing_yet(peer, topic, request, now)
+            return [(peer, _nothing(peer))]
         message_id, frame = rows[0]
         gap = cursor.take(message_id)
         message = wire.carried_message(frame)
@@ -259,31 +244,6 @@ class Exchange:
             after = self._store.last_id_at(log.stored, peer.connected_seq)
         return after
 
-    def _nothing_yet(
-        self, peer: ConnectedPeer, topic: Topic, request: wire.Request, now: float
-    ) -> Replies:
-        if not (request.wait > 0 and peer.greeted):
-            return [(peer, _nothing(peer))]
-        if len(peer.waits) >= limits.MOST_WAITS_OF_ONE:
-            return [
-                error(peer, request, f"a peer waits in {limits.MOST_WAITS_OF_ONE} gets at most")
-            ]
-        replies: Replies = []
-        if len(self._waits) >= limits.MOST_WAITS:
-            fault = f"there are {limits.MOST_WAITS} gets that wait already"
-            greediest = max(self._table.peers, key=lambda each: len(each.waits))
-            if len(greediest.waits) <= len(peer.waits) + 1:
-                return [error(peer, request, fault)]
-            given_up = next(reversed(greediest.waits))
-            self.forget(given_up)
-            replies = [error(greediest, given_up.request, fault)]
-        wait = Wait(peer, topic, request, now + min(request.wait, limits.MOST_WAIT_SEC))
-        request.after = None  # the cursor stands there now
-        peer.waits[wait] = topic.waits[wait] = self._waits[wait] = None
-        self._last_wait += 1
-        heapq.heappush(self._deadlines, (wait.until_sec, self._last_wait, wait))
-        return replies
-
     def _answer(self, topic: Topic) -> Replies:
         """A message has come: answer the `get`s that wait for it."""
         replies = self.commit()
@@ -295,15 +255,10 @@ class Exchange:
         return replies
 
     def _answer_one(self, wait: Wait) -> Replies:
-        self.forget(wait)
+        self.waits.forget(wait)
         # Another `get` of the same peer may have taken it.
         began_sec = wait.until_sec - min(wait.request.wait, limits.MOST_WAIT_SEC)
         return self.get(wait.peer, wait.request, began_sec)
-
-    def forget(self, wait: Wait) -> None:
-        """Remove a wait that is over."""
-        for waits in (self._waits, wait.topic.waits, wait.peer.waits):
-            waits.pop(wait, None)
 
 
 def _lagging(peer: ConnectedPeer) -> list[TopicReader]:

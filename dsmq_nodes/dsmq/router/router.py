@@ -12,7 +12,7 @@ The broker (broker/loop.py) calls, with one monotonic clock as `now`:
 - `pause`, `resume`, `catch_up`: a peer's socket is full, or has room again; `catch_up` also at
   intervals for a peer that is `patient`;
 - `tick`: once a second; `publish_graph`: soon after `graph_changed` was set;
-- `answer_waits`: at `next_wait_sec`, when a waiting `get` times out.
+- `answer_waits`: at `exchange.waits.next_sec`, when a waiting `get` times out.
 """
 
 import hmac
@@ -25,10 +25,9 @@ from dsmq_nodes.dsmq.router.exchange import Exchange
 from dsmq_nodes.dsmq.router.sharing import RingMaker, Sharing
 from dsmq_nodes.dsmq.router.topic_table import ENDS_FAULT, TopicTable
 from dsmq_nodes.dsmq.router.topics import (
-    Advertisement,
     ConnectedPeer,
     Replies,
-    TopicReader,
+    TopicEnd,
     error,
     event,
 )
@@ -108,7 +107,7 @@ class Router:
         for publication in peer.publications.values():
             self.sharing.mark_maybe_unused(publication.topic)
         for wait in list(peer.waits):
-            self.exchange.forget(wait)
+            self.exchange.waits.forget(wait)
         self.table.disconnect(peer)
         if self._names.get(peer.name) is peer:
             del self._names[peer.name]
@@ -169,7 +168,7 @@ class Router:
     def _make_room(self, peer: ConnectedPeer) -> Replies:
         if not self.table.may_displace(peer):
             return []
-        return [*self.commit(), *self.table.make_room(peer, self.exchange.forget)]
+        return [*self.commit(), *self.table.make_room(peer, self.exchange.waits.forget)]
 
     def _refuse(self, peer: ConnectedPeer, fault: RequestError) -> Replies:
         if fault.action == "hello":
@@ -186,9 +185,9 @@ class Router:
         self.table.count_ends()
         self._schemas.tick()
         self.sharing.forget_overwritten()
-        self.exchange.forget_deadlines()
+        self.exchange.waits.forget_deadlines()
         self.store.expire(now)
-        self.table.forget_unused(self.exchange.forget)
+        self.table.forget_unused(self.exchange.waits.forget)
         if self.exchange.listeners and now - self._statistics_at_sec > _SHORTEST_SPAN_SEC:
             replies += self._publish_statistics(now)
         return replies
@@ -303,9 +302,7 @@ class Router:
             replies += self.sharing.seat_all(topic.cursors)
         return [event(peer, "advertised", topic=topic.log.name, **ring), *replies]
 
-    def _typed(
-        self, end: Advertisement | TopicReader, request: wire.Request, now: float
-    ) -> Replies:
+    def _typed(self, end: TopicEnd, request: wire.Request, now: float) -> Replies:
         """A publisher or reader of a topic has given its type."""
         schema, news = self._schemas.of(request, end.peer, self.peers)
         self.table.graph_changed = True

@@ -141,6 +141,9 @@ class Advertisement:
     rate: RateMeter = field(default_factory=RateMeter)
 
 
+TopicEnd = Advertisement | TopicReader
+
+
 @dataclass(eq=False, slots=True, weakref_slot=True)
 class TypePair:
     """Two ends of a topic whose schemas or types' names are not the same.

@@ -1,0 +1,76 @@
+"""The `get`s that wait for a message: how many there may be, and when each ends without one.
+
+A peer has `MOST_WAITS_OF_ONE` at most, all peers together have `MOST_WAITS`. Where that is reached,
+the peer that has most gives up its newest for a peer that has fewer.
+"""
+
+import heapq
+from typing import TYPE_CHECKING
+
+from dsmq_nodes.dsmq import limits
+from dsmq_nodes.dsmq.router.topics import ConnectedPeer, Replies, Wait, error
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+
+class Waits:
+    """The waits of one broker; each is in the account of its topic and of its peer as well.
+
+    Attributes:
+        deadlines: a heap of when they end; some were answered long ago.
+    """
+
+    def __init__(self, peers: "Collection[ConnectedPeer]") -> None:
+        self.deadlines: list[tuple[float, int, Wait]] = []
+        self._peers = peers
+        self._waits: dict[Wait, None] = {}
+        self._last_number = 0
+
+    def __len__(self) -> int:
+        return len(self._waits)
+
+    @property
+    def next_sec(self) -> float | None:
+        """When the next one times out; None when none waits."""
+        while self.deadlines and self.deadlines[0][2] not in self._waits:
+            heapq.heappop(self.deadlines)
+        return self.deadlines[0][0] if self.deadlines else None
+
+    def add(self, wait: Wait) -> Replies:
+        """Let a `get` wait; returns the errors where it must not, or another has to give way."""
+        peer, most = wait.peer, limits.MOST_WAITS_OF_ONE
+        if len(peer.waits) >= most:
+            return [error(peer, wait.request, f"a peer waits in {most} gets at most")]
+        replies: Replies = []
+        if len(self._waits) >= limits.MOST_WAITS:
+            fault = f"there are {limits.MOST_WAITS} gets that wait already"
+            greediest = max(self._peers, key=lambda each: len(each.waits))
+            if len(greediest.waits) <= len(peer.waits) + 1:
+                return [error(peer, wait.request, fault)]
+            given_up = next(reversed(greediest.waits))
+            self.forget(given_up)
+            replies = [error(greediest, given_up.request, fault)]
+        peer.waits[wait] = wait.topic.waits[wait] = self._waits[wait] = None
+        self._last_number += 1
+        heapq.heappush(self.deadlines, (wait.until_sec, self._last_number, wait))
+        return replies
+
+    def forget(self, wait: Wait) -> None:
+        """Remove a wait that is over."""
+        for waits in (self._waits, wait.topic.waits, wait.peer.waits):
+            waits.pop(wait, None)
+
+    def take_late(self, now: float) -> list[Wait]:
+        """Remove those that have timed out."""
+        late: list[Wait] = []
+        while (until_sec := self.next_sec) is not None and until_sec <= now:
+            late.append(self.deadlines[0][2])
+            self.forget(late[-1])
+        return late
+
+    def forget_deadlines(self) -> None:
+        """Drop the entries of finished waits from the heap, once they are most of it."""
+        if len(self.deadlines) > 2 * len(self._waits):
+            self.deadlines = [each for each in self.deadlines if each[2] in self._waits]
+            heapq.heapify(self.deadlines)
