@@ -34,6 +34,9 @@ _PATIENCE_SEC: Final = 5.0
 # it has not taken can give way to newer messages.
 MOST_UNSENT_BYTES: Final = 16 * 1024
 
+RECEIVE_BYTES: Final = 64 * 1024  # above 128 KiB a receive may map new memory: 50 us
+RECEIVE_MUCH_BYTES: Final = 256 * 1024  # when that was not enough
+
 _INTERNET: Final = (socket.AF_INET, socket.AF_INET6)
 _RESET: Final = struct.pack("ii", 1, 0)  # struct linger: close with a reset, without TIME_WAIT
 

@@ -15,6 +15,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from dsmq_nodes.dsmq import address, descriptors, keepalive, wire
+from dsmq_nodes.dsmq.address import RECEIVE_BYTES, RECEIVE_MUCH_BYTES
 from dsmq_nodes.dsmq.descriptors import NOT_NOW
 from dsmq_nodes.dsmq.limits import SLOWEST_BYTES_PER_SEC
 from dsmq_nodes.errors import (
@@ -28,8 +29,6 @@ from dsmq_nodes.topic_names import PROBE_TOPIC
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-_RECEIVE_BYTES: Final = 64 * 1024  # above 128 KiB a receive may map new memory: 50 us
-_MUCH_BYTES: Final = 256 * 1024  # when that is not enough
 _READS_A_TURN: Final = 16
 _STUCK: Final = "is it stopped or overloaded?"
 _FIRST_PAUSE_SEC: Final = 0.05  # before a try to connect again
@@ -213,7 +212,7 @@ class ClientConnection:
         """
         yield from self._bodies  # behind the greeting, or `has_read`
         self._bodies = ()
-        most_bytes = _RECEIVE_BYTES
+        most_bytes = RECEIVE_BYTES
         for _ in range(_READS_A_TURN):
             try:
                 data = self._recv(most_bytes)
@@ -222,7 +221,7 @@ class ClientConnection:
             yield from self.decoder.feed(data)
             if len(data) < most_bytes and not self.is_tls:
                 return  # TLS may hold more than the socket shows
-            most_bytes = _MUCH_BYTES
+            most_bytes = RECEIVE_MUCH_BYTES
 
     def has_read(self, data: bytes) -> None:
         """What was read from the socket elsewhere: `arrived` begins with it."""
@@ -248,7 +247,7 @@ class ClientConnection:
     def _read(self, until_sec: float | None) -> bytes:
         while True:
             try:
-                return self._recv(_RECEIVE_BYTES)
+                return self._recv(RECEIVE_BYTES)
             except NOT_NOW as error:
                 if not self._can_go_on(error, until_sec, is_read=True):
                     raise TimeoutError(f"the broker at {self.where} has not answered") from None
@@ -278,7 +277,7 @@ class ClientConnection:
             self.socket.shutdown(socket.SHUT_WR)  # ends TLS, too: the rest is read as it comes
             while (left_sec := until_sec - time.monotonic()) > 0:
                 if descriptors.ready([self.socket], timeout_sec=left_sec) and not self.socket.recv(
-                    _RECEIVE_BYTES
+                    RECEIVE_BYTES
                 ):
                     return True
             return False

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Final
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.broker.absences import Absences
 from dsmq_nodes.dsmq.broker.acceptor import Acceptor
+from dsmq_nodes.dsmq.broker.awaited_frames import AwaitedFrames
 from dsmq_nodes.dsmq.broker.closings import Closings
 from dsmq_nodes.dsmq.broker.listener import Listener, Security, most_connections
 from dsmq_nodes.dsmq.broker.peer_connection import HIGH_WATER_BYTES, Connection
@@ -49,7 +50,6 @@ _QUIET_SEC: Final = 0.1
 _LINGER_SEC: Final = 2.0  # for the last words to a peer
 _MOST_REST_READS: Final = 64  # 4 MiB, more than a Unix socket holds
 _TURN_SEC: Final = 0.02
-_SWEEP_SEC: Final = 0.25
 _NO_MEMORY: Final = "no memory is left for what it sends"
 _PATIENT_SEC: Final = 0.05  # a peer that says it is patient has what there is so often
 
@@ -84,10 +84,10 @@ class Broker:
         self._connections: dict[ConnectedPeer, Connection] = {}
         self._absences = Absences()
         self._outgoing: set[Connection] = set()  # with something in their outbox
-        self._watched: set[Connection] = set()  # with half a frame, or without their hello
+        self._awaited = AwaitedFrames(self._close)
         self._patient: set[ConnectedPeer] = set()
         self._silent: dict[Connection, None] = {}  # oldest first: none has made a request yet
-        self._last_heard_sec = self._swept_sec = 0.0
+        self._last_heard_sec = 0.0
         self._listening: tuple[int, ...] = ()
 
     @property
@@ -127,8 +127,9 @@ class Broker:
 
     def _is_halfway(self, now: float) -> bool:
         """Whether a frame was begun, in either direction, and its end is to come."""
-        begun = any(each.peer.trusted and each.overdue(now) is False for each in self._watched)
-        return begun or any(each.unsent or each.awaits_turn for each in self._connections.values())
+        return self._awaited.is_coming(now) or any(
+            each.unsent or each.awaits_turn for each in self._connections.values()
+        )
 
     async def _serve_all_patient(self, until_sec: float) -> None:
         """Push all messages so far to patient peers."""
@@ -178,7 +179,7 @@ class Broker:
         connection = self._connections[peer] = Connection(sock, peer, now)
         self._silent[connection] = None
         if connection.is_shaking_hands or not trusted:
-            self._watch(connection)
+            self._awaited.add(connection)
         self._await_requests(connection)
 
     def _await_requests(self, connection: Connection) -> None:
@@ -192,27 +193,6 @@ class Broker:
         """Whether a peer is another user's, and so needs a token although none is set."""
         security = self.security
         return not (security.insecure or security.client_ca) and is_other_user(sock)
-
-    def _watch(self, connection: Connection) -> None:
-        """Watch a connection that has begun a frame, until the frame is complete."""
-        if not self._watched:
-            self._swept_sec = time.monotonic()
-            self._loop.call_later(_SWEEP_SEC, self._sweep)
-        self._watched.add(connection)
-
-    def _sweep(self) -> None:
-        now = time.monotonic()
-        stood_still_sec = now - self._swept_sec - _SWEEP_SEC  # stopped, suspended, or without a CPU
-        self._swept_sec = now
-        for connection in list(self._watched):
-            connection.wait_longer(stood_still_sec)
-            overdue = connection.overdue(now)
-            if overdue:
-                self._close(connection, "it began a frame, or owes a hello, and did not go on")
-            if overdue is not False:
-                self._watched.discard(connection)
-        if self._watched:
-            self._loop.call_later(_SWEEP_SEC, self._sweep)
 
     def _read(self, connection: Connection, data: bytes = b"") -> None:
         """There is something to read, or `data` was read: carry it out."""
@@ -257,7 +237,7 @@ class Broker:
         if peer.closing:
             self._close(connection, peer.closing)
         elif connection.is_waiting(frames, now):
-            self._watch(connection)
+            self._awaited.add(connection)
 
     def _note_request(self, connection: Connection, action: str) -> None:
         """A request other than a put, which nothing follows from, was carried out."""
@@ -391,8 +371,8 @@ class Broker:
         self._loop.remove_reader(connection.socket)
         self._loop.remove_writer(connection.socket)
         connection.close()
-        for each in (self._watched, self._outgoing):
-            each.discard(connection)
+        self._awaited.discard(connection)
+        self._outgoing.discard(connection)
         self._silent.pop(connection, None)
         self._patient.discard(peer)
         self._absences.ended(connection)

@@ -10,7 +10,7 @@ import ssl
 from typing import TYPE_CHECKING, Final
 
 from dsmq_nodes.dsmq import descriptors, keepalive, limits, wire
-from dsmq_nodes.dsmq.address import MOST_UNSENT_BYTES
+from dsmq_nodes.dsmq.address import MOST_UNSENT_BYTES, RECEIVE_BYTES, RECEIVE_MUCH_BYTES
 from dsmq_nodes.dsmq.descriptors import NOT_NOW
 from dsmq_nodes.dsmq.router.topics import ConnectedPeer
 
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 HIGH_WATER_BYTES: Final = 64 * 1024
 REMOTE_HIGH_WATER_BYTES: Final = 8 * 1024  # 0.2 s at 300 kbit/s
-_RECEIVE_BYTES: Final = 64 * 1024  # above 128 KiB a receive may map new memory: 50 us
-_MUCH_BYTES: Final = 256 * 1024  # when that is not enough
 
 
 class Connection:
@@ -57,7 +55,7 @@ class Connection:
             limits.STRANGERS_BODY_BYTES if strange else limits.MAX_BODY_BYTES
         )
         self.bodies: Iterable[bytes] = ()
-        self._receive_bytes = _RECEIVE_BYTES
+        self._receive_bytes = RECEIVE_BYTES
         self._unread_answers = 0
         # A hello or the rest of a frame is owed since then.
         self._waiting_since_sec = now if self.is_shaking_hands or not peer.trusted else None
@@ -76,7 +74,7 @@ class Connection:
         if not data:
             raise ConnectionResetError("it closed the connection")
         is_full = len(data) == self._receive_bytes
-        self._receive_bytes = _MUCH_BYTES if is_full else _RECEIVE_BYTES
+        self._receive_bytes = RECEIVE_MUCH_BYTES if is_full else RECEIVE_BYTES
         self.bodies = self._decoder.feed(data)
 
     def _shake_hands(self) -> None:

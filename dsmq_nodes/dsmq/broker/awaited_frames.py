@@ -1,0 +1,50 @@
+"""Connections that owe the rest of a frame, or their hello: those that do not go on are ended."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Final
+
+from dsmq_nodes.dsmq.broker.peer_connection import Connection
+
+_SWEEP_SEC: Final = 0.25
+
+
+class AwaitedFrames:
+    """Looks after such connections, at intervals while there are any."""
+
+    def __init__(self, close: Callable[[Connection, str], None]) -> None:
+        """Use the event loop that is running; `close` ends a connection, for this reason."""
+        self._loop = asyncio.get_running_loop()
+        self._close = close
+        self._connections: set[Connection] = set()
+        self._swept_sec = 0.0
+
+    def add(self, connection: Connection) -> None:
+        """Look after a connection until its frame is complete."""
+        if not self._connections:
+            self._swept_sec = time.monotonic()
+            self._loop.call_later(_SWEEP_SEC, self._sweep)
+        self._connections.add(connection)
+
+    def discard(self, connection: Connection) -> None:
+        """A connection has ended."""
+        self._connections.discard(connection)
+
+    def is_coming(self, now: float) -> bool:
+        """Whether the rest of a frame may still come, from a peer that is trusted."""
+        return any(each.peer.trusted and each.overdue(now) is False for each in self._connections)
+
+    def _sweep(self) -> None:
+        now = time.monotonic()
+        stood_still_sec = now - self._swept_sec - _SWEEP_SEC  # stopped, suspended, or without a CPU
+        self._swept_sec = now
+        for connection in list(self._connections):
+            connection.wait_longer(stood_still_sec)
+            overdue = connection.overdue(now)
+            if overdue:
+                self._close(connection, "it began a frame, or owes a hello, and did not go on")
+            if overdue is not False:
+                self._connections.discard(connection)
+        if self._connections:
+            self._loop.call_later(_SWEEP_SEC, self._sweep)
