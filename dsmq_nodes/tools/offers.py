@@ -99,13 +99,13 @@ def find_offer(kind: str, name: str, offers: Mapping[str, Offer]) -> Offer:
     return offer
 
 
-def find_service(graph: GraphModel, name: str, *, hidden: bool = True) -> Offer:
+def find_service(graph: GraphModel, name: str) -> Offer:
     """The service that a user calls `name`.
 
     Raises:
         CommandError: there is no such service; the text has the nearest.
     """
-    if absolute(name) in (found := services(graph, hidden=hidden)):
+    if absolute(name) in (found := services(graph, hidden=True)):
         return found[absolute(name)]
     return find_offer("service", name, services(graph))
 

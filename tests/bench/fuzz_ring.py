@@ -5,6 +5,7 @@ exception except `RingError`, an id that is given to a reader twice, one that is
 counted, and a message published after the last damage that is not heard by everybody.
 """
 
+import contextlib
 import random
 import time
 import traceback
@@ -32,9 +33,8 @@ LAST = b'"the last"'
 class End:
     """A node at the topic: publishes, or subscribes, by memory while it can."""
 
-    def __init__(self, name: str, target: "Target", *, lends: bool = False) -> None:
+    def __init__(self, name: str, target: "Target") -> None:
         self.target = target
-        self.lends = lends
         self.peer = ConnectedPeer("unix", is_neighbour=True)
         self.writer: Writer | None = None
         self.reader: RingReader | None = None
@@ -59,7 +59,7 @@ class End:
                 try:
                     self.rings.append(Ring(Path(reply.ring)))
                     cursor = Cursor(reply.id)
-                    self.reader = RingReader(self.rings[-1], reply.seat, cursor, lends=self.lends)
+                    self.reader = RingReader(self.rings[-1], reply.seat, cursor)
                 except RingError:
                     self.subscribe(shm=False)
             case "unshared":
@@ -110,10 +110,8 @@ class End:
         for record in records:
             assert record.id == at + record.gap + 1, (record.id, at, record.gap)
             at = record.id
-            try:
+            with contextlib.suppress(OverwrittenError):
                 self.hear(record.id, record.text.encode())
-            except OverwrittenError:
-                assert self.lends
         return bool(records)
 
     def publish(self, text: bytes, raw: bytes = b"") -> None:
@@ -141,7 +139,7 @@ class Target:
         self.writers = [End(f"/writer{number}", self) for number in range(2)]
         for each in self.writers:
             self.ask(each, action="advertise", topic="t", shm=True)
-        self.readers = [End(f"/reader{number}", self, lends=number == 1) for number in range(3)]
+        self.readers = [End(f"/reader{number}", self) for number in range(3)]
         for number, each in enumerate(self.readers):
             self.ask(each, action="subscribe", topic="t", shm=number < 2)
 

@@ -61,7 +61,7 @@ class Ends:
 
     def new_reader(self, after: int) -> RingReader:
         seat = self.ring.seat(2, after=after, depth=0)
-        return RingReader(self.ring, seat, Cursor(after), lends=True)
+        return RingReader(self.ring, seat, Cursor(after))
 
     def put(self, which: int, seq: int) -> int:
         return self.writers[which].append(b"%d" % seq, seq=seq, stamp_ns=0)
@@ -351,7 +351,7 @@ from pathlib import Path
 
 path = Path(sys.argv[1]) / "ring"
 ring = Ring.create(path, capacity=1 << 20)
-reader = RingReader(ring, ring.seat(2, after=0, depth=0), Cursor(0), lends=True)
+reader = RingReader(ring, ring.seat(2, after=0, depth=0), Cursor(0))
 writer = Writer(Ring(path), "/w", Doorbells(path.parent))
 writer.append(b"{}", seq=1, stamp_ns=0, field="data", raw=bytes(200_000))
 (record,) = reader.read()

@@ -567,12 +567,12 @@ class RingMachine(RuleBasedStateMachine):
         self.writers[who] = Writer(self.maps[-1], f"/{who}", self.doorbells)
 
     @precondition(lambda self: len(self.readers) < 4)
-    @rule(depth=st.integers(0, 20), lends=st.booleans())
-    def open_reader(self, depth: int, lends: bool) -> None:
+    @rule(depth=st.integers(0, 20))
+    def open_reader(self, depth: int) -> None:
         after = self.ring.head
         seat = self.ring.seat(len(self.readers) + 1, after=after, depth=depth)
         ring = Ring(self.ring.path)
-        self.readers.append(RingReader(ring, seat, Cursor(after, depth), lends=lends))
+        self.readers.append(RingReader(ring, seat, Cursor(after, depth)))
         self.positions.append(after)
 
     @precondition(lambda self: self.readers)

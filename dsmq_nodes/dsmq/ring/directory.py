@@ -118,7 +118,7 @@ class RingLog:
         after = ring.head
         # No depth: it asks the ring to keep as much as it can while the broker is behind.
         seat = ring.seat(OWN_NUMBER, after=after, depth=0)
-        self._reader = reader = RingReader(ring, seat, Cursor(after), lends=True)
+        self._reader = reader = RingReader(ring, seat, Cursor(after))
         self.bundle = reader.bundle
         self.sleep, self.may_sleep = reader.sleep, reader.may_sleep
 

@@ -35,14 +35,14 @@ _MOST_NAMES: Final = 1000  # cached; senders that are gone do not stay for ever
 
 
 class RingReader:
-    """Reads a ring with a cursor; with `lends`, large bytes stay in the ring."""
+    """Reads a ring with a cursor; large bytes stay in the ring, on loan, where it is `ORDERED`."""
 
     __slots__ = (
         *("_at", "_dropped", "_map", "_names", "_next_id", "_next_start", "_numbers", "_reserve"),
-        *("_stop", "_whole_bytes", "cursor", "lends", "ring", "seat"),
+        *("_stop", "_whole_bytes", "cursor", "ring", "seat"),
     )
 
-    def __init__(self, ring: Ring, seat: int, cursor: Cursor, *, lends: bool = False) -> None:
+    def __init__(self, ring: Ring, seat: int, cursor: Cursor) -> None:
         """Read from a cursor on; more than its depth behind, it skips to the newest messages.
 
         Raises:
@@ -52,7 +52,6 @@ class RingReader:
         self.cursor = cursor
         self._dropped = cursor.dropped  # elsewhere: the seat has what is dropped here
         self.seat = seat
-        self.lends = lends and ORDERED
         self._map = ring.memory
         self._numbers = memoryview(self._map).cast("Q")  # its own: a loan may outlive it
         self._reserve = self._numbers[RESERVE : RESERVE + 1]
@@ -236,7 +235,7 @@ class RingReader:
             return None
         name, text = memory[at:body], memory[body:end]
         loan = None
-        if self.lends and stop - end >= LENT_BYTES:
+        if ORDERED and stop - end >= LENT_BYTES:
             # A buffer of its own for each: its count of views shows whether the loan is still used.
             loan = Loan(memoryview(memory)[end:stop].toreadonly(), self._reserve, last)
         raw = memory[end:stop] if loan is None else b""

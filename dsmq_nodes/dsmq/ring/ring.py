@@ -64,7 +64,7 @@ Reading (reader.py)
 ===================
 1. Read HEAD. If the cursor is more than the reader's depth behind, jump, and count what is skipped.
 2. Find the record: behind the last one, or by the index.
-3. Copy the record. A reader that *lends* leaves large raw bytes in the ring and returns a view.
+3. Copy the record. Large raw bytes stay in the ring, *on loan*: the reader returns a view.
 4. Read RESERVE: if it has passed the record by a whole lap, drop the copy and count a gap. The
    user of a view makes this check after reading it.
 

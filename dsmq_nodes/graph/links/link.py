@@ -90,12 +90,12 @@ class Publication:
         while len(self.kept) > self.latched:
             self.kept.popleft()
 
-    def owe(self, count: int) -> None:
-        """The newest `count` messages could not be sent; those that are kept are sent later."""
-        self.owed += count
-        if self.owed > len(self.kept):
-            self.dropped += self.owed - len(self.kept)
-            self.owed = len(self.kept)
+    def owe(self) -> None:
+        """One more of the newest messages could not be sent; it is sent later if it is kept."""
+        if self.owed < len(self.kept):
+            self.owed += 1
+        else:
+            self.dropped += 1
 
 
 def schema_of(end: Publication | LinkReader) -> dict[str, object]:

@@ -108,7 +108,7 @@ class Outgoing:
                 self._count_dropped(stream)
                 for publication in stream.unsent():
                     if publication.latched:
-                        publication.owe(1)
+                        publication.owe()
                     else:
                         publication.dropped += 1
 
@@ -287,7 +287,7 @@ class Outgoing:
 
     def _not_sent(self, publication: Publication) -> None:
         if publication.owed or (publication.latched and publication.writer is None):
-            publication.owe(1)
+            publication.owe()
             self._pay(publication)
         else:
             publication.dropped += 1

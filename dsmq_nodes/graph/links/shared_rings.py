@@ -79,7 +79,7 @@ class SharedTopics:
         reader.cursor.begin(after)
         reader.cursor.depth = reader.depth
         # Large bytes are copied when their callback runs: most of a flood never is.
-        ring_reader = RingReader(ring, seat, reader.cursor, lends=True)
+        ring_reader = RingReader(ring, seat, reader.cursor)
         take = reader.call_now.taker(ring_reader, reader) if reader.call_now is not None else None
         self._reading[reader.topic] = _Reading(ring_reader, reader, take)
 
