@@ -71,19 +71,31 @@ class WideCarrier(SlowCarrier):
         return True
 
 
-@pytest.mark.parametrize("is_answering", [True, False])
-def test_what_gives_way_to_an_answer_is_a_hole_that_is_asked_for(
-    monkeypatch: pytest.MonkeyPatch, is_answering: bool
-) -> None:
+def clock_of(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """The time by which messages go: `sec`, which a test moves."""
     now = SimpleNamespace(sec=0.0)
     monkeypatch.setattr(going_topics, "time", SimpleNamespace(monotonic=lambda: now.sec))
-    old = (("e", Reply(event="message", id=1, message=msgspec.Raw(b'"{}"'))) for _ in range(1000))
-    monkeypatch.setattr(going_topics, "read_log", lambda *_, **__: old)
-    hub, carrier = Mock(graph=SimpleNamespace(epoch="e")), SlowCarrier()
+    return now
+
+
+def going_odom(hub: Mock, carrier: SlowCarrier) -> GoingTopics:
+    """/odom goes: another machine wants it."""
     rules = UplinkRules(publish=("/odom",))
     going = GoingTopics(hub, Mock(), cast("Carrier", carrier), rules, {})
     going.offer({"/odom": TopicModel(name="/odom", publishers=[EndpointModel(node="/n")])})
     going.wanted("odom", is_wanted=True)
+    return going
+
+
+@pytest.mark.parametrize("is_answering", [True, False])
+def test_what_gives_way_to_an_answer_is_a_hole_that_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch, is_answering: bool
+) -> None:
+    now = clock_of(monkeypatch)
+    old = (("e", Reply(event="message", id=1, message=msgspec.Raw(b'"{}"'))) for _ in range(1000))
+    monkeypatch.setattr(going_topics, "read_log", lambda *_, **__: old)
+    hub, carrier = Mock(graph=SimpleNamespace(epoch="e")), SlowCarrier()
+    going = going_odom(hub, carrier)
     take = hub.subscribe.call_args.args[1]
     answer = going.answer("odom", Question("e", 0, 1000))
     for number in range(1, 101):
@@ -101,13 +113,9 @@ def test_what_gives_way_to_an_answer_is_a_hole_that_is_asked_for(
 
 
 def test_what_waits_for_a_confirmation_goes_when_it_comes(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = SimpleNamespace(sec=0.0)
-    monkeypatch.setattr(going_topics, "time", SimpleNamespace(monotonic=lambda: now.sec))
+    now = clock_of(monkeypatch)
     hub, carrier = Mock(graph=SimpleNamespace(epoch="e")), WideCarrier()
-    rules = UplinkRules(publish=("/odom",))
-    going = GoingTopics(hub, Mock(), cast("Carrier", carrier), rules, {})
-    going.offer({"/odom": TopicModel(name="/odom", publishers=[EndpointModel(node="/n")])})
-    going.wanted("odom", is_wanted=True)
+    going = going_odom(hub, carrier)
     take = hub.subscribe.call_args.args[1]
 
     def publish(number: int) -> None:
@@ -141,10 +149,7 @@ def test_what_waits_for_a_confirmation_goes_when_it_comes(monkeypatch: pytest.Mo
 
 def test_what_waited_while_nobody_wanted_it_does_not_hide_a_hole() -> None:
     hub, carrier = Mock(graph=SimpleNamespace(epoch="e")), SlowCarrier()
-    rules = UplinkRules(publish=("/odom",))
-    going = GoingTopics(hub, Mock(), cast("Carrier", carrier), rules, {})
-    going.offer({"/odom": TopicModel(name="/odom", publishers=[EndpointModel(node="/n")])})
-    going.wanted("odom", is_wanted=True)
+    going = going_odom(hub, carrier)
     hub.subscribe.call_args.args[1](Reply(event="message", id=1, message=msgspec.Raw(b'"{}"')))
     going.wanted("odom", is_wanted=False)  # the link is lost, and back
     going.wanted("odom", is_wanted=True)
@@ -158,15 +163,11 @@ def test_what_waited_while_nobody_wanted_it_does_not_hide_a_hole() -> None:
 def test_an_answer_that_waits_for_the_link_goes_on_however_long(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    now = SimpleNamespace(sec=0.0)
-    monkeypatch.setattr(going_topics, "time", SimpleNamespace(monotonic=lambda: now.sec))
+    now = clock_of(monkeypatch)
     old = (("e", Reply(event="message", id=1, message=msgspec.Raw(b'"{}"'))) for _ in range(2))
     monkeypatch.setattr(going_topics, "read_log", lambda *_, **__: old)
     hub, carrier = Mock(graph=SimpleNamespace(epoch="e")), SlowCarrier()
-    rules = UplinkRules(publish=("/odom",))
-    going = GoingTopics(hub, Mock(), cast("Carrier", carrier), rules, {})
-    going.offer({"/odom": TopicModel(name="/odom", publishers=[EndpointModel(node="/n")])})
-    going.wanted("odom", is_wanted=True)
+    going = going_odom(hub, carrier)
     take = hub.subscribe.call_args.args[1]
     answer = going.answer("odom", Question("e", 0, 1000))
     next(answer)
@@ -181,8 +182,7 @@ def test_an_answer_that_waits_for_the_link_goes_on_however_long(
 
 
 def test_a_call_that_waited_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = SimpleNamespace(sec=0.0)
-    monkeypatch.setattr(going_topics, "time", SimpleNamespace(monotonic=lambda: now.sec))
+    now = clock_of(monkeypatch)
     hub, carrier = Mock(graph=SimpleNamespace(epoch="e")), SlowCarrier()
     rules = UplinkRules(call=("/set",))
     going = GoingTopics(hub, Mock(), cast("Carrier", carrier), rules, {})
