@@ -409,8 +409,7 @@ class NodeKit:
 
     def _is_blocked(self, is_told: bool) -> None:
         """A callback blocks the node: no timeout is noticed. Called in another thread."""
-        if any(each.is_overdue for each in self.actuators):
-            self.stop_beside("no command can be noticed while a callback blocks")
+        self._stop_if_overdue("no command can be noticed while a callback blocks")
         if is_told and self.dispatcher.is_shut_down:
             if not self._is_end_told:
                 self._is_end_told = True
@@ -425,8 +424,11 @@ class NodeKit:
 
     def _rests(self) -> None:
         """Nobody spins the node just now: no timeout is noticed. Called in another thread."""
+        self._stop_if_overdue("no command can be noticed while nobody spins the node")
+
+    def _stop_if_overdue(self, why: str) -> None:
         if any(each.is_overdue for each in self.actuators):
-            self.stop_beside("no command can be noticed while nobody spins the node")
+            self.stop_beside(why)
 
     def stop_beside(self, why: str) -> None:
         """Enter the safe state in a thread of its own: it may hang there, too."""

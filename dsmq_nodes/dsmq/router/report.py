@@ -15,7 +15,7 @@ from dsmq_nodes.dsmq.limits import MOST_PUSH_BYTES
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
-    from dsmq_nodes.dsmq.router.topics import ConnectedPeer, Topic, TopicEnd, TopicReader
+    from dsmq_nodes.dsmq.router.topics import ConnectedEnd, ConnectedPeer, Topic, TopicReader
     from dsmq_nodes.dsmq.store.sqlite import Store
 
 _MOST_BYTES: Final = MOST_PUSH_BYTES - 4096  # of a report inside a push; the rest is the frame's
@@ -186,7 +186,7 @@ def _counters(topic: "Topic") -> dict[str, object]:
     }
 
 
-def _end(end: "TopicEnd") -> dict[str, object]:
+def _end(end: "ConnectedEnd") -> dict[str, object]:
     return {
         "node": end.peer.name,
         "pid": end.peer.pid,

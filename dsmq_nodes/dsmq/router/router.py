@@ -25,9 +25,9 @@ from dsmq_nodes.dsmq.router.exchange import Exchange
 from dsmq_nodes.dsmq.router.sharing import RingMaker, Sharing
 from dsmq_nodes.dsmq.router.topic_table import ENDS_FAULT, TopicTable
 from dsmq_nodes.dsmq.router.topics import (
+    ConnectedEnd,
     ConnectedPeer,
     Replies,
-    TopicEnd,
     error,
     event,
 )
@@ -302,7 +302,7 @@ class Router:
             replies += self.sharing.seat_all(topic.cursors)
         return [event(peer, "advertised", topic=topic.log.name, **ring), *replies]
 
-    def _typed(self, end: TopicEnd, request: wire.Request, now: float) -> Replies:
+    def _typed(self, end: ConnectedEnd, request: wire.Request, now: float) -> Replies:
         """A publisher or reader of a topic has given its type."""
         schema, news = self._schemas.of(request, end.peer, self.peers)
         self.table.graph_changed = True

@@ -141,7 +141,7 @@ class Advertisement:
     rate: RateMeter = field(default_factory=RateMeter)
 
 
-TopicEnd = Advertisement | TopicReader
+ConnectedEnd = Advertisement | TopicReader
 
 
 @dataclass(eq=False, slots=True, weakref_slot=True)

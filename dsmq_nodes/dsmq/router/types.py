@@ -15,10 +15,10 @@ import msgspec
 from dsmq_nodes.dsmq import limits, wire
 from dsmq_nodes.dsmq.router.topics import (
     Advertisement,
+    ConnectedEnd,
     Replies,
     Reply,
     Schema,
-    TopicEnd,
     TopicReader,
     TypePair,
     event,
@@ -111,7 +111,7 @@ class Schemas:
             return f"the schema cannot be used: it has more than {limits.MOST_SCHEMA_LEVELS} levels"
         return ""
 
-    def meet(self, end: TopicEnd) -> Replies:
+    def meet(self, end: ConnectedEnd) -> Replies:
         """An end is there, or has another type now: tell it and its others of their difference."""
         replies: Replies = []
         forget_pairs(end)
@@ -139,7 +139,7 @@ def _schema_bytes(peer: "ConnectedPeer") -> int:
     return sum(map(len, {end.schema.text for end in _ends(peer)}))
 
 
-def _ends(peer: "ConnectedPeer") -> list[TopicEnd]:
+def _ends(peer: "ConnectedPeer") -> list[ConnectedEnd]:
     return [*peer.publications.values(), *peer.cursors.values()]
 
 
@@ -170,7 +170,7 @@ def tell_untold(peer: "ConnectedPeer") -> Replies:
     return [reply for pair in untold for reply in _told(pair, peer)]
 
 
-def forget_pairs(end: TopicEnd) -> None:
+def forget_pairs(end: ConnectedEnd) -> None:
     """An end is gone: forget the differences between it and others."""
     for number, pair in list(end.pairs.items()):
         for each in pair.ends:
@@ -190,7 +190,7 @@ def set_fault(topic: "Topic | None", peer: "ConnectedPeer", request: wire.Reques
     return changed
 
 
-def _edges(end: TopicEnd) -> "Iterator[tuple[Advertisement, TopicReader]]":
+def _edges(end: ConnectedEnd) -> "Iterator[tuple[Advertisement, TopicReader]]":
     if isinstance(end, Advertisement):
         return ((end, cursor) for cursor in end.topic.cursors)
     return ((publication, end) for publication in end.topic.publications)
@@ -212,7 +212,7 @@ def _told(pair: TypePair, peer: "ConnectedPeer") -> "Iterator[Reply]":
         yield _differs(peer, pair, cursor, "subscriber")
 
 
-def _differs(peer: "ConnectedPeer", pair: TypePair, end: TopicEnd, what: str) -> Reply:
+def _differs(peer: "ConnectedPeer", pair: TypePair, end: ConnectedEnd, what: str) -> Reply:
     fields = {"topic": end.topic.log.name, "pair": pair.number, "end": what, "from": end.peer.name}
     fields |= {"pid": end.peer.pid, "type": end.type, "schema": msgspec.Raw(end.schema.text)}
     return event(peer, "differs", **fields)
