@@ -10,25 +10,12 @@ import msgspec
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.gateways.hub import Hub
 from dsmq_nodes.gateways.web.hub_client import HubClient
+from dsmq_nodes.graph.parameters.parameter import MESSAGE_FIELDS, ParameterKind
 from dsmq_nodes.json_text import read_json
 from dsmq_nodes.messages.schema.ros_base import number_or_text
 
 _SEC: Final = 5.0
 _LIST: Final = "/list_parameters"
-# rcl_interfaces/msg/ParameterType, and the field of ParameterValue that holds such a value.
-_FIELDS: Final = {
-    1: "bool_value",
-    2: "integer_value",
-    3: "double_value",
-    4: "string_value",
-    5: "byte_array_value",
-    6: "bool_array_value",
-    7: "integer_array_value",
-    8: "double_array_value",
-    9: "string_array_value",
-}
-_DOUBLE: Final = 3
-_DOUBLES: Final = 8
 
 
 class ParameterRead(NamedTuple):
@@ -96,7 +83,7 @@ async def set_parameter(client: HubClient, node: str, name: str, value: Any) -> 
 
 def value_in(value: dict[str, Any]) -> Any:
     """The plain value of a rcl_interfaces/msg/ParameterValue; None: it is not set."""
-    field = _FIELDS.get(value.get("type", 0))
+    field = MESSAGE_FIELDS.get(value.get("type", 0))
     return value.get(field) if field is not None else None
 
 
@@ -113,11 +100,11 @@ def parameter_value(value: Any, kind: int = 0) -> dict[str, Any]:
     if value is None:
         return {"type": 0}
     kind = kind or _kind_of(value)
-    if kind == _DOUBLE:
+    if kind == ParameterKind.DOUBLE:
         value = _as_double(value)
-    if kind == _DOUBLES and isinstance(value, list):
+    if kind == ParameterKind.DOUBLE_ARRAY and isinstance(value, list):
         value = [_as_double(each) for each in value]
-    return {"type": kind, _FIELDS[kind]: value}
+    return {"type": int(kind), MESSAGE_FIELDS[kind]: value}
 
 
 def _as_double(value: Any) -> Any:
@@ -128,19 +115,13 @@ def _as_double(value: Any) -> Any:
         raise CommandError("no parameter can be a number as large as that") from None
 
 
-def _kind_of(value: Any) -> int:
-    kinds: tuple[tuple[type, int, int], ...] = (
-        (bool, 1, 6),
-        (int, 2, 7),
-        (float, _DOUBLE, _DOUBLES),
-        (str, 4, 9),
-    )
-    for cls, one, many in kinds:
-        if isinstance(value, cls):
-            return one
-        if isinstance(value, list) and all(isinstance(each, cls) for each in value):
-            return many
-    raise CommandError(f"no parameter can be {json.dumps(value):.60}")
+def _kind_of(value: Any) -> ParameterKind:
+    if value == []:  # of any array type
+        return ParameterKind.BOOL_ARRAY
+    try:
+        return ParameterKind.from_parameter_value(value)
+    except TypeError:
+        raise CommandError(f"no parameter can be {json.dumps(value):.60}") from None
 
 
 async def _called(client: HubClient, node: str, service: str, **request: Any) -> Any:

@@ -130,17 +130,10 @@ _ARRAYS = {
     float: ParameterKind.DOUBLE_ARRAY,
     str: ParameterKind.STRING_ARRAY,
 }
-_MESSAGE_FIELDS: Final = {
-    ParameterKind.BOOL: "bool_value",
-    ParameterKind.INTEGER: "integer_value",
-    ParameterKind.DOUBLE: "double_value",
-    ParameterKind.STRING: "string_value",
-    ParameterKind.BYTE_ARRAY: "byte_array_value",
-    ParameterKind.BOOL_ARRAY: "bool_array_value",
-    ParameterKind.INTEGER_ARRAY: "integer_array_value",
-    ParameterKind.DOUBLE_ARRAY: "double_array_value",
-    ParameterKind.STRING_ARRAY: "string_array_value",
+MESSAGE_FIELDS: Final[dict[int, str]] = {
+    kind: f"{kind.name.lower()}_value" for kind in ParameterKind if kind
 }
+"""The field of rcl_interfaces/msg/ParameterValue that holds a value of a type."""
 _ITEMS = {array: item for item, array in _ARRAYS.items()}
 
 
@@ -183,7 +176,7 @@ class Parameter:
         value: Any = self.value
         if self.type_ is ParameterKind.BYTE_ARRAY:
             value = bytes(value)  # [] when it was set to an empty list: any array type has it
-        return messages.ParameterValue(type=int(self.type_), **{_MESSAGE_FIELDS[self.type_]: value})
+        return messages.ParameterValue(type=int(self.type_), **{MESSAGE_FIELDS[self.type_]: value})
 
     def to_parameter_msg(self) -> "ParameterMessage":
         """The parameter as a message."""
@@ -201,4 +194,4 @@ class Parameter:
         except ValueError:
             raise TypeError(f"{msg.name}: there is no parameter type {msg.value.type}") from None
         is_set = kind is not ParameterKind.NOT_SET
-        return cls(msg.name, kind, getattr(msg.value, _MESSAGE_FIELDS[kind]) if is_set else None)
+        return cls(msg.name, kind, getattr(msg.value, MESSAGE_FIELDS[kind]) if is_set else None)
