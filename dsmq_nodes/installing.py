@@ -7,6 +7,7 @@ wheel, an index. pip notes the first three (`direct_url.json`, PEP 610).
 import json
 import shutil
 import sys
+from collections.abc import Iterable
 from importlib import metadata, util
 from pathlib import Path
 from typing import Any, Final
@@ -18,6 +19,15 @@ _NAME: Final = "dsmq-nodes"
 def command(extra: str) -> str:
     """The command that installs an extra where this program runs."""
     return f"{_install()} {source(extra)}"
+
+
+def missing(extra: str, modules: Iterable[str]) -> str:
+    """What has to be installed for modules of an extra, or of none (""); empty: nothing."""
+    absent = [name for name in modules if util.find_spec(name) is None]
+    if not absent:
+        return ""
+    how = command(extra) if extra else libraries(*absent)
+    return f"needs {' and '.join(absent)}: install with `{how}`"
 
 
 def libraries(*names: str) -> str:

@@ -1,7 +1,5 @@
 """Checks for the libraries of extras; the error says how to install a missing one."""
 
-import importlib.util
-
 from dsmq_nodes import installing
 from dsmq_nodes.errors import BagError
 
@@ -12,10 +10,8 @@ def need(extra: str, *modules: str) -> None:
     Raises:
         BagError: one is missing; the text has the command that installs it.
     """
-    missing = [name for name in modules if importlib.util.find_spec(name) is None]
-    if missing:
-        how = installing.command(extra) if extra else installing.libraries(*missing)
-        raise BagError(f"this needs {' and '.join(missing)}: install with `{how}`")
+    if missing := installing.missing(extra, modules):
+        raise BagError(f"this {missing}")
 
 
 def need_bag() -> None:

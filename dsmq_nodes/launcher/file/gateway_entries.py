@@ -107,11 +107,8 @@ class GatewayEntry(LaunchMapping):
 
     def missing(self) -> str:
         """What has to be installed first; empty: nothing."""
-        missing = [name for name in self.MODULES if importlib.util.find_spec(name) is None]
-        if not missing:
-            return ""
-        how = installing.command(self.EXTRA)
-        return f"it needs {' and '.join(missing)}: install with `{how}`"
+        missing = installing.missing(self.EXTRA, self.MODULES)
+        return f"it {missing}" if missing else ""
 
 
 def module_argv(module: str, *arguments: str) -> tuple[str, ...]:
