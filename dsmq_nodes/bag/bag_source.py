@@ -58,3 +58,9 @@ class BagSource(Protocol):
 
     def metadata(self) -> list[tuple[str, dict[str, str]]]:
         """The named texts inside it."""
+
+
+def leave_out(source: BagSource, record: Record, reason: object) -> None:
+    """Note in a bag's `omitted` that a message of it is left out."""
+    at_sec = (record.log_time_ns - source.start_ns) * 1e-9
+    source.omitted.message(record.channel.topic, str(reason), at_sec)

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final, Literal, get_args
 
-from dsmq_nodes.bag.bag_source import BagSource
+from dsmq_nodes.bag.bag_source import BagSource, leave_out
 from dsmq_nodes.bag.convert.foxglove import ToFoxglove
 from dsmq_nodes.bag.convert.tables import write_csv
 from dsmq_nodes.bag.file.atomic import file_name, whole_or_gone
@@ -113,10 +113,8 @@ def _to_mcap(
                 try:
                     out = foxglove.of(record)
                 except ValueError as error:
-                    at_sec = (record.log_time_ns - source.start_ns) * 1e-9
-                    source.omitted.message(record.channel.topic, str(error), at_sec)
+                    leave_out(source, record, error)
                     continue
-            times = out.log_time_ns, out.data, out.publish_time_ns
-            writer.write(out.channel, *times, out.sequence)
+            writer.write_record(out)
             on_progress(number)
     return Converted(path, writer.messages)

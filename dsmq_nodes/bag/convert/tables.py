@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from dsmq_nodes.bag.bag_source import BagSource
+from dsmq_nodes.bag.bag_source import BagSource, leave_out
 from dsmq_nodes.bag.convert.columns import Column, ColumnKind, Described, Schema, together
 from dsmq_nodes.bag.file.atomic import whole_or_gone
 from dsmq_nodes.bag.file.contents import Channel
@@ -120,8 +120,7 @@ def tables(source: BagSource, on_progress: Progress) -> dict[str, Table]:
         try:
             row = [*times, *fields[channel].of(record.data)]
         except RecursionError:
-            at_sec = (record.log_time_ns - source.start_ns) * 1e-9
-            source.omitted.message(channel.topic, "it is nested too deeply", at_sec)
+            leave_out(source, record, "it is nested too deeply")
             continue
         found.setdefault(channel.topic, Table()).add(row)
         on_progress(number)

@@ -72,7 +72,7 @@ class McapFile:
         self._omitted = Omitted() if omitted is None else omitted
         self._channels: dict[int, Channel] = {}
         self._repeated: set[int] = set()
-        with self._open() as stream:
+        with opened(self.path) as stream:
             check_kind(path, stream)
             size_bytes = stream.seek(0, 2)
             with self._in_words():
@@ -153,7 +153,7 @@ class McapFile:
         wanted = Wanted(ids, start_ns, end_ns)
         spans = [each for each in self._index.spans if each.may_have(wanted)]
         count = 0
-        with self._open() as stream, self._in_words():
+        with opened(self.path) as stream, self._in_words():
             for message in messages(stream, spans, wanted, self._doubt):
                 if message.channel_id not in self._channels:
                     raise ValueError(f"there is no channel {message.channel_id}")
@@ -199,18 +199,12 @@ class McapFile:
         ]
 
     def _parsed(self, found: list[Head]) -> list[McapRecord | None]:
-        with self._open() as stream, self._in_words():
+        with opened(self.path) as stream, self._in_words():
             return [parsed(head.opcode, content(stream, head)) for head in found]
 
     def profile(self) -> str:
         """MCAP's name for what the messages are in."""
         return self._index.profile
-
-    def _open(self) -> IO[bytes]:
-        try:
-            return self.path.open("rb")
-        except OSError as error:
-            raise BagError(f"cannot read {self.path}: {error.strerror}") from None
 
     @contextlib.contextmanager
     def _in_words(self) -> Iterator[None]:
@@ -244,6 +238,14 @@ def without_repeated(channel: Channel) -> Channel:
     """A channel without the mark of repeated messages."""
     kept = tuple(each for each in channel.metadata if each != REPEATED)
     return replace(channel, metadata=kept)
+
+
+def opened(path: Path) -> IO[bytes]:
+    """Open a file of a bag; raise an explained error if that cannot be."""
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise BagError(f"cannot read {path}: {error.strerror}") from None
 
 
 def check_no_pipe(path: Path) -> None:

@@ -15,6 +15,7 @@ from typing import Final
 import dsmq_nodes
 from dsmq_nodes.bag.file.append_file import NewFile
 from dsmq_nodes.bag.file.contents import Attachment, Channel
+from dsmq_nodes.bag.file.mcap_reader import Record
 from dsmq_nodes.bag.file.record_writer import Compression, RecordWriter
 from dsmq_nodes.errors import BagError
 
@@ -66,35 +67,27 @@ class McapWriter:
         """The size of the file so far."""
         return self._file.tell()
 
-    def write(
-        self, channel: Channel, log_time_ns: int, data: bytes, publish_time_ns: int, sequence: int
-    ) -> None:
+    def write(self, record: Record) -> None:
         """Append a message.
 
         Raises:
             BagError: it could not be written; flushed messages are safe.
         """
         if self.first_ns is None:
-            self.first_ns, self.begin_bytes = log_time_ns, self.size_bytes
-        self._add(channel, log_time_ns, data, publish_time_ns, sequence)
+            self.first_ns, self.begin_bytes = record.log_time_ns, self.size_bytes
+        self.repeat(record)
         self.messages += 1
-        self.unsafe[channel.topic] += 1
+        self.unsafe[record.channel.topic] += 1
         if self._file.grown:
             self._keep()
 
-    def repeat(
-        self, channel: Channel, log_time_ns: int, data: bytes, publish_time_ns: int, sequence: int
-    ) -> None:
-        """Append a message that is repeated from another file; it is not counted.
+    def repeat(self, record: Record) -> None:
+        """Append a message without counting it, as one that is repeated from another file.
 
         Raises:
             BagError: it could not be written.
         """
-        self._add(channel, log_time_ns, data, publish_time_ns, sequence)
-
-    def _add(
-        self, channel: Channel, log_time_ns: int, data: bytes, publish_time_ns: int, sequence: int
-    ) -> None:
+        channel, log_time_ns, publish_time_ns, sequence, data = record
         try:
             number = self._ids.get(channel) or self._register(channel)
             self._mcap.add_message(

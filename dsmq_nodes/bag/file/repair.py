@@ -25,7 +25,7 @@ from mcap.records import Chunk, McapRecord, Metadata, Schema
 from dsmq_nodes.bag.file.atomic import whole_or_gone
 from dsmq_nodes.bag.file.contents import Attachment
 from dsmq_nodes.bag.file.mcap_index import told_at_the_end
-from dsmq_nodes.bag.file.mcap_reader import channel_of, check_kind, check_no_pipe
+from dsmq_nodes.bag.file.mcap_reader import Record, channel_of, check_kind, check_no_pipe, opened
 from dsmq_nodes.bag.file.mcap_records import (
     HEAD,
     MAGIC,
@@ -39,7 +39,6 @@ from dsmq_nodes.bag.file.mcap_records import (
 )
 from dsmq_nodes.bag.file.record_writer import Compression
 from dsmq_nodes.bag.file.writing import BagWriter, bag_path
-from dsmq_nodes.errors import BagError
 
 
 @dataclass(slots=True)
@@ -84,11 +83,7 @@ def repair(
         BagError: it is not an MCAP, or the new one cannot be written.
     """
     check_no_pipe(path)
-    try:
-        stream = path.open("rb")
-    except OSError as error:
-        raise BagError(f"cannot read {path}: {error.strerror}") from None
-    with stream:
+    with opened(path) as stream:
         check_kind(path, stream)
         saved = bag_path(output)
         new = partial(BagWriter, saved, compression=compression, keeps_part=False)
@@ -185,8 +180,8 @@ class _Scan:
                 if channel is None:
                     self.repaired.undefined += 1
                     return
-                times = record.log_time_ns, record.data, record.publish_time_ns
-                self._writer.write(channel, *times, record.sequence)
+                times = record.log_time_ns, record.publish_time_ns
+                self._writer.write_record(Record(channel, *times, record.sequence, record.data))
                 self.repaired.messages += 1
             case Schema():
                 self._schemas[record.id] = record

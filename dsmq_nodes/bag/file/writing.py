@@ -111,6 +111,11 @@ class BagWriter:
         Raises:
             BagError: it could not be written (the text says what is safe), or a time is not valid.
         """
+        self.write_record(Record(channel, log_time_ns, publish_time_ns, sequence, data))
+
+    def write_record(self, record: Record) -> None:
+        """As `write`, of a message that another bag has."""
+        channel, log_time_ns, publish_time_ns, _, _ = record
         if not (log_time_ns in _TIMES and publish_time_ns in _TIMES):
             raise BagError(
                 f"a message at {log_time_ns} ns, published at {publish_time_ns} ns, cannot be "
@@ -121,18 +126,17 @@ class BagWriter:
             self._earlier_bytes += self._part.size_bytes
             self._part = self._open()
             self._repeat_latched(log_time_ns)
-        self._part.write(channel, log_time_ns, data, publish_time_ns, sequence)
+        self._part.write(record)
         self.messages += 1
         if self._limits and channel.latched:
-            self._latched.take(Record(channel, log_time_ns, publish_time_ns, sequence, data))
+            self._latched.take(record)
 
     def _repeat_latched(self, log_time_ns: int) -> None:
         """Begin a file with the latched messages, so that it can be played on its own."""
         found = self._latched.records()
         for each in found:
             marked = replace(each.channel, metadata=(*each.channel.metadata, REPEATED))
-            times = log_time_ns, each.data, each.publish_time_ns
-            self._part.repeat(marked, *times, each.sequence)
+            self._part.repeat(each._replace(channel=marked, log_time_ns=log_time_ns))
         if found:
             self._part.flush()
 

@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from dsmq_nodes.bag.bag_source import BagSource
+from dsmq_nodes.bag.bag_source import BagSource, leave_out
 from dsmq_nodes.bag.episode_marks import Episode, episodes_of
 from dsmq_nodes.bag.file.atomic import whole_or_gone
 from dsmq_nodes.bag.file.mcap_reader import Record
@@ -198,8 +198,7 @@ class _Plan:
             into.numbers.append(number)
             into.stamps.append(stamp)
         except (ValueError, TypeError, AttributeError, RecursionError) as error:
-            at_sec = (record.log_time_ns - self._source.start_ns) * 1e-9
-            self._source.omitted.message(topic, str(error), at_sec)
+            leave_out(self._source, record, error)
 
     def _check_picture(self, record: Record) -> None:
         frame = picture_of(record)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from dsmq_nodes.bag.bag_source import BagSource
+from dsmq_nodes.bag.bag_source import BagSource, leave_out
 from dsmq_nodes.bag.file.contents import Channel
 from dsmq_nodes.bag.file.mcap_reader import Record
 from dsmq_nodes.bag.file.prefetch import prefetched
@@ -213,7 +213,7 @@ class Player:
         try:
             text = text_of(record)
         except ValueError as error:
-            self._leave_out(record, str(error))
+            leave_out(self._bag, record, error)
             return
         if channel.topic.endswith(REQUEST):
             text = calls.signed(text, self._session.client)
@@ -221,16 +221,12 @@ class Player:
         try:
             put(channel.topic, text)
         except WireError as error:  # it is too long
-            self._leave_out(record, str(error))
+            leave_out(self._bag, record, error)
             return
         self.at_ns = max(record.log_time_ns, self.start_ns)
         self.messages += 1
         if self.messages % _PUMP_EVERY == 0:
             self._wait(0.0)
-
-    def _leave_out(self, record: Record, reason: str) -> None:
-        at_sec = (record.log_time_ns - self._bag.start_ns) * 1e-9
-        self._bag.omitted.message(record.channel.topic, reason, at_sec)
 
     def _until_due(self, recorded_ns: int) -> None:
         pace = self.pace

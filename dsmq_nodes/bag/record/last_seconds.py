@@ -71,11 +71,5 @@ class LastSeconds:
                 before.take(record)
         latched = [each._replace(log_time_ns=self._begins_ns) for each in before.records()]
         for record in (*latched, *kept):
-            writer.write(
-                record.channel,
-                record.log_time_ns,
-                record.data,
-                record.publish_time_ns,
-                record.sequence,
-            )
+            writer.write_record(record)
         return len(latched) + len(kept)

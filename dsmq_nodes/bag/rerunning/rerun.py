@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from dsmq_nodes.bag.bag_source import BagSource
+from dsmq_nodes.bag.bag_source import BagSource, leave_out
 from dsmq_nodes.bag.file.mcap_reader import Record
 from dsmq_nodes.bag.file.reading import TEXT
 from dsmq_nodes.bag.file.recorded_schemas import class_of
@@ -114,8 +114,7 @@ def _readable(
         try:
             text_of(record)
         except ValueError as error:
-            at_sec = (record.log_time_ns - bag.start_ns) * 1e-9
-            bag.omitted.message(record.channel.topic, str(error), at_sec)
+            leave_out(bag, record, error)
         else:
             yield record
 

@@ -21,7 +21,7 @@ import lz4.frame
 
 from dsmq_nodes.bag.file.contents import Channel, latched_metadata
 from dsmq_nodes.bag.file.mcap_index import merged
-from dsmq_nodes.bag.file.mcap_reader import ChannelCount, Record, channel_counts
+from dsmq_nodes.bag.file.mcap_reader import ChannelCount, Record, channel_counts, opened
 from dsmq_nodes.bag.file.mcap_records import MOST_UNPACKED, PIECE_BYTES
 from dsmq_nodes.bag.omitted import Omitted
 from dsmq_nodes.errors import BagError
@@ -81,7 +81,7 @@ class Ros1File:
         self._numbers: dict[bytes, int] = {}  # of connections, by their topics, in version 1.2
         self._chunks: list[_Chunk] = []
         self._has_end: bool | None = None  # None: before its header
-        with self._open() as stream:
+        with opened(self.path) as stream:
             self._scan(stream)
         self._channels = {number: self._channel(number) for number in self._connections}
         chunks = [each for each in self._chunks if each.counts]
@@ -125,9 +125,9 @@ class Ros1File:
             and each.end_ns >= first_ns
             and each.counts.keys() & channels
         ]
-        with self._open() as stream:
+        with opened(self.path) as stream:
 
-            def opened(chunk: _Chunk) -> Iterator[Record]:
+            def read(chunk: _Chunk) -> Iterator[Record]:
                 found = [
                     Record(channels[number], time_ns, time_ns, 0, data)
                     for number, time_ns, data in self._messages(stream, chunk)
@@ -135,7 +135,7 @@ class Ros1File:
                 ]
                 return iter(sorted(found, key=lambda each: each.log_time_ns))
 
-            yield from merged(chunks, opened)
+            yield from merged(chunks, read)
 
     # What it has
 
@@ -273,12 +273,6 @@ class Ros1File:
 
     def _note(self, at: int, what: str) -> None:
         self._omitted.note(f"{self.path}, byte {at}: {what}")
-
-    def _open(self) -> IO[bytes]:
-        try:
-            return self.path.open("rb")
-        except OSError as error:
-            raise BagError(f"cannot read {self.path}: {error.strerror}") from None
 
 
 def _take_index(chunk: _Chunk, fields: Fields, data: bytes) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Final, Protocol
 
+from dsmq_nodes.bag.bag_source import leave_out
 from dsmq_nodes.bag.file.contents import Attachment, Channel, latched_metadata
 from dsmq_nodes.bag.file.mcap_reader import ChannelCount, McapFile, Record
 from dsmq_nodes.bag.file.reading import latched_before
@@ -228,7 +229,7 @@ class RosBag:
             try:
                 data = self._json(raw)
             except ValueError as error:
-                self._leave_out(raw, str(error))
+                leave_out(self, raw, error)
                 continue
             number = sequence[channel] = sequence.get(channel, 0) + 1
             yield raw._replace(channel=channel, sequence=number, data=data)
@@ -244,10 +245,6 @@ class RosBag:
         data = _unpacked(raw)
         decoder = self._decoders[raw.channel]
         return data if decoder is None else decoder.json(data)
-
-    def _leave_out(self, raw: Record, reason: str) -> None:
-        at_sec = (raw.log_time_ns - self.start_ns) * 1e-9
-        self.omitted.message(raw.channel.topic, reason, at_sec)
 
     def _is_read(self, raw: Channel) -> bool:
         """Whether the messages of a channel can be read; otherwise the channel is left out."""

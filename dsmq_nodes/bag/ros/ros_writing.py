@@ -16,7 +16,7 @@ from rosbags.interfaces import (
 )
 from rosbags.typesys import Stores, get_typestore
 
-from dsmq_nodes.bag.bag_source import BagSource
+from dsmq_nodes.bag.bag_source import BagSource, leave_out
 from dsmq_nodes.bag.file.atomic import whole_or_gone
 from dsmq_nodes.bag.file.contents import Channel
 from dsmq_nodes.bag.file.mcap_reader import Record
@@ -84,8 +84,7 @@ def write_ros(
                     _check_time(record.log_time_ns, is_one=is_one)
                     raw = _said(types, serialize, record)
                 except ValueError as error:
-                    at_sec = (record.log_time_ns - source.start_ns) * 1e-9
-                    source.omitted.message(record.channel.topic, str(error), at_sec)
+                    leave_out(source, record, error)
                 else:
                     writer.write(connection, record.log_time_ns, raw)
                     count += 1
