@@ -138,7 +138,12 @@ class MemoryBroker:
 
 
 class MemoryLink:
-    """A link to a `MemoryBroker`; made by its `connect`."""
+    """A link to a `MemoryBroker`; made by its `connect`.
+
+    Attributes:
+        publications: the topics that are published over it.
+        readers: the topics that are read over it.
+    """
 
     def __init__(
         self, broker: MemoryBroker, peer: ConnectedPeer, client: str, on_differs: OnDiffers | None
@@ -147,8 +152,8 @@ class MemoryLink:
         self.broker_began_sec = -math.inf  # older than every node
         self._broker = broker
         self._peer = peer
-        self._publications: dict[str, Publication] = {}
-        self._readers: dict[str, LinkReader] = {}
+        self.publications: dict[str, Publication] = {}
+        self.readers: dict[str, LinkReader] = {}
         self._frames: deque[bytes] = deque()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = 0
@@ -165,10 +170,10 @@ class MemoryLink:
         self, topic: str, type_name: str, latched: int, schema: bytes = b""
     ) -> Publication:
         """Advertise a topic; the newest `latched` messages of it are kept for late readers."""
-        publication = self._publications.get(topic)
+        publication = self.publications.get(topic)
         if publication is None:
             publication = Publication(topic, type_name, latched, wire.encode_text(topic), schema)
-            self._publications[topic] = publication
+            self.publications[topic] = publication
         publication.latched = max(publication.latched, latched)
         self._ask(
             "advertise",
@@ -181,7 +186,7 @@ class MemoryLink:
 
     def unadvertise(self, publication: Publication) -> None:
         """Stop publishing a topic."""
-        if self._publications.pop(publication.topic, None):
+        if self.publications.pop(publication.topic, None):
             self._ask("unadvertise", publication.topic)
 
     def appender(self, publication: Publication, usual: UsualMessages) -> Append | None:
@@ -215,8 +220,8 @@ class MemoryLink:
         call_now: CallNow | None = None,
     ) -> None:
         """Deliver the messages of a topic, from now on, in the thread that reads."""
-        known = self._readers.get(topic)
-        reader = self._readers[topic] = LinkReader(topic, depth, type_name, deliver, schema)
+        known = self.readers.get(topic)
+        reader = self.readers[topic] = LinkReader(topic, depth, type_name, deliver, schema)
         if known is not None:
             self.drain()
             reader.cursor = known.cursor
@@ -225,7 +230,7 @@ class MemoryLink:
 
     def unsubscribe(self, topic: str) -> None:
         """Stop reading a topic."""
-        if self._readers.pop(topic, None):
+        if self.readers.pop(topic, None):
             self._ask("unsubscribe", topic)
 
     def confirm(self) -> None:
@@ -304,11 +309,11 @@ class MemoryLink:
             self._on_readable(self)
 
     def _received(self, reply: wire.Reply) -> None:
-        reader = self._readers.get(reply.topic)
+        reader = self.readers.get(reply.topic)
         if reader is not None and reply.event == "message":
             reader.take_pushed((reply,))
         elif reply.event == "differs" and self._on_differs is not None:
-            ends = self._readers if reply.end == "publisher" else self._publications
+            ends = self.readers if reply.end == "publisher" else self.publications
             if end := ends.get(reply.topic):
                 self._on_differs(reply, end)
         elif reply.event == "error":

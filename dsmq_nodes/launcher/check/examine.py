@@ -2,12 +2,11 @@
 
 As a program, this module reads one `ExaminationRequest` as a line of JSON and answers with lines of
 JSON: one `NodeFinding` says that it begins with a node, a second one says what it found. Each
-class is imported and constructed with its parameters, over a link that leads nowhere and notes
-what the node publishes and subscribes. Then the node enters its safe state and is destroyed. The
-program ends when its standard input ends, whatever a node is doing.
+class is imported and constructed with its parameters, over a link of a broker of its own, which
+knows what the node publishes and subscribes. Then the node enters its safe state and is destroyed.
+The program ends when its standard input ends, whatever a node is doing.
 """
 
-import asyncio
 import inspect
 import json
 import os
@@ -34,15 +33,7 @@ from dsmq_nodes.errors import (
     SpinError,
     UndeclaredParameterError,
 )
-from dsmq_nodes.graph.links.link import (
-    Append,
-    Link,
-    OnOutage,
-    OnReadable,
-    Publication,
-    UsualMessages,
-)
-from dsmq_nodes.graph.links.link_reader import CallNow, Deliver
+from dsmq_nodes.graph.links.memory_link import MemoryBroker
 from dsmq_nodes.graph.node import Node
 from dsmq_nodes.graph.parameters.parameter_store import flat
 from dsmq_nodes.graph.run import made
@@ -66,81 +57,6 @@ from dsmq_nodes.messages.model_class import outer_names
 
 _MOST_WRONG: Final = 20  # parameters of a node; it is constructed once for each
 _GRAPH: Final = str(Path(graph.__file__).parent) + os.sep
-
-
-class _Nowhere(Link):
-    """A link that leads nowhere, and notes what the node publishes and subscribes."""
-
-    def __init__(self) -> None:
-        self.client = ""
-        self.broker_began_sec = 0.0
-        self.published: dict[str, NodeTopic] = {}
-        self.subscribed: dict[str, NodeTopic] = {}
-
-    @property
-    def has_graph(self) -> bool:
-        return True
-
-    def advertise(
-        self, topic: str, type_name: str, latched: int, schema: bytes = b""
-    ) -> Publication:
-        self.published[topic] = NodeTopic(topic, type_name, schema.decode())
-        return Publication(topic, type_name, latched, b"", schema)
-
-    def unadvertise(self, publication: Publication) -> None:
-        pass
-
-    def appender(self, publication: Publication, usual: UsualMessages) -> Append | None:
-        return None
-
-    def publish(
-        self, publication: Publication, text: str, field: str = "", raw: bytes | memoryview = b""
-    ) -> None:
-        pass
-
-    def subscribe(
-        self,
-        topic: str,
-        depth: int,
-        type_name: str,
-        deliver: Deliver,
-        schema: bytes = b"",
-        *,
-        call_now: CallNow | None = None,
-    ) -> None:
-        self.subscribed[topic] = NodeTopic(topic, type_name, schema.decode())
-
-    def unsubscribe(self, topic: str) -> None:
-        pass
-
-    def confirm(self) -> None:
-        pass
-
-    def set_fault(self, topic: str, pair: int, text: str) -> None:
-        pass
-
-    def set_state(self, state: str) -> None:
-        pass
-
-    def attach(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        on_readable: OnReadable,
-        on_outage: OnOutage,
-    ) -> None:
-        pass
-
-    def detach(self) -> None:
-        pass
-
-    def drain(self) -> None:
-        pass
-
-    def rest(self) -> bool:
-        return True
-
-    def close(self) -> None:
-        pass
 
 
 def _look_at(index: int, request: NodeRequest) -> NodeFinding:
@@ -172,8 +88,9 @@ def _without(told: NodeEnvironment, names: Container[str]) -> NodeEnvironment:
 def _made(
     index: int, request: NodeRequest, node_class: type[Node], told: NodeEnvironment
 ) -> NodeFinding:
-    link = _Nowhere()
-    token = surroundings.set(NodeContext(BaseClock(), lambda: told, lambda *_: link))
+    broker = MemoryBroker(BaseClock())
+    link = broker.connect("")
+    token = surroundings.set(NodeContext(broker.clock, lambda: told, lambda *_: link))
     try:
         with _environment(request.env):
             _leave_safe(node := made(node_class))
@@ -186,7 +103,11 @@ def _made(
         return NodeFinding(index, unknown=f"its constructor raised {_in_a_line(error)}")
     finally:
         surroundings.reset(token)
-    published, subscribed = list(link.published.values()), list(link.subscribed.values())
+        broker.close()
+    published, subscribed = (
+        [NodeTopic(each.topic, each.type_name, each.schema.decode()) for each in ends.values()]
+        for ends in (link.publications, link.readers)
+    )
     return NodeFinding(index, published=published, subscribed=subscribed)
 
 
