@@ -21,7 +21,7 @@ from dsmq_nodes.messages import Image, Imu, Message, Service
 from dsmq_nodes.messages import String as OurString
 from dsmq_nodes.messages.schema.find import standard_interfaces
 from dsmq_nodes.messages.schema.interface_folders import add_package
-from dsmq_nodes.messages.schema.interface_text import INTEGERS
+from dsmq_nodes.messages.schema.ros_base import INTEGERS
 from dsmq_nodes.rclpy.impl.topics.carrier import carrier_class, carry
 from dsmq_nodes.rclpy.interfaces import (
     action_named,

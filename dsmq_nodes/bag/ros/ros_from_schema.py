@@ -11,6 +11,7 @@ from typing import Any, Final
 from rosbags.interfaces import Nodetype
 
 from dsmq_nodes.bag.convert.columns import Described, Schema
+from dsmq_nodes.messages.schema.ros_base import INTEGERS
 
 Node = tuple[Nodetype, Any]
 Types = dict[str, tuple[list[Any], list[tuple[str, Node]]]]
@@ -23,14 +24,7 @@ _MOST_TYPES: Final = 1000
 _MOST_DEFAULTS: Final = 10_000  # values of a fixed array, which a message may leave out
 _TIME: Final = "builtin_interfaces/msg/Time"
 _PLAIN: Final = {"number": "float64", "boolean": "bool", "string": "string"}
-_INTEGERS: Final[dict[tuple[Any, Any], str]] = {
-    (low, high): f"{sign}int{bits}"
-    for bits in (8, 16, 32, 64)
-    for sign, low, high in (
-        ("", -(2 ** (bits - 1)), 2 ** (bits - 1) - 1),
-        ("u", 0, 2**bits - 1),
-    )
-}
+_INTEGERS: Final[dict[tuple[Any, Any], str]] = {limits: each for each, limits in INTEGERS.items()}
 
 
 def types_of(type_name: str, schema: Schema) -> Types:

@@ -8,15 +8,7 @@ from dsmq_nodes.errors import CommandError, LaunchFileError
 from dsmq_nodes.graph.parameters.yaml_source import parse
 from dsmq_nodes.messages.model_class import outer_names
 from dsmq_nodes.messages.schema.dynamic import check_names, encoded
-from dsmq_nodes.messages.schema.schema_walk import (
-    DEEPEST,
-    Schema,
-    alternative,
-    as_mapping,
-    field_schemas,
-    item_schemas,
-    resolved,
-)
+from dsmq_nodes.messages.schema.schema_walk import Schema, as_mapping, walked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -48,23 +40,15 @@ def _with_now(values: Any, schema: Schema) -> Any:
     """As in ros2: a header "auto" is one of now, and a time "now" is now, wherever they are."""
     now = dict(zip(("sec", "nanosec"), divmod(time.time_ns(), 10**9), strict=True))
 
-    def filled(value: Any, part: object, depth: int) -> Any:
-        found = resolved(schema, part)
+    def filled(value: Any, found: Schema) -> Any:
         fields = as_mapping(found.get("properties")).keys()
         if value == "now" and fields == {"sec", "nanosec"}:
             return now
         if value == "auto" and fields == {"stamp", "frame_id"}:
             return {"stamp": now}
-        if isinstance(value, dict) and depth < DEEPEST:
-            inside = field_schemas(alternative(found, "object", schema), value)
-            return {name: filled(each, inside.get(name), depth + 1) for name, each in value.items()}
-        if isinstance(value, list) and depth < DEEPEST:
-            items = item_schemas(alternative(found, "array", schema), len(value))
-            pairs = zip(value, items, strict=True)
-            return [filled(each, item, depth + 1) for each, item in pairs]
         return value
 
-    return filled(values, schema, 0)
+    return walked(values, schema, schema, filled)
 
 
 def message_of(msg_type: "type[Message]", values: str) -> "Message":

@@ -32,7 +32,7 @@ from dsmq_nodes.gateways.ros2.ros_classes import (
 )
 from dsmq_nodes.json_text import json_reader
 from dsmq_nodes.messages.schema.large_field import LARGE_BYTES
-from dsmq_nodes.messages.schema.ros_base import NON_FINITE, integer_range, number_or_text
+from dsmq_nodes.messages.schema.ros_base import INTEGERS, NON_FINITE, number_or_text
 
 Convert = Callable[[Any], Any]
 Parts = tuple[str, str, bytes]
@@ -310,7 +310,7 @@ def _sized(convert: Convert, least: int, most: int) -> Convert:
 
 
 def _integer(name: str) -> Convert:
-    least, most = integer_range(name)
+    least, most = INTEGERS[name]
 
     def integer(value: Any) -> int:
         if type(value) is not int or not least <= value <= most:

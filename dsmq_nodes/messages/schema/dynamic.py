@@ -20,6 +20,7 @@ from dsmq_nodes.messages.schema.schema_walk import (
     item_schemas,
     kinds,
     resolved,
+    walked,
 )
 from dsmq_nodes.printable import one_line
 from dsmq_nodes.suggest import did_you_mean
@@ -45,21 +46,7 @@ _EMPTY: Final[dict[str, Any]] = {
 
 def decoded(value: Any, schema: Schema) -> Any:
     """A received value in ROS 2's form: bytes as integers, NaN and infinity as floats."""
-    return _decoded(value, schema, schema, 0)
-
-
-def _decoded(value: Any, schema: object, root: Schema, depth: int) -> Any:
-    if depth > DEEPEST or not isinstance(value, dict | list | str):
-        return value
-    found = resolved(root, schema)
-    if isinstance(value, str):
-        return _text(value, found, root)
-    chosen = alternative(found, "object" if isinstance(value, dict) else "array", root)
-    if isinstance(value, dict):
-        inside = field_schemas(chosen, value)
-        return {k: _decoded(v, inside.get(k), root, depth + 1) for k, v in value.items()}
-    items = item_schemas(chosen, len(value))
-    return [_decoded(each, item, root, depth + 1) for each, item in zip(value, items, strict=True)]
+    return walked(value, schema, schema, lambda part, found: _ros_form(part, found, schema))
 
 
 def without_special(value: Any, schema: Schema) -> Any:
@@ -67,39 +54,18 @@ def without_special(value: Any, schema: Schema) -> Any:
 
     A text "NaN" stays where the schema says text.
     """
-    return _without_special(value, schema, schema, 0)
+
+    def leaf(part: Any, found: Schema) -> Any:
+        if isinstance(part, float):
+            return part if math.isfinite(part) else None
+        return None if part in NON_FINITE and "string" not in kinds(found, schema) else part
+
+    return walked(value, schema, schema, leaf)
 
 
-def _without_special(value: Any, schema: object, root: Schema, depth: int) -> Any:
+def _ros_form(value: Any, schema: Schema, root: Schema) -> Any:
     if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if not isinstance(value, dict | list | str) or depth > DEEPEST:
         return value
-    if isinstance(value, list) and _is_plain(value):
-        return value
-    found = resolved(root, schema)
-    if isinstance(value, str):
-        return None if value in NON_FINITE and "string" not in kinds(found, root) else value
-    chosen = alternative(found, "object" if isinstance(value, dict) else "array", root)
-    if isinstance(value, dict):
-        inside = field_schemas(chosen, value)
-        return {k: _without_special(v, inside.get(k), root, depth + 1) for k, v in value.items()}
-    items = item_schemas(chosen, len(value))
-    return [
-        _without_special(each, item, root, depth + 1)
-        for each, item in zip(value, items, strict=True)
-    ]
-
-
-def _is_plain(values: list[Any]) -> bool:
-    """Whether a list has only numbers that JSON has: most long lists."""
-    types = set(map(type, values))
-    return not types & {str, list, dict} and all(
-        math.isfinite(each) for each in values if isinstance(each, float)
-    )
-
-
-def _text(value: str, schema: Schema, root: Schema) -> Any:
     if schema.get("contentEncoding") == "base64":
         try:
             return list(base64.b64decode(value, validate=True))

@@ -14,18 +14,14 @@ from typing import Any, Final
 import msgspec
 
 from dsmq_nodes.errors import MessageError
+from dsmq_nodes.messages.schema.ros_base import INTEGERS
 
 PARTS: Final = {
     "msg": ("",),
     "srv": ("Request", "Response"),
     "action": ("Goal", "Result", "Feedback"),
 }
-INTEGERS: Final[dict[str, tuple[int, int]]] = {
-    f"{sign}int{bits}": (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if not sign else (0, 2**bits - 1)
-    for bits in (8, 16, 32, 64)
-    for sign in ("", "u")
-}
-"""The lowest and highest value of each integer type."""
+
 BASES: Final = {*INTEGERS, "bool", "byte", "char", "float32", "float64", "string", "wstring"}
 # `re` compiles them when a text is read.
 _TYPE: Final = (

@@ -6,6 +6,12 @@ from typing import Any, Final
 NON_FINITE: Final = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 """The texts that stand for numbers which JSON does not have."""
 
+INTEGERS: Final[dict[str, tuple[int, int]]] = {
+    f"{sign}int{bits}": (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if not sign else (0, 2**bits - 1)
+    for bits in (8, 16, 32, 64)
+    for sign in ("", "u")
+}
+"""The lowest and highest value of each integer type."""
 BASE64: Final[dict[str, Any]] = {"type": "string", "contentEncoding": "base64"}
 """The schema of `uint8[]` and `byte[]`."""
 
@@ -37,11 +43,5 @@ def base_schema(name: str) -> dict[str, Any]:
     """The schema of a primitive type, by its name in .msg files or in rosidl: `int8`, `double`."""
     if name in _SCHEMAS:
         return _SCHEMAS[name]
-    least, most = integer_range(name)
+    least, most = INTEGERS[name]
     return {"type": "integer", "minimum": least, "maximum": most}
-
-
-def integer_range(name: str) -> tuple[int, int]:
-    """The least and the greatest value of `int8` to `uint64`."""
-    bits = int(name.removeprefix("u").removeprefix("int"))
-    return (0, 2**bits - 1) if name.startswith("u") else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)

@@ -3,7 +3,8 @@
 A schema comes from another process: what it does not describe, or describes wrongly, is anything.
 """
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 Schema = Mapping[str, Any]
@@ -40,6 +41,39 @@ def item_schemas(schema: Schema, count: int) -> list[object]:
     """The schema of each item of an array; the first ones may have their own."""
     first = as_list(schema.get("prefixItems"))[:count]
     return [*first, *[schema.get("items")] * (count - len(first))]
+
+
+def walked(
+    value: Any, schema: object, root: Schema, leaf: Callable[[Any, Schema], Any], depth: int = 0
+) -> Any:
+    """A value in which `leaf` has changed the texts and the numbers with a fraction.
+
+    Args:
+        value: of a message.
+        schema: its part of the schema.
+        root: the schema.
+        leaf: takes each with its part of the schema.
+        depth: how deep the value lies; below `DEEPEST` nothing is changed.
+    """
+    if not isinstance(value, dict | list | str | float) or depth > DEEPEST:
+        return value
+    found = resolved(root, schema)
+    if isinstance(value, dict):
+        inside = field_schemas(alternative(found, "object", root), value)
+        return {k: walked(v, inside.get(k), root, leaf, depth + 1) for k, v in value.items()}
+    if isinstance(value, list) and not _is_plain(value):
+        items = item_schemas(alternative(found, "array", root), len(value))
+        pairs = zip(value, items, strict=True)
+        return [walked(each, item, root, leaf, depth + 1) for each, item in pairs]
+    return value if isinstance(value, list) else leaf(value, found)
+
+
+def _is_plain(values: list[Any]) -> bool:
+    """Whether a list has only numbers that JSON has: most long lists."""
+    types = set(map(type, values))
+    return not types & {str, list, dict} and all(
+        math.isfinite(each) for each in values if isinstance(each, float)
+    )
 
 
 def kinds(schema: Schema, root: Schema) -> list[str]:

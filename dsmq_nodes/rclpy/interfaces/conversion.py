@@ -18,13 +18,9 @@ import msgspec
 
 from dsmq_nodes.messages.base import Message
 from dsmq_nodes.messages.schema.from_definition import RENAMED
-from dsmq_nodes.messages.schema.interface_text import (
-    INTEGERS,
-    FieldType,
-    MessageDefinition,
-    MessageField,
-)
+from dsmq_nodes.messages.schema.interface_text import FieldType, MessageDefinition, MessageField
 from dsmq_nodes.messages.schema.large_field import LARGE_BYTES, large_field
+from dsmq_nodes.messages.schema.ros_base import INTEGERS
 from dsmq_nodes.rclpy.impl.c_errors import RMWError
 from dsmq_nodes.rclpy.interfaces.field_checks import TYPECODES
 from dsmq_nodes.rclpy.interfaces.message_class import as_array, is_ndarray

@@ -11,7 +11,8 @@ from collections import UserList, UserString
 from collections.abc import Callable, Sequence, Set
 from typing import Any, Final
 
-from dsmq_nodes.messages.schema.interface_text import INTEGERS, FieldType
+from dsmq_nodes.messages.schema.interface_text import FieldType
+from dsmq_nodes.messages.schema.ros_base import INTEGERS
 
 Check = Callable[[Any], bool]
 """Raises AssertionError, or returns whether the value is kept as it is, without a copy."""
