@@ -11,10 +11,17 @@ from functools import reduce
 from typing import Any, Final, NamedTuple
 
 from dsmq_nodes.messages.schema.ros_base import NON_FINITE
+from dsmq_nodes.messages.schema.schema_walk import (
+    ANYTHING,
+    DEEPEST,
+    Schema,
+    as_list,
+    as_mapping,
+    resolved,
+)
 
 _EXACT: Final = 2**53  # up to here every integer is a float, too
-_DEEPEST: Final = 20  # of references in a schema: one may lead to itself
-Schema = dict[str, Any]
+_DEEPEST: Final = 20  # of kinds within each other
 
 
 class ColumnKind(NamedTuple):
@@ -79,36 +86,27 @@ class Described:
 
     def __init__(self, schema: Schema) -> None:
         """Use the schema of a message; empty when it is unknown."""
-        found = schema.get("$defs", {})
-        self._definitions: Schema = found if isinstance(found, dict) else {}
+        self._root = schema
 
     def plain(self, node: Any) -> Schema:
         """A part of the schema with its reference resolved, without "or null"."""
-        for _ in range(_DEEPEST):
-            if not isinstance(node, dict):
-                return {}
-            choices = [each for each in node.get("anyOf", ()) if each != {"type": "null"}]
-            if "$ref" in node:
-                node = self._definitions.get(str(node["$ref"]).removeprefix("#/$defs/"))
-            elif len(choices) == 1:
-                node = choices[0]
-            else:
-                return node
-        return {}
+        for _ in range(DEEPEST):
+            found = resolved(self._root, node)
+            choices = [each for each in as_list(found.get("anyOf")) if each != {"type": "null"}]
+            if len(choices) != 1:
+                return found
+            (node,) = choices
+        return ANYTHING
 
     def inside(self, node: Schema, name: str) -> Schema:
         """The part of the schema for a field of an object."""
-        properties = node.get("properties")
-        if isinstance(properties, dict) and name in properties:
-            return self.plain(properties[name])
-        return self.plain(node.get("additionalProperties"))
+        more = node.get("additionalProperties")
+        return self.plain(as_mapping(node.get("properties")).get(name, more))
 
     def item(self, node: Schema, index: int) -> Schema:
         """The part of the schema for an item of a list."""
-        first = node.get("prefixItems")
-        if isinstance(first, list) and index < len(first):
-            return self.plain(first[index])
-        return self.plain(node.get("items"))
+        first = as_list(node.get("prefixItems"))
+        return self.plain(first[index] if index < len(first) else node.get("items"))
 
     def declared(self, node: Schema, depth: int = 0) -> ColumnKind:
         """The kind in a part of the schema."""
@@ -122,9 +120,8 @@ class Described:
             case "number" | "boolean" as name:
                 return ColumnKind(name)
             case "array" if depth < _DEEPEST:
-                first = node.get("prefixItems")
-                count = len(first) if isinstance(first, list) else 0
-                items = [self.item(node, index) for index in range(max(count, 1))]
+                count = max(len(as_list(node.get("prefixItems"))), 1)
+                items = [self.item(node, index) for index in range(count)]
                 return ColumnKind("list", _all(self.declared(each, depth + 1) for each in items))
             case "object" if depth < _DEEPEST and isinstance(node.get("properties"), dict):
                 return ColumnKind(

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from dsmq_nodes.bag.bag_source import BagSource, leave_out
-from dsmq_nodes.bag.convert.columns import Column, ColumnKind, Described, Schema, together
+from dsmq_nodes.bag.convert.columns import Column, ColumnKind, Described, together
 from dsmq_nodes.bag.file.atomic import whole_or_gone
 from dsmq_nodes.bag.file.contents import Channel
 from dsmq_nodes.bag.file.reading import TEXT
 from dsmq_nodes.bag.file.recorded_schemas import told_schema
+from dsmq_nodes.messages.schema.schema_walk import Schema
 
 Progress = Callable[[int], None]
 _LONGEST_NAME_BYTES: Final = 200  # file systems take 255, with a number and a suffix

@@ -10,8 +10,9 @@ from typing import Any, Final
 
 from rosbags.interfaces import Nodetype
 
-from dsmq_nodes.bag.convert.columns import Described, Schema
+from dsmq_nodes.bag.convert.columns import Described
 from dsmq_nodes.messages.schema.ros_base import INTEGERS
+from dsmq_nodes.messages.schema.schema_walk import Schema
 
 Node = tuple[Nodetype, Any]
 Types = dict[str, tuple[list[Any], list[tuple[str, Node]]]]

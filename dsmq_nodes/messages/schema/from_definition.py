@@ -81,32 +81,33 @@ def check_field_names(definition: MessageDefinition) -> None:
             )
 
 
+def _extras(kind: FieldType) -> tuple[dict[str, Any], str]:
+    """What an annotation has beside Python's type: limits of `Field`, and the name for `Ros`."""
+    if not kind.is_list:
+        limits = {} if kind.text_limit is None else {"max_length": kind.text_limit}
+        return limits, "wstring" if kind.base == "wstring" else ""
+    limits = {} if kind.size is None else {"min_length": kind.size}
+    most = kind.limit if kind.size is None else kind.size
+    limits |= {} if most is None else {"max_length": most}
+    return limits, kind.base if kind.base in BYTES - {"uint8"} else ""
+
+
+def _item(kind: FieldType) -> FieldType:
+    return FieldType(kind.base, kind.text_limit)
+
+
 def _annotation(kind: FieldType, class_named: ClassNamed) -> Any:
     """A field's annotation; `annotation_text` is its text."""
+    limits, ros = _extras(kind)
+    extras = [*([Field(**limits)] if limits else ()), *([fields.Ros(ros)] if ros else ())]
     if kind.is_list:
-        return _list_annotation(kind, class_named)
-    if kind.is_message:
-        return class_named(kind.base)
-    extras: list[Any] = [] if kind.text_limit is None else [Field(max_length=kind.text_limit)]
-    extras += [fields.Ros("wstring")] if kind.base == "wstring" else []
-    return _annotated(_PYTHON.get(kind.base) or getattr(fields, kind.base), extras)
-
-
-def _list_annotation(kind: FieldType, class_named: ClassNamed) -> Any:
-    extras: list[Any] = []
-    if kind.size is not None:
-        extras.append(Field(min_length=kind.size, max_length=kind.size))
-    elif kind.limit is not None:
-        extras.append(Field(max_length=kind.limit))
-    if kind.base in BYTES:
-        extras += [] if kind.base == "uint8" else [fields.Ros(kind.base)]
-        return _annotated(bytes, extras)
-    item: Any = _annotation(FieldType(kind.base, kind.text_limit), class_named)
-    return _annotated(list.__class_getitem__(item), extras)
-
-
-def _annotated(kind: Any, extras: list[Any]) -> Any:
-    return Annotated[kind, *extras] if extras else kind
+        item = None if kind.base in BYTES else _annotation(_item(kind), class_named)
+        found: Any = bytes if item is None else list.__class_getitem__(item)
+    elif kind.is_message:
+        found = class_named(kind.base)
+    else:
+        found = _PYTHON.get(kind.base) or getattr(fields, kind.base)
+    return Annotated[found, *extras] if extras else found
 
 
 def _default(field: MessageField, class_named: ClassNamed) -> Any:
@@ -133,32 +134,15 @@ def _zero(kind: FieldType, class_named: ClassNamed) -> Any:
 
 def annotation_text(kind: FieldType, name_of: NameOf = short_name) -> str:
     """A field's annotation as Python writes it; `name_of` is the Python name of a type."""
+    limits, ros = _extras(kind)
+    told = ", ".join(f"{name}={limit}" for name, limit in limits.items())
+    extras = [*([f"Field({told})"] if limits else ()), *([f'Ros("{ros}")'] if ros else ())]
     if kind.is_list:
-        return _list_annotation_text(kind, name_of)
-    if kind.is_message:
-        return name_of(kind.base)
-    return _annotated_text(_PYTHON_TEXT.get(kind.base, kind.base), _text_extras(kind))
-
-
-def _list_annotation_text(kind: FieldType, name_of: NameOf) -> str:
-    extras = []
-    if kind.size is not None:
-        extras.append(f"Field(min_length={kind.size}, max_length={kind.size})")
-    elif kind.limit is not None:
-        extras.append(f"Field(max_length={kind.limit})")
-    if kind.base in BYTES:
-        extras += [] if kind.base == "uint8" else [f'Ros("{kind.base}")']
-        return _annotated_text("bytes", extras)
-    item = annotation_text(FieldType(kind.base, kind.text_limit), name_of)
-    return _annotated_text(f"list[{item}]", extras)
-
-
-def _text_extras(kind: FieldType) -> list[str]:
-    extras = [] if kind.text_limit is None else [f"Field(max_length={kind.text_limit})"]
-    return [*extras, 'Ros("wstring")'] if kind.base == "wstring" else extras
-
-
-def _annotated_text(name: str, extras: list[str]) -> str:
+        name = "bytes" if kind.base in BYTES else f"list[{annotation_text(_item(kind), name_of)}]"
+    elif kind.is_message:
+        name = name_of(kind.base)
+    else:
+        name = _PYTHON_TEXT.get(kind.base, kind.base)
     return f"Annotated[{', '.join((name, *extras))}]" if extras else name
 
 
