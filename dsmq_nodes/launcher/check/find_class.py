@@ -8,8 +8,11 @@ from collections.abc import Iterator
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from pkgutil import iter_modules
+from typing import Final
 
 from dsmq_nodes.suggest import did_you_mean, nearest
+
+_MOST_NAMED: Final = 2  # places: the working directory, and the project's
 
 
 def why_not(spec: str, places: list[str]) -> str:
@@ -29,7 +32,7 @@ def why_not(spec: str, places: list[str]) -> str:
         # looked for among the modules that are imported already.
         found = PathFinder.find_spec(part, within)
         if found is None:
-            return f"cannot run {spec}: {_no_module(path, within, places)}"
+            return f"cannot run {spec}: {no_module('.'.join(path), within)}"
         within = list(found.submodule_search_locations or [])
     if found is None or found.origin is None or not found.origin.endswith(".py"):
         return ""
@@ -37,16 +40,16 @@ def why_not(spec: str, places: list[str]) -> str:
     return f"cannot run {spec}: {why}" if why else ""
 
 
-def _no_module(path: list[str], within: list[str], places: list[str]) -> str:
-    missing = ".".join(path)
-    where = " or ".join(dict.fromkeys(within[:2] if within is places else within))
-    if not where:
-        return f"{'.'.join(path[:-1])!r} is a module, not a package with {missing!r} in it"
-    close = nearest(path[-1], (each.name for each in iter_modules(within)))
-    if close is None:
-        hint = "run from the project's directory, or mend the name"
-    else:
-        hint = f"did you mean {'.'.join([*path[:-1], close])!r}?"
+def no_module(missing: str, places: list[str]) -> str:
+    """Return why there is no such module; without places what it would be in is no package."""
+    parent, dot, last = missing.rpartition(".")
+    if not places:
+        return f"{parent!r} is a module, not a package with {last!r} in it"
+    close = nearest(last, (each.name for each in iter_modules(places)))
+    hint = "run from the project's directory, or mend the name"
+    if close is not None:
+        hint = f"did you mean {parent + dot + close!r}?"
+    where = " or ".join(dict.fromkeys(places[:_MOST_NAMED]))
     return f"no module {missing!r} in {where}; {hint}"
 
 

@@ -12,7 +12,6 @@ import importlib
 import inspect
 import json
 import os
-import pkgutil
 import runpy
 import signal
 import sys
@@ -22,7 +21,8 @@ from types import FrameType, ModuleType
 from typing import TYPE_CHECKING, Final
 
 from dsmq_nodes.errors import NodeLoadError
-from dsmq_nodes.suggest import did_you_mean, nearest
+from dsmq_nodes.launcher.check.find_class import no_module
+from dsmq_nodes.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from dsmq_nodes.graph.node import Node
@@ -123,27 +123,16 @@ def _load_class(spec: str) -> type:
         # A missing import inside the node's module is that module's own mistake.
         if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
             raise
-        raise NodeLoadError(_no_module(spec, error.name)) from error
+        parent = error.name.rpartition(".")[0]
+        places = list(getattr(sys.modules[parent], "__path__", ())) if parent else sys.path
+        why = no_module(error.name, places)
+        raise NodeLoadError(f"cannot run {spec}: {why}") from error
     found = getattr(module, class_name, None)
     if not isinstance(found, type):
         what = "it is no class" if found is not None else "no such class"
         hint = did_you_mean(class_name, _classes_of(module))
         raise NodeLoadError(f"cannot run {spec}: {what} in {module.__file__}; {hint}")
     return found
-
-
-def _no_module(spec: str, missing: str) -> str:
-    parent, dot, last = missing.rpartition(".")
-    places = list(getattr(sys.modules[parent], "__path__", ())) if parent else sys.path[:2]
-    if not places:
-        return f"cannot run {spec}: {parent!r} is a module, not a package with {last!r} in it"
-    close = nearest(last, (found.name for found in pkgutil.iter_modules(places)))
-    if close is not None:
-        hint = f"did you mean {parent + dot + close!r}?"
-    else:
-        hint = "run from the project's directory, or mend the name"
-    where = " or ".join(dict.fromkeys(places))
-    return f"cannot run {spec}: no module {missing!r} in {where}; {hint}"
 
 
 def _classes_of(module: ModuleType) -> list[str]:
