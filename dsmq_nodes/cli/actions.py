@@ -10,8 +10,10 @@ from dsmq_nodes.cli.options import (
     BROKER,
     BrokerOption,
     JsonOption,
+    ServerWaitOption,
     StdinOption,
     TypesOption,
+    ValuesArgument,
     examples_epilog,
     new_app,
     type_and_values,
@@ -114,21 +116,12 @@ def send_goal(
             help="Not needed: its server has told it.",
         ),
     ] = "",
-    values: Annotated[
-        str,
-        typer.Argument(
-            metavar="[VALUES]",
-            show_default=False,
-            help="The goal's fields, YAML or JSON; a field that is left out has its default.",
-        ),
-    ] = "",
+    values: ValuesArgument = "",
     *,
     feedback: Annotated[
         bool, typer.Option("--feedback", "-f", help="Print the feedback too.")
     ] = False,
-    wait: Annotated[
-        float, typer.Option(metavar="SEC", min=0, help="Longest wait for a server.")
-    ] = 0.0,
+    wait: ServerWaitOption = 0.0,
     stdin: StdinOption = False,
     broker: BrokerOption = BROKER,
 ) -> None:

@@ -16,7 +16,15 @@ from dsmq_nodes.bag.optional import need_bag
 from dsmq_nodes.bag.play.playing import Playing
 from dsmq_nodes.bag.rerunning.comparing import Tolerance
 from dsmq_nodes.cli import complete
-from dsmq_nodes.cli.options import BROKER, BrokerOption, examples_epilog, new_app, renamings
+from dsmq_nodes.cli.options import (
+    BROKER,
+    BrokerOption,
+    JsonOption,
+    RemapOption,
+    examples_epilog,
+    new_app,
+    renamings,
+)
 from dsmq_nodes.printable import one_line
 
 if TYPE_CHECKING:
@@ -121,7 +129,7 @@ def record(
 def info(
     bag: BagArgument,
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Show the contents of a bag: topics, types, counts, times.
 
@@ -155,10 +163,7 @@ def play(
     exclude: ExcludeOption = None,
     regex: RegexOption = "",
     exclude_regex: ExcludeRegexOption = "",
-    remap: Annotated[
-        list[str] | None,
-        typer.Option("--remap", "-m", metavar="OLD:=NEW", help="Rename; may be repeated."),
-    ] = None,
+    remap: RemapOption = None,
     loop: Annotated[
         bool, typer.Option("--loop", "-l", help="Repeat, at most 10 times a second.")
     ] = False,
@@ -343,10 +348,7 @@ def rerun(
         list[str] | None,
         typer.Option("--param", "-p", metavar="NAME:=VALUE", help="A parameter (YAML)."),
     ] = None,
-    remap: Annotated[
-        list[str] | None,
-        typer.Option("--remap", "-m", metavar="OLD:=NEW", help="Rename; may be repeated."),
-    ] = None,
+    remap: RemapOption = None,
     topics: TopicsOption = None,
     exclude: ExcludeOption = None,
     tolerance: Annotated[

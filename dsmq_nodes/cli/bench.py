@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 import dsmq_nodes
@@ -16,7 +15,7 @@ from dsmq_nodes.bench import bench_figures as figures
 from dsmq_nodes.bench import running
 from dsmq_nodes.cli.options import examples_epilog, new_app
 from dsmq_nodes.cli.progress import Progress
-from dsmq_nodes.cli.terminal import drawing
+from dsmq_nodes.cli.terminal import console
 from dsmq_nodes.suggest import did_you_mean
 from dsmq_nodes.tools.session import Session
 
@@ -120,10 +119,9 @@ def _address(broker: str | None) -> str | None:
 
 def _show(setup: "Setup", found: "list[Measured]") -> None:
 
-    width = None if sys.stdout.isatty() else 120
-    console = Console(file=drawing(sys.stdout), highlight=False, width=width)
+    screen = console(None if sys.stdout.isatty() else 120)
     where = "its own broker" if setup.own else f"the broker at {setup.host}:{setup.port}"
-    console.print(f"{_machine()}, {where}, 1 publisher, {_subscribers(found[0].case)}")
+    screen.print(f"{_machine()}, {where}, 1 publisher, {_subscribers(found[0].case)}")
     first, end = figures.span([each.histogram for each in found])
     table = Table(box=None, pad_edge=False)
     for name in ("kind", "way"):
@@ -143,13 +141,13 @@ def _show(setup: "Setup", found: "list[Measured]") -> None:
             f"{figures.carried_nodes(each.load)}",
             f"|{figures.strip(each.histogram[first:end])}|",
         )
-    console.print(table)
+    screen.print(table)
     chosen = _for_verdict(found)
-    console.print(f"\nLatency of {chosen.case.kind}, {_way(chosen)}:")
-    for line in _histogram(chosen, console.width):
-        console.print(line)
-    console.print(f"\n[bold]{_verdict(chosen)}[/bold]")
-    console.print(_reason(chosen))
+    screen.print(f"\nLatency of {chosen.case.kind}, {_way(chosen)}:")
+    for line in _histogram(chosen, screen.width):
+        screen.print(line)
+    screen.print(f"\n{_verdict(chosen)}", style="bold")
+    screen.print(_reason(chosen))
 
 
 def _machine() -> str:

@@ -8,6 +8,7 @@ import typer
 from dsmq_nodes.cli import complete
 from dsmq_nodes.cli.listing import print_json, print_names
 from dsmq_nodes.cli.options import BROKER, BrokerOption, JsonOption, examples_epilog, new_app
+from dsmq_nodes.cli.param import NodeArgument
 from dsmq_nodes.printable import one_line
 from dsmq_nodes.tools.offers import lifecycle_nodes
 from dsmq_nodes.tools.session import Session
@@ -22,10 +23,6 @@ app = new_app(
     ("dsmq-nodes lifecycle get", "the state of each"),
     ("dsmq-nodes lifecycle set /camera configure", ""),
 )
-
-_NodeArgument = Annotated[
-    str, typer.Argument(metavar="NODE", autocompletion=complete.nodes, help="The node's name.")
-]
 
 
 @app.command()
@@ -76,7 +73,7 @@ def get(
     ),
 )
 def set_(
-    node: _NodeArgument,
+    node: NodeArgument,
     transitions: Annotated[
         list[str],
         typer.Argument(metavar="TRANSITION...", help="Its label or number: see `list`."),
@@ -100,7 +97,7 @@ def set_(
 
 @app.command("list", epilog=examples_epilog(("dsmq-nodes lifecycle list /camera -a", "")))
 def list_(
-    node: _NodeArgument,
+    node: NodeArgument,
     *,
     every: Annotated[
         bool, typer.Option("-a", "--all", help="From all states, not only from the current one.")

@@ -5,7 +5,14 @@ from typing import Annotated
 import typer
 
 from dsmq_nodes.cli import complete
-from dsmq_nodes.cli.options import BROKER, BrokerOption, examples_epilog, new_app
+from dsmq_nodes.cli.options import (
+    BROKER,
+    BrokerOption,
+    JsonLinesOption,
+    MostOption,
+    examples_epilog,
+    new_app,
+)
 from dsmq_nodes.tools import node_logs
 from dsmq_nodes.tools.session import Session
 
@@ -36,11 +43,8 @@ def show(
         str,
         typer.Option("--set-level", metavar="LEVEL", help="Set the level of NODE, and end."),
     ] = "",
-    as_json: Annotated[bool, typer.Option("--json", help="One line of JSON each.")] = False,
-    count: Annotated[
-        int,
-        typer.Option("--count", "-n", metavar="N", min=0, help="End after this many; 0: never."),
-    ] = 0,
+    as_json: JsonLinesOption = False,
+    count: MostOption = 0,
     broker: BrokerOption = BROKER,
 ) -> None:
     """Follow the log of all nodes, or change a node's level.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dsmq_nodes.cli import complete
-from dsmq_nodes.cli.listing import print_json, print_names
+from dsmq_nodes.cli.listing import columns, print_json, print_names
 from dsmq_nodes.cli.options import BROKER, BrokerOption, JsonOption, new_app
 from dsmq_nodes.tools import offers
 from dsmq_nodes.tools.ended_nodes import find_running
@@ -158,10 +158,7 @@ def _list_processes(broker: str, *, as_json: bool) -> None:
         print_json(state.to_dict())
         return
     rows = [("process", "state", "pid", "restarts", "last end"), *map(_row, state.processes)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        texts = (text.ljust(width) for text, width in zip(row, widths, strict=True))
-        print("  ".join(texts).rstrip())
+    print("\n".join(columns(rows)))
 
 
 def _row(each: "LaunchProcess") -> tuple[str, ...]:

@@ -31,6 +31,25 @@ BrokerOption = Annotated[
 StdinOption = Annotated[bool, typer.Option("--stdin", help="Read VALUES from there.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 TypesOption = Annotated[bool, typer.Option("--show-types", "-t", help="Show types.")]
+JsonLinesOption = Annotated[bool, typer.Option("--json", help="One line of JSON each.")]
+MostOption = Annotated[
+    int, typer.Option("--count", "-n", metavar="N", min=0, help="End after this many; 0: never.")
+]
+RemapOption = Annotated[
+    list[str] | None,
+    typer.Option("--remap", "-m", metavar="OLD:=NEW", help="Rename; may be repeated."),
+]
+ServerWaitOption = Annotated[
+    float, typer.Option("--wait", metavar="SEC", min=0, help="Longest wait for a server.")
+]
+ValuesArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="[VALUES]",
+        show_default=False,
+        help="Fields, YAML or JSON; a field that is left out has its default.",
+    ),
+]
 
 
 class Verbs(TyperGroup):

@@ -10,8 +10,10 @@ from dsmq_nodes.cli.options import (
     BROKER,
     BrokerOption,
     JsonOption,
+    ServerWaitOption,
     StdinOption,
     TypesOption,
+    ValuesArgument,
     examples_epilog,
     new_app,
     type_and_values,
@@ -111,21 +113,12 @@ def call(
             help="Not needed: its server has told it.",
         ),
     ] = "",
-    values: Annotated[
-        str,
-        typer.Argument(
-            metavar="[VALUES]",
-            show_default=False,
-            help="The request's fields, YAML or JSON; a field that is left out has its default.",
-        ),
-    ] = "",
+    values: ValuesArgument = "",
     *,
     rate: Annotated[
         float | None, typer.Option("--rate", "-r", metavar="HZ", min=0.001, help="Again and again.")
     ] = None,
-    wait: Annotated[
-        float, typer.Option(metavar="SEC", min=0, help="Longest wait for a server.")
-    ] = 0.0,
+    wait: ServerWaitOption = 0.0,
     timeout: Annotated[
         float, typer.Option(metavar="SEC", min=0, help="Longest wait for the response.")
     ] = 5.0,

@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Annotated, Final, Literal, NamedTuple, TypeVar
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from dsmq_nodes.cli.listing import print_json
 from dsmq_nodes.cli.options import JsonOption, examples_epilog, new_app
-from dsmq_nodes.cli.terminal import drawing
+from dsmq_nodes.cli.terminal import console
 from dsmq_nodes.devices.servo_bus import commissioning
 from dsmq_nodes.devices.servo_bus.answers import TICKS
 from dsmq_nodes.devices.servo_bus.bus import BAUD, ServoBus
@@ -205,8 +204,7 @@ def _joints(given: list[str] | None) -> dict[str, int]:
 
 
 def _print_table(found: list[FoundServo]) -> None:
-    width = None if sys.stdout.isatty() else 120
-    console = Console(file=drawing(sys.stdout), highlight=False, width=width)
+    screen = console(None if sys.stdout.isatty() else 120)
     table = Table(box=None, pad_edge=False)
     table.add_column("id", justify="right")
     for name in ("model", "firmware", "position", "range", "offset", "load", "V", "C"):
@@ -226,7 +224,7 @@ def _print_table(found: list[FoundServo]) -> None:
             f"{state.temperature}",
             each.fault,
         )
-    console.print(table)
+    screen.print(table)
 
 
 def _as_json(each: FoundServo) -> dict[str, object]:

@@ -3,7 +3,6 @@
 import contextlib
 import sys
 import termios
-import tty
 from collections.abc import Iterator
 from functools import partial
 from typing import Annotated
@@ -19,6 +18,7 @@ from dsmq_nodes.devices.teleop.keyboard_teleop import (
 )
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.graph.run import run
+from dsmq_nodes.launcher.watch.keys import single_keys
 
 app = new_app(
     "Drive a robot, or move an arm, by the keys of a terminal. It moves while one is held.",
@@ -65,14 +65,9 @@ def _single_keys(help_text: str) -> Iterator[None]:
     """
     if not sys.stdin.isatty():
         raise CommandError("teleop reads keys: start it in a terminal")
-    before = termios.tcgetattr(sys.stdin)
-    # TCSANOW: the others wait for a terminal that is stopped, as by Ctrl-S, which here is a key.
-    tty.setcbreak(sys.stdin, termios.TCSANOW)
-    mode = termios.tcgetattr(sys.stdin)
-    mode[0] &= ~termios.IXON
-    termios.tcsetattr(sys.stdin, termios.TCSANOW, mode)
-    print(help_text, flush=True)
-    try:
+    with single_keys(sys.stdin.fileno()):
+        mode = termios.tcgetattr(sys.stdin)
+        mode[0] &= ~termios.IXON  # Ctrl-S, which stops a terminal, is a key here
+        termios.tcsetattr(sys.stdin, termios.TCSANOW, mode)
+        print(help_text, flush=True)
         yield
-    finally:
-        termios.tcsetattr(sys.stdin, termios.TCSANOW, before)

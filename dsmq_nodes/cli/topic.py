@@ -10,7 +10,9 @@ from dsmq_nodes.cli.listing import is_type, print_json, print_names
 from dsmq_nodes.cli.options import (
     BROKER,
     BrokerOption,
+    JsonLinesOption,
     JsonOption,
+    MostOption,
     StdinOption,
     TypesOption,
     examples_epilog,
@@ -206,15 +208,12 @@ def echo(
     ] = "",
     *,
     once: Annotated[bool, typer.Option("--once", help="End after one message.")] = False,
-    count: Annotated[
-        int,
-        typer.Option("--count", "-n", metavar="N", min=0, help="End after this many; 0: never."),
-    ] = 0,
+    count: MostOption = 0,
     field: Annotated[
         str, typer.Option(metavar="PATH", help="Only a part: header.stamp, ranges[0].")
     ] = "",
     as_csv: Annotated[bool, typer.Option("--csv", help="One line of values each.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One line of JSON each.")] = False,
+    as_json: JsonLinesOption = False,
     flow: Annotated[bool, typer.Option("--flow-style", help="YAML in one line.")] = False,
     no_arr: Annotated[bool, typer.Option("--no-arr", help="Only the lengths of lists.")] = False,
     no_str: Annotated[bool, typer.Option("--no-str", help="Only the lengths of texts.")] = False,

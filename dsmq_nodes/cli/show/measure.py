@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from dsmq_nodes.cli.listing import columns
 from dsmq_nodes.errors import CommandError, MessageError
 from dsmq_nodes.json_text import json_reader
 from dsmq_nodes.tools.counters import Count, Window, follow
@@ -311,11 +312,7 @@ def delay_shown(topic: "TopicCounters", felt: dict[str, float]) -> str:
 
 def table_shown(rows: Sequence[tuple[str, ...]]) -> str:
     """Several topics as ros2's table; the first row is the head."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [
-        "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
+    lines = columns(rows)
     return "\n".join([lines[0], "=" * max(map(len, lines)), *lines[1:]]) + "\n"
 
 

@@ -25,8 +25,6 @@ def keys(on_key: Callable[[str], None]) -> Iterator[None]:
     if not in_foreground(fd):
         yield
         return
-    before = termios.tcgetattr(fd)
-
     loop = asyncio.get_running_loop()
 
     def read() -> None:
@@ -42,16 +40,26 @@ def keys(on_key: Callable[[str], None]) -> Iterator[None]:
                 tty.setcbreak(fd, termios.TCSANOW)
                 loop.add_reader(fd, read)
 
+    with single_keys(fd):
+        loop.add_reader(fd, read)
+        loop.add_signal_handler(signal.SIGCONT, resumed)
+        try:
+            yield
+        finally:
+            loop.remove_signal_handler(signal.SIGCONT)
+            loop.remove_reader(fd)
+
+
+@contextlib.contextmanager
+def single_keys(fd: int) -> Iterator[None]:
+    """Let a terminal give each key at once, unseen."""
+    before = termios.tcgetattr(fd)
+    # Not TCSADRAIN, which waits for a stopped terminal (Ctrl-S).
     tty.setcbreak(fd, termios.TCSANOW)
-    loop.add_reader(fd, read)
-    loop.add_signal_handler(signal.SIGCONT, resumed)
     try:
         yield
     finally:
-        loop.remove_signal_handler(signal.SIGCONT)
-        loop.remove_reader(fd)
-        with contextlib.suppress(OSError, termios.error):
-            # Not TCSADRAIN, which waits for a stopped terminal (Ctrl-S).
+        with contextlib.suppress(OSError, termios.error):  # it may be gone
             termios.tcsetattr(fd, termios.TCSANOW, before)
 
 

@@ -3,8 +3,6 @@
 import contextlib
 import signal
 import sys
-import termios
-import tty
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -17,7 +15,7 @@ from dsmq_nodes.bag.play.playing import Playing
 from dsmq_nodes.cli.progress import Progress
 from dsmq_nodes.dsmq import descriptors
 from dsmq_nodes.errors import CommandError
-from dsmq_nodes.launcher.watch.keys import read_keys
+from dsmq_nodes.launcher.watch.keys import read_keys, single_keys
 from dsmq_nodes.printable import one_line
 from dsmq_nodes.tools.session import Session
 from dsmq_nodes.topic_names import EMERGENCY_STOP_TOPIC
@@ -148,10 +146,5 @@ def _keyboard() -> Iterator[bool]:
     if not sys.stdin.isatty():
         yield False
         return
-    before = termios.tcgetattr(sys.stdin)
-    tty.setcbreak(sys.stdin, termios.TCSANOW)  # the others wait for a stopped terminal (Ctrl-S)
-    try:
+    with single_keys(sys.stdin.fileno()):
         yield True
-    finally:
-        with contextlib.suppress(termios.error):  # it may be gone
-            termios.tcsetattr(sys.stdin, termios.TCSANOW, before)
