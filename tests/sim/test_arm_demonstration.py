@@ -19,7 +19,7 @@ pytest.importorskip("av", reason="av is in the extra lerobot")
 
 import pyarrow.parquet as pq
 
-from dsmq_nodes.bag.lerobot.dataset_checks import check_dataset
+from tests.bag.lerobot.dataset_referee import check_dataset
 
 TOOL = [sys.executable, "-m", "dsmq_nodes"]
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from dsmq_nodes.bag.file.mcap_reader import Record
 from dsmq_nodes.bag.lerobot.dataset_layout import Video
+from dsmq_nodes.errors import BagError
 from dsmq_nodes.json_text import json_reader
 from dsmq_nodes.messages.sensor import CompressedImage, Image
 
@@ -122,6 +123,7 @@ class VideoWriter:
     def __init__(self, path: Path, fps: int, form: Video) -> None:
         """Begin a file."""
         path.parent.mkdir(parents=True, exist_ok=True)
+        self._path, self._fps = path, fps
         self.frames = 0
         options = {"movflags": "faststart", "fflags": "+bitexact"}
         self._container = av.open(str(path), "w", options=options)
@@ -137,6 +139,19 @@ class VideoWriter:
         self._container.mux(self._stream.encode(frame))
 
     def close(self) -> None:
-        """Write the rest."""
+        """Write the rest.
+
+        Raises:
+            BagError: FFmpeg has put frames elsewhere: LeRobot would load others without a word.
+        """
         self._container.mux(self._stream.encode())
         self._container.close()
+        with av.open(str(self._path)) as container:
+            stream = container.streams.video[0]
+            base = stream.time_base or 0
+            stamps = [each.pts for each in container.demux(stream)]
+        places = sorted(each * base * self._fps for each in stamps if each is not None)
+        if places != list(range(self.frames)):
+            raise BagError(
+                f"{self._path.name} has {len(places)} frames, not {self.frames}, or at other times"
+            )

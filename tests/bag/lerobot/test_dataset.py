@@ -21,15 +21,16 @@ from hypothesis import strategies as st
 from dsmq_nodes.bag import Bag, BagWriter
 from dsmq_nodes.bag.any_bag import open_source
 from dsmq_nodes.bag.convert.convert import Converted, convert
-from dsmq_nodes.bag.lerobot.dataset_checks import check_dataset
 from dsmq_nodes.bag.lerobot.feature_statistics import PictureLevels
 from dsmq_nodes.bag.lerobot.lerobot_options import LerobotOptions
+from dsmq_nodes.bag.lerobot.pictures import VideoWriter
 from dsmq_nodes.bag.lerobot.resampling import SECOND_NS, Frames, Samples, resample
 from dsmq_nodes.devices.servo_bus.servo_arm import SO101
 from dsmq_nodes.errors import BagError
 from dsmq_nodes.messages import Float64, JointState, Twist, Vector3
 from tests.bag.lerobot.arm_bag import ACTION, BEGIN_NS, CAMERA, STATE, channel, level, position
 from tests.bag.lerobot.arm_bag import write_arm_bag as write
+from tests.bag.lerobot.dataset_referee import check_dataset
 
 DATA = "data/chunk-000/file-000.parquet"
 EPISODES = "meta/episodes/chunk-000/file-000.parquet"
@@ -340,6 +341,23 @@ def test_a_broken_dataset_is_found_by_our_own_checks(
     shutil.copytree(dataset, tmp_path / "broken")
     BROKEN[name](tmp_path / "broken")
     assert check_dataset(tmp_path / "broken")
+
+
+def test_a_video_without_all_of_its_frames_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def losing(writer: VideoWriter, frame: av.VideoFrame) -> None:
+        if writer.frames % 10:
+            add(writer, frame)
+        else:  # as an encoder would that leaves frames out
+            writer.frames += 1
+
+    add = VideoWriter.add
+    monkeypatch.setattr(VideoWriter, "add", losing)
+    bag = write(tmp_path / "wave", 1.0)
+    with pytest.raises(BagError, match="frames, not"):
+        export(bag, tmp_path / "out")
+    assert list(tmp_path.iterdir()) == [bag]
 
 
 def test_an_episode_longer_than_a_video_may_be_is_split() -> None:

@@ -17,11 +17,11 @@ from dsmq_nodes.bag.episode_marks import episodes_of
 from dsmq_nodes.bag.file.information import information
 from dsmq_nodes.bag.file.selection import Selection
 from dsmq_nodes.bag.lerobot import dataset_layout
-from dsmq_nodes.bag.lerobot.dataset_checks import check_dataset
 from dsmq_nodes.bag.lerobot.lerobot_options import LerobotOptions
 from dsmq_nodes.devices.servo_bus.servo_arm import SO101
 from dsmq_nodes.errors import BagError
 from tests.bag.lerobot.arm_bag import write_arm_bag
+from tests.bag.lerobot.dataset_referee import check_dataset
 from tests.bag.lerobot.test_dataset import DATA, EPISODES, VIDEO, pictures
 
 MARKS = [(0.0, "start", "pick"), (0.9, "stop", ""), (1.0, "start", "place"), (1.9, "stop", "")]
