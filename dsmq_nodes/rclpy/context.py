@@ -56,6 +56,7 @@ class Context:
         self._callbacks: list[Callable[[], Callable[[], object] | None]] = []
         self._handle: ContextHandle | None = None
         self._is_cleaned_up = False
+        self.was_interrupted = False  # by a signal
         self._nodes: list[weakref.ref[Any]] = []
         self._wakeups: weakref.WeakSet[Any] = weakref.WeakSet()
         self.log: LogOutput = log_output
@@ -140,8 +141,12 @@ class Context:
         """As `waking`, while the wakeup lives."""
         self._wakeups.add(wakeup)
 
-    def invalidate(self) -> None:
+    def interrupt(self) -> None:
         """A signal has come: spinning ends, nodes stay as they are."""
+        self.was_interrupted = True
+        self._invalidate()
+
+    def _invalidate(self) -> None:
         if self._handle is not None:
             self._handle.is_valid = False
         for wakeup in list(self._wakeups):
@@ -153,7 +158,7 @@ class Context:
             node = each()
             if node is not None:
                 node.destroy_node()
-        self.invalidate()
+        self._invalidate()
         callbacks, self._callbacks = self._callbacks, []
         for found in callbacks:
             callback = found()

@@ -270,11 +270,15 @@ class Executor:
                 self._wakeup.wait(self._longest_wait_sec(used, until_sec))
 
     def _check(self, condition: Callable[[], bool]) -> None:
-        if self._is_shutdown:
-            raise ShutdownException
-        if not self._context.ok():
+        is_shutdown = self._is_shutdown
+        if not is_shutdown and not self._context.ok():
             self._context.let_callbacks_be_first()
-            raise ExternalShutdownException
+            # After a signal, the main thread often shuts down what other threads spin.
+            is_shutdown = self._is_shutdown and self._context.was_interrupted
+            if not is_shutdown:
+                raise ExternalShutdownException
+        if is_shutdown:
+            raise ShutdownException
         if condition():
             raise ConditionReachedException
 

@@ -30,7 +30,7 @@ _before: dict[int, Any] = {}
 
 def _received(number: int, frame: FrameType | None) -> None:
     for context in list(living):
-        context.invalidate()
+        context.interrupt()
     before = _before.get(number)
     if callable(before):
         before(number, frame)

@@ -77,18 +77,21 @@ class TimerHandle(InnerHandle):
     def before(self) -> None:
         """The clock is about to jump."""
         now_ns = self._source.now_ns()
-        self._credit_ns = self._next_ns - now_ns if now_ns else 0
+        if now_ns:
+            self._credit_ns = self._next_ns - now_ns
 
     def after(self, change: ClockChange, _delta_ns: int) -> None:
         """The clock has jumped."""
         now_ns = self._source.now_ns()
         if change is not ClockChange.ROS_TIME_NO_CHANGE:
-            if not now_ns:
-                return  # no time is known yet: the first one is a jump back
-            # What was left of the period is left by the other time too.
-            self._next_ns = now_ns + self._credit_ns
-            self._last_ns = self._next_ns - self.period_ns
-        elif now_ns < self._last_ns:
+            if now_ns and self._credit_ns:
+                # As rcl has it: what was left of the period has gone by, of the other time.
+                self._last_ns = now_ns - self._credit_ns
+                self._next_ns = self._last_ns + self.period_ns
+                self._credit_ns = 0
+            return
+        self._credit_ns = 0
+        if now_ns < self._last_ns:
             self._last_ns, self._next_ns = now_ns, now_ns + self.period_ns
 
     @property

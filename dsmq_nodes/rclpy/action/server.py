@@ -428,7 +428,11 @@ class ActionServer(Waitable):
     # What goals do
 
     def publish_status(self) -> None:
-        """Publish the states of all goals."""
+        """Publish the states of all goals.
+
+        Raises:
+            RCLError: the context was shut down, by a signal.
+        """
         if self._handle.is_destroyed:
             return
         status = interface("action_msgs/msg/GoalStatus")
@@ -437,15 +441,20 @@ class ActionServer(Waitable):
             status(goal_info=each.goal_info, status=each.status)
             for each in list(self._goal_handles.values())
         ]
-        if self._node.context.ok():
-            self._handle.status.publish(message)
+        self._check_context("Failed get goal status array")
+        self._handle.status.publish(message)
 
     def publish_feedback(self, goal_handle: ServerGoalHandle, feedback: Any) -> None:
-        """Publish the feedback of a goal."""
+        """Publish the feedback of a goal; raises as `publish_status`."""
         message = self._action_type.Impl.FeedbackMessage()
         message.goal_id = goal_handle.goal_id
         message.feedback = feedback
+        self._check_context("Failed to publish feedback with an action server")
         self._handle.feedback.publish(message)
+
+    def _check_context(self, what: str) -> None:
+        if not self._node.context.ok():  # a signal has come
+            raise RCLError(f"{what}: feedback publisher is invalid")
 
     def notify_execute(
         self,

@@ -1,6 +1,6 @@
 """What an action is made of: three services and two topics below `<action>/_action`."""
 
-from typing import Any
+from typing import Any, Final
 
 from dsmq_nodes.rclpy.impl.c_errors import RCLError
 from dsmq_nodes.rclpy.impl.calls.call_handles import ClientHandle, ServiceHandle
@@ -10,9 +10,12 @@ from dsmq_nodes.rclpy.impl.topics.topic_handles import PublisherHandle, Subscrip
 from dsmq_nodes.rclpy.type_support import check_is_valid_action_type
 from dsmq_nodes.topic_names import ACTION
 
+_SERVICES: Final = ("send_goal", "get_result", "cancel_goal")
+_TOPICS: Final = ("feedback", "status")
 
-def start_of(node: Any, action_type: Any, name: str, what: str) -> str:
-    """The beginning of the names of an action's services and topics.
+
+def names_of(node: Any, action_type: Any, name: str, what: str) -> tuple[str, ...]:
+    """The names of an action's three services and two topics; each may be remapped by itself.
 
     Raises:
         ValueError: the action's name breaks the rules.
@@ -28,7 +31,10 @@ def start_of(node: Any, action_type: Any, name: str, what: str) -> str:
         )
     if not node.context.ok():
         raise ValueError(f"Failed to create action {what}: rcl node's context is invalid")
-    return f"{node.resolve_service_name(name)}{ACTION}"
+    start = f"{node.resolve_service_name(name)}{ACTION}"
+    services = (f"{start}/{each}" for each in _SERVICES)
+    topics = (f"{start}/{each}" for each in _TOPICS)
+    return (*map(node.resolve_service_name, services), *map(node.resolve_topic_name, topics))
 
 
 class ActionServerParts(InnerHandle):
@@ -36,13 +42,13 @@ class ActionServerParts(InnerHandle):
 
     def __init__(self, node: Any, action_type: Any, name: str, qos: tuple[Any, ...]) -> None:
         super().__init__()
-        start = start_of(node, action_type, name, "server")
+        names = names_of(node, action_type, name, "server")
         impl, handle = action_type.Impl, node.handle
-        self.goal = ServiceHandle(handle, impl.SendGoalService, f"{start}/send_goal", qos[0])
-        self.result = ServiceHandle(handle, impl.GetResultService, f"{start}/get_result", qos[1])
-        self.cancel = ServiceHandle(handle, impl.CancelGoalService, f"{start}/cancel_goal", qos[2])
-        self.feedback = PublisherHandle(handle, impl.FeedbackMessage, f"{start}/feedback", qos[3])
-        self.status = PublisherHandle(handle, impl.GoalStatusMessage, f"{start}/status", qos[4])
+        self.goal = ServiceHandle(handle, impl.SendGoalService, names[0], qos[0])
+        self.result = ServiceHandle(handle, impl.GetResultService, names[1], qos[1])
+        self.cancel = ServiceHandle(handle, impl.CancelGoalService, names[2], qos[2])
+        self.feedback = PublisherHandle(handle, impl.FeedbackMessage, names[3], qos[3])
+        self.status = PublisherHandle(handle, impl.GoalStatusMessage, names[4], qos[4])
         self.feedback.begin()
         self.status.begin()
 
@@ -63,15 +69,13 @@ class ActionClientParts(InnerHandle):
 
     def __init__(self, node: Any, action_type: Any, name: str, qos: tuple[Any, ...]) -> None:
         super().__init__()
-        start = start_of(node, action_type, name, "client")
+        names = names_of(node, action_type, name, "client")
         impl, handle = action_type.Impl, node.handle
-        self.goal = ClientHandle(handle, impl.SendGoalService, f"{start}/send_goal", qos[0])
-        self.result = ClientHandle(handle, impl.GetResultService, f"{start}/get_result", qos[1])
-        self.cancel = ClientHandle(handle, impl.CancelGoalService, f"{start}/cancel_goal", qos[2])
-        topic = f"{start}/feedback"
-        self.feedback = SubscriptionHandle(handle, impl.FeedbackMessage, topic, qos[3])
-        topic = f"{start}/status"
-        self.status = SubscriptionHandle(handle, impl.GoalStatusMessage, topic, qos[4])
+        self.goal = ClientHandle(handle, impl.SendGoalService, names[0], qos[0])
+        self.result = ClientHandle(handle, impl.GetResultService, names[1], qos[1])
+        self.cancel = ClientHandle(handle, impl.CancelGoalService, names[2], qos[2])
+        self.feedback = SubscriptionHandle(handle, impl.FeedbackMessage, names[3], qos[3])
+        self.status = SubscriptionHandle(handle, impl.GoalStatusMessage, names[4], qos[4])
         self.feedback.begin()
         self.status.begin()
 

@@ -173,11 +173,17 @@ class EventHub:
 
     def happen(self, kind: IntEnum, change: Callable[[Any], None]) -> None:
         """An event has happened: `change(info)` counts it."""
+        for tell in self.count(kind, change):
+            tell()
+
+    def count(
+        self, kind: IntEnum, change: Callable[[Any], None]
+    ) -> tuple[Callable[[], object], ...]:
+        """As `happen`; returns whom to tell, for one who counts at other ends too before that."""
         key = _key(kind)
         change(self._infos[key])
         self._new.add(key)
-        for tell in tuple(self._told.get(key, ())):
-            tell()
+        return tuple(self._told.get(key, ()))
 
     def take(self, kind: IntEnum) -> Any:
         """What to tell of the events since the last call."""

@@ -4,6 +4,7 @@ Both are watched in the I/O thread.
 """
 
 import asyncio
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -14,7 +15,6 @@ from dsmq_nodes.rclpy.impl.nodes.peer_node import io
 from dsmq_nodes.rclpy.impl.topics.event_infos import SubscriptionEventType
 
 _INFINITE_NS: Final = 2**63 - 1
-_ON_ITS_WAY_SEC: Final = 0.005  # a publisher is told of its own lapse first
 
 
 class Deadline:
@@ -54,6 +54,8 @@ class Deadline:
 class Lease:
     """What has to be renewed in time: it begins with the first `heard`, and may begin again.
 
+    One of infinite seconds ends when somebody else sets `is_alive` to False.
+
     Attributes:
         is_alive: whether it was renewed in time.
     """
@@ -71,7 +73,8 @@ class Lease:
         begins = not self.is_alive
         if begins:
             self.is_alive = True
-            io.soon(self._watch)
+            if self._lease_sec < math.inf:
+                io.soon(self._watch)
         return begins
 
     def _watch(self) -> None:
@@ -95,6 +98,8 @@ class Liveliness:
     As FastDDS has it: a publisher of this process is alive from its first message on (or its first
     assertion, if that is how it shows it), and so is one of another process that shows it by hand.
     One that does not is alive while its process is.
+
+    A publisher of this process that shows it by hand watches its lease itself, and tells `lapsed`.
     """
 
     def __init__(self, end: End) -> None:
@@ -113,12 +118,25 @@ class Liveliness:
             lease = self._leases.get(key)
             is_first = lease is None
             if lease is None:
+                watches_itself = publisher.events is not None and is_by_hand(publisher.qos)
                 lease = self._leases[key] = Lease(
-                    lease_sec + _ON_ITS_WAY_SEC, lambda: self._tell(-1, 1)
+                    math.inf if watches_itself else lease_sec, lambda: self._tell(-1, 1)
                 )
             begins = lease.heard()
         if begins:
             self._tell(1, 0 if is_first else -1)
+
+    def lapsed(self, publisher: End) -> tuple[Callable[[], object], ...]:
+        """A publisher of this process has not shown in time that it is alive.
+
+        It is counted; returns whom to tell.
+        """
+        with self._lock:
+            lease = self._leases.get(publisher)
+            if lease is None or not lease.is_alive:
+                return ()
+            lease.is_alive = False
+        return self._count(-1, 1)
 
     def gone(self, publisher: End) -> None:
         """A publisher has ended."""
@@ -147,6 +165,10 @@ class Liveliness:
             self._tell(-1 if lease.is_alive else 0, 0 if lease.is_alive else -1)
 
     def _tell(self, alive: int, not_alive: int) -> None:
+        for tell in self._count(alive, not_alive):
+            tell()
+
+    def _count(self, alive: int, not_alive: int) -> tuple[Callable[[], object], ...]:
         def count(info: Any) -> None:
             info.alive_count += alive
             info.alive_count_change += alive
@@ -155,7 +177,7 @@ class Liveliness:
 
         assert self._end.events is not None
         kind = SubscriptionEventType.RCL_SUBSCRIPTION_LIVELINESS_CHANGED
-        self._end.events.happen(kind, count)
+        return self._end.events.count(kind, count)
 
 
 def lease_sec_of(qos: Any) -> float:

@@ -165,9 +165,18 @@ class PublisherHandle(TopicHandle):
                 lambda: self.events.happen(missed, count_one),
             )
         if is_by_hand(self.qos) and (lease_sec := lease_sec_of(self.qos)):
-            lost = PublisherEventType.RCL_PUBLISHER_LIVELINESS_LOST
-            self._lease = Lease(lease_sec, lambda: self.events.happen(lost, count_one))
+            self._lease = Lease(lease_sec, self._lapse)
         ends.add(self.end)
+
+    def _lapse(self) -> None:
+        """It was not renewed in time: all ends count that before anybody is told."""
+        lost = PublisherEventType.RCL_PUBLISHER_LIVELINESS_LOST
+        told = list(self.events.count(lost, count_one))
+        for each in ends.named(SUBSCRIPTION, self.topic):
+            if each.liveliness is not None:
+                told += each.liveliness.lapsed(self.end)
+        for tell in told:
+            tell()
 
     def publish(self, message: Any) -> None:
         """Send a message.
