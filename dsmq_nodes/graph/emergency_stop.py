@@ -15,9 +15,11 @@ Fields that other readers ignore say it: `{"data": true, "changed_ns": 1700, "st
 first. `changed_ns` is since when the state holds, for `doctor` and for nodes of earlier versions,
 which compare it: a state with it alone is one of theirs.
 
-A message without these fields, from `topic pub` or any publisher of Bool, is a press, or a release
-of all that the reader knows; unless it was heard before, as from a publisher that gives a new
-broker what it had published long ago. So a state has the names of such messages, too.
+A message without these fields, from any publisher of Bool, is a press or a release; unless it was
+heard before, as from a publisher that gives a new broker what it had published long ago. So a state
+has the names of such messages, too. The false of a node releases what that node has pressed by a
+true, and nothing else: drivers of buttons and watchdogs say false all the time. The false of a
+tool, as `topic pub`, has a person behind it, and releases all that the reader knows.
 """
 
 import os
@@ -41,6 +43,7 @@ _NS_IN_RANGE: Final = range(1, 2**62)
 _NUMBERS: Final = range(2**53)
 _MOST_STOPS: Final = 64  # in force, and released, that are remembered
 _IN_FORCE: Final = 0
+_OLDER: Final = "older"  # nodes of earlier versions; a node's name begins with a slash
 
 
 class StopState(NamedTuple):
@@ -66,11 +69,18 @@ class StopState(NamedTuple):
             now[instead_of] = max(now.values()) + 1
         return StopState(self._later(at_ns), _remembered(now))
 
-    def released(self, name: str, at_ns: int) -> "StopState":
-        """With no stop in force; where none is known, `name` stands for that."""
+    def released(self, name: str, at_ns: int, of: str = "") -> "StopState":
+        """With no stop in force `of` which the name begins so; `name` stands for that of none."""
         number = max((number for _, number in self.stops), default=_IN_FORCE) + 1
-        now = {stop: number if was == _IN_FORCE else was for stop, was in self.stops}
+        now = {
+            stop: number if was == _IN_FORCE and stop.startswith(of) else was
+            for stop, was in self.stops
+        }
         return StopState(self._later(at_ns), _remembered(now or {name: number}))
+
+    def in_force(self, of: str = "") -> list[str]:
+        """The stops in force `of` which the name begins so."""
+        return [stop for stop, was in self.stops if was == _IN_FORCE and stop.startswith(of)]
 
     def joined(self, other: "StopState") -> "StopState":
         """What both know."""
@@ -141,6 +151,7 @@ class EmergencyStop:
         self._state = StopState()
         self._pressed_here = ""  # the last stop of this one
         self._released_by: dict[str, str] = {}  # a publisher's last plain release
+        self._told: set[str] = set()  # the nodes whose false has released nothing
         self._changing = threading.Lock()
         self._publisher = node.create_publisher(_StopMessage, topic, _LATCHED)
         node.create_subscription(_StopMessage, topic, self._heard, _NO_STATE_SKIPPED)
@@ -220,7 +231,7 @@ class EmergencyStop:
     def _take_older_version(self, changed_ns: int, is_pressed: bool) -> bool | None:
         """A node of an earlier version says its state: the later one counts."""
         if (changed_ns, is_pressed) > self._state.for_older_versions:
-            return self._take("older", changed_ns, changed_ns, is_pressed)
+            return self._take(_OLDER, changed_ns, changed_ns, is_pressed)
         if (changed_ns, is_pressed) != self._state.for_older_versions:
             self._say()
         return None
@@ -229,24 +240,42 @@ class EmergencyStop:
         """A plain press, or a plain release; each reader of it gives it the same name."""
         name = f"{source}@{number}"
 
+        own = f"{source}@"
+        of = own if source.startswith("/") else ""
+
         def change(known: StopState) -> StopState:
             if name in dict(known.stops) or self._released_by.get(source) == name:
                 return known
             if is_pressed:
-                in_force = [stop for stop, released in known.stops if not released]
-                is_so = any(stop.startswith(f"{source}@") for stop in in_force)
-                return known if is_so else known.pressed(name, at_ns)
+                return known if known.in_force(own) else known.pressed(name, at_ns)
             if len(self._released_by) >= _MOST_STOPS:
                 self._released_by.clear()
             self._released_by[source] = name
-            is_so = not known.is_pressed and known.changed_ns > 0
-            return known if is_so else known.released(name, at_ns)
+            if known.is_pressed:
+                return known.released(name, at_ns, of) if known.in_force(of) else known
+            return known if known.changed_ns > 0 else known.released(name, at_ns)
 
         before = self._state
         changed = self._become(change)
         if self._state != before:
             self._say()
+        if of and not is_pressed:
+            self._tell_unreleased(source)
         return changed
+
+    def _tell_unreleased(self, source: str) -> None:
+        others = {stop.partition("@")[0] for stop in self._state.in_force()}
+        if not others or source in self._told:
+            return
+        if len(self._told) < _MOST_STOPS:
+            self._told.add(source)
+        names = ", ".join(
+            sorted(each if "/" in each else each.rpartition("-")[0] for each in others)
+        )
+        self._node.get_logger().warning(
+            f"{source} says false on {self._publisher.topic_name}: it releases what it has pressed "
+            f"itself, and not what others have: {names}; `dsmq-nodes topic pub` releases all"
+        )
 
     def _join(self, told: StopState) -> bool | None:
         """Another process says its state."""

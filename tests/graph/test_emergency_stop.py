@@ -128,6 +128,56 @@ def test_what_a_publisher_had_said_before_a_new_broker_releases_nothing(
             assert (keeper.stop.is_pressed, keeper.changes) == (True, [True])
 
 
+class Switch(Node):
+    """A button on the robot, as a driver publishes it: pressed or not, again and again."""
+
+    def __init__(self, name: str = "switch") -> None:
+        super().__init__(name)
+        self.is_pressed = False
+        self._publisher = self.create_publisher(Bool, TOPIC, LATCHED)
+        self.create_timer(0.1, self.say)
+
+    def say(self) -> None:
+        self._publisher.publish(Bool(data=self.is_pressed))
+
+
+def test_a_node_that_says_false_releases_what_it_has_pressed_and_no_other_stop(
+    graph: Graph, caplog: pytest.LogCaptureFixture
+) -> None:
+    keeper, switch, desk = graph.add(Keeper), graph.add(Switch), graph.add(lambda: Keeper("desk"))
+    graph.run_for(0.5)
+    desk.stop.press()
+    graph.run_for(0.5)
+    assert keeper.changes == [True]
+    late, restarted = graph.add(lambda: Keeper("late")), graph.add(lambda: Switch("other"))
+    graph.run_for(0.5)
+    assert (keeper.changes, late.changes) == ([True], [True])
+    switch.is_pressed = True
+    graph.run_for(0.5)
+    desk.stop.release()  # of both: it has heard of them
+    switch.is_pressed = restarted.is_pressed = False
+    graph.run_for(0.5)
+    assert (keeper.changes, late.changes) == ([True, False], [True, False])
+    switch.is_pressed = True
+    graph.run_for(0.5)
+    switch.is_pressed = False
+    graph.run_for(0.5)
+    assert keeper.changes == [True, False, True, False]
+    told = [each.getMessage() for each in caplog.records]
+    told = [each for each in told if each.startswith("/switch says false")]
+    assert len(told) == 3  # by each that keeps it, once
+    assert "it releases what it has pressed itself, and not what others have: desk" in told[0]
+
+
+def test_a_tool_that_says_false_releases_all(graph: Graph, keeper: Keeper) -> None:
+    keeper.stop.press()
+    graph.add(Switch).is_pressed = True
+    graph.run_for(0.05)
+    graph.inject(TOPIC, Bool(data=False))
+    graph.run_for(0.02)
+    assert keeper.changes == [True, False]
+
+
 NAMES = st.sampled_from("abcdef")
 STATES = st.builds(
     lambda ns, stops: StopState().joined(StopState(ns, tuple(stops.items()))),

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dsmq_nodes import Node, Parameter, QoSProfile
+from dsmq_nodes import Actuator, Node, Parameter, QoSProfile
 from dsmq_nodes.diagnostics import DiagnosticUpdater
 from dsmq_nodes.messages import (
     DiagnosticArray,
@@ -145,6 +145,52 @@ run(Remote)
     assert subscription.late == 0
     how = "after" if behind_sec > 0 else "before"
     assert re.search(rf"come 3[56]\d\d\.\d s {how} their stamps, so its clock is off", caplog.text)
+
+
+class Motor(Node):
+    def __init__(self) -> None:
+        super().__init__("motor")
+        self.obeyed: list[float] = []
+        self.actuator = Actuator(
+            self, Float64, "speed", lambda msg: self.obeyed.append(msg.data), timeout=5.0
+        )
+
+    def enter_safe_state(self) -> None:
+        """Nothing is to be stopped."""
+
+
+@pytest.mark.parametrize("step_sec", [-3600, 3600, -YEAR_NS // 10**9, YEAR_NS // 10**9])
+def test_an_actuator_obeys_a_commander_whose_clock_is_set(
+    programs: Callable[[str], Program], broker: BrokerProcess, step_sec: int
+) -> None:
+    programs(f"""\
+import time
+real, step_ns = time.time_ns, 0
+time.time_ns = lambda: real() + step_ns
+from dsmq_nodes import Node, run
+from dsmq_nodes.messages import Float64
+
+class Commander(Node):
+    def __init__(self):
+        super().__init__("commander")
+        self.count = 0
+        self.publisher = self.create_publisher(Float64, "speed", 1)
+        self.create_timer(0.05, self.tick)
+
+    def tick(self):
+        global step_ns
+        self.count += 1
+        if self.count == 60:
+            step_ns = {step_sec} * 10**9
+        self.publisher.publish(Float64(data=self.count))
+
+run(Commander)
+""")
+    motor = Motor()
+    with spinning(motor):
+        until(lambda: motor.obeyed and motor.obeyed[0] < 60 <= motor.obeyed[-1])
+    first = next(count for count in motor.obeyed if count >= 60)
+    assert first < 60 + 150  # 60 alone would do, but on a busy machine there may be a silence there
 
 
 def test_what_is_older_than_a_lifespan_is_told_once(

@@ -5,6 +5,18 @@ log, by a monotonic clock that we share with the queue. The time since its arriv
 time from the stamp to the arrival is the delay on the way plus the difference of the clocks; one
 message cannot tell these apart. The least value of the last seconds can: no delay stays above a
 second, so a value above that is a clock that is behind, and one below zero a clock that is ahead.
+
+That difference changes when a clock is set, and a message that a network held up looks like one
+whose publisher's clock was set back. What tells them apart:
+
+- Messages of a publisher come in order. A stamp below the one before it is of a clock that was set
+  back. A message that has come close behind that one is then as late as it was.
+- After a longer silence it may have been held up besides. Numbers that begin again are of a
+  publisher that was started again, whose machine may have lost the time meanwhile, or of messages
+  that are repeated. What was held up or is repeated comes faster than it was sent; so such a
+  publisher is believed when it has gone on for a second.
+- Our own clock is seen to be set, and by how much. The next message of each publisher tells whether
+  its stamp is by the same clock.
 """
 
 from collections.abc import Callable
@@ -16,24 +28,74 @@ if TYPE_CHECKING:
     from dsmq_nodes.dsmq.log import Entry
 
 _LONGEST_WAY_NS: Final = 10**9
-_WINDOW_NS: Final = 10 * 10**9  # the least of two such windows counts: a clock may be set
+_WINDOW_NS: Final = 10 * 10**9  # the least of two such windows counts
 _STEP_NS: Final = 10**8  # our own wall clock was set by more than it is slewed
 _CLOCK_SET_NS: Final = 86_400 * 10**9  # no message takes a day from its stamp to the log
+_GOES_ON_NS: Final = 10**9  # longer than what was held up, or is repeated, takes to come
 _MOST_SENDERS: Final = 1000
 
 
-class _Least:
-    """The least of the last 10 to 20 s."""
+class _Ways:
+    """The ways of one publisher's messages, from stamp to log, and the shortest of 10 to 20 s."""
 
-    def __init__(self, now_ns: int, value_ns: int) -> None:
+    __slots__ = ("_at_ns", "_began", "_began_ns", "_now", "_old", "_seq", "_stamp_ns", "_way_ns")
+
+    def __init__(self, msg: "Entry", now_ns: int, way_ns: int) -> None:
+        self._begin(now_ns, way_ns)
+        self._began: tuple[int, int] | None = None  # numbers began again: when, and the way then
+        self._remember(msg, way_ns)
+
+    def _begin(self, now_ns: int, shortest_ns: int) -> None:
         self._began_ns = now_ns
-        self._now = self._before = value_ns
+        self._now = self._old = shortest_ns
 
-    def add(self, now_ns: int, value_ns: int) -> int:
+    def _remember(self, msg: "Entry", way_ns: int) -> None:
+        self._seq, self._stamp_ns, self._at_ns, self._way_ns = msg.seq, msg.stamp, msg.at, way_ns
+
+    @property
+    def _shortest_ns(self) -> int:
+        return min(self._now, self._old)
+
+    def our_clock_was_set(self, by_ns: int, way_ns: int) -> None:
+        """A way is by our clock: it is longer now where the stamp is by another, or from before."""
+        late_ns = way_ns - self._shortest_ns
+        late_otherwise_ns = late_ns - by_ns
+        # No way is shorter than the shortest by much; and the clock explains what it can.
+        if late_otherwise_ns >= -_STEP_NS and not -_STEP_NS <= late_ns < late_otherwise_ns:
+            self._shift(by_ns)
+            self._way_ns += by_ns
+
+    def _shift(self, by_ns: int) -> None:
+        self._now += by_ns
+        self._old += by_ns
+
+    def add(self, msg: "Entry", now_ns: int, way_ns: int) -> int:
+        """The shortest way, for this message."""
         if now_ns - self._began_ns > _WINDOW_NS:
-            self._began_ns, self._before, self._now = now_ns, self._now, value_ns
-        self._now = min(self._now, value_ns)
-        return min(self._now, self._before)
+            self._began_ns, self._old, self._now = now_ns, self._now, way_ns
+        late_ns, shorter_ns = self._way_ns - self._shortest_ns, self._shortest_ns - way_ns
+        is_set_back = msg.seq > self._seq and msg.stamp < self._stamp_ns
+        if is_set_back and msg.at - self._at_ns <= _GOES_ON_NS:
+            self._shift(way_ns - self._way_ns)
+        elif shorter_ns > _LONGEST_WAY_NS and late_ns > max(_STEP_NS, msg.at - self._at_ns):
+            # Set forward, and it has come close behind a message that was held up.
+            self._begin(now_ns, way_ns - late_ns)
+        elif -shorter_ns > _CLOCK_SET_NS or self._goes_on(msg, way_ns, is_set_back):
+            self._begin(now_ns, way_ns)
+        self._remember(msg, way_ns)
+        self._now = min(self._now, way_ns)
+        return self._shortest_ns
+
+    def _goes_on(self, msg: "Entry", way_ns: int, is_set_back: bool) -> bool:
+        """Whether a publisher that was started again or set back goes on, by its new clock."""
+        if way_ns - self._shortest_ns <= _STEP_NS:
+            self._began = None
+            return False
+        began = self._began
+        is_again = is_set_back or (msg.seq <= self._seq and (msg.seq > 0 or began is None))
+        if is_again or (began is not None and way_ns < began[1] - _STEP_NS):
+            began = self._began = msg.at, way_ns
+        return began is not None and msg.at - began[0] >= _GOES_ON_NS
 
 
 class Ages:
@@ -43,9 +105,9 @@ class Ages:
         self._topic_name = topic_name
         self._clock = clock
         self._warn = warn
-        self._least: dict[str, _Least] = {}  # from stamp to log, by sender
+        self._ways: dict[str, _Ways] = {}  # by sender
         self._ahead_ns = 0  # our wall clock minus our monotonic one
-        self._set_ns: int | None = None  # when that was seen to change
+        self._set_by_ns: dict[str, int] = {}  # that has changed since they were heard
         self._told: set[str] = set()
 
     def age_ns(self, msg: "Entry") -> int:
@@ -56,9 +118,7 @@ class Ages:
             return by_stamp_ns  # from an original server, or without a stamp
         self._look_at_our_clock(wall_ns, now_ns)
         in_log_ns = now_ns - msg.at
-        if self._set_ns is not None and msg.at <= self._set_ns:
-            return in_log_ns  # its stamp is from before the clock was set
-        off_ns = self._off_ns(msg.sender, now_ns, by_stamp_ns - in_log_ns)
+        off_ns = self._off_ns(msg, now_ns, by_stamp_ns - in_log_ns)
         return by_stamp_ns - off_ns
 
     def least_ns(self, msg: "Entry") -> int:
@@ -71,14 +131,14 @@ class Ages:
         in_log_ns = now_ns - msg.at
         self._look_at_our_clock(wall_ns, now_ns)
         # Clients without a name share theirs, and each may have a clock of its own.
-        if not msg.stamp or not msg.sender or (self._set_ns is not None and msg.at <= self._set_ns):
+        if not msg.stamp or not msg.sender:
             return in_log_ns
         way_ns = wall_ns - msg.stamp - in_log_ns
-        return in_log_ns + way_ns - self._shortest_ns(msg.sender, now_ns, way_ns)
+        return in_log_ns + way_ns - self._shortest_ns(msg, now_ns, way_ns)
 
-    def _off_ns(self, sender: str, now_ns: int, way_ns: int) -> int:
+    def _off_ns(self, msg: "Entry", now_ns: int, way_ns: int) -> int:
         """The known difference between the publisher's clock and ours."""
-        off_ns = self._shortest_ns(sender, now_ns, way_ns)
+        off_ns, sender = self._shortest_ns(msg, now_ns, way_ns), msg.sender
         if 0 <= off_ns <= _LONGEST_WAY_NS:
             return 0
         if abs(off_ns) > _LONGEST_WAY_NS and sender not in self._told:
@@ -91,22 +151,23 @@ class Ages:
             )
         return off_ns
 
-    def _shortest_ns(self, sender: str, now_ns: int, way_ns: int) -> int:
+    def _shortest_ns(self, msg: "Entry", now_ns: int, way_ns: int) -> int:
         """The least time from stamp to log of the last seconds, this one included."""
-        least = self._least.get(sender)
-        if least is None:
-            if len(self._least) >= _MOST_SENDERS:
-                self._least.clear()
-            least = self._least[sender] = _Least(now_ns, way_ns)
-        off_ns = least.add(now_ns, way_ns)
-        if way_ns - off_ns > _CLOCK_SET_NS:  # the clock was set, or one stamp was wrong
-            self._least[sender] = _Least(now_ns, way_ns)
+        sender = msg.sender
+        ways = self._ways.get(sender)
+        if ways is None:
+            if len(self._ways) >= _MOST_SENDERS:
+                self._ways.clear()
+            self._ways[sender] = _Ways(msg, now_ns, way_ns)
             return way_ns
-        return off_ns
+        if (set_by_ns := self._set_by_ns.pop(sender, 0)) != 0:
+            ways.our_clock_was_set(set_by_ns, way_ns)
+        return ways.add(msg, now_ns, way_ns)
 
     def _look_at_our_clock(self, wall_ns: int, now_ns: int) -> None:
         ahead_ns = wall_ns - now_ns
-        if self._ahead_ns and abs(ahead_ns - self._ahead_ns) > _STEP_NS:
-            self._least.clear()
-            self._set_ns = now_ns
+        by_ns = ahead_ns - self._ahead_ns
+        if self._ahead_ns and abs(by_ns) > _STEP_NS:
+            known = self._set_by_ns
+            self._set_by_ns = {sender: known.get(sender, 0) + by_ns for sender in self._ways}
         self._ahead_ns = ahead_ns
