@@ -44,7 +44,7 @@ def no_module(missing: str, places: list[str]) -> str:
     """Return why there is no such module; without places what it would be in is no package."""
     parent, dot, last = missing.rpartition(".")
     if not places:
-        return f"{parent!r} is a module, not a package with {last!r} in it"
+        return f"{parent!r} is a module, not a package with {missing!r} in it"
     close = nearest(last, (each.name for each in iter_modules(places)))
     hint = "run from the project's directory, or mend the name"
     if close is not None:
