@@ -5,8 +5,8 @@ alias, where it has one (`from_: str = Field(alias="from")`), for reading and fo
 """
 
 import re
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final, dataclass_transform
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Final, dataclass_transform, get_args
 
 from pydantic import BaseModel, PydanticUserError
 from typing_extensions import override
@@ -45,6 +45,19 @@ def outer_names(cls: type[BaseModel]) -> dict[str, str]:
         name: field.serialization_alias or field.alias or name
         for name, field in cls.__pydantic_fields__.items()
     }
+
+
+def limits_in(metadata: Iterable[object], *names: str) -> dict[str, Any]:
+    """The limits of a field with these names, as `ge` or `max_length`, that its metadata have."""
+    return {name: getattr(each, name) for each in metadata for name in names if hasattr(each, name)}
+
+
+def model_in(annotation: object) -> type[BaseModel] | None:
+    """The model in the annotation of a field, as in `list[Point]` or `Point | None`; the first."""
+    inner = get_args(annotation)
+    if isinstance(annotation, type) and not inner:
+        return annotation if issubclass(annotation, BaseModel) else None
+    return next((found for each in inner if (found := model_in(each))), None)
 
 
 def check_names(cls: type[BaseModel], schema: Mapping[str, Any]) -> None:

@@ -1,9 +1,12 @@
 """Types as ROS 2's `.msg`, `.srv` and `.action` texts, with the fields of the types inside them."""
 
 from collections.abc import Iterator
-from typing import Any, Final, get_args, get_type_hints
+from typing import Any, Final, get_type_hints
+
+from pydantic import BaseModel
 
 from dsmq_nodes.messages.base import Message
+from dsmq_nodes.messages.model_class import model_in
 from dsmq_nodes.messages.schema.definition import msg_text
 
 _PARTS: Final = (("Request", "Response"), ("Goal", "Result", "Feedback"))
@@ -22,7 +25,7 @@ def definition(cls: Any, *, all_comments: bool = False) -> Iterator[str]:
         yield from _message(getattr(cls, part), 0, all_comments=all_comments)
 
 
-def _message(cls: type[Message], depth: int, *, all_comments: bool) -> Iterator[str]:
+def _message(cls: type[BaseModel], depth: int, *, all_comments: bool) -> Iterator[str]:
     lines = msg_text(cls).splitlines()
     first_field = len(lines) - len(cls.model_fields)
     hints = get_type_hints(cls)
@@ -32,13 +35,6 @@ def _message(cls: type[Message], depth: int, *, all_comments: bool) -> Iterator[
         if is_field or not depth or all_comments:  # else without those of inner types
             yield f"{indent}{line}"
         if is_field and depth < _DEEPEST:
-            inner = _inside(hints[list(cls.model_fields)[number - first_field]])
+            inner = model_in(hints[list(cls.model_fields)[number - first_field]])
             if inner is not None:
                 yield from _message(inner, depth + 1, all_comments=all_comments)
-
-
-def _inside(hint: Any) -> type[Message] | None:
-    """The message type of a field or of its items; None for other fields."""
-    if isinstance(hint, type) and not get_args(hint):
-        return hint if issubclass(hint, Message) else None
-    return next((found for each in get_args(hint) if (found := _inside(each))), None)

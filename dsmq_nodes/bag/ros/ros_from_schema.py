@@ -11,7 +11,7 @@ from typing import Any, Final
 from rosbags.interfaces import Nodetype
 
 from dsmq_nodes.bag.convert.columns import Described
-from dsmq_nodes.messages.schema.ros_base import INTEGERS
+from dsmq_nodes.messages.schema.ros_base import INTEGER_TYPES
 from dsmq_nodes.messages.schema.schema_walk import Schema
 
 Node = tuple[Nodetype, Any]
@@ -25,7 +25,6 @@ _MOST_TYPES: Final = 1000
 _MOST_DEFAULTS: Final = 10_000  # values of a fixed array, which a message may leave out
 _TIME: Final = "builtin_interfaces/msg/Time"
 _PLAIN: Final = {"number": "float64", "boolean": "bool", "string": "string"}
-_INTEGERS: Final[dict[tuple[Any, Any], str]] = {limits: each for each, limits in INTEGERS.items()}
 
 
 def types_of(type_name: str, schema: Schema) -> Types:
@@ -71,7 +70,7 @@ class _Made:
         if kind == "string" and node.get("contentEncoding") == "base64":
             return Nodetype.SEQUENCE, (_base("uint8"), 0)
         if kind == "integer":
-            return _base(_INTEGERS.get((node.get("minimum"), node.get("maximum")), "int64"))
+            return _base(INTEGER_TYPES.get((node.get("minimum"), node.get("maximum")), "int64"))
         if kind in _PLAIN:
             return _base(_PLAIN[kind])
         raise ValueError(f"{name}: its schema does not say what it is")

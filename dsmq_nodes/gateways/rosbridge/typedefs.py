@@ -4,11 +4,10 @@ The kit's own types are described by their classes. Of a user's type only the JS
 here: its inner types are taken to be of its package, and a number to be float64.
 """
 
-from collections.abc import Iterator
-from typing import Any, Final, get_args, get_type_hints
+from typing import Any, Final, get_type_hints
 
 from dsmq_nodes.messages.base import Message
-from dsmq_nodes.messages.model_class import outer_names
+from dsmq_nodes.messages.model_class import model_in, outer_names
 from dsmq_nodes.messages.schema.definition import constants_of, msg_text, ros_type
 from dsmq_nodes.messages.schema.schema_walk import Schema, as_mapping, kinds, resolved
 
@@ -37,20 +36,13 @@ def full_text(cls: type[Message]) -> str:
     return _RULE.join([msg_text(first), *inner])
 
 
-def _with_inner(cls: type[Message]) -> list[type[Message]]:
-    found = [cls]
+def _with_inner(cls: type[Message]) -> list[Any]:
+    found: list[Any] = [cls]
     for each in found:  # it grows
         hints = get_type_hints(each)
-        inner = (kind for name in each.model_fields for kind in _messages(hints[name]))
+        inner = filter(None, (model_in(hints[name]) for name in each.model_fields))
         found += [kind for kind in dict.fromkeys(inner) if kind not in found]
     return found
-
-
-def _messages(hint: Any) -> Iterator[type[Message]]:
-    if isinstance(hint, type) and not get_args(hint) and issubclass(hint, Message):
-        yield hint
-    for each in get_args(hint):
-        yield from _messages(each)
 
 
 def _typedef(cls: type[Message]) -> TypeDef:

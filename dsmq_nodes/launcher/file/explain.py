@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from typing import get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -11,6 +10,7 @@ from dsmq_nodes.errors import LaunchProblem
 from dsmq_nodes.graph.parameters.yaml12 import is_number
 from dsmq_nodes.graph.parameters.yaml_source import Document, Path, Place
 from dsmq_nodes.launcher.file.substitute import is_whole
+from dsmq_nodes.messages.model_class import model_in
 from dsmq_nodes.suggest import describe, did_you_mean, nearest, shorten, written
 
 _WANTED = {
@@ -135,12 +135,5 @@ def _keys_at(loc: Path, model: type[BaseModel]) -> list[str]:
     for part in loc:
         if isinstance(part, str):
             field = model.model_fields.get(part)
-            model = (_model_in(field.annotation) if field is not None else None) or model
+            model = (model_in(field.annotation) if field is not None else None) or model
     return [field.alias or name for name, field in model.model_fields.items()]
-
-
-def _model_in(annotation: object) -> type[BaseModel] | None:
-    """Return the model inside a type such as `list[NodeEntry]` or `BrokerEntry | None`."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((model for part in get_args(annotation) if (model := _model_in(part))), None)

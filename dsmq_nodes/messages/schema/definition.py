@@ -18,7 +18,7 @@ from pydantic.fields import FieldInfo
 
 from dsmq_nodes.errors import MessageError
 from dsmq_nodes.messages.fields import Ros
-from dsmq_nodes.messages.model_class import outer_names
+from dsmq_nodes.messages.model_class import limits_in, outer_names
 from dsmq_nodes.messages.schema.interface_text import (
     MessageConstant,
     MessageDefinition,
@@ -73,12 +73,7 @@ def _range(info: FieldInfo) -> str:
     """The values that a field may have, as `>= 0, <= 1`; empty: all that its type has."""
     if any(isinstance(each, Ros) for each in info.metadata):
         return ""  # the limits are those of `uint8`
-    limits = {
-        name: getattr(each, name)
-        for each in info.metadata
-        for name in ("ge", "gt", "le", "lt")
-        if hasattr(each, name)
-    }
+    limits = limits_in(info.metadata, "ge", "gt", "le", "lt")
     return ", ".join(f"{_SIGNS[name]} {limit}" for name, limit in limits.items())
 
 
@@ -150,14 +145,8 @@ def ros_type(annotation: Any) -> str:
 
 
 def _limits(extras: tuple[object, ...]) -> dict[str, Any]:
-    return {
-        name: getattr(limit, name)
-        for extra in extras
-        if isinstance(extra, FieldInfo)
-        for limit in extra.metadata
-        for name in ("min_length", "max_length")
-        if hasattr(limit, name)
-    }
+    found = (each for extra in extras if isinstance(extra, FieldInfo) for each in extra.metadata)
+    return limits_in(found, "min_length", "max_length")
 
 
 def _bounds(extras: tuple[object, ...]) -> str:

@@ -7,6 +7,8 @@ from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
+from dsmq_nodes.messages.model_class import limits_in
+
 _Check = Callable[[Any], bool]
 
 
@@ -38,12 +40,7 @@ def _limited(cls: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, _Che
 
 
 def _check(item: object, metadata: list[Any]) -> _Check | None:
-    limits = {
-        name: getattr(limit, name)
-        for limit in metadata
-        for name in ("min_length", "max_length")
-        if hasattr(limit, name)
-    }
+    limits = limits_in(metadata, "min_length", "max_length")
     ranged = get_origin(item) is Annotated and get_args(item)[0] is int
     if not ranged and limits.keys() == {"min_length", "max_length"}:
         lengths = range(limits["min_length"], limits["max_length"] + 1)

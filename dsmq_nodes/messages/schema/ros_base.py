@@ -12,6 +12,8 @@ INTEGERS: Final[dict[str, tuple[int, int]]] = {
     for sign in ("", "u")
 }
 """The lowest and highest value of each integer type."""
+INTEGER_TYPES: Final[dict[tuple[Any, Any], str]] = {limits: of for of, limits in INTEGERS.items()}
+"""The integer type of these limits."""
 BASE64: Final[dict[str, Any]] = {"type": "string", "contentEncoding": "base64"}
 """The schema of `uint8[]` and `byte[]`."""
 

@@ -8,15 +8,16 @@ says `number`; that it is float32 only the kit's own classes know.
 import array
 import sys
 from functools import cache
-from typing import Any, Final, NamedTuple, get_args, get_type_hints
+from typing import Any, Final, NamedTuple, get_type_hints
 
 import cbor2
 import pybase64
+from pydantic import BaseModel
 
 from dsmq_nodes.messages.base import Message
-from dsmq_nodes.messages.model_class import outer_names
+from dsmq_nodes.messages.model_class import model_in, outer_names
 from dsmq_nodes.messages.schema.definition import ros_type
-from dsmq_nodes.messages.schema.ros_base import NON_FINITE
+from dsmq_nodes.messages.schema.ros_base import INTEGER_TYPES, NON_FINITE
 from dsmq_nodes.messages.schema.schema_walk import (
     DEEPEST,
     Schema,
@@ -39,23 +40,13 @@ _ARRAYS: Final = {
     "float32": ("f", 85),
     "float64": ("d", 86),
 }
-# The ROS type of integers by their limits in a schema; without limits they are int64.
-_BY_LIMITS: Final = {
-    (0, 2**8 - 1): "uint8",
-    (0, 2**16 - 1): "uint16",
-    (0, 2**32 - 1): "uint32",
-    (0, 2**64 - 1): "uint64",
-    (-(2**7), 2**7 - 1): "int8",
-    (-(2**15), 2**15 - 1): "int16",
-    (-(2**31), 2**31 - 1): "int32",
-}
 
 
 class _Field(NamedTuple):
     """The ROS type of a field, without brackets, and its class if it is a message."""
 
     ros: str = ""
-    message: type[Message] | None = None
+    message: type[BaseModel] | None = None
 
 
 _UNKNOWN: Final = _Field()
@@ -121,21 +112,14 @@ def _packed(values: list[Any], ros: str) -> Any:
 def _ros(schema: Schema) -> str:
     kind = schema.get("type")
     if kind == "integer":
-        return _BY_LIMITS.get((schema.get("minimum"), schema.get("maximum")), "int64")  # type: ignore[arg-type]
+        return INTEGER_TYPES.get((schema.get("minimum"), schema.get("maximum")), "int64")
     return "float64" if kind == "number" else ""
 
 
 @cache
-def _fields(cls: type[Message]) -> dict[str, _Field]:
+def _fields(cls: type[BaseModel]) -> dict[str, _Field]:
     hints = get_type_hints(cls, include_extras=True)
     return {
-        outer: _Field(ros_type(hints[name]).partition("[")[0], _message(hints[name]))
+        outer: _Field(ros_type(hints[name]).partition("[")[0], model_in(hints[name]))
         for name, outer in outer_names(cls).items()
     }
-
-
-def _message(hint: Any) -> type[Message] | None:
-    """The message class of a field or of its items."""
-    if isinstance(hint, type) and not get_args(hint):
-        return hint if issubclass(hint, Message) else None
-    return next((found for each in get_args(hint) if (found := _message(each))), None)
