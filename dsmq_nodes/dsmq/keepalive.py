@@ -23,7 +23,6 @@ from typing import Final
 PROBE_AFTER_SEC: Final = 3
 PROBE_EVERY_SEC: Final = 2
 PROBES: Final = 4
-NOTED_SEC: Final = PROBE_AFTER_SEC + 1  # a network may take a moment to answer a probe
 SILENT_SEC: Final = PROBE_AFTER_SEC + PROBE_EVERY_SEC * PROBES
 
 _PROBING: Final = (

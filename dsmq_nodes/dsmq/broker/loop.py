@@ -22,7 +22,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from dsmq_nodes.dsmq import wire
-from dsmq_nodes.dsmq.broker.absences import Absences
 from dsmq_nodes.dsmq.broker.acceptor import Acceptor
 from dsmq_nodes.dsmq.broker.awaited_frames import AwaitedFrames
 from dsmq_nodes.dsmq.broker.closings import Closings
@@ -82,7 +81,6 @@ class Broker:
         self._hurried = False
         self._most_connections = most_connections()
         self._connections: dict[ConnectedPeer, Connection] = {}
-        self._absences = Absences()
         self._outgoing: set[Connection] = set()  # with something in their outbox
         self._awaited = AwaitedFrames(self._close)
         self._patient: set[ConnectedPeer] = set()
@@ -247,7 +245,6 @@ class Broker:
         elif action == "hello" and peer.greeted:
             self.has_greeted = True
             connection.greeted()
-            self._absences.greeted(peer.name, self._last_heard_sec)
             if peer.patient and peer not in self._patient:
                 self._patient.add(peer)
                 self._serve_patient(peer)
@@ -375,7 +372,6 @@ class Broker:
         self._outgoing.discard(connection)
         self._silent.pop(connection, None)
         self._patient.discard(peer)
-        self._absences.ended(connection)
         self.router.disconnect(peer)
         if self._following is not None:
             self._following.peer_left(peer)
@@ -396,10 +392,9 @@ class Broker:
 
     def _tick(self) -> None:
         self._loop.call_later(1.0, self._tick)
-        now = time.monotonic()
         self._closings.end_second()
         for connection in list(self._connections.values()):
-            if self._absences.has_gone(connection, now):
+            if connection.has_gone():
                 self._end(connection, "it no longer acknowledges anything: its machine is gone")
         self.router.exchange.wall_offset_sec = time.time_ns() * 1e-9 - time.monotonic()
         if self._following is not None:

@@ -154,9 +154,9 @@ class Connection:
             self.is_deaf = True
         return sent
 
-    def silent_sec(self) -> float:
-        """For how long the other machine has not acknowledged what it should have."""
-        return keepalive.silent_sec(self.socket)
+    def has_gone(self) -> bool:
+        """Whether the other machine has acknowledged nothing for too long (keepalive.py)."""
+        return keepalive.silent_sec(self.socket) > keepalive.SILENT_SEC
 
     def close(self) -> None:
         """End the connection at once."""
