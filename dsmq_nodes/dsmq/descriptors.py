@@ -1,7 +1,7 @@
 """File descriptors: how many a process may have, and waiting for one whatever its number.
 
 `select()` takes no descriptor above 1,023, so nothing in the package waits with it alone where the
-system has another way.
+system has another way: `poll()`, which rounds the time up to a whole millisecond.
 """
 
 import contextlib
@@ -114,12 +114,12 @@ def ready(
     if not hasattr(select, "poll") or max(*read, *write, 0) < _SELECTS:
         readable, writable, _ = select.select(read, write, [], timeout_sec)
         return {*readable, *writable}
-    events = [(each, select.POLLIN) for each in read] + [(each, select.POLLOUT) for each in write]
-    if sys.platform != "linux":
-        return _poll(events, timeout_sec)
-    from dsmq_nodes.dsmq.ppoll import ppoll  # noqa: PLC0415  ctypes: 2 ms
-
-    return ppoll(events, timeout_sec)
+    poll = select.poll()
+    for number in {*read, *write}:
+        events = select.POLLIN if number in read else 0
+        poll.register(number, events | (select.POLLOUT if number in write else 0))
+    timeout_ms = None if timeout_sec is None else max(math.ceil(timeout_sec * 1000), 0)
+    return {number for number, _ in poll.poll(timeout_ms)}
 
 
 def room_to_send(sock: socket.socket) -> "select.poll | None":
@@ -132,14 +132,6 @@ def room_to_send(sock: socket.socket) -> "select.poll | None":
     poll = select.poll()
     poll.register(sock, select.POLLOUT)
     return poll
-
-
-def _poll(events: list[tuple[int, int]], timeout_sec: float | None) -> set[int]:
-    poll = select.poll()
-    for number, event in events:
-        poll.register(number, event)
-    timeout_ms = None if timeout_sec is None else max(math.ceil(timeout_sec * 1000), 0)
-    return {number for number, _ in poll.poll(timeout_ms)}
 
 
 def _number(what: HasFileno | int) -> int:

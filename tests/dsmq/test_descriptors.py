@@ -13,12 +13,9 @@ from dsmq_nodes.dsmq import descriptors
 SELECTS = 1024
 
 
-@pytest.fixture(params=["low", "high", "poll"])
-def pipes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+@pytest.fixture(params=["low", "high"])
+def pipes(request: pytest.FixtureRequest) -> Iterator[list[int]]:
     """Two pipes: read, write, read, write."""
-    if request.param == "poll":  # as on systems that round
-        monkeypatch.setattr(descriptors, "_SELECTS", 0)
-        monkeypatch.setattr("sys.platform", "freebsd")
     descriptors.raise_limit()
     held = [os.dup(0) for _ in range(SELECTS if request.param == "high" else 0)]
     made = [*os.pipe(), *os.pipe()]
