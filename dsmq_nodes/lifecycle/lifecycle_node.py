@@ -1,23 +1,187 @@
-"""Nodes that others configure and activate: ROS 2's managed nodes."""
+"""Nodes that others configure and activate, as ROS 2's managed nodes; how transitions run."""
 
-from collections.abc import Sequence
-from typing import Any
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, cast
 
 from typing_extensions import override
 
-from dsmq_nodes.dsmq.address import AnyAddress
-from dsmq_nodes.graph.callback import Callback, MessageT
+from dsmq_nodes.errors import ParameterError
+from dsmq_nodes.graph.assembly import NodeKit
+from dsmq_nodes.graph.callback import Callback, MessageT, callback_name, called
 from dsmq_nodes.graph.node import Node
-from dsmq_nodes.graph.parameters.parameter import Parameter
+from dsmq_nodes.graph.spin.event_loop import last_steps
+from dsmq_nodes.graph.topics.publisher import Publisher
 from dsmq_nodes.graph.topics.qos import QoSProfile
-from dsmq_nodes.lifecycle.lifecycle_kit import LifecycleKit
+from dsmq_nodes.lifecycle import states
 from dsmq_nodes.lifecycle.lifecycle_publisher import LifecyclePublisher
+from dsmq_nodes.lifecycle.lifecycle_services import serve, state_message, transition_message
 from dsmq_nodes.lifecycle.states import (
     LifecycleState,
+    StateMachine,
     StateTransition,
     TransitionCallbackReturn,
     TransitionResult,
 )
+from dsmq_nodes.messages.lifecycle import TransitionEvent
+
+if TYPE_CHECKING:
+    from dsmq_nodes.graph.spin.context import NodeContext
+
+
+class LifecycleKit(NodeKit):
+    """The parts of one lifecycle node besides those of every node, and how its transitions run.
+
+    Attributes:
+        machine: the state it is in.
+        is_publishing: what its lifecycle publishers publish is sent.
+    """
+
+    __slots__ = ("_events", "_hooks", "is_publishing", "machine")
+
+    @override
+    def _make_parts(
+        self, around: "NodeContext", undeclared: dict[str, Any], start_parameter_services: bool
+    ) -> None:
+        super()._make_parts(around, undeclared, start_parameter_services)
+        self._hooks = cast("LifecycleNode", self.node)
+        self.machine = StateMachine(self.name)
+        self.is_publishing = False
+        self._events = self.topics.add_publisher(
+            TransitionEvent,
+            self.resolve_name("~/transition_event"),
+            QoSProfile.of(10),
+            None,
+            Publisher[TransitionEvent],
+        )
+        self.spinner.set_state(self.machine.state.label)
+        serve(self, self.machine, self._hooks.change_state)
+        if self._hooks.autostart:
+            self.dispatcher.begin(self._start())
+
+    @property
+    @override
+    def is_active(self) -> bool:
+        """Whether its actuators may obey commands."""
+        return self.machine.state == states.ACTIVE
+
+    @override
+    def check_parameters(self) -> None:
+        """Not when it begins to spin: `on_configure` may declare some."""
+
+    def _look_for_unknown_parameters(self) -> None:
+        try:
+            self.parameters.check_given()
+        except ParameterError as error:
+            self.logger.error(str(error))  # noqa: TRY400  the text says it all
+
+    async def change_state(self, transition: int | str) -> TransitionCallbackReturn:
+        """Make a transition: see `LifecycleNode.change_state`."""
+        comes_from = self.machine.state
+        step = self.machine.begin(transition)
+        self._went(step)
+        try:
+            is_safe = await self._stop_actuators(comes_from)
+            result = await self._call(self._callbacks()[step.goal], comes_from)
+        except asyncio.CancelledError:
+            if self.spinner.is_attached:  # else the node ends, and `on_shutdown` is called
+                await self._settle(step, comes_from, TransitionCallbackReturn.ERROR)
+            raise
+        if not is_safe:
+            result = TransitionCallbackReturn.ERROR
+        if step.goal == states.CONFIGURING and result is TransitionCallbackReturn.SUCCESS:
+            self._look_for_unknown_parameters()
+        await self._settle(step, comes_from, result)
+        return result
+
+    async def _stop_actuators(self, comes_from: LifecycleState) -> bool:
+        """Enter the safe state if it was active and has actuators; returns whether that failed not.
+
+        At the end of the node that has been done.
+        """
+        if comes_from != states.ACTIVE or not self.actuators or not self.spinner.is_attached:
+            return True
+        for each in self.actuators:
+            each.halt()
+        _, error = await last_steps(called(self.node.enter_safe_state))
+        if error is not None:
+            self.dispatcher.exceptions.tell(self.node.enter_safe_state, error)
+        return error is None
+
+    async def _settle(
+        self, step: StateTransition, comes_from: LifecycleState, result: TransitionCallbackReturn
+    ) -> None:
+        """Go to the state in which a transition ends."""
+        self._went(self.machine.follow(result))
+        if self.machine.state == states.ERRORPROCESSING:
+            handled = await self._call(self._hooks.on_error, comes_from)
+            self._went(self.machine.follow(handled))
+            state = self.machine.state
+            stays = state == states.FINALIZED
+            how = ": only a new start of the node helps, or an `on_error` that returns SUCCESS"
+            self.logger.error(f"after an error in {step.label!r} it is {state.label}{how * stays}")
+
+    async def _start(self) -> None:
+        """Configure and activate the node: `autostart`."""
+        for label in ("configure", "activate"):
+            result = await self._hooks.change_state(label)
+            if result is not TransitionCallbackReturn.SUCCESS:
+                self.logger.error(f"autostart: {label} ended with {result.name}")
+                return
+
+    def _callbacks(self) -> dict[LifecycleState, Callable[[LifecycleState], TransitionResult]]:
+        return {
+            states.CONFIGURING: self._hooks.on_configure,
+            states.CLEANINGUP: self._hooks.on_cleanup,
+            states.ACTIVATING: self._hooks.on_activate,
+            states.DEACTIVATING: self._hooks.on_deactivate,
+            states.SHUTTINGDOWN: self._hooks.on_shutdown,
+        }
+
+    async def _call(
+        self, callback: Callable[[LifecycleState], TransitionResult], comes_from: LifecycleState
+    ) -> TransitionCallbackReturn:
+        try:
+            result: object = await called(callback, comes_from)
+        except Exception as error:  # noqa: BLE001  it goes to the log, and on_error sees to it
+            self.dispatcher.exceptions.tell(callback, error)
+            return TransitionCallbackReturn.ERROR
+        if not isinstance(result, TransitionCallbackReturn):
+            self.logger.error(
+                f"{callback_name(callback)} returned {result!r}: that is an error; return "
+                "TransitionCallbackReturn.SUCCESS, FAILURE or ERROR"
+            )
+            return TransitionCallbackReturn.ERROR
+        return result
+
+    def _went(self, step: StateTransition) -> None:
+        """A step was made: tell everybody."""
+        self.spinner.set_state(step.goal.label)
+        if step.goal in states.PRIMARY or step.goal == states.ACTIVATING:
+            self.is_publishing = step.goal in (states.ACTIVE, states.ACTIVATING)
+            for publisher in self.topics.publishers:
+                if isinstance(publisher, LifecyclePublisher):
+                    publisher.is_activated = self.is_publishing
+        event = TransitionEvent(
+            timestamp=self.clock.now_ns(),
+            transition=transition_message(step),
+            start_state=state_message(step.start),
+            goal_state=state_message(step.goal),
+        )
+        self._events.publish(event)
+
+    @override
+    def last_hooks(self) -> tuple[tuple[Callable[[], object], object], ...]:
+        safe, _, statistics = super().last_hooks()
+        return safe, (self._shut_down, self.node.on_shutdown), statistics
+
+    def _shut_down(self) -> Coroutine[Any, Any, object] | None:
+        """The node ends: close what it began."""
+        if any(each.label == "shutdown" for each in self.machine.available()):
+            return self._hooks.change_state("shutdown")
+        if self.machine.state in states.PASSING:  # a transition was cut short
+            return self._call(self._hooks.on_shutdown, self.machine.state)
+        return None
 
 
 class LifecycleNode(Node):
@@ -33,32 +197,6 @@ class LifecycleNode(Node):
     autostart: bool = False
     _kit_class = LifecycleKit
     _kit: LifecycleKit
-
-    def __init__(
-        self,
-        node_name: str,
-        *,
-        namespace: str = "",
-        rate_hz: float | None = None,
-        broker: AnyAddress | None = None,
-        start_parameter_services: bool = True,
-        parameter_overrides: Sequence[Parameter] = (),
-    ) -> None:
-        """Connect to the broker under a name, and be unconfigured; the arguments are `Node`'s.
-
-        Raises:
-            DsmqError: as for `Node`.
-        """
-        super().__init__(
-            node_name,
-            namespace=namespace,
-            rate_hz=rate_hz,
-            broker=broker,
-            start_parameter_services=start_parameter_services,
-            parameter_overrides=parameter_overrides,
-        )
-        if self.autostart:
-            self._kit.dispatcher.begin(self._kit.start())
 
     @property
     def state(self) -> LifecycleState:
