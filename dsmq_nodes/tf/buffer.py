@@ -1,16 +1,13 @@
 """The transform buffer of a node: lookups that may wait, from any thread."""
 
 import contextlib
-import threading
 from typing import TYPE_CHECKING, Literal, overload
-
-from typing_extensions import override
 
 from dsmq_nodes.errors import InvalidArgumentException, TransformException
 from dsmq_nodes.graph.spin.event_loop import Notifier
 from dsmq_nodes.graph.time.clock import BaseClock, seconds
 from dsmq_nodes.tf.apply import StampedT, function_for
-from dsmq_nodes.tf.core import BufferCore, Frame
+from dsmq_nodes.tf.core import BufferCore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +29,6 @@ class Buffer(BufferCore):
         """An empty buffer; transforms older than `cache_time` before the newest are dropped."""
         super().__init__(seconds(cache_time))
         self._node: Node | None = None
-        self._lock = threading.RLock()
         self._changed = Notifier()
 
     def attach(self, node: "Node") -> None:
@@ -167,35 +163,6 @@ class Buffer(BufferCore):
     def changed(self) -> None:
         """Transforms have come: waiting lookups try again; called in the node's thread."""
         self._changed.notify_all()
-
-    # One thread at a time
-
-    @override
-    def set_transform(
-        self, transform: "TransformStamped", authority: str, *, is_static: bool = False
-    ) -> bool:
-        with self._lock:
-            return super().set_transform(transform, authority, is_static=is_static)
-
-    @override
-    def clear(self, broadcaster: str | None = None) -> None:
-        with self._lock:
-            super().clear(broadcaster)
-
-    @override
-    def lookup(self, target_frame: str, source_frame: str, time: "Time") -> "TransformStamped":
-        with self._lock:
-            return super().lookup(target_frame, source_frame, time)
-
-    @override
-    def get_latest_common_time(self, target_frame: str, source_frame: str) -> "Time":
-        with self._lock:
-            return super().get_latest_common_time(target_frame, source_frame)
-
-    @override
-    def frames(self) -> list[Frame]:
-        with self._lock:
-            return super().frames()
 
     # Waiting
 

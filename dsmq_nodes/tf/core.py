@@ -1,4 +1,4 @@
-"""A tree of coordinate frames over time, sans-I/O: it knows no clock and no topic.
+"""A tree of coordinate frames over time, sans-I/O: it knows no clock and no topic. For any thread.
 
 Every frame has one parent, and its place in the parent is known at some times of the last seconds.
 A lookup climbs from both frames to their first common ancestor, and combines the steps: up from the
@@ -7,6 +7,7 @@ beyond them it raises; time 0 means the latest time that is known of all frames 
 above the common ancestor do not matter.
 """
 
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -56,6 +57,7 @@ class BufferCore:
         self._keep_ns = round(cache_time_sec * 1e9)
         self._histories: dict[str, History] = {}
         self._parents: set[str] = set()
+        self._lock = threading.RLock()
 
     # In
 
@@ -80,22 +82,22 @@ class BufferCore:
         """
         child, parent, rigid = checked(transform)
         sample = Sample(transform.header.stamp.to_nanoseconds(), parent, rigid)
-        history = self._histories.get(child)
-        if history is None:
-            history = self._histories[child] = History(self._keep_ns)
-        self._parents.add(parent)
-        kept = history.add(sample, is_static=is_static)
-        if kept:
-            history.broadcaster = authority
-        else:
-            self.ignored += 1
-        return kept
+        with self._lock:
+            history = self._histories.setdefault(child, History(self._keep_ns))
+            self._parents.add(parent)
+            kept = history.add(sample, is_static=is_static)
+            if kept:
+                history.broadcaster = authority
+            else:
+                self.ignored += 1
+            return kept
 
     def clear(self, broadcaster: str | None = None) -> None:
         """Forget all transforms except static ones; only those of one broadcaster, if given."""
-        for history in self._histories.values():
-            if broadcaster is None or history.broadcaster == broadcaster:
-                history.clear()
+        with self._lock:
+            for history in self._histories.values():
+                if broadcaster is None or history.broadcaster == broadcaster:
+                    history.clear()
 
     # Out
 
@@ -121,15 +123,16 @@ class BufferCore:
             InvalidArgumentException: a frame's name is empty or begins with a slash.
         """
         stamp_ns = time.to_nanoseconds()
-        if target_frame == source_frame:
-            self._check_name(target_frame, "target_frame")
-            own = self._histories.get(target_frame)
-            newest_ns = own.newest.stamp_ns if own and not own.is_static else 0
-            return _stamped(target_frame, stamp_ns or newest_ns, source_frame, IDENTITY)
-        self._check_frame(target_frame, "target_frame")
-        self._check_frame(source_frame, "source_frame")
-        stamp_ns = stamp_ns or self._latest_common_ns(target_frame, source_frame)
-        rigid = self._between(target_frame, source_frame, stamp_ns)
+        with self._lock:
+            if target_frame == source_frame:
+                self._check_name(target_frame, "target_frame")
+                own = self._histories.get(target_frame)
+                newest_ns = own.newest.stamp_ns if own and not own.is_static else 0
+                return _stamped(target_frame, stamp_ns or newest_ns, source_frame, IDENTITY)
+            self._check_frame(target_frame, "target_frame")
+            self._check_frame(source_frame, "source_frame")
+            stamp_ns = stamp_ns or self._latest_common_ns(target_frame, source_frame)
+            rigid = self._between(target_frame, source_frame, stamp_ns)
         return _stamped(target_frame, stamp_ns, source_frame, rigid)
 
     def lookup_full(
@@ -160,25 +163,27 @@ class BufferCore:
         Raises:
             TransformException: as `lookup`.
         """
-        self._check_frame(target_frame, "target_frame")
-        self._check_frame(source_frame, "source_frame")
-        return Time.from_nanoseconds(self._latest_common_ns(target_frame, source_frame))
+        with self._lock:
+            self._check_frame(target_frame, "target_frame")
+            self._check_frame(source_frame, "source_frame")
+            return Time.from_nanoseconds(self._latest_common_ns(target_frame, source_frame))
 
     def frames(self) -> list[Frame]:
         """Every frame with a parent, by name."""
-        return [
-            Frame(
-                name=name,
-                parent=history.newest.parent,
-                broadcaster=history.broadcaster,
-                is_static=history.is_static,
-                oldest_ns=history.oldest.stamp_ns,
-                newest_ns=history.newest.stamp_ns,
-                rate_hz=history.rate_hz,
-            )
-            for name, history in sorted(self._histories.items())
-            if history
-        ]
+        with self._lock:
+            return [
+                Frame(
+                    name=name,
+                    parent=history.newest.parent,
+                    broadcaster=history.broadcaster,
+                    is_static=history.is_static,
+                    oldest_ns=history.oldest.stamp_ns,
+                    newest_ns=history.newest.stamp_ns,
+                    rate_hz=history.rate_hz,
+                )
+                for name, history in sorted(self._histories.items())
+                if history
+            ]
 
     def all_frames_as_yaml(self) -> str:
         """Every frame with its parent, broadcaster, rate and times, as YAML; `{}` without any."""
