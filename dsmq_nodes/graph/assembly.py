@@ -132,41 +132,6 @@ class NodeKit:
         when_broker_is_back: called when an outage has ended.
     """
 
-    __slots__ = (
-        "_is_destroyed",
-        "_is_end_told",
-        "_is_inherited",
-        "_is_outage",
-        "_machine_clock",
-        "_outage",
-        "_overruns",
-        "_own_publication",
-        "_places",
-        "_remap",
-        "_rosout",
-        "_type_check",
-        "actuators",
-        "clock",
-        "dispatcher",
-        "is_broker_lost",
-        "link",
-        "logger",
-        "name",
-        "namespace",
-        "node",
-        "own_name",
-        "parameters",
-        "params",
-        "rate_hz",
-        "services",
-        "spinner",
-        "timers",
-        "topics",
-        "uses_sim_time",
-        "wall_clock",
-        "when_broker_is_back",
-    )
-
     def __init__(
         self,
         node: NodeHooks,

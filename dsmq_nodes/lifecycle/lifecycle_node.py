@@ -37,8 +37,6 @@ class LifecycleKit(NodeKit):
         is_publishing: what its lifecycle publishers publish is sent.
     """
 
-    __slots__ = ("_events", "_hooks", "is_publishing", "machine")
-
     @override
     def _make_parts(
         self, around: "NodeContext", undeclared: dict[str, Any], start_parameter_services: bool

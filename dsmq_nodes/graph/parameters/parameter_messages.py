@@ -17,12 +17,7 @@ _TYPES: Final = {
     "number": ParameterKind.DOUBLE,
     "string": ParameterKind.STRING,
 }
-_ARRAY_TYPES: Final = {
-    "boolean": ParameterKind.BOOL_ARRAY,
-    "integer": ParameterKind.INTEGER_ARRAY,
-    "number": ParameterKind.DOUBLE_ARRAY,
-    "string": ParameterKind.STRING_ARRAY,
-}
+_ARRAY_TYPES: Final = {word: ParameterKind[f"{kind.name}_ARRAY"] for word, kind in _TYPES.items()}
 
 
 def describe_declared(

@@ -21,17 +21,6 @@ class Subscribed:
         number: how many requests to subscribe the topic it has to answer until then.
     """
 
-    __slots__ = (
-        "cursor",
-        "depth",
-        "end",
-        "is_new",
-        "losses",
-        "number",
-        "resumes_after",
-        "type_name",
-    )
-
     def __init__(
         self, depth: int, type_name: str, resumes_after: int | None, losses: "Losses | None"
     ) -> None:
