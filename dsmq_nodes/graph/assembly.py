@@ -194,13 +194,7 @@ class NodeKit:
         self._machine_clock = around.node_clock(around.clock, execute, self.logger.warning)
         self.clock: BaseClock = self._follow_clock() if self.uses_sim_time else self._machine_clock
         # Clients look for their servers in the graph, which the topics follow.
-        self.services = Services(
-            self.name,
-            link=self.link,
-            spinner=self.spinner,
-            graph=self.topics.graph,
-            logger=self.logger,
-        )
+        self.services = Services(self.name, self.link, self.spinner, self.topics.graph, self.logger)
         # Parameters tell of their changes on a topic, and are offered as services.
         self.parameters = ParameterStore(
             self.name,

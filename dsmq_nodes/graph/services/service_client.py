@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator
 from functools import partial
 from typing import Any, Final, Generic, cast
 
@@ -17,11 +16,9 @@ from dsmq_nodes.errors import (
     SpinError,
 )
 from dsmq_nodes.graph import service_wire as calls
-from dsmq_nodes.graph.links.link import Link
-from dsmq_nodes.graph.log.logger import Logger
 from dsmq_nodes.graph.services.future import Future
-from dsmq_nodes.graph.spin.spinner import Spinner
-from dsmq_nodes.graph.topics.graph_view import GraphEndpoint, GraphView
+from dsmq_nodes.graph.services.service_server import ServiceParts
+from dsmq_nodes.graph.topics.graph_view import GraphEndpoint
 from dsmq_nodes.graph.topics.type_check import schema_text
 from dsmq_nodes.messages.service_base import RequestT, ResponseT
 from dsmq_nodes.topic_names import REPLY, REQUEST
@@ -40,45 +37,26 @@ class _Waiting(msgspec.Struct, eq=False):
 class Calls:
     """The calls of one service by one node, from all its clients."""
 
-    def __init__(
-        self,
-        srv_type: Any,
-        service_name: str,
-        *,
-        caller: str,
-        ids: Iterator[int],
-        link: Link,
-        spinner: Spinner,
-        graph: GraphView,
-        logger: Logger,
-    ) -> None:
+    def __init__(self, srv_type: Any, service_name: str, parts: ServiceParts) -> None:
         self.srv_type = srv_type
         self.service_name = service_name
         self.clients = 0
-        self.spinner = spinner
-        self.graph = graph
+        self.spinner, self.graph = parts.spinner, parts.graph
         self._what = f"call of {service_name}"
-        self._caller = caller
-        self._ids = ids
-        self._link = link
-        self._logger = logger
+        self._caller, self._ids = parts.link.client, parts.ids
+        self._link, self._logger = parts.link, parts.logger
         self._waiting: dict[int, _Waiting] = {}
         self._sending = threading.Lock()
         self._ready: GraphEndpoint | None = None  # the server, if it is the right one
         self._is_closed = False
         request, response = srv_type.Request, srv_type.Response
-        self._requests = link.advertise(
+        self._requests = self._link.advertise(
             service_name + REQUEST, request.type_name, 0, schema_text(request)
         )
-        link.subscribe(
-            service_name + REPLY,
-            0,
-            response.type_name,
-            self._deliver,
-            schema_text(response),
-        )
-        graph.watchers.append(self._on_graph)
-        graph.start()
+        topic, type_name = service_name + REPLY, response.type_name
+        self._link.subscribe(topic, 0, type_name, self._deliver, schema_text(response))
+        self.graph.watchers.append(self._on_graph)
+        self.graph.start()
 
     @property
     def server(self) -> GraphEndpoint | None:

@@ -8,7 +8,12 @@ from dsmq_nodes.graph.callback import check_callback
 from dsmq_nodes.graph.links.link import Link
 from dsmq_nodes.graph.log.logger import Logger
 from dsmq_nodes.graph.services.service_client import Calls, Client
-from dsmq_nodes.graph.services.service_server import Load, ServiceCallback, ServiceServer
+from dsmq_nodes.graph.services.service_server import (
+    Load,
+    ServiceCallback,
+    ServiceParts,
+    ServiceServer,
+)
 from dsmq_nodes.graph.spin.spinner import Spinner
 from dsmq_nodes.graph.topics.graph_view import GraphView
 from dsmq_nodes.messages.service_base import RequestT, ResponseT, Service, ServiceType
@@ -18,21 +23,9 @@ class Services:
     """The services and clients of a node, by absolute names."""
 
     def __init__(
-        self,
-        node_name: str,
-        *,
-        link: Link,
-        spinner: Spinner,
-        graph: GraphView,
-        logger: Logger,
+        self, node_name: str, link: Link, spinner: Spinner, graph: GraphView, logger: Logger
     ) -> None:
-        self._node_name = node_name
-        self._caller = link.client
-        self._ids = itertools.count(1)
-        self._link = link
-        self._spinner = spinner
-        self._graph = graph
-        self._logger = logger
+        self._parts = ServiceParts(node_name, link, spinner, graph, logger, itertools.count(1))
         self._servers: dict[str, ServiceServer[Any, Any]] = {}
         self._calls: dict[str, Calls] = {}
 
@@ -41,7 +34,7 @@ class Services:
 
         Not random: in virtual time every run is the same.
         """
-        text = f"{self._caller} {next(self._ids)}"
+        text = f"{self._parts.link.client} {next(self._parts.ids)}"
         return hashlib.blake2b(text.encode(), digest_size=16).digest()
 
     def add_service(
@@ -53,27 +46,16 @@ class Services:
         """Create a server."""
         _check_type(srv_type)
         check_callback(callback, f"the callback of {name}")
-        return self._add_server(name, lambda: (srv_type, callback), graph=self._graph)
+        return self._add_server(name, lambda: (srv_type, callback))
 
     def add_own_service(self, name: str, type_name: str, load: Load) -> None:
         """Create a server of the node's own, whose type is loaded with the first call."""
-        self._add_server(name, load, type_name=type_name)
+        self._add_server(name, load, type_name)
 
-    def _add_server(
-        self, name: str, load: Load, *, type_name: str = "", graph: GraphView | None = None
-    ) -> ServiceServer[Any, Any]:
+    def _add_server(self, name: str, load: Load, type_name: str = "") -> ServiceServer[Any, Any]:
         if name in self._servers:
             raise ValueError(f"this node serves {name} already")
-        server: ServiceServer[Any, Any] = ServiceServer(
-            name,
-            load,
-            type_name=type_name,
-            node_name=self._node_name,
-            link=self._link,
-            dispatcher=self._spinner.dispatcher,
-            graph=graph,
-            logger=self._logger,
-        )
+        server: ServiceServer[Any, Any] = ServiceServer(name, load, self._parts, type_name)
         self._servers[name] = server
         return server
 
@@ -90,16 +72,7 @@ class Services:
         _check_type(srv_type)
         calls = self._calls.get(name)
         if calls is None:
-            calls = self._calls[name] = Calls(
-                srv_type,
-                name,
-                caller=self._caller,
-                ids=self._ids,
-                link=self._link,
-                spinner=self._spinner,
-                graph=self._graph,
-                logger=self._logger,
-            )
+            calls = self._calls[name] = Calls(srv_type, name, self._parts)
         elif calls.srv_type is not srv_type:
             raise TypeError(
                 f"this node calls {name} as {calls.srv_type.type_name} already, so it cannot call "

@@ -2,9 +2,9 @@
 
 from asyncio import CancelledError
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from functools import cached_property
-from typing import Any, Final, Generic
+from typing import Any, Final, Generic, NamedTuple
 
 from dsmq_nodes.dsmq.log import Entry
 from dsmq_nodes.errors import DsmqError
@@ -12,7 +12,7 @@ from dsmq_nodes.graph import service_wire as calls
 from dsmq_nodes.graph.callback import as_error, awaited, callback_name, takes_two, to_await
 from dsmq_nodes.graph.links.link import Link
 from dsmq_nodes.graph.log.logger import Logger
-from dsmq_nodes.graph.spin.dispatcher import Dispatcher
+from dsmq_nodes.graph.spin.spinner import Spinner
 from dsmq_nodes.graph.topics.graph_view import GraphView
 from dsmq_nodes.graph.topics.type_check import schema_text
 from dsmq_nodes.messages.base import Message
@@ -28,6 +28,17 @@ Load = Callable[[], tuple[Any, Callable[..., Any]]]
 """Returns the type of a service and its callback."""
 
 _MOST_WAITING: Final = 1000  # requests; further ones are refused
+
+
+class ServiceParts(NamedTuple):
+    """What a node's services and clients are made of; `ids` are the numbers of its calls."""
+
+    node_name: str
+    link: Link
+    spinner: Spinner
+    graph: GraphView
+    logger: Logger
+    ids: Iterator[int]
 
 
 class ServiceServer(Generic[RequestT, ResponseT]):
@@ -47,17 +58,13 @@ class ServiceServer(Generic[RequestT, ResponseT]):
         self,
         service_name: str,
         load: Load,
-        *,
+        parts: ServiceParts,
         type_name: str = "",
-        node_name: str,
-        link: Link,
-        dispatcher: Dispatcher,
-        graph: GraphView | None,
-        logger: Logger,
     ) -> None:
-        """Serve from now on, or with a `graph` as soon as it shows no other server.
+        """Serve as soon as the graph shows no other server.
 
-        Without a `type_name`, type and callback are loaded now, else with the first call.
+        With a `type_name` it is one of the node's own: it serves from now on, and its type and
+        callback are loaded with the first call.
         """
         self.service_name = service_name
         self.callback: Callable[..., Any] | None = None
@@ -66,11 +73,9 @@ class ServiceServer(Generic[RequestT, ResponseT]):
         self.failed = 0
         self.caller: calls.Call | None = None
         self._load = load
-        self._node_name = node_name
-        self._link = link
-        self._dispatcher = dispatcher
-        self._graph = graph
-        self._logger = logger
+        self._node_name, self._link, self._logger = parts.node_name, parts.link, parts.logger
+        self._dispatcher = parts.spinner.dispatcher
+        self._graph = graph = None if type_name else parts.graph
         self._mail: deque[Entry] = deque()
         self._serves = graph is None
         self._invalid = 0
@@ -80,9 +85,10 @@ class ServiceServer(Generic[RequestT, ResponseT]):
             types = self.srv_type
             request, response = types.Request.type_name, types.Response.type_name
             request_schema, response_schema = map(schema_text, (types.Request, types.Response))
-        link.subscribe(service_name + REQUEST, 0, request, self._deliver, request_schema)
+        topic = service_name + REQUEST
+        self._link.subscribe(topic, 0, request, self._deliver, request_schema)
         # In this order: a node that sees us serve may call at once.
-        self._replies = link.advertise(service_name + REPLY, response, 0, response_schema)
+        self._replies = self._link.advertise(service_name + REPLY, response, 0, response_schema)
         if graph is not None:
             graph.watchers.append(self._look_for_others)
             graph.start()
