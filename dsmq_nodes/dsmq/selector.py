@@ -15,7 +15,6 @@ a wake then calls nothing of Python's but the node's callback. Timers of nodes t
 import asyncio
 import contextlib
 import functools
-import heapq
 import math
 import os
 import select
@@ -27,17 +26,16 @@ from collections.abc import Callable
 from typing import Any, Final
 from weakref import WeakSet
 
-import msgspec
 from typing_extensions import override
 
 from dsmq_nodes.dsmq import descriptors
+from dsmq_nodes.dsmq.due_calls import DueCall, DueCalls
 from dsmq_nodes.speedups import wait
 
 _SELECTS: Final = 1024  # FD_SETSIZE
 _LONGEST_SEC: Final = 1e6  # more is too much for `select()`
 _NONE: Final[tuple[int, ...]] = ()
 _MOST: Final = 64  # at once; the others come the next time
-_MANY: Final = 100  # ticks, so that most were cancelled
 _NO_CALLS: Final[dict[int, Callable[[], object]]] = {}
 _READ, _WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 
@@ -155,48 +153,30 @@ if sys.platform == "linux":
                     self._selector.register(key.fd, events)
             inherited.close()
 
-    class Tick(msgspec.Struct):
-        """A call of a selector at a time."""
-
-        callback: Callable[[], object] | None
-
-        def cancel(self) -> None:
-            """Cancel the call."""
-            self.callback = None
-
-    class Ticks:
+    class Ticks(DueCalls):
         """Calls that a selector makes when they are due: a timeline (graph/time/timeline.py)."""
 
         def __init__(self, selector: ExactSelector) -> None:
-            self.heap: list[tuple[float, int, Tick]] = []
+            super().__init__()
             self.time = time.monotonic
             self._selector = selector
-            self._made = 0
             self._is_calling = False
 
-        def call_at(self, when: float, callback: Callable[[], object]) -> Tick:
+        def call_at(self, when: float, callback: Callable[[], object]) -> DueCall:
             """Call back at a time, soon if it has passed already."""
-            self._made += 1
-            tick = Tick(callback)
-            heapq.heappush(self.heap, (when, self._made, tick))
             if not self._is_calling:
                 self._selector.loop.call_soon(int)  # nothing: the selector is to wait less long
-            return tick
+            return self.add(when, callback)
 
         def call(self) -> None:
             """Call what is due; at most as much as there is, since each may make another due."""
-            heap, now_sec = self.heap, time.monotonic()
-            if len(heap) > _MANY:
-                heap[:] = [each for each in heap if each[2].callback is not None]
-                heapq.heapify(heap)
+            now_sec = time.monotonic()
             self._is_calling = True
             try:
-                for _ in range(len(heap)):
-                    if not heap or heap[0][0] > now_sec:
+                for _ in range(len(self.heap)):
+                    if (due := self.pop(now_sec)) is None:
                         break
-                    callback = heapq.heappop(heap)[2].callback
-                    if callback is not None:
-                        self._selector.loop.call(callback)
+                    self._selector.loop.call(due[1])
             finally:
                 self._is_calling = False
 

@@ -16,74 +16,17 @@ Waiting for other processes (a service, a message, the broker) uses real time.
 import asyncio
 import contextlib
 import functools
-import heapq
-import itertools
 from collections.abc import AsyncIterator, Callable
 from typing import Final
 
 from typing_extensions import override
 
+from dsmq_nodes.dsmq.due_calls import DueCall, DueCalls
 from dsmq_nodes.graph.callback import Callback
 from dsmq_nodes.graph.time.clock import BaseClock, seconds
 from dsmq_nodes.messages.base import Duration, Time
 
 _LONGEST_STEP_NS: Final = 10**9
-
-
-class _Call:
-    """A scheduled call; it may be cancelled."""
-
-    def __init__(self, calls: "_Calls", callback: Callable[[], object]) -> None:
-        self._calls = calls
-        self.callback: Callable[[], object] | None = callback
-
-    def cancel(self) -> None:
-        if self.callback is not None:
-            self.callback = None
-            self._calls.forget_one()
-
-    def run(self) -> None:
-        callback, self.callback = self.callback, None
-        if callback is not None:
-            callback()
-
-
-class _Calls:
-    """Scheduled calls in the order of their times.
-
-    Any thread may cancel one. Where the cancelled ones are more than the others, `add`, which only
-    the thread of the loop calls, drops them: they may be due in an hour.
-    """
-
-    def __init__(self) -> None:
-        self._heap: list[tuple[int, int, _Call]] = []
-        self._order = itertools.count()
-        self._cancelled = 0
-
-    def __len__(self) -> int:
-        return len(self._heap)
-
-    def add(self, due_ns: int, callback: Callable[[], object]) -> _Call:
-        call = _Call(self, callback)
-        if self._cancelled * 2 > len(self._heap):
-            self._heap = [each for each in self._heap if each[2].callback is not None]
-            heapq.heapify(self._heap)
-            self._cancelled = 0
-        heapq.heappush(self._heap, (due_ns, next(self._order), call))
-        return call
-
-    def forget_one(self) -> None:
-        """A call was cancelled."""
-        self._cancelled += 1
-
-    def pop(self, until_ns: int) -> tuple[int, _Call] | None:
-        """The next call with its time, if it is due."""
-        while self._heap and self._heap[0][0] <= until_ns:
-            due_ns, _, call = heapq.heappop(self._heap)
-            if call.callback is not None:
-                return due_ns, call
-            self._cancelled -= 1
-        return None
 
 
 class SimClock(BaseClock):
@@ -95,8 +38,8 @@ class SimClock(BaseClock):
         self._now_ns = 0
         self._passed_ns = 0
         self._has_begun = False
-        self._calls = _Calls()  # by the time that has passed
-        self._awaited = _Calls()  # by the time on `/clock`
+        self._calls = DueCalls()  # by the time that has passed
+        self._awaited = DueCalls()  # by the time on `/clock`
         self._on_jump_back: list[Callback] = []
 
     @override
@@ -109,7 +52,7 @@ class SimClock(BaseClock):
 
     time = monotonic_sec
 
-    def call_at(self, when: float, callback: Callable[[], object]) -> _Call:
+    def call_at(self, when: float, callback: Callable[[], object]) -> DueCall:
         """Call back at a time; with the next message if it has passed already."""
         return self._calls.add(round(when * 1e9), callback)
 
@@ -171,12 +114,11 @@ class SimClock(BaseClock):
         if step_ns > _LONGEST_STEP_NS:
             self._pass(end_ns)
         while due := self._calls.pop(end_ns):
-            due_ns, call = due
-            self._pass(due_ns)
-            call.run()
+            self._pass(int(due[0]))
+            due[1]()
         self._pass(end_ns)
         while due := self._awaited.pop(self._now_ns):
-            due[1].run()
+            due[1]()
 
     def _pass(self, to_ns: int) -> None:
         if to_ns > self._passed_ns:
