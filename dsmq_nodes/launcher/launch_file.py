@@ -1,7 +1,7 @@
 """A launch file, from its text to its end."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -45,7 +45,6 @@ def launch(
     table: bool = True,
     strict_rates: bool = False,
     warm: bool = True,
-    extend: Callable[[Plan], Plan] | None = None,
 ) -> int:
     """Start the broker and the nodes of a launch file, and run them to their end.
 
@@ -57,7 +56,6 @@ def launch(
         table: show a table of what runs, on a terminal; the key `t` hides and shows it.
         strict_rates: end when a node misses the rate it declares.
         warm: fork Python nodes from one process that has imported the kit, where that can be.
-        extend: adds something to the plan, such as a recorder.
 
     Returns:
         The exit status: 0 when all went well, 1 when something failed and was reported.
@@ -66,8 +64,6 @@ def launch(
         LaunchFileError: The file is wrong; nothing was started.
     """
     plan = load_plan(path, args)
-    if extend is not None:
-        plan = extend(plan)
     return launch_plan(
         plan, duration_sec=duration_sec, table=table, strict_rates=strict_rates, warm=warm
     )

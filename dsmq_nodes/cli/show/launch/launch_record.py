@@ -2,25 +2,26 @@
 
 import os
 import re
-import sys
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from dsmq_nodes.bag.file.writing import bag_path
 from dsmq_nodes.bag.record.flight import FAILURES, NAME
 from dsmq_nodes.errors import CommandError
+from dsmq_nodes.launcher.file.gateway_entries import module_argv
 from dsmq_nodes.launcher.supervise.plan import Dependency, NodePlan, Plan, ProcessPlan
 from dsmq_nodes.topic_names import RECORDER_NODE, launch_node
 
+_MODULE = "dsmq_nodes.bag.record.flight"
 _RING = re.compile(r"ring=(\d+(?:\.\d+)?)(s|m|min)?")
 _UNITS_SEC = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0}
 
 
-def recorder_beside(record: str, launch_file: Path) -> Callable[[Plan], Plan]:
-    """Return a function that adds the recorder to a plan: the others start when it is ready.
+def recorder_beside(plan: Plan, record: str, launch_file: Path) -> Plan:
+    """Add the recorder to a plan: the others start when it is ready.
 
     Args:
+        plan: the plan.
         record: the bag's name, or `ring=60s`.
         launch_file: goes into the bag or the bundle.
 
@@ -37,17 +38,10 @@ def recorder_beside(record: str, launch_file: Path) -> Callable[[Plan], Plan]:
         if path.exists():
             raise CommandError(f"{path} is there already, and stays: name another")
         what = ["--output", str(path)]
-
-    def extend(plan: Plan) -> Plan:
-        program = (sys.executable, "-m", "dsmq_nodes.launcher.supervise.child", "--module")
-        node = launch_node(os.getpid() if plan.elsewhere else 0)
-        attached = ("--attach", str(launch_file.absolute()), "--plan", str(plan))
-        argv = (*program, "dsmq_nodes.bag.record.flight", *what, *attached, "--launch", node)
-        recorder = ProcessPlan(
-            NAME, argv, nodes=(NodePlan(RECORDER_NODE, "dsmq_nodes.bag.record.flight"),)
-        )
-        waits = Dependency(NAME, RECORDER_NODE)
-        others = (replace(each, depends_on=(waits, *each.depends_on)) for each in plan.nodes)
-        return replace(plan, nodes=(recorder, *others))
-
-    return extend
+    node = launch_node(os.getpid() if plan.elsewhere else 0)
+    attached = ("--attach", str(launch_file.absolute()), "--plan", str(plan))
+    argv = module_argv(_MODULE, *what, *attached, "--launch", node)
+    recorder = ProcessPlan(NAME, argv, nodes=(NodePlan(RECORDER_NODE, _MODULE),))
+    waits = Dependency(NAME, RECORDER_NODE)
+    others = (replace(each, depends_on=(waits, *each.depends_on)) for each in plan.nodes)
+    return replace(plan, nodes=(recorder, *others))

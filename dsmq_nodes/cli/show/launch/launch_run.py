@@ -4,7 +4,7 @@ import json
 import math
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from dsmq_nodes.errors import CommandError
 from dsmq_nodes.given_files import resolved, working_directory
 from dsmq_nodes.graph.parameters.yaml_source import read_file
 from dsmq_nodes.launcher.file.arguments import parse
-from dsmq_nodes.launcher.launch_file import is_of_ros, launch, launch_plan, load_plan
+from dsmq_nodes.launcher.launch_file import is_of_ros, launch_plan, load_plan
 from dsmq_nodes.launcher.supervise.plan import Plan
 from dsmq_nodes.messages.schema.ros_packages import PACKAGES
 from dsmq_nodes.suggest import did_you_mean, written
@@ -87,40 +87,31 @@ def run(
 ) -> int:
     """Start a launch file and wait for its end; return the exit status."""
     working_directory()  # nodes run there
+    if duration_sec is not None and math.isnan(duration_sec):
+        raise typer.BadParameter("--duration is no number")
     given = parse_args(args)
-    extends: list[Callable[[Plan], Plan]] = []
+    plan: Plan = (
+        _ros_plans().load_ros_plan(file, given) if is_of_ros(file) else load_plan(file, given)
+    )
     if broker:
-        elsewhere = str(parse_address(broker))
-        extends.append(lambda plan: replace(plan, elsewhere=elsewhere))
+        plan = replace(plan, elsewhere=str(parse_address(broker)))
     if web:
-        extends.append(web_beside)
-    extends.append(_tell_of_unused_broker)
+        plan = web_beside(plan)
+    _tell_of_unused_broker(plan)
     if dry_run:
-        plan = _ros_plan(file, given) if is_of_ros(file) else load_plan(file, given)
-        print(_extended(plan, extends))
+        print(plan)
         return 0
     if record:
         need_bag()
         from dsmq_nodes.cli.show.launch.launch_record import recorder_beside  # noqa: PLC0415  of an extra
 
-        extends.append(recorder_beside(record, file))
-    if duration_sec is not None and math.isnan(duration_sec):
-        raise typer.BadParameter("--duration is no number")
-    how: dict[str, Any] = {"table": table, "strict_rates": strict_rates, "warm": warm}
-    if is_of_ros(file):
-        return launch_plan(
-            _extended(_ros_plan(file, given), extends), duration_sec=duration_sec, **how
-        )
-    return launch(
-        file,
-        given,
-        duration_sec=duration_sec,
-        extend=lambda plan: _extended(plan, extends),
-        **how,
+        plan = recorder_beside(plan, record, file)
+    return launch_plan(
+        plan, duration_sec=duration_sec, table=table, strict_rates=strict_rates, warm=warm
     )
 
 
-def _tell_of_unused_broker(plan: Plan) -> Plan:
+def _tell_of_unused_broker(plan: Plan) -> None:
     where = os.environ.get("DSMQ_BROKER")
     if where and not plan.elsewhere and not _is_its_own(where, plan):
         print(
@@ -128,7 +119,6 @@ def _tell_of_unused_broker(plan: Plan) -> Plan:
             " uses that one)",
             file=sys.stderr,
         )
-    return plan
 
 
 def _is_its_own(where: str, plan: Plan) -> bool:
@@ -138,21 +128,10 @@ def _is_its_own(where: str, plan: Plan) -> bool:
     return is_local(address.host) and str(address.port) == port
 
 
-def _ros_plan(file: Path, given: Mapping[str, str]) -> Plan:
-    plan: Plan = _ros_plans().load_ros_plan(file, given)
-    return plan
-
-
 def _ros_plans() -> Any:
     from dsmq_nodes.rclpy.launching import ros_plan  # noqa: PLC0415  100 ms: rclpy
 
     return ros_plan
-
-
-def _extended(plan: Plan, extends: Sequence[Callable[[Plan], Plan]]) -> Plan:
-    for extend in extends:
-        plan = extend(plan)
-    return plan
 
 
 def print_schema(folders: Sequence[str]) -> None:
