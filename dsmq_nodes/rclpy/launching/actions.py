@@ -2,7 +2,8 @@
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
@@ -84,6 +85,28 @@ class UnknownSubstitution(Unknown, Substitution):
 def unknown(name: str) -> Any:
     """The class that stands for something of launch that is not known here."""
     return type(name.rpartition(".")[2], (UnknownSubstitution,), {"name": name})
+
+
+def unknown_names(module: str) -> Callable[[str], Any]:
+    """The `__getattr__` of a module of launch; what is not known is told when it is visited."""
+
+    def found(name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return unknown(f"{module}.{name}")
+
+    return found
+
+
+def modules_in(package: str, *names: str) -> Callable[[str], Any]:
+    """The `__getattr__` of a package, whose modules are imported when they are asked for."""
+
+    def found(name: str) -> Any:
+        if name not in names:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        return import_module(f"{package}.{name}")
+
+    return found
 
 
 class IfCondition:

@@ -1,7 +1,5 @@
 """The actions of launch; one that is not known is told when the file is visited."""
 
-from typing import Any
-
 from dsmq_nodes.rclpy.launching.actions import (
     AppendEnvironmentVariable,
     DeclareLaunchArgument,
@@ -16,7 +14,7 @@ from dsmq_nodes.rclpy.launching.actions import (
     SetLaunchConfiguration,
     Shutdown,
     TimerAction,
-    unknown,
+    unknown_names,
 )
 from dsmq_nodes.rclpy.launching.including import IncludeLaunchDescription
 
@@ -38,7 +36,4 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name.startswith("_"):
-        raise AttributeError(name)
-    return unknown(f"launch.actions.{name}")
+__getattr__ = unknown_names("launch.actions")

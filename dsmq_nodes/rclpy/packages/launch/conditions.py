@@ -1,13 +1,11 @@
 """The conditions of launch."""
 
-from typing import Any
-
 from dsmq_nodes.rclpy.launching.actions import (
     IfCondition,
     LaunchConfigurationEquals,
     LaunchConfigurationNotEquals,
     UnlessCondition,
-    unknown,
+    unknown_names,
 )
 
 __all__ = [
@@ -18,7 +16,4 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name.startswith("_"):
-        raise AttributeError(name)
-    return unknown(f"launch.conditions.{name}")
+__getattr__ = unknown_names("launch.conditions")

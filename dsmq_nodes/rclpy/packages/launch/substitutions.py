@@ -1,8 +1,6 @@
 """The substitutions of launch; one that is not known is told when the file is visited."""
 
-from typing import Any
-
-from dsmq_nodes.rclpy.launching.actions import unknown
+from dsmq_nodes.rclpy.launching.actions import unknown_names
 from dsmq_nodes.rclpy.launching.substituting import (
     AndSubstitution,
     Command,
@@ -48,7 +46,4 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name.startswith("_"):
-        raise AttributeError(name)
-    return unknown(f"launch.substitutions.{name}")
+__getattr__ = unknown_names("launch.substitutions")

@@ -1,21 +1,13 @@
 """ROS's launch_ros, for launch files."""
 
-from importlib import import_module
-from typing import Any
+from dsmq_nodes.rclpy.launching.actions import modules_in
 
-_MODULES = frozenset(
-    (
-        "actions",
-        "descriptions",
-        "event_handlers",
-        "events",
-        "parameter_descriptions",
-        "substitutions",
-    )
+__getattr__ = modules_in(
+    __name__,
+    "actions",
+    "descriptions",
+    "event_handlers",
+    "events",
+    "parameter_descriptions",
+    "substitutions",
 )
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module 'launch_ros' has no attribute {name!r}")
-    return import_module(f"{__name__}.{name}")

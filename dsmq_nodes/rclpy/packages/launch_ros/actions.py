@@ -1,8 +1,6 @@
 """The actions of launch_ros; one that is not known is told when the file is visited."""
 
-from typing import Any
-
-from dsmq_nodes.rclpy.launching.actions import TimerAction, unknown
+from dsmq_nodes.rclpy.launching.actions import TimerAction, unknown_names
 from dsmq_nodes.rclpy.launching.lifecycle_actions import LifecycleNode, LifecycleTransition
 from dsmq_nodes.rclpy.launching.node_actions import (
     Node,
@@ -30,7 +28,4 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name.startswith("_"):
-        raise AttributeError(name)
-    return unknown(f"launch_ros.actions.{name}")
+__getattr__ = unknown_names("launch_ros.actions")

@@ -1,14 +1,9 @@
 """The events of lifecycle nodes."""
 
-from typing import Any
-
-from dsmq_nodes.rclpy.launching.actions import unknown
+from dsmq_nodes.rclpy.launching.actions import unknown_names
 from dsmq_nodes.rclpy.launching.lifecycle_actions import ChangeState
 
 __all__ = ["ChangeState"]
 
 
-def __getattr__(name: str) -> Any:
-    if name.startswith("_"):
-        raise AttributeError(name)
-    return unknown(f"launch_ros.events.lifecycle.{name}")
+__getattr__ = unknown_names("launch_ros.events.lifecycle")
