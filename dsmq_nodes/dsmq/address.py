@@ -130,13 +130,18 @@ def broker_address() -> Address:
     return parse_address(os.environ.get("DSMQ_BROKER", ""))
 
 
+def reached_at(host: str) -> str:
+    """The address at which the machine itself reaches a broker that listens at `host`."""
+    return {"localhost": DEFAULT_HOST, "0.0.0.0": DEFAULT_HOST, "::": "::1"}.get(host, host)
+
+
 def unix_path(host: str, port: int) -> Path:
     """The Unix socket of the broker at `host`:`port`, in a directory only this user can enter.
 
     Its name has the address and the network's namespace: another broker may use the same port at
     another address, or in another container that shares the temporary directory.
     """
-    host = {"localhost": DEFAULT_HOST, "0.0.0.0": DEFAULT_HOST, "::": "::1"}.get(host, host)
+    host = reached_at(host)
     directory = Path(os.environ.get("XDG_RUNTIME_DIR", ""))
     if not directory.is_absolute() or not directory.is_dir():  # named, but of a session that ended
         directory = _temporary()

@@ -217,12 +217,51 @@ def test_who_has_connected_sees_what_is_put_after(broker: Broker) -> None:
                 assert sock.recv(1000) == framed(body)
 
 
-def test_a_port_in_use_is_said(broker: Broker, start: Start) -> None:
-    second = start("--port", str(broker.port))
+def answering(port_of: socket.socket, answer: bytes) -> threading.Thread:
+    """A server that says this to the first that says anything, and closes."""
+
+    def serve() -> None:
+        peer, _ = port_of.accept()
+        with peer:
+            peer.recv(1000)
+            peer.sendall(answer)
+            peer.shutdown(socket.SHUT_WR)
+            with contextlib.suppress(ConnectionResetError):
+                while peer.recv(1000):  # a connection closed with something unread is reset
+                    pass
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    return thread
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
+def test_a_port_in_use_is_said_with_who_has_it(broker: Broker, start: Start, host: str) -> None:
+    second = start("--port", str(broker.port), "--host", host, "--insecure")
     status, said = second.end()
     assert status == 1
-    assert said.startswith(f"port {broker.port} on 127.0.0.1 is in use: ")
-    assert said.count("\n") == 1
+    assert said == (
+        f"port {broker.port} on {host} is in use: a broker runs there already (see `dsmq-nodes "
+        f"topic list --broker 127.0.0.1:{broker.port}`); stop it, or choose another with --port\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("answer", "who"),
+    [
+        (framed(b'{"message": ""}'), "a server of the original dsmq runs there; stop it, or"),
+        (b"HTTP/1.1 400 Bad Request\r\nServer: x\r\n\r\n", "another program has it, which is no"),
+        (b"", "another program has it, or a broker that does not answer (`ss -tlnp 'sport = :"),
+    ],
+)
+def test_a_port_in_use_may_be_of_another_program(start: Start, answer: bytes, who: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        serving = answering(taken, answer)
+        port = taken.getsockname()[1]
+        status, said = start("--port", str(port)).end()
+        serving.join()
+    assert status == 1
+    assert said.startswith(f"port {port} on 127.0.0.1 is in use: {who}")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -368,8 +368,8 @@ def test_a_port_in_use_is_told_at_once_and_no_node_starts(
             assert launch.end() == 1
     (line,) = launch.lines
     assert line == (
-        f"[broker] port {port} on 127.0.0.1 is in use: a broker may be running there already (see "
-        f"`dsmq-nodes topic list --broker 127.0.0.1:{port}`); stop it, or "
+        f"[broker] port {port} on 127.0.0.1 is in use: another program has it, or a broker that "
+        f"does not answer (`ss -tlnp 'sport = :{port}'` shows which); stop it, or "
         + advice.replace("FILE", f"{path}")
     )
 

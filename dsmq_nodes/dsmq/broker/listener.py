@@ -12,11 +12,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
 from dsmq_nodes.dsmq import descriptors
-from dsmq_nodes.dsmq.address import hold_little, is_local, is_private
+from dsmq_nodes.dsmq.address import Address, hold_little, is_local, is_private, reached_at
 from dsmq_nodes.dsmq.exposure import check_exposure
 from dsmq_nodes.dsmq.keepalive import keep_alive
 from dsmq_nodes.dsmq.tls_files import check_tls_files, unusable_tls_files
-from dsmq_nodes.errors import AddressInUseError, InsecureError
+from dsmq_nodes.errors import (
+    AddressInUseError,
+    ConnectionFailedError,
+    InsecureError,
+    RequestRefusedError,
+    WireError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -175,12 +181,34 @@ def tcp_listener(host: str, port: int, security: Security) -> Listener:
         sock.close()
         if error.errno == errno.EADDRINUSE:
             raise AddressInUseError(
-                f"port {port} on {host} is in use: a broker may be running there already "
-                f"(see `dsmq-nodes topic list`); stop it, or choose another with --port"
+                f"port {port} on {host} is in use: {_who_has(host, port)}; stop it, or choose "
+                "another with --port"
             ) from None
         raise AddressInUseError(f"cannot listen on {host} port {port}: {error.strerror}") from None
     sock.setblocking(False)
     return Listener(sock, tls)
+
+
+def _who_has(host: str, port: int) -> str:
+    """What is known of a server at a port that we cannot have."""
+    from dsmq_nodes.dsmq.client_connection import ClientConnection  # noqa: PLC0415  5 ms
+
+    at = Address(reached_at(host), port)
+    try:
+        connection = ClientConnection(at.host, at.port)
+    except RequestRefusedError:  # for want of a token
+        is_original = False
+    except ConnectionFailedError as error:
+        which = f"`ss -tlnp 'sport = :{port}'` shows which"
+        if isinstance(error.__context__, WireError):
+            return f"another program has it, which is no broker ({which})"
+        return f"another program has it, or a broker that does not answer ({which})"
+    else:
+        is_original = connection.original
+        connection.close()
+    if is_original:
+        return "a server of the original dsmq runs there"
+    return f"a broker runs there already (see `dsmq-nodes topic list --broker {at}`)"
 
 
 def unix_listener(path: Path) -> Listener | None:

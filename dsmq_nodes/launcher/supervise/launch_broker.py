@@ -5,14 +5,12 @@ import dataclasses
 import re
 from typing import Final
 
-from dsmq_nodes.dsmq.address import Address
+from dsmq_nodes.dsmq.address import Address, reached_at
 from dsmq_nodes.launcher.output.output import LaunchOutput
 from dsmq_nodes.launcher.supervise.plan import ProcessPlan
 
-_IN_USE: Final = re.compile(r"port (\d+) on (\S+) is in use")
+_IN_USE: Final = re.compile(r"port \d+ on \S+ is in use: .*; stop it, or ")
 _LISTENING: Final = re.compile(rb"listening on (\S+):(\d+)")
-# A broker that listens on all addresses is reached on loopback.
-_NEAR: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
 
 class BrokerLines:
@@ -40,11 +38,7 @@ class BrokerLines:
         """
         for line in self.said:
             if (found := _IN_USE.search(line)) is not None and another_port:
-                port, host = found[1], _NEAR.get(found[2], found[2])
-                return [
-                    f"{found[0]}: a broker may be running there already (see `dsmq-nodes topic "
-                    f"list --broker {Address(host, int(port))}`); stop it, or {another_port}"
-                ]
+                return [f"{found[0]}{another_port}"]
         return self.said
 
     def __call__(self, lines: list[bytes]) -> None:
@@ -52,8 +46,7 @@ class BrokerLines:
         self._held += lines
         found = next(filter(None, map(_LISTENING.search, lines)), None)
         if found is not None and not self.where.done():
-            host = found[1].decode().strip("[]")
-            host = _NEAR.get(host, host)
+            host = reached_at(found[1].decode().strip("[]"))
             self.where.set_result(Address(host, int(found[2])))
         if self.where.done():
             self._output.lines("broker", self._held)
