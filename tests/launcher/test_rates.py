@@ -116,6 +116,26 @@ def test_a_node_without_a_rate_and_one_that_never_told_anything_are_told_too() -
     assert watch.silent(40.0) == []
 
 
+def test_nobody_is_judged_by_a_time_in_which_all_stood_still() -> None:
+    watch = RateWatch()
+    node = Telling(watch)
+    watch.begun("/mute", 7, 0.0)
+
+    def second(ticks: int) -> str | None:
+        watch.look(node.now_sec + 1.0)
+        return node.second(ticks)
+
+    assert [second(10) for _ in range(8)] == [None] * 8
+    node.now_sec += 30.0
+    node.clock_sec += 30.0
+    watch.look(node.now_sec)
+    assert watch.silent(node.now_sec) == []
+    assert [second(10) for _ in range(8)] == [None] * 8
+    told = [second(5) for _ in range(8)]
+    assert any(told)  # that it is too slow from now on
+    assert watch.silent(node.now_sec) == [("/mute", 7, "no statistics for 10 s")]
+
+
 def test_a_node_without_a_timer_at_its_rate_is_not_judged_and_told_once() -> None:
     watch = RateWatch()
     told = []

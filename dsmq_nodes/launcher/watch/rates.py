@@ -16,7 +16,7 @@ WINDOW_SEC: Final = 5.0
 TOLERANCE: Final = 0.05
 _FEWEST_TICKS: Final = 5
 _TIMER_IS_MADE_SEC: Final = 2.0
-_STILL_SEC: Final = 2.5  # statistics come each second
+_STILL_SEC: Final = 2.5  # statistics come each second, as do looks
 
 
 def rated_timer(node: NodeStatistics) -> TimerStatistics | None:
@@ -56,6 +56,7 @@ class RateWatch:
         self._last: dict[str, tuple[int, float]] = {}  # of all: pid, and when it was heard
         self._missing: set[str] = set()
         self._without_timer: dict[str, float] = {}  # since when
+        self._looked_sec = math.inf
 
     def heard(self, msg: NodeStatistics, now_sec: float) -> str | None:
         """Take a node's statistics; returns the fault when its rate begins to be missed."""
@@ -92,6 +93,16 @@ class RateWatch:
             return None
         self._without_timer[msg.name] = math.inf
         return f"it declares {msg.rate_hz:g} Hz, and has no timer of that rate: it is not measured"
+
+    def look(self, now_sec: float) -> None:
+        """Called once a second; if it was not, this process stood still, and perhaps all others.
+
+        Then all that was measured is forgotten: a node that stands still alone is found out later.
+        """
+        if now_sec - self._looked_sec > _STILL_SEC:
+            self._heard.clear()
+            self._last = {name: (pid, now_sec) for name, (pid, _) in self._last.items()}
+        self._looked_sec = now_sec
 
     def begun(self, name: str, pid: int, now_sec: float) -> None:
         """Expect statistics of a node: it is ready, and may hang before it tells any."""
