@@ -14,7 +14,7 @@ import ssl
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeGuard
 
 if sys.platform != "win32":
     import resource
@@ -81,18 +81,19 @@ def check_left(count: int) -> None:
             opened.enter_context(Path(os.devnull).open("rb", buffering=0))
 
 
-def is_full(error: BaseException) -> bool:
+def is_full(error: BaseException) -> TypeGuard[OSError]:
     """Whether an error says that there is no descriptor left."""
     return isinstance(error, OSError) and error.errno in _FULL
 
 
-def no_more(error: OSError) -> str:
-    """The text for an error that `is_full` recognises."""
+def no_more(error: OSError, who: str = "") -> str:
+    """The text for an error that `is_full` recognises: of this process, or of several, as `who`."""
     if error.errno == errno.ENFILE:
         return "the whole system has no file descriptor left: end what holds them (lsof)"
+    has = f"{who} has all the files" if who else f"this process has all the {_limit():,} files"
     return (
-        f"this process has all the {_limit():,} files open that it may have: raise the limit "
-        "(`ulimit -Hn`, LimitNOFILE= in systemd), or open less"
+        f"{has} open that it may have: raise the limit (`ulimit -Hn`, LimitNOFILE= in systemd), or "
+        "open less"
     )
 
 

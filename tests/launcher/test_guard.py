@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import resource
 import signal
 import sys
@@ -169,6 +170,22 @@ def test_a_stopped_broker_holds_up_no_end(tmp_path: Path) -> None:
         assert gone(pids, 0)
 
 
+def test_a_launch_without_descriptors_says_once_what_to_raise(tmp_path: Path) -> None:
+    path = tmp_path / "robot.yaml"
+    path.write_text("nodes: [{name: s, exec: [sleep, '1000'], count: 30}]\nbroker: {port: 0}\n")
+    few = ["sh", "-c", 'ulimit -n 28; exec "$@"', "sh"]
+    with launched(path, before=few, warm=False) as launch:
+        assert launch.end() == 1
+    why = (
+        "cannot be started: the launch has all the files open that it may have: raise the limit "
+        "(`ulimit -Hn`, LimitNOFILE= in systemd), or open less"
+    )
+    told = [line for line in launch.lines if "started: " in line]
+    assert len(told) == 2, launch.text
+    assert re.fullmatch(rf"\[launch\] s\d+: {re.escape(why)}; the launch ends", told[0])
+    assert re.fullmatch(rf"\[launch\] ended with faults: s\d+ \({re.escape(why)}\)", told[1])
+
+
 def test_a_launch_has_more_processes_than_files_may_be_open(tmp_path: Path) -> None:
     path = tmp_path / "robot.yaml"
     path.write_text("broker: {port: 0}\nnodes: [{name: s, exec: [sleep, '1000'], count: 60}]\n")
@@ -210,7 +227,7 @@ def test_a_guard_without_descriptors_starts_nothing_and_goes_on(tmp_path: Path, 
         pids = launch.pids()
         without_descriptors(launch.guard_pid())
         os.kill(launch.pid_of("later"), signal.SIGKILL)
-        launch.wait_for("later: cannot be started: [Errno 24] Too many open files")
+        launch.wait_for("later: cannot be started: the launch has all the files open")
         assert launch.end() == 1
         assert gone(pids, 0)
     assert "guard" not in launch.text

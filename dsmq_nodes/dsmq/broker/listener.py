@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from dsmq_nodes.dsmq import descriptors
 from dsmq_nodes.dsmq.address import Address, hold_little, is_local, is_private, reached_at
+from dsmq_nodes.dsmq.client_connection import ClientConnection
 from dsmq_nodes.dsmq.exposure import check_exposure
 from dsmq_nodes.dsmq.keepalive import keep_alive
 from dsmq_nodes.dsmq.tls_files import check_tls_files, unusable_tls_files
@@ -191,8 +192,6 @@ def tcp_listener(host: str, port: int, security: Security) -> Listener:
 
 def _who_has(host: str, port: int) -> str:
     """What is known of a server at a port that we cannot have."""
-    from dsmq_nodes.dsmq.client_connection import ClientConnection  # noqa: PLC0415  5 ms
-
     at = Address(reached_at(host), port)
     try:
         connection = ClientConnection(at.host, at.port)

@@ -22,6 +22,7 @@ import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, Final, Protocol
 
+from dsmq_nodes.dsmq import descriptors
 from dsmq_nodes.dsmq.address import PATIENCE, parse_address
 from dsmq_nodes.dsmq.client_connection import ClientConnection
 from dsmq_nodes.errors import ConnectionFailedError, DsmqError
@@ -378,7 +379,9 @@ class Supervisor:
             process = await self._guard.run(member.plan, env, on_lines, is_broker=is_broker)
         except OSError as error:
             member.become(MemberState.FAILED)
-            self.fail(member.name, f"cannot be started: {error}", end=True)
+            is_told = descriptors.is_full(error) and self._ending.is_set()
+            if not is_told:
+                self.fail(member.name, f"cannot be started: {_why(error, str(error))}", end=True)
             return False
         if member.plan.terminal:
             self._output.hold()
@@ -440,7 +443,7 @@ class Supervisor:
         try:
             await self._watch_graph(observer)
         except Exception as error:  # noqa: BLE001  the robot runs on without being watched
-            self.say(f"the graph is no longer watched: {error!r}")
+            self.say(f"the graph is no longer watched: {_why(error, repr(error))}")
         finally:
             telling.cancel()
 
@@ -533,3 +536,7 @@ class Supervisor:
                 self.say(
                     f"{member.name}: was started again {times}, last after {member.end_before}"
                 )
+
+
+def _why(error: Exception, otherwise: str) -> str:
+    return descriptors.no_more(error, "the launch") if descriptors.is_full(error) else otherwise
