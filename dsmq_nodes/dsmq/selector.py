@@ -2,7 +2,8 @@
 
 On Linux asyncio's default selector, epoll, rounds timers to whole milliseconds (lateness at 1 kHz:
 median 546 us), and `select()` does not (120 us), but it takes no descriptor above 1,023. So here
-`select()` waits for one descriptor, that of epoll, and epoll then says at once what is ready.
+`select()` waits for one descriptor, that of epoll, and epoll then says at once what is ready. Of a
+long wait only the last moments are by `select()`.
 
 What carries messages is called straight from here when it wakes a loop that sleeps: a node's bell
 and its socket, a broker's connections. Through asyncio's queue of handles the callback of a message
@@ -33,7 +34,9 @@ from dsmq_nodes.dsmq.due_calls import DueCall, DueCalls
 from dsmq_nodes.speedups import wait
 
 _SELECTS: Final = 1024  # FD_SETSIZE
-_LONGEST_SEC: Final = 1e6  # more is too much for `select()`
+_LONGEST_SEC: Final = 1e6  # more is too much for epoll
+_LONG_SEC: Final = 0.1
+_ROUNDED_SEC: Final = 0.002  # by epoll, to whole milliseconds
 _NONE: Final[tuple[int, ...]] = ()
 _MOST: Final = 64  # at once; the others come the next time
 _NO_CALLS: Final[dict[int, Callable[[], object]]] = {}
@@ -75,18 +78,21 @@ if sys.platform == "linux":
 
         def _wait_and_tick(self, timeout: float | None) -> list[tuple[int, int]]:
             """As `_wait`, with ticks when they are due, after what the loop has to do already."""
-            loop, ticks = self.loop, self.ticks
+            loop, ticks, heap = self.loop, self.ticks, self.ticks.heap
             if timeout is not None and timeout <= 0:
                 loop.call_soon(ticks.call)
                 return self._wait(timeout)
-            known = len(loop._scheduled)  # noqa: SLF001
-            until_sec = math.inf if timeout is None else time.monotonic() + timeout
+            epoll, wait_for = self._selector.fileno(), wait or self._wait_here
+            known, now_sec = len(loop._scheduled), time.monotonic()  # noqa: SLF001
+            until_sec = math.inf if timeout is None else now_sec + timeout
             while True:
-                next_sec = ticks.heap[0][0] if ticks.heap else math.inf
-                found = self._wait(min(until_sec, next_sec) - time.monotonic())
+                left_sec = (min(until_sec, heap[0][0]) if heap else until_sec) - now_sec
+                calls = self._straight if left_sec > 0 else _NO_CALLS
+                found = wait_for(epoll, left_sec, calls, loop)
                 ticks.call()
+                now_sec = time.monotonic()
                 is_new = found or loop._ready or len(loop._scheduled) != known  # noqa: SLF001
-                if is_new or time.monotonic() >= until_sec:
+                if is_new or now_sec >= until_sec:
                     return found
 
         def _wait(self, timeout: float | None) -> list[tuple[int, int]]:
@@ -123,11 +129,13 @@ if sys.platform == "linux":
                     return others
 
         def _poll(self, epoll: int, timeout: float | None) -> list[tuple[int, int]]:
+            if timeout is not None and timeout > _LONG_SEC:  # one system call instead of two
+                return self._selector.poll(min(timeout - _ROUNDED_SEC, _LONGEST_SEC), _MOST)
             if timeout is not None and timeout > 0:
                 if epoll >= _SELECTS:
                     descriptors.ready([epoll], timeout_sec=timeout)
                 else:
-                    select.select([epoll], _NONE, _NONE, min(timeout, _LONGEST_SEC))
+                    select.select([epoll], _NONE, _NONE, timeout)
             return self._selector.poll(None if timeout is None else 0, _MOST)
 
         def call_straight(self, fd: int, call: Callable[[], object] | None) -> None:
@@ -170,12 +178,12 @@ if sys.platform == "linux":
 
         def call(self) -> None:
             """Call what is due; at most as much as there is, since each may make another due."""
-            now_sec = time.monotonic()
+            heap, now_sec = self.heap, time.monotonic()
             self._is_calling = True
             try:
-                for _ in range(len(self.heap)):
-                    if (due := self.pop(now_sec)) is None:
-                        break
+                for _ in range(len(heap)):
+                    if not heap or heap[0][0] > now_sec or (due := self.pop(now_sec)) is None:
+                        break  # mostly it is the second question that ends it, without a call
                     self._selector.loop.call(due[1])
             finally:
                 self._is_calling = False

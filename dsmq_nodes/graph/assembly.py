@@ -187,7 +187,7 @@ class NodeKit:
         self.spinner = Spinner(self.link, self.dispatcher, self.logger, self.name, self._on_outage)
         self.spinner.when_blocked = self._is_blocked
         self.topics = Topics(self.link, self.spinner, around.clock, self.logger)
-        fails = self.dispatcher.fail if node.on_type_mismatch == "raise" else None
+        fails = self.dispatcher.end if node.on_type_mismatch == "raise" else None
         self._type_check = TypeCheck(self.link, self.logger, self.name, fails)
         # A simulated clock is a subscription, so it comes after the topics.
         execute = self.dispatcher.execute
@@ -540,7 +540,7 @@ def _check_settings(node: NodeHooks) -> None:
             )
 
 
-def _quietly(callback: Callback, _named: Callback) -> None:
+def _quietly(callback: Callback) -> None:
     """Run a callback of the kit's own, which does not count for `spin_once`."""
     callback()
 

@@ -8,6 +8,7 @@ import asyncio
 import inspect
 import sys
 from collections.abc import Coroutine, Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from typing_extensions import override
@@ -543,7 +544,10 @@ class Node:
         """
         check_takes(callback, "a timer's callback")
         spinner = self._kit.spinner
-        timer = Timer(timer_period_sec, callback, self._kit.dispatcher.execute, spinner.begin)
+        execute = partial(
+            self._kit.dispatcher.execute, named=callback, name=callback_name(callback)
+        )
+        timer = Timer(timer_period_sec, callback, execute, spinner.begin)
         if not autostart:
             timer.cancel()
         self._kit.timers.append(timer)

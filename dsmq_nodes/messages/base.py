@@ -113,7 +113,10 @@ class Message(BaseModel, metaclass=ModelClass):
             return
         codec(type(self))  # builds it, in one thread
         try:
-            super().__init__(**fields)
+            # Past `BaseModel.__init__`, which packs the fields once more.
+            made = self.__pydantic_validator__.validate_python(fields, self_instance=self)
+            if made is not self:  # by a validator that returns another message: it warns of that
+                super().__init__(**fields)
         except ValidationError as error:
             if numbers := changed(fields):
                 Message.__init__(self, **fields | numbers)

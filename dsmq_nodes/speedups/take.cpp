@@ -142,14 +142,14 @@ double double_of(PyObject *object, Attribute &name) {  // -1 with an exception s
     return value ? PyFloat_AsDouble(value) : -1;
 }
 
-int is_longest(PyObject *object, double sec) {
-    const double longest_sec = double_of(object, NAME(longest_sec));
+int is_longest(PyObject *object, Attribute &name, double sec) {
+    const double longest_sec = double_of(object, name);
     if (PyErr_Occurred()) return -1;
-    return sec > longest_sec ? set_double(object, NAME(longest_sec), sec) : 0;
+    return sec > longest_sec ? set_double(object, name, sec) : 0;
 }
 
-int add_latency(Taker *self, double sec) {  // as `Histogram.add`
-    if (add(self->latency, NAME(count), 1) < 0 || is_longest(self->latency, sec) < 0) return -1;
+int add_latency(Taker *self, double sec) {  // as `Histogram` does once it counts what is new
+    if (add(self->latency, NAME(_count), 1) < 0 || is_longest(self->latency, NAME(_longest_sec), sec) < 0) return -1;
     int exponent;
     const double mantissa = std::frexp(sec > 1e-9 ? sec : 1e-9, &exponent);
     const Ref bucket(PyLong_FromLong(exponent * 16 + static_cast<int>(mantissa * 32)));
@@ -175,13 +175,7 @@ int count(Taker *self, const Found &found, int64_t now_ns) {
     return 0;
 }
 
-bool is_over(PyObject *dispatcher) {  // as `Dispatcher.is_over`
-    const Ref ended(NAME(ended).of(dispatcher));
-    if (!ended || !is_attribute(dispatcher, NAME(is_shut_down), Py_False)) return true;
-    if (ended == Py_None) return false;
-    const Ref done(PyObject_CallMethodNoArgs(ended, NAME(done)));
-    return done != Py_False;
-}
+bool is_over(PyObject *dispatcher) { return !is_attribute(dispatcher, NAME(is_over), Py_False); }
 
 // As `Subscription._call`.
 PyObject *result_of(Taker *self, const Found &found, PyObject *message, int64_t now_ns) {
@@ -271,7 +265,7 @@ int add_busy(Taker *self, long called, double took_sec, double longest_sec) {
     }
     const double busy_sec = double_of(busy, NAME(busy_sec));
     if (PyErr_Occurred() || set_double(busy, NAME(busy_sec), busy_sec + took_sec) < 0) return -1;
-    return add(busy, NAME(calls), called) < 0 ? -1 : is_longest(busy, longest_sec);
+    return add(busy, NAME(calls), called) < 0 ? -1 : is_longest(busy, NAME(longest_sec), longest_sec);
 }
 
 // As the end of `Dispatcher.call_now`; an exception that is set stays.

@@ -25,3 +25,14 @@ def test_nothing_and_what_is_negative() -> None:
     histogram.add(-5.0)
     assert histogram.percentile_sec(50) == pytest.approx(1e-9, rel=0.04)
     assert histogram.longest_sec == 0.0
+
+
+def test_it_may_be_asked_at_any_time() -> None:
+    asked, histogram = Histogram(), Histogram()
+    for number in range(1, 1001):
+        for each in (asked, histogram):
+            each.add(number * 1e-3)
+        assert (asked.count, asked.longest_sec) == (number, number * 1e-3)
+        assert sum(asked.buckets.values()) == number
+    assert asked.buckets == histogram.buckets
+    assert (histogram.count, histogram.longest_sec) == (1000, 1.0)

@@ -105,7 +105,7 @@ def test_one_that_another_thread_cancels_while_it_ticks_does_not_tick_on() -> No
             self.due.clear()
 
     steps = Steps()
-    timer = Timer(1.0, lambda: None, lambda call, _: call(), lambda _: None)
+    timer = Timer(1.0, lambda: None, lambda call: call(), lambda _: None)
     timer.attach(steps)
     while steps.due and timer.ticks < 10:
         steps.due.pop()()

@@ -84,7 +84,7 @@ class RingReader:
         if numbers[HEAD] == cursor.after:
             return records
         head = self._look()
-        if cursor.depth:
+        if cursor.depth and head - cursor.after > cursor.depth:  # asked here: a call less
             cursor.skip(head - cursor.depth)
         next_id, size = cursor.after + 1, 0
         while next_id <= head and len(records) < most and size < most_bytes:

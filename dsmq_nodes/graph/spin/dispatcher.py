@@ -51,9 +51,11 @@ class CallableNow(Mailbox, Protocol):
 
     Attributes:
         callback_name: of its callback, for logs.
+        mail: the messages that wait.
     """
 
     callback_name: str
+    mail: deque[Entry]
 
     def call(self, reply: Entry) -> Result:
         """Call the callback with a message that did not have to wait; returns its result."""
@@ -67,16 +69,17 @@ class Dispatcher:
         raises: an exception in a callback ends the spinning; else it is only logged.
         exceptions: those of callbacks.
         is_calling: a callback that is not a coroutine runs just now.
-        is_shut_down: no callback is called any more.
+        is_shut_down: no spinning begins any more.
+        is_over: no callback is called: it is shut down, or the spinning is about to end.
         busy: how long callbacks have blocked the node, by their names.
         held: the mailboxes whose last callback is a coroutine that is not done, and its task.
-        ended: done when the spinning is to end; None: nothing spins.
+        ended: done when the spinning is to end; None: nothing spins. See `spin_with`.
         one: done when one callback has run; None: nobody waits for that.
     """
 
     __slots__ = (  # of each message or wake
         *("__dict__", "__weakref__", "_arrivals", "_is_due", "_may_call_until_sec"),
-        *("_when_drained", "ended", "is_calling", "is_shut_down", "loop", "one"),
+        *("_when_drained", "ended", "is_calling", "is_over", "is_shut_down", "loop", "one"),
     )
 
     def __init__(self, link: Link, logger: Logger, exceptions: Exceptions, *, raises: bool) -> None:
@@ -84,7 +87,7 @@ class Dispatcher:
         self.loop: asyncio.AbstractEventLoop | None = None
         self.raises = raises
         self.exceptions = exceptions
-        self.is_calling = self.is_shut_down = False
+        self.is_calling = self.is_shut_down = self.is_over = False
         self.busy: defaultdict[str, BusyTime] = defaultdict(BusyTime)
         self.held: dict[Mailbox, asyncio.Task[None]] = {}
         self.ended: asyncio.Future[None] | None = None
@@ -135,9 +138,30 @@ class Dispatcher:
         for work, _ in self._to_begin:
             discard(work)
 
-    def is_over(self) -> bool:
-        """Whether the node is about to end: no callback is called any more."""
-        return self.is_shut_down or (self.ended is not None and self.ended.done())
+    # Until when
+
+    def spin_with(self, ended: asyncio.Future[None] | None) -> None:
+        """Call callbacks until this is done; None: the spinning has ended."""
+        self.ended, self.is_over = ended, False
+        if self.is_shut_down:  # asked last: another thread may do so just now
+            self.is_over = True
+
+    def shut_down(self) -> None:
+        """Call no callback any more; from any thread."""
+        self.is_shut_down = True
+        self.is_over = True
+
+    def end(self, error: Exception | None = None) -> bool:
+        """End the spinning, which raises the error if there is one; False when nothing spins."""
+        ended = self.ended
+        if ended is None or ended.done():
+            return False
+        self.is_over = True
+        if error is None:
+            ended.set_result(None)
+        else:
+            ended.set_exception(error)
+        return True
 
     # What is to be called
 
@@ -146,15 +170,18 @@ class Dispatcher:
         if mailbox not in self.held:
             self._arrivals.append(mailbox)
 
-    def execute(self, callback: Callback, named: object = None) -> asyncio.Task[None] | None:
+    def execute(
+        self, callback: Callback, named: object = None, name: str = ""
+    ) -> asyncio.Task[None] | None:
         """Call a callback; a coroutine becomes a task, an exception follows `raises`.
 
         Does nothing when the node is about to end: other callbacks of the same moment may be due.
+        `name` is that of `named`, where the caller knows it.
         """
-        if self.is_over():
+        if self.is_over:
             return None
-        loop = self.loop
-        began_sec = loop.time() if loop is not None else 0.0
+        loop, time = self.loop, self._time
+        began_sec = time()
         self.is_calling = True
         try:
             result = callback()
@@ -165,8 +192,8 @@ class Dispatcher:
         finally:
             self.is_calling = False
             if loop is not None:
-                took_sec = loop.time() - began_sec
-                self._took(callback_name(named or callback), took_sec, took_sec)
+                took_sec = time() - began_sec
+                self._took(name or callback_name(named or callback), took_sec, took_sec)
             if self.one is not None and not self.one.done():
                 self.one.set_result(None)
         if work is None:
@@ -233,24 +260,11 @@ class Dispatcher:
             )
 
     def _raised(self, named: object, error: Exception) -> None:
-        if self.raises and self.ended is not None and not self.ended.done():
-            self.ended.set_exception(error)
+        if self.raises and self.end(error):
             with contextlib.suppress(MemoryError):  # the node ends in its safe state all the same
                 self.exceptions.note(named, error)
         else:
             self.exceptions.tell(named, error)
-
-    def end(self) -> None:
-        """End the spinning, if something spins."""
-        if self.ended is not None and not self.ended.done():
-            self.ended.set_result(None)
-
-    def fail(self, error: Exception) -> bool:
-        """End the spinning with an error from outside callbacks; False when nothing spins."""
-        if self.ended is None or self.ended.done():
-            return False
-        self.ended.set_exception(error)
-        return True
 
     # Reading and dispatching
 
@@ -269,7 +283,7 @@ class Dispatcher:
         if loop is None:
             return
         until_sec = self._time() + _DISPATCH_SEC
-        if not (self._arrivals or self.one or self._when_drained or self.is_over()):
+        if not (self._arrivals or self.one or self._when_drained or self.is_over):
             self._may_call_until_sec = until_sec
         readable.drain()
         self._may_call_until_sec = 0.0
@@ -305,7 +319,7 @@ class Dispatcher:
         """
         time, until_sec = self._time, self._may_call_until_sec
         began_sec = now_sec = time()
-        if now_sec > until_sec or self.is_calling or mailbox.waiting or mailbox in self.held:
+        if now_sec > until_sec or self.is_calling or mailbox.mail or mailbox in self.held:
             return 0
         longest_sec, called, call = 0.0, 0, mailbox.call
         self.is_calling = True
@@ -317,9 +331,7 @@ class Dispatcher:
                 except BaseException as error:  # noqa: BLE001  `failed` raises what is none of its
                     goes_on = self.failed(mailbox, error)
                 else:
-                    goes_on = (
-                        not self.is_over() if result is None else self.returned(mailbox, result)
-                    )
+                    goes_on = not self.is_over if result is None else self.returned(mailbox, result)
                 was_sec, now_sec = now_sec, time()
                 longest_sec = max(longest_sec, now_sec - was_sec)
                 if now_sec > until_sec or not goes_on:
@@ -336,7 +348,7 @@ class Dispatcher:
         except TypeError as error:
             return self.failed(mailbox, error)
         if work is None or self.loop is None:
-            return not self.is_over()
+            return not self.is_over
         self._hold(mailbox, self._task(self.loop, work, mailbox.callback))
         return False
 
@@ -349,7 +361,7 @@ class Dispatcher:
         if not isinstance(error, Exception | asyncio.CancelledError):
             raise error
         self._raised(mailbox.callback, as_error(error))
-        return not self.is_over()
+        return not self.is_over
 
     def _dispatch_again(self, readable: Readable) -> None:
         self._is_due = False

@@ -158,7 +158,7 @@ class Spinner:
         self._refusal = why
         self._taking = threading.Lock()
         ended = self.dispatcher.ended
-        if self.dispatcher.fail(ForkedError(why)) and ended is not None:
+        if self.dispatcher.end(ForkedError(why)) and ended is not None:
             ended.exception()  # a child that exits at once does not spin on to see it
         self.dispatcher.loop = self._own_loop = self._home = None
 
@@ -275,7 +275,7 @@ class Spinner:
             if not task.done():  # Ctrl-C came between
                 if inspect.getcoroutinestate(waiting) == inspect.CORO_CREATED:
                     discard(work)  # it has not begun, so nothing else ends what it was given
-                    self.dispatcher.ended = None
+                    self.dispatcher.spin_with(None)
                 task.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     run_until_complete(own, task)
@@ -285,8 +285,9 @@ class Spinner:
         with self._taking:
             if self.dispatcher.ended is not None:
                 return None
-            self.dispatcher.ended = loop.create_future()
-            return self.dispatcher.ended
+            ended: asyncio.Future[None] = loop.create_future()
+            self.dispatcher.spin_with(ended)
+            return ended
 
     async def _until(
         self, work: Coroutine[Any, Any, _T] | None, ended: asyncio.Future[None]
@@ -308,7 +309,7 @@ class Spinner:
         finally:
             if self.when_resting is not None and not self._is_ending:
                 blocked.watch(self._rests)
-            self.dispatcher.ended = None
+            self.dispatcher.spin_with(None)
             if working is not None:
                 await _ended_with(working)
 
@@ -322,7 +323,7 @@ class Spinner:
 
     def shut_down(self) -> None:
         """End the spinning, now or as soon as it begins; from any thread."""
-        self.dispatcher.is_shut_down = True
+        self.dispatcher.shut_down()
         loop = self.dispatcher.loop
         if loop is not None:
             with contextlib.suppress(RuntimeError):  # closed meanwhile
@@ -348,7 +349,8 @@ class Spinner:
         Coroutines that another thread runs are cancelled first: none may move again what the safe
         state stops.
         """
-        self.dispatcher.is_shut_down = self._is_ending = True
+        self._is_ending = True
+        self.dispatcher.shut_down()
         self._watch_no_longer()
         loop = self.dispatcher.loop
         if loop is not None and self._is_elsewhere():

@@ -27,10 +27,10 @@ class Timer:
         self,
         period_sec: float,
         callback: Callback,
-        execute: Callable[[Callback, Callback], object],
+        execute: Callable[[Callback], object],
         begin: Callable[["Timer"], object],
     ) -> None:
-        """Make a timer; `execute` calls the callback, and gets its name for logs.
+        """Make a timer; `execute` calls what calls the callback, in its name for logs.
 
         `begin` attaches it once more, in the thread of its loop, if there is one.
         """
@@ -138,7 +138,7 @@ class Timer:
         if isinstance(self._running, asyncio.Task) and not self._running.done():
             self.overruns += 1  # the coroutine of an earlier tick still runs
         else:
-            self._running = self._execute(self._call, self.callback)
+            self._running = self._execute(self._call)
         if self._handle is handle:  # else it was cancelled, reset or detached meanwhile
             self._due_sec = due_sec + self.period_sec
             self._schedule(timeline)

@@ -108,7 +108,7 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
         self._clock = clock
         self._logger = logger
         self._graph = graph
-        self._mail: deque[Entry] = deque()
+        self.mail: deque[Entry] = deque()
         self._wants_info = callback is not None and takes_two(
             callback, "a subscription's callback", "msg", "info"
         )
@@ -144,7 +144,7 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
     @property
     def waiting(self) -> int:
         """How many messages are in the mailbox."""
-        return len(self._mail)
+        return len(self.mail)
 
     def post(self, reply: Entry, again: bool) -> bool:
         """Put a message into the mailbox; a full mailbox drops its oldest.
@@ -158,13 +158,13 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
         else:
             self._began = True
         self._dropped += reply.gap
-        is_full = len(self._mail) >= self.depth
+        is_full = len(self.mail) >= self.depth
         if is_full:
-            self._mail.popleft()
+            self.mail.popleft()
             self._dropped += 1
             if self.callback is None and not self._is_read:
                 self._tell_unread()
-        self._mail.append(reply)
+        self.mail.append(reply)
         if self.callback is not None:
             return not is_full
         self._changed.notify_all()
@@ -200,13 +200,13 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
         if not is_usual or type(self._clock) is not BaseClock or self.callback is None:
             return None
         info = self.info if self._wants_info else None
-        return self._mail, self.latency, self._since_ns, info
+        return self.mail, self.latency, self._since_ns, info
 
     def dispatch(self) -> Result:
         """Call the callback with the oldest message of the mailbox; returns its result."""
-        if not self._mail or self._closed:
+        if not self.mail or self._closed:
             return None
-        return self._take(self._mail.popleft())
+        return self._take(self.mail.popleft())
 
     def _take(self, reply: Entry) -> Result:
         msg = self._decode(reply)
@@ -342,8 +342,8 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
         if self._lender is not None:
             self._lender.take_back()
         while not self._closed:
-            while self._mail:
-                msg = self._decode(self._mail.popleft())
+            while self.mail:
+                msg = self._decode(self.mail.popleft())
                 if msg is not None:
                     return msg
             await self._changed.wait()
