@@ -6,41 +6,43 @@ from typing import Protocol
 
 from dsmq_nodes.bag.file.contents import Attachment
 from dsmq_nodes.bag.file.mcap_reader import ChannelCount, Record
+from dsmq_nodes.bag.latched import Latched
 from dsmq_nodes.bag.omitted import Omitted
 
 
 class BagSource(Protocol):
-    """Messages in our JSON form, by time."""
+    """Messages in our JSON form, by time.
+
+    Attributes:
+        omitted: what it has and leaves out.
+        paths: its files.
+        start_ns: when the first message was recorded; 0 for an empty bag.
+        end_ns: when the last message was recorded; 0 for an empty bag.
+    """
 
     omitted: Omitted
-
-    @property
-    def start_ns(self) -> int:
-        """When the first message was recorded; 0 for an empty bag."""
-
-    @property
-    def end_ns(self) -> int:
-        """When the last message was recorded; 0 for an empty bag."""
+    paths: list[Path]
+    start_ns: int
+    end_ns: int
 
     @property
     def topics(self) -> dict[str, str]:
         """The type's name of each topic."""
-
-    @property
-    def paths(self) -> list[Path]:
-        """Its files."""
+        return {each.channel.topic: each.channel.type_name for each in self.counts()}
 
     def __len__(self) -> int:
         """How many messages there are."""
+        return sum(each.messages for each in self.counts())
 
     def compression(self) -> str:
         """The compression of its files."""
 
-    def raw_counts(self) -> list[ChannelCount]:
-        """The channels as they were recorded, and how many messages they have."""
-
     def counts(self) -> list[ChannelCount]:
         """The channels of the returned messages, and how many messages they have."""
+
+    def raw_counts(self) -> list[ChannelCount]:
+        """The same, of the channels as they were recorded."""
+        return self.counts()
 
     def records(
         self,
@@ -51,7 +53,16 @@ class BagSource(Protocol):
         """The messages, from `start_ns` to before `end_ns`."""
 
     def latched_before(self, time_ns: int) -> list[Record]:
-        """The latched messages that a new subscriber would get at this time."""
+        """The latched messages that a new subscriber would get at this time.
+
+        Raises:
+            BagError: it is damaged.
+        """
+        topics = {each.channel.topic for each in self.counts() if each.channel.latched}
+        found = Latched()
+        for record in self.records(None, time_ns, topics) if topics else ():
+            found.take(record)
+        return found.records()
 
     def attachments(self) -> list[Attachment]:
         """The files inside it."""

@@ -52,6 +52,9 @@ class Bag:
     Attributes:
         omitted: topics and messages that it has and that cannot be read, and messages that it
             announces and lacks.
+        paths: the paths of its files.
+        start_ns: when the first message was recorded; 0 for an empty bag.
+        end_ns: when the last message was recorded; 0 for an empty bag.
     """
 
     def __init__(
@@ -75,7 +78,8 @@ class Bag:
         if not paths:
             raise BagError("a bag has at least one file: name it")
         self._source = open_source([Path(each) for each in paths], chosen(topics))
-        self.omitted = self._source.omitted
+        self.omitted, self.paths = self._source.omitted, self._source.paths
+        self.start_ns, self.end_ns = self._source.start_ns, self._source.end_ns
         self._types = dict(types or {})
         self._decoders: dict[Channel, Callable[[bytes], Message | Untyped | str]] = {}
 
@@ -83,21 +87,6 @@ class Bag:
     def topics(self) -> dict[str, str]:
         """The type's name of each topic."""
         return self._source.topics
-
-    @property
-    def paths(self) -> list[Path]:
-        """The paths of its files."""
-        return self._source.paths
-
-    @property
-    def start_ns(self) -> int:
-        """When the first message was recorded; 0 for an empty bag."""
-        return self._source.start_ns
-
-    @property
-    def end_ns(self) -> int:
-        """When the last message was recorded; 0 for an empty bag."""
-        return self._source.end_ns
 
     def counts(self) -> list[ChannelCount]:
         """Its channels, and how many messages they have."""

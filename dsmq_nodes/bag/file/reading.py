@@ -3,19 +3,19 @@
 import heapq
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
+from dsmq_nodes.bag.bag_source import BagSource
 from dsmq_nodes.bag.file.contents import Attachment, Channel
 from dsmq_nodes.bag.file.mcap_reader import ChannelCount, McapFile, Record
 from dsmq_nodes.bag.file.selection import Selection
-from dsmq_nodes.bag.latched import Latched
 from dsmq_nodes.bag.omitted import Omitted
 
 TEXT: Final = "text"
 """The encoding of plain clients' messages that are not JSON objects."""
 
 
-class McapBag:
+class McapBag(BagSource):
     """A recording of ours: one MCAP file, or several if it was split.
 
     Attributes:
@@ -33,15 +33,14 @@ class McapBag:
         self.omitted = Omitted()
         found = [McapFile(path, self.omitted) for path in paths]
         self.files: list[McapFile] = sorted(found, key=_by_start)
+        self.paths = [file.path for file in self.files]
+        starts = (each.start_ns for each in self.files if each.start_ns is not None)
+        ends = (each.end_ns for each in self.files if each.end_ns is not None)
+        self.start_ns, self.end_ns = min(starts, default=0), max(ends, default=0)
         self._selection = topics
         if topics is not None:
             names = {each.channel.topic for file in self.files for each in file.counts()}
-            topics.check(names, ", ".join(str(file.path) for file in self.files))
-
-    @property
-    def topics(self) -> dict[str, str]:
-        """The type's name of each topic."""
-        return {each.channel.topic: each.channel.type_name for each in self.counts()}
+            topics.check(names, ", ".join(map(str, self.paths)))
 
     def counts(self) -> list[ChannelCount]:
         """The channels of all its files, and how many messages they have."""
@@ -55,31 +54,9 @@ class McapBag:
             if self._selection is None or each.topic in self._selection
         ]
 
-    def raw_counts(self) -> list[ChannelCount]:
-        """The same: its messages are not converted."""
-        return self.counts()
-
-    @property
-    def paths(self) -> list[Path]:
-        """The paths of its files."""
-        return [file.path for file in self.files]
-
     def compression(self) -> str:
         """The compression of its chunks."""
         return ", ".join(dict.fromkeys(file.compression() for file in self.files))
-
-    @property
-    def start_ns(self) -> int:
-        """When the first message was recorded; 0 for an empty bag."""
-        return min((each.start_ns for each in self.files if each.start_ns is not None), default=0)
-
-    @property
-    def end_ns(self) -> int:
-        """When the last message was recorded; 0 for an empty bag."""
-        return max((each.end_ns for each in self.files if each.end_ns is not None), default=0)
-
-    def __len__(self) -> int:
-        return sum(each.messages for each in self.counts())
 
     def records(
         self,
@@ -106,14 +83,6 @@ class McapBag:
             return self.files[0].records(topics, start_ns, end_ns)
         parts = [file.marked_records(topics, start_ns, end_ns) for file in self.files]
         return _once(heapq.merge(*parts, key=lambda marked: marked[0].log_time_ns))
-
-    def latched_before(self, time_ns: int) -> list[Record]:
-        """The latched messages that a new subscriber would get at this time.
-
-        Raises:
-            BagError: a file is damaged.
-        """
-        return latched_before(self, time_ns)
 
     def attachments(self) -> list[Attachment]:
         """The files inside it, such as the launch file."""
@@ -142,25 +111,3 @@ def _once(marked: Iterator[tuple[Record, bool]]) -> Iterator[Record]:
                 continue
             seen.add(key)
         yield record
-
-
-class _Records(Protocol):
-    """A source of messages by time."""
-
-    def counts(self) -> list[ChannelCount]: ...
-
-    def records(
-        self,
-        start_ns: int | None = None,
-        end_ns: int | None = None,
-        topics: Collection[str] | None = None,
-    ) -> Iterator[Record]: ...
-
-
-def latched_before(source: _Records, time_ns: int) -> list[Record]:
-    """The newest messages of each latched topic before a time."""
-    topics = {each.channel.topic for each in source.counts() if each.channel.latched}
-    found = Latched()
-    for record in source.records(None, time_ns, topics) if topics else ():
-        found.take(record)
-    return found.records()

@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from av.video.frame import VideoFrame
 
+from dsmq_nodes.bag.bag_source import BagSource
 from dsmq_nodes.bag.file.contents import Attachment, Channel
 from dsmq_nodes.bag.file.mcap_reader import ChannelCount, Record
 from dsmq_nodes.bag.file.recorded_schemas import schema_text
@@ -57,7 +58,7 @@ Row = dict[str, Any]
 _Make = Callable[[Any, Header], Message]
 
 
-class LerobotDataset:
+class LerobotDataset(BagSource):
     """A dataset's folder.
 
     Attributes:
@@ -74,6 +75,7 @@ class LerobotDataset:
             BagError: it is of another version, or not whole, or has not the topics.
         """
         self.path = path
+        self.paths = sorted(each for each in path.rglob("*") if each.is_file())
         self.omitted = Omitted()
         try:
             self._read_meta()
@@ -135,19 +137,6 @@ class LerobotDataset:
 
     # What it is like
 
-    @property
-    def topics(self) -> dict[str, str]:
-        """The type's name of each topic."""
-        return {each.channel.topic: each.channel.type_name for each in self.counts()}
-
-    @property
-    def paths(self) -> list[Path]:
-        """Its files."""
-        return sorted(each for each in self.path.rglob("*") if each.is_file())
-
-    def __len__(self) -> int:
-        return sum(each.messages for each in self.counts())
-
     def compression(self) -> str:
         """The compression of its files."""
         told = [each.get("info") or {} for each in self._info["features"].values()]
@@ -160,15 +149,6 @@ class LerobotDataset:
         marks = ChannelCount(_MARKS, 2 * len(self._episodes))
         features = [ChannelCount(each.channel, frames) for each in self._writers.values()]
         return [each for each in (marks, *features) if each.channel.topic in self._names]
-
-    def raw_counts(self) -> list[ChannelCount]:
-        """The same."""
-        return self.counts()
-
-    def latched_before(self, time_ns: int) -> list[Record]:
-        """None: nothing is latched."""
-        del time_ns
-        return []
 
     def attachments(self) -> list[Attachment]:
         """The calibration, if it has one."""

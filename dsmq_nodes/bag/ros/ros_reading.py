@@ -9,10 +9,9 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Final, Protocol
 
-from dsmq_nodes.bag.bag_source import leave_out
+from dsmq_nodes.bag.bag_source import BagSource, leave_out
 from dsmq_nodes.bag.file.contents import Attachment, Channel, latched_metadata
 from dsmq_nodes.bag.file.mcap_reader import ChannelCount, McapFile, Record
-from dsmq_nodes.bag.file.reading import latched_before
 from dsmq_nodes.bag.file.recorded_schemas import ANYTHING, class_of, schema_text
 from dsmq_nodes.bag.file.selection import Selection
 from dsmq_nodes.bag.omitted import Omitted
@@ -63,7 +62,7 @@ class RawFile(Protocol):
         """Its messages as they are, by time."""
 
 
-class RosBag:
+class RosBag(BagSource):
     """A ROS bag: a `.bag` of ROS 1, the folder or the `.mcap` or `.db3` file of a ROS 2 one.
 
     Attributes:
@@ -198,14 +197,6 @@ class RosBag:
     def metadata(self) -> list[tuple[str, dict[str, str]]]:
         """Where it comes from."""
         return [("converted", {"from": self.path.name})]
-
-    def latched_before(self, time_ns: int) -> list[Record]:
-        """The latched messages that a new subscriber would get at this time.
-
-        Raises:
-            BagError: it is damaged.
-        """
-        return latched_before(self, time_ns)
 
     def records(
         self,
