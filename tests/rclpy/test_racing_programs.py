@@ -21,8 +21,6 @@ begins [('subscription', 1, 0), ('subscription', 1, 0)]
 ends [('subscription', -1, 1), ('subscription', -1, 1), ('publisher', 1)]
 begins [('subscription', 1, -1), ('subscription', 1, -1)]
 ends [('subscription', -1, 1), ('subscription', -1, 1), ('publisher', 1)]
-begins [('subscription', 1, -1), ('subscription', 1, -1)]
-ends [('subscription', -1, 1), ('subscription', -1, 1), ('publisher', 1)]
 asserted [('subscription', 1, -1), ('subscription', 1, -1)]
 gone [('subscription', -1, 0), ('subscription', -1, 0)]
 """

@@ -13,7 +13,7 @@ import pytest
 from dsmq_nodes.cli.show.launch.launch_run import found, print_arguments
 from dsmq_nodes.errors import CommandError, LaunchFileError
 from dsmq_nodes.launcher.check.launch_check import check
-from dsmq_nodes.rclpy.launching import frontends
+from dsmq_nodes.rclpy.launching import frontends, substitution_texts
 from dsmq_nodes.rclpy.launching.ros_plan import load_ros_plan
 from dsmq_nodes.rclpy.running.import_finder import NAMES_VARIABLE
 from tests.rclpy.test_run import package_xml, write
@@ -207,7 +207,7 @@ def test_it_runs(arm: Path) -> None:
 @pytest.mark.parametrize(
     ("entities", "told"),
     [
-        ("UnsetEnvironmentVariable('A')", "launch.actions.UnsetEnvironmentVariable is not known"),
+        ("OpaqueCoroutine(coroutine=1)", "launch.actions.OpaqueCoroutine is not known"),
         ("ComposableNodeContainer()", "launch_ros.actions.ComposableNodeContainer is not known"),
         ("LogInfo(msg=Command(['ls /no']))", "'ls /no': status 2: ls: cannot access '/no'"),
         ("Node(package='arm', executable='say', parametres=[])", "argument 'parametres'"),
@@ -218,12 +218,19 @@ def test_it_runs(arm: Path) -> None:
         ("DeclareLaunchArgument('x')", "argument 'x' has no default: give x:=VALUE"),
         ("RegisterEventHandler(OnShutdown(on_shutdown=[]))", "OnShutdown is not known here"),
         ("TimerAction(period='soon', actions=[])", "'soon' is no number of seconds"),
-        ("LogInfo(msg=PythonExpression(['open(1)']))", "it has a Call, which is not computed here"),
+        ("LogInfo(msg=PythonExpression(['open(1)']))", "it has open, which is not computed here"),
         (
             "Node(package='arm', executable='say', parameters=["
-            "ParameterFile(__file__, allow_substs=True)]) # $(var a)",
-            "wrong.launch.py has a $(...), which is not known in files of parameters",
+            "ParameterFile(__file__, allow_substs=True)]) # $(vra a)",
+            "$(vra ...) is not known here",
         ),
+        ("PopEnvironment()", "there is no PushEnvironment before it"),
+        ("PopLaunchConfigurations()", "there is no PushLaunchConfigurations before it"),
+        ("ForLoop('many', function=print)", "'many' is no number of rounds"),
+        ("ForLoop('1' * 9, function=print)", "111111111 rounds are more than 10000"),
+        ("ForEach('{', function=print)", "'{' is no set of values: {name: value}"),
+        ("LogInfo(msg=PythonExpression(['\"a\".zfill(9)']))", "it has 'a'.zfill, which is not"),
+        ("LogInfo(msg=PythonExpression(['factorial(9)']))", "it has factorial, which is not"),
         ("1 / 0", "ZeroDivisionError: division by zero"),
         ("not, so", "invalid syntax"),
     ],
@@ -232,7 +239,7 @@ def test_what_is_not_known_is_told_by_name_and_line(arm: Path, entities: str, to
     (arm / "wrong.launch.py").write_text(
         "from launch import LaunchDescription\n"
         "from launch.actions import *\n"
-        "from launch.actions import UnsetEnvironmentVariable\n"
+        "from launch.actions import OpaqueCoroutine\n"
         "from launch.event_handlers import OnProcessExit, OnShutdown\n"
         "from launch.substitutions import *\n"
         "from launch.substitutions import Command\n"
@@ -496,7 +503,7 @@ def test_the_guide_lists_what_is_known() -> None:
         for name, row in rows.items()
     }
     assert told.pop("XML and YAML, elements") == set(frontends.ELEMENTS)
-    assert told.pop("XML and YAML, substitutions") == set(frontends.SUBSTITUTIONS)
+    assert told.pop("XML and YAML, substitutions") == set(substitution_texts.SUBSTITUTIONS)
     packages = "dsmq_nodes.rclpy.packages"
     assert told == {name: set(import_module(f"{packages}.{name}").__all__) for name in told}
     assert len(told) == 10

@@ -1,5 +1,6 @@
 """The actions of launch: each visits, and adds to what the visit finds."""
 
+import contextlib
 import os
 import sys
 from collections.abc import Callable, Iterable
@@ -254,7 +255,7 @@ class AppendEnvironmentVariable(Action):
     def act(self, context: Visit) -> None:
         """Add to it."""
         name, value = text_of(self.name, context), text_of(self.value, context)
-        before = context.around.env.get(name, os.environ.get(name, ""))
+        before = context.around.environment_variable(name) or ""
         parts = [value, before] if truth_of(self.prepend, context) else [before, value]
         context.around.env[name] = text_of(self.separator, context).join(filter(None, parts))
 
@@ -290,21 +291,18 @@ class GroupAction(Action):
         condition: Any = None,
     ) -> None:
         super().__init__(condition=condition)
-        self.actions, self.scoped = list(actions), scoped
+        self.actions, self.scoped, self.forwarding = list(actions), scoped, forwarding
         self.configurations = launch_configurations or {}
 
     def act(self, context: Visit) -> None:
         """Visit them."""
-        if self.scoped:
-            with context.inside():
-                self._visit(context)
-        else:
-            self._visit(context)
-
-    def _visit(self, context: Visit) -> None:
-        for name, value in self.configurations.items():
-            context.around.configurations[text_of(name, context)] = text_of(value, context)
-        visit_all(self.actions, context, self.place)
+        given = {text_of(k, context): text_of(v, context) for k, v in self.configurations.items()}
+        with context.inside() if self.scoped else contextlib.nullcontext():
+            if self.scoped and not self.forwarding:
+                context.around.env.clear()
+                context.around.forget_configurations({})
+            context.around.configurations.update(given)
+            visit_all(self.actions, context, self.place)
 
 
 class TimerAction(Action):
@@ -423,15 +421,17 @@ class ExecuteLocal(Action):
         if self.prefix is not None:
             words = [*split_words(text_of(self.prefix, context)), *words]
         cwd = None if self.cwd is None else text_of(self.cwd, context)
-        env = {text_of(k, context): text_of(v, context) for k, v in self.env.items()}
+        own = {text_of(k, context): text_of(v, context) for k, v in self.env.items()}
+        env = around.env | own
+        without = [name for name, value in env.items() if value is None and name in os.environ]
         restart = RestartPlan()
         if truth_of(self.respawn, context):
             restart = RestartPlan("always", delay_sec=seconds_of(self.respawn_delay or 0, context))
         self.process = context.add(
             ProcessPlan(
                 title,
-                beginning(words, around.delay_sec, cwd),
-                {**around.env, **env},
+                beginning(words, around.delay_sec, cwd, without),
+                {name: value for name, value in env.items() if value is not None},
                 depends_on=around.after,
                 restart=restart,
                 required=self._ends_all(),
@@ -448,10 +448,13 @@ class ExecuteLocal(Action):
         return any(map(is_shutdown, many))
 
 
-def beginning(words: list[str], delay_sec: float, cwd: str | None = None) -> tuple[str, ...]:
-    """The words, begun later or elsewhere if that is asked for."""
+def beginning(
+    words: list[str], delay_sec: float, cwd: str | None = None, without: Iterable[str] = ()
+) -> tuple[str, ...]:
+    """The words, begun later, elsewhere or without variables if that is asked for."""
     options = [] if not delay_sec else ["--delay", f"{delay_sec:g}"]
     options += [] if cwd is None else ["--cwd", cwd]
+    options += [word for name in without for word in ("--without", name)]
     return (sys.executable, "-m", BEGINNING, *options, "--", *words) if options else (*words,)
 
 
@@ -486,6 +489,15 @@ class OnProcessExit:
         if not isinstance(self.target, ExecuteLocal):
             raise SubstitutionError("its target_action is no process of this launch file")
         return self.depend(self.target.process) if self.target.process else None
+
+
+class OnExecutionComplete(OnProcessExit):
+    """When a process has ended, actions; by the name of another event."""
+
+    def __init__(
+        self, *, target_action: Any = None, on_completion: Any = None, handle_once: bool = False
+    ) -> None:
+        super().__init__(target_action=target_action, on_exit=on_completion)
 
 
 class OnProcessStart(OnProcessExit):

@@ -1,4 +1,7 @@
-"""Begins a program later, or in another folder: `python -m ... --delay 5 --cwd DIR -- WORDS`."""
+"""Begins a program later, in another folder, or without environment variables.
+
+`python -m ... --delay 5 --cwd DIR --without NAME -- WORDS`.
+"""
 
 import argparse
 import os
@@ -12,6 +15,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--delay", type=float, default=0.0)
     parser.add_argument("--cwd")
+    parser.add_argument("--without", action="append", default=[])
     parser.add_argument("words", nargs="+")
     given = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
@@ -21,6 +25,8 @@ def main() -> None:
         sys.exit(0)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     try:
+        for name in given.without:
+            os.environ.pop(name, None)
         if given.cwd:
             os.chdir(given.cwd)
         os.execvp(given.words[0], given.words)

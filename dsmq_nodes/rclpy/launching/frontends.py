@@ -4,6 +4,7 @@
 its name and line.
 """
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import chain
@@ -13,13 +14,13 @@ from xml.parsers import expat
 
 import yaml
 
-from dsmq_nodes.rclpy.launching import actions, node_actions
+from dsmq_nodes.rclpy.launching import actions, node_actions, scopes
 from dsmq_nodes.rclpy.launching import substituting as text
 from dsmq_nodes.rclpy.launching.substituting import SubstitutionError
+from dsmq_nodes.rclpy.launching.substitution_texts import parsed, split
 from dsmq_nodes.rclpy.launching.visiting import SourceLine, Visit
 
 _MOST_NODES: Final = 100_000
-_MOST_SUBSTITUTIONS: Final = 100
 
 
 @dataclass
@@ -235,19 +236,7 @@ def _process(element: Element) -> dict[str, Any]:
 
 def _words(element: Element, name: str) -> list[Any]:
     """Words of an attribute; a substitution is part of a word."""
-    return [parsed(word, element.place) for word in _split(element.attributes.get(name, ""))]
-
-
-def _split(words: str) -> list[str]:
-    """Cut at spaces outside of quotes and of `$(...)`."""
-    inside, marked = 0, []
-    for at, char in enumerate(words):
-        if words[at : at + 2] == "$(" or (char == "(" and inside):
-            inside += 1
-        elif char == ")" and inside:
-            inside -= 1
-        marked.append("\0" if char == " " and inside else char)
-    return [each.replace("\0", " ") for each in text.split_words("".join(marked))]
+    return [parsed(word, element.place) for word in split(element.attributes.get(name, ""))]
 
 
 def _executable(element: Element, include: Any) -> Any:
@@ -267,11 +256,32 @@ def _include(element: Element, include: Any) -> Any:
 
 
 def _group(element: Element, include: Any) -> Any:
-    inner = _made(element.children, include)
+    inner = _made([each for each in element.children if each.tag != "keep"], include)
     if (namespace := element.take("ns")) is not None:
         inner.insert(0, node_actions.PushRosNamespace(namespace))
     is_scoped = element.attributes.get("scoped", "true").lower() != "false"
-    return actions.GroupAction(inner, scoped=is_scoped)
+    return actions.GroupAction(
+        inner,
+        scoped=is_scoped,
+        forwarding=element.attributes.get("forwarding", "true").lower() != "false",
+        launch_configurations=_kept(element),
+    )
+
+
+def _kept(element: Element) -> dict[Any, Any]:
+    """The launch configurations that are kept where others are forgotten."""
+    pairs = [(each.need("name"), each.need("value")) for each in element.named("keep")]
+    return {tuple(name) if isinstance(name, list) else name: value for name, value in pairs}
+
+
+def _loop(element: Element, include: Any) -> Any:
+    def one_round(**variables: Any) -> Any:
+        return scopes.Round(_made(element.children, include), variables)
+
+    if element.tag == "for_each":
+        return scopes.ForEach(element.need("values"), function=one_round)
+    name = element.attributes.get("name", "")
+    return scopes.ForLoop(element.need("len"), function=lambda i: one_round(**{name: i}), name=name)
 
 
 def _arg(element: Element, include: Any) -> Any:
@@ -296,10 +306,20 @@ ELEMENTS: Final[dict[str, Callable[[Element, Any], Any]]] = {
     "group": _group,
     "arg": _arg,
     "timer": _timer,
+    "ros_timer": _timer,
+    "for": _loop,
+    "for_each": _loop,
+    "unset_env": lambda e, _: scopes.UnsetEnvironmentVariable(e.need("name")),
+    "reset_env": lambda e, _: scopes.ResetEnvironment(),
+    "reset": lambda e, _: scopes.ResetLaunchConfigurations(_kept(e)),
+    "shutdown": lambda e, _: actions.Shutdown(reason=e.take("reason") or ""),
     "let": lambda e, _: actions.SetLaunchConfiguration(e.need("name"), e.need("value")),
     "set_env": lambda e, _: actions.SetEnvironmentVariable(e.need("name"), e.need("value")),
     "append_env": lambda e, _: actions.AppendEnvironmentVariable(
-        e.need("name"), e.need("value"), e.take("prepend") or False
+        e.need("name"),
+        e.need("value"),
+        e.take("prepend") or False,
+        e.take("separator") or os.pathsep,
     ),
     "log": lambda e, _: actions.LogInfo(msg=e.need("message")),
     "push_ros_namespace": lambda e, _: node_actions.PushRosNamespace(e.need("namespace", "value")),
@@ -308,70 +328,4 @@ ELEMENTS: Final[dict[str, Callable[[Element, Any], Any]]] = {
     "set_parameters_from_file": lambda e, _: node_actions.SetParametersFromFile(e.need("filename")),
     "set_remap": lambda e, _: node_actions.SetRemap(e.need("from"), e.need("to")),
     "set_use_sim_time": lambda e, _: node_actions.SetUseSimTime(e.need("value")),
-}
-
-
-# Substitutions
-
-
-def parsed(value: str, place: SourceLine) -> Any:
-    """A text with its substitutions; a plain one stays a text substitution.
-
-    Raises:
-        SubstitutionError: a substitution is not known, or not closed.
-    """
-    if value.count("$(") > _MOST_SUBSTITUTIONS:
-        raise SubstitutionError(f"more than {_MOST_SUBSTITUTIONS} substitutions are in one value")
-    parts, rest = [], value
-    while (start := rest.find("$(")) >= 0:
-        end = _end(rest, start)
-        parts += [text.TextSubstitution(text=rest[:start])] if start else []
-        parts.append(_substitution(rest[start + 2 : end], place))
-        rest = rest[end + 1 :]
-    if rest or not parts:
-        parts.append(text.TextSubstitution(text=rest))
-    for each in parts:
-        each.place = place
-    return parts[0] if len(parts) == 1 else parts
-
-
-def _end(value: str, start: int) -> int:
-    depth = 0
-    for at in range(start + 1, len(value)):
-        depth += {"(": 1, ")": -1}.get(value[at], 0)
-        if depth == 0:
-            return at
-    raise SubstitutionError(f"a $( is not closed in {value!r}")
-
-
-def _substitution(inside: str, place: SourceLine) -> Any:
-    name, _, rest = inside.strip().partition(" ")
-    make = SUBSTITUTIONS.get(name)
-    if make is None:
-        raise SubstitutionError(f"$({name} ...) is not known here")
-    words = [_unquoted(rest.strip())] if name == "eval" else _split(rest)
-    return make(*(parsed(each, place) for each in words))
-
-
-def _unquoted(value: str) -> str:
-    """An expression without the quotes around all of it."""
-    is_quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
-    return value[1:-1] if is_quoted and value[0] not in value[1:-1] else value
-
-
-SUBSTITUTIONS: Final[dict[str, Callable[..., Any]]] = {
-    "var": lambda name, default=None: text.LaunchConfiguration(name, default=default),
-    "env": lambda name, default=None: text.EnvironmentVariable(name, default_value=default),
-    "find-pkg-share": text.FindPackageShare,
-    "dirname": text.ThisLaunchFileDir,
-    "filename": text.ThisLaunchFile,
-    "file-content": text.FileContent,
-    "exec-in-pkg": node_actions.ExecutableInPackage,
-    "find-exec": lambda name: text.FindExecutable(name=name),
-    "eval": text.PythonExpression,
-    "not": text.NotSubstitution,
-    "and": text.AndSubstitution,
-    "or": text.OrSubstitution,
-    "equals": text.EqualsSubstitution,
-    "not-equals": text.NotEqualsSubstitution,
 }

@@ -1,26 +1,23 @@
 """The actions of launch_ros: nodes, namespaces, parameters and remappings for them."""
 
+import atexit
 import json
-import shlex
-import sys
+import os
+import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from dsmq_nodes.errors import CommandError
-from dsmq_nodes.launcher.check.ros_executables import find_executable
-from dsmq_nodes.messages.schema.ros_packages import PACKAGES
 from dsmq_nodes.rclpy.launching.actions import Action, ExecuteLocal
+from dsmq_nodes.rclpy.launching.package_substitutions import ExecutableInPackage
 from dsmq_nodes.rclpy.launching.substituting import (
-    FindPackageShare,
     Substitution,
     SubstitutionError,
     text_of,
     truth_of,
 )
-from dsmq_nodes.rclpy.launching.visiting import Visit
-
-_RUN: Final = ("-m", "dsmq_nodes.rclpy", "--quiet")
+from dsmq_nodes.rclpy.launching.substitution_texts import parsed
+from dsmq_nodes.rclpy.launching.visiting import SourceLine, Visit
 
 
 class ParameterValue:
@@ -31,35 +28,10 @@ class ParameterValue:
 
 
 class ParameterFile:
-    """A file of parameters; one with substitutions that are to be made is refused."""
+    """A file of parameters, whose `$(...)` are replaced if that is allowed."""
 
     def __init__(self, param_file: Any, *, allow_substs: Any = False) -> None:
         self.param_file, self.allow_substs = param_file, allow_substs
-
-
-class ExecutableInPackage(Substitution):
-    """An executable of a package, as the words that run it."""
-
-    def __init__(self, executable: Any, package: Any) -> None:
-        self.executable, self.package = executable, package
-
-    def words(self, context: Visit) -> list[str]:
-        """The words.
-
-        Raises:
-            SubstitutionError: there is no such package, or it has no such executable.
-        """
-        package, name = text_of(self.package, context), text_of(self.executable, context)
-        FindPackageShare(package).perform(context)
-        try:
-            find_executable(PACKAGES.all[package], name)
-        except CommandError as error:
-            raise SubstitutionError(str(error)) from None
-        return [sys.executable, *_RUN, package, name]
-
-    def perform(self, context: Visit) -> str:
-        """The words in one text."""
-        return shlex.join(self.words(context))
 
 
 class Node(ExecuteLocal):
@@ -95,7 +67,7 @@ class Node(ExecuteLocal):
         if namespace := self._namespace(context):
             ros += ["-r", f"__ns:={namespace}"]
         pairs = [(text_of(a, context), text_of(b, context)) for a, b in self.remappings]
-        for old, new in (*pairs, *reversed(context.around.remaps)):
+        for old, new in (*context.around.remaps, *pairs):  # the first one that fits counts
             ros += ["-r", f"{old}:={new}"]
         ros += context.around.params
         for each in self.parameters:
@@ -139,9 +111,27 @@ def parameter_words(given: Any, context: Visit) -> list[str]:
     path = Path(text_of(given, context))
     if not path.is_file():
         raise SubstitutionError(f"there is no file of parameters {path}")
-    if makes_substs and b"$(" in path.read_bytes():
-        raise SubstitutionError(f"{path} has a $(...), which is not known in files of parameters")
-    return ["--params-file", str(path)]
+    return ["--params-file", str(_substituted(path, context) if makes_substs else path)]
+
+
+def _substituted(path: Path, context: Visit) -> Path:
+    """A copy of a file with its `$(...)` replaced, until this process ends; a file without is it.
+
+    Raises:
+        SubstitutionError: one has no text, or the file cannot be read.
+    """
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SubstitutionError(f"cannot read {path}: {error}") from None
+    if "$(" not in text:
+        return path
+    made = text_of(parsed(text, SourceLine(str(path), 1)), context)
+    descriptor, name = tempfile.mkstemp(prefix="launch_params_", suffix=".yaml")
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(made)
+    atexit.register(Path(name).unlink, missing_ok=True)
+    return Path(name)
 
 
 def _pairs(given: dict[Any, Any], start: str, context: Visit) -> Iterator[tuple[str, str]]:
@@ -156,9 +146,7 @@ def _pairs(given: dict[Any, Any], start: str, context: Visit) -> Iterator[tuple[
 def yaml_of(value: Any, context: Visit) -> str:
     """A parameter's value as YAML: what is written is of its type, what is substituted of any."""
     if isinstance(value, ParameterValue):
-        text = yaml_of(value.value, context)
-        is_text = value.value_type is str and isinstance(value.value, Substitution)
-        return json.dumps(text, ensure_ascii=False) if is_text else text
+        return _typed(value, context)
     if isinstance(value, Substitution):
         return value.perform(context)
     if isinstance(value, list | tuple):
@@ -166,6 +154,21 @@ def yaml_of(value: Any, context: Visit) -> str:
             return text_of(value, context)
         return f"[{', '.join(yaml_of(each, context) for each in value)}]"
     return json.dumps(value, ensure_ascii=False)
+
+
+def _typed(value: ParameterValue, context: Visit) -> str:
+    is_made = isinstance(value.value, Substitution | list | tuple)
+    if not is_made or value.value_type not in {str, float}:
+        return yaml_of(value.value, context)
+    text = text_of(value.value, context)
+    return _double(text) if value.value_type is float else json.dumps(text, ensure_ascii=False)
+
+
+def _double(text: str) -> str:
+    try:
+        return repr(float(text))
+    except ValueError:
+        raise SubstitutionError(f"{text!r} is no number") from None
 
 
 class PushRosNamespace(Action):
@@ -223,6 +226,6 @@ class SetRemap(Action):
         self.src, self.dst = src, dst
 
     def act(self, context: Visit) -> None:
-        """Remember it; the nearest one wins."""
+        """Remember it; those before it come first, and the nodes' own ones last, as in ROS."""
         pair = text_of(self.src, context), text_of(self.dst, context)
         context.around.remaps.append(pair)

@@ -1,26 +1,24 @@
 """Substitutions: what becomes text when a launch file is visited."""
 
-import ast
 import contextlib
 import math
-import operator
 import os
 import re
+import secrets
 import shlex
 import shutil
+import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
-from dsmq_nodes.messages.schema.ros_packages import PACKAGES
 from dsmq_nodes.rclpy.launching.visiting import SourceLine, Visit, line_of_caller
-from dsmq_nodes.rclpy.running.share_folder import share_folder
 from dsmq_nodes.suggest import did_you_mean
 
 # Characters: a robot's description has many, arguments that are made of each other more.
-_LONGEST: Final = 4 << 20
+LONGEST: Final = 4 << 20
 _TRUE: Final = {"true": True, "1": True, "false": False, "0": False}
 
 
@@ -62,8 +60,8 @@ def text_of(value: Any, context: Visit) -> str:
     for each in value:
         texts.append(text_of(each, context))
         size += len(texts[-1])
-        if size > _LONGEST:
-            raise SubstitutionError(f"the text becomes longer than {_LONGEST} characters")
+        if size > LONGEST:
+            raise SubstitutionError(f"the text becomes longer than {LONGEST} characters")
     return "".join(texts)
 
 
@@ -156,32 +154,6 @@ class PathJoinSubstitution(Substitution):
         return PathJoinSubstitution([*self.substitutions, other])
 
 
-class FindPackageShare(Substitution):
-    """The folder of a package's own files."""
-
-    def __init__(self, package: Any) -> None:
-        self.package = package
-
-    def perform(self, context: Visit) -> str:
-        """The folder."""
-        return _folder_of(text_of(self.package, context))
-
-    def find(self, package_name: str) -> str:
-        """The folder of a package, at once."""
-        return _folder_of(package_name)
-
-    def __truediv__(self, other: Any) -> PathJoinSubstitution:
-        return PathJoinSubstitution([self, other])
-
-
-def _folder_of(package: str) -> str:
-    known = PACKAGES.all
-    if package not in known:
-        hint = did_you_mean(package, known) if known else "none can be seen from here"
-        raise SubstitutionError(f"there is no package {package!r} here; {hint}")
-    return str(share_folder(known[package]))
-
-
 class FileContent(Substitution):
     """What is in a file."""
 
@@ -207,7 +179,7 @@ class EnvironmentVariable(Substitution):
     def perform(self, context: Visit) -> str:
         """Its value."""
         name = text_of(self.name, context)
-        value = context.around.env.get(name, os.environ.get(name))
+        value = context.around.environment_variable(name)
         if value is None and self.default_value is None:
             raise SubstitutionError(f"environment variable {name!r} is not set")
         return text_of(self.default_value, context) if value is None else value
@@ -257,7 +229,7 @@ class Command(Substitution):
             SubstitutionError: it cannot be run, ends with an error, or says something on stderr.
         """
         text, on_stderr = text_of(self.command, context), text_of(self.on_stderr, context)
-        env = {**os.environ, **context.around.env}
+        env = context.around.environment()
         try:
             done = subprocess.run(
                 shlex.split(text), env=env, capture_output=True, text=True, check=False
@@ -282,95 +254,6 @@ class IfElseSubstitution(Substitution):
     def perform(self, context: Visit) -> str:
         """The text."""
         return text_of(self.values[truth_of(self.condition, context)], context)
-
-
-class PythonExpression(Substitution):
-    """An expression of texts, numbers and truth values, with the operators of Python.
-
-    It is computed here, and not run as Python: it has no calls, no attributes and no names but
-    `true` and `false` beside Python's own.
-    """
-
-    def __init__(self, expression: Any, python_modules: Any = None) -> None:
-        self.expression = expression
-
-    def perform(self, context: Visit) -> str:
-        """The value as text."""
-        text = text_of(self.expression, context).strip()
-        try:
-            return str(_computed(ast.parse(text, mode="eval").body))
-        except (SyntaxError, TypeError, ValueError, ArithmeticError, KeyError) as error:
-            raise SubstitutionError(f"cannot compute {text!r}: {error}") from None
-
-
-def _times(left: Any, right: Any) -> Any:
-    """The product; of a text or a list only a short one."""
-    for count, repeated in ((left, right), (right, left)):
-        if hasattr(repeated, "__len__") and len(repeated) * count > _LONGEST:
-            raise ValueError(f"{count} times is too long")
-    return left * right
-
-
-def _modulo(left: Any, right: Any) -> Any:
-    """The remainder, or a text with its values at their places; no place has a large width."""
-    if isinstance(left, str) and re.search(r"\*|\d{4}", left):
-        raise ValueError(f"{left!r} has a place without a limit")
-    return left % right
-
-
-_OPERATORS: Final[dict[type, Callable[..., Any]]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: _times,
-    ast.Div: operator.truediv,
-    ast.FloorDiv: operator.floordiv,
-    ast.Mod: _modulo,
-    ast.Eq: operator.eq,
-    ast.NotEq: operator.ne,
-    ast.Lt: operator.lt,
-    ast.LtE: operator.le,
-    ast.Gt: operator.gt,
-    ast.GtE: operator.ge,
-    ast.In: lambda a, b: a in b,
-    ast.NotIn: lambda a, b: a not in b,
-    ast.Not: operator.not_,
-    ast.USub: operator.neg,
-}
-_NAMES: Final = {"true": True, "false": False}
-
-
-def _computed(node: ast.expr) -> Any:
-    compute = _COMPUTED.get(type(node))
-    if compute is None:
-        raise ValueError(f"it has a {type(node).__name__}, which is not computed here")
-    return compute(node)
-
-
-def _and_or(node: ast.BoolOp) -> bool:
-    is_and = isinstance(node.op, ast.And)
-    return (all if is_and else any)(_computed(each) for each in node.values)
-
-
-def _compared(node: ast.Compare) -> Any:
-    left = _computed(node.left)
-    for op, right in zip(node.ops, map(_computed, node.comparators), strict=True):
-        if not _OPERATORS[type(op)](left, right):
-            return False
-        left = right
-    return True
-
-
-_COMPUTED: Final[dict[type, Callable[[Any], Any]]] = {
-    ast.Constant: lambda node: node.value,
-    ast.Name: lambda node: _NAMES[node.id],
-    ast.List: lambda node: [_computed(each) for each in node.elts],
-    ast.Tuple: lambda node: [_computed(each) for each in node.elts],
-    ast.BoolOp: _and_or,
-    ast.UnaryOp: lambda node: _OPERATORS[type(node.op)](_computed(node.operand)),
-    ast.BinOp: lambda node: _OPERATORS[type(node.op)](_computed(node.left), _computed(node.right)),
-    ast.IfExp: lambda node: _computed(node.body if _computed(node.test) else node.orelse),
-    ast.Compare: _compared,
-}
 
 
 class NotSubstitution(Substitution):
@@ -401,6 +284,38 @@ class OrSubstitution(AndSubstitution):
     def perform(self, context: Visit) -> str:
         """True or false."""
         return str(any(truth_of(each, context) for each in self.values)).lower()
+
+
+class AnySubstitution(Substitution):
+    """Whether one of several conditions holds."""
+
+    def __init__(self, *args: Any) -> None:
+        self.values = args
+
+    def perform(self, context: Visit) -> str:
+        """True or false."""
+        return str(any(truth_of(each, context) for each in self.values)).lower()
+
+
+class AllSubstitution(AnySubstitution):
+    """Whether all of several conditions hold."""
+
+    def perform(self, context: Visit) -> str:
+        """True or false."""
+        return str(all(truth_of(each, context) for each in self.values)).lower()
+
+
+class AnonName(Substitution):
+    """A name that no other launch has; the same one for the same text."""
+
+    def __init__(self, name: Any) -> None:
+        self.name = name
+
+    def perform(self, context: Visit) -> str:
+        """The name."""
+        name = text_of(self.name, context)
+        made = f"{name}_{socket.gethostname()}_{os.getpid()}_{secrets.randbelow(10**18)}"
+        return context.anonymous.setdefault(name, re.sub(r"[.:-]", "_", made))
 
 
 class EqualsSubstitution(Substitution):

@@ -3,6 +3,7 @@
 import contextlib
 import copy
 import linecache
+import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -14,6 +15,7 @@ from dsmq_nodes.launcher.supervise.plan import Dependency, ProcessPlan
 
 _PACKAGE: Final = str(Path(__file__).parents[2])
 _FOREVER: Final = float("inf")
+_CONFIGURED: Final = ("configurations", "namespace", "remaps", "params")
 
 
 @dataclass(frozen=True)
@@ -38,23 +40,48 @@ class Surroundings:
 
     Attributes:
         configurations: the launch configurations: arguments, and what `let` sets.
-        env: environment variables.
+        env: environment variables; None: it is taken away.
         namespace: absolute, or "".
         remaps: (from, to) pairs.
         params: parameters for all nodes, as words of --ros-args.
         delay_sec: how long what is started waits.
         after: what it waits for.
         file: the launch file.
+        variables: of the rounds of loops that it is in.
+        kept_env: what `PushEnvironment` has kept.
+        kept_configurations: what `PushLaunchConfigurations` has kept.
     """
 
     configurations: dict[str, str] = field(default_factory=dict)
-    env: dict[str, str] = field(default_factory=dict)
+    env: dict[str, str | None] = field(default_factory=dict)
     namespace: str = ""
     remaps: list[tuple[str, str]] = field(default_factory=list)
     params: list[str] = field(default_factory=list)
     delay_sec: float = 0.0
     after: tuple[Dependency, ...] = ()
     file: Path = Path()
+    variables: dict[str, str] = field(default_factory=dict)
+    kept_env: list[dict[str, str | None]] = field(default_factory=list)
+    kept_configurations: list[dict[str, Any]] = field(default_factory=list)
+
+    def environment_variable(self, name: str) -> str | None:
+        """An environment variable of what is started; None if it is not set."""
+        return self.env[name] if name in self.env else os.environ.get(name)
+
+    def environment(self) -> dict[str, str]:
+        """The whole environment of what is started."""
+        both = os.environ | self.env
+        return {name: value for name, value in both.items() if value is not None}
+
+    def configured(self) -> dict[str, Any]:
+        """What ROS's launch keeps among the launch configurations."""
+        return {name: vars(self)[name] for name in _CONFIGURED}
+
+    def forget_configurations(self, but: dict[str, str]) -> None:
+        """Keep only those that are given, and how deep the file is included."""
+        depth = {key: value for key, value in self.configurations.items() if not key}
+        self.configurations = depth | but
+        self.namespace, self.remaps, self.params = "", [], []
 
 
 class Visit:
@@ -68,6 +95,7 @@ class Visit:
         handlers: event handlers, which are looked at last.
         transitions: of lifecycle nodes: node, state on the way, state, the process that does it.
         files: how many files were visited.
+        anonymous: names that were made, by what they were made of.
     """
 
     def __init__(self, file: Path, given: dict[str, str]) -> None:
@@ -79,6 +107,7 @@ class Visit:
         self.handlers: list[tuple[Any, Surroundings]] = []
         self.transitions: list[tuple[str, str, str, str]] = []
         self.files = 0
+        self.anonymous: dict[str, str] = {}
 
     @property
     def launch_configurations(self) -> dict[str, str]:

@@ -26,7 +26,7 @@ def publisher_told(info):
 profile = QoSProfile(
     depth=1,
     liveliness=LivelinessPolicy.MANUAL_BY_TOPIC,
-    liveliness_lease_duration=Duration(seconds=0.3),
+    liveliness_lease_duration=Duration(seconds=2),
 )
 node = Node("both")  # real rclpy asks the nodes of an executor in any order
 executor = SingleThreadedExecutor()
@@ -53,7 +53,7 @@ def spin_until(count):
         executor.spin_once(timeout_sec=0.1)
 
 
-for _ in range(3):
+for _ in range(2):
     publisher.publish(String(data="here"))
     spin_until(2)
     print("begins", told)

@@ -17,6 +17,18 @@ from dsmq_nodes.rclpy.launching.actions import (
     unknown_names,
 )
 from dsmq_nodes.rclpy.launching.including import IncludeLaunchDescription
+from dsmq_nodes.rclpy.launching.scopes import (
+    ForEach,
+    ForLoop,
+    PopEnvironment,
+    PopLaunchConfigurations,
+    PushEnvironment,
+    PushLaunchConfigurations,
+    ResetEnvironment,
+    ResetLaunchConfigurations,
+    UnsetEnvironmentVariable,
+    UnsetLaunchConfiguration,
+)
 
 __all__ = [
     "AppendEnvironmentVariable",
@@ -24,15 +36,25 @@ __all__ = [
     "EmitEvent",
     "ExecuteLocal",
     "ExecuteProcess",
+    "ForEach",
+    "ForLoop",
     "GroupAction",
     "IncludeLaunchDescription",
     "LogInfo",
     "OpaqueFunction",
+    "PopEnvironment",
+    "PopLaunchConfigurations",
+    "PushEnvironment",
+    "PushLaunchConfigurations",
     "RegisterEventHandler",
+    "ResetEnvironment",
+    "ResetLaunchConfigurations",
     "SetEnvironmentVariable",
     "SetLaunchConfiguration",
     "Shutdown",
     "TimerAction",
+    "UnsetEnvironmentVariable",
+    "UnsetLaunchConfiguration",
 ]
 
 

@@ -1,8 +1,13 @@
 """The substitutions of launch; one that is not known is told when the file is visited."""
 
 from dsmq_nodes.rclpy.launching.actions import unknown_names
+from dsmq_nodes.rclpy.launching.expressions import PythonExpression
+from dsmq_nodes.rclpy.launching.scopes import ForEachVar, ForLoopIndex
 from dsmq_nodes.rclpy.launching.substituting import (
+    AllSubstitution,
     AndSubstitution,
+    AnonName,
+    AnySubstitution,
     Command,
     EnvironmentVariable,
     EqualsSubstitution,
@@ -14,7 +19,6 @@ from dsmq_nodes.rclpy.launching.substituting import (
     NotSubstitution,
     OrSubstitution,
     PathJoinSubstitution,
-    PythonExpression,
     SubstitutionError,
     TextSubstitution,
     ThisLaunchFile,
@@ -25,12 +29,17 @@ PathSubstitution = PathJoinSubstitution
 SubstitutionFailure = SubstitutionError
 
 __all__ = [
+    "AllSubstitution",
     "AndSubstitution",
+    "AnonName",
+    "AnySubstitution",
     "Command",
     "EnvironmentVariable",
     "EqualsSubstitution",
     "FileContent",
     "FindExecutable",
+    "ForEachVar",
+    "ForLoopIndex",
     "IfElseSubstitution",
     "LaunchConfiguration",
     "NotEqualsSubstitution",

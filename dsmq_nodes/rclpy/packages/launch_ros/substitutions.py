@@ -1,8 +1,7 @@
 """The substitutions of launch_ros."""
 
 from dsmq_nodes.rclpy.launching.actions import unknown_names
-from dsmq_nodes.rclpy.launching.node_actions import ExecutableInPackage
-from dsmq_nodes.rclpy.launching.substituting import FindPackageShare
+from dsmq_nodes.rclpy.launching.package_substitutions import ExecutableInPackage, FindPackageShare
 
 __all__ = ["ExecutableInPackage", "FindPackageShare"]
 

@@ -1,0 +1,71 @@
+"""The substitutions that look for packages of ROS."""
+
+import shlex
+import sys
+from typing import Any, Final
+
+from dsmq_nodes.errors import CommandError
+from dsmq_nodes.launcher.check.ros_executables import find_executable
+from dsmq_nodes.messages.schema.ros_packages import PACKAGES
+from dsmq_nodes.rclpy.launching.substituting import (
+    PathJoinSubstitution,
+    Substitution,
+    SubstitutionError,
+    text_of,
+)
+from dsmq_nodes.rclpy.launching.visiting import Visit
+from dsmq_nodes.rclpy.running.share_folder import share_folder
+from dsmq_nodes.suggest import did_you_mean
+
+_RUN: Final = ("-m", "dsmq_nodes.rclpy", "--quiet")
+
+
+class FindPackageShare(Substitution):
+    """The folder of a package's own files."""
+
+    def __init__(self, package: Any) -> None:
+        self.package = package
+
+    def perform(self, context: Visit) -> str:
+        """The folder."""
+        return _folder_of(text_of(self.package, context))
+
+    def find(self, package_name: str) -> str:
+        """The folder of a package, at once."""
+        return _folder_of(package_name)
+
+    def __truediv__(self, other: Any) -> PathJoinSubstitution:
+        return PathJoinSubstitution([self, other])
+
+
+def _folder_of(package: str) -> str:
+    known = PACKAGES.all
+    if package not in known:
+        hint = did_you_mean(package, known) if known else "none can be seen from here"
+        raise SubstitutionError(f"there is no package {package!r} here; {hint}")
+    return str(share_folder(known[package]))
+
+
+class ExecutableInPackage(Substitution):
+    """An executable of a package, as the words that run it."""
+
+    def __init__(self, executable: Any, package: Any) -> None:
+        self.executable, self.package = executable, package
+
+    def words(self, context: Visit) -> list[str]:
+        """The words.
+
+        Raises:
+            SubstitutionError: there is no such package, or it has no such executable.
+        """
+        package, name = text_of(self.package, context), text_of(self.executable, context)
+        FindPackageShare(package).perform(context)
+        try:
+            find_executable(PACKAGES.all[package], name)
+        except CommandError as error:
+            raise SubstitutionError(str(error)) from None
+        return [sys.executable, *_RUN, package, name]
+
+    def perform(self, context: Visit) -> str:
+        """The words in one text."""
+        return shlex.join(self.words(context))

@@ -1,0 +1,97 @@
+"""What launch files of ROS start: each program shows what it is given.
+
+Each file in `launch_files/` has an `.expected` beside it: the lines, sorted, that were shown when
+ROS's own launch 3.7.1 and launch_ros ran it, with real rclpy 9.1.2 in its nodes.
+"""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from dsmq_nodes.launcher.supervise.plan import ProcessPlan
+from dsmq_nodes.rclpy.launching.ros_plan import load_ros_plan
+from dsmq_nodes.rclpy.running.import_finder import NAMES_VARIABLE
+from dsmq_nodes.testing import BrokerProcess
+from tests.support import processes
+from tests.support.waiting import PATIENCE_SEC
+
+FILES = Path(__file__).parent / "launch_files"
+NAMES = sorted(path.stem for path in FILES.glob("*.expected"))
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a plan sets for the processes of its launch is not for those of other tests."""
+    monkeypatch.setenv("PYTHONPATH", "")
+    monkeypatch.setenv(NAMES_VARIABLE, "")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_program_is_given_what_it_is_given_by_ros(name: str, broker: BrokerProcess) -> None:
+    plan = load_ros_plan(FILES / name, {})
+
+    def shown(process: ProcessPlan) -> str:
+        done = processes.run(
+            process.argv,
+            env={**os.environ, **process.env, "DSMQ_BROKER": f"{broker.host}:{broker.port}"},
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_SEC,
+            check=True,
+        )
+        return str(done.stdout).removeprefix("SHOW|")
+
+    with ThreadPoolExecutor(2) as pool:
+        lines = sorted(pool.map(shown, plan.nodes))
+    assert "".join(lines) == (FILES / f"{name}.expected").read_text()
+
+
+def test_what_is_inherited_is_taken_away_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("L_INHERITED", "there")
+    (tmp_path / "a.launch.xml").write_text(
+        f'<launch><executable cmd="/bin/sh {FILES}/show.sh before"/><unset_env name="L_INHERITED"/>'
+        f'<executable cmd="/bin/sh {FILES}/show.sh after"/></launch>'
+    )
+    said = [
+        processes.run(
+            each.argv, capture_output=True, text=True, timeout=PATIENCE_SEC, check=True
+        ).stdout
+        for each in load_ros_plan(tmp_path / "a.launch.xml", {}).nodes
+    ]
+    assert said == ["SHOW|before L_INHERITED=there\n", "SHOW|after\n"]
+
+
+def test_loops(tmp_path: Path) -> None:
+    (tmp_path / "a.launch.xml").write_text(
+        """
+        <launch>
+          <arg name="robots" default="{name: a, id: 1};{name: b}"/>
+          <for_each values="$(var robots)">
+            <executable cmd="echo $(for-var name) $(for-var id none)"/>
+          </for_each>
+          <for len="2" name="i"><executable cmd="echo $(index i)"/></for>
+        </launch>
+        """
+    )
+    (tmp_path / "a.launch.py").write_text(
+        """
+from launch import LaunchDescription
+from launch.actions import ExecuteProcess, ForEach, ForLoop
+
+def generate_launch_description():
+    def each(name, id='none'):
+        return [ExecuteProcess(cmd=['echo', name, str(id)])]
+    def number(i):
+        return [ExecuteProcess(cmd=['echo', str(i)])]
+    return LaunchDescription([
+        ForEach('{name: a, id: 1};{name: b}', function=each), ForLoop('2', function=number),
+    ])
+"""
+    )
+    for name in ("a.launch.xml", "a.launch.py"):
+        argv = [each.argv[1:] for each in load_ros_plan(tmp_path / name, {}).nodes]
+        assert argv == [("a", "1"), ("b", "none"), ("0",), ("1",)]
