@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from dsmq_nodes.bag import Bag, BagWriter
+from dsmq_nodes.bag import Bag, BagWriter, Record
 from dsmq_nodes.bag.file.contents import Channel, latched_metadata
 from dsmq_nodes.bag.record.flight import Flight
 from dsmq_nodes.bag.record.last_seconds import LastSeconds
@@ -24,6 +24,11 @@ ROOT = Path(__file__).parents[2]
 LONG_SEC = 2 * PATIENCE_SEC
 
 
+def put(ring: LastSeconds, channel: Channel, at_ns: int, data: bytes, *more: int) -> None:
+    published_ns, seq = (*more, 0)[:2]
+    ring.write_record(Record(channel, at_ns, published_ns, seq, data))
+
+
 def dumped(ring: LastSeconds, path: Path) -> list[float]:
     with BagWriter(path) as writer:
         count = ring.dump(writer)
@@ -35,7 +40,7 @@ def dumped(ring: LastSeconds, path: Path) -> list[float]:
 def test_a_ring_keeps_the_last_seconds(tmp_path: Path) -> None:
     ring = LastSeconds(2.0)
     for index in range(100):
-        ring.write(NUMBERS, index * SECOND_NS // 10, number(index), 0, index)
+        put(ring, NUMBERS, index * SECOND_NS // 10, number(index), 0, index)
     assert dumped(ring, tmp_path / "run") == list(range(79, 100))
     assert ring.messages == 100
 
@@ -43,12 +48,12 @@ def test_a_ring_keeps_the_last_seconds(tmp_path: Path) -> None:
 def test_a_ring_keeps_no_more_than_its_memory_allows(tmp_path: Path) -> None:
     ring = LastSeconds(1000.0, most_bytes=10_000)
     for index in range(1000):
-        ring.write(NUMBERS, index, number(index), 0, index)
+        put(ring, NUMBERS, index, number(index), 0, index)
         assert ring.size_bytes <= 10_000
     found = dumped(ring, tmp_path / "run")
     assert found == list(range(1000 - len(found), 1000))
     assert 20 < len(found) < 50
-    ring.write(NUMBERS, 1000, b'{"data":"%b"}' % (b"x" * 20_000), 0)  # larger than the ring
+    put(ring, NUMBERS, 1000, b'{"data":"%b"}' % (b"x" * 20_000), 0)  # larger than the ring
     assert ring.size_bytes == 0
 
 
@@ -56,8 +61,8 @@ def test_a_ring_keeps_what_is_latched(tmp_path: Path) -> None:
     latched = Channel("/map", String.type_name, b"{}", metadata=(("latched", "true"),))
     ring = LastSeconds(1.0)
     for index in range(3):
-        ring.write(latched, index, b'{"data":"map %d"}' % index, 0)
-    ring.write(NUMBERS, 100 * SECOND_NS, number(7), 0)
+        put(ring, latched, index, b'{"data":"map %d"}' % index, 0)
+    put(ring, NUMBERS, 100 * SECOND_NS, number(7), 0)
     assert dumped(ring, tmp_path / "run") == ["map 2", 7]
 
 
@@ -65,17 +70,17 @@ def test_a_ring_keeps_as_many_as_are_latched(tmp_path: Path) -> None:
     static = Channel("/tf_static", "a", metadata=(("latched", "true"), ("latched_depth", "2")))
     ring = LastSeconds(1.0)
     for index in range(3):
-        ring.write(static, index, b'{"data":%d}' % index, 0)
-    ring.write(NUMBERS, 100 * SECOND_NS, number(7), 0)
+        put(ring, static, index, b'{"data":%d}' % index, 0)
+    put(ring, NUMBERS, 100 * SECOND_NS, number(7), 0)
     assert dumped(ring, tmp_path / "run") == [1, 2, 7]
 
 
 def test_each_of_several_failures_has_what_is_latched_once(tmp_path: Path) -> None:
     channel = Channel("/map", metadata=latched_metadata(3))
     ring = LastSeconds(1.0)
-    ring.write(Channel("/n"), 5 * SECOND_NS, b"7", 0)
+    put(ring, Channel("/n"), 5 * SECOND_NS, b"7", 0)
     for index in range(2):  # later than what is newer: topics are read one after another
-        ring.write(channel, (index + 1) * SECOND_NS, b"%d" % index, 0)
+        put(ring, channel, (index + 1) * SECOND_NS, b"%d" % index, 0)
     for name in ("first", "second"):
         with BagWriter(tmp_path / name) as writer:
             ring.dump(writer)
@@ -89,7 +94,7 @@ def test_a_ring_begins_at_one_time_for_all_topics_however_they_came(tmp_path: Pa
     for second in range(5):  # a topic after the other, each a whole second
         for channel in (NUMBERS, other):
             for index in range(second * 10, second * 10 + 10):
-                ring.write(channel, index * SECOND_NS // 10, number(index), 0, index)
+                put(ring, channel, index * SECOND_NS // 10, number(index), 0, index)
     with BagWriter(tmp_path / "run") as writer:
         count = ring.dump(writer)
     times = {"/numbers": [], "/other": []}  # type: dict[str, list[int]]
@@ -105,7 +110,7 @@ def test_a_ring_that_is_full_begins_at_one_time_too(tmp_path: Path) -> None:
     for batch in range(100):
         for channel in (NUMBERS, other):
             for index in range(batch * 10, batch * 10 + 10):
-                ring.write(channel, index, number(index), 0, index)
+                put(ring, channel, index, number(index), 0, index)
     values = dumped(ring, tmp_path / "run")
     assert sorted(values) == values
     assert values[0::2] == values[1::2]
@@ -115,9 +120,9 @@ def test_a_ring_that_is_full_begins_at_one_time_too(tmp_path: Path) -> None:
 def test_what_is_latched_comes_when_the_ring_begins(tmp_path: Path) -> None:
     latched = Channel("/map", String.type_name, b"{}", metadata=(("latched", "true"),))
     ring = LastSeconds(1.0)
-    ring.write(latched, 0, b'{"data":"map"}', 3)
+    put(ring, latched, 0, b'{"data":"map"}', 3)
     for index in range(100):
-        ring.write(NUMBERS, index * SECOND_NS // 10, number(index), 0)
+        put(ring, NUMBERS, index * SECOND_NS // 10, number(index), 0)
     with BagWriter(tmp_path / "run") as writer:
         ring.dump(writer)
     first = next(Bag(*writer.paths).records())

@@ -7,7 +7,6 @@ kept messages are cut at one time for all topics when they are written.
 from collections import deque
 from typing import Final
 
-from dsmq_nodes.bag.file.contents import Channel
 from dsmq_nodes.bag.file.mcap_reader import Record
 from dsmq_nodes.bag.file.writing import BagWriter
 from dsmq_nodes.bag.latched import Latched
@@ -34,19 +33,12 @@ class LastSeconds:
         self._latched = Latched()
         self._begins_ns = 0  # older messages are out of the window, or incomplete
 
-    def write(
-        self,
-        channel: Channel,
-        log_time_ns: int,
-        data: bytes,
-        publish_time_ns: int,
-        sequence: int = 0,
-    ) -> None:
+    def write_record(self, record: Record) -> None:
         """Add a message; the oldest are dropped."""
-        self._records.append(Record(channel, log_time_ns, publish_time_ns, sequence, data))
+        self._records.append(record)
         self.messages += 1
-        self.size_bytes += len(data) + _OVERHEAD_BYTES
-        self._begins_ns = max(self._begins_ns, log_time_ns - self._duration_ns)
+        self.size_bytes += len(record.data) + _OVERHEAD_BYTES
+        self._begins_ns = max(self._begins_ns, record.log_time_ns - self._duration_ns)
         while self._records and (
             self._records[0].log_time_ns < self._begins_ns or self.size_bytes > self._most_bytes
         ):

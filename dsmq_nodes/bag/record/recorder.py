@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, Protocol
 
 from dsmq_nodes.bag.file.contents import Channel, latched_metadata
+from dsmq_nodes.bag.file.mcap_reader import Record
 from dsmq_nodes.bag.file.reading import TEXT
 from dsmq_nodes.bag.file.recorded_schemas import ANYTHING, class_of, schema_text
 from dsmq_nodes.bag.file.selection import Selection
@@ -82,14 +83,7 @@ class Sink(Protocol):
 
     messages: int
 
-    def write(
-        self,
-        channel: Channel,
-        log_time_ns: int,
-        data: bytes,
-        publish_time_ns: int,
-        sequence: int = 0,
-    ) -> None:
+    def write_record(self, record: Record) -> None:
         """Append a message."""
 
     def flush(self) -> None:
@@ -232,8 +226,9 @@ class Recorder:
         channel = topic.channels.get(reply.sender)
         if channel is None:
             channel = self._channel(topic, reply.sender, text)
+        times = log_ns, reply.stamp or log_ns
         try:
-            self._writer.write(channel, log_ns, text.encode(), reply.stamp or log_ns, reply.seq)
+            self._writer.write_record(Record(channel, *times, reply.seq, text.encode()))
         except BagError:
             topic.dropped += 1
             raise
