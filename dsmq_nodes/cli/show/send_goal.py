@@ -12,6 +12,7 @@ from dsmq_nodes.errors import CommandError, DsmqError, MessageError
 from dsmq_nodes.json_text import read_json
 from dsmq_nodes.messages.schema.dynamic import decoded, encoded
 from dsmq_nodes.tools.graph_model import read_graph
+from dsmq_nodes.tools.lookup import schema_of
 from dsmq_nodes.tools.offers import Offer, absolute, actions
 from dsmq_nodes.tools.service_calls import Asked, answer, ask, response_in
 from dsmq_nodes.tools.session import Session
@@ -117,10 +118,7 @@ class _Goal:
         """Whether the server has accepted it."""
         if with_feedback:
             self._feedback_topic = self._part("feedback")
-            topics = {topic.name: topic for topic in self._session.graph().topics}
-            ends = topics[self._feedback_topic].ends if self._feedback_topic in topics else []
-            told = [end.schema_id for end in ends if end.schema_id]
-            self._feedback = self._session.schema(told[0]) if told else {}
+            self._feedback = schema_of(self._session, self._feedback_topic)
             self._session.subscribe(self._feedback_topic)
         self.is_sent = True
         response = self._call("send_goal", self._body)

@@ -17,6 +17,7 @@ from dsmq_nodes.messages.schema.find import find_interface
 from dsmq_nodes.printable import one_line
 from dsmq_nodes.tools import offers
 from dsmq_nodes.tools.ended_nodes import ended
+from dsmq_nodes.tools.lookup import schema_of
 from dsmq_nodes.tools.offers import Offer, absolute
 from dsmq_nodes.tools.service_calls import answer, ask
 from dsmq_nodes.tools.session import Session
@@ -123,12 +124,7 @@ def served(session: Session, kind: str, name: str, wait_sec: float) -> Offer:
 
 def types_of(session: Session, service: str, type_name: str) -> Types:
     """The schemas from a service's ends, or those of its type if the kit has it."""
-    topics = {topic.name: topic for topic in session.graph().topics}
-    found = []
-    for sign in (REQUEST, REPLY):
-        topic = topics.get(service + sign)
-        told = [end.schema_id for end in (topic.ends if topic else ()) if end.schema_id]
-        found.append(session.schema(told[0]) if told else {})
+    found = [schema_of(session, service + sign) for sign in (REQUEST, REPLY)]
     if not all(found):
         with contextlib.suppress(CommandError):
             known = find_interface(type_name)
