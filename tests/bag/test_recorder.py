@@ -186,6 +186,41 @@ def test_a_topic_whose_type_changes_is_recorded_as_both(
     assert len(recording.recorder.topics["/x"].types) == 3
 
 
+def test_the_first_message_has_its_type_where_somebody_has_subscribed_before(
+    begin: Callable[..., Recording], tool: Tool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `dsmq-nodes log` subscribes /rosout: the message is here before its type is."""
+    monkeypatch.setattr("dsmq_nodes.bag.record.recorder._TYPE_SEC", PATIENCE_SEC)
+    tool.subscribe("/x", "")
+    tool.advertise("/y", String.type_name)
+    recording = begin()
+    tool.advertise("/x", Float64.type_name)
+    for number in range(10):
+        tool.put("/x", Float64(data=number))
+        tool.put("/y", String())
+    recording.until(lambda: recording.recorder.messages == 20)
+    assert recording.recorder.topics["/x"].types == [Float64.type_name]
+    records = list(recording.close().records())
+    assert [each.channel.topic for each in records] == ["/x", "/y"] * 10
+    log_times = [each.log_time_ns for each in records]
+    assert log_times == sorted(log_times)
+
+
+def test_what_has_no_type_is_recorded_soon_and_at_the_end(
+    begin: Callable[..., Recording], tool: Tool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tool.subscribe("/x", "")
+    recording = begin()
+    tool.put("/x", "a text")
+    recording.until(lambda: recording.recorder.messages == 1)
+    tool.put("/x", "another")
+    tool.put("/new", "a third")
+    monkeypatch.setattr("dsmq_nodes.bag.record.recorder._TYPE_SEC", 1e6)
+    recording.until(lambda: "/new" in recording.recorder.topics)
+    assert recording.recorder.messages == 3
+    recording.close()
+
+
 def test_the_schema_is_what_the_publisher_told(begin: Callable[..., Recording], tool: Tool) -> None:
     schemas = [{"type": "object", "properties": {name: {"type": "number"}}} for name in "ab"]
     tool.advertise("/x", "far_msgs/msg/Away", schema=schemas[0])

@@ -8,11 +8,15 @@ meanwhile are lost, and they are counted.
 A message's log time is its arrival in its topic's log, however late the recorder reads it. Messages
 from before get the time when the recorder began. Log times in a topic never go back: they are the
 wall clock at the recorder's start plus the monotonic time since.
+
+A message may come before the graph that tells its type, where its topic was subscribed before it
+was published. It waits a moment for that, and all that come behind it wait with it.
 """
 
 import contextlib
 import math
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, Protocol
@@ -42,6 +46,8 @@ _WAIT_SEC: Final = 0.05  # for a message
 _FLUSH_SEC: Final = 1.0
 _CLOCK_SEC: Final = 1.0  # without /clock, until the warning
 _DRAIN_SEC: Final = 10.0
+_TYPE_SEC: Final = 2.0  # until a topic's messages are recorded without a type
+_MOST_WAIT_BYTES: Final = 32 << 20  # for a type
 _ANYTHING_TEXT: Final = schema_text(ANYTHING)
 
 
@@ -75,6 +81,7 @@ class RecordedTopic:
     by_sender: dict[str, _Type] = field(default_factory=dict)
     any_type: _Type = _NO_TYPE
     log_time_ns: int = 0  # of the newest
+    typed_until_sec: float = 0.0  # a type is waited for; 0: nothing has come without one
     channels: dict[str, Channel] = field(default_factory=dict)
 
 
@@ -136,6 +143,8 @@ class Recorder:
         self._flush_at_sec = time.monotonic() + _FLUSH_SEC
         self._no_clock_at_sec = time.monotonic() + _CLOCK_SEC
         self.knows_graph = False
+        self._unwritten: deque[tuple[RecordedTopic, int, wire.Reply]] = deque()
+        self._unwritten_bytes = 0
         self._schemas: dict[_Type, bytes] = {}
         self._told_schemas: dict[str, dict[str, Any]] = {}  # by their ids in the graph
         # The types come before the graph, which names their schemas.
@@ -178,6 +187,10 @@ class Recorder:
         while not is_over():
             self._turn()
             on_turn()
+        self._read_rest(is_hurried)
+        self._write_typed(is_over=True)
+
+    def _read_rest(self, is_hurried: Callable[[], bool]) -> None:
         self._session.ask_ends()
         until_sec = time.monotonic() + _DRAIN_SEC
         while self._session.behind and self._session.is_connected and not is_hurried():
@@ -198,6 +211,7 @@ class Recorder:
             self._record(reply)
             if time.monotonic() > until_sec:
                 break
+        self._write_typed()
         now_sec = time.monotonic()
         if self._uses_sim_time and self._sim_ns is None and now_sec > self._no_clock_at_sec:
             self._no_clock_at_sec = math.inf
@@ -222,6 +236,29 @@ class Recorder:
             topic.dropped += 1
             return
         topic.log_time_ns = log_ns
+        if self._unwritten or not self._is_typed(topic, reply.sender):
+            self._unwritten.append((topic, log_ns, reply))
+            self._unwritten_bytes += len(reply.text or "")
+        else:
+            self._write(topic, log_ns, reply)
+
+    def _is_typed(self, topic: RecordedTopic, sender: str) -> bool:
+        """Whether a message can be written: its type is known, or has been waited for."""
+        if sender in topic.channels or topic.by_sender.get(sender, topic.any_type).name:
+            return True
+        now_sec = time.monotonic()
+        topic.typed_until_sec = topic.typed_until_sec or now_sec + _TYPE_SEC
+        return now_sec >= topic.typed_until_sec
+
+    def _write_typed(self, *, is_over: bool = False) -> None:
+        """Write the messages that have waited, in order, as far as they can be written."""
+        unwritten, is_over = self._unwritten, is_over or self._unwritten_bytes > _MOST_WAIT_BYTES
+        while unwritten and (is_over or self._is_typed(unwritten[0][0], unwritten[0][2].sender)):
+            self._write(*unwritten.popleft())
+        if not unwritten:
+            self._unwritten_bytes = 0
+
+    def _write(self, topic: RecordedTopic, log_ns: int, reply: wire.Reply) -> None:
         text = reply.text or ""
         channel = topic.channels.get(reply.sender)
         if channel is None:
@@ -231,6 +268,8 @@ class Recorder:
             self._writer.write_record(Record(channel, *times, reply.seq, text.encode()))
         except BagError:
             topic.dropped += 1
+            while self._unwritten:
+                self._unwritten.popleft()[0].dropped += 1
             raise
         topic.messages += 1
 
