@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 # Raised with every change of what the compiled part takes or returns; `speedups.h` has it too.
-_VERSION: Final = 16
+_VERSION: Final = 17
 _SAME_INSTALLATION_SEC: Final = 60.0  # an installer writes the files in any order
 
 

@@ -71,6 +71,8 @@ class Taker:
         callback: Callable[..., Any],
         callback_name: str,
         info: Callable[[str, int, int, int, int, int], Any] | None,
+        has_expired: Callable[[Any], bool] | None,
+        entry: Callable[[int, int, int, int, str, bytes], Any],
         memory: mmap | None,
         file: int,
         seat: int,

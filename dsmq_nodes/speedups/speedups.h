@@ -9,7 +9,7 @@
 #include <cstring>
 
 // Raised with every change of what Python gives or gets; `__init__.py` has it too.
-constexpr long SPEEDUPS_VERSION = 16;
+constexpr long SPEEDUPS_VERSION = 17;
 
 struct Ref {  // owns a reference
     PyObject *held;

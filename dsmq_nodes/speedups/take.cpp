@@ -32,11 +32,12 @@ struct Taker {
     PyObject_HEAD
     PyObject *ring_reader, *names, *cursor, *publishers, *subscription, *mail, *latency;
     PyObject *buckets, *watchdogs, *dispatcher, *held, *busy, *load, *callback, *callback_name, *info;
+    PyObject *has_expired, *entry;
     PyObject *name, *sender;  // of the last record: its bytes, and who they are
     Mapped map;
     uint64_t seat;
     int64_t since_ns;
-    static constexpr int GIVEN = 16, HELD = 18;
+    static constexpr int GIVEN = 18, HELD = 20;
     PyObject **references() { return &ring_reader; }
 };
 
@@ -163,13 +164,15 @@ int add_latency(Taker *self, double sec) {  // as `Histogram` does once it count
 // As `Subscription.call` up to the callback.
 int count(Taker *self, const Found &found, int64_t now_ns) {
     const int64_t stamp = found.record.stamp;
-    if (NAME(_began).set(self->subscription, Py_True) < 0) return -1;
     if (self->since_ns <= stamp && stamp <= now_ns + 1000000000 && add_latency(self, (now_ns - stamp) * 1e-9) < 0)
         return -1;
     if (add(self->subscription, NAME(_given), 1) < 0) return -1;
+    if (!PyList_GET_SIZE(self->watchdogs)) return 0;
+    const Ref waited(NAME(_waited_sec).of(self->subscription));
+    if (!waited) return -1;
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(self->watchdogs); i++) {
         const Ref watchdog(Py_NewRef(PyList_GET_ITEM(self->watchdogs, i)));
-        const Ref heard(PyObject_CallMethodNoArgs(watchdog, NAME(heard)));
+        const Ref heard(PyObject_CallMethodOneArg(watchdog, NAME(heard), waited));
         if (!heard) return -1;
     }
     return 0;
@@ -202,6 +205,20 @@ Step call(Taker *self, const Found &found, PyObject *message, int64_t now_ns) {
         goes_on.held = PyObject_CallMethodObjArgs(self->dispatcher, NAME(failed), self->subscription, error.held, nullptr);
     }
     return !goes_on ? FAILED : goes_on == Py_True ? TAKEN : STOP;
+}
+
+// As `Subscription.call`, with what `LinkReader.take` does before: whether the next message may be next.
+Step deliver(Taker *self, const Found &found, PyObject *message, int64_t now_ns) {
+    if (pass(self, found) < 0 || NAME(_began).set(self->subscription, Py_True) < 0) return FAILED;
+    if (self->has_expired != Py_None) {
+        const Record &record = found.record;
+        const Ref entry(PyObject_CallFunction(self->entry, "KKKLOy", record.id, record.seq, record.stamp,
+                                              static_cast<long long>(record.at), self->sender, ""));
+        const Ref expired(entry ? PyObject_CallOneArg(self->has_expired, entry) : nullptr);
+        if (!expired) return FAILED;
+        if (expired == Py_True) return is_over(self->dispatcher) ? STOP : TAKEN;
+    }
+    return count(self, found, now_ns) < 0 ? FAILED : call(self, found, message, now_ns);
 }
 
 PyObject *text_of(const char *text, size_t length) {  // nullptr without an exception where it is not UTF-8
@@ -241,8 +258,7 @@ Step take_one(Taker *self, uint64_t head, Buffer &text) {
     const size_t names = found.record.names;
     const Ref message(message_of(self, text.bytes + names, text.size - names));
     if (!message) return odd();
-    if (pass_ring(self, found) < 0 || pass(self, found) < 0 || count(self, found, now_ns) < 0) return FAILED;
-    return call(self, found, message, now_ns);
+    return pass_ring(self, found) < 0 ? FAILED : deliver(self, found, message, now_ns);
 }
 
 // Whether callbacks may be called now, as `Dispatcher.call_now` asks; the time is then in `until_sec`.
@@ -313,11 +329,11 @@ PyObject *make(PyTypeObject *type, PyObject *args, PyObject *) {
     int file;
     unsigned int seat;
     long long since_ns;
-    if (!PyArg_ParseTuple(args, "OO!OO!OOOO!O!OO!O!OOO!OOiIL", &given[0], &PyDict_Type, &given[1], &given[2],
+    if (!PyArg_ParseTuple(args, "OO!OO!OOOO!O!OO!O!OOO!OOOOiIL", &given[0], &PyDict_Type, &given[1], &given[2],
                           &PyDict_Type, &given[3], &given[4], &given[5], &given[6], &PyDict_Type, &given[7],
                           &PyList_Type, &given[8], &given[9], &PyDict_Type, &given[10], &PyDict_Type, &given[11],
-                          &given[12], &given[13], &PyUnicode_Type, &given[14], &given[15], &memory, &file, &seat,
-                          &since_ns))
+                          &given[12], &given[13], &PyUnicode_Type, &given[14], &given[15], &given[16],
+                          &given[17], &memory, &file, &seat, &since_ns))
         return nullptr;
     if (seat >= MOST_READERS) return PyErr_SetString(PyExc_ValueError, "there is no such seat"), nullptr;
     Taker *self = SeamType<Taker>::make(type, given, memory, file);
@@ -449,8 +465,7 @@ Step call_with_push(Taker *self, PyObject *incoming, Push &push, Found &found, B
     const Ref message(message_of(self, text.bytes, text.size));
     if (!message) return odd();
     if (NAME(gave_no_answer).set(incoming, Py_False) < 0) return FAILED;
-    if (pass(self, found) < 0 || count(self, found, now_ns) < 0) return FAILED;
-    return call(self, found, message, now_ns);
+    return deliver(self, found, message, now_ns);
 }
 
 Step take_push(Taker *self, PyObject *incoming, Push &push, Found &found) {

@@ -30,7 +30,10 @@ def main(seconds: float, seed: int) -> int:
         chance = random.Random(f"{seed} {cases}")
         with tempfile.TemporaryDirectory() as directory:
             both = BothPaths(
-                Path(directory), chance.choice((4096, 65536, 1 << 20)), chance.choice((1, 10, 1000))
+                Path(directory),
+                chance.choice((4096, 65536, 1 << 20)),
+                chance.choice((1, 10, 1000)),
+                longest_wait_sec=chance.choice((None, 1e-9, 1e9)),
             )
             try:
                 for _ in range(_STEPS):

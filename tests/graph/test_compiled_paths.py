@@ -3,6 +3,7 @@
 import fcntl
 import random
 from collections.abc import Callable, Iterator
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -19,14 +20,15 @@ from tests.support.two_paths import BothPaths, Unplanned, random_step
 pytestmark = pytest.mark.skipif(make_taker is None, reason="there is no compiled part to compare")
 
 Make = Callable[..., BothPaths]
+_ALWAYS, _NEVER = 1e-9, 1e9  # as the longest wait of a command: they are too old
 
 
 @pytest.fixture
 def make(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Make]:
     made: list[BothPaths] = []
 
-    def ring(capacity: int, depth: int, msg_type: type[String] = String) -> BothPaths:
-        made.append(BothPaths(tmp_path_factory.mktemp("ring"), capacity, depth, msg_type))
+    def ring(*given: Any) -> BothPaths:
+        made.append(BothPaths(tmp_path_factory.mktemp("ring"), *given))
         return made[-1]
 
     yield ring
@@ -40,11 +42,19 @@ def make(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Make]:
     capacity=st.sampled_from([4096, 65536, 1 << 20]),
     depth=st.sampled_from([1, 10, 1000]),
     msg_type=st.sampled_from([String, Unplanned]),
+    longest_wait_sec=st.sampled_from([None, _ALWAYS, _NEVER]),
 )
 def test_whatever_happens_to_a_ring_both_come_to_the_same_end(
-    make: Make, seed: int, capacity: int, depth: int, msg_type: type[String]
+    make: Make,
+    *,
+    seed: int,
+    capacity: int,
+    depth: int,
+    msg_type: type[String],
+    longest_wait_sec: float | None,
 ) -> None:
-    both, chance = make(capacity, depth, msg_type), random.Random(seed)
+    both = make(capacity, depth, msg_type, longest_wait_sec)
+    chance = random.Random(seed)
     for _ in range(30):
         random_step(both, chance)
     both.drain()
@@ -88,9 +98,12 @@ def test_a_writer_alone_owns_the_ring_until_another_writes(make: Make, one: int)
     assert (owner.owns, other.owns) == (True, False)
 
 
+@pytest.mark.parametrize("longest_wait_sec", [None, _NEVER])
 @pytest.mark.parametrize("msg_type", [String, Unplanned])
-def test_what_is_usual_takes_no_other_way(make: Make, msg_type: type[String]) -> None:
-    both = make(1 << 16, 100, msg_type)
+def test_what_is_usual_takes_no_other_way(
+    make: Make, msg_type: type[String], longest_wait_sec: float | None
+) -> None:
+    both = make(1 << 16, 100, msg_type, longest_wait_sec)
     both.publish(0, "first")  # of its sender: Python learns the name
     both.drain()
     with mock.patch.object(Writer, "append", _not_called):
@@ -100,6 +113,17 @@ def test_what_is_usual_takes_no_other_way(make: Make, msg_type: type[String]) ->
     with mock.patch.object(compiled.subscription, "call", _not_called):
         both.drain()
     assert [msg.data for msg in compiled.got] == ["first", *(f"é {n}" for n in range(5))]
+
+
+def test_a_command_that_is_too_old_takes_no_other_way(make: Make) -> None:
+    both = make(1 << 16, 100, String, _ALWAYS)
+    both.publish(0, "first")
+    both.drain()
+    [compiled, _] = both.ends
+    with mock.patch.object(compiled.subscription, "call", _not_called):
+        both.publish(0, "second")
+        both.drain()
+    assert (compiled.subscription.late, compiled.got, compiled.heard) == (2, [], 0)
 
 
 def test_machines_that_reorder_writes_find_the_checksum(make: Make) -> None:

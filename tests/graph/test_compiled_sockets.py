@@ -47,7 +47,9 @@ _quiet: Final = Logger("/sockets", BaseClock(), SimpleNamespace(publish=lambda *
 class End:
     """A node's link and subscription, by one of the paths."""
 
-    def __init__(self, msg_type: type[String], *, compiled: bool) -> None:
+    def __init__(
+        self, msg_type: type[String], longest_wait_sec: float | None, *, compiled: bool
+    ) -> None:
         self.got: list[str] = []
         self.infos: list[tuple[object, ...]] = []
         self.raised: list[str] = []
@@ -85,6 +87,7 @@ class End:
         callback: Any = on_message if msg_type is String else with_info
         self.subscription: Subscription[Any] = Subscription(
             *(msg_type, TOPIC, callback, QoSProfile(1000)),
+            longest_wait_sec=longest_wait_sec,
             clock=BaseClock(),
             logger=_quiet,
             graph=SimpleNamespace(),  # type: ignore[arg-type]
@@ -120,6 +123,7 @@ class End:
             "lost": self.lost,
             "numbers": (self.subscription.messages, self.subscription.dropped),
             "invalid": self.subscription.invalid,
+            "late": self.subscription.late,
             "latencies": self.subscription.latency.count,
             "cursor": (cursor.after, cursor.gap, cursor.dropped, cursor.delivered),
             "publishers": {name: (each.number, each.stamp) for name, each in of},
@@ -139,8 +143,8 @@ class End:
 class Both:
     """The same bytes for both paths."""
 
-    def __init__(self, msg_type: type[String]) -> None:
-        self.ends = [End(msg_type, compiled=True), End(msg_type, compiled=False)]
+    def __init__(self, msg_type: type[String], longest_wait_sec: float | None = None) -> None:
+        self.ends = [End(msg_type, longest_wait_sec, compiled=each) for each in (True, False)]
         self.id, self.seqs = 1, {"/a": 0, "/ü": 0, "": 0}
 
     def push(self, text: str, sender: str = "/a", skip: int = 0, gap: int = 0) -> bytes:
@@ -198,9 +202,15 @@ def _step(both: Both, chance: random.Random) -> bytes:
 
 @pytest.mark.slow
 @settings(deadline=None, max_examples=100)
-@given(seed=st.integers(0, 2**32), msg_type=st.sampled_from([String, Unplanned]))
-def test_whatever_comes_both_come_to_the_same_end(seed: int, msg_type: type[String]) -> None:
-    both, chance = Both(msg_type), random.Random(seed)
+@given(
+    seed=st.integers(0, 2**32),
+    msg_type=st.sampled_from([String, Unplanned]),
+    longest_wait_sec=st.sampled_from([None, 1e-9, 1e9]),
+)
+def test_whatever_comes_both_come_to_the_same_end(
+    seed: int, msg_type: type[String], longest_wait_sec: float | None
+) -> None:
+    both, chance = Both(msg_type, longest_wait_sec), random.Random(seed)
     try:
         for _ in range(20):
             data = _step(both, chance)

@@ -53,7 +53,10 @@ class Unplanned(String):
 
 
 class ReadingEnd:
-    """A subscription, by one of the paths; of `Unplanned` its callback wants the MessageInfo."""
+    """A subscription, by one of the paths; of `Unplanned` its callback wants the MessageInfo.
+
+    Its messages are commands: with `longest_wait_sec` they may be too old.
+    """
 
     def __init__(
         self,
@@ -63,8 +66,9 @@ class ReadingEnd:
         depth: int,
         *,
         msg_type: type[String] = String,
+        longest_wait_sec: float | None = None,
     ) -> None:
-        self._since_ns = 0
+        self._since_ns = self.heard = 0
         self.got: list[Any] = []
         self.infos: list[tuple[object, ...]] = []
         self.errors: list[str] = []
@@ -88,10 +92,13 @@ class ReadingEnd:
         self.dispatcher = Dispatcher(link, _quiet, exceptions, raises=False)
         self.subscription: Subscription[Any] = Subscription(
             *(msg_type, TOPIC, on_message if msg_type is String else with_info, QoSProfile(depth)),
+            longest_wait_sec=longest_wait_sec,
             clock=BaseClock(),
             logger=_quiet,
             graph=link,
         )
+        watchdog: Any = SimpleNamespace(heard=self._heard)
+        self.subscription.watchdogs.append(watchdog)
         self.reader = LinkReader(TOPIC, depth, "", self._deliver)
         self.reader.losses = Losses("/n", TOPIC)
         self.reader.call_now = AtOnce(self.subscription, self.dispatcher)
@@ -103,6 +110,10 @@ class ReadingEnd:
         made = make_taker if path == _COMPILED else None
         with mock.patch("dsmq_nodes.graph.topics.at_once.make_taker", made):
             self.rings.read(self.reader, str(ring.path), self.seat, head)
+
+    def _heard(self, ago_sec: float) -> None:
+        assert (ago_sec > 0) == self.subscription._expires
+        self.heard += 1
 
     def _deliver(self, reply: Any, again: bool) -> None:
         self.subscription.post(reply, again)
@@ -132,6 +143,7 @@ class ReadingEnd:
             "raised": self.raised,
             "errors": self.errors,
             "subscription": (subscription.messages, subscription.dropped, subscription.invalid),
+            "late": (subscription.late, self.heard),
             "latencies": subscription.latency.count,
             "cursor": (cursor.after, cursor.gap, cursor.dropped, cursor.delivered),
             "publishers": {
@@ -184,12 +196,21 @@ class BothPaths:
     """A ring with both ends by both paths, in a directory of its own."""
 
     def __init__(
-        self, directory: Path, capacity: int, depth: int, msg_type: type[String] = String
+        self,
+        directory: Path,
+        capacity: int,
+        depth: int,
+        msg_type: type[String] = String,
+        longest_wait_sec: float | None = None,
     ) -> None:
         self.ring = Ring.create(directory / "r", capacity=capacity)
         self.doorbells = Doorbells(directory)
         self.ends = [
-            ReadingEnd(path, self.ring, number, depth, msg_type=msg_type)
+            ReadingEnd(
+                *(path, self.ring, number, depth),
+                msg_type=msg_type,
+                longest_wait_sec=longest_wait_sec,
+            )
             for number, path in enumerate((_COMPILED, _PYTHON), 2)
         ]
         self.writers = [

@@ -1,14 +1,15 @@
 """From a batch of messages to a callback, at once: what a link calls instead of filling a mailbox.
 
 `Dispatcher.call_now` and `Subscription.call` are the law. The compiled `Taker` does the same in one
-call for the usual messages of a ring. Python does the others: messages on loan, with a lifespan,
-commands, which may be too old, or by another clock than the machine's.
+call for the usual messages of a ring. Python does the others: messages on loan, or by another clock
+than the machine's.
 """
 
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from dsmq_nodes.dsmq.ring.record import RingRecord
 from dsmq_nodes.graph.spin.dispatcher import Dispatcher
 from dsmq_nodes.graph.topics.subscription import Subscription
 from dsmq_nodes.messages.codec import codec
@@ -40,12 +41,10 @@ class AtOnce:
         """
         if make_taker is None or reader.losses is None:
             return None
-        given = self._subscription.of_usual_messages()
-        callback = self._subscription.callback
-        if given is None or callback is None:
+        usual = self._subscription.of_usual_messages()
+        if usual is None:
             return None
-        mail, latency, since_ns, info = given
-        msg_type = self._subscription.msg_type
+        latency, msg_type = self._subscription.latency, self._subscription.msg_type
         ring = ring_reader.ring if ring_reader is not None else None
         return make_taker(
             ring_reader,
@@ -53,7 +52,7 @@ class AtOnce:
             reader.cursor,
             reader.losses.publishers,
             self._subscription,
-            mail,
+            self._subscription.mail,
             latency,
             latency.buckets,
             self._subscription.watchdogs,
@@ -61,11 +60,13 @@ class AtOnce:
             self._dispatcher.held,
             self._dispatcher.busy,
             codec(msg_type) or msg_type.from_json,
-            callback,
+            usual.callback,
             self._subscription.callback_name,
-            info,
+            usual.info,
+            usual.has_expired,
+            RingRecord,
             ring.memory if ring is not None else None,
             ring.file if ring is not None else -1,
             ring_reader.seat if ring_reader is not None else 0,
-            since_ns,
+            usual.since_ns,
         ).take

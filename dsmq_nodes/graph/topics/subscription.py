@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import AsyncIterator, Callable
-from typing import TYPE_CHECKING, Any, Final, Generic, Self
+from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, Self
 
 import msgspec
 
@@ -48,7 +48,22 @@ class MessageInfo(msgspec.Struct, frozen=True, gc=False):
     is_latched: bool = False
 
 
-InfoOf = Callable[[str, int, int, int, int, int], MessageInfo]
+class UsualEntries(NamedTuple):
+    """How the entries of a subscription go to its callback that need no more than that.
+
+    Attributes:
+        callback: takes the messages.
+        since_ns: from when on stamps count for the latencies.
+        info: makes what the callback is told besides; None: it is told nothing.
+        has_expired: see there; None: none does.
+    """
+
+    callback: Callable[..., Any]
+    since_ns: int
+    info: Callable[[str, int, int, int, int, int], MessageInfo] | None
+    has_expired: Callable[[Entry], bool] | None
+
+
 SubscriptionCallback = Callable[[MessageT], Result] | Callable[[MessageT, MessageInfo], Result]
 
 
@@ -191,16 +206,14 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
         msg = self._decode(reply)
         return None if msg is None or self.callback is None else self.callback(msg)
 
-    def of_usual_messages(self) -> tuple[deque[Entry], Histogram, int, InfoOf | None] | None:
-        """What the compiled part needs to do as `call`; None where `call` does more.
-
-        The mailbox, the latencies, since when stamps count, and `info` for a callback with it.
-        """
-        is_usual = self._lender is None and not self._expires
-        if not is_usual or type(self._clock) is not BaseClock or self.callback is None:
+    def of_usual_messages(self) -> "UsualEntries | None":
+        """What the compiled part needs to do as `call`; None where `call` does more."""
+        is_usual = self._lender is None and type(self._clock) is BaseClock
+        if not is_usual or self.callback is None:
             return None
         info = self.info if self._wants_info else None
-        return self.mail, self.latency, self._since_ns, info
+        has_expired = self.has_expired if self._expires else None
+        return UsualEntries(self.callback, self._since_ns, info, has_expired)
 
     def dispatch(self) -> Result:
         """Call the callback with the oldest message of the mailbox; returns its result."""
@@ -233,7 +246,7 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
         return MessageInfo(self.topic_name, sender, message_id, seq, stamp_ns, now_ns, is_latched)
 
     def _decode(self, reply: Entry) -> MessageT | None:
-        if self._expires and self._has_expired(reply):
+        if self._expires and self.has_expired(reply):
             return None
         now_ns = self._clock.now_ns()
         try:
@@ -259,44 +272,34 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
             watchdog.heard(self._waited_sec)
         return msg
 
-    def _is_late(self, ages: Ages, lifespan_ns: int, reply: Entry) -> bool:
-        """Whether a message is older than its lifespan; it is then skipped and counted."""
-        age_ns = ages.age_ns(reply)
-        if age_ns <= lifespan_ns:
-            return False
-        self._skip(
-            f"a message from {reply.sender or 'a client'} is {age_ns * 1e-9:.1f} s old, which is "
-            f"more than the lifespan of {lifespan_ns * 1e-9:g} s"
-        )
-        return True
-
-    def _has_expired(self, reply: Entry) -> bool:
+    def has_expired(self, reply: Entry) -> bool:
+        """Whether a message is too old; it is then skipped and counted. Asked once for each."""
         ages, lifespan_ns = self._ages, self._lifespan_ns
         if ages is None:
             return False
-        if lifespan_ns is not None and self._is_late(ages, lifespan_ns, reply):
-            return True
-        return bool(self._longest_wait_sec and reply.at) and self._is_too_old(ages, reply)
-
-    def _is_too_old(self, ages: Ages, reply: Entry) -> bool:
-        """Whether a command was given long ago: the network or this process held it up.
-
-        Its publisher's clock may be off: only what is certain counts (see `Ages.least_ns`).
-        """
-        self._waited_sec = ages.least_ns(reply) * 1e-9
+        if lifespan_ns is not None:
+            age_ns = ages.age_ns(reply)
+            if age_ns > lifespan_ns:
+                self._skip("message", reply.sender, age_ns, "the lifespan", lifespan_ns)
+                return True
+        if not (self._longest_wait_sec and reply.at):
+            return False
+        # The network or this process may have held up a command. Its publisher's clock may be off:
+        # only what is certain counts (see `Ages.least_ns`).
+        waited_ns = ages.least_ns(reply)
+        self._waited_sec = waited_ns * 1e-9
         if self._waited_sec <= self._longest_wait_sec:
             return False
-        self._skip(
-            f"a command from {reply.sender or 'a client'} is {self._waited_sec:.1f} s old, more "
-            f"than its timeout of {self._longest_wait_sec:g} s"
-        )
+        self._skip("command", reply.sender, waited_ns, "its timeout", self._longest_wait_sec * 1e9)
         return True
 
-    def _skip(self, why: str) -> None:
+    def _skip(self, what: str, sender: str, age_ns: int, limit: str, most_ns: float) -> None:
         self.late += 1
         if self.late == 1:
             self._logger.warning(
-                f"{self.topic_name}: {why}: it is skipped, others like it are only counted"
+                f"{self.topic_name}: a {what} from {sender or 'a client'} is {age_ns * 1e-9:.1f} s "
+                f"old, which is more than {limit} of {most_ns * 1e-9:g} s: it is skipped, others "
+                "like it are only counted"
             )
 
     def _read(self, reply: Entry) -> MessageT:
