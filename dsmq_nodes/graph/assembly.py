@@ -160,6 +160,7 @@ class NodeKit:
         self.params, undeclared = self._load_params(params)
         self.wall_clock = around.clock
         self._is_destroyed = False
+        self._was_idle = False  # at its end: it had callbacks, and nothing ever spun it
         self._is_inherited = False  # whether this process is a forked child
         self.timers: list[Timer] = []
         self.actuators: list[Obeying] = []
@@ -457,6 +458,7 @@ class NodeKit:
         if self._is_destroyed:
             return
         self._is_destroyed = True
+        self._was_idle = not self.spinner.was_spun and self._has_callbacks()
         shutdown.ended(self)
         self.spinner.end()
         with shutdown.undisturbed():
@@ -484,6 +486,17 @@ class NodeKit:
                 (exceptions.tell_briefly if is_brief else exceptions.tell)(named, error)
                 broken = broken or (None if isinstance(error, Exception) else error)
         return broken
+
+    def tell_unspun(self) -> None:
+        """After the end: warn of callbacks that had no chance to be called."""
+        if self._was_idle:
+            self.logger.warning(
+                f"the program ends, and no callback of {self.name} was called: nothing spun the "
+                f"node; write `run({type(self.node).__name__})` at the end of the program"
+            )
+
+    def _has_callbacks(self) -> bool:
+        return bool(self.timers) or any(each.callback for each in self.topics.subscriptions())
 
     def _tell_hanging(self, named: object, text: str) -> None:
         self.logger.error(f"{callback_name(named)} {text}")

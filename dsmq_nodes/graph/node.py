@@ -214,6 +214,7 @@ class Node:
             Exception: what a callback raised, with `on_exception` "raise".
             ParameterError: the launcher gave a parameter that the node has not declared.
             NodeConfigurationError: its class has set an attribute that is the node's own.
+            SpinError: no event loop of asyncio runs (trio has another), or it is spun already.
         """
         try:
             await self._kit.spin()

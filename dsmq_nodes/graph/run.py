@@ -63,7 +63,7 @@ def spin(*nodes: Node) -> None:
     """
     refuse_in_loop("spin(node)", "`await node.spin_async()`")
     for node in nodes:
-        _check_is_node(node)
+        _begin_to_spin(node)
     signals = _EndSignals()
     with signals, contextlib.suppress(KeyboardInterrupt):
         try:
@@ -84,7 +84,7 @@ def spin_once(node: Node, timeout_sec: float | None = None) -> None:
         TypeError: what is given is no node.
         Exception: what a callback raised, with `on_exception` "raise".
     """
-    _check_is_node(node)
+    _begin_to_spin(node)
     forever = timeout_sec is None or timeout_sec < 0
     spinner = node._kit.spinner
     work = spinner.once(None if forever else timeout_sec)
@@ -96,12 +96,14 @@ def spin_once(node: Node, timeout_sec: float | None = None) -> None:
         raise
 
 
-def _check_is_node(given: object) -> None:
+def _begin_to_spin(given: object) -> None:
+    """Check that it is a node; one that a signal keeps from being spun was not forgotten."""
     if not isinstance(given, Node):
         hint = ""
         if isinstance(given, type) and issubclass(given, Node):
             hint = f": write `{given.__qualname__}()`"
         raise TypeError(f"a node is spun, not {given!r:.60}{hint}")
+    given._kit.spinner.was_spun = True
 
 
 def spin_until_future_complete(

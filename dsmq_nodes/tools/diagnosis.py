@@ -413,6 +413,9 @@ def _slow_edge(
             f"{_busy(seen, now.subscriber)}"
         )
         advice = "Its process is stopped, or a callback blocks it: `dsmq-nodes top` shows which."
+        peer = next((each for each in seen.graph.peers if each.name == now.subscriber), None)
+        if peer is not None and peer.state == "starting":  # "ready" as soon as it is spun
+            advice = "Nothing has spun it yet: its program calls neither `run` nor `spin`."
         yield Finding(ERROR, "stuck reader", about, text, advice)
     if own is not None and own_before is not None and own.invalid > own_before.invalid:
         wrong = _count(own.invalid - own_before.invalid, "message")

@@ -274,6 +274,14 @@ def test_a_reader_that_is_stuck() -> None:
     found = only(seen(WELL, before=(BEFORE,), now=(counted("/scan", 30, stuck),)))
     assert (found.level, found.kind) == (ERROR, "stuck reader")
     assert "20 messages wait for it" in found.text
+    assert "a callback blocks it" in found.advice
+
+
+def test_a_reader_that_nothing_spins() -> None:
+    stuck = EdgeCounters(subscriber="/avoider", delivered=10, depth=5, lag=20)
+    unspun = seen(WELL, before=(BEFORE,), now=(counted("/scan", 30, stuck),))
+    next(each for each in unspun.graph.peers if each.name == "/avoider").state = "starting"
+    assert "its program calls neither `run` nor `spin`" in only(unspun).advice
 
 
 @pytest.mark.parametrize(

@@ -122,7 +122,9 @@ thread.join()"""
 def test_they_are_run_to_their_end(programs: Programs, program: str, said: list[str]) -> None:
     started = programs(program)
     assert started.wait() == 0
-    assert [line for line in started.lines if line != "ticking"] == said
+    found = [line for line in started.lines if line != "ticking"]
+    is_forgotten = bool(found) and "nothing spun the node" in found[-1]
+    assert (found[: len(said)], is_forgotten) == (said, program.endswith("\nRobot()\n"))
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -170,7 +172,8 @@ def test_one_that_fails_or_hangs_is_told_the_other_is_run_and_the_status_is_1(
     assert program.wait() == 1
     assert "Robot.enter_safe_state" in program.output
     assert told in program.output
-    assert program.lines[-1] == "shut down"
+    lines = [line for line in program.lines if "nothing spun the node" not in line]
+    assert lines[-1] == "shut down"
 
 
 @pytest.mark.usefixtures("broker")

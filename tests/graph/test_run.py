@@ -378,3 +378,33 @@ def test_without_run_a_process_still_ends_in_the_safe_state(programs: Programs) 
     program.send(signal.SIGTERM)
     assert program.wait() == 0
     assert program.lines == ["ticking", "robot is safe", "robot shuts down"]
+
+
+@pytest.mark.parametrize(
+    ("ending", "is_told"),
+    [
+        ("node = Robot()", True),
+        ("import dsmq_nodes; dsmq_nodes.spin_once(Robot(), 0.01)", False),
+        ("node = Robot()\n    node.destroy_node()", False),
+        ("node = Robot()\n    raise SystemError", False),
+    ],
+    ids=["forgotten", "once", "destroyed", "raised"],
+)
+@pytest.mark.usefixtures("broker")
+def test_who_forgets_to_spin_is_told(programs: Programs, ending: str, is_told: bool) -> None:
+    program = programs(robot().replace("run(Robot)", ending))
+    assert program.wait() == ("raise" in ending)
+    told = "nothing spun the node; write `run(Robot)` at the end of the program"
+    safe, _, after = program.output.partition("robot is safe")
+    assert "robot shuts down" in after  # what moves stops before a handler of the log may wait
+    assert (told not in safe, told in after) == (True, is_told)
+
+
+@pytest.mark.usefixtures("broker")
+def test_a_program_that_only_publishes_need_not_spin(programs: Programs) -> None:
+    program = programs(
+        "from dsmq_nodes import Node\n"
+        "from dsmq_nodes.messages import String\n"
+        "Node('once').create_publisher(String, 'said', 1).publish(String(data='x'))\n"
+    )
+    assert (program.wait(), program.output) == (0, "")

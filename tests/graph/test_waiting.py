@@ -146,6 +146,12 @@ class TestInACallback:
             until(lambda: timer.ticks > before)
 
 
+@pytest.mark.usefixtures("broker")
+def test_another_library_s_event_loop_is_told() -> None:
+    with Node("a") as node, pytest.raises(SpinError, match=r"/a is spun by asyncio.*under trio"):
+        node.spin_async().send(None)  # as trio runs a coroutine: no loop of asyncio is there
+
+
 class TestInANotebook:
     """A cell is run in a loop: what would block it says what to write, and begins nothing."""
 

@@ -319,6 +319,18 @@ def test_a_program_that_only_defines_things_is_told(
     assert "Traceback" not in done.stderr
 
 
+def test_a_ctrl_c_after_the_programs_last_line_is_not_shown(port: int, tmp_path: Path) -> None:
+    path = tmp_path / "over.py"
+    path.write_text(
+        "import ast, signal\n"
+        "def main(): print('over')\n"
+        "ast.parse = lambda *_: signal.raise_signal(signal.SIGINT)\n"
+        "main()\n"
+    )
+    done = run(port, "--quiet", str(path))
+    assert (done.returncode, done.stdout, done.stderr) == (0, "over\n", "")
+
+
 def test_an_exception_begins_at_the_programs_first_line(port: int, tmp_path: Path) -> None:
     path = tmp_path / "raises.py"
     path.write_text("import rclpy\n1 / 0\n")

@@ -110,6 +110,7 @@ def status_of(error: BaseException) -> int:
             return (error.code or 0) & 0xFF
         sys.stderr.write(f"{error.code}\n")
         return 1
+    sys.last_value = error
     sys.excepthook(type(error), error.with_traceback(trace), trace)
     return -signal.SIGINT if isinstance(error, KeyboardInterrupt) else 1
 

@@ -35,6 +35,9 @@ class Mortal(Protocol):
     def stop_beside(self, why: str) -> None:
         """Enter the safe state in another thread."""
 
+    def tell_unspun(self) -> None:
+        """After its end: warn if it had callbacks and nothing ever spun it."""
+
     @property
     def exception_count(self) -> int:
         """How many exceptions there were in its callbacks and hooks."""
@@ -176,7 +179,12 @@ def _at_exit() -> None:
     """End the nodes of programs that do not destroy them: what moves is stopped."""
     if _alive:
         _have(signal.SIG_IGN)  # the process ends anyway
-    if end_nodes(list(_alive.values())):
+    nodes = list(_alive.values())
+    failed = end_nodes(nodes)
+    if not _left and getattr(sys, "last_value", None) is None:  # no signal or exception ends it
+        for node in nodes:
+            node.tell_unspun()  # a handler of the log may wait: what moves has stopped
+    if failed:
         # Python ignores exceptions here in the exit status, which a launcher looks at.
         logging.shutdown()
         for stream in (sys.stdout, sys.stderr):

@@ -70,6 +70,7 @@ class Spinner:
         timeline: the node's time; None: the event loop's.
         when_blocked: called in another thread, once a second, while a callback blocks the loop.
         when_resting: so, too, while nobody spins a node that was spun; None: nothing is called.
+        was_spun: whether it was spun, or was about to be.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class Spinner:
         self.timeline: Timeline | None = None
         self.when_blocked: Callable[[bool], object] = lambda _: None
         self.when_resting: Callable[[], object] | None = None
+        self.was_spun = False
         self._link = link
         self._logger = logger
         self._name = name
@@ -130,6 +132,7 @@ class Spinner:
         if self.dispatcher.loop is not None:
             self.detach()
         self._home = loop
+        self.was_spun = True
         self.dispatcher.attach(loop)
         for timed in list(self._timed):
             timed.attach(self._time_of(timed, loop))
@@ -173,6 +176,12 @@ class Spinner:
 
     async def spin(self) -> None:
         """Run callbacks in the running loop until `shut_down` or an exception."""
+        self.was_spun = True
+        if running_loop() is None:
+            raise SpinError(
+                f"{self._name} is spun by asyncio, and no event loop of asyncio runs here: write "
+                "`asyncio.run(main())`; under trio `spin(node)` runs in a thread of its own"
+            )
         while self._is_waiting:
             await asyncio.sleep(_RETRY_SEC)
         ended = self._take(asyncio.get_running_loop())
@@ -240,6 +249,7 @@ class Spinner:
             raise self._would_block(instead)
         if self._is_ending:
             return self._at_the_end(work)
+        self.was_spun = True
         while True:
             loop = self.dispatcher.loop
             if loop is not None and loop.is_running():  # in another thread

@@ -4,11 +4,12 @@ What is named may be a file, a ROS package with the name of an executable, a mod
 (`MODULE:Class`). All words behind it are the program's own, `--ros-args` among them.
 """
 
+import contextlib
 import gc
 import importlib
 import runpy
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
@@ -18,7 +19,7 @@ from pathlib import Path
 from pkgutil import iter_modules
 from traceback import walk_tb
 from types import TracebackType
-from typing import Final
+from typing import Any, Final
 
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.launcher.check.ros_executables import (
@@ -167,8 +168,14 @@ def _run_file(path: Path, words: list[str]) -> int:
     around = package_around(path)
     if around is not None:  # a file of a package imports that package, without an installation
         sys.path.insert(1, str(around.folder))
-    check_did_something(path, runpy.run_path(str(path), run_name="__main__"))
+    _check(path, runpy.run_path(str(path), run_name="__main__"))
     return 0
+
+
+def _check(path: Path, ran: Mapping[str, Any]) -> None:
+    """Tell of a program that did nothing; a Ctrl-C that comes now has nothing to end."""
+    with contextlib.suppress(KeyboardInterrupt):
+        check_did_something(path, ran)
 
 
 def _run_executable(executable: Executable, words: list[str]) -> int:
@@ -204,7 +211,7 @@ def _run_module(name: str, words: list[str]) -> int:
         raise CommandError(f"run: {name} is a package; {_modules(name, found, words)}")
     ran = runpy.run_module(name, run_name="__main__", alter_sys=True)
     if ran.get("__file__", "").endswith(".py"):
-        check_did_something(Path(ran["__file__"]), ran)
+        _check(Path(ran["__file__"]), ran)
     return 0
 
 

@@ -88,3 +88,16 @@ for text in (
             print(repr(text), declares, [node.get_parameter_or(name).value for name in ("p", "q")])
         except Exception as error:
             print(repr(text), declares, context if isinstance(context, str) else error)
+
+for text in (
+    "p: 1\n    p.q: 2", "p: 1\n    p: {q: 2}", "p: {q: 2}\n    p: 1", "p: 1\n    p: {q: x, r: y}",
+    "p.q: 5\n    p: 1\n    p: {q: 2, r: 3}", "p: x\n    p: {q: {r: 1}}", "p: 1\n    p: x", "p: x\n    p: 1",
+):  # fmt: skip
+    path.write_text(f"n:\n  ros__parameters:\n    {text}\n", encoding="utf-8")
+    context = told("--params-file", str(path))
+    node = Node("n", context=context, automatically_declare_parameters_from_overrides=True)
+    names = sorted(name for name in node._parameters if name[0] == "p")
+    print(repr(text), [(name, node.get_parameter(name).value) for name in names])
+for header in ("%YAML 1.1", "%YAML 1.3", "%YAML 2.0", "%TAG ! tag:x,2000:", "%NOPE 1"):
+    path.write_text(f"{header}\n---\nn:\n  ros__parameters:\n    a: 1\n", encoding="utf-8")
+    print(header, parameter("--params-file", str(path)))

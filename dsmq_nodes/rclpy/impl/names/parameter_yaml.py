@@ -23,8 +23,19 @@ _SPECIAL: Final = re.compile(r"[-+]?\.(inf|nan)\Z", re.IGNORECASE)
 _TYPES: Final = (bool, int, float, str, list)
 _STR_TAG: Final = "tag:yaml.org,2002:str"
 _MOST_INTEGER: Final = 2**63
+_VERSIONS: Final = {(1, 1), (1, 2)}  # of libyaml 0.2.5; the older one of some wheels has 1.1 alone
 PARAMETERS: Final = "ros__parameters"
 _WILD: Final = {"*", "**"}
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses headers that libyaml refuses, and PyYAML passes over."""
+
+    def scan_directive(self) -> Any:
+        token: Any = super().scan_directive()
+        if token.name != "TAG" and (token.name != "YAML" or token.value not in _VERSIONS):
+            raise yaml.YAMLError(token.name)
+        return token
 
 
 class YamlError(Exception):
@@ -116,7 +127,7 @@ def _documents(text: str, alias: str, fault: str) -> list[yaml.Node]:
     """The documents of a text; `alias` and `fault` may say the {line} that cannot be read."""
     line = 0
     try:
-        for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        for event in yaml.parse(text, Loader=_Loader):
             line = event.start_mark.line + 1 if event.start_mark else line
             if isinstance(event, yaml.AliasEvent):
                 raise YamlError(alias.format(line=line))
@@ -183,12 +194,18 @@ def _nodes(node: yaml.Node, where: str) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _last_values(parameters: yaml.Node) -> dict[str, Any]:
-    """The parameters of a node; what is no value does not replace one."""
+    """The parameters of a node; of two values for a name the one whose type rcl looks for first.
+
+    A group takes the place of a value of its name: its first parameter has that value too.
+    """
     found: dict[str, Any] = {}
-    for name, given in _parameters(parameters, ""):
-        if given is not None or name not in found:
-            found[name] = given
+    _collect(parameters, "", found)
     return found
+
+
+def _give(found: dict[str, Any], name: str, given: Any) -> None:
+    if name not in found or rank(given) <= rank(found[name]):
+        found[name] = given
 
 
 def _map_of(node: yaml.Node) -> list[tuple[yaml.Node, yaml.Node]]:
@@ -210,19 +227,22 @@ def _check_node_name(name: str) -> None:
         raise YamlError(fault[0])
 
 
-def _parameters(node: yaml.Node, start: str) -> Iterator[tuple[str, Any]]:
+def _collect(node: yaml.Node, start: str, found: dict[str, Any]) -> None:
     entries = _map_of(node)
     for index, (key, below) in enumerate(entries, 1):
         name = f"{start}{key.value}"
         if not isinstance(below, yaml.MappingNode):
-            yield name, _value(below)
+            _give(found, name, _value(below))
         elif below.value:
-            yield from _parameters(below, f"{name}.")
+            first = below.value[0][0].value
+            if (replaced := found.pop(name, None)) is not None:
+                found[f"{name}.{first}"] = replaced
+            _collect(below, f"{name}.", found)
         elif index < len(entries):  # rcl takes the end of an empty map for that of all parameters
             line = _line(entries[index][1])
             raise YamlError(f"Cannot have a value before {PARAMETERS} at line {line}")
         else:
-            yield name, None
+            _give(found, name, None)
 
 
 def matches(pattern: str, node: str) -> bool:

@@ -21,7 +21,9 @@ function choices(parameter) { // "one of a, b" in the descriptor's own words
 }
 function field(name, parameter) {
   const descriptor = parameter.descriptor, id = `param-${name}`, output = el("output", { htmlFor: id }, shown(parameter.value)), why = el("p", { className: "why", role: "alert", hidden: true });
-  const set = async (value) => {
+  let asked = Promise.resolve(); // one value after the other: answers to two at once may come in any order
+  const set = (value) => { asked = asked.then(() => give(value)); };
+  const give = async (value) => {
     try { await ask("setparam", { node: node(), name, value }); parameter.value = value; why.hidden = true; output.textContent = shown(value); } catch (error) { why.textContent = error.message; why.hidden = false; put(parameter.value); }
   };
   let input, put = (value) => { input.value = typeof value === "object" ? JSON.stringify(value) : value; output.textContent = shown(value); };
@@ -32,7 +34,7 @@ function field(name, parameter) {
   else if (parameter.type === STRING) input = el("input", { ...common, type: "text", onchange: () => set(input.value) });
   else input = el("input", { ...common, type: "text", onchange: () => { try { set(JSON.parse(input.value)); } catch (error) { why.textContent = error.message; why.hidden = false; } } });
   put(parameter.value);
-  rows.set(name, (value) => { if (document.activeElement !== input) { parameter.value = value; put(value); } });
+  rows.set(name, (value) => { parameter.value = value; if (document.activeElement !== input) put(value); });
   const about = [descriptor.description, descriptor.additional_constraints].filter(Boolean).join(" · ");
   return el("div", { className: "row" }, el("label", { htmlFor: id, title: name }, name), input, parameter.type === BOOL ? el("span") : output, about ? el("p", { className: "about" }, about) : null, why);
 }
