@@ -14,7 +14,7 @@ from dsmq_nodes.errors import LaunchFileError
 from dsmq_nodes.launcher.check.editor_schema import launch_schema
 from dsmq_nodes.launcher.check.launch_check import check
 from dsmq_nodes.launcher.file.gateway_entries import gateway_entries, launch_file_model
-from dsmq_nodes.launcher.file.read import extras_not_there, load_to_launch, read
+from dsmq_nodes.launcher.file.read import gateways_that_do_not_start, load_to_launch, read
 from dsmq_nodes.launcher.supervise.planning import make_plan
 
 ENTRY = """
@@ -99,7 +99,8 @@ def test_libraries_that_are_not_installed_are_told_before_anything_is_started(
     with pytest.raises(LaunchFileError) as caught:
         load_to_launch(path, Path.cwd())
     assert text in str(caught.value)
-    assert [each.message for each in extras_not_there(read(f"morse: red\n{NODES}"))] == [text]
+    found = gateways_that_do_not_start(read(f"morse: red\n{NODES}"))
+    assert [each.message for each in found] == [text]
 
 
 @pytest.mark.usefixtures("morse")

@@ -36,7 +36,6 @@ from dsmq_nodes.launcher.file.composed import ComposedNode, Composition, Origin
 from dsmq_nodes.launcher.file.explain import explain_value
 from dsmq_nodes.launcher.file.read import (
     classes_not_there,
-    extras_not_there,
     gateways_that_do_not_start,
     look_at,
     open_doors,
@@ -122,7 +121,6 @@ def check(path: Path, args: Mapping[str, Value] | None = None) -> Report:
     looked = [_looked(*pair) for pair in zip(nodes, findings, strict=True)]
     report = Report(composition.file, list(errors), nodes=len(composition.nodes))
     report.errors += classes_not_there(composition.unplaced, root)
-    report.errors += extras_not_there(composition)
     report.errors += gateways_that_do_not_start(composition)
     report.warnings += open_doors(composition)
     for each in looked:

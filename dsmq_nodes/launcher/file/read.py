@@ -42,7 +42,6 @@ def load_to_launch(path: Path, root: Path, args: Mapping[str, Value] | None = No
         if node.entry.node is not None and "PYTHONPATH" not in node.env
     ]
     problems += classes_not_there([*classes, *composition.unplaced], root)
-    problems += extras_not_there(composition)
     problems += gateways_that_do_not_start(composition)
     problems += open_doors(composition)
     return _without_mistakes(composition, problems)
@@ -98,17 +97,11 @@ def classes_not_there(classes: Iterable[tuple[Origin, str]], root: Path) -> Iter
             yield origin.problem(told[spec])
 
 
-def extras_not_there(composition: Composition) -> Iterator[LaunchProblem]:
-    """Yield the gateways whose libraries are not installed, each with its place."""
-    for gateway in composition.gateways:
-        if missing := gateway.entry.missing():
-            yield gateway.origin.problem(f"'{gateway.key}': {missing}", at_key=True)
-
-
 def gateways_that_do_not_start(composition: Composition) -> Iterator[LaunchProblem]:
     """Yield the gateways that would not start, each with its place."""
     for gateway in composition.gateways:
-        for why in gateway.entry.mistakes(gateway.origin.document.directory):
+        directory = gateway.origin.document.directory
+        for why in filter(None, (gateway.entry.missing(), *gateway.entry.mistakes(directory))):
             yield gateway.origin.problem(f"'{gateway.key}': {why}", at_key=True)
 
 
