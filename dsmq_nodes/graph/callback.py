@@ -6,15 +6,11 @@ result, `called` those with a result, `NodeKit.run_hook` the hooks of a node's e
 in, `check_takes` one that takes other arguments too.
 """
 
-import ast
 import asyncio
 import functools
 import inspect
-import linecache
-import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from types import FrameType
 from typing import Any, TypeVar
 
 from dsmq_nodes.errors import SpinError
@@ -89,50 +85,6 @@ def _lacks_self(callback: object) -> bool:
     if code is None or code.co_flags & inspect.CO_VARARGS:
         return False
     return code.co_argcount == 0 or code.co_varnames[0] in {"msg", "message", "request"}
-
-
-def check_uncalled(caller: FrameType, place: int) -> None:
-    """Check that no callback was called where it was to be given: `self.on_x()` is None mostly.
-
-    Args:
-        caller: the frame whose call has the callback among its arguments.
-        place: the callback's among the call's arguments.
-
-    Raises:
-        TypeError: it was; the text says what to write.
-    """
-    call = _call_of(caller)
-    by_name = [each.value for each in call.keywords if each.arg == "callback"] if call else []
-    given = [*call.args[place : place + 1], *by_name] if call else []
-    if given and isinstance(given[0], ast.Call):
-        name = ast.unparse(given[0].func)
-        raise TypeError(f"a callback is the function: write `{name}`, not `{name}()`")
-
-
-def _call_of(frame: FrameType) -> ast.Call | None:
-    """The call that a frame is in, as it is written; None where its source is not there."""
-    where = inspect.getframeinfo(frame, context=0).positions
-    if where is None or None in {where.lineno, where.end_lineno, where.end_col_offset}:
-        return None
-    first, last = where.lineno or 0, where.end_lineno or 0
-    lines = [line.encode() for line in _source_of(frame)[first - 1 : last]]
-    if len(lines) != last - first + 1:
-        return None
-    lines[-1] = lines[-1][: where.end_col_offset]  # in bytes, both
-    lines[0] = lines[0][where.col_offset or 0 :]
-    try:
-        found = ast.parse(b"(" + b"".join(lines) + b")", mode="eval").body
-    except (SyntaxError, ValueError):
-        return None
-    return found if isinstance(found, ast.Call) else None
-
-
-def _source_of(frame: FrameType) -> list[str]:
-    """The lines of the file that a frame is of, or of `python -c`; empty: they are not there."""
-    found = linecache.getlines(frame.f_code.co_filename)
-    if not found and frame.f_code.co_filename == "<string>" and "-c" in sys.orig_argv[:-1]:
-        found = sys.orig_argv[sys.orig_argv.index("-c") + 1].splitlines(keepends=True)
-    return found
 
 
 def _function_of(callback: object) -> object:

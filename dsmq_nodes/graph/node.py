@@ -6,7 +6,6 @@ assembly.py.
 
 import asyncio
 import inspect
-import sys
 from collections.abc import Coroutine, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
@@ -24,7 +23,6 @@ from dsmq_nodes.graph.callback import (
     Result,
     callback_name,
     check_takes,
-    check_uncalled,
 )
 from dsmq_nodes.graph.log.logger import Logger
 from dsmq_nodes.graph.parameters.model import Parameters
@@ -516,8 +514,6 @@ class Node:
             TypeError: the callback takes other arguments, only one of timeout and on_timeout is
                 given, or the type has nothing to loan.
         """
-        if callback is None:
-            check_uncalled(sys._getframe(1), 2)  # noqa: SLF001  the caller's frame
         return self._kit.topics.add_subscription(
             msg_type,
             self.resolve_topic_name(topic),

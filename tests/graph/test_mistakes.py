@@ -93,19 +93,6 @@ class Mistaken(Node):
             lambda n: n.create_subscription(Float64, "x", n.on_x, 1),
             r"takes \(msg\) or \(msg, info\), not as Mistaken\.on_x\(\)",
         ),
-        (
-            lambda n: n.create_subscription(Float64, "x", n.on_x(), 1),
-            r"write `n\.on_x`, not `n\.on_x\(\)`",
-        ),
-        (
-            lambda n: n.create_subscription(
-                msg_type=Float64,
-                topic="ä",
-                callback=n.on_x(),
-                qos_profile=1,
-            ),
-            r"write `n\.on_x`",
-        ),
         (lambda n: n.create_timer(1.0, n.on_x()), r"a function, not None: write `self\.on_x`"),
         (
             lambda n: ActionServer(n, Countdown, "x", n.on_x),
@@ -372,17 +359,6 @@ def test_a_node_of_many_parameters_names_some() -> None:
     with Graph() as graph, pytest.raises(ParameterError, match="there is no parameter") as told:
         graph.add(Many, params={"q": 1})
     assert len(str(told.value)) < 1000
-
-
-def test_a_callback_that_was_called_where_no_file_has_the_source() -> None:
-    program = (
-        "from dsmq_nodes.testing import Graph\nfrom tests.graph.test_mistakes import *\n"
-        "with Graph() as graph:\n    node = graph.add(Mistaken)\n"
-        "    node.create_subscription(Float64, 'x', node.on_x(), 1)\n"
-    )
-    words = [sys.executable, "-c", program]
-    done = subprocess.run(words, capture_output=True, text=True, cwd=ROOT, check=False)
-    assert "TypeError: a callback is the function: write `node.on_x`" in done.stderr
 
 
 def test_a_subscription_that_nothing_reads(graph: Graph, caplog: pytest.LogCaptureFixture) -> None:
