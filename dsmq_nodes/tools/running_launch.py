@@ -16,6 +16,7 @@ from dsmq_nodes.messages.dsmq_msgs import (
 )
 from dsmq_nodes.printable import one_line, visible
 from dsmq_nodes.suggest import did_you_mean
+from dsmq_nodes.tools.offers import absolute
 from dsmq_nodes.tools.session import Session
 from dsmq_nodes.topic_names import is_launch
 
@@ -119,14 +120,10 @@ class RunningLaunch:
         known: list[str] = []
         for launch in launches:
             for process in self._state(launch).processes:
-                if name.removeprefix("/") == process.name or _absolute(name) in process.nodes:
+                if name.removeprefix("/") == process.name or absolute(name) in process.nodes:
                     return launch
                 known.append(process.name)
         raise CommandError(f"no process {name!r} in any launch; {did_you_mean(name, known)}")
-
-
-def _absolute(name: str) -> str:
-    return f"/{name.removeprefix('/')}"
 
 
 def _shown(line: str) -> str:

@@ -106,7 +106,7 @@ class Parameters(BaseModel, metaclass=ModelClass):
         Raises:
             ParameterError: a value does not fit; all of them.
         """
-        whole = _merged(self.model_dump(mode="json"), _grouped(values))
+        whole = merged_groups(self.model_dump(mode="json"), _grouped(values))
         try:
             found = self.model_validate_json(to_json(whole, bytes_mode="base64"))
         except ValidationError as error:
@@ -213,14 +213,15 @@ def _grouped(values: Mapping[str, Any]) -> dict[str, Any]:
         inner = {last: value}
         for group in reversed(groups):
             inner = {group: inner}
-        grouped = _merged(grouped, inner)
+        grouped = merged_groups(grouped, inner)
     return grouped
 
 
-def _merged(old: dict[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+def merged_groups(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters of two mappings, the new ones where both have one; groups are merged."""
     merged = dict(old)
     for name, value in new.items():
         inner = merged.get(name)
         both = isinstance(inner, dict) and isinstance(value, Mapping)
-        merged[name] = _merged(inner, value) if both and inner is not None else value
+        merged[name] = merged_groups(inner, value) if both and inner is not None else value
     return merged

@@ -19,6 +19,7 @@ from functools import cached_property
 from typing import Any, Final
 
 from dsmq_nodes.errors import LaunchProblem
+from dsmq_nodes.graph.parameters.model import merged_groups
 from dsmq_nodes.graph.parameters.parameter import Parameter
 from dsmq_nodes.graph.parameters.parameter_store import flat
 from dsmq_nodes.graph.parameters.yaml12 import to_yaml
@@ -130,11 +131,4 @@ def _without(values: dict[str, object], names: Collection[str], prefix: str) -> 
 
 def merge(under: dict[str, object], over: dict[str, object]) -> dict[str, object]:
     """Return parameters, overridden by others; mappings are merged, `pid.kp` is in `pid`."""
-    merged = _without(under, flat(over).keys(), "")
-    for name, value in over.items():
-        before = merged.get(name)
-        if isinstance(before, dict) and isinstance(value, dict):
-            merged[name] = merge(before, value)
-        else:
-            merged[name] = value
-    return merged
+    return merged_groups(_without(under, flat(over).keys(), ""), over)
