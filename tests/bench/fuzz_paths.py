@@ -33,7 +33,7 @@ def main(seconds: float, seed: int) -> int:
                 Path(directory),
                 chance.choice((4096, 65536, 1 << 20)),
                 chance.choice((1, 10, 1000)),
-                longest_wait_sec=chance.choice((None, 1e-9, 1e9)),
+                expires=chance.random() < 0.5,
             )
             try:
                 for _ in range(_STEPS):

@@ -35,7 +35,7 @@ from dsmq_nodes.graph.topics.subscription import MessageInfo, Subscription
 from dsmq_nodes.messages.codec import codec
 from dsmq_nodes.messages.std import String
 from dsmq_nodes.speedups import make_appender, make_taker, receive
-from tests.support.two_paths import Unplanned
+from tests.support.two_paths import Unplanned, expire
 
 pytestmark = pytest.mark.skipif(receive is None, reason="there is no compiled part to compare")
 
@@ -47,9 +47,8 @@ _quiet: Final = Logger("/sockets", BaseClock(), SimpleNamespace(publish=lambda *
 class End:
     """A node's link and subscription, by one of the paths."""
 
-    def __init__(
-        self, msg_type: type[String], longest_wait_sec: float | None, *, compiled: bool
-    ) -> None:
+    def __init__(self, msg_type: type[String], *, expires: bool, compiled: bool) -> None:
+        self.asked: list[tuple[object, ...]] = []
         self.got: list[str] = []
         self.infos: list[tuple[object, ...]] = []
         self.raised: list[str] = []
@@ -87,11 +86,12 @@ class End:
         callback: Any = on_message if msg_type is String else with_info
         self.subscription: Subscription[Any] = Subscription(
             *(msg_type, TOPIC, callback, QoSProfile(1000)),
-            longest_wait_sec=longest_wait_sec,
+            longest_wait_sec=1.0 if expires else None,
             clock=BaseClock(),
             logger=_quiet,
             graph=SimpleNamespace(),  # type: ignore[arg-type]
         )
+        expire(self.subscription, self.asked)
         self.reader = LinkReader(TOPIC, 1000, "", self._deliver)
         self.reader.losses = Losses("/n", TOPIC)
         self.reader.call_now = AtOnce(self.subscription, self.dispatcher)
@@ -123,7 +123,7 @@ class End:
             "lost": self.lost,
             "numbers": (self.subscription.messages, self.subscription.dropped),
             "invalid": self.subscription.invalid,
-            "late": self.subscription.late,
+            "too old": (self.subscription.late, self.asked),
             "latencies": self.subscription.latency.count,
             "cursor": (cursor.after, cursor.gap, cursor.dropped, cursor.delivered),
             "publishers": {name: (each.number, each.stamp) for name, each in of},
@@ -143,8 +143,8 @@ class End:
 class Both:
     """The same bytes for both paths."""
 
-    def __init__(self, msg_type: type[String], longest_wait_sec: float | None = None) -> None:
-        self.ends = [End(msg_type, longest_wait_sec, compiled=each) for each in (True, False)]
+    def __init__(self, msg_type: type[String], *, expires: bool = False) -> None:
+        self.ends = [End(msg_type, expires=expires, compiled=each) for each in (True, False)]
         self.id, self.seqs = 1, {"/a": 0, "/ü": 0, "": 0}
 
     def push(self, text: str, sender: str = "/a", skip: int = 0, gap: int = 0) -> bytes:
@@ -205,12 +205,12 @@ def _step(both: Both, chance: random.Random) -> bytes:
 @given(
     seed=st.integers(0, 2**32),
     msg_type=st.sampled_from([String, Unplanned]),
-    longest_wait_sec=st.sampled_from([None, 1e-9, 1e9]),
+    expires=st.booleans(),
 )
 def test_whatever_comes_both_come_to_the_same_end(
-    seed: int, msg_type: type[String], longest_wait_sec: float | None
+    seed: int, msg_type: type[String], expires: bool
 ) -> None:
-    both, chance = Both(msg_type, longest_wait_sec), random.Random(seed)
+    both, chance = Both(msg_type, expires=expires), random.Random(seed)
     try:
         for _ in range(20):
             data = _step(both, chance)

@@ -15,6 +15,7 @@ from unittest import mock
 from msgspec.structs import astuple, replace
 from typing_extensions import override
 
+from dsmq_nodes.dsmq.log import Entry
 from dsmq_nodes.dsmq.ring.bell import Doorbells
 from dsmq_nodes.dsmq.ring.record import RECORD
 from dsmq_nodes.dsmq.ring.ring import DATA, READERS, Ring
@@ -52,10 +53,24 @@ class Unplanned(String):
         return super().from_json(text)
 
 
+def expire(subscription: Subscription[Any], asked: list[tuple[object, ...]]) -> None:
+    """Let each third message of a publisher be too old, where the subscription asks for that."""
+
+    def has_expired(entry: Entry) -> bool:
+        asked.append((entry.id, entry.seq, entry.stamp, entry.at, entry.sender))
+        subscription._waited_sec = entry.seq / 8
+        is_late = entry.seq % 3 == 0
+        subscription.late += is_late
+        return is_late
+
+    subscription.has_expired = has_expired  # type: ignore[assignment, method-assign]
+
+
 class ReadingEnd:
     """A subscription, by one of the paths; of `Unplanned` its callback wants the MessageInfo.
 
-    Its messages are commands: with `longest_wait_sec` they may be too old.
+    Where it `expires`, each third message of a publisher is too old: not by a clock, which is
+    another one when the other path asks.
     """
 
     def __init__(
@@ -66,9 +81,11 @@ class ReadingEnd:
         depth: int,
         *,
         msg_type: type[String] = String,
-        longest_wait_sec: float | None = None,
+        expires: bool = False,
     ) -> None:
-        self._since_ns = self.heard = 0
+        self._since_ns = 0
+        self.asked: list[tuple[object, ...]] = []  # whether these are too old
+        self.heard: list[float] = []
         self.got: list[Any] = []
         self.infos: list[tuple[object, ...]] = []
         self.errors: list[str] = []
@@ -92,12 +109,13 @@ class ReadingEnd:
         self.dispatcher = Dispatcher(link, _quiet, exceptions, raises=False)
         self.subscription: Subscription[Any] = Subscription(
             *(msg_type, TOPIC, on_message if msg_type is String else with_info, QoSProfile(depth)),
-            longest_wait_sec=longest_wait_sec,
+            longest_wait_sec=1.0 if expires else None,
             clock=BaseClock(),
             logger=_quiet,
             graph=link,
         )
-        watchdog: Any = SimpleNamespace(heard=self._heard)
+        expire(self.subscription, self.asked)
+        watchdog: Any = SimpleNamespace(heard=self.heard.append)
         self.subscription.watchdogs.append(watchdog)
         self.reader = LinkReader(TOPIC, depth, "", self._deliver)
         self.reader.losses = Losses("/n", TOPIC)
@@ -110,10 +128,6 @@ class ReadingEnd:
         made = make_taker if path == _COMPILED else None
         with mock.patch("dsmq_nodes.graph.topics.at_once.make_taker", made):
             self.rings.read(self.reader, str(ring.path), self.seat, head)
-
-    def _heard(self, ago_sec: float) -> None:
-        assert (ago_sec > 0) == self.subscription._expires
-        self.heard += 1
 
     def _deliver(self, reply: Any, again: bool) -> None:
         self.subscription.post(reply, again)
@@ -143,7 +157,8 @@ class ReadingEnd:
             "raised": self.raised,
             "errors": self.errors,
             "subscription": (subscription.messages, subscription.dropped, subscription.invalid),
-            "late": (subscription.late, self.heard),
+            "too old": (subscription.late, self.asked),
+            "heard": self.heard,
             "latencies": subscription.latency.count,
             "cursor": (cursor.after, cursor.gap, cursor.dropped, cursor.delivered),
             "publishers": {
@@ -201,16 +216,13 @@ class BothPaths:
         capacity: int,
         depth: int,
         msg_type: type[String] = String,
-        longest_wait_sec: float | None = None,
+        *,
+        expires: bool = False,
     ) -> None:
         self.ring = Ring.create(directory / "r", capacity=capacity)
         self.doorbells = Doorbells(directory)
         self.ends = [
-            ReadingEnd(
-                *(path, self.ring, number, depth),
-                msg_type=msg_type,
-                longest_wait_sec=longest_wait_sec,
-            )
+            ReadingEnd(path, self.ring, number, depth, msg_type=msg_type, expires=expires)
             for number, path in enumerate((_COMPILED, _PYTHON), 2)
         ]
         self.writers = [
