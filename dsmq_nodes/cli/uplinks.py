@@ -46,7 +46,7 @@ ConnectOption = Annotated[
     typer.Option(
         "--connect",
         metavar="HOST:PORT",
-        help="Where a router listens; udp/HOST:PORT where many packets are lost.",
+        help="Where a router listens; udp/HOST:PORT goes by UDP alone.",
     ),
 ]
 ListenOption = Annotated[

@@ -111,9 +111,13 @@ class Host:
         self._inside, self._switch, self.port, self.address = inside, switch, port, address
         self.entered = inside.entered
 
-    def lose(self, percent: int) -> None:
-        """Lose so many of the packets in each direction; 100: the cable is cut, 0: it is good."""
+    def lose(self, percent: int, *, udp: int = 0) -> None:
+        """Lose so many of the packets in each direction; 100: the cable is cut, 0: it is good.
+
+        With `udp`, 100: a firewall lets no UDP through.
+        """
         table = f"bridge {self.port}_loss"
+        blocked = f"oifname {self.port} meta l4proto udp drop" if udp else ""
         chance = "" if percent == 100 else f"numgen random mod 1000 < {10 * percent}"
         rules = f"""table {table} {{}}
             delete table {table}
@@ -122,6 +126,7 @@ class Host:
                     type filter hook forward priority 0; policy accept;
                     iifname {self.port} {chance} drop
                     oifname {self.port} {chance} drop
+                    {blocked}
                 }}
             }}"""
         with self._switch.entered():

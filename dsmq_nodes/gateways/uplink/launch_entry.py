@@ -96,8 +96,9 @@ class UplinkEntry(GatewayEntry):
     )
     connect: _Names = Field(
         default=[],
-        description="Routers or uplinks that listen: [hub:7447]; one is used. As [udp/hub:7447] "
-        "where many packets are lost.",
+        description="Routers or uplinks that listen: [hub:7447]; one is used, by TCP, and by UDP "
+        "where many packets are lost. [tcp/hub:7447], [tls/hub:7447] and [udp/hub:7447] leave no "
+        "choice.",
     )
     listen: _Names = Field(
         default=[], description="Be a router for others, there: [0.0.0.0:7447], by TCP and UDP."
@@ -156,13 +157,26 @@ class UplinkEntry(GatewayEntry):
             if "/" not in text:
                 yield endpoint._replace(kind="udp")
 
+    def dialled(self) -> Iterator[tuple[RouterEndpoint, bool]]:
+        """Those of `connect`, and whether it is for a link that loses many packets alone.
+
+        Without a kind a machine is there for TCP and for UDP. A router is connected to all of its
+        others at once, by TCP.
+
+        Raises:
+            CommandError: one is refused; the text says why, and what to write.
+        """
+        for text, endpoint in zip(self.connect, self.endpoints(self.connect), strict=True):
+            if "/" not in text and endpoint.is_beyond and not self.listen:
+                yield endpoint._replace(kind="udp"), True
+            yield endpoint, False
+
     def _endpoint(self, text: str) -> RouterEndpoint:
         found = _ENDPOINT.match(text)
         kind = (found and found["kind"]) or ("tls" if self.tls is not None else "tcp")
         if found is None or kind not in _KINDS:
             raise CommandError(
-                f"{text!r}: write where it is as HOST:PORT, or as udp/HOST:PORT where many "
-                "packets are lost"
+                f"{text!r}: write where it is as HOST:PORT; udp/HOST:PORT goes by UDP alone"
             )
         endpoint = RouterEndpoint(kind, found["host"], int(found["port"] or _PORT))
         if kind == "tls" and self.tls is None:

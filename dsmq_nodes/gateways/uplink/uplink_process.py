@@ -69,9 +69,9 @@ def certificates() -> ModuleType:
 
 
 def _relayed(entry: UplinkEntry) -> tuple[UplinkEntry, UdpRelay | None]:
-    """The entry as Zenoh is to have it, and the relay of its `udp/` endpoints."""
+    """The entry as Zenoh is to have it, and the relay of its endpoints for UDP."""
     entry.check_endpoints()
-    endpoints = [*entry.endpoints(entry.connect), *entry.listening()]
+    endpoints = [*(each for each, _ in entry.dialled()), *entry.listening()]
     if not any(each.kind == "udp" for each in endpoints):
         return entry, None
     relay = UdpRelay()

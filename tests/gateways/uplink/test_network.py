@@ -129,6 +129,51 @@ def test_the_other_router_goes_on_for_one_that_is_killed(network: Network, fleet
     assert_whole(fleet, made)
 
 
+def test_a_robot_that_starts_while_the_first_router_is_away_uses_the_other(
+    network: Network, fleet: Fleet
+) -> None:
+    hub, spare, *hosts = [network.host() for _ in range(4)]
+    fleet.router("--listen", spare.address, "--insecure", host=spare)
+    robot, base = robot_and_base(fleet, hosts, f"{hub.address} {spare.address}")
+    assert_whole(fleet, sensors(fleet, robot, base))
+
+
+def test_a_link_that_loses_many_packets_goes_on_by_udp_where_its_address_allows(
+    network: Network, fleet: Fleet, tmp_path: Path
+) -> None:
+    hosts = [network.host() for _ in range(2)]
+    make_keys(tmp_path, ["r1", f"base={hosts[1].address}"])
+    robot, base = direct(fleet, hosts, "", tmp_path)
+    made = sensors(fleet, robot, base)
+    assert ways(robot) == ["tls"]
+    hosts[0].lose(20)
+    fleet.until(lambda: ways(robot) == ["udp"], "the other way")
+    await_news(fleet, made, "the change")
+    hosts[0].lose(0)
+    end(fleet, made)
+    for each in made:
+        assert_only_what_gave_way_is_missing(fleet, robot, each)
+
+
+def test_a_link_stays_by_tcp_where_udp_does_not_get_through(network: Network, fleet: Fleet) -> None:
+    hosts = [network.host() for _ in range(2)]
+    robot, base = direct(fleet, hosts, "")
+    made = sensors(fleet, robot, base)
+    hosts[0].lose(20, udp=100)
+    fleet.until(lambda: "UDP does not get through" in fleet.output(), "the way back")
+    fleet.until(lambda: ways(robot) == ["tcp"], "the link")
+    hosts[0].lose(0)
+    await_news(fleet, made, "the way back")
+    end(fleet, made)
+    for each in made:
+        assert_all_is_counted(each)
+
+
+def ways(machine: Machine) -> list[str]:
+    """By what its links are."""
+    return [str(each).partition("/")[0] for each in machine.status()["links"]]
+
+
 @pytest.mark.parametrize(("percent", "kind"), [(5, "tcp"), (20, "udp")])
 def test_lost_packets_cost_no_message(
     network: Network, fleet: Fleet, tmp_path: Path, percent: int, kind: str
@@ -146,11 +191,16 @@ def test_lost_packets_cost_no_message(
         assert_only_what_gave_way_is_missing(fleet, robot, each)
 
 
+def assert_all_is_counted(made: Sensor) -> None:
+    """What came is in order and came once, and what did not come is counted."""
+    assert made.got == sorted(set(made.got)), made.topic
+    assert len(made.got) + made.subscription.dropped == made.count - made.got[0], made.topic
+
+
 def assert_only_what_gave_way_is_missing(fleet: Fleet, robot: Machine, made: Sensor) -> None:
     """Nothing, where the machine has time to send lost packets again."""
-    assert made.got == sorted(set(made.got)), made.topic
+    assert_all_is_counted(made)
     dropped = made.subscription.dropped
-    assert len(made.got) + dropped == made.count - made.got[0], made.topic
     name = made.topic.removeprefix("/r1")
     fleet.until(lambda: robot.status()["going"][name]["dropped"] == dropped, "the robot's count")
 
@@ -168,10 +218,10 @@ def test_a_path_that_large_packets_do_not_pass_is_found_out(
 def direct(
     fleet: Fleet, hosts: list[Host], kind: str = "tcp", keys: Path | None = None
 ) -> tuple[Machine, Machine]:
-    """A robot and a base, which listens itself; udp has `keys`."""
-    where = f"{kind}/{hosts[1].address}"
+    """A robot and a base, which listens itself; TCP alone goes without `keys`."""
+    where = f"{kind}/{hosts[1].address}" if kind else hosts[1].address
     ours, theirs = ["--insecure"], ["--insecure"]
-    if kind == "udp":
+    if keys is not None and kind != "tcp":
         ours, theirs = [f"--tls={keys}/base", "--robot=r1"], [f"--tls={keys}/r1"]
     listen = ("--listen", hosts[1].address)
     base = fleet.machine(*listen, *ours, "--subscribe=/r*/*", host=hosts[1])

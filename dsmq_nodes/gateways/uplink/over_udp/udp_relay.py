@@ -29,6 +29,7 @@ from dsmq_nodes.gateways.uplink.over_udp.narrow_paths import NarrowPaths
 from dsmq_nodes.gateways.uplink.over_udp.packet_socket import Packets, PacketSocket, packet_socket
 from dsmq_nodes.gateways.uplink.over_udp.resent_stream import ResentStream
 from dsmq_nodes.gateways.uplink.over_udp.tls_end import TlsEnd
+from dsmq_nodes.gateways.uplink.over_udp.way_choice import WayChoice
 from dsmq_nodes.gateways.uplink.over_zenoh.link_probe import not_alike, tls_context, why_refused
 from dsmq_nodes.gateways.uplink.over_zenoh.link_room import is_own_socket
 
@@ -173,7 +174,9 @@ class _Dialled(_Connection):
         room: threading.Event,
         paths: NarrowPaths,
         attempt: int,
+        spare_of: WayChoice | None,
     ) -> None:
+        self._spare_of = spare_of
         host, self._is_secure = endpoint.host.strip("[]"), tls is not None
         self._paths = paths
         # The files are read each time: they may have been renewed.
@@ -186,7 +189,8 @@ class _Dialled(_Connection):
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        if is_own_socket(transport.get_extra_info("peername")):
+        is_wanted = self._spare_of is None or self._spare_of.is_udp
+        if is_wanted and is_own_socket(transport.get_extra_info("peername")):
             self._dialling = self.loop.create_task(self._dial())
         else:
             self.close()
@@ -202,6 +206,8 @@ class _Dialled(_Connection):
         await asyncio.sleep(_PATIENCE_SEC)
         if not self.stream.is_open and not self.stream.is_over:
             self._tell(f"no router at {self._endpoint}: nothing answers; it is tried again")
+            if self._spare_of is not None:
+                self.close()  # Zenoh tries TCP
 
     @override
     def send(self, packet: bytes) -> None:
@@ -366,6 +372,7 @@ class UdpRelay:
         names: `udp/hub:7447` by what Zenoh has in its place: `tcp/127.0.0.1:40123`; also those of
             machines that have connected.
         room: set while a connection that was dialled would send soon what Zenoh writes.
+        choice: the way of the endpoints that leave it open.
     """
 
     def __init__(self) -> None:
@@ -373,6 +380,7 @@ class UdpRelay:
         self.names: dict[str, str] = {}
         self.room = threading.Event()
         self.room.set()
+        self.choice = WayChoice()
         self._told: set[str] = set()
         self._loop = asyncio.new_event_loop()
         threading.Thread(target=self._loop.run_forever, name="relay", daemon=True).start()
@@ -383,11 +391,16 @@ class UdpRelay:
         Raises:
             CommandError: it cannot listen, or the certificates cannot be used.
         """
-        connect = [self._connect(each, entry.tls) for each in entry.endpoints(entry.connect)]
+        connect = [
+            self._connect(each, entry.tls, self.choice if is_spare else None)
+            for each, is_spare in entry.dialled()
+        ]
         listen = [self._listen(each, entry.tls) for each in entry.listening()]
         return entry.model_copy(update={"connect": connect, "listen": listen})
 
-    def _connect(self, endpoint: RouterEndpoint, tls: UplinkTls | None) -> str:
+    def _connect(
+        self, endpoint: RouterEndpoint, tls: UplinkTls | None, spare_of: WayChoice | None
+    ) -> str:
         if endpoint.kind != "udp":
             return str(endpoint)
         if tls is not None:
@@ -401,7 +414,13 @@ class UdpRelay:
         def dialled() -> _Dialled:
             try:
                 at = next(attempts)
-                return _Dialled(endpoint, tls, self._tell, room=self.room, paths=paths, attempt=at)
+                return _Dialled(
+                    *(endpoint, tls, self._tell),
+                    room=self.room,
+                    paths=paths,
+                    attempt=at,
+                    spare_of=spare_of,
+                )
             except CommandError as error:
                 self._tell(f"{error}; it is tried again")
                 raise

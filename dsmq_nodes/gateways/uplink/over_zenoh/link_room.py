@@ -14,11 +14,13 @@ is ended here, and Zenoh begins another one.
 400 ms, 800 ms and so on: some messages come seconds late. So these sockets repeat after the same
 time again, and acknowledge and repeat earlier where the kernel allows it; and they take no lost
 packet for a full link where it has `bbr`. With 5 % lost 1 message in 400 is older than 60 ms then;
-1 in 40 if they wait for 50 ms, and 1 in 80 with `cubic`. With 20 % lost p99 is 0.3 s: `udp/` is for
-that.
+1 in 40 if they wait for 50 ms, and 1 in 80 with `cubic`. With 20 % lost p99 is 0.8 to 1.0 s. So the
+kernel is asked once a second how much it has sent again, and where UDP may be used instead
+(`over_udp/way_choice.py`) the socket is shut down for it: Zenoh dials anew.
 """
 
 import contextlib
+import logging
 import os
 import socket
 import struct
@@ -30,15 +32,21 @@ from pathlib import Path
 from typing import Final
 
 from dsmq_nodes.dsmq import descriptors
+from dsmq_nodes.gateways.uplink.over_udp.way_choice import LinkCounts, WayChoice
+
+logger = logging.getLogger("dsmq_nodes.uplink")
 
 MOST_UNSENT_BYTES: Final = 8 * 1024  # 0.2 s at 300 kbit/s
 _LOOK_AGAIN_SEC: Final = 0.3
 _REDIAL_SEC: Final = 0.1
+_LOSSES_SEC: Final = 1.0
 _ANSWER_SEC: Final = 3.0  # until a link has shown how far the other machine is
 _LEAST_ANSWER_SEC: Final = 0.25
 _ROUND_TRIPS: Final = 4
 _STATE_AND_ROUND_TRIP_US: Final = struct.Struct("=B67xI")  # of Linux's struct tcp_info
+_COUNTS: Final = struct.Struct("=68xI28xI44xI4xI")  # of the same
 _SYN_SENT: Final = 2
+_RELAY: Final = "127.0.0.1"
 # Numbers of linux/tcp.h; the last two are known since Linux 6.15.
 _CONGESTION, _THIN_LINEAR_TIMEOUTS, _NOTSENT_LOWAT, _RTO_MIN_US, _DELACK_MAX_US = 13, 16, 25, 45, 46
 _OPTIONS: Final = (
@@ -99,6 +107,12 @@ def _state(sock: socket.socket) -> tuple[int, float]:
     return state, round_trip_us * 1e-6
 
 
+def _counts(sock: socket.socket) -> LinkCounts:
+    info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _COUNTS.size)
+    round_trip_us, again, shortest_us, sent = _COUNTS.unpack(info)
+    return LinkCounts(sent, again, round_trip_us * 1e-6, shortest_us * 1e-6)
+
+
 def _is_at(sock: socket.socket, address: str) -> bool:
     """Whether this is the local end of a link, which Zenoh has as `tcp/10.0.0.1:4444`."""
     host, _, port = address.partition("/")[2].partition("#")[0].rpartition(":")
@@ -112,14 +126,22 @@ def _is_at(sock: socket.socket, address: str) -> bool:
 class LinkRoom:
     """Whether the only link takes another message now."""
 
-    def __init__(self, tell: Callable[[], None], relay_room: threading.Event | None = None) -> None:
+    def __init__(
+        self,
+        tell: Callable[[], None],
+        relay_room: threading.Event | None = None,
+        choice: WayChoice | None = None,
+    ) -> None:
         """No link yet.
 
         Args:
             tell: called, in a thread, when there is room that was waited for.
             relay_room: set while the relay takes more that the link goes through.
+            choice: takes the link from TCP to UDP; None: the address says which.
         """
-        self._tell, self._relay_room = tell, relay_room
+        self._tell, self._relay_room, self._choice = tell, relay_room, choice
+        self._is_tcp = False  # and may be UDP instead
+        self._looked_sec = 0.0
         self._socket: socket.socket | None = None
         self._lock = threading.Lock()
         self._awaited = threading.Event()
@@ -144,11 +166,23 @@ class LinkRoom:
                     self._socket = each
             else:
                 each.close()
+        self._tell_choice()
+
+    def _tell_choice(self) -> None:
+        """Tell the choice by which way the link has come: by UDP, it is one to the relay here."""
+        if self._choice is None or self._socket is None:
+            return
+        with contextlib.suppress(OSError):  # it has gone again
+            is_udp = self._socket.getpeername()[0] == _RELAY
+            if self._choice.linked(time.monotonic(), is_udp=is_udp):
+                logger.warning("UDP does not get through: the link is by TCP again")
+            self._is_tcp = not is_udp
+            self._awaited.set()
 
     def _let_go(self) -> None:
         """A copy would keep the connection when Zenoh has closed it."""
         with self._lock:
-            copy, self._socket = self._socket, None
+            copy, self._socket, self._is_tcp = self._socket, None, False
             if copy is not None:
                 copy.close()
 
@@ -162,12 +196,32 @@ class LinkRoom:
 
     def _wait(self) -> None:
         while not self._is_closed:
-            is_awaited = self._awaited.wait(None if self._is_linked else _REDIAL_SEC)
             if not self._is_linked:
+                self._awaited.wait(_REDIAL_SEC)
                 self._dial_again()
+            else:
+                self._awaited.wait(_LOSSES_SEC if self._is_tcp else None)
+                self._look_at_losses()
+            is_awaited = self._awaited.is_set()
             if is_awaited and self._wait_for_room(_LOOK_AGAIN_SEC):
                 self._awaited.clear()
                 self._tell()
+
+    def _look_at_losses(self) -> None:
+        """End a link by TCP that loses too much, for one by UDP."""
+        now_sec = time.monotonic()
+        if now_sec - self._looked_sec < _LOSSES_SEC:
+            return
+        self._looked_sec = now_sec
+        with self._lock, contextlib.suppress(OSError, struct.error):  # the link has gone, or macOS
+            if not self._is_tcp or self._choice is None or self._socket is None:
+                return
+            if (share := self._choice.looked(_counts(self._socket), now_sec)) is not None:
+                logger.info(
+                    "the link loses many packets (%.0f %% were sent again): it goes on by UDP",
+                    100 * share,
+                )
+                self._socket.shutdown(socket.SHUT_RDWR)
 
     def _dial_again(self) -> None:
         """End the attempts to connect that have not been answered in time."""

@@ -37,6 +37,7 @@ from dsmq_nodes.gateways.uplink.over_zenoh import zenoh_keys as keys
 from dsmq_nodes.gateways.uplink.over_zenoh.link_probe import why_unreachable
 from dsmq_nodes.gateways.uplink.over_zenoh.link_room import LinkRoom, bound_listeners
 from dsmq_nodes.gateways.uplink.over_zenoh.machine_name import MachineName
+from dsmq_nodes.gateways.uplink.over_zenoh.zenoh_config import RETRY_MS
 from dsmq_nodes.json_text import json_reader
 from dsmq_nodes.printable import one_line
 from dsmq_nodes.topic_names import is_call
@@ -50,6 +51,7 @@ _ANSWER_SEC: Final = 30.0  # for a slow link; a link that is lost ends the quest
 _THREADS: Final = 8
 _DESCRIPTORS: Final = 20  # of a session with a link or two; without them Zenoh panics
 _LARGE_BYTES: Final = 6 * 1024  # what Zenoh takes at once, as zenoh_config.py has its buffers
+_NOBODY: Final = "Unable to connect to any of"  # Zenoh's words
 _PATIENCE_SEC: Final = 2.0  # a connection that is not there by then is worth a line
 _PROBE_SEC: Final = 5.0  # the reason may be another one by then
 _read_question: Final = json_reader(Question)
@@ -57,11 +59,11 @@ _read_confirmation: Final = json_reader(Confirmation)
 
 
 def open_session(config: dict[str, Any]) -> Any:
-    """A session, which has few types of its own; a client waits until a router is there.
+    """A session, which has few types of its own.
 
     Raises:
         CommandError: there are too few file descriptors.
-        zenoh.ZError: it cannot listen, or its settings are refused.
+        zenoh.ZError: it cannot listen, no router is there, or its settings are refused.
     """
     try:
         descriptors.check_left(_DESCRIPTORS)
@@ -113,7 +115,7 @@ class ZenohCarrier:
             name: the machine's name.
             config: what Zenoh has to know.
             tls: our certificates.
-            relay: what the `udp/` endpoints go through; it says itself why one is unreachable.
+            relay: what the endpoints for UDP go through; it says itself why one is unreachable.
         """
         self._tls, self._relay = tls, relay
         self.peer = ""
@@ -173,15 +175,28 @@ class ZenohCarrier:
 
     def _open(self) -> None:
         try:
-            session = open_session(self._config)
+            session = self._opened()
         except (zenoh.ZError, CommandError) as error:
             reason = str(error).partition(" at /")[0]
             self._post(lambda: self._events.failed(reason))
+            return
+        if session is None:
             return
         if self._is_closed:
             session.close()
             return
         self._post(lambda: self._enter(session))
+
+    def _opened(self) -> Any:
+        """A session, as soon as a router is there; None: it is closed before."""
+        while not self._is_closed:
+            try:
+                return open_session(self._config)
+            except zenoh.ZError as error:
+                if _NOBODY not in str(error):
+                    raise
+            time.sleep(RETRY_MS / 1000)
+        return None
 
     def _enter(self, session: Any) -> None:
         try:
@@ -191,9 +206,9 @@ class ZenohCarrier:
 
     def _join(self, session: Any) -> None:
         self._session, self.peer = session, str(session.zid())
-        room = self._room = LinkRoom(
-            lambda: self._post(self._events.room),
-            None if self._relay is None else self._relay.room,
+        relay, tell = self._relay, lambda: self._post(self._events.room)
+        room = self._room = (
+            LinkRoom(tell) if relay is None else LinkRoom(tell, relay.room, relay.choice)
         )
 
         name: MachineName | None = None

@@ -28,7 +28,7 @@ from dsmq_nodes.gateways.uplink.launch_entry import RouterEndpoint, UplinkEntry
 from dsmq_nodes.gateways.uplink.over_zenoh.zenoh_keys import PARTS_OF_OFFER
 
 LEASE_SEC: Final = 3.0
-_RETRY_MS: Final = 200
+RETRY_MS: Final = 200
 _OPEN_MS: Final = 5000  # a connection that was begun and not answered is in nobody's way then
 _SEND_BUFFER_BYTES: Final = 12 * 1024
 _BATCH_BYTES: Final = 4 * 1024
@@ -65,11 +65,12 @@ def zenoh_config(entry: UplinkEntry) -> dict[str, Any]:
         "mode": "router" if entry.listen else "client",
         "connect/endpoints": connect,
         "listen/endpoints": [_endpoint(each) for each in entry.endpoints(entry.listen)],
-        "connect/timeout_ms": -1,
+        # A client would try its first endpoint for ever: it tries each once (`_open` tries again).
+        "connect/timeout_ms": -1 if entry.listen else 0,
         "connect/exit_on_failure": False,
         "connect/retry": {
-            "period_init_ms": _RETRY_MS,
-            "period_max_ms": _RETRY_MS,
+            "period_init_ms": RETRY_MS,
+            "period_max_ms": RETRY_MS,
             "period_increase_factor": 1,
         },
         "scouting/multicast/enabled": False,
