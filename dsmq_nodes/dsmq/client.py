@@ -73,9 +73,7 @@ class Client:
     def __init__(self, host: str, port: int) -> None:
         self.dropped = 0
         self._host, self._port = host, port
-        self._connection: ClientConnection | None = ClientConnection(
-            host, port, takes_original=True
-        )
+        self._connection: ClientConnection | None = ClientConnection(host, port)
         self._last_connection = self._connection
         self._read: dict[str, dict[str, object]] = {}  # the newest id and its epoch, by topic
         self._sending = threading.Lock()
@@ -285,7 +283,6 @@ class Client:
             try:
                 self._connection = ClientConnection(
                     *(self._host, self._port),
-                    takes_original=True,
                     since=self._last_connection,
                     timeout_sec=connect_sec,
                 )

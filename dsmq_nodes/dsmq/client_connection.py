@@ -66,7 +66,6 @@ class ClientConnection:
         client: str = "",
         shm: bool = False,
         patient: bool = False,
-        takes_original: bool = False,
         since: "ClientConnection | None" = None,
         timeout_sec: float = 5.0,
     ) -> None:
@@ -79,7 +78,6 @@ class ClientConnection:
             client: the signature of its service calls; empty when it calls none.
             shm: share memory with the broker and its other local peers, if that can be.
             patient: pushes may come a little late.
-            takes_original: an original server will do, which knows `put` and `get` alone.
             since: the connection that this one replaces; puts from between the two are for us too.
             timeout_sec: how long connecting and the answer to our hello may each take.
 
@@ -90,7 +88,7 @@ class ClientConnection:
         """
         self.where = f"{host}:{port}"
         self.socket = address.connect(host, port, timeout_sec)
-        self.original, self._takes_original = False, takes_original
+        self.original = False
         self.epoch: str = since.epoch if since is not None else ""
         self.seq: int = since.seq if since is not None else 0
         self.ahead_ns = 0
@@ -140,11 +138,6 @@ class ClientConnection:
             if first.event == "error":
                 taken = "node name" in first.error
                 raise (NodeNameTakenError if taken else RequestRefusedError)(first.error)
-            if first.event != "hello" and not self._takes_original:
-                raise ConnectionFailedError(
-                    f"{self.where} is an original dsmq server, which cannot tell who publishes "
-                    "what: start `dsmq-nodes broker` instead"
-                )
             if first.event != "hello":
                 self.original = True
                 return

@@ -207,7 +207,7 @@ class NodeKit:
         )
         if "use_sim_time" not in self.parameters:
             self.parameters.declare("use_sim_time", self.uses_sim_time, None, read_only=True)
-        if start_parameter_services:
+        if start_parameter_services and self.link.has_graph:
             offer_node_services(self.name, self.services, self.parameters, self.logger)
         # The statistics are about all of the above.
         self._own_publication = self.link.advertise(

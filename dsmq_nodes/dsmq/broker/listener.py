@@ -194,7 +194,7 @@ def _who_has(host: str, port: int) -> str:
     """What is known of a server at a port that we cannot have."""
     at = Address(reached_at(host), port)
     try:
-        connection = ClientConnection(at.host, at.port, takes_original=True)
+        connection = ClientConnection(at.host, at.port)
     except RequestRefusedError:  # for want of a token
         is_original = False
     except ConnectionFailedError as error:

@@ -38,6 +38,7 @@ from dsmq_nodes.graph.links.link import (
     schema_of,
 )
 from dsmq_nodes.graph.links.link_reader import CallNow, Deliver, LinkReader
+from dsmq_nodes.graph.links.original_server import Poller
 from dsmq_nodes.graph.links.outgoing import Outgoing
 from dsmq_nodes.graph.links.pending import Answers
 from dsmq_nodes.graph.links.redial import Outage
@@ -106,6 +107,11 @@ class DsmqLink:
         self._advertised = Answers()
         self._look_again_sec = 0.0
         self._take(self._dial())
+
+    @property
+    def has_graph(self) -> bool:
+        """False with an original server."""
+        return self._incoming.poller is None
 
     # Publishing
 
@@ -260,7 +266,7 @@ class DsmqLink:
 
     def confirm(self) -> None:
         """Wait until the broker has confirmed all subscriptions, at most a second."""
-        if self._incoming.unanswered.topics:
+        if self.has_graph and self._incoming.unanswered.topics:
             self._await(self._incoming.unanswered, self._patience_sec)
 
     def attach(
@@ -293,13 +299,16 @@ class DsmqLink:
             add_straight(loop, shared, shared.on_bell(on_readable))
         # For what was read before, and what is there.
         loop.call_later(0, on_readable, self._incoming)
-        self._heartbeat.begin(loop)
+        if self._incoming.poller is not None:
+            self._incoming.poller.start(loop)
+        else:
+            self._heartbeat.begin(loop)
 
     def _on_socket(
         self, connection: ClientConnection, on_readable: OnReadable
     ) -> Callable[[], object]:
         """What is to be done when the socket is readable: `on_readable`, or what it would do."""
-        is_usual = not (connection.is_tls or self._incoming.shared)
+        is_usual = not (connection.is_tls or connection.original or self._incoming.shared)
         if receive is None or not is_usual or not hasattr(on_readable, "call_now"):
             return partial(on_readable, self._incoming)
         parts = (connection, connection.decoder, self._incoming.takers, self._heartbeat)
@@ -370,7 +379,16 @@ class DsmqLink:
         with self._outgoing.lock:
             self.broker_began_sec = self._clock.monotonic_sec() - connection.age_sec
             stream = self._outgoing.begin(connection)
+            self._incoming.poller = None
         self._heartbeat.is_silent = False
+        if connection.original:
+            readers = self._incoming.readers
+            self._incoming.poller = Poller(self._outgoing.send, lambda: list(readers))
+            logger.warning(
+                "%s: %s is an original dsmq server: topics are polled, names are not checked, "
+                "there is no graph",
+                *(self._node, connection.where),
+            )
         if connection.memory is not None:
             self._share(*connection.memory)
         self._say_again(is_new_log=is_new_log)
@@ -475,6 +493,8 @@ class DsmqLink:
             self._outgoing.unwatch(self._outgoing.stream)
         if shared is not None and loop is not None:
             loop.remove_reader(shared)
+        if self._incoming.poller is not None:
+            self._incoming.poller.stop()
         self._heartbeat.end()
         self._outgoing.loop = self._on_readable = self._on_outage = None
 

@@ -21,6 +21,11 @@ class ForkedLink:
         """Nothing comes from it."""
         return True
 
+    @property
+    def has_graph(self) -> bool:
+        """As far as is known."""
+        return True
+
     advertise = unadvertise = appender = publish = subscribe = unsubscribe = _refuse
     confirm = attach = _refuse
     set_fault = set_state = detach = drain = close = _do_nothing

@@ -6,7 +6,7 @@ Their messages come over the socket or from rings. One `drain` reads both.
 import logging
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.errors import RingError, WireError
@@ -17,9 +17,12 @@ from dsmq_nodes.graph.links.pending import Answers
 
 if TYPE_CHECKING:
     from dsmq_nodes.dsmq.client_connection import ClientConnection
+    from dsmq_nodes.graph.links.original_server import Poller
     from dsmq_nodes.graph.links.shared_rings import SharedTopics
 
 logger = logging.getLogger("dsmq_nodes.link")
+
+_NO_REPLY: Final = wire.Reply()
 
 
 class Incoming:
@@ -28,6 +31,7 @@ class Incoming:
     Attributes:
         readers: the node's places in the topics that it subscribes.
         connection: that is read; None while the broker is lost.
+        poller: asks an original server, which does not push; None with a broker of ours.
         shared: the rings of this connection, if it has any.
         unanswered: the subscriptions that the broker has not confirmed yet.
         takers: what takes the usual messages from the socket, by topic as a frame has it.
@@ -54,6 +58,7 @@ class Incoming:
         """
         self.readers: dict[str, LinkReader] = {}
         self.connection: ClientConnection | None = None
+        self.poller: Poller | None = None
         self.shared: SharedTopics | None = None
         self.unanswered = Answers()
         self.takers: dict[bytes, Callable[[], bool] | None] = {}
@@ -89,6 +94,8 @@ class Incoming:
         """The connection is lost."""
         self.connection = None
         self._arrived.clear()
+        if self.poller is not None:
+            self.poller.stop()
 
     def subscribe_again(self) -> None:
         """Subscribe everything at a new broker."""
@@ -167,6 +174,8 @@ class Incoming:
         while self._arrived:
             self.gave_no_answer = False
             reply = self._arrived.popleft()
+            if self.poller is not None:
+                reply = self.poller.answer(reply) or _NO_REPLY
             self._events.get(reply.event, _ignore)(reply)
         if reason and connection is self.connection:
             self._on_lost(reason)

@@ -141,6 +141,10 @@ class Link(Readable, Protocol):
     client: str
     broker_began_sec: float
 
+    @property
+    def has_graph(self) -> bool:
+        """Whether the queue publishes a graph of publishers and subscribers."""
+
     def advertise(
         self, topic: str, type_name: str, latched: int, schema: bytes = b""
     ) -> Publication:

@@ -161,6 +161,11 @@ class MemoryLink:
         self._is_woken = False
         self._on_differs = on_differs
 
+    @property
+    def has_graph(self) -> bool:
+        """Always True."""
+        return True
+
     def advertise(
         self, topic: str, type_name: str, latched: int, schema: bytes = b""
     ) -> Publication:

@@ -69,6 +69,7 @@ class Outgoing:
         self._clock = clock
         self._on_broken, self._on_lost, self._on_unshared = on_broken, on_lost, on_unshared
         self._thread = 0  # the thread that runs the loop
+        self._is_original = False  # a server that knows put and get alone
         self._is_flushing = False  # the loop sends what waits
         self._is_stalled = False  # messages are dropped because the broker does not read
         self._looks_later = False  # whether it does so no longer
@@ -93,6 +94,7 @@ class Outgoing:
     def begin(self, connection: ClientConnection) -> Stream[Publication]:
         """Send over a new connection."""
         self.stream = stream = Stream[Publication](connection)
+        self._is_original = connection.original
         self._is_stalled = False
         return stream
 
@@ -315,8 +317,8 @@ class Outgoing:
     def send_object(self, fields: dict[str, object]) -> None:
         """Send a request that must not be lost while the connection lasts."""
         stream = self.stream
-        if stream is None:
-            return
+        if stream is None or self._is_original:
+            return  # an original server knows only put and get
         try:
             stream.send_surely(wire.encode_object(fields))
         except OSError as error:

@@ -101,6 +101,8 @@ class Calls:
         """Why no service can be called now; empty: calls can be sent."""
         if self._is_closed:
             return "its client was destroyed"
+        if not self._link.has_graph:
+            return "an original dsmq server knows no services: start `dsmq-nodes broker` instead"
         return "the broker is lost" if self.graph.is_lost else ""
 
     def _fault(self, server: GraphEndpoint | None) -> str:

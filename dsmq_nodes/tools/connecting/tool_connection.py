@@ -118,13 +118,20 @@ class ToolConnection:
 
     def _dial(self) -> ClientConnection:
         host, port = self.address.socket
-        return ClientConnection(
+        connection = ClientConnection(
             *(host, port),
             node=self._node,
             client=self._client,
             patient=self._patient,
             timeout_sec=self._timeout_sec,
         )
+        if connection.original:
+            connection.close()
+            raise ConnectionFailedError(
+                f"{connection.where} is an original dsmq server, which cannot tell who publishes "
+                "what: start `dsmq-nodes broker` instead"
+            )
+        return connection
 
     def _dial_again(self, timeout_sec: float | None) -> ClientConnection | None:
         """A new connection; None when there is none yet."""

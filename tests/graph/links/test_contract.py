@@ -214,6 +214,7 @@ class TestEveryLink:
 
     def test_the_graph_is_a_latched_topic(self, connect: Connect) -> None:
         writer, reader = connect("/writer"), connect("/reader")
+        assert writer.has_graph
         publication = writer.advertise("/t", "std_msgs/msg/String", 0)
         inbox = Inbox(reader, GRAPH_TOPIC)
 
