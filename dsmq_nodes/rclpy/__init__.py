@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Self
 import dsmq_nodes.rclpy.callback_groups  # noqa: F401  rclpy loads it, too
 from dsmq_nodes.rclpy.context import Context
 from dsmq_nodes.rclpy.parameter import Parameter
-from dsmq_nodes.rclpy.qos import QoSProfile
+from dsmq_nodes.rclpy.qos import QoSProfile, qos_profile_rosout_default
 from dsmq_nodes.rclpy.signals import (
     SignalHandlerOptions,
     install_signal_handlers,
@@ -56,6 +56,7 @@ __all__ = [
     "init",
     "install_signal_handlers",
     "ok",
+    "qos_profile_rosout_default",
     "shutdown",
     "spin",
     "spin_once",

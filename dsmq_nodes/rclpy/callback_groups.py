@@ -4,6 +4,8 @@ import threading
 import weakref
 from typing import Any
 
+from dsmq_nodes.rclpy.impl.also_importable import also_importable
+
 
 class CallbackGroup:
     """Says when a callback may run; subclass it for rules of your own."""
@@ -75,3 +77,6 @@ class MutuallyExclusiveCallbackGroup(CallbackGroup):
         with self._lock:
             assert self._active_entity == entity
             self._active_entity = None
+
+
+__getattr__ = also_importable(__name__)

@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 from dsmq_nodes.rclpy.constants import S_TO_NS
+from dsmq_nodes.rclpy.impl.also_importable import also_importable
 from dsmq_nodes.rclpy.impl.interface_named import interface
 
 _MOST_NS = 2**63
@@ -90,3 +91,6 @@ class Duration:
 
 
 Infinite = Duration(nanoseconds=_MOST_NS - 1)
+
+
+__getattr__ = also_importable(__name__)

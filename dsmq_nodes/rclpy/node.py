@@ -61,6 +61,7 @@ from dsmq_nodes.rclpy.utilities import get_default_context
 from dsmq_nodes.rclpy.waitable import Waitable
 from dsmq_nodes.topic_names import PARAMETER_EVENTS_TOPIC
 
+HIDDEN_NODE_PREFIX: Final = "_"
 _SERVICE_END: Final = (
     "rclpy._rclpy_pybind11.{}(arg0: rclpy::Node, arg1: object, arg2: str, arg3: object)"
 )

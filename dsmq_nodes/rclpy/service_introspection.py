@@ -1,5 +1,6 @@
 """How much of its calls a service or client publishes."""
 
+from dsmq_nodes.rclpy.impl.also_importable import also_importable
 from dsmq_nodes.rclpy.impl.c_enum import CEnum
 
 
@@ -9,3 +10,6 @@ class ServiceIntrospectionState(CEnum):
     OFF = 0
     METADATA = 1
     CONTENTS = 2
+
+
+__getattr__ = also_importable(__name__)

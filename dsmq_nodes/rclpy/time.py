@@ -5,6 +5,7 @@ from typing import Any
 from dsmq_nodes.rclpy.clock_type import ClockType
 from dsmq_nodes.rclpy.constants import S_TO_NS
 from dsmq_nodes.rclpy.duration import Duration
+from dsmq_nodes.rclpy.impl.also_importable import also_importable
 from dsmq_nodes.rclpy.impl.interface_named import interface
 
 _MOST_NS = 2**63
@@ -126,3 +127,6 @@ class Time:
         if not isinstance(msg, interface("builtin_interfaces/msg/Time")):
             raise TypeError("Must pass a builtin_interfaces.msg.Time object")
         return cls(seconds=msg.sec, nanoseconds=msg.nanosec, clock_type=clock_type)
+
+
+__getattr__ = also_importable(__name__)

@@ -1,5 +1,7 @@
 """Hashes of types; those of this middleware are not known."""
 
+from dsmq_nodes.rclpy.impl.also_importable import also_importable
+
 _SIZE_BYTES = 32
 
 
@@ -43,3 +45,6 @@ class TypeHash:
         if self._version <= 0 or len(self._value) != _SIZE_BYTES:
             return "INVALID"
         return f"RIHS{self._version:02}_{self._value.hex()}"
+
+
+__getattr__ = also_importable(__name__)

@@ -1,10 +1,12 @@
 """Checks of the name of a topic, as a program writes it."""
 
 from dsmq_nodes.rclpy.exceptions import InvalidServiceNameException, InvalidTopicNameException
+from dsmq_nodes.rclpy.impl.also_importable import also_importable
 from dsmq_nodes.rclpy.impl.c_errors import RCLError
 from dsmq_nodes.rclpy.impl.names.c_text import c_text
 from dsmq_nodes.rclpy.impl.names.name_rules import topic_fault
 
+TOPIC_SEPARATOR_STRING = "/"
 _SIGNATURE = "rclpy_get_validation_error_for_topic_name(arg0: str) -> object"
 
 
@@ -23,3 +25,6 @@ def validate_topic_name(name: str, *, is_service: bool = False) -> bool:
             name, *fault
         )
     return True
+
+
+__getattr__ = also_importable(__name__)

@@ -3,6 +3,8 @@
 from types import GenericAlias
 from typing import Any, ClassVar, Self
 
+from dsmq_nodes.rclpy.impl.also_importable import also_importable
+
 
 class NumberOfEntities:
     """How many entities of each kind something waits for."""
@@ -110,3 +112,6 @@ class Waitable:
     def add_to_wait_set(self, wait_set: Any) -> None:
         """Add what it waits for to a wait set."""
         raise NotImplementedError("Must be implemented by subclass")
+
+
+__getattr__ = also_importable(__name__)

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any, Final
 
+import typing_extensions
+
 from dsmq_nodes.rclpy.impl.interface_named import interface
 
 _HOMES: Final = {
@@ -27,8 +29,10 @@ _HOMES: Final = {
     "executors": ("await_or_execute",),
     "expand_topic_name": ("expand_topic_name",),
     "impl.c_errors": ("NodeNameNonExistentError", "TimerCancelledError"),
+    "impl.logging_severity": ("LoggingSeverity",),
     "impl.rcutils_logger": ("RcutilsLogger",),
-    "node": ("Node",),
+    "logging": ("get_logger",),
+    "node": ("HIDDEN_NODE_PREFIX", "Node"),
     "parameter": (
         "PARAMETER_SEPARATOR_STRING",
         "Parameter",
@@ -39,7 +43,10 @@ _HOMES: Final = {
         "QoSLivelinessPolicy",
         "QoSProfile",
         "QoSReliabilityPolicy",
+        "qos_policy_name_from_kind",
+        "qos_profile_services_default",
     ),
+    "signals": ("SignalHandlerGuardCondition",),
     "qos_overriding_options": ("QoSOverridingOptions",),
     "service": ("Service",),
     "service_introspection": ("ServiceIntrospectionState",),
@@ -70,7 +77,7 @@ _HOMES: Final = {
     "validate_namespace": ("validate_namespace",),
     "validate_node_name": ("validate_node_name",),
     "validate_parameter_name": ("validate_parameter_name",),
-    "validate_topic_name": ("validate_topic_name",),
+    "validate_topic_name": ("TOPIC_SEPARATOR_STRING", "validate_topic_name"),
     "waitable": ("NumberOfEntities", "Waitable"),
 }
 _HOME_OF: Final = {name: home for home, names in _HOMES.items() for name in names}
@@ -84,25 +91,55 @@ _INTERFACES: Final = {
         "FloatingPointRange",
         "IntegerRange",
         "ListParametersResult",
+        "LoggerLevel",
         "ParameterDescriptor",
         "ParameterEvent",
         "ParameterType",
         "ParameterValue",
+        "SetLoggerLevelsResult",
         "SetParametersResult",
     ),
     "rcl_interfaces/srv": (
         "DescribeParameters",
+        "GetLoggerLevels",
         "GetParameters",
         "GetParameterTypes",
         "ListParameters",
+        "SetLoggerLevels",
         "SetParameters",
         "SetParametersAtomically",
     ),
+    "service_msgs/msg": ("ServiceEventInfo",),
+    "type_description_interfaces/srv": ("GetTypeDescription",),
     "unique_identifier_msgs/msg": ("UUID",),
 }
 _NAME_OF: Final = {name: f"{kind}/{name}" for kind, names in _INTERFACES.items() for name in names}
 _NAME_OF["ParameterMsg"] = "rcl_interfaces/msg/Parameter"
 _NAME_OF["QosCallbackResult"] = "rcl_interfaces/msg/SetParametersResult"
+
+
+# What annotations are made of; editors import it from wherever they find it.
+_OF_TYPING: Final = frozenset(
+    (
+        *("Any", "Callable", "ClassVar", "ContextManager", "Coroutine", "Dict", "Final", "Generic"),
+        *("Iterable", "List", "Literal", "Optional", "OrderedDict", "Protocol", "Set", "Text"),
+        *("Tuple", "Type", "TypeAlias", "TypedDict", "TypeVar", "Union", "Unpack", "cast"),
+        *("deprecated", "overload"),
+    )
+)
+# Types for annotations that say no more here than that there is something.
+_ANYTHING: Final = frozenset(
+    (
+        *("AllowableParameterValue", "AllowableParameterValueT", "CallbackNames"),
+        *("ClientGoalHandleDict", "CreateLifecyclePublisherArgs", "EventHandlerData"),
+        *("EventMessage", "FeedbackMessage", "GetResultService", "GetResultServiceRequest"),
+        *("GetResultServiceResponse", "JumpHandlePreCallbackType", "LifecycleNodeArgs"),
+        *("LoggingArgs", "LoggingFilterArgs", "LoggingFilterParams", "PyCapsule"),
+        *("QoSProfileAttributes", "SendGoalKWargs", "SendGoalService", "SendGoalServiceRequest"),
+        *("SendGoalServiceResponse", "ServerGoalHandleDict", "SupportedFiltersKeys"),
+        *("TimeJumpDictionary", "TypeHashDictionary", "YieldedCallback"),
+    )
+)
 
 
 def also_importable(module: str) -> Callable[[str], Any]:
@@ -111,8 +148,13 @@ def also_importable(module: str) -> Callable[[str], Any]:
     def get(name: str) -> Any:
         if name in _NAME_OF:
             return interface(_NAME_OF[name])
-        if name not in _HOME_OF:
+        if name in _OF_TYPING:
+            return getattr(typing_extensions, name)
+        if name in _ANYTHING:
+            return Any
+        home = f"{_PACKAGE}.{_HOME_OF[name]}" if name in _HOME_OF else ""
+        if home in {"", module}:
             raise AttributeError(f"module {module!r} has no attribute {name!r}")
-        return getattr(import_module(f"{_PACKAGE}.{_HOME_OF[name]}"), name)
+        return getattr(import_module(home), name)
 
     return get

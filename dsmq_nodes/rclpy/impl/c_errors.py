@@ -3,7 +3,8 @@
 Tracebacks show them as those of that module, as in ROS.
 """
 
-from typing import Final
+from importlib import import_module
+from typing import Any, Final
 
 C_MODULE: Final = "rclpy._rclpy_pybind11"
 CONTEXT_IS_NOT_VALID: Final = (
@@ -82,3 +83,11 @@ for _each in (
     TimerCancelledError,
 ):
     _each.__module__ = C_MODULE
+
+
+def __getattr__(name: str) -> Any:
+    """The rest of that module, for programs that import it."""
+    if name.startswith("__"):
+        raise AttributeError(f"module {C_MODULE!r} has no attribute {name!r}")
+    home = import_module("dsmq_nodes.rclpy.impl.implementation_singleton")
+    return getattr(home.rclpy_implementation, name)

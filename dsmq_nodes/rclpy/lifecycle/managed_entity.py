@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+from dsmq_nodes.rclpy.impl.also_importable import also_importable
 from dsmq_nodes.rclpy.impl.nodes.lifecycle_machine import TransitionCallbackReturnType
 
 TransitionCallbackReturn = TransitionCallbackReturnType
@@ -77,3 +78,6 @@ class SimpleManagedEntity(ManagedEntity):
             return run
 
         return decorate if wrapped is None else decorate(wrapped)
+
+
+__getattr__ = also_importable(__name__)
