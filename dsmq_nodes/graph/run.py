@@ -14,6 +14,7 @@ from traceback import walk_tb
 from types import FrameType
 from typing import Any, Final, TypeVar
 
+from dsmq_nodes.class_import import module_in_import
 from dsmq_nodes.dsmq import descriptors
 from dsmq_nodes.errors import DsmqError, GivenParameterError, NodeConfigurationError
 from dsmq_nodes.graph.callback import MessageT, callback_name, discard
@@ -58,10 +59,12 @@ def spin(*nodes: Node) -> None:
 
     Raises:
         SpinError: called where an event loop runs, as in a notebook.
+        NodeConfigurationError: called by a module that is imported for its class.
         TypeError: what is given is no node.
         Exception: what a callback raised, with `on_exception` "raise".
     """
     refuse_in_loop("spin(node)", "`await node.spin_async()`")
+    _refuse_in_import("spin")
     for node in nodes:
         _begin_to_spin(node)
     signals = _EndSignals()
@@ -165,8 +168,10 @@ def run(*node_classes: Callable[[], Node]) -> None:
     Raises:
         SystemExit: with status 1 after an exception.
         SpinError: called where an event loop runs, as in a notebook; no node was made.
+        NodeConfigurationError: called by a module that is imported for its class.
     """
     refuse_in_loop("run(...)", "`node = ...` and `await node.spin_async()`")
+    _refuse_in_import("run")
     _keep_imports()
     _set_up_logging()
     signals = _EndSignals()
@@ -193,6 +198,14 @@ def run(*node_classes: Callable[[], Node]) -> None:
                 signals.stay_deaf()
     if failed:
         sys.exit(1)
+
+
+def _refuse_in_import(what: str) -> None:
+    if module := module_in_import():
+        raise NodeConfigurationError(
+            f"{module} calls `{what}` while it is imported for its class: write "
+            f'`if __name__ == "__main__":` before `{what}(...)`'
+        )
 
 
 @cache

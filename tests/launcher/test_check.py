@@ -256,12 +256,14 @@ def test_who_is_not_waited_for_at_all_is_a_warning(tmp_path: Path) -> None:
 def test_classes_are_imported(tmp_path: Path) -> None:
     (tmp_path / "broken.py").write_text("x = 1\ny = 1 / 0\n")
     (tmp_path / "cut.py").write_text("def f(:\n")
+    (tmp_path / "runs.py").write_text("import dsmq_nodes\ndsmq_nodes.run(dsmq_nodes.Node)\n")
     nodes = """\
 - {name: a, node: robot:Lidr}
 - {name: b, node: robt:Lidar}
 - {name: c, node: robot:NoNode}
 - {name: d, node: broken:Any}
 - {name: e, node: cut:Any}
+- {name: f, node: runs:Any}
 """
     found = [line.replace(str(tmp_path), "~") for line in errors(checked(tmp_path, nodes))]
     assert [line.partition(" in ")[0] for line in found] == [
@@ -270,6 +272,8 @@ def test_classes_are_imported(tmp_path: Path) -> None:
         "4:19: cannot run robot:NoNode: it is no Node; make it a subclass of Node",
         "5:19: cannot import broken:Any: ZeroDivisionError: division by zero (~/broken.py:2)",
         "6:19: cannot import cut:Any: SyntaxError: invalid syntax (~/cut.py:1)",
+        "7:19: cannot import runs:Any: runs calls `run` while it is imported for its class: write "
+        '`if __name__ == "__main__":` before `run(...)` (~/runs.py:2)',
     ]
     assert found[0].endswith("did you mean 'Lidar'?")
     assert found[1].endswith("did you mean 'robot'?")

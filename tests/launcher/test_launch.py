@@ -326,6 +326,7 @@ nodes:
         ("unfinished:Any", r"SyntaxError: '\(' was never closed", 0),
         ("inner:Any", r"ModuleNotFoundError: No module named 'nothere'", 1),
         ("exits:Any", r"SystemExit: 3", 1),
+        ("runs:Any", r".+NodeConfigurationError: runs calls `run` while it is imported .+", 1),
         ("robot:Broken", r"ValueError: no hardware", 1),
     ],
 )
@@ -337,6 +338,7 @@ def test_a_node_that_cannot_start_ends_the_launch(
     (tmp_path / "unfinished.py").write_text("(\n")
     (tmp_path / "inner.py").write_text("import nothere\nAny = 0\n")
     (tmp_path / "exits.py").write_text("raise SystemExit(3)\nAny = 0\n")
+    (tmp_path / "runs.py").write_text("from dsmq_nodes import Node, run\nrun(Node)\nAny = 0\n")
     with launched(path) as launch:
         assert launch.end() == 1
     assert len([line for line in launch.lines if re.fullmatch(rf"\[bad\] {told}", line)]) == 1

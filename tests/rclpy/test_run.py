@@ -381,6 +381,13 @@ def test_a_node_class_with_the_words_of_ros2_run(port: int, tmp_path: Path, name
     assert wrong.returncode == 1
 
 
+def test_a_module_that_runs_its_node_when_it_is_imported_is_told(port: int, tmp_path: Path) -> None:
+    write(tmp_path, {"runs.py": "import dsmq_nodes\ndsmq_nodes.run(dsmq_nodes.Node)\n"})
+    done = run(port, "--quiet", "runs:Any", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "runs calls `run` while it is imported for its class: write `if __name" in done.stderr
+
+
 def test_a_module_that_a_node_class_lacks_is_not_taken_for_its_own(
     port: int, tmp_path: Path
 ) -> None:

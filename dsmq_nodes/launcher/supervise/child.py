@@ -20,6 +20,8 @@ from collections.abc import Callable
 from types import FrameType, ModuleType
 from typing import TYPE_CHECKING, Final
 
+from dsmq_nodes import class_import
+from dsmq_nodes.class_import import import_for_class
 from dsmq_nodes.errors import NodeLoadError
 from dsmq_nodes.launcher.check.find_class import no_module
 from dsmq_nodes.suggest import did_you_mean
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
 NODE: Final = "DSMQ_NODE"
 NODES: Final = "DSMQ_NODES"
+_IMPORTING: Final = {__file__, class_import.__file__, importlib.__file__}
 
 
 def main(arguments: list[str]) -> int:
@@ -118,7 +121,7 @@ def _load_class(spec: str) -> type:
     """
     module_name, _, class_name = spec.partition(":")
     try:
-        module = importlib.import_module(module_name)
+        module = import_for_class(module_name)
     except ModuleNotFoundError as error:
         # A missing import inside the node's module is that module's own mistake.
         if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
@@ -147,7 +150,7 @@ def traceback_of_import(error: BaseException) -> str:
     """Return the traceback from the user's file on, without the import's own frames."""
     trace = error.__traceback__
     while trace is not None and (
-        trace.tb_frame.f_code.co_filename in {__file__, importlib.__file__}
+        trace.tb_frame.f_code.co_filename in _IMPORTING
         or trace.tb_frame.f_code.co_filename.startswith("<frozen importlib")
     ):
         trace = trace.tb_next

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import dsmq_nodes
+from dsmq_nodes.class_import import import_for_class
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.rclpy.impl.names import parameter_yaml
 from dsmq_nodes.rclpy.impl.names.ros_arguments import Arguments, parse, without_ros_args
@@ -40,7 +41,7 @@ def _class(target: str) -> type[Any]:
         sys.path.insert(0, str(Path(module).parent))
         module = Path(module).stem
     try:
-        found = import_module(module)
+        found = import_for_class(module)
     except ModuleNotFoundError as error:
         if not f"{module}.".startswith(f"{error.name}."):
             raise  # of what it imports
