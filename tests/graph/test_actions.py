@@ -324,7 +324,7 @@ class TestCallbacks:
             ("forget", "ABORTED", "without succeed(), abort() or canceled(): aborted"),
             ("canceled", "ABORTED", "nobody has asked to cancel it"),
             ("twice", "SUCCEEDED", "a goal that is SUCCEEDED cannot become ABORTED"),
-            ("wrong", "ABORTED", "it is to return a tests/action/Count_Result"),
+            ("wrong", "ABORTED", "it is to return tests/action/Count_Result"),
         ],
     )
     def test_what_ends_badly_is_told(
@@ -529,6 +529,9 @@ def test_misuse_and_destroying(graph: Graph) -> None:
         ActionClient(caller, wrong, "/x")
     with pytest.raises(TypeError, match="a subclass of Action"):
         ActionServer(counter, wrong, "/x", counter.execute)
+    swapped: tuple[Any, Any] = Count, counter  # the order of the arguments is told
+    with pytest.raises(TypeError, match=r"ActionServer\(node, type, name, callback\)"):
+        ActionServer(swapped[0], swapped[1], "/x", counter.execute)
     never: Any = "never"
     with pytest.raises(ValueError, match="queue, preempt, reject or parallel"):
         ActionServer(counter, Count, "/x", counter.execute, when_busy=never)

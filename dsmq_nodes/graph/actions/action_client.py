@@ -97,7 +97,10 @@ class ActionClient(Generic[GoalT, ResultT, FeedbackT]):
             TypeError: not an action type.
         """
         if not (isinstance(action_type, type) and issubclass(action_type, Action)):
-            raise TypeError(f"an action's type is a subclass of Action, not {action_type!r}")
+            raise TypeError(
+                f"an action's type is a subclass of Action, not {action_type!r:.60}: write "
+                "`ActionClient(node, type, name)`"
+            )
         self.action_type: type[Action] = action_type
         self.action_name = node.resolve_service_name(action_name)
         self._node = node

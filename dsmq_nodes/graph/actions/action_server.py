@@ -113,7 +113,10 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
             if callback is not None or name == "execute_callback":
                 check_takes(callback, f"the {name} of {action_name}", given)
         if not (isinstance(action_type, type) and issubclass(action_type, Action)):
-            raise TypeError(f"an action's type is a subclass of Action, not {action_type!r}")
+            raise TypeError(
+                f"an action's type is a subclass of Action, not {action_type!r:.60}: write "
+                "`ActionServer(node, type, name, callback)`"
+            )
         if when_busy not in {"queue", "preempt", "reject", "parallel"}:
             raise ValueError(f"when_busy is queue, preempt, reject or parallel, not {when_busy!r}")
         self.action_type: type[Action] = action_type
@@ -255,7 +258,7 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
             returned = await called(self._execute, handle)
             if not isinstance(returned, self.action_type.Result | None):
                 raise TypeError(
-                    f"it is to return a {self.action_type.Result.type_name}, not {returned!r:.60}"
+                    f"it is to return {self.action_type.Result.type_name}, not {returned!r:.60}"
                 )
             handle.given = returned if returned is not None else handle.given
             if handle.is_active:

@@ -166,7 +166,7 @@ class ServiceServer(Generic[RequestT, ResponseT]):
         try:
             if not isinstance(response, wanted):
                 raise TypeError(
-                    f"{callback_name(self.callback)} is to return a {wanted.type_name}, not "
+                    f"{callback_name(self.callback)} is to return {wanted.type_name}, not "
                     f"{response!r:.60}"
                 )
             missing = [name for name in self._required if name not in response.__dict__]
