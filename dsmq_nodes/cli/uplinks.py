@@ -33,8 +33,8 @@ class _Commands(TyperGroup):
 
 app = new_app(
     "Join this machine's broker to those of other machines. Nothing goes unless it is named.",
-    ("dsmq-nodes uplink --as r1 --connect base:7447 --publish /odom --subscribe /cmd_vel", ""),
-    ("dsmq-nodes uplink --listen 0.0.0.0:7447 --subscribe '/r*/odom' --publish '/r*/cmd_vel'", ""),
+    ("dsmq-nodes uplink --as r1 --connect base:7447 --tls keys/r1 --publish /odom", ""),
+    ("dsmq-nodes uplink --listen 0.0.0.0:7447 --tls keys/base --subscribe '/r*/odom'", ""),
     ("dsmq-nodes uplink robot.yaml", "as `uplink:` in the file says"),
     ("dsmq-nodes uplink status", "what goes and comes, in figures"),
     cls=_Commands,
