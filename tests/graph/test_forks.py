@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 from collections.abc import Callable
 
 import pytest
@@ -273,3 +274,37 @@ for number in range(300):
         assert program.wait() == 0, program.output
         until(lambda: len(got) == 300)
     assert got == [*range(300)]
+
+
+@pytest.mark.skipif(not hasattr(socket, "SO_PEERCRED"), reason="this system tells no pid")
+def test_another_process_that_holds_a_dead_nodes_socket_keeps_no_name_taken(
+    broker: BrokerProcess, programs: Start
+) -> None:
+    """As one that a library has forked, in C, which calls no hook of Python's."""
+    program = programs(
+        MOTOR
+        + """
+import socket, subprocess
+node, held = Motor(), []
+for number in range(3, 200):
+    try:
+        with socket.socket(fileno=os.dup(number)) as sock:
+            if "dsmq-" in str(sock.getpeername()):
+                held.append(number)
+    except OSError:
+        pass
+quiet = {each: subprocess.DEVNULL for each in ("stdin", "stdout", "stderr")}
+print("held by", subprocess.Popen(["sleep", "1000"], pass_fds=held, **quiet).pid, flush=True)
+while True:
+    node.pub.publish(Int64(data=1))
+    time.sleep(0.01)
+"""
+    )
+    holder = int(program.wait_for(r"held by (\d+)")[1])
+    try:
+        assert taken("motor")
+        program.kill()
+        until(lambda: not taken("motor"))
+        os.kill(holder, 0)
+    finally:
+        os.kill(holder, signal.SIGKILL)

@@ -394,8 +394,8 @@ class Broker:
         self._loop.call_later(1.0, self._tick)
         self._closings.end_second()
         for connection in list(self._connections.values()):
-            if connection.has_gone():
-                self._end(connection, "it no longer acknowledges anything: its machine is gone")
+            if why := connection.why_gone():
+                self._end(connection, why)
         self.router.exchange.wall_offset_sec = time.time_ns() * 1e-9 - time.monotonic()
         if self._following is not None:
             self._following.look_after()

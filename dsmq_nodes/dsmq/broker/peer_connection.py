@@ -5,8 +5,10 @@ read, takes the requests, and says when to write. A socket with TLS has the same
 """
 
 import contextlib
+import os
 import socket
 import ssl
+import struct
 from typing import TYPE_CHECKING, Final
 
 from dsmq_nodes.dsmq import descriptors, keepalive, limits, wire
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 HIGH_WATER_BYTES: Final = 64 * 1024
+_CREDENTIALS: Final = struct.Struct("=3i")  # of Linux: pid, user, group
 REMOTE_HIGH_WATER_BYTES: Final = 8 * 1024  # 0.2 s at 300 kbit/s
 
 
@@ -41,6 +44,7 @@ class Connection:
 
     def __init__(self, sock: socket.socket, peer: ConnectedPeer, now: float) -> None:
         self.peer, self.socket, self.descriptor = peer, sock, sock.fileno()
+        self._pid = _pid(sock)
         self.woken_ns = 0
         self.outbox: list[bytes] = []
         self.queued_bytes = 0
@@ -154,9 +158,23 @@ class Connection:
             self.is_deaf = True
         return sent
 
-    def has_gone(self) -> bool:
-        """Whether the other machine has acknowledged nothing for too long (keepalive.py)."""
-        return keepalive.silent_sec(self.socket) > keepalive.SILENT_SEC
+    def why_gone(self) -> str:
+        """Why it is of no use to anybody, although it has not ended; empty: it may be of use."""
+        if keepalive.silent_sec(self.socket) > keepalive.SILENT_SEC:
+            return "it no longer acknowledges anything: its machine is gone"
+        if self._pid > 0 and not _is_there(self._pid) and self._has_nothing():
+            return f"its process, pid {self._pid}, has ended, and another one holds its socket"
+        return ""
+
+    def _has_nothing(self) -> bool:
+        """Whether there is nothing to read, its end either, which the kernel tells otherwise."""
+        try:
+            self.socket.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return False
 
     def close(self) -> None:
         """End the connection at once."""
@@ -165,3 +183,25 @@ class Connection:
             with contextlib.suppress(OSError, ValueError):  # the other end may be gone
                 self.socket.unwrap()
         self.socket.close()
+
+
+def _pid(sock: socket.socket) -> int:
+    """The process that has connected to us by a Unix socket; 0 where it is not known."""
+    if not hasattr(socket, "SO_PEERCRED") or sock.family != socket.AF_UNIX:
+        return 0
+    try:
+        told = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    except OSError:
+        return 0
+    pid: int = _CREDENTIALS.unpack(told)[0]
+    return pid
+
+
+def _is_there(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # it is another user's
+        return True
+    return True
