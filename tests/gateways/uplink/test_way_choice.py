@@ -19,6 +19,8 @@ def test_a_link_that_loses_one_packet_of_five_is_to_be_by_udp() -> None:
     assert choice.looked(counts(100, 3), 0.0) is None
     assert not choice.is_udp
     assert choice.looked(counts(200, 23), 1.0) == pytest.approx(0.2)
+    assert not choice.is_udp, "before the router has answered"
+    choice.asked(2.0, is_answered=True)
     assert choice.is_udp
 
 
@@ -43,6 +45,10 @@ def test_udp_that_does_not_get_through_is_left_alone_for_longer_each_time() -> N
             choice.linked(now_sec, is_udp=False)
             now_sec += 1.0
         pauses_sec.append(now_sec - failed_sec)
+        if len(pauses_sec) % 2:
+            choice.asked(now_sec, is_answered=False)
+            continue
+        choice.asked(now_sec, is_answered=True)
         assert choice.linked(now_sec, is_udp=False), "UDP was chosen, and TCP came"
         assert not choice.is_udp
     assert pauses_sec == [0.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0, 600.0, 600.0]
@@ -51,7 +57,7 @@ def test_udp_that_does_not_get_through_is_left_alone_for_longer_each_time() -> N
 def test_a_link_by_udp_has_it_tried_again_soon_the_next_time() -> None:
     choice = WayChoice()
     for _ in range(3):
-        choice.looked(counts(100, 30), 1000.0)
+        choice.asked(1000.0, is_answered=True)
         choice.linked(1000.0, is_udp=False)
     choice = _after_a_link_by_udp(choice)
     choice.linked(5000.0, is_udp=False)
@@ -62,6 +68,7 @@ def test_a_link_by_udp_has_it_tried_again_soon_the_next_time() -> None:
 def _after_a_link_by_udp(choice: WayChoice) -> WayChoice:
     choice.linked(3000.0, is_udp=False)
     assert choice.looked(counts(100, 30), 4000.0) is not None
+    choice.asked(4000.0, is_answered=True)
     assert not choice.linked(4000.0, is_udp=True)
     assert choice.is_udp, "the next connection too"
     return choice

@@ -18,6 +18,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import Any, Final
 
 from typing_extensions import override
@@ -29,6 +30,7 @@ from dsmq_nodes.gateways.uplink.over_udp.narrow_paths import NarrowPaths
 from dsmq_nodes.gateways.uplink.over_udp.packet_socket import Packets, PacketSocket, packet_socket
 from dsmq_nodes.gateways.uplink.over_udp.resent_stream import ResentStream
 from dsmq_nodes.gateways.uplink.over_udp.tls_end import TlsEnd
+from dsmq_nodes.gateways.uplink.over_udp.udp_question import is_answered
 from dsmq_nodes.gateways.uplink.over_udp.way_choice import WayChoice
 from dsmq_nodes.gateways.uplink.over_zenoh.link_probe import not_alike, tls_context, why_refused
 from dsmq_nodes.gateways.uplink.over_zenoh.link_room import is_own_socket
@@ -447,6 +449,10 @@ class UdpRelay:
         except OSError as error:
             raise CommandError(f"cannot listen at {endpoint}: {error.strerror or error}") from None
         return zenoh
+
+    def ask(self, host: str, port: int) -> Future[bool]:
+        """Whether a router at that address answers by UDP."""
+        return asyncio.run_coroutine_threadsafe(is_answered(host, port), self._loop)
 
     def _tell(self, what: str) -> None:
         if what not in self._told:

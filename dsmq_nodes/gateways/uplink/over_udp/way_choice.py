@@ -3,14 +3,15 @@
 TCP takes less processor time, and stands still where many packets are lost. So a link begins by
 TCP, and goes on by UDP once the kernel has sent a good part of its packets again. A link that is
 too slow for what is sent loses packets too, but those that wait there make each round trip long:
-it stays as it is. Where UDP does not get through, the link comes back by TCP: then UDP is left
-alone for a while, each time for longer.
+it stays as it is. Before the link by TCP is ended the router is asked by UDP (`udp_question.py`).
+Where that does not get through, or the link comes back by TCP all the same, UDP is left alone for a
+while, each time for longer.
 """
 
 from typing import Final, NamedTuple
 
 _LEAST_SENT: Final = 60  # packets; 5 % lost are seldom taken for the share below
-_MOST_AGAIN: Final = 0.15  # TCP is well up to a tenth, and sends some again for nothing
+_MOST_AGAIN: Final = 0.15  # TCP is well up to a tenth
 _LONG_SEC: Final = 0.05  # a round trip, beyond twice the shortest one: packets wait in a queue
 _PAUSE_SEC: Final = 10.0
 _LONGEST_PAUSE_SEC: Final = 600.0
@@ -21,7 +22,7 @@ class LinkCounts(NamedTuple):
 
     Attributes:
         sent: packets, with those that were sent again.
-        again: of these.
+        again: of these, without those that had come already the first time.
         round_trip_sec: as it is now.
         shortest_sec: the shortest round trip lately.
     """
@@ -52,14 +53,23 @@ class WayChoice:
         self._pause_sec = _PAUSE_SEC
 
     def looked(self, found: LinkCounts, now_sec: float) -> float | None:
-        """Take the counts of the link; returns the share sent again, where that calls for UDP."""
+        """Take the counts of the link; returns the share sent again, where UDP is to be asked."""
         sent, again = found.sent - self._sent, found.again - self._again
         if sent < _LEAST_SENT and not found.is_queued:
             return None
         self._sent, self._again = found.sent, found.again
         loses = again >= _MOST_AGAIN * sent and not found.is_queued
-        self.is_udp = loses and now_sec >= self._not_before_sec
-        return again / sent if self.is_udp else None
+        return again / sent if loses and now_sec >= self._not_before_sec else None
+
+    def asked(self, now_sec: float, *, is_answered: bool) -> None:
+        """The router was asked by UDP: the next connection is by UDP if it has answered."""
+        self.is_udp = is_answered
+        if not is_answered:
+            self._pause(now_sec)
+
+    def _pause(self, now_sec: float) -> None:
+        self._not_before_sec = now_sec + self._pause_sec
+        self._pause_sec = min(2 * self._pause_sec, _LONGEST_PAUSE_SEC)
 
     def linked(self, now_sec: float, *, is_udp: bool) -> bool:
         """A connection is there; returns whether it is by TCP although UDP was chosen."""
@@ -69,6 +79,5 @@ class WayChoice:
         has_failed = self.is_udp and not is_udp
         if has_failed:
             self.is_udp = False
-            self._not_before_sec = now_sec + self._pause_sec
-            self._pause_sec = min(2 * self._pause_sec, _LONGEST_PAUSE_SEC)
+            self._pause(now_sec)
         return has_failed

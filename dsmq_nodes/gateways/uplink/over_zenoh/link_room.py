@@ -16,7 +16,8 @@ time again, and acknowledge and repeat earlier where the kernel allows it; and t
 packet for a full link where it has `bbr`. With 5 % lost 1 message in 400 is older than 60 ms then;
 1 in 40 if they wait for 50 ms, and 1 in 80 with `cubic`. With 20 % lost p99 is 0.8 to 1.0 s. So the
 kernel is asked once a second how much it has sent again, and where UDP may be used instead
-(`over_udp/way_choice.py`) the socket is shut down for it: Zenoh dials anew.
+(`over_udp/way_choice.py`) the router is asked by UDP. When it has answered, the socket is shut
+down: Zenoh dials again.
 """
 
 import contextlib
@@ -28,6 +29,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Final
 
@@ -44,7 +46,7 @@ _ANSWER_SEC: Final = 3.0  # until a link has shown how far the other machine is
 _LEAST_ANSWER_SEC: Final = 0.25
 _ROUND_TRIPS: Final = 4
 _STATE_AND_ROUND_TRIP_US: Final = struct.Struct("=B67xI")  # of Linux's struct tcp_info
-_COUNTS: Final = struct.Struct("=68xI28xI44xI4xI")  # of the same
+_COUNTS: Final = struct.Struct("=68xI28xI44xI4xI56xI")  # of the same, since Linux 4.20
 _SYN_SENT: Final = 2
 _RELAY: Final = "127.0.0.1"
 # Numbers of linux/tcp.h; the last two are known since Linux 6.15.
@@ -109,8 +111,8 @@ def _state(sock: socket.socket) -> tuple[int, float]:
 
 def _counts(sock: socket.socket) -> LinkCounts:
     info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _COUNTS.size)
-    round_trip_us, again, shortest_us, sent = _COUNTS.unpack(info)
-    return LinkCounts(sent, again, round_trip_us * 1e-6, shortest_us * 1e-6)
+    round_trip_us, again, shortest_us, sent, twice = _COUNTS.unpack(info)
+    return LinkCounts(sent, again - twice, round_trip_us * 1e-6, shortest_us * 1e-6)
 
 
 def _is_at(sock: socket.socket, address: str) -> bool:
@@ -131,6 +133,7 @@ class LinkRoom:
         tell: Callable[[], None],
         relay_room: threading.Event | None = None,
         choice: WayChoice | None = None,
+        ask: Callable[[str, int], Future[bool]] | None = None,
     ) -> None:
         """No link yet.
 
@@ -138,8 +141,11 @@ class LinkRoom:
             tell: called, in a thread, when there is room that was waited for.
             relay_room: set while the relay takes more that the link goes through.
             choice: takes the link from TCP to UDP; None: the address says which.
+            ask: whether a router at an address answers by UDP.
         """
         self._tell, self._relay_room, self._choice = tell, relay_room, choice
+        self._ask = ask
+        self._answer: Future[bool] | None = None  # of a router that was asked
         self._is_tcp = False  # and may be UDP instead
         self._looked_sec = 0.0
         self._socket: socket.socket | None = None
@@ -176,7 +182,7 @@ class LinkRoom:
             is_udp = self._socket.getpeername()[0] == _RELAY
             if self._choice.linked(time.monotonic(), is_udp=is_udp):
                 logger.warning("UDP does not get through: the link is by TCP again")
-            self._is_tcp = not is_udp
+            self._is_tcp, self._answer = not is_udp, None
             self._awaited.set()
 
     def _let_go(self) -> None:
@@ -208,20 +214,36 @@ class LinkRoom:
                 self._tell()
 
     def _look_at_losses(self) -> None:
-        """End a link by TCP that loses too much, for one by UDP."""
+        """Ask for UDP, where a link by TCP loses too much."""
         now_sec = time.monotonic()
         if now_sec - self._looked_sec < _LOSSES_SEC:
             return
         self._looked_sec = now_sec
         with self._lock, contextlib.suppress(OSError, struct.error):  # the link has gone, or macOS
-            if not self._is_tcp or self._choice is None or self._socket is None:
+            if self._choice is None or self._ask is None or self._socket is None:
                 return
-            if (share := self._choice.looked(_counts(self._socket), now_sec)) is not None:
-                logger.info(
-                    "the link loses many packets (%.0f %% were sent again): it goes on by UDP",
-                    100 * share,
-                )
-                self._socket.shutdown(socket.SHUT_RDWR)
+            if not self._is_tcp:
+                return
+            if self._answer is not None:
+                self._take_answer(self._answer, self._choice, self._socket, now_sec)
+            elif self._choice.looked(_counts(self._socket), now_sec) is not None:
+                self._answer = self._ask(*self._socket.getpeername()[:2])
+
+    def _take_answer(
+        self, answer: Future[bool], choice: WayChoice, link: socket.socket, now_sec: float
+    ) -> None:
+        """End the link, if UDP gets through."""
+        if not answer.done():
+            return
+        self._answer = None
+        choice.asked(now_sec, is_answered=answer.result())
+        if choice.is_udp:
+            logger.info("the link loses many packets: it goes on by UDP")
+            link.shutdown(socket.SHUT_RDWR)
+        else:
+            logger.warning(
+                "the link loses many packets, and UDP does not get through: it stays TCP"
+            )
 
     def _dial_again(self) -> None:
         """End the attempts to connect that have not been answered in time."""

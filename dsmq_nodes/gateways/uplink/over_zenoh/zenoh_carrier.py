@@ -208,7 +208,7 @@ class ZenohCarrier:
         self._session, self.peer = session, str(session.zid())
         relay, tell = self._relay, lambda: self._post(self._events.room)
         room = self._room = (
-            LinkRoom(tell) if relay is None else LinkRoom(tell, relay.room, relay.choice)
+            LinkRoom(tell) if relay is None else LinkRoom(tell, relay.room, relay.choice, relay.ask)
         )
 
         name: MachineName | None = None
