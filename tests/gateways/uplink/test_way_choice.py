@@ -31,7 +31,7 @@ def test_a_link_that_is_too_slow_stays_by_tcp_and_its_losses_are_not_counted_lat
     assert not choice.is_udp
 
 
-@given(st.integers(0, 59), st.integers(0, 59))
+@given(st.integers(0, 39), st.integers(0, 39))
 def test_few_packets_say_nothing(sent: int, again: int) -> None:
     assert WayChoice().looked(counts(sent, min(again, sent)), 0.0) is None
 

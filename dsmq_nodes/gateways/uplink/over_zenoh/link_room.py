@@ -216,7 +216,7 @@ class LinkRoom:
     def _look_at_losses(self) -> None:
         """Ask for UDP, where a link by TCP loses too much."""
         now_sec = time.monotonic()
-        if now_sec - self._looked_sec < _LOSSES_SEC:
+        if self._answer is None and now_sec - self._looked_sec < _LOSSES_SEC:
             return
         self._looked_sec = now_sec
         with self._lock, contextlib.suppress(OSError, struct.error):  # the link has gone, or macOS
@@ -228,6 +228,7 @@ class LinkRoom:
                 self._take_answer(self._answer, self._choice, self._socket, now_sec)
             elif self._choice.looked(_counts(self._socket), now_sec) is not None:
                 self._answer = self._ask(*self._socket.getpeername()[:2])
+                self._answer.add_done_callback(lambda _: self._awaited.set())
 
     def _take_answer(
         self, answer: Future[bool], choice: WayChoice, link: socket.socket, now_sec: float
