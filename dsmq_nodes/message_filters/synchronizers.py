@@ -10,17 +10,25 @@ import itertools
 import threading
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar, TypeVarTuple, overload
 
 from dsmq_nodes.errors import MessageError
 from dsmq_nodes.graph.callback import Result
 from dsmq_nodes.message_filters.simple_filter import SimpleFilter, stamp_ns
 
+Ts = TypeVarTuple("Ts")
+A = TypeVar("A")
+B = TypeVar("B")
+C = TypeVar("C")
+D = TypeVar("D")
+Two = tuple[SimpleFilter[A], SimpleFilter[B]]
+Three = tuple[SimpleFilter[A], SimpleFilter[B], SimpleFilter[C]]
+Four = tuple[SimpleFilter[A], SimpleFilter[B], SimpleFilter[C], SimpleFilter[D]]
 Queue = dict[int, Any]
 _SECOND_NS: Final = 1_000_000_000
 
 
-class _Synchronizer(SimpleFilter[*tuple[Any, ...]]):
+class _Synchronizer(SimpleFilter[*Ts], Generic[*Ts]):
     """Queues, one a filter.
 
     Attributes:
@@ -94,8 +102,25 @@ class _Synchronizer(SimpleFilter[*tuple[Any, ...]]):
         return tuple(queue.pop(at) for queue, at in zip(self._queues, stamps, strict=True))
 
 
-class TimeSynchronizer(_Synchronizer):
+class TimeSynchronizer(_Synchronizer[*Ts], Generic[*Ts]):
     """Gives messages with exactly the same stamp together."""
+
+    @overload
+    def __init__(self: "TimeSynchronizer[A, B]", sources: Two[A, B], queue_size: int) -> None: ...
+    @overload
+    def __init__(
+        self: "TimeSynchronizer[A, B, C]", sources: Three[A, B, C], queue_size: int
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: "TimeSynchronizer[A, B, C, D]", sources: Four[A, B, C, D], queue_size: int
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: "TimeSynchronizer[*tuple[Any, ...]]",
+        sources: Sequence[SimpleFilter[Any]],
+        queue_size: int,
+    ) -> None: ...
 
     def __init__(self, sources: Sequence[SimpleFilter[Any]], queue_size: int) -> None:
         """Take messages from these filters, and keep `queue_size` of each."""
@@ -106,8 +131,39 @@ class TimeSynchronizer(_Synchronizer):
         return self._taken([stamp] * len(self._queues)) if is_whole else None
 
 
-class ApproximateTimeSynchronizer(_Synchronizer):
+class ApproximateTimeSynchronizer(_Synchronizer[*Ts], Generic[*Ts]):
     """Gives messages together whose stamps are no further apart than `slop` seconds."""
+
+    @overload
+    def __init__(
+        self: "ApproximateTimeSynchronizer[A, B]",
+        sources: Two[A, B],
+        queue_size: int,
+        slop: float,
+        *,
+        now_ns: Callable[[], int] | None = None,
+        by_arrival: bool = False,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: "ApproximateTimeSynchronizer[A, B, C]",
+        sources: Three[A, B, C],
+        queue_size: int,
+        slop: float,
+        *,
+        now_ns: Callable[[], int] | None = None,
+        by_arrival: bool = False,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: "ApproximateTimeSynchronizer[*tuple[Any, ...]]",
+        sources: Sequence[SimpleFilter[Any]],
+        queue_size: int,
+        slop: float,
+        *,
+        now_ns: Callable[[], int] | None = None,
+        by_arrival: bool = False,
+    ) -> None: ...
 
     def __init__(
         self,

@@ -96,7 +96,7 @@ def two() -> tuple[SimpleFilter[Range], SimpleFilter[Temperature]]:
 
 def test_only_equal_stamps_belong_together() -> None:
     sources = two()
-    both = TimeSynchronizer(sources, queue_size=2)
+    both: TimeSynchronizer[Range, Temperature] = TimeSynchronizer(sources, queue_size=2)
     got: list[object] = []
     both.register_callback(lambda a, b, more: got.append((a.range, b.temperature, more)), "more")
     for sec in (1, 2, 3):
