@@ -2,5 +2,6 @@
 
 `sqlite.py` has `Store` and `StoredLog`: they decide what is kept. `rows.py` is the database with
 all of its statements. `bundles.py` holds messages that are not rows yet. `retention.py` counts what
-is kept against the budget.
+is kept against the budget. `disk_reserve.py` keeps room on a disk that fills up, for the deletions
+that make room.
 """

@@ -22,7 +22,6 @@ ROW_OVERHEAD_BYTES: Final = 24  # key, seq and b-tree cell of one row, about
 _ID_BITS: Final = MOST_ID.bit_length()
 _MEMORY_PAGE_BYTES: Final = 16384
 _FILE_PAGE_BYTES: Final = 8192
-_WAL_PAGES: Final = 2048  # the larger the WAL, the rarer does SQLite wait for the disk
 _SCHEMA_VERSION: Final = 1
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS message (key INTEGER PRIMARY KEY, seq INTEGER, frame BLOB);
@@ -41,17 +40,23 @@ TopicRow = tuple[int, str, int, int, int]
 
 
 class Rows:
-    """The tables of one store: messages, topics, slots and the epoch."""
+    """The tables of one store: messages, topics, slots and the epoch.
 
-    def __init__(self, path: Path | None) -> None:
+    Attributes:
+        database: SQLite's.
+    """
+
+    def __init__(self, path: Path | None, wal_bytes: int) -> None:
         """Open a database, or make it: in memory where there is no path.
+
+        A file's WAL grows to about `wal_bytes` before SQLite folds it into the database.
 
         Raises:
             sqlite3.Error: the file cannot be used.
         """
-        self._database = sqlite3.connect(path or ":memory:", isolation_level=None)
-        weakref.finalize(self, _let_go, self._database).atexit = False
-        self._execute = self._database.execute
+        self.database = sqlite3.connect(path or ":memory:", isolation_level=None)
+        weakref.finalize(self, _let_go, self.database).atexit = False
+        self._execute = self.database.execute
         # Some systems build SQLite to overwrite deleted rows: a full disk has no room for that,
         # and elsewhere it only costs time.
         self._execute("PRAGMA secure_delete = OFF")
@@ -59,19 +64,20 @@ class Rows:
         page_bytes = _MEMORY_PAGE_BYTES if path is None else _FILE_PAGE_BYTES
         self._execute(f"PRAGMA page_size = {page_bytes}")
         if path is not None:
-            self._database.executescript(
+            pages = max(wal_bytes // _FILE_PAGE_BYTES, 1)
+            self.database.executescript(
                 "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; "
-                f"PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = {_WAL_PAGES};"
+                f"PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = {pages};"
             )
         version = self._execute("PRAGMA user_version").fetchone()[0]
         if version not in {0, _SCHEMA_VERSION}:
             raise sqlite3.DatabaseError(f"its format is {version}, this broker's {_SCHEMA_VERSION}")
-        self._database.executescript(_SCHEMA)
+        self.database.executescript(_SCHEMA)
         self._execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
 
     def close(self) -> None:
         """Close the database."""
-        self._database.close()
+        self.database.close()
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
@@ -90,7 +96,7 @@ class Rows:
     def insert(self, messages: Iterable[tuple[int, int, int, bytes]]) -> None:
         """Add messages: the topic's number, id, seq and frame of each."""
         rows = [(number << _ID_BITS | id_, seq, frame) for number, id_, seq, frame in messages]
-        self._database.executemany("INSERT INTO message VALUES (?, ?, ?)", rows)
+        self.database.executemany("INSERT INTO message VALUES (?, ?, ?)", rows)
 
     def scan(self, number: int, first_id: int, stop_id: int) -> sqlite3.Cursor:
         """A topic's messages from an id to before another, in order: seq, number, id, frame."""
@@ -138,7 +144,7 @@ class Rows:
 
     def keep_topics(self, topics: Iterable[TopicRow]) -> None:
         """Write topics, in the place of those with the same numbers."""
-        self._database.executemany("INSERT OR REPLACE INTO topic VALUES (?, ?, ?, ?, ?)", topics)
+        self.database.executemany("INSERT OR REPLACE INTO topic VALUES (?, ?, ?, ?, ?)", topics)
 
     def delete_topic(self, number: int) -> None:
         """Delete a topic's row; its messages have gone."""

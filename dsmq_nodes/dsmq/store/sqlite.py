@@ -13,7 +13,8 @@ comes back, so a reader that resumes finds the new messages and counts those it 
 
 Messages may come as a *bundle*, which lies elsewhere and becomes rows when it is read (bundles.py).
 
-On a full disk puts are refused and reads go on, until the disk has room again.
+On a full disk puts are refused and reads go on. The reserve file beside the database is freed then,
+so that expired messages can still be deleted to make room for new ones.
 """
 
 import contextlib
@@ -28,6 +29,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from dsmq_nodes.dsmq.store.bundles import Bundle, Bundles
+from dsmq_nodes.dsmq.store.disk_reserve import DiskReserve
 from dsmq_nodes.dsmq.store.retention import Retention
 from dsmq_nodes.dsmq.store.rows import ROW_OVERHEAD_BYTES, Rows
 from dsmq_nodes.errors import StoreError, StoreFullError
@@ -97,14 +99,21 @@ class Store:
         self._wall_clock = wall_clock
         self._changed: dict[int, StoredLog] = {}  # logs whose row in `topic` has changed
         self._pending: list[tuple[StoredLog, int, bytes, float]] = []
-        self._slots = Retention(ttl_sec, budget_bytes)
+        self._reserve: DiskReserve | None = None
         try:
-            self._rows = Rows(path)
-            if self.durable:
+            self._reserve = DiskReserve(path) if path is not None else None
+            # On a full disk there must be room in the reserve to delete one slot.
+            most_bytes = budget_bytes if self._reserve is None else 4 * self._reserve.size_bytes
+            self._slots = Retention(ttl_sec, min(budget_bytes, most_bytes))
+            # The reserve has to hold the WAL several times over, so that it can be folded in; the
+            # larger the WAL, the rarer does SQLite wait for the disk.
+            wal_bytes = 0 if self._reserve is None else self._reserve.size_bytes // 4
+            self._rows = Rows(path, wal_bytes)
+            if self._reserve is not None:
                 self._load(now)
-        except sqlite3.Error as error:
-            hint = _hint(path, str(error))
-            raise StoreError(f"cannot use {path} as a store: {error}{hint}") from None
+                self._reserve.keep()
+        except (sqlite3.Error, OSError) as error:
+            raise StoreError(f"cannot use {path} as a store: {error}{_hint(error)}") from None
 
     def _load(self, now: float) -> None:
         """Load what an earlier run has left."""
@@ -132,7 +141,8 @@ class Store:
 
     def close(self) -> None:
         """Close the database."""
-        if self.durable:
+        if self._reserve is not None:
+            self._reserve.give_back()
             with contextlib.suppress(sqlite3.OperationalError), self._transaction():
                 pass  # but write the logs
         self._rows.close()
@@ -276,6 +286,8 @@ class Store:
             self.last_seq = seq
             for log, message_id, _, _ in reversed(pending):
                 log.last_id = message_id - 1
+            if self._reserve is not None:
+                self._reserve.make_room(self._rows.database)
             raise StoreFullError(f"the broker's store has no room: {error}") from error
         self._count(pending, seq)
         if self.stored_bytes > self.budget_bytes:
@@ -294,6 +306,8 @@ class Store:
 
     def expire(self, now: float) -> None:
         """Delete messages that are past their time to live."""
+        if self._reserve is not None:
+            self._reserve.grow_again(self._rows.database)
         self._drop_slots(now - self.ttl_sec)
 
     def read(
@@ -361,7 +375,7 @@ class Store:
 
     def _drop_slots(self, before_sec: float) -> None:
         while upto_seq := self._slots.past(before_sec, self.budget_bytes - self._held_bytes):
-            if not self._delete(upto_seq):
+            if not self._delete(upto_seq) and not self._delete_with_reserve(upto_seq):
                 break  # it is tried again in a second
             self._slots.drop(upto_seq)
             self._release()
@@ -375,6 +389,13 @@ class Store:
             self._rows.delete_slots(upto_seq)
             return True
         return False
+
+    def _delete_with_reserve(self, upto_seq: int) -> bool:
+        """As `_delete`, in the room that the reserve has kept on a full disk."""
+        if self._reserve is None:
+            return False
+        self._reserve.make_room(self._rows.database)
+        return self._delete(upto_seq)
 
     def _drop_rows(self, log: StoredLog, upto_seq: int) -> None:
         """Delete a log's rows up to a seq; latched ones are held from now on."""
@@ -462,10 +483,9 @@ class Store:
         self._changed.clear()
 
 
-def _hint(path: Path | None, said: str) -> str:
+def _hint(error: Exception) -> str:
     """What to do about a file that cannot be used."""
-    if path is not None and not path.parent.is_dir():
-        return ": is its folder there?"
+    said = str(error)
     if "locked" in said:
         return ": is another broker using it?"
     if "not a database" in said:
@@ -474,4 +494,4 @@ def _hint(path: Path | None, said: str) -> str:
         return "; move it away, or name another: a new one is made, without its messages"
     if "unable to open" in said or "disk I/O" in said:
         return ": is it a folder, a device, or a file that this user may not write?"
-    return ""
+    return ": is its folder there?" if isinstance(error, FileNotFoundError) else ""

@@ -1,0 +1,79 @@
+"""Disk space that is set aside beside a store's file, and freed when the disk is full.
+
+SQLite needs that room to fold its WAL into the database. Until the disk has room again the database
+uses its free pages and does not grow.
+"""
+
+import contextlib
+import os
+import shutil
+import sqlite3
+from pathlib import Path
+from typing import Final
+
+_MOST_BYTES: Final = 64 * 1024 * 1024
+_MOST_PAGES: Final = 0xFFFFFFFE  # SQLite's own limit
+
+
+class DiskReserve:
+    """A file that reserves disk space.
+
+    Attributes:
+        size_bytes: its size at most: a quarter of the space that was free, up to 64 MiB.
+    """
+
+    def __init__(self, store: Path) -> None:
+        """Make the reserve beside the file of a store.
+
+        Raises:
+            OSError: its directory is not there.
+        """
+        self._path = store.with_name(f"{store.name}-reserve")
+        self.size_bytes = min(_MOST_BYTES, self._free_bytes() // 4)
+        self._grows = True  # the database may
+
+    def _free_bytes(self) -> int:
+        return shutil.disk_usage(self._path.parent).free
+
+    @property
+    def has_room(self) -> bool:
+        """Whether the disk has room for the reserve twice."""
+        return self._free_bytes() > 2 * self.size_bytes
+
+    def keep(self) -> None:
+        """Allocate the space, at most half of what is free."""
+        size = min(self.size_bytes, self._free_bytes() // 2)
+        try:
+            descriptor = os.open(self._path, os.O_CREAT | os.O_WRONLY, 0o600)
+            try:
+                os.posix_fallocate(descriptor, 0, max(size, 1))
+            finally:
+                os.close(descriptor)
+        except (OSError, AttributeError):  # no room even for that, or no such call here
+            self.give_back()
+
+    def give_back(self) -> None:
+        """Free the space."""
+        self._path.unlink(missing_ok=True)
+
+    def make_room(self, database: sqlite3.Connection) -> None:
+        """The disk is full: stop the database from growing."""
+        self.give_back()
+        fold_wal(database)
+        pages = database.execute("PRAGMA page_count").fetchone()[0]
+        database.execute(f"PRAGMA max_page_count = {pages}")
+        self._grows = False
+        self.keep()
+
+    def grow_again(self, database: sqlite3.Connection) -> None:
+        """Let the database grow again, once the disk has room."""
+        if not self._grows and self.has_room:
+            database.execute(f"PRAGMA max_page_count = {_MOST_PAGES}")
+            self._grows = True
+            self.keep()
+
+
+def fold_wal(database: sqlite3.Connection) -> None:
+    """Move SQLite's WAL into the database."""
+    with contextlib.suppress(sqlite3.OperationalError):
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
