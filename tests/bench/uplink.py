@@ -124,25 +124,42 @@ def _ages(ages_sec: list[float]) -> str:
 
 
 def lossy(scale: Scale, percent: int, kind: str, most_ms: int) -> Row:
-    """Packets are lost both ways, with certificates."""
-    row = Row(f"{kind or 'tls/'}, {percent} % of packets lost", f"p99 {most_ms} ms, none lost")
+    """Packets are lost both ways, with certificates; without a kind the link chooses its way."""
+    how = kind or "HOST:PORT"
+    row = Row(f"{how}, {percent} % of packets lost", f"p99 {most_ms} ms, none lost")
     if why_none():
         return _not_tried(row)
     with laid() as world:
         robot, base = world.machines(kind, is_secure=True)
         made = sensors(world.fleet, robot, base)
         world.fleet.spin_for(1.0)
-        begun = len(made[0].got)
         world.hosts["r1"].lose(percent)
+        change = "" if kind else _change_of_way(world, scale, made[0])
+        begun, lost_before = len(made[0].got), sum(each.subscription.dropped for each in made)
         world.fleet.spin_for(scale.lossy_sec)
+        until = len(made[0].got)
         world.hosts["r1"].lose(0)
         end(world.fleet, made)
-        lost = sum(each.subscription.dropped for each in made)
-        ages = made[0].ages_sec[begun:]
-        row.measured = f"{_ages(ages)}, {lost} lost"
+        lost = sum(each.subscription.dropped for each in made) - lost_before
+        ages = made[0].ages_sec[begun:until]
+        row.measured = f"{change}{_ages(ages)}, {lost} lost"
         row.met = percentile(sorted(ages), 99) <= most_ms / 1000 and not lost
         _judge(row, made)
     return row
+
+
+def _change_of_way(world: World, scale: Scale, made: Sensor) -> str:
+    """What comes before the link has gone over to UDP, or of the time in which it may."""
+    begun, began_sec = len(made.got), time.monotonic()
+    while "goes on by UDP" not in world.fleet.output():
+        if time.monotonic() - began_sec > scale.lossy_sec / 2:
+            return "stays TCP: "
+        world.fleet.spin_for(0.1)
+    took_sec = time.monotonic() - began_sec
+    world.fleet.spin_for(1.0)  # the link is away, and comes back
+    most_ms = 1000 * max(made.ages_sec[begun:], default=0.0)
+    lost = made.subscription.dropped
+    return f"UDP after {took_sec:.1f} s (until then at most {most_ms:.0f} ms, {lost} lost), then "
 
 
 def slow(scale: Scale, *, routed: bool, is_secure: bool, kind: str = "") -> Row:
@@ -334,9 +351,11 @@ def fifty(scale: Scale) -> Row:
 
 
 ROWS: Final[dict[str, Callable[[Scale], Row]]] = {
-    "lossy_tls_5": lambda scale: lossy(scale, 5, "", 60),
+    "lossy_5": lambda scale: lossy(scale, 5, "", 60),
+    "lossy_tls_5": lambda scale: lossy(scale, 5, "tls/", 60),
     "lossy_udp_5": lambda scale: lossy(scale, 5, "udp/", 60),
-    "lossy_tls_20": lambda scale: lossy(scale, 20, "", 60),
+    "lossy_20": lambda scale: lossy(scale, 20, "", 60),
+    "lossy_tls_20": lambda scale: lossy(scale, 20, "tls/", 60),
     "lossy_udp_20": lambda scale: lossy(scale, 20, "udp/", 60),
     "slow_tcp": lambda scale: slow(scale, routed=False, is_secure=False),
     "slow_tls": lambda scale: slow(scale, routed=False, is_secure=True),
