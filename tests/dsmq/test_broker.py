@@ -488,7 +488,7 @@ def test_a_frame_that_was_begun_is_finished_before_the_end(start: Start, tmp_pat
     text = "x" * 5_000_000  # so that its beginning may take long to come
     frame = wire.encode_object({"action": "put", "topic": "t", "message": text})
     channel.socket.setblocking(True)
-    channel.socket.sendall(frame[:-1000])  # what is left is sent at once: a broker's end takes 4 s
+    channel.socket.sendall(frame[:-1000])  # the broker waits 4 s for the rest
     put(channel_of := broker.channel(), "settled", "x")
     channel_of.send(wire.encode_object({"action": "get", "topic": "settled"}))
     channel_of.receive()

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 HIGH_WATER_BYTES: Final = 64 * 1024
-_CREDENTIALS: Final = struct.Struct("=3i")  # of Linux: pid, user, group
 REMOTE_HIGH_WATER_BYTES: Final = 8 * 1024  # 0.2 s at 300 kbit/s
+_CREDENTIALS: Final = struct.Struct("=3i")  # of Linux: pid, user, group
 
 
 class Connection:

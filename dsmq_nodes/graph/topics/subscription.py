@@ -49,13 +49,13 @@ class MessageInfo(msgspec.Struct, frozen=True, gc=False):
 
 
 class UsualEntries(NamedTuple):
-    """How the entries of a subscription go to its callback that need no more than that.
+    """What the compiled part needs to take a subscription's usual entries to its callback.
 
     Attributes:
         callback: takes the messages.
         since_ns: from when on stamps count for the latencies.
         info: makes what the callback is told besides; None: it is told nothing.
-        has_expired: see there; None: none does.
+        has_expired: whether an entry is too old to be taken; None: none ever is.
     """
 
     callback: Callable[..., Any]
@@ -206,7 +206,7 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
         msg = self._decode(reply)
         return None if msg is None or self.callback is None else self.callback(msg)
 
-    def of_usual_messages(self) -> "UsualEntries | None":
+    def of_usual_messages(self) -> UsualEntries | None:
         """What the compiled part needs to do as `call`; None where `call` does more."""
         is_usual = self._lender is None and type(self._clock) is BaseClock
         if not is_usual or self.callback is None:

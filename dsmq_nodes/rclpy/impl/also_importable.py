@@ -127,7 +127,7 @@ _OF_TYPING: Final = frozenset(
         *("deprecated", "overload"),
     )
 )
-# Types for annotations that say no more here than that there is something.
+# Types that programs use in annotations alone; here each of them is `Any`.
 _ANYTHING: Final = frozenset(
     (
         *("AllowableParameterValue", "AllowableParameterValueT", "CallbackNames"),

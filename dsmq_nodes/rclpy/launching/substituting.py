@@ -10,7 +10,7 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -267,42 +267,37 @@ class NotSubstitution(Substitution):
         return str(not truth_of(self.value, context)).lower()
 
 
-class AndSubstitution(Substitution):
-    """Whether both conditions hold."""
+class AllSubstitution(Substitution):
+    """Whether all of several conditions hold."""
 
-    def __init__(self, left: Any, right: Any) -> None:
-        self.values = (left, right)
-
-    def perform(self, context: Visit) -> str:
-        """True or false."""
-        return str(all(truth_of(each, context) for each in self.values)).lower()
-
-
-class OrSubstitution(AndSubstitution):
-    """Whether one of two conditions holds."""
-
-    def perform(self, context: Visit) -> str:
-        """True or false."""
-        return str(any(truth_of(each, context) for each in self.values)).lower()
-
-
-class AnySubstitution(Substitution):
-    """Whether one of several conditions holds."""
+    together: Callable[[Iterable[bool]], bool] = staticmethod(all)
 
     def __init__(self, *args: Any) -> None:
         self.values = args
 
     def perform(self, context: Visit) -> str:
         """True or false."""
-        return str(any(truth_of(each, context) for each in self.values)).lower()
+        return str(self.together(truth_of(each, context) for each in self.values)).lower()
 
 
-class AllSubstitution(AnySubstitution):
-    """Whether all of several conditions hold."""
+class AnySubstitution(AllSubstitution):
+    """Whether one of several conditions holds."""
 
-    def perform(self, context: Visit) -> str:
-        """True or false."""
-        return str(all(truth_of(each, context) for each in self.values)).lower()
+    together = staticmethod(any)
+
+
+class AndSubstitution(AllSubstitution):
+    """Whether both conditions hold."""
+
+    def __init__(self, left: Any, right: Any) -> None:
+        super().__init__(left, right)
+
+
+class OrSubstitution(AnySubstitution):
+    """Whether one of two conditions holds."""
+
+    def __init__(self, left: Any, right: Any) -> None:
+        super().__init__(left, right)
 
 
 class AnonName(Substitution):

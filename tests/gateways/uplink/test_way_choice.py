@@ -59,16 +59,11 @@ def test_a_link_by_udp_has_it_tried_again_soon_the_next_time() -> None:
     for _ in range(3):
         choice.asked(1000.0, is_answered=True)
         choice.linked(1000.0, is_udp=False)
-    choice = _after_a_link_by_udp(choice)
-    choice.linked(5000.0, is_udp=False)
-    assert choice.looked(counts(100, 30), 5009.0) is None
-    assert choice.looked(counts(200, 60), 5010.0) is not None
-
-
-def _after_a_link_by_udp(choice: WayChoice) -> WayChoice:
     choice.linked(3000.0, is_udp=False)
     assert choice.looked(counts(100, 30), 4000.0) is not None
     choice.asked(4000.0, is_answered=True)
     assert not choice.linked(4000.0, is_udp=True)
     assert choice.is_udp, "the next connection too"
-    return choice
+    choice.linked(5000.0, is_udp=False)
+    assert choice.looked(counts(100, 30), 5009.0) is None
+    assert choice.looked(counts(200, 60), 5010.0) is not None

@@ -31,7 +31,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from dsmq_nodes.dsmq import descriptors
 from dsmq_nodes.gateways.uplink.over_udp.way_choice import LinkCounts, WayChoice
@@ -125,26 +125,32 @@ def _is_at(sock: socket.socket, address: str) -> bool:
     return False
 
 
+class Relay(Protocol):
+    """What the endpoints for UDP go through.
+
+    Attributes:
+        room: set while it takes more.
+        choice: whether the link is by TCP or by UDP, where the address leaves that open.
+    """
+
+    room: threading.Event
+    choice: WayChoice
+
+    def ask(self, host: str, port: int) -> Future[bool]:
+        """Whether a router at that address answers by UDP."""
+
+
 class LinkRoom:
     """Whether the only link takes another message now."""
 
-    def __init__(
-        self,
-        tell: Callable[[], None],
-        relay_room: threading.Event | None = None,
-        choice: WayChoice | None = None,
-        ask: Callable[[str, int], Future[bool]] | None = None,
-    ) -> None:
+    def __init__(self, tell: Callable[[], None], relay: Relay | None = None) -> None:
         """No link yet.
 
         Args:
             tell: called, in a thread, when there is room that was waited for.
-            relay_room: set while the relay takes more that the link goes through.
-            choice: takes the link from TCP to UDP; None: the address says which.
-            ask: whether a router at an address answers by UDP.
+            relay: of the endpoints for UDP.
         """
-        self._tell, self._relay_room, self._choice = tell, relay_room, choice
-        self._ask = ask
+        self._tell, self._relay = tell, relay
         self._answer: Future[bool] | None = None  # of a router that was asked
         self._is_tcp = False  # and may be UDP instead
         self._looked_sec = 0.0
@@ -176,11 +182,11 @@ class LinkRoom:
 
     def _tell_choice(self) -> None:
         """Tell the choice by which way the link has come: by UDP, it is one to the relay here."""
-        if self._choice is None or self._socket is None:
+        if self._relay is None or self._socket is None:
             return
         with contextlib.suppress(OSError):  # it has gone again
             is_udp = self._socket.getpeername()[0] == _RELAY
-            if self._choice.linked(time.monotonic(), is_udp=is_udp):
+            if self._relay.choice.linked(time.monotonic(), is_udp=is_udp):
                 logger.warning("UDP does not get through: the link is by TCP again")
             self._is_tcp, self._answer = not is_udp, None
             self._awaited.set()
@@ -220,14 +226,13 @@ class LinkRoom:
             return
         self._looked_sec = now_sec
         with self._lock, contextlib.suppress(OSError, struct.error):  # the link has gone, or macOS
-            if self._choice is None or self._ask is None or self._socket is None:
-                return
-            if not self._is_tcp:
+            link, relay = self._socket, self._relay
+            if not self._is_tcp or relay is None or link is None:
                 return
             if self._answer is not None:
-                self._take_answer(self._answer, self._choice, self._socket, now_sec)
-            elif self._choice.looked(_counts(self._socket), now_sec) is not None:
-                self._answer = self._ask(*self._socket.getpeername()[:2])
+                self._take_answer(self._answer, relay.choice, link, now_sec)
+            elif relay.choice.looked(_counts(link), now_sec) is not None:
+                self._answer = relay.ask(*link.getpeername()[:2])
                 self._answer.add_done_callback(lambda _: self._awaited.set())
 
     def _take_answer(
@@ -263,7 +268,7 @@ class LinkRoom:
         with contextlib.suppress(ValueError):  # closed meanwhile
             if link is not None and not descriptors.ready([], [link], timeout_sec):
                 return False
-            return self._relay_room is None or self._relay_room.wait(timeout_sec)
+            return self._relay is None or self._relay.room.wait(timeout_sec)
         return True
 
     def close(self) -> None:

@@ -206,10 +206,7 @@ class ZenohCarrier:
 
     def _join(self, session: Any) -> None:
         self._session, self.peer = session, str(session.zid())
-        relay, tell = self._relay, lambda: self._post(self._events.room)
-        room = self._room = (
-            LinkRoom(tell) if relay is None else LinkRoom(tell, relay.room, relay.choice, relay.ask)
-        )
+        room = self._room = LinkRoom(lambda: self._post(self._events.room), self._relay)
 
         name: MachineName | None = None
 
