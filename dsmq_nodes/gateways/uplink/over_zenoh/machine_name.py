@@ -15,7 +15,7 @@ end the one that has come in its place meanwhile, and that others drive by now.
 import contextlib
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from math import inf
 from typing import Any, Final
 
@@ -47,6 +47,7 @@ class MachineName:
         self,
         session: Any,
         name: str,
+        local_ends: Callable[[], Iterable[str]],
         taken: Callable[[str], None],
         kept: Callable[[str], None],
     ) -> None:
@@ -55,11 +56,13 @@ class MachineName:
         Args:
             session: Zenoh's.
             name: the machine's.
+            local_ends: the links that are there now, by their addresses here.
             taken: called in any thread with the host of the machine that has it already.
             kept: likewise, with the host of a machine that has given way to this one.
         """
         self._session, self._name, self._taken, self._kept = session, name, taken, kept
         self._peer, self._began_sec = str(session.zid()), time.monotonic()
+        self._local_ends, self._links = local_ends, set(local_ends())
         own = keys.name_key(name, self._peer)
         # In this order: a machine that sees the token may ask.
         self._declared = [
@@ -70,14 +73,17 @@ class MachineName:
             ),
         ]
 
-    def set_connected(self, is_connected: bool) -> None:
-        """Whether there is a link now."""
-        if not is_connected:
-            self._began_sec = inf
-        elif self._began_sec == inf:
-            self._began_sec = time.monotonic()
+    def look(self) -> None:
+        """Look at the links: without one of those before, this machine was cut off.
+
+        A lost link may be seen together with the one that came for it.
+        """
+        before, self._links = self._links, set(self._local_ends())
+        if before.isdisjoint(self._links):
+            self._began_sec = time.monotonic() if self._links else inf
 
     def _here(self) -> _Presence:
+        self.look()  # a question may come over a link that nobody has told of
         return _Presence(
             socket.gethostname()[:_MOST_HOST], max(0.0, time.monotonic() - self._began_sec)
         )

@@ -77,6 +77,10 @@ def open_session(config: dict[str, Any]) -> Any:
     return session
 
 
+def _local_ends(session: Any) -> list[str]:
+    return [str(link.src) for link in session.info.links()]
+
+
 class _Offered:
     """What Zenoh has of a topic that is offered here."""
 
@@ -211,9 +215,9 @@ class ZenohCarrier:
         name: MachineName | None = None
 
         def links_changed(_: zenoh.LinkEvent) -> None:
-            links = [str(link.src) for link in session.info.links()]
+            links = _local_ends(session)
             if name is not None:
-                name.set_connected(bool(links))
+                name.look()
             room.set_links(links)
             self._post(lambda: self._tell_link(is_there=bool(links)))
 
@@ -234,8 +238,7 @@ class ZenohCarrier:
         ]
         if self._name:
             name = MachineName(
-                session,
-                self._name,
+                *(session, self._name, partial(_local_ends, session)),
                 lambda host: self._post(lambda: self._events.namesake(host)),
                 lambda host: self._post(lambda: self._events.kept_name(host)),
             )
