@@ -17,7 +17,7 @@ _NAME: Final = "dsmq-nodes"
 
 
 def command(extra: str) -> str:
-    """The command that installs an extra where this program runs."""
+    """Return the command that installs an extra where this program runs."""
     return f"{_install()} {source(extra)}"
 
 
@@ -31,7 +31,7 @@ def missing(extra: str, modules: Iterable[str]) -> str:
 
 
 def libraries(*names: str) -> str:
-    """The command that installs libraries that are not in an extra."""
+    """Return the command that installs libraries that are not in an extra."""
     return f"{_install()} {' '.join(names)}"
 
 
@@ -67,7 +67,7 @@ def _origin() -> dict[str, Any]:
 
 
 def _libraries(extra: str) -> list[str]:
-    """The requirements of an extra."""
+    """Return the requirements of an extra."""
     required = [each.partition(";") for each in metadata.requires(_NAME) or []]
     return [
         what.strip()
@@ -83,7 +83,7 @@ def is_active() -> bool:
 
 
 def _install() -> str:
-    """A command that installs for this interpreter."""
+    """Return a command that installs for this interpreter."""
     if is_active():
         return "pip install"
     own = Path(sys.executable)

@@ -14,7 +14,7 @@ _TOO_DEEP: Final = "it is nested too deeply"
 
 
 def json_reader(kind: type[T]) -> Callable[[str | bytes], T]:
-    """A function that reads a text of JSON as a value of type `kind`.
+    """Return a function that reads a text of JSON as a value of type `kind`.
 
     It raises ValueError for every other text.
     """
@@ -43,7 +43,7 @@ def is_json(text: str) -> bool:
 
 
 def read_loose_json(text: str | bytes) -> Any:
-    """The value of a text as Python's `json` reads it: NaN and Infinity are numbers.
+    """Return the value of a text as Python's `json` reads it: NaN and Infinity are numbers.
 
     Raises:
         ValueError: it is not JSON, or nested too deeply.

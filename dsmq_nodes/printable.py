@@ -46,12 +46,12 @@ _LONGEST_ERROR: Final = 2000
 
 
 def visible(text: str) -> str:
-    """The text with what a terminal would act on escaped; tabs and line breaks stay."""
+    """Return the text with what a terminal would act on escaped; tabs and line breaks stay."""
     return re.sub(_UNSAFE, _escaped, text)
 
 
 def one_line(text: str) -> str:
-    """The same with tabs and line breaks escaped too: for names, and errors from others."""
+    """Return the same with tabs and line breaks escaped too: for names, and errors from others."""
     return text if text.isprintable() else re.sub(_UNSAFE_OR_BREAK, _escaped, text)
 
 
@@ -61,7 +61,7 @@ def indented(text: str) -> str:
 
 
 def printable_json(text: str) -> str:
-    """A JSON text whose strings are in one line, each as `one_line` has it."""
+    """Return a JSON text whose strings are in one line, each as `one_line` has it."""
     return re.sub(_UNSAFE_IN_JSON, _escaped_in_json, text)
 
 
@@ -82,7 +82,7 @@ def is_printable(text: str) -> bool:
 
 
 def traceback_text(error: BaseException) -> str:
-    """A traceback, in which the text of the exception begins no line of its own.
+    """Return a traceback, in which the text of the exception begins no line of its own.
 
     It begins with the program: the kit's frames before it, which are in every traceback, are left
     out.

@@ -41,7 +41,7 @@ ACTION: Final = "/_action"
 
 
 def launch_node(pid: int = 0) -> str:
-    """The node of a launch; with a pid: of one that uses a broker that is not its own."""
+    """Return the node of a launch; with a pid: of one that uses a broker that is not its own."""
     return f"{LAUNCH_NODE}_{pid}" if pid else LAUNCH_NODE
 
 

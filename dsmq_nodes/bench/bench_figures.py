@@ -31,14 +31,14 @@ _BLOCKS: Final = " ▁▂▃▄▅▆▇█"
 
 
 def percentile(ordered: Sequence[float], percent: float) -> float:
-    """The least value that `percent` of all do not exceed; 0 when there are none."""
+    """Return the least value that `percent` of all do not exceed; 0 when there are none."""
     if not ordered:
         return 0.0
     return ordered[max(math.ceil(len(ordered) * percent / 100), 1) - 1]
 
 
 def histogram(ordered: Sequence[float]) -> list[int]:
-    """How many values are in each bucket: from its edge up to the next."""
+    """Return how many values are in each bucket: from its edge up to the next."""
     counts = [0] * len(EDGES_US)
     at = 0
     for value in ordered:
@@ -55,13 +55,13 @@ def span(histograms: Sequence[Sequence[int]]) -> tuple[int, int]:
 
 
 def strip(counts: Sequence[int]) -> str:
-    """A histogram in one line, a letter a bucket; whatever is not empty can be seen."""
+    """Return a histogram in one line, a letter a bucket; whatever is not empty can be seen."""
     most = max(counts, default=0) or 1
     return "".join(_BLOCKS[math.ceil(count / most * (len(_BLOCKS) - 1))] for count in counts)
 
 
 def bucket_name(at: int) -> str:
-    """A bucket as a text: `20-50 us`."""
+    """Return a bucket as a text: `20-50 us`."""
     begin = EDGES_US[at] if at else 0.0
     if at + 1 == len(EDGES_US):
         return f"over {shown_us(begin)}"
@@ -71,7 +71,7 @@ def bucket_name(at: int) -> str:
 
 
 def shown_us(value_us: float) -> str:
-    """A duration as a text with its unit."""
+    """Return a duration as a text with its unit."""
     return f"{value_us / 1000:.3g} ms" if value_us >= 1000 else f"{value_us:.0f} us"
 
 
@@ -101,7 +101,7 @@ class Load:
 
 
 def carried_nodes(load: Load) -> int:
-    """How many nodes a setup carries, as told above."""
+    """Return how many nodes a setup carries, as told above."""
     if load.lost or load.p99_us * 1e-6 > 1 / load.rate_hz:
         return 0
     nodes = _SHARE * load.cores / max(load.rate_hz * load.cpu_sec, 1e-9)
@@ -120,7 +120,7 @@ def _rounded_down(number: float) -> int:
 
 
 def verdict(load: Load) -> str:
-    """The answer in a sentence, with what it rests on."""
+    """Return the answer in a sentence, with what it rests on."""
     nodes = carried_nodes(load)
     rate = f"{load.rate_hz:g} Hz"
     if not nodes:

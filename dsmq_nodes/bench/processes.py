@@ -44,7 +44,7 @@ class Started:
         self._unread = b""
 
     def line(self, patience_sec: float = _PATIENCE_SEC) -> str:
-        """The next line it says.
+        """Return the next line it says.
 
         Raises:
             BenchError: it has ended, or says nothing.
@@ -138,7 +138,7 @@ def start(
 
 
 def broker(stack: contextlib.ExitStack, env: dict[str, str]) -> tuple[Started, str, int]:
-    """A broker on a free port of this machine, until the stack ends; and where it listens.
+    """Return a broker on a free port of this machine, until the stack ends; and where it listens.
 
     Raises:
         BenchError: it does not listen.

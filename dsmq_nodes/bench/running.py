@@ -86,7 +86,7 @@ class Measured:
         self.histogram = figures.histogram(self.paced.latencies_us)
 
     def latency_us(self, percent: float) -> float:
-        """A percentile of the latencies, at the rate."""
+        """Return a percentile of the latencies, at the rate."""
         return figures.percentile(self.paced.latencies_us, percent)
 
     @property
@@ -257,7 +257,7 @@ def cases(
     count: int | None,
     subscribers: int,
 ) -> Iterator[Case]:
-    """The cases to measure: each kind by each way."""
+    """Yield the cases to measure: each kind by each way."""
     for kind in kinds:
         rate = rate_hz or RATES_HZ[kind]
         number = count or max(round(rate * SECONDS), 1)

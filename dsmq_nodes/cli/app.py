@@ -82,7 +82,7 @@ class Commands(TyperGroup):
 
 
 def load(name: str) -> Any:
-    """The command of a name, with its options, or with its own commands."""
+    """Return the command of a name, with its options, or with its own commands."""
     return get_command(import_module(f"dsmq_nodes.cli.{_FILES.get(name, name)}").app)
 
 

@@ -402,7 +402,7 @@ def _selection(
 def _of_a_bag(
     topics: list[str] | None, exclude: list[str] | None, regex: str, exclude_regex: str
 ) -> Selection:
-    """The selected topics of a bag: all, where nothing is selected."""
+    """Return the selected topics of a bag: all, where nothing is selected."""
     named = topics or ([] if regex else ["*"])
     return Selection(tuple(named), tuple(exclude or ()), regex, exclude_regex)
 

@@ -102,7 +102,7 @@ def bench(
 
 
 def _checked(option: str, given: Iterable[str] | None, known: Iterable[str]) -> list[str]:
-    """The given values, each once; checked here, for a clear error text."""
+    """Return the given values, each once; checked here, for a clear error text."""
     for each in given or ():
         if each not in known:
             hint = did_you_mean(each, known)
@@ -111,7 +111,7 @@ def _checked(option: str, given: Iterable[str] | None, known: Iterable[str]) -> 
 
 
 def _address(broker: str | None) -> str | None:
-    """The address of the given broker, once it has answered."""
+    """Return the address of the given broker, once it has answered."""
     if broker is not None:
         Session(broker).close()
     return broker
@@ -170,7 +170,7 @@ def _share_lost(run: "Run") -> str:
 
 
 def _for_verdict(found: "list[Measured]") -> "Measured":
-    """The measurement for the summary: the Imu if there is one, by the nodes' usual way."""
+    """Return the measurement for the summary: the Imu if there is one, by the nodes' usual way."""
     return next((each for each in found if each.case.kind == "imu"), found[0])
 
 

@@ -32,7 +32,7 @@ def topics(ctx: typer.Context, incomplete: str) -> list[str]:
 
 
 def nodes(ctx: typer.Context, incomplete: str) -> list[str]:
-    """The names of the nodes, with a slash or without as they are begun."""
+    """Return the names of the nodes, with a slash or without as they are begun."""
     slash = incomplete.startswith("/")
     names = _names(ctx, lambda graph: offers.nodes(graph, hidden=incomplete.startswith("/d")))
     return [name if slash else name.removeprefix("/") for name in names]
@@ -44,17 +44,17 @@ def nodes_and_topics(ctx: typer.Context, incomplete: str) -> list[str]:
 
 
 def services(ctx: typer.Context, incomplete: str) -> list[str]:
-    """The names of the services."""
+    """Return the names of the services."""
     return _names(ctx, lambda graph: offers.services(graph, hidden="/_" in incomplete))
 
 
 def actions(ctx: typer.Context) -> list[str]:
-    """The names of the actions."""
+    """Return the names of the actions."""
     return _names(ctx, offers.actions)
 
 
 def service_types(ctx: typer.Context) -> list[str]:
-    """The types of existing services; for `call`, of the one that is called."""
+    """Return the types of existing services; for `call`, of the one that is called."""
 
     def types(graph: "GraphModel") -> list[str]:
         found = offers.services(graph)
@@ -65,12 +65,12 @@ def service_types(ctx: typer.Context) -> list[str]:
 
 
 def action_types(ctx: typer.Context) -> list[str]:
-    """The types of existing actions."""
+    """Return the types of existing actions."""
     return _names(ctx, lambda graph: {each.type for each in offers.actions(graph).values()} - {""})
 
 
 def parameters(ctx: typer.Context) -> list[str]:
-    """The names of a node's parameters."""
+    """Return the names of a node's parameters."""
     node = absolute(ctx.params.get("node") or "")
     found = _ask(
         ctx,
@@ -91,7 +91,7 @@ def _is_offered(name: object) -> bool:
 
 
 def _ask(ctx: typer.Context, question: "Callable[[Session], T]") -> "T | None":
-    """The broker's graph, if it answers at once."""
+    """Return the broker's graph, if it answers at once."""
     try:
         with Session(ctx.params.get("broker") or BROKER, timeout_sec=_PATIENCE_SEC) as session:
             return question(session)
@@ -100,14 +100,14 @@ def _ask(ctx: typer.Context, question: "Callable[[Session], T]") -> "T | None":
 
 
 def types() -> list[str]:
-    """The message types that come with the kit."""
+    """Return the message types that come with the kit."""
     from dsmq_nodes.messages.schema.find import standard_names  # noqa: PLC0415  65 ms: messages
 
     return standard_names()
 
 
 def interfaces() -> list[str]:
-    """All types that come with the kit."""
+    """Return all types that come with the kit."""
     from dsmq_nodes.messages.schema.find import standard_interfaces  # noqa: PLC0415  as above
 
     return standard_interfaces()

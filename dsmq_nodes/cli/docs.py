@@ -25,7 +25,7 @@ _LOCAL_LINK: Final = re.compile(r"\[([^\]]+)\]\((?![a-z]+://)[^)]*\)")
 
 
 def _pages() -> dict[str, str]:
-    """The pages' Markdown, by name."""
+    """Return the pages' Markdown, by name."""
     folder = next((each for each in _FOLDERS if each.is_dir()), None)
     if folder is None:
         raise CommandError(f"the guide is not there: it belongs to {_FOLDERS[0]}; install again")
@@ -69,7 +69,7 @@ def docs(
 
 
 def _found(page: str, pages: dict[str, str]) -> str:
-    """The name of a page, or the lines of the pages that have a word.
+    """Return the name of a page, or the lines of the pages that have a word.
 
     In a name spaces, hyphens and a file's ending make no difference.
 
@@ -90,5 +90,5 @@ def _found(page: str, pages: dict[str, str]) -> str:
 
 
 def _line_with(word: str, text: str) -> str:
-    """The first line that has a word."""
+    """Return the first line that has a word."""
     return next((line for line in text.splitlines() if word.lower() in line.lower()), "")

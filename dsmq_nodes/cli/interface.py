@@ -55,7 +55,7 @@ def list_(
 
 
 def _kinds(*, messages: bool, services: bool, actions: bool) -> list[str]:
-    """The kinds that are asked for; without any, all."""
+    """Return the kinds that are asked for; without any, all."""
     asked = {"msg": messages, "srv": services, "action": actions}
     return [kind for kind, only in asked.items() if only] or list(asked)
 
@@ -112,7 +112,7 @@ def proto(
 
 
 def _of_the_tree(name: str) -> list[str]:
-    """The file of a ROS package that is seen from here, where the kit has no such type."""
+    """Return the file of a ROS package that is seen from here, where the kit has no such type."""
     package, _, rest = name.partition("/")
     kind, _, class_name = rest.partition("/")
     found = PACKAGES.find(package) if kind in PARTS and class_name.isidentifier() else None
@@ -206,7 +206,7 @@ def import_(
 
 
 def _read(source: str) -> list[Interface]:
-    """The interfaces of a file or of a package.
+    """Return the interfaces of a file or of a package.
 
     Raises:
         CommandError: there are none, or one cannot be read.

@@ -91,7 +91,7 @@ def _source(folder: Path) -> str:
 
 
 def _activation() -> str:
-    """How the shell finds this environment's programs, where it does not; else nothing."""
+    """Return how the shell finds this environment's programs, where it does not; else nothing."""
     activate = Path(sys.executable).with_name("activate")
     return f". {activate} && " if not installing.is_active() and activate.exists() else ""
 

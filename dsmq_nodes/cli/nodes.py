@@ -167,7 +167,7 @@ def _row(each: "LaunchProcess") -> tuple[str, ...]:
 
 
 def _ends(graph: "GraphModel", name: str, *, hidden: bool) -> dict[str, dict[str, str]]:
-    """A node's topics and services under ros2's titles: names and types."""
+    """Return a node's topics and services under ros2's titles: names and types."""
     topics = [each for each in graph.topics if hidden or not is_hidden(each.name)]
     topics.sort(key=lambda topic: topic.name)
     services, actions = offers.services(graph, hidden=hidden), offers.actions(graph)

@@ -84,19 +84,19 @@ def new_app(
 
 
 def type_and_values(type_or_values: str, values: str, *, stdin: bool) -> tuple[str, str]:
-    """The TYPE of a command line, empty where it is left out, and the VALUES."""
+    """Return the TYPE of a command line, empty where it is left out, and the VALUES."""
     has_type = not type_or_values.lstrip().startswith("{")
     type_name = type_or_values if has_type else ""
     return type_name, read_values() if stdin else values if type_name else type_or_values
 
 
 def read_values() -> str:
-    """The values on standard input, to its end."""
+    """Return the values on standard input, to its end."""
     return sys.stdin.read()
 
 
 def examples_epilog(*examples: tuple[str, str]) -> str:
-    """The end of a help text: commands, each with a remark behind it."""
+    """Return the end of a help text: commands, each with a remark behind it."""
     width = max((len(command) for command, _ in examples), default=0)
     lines = [f"  {command:{width}}  {remark and '# ' + remark}" for command, remark in examples]
     # \b: typer must not refill these lines.

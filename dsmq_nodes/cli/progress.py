@@ -65,7 +65,7 @@ class Progress:
 
 
 def _terminal() -> int:
-    """A descriptor of the terminal of standard error, not to wait on; -1: it is none."""
+    """Return a descriptor of the terminal of standard error, not to wait on; -1: it is none."""
     with contextlib.suppress(OSError, ValueError):
         if sys.stderr.isatty():
             name = os.ttyname(sys.stderr.fileno())  # opened again: only this one does not wait

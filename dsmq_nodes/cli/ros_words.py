@@ -33,7 +33,7 @@ class RosWords(NamedTuple):
 
 
 def in_our_words(command: str, words: list[str]) -> list[str]:
-    """The words of a command line, as the command takes them.
+    """Return the words of a command line, as the command takes them.
 
     Args:
         command: noun and verb, as `topic echo`.

@@ -67,7 +67,7 @@ class Judge:
         self._told[statistics.name] = _Told(statistics, before, now_sec, since_sec)
 
     def statuses(self, now_sec: float) -> list[DiagnosticStatus]:
-        """The state of every node, by name."""
+        """Return the state of every node, by name."""
         for name in [n for n, t in self._told.items() if now_sec - t.heard_sec > _FORGET_SEC]:
             del self._told[name]
         return [self._status(told, now_sec) for _, told in sorted(self._told.items())]
@@ -176,7 +176,7 @@ def _pairs(
 
 
 def _keyed(counters: Sequence[_CounterT]) -> Iterator[tuple[tuple[str, int], _CounterT]]:
-    """Each with its name and its number among those: a topic may be subscribed twice."""
+    """Yield each with its name and its number among those: a topic may be subscribed twice."""
     seen: Counter[str] = Counter()
     for each in counters:
         name = str(getattr(each, "name", "") or getattr(each, "topic", ""))

@@ -109,7 +109,7 @@ def parse_address(text: str) -> Address:
 
 
 def address_of(broker: AnyAddress) -> Address:
-    """The address that is meant.
+    """Return the address that is meant.
 
     Raises:
         ConnectionFailedError: the text is no address.
@@ -118,7 +118,7 @@ def address_of(broker: AnyAddress) -> Address:
 
 
 def patience_sec() -> float:
-    """How long a node waits for a broker that accepts its connection and does not answer."""
+    """Return how long a node waits for a broker that accepts its connection and does not answer."""
     try:
         return float(os.environ.get(PATIENCE, ""))
     except ValueError:
@@ -126,12 +126,12 @@ def patience_sec() -> float:
 
 
 def broker_address() -> Address:
-    """The broker that this process uses: DSMQ_BROKER, else the default address."""
+    """Return the broker that this process uses: DSMQ_BROKER, else the default address."""
     return parse_address(os.environ.get("DSMQ_BROKER", ""))
 
 
 def reached_at(host: str) -> str:
-    """The address at which the machine itself reaches a broker that listens at `host`."""
+    """Return the address at which the machine itself reaches a broker that listens at `host`."""
     return {"localhost": DEFAULT_HOST, "0.0.0.0": DEFAULT_HOST, "::": "::1"}.get(host, host)
 
 
@@ -157,7 +157,7 @@ def _temporary() -> Path:
 
 
 def unix_address(path: Path) -> str:
-    """The address of the broker whose Unix socket this is: the inverse of `unix_path`."""
+    """Return the address of the broker whose Unix socket this is: the inverse of `unix_path`."""
     host, _, port = path.name.partition(".sock")[0].removesuffix(_namespace()).rpartition("-")
     host = host.replace("_", ":")
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
@@ -177,7 +177,7 @@ def _namespace() -> str:
 
 
 def connect(host: str, port: int, timeout_sec: float = 5.0) -> socket.socket:
-    """A connected stream socket: the Unix socket where there is one, else TCP.
+    """Return a connected stream socket: the Unix socket where there is one, else TCP.
 
     Raises:
         ConnectionFailedError: nothing answers there; the text says what to try.

@@ -190,7 +190,7 @@ class Client:
     def _ask(
         self, connection: ClientConnection, fields: dict[str, object], until_sec: float
     ) -> wire.Reply:
-        """The answer to a `get`."""
+        """Return the answer to a `get`."""
         self._send(connection, wire.encode_object(fields))
         while (reply := _answer(connection, until_sec)).event:
             if reply.event == "error" and reply.action == "get":
@@ -271,7 +271,7 @@ class Client:
         logger.warning("%s: puts are dropped and counted until it is back", error)
 
     def _connected(self, connect_sec: float) -> ClientConnection | None:
-        """The connection; a lost one is renewed when the back-off allows."""
+        """Return the connection; a lost one is renewed when the back-off allows."""
         if self._refusal:
             raise ForkedError(self._refusal)
         if self._closed:
@@ -320,7 +320,7 @@ def _check_topic(topic: str) -> None:
 
 
 def _answer(connection: ClientConnection, until_sec: float) -> wire.Reply:
-    """The next answer.
+    """Return the next answer.
 
     Raises:
         ConnectionFailedError: it has not come in time. It might be taken for the answer to another

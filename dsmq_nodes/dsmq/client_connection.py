@@ -204,7 +204,7 @@ class ClientConnection:
             return b""
 
     def arrived(self) -> "Iterator[bytes]":
-        """The bodies of the frames that have come; not without end, others have their turn.
+        """Yield the bodies of the frames that have come; not without end, others have their turn.
 
         Raises:
             OSError: the connection is gone.
@@ -288,7 +288,7 @@ class ClientConnection:
         self.socket.close()
 
     def gone(self, reason: str) -> ConnectionFailedError:
-        """The error that the connection is lost."""
+        """Return the error that the connection is lost."""
         return ConnectionFailedError(f"lost the broker at {self.where}: {reason}")
 
 

@@ -33,7 +33,7 @@ class HasFileno(Protocol):
     """An object that `select` and `poll` can wait for."""
 
     def fileno(self) -> int:
-        """The descriptor's number."""
+        """Return the descriptor's number."""
 
 
 def raise_limit() -> int:

@@ -47,7 +47,7 @@ def cut_off(descriptor: int) -> None:
 
 
 def made_before_the_fork(what: str) -> str:
-    """The text of the error when a forked child uses something of its parent's."""
+    """Return the text of the error when a forked child uses something of its parent's."""
     return (
         f"{what} was made before this process was forked, and belongs to its parent, pid "
         f"{os.getppid()}: make in the child what the child uses"

@@ -10,7 +10,7 @@ from dsmq_nodes.json_text import read_loose_json
 
 
 def as_original_text(message: bytes) -> bytes:
-    """The form that 0.7.0's TEXT column gave to a message that is not a string.
+    """Return the form that 0.7.0's TEXT column gave to a message that is not a string.
 
     Raises:
         WireError: for what its SQLite refused too (objects, arrays, integers over 64 bits).

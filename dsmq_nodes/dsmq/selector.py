@@ -289,5 +289,5 @@ def timeline_of(loop: asyncio.AbstractEventLoop) -> Any:
 
 
 def calls_of(loop: asyncio.AbstractEventLoop) -> int:
-    """How often the selector of a loop has called back; 0 of a loop that is none of ours."""
+    """Return how often the selector of a loop has called back; 0 of a loop that is none of ours."""
     return loop.calls if isinstance(loop, StraightLoop) else 0

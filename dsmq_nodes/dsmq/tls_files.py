@@ -21,7 +21,7 @@ def check_tls_files(*paths: str | Path | None) -> None:
 
 
 def unusable_tls_files(error: OSError, *paths: str | Path | None) -> str:
-    """Why a server cannot use its files, in words."""
+    """Return why a server cannot use its files, in words."""
     why = f"{error}"
     if isinstance(error, ssl.SSLError):
         why = f"{error.reason or error}; it takes a certificate and its own private key, in PEM"

@@ -350,7 +350,7 @@ class FrameDecoder:
         return max(self._wanted_bytes - HEADER_BYTES, 0) if self._buffer else 0
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """The bodies that `data` completes; exhaust them before the next call.
+        """Return the bodies that `data` completes; exhaust them before the next call.
 
         Raises:
             WireError: at the first header that is not one, after the good frames before it.
@@ -407,7 +407,7 @@ def encode_frame(body: bytes) -> bytes:
 
 
 def encode_text(text: str | Mapping[str, object]) -> bytes:
-    """A JSON string (or object), as it goes into a frame.
+    """Return a JSON string (or object), as it goes into a frame.
 
     Raises:
         WireError: when it is not text that UTF-8 can carry (a lone surrogate).
@@ -419,7 +419,7 @@ def encode_text(text: str | Mapping[str, object]) -> bytes:
 
 
 def encode_object(fields: Mapping[str, object]) -> bytes:
-    """A whole frame from a dict."""
+    """Return a whole frame from a dict."""
     return encode_frame(encode_text(fields))
 
 
@@ -447,7 +447,7 @@ def decode_request(body: bytes) -> Request:
 
 
 def _refusal(body: bytes, error: Exception) -> WireError:
-    """Why a body is not a request, with what its sender needs to recognise it."""
+    """Return why a body is not a request, with what its sender needs to recognise it."""
     if isinstance(error, msgspec.ValidationError):
         with contextlib.suppress(msgspec.MsgspecError):
             outline = _outline_decoder.decode(body)
@@ -459,7 +459,7 @@ def _refusal(body: bytes, error: Exception) -> WireError:
 
 
 def _text_fault(request: Request) -> str:
-    """The fault of a text that describes a peer or a topic; empty when there is none."""
+    """Return the fault of a text that describes a peer or a topic; empty when there is none."""
     for kind, text, most in (
         ("type name", request.type, limits.MAX_TOPIC_BYTES),
         ("host name", request.host, limits.MAX_TOPIC_BYTES),
@@ -488,17 +488,17 @@ def decode_reply(body: bytes) -> Reply:
 
 
 def carried_message(frame: bytes) -> bytes:
-    """The raw JSON of the message inside an encoded push."""
+    """Return the raw JSON of the message inside an encoded push."""
     return bytes(_carried_decoder.decode(memoryview(frame)[HEADER_BYTES:]).message)
 
 
 def carried_stamp(frame: bytes) -> int:
-    """The publisher's stamp inside an encoded push, in ns; 0 where it had none."""
+    """Return the publisher's stamp inside an encoded push, in ns; 0 where it had none."""
     return _carried_decoder.decode(memoryview(frame)[HEADER_BYTES:]).stamp
 
 
 def encode_put(topic_json: bytes, seq: int, stamp_ns: int, message_json: bytes) -> bytes:
-    """A put frame; topic and message as `encode_text` returns them."""
+    """Return a put frame; topic and message as `encode_text` returns them."""
     return encode_frame(
         b'{"action":"put","topic":%b,"seq":%d,"stamp":%d,"message":%b}'
         % (topic_json, seq, stamp_ns, message_json)
@@ -514,7 +514,7 @@ def encode_push(
     *,
     at_ns: int,
 ) -> bytes:
-    """A push frame; the message's raw bytes stay as they came, and are copied once."""
+    """Return a push frame; the message's raw bytes stay as they came, and are copied once."""
     start = (
         b'{"event":"message","topic":%b,"id":%d,"from":%b,"seq":%d,"stamp":%d,"at":%d,"message":'
         % (topic_json, message_id, sender_json, request.seq, request.stamp, at_ns)
@@ -527,7 +527,7 @@ def encode_push(
 
 
 def with_gap(frame: bytes, gap: int) -> bytes:
-    """The same push, saying that `gap` messages were skipped before it."""
+    """Return the same push, saying that `gap` messages were skipped before it."""
     return encode_frame(b'{"gap":%d,%b' % (gap, frame[HEADER_BYTES + 1 :]))
 
 
@@ -537,7 +537,7 @@ def decode_text(message: bytes | memoryview) -> str:
 
 
 def whole_text(text: str, field: str, raw: bytes | memoryview) -> str:
-    """A message as one JSON text, with the large field that shared memory holds apart."""
+    """Return a message as one JSON text, with the large field that shared memory holds apart."""
     if not field:
         return text
     comma = "" if text == "{}" else ","
@@ -558,7 +558,7 @@ def check_size(text: str, raw: bytes | memoryview) -> None:
 
 
 def topic_fault(name: str, kind: str = "topic") -> str:
-    """Why the name of a topic (or of another `kind`) is refused, or an empty text."""
+    """Return why the name of a topic (or of another `kind`) is refused, or an empty text."""
     if not name:
         return f"a {kind} name is empty"
     if fault := _name_fault(name, f"{kind} name", limits.MAX_TOPIC_BYTES):

@@ -223,7 +223,7 @@ class NodeKit:
         )
 
     def _load_params(self, given: dict[str, Any]) -> tuple[Parameters, dict[str, Any]]:
-        """The model's parameters, and the values that are left for `declare_parameter`.
+        """Return the model's parameters, and the values that are left for `declare_parameter`.
 
         A model with fields allows no other parameters, unless its config does: a wrong name is an
         error before the node does anything.
@@ -264,7 +264,7 @@ class NodeKit:
         return clock
 
     def resolve_name(self, name: str) -> str:
-        """The absolute name of a topic or service, after remapping.
+        """Return the absolute name of a topic or service, after remapping.
 
         Raises:
             InvalidNameError: the name breaks the rules.
@@ -405,7 +405,7 @@ class NodeKit:
             self.dispatcher.exceptions.tell(self.node.enter_safe_state, error)
 
     def statistics(self) -> NodeStatistics:
-        """The node's counters since it started."""
+        """Return the node's counters since it started."""
         return node_statistics(
             self.name,
             self.wall_clock.now(),
@@ -511,7 +511,7 @@ class NodeKit:
         return is_missing and hook == self.node.on_shutdown
 
     def last_hooks(self) -> tuple[tuple[Callable[[], object], object], ...]:
-        """The hooks of the end in their order, each with its name for logs."""
+        """Return the hooks of the end in their order, each with its name for logs."""
         hooks = (self.node.enter_safe_state, self.node.on_shutdown, self.publish_statistics)
         return tuple((hook, hook) for hook in hooks)
 
@@ -559,7 +559,7 @@ def _quietly(callback: Callback) -> None:
 
 
 def _first_rate(name: str, *rates: float | None) -> float | None:
-    """The first given value.
+    """Return the first given value.
 
     Raises:
         NodeConfigurationError: it is not more than 0.

@@ -22,7 +22,7 @@ Callback = Callable[[], Result]
 
 
 def callback_name(callback: object) -> str:
-    """The name of a callback, for logs."""
+    """Return the name of a callback, for logs."""
     name: str | None = getattr(callback, "__qualname__", None)
     if name:
         return name
@@ -88,7 +88,7 @@ def _lacks_self(callback: object) -> bool:
 
 
 def _function_of(callback: object) -> object:
-    """The function that a callback runs: a partial's function, an object's `__call__`."""
+    """Return the function that a callback runs: a partial's function, an object's `__call__`."""
     while isinstance(callback, functools.partial):
         callback = callback.func
     if inspect.isroutine(callback) or inspect.isclass(callback):
@@ -97,7 +97,7 @@ def _function_of(callback: object) -> object:
 
 
 def to_await(result: object, named: object) -> Awaitable[Any] | None:
-    """A callback's result, if it has to be awaited.
+    """Return a callback's result, if it has to be awaited.
 
     Raises:
         TypeError: it is a generator, which cannot be awaited.
@@ -150,7 +150,7 @@ async def awaited(work: Awaitable[Any]) -> Any:
 
 
 def as_error(error: BaseException) -> Exception:
-    """A callback's exception as an error: a CancelledError becomes a SpinError.
+    """Return a callback's exception as an error: a CancelledError becomes a SpinError.
 
     A StopIteration becomes a RuntimeError, as in a coroutine: no future takes it.
     """

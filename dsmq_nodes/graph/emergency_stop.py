@@ -79,7 +79,7 @@ class StopState(NamedTuple):
         return StopState(self._later(at_ns), _remembered(now or {name: number}))
 
     def in_force(self, of: str = "") -> list[str]:
-        """The stops in force `of` which the name begins so."""
+        """Return the stops in force `of` which the name begins so."""
         return [stop for stop, was in self.stops if was == _IN_FORCE and stop.startswith(of)]
 
     def joined(self, other: "StopState") -> "StopState":
@@ -102,7 +102,7 @@ class StopState(NamedTuple):
 
 
 def _remembered(stops: dict[str, int]) -> tuple[tuple[str, int], ...]:
-    """The stops in force and those released last: of the same ones always the same."""
+    """Return the stops in force and those released last: of the same ones always the same."""
     in_force = sorted(stop for stop, number in stops.items() if number == _IN_FORCE)
     released = sorted((number, stop) for stop, number in stops.items() if number != _IN_FORCE)
     kept = [(stop, _IN_FORCE) for stop in in_force[:_MOST_STOPS]]
@@ -118,7 +118,7 @@ class _StopMessage(Bool, type_name=Bool.type_name):
     @classmethod
     @override
     def schema(cls) -> dict[str, Any]:  # type: ignore[override]
-        """The type name of std_msgs/msg/Bool, which it is for all others."""
+        """Return the type name of std_msgs/msg/Bool, which it is for all others."""
         return Bool.schema()
 
     @property

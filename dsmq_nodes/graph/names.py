@@ -74,7 +74,7 @@ def resolve_topic(name: str, node: str, namespace: str, remap: Mapping[str, str]
 
 
 def split(name: str) -> tuple[str, str]:
-    """The namespace and the own name in an absolute name; both empty when it is empty."""
+    """Return the namespace and the own name in an absolute name; both empty when it is empty."""
     namespace, _, own = name.rpartition("/")
     return (namespace or "/", own) if name else ("", "")
 

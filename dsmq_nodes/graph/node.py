@@ -137,27 +137,27 @@ class Node:
     # What the node is
 
     def get_name(self) -> str:
-        """The node's own name, without its namespace."""
+        """Return the node's own name, without its namespace."""
         return self._kit.own_name
 
     def get_namespace(self) -> str:
-        """The node's namespace, absolute."""
+        """Return the node's namespace, absolute."""
         return self._kit.namespace
 
     def get_fully_qualified_name(self) -> str:
-        """The node's absolute name."""
+        """Return the node's absolute name."""
         return self._kit.name
 
     def get_logger(self) -> Logger:
-        """The node's logger."""
+        """Return the node's logger."""
         return self._kit.logger
 
     def get_clock(self) -> BaseClock:
-        """The node's clock: this machine's, or with `use_sim_time` that of `/clock`."""
+        """Return the node's clock: this machine's, or with `use_sim_time` that of `/clock`."""
         return self._kit.clock
 
     def stamp(self, frame_id: str = "") -> Header:
-        """A header with the current time."""
+        """Return a header with the current time."""
         return Header(stamp=self._kit.clock.now(), frame_id=frame_id)
 
     @property
@@ -175,7 +175,7 @@ class Node:
         return 1.0 / self.rate_hz
 
     def resolve_topic_name(self, topic: str) -> str:
-        """The absolute name of the topic that this node calls `topic`, after remapping.
+        """Return the absolute name of the topic that this node calls `topic`, after remapping.
 
         Raises:
             InvalidNameError: the name breaks the rules.
@@ -183,7 +183,7 @@ class Node:
         return self._kit.resolve_name(topic)
 
     def statistics(self) -> NodeStatistics:
-        """The node's counters since it started."""
+        """Return the node's counters since it started."""
         return self._kit.statistics()
 
     # To override
@@ -313,7 +313,7 @@ class Node:
         return name in self._kit.parameters
 
     def get_parameter(self, name: str) -> Parameter:
-        """A parameter: `get_parameter("kp").value`.
+        """Return a parameter: `get_parameter("kp").value`.
 
         Raises:
             ParameterError: there is none; the text has the nearest name.
@@ -321,7 +321,7 @@ class Node:
         return self._kit.parameters.get(name)
 
     def get_parameters(self, names: Iterable[str]) -> list[Parameter]:
-        """Several parameters.
+        """Return several parameters.
 
         Raises:
             ParameterError: there is none of a name.
@@ -329,12 +329,12 @@ class Node:
         return [self._kit.parameters.get(name) for name in names]
 
     def get_parameter_or(self, name: str, alternative_value: Parameter | None = None) -> Parameter:
-        """A parameter, or `alternative_value` when there is none or it is not set."""
+        """Return a parameter, or `alternative_value` when there is none or it is not set."""
         found = self._kit.parameters.get(name) if self.has_parameter(name) else Parameter(name)
         return found if found.type_ or alternative_value is None else alternative_value
 
     def get_parameters_by_prefix(self, prefix: str) -> dict[str, Parameter]:
-        """The parameters of a group, by their names without it."""
+        """Return the parameters of a group, by their names without it."""
         start = f"{prefix}." if prefix else ""
         return {
             name[len(start) :]: self._kit.parameters.get(name)
@@ -357,7 +357,7 @@ class Node:
         return messages.SetParametersResult(successful=True, reason=said)
 
     def describe_parameter(self, name: str) -> "ParameterDescriptor":
-        """A parameter's descriptor: its type, description and range.
+        """Return a parameter's descriptor: its type, description and range.
 
         Raises:
             ParameterError: there is none.
@@ -365,7 +365,7 @@ class Node:
         return self._kit.parameters.describe(name)
 
     def describe_parameters(self, names: Iterable[str]) -> "list[ParameterDescriptor]":
-        """The descriptors of several parameters."""
+        """Return the descriptors of several parameters."""
         return [self._kit.parameters.describe(name) for name in names]
 
     def add_on_set_parameters_callback(self, callback: OnSet) -> None:
@@ -400,7 +400,7 @@ class Node:
     # The graph
 
     def count_publishers(self, topic: str) -> int:
-        """How many publish a topic, as far as is known: see `get_publisher_count`.
+        """Return how many publish a topic, as far as is known: see `get_publisher_count`.
 
         Raises:
             InvalidNameError: the topic's name breaks the rules.
@@ -408,7 +408,7 @@ class Node:
         return len(self.get_publishers_info_by_topic(topic))
 
     def count_subscribers(self, topic: str) -> int:
-        """How many subscribe a topic, as far as is known.
+        """Return how many subscribe a topic, as far as is known.
 
         Raises:
             InvalidNameError: the topic's name breaks the rules.
@@ -421,16 +421,16 @@ class Node:
         return list(self._kit.topics.graph.types().items())
 
     def get_fully_qualified_node_names(self) -> list[str]:
-        """The absolute names of the graph's nodes."""
+        """Return the absolute names of the graph's nodes."""
         self._kit.topics.graph.ask()
         return self._kit.topics.graph.nodes()
 
     def get_node_names(self) -> list[str]:
-        """The own names of the graph's nodes."""
+        """Return the own names of the graph's nodes."""
         return [name for name, _ in self.get_node_names_and_namespaces()]
 
     def get_node_names_and_namespaces(self) -> list[tuple[str, str]]:
-        """The own names of the graph's nodes, each with its namespace."""
+        """Return the own names of the graph's nodes, each with its namespace."""
         splits = map(names.split, self.get_fully_qualified_node_names())
         return [(own, namespace) for namespace, own in splits]
 
@@ -446,7 +446,7 @@ class Node:
         return list(self._kit.topics.graph.publishers(self.resolve_topic_name(topic_name)))
 
     def get_subscriptions_info_by_topic(self, topic_name: str) -> list[GraphEndpoint]:
-        """The subscribers of a topic: as `get_publishers_info_by_topic`."""
+        """Return the subscribers of a topic: as `get_publishers_info_by_topic`."""
         self._kit.topics.graph.ask()
         return list(self._kit.topics.graph.subscribers(self.resolve_topic_name(topic_name)))
 
@@ -552,7 +552,7 @@ class Node:
         return timer
 
     def create_rate(self, frequency: float) -> Rate:
-        """A rate in Hz: `rate.sleep()` waits for the next of equally spaced moments.
+        """Return a rate in Hz: `rate.sleep()` waits for the next of equally spaced moments.
 
         Raises:
             ValueError: the frequency is not more than 0.
@@ -619,7 +619,7 @@ class Node:
         return self._kit.services.add_client(srv_type, self.resolve_service_name(srv_name))
 
     def resolve_service_name(self, service: str) -> str:
-        """The absolute name of the service that this node calls `service`, after remapping.
+        """Return the absolute name of the service that this node calls `service`, after remapping.
 
         Raises:
             InvalidNameError: the name breaks the rules.

@@ -35,7 +35,7 @@ def node_statistics(
     former: FormerCounts,
     clock_set_back_sec: float = 0.0,
 ) -> NodeStatistics:
-    """A node's counters as they are now."""
+    """Return a node's counters as they are now."""
     return NodeStatistics(
         stamp=stamp,
         name=name,

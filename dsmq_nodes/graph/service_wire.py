@@ -55,7 +55,7 @@ class Call(msgspec.Struct):
 
 
 def node_of(client: str) -> str:
-    """The node that signs its calls `client`; empty for a tool."""
+    """Return the node that signs its calls `client`; empty for a tool."""
     return client.rpartition("@")[0]
 
 
@@ -65,7 +65,7 @@ def is_in_graph(client: str) -> bool:
 
 
 def described(client: str) -> str:
-    """A caller, for logs."""
+    """Return a caller, for logs."""
     pid = client.rpartition("@")[2].partition(".")[0]
     return node_of(client) or (f"the tool with pid {pid}" if is_in_graph(client) else "the tool")
 
@@ -75,7 +75,7 @@ _read_fields: Final = json_reader(dict[str, msgspec.Raw])
 
 
 def read(text: str | None) -> Call:
-    """The call that a text belongs to.
+    """Return the call that a text belongs to.
 
     Raises:
         WireError: it is neither a request nor a reply.
@@ -87,18 +87,18 @@ def read(text: str | None) -> Call:
 
 
 def write(client: str, call_id: int, body: str) -> str:
-    """A request or a reply; `body` is the message as JSON."""
+    """Return a request or a reply; `body` is the message as JSON."""
     head = f'{{"_client":{_text(client)},"_id":{call_id}'
     return head + ("}" if body == "{}" else f",{body[1:]}")
 
 
 def new_client() -> str:
-    """The signature of a tool's calls, which it sends in its hello."""
+    """Return the signature of a tool's calls, which it sends in its hello."""
     return f"@{os.getpid()}.{os.urandom(8).hex()}"
 
 
 def signed(text: str, client: str) -> str:
-    """A recorded request, as one of `client`: its sender is no longer there."""
+    """Return a recorded request, as one of `client`: its sender is no longer there."""
     try:
         fields = _read_fields(text)
     except ValueError:
@@ -108,12 +108,12 @@ def signed(text: str, client: str) -> str:
 
 
 def write_error(call: Call, error: str) -> str:
-    """A reply that says why there is no response."""
+    """Return a reply that says why there is no response."""
     return write(call.client, call.id, f'{{"_error":{_text(error)}}}')
 
 
 def service_type(topic_type: str) -> str:
-    """The service's type, from the type of its request or its response."""
+    """Return the service's type, from the type of its request or its response."""
     return topic_type.removesuffix("_Request").removesuffix("_Response")
 
 

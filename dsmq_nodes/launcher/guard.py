@@ -81,7 +81,7 @@ _KEEPER_GONE: Final = signal.SIGUSR1
 
 
 def marked(mark: str) -> Iterator[psutil.Process]:
-    """The descendants of this process whose environment has a mark that starts with `mark`.
+    """Yield the descendants of this process whose environment has a mark that starts with `mark`.
 
     None while no descriptor is left to look with.
     """
@@ -117,7 +117,7 @@ def reap(processes: list[psutil.Process]) -> None:
 
 
 def descendants() -> list[psutil.Process]:
-    """All descendants of this process.
+    """Return all descendants of this process.
 
     Raises:
         OSError: no descriptor is left to look with.

@@ -202,7 +202,7 @@ class LifecycleNode(Node):
         return self._kit.machine.state
 
     def available_transitions(self) -> list[StateTransition]:
-        """The transitions that begin in the state the node is in."""
+        """Return the transitions that begin in the state the node is in."""
         return self._kit.machine.available()
 
     def create_lifecycle_publisher(

@@ -63,12 +63,12 @@ def serve(
 
 
 def state_message(state: states.LifecycleState) -> State:
-    """A state as lifecycle_msgs/msg/State."""
+    """Return a state as lifecycle_msgs/msg/State."""
     return State(id=state.state_id, label=state.label)
 
 
 def transition_message(transition: states.StateTransition) -> TransitionMessage:
-    """A transition as lifecycle_msgs/msg/Transition."""
+    """Return a transition as lifecycle_msgs/msg/Transition."""
     return TransitionMessage(id=transition.transition_id, label=transition.label)
 
 

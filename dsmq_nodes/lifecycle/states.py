@@ -111,7 +111,7 @@ class StateMachine:
         self._name = name
 
     def available(self) -> list[StateTransition]:
-        """The transitions from the current state."""
+        """Return the transitions from the current state."""
         return [each for each in GRAPH if each.start == self.state]
 
     def begin(self, asked: int | str) -> StateTransition:

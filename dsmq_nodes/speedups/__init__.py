@@ -38,7 +38,7 @@ _SAME_INSTALLATION_SEC: Final = 60.0  # an installer writes the files in any ord
 
 
 def _load() -> tuple[ModuleType | None, str]:
-    """The compiled part, or None and why it is not used."""
+    """Return the compiled part, or None and why it is not used."""
     if os.environ.get("DSMQ_NODES_PURE", "") not in {"", "0"}:
         return None, "DSMQ_NODES_PURE is set"
     try:
@@ -100,5 +100,5 @@ forget_cuts: "Callable[[int], None] | None" = getattr(_compiled, "forget_cuts", 
 
 
 def path() -> str:
-    """Which path runs in this process: `compiled`, or `pure Python` and why."""
+    """Return which path runs in this process: `compiled`, or `pure Python` and why."""
     return "compiled" if _compiled is not None else f"pure Python ({_why_not})"

@@ -85,7 +85,7 @@ def build_in_place(folder: Path) -> None:
 
 
 def _compiled(folder: Path) -> Path:
-    """The compiled module, in a new folder.
+    """Return the compiled module, in a new folder.
 
     Raises:
         CannotCompileError: the text says why.
@@ -111,7 +111,7 @@ def _check_interpreter() -> None:
 
 
 def _compiler() -> list[str]:
-    """The command of `CXX`, of the one that built Python, or of the usual names."""
+    """Return the command of `CXX`, of the one that built Python, or of the usual names."""
     for each in (os.environ.get("CXX"), sysconfig.get_config_var("CXX"), "c++", "g++", "clang++"):
         words = shlex.split(str(each or ""))
         if words and shutil.which(words[0]):

@@ -91,7 +91,7 @@ class FaultyBus(ABC, Generic[ServoT]):
 
     @abstractmethod
     def _cut(self) -> BusRequest | None:
-        """The next whole packet; a servo is silent about one that it cannot read."""
+        """Return the next whole packet; a servo is silent about one that it cannot read."""
 
     @abstractmethod
     def _obey(self, request: BusRequest) -> list[tuple[ServoT, bytes]]:

@@ -35,7 +35,7 @@ class ServoRegisters(ABC):
         self._saved = bytes(self._bytes[: self.family.eeprom_end])
 
     def get(self, register: Register) -> int:
-        """The value of a register."""
+        """Return the value of a register."""
         return register.decode(bytes(self._bytes))
 
     def set(self, register: Register, value: int) -> None:
@@ -84,7 +84,7 @@ class ServoRegisters(ABC):
 
     @abstractmethod
     def error(self) -> int:
-        """The error byte; a servo that is too hot switches its motor off."""
+        """Return the error byte; a servo that is too hot switches its motor off."""
 
     def read(self, address: int, size: int) -> bytes:
         """Registers as they are on the wire."""

@@ -22,7 +22,7 @@ StampedT = TypeVar("StampedT", PointStamped, Vector3Stamped, PoseStamped, PoseWi
 
 
 def do_transform_point(point: PointStamped, transform: TransformStamped) -> PointStamped:
-    """A position in the transform's frame.
+    """Return a position in the transform's frame.
 
     Raises:
         InvalidArgumentException: the transform is not valid; also for the functions below.
@@ -32,14 +32,14 @@ def do_transform_point(point: PointStamped, transform: TransformStamped) -> Poin
 
 
 def do_transform_vector3(vector: Vector3Stamped, transform: TransformStamped) -> Vector3Stamped:
-    """A direction in the transform's frame: it is rotated and not translated."""
+    """Return a direction in the transform's frame: it is rotated and not translated."""
     turn = _rigid(transform)._replace(translation=IDENTITY.translation)
     x, y, z = turn.apply((vector.vector.x, vector.vector.y, vector.vector.z))
     return Vector3Stamped(header=_header(transform), vector=Vector3(x=x, y=y, z=z))
 
 
 def do_transform_pose(pose: Pose, transform: TransformStamped) -> Pose:
-    """A pose in the transform's frame."""
+    """Return a pose in the transform's frame."""
     at, turned = pose.position, pose.orientation
     own = Rigid((at.x, at.y, at.z), normalized((turned.x, turned.y, turned.z, turned.w)))
     (x, y, z), turn = _rigid(transform).after(own)
@@ -49,7 +49,7 @@ def do_transform_pose(pose: Pose, transform: TransformStamped) -> Pose:
 
 
 def do_transform_pose_stamped(pose: PoseStamped, transform: TransformStamped) -> PoseStamped:
-    """A stamped pose in the transform's frame."""
+    """Return a stamped pose in the transform's frame."""
     return PoseStamped(header=_header(transform), pose=do_transform_pose(pose.pose, transform))
 
 
@@ -65,7 +65,7 @@ def do_transform_pose_with_covariance_stamped(
 
 
 def function_for(stamped: StampedT) -> Callable[[StampedT, TransformStamped], StampedT]:
-    """The function above that fits the type.
+    """Return the function above that fits the type.
 
     Raises:
         TypeError: none does.

@@ -42,7 +42,7 @@ class Buffer(BufferCore):
         time: "Time",
         timeout: "Duration | float" = 0.0,
     ) -> "TransformStamped":
-        """The transform that takes coordinates in `source_frame` to those in `target_frame`.
+        """Return the transform that takes coordinates in `source_frame` to those in `target_frame`.
 
         With a timeout it waits, while the node's callbacks run; in a callback it does not wait:
         `await buffer.lookup_transform_async()` there.
@@ -149,7 +149,7 @@ class Buffer(BufferCore):
     def transform(
         self, stamped: StampedT, target_frame: str, timeout: "Duration | float" = 0.0
     ) -> StampedT:
-        """A stamped point, vector or pose, expressed in another frame at its own time.
+        """Return a stamped point, vector or pose, expressed in another frame at its own time.
 
         Raises:
             TransformException: as `lookup_transform`.
@@ -169,7 +169,7 @@ class Buffer(BufferCore):
     def _patiently(
         self, look_up: "Callable[[], TransformStamped]", timeout_sec: float
     ) -> "TransformStamped":
-        """The result of a lookup, now or before the timeout; waits in this thread."""
+        """Return the result of a lookup, now or before the timeout; waits in this thread."""
         try:
             return look_up()
         except InvalidArgumentException:

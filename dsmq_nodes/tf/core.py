@@ -107,7 +107,7 @@ class BufferCore:
         return bool(history and history.broadcaster == broadcaster)
 
     def lookup(self, target_frame: str, source_frame: str, time: Time) -> TransformStamped:
-        """The transform that takes coordinates in `source_frame` to those in `target_frame`.
+        """Return the transform that takes coordinates in `source_frame` to those in `target_frame`.
 
         Of a frame in itself it is the identity, at any time, also before the frame is known.
 
@@ -158,7 +158,7 @@ class BufferCore:
         return _stamped(target_frame, stamp_ns, source_frame, rigid)
 
     def get_latest_common_time(self, target_frame: str, source_frame: str) -> Time:
-        """The latest time at which the transform is known; 0 when it is static.
+        """Return the latest time at which the transform is known; 0 when it is static.
 
         Raises:
             TransformException: as `lookup`.
@@ -169,7 +169,7 @@ class BufferCore:
             return Time.from_nanoseconds(self._latest_common_ns(target_frame, source_frame))
 
     def frames(self) -> list[Frame]:
-        """Every frame with a parent, by name."""
+        """Return every frame with a parent, by name."""
         with self._lock:
             return [
                 Frame(
@@ -247,7 +247,7 @@ class BufferCore:
         return up.inverse().after(up_from_source[common])
 
     def _climb(self, frame: str, stamp_ns: int) -> Iterator[Sample]:
-        """The steps from a frame upwards: the place of each in its parent at a time."""
+        """Yield the steps from a frame upwards: the place of each in its parent at a time."""
         passed = {frame}
         while (history := self._histories.get(frame)) is not None:
             sample = history.at(stamp_ns)
@@ -283,7 +283,7 @@ class BufferCore:
     def _unreachable(
         self, target: str, source: str, stamp_ns: int
     ) -> ConnectivityException | ExtrapolationException:
-        """Why two frames have no common ancestor at a time."""
+        """Return why two frames have no common ancestor at a time."""
         for frame in (source, target):
             for name, _ in self._climb_newest(frame):
                 history = self._histories.get(name)

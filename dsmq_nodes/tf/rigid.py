@@ -27,7 +27,7 @@ class Rigid(NamedTuple):
 
     @classmethod
     def from_msg(cls, msg: Transform) -> "Rigid":
-        """The transform of a message, with a normalised rotation.
+        """Return the transform of a message, with a normalised rotation.
 
         Raises:
             InvalidArgumentException: a number is not finite, or the quaternion's length is not 1.
@@ -48,25 +48,25 @@ class Rigid(NamedTuple):
         return cls(translation, normalized(rotation))
 
     def to_msg(self) -> Transform:
-        """The transform as a message."""
+        """Return the transform as a message."""
         (x, y, z), (qx, qy, qz, qw) = self
         return Transform(
             translation=Vector3(x=x, y=y, z=z), rotation=Quaternion(x=qx, y=qy, z=qz, w=qw)
         )
 
     def apply(self, point: Vector) -> Vector:
-        """The point's coordinates in the parent frame."""
+        """Return the point's coordinates in the parent frame."""
         x, y, z = rotate(self.rotation, point)
         tx, ty, tz = self.translation
         return (x + tx, y + ty, z + tz)
 
     def after(self, first: "Rigid") -> "Rigid":
-        """The transform that does `first`, then this one."""
+        """Return the transform that does `first`, then this one."""
         rotation = normalized(multiply(self.rotation, first.rotation))
         return Rigid(self.apply(first.translation), rotation)
 
     def inverse(self) -> "Rigid":
-        """The inverse transform."""
+        """Return the inverse transform."""
         x, y, z, w = self.rotation
         back = (-x, -y, -z, w)
         tx, ty, tz = rotate(back, self.translation)
@@ -83,7 +83,7 @@ IDENTITY: Final = Rigid((0.0, 0.0, 0.0), (0.0, 0.0, 0.0, 1.0))
 
 
 def normalized(q: Rotation) -> Rotation:
-    """The normalised quaternion.
+    """Return the normalised quaternion.
 
     Raises:
         InvalidArgumentException: its length is 0, as of a message whose rotation was not set.
@@ -96,7 +96,7 @@ def normalized(q: Rotation) -> Rotation:
 
 
 def multiply(a: Rotation, b: Rotation) -> Rotation:
-    """The rotation that does `b`, then `a`: Hamilton's product."""
+    """Return the rotation that does `b`, then `a`: Hamilton's product."""
     ax, ay, az, aw = a
     bx, by, bz, bw = b
     return (
@@ -108,7 +108,7 @@ def multiply(a: Rotation, b: Rotation) -> Rotation:
 
 
 def rotate(q: Rotation, v: Vector) -> Vector:
-    """The vector after a rotation: v + 2 w (u x v) + 2 u x (u x v), u being (x, y, z)."""
+    """Return the vector after a rotation: v + 2 w (u x v) + 2 u x (u x v), u being (x, y, z)."""
     qx, qy, qz, qw = q
     x, y, z = v
     cx, cy, cz = qy * z - qz * y, qz * x - qx * z, qx * y - qy * x

@@ -69,7 +69,7 @@ class Window:
 def follow(
     session: "Session", topics: Sequence[str], most: int
 ) -> Iterator[dict[str, tuple[Window, TopicCounters]]]:
-    """The counters of topics, by their full names, once a second, without end."""
+    """Yield the counters of topics, by their full names, once a second, without end."""
     windows = {topic: Window(most) for topic in topics}
     with contextlib.closing(session.statistics()) as told:
         for statistics in told:

@@ -131,7 +131,7 @@ CHECKS: Final = (
 
 
 def findings(seen: Seen) -> list[Finding]:
-    """The findings, the worst first, and causes before what follows from them."""
+    """Return the findings, the worst first, and causes before what follows from them."""
     found = [
         *_stopped(seen),
         *_dead(seen),
@@ -156,7 +156,7 @@ def _topics(seen: Seen) -> Iterator[TopicModel]:
 
 
 def _hearers(topic: TopicModel) -> list[str]:
-    """The nodes that subscribe; tools and plain clients have no callbacks of ours."""
+    """Return the nodes that subscribe; tools and plain clients have no callbacks of ours."""
     return sorted({end.node for end in topic.subscribers if end.node})
 
 
@@ -350,7 +350,7 @@ def _grown(before: TopicCounters | None, now: TopicCounters) -> int:
 
 
 def _suppressed(seen: Seen, topic: TopicModel) -> str:
-    """The lifecycle node that is suppressing its messages; empty when there is none."""
+    """Return the lifecycle node that is suppressing its messages; empty when there is none."""
     for end in topic.publishers:
         now = _of(seen.nodes.get(end.node), topic.name)
         before = _of(seen.nodes_before.get(end.node), topic.name)
@@ -360,7 +360,7 @@ def _suppressed(seen: Seen, topic: TopicModel) -> str:
 
 
 def _activated(seen: Seen, node: str) -> str:
-    """How a lifecycle node becomes active from where it is."""
+    """Return how a lifecycle node becomes active from where it is."""
     states = {peer.name: peer.state for peer in seen.graph.peers}
     if states.get(node) == "finalized":
         return f"It is finalized, for good: `dsmq-nodes node restart {node}`, and look at its log."
@@ -467,7 +467,7 @@ def _times(seen: Seen) -> Iterator[Finding]:
 
 
 def _clocks(seen: Seen) -> Iterator[Finding]:
-    """The faults of the clocks themselves."""
+    """Yield the faults of the clocks themselves."""
     if seen.clock_sec and not _SANE_SEC[0] < seen.clock_sec < _SANE_SEC[1]:
         said = datetime.fromtimestamp(seen.clock_sec, UTC).strftime("%Y-%m-%d")
         text = f"the clock of this machine says {said}: "

@@ -33,7 +33,7 @@ _read: Final = json_reader(_ToldState)
 
 
 def find_running(session: Session, graph: GraphModel, name: str) -> str:
-    """A node's full name; the first slash may be left out.
+    """Return a node's full name; the first slash may be left out.
 
     Raises:
         CommandError: there is no such node: its process has ended, or the nearest is another.

@@ -133,7 +133,7 @@ class Gathering:
             self._parts[node, each.name] = each
 
     def seen(self, graph: GraphModel) -> Seen:
-        """The gathered input, with the current graph.
+        """Return the gathered input, with the current graph.
 
         Raises:
             ConnectionFailedError: the broker has sent no counters.
@@ -157,7 +157,7 @@ class Gathering:
 
 
 def _stamped(session: "Session", graph: GraphModel) -> list[str]:
-    """The topics whose messages have a header, by their schemas, without latched ones."""
+    """Return the topics whose messages have a header, by their schemas, without latched ones."""
     schemas = session.schemas()
     return [
         topic.name

@@ -129,7 +129,7 @@ _decode_schema: Final = json_reader(dict[str, Any])
 
 
 def read_graph(text: str) -> GraphModel:
-    """The graph; names that peers have chosen are escaped to one line each."""
+    """Return the graph; names that peers have chosen are escaped to one line each."""
     graph = decode_graph(text)
     if "\\" not in text and text.isprintable():
         return graph
@@ -144,11 +144,11 @@ def read_graph(text: str) -> GraphModel:
 
 
 def read_schema(text: str) -> tuple[str, dict[str, Any]]:
-    """A schema's id, and the schema."""
+    """Return a schema's id, and the schema."""
     told = _decode_type(text)
     return told.schema_id, _decode_schema(told.json_schema)
 
 
 def read_statistics(text: str) -> BrokerCounters:
-    """The broker's counters."""
+    """Return the broker's counters."""
     return decode_statistics(printable_json(text))

@@ -21,7 +21,7 @@ _BROKERS: Final = {
 
 
 def shown(graph: GraphModel, *, own: bool) -> list[TopicModel]:
-    """The topics of a graph by name; with `own` also hidden ones: the kit's and services'.
+    """Return the topics of a graph by name; with `own` also hidden ones: the kit's and services'.
 
     A topic of the node kit without publishers and subscribers is left out. A name without a leading
     slash is a plain client's, which does not advertise: it stays.
@@ -64,7 +64,7 @@ def is_heard(session: "Session", name: str) -> bool:
 
 
 def find_published(session: "Session", name: str, warn: Callable[[str], None]) -> TopicModel:
-    """The topic that a user calls `name`; `warn` is called when it has no publisher.
+    """Return the topic that a user calls `name`; `warn` is called when it has no publisher.
 
     Raises:
         CommandError: there is no such topic; the text has the nearest.
@@ -79,18 +79,18 @@ def find_published(session: "Session", name: str, warn: Callable[[str], None]) -
 
 
 def unpublished(name: str) -> str:
-    """The text of ros2 for a topic that does not exist."""
+    """Return the text of ros2 for a topic that does not exist."""
     return f"WARNING: topic [{name}] does not appear to be published yet"
 
 
 def nearest(graph: GraphModel, name: str) -> str:
-    """A sentence with the topic most similar to `name`, or with all topics."""
+    """Return a sentence with the topic most similar to `name`, or with all topics."""
     names = [topic.name for topic in shown(graph, own="dsmq" in name or "/_" in name)]
     return did_you_mean(absolute(name), names) if names else "no topic is published here now"
 
 
 def types(topic: TopicModel) -> list[str]:
-    """The types that the ends of a topic use: usually one, and none with plain clients."""
+    """Return the types that the ends of a topic use: usually one, and none with plain clients."""
     used = dict.fromkeys(end.type for end in topic.ends if end.type)
     if topic.name in _BROKERS:
         used.setdefault(_BROKERS[topic.name])
@@ -103,7 +103,7 @@ def types_shown(names: Iterable[str]) -> str:
 
 
 def schema_of(session: "Session", topic: str) -> dict[str, Any]:
-    """The schema that the ends of a topic have told; empty: none is known."""
+    """Return the schema that the ends of a topic have told; empty: none is known."""
     found = find(session.graph(), topic)
     told = [end.schema_id for end in (found.ends if found else ()) if end.schema_id]
     return session.schema(told[0]) if told else {}

@@ -32,7 +32,7 @@ def is_brought(session: Session, name: str) -> bool:
 
 
 def machines(session: Session, graph: GraphModel) -> dict[str, str]:
-    """The machines by topic, as text; empty without an uplink."""
+    """Return the machines by topic, as text; empty without an uplink."""
     if not any(peer.name == UPLINK for peer in graph.peers):
         return {}
     session.subscribe(UPLINK_STATUS_TOPIC, depth=1)

@@ -33,7 +33,7 @@ _read: Final = json_reader(_Log)
 
 
 def follow(session: Session, nodes: Sequence[str], level: str, *, as_json: bool) -> Iterator[str]:
-    """The lines of the log from a level on, in rclpy's console format.
+    """Yield the lines of the log from a level on, in rclpy's console format.
 
     Raises:
         CommandError: no such level or node.
@@ -56,7 +56,7 @@ def follow(session: Session, nodes: Sequence[str], level: str, *, as_json: bool)
 
 
 def _logger_of(node: str) -> str:
-    """The name of a node's logger, as in graph/log/logger.py, whose import takes longer."""
+    """Return the name of a node's logger, as in graph/log/logger.py, whose import takes longer."""
     return node.strip("/").replace("/", ".")
 
 

@@ -54,7 +54,7 @@ class NodeParameters:
         self._session = session
 
     def names_of(self, node: str, prefixes: Sequence[str] = ()) -> list[str]:
-        """The parameters of a node, by its full name."""
+        """Return the parameters of a node, by its full name."""
         request = ListParameters.Request(prefixes=list(prefixes))
         service = f"{node}/list_parameters"
         return sorted(
@@ -64,7 +64,7 @@ class NodeParameters:
     def listed(
         self, node: str, prefixes: Sequence[str], *, with_types: bool
     ) -> dict[str, dict[str, str]]:
-        """The parameters of a node, or of all, and their types if they are wanted."""
+        """Return the parameters of a node, or of all, and their types if they are wanted."""
         graph = self._session.graph()
         found = {}
         for name in [_found(self._session, graph, node)] if node else _serving(graph):
@@ -75,7 +75,7 @@ class NodeParameters:
         return found
 
     def got(self, node: str, name: str) -> Parameter:
-        """A parameter's value.
+        """Return a parameter's value.
 
         Raises:
             CommandError: no such node or parameter.
@@ -122,7 +122,7 @@ class NodeParameters:
         return told
 
     def described(self, node: str, names: Sequence[str]) -> list[ParameterDescriptor]:
-        """The descriptors of parameters.
+        """Return the descriptors of parameters.
 
         Raises:
             CommandError: no such node or parameter.
@@ -138,7 +138,7 @@ class NodeParameters:
         return found
 
     def dumped(self, node: str) -> str:
-        """All parameters of a node, as a file."""
+        """Return all parameters of a node, as a file."""
         node = _found(self._session, self._session.graph(), node)
         return dump_parameters(node, self._get(node, self.names_of(node)))
 
@@ -226,7 +226,7 @@ class NodeParameters:
 
     @staticmethod
     def shown(parameter: Parameter, *, hide_type: bool) -> str:
-        """A value in ros2's format."""
+        """Return a value in ros2's format."""
         if parameter.type_ is ParameterKind.NOT_SET:
             return _NOT_SET
         value = one_line(str(parameter.value))
@@ -234,7 +234,7 @@ class NodeParameters:
 
     @staticmethod
     def description(found: ParameterDescriptor) -> Iterator[str]:
-        """A descriptor in ros2's format."""
+        """Yield a descriptor in ros2's format."""
         yield f"Parameter name: {one_line(found.name)}"
         yield f"  Type: {_words(found.type)}"
         if found.description:
@@ -253,7 +253,7 @@ class NodeParameters:
 
 
 def _found(session: Session, graph: GraphModel, name: str) -> str:
-    """The full name of a node that serves its parameters, itself or through a bridge.
+    """Return the full name of a node that serves its parameters, itself or through a bridge.
 
     Raises:
         CommandError: there is no such node; the text has the nearest.
@@ -263,7 +263,7 @@ def _found(session: Session, graph: GraphModel, name: str) -> str:
 
 
 def _serving(graph: GraphModel) -> list[str]:
-    """The nodes whose parameters are served, those behind a bridge too."""
+    """Return the nodes whose parameters are served, those behind a bridge too."""
     return sorted(
         topic.name.removesuffix(_LISTS)
         for topic in graph.topics
@@ -290,12 +290,12 @@ def _check_count(service: str, names: Sequence[str], told: Sequence[object]) -> 
 
 
 def _words(type_: int) -> str:
-    """A parameter's type in words."""
+    """Return a parameter's type in words."""
     return ParameterKind(type_).words if type_ in set(ParameterKind) else f"unknown type {type_}"
 
 
 def parameter_of(name: str, type_: int, text: str) -> Parameter:
-    """The parameter that a text in YAML means, given its current type.
+    """Return the parameter that a text in YAML means, given its current type.
 
     For a text parameter everything without quotes is text: 1, and `a: b`.
 
@@ -320,7 +320,7 @@ def parameter_of(name: str, type_: int, text: str) -> Parameter:
 
 
 def fitting(name: str, type_: int, value: object) -> Parameter:
-    """A parameter with a value from YAML, in its current type if it fits.
+    """Return a parameter with a value from YAML, in its current type if it fits.
 
     An integer may mean a double, and `[]` is a list of anything. A value that does not fit is sent
     in its own type: the node refuses it with a reason, or accepts it if the type is free.

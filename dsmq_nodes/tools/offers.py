@@ -30,7 +30,7 @@ class Offer:
 
 
 def services(graph: GraphModel, *, hidden: bool = False) -> dict[str, Offer]:
-    """The services by name; with `hidden` also those of actions."""
+    """Return the services by name; with `hidden` also those of actions."""
     found: dict[str, Offer] = {}
     for topic in graph.topics:
         for sign in (REQUEST, REPLY):
@@ -49,7 +49,7 @@ def served(offers: Mapping[str, Offer]) -> dict[str, Offer]:
 
 
 def actions(graph: GraphModel) -> dict[str, Offer]:
-    """The actions by name."""
+    """Return the actions by name."""
     found = {}
     for offer in services(graph, hidden=True).values():
         if offer.name.endswith(_SEND_GOAL):
@@ -59,24 +59,24 @@ def actions(graph: GraphModel) -> dict[str, Offer]:
 
 
 def _whole(type_name: str) -> str:
-    """The type of a service or an action, from the type of one of its messages."""
+    """Return the type of a service or an action, from the type of one of its messages."""
     return service_type(type_name).removesuffix("_SendGoal")
 
 
 def nodes(graph: GraphModel, *, hidden: bool = False) -> list[str]:
-    """The names of the nodes; with `hidden` also the kit's own."""
+    """Return the names of the nodes; with `hidden` also the kit's own."""
     names = {peer.name for peer in graph.peers if peer.name}
     return sorted(name for name in names if hidden or not is_hidden(name))
 
 
 def lifecycle_nodes(graph: GraphModel) -> list[str]:
-    """The names of the lifecycle nodes: those that serve `change_state`."""
+    """Return the names of the lifecycle nodes: those that serve `change_state`."""
     served = [each.name for each in graph.topics if each.publishers and each.name.endswith(_CHANGE)]
     return sorted(name.removesuffix(_CHANGE) for name in served)
 
 
 def find_node(graph: GraphModel, name: str) -> str:
-    """A node's full name; the first slash may be left out.
+    """Return a node's full name; the first slash may be left out.
 
     Raises:
         CommandError: there is no such node; the text has the nearest.
@@ -88,7 +88,7 @@ def find_node(graph: GraphModel, name: str) -> str:
 
 
 def find_offer(kind: str, name: str, offers: Mapping[str, Offer]) -> Offer:
-    """The service or action that a user calls `name`.
+    """Return the service or action that a user calls `name`.
 
     Raises:
         CommandError: there is no such one; the text has the nearest.
@@ -100,7 +100,7 @@ def find_offer(kind: str, name: str, offers: Mapping[str, Offer]) -> Offer:
 
 
 def find_service(graph: GraphModel, name: str) -> Offer:
-    """The service that a user calls `name`.
+    """Return the service that a user calls `name`.
 
     Raises:
         CommandError: there is no such service; the text has the nearest.
@@ -111,7 +111,7 @@ def find_service(graph: GraphModel, name: str) -> Offer:
 
 
 def to_name(name: str, offers: Mapping[str, Offer]) -> list[str]:
-    """The names for who asks for another: each node's own only if one of them is like it."""
+    """Return the names for who asks for another: each node's own only if one of them is like it."""
     names = [each for each in offers if "/_" not in each]
     if nearest(name, names):
         return names
@@ -119,10 +119,10 @@ def to_name(name: str, offers: Mapping[str, Offer]) -> list[str]:
 
 
 def unknown(kind: str, name: str, names: Iterable[str], *, nearest_to: str = "") -> CommandError:
-    """The text for an unknown name, with the nearest, or with some that exist."""
+    """Return the text for an unknown name, with the nearest, or with some that exist."""
     return CommandError(f"no {kind} {name}; {did_you_mean(nearest_to or name, names)}")
 
 
 def absolute(name: str) -> str:
-    """A name as a node without a namespace resolves it."""
+    """Return a name as a node without a namespace resolves it."""
     return name if name.startswith("/") else f"/{name}"

@@ -32,7 +32,7 @@ class RunningLaunch:
         self._session = session
 
     def state(self) -> LaunchState:
-        """The states of the processes of all launches.
+        """Return the states of the processes of all launches.
 
         Raises:
             CommandError: no launch runs there.
@@ -83,7 +83,7 @@ class RunningLaunch:
         raise CommandError(f"the launch has not answered for {_RESULT_SEC:g} s: is it stopped?")
 
     def lines(self, name: str, last: int, *, follow: bool) -> Iterator[str]:
-        """The `last` lines of a process, and those that follow.
+        """Yield the `last` lines of a process, and those that follow.
 
         Raises:
             CommandError: there is no such process.
@@ -113,7 +113,7 @@ class RunningLaunch:
         return found
 
     def _launch_of(self, name: str) -> str:
-        """The launch that has a process or a node of this name."""
+        """Return the launch that has a process or a node of this name."""
         launches = self._launches()
         if len(launches) == 1:
             return launches[0]
@@ -127,5 +127,5 @@ class RunningLaunch:
 
 
 def _shown(line: str) -> str:
-    """A line that a process has written, without its colours."""
+    """Return a line that a process has written, without its colours."""
     return visible(_COLOUR.sub("", line)).replace("\n", "\\n")

@@ -25,7 +25,7 @@ PATIENCE_SEC: Final = 5.0
 def call(
     session: Session, service: str, body: str = "{}", *, timeout_sec: float = PATIENCE_SEC
 ) -> dict[str, Any]:
-    """The response of a service; `body` is the request as JSON.
+    """Return the response of a service; `body` is the request as JSON.
 
     Raises:
         CommandError: no node serves it, it did not answer in time, or it answered with an error.
@@ -49,7 +49,7 @@ def call_typed(
     *,
     timeout_sec: float = PATIENCE_SEC,
 ) -> M:
-    """The response of a service whose type is known.
+    """Return the response of a service whose type is known.
 
     Raises:
         CommandError: as `call`, or the response is not of the type.
@@ -60,7 +60,7 @@ def call_typed(
 
 
 def typed(service: str, response: dict[str, Any] | None, response_type: type[M]) -> M:
-    """A response in its type.
+    """Return a response in its type.
 
     Raises:
         CommandError: it is not of the type.
@@ -95,7 +95,7 @@ def ask(session: Session, service: str, body: str) -> Asked:
 
 
 def answer(session: Session, asked: Asked, timeout_sec: float | None) -> dict[str, Any]:
-    """The response to a request.
+    """Return the response to a request.
 
     Raises:
         CommandError: there is none in time, or the answer is an error.
@@ -138,7 +138,7 @@ def answers(
 
 
 def response_in(text: str | None, asked: Asked) -> dict[str, Any] | None:
-    """The response in a reply; None when it is for another caller.
+    """Return the response in a reply; None when it is for another caller.
 
     Raises:
         CommandError: the reply is an error.

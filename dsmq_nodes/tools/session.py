@@ -102,13 +102,13 @@ class Session:
         )
 
     def another(self) -> "Session":
-        """A connection to the same broker."""
+        """Return a connection to the same broker."""
         return Session(self._broker.address, timeout_sec=self._timeout_sec)
 
     # What the broker tells
 
     def graph(self, *, exact: bool = False) -> GraphModel:
-        """The graph as it is now, without this tool's subscription to it."""
+        """Return the graph as it is now, without this tool's subscription to it."""
         with contextlib.closing(self.graphs(self._timeout_sec, exact=exact)) as graphs:
             for graph in graphs:
                 return graph
@@ -132,7 +132,7 @@ class Session:
             self.unsubscribe(GRAPH_TOPIC)
 
     def statistics(self, *, exact: bool = False) -> Generator[BrokerCounters, None, None]:
-        """The broker's counters, once a second, without end; in the first no topic is new.
+        """Yield the broker's counters, once a second, without end; in the first no topic is new.
 
         Their names are in one line each, unless `exact`.
 
@@ -229,7 +229,7 @@ class Session:
     def next_message(
         self, topics: Collection[str] = (), timeout_sec: float | None = None
     ) -> wire.Reply | None:
-        """The next message of these topics, or of any that is subscribed; its clock is ours.
+        """Return the next message of these topics, or of any that is subscribed; its clock is ours.
 
         Returns None when none came for `timeout_sec`, or the broker of a lasting session is away.
 
@@ -398,7 +398,7 @@ class Session:
         return True
 
     def fileno(self) -> int:
-        """The descriptor for `select`, to wait for messages.
+        """Return the descriptor for `select`, to wait for messages.
 
         Raises:
             ConnectionFailedError: the connection is gone.

@@ -56,13 +56,13 @@ def _at(broker: str) -> str:
 
 
 def _shown(finding: Finding) -> str:
-    """A finding as text."""
+    """Return a finding as text."""
     text = finding.text.replace("\n", "\n      ")
     return f"{finding.level:7} {text}\n        {finding.advice}"
 
 
 def _meant(seen: Seen, name: str) -> str:
-    """The node or topic of a name, or a node that died; empty: all."""
+    """Return the node or topic of a name, or a node that died; empty: all."""
     if not name:
         return ""
     if "/" not in name:
@@ -80,7 +80,7 @@ def _names(seen: Seen) -> list[str]:
 
 
 def _in_a_namespace(seen: Seen, name: str) -> str:
-    """The one node or topic with this own name, in whatever namespace; else the name."""
+    """Return the one node or topic with this own name, in whatever namespace; else the name."""
     names = set(_names(seen))
     meant = [each for each in names if each.rpartition("/")[2] == name]
     return meant[0] if len(meant) == 1 else name

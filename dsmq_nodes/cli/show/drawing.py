@@ -11,7 +11,7 @@ _MERMAID_PLAIN: Final = frozenset("/_-.~ ")
 
 
 def text(topics: Iterable[TopicModel]) -> Iterator[str]:
-    """A line a topic; under it the types that do not fit together."""
+    """Yield a line a topic; under it the types that do not fit together."""
     for topic in topics:
         sources, sinks = (
             ", ".join(sorted({end.node or "(client)" for end in ends})) or "-"
@@ -23,7 +23,7 @@ def text(topics: Iterable[TopicModel]) -> Iterator[str]:
 
 
 def mermaid(topics: Iterable[TopicModel]) -> Iterator[str]:
-    """A flowchart for Mermaid."""
+    """Yield a flowchart for Mermaid."""
     yield "flowchart LR"
     identifiers = _Identifiers()
     for topic in topics:
@@ -56,7 +56,7 @@ class _Identifiers:
         self._words: dict[tuple[str, str], str] = {}
 
     def of(self, name: str, kind: str = "") -> str:
-        """The word that stands for a name of a kind."""
+        """Return the word that stands for a name of a kind."""
         if (kind, name) not in self._words:
             letters = (each if each.isascii() and each.isalnum() else "_" for each in name)
             word = kind + "".join(letters)
@@ -70,7 +70,7 @@ class _Identifiers:
 
 
 def dot(topics: Iterable[TopicModel]) -> Iterator[str]:
-    """A digraph for Graphviz: nodes are ellipses, topics are boxes."""
+    """Yield a digraph for Graphviz: nodes are ellipses, topics are boxes."""
     yield "digraph nodes {"
     yield "    rankdir=LR;"
     for source, target in edges(topics):

@@ -89,7 +89,7 @@ class _Schemas:
 
 
 def _to_wait_for(session: "Session", name: str) -> list[str]:
-    """The possible names of a future topic: a node's, and a plain client's."""
+    """Return the possible names of a future topic: a node's, and a plain client's."""
     graph = session.graph()
     topic = lookup.find(graph, name)
     if topic is not None:

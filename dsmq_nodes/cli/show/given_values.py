@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def fields_of(values: str, type_name: str, fields: "Iterable[str]") -> dict[str, Any]:
-    """The fields in a text; none in an empty one.
+    """Return the fields in a text; none in an empty one.
 
     Raises:
         CommandError: the text does not have fields.
@@ -52,7 +52,7 @@ def _with_now(values: Any, schema: Schema) -> Any:
 
 
 def message_of(msg_type: "type[Message]", values: str) -> "Message":
-    """The message with these values and defaults for the rest.
+    """Return the message with these values and defaults for the rest.
 
     Raises:
         CommandError: the text does not have fields, or has unknown ones.
@@ -65,7 +65,7 @@ def message_of(msg_type: "type[Message]", values: str) -> "Message":
 
 
 def text_of(type_name: str, schema: dict[str, Any], values: str) -> str:
-    """The same by the type's schema, as JSON.
+    """Return the same by the type's schema, as JSON.
 
     Raises:
         CommandError: the text does not have fields, or a value does not fit; it says which.
@@ -76,7 +76,7 @@ def text_of(type_name: str, schema: dict[str, Any], values: str) -> str:
 
 
 def json_of(message: Any, type_name: str) -> str:
-    """A message as JSON; without msgspec, which refuses integers beyond 64 bits.
+    """Return a message as JSON; without msgspec, which refuses integers beyond 64 bits.
 
     Raises:
         CommandError: JSON has no such value; a field whose type is not known was given NaN.

@@ -25,11 +25,11 @@ class LifecycleCalls:
         self._session = session
 
     def names(self) -> list[str]:
-        """The full names of all."""
+        """Return the full names of all."""
         return lifecycle_nodes(self._session.graph())
 
     def find(self, node: str, wait_sec: float = 0.0) -> str:
-        """A node's full name, as soon as it is there; the first slash may be left out.
+        """Return a node's full name, as soon as it is there; the first slash may be left out.
 
         Raises:
             CommandError: there is no such lifecycle node; the text has the nearest.
@@ -52,13 +52,13 @@ class LifecycleCalls:
         return name
 
     def state(self, name: str) -> str:
-        """The state of a node in ros2's form: `active [3]`."""
+        """Return the state of a node in ros2's form: `active [3]`."""
         request, service = GetState.Request(), f"{name}/get_state"
         state = call_typed(self._session, service, request, GetState.Response).current_state
         return f"{one_line(state.label)} [{state.id}]"
 
     def transitions(self, name: str, *, every: bool = False) -> list[TransitionDescription]:
-        """The transitions that a node can make now; with `every` those from all states."""
+        """Return the transitions that a node can make now; with `every` those from all states."""
         service = f"{name}/get_{'transition_graph' if every else 'available_transitions'}"
         request, response = GetAvailableTransitions.Request(), GetAvailableTransitions.Response
         return call_typed(self._session, service, request, response).available_transitions

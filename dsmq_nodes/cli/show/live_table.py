@@ -77,7 +77,7 @@ class Looking:
         self._restarts[launch] = {name: each.restarts for each in processes for name in each.nodes}
 
     def group(self, columns: int, most_lines: int) -> Group:
-        """The current tables."""
+        """Return the current tables."""
         rows = list(self._rows())
         topics, nodes = self._statistics.topics, self._nodes.values()
         return Group(*tables(rows, topics, nodes, columns, most_lines))

@@ -50,7 +50,7 @@ class Spread:
         return math.sqrt(sum((value - mean) ** 2 for value in self.values) / len(self.values))
 
     def __str__(self) -> str:
-        """The values in ros2's form, in seconds."""
+        """Return the values in ros2's form, in seconds."""
         return (
             f"\tmin: {min(self.values):.3f}s max: {max(self.values):.3f}s "
             f"std dev: {self.deviation:.5f}s window: {len(self.values)}"
@@ -85,7 +85,7 @@ class Arrivals:
         return topic, *shown, str(len(gaps.values))
 
     def __str__(self) -> str:
-        """The text in ros2's form; empty before the second message."""
+        """Return the text in ros2's form; empty before the second message."""
         return f"average rate: {self.rate_hz:.3f}\n{self.gaps}" if self.gaps.values else ""
 
 
@@ -263,7 +263,7 @@ def _listen(session: "Session", measured: dict[str, Any], clock: _Time, until_se
 
 
 def rate_shown(change: Count) -> str:
-    """A rate as ros2 shows it, without the figures that are not counted."""
+    """Return a rate as ros2 shows it, without the figures that are not counted."""
     return (
         f"average rate: {change.messages / change.at_sec:.3f}\n"
         f"\tdropped: {change.dropped} window: {change.messages}"
@@ -281,7 +281,7 @@ def bandwidth_shown(change: Count) -> str:
 
 
 def size(size_bytes: float) -> str:
-    """A number of bytes in ros2's form."""
+    """Return a number of bytes in ros2's form."""
     for unit, factor in (("MB", 1e6), ("KB", 1e3)):
         if size_bytes >= factor:
             return f"{size_bytes / factor:.2f} {unit}"
@@ -311,7 +311,7 @@ def delay_shown(topic: "TopicCounters", felt: dict[str, float]) -> str:
 
 
 def table_shown(rows: Sequence[tuple[str, ...]]) -> str:
-    """Several topics as ros2's table; the first row is the head."""
+    """Return several topics as ros2's table; the first row is the head."""
     lines = columns(rows)
     return "\n".join([lines[0], "=" * max(map(len, lines)), *lines[1:]]) + "\n"
 

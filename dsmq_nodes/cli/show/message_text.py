@@ -41,7 +41,7 @@ class Style:
     strings: bool = True
 
     def show(self, text: str, schema: Schema = _NONE) -> str:
-        """A message's text for printing, in ROS 2's form if its type's schema is known.
+        """Return a message's text for printing, in ROS 2's form if its type's schema is known.
 
         Raises:
             CommandError: the message has no such field.
@@ -69,7 +69,7 @@ class Style:
         return f"{self.yaml(value)}---"
 
     def yaml(self, value: object) -> str:
-        """A value, unchanged, as YAML."""
+        """Return a value, unchanged, as YAML."""
         if not isinstance(value, dict | list):
             return f"{one_line(str(value))}\n"
         return to_yaml(value, flow=self.flow)
@@ -99,7 +99,7 @@ class Style:
 
 
 def pick(value: Any, path: str) -> Any:
-    """A part of a message: `header.stamp`, `ranges[3]`.
+    """Return a part of a message: `header.stamp`, `ranges[3]`.
 
     Raises:
         CommandError: there is no such part; the text has the nearest.

@@ -36,7 +36,7 @@ class _Box(NamedTuple):
 
 
 def svg(topics: Sequence[TopicModel]) -> str:
-    """The picture; nodes are round, a topic whose types do not fit is red."""
+    """Return the picture; nodes are round, a topic whose types do not fit is red."""
     ties = edges(topics)
     names = dict.fromkeys([name for tie in ties for name in tie] + [each.name for each in topics])
     columns, paths = _columns(list(names), ties)
@@ -109,7 +109,7 @@ def _untangle(columns: list[list[str]], ties: Sequence[tuple[str, str]]) -> None
 def _without_circles(
     names: Iterable[str], ties: Sequence[tuple[str, str]]
 ) -> list[tuple[str, str, bool]]:
-    """The edges; those that lead back on a walk are reversed (True)."""
+    """Return the edges; those that lead back on a walk are reversed (True)."""
     after: dict[str, list[str]] = {name: [] for name in names}
     for source, target in ties:
         after[source].append(target)
@@ -151,7 +151,7 @@ def _places(columns: list[list[str]]) -> dict[str, _Box]:
 
 
 def _curve(path: Sequence[_Box]) -> str:
-    """An edge through the middles of boxes, from side to side of each."""
+    """Return an edge through the middles of boxes, from side to side of each."""
     is_backward = path[0].x > path[-1].x
     bend = -_GAP_X / 2 if is_backward else _GAP_X / 2
     words: list[str] = []

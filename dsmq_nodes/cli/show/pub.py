@@ -50,7 +50,7 @@ class Given:
 
 
 def given(broker: str, name: str, type_name: str, values: str) -> Given:
-    """The message with these values, a YAML or JSON text, and defaults for the rest.
+    """Return the message with these values, a YAML or JSON text, and defaults for the rest.
 
     A type that this process does not have is taken from the ends of the topic.
 
@@ -88,7 +88,7 @@ def _of_class(msg_type: type[Message], values: str) -> Given:
 
 
 def _told(broker: str, name: str, type_name: str) -> dict[str, Any]:
-    """The schema of a type from an end of the topic; empty when none has sent it."""
+    """Return the schema of a type from an end of the topic; empty when none has sent it."""
     with contextlib.suppress(DsmqError), Session(broker) as session:
         topic = lookup.find(session.graph(), name)
         for end in topic.ends if topic is not None else ():
@@ -98,7 +98,7 @@ def _told(broker: str, name: str, type_name: str) -> dict[str, Any]:
 
 
 def type_of(broker: str, name: str, values: str) -> str:
-    """The type of a topic, for values without a type.
+    """Return the type of a topic, for values without a type.
 
     Raises:
         CommandError: it has none, or several; the text says what to write.
@@ -194,7 +194,7 @@ def _is_heard(session: Session, topic: str) -> bool:
 
 
 def _hearers(topic: TopicModel) -> list[EndpointModel]:
-    """Its subscribers; a launch only keeps an emergency stop, and obeys none."""
+    """Return its subscribers; a launch only keeps an emergency stop, and obeys none."""
     is_stop = topic.name.endswith(EMERGENCY_STOP_TOPIC)
     return [each for each in topic.subscribers if not (is_stop and is_kits_own(each.node))]
 

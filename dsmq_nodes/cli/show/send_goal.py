@@ -103,7 +103,7 @@ class _Goal:
         return f"{self._offer.name}{ACTION}/{name}"
 
     def fill(self, values: str) -> Any:
-        """The goal with these values and defaults for the rest.
+        """Return the goal with these values and defaults for the rest.
 
         Raises:
             CommandError: a value does not fit; says which.
@@ -169,7 +169,7 @@ class _Goal:
             )
 
     def _feedback_in(self, text: str) -> Any:
-        """The feedback to this goal; None when it is for another goal.
+        """Return the feedback to this goal; None when it is for another goal.
 
         Raises:
             MessageError: it is no feedback.

@@ -123,7 +123,7 @@ def served(session: Session, kind: str, name: str, wait_sec: float) -> Offer:
 
 
 def types_of(session: Session, service: str, type_name: str) -> Types:
-    """The schemas from a service's ends, or those of its type if the kit has it."""
+    """Return the schemas from a service's ends, or those of its type if the kit has it."""
     found = [schema_of(session, service + sign) for sign in (REQUEST, REPLY)]
     if not all(found):
         with contextlib.suppress(CommandError):

@@ -47,7 +47,7 @@ class _Listener:
 
 
 def heard(session: Session, seconds: float) -> BufferCore:
-    """The frames that are published within `seconds`."""
+    """Return the frames that are published within `seconds`."""
     listener = _Listener(session)
     listener.listen(seconds)
     return listener.buffer
@@ -114,7 +114,7 @@ def _rounded(value: float) -> float:
 
 
 def tree_lines(frames: list[Frame]) -> Iterator[str]:
-    """Every tree, a line a frame."""
+    """Yield every tree, a line a frame."""
     children: dict[str, list[Frame]] = {}
     for frame in frames:
         children.setdefault(frame.parent, []).append(frame)

@@ -7,7 +7,7 @@ from dsmq_nodes.printable import printable_json
 
 
 def status_lines(text: str) -> Iterator[str]:
-    """The lines of an uplink's status, which it publishes as JSON."""
+    """Yield the lines of an uplink's status, which it publishes as JSON."""
     status = read_json(printable_json(text))
     name = f"as {status['name']}" if status["name"] else "sees the whole fleet"
     links = ", ".join(status["links"]) or "nobody: no machine is connected"

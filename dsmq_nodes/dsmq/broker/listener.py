@@ -83,7 +83,7 @@ class Security:
         )
 
     def tls(self) -> ssl.SSLContext | None:
-        """The TLS settings of the TCP listener; None: plain TCP.
+        """Return the TLS settings of the TCP listener; None: plain TCP.
 
         Raises:
             InsecureError: a file cannot be used.
@@ -112,7 +112,7 @@ class Listener:
         self._spare: int | None = os.open(os.devnull, os.O_RDONLY)  # None: others have taken it
 
     def accept(self) -> tuple[socket.socket, str] | None:
-        """A connection that waits, and its address; None when none does.
+        """Return a connection that waits, and its address; None when none does.
 
         Raises:
             OSError: it cannot be accepted.
@@ -247,5 +247,5 @@ def _remove_dead(ours: Path) -> None:
 
 
 def most_connections() -> int:
-    """How many connections the system lets us have; asks it for as many as it may give."""
+    """Return how many connections the system lets us have; asks it for as many as it may give."""
     return max(descriptors.raise_limit() - _SPARE_DESCRIPTORS, 1)

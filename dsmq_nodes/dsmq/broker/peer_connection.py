@@ -186,7 +186,7 @@ class Connection:
 
 
 def _pid(sock: socket.socket) -> int:
-    """The process that has connected to us by a Unix socket; 0 where it is not known."""
+    """Return the process that has connected to us by a Unix socket; 0 where it is not known."""
     if not hasattr(socket, "SO_PEERCRED") or sock.family != socket.AF_UNIX:
         return 0
     try:

@@ -49,7 +49,7 @@ class Options:
     until_last_peer: bool = False
 
     def open_store(self) -> Store:
-        """The store these options ask for.
+        """Return the store these options ask for.
 
         Raises:
             StoreError: the file cannot be used.

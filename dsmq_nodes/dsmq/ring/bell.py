@@ -34,7 +34,7 @@ class Bell:
         inherited.register(self)
 
     def fileno(self) -> int:
-        """The descriptor to wait for."""
+        """Return the descriptor to wait for."""
         return self._file
 
     def clear(self) -> None:

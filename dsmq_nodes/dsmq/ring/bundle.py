@@ -49,7 +49,7 @@ class RecordBundle:
         return front
 
     def records(self) -> "Iterator[RingRecord | None]":
-        """The records; None for one that cannot be right."""
+        """Yield the records; None for one that cannot be right."""
         at = 0
         for message_id in range(self.first_id, self.first_id + self.count):
             yield self._record(at, message_id)
@@ -76,7 +76,7 @@ class RecordBundle:
 
 
 def _size_at(data: "bytes | memoryview", at: int) -> int:
-    """How much the record at an offset takes; all the rest when it is damaged."""
+    """Return how much the record at an offset takes; all the rest when it is damaged."""
     rest = len(data) - at
     if rest < RECORD.size:
         return rest

@@ -68,7 +68,7 @@ class SharedMemory:
             os.close(self._lock)
 
     def make(self, last_id: int) -> "RingLog":
-        """A new ring, whose first message will have the id after `last_id`.
+        """Return a new ring, whose first message will have the id after `last_id`.
 
         Raises:
             RingError: memory or descriptors are scarce.
@@ -141,19 +141,19 @@ class RingLog:
         return self._writer.append(text, seq=seq, stamp_ns=stamp_ns)
 
     def read(self, *, looks_inside: bool) -> list[RingRecord]:
-        """The next records that the broker has not read; large ones are on loan.
+        """Return the next records that the broker has not read; large ones are on loan.
 
         A bounded number; fewer with `looks_inside`.
         """
         return self._reader.read(_FOLLOW_RECORDS, _FOLLOW_BYTES if looks_inside else CAPACITY_BYTES)
 
     def find(self, message_id: int) -> RingRecord | None:
-        """A record that the broker has read before; None when it is overwritten."""
+        """Return a record that the broker has read before; None when it is overwritten."""
         self._ring.hold_size()
         return self._reader.find(message_id)
 
     def seat(self, number: int, *, after: int, depth: int) -> int:
-        """A seat for the reader with this number.
+        """Return a seat for the reader with this number.
 
         Raises:
             RingError: none is left.
@@ -167,7 +167,7 @@ class RingLog:
         self._ring.unseat(seat)
 
     def reader_state(self, seat: int) -> tuple[int, int]:
-        """The reader's cursor, and how many messages it has dropped."""
+        """Return the reader's cursor, and how many messages it has dropped."""
         self._ring.hold_size()
         return self._ring.reader_state(seat)
 

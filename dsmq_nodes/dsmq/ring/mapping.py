@@ -45,7 +45,7 @@ class _Mapping(mmap.mmap):
 
 
 def mapped(file: int, size: int) -> mmap.mmap:
-    """The first `size` bytes of a ring's file, to be read and written.
+    """Return the first `size` bytes of a ring's file, to be read and written.
 
     Raises:
         OSError: there is no room for it in the process's addresses.

@@ -70,7 +70,7 @@ class RingReader:
         return self._names
 
     def read(self, most: int = 1 << 30, most_bytes: int = CAPACITY_BYTES) -> list[RingRecord]:
-        """The next records, the oldest first: at most `most`, of about `most_bytes`.
+        """Return the next records, the oldest first: at most `most`, of about `most_bytes`.
 
         They end where others have been overwritten.
 
@@ -110,7 +110,7 @@ class RingReader:
         return records
 
     def bundle(self) -> RecordBundle | None:
-        """The next records at once, where they are small and of one sender; else None.
+        """Return the next records at once, where they are small and of one sender; else None.
 
         A sender numbers its messages. Where its number has grown as the id has, nobody else has
         written in between, and only the first and the last record have to be looked at.
@@ -165,7 +165,7 @@ class RingReader:
         return ids[laps - 1] if laps else 0
 
     def _look(self) -> int:
-        """The newest id, and the end of the data."""
+        """Return the newest id, and the end of the data."""
         numbers = self._numbers
         head = numbers[HEAD]  # first: the data up to it is allocated
         if not 0 <= head - self.cursor.after <= _MOST_AHEAD:
@@ -175,7 +175,7 @@ class RingReader:
         return head
 
     def find(self, message_id: int) -> RingRecord | None:
-        """A record by its id, wherever the cursor is; None when it is overwritten."""
+        """Return a record by its id, wherever the cursor is; None when it is overwritten."""
         self._stop = DATA - MARK_BYTES + self.ring.extent
         place = self._next_id, self._next_start
         record = self._find(message_id)
@@ -199,7 +199,7 @@ class RingReader:
         return self._numbers[HEAD] != self.cursor.after
 
     def _find(self, message_id: int) -> RingRecord | None:
-        """A record behind the last one, else by the index; None: overtaken, or damaged."""
+        """Return a record behind the last one, else by the index; None: overtaken, or damaged."""
         record = self._copy(message_id)
         if record is None and self._next_id == message_id:
             self._next_id = 0
@@ -249,7 +249,7 @@ class RingReader:
         return RingRecord(message_id, seq, stamp, written, known[0], text, known[1], raw, 0, loan)
 
     def _learn(self, name: bytes) -> tuple[str, str] | None:
-        """A sender and a field, cached; None when the names cannot be right."""
+        """Return a sender and a field, cached; None when the names cannot be right."""
         if len(name) > _MOST_NAMES_BYTES or not _is_text(name):
             return None
         sender, _, field = name.decode().partition("\0")
@@ -269,7 +269,7 @@ class RingReader:
         return start
 
     def _oldest(self, head: int) -> int:
-        """The oldest id that is whole, with a margin so that it can be read in time."""
+        """Return the oldest id that is whole, with a margin so that it can be read in time."""
         low, high = max(head - INDEX_SIZE // 2, 0) + 1, head
         while low < high:  # positions grow with ids
             middle = (low + high) // 2

@@ -15,7 +15,7 @@ _TIME: Final = 4
 
 
 def checksum(message_id: int, text: bytes, raw: bytes | memoryview) -> int:
-    """The checksum of a record, for processors that reorder writes; never 0."""
+    """Return the checksum of a record, for processors that reorder writes; never 0."""
     return zlib.crc32(raw, zlib.crc32(text, message_id & 0xFFFFFFFF)) or 1
 
 

@@ -214,7 +214,7 @@ class Ring:
         return min(self.numbers[EXTENT] or self.numbers[CLOSED], self.capacity)
 
     def end_of(self, message_id: int) -> int:
-        """The position after the newest record, whose id is `message_id`.
+        """Return the position after the newest record, whose id is `message_id`.
 
         Raises:
             RingError: no record can have that id, or be at the last position.
@@ -254,7 +254,7 @@ class Ring:
         return RingError(f"{self.path} is damaged: {what}")
 
     def size_at(self, offset: int, message_id: int) -> int:
-        """The size of the record with this id at a position; 0 when there is none."""
+        """Return the size of the record with this id at a position; 0 when there is none."""
         extent = self.extent
         if offset % 8 or offset + RECORD.size > extent:
             return 0
@@ -287,7 +287,7 @@ class Ring:
         self.memory[ASLEEP + seat] = 0
 
     def reader_state(self, seat: int) -> tuple[int, int]:
-        """The reader's cursor, and how many messages it has dropped."""
+        """Return the reader's cursor, and how many messages it has dropped."""
         at = READERS + 4 * seat
         return self.numbers[at + 1], self.numbers[at + 3]
 
@@ -312,7 +312,7 @@ class Ring:
         return min(self._size_of(deepest, end, size) + 2 * size, self.capacity) <= extent
 
     def _size_of(self, newest: int, end: int, size: int) -> int:
-        """The size of the newest `count` records; beyond the index an estimate by `size`."""
+        """Return the size of the newest `count` records; beyond the index an estimate by `size`."""
         if not 0 < newest < INDEX_SIZE:
             return newest * size
         oldest = max(self.numbers[HEAD] - newest, 0) + 1

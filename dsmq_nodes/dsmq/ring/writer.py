@@ -251,7 +251,7 @@ class Writer:
         return message_id
 
     def _begin(self, head: int) -> int:
-        """The position of our record: another process has written, or died while writing.
+        """Return the position of our record: another process has written, or died while writing.
 
         Raises:
             RingError: the ring is damaged.

@@ -145,7 +145,7 @@ class Exchange:
         return [error(peer, request, why)] if peer.greeted else []
 
     def _latency_sec(self, stamp_ns: int, now: float) -> float:
-        """How long ago a message was published, if its stamp is from a clock like ours."""
+        """Return how long ago a message was published, if its stamp is from a clock like ours."""
         latency_sec = now + self.wall_offset_sec - stamp_ns * 1e-9
         return max(latency_sec, 0.0) if -1.0 < latency_sec < self._store.ttl_sec else NOT_KNOWN
 
@@ -233,7 +233,7 @@ class Exchange:
         return [(peer, wire.encode_frame(body))]
 
     def _stands(self, peer: ConnectedPeer, request: wire.Request, topic: Topic) -> int:
-        """The id after which a peer's `get` reads."""
+        """Return the id after which a peer's `get` reads."""
         if request.after is not None and peer.greeted:
             return resumed_after(request, topic, self._store.epoch)
         log = topic.log
@@ -262,7 +262,7 @@ class Exchange:
 
 
 def _lagging(peer: ConnectedPeer) -> list[TopicReader]:
-    """The peer's cursors that are not at the end of their logs."""
+    """Return the peer's cursors that are not at the end of their logs."""
     return [
         cursor
         for cursor in peer.cursors.values()

@@ -41,7 +41,7 @@ class _Report:
         self._left_out: list[str] = []
 
     def take(self, items: "Iterable[object]", kind: str, total: int, share: int = 1) -> bytes:
-        """The items as a JSON list, as many as fit into a share of the room."""
+        """Return the items as a JSON list, as many as fit into a share of the room."""
         room = self._room // share
         taken: list[bytes] = []
         count = 0
@@ -76,7 +76,7 @@ class _Report:
 
 
 def graph(peers: "Iterable[ConnectedPeer]", topics: "Collection[Topic]", epoch: str) -> bytes:
-    """The peers that have said hello, and the publishers and subscribers of each topic."""
+    """Return the peers that have said hello, and the publishers and subscribers of each topic."""
     report = _Report()
     greeted = [peer for peer in peers if peer.greeted]
     listed = report.take(
@@ -135,7 +135,7 @@ def update_rates(
 
 
 def statistics(topics: "Collection[Topic]", store: "Store", now: float) -> bytes:
-    """The counters of each topic and of each edge."""
+    """Return the counters of each topic and of each edge."""
     report = _Report()
     counted = report.take(map(_counters, topics), "topics", len(topics))
     report.note_ends(topics)

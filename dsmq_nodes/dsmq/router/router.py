@@ -114,7 +114,7 @@ class Router:
         self.table.graph_changed = self.table.graph_changed or peer.greeted
 
     def catch_up(self, peer: ConnectedPeer, now: float) -> Replies:
-        """The next batch for the peer's cursors; one that has caught up is seated."""
+        """Return the next batch for the peer's cursors; one that has caught up is seated."""
         replies = self.exchange.catch_up(peer, now)
         if self.sharing.topics and peer.number:
             replies += self.sharing.seat_all(peer.cursors.values())

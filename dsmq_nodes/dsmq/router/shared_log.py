@@ -46,28 +46,28 @@ class FollowedRing(Protocol):
         """
 
     def read(self, *, looks_inside: bool) -> "Sequence[RingRecord]":
-        """The next records that the broker has not read; large ones are on loan.
+        """Return the next records that the broker has not read; large ones are on loan.
 
         A bounded number; fewer with `looks_inside`. Raises RingError when the ring is damaged.
         """
 
     def bundle(self) -> "RecordBundle | None":
-        """The next records, to be looked at later; None where `read` is to read them.
+        """Return the next records, to be looked at later; None where `read` is to read them.
 
         Raises RingError when the ring is damaged.
         """
 
     def find(self, message_id: int) -> "RingRecord | None":
-        """A record that the broker has read before; None when it is overwritten."""
+        """Return a record that the broker has read before; None when it is overwritten."""
 
     def seat(self, number: int, *, after: int, depth: int) -> int:
-        """A seat for the reader with this number; raises RingError when none is left."""
+        """Return a seat for the reader with this number; raises RingError when none is left."""
 
     def unseat(self, seat: int) -> None:
         """Free a seat whose reader is gone."""
 
     def reader_state(self, seat: int) -> tuple[int, int]:
-        """The reader's cursor, and how many messages it has dropped."""
+        """Return the reader's cursor, and how many messages it has dropped."""
 
     def wake_all(self) -> None:
         """Wake readers that sleep: a writer that died may not have rung."""
@@ -125,7 +125,7 @@ class _InRing:
         return self.ring.find(self.message_id)
 
     def records(self) -> "Iterator[RingRecord | None]":
-        """The message alone."""
+        """Yield the message alone."""
         yield self.record
 
     def split(self, count: int) -> Self:
@@ -235,7 +235,7 @@ class SharedLog:
         self._store.append_bundle(self.stored, bundle, self._frame, now)
 
     def _frame(self, record: "RingRecord") -> bytes:
-        """A record as a push; empty when it is overwritten, or too large for a frame."""
+        """Return a record as a push; empty when it is overwritten, or too large for a frame."""
         if record.sender != self._sender:
             self._sender, self._sender_json = record.sender, wire.encode_text(record.sender)
         try:

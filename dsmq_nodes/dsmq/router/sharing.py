@@ -39,7 +39,7 @@ class RingMaker(Protocol):
     directory: "Path"
 
     def make(self, last_id: int) -> FollowedRing:
-        """A ring whose first message has the id after `last_id`.
+        """Return a ring whose first message has the id after `last_id`.
 
         Raises:
             RingError: there is no memory for it.
@@ -258,7 +258,7 @@ class Sharing:
 
 
 def _sharers(topic: Topic) -> list[ConnectedPeer]:
-    """The peers that write or read a topic's ring."""
+    """Return the peers that write or read a topic's ring."""
     writers = [each.peer for each in topic.publications if each.shares]
     readers = [each.peer for each in topic.cursors if each.seat is not None]
     return list(dict.fromkeys(writers + readers))

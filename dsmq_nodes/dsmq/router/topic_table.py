@@ -53,7 +53,7 @@ class TopicTable:
         self._full_for = _NOBODY  # peers that made as many topics cannot displace others
 
     def topic(self, name: str, maker: ConnectedPeer | None = None) -> Topic:
-        """A topic; made for `maker` when it is not there."""
+        """Return a topic; made for `maker` when it is not there."""
         topic = self.topics.get(name)
         if topic is None:
             topic = Topic(SharedLog(self._store, name), maker=maker)
@@ -187,7 +187,7 @@ class TopicTable:
         self._ends = sum(len(peer.cursors) + len(peer.publications) for peer in self.peers)
 
     def fault(self, peer: ConnectedPeer, request: wire.Request) -> str:
-        """Why a peer is refused the topic that a request names; an empty text: it is not."""
+        """Return why a peer is refused the topic that a request names; an empty text: it is not."""
         fault = wire.topic_fault(request.topic)
         if fault or not self.makes_topic(request):
             return fault
@@ -285,7 +285,7 @@ def _take_away(topic: Topic, forget: Callable[[Wait], None]) -> Replies:
 
 
 def resumed_after(request: wire.Request, topic: Topic, epoch: str) -> int:
-    """The id after which a reader resumes."""
+    """Return the id after which a reader resumes."""
     if request.epoch != epoch:
         return 0  # it has seen nothing of this log
     return min(request.after or 0, topic.log.last_id)

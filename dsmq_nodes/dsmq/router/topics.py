@@ -89,7 +89,7 @@ class Topic:
         return all(each is peer for each in self.holders())
 
     def holders(self) -> "Iterator[ConnectedPeer]":
-        """The peers that publish it, read it, or wait for it."""
+        """Yield the peers that publish it, read it, or wait for it."""
         end_id = self.log.last_id
         yield from (each.peer for each in self.publications)
         yield from (each.peer for each in self.cursors if not each.pattern or each.after < end_id)
@@ -217,7 +217,7 @@ def event(peer: ConnectedPeer, name: str, **fields: object) -> Reply:
 
 
 def error(peer: ConnectedPeer, request: "wire.Request | RequestError", text: str) -> Reply:
-    """The error that refuses a request."""
+    """Return the error that refuses a request."""
     ack = {} if request.ack is None else {"ack": request.ack}
     action, topic = request.action[:_MOST_ECHOED], request.topic[:_MOST_ECHOED]
     return event(peer, "error", error=text, action=action, topic=topic, **ack)

@@ -100,7 +100,7 @@ class Schemas:
         return self._has_room(size_bytes)
 
     def fault(self, request: wire.Request) -> str:
-        """Why the schema that an end brings cannot be used, or an empty text."""
+        """Return why the schema that an end brings cannot be used, or an empty text."""
         if not (text := _kept(request)) or _key(text) in self._known:
             return ""
         try:
@@ -135,7 +135,7 @@ class Schemas:
 
 
 def _schema_bytes(peer: "ConnectedPeer") -> int:
-    """How much the schemas of a peer's ends take."""
+    """Return how much the schemas of a peer's ends take."""
     return sum(map(len, {end.schema.text for end in _ends(peer)}))
 
 
@@ -144,7 +144,7 @@ def _ends(peer: "ConnectedPeer") -> list[ConnectedEnd]:
 
 
 def _kept(request: wire.Request) -> bytes:
-    """The schema that a request brings; empty where it is none, or too large to be kept."""
+    """Return the schema that a request brings; empty where it is none, or too large to be kept."""
     text = bytes(request.schema)
     return text if text.startswith(b"{") and len(text) <= limits.MOST_SCHEMA_BYTES else b""
 
@@ -154,7 +154,7 @@ def _key(text: bytes) -> str:
 
 
 def _levels(value: object) -> int:
-    """How deep lists and objects are nested."""
+    """Return how deep lists and objects are nested."""
     levels, level = 0, [value]
     while level := [each for each in level if isinstance(each, dict | list)]:
         levels += 1
@@ -204,7 +204,7 @@ def _is_alike(publication: Advertisement, cursor: TopicReader) -> bool:
 
 
 def _told(pair: TypePair, peer: "ConnectedPeer") -> "Iterator[Reply]":
-    """The message about a pair for a peer that is one end of it, or both."""
+    """Yield the message about a pair for a peer that is one end of it, or both."""
     publication, cursor = pair.ends
     if cursor.peer is peer:
         yield _differs(peer, pair, publication, "publisher")

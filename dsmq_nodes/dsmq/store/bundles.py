@@ -33,7 +33,7 @@ class Bundle(Protocol[_R_co]):
         """Take out the first `count`, as a bundle of their own."""
 
     def records(self) -> "Iterator[_R_co | None]":
-        """The messages; None for one that is damaged or gone."""
+        """Return the messages; None for one that is damaged or gone."""
 
 
 @dataclass(eq=False, slots=True)
@@ -91,7 +91,7 @@ class Bundles:
         self._bundled.append(Bundled(first_id, first_seq, bundle, to_frame))
 
     def first_behind(self, message_id: int) -> tuple[int, int] | None:
-        """The first id that is bundled behind an id, and its seq."""
+        """Return the first id that is bundled behind an id, and its seq."""
         at = self._place(message_id)
         if at == len(self._bundled):
             return None
@@ -100,16 +100,16 @@ class Bundles:
         return found.first_id + more, found.first_seq + more
 
     def _place(self, message_id: int) -> int:
-        """Where the bundle is that has the first id behind an id; their number: nowhere."""
+        """Return where the bundle is that has the first id behind an id; their number: nowhere."""
         return bisect_right(self._bundled, message_id, key=attrgetter("last_id"))
 
     def seq_of(self, message_id: int) -> int | None:
-        """The seq of an id; None when it is not bundled."""
+        """Return the seq of an id; None when it is not bundled."""
         found = self.first_behind(message_id - 1)
         return found[1] if found is not None and found[0] == message_id else None
 
     def first_after(self, seq: int) -> tuple[int, int] | None:
-        """The first id whose seq is greater, and its seq."""
+        """Return the first id whose seq is greater, and its seq."""
         for each in self._bundled:
             if each.last_seq > seq:
                 more = max(seq + 1 - each.first_seq, 0)

@@ -108,14 +108,14 @@ class Rows:
         return self._execute(what)
 
     def seq_of(self, number: int, message_id: int) -> int | None:
-        """The seq of a message; None when it is not here."""
+        """Return the seq of a message; None when it is not here."""
         found = self._execute(f"SELECT seq {_IN_RANGE}", _keys(number, message_id, message_id + 1))
         return next((seq for (seq,) in found), None)
 
     def first_after(
         self, number: int, first_id: int, stop_id: int, seq: int
     ) -> tuple[int, int] | None:
-        """The first message in a range whose seq is greater: its id and its seq."""
+        """Return the first message in a range whose seq is greater: its id and its seq."""
         what = f"SELECT {_ID}, seq {_IN_RANGE} AND seq > ? ORDER BY key LIMIT 1"
         found: tuple[int, int] | None = self._execute(
             what, (*_keys(number, first_id, stop_id), seq)
@@ -123,12 +123,12 @@ class Rows:
         return found
 
     def sizes(self, number: int, first_id: int, stop_id: int) -> Iterator[tuple[int, int]]:
-        """The messages of a range in order: id, and how many bytes each takes."""
+        """Return the messages of a range in order: id, and how many bytes each takes."""
         what = f"SELECT {_ID}, {_SIZE} {_IN_RANGE} ORDER BY key"
         return self._execute(what, _keys(number, first_id, stop_id))
 
     def size(self, number: int, first_id: int, stop_id: int) -> int:
-        """How many bytes the messages of a range take."""
+        """Return how many bytes the messages of a range take."""
         what = f"SELECT TOTAL({_SIZE}) {_IN_RANGE}"
         return int(self._execute(what, _keys(number, first_id, stop_id)).fetchone()[0])
 
@@ -139,7 +139,7 @@ class Rows:
     # What a later run has to know
 
     def topics(self) -> Iterator[TopicRow]:
-        """The topics."""
+        """Return the topics."""
         return self._execute("SELECT * FROM topic")
 
     def keep_topics(self, topics: Iterable[TopicRow]) -> None:
@@ -151,7 +151,7 @@ class Rows:
         self._execute("DELETE FROM topic WHERE number = ?", (number,))
 
     def slots(self) -> Iterator[tuple[int, float]]:
-        """The slots: the first seq and the wall clock's seconds when it came."""
+        """Return the slots: the first seq and the wall clock's seconds when it came."""
         return self._execute("SELECT first_seq, wall_sec FROM slot ORDER BY first_seq")
 
     def keep_slot(self, first_seq: int, wall_sec: float) -> None:
@@ -163,7 +163,7 @@ class Rows:
         self._execute("DELETE FROM slot WHERE first_seq <= ?", (upto_seq,))
 
     def epoch(self, new: str) -> str:
-        """The database's epoch; `new` becomes it where there is none."""
+        """Return the database's epoch; `new` becomes it where there is none."""
         found = self._execute("SELECT epoch FROM epoch").fetchone()
         if found is None:
             self._execute("INSERT INTO epoch VALUES (?)", (new,))

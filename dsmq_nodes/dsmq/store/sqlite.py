@@ -158,7 +158,7 @@ class Store:
         return len(self._pending)
 
     def log(self, name: str) -> StoredLog:
-        """The log of a topic; a new one when there is none yet."""
+        """Return the log of a topic; a new one when there is none yet."""
         found = self.logs.get(name)
         if found is None:
             found = self._forgotten.pop(name, None) or self._new_log(name)
@@ -343,7 +343,7 @@ class Store:
         return found
 
     def _scan(self, log: StoredLog, after: int) -> Generator[tuple[int, int, int, bytes | None]]:
-        """The rows behind an id, in order; None ends them where bundled ones follow."""
+        """Yield the rows behind an id, in order; None ends them where bundled ones follow."""
         while log.bundles and not self.unpack(log, after):
             pass
         bundled = log.bundles.first_behind(after)
@@ -357,7 +357,7 @@ class Store:
             yield bundled[1], log.number, stop_id, None
 
     def last_id_at(self, log: StoredLog, seq: int) -> int:
-        """The newest id of `log` at the time when the store was at `seq`.
+        """Return the newest id of `log` at the time when the store was at `seq`.
 
         A peer may read puts from after its connection: they begin there.
         """

@@ -180,7 +180,7 @@ class ActionClient(Generic[GoalT, ResultT, FeedbackT]):
     def get_result_async(
         self, handle: ClientGoalHandle[GoalT, ResultT, FeedbackT]
     ) -> Future[GoalResult[ResultT]]:
-        """The result of a goal; see `ClientGoalHandle`."""
+        """Return the result of a goal; see `ClientGoalHandle`."""
 
         def ended(response: Any) -> GoalResult[ResultT]:
             handle.status = response.status

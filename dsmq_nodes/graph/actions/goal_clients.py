@@ -37,7 +37,7 @@ class GoalClients:
         return await self._graph.within(lambda: self._graph.has_client(client), _SHOWN_SEC)
 
     def absence(self, client: str) -> str:
-        """Why a client counts as gone; empty when it does not."""
+        """Return why a client counts as gone; empty when it does not."""
         since_sec = self._now_sec() - self._changed_sec
         if self._is_lost:
             if since_sec < self._timeout_sec:

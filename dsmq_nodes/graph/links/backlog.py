@@ -86,7 +86,7 @@ class Backlog(Generic[_Item, _Owner]):
         self._look(now_sec)
 
     def first(self, now_sec: float) -> tuple[_Item, _Owner | None] | None:
-        """The item whose turn it is, and its owner; None: nothing waits."""
+        """Return the item whose turn it is, and its owner; None: nothing waits."""
         self._look(now_sec)
         return (self._waiting[0].item, self._waiting[0].owner) if self._waiting else None
 

@@ -194,7 +194,7 @@ class DsmqLink:
         self._outgoing.publish(publication, text, field, raw)
 
     def appender(self, publication: Publication, usual: UsualMessages) -> Append | None:
-        """The way of the usual message: one call, which decides nothing twice.
+        """Return the way of the usual message: one call, which decides nothing twice.
 
         Everything else is for `publish`: a latched topic, a subscription without an answer, a
         socket that is full, a message that is large, no memory.

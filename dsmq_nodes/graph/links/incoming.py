@@ -144,7 +144,7 @@ class Incoming:
     # Reading
 
     def fileno(self) -> int:
-        """The socket, which can be waited for; -1 without a connection."""
+        """Return the socket, which can be waited for; -1 without a connection."""
         return -1 if self.connection is None else self.connection.socket.fileno()
 
     def drain(self) -> None:

@@ -99,7 +99,7 @@ class Publication:
 
 
 def schema_of(end: Publication | LinkReader) -> dict[str, object]:
-    """The field of a request with the schema of an end, if it is known."""
+    """Return the field of a request with the schema of an end, if it is known."""
     return {"schema": msgspec.Raw(end.schema)} if end.schema else {}
 
 
@@ -157,7 +157,7 @@ class Link(Readable, Protocol):
         """Stop publishing a topic."""
 
     def appender(self, publication: Publication, usual: UsualMessages) -> Append | None:
-        """A short way for the messages of a publication; None where there is none now.
+        """Return a short way for the messages of a publication; None where there is none now.
 
         What is not usual, or of another type, goes the `general` way; after that ask for another
         short one.

@@ -100,7 +100,7 @@ class Losses:
             del self.publishers[next(iter(self.publishers))]
 
     def _lost(self, sender: str, publisher: _Publisher, hole: int, since_sec: float) -> int:
-        """How many of a publisher's missing numbers are messages that never came."""
+        """Return how many of a publisher's missing numbers are messages that never came."""
         if hole > _ALWAYS_LIKELY + since_sec * _MOST_HZ:
             self._tell_of_jump(sender, publisher, hole)
             return 0

@@ -53,7 +53,7 @@ class MemoryBroker:
         self._is_change_told = False
 
     def connect(self, node: str, on_differs: OnDiffers | None = None) -> "MemoryLink":
-        """A link for a node, or for a peer without a name.
+        """Return a link for a node, or for a peer without a name.
 
         Raises:
             NodeNameTakenError: a node of this name is connected already.

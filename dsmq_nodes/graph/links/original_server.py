@@ -36,7 +36,7 @@ class Poller:
             self._handle = None
 
     def answer(self, reply: wire.Reply) -> wire.Reply | None:
-        """The message in an answer, in the form of a push; None when there is none."""
+        """Return the message in an answer, in the form of a push; None when there is none."""
         if not self._asked:
             return None  # not an answer to a request of ours
         topic = self._asked.popleft()

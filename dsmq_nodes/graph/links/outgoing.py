@@ -413,7 +413,7 @@ class Outgoing:
             self._has_room()
 
     def dropped(self) -> int:
-        """How many of the user's messages were dropped so far."""
+        """Return how many of the user's messages were dropped so far."""
         return sum(
             publication.dropped
             for publication in list(self.publications.values())

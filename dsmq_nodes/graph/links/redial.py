@@ -71,7 +71,7 @@ class Outage:
         threading.Thread(target=self._dial_again, daemon=True).start()
 
     def take(self) -> ClientConnection | None:
-        """The new connection; None when it was taken already, or is no longer wanted."""
+        """Return the new connection; None when it was taken already, or is no longer wanted."""
         with self._lock:
             connection, self._found = self._found, None
             if connection is None or self._closed.is_set():

@@ -88,7 +88,7 @@ class SharedTopics:
         return self._reading.pop(topic, None) is not None
 
     def fileno(self) -> int:
-        """The bell, which can be waited for."""
+        """Return the bell, which can be waited for."""
         return self.bell.fileno()
 
     def on_bell(self, on_readable: OnReadable) -> Callable[[], None]:

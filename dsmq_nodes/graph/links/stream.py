@@ -117,7 +117,7 @@ class Stream(Generic[_T]):
         self._count()
 
     def _sent(self, data: bytes | memoryview) -> int:
-        """How many bytes the socket takes now."""
+        """Return how many bytes the socket takes now."""
         if self._room is not None and not self._room.poll(0):
             return 0
         try:
@@ -179,14 +179,14 @@ class Stream(Generic[_T]):
         return self._backlog.is_late(time.monotonic())
 
     def gave_way(self) -> list[_T]:
-        """The owners of the frames that were dropped for newer ones since the last call."""
+        """Return the owners of the frames that were dropped for newer ones since the last call."""
         with self.lock:
             owners = self._gave_way[:]
             self._gave_way.clear()
             return owners
 
     def unsent(self) -> list[_T]:
-        """The owners of the frames that were not sent; those frames are dropped."""
+        """Return the owners of the frames that were not sent; those frames are dropped."""
         with self.lock:
             owners = self._backlog.clear()
             if self._rest and self._rest_owner is not None:

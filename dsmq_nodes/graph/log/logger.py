@@ -68,7 +68,7 @@ class Logger:
         self._log(logging.ERROR, text, {}, is_traceback=True)
 
     def get_child(self, name: str) -> "Logger":
-        """A logger for a part of the node; its name is `<node>.<name>`."""
+        """Return a logger for a part of the node; its name is `<node>.<name>`."""
         child = Logger(f"{self.name}.{name}", self._clock, self.rosout)
         # Shared, since programs often make a child for each call.
         child._skipped, child._logged_sec = self._skipped, self._logged_sec
@@ -86,7 +86,7 @@ class Logger:
         self._logger.setLevel(level)
 
     def get_effective_level(self) -> int:
-        """The lowest level that is logged, as of the `logging` module."""
+        """Return the lowest level that is logged, as of the `logging` module."""
         return self._logger.getEffectiveLevel()
 
     def _log(
@@ -133,7 +133,7 @@ class Logger:
 
 
 def _dotted(name: str) -> str:
-    """A logger's name as ROS 2 and Python write it."""
+    """Return a logger's name as ROS 2 and Python write it."""
     return name.strip("/").replace("/", ".")
 
 

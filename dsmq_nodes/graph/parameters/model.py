@@ -83,7 +83,7 @@ class Parameters(BaseModel, metaclass=ModelClass):
     def load(
         cls, values: Mapping[str, Any], owner: str, places: Mapping[str, str] = _NOWHERE
     ) -> Self:
-        """The parameters that `values` give, the rest by default.
+        """Return the parameters that `values` give, the rest by default.
 
         `places` says where they are written, as far as that is known.
 
@@ -101,7 +101,7 @@ class Parameters(BaseModel, metaclass=ModelClass):
         return found
 
     def changed(self, values: Mapping[str, Any]) -> Self:
-        """A copy with other values; names of nested fields have dots.
+        """Return a copy with other values; names of nested fields have dots.
 
         Raises:
             ParameterError: a value does not fit; all of them.
@@ -138,20 +138,20 @@ class Parameters(BaseModel, metaclass=ModelClass):
 
 
 def unknown(name: str, known: Iterable[str]) -> str:
-    """The text for a parameter that does not exist."""
+    """Return the text for a parameter that does not exist."""
     close = nearest(name, known)
     return f"there is no parameter {name!r}" + (f", did you mean {close!r}?" if close else "")
 
 
 def at_place(problem: str, name: str, places: Mapping[str, str]) -> str:
-    """The text for what is wrong with a parameter, after the place where that is written."""
+    """Return the text for what is wrong with a parameter, after the place where that is written."""
     while name and name not in places:
         name = name.rpartition(".")[0]  # of an item of a list, of a group
     return f"{places[name]}: {problem}" if name else problem
 
 
 def leaves(model: BaseModel, prefix: str = "") -> Iterator[tuple[str, BaseModel, str]]:
-    """The parameters of a model: name, and the model and field that hold it."""
+    """Yield the parameters of a model: name, and the model and field that hold it."""
     for field, name in outer_names(type(model)).items():
         value = getattr(model, field)
         if isinstance(value, BaseModel):
@@ -161,7 +161,7 @@ def leaves(model: BaseModel, prefix: str = "") -> Iterator[tuple[str, BaseModel,
 
 
 def _names(cls: type[BaseModel], prefix: str = "") -> Iterator[str]:
-    """The names of a model's parameters."""
+    """Yield the names of a model's parameters."""
     for field, name in outer_names(cls).items():
         inner = _model_in(cls, field)
         if inner is None or inner is cls:
@@ -171,13 +171,13 @@ def _names(cls: type[BaseModel], prefix: str = "") -> Iterator[str]:
 
 
 def _model_in(cls: type[BaseModel], field: str) -> type[BaseModel] | None:
-    """The model that a field may hold."""
+    """Return the model that a field may hold."""
     models = (each for each in _kinds(cls, field) if isinstance(each, type))
     return next((each for each in models if issubclass(each, BaseModel)), None)
 
 
 def _kinds(cls: type[BaseModel], field: str) -> list[Any]:
-    """The types that a field may have."""
+    """Return the types that a field may have."""
     found = cls.model_fields[field].annotation
     return [found, *get_args(found)]
 

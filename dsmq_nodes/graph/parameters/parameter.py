@@ -49,7 +49,7 @@ class ParameterKind(IntEnum):
         )
 
     def fit(self, value: Any) -> Any:
-        """The value in this type: an int is taken for a DOUBLE, a tuple for a list.
+        """Return the value in this type: an int is taken for a DOUBLE, a tuple for a list.
 
         A list of integers is taken for bytes: as such YAML has them.
 
@@ -170,7 +170,7 @@ class Parameter:
     __hash__ = None  # type: ignore[assignment]  # its value may change
 
     def get_parameter_value(self) -> "ParameterValue":
-        """The value as a message."""
+        """Return the value as a message."""
         if self.type_ is ParameterKind.NOT_SET:
             return messages.ParameterValue()
         value: Any = self.value
@@ -179,12 +179,12 @@ class Parameter:
         return messages.ParameterValue(type=int(self.type_), **{MESSAGE_FIELDS[self.type_]: value})
 
     def to_parameter_msg(self) -> "ParameterMessage":
-        """The parameter as a message."""
+        """Return the parameter as a message."""
         return messages.Parameter(name=self.name, value=self.get_parameter_value())
 
     @classmethod
     def from_parameter_msg(cls, msg: "ParameterMessage") -> "Parameter":
-        """The parameter that a message holds.
+        """Return the parameter that a message holds.
 
         Raises:
             TypeError: the message has a type that no parameter has.

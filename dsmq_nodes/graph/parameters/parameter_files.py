@@ -32,7 +32,7 @@ _DEEPEST: Final = 10  # groups; files nested deeper than 20 levels are refused
 
 
 def dump_parameters(node_name: str, parameters: Iterable[Parameter]) -> str:
-    """The text of a file; unset parameters are left out."""
+    """Return the text of a file; unset parameters are left out."""
     grouped: dict[str, Any] = {}
     for parameter in sorted(parameters, key=lambda each: each.name):
         if parameter.value is None:
@@ -43,7 +43,7 @@ def dump_parameters(node_name: str, parameters: Iterable[Parameter]) -> str:
 
 
 def _place(grouped: dict[str, Any], name: str) -> tuple[dict[str, Any], str]:
-    """The mapping that a parameter belongs in, and its key there."""
+    """Return the mapping that a parameter belongs in, and its key there."""
     *groups, last = name.split(".", maxsplit=_DEEPEST)
     inner = grouped
     for group in groups:
@@ -55,7 +55,7 @@ def _place(grouped: dict[str, Any], name: str) -> tuple[dict[str, Any], str]:
 
 
 def misspelt(document: Document) -> list[LaunchProblem]:
-    """The keys that are probably meant to be `ros__parameters`."""
+    """Return the keys that are probably meant to be `ros__parameters`."""
     return [
         document.problem(place, f"did you mean {_ROS!r}?")
         for path, place in document.keys.items()

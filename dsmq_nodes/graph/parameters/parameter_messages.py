@@ -29,7 +29,7 @@ def describe_declared(
 
 
 def describe_field(name: str, schema: dict[str, Any], *, read_only: bool) -> ParameterDescriptor:
-    """The descriptor of a model's field, from its JSON Schema."""
+    """Return the descriptor of a model's field, from its JSON Schema."""
     found = ParameterDescriptor(
         name=name, description=schema.get("description", ""), read_only=read_only
     )

@@ -28,7 +28,7 @@ from dsmq_nodes.messages.rcl_interfaces_srv import (
 def describe_parameters(
     store: ParameterStore, request: DescribeParameters.Request
 ) -> DescribeParameters.Response:
-    """The descriptors; an unknown parameter has the type NOT_SET."""
+    """Return the descriptors; an unknown parameter has the type NOT_SET."""
     return DescribeParameters.Response(
         descriptors=[
             store.describe(name) if name in store else ParameterDescriptor(name=name)
@@ -104,7 +104,7 @@ async def set_all(store: ParameterStore, parameters: list[Parameter]) -> SetPara
 
 
 def get_logger_levels(logger: Logger, request: GetLoggerLevels.Request) -> GetLoggerLevels.Response:
-    """The levels of loggers; 0 for a logger of another node."""
+    """Return the levels of loggers; 0 for a logger of another node."""
     levels = []
     for name in request.names:
         own = logger.named(name)

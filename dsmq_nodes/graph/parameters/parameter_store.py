@@ -120,7 +120,7 @@ class ParameterStore:
     def _given_one(
         self, name: str, value: Any, declared: _DeclaredParameter, kind: ParameterKind | None
     ) -> Parameter:
-        """The launcher's value.
+        """Return the launcher's value.
 
         Raises:
             GivenParameterError: it does not fit.
@@ -190,7 +190,7 @@ class ParameterStore:
         return any(name == each for each in self)
 
     def get(self, name: str) -> Parameter:
-        """A parameter with its current value.
+        """Return a parameter with its current value.
 
         Raises:
             ParameterError: there is no such parameter; the text has the nearest name.
@@ -204,7 +204,7 @@ class ParameterStore:
         raise ParameterError(f"{self._owner}: {unknown(name, self)}; {declare}")
 
     def describe(self, name: str) -> "ParameterDescriptor":
-        """A parameter's descriptor: its type, description and range."""
+        """Return a parameter's descriptor: its type, description and range."""
         from dsmq_nodes.graph.parameters import parameter_messages  # noqa: PLC0415  7 ms at start-up
 
         self._require(name)
@@ -232,7 +232,7 @@ class ParameterStore:
             return Parameter(name, None, None)  # a dict, a list of lists: no parameter of ROS 2
 
     def _nothing(self, name: str) -> list[Any] | bytes:
-        """The value of `[]` for a field of the model."""
+        """Return the value of `[]` for a field of the model."""
         return b"" if self.describe(name).type == ParameterKind.BYTE_ARRAY else []
 
     def _is_read_only(self, name: str) -> bool:
@@ -308,7 +308,7 @@ class ParameterStore:
     def _new_values(
         self, parameters: Sequence[Parameter]
     ) -> tuple[dict[str, Any], dict[str, Parameter]]:
-        """The new values of the model's fields and of declared parameters, checked."""
+        """Return the new values of the model's fields and of declared parameters, checked."""
         fields: dict[str, Any] = {}
         declared: dict[str, Parameter] = {}
         for parameter in self._settable(parameters):
@@ -361,13 +361,13 @@ _NOTHING: Any = object()
 
 @cache
 def _json_schema(cls: type[Any]) -> dict[str, Any]:
-    """The JSON Schema of a model, cached: it takes milliseconds."""
+    """Return the JSON Schema of a model, cached: it takes milliseconds."""
     found: dict[str, Any] = cls.model_json_schema()
     return found
 
 
 def _kind(parameter: Parameter, descriptor: "ParameterDescriptor | None") -> ParameterKind | None:
-    """The type of its values; None: any type, or any array type for a default of []."""
+    """Return the type of its values; None: any type, or any array type for a default of []."""
     is_any_array = parameter == Parameter(parameter.name, None, [])
     if is_any_array or (descriptor is not None and descriptor.dynamic_typing):
         return None

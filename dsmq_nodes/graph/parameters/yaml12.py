@@ -32,7 +32,7 @@ _find_half: Final = re.compile("[\ud800-\udfff]")
 
 
 def plain_value(text: str) -> bool | float | str | None:
-    """The value of a text without quotes."""
+    """Return the value of a text without quotes."""
     if text in _WORDS:
         return _WORDS[text]
     if not is_number(text) or len(text) > MOST_DIGITS:
@@ -48,7 +48,7 @@ def is_number(text: str) -> bool:
 
 
 def to_yaml(value: object, *, flow: bool = False, sort_keys: bool = False) -> str:
-    """A value of lists, mappings, texts, numbers, bytes, booleans and None."""
+    """Return a value of lists, mappings, texts, numbers, bytes, booleans and None."""
     stand_ins: dict[str, str] = {}
 
     class Dumper(_Dumper):

@@ -49,7 +49,7 @@ class Future(Generic[T]):
         return isinstance(self._exception, asyncio.CancelledError)
 
     def result(self) -> T:
-        """The result; None, as in rclpy, while it is not done.
+        """Return the result; None, as in rclpy, while it is not done.
 
         Raises:
             Exception: what went wrong.
@@ -61,7 +61,7 @@ class Future(Generic[T]):
         return self._result  # type: ignore[return-value]  # None only before it is done
 
     def exception(self) -> BaseException | None:
-        """The exception; None when there is none, or it is not done."""
+        """Return the exception; None when there is none, or it is not done."""
         self._was_asked = self._done
         return self._exception
 

@@ -98,7 +98,7 @@ class Calls:
             self._fail(call_id, str(error))
 
     def _hindrance(self) -> str:
-        """Why no service can be called now; empty: calls can be sent."""
+        """Return why no service can be called now; empty: calls can be sent."""
         if self._is_closed:
             return "its client was destroyed"
         if not self._link.has_graph:

@@ -149,7 +149,7 @@ class ServiceServer(Generic[RequestT, ResponseT]):
             self._respond(call, result)
 
     def _new_response(self) -> Message:
-        """A response for the callback to fill; fields without a default are missing."""
+        """Return a response for the callback to fill; fields without a default are missing."""
         response: type[Message] = self.srv_type.Response
         return response.model_construct() if self._required else response()
 

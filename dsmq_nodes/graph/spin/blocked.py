@@ -206,7 +206,7 @@ def _without_collection() -> Iterator[None]:
 
 
 def _stack(frame: FrameType | None) -> list[FrameType]:
-    """The frames of a loop's turn, from outside; none while it waits."""
+    """Return the frames of a loop's turn, from outside; none while it waits."""
     stack = []
     while frame is not None:
         stack.append(frame)

@@ -68,7 +68,7 @@ class NodeEnvironment(msgspec.Struct, frozen=True, omit_defaults=True):
         return given
 
     def dump(self) -> dict[str, str]:
-        """The environment variable that `load` reads."""
+        """Return the environment variable that `load` reads."""
         return {self.variable: json.dumps(msgspec.to_builtins(self), separators=(",", ":"))}
 
 

@@ -32,7 +32,7 @@ _spares: Final[list[int]] = []
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:
-    """An event loop whose timers are exact.
+    """Return an event loop whose timers are exact.
 
     Raises:
         NodeConfigurationError: the process has no file descriptor left for it.
@@ -102,7 +102,7 @@ def refuse_in_loop(what: str, instead: str) -> None:
 
 
 def running_loop() -> asyncio.AbstractEventLoop | None:
-    """The event loop that runs in this thread, if any."""
+    """Return the event loop that runs in this thread, if any."""
     try:
         return asyncio.get_running_loop()
     except RuntimeError:
@@ -212,7 +212,7 @@ def tell_of_threads() -> None:
 
 
 def _awaited_threads() -> list[str]:
-    """The names of the threads for which Python waits now that the main thread has ended."""
+    """Return the names of the threads for which Python waits now that the main thread has ended."""
     return _lasting_threads() if getattr(threading, "_SHUTTING_DOWN", False) else []
 
 
@@ -231,7 +231,7 @@ async def _outcome(work: Awaitable[Any]) -> Outcome:
 
 
 def run_through(work: Awaitable[_T]) -> _T:
-    """The result of an awaitable that does not wait.
+    """Return the result of an awaitable that does not wait.
 
     Raises:
         SpinError: it waits.

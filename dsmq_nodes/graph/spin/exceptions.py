@@ -55,7 +55,7 @@ class Exceptions:
 
 
 def _place(error: BaseException) -> tuple[str, int]:
-    """The file and line that raised it."""
+    """Return the file and line that raised it."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next

@@ -83,7 +83,7 @@ def _check_method(cls: type, name: str, method: object) -> None:
 
 
 def _needed(method: Any) -> list[str]:
-    """The arguments that a method is called with, `self` too."""
+    """Return the arguments that a method is called with, `self` too."""
     parameters = inspect.signature(method).parameters.values()
     return [each.name for each in parameters if each.kind is each.POSITIONAL_OR_KEYWORD]
 

@@ -70,7 +70,7 @@ class _Ways:
         self._old += by_ns
 
     def add(self, msg: "Entry", now_ns: int, way_ns: int) -> int:
-        """The shortest way, for this message."""
+        """Return the shortest way, for this message."""
         if now_ns - self._began_ns > _WINDOW_NS:
             self._began_ns, self._old, self._now = now_ns, self._now, way_ns
         late_ns, shorter_ns = self._way_ns - self._shortest_ns, self._shortest_ns - way_ns
@@ -111,7 +111,7 @@ class Ages:
         self._told: set[str] = set()
 
     def age_ns(self, msg: "Entry") -> int:
-        """How old a message is."""
+        """Return how old a message is."""
         wall_ns, now_ns = self._clock.now_ns(), round(self._clock.monotonic_sec() * 1e9)
         by_stamp_ns = wall_ns - msg.stamp
         if not msg.at or not msg.stamp:
@@ -122,7 +122,7 @@ class Ages:
         return by_stamp_ns - off_ns
 
     def least_ns(self, msg: "Entry") -> int:
-        """How old a message is at least, whatever the publisher's clock says.
+        """Return how old a message is at least, whatever the publisher's clock says.
 
         That is the time since its arrival, and by how much longer its way was than the shortest one
         of this sender in the last seconds.
@@ -137,7 +137,7 @@ class Ages:
         return in_log_ns + way_ns - self._shortest_ns(msg, now_ns, way_ns)
 
     def _off_ns(self, msg: "Entry", now_ns: int, way_ns: int) -> int:
-        """The known difference between the publisher's clock and ours."""
+        """Return the known difference between the publisher's clock and ours."""
         off_ns, sender = self._shortest_ns(msg, now_ns, way_ns), msg.sender
         if 0 <= off_ns <= _LONGEST_WAY_NS:
             return 0
@@ -152,7 +152,7 @@ class Ages:
         return off_ns
 
     def _shortest_ns(self, msg: "Entry", now_ns: int, way_ns: int) -> int:
-        """The least time from stamp to log of the last seconds, this one included."""
+        """Return the least time from stamp to log of the last seconds, this one included."""
         sender = msg.sender
         ways = self._ways.get(sender)
         if ways is None:

@@ -54,5 +54,5 @@ def is_positive(value: object) -> bool:
 
 
 def seconds(duration: Duration | float) -> float:
-    """A number of seconds or a Duration, in seconds."""
+    """Return a number of seconds or a Duration, in seconds."""
     return duration.to_nanoseconds() * 1e-9 if isinstance(duration, Duration) else duration

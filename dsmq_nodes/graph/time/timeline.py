@@ -15,7 +15,7 @@ class Timeline(Protocol):
     """Time that never goes back, in seconds; asyncio's event loops are such."""
 
     def time(self) -> float:
-        """The current time; its zero is arbitrary."""
+        """Return the current time; its zero is arbitrary."""
 
     def call_at(self, when: float, callback: Callable[[], object]) -> Handle:
         """Call back at a time, soon if it has passed already."""

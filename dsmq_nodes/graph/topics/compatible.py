@@ -123,7 +123,7 @@ def explain(
 
 
 def remark(topic: str, subscriber: TopicEnd, publisher: TopicEnd, verdict: Verdict) -> str:
-    """A remark about two types that fit; empty when there is none."""
+    """Return a remark about two types that fit; empty when there is none."""
     told = []
     if subscriber.type_name != publisher.type_name:
         told.append(f"{subscriber.shown_type} and {publisher.shown_type} are taken for one type")
@@ -250,7 +250,7 @@ def _list(value: object) -> list[Any]:
 
 
 def _kinds(root: Schema, schema: Schema) -> list[tuple[str, Schema]]:
-    """The kinds of value that a schema allows; none when it does not say."""
+    """Return the kinds of value that a schema allows; none when it does not say."""
     found: list[tuple[str, Schema]] = []
     choices = deque([schema])
     for _ in range(_MOST_CHOICES):
@@ -275,7 +275,7 @@ def _names(schema: Schema) -> list[str]:
 
 
 def _values(schema: Schema) -> list[Any]:
-    """The values of an enumeration; none when all are allowed."""
+    """Return the values of an enumeration; none when all are allowed."""
     return [schema["const"]] if "const" in schema else _list(schema.get("enum"))
 
 
@@ -308,7 +308,7 @@ _CLASHES: Final[dict[str, Callable[[Schema, Schema], bool]]] = {
 
 
 def _described(root: Schema, schema: object, depth: int = 0) -> str:
-    """A type in a few words, such as "array of number"."""
+    """Return a type in a few words, such as "array of number"."""
     if depth > _DEEPEST_DESCRIBED:
         return "..."
     kinds = _kinds(root, _resolved(root, schema))
@@ -348,6 +348,6 @@ def _simple(kind: str, schema: Schema) -> str:
 
 
 def _printable(text: str) -> str:
-    """A name from elsewhere; a line break in it must not forge a line of the log."""
+    """Return a name from elsewhere; a line break in it must not forge a line of the log."""
     short = text if len(text) <= _LONGEST_NAME else f"{text[:_LONGEST_NAME]}..."
     return short if short.isprintable() else repr(short)

@@ -119,19 +119,19 @@ class GraphView:
         self._wait_outside(self.within(lambda: self.is_known, _ANSWER_SEC))
 
     def subscribers(self, topic: str) -> list[GraphEndpoint]:
-        """The subscribers of a topic, oldest first; none until a graph has come."""
+        """Return the subscribers of a topic, oldest first; none until a graph has come."""
         self._read()
         found = self._topics.get(topic)
         return found.subscribers if found else []
 
     def publishers(self, topic: str) -> list[GraphEndpoint]:
-        """The publishers of a topic, oldest first; none until a graph has come."""
+        """Return the publishers of a topic, oldest first; none until a graph has come."""
         self._read()
         found = self._topics.get(topic)
         return found.publishers if found else []
 
     def types(self) -> dict[str, list[str]]:
-        """The types that are used on each topic; none until a graph has come."""
+        """Return the types that are used on each topic; none until a graph has come."""
         self._read()
         return {
             name: sorted({end.type for end in (*topic.publishers, *topic.subscribers) if end.type})
@@ -139,7 +139,7 @@ class GraphView:
         }
 
     def nodes(self) -> list[str]:
-        """The names of all nodes, in order; none until a graph has come."""
+        """Return the names of all nodes, in order; none until a graph has come."""
         self._read()
         return sorted(filter(None, self._nodes or ()))
 

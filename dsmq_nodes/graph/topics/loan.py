@@ -95,5 +95,5 @@ class Lender:
 
 
 def _views(view: memoryview) -> int:
-    """How many views there are of a view's bytes, including itself, plus a constant."""
+    """Return how many views there are of a view's bytes, including itself, plus a constant."""
     return sys.getrefcount(gc.get_referents(view)[0])

@@ -122,7 +122,7 @@ class Publisher(Generic[MessageT]):
         )
 
     def get_subscription_count(self) -> int:
-        """How many subscribe the topic, including tools, as far as is known.
+        """Return how many subscribe the topic, including tools, as far as is known.
 
         The first call asks the broker: outside of callbacks it waits for the answer, in a callback
         it returns 0 until the answer has come.

@@ -134,7 +134,7 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
         self._is_read = False  # by `async for`, or it was told that it is not
 
     def get_publisher_count(self) -> int:
-        """How many publish the topic, including tools, as far as is known.
+        """Return how many publish the topic, including tools, as far as is known.
 
         The first call asks the broker: outside of callbacks it waits for the answer, in a callback
         it returns 0 until the answer has come.
@@ -316,7 +316,7 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
         return msg
 
     def _raw(self, record: RingRecord) -> bytes | memoryview:
-        """A record's large field: a copy, or a view for a loan.
+        """Return a record's large field: a copy, or a view for a loan.
 
         Raises:
             OverwrittenError: it was overwritten.

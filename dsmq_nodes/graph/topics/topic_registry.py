@@ -173,7 +173,7 @@ class Topics:
             self._unread(subscription.topic_name)
 
     def subscriptions(self) -> Iterator[Subscription[Any]]:
-        """All of them, in the order of their topics."""
+        """Yield all of them, in the order of their topics."""
         for together in self._by_topic.values():
             yield from together
 

@@ -34,7 +34,7 @@ _MOST_FILES: Final = 5000
 
 
 def definitions() -> dict[str, dict[str, Any]]:
-    """The JSON Schemas of a launch file's mappings, by the names of their models."""
+    """Return the JSON Schemas of a launch file's mappings, by the names of their models."""
     models: tuple[type[LaunchMapping], ...] = (
         launch_file_model(),
         *ENTRIES,

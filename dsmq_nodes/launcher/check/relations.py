@@ -94,7 +94,7 @@ def program(node: ComposedNode) -> str | None:
 
 
 def rclpy_words(node: ComposedNode) -> list[str]:
-    """The words of a program for rclpy: a file is relative to the launch file."""
+    """Return the words of a program for rclpy: a file is relative to the launch file."""
     first, *rest = node.entry.exec or [""]
     is_file = os.sep in first or first.endswith(".py")
     return [str(Path(node.origin.document.directory, first)) if is_file else first, *rest]

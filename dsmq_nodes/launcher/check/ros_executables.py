@@ -42,7 +42,7 @@ class Executable:
 
 
 def executables(package: RosPackage) -> dict[str, Executable]:
-    """The executables of a package by their names."""
+    """Return the executables of a package by their names."""
     found = list(_entry_points(package))
     found += [
         Executable(path.name, script=path, search=package.folder) for path in _scripts(package)
@@ -54,7 +54,7 @@ def executables(package: RosPackage) -> dict[str, Executable]:
 
 
 def find_executable(package: RosPackage, name: str) -> Executable:
-    """An executable of a package; a script also by its name without `.py`.
+    """Return an executable of a package; a script also by its name without `.py`.
 
     Raises:
         CommandError: it has none of that name.
@@ -68,7 +68,7 @@ def find_executable(package: RosPackage, name: str) -> Executable:
 
 
 def installed_package(name: str) -> RosPackage | None:
-    """A package of Python alone, which is installed and has console scripts."""
+    """Return a package of Python alone, which is installed and has console scripts."""
     has_scripts = any(_is_of(point, name) for point in _console_scripts())
     return RosPackage(name, Path(sys.prefix), Path(sys.prefix)) if has_scripts else None
 

@@ -23,19 +23,19 @@ class SetupPy:
         }
 
     def entry_points(self, group: str) -> list[str]:
-        """The lines of a group, `talker = package.talker:main`."""
+        """Return the lines of a group, `talker = package.talker:main`."""
         for node in ast.walk(self._tree):
             if isinstance(node, ast.Dict) and (value := _value(node, group)) is not None:
                 return list(self._texts(value))
         return []
 
     def source_folder(self) -> str:
-        """Where the modules lie below the package's folder: `package_dir={"": "src"}`."""
+        """Return where the modules lie below the package's folder: `package_dir={"": "src"}`."""
         found = self._argument("package_dir")
         return self._text(_value(found, "")) if isinstance(found, ast.Dict) else ""
 
     def data_files(self) -> Iterator[tuple[str, Path]]:
-        """The files to install: the folder below the prefix, and the file."""
+        """Yield the files to install: the folder below the prefix, and the file."""
         for each in self._items(self._argument("data_files")):
             if isinstance(each, ast.Tuple) and len(each.elts) == len(("where", "files")):
                 where, files = each.elts
@@ -43,7 +43,7 @@ class SetupPy:
                     yield self._text(where), self._folder / name
 
     def _argument(self, name: str) -> ast.expr | None:
-        """The value of a keyword of `setup(...)`."""
+        """Return the value of a keyword of `setup(...)`."""
         for node in ast.walk(self._tree):
             if isinstance(node, ast.keyword) and node.arg == name:
                 return node.value
@@ -59,7 +59,7 @@ class SetupPy:
             yield from node.elts
 
     def _texts(self, node: ast.expr) -> Iterator[str]:
-        """The texts of a list, or the files that `glob(...)` finds."""
+        """Yield the texts of a list, or the files that `glob(...)` finds."""
         if isinstance(node, ast.Call) and _name(node) == "glob" and node.args:
             found = sorted(self._folder.glob(self._text(node.args[0]) or "."))
             yield from (str(each.relative_to(self._folder)) for each in found)
@@ -67,7 +67,7 @@ class SetupPy:
             yield from filter(None, map(self._text, self._items(node)))
 
     def _text(self, node: ast.expr | None) -> str:
-        """A text that is written out, or put together with `+`, f-strings, names, `join`."""
+        """Return a text that is written out, or put together with `+`, f-strings, names, `join`."""
         if isinstance(node, ast.Constant):
             return node.value if isinstance(node.value, str) else ""
         if isinstance(node, ast.Call) and _name(node) == "join":
@@ -89,7 +89,7 @@ class SetupPy:
 
 
 def _name(call: ast.Call) -> str:
-    """The name of a function that is called: `join` of `os.path.join(...)`."""
+    """Return the name of a function that is called: `join` of `os.path.join(...)`."""
     function = call.func
     return getattr(function, "attr", "") or getattr(function, "id", "")
 

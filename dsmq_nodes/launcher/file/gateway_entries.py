@@ -76,7 +76,7 @@ class GatewayEntry(LaunchMapping):
         return {cls.SHORT: value} if cls.SHORT and is_plain else value
 
     def process(self, directory: Path) -> GatewayProcess:
-        """The process to start; paths in the entry are relative to `directory`."""
+        """Return the process to start; paths in the entry are relative to `directory`."""
         raise NotImplementedError
 
     def topics(self) -> Iterator[GatewayTopic]:
@@ -112,13 +112,13 @@ class GatewayEntry(LaunchMapping):
 
 
 def module_argv(module: str, *arguments: str) -> tuple[str, ...]:
-    """The program that runs a module as a process of a launch."""
+    """Return the program that runs a module as a process of a launch."""
     return (sys.executable, "-m", _CHILD, "--module", module, *arguments)
 
 
 @cache
 def gateway_entries() -> Mapping[str, type[GatewayEntry]]:
-    """The entries of all gateways, by their keys."""
+    """Return the entries of all gateways, by their keys."""
     package = importlib.import_module(_GATEWAYS)
     found = {}
     for each in pkgutil.iter_modules(package.__path__):
@@ -130,7 +130,7 @@ def gateway_entries() -> Mapping[str, type[GatewayEntry]]:
 
 @cache
 def launch_file_model() -> type[LaunchFile]:
-    """The model of a launch file, with a key for each gateway."""
+    """Return the model of a launch file, with a key for each gateway."""
     fields: dict[str, Any] = {
         name: (entry, Field(None, description=entry.ABOUT))
         for name, entry in gateway_entries().items()
@@ -139,6 +139,6 @@ def launch_file_model() -> type[LaunchFile]:
 
 
 def gateways_of(launch: LaunchFile) -> dict[str, GatewayEntry]:
-    """The gateways that a launch file has, by their keys."""
+    """Return the gateways that a launch file has, by their keys."""
     found = {name: getattr(launch, name, None) for name in gateway_entries()}
     return {name: entry for name, entry in found.items() if isinstance(entry, GatewayEntry)}

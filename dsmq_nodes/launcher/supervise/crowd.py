@@ -18,7 +18,7 @@ _STOPPED: Final = frozenset({psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP})
 
 
 def cores() -> int:
-    """How many CPUs this process may use."""
+    """Return how many CPUs this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return max(1, len(os.sched_getaffinity(0)))
     return os.cpu_count() or 1
@@ -35,7 +35,7 @@ def is_stopped(pid: int) -> bool:
 
 
 def _status(pid: int) -> str:
-    """Its status; empty when it has ended, or no descriptor is left to look with."""
+    """Return its status; empty when it has ended, or no descriptor is left to look with."""
     try:
         return psutil.Process(pid).status()
     except (psutil.Error, OSError):

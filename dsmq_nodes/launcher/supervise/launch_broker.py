@@ -31,7 +31,7 @@ class BrokerLines:
         return [line.decode("utf-8", "replace") for line in self._held]
 
     def why_not(self, another_port: str) -> list[str]:
-        """The reason why it does not listen; with advice for a launch when a port is in use.
+        """Return the reason why it does not listen; with advice for a launch when a port is in use.
 
         Args:
             another_port: how the launch gives it another port.

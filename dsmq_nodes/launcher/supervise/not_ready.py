@@ -36,7 +36,7 @@ class Patience:
                     self._say(f"{member.name}: {self._why(member)}")
 
     def faults(self) -> Iterator[tuple[str, str]]:
-        """The processes that are not ready for too long, with the text for the end."""
+        """Yield the processes that are not ready for too long, with the text for the end."""
         for member in self._late():
             if member.state == MemberState.WAITING:
                 yield member.name, f"was never started, it waited for {member.waits_for}"
@@ -46,7 +46,7 @@ class Patience:
                 yield member.name, "never became ready"
 
     def not_yet(self) -> Iterator[str]:
-        """The processes that are not ready, and may still become so."""
+        """Yield the processes that are not ready, and may still become so."""
         late = self._late()
         for member in self._members:
             if member not in late and member.state == MemberState.WAITING:

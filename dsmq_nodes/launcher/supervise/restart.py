@@ -32,7 +32,7 @@ class Restarts:
         return policy == "always" or (policy == "on-failure" and status != 0)
 
     def delay_sec(self, healthy_sec: float, now_sec: float) -> float | None:
-        """The delay before the next restart; None when it has failed.
+        """Return the delay before the next restart; None when it has failed.
 
         Args:
             healthy_sec: how long it was ready before it ended.

@@ -95,7 +95,7 @@ class Figures:
         self._last: dict[str, _Last] = {}
 
     def used(self, pid: int) -> tuple[str, str]:
-        """The CPU use of a local process since the last time, and its memory."""
+        """Return the CPU use of a local process since the last time, and its memory."""
         with contextlib.suppress(psutil.Error, OSError, ValueError, OverflowError):  # any number
             if not pid:
                 return "-", "-"
@@ -106,7 +106,7 @@ class Figures:
         return "-", "-"
 
     def node(self, node: "NodeStatistics") -> Row:
-        """A node's rate, latency and losses."""
+        """Return a node's rate, latency and losses."""
         heard = [each.latency_p99_sec for each in node.subscriptions if each.latency_p99_sec]
         lost = dropped_by(node)
         return (
@@ -142,7 +142,7 @@ class _Last(NamedTuple):
 
 
 def _most_urgent_first(rows: "Sequence[Row]") -> list[Row]:
-    """The rows sorted by urgency; the indented rows of a process stay with it."""
+    """Return the rows sorted by urgency; the indented rows of a process stay with it."""
     together: list[list[Row]] = []
     for row in rows:
         if together and str(row[0]).startswith(" "):
@@ -167,7 +167,7 @@ def _is_of_interest(topic: "TopicStatistics") -> bool:
 
 
 def _topic_row(topic: "TopicStatistics", heard: "Sequence[SubscriptionStatistics]") -> Row:
-    """A topic's rate, bytes, latency and drops."""
+    """Return a topic's rate, bytes, latency and drops."""
     latencies = [edge.latency_sec for edge in topic.edges]
     if topic.shared:  # only its readers know its latency
         latencies += [each.latency_p50_sec for each in heard if each.topic == topic.name]
@@ -188,7 +188,7 @@ def _topic_row(topic: "TopicStatistics", heard: "Sequence[SubscriptionStatistics
 def _table(
     head: dict[str, int], rows: "Sequence[Row]", columns: int, most: int, title: str | None = None
 ) -> Table:
-    """A table with at most `columns` of text and a number of rows."""
+    """Return a table with at most `columns` of text and a number of rows."""
     shown = rows if len(rows) <= most else rows[: most - 1]
     if len(shown) < len(rows):
         shown = [*shown, (Text(f"... {len(rows) - len(shown)} more", "dim"), *[""] * len(head))]

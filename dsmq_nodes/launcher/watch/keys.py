@@ -64,7 +64,7 @@ def single_keys(fd: int) -> Iterator[None]:
 
 
 def read_keys(fd: int) -> bytes:
-    """The keys that were pressed; empty when the terminal is gone."""
+    """Return the keys that were pressed; empty when the terminal is gone."""
     try:
         return os.read(fd, 64)
     except OSError:

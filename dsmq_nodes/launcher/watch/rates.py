@@ -20,7 +20,7 @@ _STILL_SEC: Final = 2.5  # statistics come each second, as do looks
 
 
 def rated_timer(node: NodeStatistics) -> TimerStatistics | None:
-    """The timer that runs at the node's declared rate."""
+    """Return the timer that runs at the node's declared rate."""
     if not node.rate_hz:
         return None
     own = [each for each in node.timers if math.isclose(each.rate_hz, node.rate_hz, rel_tol=1e-6)]

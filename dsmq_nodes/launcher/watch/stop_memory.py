@@ -94,7 +94,7 @@ class StopMemory:
         self._spare.replace(self._file)
 
     def _kept(self) -> str:
-        """The state in the file; what cannot be read was pressed, too."""
+        """Return the state in the file; what cannot be read was pressed, too."""
         try:
             return self._read().decode()
         except (OSError, UnicodeDecodeError):

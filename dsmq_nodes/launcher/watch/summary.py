@@ -32,7 +32,7 @@ def summary(nodes: Iterable[NodeStatistics]) -> list[str]:
 
 
 def dropped_by(node: NodeStatistics) -> int:
-    """How many messages a node's publishers and subscriptions have dropped or refused.
+    """Return how many messages a node's publishers and subscriptions have dropped or refused.
 
     A graph that is replaced by a newer one is not lost: nodes for rclpy subscribe to it.
     """

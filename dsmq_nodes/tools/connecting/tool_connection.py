@@ -71,7 +71,7 @@ class ToolConnection:
             self._lost(error)
 
     def receive(self, timeout_sec: float | None) -> wire.Reply | None:
-        """The broker's next reply; None when there is none in time, or it is away."""
+        """Return the broker's next reply; None when there is none in time, or it is away."""
         while (connection := self.connection or self._dial_again(timeout_sec)) is not None:
             try:
                 return connection.receive(timeout_sec)
@@ -82,7 +82,7 @@ class ToolConnection:
         return None
 
     def fileno(self) -> int:
-        """The descriptor for `select`.
+        """Return the descriptor for `select`.
 
         Raises:
             ConnectionFailedError: the broker is away.
@@ -92,7 +92,7 @@ class ToolConnection:
         return self.connection.socket.fileno()
 
     def silent(self) -> ConnectionFailedError:
-        """The error that the broker has not answered in time."""
+        """Return the error that the broker has not answered in time."""
         return ConnectionFailedError(
             f"the broker at {self.address} has not answered for {self._timeout_sec:g} s: "
             "is it stopped or overloaded?"
@@ -134,7 +134,7 @@ class ToolConnection:
         return connection
 
     def _dial_again(self, timeout_sec: float | None) -> ClientConnection | None:
-        """A new connection; None when there is none yet."""
+        """Return a new connection; None when there is none yet."""
         if wait_sec := self.redial.left_sec:
             time.sleep(wait_sec if timeout_sec is None else max(min(wait_sec, timeout_sec), 0.0))
             if self.redial.left_sec:

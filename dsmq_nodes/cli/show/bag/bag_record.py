@@ -50,7 +50,7 @@ class Recording:
     use_sim_time: bool
 
     def new_writer(self) -> BagWriter:
-        """The file that is written."""
+        """Return the file that is written."""
         name = self.name or f"bag_{datetime.now().astimezone():%Y_%m_%d-%H_%M_%S}"
         limits = Limits(self.most_bytes, self.most_sec)
         return BagWriter(name, compression=self.compression, limits=limits)

@@ -107,7 +107,7 @@ def _show(result: Rerun, until: str) -> None:
 
 
 def _users_frames(error: BaseException | None) -> str:
-    """A traceback without the kit's own frames, and the event loop's."""
+    """Return a traceback without the kit's own frames, and the event loop's."""
     if error is None:
         return ""
     told = traceback.TracebackException.from_exception(error)
