@@ -4,7 +4,7 @@ Each module is one ROS package (`from dsmq_nodes.messages.sensor import Imu`). A
 imported from here too, which loads only the package that has them.
 """
 
-# ruff: noqa: F403 - the stars are for type checkers; what they bring is in _NAMES
+# ruff: noqa: F403 - the star imports are for type checkers; _NAMES lists the same names
 
 from typing import TYPE_CHECKING, Any
 
@@ -79,7 +79,7 @@ _NAMES = {
     "visualization": "Marker MarkerArray MeshFile UVCoordinate",
 }
 _HOMES = {name: f"messages.{module}" for module, names in _NAMES.items() for name in names.split()}
-__all__ = sorted(_HOMES)  # noqa: PLE0605  the one list is above
+__all__ = sorted(_HOMES)  # noqa: PLE0605  _NAMES is the one list
 
 
 def __getattr__(name: str) -> Any:

@@ -10,7 +10,7 @@ __all__ = ["GoalInfo", "GoalStatus", "GoalStatusArray"]
 
 
 class GoalInfo(Message):
-    """A goal's identifier and when it was accepted."""
+    """The identifier of a goal, and the time when the server accepted it."""
 
     goal_id: UUID = UUID()
     stamp: Time = Time()
@@ -32,6 +32,6 @@ class GoalStatus(Message):
 
 
 class GoalStatusArray(Message):
-    """The states of the goals of an action's server."""
+    """The states of all goals of an action server."""
 
     status_list: list[GoalStatus] = []

@@ -1,4 +1,4 @@
-"""ROS 2's action_msgs: its service."""
+"""ROS 2's action_msgs: the service."""
 
 from typing import ClassVar
 
@@ -11,15 +11,15 @@ __all__ = ["CancelGoal"]
 
 
 class CancelGoal(Service):
-    """Ask an action's server to cancel goals."""
+    """Ask an action server to cancel goals."""
 
     class Request(Message):
-        """Which: one, all (id and stamp are zero), or those accepted up to the stamp."""
+        """The goals: one, all (id and stamp are zero), or those accepted up to the stamp."""
 
         goal_info: GoalInfo = GoalInfo()
 
     class Response(Message):
-        """Whether any is being cancelled, and which."""
+        """The result, and the goals that are being cancelled."""
 
         ERROR_NONE: ClassVar[int8] = 0
         ERROR_REJECTED: ClassVar[int8] = 1

@@ -1,4 +1,4 @@
-"""The base class of action types: a goal, its result, and the feedback on the way.
+"""The base class of action types: a goal, its result, and the feedback while it runs.
 
 class Fibonacci(Action):
     class Goal(Message):
@@ -35,8 +35,9 @@ _FeedbackT_co = TypeVar("_FeedbackT_co", bound=Message, covariant=True)
 class Action:
     """A type of action: subclass it and nest `Goal`, `Result` and `Feedback`, all messages.
 
-    One that is not nested has no fields. The type's name in the graph is `<package>/action/<Class>`
-    unless the class keyword gives another: `class Dock(Action, type_name="dock_msgs/action/Dock")`.
+    A part that is not nested gets a class without fields. The type's name in the graph is
+    `<package>/action/<Class>` unless the class keyword gives another name:
+    `class Dock(Action, type_name="dock_msgs/action/Dock")`.
     """
 
     Goal: ClassVar[type[Message]]
@@ -65,7 +66,7 @@ class ActionType(Protocol[_GoalT_co, _ResultT_co, _FeedbackT_co]):
 
 
 class ActionParts(NamedTuple):
-    """The types that an action is made of on the wire, named as in ROS 2."""
+    """The services and the message that an action uses on the wire, named as in ROS 2."""
 
     send_goal: Any
     get_result: Any
@@ -73,7 +74,7 @@ class ActionParts(NamedTuple):
 
 
 def action_parts(action_type: Any) -> ActionParts:
-    """The services and the message of an action type; made once."""
+    """Return the services and the message of an action type; they are made once."""
     return _parts(action_type)
 
 
@@ -97,7 +98,7 @@ def _parts(action_type: Any) -> ActionParts:
             message("Request", goal_id=(UUID, ...), goal=(goal, ...)),
             message("Response", accepted=(bool, False), stamp=(Time, Time())),
         ),
-        # Without a result when a goal failed and the result has fields without a default.
+        # The result is None when a goal failed and the result has fields without a default.
         service(
             "GetResult",
             message("Request", goal_id=(UUID, ...)),

@@ -44,9 +44,10 @@ class Message(BaseModel, metaclass=ModelClass):
             percent: float
             cell_voltages: list[float] = []
 
-    Values are checked when the message is constructed, at each assignment and when it is published;
-    an unknown field is an error. Its name in the graph is `<package>/msg/<Class>` unless the class
-    keyword gives another: `class BatteryLevel(Message, type_name="power_msgs/msg/BatteryLevel")`.
+    Values are checked when the message is constructed, at each assignment and when the message is
+    published; an unknown field is an error. The type's name in the graph is `<package>/msg/<Class>`
+    unless the class keyword gives another name:
+    `class BatteryLevel(Message, type_name="power_msgs/msg/BatteryLevel")`.
     """
 
     model_config = ConfigDict(
@@ -54,9 +55,9 @@ class Message(BaseModel, metaclass=ModelClass):
         extra="forbid",
         validate_assignment=True,
         ser_json_inf_nan="strings",
-        serialize_by_alias=True,  # a field's alias is its name for others
+        serialize_by_alias=True,  # the alias of a field is its name outside of Python
         protected_namespaces=(),
-        defer_build=True,  # of the kit's own types: see `__init_subclass__`
+        defer_build=True,  # for the kit's own types: see `__init_subclass__`
     )
 
     type_name: ClassVar[str] = "dsmq_nodes/msg/Message"
@@ -83,10 +84,10 @@ class Message(BaseModel, metaclass=ModelClass):
     if not TYPE_CHECKING:  # a type checker finds them itself
 
         def __getattr__(self, name: str) -> Any:
-            """Only what is not there comes here.
+            """Raise the error for an attribute that does not exist; Python calls this only then.
 
             Raises:
-                AttributeError: with the field that may be meant.
+                AttributeError: The text names the field that may be meant.
             """
             if name.startswith("_"):  # pydantic's own
                 return super().__getattr__(name)
@@ -95,13 +96,13 @@ class Message(BaseModel, metaclass=ModelClass):
                 f"{did_you_mean(name, type(self).__pydantic_fields__)}"
             )
 
-    if TYPE_CHECKING:  # `client.call(...)` is the response, or what is awaited for it
+    if TYPE_CHECKING:  # `client.call(...)` returns a response, or a future to await
 
         def __await__(self) -> Generator[Any, None, Self]:
-            """Of the response of a service alone."""
+            """Return the response; only the response of a service call can be awaited."""
 
     def __init__(self, /, *by_place: Any, **fields: Any) -> None:
-        """Take the fields by name; those that are not given have their defaults.
+        """Set the fields by name; fields that are not given have their defaults.
 
         Raises:
             MessageError: A field does not exist, is missing or holds a wrong value.
@@ -111,17 +112,17 @@ class Message(BaseModel, metaclass=ModelClass):
             raise TypeError(_unnamed(type(self), by_place[0]))
         if not fields and fill_unbuilt(self):
             return
-        codec(type(self))  # builds it, in one thread
+        codec(type(self))  # builds the type, in one thread
         try:
-            # Past `BaseModel.__init__`, which packs the fields once more.
+            # `validate_python` directly: `BaseModel.__init__` would pack the fields once more.
             made = self.__pydantic_validator__.validate_python(fields, self_instance=self)
-            if made is not self:  # by a validator that returns another message: it warns of that
+            if made is not self:  # a validator returned another message: pydantic warns
                 super().__init__(**fields)
         except ValidationError as error:
             if numbers := changed(fields):
                 Message.__init__(self, **fields | numbers)
                 return
-            outer = outer_names(type(self))  # in Python a field has its own name too
+            outer = outer_names(type(self))  # Python code may also use the attribute's name
             by_alias = {outer.get(name, name): value for name, value in fields.items()}
             if len(by_alias) == len(fields) and by_alias.keys() != fields.keys():
                 Message.__init__(self, **by_alias)
@@ -132,10 +133,10 @@ class Message(BaseModel, metaclass=ModelClass):
 
     @override
     def __dir__(self) -> list[str]:
-        """Without pydantic's own names, among which the fields would not be found."""
+        """List the attributes without pydantic's, among which the fields would be hard to find."""
         return sorted(set(super().__dir__()) - _PYDANTICS | type(self).model_fields.keys())
 
-    if not TYPE_CHECKING:  # else a type checker would take every name
+    if not TYPE_CHECKING:  # else a type checker would accept every name
 
         @override
         def __setattr__(self, name: str, value: Any) -> None:
@@ -152,36 +153,37 @@ class Message(BaseModel, metaclass=ModelClass):
                 own = type(self).__qualname__
                 raise TypeError(
                     f"{own} sets {name!r} before Message.__init__ has run: a message needs no "
-                    "@dataclass and no __init__, or one that begins with super().__init__()"
+                    "@dataclass and no __init__, or an __init__ that begins with super().__init__()"
                 ) from None
 
     def to_json(self) -> str:
         """Return the message as JSON text, as it is published.
 
-        NaN and infinity become the strings "NaN", "Infinity" and "-Infinity", bytes become standard
+        NaN and infinity become the strings "NaN", "Infinity" and "-Infinity"; bytes become standard
         base64.
 
         Raises:
-            MessageError: A field holds a wrong value, put there by changing a list in place.
+            MessageError: A field holds a wrong value, because a list was changed in place.
         """
         return self._dump(None).decode()
 
     def to_parts(self) -> tuple[str, str, bytes | memoryview]:
-        """Return the message as JSON text and, apart from it, its one large `bytes` field.
+        """Return the message as JSON text without its one large `bytes` field, and that field.
 
-        For links that carry bytes: the field's name and its value, both empty when it has none.
+        Links that carry bytes use this. The field's name and its value are both empty when the
+        message has no such field.
 
         Raises:
-            MessageError: As `to_json`.
+            MessageError: As for `to_json`.
         """
         text, field, raw = self.to_record()
         return text.decode(), field, raw
 
     def to_record(self) -> tuple[bytes, str, bytes | memoryview]:
-        """Return the parts of `to_parts`, the text in UTF-8.
+        """Return the parts of `to_parts`, with the text as UTF-8 bytes.
 
         Raises:
-            MessageError: As `to_json`.
+            MessageError: As for `to_json`.
         """
         field = large_field(type(self))
         if not field:
@@ -202,7 +204,7 @@ class Message(BaseModel, metaclass=ModelClass):
         return self._dump_changed(exclude) if valid and not valid(self) else text
 
     def _dump_changed(self, exclude: set[str] | None, error: Exception | None = None) -> bytes:
-        """With numbers of numpy as Python's own: they were appended to a list, unchecked."""
+        """Convert numpy's numbers, which were appended to a list unchecked, and dump again."""
         numbers = changed(self.__dict__)
         if not numbers:
             raise _unpublishable(self, error) from None
@@ -214,8 +216,8 @@ class Message(BaseModel, metaclass=ModelClass):
         """Return the message in a JSON text, ignoring unknown fields.
 
         Raises:
-            MessageError: The text is not JSON, a field is missing or of the wrong type, or there
-                are fields and none of them is this type's: all of it would be made up.
+            MessageError: The text is not JSON, a field is missing or of the wrong type, or the text
+                has fields and none of them is this type's: every value would be a default.
         """
         if (plan := codec(cls)) and (found := plan.load(text)) is not None:
             return found  # type: ignore[no-any-return]
@@ -233,7 +235,7 @@ class Message(BaseModel, metaclass=ModelClass):
         """Return the message from the parts of `to_parts`; the bytes are not copied.
 
         Raises:
-            MessageError: As `from_json`.
+            MessageError: As for `from_json`.
         """
         field = large_field(cls)
         msg = cls.from_json(text)
@@ -262,9 +264,9 @@ class Message(BaseModel, metaclass=ModelClass):
             raise MessageError(msg) from None
 
     def array(self, field: str) -> "NDArray[Any]":
-        """Return a field's numbers as a numpy array, of the type that ROS has for them.
+        """Return a field's numbers as a numpy array of their ROS type (`float32`, `int8`).
 
-        Bytes are not copied, and so the array cannot be written to.
+        Bytes are not copied, so that array is read-only.
 
         Raises:
             MessageError: There is no such field, or it holds no numbers.
@@ -277,9 +279,9 @@ class Message(BaseModel, metaclass=ModelClass):
     def schema(cls) -> dict[str, Any]:  # type: ignore[override]
         """Return the JSON Schema of the type: structure only, no titles or descriptions.
 
-        The dict is cached for each type: do not change it.
+        The dict is cached for each type: do not modify it.
         """
-        codec(cls)  # builds it, in one thread
+        codec(cls)  # builds the type, in one thread
         return json_schema(cls)
 
     @classmethod
@@ -295,7 +297,7 @@ def package_of(module: str) -> str:
     """Return the ROS package of a Python module's messages."""
     *parents, name = module.split(".")
     if parents == ["dsmq_nodes", "messages"]:
-        name = name.removesuffix("_srv")  # the services of a package that has messages too
+        name = name.removesuffix("_srv")  # services of a package that also has messages
         return name if name.endswith(("_msgs", "_srvs", "_interfaces")) else f"{name}_msgs"
     if module != "__main__":
         return module.split(".", maxsplit=1)[0]
@@ -307,7 +309,7 @@ def package_of(module: str) -> str:
 
 
 def _check_that_it_is_empty(cls: type[Message], text: str | bytes) -> None:
-    # Fields with an underscore are not the type's: they identify a call of a service.
+    # Fields with an underscore do not belong to the type: they identify a service call.
     foreign = ", ".join(name for name in from_json(text) if not name.startswith("_"))
     if foreign:
         raise MessageError(
@@ -329,7 +331,7 @@ _UNKNOWN: Final = frozenset({"extra_forbidden", "no_such_attribute"})
 
 
 def _explain_field(cls: type[Message], error: ValidationError) -> str:
-    """The same where the line of the program names the type: the field comes first."""
+    """Explain as `_explain`, with the field first: the program's line already names the type."""
     problems = []
     for problem in error.errors(include_url=False)[:5]:
         *path, last = problem["loc"] or ("message",)
@@ -343,10 +345,10 @@ def _explain_field(cls: type[Message], error: ValidationError) -> str:
 
 
 def _as_json(value: Any) -> Any:
-    """A number or an array of numpy as JSON has it.
+    """Convert a number or an array of numpy to JSON's form.
 
     Raises:
-        PydanticSerializationError: It is something else.
+        PydanticSerializationError: The value is of another type.
     """
     found = unpacked(value)
     if found is value:
@@ -358,7 +360,7 @@ def _unnamed(cls: type[Message], value: object) -> str:
     first = next(iter(outer_names(cls).values()), None)
     if first is None:
         return f"{cls.type_name} has no fields"
-    return f"fields are given by name: {cls.__name__}({first}={value!r:.40})"
+    return f"give fields by name: {cls.__name__}({first}={value!r:.40})"
 
 
 def _unpublishable(message: Message, error: Exception | None = None) -> MessageError:
@@ -377,17 +379,17 @@ _RANGE_NS: Final = (_EARLIEST_SEC * _NANOSECONDS, (_LATEST_SEC + 1) * _NANOSECON
 
 
 def nearest_time_ns(nanoseconds: int) -> int:
-    """The time in ns since 1970 nearest to a given one that int32 seconds can hold.
+    """Return the time nearest to a given one that int32 seconds can hold, in ns since 1970.
 
-    The range ends on 2038-01-19. A later clock, set wrong or not, must not end a node: stamps stay
-    at the end of the range. The first time gives a warning.
+    The range ends on 2038-01-19. A later clock, whether wrong or not, must not end a node: stamps
+    stay at the end of the range. The first such time logs a warning.
     """
     earliest, latest = _RANGE_NS
     nearest = min(max(nanoseconds, earliest), latest)
     if nearest != nanoseconds and not _beyond:
         _beyond.append(nanoseconds)
         logger.warning(
-            "a time of %d s since 1970 is beyond what builtin_interfaces/msg/Time can say (int32 "
+            "a time of %d s since 1970 is beyond the range of builtin_interfaces/msg/Time (int32 "
             "seconds, up to 2038-01-19): stamps stay at %d s; is the clock of this machine set?",
             *(nanoseconds // _NANOSECONDS, nearest // _NANOSECONDS),
         )
@@ -409,8 +411,8 @@ _PYDANTICS: Final = frozenset(
 
 
 def _allow_pydantics_names(cls: type[Message]) -> None:
-    """Let a field be called as a method of pydantic's, such as `json`: pydantic would warn."""
-    with contextlib.suppress(NameError):  # of an annotation that is not there yet
+    """Suppress pydantic's warning for a field named like one of its methods, such as `json`."""
+    with contextlib.suppress(NameError):  # an annotation whose type is not defined yet
         for name in _PYDANTICS & cls.__annotations__.keys():
             text = re.escape(f'Field name "{name}" in "{cls.__qualname__}" shadows an attribute')
             warnings.filterwarnings("ignore", text, UserWarning)
@@ -424,10 +426,10 @@ class _SecNanosec(Message):
 
     @classmethod
     def from_nanoseconds(cls, nanoseconds: int) -> Self:
-        """Return the value of a number of nanoseconds.
+        """Return the time or the duration of a number of nanoseconds.
 
         Raises:
-            MessageError: It is out of range.
+            MessageError: The number is out of range.
         """
         made = cls.__new__(cls)
         sec, nanosec = divmod(nanoseconds, _NANOSECONDS)
@@ -445,11 +447,11 @@ class _SecNanosec(Message):
 
     @classmethod
     def from_msg(cls, msg: Self) -> Self:
-        """Return a copy of a message's stamp or duration; as rclpy, where they are two classes."""
+        """Return a copy; in rclpy this converts a message, which is another class there."""
         return cls(sec=msg.sec, nanosec=msg.nanosec)
 
     def to_msg(self) -> Self:
-        """Return this very object: it is the message."""
+        """Return this object: it already is the message."""
         return self
 
     def __lt__(self, other: Self) -> bool:
@@ -478,11 +480,11 @@ class Duration(_SecNanosec, type_name="builtin_interfaces/msg/Duration"):
     def __init__(
         self, *, sec: int = 0, nanosec: int = 0, seconds: float = 0, nanoseconds: int = 0
     ) -> None:
-        """Take the fields, or as in rclpy `seconds` and `nanoseconds`, which are added up.
+        """Set the fields, or the sum of `seconds` and `nanoseconds`, as in rclpy.
 
         Raises:
-            MessageError: It is out of range.
-            TypeError: Both ways are mixed.
+            MessageError: The duration is out of range.
+            TypeError: Fields are mixed with `seconds` or `nanoseconds`.
         """
         if seconds or nanoseconds:
             total_ns = _total_ns(sec, nanosec, seconds, nanoseconds)
@@ -514,11 +516,11 @@ class Time(_SecNanosec, type_name="builtin_interfaces/msg/Time"):
     def __init__(
         self, *, sec: int = 0, nanosec: int = 0, seconds: float = 0, nanoseconds: int = 0
     ) -> None:
-        """Take the fields, or as in rclpy `seconds` and `nanoseconds`, which are added up.
+        """Set the fields, or the sum of `seconds` and `nanoseconds`, as in rclpy.
 
         Raises:
             MessageError: A field is out of range.
-            TypeError: Both ways are mixed.
+            TypeError: Fields are mixed with `seconds` or `nanoseconds`.
         """
         if seconds or nanoseconds:
             total_ns = _total_ns(sec, nanosec, seconds, nanoseconds)

@@ -1,9 +1,9 @@
-"""The compiled codec of a message type: its plan, where the type is one that a plan can describe.
+"""The compiled codec of a message type, for the types that it can describe.
 
-A plan is made from the very schema that pydantic's validator and serializer were made from. What is
-listed here has a plan: floats, integers with a range, bools, texts, messages with a plan, and lists
-of those. A schema with anything else in it has none: a validator, a serializer, an alias, another
-configuration. Pydantic alone then does the work.
+A plan describes a type to the compiled codec. It is made from the schema that pydantic's validator
+and serializer were made from. A plan can describe floats, integers with a range, bools, texts,
+messages with a plan, and lists of those. A schema with anything else (a validator, a serializer, an
+alias, another configuration) has no plan: pydantic alone then does the work.
 """
 
 import threading
@@ -43,12 +43,12 @@ _FLOAT: Final = {
     "python_schema": {"type": "float"},
     "serialization": {"type": "float"},
 }
-# What a schema may have besides its type and one schema inside.
+# The keys that a schema may have besides its type and one inner schema.
 _MODEL: Final = {"cls", "config", "custom_init", "root_model", "ref", "metadata"}
 _MODEL_FIELDS: Final = {"fields", "model_name", "computed_fields", "metadata"}
 _DEFAULT: Final = {"default", "default_factory", "metadata"}
 _LIST: Final = {"items_schema", "min_length", "max_length", "metadata"}
-# A type that overrides one of these wants it called.
+# A type that overrides one of these gets no plan: its method has to be called.
 _METHODS: Final = (
     "to_json",
     "to_parts",
@@ -59,16 +59,16 @@ _METHODS: Final = (
     "__new__",
 )
 
-# Two threads may need a type at once, and pydantic before 2.14 is not made for that.
+# Two threads may need a type at once, and pydantic before 2.14 cannot build one in two threads.
 _building: Final = threading.RLock()
 
 
 class _NoPlanError(Exception):
-    """A schema says something that a plan cannot say."""
+    """A schema has something that a plan cannot describe."""
 
 
 class _Plans(dict[type[BaseModel], "Plan | None"]):
-    """The plans of message types; that of a type is made when it is asked for first."""
+    """The plans of message types; each is made at its first look-up."""
 
     def __missing__(self, cls: type[BaseModel]) -> "Plan | None":
         return _planned(cls)
@@ -76,19 +76,19 @@ class _Plans(dict[type[BaseModel], "Plan | None"]):
 
 _plans: Final = _Plans()
 codec: Final = _plans.__getitem__
-"""The plan of a message type, or None; made once. A type of the kit is built for it."""
+"""Return the plan of a message type, or None. It is made once; a deferred type is built first."""
 
 
 def constructor(python: "Callable[..., None]") -> "Callable[..., None]":
-    """A message's `__init__`: the one in Python, and before it the compiled one, where it is."""
+    """Return a message's `__init__`: `python`, inside the compiled one where that is built."""
     return python if make_constructor is None else make_constructor(python, _plans)
 
 
 def fill_unbuilt(message: BaseModel) -> bool:
-    """Give a message its defaults without building its type: the defaults of messages are such.
+    """Set a message's defaults without building its type: most default values need only this.
 
     Returns:
-        Whether it is filled: not if its type is built, or has a field without a default.
+        Whether the defaults were set: False if the type is built or has a field without one.
     """
     cls = type(message)
     if cls.__pydantic_complete__ or not cls.model_config.get("defer_build"):
@@ -100,16 +100,16 @@ def fill_unbuilt(message: BaseModel) -> bool:
 
 
 def build_all(base: type[BaseModel]) -> None:
-    """Build every type that is made from one: for a process that forks, so that no fork has to."""
+    """Build every subclass, before a process forks, so that no fork has to build them."""
     for each in base.__subclasses__():
         codec(each)
         build_all(each)
 
 
 def _build(cls: type[BaseModel]) -> None:
-    """Build a type that was deferred, those inside it first: its schema then contains theirs.
+    """Build a deferred type, the types inside it first: its schema then contains theirs.
 
-    So a publisher's first message finds all built, the messages in its lists too.
+    A publisher's first message thus finds all types built, also those in its lists.
     """
     with _building:
         for field in cls.__pydantic_fields__.values():
@@ -134,21 +134,21 @@ def _planned(cls: type[BaseModel]) -> "Plan | None":
         _build(cls)
     if not cls.__pydantic_complete__:
         return None
-    _plans[cls] = None  # what a type that contains itself finds: it has no plan
+    _plans[cls] = None  # a type that contains itself finds this: it gets no plan
     if make_plan is None:
         return None
     try:
         _plans[cls] = make_plan(cls, tuple(_fields(cls)), _SLOTS)
-    except (_NoPlanError, RecursionError):  # types nested deeper than the compiled part goes
+    except (_NoPlanError, RecursionError):  # nested too deep for the compiled part
         return None
     return _plans[cls]
 
 
 def _fields(cls: type[BaseModel]) -> "Iterator[tuple[Any, ...]]":
-    """The fields as `set_field` in speedups/codec.cpp takes them.
+    """Yield the fields in the form of `set_field` in speedups/codec.cpp.
 
     Raises:
-        _NoPlanError: the type has more than a plan can say.
+        _NoPlanError: the type has something that a plan cannot describe.
     """
     _check_class(cls)
     whole: _Schema = cls.__pydantic_core_schema__  # type: ignore[assignment]
@@ -168,7 +168,7 @@ def _fields(cls: type[BaseModel]) -> "Iterator[tuple[Any, ...]]":
 
 
 def _default(schema: _Schema, refs: dict[str, _Schema]) -> tuple[str, object]:
-    """How a field's default is made, and of what."""
+    """Return how a field's default is made, and from which value or factory."""
     if "default" in schema:
         return "v", schema["default"]
     factory, cls = schema["default_factory"], _resolved(schema["schema"], refs).get("cls")
@@ -177,7 +177,7 @@ def _default(schema: _Schema, refs: dict[str, _Schema]) -> tuple[str, object]:
 
 def _check_class(cls: type[BaseModel]) -> None:
     made_by = type(cls.__pydantic_validator__), type(cls.__pydantic_serializer__)
-    if made_by != (SchemaValidator, SchemaSerializer):  # of a plugin
+    if made_by != (SchemaValidator, SchemaSerializer):  # made by a plugin
         raise _NoPlanError
 
 

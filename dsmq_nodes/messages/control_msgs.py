@@ -1,4 +1,4 @@
-"""ROS 2's control_msgs, as far as an arm's driver needs it: to follow a trajectory."""
+"""ROS 2's control_msgs, the part that an arm's driver needs to follow a trajectory."""
 
 from typing import ClassVar
 
@@ -16,7 +16,7 @@ __all__ = ["FollowJointTrajectory", "JointComponentTolerance", "JointTolerance"]
 
 
 class JointTolerance(Message):
-    """How far a joint may be from where it is to be; 0: as the server has it, -1: any."""
+    """The allowed distance of a joint from its target; 0: the server's default, -1: no limit."""
 
     name: str = ""
     position: float64 = 0.0
@@ -25,7 +25,7 @@ class JointTolerance(Message):
 
 
 class JointComponentTolerance(Message):
-    """The same, of one component of a joint of several degrees of freedom."""
+    """The tolerance of one component of a joint with several degrees of freedom."""
 
     X_AXIS: ClassVar[uint16] = 1
     Y_AXIS: ClassVar[uint16] = 2
@@ -44,7 +44,7 @@ class FollowJointTrajectory(Action):
     """Move joints along a trajectory."""
 
     class Goal(Message):
-        """The trajectory, and how exactly it is to be followed."""
+        """The trajectory, and its tolerances."""
 
         trajectory: JointTrajectory = JointTrajectory()
         multi_dof_trajectory: MultiDOFJointTrajectory = MultiDOFJointTrajectory()
@@ -55,7 +55,7 @@ class FollowJointTrajectory(Action):
         goal_time_tolerance: Duration = Duration()
 
     class Result(Message):
-        """Why it ended."""
+        """The reason why the motion ended."""
 
         SUCCESSFUL: ClassVar[int32] = 0
         INVALID_GOAL: ClassVar[int32] = -1
@@ -68,7 +68,7 @@ class FollowJointTrajectory(Action):
         error_string: str = ""
 
     class Feedback(Message):
-        """Where the joints are to be, and are."""
+        """The desired and the actual state of the joints, and their difference."""
 
         header: Header = Header()
         joint_names: list[str] = []

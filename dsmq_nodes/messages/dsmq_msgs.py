@@ -1,24 +1,24 @@
 """dsmq_msgs: the reports of the broker and the nodes, on topics like any other.
 
-`/dsmq/graph` (Graph), `/dsmq/types` (TypeDescription) and `/dsmq/statistics` (BrokerStatistics)
-are written by the broker, `/dsmq/nodes` (NodeStatistics) by every node once a second.
+are published by the broker, `/dsmq/nodes` (NodeStatistics) by every node once a second.
 
-The launcher writes `/dsmq/launch/state` (LaunchState), takes a LaunchCommand on
+The launcher publishes `/dsmq/launch/state` (LaunchState), receives LaunchCommand messages on
 `/dsmq/launch/command` and answers with a LaunchResult on `/dsmq/launch/result`. It also publishes
-the lines of its processes on `/dsmq/launch/lines` (LaunchLines) while that has a subscriber.
+the output lines of its processes on `/dsmq/launch/lines` (LaunchLines) while that topic has a
+subscriber.
 
-A recorder serves `/mark_episode` (MarkEpisode) and writes each mark on `/episode` (EpisodeMark).
+A recorder serves `/mark_episode` (MarkEpisode) and publishes each mark on `/episode` (EpisodeMark).
 """
 
 from dsmq_nodes.messages.base import Message
-from dsmq_nodes.messages.node_counters import *  # noqa: F403  they are of this package too
+from dsmq_nodes.messages.node_counters import *  # noqa: F403  they belong to this package too
 from dsmq_nodes.messages.service_base import Service
 
 
 class Peer(Message):
     """A connection to the broker; `name` is empty for tools and plain clients.
 
-    `client` is the signature of its service calls; empty when it calls none.
+    `client` is the signature of its service calls; empty when it calls no service.
     """
 
     name: str = ""
@@ -42,9 +42,9 @@ class Endpoint(Message):
 
 
 class GraphTopic(Message):
-    """A topic, its ends, and where their types do not fit.
+    """A topic, its endpoints, and in `faults` the mismatches of their types.
 
-    Of a latched topic the newest `latched_depth` messages are kept for late subscribers.
+    A latched topic keeps its newest `latched_depth` messages for late subscribers.
     """
 
     name: str
@@ -57,9 +57,9 @@ class GraphTopic(Message):
 
 
 class Graph(Message):
-    """The peers, and the ends of each topic; on `/dsmq/graph`, at every change.
+    """The peers, and the endpoints of each topic; on `/dsmq/graph`, at every change.
 
-    `left_out` says in words what did not fit into a frame; empty when everything did.
+    `left_out` is a text that names what did not fit into the frame; empty when all did.
     """
 
     epoch: str = ""
@@ -69,7 +69,7 @@ class Graph(Message):
 
 
 class TypeDescription(Message):
-    """The JSON Schema of a type, as a text; each once on `/dsmq/types`, which is latched."""
+    """The JSON Schema of a type, as text; published once on `/dsmq/types`, which is latched."""
 
     type: str = ""
     schema_id: str = ""
@@ -77,10 +77,10 @@ class TypeDescription(Message):
 
 
 class Edge(Message):
-    """The counters of one subscriber of a topic; `lag` messages are still to be sent.
+    """The counters of one subscriber of a topic; `lag` messages are not sent yet.
 
-    `latency_sec` is from `publish()` until the broker sends it, by the publisher's clock; 0: its
-    messages have no stamps, or of another time.
+    `latency_sec` is from `publish()` until the broker sends the message, by the publisher's clock.
+    It is 0 when messages have no stamp, or stamps of another clock.
     """
 
     subscriber: str = ""
@@ -107,8 +107,8 @@ class Source(Message):
 class TopicStatistics(Message):
     """The counters of a topic; the rates are over the last second.
 
-    A `shared` topic lies in shared memory, and the broker follows it; `missed` counts messages that
-    were too fast for it to follow.
+    A `shared` topic is in shared memory, and the broker follows it; `missed` counts messages that
+    were overwritten before the broker had read them.
     """
 
     name: str
@@ -127,8 +127,8 @@ class TopicStatistics(Message):
 class BrokerStatistics(Message):
     """The broker's counters; on `/dsmq/statistics` once a second while it has a subscriber.
 
-    Rates are since the previous report: in the first one after a time without subscribers, over
-    that time. New topics have no rate yet. `left_out` is as in the graph.
+    Rates are since the previous report: the first report after a time without subscribers covers
+    that time. New topics have no rate yet. `left_out` is as in `Graph`.
     """
 
     at_sec: float = 0.0
@@ -140,7 +140,7 @@ class BrokerStatistics(Message):
 
 
 class LaunchProcess(Message):
-    """A process of a launch; `nodes` are its nodes' full names, `pid` 0: it does not run."""
+    """A process of a launch; `nodes` are its nodes' full names, `pid` is 0 while stopped."""
 
     name: str
     nodes: list[str] = []
@@ -158,9 +158,9 @@ class LaunchState(Message):
 
 
 class LaunchCommand(Message):
-    """A command for one process of a launch; `name` is the process's or that of a node in it.
+    """A command for one process of a launch; `name` is that of the process or of a node in it.
 
-    `id` is any text that the result will have; `action` is restart, stop, start or lines.
+    `id` is any text, which the result repeats; `action` is restart, stop, start or lines.
     """
 
     id: str
@@ -169,7 +169,7 @@ class LaunchCommand(Message):
 
 
 class LaunchResult(Message):
-    """How a command went; for `lines`: the process's last lines, the first one's number."""
+    """The result of a command; for `lines`, the process's last lines and the first one's number."""
 
     id: str
     ok: bool
@@ -180,7 +180,7 @@ class LaunchResult(Message):
 
 
 class LaunchLines(Message):
-    """Lines that a process has written, and the number of the first; numbers count from 1."""
+    """Lines that a process wrote, and the number of the first one; numbers count from 1."""
 
     process: str
     first: int
@@ -190,7 +190,7 @@ class LaunchLines(Message):
 class EpisodeMark(Message):
     """A mark in a recording, on `/episode`; `mark` is start, stop or discard.
 
-    `task` is what is done in the episode, in words; `number` counts those that are kept, from 0.
+    `task` describes in words what the episode shows; `number` counts the kept episodes from 0.
     """
 
     mark: str
@@ -199,9 +199,9 @@ class EpisodeMark(Message):
 
 
 class MarkEpisode(Service):
-    """Mark the begin or the end of an episode in a recording, or discard the running or last one.
+    """Mark the start or the end of an episode in a recording, or discard the running or last one.
 
-    `task` belongs to the start; one that comes with the stop replaces it.
+    `task` belongs to the start; a `task` given with the stop replaces it.
     """
 
     class Request(Message):
@@ -211,7 +211,7 @@ class MarkEpisode(Service):
         task: str = ""
 
     class Response(Message):
-        """Whether that worked, what there is to say about it, and the episode's number."""
+        """Whether the mark was made, an explanation, and the episode's number."""
 
         success: bool = False
         message: str = ""

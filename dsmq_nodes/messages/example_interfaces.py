@@ -1,4 +1,4 @@
-"""ROS 2's example_interfaces: types for examples, each named as one of std_msgs or std_srvs."""
+"""ROS 2's example_interfaces: types for examples, mostly named as in std_msgs and std_srvs."""
 
 from typing import Annotated
 
@@ -60,17 +60,17 @@ class Fibonacci(Action):
     """Count the first Fibonacci numbers."""
 
     class Goal(Message):
-        """How many to count beyond the first two."""
+        """How many numbers to compute after the first two."""
 
         order: int32 = 0
 
     class Result(Message):
-        """All of them."""
+        """The whole sequence."""
 
         sequence: list[int32] = []
 
     class Feedback(Message):
-        """Those so far."""
+        """The sequence so far."""
 
         sequence: list[int32] = []
 
@@ -88,7 +88,7 @@ class Byte(Message):
 
 
 class MultiArrayDimension(Message):
-    """One dimension: how many entries, and how many numbers it and those within it have."""
+    """One dimension: its entries (`size`), and the numbers in it and the inner ones (`stride`)."""
 
     label: str = ""
     size: uint32 = 0
@@ -96,7 +96,7 @@ class MultiArrayDimension(Message):
 
 
 class MultiArrayLayout(Message):
-    """The dimensions of an array, the outermost first, and how many numbers come before it."""
+    """The dimensions of an array, the outermost first, and the count of numbers before the data."""
 
     dim: list[MultiArrayDimension] = []
     data_offset: uint32 = 0
@@ -116,7 +116,7 @@ class Char(Message):
 
 
 class Empty(Message):
-    """Nothing: that it arrived is the message."""
+    """A message without fields, for signals that need no value."""
 
 
 class Float32(Message):
@@ -265,13 +265,13 @@ class AddTwoInts(Service):
     """Ask for the sum of two integers."""
 
     class Request(Message):
-        """The two."""
+        """The two integers."""
 
         a: int64 = 0
         b: int64 = 0
 
     class Response(Message):
-        """Their sum."""
+        """The sum of the two integers."""
 
         sum: int64 = 0
 
@@ -285,7 +285,7 @@ class SetBool(Service):
         data: bool = False
 
     class Response(Message):
-        """Whether that worked, and what there is to say about it."""
+        """Whether the call succeeded, and an explanation."""
 
         success: bool = False
         message: str = ""
@@ -295,10 +295,10 @@ class Trigger(Service):
     """Trigger an action."""
 
     class Request(Message):
-        """Nothing."""
+        """No fields."""
 
     class Response(Message):
-        """Whether that worked, and what there is to say about it."""
+        """Whether the call succeeded, and an explanation."""
 
         success: bool = False
         message: str = ""

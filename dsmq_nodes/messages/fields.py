@@ -1,7 +1,7 @@
-"""The ROS 2 field types, and how a message's fields are checked, copied and written.
+"""The ROS 2 field types, and the checking, copying and serializing of a message's fields.
 
 Plain Python annotations are enough in a message: `float`, `int`, `str`, `bool`, `bytes`,
-`list[float]`, other messages. The names below say which ROS type is meant; the integers also check
+`list[float]`, other messages. The names below give the exact ROS type; the integers also check
 the range. `bytes` is ROS's `uint8[]`.
 """
 
@@ -44,18 +44,18 @@ float32 = Annotated[float, Ros("float32")]
 """A Python float: it is not rounded to 32 bits."""
 float64 = Annotated[float, Ros("float64")]
 Matrix3x3 = Annotated[list[float64], Field(min_length=9, max_length=9)]
-"""Row-major, like the two below."""
+"""Row-major, like the two types below."""
 Matrix3x4 = Annotated[list[float64], Field(min_length=12, max_length=12)]
 Matrix6x6 = Annotated[list[float64], Field(min_length=36, max_length=36)]
 
 Schema = dict[str, Any]
-"""A pydantic core schema, read and written as the plain dict that it is."""
+"""A pydantic core schema, handled as a plain dict, which it is."""
 
-# Where a core schema holds further schemas.
+# The keys of a core schema that hold further schemas.
 _INNER: Final = frozenset(
     ("schema", "items_schema", "keys_schema", "values_schema", "choices", "definitions")
 )
-# What may be around a model's schema: the types in it, the functions of its validators.
+# The kinds of schemas around a model's: for its inner types, and for its validators.
 _AROUND: Final = frozenset(("definitions", "function-before", "function-after", "function-wrap"))
 
 
@@ -64,8 +64,8 @@ def adapt_model(cls: type[BaseModel], schema: CoreSchema) -> CoreSchema:
 
     Floats also read "NaN", "Infinity" and "-Infinity" from JSON; lists also take tuples, numpy
     arrays and `array.array`; bytes take buffers and are standard base64 in JSON; defaults that can
-    be changed in place are copied for each message, cheaper than a deep copy. Messages inside the
-    model are unchanged: they are adapted already.
+    be changed in place are copied for each message, which costs less than a deep copy. Messages
+    inside the model stay as they are: they are adapted already.
     """
     found: Schema = dict(schema)
     if found["type"] in _AROUND:
@@ -91,8 +91,8 @@ def _adapt(schema: object) -> object:
 
 
 def _float(schema: Schema) -> object:
-    # Not strict in JSON: the price is that "1.5" is read as 1.5. A union with the three names
-    # would be exact, but takes up to twice the time to read a laser scan.
+    # Not strict in JSON, at the price that "1.5" is read as 1.5. A union with the three names
+    # would be exact, but would take up to twice the time to read a laser scan.
     lax = cast("CoreSchema", schema | {"strict": False})
     return core_schema.json_or_python_schema(
         lax, cast("CoreSchema", schema), serialization=core_schema.simple_ser_schema("float")
@@ -129,7 +129,7 @@ def _from_base64(value: object) -> object:
 
 
 def _as_view_or_bytes(value: object, check: Callable[[object], object]) -> object:
-    """A large memoryview is kept: it is copied once, when it is published."""
+    """Keep a large memoryview: it is copied once, when the message is published."""
     if not isinstance(value, memoryview) or value.nbytes < LARGE_BYTES:
         return check(_as_bytes(value))
     if value.itemsize != 1 or not value.c_contiguous:
@@ -164,14 +164,14 @@ def _maker(default: list[Any] | BaseModel) -> Callable[[], object]:
     if isinstance(default, list):
         mutable = any(isinstance(item, list | BaseModel) for item in default)
         return partial(copy.deepcopy, default) if mutable else default.copy
-    # Straight to the validator: half the time of calling the class, a third of a deep copy's.
+    # Calling the validator takes half the time of calling the class, a third of a deep copy's.
     plain = partial(type(default).__pydantic_validator__.validate_python, {})
     is_whole = not any(field.is_required() for field in type(default).model_fields.values())
     return plain if is_whole and default == plain() else partial(default.model_copy, deep=True)
 
 
 def makes_blank(factory: object, cls: type[BaseModel]) -> bool:
-    """Whether a default is made as above: a message of nothing but its own defaults."""
+    """Whether `_maker` made this factory for a message that has only its own defaults."""
     if not isinstance(factory, partial) or (factory.args, factory.keywords) != (({},), {}):
         return False
     return bool(factory.func == cls.__pydantic_validator__.validate_python)

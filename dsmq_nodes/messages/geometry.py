@@ -40,7 +40,7 @@ __all__ = [
 
 
 class Vector3(Message):
-    """A direction and a length in free space: a translation does not change it."""
+    """A direction and a length in free space; a translation does not change it."""
 
     x: float64 = 0.0
     y: float64 = 0.0
@@ -101,7 +101,7 @@ class PoseStamped(Message):
 
 
 class PoseWithCovariance(Message):
-    """A pose and how sure it is.
+    """A pose and its uncertainty.
 
     `covariance` is of x, y, z and the rotations about x, y, z; m^2, m rad, rad^2.
     """
@@ -132,7 +132,7 @@ class TwistStamped(Message):
 
 
 class TwistWithCovariance(Message):
-    """A velocity and how sure it is.
+    """A velocity and its uncertainty.
 
     `covariance` is of the speeds along x, y, z and about x, y, z; (m/s)^2 and (rad/s)^2.
     """
@@ -163,7 +163,7 @@ class Wrench(Message):
 
 
 class Transform(Message):
-    """From one coordinate frame to another: move by `translation`, m, after `rotation`."""
+    """The step between two coordinate frames: `rotation`, then `translation`, m."""
 
     translation: Vector3 = Vector3()
     rotation: Quaternion = Quaternion()
@@ -185,7 +185,7 @@ class AccelStamped(Message):
 
 
 class AccelWithCovariance(Message):
-    """An acceleration and how uncertain it is."""
+    """An acceleration and its uncertainty."""
 
     accel: Accel = Accel()
     covariance: Matrix6x6 = [0.0] * 36
@@ -240,14 +240,14 @@ class PolygonStamped(Message):
 
 
 class PolygonInstance(Message):
-    """An area that is known by a number."""
+    """An area with a number that identifies it."""
 
     polygon: Polygon = Polygon()
     id: int64 = 0
 
 
 class PolygonInstanceStamped(Message):
-    """An area that is known by a number, with its time and coordinate frame."""
+    """A `PolygonInstance` with its time and coordinate frame."""
 
     header: Header = Header()
     polygon: PolygonInstance = PolygonInstance()

@@ -19,7 +19,7 @@ __all__ = [
 
 
 class State(Message):
-    """A state of a lifecycle node: it rests in a primary one, and passes through a transition's."""
+    """A state of a lifecycle node: a primary state is stable, a transition state is temporary."""
 
     PRIMARY_STATE_UNKNOWN: ClassVar[uint8] = 0
     PRIMARY_STATE_UNCONFIGURED: ClassVar[uint8] = 1
@@ -76,7 +76,7 @@ class Transition(Message):
 
 
 class TransitionDescription(Message):
-    """A transition with where it begins and where it leads."""
+    """A transition, its start state and its goal state."""
 
     transition: Transition = Transition()
     start_state: State = State()
@@ -96,33 +96,33 @@ class ChangeState(Service):
     """Trigger a transition of a lifecycle node."""
 
     class Request(Message):
-        """Which: its id, or with id 0 its label."""
+        """The transition: by its id, or by its label when the id is 0."""
 
         transition: Transition = Transition()
 
     class Response(Message):
-        """Whether its callback succeeded."""
+        """Whether the transition's callback succeeded."""
 
         success: bool = False
 
 
 class GetState(Service):
-    """The state that a lifecycle node is in."""
+    """Get the current state of a lifecycle node."""
 
     class Request(Message):
-        """Nothing is to be said."""
+        """No fields."""
 
     class Response(Message):
-        """The state."""
+        """The current state."""
 
         current_state: State = State()
 
 
 class GetAvailableStates(Service):
-    """All states of a lifecycle node."""
+    """Get all states of a lifecycle node."""
 
     class Request(Message):
-        """Nothing is to be said."""
+        """No fields."""
 
     class Response(Message):
         """The states."""
@@ -131,10 +131,10 @@ class GetAvailableStates(Service):
 
 
 class GetAvailableTransitions(Service):
-    """The transitions that begin in a node's state; as `~/get_transition_graph` all there are."""
+    """Get the transitions from the current state; as `~/get_transition_graph`, all of them."""
 
     class Request(Message):
-        """Nothing is to be said."""
+        """No fields."""
 
     class Response(Message):
         """The transitions."""

@@ -1,7 +1,7 @@
-"""The class of message and parameter classes: a field that cannot be is told in one line.
+"""The class of message and parameter classes: an impossible field gives an error of one line.
 
-A field has one name for others: in JSON, in schemas, in `.msg` text, as a parameter. That is its
-alias, where it has one (`from_: str = Field(alias="from")`), for reading and for writing alike.
+A field has one name outside of Python: in JSON, in schemas, in `.msg` text, as a parameter. That is
+its alias, if it has one (`from_: str = Field(alias="from")`), for reading and for writing alike.
 """
 
 import re
@@ -19,11 +19,12 @@ else:
 _BY_ALIAS: Final = ("validate_by_alias", "serialize_by_alias")
 
 
-# pydantic's own says so too, but pyright (VS Code's checker) looks at this class alone. It has no
-# `Field` as a specifier: pyright would take a `Field(0.5, ge=0)` for a field without a default.
+# pydantic's metaclass has this decorator too, but pyright (VS Code's checker) checks this class
+# alone. `Field` is no specifier here: pyright would take a `Field(0.5, ge=0)` for a field without a
+# default.
 @dataclass_transform(kw_only_default=True)
 class ModelClass(ModelMetaclass):
-    """Makes a class as pydantic does; its errors say what to write in a robot."""
+    """A metaclass that makes classes as pydantic's does; its errors say what to write instead."""
 
     @override
     def __new__(
@@ -37,9 +38,9 @@ class ModelClass(ModelMetaclass):
 
 
 def outer_names(cls: type[BaseModel]) -> dict[str, str]:
-    """The names of a model's fields for others, by those of its attributes.
+    """Return the names of a model's fields outside of Python, by those of its attributes.
 
-    What an `alias_generator` gives is there once the model is built.
+    Names from an `alias_generator` are there once the model is built.
     """
     return {
         name: field.serialization_alias or field.alias or name
@@ -48,12 +49,12 @@ def outer_names(cls: type[BaseModel]) -> dict[str, str]:
 
 
 def limits_in(metadata: Iterable[object], *names: str) -> dict[str, Any]:
-    """The limits of a field with these names, as `ge` or `max_length`, that its metadata have."""
+    """Return the limits of these names (`ge`, `max_length`) in a field's metadata."""
     return {name: getattr(each, name) for each in metadata for name in names if hasattr(each, name)}
 
 
 def model_in(annotation: object) -> type[BaseModel] | None:
-    """The model in the annotation of a field, as in `list[Point]` or `Point | None`; the first."""
+    """Return the first model in a field's annotation, as in `list[Point]` or `Point | None`."""
     inner = get_args(annotation)
     if isinstance(annotation, type) and not inner:
         return annotation if issubclass(annotation, BaseModel) else None
@@ -61,10 +62,10 @@ def model_in(annotation: object) -> type[BaseModel] | None:
 
 
 def check_names(cls: type[BaseModel], schema: Mapping[str, Any]) -> None:
-    """Check in a model's core schema that each field is read by the name it is written by.
+    """Check in a model's core schema that each field is read and written by the same name.
 
     Raises:
-        TypeError: one is not; the text says what to write.
+        TypeError: A field is not; the text says what to write.
     """
     config: Mapping[str, Any] = {}
     while "schema" in schema and schema["type"] != "model-fields":

@@ -1,7 +1,7 @@
-"""NodeStatistics: the types of dsmq_msgs that every node needs, apart from the others.
+"""NodeStatistics: those types of dsmq_msgs that every node needs.
 
-A node imports these five alone: each class of a message costs 1 M instructions at import, and the
-25 others of dsmq_msgs are read by tools.
+A node imports only these five: each message class costs 1 M instructions at import, and the 25
+other types of dsmq_msgs are used by tools alone.
 """
 
 from dsmq_nodes.messages.base import Message, Time
@@ -36,9 +36,9 @@ class PublisherStatistics(Message, type_name="dsmq_msgs/msg/PublisherStatistics"
 class SubscriptionStatistics(Message, type_name="dsmq_msgs/msg/SubscriptionStatistics"):
     """The counters of a subscription; latency is from `publish()` to the callback.
 
-    `dropped` messages were skipped because this end was too slow, `late` ones were older than the
-    lifespan, `invalid` ones did not fit the type. `refused` ones are commands that an Actuator has
-    refused: the emergency stop was, or might have been, pressed.
+    `dropped` messages were skipped because the subscription was too slow, `late` ones were older
+    than the lifespan, `invalid` ones did not fit the type. `refused` ones are commands that an
+    Actuator refused, because the emergency stop was, or might have been, pressed.
     """
 
     topic: str
@@ -53,9 +53,9 @@ class SubscriptionStatistics(Message, type_name="dsmq_msgs/msg/SubscriptionStati
 
 
 class CallbackStatistics(Message, type_name="dsmq_msgs/msg/CallbackStatistics"):
-    """How long a callback has blocked its node.
+    """The time for which a callback has blocked its node.
 
-    `calls` counts the steps of a coroutine one by one, `longest_sec` is that of the last second.
+    `calls` counts each step of a coroutine; `longest_sec` is the longest in the last second.
     """
 
     name: str
@@ -65,11 +65,11 @@ class CallbackStatistics(Message, type_name="dsmq_msgs/msg/CallbackStatistics"):
 
 
 class NodeStatistics(Message, type_name="dsmq_msgs/msg/NodeStatistics"):
-    """A node's counters since it started; on `/dsmq/nodes`. `rate_hz` 0: it declares no rate.
+    """A node's counters since it started; on `/dsmq/nodes`. `rate_hz` is 0 without a rate.
 
-    `exceptions` is how many its callbacks have raised, `last_exception` the newest in one line.
-    `former_...` are the counters of publishers and subscriptions that it has destroyed.
-    `clock_set_back_sec` is by how much the machine's clock was set back in the last 5 minutes.
+    `exceptions` counts those that its callbacks raised, `last_exception` is the newest in one line.
+    `former_...` are the counters of the publishers and subscriptions that the node has destroyed.
+    `clock_set_back_sec` is how far the machine's clock was set back in the last 5 minutes.
     """
 
     stamp: Time = Time()

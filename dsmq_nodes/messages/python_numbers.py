@@ -1,4 +1,4 @@
-"""Numbers of other libraries as Python's own: scalars of numpy and what is like them."""
+"""Converts scalars of numpy and similar libraries to Python's own numbers."""
 
 import contextlib
 import operator
@@ -9,10 +9,10 @@ _PLAIN: Final = (bool, int, float, str, bytes)
 
 
 def as_python(value: Any) -> Any:
-    """A scalar of numpy, alone or in a list, as Python's own; anything else as it is.
+    """Return a scalar of numpy, alone or in a list, as Python's own; other values unchanged.
 
-    Nothing is imported for it: an array without dimensions, as of torch, is one too, and so is
-    what counts as a whole number (`__index__`).
+    This imports nothing. An array without dimensions, as of torch, is a scalar too, and so is an
+    object that counts as a whole number (`__index__`).
     """
     if isinstance(value, list | tuple):
         found = [as_python(each) for each in value]
@@ -23,17 +23,17 @@ def as_python(value: Any) -> Any:
         item = value.item()
         return item if type(item) in _PLAIN else value
     if hasattr(value, "__index__") and not isinstance(value, int):
-        with contextlib.suppress(TypeError):  # an array is none
+        with contextlib.suppress(TypeError):  # an array is no whole number
             return operator.index(value)
     return value
 
 
 def unpacked(value: Any) -> Any:
-    """As `as_python`, and an array of numpy as a list."""
+    """Convert as `as_python`, and an array of numpy to a list."""
     return value.tolist() if hasattr(value, "tolist") else as_python(value)
 
 
 def changed(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of some values that `as_python` changes, changed."""
+    """Return the converted values, but only those that `as_python` changes."""
     found = {name: as_python(value) for name, value in values.items()}
     return {name: value for name, value in found.items() if value is not values[name]}

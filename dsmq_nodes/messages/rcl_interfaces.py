@@ -42,7 +42,7 @@ class Log(Message):
 
 
 class FloatingPointRange(Message):
-    """The allowed values of a float parameter; `step` 0 allows all between."""
+    """The allowed values of a float parameter; `step` 0 allows all values in the range."""
 
     from_value: float64 = 0.0
     to_value: float64 = 0.0
@@ -50,7 +50,7 @@ class FloatingPointRange(Message):
 
 
 class IntegerRange(Message):
-    """The allowed values of an integer parameter; `step` 0 allows all between."""
+    """The allowed values of an integer parameter; `step` 0 allows all values in the range."""
 
     from_value: int64 = 0
     to_value: int64 = 0
@@ -58,7 +58,7 @@ class IntegerRange(Message):
 
 
 class ParameterDescriptor(Message):
-    """A parameter's description, and the values it may take."""
+    """A parameter's description, and its allowed values."""
 
     name: str = ""
     type: uint8 = 0
@@ -71,7 +71,7 @@ class ParameterDescriptor(Message):
 
 
 class ParameterType(Message):
-    """The numbers that `ParameterValue.type` may have."""
+    """The possible numbers of `ParameterValue.type`."""
 
     PARAMETER_NOT_SET: ClassVar[uint8] = 0
     PARAMETER_BOOL: ClassVar[uint8] = 1
@@ -86,7 +86,7 @@ class ParameterType(Message):
 
 
 class ParameterValue(Message):
-    """A parameter's value: the one field that `type` (see `ParameterType`) points at."""
+    """A parameter's value: it is in the field that `type` (see `ParameterType`) selects."""
 
     type: uint8 = 0
     bool_value: bool = False
@@ -118,21 +118,21 @@ class ParameterEvent(Message):
 
 
 class SetParametersResult(Message):
-    """Whether a parameter was set, and if not, why."""
+    """Whether a parameter was set, or the reason why not."""
 
     successful: bool = False
     reason: str = ""
 
 
 class ListParametersResult(Message):
-    """Names of parameters, and of the groups they are in."""
+    """Names of parameters, and of the groups that contain them."""
 
     names: list[str] = []
     prefixes: list[str] = []
 
 
 class LoggerLevel(Message):
-    """A logger's name, and the level from which on it logs."""
+    """A logger's name, and the lowest level that it logs."""
 
     LOG_LEVEL_UNKNOWN: ClassVar[uint8] = 0
     LOG_LEVEL_DEBUG: ClassVar[uint8] = 10
@@ -146,7 +146,7 @@ class LoggerLevel(Message):
 
 
 class SetLoggerLevelsResult(Message):
-    """Whether a logger's level was set, and if not, why."""
+    """Whether a logger's level was set, or the reason why not."""
 
     successful: bool = False
     reason: str = ""

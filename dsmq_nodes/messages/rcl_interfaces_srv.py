@@ -28,66 +28,66 @@ __all__ = [
 
 
 class DescribeParameters(Service):
-    """Describe parameters, and the values they may have."""
+    """Describe parameters and their allowed values."""
 
     class Request(Message):
-        """Whose."""
+        """The names of the parameters."""
 
         names: list[str] = []
 
     class Response(Message):
-        """In the order asked for; of an unknown one the type is not set."""
+        """The descriptions in the order of the request; an unknown parameter's has no type."""
 
         descriptors: list[ParameterDescriptor] = []
 
 
 class GetLoggerLevels(Service):
-    """From which level on loggers log."""
+    """Get the lowest level that loggers log."""
 
     class Request(Message):
-        """Whose."""
+        """The names of the loggers."""
 
         names: list[str] = []
 
     class Response(Message):
-        """In the order asked for; 0 for an unknown one."""
+        """The levels in the order of the request; 0 for an unknown logger."""
 
         levels: list[LoggerLevel] = []
 
 
 class GetParameterTypes(Service):
-    """The types of parameters."""
+    """Get the types of parameters."""
 
     class Request(Message):
-        """Whose."""
+        """The names of the parameters."""
 
         names: list[str] = []
 
     class Response(Message):
-        """Numbers of ParameterType, in the order asked for."""
+        """Numbers of ParameterType, in the order of the request."""
 
         types: bytes = b""
 
 
 class GetParameters(Service):
-    """The values of parameters."""
+    """Get the values of parameters."""
 
     class Request(Message):
-        """Whose."""
+        """The names of the parameters."""
 
         names: list[str] = []
 
     class Response(Message):
-        """In the order asked for; not set for an unknown one."""
+        """The values in the order of the request; not set for an unknown parameter."""
 
         values: list[ParameterValue] = []
 
 
 class ListParameters(Service):
-    """The names of a node's parameters."""
+    """List the names of a node's parameters."""
 
     class Request(Message):
-        """Of which groups, and how many names deep; 0 is without limit."""
+        """The groups to list, and the depth in names; depth 0 has no limit."""
 
         DEPTH_RECURSIVE: ClassVar[uint64] = 0
 
@@ -101,42 +101,42 @@ class ListParameters(Service):
 
 
 class SetLoggerLevels(Service):
-    """Set from which level on loggers log."""
+    """Set the lowest level that loggers log."""
 
     class Request(Message):
-        """Names and levels."""
+        """The names of the loggers and their new levels."""
 
         levels: list[LoggerLevel] = []
 
     class Response(Message):
-        """In the order asked for."""
+        """The results in the order of the request."""
 
         results: list[SetLoggerLevelsResult] = []
 
 
 class SetParameters(Service):
-    """Set parameters, each for itself."""
+    """Set parameters, each independently of the others."""
 
     class Request(Message):
-        """Names and values."""
+        """The names and the new values."""
 
         parameters: list[Parameter] = []
 
     class Response(Message):
-        """In the order asked for."""
+        """The results in the order of the request."""
 
         results: list[SetParametersResult] = []
 
 
 class SetParametersAtomically(Service):
-    """Set parameters, all or none."""
+    """Set either all of the parameters or none."""
 
     class Request(Message):
-        """Names and values."""
+        """The names and the new values."""
 
         parameters: list[Parameter] = []
 
     class Response(Message):
-        """Whether they were set."""
+        """Whether the parameters were set."""
 
         result: SetParametersResult = SetParametersResult()

@@ -46,8 +46,8 @@ __all__ = [
 class Imu(Message):
     """An inertial measurement: orientation, turn rate (rad/s) and acceleration (m/s^2).
 
-    Covariances are row-major about x, y, z; all zero is unknown, -1 in the first place is "not
-    measured".
+    Covariances are row-major about x, y, z. All zeros mean "unknown", -1 in the first element means
+    "not measured".
     """
 
     header: Header = Header()
@@ -79,7 +79,7 @@ class LaserScan(Message):
 
 
 class Range(Message):
-    """One distance, m, of an ultrasonic or infrared sensor, seen within `field_of_view`, rad."""
+    """One distance, m, of an ultrasonic or infrared sensor, within `field_of_view`, rad."""
 
     ULTRASOUND: ClassVar[uint8] = 0
     INFRARED: ClassVar[uint8] = 1
@@ -96,7 +96,7 @@ class Range(Message):
 class JointState(Message):
     """The joints of a robot: position in rad or m, velocity per s, effort in N m or N.
 
-    The lists are as long as `name`, or empty when not known.
+    Each list is as long as `name`, or empty when its values are not known.
     """
 
     header: Header = Header()
@@ -107,7 +107,7 @@ class JointState(Message):
 
 
 class BatteryState(Message):
-    """A battery. What is not measured is NaN.
+    """A battery; values that are not measured are NaN.
 
     V, degrees Celsius, A (negative when discharging), Ah; `percentage` is 0 to 1.
     """
@@ -179,7 +179,7 @@ class RelativeHumidity(Message):
 
 
 class Illuminance(Message):
-    """How bright it is, lux; variance 0 is unknown."""
+    """An illuminance, lux; variance 0 is unknown."""
 
     header: Header = Header()
     illuminance: float64 = 0.0
@@ -217,7 +217,7 @@ class Image(Message):
 
     `encoding` as in `rgb8`, `bgr8`, `mono8`, `16UC1`, `32FC1`; `step` is the bytes of one row.
     NumPy reads it with `numpy.frombuffer(image.data, numpy.uint8).reshape(height, width, 3)`.
-    `data=memoryview(pixels)` is not copied until it is published; do not change them before.
+    `data=memoryview(pixels)` is copied when published: do not change the pixels before.
     """
 
     header: Header = Header()
@@ -257,7 +257,7 @@ class CameraInfo(Message):
 
 
 class NavSatStatus(Message):
-    """The state of a satellite receiver, and the systems it uses as a sum of `SERVICE_`."""
+    """The state of a satellite receiver, and its satellite systems, as a sum of `SERVICE_...`."""
 
     STATUS_UNKNOWN: ClassVar[int8] = -2
     STATUS_NO_FIX: ClassVar[int8] = -1
@@ -295,7 +295,7 @@ class NavSatFix(Message):
 
 
 class PointField(Message):
-    """One value of each point of a point cloud: where it starts, its type, how many."""
+    """One value of each point of a point cloud: its offset in bytes, its type and its count."""
 
     INT8: ClassVar[uint8] = 1
     UINT8: ClassVar[uint8] = 2
@@ -313,7 +313,7 @@ class PointField(Message):
 
 
 class PointCloud2(Message):
-    """Points as one block of bytes that `fields` describe; `height` 1 when unordered."""
+    """Points as one block of bytes that `fields` describe; `height` is 1 when unordered."""
 
     header: Header = Header()
     height: uint32 = 0
@@ -327,13 +327,13 @@ class PointCloud2(Message):
 
 
 class LaserEcho(Message):
-    """The echoes of one ray, m or as strong as they are."""
+    """The echoes of one ray: distances, m, or intensities."""
 
     echoes: list[float32] = []
 
 
 class MultiEchoLaserScan(Message):
-    """A planar scan in which a ray may have several echoes; as `LaserScan` otherwise."""
+    """A planar scan with several echoes for each ray; otherwise as `LaserScan`."""
 
     header: Header = Header()
     angle_min: float32 = 0.0
@@ -348,7 +348,7 @@ class MultiEchoLaserScan(Message):
 
 
 class MultiDOFJointState(Message):
-    """Where joints of several degrees of freedom are, how fast, and what acts on them."""
+    """Poses, velocities and loads of joints with several degrees of freedom."""
 
     header: Header = Header()
     joint_names: list[str] = []

@@ -28,8 +28,9 @@ _ResponseT_co = TypeVar("_ResponseT_co", bound=Message, covariant=True)
 class Service:
     """A type of service: subclass it and nest a `Request` and a `Response`, both messages.
 
-    One that is not nested has no fields. The type's name in the graph is `<package>/srv/<Class>`,
-    or what the class keyword says: `class Dock(Service, type_name="dock_msgs/srv/Dock")`.
+    A part that is not nested gets a class without fields. The type's name in the graph is
+    `<package>/srv/<Class>`, unless the class keyword gives another name:
+    `class Dock(Service, type_name="dock_msgs/srv/Dock")`.
     """
 
     Request: ClassVar[type[Message]]
@@ -54,10 +55,10 @@ class ServiceType(Protocol[_RequestT_co, _ResponseT_co]):
 
 
 def name_parts(cls: type[Any], *parts: str) -> None:
-    """Give the messages nested in a class their type names, and make those that are not there.
+    """Give the messages nested in a class their type names, and make the missing ones.
 
     Raises:
-        TypeError: one is no message, or seems to be misspelt.
+        TypeError: a nested class is no message, or its name seems to be misspelt.
     """
     missing = [part for part in parts if part not in cls.__dict__]
     for name, nested in cls.__dict__.items():
@@ -72,7 +73,7 @@ def name_parts(cls: type[Any], *parts: str) -> None:
 
 
 def _as_above(cls: type[Any], part: str) -> Any:
-    """The nested class of the class above, or a message without fields."""
+    """Return a subclass of the base class's nested class, or a message without fields."""
     nested = create_model(part, __base__=getattr(cls, part, Message), __module__=cls.__module__)
     nested.__qualname__ = f"{cls.__qualname__}.{part}"
     return nested

@@ -1,4 +1,4 @@
-"""ROS 2's service_msgs: what the introspection of services says about each call."""
+"""ROS 2's service_msgs: the introspection of service calls."""
 
 from typing import Annotated, ClassVar
 
@@ -11,7 +11,7 @@ __all__ = ["ServiceEventInfo"]
 
 
 class ServiceEventInfo(Message):
-    """A request or a response, sent or received, of a client's call number `sequence_number`."""
+    """A request or a response, sent or received, in call `sequence_number` of a client."""
 
     REQUEST_SENT: ClassVar[uint8] = 0
     REQUEST_RECEIVED: ClassVar[uint8] = 1

@@ -126,7 +126,7 @@ class Float64(Message):
 
 
 class Empty(Message):
-    """Nothing: that it arrived is the message."""
+    """A message without fields, for signals that need no value."""
 
 
 class ColorRGBA(Message):
@@ -139,7 +139,7 @@ class ColorRGBA(Message):
 
 
 class MultiArrayDimension(Message):
-    """One dimension: how many entries, and how many numbers it and those within it have."""
+    """One dimension: its entries (`size`), and the numbers in it and the inner ones (`stride`)."""
 
     label: str = ""
     size: uint32 = 0
@@ -147,7 +147,7 @@ class MultiArrayDimension(Message):
 
 
 class MultiArrayLayout(Message):
-    """The dimensions of an array, the outermost first, and how many numbers come before it."""
+    """The dimensions of an array, the outermost first, and the count of numbers before the data."""
 
     dim: list[MultiArrayDimension] = []
     data_offset: uint32 = 0

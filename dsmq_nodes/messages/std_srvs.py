@@ -1,4 +1,4 @@
-"""ROS 2's std_srvs. Its `Empty` has to be imported from here: dsmq_nodes.messages has std_msgs'."""
+"""ROS 2's std_srvs. Import its `Empty` from here: dsmq_nodes.messages has the one of std_msgs."""
 
 from dsmq_nodes.messages.base import Message
 from dsmq_nodes.messages.service_base import Service
@@ -7,7 +7,7 @@ __all__ = ["SetBool", "Trigger"]
 
 
 class Empty(Service):
-    """Ask for something that needs no words and gives no answer but that it is done."""
+    """Trigger something; neither the request nor the response has fields."""
 
 
 class SetBool(Service):
@@ -19,7 +19,7 @@ class SetBool(Service):
         data: bool = False
 
     class Response(Message):
-        """Whether that worked, and what there is to say about it."""
+        """Whether the call succeeded, and an explanation."""
 
         success: bool = False
         message: str = ""
@@ -29,7 +29,7 @@ class Trigger(Service):
     """Trigger an action."""
 
     class Response(Message):
-        """Whether that worked, and what there is to say about it."""
+        """Whether the call succeeded, and an explanation."""
 
         success: bool = False
         message: str = ""

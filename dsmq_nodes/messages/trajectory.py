@@ -1,4 +1,4 @@
-"""ROS 2's trajectory_msgs: where joints are to be, and when."""
+"""ROS 2's trajectory_msgs: target positions of joints over time."""
 
 from dsmq_nodes.messages.base import Duration, Header, Message
 from dsmq_nodes.messages.fields import float64
@@ -13,7 +13,7 @@ __all__ = [
 
 
 class JointTrajectoryPoint(Message):
-    """Where joints are to be (rad or m, and their rates), so long after the start."""
+    """The target of joints (rad or m, and its derivatives) at a time after the start."""
 
     positions: list[float64] = []
     velocities: list[float64] = []
@@ -23,7 +23,7 @@ class JointTrajectoryPoint(Message):
 
 
 class JointTrajectory(Message):
-    """The way of joints; their values are in the order of `joint_names`."""
+    """The path of joints over time; the values are in the order of `joint_names`."""
 
     header: Header = Header()
     joint_names: list[str] = []
@@ -31,7 +31,7 @@ class JointTrajectory(Message):
 
 
 class MultiDOFJointTrajectoryPoint(Message):
-    """Where joints of several degrees of freedom are to be, so long after the start."""
+    """The target of joints with several degrees of freedom at a time after the start."""
 
     transforms: list[Transform] = []
     velocities: list[Twist] = []
@@ -40,7 +40,7 @@ class MultiDOFJointTrajectoryPoint(Message):
 
 
 class MultiDOFJointTrajectory(Message):
-    """The way of joints of several degrees of freedom."""
+    """The path of joints with several degrees of freedom over time."""
 
     header: Header = Header()
     joint_names: list[str] = []

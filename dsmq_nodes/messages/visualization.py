@@ -12,7 +12,7 @@ __all__ = ["Marker", "MarkerArray", "MeshFile", "UVCoordinate"]
 
 
 class UVCoordinate(Message):
-    """A place in a texture, each 0 to 1."""
+    """A position in a texture, each coordinate 0 to 1."""
 
     u: float32 = 0.0
     v: float32 = 0.0
@@ -26,9 +26,9 @@ class MeshFile(Message):
 
 
 class Marker(Message):
-    """A shape to draw: what `type` says, at `pose`, as large as `scale`, m.
+    """A shape of kind `type` to draw at `pose` with the size `scale`, m.
 
-    `ns` and `id` name it: a marker of the same name replaces it. A `lifetime` of 0 is forever.
+    `ns` and `id` name it: a marker of the same name replaces it. A `lifetime` of 0 has no end.
     """
 
     ARROW: ClassVar[int32] = 0

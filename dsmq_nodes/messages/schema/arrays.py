@@ -1,4 +1,4 @@
-"""The lists and bytes of a message as numpy arrays; numpy is needed only where this is called."""
+"""Returns a message's numbers as numpy arrays; numpy is imported only when `as_array` is called."""
 
 from typing import TYPE_CHECKING, Any, Final, get_type_hints
 
@@ -14,12 +14,12 @@ _NUMBERS: Final = ("int", "uint", "float")
 
 
 def as_array(message: "BaseModel", field: str) -> "NDArray[Any]":
-    """A field's numbers in one dimension, in their ROS type (`float32`, `int8`).
+    """Return a field's numbers as an array of one dimension, of their ROS type (`float32`, `int8`).
 
-    Bytes are not copied, and so cannot be written to.
+    Bytes are not copied, so that array is read-only.
 
     Raises:
-        MessageError: there is no such field, or it has no numbers.
+        MessageError: there is no such field, or it does not hold numbers.
         ModuleNotFoundError: numpy is not installed.
     """
     import numpy  # noqa: ICN001, PLC0415  65 ms, only for arrays

@@ -49,7 +49,7 @@ def msg_text(cls: type["BaseModel"]) -> str:
 
 
 def constants_of(cls: type["BaseModel"]) -> "Iterator[str]":
-    """A type's constants, each as the line `uint8 OK=0`."""
+    """Yield a type's constants, each as a line such as `uint8 OK=0`."""
     hints = get_type_hints(cls, include_extras=True)
     for name, hint in hints.items():
         if get_origin(hint) is ClassVar and name.isupper():
@@ -70,18 +70,18 @@ def _fields(cls: type["BaseModel"]) -> "Iterator[str]":
 
 
 def _range(info: FieldInfo) -> str:
-    """The values that a field may have, as `>= 0, <= 1`; empty: all that its type has."""
+    """Return the limits of a field's values, as `>= 0, <= 1`; empty for those of its type."""
     if any(isinstance(each, Ros) for each in info.metadata):
-        return ""  # the limits are those of `uint8`
+        return ""  # the limits are those of the ROS type, such as `uint8`
     limits = limits_in(info.metadata, "ge", "gt", "le", "lt")
     return ", ".join(f"{_SIGNS[name]} {limit}" for name, limit in limits.items())
 
 
 def message_definition(cls: type["BaseModel"]) -> MessageDefinition:
-    """A message type in ROS's words; a default that is zero or empty is none.
+    """Return a message type as a ROS definition, without defaults that are zero or empty.
 
     Raises:
-        MessageError: a field has a type that ROS does not have.
+        MessageError: ROS does not have the type of a field.
     """
     name = type_name_of(cls)
     package = name.split("/")[0]
@@ -113,7 +113,7 @@ def _told_default(info: FieldInfo) -> object:
 
 
 def type_name_of(cls: type["BaseModel"]) -> str:
-    """A message type's name in ROS; base.py, where types are made, imports this file."""
+    """Return a message type's ROS name; without `Message`, because base.py imports this file."""
     return str(getattr(cls, "type_name", cls.__name__))
 
 

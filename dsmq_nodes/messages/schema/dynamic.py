@@ -1,7 +1,8 @@
-"""Messages by the JSON Schema of their publisher: types that this process does not have.
+"""Handles messages by the JSON Schema of their publisher, without a class of their type.
 
-On the wire bytes are base64, and NaN and infinity are texts, as the schema says; users see and give
-ROS 2's form. A schema comes from another process: values that it does not describe are unchanged.
+On the wire bytes are base64, and NaN and infinity are texts, as the schema says; users read and
+write ROS 2's form. A schema comes from another process: values that it does not describe stay as
+they are.
 """
 
 import base64
@@ -45,12 +46,12 @@ _EMPTY: Final[dict[str, Any]] = {
 
 
 def decoded(value: Any, schema: Schema) -> Any:
-    """A received value in ROS 2's form: bytes as integers, NaN and infinity as floats."""
+    """Return a received value in ROS 2's form: bytes as integers, NaN and infinity as floats."""
     return walked(value, schema, schema, lambda part, found: _ros_form(part, found, schema))
 
 
 def without_special(value: Any, schema: Schema) -> Any:
-    """A received value as other programs read JSON: null for NaN and infinities.
+    """Return a received value in standard JSON: null for NaN and infinity.
 
     A text "NaN" stays where the schema says text.
     """
@@ -76,19 +77,19 @@ def _ros_form(value: Any, schema: Schema, root: Schema) -> Any:
 
 
 def encoded(values: Any, schema: Schema, what: str) -> Any:
-    """A message for the wire from a user's values; the others have their defaults.
+    """Return a message for the wire from a user's values; missing fields have their defaults.
 
     Raises:
-        CommandError: a value does not fit; the text names its field, after `what`.
+        CommandError: a value does not fit; the text begins with `what` and names the field.
     """
     return _encoded(values, schema, schema, what, "")
 
 
 def check_names(values: Any, schema: Schema, what: str) -> None:
-    """Check that a message has all fields that a user gave.
+    """Check that every field that a user gave exists in the message type.
 
     Raises:
-        CommandError: one is unknown; the text names the nearest, after `what`.
+        CommandError: a field does not exist; the text begins with `what` and names the nearest.
     """
     _check_names(values, schema, schema, what, "")
 
@@ -168,9 +169,9 @@ def _limit(schema: Schema, name: str, default: float) -> float:
 
 
 def written(value: Any, schema: Schema, type_name: str) -> str:
-    """A message in ros2's form: `geometry_msgs.msg.Point(x=0.0, y=0.0, z=0.0)`.
+    """Return a message in ros2's form: `geometry_msgs.msg.Point(x=0.0, y=0.0, z=0.0)`.
 
-    An inner message has only its class's name: a schema does not have its package.
+    An inner message has only its class name: a schema does not contain the package.
     """
     return _written(value, schema, schema, type_name.replace("/", "."))
 
@@ -192,9 +193,9 @@ def _written(value: Any, schema: object, root: Schema, name: str) -> str:
 
 
 def _default(schema: object, root: Schema, depth: int, left: list[int] | None = None) -> Any:
-    """The default of a field; for a required one the zero value of its type.
+    """Return the default of a field; for a required field the zero value of its type.
 
-    A schema in which types contain each other may describe a value without end: `left` counts.
+    Types that contain each other may describe an endless value: `left` counts the allowed parts.
     """
     left = [_MOST_DEFAULTS] if left is None else left
     left[0] -= 1

@@ -1,4 +1,4 @@
-"""From the name of a message type to its class: the kit's own types and users'."""
+"""Finds the class of a message type by its name: the kit's own types and users' types."""
 
 import importlib
 import importlib.util
@@ -23,9 +23,9 @@ _INTERFACE: Final = re.compile(r"(\w+)/(?:(msg|srv|action)/)?(\w+)")
 
 
 def find_type(name: str) -> type[Message]:
-    """The class of `std_msgs/msg/String`, `std_msgs/String`, or of `module:Class`.
+    """Return the class of `std_msgs/msg/String`, `std_msgs/String` or `module:Class`.
 
-    A type of a user is looked for in the Python package its name begins with: `my_robot/msg/Thing`
+    A user's type is searched in the Python package that its name begins with: `my_robot/msg/Thing`
     is the class Thing of `my_robot` or of a module in it.
 
     Raises:
@@ -49,9 +49,9 @@ def find_type(name: str) -> type[Message]:
 
 
 def kits_interface(name: str) -> Any:
-    """The kit's own message, service or action of that name; None when there is none.
+    """Return the kit's own message, service or action of that name, or None.
 
-    For names that come from other machines: whatever is asked for, nothing else is imported.
+    For names from other machines: whatever the name, no other module is imported.
     """
     matched = _INTERFACE.fullmatch(name)
     if matched is None:
@@ -72,7 +72,7 @@ def _by_name() -> dict[str, Any]:
 
 
 def find_interface(name: str) -> Any:
-    """The class of a message, a service or an action: `std_srvs/srv/SetBool`, `module:Class`.
+    """Return the class of a message, service or action: `std_srvs/srv/SetBool`, `module:Class`.
 
     Raises:
         CommandError: there is no such type, or its module cannot be imported.
@@ -103,13 +103,13 @@ def find_interface(name: str) -> Any:
 
 
 def did_you_mean_type(name: str) -> str:
-    """The kit's type with the most similar name, or the command that lists them."""
+    """Return a hint: the kit's type with the most similar name, or the command that lists them."""
     close = nearest(name, standard_interfaces())
-    return f"did you mean {close!r}?" if close else "`interface list` has those of the kit"
+    return f"did you mean {close!r}?" if close else "`interface list` lists those of the kit"
 
 
 def standard_interfaces() -> list[str]:
-    """The names of all messages, services and actions that come with the kit."""
+    """Return the names of all messages, services and actions of the kit."""
     return sorted({each.type_name for each in _standard_interfaces()})
 
 
@@ -121,7 +121,7 @@ def _standard_interfaces() -> Iterator[Any]:
 
 
 def _kind_of(found: object) -> str:
-    """The kind of a class among INTERFACE_KINDS; empty for other classes."""
+    """Return the kind of a class, one of INTERFACE_KINDS; empty for other classes."""
     type_name = getattr(found, "type_name", None)
     if not isinstance(found, type) or not isinstance(type_name, str) or found is Message:
         return ""
@@ -134,14 +134,14 @@ def _module(name: str) -> ModuleType:
 
 
 def _suggestion(name: str) -> str:
-    """The type whose class name is most similar to the last part of `name`."""
+    """Return a hint: the type whose class name is most similar to the last part of `name`."""
     by_class = {known.rpartition("/")[2]: known for known in standard_names()}
     close = nearest(name.rpartition("/")[2], by_class)
     return f": did you mean '{by_class[close]}'?" if close else ""
 
 
 def standard_names() -> list[str]:
-    """The names of all types that come with the kit."""
+    """Return the names of all message types of the kit."""
     modules = [_module(found.name) for found in pkgutil.iter_modules(messages.__path__)]
     classes = {
         found for module in modules for name in vars(module) if (found := _class_in(module, name))
@@ -165,7 +165,7 @@ def _users(package: str, class_name: str) -> Any:
     spec = importlib.util.find_spec(package)
     if spec is None:
         return None
-    # Only a module that has the class is imported: others may be programs.
+    # Only a module with that class is imported: other modules may be programs.
     for module, path in _modules(package, spec):
         if re.search(rf"^class {class_name}\(", path.read_text("utf-8", "replace"), re.MULTILINE):
             found = getattr(_import(module), class_name, None)
@@ -175,7 +175,7 @@ def _users(package: str, class_name: str) -> Any:
 
 
 def _modules(package: str, spec: ModuleSpec) -> Iterator[tuple[str, Path]]:
-    """A package's Python files, as module names and paths."""
+    """Yield a package's Python files, as module names and paths."""
     if spec.origin and spec.origin.endswith(".py"):
         yield package, Path(spec.origin)
     for folder in spec.submodule_search_locations or ():
@@ -196,7 +196,7 @@ def _import(module: str) -> ModuleType:
 
 
 def _search_here() -> None:
-    # A console script does not look for modules in the working directory, as `python -m` does.
+    # Unlike `python -m`, a console script does not search the working directory for modules.
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)

@@ -1,7 +1,7 @@
-"""Foxglove's well-known messages, made of ROS 2's; its panels find them by their schemas' names.
+"""Converts ROS 2's messages to Foxglove's well-known ones, which its panels find by schema name.
 
-They are JSON with the names `foxglove.LaserScan` and so on, and times of `sec` and `nsec`. Messages
-without a well-known counterpart are shown as they are.
+The converted messages are JSON with the names `foxglove.LaserScan` and so on, and times of `sec`
+and `nsec`. Messages without a well-known counterpart are shown unchanged.
 
 Source of the fields: docs.foxglove.dev/docs/visualization/message-schemas.
 """
@@ -17,7 +17,7 @@ _IDENTITY: Final[Values] = {
     "position": {"x": 0.0, "y": 0.0, "z": 0.0},
     "orientation": {"x": 0.0, "y": 0.0, "z": 0.0, "w": 1.0},
 }
-_INT8: Final = 2  # Foxglove's number of a field's type; ROS's are int8 1, uint8 2, int16 3, ...
+_INT8: Final = 2  # Foxglove's number of int8; ROS's numbers are int8 1, uint8 2, int16 3, ...
 _FIELD_TYPES: Final = {1: 2, 2: 1, 3: 4, 4: 3, 5: 6, 6: 5, 7: 7, 8: 8}
 
 
@@ -203,7 +203,7 @@ _BASIC: Final[dict[str, Values]] = {
 
 
 def schema_of(name: str) -> Values:
-    """The JSON Schema of one of Foxglove's types, without references."""
+    """Return the JSON Schema of one of Foxglove's types, without references."""
     kind = name.removeprefix("foxglove.")
     if kind in _BASIC:
         return _BASIC[kind]

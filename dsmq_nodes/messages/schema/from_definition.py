@@ -1,7 +1,7 @@
-"""A message class of ours from a definition in ROS's words, made in memory or written as Python.
+"""Makes a message class from a ROS definition: in memory, or as Python source.
 
-Both say the same: the annotation and the default of a field are made once as objects and once as
-the text that Python evaluates to them. A test holds the two equal.
+The annotation and the default of each field are written twice: as objects, and as the text that
+Python evaluates to these objects. A test holds the two equal.
 """
 
 import json
@@ -24,27 +24,27 @@ _PYTHON: Final[dict[str, Any]] = {"bool": bool, "string": str, "wstring": str}
 _PYTHON_TEXT: Final = {name: kind.__name__ for name, kind in _PYTHON.items()}
 _ZEROS: Final = {"bool": "False", "string": '""', "wstring": '""'}
 _TAKEN: Final = frozenset(dir(Message))
-# Methods of a message that nothing here calls: `sensor_msgs/msg/JoyFeedbackArray` has an `array`.
+# Methods of a message that the kit does not call: JoyFeedbackArray has a field `array`.
 _SHADOWED: Final = frozenset(("array", "copy", "definition", "dict", "json"))
 RENAMED: Final = _TAKEN - _SHADOWED
-"""Names of fields that are attributes of every message: `type_name` is `type_name_` here."""
+"""Field names that every message has as attributes: the field `type_name` becomes `type_name_`."""
 
 
 def short_name(type_name: str) -> str:
-    """The Python name of a message type: `Header`."""
+    """Return the Python name of a message type: `Header`."""
     return type_name.rpartition("/")[2]
 
 
 def message_from_definition(
     definition: MessageDefinition, class_named: ClassNamed
 ) -> type[Message]:
-    """A message class of a definition.
+    """Return a message class made from a definition.
 
     Args:
         definition: the type.
         class_named: returns the class of another type, for fields that hold messages.
 
-    A field with a name in `RENAMED` has its own name in JSON alone.
+    A field with a name in `RENAMED` keeps that name only in JSON.
     """
     made: dict[str, Any] = {}
     for field in definition.fields:
@@ -56,7 +56,7 @@ def message_from_definition(
             made[field.name] = (annotation, default)
     name = definition.type_name.rpartition("/")[2]
     package = definition.type_name.split("/")[0]
-    with warnings.catch_warnings(action="ignore"):  # of a field that is named as a method
+    with warnings.catch_warnings(action="ignore"):  # a field may have a method's name
         found = create_model(name, __base__=Message, __module__=package, **made)
     found.__doc__ = definition.comment or None
     found.type_name = definition.type_name
@@ -68,21 +68,21 @@ def message_from_definition(
 
 
 def check_field_names(definition: MessageDefinition) -> None:
-    """Check that a type's fields can be attributes of a message of ours.
+    """Check that the names of a type's fields can be attributes of a message class.
 
     Raises:
-        MessageError: one cannot.
+        MessageError: a name cannot.
     """
     for field in definition.fields:
         if field.name in _TAKEN:
             raise MessageError(
                 f"{definition.type_name}: a message here cannot have a field {field.name!r}: "
-                "its class has something else of that name"
+                "its class already has an attribute of that name"
             )
 
 
 def _extras(kind: FieldType) -> tuple[dict[str, Any], str]:
-    """What an annotation has beside Python's type: limits of `Field`, and the name for `Ros`."""
+    """Return an annotation's parts besides Python's type: `Field` limits and the `Ros` name."""
     if not kind.is_list:
         limits = {} if kind.text_limit is None else {"max_length": kind.text_limit}
         return limits, "wstring" if kind.base == "wstring" else ""
@@ -97,7 +97,7 @@ def _item(kind: FieldType) -> FieldType:
 
 
 def _annotation(kind: FieldType, class_named: ClassNamed) -> Any:
-    """A field's annotation; `annotation_text` is its text."""
+    """Return a field's annotation; `annotation_text` is its text."""
     limits, ros = _extras(kind)
     extras = [*([Field(**limits)] if limits else ()), *([fields.Ros(ros)] if ros else ())]
     if kind.is_list:
@@ -111,7 +111,7 @@ def _annotation(kind: FieldType, class_named: ClassNamed) -> Any:
 
 
 def _default(field: MessageField, class_named: ClassNamed) -> Any:
-    """A field's default; `default_text` is its text."""
+    """Return a field's default; `default_text` is its text."""
     kind, told = field.type, field.default
     if not kind.is_list:
         return _zero(kind, class_named) if told is None else told
@@ -133,7 +133,7 @@ def _zero(kind: FieldType, class_named: ClassNamed) -> Any:
 
 
 def annotation_text(kind: FieldType, name_of: NameOf = short_name) -> str:
-    """A field's annotation as Python writes it; `name_of` is the Python name of a type."""
+    """Return a field's annotation as Python source; `name_of` returns the Python name of a type."""
     limits, ros = _extras(kind)
     told = ", ".join(f"{name}={limit}" for name, limit in limits.items())
     extras = [*([f"Field({told})"] if limits else ()), *([f'Ros("{ros}")'] if ros else ())]
@@ -147,7 +147,7 @@ def annotation_text(kind: FieldType, name_of: NameOf = short_name) -> str:
 
 
 def default_text(field: MessageField, name_of: NameOf = short_name) -> str:
-    """A field's default as Python writes it; what the definition does not tell is zero."""
+    """Return a field's default as Python source; zero or empty if the definition has none."""
     kind, told = field.type, field.default
     if not kind.is_list:
         return _zero_text(kind, name_of) if told is None else value_text(told)
@@ -161,7 +161,7 @@ def default_text(field: MessageField, name_of: NameOf = short_name) -> str:
 
 
 def value_text(value: object) -> str:
-    """A number or a text as Python writes it, with words for NaN and infinity."""
+    """Return a number or a text as Python source; NaN and infinity as `float("nan")`."""
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False)
     is_finite = not isinstance(value, float) or math.isfinite(value)

@@ -1,4 +1,4 @@
-"""Checks limited lists of a message, which a change in place can break."""
+"""Checks a message's lists with limits, which can be broken by changes in place."""
 
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -14,9 +14,9 @@ _Check = Callable[[Any], bool]
 
 @cache
 def in_limits(cls: type[BaseModel]) -> Callable[[BaseModel], bool] | None:
-    """Return a test of a message's limited lists, or None when the type has none.
+    """Return a test of a message's lists with limits, or None when the type has none.
 
-    Pydantic's serializer checks the type of each item, but neither its range nor their number.
+    Pydantic's serializer checks the type of each item, but not its range nor the item count.
     Lists inside lists of messages are not checked.
     """
     checks = [(attrgetter(path), check) for path, check in _limited(cls)]
@@ -44,7 +44,7 @@ def _check(item: object, metadata: list[Any]) -> _Check | None:
     ranged = get_origin(item) is Annotated and get_args(item)[0] is int
     if not ranged and limits.keys() == {"min_length", "max_length"}:
         lengths = range(limits["min_length"], limits["max_length"] + 1)
-        return lambda values: len(values) in lengths  # a tenth of the time of the validator
+        return lambda values: len(values) in lengths  # a tenth of the validator's time
     if not ranged and not metadata:
         return None
     annotation: Any = Annotated[list[item], *metadata, None]  # type: ignore[valid-type]

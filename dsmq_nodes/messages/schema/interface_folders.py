@@ -1,7 +1,8 @@
-"""The `.msg`, `.srv` and `.action` files of packages, read as they are.
+"""Reads the `.msg`, `.srv` and `.action` files of packages.
 
-A package's files are in its folders `msg/`, `srv/` and `action/`: of the source tree, where a
-`package.xml` beside them tells the package's name, or of an installed one (`share/PACKAGE/msg`).
+A package's files are in its folders `msg/`, `srv/` and `action/`. These are in a source tree, where
+the `package.xml` beside them has the package's name, or in an installed package
+(`share/PACKAGE/msg`).
 """
 
 from functools import cache
@@ -15,7 +16,7 @@ _folders: Final[dict[str, list[Path]]] = {}
 
 
 def add_package(package: str, folder: Path) -> None:
-    """Make the interfaces in a package's folder known under its name."""
+    """Register the interfaces in a folder under the name of a package."""
     known = _folders.setdefault(package, [])
     if folder not in known:
         known.append(folder)
@@ -23,18 +24,18 @@ def add_package(package: str, folder: Path) -> None:
 
 
 def add_share(folder: Path) -> None:
-    """Make the interfaces of all packages in a folder known: `share/PACKAGE/msg`."""
+    """Register the interfaces of all packages in a `share` folder (`share/PACKAGE/msg`)."""
     for each in folder.iterdir():
         add_package(each.name, each)
 
 
 def packages() -> list[str]:
-    """The names of the packages that are known."""
+    """Return the names of the registered packages."""
     return sorted(_folders)
 
 
 def interfaces_in(package: str, kind: str) -> list[str]:
-    """The names of a package's interfaces of a kind: msg, srv or action."""
+    """Return the names of a package's interfaces of a kind: msg, srv or action."""
     found = (path.stem for folder in _folders.get(package, ()) for path in _files(folder, kind))
     return sorted(set(found))
 
@@ -57,10 +58,10 @@ def _file(package: str, kind: str, name: str) -> dict[str, MessageDefinition]:
 
 
 def definition_in_folders(type_name: str) -> MessageDefinition | None:
-    """The definition of a type in the folders; None if no file has it.
+    """Return the definition of a type from the registered folders, or None if no file has it.
 
     Raises:
-        MessageError: its file cannot be read; the text has its path.
+        MessageError: the file cannot be read; the text names its path.
     """
     package, kind, name = type_name.split("/")
     base = name if kind == "msg" else name.split("_")[0]

@@ -1,9 +1,9 @@
-"""ROS 2's `.msg`, `.srv` and `.action` texts, read into definitions.
+"""Parses ROS 2's `.msg`, `.srv` and `.action` texts into definitions.
 
 A line is `TYPE NAME`, `TYPE NAME DEFAULT` or `TYPE NAME=VALUE` (a constant); `#` begins a comment.
 A line `---` separates the parts of a service (request, response) and of an action (goal, result,
-feedback). The comment above the first line is the text of the type, the one beside or above a field
-that field's.
+feedback). The comment above the first line describes the type; a comment beside or above a field
+describes the field.
 """
 
 import ast
@@ -23,7 +23,7 @@ PARTS: Final = {
 }
 
 BASES: Final = {*INTEGERS, "bool", "byte", "char", "float32", "float64", "string", "wstring"}
-# `re` compiles them when a text is read.
+# `re` compiles the patterns when the first text is read.
 _TYPE: Final = (
     r"(?P<base>[A-Za-z][\w/]*)(?:<=(?P<text>\d+))?(?P<list>\[(?P<limit><=)?(?P<size>\d*)\])?"
 )
@@ -56,7 +56,7 @@ class FieldType(msgspec.Struct, frozen=True):
 
 
 class MessageField(msgspec.Struct, frozen=True):
-    """A field of a message; `default` is None where the text gives none."""
+    """A field of a message; `default` is None when the text gives none."""
 
     name: str
     type: FieldType
@@ -83,14 +83,14 @@ class MessageDefinition(msgspec.Struct, frozen=True):
 
 
 def read_interface(text: str, type_name: str) -> list[MessageDefinition]:
-    """The messages of an interface's text: one of a `.msg`, two of a `.srv`, three of an `.action`.
+    """Return the messages of a text: one for `.msg`, two for `.srv`, three for `.action`.
 
     Args:
         text: the file's content.
         type_name: its whole name, as `std_srvs/srv/SetBool`.
 
     Raises:
-        MessageError: a line cannot be read; the text names it.
+        MessageError: a line cannot be parsed; the text names the line.
     """
     kind = type_name.split("/")[1]
     parts = re.split(r"^---[^\S\n]*$", text, flags=re.MULTILINE)
@@ -136,7 +136,7 @@ def _message(text: str, type_name: str, first_line: int) -> MessageDefinition:
 
 
 def _without_comment(line: str) -> tuple[str, str]:
-    """A line's code and its comment; a # in quotes begins none."""
+    """Return a line's code and its comment; a # in quotes does not begin a comment."""
     quote = ""
     for at, char in enumerate(line):
         if quote:
@@ -145,7 +145,7 @@ def _without_comment(line: str) -> tuple[str, str]:
             quote = char
         elif char == "#":
             return line[:at].strip(), line[at + 1 :].strip()
-    if quote and "#" in line:  # an apostrophe of a text without quotes
+    if quote and "#" in line:  # an apostrophe in a text without quotes
         code, _, comment = line.partition("#")
         return code.strip(), comment.strip()
     return line.strip(), ""
@@ -178,10 +178,10 @@ def _member(code: str, package: str, comment: str) -> MessageField | MessageCons
 
 
 def read_type(text: str, package: str) -> FieldType:
-    """The type of a field from its text; a message without a package is of the given one.
+    """Parse the type of a field; a message type without a package belongs to `package`.
 
     Raises:
-        ValueError: it is no type.
+        ValueError: the text is no type.
     """
     matched = re.fullmatch(_TYPE, text)
     if matched is None:
@@ -222,7 +222,7 @@ def _default(text: str, kind: FieldType) -> Any:
 
 
 def _items(text: str) -> Iterator[str]:
-    """The items of a list, cut at commas that are in no quotes."""
+    """Yield the items of a list, cut at commas outside of quotes."""
     for matched in re.finditer(r"\s*(\"(?:\\.|[^\"])*\"|'(?:\\.|[^'])*'|[^,]+)\s*(?:,|$)", text):
         if each := matched[1].strip():
             yield each

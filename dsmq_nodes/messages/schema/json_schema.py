@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class _Structure(GenerateJsonSchema):
-    """Leaves out everything without a meaning for messages, so that types compare."""
+    """Omits what has no meaning for messages, so that schemas of equal types are equal."""
 
     @override
     def field_title_should_be_set(self, schema: Any) -> bool:
@@ -28,19 +28,19 @@ class _Structure(GenerateJsonSchema):
     @override
     def encode_default(self, dft: Any) -> Any:
         if dft is None or isinstance(dft, str | int | float):
-            return _as_json(dft)  # pydantic would make an adapter for each: a third of all the time
+            return _as_json(dft)  # pydantic would make an adapter each time: a third of all time
         return super().encode_default(_as_json(dft))
 
     @override
     def model_schema(self, schema: "core_schema.ModelSchema") -> JsonSchemaValue:
-        # Receivers ignore fields they do not know, so no "additionalProperties": false.
+        # Receivers ignore unknown fields, so there is no "additionalProperties": false.
         dropped = ("title", "description", "additionalProperties")
         found = super().model_schema(schema)
         return {key: value for key, value in found.items() if key not in dropped}
 
 
 def _as_json(value: object) -> object:
-    """A default in a message's JSON form: bytes as base64, NaN and infinity as texts."""
+    """Return a default in a message's JSON form: bytes as base64, NaN and infinity as texts."""
     if isinstance(value, float):
         return number_or_text(value)
     if isinstance(value, bytes):

@@ -1,4 +1,4 @@
-"""A message in two parts: its JSON text, and the bytes of its one large field."""
+"""Finds the one large `bytes` field of a message, which is sent beside the JSON text."""
 
 from functools import cache
 from typing import TYPE_CHECKING, Final
@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-LARGE_BYTES: Final = 1024  # of a field; smaller ones cost less as base64 in the text
+LARGE_BYTES: Final = 1024  # the least size; smaller fields cost less as base64 in the text
 
 
 @cache
 def large_field(cls: "type[BaseModel]") -> str:
-    """The name of a message type's one `bytes` field that may be left out of the text, or ""."""
+    """Return the name of the one `bytes` field that the text may omit, or ""."""
     names = [
         name
         for name, field in cls.model_fields.items()

@@ -1,4 +1,4 @@
-"""ROS interfaces written as a Python module of message classes: `dsmq-nodes interface import`."""
+"""Writes ROS interfaces as a Python module of classes: `dsmq-nodes interface import`."""
 
 import json
 import keyword
@@ -37,7 +37,7 @@ class Interface:
 
     Attributes:
         type_name: `std_srvs/srv/SetBool`.
-        messages: one of a message, two of a service, three of an action.
+        messages: one for a message, two for a service, three for an action.
     """
 
     type_name: str
@@ -50,7 +50,7 @@ class Interface:
 
     @property
     def held(self) -> set[str]:
-        """The names of the message types in its fields."""
+        """The names of the message types that its fields use."""
         fields = (each for message in self.messages for each in message.fields)
         return {each.type.base for each in fields if each.type.is_message}
 
@@ -61,7 +61,7 @@ class PythonModule:
 
     Attributes:
         text: the source.
-        missing: packages that are neither in it nor in this kit, and that it imports.
+        missing: imported packages that are neither in the module nor in this kit.
     """
 
     text: str
@@ -69,15 +69,15 @@ class PythonModule:
 
 
 def python_module(interfaces: list[Interface], module: str, doc: str) -> PythonModule:
-    """The source of a module with these interfaces.
+    """Return the source of a module with these interfaces.
 
     Args:
-        interfaces: what it is to have, in any order.
-        module: the name it will be imported by: types of a package of that name need no other.
+        interfaces: the interfaces of the module, in any order.
+        module: the name to import it by; types of a package of that name need no `type_name`.
         doc: its docstring.
 
     Raises:
-        MessageError: a type cannot be a class here; the text says why.
+        MessageError: a type cannot be written as a class; the text says why.
     """
     return _Writer(interfaces, module).module(doc)
 
@@ -173,7 +173,7 @@ class _Writer:
         return f"{field.name}: {annotation} = {default}"
 
     def _name_of(self, type_name: str) -> str:
-        """The Python name of a type; it is imported if it is of another module."""
+        """Return the Python name of a type, and import the type if another module has it."""
         known = self._names.get(type_name)
         if known is not None:
             return known
@@ -195,7 +195,7 @@ class _Writer:
 
 
 def _in_order(interfaces: Iterable[Interface]) -> list[Interface]:
-    """Each after those in its fields, otherwise by name."""
+    """Sort interfaces by name, but each after those that its fields use."""
     pending = {each.type_name: each for each in sorted(interfaces, key=lambda i: i.type_name)}
     done: dict[str, Interface] = {}
 
@@ -223,7 +223,7 @@ def _docstring(comment: str) -> list[str]:
 
 
 def _with_comment(text: str, comment: str) -> list[str]:
-    """A line, its comment beside it where there is room, else above it."""
+    """Return a line with its comment beside it, or above it if the line would be too long."""
     lines = comment.splitlines()
     if len(lines) == 1 and len(text) + len(lines[0]) + 12 <= _WIDTH:
         return [f"{text}  # {lines[0]}"]

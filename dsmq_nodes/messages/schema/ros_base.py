@@ -1,10 +1,10 @@
-"""ROS's primitive types in our JSON: their schemas, and the texts of numbers that JSON lacks."""
+"""Schemas of ROS's primitive types in JSON, and the texts for numbers that JSON lacks."""
 
 import math
 from typing import Any, Final
 
 NON_FINITE: Final = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
-"""The texts that stand for numbers which JSON does not have."""
+"""The texts for numbers that JSON does not have."""
 
 INTEGERS: Final[dict[str, tuple[int, int]]] = {
     f"{sign}int{bits}": (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if not sign else (0, 2**bits - 1)
@@ -13,7 +13,7 @@ INTEGERS: Final[dict[str, tuple[int, int]]] = {
 }
 """The lowest and highest value of each integer type."""
 INTEGER_TYPES: Final[dict[tuple[Any, Any], str]] = {limits: of for of, limits in INTEGERS.items()}
-"""The integer type of these limits."""
+"""The integer type with given limits."""
 BASE64: Final[dict[str, Any]] = {"type": "string", "contentEncoding": "base64"}
 """The schema of `uint8[]` and `byte[]`."""
 
@@ -35,14 +35,14 @@ _SCHEMAS: Final[dict[str, dict[str, Any]]] = {
 
 
 def number_or_text(number: float) -> float | str:
-    """A number as our JSON has it: one that is not finite is a text."""
+    """Return a number for the kit's JSON: as a text if it is not finite."""
     if math.isfinite(number):
         return number
     return "NaN" if math.isnan(number) else "Infinity" if number > 0 else "-Infinity"
 
 
 def base_schema(name: str) -> dict[str, Any]:
-    """The schema of a primitive type, by its name in .msg files or in rosidl: `int8`, `double`."""
+    """Return the schema of a primitive type by its name in .msg files or rosidl (`double`)."""
     if name in _SCHEMAS:
         return _SCHEMAS[name]
     least, most = INTEGERS[name]

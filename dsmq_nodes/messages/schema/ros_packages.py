@@ -1,9 +1,9 @@
-"""The ROS packages that can be seen from here: in the working tree and in the environment.
+"""Finds ROS packages in the working tree and in the environment.
 
-A package of the working tree is a folder with a `package.xml`, in the program's folder, one above
-it, or below the working directory. One of the environment has its `package.xml` in `share/NAME`
-of a prefix: those of AMENT_PREFIX_PATH, and the one that Python itself is installed in. Last come
-the kit's own.
+A package of the working tree is a folder with a `package.xml`: in the program's folder, in a folder
+above it, or below the working directory. A package of the environment has its `package.xml` in
+`share/NAME` of a prefix: the prefixes are those of AMENT_PREFIX_PATH, and the one that Python is
+installed in. The kit's own packages come last.
 """
 
 import contextlib
@@ -21,9 +21,9 @@ PACKAGE_FILE: Final = "package.xml"
 _NAME: Final = re.compile(r"<name>\s*([A-Za-z]\w*)\s*</name>")
 _NO_PACKAGES: Final = frozenset(("build", "install", "log", "node_modules", "__pycache__", "share"))
 _IGNORE: Final = ("COLCON_IGNORE", "AMENT_IGNORE")
-_OF_THE_KIT: Final = Path(__file__).parents[2] / "rclpy" / "packages"  # those with executables
+_OF_THE_KIT: Final = Path(__file__).parents[2] / "rclpy" / "packages"  # with executables
 _DEEPEST: Final = 4
-_MOST_FOLDERS: Final = 5000  # of a working directory that is no workspace
+_MOST_FOLDERS: Final = 5000  # for a working directory that is no workspace
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class RosPackage:
     Attributes:
         name: its name.
         folder: the folder of its `package.xml`.
-        prefix: the prefix it is installed in; None for one of the working tree.
+        prefix: the prefix of an installed package; None in the working tree.
     """
 
     name: str
@@ -42,7 +42,7 @@ class RosPackage:
 
 
 def package_at(folder: Path) -> RosPackage | None:
-    """The package whose `package.xml` is in a folder."""
+    """Return the package whose `package.xml` is in this folder, or None."""
     try:
         text = (folder / PACKAGE_FILE).read_text("utf-8", "replace")
     except OSError:
@@ -52,24 +52,24 @@ def package_at(folder: Path) -> RosPackage | None:
 
 
 def package_around(path: Path) -> RosPackage | None:
-    """The package that a file is in."""
+    """Return the package that contains a file, or None."""
     parents = path.resolve().parents
     return next((found for each in parents if (found := package_at(each))), None)
 
 
 class Packages:
-    """The packages seen from a program; looked for when somebody asks."""
+    """The packages that a program can use; the search runs when they are first needed."""
 
     def __init__(self) -> None:
         self.program: Path | None = None
 
     @property
     def all(self) -> dict[str, RosPackage]:
-        """Every package by its name; the working tree goes first."""
+        """Every package by its name; the working tree has priority."""
         return _found(self.program, Path.cwd(), os.environ.get("AMENT_PREFIX_PATH", ""))
 
     def find(self, name: str) -> RosPackage | None:
-        """A package by its name."""
+        """Return a package by its name, or None."""
         return self.all.get(name)
 
 
@@ -95,7 +95,7 @@ def _of_the_tree(program: Path | None, here: Path) -> Iterator[RosPackage]:
 
 
 def _below(folder: Path, deepest: int) -> Iterator[RosPackage]:
-    """The packages in a folder and below, the nearest first; none is inside another."""
+    """Yield the packages in a folder and below, the nearest first; none inside another."""
     pending = deque([(folder, 0)])
     for _ in range(_MOST_FOLDERS):
         if not pending:
@@ -110,7 +110,7 @@ def _below(folder: Path, deepest: int) -> Iterator[RosPackage]:
 
 
 def _entries(folder: Path) -> tuple[set[str], list[str]]:
-    """The names of the files in a folder, and of the folders that may hold packages."""
+    """Return the names of the files in a folder, and of the subfolders to search."""
     files: set[str] = set()
     folders = []
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
@@ -123,7 +123,7 @@ def _entries(folder: Path) -> tuple[set[str], list[str]]:
 
 
 def prefixes() -> list[Path]:
-    """The prefixes that packages are installed in."""
+    """Return the prefixes that packages are installed in."""
     named = [Path(each) for each in os.environ.get("AMENT_PREFIX_PATH", "").split(":") if each]
     return list(dict.fromkeys((*named, Path(sys.prefix))))
 

@@ -1,6 +1,6 @@
 """Walks a message and the JSON Schema of its type together.
 
-A schema comes from another process: what it does not describe, or describes wrongly, is anything.
+A schema comes from another process: a value that it does not describe may be anything.
 """
 
 import math
@@ -10,11 +10,11 @@ from typing import Any, Final
 Schema = Mapping[str, Any]
 ANYTHING: Final[Schema] = {}
 DEEPEST: Final = 50
-"""Of references, and of what is walked: a schema may lead to itself."""
+"""The most nested values, and references in a row: a schema may refer to itself."""
 
 
 def resolved(root: Schema, schema: object) -> Schema:
-    """A part of the schema `root`, with its reference followed."""
+    """Return a part of the schema `root` with its references followed."""
     for _ in range(DEEPEST):
         found = as_mapping(schema)
         reference = found.get("$ref")
@@ -25,20 +25,20 @@ def resolved(root: Schema, schema: object) -> Schema:
 
 
 def alternative(schema: Schema, kind: str, root: Schema) -> Schema:
-    """The alternative of a kind in a schema; without alternatives the schema itself."""
+    """Return the alternative of a kind in a schema, or the schema itself."""
     choices = [resolved(root, each) for each in as_list(schema.get("anyOf"))]
     return next((each for each in choices if each.get("type") == kind), schema)
 
 
 def field_schemas(schema: Schema, value: Mapping[str, Any]) -> Schema:
-    """The schema of each field of an object; of a mapping the same for all."""
+    """Return the schema of each field of an object; a mapping has the same one for all."""
     more = as_mapping(schema.get("additionalProperties"))
     fields = as_mapping(schema.get("properties"))
     return {**dict.fromkeys(value, more), **fields} if more else fields
 
 
 def item_schemas(schema: Schema, count: int) -> list[object]:
-    """The schema of each item of an array; the first ones may have their own."""
+    """Return the schema of each item of an array; the first items may have their own."""
     first = as_list(schema.get("prefixItems"))[:count]
     return [*first, *[schema.get("items")] * (count - len(first))]
 
@@ -46,14 +46,14 @@ def item_schemas(schema: Schema, count: int) -> list[object]:
 def walked(
     value: Any, schema: object, root: Schema, leaf: Callable[[Any, Schema], Any], depth: int = 0
 ) -> Any:
-    """A value in which `leaf` has changed the texts and the numbers with a fraction.
+    """Return a value with `leaf` applied to its texts and its floats.
 
     Args:
-        value: of a message.
-        schema: its part of the schema.
-        root: the schema.
-        leaf: takes each with its part of the schema.
-        depth: how deep the value lies; below `DEEPEST` nothing is changed.
+        value: a value of a message.
+        schema: the part of the schema for the value.
+        root: the whole schema.
+        leaf: called with each text or float and its part of the schema; returns the new one.
+        depth: the depth of the value; values deeper than `DEEPEST` are not changed.
     """
     if not isinstance(value, dict | list | str | float) or depth > DEEPEST:
         return value
@@ -69,7 +69,7 @@ def walked(
 
 
 def _is_plain(values: list[Any]) -> bool:
-    """Whether a list has only numbers that JSON has: most long lists."""
+    """Whether a list has only finite numbers, bools and null, as most long lists have."""
     types = set(map(type, values))
     return not types & {str, list, dict} and all(
         math.isfinite(each) for each in values if isinstance(each, float)
@@ -77,7 +77,7 @@ def _is_plain(values: list[Any]) -> bool:
 
 
 def kinds(schema: Schema, root: Schema) -> list[str]:
-    """The JSON types that a value may have; empty when any."""
+    """Return the JSON types that a value may have; empty when any."""
     kind = schema.get("type")
     if isinstance(kind, str):
         return [kind]
@@ -86,10 +86,10 @@ def kinds(schema: Schema, root: Schema) -> list[str]:
 
 
 def as_list(value: object) -> list[Any]:
-    """The value if it is a list, else an empty one."""
+    """Return the value if it is a list, else an empty list."""
     return value if isinstance(value, list) else []
 
 
 def as_mapping(value: object) -> Schema:
-    """The value if it is an object, else an empty one."""
+    """Return the value if it is an object, else an empty one."""
     return value if isinstance(value, Mapping) else ANYTHING
