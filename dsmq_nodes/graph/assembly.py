@@ -61,7 +61,7 @@ if TYPE_CHECKING:
     from dsmq_nodes.graph.topics.subscription import Subscription
 
 
-# What a class may set to one of two values.
+# Attributes of a class that have one of two values.
 _SETTINGS: Final = {
     "on_exception": ("raise", "log"),
     "on_type_mismatch": ("raise", "warn"),
@@ -70,11 +70,11 @@ _SETTINGS: Final = {
 
 
 class NodeHooks(Protocol):
-    """The node as its kit sees it: what a user's class may declare."""
+    """The part of the user's node that its kit uses."""
 
     @property
     def Params(self) -> type[Parameters]:  # noqa: N802  a class
-        """The model of its parameters."""
+        """The model of the node's parameters."""
 
     rate_hz: float | None
     on_exception: Literal["raise", "log"]
@@ -83,13 +83,13 @@ class NodeHooks(Protocol):
     broker_timeout_sec: float
 
     def enter_safe_state(self) -> Result:
-        """Stop what moves."""
+        """Stop everything that moves."""
 
     def on_shutdown(self, *args: Any, **kwargs: Any) -> Any:
-        """Its last hook."""
+        """Run the node's last hook."""
 
     def destroy_node(self) -> Result:
-        """End it; a class may have its own."""
+        """End the node; a class may override it."""
 
 
 class Obeying(Protocol):
@@ -97,7 +97,7 @@ class Obeying(Protocol):
 
     @property
     def subscription(self) -> "Subscription[Any]":
-        """Of its commands."""
+        """The subscription of its commands."""
 
     @property
     def obeys(self) -> bool:
@@ -105,30 +105,31 @@ class Obeying(Protocol):
 
     @property
     def is_overdue(self) -> bool:
-        """Whether it obeys a command that is older than its timeout."""
+        """Whether it still obeys a command that is older than its timeout."""
 
     def halt(self) -> None:
-        """The safe state is about to be entered."""
+        """Stop obeying: the safe state is about to be entered."""
 
     def halt_beside(self) -> None:
-        """The same, called in another thread."""
+        """Do the same from another thread."""
 
 
 class NodeKit:
     """The parts of one node.
 
     Attributes:
-        node: the node they belong to.
-        own_name: its name without the namespace.
-        name: its absolute name.
-        rate_hz: the declared rate; the launch file's wins.
-        uses_sim_time: stamps, timers and timeouts go by `/clock`.
-        params: the values of its model of parameters.
-        wall_clock: this machine's; messages are stamped by it.
-        clock: the one that users see.
-        timers: those that users have made.
-        is_broker_lost: whether the node is in its safe state for it; no command is obeyed then.
-        actuators: what obeys commands.
+        node: the node that the parts belong to.
+        own_name: the node's name without its namespace.
+        name: the node's absolute name.
+        rate_hz: the rate, in Hz: the launch file's, else the declared one; None: neither.
+        uses_sim_time: whether stamps, timers and timeouts follow `/clock`.
+        params: the values of the node's model of parameters.
+        wall_clock: this machine's clock; messages are stamped by it.
+        clock: the clock that users get.
+        timers: the timers that users have created.
+        is_broker_lost: whether the node is in its safe state because the broker is lost; commands
+            are refused then.
+        actuators: the node's actuators.
         when_broker_is_back: called when an outage has ended.
     """
 
@@ -147,7 +148,7 @@ class NodeKit:
         around = surroundings.get()
         given = around.environment()
         self.node = node
-        # Check everything before anything is opened: settings, names, the rate, parameters.
+        # Check settings, names, the rate and parameters before anything is opened.
         _check_settings(node)
         self.own_name = names.check_node_name(given.name or node_name)
         self.namespace = names.resolve_namespace(given.namespace or namespace)
@@ -160,12 +161,12 @@ class NodeKit:
         self.params, undeclared = self._load_params(params)
         self.wall_clock = around.clock
         self._is_destroyed = False
-        self._was_idle = False  # at its end: it had callbacks, and nothing ever spun it
+        self._was_idle = False  # whether, at its end, it had callbacks but was never spun
         self._is_inherited = False  # whether this process is a forked child
         self.timers: list[Timer] = []
         self.actuators: list[Obeying] = []
         self.when_broker_is_back: list[Callable[[], None]] = []
-        # All that follows talks to the queue.
+        # Everything from here on uses the queue.
         self.link = around.connect(self.name, broker, self._on_differs)
         try:
             self._make_parts(around, undeclared, start_parameter_services)
@@ -178,10 +179,10 @@ class NodeKit:
     ) -> None:
         """Make the parts that talk to the queue, in their order."""
         node = self.node
-        # The log goes to the queue too; all that follows may log.
+        # The log goes to the queue too. All parts below may log.
         self._rosout = Rosout(self.link, around.clock)
         self.logger = Logger(self.name, around.clock, self._rosout)
-        # All that follows has callbacks, which the dispatcher calls, and which may raise.
+        # All parts below have callbacks, which the dispatcher calls, and which may raise.
         exceptions = Exceptions(self.logger, self.publish_statistics)
         raises = node.on_exception == "raise"
         self.dispatcher = Dispatcher(self.link, self.logger, exceptions, raises=raises)
@@ -194,9 +195,9 @@ class NodeKit:
         execute = self.dispatcher.execute
         self._machine_clock = around.node_clock(around.clock, execute, self.logger.warning)
         self.clock: BaseClock = self._follow_clock() if self.uses_sim_time else self._machine_clock
-        # Clients look for their servers in the graph, which the topics follow.
+        # Clients look for their servers in the graph, which `topics` follows.
         self.services = Services(self.name, self.link, self.spinner, self.topics.graph, self.logger)
-        # Parameters tell of their changes on a topic, and are offered as services.
+        # Parameters publish their changes on a topic, and are offered as services.
         self.parameters = ParameterStore(
             self.name,
             self.params,
@@ -209,14 +210,14 @@ class NodeKit:
             self.parameters.declare("use_sim_time", self.uses_sim_time, None, read_only=True)
         if start_parameter_services and self.link.has_graph:
             offer_node_services(self.name, self.services, self.parameters, self.logger)
-        # The statistics are about all of the above.
+        # The statistics cover all of the parts above.
         self._own_publication = self.link.advertise(
             NODES_TOPIC, NodeStatistics.type_name, 0, schema_text(NodeStatistics)
         )
         self._overruns = OverrunWatch(self.logger.warning)
         statistics = Timer(STATISTICS_PERIOD_SEC, self._look_after, _quietly, self.spinner.begin)
         self.spinner.add(statistics, is_steady=True)
-        # It runs during an outage only: see _on_outage.
+        # This watchdog runs during an outage only: see _on_outage.
         self._is_outage = self.is_broker_lost = self._is_end_told = False
         self._outage = Watchdog(
             node.broker_timeout_sec, self._broker_lost, execute, what="broker_timeout_sec"
@@ -225,8 +226,8 @@ class NodeKit:
     def _load_params(self, given: dict[str, Any]) -> tuple[Parameters, dict[str, Any]]:
         """Return the model's parameters, and the values that are left for `declare_parameter`.
 
-        A model with fields allows no other parameters, unless its config does: a wrong name is an
-        error before the node does anything.
+        A model with fields forbids other parameters, unless its config allows them, so that a wrong
+        name is an error before the node does anything.
         """
         model: object = self.node.Params
         if not (isinstance(model, type) and issubclass(model, Parameters)):
@@ -242,7 +243,7 @@ class NodeKit:
         return model.load(own, self.name, self._places), left
 
     def _takes_sim_time(self, params: dict[str, Any], given: bool | None) -> bool:
-        """Remove the parameter that every node has (`use_sim_time`) from the given ones."""
+        """Return `use_sim_time`, and remove it from the given parameters; every node has it."""
         if "use_sim_time" in params and "use_sim_time" not in self.node.Params.model_fields:
             asked = params.pop("use_sim_time")
             if not isinstance(asked, bool):
@@ -275,22 +276,22 @@ class NodeKit:
 
     @property
     def is_active(self) -> bool:
-        """Whether its actuators may obey commands; a lifecycle node is not always active."""
+        """Whether actuators may obey commands; False for a lifecycle node that is not active."""
         return True
 
     def _on_differs(self, reply: wire.Reply, own: Publication | LinkReader) -> None:
         self._type_check.met(reply, own)
 
     def check_parameters(self) -> None:
-        """The node is complete: every parameter that it was given must be declared.
+        """Check that every parameter that the node was given is declared, now that it is complete.
 
         Raises:
-            ParameterError: the launcher gave one that the node has not declared.
+            ParameterError: the launcher gave a parameter that the node has not declared.
         """
         self.parameters.check_given()
 
     async def spin(self) -> None:
-        """Spin the node; `end_watch` or `end` follows.
+        """Spin the node; call `end_watch` or `end` after it.
 
         Raises:
             Exception: see `Node.spin_async`.
@@ -304,7 +305,7 @@ class NodeKit:
     async def call_now(
         self, callback: Callable[[list[Parameter]], Any], changes: list[Parameter]
     ) -> Any:
-        """Call a callback of parameters; an `async def` is awaited only where a loop can run."""
+        """Call a callback for parameters; an `async def` is awaited only where a loop can run."""
         try:
             work = to_await(result := callback(changes), callback)
         except CancelledError as error:
@@ -342,7 +343,7 @@ class NodeKit:
         return self.make_safe(tell)
 
     def make_safe(self, tell: Callable[[], None] | None) -> Result:
-        """Enter the safe state, and log why when that has begun: a handler of the log may wait."""
+        """Enter the safe state, and log why once that has begun: a log handler may block."""
         enter = self.node.enter_safe_state
         work = to_await(enter(), enter)
         if tell is None:
@@ -353,14 +354,14 @@ class NodeKit:
         return None
 
     def stop_uncommanded(self, subscription: "Subscription[Any]") -> None:
-        """An actuator's subscription is destroyed, and its timeout with it; from any thread."""
+        """Enter the safe state if this was the subscription of an actuator; from any thread."""
         for each in self.actuators:
             if each.subscription is subscription and each.obeys:
                 each.halt()
                 self.dispatcher.soon(lambda: self.make_safe(None), self.node.enter_safe_state)
 
     def end_watch(self) -> None:
-        """The spinning has ended, and the node lives on: no timeout is noticed any longer."""
+        """Enter the safe state if an actuator obeys: nobody notices its timeout after spinning."""
         if not self._is_destroyed and any(each.obeys for each in self.actuators):
             for each in self.actuators:
                 each.halt()
@@ -368,7 +369,7 @@ class NodeKit:
                 self._enter_safe_state(self.run_hook)
 
     def _is_blocked(self, is_told: bool) -> None:
-        """A callback blocks the node: no timeout is noticed. Called in another thread."""
+        """Stop an overdue actuator while a callback blocks the node; runs in another thread."""
         self._stop_if_overdue("no command can be noticed while a callback blocks")
         if is_told and self.dispatcher.is_shut_down:
             if not self._is_end_told:
@@ -378,12 +379,12 @@ class NodeKit:
             wake_main_thread()
 
     def obey_by(self, actuator: Obeying) -> None:
-        """An actuator of the node: whatever keeps its timeout from being noticed stops it."""
+        """Add an actuator; it is stopped when its timeout cannot be noticed."""
         self.actuators.append(actuator)
         self.spinner.when_resting = self._rests
 
     def _rests(self) -> None:
-        """Nobody spins the node just now: no timeout is noticed. Called in another thread."""
+        """Stop an overdue actuator while nobody spins the node; runs in another thread."""
         self._stop_if_overdue("no command can be noticed while nobody spins the node")
 
     def _stop_if_overdue(self, why: str) -> None:
@@ -391,7 +392,7 @@ class NodeKit:
             self.stop_beside(why)
 
     def stop_beside(self, why: str) -> None:
-        """Enter the safe state in a thread of its own: it may hang there, too."""
+        """Enter the safe state in a thread of its own, since the hook may hang there, too."""
         for each in self.actuators:
             each.halt_beside()
         with contextlib.suppress(RuntimeError):  # Python ends
@@ -433,7 +434,7 @@ class NodeKit:
     # The end
 
     def leave(self) -> None:
-        """End the node by its own `destroy_node`: that may be a coroutine, or one that fails."""
+        """End the node by its `destroy_node`, which may be a coroutine and may raise."""
         if self._is_inherited:
             return
         try:
@@ -442,7 +443,7 @@ class NodeKit:
             self.end(is_whole=True)  # what moves is stopped in any case
 
     def destroy(self) -> None:
-        """As `leave`; an exception of the node's own `destroy_node` is logged."""
+        """Do the same as `leave`, but log an exception of the node's `destroy_node`."""
         try:
             self.run_hook(self.node.destroy_node)
         except Exception as error:  # noqa: BLE001  other nodes are to be ended
@@ -472,7 +473,7 @@ class NodeKit:
             raise broken
 
     def _run_last_hooks(self, *, is_whole: bool) -> BaseException | None:
-        """Run all hooks, whatever one raises; returns an exception that is no `Exception`."""
+        """Run all hooks, even if one raises; return an exception that is not an `Exception`."""
         broken: BaseException | None = None
         for hook, named in self.last_hooks():
             try:
@@ -488,7 +489,7 @@ class NodeKit:
         return broken
 
     def tell_unspun(self) -> None:
-        """After the end: warn of callbacks that had no chance to be called."""
+        """Warn, after the end, if the node had callbacks and was never spun."""
         if self._was_idle:
             self.logger.warning(
                 f"the program ends, and no callback of {self.name} was called: nothing spun the "
@@ -502,10 +503,10 @@ class NodeKit:
         self.logger.error(f"{callback_name(named)} {text}")
 
     def _was_not_made(self, hook: Callable[[], object], error: BaseException) -> bool:
-        """Whether `on_shutdown` of a half-made node misses an attribute that it has not got yet.
+        """Whether `on_shutdown` of a half-made node failed for an attribute that is not set yet.
 
-        The exception that has ended the constructor says more. Of `enter_safe_state` it is told:
-        something may still move.
+        Such an error is not logged: the exception that ended the constructor says more. It is
+        logged for `enter_safe_state`, since something may still move.
         """
         is_missing = isinstance(error, AttributeError) and error.obj is self.node
         return is_missing and hook == self.node.on_shutdown
@@ -525,7 +526,7 @@ class NodeKit:
             self.spinner.finish(work)
 
     def forked(self) -> None:
-        """In a forked child: the node is the parent's; only the parent may end it."""
+        """Detach from the parent's node in a forked child: only the parent may end it."""
         self._is_destroyed = self._is_inherited = True
         why = inherited.made_before_the_fork(self.name)
         self._rosout.close()
@@ -536,15 +537,15 @@ class NodeKit:
 
     @property
     def exception_count(self) -> int:
-        """How many exceptions there were in the node's callbacks and hooks."""
+        """Return the number of exceptions in the node's callbacks and hooks."""
         return self.dispatcher.exceptions.count
 
 
 def _check_settings(node: NodeHooks) -> None:
-    """Check the settings of a class.
+    """Check that the settings of a class have one of their two values.
 
     Raises:
-        NodeConfigurationError: one has a value that it cannot have.
+        NodeConfigurationError: a setting has another value.
     """
     for name, (one, other) in _SETTINGS.items():
         if (value := getattr(node, name)) not in {one, other}:
@@ -554,12 +555,12 @@ def _check_settings(node: NodeHooks) -> None:
 
 
 def _quietly(callback: Callback) -> None:
-    """Run a callback of the kit's own, which does not count for `spin_once`."""
+    """Run a callback of the kit itself, which does not count for `spin_once`."""
     callback()
 
 
 def _first_rate(name: str, *rates: float | None) -> float | None:
-    """Return the first given value.
+    """Return the first of the rates that is given.
 
     Raises:
         NodeConfigurationError: it is not more than 0.

@@ -2,8 +2,8 @@
 
 Every function of a user may be `def` or `async def`. `Dispatcher.execute` calls callbacks without a
 result, `called` those with a result, `NodeKit.run_hook` the hooks of a node's end; all of them use
-`to_await`. `check_callback` refuses a function that cannot be called or awaited where it is passed
-in, `check_takes` one that takes other arguments too.
+`to_await`. `check_callback` refuses a function that cannot be called or awaited where the user
+passes it in. `check_takes` also refuses one that takes other arguments.
 """
 
 import asyncio
@@ -32,14 +32,14 @@ def callback_name(callback: object) -> str:
 
 
 def check_callback(callback: object, kind: str) -> None:
-    """Check that a callback can be called, and awaited if it is a coroutine.
+    """Check that `callback` can be called, and that its result can be awaited if it is a coroutine.
 
     Args:
         callback: the object that was passed in.
         kind: its role, for the error: "a timer's callback".
 
     Raises:
-        TypeError: it cannot be; the text says what to write.
+        TypeError: it cannot; the text says what to write.
     """
     if inspect.iscoroutine(callback):
         discard(callback)
@@ -61,10 +61,10 @@ def check_callback(callback: object, kind: str) -> None:
 
 
 def check_takes(callback: Any, kind: str, *given: str) -> None:
-    """Check that a callback can be called with these arguments, by place.
+    """Check that a callback can be called with these positional arguments.
 
     Raises:
-        TypeError: as `check_callback`, or it takes other arguments.
+        TypeError: see `check_callback`; or it takes other arguments.
     """
     check_callback(callback, kind)
     try:
@@ -93,11 +93,11 @@ def _function_of(callback: object) -> object:
         callback = callback.func
     if inspect.isroutine(callback) or inspect.isclass(callback):
         return callback
-    return getattr(type(callback), "__call__", callback)  # noqa: B004  it is looked at, not tested
+    return getattr(type(callback), "__call__", callback)  # noqa: B004  it is looked up, not tested
 
 
 def to_await(result: object, named: object) -> Awaitable[Any] | None:
-    """Return a callback's result, if it has to be awaited.
+    """Return a callback's result if it has to be awaited, else None.
 
     Raises:
         TypeError: it is a generator, which cannot be awaited.
@@ -117,9 +117,9 @@ async def called(callback: Callable[..., Any], *args: Any) -> Any:
     """Call a callback and await its result if needed; for callbacks with a result.
 
     Raises:
-        TypeError: as `to_await`.
-        SpinError: as `awaited`.
-        Exception: what the callback raises.
+        TypeError: see `to_await`.
+        SpinError: see `awaited`.
+        Exception: the callback raised it.
     """
     try:
         result = callback(*args)
@@ -132,13 +132,13 @@ async def called(callback: Callable[..., Any], *args: Any) -> Any:
 async def awaited(work: Awaitable[Any]) -> Any:
     """Await the result of a callback.
 
-    When something that it awaits is cancelled, such as a task of the node, that is an error of the
-    callback, which the caller gets. The cancellation of the callback itself, as at the end of its
-    node, passes through.
+    When something that the callback awaits is cancelled, such as a task of the node, that is an
+    error of the callback, which the caller gets. The cancellation of the callback itself, as at the
+    end of its node, passes through.
 
     Raises:
-        SpinError: something that it awaits was cancelled.
-        Exception: what it raises.
+        SpinError: something that the callback awaits was cancelled.
+        Exception: the callback raised it.
     """
     try:
         return await work
@@ -152,7 +152,7 @@ async def awaited(work: Awaitable[Any]) -> Any:
 def as_error(error: BaseException) -> Exception:
     """Return a callback's exception as an error: a CancelledError becomes a SpinError.
 
-    A StopIteration becomes a RuntimeError, as in a coroutine: no future takes it.
+    A StopIteration becomes a RuntimeError, as in a coroutine: a future refuses a StopIteration.
     """
     if isinstance(error, StopIteration):
         raised = RuntimeError("the callback raised StopIteration, as next(...) does at an end")
@@ -165,10 +165,10 @@ def as_error(error: BaseException) -> Exception:
 
 
 def discard(work: object) -> None:
-    """Close a coroutine that will not run, if it is one.
+    """Close a coroutine that will not run, if `work` is one.
 
-    One that has not begun is closed together with the coroutines among its arguments: Python warns
-    about each that is only dropped.
+    A coroutine that has not begun is closed together with the coroutines among its arguments:
+    Python warns about each one that is deleted without having run.
     """
     if not inspect.iscoroutine(work):
         return
@@ -180,10 +180,10 @@ def discard(work: object) -> None:
 
 
 def takes_two(callback: Callable[..., Any], kind: str, one: str, two: str) -> bool:
-    """Whether a callback wants its second argument too.
+    """Whether a callback takes the second argument too.
 
     Raises:
-        TypeError: it takes neither `one` nor `two`.
+        TypeError: it takes neither (`one`) nor (`one`, `two`).
     """
     try:
         parameters = inspect.signature(callback).parameters.values()
@@ -201,7 +201,7 @@ def takes_two(callback: Callable[..., Any], kind: str, one: str, two: str) -> bo
 
 @dataclass(slots=True)
 class BusyTime:
-    """How long a callback has blocked its node; `longest_sec` since it was last set to 0.
+    """How long a callback has blocked its node; `longest_sec` is reset when it is published.
 
     A call, or a step of a coroutine, counts as one of `calls`.
     """

@@ -1,25 +1,27 @@
-"""The emergency stop: it holds until it is released, whatever has died since it was pressed.
+"""The emergency stop: it stays pressed until it is released, even if its publisher has ended.
 
-So each `EmergencyStop`, and each `Actuator` has one, keeps the state and repeats what it hears,
-latched. The state exists as long as the broker or one of them lives.
+So each `EmergencyStop` (each `Actuator` has one) keeps the state, and repeats each state that it
+receives, latched. The state exists as long as the broker or one of them lives.
 
-**No clock decides.** Each press is a stop of its own, with a name that no other one has. The state
-is the stops that are known (`StopState`): a stop is in force until it is released, and what was
-released once stays so. A release is of the stops that are known where it is made, and of no other.
-So of a press and a release that cross the press wins, a repeated old state undoes nothing, and two
-states become one in the same way in whatever order they are heard: an `EmergencyStop` that hears
-another state than its own joins them, and repeats what has come of it.
+**No clock decides.** Each press is a stop of its own, with a unique name. The state is the set of
+the known stops (`StopState`): a stop is in force until it is released, and a released stop stays
+released. A release covers the stops that are known where it is made, and no other. So when a press
+and a release cross, the press wins; a repeated old state undoes nothing; and two states are joined
+to the same result in whatever order they are received. An `EmergencyStop` that receives a state
+other than its own joins the two, and publishes the result.
 
-Fields that other readers ignore say it: `{"data": true, "changed_ns": 1700, "stops": {"desk-1f":
-0}}`. A number above 0 is of a stop that was released; they rise, so that the oldest is forgotten
-first. `changed_ns` is since when the state holds, for `doctor` and for nodes of earlier versions,
-which compare it: a state with it alone is one of theirs.
+The state travels in fields that other readers ignore: `{"data": true, "changed_ns": 1700, "stops":
+{"desk-1f": 0}}`. The number of a stop is 0 while it is in force, and above 0 once it is released.
+These numbers rise, so that the oldest is forgotten first. `changed_ns` is the time since which the
+state holds, for `doctor` and for nodes of earlier versions, which compare it: a message with this
+field alone is from one of those.
 
-A message without these fields, from any publisher of Bool, is a press or a release; unless it was
-heard before, as from a publisher that gives a new broker what it had published long ago. So a state
-has the names of such messages, too. The false of a node releases what that node has pressed by a
-true, and nothing else: drivers of buttons and watchdogs say false all the time. The false of a
-tool, as `topic pub`, has a person behind it, and releases all that the reader knows.
+A message without these fields, from any publisher of Bool, is a press or a release, unless it was
+received before: a publisher may repeat to a new broker what it published long ago. So a state
+contains the names of such messages, too. The false of a node releases the stops that this node has
+pressed by a true, and nothing else: drivers of buttons and watchdogs publish false all the time.
+The false of a tool, as of `topic pub`, comes from a person, and releases all stops that the reader
+knows.
 """
 
 import os
@@ -41,17 +43,18 @@ _LATCHED: Final = QoSProfile(depth=1, durability="transient_local")
 _NO_STATE_SKIPPED: Final = 1000  # a repeated old state must not push out a new one
 _NS_IN_RANGE: Final = range(1, 2**62)
 _NUMBERS: Final = range(2**53)
-_MOST_STOPS: Final = 64  # in force, and released, that are remembered
+_MOST_STOPS: Final = 64  # in force, and as many released ones
 _IN_FORCE: Final = 0
 _OLDER: Final = "older"  # nodes of earlier versions; a node's name begins with a slash
 
 
 class StopState(NamedTuple):
-    """What is known of an emergency stop. Pure.
+    """The known state of an emergency stop. Pure.
 
     Attributes:
-        changed_ns: since when, by the wall clock of whoever changed it; 0: nothing is known.
-        stops: the presses that are known: 0, or the number of its release.
+        changed_ns: the time since which it holds, by the wall clock of its changer; 0: nothing is
+            known.
+        stops: the known presses, each with 0 while it is in force, or the number of its release.
     """
 
     changed_ns: int = 0
@@ -63,14 +66,14 @@ class StopState(NamedTuple):
         return any(number == _IN_FORCE for _, number in self.stops)
 
     def pressed(self, stop: str, at_ns: int, instead_of: str = "") -> "StopState":
-        """With one more stop, of which the same source knows `instead_of` no longer."""
+        """Return the state with one more stop, which replaces `instead_of` of the same source."""
         now = dict(self.stops) | {stop: _IN_FORCE}
         if instead_of in now:
             now[instead_of] = max(now.values()) + 1
         return StopState(self._later(at_ns), _remembered(now))
 
     def released(self, name: str, at_ns: int, of: str = "") -> "StopState":
-        """With no stop in force `of` which the name begins so; `name` stands for that of none."""
+        """Release the stops in force whose names begin with `of`; if none is known, add `name`."""
         number = max((number for _, number in self.stops), default=_IN_FORCE) + 1
         now = {
             stop: number if was == _IN_FORCE and stop.startswith(of) else was
@@ -79,11 +82,11 @@ class StopState(NamedTuple):
         return StopState(self._later(at_ns), _remembered(now or {name: number}))
 
     def in_force(self, of: str = "") -> list[str]:
-        """Return the stops in force `of` which the name begins so."""
+        """Return the stops in force whose names begin with `of`."""
         return [stop for stop, was in self.stops if was == _IN_FORCE and stop.startswith(of)]
 
     def joined(self, other: "StopState") -> "StopState":
-        """What both know."""
+        """Return the stops that either state knows; one that either has released is released."""
         now = dict(self.stops)
         for stop, number in other.stops:
             now[stop] = max(number, now.get(stop, _IN_FORCE))
@@ -94,7 +97,7 @@ class StopState(NamedTuple):
 
     @property
     def for_older_versions(self) -> tuple[int, bool]:
-        """The state as they compare it: the later one counts, and of two the pressed one."""
+        """The key by which they compare states: the later one counts, else the pressed one."""
         return self.changed_ns, self.is_pressed
 
     def _later(self, at_ns: int) -> int:
@@ -102,7 +105,7 @@ class StopState(NamedTuple):
 
 
 def _remembered(stops: dict[str, int]) -> tuple[tuple[str, int], ...]:
-    """Return the stops in force and those released last: of the same ones always the same."""
+    """Return the stops in force and those released last; equal sets give equal results."""
     in_force = sorted(stop for stop, number in stops.items() if number == _IN_FORCE)
     released = sorted((number, stop) for stop, number in stops.items() if number != _IN_FORCE)
     kept = [(stop, _IN_FORCE) for stop in in_force[:_MOST_STOPS]]
@@ -110,7 +113,7 @@ def _remembered(stops: dict[str, int]) -> tuple[tuple[str, int], ...]:
 
 
 class _StopMessage(Bool, type_name=Bool.type_name):
-    """std_msgs/msg/Bool, and what an `EmergencyStop` says besides."""
+    """std_msgs/msg/Bool with the fields that an `EmergencyStop` adds."""
 
     changed_ns: int = 0
     stops: dict[str, int] = {}
@@ -118,12 +121,12 @@ class _StopMessage(Bool, type_name=Bool.type_name):
     @classmethod
     @override
     def schema(cls) -> dict[str, Any]:  # type: ignore[override]
-        """Return the type name of std_msgs/msg/Bool, which it is for all others."""
+        """Return the schema of std_msgs/msg/Bool, which it is for all others."""
         return Bool.schema()
 
     @property
     def state(self) -> StopState | None:
-        """What an `EmergencyStop` says; None: another publisher of Bool says it."""
+        """The state in the message; None: it is from another publisher of Bool."""
         told = {stop: number for stop, number in self.stops.items() if number in _NUMBERS}
         state = StopState(self.changed_ns, _remembered(told))
         is_whole = self.changed_ns in _NS_IN_RANGE and told and state.is_pressed == self.data
@@ -134,7 +137,7 @@ class EmergencyStop:
     """A topic of std_msgs/msg/Bool: true stops every actuator, also those started later.
 
     A press is obeyed whatever the clocks of the machines say. `release()` releases the stops that
-    have been heard of here, and no other.
+    were received or pressed here, and no other.
     """
 
     def __init__(
@@ -149,9 +152,9 @@ class EmergencyStop:
         self._node = node
         self._on_change = on_change
         self._state = StopState()
-        self._pressed_here = ""  # the last stop of this one
-        self._released_by: dict[str, str] = {}  # a publisher's last plain release
-        self._told: set[str] = set()  # the nodes whose false has released nothing
+        self._pressed_here = ""  # the last stop pressed by this object
+        self._released_by: dict[str, str] = {}  # a publisher's last release without a state
+        self._told: set[str] = set()  # nodes whose false has released nothing, once logged
         self._changing = threading.Lock()
         self._publisher = node.create_publisher(_StopMessage, topic, _LATCHED)
         node.create_subscription(_StopMessage, topic, self._heard, _NO_STATE_SKIPPED)
@@ -159,7 +162,7 @@ class EmergencyStop:
 
     @property
     def is_pressed(self) -> bool:
-        """The last state; False when there was none."""
+        """Whether a stop is in force; False before any state was received."""
         return self._state.is_pressed
 
     @property
@@ -181,9 +184,9 @@ class EmergencyStop:
         return self._message().to_json()
 
     def recall(self, kept: str) -> int:
-        """Join a pressed state that was `kept`; returns since when it holds, in ns.
+        """Join a pressed state that was `kept`; return the time since which it holds, in ns.
 
-        A text that cannot be read was one, too. If others know that it was released, it is.
+        A text that cannot be read counts as pressed. If others know its release, it is released.
         """
         try:
             state = _StopMessage.from_json(kept).state
@@ -229,7 +232,7 @@ class EmergencyStop:
             self._node._kit.dispatcher.execute(lambda: on_change(changed), on_change)
 
     def _take_older_version(self, changed_ns: int, is_pressed: bool) -> bool | None:
-        """A node of an earlier version says its state: the later one counts."""
+        """Take the state of a node of an earlier version: the later one counts."""
         if (changed_ns, is_pressed) > self._state.for_older_versions:
             return self._take(_OLDER, changed_ns, changed_ns, is_pressed)
         if (changed_ns, is_pressed) != self._state.for_older_versions:
@@ -237,7 +240,7 @@ class EmergencyStop:
         return None
 
     def _take(self, source: str, number: int, at_ns: int, is_pressed: bool) -> bool | None:
-        """A plain press, or a plain release; each reader of it gives it the same name."""
+        """Take a press or release without a state; every reader gives it the same name."""
         name = f"{source}@{number}"
 
         own = f"{source}@"
@@ -278,7 +281,7 @@ class EmergencyStop:
         )
 
     def _join(self, told: StopState) -> bool | None:
-        """Another process says its state."""
+        """Join the state of another process with this one."""
         if told == self._state:
             return None
         changed = self._become(lambda known: known.joined(told))
@@ -286,12 +289,12 @@ class EmergencyStop:
         return changed
 
     def _become(self, change: Callable[[StopState], StopState]) -> bool | None:
-        """Change the state; returns whether it is pressed then, None if it is as it was."""
+        """Change the state; return whether it is pressed now, or None if that did not change."""
         with self._changing:
             known = self._state
             state = change(known)
             if state.is_pressed and not known.is_pressed:
-                # No plain release from before may come once more, and release it.
+                # A release that was taken before may be repeated: it must not release this press.
                 before = tuple((each, 1) for each in self._released_by.values())
                 state = state.joined(StopState(0, before))
             self._state = state

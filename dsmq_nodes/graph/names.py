@@ -34,7 +34,7 @@ def check_node_name(name: str) -> str:
 
 
 def resolve_namespace(namespace: str) -> str:
-    """Return a namespace in absolute form, `/` at the least: `robot1` is `/robot1`.
+    """Return a namespace in absolute form, at least `/`: `robot1` is `/robot1`.
 
     Raises:
         InvalidNameError: a token of it is not allowed.
@@ -74,7 +74,7 @@ def resolve_topic(name: str, node: str, namespace: str, remap: Mapping[str, str]
 
 
 def split(name: str) -> tuple[str, str]:
-    """Return the namespace and the own name in an absolute name; both empty when it is empty."""
+    """Return the namespace and the own name in an absolute name; "" has two empty ones."""
     namespace, _, own = name.rpartition("/")
     return (namespace or "/", own) if name else ("", "")
 

@@ -1,6 +1,6 @@
 """The node: what a user subclasses. The whole API is on this page.
 
-The methods are thin: each kind of thing has a module of its own, and what a node is made of is in
+The methods are thin: each kind of thing has a module of its own. The parts of a node are in
 assembly.py.
 """
 
@@ -65,13 +65,13 @@ class Node:
         params: the parameters' values.
         rate_hz: the rate the node declares; the launch file's `rate:` overrides it.
         on_exception: what an exception in a callback does: "raise" ends the node, "log" logs it.
-        use_sim_time: stamps, timers, rates and timeouts go by `/clock`; the parameter of this name
+        use_sim_time: stamps, timers, rates and timeouts follow `/clock`; the parameter of this name
             and DSMQ_USE_SIM_TIME in the environment override it.
         on_type_mismatch: what happens when the other end of a topic has a type that does not fit:
             "warn" logs which fields, and the graph shows it; "raise" also ends the node.
-        broker_timeout_sec: `enter_safe_state` is called when the broker has been lost this long;
-            one that does not answer counts as lost 2 to 3 s after its last answer.
-        name: the node's absolute name; a class may have another use for `self.name`.
+        broker_timeout_sec: `enter_safe_state` is called when the broker has been lost for this
+            long; a broker that does not answer counts as lost 2 to 3 s after its last answer.
+        name: the node's absolute name; a subclass may use `self.name` for something else.
     """
 
     Params: ClassVar[type[Parameters]] = Parameters
@@ -103,11 +103,11 @@ class Node:
 
         Args:
             node_name: letters, digits and underscores; must be unique in its namespace.
-            namespace: where the node's relative names belong; "" is the root.
+            namespace: where the node's relative names are resolved; "" is the root.
             rate_hz: the rate the node declares.
             broker: host and port, or a text as `host:port`; None: DSMQ_BROKER in the environment,
                 else 127.0.0.1:30008.
-            start_parameter_services: let others get and set its parameters and log levels.
+            start_parameter_services: serve this node's parameters and log levels to others.
             parameter_overrides: values of parameters; they override the launch file's.
 
         Raises:
@@ -134,7 +134,7 @@ class Node:
         shutdown.began(kit)
         reserved_names.check_attributes(self, before)
 
-    # What the node is
+    # Name, clock and statistics
 
     def get_name(self) -> str:
         """Return the node's own name, without its namespace."""
@@ -192,15 +192,15 @@ class Node:
         """Called once when the node ends, for whatever reason; publishing still works.
 
         It may be `async def`: see `enter_safe_state`. The signature is wide because a lifecycle
-        node's takes a state.
+        node's `on_shutdown` takes a state.
         """
 
     def enter_safe_state(self) -> Result:
         """Stop what moves, switch off what heats.
 
-        Called before `on_shutdown`, and when the broker has been lost for `broker_timeout_sec`. It
-        may be `async def`: the end of the node waits for it, 3 s at most; no callback runs
-        meanwhile, and services may be called.
+        This is called before `on_shutdown`, and when the broker has been lost for
+        `broker_timeout_sec`. It may be `async def`: the end of the node waits for it, for 3 s at
+        most. No callback runs meanwhile, but services may be called.
         """
 
     # Spinning
@@ -212,7 +212,8 @@ class Node:
             Exception: what a callback raised, with `on_exception` "raise".
             ParameterError: the launcher gave a parameter that the node has not declared.
             NodeConfigurationError: its class has set an attribute that is the node's own.
-            SpinError: no event loop of asyncio runs (trio has another), or it is spun already.
+            SpinError: no event loop of asyncio runs (trio has its own), or the node is spun
+                already.
         """
         try:
             await self._kit.spin()
@@ -222,11 +223,11 @@ class Node:
     def create_task(self, work: Coroutine[Any, Any, T]) -> Future[T]:
         """Run a coroutine beside the callbacks, as soon as the node spins; cancelled at its end.
 
-        From any thread. Returns its future, which cancels it too. An exception also follows
-        `on_exception`.
+        May be called from any thread. Returns the task's future; cancelling that cancels the task.
+        An exception in the task also follows `on_exception`.
 
         Raises:
-            TypeError: it is not a coroutine.
+            TypeError: `work` is not a coroutine.
         """
         given: object = work
         if not inspect.isawaitable(given):
@@ -244,7 +245,7 @@ class Node:
     def destroy_node(self) -> Result:
         """Enter the safe state, run the hooks of the end and disconnect; later calls do nothing.
 
-        A class may have its own, `def` or `async def`, that calls this one.
+        A class may override it, as `def` or `async def`, and call this one from there.
         """
         self._kit.end(is_whole=True)
         return None
@@ -268,13 +269,13 @@ class Node:
 
         Args:
             name: of letters, digits, underscores; dots make groups.
-            value: its default, which gives it its type; a `Parameter.Type` when it must be given.
-                Without one it may have any type, and a Python warning tells so.
+            value: its default, which gives it its type; a `Parameter.Type` for a parameter that
+                must be given. Without a default it may have any type, and a Python warning says so.
             descriptor: its description and range, and whether it is read-only or of any type.
             ignore_override: ignore the launch file's value.
 
         Raises:
-            ParameterError: there is one of the name, or the value does not fit.
+            ParameterError: there is a parameter of this name, or the value does not fit.
             TypeError: no parameter can have this value.
         """
         return self._kit.parameters.declare(
@@ -304,7 +305,8 @@ class Node:
         """Remove a declared parameter.
 
         Raises:
-            ParameterError: there is none, it is read-only, or it is a field of the model.
+            ParameterError: there is no such parameter, it is read-only, or it is a field of the
+                model.
         """
         self._kit.parameters.undeclare(name)
 
@@ -316,7 +318,7 @@ class Node:
         """Return a parameter: `get_parameter("kp").value`.
 
         Raises:
-            ParameterError: there is none; the text has the nearest name.
+            ParameterError: there is no such parameter; the text has the nearest name.
         """
         return self._kit.parameters.get(name)
 
@@ -324,7 +326,7 @@ class Node:
         """Return several parameters.
 
         Raises:
-            ParameterError: there is none of a name.
+            ParameterError: one of them does not exist.
         """
         return [self._kit.parameters.get(name) for name in names]
 
@@ -343,13 +345,13 @@ class Node:
         }
 
     def set_parameters(self, parameter_list: Sequence[Parameter]) -> "list[SetParametersResult]":
-        """Set parameters, each for itself; a result says why one was not set."""
+        """Set parameters one by one; each result says whether it was set, and else why not."""
         return [self.set_parameters_atomically([each]) for each in parameter_list]
 
     def set_parameters_atomically(
         self, parameter_list: Sequence[Parameter]
     ) -> "SetParametersResult":
-        """Set parameters, all or none; the result says why none was set."""
+        """Set parameters, all or none; the result says whether they were set, and else why not."""
         try:
             said = run_through(self._kit.parameters.set(parameter_list, self._kit.call_now))
         except ParameterError as error:
@@ -360,7 +362,7 @@ class Node:
         """Return a parameter's descriptor: its type, description and range.
 
         Raises:
-            ParameterError: there is none.
+            ParameterError: there is no such parameter.
         """
         return self._kit.parameters.describe(name)
 
@@ -371,11 +373,11 @@ class Node:
     def add_on_set_parameters_callback(self, callback: OnSet) -> None:
         """Call `callback(parameters)` before each change; it returns a SetParametersResult.
 
-        An exception refuses the change, too. It may be `async def`, but when `set_parameters` is
-        called in a callback it cannot wait for anything.
+        An exception in it refuses the change, too. It may be `async def`, but it cannot wait for
+        anything when a callback calls `set_parameters`.
 
         Raises:
-            TypeError: it cannot be called or awaited.
+            TypeError: `callback` cannot be called or awaited.
         """
         check_takes(callback, "a callback that is asked for parameters", "parameters")
         self._kit.parameters.on_set.append(callback)
@@ -388,19 +390,19 @@ class Node:
         """Call `callback(parameters)` after each change; an exception undoes nothing.
 
         Raises:
-            TypeError: it cannot be called or awaited.
+            TypeError: `callback` cannot be called or awaited.
         """
         check_takes(callback, "a callback that is told of parameters", "parameters")
         self._kit.parameters.post_set.append(callback)
 
     def remove_post_set_parameters_callback(self, callback: PostSet) -> None:
-        """Remove a callback that hears of changes."""
+        """Remove a callback that is called after changes."""
         self._kit.parameters.post_set.remove(callback)
 
     # The graph
 
     def count_publishers(self, topic: str) -> int:
-        """Return how many publish a topic, as far as is known: see `get_publisher_count`.
+        """Return how many publishers a topic has, as far as is known: see `get_publisher_count`.
 
         Raises:
             InvalidNameError: the topic's name breaks the rules.
@@ -408,7 +410,7 @@ class Node:
         return len(self.get_publishers_info_by_topic(topic))
 
     def count_subscribers(self, topic: str) -> int:
-        """Return how many subscribe a topic, as far as is known.
+        """Return how many subscribers a topic has, as far as is known.
 
         Raises:
             InvalidNameError: the topic's name breaks the rules.
@@ -416,7 +418,7 @@ class Node:
         return len(self.get_subscriptions_info_by_topic(topic))
 
     def get_topic_names_and_types(self) -> list[tuple[str, list[str]]]:
-        """The topics of the graph, hidden ones too, with the types that nodes use on each."""
+        """Return the graph's topics, hidden ones too, with the types that nodes use on each."""
         self._kit.topics.graph.ask()
         return list(self._kit.topics.graph.types().items())
 
@@ -435,9 +437,10 @@ class Node:
         return [(own, namespace) for namespace, own in splits]
 
     def get_publishers_info_by_topic(self, topic_name: str) -> list[GraphEndpoint]:
-        """The publishers of a topic: `node_name`, `node_namespace`, `topic_type`, `pid` of each.
+        """Return the publishers of a topic.
 
-        A tool has no name.
+        Each has `node_name`, `node_namespace`, `topic_type` and `pid`. The names of a tool are
+        empty.
 
         Raises:
             InvalidNameError: the topic's name breaks the rules.
@@ -446,7 +449,7 @@ class Node:
         return list(self._kit.topics.graph.publishers(self.resolve_topic_name(topic_name)))
 
     def get_subscriptions_info_by_topic(self, topic_name: str) -> list[GraphEndpoint]:
-        """Return the subscribers of a topic: as `get_publishers_info_by_topic`."""
+        """Return the subscribers of a topic, as `get_publishers_info_by_topic` does."""
         self._kit.topics.graph.ask()
         return list(self._kit.topics.graph.subscribers(self.resolve_topic_name(topic_name)))
 
@@ -466,8 +469,8 @@ class Node:
             msg_type: the type of the messages.
             topic: the topic's name.
             qos_profile: the depth as an int, or a `QoSProfile`.
-            on_deadline: called whenever nothing was published for the profile's `deadline`;
-                without it that is a warning in the log.
+            on_deadline: called each time that nothing was published for the profile's `deadline`;
+                without it a warning is logged instead.
 
         Raises:
             InvalidNameError: the topic's name breaks the rules.
@@ -490,7 +493,7 @@ class Node:
         on_timeout: Callback | None = None,
         on_deadline: Callback | None = None,
     ) -> Subscription[MessageT]:
-        """Create a subscription: `callback(msg)` or `callback(msg, info)` for each message.
+        """Create a subscription that calls `callback(msg)` or `callback(msg, info)` per message.
 
         Args:
             msg_type: the type of the messages; one that does not fit is counted and logged.
@@ -504,9 +507,9 @@ class Node:
                 was overwritten meanwhile counts as dropped.
             timeout: seconds without a message after which `on_timeout` is called, once until the
                 next message; counted from the start of spinning.
-            on_timeout: what to do about it, such as stopping the motors.
-            on_deadline: called again and again while no message comes within the profile's
-                `deadline`; without it each time is a warning in the log.
+            on_timeout: called then; it may stop the motors.
+            on_deadline: called each time that no message comes within the profile's `deadline`;
+                without it a warning is logged instead.
 
         Raises:
             InvalidNameError: the topic's name breaks the rules.
@@ -528,12 +531,12 @@ class Node:
     def create_timer(
         self, timer_period_sec: float, callback: Callback, *, autostart: bool = True
     ) -> Timer:
-        """Create a timer: `callback()` every `timer_period_sec`, first after one period.
+        """Create a timer that calls `callback()` every `timer_period_sec`, first after one period.
 
         Args:
             timer_period_sec: the time between two calls.
             callback: `def` or `async def`; ticks are skipped while a coroutine still runs.
-            autostart: whether it ticks at once, or only after `timer.reset()`.
+            autostart: start now; False: start at `timer.reset()`.
 
         Raises:
             ValueError: the period is not more than 0.
@@ -552,7 +555,7 @@ class Node:
         return timer
 
     def create_rate(self, frequency: float) -> Rate:
-        """Return a rate in Hz: `rate.sleep()` waits for the next of equally spaced moments.
+        """Create a rate in Hz: `rate.sleep()` waits for the next of equally spaced moments.
 
         Raises:
             ValueError: the frequency is not more than 0.
@@ -569,18 +572,18 @@ class Node:
     def confirm_subscriptions(self) -> None:
         """Wait until the broker has confirmed this node's subscriptions, at most a second.
 
-        They receive whatever anybody publishes after that.
+        After that they receive every message that anybody publishes.
         """
         self._kit.link.confirm()
 
     def destroy_publisher(self, publisher: Publisher[Any]) -> None:
-        """Destroy a publisher; the topic is no longer advertised with its last one."""
+        """Destroy a publisher; the last one of a topic stops advertising it."""
         self._kit.topics.remove_publisher(publisher)
 
     def destroy_subscription(self, subscription: Subscription[Any]) -> None:
         """Destroy a subscription; its callback is no longer called.
 
-        After that of an Actuator nobody stops what it moves: the safe state is entered.
+        If it is an Actuator's, nothing would time out any more: the safe state is entered.
         """
         self._kit.topics.remove_subscription(subscription)
         self._kit.stop_uncommanded(subscription)
@@ -593,10 +596,10 @@ class Node:
         srv_name: str,
         callback: ServiceCallback[RequestT, ResponseT],
     ) -> ServiceServer[RequestT, ResponseT]:
-        """Create a service: `callback(request, response)` or `callback(request)` for each call.
+        """Create a service: `callback(request, response)` or `callback(request)` answers each call.
 
         The callback returns the response. While an `async def` awaits, other calls are answered. An
-        exception goes to the log with its traceback, and to the caller in one line.
+        exception is logged with its traceback, and the caller receives it in one line.
 
         Raises:
             InvalidNameError: the service's name breaks the rules.
@@ -614,7 +617,7 @@ class Node:
 
         Raises:
             InvalidNameError: the service's name breaks the rules.
-            TypeError: not a service type, or another one than this node calls it with already.
+            TypeError: not a service type, or not the type of this node's other clients of it.
         """
         return self._kit.services.add_client(srv_type, self.resolve_service_name(srv_name))
 
@@ -644,7 +647,7 @@ class Node:
         qos_profile: QoSProfile | int = 1,
         timeout_sec: float | None = None,
     ) -> MessageT | None:
-        """Wait for one message, a latched one if there is; None on timeout."""
+        """Wait for one message, or return a latched one; None on timeout."""
         subscription = self.create_subscription(msg_type, topic, None, qos_profile)
         try:
             async with asyncio.timeout(timeout_sec):

@@ -1,4 +1,4 @@
-"""Running nodes: signals, and the end."""
+"""Runs nodes from a `main`: handles signals, shows exceptions, and ends the nodes."""
 
 import asyncio
 import contextlib
@@ -53,14 +53,14 @@ _LOG_FORMAT = "[%(levelname)s] [%(created).3f] [%(node)s]: %(message)s"
 def spin(*nodes: Node) -> None:
     """Run the callbacks of nodes until Ctrl-C, SIGTERM, `shutdown` of one, or an exception.
 
-    A closed terminal or connection (SIGHUP) counts as Ctrl-C, unless `nohup` ignores it.
+    A closed terminal or connection (SIGHUP) counts as Ctrl-C, unless `nohup` makes it ignored.
 
     A second Ctrl-C breaks into a callback that blocks.
 
     Raises:
         SpinError: called where an event loop runs, as in a notebook.
-        NodeConfigurationError: called by a module that is imported for its class.
-        TypeError: what is given is no node.
+        NodeConfigurationError: called by a module while that is imported for its class.
+        TypeError: an argument is not a node.
         Exception: what a callback raised, with `on_exception` "raise".
     """
     refuse_in_loop("spin(node)", "`await node.spin_async()`")
@@ -80,11 +80,11 @@ def spin(*nodes: Node) -> None:
 def spin_once(node: Node, timeout_sec: float | None = None) -> None:
     """Run a node's callbacks until one has run, no longer than `timeout_sec`.
 
-    Other callbacks of the same moment may run too.
+    Other callbacks that are due at the same moment may run too.
 
     Raises:
         SpinError: called from a callback, or the node is being spun already.
-        TypeError: what is given is no node.
+        TypeError: `node` is not a node.
         Exception: what a callback raised, with `on_exception` "raise".
     """
     _begin_to_spin(node)
@@ -100,7 +100,7 @@ def spin_once(node: Node, timeout_sec: float | None = None) -> None:
 
 
 def _begin_to_spin(given: object) -> None:
-    """Check that it is a node; one that a signal keeps from being spun was not forgotten."""
+    """Check that it is a node, and count it as spun even if a signal interrupts that."""
     if not isinstance(given, Node):
         hint = ""
         if isinstance(given, type) and issubclass(given, Node):
@@ -138,7 +138,7 @@ def wait_for_message(
     qos_profile: QoSProfile | int = 1,
     time_to_wait: float = -1,
 ) -> tuple[bool, MessageT | None]:
-    """Wait for one message, a latched one if there is; returns whether it came, and the message.
+    """Wait for one message, or take a latched one; return whether there is one, and the message.
 
     The node's callbacks run meanwhile. A `time_to_wait` below 0 is no limit.
 
@@ -160,15 +160,15 @@ def run(*node_classes: Callable[[], Node]) -> None:
 
     Ctrl-C, SIGTERM and a closed terminal end it with exit status 0. An exception in a constructor
     or a callback is shown once, with its traceback, and ends it with exit status 1. The reason why
-    a node cannot begin (no broker, a name taken, a parameter that does not fit) is one line.
-    However it ends, `enter_safe_state` and `on_shutdown` of every node have run, of half-made ones
-    too, and `destroy_node` of whole ones; one of these that raises makes the exit status 1, too:
-    what moves may not have been stopped.
+    a node cannot begin (no broker, a name taken, a parameter that does not fit) is shown in one
+    line. Before the process ends, `enter_safe_state` and `on_shutdown` of every node have run, even
+    of half-made ones, and `destroy_node` of whole ones. If one of these raises, the exit status is
+    1, too: something may still move.
 
     Raises:
         SystemExit: with status 1 after an exception.
         SpinError: called where an event loop runs, as in a notebook; no node was made.
-        NodeConfigurationError: called by a module that is imported for its class.
+        NodeConfigurationError: called by a module while that is imported for its class.
     """
     refuse_in_loop("run(...)", "`node = ...` and `await node.spin_async()`")
     _refuse_in_import("run")
@@ -210,10 +210,10 @@ def _refuse_in_import(what: str) -> None:
 
 @cache
 def _keep_imports() -> None:
-    """Let garbage collections pass by what has been imported: it lives as long as the process.
+    """Exclude what has been imported from garbage collections: it lives as long as the process.
 
-    Else each full collection looks at it: 15 ms in which no callback runs, and twice at the end.
-    Once in a process: later there may be garbage.
+    Otherwise each full collection traverses it: 15 ms in which no callback runs, and twice at the
+    end. This is done once in a process: later calls could keep garbage.
     """
     gc.freeze()
 
@@ -284,7 +284,7 @@ def made(node_class: Callable[[], NodeT]) -> NodeT:
 
 
 def _check_arguments() -> None:
-    """Warn users of ROS 2's arguments, which have no effect here."""
+    """Refuse ROS 2's command-line arguments, which have no effect here."""
     if "--ros-args" in sys.argv:
         raise NodeConfigurationError(
             "--ros-args: a node reads no arguments; say `params:` and `remap:` in a launch file"
@@ -292,7 +292,7 @@ def _check_arguments() -> None:
 
 
 def _is_users_code_at_fault(error: Exception) -> bool:
-    """Whether the traceback is worth showing; not when a node could not begin."""
+    """Whether the traceback is worth showing; it is not when a node could not begin."""
     if isinstance(error, GivenParameterError):
         return False
     frames = [frame for frame, _ in walk_tb(error.__traceback__)]
@@ -303,11 +303,11 @@ def _is_users_code_at_fault(error: Exception) -> bool:
 
 
 class _EndSignals:
-    """Ctrl-C, SIGTERM and a closed terminal while nodes are made, spun and destroyed.
+    """Handles Ctrl-C, SIGTERM and a closed terminal while nodes are made, spun and destroyed.
 
-    In a constructor they interrupt. While spinning, the first asks the nodes to end, and the next
-    one interrupts a callback that blocks. After that they have no effect, so that the safe state is
-    reached.
+    A signal interrupts a constructor. While the nodes are spun, the first one asks them to end, and
+    the next one interrupts a callback that blocks. Later ones have no effect, so that the safe
+    state is reached.
     """
 
     def __init__(self) -> None:
@@ -315,7 +315,7 @@ class _EndSignals:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._asked = False
         self._is_asking = False  # the first signal is being handled
-        self._is_pressed = False  # and another has come meanwhile
+        self._is_pressed = False  # another signal has come meanwhile
         self._deaf = False
         self._before: dict[signal.Signals, object] = {}
 
@@ -376,7 +376,7 @@ class _EndSignals:
         if self._deaf:
             return
         if self._is_asking:
-            self._is_pressed = True  # its frame is ours, and says nothing of the callback
+            self._is_pressed = True  # its frame is this method's caller, not the callback
         elif self._loop is None or self._asked:
             interrupt(KeyboardInterrupt(), frame)
         else:
@@ -402,7 +402,7 @@ _handling: Final[list[_EndSignals]] = []
 
 
 def _in_the_child() -> None:
-    """In a forked child: its signals are not for the parent's nodes."""
+    """In a forked child: restore the signal handlers, which are for the parent's nodes."""
     while _handling:
         _handling.pop().hand_back()
 

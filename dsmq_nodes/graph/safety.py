@@ -1,4 +1,4 @@
-"""Actuators: how a robot stops."""
+"""Actuators: they obey commands, and stop the robot when that is no longer safe."""
 
 import asyncio
 import contextlib
@@ -18,31 +18,31 @@ if TYPE_CHECKING:
 
 _NEW_SEC: Final = 2.0  # nodes dial a lost broker at least once a second
 _LONG_SEC: Final = 60.0  # a longer timeout of an Actuator is probably meant in milliseconds
-_HALTED_SEC: Final = 2.0  # a simulation that is slow moves its clock at least so often
+_HALTED_SEC: Final = 2.0  # a slow simulation advances its clock at least this often
 
 
 class Actuator(Generic[MessageT]):
     """Obeys the commands of a topic as long as that is safe.
 
-    The node's `enter_safe_state` is called when no command has come for `timeout` seconds and when
-    the emergency stop is pressed; while it is, commands are refused. (The node itself calls it when
-    the broker is lost and at its end.) Commands are refused, too, while the broker is lost, though
-    messages may still come by shared memory, and while it is so new that nodes that know a pressed
-    emergency stop may not be connected to it yet. A lifecycle node obeys while it is active, and
-    enters its safe state before `on_deactivate` and `on_shutdown`. A command that is known to be
-    older than `timeout`, because the process stood still or the network held it up, is skipped: see
-    `Subscription.late`.
+    The node's `enter_safe_state` is called when no command has come for `timeout` seconds, and when
+    the emergency stop is pressed; commands are refused while it is pressed. (The node itself calls
+    it when the broker is lost, and at its end.) Commands are also refused while the broker is lost,
+    although messages may still come through shared memory, and while it is so new that nodes that
+    know a pressed emergency stop may not be connected to it yet. A lifecycle node obeys while it is
+    active, and enters its safe state before `on_deactivate` and `on_shutdown`. A command that is
+    certainly older than `timeout`, because the process stood still or the network delayed it, is
+    skipped: see `Subscription.late`.
 
-    A node may have several. The silence of one stops the whole node, as `enter_safe_state` stands
-    for all of it, except after `hand_over`.
+    A node may have several actuators. The timeout of one stops the whole node, since
+    `enter_safe_state` stands for all of it, except after `hand_over`.
 
-    A timeout is noticed only by a node that is spun. So the safe state is entered, too, when the
-    spinning ends; by simulated time, when `/clock` stands still for 2 s; and, in another thread,
-    when for longer than `timeout` a callback blocks the node, or a program that spins it by
-    `spin_once` takes no further step, which is looked at once a second.
+    Only a node that is spun notices a timeout. So the safe state is also entered when the spinning
+    ends; in simulated time, when `/clock` stands still for 2 s; and, in another thread, when for
+    longer than `timeout` a callback blocks the node, or a program that spins it by `spin_once`
+    takes no further step. The last two are checked once a second.
 
     Attributes:
-        refused: how many commands were refused: the stop was, or might have been, pressed.
+        refused: how many commands were refused.
     """
 
     def __init__(
@@ -63,13 +63,13 @@ class Actuator(Generic[MessageT]):
             msg_type: the type of the commands.
             topic: the topic of the commands.
             obey: `def` or `async def`; a coroutine is cancelled when the safe state is entered.
-            timeout: seconds without a command after which the node enters its safe state; None:
-                a command is for longer, as a trajectory, and no other one is awaited.
+            timeout: seconds without a command after which the node enters its safe state; None: no
+                next command is expected, as after one that carries a whole trajectory.
             emergency_stop: the topic of the emergency stop.
-            depth: how many commands may wait while the node is busy; 1: only the newest counts.
+            depth: how many commands may wait while the node is busy; 1: only the newest is obeyed.
 
         Raises:
-            TypeError: the node has no `enter_safe_state` of its own.
+            TypeError: the node does not override `enter_safe_state`.
         """
         if type(node).enter_safe_state is Node.enter_safe_state:
             raise TypeError(f"{type(node).__name__} moves something: it needs enter_safe_state()")
@@ -78,10 +78,10 @@ class Actuator(Generic[MessageT]):
         self._obey = obey
         self._obeying: asyncio.Future[None] | None = None
         self._timeout_sec = timeout
-        self._obeyed_sec: float | None = None  # the last command; None: the safe state came since
+        self._obeyed_sec: float | None = None  # time of the last command; None since the safe state
         self._is_handed_over = False
         self._is_halted = False  # simulated time stands still
-        self._is_told_in_time = False  # whether a pressed stop would be known by now
+        self._is_told_in_time = False  # a pressed stop would be known by now
         self.emergency_stop = EmergencyStop(node, self._on_emergency_stop, emergency_stop)
         self.subscription = node._kit.topics.add_subscription(
             msg_type,
@@ -90,7 +90,8 @@ class Actuator(Generic[MessageT]):
             QoSProfile(depth=depth),
             timeout=timeout,
             on_timeout=None if timeout is None else self._silent,
-            longest_wait_sec=None if node._kit.uses_sim_time else timeout,  # that is real time
+            # this limit is in real time
+            longest_wait_sec=None if node._kit.uses_sim_time else timeout,
         )
         if timeout is not None and timeout > _LONG_SEC:
             node.get_logger().warning(
@@ -108,11 +109,11 @@ class Actuator(Generic[MessageT]):
 
     @property
     def is_free(self) -> bool:
-        """Whether a command that came now would be obeyed; for commands that come otherwise."""
+        """Whether a command would be obeyed now; for commands that do not come by the topic."""
         kit = self._node._kit
         if self.emergency_stop.is_pressed or kit.is_broker_lost or not kit.is_active:
             return False
-        if self._is_halted:  # nothing would stop it after its last command
+        if self._is_halted:  # no timeout would stop it after its last command
             return False
         return self._is_told_in_time or self._may_obey()
 
@@ -149,7 +150,7 @@ class Actuator(Generic[MessageT]):
             obeying.result()
 
     def _watch_clock(self, halted_sec: float) -> None:
-        """Enter the safe state by real time too: a timeout by `/clock` stands still with it."""
+        """Enter the safe state by real time too: while `/clock` stands still, no timeout passes."""
         node = self._node
 
         def halt() -> Result:
@@ -176,19 +177,19 @@ class Actuator(Generic[MessageT]):
 
     @property
     def is_overdue(self) -> bool:
-        """Whether it obeys a command that is older than the timeout."""
+        """Whether it still obeys a command that is older than the timeout."""
         if self._obeyed_sec is None or self._timeout_sec is None:
             return False
         now_sec = self._node._kit.wall_clock.monotonic_sec()
         return now_sec - self._obeyed_sec > self._timeout_sec
 
     def halt(self) -> None:
-        """The safe state is about to be entered: cancel a coroutine that still obeys a command."""
+        """Stop obeying, as the safe state is about to be entered: cancel a running coroutine."""
         self._obeyed_sec = None
         self._cancel()
 
     def halt_beside(self) -> None:
-        """The same from another thread: the coroutine is cancelled as soon as its loop goes on."""
+        """Do the same from another thread: the coroutine is cancelled when its loop continues."""
         self._obeyed_sec = None
         if self._obeying is not None:
             with contextlib.suppress(RuntimeError):  # the loop is closed
@@ -199,9 +200,9 @@ class Actuator(Generic[MessageT]):
             self._obeying.cancel()
 
     def hand_over(self) -> None:
-        """Another command moves the node now: until the next one here, silence stops nothing.
+        """Let another command drive the node: until the next one here, no timeout stops the node.
 
-        Call it where that other command is obeyed, if it moves the same motors.
+        Call it where that other command is obeyed, if that command drives the same motors.
         """
         self.halt()
         self._is_handed_over = True

@@ -60,12 +60,12 @@ def node_of(client: str) -> str:
 
 
 def is_in_graph(client: str) -> bool:
-    """Whether the graph can show this very caller."""
+    """Whether the graph can show this caller itself, and not only its node."""
     return "." in client.rpartition("@")[2]
 
 
 def described(client: str) -> str:
-    """Return a caller, for logs."""
+    """Return a text that names a caller, for logs."""
     pid = client.rpartition("@")[2].partition(".")[0]
     return node_of(client) or (f"the tool with pid {pid}" if is_in_graph(client) else "the tool")
 
@@ -98,7 +98,7 @@ def new_client() -> str:
 
 
 def signed(text: str, client: str) -> str:
-    """Return a recorded request, as one of `client`: its sender is no longer there."""
+    """Return a recorded request signed by `client`, since its sender is no longer connected."""
     try:
         fields = _read_fields(text)
     except ValueError:

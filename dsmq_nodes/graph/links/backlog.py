@@ -1,16 +1,17 @@
-"""Messages that a connection does not take yet: the newest of each topic comes first. Pure.
+"""Messages that a connection does not take yet; if it is late, the newest of each topic. Pure.
 
-A socket is told to hold little (`dsmq/address.py`), since what it has taken is sent, however old it
-is by then. So messages wait here, in order, and an old one can still give way:
+A socket's send buffer is set small (`dsmq/address.py`), since the socket sends whatever it has
+taken, however old that is by then. So messages wait here, in order, and an old one can be dropped:
 
 - Once a message has waited for half a second (`late_sec`), the connection is late: only the newest
-  message of each topic waits, until none has had to wait for a second. It waits where the topic's
-  oldest did, so that each topic has its turn: else an IMU behind a laser scanner would have none.
+  message of each topic waits, until for a second no message has had to wait. It takes the place of
+  its topic's oldest one, so that each topic has its turn: otherwise an IMU behind a laser scanner
+  would have none.
 - A message has a time after which it is not sent at all: a velocity that is seconds old must not
   move a robot.
 
-What gives way is told to the owner of its topic, which counts it. Items without an owner, and those
-that are `is_sure`, never give way.
+The owner of a dropped message's topic is told, and counts it. Messages without an owner, and those
+that are `is_sure`, are never dropped.
 """
 
 import math
@@ -23,7 +24,7 @@ import msgspec
 _Item = TypeVar("_Item")
 _Owner = TypeVar("_Owner")
 
-LATE_SEC: Final = 0.5  # longer than packets lost on their way delay a connection, as a rule
+LATE_SEC: Final = 0.5  # longer than lost packets usually delay a connection
 CALM_SEC: Final = 1.0
 
 
@@ -40,17 +41,17 @@ class Backlog(Generic[_Item, _Owner]):
     """Items that wait, each with the owner of its topic.
 
     Attributes:
-        waiting_bytes: the size of all of them.
+        waiting_bytes: the size of all waiting items.
     """
 
     def __init__(
         self, on_dropped: Callable[[_Owner, _Item], object], late_sec: float = LATE_SEC
     ) -> None:
-        """An empty backlog.
+        """Make an empty backlog.
 
         Args:
-            on_dropped: called for each item that gives way.
-            late_sec: the connection is late once a message has waited for so long.
+            on_dropped: called for each dropped item.
+            late_sec: the connection is late once a message has waited for this long.
         """
         self._late_sec = late_sec
         self.waiting_bytes = 0
@@ -76,7 +77,7 @@ class Backlog(Generic[_Item, _Owner]):
         is_sure: bool = False,
         lasts_sec: float = math.inf,
     ) -> None:
-        """Let an item wait, at most for `lasts_sec`."""
+        """Let an item wait, for `lasts_sec` at most."""
         self._is_late = self.is_late(now_sec)
         self._added_sec = now_sec
         is_sure = is_sure or owner is None
@@ -86,16 +87,16 @@ class Backlog(Generic[_Item, _Owner]):
         self._look(now_sec)
 
     def first(self, now_sec: float) -> tuple[_Item, _Owner | None] | None:
-        """Return the item whose turn it is, and its owner; None: nothing waits."""
+        """Return the next item to send, and its owner; None: nothing waits."""
         self._look(now_sec)
         return (self._waiting[0].item, self._waiting[0].owner) if self._waiting else None
 
     def pop(self) -> None:
-        """The first item no longer waits."""
+        """Remove the first item."""
         self.waiting_bytes -= self._waiting.popleft().size
 
     def make_room(self, owner: _Owner, size: int) -> None:
-        """Drop the oldest items of a topic, so that at least `size` bytes fewer wait."""
+        """Drop the oldest items of a topic, until at least `size` bytes fewer wait."""
         most_bytes = self.waiting_bytes - size
         for each in list(self._waiting):
             if self.waiting_bytes <= most_bytes:
@@ -105,14 +106,14 @@ class Backlog(Generic[_Item, _Owner]):
                 self._drop(each)
 
     def clear(self) -> list[_Owner]:
-        """Drop everything without a word; returns the owners, one for each item that has one."""
+        """Drop everything and report nothing; return the owner of each item that has one."""
         owners = [each.owner for each in self._waiting if each.owner is not None]
         self._waiting.clear()
         self.waiting_bytes, self._is_late = 0, False
         return owners
 
     def _look(self, now_sec: float) -> None:
-        """Let give way what has waited for too long."""
+        """Drop what has waited for too long."""
         oldest = next((each for each in self._waiting if not each.is_sure), None)
         if oldest is None:
             return
@@ -134,7 +135,7 @@ class Backlog(Generic[_Item, _Owner]):
                 yield found
 
     def _drop(self, waiting: _WaitingItem[_Item, _Owner]) -> None:
-        """Tell that an item waits no longer."""
+        """Count the item as no longer waiting, and report it to its owner."""
         self.waiting_bytes -= waiting.size
         assert waiting.owner is not None
         self._on_dropped(waiting.owner, waiting.item)

@@ -1,10 +1,10 @@
 """A link to a broker over a socket.
 
-After an outage it advertises and subscribes again, and every reader resumes at its place. The
+After an outage the link advertises and subscribes again, and every reader resumes at its place. The
 losses of the outage are counted at both ends: the publisher counts what it could not send, the
 reader what never came (link_reader.py). A latched message that could not be sent is sent later.
 
-A broker that does not read has the same effect: publishing goes on without waiting, and messages
+A broker that does not read has the same effect: publishing continues without waiting, and messages
 without room are dropped and counted (stream.py).
 """
 
@@ -51,8 +51,9 @@ logger = logging.getLogger("dsmq_nodes.link")
 
 _LOOK_AGAIN_SEC: Final = 0.01
 _STEADY_SEC: Final = 0.1  # a new connection has to last this long to end an outage
-_ANSWER_SEC: Final = 1.0  # to an advertisement, so that its topic goes by shared memory
-_ANSWER_IN_CALLBACK_SEC: Final = 0.25  # the same in a callback, where the node's timers wait
+# for an answer to an advertisement, so that its topic goes by shared memory
+_ANSWER_SEC: Final = 1.0
+_ANSWER_IN_CALLBACK_SEC: Final = 0.25  # the same in a callback, which delays the node's timers
 
 
 class DsmqLink:
@@ -73,11 +74,12 @@ class DsmqLink:
         self.client = f"{node}@{os.getpid()}.{clock.now_ns():x}"
         self._clock = clock
         self._state = "starting"
-        self._on_readable: OnReadable | None = None  # as is `_on_outage`: while a loop is attached
+        # this and `_on_outage`: set while a loop is attached
+        self._on_readable: OnReadable | None = None
         self._on_outage: OnOutage | None = None
         self._on_differs = on_differs
         self._outage = Outage(self._dial, clock, node, self._broker_is_back)
-        self._contact: Contact = "here"  # as far as the node knows
+        self._contact: Contact = "here"  # as last reported to the node
         self._outgoing = Outgoing(
             node,
             self._where,
@@ -102,8 +104,8 @@ class DsmqLink:
             },
             on_lost=self._lost,
         )
-        self._reading = threading.RLock()  # while no loop reads
-        self._logged = ""  # what the broker has refused last
+        self._reading = threading.RLock()  # held while no loop reads
+        self._logged = ""  # the last refusal by the broker that was logged
         self._advertised = Answers()
         self._look_again_sec = 0.0
         self._take(self._dial())
@@ -128,7 +130,7 @@ class DsmqLink:
         return publication
 
     def _advertise(self, publications: Collection[Publication], patience_sec: float) -> None:
-        """Advertise; where memory is shared, wait for the answers before anything is published."""
+        """Advertise; with shared memory, wait for the answers before anything is published."""
         asked = False
         for each in publications:
             fields = _advertise(each)
@@ -144,7 +146,7 @@ class DsmqLink:
             self._await(self._advertised, patience_sec)
 
     def _await(self, answers: Answers, patience_sec: float) -> None:
-        """Wait for the broker's answers, unless it does not give them."""
+        """Wait for the broker's answers, unless it failed to answer before."""
         if not self._incoming.gave_no_answer:
             if self._outgoing.is_elsewhere:
                 answers.wait(patience_sec)  # the thread that spins reads them
@@ -179,25 +181,25 @@ class DsmqLink:
     ) -> None:
         """Send a message, from any thread.
 
-        A message that cannot be sent, because the broker is gone or does not read, is dropped and
-        counted. In a callback it never waits.
+        A message that cannot be sent, because the broker is lost or does not read, is dropped and
+        counted. In a callback this never waits.
 
         Raises:
-            WireError: the message is over the size of a frame.
+            WireError: the message is larger than a frame may be.
         """
         if self._outgoing.loop is None:
             self._look_after_itself()
         if self._incoming.unanswered.topics and publication.writer is not None:
-            # Through memory it would overtake a subscription on its way to the broker, and the
-            # answer of another node to it would be missed.
+            # Through memory it would overtake a subscription on its way to the broker, and this
+            # node would miss the answer of another node to the message.
             self._await(self._incoming.unanswered, self._patience_sec)
         self._outgoing.publish(publication, text, field, raw)
 
     def appender(self, publication: Publication, usual: UsualMessages) -> Append | None:
-        """Return the way of the usual message: one call, which decides nothing twice.
+        """Return a function for the usual messages of a publication, which repeats no decision.
 
-        Everything else is for `publish`: a latched topic, a subscription without an answer, a
-        socket that is full, a message that is large, no memory.
+        All other messages go through `publish`: those of a latched topic, while a subscription is
+        not confirmed, for a full socket, large ones, and without shared memory.
         """
         if publication.latched:
             return None
@@ -205,11 +207,11 @@ class DsmqLink:
         return self._outgoing.appender(publication, usual, unanswered, self._look_after_itself)
 
     def set_fault(self, topic: str, pair: int, text: str) -> None:
-        """Show in the graph what is wrong between two ends; the broker calls them `pair`."""
+        """Report to the graph what is wrong between two ends; the broker calls them `pair`."""
         self._outgoing.send_object({"action": "fault", "topic": topic, "pair": pair, "error": text})
 
     def _look_after_itself(self) -> None:
-        """The node does not spin: check at intervals whether the broker is gone, or back."""
+        """Check at intervals, while the node does not spin, whether the broker is lost or back."""
         if self._outage.has_found:
             self._take_fresh()
         now_sec = time.monotonic()
@@ -221,15 +223,15 @@ class DsmqLink:
             return
         byte = stream.connection.peek()
         if byte == b"":
-            if self._incoming.shared is not None:  # over a socket, sending notices it
+            if self._incoming.shared is not None:  # over a socket, sending detects it
                 self._lost("it closed the connection")
         elif byte or stream.connection.is_tls:
             self._read_answers()
 
     def _read_answers(self) -> None:
-        """Read what the broker has said, unless another thread does, or begins to spin.
+        """Read the broker's answers, unless another thread reads them or begins to spin.
 
-        It stops reading from a peer that does not read its answers, such as refusals.
+        The broker stops reading from a peer that does not read its answers, such as refusals.
         """
         if self._reading.acquire(blocking=False):
             try:
@@ -239,7 +241,7 @@ class DsmqLink:
                 self._reading.release()
 
     def set_state(self, state: str) -> None:
-        """Show a state in the graph."""
+        """Show the node's state in the graph."""
         self._state = state
         self._outgoing.send_object({"action": "state", "topic": "", "state": state})
 
@@ -275,8 +277,8 @@ class DsmqLink:
         on_readable: OnReadable,
         on_outage: OnOutage,
     ) -> None:
-        """From now on call `on_readable(readable)` in `loop` when there is something to read."""
-        with self._reading:  # nobody else reads from now on
+        """Call `on_readable(readable)` in `loop` from now on, when there is something to read."""
+        with self._reading:  # no other thread reads from now on
             self._outgoing.attach(loop)
         self._on_readable, self._on_outage = on_readable, on_outage
         if self._outage.has_found:
@@ -297,7 +299,7 @@ class DsmqLink:
         self._outgoing.flush_later(stream)
         if (shared := self._incoming.shared) is not None:
             add_straight(loop, shared, shared.on_bell(on_readable))
-        # For what was read before, and what is there.
+        # For messages that were read before, and those that are there now.
         loop.call_later(0, on_readable, self._incoming)
         if self._incoming.poller is not None:
             self._incoming.poller.start(loop)
@@ -307,7 +309,7 @@ class DsmqLink:
     def _on_socket(
         self, connection: ClientConnection, on_readable: OnReadable
     ) -> Callable[[], object]:
-        """What is to be done when the socket is readable: `on_readable`, or what it would do."""
+        """Return the function to call when the socket is readable: `on_readable` or its equal."""
         is_usual = not (connection.is_tls or connection.original or self._incoming.shared)
         if receive is None or not is_usual or not hasattr(on_readable, "call_now"):
             return partial(on_readable, self._incoming)
@@ -320,7 +322,7 @@ class DsmqLink:
         self._incoming.drain()
 
     def rest(self) -> bool:
-        """Wake the loop at the next message; False when it has come already: drain again."""
+        """Wake the loop at the next message; False when one has come already: drain again."""
         return self._incoming.rest()
 
     # What the broker says, apart from messages and subscriptions
@@ -332,14 +334,14 @@ class DsmqLink:
 
     def _refused(self, reply: wire.Reply) -> None:
         what = f"{reply.action}: {reply.error}"
-        if what != self._logged or reply.action != "put":  # the same again is not logged again
+        if what != self._logged or reply.action != "put":  # do not log the same again
             self._logged = what
             logger.error("%s: the broker refused %s", self._node, what)
         for answers in (self._advertised, self._incoming.unanswered):
             answers.came(reply.topic)
 
     def _unshared(self, reply: wire.Reply) -> None:
-        """The broker has closed a ring: its topic goes over the socket."""
+        """Send and read a topic over the socket from now on: the broker has closed its ring."""
         if (publication := self._outgoing.publications.get(reply.topic)) is not None:
             with self._outgoing.lock:
                 publication.writer = None
@@ -374,7 +376,7 @@ class DsmqLink:
         )
 
     def _take(self, connection: ClientConnection) -> bool:
-        """Continue with a new connection; False when that is lost before the hand-over is done."""
+        """Continue with a new connection; return False if it is lost before that is done."""
         is_new_log = self._incoming.begin(connection)
         with self._outgoing.lock:
             self.broker_began_sec = self._clock.monotonic_sec() - connection.age_sec
@@ -399,7 +401,7 @@ class DsmqLink:
         return True
 
     def _say_again(self, *, is_new_log: bool) -> None:
-        """Advertise to a new broker, and give it the latched messages."""
+        """Advertise and subscribe again at the broker, and send it the latched messages."""
         self._advertise(list(self._outgoing.publications.values()), _ANSWER_SEC)
         self._outgoing.owe_again(is_new_log=is_new_log)
         self._incoming.subscribe_again()
@@ -417,7 +419,7 @@ class DsmqLink:
             logger.info("%s: without shared memory: %s", self._node, error)
 
     def _broken(self, reason: str) -> None:
-        """The connection cannot be written: the reader notices it too, and drops the stream."""
+        """Begin an outage: the connection cannot be written. The reader detects it too."""
         self._outage.begin(f"{self._where}: {reason}", self._heartbeat.silent_sec)
 
     def _lost(self, reason: str) -> None:
@@ -445,9 +447,9 @@ class DsmqLink:
             shared.close()
 
     def _broker_is_back(self) -> None:
-        """In the thread that dials."""
+        """Take the new connection in the thread of the loop; called in the thread that dials."""
         if (loop := self._outgoing.loop) is not None:
-            # A loop that was closed meanwhile: the next `attach` takes it.
+            # The loop may be closed by now: the next `attach` takes the connection.
             with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(self._take_fresh)
 
@@ -465,7 +467,7 @@ class DsmqLink:
             loop.call_later(_STEADY_SEC, self._stays, stream)
 
     def _stays(self, stream: Stream[Publication]) -> None:
-        """The outage ends once the new connection has lasted for a while."""
+        """End the outage, since the new connection has lasted for a while."""
         if stream is self._outgoing.stream and not stream.connection.is_ended():
             self._over()
 
@@ -513,7 +515,7 @@ class DsmqLink:
 
 
 def _is_worth_a_ring(topic: str) -> bool:
-    """Whether a topic is worth a ring: not the kit's own, nor services that every node has."""
+    """Whether a topic is worth a ring: not the kit's own, nor the services of every node."""
     return not (is_ours(topic) or calls.is_of_every_node(topic))
 
 

@@ -18,12 +18,12 @@ class ForkedLink:
         pass
 
     def rest(self) -> bool:
-        """Nothing comes from it."""
+        """Nothing comes from a link of the parent."""
         return True
 
     @property
     def has_graph(self) -> bool:
-        """As far as is known."""
+        """True, as far as is known."""
         return True
 
     advertise = unadvertise = appender = publish = subscribe = unsubscribe = _refuse
@@ -32,7 +32,7 @@ class ForkedLink:
 
 
 def refuse(link: Link, why: str) -> None:
-    """Turn a link, which publishers and others hold, into one that refuses everything."""
+    """Turn a link, which publishers and others hold, into one that refuses all use."""
     forked: Any = link
     forked.__class__ = ForkedLink
     forked.why = why

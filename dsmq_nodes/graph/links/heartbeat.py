@@ -1,11 +1,12 @@
-"""Knows a broker that no longer answers: it is stopped, or the network to it is gone.
+"""Detects a broker that no longer answers: it is stopped, or the network to it is gone.
 
-A connection to a broker that is stopped never ends, and one whose cable is pulled ends after
-`keepalive.SILENT_SEC`. A robot must stop before. So a node that spins asks its broker for nothing
-in particular once a second; two turns without any word from it make it silent: 2 to 3 s after its
-last one. A second in which the node itself was blocked, or its machine asleep, is one turn.
+A connection to a stopped broker never ends, and one whose cable is pulled ends after
+`keepalive.SILENT_SEC`. A robot must stop before that. So a node that spins sends its broker an
+empty request once a second. After two turns without anything from the broker, the broker is silent:
+2 to 3 s after its last answer. A second in which the node itself was blocked, or its machine
+asleep, counts as one turn.
 
-The connection stays. A broker that goes on answers, and then nothing is lost.
+The connection stays. A broker that continues answers again, and then nothing is lost.
 """
 
 import asyncio
@@ -24,8 +25,9 @@ class Heartbeat:
     """Asks a broker once a second whether it is there.
 
     Attributes:
-        unanswered: for how many turns nothing has come; what reads calls `heard` if there are any.
-        is_silent: the broker counts as lost.
+        unanswered: turns since the broker last sent anything; while it is above 0, the reader calls
+            `heard` when something comes.
+        is_silent: whether the broker counts as lost.
     """
 
     def __init__(
@@ -46,7 +48,7 @@ class Heartbeat:
 
     @property
     def silent_sec(self) -> float:
-        """How long a silent broker has not answered; else 0."""
+        """For how long a silent broker has not answered; else 0."""
         return time.monotonic() - self._heard_sec if self.is_silent else 0.0
 
     def begin(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -62,7 +64,7 @@ class Heartbeat:
             self._timer = None
 
     def heard(self) -> None:
-        """The broker has said something after a turn in which it had not."""
+        """Count the broker as answering again, after a turn without anything from it."""
         silent_sec, was_silent = self.silent_sec, self.is_silent
         self.unanswered, self.is_silent = 0, False
         if was_silent:

@@ -1,6 +1,6 @@
-"""The reading half of a link: what the broker says, and the topics that a node subscribes.
+"""The reading half of a link: replies of the broker, and the topics that a node subscribes.
 
-Their messages come over the socket or from rings. One `drain` reads both.
+Messages of these topics come over the socket or from rings. One `drain` reads both.
 """
 
 import logging
@@ -29,14 +29,15 @@ class Incoming:
     """The reading half of a link to a broker.
 
     Attributes:
-        readers: the node's places in the topics that it subscribes.
-        connection: that is read; None while the broker is lost.
-        poller: asks an original server, which does not push; None with a broker of ours.
+        readers: the node's readers, by topic.
+        connection: the connection that is read; None while the broker is lost.
+        poller: polls an original server, which does not push; None with a broker of ours.
         shared: the rings of this connection, if it has any.
         unanswered: the subscriptions that the broker has not confirmed yet.
-        takers: what takes the usual messages from the socket, by topic as a frame has it.
+        takers: for each topic, as a frame has it, the function that takes usual messages from the
+            socket to the callback.
         ahead_ns: how far the broker's monotonic clock is ahead of ours.
-        gave_no_answer: the broker did not answer in time, and has said nothing since.
+        gave_no_answer: the broker did not answer in time, and has sent nothing since.
     """
 
     def __init__(
@@ -52,8 +53,9 @@ class Incoming:
         Args:
             node: the node's name.
             send_object: sends a request to the broker.
-            heartbeat: is told that the broker has said something, where it did not before.
-            others: take the events that are not about what is subscribed, by their names.
+            heartbeat: told when the broker sends something after a turn without anything.
+            others: functions for the events that do not concern a subscription, by name of the
+                event.
             on_lost: called by `drain` when the connection can no longer be read.
         """
         self.readers: dict[str, LinkReader] = {}
@@ -66,7 +68,7 @@ class Incoming:
         self.gave_no_answer = False
         self._node = node
         self._send_object, self._heartbeat, self._on_lost = send_object, heartbeat, on_lost
-        self._arrived: deque[wire.Reply] = deque()  # and not yet acted on, in order
+        self._arrived: deque[wire.Reply] = deque()  # read, and not yet acted on, in order
         self._events: dict[str, Callable[[wire.Reply], None]] = {
             "message": self._take_messages,
             "subscribed": self._subscribed,
@@ -80,7 +82,7 @@ class Incoming:
     # The connection
 
     def begin(self, connection: "ClientConnection") -> bool:
-        """Read from a new connection; returns whether all messages of its log are new to us."""
+        """Read from a new connection; return whether its log is another than before."""
         self.connection = connection
         self.gave_no_answer = False
         is_new_log = connection.epoch != self._epoch
@@ -91,14 +93,14 @@ class Incoming:
         return is_new_log
 
     def end(self) -> None:
-        """The connection is lost."""
+        """Drop what was read but not acted on, since the connection is lost."""
         self.connection = None
         self._arrived.clear()
         if self.poller is not None:
             self.poller.stop()
 
     def subscribe_again(self) -> None:
-        """Subscribe everything at a new broker."""
+        """Subscribe all topics at a new broker."""
         for reader in list(self.readers.values()):
             if reader.losses is not None:
                 reader.losses.tell_again()
@@ -112,7 +114,7 @@ class Incoming:
         self.readers[topic] = reader
         reader.losses = Losses(self._node, topic, self._told_losses)
         if known is not None:
-            # A new cursor begins with latched messages; the first one knows the old ones.
+            # A new cursor begins with latched messages; the old one's place is kept.
             reader.cursor, reader.losses = known.cursor, known.losses
             self._send_object({"action": "unsubscribe", "topic": topic})
             if self.shared is not None:
@@ -144,7 +146,7 @@ class Incoming:
     # Reading
 
     def fileno(self) -> int:
-        """Return the socket, which can be waited for; -1 without a connection."""
+        """Return the socket's descriptor, to wait for; -1 without a connection."""
         return -1 if self.connection is None else self.connection.socket.fileno()
 
     def drain(self) -> None:
@@ -154,11 +156,11 @@ class Incoming:
             self.shared.drain()
 
     def rest(self) -> bool:
-        """Wake the loop at the next message; False when it has come already: drain again."""
+        """Wake the loop at the next message; False when one has come already: drain again."""
         return self.shared is None or self.shared.rest()
 
     def drain_socket(self) -> None:
-        """Read what the broker has said, and act on it."""
+        """Read the broker's replies, and act on them."""
         connection = self.connection
         if connection is None:
             return
@@ -170,7 +172,7 @@ class Incoming:
             reason = str(error)
         if self._heartbeat.unanswered and self._arrived:
             self._heartbeat.heard()
-        # A callback may drain again, while it waits for an answer: what came first is first then.
+        # A callback may drain again while it waits for an answer: the order must hold then, too.
         while self._arrived:
             self.gave_no_answer = False
             reply = self._arrived.popleft()
@@ -181,7 +183,7 @@ class Incoming:
             self._on_lost(reason)
 
     def _take_messages(self, reply: wire.Reply) -> None:
-        """Deliver a message, with those of its topic that have come right behind it."""
+        """Deliver a message, together with those of its topic that came directly after it."""
         replies, arrived, topic = [reply], self._arrived, reply.topic
         while arrived and arrived[0].topic == topic and arrived[0].event == "message":
             replies.append(arrived.popleft())
@@ -197,14 +199,14 @@ class Incoming:
             self.takers[wire.encode_text(reader.topic)] = reader.call_now.taker(None, reader)
 
     def _subscribed(self, reply: wire.Reply) -> None:
-        """The broker has confirmed a subscription."""
+        """Note that the broker has confirmed a subscription."""
         self.unanswered.came(reply.topic)
         reader = self.readers.get(reply.topic)
         if reader is not None and reader.began_after is None:
             reader.began_after = reply.id
 
     def _read_ring(self, reply: wire.Reply) -> None:
-        """The broker has stopped pushing a topic: it is read from shared memory now."""
+        """Read a topic from its ring from now on: the broker has stopped pushing it."""
         reader = self.readers.get(reply.topic)
         if self.shared is None or reader is None:
             return
@@ -214,17 +216,17 @@ class Incoming:
             self.read_unshared(reader, error)
 
     def read_unshared(self, reader: LinkReader, error: RingError) -> None:
-        """Ask the broker to push a topic, from our place on."""
+        """Ask the broker to push a topic, from the reader's place on."""
         self.tell_unshared(error)
         self._subscribe(reader, shm=False)
 
     def unshared(self, reply: wire.Reply) -> None:
-        """The broker has closed a ring: its topic goes over the socket."""
+        """Read a topic over the socket from now on: the broker has closed its ring."""
         reader = self.readers.get(reply.topic)
         if self.shared is None or reader is None:
             return
         self.shared.drain()  # the broker does not push its messages again
-        # The broker gives the ids of messages it could not follow a second time.
+        # The broker gives other messages the ids of those that it could not follow.
         reader.cursor.after = min(reader.cursor.after, reply.id)
         if self.shared.forget(reply.topic):
             self._subscribe(reader)
@@ -237,4 +239,4 @@ class Incoming:
 
 
 def _ignore(_: wire.Reply) -> None:
-    """Of a broker that knows more, and the answer to a heartbeat."""
+    """Ignore an event of a newer broker, or the answer to a heartbeat."""

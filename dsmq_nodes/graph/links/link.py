@@ -1,7 +1,7 @@
 """The seam between a node and the queue.
 
-A link carries text messages on topics and knows nothing of types. It holds what the node has
-advertised and subscribed. A node's thread reads, any thread may publish.
+A link carries text messages on topics, and has no types. It holds what the node has advertised and
+subscribed. One thread of a node reads; any thread may publish.
 
 `DsmqLink` (broker_link.py) goes over a socket to a broker, `MemoryLink` (memory_link.py) to a
 router in this process.
@@ -37,13 +37,13 @@ _EVERY_NODES: Final = EVERY_NODES_TOPICS | {DIAGNOSTICS_TOPIC}
 
 
 class UsualMessages(NamedTuple):
-    """The messages of a publication that go a short way.
+    """The short way of a publication's usual messages.
 
     Attributes:
-        msg_type: of the messages.
-        dump: gives a message's text.
-        plan: does so in the compiled part.
-        general: the way of all other messages.
+        msg_type: the type of the messages.
+        dump: returns a message's text, large field and its bytes.
+        plan: does the same in the compiled part; None: nothing is compiled.
+        general: publishes all other messages.
     """
 
     msg_type: type
@@ -53,7 +53,7 @@ class UsualMessages(NamedTuple):
 
 
 def is_ours(topic: str) -> bool:
-    """Whether every node publishes the topic for the kit."""
+    """Whether the kit itself publishes the topic, in every node."""
     return is_kits_own(topic) or topic in _EVERY_NODES
 
 
@@ -61,10 +61,10 @@ def is_ours(topic: str) -> bool:
 class Publication:
     """One topic that a node publishes.
 
-    `dropped` counts messages that could not be sent; `suppressed` counts those that were not meant
-    to be, because a lifecycle node was not active. Of the latched messages in `kept`, the newest
-    `owed` still have to be sent. Messages of a topic that is latched, or `is_sure`, never give way
-    to newer ones: those of services and actions, and the kit's own.
+    `dropped` counts messages that could not be sent; `suppressed` counts those that were held back,
+    because a lifecycle node was not active. Of the latched messages in `kept`, the newest `owed`
+    are still to be sent. Messages of a latched topic, and of one that `is_sure`, are never dropped
+    for newer ones: those of services and actions, and the kit's own.
     """
 
     topic: str
@@ -84,14 +84,14 @@ class Publication:
         self.is_sure = is_call(self.topic) or is_ours(self.topic)
 
     def keep(self, msg: Published) -> None:
-        """Keep a latched message for a broker that has lost its own."""
+        """Keep a latched message, for a broker that has lost its copy."""
         text, field, raw, seq, stamp_ns = msg
         self.kept.append((text, field, bytes(raw), seq, stamp_ns))  # a view may change
         while len(self.kept) > self.latched:
             self.kept.popleft()
 
     def owe(self) -> None:
-        """One more of the newest messages could not be sent; it is sent later if it is kept."""
+        """Count a message that could not be sent: it is sent later if it is kept, else dropped."""
         if self.owed < len(self.kept):
             self.owed += 1
         else:
@@ -99,14 +99,14 @@ class Publication:
 
 
 def schema_of(end: Publication | LinkReader) -> dict[str, object]:
-    """Return the field of a request with the schema of an end, if it is known."""
+    """Return the field of a request with the schema of an end, if there is a schema."""
     return {"schema": msgspec.Raw(end.schema)} if end.schema else {}
 
 
 OnDiffers = Callable[[wire.Reply, Publication | LinkReader], None]
-"""Takes the broker's word that another end of a topic has another type, and this end.
+"""Called with the broker's report that another end of a topic has another type, and with this end.
 
-A link is made with one, which `drain` calls: the node compares the types.
+A link is made with one of these, which `drain` calls: the node compares the types.
 """
 
 
@@ -120,12 +120,12 @@ class Readable(Protocol):
         """Read and deliver all messages that are there; does not wait."""
 
     def rest(self) -> bool:
-        """Wake the loop at the next message; False when it has come already: drain again."""
+        """Wake the loop at the next message; False when one has come already: drain again."""
 
 
 OnReadable = Callable[[Readable], None]
 Contact = Literal["here", "silent", "lost"]
-"""Whether the queue answers; of one that is lost nothing that was known is true any more."""
+"""Whether the queue answers; when it is "lost", nothing known from it is valid any longer."""
 
 OnOutage = Callable[[Contact], None]
 
@@ -135,7 +135,7 @@ class Link(Readable, Protocol):
 
     Attributes:
         client: the signature of the node's service calls; see service_wire.py.
-        broker_began_sec: when the broker began, by our monotonic clock, as far as is known.
+        broker_began_sec: when the broker started, by our monotonic clock, as far as is known.
     """
 
     client: str
@@ -159,8 +159,8 @@ class Link(Readable, Protocol):
     def appender(self, publication: Publication, usual: UsualMessages) -> Append | None:
         """Return a short way for the messages of a publication; None where there is none now.
 
-        What is not usual, or of another type, goes the `general` way; after that ask for another
-        short one.
+        A message that is not usual, or of another type, goes the `general` way; after that, ask for
+        another short way.
         """
 
     def publish(
@@ -168,8 +168,8 @@ class Link(Readable, Protocol):
     ) -> None:
         """Send a message, from any thread; never waits for a subscriber.
 
-        `raw` is the value of the message's `field`, which `text` leaves out; only where
-        `publication.writer` is.
+        `raw` is the value of the message's `field`, which `text` leaves out. Give them only where
+        the publication has a `writer`.
         """
 
     def subscribe(
@@ -184,7 +184,7 @@ class Link(Readable, Protocol):
     ) -> None:
         """Deliver the messages of a topic, from now on, in the thread that reads.
 
-        Where messages come in batches, `call_now` is tried first.
+        For messages that come in batches, `call_now` is tried first.
         A second call for the same topic delivers the latched messages again, marked as repeated.
         """
 
@@ -195,10 +195,10 @@ class Link(Readable, Protocol):
         """Wait until the queue has confirmed all subscriptions, at most a second."""
 
     def set_fault(self, topic: str, pair: int, text: str) -> None:
-        """Show in the graph what is wrong between two ends; the broker calls them `pair`."""
+        """Report to the graph what is wrong between two ends; the broker calls them `pair`."""
 
     def set_state(self, state: str) -> None:
-        """Show a state in the graph."""
+        """Show the node's state in the graph."""
 
     def attach(
         self,
@@ -206,9 +206,9 @@ class Link(Readable, Protocol):
         on_readable: OnReadable,
         on_outage: OnOutage,
     ) -> None:
-        """From now on call `on_readable(readable)` in `loop` when there is something to read.
+        """Call `on_readable(readable)` in `loop` from now on, when there is something to read.
 
-        `on_outage` is called there when the queue falls silent, is lost, and is there again.
+        `on_outage` is called there when the queue falls silent, is lost, and is back.
         """
 
     def detach(self) -> None:

@@ -1,15 +1,15 @@
-"""A node's place in a topic that it subscribes, and what it has lost there.
+"""A node's place in a topic that it subscribes, and the count of what it has lost there.
 
 Publishers number their messages, which shows losses that no gap of the log shows. Ids of a log have
-no holes, so a broker tells a reader exactly what it has skipped. But a message that was published
-while the broker was away has no id, and a message in the memory of a killed broker has lost its id.
-Both leave a hole in the numbers (`seq`) of their publisher. A hole may also contain messages that
-*were* in the log and were skipped, by several publishers. So skipped messages are remembered, and
-only the rest of a hole counts as lost.
+no holes, so a broker reports to a reader exactly how much it has skipped. But a message that was
+published while the broker was lost has no id, and a message in the memory of a killed broker has
+lost its id. Both leave a hole in the numbers (`seq`) of their publisher. A hole may also contain
+messages that *were* in the log and were skipped, of several publishers. So skipped messages are
+remembered, and only the rest of a hole counts as lost.
 
-A number that is not higher than the last one comes from a publisher that has restarted; so does one
-that is higher than any publisher could have reached since. Neither counts as a loss. Losses that
-nobody can know are not counted: those of a publisher that was never heard, or that has no name.
+A number that is not above the last one comes from a publisher that has restarted; so does one that
+is above what any publisher could have reached since. Neither counts as a loss. Losses that cannot
+be detected are not counted: those of a publisher that was never heard, or that has no name.
 """
 
 import logging
@@ -33,14 +33,14 @@ _MOST_HZ: Final = 1_000_000  # of one publisher: ten times what a fast machine p
 _ALWAYS_LIKELY: Final = 1_000_000
 
 Deliver = Callable[[Entry, bool], None]
-"""Takes a message, and whether it is repeated for a later subscription."""
+"""Called with a message, and whether it is repeated for a later subscription."""
 
 
 class CallNow(Protocol):
     """Calls a callback with messages at once.
 
     Attributes:
-        call: calls it; returns for how many messages: the others are for `Deliver`.
+        call: calls it; returns how many messages it took: the others are for `Deliver`.
     """
 
     call: Callable[[Sequence[Entry]], int]
@@ -48,9 +48,10 @@ class CallNow(Protocol):
     def taker(
         self, ring_reader: "RingReader | None", reader: "LinkReader", /
     ) -> Callable[[], bool] | None:
-        """Takes what it can from a ring to the callback; False: there may be more to read.
+        """Return a function that takes messages of a ring to the callback.
 
-        Without a ring it is for `speedups.receive`.
+        It returns False when there may be more to read. Without a ring it is for
+        `speedups.receive`, which reads a socket.
         """
 
 
@@ -65,19 +66,20 @@ class _Publisher:
 
 
 class Losses:
-    """The numbers of all publishers of one topic, as one reader has seen them."""
+    """The last numbers of all publishers of one topic, as one reader has received them."""
 
     def __init__(self, node: str, topic: str, told: set[str] | None = None) -> None:
-        """The topic's; `told` has the first one whose losses were logged since the last outage."""
+        """Count for `topic`; `told` is not empty once losses were logged since the last outage."""
         self._node, self._topic = node, topic
         self._told = set() if told is None else told
         self.publishers: dict[str, _Publisher] = {}
-        self._skipped = 0  # skipped in the log, and not yet found in a publisher's numbers
+        # skipped in the log, and not yet explained by a hole in a publisher's numbers
+        self._skipped = 0
 
     def before(self, reply: Entry) -> int:
-        """How many messages were lost before this one, which follows `reply.gap` skipped ones.
+        """Return how many messages were lost before this one; `reply.gap` were skipped before it.
 
-        -1: it is the publisher's newest message, sent a second time.
+        -1: this is the publisher's newest message, sent a second time.
         """
         sender, number, stamp = reply.sender, reply.seq, reply.stamp
         last = self.publishers.get(sender)
@@ -128,7 +130,7 @@ class Losses:
         )
 
     def tell_again(self) -> None:
-        """There was another outage: log its losses."""
+        """Log losses again, since there was another outage."""
         self._told.clear()
 
 
@@ -141,19 +143,19 @@ class LinkReader:
     type_name: str
     deliver: Deliver
     schema: bytes = b""
-    began_after: int | None = None  # as the broker has confirmed it
+    began_after: int | None = None  # the newest id when the broker confirmed the subscription
     cursor: Cursor = field(default_factory=Cursor)
     losses: Losses | None = None  # for a broker that may die
     call_now: CallNow | None = None
-    has_taker: bool = False  # for the socket, or there is none for its messages
+    has_taker: bool = False  # for the socket; or there is none for its messages
 
     @property
     def resumes_after(self) -> int | None:
-        """The id after which it reads on at a new connection; None: where a new reader begins."""
+        """The id after which a new connection reads on; None: where a new reader begins."""
         return None if self.began_after is None else self.cursor.after or self.began_after
 
     def take_pushed(self, replies: Sequence[Entry]) -> None:
-        """The broker has pushed messages of the topic, in order; some may be repeated."""
+        """Take messages of the topic that the broker has pushed, in order; some may be repeated."""
         follow, new = self.cursor.follow, []
         for reply in replies:
             if follow(reply):
@@ -163,11 +165,11 @@ class LinkReader:
         self.take(new)
 
     def take(self, entries: Sequence[Entry]) -> None:
-        """Messages that the cursor has passed, in order; their callback may be called at once."""
+        """Take messages that the cursor has passed, in order; may call their callback at once."""
         new = []
         for entry in entries:
             lost = self.losses.before(entry) if self.losses is not None else 0
-            if lost != _REPEATED:  # else it was sent to a new broker, for others
+            if lost != _REPEATED:  # else it was sent again to a new broker, for other readers
                 entry.gap += lost
                 new.append(entry)
         called = self.call_now.call(new) if self.call_now is not None else 0

@@ -34,7 +34,7 @@ from dsmq_nodes.topic_names import GRAPH_TOPIC
 
 logger = logging.getLogger("dsmq_nodes.link")
 
-_FRAMES_AHEAD: Final = 1000  # of a link that does not drain; the rest waits in the log
+_FRAMES_AHEAD: Final = 1000  # for a link that does not drain; the rest waits in the log
 _TICK_SEC: Final = 1.0
 _NEARLY_TOO_BIG_BYTES: Final = MAX_BODY_BYTES - 1000
 
@@ -53,7 +53,7 @@ class MemoryBroker:
         self._is_change_told = False
 
     def connect(self, node: str, on_differs: OnDiffers | None = None) -> "MemoryLink":
-        """Return a link for a node, or for a peer without a name.
+        """Make a link for a node, or for a peer without a name.
 
         Raises:
             NodeNameTakenError: a node of this name is connected already.
@@ -75,18 +75,18 @@ class MemoryBroker:
         return link
 
     def disconnect(self, peer: ConnectedPeer) -> None:
-        """A link has ended."""
+        """Remove the peer of a link that has ended."""
         with self._lock:
             if self._links.pop(peer, None):
                 self._router.disconnect(peer)
                 self._tell_change()
 
     def ask(self, peer: ConnectedPeer, request: wire.Request) -> None:
-        """Carry out a request; the links have the replies when this returns."""
+        """Carry out a request; the links have its replies when this returns."""
         now = self.clock.monotonic_sec()
         with self._lock:
             if peer not in self._links:
-                return  # the link or this broker is closed; a node's last words come to nobody
+                return  # the link or this broker is closed; a node's last requests have no effect
             self._send(self._router.handle(peer, request, now))
             if now - self._ticked_sec >= _TICK_SEC:
                 self._ticked_sec = now
@@ -98,14 +98,14 @@ class MemoryBroker:
         self.ask(peer, request)
 
     def read_on(self, peer: ConnectedPeer) -> None:
-        """A link that was full has drained: give it the messages that waited in the log."""
+        """Give a link that has drained the messages that waited for it in the log."""
         with self._lock:
             self._router.resume(peer)
             self._send(self._router.catch_up(peer, self.clock.monotonic_sec()))
 
     @property
     def faults(self) -> list[str]:
-        """The type differences that were reported for topics."""
+        """The type differences that were reported, of all topics."""
         topics = self._router.topics.values()
         return [pair.fault for topic in topics for pair in topic.pairs.values() if pair.fault]
 
@@ -116,14 +116,14 @@ class MemoryBroker:
             self._router.store.close()
 
     def write_graph(self) -> None:
-        """Publish the graph if it has changed and somebody reads it."""
+        """Publish the graph if it has changed and has a reader."""
         with self._lock:
             self._is_change_told = False
             if self._router.table.graph_changed and self._router.topics[GRAPH_TOPIC].cursors:
                 self._send(self._router.publish_graph(self.clock.monotonic_sec()))
 
     def _tell_change(self) -> None:
-        """Wake those that read the graph: it is written once, when the first of them reads."""
+        """Wake the readers of the graph: it is written once, when the first of them reads."""
         if self._router.table.graph_changed and not self._is_change_told:
             self._is_change_told = True
             for cursor in self._router.topics[GRAPH_TOPIC].cursors:
@@ -190,7 +190,7 @@ class MemoryLink:
             self._ask("unadvertise", publication.topic)
 
     def appender(self, publication: Publication, usual: UsualMessages) -> Append | None:
-        """None: there is no memory to append to."""
+        """Return None: there is no shared memory to append to."""
 
     def publish(
         self, publication: Publication, text: str, field: str = "", raw: bytes | memoryview = b""
@@ -198,7 +198,7 @@ class MemoryLink:
         """Send a message, from any thread.
 
         Raises:
-            WireError: the message is over the size of a frame.
+            WireError: the message is larger than a frame may be.
         """
         message = wire.encode_text(wire.whole_text(text, field, raw))
         stamp_ns = self._broker.clock.now_ns()
@@ -234,14 +234,14 @@ class MemoryLink:
             self._ask("unsubscribe", topic)
 
     def confirm(self) -> None:
-        """Nothing to wait for: the router has them."""
+        """Return at once: the router has all subscriptions already."""
 
     def set_fault(self, topic: str, pair: int, text: str) -> None:
-        """Show in the graph what is wrong between two ends; the broker calls them `pair`."""
+        """Report to the graph what is wrong between two ends; the router calls them `pair`."""
         self._ask("fault", topic, pair=pair, error=text)
 
     def set_state(self, state: str) -> None:
-        """Show a state in the graph."""
+        """Show the node's state in the graph."""
         self._ask("state", "", state=state)
 
     def attach(
@@ -250,7 +250,7 @@ class MemoryLink:
         on_readable: OnReadable,
         on_outage: OnOutage,
     ) -> None:
-        """From now on call `on_readable(self)` in `loop` when there is something to read."""
+        """Call `on_readable(self)` in `loop` from now on, when there is something to read."""
         self._loop, self._on_readable = loop, on_readable
         self._thread = threading.get_ident()
         self._is_woken = False
@@ -271,17 +271,17 @@ class MemoryLink:
             self._broker.read_on(self._peer)
 
     def rest(self) -> bool:
-        """True: every frame wakes the loop."""
+        """Return True: every frame wakes the loop."""
         return True
 
     def receive(self, frame: bytes) -> int:
-        """Take a frame from the broker; returns how many wait to be drained."""
+        """Take a frame from the router; return how many wait to be drained."""
         self._frames.append(frame)
         self.wake()
         return len(self._frames)
 
     def wake(self) -> None:
-        """There is something to read."""
+        """Wake the loop, since there is something to read."""
         if self._loop is not None and not self._is_woken:
             self._wake(self._loop)
 

@@ -11,12 +11,12 @@ _PERIOD_SEC: Final = 0.01
 
 
 class Poller:
-    """Polls every subscribed topic, again at once while there are messages, else after 10 ms."""
+    """Polls every subscribed topic: again at once while there are messages, else after 10 ms."""
 
     def __init__(self, send: Callable[[bytes], bool], topics: Callable[[], Iterable[str]]) -> None:
         self._send = send
         self._topics = topics
-        self._asked: deque[str] = deque()  # answers have no topic: they come in order
+        self._asked: deque[str] = deque()  # answers do not name their topic: they come in order
         self._ids: Counter[str] = Counter()
         self._found = False
         self._loop: asyncio.AbstractEventLoop | None = None

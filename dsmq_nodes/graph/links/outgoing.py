@@ -1,7 +1,7 @@
 """The sending half of a link: the topics that a node publishes, and their messages.
 
-A message that cannot be sent, because the broker is gone or does not read, is dropped and counted;
-a latched one is owed instead, and is sent when there is room again.
+A message that cannot be sent, because the broker is lost or does not read, is dropped and counted.
+A latched message is owed instead: it is sent later, when there is room.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("dsmq_nodes.link")
 
-_MOST_AT_ONCE_BYTES: Final = MAX_BODY_BYTES // 2  # a larger one is looked at more closely
+_MOST_AT_ONCE_BYTES: Final = MAX_BODY_BYTES // 2  # a larger message takes the general way
 
 
 class Outgoing:
@@ -35,7 +35,7 @@ class Outgoing:
     Attributes:
         publications: the topics that the node publishes.
         stream: the connection's sending side; None while the broker is lost.
-        lock: held while messages are sent, and while the way they take changes.
+        lock: held while messages are sent, and while the choice of their way changes.
         loop: the loop that spins the node, if one does.
     """
 
@@ -72,7 +72,7 @@ class Outgoing:
         self._is_original = False  # a server that knows put and get alone
         self._is_flushing = False  # the loop sends what waits
         self._is_stalled = False  # messages are dropped because the broker does not read
-        self._looks_later = False  # whether it does so no longer
+        self._looks_later = False  # a call is due that checks whether that is over
 
     @property
     def is_spun(self) -> bool:
@@ -99,7 +99,7 @@ class Outgoing:
         return stream
 
     def end(self) -> None:
-        """The connection is lost: count the unsent messages, or owe them."""
+        """Count the unsent messages as dropped or owed, since the connection is lost."""
         stream, self.stream = self.stream, None
         if stream is not None:
             self.unwatch(stream)
@@ -113,7 +113,7 @@ class Outgoing:
                         publication.dropped += 1
 
     def _count_dropped(self, stream: Stream[Publication]) -> None:
-        """Count the messages that gave way to newer ones; the caller holds the lock."""
+        """Count the messages that were dropped for newer ones; the caller holds the lock."""
         for publication in stream.gave_way():
             publication.dropped += 1
             self._stalled()
@@ -124,7 +124,7 @@ class Outgoing:
         self._thread = threading.get_ident()
 
     def unwatch(self, stream: Stream[Publication]) -> None:
-        """Take the connection out of the loop."""
+        """Remove the connection from the loop."""
         self._is_flushing = False
         if self.loop is not None:
             self.loop.remove_reader(stream.socket)
@@ -136,10 +136,10 @@ class Outgoing:
             publication.writer = None
 
     def owe_again(self, *, is_new_log: bool) -> None:
-        """Give a new broker the latched messages: all of them if it has none."""
+        """Send the latched messages to a new broker: all of them if its log is new."""
         with self.lock:
             for publication in list(self.publications.values()):
-                # The newest may have been lost on its way; readers that had it recognise it.
+                # The newest may have been lost on its way; readers that have it recognise it.
                 least = len(publication.kept) if is_new_log else min(1, len(publication.kept))
                 publication.owed = max(publication.owed, least)
                 self._pay(publication)
@@ -161,7 +161,7 @@ class Outgoing:
             seq = publication.messages + 1
             msg = (text, field, raw, seq, self._clock.now_ns())
             if publication.owed:
-                # It is sent in its turn; if it is too large, raise now.
+                # It is sent in its turn; if it is too large, raise here.
                 self._encode(publication, msg)
                 is_sent = False
             else:
@@ -183,13 +183,13 @@ class Outgoing:
         unanswered: set[str],
         look: Callable[[], None],
     ) -> Append:
-        """Sends usual messages as `publish` does.
+        """Return a function that sends usual messages as `publish` does.
 
         Args:
-            publication: it is not latched.
-            usual: its messages.
-            unanswered: topics; while there is one nothing goes through memory.
-            look: called with a message while no loop looks after the connection.
+            publication: its topic is not latched.
+            usual: the usual messages of the publication.
+            unanswered: topics without an answer; while there are any, nothing goes through memory.
+            look: called with each message while no loop watches the connection.
         """
         writer, stream = publication.writer, self.stream
         if writer is None:
@@ -274,13 +274,13 @@ class Outgoing:
         return send_now
 
     def sent_in_part(self, stream: Stream[Publication]) -> None:
-        """Some of what was sent waits: the loop sends the rest, or we wait for it."""
+        """Send the rest of a frame: by the loop, or by waiting here."""
         self.flush_later(stream)
         if not self.is_spun:
             self._await_room(stream, 0)
 
     def _await_room(self, stream: Stream[Publication], most_bytes: int) -> None:
-        """Wait until the broker has read, unless this delays the node."""
+        """Wait until the broker has read, unless that would delay the node."""
         if not self.is_in_callback:
             with contextlib.suppress(OSError):  # sending notices it too
                 stream.await_room(most_bytes)
@@ -293,7 +293,7 @@ class Outgoing:
             publication.dropped += 1
 
     def _pay(self, publication: Publication) -> None:
-        """Send the owed messages of a latched topic in order, as far as there is room."""
+        """Send the owed messages of a latched topic in order, as long as there is room."""
         while publication.owed and self._put(publication, publication.kept[-publication.owed]):
             publication.owed -= 1
 
@@ -315,7 +315,7 @@ class Outgoing:
         return wire.encode_put(publication.topic_json, seq, stamp_ns, message)
 
     def send_object(self, fields: dict[str, object]) -> None:
-        """Send a request that must not be lost while the connection lasts."""
+        """Send a request that must not be lost as long as the connection lasts."""
         stream = self.stream
         if stream is None or self._is_original:
             return  # an original server knows only put and get
@@ -336,7 +336,7 @@ class Outgoing:
             is_sent = stream.send(frame, publication, is_sure=is_sure)
         except OSError as error:
             self._on_broken(str(error))
-            return False  # the reader notices it too, and drops the stream
+            return False  # the reader detects it too, and drops the stream
         if not is_sent:
             self._stalled()
         elif self._is_stalled and not stream.waiting_bytes:
@@ -354,7 +354,7 @@ class Outgoing:
             )
 
     def flush_later(self, stream: Stream[Publication]) -> None:
-        """Let the loop send what waits, if there is a loop; else `publish` waits for it."""
+        """Let the loop send what waits, if there is a loop; otherwise `publish` waits for room."""
         loop = self.loop
         if stream.waiting_bytes and not self._is_flushing and loop is not None:
             self._is_flushing = True
@@ -384,7 +384,7 @@ class Outgoing:
         self._has_room()
 
     def _has_room(self) -> None:
-        """The broker has read everything."""
+        """Send owed messages, since the broker has read everything."""
         stream = self.stream
         was_stalled, self._is_stalled = self._is_stalled, False
         with self.lock:
@@ -400,7 +400,7 @@ class Outgoing:
             )
 
     def _look_later(self, stream: Stream[Publication]) -> None:
-        """Nothing may be sent from now on, and somebody has to tell that there is room."""
+        """Check again later whether there is room: if nothing more is sent, nothing else would."""
         loop = self.loop
         if loop is not None and not self._looks_later:
             self._looks_later = True

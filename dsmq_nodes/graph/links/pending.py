@@ -4,24 +4,24 @@ import threading
 
 
 class Answers:
-    """The `topics` with a request that the broker has not answered."""
+    """The `topics` of requests that the broker has not answered yet."""
 
     def __init__(self) -> None:
         self.topics: set[str] = set()
         self._changed = threading.Condition()
 
     def expect(self, topic: str) -> None:
-        """A request was sent."""
+        """Expect an answer, since a request was sent."""
         self.topics.add(topic)
 
     def came(self, topic: str) -> None:
-        """The answer has come."""
+        """Remove a topic whose answer has come."""
         with self._changed:
             self.topics.discard(topic)
             self._changed.notify_all()
 
     def wait(self, timeout_sec: float) -> None:
-        """Wait until another thread has read all answers, at most `timeout_sec`."""
+        """Wait until another thread has read all answers, for `timeout_sec` at most."""
         with self._changed:
             self._changed.wait_for(lambda: not self.topics, timeout_sec)
 

@@ -33,7 +33,7 @@ class Outage:
         self._lock = threading.Lock()
         self._since_sec: float | None = None
         self._is_dialling = False
-        self._refusal = ""  # of this outage
+        self._refusal = ""  # the last one logged in this outage
         self._redial = Redial()
         self._found: ClientConnection | None = None
         self._closed = threading.Event()
@@ -49,10 +49,10 @@ class Outage:
         return self._closed.is_set()
 
     def begin(self, reason: str, silent_sec: float = 0.0) -> None:
-        """Begin to dial: the broker is lost. The first thread that notices it calls this.
+        """Begin to dial, since the broker is lost; called by the first thread that detects it.
 
-        A connection that was taken and lost before `end` counts as one more try. The broker has
-        been silent for `silent_sec`, which are part of the outage.
+        A connection that was taken and lost before `end` counts as one more try. The outage began
+        `silent_sec` ago, when the broker fell silent.
         """
         with self._lock:
             if self._is_dialling:
@@ -80,7 +80,7 @@ class Outage:
             return connection
 
     def end(self) -> float | None:
-        """The new connection lasts: returns the outage's length in seconds; None without one."""
+        """End the outage, as the new connection lasts; return its seconds, None without one."""
         with self._lock:
             if self._is_dialling:
                 return None
@@ -98,7 +98,7 @@ class Outage:
         while not self._closed.wait(self._redial.left_sec):
             try:
                 connection = self._dial()
-            # Whatever answers there may go away.
+            # Whatever answers there may be no broker of ours.
             except (OSError, DsmqError, ValueError) as error:
                 self._tell(error)
                 self._redial.later()
@@ -111,7 +111,7 @@ class Outage:
             return
 
     def _tell(self, error: Exception) -> None:
-        """Why a try has failed: of a broker that is there and refuses us, once."""
+        """Log why a try has failed; as a warning, once, if the broker is there and refuses us."""
         if isinstance(error, RequestRefusedError) and str(error) != self._refusal:
             self._refusal = str(error)
             logger.warning("%s: the broker is there and refuses it: %s", self._node, error)

@@ -21,7 +21,7 @@ _FEW_RECORDS: Final = 100  # as many as Python reads in about a millisecond
 
 
 class _Reading(NamedTuple):
-    """A topic that is read; `take` takes what is usual to its callback, if it can."""
+    """A topic that is read; `take` takes usual messages to the callback, where it can."""
 
     ring_reader: RingReader
     reader: LinkReader
@@ -29,7 +29,7 @@ class _Reading(NamedTuple):
 
 
 class SharedTopics:
-    """The rings of one link, for the time of one connection."""
+    """The rings of one link, for as long as one connection lasts."""
 
     __slots__ = ("__dict__", "__weakref__", "_is_closed", "_is_drained")  # of each wake
 
@@ -40,15 +40,15 @@ class SharedTopics:
         node: str,
         on_unreadable: Callable[[LinkReader, RingError], None],
     ) -> None:
-        """Make the bell of the process that the broker knows by this number.
+        """Make the bell of the process that the broker has given this number.
 
         `on_unreadable` is called by `drain` for a reader whose ring can no longer be read.
 
         Raises:
-            RingError: the broker's shared memory is out of reach: a container, another user.
+            RingError: the broker's shared memory cannot be reached: a container, another user.
         """
         self._node = node
-        # A ring that is neither written nor read is unmapped: the broker may have removed it.
+        # A ring that is neither written nor read is unmapped: the broker may have removed its file.
         self._rings: WeakValueDictionary[str, Ring] = WeakValueDictionary()
         self._reading: dict[str, _Reading] = {}
         try:
@@ -70,7 +70,7 @@ class SharedTopics:
         publication.writer = Writer(self._ring(path), self._node, self._doorbells)
 
     def read(self, reader: LinkReader, path: str, seat: int, after: int) -> None:
-        """Read a topic from its ring, after an id.
+        """Read a topic from its ring, from the id behind `after` on.
 
         Raises:
             RingError: the ring cannot be mapped.
@@ -78,7 +78,7 @@ class SharedTopics:
         ring = self._ring(path)
         reader.cursor.begin(after)
         reader.cursor.depth = reader.depth
-        # Large bytes are copied when their callback runs: most of a flood never is.
+        # Large bytes are copied when their callback runs: in a flood most are never copied.
         ring_reader = RingReader(ring, seat, reader.cursor)
         take = reader.call_now.taker(ring_reader, reader) if reader.call_now is not None else None
         self._reading[reader.topic] = _Reading(ring_reader, reader, take)
@@ -88,21 +88,21 @@ class SharedTopics:
         return self._reading.pop(topic, None) is not None
 
     def fileno(self) -> int:
-        """Return the bell, which can be waited for."""
+        """Return the bell's descriptor, to wait for."""
         return self.bell.fileno()
 
     def on_bell(self, on_readable: OnReadable) -> Callable[[], None]:
-        """What is to be done when the bell has rung: `on_readable`, or what a dispatcher would do.
+        """Return the function to call when the bell has rung: `on_readable`, or the compiled one.
 
-        Where all that is read has a `take`, and nothing else waits, the compiled part does in one
-        call what the node's dispatcher does (graph/spin/dispatcher.py).
+        If every topic that is read has a `take`, and nothing else waits, the compiled part does in
+        one call what the node's dispatcher does (graph/spin/dispatcher.py).
         """
         if wake is None or not hasattr(on_readable, "call_now"):
             return partial(on_readable, self)
         return partial(wake, on_readable, self, self._reading, self.bell.fileno())
 
     def drain(self) -> None:
-        """Read and deliver all messages that are there, or of a flood as many as there is time for.
+        """Read and deliver the messages that are there; of a flood, only for a limited time.
 
         The others wait in their rings: `rest` then returns False.
         """
@@ -116,7 +116,7 @@ class SharedTopics:
                 self._read_on(reading)
 
     def _read_on(self, reading: "_Reading") -> None:
-        # More would have to wait in a mailbox, which takes longer: `rest` finds the next ones.
+        # Others would have to wait in a mailbox, which takes longer: `rest` finds them.
         most = _MOST_RECORDS if reading.reader.call_now is None else _FEW_RECORDS
         try:
             records = reading.ring_reader.read(most)
@@ -128,12 +128,12 @@ class SharedTopics:
             reading.reader.take(records)
 
     def rest(self) -> bool:
-        """Wake the loop at the next message; False when it has come already: drain again."""
+        """Wake the loop at the next message; False when one has come already: drain again."""
         if self._is_closed:
             return True
         for reading in self._reading.values():
             reading.ring_reader.sleep()
-        self.bell.clear()  # rings until now are for messages that are read
+        self.bell.clear()  # rings until now are for messages that have been read
         self._is_drained = False
         for reading in self._reading.values():  # noqa: SIM110  a generator takes longer
             if not reading.ring_reader.may_sleep():

@@ -1,10 +1,10 @@
 """The sending side of a connection to a broker: several threads write without waiting.
 
-What the socket does not take at once is kept, up to a limit, and sent as the broker reads on; of a
-topic's messages the newest are kept, and none for more than a second (`backlog.py`). A publisher in
-a callback must not wait, or a stopped or slow broker would delay the node's timers. In any other
-thread, and in a program that only publishes, waiting is harmless: there `await_room` waits as long
-as the broker reads on at a good pace.
+Bytes that the socket does not take at once are kept, up to a limit, and sent as the broker reads
+on. When a connection is late, the newest message of each topic is kept, and none for more than a
+second (`backlog.py`). A publisher in a callback must not wait, or a stopped or slow broker would
+delay the node's timers. In any other thread, and in a program that only publishes, waiting is
+harmless: there `await_room` waits as long as the broker reads at a good pace.
 """
 
 import contextlib
@@ -20,22 +20,23 @@ from dsmq_nodes.graph.links.backlog import Backlog
 
 _T = TypeVar("_T")
 _MOST_BYTES: Final = 1 << 20  # of messages that wait; a single one may be larger
-MUCH_BYTES: Final = _MOST_BYTES // 2  # with more than this, a thread that may wait does
-_FAR_TOO_MUCH_BYTES: Final = 32 << 20  # of frames that a new connection repeats
+MUCH_BYTES: Final = _MOST_BYTES // 2  # above this, a thread that may wait waits
+_FAR_TOO_MUCH_BYTES: Final = 32 << 20  # of frames that a new connection sends again
 _STALE_SEC: Final = 1.0  # a message that has waited for longer is not sent
-_PATIENCE_SEC: Final = 0.1  # for a broker that does not read
+_PATIENCE_SEC: Final = 0.1  # how long we wait for a broker that does not read
 _GOOD_PACE_BYTES_PER_SEC: Final = 4_000_000  # a reader at this pace restores our patience
 _LAST_WORDS_SEC: Final = 1.0  # at the end, for unsent frames
-_LAST_LETTERS_SEC: Final = 0.02  # the same, after another node has waited for nothing
+_LAST_LETTERS_SEC: Final = 0.02  # the same, after another node of this process has waited in vain
 _REMEMBERED_SEC: Final = 10.0  # how long a broker that did not read is remembered
 
 _gave_up_sec = -math.inf
 
 
 class Stream(Generic[_T]):
-    """Sends frames over a connection that has been greeted; the connection itself reads.
+    """Sends frames over a connection that has said hello; the connection itself reads.
 
-    Each frame that may be lost has an owner; `gave_way` and `unsent` return those of lost frames.
+    Each frame that may be lost has an owner; `gave_way` and `unsent` return the owners of lost
+    ones.
 
     Attributes:
         lock: the connection's; held while sending.
@@ -52,16 +53,16 @@ class Stream(Generic[_T]):
         self.waiting_bytes = 0
         self._gave_way: list[_T] = []
         self._backlog: Backlog[bytes, _T] = Backlog(lambda owner, _: self._gave_way.append(owner))
-        self._rest = memoryview(b"")  # of a frame that was sent in part
+        self._rest = memoryview(b"")  # the rest of a frame that was sent in part
         self._rest_owner: _T | None = None
         self._patience_sec = _PATIENCE_SEC
         self._room = descriptors.room_to_send(self.socket)
 
     def send(self, frame: bytes, owner: _T | None = None, *, is_sure: bool = False) -> bool:
-        """Send a frame, now or as the broker reads on; False when too much waits already.
+        """Send a frame, now or when the broker reads on; False when too much waits already.
 
-        Where too much waits, the oldest frames of the same owner give way, except those that are
-        `is_sure`.
+        Before that, the oldest frames of the same owner are dropped to make room, except those that
+        are `is_sure`.
 
         Raises:
             OSError: the connection is gone.
@@ -103,21 +104,21 @@ class Stream(Generic[_T]):
             self._count()
 
     def _begin(self, frame: bytes, owner: _T | None) -> bool:
-        """Send the beginning of a frame, if the socket takes any; then the rest has to follow."""
+        """Send the start of a frame; False if the socket takes nothing. The rest must follow."""
         sent = self._sent(frame)
         if sent == len(frame):
             return True
-        if sent or self.connection.is_tls:  # TLS may have it, although it has not told so
+        if sent or self.connection.is_tls:  # TLS may have taken it without saying so
             self.has_begun(frame, sent, owner)
         return sent > 0 or self.connection.is_tls
 
     def has_begun(self, frame: bytes, sent: int, owner: _T | None) -> None:
-        """So many bytes of a frame were sent, with the lock held: the rest has to follow."""
+        """Keep the rest of a frame of which `sent` bytes were sent; the caller holds the lock."""
         self._rest, self._rest_owner = memoryview(frame)[sent:], owner
         self._count()
 
     def _sent(self, data: bytes | memoryview) -> int:
-        """Return how many bytes the socket takes now."""
+        """Send; return how many bytes the socket took."""
         if self._room is not None and not self._room.poll(0):
             return 0
         try:
@@ -129,7 +130,7 @@ class Stream(Generic[_T]):
         self.waiting_bytes = len(self._rest) + self._backlog.waiting_bytes
 
     def flush(self) -> bool:
-        """Send what waits, as far as the socket takes it; returns whether that was all.
+        """Send what waits, as far as the socket takes it; return whether nothing waits any longer.
 
         Raises:
             OSError: the connection is gone.
@@ -160,7 +161,7 @@ class Stream(Generic[_T]):
     def await_room(self, most_bytes: int = MUCH_BYTES) -> None:
         """Wait until at most `most_bytes` wait to be sent, as long as the broker reads on.
 
-        Never in a callback.
+        This is never called in a callback.
 
         Raises:
             OSError: the connection is gone.
@@ -175,7 +176,7 @@ class Stream(Generic[_T]):
 
     @property
     def is_late(self) -> bool:
-        """Whether messages have given way to newer ones lately."""
+        """Whether messages were dropped for newer ones in the last second."""
         return self._backlog.is_late(time.monotonic())
 
     def gave_way(self) -> list[_T]:
@@ -196,14 +197,14 @@ class Stream(Generic[_T]):
             return owners
 
     def wait(self, timeout_sec: float) -> bool:
-        """Wait for bytes; returns whether some came in time."""
+        """Wait for bytes to read; return whether some came in time."""
         return timeout_sec > 0 and bool(descriptors.ready([self.socket], timeout_sec=timeout_sec))
 
     def finish(self) -> None:
         """Send the unsent frames, if the broker takes them, and wait until it has read them.
 
-        A process of many nodes waits once, and then hardly: the last node has to reach its safe
-        state, too.
+        Of a process with many nodes, one waits for a broker that does not read; the others hardly
+        wait, since the last node has to reach its safe state, too.
         """
         global _gave_up_sec  # noqa: PLW0603  of the process
         is_worth_it = time.monotonic() - _gave_up_sec > _REMEMBERED_SEC

@@ -1,18 +1,18 @@
-"""Tells of a callback that blocks while it still does, with the line at which it stands.
+"""Reports a callback that blocks while it still blocks, with the line at which it stands.
 
 A thread looks at the stacks of the threads that spin nodes, once a second. Each turn of asyncio's
 loop is one call of `_run_once`: it waits in the selector, which may call something and wait again,
-then runs what is due. A loop that two looks find in the same turn, after as many calls of the
-selector, neither time waiting, has been blocked all the time between them. The loop itself does
-nothing for it but count these calls. Other loops, such as uvloop's, have no such frame: they count
-beats of a timer instead.
+then runs what is due. If two looks find a loop in the same turn, after the same number of calls of
+the selector, and neither finds it waiting, the loop has been blocked between them. The loop itself
+only counts these calls. Other loops, such as uvloop's, have no such frame: they count the beats of
+a timer instead.
 
-Between two steps of a node that is spun in steps (`spin_once`) nobody notices anything: the thread
-calls what `watch` was given then.
+A node that is spun in steps (`spin_once`) notices nothing between two steps: then the thread calls
+the function that was given to `watch`.
 
-What is found is logged by another thread, since a handler of the log may hang, as where it waits
-for what the blocked callback holds. Both threads end before a fork, which would not take them
-along, and go on after it.
+Findings are logged by another thread, since a log handler may hang, for example if it waits for a
+lock that the blocked callback holds. Both threads end before a fork, which would not copy them, and
+are started again after it.
 """
 
 import asyncio
@@ -52,9 +52,9 @@ class _Loop(msgspec.Struct):
     loop: asyncio.AbstractEventLoop
     tell: Callable[[str], object]
     when_blocked: list[Callable[[bool], object]]
-    turn: FrameType | None = None  # in which the last look found it; None: it waited
-    calls: int = 0  # of the selector, until then
-    is_told: bool = False  # of this turn
+    turn: FrameType | None = None  # the turn in which the last look found it; None: it waited
+    calls: int = 0  # of the selector, at the last look
+    is_told: bool = False  # whether this turn was reported
     beats: int = 0  # of a loop that is not asyncio's own
     beating: asyncio.TimerHandle | None = None
 
@@ -64,7 +64,7 @@ _resting: Final[list[weakref.WeakMethod[Callable[[], object]]]] = []
 _lock = threading.Lock()
 _ended = threading.Event()
 _thread: threading.Thread | None = None
-_telling: threading.Thread | None = None  # logs what is untold; not there while nothing is
+_telling: threading.Thread | None = None  # logs what is in `_untold`; None while that is empty
 _untold: Final[deque[tuple[Callable[[str], object], str]]] = deque(maxlen=_MOST_UNTOLD)
 
 
@@ -72,13 +72,13 @@ _untold: Final[deque[tuple[Callable[[str], object], str]]] = deque(maxlen=_MOST_
 def told(
     tell: Callable[[str], object], when_blocked: Callable[[bool], object] = lambda _: None
 ) -> Iterator[None]:
-    """Meanwhile tell, in another thread, of each callback that blocks the loop of this thread.
+    """Meanwhile report, in another thread, each callback that blocks the loop of this thread.
 
-    `when_blocked` is called there at each look that finds the loop blocked, with whether that was
-    told; at the first look before it is told, too.
+    `when_blocked` is called in that thread at each look that finds the loop blocked, with whether
+    that was reported; at the first such look it is also called before the report.
     """
     thread = threading.get_ident()
-    running = asyncio.get_running_loop()  # of two nodes in it the first tells
+    running = asyncio.get_running_loop()  # of two nodes in one loop, the first one reports
     loop = _loops.setdefault(thread, _Loop(running, tell, []))
     loop.when_blocked.append(when_blocked)
     if loop.beating is None and not _is_asyncios(running):
@@ -103,7 +103,7 @@ def watch(look: Callable[[], object]) -> None:
 
 
 def watch_no_longer(look: Callable[[], object]) -> None:
-    """The node is spun again, or ends."""
+    """Stop calling a method: the node is spun again, or ends."""
     _resting[:] = [each for each in _resting if each() not in (look, None)]
 
 
@@ -142,7 +142,7 @@ def _look_on() -> None:
 def _look() -> None:
     for thread, loop in list(_loops.items()):
         with _without_collection():
-            # What faulthandler writes, as objects.
+            # The same as faulthandler writes, as objects.
             frame = sys._current_frames().get(thread)  # noqa: SLF001
             stack = _stack(frame) if loop.beating is None else _in_another_loop(frame)
         turn = stack[0] if stack else None
@@ -164,9 +164,9 @@ def _look() -> None:
 
 
 def tell_beside(tell: Callable[[str], object], text: str) -> None:
-    """Log in another thread, in order: a handler may wait for what a blocked callback holds.
+    """Log in another thread, in order: a log handler may wait for what a blocked callback holds.
 
-    The thread that looks goes on looking meanwhile.
+    Meanwhile the thread that looks continues.
     """
     global _telling  # noqa: PLW0603  of the process
     with _lock, contextlib.suppress(RuntimeError):  # Python ends
@@ -193,7 +193,7 @@ def _tell_all() -> None:
 def _without_collection() -> Iterator[None]:
     """Collect no garbage meanwhile.
 
-    Python 3.11 may collect within `f_back`. A destructor then lets the other thread go on, the
+    Python 3.11 may collect within `f_back`. A destructor may then let the other thread run: the
     frame that was about to be read is gone, and the process crashes.
     """
     was_enabled = gc.isenabled()
@@ -206,7 +206,7 @@ def _without_collection() -> Iterator[None]:
 
 
 def _stack(frame: FrameType | None) -> list[FrameType]:
-    """Return the frames of a loop's turn, from outside; none while it waits."""
+    """Return the frames of a loop's turn, the outermost first; none while it waits."""
     stack = []
     while frame is not None:
         stack.append(frame)
@@ -219,7 +219,7 @@ def _stack(frame: FrameType | None) -> list[FrameType]:
 
 
 def _in_another_loop(frame: FrameType | None) -> list[FrameType]:
-    """The outermost frame, and those from the node's callback on, as far as that can be seen."""
+    """Return the outermost frame, and those from the node's callback on, if it can be found."""
     stack: list[FrameType] = []
     while frame is not None:
         stack.insert(0, frame)
@@ -248,7 +248,7 @@ def _place(frame: FrameType) -> str:
 
 
 def place_of(thread: int) -> str:
-    """Where a thread stands in the program, with the source of that line; from another thread."""
+    """Return where a thread stands in the program, with the source line; from another thread."""
     with _without_collection():
         frame = sys._current_frames().get(thread)  # noqa: SLF001  as above
         stack: list[FrameType] = []
@@ -260,7 +260,7 @@ def place_of(thread: int) -> str:
 
 
 def _of_the_program(stack: list[FrameType]) -> list[FrameType]:
-    """The frames of the program itself, if there are any; else those of libraries, or the kit's."""
+    """Return the program's own frames; if there are none, those of libraries, else the kit's."""
     others = [each for each in stack if not each.f_code.co_filename.startswith((_KIT, _STANDARD))]
     return (
         [each for each in others if "site-packages" not in each.f_code.co_filename]
@@ -287,7 +287,7 @@ def _in_the_parent() -> None:
 
 def _in_the_child() -> None:
     global _lock, _telling
-    _lock, _telling = threading.Lock(), None  # a thread may have held it
+    _lock, _telling = threading.Lock(), None  # a thread of the parent may have held the lock
     _untold.clear()
     _loops.clear()
     _resting.clear()

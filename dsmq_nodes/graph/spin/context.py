@@ -1,7 +1,7 @@
 """The surroundings of a node when it is constructed: a clock, an environment, the queue.
 
 A node in a process of its own has the machine's clock, the process's environment and a broker.
-`dsmq_nodes.testing` gives a node others, and the node's class does not know.
+`dsmq_nodes.testing` gives a node others; the node's class does not notice.
 """
 
 from collections.abc import Callable
@@ -22,8 +22,8 @@ Connect = Callable[[str, AnyAddress | None, OnDiffers], Link]
 class NodeContext(msgspec.Struct, frozen=True):
     """The surroundings of a node.
 
-    `connect` takes its absolute name, the broker it asks for, if any, and its check of types;
-    `node_clock` makes of the machine's clock what the node has.
+    `connect` takes the node's absolute name, the given broker, if any, and the node's check of
+    types. `node_clock` makes the node's clock from the machine's.
     """
 
     clock: BaseClock

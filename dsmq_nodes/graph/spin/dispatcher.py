@@ -1,9 +1,9 @@
-"""Calls the callbacks of one node: of messages as they are read, of timers, of what is done.
+"""Calls the callbacks of one node: for messages as they are read, for timers, for finished work.
 
-It drains a link and then dispatches, so that a slow callback sees the newest messages next. A
-message that has nothing to wait for goes to its callback at once (`call_now`), else through the
+It drains a link and then dispatches, so that a slow callback gets the newest messages next. A
+message goes to its callback at once (`call_now`) if nothing waits before it, else through the
 mailbox of its subscription or service. A coroutine that a callback returns becomes a task, and its
-mailbox is held until that is done. `Spinner` (spinner.py) says in which loop, and when it ends.
+mailbox is held until the task is done. `Spinner` (spinner.py) chooses the loop and ends it.
 """
 
 import asyncio
@@ -40,17 +40,17 @@ class Mailbox(Protocol):
 
     @property
     def waiting(self) -> int:
-        """How many messages wait."""
+        """How many messages wait in it."""
 
     def dispatch(self) -> Result:
         """Call the callback with the oldest message; returns its result."""
 
 
 class CallableNow(Mailbox, Protocol):
-    """A mailbox that messages need not pass through when none waits in it.
+    """A mailbox that messages may bypass while none waits in it.
 
     Attributes:
-        callback_name: of its callback, for logs.
+        callback_name: the name of its callback, for logs.
         mail: the messages that wait.
     """
 
@@ -65,16 +65,17 @@ class Dispatcher:
     """Calls callbacks; a node has one.
 
     Attributes:
-        loop: in which it does; None: in none now.
-        raises: an exception in a callback ends the spinning; else it is only logged.
-        exceptions: those of callbacks.
-        is_calling: a callback that is not a coroutine runs just now.
-        is_shut_down: no spinning begins any more.
-        is_over: no callback is called: it is shut down, or the spinning is about to end.
+        loop: the loop in which callbacks are called; None: none now.
+        raises: an exception in a callback ends the spinning; otherwise it is only logged.
+        exceptions: the exceptions of callbacks.
+        is_calling: whether a callback runs now that is not a coroutine.
+        is_shut_down: whether no spinning begins any longer.
+        is_over: whether no callback is called: it is shut down, or the spinning is about to end.
         busy: how long callbacks have blocked the node, by their names.
         held: the mailboxes whose last callback is a coroutine that is not done, and its task.
-        ended: done when the spinning is to end; None: nothing spins. See `spin_with`.
-        one: done when one callback has run; None: nobody waits for that.
+        ended: a future that is done when the spinning is to end; None: nothing spins. See
+            `spin_with`.
+        one: a future that is done when one callback has run; None: nothing waits for that.
     """
 
     __slots__ = (  # of each message or wake
@@ -99,32 +100,32 @@ class Dispatcher:
         self._to_begin: list[tuple[Awaitable[Any], object]] = []
         self._to_call: list[tuple[Callback, object]] = []
         self._is_due = False  # in the next turn of the loop
-        self._may_call_until_sec = 0.0  # while messages are read that need not wait
-        self._time: Callable[[], float] = time.monotonic  # the loop's
+        self._may_call_until_sec = 0.0  # while messages are read that may bypass a mailbox
+        self._time: Callable[[], float] = time.monotonic  # the loop's time
         self._when_drained: list[Callable[[], None]] = []
 
     # In which loop
 
     def attach(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Call callbacks in this loop from now on; `begin_waiting` follows."""
+        """Call callbacks in this loop from now on; call `begin_waiting` after it."""
         self.loop = loop
         self._time = loop.time
 
     def begin_waiting(self) -> None:
-        """Begin what had to wait for a loop."""
+        """Begin what waited for a loop."""
         while self._to_begin:
             self.begin(*self._to_begin.pop(0))
         while self._to_call:
             self.soon(*self._to_call.pop(0))
 
     def cancel(self) -> set[asyncio.Task[None]]:
-        """Cancel the coroutines; returns their tasks, which end in the loop."""
+        """Cancel the coroutines; return their tasks, which end in the loop."""
         for task in self._tasks:
             task.cancel()
         return self._tasks.copy()
 
     def detach(self) -> set[asyncio.Task[None]]:
-        """Leave the loop; cancels the coroutines and returns their tasks."""
+        """Leave the loop: cancel the coroutines and return their tasks."""
         cancelled, self._tasks = self.cancel(), set()
         for mailbox in self.held:
             self._arrivals.extend([mailbox] * mailbox.waiting)
@@ -134,20 +135,20 @@ class Dispatcher:
         return cancelled
 
     def close(self) -> None:
-        """Give up what still waits for a loop."""
+        """Drop what still waits for a loop."""
         for work, _ in self._to_begin:
             discard(work)
 
     # Until when
 
     def spin_with(self, ended: asyncio.Future[None] | None) -> None:
-        """Call callbacks until this is done; None: the spinning has ended."""
+        """Call callbacks until `ended` is done; None: the spinning has ended."""
         self.ended, self.is_over = ended, False
-        if self.is_shut_down:  # asked last: another thread may do so just now
+        if self.is_shut_down:  # checked last: another thread may shut it down now
             self.is_over = True
 
     def shut_down(self) -> None:
-        """Call no callback any more; from any thread."""
+        """Call no callback from now on; from any thread."""
         self.is_shut_down = True
         self.is_over = True
 
@@ -166,7 +167,7 @@ class Dispatcher:
     # What is to be called
 
     def arrived(self, mailbox: Mailbox) -> None:
-        """A message is in a mailbox: dispatch it soon."""
+        """Dispatch a mailbox soon, since a message is in it."""
         if mailbox not in self.held:
             self._arrivals.append(mailbox)
 
@@ -175,8 +176,8 @@ class Dispatcher:
     ) -> asyncio.Task[None] | None:
         """Call a callback; a coroutine becomes a task, an exception follows `raises`.
 
-        Does nothing when the node is about to end: other callbacks of the same moment may be due.
-        `name` is that of `named`, where the caller knows it.
+        Does nothing when the node is about to end: other callbacks may be due at the same moment.
+        `name` is that of `named`, if the caller has it.
         """
         if self.is_over:
             return None
@@ -261,7 +262,7 @@ class Dispatcher:
 
     def _raised(self, named: object, error: Exception) -> None:
         if self.raises and self.end(error):
-            with contextlib.suppress(MemoryError):  # the node ends in its safe state all the same
+            with contextlib.suppress(MemoryError):  # the node enters its safe state all the same
                 self.exceptions.note(named, error)
         else:
             self.exceptions.tell(named, error)
@@ -273,12 +274,12 @@ class Dispatcher:
         self._when_drained.append(callback)
 
     def has_drained(self) -> None:
-        """Call back those that wait for it."""
+        """Call the functions that wait for the end of draining."""
         while self._when_drained:
             self._when_drained.pop(0)()
 
     def __call__(self, readable: Readable) -> None:
-        """Drain, then dispatch: a link calls this when there is something to read."""
+        """Drain, then dispatch; a link calls this when there is something to read."""
         loop = self.loop
         if loop is None:
             return
@@ -312,10 +313,10 @@ class Dispatcher:
                 return
 
     def call_now(self, mailbox: CallableNow, replies: Sequence[Entry]) -> int:
-        """Call a mailbox's callback with messages that have just come; returns for how many.
+        """Call a mailbox's callback with messages that have just come; return how many it took.
 
-        They would overtake what waits already, so the others have to wait too. Statistics are
-        counted once for all of them.
+        If messages wait in the mailbox already, these have to wait too: they must not overtake.
+        Statistics are counted once for all of them.
         """
         time, until_sec = self._time, self._may_call_until_sec
         began_sec = now_sec = time()
@@ -328,7 +329,7 @@ class Dispatcher:
                 called += 1
                 try:
                     result = call(reply)
-                except BaseException as error:  # noqa: BLE001  `failed` raises what is none of its
+                except BaseException as error:  # noqa: BLE001  `failed` raises others' errors
                     goes_on = self.failed(mailbox, error)
                 else:
                     goes_on = not self.is_over if result is None else self.returned(mailbox, result)
@@ -342,7 +343,7 @@ class Dispatcher:
         return called
 
     def returned(self, mailbox: CallableNow, result: object) -> bool:
-        """Go on with the result of a callback; returns whether the next message may be next."""
+        """Continue with the result of a callback; return whether the next message may be next."""
         try:
             work = to_await(result, mailbox.callback)
         except TypeError as error:
@@ -353,10 +354,10 @@ class Dispatcher:
         return False
 
     def failed(self, mailbox: CallableNow, error: BaseException) -> bool:
-        """Go on after the exception of a callback; returns whether the next message may be next.
+        """Continue after the exception of a callback; return whether the next message may be next.
 
         Raises:
-            BaseException: it is none of the callback's, such as KeyboardInterrupt.
+            BaseException: the exception is not of the callback, such as KeyboardInterrupt.
         """
         if not isinstance(error, Exception | asyncio.CancelledError):
             raise error
@@ -373,12 +374,12 @@ class Dispatcher:
             self._hold(mailbox, task)
 
     def _hold(self, mailbox: Mailbox, task: asyncio.Task[None]) -> None:
-        """Dispatch nothing of a mailbox until the coroutine of its callback is done."""
+        """Dispatch nothing from a mailbox until the coroutine of its callback is done."""
         self.held[mailbox] = task
         task.add_done_callback(lambda _: self._dispatched(mailbox))
 
     def _dispatched(self, mailbox: Mailbox) -> None:
         if self.held.pop(mailbox, None) is None:
-            return  # the node has left the loop since
+            return  # the node has left the loop meanwhile
         self._arrivals.extend([mailbox] * mailbox.waiting)
         self(self._link)

@@ -1,8 +1,9 @@
 """The settings that the launcher passes to a node's process, in its environment.
 
 DSMQ_BROKER is the broker's `host:port`. DSMQ_NODE is a JSON object with any of the fields below.
-DSMQ_USE_SIM_TIME says whether nodes use `/clock` when neither their class nor their parameters say.
-Without them every node has its own defaults: `python avoider.py` runs the same program.
+DSMQ_USE_SIM_TIME is used for nodes that set `use_sim_time` neither in their class nor by a
+parameter. Without these variables every node has its own defaults: `python avoider.py` runs the
+same program.
 """
 
 import json
@@ -19,7 +20,7 @@ _YES_OR_NO: Final = {"1": True, "true": True, "yes": True, "0": False, "false": 
 
 
 class NodeEnvironment(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A launch file's settings for a node; None and empty values are left to the node."""
+    """A launch file's settings for a node; None and empty values leave the choice to the node."""
 
     name: str | None = None
     namespace: str | None = None
@@ -37,12 +38,12 @@ class NodeEnvironment(msgspec.Struct, frozen=True, omit_defaults=True):
         """Read this process's environment.
 
         Raises:
-            NodeConfigurationError: DSMQ_NODE is not the JSON object it should be, or
-                DSMQ_USE_SIM_TIME not a yes or no.
+            NodeConfigurationError: DSMQ_NODE is not such a JSON object, or DSMQ_USE_SIM_TIME is
+                neither yes nor no.
         """
         text = os.environ.get(cls.variable) or "{}"
         try:
-            # Not by msgspec, which has no NaN and no infinity.
+            # Not by msgspec, which refuses NaN and infinity.
             given = msgspec.convert(read_loose_json(text), type=cls)
         except ValueError as error:
             raise NodeConfigurationError(f"{cls.variable} in the environment: {error}") from None
@@ -52,12 +53,12 @@ class NodeEnvironment(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @classmethod
     def take(cls) -> Self:
-        """Read it once in this process: it is meant for the first node.
+        """Read the environment, whose settings are for the first node of this process.
 
         A second node in the same process shares the remapping and the namespace only.
 
         Raises:
-            NodeConfigurationError: as `load`.
+            NodeConfigurationError: see `load`.
         """
         given = cls.load()
         if given.name or given.params or given.rate_hz:

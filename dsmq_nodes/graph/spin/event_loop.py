@@ -1,6 +1,6 @@
 """The event loop that nodes run in.
 
-It is asyncio over a selector of ours (dsmq/selector.py), for exact timers.
+It is asyncio's loop over a selector of ours (dsmq/selector.py), for exact timers.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from dsmq_nodes.graph.callback import discard, to_await
 
 LAST_STEPS_SEC: Final = 1.0  # for cancelled coroutines to end
 LAST_HOOK_SEC: Final = 3.0  # for each hook of a node's end; two fit before the launcher kills
-_SPARES: Final = 3  # of a loop: epoll, a pair of sockets
+_SPARES: Final = 3  # the descriptors of a loop: epoll, a pair of sockets
 _LOOK_SEC: Final = 0.1
 _T = TypeVar("_T")
 
@@ -53,7 +53,7 @@ def new_event_loop() -> asyncio.AbstractEventLoop:
 
 
 def hold_spares() -> None:
-    """Reserve descriptors for one more loop: a node's end needs it."""
+    """Reserve descriptors for one more loop, which the end of a node needs."""
     with contextlib.suppress(OSError):
         while len(_spares) < _SPARES:
             _spares.append(os.open(os.devnull, os.O_RDONLY))
@@ -77,12 +77,12 @@ def cancel_tasks(loop: asyncio.AbstractEventLoop) -> None:
 
 
 def run_until_complete(loop: asyncio.AbstractEventLoop, work: Awaitable[_T]) -> _T:
-    """As the loop's own; a loop that an exception has broken out of can be run again."""
+    """Do as the loop's own method, such that the loop can run again after an exception."""
     task = asyncio.ensure_future(work, loop=loop)
     try:
         return loop.run_until_complete(task)
     except BaseException:
-        if task.done():  # what stops the loop then may be left in it, and would stop the next run
+        if task.done():  # the stop callback may still be queued, and would stop the next run
             loop.call_soon(loop.stop)
             loop.run_forever()
         raise
@@ -92,7 +92,7 @@ def refuse_in_loop(what: str, instead: str) -> None:
     """Check that no event loop runs in this thread: a second one would block it.
 
     Raises:
-        SpinError: one does; the text says what to write instead.
+        SpinError: an event loop runs here; the text says what to write instead.
     """
     if running_loop() is not None:
         raise SpinError(
@@ -112,7 +112,7 @@ def running_loop() -> asyncio.AbstractEventLoop | None:
 def call_in(
     loop: asyncio.AbstractEventLoop | None, function: Callable[..., object], *args: Any
 ) -> None:
-    """Call a function in the thread that runs a loop; at once where no other thread does."""
+    """Call a function in the thread that runs a loop; at once if no other thread does."""
     if loop is not None and loop.is_running() and running_loop() is not loop:
         with contextlib.suppress(RuntimeError):  # closed meanwhile
             loop.call_soon_threadsafe(function, *args)
@@ -147,9 +147,9 @@ Outcome = tuple[Any, BaseException | None]
 
 
 async def last_steps(work: Awaitable[Any]) -> Outcome:
-    """Await a hook of a node's end, at most `LAST_HOOK_SEC`.
+    """Await a hook of a node's end, for `LAST_HOOK_SEC` at most.
 
-    Exceptions are returned: a SystemExit would end the loop with all its tasks.
+    Exceptions are returned: a raised SystemExit would end the loop with all its tasks.
     """
     task = asyncio.ensure_future(_outcome(work))
     done, _ = await asyncio.wait({task}, timeout=LAST_HOOK_SEC)
@@ -164,7 +164,7 @@ async def last_steps(work: Awaitable[Any]) -> Outcome:
 
 @functools.cache  # once a process
 def _watch_the_end() -> None:
-    """Let the process end although a hook hangs in a thread, as in `asyncio.to_thread`.
+    """Let the process end even if a hook hangs in a thread, as in `asyncio.to_thread`.
 
     Python waits for such threads when it ends, without a limit.
     """
@@ -196,7 +196,7 @@ def leave_threads(number: int, _: FrameType | None) -> None:
 
 
 def tell_of_threads() -> None:
-    """Say which threads Python waits for at its end, when they have taken a moment."""
+    """Report, after a moment, the threads that Python waits for at its end."""
 
     def tell() -> None:
         threading.main_thread().join()
@@ -234,7 +234,7 @@ def run_through(work: Awaitable[_T]) -> _T:
     """Return the result of an awaitable that does not wait.
 
     Raises:
-        SpinError: it waits.
+        SpinError: `work` waits.
     """
     steps = work.__await__()
     try:
@@ -268,10 +268,10 @@ def run_here(main: Coroutine[Any, Any, _T], home: asyncio.AbstractEventLoop | No
 
 
 def run_beside(hook: Callable[[], object]) -> None:
-    """Run a hook, `def` or `async def`, in this thread, which is not the one of the node.
+    """Run a hook, `def` or `async def`, in this thread, which is not the node's.
 
     Raises:
-        BaseException: the hook's, or SpinError: it still waited after `LAST_HOOK_SEC`.
+        BaseException: the hook raised it; SpinError: it still waited after `LAST_HOOK_SEC`.
     """
     work = to_await(hook(), hook)
     if work is not None:

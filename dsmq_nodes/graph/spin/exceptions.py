@@ -29,7 +29,7 @@ class Exceptions:
         self._kinds: Counter[_Kind] = Counter()
 
     def note(self, named: object, error: BaseException) -> int:
-        """Count an exception; returns how many of its kind there were, including this one."""
+        """Count an exception; return how many of its kind there were, including this one."""
         name = callback_name(named)
         self.count += 1
         self.last = f"{name}: {error_text(error)}"
@@ -40,7 +40,7 @@ class Exceptions:
         return self._kinds[kind]
 
     def tell(self, named: object, error: BaseException) -> None:
-        """Count an exception and log it: the first of its kind fully, then the 10th, 100th, ..."""
+        """Count an exception and log it: the first of its kind in full, then the 10th, 100th..."""
         times = self.note(named, error)
         if times == 1:
             self._logger.traceback(f"exception in {callback_name(named)}", error)
@@ -55,7 +55,7 @@ class Exceptions:
 
 
 def _place(error: BaseException) -> tuple[str, int]:
-    """Return the file and line that raised it."""
+    """Return the file and line that raised an exception."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next

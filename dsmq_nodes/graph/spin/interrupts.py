@@ -1,11 +1,11 @@
 """Exceptions that come from signals: they are raised between the steps of an event loop.
 
-A signal's handler runs between any two instructions of the main thread. An exception raised there
+A signal's handler runs between any two instructions of the main thread. An exception that it raises
 in the middle of asyncio's own code loses what asyncio held at that moment: a task that was about
-to run, or a half-made loop. So where the signal came in code of the loop, the exception waits for
-the loop's next step, or for the end of the block that makes or drives the loop. In a callback it
-is raised at once: the callback may block. Not in a finalizer, such as `__del__`, which Python runs
-wherever it drops an object: it would print the exception there and go on.
+to run, or a half-made loop. So if the signal came in code of the loop, the exception waits for the
+loop's next step, or for the end of the block that makes or drives the loop. In a callback it is
+raised at once, since the callback may block. It also waits in a finalizer, such as `__del__`, which
+Python runs wherever it drops an object: Python would print the exception there and continue.
 """
 
 import asyncio
@@ -40,12 +40,12 @@ def interrupt(error: BaseException, frame: FrameType | None) -> None:
 
 
 def ctrl_c(_: int, frame: FrameType | None) -> None:
-    """Handle SIGINT as Python does, in whole steps."""
+    """Handle SIGINT as Python does, but between the steps of a loop."""
     interrupt(KeyboardInterrupt(), frame)
 
 
 class in_whole_steps:  # noqa: N801  a `with` statement; contextlib's frames are not a loop's
-    """Let an interruption wait for a whole step, around code that makes a loop or drives `loop`."""
+    """Delay an interruption to the end of a step, in code that makes a loop or drives `loop`."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
         self._loop = loop
@@ -71,7 +71,7 @@ class in_whole_steps:  # noqa: N801  a `with` statement; contextlib's frames are
 
 
 def _has_to_wait(frame: FrameType | None) -> bool:
-    """Whether an exception would be lost in `frame`, or lose something."""
+    """Whether an exception raised in `frame` would be lost, or would lose something."""
     if frame is not None and _module_of(frame).startswith(_LOOP_MODULES):
         return True
     return any(

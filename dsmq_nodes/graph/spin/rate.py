@@ -9,8 +9,8 @@ from dsmq_nodes.graph.time.clock import BaseClock, is_positive
 class Rate:
     """Keeps a loop at a rate; made by `Node.create_rate`.
 
-    Moments are absolute on the node's monotonic clock: the time of the loop's body causes no drift.
-    Moments that have passed already are skipped and counted.
+    Moments are absolute on the node's monotonic clock: the duration of the loop's body causes no
+    drift. Moments that have passed already are skipped and counted.
 
     Attributes:
         overruns: how many moments were skipped.
@@ -26,7 +26,7 @@ class Rate:
         self._due_sec = clock.monotonic_sec()
 
     def sleep(self) -> None:
-        """Wait for the next moment; the node's callbacks run meanwhile, no other thread is needed.
+        """Wait for the next moment; the node's callbacks run meanwhile, in this thread.
 
         Raises:
             SpinError: called from a callback: `await rate.sleep_async()` there.
@@ -34,7 +34,7 @@ class Rate:
         self._spinner.block_on(self.sleep_async(), "await rate.sleep_async()")
 
     async def sleep_async(self) -> None:
-        """The same for coroutines."""
+        """Do the same as `sleep`, in a coroutine."""
         now_sec = self._clock.monotonic_sec()
         self._due_sec += self.period_sec
         missed = math.ceil((now_sec - self._due_sec) / self.period_sec)

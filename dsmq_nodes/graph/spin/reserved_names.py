@@ -7,7 +7,7 @@ from typing import Any, Final
 from dsmq_nodes.errors import NodeConfigurationError
 from dsmq_nodes.graph.callback import check_callback, check_takes
 
-# The first two are awaited; the kit itself never calls the others by these names.
+# The first two are awaited; the kit itself never calls the other two by these names.
 _MAY_WAIT: Final = frozenset({"enter_safe_state", "destroy_node", "shutdown", "statistics"})
 _HOOKS: Final = frozenset(
     {"enter_safe_state", "on_shutdown", "on_error"}
@@ -16,7 +16,7 @@ _HOOKS: Final = frozenset(
 
 
 class NotMadeError(NodeConfigurationError, AttributeError):
-    """A node is used whose constructor has not run."""
+    """A node is used before its constructor has run."""
 
 
 class OwnAttribute:
@@ -31,7 +31,7 @@ class OwnAttribute:
         vars(node)[self._name] = value
 
     def __getattr__(self, name: str) -> Any:
-        """Raise: only a node whose constructor has not run comes here."""
+        """Raise: Python calls this only for a node whose constructor has not run."""
         raise NotMadeError(
             "the node is not made yet: its class is no node, and its constructor is to call "
             "super().__init__(name) first"
@@ -39,13 +39,13 @@ class OwnAttribute:
 
 
 def check_methods(cls: type) -> None:
-    """Check that a class replaces none of a node's own names: those with an underscore.
+    """Check that a class replaces none of a node's own names: those that begin with an underscore.
 
-    It must not replace a method whose result is used at once by a coroutine either, nor a hook by
-    a function that cannot be run as it is called.
+    The class must also not replace a method whose result the caller uses at once by a coroutine,
+    nor a hook by a function that takes other arguments.
 
     Raises:
-        NodeConfigurationError: it does.
+        NodeConfigurationError: the class does so.
     """
     if _is_ours(cls):
         return
@@ -83,7 +83,7 @@ def _check_method(cls: type, name: str, method: object) -> None:
 
 
 def _needed(method: Any) -> list[str]:
-    """Return the arguments that a method is called with, `self` too."""
+    """Return the arguments that a method is called with, `self` included."""
     parameters = inspect.signature(method).parameters.values()
     return [each.name for each in parameters if each.kind is each.POSITIONAL_OR_KEYWORD]
 
@@ -92,7 +92,7 @@ def check_attributes(node: object, values: Mapping[str, object]) -> None:
     """Check that a class has set none of these attributes to another value.
 
     Raises:
-        NodeConfigurationError: it has.
+        NodeConfigurationError: it has set one.
     """
     now = vars(node)
     for name, value in values.items():

@@ -1,9 +1,9 @@
 """The nodes of this process that have not ended yet: each has to end in its safe state.
 
-A node ends when it is destroyed, or with its process; until then it is kept, even when the program
-has dropped it. SIGTERM and a closed terminal would end a process at once. Where the program has
-not handled them, they end it as `sys.exit` does, and no signal interrupts the hooks of the end. So
-do signals of alarms, limits and users.
+A node ends when it is destroyed, or with its process; until then it is kept alive, even when the
+program has dropped it. By default SIGTERM and a closed terminal would end a process at once. If the
+program does not handle them, they end it as `sys.exit` does, and no signal interrupts the hooks of
+the end. The same holds for signals of alarms, limits and users.
 """
 
 import atexit
@@ -24,31 +24,31 @@ from dsmq_nodes.signals import ending_signals, let_wake, unhandled_signals
 
 
 class Mortal(Protocol):
-    """A node, as this file ends it."""
+    """A node, as far as this module uses it."""
 
     def end(self, *, is_whole: bool) -> None:
         """Enter the safe state, run the hooks, disconnect; `is_whole`: its constructor returned."""
 
     def destroy(self) -> None:
-        """The same through the class's own `destroy_node`, for a whole node."""
+        """Do the same by the class's own `destroy_node`, for a whole node."""
 
     def stop_beside(self, why: str) -> None:
         """Enter the safe state in another thread."""
 
     def tell_unspun(self) -> None:
-        """After its end: warn if it had callbacks and nothing ever spun it."""
+        """Warn, after its end, if it had callbacks and was never spun."""
 
     @property
     def exception_count(self) -> int:
-        """How many exceptions there were in its callbacks and hooks."""
+        """The number of exceptions in its callbacks and hooks."""
 
     def forked(self) -> None:
-        """This process is a child of the one that made the node, and must leave it alone."""
+        """Leave the node alone: this process is a child of the one that made it."""
 
 
 _Handler = Callable[[int, FrameType | None], Any] | int | None
 
-HANGS_SEC: Final = 2.0  # the end of one node, before the others stop beside it
+HANGS_SEC: Final = 2.0  # for the end of one node; then the others enter their safe state
 
 _alive: Final[dict[int, Mortal]] = {}
 _left: Final[list[int]] = []  # signals that have ended this process
@@ -56,7 +56,7 @@ _taken: Final[set[signal.Signals]] = set()  # signals that `_leave` has handled
 
 
 def began(node: Mortal) -> None:
-    """End the node with the process, if not before."""
+    """Keep a node until it has ended; it ends with the process at the latest."""
     _end_with_a_worker(os.getpid())
     for number in (*ending_signals(), *unhandled_signals()):
         with contextlib.suppress(ValueError):  # in another thread than the main one
@@ -68,7 +68,7 @@ def began(node: Mortal) -> None:
 
 
 def ended(node: Mortal) -> None:
-    """Forget the node: it is being ended."""
+    """Forget a node that is being ended."""
     _alive.pop(id(node), None)
 
 
@@ -80,7 +80,7 @@ def _leave(number: int, frame: FrameType | None) -> None:
 
 @contextlib.contextmanager
 def undisturbed() -> Iterator[None]:
-    """Delay signals that would interrupt, while what moves is stopped."""
+    """Delay signals that would interrupt, while everything that moves is stopped."""
     came: list[int] = []
     before = _have(lambda number, _: came.append(number))
     try:
@@ -93,7 +93,7 @@ def undisturbed() -> Iterator[None]:
 
 
 def _have(handler: _Handler) -> dict[int, _Handler]:
-    """Handle the signals that would interrupt; returns the earlier handlers."""
+    """Handle the signals that would interrupt by `handler`; return the earlier handlers."""
     before: dict[int, _Handler] = {}
     for number in {*ending_signals(), *_taken}:
         was = signal.getsignal(number)
@@ -108,13 +108,13 @@ def end_nodes(whole: Container[Mortal] = ()) -> bool:
     """End every node of this process, in the order they were made.
 
     Args:
-        whole: the nodes whose constructor has returned; hooks of others may fail.
+        whole: the nodes whose constructor has returned; hooks of the others may fail.
 
     Returns:
-        Whether a hook of a whole node has failed, so that something may still move.
+        Whether a hook of a whole node has failed: something may still move.
 
     Raises:
-        BaseException: from a hook, such as SystemExit; all nodes have ended.
+        BaseException: a hook raised it, such as SystemExit; all nodes have ended.
     """
     failed = False
     broken: BaseException | None = None
@@ -136,7 +136,7 @@ def end_nodes(whole: Container[Mortal] = ()) -> bool:
 
 @contextlib.contextmanager
 def _others_stop() -> Iterator[None]:
-    """While a node ends: if it hangs, what moves in the others is stopped all the same."""
+    """Put the other nodes into their safe state if the end of this one hangs."""
 
     def stop() -> None:
         for other in list(_alive.values()):
@@ -148,7 +148,7 @@ def _others_stop() -> Iterator[None]:
 
 @contextlib.contextmanager
 def told_if_it_hangs(tell: Callable[[str], object]) -> Iterator[None]:
-    """Meanwhile tell, in another thread, where this one stands if it does not go on."""
+    """Report, in another thread, where this thread stands if it hangs meanwhile."""
     thread = threading.get_ident()
 
     def look() -> None:
@@ -163,7 +163,7 @@ def told_if_it_hangs(tell: Callable[[str], object]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _called_if_it_hangs(act: Callable[[], object]) -> Iterator[None]:
-    """Call `act` in another thread, once, if this one is not through after `HANGS_SEC`."""
+    """Call `act` in another thread, once, if the block takes longer than `HANGS_SEC`."""
     watch = threading.Timer(HANGS_SEC, act)
     watch.daemon = True
     with contextlib.suppress(RuntimeError):  # Python ends
@@ -176,16 +176,16 @@ def _called_if_it_hangs(act: Callable[[], object]) -> Iterator[None]:
 
 @atexit.register
 def _at_exit() -> None:
-    """End the nodes of programs that do not destroy them: what moves is stopped."""
+    """End the nodes of programs that do not destroy them, so that everything that moves stops."""
     if _alive:
         _have(signal.SIG_IGN)  # the process ends anyway
     nodes = list(_alive.values())
     failed = end_nodes(nodes)
     if not _left and getattr(sys, "last_value", None) is None:  # no signal or exception ends it
         for node in nodes:
-            node.tell_unspun()  # a handler of the log may wait: what moves has stopped
+            node.tell_unspun()  # after the safe state, since a log handler may wait
     if failed:
-        # Python ignores exceptions here in the exit status, which a launcher looks at.
+        # Python's exit status, which a launcher checks, does not show exceptions raised here.
         logging.shutdown()
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
@@ -194,7 +194,7 @@ def _at_exit() -> None:
 
 @functools.cache  # once a process
 def _end_with_a_worker(_pid: int) -> None:
-    """Register the end with multiprocessing too, whose processes end without `atexit`."""
+    """Register the end with multiprocessing too: its processes end without `atexit`."""
     process = sys.modules.get("multiprocessing.process")
     if process is not None and process.parent_process() is not None:
         from multiprocessing.util import Finalize  # noqa: PLC0415  3 ms; most nodes are no worker
@@ -206,7 +206,7 @@ _forking: Final = threading.local()
 
 
 def _before_fork() -> None:
-    """Block signals during a fork: Python drops those that a child gets at its start."""
+    """Block signals during a fork: Python drops those that arrive at the start of a child."""
     _forking.mask = signal.pthread_sigmask(signal.SIG_BLOCK, {*ending_signals(), *_taken})
 
 
@@ -215,7 +215,7 @@ def _after_fork() -> None:
 
 
 def _in_the_child() -> None:
-    """In a forked child: its nodes are the parent's."""
+    """Forget the nodes in a forked child: they are the parent's."""
     for number in _taken:
         if signal.getsignal(number) == _leave:
             signal.signal(number, signal.SIG_DFL)

@@ -1,7 +1,7 @@
 """Spins one node: its callbacks run in one event loop at a time, until it ends.
 
-`Dispatcher` (dispatcher.py) calls the callbacks; here is which loop it does so in, how a thread
-waits meanwhile, and how the spinning ends.
+`Dispatcher` (dispatcher.py) calls the callbacks. This module chooses the loop in which it does,
+waits in a thread meanwhile, and ends the spinning.
 """
 
 import asyncio
@@ -54,12 +54,13 @@ class Timed(Protocol):
 
 
 async def _ended_with(working: asyncio.Future[Any]) -> None:
-    """Cancel what nobody waits for any longer, and let it end while the loop still runs."""
+    """Cancel work that nothing awaits any longer, and let it end while the loop still runs."""
     if working.cancel():
-        if not isinstance(sys.exception(), GeneratorExit):  # else there is no loop any more
+        if not isinstance(sys.exception(), GeneratorExit):  # else no loop runs
             await asyncio.wait([working], timeout=LAST_STEPS_SEC)
     elif not working.cancelled():
-        working.exception()  # of a signal, say: the loop raises that, and asyncio would log it
+        # of a signal, for example: the loop raises it, and asyncio would log it
+        working.exception()
 
 
 class Spinner:
@@ -67,16 +68,17 @@ class Spinner:
 
     Attributes:
         dispatcher: calls the callbacks.
-        timeline: the node's time; None: the event loop's.
+        timeline: the source of the node's time; None: the event loop's.
         when_blocked: called in another thread, once a second, while a callback blocks the loop.
-        when_resting: so, too, while nobody spins a node that was spun; None: nothing is called.
+        when_resting: called in the same way while nobody spins a node that was spun; None: not
+            called.
         was_spun: whether it was spun, or was about to be.
     """
 
     def __init__(
         self, link: Link, dispatcher: Dispatcher, logger: Logger, name: str, on_outage: OnOutage
     ) -> None:
-        """Spin the node `name`; `on_outage` is the link's."""
+        """Spin the node `name`; `on_outage` is passed to the link."""
         hold_spares()
         self.dispatcher = dispatcher
         self.timeline: Timeline | None = None
@@ -89,11 +91,12 @@ class Spinner:
         self._on_outage = on_outage
         self._timed: dict[Timed, bool] = {}
         self._own_loop: asyncio.AbstractEventLoop | None = None
-        self._home: asyncio.AbstractEventLoop | None = None  # the last loop
-        self._taking = threading.Lock()  # the thread that sets `dispatcher.ended` has the node
-        self._is_waiting = False  # `block_on` has the node, for a while
+        self._home: asyncio.AbstractEventLoop | None = None  # the last loop that it was attached to
+        # held while a thread sets `dispatcher.ended`, which takes the node
+        self._taking = threading.Lock()
+        self._is_waiting = False  # `block_on` spins the node for a while
         self._refusal = ""  # why a forked child must not spin it
-        self._is_ending = False  # the hooks of the end are run
+        self._is_ending = False  # the hooks of the end run
         self._is_closed = False
         self._ready = False
         self._state = "ready"
@@ -101,12 +104,12 @@ class Spinner:
     # What is to be run
 
     def add(self, timed: Timed, *, is_steady: bool = False) -> None:
-        """Drive `timed` by the node's time, with `is_steady` always by real; from any thread."""
+        """Drive `timed` by the node's time, or if `is_steady` by real time; from any thread."""
         self._timed[timed] = is_steady
         self.begin(timed)
 
     def begin(self, timed: Timed) -> None:
-        """Attach `timed`, if it was added and a loop is there; from any thread."""
+        """Attach `timed` if it was added and there is a loop; from any thread."""
         call_in(self.dispatcher.loop, self._start, timed)
 
     def _start(self, timed: Timed) -> None:
@@ -149,27 +152,27 @@ class Spinner:
             self._link.set_state(state)
 
     def detach(self) -> set[asyncio.Task[None]]:
-        """Stop running callbacks; cancels the coroutines and returns their tasks."""
+        """Stop running callbacks: cancel the coroutines and return their tasks."""
         for timed in list(self._timed):
             timed.detach()
         self._link.detach()
-        # The loop is left last: a thread that ends the node waits for this one until then.
+        # The loop is left last: until then, a thread that ends the node waits for this one.
         return self.dispatcher.detach()
 
     def refuse(self, why: str) -> None:
-        """In a forked child: end every spin there, and refuse new ones."""
+        """End every spin in a forked child, and refuse new ones."""
         self._refusal = why
         self._taking = threading.Lock()
         ended = self.dispatcher.ended
         if self.dispatcher.end(ForkedError(why)) and ended is not None:
-            ended.exception()  # a child that exits at once does not spin on to see it
+            ended.exception()  # a child that exits at once never retrieves it
         self.dispatcher.loop = self._own_loop = self._home = None
 
     def check_process(self) -> None:
         """Refuse to spin in a forked child.
 
         Raises:
-            ForkedError: this process is one.
+            ForkedError: this process is a forked child.
         """
         if self._refusal:
             raise ForkedError(self._refusal)
@@ -196,14 +199,14 @@ class Spinner:
                 await asyncio.wait(cancelled, timeout=LAST_STEPS_SEC)
 
     async def once(self, timeout_sec: float | None) -> None:
-        """Run callbacks until one has run, or the time is up."""
+        """Run callbacks until one has run, or the timeout has passed."""
         one = self.dispatcher.one = asyncio.get_running_loop().create_future()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_sec):
                 self.dispatcher(self._link)
                 await one
         if not one.done():
-            one.set_result(None)  # nothing more until the next time
+            one.set_result(None)  # run nothing more until the next call
 
     @property
     def is_attached(self) -> bool:
@@ -215,7 +218,7 @@ class Spinner:
         return running_loop() is not None
 
     def _at_the_end(self, work: Coroutine[Any, Any, _T]) -> _T | None:
-        """Wait for a coroutine of a hook of the end; not after the end."""
+        """Wait for a coroutine of a hook of the end; return None after the end."""
         if not self._is_closed:
             result: _T = self.finish(work)
             return result
@@ -238,7 +241,8 @@ class Spinner:
         With `by_steps` they run only as far as `once` lets them.
 
         Raises:
-            SpinError: in a callback, which would wait for itself; `instead` is what to write there.
+            SpinError: called in a callback, which would wait for itself; `instead` is what to
+                write.
             ForkedError: the node was made before this process was forked.
         """
         if self._refusal:
@@ -257,7 +261,8 @@ class Spinner:
                     return asyncio.run_coroutine_threadsafe(work, loop).result()
                 return None
             if loop is not None and loop is not self._own_loop:
-                return loop.run_until_complete(work)  # it is run piece by piece, as a test does
+                # somebody runs this loop piece by piece, as a test does
+                return loop.run_until_complete(work)
             with in_whole_steps():
                 own = self._own_loop = self._own_loop or new_event_loop()
             with in_whole_steps(own):
@@ -282,9 +287,10 @@ class Spinner:
         try:
             return run_until_complete(own, task)
         finally:
-            if not task.done():  # Ctrl-C came between
+            if not task.done():  # Ctrl-C came before it was done
                 if inspect.getcoroutinestate(waiting) == inspect.CORO_CREATED:
-                    discard(work)  # it has not begun, so nothing else ends what it was given
+                    # it has not begun, so nothing else closes the work that it was given
+                    discard(work)
                     self.dispatcher.spin_with(None)
                 task.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
@@ -308,7 +314,8 @@ class Spinner:
         if self.dispatcher.is_shut_down:
             self.dispatcher.end()
         working = asyncio.ensure_future(work) if work is not None else None
-        self.dispatcher.dispatch_soon()  # messages came before, to the link or to a mailbox
+        # messages may have come before, to the link or to a mailbox
+        self.dispatcher.dispatch_soon()
         try:
             waits_for: set[asyncio.Future[Any]] = {ended} if working is None else {ended, working}
             with blocked.told(self._logger.warning, self.when_blocked):
@@ -340,10 +347,10 @@ class Spinner:
                 loop.call_soon_threadsafe(self.dispatcher.end)
 
     def wait_through(self, work: Awaitable[_T]) -> _T:
-        """Run a coroutine in this thread that needs no callback of the node.
+        """Run a coroutine that needs no callback of the node, in this thread.
 
         Raises:
-            SpinError: it waits, and this is a callback.
+            SpinError: the coroutine waits, and this is a callback.
         """
         if self.is_in_callback():
             return run_through(work)
@@ -354,7 +361,7 @@ class Spinner:
     # The end
 
     def end(self) -> None:
-        """Stop running callbacks; `finish` runs the hooks of the end.
+        """Stop running callbacks; `finish` then runs the hooks of the end.
 
         Coroutines that another thread runs are cancelled first: none may move again what the safe
         state stops.
@@ -382,7 +389,7 @@ class Spinner:
         No callback runs meanwhile. Messages are read, so that the hook may call services.
 
         Raises:
-            SpinError: it has not ended in time, and was cancelled.
+            SpinError: the coroutine has not ended in time, and was cancelled.
         """
         result, error = self._outcome(work)
         if error is not None:
@@ -390,7 +397,7 @@ class Spinner:
         return result
 
     def _outcome(self, work: Awaitable[Any]) -> Outcome:
-        # A callback that destroys its node has been left for the hooks.
+        # The hooks are run even if a callback that destroys its node is still on the stack.
         self.dispatcher.is_calling = False
         loop = self.dispatcher.loop
         if loop is None or not self._is_elsewhere():
@@ -438,7 +445,7 @@ class Spinner:
             without_loop(lambda: close_loop(own))
 
     def _leave(self) -> None:
-        """End the spinning; waits for another thread's, unless a callback blocks it."""
+        """End the spinning; wait for another thread's, unless a callback blocks it."""
         self.shut_down()
         until_sec = time.monotonic() + LAST_STEPS_SEC
         if not self._is_elsewhere():
@@ -447,7 +454,7 @@ class Spinner:
             time.sleep(_RETRY_SEC)
 
     def _is_elsewhere(self) -> bool:
-        """Whether its loop runs in another thread."""
+        """Whether the node's loop runs in another thread."""
         loop = self.dispatcher.loop
         return loop is not None and loop.is_running() and loop is not running_loop()
 

@@ -16,7 +16,7 @@ class timed_steps:  # noqa: N801  it is awaited like a function's result
 
     def __await__(self) -> Generator[Any, Any, None]:
         steps = self._work.__await__()
-        raised: BaseException | None = None  # into us, where the coroutine waits
+        raised: BaseException | None = None  # an exception raised into us, for the coroutine
         while True:
             began_sec = self._time()
             try:
@@ -28,5 +28,5 @@ class timed_steps:  # noqa: N801  it is awaited like a function's result
             raised = None
             try:
                 yield waits_for
-            except BaseException as error:  # noqa: BLE001  it is for the coroutine
+            except BaseException as error:  # noqa: BLE001  it is passed on to the coroutine
                 raised = error

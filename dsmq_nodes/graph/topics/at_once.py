@@ -1,8 +1,8 @@
 """From a batch of messages to a callback, at once: what a link calls instead of filling a mailbox.
 
 `Dispatcher.call_now` and `Subscription.call` are the law. The compiled `Taker` does the same in one
-call for the usual messages of a ring. Python does the others: messages on loan, or by another clock
-than the machine's.
+call for the usual messages of a ring. Python handles the others: messages on loan, and nodes whose
+clock is not the machine's.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 
 class AtOnce:
-    """The way to the callback of a subscription that is alone on its topic in its node.
+    """Calls the callback of a subscription that is the only one of its topic in its node.
 
     Attributes:
-        call: calls the callback with messages; returns for how many: the others have to wait.
+        call: calls the callback with messages; returns how many it took: the others have to wait.
     """
 
     def __init__(self, subscription: Subscription[Any], dispatcher: Dispatcher) -> None:
@@ -35,9 +35,11 @@ class AtOnce:
     def taker(
         self, ring_reader: "RingReader | None", reader: "LinkReader"
     ) -> Callable[[], bool] | None:
-        """Takes what is usual to the callback, from a ring; False: the reader has to read on.
+        """Return a function that takes the usual messages of a ring to the callback.
 
-        Without a ring it is for `speedups.receive`, which takes from a socket.
+        It returns False when the reader has to read on. Without a ring it is for
+        `speedups.receive`, which reads a socket. None: no message of the subscription is usual, or
+        nothing is compiled.
         """
         if make_taker is None or reader.losses is None:
             return None

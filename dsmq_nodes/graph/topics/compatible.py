@@ -2,14 +2,14 @@
 
 The rules, at every level of the two types:
 
-- A field of both has to fit. Numbers take integers; lists fit when their items do; of a union each
-  kind that is sent has to be expected. Ranges and lengths only have to overlap, since every message
-  is checked when it arrives.
-- Fields of one side only come from an older or newer version of the same type. A subscriber ignores
-  fields it does not know, and fields that are not sent have their defaults. So they fit, unless a
-  field that is not sent has no default, or *each* side has fields that the other lacks (a field was
-  renamed, or these are two types), or they have no field in common.
-- Names of types do not matter: a user's depends on how the module was started.
+- A field of both has to fit. Numbers accept integers; lists fit when their items do; of a union,
+  each kind that is sent has to be expected. Ranges and lengths only have to overlap, since every
+  message is checked when it arrives.
+- Fields that one side alone has come from an older or newer version of the same type. A subscriber
+  ignores fields that it does not have, and fields that are not sent have their defaults. So they
+  fit, except in three cases: a field that is not sent has no default; *each* side has fields that
+  the other lacks (a field was renamed, or these are two types); the sides have no field in common.
+- Names of types do not matter: a user's type name depends on how the module was started.
 
 Schemas come from other processes: whatever is in them is compared, or counts as unknown, which fits
 everything. Nothing here does I/O.
@@ -30,7 +30,7 @@ _DEEPEST: Final = 50
 _DEEPEST_DESCRIBED: Final = 3
 _MOST_NAMES: Final = 6
 _MOST_CHOICES: Final = 200
-_MOST_TOLD: Final = 2**31 - 1  # limits from here on are those of any integer
+_MOST_TOLD: Final = 2**31 - 1  # limits from here on are the usual ones of an integer
 _LONGEST_NAME: Final = 100
 _KINDS: Final = {
     bool: "boolean",
@@ -44,7 +44,7 @@ _KINDS: Final = {
 
 
 class TypeDifference(msgspec.Struct, frozen=True):
-    """A field that does not fit; an empty side does not have it."""
+    """A field that does not fit; the text of a side that does not have it is empty."""
 
     field: str
     expected: str
@@ -76,9 +76,9 @@ class Verdict(msgspec.Struct, frozen=True):
     """The result of a comparison.
 
     Attributes:
-        differences: what the subscriber cannot read; empty: the two fit.
-        not_sent: fields that only the subscriber knows; they have their defaults.
-        not_known: fields that only the publisher knows; they are ignored.
+        differences: the fields that the subscriber cannot read; empty: the two types fit.
+        not_sent: fields that the subscriber alone has; they have their defaults.
+        not_known: fields that the publisher alone has; they are ignored.
     """
 
     differences: tuple[TypeDifference, ...] = ()
@@ -101,7 +101,7 @@ def compare(expected: Schema, sent: Schema) -> Verdict:
 def explain(
     topic: str, subscriber: TopicEnd, publisher: TopicEnd, found: Sequence[TypeDifference]
 ) -> str:
-    """Differences as a text that both ends can show."""
+    """Return the differences as a text that both ends can show."""
     if len(found) == 1:
         one = found[0]
         field = f"{one.field}: " if one.field else ""
@@ -250,7 +250,7 @@ def _list(value: object) -> list[Any]:
 
 
 def _kinds(root: Schema, schema: Schema) -> list[tuple[str, Schema]]:
-    """Return the kinds of value that a schema allows; none when it does not say."""
+    """Return the kinds of value that a schema allows; none when it does not restrict them."""
     found: list[tuple[str, Schema]] = []
     choices = deque([schema])
     for _ in range(_MOST_CHOICES):
@@ -348,6 +348,6 @@ def _simple(kind: str, schema: Schema) -> str:
 
 
 def _printable(text: str) -> str:
-    """Return a name from elsewhere; a line break in it must not forge a line of the log."""
+    """Return a name that another process chose, escaped: it must not forge a line of the log."""
     short = text if len(text) <= _LONGEST_NAME else f"{text[:_LONGEST_NAME]}..."
     return short if short.isprintable() else repr(short)

@@ -1,4 +1,4 @@
-"""A node's view of the graph: the publishers and subscribers, as published by the broker."""
+"""A node's view of the graph: its nodes, publishers and subscribers, from the broker."""
 
 import asyncio
 import contextlib
@@ -18,7 +18,7 @@ _ANSWER_SEC: Final = 1.0
 
 
 class GraphEndpoint(msgspec.Struct, frozen=True):
-    """One end of a topic: the node (empty: a tool or plain client) and the type it uses."""
+    """One end of a topic: the node (empty: a tool or plain client) and the type that it uses."""
 
     node: str
     pid: int
@@ -36,7 +36,7 @@ class GraphEndpoint(msgspec.Struct, frozen=True):
 
     @property
     def topic_type(self) -> str:
-        """The type it uses."""
+        """The type that it uses."""
         return self.type
 
 
@@ -52,7 +52,7 @@ class _Peer(msgspec.Struct):
 
 
 class _Graph(msgspec.Struct):
-    """dsmq_msgs/msg/Graph, in a fraction of the time: a node with a client reads every change."""
+    """dsmq_msgs/msg/Graph, decoded faster: a node with a client reads every change."""
 
     peers: list[_Peer]
     topics: list[_Topic]
@@ -65,8 +65,8 @@ class GraphView:
     """Follows `/dsmq/graph` from the first question on.
 
     Attributes:
-        is_lost: the broker is lost, and with it the graph.
-        follows: the graph is followed.
+        is_lost: the broker is lost, so that its graph is no longer valid.
+        follows: whether the graph is followed.
         watchers: called at each change, and when the broker is lost.
     """
 
@@ -76,12 +76,12 @@ class GraphView:
         wait_outside: Callable[[Coroutine[Any, Any, object]], object],
         when_drained: Callable[[Callable[[], None]], None],
     ) -> None:
-        """A view that follows nothing yet.
+        """Make a view that follows nothing yet.
 
         Args:
             follow: subscribes the graph.
-            wait_outside: waits where that is allowed: see `ask`.
-            when_drained: calls back when all messages that have come were taken.
+            wait_outside: waits for a coroutine, except in callbacks: see `ask`.
+            when_drained: calls a function once all messages that have come are taken.
         """
         self.is_lost = False
         self.follows = False
@@ -112,8 +112,8 @@ class GraphView:
     def ask(self) -> None:
         """Follow the graph, and read the newest one.
 
-        Outside of callbacks the first call waits for a graph, at most a second: the broker may be
-        away, or be an original server, which has none.
+        Outside of callbacks the first call waits for a graph, for a second at most: the broker may
+        be lost, or may be an original server, which has no graph.
         """
         self.start()
         self._wait_outside(self.within(lambda: self.is_known, _ANSWER_SEC))
@@ -146,8 +146,8 @@ class GraphView:
     def has_client(self, client: str) -> bool:
         """Whether the caller that signs its calls `client` is connected, as far as is known.
 
-        True for a tool that has not told the broker its signature. A broker of the last release
-        knows only the names of nodes.
+        True for a tool that has not sent the broker its signature. A broker of the last release
+        knows the names of nodes only.
         """
         self._read()
         if self._nodes is None:
@@ -158,11 +158,11 @@ class GraphView:
         return not node or node in self._nodes
 
     async def subscribed(self, topic: str, count: int, timeout_sec: float | None) -> bool:
-        """Wait until `count` subscribe a topic; False when they did not in time."""
+        """Wait until the topic has `count` subscribers; return whether it has."""
         return await self.within(lambda: len(self.subscribers(topic)) >= count, timeout_sec)
 
     async def within(self, condition: Callable[[], bool], timeout_sec: float | None) -> bool:
-        """Wait until a condition of the graph holds; False on timeout."""
+        """Wait until a condition on the graph holds; return whether it does."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_sec):
                 await self._until(condition)
@@ -174,7 +174,7 @@ class GraphView:
             await self._changed.wait()
 
     def forget(self) -> None:
-        """The broker is lost: its graph is no longer valid."""
+        """Forget the graph, since the broker is lost."""
         with self._reading:
             self.is_lost = True
             self._unread = ""
@@ -182,18 +182,18 @@ class GraphView:
         self._tell()
 
     def regain(self) -> None:
-        """The broker is back: a graph will come."""
+        """Note that the broker is back, and will send a graph."""
         self.is_lost = False
 
     def take(self, reply: Entry) -> None:
-        """The graph has changed."""
+        """Take the new graph, and read it once all messages that have come are taken."""
         self._unread = reply.text or ""
         if not self._is_news:
             self._is_news = True
             self._when_drained(self._settle)
 
     def _settle(self) -> None:
-        """All there is to read has been taken: tell those that wait for a change."""
+        """Read the graph, and wake everything that waits for a change."""
         self._is_news = False
         self._read()
         self._changed.notify_all()

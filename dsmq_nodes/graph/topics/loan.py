@@ -1,9 +1,9 @@
 """Messages on loan: their large field is a view of shared memory while a callback runs.
 
-Writers do not wait for callbacks, so the view may be overwritten while the callback reads it; this
-is checked when the loan ends. A view that was taken back raises ValueError. Another view of the
-same bytes that the callback has kept, a slice or a numpy array, cannot be taken back: it stays safe
-to read, but its content changes. One warning says so.
+Writers do not wait for callbacks, so the view may be overwritten while the callback reads it. This
+is checked when the loan ends. Reading a view after its loan raises ValueError. A second view of the
+same bytes that the callback has kept, such as a slice or a numpy array, cannot be released: it
+stays safe to read, but its content changes. One warning says so.
 """
 
 import gc
@@ -48,7 +48,7 @@ class Lender:
         self._has_warned = False
 
     def lend(self, msg: "Message", loan: Loan | None) -> None:
-        """Make a message's field a view, until `take_back`."""
+        """Replace a message's large field by a view, until `take_back`."""
         self.take_back()
         value = msg.__dict__[self._field]
         self._lent = msg.__dict__[self._field] = memoryview(value)[:].toreadonly()
@@ -56,7 +56,7 @@ class Lender:
         self._views = _views(self._lent)
 
     def call(self, callback: Callable[[], Result]) -> Result:
-        """Call a callback with a lent message and end the loan; a coroutine keeps it to its end."""
+        """Call a callback with a lent message; the loan ends with it, or with its coroutine."""
         work = None
         try:
             work = to_await(callback(), callback)
@@ -72,7 +72,7 @@ class Lender:
             self.take_back()
 
     def take_back(self) -> None:
-        """End the loan."""
+        """End the loan: release the view, and count the message if it was overwritten."""
         lent, self._lent = self._lent, None
         loan, self._loan = self._loan, None
         if lent is None:
@@ -95,5 +95,5 @@ class Lender:
 
 
 def _views(view: memoryview) -> int:
-    """Return how many views there are of a view's bytes, including itself, plus a constant."""
+    """Return the number of views of a view's bytes, itself included, plus a constant."""
     return sys.getrefcount(gc.get_referents(view)[0])

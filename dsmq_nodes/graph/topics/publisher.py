@@ -39,10 +39,10 @@ class Publisher(Generic[MessageT]):
         self.msg_type = msg_type
         self.watchdog = watchdog
         self._is_closed = False
-        self._way: Append = self._publish  # the short one, while there is one
-        self._is_large = False  # whether the size was logged
+        self._way: Append = self._publish  # the short way, while there is one
+        self._is_large = False  # whether the size has been logged
         self.publication = publication
-        self.beside = beside  # tells its QoS
+        self.beside = beside  # the publication that announces its QoS
         self._link = link
         self._spinner = spinner
         self._graph = graph
@@ -101,14 +101,14 @@ class Publisher(Generic[MessageT]):
             raise ValueError(f"{self.topic_name}: this publisher was destroyed")
 
     def _not_one(self, given: object) -> str:
-        """What was published instead of a message, and what to write."""
+        """Return what was published instead of a message, and what to write."""
         own = self.msg_type.__name__
         if isinstance(given, type):
             is_own = given is self.msg_type
             return f"not a class: write `{own}()`" if is_own else f"not the class {given.__name__}"
         fields = list(outer_names(self.msg_type).values())
         if isinstance(given, bool | int | float | str) and len(fields) == 1:
-            with contextlib.suppress(MessageError):  # of another type than the field
+            with contextlib.suppress(MessageError):  # the value is not of the field's type
                 self.msg_type(**{fields[0]: given})
                 return f"not {given!r:.40}: write `{own}({fields[0]}={given!r:.40})`"
         return f"not {getattr(given, 'type_name', type(given).__name__)}"
@@ -122,18 +122,18 @@ class Publisher(Generic[MessageT]):
         )
 
     def get_subscription_count(self) -> int:
-        """Return how many subscribe the topic, including tools, as far as is known.
+        """Return how many subscribers the topic has, tools included, as far as is known.
 
-        The first call asks the broker: outside of callbacks it waits for the answer, in a callback
-        it returns 0 until the answer has come.
+        The first call asks the broker for the graph. Outside of callbacks it waits for the answer;
+        in a callback it returns 0 until the answer has come.
         """
         self._graph.ask()
         return len(self._graph.subscribers(self.topic_name))
 
     def wait_for_subscribers(self, count: int = 1, timeout_sec: float | None = None) -> bool:
-        """Wait until `count` subscribe the topic: they receive every later message.
+        """Wait until the topic has `count` subscribers: they receive every later message.
 
-        The node's callbacks run meanwhile. False on timeout.
+        The node's callbacks run meanwhile. Returns False on timeout.
 
         Raises:
             SpinError: called from a callback: `await wait_for_subscribers_async()` there.
@@ -144,11 +144,11 @@ class Publisher(Generic[MessageT]):
     async def wait_for_subscribers_async(
         self, count: int = 1, timeout_sec: float | None = None
     ) -> bool:
-        """The same for coroutines."""
+        """Do the same as `wait_for_subscribers`, in a coroutine."""
         return await self._graph.subscribed(self.topic_name, count, timeout_sec)
 
     def forked(self) -> None:
-        """In a forked child: the link and its memory are the parent's."""
+        """Stop using the link and its memory, which belong to the parent; in a forked child."""
         self.publication.writer = None
         self._way = self._publish
 

@@ -12,26 +12,28 @@ from dsmq_nodes.messages.base import Duration
 class QoSProfile:
     """How a publisher or a subscription treats its topic. An int stands for its depth.
 
-    No pairing is incompatible: a subscriber gets what the publisher keeps.
+    No pairing is incompatible: a subscriber receives what the publisher keeps.
 
     Attributes:
         depth: how many of the newest messages are kept for a slow reader; older ones are
-            dropped and counted. For a latched publisher also how many a late subscriber gets.
-        durability: "volatile", or "transient_local": latched, late subscribers get the newest.
-        deadline: seconds, or a Duration, within which the next message is expected: from a
-            publisher that it is published, from a subscription that it arrives. A miss is counted
-            and reported, see `on_deadline`. Others are told that of a publisher: `topic info -v`,
-            programs for rclpy, and ROS 2 nodes behind a bridge.
-        lifespan: of a subscription, seconds, or a Duration: an older message is skipped and counted
-            as late. Age is by the wall clocks of both ends; a message without a stamp is old. Of a
-            publisher it is told to others as its deadline is, and has no other effect here.
-        reliability: taken for programs that name it, and without effect: messages arrive in order,
-            and those that a reader is too slow for are counted in `dropped`. "reliable" or
-            "best_effort".
-        history: taken likewise: "keep_last" with `depth`. "keep_all" is refused, since a topic
-            keeps a bounded number of messages.
-        liveliness: taken likewise: "automatic". A publisher is alive as long as its node is
-            connected; `deadline` tells one that is silent.
+            dropped and counted. For a latched publisher it is also how many a late subscriber
+            receives.
+        durability: "volatile", or "transient_local": latched, so that late subscribers receive
+            the newest messages.
+        deadline: seconds, or a Duration, within which the next message is expected: published
+            by a publisher, received by a subscription. A miss is counted and reported, see
+            `on_deadline`. A publisher's deadline is announced to `topic info -v`, programs for
+            rclpy, and ROS 2 nodes behind a bridge.
+        lifespan: seconds, or a Duration; a subscription skips an older message and counts it as
+            late. Age is by the wall clocks of both ends; a message without a stamp is old. A
+            publisher's lifespan is announced as its deadline is, and has no other effect here.
+        reliability: "reliable" or "best_effort"; accepted for programs that give it, without
+            effect. Messages arrive in order, and those that a reader is too slow for are
+            counted in `dropped`.
+        history: accepted likewise: "keep_last" with `depth`. "keep_all" is refused, since a
+            topic keeps a bounded number of messages.
+        liveliness: accepted likewise: "automatic". A publisher is alive as long as its node is
+            connected; `deadline` reports one that is silent.
     """
 
     depth: int = 10
@@ -83,7 +85,7 @@ class QoSProfile:
 
     @classmethod
     def of(cls, qos: "QoSProfile | int") -> "QoSProfile":
-        """Return a profile for a profile or a depth.
+        """Return `qos` itself if it is a profile, else a profile with this depth.
 
         Raises:
             ValueError: the depth is not a whole number from 1.

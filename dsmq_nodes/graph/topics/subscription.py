@@ -31,12 +31,12 @@ class MessageInfo(msgspec.Struct, frozen=True, gc=False):
 
     Attributes:
         topic_name: the topic's absolute name.
-        publisher_name: the node it came from; empty for a tool or a plain client.
+        publisher_name: the node that published it; empty for a tool or a plain client.
         message_id: its id in the topic's log.
-        publication_sequence_number: counts the publisher's messages from 1; 0 if it does not count.
-        source_timestamp: when it was published, in ns by the publisher's wall clock; 0 if unknown.
+        publication_sequence_number: the publisher's count of its messages, from 1; 0: it has none.
+        source_timestamp: when it was published, in ns by the publisher's wall clock; 0: unknown.
         received_timestamp: when the callback was about to be called, in ns by our wall clock.
-        is_latched: it was published before the subscription was made, and kept for it.
+        is_latched: whether it was published before the subscription was made, and kept for it.
     """
 
     topic_name: str
@@ -49,13 +49,13 @@ class MessageInfo(msgspec.Struct, frozen=True, gc=False):
 
 
 class UsualEntries(NamedTuple):
-    """What the compiled part needs to take a subscription's usual entries to its callback.
+    """What the compiled part needs to take usual entries of a subscription to its callback.
 
     Attributes:
-        callback: takes the messages.
-        since_ns: from when on stamps count for the latencies.
-        info: makes what the callback is told besides; None: it is told nothing.
-        has_expired: whether an entry is too old to be taken; None: none ever is.
+        callback: called with each message.
+        since_ns: messages stamped earlier do not count for the latencies.
+        info: makes the `MessageInfo` of a message; None: the callback does not take one.
+        has_expired: whether an entry is too old, and is skipped; None: entries do not expire.
     """
 
     callback: Callable[..., Any]
@@ -71,17 +71,17 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
     """Receives messages of one type on one topic; made by `Node.create_subscription`.
 
     Without a callback it is read with `async for msg in subscription`, which ends when the
-    subscription or its node is destroyed; a loan ends when the next message is asked for.
+    subscription or its node is destroyed. A loan ends when the next message is requested.
 
     Attributes:
-        messages: how many the callback got, without those overwritten meanwhile.
+        messages: how many the callback was called with, except those overwritten meanwhile.
         dropped: how many were skipped because this end was slower than `depth` allows, were
-            overwritten while they were read, or never came: published while the broker was away,
-            or lost with it.
+            overwritten while they were read, or never came: published while the broker was lost, or
+            lost with it.
         invalid: how many were not of the type.
-        late: how many were older than the lifespan, or of an Actuator than its timeout, when their
-            turn came, and were skipped.
-        refused: how many commands its Actuator refused; see there.
+        late: how many were skipped because, when their turn came, they were older than the
+            lifespan, or, for an Actuator, than its timeout.
+        refused: how many commands the Actuator refused; see there.
     """
 
     __slots__ = ("__dict__", "__weakref__", "_began", "_closed", "_given")  # of each message
@@ -118,7 +118,8 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
         self._waited_sec = 0.0
         self._expires = qos.lifespan is not None or bool(longest_wait_sec)
         self._ages = Ages(topic_name, clock, logger.warning) if self._expires else None
-        self._since_ns = max(clock.now_ns(), 1)  # earlier latched messages are old, not late
+        # earlier stamps are of latched messages, whose age is no latency
+        self._since_ns = max(clock.now_ns(), 1)
         self._began_ns = round(clock.monotonic_sec() * 1e9)
         self._clock = clock
         self._logger = logger
@@ -127,17 +128,18 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
         self._wants_info = callback is not None and takes_two(
             callback, "a subscription's callback", "msg", "info"
         )
-        self._began = False  # it has had a new message: repeated ones are not for it
-        self._repeated_id = 0  # of the last repeated message that it has had
+        # it has received a new message: repeated ones are for later subscriptions
+        self._began = False
+        self._repeated_id = 0  # id of the last repeated message that it has received
         self._closed = False
         self._changed = Notifier()  # for `async for`
-        self._is_read = False  # by `async for`, or it was told that it is not
+        self._is_read = False  # by `async for`, or the warning that nothing reads it was logged
 
     def get_publisher_count(self) -> int:
-        """Return how many publish the topic, including tools, as far as is known.
+        """Return how many publishers the topic has, tools included, as far as is known.
 
-        The first call asks the broker: outside of callbacks it waits for the answer, in a callback
-        it returns 0 until the answer has come.
+        The first call asks the broker for the graph. Outside of callbacks it waits for the answer;
+        in a callback it returns 0 until the answer has come.
         """
         self._graph.ask()
         return len(self._graph.publishers(self.topic_name))
@@ -164,7 +166,7 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
     def post(self, reply: Entry, again: bool) -> bool:
         """Put a message into the mailbox; a full mailbox drops its oldest.
 
-        Returns whether the callback has one message more to take.
+        Returns whether the mailbox holds one more message than before.
         """
         if again:
             if self._began or reply.id <= self._repeated_id:
@@ -186,7 +188,7 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
         return False
 
     def _tell_unread(self) -> None:
-        """Nothing has read it so far; told once."""
+        """Warn, once, that nothing reads the messages."""
         self._is_read = True
         self._logger.warning(
             f"{self.topic_name}: messages are dropped: the subscription has no callback, and "
@@ -207,7 +209,7 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
         return None if msg is None or self.callback is None else self.callback(msg)
 
     def of_usual_messages(self) -> UsualEntries | None:
-        """What the compiled part needs to do as `call`; None where `call` does more."""
+        """Return what the compiled part needs to do as `call` does; None if `call` does more."""
         is_usual = self._lender is None and type(self._clock) is BaseClock
         if not is_usual or self.callback is None:
             return None
@@ -241,7 +243,7 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
     def info(  # noqa: PLR0917  the compiled part has no names for them
         self, sender: str, message_id: int, seq: int, stamp_ns: int, now_ns: int, at_ns: int
     ) -> MessageInfo:
-        """What the callback is told of a message besides its content."""
+        """Return the `MessageInfo` of a message; all times are in ns."""
         is_latched = 0 < at_ns < self._began_ns
         return MessageInfo(self.topic_name, sender, message_id, seq, stamp_ns, now_ns, is_latched)
 
@@ -273,7 +275,7 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
         return msg
 
     def has_expired(self, reply: Entry) -> bool:
-        """Whether a message is too old; it is then skipped and counted. Asked once for each."""
+        """Whether a message is too old; it is then counted as skipped. Call this once for each."""
         ages, lifespan_ns = self._ages, self._lifespan_ns
         if ages is None:
             return False
@@ -284,8 +286,8 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
                 return True
         if not (self._longest_wait_sec and reply.at):
             return False
-        # The network or this process may have held up a command. Its publisher's clock may be off:
-        # only what is certain counts (see `Ages.least_ns`).
+        # The network or this process may have delayed a command. Its publisher's clock may differ
+        # from ours: only the certain part of its age counts (see `Ages.least_ns`).
         waited_ns = ages.least_ns(reply)
         self._waited_sec = waited_ns * 1e-9
         if self._waited_sec <= self._longest_wait_sec:
@@ -319,12 +321,12 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
         """Return a record's large field: a copy, or a view for a loan.
 
         Raises:
-            OverwrittenError: it was overwritten.
+            OverwrittenError: the field was overwritten.
         """
         loan = record.loan
         if loan is None:
             return record.raw
-        # After one was too late, skip records that are about to be overwritten.
+        # Once one was read too late, skip records that are about to be overwritten.
         if loan.has_time or not self._is_behind:
             raw = loan.view if self._lender is not None else bytes(loan.view)
             self._is_behind = not loan.is_whole

@@ -30,7 +30,7 @@ PublisherT = TypeVar("PublisherT", bound=Publisher[Any])
 
 
 class FormerCounts(msgspec.Struct):
-    """What destroyed publishers and subscriptions have counted."""
+    """The counts of destroyed publishers and subscriptions."""
 
     sent: int = 0
     received: int = 0
@@ -116,7 +116,7 @@ class Topics:
         on_deadline: Callback | None = None,
         longest_wait_sec: float | None = None,
     ) -> Subscription[MessageT]:
-        """Create a subscription; messages expire that have waited for `longest_wait_sec`."""
+        """Create a subscription; a message that has waited for `longest_wait_sec` expires."""
         _check_type(msg_type)
         if (timeout is None) != (on_timeout is None):
             raise TypeError("timeout and on_timeout go together: give both or neither")
@@ -154,7 +154,7 @@ class Topics:
         return subscription
 
     def await_message(self, name: str, then: Callable[[], object]) -> None:
-        """Call `then` once, at the next message of a topic or a latched one, of whatever type."""
+        """Call `then` once, at the next message of a topic, or a latched one, of any type."""
         self._awaited.setdefault(name, []).append(then)
         self._by_topic.setdefault(name, [])
         self._read(name)
@@ -178,12 +178,12 @@ class Topics:
             yield from together
 
     def close(self) -> None:
-        """The node ends: end every `async for` over a subscription."""
+        """End every `async for` over a subscription, since the node ends."""
         for subscription in self.subscriptions():
             subscription.close()
 
     def _read(self, name: str, at_once: AtOnce | None = None) -> None:
-        """Read a topic at the link for all that want it, as the type of the last subscription."""
+        """Read a topic from the link for all its readers, as the type of the last subscription."""
         together = self._by_topic[name]
         depth = max((each.depth for each in together), default=1)
         deliver = self._deliver_to(name, together)
@@ -195,7 +195,7 @@ class Topics:
         self._link.subscribe(name, depth, msg_type.type_name, deliver, schema, call_now=at_once)
 
     def _unread(self, name: str) -> None:
-        """Stop reading a topic that nobody wants any more."""
+        """Stop reading a topic that has no reader left."""
         is_followed = self.graph.follows and name == GRAPH_TOPIC
         if not self._by_topic[name] and not is_followed and name not in self._awaited:
             del self._by_topic[name]
@@ -218,7 +218,7 @@ class Topics:
         return deliver
 
     def _tell_qos(self, name: str, qos: QoSProfile) -> Publication | None:
-        """Tell others what a publisher promises of its messages' times: see told_qos.py."""
+        """Announce a publisher's deadline and lifespan, if it has any: see told_qos.py."""
         if qos.deadline is None and qos.lifespan is None:
             return None
         told = ToldQoS(deadline_ns=_ns(qos.deadline), lifespan_ns=_ns(qos.lifespan))
@@ -264,7 +264,7 @@ class Topics:
             self._spinner.block_on(work, "")
 
     def _follow_graph(self) -> None:
-        if GRAPH_TOPIC not in self._by_topic:  # else the view gets it already
+        if GRAPH_TOPIC not in self._by_topic:  # else the view receives it already
             together = self._by_topic[GRAPH_TOPIC] = []
             deliver = self._deliver_to(GRAPH_TOPIC, together)
             self._link.subscribe(GRAPH_TOPIC, 1, GRAPH_TYPE, deliver)

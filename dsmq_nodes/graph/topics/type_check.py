@@ -1,9 +1,9 @@
-"""Types are checked where they meet: at both ends of a topic, once for each pair that differs.
+"""Checks types where they meet: at both ends of a topic, once for each pair that differs.
 
 A node sends the schema of its type when it advertises or subscribes. The broker compares only the
-texts, and tells both ends when these differ (wire.py, `differs`). Each end then compares the
-schemas by the rules of compatible.py, so both show the same text, and the graph has it too. None of
-this is on the path of a message.
+texts, and reports a difference to both ends (wire.py, `differs`). Each end then compares the
+schemas by the rules of compatible.py, so that both show the same text, which is also in the graph.
+None of this is on the path of a message.
 """
 
 import os
@@ -28,7 +28,7 @@ _encode = msgspec.json.Encoder(order="sorted").encode
 
 @cache
 def schema_text(msg_type: type[Message]) -> bytes:
-    """A type's schema as text for the broker; the same type gives the same text everywhere."""
+    """Return a type's schema as text for the broker; equal types give equal texts everywhere."""
     return _encode(msg_type.schema())
 
 
@@ -38,7 +38,7 @@ class TypeCheck:
     def __init__(
         self, link: Link, logger: Logger, node: str, fails: Callable[[Exception], bool] | None
     ) -> None:
-        """Report differences to the graph, and to `fails` or else to the log."""
+        """Report differences to the graph, and to `fails`; without that, to the log."""
         self._link = link
         self._logger = logger
         self._node = node
@@ -46,7 +46,7 @@ class TypeCheck:
         self._told: set[str] = set()
 
     def met(self, reply: wire.Reply, own: Publication | LinkReader) -> None:
-        """The broker says that another end of a topic has another type."""
+        """Compare this node's type with that of another end, which the broker says differs."""
         own_end = TopicEnd(self._node, os.getpid(), own.type_name)
         other_end = TopicEnd(reply.sender, reply.pid, reply.type)
         try:
@@ -79,7 +79,7 @@ class TypeCheck:
             (self._logger.info if is_expected else self._logger.warning)(text)
 
     def _is_news(self, text: str) -> bool:
-        """Whether it was not reported yet; a peer that reconnects is met again."""
+        """Whether the text is new; the same peer is compared again when it reconnects."""
         if text in self._told:
             return False
         if len(self._told) >= _MOST_TOLD:
