@@ -69,6 +69,7 @@ class Bridge:
 
     async def run(self) -> None:
         """Carry, until cancelled."""
+        self.ros.on_failure = lambda name, error: self.skip(f"from ROS {name}".rstrip(), error)
         self.ros.start()
         self.hub.watch(self._look_here)
         self.hub.link.set_state("ready")
@@ -339,11 +340,12 @@ class _ServiceToRos:
     def _call(self, request: Any, done: Callable[[Any], None]) -> None:
         """In rclpy's thread: the hub is called in the loop's."""
         loop = self._bridge.hub.loop
-        asyncio.run_coroutine_threadsafe(self._answer(self._request.text(request), done), loop)
+        asyncio.run_coroutine_threadsafe(self._answer(request, done), loop)
 
-    async def _answer(self, body: str, done: Callable[[Any], None]) -> None:
+    async def _answer(self, request: Any, done: Callable[[Any], None]) -> None:
         response = None
         try:
+            body = self._request.text(request)
             text = await self._bridge.hub.call(self._name, body, timeout_sec=_GOAL_SEC)
             response = self._response.object(text)
             self._bridge.went(self._direction)

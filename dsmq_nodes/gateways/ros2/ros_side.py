@@ -35,6 +35,8 @@ _DEPTH: Final = 100
 _LEAST_SEC: Final = 2.0  # ROS nodes find each other, and then each other's topics
 _MOST_SEC: Final = 8.0
 _UNKNOWN: Final = "_NODE_NAME_UNKNOWN_"
+# An executor marks what it takes from, and waits for nothing that is marked.
+_MARK: Final = "_executor_event"
 _NONE_NS: Final = 2**62  # durations above stand for none
 LATCHED: Final = {TF_STATIC_TOPIC: 100}  # messages that are kept for late subscribers; else 1
 Info = dict[str, Any]
@@ -84,8 +86,17 @@ class RosOffer:
     fault: str
 
 
+def _pass_over(_: str, __: Exception) -> None:
+    """Nobody counts what rclpy cannot read."""
+
+
 class RosSide:
-    """A node in the ROS graph."""
+    """A node in the ROS graph.
+
+    Attributes:
+        on_failure: called, in rclpy's thread, with the name of the topic or the service whose
+            message rclpy could not read, and its error; the name is empty where it is of neither.
+    """
 
     def __init__(self, name: str) -> None:
         """Join the graph of the environment (ROS_DOMAIN_ID, RMW_IMPLEMENTATION)."""
@@ -107,6 +118,7 @@ class RosSide:
         self._own_gids: set[bytes] = set()
         self._served: list[Any] = []
         self._types: dict[str, str] = {}  # the first that each topic had stays its type
+        self.on_failure: Callable[[str, Exception], None] = _pass_over
 
     @property
     def name(self) -> str:
@@ -119,7 +131,24 @@ class RosSide:
 
     def _spin(self) -> None:
         with contextlib.suppress(ExternalShutdownException):
-            self._executor.spin()
+            while True:
+                try:
+                    self._executor.spin()
+                except ExternalShutdownException:
+                    raise
+                except Exception as error:  # noqa: BLE001  of one message: the others go on
+                    self._failed(error)
+                else:
+                    return  # it was shut down
+
+    def _failed(self, error: Exception) -> None:
+        """Go on behind a message that rclpy could not read, as half of a wide character."""
+        node, name = self.node, ""
+        for each in (*node.subscriptions, *node.services, *node.clients):
+            if getattr(each, _MARK, False):
+                setattr(each, _MARK, False)
+                name = str(getattr(each, "topic_name", "") or getattr(each, "srv_name", ""))
+        self.on_failure(name, error)
 
     # The graph
 

@@ -108,6 +108,10 @@ class Peer(Node):
             if rate:
                 time.sleep(1 / rate)
 
+    def do_publish_bytes(self, topic, data):
+        """Publish what another program says is a serialized message."""
+        self.publishers_by_name[topic][0].publish(bytes.fromhex(data))
+
     def do_withdraw(self, topic):
         self.destroy_publisher(self.publishers_by_name.pop(topic)[0])
 
