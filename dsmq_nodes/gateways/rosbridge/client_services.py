@@ -20,7 +20,7 @@ from dsmq_nodes.gateways.rosbridge.rosbridge_server import RosbridgeServer
 from dsmq_nodes.gateways.rosbridge.transform_feeds import TopicOfTransforms
 from dsmq_nodes.gateways.web.hub_client import HubClient
 from dsmq_nodes.messages.schema.dynamic import without_special
-from dsmq_nodes.messages.schema.schema_walk import as_mapping
+from dsmq_nodes.messages.schema.schema_walk import as_mapping, resolved
 from dsmq_nodes.topic_names import ACTION
 
 _TIMEOUT_SEC: Final = 10.0
@@ -77,8 +77,19 @@ def request_text(args: Any, kind: KnownType) -> str:
     Raises:
         CommandError: a value does not fit.
     """
+    return message_text(
+        fields_by_name(args, kind), kind.name, kind.schema, kind.cls, time.time_ns()
+    )
+
+
+def fields_by_name(args: Any, kind: KnownType) -> Mapping[str, Any]:
+    """The `args` of a call or a goal: an object, a list of its fields in their order, or nothing.
+
+    Raises:
+        CommandError: they are something else, or their order is not known.
+    """
     if isinstance(args, list):
-        names = list(as_mapping(kind.schema.get("properties")))
+        names = list(as_mapping(resolved(kind.schema, kind.schema).get("properties")))
         if len(args) > len(names):
             raise CommandError(f"{kind.name} has {len(names)} fields, and not {len(args)}")
         if len(args) > 1 and kind.cls is None:
@@ -87,4 +98,4 @@ def request_text(args: Any, kind: KnownType) -> str:
         args = dict(zip(names, args, strict=False))
     if not isinstance(args, Mapping | None):
         raise CommandError(f"args is an object or a list, not {args!r:.60}")
-    return message_text(args or {}, kind.name, kind.schema, kind.cls, time.time_ns())
+    return args or {}

@@ -99,7 +99,8 @@ class ClientTopics:
         topic = self._found(text_in(operation, "topic"))
         known = self._subscribed.get(topic)
         if known is None:
-            raise CommandError(f"{topic} is not subscribed")
+            self._tell("warning", f"unsubscribe: {topic} is not subscribed", operation)
+            return
         if operation.get("id") is None:
             known.ids.clear()
         known.ids.pop(str(operation.get("id")), None)
@@ -145,7 +146,8 @@ class ClientTopics:
         topic = full_name(text_in(operation, "topic"))
         known = self._advertised.get(topic)
         if known is None:
-            raise CommandError(f"{topic} is not advertised")
+            self._tell("warning", f"unadvertise: {topic} is not advertised", operation)
+            return
         known.ids.discard(str(operation.get("id")))
         if not known.ids or operation.get("id") is None:
             del self._advertised[topic]

@@ -8,11 +8,17 @@ import pybase64
 
 from dsmq_nodes.dsmq.log import Entry
 from dsmq_nodes.errors import CommandError, DsmqError
-from dsmq_nodes.gateways.known_types import action_type
+from dsmq_nodes.gateways.known_types import action_part, action_type
 from dsmq_nodes.gateways.message_json import decoded
-from dsmq_nodes.gateways.rosbridge.client_services import request_text
+from dsmq_nodes.gateways.rosbridge.client_services import fields_by_name, request_text
 from dsmq_nodes.gateways.rosbridge.client_topics import Tell
-from dsmq_nodes.gateways.rosbridge.operation import Answer, Operation, full_name, text_in
+from dsmq_nodes.gateways.rosbridge.operation import (
+    Answer,
+    Operation,
+    full_name,
+    id_in,
+    text_in,
+)
 from dsmq_nodes.gateways.rosbridge.rosbridge_server import RosbridgeServer
 from dsmq_nodes.gateways.rosbridge.told_losses import ToldLosses
 from dsmq_nodes.gateways.rosbridge.transform_feeds import REPUBLISHER, TransformFeed
@@ -25,8 +31,11 @@ _LONGEST_SEC: Final = 7 * 86_400.0  # of a goal; its client may cancel it at any
 _TIMEOUT_SEC: Final = 10.0
 _MOST_GOALS: Final = 90  # under way: a client has 100 calls
 _FEEDBACK_BYTES: Final = 1 << 20  # that may wait; what comes then is dropped and counted
+_UNKNOWN: Final = 0  # of a goal that was never there, as rosbridge_suite tells it
 _CANCELED: Final = 5
-_ABORTED: Final = 6
+
+GoalKey = object
+"""The id that its client gave a goal, or an object of its own where it gave none."""
 
 
 class ClientGoals:
@@ -34,15 +43,16 @@ class ClientGoals:
 
     def __init__(self, client: HubClient, server: RosbridgeServer, tell: Tell) -> None:
         self._client, self._server, self._tell = client, server, tell
-        self._goals: dict[str, _SentGoal] = {}
-        self._feeds: dict[str, tuple[TransformFeed, Answer, str]] = {}
+        self._goals: dict[GoalKey, _SentGoal] = {}
+        self._feeds: dict[GoalKey, tuple[TransformFeed, Answer, str]] = {}
 
     def send(self, operation: Operation) -> None:
         """Send a goal."""
-        spelled, number = text_in(operation, "action"), text_in(operation, "id")
+        spelled = text_in(operation, "action")
+        number = object() if operation.get("id") is None else id_in(operation)
         action = full_name(spelled)
         if number in self._goals or number in self._feeds:
-            raise CommandError(f"there is a goal {number:.80} already")
+            raise CommandError(f"there is a goal {number!s:.80} already")
         if len(self._goals) + len(self._feeds) >= _MOST_GOALS:
             raise CommandError(f"a client has {_MOST_GOALS} goals under way at most")
         if action == REPUBLISHER and f"{action}{ACTION}/send_goal" not in self._client.hub.services(
@@ -54,7 +64,7 @@ class ClientGoals:
         self._client.spawn(self._run(number, goal))
         self._goals[number] = goal
 
-    async def _run(self, number: str, goal: "_SentGoal") -> None:
+    async def _run(self, number: GoalKey, goal: "_SentGoal") -> None:
         try:
             await goal.run()
         finally:
@@ -62,17 +72,17 @@ class ClientGoals:
 
     def cancel(self, operation: Operation) -> None:
         """Cancel a goal; its result comes as always."""
-        number = text_in(operation, "id")
+        number = id_in(operation)
         if number in self._feeds:
             feed, answer, spelled = self._feeds.pop(number)
             feed.close()
             answer.send("action_result", action=spelled, values={}, status=_CANCELED, result=True)
             return
         if number not in self._goals:
-            raise CommandError(f"there is no goal {number:.80} under way")
+            raise CommandError(f"there is no goal {number!s:.80} under way")
         self._client.spawn(self._goals[number].cancel())
 
-    def _begin_feed(self, operation: Operation, number: str, spelled: str) -> None:
+    def _begin_feed(self, operation: Operation, number: GoalKey, spelled: str) -> None:
         answer = Answer(self._client.outbox, operation)
 
         def send(transforms: list[Any]) -> None:
@@ -107,15 +117,16 @@ class _SentGoal:
         try:
             result = await self._result()
         except (DsmqError, ValueError) as error:
-            self._send("action_result", values=str(error), status=_ABORTED, result=False)
+            self._send("action_result", values=str(error), status=_UNKNOWN, result=False)
             return
         self._send("action_result", **result, result=True)
 
     async def _result(self) -> dict[str, Any]:
         await self._hub.served(f"{self._action}/send_goal", _TIMEOUT_SEC)
         kind = action_type(self._hub, self._name, str(self._operation.get("action_type") or ""))
-        args = self._operation.get("args")
-        goal = {"goal_id": {"uuid": self._uuid}, "goal": {} if args is None else args}
+        fields = action_part(self._hub, self._name, kind.name, "Goal")
+        args = fields_by_name(self._operation.get("args"), fields)
+        goal = {"goal_id": {"uuid": self._uuid}, "goal": args}
         body = request_text(goal, kind.send_goal.request)
         reader = None
         if self._operation.get("feedback"):

@@ -27,6 +27,18 @@ def text_in(operation: Operation, field: str) -> str:
     return value
 
 
+def id_in(operation: Operation) -> str | int:
+    """The id of an interaction, as its client has given it.
+
+    Raises:
+        CommandError: it is no text and no integer.
+    """
+    found = operation.get("id")
+    if isinstance(found, bool) or not isinstance(found, str | int):
+        raise CommandError(f"it needs an 'id', a text or an integer, got {found!r:.60}")
+    return found
+
+
 def number_in(operation: Operation, field: str, default: float = 0.0) -> float:
     """A field that has to be a number of 0 or more, or absent.
 

@@ -53,6 +53,7 @@ class Outbox:
         self._message_bytes = 0
         self._is_unasked = False  # a message was sent, and no ping after it
         self._asked_sec: float | None = None
+        self._is_behind = False  # a frame was taken, and since then some have always waited
 
     @property
     def waiting_bytes(self) -> int:
@@ -81,10 +82,12 @@ class Outbox:
         Args:
             topic: whatever its protocol counts drops by.
             message: its frame, or its frames.
-            keep: how many of the topic may wait; 0: any number, within the client's bytes.
+            keep: how many of the topic may wait for a client that is behind; 0: any number, within
+                the client's bytes. Messages that come together, to a client that has read all
+                before them, wait for nothing but their turn.
         """
         waiting = self._topics.setdefault(topic, deque())
-        while keep and len(waiting) >= keep:
+        while keep and (self._is_behind or self._is_late) and len(waiting) >= keep:
             self._drop(topic)
         size_bytes = _size_of(message)
         waiting.append(message)
@@ -123,6 +126,7 @@ class Outbox:
 
     def next(self) -> Frame | None:
         """Take the next frame to send; None when none waits, or the client is to read first."""
+        self._is_behind = bool(self._answers or self._order)
         if self._answers:
             frame = self._answers.popleft()
             self._answer_bytes -= len(frame)

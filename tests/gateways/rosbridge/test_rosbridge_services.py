@@ -171,6 +171,28 @@ def test_a_goal_has_feedback_and_a_result(bridged: Bridged) -> None:
     }
 
 
+@pytest.mark.parametrize("number", [None, 7, "seven"])
+def test_a_goal_has_any_id_or_none_and_its_fields_in_their_order(
+    bridged: Bridged, number: int | str | None
+) -> None:
+    goal = {"action": "/fibonacci", "action_type": "my_msgs/Fibonacci", "args": [3]}
+    named = {} if number is None else {"id": number}
+    for _ in range(2 if number is None else 1):  # those without an id do not exclude each other
+        bridged.send("send_action_goal", **named, **goal, feedback=False)
+    answers = bridged.got(5.0)
+    assert [each["values"] for each in answers] == [{"sequence": [0, 1, 1, 2]}] * len(answers)
+    assert [each.get("id") for each in answers] == [number] * (2 if number is None else 1)
+
+
+def test_a_goal_is_cancelled_by_an_id_that_is_a_number(bridged: Bridged) -> None:
+    goal = {"action": "/fibonacci", "action_type": "my_msgs/Fibonacci", "args": {"order": 1000}}
+    bridged.send("send_action_goal", id=7, **goal)
+    bridged.got(1.0)
+    bridged.send("cancel_action_goal", id=7, action="/fibonacci")
+    (result,) = bridged.got(1.0)
+    assert (result["id"], result["status"]) == (7, 5)
+
+
 def test_feedback_that_a_client_does_not_read_is_told_as_dropped(
     graph: Graph, bridged: Bridged, server: Server
 ) -> None:
@@ -224,7 +246,7 @@ def test_a_goal_that_cannot_be_sent_has_a_result_that_says_so(
     bridged: Bridged, action: str, args: dict[str, Any], reason: str
 ) -> None:
     answer = bridged.ask("send_action_goal", action=action, action_type="x/Y", args=args)
-    assert (answer["op"], answer["status"], answer["result"]) == ("action_result", 6, False)
+    assert (answer["op"], answer["status"], answer["result"]) == ("action_result", 0, False)
     assert reason in answer["values"]
     answer = bridged.ask("cancel_action_goal", action=action)
     assert "there is no goal 1 under way" in answer["msg"]

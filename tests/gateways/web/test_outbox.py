@@ -45,6 +45,20 @@ def test_a_client_that_does_not_read_its_answers_is_stuck_after_ten_seconds() ->
     assert stuck == [False, True, False]
 
 
+def test_of_what_comes_together_nothing_is_dropped_unless_the_client_is_behind() -> None:
+    outbox = Outbox()
+    for each in "123":
+        outbox.offer("a", each, keep=1)
+    assert outbox.next() == "1"  # and the client reads slowly from here on
+    outbox.offer("a", "4", keep=1)
+    outbox.offer("b", "5", keep=1)
+    assert [outbox.next() for _ in range(3)] == ["4", "5", None]
+    assert outbox.dropped == {"a": 2}
+    for each in "67":
+        outbox.offer("a", each, keep=1)
+    assert [outbox.next() for _ in range(3)] == ["6", "7", None]
+
+
 def test_a_topic_that_is_unsubscribed_leaves_nothing() -> None:
     outbox = Outbox()
     outbox.offer("a", "1")
