@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Client", "connect_to_server", "start_server"]
 
-# Loaded when they are first used: no client needs the broker, and no node either of them.
+# Loaded at the first use: no client needs the broker, and no node needs either of them.
 _HOMES = {"Client": "client", "connect_to_server": "client", "start_server": "broker.serve"}
 
 

@@ -1,9 +1,9 @@
 """Where a broker is: a host and a port, and the Unix socket beside it.
 
-The environment configures a client: DSMQ_BROKER (an address), DSMQ_TOKEN, and for TLS the
-files DSMQ_TLS_CA (the authority to trust), DSMQ_TLS_CERT and DSMQ_TLS_KEY (the client's own). With
-DSMQ_NO_SHM it shares no memory with others: everything goes through the broker. A node waits
-DSMQ_PATIENCE_SEC for the answer of a broker that has accepted its connection.
+The environment configures a client: DSMQ_BROKER (an address), DSMQ_TOKEN, and for TLS the files
+DSMQ_TLS_CA (the authority to trust), DSMQ_TLS_CERT and DSMQ_TLS_KEY (the client's own). With
+DSMQ_NO_SHM the client shares no memory with others: everything goes through the broker. A node
+waits DSMQ_PATIENCE_SEC for the answer of a broker that has accepted its connection.
 """
 
 import contextlib
@@ -30,8 +30,8 @@ NO_SHM: Final = "DSMQ_NO_SHM"
 PATIENCE: Final = "DSMQ_PATIENCE_SEC"
 _PATIENCE_SEC: Final = 5.0
 
-# What the kernel has taken is sent, however old it is by then: at 300 kbit/s this takes 0.4 s. What
-# it has not taken can give way to newer messages.
+# The kernel sends whatever it has taken, however old it is by then: at 300 kbit/s this takes 0.4 s.
+# Messages that it has not taken can be dropped for newer ones.
 MOST_UNSENT_BYTES: Final = 16 * 1024
 
 RECEIVE_BYTES: Final = 64 * 1024  # above 128 KiB a receive may map new memory: 50 us
@@ -42,13 +42,13 @@ _RESET: Final = struct.pack("ii", 1, 0)  # struct linger: close with a reset, wi
 
 
 class Address(NamedTuple):
-    """Where a broker is and how it is reached: `127.0.0.1:30008`, or `dsmq://127.0.0.1:30008`.
+    """The place of a broker and the way to it: `127.0.0.1:30008` or `dsmq://127.0.0.1:30008`.
 
     Attributes:
-        host: its host.
-        port: its port.
+        host: the broker's host.
+        port: the broker's port.
         scheme: the kind of link; the kit itself has sockets alone, `dsmq`.
-        options: what a link of that kind may be told, from `?name=value&name=value`.
+        options: settings for a link of that kind, from `?name=value&name=value`.
     """
 
     host: str = DEFAULT_HOST
@@ -57,7 +57,7 @@ class Address(NamedTuple):
     options: tuple[tuple[str, str], ...] = ()
 
     def __str__(self) -> str:
-        """As `parse_address` reads it."""
+        """Return the address as `parse_address` reads it."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         scheme = "" if self.scheme == SOCKET else f"{self.scheme}://"
         options = "&".join(f"{name}={value}" for name, value in self.options)
@@ -68,7 +68,7 @@ class Address(NamedTuple):
         """Host and port of a broker that is reached over a socket.
 
         Raises:
-            ConnectionFailedError: it is reached in another way.
+            ConnectionFailedError: the broker is reached in another way.
         """
         if self.scheme != SOCKET or self.options:
             raise ConnectionFailedError(
@@ -79,7 +79,7 @@ class Address(NamedTuple):
 
 
 AnyAddress = Address | tuple[str, int] | str
-"""How a program says where a broker is: an address, its host and port, or a text."""
+"""The forms in which a program gives a broker's address: an address, host and port, or a text."""
 
 
 def parse_address(text: str) -> Address:
@@ -109,16 +109,16 @@ def parse_address(text: str) -> Address:
 
 
 def address_of(broker: AnyAddress) -> Address:
-    """Return the address that is meant.
+    """Return the address that `broker` stands for.
 
     Raises:
-        ConnectionFailedError: the text is no address.
+        ConnectionFailedError: the text is not an address.
     """
     return parse_address(broker) if isinstance(broker, str) else Address(*broker)
 
 
 def patience_sec() -> float:
-    """Return how long a node waits for a broker that accepts its connection and does not answer."""
+    """Return how many seconds a node waits for the answer of a broker that accepts connections."""
     try:
         return float(os.environ.get(PATIENCE, ""))
     except ValueError:
@@ -126,24 +126,25 @@ def patience_sec() -> float:
 
 
 def broker_address() -> Address:
-    """Return the broker that this process uses: DSMQ_BROKER, else the default address."""
+    """Return the address of this process's broker: DSMQ_BROKER, else the default address."""
     return parse_address(os.environ.get("DSMQ_BROKER", ""))
 
 
 def reached_at(host: str) -> str:
-    """Return the address at which the machine itself reaches a broker that listens at `host`."""
+    """Return the address at which this machine reaches a broker that listens at `host`."""
     return {"localhost": DEFAULT_HOST, "0.0.0.0": DEFAULT_HOST, "::": "::1"}.get(host, host)
 
 
 def unix_path(host: str, port: int) -> Path:
-    """The Unix socket of the broker at `host`:`port`, in a directory only this user can enter.
+    """Return the Unix socket of the broker at `host`:`port`; its directory is this user's alone.
 
-    Its name has the address and the network's namespace: another broker may use the same port at
-    another address, or in another container that shares the temporary directory.
+    Its name contains the address and the network's namespace: another broker may use the same port
+    at another address, or in another container that shares the temporary directory.
     """
     host = reached_at(host)
     directory = Path(os.environ.get("XDG_RUNTIME_DIR", ""))
-    if not directory.is_absolute() or not directory.is_dir():  # named, but of a session that ended
+    # the directory of a session that has ended
+    if not directory.is_absolute() or not directory.is_dir():
         directory = _temporary()
     directory /= f"dsmq-{os.getuid()}" if hasattr(os, "getuid") else "dsmq"
     return directory / f"{host.replace(':', '_')}-{port}{_namespace()}.sock"
@@ -152,7 +153,7 @@ def unix_path(host: str, port: int) -> Path:
 def _temporary() -> Path:
     try:
         return Path(tempfile.gettempdir())
-    except FileNotFoundError:  # nothing can be written: there will be TCP alone
+    except FileNotFoundError:  # no directory is writable: TCP alone will be used
         return Path("/tmp")
 
 
@@ -183,7 +184,7 @@ def connect(host: str, port: int, timeout_sec: float = 5.0) -> socket.socket:
         ConnectionFailedError: nothing answers there; the text says what to try.
     """
     if hasattr(socket, "AF_UNIX") and is_local(host):
-        # If that fails, the socket is a dead broker's: TCP decides.
+        # If that fails, the socket is of a broker that has died: TCP decides.
         with contextlib.suppress(OSError):
             path = unix_path(host, port)
             if is_private(path.parent) and path.exists():
@@ -192,7 +193,7 @@ def connect(host: str, port: int, timeout_sec: float = 5.0) -> socket.socket:
         sock = _secured(_connect_tcp(host, port, timeout_sec), host)
     except ConnectionFailedError:
         raise
-    except (OSError, OverflowError) as error:  # the latter: no such port
+    except (OSError, OverflowError) as error:  # OverflowError: a port out of range
         if isinstance(error, OSError) and descriptors.is_full(error):
             raise ConnectionFailedError(
                 f"no connection to the broker at {host}:{port}: {descriptors.no_more(error)}"
@@ -209,17 +210,17 @@ def connect(host: str, port: int, timeout_sec: float = 5.0) -> socket.socket:
 
 
 def hold_little(sock: socket.socket) -> None:
-    """Let a TCP socket take little that it cannot send yet."""
+    """Limit the unsent data that a TCP socket takes."""
     if hasattr(socket, "TCP_NOTSENT_LOWAT"):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, MOST_UNSENT_BYTES)
 
 
 def _connect_tcp(host: str, port: int, timeout_sec: float) -> socket.socket:
-    """As `socket.create_connection`, but never connected to itself."""
+    """Do as `socket.create_connection`, but never connect a socket to itself."""
     failed: OSError | None = None
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except UnicodeError:  # as for a name that is too long
+    except UnicodeError:  # raised for a name that is too long, for example
         raise OSError(errno.EINVAL, "no host can have this name") from None
     for family, _, _, _, where in found:
         try:
@@ -239,9 +240,9 @@ def _dial(family: int, where: tuple[object, ...] | str, timeout_sec: float) -> s
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.connect(where)
         if family in _INTERNET and sock.getsockname() == sock.getpeername():
-            # Where nobody listens on a port that the system gives to clients, it may give us that
-            # very port, and TCP lets a socket connect to itself. Closed in the usual way it would
-            # hold the broker's port for a minute.
+            # If nobody listens on a port of the range that the system gives to clients, it may give
+            # us that very port, and TCP lets a socket connect to itself. A usual close would hold
+            # the broker's port for a minute.
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
             raise ConnectionRefusedError(None, "nobody listens there")
     except BaseException:
@@ -251,7 +252,7 @@ def _dial(family: int, where: tuple[object, ...] | str, timeout_sec: float) -> s
 
 
 def _secured(sock: socket.socket, host: str) -> socket.socket:
-    """TLS if DSMQ_TLS_CA names the authority to trust, else the socket as it is."""
+    """Return the socket with TLS if DSMQ_TLS_CA names the authority to trust, else as it is."""
     authority = os.environ.get("DSMQ_TLS_CA")
     if not authority:
         return sock

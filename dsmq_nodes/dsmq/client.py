@@ -3,13 +3,13 @@
 Threads may share a client (a forked process makes its own): a request and its answer are one step,
 and a `get` that waits does not block a `put`.
 
-The client survives its broker. While the broker is away, puts are dropped and counted, gets find
+The client survives its broker. While the broker is lost, puts are dropped and counted, gets find
 nothing, and one warning is logged. Each call tries to connect again, limited by a jittered
 back-off. After that the client gets the messages put in the meantime, as far as the broker has kept
-it. An acknowledged put raises instead.
+them. An acknowledged put raises instead of being dropped.
 
-A broker that does not answer or does not read counts as away: no call waits longer than its
-`timeout` and a moment, or `_PATIENCE_SEC` where it has no timeout.
+A broker that does not answer or does not read counts as lost: no call waits longer than its
+`timeout` and a moment, or `_PATIENCE_SEC` if it has no timeout.
 """
 
 import logging
@@ -33,26 +33,26 @@ from dsmq_nodes.errors import (
 logger = logging.getLogger("dsmq.client")
 
 _T = TypeVar("_T")
-_POLL_SEC: Final = 0.01  # of an original server, which cannot wait for us
+_POLL_SEC: Final = 0.01  # between two polls of an original server, which has no `wait`
 _WAIT_SLICE_SEC: Final = 1.0  # then another thread may ask, and a lost broker is noticed
 _PATIENCE_SEC: Final = 5.0  # for an answer
-_LATE_SEC: Final = 1.0  # a busy broker may answer this much later than asked
+_LATE_SEC: Final = 1.0  # a busy broker may answer this much later than requested
 _ROOM_SEC: Final = 1.0  # to wait for room for a put without `ack`; and to reconnect
-_LEAST_SEC: Final = 0.2  # to connect, however short a `get_wait`
+_LEAST_SEC: Final = 0.2  # to connect, however short the timeout of a `get_wait`
 
 
 class _Turn:
-    """A lock that its holder cannot take again before others who wait for it."""
+    """A lock that its holder cannot take again before others that wait for it."""
 
     def __init__(self) -> None:
         self._next, self._taken = threading.Lock(), threading.Lock()
 
     def take_if_free(self) -> bool:
-        """Take it without waiting; returns whether it is taken, and `release` is to be called."""
+        """Take the lock if it is free, without waiting; return whether it is taken."""
         return self._taken.acquire(blocking=False)
 
     def release(self) -> None:
-        """Let another thread have it."""
+        """Give the lock to another thread."""
         self._taken.release()
 
     def __enter__(self) -> None:
@@ -67,7 +67,7 @@ class Client:
     """A connection to a broker; made by `connect_to_server`.
 
     Attributes:
-        dropped: how many puts were lost because the broker was away.
+        dropped: how many puts were lost because the broker was lost.
     """
 
     def __init__(self, host: str, port: int) -> None:
@@ -75,13 +75,14 @@ class Client:
         self._host, self._port = host, port
         self._connection: ClientConnection | None = ClientConnection(host, port)
         self._last_connection = self._connection
-        self._read: dict[str, dict[str, object]] = {}  # the newest id and its epoch, by topic
+        # by topic: the newest id that was read, and its epoch
+        self._read: dict[str, dict[str, object]] = {}
         self._sending = threading.Lock()
         self._asking = _Turn()
         self._redial = Redial()
         self._closed = False
         self._refusal = ""  # why a forked child must not use it
-        self._logged = ""  # what the broker has refused last
+        self._logged = ""  # the last refusal by the broker that was logged
         self._acks = 0
         inherited.register(self)
 
@@ -91,14 +92,14 @@ class Client:
         Args:
             topic: the topic's name.
             message: any text.
-            ack: return only when the broker has stored it.
+            ack: wait until the broker has stored it.
 
         Raises:
             WireError: the topic's name or the message cannot be sent.
             TypeError: the message is not text.
-            ConnectionFailedError: with `ack`, the broker is away, or has not answered for 5 s (then
-                it may still store it); or the client was closed.
-            RequestRefusedError: with `ack`, the broker refused it.
+            ConnectionFailedError: with `ack`, the broker is lost, or has not answered for 5 s (then
+                it may still store the message); or the client was closed.
+            RequestRefusedError: with `ack`, the broker refused the message.
         """
         if not isinstance(message, str):
             raise TypeError(f"a message is a str, not {type(message).__name__}: encode it first")
@@ -127,11 +128,11 @@ class Client:
             raise RequestRefusedError(reply.error)
 
     def get(self, topic: str, default: str | _T = "") -> str | _T:
-        """Take the oldest unread message of a topic that was put after we connected.
+        """Take the oldest unread message of a topic that was put after this client connected.
 
         Returns:
-            The message, or `default` when there is none. As in the original that is `""`; with
-            `default=None` a message that is `""` can be told from nothing.
+            The message, or `default` when there is none. As in the original, `default` is `""`; use
+            `default=None` to tell the message `""` from none.
 
         Raises:
             WireError: the topic's name cannot be sent.
@@ -141,13 +142,13 @@ class Client:
         return self._get(topic, default)
 
     def get_latest(self, topic: str, default: str | _T = "") -> str | _T:
-        """As `get`, but take the newest message and skip the older ones."""
+        """Do as `get`, but take the newest message and skip the older ones."""
         return self._get(topic, default, latest=True)
 
     def get_wait(
         self, topic: str, timeout: float | None = None, default: str | _T = ""
     ) -> str | _T:
-        """As `get`, but wait for a message, at most `timeout` seconds; None: without end."""
+        """Do as `get`, but wait for a message, for `timeout` seconds at most; None: forever."""
         until_sec = math.inf if timeout is None else time.monotonic() + timeout
         while True:
             wait_sec = min(max(until_sec - time.monotonic(), 0.0), _WAIT_SLICE_SEC)
@@ -171,7 +172,7 @@ class Client:
             nonlocal found
             until_sec = time.monotonic() + wait_sec + _LATE_SEC
             if connection.original:
-                # It has no other word for "nothing" than the empty message, and no `latest`.
+                # It answers `""` for "nothing", and has no `latest`.
                 while text := self._ask(connection, fields, until_sec).text:
                     found = text
                     if "latest" not in options:
@@ -195,18 +196,18 @@ class Client:
         while (reply := _answer(connection, until_sec)).event:
             if reply.event == "error" and reply.action == "get":
                 raise RequestRefusedError(reply.error)
-            self._refused(reply)  # an earlier put: our answer is still to come
+            self._refused(reply)  # of an earlier put: our answer is still to come
         return reply
 
     def _refused(self, reply: wire.Reply) -> None:
-        """Log what the broker has refused; the same again is not logged again."""
+        """Log a refusal by the broker, unless the last one logged was the same."""
         what = f"{reply.action}: {reply.error}"
         if reply.event == "error" and what != self._logged:
             self._logged = what
             logger.warning("the broker refused a %s", what)
 
     def shutdown_server(self) -> None:
-        """End the broker, for everybody; it has to be on this machine, or ask for a token."""
+        """Shut the broker down for all its clients; it must be on this machine, or have a token."""
         frame = wire.encode_object({"action": "shutdown"})
         with self._asking:
             self._try(lambda connection: self._send(connection, frame))
@@ -218,7 +219,7 @@ class Client:
             self._connection.close()
 
     def forked(self) -> None:
-        """In a forked child: the connection is the parent's, and so are the locks."""
+        """Refuse all use in a forked child: the connection and the locks are the parent's."""
         self._sending, self._asking = threading.Lock(), _Turn()
         where = f"{self._host}:{self._port}"
         self._refusal = inherited.made_before_the_fork(f"the client of the broker at {where}")
@@ -230,10 +231,10 @@ class Client:
             connection.send(frame, _ROOM_SEC)
 
     def _read_refusals(self, connection: ClientConnection) -> None:
-        """Read what the broker has said of earlier puts; unless another thread reads.
+        """Read the broker's answers to earlier puts, unless another thread reads.
 
-        A program that only puts would not know, and a broker stops reading from a peer that does
-        not read its answers.
+        A program that only puts would not learn of refusals otherwise, and a broker stops reading
+        from a peer that does not read its answers.
         """
         if (byte := connection.peek()) == b"":
             raise connection.gone("it closed the connection")
@@ -249,7 +250,7 @@ class Client:
     def _try(
         self, action: Callable[[ClientConnection], None], connect_sec: float = _ROOM_SEC
     ) -> DsmqError | None:
-        """Call `action` with the broker; returns why that failed, None where it did not."""
+        """Call `action` with the connection; return why it failed, None if it did not."""
         connection = self._connected(connect_sec)
         if connection is None:
             return ConnectionFailedError(f"no broker at {self._host}:{self._port}")
@@ -286,7 +287,7 @@ class Client:
                     since=self._last_connection,
                     timeout_sec=connect_sec,
                 )
-            except (OSError, RequestRefusedError):  # ConnectionFailedError is the first
+            except (OSError, RequestRefusedError):  # ConnectionFailedError is an OSError
                 self._redial.later(time.monotonic() - began_sec)
                 return None
             self._last_connection = self._connection
@@ -323,8 +324,8 @@ def _answer(connection: ClientConnection, until_sec: float) -> wire.Reply:
     """Return the next answer.
 
     Raises:
-        ConnectionFailedError: it has not come in time. It might be taken for the answer to another
-            question later: the connection is unusable.
+        ConnectionFailedError: no answer came in time. The answer could later be taken for that to
+            another request: the connection is unusable.
     """
     try:
         return connection.receive(max(until_sec - time.monotonic(), 0.0))

@@ -1,6 +1,6 @@
 """The client's end of the protocol: a connection that carries whole frames, and how it is renewed.
 
-Its first words are a hello and, right behind it, a `get`. Our broker answers both; an original
+The client first sends a hello and, directly after it, a `get`. Our broker answers both. An original
 dsmq 0.7.0 server answers the `get` alone, and the client then keeps to the original protocol.
 """
 
@@ -33,28 +33,28 @@ _READS_A_TURN: Final = 16
 _STUCK: Final = "is it stopped or overloaded?"
 _FIRST_PAUSE_SEC: Final = 0.05  # before a try to connect again
 _LONGEST_PAUSE_SEC: Final = 1.0
-_PAUSES_GROW: Final = 1.25  # a broker is found at most a third later than it came back
-_TRYING_SHARE: Final = 0.2  # of the time, at most, is spent on trying to connect
-_PATIENCE_SEC: Final = 5.0  # for a broker that does not read, and for what it needs at the slowest
+_PAUSES_GROW: Final = 1.25  # we find a broker at most a third later than it came back
+_TRYING_SHARE: Final = 0.2  # the most of the time that is spent on trying to connect
+_PATIENCE_SEC: Final = 5.0  # for a broker that does not read, or needs long to answer
 
 
 class ClientConnection:
-    """A connected socket that sends and receives whole frames, and knows the other end.
+    """A connected socket that sends and receives whole frames, and has identified the other end.
 
     The socket never blocks: each call says how long to wait, and two threads may wait at once, one
     to send and one to receive.
 
     Attributes:
-        lock: held by who sends frames in parts; reading needs it with TLS only.
-        original: the other end is an original 0.7.0 server.
+        lock: held by a thread that sends frames in parts; with TLS also to read.
+        original: whether the other end is an original 0.7.0 server.
         epoch: the broker's epoch; empty with an original server.
         seq: how many messages the broker had in all when we first connected.
-        age_sec: for how long the broker had been there when it greeted us, as far as it tells.
+        age_sec: how old the broker was at its answer to our hello; infinite if it did not say.
         ahead_ns: how far the broker's monotonic clock is ahead of ours, within half the time that
-            its answer to our hello took; 0 where it may be the same clock.
-        is_tls: it is encrypted.
+            its answer to our hello took; 0 if it may be the same clock.
+        is_tls: whether the connection is encrypted.
         memory: the directory of the shared memory, and our number in it; None: there is none.
-        decoder: cuts what is read.
+        decoder: cuts the received bytes into frames.
     """
 
     def __init__(
@@ -76,15 +76,15 @@ class ClientConnection:
             port: its TCP port.
             node: the node's absolute name; empty for a tool or a plain client.
             client: the signature of its service calls; empty when it calls none.
-            shm: share memory with the broker and its other local peers, if that can be.
+            shm: share memory with the broker and its other local peers, if that is possible.
             patient: pushes may come a little late.
-            since: the connection that this one replaces; puts from between the two are for us too.
-            timeout_sec: how long connecting and the answer to our hello may each take.
+            since: the connection that this one replaces; puts between the two are for us too.
+            timeout_sec: the limit for connecting, and again for the answer to our hello.
 
         Raises:
             ConnectionFailedError: no dsmq broker answers there.
             NodeNameTakenError: a node named `node` is connected already.
-            RequestRefusedError: the broker does not want us: a wrong token, another version.
+            RequestRefusedError: the broker refused us: a wrong token, another version.
         """
         self.where = f"{host}:{port}"
         self.socket = address.connect(host, port, timeout_sec)
@@ -95,7 +95,7 @@ class ClientConnection:
         self.age_sec = math.inf
         self.memory: tuple[str, int] | None = None
         self.decoder = wire.FrameDecoder()
-        self._bodies: Iterable[bytes] = ()  # all of them are taken where it is ()
+        self._bodies: Iterable[bytes] = ()  # exhausted when it is ()
         self.lock = threading.RLock()
         self.is_tls = isinstance(self.socket, ssl.SSLSocket)
         # One TLS connection cannot be read and written at once.
@@ -124,7 +124,8 @@ class ClientConnection:
         hello = {"action": "hello", "topic": PROBE_TOPIC, "version": wire.VERSION, **fields}
         probe = {"action": "get", "topic": PROBE_TOPIC}
         sent_ns = time.monotonic_ns()
-        with contextlib.suppress(ConnectionFailedError):  # its last words may be there to read
+        # the broker's last frame may be there to read
+        with contextlib.suppress(ConnectionFailedError):
             frames = wire.encode_object(hello) + wire.encode_object(probe)
             self.send(frames, until_sec - sent_ns * 1e-9)
         try:
@@ -151,11 +152,11 @@ class ClientConnection:
             raise ConnectionFailedError(f"{self.where} is no dsmq broker: {error}") from None
 
     def send(self, frame: bytes, timeout_sec: float = _PATIENCE_SEC) -> None:
-        """Send a whole frame, as long as the broker reads on at a reasonable pace.
+        """Send a whole frame, as long as the broker reads at a reasonable pace.
 
         Raises:
-            ConnectionFailedError: the connection is gone, or the broker does not read: then part of
-                the frame may be sent, and the connection is unusable.
+            ConnectionFailedError: the connection is gone, or the broker does not read; in this case
+                part of the frame may be sent, and the connection is unusable.
         """
         stuck_sec = time.monotonic() + timeout_sec
         until_sec = stuck_sec + len(frame) / SLOWEST_BYTES_PER_SEC
@@ -174,7 +175,7 @@ class ClientConnection:
                 stuck_sec = time.monotonic() + timeout_sec
 
     def _can_go_on(self, error: OSError, until_sec: float | None, *, is_read: bool) -> bool:
-        """Wait until the socket is ready for more; False: the time is up."""
+        """Wait until the socket is ready for more; False when the time is over."""
         left_sec = None if until_sec is None else until_sec - time.monotonic()
         if left_sec is not None and left_sec <= 0:
             return False
@@ -188,29 +189,29 @@ class ClientConnection:
         return True
 
     def is_ended(self) -> bool:
-        """Whether the other end has closed, as far as can be seen without reading.
+        """Whether the other end has closed the connection, as far as that shows without reading.
 
-        The socket of one that has would still take one message.
+        The socket would still take one message after the other end has closed.
         """
         return self.peek() == b""
 
     def peek(self) -> bytes | None:
-        """The next byte, which stays unread: b"" at the end, None where nothing can be seen."""
+        """Return the next byte without reading it; b"" at the end, None if none can be read yet."""
         try:
             return self.socket.recv(1, socket.MSG_PEEK)
-        except (BlockingIOError, ValueError):  # nothing there yet; TLS does not let us peek
+        except (BlockingIOError, ValueError):  # nothing has come yet; TLS does not let us peek
             return None
         except OSError:
             return b""
 
     def arrived(self) -> "Iterator[bytes]":
-        """Yield the bodies of the frames that have come; not without end, others have their turn.
+        """Yield the bodies of the frames that have come, up to a limit: others have their turn.
 
         Raises:
             OSError: the connection is gone.
             WireError: the bytes are not the protocol.
         """
-        yield from self._bodies  # behind the greeting, or `has_read`
+        yield from self._bodies  # those that came with the hello's answer, or to `has_read`
         self._bodies = ()
         most_bytes = RECEIVE_BYTES
         for _ in range(_READS_A_TURN):
@@ -224,14 +225,14 @@ class ClientConnection:
             most_bytes = RECEIVE_MUCH_BYTES
 
     def has_read(self, data: bytes) -> None:
-        """What was read from the socket elsewhere: `arrived` begins with it."""
+        """Take bytes that were read from the socket elsewhere; `arrived` begins with them."""
         self._bodies = self.decoder.feed(data)
 
     def receive(self, timeout_sec: float | None = None) -> wire.Reply:
-        """Wait for the next frame, at most `timeout_sec`; None: without end.
+        """Wait for the next frame, for `timeout_sec` at most; None: forever.
 
         Raises:
-            TimeoutError: none has come; the next call goes on where this one stopped.
+            TimeoutError: none has come; the next call continues where this one stopped.
             ConnectionFailedError: the connection is gone.
             WireError: the bytes are not the protocol.
         """
@@ -264,11 +265,11 @@ class ClientConnection:
         return data
 
     def finish(self, timeout_sec: float) -> bool:
-        """End the sending side, and wait until the broker has read all and closed its own.
+        """End the sending side, and wait until the broker has read everything and closed its own.
 
-        To close a socket with unread bytes in it resets the connection, and the broker would lose
-        the messages that it has not read. Returns whether the broker has closed in time; afterwards
-        only `close` may be called.
+        Closing a socket with unread bytes in it resets the connection, and the broker would lose
+        the messages that it has not read. Returns whether the broker has closed in time; after this
+        call only `close` may be called.
         """
         if self.original:
             return True  # it only answers: nothing is left unread
@@ -288,12 +289,12 @@ class ClientConnection:
         self.socket.close()
 
     def gone(self, reason: str) -> ConnectionFailedError:
-        """Return the error that the connection is lost."""
+        """Return an error that says that the connection is lost, and why."""
         return ConnectionFailedError(f"lost the broker at {self.where}: {reason}")
 
 
 class Redial:
-    """When to connect again to a broker that is away: a jittered back-off."""
+    """Decides when to connect again to a lost broker: a jittered back-off."""
 
     def __init__(self) -> None:
         self._pause_sec = _FIRST_PAUSE_SEC
@@ -307,13 +308,13 @@ class Redial:
     def later(self, tried_sec: float = 0.0) -> None:
         """Delay the next try: the connection was lost, or a try failed after `tried_sec`.
 
-        Each pause is longer than the last, and long enough that at most a fifth of the time
-        is spent on trying.
+        Each pause is longer than the last one, and long enough that trying takes at most a fifth of
+        the time.
         """
         pause_sec = self._pause_sec * random.uniform(0.5, 1.0)
         self._due_sec = time.monotonic() + max(pause_sec, tried_sec / _TRYING_SHARE)
         self._pause_sec = min(_PAUSES_GROW * self._pause_sec, _LONGEST_PAUSE_SEC)
 
     def reset(self) -> None:
-        """The broker is back: begin with a short pause the next time."""
+        """Begin with a short pause the next time, since the broker is back."""
         self._pause_sec = _FIRST_PAUSE_SEC

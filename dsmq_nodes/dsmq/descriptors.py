@@ -1,6 +1,6 @@
 """File descriptors: how many a process may have, and waiting for one whatever its number.
 
-`select()` takes no descriptor above 1,023, so nothing in the package waits with it alone where the
+`select()` takes no descriptor above 1,023, so nothing in the package waits with it alone if the
 system has another way: `poll()`, which rounds the time up to a whole millisecond.
 """
 
@@ -25,7 +25,7 @@ _MOST: Final = 1 << 20  # programs that close all descriptors one by one still e
 _WITHOUT_LIMITS: Final = 512  # Windows, whose select() takes that many sockets
 SCARCE: Final = "few file descriptors are left (`ulimit -Hn`): more topics go through the broker"
 _FULL: Final = (errno.EMFILE, errno.ENFILE)
-# A socket that can do nothing more now says so; TLS has words of its own for it.
+# A socket that can do nothing now raises one of these; TLS has errors of its own for it.
 NOT_NOW: Final = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
@@ -37,15 +37,16 @@ class HasFileno(Protocol):
 
 
 def raise_limit() -> int:
-    """Raise the soft limit of open files to the hard limit; returns the new limit.
+    """Raise the soft limit of open files to the hard limit; return the new limit.
 
     The soft limit is 1,024 almost everywhere, for the sake of programs that use `select()`. Brokers
-    and nodes do not, and a graph of some hundred topics needs more. Programs that a node starts
-    inherit the raised limit; it matters only to one that opens more than 1,023 files.
+    and nodes do not use it alone, and a graph of some hundred topics needs more descriptors.
+    Programs that a node starts inherit the raised limit; it matters only to one that opens more
+    than 1,023 files.
     """
     if sys.platform == "win32":
         return _WITHOUT_LIMITS
-    with contextlib.suppress(ValueError, OSError):  # macOS has a lower one
+    with contextlib.suppress(ValueError, OSError):  # macOS has a lower limit
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         wanted = _MOST if hard == resource.RLIM_INFINITY else min(hard, _MOST)
         if soft != resource.RLIM_INFINITY and soft < wanted:
@@ -61,7 +62,7 @@ def _limit() -> int:
 
 
 def is_scarce() -> bool:
-    """Whether three quarters of the allowed descriptors are open; optional uses then stop."""
+    """Whether three quarters of the allowed descriptors are open: then optional uses stop."""
     try:
         lowest = os.open(os.devnull, os.O_RDONLY)
     except OSError:
@@ -71,10 +72,10 @@ def is_scarce() -> bool:
 
 
 def check_left(count: int) -> None:
-    """Refuse to begin what needs so many descriptors at once and does not fail in an orderly way.
+    """Check that `count` descriptors are left, before work that needs them all at once.
 
     Raises:
-        OSError: there are fewer.
+        OSError: fewer are left.
     """
     with contextlib.ExitStack() as opened:
         for _ in range(count):
@@ -82,12 +83,12 @@ def check_left(count: int) -> None:
 
 
 def is_full(error: BaseException) -> TypeGuard[OSError]:
-    """Whether an error says that there is no descriptor left."""
+    """Whether an error says that no descriptor is left."""
     return isinstance(error, OSError) and error.errno in _FULL
 
 
 def no_more(error: OSError, who: str = "") -> str:
-    """The text for an error that `is_full` recognises: of this process, or of several, as `who`."""
+    """Return the text for an error that `is_full` accepts; `who`: for several processes."""
     if error.errno == errno.ENFILE:
         return "the whole system has no file descriptor left: end what holds them (lsof)"
     has = f"{who} has all the files" if who else f"this process has all the {_limit():,} files"
@@ -102,9 +103,9 @@ def ready(
     writing: Sequence[HasFileno | int] = (),
     timeout_sec: float | None = None,
 ) -> set[int]:
-    """Wait for one of these; returns the descriptors that are readable, writable or closed.
+    """Wait for one of these; return the descriptors that are readable, writable or closed.
 
-    A longer time than the system's calls allow, infinity too, ends after some days with nothing.
+    A timeout beyond the system's limits, infinity too, ends after some days without a result.
 
     Raises:
         ValueError: one of them is closed.
@@ -124,9 +125,10 @@ def ready(
 
 
 def room_to_send(sock: socket.socket) -> "select.poll | None":
-    """Says whether a socket to another machine has few enough unsent bytes; None: do not ask.
+    """Return a `poll` that says whether a socket has few unsent bytes; None: do not ask.
 
-    Linux appends to the last packet although it would not begin another one: up to 64 KiB.
+    It is for connections to other machines. Linux adds to the last packet, up to 64 KiB, even when
+    it would not begin another one.
     """
     if not hasattr(socket, "TCP_NOTSENT_LOWAT") or sock.family == socket.AF_UNIX:
         return None

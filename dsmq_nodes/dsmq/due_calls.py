@@ -5,11 +5,11 @@ from collections.abc import Callable
 
 import msgspec
 
-_FEW = 8  # calls, of which none is worth dropping
+_FEW = 8  # up to this many calls, dropping cancelled ones is not worth the time
 
 
 class DueCall(msgspec.Struct):
-    """A call that is scheduled."""
+    """A scheduled call."""
 
     callback: Callable[[], object] | None
 
@@ -19,7 +19,7 @@ class DueCall(msgspec.Struct):
 
 
 class DueCalls:
-    """Calls that are scheduled; those that were cancelled are dropped before they are the most."""
+    """Scheduled calls; cancelled ones are dropped before they outnumber the others."""
 
     def __init__(self) -> None:
         self.heap: list[tuple[float, int, DueCall]] = []
@@ -41,7 +41,7 @@ class DueCalls:
         return call
 
     def pop(self, until: float) -> tuple[float, Callable[[], object]] | None:
-        """Take out the next call that is due, with its time; None: there is none."""
+        """Remove the next call that is due by `until`; return its time and callback, or None."""
         while self.heap and self.heap[0][0] <= until:
             when, _, call = heapq.heappop(self.heap)
             if call.callback is not None:

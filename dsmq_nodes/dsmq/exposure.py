@@ -1,4 +1,4 @@
-"""Who can reach what listens: a door that would be open to everybody is refused."""
+"""Refuses a server that would listen on an address of other machines without a token."""
 
 import ipaddress
 
@@ -6,7 +6,7 @@ from dsmq_nodes.errors import InsecureError
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a name or an address is this machine's alone."""
+    """Whether a host name or an address can be reached from this machine alone."""
     if host == "localhost":
         return True
     try:
@@ -18,13 +18,13 @@ def is_loopback(host: str) -> bool:
 
 
 def check_exposure(host: str, *, is_guarded: bool, lets: str, guard: str) -> None:
-    """Refuse to open a door to everybody.
+    """Refuse to listen where every machine could connect without a token.
 
     Args:
-        host: where it listens.
-        is_guarded: whether a token is asked for, or it is meant.
-        lets: what every machine could do.
-        guard: what to do about it.
+        host: the address to listen at.
+        is_guarded: whether a token is required, or the user has allowed it explicitly.
+        lets: what every machine could do, for the error.
+        guard: what to do about it, for the error.
 
     Raises:
         InsecureError: `host` can be reached from other machines, and nothing guards it.

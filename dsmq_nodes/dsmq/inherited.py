@@ -1,9 +1,9 @@
-"""What a forked process inherits from its parent, and must neither use nor hold.
+"""Objects that a forked process inherits from its parent, and must neither use nor keep.
 
-A connection that a child holds keeps its dead parent in the graph, and frames that two processes
-send over it are garbage. A ring that both write is damaged. So everything that is registered here
-is dropped in the child, without a message to the broker: that would be the parent's. (A program
-that is executed inherits nothing: its descriptors are closed.)
+A connection that a child keeps open would keep its dead parent in the graph; frames that two
+processes send over one connection are garbage; a ring that both write is damaged. So everything
+that is registered here is dropped in the child, without a message to the broker, which would be in
+the parent's name. (An executed program inherits nothing: its descriptors are closed.)
 """
 
 import os
@@ -16,7 +16,7 @@ class Inherited(Protocol):
     """An object that a forked child has to drop."""
 
     def forked(self) -> None:
-        """This process is a child of the one that made it."""
+        """Drop the object: this process is a child of the one that made it."""
 
 
 _all: Final[WeakSet[Inherited]] = WeakSet()
@@ -29,12 +29,12 @@ def register(thing: Inherited) -> None:
 
 
 def register_socket(sock: socket.socket) -> None:
-    """Cut a connection off in every child that is forked from now on."""
+    """Disconnect a socket in every child that is forked from now on, in the child alone."""
     _sockets.add(sock)
 
 
 def cut_off(descriptor: int) -> None:
-    """Redirect a descriptor to nowhere; its number stays taken, or another file would get it."""
+    """Redirect a descriptor to /dev/null; its number stays taken, so that no file gets it."""
     if descriptor < 0:
         return
     try:
@@ -47,7 +47,7 @@ def cut_off(descriptor: int) -> None:
 
 
 def made_before_the_fork(what: str) -> str:
-    """Return the text of the error when a forked child uses something of its parent's."""
+    """Return the text of the error when a forked child uses an object of its parent."""
     return (
         f"{what} was made before this process was forked, and belongs to its parent, pid "
         f"{os.getppid()}: make in the child what the child uses"

@@ -1,17 +1,18 @@
 """How a TCP connection notices that the other machine is gone: pulled cable, power cut, crash.
 
-It ends some 11 s after the last packet. The system's keepalive probes an idle connection. For data
-under way it sends no probes but repeats the data for up to 15 minutes, so the two ends limit that
-differently:
+The connection ends about 11 s after the last packet. The system's keepalive probes an idle
+connection. While data are unacknowledged it sends no probes, but repeats the data for up to 15
+minutes, so the two ends limit that differently:
 
-- A client uses TCP_USER_TIMEOUT. Linux then also gives up a broker that is alive and has not read
-  for that time; such a broker is as good as gone.
-- A broker must not do that: a subscriber that is stopped for half a minute must find its place, not
-  a closed socket. So it checks at intervals whether the other end has acknowledged anything, which
-  a stopped process still does (`silent_sec`).
+- A client uses TCP_USER_TIMEOUT. Linux then also ends the connection to a broker that is alive and
+  has not read for that time; such a broker counts as gone.
+- A broker must not do that: a subscriber that was stopped for half a minute must find its place,
+  not
+  a closed socket. So the broker checks at intervals whether the other end has acknowledged
+  anything, which the system of a stopped process still does (`silent_sec`).
 
-A node knows sooner that its broker does not answer (graph/links/heartbeat.py): it stops what moves,
-and keeps the connection for as long as the system does.
+A node detects earlier that its broker does not answer (graph/links/heartbeat.py): it stops what
+moves, and keeps the connection for as long as the system does.
 """
 
 import contextlib
@@ -47,21 +48,21 @@ def keep_alive(sock: socket.socket, *, client: bool) -> None:
 def acknowledge_now(sock: socket.socket) -> None:
     """Acknowledge at once what has come over a TCP connection.
 
-    Both ends of dsmq 0.7.0 send header and body apart and, by Nagle's algorithm, hold the body back
+    Both ends of dsmq 0.7.0 send header and body apart, and Nagle's algorithm holds the body back
     until the header is acknowledged; a delayed acknowledgement would cost them 40 ms.
     """
     if hasattr(socket, "TCP_QUICKACK"):
-        with contextlib.suppress(OSError):  # it is ended, or no TCP
+        with contextlib.suppress(OSError):  # the connection has ended, or is not TCP
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
 
 def silent_sec(sock: socket.socket) -> float:
-    """For how long the other end of a TCP connection has left data, or probes, unacknowledged."""
+    """Return how many seconds the other end has left data, or probes, unacknowledged."""
     if sys.platform != "linux":
         return 0.0
     try:
         info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size)
-    except OSError:  # it was ended just now, or is no TCP
+    except OSError:  # the connection has just ended, or is not TCP
         return 0.0
     probes, unacknowledged, silent_ms = _TCP_INFO.unpack(info)
     return silent_ms / 1000 if probes or unacknowledged else 0.0

@@ -4,11 +4,11 @@ A log's entries have the ids 1, 2, 3, ... without holes. Old entries are deleted
 appended.
 
 A cursor stands after an id. Every id up to `after` was delivered to the cursor's reader or is
-counted in `dropped`; no id is both. The ids that were dropped since the last delivery are the
-`gap`, which comes with the next entry.
+counted in `dropped`; no id is both. The `gap` is the number of ids that were dropped since the last
+delivery; it comes with the next entry.
 
-Ids are compared, skipped and counted here and nowhere else. The broker's readers, a ring's reader,
-a node's reader and a tool's cursors are this class or have one.
+Ids are compared, skipped and counted in this module and nowhere else. The broker's readers, a
+ring's reader, a node's reader and a tool's cursors are this class or have one.
 """
 
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class Entry(Protocol):
 
 
 class TopicLog(Protocol):
-    """A log as a cursor sees it; it is empty where `first_id` is greater than `last_id`."""
+    """A log, as far as a cursor uses it; it is empty if `first_id` is greater than `last_id`."""
 
     @property
     def first_id(self) -> int:
@@ -67,7 +67,7 @@ class Cursor:
             self.dropped += count
 
     def take(self, message_id: int) -> int:
-        """Deliver an entry; returns the gap before it, or -1 when its id was passed already."""
+        """Deliver an entry; return the gap before it, or -1 if its id was passed already."""
         if message_id <= self.after:
             return -1
         if message_id > self.after + 1:
@@ -80,10 +80,10 @@ class Cursor:
         return gap
 
     def begin(self, after: int) -> None:
-        """Go on behind an id, where the broker's own cursor for us stands.
+        """Continue after an id, at which the broker's own cursor for this reader stands.
 
-        What is between the two is dropped. Before the first entry only the broker knows where we
-        began.
+        The ids between the two cursors are dropped. Before the first entry, only the broker knows
+        the id at which this reader began.
         """
         self.after = self.after or after
         self.skip(after)
@@ -91,10 +91,10 @@ class Cursor:
     def follow(self, entry: Entry) -> bool:
         """Deliver an entry that the broker has sent from a cursor of its own, and set its `gap`.
 
-        False: the entry was delivered before.
+        Returns False if the entry was delivered before.
         """
         if entry.id == self.after + 1 and self.after and not (entry.gap or self.gap):
-            self.after += 1  # the usual one, at a quarter of the time
+            self.after += 1  # the usual entry, in a quarter of the time
             self.delivered += 1
             return True
         self.begin(entry.id - entry.gap - 1)
@@ -105,14 +105,14 @@ class Cursor:
         return True
 
     def advance(self, upto: int, dropped: int = 0) -> int:
-        """Pass several entries at once; returns how many of them were delivered.
+        """Pass several entries at once; return how many of them were delivered.
 
         Args:
-            upto: where the reader says it is, for one that counts for itself.
-            dropped: how many of the ids up to there it dropped, as it reported before.
+            upto: the id that the reader has reached, for a reader that counts for itself.
+            dropped: how many of the ids up to there it has dropped, by its own count.
 
         Returns:
-            -1 where that cannot be; nothing has changed then.
+            The count; -1 if these numbers are impossible: then nothing has changed.
         """
         delivered = upto - self.after - dropped
         if dropped < 0 or delivered < 0:

@@ -1,4 +1,4 @@
-"""Converts messages that are not text as dsmq 0.7.0 did, which kept them in a TEXT column."""
+"""Converts messages that are not text as dsmq 0.7.0 did, which stored them in a TEXT column."""
 
 import json
 import math
@@ -13,7 +13,8 @@ def as_original_text(message: bytes) -> bytes:
     """Return the form that 0.7.0's TEXT column gave to a message that is not a string.
 
     Raises:
-        WireError: for what its SQLite refused too (objects, arrays, integers over 64 bits).
+        WireError: the message is of a type that its SQLite refused too (objects, arrays, integers
+            over 64 bits).
     """
     try:
         value = read_loose_json(message)
@@ -41,14 +42,14 @@ def _as_sqlite_text(value: float) -> str:
     # SQLite writes 15 significant digits and always a decimal point (sqlite.org/datatype3.html).
     if math.isinf(value):
         return "Inf" if value > 0 else "-Inf"
-    mantissa, exponent, power = f"{value + 0.0:.15g}".partition("e")  # it knows no -0.0
+    mantissa, exponent, power = f"{value + 0.0:.15g}".partition("e")  # SQLite has no -0.0
     return (mantissa if "." in mantissa else mantissa + ".0") + exponent + power
 
 
 def odd_put(body: bytes) -> tuple[str, bytes] | None:
-    """Topic and message of a put that Python's json accepts and strict JSON does not.
+    """Return topic and message of a put that Python's json accepts and strict JSON does not.
 
-    That is one with NaN or Infinity as its message.
+    That is a put with NaN or Infinity as its message. None: it is something else.
     """
     try:
         fields = read_loose_json(body)

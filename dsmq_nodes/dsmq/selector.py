@@ -1,16 +1,16 @@
 """The event loop of nodes and brokers, on a selector that is exact and takes any descriptor.
 
 On Linux asyncio's default selector, epoll, rounds timers to whole milliseconds (lateness at 1 kHz:
-median 546 us), and `select()` does not (120 us), but it takes no descriptor above 1,023. So here
-`select()` waits for one descriptor, that of epoll, and epoll then says at once what is ready. Of a
-long wait only the last moments are by `select()`.
+median 546 us). `select()` does not round (120 us), but takes no descriptor above 1,023. So here
+`select()` waits for one descriptor, that of epoll, and epoll then returns at once what is ready.
+Only the last moments of a long wait are by `select()`.
 
-What carries messages is called straight from here when it wakes a loop that sleeps: a node's bell
-and its socket, a broker's connections. Through asyncio's queue of handles the callback of a message
-comes 14 % later (text at 1 kHz, p50 41 us instead of 36). What is in that queue already has its
-turn first. When a call leaves the loop nothing to do, the selector waits again by itself: compiled,
-a wake then calls nothing of Python's but the node's callback. Timers of nodes tick from here too
-(`Ticks`): 21 calls of Python's instead of 36.
+The functions that read messages are called directly from here when they wake a sleeping loop: those
+of a node's bell and its socket, and of a broker's connections. Through asyncio's queue of handles
+the callback of a message comes 14 % later (text at 1 kHz, p50 41 us instead of 36). Handles that
+are already in that queue run first. When a call leaves the loop nothing to do, the selector waits
+again by itself: compiled, a wake then calls no Python function except the node's callback. Timers
+of nodes also tick from here (`Ticks`): 21 calls of Python functions instead of 36.
 """
 
 import asyncio
@@ -34,17 +34,17 @@ from dsmq_nodes.dsmq.due_calls import DueCall, DueCalls
 from dsmq_nodes.speedups import wait
 
 _SELECTS: Final = 1024  # FD_SETSIZE
-_LONGEST_SEC: Final = 1e6  # more is too much for epoll
+_LONGEST_SEC: Final = 1e6  # a longer timeout is refused by epoll
 _LONG_SEC: Final = 0.1
-_ROUNDED_SEC: Final = 0.002  # by epoll, to whole milliseconds
+_ROUNDED_SEC: Final = 0.002  # epoll rounds to whole milliseconds
 _NONE: Final[tuple[int, ...]] = ()
-_MOST: Final = 64  # at once; the others come the next time
+_MOST: Final = 64  # events at once; the others come the next time
 _NO_CALLS: Final[dict[int, Callable[[], object]]] = {}
 _READ, _WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 
 
 def new_selector() -> selectors.BaseSelector:
-    """A selector that does not round timeouts; kqueue and select of other systems do not either.
+    """Return a selector with exact timeouts; kqueue and select of other systems are exact, too.
 
     Raises:
         OSError: the process has no file descriptor left for it.
@@ -55,14 +55,14 @@ def new_selector() -> selectors.BaseSelector:
 if sys.platform == "linux":
 
     class ExactSelector(selectors.EpollSelector):
-        """Epoll without its milliseconds; a forked process has one of its own, as with `select`."""
+        """Epoll without rounding; a forked process gets one of its own, as with `select`."""
 
         _selector: select.epoll  # as the parent calls it
 
         def __init__(self) -> None:
             super().__init__()
             self._straight: dict[int, Callable[[], object]] = {}
-            self.loop: Any = None  # whose selector it is
+            self.loop: Any = None  # the loop that uses this selector
             self.ticks = Ticks(self)
             _selectors.add(self)
 
@@ -77,7 +77,7 @@ if sys.platform == "linux":
             return ready
 
         def _wait_and_tick(self, timeout: float | None) -> list[tuple[int, int]]:
-            """As `_wait`, with ticks when they are due, after what the loop has to do already."""
+            """Do as `_wait`, and call due ticks, after what the loop has to do already."""
             loop, ticks, heap = self.loop, self.ticks, self.ticks.heap
             if timeout is not None and timeout <= 0:
                 loop.call_soon(ticks.call)
@@ -96,10 +96,10 @@ if sys.platform == "linux":
                     return found
 
         def _wait(self, timeout: float | None) -> list[tuple[int, int]]:
-            """Wait, and call what is to be called straight, until there is something else.
+            """Wait, and make the direct calls, until there is something else to do.
 
             That is an event of another descriptor, which is returned, a new handle or timer of the
-            loop, or the end of the time.
+            loop, or the end of the timeout.
             """
             calls = self._straight if timeout is None or timeout > 0 else _NO_CALLS
             return (wait or self._wait_here)(self._selector.fileno(), timeout, calls, self.loop)
@@ -139,7 +139,7 @@ if sys.platform == "linux":
             return self._selector.poll(None if timeout is None else 0, _MOST)
 
         def call_straight(self, fd: int, call: Callable[[], object] | None) -> None:
-            """Call back in `select` when a registered descriptor is readable; None: return it."""
+            """Call back in `select` when a descriptor is readable; None: return the event."""
             if call is not None:
                 self._straight[fd] = call
             else:
@@ -152,7 +152,7 @@ if sys.platform == "linux":
             return key
 
         def leave_the_parents(self) -> None:
-            """A forked process has its own epoll: changes there must not reach its parent."""
+            """Get an epoll of its own for a forked process: changes must not reach the parent's."""
             inherited, self._selector = self._selector, select.epoll()
             for key in [*(self.get_map() or {}).values()]:
                 events = select.EPOLLIN if key.events & _READ else 0
@@ -171,19 +171,20 @@ if sys.platform == "linux":
             self._is_calling = False
 
         def call_at(self, when: float, callback: Callable[[], object]) -> DueCall:
-            """Call back at a time, soon if it has passed already."""
+            """Call back at a time; soon, if that time has passed already."""
             if not self._is_calling:
-                self._selector.loop.call_soon(int)  # nothing: the selector is to wait less long
+                # does nothing, except to shorten the selector's wait
+                self._selector.loop.call_soon(int)
             return self.add(when, callback)
 
         def call(self) -> None:
-            """Call what is due; at most as much as there is, since each may make another due."""
+            """Make the calls that are due, as many as there are now: each may make another due."""
             heap, now_sec = self.heap, time.monotonic()
             self._is_calling = True
             try:
                 for _ in range(len(heap)):
                     if not heap or heap[0][0] > now_sec or (due := self.pop(now_sec)) is None:
-                        break  # mostly it is the second question that ends it, without a call
+                        break  # usually the second condition ends it, without a call
                     self._selector.loop.call(due[1])
             finally:
                 self._is_calling = False
@@ -201,7 +202,7 @@ class StraightLoop(asyncio.SelectorEventLoop):
     """asyncio's loop on such a selector."""
 
     __slots__ = ("calls",)  # of each wake
-    time = staticmethod(time.monotonic)  # without a call of Python's
+    time = staticmethod(time.monotonic)  # without a call of a Python function
 
     def __init__(self, selector: Any) -> None:
         super().__init__(selector)
@@ -211,7 +212,7 @@ class StraightLoop(asyncio.SelectorEventLoop):
         self.calls = 0
 
     def add_straight(self, fd: Any, callback: Callable[..., object], *args: Any) -> None:
-        """As `add_reader`; the selector itself calls back."""
+        """Do as `add_reader`; but the selector itself calls back."""
         self.add_reader(fd, callback, *args)
         if self._exact is not None:
             call = functools.partial(callback, *args)
@@ -227,7 +228,7 @@ class StraightLoop(asyncio.SelectorEventLoop):
     def stop(self) -> None:
         super().stop()
         if not self.is_closed():
-            self.call_soon(int)  # nothing: the selector returns for it
+            self.call_soon(int)  # does nothing, except to end the selector's wait
 
     @override
     def remove_reader(self, fd: Any) -> bool:
@@ -240,21 +241,21 @@ class StraightLoop(asyncio.SelectorEventLoop):
         self.calls += 1
         try:
             callback()
-        except Exception as error:  # noqa: BLE001  as asyncio does with what its handles raise
+        except Exception as error:  # noqa: BLE001  as asyncio handles exceptions of its handles
             self.failed(callback, error)
 
     @override
     def call_exception_handler(self, context: dict[str, Any]) -> None:
-        """As asyncio's. A callback that was cancelled is no failure.
+        """Do as asyncio's method, except that a cancelled callback is no failure.
 
         Streams of Python before 3.13 ask the cancelled task of a connection for its exception, so
-        each program with `asyncio.start_server` would end with a traceback.
+        that each program with `asyncio.start_server` would end with a traceback.
         """
         if not isinstance(context.get("exception"), asyncio.CancelledError):
             super().call_exception_handler(context)
 
     def failed(self, callback: Callable[[], object], error: Exception) -> None:
-        """Tell of what a callback has raised."""
+        """Report an exception that a callback has raised."""
         self.call_exception_handler({"message": f"Exception in {callback}", "exception": error})
 
 
@@ -266,7 +267,7 @@ def new_loop() -> StraightLoop:
     """
     selector = new_selector()
     try:
-        for each in socket.socketpair():  # try first: asyncio would leave half a loop
+        for each in socket.socketpair():  # tried first: asyncio would leave a half-made loop
             each.close()
         return StraightLoop(selector)
     except OSError:
@@ -277,17 +278,17 @@ def new_loop() -> StraightLoop:
 def add_straight(
     loop: asyncio.AbstractEventLoop, fd: Any, callback: Callable[..., object], *args: Any
 ) -> None:
-    """As `add_reader`, past the loop's queue where the loop is one of ours."""
+    """Do as `add_reader`; if the loop is one of ours, without its queue of handles."""
     add = loop.add_straight if isinstance(loop, StraightLoop) else loop.add_reader
     add(fd, callback, *args)
 
 
 def timeline_of(loop: asyncio.AbstractEventLoop) -> Any:
-    """By which a node's timers tick: past the loop's queue where the loop is one of ours."""
+    """Return the timeline of a node's timers; if the loop is one of ours, without its queue."""
     exact = loop._exact if isinstance(loop, StraightLoop) else None  # noqa: SLF001
     return loop if exact is None else exact.ticks
 
 
 def calls_of(loop: asyncio.AbstractEventLoop) -> int:
-    """Return how often the selector of a loop has called back; 0 of a loop that is none of ours."""
+    """Return how often the selector of a loop has called back; 0 for a loop of another kind."""
     return loop.calls if isinstance(loop, StraightLoop) else 0

@@ -1,4 +1,4 @@
-"""Certificates and keys: files that OpenSSL opens, which would wait for the writer of a pipe."""
+"""Checks certificates and keys: OpenSSL would wait for the writer if such a file is a pipe."""
 
 import ssl
 import stat
@@ -6,12 +6,12 @@ from pathlib import Path
 
 
 def check_tls_files(*paths: str | Path | None) -> None:
-    """Refuse a path that reading might wait for, or never come to the end of.
+    """Refuse a path that reading might wait for, or never reach the end of.
 
-    A pipe without a name, as of `--tls-cert <(command)`, has a writer and is let through.
+    A pipe without a name, as of `--tls-cert <(command)`, has a writer and is accepted.
 
     Raises:
-        OSError: one is not there, or is no file.
+        OSError: a path does not exist, or is not a file.
     """
     for path in [Path(each) for each in paths if each]:
         mode = path.stat().st_mode
@@ -21,7 +21,7 @@ def check_tls_files(*paths: str | Path | None) -> None:
 
 
 def unusable_tls_files(error: OSError, *paths: str | Path | None) -> str:
-    """Return why a server cannot use its files, in words."""
+    """Return why a server cannot use its files, as a text."""
     why = f"{error}"
     if isinstance(error, ssl.SSLError):
         why = f"{error.reason or error}; it takes a certificate and its own private key, in PEM"

@@ -7,139 +7,144 @@ Frames
 A frame is a header of exactly 23 bytes, then a body of UTF-8 JSON (one object). The header is
 ``{"msg_length": N}`` with N = 1,000,000 + the body's length in bytes, so that it always has the
 same width and a body has 1 to 8,999,999 bytes. Frames go both ways over one TCP or Unix stream,
-back to back; packet boundaries have no meaning. When a key comes twice, the last one counts;
-unknown keys are ignored, both ways.
+back to back; packet boundaries have no meaning. When a key comes twice, the last one counts.
+Unknown keys are ignored, both ways.
 
 >>> encode_frame(b'{"message": ""}')
 b'{"msg_length": 1000015}{"message": ""}'
 
 The original protocol (dsmq 0.7.0)
 ==================================
-A peer that never says hello may use these two, and sees what dsmq 0.7.0 would have shown it:
+A peer that never says hello may use these two requests, and is answered as by dsmq 0.7.0:
 
 - ``{"action": "put", "topic": T, "message": S}``: append S to topic T. Never answered.
-- ``{"action": "get", "topic": T}``: answered by ``{"message": S}``, the oldest message of T put
-  since this peer connected that it has not had, or ``""`` when there is none. A message that is
-  not text comes back as SQLite would have kept it: 5 as ``"5"``, true as ``"1"``, NaN as null.
+- ``{"action": "get", "topic": T}``: answered by ``{"message": S}``: the oldest message of T put
+  since this peer connected that this peer has not received yet, or ``""`` when there is none. A
+  message that is not text comes back as SQLite would have stored it: 5 as ``"5"``, true as ``"1"``,
+  NaN as null.
 
-Other actions are not answered. What is wrong ends the connection.
+Other actions are not answered. A request that is wrong ends the connection.
 
 The extension
 =============
-Opened by a hello. A request has an ``action``, every answer and push has an ``event`` (except the
-answer to ``get``, which is the original's). Answers come in the order of their requests; pushes,
-acknowledgements and the answer to a ``get`` that waits come when it is time.
+A hello opens the extension. A request has an ``action``, every answer and push has an ``event``
+(except the answer to ``get``, which is the original's). Answers come in the order of their
+requests; pushes, acknowledgements and the answer to a ``get`` that waits come later, when they are
+ready.
 
 - ``{"action": "hello", "topic": "", "version": 1, "node": "/talker", "pid": 812, "host": "pi",
   "token": "..."}``. ``node`` may be empty (a tool, a plain client); a name in use is refused. A
-  0.7.0 server reads ``topic`` and answers nothing: clients send a ``get`` behind the hello, and
-  learn from what comes first whom they talk to.
+  0.7.0 server reads ``topic`` and answers nothing: clients send a ``get`` directly after the hello,
+  and learn from the first answer which kind of server it is.
   Answer: ``{"event": "hello", "version": 1, "epoch": E, "seq": N, "at": NS, "age": 1.5}``. Ids are
-  comparable within one epoch; ``at`` is what the broker's monotonic clock shows, in nanoseconds;
-  ``age`` is for how many seconds it has been there: a new one may not know yet what others know
-  that were connected to the one before it. A peer that
-  comes back says ``{"action": "hello", "topic": "", "version": 1, "node": "/talker", "epoch": E,
-  "since": 41}``, ``since`` being the ``seq`` of its first hello: it may then ``get`` what was put
-  while it was away. The graph shows the ``client`` of ``{"action": "hello", "topic": "",
-  "version": 1, "client": "@812.17e2f0"}`` as long as the connection lasts: a peer signs its calls
-  of services with it, and may come back with it. To one that says ``{"action": "hello", "topic":
-  "", "version": 1, "patient": true}`` what it subscribes is pushed up to 0.05 s late, all that
-  there is by then: so a recorder costs the others little.
+  comparable within one epoch. ``at`` is the time of the broker's monotonic clock, in nanoseconds.
+  ``age`` is the broker's age in seconds: a new one may not know yet what the peers of the broker
+  before it knew. A peer that reconnects sends ``{"action": "hello", "topic": "", "version": 1,
+  "node": "/talker", "epoch": E, "since": 41}``, ``since`` being the ``seq`` of the answer to its
+  first hello: it may then ``get`` the messages that were put while it was away. The graph shows the
+  ``client`` of ``{"action": "hello", "topic": "", "version": 1, "client": "@812.17e2f0"}`` as long
+  as the connection lasts: a peer signs its calls of services with it, and may reconnect with it. A
+  peer that sends ``{"action": "hello", "topic": "", "version": 1, "patient": true}`` receives its
+  pushes up to 0.05 s late, all that there are by then together: so a recorder costs the others
+  little.
 - ``{"action": "advertise", "topic": T, "type": "std_msgs/msg/String", "schema": {},
   "latched": 0}``: I publish T; with ``latched`` N the newest N messages are kept for late
   subscribers and outlive the time to live. ``schema`` is the type's JSON Schema, if it has one.
   Answer: ``{"event": "advertised", "topic": T}``.
 - ``{"action": "unadvertise", "topic": T}``: I no longer publish it. Not answered.
 - ``{"action": "subscribe", "topic": T, "depth": 10, "type": "std_msgs/msg/String", "schema": {}}``:
-  push me T from now on (a latched topic: its newest first), I read it as this type; ``type`` and
-  ``schema`` may be left out. A reader more than ``depth`` messages behind jumps to the newest
-  ``depth`` (0: never jumps). Answer: ``{"event": "subscribed", "topic": T, "id": I}``, I being the
-  newest id. One cursor a peer and topic: a second subscribe moves it.
-- ``{"action": "subscribe", "topic": T, "depth": 10, "after": 41, "epoch": E}``: the same, resuming
-  behind an id; of an epoch that is not the broker's, all there is is new.
+    push me T from now on (a latched topic: its newest first); I read it as this type. ``type`` and
+    ``schema`` may be left out. A reader more than ``depth`` messages behind jumps to the newest
+    ``depth`` (0: never jumps). Answer: ``{"event": "subscribed", "topic": T, "id": I}``, I being
+    the newest id. A peer has one cursor in a topic: a second subscribe moves it.
+  - ``{"action": "subscribe", "topic": T, "depth": 10, "after": 41, "epoch": E}``: the same,
+    resuming
+    after an id; if E is not the broker's epoch, all messages of the topic are new.
 - ``{"action": "subscribe", "topic": "/robot1/*", "pattern": true}``: the topic is a shell pattern;
-  push me every topic it matches, those to come included. Answer: ``{"event": "subscribed",
+  push me every topic that it matches, future topics included. Answer: ``{"event": "subscribed",
   "topic": "/robot1/*"}``.
-- ``{"action": "unsubscribe", "topic": T}``: stop pushing it; T as it was subscribed. Not answered.
+- ``{"action": "unsubscribe", "topic": T}``: stop pushing T, the name as subscribed. Not answered.
 - ``{"action": "put", "topic": T, "seq": 7, "stamp": NS, "message": S}``: ``seq`` counts this
   peer's puts to T from 1, ``stamp`` is its wall clock in nanoseconds; both are passed on, and may
   be left out. Not answered.
 - ``{"action": "put", "topic": T, "message": S, "ack": K}``: answered by ``{"event": "ack", "ack":
   K, "id": I}`` once it is stored, or by an error with the same ``ack``.
 - ``{"action": "get", "topic": T}``: as above, but answered by ``{"message": S, "id": I, "gap": 0}``
-  or, when there is nothing, by ``{"message": "", "empty": true}``, which tells ``""`` from nothing.
-  ``gap`` messages were skipped.
-- ``{"action": "get", "topic": T, "latest": true, "wait": 2.5}``: with ``latest`` the newest unread
-  message is given and older ones are skipped; with ``wait`` the answer may take that many seconds,
-  if there is nothing now.
+    or, when there is nothing, by ``{"message": "", "empty": true}``, which tells ``""`` from
+    nothing. ``gap`` messages were skipped.
+  - ``{"action": "get", "topic": T, "latest": true, "wait": 2.5}``: with ``latest`` the newest
+    unread
+    message is returned and older ones are skipped; with ``wait``, if there is no message now, the
+    answer may take that many seconds.
 - ``{"action": "get", "topic": T, "after": 41, "epoch": E}``: resumes, as in subscribe.
 - ``{"action": "state", "state": "ready"}``: shown in the graph. Not answered.
 - ``{"action": "shutdown"}``: end the broker; from its own machine, or with its token.
 - Push: ``{"event": "message", "topic": T, "id": I, "from": NODE, "seq": 7, "stamp": NS, "at": NS,
-  "message": S}``, ``at`` being when the message came into the topic's log, by the clock that the
-  hello's answer shows; after a gap it is ``{"gap": 3, "event": "message", "topic": T, "id": I,
-  "from": NODE, "seq": 7, "stamp": NS, "at": NS, "message": S}``: that many were skipped just before
-  this one.
+  "message": S}``, ``at`` being the time when the message came into the topic's log, by the clock of
+  the hello's answer. After a gap it is ``{"gap": 3, "event": "message", "topic": T, "id": I,
+  "from": NODE, "seq": 7, "stamp": NS, "at": NS, "message": S}``: that many messages were skipped
+  just before this one.
 - ``{"event": "differs", "topic": T, "pair": K, "end": "publisher", "from": NODE, "pid": 812,
   "type": "std_msgs/msg/Bool", "schema": {}}``: T, which you subscribe, has a publisher whose schema
-  is not yours word by word, or whose type has another name (``"end": "subscriber"``: the other way
-  round). Both ends get it, once; the broker itself reads no schema. An end that finds that the
-  two do not fit says so: ``{"action": "fault", "topic": T, "pair": K, "error": TEXT}``, not
-  answered. The graph shows it until one of the two ends goes or changes its type.
+  is not equal to yours as text, or whose type has another name (``"end": "subscriber"``: the other
+  way round). Both ends receive it, once; the broker itself reads no schema. An end that finds that
+  the two do not fit sends ``{"action": "fault", "topic": T, "pair": K, "error": TEXT}``, which is
+  not answered. The graph shows it until one of the two ends goes or changes its type.
 - Shared memory (ring.py): ``{"action": "hello", "topic": "", "version": 1, "node": "/talker",
   "shm": true, "unshares": true}``, over the Unix socket, may be answered by ``{"event": "hello",
   "version": 1, "epoch": E, "seq": N, "at": NS, "age": 1.5, "shm": PATH, "number": 2}``: the
-  directory of the rings, and the number by which this peer is to name its bell there. Then
+  directory of the rings, and the number by which this peer has to name its bell there. Then
   ``{"action": "advertise", "topic": T, "type": "std_msgs/msg/String", "shm": true}`` is answered by
-  ``{"event": "advertised", "topic": T, "ring": PATH}``: from now on the peer writes what it
-  publishes there, and puts none of it. After ``{"action": "subscribe", "topic": T, "depth": 10,
+  ``{"event": "advertised", "topic": T, "ring": PATH}``: from now on the peer writes its messages
+  there, and puts none of them. After ``{"action": "subscribe", "topic": T, "depth": 10,
   "shm": true}`` a reader gets, as soon as it has caught up with a topic that has a ring,
-  ``{"event": "ring", "topic": T, "ring": PATH, "seat": 5, "id": I}``: it is pushed nothing more,
-  and reads on there after that id, from that seat. When a ring becomes unusable (memory is
+  ``{"event": "ring", "topic": T, "ring": PATH, "seat": 5, "id": I}``: nothing more is pushed to it,
+  and it reads on there after that id, from that seat. When a ring becomes unusable (memory is
   scarce, or the file is damaged) all that write or read it get ``{"event": "unshared",
-  "topic": T, "id": I}``: a peer puts what it publishes, and subscribes once more to be pushed what
-  comes after that id, or after what it has read. For lack of memory only if all those have said
-  that they know it (``unshares``). A broker that shares no memory, or whose store is a file, says
-  nothing of all this.
+  "topic": T, "id": I}``: a peer then puts its messages, and subscribes once more, so that the
+  messages after that id, or after the last one that it has read, are pushed. For lack of memory the
+  broker does so only if all those peers have said that they support it (``unshares``). A broker
+  that shares no memory, or whose store is a file, sends none of these.
 - ``{"event": "closing", "error": TEXT}``: the broker is about to end the connection, and why.
 - ``{"event": "error", "error": TEXT, "action": A, "topic": T}``: that request was refused; with
   the ``ack`` that the request had.
 
-Topics ``/dsmq/graph``, ``/dsmq/statistics`` and ``/dsmq/types`` are written by the broker itself
-and latched. What of the first two would not fit into a frame is left out; their ``left_out`` then
-says how much. On the last each schema is said once, under the ``schema_id`` that the graph has for
-it, the newest 512 are kept.
+The broker itself writes the topics ``/dsmq/graph``, ``/dsmq/statistics`` and ``/dsmq/types``, which
+are latched. Parts of the first two that would not fit into a frame are left out; ``left_out`` then
+says how much. The last has each schema once, under the ``schema_id`` that the graph shows for it;
+the newest 512 are kept.
 
 Limits
 ======
 - a number: a whole one from 0 to 9,223,372,036,854,775,807, a ``pid`` to 4,294,967,295; ``wait`` is
   no less than 0; the ids of a topic end at 1,099,511,627,775
 - a body: 8,999,999 bytes; before hello 16,384, unless it comes from the broker's own machine and
-  no token is asked for; a push that would be longer is a gap to subscribers, and left to ``get``
+  no token is required; a push that would be longer is a gap to subscribers, and left to ``get``
 - names of topics and nodes: 1 to 255 bytes, all printable, no part ``..``
 - names of types and hosts: 255 bytes at most, all printable; a ``client`` 320, a ``state`` 40; a
   fault 4,000 characters (a longer one is cut), printable except line ends
-- 10,000 topics, of which one peer makes 8,000 at most; a topic that nobody has gives its place back
-  when it has no message left, or when there are too many; its ids go on when it comes back. When
-  all are somebody's, a peer that has made fewer than another takes the place of a topic that this
-  one alone has; it is told by an error
-- 300,000 readers and publishers of topics; then none more for a peer that has its share of them
+- 10,000 topics, of which one peer makes 8,000 at most. A topic that no peer uses is removed when it
+  has no message left, or when there are too many topics; its ids continue when it is made again. If
+  all are in use, a peer that has made fewer than another takes the place of a topic that only that
+  other peer uses; the other peer is told by an error
+- 300,000 readers and publishers of topics; then no more for a peer that has its share of them
 - 100 patterns a peer; 100,000 latched messages a topic, all latched ones together within three
   quarters of the broker's budget; a schema 65,536 bytes (a larger one is not kept), 64 levels
-- 33,554,432 bytes of schemas in all; then those of the peer that has most are no longer kept, in
-  favour of a peer that has fewer, and of others no new one
-- 100 ends that differ from one end of a topic, of which that one is told, and 10,000 in all
-- a ``get`` waits 3,600 s at most; 32,768 of one peer and 65,536 in all wait; then the newest of the
-  peer that has most is answered by an error, in favour of a peer that has fewer
-- a frame once begun has 2 s, and 1 s more for each 100,000 bytes, to arrive; with a token asked
-  for a hello has 2 s; the right token is taken at once, whatever others at the address have tried
+- 33,554,432 bytes of schemas in all; beyond that the schemas of the peer that has most are no
+  longer
+  kept, in favour of a peer that has fewer, and no new ones of others
+- 100 ends that differ from one end of a topic are reported to that one, and 10,000 in all
+- a ``get`` waits 3,600 s at most; 32,768 of one peer and 65,536 in all wait; beyond that the newest
+  of the peer that has most is answered by an error, in favour of a peer that has fewer
+- a frame once begun has 2 s, and 1 s more for each 100,000 bytes, to arrive; where a token is
+  required a hello has 2 s; the right token is accepted at once, however many wrong ones came from
+  the same address
 - connections: 32 less than the file descriptors that the system allows; when there are so many, the
-  oldest that has sent nothing yet (or, where a token is asked for, no hello) gives its place to
-  the next
+  oldest that has sent nothing yet (or, where a token is required, no hello) is ended for the next
 
 Errors
 ======
-Answered by an ``error``, and the connection goes on:
+Answered by an ``error``; the connection stays open:
 
 - ``there is no action 'A'``
 - ``the request has a value that cannot be: TEXT``
@@ -167,8 +172,8 @@ Answered by an ``error``, and the connection goes on:
 - ``the broker's store has no room: TEXT``
 - ``the topic's shared memory is held by a process that does not go on``
 
-Answered by an ``error`` to the hello, and the connection is ended (also by those above that a
-hello can have; before hello they end it too):
+Answered by an ``error`` to the hello; then the connection is ended. The errors above that a hello
+can cause also end it, as all of them do before the hello:
 
 - ``this broker wants a token: the first request has to be a hello`` (to whatever came first)
 - ``wrong token: set DSMQ_TOKEN to the broker's``
@@ -179,8 +184,8 @@ hello can have; before hello they end it too):
 - ``node name 'NODE' is taken by this process: call destroy_node() of that node or give this one
   another name``
 
-The connection is ended. A peer that has said hello is told by ``closing``; for others there is the
-log:
+The connection is ended. A peer that has said hello receives the text in a ``closing``; for others
+it is in the log:
 
 - ``not a dsmq header: TEXT; this port speaks the dsmq protocol``
 - ``a frame of N bytes is outside 1 to N here``
@@ -224,9 +229,9 @@ _Seconds = Annotated[float, msgspec.Meta(ge=0)]
 
 
 class Request(msgspec.Struct, gc=False):
-    """One request to the broker; its action says which fields count (module docstring).
+    """One request to the broker; its action decides which fields count (module docstring).
 
-    Each number has its range here; texts are seen to by `_text_fault`.
+    The range of each number is in its type; `_text_fault` checks the texts.
     """
 
     action: str
@@ -260,7 +265,7 @@ class Request(msgspec.Struct, gc=False):
 
 
 class Reply(msgspec.Struct, gc=False):
-    """One answer or push from the broker; its event says which fields count."""
+    """One answer or push from the broker; its event decides which fields count."""
 
     event: str = ""
     topic: str = ""
@@ -293,7 +298,7 @@ class Reply(msgspec.Struct, gc=False):
         """The message; None when there is none, or when an original server's is null.
 
         Raises:
-            WireError: it is not a text.
+            WireError: the message is not a text.
         """
         if not self.message:
             return None
@@ -304,7 +309,7 @@ class Reply(msgspec.Struct, gc=False):
 
 
 class _Outline(msgspec.Struct):
-    """The fields of a request that the error which refuses it repeats."""
+    """The fields of a request that are repeated in the error that refuses it."""
 
     action: str
     topic: str = ""
@@ -337,29 +342,29 @@ class FrameDecoder:
     def __init__(self, max_body_bytes: int = limits.MAX_BODY_BYTES) -> None:
         self.max_body_bytes = max_body_bytes
         self._buffer = bytearray()
-        self._wanted_bytes = 0  # in the buffer, before the next frame can be whole
+        self._wanted_bytes = 0  # size of the buffer at which the next frame can be whole
 
     @property
     def buffered_bytes(self) -> int:
-        """How many bytes of an unfinished frame are held; 0 between frames."""
+        """The bytes held of an unfinished frame; 0 between frames."""
         return len(self._buffer)
 
     @property
     def expected_bytes(self) -> int:
-        """The size of the unfinished frame's body; 0 while its header is unfinished too."""
+        """The size of the unfinished frame's body; 0 while its header is unfinished, too."""
         return max(self._wanted_bytes - HEADER_BYTES, 0) if self._buffer else 0
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """Return the bodies that `data` completes; exhaust them before the next call.
 
         Raises:
-            WireError: at the first header that is not one, after the good frames before it.
+            WireError: at the first bytes that are not a header, after the good frames before them.
         """
         size = len(data) - HEADER_BYTES
         if not self._buffer and 0 < size <= self.max_body_bytes:
             header = _match_header(data)
             if header is not None and int(header[1]) == _LENGTH_OFFSET + size:
-                return iter((data[HEADER_BYTES:],))  # the usual one: a frame alone
+                return iter((data[HEADER_BYTES:],))  # the usual case: a frame alone
         return self._cut(data)
 
     def _cut(self, data: bytes) -> Iterator[bytes]:
@@ -395,7 +400,7 @@ def encode_frame(body: bytes) -> bytes:
     """Return a body with its header.
 
     Raises:
-        WireError: when the body is over the limit.
+        WireError: the body is over the limit.
     """
     length = len(body)
     if length > limits.MAX_BODY_BYTES:
@@ -407,10 +412,10 @@ def encode_frame(body: bytes) -> bytes:
 
 
 def encode_text(text: str | Mapping[str, object]) -> bytes:
-    """Return a JSON string (or object), as it goes into a frame.
+    """Return a JSON string (or object) in the form that it has in a frame.
 
     Raises:
-        WireError: when it is not text that UTF-8 can carry (a lone surrogate).
+        WireError: the text cannot be encoded in UTF-8 (a lone surrogate).
     """
     try:
         return _encode(text)
@@ -427,11 +432,11 @@ def decode_request(body: bytes) -> Request:
     """Read a request.
 
     Raises:
-        RequestError: it is a request of the protocol with a value that it cannot have.
-        WireError: when the body is no JSON object of the protocol.
+        RequestError: a request of the protocol has a value that it cannot have.
+        WireError: the body is not a JSON object of the protocol.
     """
     try:
-        # The message is carried as raw bytes, so its encoding is checked here, once for all.
+        # The message stays raw bytes, so its encoding is checked here, once for all.
         if not body.isascii():
             str(body, "utf-8")
         request = _request_decoder.decode(body)
@@ -447,7 +452,7 @@ def decode_request(body: bytes) -> Request:
 
 
 def _refusal(body: bytes, error: Exception) -> WireError:
-    """Return why a body is not a request, with what its sender needs to recognise it."""
+    """Return the error for a body that is no request, with its sender's fields to recognise it."""
     if isinstance(error, msgspec.ValidationError):
         with contextlib.suppress(msgspec.MsgspecError):
             outline = _outline_decoder.decode(body)
@@ -479,7 +484,7 @@ def decode_reply(body: bytes) -> Reply:
     """Read an answer or a push.
 
     Raises:
-        WireError: when the body is no JSON object of the protocol.
+        WireError: the body is not a JSON object of the protocol.
     """
     try:
         return _reply_decoder.decode(body)
@@ -493,7 +498,7 @@ def carried_message(frame: bytes) -> bytes:
 
 
 def carried_stamp(frame: bytes) -> int:
-    """Return the publisher's stamp inside an encoded push, in ns; 0 where it had none."""
+    """Return the publisher's stamp inside an encoded push, in ns; 0 if it has none."""
     return _carried_decoder.decode(memoryview(frame)[HEADER_BYTES:]).stamp
 
 
@@ -514,30 +519,30 @@ def encode_push(
     *,
     at_ns: int,
 ) -> bytes:
-    """Return a push frame; the message's raw bytes stay as they came, and are copied once."""
+    """Return a push frame; the message's raw bytes are not changed, and are copied once."""
     start = (
         b'{"event":"message","topic":%b,"id":%d,"from":%b,"seq":%d,"stamp":%d,"at":%d,"message":'
         % (topic_json, message_id, sender_json, request.seq, request.stamp, at_ns)
     )
     length = len(start) + len(message) + 1
     if length > limits.MAX_BODY_BYTES:
-        # The put just fitted, the push does not: a blank header marks a message for `get` alone.
+        # The put fitted, the push does not: a blank header marks a message for `get` alone.
         return b"".join((b" " * HEADER_BYTES, start, message, b"}"))
     return b"".join((b'{"msg_length": %d}' % (_LENGTH_OFFSET + length), start, message, b"}"))
 
 
 def with_gap(frame: bytes, gap: int) -> bytes:
-    """Return the same push, saying that `gap` messages were skipped before it."""
+    """Return the same push with the number of messages skipped before it."""
     return encode_frame(b'{"gap":%d,%b' % (gap, frame[HEADER_BYTES + 1 :]))
 
 
 def decode_text(message: bytes | memoryview) -> str:
-    """The inverse of `encode_text`; empty for what is no text (an original client's null)."""
+    """Return the text that `encode_text` encoded; empty for null (from an original client)."""
     return _text_decoder.decode(message) or ""
 
 
 def whole_text(text: str, field: str, raw: bytes | memoryview) -> str:
-    """Return a message as one JSON text, with the large field that shared memory holds apart."""
+    """Return a message as one JSON text, including its large field, given apart in `raw`."""
     if not field:
         return text
     comma = "" if text == "{}" else ","
@@ -546,19 +551,19 @@ def whole_text(text: str, field: str, raw: bytes | memoryview) -> str:
 
 
 def check_size(text: str, raw: bytes | memoryview) -> None:
-    """Check that a message would fit into a frame, as it must where a broker follows.
+    """Check that a message fits into a frame, even if it is written to a ring: a broker follows it.
 
     Raises:
-        WireError: when it is over the limit.
+        WireError: it is over the limit.
     """
     size = len(text) + len(raw) * 4 // 3
-    if size > limits.MAX_BODY_BYTES // 2:  # near enough to ask what it would really be
+    if size > limits.MAX_BODY_BYTES // 2:  # near enough to compute the exact size
         whole = whole_text(text, "data" if raw else "", raw)
         encode_put(b'""', limits.MOST_NUMBER, limits.MOST_NUMBER, encode_text(whole))
 
 
 def topic_fault(name: str, kind: str = "topic") -> str:
-    """Return why the name of a topic (or of another `kind`) is refused, or an empty text."""
+    """Return why the name of a topic (or of another `kind`) is refused; empty: it is not."""
     if not name:
         return f"a {kind} name is empty"
     if fault := _name_fault(name, f"{kind} name", limits.MAX_TOPIC_BYTES):

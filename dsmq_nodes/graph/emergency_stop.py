@@ -228,7 +228,7 @@ class EmergencyStop:
             changed = self._take(info.publisher_name, at_ns or info.message_id, at_ns, msg.data)
         on_change = self._on_change
         if changed is not None and on_change is not None:
-            # As a task of its own: the next state is received while a coroutine waits.
+            # In a task of its own: the next state is received while a coroutine of it waits.
             self._node._kit.dispatcher.execute(lambda: on_change(changed), on_change)
 
     def _take_older_version(self, changed_ns: int, is_pressed: bool) -> bool | None:

@@ -1,4 +1,4 @@
-"""The calling end of an action; action_server.py says what an action is made of."""
+"""The calling end of an action; action_server.py has its services and topics."""
 
 import asyncio
 from collections.abc import Callable
@@ -27,27 +27,27 @@ _ResultT_co = TypeVar("_ResultT_co", bound=Message, covariant=True)
 _FeedbackT_co = TypeVar("_FeedbackT_co", bound=Message, covariant=True)
 _ENDED: Final = {GoalState.SUCCEEDED, GoalState.CANCELED, GoalState.ABORTED}
 _LATE_SEC: Final = 1.0
-_LOST_SEC: Final = 10.0  # a server that was away this long has lost its goals
+_LOST_SEC: Final = 10.0  # a server that was away for this long has lost its goals
 
 
 class GoalResult(Protocol[_ResultT_co]):
-    """The end of a goal, as `get_result_async` has it: a state of `GoalState`, and the result."""
+    """The end of a goal, from `get_result_async`: its state, see `GoalState`, and the result."""
 
     @property
     def status(self) -> int:
-        """How it ended."""
+        """The state in which the goal ended."""
 
     @property
     def result(self) -> _ResultT_co:
-        """What the server has made of it; None if it failed and a field has no default."""
+        """The server's result; None if the goal failed and a field has no default."""
 
 
 class GoalFeedback(Protocol[_FeedbackT_co]):
-    """What a `feedback_callback` is called with."""
+    """The argument of a `feedback_callback`."""
 
     @property
     def goal_id(self) -> UUID:
-        """The goal that it is about."""
+        """The goal that the feedback belongs to."""
 
     @property
     def feedback(self) -> _FeedbackT_co:
@@ -76,12 +76,12 @@ class ClientGoalHandle(Generic[GoalT, ResultT, FeedbackT]):
     def get_result_async(self) -> Future[GoalResult[ResultT]]:
         """Return a future with `status` (see `GoalState`) and `result`, for the goal's end.
 
-        A server that is lost before that gives a ServiceUnavailableError.
+        When the server is lost before that, the future has a ServiceUnavailableError.
         """
         return self._client.get_result_async(self)
 
     def cancel_goal_async(self) -> Future[CancelGoal.Response]:
-        """Ask to cancel it; `goals_canceling` of the response is empty when that is refused."""
+        """Request its cancellation; refused if `goals_canceling` of the response is empty."""
         return self._client.cancel_goal_async(self)
 
 
@@ -91,7 +91,7 @@ class ActionClient(Generic[GoalT, ResultT, FeedbackT]):
     def __init__(
         self, node: Node, action_type: ActionType[GoalT, ResultT, FeedbackT], action_name: str
     ) -> None:
-        """A client of an action.
+        """Make a client of an action.
 
         Raises:
             TypeError: not an action type.
@@ -134,12 +134,12 @@ class ActionClient(Generic[GoalT, ResultT, FeedbackT]):
     ) -> Future[ClientGoalHandle[GoalT, ResultT, FeedbackT]]:
         """Send a goal; the future will have its handle, which says whether it was accepted.
 
-        Cancelling the future, as a timeout does, cancels the goal.
+        Cancelling the future, as a timeout does, also cancels the goal.
 
         Args:
-            goal: of the action's type.
-            feedback_callback: called with each message that has `feedback` and `goal_id`.
-            goal_uuid: the goal's id; a new one if not given.
+            goal: the goal, of the action's type.
+            feedback_callback: called with each message, which has `feedback` and `goal_id`.
+            goal_uuid: the goal's id; None: a new one.
 
         Raises:
             TypeError: the goal is not of the action's type.
@@ -180,7 +180,7 @@ class ActionClient(Generic[GoalT, ResultT, FeedbackT]):
     def get_result_async(
         self, handle: ClientGoalHandle[GoalT, ResultT, FeedbackT]
     ) -> Future[GoalResult[ResultT]]:
-        """Return the result of a goal; see `ClientGoalHandle`."""
+        """Return a future with the goal's result; see `ClientGoalHandle`."""
 
         def ended(response: Any) -> GoalResult[ResultT]:
             handle.status = response.status
@@ -193,7 +193,7 @@ class ActionClient(Generic[GoalT, ResultT, FeedbackT]):
     def cancel_goal_async(
         self, handle: ClientGoalHandle[GoalT, ResultT, FeedbackT]
     ) -> Future[CancelGoal.Response]:
-        """Ask to cancel a goal; see `ClientGoalHandle`."""
+        """Request the cancellation of a goal; see `ClientGoalHandle`."""
         request = CancelGoal.Request(goal_info=GoalInfo(goal_id=handle.goal_id))
         return self._cancel_goal.call_async(request)
 
@@ -203,7 +203,7 @@ class ActionClient(Generic[GoalT, ResultT, FeedbackT]):
         return all(client.service_is_ready() for client in clients)
 
     def wait_for_server(self, timeout_sec: float | None = None) -> bool:
-        """Wait until a node serves it; callbacks run meanwhile. False on timeout.
+        """Wait until a node serves the action; callbacks run meanwhile. Returns False on timeout.
 
         Raises:
             SpinError: called from a callback: `await client.wait_for_server_async()` there.
@@ -213,7 +213,7 @@ class ActionClient(Generic[GoalT, ResultT, FeedbackT]):
         return bool(spinner.block_on(work, "await client.wait_for_server_async()"))
 
     async def wait_for_server_async(self, timeout_sec: float | None = None) -> bool:
-        """The same for coroutines."""
+        """Do the same as `wait_for_server`, in a coroutine."""
         return await self._graph.within(self.server_is_ready, timeout_sec)
 
     def _on_feedback(self, msg: Any) -> Result:
@@ -267,9 +267,9 @@ class ActionClient(Generic[GoalT, ResultT, FeedbackT]):
             self._cancel_goal.call_async(request).ignore()
 
     def destroy(self) -> None:
-        """Stop sending goals; goals that wait for a result get an error.
+        """Stop sending goals; goals that wait for a result fail.
 
-        Its goals that have not ended are cancelled: no other client could do that.
+        The client's goals that have not ended are cancelled: no other client could do that.
         """
         for goal_id in sorted(self._sent):
             self._cancel_unasked(goal_id)

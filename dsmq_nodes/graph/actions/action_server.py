@@ -3,8 +3,8 @@
 An action `/dock` has the services `/dock/_action/send_goal`, `.../cancel_goal` and
 `.../get_result` (answered when the goal has ended), and the topics `.../feedback` and `.../status`
 (latched: the goals and their states). A goal whose client has gone (goal_clients.py) is cancelled,
-or refused if it was not accepted yet. `cancel_callback` is not asked about it: the client cannot
-take the answer, and what moves has to stop.
+or refused if it was not accepted yet. `cancel_callback` is not called for it: the client cannot
+receive a refusal, and everything that moves has to stop.
 """
 
 import asyncio
@@ -83,25 +83,26 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
         """Serve an action; every callback is `def` or `async def`.
 
         Args:
-            node: the node that serves it.
+            node: the node that serves the action.
             action_type: a subclass of `Action`.
-            action_name: its name.
-            execute_callback: `async def execute(goal_handle)` looks at
-                `goal_handle.is_cancel_requested` whenever it has awaited, calls `succeed`, `abort`
-                or `canceled` and returns the result. A `def` blocks the node meanwhile.
+            action_name: the name of the action.
+            execute_callback: `async def execute(goal_handle)` checks
+                `goal_handle.is_cancel_requested` after each `await`, calls `succeed`, `abort` or
+                `canceled`, and returns the result. A `def` blocks the node meanwhile.
             goal_callback: decides whether to accept a goal; without it all are accepted.
             handle_accepted_callback: called instead of executing an accepted goal: it calls
-                `goal_handle.execute()` when it is time.
+                `goal_handle.execute()` when the goal is to start.
             cancel_callback: decides whether a goal may be cancelled; without it all may. A goal
-                whose client has gone is cancelled without it.
-            when_busy: what becomes of a goal that comes while another executes: it waits
-                ("queue"), the other is cancelled first ("preempt"), it is refused ("reject"), or
-                it executes beside it ("parallel").
+                whose client has gone is cancelled without a call of it.
+            when_busy: what happens to a goal that comes while another executes: it waits ("queue"),
+                the other is cancelled first ("preempt"), it is refused ("reject"), or it executes
+                beside the other ("parallel").
             result_timeout: seconds for which the result of an ended goal is kept; less than 0: as
-                long as the server.
+                long as the server exists.
 
         Raises:
-            TypeError: not an action type, or a callback that cannot be called or awaited.
+            TypeError: `action_type` is not an action type, or a callback cannot be called or
+                awaited.
             ValueError: this node serves that name already, or `when_busy` is none of the four.
         """
         for name, given, callback in (
@@ -133,9 +134,9 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
         self._waiting: list[ServerGoalHandle[Any, Any, Any]] = []
         self._running: dict[bytes, ServerGoalHandle[Any, Any, Any]] = {}
         self._done: dict[bytes, asyncio.Event] = {}
-        self._judged: set[bytes] = set()  # not accepted yet
-        self._unwanted: set[bytes] = set()  # of those, cancelled meanwhile
-        # Cancelled before they came: a request to cancel goes another way than its goal.
+        self._judged: set[bytes] = set()  # goals that are neither accepted nor refused yet
+        self._unwanted: set[bytes] = set()  # those of them that were cancelled meanwhile
+        # Cancelled before they came: a request to cancel takes another way than its goal.
         self._unwanted_yet: deque[bytes] = deque(maxlen=_MOST_UNWANTED)
         self._is_forgetting = False
         self._is_destroyed = False
@@ -151,7 +152,7 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
         ]
         self._clients = GoalClients(node, self._cancel_of_the_gone)
 
-    # Goals come
+    # Accepting and executing goals
 
     def _on_goal(self, request: Any) -> "Awaitable[Message]":
         call = self._services[0].caller  # after an `await` it is another call's
@@ -174,7 +175,7 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
         return response
 
     async def _is_wanted(self, request: Any, client: str) -> bool:
-        """Whether to accept a goal; meanwhile its client may go or cancel it."""
+        """Whether to accept a goal; its client may go or cancel it meanwhile."""
         reason = ""
         if not await self._clients.shown(client):
             reason = f"{calls.described(client)} has gone"
@@ -183,7 +184,7 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
         elif self._goal_callback is not None:
             if not await self._says_yes(GoalResponse, self._goal_callback, request.goal):
                 return False
-            for _ in range(2):  # read messages that came while it blocked the node
+            for _ in range(2):  # read messages that came while the callback blocked the node
                 await asyncio.sleep(0)
             reason = self._clients.absence(client)
         if reason:
@@ -192,7 +193,7 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
         return not (reason or is_cancelled or self._is_destroyed or self._is_too_busy())
 
     async def _says_yes(self, kind: type[IntEnum], callback: Callable[..., Any], arg: Any) -> bool:
-        """Whether a callback returns ACCEPT; other values are logged and count as REJECT."""
+        """Whether a callback returns ACCEPT; any other value is logged and counts as REJECT."""
         answer = await called(callback, arg)
         if not isinstance(answer, kind):
             self._node.get_logger().error(
@@ -228,7 +229,7 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
     ) -> None:
         try:
             await called(callback, handle)
-        except Exception as error:  # noqa: BLE001  as of the execute callback
+        except Exception as error:  # noqa: BLE001  as for the execute callback
             self._failed("handle_accepted callback", error)
             if handle.status is GoalState.ACCEPTED and handle not in self._waiting:
                 handle.become(GoalState.EXECUTING)
@@ -236,7 +237,7 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
                 self._finish(handle)
 
     def _start(self, handle: ServerGoalHandle[Any, Any, Any]) -> None:
-        """Execute a goal, now or in its turn, unless it was cancelled or has begun."""
+        """Execute a goal, now or in its turn, unless it was cancelled or has started."""
         if handle.status is not GoalState.ACCEPTED or handle in self._waiting:
             return
         if self._when_busy == "preempt":
@@ -278,9 +279,10 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
         self._go_on()
 
     def _broke_off(self, handle: ServerGoalHandle[Any, Any, Any], error: BaseException) -> None:
-        """The execute callback has raised: its goal is aborted.
+        """Abort the goal of an execute callback that has raised.
 
-        When it was asked to end and has cancelled what it awaits, the goal is canceled.
+        If the goal's cancellation was requested, and the callback cancelled what it awaits, the
+        goal is canceled instead.
         """
         is_cut_short = asyncio.CancelledError in {type(error), type(error.__cause__)}
         if is_cut_short and handle.is_cancel_requested:
@@ -295,14 +297,14 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
         self._node.get_logger().traceback(f"{self.action_name}: exception in the {what}", error)
 
     def _finish(self, handle: ServerGoalHandle[Any, Any, Any]) -> None:
-        """The goal has ended: answer the requests for its result."""
+        """Answer the requests for the result of a goal that has ended."""
         self._ended_sec[handle.goal_id] = self._now_sec()
         self._done[handle.goal_id].set()
         if not self._is_forgetting and self._result_timeout_sec < math.inf:
             self._is_forgetting = True
             self._node._kit.dispatcher.begin(self._forget_in_time())
 
-    # Goals go
+    # Cancelling goals
 
     def _cancel(self, handle: ServerGoalHandle[Any, Any, Any]) -> None:
         if handle.status is GoalState.ACCEPTED:  # it waits for its turn, or was deferred
@@ -338,7 +340,7 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
         return response
 
     def _refuse_soon(self, wanted: GoalInfo) -> list[GoalInfo]:
-        """Cancel goals that are not accepted yet: they will be refused."""
+        """Cancel goals that are not accepted yet, so that they will be refused."""
         now = self._node.get_clock().now()
         infos = [GoalInfo(goal_id=UUID(uuid=each), stamp=now) for each in self._judged]
         meant = [info for info in infos if _is_meant(info, wanted)]
@@ -411,7 +413,7 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
         return self._node.get_clock().monotonic_sec()
 
     def destroy(self) -> None:
-        """Stop serving; goals that execute are cancelled."""
+        """Stop serving; goals that have not ended are cancelled."""
         self._clients.close()
         for handle in [each for each in self._goals.values() if each.is_active]:
             self._cancel(handle)

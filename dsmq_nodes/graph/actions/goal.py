@@ -37,10 +37,10 @@ _NEXT: Final = {
 
 
 class ServerGoalHandle(Generic[GoalT, ResultT, FeedbackT]):
-    """A goal, as the execute callback gets it.
+    """A goal, as the execute callback receives it.
 
     Attributes:
-        request: the goal.
+        request: the goal, as the client sent it.
         goal_info: its id, and when it was accepted.
         client: the node that sent it; empty for a tool.
         caller: the unique signature of that node or tool; see service_wire.py.
@@ -70,17 +70,17 @@ class ServerGoalHandle(Generic[GoalT, ResultT, FeedbackT]):
 
     @property
     def goal_id(self) -> bytes:
-        """Its id, 16 bytes."""
+        """The goal's id, 16 bytes."""
         return self.goal_info.goal_id.uuid
 
     @property
     def is_active(self) -> bool:
-        """Whether it has not ended."""
+        """Whether the goal has not ended."""
         return self.status in _NEXT
 
     @property
     def is_cancel_requested(self) -> bool:
-        """Whether the execute callback should come to an end, and call `canceled`."""
+        """Whether the execute callback should stop and call `canceled`."""
         return self.status is GoalState.CANCELING
 
     def publish_feedback(self, feedback: FeedbackT) -> None:
@@ -90,20 +90,20 @@ class ServerGoalHandle(Generic[GoalT, ResultT, FeedbackT]):
     def execute(self) -> None:
         """Execute the goal, after a `handle_accepted_callback` has deferred it.
 
-        Does nothing if it was cancelled meanwhile, as it is when its client has gone.
+        Does nothing if the goal was cancelled meanwhile, as it is when its client has gone.
         """
         self._start(self)
 
     def succeed(self, response: ResultT | None = None) -> None:
-        """The goal is reached; pass the result here, or return it from the execute callback."""
+        """End a goal that is reached; pass the result here or return it from the callback."""
         self._end(GoalState.SUCCEEDED, response)
 
     def abort(self, response: ResultT | None = None) -> None:
-        """The goal cannot be reached."""
+        """End a goal that cannot be reached."""
         self._end(GoalState.ABORTED, response)
 
     def canceled(self, response: ResultT | None = None) -> None:
-        """The goal was cancelled as requested."""
+        """End a goal whose cancellation was requested."""
         self._end(GoalState.CANCELED, response)
 
     def _end(self, state: GoalState, response: ResultT | None) -> None:
@@ -114,7 +114,7 @@ class ServerGoalHandle(Generic[GoalT, ResultT, FeedbackT]):
         """Change the state.
 
         Raises:
-            ActionError: it cannot become that from where it is.
+            ActionError: this state cannot follow the current one.
         """
         if state not in _NEXT.get(self.status, ()):
             raise ActionError(

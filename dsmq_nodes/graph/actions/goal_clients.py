@@ -2,8 +2,8 @@
 
 A goal without its client is no longer wanted: whatever moves for it has to stop. A client has gone
 when the graph has shown it and no longer does. While the broker is lost no client can cancel its
-goal, so after the node's `broker_timeout_sec`, when it enters its safe state, all clients count as
-gone. A broker that is back does not know every node yet: clients have a moment to return.
+goal, so after the node's `broker_timeout_sec`, when the node enters its safe state, all clients
+count as gone. A broker that is back does not know every node yet: clients have a moment to return.
 """
 
 import asyncio
@@ -33,11 +33,11 @@ class GoalClients:
         self._graph.watchers.append(self._on_graph)
 
     async def shown(self, client: str) -> bool:
-        """Wait until the graph shows a client; False when it is gone before that."""
+        """Wait until the graph shows a client; return whether it does."""
         return await self._graph.within(lambda: self._graph.has_client(client), _SHOWN_SEC)
 
     def absence(self, client: str) -> str:
-        """Return why a client counts as gone; empty when it does not."""
+        """Return why a client counts as gone; empty if it does not."""
         since_sec = self._now_sec() - self._changed_sec
         if self._is_lost:
             if since_sec < self._timeout_sec:

@@ -325,7 +325,7 @@ class DsmqLink:
         """Wake the loop at the next message; False when one has come already: drain again."""
         return self._incoming.rest()
 
-    # What the broker says, apart from messages and subscriptions
+    # Replies of the broker, except messages and subscriptions
 
     def _differs(self, reply: wire.Reply) -> None:
         readers, publications = self._incoming.readers, self._outgoing.publications

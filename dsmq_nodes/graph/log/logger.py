@@ -11,12 +11,12 @@ from dsmq_nodes.standard_streams import StandardErrorHandler, keep_from_waiting
 
 _ROOT: Final = "dsmq_nodes.node"
 
-# Of programs that configure no logging: nodes warn just before they enter the safe state.
+# For programs that configure no logging: nodes warn just before they enter the safe state.
 logging.lastResort = StandardErrorHandler(logging.WARNING)
 
 
 class LogOptions(TypedDict, total=False):
-    """When a call logs; counted for each place in the code."""
+    """When a call logs; counts are kept for each place in the code."""
 
     throttle_duration_sec: float
     once: bool
@@ -27,7 +27,7 @@ class Logger:
     """Logs under a node's name; made by `Node.get_logger`.
 
     Every call takes, as in rclpy, `throttle_duration_sec` (at most once in that time from this
-    place), `once` (only the first time) and `skip_first` (all but the first time).
+    place), `once` (only the first time) and `skip_first` (every time except the first).
     """
 
     def __init__(self, name: str, clock: BaseClock, rosout: Rosout | None = None) -> None:
@@ -36,7 +36,7 @@ class Logger:
         self._clock = clock
         self._logger = logging.getLogger(f"{_ROOT}.{_dotted(name)}")
         keep_from_waiting(self._logger)
-        self._has_failed = False  # whether a failure on /rosout was logged
+        self._has_failed = False  # whether a failure of /rosout was logged
         self._skipped: set[tuple[str, int]] = set()
         self._logged_sec: dict[tuple[str, int], float] = {}
 
@@ -75,18 +75,18 @@ class Logger:
         return child
 
     def named(self, name: str) -> "Logger | None":
-        """This logger or one below it, by its full name; None for any other name."""
+        """Return this logger, or one below it, by its full name; None for any other name."""
         own, wanted = _dotted(self.name), _dotted(name)
         if wanted == own:
             return self
         return self.get_child(wanted[len(own) + 1 :]) if wanted.startswith(f"{own}.") else None
 
     def set_level(self, level: int) -> None:
-        """Set the lowest level that is logged, as of the `logging` module."""
+        """Set the lowest level that is logged; levels are those of the `logging` module."""
         self._logger.setLevel(level)
 
     def get_effective_level(self) -> int:
-        """Return the lowest level that is logged, as of the `logging` module."""
+        """Return the lowest level that is logged; levels are those of the `logging` module."""
         return self._logger.getEffectiveLevel()
 
     def _log(
@@ -103,7 +103,7 @@ class Logger:
         if not options or self._is_due(options, (file, line)):
             extra = {"node": self.name, "is_traceback": is_traceback}
             keep_from_waiting(self._logger)  # a handler may have been added since
-            # A format with a file and a line names those of the program, not these.
+            # With this level a formatter's file and line are the program's.
             self._logger.log(level, "%s", text, extra=extra, stacklevel=3)
             if self.rosout is not None:
                 self._publish(self.rosout, level, text, (file, function, line))
@@ -111,7 +111,7 @@ class Logger:
     def _publish(self, rosout: Rosout, level: int, text: str, place: tuple[str, str, int]) -> None:
         try:
             rosout.write(level, _dotted(self.name), str(text), place)
-        except Exception as error:  # noqa: BLE001  a line in the log is to end no callback
+        except Exception as error:  # noqa: BLE001  a line of the log must not end a callback
             if not self._has_failed:
                 self._has_failed = True
                 self._logger.warning(
@@ -138,7 +138,7 @@ def _dotted(name: str) -> str:
 
 
 def _place_of_call() -> tuple[str, str, int]:
-    """File, function and line outside of this file."""
+    """Return the file, function and line of the call into this file."""
     frame = inspect.currentframe()
     while frame is not None and frame.f_code.co_filename == __file__:
         frame = frame.f_back

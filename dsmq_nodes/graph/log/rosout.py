@@ -1,8 +1,8 @@
-"""A node's log on `/rosout`.
+"""Publishes a node's log on `/rosout`.
 
 The text is built without the message class (rcl_interfaces/msg/Log), which a node that only logs
-would have to import; the topic is advertised with the first line. A test compares it with the
-class.
+would otherwise have to import; the topic is advertised with the first line. A test compares the
+text with that of the class.
 """
 
 from typing import Final
@@ -53,5 +53,5 @@ class Rosout:
         self._link.publish(self._publication, line_text.decode())
 
     def close(self) -> None:
-        """Stop publishing: the link ends."""
+        """Stop publishing, since the link ends."""
         self._is_closed = True

@@ -22,9 +22,9 @@ _NOWHERE: Final[Mapping[str, str]] = {}
 class Parameters(BaseModel, metaclass=ModelClass):
     """The parameters of a node class: subclass it inside the node, with types and defaults.
 
-    An int is taken for a float; nothing else is converted. An unknown name is an error. A field
-    with `Field(frozen=True)` is read-only once the node has begun. `Parameters` may be nested: the
-    field `kp` of a field `pid` is the parameter `pid.kp`.
+    An int is accepted as a float; nothing else is converted. An unknown name is an error. A field
+    with `Field(frozen=True)` is read-only once the node has started. `Parameters` may be nested:
+    the field `kp` of a field `pid` is the parameter `pid.kp`.
     """
 
     model_config = ConfigDict(
@@ -34,8 +34,8 @@ class Parameters(BaseModel, metaclass=ModelClass):
         validate_default=True,
         ser_json_bytes="base64",
         val_json_bytes="base64",
-        serialize_by_alias=True,  # a field's alias is its name for others
-        defer_build=True,  # of this one alone, which most nodes do without
+        serialize_by_alias=True,  # a field's alias is its name for other nodes
+        defer_build=True,  # for this class alone, which most nodes never build
     )
 
     @override
@@ -55,10 +55,10 @@ class Parameters(BaseModel, metaclass=ModelClass):
     if not TYPE_CHECKING:  # a type checker finds them itself
 
         def __getattr__(self, name: str) -> Any:
-            """Only what is not there comes here.
+            """Raise: Python calls this only for an attribute that does not exist.
 
             Raises:
-                AttributeError: with the parameter that may be meant.
+                AttributeError: always; the text has the nearest parameter.
             """
             if name.startswith("_"):  # pydantic's own
                 return super().__getattr__(name)
@@ -83,12 +83,12 @@ class Parameters(BaseModel, metaclass=ModelClass):
     def load(
         cls, values: Mapping[str, Any], owner: str, places: Mapping[str, str] = _NOWHERE
     ) -> Self:
-        """Return the parameters that `values` give, the rest by default.
+        """Return the parameters with the given values, and defaults for the others.
 
-        `places` says where they are written, as far as that is known.
+        `places` has the places where the values are written, as far as they are known.
 
         Raises:
-            ParameterError: a name is unknown or missing, or a value does not fit; all of them.
+            ParameterError: names are unknown or missing, or values do not fit; the text has all.
         """
         given = _grouped({**values, **changed(values)})
         try:
@@ -104,7 +104,7 @@ class Parameters(BaseModel, metaclass=ModelClass):
         """Return a copy with other values; names of nested fields have dots.
 
         Raises:
-            ParameterError: a value does not fit; all of them.
+            ParameterError: values do not fit; the text has all.
         """
         whole = merged_groups(self.model_dump(mode="json"), _grouped(values))
         try:
@@ -117,7 +117,7 @@ class Parameters(BaseModel, metaclass=ModelClass):
         return found
 
     def take(self, other: Self) -> None:
-        """Take over all values of another model, which are checked already."""
+        """Take over all values of another model, which have been checked already."""
         self.__dict__.update(other.__dict__)
         self.model_fields_set.update(other.model_fields_set)
 
@@ -144,14 +144,15 @@ def unknown(name: str, known: Iterable[str]) -> str:
 
 
 def at_place(problem: str, name: str, places: Mapping[str, str]) -> str:
-    """Return the text for what is wrong with a parameter, after the place where that is written."""
+    """Return a problem of a parameter as text, after the place where its value is written."""
     while name and name not in places:
-        name = name.rpartition(".")[0]  # of an item of a list, of a group
+        # the place of a list is that of its items, the place of a group that of its members
+        name = name.rpartition(".")[0]
     return f"{places[name]}: {problem}" if name else problem
 
 
 def leaves(model: BaseModel, prefix: str = "") -> Iterator[tuple[str, BaseModel, str]]:
-    """Yield the parameters of a model: name, and the model and field that hold it."""
+    """Yield the parameters of a model: the name, and the model and field that hold the value."""
     for field, name in outer_names(type(model)).items():
         value = getattr(model, field)
         if isinstance(value, BaseModel):
@@ -183,7 +184,7 @@ def _kinds(cls: type[BaseModel], field: str) -> list[Any]:
 
 
 def _with_bytes(cls: type[BaseModel], values: dict[str, Any]) -> dict[str, Any]:
-    """Convert lists of integers, as YAML and JSON have them, to bytes where a field needs it."""
+    """Convert lists of integers to bytes, where a field needs bytes: YAML and JSON have lists."""
     found = dict(values)
     attributes = {outer: name for name, outer in outer_names(cls).items()}
     for name, value in values.items():
@@ -206,7 +207,7 @@ def _check_integers(model: BaseModel, where: str) -> None:
 
 
 def _grouped(values: Mapping[str, Any]) -> dict[str, Any]:
-    """`{"pid.kp": 1}` as `{"pid": {"kp": 1}}`, the form of a nested model."""
+    """Return `{"pid.kp": 1}` as `{"pid": {"kp": 1}}`, the form of a nested model."""
     grouped: dict[str, Any] = {}
     for name, value in values.items():
         *groups, last = name.split(".")
@@ -218,7 +219,7 @@ def _grouped(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def merged_groups(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
-    """Parameters of two mappings, the new ones where both have one; groups are merged."""
+    """Return the parameters of both mappings; `new` overrides `old`, and groups are merged."""
     merged = dict(old)
     for name, value in new.items():
         inner = merged.get(name)

@@ -1,7 +1,7 @@
-"""The services that every node has, as in ROS 2: its parameters and its loggers, for others.
+"""The services that every node has, as in ROS 2: they offer its parameters and loggers to others.
 
-Their message types (some 25) are imported with the first call, so that a node that is never asked
-starts as fast as without them.
+Their message types (some 25) are imported with the first call, so that a node that is never called
+starts as fast as one without them.
 """
 
 from functools import partial
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def offer_node_services(
     node_name: str, services: Services, store: ParameterStore, logger: Logger
 ) -> None:
-    """Serve parameters and loggers of a node."""
+    """Serve the parameters and loggers of a node."""
     for name, class_name in NODE_SERVICES.items():
         load = partial(_load, name, class_name, store, logger)
         services.add_own_service(f"{node_name}/{name}", f"rcl_interfaces/srv/{class_name}", load)

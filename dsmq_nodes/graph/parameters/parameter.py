@@ -28,7 +28,7 @@ class ParameterKind(IntEnum):
 
     @classmethod
     def from_parameter_value(cls, value: object) -> "ParameterKind":
-        """The type that a value has; an int is an INTEGER, [] of any array type a BYTE_ARRAY.
+        """Return the type of a value; an int is an INTEGER, [] of any array type a BYTE_ARRAY.
 
         Raises:
             TypeError: no parameter can have this value.
@@ -49,12 +49,12 @@ class ParameterKind(IntEnum):
         )
 
     def fit(self, value: Any) -> Any:
-        """Return the value in this type: an int is taken for a DOUBLE, a tuple for a list.
+        """Return the value in this type: an int is accepted as a DOUBLE, a tuple as a list.
 
-        A list of integers is taken for bytes: as such YAML has them.
+        A list of integers is accepted as bytes, since YAML has bytes in this form.
 
         Raises:
-            TypeError: the value is of another type, or beyond what the type can hold.
+            TypeError: the value is of another type, or out of the type's range.
         """
         try:
             return self._fit(_plain(value))
@@ -64,7 +64,7 @@ class ParameterKind(IntEnum):
     def _fit(self, value: Any) -> Any:
         if self is ParameterKind.DOUBLE and type(value) is int:
             return float(value)
-        if _SCALARS.get(type(value)) is self:  # None as NOT_SET
+        if _SCALARS.get(type(value)) is self:  # None fits NOT_SET
             return _checked(value)
         if self in _ITEMS and _is_list(value):
             wanted = _ITEMS[self]
@@ -72,18 +72,18 @@ class ParameterKind(IntEnum):
             if all(type(item) is wanted for item in items):
                 return list(map(_checked, items))
         if self is ParameterKind.BYTE_ARRAY and _is_list(value) and all(map(is_byte, value)):
-            return bytes(value) if value else []  # its item type is unknown
+            return bytes(value) if value else []  # the type of its items is unknown
         hint = ": write true or false" if self is ParameterKind.BOOL else ""
         raise TypeError(f"it is to be {self.words}, not {value!r:.60}{hint}")
 
     @property
     def words(self) -> str:
-        """The type as ROS 2's command line says it: "double", "string array"."""
+        """The type as ROS 2's command line names it: "double", "string array"."""
         return self.name.lower().replace("_", " ")
 
 
 def _plain(value: Any) -> Any:
-    """A value as Python's own: numpy's scalars and arrays, members of an IntEnum or a StrEnum."""
+    """Return a value in Python's own types, without numpy's types, IntEnum and StrEnum."""
     value = unpacked(value)
     if isinstance(value, list | tuple):
         return [_plain(each) for each in value]
@@ -133,23 +133,23 @@ _ARRAYS = {
 MESSAGE_FIELDS: Final[dict[int, str]] = {
     kind: f"{kind.name.lower()}_value" for kind in ParameterKind if kind
 }
-"""The field of rcl_interfaces/msg/ParameterValue that holds a value of a type."""
+"""The field of rcl_interfaces/msg/ParameterValue that holds a value of the type."""
 _ITEMS = {array: item for item, array in _ARRAYS.items()}
 
 
 class Parameter:
-    """A parameter's name and value, as `get_parameter` gives it and `set_parameters` takes it.
+    """A parameter's name and value, as `get_parameter` returns and `set_parameters` takes it.
 
     Attributes:
-        name: with dots where it is part of a group: `pid.kp`.
-        type_: its type.
-        value: None when it is not set.
+        name: the name; with dots if it is part of a group: `pid.kp`.
+        type_: the type of the value.
+        value: the value; None when it is not set.
     """
 
     Type: ClassVar[type[ParameterKind]] = ParameterKind
 
     def __init__(self, name: str, type_: ParameterKind | None = None, value: Any = None) -> None:
-        """A parameter; without a type, the one that the value has.
+        """Make a parameter; without a type, it has the type of the value.
 
         Raises:
             TypeError: the value is not of the type.
@@ -175,7 +175,7 @@ class Parameter:
             return messages.ParameterValue()
         value: Any = self.value
         if self.type_ is ParameterKind.BYTE_ARRAY:
-            value = bytes(value)  # [] when it was set to an empty list: any array type has it
+            value = bytes(value)  # [] if it was set to an empty list, which any array type has
         return messages.ParameterValue(type=int(self.type_), **{MESSAGE_FIELDS[self.type_]: value})
 
     def to_parameter_msg(self) -> "ParameterMessage":
@@ -187,7 +187,7 @@ class Parameter:
         """Return the parameter that a message holds.
 
         Raises:
-            TypeError: the message has a type that no parameter has.
+            TypeError: the message has an unknown type.
         """
         try:
             kind = ParameterKind(msg.value.type)

@@ -14,9 +14,9 @@ Change = Literal["new", "changed", "deleted"]
 
 
 class ParameterEvents:
-    """Publishes changes of a node's parameters; advertised with the first change.
+    """Publishes changes of a node's parameters; the topic is advertised with the first change.
 
-    Declarations before the node spins are not published: others ask for them.
+    Declarations before the node spins are not published: others request them from the node.
     """
 
     def __init__(self, node_name: str, link: Link, clock: BaseClock) -> None:

@@ -8,8 +8,8 @@ ROS 2's form names the nodes::
           kp: 1.5
         range_max: 8.0
 
-In a file that is read, nodes may be nested by namespaces, and `/**` means all nodes, `*` one part
-of a name.
+In a file that is read, nodes may be nested by namespaces; `/**` means all nodes, `*` one part of a
+name.
 """
 
 from collections.abc import Collection, Iterable, Iterator
@@ -32,7 +32,7 @@ _DEEPEST: Final = 10  # groups; files nested deeper than 20 levels are refused
 
 
 def dump_parameters(node_name: str, parameters: Iterable[Parameter]) -> str:
-    """Return the text of a file; unset parameters are left out."""
+    """Return the text of a file in ROS 2's form; unset parameters are left out."""
     grouped: dict[str, Any] = {}
     for parameter in sorted(parameters, key=lambda each: each.name):
         if parameter.value is None:
@@ -43,19 +43,19 @@ def dump_parameters(node_name: str, parameters: Iterable[Parameter]) -> str:
 
 
 def _place(grouped: dict[str, Any], name: str) -> tuple[dict[str, Any], str]:
-    """Return the mapping that a parameter belongs in, and its key there."""
+    """Return the mapping that a parameter belongs to, and its key there."""
     *groups, last = name.split(".", maxsplit=_DEEPEST)
     inner = grouped
     for group in groups:
         found = inner.setdefault(group, {})
-        if not isinstance(found, dict):  # `pid` is a parameter, and `pid.kp` is
+        if not isinstance(found, dict):  # both `pid` and `pid.kp` are parameters
             return grouped, name
         inner = found
     return inner, last
 
 
 def misspelt(document: Document) -> list[LaunchProblem]:
-    """Return the keys that are probably meant to be `ros__parameters`."""
+    """Return a problem for each key that is probably meant to be `ros__parameters`."""
     return [
         document.problem(place, f"did you mean {_ROS!r}?")
         for path, place in document.keys.items()
@@ -71,7 +71,7 @@ class ParamsFile:
 
     @cached_property
     def sections(self) -> list[tuple[str, Keys]]:
-        """The node names of ROS 2's form with their places; none in a plain file."""
+        """The node names of ROS 2's form with their places; a plain file has none."""
         return list(_sections(self.document.data, (), ""))
 
     def layers(self, full_name: str) -> list[Keys]:
@@ -92,9 +92,9 @@ def _sections(data: object, path: Keys, name: str) -> Iterator[tuple[str, Keys]]
 
 
 def _matches(pattern: str, full_name: str) -> bool:
-    """Whether a pattern matches a name; part by part, since a regular expression may hang."""
+    """Whether a pattern matches a name; part by part, since a regular expression could hang."""
     names = full_name.split("/")
-    # How many parts of the name are matched so far, for every way to match.
+    # How many parts of the name are matched so far, for each possible way to match.
     ways = {0}
     for part in pattern.split("/"):
         if part == "**":
@@ -121,7 +121,7 @@ def lookup(data: object, path: Keys) -> object:
 
 
 def _without(values: dict[str, object], names: Collection[str], prefix: str) -> dict[str, object]:
-    """Return parameters except some, which are overridden."""
+    """Return the parameters except those of `names`, which are overridden."""
     return {
         name: _without(value, names, f"{prefix}{name}.") if isinstance(value, dict) else value
         for name, value in values.items()
@@ -130,5 +130,5 @@ def _without(values: dict[str, object], names: Collection[str], prefix: str) -> 
 
 
 def merge(under: dict[str, object], over: dict[str, object]) -> dict[str, object]:
-    """Return parameters, overridden by others; mappings are merged, `pid.kp` is in `pid`."""
+    """Return the parameters of `under`, overridden by `over`; groups are merged: `pid.kp`."""
     return merged_groups(_without(under, flat(over).keys(), ""), over)

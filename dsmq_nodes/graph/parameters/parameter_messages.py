@@ -23,7 +23,7 @@ _ARRAY_TYPES: Final = {word: ParameterKind[f"{kind.name}_ARRAY"] for word, kind 
 def describe_declared(
     parameter: Parameter, given: ParameterDescriptor | None, *, read_only: bool
 ) -> ParameterDescriptor:
-    """The descriptor that a node has given for a declared parameter, with the type it has now."""
+    """Return a declared parameter's descriptor, as the node gave it, with its current type."""
     found = given or ParameterDescriptor(read_only=read_only)
     return found.model_copy(update={"name": parameter.name, "type": int(parameter.type_)})
 
@@ -73,7 +73,7 @@ def _type_of(schema: dict[str, Any]) -> ParameterKind:
 
 
 def _further(schema: dict[str, Any], found: ParameterDescriptor) -> list[str]:
-    """Constraints beyond a range, in words."""
+    """Return constraints other than a range, in words."""
     words = []
     if "enum" in schema:
         words.append("one of " + ", ".join(map(repr, schema["enum"])))

@@ -40,13 +40,13 @@ def describe_parameters(
 def get_parameter_types(
     store: ParameterStore, request: GetParameterTypes.Request
 ) -> GetParameterTypes.Response:
-    """Their types."""
+    """Return the types of the parameters; 0 for an unknown one."""
     types = [store.get(name).type_ if name in store else 0 for name in request.names]
     return GetParameterTypes.Response(types=bytes(types))
 
 
 def get_parameters(store: ParameterStore, request: GetParameters.Request) -> GetParameters.Response:
-    """Their values."""
+    """Return the values of the parameters; an unknown one is not set."""
     return GetParameters.Response(
         values=[
             store.get(name).get_parameter_value() if name in store else ParameterValue()
@@ -58,7 +58,7 @@ def get_parameters(store: ParameterStore, request: GetParameters.Request) -> Get
 def list_parameters(
     store: ParameterStore, request: ListParameters.Request
 ) -> ListParameters.Response:
-    """Their names."""
+    """Return the names of the parameters below the prefixes, as deep as requested."""
     names = [name for name in store if _is_listed(name, request.prefixes, request.depth)]
     prefixes = dict.fromkeys(name.rpartition(".")[0] for name in names if "." in name)
     return ListParameters.Response(
@@ -82,7 +82,7 @@ def _is_listed(name: str, prefixes: list[str], depth: int) -> bool:
 async def set_parameters(
     store: ParameterStore, request: SetParameters.Request
 ) -> SetParameters.Response:
-    """Set each one separately."""
+    """Set each parameter separately."""
     results = [await set_all(store, [msg]) for msg in request.parameters]
     return SetParameters.Response(results=results)
 
@@ -90,12 +90,12 @@ async def set_parameters(
 async def set_parameters_atomically(
     store: ParameterStore, request: SetParametersAtomically.Request
 ) -> SetParametersAtomically.Response:
-    """Set all or none."""
+    """Set all parameters, or none."""
     return SetParametersAtomically.Response(result=await set_all(store, request.parameters))
 
 
 async def set_all(store: ParameterStore, parameters: list[Parameter]) -> SetParametersResult:
-    """Set all or none; the result says why not, or what went wrong afterwards."""
+    """Set all or none; the result says why none was set, or what failed afterwards."""
     try:
         said = await store.set([NodeParameter.from_parameter_msg(msg) for msg in parameters])
     except (ParameterError, TypeError) as error:
@@ -114,7 +114,7 @@ def get_logger_levels(logger: Logger, request: GetLoggerLevels.Request) -> GetLo
 
 
 def set_logger_levels(logger: Logger, request: SetLoggerLevels.Request) -> SetLoggerLevels.Response:
-    """Set the lowest level that is logged; 0: the level of the logger above."""
+    """Set the lowest level that each logger logs; 0: the level of the logger above."""
     return SetLoggerLevels.Response(results=[_set_level(logger, each) for each in request.levels])
 
 

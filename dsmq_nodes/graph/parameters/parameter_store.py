@@ -1,10 +1,10 @@
 """All parameters of a node: the fields of its model, and those that are declared one by one.
 
-A field of the model has its name for others, one of a nested model a name such as `pid.kp`. A
-change is checked by the model, or by the type and the ranges of the declaration. Then the callbacks
-are asked. Then everything is changed at once, or nothing is. A callback that raises or does not
-answer refuses the change; one that is called afterwards undoes nothing when it raises. The caller
-gets the reason in both cases.
+Others use a field of the model by its name, and a field of a nested model by a name such as
+`pid.kp`. The model checks a change of a field; the type and the ranges of the declaration check a
+change of a declared parameter. Then the callbacks are called. Then everything is changed at once,
+or nothing is. A callback that raises or returns no answer refuses the change. A callback that is
+called afterwards undoes nothing when it raises. The caller receives the reason in both cases.
 """
 
 import warnings
@@ -47,7 +47,7 @@ class ParameterStore:
     """The parameters of a node.
 
     Attributes:
-        on_set: asked before a change, the last added first; the first refusal ends it.
+        on_set: called before a change, the last added first; the first refusal ends it.
         post_set: called after a change.
     """
 
@@ -61,14 +61,14 @@ class ParameterStore:
         raised: Callable[[object, Exception], None],
         changed: "Callable[[Change, list[Parameter]], None]",
     ) -> None:
-        """The fields of a model, and the declared parameters.
+        """Hold the fields of a model, and the declared parameters.
 
         Args:
             owner: the node's name.
-            model: the values of its model.
+            model: the values of the node's model.
             given: values for parameters that will be declared.
-            places: where those are written, `file:line:column`, as far as that is known.
-            raised: called with a callback that raises, and its exception.
+            places: where those values are written, `file:line:column`, as far as that is known.
+            raised: called with a callback that has raised, and its exception.
             changed: called with a change and the new parameters, once the node is ready.
         """
         self.on_set: list[OnSet] = []
@@ -120,10 +120,10 @@ class ParameterStore:
     def _given_one(
         self, name: str, value: Any, declared: _DeclaredParameter, kind: ParameterKind | None
     ) -> Parameter:
-        """Return the launcher's value.
+        """Return the parameter with the launcher's value.
 
         Raises:
-            GivenParameterError: it does not fit.
+            GivenParameterError: the value does not fit.
         """
         try:
             parameter = Parameter(name, kind if value is not None else None, value)
@@ -140,10 +140,10 @@ class ParameterStore:
             raise ParameterError(f"{self._owner} has a parameter {name!r} already")
 
     def _check_untyped(self, name: str, descriptor: "ParameterDescriptor | None") -> None:
-        """There is no default, and so no type, which may be meant or not: as in rclpy.
+        """Warn of a declaration without a default, and so without a type, as rclpy does.
 
         Raises:
-            ParameterError: it is described, but not as one of any type.
+            ParameterError: the parameter has a descriptor, which does not allow any type.
         """
         if descriptor is not None and descriptor.dynamic_typing:
             return
@@ -165,10 +165,10 @@ class ParameterStore:
         self._changed("deleted", [self._declared.pop(name).parameter])
 
     def check_given(self) -> None:
-        """The node is ready: values for parameters that it did not declare are mistakes.
+        """Check, when the node is ready, that it has declared every parameter that it was given.
 
         Raises:
-            UndeclaredParameterError: there is such a parameter.
+            UndeclaredParameterError: a given parameter was not declared.
         """
         self.is_ready = True
         if self._given:
@@ -179,7 +179,7 @@ class ParameterStore:
             told = f"parameters of {self._owner}: {problems} (it has: {known})"
             raise UndeclaredParameterError(told, self._given, self)
 
-    # Asking
+    # Reading
 
     def __iter__(self) -> Iterator[str]:
         for name, _, __ in leaves(self._model):
@@ -223,16 +223,16 @@ class ParameterStore:
     def _of_model(self, name: str, holder: Any, field: str) -> Parameter:
         value = getattr(holder, field)
         try:
-            if value == []:  # the model knows its type
+            if value == []:  # the model has the type of its items
                 return Parameter(name, ParameterKind(self.describe(name).type), value)
             if not isinstance(value, bytes):
                 value = holder.model_dump(mode="json", include={field}, by_alias=False)[field]
             return Parameter(name, None, value)
         except TypeError:
-            return Parameter(name, None, None)  # a dict, a list of lists: no parameter of ROS 2
+            return Parameter(name, None, None)  # a dict or a list of lists is no parameter of ROS 2
 
     def _nothing(self, name: str) -> list[Any] | bytes:
-        """Return the value of `[]` for a field of the model."""
+        """Return what `[]` stands for in a field of the model: empty bytes or an empty list."""
         return b"" if self.describe(name).type == ParameterKind.BYTE_ARRAY else []
 
     def _is_read_only(self, name: str) -> bool:
@@ -249,14 +249,14 @@ class ParameterStore:
     # Setting
 
     async def set(self, parameters: Sequence[Parameter], call: Call = called) -> str:
-        """Change all parameters, or none; returns remarks about a change that was made.
+        """Change all parameters, or none; return remarks about a change that was made.
 
         Args:
             parameters: the new values.
-            call: calls a callback with the changes and waits for its answer.
+            call: calls a callback with the changes, and waits for its answer.
 
         Raises:
-            ParameterError: the reason why none was changed.
+            ParameterError: none was changed; the text is the reason.
         """
         fields, declared = self._new_values(parameters)
         if not (fields or declared):
@@ -276,10 +276,10 @@ class ParameterStore:
         return "; ".join(filter(None, failed))
 
     async def _ask(self, callback: OnSet, changes: list[Parameter], call: Call) -> None:
-        """Ask a callback.
+        """Call a callback that may refuse the changes.
 
         Raises:
-            ParameterError: it refuses them, or gives no answer.
+            ParameterError: the callback refuses them, or gives no answer.
         """
         name = callback_name(callback)
         try:
@@ -332,13 +332,14 @@ class ParameterStore:
             self._require(name)
             if not self._is_read_only(name):
                 yield parameter
-            elif parameter != self.get(name):  # an unchanged value is fine: a dumped file has it
+            # an unchanged value is accepted: a dumped file contains it
+            elif parameter != self.get(name):
                 raise ParameterError(f"{name} is read-only")
 
     def _checked(
         self, parameter: Parameter, declared: _DeclaredParameter, kind: ParameterKind | None
     ) -> Parameter:
-        """The parameter, converted to the type and checked by the ranges of its declaration."""
+        """Return the parameter in its declared type, after checking its declared ranges."""
         name, value = parameter.name, parameter.value
         if kind is None and declared.parameter.value == [] and not isinstance(value, list | bytes):
             raise ParameterError(f"{name}: it is to be an array, not {value!r:.60}")
@@ -361,13 +362,13 @@ _NOTHING: Any = object()
 
 @cache
 def _json_schema(cls: type[Any]) -> dict[str, Any]:
-    """Return the JSON Schema of a model, cached: it takes milliseconds."""
+    """Return the JSON Schema of a model, cached, since making it takes milliseconds."""
     found: dict[str, Any] = cls.model_json_schema()
     return found
 
 
 def _kind(parameter: Parameter, descriptor: "ParameterDescriptor | None") -> ParameterKind | None:
-    """Return the type of its values; None: any type, or any array type for a default of []."""
+    """Return the type that values must have; None: any; or any array, for a default of []."""
     is_any_array = parameter == Parameter(parameter.name, None, [])
     if is_any_array or (descriptor is not None and descriptor.dynamic_typing):
         return None
@@ -375,7 +376,7 @@ def _kind(parameter: Parameter, descriptor: "ParameterDescriptor | None") -> Par
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """`{"pid": {"kp": 1}}` as `{"pid.kp": 1}`."""
+    """Return `{"pid": {"kp": 1}}` as `{"pid.kp": 1}`."""
     found: dict[str, Any] = {}
     for name, value in values.items():
         if isinstance(value, Mapping):

@@ -1,9 +1,8 @@
-"""YAML 1.2: how plain texts are read, and values written so that they are read back as the same.
+"""YAML 1.2: how plain texts are read, and how values are written so that they read back the same.
 
 One set of rules (https://yaml.org/spec/1.2.2/#103-core-schema) for launch files, files of
-parameters, values on the command line, and everything that the kit writes. PyYAML follows YAML 1.1:
-texts that YAML 1.1 would read as something else are written in quotes too, so that both read the
-same.
+parameters, values on the command line, and everything that the kit writes. PyYAML follows YAML 1.1.
+So texts that YAML 1.1 would read as something else are quoted too, and both versions read the same.
 """
 
 import re
@@ -25,7 +24,7 @@ _WORDS: Final[dict[str, bool | None]] = {
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
 _WIDEST: Final = 2**31 - 1
-# libyaml escapes characters beyond 16 bits, emoji too; these stand in for them.
+# libyaml escapes characters beyond 16 bits, emoji too; these characters stand in for them.
 _STAND_INS: Final = range(0xE000, 0xF900)
 _needs_stand_in: Final = re.compile("[\ue000-\uf8ff\U00010000-\U0010ffff]")
 _find_half: Final = re.compile("[\ud800-\udfff]")
@@ -48,7 +47,7 @@ def is_number(text: str) -> bool:
 
 
 def to_yaml(value: object, *, flow: bool = False, sort_keys: bool = False) -> str:
-    """Return a value of lists, mappings, texts, numbers, bytes, booleans and None."""
+    """Return a value as YAML: lists, mappings, texts, numbers, bytes, booleans and None."""
     stand_ins: dict[str, str] = {}
 
     class Dumper(_Dumper):

@@ -1,10 +1,10 @@
-"""The YAML of a launch file, or of a file of parameters, read with the place of everything in it.
+"""Reads the YAML of a launch file, or of a file of parameters, with the place of everything in it.
 
-PyYAML is used for its scanner and parser alone: a stream of events with marks. Values follow YAML
-1.2 (graph/parameters/yaml12.py), where PyYAML follows 1.1: here `on` and `no` are text, `010` is
-ten, `12:30` is text and `1e3` is a thousand. Anchors, aliases, duplicate keys and tags other than
-`!!str` and `!!binary` are refused, so a small file cannot unfold into a large one and no line is
-silently overruled by another. A file of parameters may have a section twice, as in ROS 2: see
+Of PyYAML only the scanner and the parser are used: a stream of events with marks. Values follow
+YAML 1.2 (graph/parameters/yaml12.py), where PyYAML follows 1.1: here `on` and `no` are text, `010`
+is ten, `12:30` is text and `1e3` is a thousand. Anchors, aliases, duplicate keys and tags other
+than `!!str` and `!!binary` are refused, so that a small file cannot unfold into a large one and no
+line silently overrides another. A file of parameters may have a section twice, as in ROS 2: see
 `merges`.
 """
 
@@ -24,7 +24,7 @@ from dsmq_nodes.suggest import did_you_mean, shorten
 
 NEEDS_NODES = "it needs a list 'nodes:'"
 MOST_LEVELS = 20
-# The key under which places of keys and of ignored values are kept.
+# The key under which the places of keys and of ignored values are kept.
 _ASIDE = -1
 
 Path: TypeAlias = tuple[str | int, ...]
@@ -35,7 +35,7 @@ _TEXT_TAG = "tag:yaml.org,2002:str"
 _BYTES_TAG = "tag:yaml.org,2002:binary"
 _NO_ALIAS = "anchors and aliases (& and *) are not accepted; write the value out at each place"
 
-# What PyYAML's parser says -> what to do about it. The first that is contained wins.
+# A part of what PyYAML's parser reports -> what to do about it. The first match wins.
 _SYNTAX_HINTS = (
     (r"'\t' that cannot start", "a tab; YAML is indented with spaces"),
     ("character '@' that cannot", "text that begins with '@' must be in quotes"),
@@ -63,9 +63,9 @@ _SYNTAX_HINTS = (
 
 
 class Place(NamedTuple):
-    """A place in a file, counted from 1, and a value's text as written there.
+    """A place in a file, counted from 1, and the text of a value as written there.
 
-    `plain` is text without quotes.
+    `plain`: the text has no quotes.
     """
 
     line: int
@@ -90,17 +90,17 @@ class Document:
     problems: list[LaunchProblem] = field(default_factory=list)
 
     def place(self, path: Path) -> Place:
-        """Return the place of a value; of a missing one, where it would belong."""
+        """Return the place of a value; for a missing one, where it would belong."""
         while path not in self.values and path:
             path = path[:-1]
         return self.values.get(path, Place(1, 1))
 
     def key_place(self, path: Path) -> Place:
-        """Return the place of a key; of a missing one, where its value would belong."""
+        """Return the place of a key; for a missing one, where its value would belong."""
         return self.keys.get(path) or self.place(path)
 
     def problem(self, place: Place, message: str) -> LaunchProblem:
-        """Return a problem at a place, with the line it is in."""
+        """Return a problem at a place, with its source line."""
         source = self.lines[place.line - 1] if place.line <= len(self.lines) else ""
         return LaunchProblem(place.line, place.column, message, source, self.file)
 
@@ -112,10 +112,10 @@ class Document:
 def read_file(
     path: pathlib.Path, file: str, needs: str = NEEDS_NODES, *, merges: bool = False
 ) -> Document:
-    """Return what the file at `path` says; `file` is its name in errors, the rest as `parse`.
+    """Read the file at `path`; `file` is its name in errors, the other arguments as for `parse`.
 
     Raises:
-        LaunchFileError: It cannot be read, or is no YAML.
+        LaunchFileError: The file cannot be read, or is not YAML.
     """
     try:
         raw = bytes_of(path)
@@ -163,8 +163,8 @@ def parse(text: str, file: str, needs: str = NEEDS_NODES, *, merges: bool = Fals
 
     With `merges`, mappings of the same key become one, in which later values win.
 
-    Duplicate keys, aliases and tags are left in the document's `problems`, so that they can be
-    shown together with what the model finds.
+    Duplicate keys, aliases and tags are added to the document's `problems`, so that they can be
+    shown together with those that the model finds.
 
     Raises:
         LaunchFileError: The text is not YAML, empty, or nested too deep.
@@ -204,7 +204,7 @@ def _explain(error: yaml.MarkedYAMLError) -> tuple[Place, str]:
     hint = next((text for part, text in _SYNTAX_HINTS if part in problem), f"not YAML: {problem}")
     mark = error.problem_mark or error.context_mark
     if error.context_mark and ("quote" in hint or "'<stream end>'" in problem):
-        # An unclosed quote or bracket is better shown where it was opened than at the end.
+        # An unclosed quote or bracket is shown where it was opened, which helps more than the end.
         mark = error.context_mark
     return _place(mark), hint
 
@@ -233,7 +233,7 @@ class _Reader:
         try:
             event: yaml.Event = self._parser.get_event()  # type: ignore[no-untyped-call]
         except (ValueError, OverflowError):
-            # PyYAML's own slip on "\UFFFFFFFF" and on numbers of thousands of digits.
+            # PyYAML raises these for "\UFFFFFFFF" and for numbers of thousands of digits.
             place = _place(self._parser.get_mark())
             self._document.refuse(place, "not YAML: an escape or a number that is out of range")
         return event
@@ -259,7 +259,7 @@ class _Reader:
             place = place._replace(text=event.value, plain=event.implicit[0])
             self._document.values[path] = place
             return self._scalar(event, place)
-        return None  # an alias, already a problem
+        return None  # an alias, which is a problem already
 
     def _sequence(self, path: Path, level: int) -> list[object]:
         items: list[object] = []

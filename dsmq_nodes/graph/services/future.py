@@ -21,11 +21,11 @@ U = TypeVar("U")
 class Future(Generic[T]):
     """The result of `call_async` and similar calls: `await` it, or add a callback.
 
-    Unlike asyncio's it belongs to a node and not to an event loop: it may be made before the node
-    spins, and awaited in any loop. An exception that is never fetched is logged.
+    Unlike asyncio's future, it belongs to a node and not to an event loop: it may be made before
+    the node spins, and awaited in any loop. An exception that is never fetched is logged.
 
     Attributes:
-        on_cancel: called when it is cancelled.
+        on_cancel: called when the future is cancelled.
     """
 
     def __init__(self, what: str, dispatcher: Dispatcher, logger: Logger) -> None:
@@ -41,7 +41,7 @@ class Future(Generic[T]):
         self._callbacks: list[Callable[[], None]] = []
 
     def done(self) -> bool:
-        """Whether there is a result, an exception, or it was cancelled."""
+        """Whether it has a result or an exception, or was cancelled."""
         return self._done
 
     def cancelled(self) -> bool:
@@ -52,8 +52,8 @@ class Future(Generic[T]):
         """Return the result; None, as in rclpy, while it is not done.
 
         Raises:
-            Exception: what went wrong.
-            CancelledError: it was cancelled.
+            Exception: the call failed with it.
+            CancelledError: the future was cancelled.
         """
         exception = self.exception()
         if exception is not None:
@@ -66,7 +66,7 @@ class Future(Generic[T]):
         return self._exception
 
     def add_done_callback(self, callback: "Callable[[Future[T]], Result]") -> None:
-        """Call `callback(future)` in the thread that spins the node, once it is done."""
+        """Call `callback(future)` in the thread that spins the node, once the future is done."""
         check_callback(callback, "a future's callback")
 
         def run() -> None:
@@ -77,9 +77,9 @@ class Future(Generic[T]):
     def then(
         self, convert: Callable[[T], U], failed: Callable[[], None] = lambda: None
     ) -> "Future[U]":
-        """Call `convert` with the result as soon as it is there; for the kit's own use.
+        """Return a future of `convert(result)`; `convert` is called at once. For the kit's own use.
 
-        `failed` is called instead when there is an exception or a cancellation.
+        `failed` is called instead if there is an exception, or the future is cancelled.
         """
         other: Future[U] = Future(self._what, self._dispatcher, self._logger)
         other.on_cancel = self.cancel
@@ -104,18 +104,18 @@ class Future(Generic[T]):
         self._finish(None, exception)
 
     def cancel(self) -> bool:
-        """Give up waiting; False when it is done already."""
+        """Stop waiting for the result; False when the future is done already."""
         is_cancelled = self._finish(None, asyncio.CancelledError())
         if is_cancelled and self.on_cancel is not None:
             self.on_cancel()
         return is_cancelled
 
     def ignore(self) -> None:
-        """Its result is not wanted: do not log an exception."""
+        """Do not log an exception: the result is not wanted."""
         self._is_ignored = True
 
     def _finish(self, result: T | None, exception: BaseException | None) -> bool:
-        """Finish it; False if it is done already."""
+        """Set the result or the exception; False if the future is done already."""
         if self._done:
             return False
         self._result, self._exception = result, exception
@@ -130,7 +130,7 @@ class Future(Generic[T]):
 
     def _run_callbacks(self) -> None:
         while True:
-            try:  # another thread may add one just now, or take the last one
+            try:  # another thread may add a callback now, or take the last one
                 callback = self._callbacks.pop(0)
             except IndexError:
                 return
@@ -158,7 +158,7 @@ class Future(Generic[T]):
 def begun(work: Awaitable[T], dispatcher: Dispatcher, logger: Logger) -> Future[T]:
     """Run a coroutine as soon as the node spins; the future is its result, and may cancel it."""
     future: Future[T] = Future(callback_name(work), dispatcher, logger)
-    future.ignore()  # the dispatcher tells of an exception
+    future.ignore()  # the dispatcher reports an exception
     dispatcher.begin(_run(work, future), work)
     return future
 

@@ -1,4 +1,4 @@
-"""The calling end of a service; how it is called is in service_wire.py."""
+"""The calling end of a service; service_wire.py has the format of calls."""
 
 import asyncio
 import threading
@@ -47,7 +47,7 @@ class Calls:
         self._link, self._logger = parts.link, parts.logger
         self._waiting: dict[int, _Waiting] = {}
         self._sending = threading.Lock()
-        self._ready: GraphEndpoint | None = None  # the server, if it is the right one
+        self._ready: GraphEndpoint | None = None  # the server, if its type is right
         self._is_closed = False
         request, response = srv_type.Request, srv_type.Response
         self._requests = self._link.advertise(
@@ -71,7 +71,7 @@ class Calls:
             oldest = next(iter(self._waiting))
             self._fail(oldest, f"{_MOST_WAITING:,} calls wait already: the oldest was given up")
         future.on_cancel = partial(self._waiting.pop, call_id, None)
-        with self._sending:  # `_on_graph` sees this call, or this call sees its server
+        with self._sending:  # `_on_graph` finds this call, or this call finds its server
             waiting = self._waiting[call_id] = _Waiting(future, body, self._ready)
         if waiting.server is not None:
             self._publish(call_id, body)
@@ -141,7 +141,7 @@ class Calls:
             waiting.future.set_exception(ServiceError(f"{self.service_name}: {error}"))
 
     def _on_graph(self) -> None:
-        """Send calls that waited for the graph; fail those whose server has gone."""
+        """Send calls that waited for the graph; fail those whose server is lost."""
         publishers = self.graph.publishers(self.service_name + REPLY)
         server = self.server
         with self._sending:
@@ -184,15 +184,15 @@ class Client(Generic[RequestT, ResponseT]):
         self._is_closed = False
 
     def call_async(self, request: RequestT) -> Future[ResponseT]:
-        """Call without waiting, from any thread: the future will have the response.
+        """Call without waiting, from any thread; the future will have the response.
 
-        The future's exception says what went wrong: ServiceUnavailableError when no node serves, or
-        the server is lost before it has answered; ServiceError with its text when the service's
-        callback raised.
+        The future's exception is a ServiceUnavailableError when no node serves, or the server is
+        lost before it has answered; it is a ServiceError with the service's text when its callback
+        raised.
 
         Raises:
             TypeError: the request is not of this service's type.
-            MessageError: a field of it holds a value of the wrong type.
+            MessageError: a field of the request holds a value of the wrong type.
             ValueError: the client was destroyed.
         """
         if not isinstance(request, self.srv_type.Request):
@@ -205,13 +205,13 @@ class Client(Generic[RequestT, ResponseT]):
         return self._calls.begin(request.to_json())
 
     def call(self, request: RequestT, timeout_sec: float | None = None) -> ResponseT:
-        """Call, and wait for the response: `await client.call(request)` in a coroutine.
+        """Call the service and wait for the response; in a coroutine: `await client.call(request)`.
 
-        Outside of callbacks it is called without `await`, and the node's callbacks run meanwhile.
+        Outside of callbacks call it without `await`; the node's callbacks run meanwhile.
 
         Raises:
-            ServiceUnavailableError: no node serves, or the server is lost in mid-call.
-            ServiceTimeoutError: there was no response in `timeout_sec`; None waits forever.
+            ServiceUnavailableError: no node serves, or the server is lost during the call.
+            ServiceTimeoutError: there was no response within `timeout_sec`; None waits forever.
             ServiceError: the service's callback raised, or the node was shut down.
             SpinError: called in a callback that is not a coroutine, and so cannot wait.
         """
@@ -246,7 +246,7 @@ class Client(Generic[RequestT, ResponseT]):
         return self._calls.server is not None
 
     def wait_for_service(self, timeout_sec: float | None = None) -> bool:
-        """Wait until a node serves; callbacks run meanwhile. False on timeout.
+        """Wait until a node serves; callbacks run meanwhile. Returns False on timeout.
 
         Raises:
             SpinError: called from a callback: `await client.wait_for_service_async()` there.
@@ -255,11 +255,11 @@ class Client(Generic[RequestT, ResponseT]):
         return bool(self._spinner.block_on(work, "await client.wait_for_service_async()"))
 
     async def wait_for_service_async(self, timeout_sec: float | None = None) -> bool:
-        """The same for coroutines."""
+        """Do the same as `wait_for_service`, in a coroutine."""
         return await self._calls.graph.within(self.service_is_ready, timeout_sec)
 
     def close(self) -> bool:
-        """Stop calling, for `Node.destroy_client`; returns whether it was the last client."""
+        """Stop calling, for `Node.destroy_client`; return whether this was the last client."""
         if self._is_closed:
             return False
         self._is_closed = True

@@ -30,9 +30,9 @@ class Services:
         self._calls: dict[str, Calls] = {}
 
     def new_id(self) -> bytes:
-        """16 unique bytes, from the caller's name and start and a count.
+        """Return 16 unique bytes, made from the caller's name and start and a count.
 
-        Not random: in virtual time every run is the same.
+        They are not random, so that every run in virtual time is the same.
         """
         text = f"{self._parts.link.client} {next(self._parts.ids)}"
         return hashlib.blake2b(text.encode(), digest_size=16).digest()
@@ -49,7 +49,7 @@ class Services:
         return self._add_server(name, lambda: (srv_type, callback))
 
     def add_own_service(self, name: str, type_name: str, load: Load) -> None:
-        """Create a server of the node's own, whose type is loaded with the first call."""
+        """Create a server of the node's own; its type is loaded with the first call."""
         self._add_server(name, load, type_name)
 
     def _add_server(self, name: str, load: Load, type_name: str = "") -> ServiceServer[Any, Any]:
@@ -87,7 +87,7 @@ class Services:
             self._calls.pop(client.service_name).close()
 
     def close(self) -> None:
-        """The node ends: fail the calls without a response."""
+        """Fail the calls without a response, since the node ends."""
         for calls in self._calls.values():
             calls.close()
 

@@ -1,4 +1,4 @@
-"""The serving end of a service; how it is called is in service_wire.py."""
+"""The serving end of a service; service_wire.py has the format of calls."""
 
 from asyncio import CancelledError
 from collections import deque
@@ -31,7 +31,7 @@ _MOST_WAITING: Final = 1000  # requests; further ones are refused
 
 
 class ServiceParts(NamedTuple):
-    """What a node's services and clients are made of; `ids` are the numbers of its calls."""
+    """The parts that a node's services and clients use; `ids` yields the numbers of its calls."""
 
     node_name: str
     link: Link
@@ -44,13 +44,13 @@ class ServiceParts(NamedTuple):
 class ServiceServer(Generic[RequestT, ResponseT]):
     """Answers the calls of a service; made by `Node.create_service`.
 
-    Only one node serves: the first one. A second one stands by and takes over when the first has
+    Only one node serves: the first one. A second node stands by, and takes over when the first has
     gone.
 
     Attributes:
-        is_standby: another node serves it.
-        answered: how many calls got a response.
-        failed: how many calls got an error.
+        is_standby: whether another node serves it.
+        answered: how many calls were answered by a response.
+        failed: how many calls were answered by an error.
         caller: the caller of the current call.
     """
 
@@ -63,8 +63,8 @@ class ServiceServer(Generic[RequestT, ResponseT]):
     ) -> None:
         """Serve as soon as the graph shows no other server.
 
-        With a `type_name` it is one of the node's own: it serves from now on, and its type and
-        callback are loaded with the first call.
+        With a `type_name` it is one of the node's own: it serves at once, and its type and callback
+        are loaded with the first call.
         """
         self.service_name = service_name
         self.callback: Callable[..., Any] | None = None
@@ -87,7 +87,7 @@ class ServiceServer(Generic[RequestT, ResponseT]):
             request_schema, response_schema = map(schema_text, (types.Request, types.Response))
         topic = service_name + REQUEST
         self._link.subscribe(topic, 0, request, self._deliver, request_schema)
-        # In this order: a node that sees us serve may call at once.
+        # In this order: a node that finds us in the graph may call at once.
         self._replies = self._link.advertise(service_name + REPLY, response, 0, response_schema)
         if graph is not None:
             graph.watchers.append(self._look_for_others)
@@ -149,7 +149,7 @@ class ServiceServer(Generic[RequestT, ResponseT]):
             self._respond(call, result)
 
     def _new_response(self) -> Message:
-        """Return a response for the callback to fill; fields without a default are missing."""
+        """Return a response for the callback to fill; fields without a default are not set."""
         response: type[Message] = self.srv_type.Response
         return response.model_construct() if self._required else response()
 
@@ -177,7 +177,7 @@ class ServiceServer(Generic[RequestT, ResponseT]):
                 )
             text = calls.write(call.client, call.id, response.to_json())
             self._link.publish(self._replies, text)
-        except Exception as error:  # noqa: BLE001  what cannot be sent: as above
+        except Exception as error:  # noqa: BLE001  also for a response that cannot be sent
             self._raised(call, error)
         else:
             self.answered += 1
@@ -209,11 +209,11 @@ class ServiceServer(Generic[RequestT, ResponseT]):
         self._tell(call, f"{_MOST_WAITING} calls wait already, so this one was not carried out")
 
     def _look_for_others(self) -> None:
-        """The graph has changed: serve, or stand by."""
+        """Serve or stand by, as the changed graph requires."""
         assert self._graph is not None
         names = [each.node for each in self._graph.publishers(self.service_name + REPLY)]
         if self._node_name not in names:
-            return  # it does not show us yet, or the broker is lost
+            return  # the graph does not show us yet, or the broker is lost
         served, self._serves = self._serves, names[0] == self._node_name
         if self._serves:
             for _ in () if served else self._mail:

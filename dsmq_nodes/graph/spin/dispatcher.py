@@ -164,7 +164,7 @@ class Dispatcher:
             ended.set_exception(error)
         return True
 
-    # What is to be called
+    # Calling callbacks
 
     def arrived(self, mailbox: Mailbox) -> None:
         """Dispatch a mailbox soon, since a message is in it."""

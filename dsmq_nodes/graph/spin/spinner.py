@@ -101,7 +101,7 @@ class Spinner:
         self._ready = False
         self._state = "ready"
 
-    # What is to be run
+    # Timers and watchdogs
 
     def add(self, timed: Timed, *, is_steady: bool = False) -> None:
         """Drive `timed` by the node's time, or if `is_steady` by real time; from any thread."""

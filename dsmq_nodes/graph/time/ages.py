@@ -1,22 +1,24 @@
-"""How old a message is, by what both ends can know: their wall clocks need not agree.
+"""How old a message is, as far as both ends can know it: their wall clocks may differ.
 
 A message has two times: its stamp, by the publisher's wall clock, and its arrival in the topic's
 log, by a monotonic clock that we share with the queue. The time since its arrival is certain. The
 time from the stamp to the arrival is the delay on the way plus the difference of the clocks; one
 message cannot tell these apart. The least value of the last seconds can: no delay stays above a
-second, so a value above that is a clock that is behind, and one below zero a clock that is ahead.
+second, so a value above that means a clock that is behind, and one below zero a clock that is
+ahead.
 
-That difference changes when a clock is set, and a message that a network held up looks like one
-whose publisher's clock was set back. What tells them apart:
+That difference changes when a clock is set, and a message that the network delayed looks like one
+whose publisher's clock was set back. These rules tell them apart:
 
-- Messages of a publisher come in order. A stamp below the one before it is of a clock that was set
-  back. A message that has come close behind that one is then as late as it was.
-- After a longer silence it may have been held up besides. Numbers that begin again are of a
-  publisher that was started again, whose machine may have lost the time meanwhile, or of messages
-  that are repeated. What was held up or is repeated comes faster than it was sent; so such a
-  publisher is believed when it has gone on for a second.
-- Our own clock is seen to be set, and by how much. The next message of each publisher tells whether
-  its stamp is by the same clock.
+- Messages of a publisher come in order. A stamp below the one before it is from a clock that was
+  set back. If the message came shortly after the one before it, it is as late as that one was.
+- After a longer silence it may also have been delayed. Numbers that begin again are from a
+  publisher
+  that was restarted, whose machine may have lost the time meanwhile, or from messages that are
+  repeated. Delayed or repeated messages come faster than they were sent; so the clock of such a
+  publisher is believed once it has continued for a second.
+- When our own clock is set, we notice it, and by how much. The next message of each publisher shows
+  whether its stamp is by the same clock.
 """
 
 from collections.abc import Callable
@@ -28,21 +30,21 @@ if TYPE_CHECKING:
     from dsmq_nodes.dsmq.log import Entry
 
 _LONGEST_WAY_NS: Final = 10**9
-_WINDOW_NS: Final = 10 * 10**9  # the least of two such windows counts
-_STEP_NS: Final = 10**8  # our own wall clock was set by more than it is slewed
+_WINDOW_NS: Final = 10 * 10**9  # the least value of two such windows counts
+_STEP_NS: Final = 10**8  # more than our wall clock is slewed: it was set
 _CLOCK_SET_NS: Final = 86_400 * 10**9  # no message takes a day from its stamp to the log
-_GOES_ON_NS: Final = 10**9  # longer than what was held up, or is repeated, takes to come
+_GOES_ON_NS: Final = 10**9  # longer than delayed or repeated messages take to come
 _MOST_SENDERS: Final = 1000
 
 
 class _Ways:
-    """The ways of one publisher's messages, from stamp to log, and the shortest of 10 to 20 s."""
+    """The ways of one publisher's messages, from stamp to log; the shortest of 10 to 20 s."""
 
     __slots__ = ("_at_ns", "_began", "_began_ns", "_now", "_old", "_seq", "_stamp_ns", "_way_ns")
 
     def __init__(self, msg: "Entry", now_ns: int, way_ns: int) -> None:
         self._begin(now_ns, way_ns)
-        self._began: tuple[int, int] | None = None  # numbers began again: when, and the way then
+        self._began: tuple[int, int] | None = None  # when its numbers began again, and the way then
         self._remember(msg, way_ns)
 
     def _begin(self, now_ns: int, shortest_ns: int) -> None:
@@ -57,10 +59,10 @@ class _Ways:
         return min(self._now, self._old)
 
     def our_clock_was_set(self, by_ns: int, way_ns: int) -> None:
-        """A way is by our clock: it is longer now where the stamp is by another, or from before."""
+        """Lengthen the ways by the step of our clock, unless the publisher's clock was set, too."""
         late_ns = way_ns - self._shortest_ns
         late_otherwise_ns = late_ns - by_ns
-        # No way is shorter than the shortest by much; and the clock explains what it can.
+        # No way is much below the shortest one; otherwise the clock explains as much as it can.
         if late_otherwise_ns >= -_STEP_NS and not -_STEP_NS <= late_ns < late_otherwise_ns:
             self._shift(by_ns)
             self._way_ns += by_ns
@@ -70,7 +72,7 @@ class _Ways:
         self._old += by_ns
 
     def add(self, msg: "Entry", now_ns: int, way_ns: int) -> int:
-        """Return the shortest way, for this message."""
+        """Add a message; return the shortest way that holds for it."""
         if now_ns - self._began_ns > _WINDOW_NS:
             self._began_ns, self._old, self._now = now_ns, self._now, way_ns
         late_ns, shorter_ns = self._way_ns - self._shortest_ns, self._shortest_ns - way_ns
@@ -78,7 +80,7 @@ class _Ways:
         if is_set_back and msg.at - self._at_ns <= _GOES_ON_NS:
             self._shift(way_ns - self._way_ns)
         elif shorter_ns > _LONGEST_WAY_NS and late_ns > max(_STEP_NS, msg.at - self._at_ns):
-            # Set forward, and it has come close behind a message that was held up.
+            # Its clock was set forward, and it came shortly after a message that was delayed.
             self._begin(now_ns, way_ns - late_ns)
         elif -shorter_ns > _CLOCK_SET_NS or self._goes_on(msg, way_ns, is_set_back):
             self._begin(now_ns, way_ns)
@@ -87,7 +89,7 @@ class _Ways:
         return self._shortest_ns
 
     def _goes_on(self, msg: "Entry", way_ns: int, is_set_back: bool) -> bool:
-        """Whether a publisher that was started again or set back goes on, by its new clock."""
+        """Whether a publisher that was restarted or set back has continued by its new clock."""
         if way_ns - self._shortest_ns <= _STEP_NS:
             self._began = None
             return False
@@ -107,11 +109,12 @@ class Ages:
         self._warn = warn
         self._ways: dict[str, _Ways] = {}  # by sender
         self._ahead_ns = 0  # our wall clock minus our monotonic one
-        self._set_by_ns: dict[str, int] = {}  # that has changed since they were heard
+        # by how much our clock was set since each sender's last message
+        self._set_by_ns: dict[str, int] = {}
         self._told: set[str] = set()
 
     def age_ns(self, msg: "Entry") -> int:
-        """Return how old a message is."""
+        """Return the age of a message, in ns."""
         wall_ns, now_ns = self._clock.now_ns(), round(self._clock.monotonic_sec() * 1e9)
         by_stamp_ns = wall_ns - msg.stamp
         if not msg.at or not msg.stamp:
@@ -122,22 +125,22 @@ class Ages:
         return by_stamp_ns - off_ns
 
     def least_ns(self, msg: "Entry") -> int:
-        """Return how old a message is at least, whatever the publisher's clock says.
+        """Return the least possible age of a message, in ns, whatever the publisher's clock says.
 
-        That is the time since its arrival, and by how much longer its way was than the shortest one
-        of this sender in the last seconds.
+        That is the time since its arrival, plus the time by which its way was longer than the
+        shortest way of this sender in the last seconds.
         """
         wall_ns, now_ns = self._clock.now_ns(), round(self._clock.monotonic_sec() * 1e9)
         in_log_ns = now_ns - msg.at
         self._look_at_our_clock(wall_ns, now_ns)
-        # Clients without a name share theirs, and each may have a clock of its own.
+        # Clients without a name cannot be told apart, and each may have a clock of its own.
         if not msg.stamp or not msg.sender:
             return in_log_ns
         way_ns = wall_ns - msg.stamp - in_log_ns
         return in_log_ns + way_ns - self._shortest_ns(msg, now_ns, way_ns)
 
     def _off_ns(self, msg: "Entry", now_ns: int, way_ns: int) -> int:
-        """Return the known difference between the publisher's clock and ours."""
+        """Return the known difference between the publisher's clock and ours, in ns."""
         off_ns, sender = self._shortest_ns(msg, now_ns, way_ns), msg.sender
         if 0 <= off_ns <= _LONGEST_WAY_NS:
             return 0
@@ -152,7 +155,7 @@ class Ages:
         return off_ns
 
     def _shortest_ns(self, msg: "Entry", now_ns: int, way_ns: int) -> int:
-        """Return the least time from stamp to log of the last seconds, this one included."""
+        """Return the shortest time from stamp to log in the last seconds, this message included."""
         sender = msg.sender
         ways = self._ways.get(sender)
         if ways is None:

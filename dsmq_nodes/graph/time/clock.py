@@ -16,15 +16,15 @@ class BaseClock:
     """This machine's clocks."""
 
     def now(self) -> Time:
-        """Wall clock time, since 1970-01-01 UTC, for stamps."""
+        """Return the wall clock time since 1970-01-01 UTC, for stamps."""
         return Time.from_nanoseconds(self.now_ns())
 
     def now_ns(self) -> int:
-        """Wall clock time in nanoseconds since 1970-01-01 UTC; 0 if the clock says less."""
+        """Return the wall clock time in ns since 1970-01-01 UTC; 0 if the clock is before that."""
         return max(time.time_ns(), 0)
 
     def monotonic_sec(self) -> float:
-        """Seconds of a clock that never steps, for intervals; its zero is arbitrary."""
+        """Return the seconds of a clock that never steps, for intervals; its zero is arbitrary."""
         return time.monotonic()
 
     async def sleep_for(self, duration: Duration | float) -> None:
@@ -32,7 +32,7 @@ class BaseClock:
         await asyncio.sleep(seconds(duration))
 
     async def sleep_until(self, until: Time) -> None:
-        """Sleep until `now()` is `until`; return at once when that has passed."""
+        """Sleep until `now()` is `until`; return at once if that has passed."""
         until_ns = until.to_nanoseconds()
         while (left_ns := until_ns - self.now_ns()) > 0:
             await asyncio.sleep(min(left_ns * 1e-9, _LOOK_SEC))
@@ -40,19 +40,19 @@ class BaseClock:
     def timeout(
         self, timeout_sec: float | None
     ) -> contextlib.AbstractAsyncContextManager[asyncio.Timeout]:
-        """As `asyncio.timeout`, by this clock."""
+        """Return the same as `asyncio.timeout`, by this clock."""
         return asyncio.timeout(timeout_sec)
 
     def call_on_jump_back(self, callback: Callback) -> None:
-        """Call `callback()` when time goes back: simulated time, or a clock that was set."""
+        """Call `callback()` when time goes back: simulated time, or a clock that was set back."""
         check_takes(callback, "a callback of a jump back")
 
 
 def is_positive(value: object) -> bool:
-    """Whether a program has given a finite number above 0, as a rate or a timeout is."""
+    """Whether a value that a program gave is a finite number above 0, as a rate must be."""
     return isinstance(value, int | float) and 0 < value < math.inf
 
 
 def seconds(duration: Duration | float) -> float:
-    """Return a number of seconds or a Duration, in seconds."""
+    """Return a duration in seconds."""
     return duration.to_nanoseconds() * 1e-9 if isinstance(duration, Duration) else duration

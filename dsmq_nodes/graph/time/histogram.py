@@ -11,8 +11,9 @@ _MOST_NEW: Final = 256
 class Histogram:
     """Counts durations in buckets; `longest_sec` is exact.
 
-    A duration is put into its bucket when somebody asks, or many have come: a node that has just
-    woken finds no bucket in the processor's caches, so each by itself is 5 % of a timer's tick.
+    Durations are put into their buckets when a figure is requested, or many have come: a node that
+    has just woken finds no bucket in the processor's caches, so that each one put there by itself
+    costs 5 % of a timer's tick.
     """
 
     __slots__ = ("_buckets", "_count", "_longest_sec", "_new")
@@ -40,23 +41,23 @@ class Histogram:
 
     @property
     def count(self) -> int:
-        """How many durations there were."""
+        """The number of durations."""
         return self._count + len(self._new)
 
     @property
     def longest_sec(self) -> float:
-        """The longest of them; 0 when there are none."""
+        """The longest duration; 0 without any."""
         return max(self._longest_sec, 0.0, *self._new)
 
     @property
     def buckets(self) -> dict[int, int]:
-        """How many there were in each bucket; the compiled part counts there at once."""
+        """The number of durations in each bucket; the compiled part counts there directly."""
         if self._new:
             self._count_new()
         return self._buckets
 
     def percentile_sec(self, percent: float) -> float:
-        """The duration that `percent` of all do not exceed, in seconds; 0 when there are none."""
+        """Return the duration in seconds that `percent` of all do not exceed; 0 without any."""
         wanted = self.count * percent / 100
         seen = 0
         buckets = self.buckets

@@ -13,13 +13,13 @@ from typing_extensions import override
 from dsmq_nodes.graph.callback import Callback
 from dsmq_nodes.graph.time.clock import BaseClock
 
-_STEP_SEC: Final = 0.1  # more than a clock is slewed from one look to the next
+_STEP_SEC: Final = 0.1  # more than a clock is slewed between two looks
 _READING_SEC: Final = 0.02  # clocks that are read further apart are not compared
 _TOLD_SEC: Final = 300.0
 
 
 class NodeClock(BaseClock):
-    """The machine's clock, as one node sees it."""
+    """The machine's clock, as one node uses it."""
 
     def __init__(
         self, machine: BaseClock, execute: Callable[[Callback], object], warn: Callable[[str], None]
@@ -48,16 +48,16 @@ class NodeClock(BaseClock):
 
     @property
     def set_back_sec(self) -> float:
-        """How far it was set back the last time, if within the last 5 minutes; else 0."""
+        """How far it was last set back, in seconds, if in the last 5 minutes; else 0."""
         since_sec = self.monotonic_sec() - self._set_back_at_sec
         return self._set_back_sec if since_sec < _TOLD_SEC else 0.0
 
     def look(self) -> None:
-        """Check whether the wall clock was set; warn, and call back if it was set back."""
+        """Check whether the wall clock was set: warn, and call back if it was set back."""
         began_sec = self.monotonic_sec()
         now_ns = self.now_ns()
         if self.monotonic_sec() - began_sec > _READING_SEC or not now_ns:
-            return  # it may be a clock before 1970, which stands still
+            return  # the clock may be before 1970, where it stands still
         ahead_ns, before_ns = now_ns - round(began_sec * 1e9), self._ahead_ns
         self._ahead_ns = ahead_ns
         step_sec = 0.0 if before_ns is None else (ahead_ns - before_ns) * 1e-9

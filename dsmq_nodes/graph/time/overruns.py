@@ -1,6 +1,6 @@
 """Warns of timers that skip over 1 % of their ticks, once in 10 s for each.
 
-Not of the kit's own, which a user cannot change.
+The kit's own timers are left out, since a user cannot change them.
 
 A launch file's `rate:` allows 5 % (launcher/watch/rates.py).
 """

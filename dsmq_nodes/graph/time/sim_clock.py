@@ -1,13 +1,13 @@
 """The clock of a simulation, or of a recording that is played: the time on `/clock`.
 
 `now()` is the last time on `/clock`, and 0 before the first. Everything that is due at a time
-(timers, rates, timeouts and deadlines of topics, sleeps, lookups of transforms) uses the time that
-has passed since the first message, and that never goes back:
+(timers, rates, timeouts and deadlines of topics, sleeps, lookups of transforms) follows the time
+that has passed since the first message. This time never goes back:
 
 - Between two messages, time passes through every moment at which something is due, so a timer may
   be faster than `/clock`.
 - A step of more than a second is a jump: it passes at once, and skipped ticks are counted.
-- When time goes back (a bag that is played in a loop), no time passes: timers tick on.
+- When time goes back (a bag that is played in a loop), no time passes: timers continue.
 - Without messages no time passes.
 
 Waiting for other processes (a service, a message, the broker) uses real time.
@@ -33,13 +33,13 @@ class SimClock(BaseClock):
     """A node's clock in simulated time; also the `Timeline` of its scheduled calls."""
 
     def __init__(self, execute: Callable[[Callback], object]) -> None:
-        """Begin without time, until the first message; `execute` runs callbacks of a jump."""
+        """Begin without time, until the first message; `execute` runs callbacks of a jump back."""
         self._execute = execute
         self._now_ns = 0
         self._passed_ns = 0
         self._has_begun = False
-        self._calls = DueCalls()  # by the time that has passed
-        self._awaited = DueCalls()  # by the time on `/clock`
+        self._calls = DueCalls()  # due by the time that has passed
+        self._awaited = DueCalls()  # due by the time on `/clock`
         self._on_jump_back: list[Callback] = []
 
     @override
@@ -53,13 +53,13 @@ class SimClock(BaseClock):
     time = monotonic_sec
 
     def call_at(self, when: float, callback: Callable[[], object]) -> DueCall:
-        """Call back at a time; with the next message if it has passed already."""
+        """Call back at a time; with the next message if that time has passed already."""
         return self._calls.add(round(when * 1e9), callback)
 
     @override
     async def sleep_for(self, duration: Duration | float) -> None:
         if seconds(duration) <= 0:
-            await asyncio.sleep(0)  # that time has passed, also where `/clock` stands still
+            await asyncio.sleep(0)  # no waiting, not even while `/clock` stands still
             return
         over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         call = self.call_at(self.time() + seconds(duration), functools.partial(_wake, over))
@@ -100,7 +100,7 @@ class SimClock(BaseClock):
         self._on_jump_back.append(callback)
 
     def set(self, now: Time) -> None:
-        """Set the time: run everything that is due since the last message."""
+        """Set the time, and run everything that has become due since the last message."""
         now_ns = now.to_nanoseconds()
         step_ns = now_ns - self._now_ns
         if not self._has_begun:

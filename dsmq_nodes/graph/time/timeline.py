@@ -12,10 +12,10 @@ class Handle(Protocol):
 
 
 class Timeline(Protocol):
-    """Time that never goes back, in seconds; asyncio's event loops are such."""
+    """Time that never goes back, in seconds; asyncio's event loops implement it."""
 
     def time(self) -> float:
         """Return the current time; its zero is arbitrary."""
 
     def call_at(self, when: float, callback: Callable[[], object]) -> Handle:
-        """Call back at a time, soon if it has passed already."""
+        """Call back at a time; soon, if that time has passed already."""

@@ -1,8 +1,8 @@
 """Timers: callbacks at a fixed rate, on absolute monotonic deadlines.
 
 The n-th tick is due at start + n * period, however long earlier ticks took: no drift. Ticks that
-are already past when a callback returns are skipped and counted as overruns, never made up for in
-a burst.
+are already past when a callback returns are skipped and counted as overruns, not made up for in a
+burst.
 """
 
 import asyncio
@@ -30,9 +30,9 @@ class Timer:
         execute: Callable[[Callback], object],
         begin: Callable[["Timer"], object],
     ) -> None:
-        """Make a timer; `execute` calls what calls the callback, in its name for logs.
+        """Make a timer; `execute` runs a function under the callback's name, for logs.
 
-        `begin` attaches it once more, in the thread of its loop, if there is one.
+        `begin` attaches the timer again, in the thread of its loop, if there is one.
         """
         self.period_sec = _checked(period_sec)
         self.callback = callback
@@ -54,16 +54,16 @@ class Timer:
 
     @property
     def achieved_hz(self) -> float:
-        """The rate over the whole run so far; 0 before the second tick."""
+        """The mean rate so far, in Hz; 0 before the second tick."""
         span_sec = self._last_sec - self._first_sec
         return (self.ticks - 1) / span_sec if span_sec > 0 else 0.0
 
     @property
     def timer_period_ns(self) -> int:
-        """The period in nanoseconds; a new one holds from now: the next tick is one period away.
+        """The period in nanoseconds; a new one counts from now: the next tick is one period away.
 
         Raises:
-            ValueError: It is set to what is not more than 0.
+            ValueError: It is set to a period that is not more than 0.
         """
         return round(self.period_sec * 1e9)
 
@@ -74,20 +74,20 @@ class Timer:
             self.reset()
 
     def time_since_last_call(self) -> int:
-        """How long ago the last tick was due, or the start, in nanoseconds; 0 before spinning."""
+        """Return the nanoseconds since the last tick was due, or the start; 0 before spinning."""
         if self._due_sec is None or self._timeline is None:
             return 0
         last_due_sec = self._due_sec - self.period_sec
         return round((self._timeline.time() - last_due_sec) * 1e9)
 
     def time_until_next_call(self) -> int | None:
-        """In how many nanoseconds the next tick is due; None: it is cancelled, or not spun yet."""
+        """Return the nanoseconds until the next tick; None: it is cancelled, or not spun yet."""
         if self._canceled or self._due_sec is None or self._timeline is None:
             return None
         return round((self._due_sec - self._timeline.time()) * 1e9)
 
     def attach(self, timeline: Timeline) -> None:
-        """Tick by this time; the first tick is one period from now, or when it was due."""
+        """Tick by this time; the first tick is one period from now, or when it was due before."""
         self._stop()
         self._timeline = timeline
         if not self._canceled:
@@ -99,15 +99,15 @@ class Timer:
         self._timeline = None
 
     def reset(self) -> None:
-        """Start over: the next tick is one period from now; from any thread."""
+        """Start over: the next tick is one period from now. May be called from any thread."""
         self._stop()
         self._canceled = False
         self._due_sec = None
         self._begin(self)
 
     def cancel(self) -> None:
-        """Stop ticking, from any thread; `reset` starts again."""
-        self._canceled = True  # before: a tick of this moment may schedule the next one
+        """Stop ticking; `reset` starts again. May be called from any thread."""
+        self._canceled = True  # set first: a tick of this moment may schedule the next one
         self._stop()
 
     def is_canceled(self) -> bool:
@@ -144,7 +144,7 @@ class Timer:
             self._schedule(timeline)
 
     def _call(self) -> Result:
-        # Counted here: when the node is about to end, a tick may be due and not be called.
+        # Counted here: at the node's end a tick may be due without being called.
         now_sec = self._began_sec
         if self._due_sec is not None:
             self.lateness.add(now_sec - self._due_sec)

@@ -11,10 +11,10 @@ from dsmq_nodes.graph.time.timeline import Handle, Timeline
 class Watchdog:
     """Calls back when no message has come for `timeout_sec`.
 
-    Once, until the next message; with `repeat`, again after each further `timeout_sec`.
+    It does so once, until the next message; with `repeat`, again after each further `timeout_sec`.
 
     Attributes:
-        count: how often it called back.
+        count: how often it has called back.
     """
 
     def __init__(
@@ -44,18 +44,18 @@ class Watchdog:
         self.heard()
 
     def heard(self, ago_sec: float = 0.0) -> None:
-        """A message has come, now or so long ago: measure the silence from then."""
+        """Measure the silence from a message that has come now, or `ago_sec` ago."""
         timeline = self._timeline
         if timeline is None:
             return
-        # One timer looks at this later; moving a timer at every message would cost more. With
-        # `repeat` there always is one, and this may be called from any thread.
+        # One timer checks this later; moving a timer at every message would cost more. With
+        # `repeat` there always is one, and this method may be called from any thread.
         self._heard_sec = timeline.time() - ago_sec
         if self._handle is None:
             self._handle = timeline.call_at(self._heard_sec + self._timeout_sec, self._look)
 
     def detach(self) -> None:
-        """Stop listening."""
+        """Stop watching."""
         self._timeline = None
         if self._handle is not None:
             self._handle.cancel()
@@ -76,7 +76,7 @@ class Watchdog:
         self.count += 1
         if isinstance(self._running, asyncio.Task) and not self._running.done():
             if self._repeat:
-                return  # the same silence: the coroutine for it still runs
-            # A message has come since, so what that coroutine stops may move again.
+                return  # the same silence: its coroutine still runs
+            # A message has come since, so whatever that coroutine stops may move again.
             self._running.cancel()
         self._running = self._execute(self._callback)
