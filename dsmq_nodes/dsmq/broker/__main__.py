@@ -1,4 +1,4 @@
-"""`python -m dsmq_nodes.dsmq.broker`."""
+"""Runs `python -m dsmq_nodes.dsmq.broker`."""
 
 import sys
 

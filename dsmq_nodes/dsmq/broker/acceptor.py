@@ -1,4 +1,4 @@
-"""Accepts what waits on a broker's listening sockets: TCP, and a Unix socket beside it."""
+"""Accepts connections on a broker's listening sockets: TCP, and a Unix socket beside it."""
 
 import asyncio
 import select
@@ -21,10 +21,10 @@ class Acceptor:
     """The listening sockets of one broker.
 
     Attributes:
-        host: of the TCP listener.
-        port: of the TCP listener.
-        arrivals: the listeners on which a connection waits: `arrivals(0)` asks at once.
-        unix_path: of the Unix socket; None: there is none.
+        host: the host of the TCP listener.
+        port: the port of the TCP listener.
+        arrivals: returns the listeners on which a connection waits; `arrivals(0)` returns at once.
+        unix_path: the path of the Unix socket; None: there is none.
     """
 
     def __init__(
@@ -33,10 +33,10 @@ class Acceptor:
         """Accept with the event loop that is running.
 
         Args:
-            take_in: gets each connection: its listener, its socket, its address.
-            make_room: ends a connection that may be ended, for this reason, and returns whether
-                there was one.
-            closings: is told of connections that cannot be accepted.
+            take_in: called with each connection: its listener, its socket, its address.
+            make_room: ends a connection that may be ended, with this reason as the log's; returns
+                whether there was one.
+            closings: logs connections that cannot be accepted.
         """
         self._take_in, self._make_room, self._closings = take_in, make_room, closings
         self._loop = asyncio.get_running_loop()
@@ -55,7 +55,7 @@ class Acceptor:
 
         Raises:
             AddressInUseError: another process listens there already.
-            InsecureError: the broker would be open to everybody.
+            InsecureError: every machine could connect without a token.
         """
         self._listeners.append(tcp_listener(host, port, security))
         self.host, self.port = self._listeners[0].sock.getsockname()[:2]
@@ -70,11 +70,11 @@ class Acceptor:
 
     @property
     def descriptors(self) -> tuple[int, ...]:
-        """Those of the listening sockets."""
+        """The descriptors of the listening sockets."""
         return tuple(each.sock.fileno() for each in self._listeners)
 
     def accept_waiting(self) -> None:
-        """Accept every connection that waits; each is a peer from this moment on."""
+        """Accept every waiting connection; each is a peer from this moment on."""
         for listener in self._listeners:
             try:
                 while accepted := self._accept(listener):

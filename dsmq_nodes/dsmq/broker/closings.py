@@ -1,4 +1,4 @@
-"""Why connections are ended, in the broker's log."""
+"""Logs why connections are ended."""
 
 import logging
 from typing import Final
@@ -9,12 +9,12 @@ _MOST_LOGGED: Final = 20  # a second
 
 
 class Closings:
-    """Logs each closing in one line; more in a second, and the same again, are counted."""
+    """Logs each closing in one line; repeated ones, and too many in a second, are counted."""
 
     def __init__(self) -> None:
         self._logged: set[tuple[str, str]] = set()  # in this second
         self._more = 0
-        self._is_crowded = False  # in this second connections had to go for want of room
+        self._is_crowded = False  # in this second a connection was ended to make room
 
     def note(self, who: str, reason: str) -> None:
         """Log why a connection is ended."""
@@ -26,14 +26,14 @@ class Closings:
             logger.warning("closing %s: %.300s", who, ascii(reason)[1:-1])
 
     def note_crowded(self, who: str, why: str) -> None:
-        """Log that a connection gives way to another: one line for all of the same second."""
+        """Log that a connection is ended for another one: one line in a second."""
         if not self._is_crowded:
             self._is_crowded = True
             reason = f"it has asked for nothing yet, and another wants its place: {why}"
             self.note(who, reason)
 
     def end_second(self) -> None:
-        """Log how many more there were, and begin to count again."""
+        """Log how many more there were in this second, and begin to count again."""
         if self._more:
             logger.warning("closed %d more connections in the same second", self._more)
         self._logged.clear()

@@ -1,14 +1,14 @@
-"""How the broker follows what local nodes write to shared memory.
+"""How the broker follows the rings that local nodes write in shared memory.
 
-It reads in batches. Where a peer waits for a topic's messages (a tool, a node on another machine)
-the topic's writers ring the broker's bell for each message. All other topics are polled together,
-and ring the bell only after polls that found nothing new in any of them: a bell costs its writer
-more than a poll costs the broker. Of small messages a poll takes a copy as they lie there, a
-bundle, and nothing looks at them one by one before somebody reads them (store/bundles.py).
+It reads in batches. If a peer waits for a topic's messages (a tool, a node on another machine), the
+topic's writers ring the broker's bell for each message. All other topics are polled together, and
+ring the bell only after polls that found nothing new in any of them: a bell costs its writer more
+than a poll costs the broker. A poll copies small messages as they lie there, as a bundle, and
+nothing decodes them one by one before somebody reads them (store/bundles.py).
 
 While nobody reads messages from the broker, they are polled only so that the log has them before
-the ring is overwritten: each `_LOOK_RARELY_SEC`. A burst is polled more often, and so are topics
-with large messages: their rings need not hold much then. Whatever asks about a log (`get`, a new
+the ring is overwritten: once in `_LOOK_RARELY_SEC`. A burst is polled more often, and so are topics
+with large messages, so that their rings need not hold much. Whatever reads a log (`get`, a new
 reader, the statistics) has it followed first, and is never behind by a poll.
 """
 
@@ -29,11 +29,11 @@ _LOOK_AGAIN_SEC: Final = 0.05
 _LOOK_OFTEN_SEC: Final = 0.01
 _LOOK_RARELY_SEC: Final = 0.2
 _FEW: Final = 500  # messages in a poll; more are a burst
-_MOST_IN_VAIN: Final = 2  # looks at all topics, one after the other: 10 Hz need no bell
+_MOST_IN_VAIN: Final = 2  # polls of all topics in a row: a topic of 10 Hz needs no bell
 
 
 def shared_memory() -> SharedMemory | None:
-    """Memory to share with local nodes; None on a system without."""
+    """Make the memory to share with local nodes; None on a system without shared memory."""
     try:
         return SharedMemory()
     except RingError as error:
@@ -54,9 +54,9 @@ class Following:
         """Follow with the event loop that is running.
 
         Args:
-            router: gets the messages.
-            memory: where the rings are.
-            gather: takes what the router replies.
+            router: receives the messages.
+            memory: contains the rings.
+            gather: called with the router's replies.
             flush: sends the gathered replies.
         """
         self._router = router
@@ -70,15 +70,15 @@ class Following:
         self._loop.add_reader(memory.bell, self._rung)
 
     def peer_left(self, peer: ConnectedPeer) -> None:
-        """A peer is gone: it may have been the last to share its topics."""
+        """Close the rings of a peer that has gone, if it was the last one to share them."""
         if peer.number:
             self._memory.remove_bell(peer.number)
         self._gather(self._router.sharing.close_unused_rings(time.monotonic()))
 
     def look_after(self) -> None:
-        """Once a second: share memory no longer if another program has removed it.
+        """Stop sharing memory if another program has removed it; called once a second.
 
-        Its writers could no longer ring for whoever reads.
+        Its writers could no longer wake their readers.
         """
         if self._router.sharing.is_offered and self._memory.is_removed:
             logger.warning(
@@ -116,7 +116,7 @@ class Following:
             self._look = self._loop.call_later(delay_sec, self._follow)
 
     def look_as_wanted(self) -> None:
-        """A ring was made, or a reader begins to wait: then read on in the next turn."""
+        """Read on in the next turn: a ring was made, or a reader begins to wait."""
         sharing = self._router.sharing
         if sharing.has_new_reader:
             self._look_at_once()
@@ -131,7 +131,7 @@ class Following:
 
     def _follow(self) -> None:
         self.follow_now()
-        self._gather(self._router.commit())  # while all this is in the caches
+        self._gather(self._router.commit())  # now, while all this is in the caches
         self._flush()
 
     def follow_now(self) -> None:
@@ -155,7 +155,7 @@ class Following:
         return _LOOK_OFTEN_SEC if found > _FEW else min(self._delay_sec * 2, _LOOK_RARELY_SEC)
 
     def _read(self, topic: Topic, now: float) -> int:
-        """Read a topic's ring; returns how many ids that was."""
+        """Read a topic's ring; return by how many ids the log has advanced."""
         ring = topic.log.ring
         if ring is None or not ring.has_more():
             return 0
@@ -166,11 +166,11 @@ class Following:
         return topic.log.last_id - before
 
     def _rest(self, topics: list[Topic]) -> None:
-        """Ask the topics to ring at their next message; all others are polled anyway."""
+        """Request the bell at the next message of each topic; all other topics are polled."""
         rings = [each.log.ring for each in topics if each.log.ring is not None]
         resting = [ring for ring in rings if not ring.has_more()]
         for ring in resting:
             ring.sleep()
-        self._memory.bell.clear()  # the system call between that and what follows: see ring.py
+        self._memory.bell.clear()  # the system call that ring.py requires here
         if len(resting) < len(rings) or not all(ring.may_sleep() for ring in resting):
             self._look_at_once()

@@ -1,4 +1,4 @@
-"""Listening sockets of a broker: made safely, and accepted from without ever getting stuck."""
+"""Listening sockets of a broker: bound safely, and accepted from without blocking."""
 
 import contextlib
 import errno
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("dsmq.broker")
 
-# Small, so that what a slow reader has not read waits in the log, where it can be skipped and
-# counted, and not in the kernel (which else hides 4 MB per connection).
+# Small, so that messages for a slow reader wait in the log, where they can be skipped and counted,
+# and not in the kernel (which would otherwise hold 4 MB per connection).
 _SEND_BUFFER_BYTES: Final = 128 * 1024
 _BACKLOG: Final = 1024
 _MOST_REMOVED: Final = 100
@@ -41,14 +41,14 @@ _SPARE_DESCRIPTORS: Final = 32  # for listeners, the store's files, the standard
 
 @dataclass(frozen=True, slots=True)
 class Security:
-    """Which peers may connect.
+    """Decides which peers may connect.
 
     Attributes:
-        token: peers on TCP have to send it; empty for none.
-        insecure: listening beyond this machine without a token is meant.
+        token: the token that peers on TCP have to send; empty for none.
+        insecure: whether listening beyond this machine without a token is intended.
         certificate: file with the broker's TLS certificate (chain); TCP is then TLS only.
         key: file with its private key, if it is not in `certificate`.
-        client_ca: file with the authority that has to have signed the clients' certificates.
+        client_ca: file with the authority that must have signed the clients' certificates.
     """
 
     token: str = ""
@@ -66,14 +66,14 @@ class Security:
         key: Path | None = None,
         client_ca: Path | None = None,
     ) -> Self:
-        """With the token that DSMQ_TOKEN holds: on a command line everybody could read it."""
+        """Take the token from DSMQ_TOKEN: on a command line every user could read it."""
         return cls(os.environ.get("DSMQ_TOKEN", ""), insecure, certificate, key, client_ca)
 
     def check(self, host: str) -> None:
-        """Refuse to open a door to everybody.
+        """Refuse to listen where every machine could connect without a token.
 
         Raises:
-            InsecureError: `host` can be reached from other machines, and no token is asked for.
+            InsecureError: `host` can be reached from other machines, and no token is required.
         """
         check_exposure(
             host,
@@ -109,13 +109,14 @@ class Listener:
     def __init__(self, sock: socket.socket, tls: ssl.SSLContext | None = None) -> None:
         self.sock = sock
         self.tls = tls
-        self._spare: int | None = os.open(os.devnull, os.O_RDONLY)  # None: others have taken it
+        # None: other files have taken it
+        self._spare: int | None = os.open(os.devnull, os.O_RDONLY)
 
     def accept(self) -> tuple[socket.socket, str] | None:
-        """Return a connection that waits, and its address; None when none does.
+        """Accept a waiting connection; return it and its address, or None if none waits.
 
         Raises:
-            OSError: it cannot be accepted.
+            OSError: the connection cannot be accepted.
         """
         try:
             sock, address = self.sock.accept()
@@ -129,23 +130,24 @@ class Listener:
         if not is_local(address[0]):
             hold_little(sock)
         keep_alive(sock, client=False)
-        if self.tls is not None:  # the handshake is to come
+        if self.tls is not None:  # the handshake follows later
             sock = self.tls.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
         return sock, f"{address[0]}:{address[1]}"
 
     def refuse_one(self) -> None:
-        """Out of file descriptors: tell the next in line, else it hangs and we spin."""
+        """Close the next connection if no descriptor is left: it would hang, and we would spin."""
         with self.spare_descriptor(), contextlib.suppress(OSError):
             self.sock.accept()[0].close()
 
     @contextlib.contextmanager
     def spare_descriptor(self) -> "Iterator[None]":
-        """Free one file descriptor for a while, when there may be none left."""
+        """Free one file descriptor for a while, for when no other one is left."""
         self._give_spare()
         try:
             yield
         finally:
-            with contextlib.suppress(OSError):  # another process has it: the system has no more
+            # another process has taken it: the system has no more
+            with contextlib.suppress(OSError):
                 self._spare = os.open(os.devnull, os.O_RDONLY)
 
     def _give_spare(self) -> None:
@@ -163,7 +165,7 @@ def tcp_listener(host: str, port: int, security: Security) -> Listener:
     """Listen on TCP.
 
     Raises:
-        AddressInUseError: the port is taken, or the address is not ours.
+        AddressInUseError: the port is in use, or the address is not this machine's.
         InsecureError: see `Security`.
     """
     security.check(host)
@@ -191,11 +193,11 @@ def tcp_listener(host: str, port: int, security: Security) -> Listener:
 
 
 def _who_has(host: str, port: int) -> str:
-    """What is known of a server at a port that we cannot have."""
+    """Return what is known of the server at a port that we cannot bind."""
     at = Address(reached_at(host), port)
     try:
         connection = ClientConnection(at.host, at.port)
-    except RequestRefusedError:  # for want of a token
+    except RequestRefusedError:  # it requires a token
         is_original = False
     except ConnectionFailedError as error:
         which = f"`ss -tlnp 'sport = :{port}'` shows which"
@@ -211,7 +213,7 @@ def _who_has(host: str, port: int) -> str:
 
 
 def unix_listener(path: Path) -> Listener | None:
-    """Listen at `path`, or None where that cannot be: TCP alone then serves everybody."""
+    """Listen at `path`; None if that is not possible: then all peers use TCP."""
     if not hasattr(socket, "AF_UNIX"):
         return None
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -219,7 +221,8 @@ def unix_listener(path: Path) -> Listener | None:
         path.parent.mkdir(mode=0o700, exist_ok=True)
         if not is_private(path.parent):
             raise PermissionError(None, "its directory is not this user's alone")
-        path.unlink(missing_ok=True)  # TCP's port is ours, so what lies here is a dead broker's
+        # TCP's port is ours, so this socket is of a broker that has died
+        path.unlink(missing_ok=True)
         sock.bind(str(path))
         path.chmod(0o600)
         sock.listen(_BACKLOG)
@@ -234,7 +237,7 @@ def unix_listener(path: Path) -> Listener | None:
 
 def _remove_dead(ours: Path) -> None:
     """Remove some of the sockets that killed brokers have left beside ours."""
-    now = ours.stat().st_mtime  # it was just made; one made lately may not listen yet
+    now = ours.stat().st_mtime  # it was just made; another recent one may not listen yet
     for path in itertools.islice(ours.parent.glob("*.sock"), _MOST_REMOVED):
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as probe:
             if now - path.lstat().st_mtime < _DEAD_AFTER_SEC:
@@ -247,5 +250,5 @@ def _remove_dead(ours: Path) -> None:
 
 
 def most_connections() -> int:
-    """Return how many connections the system lets us have; asks it for as many as it may give."""
+    """Return how many connections the system allows, after raising the limit."""
     return max(descriptors.raise_limit() - _SPARE_DESCRIPTORS, 1)

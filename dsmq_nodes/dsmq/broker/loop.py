@@ -3,10 +3,11 @@
 One loop, one thread, no locks. A wake is one read, one route, one write: a connection reads what
 has come, the router carries out its requests, and the replies are gathered and written once for
 each connection. The store commits some milliseconds later, many messages at once; a request that
-has to see them commits first. So a message is on its way to its readers before SQLite sees it.
+needs those messages commits first. So a message is on its way to its readers before it is in
+SQLite.
 
 A peer whose requests take long, such as those for all of many topics, has a turn of `_TURN_SEC`.
-What else it has sent waits until the others have had theirs.
+Its other requests wait until the other peers have had their turn.
 
 Connections that wait to be accepted are accepted before any request is handled: a peer that
 connected before a put was sent receives that put.
@@ -46,15 +47,15 @@ logger = logging.getLogger("dsmq.broker")
 
 _DRAIN_SEC: Final = 4.0
 _QUIET_SEC: Final = 0.1
-_LINGER_SEC: Final = 2.0  # for the last words to a peer
+_LINGER_SEC: Final = 2.0  # for the last frames to a peer
 _MOST_REST_READS: Final = 64  # 4 MiB, more than a Unix socket holds
 _TURN_SEC: Final = 0.02
 _NO_MEMORY: Final = "no memory is left for what it sends"
-_PATIENT_SEC: Final = 0.05  # a peer that says it is patient has what there is so often
+_PATIENT_SEC: Final = 0.05  # how often a patient peer is pushed all that there is
 
 
 class Broker:
-    """Listens, and keeps the router fed."""
+    """Accepts connections, passes requests to the router, and sends its replies."""
 
     def __init__(self, store: Store, security: Security, *, shares_memory: bool = True) -> None:
         self.store = store
@@ -76,21 +77,21 @@ class Broker:
         self.acceptor = Acceptor(self._take_in, self._make_room, self._closings)
         self._schedule = Schedule(self.router, store, self._send)
         self.stopped = asyncio.Event()
-        self.has_greeted = False  # anybody
+        self.has_greeted = False  # whether any peer has said hello
         self._stop_reason = ""
         self._hurried = False
         self._most_connections = most_connections()
         self._connections: dict[ConnectedPeer, Connection] = {}
-        self._outgoing: set[Connection] = set()  # with something in their outbox
+        self._outgoing: set[Connection] = set()  # connections with a filled outbox
         self._awaited = AwaitedFrames(self._close)
         self._patient: set[ConnectedPeer] = set()
-        self._silent: dict[Connection, None] = {}  # oldest first: none has made a request yet
+        self._silent: dict[Connection, None] = {}  # those without a request yet, oldest first
         self._last_heard_sec = 0.0
         self._listening: tuple[int, ...] = ()
 
     @property
     def has_peers(self) -> bool:
-        """Whether anybody is connected."""
+        """Whether any peer is connected."""
         return bool(self._connections)
 
     def listen(self, host: str, port: int) -> None:
@@ -98,7 +99,7 @@ class Broker:
 
         Raises:
             AddressInUseError: another process listens there already.
-            InsecureError: the broker would be open to everybody.
+            InsecureError: every machine could connect without a token.
         """
         self.acceptor.listen(host, port, self.security)
         self._listening = self.acceptor.descriptors
@@ -124,7 +125,7 @@ class Broker:
         self._schedule.commit()
 
     def _is_halfway(self, now: float) -> bool:
-        """Whether a frame was begun, in either direction, and its end is to come."""
+        """Whether a frame was begun, in either direction, whose end has not come yet."""
         return self._awaited.is_coming(now) or any(
             each.unsent or each.awaits_turn for each in self._connections.values()
         )
@@ -152,7 +153,7 @@ class Broker:
         self.router.commit()
 
     def _make_room(self, why: str) -> bool:
-        """End the oldest connection that has made no request; False when there is none."""
+        """End the oldest connection that has made no request; False if there is none."""
         connection = next(iter(self._silent), None)
         if connection is None:
             return False
@@ -167,11 +168,11 @@ class Broker:
             self._closings.note(address, f"there are {most} connections already")
             return
         local = address == "unix" or address.startswith(("127.", "::1:"))
-        with listener.spare_descriptor():  # to ask for its user
+        with listener.spare_descriptor():  # for finding out the socket's user
             trusted = address == "unix" or not (self.security.token or self._is_stranger(sock))
         peer = ConnectedPeer(address, local=local, trusted=trusted, is_neighbour=address == "unix")
         if self._following is not None:
-            self._following.follow_now()  # messages from before the connection are not for it
+            self._following.follow_now()  # earlier messages are not for this peer
         now = time.monotonic()
         self.router.connect(peer, now)
         connection = self._connections[peer] = Connection(sock, peer, now)
@@ -193,8 +194,8 @@ class Broker:
         return not (security.insecure or security.client_ca) and is_other_user(sock)
 
     def _read(self, connection: Connection, data: bytes = b"") -> None:
-        """There is something to read, or `data` was read: carry it out."""
-        if self.acceptor.arrivals(0):  # they are to get what is put from now on
+        """Read from a socket, unless `data` was read, and carry out the requests."""
+        if self.acceptor.arrivals(0):  # those peers have to receive later puts
             self.acceptor.accept_waiting()
         try:
             connection.read(data)
@@ -208,11 +209,11 @@ class Broker:
             self._close(connection, _NO_MEMORY)
             return
         if connection.peer.trusted:
-            self._silent.pop(connection, None)  # it no longer gives way to others
+            self._silent.pop(connection, None)  # it is no longer ended to make room for others
         self._carry_out(connection)
 
     def _carry_out(self, connection: Connection) -> None:
-        """Route the requests that were read, as long as there is room for the answers, and time."""
+        """Route the requests that were read, while there is room for answers, and time."""
         peer = connection.peer
         self._last_heard_sec = now = time.monotonic()
         frames = 0
@@ -238,7 +239,7 @@ class Broker:
             self._awaited.add(connection)
 
     def _note_request(self, connection: Connection, action: str) -> None:
-        """A request other than a put, which nothing follows from, was carried out."""
+        """Do what follows from a request other than a put that was carried out."""
         peer = connection.peer
         if action == "subscribe":  # it has the first batch already
             self._loop.call_soon(self._catch_up, peer)
@@ -258,14 +259,14 @@ class Broker:
             self._end_turn(connection)
 
     def _end_turn(self, connection: Connection) -> None:
-        """It has taken long enough."""
+        """Let other peers have their turn: this one has taken long enough."""
         connection.awaits_turn = True
         self._loop.remove_reader(connection.socket)
         self._loop.call_soon(self._take_turn, connection)
 
     def _take_turn(self, connection: Connection) -> None:
-        """The others have had their turn."""
-        has_ended = connection.is_closing or connection.is_deaf  # or `_finish` carries on
+        """Continue with a peer, after the others have had their turn."""
+        has_ended = connection.is_closing or connection.is_deaf  # or `_finish` continues
         if connection.awaits_turn and not has_ended and not connection.is_stalled:
             self._await_requests(connection)
             self._carry_out(connection)
@@ -276,7 +277,7 @@ class Broker:
             self._loop.call_later(_PATIENT_SEC, self._serve_patient, peer)
 
     def _catch_up(self, peer: ConnectedPeer) -> None:
-        """Push the next batch to a peer that lags; one batch a turn, so that others have theirs."""
+        """Push the next batch to a peer that lags; one batch a turn, for the others' sake."""
         replies = self.router.catch_up(peer, time.monotonic())
         if replies:
             self._send(replies)
@@ -284,7 +285,7 @@ class Broker:
             self._loop.call_soon(self._catch_up, peer)
 
     def flush(self) -> None:
-        """Write the gathered replies, one write a connection; then schedule what is due later."""
+        """Write the gathered replies, once for each connection; then schedule later calls."""
         while self._outgoing:
             connection = self._outgoing.pop()
             if not connection.write():
@@ -292,13 +293,13 @@ class Broker:
         self._schedule.plan()
 
     def _sent_in_part(self, connection: Connection, frame: bytes, sent: int, is_deaf: bool) -> None:
-        """The compiled part has sent so many bytes of a frame."""
+        """Keep the rest of a frame of which the compiled part has sent `sent` bytes."""
         connection.is_deaf = is_deaf
         connection.unsent += memoryview(frame)[sent:]
         self._await_room(connection)
 
     def _await_room(self, connection: Connection) -> None:
-        """A socket is full: send the rest when the peer has read."""
+        """Send the rest when the peer has read, since its socket is full."""
         if connection.is_deaf:
             self._loop.call_soon(self._finish, connection)
             return
@@ -309,7 +310,7 @@ class Broker:
         self._loop.add_writer(connection.socket, self._write_on, connection)
 
     def _write_on(self, connection: Connection) -> None:
-        """A socket has room again."""
+        """Send what is unsent, since a socket has room again."""
         has_room = connection.write_on()
         if connection.is_deaf or not connection.unsent:
             self._loop.remove_writer(connection.socket)
@@ -330,12 +331,12 @@ class Broker:
         self._catch_up(connection.peer)
 
     def _finish(self, connection: Connection, reads: int = _MOST_REST_READS) -> None:
-        """Carry out what a peer sent before it closed, and end its connection."""
+        """Carry out the requests that a peer sent before it closed, and end its connection."""
         with contextlib.suppress(OSError):
             while reads and not connection.is_closing and not connection.is_stalled:
                 if not connection.awaits_turn:
                     connection.read()
-                    reads -= 1  # it may have closed one direction, and go on sending
+                    reads -= 1  # it may have closed one direction only, and still send
                 self._carry_out(connection)
                 if connection.awaits_turn:
                     self._loop.call_soon(self._finish, connection, reads)
@@ -343,7 +344,7 @@ class Broker:
         self._end(connection)
 
     def _close(self, connection: Connection, reason: str) -> None:
-        """End a connection after sending its outbox, and the reason."""
+        """End a connection after sending its outbox and the reason."""
         if connection.is_closing:
             return
         peer = connection.peer
@@ -359,7 +360,7 @@ class Broker:
             self._loop.call_later(_LINGER_SEC, self._end, connection)
 
     def _end(self, connection: Connection, reason: str = "") -> None:
-        """End a connection at once; the `reason`, if there is one, is for the log alone."""
+        """End a connection at once; the `reason`, if there is one, is logged only."""
         peer = connection.peer
         if self._connections.pop(peer, None) is None:
             return
@@ -400,7 +401,7 @@ class Broker:
         if self._following is not None:
             self._following.look_after()
             if self.router.exchange.listeners:
-                self._following.follow_now()  # the rates are those of now
+                self._following.follow_now()  # so that the rates are current
         self._send(self.router.tick(time.monotonic()))
 
 

@@ -1,7 +1,7 @@
-"""One peer's socket: what it has read, as requests, and what it has not sent yet.
+"""One peer's socket: the requests that were read from it, and the bytes that are not sent yet.
 
-It knows neither the loop nor the router and calls nobody back: the loop (loop.py) says when to
-read, takes the requests, and says when to write. A socket with TLS has the same calls.
+It has no reference to the loop or the router and calls nothing back: the loop (loop.py) decides
+when to read, takes the requests, and decides when to write. A socket with TLS has the same calls.
 """
 
 import contextlib
@@ -28,18 +28,18 @@ class Connection:
     """One peer's socket.
 
     Attributes:
-        bodies: of the frames that were read; () where all of them are carried out.
-        outbox: frames that `write` is to send, `queued_bytes` of them.
-        unsent: what the socket had no room for.
-        is_stalled: the peer reads no answers, so its requests are not read.
-        awaits_turn: it has had its turn, and more requests that were read: others come first.
-        is_deaf: the peer has closed: nothing can be sent, and it may have sent more before.
-        is_closing: it ends as soon as `unsent` is sent.
-        is_shaking_hands: the two ends have not agreed on TLS yet.
-        takes_at_once: what it is sent may go to its socket without a look at what is unsent there.
-        descriptor: the socket's.
+        bodies: the bodies of the frames that were read; () when all of them are carried out.
+        outbox: frames that `write` will send, `queued_bytes` in all.
+        unsent: bytes that the socket had no room for.
+        is_stalled: whether the peer reads no answers, so that its requests are not read.
+        awaits_turn: whether requests were read that wait until other peers have had their turn.
+        is_deaf: whether the peer has closed: nothing can be sent, but it may have sent more before.
+        is_closing: whether the connection ends as soon as `unsent` is sent.
+        is_shaking_hands: whether the TLS handshake is not finished yet.
+        takes_at_once: whether frames may be sent without a check of the socket's unsent bytes.
+        descriptor: the socket's descriptor.
         woken_ns: when the compiled part was last called for it.
-        high_water_bytes: with more than that in `unsent`, nothing is to be pushed.
+        high_water_bytes: while `unsent` is larger than this, nothing is to be pushed.
     """
 
     def __init__(self, sock: socket.socket, peer: ConnectedPeer, now: float) -> None:
@@ -61,16 +61,17 @@ class Connection:
         self.bodies: Iterable[bytes] = ()
         self._receive_bytes = RECEIVE_BYTES
         self._unread_answers = 0
-        # A hello or the rest of a frame is owed since then.
+        # The time since which a hello or the rest of a frame is awaited.
         self._waiting_since_sec = now if self.is_shaking_hands or not peer.trusted else None
 
     def read(self, data: bytes = b"") -> None:
-        """Read what has come, once, into `bodies`. With TLS the two ends agree on it first.
+        """Read what has come, once, into `bodies`; with TLS finish the handshake first.
 
-        Where `data` is given it was read already.
+        If `data` is given, it was read already.
 
         Raises:
-            OSError: nothing has come (`NOT_NOW`), the connection has ended, or they do not agree.
+            OSError: nothing has come (`NOT_NOW`), the connection has ended, or the handshake
+                failed.
         """
         if self.is_shaking_hands:
             self._shake_hands()
@@ -89,13 +90,14 @@ class Connection:
             self._waiting_since_sec = None
 
     def greeted(self) -> None:
-        """The peer has said hello: its frames may be large."""
+        """Accept large frames, since the peer has said hello."""
         self._decoder.max_body_bytes = limits.MAX_BODY_BYTES
 
     def is_waiting(self, frames: int, now: float) -> bool:
-        """Whether the beginning of a frame was read, behind so many whole ones."""
+        """Whether part of a frame was read, after the whole ones, which `frames` counts."""
         trusted = self.peer.trusted
-        has_more = self.is_stalled or self.awaits_turn  # then it is we who do not read on
+        # then it is the broker that does not read on
+        has_more = self.is_stalled or self.awaits_turn
         if has_more or not self._decoder.buffered_bytes:
             if trusted:
                 self._waiting_since_sec = None
@@ -106,12 +108,12 @@ class Connection:
         return True
 
     def wait_longer(self, more_sec: float) -> None:
-        """Allow it so much more time: the broker could not read meanwhile."""
+        """Extend the peer's time by `more_sec`: the broker could not read meanwhile."""
         if self._waiting_since_sec is not None:
             self._waiting_since_sec += more_sec
 
     def overdue(self, now: float) -> bool | None:
-        """Whether a frame or a hello has taken too long; None when neither is awaited."""
+        """Whether a frame or a hello has taken too long; None if neither is awaited."""
         if self._waiting_since_sec is None:
             return None
         allowed_sec = (
@@ -120,14 +122,14 @@ class Connection:
         return now - self._waiting_since_sec > allowed_sec
 
     def write(self) -> bool:
-        """Send the outbox; False: some of it is in `unsent`, or the peer has turned out deaf."""
+        """Send the outbox; False: some of it is unsent, or the peer has closed."""
         data = self.outbox[0] if len(self.outbox) == 1 else b"".join(self.outbox)
         self.outbox.clear()
         self.queued_bytes = 0
         if self.is_deaf:
             return True
         if self.peer.blocked:
-            # Nothing is pushed to a blocked peer, so these are answers it does not read.
+            # Nothing is pushed to a blocked peer, so these are answers that it does not read.
             self._unread_answers += len(data)
             self.is_stalled = self._unread_answers > HIGH_WATER_BYTES
         sent = 0 if self.unsent else self._send(data)
@@ -137,7 +139,7 @@ class Connection:
         return False
 
     def write_on(self) -> bool:
-        """Send what was unsent; returns whether the peer reads on again."""
+        """Send what was unsent; return whether there is room for pushes again."""
         del self.unsent[: self._send(self.unsent)]
         has_room = len(self.unsent) <= self.high_water_bytes // 4
         if has_room:
@@ -149,7 +151,7 @@ class Connection:
         try:
             if self._room is None:
                 return self.socket.send(data) if data else 0
-            # In pieces: a socket that is almost full takes all of a large one.
+            # In pieces, since a socket that is almost full would take all of a large one.
             while sent < len(data) and self._room.poll(0):
                 sent += self.socket.send(memoryview(data)[sent : sent + MOST_UNSENT_BYTES // 2])
         except NOT_NOW:
@@ -159,7 +161,7 @@ class Connection:
         return sent
 
     def why_gone(self) -> str:
-        """Why it is of no use to anybody, although it has not ended; empty: it may be of use."""
+        """Return why the connection is useless although it has not ended; empty: it is not."""
         if keepalive.silent_sec(self.socket) > keepalive.SILENT_SEC:
             return "it no longer acknowledges anything: its machine is gone"
         if self._pid > 0 and not _is_there(self._pid) and self._has_nothing():
@@ -167,7 +169,7 @@ class Connection:
         return ""
 
     def _has_nothing(self) -> bool:
-        """Whether there is nothing to read, its end either, which the kernel tells otherwise."""
+        """Whether nothing can be read, and the connection has not ended either."""
         try:
             self.socket.recv(1, socket.MSG_PEEK)
         except BlockingIOError:
@@ -186,7 +188,7 @@ class Connection:
 
 
 def _pid(sock: socket.socket) -> int:
-    """Return the process that has connected to us by a Unix socket; 0 where it is not known."""
+    """Return the process that has connected over the Unix socket; 0 if it is not known."""
     if not hasattr(socket, "SO_PEERCRED") or sock.family != socket.AF_UNIX:
         return 0
     try:
@@ -202,6 +204,6 @@ def _is_there(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    except OSError:  # it is another user's
+    except OSError:  # it is another user's process
         return True
     return True

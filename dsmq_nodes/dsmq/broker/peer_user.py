@@ -1,12 +1,12 @@
-"""Whether a TCP connection to a broker on loopback comes from this user.
+"""Finds out whether a TCP connection to a broker on loopback comes from this user.
 
-Linux tells the owner of a socket by its two addresses (sock_diag(7)), with one question however
+Linux reports the owner of a socket by its two addresses (sock_diag(7)), with one request, however
 many sockets there are.
 
 A peer is trusted only if the kernel finds its socket. Any user can make a socket that is not found:
-one that was reset, or is bound to a device. Where the kernel does not find the broker's own end
-either (no sock_diag), and on systems other than Linux, users cannot be told apart, and every peer
-on loopback is trusted.
+one that was reset, or is bound to a device. If the kernel does not find the broker's own end either
+(no sock_diag), and on systems other than Linux, users cannot be told apart, and every peer on
+loopback is trusted.
 
 Linux soon reports a peer that has closed before it was accepted as root's (6.18: within 50 ms;
 other versions may do so at once). Such a peer is trusted, since a client of the original may send a
@@ -37,7 +37,7 @@ _ANSWER_BYTES: Final = 4096
 def is_other_user(sock: socket.socket) -> bool:
     """Whether the peer of an accepted connection is, or may be, another user of this machine.
 
-    False where users cannot be told apart: see above.
+    False if users cannot be told apart: see above.
     """
     if not hasattr(socket, "AF_NETLINK"):
         return False
@@ -51,13 +51,13 @@ def is_other_user(sock: socket.socket) -> bool:
             return _user(ours, peer) is not None
     except ValueError:
         return False
-    except OSError as error:  # the system answers no such question, or has no descriptor for it
+    except OSError as error:  # the system refuses such requests, or no descriptor is left
         return descriptors.is_full(error)
     return found not in (0, os.getuid())
 
 
 def _user(one: tuple[str, int], other: tuple[str, int]) -> int | None:
-    """The user that owns the socket from `one` to `other`; None when there is no such socket."""
+    """Return the user that owns the socket from `one` to `other`; None: it does not exist."""
     ends = [ipaddress.ip_address(each[0].partition("%")[0]) for each in (one, other)]
     if any(isinstance(end, ipaddress.IPv6Address) and end.ipv4_mapped for end in ends):
         ends = [getattr(end, "ipv4_mapped", None) or end for end in ends]
@@ -71,6 +71,6 @@ def _user(one: tuple[str, int], other: tuple[str, int]) -> int | None:
         answer = link.recv(_ANSWER_BYTES)
     _, kind, *_ = _HEADER.unpack_from(answer)
     if kind != _SOCK_DIAG_BY_FAMILY:
-        return None  # an error, above all that there is no such socket
+        return None  # an error: usually the socket does not exist
     uid: int = _USER.unpack_from(answer, _USER_AT)[0]
     return uid

@@ -1,4 +1,4 @@
-"""When the router is called again for what it owes later: commits, the graph, answers to waits."""
+"""Schedules later calls of the router: commits, the graph, answers to waits."""
 
 import asyncio
 import time
@@ -10,7 +10,7 @@ from dsmq_nodes.dsmq.router.topics import Replies
 from dsmq_nodes.dsmq.store.sqlite import Store
 
 _GRAPH_DELAY_SEC: Final = 0.02  # one graph for many changes at once
-_COMMIT_SEC: Final = 0.02  # puts that nobody waits for are committed this late
+_COMMIT_SEC: Final = 0.02  # the delay of commits of puts that nobody waits for
 _MOST_UNCOMMITTED: Final = 500
 
 
@@ -22,13 +22,13 @@ class Schedule:
         self._router, self._store, self._send = router, store, send
         self._loop = asyncio.get_running_loop()
         self._commit: asyncio.Handle | None = None
-        self._commit_due = False  # in the next turn of the loop
+        self._commit_due = False  # a commit is due in the next turn of the loop
         self._graph_due = False
         self._wait_due_sec: float | None = None
         self._wait_timer: asyncio.TimerHandle | None = None
 
     def plan(self) -> None:
-        """See what the router owes now, and when."""
+        """Schedule what the router has to do later, and when."""
         exchange = self._router.exchange
         if not self._commit_due and (uncommitted := self._store.uncommitted):
             if exchange.held or uncommitted >= _MOST_UNCOMMITTED:
@@ -51,7 +51,7 @@ class Schedule:
         self._wait_timer = self._loop.call_at(due_sec, self._answer_waits)
 
     def commit(self) -> None:
-        """Commit, and answer who has waited for it."""
+        """Commit, and send the replies that waited for it."""
         self._commit_due = False
         if self._commit is not None:
             self._commit.cancel()

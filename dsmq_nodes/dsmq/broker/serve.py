@@ -26,17 +26,17 @@ _LOOK_SEC: Final = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How a broker is run.
+    """The options of a broker.
 
     Attributes:
-        host: address to listen on.
-        port: TCP port; 0: any free one.
-        store: file that keeps the messages over a restart; None: they are kept in memory.
-        ttl_sec: messages are kept this long.
-        budget_bytes: about how much messages may take at most.
-        security: which peers may connect.
-        shares_memory: local nodes exchange messages through shared memory, where there is any.
-        until_last_peer: the broker ends when its last peer has gone, or none comes.
+        host: the address to listen at.
+        port: the TCP port; 0: any free one.
+        store: the file that keeps the messages over a restart; None: they are kept in memory.
+        ttl_sec: how long messages are kept, in seconds.
+        budget_bytes: the approximate limit for the size of all messages.
+        security: decides which peers may connect.
+        shares_memory: whether local nodes exchange messages through shared memory, if there is any.
+        until_last_peer: whether the broker ends when its last peer has gone, or none comes.
     """
 
     host: str = DEFAULT_HOST
@@ -49,7 +49,7 @@ class Options:
     until_last_peer: bool = False
 
     def open_store(self) -> Store:
-        """Return the store these options ask for.
+        """Open the store of these options.
 
         Raises:
             StoreError: the file cannot be used.
@@ -68,7 +68,7 @@ def serve(options: Options) -> None:
 
     Raises:
         AddressInUseError: the port is taken.
-        InsecureError: the broker would be open to everybody.
+        InsecureError: every machine could connect without a token.
         StoreError: the store's file cannot be used.
     """
     # The store outlives the loop: callbacks that the loop runs while it closes find it open.
@@ -103,7 +103,7 @@ async def _serve(options: Options, store: Store) -> None:
 
 
 async def _end_alone(broker: Broker) -> None:
-    """End a broker that has been alone at two looks: a peer may come right behind another."""
+    """End a broker that has no peer at two looks: a peer may follow directly after another."""
     until_sec = time.monotonic() + _FIRST_PEER_SEC
     # A program may have come and gone between two looks.
     while not (broker.has_peers or broker.has_greeted) and time.monotonic() < until_sec:
@@ -125,7 +125,7 @@ def start_server(host: str = DEFAULT_HOST, port: int = DEFAULT_PORT) -> None:
 
 
 def run(options: Options) -> int:
-    """Run a broker as this process's main function; returns the exit status."""
+    """Run a broker as this process's main function; return the exit status."""
     handler = StandardErrorHandler()
     handler.setFormatter(LineFormatter("%(name)s: %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler])

@@ -1,4 +1,4 @@
-"""Bells: how a process that reads rings (ring.py) is woken.
+"""Bells: they wake a process that reads rings (ring.py).
 
 A process has one bell for all its rings: a named pipe in the directory of the rings, named by the
 number that the broker gave the process. A writer wakes the process by writing one byte. (Sending
@@ -45,8 +45,8 @@ class Bell:
             pass
 
     def forked(self) -> None:
-        """In a forked child: close it, or it would take the parent's rings."""
-        if self._close.alive:  # else the number may be another file's by now
+        """Close it in a forked child, which would otherwise take the parent's bytes."""
+        if self._close.alive:  # otherwise the number may be another file's by now
             inherited.cut_off(self._file)
 
     def close(self) -> None:
@@ -68,10 +68,11 @@ class Doorbells:
             file = self.files.get(number)
             os.write(self._open(number) if file is None else file, b"\0")
         except BlockingIOError:
-            pass  # full: it is about to wake
+            pass  # full: the process is about to wake
         except OSError as error:
             self._hang_up(number)
-            if descriptors.is_full(error) and self.files:  # nobody would ring for it again
+            # no other writer would ring for this message
+            if descriptors.is_full(error) and self.files:
                 self._hang_up(next(iter(self.files)))
                 self.ring(number)
 
@@ -88,7 +89,7 @@ class Doorbells:
             os.close(file)
 
     def forked(self) -> None:
-        """In a forked child: close all bells."""
+        """Close all bells in a forked child."""
         self.close()
 
     def close(self) -> None:

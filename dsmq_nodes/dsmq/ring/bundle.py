@@ -1,4 +1,4 @@
-"""Consecutive records of one sender, copied from a ring (ring.py) at once and looked at later."""
+"""Consecutive records of one sender, copied from a ring (ring.py) at once and decoded later."""
 
 from typing import TYPE_CHECKING, Final, Self
 
@@ -12,13 +12,13 @@ _RAW: Final = (1 << LENGTHS_SHIFT) - 1
 
 
 class RecordBundle:
-    """Records as they lay in a ring; a stranger may have written them.
+    """Records as they lay in a ring; their content is not trusted.
 
     Attributes:
-        sender: of all of them.
-        first_id: of the first.
-        count: how many.
-        size_bytes: how much they take.
+        sender: the sender of all of them.
+        first_id: the id of the first record.
+        count: the number of records.
+        size_bytes: their size together.
     """
 
     __slots__ = ("_data", "count", "first_id", "sender")
@@ -34,11 +34,11 @@ class RecordBundle:
 
     @property
     def size_of_first(self) -> int:
-        """How much the first takes."""
+        """The size of the first record, in bytes."""
         return _size_at(self._data, 0)
 
     def split(self, count: int) -> Self:
-        """Take out the first `count`, as a bundle of their own."""
+        """Remove the first `count` records, and return them as a bundle of their own."""
         data, stop = memoryview(self._data), 0
         for _ in range(count):
             stop += _size_at(data, stop)
@@ -49,7 +49,7 @@ class RecordBundle:
         return front
 
     def records(self) -> "Iterator[RingRecord | None]":
-        """Yield the records; None for one that cannot be right."""
+        """Yield the records; None for a record that cannot be right."""
         at = 0
         for message_id in range(self.first_id, self.first_id + self.count):
             yield self._record(at, message_id)
@@ -76,7 +76,7 @@ class RecordBundle:
 
 
 def _size_at(data: "bytes | memoryview", at: int) -> int:
-    """Return how much the record at an offset takes; all the rest when it is damaged."""
+    """Return the size of the record at an offset; all the rest if the record is damaged."""
     rest = len(data) - at
     if rest < RECORD.size:
         return rest

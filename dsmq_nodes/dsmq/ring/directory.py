@@ -1,8 +1,8 @@
 """The broker's shared memory: a directory of rings, for the processes of one user and machine.
 
 The directory is in a file system without a disk (/dev/shm). Its broker holds a lock on it, so that
-the next broker of this user can tell the directories of dead brokers, and removes them. It has the
-rings, and the bells (bell.py) of the processes that read them.
+the next broker of this user recognises the directories of dead brokers, and removes them. It
+contains the rings, and the bells (bell.py) of the processes that read them.
 """
 
 import contextlib
@@ -29,7 +29,7 @@ logger = logging.getLogger("dsmq.broker")
 OWN_NUMBER: Final = 1
 _FOLLOW_RECORDS: Final = 500  # at once, so that the broker's peers get their turn
 _FOLLOW_BYTES: Final = 2 << 20
-_LOCK_PATIENCE_SEC: Final = 0.002  # blocks all peers; an append takes a tenth of that
+_LOCK_PATIENCE_SEC: Final = 0.002  # the wait blocks all peers; an append takes a tenth of it
 
 
 class SharedMemory:
@@ -46,7 +46,7 @@ class SharedMemory:
             raise RingError("this system has no /dev/shm")
         remove_leftovers()
         self._made = 0
-        self._told: set[str] = set()  # why no ring could be made
+        self._told: set[str] = set()  # why no ring could be made, once logged
         self._lock = -1
         self.directory = PLACE / f"{owner}{uuid.uuid4().hex[:12]}"
         fresh = self.directory.with_suffix(".new")
@@ -68,7 +68,7 @@ class SharedMemory:
             os.close(self._lock)
 
     def make(self, last_id: int) -> "RingLog":
-        """Return a new ring, whose first message will have the id after `last_id`.
+        """Make a ring, whose first message will have the id after `last_id`.
 
         Raises:
             RingError: memory or descriptors are scarce.
@@ -84,7 +84,7 @@ class SharedMemory:
     def _make(self, last_id: int) -> "RingLog":
         if descriptors.is_scarce():  # the rest is for connections
             raise RingError(descriptors.SCARCE)
-        if is_scarce(self.directory):  # it could not grow
+        if is_scarce(self.directory):  # a new ring could not grow
             raise RingError(f"{PLACE} is nearly full")
         self._made += 1
         ring = Ring.create(self.directory / f"r{self._made}", last_id=last_id)
@@ -92,11 +92,11 @@ class SharedMemory:
 
     @property
     def is_removed(self) -> bool:
-        """Whether another program has removed it: nobody can open a ring or a bell any more."""
+        """Whether another program has removed it: then rings and bells can no longer be opened."""
         return os.fstat(self.bell.fileno()).st_nlink == 0
 
     def remove_bell(self, number: int) -> None:
-        """The process with this number is gone."""
+        """Remove the bell of a process that is gone."""
         with contextlib.suppress(OSError):
             (self.directory / str(number)).unlink()
 
@@ -110,13 +110,13 @@ class SharedMemory:
 
 
 class RingLog:
-    """A topic's ring as the broker reads and writes it: `FollowedRing` in router/shared_log.py."""
+    """A topic's ring, as the broker reads and writes it: see `FollowedRing` (shared_log.py)."""
 
     def __init__(self, ring: Ring, doorbells: Doorbells) -> None:
         self._ring = ring
         self._writer = Writer(ring, "", doorbells, _LOCK_PATIENCE_SEC)
         after = ring.head
-        # No depth: it asks the ring to keep as much as it can while the broker is behind.
+        # No depth: the ring then keeps as much as it can while the broker is behind.
         seat = ring.seat(OWN_NUMBER, after=after, depth=0)
         self._reader = reader = RingReader(ring, seat, Cursor(after))
         self.bundle = reader.bundle
@@ -124,39 +124,39 @@ class RingLog:
 
     @property
     def path(self) -> str:
-        """The file, for processes that map it."""
+        """The file's path, for processes that map it."""
         return str(self._ring.path)
 
     def append(self, sender: str, text: bytes, seq: int, stamp_ns: int) -> int:
-        """Append for a peer that does not share the memory; returns the id, 0 when it is held.
+        """Append for a peer that does not share memory; return the id, or 0 if the lock is held.
 
         Raises:
             RingError: the ring cannot take this message.
         """
         self._ring.hold_size()
-        if self._ring.head < self._reader.cursor.after:  # a new writer cannot notice
+        if self._ring.head < self._reader.cursor.after:  # a new writer cannot notice this
             raise self._ring.damaged(f"it has forgotten the messages after {self._ring.head}")
         if self._writer.sender != sender:
-            self._writer.write_as(sender)  # the last sender; peers come and go
+            self._writer.write_as(sender)  # the writer keeps the last sender; peers come and go
         return self._writer.append(text, seq=seq, stamp_ns=stamp_ns)
 
     def read(self, *, looks_inside: bool) -> list[RingRecord]:
         """Return the next records that the broker has not read; large ones are on loan.
 
-        A bounded number; fewer with `looks_inside`.
+        Their number is limited, more so with `looks_inside`.
         """
         return self._reader.read(_FOLLOW_RECORDS, _FOLLOW_BYTES if looks_inside else CAPACITY_BYTES)
 
     def find(self, message_id: int) -> RingRecord | None:
-        """Return a record that the broker has read before; None when it is overwritten."""
+        """Return a record that the broker has read before; None if it is overwritten."""
         self._ring.hold_size()
         return self._reader.find(message_id)
 
     def seat(self, number: int, *, after: int, depth: int) -> int:
-        """Return a seat for the reader with this number.
+        """Give the reader with this number a seat, and return it.
 
         Raises:
-            RingError: none is left.
+            RingError: no seat is left.
         """
         self._ring.hold_size()
         return self._ring.seat(number, after=after, depth=depth)
@@ -172,13 +172,13 @@ class RingLog:
         return self._ring.reader_state(seat)
 
     def wake_all(self) -> None:
-        """Wake readers that sleep: a writer that died may not have rung."""
+        """Wake the readers that sleep: a writer that died may not have rung."""
         self._ring.hold_size()
         self._writer.wake()
 
     @property
     def newest_id(self) -> int:
-        """The newest id, whether the broker has read it or not."""
+        """The newest id, even if the broker has not read it yet."""
         return self._ring.head
 
     def has_more(self) -> bool:
@@ -192,9 +192,9 @@ class RingLog:
         self._writer.shut()
 
     def close(self, why: str = "") -> None:
-        """Stop sharing the topic; `why` is logged where it is not empty."""
+        """Stop sharing the topic; `why` is logged if it is not empty."""
         if why:
             logger.warning("%s: from now on it goes through the broker", why)
-        with contextlib.suppress(OSError):  # whatever is there by now
+        with contextlib.suppress(OSError):  # another program may have removed or replaced it
             Path(self.path).unlink()
         self._ring.close()

@@ -12,19 +12,20 @@ LOCK: Final = "lock"  # the file in it that is locked while the broker lives
 
 
 def remove_leftovers() -> None:
-    """Remove what dead brokers of this user have left in shared memory.
+    """Remove the directories of this user's dead brokers from shared memory.
 
     Every user may write there: only real directories of this user are opened, and links are not
     followed.
     """
     found: list[Path] = []
-    with contextlib.suppress(OSError):  # as when no descriptor is left
+    with contextlib.suppress(OSError):  # for example when no descriptor is left
         found += PLACE.glob(f"dsmq-{os.getuid()}-*")
     for directory in found:
         with contextlib.suppress(OSError), _opened(directory, os.O_DIRECTORY) as inside:
             if os.fstat(inside).st_uid != os.getuid():
                 continue
-            with _opened(LOCK, os.O_RDWR, inside) as lock:  # else it is being made or removed
+            # else the directory is being made or removed
+            with _opened(LOCK, os.O_RDWR, inside) as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 _remove(directory, inside)
 
@@ -36,7 +37,7 @@ def remove(directory: Path) -> None:
 
 
 def _remove(directory: Path, inside: int) -> None:
-    """Empty a directory, its lock last: after a kill in between it still counts as a leftover."""
+    """Empty a directory, its lock last: if killed in between, it still counts as a leftover."""
     for name in sorted(os.listdir(inside), key=LOCK.__eq__):
         with contextlib.suppress(OSError):
             os.unlink(name, dir_fd=inside)

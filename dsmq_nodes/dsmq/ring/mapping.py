@@ -1,12 +1,13 @@
-"""Maps a file into memory at the cost of no file descriptor, and so that a cut of it ends nobody.
+"""Maps a ring's file into memory, without a file descriptor, and safe when the file is cut.
 
 Python's `mmap` keeps a descriptor of its own for each file that it maps (until 3.13, which has
-`trackfd=False`), so that a process would need two for each topic. Here it reserves the addresses
-only, and the C library puts the file there.
+`trackfd=False`), so that a process would need two for each topic. Here `mmap` only reserves the
+addresses, and the C library maps the file there.
 
 Any process of the user may cut the file at any moment, and a process that then touches the missing
-part gets a SIGBUS. The compiled part puts memory of the process in place of the whole mapping,
-whose numbers say that the ring is damaged (speedups/cut.cpp). Without it the process ends there.
+part gets a SIGBUS. The compiled part then replaces the whole mapping by memory of the process,
+whose numbers say that the ring is damaged (speedups/cut.cpp). Without the compiled part the process
+ends.
 """
 
 import ctypes
@@ -21,7 +22,7 @@ from typing_extensions import override
 
 from dsmq_nodes.speedups import forget_cuts, outlive_cuts
 
-_MAP_FIXED: Final = 0x10  # Linux, whatever the machine
+_MAP_FIXED: Final = 0x10  # Linux's value on every machine
 _MAP_NORESERVE: Final = 0x4000
 _FAILED: Final = ctypes.c_void_p(-1).value
 
@@ -32,7 +33,7 @@ class _Mapping(mmap.mmap):
     _forget: Any = None
 
     def outlive_cuts(self) -> None:
-        """Call this when the file is there."""
+        """Register the mapping, once the file is mapped."""
         if outlive_cuts is not None and forget_cuts is not None:
             self._forget = weakref.finalize(self, forget_cuts, outlive_cuts(self))
             self._forget.atexit = False
@@ -45,10 +46,10 @@ class _Mapping(mmap.mmap):
 
 
 def mapped(file: int, size: int) -> mmap.mmap:
-    """Return the first `size` bytes of a ring's file, to be read and written.
+    """Map the first `size` bytes of a ring's file, for reading and writing.
 
     Raises:
-        OSError: there is no room for it in the process's addresses.
+        OSError: no range of addresses is left in the process.
         ValueError: the size is 0.
     """
     if sys.platform != "linux":

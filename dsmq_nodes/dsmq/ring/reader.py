@@ -1,4 +1,4 @@
-"""Reads a topic's log in shared memory; ring.py says how."""
+"""Reads a topic's log in shared memory, by the steps of ring.py."""
 
 import os
 from bisect import bisect_right
@@ -26,16 +26,16 @@ from dsmq_nodes.dsmq.ring.ring import (
     Ring,
 )
 
-LENT_BYTES: Final = 64 << 10  # smaller ones cost less to copy than to track
+LENT_BYTES: Final = 64 << 10  # copying a smaller one costs less than tracking it
 _READ_AGAIN: Final = 100
 _MOST_AHEAD: Final = 1 << 32  # more than any writer appends between two reads
-_MOST_BUNDLED_BYTES: Final = 4096  # of a record, on an average
+_MOST_BUNDLED_BYTES: Final = 4096  # of a record, on average
 _MOST_NAMES_BYTES: Final = 4096
-_MOST_NAMES: Final = 1000  # cached; senders that are gone do not stay for ever
+_MOST_NAMES: Final = 1000  # cached; senders that are gone do not stay forever
 
 
 class RingReader:
-    """Reads a ring with a cursor; large bytes stay in the ring, on loan, where it is `ORDERED`."""
+    """Reads a ring with a cursor; if `ORDERED`, large bytes stay in the ring, on loan."""
 
     __slots__ = (
         *("_at", "_dropped", "_map", "_names", "_next_id", "_next_start", "_numbers", "_reserve"),
@@ -43,39 +43,40 @@ class RingReader:
     )
 
     def __init__(self, ring: Ring, seat: int, cursor: Cursor) -> None:
-        """Read from a cursor on; more than its depth behind, it skips to the newest messages.
+        """Read from a cursor on; if it is more than its depth behind, skip to the newest messages.
 
         Raises:
             RingError: the ring is damaged.
         """
         self.ring = ring
         self.cursor = cursor
-        self._dropped = cursor.dropped  # elsewhere: the seat has what is dropped here
+        # dropped before this seat, which counts only what is dropped here
+        self._dropped = cursor.dropped
         self.seat = seat
         self._map = ring.memory
-        self._numbers = memoryview(self._map).cast("Q")  # its own: a loan may outlive it
+        self._numbers = memoryview(self._map).cast("Q")  # a view of its own: a loan may outlive it
         self._reserve = self._numbers[RESERVE : RESERVE + 1]
         self._names: dict[bytes, tuple[str, str]] = {}
-        self._stop = 0  # where the data ends
+        self._stop = 0  # the end of the data
         self._whole_bytes = DATA + ring.capacity
         self._at = READERS + 4 * seat
-        # The id of the record that begins at the position beside it; 0: not known.
+        # The id of the record that begins at `_next_start`; 0: not known.
         self._next_id, self._next_start = cursor.after + 1, ring.end_of(cursor.after)
         if ring.head != cursor.after:
-            self._next_id = 0  # it may have been overwritten meanwhile
+            self._next_id = 0  # the record may have been overwritten meanwhile
 
     @property
     def names(self) -> dict[bytes, tuple[str, str]]:
-        """The senders and fields that are known, by their bytes in a record."""
+        """The known senders and fields, by their bytes in a record."""
         return self._names
 
     def read(self, most: int = 1 << 30, most_bytes: int = CAPACITY_BYTES) -> list[RingRecord]:
         """Return the next records, the oldest first: at most `most`, of about `most_bytes`.
 
-        They end where others have been overwritten.
+        The list ends before records that have been overwritten.
 
         Raises:
-            RingError: the ring is damaged; the cursor has passed nothing that it did not count.
+            RingError: the ring is damaged; the cursor has counted every id that it has passed.
         """
         if os.lseek(self.ring.file, 0, os.SEEK_END) < self._whole_bytes:
             self.ring.hold_size()
@@ -84,7 +85,7 @@ class RingReader:
         if numbers[HEAD] == cursor.after:
             return records
         head = self._look()
-        if cursor.depth and head - cursor.after > cursor.depth:  # asked here: a call less
+        if cursor.depth and head - cursor.after > cursor.depth:  # asked here, which saves a call
             cursor.skip(head - cursor.depth)
         next_id, size = cursor.after + 1, 0
         while next_id <= head and len(records) < most and size < most_bytes:
@@ -99,21 +100,22 @@ class RingReader:
                 )
                 next_id += 1
             elif records:
-                break  # what is read already is delivered, whatever is wrong with the ring
+                # records that are read already are delivered, whatever is wrong with the ring
+                break
             else:
                 head = self._look()
                 next_id = max(next_id + 1, self._oldest(head))
                 cursor.skip(next_id - 1)
-        cursor.advance(next_id - 1)  # not each by itself: a call for each costs 5 % of the read
+        cursor.advance(next_id - 1)  # once for all: a call for each costs 5 % of the read
         numbers[self._at + 3] = cursor.dropped - self._dropped
         numbers[self._at + 1] = cursor.after
         return records
 
     def bundle(self) -> RecordBundle | None:
-        """Return the next records at once, where they are small and of one sender; else None.
+        """Return the next records at once if they are small and of one sender, else None.
 
-        A sender numbers its messages. Where its number has grown as the id has, nobody else has
-        written in between, and only the first and the last record have to be looked at.
+        A sender numbers its messages. If its number has grown by as much as the id, no other sender
+        has written in between, and only the first and the last record have to be checked.
 
         Raises:
             RingError: the ring is damaged.
@@ -141,9 +143,10 @@ class RingReader:
         return RecordBundle(data, first_id, count, first.sender)
 
     def _end_of_lap(self, start: int, head: int) -> tuple[int, int, tuple[int, int]]:
-        """The newest id on a position's lap, where the next begins, and a record not before it.
+        """Return the newest id on a position's lap, the next position, and a record from there on.
 
-        That is the newest itself; where the index begins on a later lap, the first of the next lap.
+        The record is the newest one itself, or, if the index begins on a later lap, the first of
+        the next lap.
         """
         numbers, capacity = self._numbers, self.ring.capacity
         last_id = self._last_of_lap(start, head)
@@ -155,7 +158,7 @@ class RingReader:
         return next_id - 1, next_lap, (next_id, next_lap)
 
     def _last_of_lap(self, start: int, head: int) -> int:
-        """The newest id whose record is on the lap of a position, as far as the index knows."""
+        """Return the newest id whose record is on a position's lap, as far as the index shows."""
         lap, capacity, numbers = start // self.ring.capacity, self.ring.capacity, self._numbers
         ids = range(max(self.cursor.after, head - INDEX_SIZE) + 1, head + 1)
         # Positions grow with ids.
@@ -165,9 +168,9 @@ class RingReader:
         return ids[laps - 1] if laps else 0
 
     def _look(self) -> int:
-        """Return the newest id, and the end of the data."""
+        """Return the newest id; also update where the data ends."""
         numbers = self._numbers
-        head = numbers[HEAD]  # first: the data up to it is allocated
+        head = numbers[HEAD]  # read first: the data up to it is allocated
         if not 0 <= head - self.cursor.after <= _MOST_AHEAD:
             raise self.ring.damaged(f"its newest message was {self.cursor.after} and is {head}")
         extent = numbers[EXTENT] or numbers[CLOSED]
@@ -175,7 +178,7 @@ class RingReader:
         return head
 
     def find(self, message_id: int) -> RingRecord | None:
-        """Return a record by its id, wherever the cursor is; None when it is overwritten."""
+        """Return a record by its id, wherever the cursor is; None if it is overwritten."""
         self._stop = DATA - MARK_BYTES + self.ring.extent
         place = self._next_id, self._next_start
         record = self._find(message_id)
@@ -183,14 +186,14 @@ class RingReader:
         return record
 
     def sleep(self) -> None:
-        """Ask for the bell at the next message; then clear the bell and ask `may_sleep`."""
+        """Request the bell for the next message; then clear the bell and call `may_sleep`."""
         self._map[ASLEEP + self.seat] = 1
 
     def may_sleep(self) -> bool:
-        """Whether the next message will ring; ask after `sleep` and after clearing the bell.
+        """Whether the next message will ring; call this after `sleep` and after clearing the bell.
 
-        False when there is a message already, and when the writer of one that we have read rings
-        only now: that ring may have been cleared, and our request is reset.
+        False when there is a message already. False also when the writer of a message that was read
+        rings only now: that ring may have been cleared, and it has reset the request.
         """
         return self._map[ASLEEP + self.seat] != 0 and self._numbers[HEAD] == self.cursor.after
 
@@ -199,7 +202,7 @@ class RingReader:
         return self._numbers[HEAD] != self.cursor.after
 
     def _find(self, message_id: int) -> RingRecord | None:
-        """Return a record behind the last one, else by the index; None: overtaken, or damaged."""
+        """Return a record after the last one or by the index; None: overwritten, or damaged."""
         record = self._copy(message_id)
         if record is None and self._next_id == message_id:
             self._next_id = 0
@@ -217,12 +220,12 @@ class RingReader:
         return None
 
     def _copy_at(self, message_id: int, start: int) -> RingRecord | None:
-        """The record at a position; None when it is not there, overwritten, or cannot be right."""
+        """Return the record at a position; None: not there, overwritten, or it cannot be right."""
         memory, numbers, capacity = self._map, self._numbers, self.ring.capacity
         at = DATA + start % capacity
         if at + RECORD.size > self._stop:
             return None
-        last = start + capacity  # it is overwritten once RESERVE is beyond this
+        last = start + capacity  # the record is overwritten once RESERVE is beyond this
         found, stamp, written, seq, check, lengths, names = RECORD.unpack_from(memory, at)
         can_be = found == message_id and (stamp | written | seq) <= MOST_NUMBER
         if not can_be or not start < numbers[RESERVE] <= last:
@@ -236,7 +239,7 @@ class RingReader:
         name, text = memory[at:body], memory[body:end]
         loan = None
         if ORDERED and stop - end >= LENT_BYTES:
-            # A buffer of its own for each: its count of views shows whether the loan is still used.
+            # A buffer of its own for each: its count of views shows whether the loan is in use.
             loan = Loan(memoryview(memory)[end:stop].toreadonly(), self._reserve, last)
         raw = memory[end:stop] if loan is None else b""
         if numbers[RESERVE] > last or (check and check != checksum(message_id, text, raw)):
@@ -249,7 +252,7 @@ class RingReader:
         return RingRecord(message_id, seq, stamp, written, known[0], text, known[1], raw, 0, loan)
 
     def _learn(self, name: bytes) -> tuple[str, str] | None:
-        """Return a sender and a field, cached; None when the names cannot be right."""
+        """Return a sender and a field, and cache them; None if the names cannot be right."""
         if len(name) > _MOST_NAMES_BYTES or not _is_text(name):
             return None
         sender, _, field = name.decode().partition("\0")
@@ -269,7 +272,7 @@ class RingReader:
         return start
 
     def _oldest(self, head: int) -> int:
-        """Return the oldest id that is whole, with a margin so that it can be read in time."""
+        """Return the oldest id that is whole, with a margin, so that it can be read in time."""
         low, high = max(head - INDEX_SIZE // 2, 0) + 1, head
         while low < high:  # positions grow with ids
             middle = (low + high) // 2

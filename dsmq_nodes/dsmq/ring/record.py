@@ -1,4 +1,4 @@
-"""A message in a ring (ring.py), and as it was read from there."""
+"""A message in a ring (ring.py), and a message that was read from one."""
 
 import struct
 import zlib
@@ -20,7 +20,7 @@ def checksum(message_id: int, text: bytes, raw: bytes | memoryview) -> int:
 
 
 class Loan(msgspec.Struct, frozen=True):
-    """Bytes that are still in a ring: sooner or later a writer overwrites them."""
+    """Bytes that are still in a ring, where a writer will overwrite them sooner or later."""
 
     view: memoryview
     _reserve: memoryview  # RESERVE of the ring
@@ -28,12 +28,12 @@ class Loan(msgspec.Struct, frozen=True):
 
     @property
     def is_whole(self) -> bool:
-        """Whether the bytes are still whole; ask after reading them."""
+        """Whether the bytes are still whole; check this after reading them."""
         return bool(self._reserve[0] <= self._last)
 
     @property
     def has_time(self) -> bool:
-        """Whether several records of this size fit before it is overwritten."""
+        """Whether several more records of this size fit before the bytes are overwritten."""
         return bool(self._reserve[0] + _TIME * len(self.view) <= self._last)
 
 
@@ -56,7 +56,7 @@ class RingRecord(msgspec.Struct, gc=False):
 
     @property
     def size_bytes(self) -> int:
-        """How large the message is."""
+        """The size of the message's text and large field, in bytes."""
         return len(self.data) + len(self.raw if self.loan is None else self.loan.view)
 
     @property
@@ -64,7 +64,7 @@ class RingRecord(msgspec.Struct, gc=False):
         """The message as JSON, its large field included.
 
         Raises:
-            OverwrittenError: the large field was on loan, and is overwritten.
+            OverwrittenError: the large field was on loan, and was overwritten.
         """
         if self.loan is None:
             return wire.whole_text(self.data.decode(), self.field, self.raw)

@@ -42,7 +42,7 @@ Writing (writer.py)
 2. Find the end of the newest record. If a killed writer has begun to overwrite that record, or it
    is damaged, begin a new lap; the index tells readers where.
 3. At the end of a lap, grow the data or begin the next lap.
-4. Write RESERVE: readers of records that are about to be overwritten see that.
+4. Write RESERVE: readers of records that are about to be overwritten notice it.
 5. Write the record, then its position in the index.
 6. Write HEAD: readers see the record from now on. A writer that is killed earlier leaves nothing.
 7. Release the lock.
@@ -50,23 +50,23 @@ Writing (writer.py)
 
 Owning (writer.py, speedups/append.cpp)
 =======================================
-The lock's two system calls are a third of an append. So a writer that has appended many
-messages in a row, none of another writer in between, owns the ring: under the lock, it sets OWNER
-to 1 if that is 0. A lock on OWNER's bytes (of the open file, `F_OFD_SETLK`) shows that it lives.
+The lock's two system calls are a third of an append. So a writer that has appended many messages in
+a row, with none of another writer in between, owns the ring: under the lock, it sets OWNER to 1 if
+that is 0. A lock on OWNER's bytes (of the open file, `F_OFD_SETLK`) shows that the owner lives.
 
 1. The owner, for each message: set BUSY to 1; a memory fence; read OWNER. If that is still 1, steps
    2 to 6 without the lock; then set BUSY to 0. If not, set BUSY to 0, own no longer, take the lock.
-2. Another writer that has the lock and finds OWNER not 0: set it to 2; a system call that switches
-   tasks; wait until BUSY is 0, or the owner's lock is gone: it was killed. Then set OWNER to 0. An
-   owner that is stopped while BUSY is 1 is what a stopped holder of the lock is.
+2. Another writer that has the lock and finds OWNER not 0: set it to 2; make a system call that
+   switches tasks; wait until BUSY is 0, or the owner's lock is gone, as after a kill. Then set
+   OWNER to 0. An owner that is stopped while BUSY is 1 counts as a stopped holder of the lock.
 
 Reading (reader.py)
 ===================
 1. Read HEAD. If the cursor is more than the reader's depth behind, jump, and count what is skipped.
-2. Find the record: behind the last one, or by the index.
+2. Find the record: after the last one, or by the index.
 3. Copy the record. Large raw bytes stay in the ring, *on loan*: the reader returns a view.
-4. Read RESERVE: if it has passed the record by a whole lap, drop the copy and count a gap. The
-   user of a view makes this check after reading it.
+4. Read RESERVE: if it has passed the record by a whole lap, drop the copy and count a gap. The user
+   of a view makes this check after reading the view.
 
 On machines that may reorder the writes of one processor for another, all except x86, the record
 carries a checksum. A record that does not match it yet is read again, and nothing is lent.
@@ -128,25 +128,25 @@ class Ring:
     """One topic's ring, mapped into this process.
 
     Attributes:
-        path: the file.
-        capacity: how large its data may become.
+        path: the path of its file.
+        capacity: the greatest size of its data, in bytes.
         memory: the file's bytes.
-        numbers: the same as 64-bit numbers.
-        file: its descriptor, for the lock.
+        numbers: the same bytes as 64-bit numbers.
+        file: the file's descriptor, for the lock.
     """
 
     def __init__(self, path: Path) -> None:
         """Map a ring that the broker has made.
 
         Raises:
-            RingError: there is none, or it is not of this version.
+            RingError: there is no ring, or it is of another version.
         """
         self.path = path
         try:
             self.file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         except OSError as error:
             raise RingError(f"no shared memory at {path}: {error.strerror}") from None
-        # Also when `close` is never called: Python does not close a bare descriptor.
+        # Needed if `close` is never called: Python does not close a bare descriptor.
         self._close_file = weakref.finalize(self, os.close, self.file)
         self._close_file.atexit = False  # nodes that end with the process still publish
         try:
@@ -169,14 +169,14 @@ class Ring:
         """Make a ring whose first record will have the id after `last_id`.
 
         Raises:
-            RingError: there is no room for it, or no such thing as shared memory here.
+            RingError: there is no room for it, or this system has no shared memory.
         """
         block = min(BLOCK_BYTES, capacity)
         try:
             file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             try:
                 os.ftruncate(file, DATA + capacity)
-                # Allocate it now: memory that is only promised would be a SIGBUS later.
+                # Allocated now: memory that is only promised would cause a SIGBUS later.
                 os.posix_fallocate(file, 0, DATA + block)
                 header = struct.pack("=8xQQ40xQQQ", _VERSION, capacity, last_id, 0, block)
                 os.pwrite(file, header, 0)
@@ -184,14 +184,14 @@ class Ring:
             finally:
                 os.close(file)
         except (OSError, AttributeError) as error:
-            with contextlib.suppress(OSError):  # whatever is there
+            with contextlib.suppress(OSError):  # the path may be another program's file
                 path.unlink()
             reason = getattr(error, "strerror", None) or error
             raise RingError(f"no shared memory in {path.parent}: {reason}") from None
         return cls(path)
 
     def forked(self) -> None:
-        """In a forked child: close it, since its lock would be the parent's."""
+        """Close it in a forked child, whose lock would be the parent's."""
         self.close()
 
     def close(self) -> None:
@@ -210,7 +210,7 @@ class Ring:
 
     @property
     def extent(self) -> int:
-        """How many bytes of data are mapped, whatever the file says."""
+        """How many bytes of data are mapped, whatever the file's numbers say."""
         return min(self.numbers[EXTENT] or self.numbers[CLOSED], self.capacity)
 
     def end_of(self, message_id: int) -> int:
@@ -228,16 +228,16 @@ class Ring:
         end = start + self.size_at(start % self.capacity, message_id)
         if start < end <= reserve <= end + self.capacity:
             return end
-        # A writer was killed that had begun to write over the newest record, or what is there is no
-        # record: the next one goes behind all that was begun, on a lap of its own.
+        # A writer was killed after it had begun to overwrite the newest record, or there is no
+        # record at that place: the next record goes after everything that was begun, on a new lap.
         return (begun // self.capacity + 1) * self.capacity
 
     def hold_size(self) -> None:
-        """Grow the file again if a process has cut it; its messages are lost, and appends refused.
+        """Grow the file if a process has cut it: its messages are lost, and appends are refused.
 
-        Touching the missing part is a SIGBUS (mapping.py). The broker asks at each poll, a reader
-        before each batch, a writer before each append. The compiled ones do it each 5 us at most:
-        it takes a tenth of an append.
+        Touching the missing part causes a SIGBUS (mapping.py). The broker checks at each poll, a
+        reader before each batch, a writer before each append. The compiled reader and writer check
+        at most every 5 us, since the check takes a tenth of an append.
         """
         if os.lseek(self.file, 0, os.SEEK_END) < DATA + self.capacity:
             os.ftruncate(self.file, DATA + self.capacity)
@@ -249,12 +249,12 @@ class Ring:
         self.numbers[EXTENT] = 0
 
     def damaged(self, what: str) -> RingError:
-        """Refuse further appends, since ids might be given twice; returns the error to raise."""
+        """Refuse further appends, since ids might be used twice; return the error to raise."""
         self.shut()
         return RingError(f"{self.path} is damaged: {what}")
 
     def size_at(self, offset: int, message_id: int) -> int:
-        """Return the size of the record with this id at a position; 0 when there is none."""
+        """Return the size of the record with this id at an offset; 0 if there is none."""
         extent = self.extent
         if offset % 8 or offset + RECORD.size > extent:
             return 0
@@ -294,9 +294,9 @@ class Ring:
     def has_room_for_readers(self, end: int, size: int) -> bool:
         """Whether the data is as large as readers need, before a new lap of records of this size.
 
-        A reader with a depth needs that many records, however slow it is. One without, such as the
-        broker, needs its unread records; a small lag is no reason to grow a large ring. Ten
-        records are always kept, for `get`.
+        A reader with a depth needs that many records, however slow it is. A reader without a depth,
+        such as the broker, needs its unread records; a small lag is no reason to grow a large ring.
+        Ten records are always kept, for `get`.
         """
         numbers = self.numbers
         head, extent = numbers[HEAD], numbers[EXTENT]
@@ -312,7 +312,7 @@ class Ring:
         return min(self._size_of(deepest, end, size) + 2 * size, self.capacity) <= extent
 
     def _size_of(self, newest: int, end: int, size: int) -> int:
-        """Return the size of the newest `count` records; beyond the index an estimate by `size`."""
+        """Return the size of the `newest` records; beyond the index it is estimated by `size`."""
         if not 0 < newest < INDEX_SIZE:
             return newest * size
         oldest = max(self.numbers[HEAD] - newest, 0) + 1

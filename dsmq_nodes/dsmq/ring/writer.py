@@ -1,4 +1,4 @@
-"""Appends to a topic's log in shared memory; ring.py says how."""
+"""Appends to a topic's log in shared memory, by the steps of ring.py."""
 
 import contextlib
 import fcntl
@@ -35,19 +35,19 @@ from dsmq_nodes.dsmq.ring.ring import (
 from dsmq_nodes.errors import RingError
 
 _AWAKE: Final = bytes(MOST_READERS)
-_NOT_AWAKE: Final = b"\0" + b"\1" * 255  # whatever it says
+_NOT_AWAKE: Final = b"\0" + b"\1" * 255  # any other value counts as asleep
 _LOCK: Final = LOCK_EX | LOCK_NB
 _LOCK_PATIENCE_SEC: Final = 0.1
 _LOCK_RETRY_SEC: Final = 0.00005
 _MADV_POPULATE_WRITE: Final = 23  # Linux 5.14
 _MOST_AT_ONCE_BYTES: Final = 4 << 20  # takes 2 ms
-_OWNED, _WANTED = 1, 2  # what OWNER is
+_OWNED, _WANTED = 1, 2  # values of OWNER
 _OWNS_AFTER: Final = 100  # appends in a row
 _FLOCK: Final = struct.Struct("hhqqi")  # of <fcntl.h>
 
 
 class Writer:
-    """Appends to a ring; one a process and ring, used by one thread at a time."""
+    """Appends to a ring; a process has one for each ring, used by one thread at a time."""
 
     __slots__ = (
         *("_alone", "_end", "_fence", "_file", "_held_at", "_last_id", "_map", "_names"),
@@ -75,9 +75,9 @@ class Writer:
         self._whole_bytes = DATA + ring.capacity
         self._patience_sec = patience_sec
         self._held_at = -1  # HEAD when a wait for the lock last failed
-        self.owns = False  # the ring
-        self._alone = 0  # appends with the lock, none of another writer in between
-        self._fence = threading.Lock()  # to take it is a memory fence, where `ORDERED`
+        self.owns = False  # whether this writer owns the ring
+        self._alone = 0  # appends with the lock in a row, none of another writer in between
+        self._fence = threading.Lock()  # taking it is a memory fence, if `ORDERED`
         self._last_id = -1  # the newest record with a known end, and that end
         self._end = 0
 
@@ -95,14 +95,14 @@ class Writer:
         field: str = "",
         raw: bytes | memoryview = b"",
     ) -> int:
-        """Append a message and wake the readers that sleep; returns its id.
+        """Append a message and wake the readers that sleep; return its id.
 
-        The id is 0, and nothing is appended, when another writer holds the lock and is stopped.
+        The id is 0, and nothing is appended, if another writer is stopped while it holds the lock.
         `raw` is the value of the message's `field`, which `text` leaves out.
 
         Raises:
-            RingError: the message is larger than all the memory there is, the ring is damaged, or
-                the broker has shut it.
+            RingError: the message is larger than the available memory, the ring is damaged, or the
+                broker has shut it.
         """
         names = self._names.get(field)
         if names is None:
@@ -131,7 +131,7 @@ class Writer:
         return message_id
 
     def _lock(self) -> bool:
-        """Take the lock, and the ring from its owner; False when its holder is stopped."""
+        """Take the lock, and the ring from its owner; False if the lock's holder is stopped."""
         try:
             flock(self._file, _LOCK)
         except BlockingIOError:
@@ -143,14 +143,14 @@ class Writer:
         return False
 
     def _unlock(self) -> None:
-        """Release the lock; after many appends in a row the ring is ours."""
+        """Release the lock; after many appends in a row this writer owns the ring."""
         self._alone += 1
         if self._alone == _OWNS_AFTER and ORDERED:
             self.own()
         flock(self._file, LOCK_UN)
 
     def _wait_for_lock(self) -> bool:
-        """Take the lock; False when its holder is stopped.
+        """Take the lock; return False if its holder is stopped.
 
         After one failed wait it does not wait again until there is a new record, or the lock is
         free.
@@ -171,18 +171,18 @@ class Writer:
         return False
 
     def own(self) -> None:
-        """Own the ring, unless another writer does; only with the lock."""
+        """Own the ring, unless another writer does; call this only with the lock."""
         if not self._numbers[OWNER] and self._lock_owner(fcntl.F_OFD_SETLK, fcntl.F_WRLCK):
             self._numbers[BUSY], self._numbers[OWNER] = 0, _OWNED
             self.owns = True
 
     def disown(self) -> None:
-        """Own the ring no longer: another writer wants to write."""
+        """Stop owning the ring, since another writer wants to write."""
         self.owns, self._alone = False, 0
         self._lock_owner(fcntl.F_OFD_SETLK, fcntl.F_UNLCK)
 
     def _take_over(self) -> bool:
-        """Take the ring from another owner; only with the lock. False: that one is stopped."""
+        """Take the ring from another owner; False: that one is stopped. Needs the lock."""
         numbers = self._numbers
         if self.owns and numbers[OWNER] == _OWNED:
             return True
@@ -190,7 +190,7 @@ class Writer:
         if numbers[HEAD] == self._held_at:
             until_sec = 0.0
         numbers[OWNER] = _WANTED
-        os.sched_yield()  # the task switch that ring.py asks for
+        os.sched_yield()  # the task switch that ring.py requires
         while numbers[BUSY] and not self._lock_owner(fcntl.F_OFD_GETLK, fcntl.F_WRLCK):
             if time.monotonic() >= until_sec:
                 self._held_at = numbers[HEAD]
@@ -201,7 +201,7 @@ class Writer:
         return True
 
     def _lock_owner(self, command: int, kind: int) -> bool:
-        """Lock OWNER for this open file, unlock it, or ask whether nobody else has locked it."""
+        """Lock or unlock OWNER for this open file, or check that no other one has locked it."""
         asked = _FLOCK.pack(kind, os.SEEK_SET, 8 * OWNER, 8, 0)
         try:
             told = fcntl.fcntl(self._file, command, asked)
@@ -210,8 +210,8 @@ class Writer:
         return command != fcntl.F_OFD_GETLK or _FLOCK.unpack(told)[0] == fcntl.F_UNLCK
 
     def shut(self) -> None:
-        """Refuse further appends, after the one that is under way."""
-        held = self._lock()  # a holder that is stopped loses its record, and so does an owner
+        """Refuse further appends, after the one in progress."""
+        held = self._lock()  # a stopped holder or owner loses its record
         self.ring.shut()
         if held:
             flock(self._file, LOCK_UN)
@@ -251,18 +251,18 @@ class Writer:
         return message_id
 
     def _begin(self, head: int) -> int:
-        """Return the position of our record: another process has written, or died while writing.
+        """Return the position of our record after another process wrote, or died while writing.
 
         Raises:
             RingError: the ring is damaged.
         """
         self._alone = 0
-        if head < self._last_id:  # ids would be given twice
+        if head < self._last_id:  # ids would be used twice
             raise self.ring.damaged(f"it has forgotten the messages after {head}")
         return self.ring.end_of(head)
 
     def _make_room(self, start: int, size: int) -> int:
-        """The lap's end is reached: grow the data, or begin the next lap.
+        """Grow the data or begin the next lap, at the end of a lap; return the record's position.
 
         Raises:
             RingError: there is too little memory, or the ring is shut.
@@ -280,7 +280,7 @@ class Writer:
             more = max(BLOCK_BYTES, min(extent // 4, _MOST_AT_ONCE_BYTES) & -BLOCK_BYTES)
             more = min(more, capacity - extent)
             if not self._allocate(DATA + extent, more):
-                break  # memory is used up: the ring stays as large as it is
+                break  # no memory is left: the ring keeps its size
             extent += more
         numbers[EXTENT] = extent
         if offset + size <= extent:

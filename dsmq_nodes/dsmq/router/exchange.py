@@ -1,8 +1,8 @@
-"""How messages move: appended to logs, pushed to cursors, read from there, taken by `get`.
+"""How messages move: appended to logs, pushed to cursors, read from logs, returned by `get`.
 
 A topic is a log and a reader is a cursor in it. A put appends to the log and is pushed at once to
 every cursor at its end. A cursor that is behind, because its peer's socket is full, costs nothing:
-`catch_up` reads on from the log when the peer can take more, from all its topics in the order of
+when the peer can take more, `catch_up` reads on from the logs of all its topics, in the order of
 the puts. No subscriber has a queue of its own. A *patient* peer, such as a recorder, always lags
 and catches up at intervals, which costs the broker less and the peer even less.
 """
@@ -37,18 +37,19 @@ class Exchange:
 
     def __init__(self, store: Store, table: TopicTable) -> None:
         self.wall_offset_sec = 0.0  # the broker's wall clock minus its monotonic one
-        self.listeners: list[TopicReader] = []  # of the statistics; latency is measured for them
+        # readers of the statistics: latency is measured for them
+        self.listeners: list[TopicReader] = []
         self._store = store
         self._table = table
-        self.held: list[Put] = []  # peers wait for the `commit` of these
+        self.held: list[Put] = []  # puts whose peers wait for the next `commit`
         self.waits = Waits(table.peers)
 
     def commit(self) -> Replies:
         """Write the appended messages to the store.
 
-        With a store in memory the messages are already on their way, and this returns the
+        With a store in memory the messages have been pushed already, and this returns the
         acknowledgements. With a durable store it returns the pushes as well: a subscriber never
-        sees a message that a crash could take back or a full disk refuses.
+        receives a message that a crash could take back or a full disk refuses.
         """
         held, self.held = self.held, []
         replies: Replies = []
@@ -65,19 +66,19 @@ class Exchange:
         return replies
 
     def pause(self, peer: ConnectedPeer) -> None:
-        """The peer's socket is full: stop pushing to it until `resume`."""
+        """Stop pushing to a peer until `resume`, since its socket is full."""
         peer.blocked = True
         peer.lags = True
 
     def resume(self, peer: ConnectedPeer) -> None:
-        """The peer's socket has room again; call `catch_up` until the peer no longer lags."""
+        """Push to a peer again; call `catch_up` until the peer no longer lags."""
         peer.blocked = False
 
     def catch_up(self, peer: ConnectedPeer, now: float) -> Replies:
-        """The next batch that the peer's cursors lag behind; `peer.lags` says whether more is left.
+        """Return the next batch for a peer whose cursors lag; `peer.lags`: more batches are left.
 
         All its topics are read in the order of the puts. Later puts are not pushed until the peer
-        is at the end.
+        has caught up.
         """
         replies = self.commit()
         if peer.blocked:
@@ -106,7 +107,7 @@ class Exchange:
         return replies
 
     def answer_waits(self, now: float) -> Replies:
-        """Answer the `get`s that have timed out with the empty message."""
+        """Answer the `get`s that have timed out with an empty message."""
         return [(wait.peer, _nothing(wait.peer)) for wait in self.waits.take_late(now)]
 
     def append(
@@ -120,7 +121,7 @@ class Exchange:
         """Append a peer's message to a topic's log, and push it.
 
         Raises:
-            RingError: the log lies in a ring that cannot take this message.
+            RingError: the log is in a ring that cannot take this message.
         """
         log = topic.log
         message_id, frame = log.append(peer.name, peer.name_json, request, message, now)
@@ -131,7 +132,7 @@ class Exchange:
         if durable or request.ack is not None:
             self.held.append(Put(peer, topic, request, message_id, frame, latency_sec))
         if not frame:
-            return []  # `deliver` has it when it was followed
+            return []  # `deliver` pushes it once it was followed
         publication = peer.publications.get(log.name)
         if publication is not None:
             publication.messages += 1
@@ -145,19 +146,19 @@ class Exchange:
         return [error(peer, request, why)] if peer.greeted else []
 
     def _latency_sec(self, stamp_ns: int, now: float) -> float:
-        """Return how long ago a message was published, if its stamp is from a clock like ours."""
+        """Return how many seconds ago a message was published, if its clock is like ours."""
         latency_sec = now + self.wall_offset_sec - stamp_ns * 1e-9
         return max(latency_sec, 0.0) if -1.0 < latency_sec < self._store.ttl_sec else NOT_KNOWN
 
     def deliver(self, topic: Topic, found: Followed, end_id: int) -> Replies:
-        """Push what was followed from a topic's ring, behind the id `end_id`, and count it."""
+        """Push messages that were followed from a topic's ring, from the id after `end_id` on."""
         topic.messages += found.messages
         topic.size_bytes += found.size_bytes
         topic.dropped += topic.log.last_id - end_id - found.messages
         for publication in topic.publications:
             publication.messages += found.by_sender[publication.peer.name]
         replies: Replies = []
-        # Only the time of this poll is known, not that of the write: it gives no latency.
+        # The time of this poll is known, but not that of the write: there is no latency.
         for message_id, frame in found.entries if topic.is_read_here else ():
             replies += self._push_all(topic, end_id, message_id, frame, NOT_KNOWN)
             end_id = message_id
@@ -172,7 +173,7 @@ class Exchange:
     def _push_all(
         self, topic: Topic, end_id: int, message_id: int, frame: bytes, latency_sec: float
     ) -> Replies:
-        """Push to every cursor at the log's end, which was `end_id`, and answer waiting `get`s."""
+        """Push to every cursor at the log's end, `end_id`, and answer waiting `get`s."""
         replies: Replies = []
         for cursor in topic.cursors:
             if cursor.after != end_id or cursor.seat is not None:
@@ -215,7 +216,7 @@ class Exchange:
         cursor = Cursor(self._stands(peer, request, topic), 1 if request.latest else 0)
         log.begin(cursor)
         rows = self._store.read(log.stored, cursor.after, limit=1)
-        peer.gets.pop(log.name, None)  # it is the newest now: `_stands` forgets the oldest
+        peer.gets.pop(log.name, None)  # this makes it the newest: `_stands` removes the oldest
         peer.gets[log.name] = rows[0][0] if rows else cursor.after
         if not rows and request.wait > 0 and peer.greeted:
             request.after = None  # the cursor stands there now
@@ -228,7 +229,7 @@ class Exchange:
         message = wire.carried_message(frame)
         if not peer.greeted:
             return [(peer, wire.encode_frame(b'{"message": %b}' % message))]
-        gap = 0 if request.latest else gap  # what the newest stands for is not missed
+        gap = 0 if request.latest else gap  # messages skipped for the newest are not missed
         body = b'{"message":%b,"id":%d,"gap":%d}' % (message, message_id, gap)
         return [(peer, wire.encode_frame(body))]
 
@@ -245,7 +246,7 @@ class Exchange:
         return after
 
     def _answer(self, topic: Topic) -> Replies:
-        """A message has come: answer the `get`s that wait for it."""
+        """Answer the `get`s that wait for a message, since one has come."""
         replies = self.commit()
         for wait in list(topic.waits):
             if wait.peer.blocked or wait.peer.is_owed:
@@ -256,7 +257,7 @@ class Exchange:
 
     def _answer_one(self, wait: Wait) -> Replies:
         self.waits.forget(wait)
-        # Another `get` of the same peer may have taken it.
+        # Another `get` of the same peer may have taken the message.
         began_sec = wait.until_sec - min(wait.request.wait, limits.MOST_WAIT_SEC)
         return self.get(wait.peer, wait.request, began_sec)
 
@@ -282,7 +283,7 @@ def _push(cursor: TopicReader, message_id: int, frame: bytes, replies: Replies) 
 
 
 def _refusals(held: list[Put], text: str) -> Replies:
-    """Tell the publishers of puts that were refused: for each `ack`, else once a peer."""
+    """Return errors for refused puts: one for each `ack`, else one for each peer."""
     replies: Replies = []
     told: set[ConnectedPeer] = set()
     for put in held:

@@ -17,7 +17,7 @@ class RateMeter:
     _at_sec: float = 0.0
 
     def update(self, messages: int, size_bytes: int, now: float) -> None:
-        """Take the counters at `now`; there is no rate after the first call."""
+        """Take the counters at `now`; the first call gives no rate."""
         elapsed = now - self._at_sec
         if self._at_sec and elapsed > 0:
             self.hz = (messages - self._messages) / elapsed
@@ -27,10 +27,10 @@ class RateMeter:
 
 @dataclass(slots=True)
 class Latency:
-    """Time since `publish()`, by the publishers' stamps: an exponential moving average."""
+    """Mean time since `publish()`, by the publishers' stamps: an exponential moving average."""
 
     mean_sec: float = 0.0
 
     def add(self, latency_sec: float) -> None:
-        """Add the latency of one message, with the weight 1/16; one that is not NOT_KNOWN."""
+        """Add the latency of one message, which must be known, with the weight 1/16."""
         self.mean_sec += (latency_sec - self.mean_sec) / 16 if self.mean_sec else latency_sec

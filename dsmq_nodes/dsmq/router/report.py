@@ -1,8 +1,8 @@
 """The broker's reports: the graph and the statistics, as JSON texts.
 
-The types that read them are in dsmq_nodes/messages/dsmq_msgs.py; the queue knows no types.
+The types that read them are in dsmq_nodes/messages/dsmq_msgs.py; the queue has no types.
 
-A report always fits into a frame: items beyond that are left out and counted.
+A report always fits into a frame: items that do not fit are left out and counted.
 """
 
 import itertools
@@ -23,25 +23,25 @@ _PEERS_SHARE: Final = 4  # peers get a quarter of the graph's room
 _MOST_ENDS: Final = 2000  # of a topic, publishers and subscribers each
 _MOST_FAULTS: Final = 20  # of a topic
 _BATCH: Final = 100
-_FULL_BYTES: Final = 1000  # with less room than this, nothing more is tried
+_FULL_BYTES: Final = 1000  # with less room than this, no more items are tried
 
 _encode = msgspec.json.Encoder().encode
 
 
 def _size(text: bytes) -> int:
-    """The length of a text inside a JSON string, where quotes and backslashes are escaped."""
+    """Return the size of a text inside a JSON string, with escaped quotes and backslashes."""
     return len(text) + text.count(b'"') + text.count(b"\\")
 
 
 class _Report:
-    """The lists of a report, cut to the room there is, and the count of what was cut."""
+    """The lists of a report, cut to the available room, and the count of omitted items."""
 
     def __init__(self) -> None:
         self._room = _MOST_BYTES
         self._left_out: list[str] = []
 
     def take(self, items: "Iterable[object]", kind: str, total: int, share: int = 1) -> bytes:
-        """Return the items as a JSON list, as many as fit into a share of the room."""
+        """Return the items as a JSON list, as many as fit into `1 / share` of the room."""
         room = self._room // share
         taken: list[bytes] = []
         count = 0
@@ -60,23 +60,23 @@ class _Report:
         return b"[%b]" % b",".join(taken)
 
     def note(self, count: int, of_what: str) -> None:
-        """Note that `count` are left out."""
+        """Count items of a kind as left out."""
         if count > 0:
             self._left_out.append(f"{count} {of_what}")
 
     def note_ends(self, topics: "Iterable[Topic]") -> None:
-        """Note the ends that are left out of topics with too many."""
+        """Count the ends that are left out of topics with too many."""
         lists = [each for topic in topics for each in (topic.publications, topic.cursors)]
         self.note(sum([len(each) - _MOST_ENDS for each in lists if len(each) > _MOST_ENDS]), "ends")
 
     @property
     def left_out(self) -> bytes:
-        """The counts of what is left out, as a JSON text."""
+        """The counts of the omitted items, as a JSON text."""
         return _encode(", ".join(self._left_out))
 
 
 def graph(peers: "Iterable[ConnectedPeer]", topics: "Collection[Topic]", epoch: str) -> bytes:
-    """Return the peers that have said hello, and the publishers and subscribers of each topic."""
+    """Return the graph: all peers that have said hello, and the ends of each topic."""
     report = _Report()
     greeted = [peer for peer in peers if peer.greeted]
     listed = report.take(
@@ -118,11 +118,11 @@ def _topic(topic: "Topic") -> dict[str, object]:
 def update_rates(
     topics: "Iterable[Topic]", refresh: "Callable[[TopicReader], None]", now: float
 ) -> None:
-    """Set every rate to the one since the last update.
+    """Update every rate to the mean since the last update.
 
     Args:
-        topics: all of them.
-        refresh: reads a cursor's counters where its reader keeps them, in shared memory.
+        topics: all topics.
+        refresh: copies the counters of a cursor's reader from shared memory, if they are there.
         now: the time of this update.
     """
     for topic in topics:

@@ -55,8 +55,9 @@ class Router:
 
         Args:
             store: keeps the logs.
-            token: untrusted peers have to send it.
-            memory: makes rings for peers that can share memory; None: all goes through the broker.
+            token: the token that untrusted peers have to send; empty: none.
+            memory: makes rings for peers that can share memory; None: the broker carries
+                everything.
         """
         self.store = store
         self.table = table = TopicTable(store)
@@ -95,13 +96,13 @@ class Router:
         self._statistics_at_sec = self._began_sec = 0.0
 
     def connect(self, peer: ConnectedPeer, now: float) -> None:
-        """A connection was accepted: the peer sees every put from here on."""
+        """Add a peer whose connection was accepted; it may `get` every put from now on."""
         self._began_sec = self._began_sec or now
         peer.connected_seq = self.store.last_seq
         self.peers[peer] = None
 
     def disconnect(self, peer: ConnectedPeer) -> None:
-        """A connection has ended: release everything it held."""
+        """Remove a peer whose connection has ended, and release everything it held."""
         for cursor in peer.cursors.values():
             self.sharing.unseat(cursor)
         for publication in peer.publications.values():
@@ -114,7 +115,7 @@ class Router:
         self.table.graph_changed = self.table.graph_changed or peer.greeted
 
     def catch_up(self, peer: ConnectedPeer, now: float) -> Replies:
-        """Return the next batch for the peer's cursors; one that has caught up is seated."""
+        """Return the next batch for a peer's cursors; a cursor that has caught up is seated."""
         replies = self.exchange.catch_up(peer, now)
         if self.sharing.topics and peer.number:
             replies += self.sharing.seat_all(peer.cursors.values())
@@ -131,7 +132,7 @@ class Router:
         if isinstance(request, RequestError):
             return self._refuse(peer, request)
         if request.action == "put" and peer.greeted and request.topic in self.topics:
-            return self._put(peer, request, now)  # the usual one: nothing can refuse it
+            return self._put(peer, request, now)  # the usual put, which nothing can refuse
         return self._handle(peer, request, now)
 
     def _handle(self, peer: ConnectedPeer, request: wire.Request, now: float) -> Replies:
@@ -178,7 +179,7 @@ class Router:
         return [error(peer, fault, str(fault))]
 
     def tick(self, now: float) -> Replies:
-        """Once a second: expire messages, and publish statistics if they have a subscriber."""
+        """Expire messages, and publish statistics if they have a subscriber; once a second."""
         self._began_sec = self._began_sec or now
         replies = [*self.commit(), *self.sharing.close_unused_rings(now)]
         replies += self.table.tell_unmatched()
@@ -193,7 +194,7 @@ class Router:
         return replies
 
     def _publish_statistics(self, now: float) -> Replies:
-        """Publish the counters, with the rates since the last time."""
+        """Publish the counters, with the rates since the last call."""
         self._statistics_at_sec = now
         report.update_rates(self.topics.values(), self.sharing.look_at_seat, now)
         text = report.statistics(self.topics.values(), self.store, now)
@@ -303,7 +304,7 @@ class Router:
         return [event(peer, "advertised", topic=topic.log.name, **ring), *replies]
 
     def _typed(self, end: ConnectedEnd, request: wire.Request, now: float) -> Replies:
-        """A publisher or reader of a topic has given its type."""
+        """Take the type of a publisher or reader of a topic, and compare it with others."""
         schema, news = self._schemas.of(request, end.peer, self.peers)
         self.table.graph_changed = True
         end.type = request.type

@@ -1,11 +1,11 @@
-"""A topic's log, wherever it lies: in the store, or in shared memory and behind it in the store.
+"""A topic's log, wherever it is: in the store, or in shared memory with the store behind it.
 
-`append` and `begin` are the same for both; only this file knows where a log lies. Of a log that is
-shared the ring has the newest messages, and gives the ids: what is appended goes there, and
-`follow` moves it to the store. Large messages stay in the ring while no reader needs them from the
-broker: each is a bundle of the store (store/bundles.py), which becomes a row when a reader comes to
-it, or when the ring is about to be closed. A message that its writers have overwritten by then is
-gone, as if it had expired.
+`append` and `begin` are the same for both; only this module knows where a log is. In a shared log
+the ring has the newest messages and assigns the ids: appended messages go there, and `follow` moves
+them to the store. Large messages stay in the ring while no reader needs them from the broker: each
+is a bundle of the store (store/bundles.py), which becomes a row when a reader reaches it, or when
+the ring is about to be closed. A message that its writers have overwritten by then is gone, as if
+it had expired.
 """
 
 from bisect import bisect_left
@@ -26,42 +26,45 @@ if TYPE_CHECKING:
     from dsmq_nodes.dsmq.ring.record import RingRecord
 
 CATCH_UP_BYTES: Final = 128 * 1024
-REMOTE_CATCH_UP_BYTES: Final = 8 * 1024  # a slow link has little room; newer ones come meanwhile
-_MOST_MESSAGE_BYTES: Final = MAX_BODY_BYTES - 64  # with an id and a gap it answers a `get`
-_MOST_KEPT_BYTES: Final = MAX_BODY_BYTES // 4 * 3 - 4096  # in a frame bytes are base64
+# a slow link has little room; newer messages come meanwhile
+REMOTE_CATCH_UP_BYTES: Final = 8 * 1024
+# the rest is for the id and gap in the answer to a `get`
+_MOST_MESSAGE_BYTES: Final = MAX_BODY_BYTES - 64
+_MOST_KEPT_BYTES: Final = MAX_BODY_BYTES // 4 * 3 - 4096  # a frame has bytes as base64
 _SAVED_SHARE: Final = 4  # a quarter of the store's budget is saved when a ring goes
 
 
 class FollowedRing(Protocol):
-    """A topic's log in shared memory, as the router sees it (`RingLog` in ring/directory.py)."""
+    """A topic's log in shared memory, as the router uses it (`RingLog` in ring/directory.py)."""
 
     @property
     def path(self) -> str:
-        """The file, for processes that map it."""
+        """The file's path, for processes that map it."""
 
     def append(self, sender: str, text: bytes, seq: int, stamp_ns: int) -> int:
-        """Append for a peer that does not share memory; returns the id, 0 when the ring is held.
+        """Append for a peer that does not share memory; return the id, 0 when the ring is held.
 
-        Raises RingError when the ring cannot take this message.
+        Raises RingError if the ring cannot take this message.
         """
 
     def read(self, *, looks_inside: bool) -> "Sequence[RingRecord]":
         """Return the next records that the broker has not read; large ones are on loan.
 
-        A bounded number; fewer with `looks_inside`. Raises RingError when the ring is damaged.
+        Their number is limited, more so with `looks_inside`. Raises RingError if the ring is
+        damaged.
         """
 
     def bundle(self) -> "RecordBundle | None":
-        """Return the next records, to be looked at later; None where `read` is to read them.
+        """Return the next records, to be decoded later; None if `read` has to read them.
 
-        Raises RingError when the ring is damaged.
+        Raises RingError if the ring is damaged.
         """
 
     def find(self, message_id: int) -> "RingRecord | None":
-        """Return a record that the broker has read before; None when it is overwritten."""
+        """Return a record that the broker has read before; None if it is overwritten."""
 
     def seat(self, number: int, *, after: int, depth: int) -> int:
-        """Return a seat for the reader with this number; raises RingError when none is left."""
+        """Give the reader with this number a seat; raises RingError if none is left."""
 
     def unseat(self, seat: int) -> None:
         """Free a seat whose reader is gone."""
@@ -70,17 +73,17 @@ class FollowedRing(Protocol):
         """Return the reader's cursor, and how many messages it has dropped."""
 
     def wake_all(self) -> None:
-        """Wake readers that sleep: a writer that died may not have rung."""
+        """Wake the readers that sleep: a writer that died may not have rung."""
 
     @property
     def newest_id(self) -> int:
-        """The newest id, whether the broker has read it or not."""
+        """The newest id, even if the broker has not read it yet."""
 
     def has_more(self) -> bool:
         """Whether the ring has messages that the broker has not read."""
 
     def sleep(self) -> None:
-        """Ask for the bell at the next message; then clear the bell and ask `may_sleep`."""
+        """Request the bell for the next message; then clear the bell and call `may_sleep`."""
 
     def may_sleep(self) -> bool:
         """Whether the next message will ring the bell."""
@@ -89,16 +92,16 @@ class FollowedRing(Protocol):
         """Refuse further appends."""
 
     def close(self, why: str = "") -> None:
-        """Stop sharing the topic; `why` is logged where it is not empty."""
+        """Stop sharing the topic; `why` is logged if it is not empty."""
 
 
 class Followed:
-    """What `follow` has found.
+    """The messages that `follow` has found.
 
     Attributes:
         entries: id and push of each message that is in the store now, oldest first.
-        messages: how many they are, with those that were left in the ring.
-        size_bytes: of all these, as frames.
+        messages: their number, with those that were left in the ring.
+        size_bytes: the size of all these, as frames.
         by_sender: how many messages each sender has written.
     """
 
@@ -121,15 +124,15 @@ class _InRing:
 
     @property
     def record(self) -> "RingRecord | None":
-        """The message; None when it is overwritten."""
+        """The message; None if it is overwritten."""
         return self.ring.find(self.message_id)
 
     def records(self) -> "Iterator[RingRecord | None]":
-        """Yield the message alone."""
+        """Yield the one message."""
         yield self.record
 
     def split(self, count: int) -> Self:
-        """Nothing calls this: there is one message."""
+        """Refuse to be split, since there is one message; nothing calls this."""
         raise ValueError(count)
 
 
@@ -139,8 +142,8 @@ class SharedLog:
     Attributes:
         stored: its part in the store.
         ring: its part in shared memory; None: local nodes do not share the topic.
-        name: the topic's.
-        name_json: the same, as it goes into a frame.
+        name: the topic's name.
+        name_json: the name in the form that it has in a frame.
         last_in_ring_id: the newest id whose message is in the ring alone; 0: none ever was.
     """
 
@@ -159,7 +162,7 @@ class SharedLog:
 
     @property
     def last_id(self) -> int:
-        """The newest id that the broker has seen."""
+        """The newest id that the broker has read."""
         return self.stored.last_id
 
     def append(
@@ -173,7 +176,8 @@ class SharedLog:
         """Append a message.
 
         Returns:
-            Its id, 0 when it is refused, and its push; that is empty while it is in the ring alone.
+            The id, 0 if the message is refused, and the push; it is empty while the ring alone has
+            it.
 
         Raises:
             RingError: the ring cannot take this message.
@@ -188,11 +192,11 @@ class SharedLog:
         return self._store.append(stored, frame, now), frame
 
     def follow(self, now: float, *, looks_inside: bool) -> Followed:
-        """Move the next messages from the ring to the store; it is read in batches.
+        """Move the next batch of messages from the ring to the store.
 
         Args:
             now: the time.
-            looks_inside: large messages are needed here, too; else they stay in the ring.
+            looks_inside: large messages are needed here, too; otherwise they stay in the ring.
 
         Raises:
             RingError: the ring is damaged.
@@ -228,14 +232,14 @@ class SharedLog:
 
     def _follow_bundle(self, bundle: "RecordBundle", found: Followed, now: float) -> None:
         first = next(bundle.records())
-        if first is not None:  # the others are about as large as frames as it is
+        if first is not None:  # as frames, the others are about as large as this one
             found.size_bytes = bundle.size_bytes * len(self._frame(first)) // bundle.size_of_first
         found.messages = found.by_sender[bundle.sender] = bundle.count
         self._go_on_at(bundle.first_id)
         self._store.append_bundle(self.stored, bundle, self._frame, now)
 
     def _frame(self, record: "RingRecord") -> bytes:
-        """Return a record as a push; empty when it is overwritten, or too large for a frame."""
+        """Return a record as a push; empty if it is overwritten, or too large for a frame."""
         if record.sender != self._sender:
             self._sender, self._sender_json = record.sender, wire.encode_text(record.sender)
         try:
@@ -249,7 +253,7 @@ class SharedLog:
         )
 
     def _only_in_ring(self) -> list[_InRing]:
-        """The messages that are in the ring alone, oldest first; without those overwritten."""
+        """Return the messages that the ring alone has, oldest first, except overwritten ones."""
         if self.stored.first_id > self.last_in_ring_id:
             return []
         found = [each for each in self.stored.bundles if isinstance(each, _InRing)]
@@ -259,18 +263,18 @@ class SharedLog:
         return found[gone:]
 
     def forget_overwritten(self) -> None:
-        """Move the beginning of the log to that of the ring."""
+        """Advance the first id of the log to that of the ring."""
         self._only_in_ring()
 
     def begin(self, cursor: Cursor) -> None:
-        """Move a cursor past what is gone, so that what follows it can be read from the store."""
+        """Move a cursor past messages that are gone, so that the next one can be read."""
         self.forget_overwritten()
         cursor.start(self)
 
     def unshare(self, why: str = "") -> None:
-        """Close the ring; the newest messages that are there alone are saved, the others dropped.
+        """Close the ring; of the messages that it alone has, save the newest and drop the others.
 
-        `why` is logged where it is not empty.
+        `why` is logged if it is not empty.
         """
         if self.ring is None:
             return

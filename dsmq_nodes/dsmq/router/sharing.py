@@ -1,21 +1,23 @@
-"""Topics whose log lies in shared memory: local nodes write and read it, the broker follows.
+"""Topics whose log is in shared memory: local nodes write and read it, the broker follows.
 
-A topic is *shared* once a local node that may share memory advertises it. From then on its writers
-give the ids, in the ring (ring.py). The broker takes the messages from there in batches, for `get`,
-for readers on other machines, for bags and for the statistics. A put over a socket is appended to
-the ring first, so that the topic has one order.
+A topic is *shared* once a local node that may share memory advertises it. From then on the ids are
+assigned by its writers, in the ring (ring.py). The broker reads the messages from there in batches,
+for `get`, for readers on other machines, for bags and for the statistics. A put over a socket is
+appended to the ring first, so that the topic has one order.
 
 A cursor of a peer that shares memory is *seated* once it has caught up. The broker then sends the
 ring's path and the id after which to read, and pushes nothing more. All earlier pushes are ahead of
 that message on the socket, so nothing is lost or repeated.
 
-A ring has room for ten messages at least, and for more where a reader is deeper or lags. Latched
-topics are followed at once.
+A ring has room for ten messages at least, and for more if a reader has a greater depth or lags.
+Latched topics are followed at once.
 
-A ring is closed when memory is scarce or its file is damaged. All its peers get a notice, and the
-topic goes through the broker from then on, beginning with what the broker had followed.
+A ring is closed when memory is scarce or its file is damaged. All its peers are notified, and the
+topic goes through the broker from then on, beginning with the messages that the broker had
+followed.
 
-Topics of a store in a file are not shared: their readers see nothing that a crash could take back.
+Topics of a store in a file are not shared: their readers receive nothing that a crash could take
+back.
 """
 
 from typing import TYPE_CHECKING, Protocol
@@ -39,10 +41,10 @@ class RingMaker(Protocol):
     directory: "Path"
 
     def make(self, last_id: int) -> FollowedRing:
-        """Return a ring whose first message has the id after `last_id`.
+        """Make a ring whose first message has the id after `last_id`.
 
         Raises:
-            RingError: there is no memory for it.
+            RingError: there is no memory for the ring.
         """
 
 
@@ -50,9 +52,10 @@ class Sharing:
     """The shared topics of one broker, and the seats of their readers.
 
     Attributes:
-        topics: the shared ones, by name.
-        wants_look: a ring was made, or a reader begins to wait: the broker is to follow the rings.
-        has_new_reader: it is the latter: at once.
+        topics: the shared topics, by name.
+        wants_look: whether the broker has to follow the rings soon: a ring was made, or a reader
+            begins to wait.
+        has_new_reader: whether it has to do so at once, for a reader.
     """
 
     def __init__(self, store: Store, exchange: "Exchange", memory: RingMaker | None) -> None:
@@ -61,11 +64,12 @@ class Sharing:
         self._store = store
         self._exchange = exchange
         self._memory = None if store.durable else memory
-        self._last_number = 1  # the broker's own among the processes with a bell
-        self._maybe_unused: dict[Topic, None] = {}  # the last peer to share it may have left it
+        self._last_number = 1  # the last number given to a process with a bell; 1: the broker
+        # topics that the last sharing peer may have left
+        self._maybe_unused: dict[Topic, None] = {}
 
     def welcome(self, peer: ConnectedPeer) -> dict[str, object]:
-        """The path of the shared memory and the peer's number there, for a peer that can share."""
+        """Return the path of the shared memory and the peer's number, if the peer can share."""
         if not peer.is_neighbour or self._memory is None:
             return {}
         if not peer.number:
@@ -90,16 +94,16 @@ class Sharing:
             before = topic.log.last_id
             replies += self.follow(topic, now)
             if topic.log.last_id == before:
-                break  # its writers are faster
+                break  # the topic's writers are faster
         return replies
 
     def forget_overwritten(self) -> None:
-        """Move the beginning of each log to that of its ring."""
+        """Advance the first id of each log to that of its ring."""
         for topic in self.topics.values():
             topic.log.forget_overwritten()
 
     def follow_for(self, request: wire.Request, now: float) -> Replies:
-        """Move everything to the logs that a request, other than a put, may ask about."""
+        """Move everything to the logs that a request other than a put may read."""
         if request.pattern:
             topics = list(self.topics.values())
         else:
@@ -107,18 +111,18 @@ class Sharing:
         return [reply for topic in topics for reply in self.follow_to_the_end(topic, now)]
 
     def give_up(self, topic: Topic, why: str, now: float) -> Replies | None:
-        """Share a topic no longer, whose ring takes no message; None: some peers depend on it."""
+        """Stop sharing a topic whose ring takes no message; None: some peers depend on the ring."""
         if topic.log.ring is None or not all(each.unshares for each in _sharers(topic)):
             return None
         return self._read_and_unshare(topic, now, why)
 
     @property
     def is_offered(self) -> bool:
-        """Whether peers are offered shared memory."""
+        """Whether shared memory is offered to peers."""
         return self._memory is not None
 
     def give_up_all(self, now: float) -> Replies:
-        """Share nothing any longer: the memory is gone; its messages are still read."""
+        """Stop sharing all topics, since the memory is gone; read their messages before."""
         self._memory = None
         replies: Replies = []
         for topic in list(self.topics.values()):
@@ -131,7 +135,7 @@ class Sharing:
         return [*self.follow_to_the_end(topic, now), *self._unshare(topic, why)]
 
     def open(self, topic: Topic) -> str:
-        """Share a topic; returns the path of its ring, or an empty text."""
+        """Share a topic; return the path of its ring, or an empty text."""
         log = topic.log
         if log.ring is None and self._memory is not None:
             self.wants_look = True
@@ -143,7 +147,7 @@ class Sharing:
         return log.ring.path if log.ring is not None else ""
 
     def seat_all(self, cursors: "Iterable[TopicReader]") -> Replies:
-        """Seat those of the readers that have caught up."""
+        """Seat those readers that have caught up."""
         return [reply for cursor in cursors for reply in self._seat(cursor)]
 
     def _seat(self, cursor: TopicReader) -> Replies:
@@ -156,19 +160,19 @@ class Sharing:
         try:
             cursor.seat = ring.seat(peer.number, after=cursor.after, depth=cursor.depth)
         except RingError:
-            return []  # too many readers: this one is pushed to
+            return []  # too many readers: messages are pushed to this one
         cursor.dropped_in_ring = 0
         where = {"ring": ring.path, "seat": cursor.seat, "id": cursor.after}
         return [event(peer, "ring", topic=topic.log.name, **where)]
 
     def subscribing(self, peer: ConnectedPeer, request: wire.Request) -> None:
-        """A peer is about to subscribe: a reader that it has leaves its seat."""
+        """Unseat the reader of a peer that is about to subscribe again."""
         if (cursor := peer.cursors.get(request.topic)) is not None:
             self.unseat(cursor)
             cursor.shares = request.shm
 
     def subscribed(self, peer: ConnectedPeer, request: wire.Request) -> Replies:
-        """A peer has subscribed: seat its reader, or follow for it soon."""
+        """Seat the reader of a peer that has subscribed, or else follow the topic soon."""
         replies: Replies = []
         cursor = peer.cursors.get(request.topic)
         if cursor is not None and request.shm:
@@ -179,11 +183,11 @@ class Sharing:
         return replies
 
     def note_reader(self) -> None:
-        """A reader begins to wait for messages from the broker."""
+        """Follow the rings at once: a reader begins to wait for messages from the broker."""
         self.wants_look = self.has_new_reader = True
 
     def unseat(self, cursor: TopicReader) -> None:
-        """The cursor's peer has stopped reading the ring."""
+        """Free the seat of a cursor whose peer has stopped reading the ring."""
         topic = cursor.topic
         self.mark_maybe_unused(topic)
         if cursor.seat is not None and topic.log.ring is not None:
@@ -199,22 +203,22 @@ class Sharing:
         after, dropped = ring.reader_state(cursor.seat)
         gone = dropped - cursor.dropped_in_ring
         delivered = cursor.advance(min(after, topic.log.last_id), gone)
-        if delivered >= 0:  # else it is ahead of us, or another process has written there
+        if delivered >= 0:  # else the reader is ahead of us, or another process has written there
             cursor.dropped_in_ring = dropped
             cursor.size_bytes += delivered * (topic.size_bytes // max(topic.messages, 1))
 
     def mark_maybe_unused(self, topic: Topic) -> None:
-        """A peer has left a topic; it may have been the last to share it."""
+        """Note that a peer has left a topic: it may have been the last one to share it."""
         if topic.log.ring is not None:
             self._maybe_unused[topic] = None
 
     def close_unused_rings(self, now: float) -> Replies:
-        """Close rings without peers; wake the readers of others: a writer may have died."""
+        """Close rings without peers; wake readers of other rings, whose writer may have died."""
         maybe_unused, self._maybe_unused = self._maybe_unused, {}
         return [reply for topic in maybe_unused for reply in self._close_if_unused(topic, now)]
 
     def stop(self) -> None:
-        """The broker ends."""
+        """Stop sharing, since the broker ends."""
         self._memory = None
         for topic in self.topics.values():
             if topic.log.ring is not None:
@@ -237,16 +241,17 @@ class Sharing:
         self.topics.pop(topic.log.name, None)
 
     def _unshare(self, topic: Topic, why: str = "") -> Replies:
-        """Close a topic's ring and tell its peers: it goes through the broker from now on.
+        """Close a topic's ring and notify its peers: the topic goes through the broker from now on.
 
-        `why` is logged where it is not empty.
+        `why` is logged if it is not empty.
         """
         if topic.log.ring is None:
             return []
         topic.log.ring.shut()
         replies = self._exchange.commit()
         name, last_id = topic.log.name, topic.log.last_id
-        readers = [each.peer for each in topic.cursors if each.peer.unshares]  # some have left it
+        # some of them have left the ring
+        readers = [each.peer for each in topic.cursors if each.peer.unshares]
         for peer in dict.fromkeys(_sharers(topic) + readers):
             replies.append(event(peer, "unshared", topic=name, id=last_id))
         for publication in topic.publications:

@@ -49,11 +49,12 @@ class TopicTable:
         self._store = store
         self._patterns: dict[ConnectedPeer, None] = {}  # peers that subscribe patterns
         self._ends = 0  # cursors and advertisements, counted at intervals
-        self._unmatched: dict[ConnectedPeer, str] = {}  # with a pattern, and without the error yet
-        self._full_for = _NOBODY  # peers that made as many topics cannot displace others
+        # peers whose pattern misses topics: an error is due
+        self._unmatched: dict[ConnectedPeer, str] = {}
+        self._full_for = _NOBODY  # peers that have made as many topics cannot displace others
 
     def topic(self, name: str, maker: ConnectedPeer | None = None) -> Topic:
-        """Return a topic; made for `maker` when it is not there."""
+        """Return a topic; if it does not exist, it is made for `maker`."""
         topic = self.topics.get(name)
         if topic is None:
             topic = Topic(SharedLog(self._store, name), maker=maker)
@@ -66,7 +67,7 @@ class TopicTable:
         return topic
 
     def advertise(self, peer: ConnectedPeer, request: wire.Request) -> Advertisement:
-        """Add a peer's publisher of a topic, or change the one it has."""
+        """Add a peer's publisher of a topic, or change an existing one."""
         topic = self.topic(request.topic, peer)
         publication = peer.publications.get(request.topic)
         if publication is None:
@@ -90,12 +91,12 @@ class TopicTable:
         self.graph_changed = True
 
     def _note_owner(self, topic: Topic) -> None:
-        """Tell the store whose publishers the latched messages have."""
+        """Store which peer publishes the latched messages."""
         owners = (each.peer for each in topic.publications if each.latched)
         topic.log.stored.owner = next(owners, None)
 
     def subscribe(self, peer: ConnectedPeer, request: wire.Request) -> Replies:
-        """Add a peer's reader of a topic, or move the one it has; `catch_up` begins to push."""
+        """Add a peer's reader of a topic, or move an existing one; `catch_up` starts to push."""
         if request.pattern:
             return self._subscribe_pattern(peer, request)
         topic = self.topic(request.topic, peer)
@@ -121,12 +122,13 @@ class TopicTable:
         pattern = Pattern(re.compile(fnmatch.translate(request.topic)), request)
         peer.patterns[request.topic] = pattern
         self._patterns[peer] = None
-        for topic in self.topics.values():  # they know the peer's other patterns
+        # these have been compared with the peer's other patterns
+        for topic in self.topics.values():
             self._match(peer, topic, {request.topic: pattern})
         return [event(peer, "subscribed", topic=request.topic), *self.tell_unmatched()]
 
     def _match(self, peer: ConnectedPeer, topic: Topic, patterns: Mapping[str, Pattern]) -> None:
-        """Give a peer its cursor in a topic that one of these patterns of it matches."""
+        """Give a peer its cursor in a topic, if one of its `patterns` matches the topic."""
         topic_name = topic.log.name
         for name, pattern in patterns.items():
             own = topic_name in BROKERS_TOPICS and not is_kits_own(name)
@@ -167,7 +169,7 @@ class TopicTable:
         self._pass_on_topics(peer)
 
     def tell_unmatched(self) -> Replies:
-        """Send an error to peers that did not get every topic their pattern matches."""
+        """Return errors for peers that did not get every topic that their pattern matches."""
         unmatched, self._unmatched = self._unmatched, {}
         return [
             error(peer, wire.Request("subscribe", name), ENDS_FAULT % (name,))
@@ -175,7 +177,7 @@ class TopicTable:
         ]
 
     def has_its_share(self, peer: ConnectedPeer) -> bool:
-        """Whether a peer is refused another end: there are too many, and others have fewer."""
+        """Whether a peer is refused another end: there are too many, and it has its share."""
         if self._ends < limits.MOST_ENDS:
             return False
         return len(peer.cursors) + len(peer.publications) >= limits.MOST_ENDS // max(
@@ -187,7 +189,7 @@ class TopicTable:
         self._ends = sum(len(peer.cursors) + len(peer.publications) for peer in self.peers)
 
     def fault(self, peer: ConnectedPeer, request: wire.Request) -> str:
-        """Return why a peer is refused the topic that a request names; an empty text: it is not."""
+        """Return why a peer is refused the topic of a request; empty: it is not refused."""
         fault = wire.topic_fault(request.topic)
         if fault or not self.makes_topic(request):
             return fault
@@ -201,7 +203,7 @@ class TopicTable:
         return ""
 
     def has_no_end_for(self, peer: ConnectedPeer, request: wire.Request) -> bool:
-        """Whether a request needs one more reader or publisher than its peer may have."""
+        """Whether a request needs another reader or publisher, which its peer may not have."""
         if not self.has_its_share(peer):
             return False
         if request.action == "subscribe":
@@ -221,8 +223,8 @@ class TopicTable:
     def make_room(self, newcomer: ConnectedPeer, forget: Callable[[Wait], None]) -> Replies:
         """Free the places of unused topics, those with the oldest messages first.
 
-        When all are in use, the peer that has most loses some to a peer that has fewer. `forget`
-        removes a wait for a topic that goes.
+        If all are in use, the peer that has most loses some to a peer that has fewer. `forget`
+        removes a wait for a removed topic.
         """
         abandoned = [topic for topic in self.topics.values() if topic.is_abandoned]
         given = heapq.nsmallest(
@@ -258,7 +260,7 @@ class TopicTable:
         self.graph_changed = True
 
     def _pass_on_topics(self, peer: ConnectedPeer) -> None:
-        """Charge the topics of a peer that has gone to the peers that still have them."""
+        """Assign the topics of a peer that has gone to peers that still use them."""
         for topic in self.topics.values() if peer.made else ():
             if topic.maker is peer and (heir := next(topic.holders(), None)) is not None:
                 topic.maker = heir
@@ -267,7 +269,7 @@ class TopicTable:
 
 
 def _take_away(topic: Topic, forget: Callable[[Wait], None]) -> Replies:
-    """Remove a topic; the peers that had it get an error."""
+    """Remove a topic; return errors for the peers that used it."""
     name = topic.log.name
     fault = (
         f"there are {limits.MOST_TOPICS} topics, of which this peer has most: {name!r} had to go"
@@ -287,5 +289,5 @@ def _take_away(topic: Topic, forget: Callable[[Wait], None]) -> Replies:
 def resumed_after(request: wire.Request, topic: Topic, epoch: str) -> int:
     """Return the id after which a reader resumes."""
     if request.epoch != epoch:
-        return 0  # it has seen nothing of this log
+        return 0  # it has received nothing of this log
     return min(request.after or 0, topic.log.last_id)

@@ -18,17 +18,17 @@ if TYPE_CHECKING:
     from dsmq_nodes.errors import RequestError
 
 
-_MOST_ECHOED: Final = 4000  # characters of a refused name: enough to recognise it
+_MOST_ECHOED: Final = 4000  # characters of a refused name, enough to recognise it
 
 
 @dataclass(eq=False, repr=False, slots=True)  # it leads to all others
 class ConnectedPeer:
-    """One connection, as the router sees it."""
+    """One connection, as far as the router knows it."""
 
     address: str
-    local: bool = True  # it is on this machine
-    trusted: bool = True  # it may speak without a token
-    is_neighbour: bool = False  # it came by the Unix socket, so it is this user's and machine's
+    local: bool = True  # on this machine
+    trusted: bool = True  # needs no token
+    is_neighbour: bool = False  # uses the Unix socket, so it is this user's, on this machine
     connected_seq: int = 0
     greeted: bool = False
     patient: bool = False  # pushes to it may wait a little, until there are more
@@ -37,25 +37,26 @@ class ConnectedPeer:
     closing: str = ""
     name: str = ""
     name_json: bytes = b'""'
-    client: str = ""  # what it signs its calls of services with
+    client: str = ""  # the signature of its calls of services
     pid: int = 0
     host: str = ""
     state: str = "starting"
     number: int = 0  # of a process that shares memory with us; 0: it does not
-    unshares: bool = False  # it continues over its socket when a ring is closed
+    unshares: bool = False  # continues over its socket when a ring is closed
     gets: dict[str, int] = field(default_factory=dict)
     cursors: dict[str, "TopicReader"] = field(default_factory=dict)
     publications: dict[str, "Advertisement"] = field(default_factory=dict)
     patterns: dict[str, "Pattern"] = field(default_factory=dict)
     waits: dict["Wait", None] = field(default_factory=dict)
-    untold: dict["TypePair", None] = field(default_factory=dict)  # it was blocked as they differed
-    is_owed: bool = False  # an answer to a `get` that waits: it was blocked as the message came
-    made: int = 0  # topics that were not there before, and are
+    # differences to report: it was blocked before
+    untold: dict["TypePair", None] = field(default_factory=dict)
+    is_owed: bool = False  # `get`s to answer: it was blocked as a message came
+    made: int = 0  # how many of the existing topics it has made
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
 class Schema:
-    """A type's JSON Schema as the text that came, and a hash of it; both empty: none came."""
+    """A type's JSON Schema as it was received, and a hash of it; both empty: none came."""
 
     key: str
     text: bytes
@@ -73,23 +74,23 @@ class Topic:
     refused: int = 0
     rate: RateMeter = field(default_factory=RateMeter)
     waits: dict["Wait", None] = field(default_factory=dict)
-    maker: "ConnectedPeer | None" = None  # in whose account it is
+    maker: "ConnectedPeer | None" = None  # the peer whose account it is in
     pairs: dict[int, "TypePair"] = field(default_factory=dict)  # ends that differ
-    dropped: int = 0  # of the ring, by the broker itself: it had been overtaken
+    dropped: int = 0  # in the ring, by the broker itself, when it was overtaken
 
     @property
     def is_abandoned(self) -> bool:
-        """Whether it has no ends; it may have messages."""
+        """Whether the topic has no ends; it may have messages."""
         return self.is_at_most_of(None)
 
     def is_at_most_of(self, peer: "ConnectedPeer | None") -> bool:
-        """Whether no other peer has it; a pattern's reader counts only until it has caught up."""
+        """Whether no other peer uses it; a pattern's reader counts only until it has caught up."""
         if self.log.ring is not None or self.log.name in BROKERS_TOPICS:
             return False
         return all(each is peer for each in self.holders())
 
     def holders(self) -> "Iterator[ConnectedPeer]":
-        """Yield the peers that publish it, read it, or wait for it."""
+        """Yield the peers that publish the topic, read it, or wait for it."""
         end_id = self.log.last_id
         yield from (each.peer for each in self.publications)
         yield from (each.peer for each in self.cursors if not each.pattern or each.after < end_id)
@@ -97,13 +98,13 @@ class Topic:
 
     @property
     def is_awaited(self) -> bool:
-        """Whether a peer gets its messages from the broker at once."""
+        """Whether a peer has to receive the topic's messages from the broker at once."""
         unseated = (each.peer for each in self.cursors if each.seat is None)
         return bool(self.waits) or not all(peer.patient for peer in unseated)
 
     @property
     def is_read_here(self) -> bool:
-        """Whether a peer gets its messages from the broker, at once or later."""
+        """Whether a peer receives the topic's messages from the broker, at once or later."""
         return bool(self.waits) or any(each.seat is None for each in self.cursors)
 
 
@@ -116,10 +117,10 @@ class TopicReader(Cursor):
     type: str = ""
     schema: Schema = Schema("", b"")
     pairs: dict[int, "TypePair"] = field(default_factory=dict)
-    pattern: str = ""  # of the subscription that made it; empty for one to this very topic
+    pattern: str = ""  # the pattern of its subscription; empty: it names this topic
     shares: bool = False  # its peer can read the topic's ring
-    seat: int | None = None  # in the ring's table of readers; None: it reads through the broker
-    dropped_in_ring: int = 0  # the reader's own count, when the seat was last looked at
+    seat: int | None = None  # in the ring's reader table; None: reads through the broker
+    dropped_in_ring: int = 0  # the reader's own count when its seat was last sampled
     size_bytes: int = 0
     latency: Latency = field(default_factory=Latency)
     rate: RateMeter = field(default_factory=RateMeter)
@@ -146,9 +147,9 @@ ConnectedEnd = Advertisement | TopicReader
 
 @dataclass(eq=False, slots=True, weakref_slot=True)
 class TypePair:
-    """Two ends of a topic whose schemas or types' names are not the same.
+    """Two ends of a topic that differ in their schemas or in the names of their types.
 
-    `fault` is the difference that they report; empty before that, and when there is none.
+    `fault` is the difference that they report; empty before that, or when they fit.
     """
 
     number: int
@@ -158,12 +159,12 @@ class TypePair:
 
     @property
     def ends(self) -> tuple[Advertisement, TopicReader]:
-        """Both."""
+        """Both ends."""
         return self.publication, self.cursor
 
 
 class Put(msgspec.Struct, gc=False):  # made for each message of a durable store: cheaply
-    """A put that waits for the store: for its fan-out or its acknowledgement."""
+    """A put that waits for the store's commit: for its fan-out or its acknowledgement."""
 
     peer: ConnectedPeer
     topic: Topic
@@ -183,7 +184,7 @@ class Pattern:
 
 @dataclass(eq=False, slots=True)
 class Wait:
-    """A `get` that is answered when there is a message, or at `until_sec` without one."""
+    """A `get` that is answered by the next message, or without one at `until_sec`."""
 
     peer: ConnectedPeer
     topic: Topic
@@ -192,9 +193,9 @@ class Wait:
 
 
 def places_to_give(topics: "Iterable[Topic]", newcomer: ConnectedPeer, most: int) -> list[Topic]:
-    """Topics to give up for a peer that has fewer: the newest of the one that has most.
+    """Return topics to remove for a peer that has fewer: the newest of the peer that has most.
 
-    Those that others have as well stay.
+    Topics that other peers also use stay.
     """
     by_maker: dict[ConnectedPeer, list[Topic]] = {}
     for topic in topics:
@@ -212,12 +213,12 @@ Replies = list[Reply]
 
 
 def event(peer: ConnectedPeer, name: str, **fields: object) -> Reply:
-    """What the broker says to a peer; messages are made by `wire.encode_push`."""
+    """Return an event for a peer; `wire.encode_push` makes those that carry messages."""
     return peer, wire.encode_object({"event": name, **fields})
 
 
 def error(peer: ConnectedPeer, request: "wire.Request | RequestError", text: str) -> Reply:
-    """Return the error that refuses a request."""
+    """Return the error event that refuses a request."""
     ack = {} if request.ack is None else {"ack": request.ack}
     action, topic = request.action[:_MOST_ECHOED], request.topic[:_MOST_ECHOED]
     return event(peer, "error", error=text, action=action, topic=topic, **ack)

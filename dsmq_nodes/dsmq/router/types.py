@@ -1,8 +1,8 @@
-"""The broker's knowledge of types: schemas as texts, and the ends of a topic that differ.
+"""The broker's record of types: schemas as texts, and the ends of a topic that differ.
 
-The broker reads no schema. It says each new one once on `/dsmq/types`, tells both ends of a topic
-of the other's when the two texts (or the types' names) are not the same, and keeps what they
-answer: the fault that the graph shows, until either end goes.
+The broker reads no schema. It publishes each new one once on `/dsmq/types`. When the schemas (or
+the types' names) of two ends of a topic are not equal as text, it sends each end those of the
+other, and keeps their answer: the fault that the graph shows, until either end goes.
 """
 
 import hashlib
@@ -37,20 +37,20 @@ class Schemas:
 
     def __init__(self) -> None:
         self._known: weakref.WeakValueDictionary[str, Schema] = weakref.WeakValueDictionary()
-        self._newest: dict[str, Schema] = {}  # known for a while after their ends have gone
-        self._size_bytes = 0  # of all that are known
+        self._newest: dict[str, Schema] = {}  # kept for a while after their ends have gone
+        self._size_bytes = 0  # of all known schemas
         self._has_made_room = False  # since the last `tick`
         self._numbers = count(1)
         self._pairs: weakref.WeakSet[TypePair] = weakref.WeakSet()
 
     def tick(self) -> None:
-        """Called once a second."""
+        """Allow `_make_room` again; called once a second."""
         self._has_made_room = False
 
     def of(
         self, request: wire.Request, peer: "ConnectedPeer", peers: "Iterable[ConnectedPeer]"
     ) -> tuple[Schema, bytes]:
-        """The schema of an end that `peer` has, and the text for `/dsmq/types` if it is new."""
+        """Return the schema of an end of `peer`, and the text for `/dsmq/types` if it is new."""
         if not (text := _kept(request)):
             return _NONE, b""
         key = _key(text)
@@ -78,14 +78,14 @@ class Schemas:
     def _make_room(
         self, size_bytes: int, newcomer: "ConnectedPeer", peers: "Iterable[ConnectedPeer]"
     ) -> bool:
-        """Forget half the schemas of the peer that has most, if it has more than `newcomer`.
+        """Drop half the schemas of the peer that has most, if it has more than `newcomer`.
 
-        Its ends count as ends without a schema then.
+        The ends of these then count as ends without a schema.
         """
         self._newest.clear()
         if self._has_room(size_bytes):
             return True
-        if self._has_made_room:  # to look at all ends takes a while
+        if self._has_made_room:  # examining all ends takes a while
             return False
         self._has_made_room = True
         greediest = max(peers, key=_schema_bytes)
@@ -100,7 +100,7 @@ class Schemas:
         return self._has_room(size_bytes)
 
     def fault(self, request: wire.Request) -> str:
-        """Return why the schema that an end brings cannot be used, or an empty text."""
+        """Return why the schema in a request cannot be used; empty: it can."""
         if not (text := _kept(request)) or _key(text) in self._known:
             return ""
         try:
@@ -112,7 +112,7 @@ class Schemas:
         return ""
 
     def meet(self, end: ConnectedEnd) -> Replies:
-        """An end is there, or has another type now: tell it and its others of their difference."""
+        """Compare an end that is new or has a new type with the others; report differences."""
         replies: Replies = []
         forget_pairs(end)
         for publication, cursor in _edges(end):
@@ -135,7 +135,7 @@ class Schemas:
 
 
 def _schema_bytes(peer: "ConnectedPeer") -> int:
-    """Return how much the schemas of a peer's ends take."""
+    """Return the size of the schemas of a peer's ends, in bytes."""
     return sum(map(len, {end.schema.text for end in _ends(peer)}))
 
 
@@ -144,7 +144,7 @@ def _ends(peer: "ConnectedPeer") -> list[ConnectedEnd]:
 
 
 def _kept(request: wire.Request) -> bytes:
-    """Return the schema that a request brings; empty where it is none, or too large to be kept."""
+    """Return the schema in a request; empty if there is none, or it is too large to be kept."""
     text = bytes(request.schema)
     return text if text.startswith(b"{") and len(text) <= limits.MOST_SCHEMA_BYTES else b""
 
@@ -154,7 +154,7 @@ def _key(text: bytes) -> str:
 
 
 def _levels(value: object) -> int:
-    """Return how deep lists and objects are nested."""
+    """Return how deeply lists and objects are nested."""
     levels, level = 0, [value]
     while level := [each for each in level if isinstance(each, dict | list)]:
         levels += 1
@@ -165,13 +165,13 @@ def _levels(value: object) -> int:
 
 
 def tell_untold(peer: "ConnectedPeer") -> Replies:
-    """Send a peer that reads again the differences from the time when it did not."""
+    """Report to a peer that reads again the differences from the time when it did not."""
     untold, peer.untold = peer.untold, {}
     return [reply for pair in untold for reply in _told(pair, peer)]
 
 
 def forget_pairs(end: ConnectedEnd) -> None:
-    """An end is gone: forget the differences between it and others."""
+    """Forget the differences between an end that has gone and others."""
     for number, pair in list(end.pairs.items()):
         for each in pair.ends:
             each.peer.untold.pop(pair, None)
@@ -180,7 +180,7 @@ def forget_pairs(end: ConnectedEnd) -> None:
 
 
 def set_fault(topic: "Topic | None", peer: "ConnectedPeer", request: wire.Request) -> bool:
-    """Note a fault between two ends, reported by one of them; returns whether it is new."""
+    """Store a fault between two ends, reported by one of them; return whether it is new."""
     pair = topic.pairs.get(request.pair) if topic is not None else None
     if pair is None or peer not in (pair.publication.peer, pair.cursor.peer):
         return False
@@ -199,12 +199,12 @@ def _edges(end: ConnectedEnd) -> "Iterator[tuple[Advertisement, TopicReader]]":
 def _is_alike(publication: Advertisement, cursor: TopicReader) -> bool:
     one, other = publication.schema, cursor.schema
     if not one.key or not other.key:
-        return True  # it cannot be compared
+        return True  # they cannot be compared
     return one.key == other.key and publication.type == cursor.type
 
 
 def _told(pair: TypePair, peer: "ConnectedPeer") -> "Iterator[Reply]":
-    """Yield the message about a pair for a peer that is one end of it, or both."""
+    """Yield the reports of a difference for a peer that is one of its ends, or both."""
     publication, cursor = pair.ends
     if cursor.peer is peer:
         yield _differs(peer, pair, publication, "publisher")

@@ -1,7 +1,7 @@
-"""The `get`s that wait for a message: how many there may be, and when each ends without one.
+"""The `get`s that wait for a message: how many there may be, and when each one times out.
 
-A peer has `MOST_WAITS_OF_ONE` at most, all peers together have `MOST_WAITS`. Where that is reached,
-the peer that has most gives up its newest for a peer that has fewer.
+A peer has `MOST_WAITS_OF_ONE` at most, all peers together have `MOST_WAITS`. When the latter is
+reached, the newest wait of the peer that has most is refused in favour of a peer that has fewer.
 """
 
 import heapq
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 class Waits:
-    """The waits of one broker; each is in the account of its topic and of its peer as well.
+    """The waits of one broker; each is also listed at its topic and at its peer.
 
     Attributes:
-        deadlines: a heap of when they end; some were answered long ago.
+        deadlines: a heap of their deadlines; some of them were answered long ago.
     """
 
     def __init__(self, peers: "Collection[ConnectedPeer]") -> None:
@@ -32,13 +32,13 @@ class Waits:
 
     @property
     def next_sec(self) -> float | None:
-        """When the next one times out; None when none waits."""
+        """The deadline of the next one; None when none waits."""
         while self.deadlines and self.deadlines[0][2] not in self._waits:
             heapq.heappop(self.deadlines)
         return self.deadlines[0][0] if self.deadlines else None
 
     def add(self, wait: Wait) -> Replies:
-        """Let a `get` wait; returns the errors where it must not, or another has to give way."""
+        """Let a `get` wait; return the errors if it must not wait, or another one is refused."""
         peer, most = wait.peer, limits.MOST_WAITS_OF_ONE
         if len(peer.waits) >= most:
             return [error(peer, wait.request, f"a peer waits in {most} gets at most")]
@@ -62,7 +62,7 @@ class Waits:
             waits.pop(wait, None)
 
     def take_late(self, now: float) -> list[Wait]:
-        """Remove those that have timed out."""
+        """Remove the waits that have timed out, and return them."""
         late: list[Wait] = []
         while (until_sec := self.next_sec) is not None and until_sec <= now:
             late.append(self.deadlines[0][2])
@@ -70,7 +70,7 @@ class Waits:
         return late
 
     def forget_deadlines(self) -> None:
-        """Drop the entries of finished waits from the heap, once they are most of it."""
+        """Remove finished waits from the heap, once they are the greater part of it."""
         if len(self.deadlines) > 2 * len(self._waits):
             self.deadlines = [each for each in self.deadlines if each[2] in self._waits]
             heapq.heapify(self.deadlines)

@@ -1,9 +1,9 @@
 """Messages of a log that are no rows of the store yet: a bundle becomes rows when it is read.
 
-What comes from shared memory is kept in bundles, as it lay there, and a large message is a bundle
-that still lies there. Most of it expires before anybody reads it, and then nobody has looked at its
-messages one by one. A bundle has the ids and the `seq` that its rows would have, and retention
-counts its bytes.
+Messages from shared memory are kept in bundles, in the form that they had there; a large message is
+a bundle that still lies there. Most of them expire before anybody reads them, so that their
+messages are never decoded one by one. A bundle has the ids and the `seq` that its rows would have,
+and retention counts its bytes.
 """
 
 from bisect import bisect_right
@@ -23,17 +23,17 @@ class Bundle(Protocol[_R_co]):
 
     @property
     def count(self) -> int:
-        """How many."""
+        """The number of messages."""
 
     @property
     def size_bytes(self) -> int:
-        """How much memory of ours they take together."""
+        """The memory of ours that they take together, in bytes."""
 
     def split(self, count: int) -> Self:
-        """Take out the first `count`, as a bundle of their own."""
+        """Remove the first `count`, and return them as a bundle of their own."""
 
     def records(self) -> "Iterator[_R_co | None]":
-        """Return the messages; None for one that is damaged or gone."""
+        """Return the messages; None for one that is damaged or overwritten."""
 
 
 @dataclass(eq=False, slots=True)
@@ -56,20 +56,20 @@ class Bundled(Generic[_R_co]):
         return self.first_seq + self.bundle.count - 1
 
     def split(self, count: int) -> "Bundled[_R_co]":
-        """Take out the first `count`."""
+        """Remove the first `count`, and return them."""
         front = Bundled(self.first_id, self.first_seq, self.bundle.split(count), self.to_frame)
         self.first_id += count
         self.first_seq += count
         return front
 
     def frames(self) -> Iterator[bytes]:
-        """As rows hold them; an empty one is damaged, gone, or too large."""
+        """Yield the frames as rows hold them; one that is damaged, gone or too large is empty."""
         for record in self.bundle.records():
             yield b"" if record is None else self.to_frame(record)
 
 
 class Bundles:
-    """The bundles of one log, oldest first; between two there may be rows."""
+    """The bundles of one log, oldest first; there may be rows between two of them."""
 
     def __init__(self) -> None:
         self._bundled: deque[Bundled[Any]] = deque()
@@ -87,11 +87,11 @@ class Bundles:
         bundle: Bundle[_R_co],
         to_frame: Callable[[_R_co], bytes],
     ) -> None:
-        """Add the newest."""
+        """Add the newest messages of the log."""
         self._bundled.append(Bundled(first_id, first_seq, bundle, to_frame))
 
     def first_behind(self, message_id: int) -> tuple[int, int] | None:
-        """Return the first id that is bundled behind an id, and its seq."""
+        """Return the first bundled id after `message_id`, and its seq; None: there is none."""
         at = self._place(message_id)
         if at == len(self._bundled):
             return None
@@ -100,16 +100,16 @@ class Bundles:
         return found.first_id + more, found.first_seq + more
 
     def _place(self, message_id: int) -> int:
-        """Return where the bundle is that has the first id behind an id; their number: nowhere."""
+        """Return the index of the bundle with the first id after `message_id`, or their number."""
         return bisect_right(self._bundled, message_id, key=attrgetter("last_id"))
 
     def seq_of(self, message_id: int) -> int | None:
-        """Return the seq of an id; None when it is not bundled."""
+        """Return the seq of an id; None if it is not bundled."""
         found = self.first_behind(message_id - 1)
         return found[1] if found is not None and found[0] == message_id else None
 
     def first_after(self, seq: int) -> tuple[int, int] | None:
-        """Return the first id whose seq is greater, and its seq."""
+        """Return the first id whose seq is greater, and its seq; None: there is none."""
         for each in self._bundled:
             if each.last_seq > seq:
                 more = max(seq + 1 - each.first_seq, 0)
@@ -117,7 +117,7 @@ class Bundles:
         return None
 
     def take_behind(self, message_id: int) -> Bundled[Any] | None:
-        """Take out the first messages that are bundled behind an id."""
+        """Remove and return the first messages that are bundled after an id."""
         at = self._place(message_id)
         if at == len(self._bundled):
             return None

@@ -19,29 +19,29 @@ class DiskReserve:
     """A file that reserves disk space.
 
     Attributes:
-        size_bytes: its size at most: a quarter of the space that was free, up to 64 MiB.
+        size_bytes: its greatest size: a quarter of the space that was free, up to 64 MiB.
     """
 
     def __init__(self, store: Path) -> None:
         """Make the reserve beside the file of a store.
 
         Raises:
-            OSError: its directory is not there.
+            OSError: the directory does not exist.
         """
         self._path = store.with_name(f"{store.name}-reserve")
         self.size_bytes = min(_MOST_BYTES, self._free_bytes() // 4)
-        self._grows = True  # the database may
+        self._grows = True  # whether the database may grow
 
     def _free_bytes(self) -> int:
         return shutil.disk_usage(self._path.parent).free
 
     @property
     def has_room(self) -> bool:
-        """Whether the disk has room for the reserve twice."""
+        """Whether the disk has room for twice the reserve."""
         return self._free_bytes() > 2 * self.size_bytes
 
     def keep(self) -> None:
-        """Allocate the space, at most half of what is free."""
+        """Allocate the space, or half of the free space if that is less."""
         size = min(self.size_bytes, self._free_bytes() // 2)
         try:
             descriptor = os.open(self._path, os.O_CREAT | os.O_WRONLY, 0o600)
@@ -49,7 +49,7 @@ class DiskReserve:
                 os.posix_fallocate(descriptor, 0, max(size, 1))
             finally:
                 os.close(descriptor)
-        except (OSError, AttributeError):  # no room even for that, or no such call here
+        except (OSError, AttributeError):  # no room for it, or this system has no such call
             self.give_back()
 
     def give_back(self) -> None:
@@ -57,7 +57,7 @@ class DiskReserve:
         self._path.unlink(missing_ok=True)
 
     def make_room(self, database: sqlite3.Connection) -> None:
-        """The disk is full: stop the database from growing."""
+        """Stop the database from growing, and free its WAL, since the disk is full."""
         self.give_back()
         fold_wal(database)
         pages = database.execute("PRAGMA page_count").fetchone()[0]

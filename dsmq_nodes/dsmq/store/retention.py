@@ -1,7 +1,8 @@
-"""Which rows of a store are to be deleted, by age and by size: oldest first.
+"""Decides which rows of a store are to be deleted, by age and by size: oldest first.
 
 Rows are grouped into *slots* of consecutive ``seq``, by time and by size, at most some hundred. A
-slot is deleted when all its rows are past their time to live, or when the store is over its budget.
+slot is deleted when all its rows are older than their time to live, or the store is over its
+budget.
 """
 
 from collections import deque
@@ -25,7 +26,7 @@ class Retention:
     """The slots of one store.
 
     Attributes:
-        size_bytes: of all of them.
+        size_bytes: the size of all slots.
     """
 
     def __init__(self, ttl_sec: float, budget_bytes: int) -> None:
@@ -38,11 +39,11 @@ class Retention:
         return len(self._slots)
 
     def open(self, seq: int, at_sec: float) -> None:
-        """Begin a slot with the row `seq`, which is to be added."""
+        """Begin a slot with the row `seq`, which will be added next."""
         self._slots.append(_Slot(seq, seq, at_sec, at_sec))
 
     def add(self, seq: int, size_bytes: int, at_sec: float) -> bool:
-        """Add the newest row; returns whether it begins a slot."""
+        """Add the newest row; return whether it begins a slot."""
         newest = self._slots[-1] if self._slots else None
         begins = (
             newest is None
@@ -63,7 +64,7 @@ class Retention:
         self.size_bytes += size_bytes
 
     def grow(self, seq: int, size_bytes: int) -> None:
-        """Count more bytes of a row that was added."""
+        """Count more bytes of a row that was added before."""
         for slot in reversed(self._slots):
             if slot.first_seq <= seq:
                 slot.size_bytes += size_bytes
@@ -71,7 +72,7 @@ class Retention:
                 break
 
     def past(self, before_sec: float, most_bytes: int) -> int:
-        """The last `seq` of the oldest slot if it is too old, or all are too large; else 0."""
+        """Return the last `seq` of the oldest slot if that is to be deleted; else 0."""
         slot = self._slots[0] if self._slots else None
         if slot is None or (slot.last_at_sec >= before_sec and self.size_bytes <= most_bytes):
             return 0

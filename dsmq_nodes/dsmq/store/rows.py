@@ -1,7 +1,7 @@
 """The database of a store, in SQLite: every statement is here.
 
 A message's key is ``topic number << 40 | id``: one clustered b-tree, in which a topic's log is a
-contiguous range and reading on from a cursor is a range scan.
+contiguous range, and reading from a cursor is a range scan.
 
 The database is in memory, or in a file when a path is given. A file is in WAL mode with
 ``synchronous=NORMAL``: commits survive a crash or a `kill -9` of the broker. After a power loss or
@@ -43,11 +43,11 @@ class Rows:
     """The tables of one store: messages, topics, slots and the epoch.
 
     Attributes:
-        database: SQLite's.
+        database: the connection to SQLite.
     """
 
     def __init__(self, path: Path | None, wal_bytes: int) -> None:
-        """Open a database, or make it: in memory where there is no path.
+        """Open a database, or make it; without a path it is in memory.
 
         A file's WAL grows to about `wal_bytes` before SQLite folds it into the database.
 
@@ -57,10 +57,10 @@ class Rows:
         self.database = sqlite3.connect(path or ":memory:", isolation_level=None)
         weakref.finalize(self, _let_go, self.database).atexit = False
         self._execute = self.database.execute
-        # Some systems build SQLite to overwrite deleted rows: a full disk has no room for that,
-        # and elsewhere it only costs time.
+        # Some builds of SQLite overwrite deleted rows: a full disk has no room for that, and on any
+        # disk it costs time.
         self._execute("PRAGMA secure_delete = OFF")
-        # Larger pages take less time a row; a file is written by the page, so there not that large.
+        # Larger pages take less time per row. A file is written in pages, so its pages are smaller.
         page_bytes = _MEMORY_PAGE_BYTES if path is None else _FILE_PAGE_BYTES
         self._execute(f"PRAGMA page_size = {page_bytes}")
         if path is not None:
@@ -81,13 +81,14 @@ class Rows:
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
-        """One transaction, undone where it fails."""
+        """Run one transaction; it is undone if it fails."""
         self._execute("BEGIN")
         try:
             yield
             self._execute("COMMIT")
         except BaseException:
-            with contextlib.suppress(sqlite3.OperationalError):  # SQLite may have done it itself
+            # SQLite may have rolled back itself
+            with contextlib.suppress(sqlite3.OperationalError):
                 self._execute("ROLLBACK")
             raise
 
@@ -99,16 +100,16 @@ class Rows:
         self.database.executemany("INSERT INTO message VALUES (?, ?, ?)", rows)
 
     def scan(self, number: int, first_id: int, stop_id: int) -> sqlite3.Cursor:
-        """A topic's messages from an id to before another, in order: seq, number, id, frame."""
+        """Return a topic's messages with ids of a range, in order: seq, number, id, frame."""
         return self._execute(_SCAN, (number, *_keys(number, first_id, stop_id)))
 
     def places(self) -> Iterator[tuple[int, int, int, int]]:
-        """All messages in order of seq: seq, topic's number, id, and how many bytes each takes."""
+        """Return all messages in order of seq: seq, topic's number, id, size in bytes."""
         what = f"SELECT seq, key >> {_ID_BITS}, {_ID}, {_SIZE} FROM message ORDER BY seq"
         return self._execute(what)
 
     def seq_of(self, number: int, message_id: int) -> int | None:
-        """Return the seq of a message; None when it is not here."""
+        """Return the seq of a message; None if it is not here."""
         found = self._execute(f"SELECT seq {_IN_RANGE}", _keys(number, message_id, message_id + 1))
         return next((seq for (seq,) in found), None)
 
@@ -123,12 +124,12 @@ class Rows:
         return found
 
     def sizes(self, number: int, first_id: int, stop_id: int) -> Iterator[tuple[int, int]]:
-        """Return the messages of a range in order: id, and how many bytes each takes."""
+        """Return the messages of a range in order: id, size in bytes."""
         what = f"SELECT {_ID}, {_SIZE} {_IN_RANGE} ORDER BY key"
         return self._execute(what, _keys(number, first_id, stop_id))
 
     def size(self, number: int, first_id: int, stop_id: int) -> int:
-        """Return how many bytes the messages of a range take."""
+        """Return the size of the messages of a range, in bytes."""
         what = f"SELECT TOTAL({_SIZE}) {_IN_RANGE}"
         return int(self._execute(what, _keys(number, first_id, stop_id)).fetchone()[0])
 
@@ -136,22 +137,22 @@ class Rows:
         """Delete the messages of a range."""
         self._execute(f"DELETE {_IN_RANGE}", _keys(number, first_id, stop_id))
 
-    # What a later run has to know
+    # State for a later run
 
     def topics(self) -> Iterator[TopicRow]:
-        """Return the topics."""
+        """Return the rows of all topics."""
         return self._execute("SELECT * FROM topic")
 
     def keep_topics(self, topics: Iterable[TopicRow]) -> None:
-        """Write topics, in the place of those with the same numbers."""
+        """Write topics; they replace those with the same numbers."""
         self.database.executemany("INSERT OR REPLACE INTO topic VALUES (?, ?, ?, ?, ?)", topics)
 
     def delete_topic(self, number: int) -> None:
-        """Delete a topic's row; its messages have gone."""
+        """Delete a topic's row, after its messages."""
         self._execute("DELETE FROM topic WHERE number = ?", (number,))
 
     def slots(self) -> Iterator[tuple[int, float]]:
-        """Return the slots: the first seq and the wall clock's seconds when it came."""
+        """Return the slots: each with its first seq, and the wall clock's seconds at its start."""
         return self._execute("SELECT first_seq, wall_sec FROM slot ORDER BY first_seq")
 
     def keep_slot(self, first_seq: int, wall_sec: float) -> None:
@@ -159,11 +160,11 @@ class Rows:
         self._execute("INSERT OR REPLACE INTO slot VALUES (?, ?)", (first_seq, wall_sec))
 
     def delete_slots(self, upto_seq: int) -> None:
-        """Delete the slots that begin up to a seq."""
+        """Delete the slots whose first seq is at most `upto_seq`."""
         self._execute("DELETE FROM slot WHERE first_seq <= ?", (upto_seq,))
 
     def epoch(self, new: str) -> str:
-        """Return the database's epoch; `new` becomes it where there is none."""
+        """Return the database's epoch; without one, `new` becomes it."""
         found = self._execute("SELECT epoch FROM epoch").fetchone()
         if found is None:
             self._execute("INSERT INTO epoch VALUES (?)", (new,))
@@ -177,5 +178,5 @@ def _keys(number: int, first_id: int, stop_id: int) -> tuple[int, int]:
 
 def _let_go(database: sqlite3.Connection) -> None:
     """Close a database connection that is no longer used."""
-    with contextlib.suppress(sqlite3.ProgrammingError):  # it is another thread's to close
+    with contextlib.suppress(sqlite3.ProgrammingError):  # another thread has to close it
         database.close()

@@ -9,12 +9,13 @@ Held rows may take three quarters of the budget. Beyond that, rows are released 
 of publishers that have gone, then those of the publisher that holds most.
 
 A log may be forgotten when its topic has no readers and writers. Its ids continue when the topic
-comes back, so a reader that resumes finds the new messages and counts those it has missed.
+comes back, so a reader that resumes finds the new messages and counts those that it has missed.
 
-Messages may come as a *bundle*, which lies elsewhere and becomes rows when it is read (bundles.py).
+Messages may come as a *bundle*, which is kept elsewhere and becomes rows when it is read
+(bundles.py).
 
-On a full disk puts are refused and reads go on. The reserve file beside the database is freed then,
-so that expired messages can still be deleted to make room for new ones.
+On a full disk puts are refused and reads continue. The reserve file beside the database is freed
+then, so that expired messages can still be deleted to make room for new ones.
 """
 
 import contextlib
@@ -45,7 +46,7 @@ _R = TypeVar("_R")
 
 @dataclass(slots=True)
 class StoredLog:
-    """One topic's log; it keeps the ids `first_id` to `last_id`, none if first > last."""
+    """One topic's log; it has the ids `first_id` to `last_id`, none if first > last."""
 
     name: str
     number: int
@@ -54,8 +55,8 @@ class StoredLog:
     last_seq: int = 0
     latched: int = 0
     owner: object = None  # the publisher of the latched messages; None: it has gone
-    due_seq: int = 0  # of the oldest row that is not held; 0: there is none
-    held_to: int = 0  # ids up to here are held: past their time, and latched
+    due_seq: int = 0  # seq of the oldest row that is not held; 0: there is none
+    held_to: int = 0  # ids up to this are held: latched, and older than their time
     held_bytes: int = 0
     bundles: Bundles = field(default_factory=Bundles)
 
@@ -75,10 +76,10 @@ class Store:
         """Open a store.
 
         Args:
-            path: the database's file, made when it is not there; None: in memory.
-            ttl_sec: messages are kept this long.
-            budget_bytes: about how much messages may take at most.
-            now: the monotonic time, as given to `append` and `expire`.
+            path: the database's file, which is made if it does not exist; None: in memory.
+            ttl_sec: how long messages are kept.
+            budget_bytes: the approximate limit for the size of all messages.
+            now: the monotonic time, in seconds, as given to `append` and `expire`.
             wall_clock: returns the wall clock's seconds; a file needs it, so that a later run knows
                 how old the messages are.
 
@@ -91,10 +92,10 @@ class Store:
         self.budget_bytes = budget_bytes
         self.last_seq = 0
         self.logs: dict[str, StoredLog] = {}
-        self._last_number = 0  # of a log
+        self._last_number = 0  # the highest number of a log
         self._free_numbers: list[int] = []
-        self._forgotten: dict[str, StoredLog] = {}  # without rows, for their ids
-        self._floor = 0  # logs that are not even remembered had no id above this
+        self._forgotten: dict[str, StoredLog] = {}  # logs without rows, kept for their ids
+        self._floor = 0  # no log that is not even remembered had an id above this
         self._held_bytes = 0
         self._wall_clock = wall_clock
         self._changed: dict[int, StoredLog] = {}  # logs whose row in `topic` has changed
@@ -105,8 +106,8 @@ class Store:
             # On a full disk there must be room in the reserve to delete one slot.
             most_bytes = budget_bytes if self._reserve is None else 4 * self._reserve.size_bytes
             self._slots = Retention(ttl_sec, min(budget_bytes, most_bytes))
-            # The reserve has to hold the WAL several times over, so that it can be folded in; the
-            # larger the WAL, the rarer does SQLite wait for the disk.
+            # The reserve must hold the WAL several times over, so that the WAL can be folded into
+            # the database. The larger the WAL, the more rarely SQLite waits for the disk.
             wal_bytes = 0 if self._reserve is None else self._reserve.size_bytes // 4
             self._rows = Rows(path, wal_bytes)
             if self._reserve is not None:
@@ -116,7 +117,7 @@ class Store:
             raise StoreError(f"cannot use {path} as a store: {error}{_hint(error)}") from None
 
     def _load(self, now: float) -> None:
-        """Load what an earlier run has left."""
+        """Load the logs of an earlier run."""
         self.epoch = self._rows.epoch(self.epoch)
         for number, name, first_id, last_id, latched in self._rows.topics():
             if number == 0:
@@ -133,7 +134,7 @@ class Store:
             log.last_seq = self.last_seq = seq
             log.due_seq = log.due_seq or seq
             opened_sec = None if self._slots else now
-            while openings and openings[0][0] <= seq:  # the rows that began others have gone
+            while openings and openings[0][0] <= seq:  # the rows that began earlier slots have gone
                 opened_sec = now - max(wall_now - openings.popleft()[1], 0.0)
             if opened_sec is not None:
                 self._slots.open(seq, opened_sec)
@@ -144,21 +145,21 @@ class Store:
         if self._reserve is not None:
             self._reserve.give_back()
             with contextlib.suppress(sqlite3.OperationalError), self._transaction():
-                pass  # but write the logs
+                pass  # writes the changed logs
         self._rows.close()
 
     @property
     def stored_bytes(self) -> int:
-        """How many bytes of messages are kept."""
+        """The size of the stored messages, in bytes."""
         return self._slots.size_bytes + self._held_bytes
 
     @property
     def uncommitted(self) -> int:
-        """How many appends there were since the last `commit`."""
+        """The number of appends since the last `commit`."""
         return len(self._pending)
 
     def log(self, name: str) -> StoredLog:
-        """Return the log of a topic; a new one when there is none yet."""
+        """Return the log of a topic; it is made if there is none yet."""
         found = self.logs.get(name)
         if found is None:
             found = self._forgotten.pop(name, None) or self._new_log(name)
@@ -174,7 +175,7 @@ class Store:
         return StoredLog(name, number, self._floor + 1, self._floor)
 
     def forget(self, logs: Sequence[StoredLog]) -> None:
-        """Delete logs with their messages; commit appends before."""
+        """Delete logs with their messages; call `commit` before."""
         # On a full disk they are deleted later.
         with contextlib.suppress(sqlite3.OperationalError), self._transaction(logs):
             for log in logs:
@@ -187,7 +188,7 @@ class Store:
         del self.logs[log.name]
         self._hold(log, -log.held_bytes)
         log.latched, log.owner, log.due_seq, log.held_to = 0, None, 0, 0
-        if log.last_id == 0:  # it never had a message
+        if log.last_id == 0:  # the topic never had a message
             self._free(log)
             return
         self._note(log)
@@ -202,7 +203,8 @@ class Store:
         self._changed.pop(log.number, None)
         self._free_numbers.append(log.number)
         if self.durable:
-            with contextlib.suppress(sqlite3.OperationalError):  # its number's next log replaces it
+            # the next log with this number replaces the row
+            with contextlib.suppress(sqlite3.OperationalError):
                 self._rows.delete_topic(log.number)
 
     def set_latched(self, log: StoredLog, latched: int) -> None:
@@ -214,7 +216,7 @@ class Store:
             self._note(log)
 
     def append(self, log: StoredLog, frame: bytes, now: float) -> int:
-        """Add a frame, as id `log.last_id`; it can be read after the next `commit`."""
+        """Add a frame, with the id `log.last_id`; it can be read after the next `commit`."""
         log.last_id = message_id = log.last_id + 1
         self.last_seq += 1
         self._pending.append((log, message_id, frame, now))
@@ -223,7 +225,7 @@ class Store:
     def append_bundle(
         self, log: StoredLog, bundle: Bundle[_R], to_frame: Callable[[_R], bytes], now: float
     ) -> None:
-        """Add messages at once to a log in memory that is not latched."""
+        """Add a bundle of messages to a log in memory that is not latched."""
         self.commit()
         first_seq = self.last_seq + 1
         log.bundles.add(log.last_id + 1, first_seq, bundle, to_frame)
@@ -236,7 +238,7 @@ class Store:
             self._drop_slots(float("-inf"))
 
     def unpack(self, log: StoredLog, after: int) -> bool:
-        """Make rows of the first messages that are bundled behind an id; False: none are left."""
+        """Make rows of the first bundled messages after an id; False if all of them were gone."""
         taken = log.bundles.take_behind(after)
         if taken is None:
             return True
@@ -247,21 +249,21 @@ class Store:
                 (log.number, first_id + more, first_seq + more, frame)
                 for more, frame in enumerate(frames)
             )
-        if b"" in frames:  # it is damaged or gone, and ids have no holes
+        if b"" in frames:  # a frame is damaged or gone, and ids have no holes
             first_id += len(frames) - frames[::-1].index(b"")
             self.forget_before(log, first_id)
         return first_id <= taken.last_id
 
     def skip(self, log: StoredLog, message_id: int) -> None:
-        """Continue the log at an id, and drop the rows before it: ids have no holes.
+        """Continue the log at an id, and drop the rows before it, since ids have no holes.
 
-        Commit appends before this.
+        Call `commit` before this.
         """
         self.forget_before(log, message_id)
         log.last_id = message_id - 1
 
     def forget_before(self, log: StoredLog, message_id: int) -> None:
-        """Drop the rows before an id; commit appends before this."""
+        """Drop the rows before an id; call `commit` before this."""
         with self._transaction():
             self._delete_rows(log, message_id)
         log.first_id = message_id
@@ -299,13 +301,14 @@ class Store:
             seq += 1
             begins = self._slots.add(seq, len(frame) + ROW_OVERHEAD_BYTES, at_sec)
             if begins and self.durable:
-                with contextlib.suppress(sqlite3.OperationalError):  # a full disk: it ages later
+                # a full disk: the slot expires later
+                with contextlib.suppress(sqlite3.OperationalError):
                     self._rows.keep_slot(seq, self._wall_clock())
             log.last_seq = seq
             log.due_seq = log.due_seq or seq
 
     def expire(self, now: float) -> None:
-        """Delete messages that are past their time to live."""
+        """Delete messages that are older than their time to live."""
         if self._reserve is not None:
             self._reserve.grow_again(self._rows.database)
         self._drop_slots(now - self.ttl_sec)
@@ -313,7 +316,7 @@ class Store:
     def read(
         self, log: StoredLog, after: int, *, limit: int = 1000, limit_bytes: int = 256 * 1024
     ) -> list[tuple[int, bytes]]:
-        """Committed frames with id > `after`, oldest first: (id, frame), at least one if any is."""
+        """Return committed frames with id > `after`, oldest first: (id, frame); one at least."""
         found = self.read_merged([(log, after)], limit=limit, limit_bytes=limit_bytes)
         return [(message_id, frame) for _, message_id, frame in found]
 
@@ -324,9 +327,9 @@ class Store:
         limit: int = 1000,
         limit_bytes: int = 256 * 1024,
     ) -> list[tuple[int, int, bytes]]:
-        """As `read`, of several logs in the order they were appended in: (log's number, id, frame).
+        """Do as `read` for several logs, in order of appending; return (log's number, id, frame).
 
-        At most one row more than is given is read from each log.
+        From each log at most one row is read beyond the returned ones.
         """
         scans = [self._scan(log, after) for log, after in places]
         found: list[tuple[int, int, bytes]] = []
@@ -343,7 +346,7 @@ class Store:
         return found
 
     def _scan(self, log: StoredLog, after: int) -> Generator[tuple[int, int, int, bytes | None]]:
-        """Yield the rows behind an id, in order; None ends them where bundled ones follow."""
+        """Yield the rows after an id, in order; a None ends them where bundled ones follow."""
         while log.bundles and not self.unpack(log, after):
             pass
         bundled = log.bundles.first_behind(after)
@@ -359,7 +362,7 @@ class Store:
     def last_id_at(self, log: StoredLog, seq: int) -> int:
         """Return the newest id of `log` at the time when the store was at `seq`.
 
-        A peer may read puts from after its connection: they begin there.
+        A peer may read puts from after its connection; those begin after this id.
         """
         if log.last_seq <= seq:
             return log.last_id
@@ -376,12 +379,12 @@ class Store:
     def _drop_slots(self, before_sec: float) -> None:
         while upto_seq := self._slots.past(before_sec, self.budget_bytes - self._held_bytes):
             if not self._delete(upto_seq) and not self._delete_with_reserve(upto_seq):
-                break  # it is tried again in a second
+                break  # tried again in a second
             self._slots.drop(upto_seq)
             self._release()
 
     def _delete(self, upto_seq: int) -> bool:
-        """Delete rows up to a seq; returns whether the disk had room."""
+        """Delete rows up to a seq; return whether the disk had room for that."""
         due = [log for log in self.logs.values() if 0 < log.due_seq <= upto_seq]
         with contextlib.suppress(sqlite3.OperationalError), self._transaction(due):
             for log in due:
@@ -391,14 +394,14 @@ class Store:
         return False
 
     def _delete_with_reserve(self, upto_seq: int) -> bool:
-        """As `_delete`, in the room that the reserve has kept on a full disk."""
+        """Do as `_delete`, in the room that the reserve has kept on a full disk."""
         if self._reserve is None:
             return False
         self._reserve.make_room(self._rows.database)
         return self._delete(upto_seq)
 
     def _drop_rows(self, log: StoredLog, upto_seq: int) -> None:
-        """Delete a log's rows up to a seq; latched ones are held from now on."""
+        """Delete a log's rows up to a seq; latched rows are held from now on."""
         begin_id = max(log.first_id, log.held_to + 1)
         end_id = log.last_id + 1
         found = self._rows.first_after(log.number, begin_id, end_id, upto_seq)
@@ -428,7 +431,7 @@ class Store:
         self._held_bytes += size_bytes
 
     def _release(self) -> None:
-        """Release held rows beyond their share, first those of publishers that have gone."""
+        """Release held rows beyond their share; those of publishers that have gone come first."""
         most = int(self.budget_bytes * _HELD_SHARE)
         if self._held_bytes <= most:
             return
@@ -438,18 +441,18 @@ class Store:
                 by_owner.setdefault(log.owner, []).append(log)
         gone = by_owner.pop(None, [])
         rest = sorted(by_owner.values(), key=lambda logs: -sum(log.held_bytes for log in logs))
-        excess = self._held_bytes - most + most // 8  # not again at once
+        excess = self._held_bytes - most + most // 8  # so that it is not due again at once
         held = [*gone, *itertools.chain(*rest)]
         with contextlib.suppress(sqlite3.OperationalError), self._transaction(held):
             for logs in (gone, *rest):
-                for keeps in (1, 0):  # the newest of each goes last
+                for keeps in (1, 0):  # the newest row of each log goes last
                     for log in sorted(logs, key=lambda log: log.last_seq):
                         if excess <= 0:
                             break
                         excess -= self._release_rows(log, excess, keeps)
 
     def _release_rows(self, log: StoredLog, excess: int, keeps: int) -> int:
-        """Delete a log's oldest held rows, as many as needed; returns the bytes that are freed."""
+        """Delete a log's oldest held rows, as many as needed; return the freed bytes."""
         freed, stop_id = 0, log.first_id
         for message_id, size in self._rows.sizes(log.number, stop_id, log.held_to + 1 - keeps):
             freed, stop_id = freed + size, message_id + 1
@@ -465,7 +468,7 @@ class Store:
 
     @contextlib.contextmanager
     def _transaction(self, logs: Iterable[StoredLog] = ()) -> Iterator[None]:
-        """One transaction; where it fails, `logs` are again as they were."""
+        """Run one transaction; if it fails, `logs` are restored."""
         before = [(log, log.first_id, log.due_seq, log.held_to, log.held_bytes) for log in logs]
         held_bytes = self._held_bytes
         try:
@@ -484,7 +487,7 @@ class Store:
 
 
 def _hint(error: Exception) -> str:
-    """What to do about a file that cannot be used."""
+    """Return what to do about a file that cannot be used."""
     said = str(error)
     if "locked" in said:
         return ": is another broker using it?"
