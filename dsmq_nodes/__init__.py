@@ -9,7 +9,7 @@ Names are loaded when they are first used, so that importing the package costs n
 import sys
 from importlib import import_module
 
-TYPE_CHECKING = False  # importing `typing` takes longer than all else here
+TYPE_CHECKING = False  # importing `typing` takes longer than everything else here
 if TYPE_CHECKING:
     from dsmq_nodes.bag.decoded_bag import Bag
     from dsmq_nodes.diagnostics.updater import DiagnosticUpdater
@@ -140,7 +140,8 @@ def __getattr__(name: str) -> object:
         globals()[name] = found
         return found
     if sys._getframe(1).f_globals.get("__name__") == "importlib._bootstrap":  # noqa: SLF001
-        raise AttributeError(name)  # `from dsmq_nodes import tools` asks, and imports the module
+        # `from dsmq_nodes import tools` tries this, then imports the module
+        raise AttributeError(name)
     return import_module(f"{__name__}.lazy_names").load(__name__, _HOMES, name)
 
 

@@ -1,4 +1,4 @@
-"""`python -m dsmq_nodes` is `dsmq-nodes`."""
+"""Runs `python -m dsmq_nodes`, which is the same as `dsmq-nodes`."""
 
 from dsmq_nodes.cli import main
 

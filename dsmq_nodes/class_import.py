@@ -1,6 +1,6 @@
-"""Imports a module for a class in it: the module must not run a node of its own meanwhile.
+"""Imports a module for a class in it: meanwhile the module must not run a node of its own.
 
-That node would not be the one that was asked for, and the import would only return at its end.
+That node would not be the requested one, and the import would return only when it ends.
 """
 
 import importlib
@@ -12,7 +12,7 @@ _module: Final = ContextVar("_module", default="")
 
 
 def import_for_class(name: str) -> ModuleType:
-    """Import a module; what it raises passes."""
+    """Import a module; its exceptions pass."""
     token = _module.set(name)
     try:
         return importlib.import_module(name)
@@ -21,5 +21,5 @@ def import_for_class(name: str) -> ModuleType:
 
 
 def module_in_import() -> str:
-    """The module that is imported for a class at this moment, in this thread; "" for none."""
+    """Return the module that this thread is importing for a class; "" for none."""
     return _module.get()

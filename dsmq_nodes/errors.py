@@ -7,20 +7,20 @@ from dsmq_nodes.printable import one_line
 
 
 class DsmqError(Exception):
-    """Base of every error that dsmq_nodes raises on purpose."""
+    """Base of every error that dsmq_nodes raises itself."""
 
 
 class WireError(DsmqError):
-    """Bytes or text that are not the dsmq protocol; the connection they came over is ended."""
+    """Bytes or text that are not the dsmq protocol; their connection is ended."""
 
 
 class RequestError(WireError):
-    """A request of the dsmq protocol with a value that it cannot have; it alone is refused.
+    """A request of the dsmq protocol with a value that it cannot have; only the request is refused.
 
     Attributes:
-        action: the request's.
-        topic: the request's, or empty.
-        ack: the request's, if it has one.
+        action: the action of the request.
+        topic: the topic of the request, or empty.
+        ack: the `ack` of the request, if it has one.
     """
 
     def __init__(self, text: str, action: str, topic: str = "", ack: int | None = None) -> None:
@@ -33,7 +33,7 @@ class StoreError(DsmqError):
 
 
 class StoreFullError(DsmqError):
-    """The store is full: the put is refused and nothing of it is kept; reads go on."""
+    """The store is full: the put is refused, and nothing of it is kept. Reads continue."""
 
 
 class RingError(DsmqError):
@@ -49,22 +49,22 @@ class ConnectionFailedError(DsmqError, ConnectionError):
 
 
 class AddressInUseError(DsmqError):
-    """The broker's port is taken; the text names it and says what to do."""
+    """The broker's port is in use; the text names it and says what to do."""
 
 
 class InsecureError(DsmqError):
-    """The broker would be open to everybody, or cannot be secured; the text says what to do."""
+    """Every machine could connect to a server, or TLS cannot be used; says what to do."""
 
 
 class RequestRefusedError(DsmqError):
-    """The broker understood a request and said no.
+    """The broker understood a request and refused it.
 
     Attributes:
-        reason: why, in the broker's own words.
+        reason: the reason, in the broker's own words.
     """
 
     def __init__(self, text: str, *, reason: str = "") -> None:
-        """`text` says all there is to say; it may be the broker's own."""
+        """Give the whole text, which may be the broker's own."""
         super().__init__(text)
         self.reason = reason or text
 
@@ -74,7 +74,7 @@ class NodeNameTakenError(RequestRefusedError):
 
 
 class ForkedError(DsmqError, RuntimeError):
-    """A forked child uses something of its parent's; the text says what to do instead."""
+    """A forked child uses an object of its parent; the text says what to do instead."""
 
 
 class MessageError(DsmqError, ValueError):
@@ -82,9 +82,9 @@ class MessageError(DsmqError, ValueError):
 
 
 class LaunchProblem(NamedTuple):
-    """One thing wrong in a launch file; line and column count from 1, 0 means the file itself.
+    """One problem in a launch file; line and column count from 1, 0 means the file itself.
 
-    `file` is empty for the file that was asked for; it names one that it includes.
+    `file` is empty for the given file; for a file that it includes it is that file's name.
     """
 
     line: int
@@ -114,7 +114,7 @@ class LaunchFileError(DsmqError):
         if not problem.line:
             return f"{file}: {problem.message}"
         head = f"{file}:{problem.line}:{problem.column}: {problem.message}"
-        # A line of a megabyte is cut around the caret; what a terminal would act on is not shown.
+        # A line of a megabyte is cut around the caret; control characters are not shown.
         start = max(0, problem.column - 1 - self._WIDTH // 2)
         window = problem.source[start : start + self._WIDTH]
         line = "".join(c if c.isprintable() or c == "\t" else "\ufffd" for c in window)
@@ -139,8 +139,8 @@ class GivenParameterError(ParameterError):
     """A value from a launch file or from a file of parameters does not fit what a node declares.
 
     Attributes:
-        name: of the parameter.
-        why: what is wrong with it.
+        name: the name of the parameter.
+        why: what is wrong with the value.
     """
 
     def __init__(self, owner: str, name: str, why: str, place: str = "") -> None:
@@ -150,11 +150,11 @@ class GivenParameterError(ParameterError):
 
 
 class UndeclaredParameterError(ParameterError):
-    """Values from a launch file, or from a file of parameters, for names that a node has not.
+    """Values from a launch file, or from a file of parameters, that a node does not declare.
 
     Attributes:
-        names: of these values.
-        known: the names that the node has.
+        names: the names of these values.
+        known: the names of the node's parameters.
     """
 
     def __init__(self, text: str, names: Iterable[str], known: Iterable[str]) -> None:
@@ -163,7 +163,7 @@ class UndeclaredParameterError(ParameterError):
 
 
 class NodeConfigurationError(DsmqError):
-    """A node's environment or class has a setting that it cannot use."""
+    """The environment or class of a node has a setting that it cannot use."""
 
 
 class TypeMismatchError(DsmqError, TypeError):
@@ -171,15 +171,15 @@ class TypeMismatchError(DsmqError, TypeError):
 
 
 class SpinError(DsmqError, RuntimeError):
-    """A node is waited for, or spun, where that would never end; says what to write instead."""
+    """A wait or a spin that would never end here; the text says what to write instead."""
 
 
 class TransitionError(DsmqError):
-    """A lifecycle node has no such transition from where it is; the text has those it has."""
+    """A lifecycle node has no such transition from its state; the text has the possible ones."""
 
 
 class TransformException(DsmqError):  # noqa: N818  tf2's names, here and below
-    """Base of what a transform buffer raises; the names are those of tf2."""
+    """Base of the errors of a transform buffer; their names are those of tf2."""
 
 
 class LookupException(TransformException):
@@ -203,7 +203,7 @@ class ServiceError(DsmqError, RuntimeError):
 
 
 class ServiceUnavailableError(ServiceError):
-    """No node serves it, or the server is lost in mid-call: it may or may not have been done."""
+    """No node serves it, or the server was lost during the call, which may have been done."""
 
 
 class ServiceTimeoutError(ServiceError, TimeoutError):
@@ -219,7 +219,7 @@ class CommandError(DsmqError):
 
 
 class BagError(DsmqError):
-    """A bag that cannot be read, written, played or converted; says what of it is safe."""
+    """A bag that cannot be read, written, played or converted; says which part of it is safe."""
 
 
 class BenchError(DsmqError):
@@ -231,7 +231,7 @@ class DeviceError(DsmqError):
 
 
 class PortLostError(DeviceError):
-    """A device's port is not there, is in use or has gone away; it may come back."""
+    """A device's port does not exist, is in use or has gone away; it may come back."""
 
 
 class ServoError(DeviceError):

@@ -1,4 +1,4 @@
-"""Files that a user names: where they are, and what is in them, which may be a pipe or a device."""
+"""Files that a user names: their place and their content, which may be a pipe or a device."""
 
 import contextlib
 import errno
@@ -10,15 +10,15 @@ import stat
 from dsmq_nodes.errors import CommandError
 
 MOST_BYTES = 1 << 20
-_PATIENCE_SEC = 2.0  # for whoever is to write into a pipe
+_PATIENCE_SEC = 2.0  # for a program that is to write into a pipe
 
 
 def bytes_of(path: pathlib.Path) -> bytes:
-    """Read a file, no further than shows that it is too large.
+    """Read a file, or only as far as shows that it is too large.
 
     Raises:
-        OSError: It cannot be read.
-        ValueError: There is no file of such a name.
+        OSError: The file cannot be read.
+        ValueError: No file can have this name.
     """
     if not is_endless(path) and path.stat().st_size <= MOST_BYTES:
         return path.read_bytes()
@@ -31,12 +31,12 @@ def _open_pipe(path: str, flags: int) -> int:
     """Open a pipe, as of `launch <(command)`.
 
     Raises:
-        OSError: Nobody writes into it, whom the reading would wait for.
+        OSError: No process writes into it: reading would wait forever.
     """
     pipe = os.open(path, flags | os.O_NONBLOCK)
     try:
         if not select.select([pipe], [], [], _PATIENCE_SEC)[0]:
-            with contextlib.suppress(BlockingIOError):  # it has a writer, who takes time
+            with contextlib.suppress(BlockingIOError):  # it has a writer, which takes time
                 if not os.read(pipe, 1):
                     raise OSError(errno.EPIPE, "it is a pipe into which nobody writes")
         os.set_blocking(pipe, True)
@@ -59,7 +59,7 @@ def working_directory() -> pathlib.Path:
     """Return the working directory.
 
     Raises:
-        CommandError: It is gone: another is needed.
+        CommandError: The working directory is gone: change to another one.
     """
     try:
         return pathlib.Path.cwd()
@@ -70,13 +70,13 @@ def working_directory() -> pathlib.Path:
 
 
 def resolved(path: pathlib.Path) -> pathlib.Path:
-    """Return the absolute path, as far as possible for one that leads nowhere.
+    """Return the absolute path; of one that leads nowhere, as much as can be resolved.
 
     Raises:
-        CommandError: It is relative, and the working directory is gone.
+        CommandError: The path is relative, and the working directory is gone.
     """
     whole = working_directory() / path
     try:
         return whole.resolve()
-    except (OSError, RuntimeError, ValueError):  # links in a circle, half a character
+    except (OSError, RuntimeError, ValueError):  # links in a circle, half of a surrogate pair
         return whole

@@ -1,7 +1,7 @@
 """The command that installs an extra, for every text that names one.
 
-Which command works depends on where the kit was installed from: a clone, a repository's address, a
-wheel, an index. pip notes the first three (`direct_url.json`, PEP 610).
+The command depends on where the kit was installed from: a clone, a repository's address, a wheel,
+an index. pip records the first three (`direct_url.json`, PEP 610).
 """
 
 import json
@@ -22,7 +22,7 @@ def command(extra: str) -> str:
 
 
 def missing(extra: str, modules: Iterable[str]) -> str:
-    """What has to be installed for modules of an extra, or of none (""); empty: nothing."""
+    """Return how to install missing modules of an extra, or of none (""); empty: none misses."""
     absent = [name for name in modules if util.find_spec(name) is None]
     if not absent:
         return ""
@@ -36,7 +36,7 @@ def libraries(*names: str) -> str:
 
 
 def source(extra: str = "", *, folder: Path | None = None) -> str:
-    """What pip is to install, quoted for a shell: the kit with an extra, from where it came.
+    """Return what pip has to install, quoted for a shell: the kit with an extra, from its origin.
 
     `folder` is where the command will be run; None: here.
     """
@@ -47,7 +47,7 @@ def source(extra: str = "", *, folder: Path | None = None) -> str:
         found = f"'{_NAME}{wanted} @ {origin['vcs_info'].get('vcs', 'git')}+{url}'"
     elif not url.startswith("file:"):
         found = f"'{_NAME}{wanted} @ {url}'" if url else f"'{_NAME}{wanted}'"
-    elif not path.exists():  # a wheel that was built elsewhere, a clone that was moved
+    elif not path.exists():  # a wheel that was built elsewhere, or a clone that was moved
         found = " ".join(f"'{each}'" for each in _libraries(extra)) or f"'{_NAME}{wanted}'"
     else:
         is_editable = origin.get("dir_info", {}).get("editable")
@@ -60,7 +60,8 @@ def _origin() -> dict[str, Any]:
     try:
         noted = metadata.distribution(_NAME).read_text("direct_url.json")
         origin: dict[str, Any] = json.loads(noted or "{}")
-    except (metadata.PackageNotFoundError, ValueError):  # it runs from a clone as it is
+    # it runs from a clone that is not installed
+    except (metadata.PackageNotFoundError, ValueError):
         clone = Path(__file__).parents[1]
         return {"url": clone.as_uri(), "dir_info": {"editable": True}}
     return origin

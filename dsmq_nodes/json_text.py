@@ -1,4 +1,4 @@
-"""Reads JSON of others. Whatever is wrong with it is a ValueError, deep nesting as well.
+"""Reads JSON of others. Every fault in it is a ValueError, deep nesting as well.
 
 msgspec and `json` raise RecursionError for that, and any peer may send such a text.
 """
@@ -16,7 +16,7 @@ _TOO_DEEP: Final = "it is nested too deeply"
 def json_reader(kind: type[T]) -> Callable[[str | bytes], T]:
     """Return a function that reads a text of JSON as a value of type `kind`.
 
-    It raises ValueError for every other text.
+    The function raises ValueError for every other text.
     """
     decode = msgspec.json.Decoder(kind).decode
 
@@ -30,7 +30,7 @@ def json_reader(kind: type[T]) -> Callable[[str | bytes], T]:
 
 
 read_json: Final[Callable[[str | bytes], Any]] = json_reader(Any)
-_pass: Final = json_reader(msgspec.Raw)  # checks, and makes nothing
+_pass: Final = json_reader(msgspec.Raw)  # checks a text without making a value
 
 
 def is_json(text: str) -> bool:
@@ -43,10 +43,10 @@ def is_json(text: str) -> bool:
 
 
 def read_loose_json(text: str | bytes) -> Any:
-    """Return the value of a text as Python's `json` reads it: NaN and Infinity are numbers.
+    """Return the value of a JSON text as Python's `json` reads it: NaN and Infinity are numbers.
 
     Raises:
-        ValueError: it is not JSON, or nested too deeply.
+        ValueError: the text is not JSON, or nested too deeply.
     """
     try:
         return json.loads(text)

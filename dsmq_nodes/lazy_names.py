@@ -1,4 +1,4 @@
-"""Names of a package that are loaded when they are first used, and where a wrong one is found."""
+"""Names of a package that are loaded at their first use, and advice for a wrong one."""
 
 import sys
 from collections.abc import Iterable, Mapping
@@ -8,7 +8,7 @@ from typing import Final
 
 from dsmq_nodes.suggest import nearest
 
-# In the order in which a name is looked for.
+# In the order in which a name is searched.
 _PACKAGES: Final = (
     "dsmq_nodes",
     "dsmq_nodes.messages",
@@ -22,7 +22,7 @@ _PACKAGES: Final = (
     "dsmq_nodes.messages.example_interfaces",
 )
 _ONE_THREAD: Final = "here one thread runs all callbacks, and an `async def` lets others run"
-# What fingers that know rclpy write, and what to write here.
+# Names that users of rclpy write, and what to write here.
 _OF_RCLPY: Final = {
     "DurabilityPolicy": "write QoSProfile(durability='transient_local'), or 'volatile'",
     "HistoryPolicy": "write QoSProfile(depth=10): the newest are kept",
@@ -35,7 +35,7 @@ _OF_RCLPY: Final = {
     **dict.fromkeys(("MultiThreadedExecutor", "SingleThreadedExecutor"), _ONE_THREAD),
     **dict.fromkeys(("MutuallyExclusiveCallbackGroup", "ReentrantCallbackGroup"), _ONE_THREAD),
 }
-_FEW: Final = 20  # names that are shown rather than one of another package
+_FEW: Final = 20  # up to so many names are shown, instead of one of another package
 _IMPORT_FROM: Final = opmap["IMPORT_FROM"]
 
 
@@ -43,23 +43,23 @@ def load(package: str, homes: Mapping[str, str], name: str) -> object:
     """Return a name of a package, from the module that has it; for the package's `__getattr__`.
 
     Args:
-        package: the package's name.
-        homes: the module of each of its names, below `dsmq_nodes`.
-        name: the one that is wanted.
+            package: the package's name.
+            homes: the module of each of its names, below `dsmq_nodes`.
+            name: the name to load.
 
-    Raises:
-        AttributeError: it has no such name.
-        ImportError: likewise, in `from package import name`; the text says where the name is.
+        Raises:
+            AttributeError: the package has no such name.
+            ImportError: the same, in `from package import name`; the text says where the name is.
     """
     if name in homes:
         found = getattr(import_module(f"dsmq_nodes.{homes[name]}"), name)
-        setattr(sys.modules[package], name, found)  # so that each name comes here once
+        setattr(sys.modules[package], name, found)  # so that each name is loaded once
         return found
     # `from package import name` keeps no text of an AttributeError.
     caller = sys._getframe(2)  # noqa: SLF001
     if not name.startswith("_") and caller.f_code.co_code[caller.f_lasti] == _IMPORT_FROM:
         raise ImportError(f"cannot import name {name!r} from {package!r}: {_advice(package, name)}")
-    # No package is loaded for a hint: `hasattr` asks, too.
+    # No package is loaded for a hint, since `hasattr` asks, too.
     of_rclpy = f": that is rclpy's; {_OF_RCLPY[name]}" if name in _OF_RCLPY else ""
     raise AttributeError(f"module {package!r} has no attribute {name!r}{of_rclpy}")
 

@@ -1,9 +1,10 @@
 r"""Makes texts from others safe for a terminal or a log.
 
 A peer chooses its types, fields, logger names, errors and messages. A character that a terminal
-acts on (an escape sequence, a C1 control, a mark that turns the direction of reading, a line break
-that is not "\n") is written as JSON escapes it, such as `\u001b`: users see what came, and
-JSON stays JSON. A line break in a name could forge a line of a table or of a log: it is escaped.
+acts on (an escape sequence, a C1 control, a mark that changes the direction of reading, a line
+break that is not "\n") is written as JSON escapes it, such as `\u001b`: users see what came, and
+JSON stays JSON. A line break in a name is escaped, since it could forge a line of a table or of a
+log.
 """
 
 import codecs
@@ -25,11 +26,11 @@ _BELOW_PROGRAMS: Final = tuple(
 # `re` compiles them when there is something to print.
 _UNSAFE: Final = f"[{_CONTROLS}{_OTHERS}]"
 _UNSAFE_OR_BREAK: Final = f"[\t\n{_CONTROLS}{_OTHERS}]"
-# The same inside a JSON text, where a control character can only stand as an escape.
+# The same inside a JSON text, where a control character must be an escape.
 _UNSAFE_IN_JSON: Final = f"\\\\(?:u[0-9a-fA-F]{{4}}|.)|[{_OTHERS}]"
 _IN_JSON: Final = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
 _SHORT: Final = {"\t": "\\t", "\n": "\\n", "\r": "\\r"}
-# What a terminal without these characters is shown in their place.
+# Replacements for a terminal without these characters.
 _PLAIN: Final = {
     **dict.fromkeys("─━═╌", "-"),
     **dict.fromkeys("│┃║", "|"),
@@ -46,30 +47,30 @@ _LONGEST_ERROR: Final = 2000
 
 
 def visible(text: str) -> str:
-    """Return the text with what a terminal would act on escaped; tabs and line breaks stay."""
+    """Return the text with control characters escaped, except tabs and line breaks."""
     return re.sub(_UNSAFE, _escaped, text)
 
 
 def one_line(text: str) -> str:
-    """Return the same with tabs and line breaks escaped too: for names, and errors from others."""
+    """Return the text with tabs and line breaks escaped as well: for names, and others' errors."""
     return text if text.isprintable() else re.sub(_UNSAFE_OR_BREAK, _escaped, text)
 
 
 def indented(text: str) -> str:
-    """Visible lines, all except the first indented, so that none looks like another record."""
+    """Return lines made visible, all except the first indented, so that each record stands out."""
     return visible(text).replace("\n", "\n    ")
 
 
 def printable_json(text: str) -> str:
-    """Return a JSON text whose strings are in one line, each as `one_line` has it."""
+    """Return a JSON text with each string in one line, as by `one_line`."""
     return re.sub(_UNSAFE_IN_JSON, _escaped_in_json, text)
 
 
 def error_text(error: BaseException) -> str:
-    """An exception as `ValueError: no`, visible; also one whose own text fails or is too long."""
+    """Return an exception as `ValueError: no`, visible, cut, and even if its text raises."""
     try:
         text = str(error)
-    except Exception:  # noqa: BLE001  of the program's own class
+    except Exception:  # noqa: BLE001  raised by the program's own class
         text = "(its text raises an exception)"
     if len(text) > _LONGEST_ERROR:
         text = f"{text[:_LONGEST_ERROR]}..."
@@ -82,9 +83,9 @@ def is_printable(text: str) -> bool:
 
 
 def traceback_text(error: BaseException) -> str:
-    """Return a traceback, in which the text of the exception begins no line of its own.
+    """Return a traceback, in which the exception's text cannot look like another line.
 
-    It begins with the program: the kit's frames before it, which are in every traceback, are left
+    It begins with the program: the kit's frames before that, which are in every traceback, are left
     out.
     """
     trace = error.__traceback__
@@ -118,14 +119,14 @@ def _escaped_in_json(match: re.Match[str]) -> str:
 
 def _escape(character: str) -> str:
     code = ord(character)
-    if code > _LAST_BMP:  # as JSON has it
+    if code > _LAST_BMP:  # two halves, as in JSON
         high, low = divmod(code - _LAST_BMP - 1, 0x400)
         return f"\\u{0xD800 + high:04x}\\u{0xDC00 + low:04x}"
     return _SHORT.get(character) or f"\\u{code:04x}"
 
 
 def _replace(error: UnicodeError) -> tuple[str, int]:
-    """Stand in for what an output's encoding does not have."""
+    """Replace characters that an output's encoding does not have."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     missing = error.object[error.start : error.end]
@@ -133,5 +134,5 @@ def _replace(error: UnicodeError) -> tuple[str, int]:
 
 
 ENCODING_ERRORS: Final = "dsmq_nodes.printable"
-"""How a text stream treats characters that its encoding does not have: it escapes them."""
+"""The name of the way to treat characters that an encoding does not have: they are escaped."""
 codecs.register_error(ENCODING_ERRORS, _replace)

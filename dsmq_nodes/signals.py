@@ -1,10 +1,10 @@
-"""Which signals ask a process to end, which end it unless it handles them, and who hears them.
+"""Signals that ask a process to end, or end it unless it handles them, and how they are noticed.
 
-The kernel gives a signal of the process to any thread that is about to begin or to end another one,
-though it has woken the main thread for it; and to any thread at all while the main one blocks it.
-Python runs the handler in the main thread, which sleeps on, as in `time.sleep` or `input()`. So
-each signal also leaves a byte (`signal.set_wakeup_fd`), for a thread that looks now and then
-whether one came, and wakes the main thread once more.
+The kernel delivers a signal of the process to any thread that is about to start or end another one,
+although it has woken the main thread for it; and to any thread while the main thread blocks the
+signal. Python runs the handler in the main thread, which may sleep on, as in `time.sleep` or
+`input()`. So each signal also writes a byte (`signal.set_wakeup_fd`). A thread checks now and then
+whether one came, and wakes the main thread again.
 """
 
 import contextlib
@@ -14,22 +14,22 @@ import threading
 from pathlib import Path
 from typing import Final
 
-_came: Final[list[int]] = []  # a pipe: its end for reading, and that for signals
+_came: Final[list[int]] = []  # a pipe: its end for reading, and the end for signals
 
 
 def ending_signals() -> tuple[signal.Signals, ...]:
-    """Ctrl-C, SIGTERM, SIGQUIT (Ctrl and backslash), and a terminal that was closed.
+    """Return Ctrl-C, SIGTERM, SIGQUIT (Ctrl and backslash), and SIGHUP (a closed terminal).
 
-    The last only where it is not ignored: under `nohup` a program is to go on without its terminal.
+    SIGHUP is left out while it is ignored: under `nohup` a program continues without its terminal.
     """
     asked = (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT)
     return asked if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN else (*asked, signal.SIGHUP)
 
 
 def unhandled_signals() -> tuple[signal.Signals, ...]:
-    """Those of alarms, limits and users that would end this process at once.
+    """Return the signals of alarms, limits and users that would end this process at once.
 
-    The kernel says so (Linux), since Python does not know of handlers in C, such as faulthandler's.
+    The kernel knows them (Linux); Python does not know handlers in C, such as faulthandler's.
     """
     with contextlib.suppress(OSError):
         status = Path("/proc/self/status").read_text()
@@ -41,7 +41,7 @@ def unhandled_signals() -> tuple[signal.Signals, ...]:
 
 
 def let_wake() -> None:
-    """Let `wake_main_thread` break into what the main thread waits for; called there.
+    """Let `wake_main_thread` interrupt the main thread's waiting; call this in the main thread.
 
     In another thread it does nothing.
     """
@@ -49,13 +49,13 @@ def let_wake() -> None:
         return
     number = _waking_signal()
     if number is not None and signal.getsignal(number) == signal.SIG_DFL:
-        signal.signal(number, lambda *_: None)  # one that is ignored wakes nobody
+        signal.signal(number, lambda *_: None)  # an ignored signal would wake nothing
     with contextlib.suppress(OSError, ValueError):  # no descriptor is left
         _leave_bytes()
 
 
 def _leave_bytes() -> None:
-    """Let signals leave bytes, unless they do so for someone else, as an event loop."""
+    """Let signals write bytes, unless they do so already for another use, as an event loop."""
     if not _came:
         ends = os.pipe()
         for end in ends:
@@ -77,19 +77,19 @@ def wake_if_one_came() -> None:
 
 
 def wake_main_thread() -> None:
-    """Let the main thread handle a signal that another thread has taken; from any thread."""
+    """Let the main thread handle a signal that another thread received; from any thread."""
     number, thread = _waking_signal(), threading.main_thread().ident
     if number is not None and thread is not None and callable(signal.getsignal(number)):
         signal.pthread_kill(thread, number)
 
 
 def _waking_signal() -> signal.Signals | None:
-    """A signal that does nothing unless a program asks for it; None: there is none (Windows)."""
+    """Return a signal that does nothing unless a program handles it; None on Windows."""
     return getattr(signal, "SIGURG", None)
 
 
 def _in_the_child() -> None:
-    """In a forked child: the bytes are the parent's."""
+    """Close the pipe in a forked child, since it is the parent's."""
     if _came:
         with contextlib.suppress(ValueError):
             theirs = signal.set_wakeup_fd(-1)

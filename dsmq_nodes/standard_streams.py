@@ -1,14 +1,14 @@
 """Writes to standard error and standard output without waiting for their readers.
 
-A terminal that was stopped (Ctrl-S), a pager, and a pipe that nobody reads take nothing any more,
-and a write waits for them: in the middle of the callback that is about to stop a motor. So a line
-of a log waits 0.1 s; after that lines are dropped and counted, until the reader goes on.
+A terminal that was stopped (Ctrl-S), a pager, or a pipe that nobody reads takes no more bytes, and
+a write waits for it, even in the middle of the callback that is about to stop a motor. So a line of
+a log waits 0.1 s at most. After that lines are dropped and counted, until the reader continues.
 
-That a descriptor does not wait holds for every process that shares its open file. So each write
-opens the stream once more, which Linux offers for pipes and terminals, or sends to its socket
-without waiting. Where it cannot be opened again (another user's terminal, no descriptor left, not
-Linux) little is written at a time, while there is room. Into files lines are written as usual,
-and on Windows. What a program prints itself waits, as in every program.
+A non-blocking descriptor is so for every process that shares its open file. So each write opens the
+stream once more, which Linux allows for pipes and terminals, or sends to its socket without
+waiting. If the stream cannot be opened again (another user's terminal, no descriptor left, not
+Linux), little is written at a time, while there is room. Into files, and on Windows, lines are
+written as usual. A program's own prints wait, as in every program.
 """
 
 import contextlib
@@ -29,17 +29,17 @@ from typing_extensions import override
 from dsmq_nodes.printable import indented, visible
 
 _PATIENCE_SEC: Final = 0.1
-_LITTLE_BYTES: Final = 512  # a pipe or a terminal that has room at all has room for that
+_LITTLE_BYTES: Final = 512  # a pipe or a terminal with any room has room for that
 _NAMES: Final = {1: "standard output", 2: "standard error"}
 
 _Write = Callable[[bytes], int]
 
 
 class LineFormatter(logging.Formatter):
-    """Writes a record so that no text in it looks like another record, or acts on a terminal.
+    """Writes a record so that no text in it looks like another record, or controls a terminal.
 
-    Records have texts from others. Lines after the first are indented; in a traceback only the
-    exception's own text is.
+    Records contain texts of other programs. Lines after the first are indented; in a traceback only
+    those of the exception's own text are.
     """
 
     @override
@@ -55,7 +55,7 @@ class StandardErrorHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         try:
             write_error(f"{self.format(record)}\n")
-        except Exception:  # noqa: BLE001  as every handler of `logging`
+        except Exception:  # noqa: BLE001  as every handler of `logging` does
             self.handleError(record)
 
 
@@ -82,7 +82,7 @@ def _keep_console(handler: Any, console: Any) -> None:
 
 
 class _PatientStream:
-    """A standard stream as a handler's; all but its writing is the stream's own."""
+    """A standard stream for a handler; only its writing is not the stream's own."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -92,10 +92,10 @@ class _PatientStream:
         return len(text)
 
     def flush(self) -> None:
-        """Nothing of a handler's waits to be written; what a program has printed may."""
+        """Do nothing: a handler's text never waits here, though a program's own output may."""
 
     def fileno(self) -> int:
-        """None: it is not looked at again."""
+        """Raise, so that the handler's stream is not replaced again."""
         raise OSError("it writes to its stream by itself")
 
     def __getattr__(self, name: str) -> Any:
@@ -103,9 +103,9 @@ class _PatientStream:
 
 
 class _PatientConsole:
-    """A console of rich as a handler's: what it prints is made in memory, then written.
+    """A console of rich for a handler: it renders in memory, and then writes the result.
 
-    What other threads print on it meanwhile is written with it.
+    Text that other threads print on it meanwhile is written with it.
     """
 
     def __init__(self, console: Any) -> None:
@@ -114,7 +114,7 @@ class _PatientConsole:
     def print(self, *objects: Any, **options: Any) -> None:
         console = self._console
         is_usual = not (console.is_jupyter or console.legacy_windows)
-        # In a capture of the program's own it goes there.
+        # In a capture of the program's own, the text belongs there.
         if not is_usual or console._buffer_index or not _is_standard(console.file):  # noqa: SLF001
             console.print(*objects, **options)
             return
@@ -133,7 +133,7 @@ class _PatientConsole:
 
 
 class _Memory(io.StringIO):
-    """A text in memory that is a terminal where its stream is one, for its colours."""
+    """A text in memory that claims to be a terminal if its stream is one, for its colours."""
 
     def __init__(self, stream: TextIO) -> None:
         super().__init__()
@@ -144,7 +144,7 @@ class _Memory(io.StringIO):
         return self._stream.isatty()
 
 
-_printing: Final = threading.Lock()  # a console's file is another
+_printing: Final = threading.Lock()  # printing replaces a console's file
 
 
 def write_error(text: str) -> None:
@@ -169,8 +169,8 @@ def _write(stream: TextIO, text: str) -> None:
     write, close = opened
     try:
         if descriptor == 1 and _has_room(descriptor, 0.0):
-            stream.flush()  # what the program has printed before
-        # A stream that rich puts in a standard one's place while it draws has no encoding.
+            stream.flush()  # what the program itself has printed before
+        # While rich draws, it replaces a standard stream by one without an encoding.
         data = text.encode(stream.encoding or "utf-8", stream.errors or "strict")
         _unread[descriptor].write(data, write)
     finally:
@@ -178,12 +178,12 @@ def _write(stream: TextIO, text: str) -> None:
 
 
 class _Unread:
-    """What was not written yet to a standard stream."""
+    """The text that is not written yet to a standard stream."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self._lock = threading.Lock()
-        self._rest = b""  # of a line that was written in part
+        self._rest = b""  # the rest of a line that was written in part
         self._dropped = 0
         self._is_stuck = False
 
@@ -201,7 +201,7 @@ class _Unread:
                 self._rest, self._dropped = whole[written:], 0
 
     def _written(self, data: bytes, write: _Write) -> int:
-        """Write as many bytes as can be."""
+        """Write as many bytes as possible; return their number."""
         written, until_sec = 0, time.monotonic() + (0 if self._is_stuck else _PATIENCE_SEC)
         while written < len(data):
             try:
@@ -217,7 +217,7 @@ _unread: Final[dict[int, _Unread]] = {}
 
 
 def _descriptor_of(stream: object) -> int:
-    """A stream's descriptor; -1: it has none, such as what a program has put in its place."""
+    """Return a stream's descriptor; -1 if it has none, as a replacement by the program."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
         return int(stream.fileno())  # type: ignore[attr-defined]
     return -1
@@ -232,7 +232,7 @@ def _has_room(descriptor: int, timeout_sec: float) -> bool:
 
 
 def _without_waiting(descriptor: int) -> tuple[_Write, Callable[[], object]] | None:
-    """What writes without waiting, and what closes it again; None: nothing does."""
+    """Return a function that writes without waiting, and one that closes it; None: no way."""
     with contextlib.suppress(OSError):
         mode = os.fstat(descriptor).st_mode
         if stat.S_ISREG(mode) or sys.platform == "win32":
@@ -253,7 +253,7 @@ def _write_little(descriptor: int, data: bytes) -> int:
 
 
 def _begin_anew() -> None:
-    """Also in a forked child: its lines are its own, and a thread may have held a lock."""
+    """Make new buffers; in a forked child, too: a thread may have held a lock."""
     _unread.update({descriptor: _Unread(descriptor) for descriptor in _NAMES})
 
 

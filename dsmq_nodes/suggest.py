@@ -1,4 +1,4 @@
-"""Words in messages: the nearest that is known, and long ones cut."""
+"""Words in messages: the nearest known one, and long ones cut."""
 
 import itertools
 from collections.abc import Iterable
@@ -7,14 +7,14 @@ from typing import Final
 
 from dsmq_nodes.printable import one_line
 
-# Likeness takes its time: a word of a megabyte, or ten thousand words, are not worth it.
+# Comparing takes time: a word of a megabyte, or ten thousand words, are not worth it.
 _LONGEST: Final = 200
 _MOST_KNOWN: Final = 1000
 _MOST_NAMED: Final = 50
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """Return the known word that is most like `word`, None when none is like it."""
+    """Return the known word that is most similar to `word`; None if none is similar."""
     if len(word) > _LONGEST:
         return None
     some = itertools.islice((name for name in known if len(name) <= _LONGEST), _MOST_KNOWN)
@@ -28,7 +28,7 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return "did you mean 'x'?", or what there is to choose from."""
+    """Return "did you mean 'x'?", or the possible names."""
     names = sorted(set(map(one_line, known)))
     close = nearest(word, names)
     if close is not None:
@@ -45,7 +45,7 @@ def shorten(text: str, most: int = 40) -> str:
 
 
 def ends_of(name: str, most: int) -> str:
-    """Return a name; a longer one than `most` characters without its middle."""
+    """Return a name; if it is longer than `most` characters, without its middle."""
     if len(name) <= most:
         return name
     end = (most - 3) // 2
@@ -60,7 +60,7 @@ def written(value: object) -> str:
 
 
 def describe(value: object) -> str:
-    """Return what a value is: in quotes, or "a list", "a mapping", "nothing"."""
+    """Return a value in words: in quotes, or "a list", "a mapping", "nothing"."""
     if isinstance(value, list):
         return "a list"
     if isinstance(value, dict):

@@ -1,9 +1,9 @@
-"""The QoS that an end of a topic tells to others, by a topic beside it.
+"""The QoS that an end of a topic announces to others, by a topic beside it.
 
-The queue knows nothing of QoS. What others have to know of a profile is in the name of a topic on
-which nothing is published, and the broker's graph says whose it is:
-`/dsmq/qos/publisher/q1_2_100000000_0_0_0/scan`. The numbers are the fields of `ToldQoS`. Of a node
-with several publishers of a topic one name tells all: `q1_2_0_1_0_0q2_2_0_1_0_0`.
+The queue has no QoS. The part of a profile that others need is in the name of a topic on which
+nothing is published, and the broker's graph shows whose topic it is:
+`/dsmq/qos/publisher/q1_2_100000000_0_0_0/scan`. The numbers are the fields of `ToldQoS`. For a node
+with several publishers of a topic one name announces all: `q1_2_0_1_0_0q2_2_0_1_0_0`.
 """
 
 from collections.abc import Iterable
@@ -14,11 +14,11 @@ from dsmq_nodes.topic_names import REPLY
 _START: Final = "/dsmq/qos/"
 _OF_RCLPY: Final = f"/get_type_description{REPLY}"  # every program for rclpy has this service
 End = tuple[str, str, str, int]
-"""`publisher` or `subscription`, its topic, its node, its process."""
+"""`publisher` or `subscription`, its topic, its node, its process number."""
 
 
 class ToldQoS(NamedTuple):
-    """What is told; 0: not told.
+    """The announced QoS; 0: not announced.
 
     Attributes:
         reliability: 1 reliable, 2 best effort, as ROS numbers them.
@@ -26,7 +26,7 @@ class ToldQoS(NamedTuple):
         deadline_ns: the longest time between two messages.
         liveliness: 1 automatic, 3 manual by topic.
         lease_ns: how long the end counts as alive.
-        lifespan_ns: how long a message is worth something.
+        lifespan_ns: how long a message is valid.
     """
 
     reliability: int = 0
@@ -38,22 +38,22 @@ class ToldQoS(NamedTuple):
 
 
 USUAL: Final = ToldQoS(reliability=1, durability=2, liveliness=1)
-"""The QoS of an end of a program for rclpy that tells nothing."""
+"""The QoS of an end of a program for rclpy that announces nothing."""
 
 
 def topic_beside(kind: str, topic: str, *qos: ToldQoS) -> str:
-    """The name of the topic that tells the QoS of a node's `publisher`s or `subscription`s."""
+    """Return the name of the topic that announces a node's `publisher`s or `subscription`s."""
     codes = [f"q{'_'.join(map(str, each))}" for each in qos]
     return f"{_START}{kind}/{''.join(codes)}{topic}"
 
 
 def told_qos(topics: Iterable[Any]) -> dict[End, ToldQoS]:
-    """What the topics of a graph tell, by end: of several ends of a node the first."""
+    """Return the QoS that a graph's topics announce, by end: of several, the first one."""
     return {end: told[0] for end, told in all_told_qos(topics).items()}
 
 
 def all_told_qos(topics: Iterable[Any]) -> dict[End, list[ToldQoS]]:
-    """What the topics of a graph tell of each node's publishers or subscriptions of a topic."""
+    """Return the announced QoS of each node's publishers or subscriptions of a topic."""
     found: dict[End, list[ToldQoS]] = {}
     for beside in topics:
         if not beside.name.startswith(_START):
@@ -62,16 +62,17 @@ def all_told_qos(topics: Iterable[Any]) -> dict[End, list[ToldQoS]]:
         try:
             qos = [ToldQoS(*map(int, each.split("_"))) for each in code.split("q")[1:]]
         except (TypeError, ValueError):
-            continue  # a stranger's topic
+            continue  # another program's topic
         for end in beside.publishers:
             key = kind, f"/{name}", end.node, end.pid
-            # Two are there while one replaces the other: ends come after theirs and go before it.
+            # While one announcement replaces another, both are there; the longer one has all ends.
+            # An end is announced before it exists, and until it has gone.
             found[key] = max(found.get(key, []), qos, key=len)
     return found
 
 
 def kept_by_all(told: Iterable[ToldQoS]) -> ToldQoS:
-    """The deadline and the lifespan that all of several publishers keep: the longest of each."""
+    """Return the deadline and lifespan that all of several publishers keep: the longest."""
     found = [*told]
     deadlines = [each.deadline_ns for each in found]
     lifespans = [each.lifespan_ns for each in found]
@@ -82,7 +83,7 @@ def kept_by_all(told: Iterable[ToldQoS]) -> ToldQoS:
 
 
 def nodes_of_rclpy(topics: Iterable[Any]) -> set[tuple[str, int]]:
-    """The nodes, with processes, that are programs for rclpy: what they do not tell is usual."""
+    """Return the nodes, with processes, that are programs for rclpy: their QoS has defaults."""
     return {
         (end.node, end.pid)
         for topic in topics
@@ -92,7 +93,7 @@ def nodes_of_rclpy(topics: Iterable[Any]) -> set[tuple[str, int]]:
 
 
 def misfit(offered: ToldQoS, requested: ToldQoS) -> str:
-    """Why a publisher's QoS does not fit that of a subscription, as ROS has it; "": it fits."""
+    """Return why a publisher's QoS does not fit a subscription's, by ROS's rules; "": it fits."""
     rules = (
         (
             offered.reliability == 2 and requested.reliability == 1,

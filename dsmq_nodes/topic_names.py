@@ -1,4 +1,4 @@
-"""The names of topics that the kit itself knows, each said once. Imports nothing of the kit."""
+"""The names of topics that the kit itself uses, each written once. Imports nothing of the kit."""
 
 from typing import Final
 
@@ -28,11 +28,11 @@ TF_TOPIC: Final = "/tf"
 TF_STATIC_TOPIC: Final = "/tf_static"
 EMERGENCY_STOP_TOPIC: Final = "/emergency_stop"
 EVERY_NODES_TOPICS: Final = frozenset({ROSOUT_TOPIC, PARAMETER_EVENTS_TOPIC})
-"""Every node publishes them, whatever its class says."""
+"""Every node publishes these, whatever its class declares."""
 
 UPLINK: Final = "/uplink"
 UPLINK_STATUS_TOPIC: Final = f"{UPLINK}/_status"
-"""The node that joins this machine's broker to others, and what it carries."""
+"""The node that joins this machine's broker to others, and the topic of its status."""
 REQUEST: Final = "/_request"
 REPLY: Final = "/_reply"
 """The suffixes of a service's name in the names of its two topics."""
@@ -41,22 +41,22 @@ ACTION: Final = "/_action"
 
 
 def launch_node(pid: int = 0) -> str:
-    """Return the node of a launch; with a pid: of one that uses a broker that is not its own."""
+    """Return the node of a launch; with a pid, of one that uses another launch's broker."""
     return f"{LAUNCH_NODE}_{pid}" if pid else LAUNCH_NODE
 
 
 def is_launch(node: str) -> bool:
-    """Whether it is the node of a launch."""
+    """Whether it is the name of a launch's node."""
     return node == LAUNCH_NODE or node.startswith(f"{LAUNCH_NODE}_")
 
 
 def is_kits_own(name: str) -> bool:
-    """Whether a topic or a node is the kit's own: all of those lie below `/dsmq`."""
+    """Whether a topic or a node is the kit's own: the names of all of these begin with `/dsmq/`."""
     return name.startswith(_OWN)
 
 
 def is_hidden(name: str) -> bool:
-    """Whether lists of topics leave a name out: the kit's own, and those of services.
+    """Whether lists leave a name out: those of the kit itself, and of services.
 
     In ROS 2 a name with a token that begins with an underscore is hidden.
     """
@@ -64,5 +64,5 @@ def is_hidden(name: str) -> bool:
 
 
 def is_call(topic: str) -> bool:
-    """Whether a topic is one of those that a service or an action is made of."""
+    """Whether a topic is one of those that a service or an action consists of."""
     return topic.endswith((REQUEST, REPLY)) or f"{ACTION}/" in topic

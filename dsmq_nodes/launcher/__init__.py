@@ -1,6 +1,6 @@
-"""Launch files: text, entries, composition, plan, supervisor; `launch` does it all.
+"""Launch files: text, entries, composition, plan, supervisor; `launch` goes through all of them.
 
-Every process of a launch imports this package, so these two are imported at their first use.
+Every process of a launch imports this package, so these two names are imported at their first use.
 """
 
 from importlib import import_module

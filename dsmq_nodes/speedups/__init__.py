@@ -1,8 +1,8 @@
 """The compiled part, which is optional: it does exactly what the Python beside its callers does.
 
-Here each seam is chosen, and nowhere else: a name below is the compiled function, or None, and then
-the Python at its caller does the work. `build_hook.py` compiles the sources of this folder when the
-package is installed; `DSMQ_NODES_PURE=1` in the environment leaves the compiled part unused.
+Each seam is chosen here, and nowhere else: a name below is the compiled function, or None; then the
+Python at its caller does the work. `build_hook.py` compiles the sources of this folder when the
+package is installed. With `DSMQ_NODES_PURE=1` in the environment the compiled part is not used.
 """
 
 import os
@@ -32,13 +32,13 @@ __all__ = [
     "wake",
 ]
 
-# Raised with every change of what the compiled part takes or returns; `speedups.h` has it too.
+# Raised with every change of the compiled part's arguments or results; also in `speedups.h`.
 _VERSION: Final = 17
 _SAME_INSTALLATION_SEC: Final = 60.0  # an installer writes the files in any order
 
 
 def _load() -> tuple[ModuleType | None, str]:
-    """Return the compiled part, or None and why it is not used."""
+    """Return the compiled part, or None and the reason why it is not used."""
     if os.environ.get("DSMQ_NODES_PURE", "") not in {"", "0"}:
         return None, "DSMQ_NODES_PURE is set"
     try:
@@ -72,13 +72,13 @@ make_constructor: "type[Constructor] | None" = getattr(_compiled, "Constructor",
 """The same seam: `Message.__init__` for types that have a plan (messages/base.py)."""
 
 make_appender: "type[Appender] | None" = getattr(_compiled, "Appender", None)
-"""The seam `append`: a message object goes into a ring or a socket (graph/links/outgoing.py)."""
+"""The seam `append`: from a message object into a ring or a socket (graph/links/outgoing.py)."""
 
 make_taker: "type[Taker] | None" = getattr(_compiled, "Taker", None)
 """The seam `take`: from a ring to a callback (graph/topics/at_once.py)."""
 
 wake: "Callable[[Any, Any, dict[str, Any], int], None] | None" = getattr(_compiled, "wake", None)
-"""The seam `wait`: what a node's bell does (graph/links/shared_rings.py)."""
+"""The seam `wait`: called when a node's bell rings (graph/links/shared_rings.py)."""
 
 forward: "Callable[[Any, Any, Any, Any, int], None] | None" = getattr(_compiled, "forward", None)
 """The seam `forward`: from one socket of a broker to others (dsmq/broker/loop.py)."""
@@ -93,12 +93,12 @@ wait: "Callable[[int, float | None, dict[int, Any], Any], Any] | None" = getattr
 
 
 outlive_cuts: "Callable[[mmap], int] | None" = getattr(_compiled, "outlive_cuts", None)
-"""Beside a mapped ring: its file may be cut (dsmq/ring/mapping.py)."""
+"""Guards a mapped ring, whose file may be cut (dsmq/ring/mapping.py)."""
 
 forget_cuts: "Callable[[int], None] | None" = getattr(_compiled, "forget_cuts", None)
-"""The same, when it is no longer mapped."""
+"""Ends that, when the ring is no longer mapped."""
 
 
 def path() -> str:
-    """Return which path runs in this process: `compiled`, or `pure Python` and why."""
+    """Return the path that runs in this process: `compiled`, or `pure Python` and why."""
     return "compiled" if _compiled is not None else f"pure Python ({_why_not})"

@@ -1,13 +1,13 @@
 """Compiles this folder when the package is built: a hook of hatchling, named in `pyproject.toml`.
 
-It also gives a wheel the pages of the guide, which `dsmq-nodes docs` shows, and an editable install
-the byte code that pip gives every other: a robot's service often may not write it beside the
-sources, and would compile a hundred of them at each start (150 ms).
+It also adds the pages of the guide, which `dsmq-nodes docs` shows, to a wheel, and the byte code,
+which pip compiles for every other installation, to an editable one: the service of a robot often
+may not write it beside the sources, and would compile a hundred modules at each start (150 ms).
 
-Every `*.cpp` here goes into the one module `_speedups`. Where it cannot be compiled, one line says
-why, and the package is built without it: the same behaviour, in Python alone. `DSMQ_NODES_PURE=1`
-builds it without on purpose. `CXX` and `CXXFLAGS` are used as by other build tools.
-`python -m dsmq_nodes.speedups.build_hook` compiles it again where it is, after a change.
+Every `*.cpp` here goes into one module, `_speedups`. If it cannot be compiled, one line says why,
+and the package is built without it: the behaviour is the same, in Python alone. `DSMQ_NODES_PURE=1`
+builds it without the module on purpose. `CXX` and `CXXFLAGS` are used as by other build tools.
+`python -m dsmq_nodes.speedups.build_hook` compiles the sources again, in place, after a change.
 """
 
 import compileall
@@ -33,14 +33,14 @@ _FLAGS: Final = (
 
 
 class CannotCompileError(Exception):
-    """There is no compiler, no Python.h, or they do not know what the sources need."""
+    """There is no compiler or no Python.h, or they do not support what the sources need."""
 
 
 class BuildHook(BuildHookInterface[Any]):
     """Adds the guide and the compiled part; for an editable install that is built in place."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Compile, and give the wheel this platform's tag; without a compiler leave it as it is."""
+        """Compile, and give the wheel this platform's tag; without a compiler change nothing."""
         folder = Path(self.root) / _FOLDER
         if version != "editable":
             pages = (Path(self.root) / _GUIDE).glob("*.md")
@@ -62,13 +62,13 @@ class BuildHook(BuildHookInterface[Any]):
         build_data["infer_tag"] = True
 
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
-        """Remove what was compiled: the wheel holds it now."""
+        """Remove the compiled module, which is in the wheel now."""
         if temporary := getattr(self, "_temporary", None):
             shutil.rmtree(temporary, ignore_errors=True)
 
 
 def build_in_place(folder: Path) -> None:
-    """Compile the sources of a folder into it; what was there before goes in any case.
+    """Compile the sources of a folder into it; an earlier module there is removed in any case.
 
     Raises:
         CannotCompileError: the text says why.
@@ -78,7 +78,7 @@ def build_in_place(folder: Path) -> None:
     except BaseException:
         (folder / _NAME).unlink(missing_ok=True)
         raise
-    # Renamed, for a process that starts meanwhile.
+    # Renamed in one step, for a process that starts meanwhile.
     shutil.copy(built, folder / f"{_NAME}.new")
     (folder / f"{_NAME}.new").replace(folder / _NAME)
     shutil.rmtree(built.parent, ignore_errors=True)
@@ -111,7 +111,7 @@ def _check_interpreter() -> None:
 
 
 def _compiler() -> list[str]:
-    """Return the command of `CXX`, of the one that built Python, or of the usual names."""
+    """Return a compiler's command: of `CXX`, of Python's build, or one of the usual names."""
     for each in (os.environ.get("CXX"), sysconfig.get_config_var("CXX"), "c++", "g++", "clang++"):
         words = shlex.split(str(each or ""))
         if words and shutil.which(words[0]):

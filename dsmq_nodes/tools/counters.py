@@ -1,6 +1,6 @@
-"""Rates from the broker's counters, without a subscription of their own.
+"""Rates from the broker's counters, without a subscription of the topics.
 
-The broker counts every message anyway, so looking costs the publisher nothing.
+The broker counts every message anyway, so reading the counters costs the publisher nothing.
 """
 
 import contextlib
@@ -24,21 +24,21 @@ class Count(NamedTuple):
 
     @classmethod
     def of(cls, at_sec: float, topic: TopicCounters) -> "Count":
-        """The counters of a topic; the bytes of messages that the broker missed are estimated."""
+        """Return a topic's counters; bytes of messages that the broker missed are estimated."""
         mean_bytes = topic.size_bytes / topic.messages if topic.messages else 0.0
         dropped = sum(edge.dropped for edge in topic.edges)
         return cls(at_sec, topic.total, mean_bytes * topic.total, dropped)
 
 
 class Window:
-    """The counters of a topic over its last messages, a bounded number."""
+    """The counters of a topic over its last messages, up to a limit."""
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._counts: deque[Count] = deque()
 
     def add(self, count: Count) -> None:
-        """The counters as they are now; a broker that was restarted begins at zero."""
+        """Add the current counters; those of a restarted broker begin at zero."""
         if self._counts and count.messages < self._counts[-1].messages:
             self._counts.clear()
         self._counts.append(count)
@@ -47,14 +47,14 @@ class Window:
 
     @property
     def is_silent(self) -> bool:
-        """Whether there were no messages since the last time."""
+        """Whether there were no messages between the last two readings."""
         if len(self._counts) < 2:
             return False
         return self._counts[-1].messages == self._counts[-2].messages
 
     @property
     def change(self) -> Count | None:
-        """The rates in the window; None when it is too early."""
+        """The changes in the window; None while it has fewer than two readings."""
         if len(self._counts) < 2:
             return None
         first, last = self._counts[0], self._counts[-1]
@@ -69,7 +69,7 @@ class Window:
 def follow(
     session: "Session", topics: Sequence[str], most: int
 ) -> Iterator[dict[str, tuple[Window, TopicCounters]]]:
-    """Yield the counters of topics, by their full names, once a second, without end."""
+    """Yield the counters of topics, by their full names, once a second, forever."""
     windows = {topic: Window(most) for topic in topics}
     with contextlib.closing(session.statistics()) as told:
         for statistics in told:

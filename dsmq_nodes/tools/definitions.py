@@ -14,7 +14,7 @@ _DEEPEST: Final = 20
 
 
 def definition(cls: Any, *, all_comments: bool = False) -> Iterator[str]:
-    """The lines of a type's text; with `all_comments` those of inner types have theirs too."""
+    """Yield the lines of a type's text; `all_comments`: with those of inner types."""
     if issubclass(cls, Message):
         yield from _message(cls, 0, all_comments=all_comments)
         return
@@ -32,7 +32,7 @@ def _message(cls: type[BaseModel], depth: int, *, all_comments: bool) -> Iterato
     indent = "\t" * depth
     for number, line in enumerate(lines):
         is_field = number >= first_field
-        if is_field or not depth or all_comments:  # else without those of inner types
+        if is_field or not depth or all_comments:  # else without the comments of inner types
             yield f"{indent}{line}"
         if is_field and depth < _DEEPEST:
             inner = model_in(hints[list(cls.model_fields)[number - first_field]])

@@ -1,7 +1,7 @@
 """Why a callback is silent: findings from the broker, the nodes and the launcher.
 
 Nothing here does I/O: gathering.py does. Counters are read twice, `before` and `now`, and only the
-difference counts, so that a loss of yesterday is not a finding of today.
+difference counts, so that an old loss is not a finding of today.
 """
 
 from collections.abc import Iterator
@@ -36,13 +36,13 @@ ERROR: Final = "ERROR"
 WARNING: Final = "WARNING"
 NOTE: Final = "NOTE"
 
-_A_STREAM: Final = 10  # messages; a topic that has had fewer may be one that comes on demand
-_STALE_SEC: Final = 1.0  # a stamp is older than that when it is published
+_A_STREAM: Final = 10  # messages; a topic that has had fewer may have messages on demand only
+_STALE_SEC: Final = 1.0  # an older stamp at its publishing is stale
 _MOST_DROPPED: Final = 0.05  # a reader of depth 1 drops some on purpose
-_AHEAD_SEC: Final = 0.1  # a clock that is ahead of ours by more than a message takes
-_BEHIND_SEC: Final = 5.0  # a clock that is behind, or a message that was long on its way
+_AHEAD_SEC: Final = 0.1  # a message takes less; beyond this the clock is ahead of ours
+_BEHIND_SEC: Final = 5.0  # the clock is behind, or the message was delayed
 _DEAD: Final = frozenset({"failed", "restarting"})
-# Published by every node, subscribed by tools: no subscriber is no fault.
+# Published by every node, and subscribed by tools: having no subscriber is no fault.
 _EVERYBODYS: Final = EVERY_NODES_TOPICS | {
     CLOCK_TOPIC,
     EMERGENCY_STOP_TOPIC,  # it may be pressed by hand, and is silent until then
@@ -55,9 +55,9 @@ class Finding(NamedTuple):
     """A fault, and advice.
 
     Attributes:
-        level: ERROR when a callback is silent because of it; WARNING when it may be; NOTE when it
-        is as of a topic that comes on demand, such as a goal or a setpoint.
-        kind: the kind of fault, in a fixed word.
+        level: ERROR if a callback is silent because of it; WARNING if one may be; NOTE if it may be
+            normal, as for a topic with messages on demand, such as a goal or a setpoint.
+        kind: the kind of fault, as a fixed word.
         about: the names of its topics and nodes.
         text: the fault, with its numbers.
         advice: sentences that say what to do, or one command.
@@ -74,10 +74,10 @@ class Stamp(NamedTuple):
     """The times of a message, in seconds of the wall clock.
 
     Attributes:
-        header_sec: in its header; None when it has none.
-        published_sec: when it was sent, by the publisher's clock; 0 when unknown.
+        header_sec: the time in its header; None if it has none.
+        published_sec: when it was sent, by the publisher's clock; 0 if unknown.
         received_sec: when we received it, by our clock.
-        clock_sec: the last time on `/clock`; None without a publisher.
+        clock_sec: the last time on `/clock`; None if nobody publishes that.
     """
 
     header_sec: float | None
@@ -91,11 +91,11 @@ class Seen:
     """The gathered input of the diagnosis.
 
     Attributes:
-        clock_sec: the wall clock of this machine; 0 when not read.
-        ways_sec: the least time from the stamp of a node's statistics to our clock, by node.
-        parts: the nodes, and what they say of their parts on `/diagnostics`.
-        stops: the emergency stops that are pressed, and since when, by topic.
-        blocked: what was said of a callback that blocks, by node.
+        clock_sec: the wall clock of this machine; 0 if it was not read.
+        ways_sec: by node, the shortest time from the stamp of its statistics to our clock.
+        parts: the nodes, each with a status of one of its parts on `/diagnostics`.
+        stops: the emergency stops that are pressed, by topic, with the time since when.
+        blocked: by node, the log line about a callback that blocks.
     """
 
     graph: GraphModel
@@ -131,7 +131,7 @@ CHECKS: Final = (
 
 
 def findings(seen: Seen) -> list[Finding]:
-    """Return the findings, the worst first, and causes before what follows from them."""
+    """Return the findings: the worst first, and causes before their effects."""
     found = [
         *_stopped(seen),
         *_dead(seen),
@@ -231,7 +231,7 @@ _START_IT: Final = (
 
 
 def _meant(heard: str, published: str, who: str) -> str:
-    """Advice where a topic of another name may be meant."""
+    """Return advice for a subscription that may mean a topic of another name."""
     remap = f"`remap: {{{_last(heard)}: {published}}}`"
     if _last(heard) != _last(published):
         return (
@@ -245,12 +245,12 @@ def _meant(heard: str, published: str, who: str) -> str:
 
 
 def _is_by(topic: TopicModel, nodes: list[str]) -> bool:
-    """Whether one of these nodes publishes the topic: nobody means to hear itself."""
+    """Whether one of these nodes publishes the topic: no node means to hear itself."""
     return any(end.node in nodes for end in topic.publishers)
 
 
 def _near_miss(topic: TopicModel, published: list[TopicModel]) -> TopicModel | None:
-    """The topic that may be meant: with that name in another namespace, or a similar name."""
+    """Return the topic that may be meant: the same name elsewhere, or a similar name."""
     fitting = [each for each in published if not topic.type or each.type in {"", topic.type}]
     for each in fitting:
         if _last(each.name) == _last(topic.name):
@@ -275,7 +275,7 @@ def _types(seen: Seen) -> Iterator[Finding]:
 
 
 def _profiles(seen: Seen) -> Iterator[Finding]:
-    """Pairs of ends of programs for rclpy between which nothing is delivered, as in ROS."""
+    """Yield pairs of ends, of programs for rclpy, that exchange nothing, as in ROS."""
     told, of_rclpy = told_qos(seen.graph.topics), nodes_of_rclpy(seen.graph.topics)
 
     def profile(kind: str, topic: TopicModel, end: EndpointModel) -> ToldQoS | None:
@@ -325,7 +325,7 @@ def _silent(seen: Seen) -> Iterator[Finding]:
 
 
 def _causes_first(seen: Seen, silent: list[Finding]) -> list[Finding]:
-    """A node may be silent since it hears nothing: what it hears comes before it."""
+    """Sort a node that may be silent because it receives nothing behind what it receives."""
     topics = {topic.name: topic for topic in seen.graph.topics}
 
     def follows(one: Finding) -> bool:
@@ -350,7 +350,7 @@ def _grown(before: TopicCounters | None, now: TopicCounters) -> int:
 
 
 def _suppressed(seen: Seen, topic: TopicModel) -> str:
-    """Return the lifecycle node that is suppressing its messages; empty when there is none."""
+    """Return the lifecycle node that suppresses its messages; empty: there is none."""
     for end in topic.publishers:
         now = _of(seen.nodes.get(end.node), topic.name)
         before = _of(seen.nodes_before.get(end.node), topic.name)
@@ -360,7 +360,7 @@ def _suppressed(seen: Seen, topic: TopicModel) -> str:
 
 
 def _activated(seen: Seen, node: str) -> str:
-    """Return how a lifecycle node becomes active from where it is."""
+    """Return advice on how to activate a lifecycle node in its current state."""
     states = {peer.name: peer.state for peer in seen.graph.peers}
     if states.get(node) == "finalized":
         return f"It is finalized, for good: `dsmq-nodes node restart {node}`, and look at its log."
@@ -414,7 +414,7 @@ def _slow_edge(
         )
         advice = "Its process is stopped, or a callback blocks it: `dsmq-nodes top` shows which."
         peer = next((each for each in seen.graph.peers if each.name == now.subscriber), None)
-        if peer is not None and peer.state == "starting":  # "ready" as soon as it is spun
+        if peer is not None and peer.state == "starting":  # it is "ready" as soon as it is spun
             advice = "Nothing has spun it yet: its program calls neither `run` nor `spin`."
         yield Finding(ERROR, "stuck reader", about, text, advice)
     if own is not None and own_before is not None and own.invalid > own_before.invalid:
@@ -523,12 +523,12 @@ def _raising(seen: Seen) -> Iterator[Finding]:
 
 
 def _faulty(seen: Seen) -> Iterator[Finding]:
-    """What is red or stale on `/diagnostics`, and what warns."""
+    """Yield what is an error, stale or a warning on `/diagnostics`."""
     there = {peer.name for peer in seen.graph.peers}
     red = {node for node, each in seen.parts if each.level == DiagnosticStatus.ERROR}
     for node, each in seen.parts:
         if each.level == DiagnosticStatus.STALE and (node in red or _is_gone(each.name, there)):
-            continue  # known by what is red, or not there to tell anything
+            continue  # the error is reported, or the node has ended and cannot report
         if each.level != DiagnosticStatus.OK:
             level = ERROR if each.level == DiagnosticStatus.ERROR else WARNING
             text = f"{each.name.replace(_last(node), node, 1)}: {each.message}"

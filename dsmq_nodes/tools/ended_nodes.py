@@ -1,4 +1,4 @@
-"""Nodes of a launch that are not there since their process has ended: what commands say of them."""
+"""Nodes of a launch whose process has ended: texts about them, for commands."""
 
 from typing import Final
 
@@ -17,7 +17,7 @@ _STATE_SEC: Final = 1.0
 
 
 class _LaunchedProcess(msgspec.Struct):
-    """As `dsmq_msgs.LaunchProcess`, without 75 ms of imports."""
+    """The same as `dsmq_msgs.LaunchProcess`, without 75 ms of imports."""
 
     name: str
     nodes: list[str] = []
@@ -36,7 +36,8 @@ def find_running(session: Session, graph: GraphModel, name: str) -> str:
     """Return a node's full name; the first slash may be left out.
 
     Raises:
-        CommandError: there is no such node: its process has ended, or the nearest is another.
+        CommandError: there is no such node; the text says that its process has ended, or has the
+            nearest name.
     """
     try:
         return find_node(graph, name)
@@ -45,7 +46,7 @@ def find_running(session: Session, graph: GraphModel, name: str) -> str:
 
 
 def ended(session: Session, graph: GraphModel, name: str) -> str:
-    """A sentence on the node that is, or would serve, `name`, if its process has ended; else ""."""
+    """Return a sentence if the process of the node that `name` belongs to has ended; else ""."""
     below = f"{absolute(name)}/"
     for launch in sorted({peer.name for peer in graph.peers if is_launch(peer.name)}):
         topic = f"{launch}/state"

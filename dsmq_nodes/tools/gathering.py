@@ -1,4 +1,4 @@
-"""Gathers what `doctor` looks at: the graph, counters, the launch, some stamps."""
+"""Gathers the input of `doctor`: the graph, counters, the launch, some stamps."""
 
 import time
 from functools import partial
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     from dsmq_nodes.tools.session import Session
 
 _BOOL: Final = "std_msgs/msg/Bool"
-_MOST_NS: Final = 2**63  # an integer of JSON may be larger than a float can be
+_MOST_NS: Final = 2**63  # an integer in JSON may be larger than the largest float
 
 
 class _Switch(msgspec.Struct):
-    """What may be an emergency stop: only that says since when its state holds."""
+    """A message that may be an emergency stop's: such a one has the time of its change."""
 
     data: bool = False
     changed_ns: int = 0
@@ -58,7 +58,8 @@ class Gathering:
         self._parts: dict[tuple[str, str], DiagnosticStatus] = {}
         self._stops: dict[str, float] = {}
         self._blocked: dict[str, str] = {}
-        everybodys = [NODES_TOPIC, DIAGNOSTICS_TOPIC, ROSOUT_TOPIC]  # several messages a node
+        # with several messages for each node
+        everybodys = [NODES_TOPIC, DIAGNOSTICS_TOPIC, ROSOUT_TOPIC]
         self._takers = {
             NODES_TOPIC: self._take_node,
             DIAGNOSTICS_TOPIC: self._take_parts,
@@ -76,11 +77,11 @@ class Gathering:
 
     @property
     def is_enough(self) -> bool:
-        """Whether the broker's counters were read twice, as a difference needs."""
+        """Whether the broker's counters were read twice, which a difference needs."""
         return len(self._statistics) > 1
 
     def take(self, timeout_sec: float) -> bool:
-        """Read the next message; False when none came in time."""
+        """Read the next message; return False if none came in time."""
         reply = self._session.next_message(self._topics, timeout_sec)
         if reply is None:
             return False
@@ -95,7 +96,7 @@ class Gathering:
             now_sec = time.time_ns() * 1e-9
             stamp = Stamp(header_sec, reply.stamp * 1e-9, now_sec, self._clock_sec)
             self._stamps[reply.topic] = stamp
-            self._session.unsubscribe(reply.topic)  # it may be a camera's
+            self._session.unsubscribe(reply.topic)  # they may be large, as a camera's
         return True
 
     def _take_statistics(self, _: str, text: str) -> None:
@@ -157,7 +158,7 @@ class Gathering:
 
 
 def _stamped(session: "Session", graph: GraphModel) -> list[str]:
-    """Return the topics whose messages have a header, by their schemas, without latched ones."""
+    """Return the topics whose messages have a header, by their schemas; no latched ones."""
     schemas = session.schemas()
     return [
         topic.name

@@ -1,6 +1,6 @@
-"""The broker's reports as the tools read them: the types of dsmq_msgs.py, by msgspec.
+"""The broker's reports as the tools read them: the types of dsmq_msgs.py, as msgspec structs.
 
-Importing their pydantic classes would take longer than everything else in `topic list`. A test
+Importing the pydantic classes would take longer than everything else in `topic list`. A test
 compares these fields with those of the messages.
 """
 
@@ -107,7 +107,7 @@ class TopicCounters(msgspec.Struct, kw_only=True):
 
     @property
     def total(self) -> int:
-        """The messages so far, with those of a shared topic that the broker missed."""
+        """The number of messages, including those of a shared topic that the broker missed."""
         return self.messages + self.missed
 
 
@@ -129,7 +129,7 @@ _decode_schema: Final = json_reader(dict[str, Any])
 
 
 def read_graph(text: str) -> GraphModel:
-    """Return the graph; names that peers have chosen are escaped to one line each."""
+    """Return the graph; names that peers chose are escaped, each to one line."""
     graph = decode_graph(text)
     if "\\" not in text and text.isprintable():
         return graph

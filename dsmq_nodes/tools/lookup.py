@@ -12,7 +12,7 @@ from dsmq_nodes.topic_names import GRAPH_TOPIC, GRAPH_TYPE, STATISTICS_TOPIC, TY
 if TYPE_CHECKING:
     from dsmq_nodes.tools.session import Session
 
-# Written by the broker itself, which is no publisher in its own graph.
+# The broker writes these, and is no publisher in its own graph.
 _BROKERS: Final = {
     GRAPH_TOPIC: GRAPH_TYPE,
     STATISTICS_TOPIC: "dsmq_msgs/msg/BrokerStatistics",
@@ -23,8 +23,8 @@ _BROKERS: Final = {
 def shown(graph: GraphModel, *, own: bool) -> list[TopicModel]:
     """Return the topics of a graph by name; with `own` also hidden ones: the kit's and services'.
 
-    A topic of the node kit without publishers and subscribers is left out. A name without a leading
-    slash is a plain client's, which does not advertise: it stays.
+    A topic of the node kit without publishers and subscribers is left out. A topic whose name has
+    no leading slash is a plain client's, which does not advertise: it is kept.
     """
     topics = [
         topic
@@ -40,16 +40,16 @@ def _needs_no_ends(name: str) -> bool:
 
 
 def find(graph: GraphModel, name: str) -> TopicModel | None:
-    """The topic that a user calls `name`: with exactly that name, or with a leading slash."""
+    """Return the topic that a user calls `name`, exactly or without the leading slash; or None."""
     topics = {topic.name: topic for topic in shown(graph, own=True)}
     return topics.get(name) or topics.get(f"/{name}")
 
 
 def known(graph: GraphModel, name: str) -> TopicModel:
-    """As `find`.
+    """Do as `find`, but raise.
 
     Raises:
-        CommandError: there is no such topic; the text has the nearest.
+        CommandError: there is no such topic; the text has the nearest name.
     """
     topic = find(graph, name)
     if topic is None:
@@ -67,7 +67,7 @@ def find_published(session: "Session", name: str, warn: Callable[[str], None]) -
     """Return the topic that a user calls `name`; `warn` is called when it has no publisher.
 
     Raises:
-        CommandError: there is no such topic; the text has the nearest.
+        CommandError: there is no such topic; the text has the nearest name.
     """
     graph = session.graph()
     topic = find(graph, name)
@@ -90,7 +90,7 @@ def nearest(graph: GraphModel, name: str) -> str:
 
 
 def types(topic: TopicModel) -> list[str]:
-    """Return the types that the ends of a topic use: usually one, and none with plain clients."""
+    """Return the types that a topic's ends use: usually one, none for plain clients."""
     used = dict.fromkeys(end.type for end in topic.ends if end.type)
     if topic.name in _BROKERS:
         used.setdefault(_BROKERS[topic.name])
@@ -98,12 +98,12 @@ def types(topic: TopicModel) -> list[str]:
 
 
 def types_shown(names: Iterable[str]) -> str:
-    """Types in a line; "untyped" for none."""
+    """Return types in one line; "untyped" for none."""
     return ", ".join(names) or "untyped"
 
 
 def schema_of(session: "Session", topic: str) -> dict[str, Any]:
-    """Return the schema that the ends of a topic have told; empty: none is known."""
+    """Return the schema that the ends of a topic have sent; empty: none is known."""
     found = find(session.graph(), topic)
     told = [end.schema_id for end in (found.ends if found else ()) if end.schema_id]
     return session.schema(told[0]) if told else {}

@@ -1,4 +1,4 @@
-"""Which machine a topic comes from that an uplink brings: here the uplink publishes it."""
+"""Which machine a topic comes from, if an uplink publishes it here for another machine."""
 
 from typing import Final
 
@@ -11,7 +11,7 @@ from dsmq_nodes.tools.lookup import find
 from dsmq_nodes.tools.session import Session
 from dsmq_nodes.topic_names import UPLINK, UPLINK_STATUS_TOPIC
 
-_STATUS_SEC: Final = 1.5  # it is latched, and published once a second
+_STATUS_SEC: Final = 1.5  # the status is latched, and published once a second
 
 
 class _Source(msgspec.Struct):
@@ -26,7 +26,7 @@ _read: Final = json_reader(_UplinkStatus)
 
 
 def is_brought(session: Session, name: str) -> bool:
-    """Whether an uplink publishes a topic here, which another machine has."""
+    """Whether an uplink publishes the topic here for another machine."""
     topic = find(session.graph(), name)
     return topic is not None and any(end.node == UPLINK for end in topic.publishers)
 

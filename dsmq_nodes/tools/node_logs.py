@@ -36,7 +36,7 @@ def follow(session: Session, nodes: Sequence[str], level: str, *, as_json: bool)
     """Yield the lines of the log from a level on, in rclpy's console format.
 
     Raises:
-        CommandError: no such level or node.
+        CommandError: there is no such level or node.
     """
     least = _level(level)
     graph = session.graph()
@@ -46,17 +46,17 @@ def follow(session: Session, nodes: Sequence[str], level: str, *, as_json: bool)
         line = session.understood(reply, _read, exact=True)
         if line is None or line.level < least or not _is_of(line.name, loggers):
             continue
-        if as_json:  # a line break in JSON is a blank: in a text it is an escape
+        if as_json:  # outside of strings a line break is a blank in JSON; inside it is an escape
             yield (reply.text or "").replace("\r", " ").replace("\n", " ")
             continue
         severity = _NAMES.get(line.level, str(line.level))
         stamp = f"{line.stamp.sec}.{line.stamp.nanosec:09}"
-        # A traceback has several lines; indented, none looks like one of ours.
+        # A traceback has several lines; they are indented, so that none looks like one of ours.
         yield f"[{severity}] [{stamp}] [{one_line(line.name)}]: {indented(line.msg)}"
 
 
 def _logger_of(node: str) -> str:
-    """Return the name of a node's logger, as in graph/log/logger.py, whose import takes longer."""
+    """Return the name of a node's logger; graph/log/logger.py takes longer to import."""
     return node.strip("/").replace("/", ".")
 
 
@@ -65,10 +65,10 @@ def _is_of(name: str, loggers: Sequence[str]) -> bool:
 
 
 def set_levels(session: Session, nodes: Sequence[str], level: str) -> Iterator[str]:
-    """Set the log level of nodes; returns a line for each.
+    """Set the log level of nodes; yield a line for each.
 
     Raises:
-        CommandError: no such level or node, or no node is named.
+        CommandError: there is no such level or node, or no node is named.
     """
     from dsmq_nodes.messages import rcl_interfaces, rcl_interfaces_srv  # noqa: PLC0415  90 ms
 

@@ -54,7 +54,7 @@ class NodeParameters:
         self._session = session
 
     def names_of(self, node: str, prefixes: Sequence[str] = ()) -> list[str]:
-        """Return the parameters of a node, by its full name."""
+        """Return the names of a node's parameters; `node` is its full name."""
         request = ListParameters.Request(prefixes=list(prefixes))
         service = f"{node}/list_parameters"
         return sorted(
@@ -64,7 +64,7 @@ class NodeParameters:
     def listed(
         self, node: str, prefixes: Sequence[str], *, with_types: bool
     ) -> dict[str, dict[str, str]]:
-        """Return the parameters of a node, or of all, and their types if they are wanted."""
+        """Return the parameters of a node, or of all nodes, with their types on request."""
         graph = self._session.graph()
         found = {}
         for name in [_found(self._session, graph, node)] if node else _serving(graph):
@@ -78,7 +78,7 @@ class NodeParameters:
         """Return a parameter's value.
 
         Raises:
-            CommandError: no such node or parameter.
+            CommandError: there is no such node or parameter.
         """
         node = _found(self._session, self._session.graph(), node)
         return self._get(node, self._check(node, [name]))[0]
@@ -98,10 +98,10 @@ class NodeParameters:
         return list(names)
 
     def set_one(self, node: str, name: str, value: str) -> str:
-        """Set a parameter to a value in YAML; returns a line about it.
+        """Set a parameter to a value in YAML; return a line about it.
 
         Raises:
-            CommandError: no such node or parameter, no value, or the node does not take it.
+            CommandError: there is no such node or parameter, no value, or the node refuses it.
         """
         node = _found(self._session, self._session.graph(), node)
         self._check(node, [name])
@@ -125,7 +125,7 @@ class NodeParameters:
         """Return the descriptors of parameters.
 
         Raises:
-            CommandError: no such node or parameter.
+            CommandError: there is no such node or parameter.
         """
         node = _found(self._session, self._session.graph(), node)
         return self._describe(node, self._check(node, names))
@@ -138,14 +138,14 @@ class NodeParameters:
         return found
 
     def dumped(self, node: str) -> str:
-        """Return all parameters of a node, as a file."""
+        """Return all parameters of a node, as the text of a file."""
         node = _found(self._session, self._session.graph(), node)
         return dump_parameters(node, self._get(node, self.names_of(node)))
 
     def all_dumped(self, timeout_sec: float) -> tuple[str, list[str]]:
-        """The parameters of all nodes as one file, and the nodes that did not answer in time.
+        """Return the parameters of all nodes as one file, and the nodes that were too late.
 
-        Each node is asked twice: for the names, and for the values.
+        Two requests go to each node: for the names, and for the values.
         """
         names = {
             node: ask(self._session, f"{node}/list_parameters", ListParameters.Request().to_json())
@@ -154,7 +154,7 @@ class NodeParameters:
         told = dict(answers(self._session, names.values(), timeout_sec))
         wanted: dict[str, list[str]] = {}
         for node, asked in names.items():
-            with contextlib.suppress(CommandError, KeyError):  # one that answers wrongly has not
+            with contextlib.suppress(CommandError, KeyError):  # a wrong answer counts as none
                 known = typed(asked.service, told[asked], ListParameters.Response)
                 wanted[node] = sorted(known.result.names)
         values = {
@@ -172,13 +172,14 @@ class NodeParameters:
         return "".join(files.values()), [node for node in names if node not in files]
 
     def loaded(self, node: str, file: Path, refused: Callable[[str], None]) -> Iterator[str]:
-        """Set the values of a file for a node, one by one; yields a line for each that was set.
+        """Set the values of a file for a node, one by one; yield a line for each that was set.
 
-        `refused` is called with the reason when one was not.
+        `refused` is called with the reason for each value that the node refused.
 
         Raises:
-            CommandError: no such node, nothing for it in the file, or one was not taken.
-            LaunchFileError: no such file, or no YAML.
+            CommandError: there is no such node, the file has nothing for it, or a value was
+                refused.
+            LaunchFileError: there is no such file, or it is not YAML.
         """
         node = _found(self._session, self._session.graph(), node)
         document = read_file(file, str(file), "it needs parameters: 'name: value'", merges=True)
@@ -205,10 +206,10 @@ class NodeParameters:
             raise CommandError(f"{failed} of {len(wanted)} were not set")
 
     def deleted(self, node: str, name: str) -> str:
-        """Unset a parameter; returns a line about it.
+        """Unset a parameter; return a line about it.
 
         Raises:
-            CommandError: no such node or parameter, or it cannot be unset.
+            CommandError: there is no such node or parameter, or it cannot be unset.
         """
         node = _found(self._session, self._session.graph(), node)
         self._check(node, [name])
@@ -216,7 +217,7 @@ class NodeParameters:
             self._set(node, [Parameter(name, ParameterKind.NOT_SET, None)])
         except CommandError as error:
             reason = str(error).partition(": ")[2]
-            if reason.endswith("got None"):  # the node's model has no words for it
+            if reason.endswith("got None"):  # the text of the node's model, which is no help
                 kind = _words(self._describe(node, [name])[0].type)
                 reason = (
                     f"{name} is to be {kind}, and has no default of none; set it to another value"
@@ -256,14 +257,14 @@ def _found(session: Session, graph: GraphModel, name: str) -> str:
     """Return the full name of a node that serves its parameters, itself or through a bridge.
 
     Raises:
-        CommandError: there is no such node; the text has the nearest.
+        CommandError: there is no such node; the text has the nearest name.
     """
     full_name = absolute(name)
     return full_name if full_name in _serving(graph) else find_running(session, graph, name)
 
 
 def _serving(graph: GraphModel) -> list[str]:
-    """Return the nodes whose parameters are served, those behind a bridge too."""
+    """Return the nodes whose parameters are served, including those behind a bridge."""
     return sorted(
         topic.name.removesuffix(_LISTS)
         for topic in graph.topics
@@ -295,9 +296,9 @@ def _words(type_: int) -> str:
 
 
 def parameter_of(name: str, type_: int, text: str) -> Parameter:
-    """Return the parameter that a text in YAML means, given its current type.
+    """Return the parameter that a text in YAML stands for, given its current type.
 
-    For a text parameter everything without quotes is text: 1, and `a: b`.
+    For a text parameter everything without quotes is text: 1 as well as `a: b`.
 
     Raises:
         CommandError: no parameter can have this value.
@@ -320,9 +321,9 @@ def parameter_of(name: str, type_: int, text: str) -> Parameter:
 
 
 def fitting(name: str, type_: int, value: object) -> Parameter:
-    """Return a parameter with a value from YAML, in its current type if it fits.
+    """Return a parameter with a value from YAML, in its current type if the value fits.
 
-    An integer may mean a double, and `[]` is a list of anything. A value that does not fit is sent
+    An integer may be given for a double, and `[]` for any list. A value that does not fit is sent
     in its own type: the node refuses it with a reason, or accepts it if the type is free.
 
     Raises:

@@ -44,7 +44,7 @@ def services(graph: GraphModel, *, hidden: bool = False) -> dict[str, Offer]:
 
 
 def served(offers: Mapping[str, Offer]) -> dict[str, Offer]:
-    """Those that have a server: a client that waits for one is none."""
+    """Return the offers that have a server, without those that clients only wait for."""
     return {name: offer for name, offer in offers.items() if offer.servers}
 
 
@@ -79,7 +79,7 @@ def find_node(graph: GraphModel, name: str) -> str:
     """Return a node's full name; the first slash may be left out.
 
     Raises:
-        CommandError: there is no such node; the text has the nearest.
+        CommandError: there is no such node; the text has the nearest name.
     """
     full_name = absolute(name)
     if full_name not in nodes(graph, hidden=True):
@@ -91,7 +91,7 @@ def find_offer(kind: str, name: str, offers: Mapping[str, Offer]) -> Offer:
     """Return the service or action that a user calls `name`.
 
     Raises:
-        CommandError: there is no such one; the text has the nearest.
+        CommandError: there is none of this name; the text has the nearest name.
     """
     offer = offers.get(absolute(name))
     if offer is None:
@@ -103,7 +103,7 @@ def find_service(graph: GraphModel, name: str) -> Offer:
     """Return the service that a user calls `name`.
 
     Raises:
-        CommandError: there is no such service; the text has the nearest.
+        CommandError: there is no such service; the text has the nearest name.
     """
     if absolute(name) in (found := services(graph, hidden=True)):
         return found[absolute(name)]
@@ -111,7 +111,7 @@ def find_service(graph: GraphModel, name: str) -> Offer:
 
 
 def to_name(name: str, offers: Mapping[str, Offer]) -> list[str]:
-    """Return the names for who asks for another: each node's own only if one of them is like it."""
+    """Return names for an error text; those of each node's own services only if one is similar."""
     names = [each for each in offers if "/_" not in each]
     if nearest(name, names):
         return names
@@ -119,7 +119,7 @@ def to_name(name: str, offers: Mapping[str, Offer]) -> list[str]:
 
 
 def unknown(kind: str, name: str, names: Iterable[str], *, nearest_to: str = "") -> CommandError:
-    """Return the text for an unknown name, with the nearest, or with some that exist."""
+    """Return the error for an unknown name, with the nearest name or some existing ones."""
     return CommandError(f"no {kind} {name}; {did_you_mean(nearest_to or name, names)}")
 
 

@@ -1,4 +1,4 @@
-"""Launches that run, as a tool sees them: the topics of their nodes, see dsmq_msgs."""
+"""Launches that run, as a tool finds them: by the topics of their nodes, see dsmq_msgs."""
 
 import re
 import time
@@ -26,7 +26,7 @@ _RESULT_SEC: Final = 60.0  # a process may need SIGTERM and SIGKILL
 
 
 class RunningLaunch:
-    """The launches at a session's broker: its own, and those that use it from elsewhere."""
+    """The launches at a session's broker: the one that runs it, and others that use it."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -45,7 +45,7 @@ class RunningLaunch:
         topic = f"{launch}/state"
         self._session.subscribe(topic, depth=1)
         reply = self._session.next_message([topic], _STATE_SEC)
-        self._session.unsubscribe(topic)  # the next look has its latched message again
+        self._session.unsubscribe(topic)  # the next subscription gets the latched message again
         if reply is None:
             raise CommandError("the launch does not answer: is it stopped or overloaded?")
         found = self._session.understood(reply, LaunchState.from_json)
@@ -56,10 +56,10 @@ class RunningLaunch:
         return found
 
     def command(self, action: str, name: str) -> LaunchResult:
-        """Ask the launch that has this process to do something with it.
+        """Request an action on a process from the launch that runs it.
 
         Raises:
-            CommandError: it cannot be done; the text is the launch's.
+            CommandError: the launch cannot do it; the text is the launch's.
         """
         return self._command(self._launch_of(name), action, name)
 
@@ -83,7 +83,7 @@ class RunningLaunch:
         raise CommandError(f"the launch has not answered for {_RESULT_SEC:g} s: is it stopped?")
 
     def lines(self, name: str, last: int, *, follow: bool) -> Iterator[str]:
-        """Yield the `last` lines of a process, and those that follow.
+        """Yield the `last` lines of a process, and with `follow` the later ones.
 
         Raises:
             CommandError: there is no such process.
@@ -99,7 +99,7 @@ class RunningLaunch:
             found = self._session.understood(reply, LaunchLines.from_json, exact=True)
             if found is None or found.process != result.process:
                 continue
-            # Lines that came between our two requests are in both answers.
+            # Lines that came between the two requests are in both answers.
             yield from map(_shown, found.lines[max(0, seen + 1 - found.first) :])
             seen = max(seen, found.first + len(found.lines) - 1)
 
@@ -127,5 +127,5 @@ class RunningLaunch:
 
 
 def _shown(line: str) -> str:
-    """Return a line that a process has written, without its colours."""
+    """Return a line that a process has written, without colours, with escapes."""
     return visible(_COLOUR.sub("", line)).replace("\n", "\\n")

@@ -1,4 +1,4 @@
-"""Calls services in texts: the tool needs no types."""
+"""Calls services with requests and responses as JSON: the tool needs no types."""
 
 import json
 import time
@@ -25,10 +25,10 @@ PATIENCE_SEC: Final = 5.0
 def call(
     session: Session, service: str, body: str = "{}", *, timeout_sec: float = PATIENCE_SEC
 ) -> dict[str, Any]:
-    """Return the response of a service; `body` is the request as JSON.
+    """Call a service and return its response; `body` is the request as JSON.
 
     Raises:
-        CommandError: no node serves it, it did not answer in time, or it answered with an error.
+        CommandError: no node serves it, or there was no answer in time, or an error.
     """
     served = services(session.graph(), hidden=True)
     offer = served.get(service)
@@ -49,10 +49,10 @@ def call_typed(
     *,
     timeout_sec: float = PATIENCE_SEC,
 ) -> M:
-    """Return the response of a service whose type is known.
+    """Call a service whose type is known, and return its response.
 
     Raises:
-        CommandError: as `call`, or the response is not of the type.
+        CommandError: see `call`; or the response is not of the type.
     """
     return typed(
         service, call(session, service, request.to_json(), timeout_sec=timeout_sec), response
@@ -63,7 +63,7 @@ def typed(service: str, response: dict[str, Any] | None, response_type: type[M])
     """Return a response in its type.
 
     Raises:
-        CommandError: it is not of the type.
+        CommandError: the response is not of the type.
     """
     try:
         return response_type.from_json(json.dumps(response))
@@ -87,7 +87,7 @@ class Asked(NamedTuple):
 
 
 def ask(session: Session, service: str, body: str) -> Asked:
-    """Send a request, as JSON."""
+    """Send a request, given as JSON."""
     asked = Asked(service, session.client, next(session.call_ids))
     session.subscribe(asked.reply)
     session.put(service + REQUEST, calls.write(asked.client, asked.id, body))
@@ -98,7 +98,7 @@ def answer(session: Session, asked: Asked, timeout_sec: float | None) -> dict[st
     """Return the response to a request.
 
     Raises:
-        CommandError: there is none in time, or the answer is an error.
+        CommandError: there is no answer in time, or it is an error.
     """
     until_sec = None if timeout_sec is None else time.monotonic() + timeout_sec
     while until_sec is None or time.monotonic() < until_sec:
@@ -115,7 +115,7 @@ def answer(session: Session, asked: Asked, timeout_sec: float | None) -> dict[st
 def answers(
     session: Session, asked: Iterable[Asked], timeout_sec: float
 ) -> Iterator[tuple[Asked, dict[str, Any] | None]]:
-    """The requests that are answered in time, in the order of the answers, with the responses.
+    """Yield each request that is answered in time, in the order of the answers, and its response.
 
     A response is None when the answer is an error.
     """
@@ -146,7 +146,7 @@ def response_in(text: str | None, asked: Asked) -> dict[str, Any] | None:
     try:
         head = calls.read(text)
     except WireError:
-        return None  # for its client to complain of
+        return None  # its client reports it
     if (head.client, head.id) != (asked.client, asked.id):
         return None
     if head.error:

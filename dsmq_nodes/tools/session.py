@@ -1,6 +1,6 @@
 """A tool's connection to the broker: the graph, messages of topics, puts.
 
-A tool is a nameless peer of the broker and speaks in texts; it needs no node and no types.
+A tool is a nameless peer of the broker that reads and writes texts; it needs no node and no types.
 """
 
 import contextlib
@@ -32,7 +32,7 @@ from dsmq_nodes.topic_names import GRAPH_TOPIC, STATISTICS_TOPIC, TYPES_TOPIC
 
 T = TypeVar("T")
 
-_TYPES_SEC: Final = 1.0  # all of them come at once
+_TYPES_SEC: Final = 1.0  # for all of them: they come at once
 _ALL_TYPES_SEC: Final = 0.3
 _MOST_KEPT: Final = 100_000
 _READ_AHEAD: Final = 1000  # messages that a slow terminal may lag behind, before some are skipped
@@ -41,18 +41,18 @@ _READ_AHEAD: Final = 1000  # messages that a slow terminal may lag behind, befor
 class Session:
     """An open connection; close it, or use it in a `with`.
 
-    A recorder, or a tool that listens for long, has a `lasting` one: it finds a broker again that
-    went away, and each subscription resumes where it was. It skips nothing that the broker still
-    has: a slow reader lags in the broker's log. Messages that are gone from the log meanwhile are
-    counted in the next message's `gap`, and so are those that were published while there was no
-    broker (graph/links/link_reader.py).
+    A recorder, or a tool that listens for long, has a `lasting` session. It connects again to a
+    broker that was lost, and each subscription resumes where it was. It skips nothing that the
+    broker still has: a slow reader lags in the broker's log. Messages that have left the log
+    meanwhile are counted in the next message's `gap`, and so are those that were published while
+    there was no broker (graph/links/link_reader.py).
 
     Attributes:
-        client: the signature of its service calls (graph/service_wire.py), one for all, so
-            that servers see when the connection ends.
-        call_ids: numbers for its calls.
-        published: how many messages were put on each topic.
-        unacknowledged: the sizes of the puts under way that are to be acknowledged.
+        client: the signature of all its service calls (graph/service_wire.py), by which servers
+            notice the end of the connection.
+        call_ids: the numbers for its calls.
+        published: how many messages were put, by topic.
+        unacknowledged: the sizes of the puts whose acknowledgement has not come yet.
     """
 
     def __init__(
@@ -67,11 +67,11 @@ class Session:
         """Connect.
 
         Args:
-            broker: where the broker is; a text is as `host:port`.
-            node: the node that it is in the graph, `ready` or not; empty: a nameless tool.
+            broker: the broker's address; a text is `host:port`.
+            node: the name of the node that it is in the graph; empty: a nameless tool.
             patient: pushes may come a little late, which costs the others less.
-            lasting: find a broker again that went away; else its loss is an error.
-            timeout_sec: how long an answer of the broker is waited for.
+            lasting: connect again to a broker that was lost; otherwise its loss is an error.
+            timeout_sec: the limit for each answer of the broker.
 
         Raises:
             ConnectionFailedError: no broker of ours answers there.
@@ -87,11 +87,12 @@ class Session:
         self._asked: Counter[str] = Counter()  # requests to subscribe, by topic
         self._answered: Counter[str] = Counter()
         self._advertised: set[str] = set()
-        self._advertising: dict[str, dict[str, object]] = {}  # what is told of each topic
+        self._advertising: dict[str, dict[str, object]] = {}  # the advertisement of each topic
         self._acks = 0
         self._skipped: Counter[str] = Counter()  # by topic
         self._has_told_left_out = False
-        self._kept: deque[wire.Reply] = deque()  # messages that came while we waited for another
+        # messages that came while we waited for another reply
+        self._kept: deque[wire.Reply] = deque()
         self._broker = ToolConnection(
             broker,
             node=node,
@@ -102,13 +103,13 @@ class Session:
         )
 
     def another(self) -> "Session":
-        """Return a connection to the same broker."""
+        """Open another connection to the same broker."""
         return Session(self._broker.address, timeout_sec=self._timeout_sec)
 
-    # What the broker tells
+    # Reports of the broker
 
     def graph(self, *, exact: bool = False) -> GraphModel:
-        """Return the graph as it is now, without this tool's subscription to it."""
+        """Return the current graph, without this tool's subscription to it."""
         with contextlib.closing(self.graphs(self._timeout_sec, exact=exact)) as graphs:
             for graph in graphs:
                 return graph
@@ -117,9 +118,9 @@ class Session:
     def graphs(
         self, timeout_sec: float | None = None, *, exact: bool = False
     ) -> Generator[GraphModel, None, None]:
-        """The graph as it is now, and again at each change, until none comes for `timeout_sec`.
+        """Yield the current graph, and again at each change, until none comes for `timeout_sec`.
 
-        Its names are in one line each, unless `exact`.
+        Each name in it is escaped to one line, unless `exact`.
         """
         self.subscribe(GRAPH_TOPIC, depth=1)
         try:
@@ -132,12 +133,12 @@ class Session:
             self.unsubscribe(GRAPH_TOPIC)
 
     def statistics(self, *, exact: bool = False) -> Generator[BrokerCounters, None, None]:
-        """Yield the broker's counters, once a second, without end; in the first no topic is new.
+        """Yield the broker's counters, once a second, forever; in the first no topic is new.
 
-        Their names are in one line each, unless `exact`.
+        Each name in them is escaped to one line, unless `exact`.
 
         Raises:
-            ConnectionFailedError: none have come in time.
+            ConnectionFailedError: no counters have come in time.
         """
         self.subscribe(STATISTICS_TOPIC, depth=1)
         try:
@@ -156,11 +157,11 @@ class Session:
             warn(f"the broker's report leaves out {one_line(report.left_out)}")
 
     def schema(self, schema_id: str) -> dict[str, Any]:
-        """The JSON Schema with an id, as sent by an end of a topic; empty when it is unknown."""
+        """Return the JSON Schema with an id, as an end of a topic sent it; empty: unknown."""
         return self.schemas(schema_id).get(schema_id, {})
 
     def schemas(self, wanted: str = "") -> dict[str, dict[str, Any]]:
-        """The JSON Schemas that are known, by their ids; no further than the `wanted` one."""
+        """Return the known JSON Schemas by their ids, reading only up to the `wanted` one."""
         found: dict[str, dict[str, Any]] = {}
         self.subscribe(TYPES_TOPIC)
         try:
@@ -187,15 +188,15 @@ class Session:
         """Subscribe a topic; a latched topic's newest messages come first.
 
         Args:
-            topic: its name.
-            depth: how many messages we may lag behind before some are skipped; 0: any number, as
-                in every lasting session.
-            type_name: the type that is expected; empty: any.
-            from_start: all messages that the broker has, too.
+            topic: the topic's name.
+            depth: how many messages this reader may lag behind before some are skipped; 0: any
+                number, as in every lasting session.
+            type_name: the expected type; empty: any.
+            from_start: begin with all messages that the broker has.
         """
         losses = None
         if self._is_lasting:
-            # Most commands end before they lose anything.
+            # Most commands end before they lose any message.
             from dsmq_nodes.graph.links.link_reader import Losses  # noqa: PLC0415  3 ms
 
             losses, depth = Losses(self._node or "the reader", topic), 0
@@ -209,7 +210,7 @@ class Session:
         self._subscribe(topic)
 
     def is_subscribed(self, topic: str) -> bool:
-        """Whether the messages of a topic are sent to us."""
+        """Whether the topic is subscribed."""
         return topic in self._subscribed
 
     def _subscribe(self, topic: str, *, move: bool = True) -> None:
@@ -229,9 +230,9 @@ class Session:
     def next_message(
         self, topics: Collection[str] = (), timeout_sec: float | None = None
     ) -> wire.Reply | None:
-        """Return the next message of these topics, or of any that is subscribed; its clock is ours.
+        """Return the next message of these topics, or of any subscribed one; `at` is by our clock.
 
-        Returns None when none came for `timeout_sec`, or the broker of a lasting session is away.
+        Returns None if none came for `timeout_sec`, or the broker of a lasting session is lost.
 
         Raises:
             RequestRefusedError: the broker refused a request.
@@ -267,22 +268,22 @@ class Session:
             self.skip(self._kept.popleft().topic, "too many wait to be read")
 
     def ask_ends(self) -> None:
-        """Ask for `behind` again; the answers come with the next messages."""
+        """Request the figures for `behind` again; the answers come with the next messages."""
         for topic, subscribed in self._subscribed.items():
             subscribed.end = None
-            self._subscribe(topic, move=False)  # that moves nothing, and is answered
+            self._subscribe(topic, move=False)  # this moves nothing, and is answered
 
     @property
     def behind(self) -> int:
         """How many messages were still unread when the broker answered `ask_ends`."""
         return sum(each.behind for each in self._subscribed.values())
 
-    # What messages say
+    # Reading messages
 
     def understood(
         self, reply: wire.Reply, read: Callable[[str], T], *, exact: bool = False
     ) -> T | None:
-        """A decoded message, each text escaped to one line unless `exact`; None when it is skipped.
+        """Return a decoded message, its texts escaped to one line unless `exact`; None: skipped.
 
         Any peer may write on a topic: a message that `read` refuses is skipped and counted.
         """
@@ -292,13 +293,13 @@ class Session:
         try:
             return read(reply.text or "")
         except CommandError:
-            raise  # what the user asked for is not there
+            raise  # something that the user named does not exist
         except (DsmqError, ValueError, RecursionError) as error:
             self.skip(reply.topic, str(error))
             return None
 
     def skip(self, topic: str, why: str) -> None:
-        """Count a message that cannot be used; warn of the first, the tenth, the hundredth."""
+        """Count a message that cannot be used; warn of the first, the 10th, the 100th."""
         self._skipped[topic] += 1
         times = self._skipped[topic]
         if str(times).rstrip("0") == "1":
@@ -310,12 +311,12 @@ class Session:
     def advertise(
         self, topic: str, type_name: str, schema: bytes = b"", *, latched: int = 0
     ) -> None:
-        """Advertise a topic, with the JSON Schema of its type; empty when it is unknown.
+        """Advertise a topic, with the JSON Schema of its type; empty if it is unknown.
 
-        The newest `latched` messages are kept for late subscribers, also after our end.
+        The newest `latched` messages are kept for late subscribers, even after our end.
 
         Raises:
-            RequestRefusedError: the broker refused it.
+            RequestRefusedError: the broker refused the request.
         """
         fields: dict[str, object] = {"type": type_name, "latched": latched}
         self.published.setdefault(topic, 0)
@@ -327,10 +328,10 @@ class Session:
             raise self._broker.silent()
 
     def put(self, topic: str, text: str) -> None:
-        """Append a message to a topic; returns when the broker has stored it.
+        """Append a message to a topic, and wait until the broker has stored it.
 
         Raises:
-            RequestRefusedError: the broker refused it.
+            RequestRefusedError: the broker refused the message.
             ConnectionFailedError: the broker is gone, or does not answer.
             WireError: the message is too large for a frame.
         """
@@ -342,7 +343,7 @@ class Session:
     def publish(self, topic: str, text: str, *, acknowledged: bool = False) -> None:
         """Append a message to a topic, without waiting.
 
-        Where it is to be `acknowledged`, it is in `unacknowledged` until the broker has stored it.
+        If it is to be `acknowledged`, it is in `unacknowledged` until the broker has stored it.
 
         Raises:
             ConnectionFailedError: the broker is gone.
@@ -353,13 +354,13 @@ class Session:
         if acknowledged:
             fields["ack"] = self._acks + 1
         self._broker.send(action="put", topic=topic, **fields)
-        self.published[topic] = seq  # not of one that is too large
+        self.published[topic] = seq  # a message that is too large does not count
         if acknowledged:
             self._acks += 1
             self.unacknowledged[self._acks] = len(text)
 
     def be_ready(self) -> None:
-        """Show the node as ready, once, for those that wait for it."""
+        """Show the node as ready in the graph, once."""
         if self._node and not self._is_ready:
             self._is_ready = True
             self._broker.send(action="state", state="ready")
@@ -367,7 +368,7 @@ class Session:
     # The connection
 
     def pump(self, timeout_sec: float) -> None:
-        """Read the broker's replies, waiting at most `timeout_sec`.
+        """Read the broker's replies, waiting for `timeout_sec` at most.
 
         Messages are kept for `next_message`.
 
@@ -376,14 +377,14 @@ class Session:
             ConnectionFailedError: the connection is gone.
         """
         while (reply := self._broker.receive(timeout_sec)) is not None:
-            timeout_sec = 0.0  # only messages that have come already
+            timeout_sec = 0.0  # from here on only messages that have come already
             if reply.event != "message":
                 self._hear(reply)
             elif self._is_wanted(reply):
                 self._keep(reply)
 
     def until(self, condition: Callable[[], bool], timeout_sec: float | None = None) -> bool:
-        """Read until a condition holds, for `timeout_sec`, else an answer's time; whether it does.
+        """Read until a condition holds, for `timeout_sec` or an answer's time; return if it does.
 
         Raises:
             RequestRefusedError: the broker refused a request.
@@ -407,7 +408,7 @@ class Session:
 
     @property
     def is_connected(self) -> bool:
-        """Whether the broker is there."""
+        """Whether the broker is connected."""
         return self._broker.connection is not None
 
     def _hear(self, reply: wire.Reply) -> None:
@@ -422,7 +423,7 @@ class Session:
         elif reply.event == "advertised":
             self._advertised.add(reply.topic)
         elif reply.event == "subscribed":
-            self._broker.redial.reset()  # it does more than greet
+            self._broker.redial.reset()  # it does more than answer a hello
             self._answered[reply.topic] += 1
             subscribed = self._subscribed.get(reply.topic)
             if subscribed is not None and self._answered[reply.topic] >= subscribed.number:
@@ -432,12 +433,12 @@ class Session:
                     subscribed.resumes_after = reply.id
 
     def _tell_again(self, is_new_log: bool) -> None:
-        """Subscribe and advertise all of ours on a new connection."""
+        """Subscribe and advertise all topics again on a new connection."""
         self._asked.clear()
         self._answered.clear()
         for topic, subscribed in self._subscribed.items():
             subscribed.number, subscribed.is_new = 1, True
-            if is_new_log:  # all there is in it is new
+            if is_new_log:  # all messages in it are new
                 subscribed.resumes_after = subscribed.cursor.after = 0
             if subscribed.losses is not None:
                 subscribed.losses.tell_again()

@@ -7,7 +7,7 @@ from dsmq_nodes.json_text import read_json
 
 
 def time_in(text: str, *path: str) -> float | None:
-    """Return the time at a place in a message, in seconds; None when there is none."""
+    """Return the time at a path in a message, in seconds; None if there is none."""
     try:
         value = read_json(text)
         for step in path:

@@ -1,7 +1,7 @@
 """A JSON Schema of launch files for editors, with a project's own nodes and their parameters.
 
-Editors use it to complete and to check while one types (in VS Code: `yaml.schemas`). It takes
-what the models take (entries.py) and, like them, the shorter forms and `$(...)` for any value. A
+Editors use it for completion and checks while a user types (in VS Code: `yaml.schemas`). It accepts
+what the models accept (entries.py) and, like them, the shorter forms and `$(...)` for any value. A
 class that is not the project's own is no mistake.
 """
 
@@ -48,7 +48,7 @@ def definitions() -> dict[str, dict[str, Any]]:
 
 
 def launch_schema(root: Path) -> dict[str, Any]:
-    """Return the schema, with the node classes that are found in the folder `root`."""
+    """Return the schema, with the node classes in the folder `root`."""
     with Examiner(root) as examiner:
         classes = examiner.classes_in(list(_modules(root)))
     parts = definitions()
@@ -57,7 +57,7 @@ def launch_schema(root: Path) -> dict[str, Any]:
         parts[name]["properties"]["nodes"]["items"] = entry
     _shorter_forms(parts)
     parts = {name: _substitutable(part) for name, part in parts.items()}
-    # Keys that decide the kind of entry keep their type: an editor's help counts most there.
+    # Keys that decide the kind of an entry keep their type, which helps an editor's user most.
     node = parts["NodeEntry"]
     node["properties"]["node"] = {
         "description": "The class to run, as module:Class.",
@@ -131,7 +131,7 @@ def _within(key: str, value: Any) -> Any:
 
 
 def _params_of(found: NodeClass, parts: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """Return the schema of a class's parameters, and put their types into `parts`."""
+    """Return the schema of a class's parameters, and add their types to `parts`."""
     # Types of different classes may share a name.
     text = json.dumps(found.params).replace('"#/$defs/', f'"#/$defs/{found.spec}.')
     params: dict[str, Any] = _substitutable(json.loads(text))

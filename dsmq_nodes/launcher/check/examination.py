@@ -1,7 +1,7 @@
-"""Lets another process (examine.py) construct node classes, and survives whatever they do there.
+"""Constructs node classes in another process (examine.py), and survives whatever they do there.
 
-That process ends what the constructors start. Where a constructor ends the process itself, we find
-what it leaves behind: like the launcher, we are a child subreaper for that time (guard.py).
+That process ends the processes that constructors start. If a constructor ends the process itself,
+we end what it leaves behind: like the launcher, we are a child subreaper for that time (guard.py).
 """
 
 import contextlib
@@ -34,7 +34,7 @@ _numbers: Final = itertools.count()
 
 
 class Examiner:
-    """A process that examines node classes; it imports what it needs in the background."""
+    """A process that examines node classes; it imports modules in the background."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -116,7 +116,7 @@ class Examiner:
             process.kill()
             process.wait()
         end_descendants(lambda: marked(self._mark), reap)
-        process.stdout.close()  # not before: `_read` holds it while anybody may write there
+        process.stdout.close()  # not before: `_read` reads until all writers are gone
 
     def __enter__(self) -> Self:
         return self

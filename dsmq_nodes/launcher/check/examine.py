@@ -1,10 +1,10 @@
-"""Looks at node classes in a process of its own, so that no module can harm the launcher.
+"""Examines node classes in a process of its own, so that no module can harm the launcher.
 
 As a program, this module reads one `ExaminationRequest` as a line of JSON and answers with lines of
-JSON: one `NodeFinding` says that it begins with a node, a second one says what it found. Each
-class is imported and constructed with its parameters, over a link of a broker of its own, which
-knows what the node publishes and subscribes. Then the node enters its safe state and is destroyed.
-The program ends when its standard input ends, whatever a node is doing.
+JSON: one `NodeFinding` when it begins with a node, a second one with its result. Each class is
+imported and constructed with its parameters, with a link to a broker of its own, which records what
+the node publishes and subscribes. Then the node enters its safe state and is destroyed. The program
+ends when its standard input ends, whatever a node is doing.
 """
 
 import inspect
@@ -73,7 +73,7 @@ def _look_at(index: int, request: NodeRequest) -> NodeFinding:
         declared = [each for each in finding.params if each.kind == DECLARED]
         if not declared or len(wrong) == _MOST_WRONG:
             break
-        # The constructor raises at the first: without it, it shows the next one.
+        # The constructor raises for the first one: without that it shows the next one.
         wrong += declared
         told = _without(told, {str(each.loc[0]) for each in declared})
     finding.params[:0] = wrong
@@ -126,7 +126,7 @@ def _is_wrong_use(error: BaseException) -> bool:
 def _leave_safe(node: Node) -> None:
     """End a node, so that what its constructor has switched on is switched off.
 
-    It has no results yet, so `on_shutdown`, which may write them, is not called.
+    The node has no results yet, so `on_shutdown`, which may write them, is not called.
     """
     with suppress(Exception):  # its end is not checked
         node._kit.run_hook(node.enter_safe_state)  # it may be a coroutine
@@ -153,7 +153,7 @@ def _wrong_params(node_class: type[Node], error: ParameterError) -> list[WrongPa
 
 
 def _in_a_line(error: BaseException) -> str:
-    """Return an error and its place in the user's files."""
+    """Return an error in one line, with its place in the user's files."""
     *_, last = traceback.format_exception_only(error)
     text = str(error) if isinstance(error, DsmqError) else " ".join(last.split())
     if isinstance(error, SyntaxError):
@@ -189,7 +189,7 @@ def _classes_in(module_name: str) -> Iterator[NodeClass]:
         value = getattr(module, name, None)
         if not inspect.isclass(value) or not issubclass(value, Node):
             continue
-        # A package's classes are offered under its name too, if it exports them.
+        # A package's classes are also offered under its name, if it exports them.
         own = f"{value.__module__}.".startswith(f"{module_name}.")
         if own and not name.startswith("_"):
             about = (value.__doc__ or "").strip().partition("\n")[0]
@@ -202,7 +202,7 @@ def _end_with(stream: BinaryIO) -> None:
 
 
 def _leave() -> None:
-    """End, with all that nodes have started and without waiting for their threads."""
+    """End, with everything that nodes have started, and without waiting for their threads."""
     end_descendants(descendants, reap)
     os._exit(0)
 
@@ -228,7 +228,7 @@ def main() -> None:
 
     def answer(found: NodeFinding | NodeClass) -> None:
         if os.getpid() != own_pid:
-            os._exit(0)  # a module has forked, and its child has come here
+            os._exit(0)  # a module has forked, and its child has returned here
         answers.write(msgspec.json.encode(found) + b"\n")
 
     for index, node in enumerate(request.nodes):

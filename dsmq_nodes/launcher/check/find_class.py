@@ -1,4 +1,4 @@
-"""Whether the class that a launch file names exists, according to its source: nothing is imported.
+"""Finds out whether a class in a launch file exists, from its source: nothing is imported.
 
 What the source does not show (a class made by a function, a module in C) is left to the import.
 """
@@ -16,11 +16,11 @@ _MOST_NAMED: Final = 2  # places: the working directory, and the project's
 
 
 def why_not(spec: str, places: list[str]) -> str:
-    """Return why `module:Class` cannot be run; empty when the source shows no reason.
+    """Return why `module:Class` cannot be run; empty if the source shows no reason.
 
     Args:
         spec: the class.
-        places: where to look for modules, in this order.
+        places: the folders to search for modules, in this order.
     """
     module_name, _, class_name = spec.partition(":")
     found: ModuleSpec | None = None
@@ -28,8 +28,8 @@ def why_not(spec: str, places: list[str]) -> str:
     path: list[str] = []
     for part in module_name.split("."):
         path.append(part)
-        # By its last part: with the whole name, a folder without `__init__.py` in another one is
-        # looked for among the modules that are imported already.
+        # By its last part: with the whole name, a folder without `__init__.py` inside another one
+        # would be searched among the modules that are imported already.
         found = PathFinder.find_spec(part, within)
         if found is None:
             return f"cannot run {spec}: {no_module('.'.join(path), within)}"
@@ -41,7 +41,7 @@ def why_not(spec: str, places: list[str]) -> str:
 
 
 def no_module(missing: str, places: list[str]) -> str:
-    """Return why there is no such module; without places what it would be in is no package."""
+    """Return why a module does not exist; without places its parent is not a package."""
     parent, dot, last = missing.rpartition(".")
     if not places:
         return f"{parent!r} is a module, not a package with {missing!r} in it"
@@ -57,7 +57,7 @@ def _no_class(file: Path, name: str) -> str:
     try:
         tree = ast.parse(file.read_bytes())
     except (OSError, SyntaxError, ValueError, RecursionError):
-        return ""  # the import tells it better
+        return ""  # the import gives a better error
     classes: set[str] = set()
     others: set[str] = set()
     for statement in _statements(tree.body):
@@ -77,7 +77,7 @@ def _no_class(file: Path, name: str) -> str:
 
 
 def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
-    """Yield the statements of a module, those within `if`, `try` and `with` too."""
+    """Yield the statements of a module, including those within `if`, `try` and `with`."""
     for statement in body:
         yield statement
         if isinstance(statement, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):

@@ -32,10 +32,10 @@ class NodeTopic(msgspec.Struct):
 
 
 DECLARED: Final = "declared"
-"""The kind of an error about a parameter that a node declares by itself; `loc` is its name."""
+"""The kind of an error about a parameter that a node declares in its code; `loc` is its name."""
 
 UNDECLARED: Final = "undeclared"
-"""The kind of an error about a parameter that a node has not; `loc` is its name with dots."""
+"""The kind of an error about a parameter that a node lacks; `loc` is its name with dots."""
 
 
 class WrongParam(msgspec.Struct):
@@ -49,9 +49,9 @@ class WrongParam(msgspec.Struct):
 
 
 class NodeFinding(msgspec.Struct):
-    """A finding about a node; one with `begun` comes before it is imported.
+    """A finding about a node; one with `begun` is sent before the node is imported.
 
-    `error` says why it cannot run, `unknown` why it could not be examined.
+    `error` is the reason why it cannot run, `unknown` why it could not be examined.
     """
 
     index: int

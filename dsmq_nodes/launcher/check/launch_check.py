@@ -1,10 +1,10 @@
 """Checks a launch file as far as is possible without starting it.
 
-It checks the file itself (compose.py, relations.py) and the classes it names: that they can be
+It checks the file itself (compose.py, relations.py) and the classes in it: that they can be
 imported and are nodes, that parameters fit their models, that the two ends of each topic fit, that
 each subscribed topic has a publisher (unless an entry is wrong, or a program is not a node of ours,
-whose topics are unknown), that each remapping meets a topic, and that no node waits for a topic
-that never comes.
+whose topics are unknown), that each remapping applies to a topic, and that no node waits for a
+topic that never comes.
 """
 
 from collections.abc import Iterator, Mapping
@@ -55,7 +55,7 @@ from dsmq_nodes.topic_names import (
     is_kits_own,
 )
 
-# They need no publisher.
+# These need no publisher.
 _MAY_BE_SILENT: Final = EVERY_NODES_TOPICS | {
     CLOCK_TOPIC,
     EMERGENCY_STOP_TOPIC,  # pressed by hand too
@@ -95,12 +95,12 @@ class _Looked:
 
     @property
     def written(self) -> tuple[str, Keys]:
-        """Where its entry is written; copies share it."""
+        """The place of its entry in the file; copies share it."""
         return self.node.origin.document.file, self.node.origin.path
 
 
 class _Planned(compatible.TopicEnd, frozen=True):
-    """The error for a node that does not run yet."""
+    """A topic's end in an error text, for a node that does not run yet."""
 
     @override
     def __str__(self) -> str:
@@ -111,7 +111,7 @@ def check(path: Path, args: Mapping[str, Value] | None = None) -> Report:
     """Return the mistakes in a launch file.
 
     Raises:
-        LaunchFileError: It cannot be read, or is no YAML.
+        LaunchFileError: The file cannot be read, or is not YAML.
     """
     root = find_project_root(path)
     with Examiner(root) as examiner:
@@ -155,7 +155,7 @@ def _in_order(problems: list[LaunchProblem], composition: Composition) -> list[L
 
 
 def _request(node: ComposedNode) -> NodeRequest:
-    # Without remapping: the class's own names show which remappings meet a topic.
+    # Without remapping: the class's own names show to which topics a remapping applies.
     told = msgspec.structs.replace(environment_of(node), remap={})
     return NodeRequest(node.entry.node or "", told, node.env)
 
@@ -172,7 +172,7 @@ def _looked(node: ComposedNode, finding: NodeFinding) -> _Looked:
 
 
 def _resolved(node: ComposedNode, topic: str) -> str:
-    """Return a topic's name with the node's remapping; of a service's topic, the service's."""
+    """Return a topic's name after remapping; for a service's topic, its service is remapped."""
     base, hidden = _base(topic)
     return names.resolve_topic(base, node.name, node.namespace or "/", node.remap) + hidden
 
@@ -244,7 +244,7 @@ def _not_checked(each: _Looked) -> Iterator[LaunchProblem]:
 
 
 def _idle_sections(composition: Composition) -> Iterator[LaunchProblem]:
-    """Yield sections of parameter files that no node takes."""
+    """Yield sections of parameter files that no node uses."""
     full_names = [node.full_name for node in composition.nodes]
     for file in composition.params_files.values():
         taken = {path for name in full_names for path in file.layers(name)}
@@ -261,7 +261,7 @@ def _idle_sections(composition: Composition) -> Iterator[LaunchProblem]:
 def _topics_in_vain(
     each: _Looked, looked: list[_Looked], composition: Composition
 ) -> Iterator[LaunchProblem]:
-    """Yield each topic that a node waits for and that the node it names does not publish."""
+    """Yield each topic that a node waits for from a node that does not publish it."""
     node = each.node
     for name, wish in node.entry.depends_on.items():
         meant = relations.waits_for(composition, node, name)
@@ -282,7 +282,7 @@ def _topics_in_vain(
 
 
 def _idle_remaps(each: _Looked, looked: list[_Looked]) -> Iterator[LaunchProblem]:
-    """Yield remappings that meet no topic of the node, or of any node in their group."""
+    """Yield remappings that apply to no topic of the node, or of any node in their group."""
     if each.finding.error or each.finding.unknown:
         return
     for name, origin in each.node.remaps.items():
@@ -323,7 +323,7 @@ class _Ends:
         ] = {}
         for each in looked:
             if "remap" in each.node.doubtful:
-                continue  # its topics' names are not known
+                continue  # the names of its topics are not known
             for end in each.published:
                 self.topics.setdefault(end.topic, ([], []))[0].append((each, end))
             for end in each.subscribed:
@@ -415,13 +415,13 @@ class _Ends:
             yield _at(subscribed, f"no node publishes {topic}{hint}; it is subscribed by")
 
     def _is_by(self, topic: str, readers: list[tuple[_Looked, NodeTopic]]) -> bool:
-        """Whether one of these nodes publishes a topic: nobody means to hear itself."""
+        """Whether one of these nodes publishes a topic: no node means to hear itself."""
         nodes = [id(each) for each, _ in readers]
         return any(id(each) in nodes for each, _ in self.topics[topic][0])
 
 
 def _at(ends: list[tuple[_Looked, NodeTopic]], message: str) -> LaunchProblem:
-    """Return a problem of several nodes, at the first."""
+    """Return a problem of several nodes, at the first one."""
     readers = [f"'{each.node.full_name}'" for each, _ in ends]
     more = f" and {len(readers) - _MOST_NAMED} more" if len(readers) > _MOST_NAMED else ""
     shown = ", ".join(readers[:_MOST_NAMED])

@@ -1,4 +1,4 @@
-"""Checks that the nodes of a launch fit: names, shared processes, dependencies."""
+"""Checks that the nodes of a launch fit together: names, shared processes, dependencies."""
 
 import os
 import shutil
@@ -52,13 +52,13 @@ def process_of(node: ComposedNode) -> str:
 
 
 def waits_for(composition: Composition, node: ComposedNode, name: str) -> ComposedNode | None:
-    """Return the node that a name means: in the same namespace, else further out."""
+    """Return the node that a name stands for: in the same namespace, else further out."""
     by_name = composition.by_name
     return next((by_name[each] for each in _meant(node, name) if each in by_name), None)
 
 
 def awaited_topic(node: ComposedNode, wish: DependencyEntry) -> str | None:
-    """Return the topic whose first message a node waits for, as it sees that name."""
+    """Return the topic whose first message a node waits for, after the node's remapping."""
     if wish.until == "ready":
         return None
     topic = wish.until.removeprefix("topic:")
@@ -66,7 +66,7 @@ def awaited_topic(node: ComposedNode, wish: DependencyEntry) -> str | None:
 
 
 def idle_waits(composition: Composition) -> Iterator[LaunchProblem]:
-    """Yield dependencies that have no effect: on a node in the same process, or left out."""
+    """Yield dependencies without effect: on a node in the same process, or one left out."""
     for node in composition.nodes:
         for name in node.entry.depends_on:
             other = waits_for(composition, node, name)
@@ -80,9 +80,9 @@ def idle_waits(composition: Composition) -> Iterator[LaunchProblem]:
 
 
 def program(node: ComposedNode) -> str | None:
-    """Return the path of a node's `exec` program, None when there is none.
+    """Return the path of a node's `exec` program, None if there is none.
 
-    Paths are relative to the launch file; other names are looked up beside this Python, then in
+    Paths are relative to the launch file; other names are searched beside this Python, then in
     PATH.
     """
     word = (node.entry.exec or [""])[0]
@@ -129,7 +129,7 @@ def _same_names(nodes: list[ComposedNode]) -> Iterator[LaunchProblem]:
 
 
 def _processes(nodes: list[ComposedNode]) -> Iterator[LaunchProblem]:
-    """Yield where nodes disagree about their process, or its name is taken."""
+    """Yield conflicts between nodes about their process, or about its name."""
     alone = {node.full_name: node for node in nodes if node.process is None}
     settled: dict[tuple[str, str], tuple[object, ComposedNode]] = {}
     for node in nodes:
@@ -184,7 +184,7 @@ def _no_such_node(composition: Composition, node: ComposedNode, name: str) -> st
 
 
 def _cycles(edges: dict[str, dict[str, Origin]]) -> Iterator[LaunchProblem]:
-    """Yield each cycle once, where its first step is written."""
+    """Yield each cycle once, at the place of its first step."""
     done: set[str] = set()
     for start in edges:
         path: list[str] = []
@@ -244,7 +244,7 @@ def _program_for_rclpy(node: ComposedNode) -> Iterator[LaunchProblem]:
 
 
 def _is_module(name: str) -> bool:
-    """Whether there may be a module; it is not imported."""
+    """Whether there may be a module of this name; it is not imported."""
     top = name.partition(".")[0]
     here = (Path(top), Path(f"{top}.py"))
     return any(path.exists() for path in here) or find_spec(top) is not None

@@ -1,6 +1,6 @@
 """The executables of a ROS package: entry points, and scripts in its folders.
 
-Entry points are those of its `setup.py`, which is read and not run, its `setup.cfg`, or its
+Entry points are read from its `setup.py`, which is not run, from its `setup.cfg`, or from its
 installed distribution.
 """
 
@@ -26,13 +26,13 @@ _FOLDERS: Final = ("scripts", "nodes", "bin", "src")
 
 @dataclass(frozen=True)
 class Executable:
-    """Something that can be run by its name.
+    """An executable of a package.
 
     Attributes:
         name: its name.
-        module: its module and function, `talker.main:main`; or "" for a script.
+        module: its module and function, `talker.main:main`; "" for a script.
         script: the script's file; None for an entry point.
-        search: the folder in which Python finds the module; None where it is installed.
+        search: the folder in which Python finds the module; None if it is installed.
     """
 
     name: str
@@ -57,7 +57,7 @@ def find_executable(package: RosPackage, name: str) -> Executable:
     """Return an executable of a package; a script also by its name without `.py`.
 
     Raises:
-        CommandError: it has none of that name.
+        CommandError: the package has no executable of this name.
     """
     known = executables(package)
     found = known.get(name) or known.get(f"{name}.py")
@@ -68,7 +68,7 @@ def find_executable(package: RosPackage, name: str) -> Executable:
 
 
 def installed_package(name: str) -> RosPackage | None:
-    """Return a package of Python alone, which is installed and has console scripts."""
+    """Return an installed package of Python alone, if it has console scripts."""
     has_scripts = any(_is_of(point, name) for point in _console_scripts())
     return RosPackage(name, Path(sys.prefix), Path(sys.prefix)) if has_scripts else None
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 class SetupPy:
-    """What the `setup.py` in a folder says in words that can be read without running it."""
+    """The parts of a folder's `setup.py` that can be read without running it."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -30,7 +30,7 @@ class SetupPy:
         return []
 
     def source_folder(self) -> str:
-        """Return where the modules lie below the package's folder: `package_dir={"": "src"}`."""
+        """Return the folder of the modules below the package's: `package_dir={"": "src"}`."""
         found = self._argument("package_dir")
         return self._text(_value(found, "")) if isinstance(found, ast.Dict) else ""
 
@@ -67,7 +67,7 @@ class SetupPy:
             yield from filter(None, map(self._text, self._items(node)))
 
     def _text(self, node: ast.expr | None) -> str:
-        """Return a text that is written out, or put together with `+`, f-strings, names, `join`."""
+        """Return a text that is written out, or composed by `+`, f-strings, names, `join`."""
         if isinstance(node, ast.Constant):
             return node.value if isinstance(node.value, str) else ""
         if isinstance(node, ast.Call) and _name(node) == "join":
@@ -89,7 +89,7 @@ class SetupPy:
 
 
 def _name(call: ast.Call) -> str:
-    """Return the name of a function that is called: `join` of `os.path.join(...)`."""
+    """Return the name of the function in a call: `join` for `os.path.join(...)`."""
     function = call.func
     return getattr(function, "attr", "") or getattr(function, "id", "")
 

@@ -1,7 +1,7 @@
 """The arguments of a launch file: `args:` in it, and `name:=value` on the command line.
 
-`rate: 10` declares one with a default, and any number is taken for a number. `{type: int}` is
-stricter, and without a `default` it must be given.
+`rate: 10` declares an argument with a default, and accepts any number. `{type: int}` is stricter;
+an argument without a `default` must be given.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -60,8 +60,8 @@ def fit(value: object, kind: str, choices: Iterable[object] | None = None) -> Va
     """Convert a value to the argument's type.
 
     Raises:
-        ValueError: It has another type, or is not one of the choices; the text says what is
-        expected.
+        ValueError: The value has another type, or is not one of the choices; the text says what is
+            expected.
     """
     if isinstance(value, Text):
         value = str(value) if kind == "str" else plain_value(value)
@@ -79,7 +79,7 @@ def fit(value: object, kind: str, choices: Iterable[object] | None = None) -> Va
 
 
 def declared(kind: str, choices: Iterable[object] | None) -> str:
-    """Return the advice for an argument without a default."""
+    """Return what an argument without a default must be, for an error text."""
     if choices is not None:
         return f"one of {', '.join(map(written, choices))}"
     return _TYPES[kind][0]

@@ -57,7 +57,7 @@ _CONDITIONS = ("if", "unless", "count")
 
 
 class EnoughError(Exception):
-    """There are so many mistakes that the search ends."""
+    """There are so many mistakes that the search stops."""
 
 
 class Composer:
@@ -86,7 +86,7 @@ class Composer:
         """Note a problem.
 
         Raises:
-            EnoughError: there are so many that the search ends.
+            EnoughError: there are so many problems that the search stops.
         """
         self._problems.setdefault(problem)
         if len(self._problems) >= _MOST_PROBLEMS:
@@ -97,7 +97,7 @@ class Composer:
         self._refuse(origin.document, origin.place, message)
 
     def _refuse(self, document: Document, place: Place, message: str) -> None:
-        """Skip a value; a message says why, unless that is reported already."""
+        """Skip a value; report the reason, unless it is empty: then it is reported already."""
         if message:
             self.tell(document.problem(place, message))
         self._told.add((document.file, place.line, place.column))
@@ -183,7 +183,7 @@ class Composer:
         if not holds or count == 0:
             around = replace(around, left_out=True)
         if count is not None and not _is_number(count):
-            self.composition.is_partial = True  # others may name any of the copies
+            self.composition.is_partial = True  # other entries may name any of the copies
         for index in _copies(count, around.left_out):
             if self._extent.is_spent and index not in {None, 1}:
                 break
@@ -221,7 +221,7 @@ class Composer:
     def _not_understood(
         self, origin: Origin, around: Around, scope: Scope, index: int | None
     ) -> None:
-        """Note a faulty node: a node that depends on it makes no second mistake."""
+        """Note a faulty node, so that no mistake is reported for a node that depends on it."""
         data = mapping_at(origin)
         quiet = Substitution(origin.document, scope, lambda *_: None)
         name, namespace = (
@@ -240,7 +240,7 @@ class Composer:
         self.composition.faulty.add(f"{full_namespace}/{name}")
 
     def _head(self, origin: Origin, data: dict[str, object], scope: Scope) -> dict[str, object]:
-        """Return the conditions of an entry, which come before everything else."""
+        """Return the conditions of an entry, which are evaluated before everything else."""
         quiet = Substitution(origin.document, scope, lambda *_: None)
         return {
             key: quiet.value(data[key], (*origin.path, key)) for key in _CONDITIONS if key in data
@@ -301,7 +301,7 @@ class Composer:
         origin: Origin,
         error: ValidationError,
     ) -> _PartT | None:
-        """Return an entry without its mistakes, so that they do not hide others."""
+        """Return an entry without its mistakes, so that they do not hide other mistakes."""
         assert issubclass(model, EntryPart)
         found = salvage(model, data, error)
         if found is None:
@@ -438,8 +438,8 @@ def _model_of(data: dict[str, object]) -> type[EntryPart]:
 
 
 def _copies(count: object, left_out: bool) -> Iterator[int | None]:
-    """Yield the number of each copy: None where there are none, 1 where nobody knows how many."""
-    if count is None or "$(index" in f"{count}":  # of this entry's own number it cannot be
+    """Yield each copy's number: None for no copies; 1 if their number is not known."""
+    if count is None or "$(index" in f"{count}":  # `count` cannot depend on the entry's own number
         yield None
     elif left_out or not _is_number(count) or not 0 < count <= MOST_COPIES:
         yield 1
@@ -456,7 +456,7 @@ def _loop(files: tuple[Path, ...], path: Path) -> str:
 
 
 def _beside(part: _PartT, directory: Path) -> _PartT:
-    """Return a broker's or a log's entry with paths relative to the launch file."""
+    """Return a broker's or a log's entry, with its paths relative to the launch file."""
     names = ("store", "tls_cert", "tls_key", "tls_client_ca", "folder")
     paths = {name: getattr(part, name, None) for name in names}
     return part.model_copy(

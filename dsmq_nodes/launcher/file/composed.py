@@ -14,7 +14,7 @@ from dsmq_nodes.graph.parameters.yaml_source import Path as Keys
 from dsmq_nodes.launcher.file.entries import BrokerEntry, LogEntry, NodeEntry
 from dsmq_nodes.launcher.file.gateway_entries import GatewayEntry
 
-_MOST_PLACES: Final = 300  # they go through one variable of the environment, of 128 KiB
+_MOST_PLACES: Final = 300  # they travel in one environment variable, of 128 KiB
 _MOST_GROUPS: Final = 6
 
 
@@ -92,7 +92,7 @@ class ComposedNode:
         return self.param_origin(path[:-1]) if path else self.origin
 
     def declared_origin(self, name: str) -> Origin:
-        """Return the place of a parameter by its name with dots, however that is grouped."""
+        """Return the place of a parameter by its name with dots, whatever its grouping."""
         for layer in reversed(self.layers):
             known = layer.document.values
             for path in _groupings(tuple(name.split("."))):
@@ -102,7 +102,7 @@ class ComposedNode:
 
     @property
     def param_places(self) -> dict[str, str]:
-        """Where its parameters are written, as `file:line:column` by their names with dots."""
+        """The places of its parameters, as `file:line:column`, by their names with dots."""
         names = flat(self.params)
         if len(names) > _MOST_PLACES:
             return {}
@@ -114,7 +114,7 @@ class ComposedNode:
 
 
 def _groupings(words: tuple[str, ...]) -> Iterator[Keys]:
-    """`a.b.c` as the paths (a, b, c), (a, b.c), (a.b, c) and (a.b.c)."""
+    """Yield `a.b.c` as the paths (a, b, c), (a, b.c), (a.b, c) and (a.b.c)."""
     if len(words) == 1 or len(words) > _MOST_GROUPS:
         yield words
         return
@@ -143,17 +143,17 @@ class Composition:
     """A composed launch file.
 
     Attributes:
-        file: the launch file, as it was named.
+        file: the launch file, as the user named it.
         broker: the broker, with paths relative to the launch file.
-        broker_origin: the place of that, written or not.
-        log: where log files are written, with its folder relative to the launch file.
+        broker_origin: the place of the broker's entry, even if it is not written.
+        log: the settings of log files, with the folder relative to the launch file.
         nodes: the nodes to start.
-        gateways: the gateways of the file itself, not of those that it includes.
+        gateways: the gateways of the file itself, without those of included files.
         left_out: full names of nodes whose conditions do not hold.
         params_files: the files of parameters that nodes name.
         faulty: full names of nodes that are not in `nodes` because of mistakes.
-        unplaced: their classes, with the place of each.
-        is_partial: there are more faulty nodes, with unknown names.
+        unplaced: the classes of these, with the place of each.
+        is_partial: whether there are more faulty nodes, with unknown names.
     """
 
     file: str

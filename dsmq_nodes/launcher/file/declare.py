@@ -17,7 +17,7 @@ from dsmq_nodes.suggest import did_you_mean, shorten
 
 @dataclass(frozen=True)
 class GivenArgs:
-    """Arguments for a file, and the receiver of mistakes in them; None: one is missing."""
+    """Arguments given to a file, and a function for mistakes in them; None: one is missing."""
 
     values: Mapping[str, Value]
     tell: Callable[[str | None, str], None]
@@ -25,7 +25,7 @@ class GivenArgs:
 
 @dataclass(frozen=True)
 class _DeclaredArgument:
-    """An argument; `default` counts only if there is one."""
+    """An argument; `default` counts only with `has_default`."""
 
     kind: str
     choices: list[Value] | None

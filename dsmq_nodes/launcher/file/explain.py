@@ -25,7 +25,7 @@ _WANTED = {
     "model_type": "a mapping (lines like 'key: value')",
     "model_attributes_type": "a mapping (lines like 'key: value')",
 }
-# Keys of a node in ROS's launch files that are unlike ours: which it is here, and how to write it.
+# Keys of a node in ROS's launch files that differ from ours: our key, and how to write it.
 _ROS_KEYS = {
     "arguments": ("exec", "exec: [PROGRAM, ARGUMENTS]"),
     "executable": ("exec", "exec: [PROGRAM, ARGUMENTS], or node: module:Class"),
@@ -86,7 +86,7 @@ def _hint(key: str, known: list[str]) -> str:
 
 
 def explain_value(detail: ErrorDetails, place: Place) -> str:
-    """Return the mistake in a value."""
+    """Return a text about the mistake in a value."""
     kind = detail["type"]
     if kind == "float_type" and type(detail["input"]) is int:
         return f"the number {_plain(place, detail['input'])} is too large"
@@ -125,7 +125,7 @@ def _found(value: object, place: Place, kind: str) -> tuple[str, str]:
 
 
 def _plain(place: Place, value: object) -> str:
-    """Return a value as written in the file, or as a substitution has made it."""
+    """Return a value as written in the file, or as the result of its substitution."""
     if "$(" in place.text:
         return f"{shorten(written(value))[1:-1]} (from {shorten(place.text)})"
     return shorten(place.text)[1:-1]

@@ -1,7 +1,7 @@
 """Limits the size of an unfolded launch file, so that a small one cannot become a large one.
 
-Arguments made of arguments, copies of copies and files that are included again multiply. The size
-is counted while the file is unfolded, and an error names the place where the limit is reached.
+Arguments made of arguments, copies of copies and repeated includes multiply. The size is counted
+while the file is unfolded, and the error names the place at which the limit is reached.
 """
 
 from typing import Final
@@ -15,14 +15,14 @@ OF_COPY: Final = 40
 
 
 class UnfoldsError(Exception):
-    """A launch file unfolds into too much; the text says into what."""
+    """A launch file unfolds into too many values, or too much text; the text says which."""
 
 
 class Extent:
     """The size that a launch file and its includes may still use.
 
     Attributes:
-        is_spent: the limit is reached and reported: further copies and files are skipped.
+        is_spent: whether the limit is reached and reported: further copies and files are skipped.
     """
 
     def __init__(self) -> None:
@@ -31,7 +31,7 @@ class Extent:
         self.is_spent = False
 
     def spend(self) -> None:
-        """The limit is reached, and that was reported."""
+        """Note that the limit is reached and reported."""
         self.is_spent = True
         self._text_left = self._values_left = 0
 
@@ -39,7 +39,7 @@ class Extent:
         """Count the text of a substitution.
 
         Raises:
-            UnfoldsError: It is too much; without a text when that was reported already.
+            UnfoldsError: It is too much; the error has no text if that was reported already.
         """
         self._text_left -= length
         if self._text_left < 0:

@@ -10,16 +10,16 @@ from pydantic_core import PydanticCustomError
 
 from dsmq_nodes.suggest import describe, shorten
 
-# Linux gives one environment variable 128 KiB, and a node's parameters travel in one.
+# Linux limits one environment variable to 128 KiB, and a node's parameters travel in one.
 _MOST_BYTES = 100_000
 MOST_COPIES = 1000
-_MOST_NAME = 255  # characters, as of a topic
+_MOST_NAME = 255  # characters, as for a topic
 _MOST_PATH = 4096
 MOST_SEC = 1e9  # longer than any robot runs
 
 
 WRONG = "launch_file"
-"""The kind of an error that a validator of ours has raised."""
+"""The kind of an error that one of our validators has raised."""
 
 
 def wrong(message: str) -> PydanticCustomError:

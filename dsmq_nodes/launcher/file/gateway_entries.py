@@ -1,9 +1,9 @@
 """Gateways in launch files, found by name: the launcher has no list of them and imports none.
 
 A top-level key that is the name of a folder in `dsmq_nodes/gateways/` is that gateway's entry. The
-folder has a module `launch_entry`, whose `ENTRY` is a subclass of `GatewayEntry`: a model as every
-part of a launch file is one, so that errors, editors and `check` know its keys, and a method that
-says which process to start. It imports none of the gateway's libraries.
+folder has a module `launch_entry`, whose `ENTRY` is a subclass of `GatewayEntry`. This is a model
+like every part of a launch file, so that errors, editors and `check` know its keys, with a method
+that returns the process to start. The module imports none of the gateway's libraries.
 """
 
 import importlib
@@ -30,7 +30,7 @@ class GatewayProcess(NamedTuple):
     """The process of a gateway.
 
     Attributes:
-        node: the node that it is in the graph, by its full name.
+        node: the full name of the node that it is in the graph.
         argv: the program and its arguments, without a shell.
         env: additions to the launcher's environment; DSMQ_BROKER is added to them.
     """
@@ -55,10 +55,10 @@ class GatewayTopic(NamedTuple):
 
 
 class GatewayEntry(LaunchMapping):
-    """The entry of a gateway, as its `launch_entry` module has it.
+    """The entry of a gateway, defined in its `launch_entry` module.
 
     Attributes:
-        ABOUT: what it is, for editors.
+        ABOUT: a description of the gateway, for editors.
         SHORT: the key that a plain value stands for: `web: 8080` is `web: {port: 8080}`.
         EXTRA: the extra that installs its libraries.
         MODULES: the modules of these libraries.
@@ -80,7 +80,7 @@ class GatewayEntry(LaunchMapping):
         raise NotImplementedError
 
     def topics(self) -> Iterator[GatewayTopic]:
-        """Topics that it publishes and that a node of the launch file is to subscribe."""
+        """Return the topics that it publishes and that a node of the file should subscribe."""
         return iter(())
 
     def brings(self, topic: str) -> bool:
@@ -88,12 +88,12 @@ class GatewayEntry(LaunchMapping):
         return any(each.topic == topic for each in self.topics())
 
     def mistakes(self, directory: Path) -> Iterator[str]:
-        """Why its process would not start; paths in the entry are relative to `directory`."""
+        """Yield reasons why its process would not start; paths are relative to `directory`."""
         del directory
         return iter(())
 
     def check_exposure(self, environment: Mapping[str, str]) -> None:
-        """Refuse to open a door to everybody; a token may be in the environment.
+        """Refuse to listen where every machine could connect; a token may be in the environment.
 
         Raises:
             InsecureError: the text says what to do.
@@ -101,12 +101,12 @@ class GatewayEntry(LaunchMapping):
         del environment
 
     def doubts(self, topics: Iterable[TopicModel]) -> Iterator[str]:
-        """What may be a mistake, beside the topics of the launch file's nodes."""
+        """Yield possible mistakes, given the topics of the launch file's nodes."""
         del topics
         return iter(())
 
     def missing(self) -> str:
-        """What has to be installed first; empty: nothing."""
+        """Return what has to be installed first; empty: nothing."""
         missing = installing.missing(self.EXTRA, self.MODULES)
         return f"it {missing}" if missing else ""
 

@@ -1,4 +1,4 @@
-"""Files that a launch file names: others that it includes, and those of parameters."""
+"""Other files that a launch file names: launch files that it includes, and files of parameters."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -17,13 +17,13 @@ class OtherFiles:
     """Reads each file once, however often copies name it."""
 
     def __init__(self, tell: Callable[[LaunchProblem], None]) -> None:
-        """Report mistakes in files by `tell`, at their place or where the file is named."""
+        """Report mistakes in files with `tell`, at their place, or where the file is named."""
         self._tell = tell
         self._included: dict[Path, Document] = {}
         self._unreadable: dict[Path, LaunchFileError] = {}
 
     def launch_file(self, path: Path, at: Origin) -> Document | None:
-        """Return an included file, None when it cannot be read."""
+        """Return an included file; None if it cannot be read."""
         if path not in self._included:
             document = self._read(path, at, source.NEEDS_NODES)
             if document is None:
@@ -32,7 +32,7 @@ class OtherFiles:
         return self._included[path]
 
     def params_file(self, path: Path, at: Origin) -> Document | None:
-        """Return a file of parameters, None when it cannot be read."""
+        """Return a file of parameters; None if it cannot be read."""
         return self._read(path, at, _NEEDS_PARAMETERS, merges=True)
 
     def _read(self, path: Path, at: Origin, needs: str, *, merges: bool = False) -> Document | None:
@@ -46,7 +46,7 @@ class OtherFiles:
                 self._unreadable[path] = error
         why = self._unreadable[path]
         for problem in why.problems:
-            # A mistake without a line is reported where the file is named.
+            # A mistake without a line is reported at the place where the file is named.
             if problem.line:
                 self._tell(problem)
             else:

@@ -24,16 +24,16 @@ def load(path: Path, args: Mapping[str, Value] | None = None) -> Composition:
     """Return the composed launch file at `path` with these arguments.
 
     Raises:
-        LaunchFileError: It cannot be read, or has mistakes; all of them are in the error.
+        LaunchFileError: The file cannot be read, or has mistakes; all of them are in the error.
     """
     return _without_mistakes(*look_at(path, args))
 
 
 def load_to_launch(path: Path, root: Path, args: Mapping[str, Value] | None = None) -> Composition:
-    """As `load`, and check that the classes it names exist, in `root` or elsewhere.
+    """Do as `load`, and check that the classes in the file exist, in `root` or elsewhere.
 
     Raises:
-        LaunchFileError: It cannot be read, or has mistakes; all of them are in the error.
+        LaunchFileError: The file cannot be read, or has mistakes; all of them are in the error.
     """
     composition, problems = look_at(path, args)
     classes = [
@@ -56,7 +56,7 @@ def read(
     """Return the composed launch file of this text; `file` is its name in errors.
 
     Raises:
-        LaunchFileError: It has mistakes; all of them are in the error.
+        LaunchFileError: The text has mistakes; all of them are in the error.
     """
     document = source.parse(text, file)
     document.directory = directory or working_directory()
@@ -69,7 +69,7 @@ def look_at(
     """Return a launch file composed as far as possible, and its mistakes.
 
     Raises:
-        LaunchFileError: It cannot be read, or is no YAML.
+        LaunchFileError: The file cannot be read, or is not YAML.
     """
     return _look_at(source.read_file(path, one_line(str(path))), args)
 
@@ -87,7 +87,7 @@ def _look_at(
 
 def classes_not_there(classes: Iterable[tuple[Origin, str]], root: Path) -> Iterator[LaunchProblem]:
     """Yield the classes that are not in `root` or elsewhere, each with its place."""
-    # As in child.py: nodes import from there.
+    # The same as in child.py: nodes import from there.
     places = [str(working_directory()), str(root), *sys.path]
     told: dict[str, str] = {}
     for origin, spec in classes:
@@ -106,7 +106,7 @@ def gateways_that_do_not_start(composition: Composition) -> Iterator[LaunchProbl
 
 
 def open_doors(composition: Composition) -> Iterator[LaunchProblem]:
-    """Yield what would listen for everybody, as this environment has no token for it."""
+    """Yield what would listen where every machine could connect, without a token for it."""
     broker, origin = composition.broker, composition.broker_origin
     doors: list[tuple[Callable[[], None], Origin]] = [
         (partial(each.entry.check_exposure, os.environ), each.origin)

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from dsmq_nodes.launcher.file.entries import EntryPart
 from dsmq_nodes.suggest import nearest
 
-# When one of these is wrong, it is not known which node, or how many, are meant.
+# If one of these is wrong, it is not known which nodes, or how many, are meant.
 _DECISIVE: Final = frozenset(
     {"if", "unless", "count", "name", "namespace", "process", "include", "args"}
 )
@@ -24,7 +24,7 @@ class Salvage(NamedTuple):
 def salvage(
     model: type[EntryPart], data: Mapping[str, object], error: ValidationError
 ) -> Salvage | None:
-    """Return an entry without its mistakes; None when too little of it is known.
+    """Return an entry without its mistakes; None if too little of it is usable.
 
     A misspelt key counts as the key that was meant.
     """
@@ -40,7 +40,7 @@ def salvage(
             if meant is not None:
                 left[meant] = value
         elif detail["type"] == "missing" and len(detail["loc"]) == 1:
-            continue  # it may be the misspelt one
+            continue  # it may be the misspelt key
         elif key in _DECISIVE or key not in left:
             return None
         else:

@@ -7,9 +7,9 @@
     $(index)             the number of the copy, from 1, inside of a `count`
 
 A value without quotes that is one whole substitution keeps the type: `rate: $(arg rate)` is a
-number when the argument is one, and an environment variable is read as if it were written there.
-Within quotes, or with other text around it, the result is text. `$$(` is a `$(` that stays. Nothing
-is evaluated and no program is run.
+number if the argument is one, and an environment variable is read as if it were written there.
+Within quotes, or with other text around it, the result is text. `$$(` stands for a literal `$(`.
+Nothing is evaluated and no program is run.
 """
 
 import os
@@ -37,7 +37,7 @@ def is_whole(text: str) -> bool:
 
 
 class _WrongSubstitutionError(Exception):
-    """A substitution that cannot be done; `fatal` unless the entry is left out anyway."""
+    """A substitution that cannot be done; `fatal`: a mistake even in an entry that is left out."""
 
     def __init__(self, message: str, *, fatal: bool = True) -> None:
         super().__init__(message)
@@ -87,7 +87,7 @@ class Scope:
         if name in self.args:
             return self.args[name]
         if name in self.unusable:
-            raise _WrongSubstitutionError("", fatal=False)  # told where it is declared
+            raise _WrongSubstitutionError("", fatal=False)  # reported where it is declared
         hint = did_you_mean(name, [*self.args, *self.unusable])
         raise _WrongSubstitutionError(f"no argument {shorten(name)} in 'args:'; {hint}")
 
@@ -113,15 +113,15 @@ def _env(rest: list[str]) -> bool | float | str | None:
 
 
 Refuse = Callable[[Place, str], None]
-"""Replaces a value that is skipped, with the reason; without one it is reported already."""
+"""Called for a value that is skipped, with the reason; empty: it is reported already."""
 
 
 @dataclass(frozen=True)
 class Substitution:
     """Does the substitutions of values within one document.
 
-    `refuse` is called for each value without one. In an entry that is left out a missing
-    environment variable is no mistake.
+    `refuse` is called for each value that cannot be substituted. In an entry that is left out, a
+    missing environment variable is no mistake.
     """
 
     document: Document
@@ -130,7 +130,7 @@ class Substitution:
     left_out: bool = False
 
     def value(self, data: object, path: Keys) -> object:
-        """Return the value at a path, and all in it, with the substitutions done.
+        """Return the value at a path, and everything in it, with the substitutions done.
 
         Raises:
             UnfoldsError: there are too many values.

@@ -1,1 +1,1 @@
-"""What a session stands on: the connection that is dialed again, and the place in each topic."""
+"""The parts of a session: its connection, which may be dialed again, and its subscriptions."""

@@ -1,4 +1,4 @@
-"""A topic that a session has subscribed: how far it was read, and what never came."""
+"""A topic that a session has subscribed: how far it was read, and what was lost."""
 
 from typing import TYPE_CHECKING
 
@@ -14,11 +14,11 @@ class Subscribed:
 
     Attributes:
         cursor: how far it was read.
-        resumes_after: None: not known yet.
-        losses: what never came, as the messages' numbers tell; None: only the broker tells.
-        end: the newest there was when the broker was asked last; None: it has not answered.
-        is_new: the broker has not answered the subscription: what comes is of an earlier one.
-        number: how many requests to subscribe the topic it has to answer until then.
+        resumes_after: the id after which a new connection resumes; None: not known yet.
+        losses: counts lost messages by the publishers' numbers; None: only the broker's gaps count.
+        end: the newest id at the last request for it; None: the broker has not answered.
+        is_new: whether the broker has yet to answer; messages then are of an earlier subscription.
+        number: how many requests to subscribe the topic the broker has to answer until then.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class Subscribed:
         return max(0, self.end - max(self.cursor.after, self.resumes_after or 0))
 
     def take(self, reply: wire.Reply) -> bool:
-        """Take a message, and count the lost ones before it; False when it is skipped."""
+        """Take a message, and count the lost ones before it; return False if it is skipped."""
         if self.is_new or self.losses is None:
             return not self.is_new
         if not self.cursor.follow(reply):
@@ -46,4 +46,4 @@ class Subscribed:
         self.resumes_after = reply.id
         if lost := self.losses.before(reply):
             reply.gap += max(lost, 0)
-        return lost >= 0  # else it was sent once more, to a new broker, for others
+        return lost >= 0  # else it was sent again, to a new broker, for other readers

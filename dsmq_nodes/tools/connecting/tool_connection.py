@@ -1,4 +1,4 @@
-"""A tool's connection to the broker. One that lasts is dialed again when it was lost."""
+"""A tool's connection to the broker. A lasting one is dialed again after it was lost."""
 
 import time
 from collections.abc import Callable
@@ -21,11 +21,11 @@ class ToolConnection:
     """A connection to a broker of ours.
 
     Attributes:
-        address: where the broker is.
-        connection: None while the broker is away.
-        epoch: of the broker's logs, as they were last.
+        address: the broker's address.
+        connection: the connection; None while the broker is lost.
+        epoch: the epoch of the last connection's broker.
         ahead_ns: how far the broker's monotonic clock is ahead of ours.
-        redial: when to dial again.
+        redial: decides when to dial again.
     """
 
     def __init__(
@@ -41,13 +41,13 @@ class ToolConnection:
         """Connect.
 
         Args:
-            broker: where the broker is; a text is as `host:port`.
-            node: the node that it is in the graph; empty: a nameless tool.
+            broker: the broker's address; a text is `host:port`.
+            node: the name of the node that it is in the graph; empty: a nameless tool.
             client: the signature of its service calls.
             patient: pushes may come a little late.
-            timeout_sec: how long an answer of the broker is waited for.
-            on_back: called on each new connection, with whether its logs are new; None: a lost
-                connection is an error, and not dialed again.
+            timeout_sec: the limit for each answer of the broker.
+            on_back: called on each new connection, with whether its log is new; None: a lost
+                connection is an error, and is not dialed again.
 
         Raises:
             ConnectionFailedError: no broker of ours answers there.
@@ -61,9 +61,9 @@ class ToolConnection:
         self.epoch, self.ahead_ns = first.epoch, first.ahead_ns
 
     def send(self, **fields: object) -> None:
-        """Send a request; a broker that is away gets none."""
+        """Send a request; while the broker is lost it is dropped."""
         if self.connection is None:
-            return  # said when it is back
+            return  # all requests of lasting effect are sent again later
         frame = wire.encode_object(fields)
         try:
             self.connection.send(frame, self._timeout_sec)
@@ -71,7 +71,7 @@ class ToolConnection:
             self._lost(error)
 
     def receive(self, timeout_sec: float | None) -> wire.Reply | None:
-        """Return the broker's next reply; None when there is none in time, or it is away."""
+        """Return the broker's next reply; None if none comes in time, or the broker is lost."""
         while (connection := self.connection or self._dial_again(timeout_sec)) is not None:
             try:
                 return connection.receive(timeout_sec)
@@ -85,14 +85,14 @@ class ToolConnection:
         """Return the descriptor for `select`.
 
         Raises:
-            ConnectionFailedError: the broker is away.
+            ConnectionFailedError: the broker is lost.
         """
         if self.connection is None:
             raise ConnectionFailedError(f"the broker at {self.address} is away")
         return self.connection.socket.fileno()
 
     def silent(self) -> ConnectionFailedError:
-        """Return the error that the broker has not answered in time."""
+        """Return the error for an answer that has not come in time."""
         return ConnectionFailedError(
             f"the broker at {self.address} has not answered for {self._timeout_sec:g} s: "
             "is it stopped or overloaded?"
@@ -134,7 +134,7 @@ class ToolConnection:
         return connection
 
     def _dial_again(self, timeout_sec: float | None) -> ClientConnection | None:
-        """Return a new connection; None when there is none yet."""
+        """Dial again when that is due; return the new connection, or None."""
         if wait_sec := self.redial.left_sec:
             time.sleep(wait_sec if timeout_sec is None else max(min(wait_sec, timeout_sec), 0.0))
             if self.redial.left_sec:
