@@ -43,13 +43,13 @@ def load(package: str, homes: Mapping[str, str], name: str) -> object:
     """Return a name of a package, from the module that has it; for the package's `__getattr__`.
 
     Args:
-            package: the package's name.
-            homes: the module of each of its names, below `dsmq_nodes`.
-            name: the name to load.
+        package: the package's name.
+        homes: the module of each of its names, below `dsmq_nodes`.
+        name: the name to load.
 
-        Raises:
-            AttributeError: the package has no such name.
-            ImportError: the same, in `from package import name`; the text says where the name is.
+    Raises:
+        AttributeError: the package has no such name.
+        ImportError: the same, in `from package import name`; the text says where the name is.
     """
     if name in homes:
         found = getattr(import_module(f"dsmq_nodes.{homes[name]}"), name)
