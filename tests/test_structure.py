@@ -64,18 +64,26 @@ def test_imports_inside_functions_do_not_grow() -> None:
 
 
 def test_a_small_message_crosses_few_files() -> None:
-    run = processes.run(
-        [sys.executable, "-m", "tests.bench.journey"],
-        cwd=ROOT,
-        env=os.environ | {"DSMQ_NODES_PURE": "1"},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    found = re.findall(r"^(\w+), by [a-z ]+: (\d+) files$", run.stdout, re.MULTILINE)
-    assert len(found) == 5, run.stdout + run.stderr
-    assert all(int(files) <= MOST_FILES_CROSSED[side] for side, files in found), run.stdout
+    fewest: dict[tuple[str, str], int] = {}
+    printed = ""
+    for _ in range(3):  # what a node or the broker does once a second may come between
+        run = processes.run(
+            [sys.executable, "-m", "tests.bench.journey"],
+            cwd=ROOT,
+            env=os.environ | {"DSMQ_NODES_PURE": "1"},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        printed = run.stdout
+        found = re.findall(r"^(\w+), by ([a-z ]+): (\d+) files$", run.stdout, re.MULTILINE)
+        assert len(found) == 5, run.stdout + run.stderr
+        for side, way, files in found:
+            fewest[side, way] = min(fewest.get((side, way), 1000), int(files))
+        if all(files <= MOST_FILES_CROSSED[side] for (side, _), files in fewest.items()):
+            return
+    raise AssertionError(printed)
 
 
 @pytest.mark.slow

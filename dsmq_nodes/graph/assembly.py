@@ -4,7 +4,6 @@ They lie under one attribute, `Node._kit`: every other name is free for the user
 """
 
 import asyncio
-import contextlib
 import threading
 from asyncio import CancelledError
 from collections.abc import Awaitable, Callable, Sequence
@@ -21,6 +20,7 @@ from dsmq_nodes.graph.callback import (
     as_error,
     awaited,
     callback_name,
+    called,
     to_await,
 )
 from dsmq_nodes.graph.links.forked_link import refuse
@@ -36,11 +36,12 @@ from dsmq_nodes.graph.parameters.parameter_events import ParameterEvents
 from dsmq_nodes.graph.parameters.parameter_store import ParameterStore
 from dsmq_nodes.graph.services.service_registry import Services
 from dsmq_nodes.graph.spin import reserved_names, shutdown
-from dsmq_nodes.graph.spin.blocked import tell_beside
+from dsmq_nodes.graph.spin.blocked import tell_beside, watch_on
 from dsmq_nodes.graph.spin.context import NodeContext, surroundings
 from dsmq_nodes.graph.spin.dispatcher import Dispatcher
 from dsmq_nodes.graph.spin.event_loop import run_beside
 from dsmq_nodes.graph.spin.exceptions import Exceptions
+from dsmq_nodes.graph.spin.safe_state import SafeState
 from dsmq_nodes.graph.spin.spinner import Spinner
 from dsmq_nodes.graph.time.clock import is_positive
 from dsmq_nodes.graph.time.overruns import OverrunWatch
@@ -130,6 +131,7 @@ class NodeKit:
         is_broker_lost: whether the node is in its safe state because the broker is lost; commands
             are refused then.
         actuators: the node's actuators.
+        safe_state: calls the node's `enter_safe_state`.
         when_broker_is_back: called when an outage has ended.
     """
 
@@ -165,6 +167,7 @@ class NodeKit:
         self._is_inherited = False  # whether this process is a forked child
         self.timers: list[Timer] = []
         self.actuators: list[Obeying] = []
+        self.safe_state = SafeState(node)
         self.when_broker_is_back: list[Callable[[], None]] = []
         # Everything from here on uses the queue.
         self.link = around.connect(self.name, broker, self._on_differs)
@@ -344,8 +347,7 @@ class NodeKit:
 
     def make_safe(self, tell: Callable[[], None] | None) -> Result:
         """Enter the safe state, and log why once that has begun: a log handler may block."""
-        enter = self.node.enter_safe_state
-        work = to_await(enter(), enter)
+        work = self.safe_state.enter()
         if tell is None:
             return work
         if work is not None:
@@ -362,7 +364,8 @@ class NodeKit:
 
     def end_watch(self) -> None:
         """Enter the safe state if an actuator obeys: nobody notices its timeout after spinning."""
-        if not self._is_destroyed and any(each.obeys for each in self.actuators):
+        is_obeying = any(each.obeys for each in self.actuators)
+        if not self._is_destroyed and (is_obeying or self.safe_state.has_failed):
             for each in self.actuators:
                 each.halt()
             with shutdown.undisturbed():
@@ -390,19 +393,37 @@ class NodeKit:
     def _stop_if_overdue(self, why: str) -> None:
         if any(each.is_overdue for each in self.actuators):
             self.stop_beside(why)
+        elif self.safe_state.has_failed:
+            self._enter_safe_state_beside()
 
     def stop_beside(self, why: str) -> None:
         """Enter the safe state in a thread of its own, since the hook may hang there, too."""
-        for each in self.actuators:
-            each.halt_beside()
-        with contextlib.suppress(RuntimeError):  # Python ends
-            threading.Thread(target=self._enter_safe_state, args=(run_beside,), daemon=True).start()
+        try:
+            for each in self.actuators:
+                each.halt_beside()
+        finally:  # even if there is no memory to cancel a coroutine
+            self._enter_safe_state_beside()
         tell_beside(self.logger.error, f"{why}: entering the safe state in another thread")
+
+    def _enter_safe_state_beside(self) -> None:
+        enter = partial(self._enter_safe_state, run_beside)
+        try:
+            threading.Thread(target=enter, daemon=True).start()
+        except (RuntimeError, MemoryError):  # the process can start no further thread
+            enter()
 
     def _enter_safe_state(self, run: Callable[[Callable[[], object]], object]) -> None:
         try:
-            run(self.node.enter_safe_state)
-        except BaseException as error:  # noqa: BLE001  the end of the node enters it again
+            run(self.safe_state.enter)
+        except BaseException as error:  # noqa: BLE001  the safe state is entered again
+            self.dispatcher.exceptions.tell(self.node.enter_safe_state, error)
+
+    async def _stop_again(self) -> None:
+        for each in self.actuators:
+            each.halt()
+        try:
+            await called(self.safe_state.enter)
+        except Exception as error:  # noqa: BLE001  the safe state is entered again
             self.dispatcher.exceptions.tell(self.node.enter_safe_state, error)
 
     def statistics(self) -> NodeStatistics:
@@ -427,6 +448,9 @@ class NodeKit:
             each.longest_sec = 0.0
 
     def _look_after(self) -> None:
+        if self.safe_state.has_failed:
+            self.dispatcher.begin(self._stop_again(), self.node.enter_safe_state)
+        watch_on()
         self._machine_clock.look()
         self._overruns.look(self.timers, self.wall_clock.monotonic_sec())
         self.publish_statistics()
@@ -473,20 +497,32 @@ class NodeKit:
             raise broken
 
     def _run_last_hooks(self, *, is_whole: bool) -> BaseException | None:
-        """Run all hooks, even if one raises; return an exception that is not an `Exception`."""
-        broken: BaseException | None = None
-        for hook, named in self.last_hooks():
-            try:
-                with shutdown.told_if_it_hangs(partial(self._tell_hanging, named)):
-                    self.run_hook(hook)
-            except BaseException as error:  # noqa: BLE001  the others must run in any case
-                if not is_whole and self._was_not_made(hook, error):
-                    continue
+        """Run all hooks, even if one raises; return an exception that is not an `Exception`.
+
+        If the safe state fails it is entered a second time: later nothing stops what moves.
+        """
+        safe, *others = self.last_hooks()
+        error = self._run_last_hook(*safe, is_whole=is_whole)
+        errors = [error]
+        if error is not None and is_whole and not isinstance(error, SpinError):  # it hung
+            errors.append(self._run_last_hook(*safe, is_whole=is_whole))
+        errors += [self._run_last_hook(*each, is_whole=is_whole) for each in others]
+        return next((each for each in errors if not isinstance(each, Exception | None)), None)
+
+    def _run_last_hook(
+        self, hook: Callable[[], object], named: object, *, is_whole: bool
+    ) -> BaseException | None:
+        """Run a hook; log what it raises, and return that."""
+        try:
+            with shutdown.told_if_it_hangs(partial(self._tell_hanging, named)):
+                self.run_hook(hook)
+        except BaseException as error:  # noqa: BLE001  the others must run in any case
+            if is_whole or not self._was_not_made(hook, error):
                 is_brief = not is_whole or isinstance(error, SpinError)
                 exceptions = self.dispatcher.exceptions
                 (exceptions.tell_briefly if is_brief else exceptions.tell)(named, error)
-                broken = broken or (None if isinstance(error, Exception) else error)
-        return broken
+                return error
+        return None
 
     def tell_unspun(self) -> None:
         """Warn, after the end, if the node had callbacks and was never spun."""
@@ -513,8 +549,12 @@ class NodeKit:
 
     def last_hooks(self) -> tuple[tuple[Callable[[], object], object], ...]:
         """Return the hooks of the end in their order, each with its name for logs."""
-        hooks = (self.node.enter_safe_state, self.node.on_shutdown, self.publish_statistics)
-        return tuple((hook, hook) for hook in hooks)
+        node = self.node
+        return (
+            (self.safe_state.enter, node.enter_safe_state),
+            (node.on_shutdown, node.on_shutdown),
+            (self.publish_statistics, self.publish_statistics),
+        )
 
     def run_hook(self, hook: Callable[[], object]) -> None:
         """Run a hook, which a class may override as `def` or `async def`, to its end."""

@@ -39,7 +39,8 @@ class Actuator(Generic[MessageT]):
     Only a node that is spun notices a timeout. So the safe state is also entered when the spinning
     ends; in simulated time, when `/clock` stands still for 2 s; and, in another thread, when for
     longer than `timeout` a callback blocks the node, or a program that spins it by `spin_once`
-    takes no further step. The last two are checked once a second.
+    takes no further step. The last two are checked once a second. An `enter_safe_state` that raises
+    is called again after a second, and a second time at the end of the node.
 
     Attributes:
         refused: how many commands were refused.

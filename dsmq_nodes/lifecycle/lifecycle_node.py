@@ -101,7 +101,7 @@ class LifecycleKit(NodeKit):
             return True
         for each in self.actuators:
             each.halt()
-        _, error = await last_steps(called(self.node.enter_safe_state))
+        _, error = await last_steps(called(self.safe_state.enter))
         if error is not None:
             self.dispatcher.exceptions.tell(self.node.enter_safe_state, error)
         return error is None
@@ -114,6 +114,8 @@ class LifecycleKit(NodeKit):
         if self.machine.state == states.ERRORPROCESSING:
             handled = await self._call(self._hooks.on_error, comes_from)
             self._went(self.machine.follow(handled))
+            if handled is TransitionCallbackReturn.SUCCESS:
+                self.safe_state.has_failed = False  # the hook has seen to it
             state = self.machine.state
             stays = state == states.FINALIZED
             how = ": only a new start of the node helps, or an `on_error` that returns SUCCESS"

@@ -6,7 +6,8 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Literal
 
 import pytest
 from hypothesis import given, settings
@@ -303,6 +304,115 @@ def test_the_safe_state_comes_before_what_is_logged_of_it(graph: Graph, is_async
     finally:
         logging.getLogger().removeHandler(handler)
     assert heard == [0.0]
+
+
+class Failing(Motor):
+    """Its safe state fails the first times: the bus does not answer."""
+
+    on_exception: Literal["raise", "log"] = "log"
+    failures = 2
+
+    def enter_safe_state(self) -> None:
+        if self.failures > 0:
+            self.failures -= 1
+            raise OSError("the bus does not answer")
+        super().enter_safe_state()
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+@pytest.mark.parametrize("hazard", ["silence", "press"])
+def test_a_safe_state_that_fails_is_entered_again(
+    graph: Graph, hazard: str, is_async: bool
+) -> None:
+    class Later(Failing):
+        async def enter_safe_state(self) -> None:  # type: ignore[override]
+            await asyncio.sleep(0.01)
+            super().enter_safe_state()
+
+    motor = graph.add(Later if is_async else Failing)
+    graph.at(0.1, lambda: graph.inject("speed", Float64(data=1.0)))
+    if hazard == "press":
+        graph.at(0.2, lambda: graph.inject(TOPIC, Bool(data=True)))
+    graph.run_for(5.0)
+    assert [speed for _, speed in motor.log] == [1.0, 0.0]
+    assert motor.log[-1][0] < 3.0
+    assert motor.statistics().exceptions == 2
+
+
+@pytest.mark.parametrize("failures", [1, 2])
+def test_a_safe_state_that_fails_at_the_end_is_entered_a_second_time(
+    graph: Graph, failures: int
+) -> None:
+    motor = graph.add(Failing)
+    motor.failures = failures
+    graph.inject("speed", Float64(data=1.0))
+    graph.run_for(0.1)
+    graph.remove(motor)
+    assert motor.speed == failures - 1
+    assert motor.failures == 0
+
+
+def test_a_safe_state_that_fails_is_entered_again_when_the_spinning_has_ended(
+    broker: BrokerProcess,
+) -> None:
+    class Raising(Failing):
+        on_exception = "raise"
+        failures = 1
+
+    motor, button = Raising(), Button()
+    commands = button.create_publisher(Float64, "speed", 1)
+    once = button.create_timer(0.05, lambda: commands.publish(Float64(data=1.0)))
+    button.create_timer(0.01, lambda: once.cancel() if motor.speed else None)
+    button.stop.release()
+    with pytest.raises(OSError, match="the bus does not answer"):
+        spin(motor, button)
+    assert motor.speed == 0.0
+
+
+@pytest.fixture
+def no_thread() -> Iterator[Callable[[], None]]:
+    """Let the process have no further thread, as at a limit of its user or its container."""
+    yield no_further_thread
+    threading.stack_size(0)
+
+
+def no_further_thread() -> None:
+    threading.stack_size(1 << 46)
+    with pytest.raises(RuntimeError):
+        threading.Thread(target=print).start()
+
+
+@pytest.mark.parametrize("limit", ["failures", "threads", "threads at first"])
+def test_it_stops_while_a_callback_blocks_though_the_first_attempt_fails(
+    broker: BrokerProcess,
+    monkeypatch: pytest.MonkeyPatch,
+    limit: str,
+    no_thread: Callable[[], None],
+) -> None:
+    monkeypatch.setattr(blocked, "BLOCKED_SEC", 0.1)
+
+    class Blocked(Failing):
+        failures = 2 if limit == "failures" else 0
+
+        def block(self) -> None:
+            if not self.speed:
+                return
+            threading.stack_size(0)
+            if limit == "threads at first":
+                until(lambda: blocked._thread)
+            if limit == "threads":
+                no_thread()
+            until(lambda: self.speed == 0.0)
+            self.shutdown()
+
+    motor, button = Blocked(), Button()
+    motor.create_timer(0.01, motor.block)
+    commands = button.create_publisher(Float64, "speed", 1)
+    button.create_timer(0.05, lambda: commands.publish(Float64(data=1.0)))
+    button.stop.release()
+    if limit == "threads at first":
+        no_thread()
+    spin(motor, button)
 
 
 def test_a_safe_state_that_hangs_is_entered_again_at_the_next_silence(graph: Graph) -> None:

@@ -85,6 +85,8 @@ def told(
         _beat(loop)
     if _thread is None:
         _start()
+    if _thread is None:
+        tell("no thread can be started: until one can, a callback that blocks is not noticed")
     try:
         yield
     finally:
@@ -107,6 +109,12 @@ def watch_no_longer(look: Callable[[], object]) -> None:
     _resting[:] = [each for each in _resting if each() not in (look, None)]
 
 
+def watch_on() -> None:
+    """Begin to look, where the process could have no further thread when that was asked for."""
+    if _thread is None and (_loops or _resting):
+        _start()
+
+
 def _is_asyncios(loop: asyncio.AbstractEventLoop) -> bool:
     """Whether each turn of the loop has the frame that `_stack` looks for."""
     return getattr(getattr(type(loop), "_run_once", None), "__code__", None) is _TURN
@@ -122,15 +130,17 @@ def _start() -> None:
     with _lock, contextlib.suppress(RuntimeError):  # Python ends
         if _thread is None:
             _ended = threading.Event()
-            _thread = threading.Thread(target=_look_on, name="blocked callbacks", daemon=True)
-            _thread.start()
+            thread = threading.Thread(target=_look_on, name="blocked callbacks", daemon=True)
+            thread.start()
+            _thread = thread
 
 
 def _look_on() -> None:
     global _thread  # noqa: PLW0603  of the process
     idle, ended = 0, _ended
     while not ended.wait(BLOCKED_SEC):
-        _look()
+        with contextlib.suppress(Exception):  # no memory, say: it looks again
+            _look()
         wake_if_one_came()
         idle = 0 if _loops or _resting else idle + 1
         with _lock:
@@ -151,11 +161,10 @@ def _look() -> None:
             loop.turn, loop.calls, loop.is_told = turn, calls, False
             continue
         if not loop.is_told:
-            text = _text(stack[1:])
             for each in loop.when_blocked[:]:
                 each(False)  # before the log
             loop.is_told = True
-            tell_beside(loop.tell, text)
+            tell_beside(loop.tell, _text(stack[1:]))
         for each in loop.when_blocked[:]:
             each(True)
     for resting in _resting[:]:
