@@ -67,7 +67,7 @@ __all__ = [
 
 
 class InitContextManager:
-    """What `init` returns: `with rclpy.init():` shuts down at its end."""
+    """The return value of `init`: `with rclpy.init():` shuts down at its end."""
 
     def __init__(
         self,

@@ -117,7 +117,7 @@ class Client(ServiceEnd):
                     break
 
     def take(self, executor: Any) -> Any:
-        """What an executor runs for a response: it settles the call's future."""
+        """Take a response; return the function that settles the call's future, and its argument."""
         self.handle.check()
         header, response = self.handle.take_response(self.srv_type.Response)
         if header is None:

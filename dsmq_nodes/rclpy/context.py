@@ -139,7 +139,7 @@ class Context:
             self._wakeups.discard(wakeup)
 
     def add_wakeup(self, wakeup: Wakeup) -> None:
-        """As `waking`, while the wakeup lives."""
+        """Register as `waking` does, while the wakeup lives."""
         self._wakeups.add(wakeup)
 
     def interrupt(self) -> None:

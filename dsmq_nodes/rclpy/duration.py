@@ -70,7 +70,7 @@ class Duration:
         return Duration(nanoseconds=self._ns * factor)
 
     def to_msg(self) -> Any:
-        """As builtin_interfaces/msg/Duration."""
+        """Return the duration as builtin_interfaces/msg/Duration."""
         seconds, nanoseconds = divmod(self._ns, S_TO_NS)
         return interface("builtin_interfaces/msg/Duration")(sec=seconds, nanosec=nanoseconds)
 

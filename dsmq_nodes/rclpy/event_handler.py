@@ -77,7 +77,7 @@ class EventHandler(Waitable):
         return self._event.is_ready()
 
     def take_data(self) -> Any:
-        """What to tell of it."""
+        """Return the information about the event."""
         return self._event.take_event() if self._event.is_ready() else None
 
     async def execute(self, taken_data: Any) -> None:

@@ -58,7 +58,7 @@ class ExternalShutdownException(Exception):
 
 
 class ConditionReachedException(Exception):
-    """What was waited for is there."""
+    """The condition that was waited for holds."""
 
 
 class TimeoutObject:
@@ -307,7 +307,7 @@ class Executor:
         return found
 
     def _wait_set_of(self, waitable: Any) -> WaitSet:
-        """What a waitable of a program's own waits for."""
+        """Return the wait set of a program's own waitable, after a look at its entities."""
         wait_set = WaitSet(self._wakeup.set)
         with waitable:
             waitable.get_num_entities()  # there it makes the room for them
@@ -406,7 +406,7 @@ class _Direct:
             executor._end(entity)  # noqa: SLF001
 
     def exception(self) -> BaseException | None:
-        """What the callback has raised."""
+        """Return the exception of the callback, or None."""
         return self._error
 
     def result(self) -> None:

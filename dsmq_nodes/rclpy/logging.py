@@ -93,7 +93,7 @@ def get_logging_severity_from_string(log_severity: str) -> LoggingSeverity:
 
 
 def get_logging_directory() -> Path:
-    """Where ROS writes files of logs; here none are written."""
+    """Return the folder of ROS's log files; here none are written."""
     found = os.environ.get("ROS_LOG_DIR")
     if found:
         return Path(found).expanduser()

@@ -68,7 +68,7 @@ _SERVICE_END: Final = (
 
 
 class _Hold:
-    """What a node and each of its entities have: when none of them is left, the node ends.
+    """Shared by a node and its entities: the node ends with the last of them.
 
     An object that is collected ends, too. Its inner side does so in the I/O thread: objects are
     collected in any thread, at any place.
@@ -201,7 +201,7 @@ class Node:
 
     @property
     def waitables(self) -> Iterator[Waitable]:
-        """What else executors look at."""
+        """Yield the other entities that executors handle."""
         yield from self.__waitables
 
     @property
@@ -848,31 +848,31 @@ class Node:
         return [(*each, "/") for each in self.__graph.nodes()]
 
     def count_publishers(self, topic_name: str) -> int:
-        """How many publish a topic."""
+        """Return the number of publishers of a topic."""
         return self.__graph.count(PUBLISHER, topic_name)
 
     def count_subscribers(self, topic_name: str) -> int:
-        """How many subscribe a topic."""
+        """Return the number of subscriptions of a topic."""
         return self.__graph.count(SUBSCRIPTION, topic_name)
 
     def count_clients(self, service_name: str) -> int:
-        """How many call a service."""
+        """Return the number of clients of a service."""
         return self.__graph.count(CLIENT, service_name)
 
     def count_services(self, service_name: str) -> int:
-        """How many serve a service."""
+        """Return the number of servers of a service."""
         return self.__graph.count(SERVICE, service_name)
 
     def get_publishers_info_by_topic(
         self, topic_name: str, no_mangle: bool = False
     ) -> list[TopicEndpointInfo]:
-        """What is known of the publishers of a topic."""
+        """Return a description of each publisher of a topic."""
         return self.__graph.infos(PUBLISHER, topic_name, no_mangle=no_mangle)
 
     def get_subscriptions_info_by_topic(
         self, topic_name: str, no_mangle: bool = False
     ) -> list[TopicEndpointInfo]:
-        """What is known of the subscriptions of a topic."""
+        """Return a description of each subscription of a topic."""
         return self.__graph.infos(SUBSCRIPTION, topic_name, no_mangle=no_mangle)
 
     def wait_for_node(self, fully_qualified_node_name: str, timeout: float) -> bool:

@@ -40,7 +40,7 @@ class Parameter:
     __class_getitem__: ClassVar[Any] = classmethod(GenericAlias)  # for annotations
 
     class Type(IntEnum):
-        """What a value can be."""
+        """The types of a value."""
 
         NOT_SET = 0
         BOOL = 1
@@ -123,14 +123,14 @@ class Parameter:
         return self._value
 
     def get_parameter_value(self) -> Any:
-        """As rcl_interfaces/msg/ParameterValue."""
+        """Return the value as rcl_interfaces/msg/ParameterValue."""
         value = interface("rcl_interfaces/msg/ParameterValue")(type=self._type_.value)
         if self._type_ != _NOT_SET:
             setattr(value, _FIELDS[int(self._type_)], self._value)
         return value
 
     def to_parameter_msg(self) -> Any:
-        """As rcl_interfaces/msg/Parameter."""
+        """Return the parameter as rcl_interfaces/msg/Parameter."""
         message = interface("rcl_interfaces/msg/Parameter")
         return message(name=self._name, value=self.get_parameter_value())
 

@@ -52,7 +52,7 @@ class Publisher:
             raise TypeError(f"Expected {self.msg_type}, got {type(msg)}")
 
     def get_subscription_count(self) -> int:
-        """How many subscriptions there are that fit."""
+        """Return the number of subscriptions with a compatible type and QoS."""
         with self._handle:
             return self._handle.get_subscription_count()
 

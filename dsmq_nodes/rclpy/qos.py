@@ -80,7 +80,7 @@ def _with_old_names(start: str, *names: str) -> Callable[[type[_EnumT]], type[_E
 
 @_with_old_names("RMW_QOS_POLICY_HISTORY", "SYSTEM_DEFAULT", "KEEP_LAST", "KEEP_ALL", "UNKNOWN")
 class HistoryPolicy(QoSPolicyEnum):
-    """How many messages are kept for a slow callback."""
+    """The number of messages that are kept for a slow callback."""
 
     SYSTEM_DEFAULT = 0
     KEEP_LAST = 1
@@ -116,7 +116,7 @@ class DurabilityPolicy(QoSPolicyEnum):
 
 @_with_old_names("RMW_QOS_POLICY_LIVELINESS", "SYSTEM_DEFAULT", "AUTOMATIC", "MANUAL_BY_TOPIC")
 class LivelinessPolicy(QoSPolicyEnum):
-    """How a publisher shows that it is alive."""
+    """The way in which a publisher shows that it is alive."""
 
     SYSTEM_DEFAULT = 0
     AUTOMATIC = 1
@@ -134,7 +134,7 @@ _DEFAULT_DEPTH = 10
 
 
 class QoSProfile:
-    """How a publisher or a subscription treats its topic."""
+    """The quality of service of a publisher or a subscription."""
 
     __slots__ = [  # noqa: RUF023  in rclpy's order, in which it is shown
         "_history",
@@ -180,7 +180,7 @@ class QoSProfile:
 
     @property
     def history(self) -> HistoryPolicy:
-        """How many messages are kept."""
+        """Whether the last messages are kept, or all."""
         return self._history
 
     @history.setter
@@ -210,7 +210,7 @@ class QoSProfile:
 
     @property
     def depth(self) -> int:
-        """How many messages are kept with KEEP_LAST."""
+        """The number of messages that are kept with KEEP_LAST."""
         return self._depth
 
     @depth.setter
@@ -226,7 +226,7 @@ class QoSProfile:
 
     @property
     def lifespan(self) -> Duration:
-        """How old a message may be when it is delivered; 0: any age."""
+        """The greatest age of a message at its delivery; 0: any age."""
         return self._lifespan
 
     @lifespan.setter
@@ -246,7 +246,7 @@ class QoSProfile:
 
     @property
     def liveliness(self) -> LivelinessPolicy:
-        """How a publisher shows that it is alive."""
+        """The way in which a publisher shows that it is alive."""
         return self._liveliness
 
     @liveliness.setter

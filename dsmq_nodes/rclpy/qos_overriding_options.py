@@ -35,7 +35,7 @@ class InvalidQosOverridesError(Exception):
 
 
 class QoSOverridingOptions:
-    """Which policies may be overridden, and who checks the result."""
+    """The policies that may be overridden, and the callback that checks the result."""
 
     def __init__(
         self,
@@ -55,12 +55,12 @@ class QoSOverridingOptions:
 
     @property
     def callback(self) -> QosCallbackType | None:
-        """Who checks the result."""
+        """Return the callback that checks the result."""
         return self._callback
 
     @property
     def entity_id(self) -> str | None:
-        """What distinguishes two ends of one topic in a node."""
+        """Return the id that distinguishes two ends of one topic in a node."""
         return self._entity_id
 
     @classmethod

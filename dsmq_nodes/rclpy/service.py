@@ -45,7 +45,7 @@ class Service(ServiceEnd):
                 raise TypeError
 
     def take(self, _executor: Any) -> Any:
-        """What an executor runs for a request."""
+        """Take a request; return the function that answers it, and its arguments."""
         self.handle.check()
         request, header = self.handle.service_take_request(self.srv_type.Request)
         if header is None:

@@ -1,4 +1,4 @@
-"""How much of its calls a service or client publishes."""
+"""How much of their calls services and clients publish."""
 
 from dsmq_nodes.rclpy.impl.also_importable import also_importable
 from dsmq_nodes.rclpy.impl.c_enum import CEnum

@@ -17,7 +17,7 @@ from dsmq_nodes.rclpy.impl.c_errors import wrong_arguments
 
 
 class SignalHandlerOptions(CEnum):
-    """Which signals are handled."""
+    """The signals that are handled."""
 
     NO = 0
     SIGINT = 1
@@ -54,7 +54,7 @@ def install_signal_handlers(options: SignalHandlerOptions = SignalHandlerOptions
 
 
 def get_current_signal_handlers_options() -> SignalHandlerOptions:
-    """Which signals are handled now."""
+    """Return the signals that are handled now."""
     return SignalHandlerOptions(
         (1 if signal.SIGINT in _before else 0) | (2 if signal.SIGTERM in _before else 0)
     )

@@ -22,7 +22,7 @@ __all__ = ["MessageInfo", "RCLError", "Subscription"]
 
 
 class MessageInfo(TypedDict):
-    """What is known of a message besides its content."""
+    """The metadata of a message."""
 
     source_timestamp: int
     received_timestamp: int
@@ -37,7 +37,7 @@ class Subscription:
     __class_getitem__: ClassVar[Any] = classmethod(GenericAlias)  # for annotations
 
     class CallbackType(Enum):
-        """What the callback takes."""
+        """The arguments that the callback takes."""
 
         MessageOnly = 0
         WithMessageInfo = 1
@@ -67,7 +67,7 @@ class Subscription:
         subscription_impl.begin()
 
     def get_publisher_count(self) -> int:
-        """How many publishers there are that fit."""
+        """Return the number of publishers with a compatible type and QoS."""
         with self.handle:
             return self.handle.get_publisher_count()
 
@@ -85,7 +85,7 @@ class Subscription:
 
     @property
     def callback(self) -> Callable[..., Any]:
-        """What is called; a new one counts at once."""
+        """The callback; a new one takes effect at once."""
         return self._callback
 
     @callback.setter

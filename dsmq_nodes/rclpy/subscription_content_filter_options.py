@@ -1,4 +1,4 @@
-"""What a content filter is made of."""
+"""The expression and the parameters of a content filter."""
 
 from typing import NamedTuple
 

@@ -38,7 +38,7 @@ def _is_awaited_by_a_task() -> bool:
 
 
 class FutureState(Enum):
-    """Where a future is."""
+    """The state of a future."""
 
     PENDING = "PENDING"
     CANCELLED = "CANCELLED"
@@ -252,7 +252,7 @@ class Task(Future[T]):
         return self._has_ended_the_program or not self._pending()
 
     def resume(self, executor: Any) -> None:
-        """What it waits for is done: it may take its next step."""
+        """Allow the next step: the awaited future is done."""
         self._waits = False
         if executor is not None:
             executor.wake()

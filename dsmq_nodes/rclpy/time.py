@@ -113,7 +113,7 @@ class Time:
         return self._ns >= other.nanoseconds
 
     def to_msg(self) -> Any:
-        """As builtin_interfaces/msg/Time."""
+        """Return the time as builtin_interfaces/msg/Time."""
         seconds, nanoseconds = self.seconds_nanoseconds()
         return interface("builtin_interfaces/msg/Time")(sec=seconds, nanosec=nanoseconds)
 

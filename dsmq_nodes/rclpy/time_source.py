@@ -1,4 +1,4 @@
-"""Where a node's clock has its time from: the machine, or `/clock`."""
+"""The source of a node's time: the machine, or `/clock`."""
 
 import weakref
 from typing import Any

@@ -96,7 +96,7 @@ class TimerHandle(InnerHandle):
 
     @property
     def until_next_ns(self) -> int:
-        """How long until the next tick is due."""
+        """Return the time until the next tick is due, in ns."""
         return self._next_ns - self._source.now_ns()
 
     @property
@@ -109,7 +109,7 @@ class TimerHandle(InnerHandle):
         self._source.wakeups.add(wakeup)
 
     def is_ready(self) -> bool:
-        """As `is_timer_ready`, by the name that executors use for every entity."""
+        """Return `is_timer_ready()`, by the name that executors use for every entity."""
         return self.is_timer_ready()
 
     def is_timer_ready(self) -> bool:

@@ -1,4 +1,4 @@
-"""What is known of an end of a topic."""
+"""The description of an end of a topic."""
 
 from enum import IntEnum
 from typing import Any
@@ -9,7 +9,7 @@ from dsmq_nodes.rclpy.type_hash import TypeHash
 
 
 class TopicEndpointTypeEnum(IntEnum):
-    """Which end it is."""
+    """The kind of end."""
 
     INVALID = 0
     PUBLISHER = 1
@@ -89,7 +89,7 @@ class TopicEndpointInfo:
 
     @property
     def endpoint_type(self) -> Any:
-        """Which end it is."""
+        """The kind of end."""
         return self._endpoint_type
 
     @endpoint_type.setter

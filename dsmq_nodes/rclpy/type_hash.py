@@ -16,7 +16,7 @@ class TypeHash:
 
     @property
     def version(self) -> int:
-        """How it was made; -1: it was not."""
+        """The version of the algorithm; -1: there is no hash."""
         return self._version
 
     @version.setter

@@ -7,7 +7,7 @@ from dsmq_nodes.rclpy.impl.also_importable import also_importable
 
 
 class NumberOfEntities:
-    """How many entities of each kind something waits for."""
+    """The numbers of entities of each kind that a waitable waits for."""
 
     __slots__ = [  # noqa: RUF023  in the order of the constructor, as there
         "num_subscriptions",
@@ -92,7 +92,7 @@ class Waitable:
         raise NotImplementedError("Must be implemented by subclass")
 
     def take(self, executor: Any) -> tuple[Any, tuple[Any]]:
-        """What an executor runs."""
+        """Take the data; return the function that an executor runs with it, and the data."""
         data = self.take_data()
         for future in self._futures:
             future._set_executor(executor)  # noqa: SLF001
@@ -106,7 +106,7 @@ class Waitable:
         raise NotImplementedError("Must be implemented by subclass")
 
     def get_num_entities(self) -> NumberOfEntities:
-        """How many entities it waits for."""
+        """Return the number of entities that it waits for."""
         raise NotImplementedError("Must be implemented by subclass")
 
     def add_to_wait_set(self, wait_set: Any) -> None:

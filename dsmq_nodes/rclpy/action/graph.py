@@ -1,4 +1,4 @@
-"""Which actions there are: a server publishes their status, a client subscribes it."""
+"""The actions of the graph: a server publishes their status, a client subscribes to it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -60,7 +60,7 @@ class CancelResponse(Enum):
 
 
 class GoalEvent(CEnum):
-    """What changes the state of a goal."""
+    """The events that change the state of a goal."""
 
     EXECUTE = 0
     CANCEL_GOAL = 1
@@ -477,25 +477,25 @@ class ActionServer(Waitable):
     def register_handle_accepted_callback(
         self, handle_accepted_callback: Callable[[ServerGoalHandle], Any] | None
     ) -> None:
-        """What is called with an accepted goal; None: it is executed."""
+        """Set the callback for accepted goals; None: execute them at once."""
         self._handle_accepted_callback = (
             handle_accepted_callback or default_handle_accepted_callback
         )
 
     def register_goal_callback(self, goal_callback: Callable[[Any], Any] | None) -> None:
-        """What decides about goals; None: all are accepted."""
+        """Set the callback that accepts or rejects goals; None: accept all."""
         self._goal_callback = goal_callback or default_goal_callback
 
     def register_cancel_callback(
         self, cancel_callback: Callable[[ServerGoalHandle], Any] | None
     ) -> None:
-        """What decides about requests to cancel; None: all are rejected."""
+        """Set the callback that decides about requests to cancel; None: reject all."""
         self._cancel_callback: Callable[[Any], Any] = cancel_callback or default_cancel_callback
 
     def register_execute_callback(
         self, execute_callback: Callable[[ServerGoalHandle], Any]
     ) -> None:
-        """What executes goals.
+        """Set the callback that executes goals.
 
         Raises:
             TypeError: it cannot be called.

@@ -1,4 +1,4 @@
-"""What rclpy calls experimental."""
+"""The modules that rclpy calls experimental."""
 
 from dsmq_nodes.rclpy.experimental.events_executor import EventsExecutor
 

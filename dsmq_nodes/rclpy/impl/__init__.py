@@ -1,1 +1,1 @@
-"""What rclpy's modules stand on here: errors of the C side, names, arguments, the kit's nodes."""
+"""The base of rclpy's modules: errors of the C side, names, arguments, the kit's nodes."""

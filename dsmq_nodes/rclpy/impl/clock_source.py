@@ -12,7 +12,7 @@ from dsmq_nodes.rclpy.impl.handle import InnerHandle
 
 
 class ClockChange(CEnum):
-    """What a jump of a clock has to do with ROS time."""
+    """How a jump of a clock changed between system time and ROS time."""
 
     ROS_TIME_NO_CHANGE = 1
     ROS_TIME_ACTIVATED = 2
@@ -59,7 +59,7 @@ class ClockSource(InnerHandle):
         return self._override_ns if self._is_active else self._read()
 
     def get_ros_time_override_is_enabled(self) -> bool:
-        """As `is_overridden`, by rclpy's name."""
+        """Return `is_overridden`, by rclpy's name."""
         return self._is_active
 
     def set_ros_time_override_is_enabled(self, enabled: bool) -> None:

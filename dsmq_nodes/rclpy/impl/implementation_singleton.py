@@ -1,4 +1,4 @@
-"""What stands for rclpy's C side, by the names that programs and tests touch."""
+"""A stand-in for rclpy's C module, with the names that programs and tests use."""
 
 from types import SimpleNamespace
 from typing import Final

@@ -1,4 +1,4 @@
-"""Where log lines go: standard error, in rcutils's format, and to `/rosout`.
+"""The destinations of log lines: standard error, in rcutils's format, and `/rosout`.
 
 RCUTILS_CONSOLE_OUTPUT_FORMAT, RCUTILS_COLORIZED_OUTPUT and RCUTILS_LOGGING_USE_STDOUT in the
 environment say how.

@@ -4,7 +4,7 @@ from enum import IntEnum
 
 
 class LoggingSeverity(IntEnum):
-    """How severe a line is."""
+    """The severity of a line."""
 
     UNSET = 0
     DEBUG = 10

@@ -222,7 +222,7 @@ class RcutilsLogger:
         return self.log(message, LoggingSeverity.WARN, **kwargs)
 
     def warn(self, message: str, **kwargs: Any) -> bool:
-        """As `warning`, and deprecated."""
+        """Log as `warning` does; deprecated."""
         text = "Deprecated in favor of :py:classmethod:RcutilsLogger.warning:."
         warnings.warn(text, DeprecationWarning, stacklevel=2)
         return self.log(message, LoggingSeverity.WARN, **kwargs)

@@ -1,4 +1,4 @@
-"""What a waitable of a program's own adds its entities to."""
+"""The wait set, to which a program's own waitable adds its entities."""
 
 import time
 from collections.abc import Callable

@@ -408,7 +408,7 @@ class ExecuteLocal(Action):
         raise NotImplementedError
 
     def title(self, context: Visit, words: list[str]) -> str:
-        """What it is called in the output."""
+        """Return the name of the process in the output."""
         program = words[0].partition(" ")[0] if self.shell else words[0]
         return text_of(self.name, context) if self.name else Path(program).stem
 
@@ -481,7 +481,7 @@ class OnProcessExit:
         self.target, self.actions = target_action, on_exit
 
     def trigger(self, context: Visit) -> Dependency | None:
-        """What its actions wait for; None if its process is not started, as in ROS for ever.
+        """Return the event that its actions wait for; None if its process never starts, as in ROS.
 
         Raises:
             SubstitutionError: it names no process.

@@ -111,7 +111,7 @@ def read_yaml(path: Path, include: Any) -> list[Any]:
 
 
 def _unfolded(node: yaml.Node, known: dict[int, float]) -> float:
-    """How many nodes there are with each alias written out; an infinite number of one in itself."""
+    """Count the nodes with each alias written out; infinite for an alias inside itself."""
     if id(node) not in known:
         known[id(node)] = float("inf")
         inner = () if isinstance(node, yaml.ScalarNode) else node.value

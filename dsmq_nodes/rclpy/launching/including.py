@@ -88,7 +88,7 @@ def read(path: Path, context: Visit) -> Any:
 
 
 def _of_python(path: Path, context: Visit) -> Any:
-    """What `generate_launch_description()` returns."""
+    """Return the result of `generate_launch_description()`."""
     try:
         make = runpy.run_path(str(path), run_name="launch_file").get(_MAKES)
         if make is None:

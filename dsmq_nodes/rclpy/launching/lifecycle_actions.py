@@ -106,7 +106,7 @@ class OnStateTransition:
         self.states = start_state, goal_state
 
     def trigger(self, context: Visit) -> Dependency | None:
-        """What its actions wait for; None for a node that is not started.
+        """Return the event that its actions wait for; None for a node that is not started.
 
         Raises:
             SubstitutionError: nothing in the launch file brings the node to this state.

@@ -42,7 +42,7 @@ class Substitution:
         raise NotImplementedError
 
     def describe(self) -> str:
-        """What it is."""
+        """Return the name of the substitution's class."""
         return type(self).__name__
 
 
@@ -155,7 +155,7 @@ class PathJoinSubstitution(Substitution):
 
 
 class FileContent(Substitution):
-    """What is in a file."""
+    """The content of a file."""
 
     def __init__(self, path: Any) -> None:
         self.path = path
@@ -217,7 +217,7 @@ class FindExecutable(Substitution):
 
 
 class Command(Substitution):
-    """What a program prints; no shell reads its words."""
+    """The output of a program, which is started without a shell."""
 
     def __init__(self, command: Any, *, on_stderr: Any = "fail") -> None:
         self.command, self.on_stderr = command, on_stderr

@@ -1,4 +1,4 @@
-"""What a visit of launch actions knows on its way, and what it finds."""
+"""The state of a visit of launch actions, and the processes that it finds."""
 
 import contextlib
 import copy
@@ -36,7 +36,7 @@ def line_of_caller() -> SourceLine:
 
 @dataclass
 class Surroundings:
-    """What surrounds an action.
+    """The surroundings of an action.
 
     Attributes:
         configurations: the launch configurations: arguments, and what `let` sets.
@@ -74,7 +74,7 @@ class Surroundings:
         return {name: value for name, value in both.items() if value is not None}
 
     def configured(self) -> dict[str, Any]:
-        """What ROS's launch keeps among the launch configurations."""
+        """Return the values that ROS's launch keeps as launch configurations."""
         return {name: vars(self)[name] for name in _CONFIGURED}
 
     def forget_configurations(self, but: dict[str, str]) -> None:
@@ -123,7 +123,7 @@ class Visit:
 
     @contextlib.contextmanager
     def inside(self, **changes: Any) -> Iterator[None]:
-        """What is visited meanwhile has surroundings of its own."""
+        """Give the actions that are visited inside the context surroundings of their own."""
         before = self.around
         self.around = replace(copy.deepcopy(before), **changes)
         try:

@@ -1,4 +1,4 @@
-"""What follows the state of a managed node."""
+"""Entities that follow the state of a managed node."""
 
 from collections.abc import Callable
 from functools import wraps

@@ -43,7 +43,7 @@ class LifecycleState(NamedTuple):
 
 
 class LifecycleNodeMixin(ManagedEntity):
-    """What makes a node a managed one."""
+    """The part of a node that makes it a managed one."""
 
     def __init__(
         self, *, enable_communication_interface: bool = True, callback_group: Any = None

@@ -1,1 +1,1 @@
-"""What stands for packages of ROS other than rclpy: one folder or file for each, named as it is."""
+"""Stand-ins for ROS packages other than rclpy: one folder or file each, with the package's name."""

@@ -102,7 +102,7 @@ def install() -> None:
 
 
 def real_rclpy() -> str:
-    """Where a real rclpy is that Python finds; "" if there is none."""
+    """Return the place of a real rclpy that Python finds; "" if there is none."""
     found = PathFinder.find_spec("rclpy")
     return "" if found is None or found.origin is None else str(Path(found.origin).parent)
 

@@ -57,7 +57,7 @@ Options:
 
 @dataclass
 class RunRequest:
-    """What the command line asks for.
+    """A parsed command line.
 
     Attributes:
         target: a file, a package, a module, or `MODULE:Class`.
@@ -223,7 +223,7 @@ def _can_run(found: ModuleSpec | None) -> bool:
 
 
 def _modules(name: str, package: ModuleSpec, words: list[str]) -> str:
-    """Which of a package's modules may be meant; `ros2 run demo sensor` has two words."""
+    """Return a hint which modules of a package to run; `ros2 run demo sensor` has two words."""
     found = [each.name for each in iter_modules(package.submodule_search_locations)]
     modules = [each for each in found if not each.startswith("_")]
     if not modules:

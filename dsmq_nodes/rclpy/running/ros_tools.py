@@ -19,7 +19,7 @@ _TOOLS: Final = {
 
 
 def command_instead(words: Sequence[str]) -> str:
-    """What to call instead of a program of ROS that is not here; "" for other programs.
+    """Return a hint which command replaces a program of ROS; "" for other programs.
 
     Args:
         words: a package, and its executable.

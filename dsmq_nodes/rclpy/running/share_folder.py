@@ -18,7 +18,7 @@ from dsmq_nodes.messages.schema.ros_packages import RosPackage
 
 @cache
 def share_folder(package: RosPackage) -> Path:
-    """Where programs find the files of a package."""
+    """Return the folder where programs find the files of a package."""
     share = Path("share") / package.name
     files = {
         Path(where).relative_to(share) / file.name: file

@@ -1,4 +1,4 @@
-"""What an action is made of: three services and two topics below `<action>/_action`."""
+"""The parts of an action: three services and two topics below `<action>/_action`."""
 
 from typing import Any, Final
 

@@ -32,7 +32,7 @@ _SOON_SEC = 2.0  # for the broker's graph to show a service that this process ha
 
 
 class RequestId:
-    """Which call a message belongs to."""
+    """The identity of a service call."""
 
     def __init__(self, sequence_number: int) -> None:
         self.sequence_number = sequence_number
@@ -40,7 +40,7 @@ class RequestId:
 
 
 class ServiceInfo:
-    """What is known of a request or a response besides its content.
+    """The metadata of a request or a response.
 
     When it was sent is not known; both times are when it was received.
     """
@@ -102,7 +102,7 @@ REQUEST_SENT, REQUEST_RECEIVED, RESPONSE_SENT, RESPONSE_RECEIVED = range(4)
 
 
 class _CallHandle(InnerHandle):
-    """What both sides have."""
+    """The common base of both sides."""
 
     def __init__(
         self, kind: str, node: NodeHandle, srv_type: Any, name: str, qos: QoSProfile
@@ -182,7 +182,7 @@ class ClientHandle(_CallHandle):
         answer.then(arrived, lambda: self._has_failed(answer.exception())).ignore()
 
     def _has_failed(self, error: BaseException | None) -> None:
-        """As in ROS 2 the call stays without an answer; here the log says why."""
+        """Log why a call gets no answer; as in ROS 2, none is sent."""
         if not self.is_destroyed and not self.node.is_destroyed and self.node.context.ok():
             log_inside(_WARN, self.node.logger_name, f"no answer: {error}")
 

@@ -1,4 +1,4 @@
-"""What clients and services have in common: their inner side, introspection, an end."""
+"""The common base of clients and services: handle, introspection, destruction."""
 
 from typing import Any, Self
 

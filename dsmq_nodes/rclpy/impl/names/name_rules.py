@@ -19,7 +19,7 @@ _TOO_LONG: Final = "topic length should not exceed '255U - 8U'"
 
 
 def topic_fault(name: str) -> Fault | None:
-    """What is wrong with a topic's name as a program writes it: relative, private, with braces."""
+    """Return the fault of a topic's name as a program writes it: relative, private, with braces."""
     if not name:
         return "topic name must not be empty string", 0
     if name[0] in _DIGITS:
@@ -84,7 +84,7 @@ def _token_fault(name: str) -> Fault | None:
 
 
 def full_topic_fault(name: str) -> Fault | None:
-    """What is wrong with an absolute topic name."""
+    """Return the fault of an absolute topic name."""
     if not name:
         return "topic name must not be empty", 0
     if not name.startswith("/"):
@@ -116,7 +116,7 @@ def _places(name: str) -> tuple[Fault, ...]:
 
 
 def node_fault(name: str) -> Fault | None:
-    """What is wrong with a node's name."""
+    """Return the fault of a node's name."""
     if not name:
         return "node name must not be empty", 0
     for index, char in enumerate(name):
@@ -133,7 +133,7 @@ def node_fault(name: str) -> Fault | None:
 
 
 def namespace_fault(name: str) -> Fault | None:
-    """What is wrong with an absolute namespace."""
+    """Return the fault of an absolute namespace."""
     if name == "/":
         return None
     fault = full_topic_fault(name)

@@ -98,7 +98,7 @@ class NodeNames:
         return expanded if only_expand else self.remapped(expanded, is_service=is_service)
 
     def remapped(self, expanded: str, *, is_service: bool) -> str:
-        """What an absolute name becomes: the first rule that fits counts."""
+        """Return the new name for an absolute name; the first rule that matches counts."""
         kind = "service" if is_service else "topic"
         for source in self._sources:
             found = source.topic(expanded, kind, self.name, self.namespace)

@@ -49,7 +49,7 @@ _SWITCHES: Final = ("rosout", "stdout", "external-lib")
 
 
 def _yaml() -> Any:
-    """What reads parameters: PyYAML takes 10 ms, and most programs are started without any."""
+    """Import the reader of parameters: PyYAML takes 10 ms, and most programs get no parameters."""
     return import_module("dsmq_nodes.rclpy.impl.names.parameter_yaml")
 
 
@@ -68,7 +68,7 @@ class Remap:
 
 @dataclass
 class LogSettings:
-    """What the words say about the log; levels by the name of a logger, "" is the root's."""
+    """The log settings among the arguments; levels by logger name, "" for the root."""
 
     levels: dict[str, int] = field(default_factory=dict)
     to_rosout: bool = True
@@ -78,7 +78,7 @@ class LogSettings:
 
 @dataclass
 class Arguments:
-    """What the words say."""
+    """The parsed arguments."""
 
     remaps: list[Remap] = field(default_factory=list)
     params: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -109,7 +109,7 @@ class Arguments:
         return value
 
     def topic(self, expanded: str, kind: str, name: str, namespace: str) -> str | None:
-        """What an absolute name of a topic or service becomes; None if no rule fits."""
+        """Return the new name of a topic or service; None if no rule matches."""
         for rule in self.remaps:
             if rule.kind not in {kind, "both"} or rule.node not in {None, name}:
                 continue
@@ -307,7 +307,7 @@ _TAKE: Final[dict[str, Callable[[str, str, Arguments], None]]] = {
 
 
 def _take_the_launchers(found: Arguments) -> None:
-    """What `dsmq-nodes launch` passes to a node: as words of the command line that come first."""
+    """Add the settings that `dsmq-nodes launch` passes to a node, before the program's own."""
     text = os.environ.pop("DSMQ_NODE", "")
     if not text:
         return

@@ -88,11 +88,11 @@ class RuleReader:
         raise RuleError(f"Expected lexeme type {kind}, got {found} at index {self._at}")
 
     def rest(self) -> str:
-        """What is left."""
+        """Return the rest of the text."""
         return self._text[self._at :]
 
     def url(self) -> str:
-        """What a URL before a name says that the name is of."""
+        """Return the kind of name, topic or service, that a URL scheme before it gives."""
         if self._skip(Lexeme.URL_TOPIC):
             return "topic"
         return "service" if self._skip(Lexeme.URL_SERVICE) else "both"

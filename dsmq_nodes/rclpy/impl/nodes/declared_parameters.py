@@ -315,7 +315,7 @@ def _checked_name(namespace: str, index: int, given: Sequence[Any]) -> str:
 
 
 def _value_and_descriptor(name: str, index: int, given: Sequence[Any]) -> tuple[Any, Any]:
-    """What is declared: a value, or None for a type alone, and the descriptor with the type."""
+    """Return the declared value (None for a type alone), and the descriptor with the type."""
     second: Any = given[1] if len(given) > 1 else None
     descriptor = given[2] if len(given) > 2 else _descriptor()
     if not isinstance(descriptor, interface("rcl_interfaces/msg/ParameterDescriptor")):

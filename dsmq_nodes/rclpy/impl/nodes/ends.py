@@ -233,7 +233,7 @@ class Ends:
         return [each for each in self.all(kind) if each.name == name]
 
     def fitting(self, end: End) -> int:
-        """How many other ends of a topic fit to one of ours."""
+        """Return the number of other ends of a topic that are compatible with one of ours."""
         with self._lock:
             return sum(not _faults(end, other) for other in self._pairs(end))
 

@@ -1,4 +1,4 @@
-"""What a node answers about the graph: its ends, their nodes, and their profiles."""
+"""Answers a node's questions about the graph: ends of topics, their nodes, their profiles."""
 
 import time
 from typing import Final
@@ -97,13 +97,13 @@ class GraphQuestions:
             return ends.nodes()
 
     def count(self, kind: str, name: str) -> int:
-        """How many ends of a kind a topic or a service has."""
+        """Return the number of ends of a kind of a topic or a service."""
         full = self._full(name, is_service=kind in {SERVICE, CLIENT})
         what = f"Error in rcl_count_{_IN_ERRORS[kind]}s"
         return sum(each.name == full for each in self.all(what, kind))
 
     def infos(self, kind: str, topic: str, *, no_mangle: bool) -> list[TopicEndpointInfo]:
-        """What is known of the ends of a topic."""
+        """Return a description of each end of a topic."""
         if not no_mangle:
             topic = self._names.remapped(self._full(topic, is_service=False), is_service=False)
             what = f"Failed to get information by topic for {kind}s"

@@ -13,7 +13,7 @@ _WARN = 30
 
 
 class TransitionCallbackReturnType(Enum):
-    """What the callback of a transition returns."""
+    """The return values of a transition's callback."""
 
     SUCCESS = 97
     FAILURE = 98

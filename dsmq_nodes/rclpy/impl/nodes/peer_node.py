@@ -24,7 +24,7 @@ _RETRY_SEC: Final = 0.02
 
 
 class PeerNode(dsmq_nodes.Node):
-    """What the graph shows of an rclpy node."""
+    """The node of the kit that the graph shows for an rclpy node."""
 
     on_exception: Literal["raise", "log"] = "log"
 

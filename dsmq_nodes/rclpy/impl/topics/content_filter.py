@@ -19,7 +19,7 @@ _TOKEN: Final = re.compile(
 )
 _Test = Callable[[Any], Any]
 _Operand = tuple[_Test, type]
-"""What reads a value from a message, and its type: str, or float for numbers and truth values."""
+"""Reads a value from a message, with its type: str, or float for numbers and truth values."""
 _COMPARE: Final[dict[str, Callable[[Any, Any], bool]]] = {
     "=": lambda a, b: bool(a == b),
     "<>": lambda a, b: bool(a != b),

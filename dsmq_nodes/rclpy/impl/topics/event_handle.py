@@ -32,7 +32,7 @@ class EventHandle(InnerHandle):
         return self._hub.is_new(self._kind) and not self.is_destroyed
 
     def take_event(self) -> Any:
-        """What to tell of it.
+        """Return the information about the event.
 
         Raises:
             RCLError: the handle was destroyed.

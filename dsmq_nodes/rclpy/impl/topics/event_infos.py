@@ -11,7 +11,7 @@ from dsmq_nodes.rclpy.impl.topics.qos_rules import QoSPolicyKind, kind_of_event
 
 
 class PublisherEventType(CEnum):
-    """What can happen to a publisher."""
+    """The kinds of publisher events."""
 
     RCL_PUBLISHER_OFFERED_DEADLINE_MISSED = 0
     RCL_PUBLISHER_LIVELINESS_LOST = 1
@@ -24,7 +24,7 @@ PublisherEventType.__name__ = "rcl_publisher_event_type_t"
 
 
 class SubscriptionEventType(CEnum):
-    """What can happen to a subscription."""
+    """The kinds of subscription events."""
 
     RCL_SUBSCRIPTION_REQUESTED_DEADLINE_MISSED = 0
     RCL_SUBSCRIPTION_LIVELINESS_CHANGED = 1
@@ -38,7 +38,7 @@ SubscriptionEventType.__name__ = "rcl_subscription_event_type_t"
 
 
 class CountInfo:
-    """How often something has happened, and how often since the last time."""
+    """The number of events, in all and since the last report."""
 
     def __init__(self, total_count: int = 0, total_count_change: int = 0) -> None:
         self.total_count = total_count
@@ -138,7 +138,7 @@ _INFOS: Final[dict[_Key, type[Any]]] = {
 
 
 class _Infos(defaultdict[_Key, Any]):
-    """What was counted, by kind."""
+    """The counted events, by kind."""
 
     def __missing__(self, key: _Key) -> Any:
         return self.setdefault(key, _INFOS[key]())
@@ -179,14 +179,14 @@ class EventHub:
     def count(
         self, kind: IntEnum, change: Callable[[Any], None]
     ) -> tuple[Callable[[], object], ...]:
-        """As `happen`; returns whom to tell, for one who counts at other ends too before that."""
+        """Count as `happen`, but return the callbacks: the caller first counts at other ends too."""
         key = _key(kind)
         change(self._infos[key])
         self._new.add(key)
         return tuple(self._told.get(key, ()))
 
     def take(self, kind: IntEnum) -> Any:
-        """What to tell of the events since the last call."""
+        """Return the information about the events since the last call."""
         self._new.discard(_key(kind))
         info = self._infos[_key(kind)]
         told = copy.copy(info)

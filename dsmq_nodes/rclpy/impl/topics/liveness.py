@@ -52,7 +52,7 @@ class Deadline:
 
 
 class Lease:
-    """What has to be renewed in time: it begins with the first `heard`, and may begin again.
+    """A lease that must be renewed in time: it begins with the first `heard`, and may begin again.
 
     One of infinite seconds ends when somebody else sets `is_alive` to False.
 
@@ -93,7 +93,7 @@ class Lease:
 
 
 class Liveliness:
-    """Which publishers of a subscription's topic are alive, for those that promise a lease.
+    """The alive publishers of a subscription's topic, among those that promise a lease.
 
     As FastDDS has it: a publisher of this process is alive from its first message on (or its first
     assertion, if that is how it shows it), and so is one of another process that shows it by hand.

@@ -82,7 +82,7 @@ def faults(offered: Any, requested: Any) -> list[QoSPolicyKind]:
 
 
 def verdict(offered: Any, requested: Any) -> tuple[QoSCompatibility, str]:
-    """What rmw's check says: errors, else warnings where a policy is left to the system."""
+    """Return the result of rmw's check, and its errors, else its warnings, as text."""
     errors = _errors(offered, requested)
     if errors:
         return QoSCompatibility.ERROR, "".join(errors)

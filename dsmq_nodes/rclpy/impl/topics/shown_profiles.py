@@ -49,7 +49,7 @@ def _profile(told: ToldQoS) -> QoSProfile:
 
 
 class ToldProfiles:
-    """What a node tells of its ends: by a topic beside each topic, made again at each change."""
+    """Publishes the profiles of a node's ends, on a topic beside each topic, at each change."""
 
     def __init__(self, kit: Any) -> None:
         self._kit = kit

@@ -63,7 +63,7 @@ def _is_latched(qos: QoSProfile) -> bool:
 
 
 class TopicHandle(InnerHandle):
-    """What both ends have."""
+    """The common base of publishers and subscriptions."""
 
     def __init__(
         self, kind: str, node: NodeHandle, msg_type: Any, topic: str, qos: QoSProfile
@@ -111,7 +111,7 @@ class TopicHandle(InnerHandle):
         return self.node.logger_name
 
     def count_others(self) -> int:
-        """How many other ends fit."""
+        """Return the number of compatible ends on the other side."""
         graph_follower.ask()
         return ends.fitting(self.end)
 
@@ -223,12 +223,12 @@ class PublisherHandle(TopicHandle):
             take(parts, self.end, self._count, at_ns)
 
     def get_subscription_count(self) -> int:
-        """How many subscriptions fit."""
+        """Return the number of compatible subscriptions."""
         self._check_context("failed to get subscription count")
         return self.count_others()
 
     def wait_for_all_acked(self) -> bool:
-        """What was published lies where subscriptions read it."""
+        """Return True: published messages lie in the log from which subscriptions read."""
         self._check_context("Failed to wait for all acknowledgements")
         return True
 
@@ -426,7 +426,7 @@ class SubscriptionHandle(TopicHandle):
         return None if found is None else (found[0], info_of(found[1]))
 
     def take(self, *, raw: bool) -> tuple[Any, MessageInfo] | None:
-        """As `take_message`, with the kit's MessageInfo."""
+        """Take as `take_message`, with the kit's MessageInfo."""
         while self._queue:
             try:
                 parts, info, _ = self._queue.popleft()
@@ -462,7 +462,7 @@ class SubscriptionHandle(TopicHandle):
             return None
 
     def get_publisher_count(self) -> int:
-        """How many publishers fit."""
+        """Return the number of compatible publishers."""
         return self.count_others()
 
     def destroy_when_not_in_use(self) -> None:
@@ -478,7 +478,7 @@ class SubscriptionHandle(TopicHandle):
 
 
 def info_of(info: MessageInfo) -> dict[str, Any]:
-    """What is known of a message, as callbacks are told it."""
+    """Return the metadata of a message in the form that callbacks get."""
     return {
         "source_timestamp": info.source_timestamp,
         "received_timestamp": info.received_timestamp,

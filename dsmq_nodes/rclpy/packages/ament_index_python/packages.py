@@ -1,4 +1,4 @@
-"""Where packages are; running/share_folder.py says where the files of one are."""
+"""The folders of packages; running/share_folder.py finds the files of one."""
 
 import re
 from pathlib import Path

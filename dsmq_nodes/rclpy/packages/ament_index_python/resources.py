@@ -72,7 +72,7 @@ def has_resource(resource_type: str, resource_name: str) -> str | bool:
 
 
 def get_resource(resource_type: str, resource_name: str) -> tuple[str, str]:
-    """What is in the file of a resource, and its prefix.
+    """Return the content of a resource's file, and its prefix.
 
     Raises:
         LookupError: there is none.

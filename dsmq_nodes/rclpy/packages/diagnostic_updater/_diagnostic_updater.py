@@ -124,7 +124,7 @@ class Updater(DiagnosticTaskVector):
 
     @property
     def period(self) -> float:
-        """How often the tasks run, s."""
+        """The period of the tasks, s."""
         return float(self._period)
 
     @period.setter

@@ -13,7 +13,7 @@ from dsmq_nodes.rclpy.packages.diagnostic_updater._diagnostic_updater import Dia
 
 
 class FrequencyStatusParam:
-    """What a rate may be.
+    """The allowed range of a rate.
 
     Args of `__init__`:
         freq_bound: a dict with `min` and `max`, Hz.
@@ -81,7 +81,7 @@ class FrequencyStatus(DiagnosticTask):
 
 
 class TimeStampStatusParam:
-    """How far a stamp may be from now, s: `min_acceptable` (ahead: negative), `max_acceptable`."""
+    """The allowed age of a stamp, s: `min_acceptable` (negative: ahead) to `max_acceptable`."""
 
     def __init__(self, min_acceptable: float = -1, max_acceptable: float = 5) -> None:
         self.min_acceptable = min_acceptable

@@ -1,4 +1,4 @@
-"""What launch_ros has for nodes in one process; it is not known here."""
+"""Nodes in one process, as launch_ros describes them; not supported here."""
 
 from dsmq_nodes.rclpy.launching.actions import unknown_names
 from dsmq_nodes.rclpy.launching.node_actions import ParameterFile, ParameterValue

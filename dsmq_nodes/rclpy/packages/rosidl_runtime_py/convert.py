@@ -13,7 +13,7 @@ import yaml
 
 
 class _Shortening(NamedTuple):
-    """What is left out: what follows so many items, whole sequences, whole texts."""
+    """The most items of a sequence or text, and whether sequences or texts are left out."""
 
     most: int | None
     no_arr: bool
@@ -79,7 +79,7 @@ def _text(value: bytes | str, short: _Shortening) -> str:
 
 
 def _told(value: Any, kind: Any) -> str:
-    """What there is in place of a sequence."""
+    """Return the text in place of a sequence."""
     form, item = type(kind).__name__, _type_name(kind.value_type)
     if form == "Array":
         return f"<array type: {item}[{kind.size}]>"

@@ -135,7 +135,7 @@ def convert(a: Any, b_type: type) -> Any:
 
 
 class BufferInterface:
-    """What every buffer has: `transform`, on its `lookup_transform`."""
+    """The base of every buffer: `transform`, which uses the buffer's `lookup_transform`."""
 
     def __init__(self) -> None:
         self.registration = TransformRegistration()
