@@ -179,7 +179,7 @@ class EventHub:
     def count(
         self, kind: IntEnum, change: Callable[[Any], None]
     ) -> tuple[Callable[[], object], ...]:
-        """Count as `happen`, but return the callbacks: the caller first counts at other ends too."""
+        """Count as `happen`, and return the callbacks: the caller counts at other ends first."""
         key = _key(kind)
         change(self._infos[key])
         self._new.add(key)
