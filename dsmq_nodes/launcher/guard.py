@@ -7,17 +7,18 @@ guard, a small process in a session of its own, starts them on request, reports 
 and holds the other end of the launcher's socket. When that socket closes, for whatever reason, the
 guard ends everything: first with SIGINT, so that nodes reach their safe state, soon after with
 SIGKILL. On Linux the guard is a "child subreaper" (prctl(2)): processes that a node has started
-become the guard's children when the node is gone, in whatever session or process group they hide,
-and whatever their environment says. Elsewhere they are found only by their process group.
+become the guard's children when the node is gone, whatever their session, process group or
+environment. On other systems they are found by their process group only.
 
 The guard's parent, its keeper, is a subreaper too and only waits for the guard. If the guard is
-killed, the kernel asks its children to end (PR_SET_PDEATHSIG), and the keeper kills those that are
-left, and their descendants. If the keeper is killed, the guard ends everything. Only when the
-launcher, the keeper and the guard are killed at once are processes left that do not listen when
-they are asked to end. While the launcher lives it cleans up even then. One of the two that is
-stopped (SIGSTOP) is continued by the other.
+killed, the kernel signals its children to end (PR_SET_PDEATHSIG), and the keeper kills those that
+are left, and their descendants. If the keeper is killed, the guard ends everything. Processes that
+ignore the signal are left only if the launcher, the keeper and the guard are killed at once. If
+both keeper and guard are killed while the launcher lives, the launcher cleans up. Either of the two
+continues the other if that is stopped (SIGSTOP).
 
-While the launcher is stopped (Ctrl-Z), the guard reads the processes' output, so that nodes go on.
+While the launcher is stopped (Ctrl-Z), the guard reads the processes' output, so that nodes
+continue.
 
 Requests and answers are lines of JSON:
 
@@ -64,11 +65,11 @@ from dsmq_nodes.launcher.warm.order import Order
 from dsmq_nodes.launcher.warm.warm_process import WarmProcess
 
 MARK: Final = "DSMQ_GUARD"
-"""Names, in the environment of all that a launch starts, the keeper's pid and the process."""
+"""The environment variable of a launch's processes, with the keeper's pid and a number."""
 
 _RECEIVE_BYTES: Final = 64 * 1024
 _GIVEN_FDS: Final = 3
-# Everything has ended within 2 s of the launcher's end, on a busy machine too.
+# Everything has ended within 2 s of the launcher's end, even on a busy machine.
 _NODES_SEC: Final = 1.0
 _BROKER_SEC: Final = 0.3
 _KILL_SEC: Final = 5.0
@@ -83,7 +84,7 @@ _KEEPER_GONE: Final = signal.SIGUSR1
 def marked(mark: str) -> Iterator[psutil.Process]:
     """Yield the descendants of this process whose environment has a mark that starts with `mark`.
 
-    None while no descriptor is left to look with.
+    Yields none while no descriptor is left to look with.
     """
     found: list[psutil.Process] = []
     with contextlib.suppress(OSError):
@@ -112,7 +113,7 @@ def end_descendants(
 
 
 def reap(processes: list[psutil.Process]) -> None:
-    """Wait a moment for killed processes."""
+    """Wait a moment for killed processes to end."""
     psutil.wait_procs(processes, _BETWEEN_KILLS_SEC)
 
 
@@ -129,7 +130,7 @@ def descendants() -> list[psutil.Process]:
 class _Child:
     pid: int
     order: Order
-    process: subprocess.Popen[bytes] | None  # None when the warm process has forked it
+    process: subprocess.Popen[bytes] | None  # None if the warm process has forked it
     unread: int = 0  # dropped lines that were not reported yet
 
 
@@ -142,17 +143,17 @@ class _Guard:
         self._launcher = launcher
         self._launcher_pid = launcher_pid
         self._keeper_pid = keeper_pid
-        # Programs get the usual limit of descriptors, however many pipes we have.
+        # Programs get the usual limit of descriptors, although the guard needs many.
         self._most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
         raise_limit()
         self._children: dict[int, _Child] = {}
-        self._ended: list[tuple[_Child, int]] = []  # not reported yet
-        self._over: set[int] = set()  # the numbers of all that have ended
-        self._over_pids: set[int] = set()  # and their sessions
+        self._ended: list[tuple[_Child, int]] = []  # ended, and not reported yet
+        self._over: set[int] = set()  # the numbers of all processes that have ended
+        self._over_pids: set[int] = set()  # their sessions
         self._orphan_ended = False
-        self._look_sec = 0.0  # when to look again for their descendants
+        self._look_sec = 0.0  # when to search again for their descendants
         self._is_stopped = False
-        self._fds: list[list[int]] = []  # of each request that starts a process
+        self._fds: list[list[int]] = []  # the descriptors of each request that starts a process
         self._rest = b""
         self._selector = selectors.DefaultSelector()
         self._selector.register(launcher, selectors.EVENT_READ, self._serve)
@@ -164,7 +165,8 @@ class _Guard:
             signal.signal(number, lambda _number, _frame: None)
         self._selector.register(woken, selectors.EVENT_READ, lambda: self._woken(woken))
         self._connected = True
-        self._reaped_early: dict[int, int] = {}  # before we were told that we have such a child
+        # processes that were reaped before we knew that they are ours
+        self._reaped_early: dict[int, int] = {}
         self._warm = WarmProcess(
             self._selector,
             self._environment(0, {"PYTHONUNBUFFERED": "1"}),
@@ -203,7 +205,8 @@ class _Guard:
         except OSError:
             data, fds, flags = b"", [], 0
         self._connected = bool(data)
-        if fds or flags & socket.MSG_CTRUNC:  # the kernel gives those of one request at a time
+        # the kernel returns the descriptors of one request at a time
+        if fds or flags & socket.MSG_CTRUNC:
             self._fds.append(fds)
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
@@ -215,7 +218,7 @@ class _Guard:
 
     def _start(self, request: dict[str, Any]) -> None:
         number, fds = request["start"], self._fds.pop(0)
-        if len(fds) < _GIVEN_FDS:  # we have no descriptor left
+        if len(fds) < _GIVEN_FDS:  # no descriptor is left for us
             for each in fds:
                 os.close(each)
             self._tell(refused=number, errno=errno.EMFILE, file=request["argv"][0])
@@ -281,7 +284,7 @@ class _Guard:
             if (child := self._children.get(pid)) is not None:
                 self._has_ended(child, status)
             elif not self._warm.reaped(pid):
-                self._orphan_ended = True  # it may have left others behind
+                self._orphan_ended = True  # it may have left other processes behind
                 self._reaped_early[pid] = status
         if not self._warm.is_asked:
             self._reaped_early.clear()
@@ -298,7 +301,8 @@ class _Guard:
     def _tell_ends(self) -> None:
         """Kill the processes that ended ones have left behind, and report the ends.
 
-        Those left behind have become our children by now. When many end, one search serves all.
+        By now those left behind are children of the guard. When many end, one search serves all of
+        them.
         """
         now_sec = time.monotonic()
         if not (self._ended or self._orphan_ended) or now_sec < self._look_sec:
@@ -320,7 +324,7 @@ class _Guard:
         self._ended.clear()
 
     def _is_left_behind(self, orphan: psutil.Process) -> bool:
-        """Whether a descendant belongs to an ended process, by its environment or its session."""
+        """Whether a process belongs to an ended one, by its environment or its session."""
         with contextlib.suppress(psutil.Error, OSError):
             keeper, _, number = orphan.environ().get(MARK, "").rstrip(":").partition(":")
             if keeper == f"{self._keeper_pid}":
@@ -329,13 +333,13 @@ class _Guard:
         return False
 
     def _tell(self, **answer: object) -> None:
-        with contextlib.suppress(OSError):  # it is gone: the selector will say so
+        with contextlib.suppress(OSError):  # the launcher is gone: the selector will report it
             self._launcher.sendall(json.dumps(answer).encode() + b"\n")
 
     # While the launcher is stopped
 
     def _read_for_a_stopped_launcher(self) -> None:
-        """Read from pipes that are nearly full, so that no process waits for a stopped launcher."""
+        """Read from pipes that are nearly full, so that nothing waits for a stopped launcher."""
         was_stopped, self._is_stopped = self._is_stopped, is_stopped(self._launcher_pid)
         if self._is_stopped:
             for child in self._children.values():
@@ -349,7 +353,7 @@ class _Guard:
             self._tell(pid=child.pid, unread=child.unread)
             child.unread = 0
 
-    # When it is gone
+    # After the launcher is gone
 
     def _end_all(self) -> None:
         self._warm.close()
@@ -383,7 +387,7 @@ class _Guard:
 
 @dataclass(frozen=True)
 class _Drain:
-    """Reads output that has lost its reader, so that its writer is not blocked."""
+    """Reads output whose reader is gone, so that its writer is not blocked."""
 
     selector: selectors.BaseSelector
     fd: int
@@ -396,7 +400,7 @@ class _Drain:
 
 @dataclass(frozen=True)
 class _Birth:
-    """Prepare a new process before it becomes its program."""
+    """Prepares a new process before it becomes its program."""
 
     guard_pid: int
     most_files: tuple[int, int]
@@ -405,7 +409,7 @@ class _Birth:
 
     def __call__(self) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, self.most_files)
-        # What moves has to stop: ask it to. The keeper kills what does not listen.
+        # Everything that moves has to stop: signal it. The keeper kills processes that do not end.
         signal_when_parent_ends(signal.SIGTERM if self.last else signal.SIGINT, self.guard_pid)
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
         if not self.deaf:
@@ -415,12 +419,12 @@ class _Birth:
 def _signal_group(pid: int, number: int) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, number)
-        # Continue a stopped process, so that it gets the signal: what moves has to stop.
+        # Continue a stopped process, so that it gets the signal: everything that moves has to stop.
         os.killpg(pid, signal.SIGCONT)
 
 
 def _adjust(pid: int, nice: int, cpus: list[int]) -> str:
-    """Set a process's niceness and CPUs; returns what the system refuses, as text."""
+    """Set a process's niceness and CPUs; return as text what the system refuses."""
     refused = []
     with contextlib.suppress(psutil.NoSuchProcess):
         try:
@@ -437,11 +441,12 @@ def _adjust(pid: int, nice: int, cpus: list[int]) -> str:
 
 
 def main(arguments: list[str]) -> None:
-    """Run the guard, and its keeper, for the launcher at the socket that `arguments` names.
+    """Run the guard, and its keeper, for the launcher at the socket in `arguments`.
 
-    A second argument is "warm" when processes will be forked.
+    A second argument is "warm" if processes will be forked.
 
-    The launcher has blocked SIGINT and SIGTERM for us and for all processes we start: see child.py.
+    The launcher has blocked SIGINT and SIGTERM for this process and all that it starts: see
+    child.py.
     """
     become_subreaper()
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -461,12 +466,12 @@ def main(arguments: list[str]) -> None:
 
 
 def _keep(guard_pid: int) -> None:
-    """Wait for the guard; if it was killed, end what it has left."""
+    """Wait for the guard; if it was killed, end the processes that it has left."""
     while os.WIFSTOPPED(status := os.waitpid(guard_pid, os.WUNTRACED)[1]):
         os.kill(guard_pid, signal.SIGCONT)
     if status == 0:
         return
-    # The kernel has asked them to end, and they are our children now.
+    # The kernel has signalled them to end, and they are our children now.
     left: list[psutil.Process] = []
     ending = Ending(lambda: [each.pid for each in left])
     for _ in ending.waits(_NODES_SEC):
@@ -498,7 +503,7 @@ def _reaped() -> Iterator[tuple[int, int]]:
 
 
 def _read_if_nearly_full(pipe: int) -> int:
-    """Make room in a pipe without a reader; returns how many lines are dropped."""
+    """Make room in a pipe without a reader; return how many lines were dropped."""
     waiting = array("i", [0])
     with contextlib.suppress(OSError):
         fcntl.ioctl(pipe, termios.FIONREAD, waiting)

@@ -1,4 +1,4 @@
-"""A launch file, from its text to its end."""
+"""Loads a launch file and runs it to its end."""
 
 import re
 from collections.abc import Mapping
@@ -50,18 +50,13 @@ def launch(
 
     Args:
         path: the launch file.
+        path: the launch file.
         args: its arguments, by name.
-        duration_sec: seconds after which the launch ends, once all nodes are ready; None: on
-            Ctrl-C or SIGTERM.
-        table: show a table of what runs, on a terminal; the key `t` hides and shows it.
-        strict_rates: end when a node misses the rate it declares.
-        warm: fork Python nodes from one process that has imported the kit, where that can be.
-
-    Returns:
-        The exit status: 0 when all went well, 1 when something failed and was reported.
-
-    Raises:
-        LaunchFileError: The file is wrong; nothing was started.
+        duration_sec: seconds after which the launch ends, once all nodes are ready; None: it ends
+            on Ctrl-C or SIGTERM.
+        table: show a table of the processes, on a terminal; the key `t` hides and shows it.
+        strict_rates: end when a node misses the rate that it declares.
+        warm: fork Python nodes from one process that has imported the kit, where possible.
     """
     plan = load_plan(path, args)
     return launch_plan(
@@ -77,7 +72,7 @@ def launch_plan(
     strict_rates: bool = False,
     warm: bool = True,
 ) -> int:
-    """Start the processes of a plan and run them to their end; arguments and result as `launch`."""
+    """Start the processes of a plan and run them to their end; arguments as for `launch`."""
     from dsmq_nodes.launcher.supervise.run_plan import run_plan  # noqa: PLC0415  130 ms: a node
 
     return run_plan(

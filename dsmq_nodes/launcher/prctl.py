@@ -1,4 +1,4 @@
-"""prctl(2): what a process asks of the Linux kernel for itself. Elsewhere nothing happens.
+"""prctl(2): requests of a process to the Linux kernel. On other systems nothing happens.
 
 Imports little: each process of a launch may need it.
 """
@@ -19,12 +19,12 @@ _SET_NAME: Final = 15
 _SET_MM: Final = 35
 _SET_MM_MAP: Final = 14
 _CHILD_SUBREAPER: Final = 36
-# struct prctl_mm_map: addresses, then the auxiliary vector and the executable, both to be kept. As
-# a kernel of 64 bits has it, and as one of 32 bits; each refuses the other's.
+# struct prctl_mm_map: addresses, then the auxiliary vector and the executable, both to be kept. The
+# layouts of a 64-bit and a 32-bit kernel; each kernel refuses the other's.
 _MM_MAPS: Final = (struct.Struct("=12QIi"), struct.Struct("@11QPIi0Q"))
 _KEEP_VECTOR: Final = (0, 0)
 _KEEP_EXECUTABLE: Final = -1
-# Fields of /proc/self/stat behind the name, in the order of proc(5), from the third on.
+# Fields of /proc/self/stat after the name, in the order of proc(5), from the third on.
 _CODE: Final = (26, 27)
 _DATA: Final = (45, 46, 47)
 _STACK: Final = 28
@@ -43,7 +43,7 @@ def become_subreaper(*, on: bool = True) -> None:
 
 
 def signal_when_parent_ends(number: signal.Signals, parent_pid: int) -> None:
-    """Have the kernel send a signal when the parent ends; end at once if it has ended."""
+    """Let the kernel send a signal when the parent ends; exit if it has ended already."""
     if _libc is not None:
         _libc.prctl(_PDEATHSIG, number, 0, 0, 0)
         if os.getppid() != parent_pid:  # it was gone before
@@ -60,7 +60,7 @@ def show_as(argv: Iterable[str], env: Mapping[str, str]) -> None:
         raise OSError("only Linux shows a process under another command line")
     words = b"".join(os.fsencode(word) + b"\0" for word in argv)
     variables = b"".join(os.fsencode(f"{name}={value}") + b"\0" for name, value in env.items())
-    # Private: the kernel shows nobody shared memory as a command line.
+    # Private: the kernel does not show shared memory as a command line.
     memory = mmap.mmap(-1, len(words + variables), mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     memory.write(words + variables)
     at = ctypes.addressof(ctypes.c_char.from_buffer(memory))
@@ -78,7 +78,7 @@ def show_as(argv: Iterable[str], env: Mapping[str, str]) -> None:
 
 @cache
 def _areas() -> tuple[int, ...]:
-    """Return where this process has its code, its data and its stack; a fork has them there too."""
+    """Return where this process has its code, data and stack; they are the same in a fork."""
     fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
     return tuple(int(fields[number - 3]) for number in (*_CODE, *_DATA, _STACK))
 

@@ -1,8 +1,8 @@
 """Writes lines without blocking the caller: to a reader that may stop, to a disk that may hang.
 
-A thread writes. Unwritten lines wait in a backlog of bounded size; beyond that the oldest are
+A thread writes. Unwritten lines wait in a backlog of bounded size. Beyond that the oldest are
 dropped and counted, so that a reader that continues gets the latest lines. A slow reader costs
-lines, never the robot: the thread that supervises is not delayed.
+lines, but does not delay the thread that supervises the robot.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, Generic, TypeVar
 
 _MOST_BYTES: Final = 8 << 20
-_OVERHEAD_BYTES: Final = 200  # of a chunk in the backlog
+_OVERHEAD_BYTES: Final = 200  # for each chunk in the backlog
 _MOST_HELD: Final = 1000  # lines
 _LOOK_SEC: Final = 0.01
 
@@ -24,8 +24,8 @@ class LineQueue(Generic[ChunkT]):
     """Writes chunks in their order.
 
     Attributes:
-        lost: lines that were dropped since the last write.
-        steps: grows while lines are written; `write` increases it.
+        lost: how many lines were dropped since the last write.
+        steps: a counter that grows while lines are written; `write` increases it.
     """
 
     def __init__(
@@ -34,15 +34,15 @@ class LineQueue(Generic[ChunkT]):
         """Write chunks with `write`.
 
         Args:
-            write: takes chunks, and how many lines before them were dropped.
-            waits: `write` may block, so a thread calls it; else `put` does.
+            write: called with chunks, and how many lines before them were dropped.
+            waits: whether `write` may block, so that a thread calls it; otherwise `put` does.
         """
         self._write = write
         self._waits = waits
         self._backlog: deque[tuple[ChunkT, int, int]] = deque()
         self._bytes = 0
         self._lines = 0
-        self._wanted = False  # a write without a chunk
+        self._wanted = False  # a write without a chunk is requested
         self._held = False
         self._busy_lines = 0
         self._is_busy = False
@@ -62,13 +62,13 @@ class LineQueue(Generic[ChunkT]):
         self._go_on()
 
     def poke(self) -> None:
-        """Call `write`, also without a chunk."""
+        """Call `write` soon, even without a chunk."""
         with self._news:
             self._wanted = True
         self._go_on()
 
     def hold(self) -> None:
-        """Write nothing until `release`; a smaller backlog is kept meanwhile."""
+        """Write nothing until `release`; meanwhile a smaller backlog is kept."""
         with self._news:
             self._held = True
 
@@ -91,12 +91,12 @@ class LineQueue(Generic[ChunkT]):
 
     @property
     def is_idle(self) -> bool:
-        """Whether all is written."""
+        """Whether everything is written."""
         with self._news:
             return not (self._backlog or self._wanted or self._is_busy)
 
     async def finish(self, patience_sec: float) -> None:
-        """Wait until all is written, or until nothing was written for `patience_sec`."""
+        """Wait until everything is written, or until nothing was written for `patience_sec`."""
         seen, since_sec = -1, time.monotonic()
         while not self.is_idle and time.monotonic() - since_sec < patience_sec:
             if self.steps != seen:

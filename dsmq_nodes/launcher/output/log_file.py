@@ -1,4 +1,4 @@
-"""The files that processes' lines are written to."""
+"""The log files of processes."""
 
 import contextlib
 import os
@@ -11,7 +11,7 @@ from dsmq_nodes.launcher.supervise.plan import LogPlan
 class LogFile:
     """Appends lines to a file, and starts a new one at the largest size.
 
-    A file that cannot be written gives one warning; the process runs on without it.
+    A file that cannot be written causes one warning; the process continues without it.
     """
 
     def __init__(self, plan: LogPlan, say: Callable[[str], None]) -> None:
@@ -43,8 +43,8 @@ class LogFile:
 
     def _open(self) -> None:
         self._plan.path.parent.mkdir(parents=True, exist_ok=True)
-        # Not Python's files: one whose write hangs would delay the end of Python.
-        # And no named pipe: one that nobody reads would hold up the files of all processes.
+        # No file object of Python: if its write hangs, the end of Python hangs, too. And not
+        # blocking: a named pipe that nobody reads would hold up the files of all processes.
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
         self._fd = os.open(self._plan.path, flags, 0o666)
         self._bytes = os.fstat(self._fd).st_size
@@ -71,10 +71,10 @@ class LogFile:
 
 
 class LogFiles:
-    """The log files of a launch. One thread writes them all, so a disk that hangs blocks no one."""
+    """The log files of a launch; one thread writes them all, so a hanging disk blocks nothing."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
-        """Make the files; `say` gets their errors, in another thread."""
+        """Make the files; `say` is called with their errors, in another thread."""
         self._say = say
         self._queue: LineQueue[tuple[LogFile, list[str]]] = LineQueue(self._write)
 
@@ -83,7 +83,7 @@ class LogFiles:
         self._queue.put((file, lines), len(lines), sum(map(len, lines)))
 
     async def finish(self, patience_sec: float) -> None:
-        """Wait until all is written, unless the disk takes nothing for `patience_sec`."""
+        """Wait until everything is written, unless the disk takes nothing for `patience_sec`."""
         await self._queue.finish(patience_sec)
         if self._queue.unwritten:
             self._missing(self._queue.unwritten)

@@ -14,9 +14,9 @@ from dsmq_nodes.launcher.output.line_queue import LineQueue
 from dsmq_nodes.printable import visible
 
 _MOST_LINE_BYTES = 64 * 1024
-# A bare "\r", as in progress bars, ends a line too: it would overwrite the name before it.
+# A bare "\r", as in progress bars, also ends a line: it would overwrite the name before it.
 _LINE_END = re.compile(rb"\r?\n|\r(?=.)", re.DOTALL)
-# What a terminal acts on, in UTF-8: as in printable.py. Colours pass.
+# Characters that control a terminal, in UTF-8: as in printable.py. Colours pass.
 _ACTS = re.compile(
     rb"(\x1b\[[0-9;:]*m)|[\x00-\x08\x0b-\x1f\x7f]|\xc2[\x80-\x9f]|\xd8\x9c"
     rb"|\xe2\x80[\x8e\x8f\xa8-\xae]|\xe2\x81[\xa6-\xaf]"
@@ -42,7 +42,7 @@ class LineSplitter:
         return lines
 
     def end(self) -> list[bytes]:
-        """Return the rest without a line's end."""
+        """Return the rest, which has no line end."""
         rest, self._rest = self._rest.rstrip(b"\r"), b""
         return [rest] if rest else []
 
@@ -72,23 +72,23 @@ class LaunchOutput:
 
         Args:
             unread: called when the output has lost its reader, as after `| head`.
-            failed: called with the reason when it cannot be written, as on a full disk.
+            failed: called with the reason when the output cannot be written, as on a full disk.
         """
         self._on_unread, self._on_failed = unread, failed
         self._loop = asyncio.get_running_loop()
 
     def draw_below(self, compose: Callable[[bytes], bytes]) -> None:
-        """Let `compose` make what goes to the terminal: something is drawn below the lines."""
+        """Let `compose` make the terminal's text, since something is drawn below the lines."""
         for stream in self._streams():
             if stream.is_terminal:
                 stream.compose = compose
 
     def redraw(self) -> None:
-        """Call `compose`, also without lines."""
+        """Call `compose` soon, even without lines."""
         self._out.queue.poke()
 
     def hold(self) -> None:
-        """Hold the lines: a process draws on the terminal."""
+        """Hold the lines, since a process draws on the terminal."""
         for stream in self._streams():
             if stream.is_terminal:
                 stream.queue.hold()
@@ -101,13 +101,13 @@ class LaunchOutput:
     def lines(self, name: str, lines: list[bytes]) -> None:
         """Write a process's lines.
 
-        Colours stay; nothing else in a line acts on the terminal, so that the line stays behind its
-        name.
+        Colours stay; nothing else in a line controls the terminal, so that each line stays behind
+        its name.
         """
         self._out.put(self._prefixes[name], [_ACTS.sub(_escaped, line) for line in lines])
 
     def say(self, text: str, name: str = _OWN_NAME) -> None:
-        """Write a line of the launcher's own; from any thread."""
+        """Write a line of the launcher itself; from any thread."""
         prefix = _prefix(name, 1, self._own_stream)
         self._own.put(prefix, visible(text).encode("utf-8").split(b"\n"))
 
@@ -116,7 +116,7 @@ class LaunchOutput:
         self._out.put(b"", [visible(line).encode("utf-8") for line in lines])
 
     async def finish(self, patience_sec: float) -> None:
-        """Wait until all is written, unless the reader takes nothing for `patience_sec`."""
+        """Wait until everything is written, unless the reader takes nothing for `patience_sec`."""
         await asyncio.gather(*(each.queue.finish(patience_sec) for each in self._streams()))
         unwritten = self._out.queue.unwritten
         if unwritten and self._own.queue.is_idle:
@@ -136,7 +136,7 @@ class LaunchOutput:
         if self._loop is None:
             tell()
         else:
-            with contextlib.suppress(RuntimeError):  # it has ended
+            with contextlib.suppress(RuntimeError):  # the loop has ended
                 self._loop.call_soon_threadsafe(tell)
 
 
@@ -178,8 +178,8 @@ class _Stream:
             self._ended(error)
 
     def _before(self, lost: int) -> bytes:
-        """Return the notice written before the next lines: how many are missing there."""
-        # A killed process has not restored the screen: leave its screen, show the cursor.
+        """Return a notice to write before the next lines, with the number of missing lines."""
+        # A killed process has not restored the screen: leave its alternate screen, show the cursor.
         reset, why = b"", "nobody read them"
         if self._was_held:
             self._was_held, reset, why = False, _RESET_SCREEN, "a process had the terminal"
@@ -194,9 +194,9 @@ class _Stream:
         rest = memoryview(data)
         while rest:
             try:
-                # Without Python's buffer: flushing that would block at the end.
+                # Without Python's buffer, whose flush would block at the end.
                 rest = rest[os.write(self._fd, rest[:_WRITE_BYTES]) :]
-            except BlockingIOError:  # another process has made it so
+            except BlockingIOError:  # another process has made it non-blocking
                 _wait_writable(self._fd)
             self.queue.steps += 1
 
@@ -205,7 +205,7 @@ def _escaped(match: re.Match[bytes]) -> bytes:
     return match[1] or _escaped_text(match[0])
 
 
-@functools.cache  # there are few, and a program may write nothing else
+@functools.cache  # there are few, and a program may write many of them
 def _escaped_text(act: bytes) -> bytes:
     return visible(act.decode()).encode()
 

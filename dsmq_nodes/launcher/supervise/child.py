@@ -47,10 +47,10 @@ def main(arguments: list[str]) -> int:
 
 
 def signals_before_run() -> None:
-    """End quietly on Ctrl-C and SIGTERM until the program has its own way to end.
+    """End quietly on Ctrl-C and SIGTERM until the program handles these signals itself.
 
-    The guard starts us with both blocked: otherwise a Ctrl-C during Python's start would show a
-    traceback from its imports.
+    The guard starts this process with both blocked: otherwise a Ctrl-C while Python starts would
+    show a traceback from its imports.
     """
 
     def leave(_number: int, _frame: FrameType | None) -> None:
@@ -103,7 +103,7 @@ def load_node_class(spec: str) -> type["Node"]:
     """Return the node class that `module:Class` names.
 
     Raises:
-        NodeLoadError: There is none; what the module itself raises passes.
+        NodeLoadError: There is no such node class; exceptions of the module itself pass.
     """
     found = _load_class(spec)
     from dsmq_nodes.graph.node import Node  # noqa: PLC0415  as above
@@ -117,13 +117,13 @@ def _load_class(spec: str) -> type:
     """Return the class that `module:Class` names.
 
     Raises:
-        NodeLoadError: There is no such module or class; what the module itself raises passes.
+        NodeLoadError: There is no such module or class; exceptions of the module itself pass.
     """
     module_name, _, class_name = spec.partition(":")
     try:
         module = import_for_class(module_name)
     except ModuleNotFoundError as error:
-        # A missing import inside the node's module is that module's own mistake.
+        # A missing import inside the node's module is a mistake of that module.
         if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
             raise
         parent = error.name.rpartition(".")[0]

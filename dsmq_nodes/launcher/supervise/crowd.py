@@ -1,7 +1,7 @@
 """How crowded the CPUs are: many processes at once each get a share of the time.
 
 Limits for a process that starts or ends are extended by that share: two hundred nodes that end on
-two cores each have as much CPU time as one that ends alone. Imports little: the guard needs it.
+two cores each get as much CPU time as one that ends alone. Imports little: the guard needs it.
 """
 
 import os
@@ -12,7 +12,7 @@ from typing import Final
 import psutil
 
 _TICK_SEC: Final = 0.25
-_LEAST_SHARE: Final = 1 / 30  # no wait is without end
+_LEAST_SHARE: Final = 1 / 30  # so that no wait is without an end
 _BUSY: Final = frozenset({psutil.STATUS_RUNNING, psutil.STATUS_DISK_SLEEP})
 _STOPPED: Final = frozenset({psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP})
 
@@ -35,7 +35,7 @@ def is_stopped(pid: int) -> bool:
 
 
 def _status(pid: int) -> str:
-    """Return its status; empty when it has ended, or no descriptor is left to look with."""
+    """Return a process's status; empty if it has ended, or no descriptor is left to look with."""
     try:
         return psutil.Process(pid).status()
     except (psutil.Error, OSError):
@@ -57,7 +57,7 @@ class Ending:
         self.ended = 0
 
     def share(self) -> float:
-        """Return the share: 1.0 where each has a CPU for itself."""
+        """Return the share: 1.0 if each process has a CPU for itself."""
         if time.monotonic() - self._at_sec >= _TICK_SEC:
             busy = sum(map(is_busy, self._pids()))
             self._share = min(1.0, max(_LEAST_SHARE, cores() / max(1, busy)))
@@ -65,11 +65,11 @@ class Ending:
         return self._share
 
     def waits(self, limit_sec: float) -> Iterator[float]:
-        """Yield the longest next wait, again and again, until `limit_sec` of a whole CPU are over.
+        """Yield the longest next wait, repeatedly, until `limit_sec` of a whole CPU have passed.
 
-        The time between two of them counts by the share that the processes have, the lesser of
-        before and after: at first the signal has not come, and none of them is busy. A caller that
-        comes back late had no CPU itself, and the delay does not count.
+        The time between two waits counts by the processes' share of the CPU, the lesser of before
+        and after: at first the signal has not arrived, and none of them is busy. A caller that
+        returns late had no CPU itself, and its delay does not count.
         """
         left_sec = limit_sec
         while left_sec > 0:

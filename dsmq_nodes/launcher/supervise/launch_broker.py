@@ -1,4 +1,4 @@
-"""The broker of a launch: its address, and a plan to start it there again."""
+"""The broker of a launch: its address, and the plan to start it again at that address."""
 
 import asyncio
 import dataclasses
@@ -17,7 +17,7 @@ class BrokerLines:
     """Finds the broker's address in its first lines, and then passes all lines on.
 
     Attributes:
-        where: the broker's address, when it is known.
+        where: a future of the broker's address.
     """
 
     def __init__(self, output: LaunchOutput) -> None:
@@ -31,10 +31,10 @@ class BrokerLines:
         return [line.decode("utf-8", "replace") for line in self._held]
 
     def why_not(self, another_port: str) -> list[str]:
-        """Return the reason why it does not listen; with advice for a launch when a port is in use.
+        """Return the reason why the broker does not listen, with a launch's advice for a used port.
 
         Args:
-            another_port: how the launch gives it another port.
+            another_port: how the launch gives the broker another port; empty: no advice.
         """
         for line in self.said:
             if (found := _IN_USE.search(line)) is not None and another_port:
@@ -54,7 +54,7 @@ class BrokerLines:
 
 
 def started_again(plan: ProcessPlan, port: int) -> ProcessPlan:
-    """The plan of a broker that has ended: at the port it had found, and as a fork, for speed."""
+    """Return the plan to start an ended broker again: at its former port, and as a fork."""
     argv = list(plan.argv)
     if "--port" in argv:
         argv[argv.index("--port") + 1] = str(port)

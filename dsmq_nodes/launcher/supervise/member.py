@@ -18,7 +18,7 @@ from dsmq_nodes.launcher.supervise.process import Process
 from dsmq_nodes.launcher.supervise.restart import Restarts
 
 _MOST_RECENT: Final = 500  # lines
-_MOST_RECENT_CHARS: Final = 1_000_000  # in all: they fit into a message, also when escaped
+_MOST_RECENT_CHARS: Final = 1_000_000  # in all: they have to fit into a message, even when escaped
 _HANGS_SEC: Final = 5.0  # a process that SIGKILL does not end hangs in the kernel
 
 
@@ -28,7 +28,7 @@ class MemberState(enum.StrEnum):
     WAITING = "waiting"  # for its dependencies
     STARTING = "starting"
     READY = "ready"
-    HANGS = "hangs"  # it was ready, and has told nothing for some seconds: shown, never become
+    HANGS = "hangs"  # it was ready, and has sent nothing for some seconds; shown, but never a state
     RESTARTING = "restarting"  # it has ended, and will be started again
     STOPPING = "stopping"
     STOPPED = "stopped"  # on request
@@ -37,9 +37,9 @@ class MemberState(enum.StrEnum):
 
 
 TURN: Final = "its turn to start"
-"""The last thing that a process waits for, after its dependencies."""
+"""What a process waits for last, after its dependencies."""
 OVER: Final = frozenset({MemberState.STOPPED, MemberState.FINISHED, MemberState.FAILED})
-"""It does not run, and will not start by itself."""
+"""The states of a process that does not run, and will not start by itself."""
 
 
 class Member:
@@ -48,17 +48,18 @@ class Member:
     Attributes:
         plan: its plan.
         state: its state.
-        since_sec: since when, by the monotonic clock; while waiting, since the current dependency.
+        since_sec: the time since which it has this state, by the monotonic clock; while waiting,
+            since which it waits for the current dependency.
         waits_for: its current dependency, in words.
-        process: its running process; None when none runs.
+        process: its running process; None if none runs.
         starts: how often it was started.
         last_end: how its last process has ended, in words.
-        end_before: how the one before that has ended.
-        was_ready: it has been ready at least once.
-        stopping: it was asked to end.
-        is_silent: a node of it, which was ready, no longer tells its statistics.
+        end_before: how the process before that has ended.
+        was_ready: set once it has been ready.
+        stopping: whether it was signalled to end.
+        is_silent: whether a node of it, which was ready, no longer publishes statistics.
         recent: its last lines, each with its number.
-        life: the task that starts it, again and again.
+        life: the task that starts it, repeatedly.
     """
 
     def __init__(
@@ -104,12 +105,12 @@ class Member:
 
     @property
     def shown_state(self) -> MemberState:
-        """Its state for people: `hangs` for one that is ready and silent."""
+        """Its state for users: `hangs` if it is ready and silent."""
         hangs = self.is_silent and self.state == MemberState.READY
         return MemberState.HANGS if hangs else self.state
 
     def mark_silent(self, silent: bool) -> None:
-        """A node of it tells its statistics no longer, or again."""
+        """Note that a node of it has stopped publishing statistics, or publishes them again."""
         self.is_silent = silent
         self._on_change()
 
@@ -146,7 +147,7 @@ class Member:
             begun.cancel()
 
     async def _answer_of_guard(self) -> None:
-        """Where the guard is asked to start it, wait until that is done, or was refused."""
+        """Wait until the guard has started it, or refused to, if the guard was asked."""
         while not self.pid and self.state == MemberState.STARTING and self.life is not None:
             news = asyncio.create_task(self._news.wait())
             either: set[asyncio.Task[object]] = {news, self.life}
@@ -182,7 +183,7 @@ class Member:
             self._recent_chars -= len(recent.popleft()[1])
 
     def started(self, process: Process) -> None:
-        """It runs; it is ready when all its nodes are, a program without nodes at once."""
+        """Note that it runs; it is ready with all its nodes, and without nodes at once."""
         self.process = process
         self.end_before = self.last_end
         self.starts += 1
@@ -199,13 +200,13 @@ class Member:
         self.node_ready("", process.pid)
 
     def ended(self, how: str) -> None:
-        """The process has ended, as `how` says in words."""
+        """Note that the process has ended; `how` says in words how."""
         self.process = None
         self.last_end = how
         self._ending.ended += self.stopping
 
     def node_ready(self, name: str, pid: int) -> None:
-        """The node `name` in process `pid` is ready; "" for all its nodes."""
+        """Note that the node `name` in process `pid` is ready; "" for all its nodes."""
         if not pid or pid != self.pid or self._ready_sec is not None:
             return
         self._unready.discard(name)
@@ -228,11 +229,11 @@ class Member:
     async def stop(self, hurried: Callable[[], asyncio.Event]) -> None:
         """End it: SIGINT, then SIGTERM, then SIGKILL; `hurried` ends the waits."""
         self.stopping = True
-        await self._answer_of_guard()  # what is being started ends as others do
+        await self._answer_of_guard()  # a process that is being started ends as others do
         if self.life is None or self.life.done():
             return
         if not self.pid:
-            self.life.cancel()  # it waits, for others or to be started again
+            self.life.cancel()  # it waits for others, or to be started again
             await asyncio.wait([self.life])
             self.become(MemberState.STOPPED)
             return
@@ -257,7 +258,7 @@ class Member:
         waits, ended = self._ending.waits(patience_sec), self._ending.ended
         while not (hurry.done() or self.life.done()) and (wait_sec := next(waits, None)):
             await asyncio.wait(either, timeout=wait_sec, return_when=asyncio.FIRST_COMPLETED)
-            if ended != self._ending.ended:  # others end: it gets its whole time again
+            if ended != self._ending.ended:  # others end: its time begins again
                 waits, ended = self._ending.waits(patience_sec), self._ending.ended
         hurry.cancel()
         return self.life.done()

@@ -1,6 +1,6 @@
-"""Processes that are not ready for long: one warning while the launch runs, a fault at its end.
+"""Reports processes that take long to become ready: a warning while running, a fault at the end.
 
-A launch that ends sooner reports processes that are not ready yet without calling that a fault: a
+A launch that ends before that reports processes that are not ready yet, but not as a fault: a
 healthy node may take some seconds to start.
 """
 
@@ -36,7 +36,7 @@ class Patience:
                     self._say(f"{member.name}: {self._why(member)}")
 
     def faults(self) -> Iterator[tuple[str, str]]:
-        """Yield the processes that are not ready for too long, with the text for the end."""
+        """Yield the processes that are late to become ready, with the text for the end."""
         for member in self._late():
             if member.state == MemberState.WAITING:
                 yield member.name, f"was never started, it waited for {member.waits_for}"
@@ -46,7 +46,7 @@ class Patience:
                 yield member.name, "never became ready"
 
     def not_yet(self) -> Iterator[str]:
-        """Yield the processes that are not ready, and may still become so."""
+        """Yield the processes that are not ready yet, but are not late."""
         late = self._late()
         for member in self._members:
             if member not in late and member.state == MemberState.WAITING:
@@ -65,7 +65,7 @@ class Patience:
         ]
 
     def _waits_for_a_turn(self, member: Member) -> bool:
-        """Whether others are being started, which excuses it and the processes that wait for it."""
+        """Whether others are being started, which excuses a member and those that wait for it."""
         if member.state != MemberState.WAITING:
             return False
         return any(

@@ -17,7 +17,7 @@ class NodePlan:
     Attributes:
         name: its full name, with the first slash.
         spec: its class, as module:Class; "" for the node of a program for rclpy.
-        rate_hz: the rate that the launch file declares; it is a contract.
+        rate_hz: the rate that the launch file declares, which the node has to keep.
     """
 
     name: str
@@ -31,11 +31,11 @@ class Dependency:
 
     Attributes:
         process: the process to wait for, by its name in the plan.
-        node: the node in it, by its full name; a program that is not a node has a name too.
-        topic: wait for this topic's first message; None: until the node is ready, or a program
-            that is not a node is started.
+        node: the full name of the node in it; a program that is not a node has a name too.
+        topic: wait for this topic's first message; None: until the node is ready, or a program that
+            is not a node is started.
         timeout_sec: the launch fails after this time.
-        exited: wait until the process has ended for good, however that was.
+        exited: wait until the process has ended for good, in whatever way.
     """
 
     process: str
@@ -51,10 +51,11 @@ class RestartPlan:
 
     Attributes:
         policy: on-failure: after a signal or another exit status than 0.
-        delay_sec: before the first restart; doubled for each further one within the window.
-        max_delay_sec: it grows no longer than this.
-        jitter: the delay varies by this share, up and down.
-        max_restarts: one more than this within the window is FAILED; None: it never gives up.
+        delay_sec: the delay before the first restart; it doubles for each further one within the
+            window.
+        max_delay_sec: the limit of the delay.
+        jitter: the share by which the delay varies, up and down.
+        max_restarts: with more restarts than this within the window it is FAILED; None: no limit.
         window_sec: the time over which restarts are counted.
     """
 
@@ -68,7 +69,7 @@ class RestartPlan:
 
 @dataclass(frozen=True)
 class LogPlan:
-    """A log file: at `most_bytes` it becomes `.1`, that becomes `.2`, up to `keep`."""
+    """A log file: at `most_bytes` it becomes `.1`, an earlier `.1` becomes `.2`, up to `keep`."""
 
     path: Path
     most_bytes: int = 10 << 20
@@ -80,22 +81,22 @@ class ProcessPlan:
     """One process to start.
 
     Attributes:
-        name: what it is called in the output; for a node its full name without the first slash.
+        name: its name in the output; for a node its full name without the first slash.
         argv: the program and its arguments, without a shell. A node starts with SIGINT and SIGTERM
             blocked, and handles them when it is ready (child.py).
         env: additions to the launcher's own environment.
         nodes: the nodes that are expected in it; none for any other program.
-        terminal: it draws on the terminal itself, if there is one; other lines wait.
+        terminal: whether it draws on the terminal itself, if there is one; other lines wait.
         screen: whether its lines are shown.
         log: the file for its lines, if any.
         depends_on: its dependencies.
         restart: when it is restarted.
-        required: the launch ends when it has ended for good.
+        required: whether the launch ends when it has ended for good.
         sigterm_timeout_sec: the time from SIGINT to SIGTERM.
         sigkill_timeout_sec: the time from SIGTERM to SIGKILL.
-        affinity: the CPUs it may run on; none for any.
+        affinity: the CPUs that it may run on; empty for any.
         nice: its niceness.
-        fork: it may be forked by the warm process of the launch; False: it has its own interpreter.
+        fork: whether the warm process of the launch may fork it; False: it has its own interpreter.
     """
 
     name: str
@@ -152,10 +153,11 @@ class Plan:
 
     Attributes:
         broker: the broker.
-        nodes: the others.
-        elsewhere: the broker that is used, HOST:PORT, in place of one that is started; empty: none.
+        nodes: all other processes.
+        elsewhere: the address of a broker that is used instead of starting one, HOST:PORT; empty:
+            none.
         another_port: how to give the launch's broker another port, in words.
-        stop_file: keeps a pressed emergency stop; None: it is not kept.
+        stop_file: the file that keeps a pressed emergency stop; None: it is not kept.
     """
 
     broker: ProcessPlan

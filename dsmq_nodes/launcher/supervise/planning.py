@@ -42,7 +42,7 @@ _MIB = 1 << 20
 
 
 def make_plan(composition: Composition, project_root: Path) -> Plan:
-    """Return the plan; classes are also looked for in `project_root`."""
+    """Return the plan; classes are also searched in `project_root`."""
     together: dict[str, list[ComposedNode]] = {}
     for node in composition.nodes:
         together.setdefault(process_of(node), []).append(node)
@@ -92,7 +92,7 @@ def _broker(entry: BrokerEntry) -> ProcessPlan:
 
 
 def gateway_plan(key: str, entry: GatewayEntry, directory: Path) -> ProcessPlan:
-    """Return the process of a gateway: the robot runs without it, so its end ends nothing."""
+    """Return the process of a gateway, whose end does not end the launch."""
     process = entry.process(directory)
     return ProcessPlan(
         process.node.removeprefix("/"),
@@ -133,7 +133,7 @@ def _process(composition: Composition, nodes: list[ComposedNode], root: Path) ->
 
 
 def _agreed(entries: list[NodeEntry]) -> NodeEntry:
-    """Return a process's setting from any of its nodes; they do not differ."""
+    """Return the settings of a process, which its nodes agree on."""
     said = {key: getattr(entry, key) for entry in entries for key in entry.model_fields_set}
     return entries[0].model_copy(update=said)
 

@@ -1,4 +1,4 @@
-"""The processes of a launch, as the launcher sees them; the guard starts them."""
+"""The processes of a launch, for the launcher; the guard starts them."""
 
 import asyncio
 import contextlib
@@ -35,10 +35,10 @@ class Process:
     """A process that was started, in a session of its own.
 
     Attributes:
-        name: what it is called in the output.
+        name: its name in the output.
         pid: its process id, and the id of its process group.
-        warning: the settings that the system has refused; else empty.
-        status: None while it runs, then its exit status; -N when signal N ended it.
+        warning: the settings that the system has refused; empty: none.
+        status: None while it runs, then its exit status; -N when signal N has ended it.
     """
 
     def __init__(self, name: str, pid: int, warning: str, guard: "Guard", lines: "_Lines") -> None:
@@ -56,7 +56,7 @@ class Process:
             self._guard.send(pid=self.pid, signal=int(number))
 
     def ended(self, status: int) -> None:
-        """The guard reports its end."""
+        """Note its end, which the guard has reported."""
         self.status = status
         if not self._ended.done():
             self._ended.set_result(status)
@@ -115,7 +115,7 @@ class Guard:
             ours.close()
             raise
         become_subreaper()
-        raise_limit()  # each process has a pipe to us; the guard keeps the limit for them
+        raise_limit()  # each process has a pipe to us; the guard keeps the usual limit for them
         return cls(process, ours, is_warm=is_warm)
 
     async def __aenter__(self) -> Self:
@@ -128,7 +128,7 @@ class Guard:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._process.wait(), _GUARD_END_SEC)
         if self._process.returncode is None:
-            # One of the two was stopped.
+            # Guard or keeper was stopped.
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._cleaning = self._cleaning or asyncio.create_task(self._clean_up())
@@ -176,9 +176,9 @@ class Guard:
         return await answer
 
     def send(self, fds: list[int] | None = None, **request: object) -> None:
-        """Send a request; nothing happens when the guard is gone.
+        """Send a request; nothing happens if the guard is gone.
 
-        A guard that was stopped is continued: what moves has to stop.
+        A stopped guard is continued, since everything that moves has to stop.
         """
         with contextlib.suppress(OSError):
             os.killpg(self._process.pid, signal.SIGCONT)
@@ -208,11 +208,11 @@ class Guard:
             if not refused.cancelled():
                 refused.set_exception(error)
         elif "started" in answer:
-            # Here, not at the waiter: its end may come with the same read.
+            # Made here, not by the waiting task: its end may come with the same read.
             starting, pid = self._starting.pop(answer["started"]), answer["pid"]
             process = Process(starting.name, pid, answer["warning"], self, starting.lines)
             self._running[pid] = process
-            if starting.process.cancelled():  # it is no longer awaited
+            if starting.process.cancelled():  # nothing waits for it any longer
                 process.send_signal(signal.SIGKILL)
             else:
                 starting.process.set_result(process)
@@ -223,7 +223,7 @@ class Guard:
             ended.ended(answer["status"])
 
     async def _clean_up(self) -> None:
-        """The guard was killed, and its children were asked to end: kill the rest."""
+        """Kill the processes that a killed guard has left, after their signal to end."""
         mark = f"{self._process.pid}:"
         ending = Ending(lambda: [each.pid for each in marked(mark)])
         for _ in ending.waits(_ASKED_SEC):

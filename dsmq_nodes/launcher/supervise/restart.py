@@ -1,4 +1,4 @@
-"""When a process that has ended is started again, and when that stops. Pure.
+"""Decides when a process that has ended is started again, and when no longer. Pure.
 
 The delay before a restart doubles each time, up to a limit, and varies by chance, so that nodes
 that failed together do not restart together. A process that was ready for some seconds has
@@ -32,7 +32,7 @@ class Restarts:
         return policy == "always" or (policy == "on-failure" and status != 0)
 
     def delay_sec(self, healthy_sec: float, now_sec: float) -> float | None:
-        """Return the delay before the next restart; None when it has failed.
+        """Return the delay before the next restart; None if the process has failed.
 
         Args:
             healthy_sec: how long it was ready before it ended.
@@ -53,5 +53,5 @@ class Restarts:
         return delay_sec
 
     def forget(self) -> None:
-        """It was started by hand: count from zero again."""
+        """Count from zero again, since a user has started it."""
         self._at_sec.clear()

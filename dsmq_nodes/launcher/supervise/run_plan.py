@@ -28,11 +28,11 @@ def run_plan(
     """Run a plan with this process's output; return the exit status of the launch.
 
     Args:
-        plan: what to run.
+        plan: the plan to run.
         duration_sec: seconds after which the launch ends, once all nodes are ready.
-        table: show a table of what runs, on a terminal; the key `t` hides and shows it.
-        strict_rates: end when a node misses the rate it declares.
-        warm: fork Python processes from one that has imported the kit, where that can be.
+        table: show a table of the processes, on a terminal; the key `t` hides and shows it.
+        strict_rates: end when a node misses the rate that it declares.
+        warm: fork Python processes from one that has imported the kit, where possible.
     """
     out = sys.stdout.buffer
     output = LaunchOutput(

@@ -18,7 +18,7 @@ _SAMPLES_OF_PROGRAM: Final = 2
 class StartTurns:
     """Starts about as many processes at once as there are CPUs.
 
-    Otherwise a large launch starts all at once, and none makes progress, not even the broker.
+    If a large launch started all at once, none would make progress, not even the broker.
     """
 
     def __init__(self) -> None:
@@ -26,15 +26,15 @@ class StartTurns:
         self._running: set[asyncio.Task[None]] = set()
 
     async def mine(self) -> None:
-        """Wait for a turn; `started` returns it."""
+        """Wait for a turn; `started` gives it back."""
         await self._free.acquire()
 
     def not_started(self) -> None:
-        """Return an unused turn."""
+        """Give an unused turn back."""
         self._free.release()
 
     def started(self, member: "Member") -> None:
-        """Return the turn when a process that was just started no longer needs it."""
+        """Give the turn back when a process that was just started no longer needs it."""
         through = asyncio.create_task(self._through(member, member.pid))
         self._running.add(through)
         through.add_done_callback(self._running.discard)

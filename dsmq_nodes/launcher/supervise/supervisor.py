@@ -1,15 +1,16 @@
 """Runs a plan: starts the broker first, then the nodes; ends the nodes first, then the broker.
 
 Each process of the plan has a life, a task: it waits for the process's dependencies, starts the
-process, waits for its end, and starts it again as its restart policy says. This file decides what
+process, waits for its end, and starts it again as its restart policy says. This module decides what
 the end of a life means for the launch. The launch ends on a signal, after its duration, when
 nothing is left to run, when a required process has ended, when a node fails before it was ever
 ready (and is not to be restarted), when a dependency is not met, and when the broker cannot be kept
-running. A process that is not ready for long does not end it (not_ready.py). At the end, processes
-are ended at once, but each after those that depend on it.
+running. A process that takes long to become ready does not end it (not_ready.py). At the end, all
+processes are ended at once, except that each waits for those that depend on it.
 
-A broker that ends by itself is started again at its address, at most three times in a row. The
-nodes are in their safe state meanwhile, reconnect and go on. Messages in its memory are lost.
+A broker that ends by itself is started again at its address, at most three times in a row.
+Meanwhile the nodes are in their safe state; they reconnect and continue. Messages in its memory are
+lost.
 
 A node that was restarted is not a fault of the launch; one that was given up, or ended badly, is.
 """
@@ -43,9 +44,9 @@ _BROKER_ANSWERS_SEC: Final = 3600.0
 _WATCH_AGAIN_SEC: Final = 5.0
 _LAST_LINES: Final = 10
 _PATIENCE_SEC: Final = 10.0
-_HURRY_SEC: Final = 1.0  # that long a safe state may take, however often Ctrl-C is pressed
-_WRITTEN_SEC: Final = 3.0  # no longer wait for a reader or a disk that takes nothing
-# Ended by our signal: a program without a handler has done nothing wrong.
+_HURRY_SEC: Final = 1.0  # the time for a safe state, however often Ctrl-C is pressed
+_WRITTEN_SEC: Final = 3.0  # the longest wait for a reader or a disk that takes nothing
+# Ends by our signal: a program without a handler has done nothing wrong.
 _ENDED_AS_ASKED: Final = frozenset(
     {0, -signal.SIGINT, -signal.SIGTERM, 128 + signal.SIGINT, 128 + signal.SIGTERM}
 )
@@ -64,7 +65,7 @@ class Observer(Protocol):
         """Wait a moment for the last messages of these ended processes."""
 
     def changed(self) -> None:
-        """A process has changed its state."""
+        """Note that a process has changed its state."""
 
     def summary(self) -> Iterable[str]:
         """Return the summary of the launch, line by line."""
@@ -77,8 +78,8 @@ class Supervisor:
     Attributes:
         members: the processes of the plan, by name; the broker is not among them.
         broker: the broker's process.
-        all_ready: all nodes have been ready.
-        is_asked_to_end: it ends for a signal, or because its time is over.
+        all_ready: whether all nodes have been ready.
+        is_asked_to_end: whether it ends for a signal, or because its time is over.
     """
 
     def __init__(
@@ -95,7 +96,7 @@ class Supervisor:
         Args:
             plan: the processes to start.
             output: shows all lines.
-            observer: reports when nodes are ready; without one they are as soon as they run.
+            observer: reports when nodes are ready; without one, a node is ready as soon as it runs.
             patience_sec: a process that is not ready for this long gets a warning, and is a fault
                 at the end.
             warm: fork Python processes from one that has imported the kit, where that can be.
@@ -103,7 +104,7 @@ class Supervisor:
         self._output = output
         self._observer = observer
         self._another_port, self._elsewhere = plan.another_port, plan.elsewhere
-        # At first a fork would wait until there is a process to be forked from.
+        # A fork would have to wait until the warm process is there.
         broker = dataclasses.replace(plan.broker, restart=_BROKER_RESTART, fork=False)
         self._log_files = LogFiles(output.say)
         self._turns = StartTurns()
@@ -131,12 +132,12 @@ class Supervisor:
         return [*self.members.values(), *([] if self._elsewhere else [self.broker])]
 
     async def run(self, duration_sec: float | None = None, *, once_ready: bool = False) -> int:
-        """Run until a signal, until `duration_sec` are over, or until nothing is left to run.
+        """Run until a signal, until `duration_sec` have passed, or until nothing is left to run.
 
-        With `once_ready` they count from when all nodes are ready, or one takes too long for that.
+        With `once_ready` that time begins when all nodes are ready, or one takes too long for that.
 
         Returns:
-            0 when all went well, 1 when something failed and was reported.
+            0 if all went well, 1 if something failed and was reported.
         """
         self._output.call_when_broken(self._ending.set, self._not_written)
         with self._signals():
@@ -184,8 +185,8 @@ class Supervisor:
     def _signals(self) -> Iterator[None]:
         """End on SIGINT, SIGTERM, SIGQUIT and a closed terminal; each further one hurries.
 
-        Ctrl-C that is held down, or pressed by a frightened person, comes many times at once: the
-        next step is taken a second after the one before at the earliest, so that what moves stops.
+        Ctrl-C that is held down, or pressed in a fright, comes many times at once. Each next step
+        is taken a second after the one before at the earliest, so that everything that moves stops.
         """
         loop = asyncio.get_running_loop()
         step_sec = 0.0  # when the next step may be taken
@@ -244,7 +245,7 @@ class Supervisor:
     # The broker
 
     async def _find_broker(self) -> None:
-        """Use a broker that is there: it is neither started nor stopped here."""
+        """Use a broker that runs already: it is neither started nor stopped here."""
         try:
             where = parse_address(self._elsewhere)
             connection = await asyncio.to_thread(ClientConnection, *where.socket)
@@ -279,7 +280,7 @@ class Supervisor:
             await asyncio.sleep(delay_sec)
 
     async def _listening(self) -> bool:
-        """Wait until the broker listens; returns whether it does."""
+        """Wait until the broker listens; return whether it does."""
         ending = asyncio.create_task(self._ending.wait())
         where = self._lines.where
         either: set[asyncio.Future[Any]] = {where, ending}
@@ -308,7 +309,7 @@ class Supervisor:
         if not life.cancelled() and (error := life.exception()) is not None:
             self.fail("launch", f"has a fault itself, {error!r}", end=True)
         states = {member.state for member in self.members.values()}
-        # A process that was stopped by hand may be started by hand.
+        # A process that a user has stopped may be started again by the user.
         if states <= OVER - {MemberState.STOPPED}:
             self._ending.set()
 
@@ -345,7 +346,7 @@ class Supervisor:
         return [each.pid for each in self.members.values() if each.stopping and each.pid]
 
     async def _depended(self, member: Member) -> bool:
-        """Wait for a process's dependencies; returns whether they are met."""
+        """Wait for a process's dependencies; return whether they are met."""
         for each in member.plan.depends_on:
             what, other = described(each), self.members[each.process]
             member.wait_for(what)
@@ -372,7 +373,7 @@ class Supervisor:
         if is_broker:
             on_lines = self._lines if not self._lines.where.done() else on_lines
         else:
-            # Wait for it while the broker lives, which this file sees to.
+            # The node waits for the broker while that lives, and this module keeps it alive.
             broker = str(self._lines.where.result())
             env = {"DSMQ_BROKER": broker, PATIENCE: f"{_BROKER_ANSWERS_SEC:g}"}
         try:
@@ -400,7 +401,7 @@ class Supervisor:
         return status
 
     def _delay_sec(self, member: Member, status: int) -> float | None:
-        """Show what a process's end means; returns the delay before a restart, if any."""
+        """Show what a process's end means; return the delay before a restart, or None."""
         name, how = member.name, describe(status)
         if not member.restarts.wanted(status):
             self._ended_for_good(member, status)
@@ -442,7 +443,7 @@ class Supervisor:
         telling = asyncio.create_task(self._patience.watch())
         try:
             await self._watch_graph(observer)
-        except Exception as error:  # noqa: BLE001  the robot runs on without being watched
+        except Exception as error:  # noqa: BLE001  the robot continues without being watched
             self.say(f"the graph is no longer watched: {_why(error, repr(error))}")
         finally:
             telling.cancel()
@@ -451,7 +452,8 @@ class Supervisor:
         while True:
             try:
                 await observer.watch(*self._lines.where.result().socket, self)
-            except ConnectionFailedError as error:  # it is stopped, or just being started again
+            # the broker is stopped, or is being started again
+            except ConnectionFailedError as error:
                 self.say(f"the graph is not watched just now: {error}")
                 await asyncio.sleep(_WATCH_AGAIN_SEC)
             else:
@@ -483,7 +485,7 @@ class Supervisor:
         if self._observer is not None:
             self._observer.changed()
 
-    # By hand
+    # Commands of users
 
     async def stop(self, name: str) -> None:
         """End a process; it stays ended until `start`."""
@@ -494,14 +496,14 @@ class Supervisor:
         member = self.members[name]
         if member.state in OVER and not self._ending.is_set():
             member.restarts.forget()
-            self._faults.pop(name, None)  # a person has handled it
+            self._faults.pop(name, None)  # a user has handled it
             self._begin(member)
 
     # The end
 
     async def _stop_all(self) -> None:
         self._ending.set()
-        # Without watching the graph it is not known which nodes are ready.
+        # If the graph is not watched, it is not known which nodes are ready.
         if self._watching is not None and not self._watching.done():
             for name, what in self._patience.faults():
                 self.fail(name, what)
@@ -518,7 +520,7 @@ class Supervisor:
     async def _stop_after_dependents(
         self, name: str, ending: Mapping[str, asyncio.Task[None]]
     ) -> None:
-        """End a process once those are gone that depend on it: they may need it for their end."""
+        """End a process after those that depend on it: they may need it for their end."""
         needing = [
             ending[member.name]
             for member in self.members.values()

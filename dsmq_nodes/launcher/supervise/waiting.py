@@ -9,7 +9,7 @@ from dsmq_nodes.launcher.supervise.plan import Dependency
 
 
 def described(dependency: Dependency) -> str:
-    """Return the dependency in words."""
+    """Return a dependency in words."""
     if dependency.exited:
         return f"the end of {dependency.process}"
     if dependency.topic is not None:
@@ -20,13 +20,13 @@ def described(dependency: Dependency) -> str:
 async def came_about(
     dependency: Dependency, other: Member, first_message: Callable[[str], Awaitable[None]]
 ) -> bool:
-    """Wait for a dependency on `other`; False when it can no longer be met."""
+    """Wait for a dependency on `other`; return False if it can no longer be met."""
     if dependency.exited:
         if other.life is not None:
             await asyncio.wait({other.life})
         return True
     ready = asyncio.create_task(other.was_ready.wait())
-    # From now on: messages from before the other is ready count too.
+    # From now on: messages that come before the other is ready count, too.
     first = asyncio.create_task(_first(dependency.topic, first_message))
     over: set[asyncio.Future[Any]] = {other.life} if other.life is not None else set()
     try:

@@ -1,11 +1,11 @@
 """The program of the warm process: `python -m dsmq_nodes.launcher.warm.forking DESCRIPTOR`.
 
-It imports the kit, says so on its control socket, and forks for each order (warm_process.py). The
-process is forked by a child that ends at once, so that it becomes a child of the guard: the guard
-is a subreaper, and learns its exit status as that of any process it has started itself.
+It imports the kit, reports that on its control socket, and forks for each order (warm_process.py).
+The process is forked by a child that ends at once, so that it becomes a child of the guard: the
+guard is a subreaper, and gets its exit status like that of any process that it has started itself.
 
-The process goes back to the end of this file, with the interpreter in the state in which it begins
-a program, runs its own, and ends as an interpreter does.
+The forked process returns to the end of this file, with the interpreter in the state in which it
+begins a program; there it runs its own program, and ends as an interpreter does.
 """
 
 import contextlib
@@ -13,7 +13,7 @@ import gc
 import json
 import os
 
-# Imported for the processes that are forked: what a node imports, and supervise/child.py.
+# Imported for the forked processes: the imports of nodes and of supervise/child.py.
 import pkgutil  # noqa: F401
 import signal
 import socket
@@ -41,16 +41,16 @@ _DESCRIPTORS: Final = 5
 
 
 def warm_up(control: socket.socket) -> None:
-    """Say that all is imported; the process ends where a fork would not be the same."""
+    """Import, and report that; end the process if a fork would not be the same."""
     signal_when_parent_ends(signal.SIGKILL, os.getppid())
-    show_as(sys.orig_argv, os.environ)  # raises where the kernel cannot
+    show_as(sys.orig_argv, os.environ)  # raises if the kernel cannot do that
     if threading.active_count() > 1 or sys.gettrace() or sys.getprofile():
         raise SystemExit("a fork takes along neither threads nor a tracer")
     build_all(Message)
     Parameters.model_rebuild()
-    schema_text(NodeStatistics)  # each node advertises it; the text is kept
+    schema_text(NodeStatistics)  # each node advertises it; the text is cached
     gc.collect()
-    gc.freeze()  # a collection in a fork would write to, and so copy, what it shares
+    gc.freeze()  # a collection in a fork would write to shared pages, and so copy them
     control.send(b"w")
 
 
@@ -58,7 +58,7 @@ def serve(control: socket.socket) -> tuple[list[int], int]:
     """Fork for each order.
 
     Returns:
-        In the new process its descriptors, and the pid of the process that has forked it.
+        In the new process: its descriptors, and the pid of the process that has forked it.
     """
     guard_pid = os.getppid()
     while True:
@@ -66,7 +66,7 @@ def serve(control: socket.socket) -> tuple[list[int], int]:
         if not said or os.getppid() != guard_pid:
             os._exit(0)
         between = -1
-        with contextlib.suppress(OSError):  # no more processes: the guard tries, and says so
+        with contextlib.suppress(OSError):  # no more processes: the guard tries, and reports it
             between = os.fork()
         if not between:
             between = os.getpid()
@@ -81,7 +81,7 @@ def serve(control: socket.socket) -> tuple[list[int], int]:
 
 
 def become(descriptors: list[int], between: int, guard_pid: int) -> list[str]:
-    """Become the process that was asked for; return its program and arguments.
+    """Become the process of an order; return its program and arguments.
 
     Raises:
         OSError: the guard is gone, or the system refuses something.
@@ -111,7 +111,7 @@ def become(descriptors: list[int], between: int, guard_pid: int) -> list[str]:
 
 
 def _take_environment(argv: Sequence[str], env: Mapping[str, str]) -> None:
-    # Only what differs: each object that is touched has a page of memory copied.
+    # Only what differs: each object that is written to costs a copied page of memory.
     is_elsewhere = env.get("TZ") != os.environ.get("TZ")
     for name in [each for each in os.environ if each not in env]:
         del os.environ[name]
@@ -134,7 +134,7 @@ def main(control: socket.socket) -> None:
     try:
         argv = become(*forked, guard_pid)
     except OSError:
-        os._exit(1)  # the guard, if there is one, starts an interpreter
+        os._exit(1)  # the guard, if it is still there, starts an interpreter
     interpreter.run(argv)
 
 

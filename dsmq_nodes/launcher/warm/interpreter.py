@@ -1,4 +1,4 @@
-"""Runs a program as a Python interpreter does that was started for it, `-m MODULE` or FILE."""
+"""Runs a program as a Python interpreter would that was started for it: `-m MODULE` or FILE."""
 
 import logging
 import os
@@ -16,9 +16,9 @@ from dsmq_nodes.launcher.warm.suitable import CHILD
 
 
 def can_run(argv: Sequence[str]) -> bool:
-    """Whether what is imported already makes no difference to the program."""
+    """Whether the modules imported so far make no difference to the program."""
     for place in [each for each, finder in sys.path_importer_cache.items() if finder is None]:
-        del sys.path_importer_cache[place]  # a directory that was not there, and may be now
+        del sys.path_importer_cache[place]  # a directory that did not exist, and may exist now
     if argv[1] == "-m":
         places = [os.getcwd(), *([argv[4]] if tuple(argv[1:4]) == CHILD else [])]  # noqa: PTH109
         return argv[2] not in sys.modules and not any(map(_has_another, places))
@@ -27,7 +27,7 @@ def can_run(argv: Sequence[str]) -> bool:
 
 
 def _has_another(place: str) -> bool:
-    """Whether a module that is imported already would have been found in that directory."""
+    """Whether a directory has another module of the name of one that is imported already."""
     try:
         names = {entry.partition(".")[0] for entry in os.listdir(place or ".")}  # noqa: PTH208
     except OSError:
@@ -47,7 +47,7 @@ def _is_same(one: str, other: str) -> bool:
 
 
 def run(argv: list[str]) -> None:
-    """Run a program; what it raises passes, and is shown without the frames of this package."""
+    """Run a program; its exceptions pass, and are shown without the frames of this package."""
     forked = sys.modules["__main__"]
     main = ModuleType("__main__")
     for name in vars(forked).keys() & {"__annotations__", "__builtins__"}:

@@ -1,4 +1,4 @@
-"""What the guard is asked to start."""
+"""The guard's order to start a process."""
 
 import os
 from dataclasses import dataclass
@@ -9,16 +9,16 @@ class Order:
     """One process to start.
 
     Attributes:
-        number: counts the starts of a launch.
-        argv: its program and arguments.
-        env: its whole environment.
-        deaf: start it with SIGINT and SIGTERM blocked.
-        last: it ends when all others have.
+        number: the order's number in the launch.
+        argv: the program and its arguments.
+        env: the whole environment.
+        deaf: whether it starts with SIGINT and SIGTERM blocked.
+        last: whether it ends after all others.
         nice: its niceness.
-        cpus: the CPUs it may run on; none for any.
-        out: a descriptor, its standard output.
-        err: likewise, its standard error.
-        output: likewise, the read end of their pipe, which guard and process keep open.
+        cpus: the CPUs that it may run on; empty for any.
+        out: the descriptor of its standard output.
+        err: the descriptor of its standard error.
+        output: the read end of their pipe, which guard and process keep open.
     """
 
     number: int
@@ -33,6 +33,6 @@ class Order:
     output: int
 
     def close_ends(self) -> None:
-        """Close its output's ends, which the process has, or never will have."""
+        """Close the ends of its output, which the process has, or which it will never have."""
         os.close(self.out)
         os.close(self.err)

@@ -1,4 +1,4 @@
-"""Which processes may be forked: this Python, for a module or a file, as this launch began it."""
+"""Decides which processes may be forked: those of this Python that run a module or a file."""
 
 import os
 import sys
@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Final
 
 CHILD: Final = ("-m", "dsmq_nodes.launcher.supervise.child", "--path")
-"""How a node's process begins behind the interpreter; a directory to import from follows."""
-# Read by an interpreter, its C library or an imported module when it begins. An entry that sets
-# such a variable gets an interpreter that begins with it.
+"""The arguments of a node's process after the interpreter; a directory to import from follows."""
+# Read by an interpreter, its C library or an imported module at its start. An entry that sets such
+# a variable gets an interpreter of its own.
 _READ_AT_START: Final = (
     "COVERAGE_",
     "DSMQ_NODES_",
@@ -22,7 +22,7 @@ _READ_AT_START: Final = (
     "PYDANTIC_",
     "PYTHON",
 )
-# Something in each interpreter watches it from its beginning.
+# With one of these variables, something watches each interpreter from its start.
 _MEASURES: Final = ("COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG", "PYTHONPROFILEIMPORTTIME")
 
 

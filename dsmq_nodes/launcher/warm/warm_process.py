@@ -1,10 +1,10 @@
-"""The guard's end of the warm process: an order goes there, and a child of the guard begins.
+"""The guard's end of the warm process: it sends orders, and each makes a child of the guard.
 
-On a control socket goes one byte an order, with five descriptors: the order's channel, its request
-(JSON in memory), standard output, standard error, and the end that the process keeps. The process
-that was forked writes its pid to its channel when all but the program is ready, and begins when the
-guard has answered. A channel that is closed before means that nothing begins: the guard starts an
-interpreter instead. So it does not matter who was killed at which moment.
+An order is one byte on a control socket, with five descriptors: the order's channel, its request
+(JSON in memory), standard output, standard error, and the end that the process keeps. The forked
+process writes its pid to its channel when everything except the program is ready, and begins when
+the guard has answered. If a channel closes before that, nothing begins: the guard starts an
+interpreter instead. So any process may be killed at any moment.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ _PID_BYTES: Final = 32
 
 
 class WarmProcess:
-    """Has processes forked; makes the warm process, and another when that is gone."""
+    """Lets processes be forked; makes the warm process, and another one when that is gone."""
 
     def __init__(
         self,
@@ -35,7 +35,7 @@ class WarmProcess:
         born: Callable[[Order, int], None],
         refused: Callable[[Order], None],
     ) -> None:
-        """Use a selector of the guard's.
+        """Use a selector of the guard.
 
         Args:
             selector: calls a key's data when there is something to read.
@@ -61,13 +61,13 @@ class WarmProcess:
         return bool(self._channels)
 
     def begin(self) -> None:
-        """Start the warm process; it imports the kit while others do something else."""
+        """Start the warm process; the guard continues while it imports the kit."""
         try:
             ours, theirs = socket.socketpair()
         except OSError:  # no descriptor is left: the next order tries again
             return
         try:
-            # As a node has: its streams then are what an interpreter makes of a pipe.
+            # Like a node's: an interpreter opens its streams according to a pipe.
             unread, out = os.pipe()
         except OSError:
             ours.close()
@@ -98,7 +98,7 @@ class WarmProcess:
         self._selector.register(ours, selectors.EVENT_READ, self._hear)
 
     def fork(self, order: Order) -> bool:
-        """Have a process forked; False when nobody can be asked to."""
+        """Have a process forked; return False if there is no warm process."""
         if self._control is None and not self._is_useless:
             self.begin()
         if self._control is None or self._process is None:
@@ -113,7 +113,7 @@ class WarmProcess:
             except OSError:
                 channel.close()
                 return False
-        self._process.send_signal(signal.SIGCONT)  # what was stopped must not delay a node
+        self._process.send_signal(signal.SIGCONT)  # a stopped warm process must not delay a node
         channel.setblocking(False)
         self._channels[channel] = order
         self._selector.register(channel, selectors.EVENT_READ, lambda: self._answered(channel))
@@ -128,12 +128,12 @@ class WarmProcess:
             socket.send_fds(self._control, [b"f"], given)
 
     def look(self) -> None:
-        """Take the answers that are there."""
+        """Handle the answers that have come."""
         for channel in [*self._channels]:
             self._answered(channel)
 
     def reaped(self, pid: int) -> bool:
-        """Note the end of a process; returns whether it was the warm process."""
+        """Note the end of a process; return whether it was the warm process."""
         if self._process is None or pid != self._process.pid:
             return False
         self._process.returncode = 0  # nobody waits for it again
@@ -158,7 +158,8 @@ class WarmProcess:
             self._was_ready = True
         else:
             self._gone()
-            # One that cannot begin never will: the kernel or the interpreter is not made for it.
+            # If it cannot start once, it never will: the kernel or the interpreter does not allow
+            # it.
             self._is_useless = not self._was_ready
 
     def _gone(self) -> None:
@@ -184,5 +185,5 @@ class WarmProcess:
                 self._refused(order)
                 return
             self._born(order, int(said))
-            with contextlib.suppress(OSError):  # it was killed meanwhile
+            with contextlib.suppress(OSError):  # the process was killed meanwhile
                 channel.send(b"g")

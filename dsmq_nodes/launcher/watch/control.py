@@ -1,6 +1,6 @@
-"""Takes commands for a launch that runs: topics below `/dsmq/launch`, see dsmq_msgs.
+"""Carries out commands for a launch that runs: topics below `/dsmq/launch`, see dsmq_msgs.
 
-Any publisher on the broker may command the launch; a token keeps others out (DSMQ_TOKEN).
+Any publisher at the broker may command the launch; a token keeps others away (DSMQ_TOKEN).
 """
 
 import asyncio
@@ -31,7 +31,7 @@ class Control:
     """The launcher's topics."""
 
     def __init__(self, node: Node, supervisor: "Supervisor") -> None:
-        """Take commands for `supervisor` with `node`."""
+        """Carry out commands for `supervisor`, by topics of `node`."""
         self._node = node
         self._supervisor = supervisor
         self._state = node.create_publisher(LaunchState, "~/state", _LATCHED)
@@ -122,7 +122,7 @@ class Control:
         return await self._start(member)
 
     async def _settled(self, member: Member) -> MemberState:
-        """Wait until it is ready or has ended, within a limit."""
+        """Wait until a process is ready or has ended, within a limit."""
         until_sec = asyncio.get_running_loop().time() + _READY_SEC
         while (left_sec := until_sec - asyncio.get_running_loop().time()) > 0:
             if member.state not in {MemberState.STARTING, MemberState.WAITING}:

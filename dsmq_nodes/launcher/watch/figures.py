@@ -32,7 +32,7 @@ STATE_STYLES: Final = {
     MemberState.FAILED: "bold red",
     MemberState.HANGS: "bold red",
 }
-# The columns, and which a narrow terminal drops: the highest first, 0 never.
+# The columns, each with a number: a narrow terminal drops the highest first, 0 never.
 _NODE_COLUMNS: Final = {
     "node": 0,
     "state": 0,
@@ -76,7 +76,7 @@ def tables(
     columns: int,
     most_lines: int,
 ) -> "Iterator[Table]":
-    """Nodes and topics, in at most `most_lines`; the rest is counted."""
+    """Yield tables of nodes and topics, in at most `most_lines`; the others are counted."""
     heard = [each for node in nodes for each in node.subscriptions]
     told = [_topic_row(topic, heard) for topic in topics if _is_of_interest(topic)]
     for_nodes = min(len(rows), max(1, most_lines - 1 - (_FEWEST_TOPIC_LINES if told else 0)))
@@ -88,14 +88,14 @@ def tables(
 
 
 class Figures:
-    """Computes figures between two looks, a second apart, say."""
+    """Computes figures between two looks, for example a second apart."""
 
     def __init__(self) -> None:
         self._processes: dict[int, psutil.Process] = {}
         self._last: dict[str, _Last] = {}
 
     def used(self, pid: int) -> tuple[str, str]:
-        """Return the CPU use of a local process since the last time, and its memory."""
+        """Return the CPU use of a local process since the last call, and its memory."""
         with contextlib.suppress(psutil.Error, OSError, ValueError, OverflowError):  # any number
             if not pid:
                 return "-", "-"
@@ -142,7 +142,7 @@ class _Last(NamedTuple):
 
 
 def _most_urgent_first(rows: "Sequence[Row]") -> list[Row]:
-    """Return the rows sorted by urgency; the indented rows of a process stay with it."""
+    """Return the rows sorted by urgency; indented rows of a process stay with it."""
     together: list[list[Row]] = []
     for row in rows:
         if together and str(row[0]).startswith(" "):
@@ -173,7 +173,7 @@ def _topic_row(topic: "TopicStatistics", heard: "Sequence[SubscriptionStatistics
         latencies += [each.latency_p50_sec for each in heard if each.topic == topic.name]
     latencies = [each for each in latencies if each]
     dropped = sum(edge.dropped for edge in topic.edges)
-    # One message, as of a latched topic, has no rate; nor has a topic that nobody publishes.
+    # A single message, as of a latched topic, has no rate; nor has a topic that nobody publishes.
     has_rate = bool(topic.rate_hz) or (topic.messages > 1 and bool(topic.publishers))
     return (
         topic.name,
@@ -188,12 +188,12 @@ def _topic_row(topic: "TopicStatistics", heard: "Sequence[SubscriptionStatistics
 def _table(
     head: dict[str, int], rows: "Sequence[Row]", columns: int, most: int, title: str | None = None
 ) -> Table:
-    """Return a table with at most `columns` of text and a number of rows."""
+    """Return a table of at most `columns` characters and `most` rows."""
     shown = rows if len(rows) <= most else rows[: most - 1]
     if len(shown) < len(rows):
         shown = [*shown, (Text(f"... {len(rows) - len(shown)} more", "dim"), *[""] * len(head))]
     widths = _widths(head, shown)
-    # A long name is cut in favour of its figures, but not below a third of the line.
+    # A long name is shortened in favour of the figures, but not below a third of the line.
     most = max(columns // 3, columns - sum(widths[1:]))
     shown = [(_cut(row[0], most), *row[1:]) for row in shown]
     widths = _widths(head, shown)

@@ -1,4 +1,4 @@
-"""Reads single keys from the terminal, while it is ours."""
+"""Reads single keys from the terminal, while this process has it."""
 
 import asyncio
 import contextlib
@@ -29,7 +29,7 @@ def keys(on_key: Callable[[str], None]) -> Iterator[None]:
 
     def read() -> None:
         found = read_keys(fd)
-        if not found:  # the terminal is gone: it would be readable for ever
+        if not found:  # the terminal is gone: it would be readable forever
             loop.remove_reader(fd)
         for key in found.decode("utf-8", "ignore"):
             on_key(key)
@@ -52,7 +52,7 @@ def keys(on_key: Callable[[str], None]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def single_keys(fd: int) -> Iterator[None]:
-    """Let a terminal give each key at once, unseen."""
+    """Make a terminal return each key at once, without echo."""
     before = termios.tcgetattr(fd)
     # Not TCSADRAIN, which waits for a stopped terminal (Ctrl-S).
     tty.setcbreak(fd, termios.TCSANOW)
@@ -64,7 +64,7 @@ def single_keys(fd: int) -> Iterator[None]:
 
 
 def read_keys(fd: int) -> bytes:
-    """Return the keys that were pressed; empty when the terminal is gone."""
+    """Return the keys that were pressed; empty if the terminal is gone."""
     try:
         return os.read(fd, 64)
     except OSError:
@@ -72,7 +72,7 @@ def read_keys(fd: int) -> bytes:
 
 
 def in_foreground(fd: int) -> bool:
-    """Whether a file is a terminal with us in its foreground."""
+    """Whether a file is a terminal with this process in its foreground."""
     try:
         return os.tcgetpgrp(fd) == os.getpgrp()
     except (OSError, AttributeError):

@@ -1,4 +1,4 @@
-"""A node in the launcher: sees when the others are ready, and their statistics at the end."""
+"""A node in the launcher: it notices when other nodes are ready, and keeps their statistics."""
 
 import asyncio
 import contextlib
@@ -28,13 +28,13 @@ _LAUNCH: Final = "launch"
 
 
 class _Observer(Node):
-    """An exception in a callback ends neither other callbacks nor the supervision."""
+    """A node in which an exception of a callback ends neither other callbacks nor the launch."""
 
     on_exception = "log"
 
 
 class LiveView(Protocol):
-    """Shows what an observer sees (view.py)."""
+    """Shows what an observer has received (view.py)."""
 
     async def run(self, supervisor: "Supervisor", observer: "GraphObserver") -> None:
         """Show it until cancelled."""
@@ -45,7 +45,7 @@ class GraphObserver:
 
     Attributes:
         statistics: the last statistics of each node, by its name.
-        broker_statistics: the broker's last ones, if there is a view.
+        broker_statistics: the last statistics of the broker, if there is a view.
     """
 
     def __init__(
@@ -58,11 +58,10 @@ class GraphObserver:
     ) -> None:
         """Prepare to watch.
 
-        Args:
-            view: shows the graph and the statistics.
-            strict_rates: a missed rate ends the launch; else it is a warning.
-            name: the name of its node; `launch` where the broker is the launch's own.
-            stop: keeps the emergency stop.
+        view: shows the graph and the statistics.
+        strict_rates: a missed rate ends the launch; otherwise it is a warning.
+        name: the name of its node; `launch` if the broker is the launch's own.
+        stop: keeps the emergency stop.
         """
         self.statistics: dict[str, NodeStatistics] = {}
         self.broker_statistics = BrokerStatistics()
@@ -79,7 +78,7 @@ class GraphObserver:
         self._control: Control | None = None
 
     async def watch(self, host: str, port: int, supervisor: "Supervisor") -> None:
-        """Watch until cancelled; call the supervisor for each node that is ready."""
+        """Watch until cancelled; report ready nodes to the supervisor."""
         node = await _made(lambda: _Observer(self._name, namespace="/dsmq", broker=(host, port)))
         try:
             await self._watch(node, supervisor)
@@ -119,7 +118,7 @@ class GraphObserver:
         supervisor.nodes_ready({(each.name, each.pid) for each in ready})
 
     def _on_node(self, msg: NodeStatistics, own_name: str, supervisor: "Supervisor") -> None:
-        msg.name = one_line(msg.name)  # any peer may publish there, with any name
+        msg.name = one_line(msg.name)  # any peer may publish there, under any name
         if msg.name == own_name:
             return
         self.statistics[msg.name] = msg
@@ -144,9 +143,9 @@ class GraphObserver:
             supervisor.say(f"{msg.name.removeprefix('/')}: {why}")
 
     def _check_silence(self, node: Node, supervisor: "Supervisor") -> None:
-        if node._kit.is_broker_lost:  # it is the broker that is silent
+        if node._kit.is_broker_lost:  # only the broker is silent
             self._rates = RateWatch()
-        if not supervisor.all_ready:  # they get less of the CPU
+        if not supervisor.all_ready:  # nodes get less of the CPU
             return
         now_sec = time.monotonic()
         self._rates.look(now_sec)
@@ -189,7 +188,7 @@ class GraphObserver:
         await self._first[topic].wait()
 
     def changed(self) -> None:
-        """A process has changed its state."""
+        """Publish the state of the processes, since one has changed."""
         if self._control is not None:
             self._control.publish_state()
 
@@ -207,7 +206,7 @@ class GraphObserver:
 
 
 async def _made(make: Callable[[], Node]) -> Node:
-    """Make a node in a thread: with a stopped broker that takes seconds."""
+    """Make a node in a thread, since that takes seconds if the broker is stopped."""
     loop = asyncio.get_running_loop()
     node: asyncio.Future[Node] = loop.create_future()
 
@@ -217,7 +216,7 @@ async def _made(make: Callable[[], Node]) -> Node:
         elif made is not None and not node.done():
             node.set_result(made)
         elif made is not None:
-            made.destroy_node()  # it is no longer awaited
+            made.destroy_node()  # nothing waits for it any longer
 
     def target() -> None:
         made, raised = None, None
@@ -225,9 +224,9 @@ async def _made(make: Callable[[], Node]) -> Node:
             made = make()
         except BaseException as error:  # noqa: BLE001  it is raised where the node is awaited
             raised = error
-        with contextlib.suppress(RuntimeError):  # the loop has ended: so does the process
+        with contextlib.suppress(RuntimeError):  # the loop has ended, and so does the process
             loop.call_soon_threadsafe(done, made, raised)
 
-    # A daemon: it does not delay the end.
+    # A daemon thread does not delay the end.
     threading.Thread(target=target, name="observer", daemon=True).start()
     return await node

@@ -1,8 +1,9 @@
-"""Whether nodes keep their declared rates, and what delays those that do not. Pure.
+"""Checks whether nodes keep their declared rates, and what delays those that do not. Pure.
 
-A rate is a contract. It is measured at the timer that runs at it, over a window of some seconds, so
-that a single late tick is not a breach. When a rate is missed, the warning names the callback that
-has delayed the node longest in that window. When no callback has, the process did not get the CPU.
+A rate is a contract. It is measured at the timer that has this rate, over a window of some seconds,
+so that a single late tick is not a breach. When a rate is missed, the warning names the callback
+that has delayed the node longest in that window. If no callback has, the process did not get the
+CPU.
 """
 
 import math
@@ -37,9 +38,9 @@ class _Heard(NamedTuple):
         return timer.ticks if timer is not None else 0
 
     def until(self, later: "_Heard") -> float:
-        """Seconds between two: by the node's clock, which may be set, or ours, which may be late.
+        """Return the seconds between two, by the node's clock or by ours, whichever is less.
 
-        The shorter of both, so that no node is accused wrongly.
+        The node's clock may be set, and ours may be late: so no node is accused wrongly.
         """
         begin, end = self.msg.stamp, later.msg.stamp
         by_stamps_sec = (end.sec - begin.sec) + (end.nanosec - begin.nanosec) * 1e-9
@@ -53,19 +54,20 @@ class RateWatch:
         """Watch over `WINDOW_SEC`, or more for a slow node; `tolerance` is a share of the rate."""
         self._tolerance = tolerance
         self._heard: dict[str, deque[_Heard]] = {}
-        self._last: dict[str, tuple[int, float]] = {}  # of all: pid, and when it was heard
+        # of all nodes: pid, and when statistics last came
+        self._last: dict[str, tuple[int, float]] = {}
         self._missing: set[str] = set()
-        self._without_timer: dict[str, float] = {}  # since when
+        self._without_timer: dict[str, float] = {}  # by node, the time since when
         self._looked_sec = math.inf
 
     def heard(self, msg: NodeStatistics, now_sec: float) -> str | None:
-        """Take a node's statistics; returns the fault when its rate begins to be missed."""
+        """Take a node's statistics; return the fault when its rate begins to be missed."""
         self._last[msg.name] = msg.pid, now_sec
         if rated_timer(msg) is None:
             return None
         window, latest = self._heard.setdefault(msg.name, deque()), _Heard(now_sec, msg)
         if window and (window[-1].msg.pid != msg.pid or window[-1].until(latest) < 0):
-            window.clear()  # it was restarted, or its clock was set back
+            window.clear()  # the node was restarted, or its clock was set back
         window.append(latest)
         needed_sec = max(WINDOW_SEC, _FEWEST_TICKS / msg.rate_hz)
         while len(window) > 2 and window[1].until(latest) >= needed_sec:
@@ -84,7 +86,7 @@ class RateWatch:
         return f"{ticks / span_sec:.1f} Hz of {msg.rate_hz:g} Hz: {_why(list(window), span_sec)}"
 
     def not_measured(self, msg: NodeStatistics, now_sec: float) -> str | None:
-        """Take a node's statistics; tells once that it has made no timer of its declared rate."""
+        """Take a node's statistics; return a fault, once, if no timer has its declared rate."""
         if not msg.rate_hz or rated_timer(msg) is not None:
             self._without_timer.pop(msg.name, None)
             return None
@@ -95,9 +97,9 @@ class RateWatch:
         return f"it declares {msg.rate_hz:g} Hz, and has no timer of that rate: it is not measured"
 
     def look(self, now_sec: float) -> None:
-        """Called once a second; if it was not, this process stood still, and perhaps all others.
+        """Note the time, once a second; after a longer pause this process, or all, stood still.
 
-        Then all that was measured is forgotten: a node that stands still alone is found out later.
+        Then all measurements are dropped; a node that stands still alone is detected later.
         """
         if now_sec - self._looked_sec > _STILL_SEC:
             self._heard.clear()
@@ -105,12 +107,12 @@ class RateWatch:
         self._looked_sec = now_sec
 
     def begun(self, name: str, pid: int, now_sec: float) -> None:
-        """Expect statistics of a node: it is ready, and may hang before it tells any."""
+        """Expect statistics of a node that is ready: it may hang before it publishes any."""
         if name not in self._last or self._last[name][0] != pid:
             self._last[name] = pid, now_sec
 
     def silent(self, now_sec: float) -> list[tuple[str, int, str]]:
-        """Name, pid and fault of nodes without statistics for two windows, once each."""
+        """Return name, pid and fault of nodes without statistics for two windows, once each."""
         patience_sec = 2.0 * WINDOW_SEC
         found = [
             (name, pid, f"no statistics for {patience_sec:g} s")

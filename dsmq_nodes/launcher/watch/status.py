@@ -23,7 +23,7 @@ class Status:
         self._figures = Figures()
 
     def tables(self, columns: int, most_lines: int) -> Iterator[Table]:
-        """Yield the tables, in at most `most_lines`; rows beyond that are counted."""
+        """Yield the tables, in at most `most_lines`; rows that do not fit are counted."""
         rows = [row for member in self._supervisor.processes for row in self._rows(member)]
         topics = self._observer.broker_statistics.topics
         yield from tables(rows, topics, self._observer.statistics.values(), columns, most_lines)

@@ -1,13 +1,13 @@
-"""Keeps a pressed emergency stop while a launch lives, and over an end that nobody asked for.
+"""Keeps a pressed emergency stop while a launch lives, and after an end that nobody requested.
 
-The nodes of a graph know the stop (graph/emergency_stop.py), and it is forgotten with the last of
-them. So the launcher keeps it too: broker and actuators may be killed together. And it writes a
-file, for the launch that systemd starts when this one was killed, has failed, or the power was
-gone: what was stopped must not move by itself then. A launch that was asked to end, by Ctrl-C or
-SIGTERM, has a person at hand: the next one starts afresh.
+The nodes of a graph keep the stop (graph/emergency_stop.py), and it is lost with the last of them.
+So the launcher keeps it too, since broker and actuators may be killed together. It also writes a
+file, for the launch that systemd starts after this one was killed, has failed, or lost its power:
+then nothing that was stopped may move by itself. A launch that a person has ended, by Ctrl-C or
+SIGTERM, leaves no file: the next launch starts afresh.
 
-The file is made when the launch begins, under another name: a press only renames it, which a full
-disk allows. Without a state in it the stop was pressed all the same.
+The file is made when the launch begins, under another name: a press only renames it, which is
+possible even on a full disk. A file without a state in it also counts as pressed.
 """
 
 import contextlib
@@ -29,7 +29,7 @@ class StopMemory:
     """The emergency stop of a launch."""
 
     def __init__(self, file: Path, say: Callable[[str], None]) -> None:
-        """Keep it in `file`; `say` shows a line."""
+        """Keep the stop in `file`; `say` shows a line."""
         self._file, self._say = file, say
         self._spare = file.with_suffix(".new")
         self._stop: EmergencyStop | None = None
@@ -37,10 +37,10 @@ class StopMemory:
     @property
     def is_kept(self) -> bool:
         """Whether an earlier launch has left it pressed."""
-        return os.path.lexists(self._file)  # False, too, where it may not look
+        return os.path.lexists(self._file)  # also False if the file may not be looked up
 
     def begin(self, node: Node) -> None:
-        """Take part in the topic, as this node; press what an earlier launch has left pressed."""
+        """Join the topic as `node`, and press the stop if an earlier launch has left it pressed."""
         if self._stop is not None:
             return
         self._stop = EmergencyStop(node, self._changed)
@@ -59,7 +59,7 @@ class StopMemory:
             )
 
     def forget(self) -> None:
-        """The launch was asked to end."""
+        """Remove the files, since a user has ended the launch."""
         for each in (self._file, self._spare):
             with contextlib.suppress(OSError):
                 each.unlink(missing_ok=True)
@@ -83,7 +83,7 @@ class StopMemory:
         )
 
     def _write(self, text: str) -> None:
-        # The disk is full, or no descriptor is left: that the file is there says it.
+        # If the disk is full, or no descriptor is left, the file's existence alone says it.
         with contextlib.suppress(OSError):
             fd = os.open(self._spare, _WRITE, 0o666)
             try:
@@ -94,14 +94,14 @@ class StopMemory:
         self._spare.replace(self._file)
 
     def _kept(self) -> str:
-        """Return the state in the file; what cannot be read was pressed, too."""
+        """Return the state in the file; an unreadable one counts as pressed, too."""
         try:
             return self._read().decode()
         except (OSError, UnicodeDecodeError):
             return ""
 
     def _read(self) -> bytes:
-        # What is no file, as a named pipe, must neither hold up the launch nor be read for ever.
+        # A named pipe must not hold up the launch, and an endless file must not be read forever.
         fd = os.open(self._file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
             return os.read(fd, _MOST_BYTES)

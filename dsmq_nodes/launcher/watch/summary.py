@@ -15,7 +15,7 @@ def summary(nodes: Iterable[NodeStatistics]) -> list[str]:
     """Return the table, line by line; empty without statistics.
 
     Latencies are those of the slowest of a node's subscriptions. The achieved rate is that of the
-    timer that runs at the declared one.
+    timer that has the declared rate.
     """
     rows = [_row(node) for node in sorted(nodes, key=lambda node: node.name)]
     if not rows:
@@ -34,7 +34,7 @@ def summary(nodes: Iterable[NodeStatistics]) -> list[str]:
 def dropped_by(node: NodeStatistics) -> int:
     """Return how many messages a node's publishers and subscriptions have dropped or refused.
 
-    A graph that is replaced by a newer one is not lost: nodes for rclpy subscribe to it.
+    A graph that a newer one has replaced is not lost: nodes for rclpy subscribe to it.
     """
     return (
         node.former_dropped

@@ -1,6 +1,6 @@
 """The live view of a launch: tables of its nodes and topics below the lines that scroll.
 
-The tables are made once a second, by rich. Each write of lines in between wipes them, writes the
+The tables are made once a second, by rich. Each write of lines in between erases them, writes the
 lines and draws the latest tables below, all in one piece. Only the thread that writes waits for a
 terminal that is stopped (Ctrl-S, line_queue.py). The cursor stays visible and the terminal's state
 is not changed, so a launcher that is killed leaves the terminal usable.
@@ -36,12 +36,12 @@ class View:
     """The tables on the terminal; the key `t` hides them and brings them back."""
 
     def __init__(self, output: "LaunchOutput", terminal: BinaryIO, *, shown: bool) -> None:
-        """Draw on `terminal`, below what `output` writes there."""
+        """Draw on `terminal`, below the lines that `output` writes there."""
         self._output = output
         self._terminal = terminal
         self._shown = shown
         self._lines: list[str] = []  # with colours
-        self._widths: list[int] = []  # of what is drawn now; only the writing thread knows
+        self._widths: list[int] = []  # of the tables drawn now; used by the writing thread only
         self._redraw: Callable[[], None] = lambda: None
 
     async def run(self, supervisor: "Supervisor", observer: "GraphObserver") -> None:
@@ -73,12 +73,12 @@ class View:
 
     def _render(self, status: Status) -> list[str]:
         columns, rows = shutil.get_terminal_size()
-        # In the background it would disturb what the user types.
+        # In the background it would disturb the user's input.
         if rows - _LINES_ABOVE < _FEWEST_LINES or not in_foreground(self._terminal.fileno()):
             return []
         # One column less: a full line would wrap on some terminals.
-        # Into memory: a capturing console also writes "" to the terminal, and that blocks this
-        # thread while another one writes to a terminal that is stopped.
+        # Into memory: a capturing console also writes "" to the terminal, which would block this
+        # thread while another one writes to a stopped terminal.
         drawn = io.StringIO()
         console = Console(
             file=drawn,
@@ -93,13 +93,13 @@ class View:
         return drawn.getvalue().splitlines()
 
     def _compose(self, data: bytes) -> bytes:
-        """Return the bytes for nodes' lines; the writing thread calls it."""
+        """Return the bytes to write for nodes' lines; the writing thread calls this."""
         lines, wipe = self._lines, self._wipe()
         self._widths = [cell_len(Text.from_ansi(line).plain) for line in lines]
         return wipe + data + "".join(f"{line}\n" for line in lines).encode()
 
     def _wipe(self) -> bytes:
-        # A terminal that was made narrower has wrapped what was drawn.
+        # A terminal that was made narrower has wrapped the drawn lines.
         columns = max(1, shutil.get_terminal_size().columns)
         rows = sum(max(1, -(-width // columns)) for width in self._widths)
         return b"\r\x1b[%dA\x1b[J" % rows if rows else b""
