@@ -203,6 +203,7 @@ class _TopicFromRos:
         self._bridge, self._topic = bridge, topic
         self._direction = f"from ROS {topic.name}"
         self._type = ros_type(topic.type_name)
+        self._is_open = True
         self._tells_apart = bridge.rules.is_both_ways(topic.name)
         latched = LATCHED.get(topic.name, 1) if topic.is_latched else 0
         name = bridge.rules.here(topic.name)
@@ -221,7 +222,7 @@ class _TopicFromRos:
             raise
 
     def _take(self, msg: Any, info: dict[str, Any]) -> None:
-        if self._tells_apart and self._bridge.ros.is_from_us(info):
+        if not self._is_open or (self._tells_apart and self._bridge.ros.is_from_us(info)):
             return
         try:
             self._writer.publish(*self._type.parts(msg))
@@ -236,6 +237,7 @@ class _TopicFromRos:
         self._withdraw()
 
     def _withdraw(self) -> None:
+        self._is_open = False  # rclpy's thread ends the subscription later
         self._writer.close()
         if self._beside is not None:
             self._beside.close()
@@ -334,7 +336,6 @@ class _ServiceToRos:
         self._bridge, self._name = bridge, bridge.rules.here(name)
         self._direction = f"call from ROS {name}"
         self._request, self._response = _of_service(_told(type_name))
-        self._is_open = True
         self._service = bridge.ros.serve(name, ros_class(type_name), self._call)
 
     def _call(self, request: Any, done: Callable[[Any], None]) -> None:

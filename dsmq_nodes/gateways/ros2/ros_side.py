@@ -302,9 +302,16 @@ class RosSide:
         return entity
 
     def destroy(self, entity: Any) -> None:
-        """End a subscription, a publisher, a client or a service."""
-        node = self.node
+        """End a subscription, a publisher, a client or a service.
+
+        rclpy's thread does it: it may be about to wait for what another thread destroyed, and then
+        it would wait for nothing any longer.
+        """
         self._served = [service for service in self._served if service is not entity]
+        self._executor.create_task(self._destroy, entity)
+
+    def _destroy(self, entity: Any) -> None:
+        node = self.node
         for destroy in (
             node.destroy_subscription,
             node.destroy_publisher,
@@ -313,7 +320,6 @@ class RosSide:
         ):
             if destroy(entity):
                 break
-        self._executor.wake()
 
     def close(self) -> None:
         """Leave the graph."""

@@ -26,7 +26,10 @@ from dsmq_nodes.messages.rcl_interfaces_srv import GetParameters
 from dsmq_nodes.messages.std_srvs import SetBool
 from dsmq_nodes.told_qos import ToldQoS, told_qos
 from dsmq_nodes.tools.session import Session
-from tests.gateways.ros2.ros_world import World, world_with
+from tests.gateways.ros2.ros_world import World, ros_environment, world_with
+from tests.support.processes import run
+from tests.support.referee import referee
+from tests.support.waiting import PATIENCE_SEC
 
 pytestmark = pytest.mark.ros2
 
@@ -216,6 +219,20 @@ def test_a_message_that_cannot_be_read_harms_no_other(
     assert [len(inbox) for inbox in inboxes.values()] == [1, 1]
     if kind is WStrings:  # the other one Fast DDS drops by itself
         world.bridge.wait_for("from ROS /from_ros/wstrings: skipped a message")
+
+
+def test_publishers_that_go_do_not_end_rclpys_thread() -> None:
+    """It was about to wait for what the loop's thread destroyed, and ended."""
+    python = str(referee() / "bin" / "python")
+    words = [python, "-m", "tests.gateways.ros2.coming_and_going"]
+    done = run(
+        words,
+        env=ros_environment(),
+        capture_output=True,
+        text=True,
+        timeout=2 * PATIENCE_SEC,
+    )
+    assert (done.stdout, done.returncode) == ("end\n", 0), done.stderr
 
 
 def test_deadline_and_lifespan_are_those_of_the_publisher_on_the_other_side(world: World) -> None:
