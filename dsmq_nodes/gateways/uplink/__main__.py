@@ -1,4 +1,4 @@
-"""`python -m dsmq_nodes.gateways.uplink '{"as": "r1"}'`: as a launch starts the uplink."""
+"""`python -m dsmq_nodes.gateways.uplink '{"as": "r1"}'`: the way in which a launch starts it."""
 
 import sys
 

@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("dsmq_nodes.uplink")
 
-ALIKE_SEC: Final = 0.2  # callers do not see that a server was away for less
+ALIKE_SEC: Final = 0.2  # a shorter absence of a server is hidden from callers
 
 NAMELESS: Final = "a base"  # a machine without a name, which sees the whole fleet
 
 
 class ComingMessage(NamedTuple):
-    """A message as it came, and when it was published, by this machine's clock."""
+    """A message as it arrived, and the time of its publication by this machine's clock."""
 
     text: bytes
     at_sec: float
@@ -45,16 +45,16 @@ class ComingTopic:
         resume = 0 if is_best_effort(settings.best_effort, offer.type_name) else settings.resume
         self.cursor: RemoteCursor[ComingMessage] = RemoteCursor(resume, silences, is_sure=is_sure)
         self.writer: HubWriter | None = None
-        self.messages = 0  # published so far; numbers go on when the offer is back
-        # Of the predecessor's log: it has published so many messages that its status did not tell.
+        self.messages = 0  # published so far; the numbers continue when the offer is back
+        # How many messages the predecessor published that its last status does not contain.
         self.again, self.again_of = 0, ""
-        self.asked_sec: dict[str, float] = {}  # when, by the log that a question is for
+        self.asked_sec: dict[str, float] = {}  # the time of the open question to each log
         self.ended_sec = -inf  # when it was last withdrawn here
         self.is_wanted = False
         self._is_told = False
 
     def read_place(self, head: bytes) -> LogPlace | None:
-        """Where a message stands; None: nowhere, and others after it see a hole."""
+        """Return the place of a message; None if the head is invalid: later messages see a hole."""
         try:
             return read_place(head)
         except ValueError as error:
@@ -62,7 +62,7 @@ class ComingTopic:
             return None
 
     def refuse_late(self) -> None:
-        """A call of another machine comes too late."""
+        """Log, once, that a call of another machine came too late."""
         self.cursor.lost += 1
         logger.warning(
             "a call on %s is not carried out: the link was away for more than %g s, and its caller "
@@ -71,7 +71,7 @@ class ComingTopic:
         )
 
     def refuse(self, error: Exception) -> None:
-        """A message of another machine is none; the first one is told."""
+        """Count an invalid message of another machine; log the first one."""
         if not self._is_told:
             self._is_told = True
             machines = ", ".join(each.machine or NAMELESS for each in self.offers.values())
@@ -81,7 +81,7 @@ class ComingTopic:
             )
 
     def go_on(self, last: LastPlace) -> None:
-        """Go on where the predecessor was."""
+        """Continue at the last place of the predecessor."""
         self.cursor.resume_at(last.epoch, last.id, last.numbers)
         self.messages = last.messages
         self.again, self.again_of = last.since, last.epoch

@@ -1,29 +1,29 @@
-"""Where a reader stands in the log of another machine. Pure: no network, no clock.
+"""The place of a reader in the log of another machine. Pure: no network, no clock.
 
-Each message goes with its place: the epoch of its log, its id there, and the id of the one that
-went `before` it (`Chain`). Ids between these two were not meant to go. So a reader that has taken
-everything up to `before` misses nothing (`RemoteCursor`):
+Each message is sent with its place: the epoch of its log, its id there, and the id of the message
+that was sent `before` it (`Chain`). Messages with ids between these two were not to be sent. So a
+reader that has taken everything up to `before` misses nothing (`RemoteCursor`):
 
     id <= place                a duplicate: dropped
-    before <= place            next: given
+    before <= place            the next message: given
     before >  place            a hole of `before - place` messages
 
-**A hole** is asked for only after an outage: the offer of the topic had gone, or nothing had come
-of its machine for a second (`Silences`). Then the messages that come wait for the answer, so that
-their order is kept. What the answer does not have is lost, and counted with the next message that
-is given. A link that is merely too slow has holes too; to ask for them would load it even more. So
-an outage permits three questions, and what the writing end itself has `skipped` is no hole: it is
-lost, and counted. Latched topics and calls are asked for after any hole (`is_sure`), and a
-heartbeat tells of a last message that never came.
+**A hole** is requested only after an outage: the offer of the topic had been withdrawn, or the
+machine had sent nothing for a second (`Silences`). New messages then wait for the answer, so that
+the order is kept. Messages that the answer does not contain are lost, and are counted with the next
+message that is given. A link that is merely too slow also makes holes, and requests would load it
+even more. So an outage permits three requests. Messages that the writing end itself has `skipped`
+are no hole: they are lost, and counted. For latched topics and calls every hole is requested
+(`is_sure`), and a heartbeat reveals a last message that never came.
 
-**The place belongs to the log**, not to the process that offers it: after a restart of the uplink
-over there it is still good. With a new epoch all messages of the log are new: that of a broker
-which was restarted. What was lost with the old log has no id any more. So a message also goes with
-its number (`seq`) among those of its sender, who counts on: what lies between the last number in a
-log that has gone and the first one in the new log is lost, and counted.
+**The place belongs to the log**, not to the process that offers it: it stays valid when the other
+uplink restarts. A restarted broker has a new epoch: all messages of that log are new. Messages that
+were lost with the old log have no id any longer. So a message also carries its number (`seq`) among
+those of its sender, who continues to count: the numbers between the last one in the old log and the
+first one in the new log are lost, and counted.
 
-A place comes from another machine: `read_place` refuses what no log has, and whatever it says, a
-cursor's figures only go up and its tables stay small.
+A place comes from another machine: `read_place` refuses values that no log can have, and with any
+input a cursor's figures only go up and its tables stay small.
 """
 
 from collections import deque
@@ -40,14 +40,14 @@ T = TypeVar("T")
 MessageId = Annotated[int, msgspec.Meta(ge=0, le=limits.MOST_ID)]
 Epoch = Annotated[str, msgspec.Meta(max_length=limits.MAX_TOPIC_BYTES)]
 
-_SILENCE_SEC: Final = 1.0  # a slow link still brings something within that time
-_DOUBT_SEC: Final = 2.0  # after an outage: what routers had room for comes first, or both ends
-# have just found each other and the writing one does not know yet that it is wanted
-_MOST_ASKS: Final = 3  # an outage permits
-_MOST_WAITING: Final = 5000  # messages that wait for an answer; the oldest are lost, and counted
-_MOST_LOGS: Final = 64  # whose places are remembered; the oldest is forgotten first
-_MOST_SENDERS: Final = 64  # of a log, whose numbers are remembered; likewise
-_MOST_MACHINES: Final = 10_000  # whose silences are
+_SILENCE_SEC: Final = 1.0  # a slow link still delivers something within that time
+_DOUBT_SEC: Final = 2.0  # after an outage: messages that routers had buffered come first, or
+# both ends have just connected, and the writing one does not yet know of its reader
+_MOST_ASKS: Final = 3  # for each outage
+_MOST_WAITING: Final = 5000  # messages that wait for an answer; older ones are lost, and counted
+_MOST_LOGS: Final = 64  # logs whose places are kept; the oldest is forgotten first
+_MOST_SENDERS: Final = 64  # senders in a log whose numbers are kept; likewise
+_MOST_MACHINES: Final = 10_000  # machines whose silences are kept
 
 
 class LogPlace(NamedTuple):
@@ -56,12 +56,12 @@ class LogPlace(NamedTuple):
     Attributes:
         epoch: the log.
         id: the message.
-        before: the message before it that was meant to go, or the last one that was read past.
+        before: the previous message that was to be sent, or the last one that was read past.
         skipped: messages between these two that were lost for good: the link was too slow for them.
         sender: the node that published it.
         seq: its number among this node's messages of the topic; 0: not known, or not all go.
-        age_sec: how old it was when it went, for a call and in an answer. Any other message says
-            it to ask: who takes it is to confirm it.
+        age_sec: the message's age when it was sent, for a call and in an answer. In any other
+            message a value above 0 asks the receiver to confirm the message.
     """
 
     epoch: Epoch
@@ -73,14 +73,14 @@ class LogPlace(NamedTuple):
     age_sec: Annotated[float, msgspec.Meta(ge=0)] = 0.0
 
 
-LEAST_AGE_SEC: Final = 1e-6  # of a message that asks
+LEAST_AGE_SEC: Final = 1e-6  # in a message that is to be confirmed
 
 
 def read_place(head: bytes) -> LogPlace:
-    """The place of a message of another machine.
+    """Return the place of a message of another machine.
 
     Raises:
-        ValueError: it is none.
+        ValueError: the head is not a valid place.
     """
     place = _decode_place(head)
     if place.before > place.id:
@@ -89,12 +89,12 @@ def read_place(head: bytes) -> LogPlace:
 
 
 class LogRequest(NamedTuple):
-    """A question for what a log still has.
+    """A request for messages that a log still has.
 
     Attributes:
         epoch: the log.
-        after: messages with greater ids.
-        depth: only the newest so many.
+        after: messages with greater ids are requested.
+        depth: at most this many, the newest.
     """
 
     epoch: str
@@ -104,7 +104,7 @@ class LogRequest(NamedTuple):
 
 @dataclass(slots=True)
 class GivenMessage(Generic[T]):
-    """A message that is given, and how many were lost just before it."""
+    """A message to deliver, and how many were lost just before it."""
 
     place: LogPlace
     message: T
@@ -115,35 +115,35 @@ _decode_place: Final = msgspec.msgpack.Decoder(LogPlace).decode
 
 
 class Chain:
-    """The writing end: says for each message what went before it."""
+    """The writing end: gives each message the id of the one that was sent before it."""
 
     def __init__(self, after: int | None = None) -> None:
-        """A chain that goes on after an id; None: whoever was here before sees a hole."""
+        """Continue after an id; None: earlier readers see a hole."""
         self.last = after
 
     def add(self, message_id: int, gap: int = 0) -> int:
-        """A message goes; returns `before`. `gap` messages of the log just before it were lost."""
+        """Add a message that is sent; return its `before`. `gap` ones just before it were lost."""
         last, self.last = self.last, message_id
         return message_id - 1 if gap or last is None else min(last, message_id - 1)
 
 
 class Silences:
-    """How often nothing has come of a machine for a second, by the epoch of its log.
+    """Counts how often a machine has sent nothing for a second, by the epoch of its log.
 
-    All topics that come share it: over a link that is too slow, one of them may have to wait. So
-    they share the doubt while a question for any of them is not answered: others give way to a long
-    answer.
+    All incoming topics share this, since on a link that is too slow one of them may have to wait.
+    They also share the doubt while a question about any of them is not answered: a long answer
+    delays the other topics.
     """
 
     def __init__(self) -> None:
-        """None yet."""
+        """Start without any silence."""
         self._heard_sec: dict[str, float] = {}
         self._counts: dict[str, int] = {}
         self._questions: dict[str, int] = {}
         self._doubted_until_sec: dict[str, float] = {}
 
     def heard(self, epoch: str, now_sec: float) -> int:
-        """A message has come; returns how many silences there were."""
+        """Count a message that has come; return how many silences there were."""
         if now_sec - self._heard_sec.get(epoch, now_sec) > _SILENCE_SEC:
             self._counts[epoch] = self._counts.get(epoch, 0) + 1
         self._heard_sec[epoch] = now_sec
@@ -157,26 +157,26 @@ class Silences:
         return self._counts.get(epoch, 0)
 
     def asked(self, epoch: str) -> None:
-        """A question for a topic of this log is asked; `answered` has to follow."""
+        """Note a question about a topic of this log; a call of `answered` has to follow."""
         self._questions[epoch] = self._questions.get(epoch, 0) + 1
-        self._doubted_until_sec[epoch] = inf  # until so long after the next message
+        self._doubted_until_sec[epoch] = inf  # until some time after the next message
         if len(self._doubted_until_sec) > _MOST_MACHINES:
             del self._doubted_until_sec[next(iter(self._doubted_until_sec))]
 
     def answered(self, epoch: str) -> None:
-        """The answer is there, or does not come."""
+        """Note that the answer has come, or will not come."""
         self._questions[epoch] -= 1
         if not self._questions[epoch]:
             del self._questions[epoch]
 
     def are_doubted(self, epoch: str, now_sec: float) -> bool:
-        """Whether a hole of any topic may be because of such an answer."""
+        """Whether a hole of any topic may be the effect of such an answer."""
         return now_sec < self._doubted_until_sec.get(epoch, now_sec)
 
 
 @dataclass(eq=False, slots=True)
 class _Asked(Generic[T]):
-    """A question that was not answered yet, and the messages that wait for it."""
+    """A question without an answer so far, and the messages that wait for it."""
 
     waiting: deque[tuple[LogPlace, T]] = field(default_factory=deque)
 
@@ -185,15 +185,15 @@ class RemoteCursor(Generic[T]):
     """The reading end of one topic, in all the logs that it comes from.
 
     Attributes:
-        resume: how many messages are asked for after an outage; 0: none.
-        is_sure: any hole is asked for.
+        resume: the most messages to request after an outage; 0: none.
+        is_sure: whether every hole is requested.
         lost: messages that never came.
-        resumed: messages that came as an answer.
-        duplicates: messages that came twice and were given once.
+        resumed: messages that came in an answer.
+        duplicates: messages that came twice and were delivered once.
     """
 
     def __init__(self, resume: int, silences: Silences, *, is_sure: bool = False) -> None:
-        """A cursor before everything."""
+        """Start before all messages."""
         self.resume, self.is_sure = resume, is_sure
         self.lost = self.resumed = self.duplicates = 0
         self._places: dict[str, int] = {}
@@ -203,33 +203,33 @@ class RemoteCursor(Generic[T]):
         self._is_doubted = False
         self._doubted_until_sec: dict[str, float] = {}
         self._away: set[str] = set()
-        self._numbers: dict[str, dict[str, int]] = {}  # the last of each sender, by log
-        self._gone: set[str] = set()  # logs that nobody offers
-        self._resumed_at = ""  # the log that the predecessor was in, until one is offered
+        self._numbers: dict[str, dict[str, int]] = {}  # the last number of each sender, by log
+        self._gone: set[str] = set()  # logs that no machine offers now
+        self._resumed_at = ""  # the log that the predecessor read, until a log is offered
         self._questions: list[LogRequest] = []
 
     def questions(self) -> list[LogRequest]:
-        """The questions that have to be asked now; each has to be answered by `answered`."""
+        """Return the questions to ask now; each has to be settled by a call of `answered`."""
         questions, self._questions = self._questions, []
         return questions
 
     def place(self, epoch: str) -> int | None:
-        """The id up to which everything of a log was given or is lost."""
+        """Return the id up to which every message of a log was delivered or is lost."""
         return self._places.get(epoch)
 
     def places(self) -> dict[str, int]:
-        """The same of the logs that are offered, by their epochs; if none is, of the newest."""
+        """Return the places in the offered logs, by epoch; without offers, in the newest log."""
         offered = {epoch: at for epoch, at in self._places.items() if epoch not in self._gone}
         return offered or dict(list(self._places.items())[-1:])
 
     def numbers(self) -> dict[str, int]:
-        """The last number of each sender in these logs."""
+        """Return the last number of each sender in these logs."""
         return {k: n for epoch in self.places() for k, n in self._numbers.get(epoch, {}).items()}
 
     # Offers
 
     def offered(self, machine: str, epoch: str, latched: int = 0) -> None:
-        """A machine offers the topic, and it is wanted here."""
+        """Begin to read a machine's offer of the topic."""
         self._gone.discard(epoch)
         was_away = machine in self._away or self._resumed_at not in {"", epoch}
         self._resumed_at = ""
@@ -241,9 +241,10 @@ class RemoteCursor(Generic[T]):
             self._request(LogRequest(epoch, 0, latched))
 
     def gone(self, machine: str, epoch: str) -> None:
-        """The offer has gone, and an answer that is due does not come.
+        """End reading an offer that was withdrawn; a pending answer will not come.
 
-        The messages that wait for it are in the log, and are asked for when the offer is back.
+        The messages that wait for that answer are in the log, and are requested when the offer is
+        back.
         """
         self._forget_question(epoch)
         if epoch in self._places:
@@ -252,7 +253,7 @@ class RemoteCursor(Generic[T]):
         self._permit(epoch)
 
     def forget(self) -> None:
-        """Nobody reads it here any more: what comes later is new."""
+        """Forget all places: the topic has no reader here; later messages are new."""
         self._places.clear()
         for epoch in list(self._asked):
             self._forget_question(epoch)
@@ -263,9 +264,9 @@ class RemoteCursor(Generic[T]):
         self._questions.clear()
 
     def resume_at(self, epoch: str, message_id: int, numbers: dict[str, int]) -> None:
-        """Begin after a message that was given by this cursor's predecessor.
+        """Begin after a message that this cursor's predecessor has delivered.
 
-        `numbers` are the last ones of senders in that log, which may be another one by now.
+        `numbers` are the last numbers of senders in that log; another log may be offered by now.
         """
         self._places[epoch], self._numbers[epoch] = message_id, dict(numbers)
         self._gone.add(epoch)
@@ -274,7 +275,7 @@ class RemoteCursor(Generic[T]):
     # Messages
 
     def take(self, place: LogPlace, message: T, now_sec: float) -> list[GivenMessage[T]]:
-        """A message has come; returns what is to be given now."""
+        """Take a message that has come; return the messages to deliver now."""
         epoch = place.epoch
         if epoch not in self._silences_seen and len(self._silences_seen) >= _MOST_LOGS:
             self._forget_log(next(iter(self._silences_seen)))
@@ -293,19 +294,19 @@ class RemoteCursor(Generic[T]):
         if asked is None:
             return self._give(place, message)
         if len(asked.waiting) >= _MOST_WAITING:
-            asked.waiting.popleft()  # a hole, which is counted
+            asked.waiting.popleft()  # this makes a hole, which is counted
         asked.waiting.append((place, message))
         return []
 
     def told(self, epoch: str, last_id: int) -> None:
-        """The writing end tells its last id: perhaps that message never came."""
+        """Take the last id of the writing end: perhaps that message never came."""
         if last_id > self._places.get(epoch, last_id):
             self._ask(epoch)
 
     def answered(self, epoch: str, messages: list[tuple[LogPlace, T]]) -> list[GivenMessage[T]]:
-        """The answer has come, perhaps empty; returns what is to be given now, in order."""
+        """Take an answer, perhaps an empty one; return the messages to deliver now, in order."""
         asked = self._forget_question(epoch)
-        self._is_doubted = True  # an answer may take long, and messages give way to it
+        self._is_doubted = True  # an answer may take long, and delays other messages
         given = []
         for place, message in sorted(messages, key=lambda each: each[0].id):
             new = self._give(place, message)
@@ -334,7 +335,7 @@ class RemoteCursor(Generic[T]):
         hole, lost = 0, self._lost_with_old_logs(place)
         if known is not None:
             hole = max(0, before - known)
-            # An answer may have brought some of those that were skipped.
+            # The answer may contain some of the skipped messages.
             lost += hole + max(0, min(skipped, message_id - 1 - max(before, known)))
         if not hole and not self._asked.get(epoch) and not self._is_doubted:
             self._asks_left.pop(epoch, None)  # the outage is over
@@ -345,7 +346,7 @@ class RemoteCursor(Generic[T]):
         return [GivenMessage(place, message, lost)]
 
     def _lost_with_old_logs(self, place: LogPlace) -> int:
-        """How many of its sender's messages were lost just before this one with another log."""
+        """Return how many messages of this sender were lost with an older log before this one."""
         if not place.seq:
             return 0
         numbers = self._numbers.setdefault(place.epoch, {})
@@ -369,14 +370,14 @@ class RemoteCursor(Generic[T]):
     # Asking
 
     def _permit(self, epoch: str) -> None:
-        """There was an outage."""
+        """Permit questions: there was an outage."""
         self._asks_left[epoch] = _MOST_ASKS
-        self._doubted_until_sec[epoch] = inf  # until so long after the next message
+        self._doubted_until_sec[epoch] = inf  # until some time after the next message
         if len(self._doubted_until_sec) > _MOST_LOGS:
             self._forget_log(next(iter(self._doubted_until_sec)))
 
     def _ask(self, epoch: str) -> bool:
-        """Ask for what follows our place, where that is permitted."""
+        """Ask for the messages after our place, if that is permitted; return whether it was."""
         if not self.resume or epoch in self._asked:
             return False
         left = _MOST_ASKS if self.is_sure else self._asks_left.get(epoch, 0)

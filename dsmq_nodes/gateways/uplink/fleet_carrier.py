@@ -1,9 +1,9 @@
 """The seam between the uplink and the network between machines.
 
-A carrier brings offers, messages, heartbeats and answers from one machine to another. It may lose,
-repeat and reorder messages: `cursors.py` sees to that. It knows fleet names, and no rules.
+A carrier transports offers, messages, heartbeats and answers between machines. It may lose, repeat
+and reorder messages: `cursors.py` repairs that. It uses fleet names, and has no rules.
 
-`ZenohCarrier` (over_zenoh/) goes over a network.
+`ZenohCarrier` (over_zenoh/) is the carrier over a network.
 """
 
 from collections.abc import Callable, Iterable
@@ -20,12 +20,12 @@ class TopicOffer(msgspec.Struct, frozen=True):
     """A topic that a machine has for others.
 
     Attributes:
-        machine: the machine's name; empty: it has none.
-        peer: the uplink over there, as the carrier calls it.
-        epoch: the log that the topic lies in.
-        fleet_name: the topic.
+        machine: the machine's name; empty for a machine without one.
+        peer: the carrier's id of that machine's uplink.
+        epoch: the epoch of the topic's log.
+        fleet_name: the topic's name in the fleet.
         type_name: its type; empty: unknown.
-        schema_id: which schema the type has; empty: unknown.
+        schema_id: identifies the type's schema; empty: unknown.
         latched: how many messages are kept for late readers.
     """
 
@@ -38,7 +38,7 @@ class TopicOffer(msgspec.Struct, frozen=True):
     latched: int = 0
 
     def fault(self) -> str:
-        """Why it cannot be; empty: it can. It is what another machine says."""
+        """Return why the offer is invalid; empty: it is valid. It comes from another machine."""
         if fault := wire.topic_fault(f"/{self.fleet_name}"):
             return fault
         told = (self.machine, self.peer, self.epoch, self.type_name, self.schema_id)
@@ -50,12 +50,12 @@ class TopicOffer(msgspec.Struct, frozen=True):
 
 
 class Question(msgspec.Struct, frozen=True):
-    """What an uplink asks another one about a topic.
+    """A question of one uplink to another about a topic.
 
     Attributes:
-        epoch: the log that `after` counts in; another one is read from its beginning.
-        after: messages with greater ids are meant.
-        depth: only the newest so many; 0: the schema of the topic, and no messages.
+        epoch: the log in which `after` counts; any other log is read from its beginning.
+        after: messages with greater ids are requested.
+        depth: at most this many, the newest; 0: the schema of the topic, and no messages.
     """
 
     epoch: Epoch = ""
@@ -64,12 +64,12 @@ class Question(msgspec.Struct, frozen=True):
 
 
 class Confirmation(msgspec.Struct, frozen=True):
-    """A message has come.
+    """The confirmation that a message has arrived.
 
     Attributes:
-        epoch: its log.
-        id: its id there.
-        peer: the uplink that has it.
+        epoch: the epoch of the message's log.
+        id: the message's id there.
+        peer: the uplink that received it.
     """
 
     epoch: Epoch
@@ -78,47 +78,47 @@ class Confirmation(msgspec.Struct, frozen=True):
 
 
 Item = tuple[bytes, bytes]
-"""A head, which says where a message stands, and the message."""
+"""A head, which contains the place of a message, and the message."""
 
 
 class CarrierEvents(Protocol):
-    """What a carrier calls: all but `answer` in the uplink's thread."""
+    """The functions that a carrier calls, in the uplink's thread except `answer`."""
 
     def offered(self, offer: TopicOffer) -> None:
         """A machine offers a topic."""
 
     def gone(self, offer: TopicOffer) -> None:
-        """It no longer does, or cannot be reached."""
+        """A machine has withdrawn an offer, or cannot be reached."""
 
     def refused(self, machine: str, why: str) -> None:
-        """What a machine offers cannot be taken; the text says why."""
+        """An offer of a machine cannot be accepted; `why` is the reason."""
 
     def wanted(self, fleet_name: str, is_wanted: bool) -> None:
-        """Another machine wants a topic that is offered here; or none does any more."""
+        """Another machine wants a topic that is offered here, or no machine does any longer."""
 
     def room(self) -> None:
-        """There is room, which was awaited."""
+        """There is room to send, after a call of `await_room`."""
 
     def arrived(self, fleet_name: str, head: bytes, message: bytes) -> None:
-        """A message of a wanted topic."""
+        """A message of a wanted topic has arrived."""
 
     def told(self, fleet_name: str, head: bytes) -> None:
-        """A heartbeat of a topic."""
+        """A heartbeat of a topic has arrived."""
 
     def confirmed(self, fleet_name: str, confirmation: Confirmation, *, is_near: bool) -> None:
-        """Another machine has a message of ours; `is_near`: no router lies between."""
+        """Another machine has received a message of ours; `is_near`: without a router between."""
 
     def answered(self, offer: TopicOffer, question: Question, items: list[Item]) -> None:
-        """The answer to `ask`; empty where none came."""
+        """The answer to `ask` has arrived; empty if none came."""
 
     def answer(self, fleet_name: str, question: Question) -> Iterable[Item]:
         """Answer another machine's question; called in a thread of the carrier."""
 
     def namesake(self, host: str) -> None:
-        """A machine on that host, which has been connected for longer, has this one's name."""
+        """A machine on `host` has this one's name, and has been connected for longer."""
 
     def kept_name(self, host: str) -> None:
-        """A machine on that host had this one's name, and gives way to it."""
+        """A machine on `host` had this one's name, and ends."""
 
     def failed(self, reason: str) -> None:
         """The carrier cannot be opened."""
@@ -128,25 +128,25 @@ class Carrier(Protocol):
     """A network between machines.
 
     Attributes:
-        peer: this uplink, as the carrier calls it; known after `open`.
+        peer: the carrier's id of this uplink; known after `open`.
     """
 
     peer: str
 
     def open(self, events: CarrierEvents, run: Callable[[Callable[[], None]], None]) -> None:
-        """Join; `run` runs a function in the uplink's thread. Does not wait for other machines."""
+        """Connect, without waiting for others; `run` runs a function in the uplink's thread."""
 
     def offer(self, offer: TopicOffer) -> None:
         """Offer a topic."""
 
     def withdraw(self, offer: TopicOffer) -> None:
-        """Stop offering it."""
+        """Stop offering a topic."""
 
     def want(self, fleet_name: str) -> None:
-        """Bring the messages of a topic."""
+        """Request the messages of a topic."""
 
     def unwant(self, fleet_name: str) -> None:
-        """Stop bringing them."""
+        """Stop requesting the messages of a topic."""
 
     def has_room(self) -> bool:
         """Whether a message would be sent soon, as far as is known."""
@@ -161,13 +161,13 @@ class Carrier(Protocol):
         """Send a heartbeat of a topic."""
 
     def confirm(self, offer: TopicOffer, message_id: int) -> None:
-        """Tell the uplink that offers a topic that a message has come."""
+        """Confirm to the uplink that offers a topic that a message has arrived."""
 
     def ask(self, offer: TopicOffer, question: Question) -> None:
-        """Ask the uplink that offers a topic."""
+        """Send a question to the uplink that offers a topic."""
 
     def links(self) -> list[str]:
-        """The other ends of the connections that are there, for people."""
+        """Return the other ends of the current connections, as texts for users."""
 
     def close(self) -> None:
-        """Leave."""
+        """Close all connections."""

@@ -1,23 +1,24 @@
-"""Topics of this machine that go to others.
+"""Topics of this machine that are sent to others.
 
-A topic that goes is offered; it is read from the broker only while another machine wants it. A
-client may call as soon as it sees the server, before the server's machine has wanted its requests:
-the topics of calls are read always, and what nobody wants yet is held for ten seconds. An answer
-out of the log says how old each message is, and so does a call, so that no older one is carried out
-over there. A call from before an outage of its server does not go at all: its caller was told that
-the server is lost. A goal is cancelled however late.
+Such a topic is offered, and is read from the broker only while another machine wants it. A client
+may call as soon as it sees the server, before the server's machine has requested the calls. So the
+topics of calls are always read, and calls that no machine wants yet are held for ten seconds.
+Calls, and the messages of an answer out of the log, carry their age, so that the other machine does
+not carry out an old call. A call from before an outage of its server is not sent: its caller was
+told that the server is lost. A request to cancel a goal is sent however late.
 
-**A link that has no room** makes messages wait (`Backlog`); when it is late, only the newest of
-each topic. The reading end is told how many a slow link has skipped, and does not ask for them.
-Calls never give way. A topic of best effort is not asked for, and its messages do not wait long.
+**When a link has no room**, messages wait (`Backlog`); when it is late, only the newest message of
+each topic waits. The reading end is told how many messages a slow link has skipped, and does not
+request them. Calls are never dropped for newer ones. Messages of best effort are not requested
+again, and do not wait long.
 
-**A link that stands still** is not slow: packets were lost, and all that waits will go at once. So
-the backlog's clock stands still with it (`LinkClock`). If much waits by then, it gives way after
-all; the reading end sees a hole, and asks for it. The same holds while the link is full because the
-log is being read by another machine.
+**When a link stands still**, it is not slow: packets were lost, and all waiting messages will be
+sent at once. So the backlog's clock stands still with it (`LinkClock`). If too much waits by then,
+messages are dropped after all; the reading end sees a hole, and requests it. The same holds while
+the link is full because another machine reads the log.
 
-**A way that is slow behind a router** has no room either (`FarWindow`): now and then a message asks
-to be confirmed.
+**A slow link behind a router** also counts as having no room (`FarWindow`): now and then a message
+asks for a confirmation.
 """
 
 import logging
@@ -60,39 +61,39 @@ from dsmq_nodes.topic_names import REPLY, REQUEST, UPLINK
 logger = logging.getLogger("dsmq_nodes.uplink")
 
 _BEATS: Final = 3  # heartbeats after the last message of a topic
-_MOST_HELD: Final = 100  # calls that nobody wants yet
-_LATE_SEC: Final = 0.35  # a link that stands still does not become late by that alone
+_MOST_HELD: Final = 100  # calls that no machine wants yet
+_LATE_SEC: Final = 0.35  # so that standing still alone does not make a link late
 _ANSWERING_SEC: Final = 1.0  # since the last message of an answer
 _MOST_WAITING_BYTES: Final = 1024 * 1024
-_HEAD_BYTES: Final = 100  # about
+_HEAD_BYTES: Final = 100  # roughly
 _USUAL: Final = UplinkTopic()
 _pack: Final = msgspec.msgpack.Encoder().encode
 
 
 class Thinner:
-    """Lets through so many messages a second, by the time when each came into the log."""
+    """Limits the messages a second, by the time at which each was put into the log."""
 
     def __init__(self, rate_hz: float | None) -> None:
         self._period_ns = 0 if rate_hz is None else 1e9 / rate_hz
         self._due_ns = 0.0
 
     def passes(self, at_ns: int) -> bool:
-        """Whether a message may go."""
+        """Whether a message may be sent."""
         if not self._period_ns:
             return True
         if at_ns < self._due_ns:
             return False
-        # A little early is on time: publishers are not exact.
+        # A message that is a little early may pass: publishers are not exact.
         self._due_ns = max(self._due_ns + self._period_ns, at_ns + self._period_ns / 2)
         return True
 
     def seq(self, entry: Entry) -> int:
-        """The number of a message among its sender's; 0: some of these do not go."""
+        """Return the number of a message among its sender's; 0 if some of these are not sent."""
         return entry.seq if not self._period_ns and 0 < entry.seq <= limits.MOST_ID else 0
 
 
 class _Message(NamedTuple):
-    """A message that goes, and its place in the log; `gap` others just before it are lost."""
+    """A message to send, and its place in the log; `gap` others just before it are lost."""
 
     going: "_GoingTopic"
     chain: Chain
@@ -105,7 +106,7 @@ class _Message(NamedTuple):
 
 
 class _GoingTopic:
-    """A topic of this machine that others may have."""
+    """A topic of this machine that others may read."""
 
     def __init__(self, topic: str, offer: TopicOffer, settings: UplinkTopic) -> None:
         self.topic, self.offer = topic, offer
@@ -118,12 +119,12 @@ class _GoingTopic:
         self.chain = Chain()
         self.thinner = Thinner(settings.rate)
         self.sent = self.thinned = self.dropped = self.beats_left = 0
-        self.skipped = 0  # by a slow link since the last message, and not told yet
+        self.skipped = 0  # by a slow link since the last message, and not reported yet
         self.has_hole = False  # since the last message, while the link stood still
 
 
 class GoingTopics:
-    """What goes: it reads from a hub, and sends over a carrier."""
+    """Reads the offered topics from a hub, and sends them over a carrier."""
 
     def __init__(
         self,
@@ -135,19 +136,19 @@ class GoingTopics:
     ) -> None:
         self._hub, self._broker, self._carrier = hub, broker, carrier
         self._rules, self._settings = rules, settings
-        self._topics: dict[str, _GoingTopic] = {}  # by fleet name, as the others have them
+        self._topics: dict[str, _GoingTopic] = {}  # by fleet name
         self._backlog: Backlog[_Message, _GoingTopic] = Backlog(self._gave_way, _LATE_SEC)
         self._clock, self._far = LinkClock(), FarWindow()
         self._is_slow = False
-        self._answers: set[object] = set()  # to other machines, that are being read
-        self._answered_sec = -inf  # when a message was last read for one
-        self._served_sec: dict[str, float] = {}  # since when the server of a call is there
-        self._given_up: dict[str, int] = {}  # the last call that did not go, by topic
+        self._answers: set[object] = set()  # to other machines, that are being read from the log
+        self._answered_sec = -inf  # when a message was last read for an answer
+        self._served_sec: dict[str, float] = {}  # since when a server is known, by topic
+        self._given_up: dict[str, int] = {}  # the last call that was not sent, by topic
 
     # Offering
 
     def offer(self, topics: Mapping[str, TopicModel]) -> None:
-        """Offer what there is now, and withdraw what has gone."""
+        """Offer the topics that exist now, and withdraw the others."""
         offers = {}
         for name, topic in topics.items():
             if self._rules.goes(name) and (offer := self._offer_of(topic)) is not None:
@@ -163,7 +164,7 @@ class GoingTopics:
                 self._carrier.offer(offer)
 
     def withdraw_all(self) -> None:
-        """The broker is away."""
+        """Withdraw all offers: the broker is lost."""
         for name in list(self._topics):
             self._withdraw(name)
 
@@ -187,7 +188,7 @@ class GoingTopics:
         self._carrier.withdraw(going.offer)
 
     def wanted(self, fleet_name: str, is_wanted: bool) -> None:
-        """Another machine wants a topic that is offered here; or none does any more."""
+        """Begin or end sending a topic, as other machines want it or no longer do."""
         going = self._topics.get(fleet_name)
         if going is None or going.is_wanted == is_wanted:
             return
@@ -195,7 +196,7 @@ class GoingTopics:
         if not going.is_call:
             self._read(going, is_wanted=is_wanted)
         if is_wanted:
-            going.beats_left = _BEATS  # whoever lost the last message with a link asks for it
+            going.beats_left = _BEATS  # a reader that lost the last message requests it
         while is_wanted and going.held:
             self._send(going.held.popleft())
 
@@ -220,7 +221,7 @@ class GoingTopics:
         text = entry.text
         if text is None:
             return
-        # Not when it was read: it may have waited in the broker for an uplink that was stopped.
+        # Not the time of reading: it may have waited in the broker for an uplink that was stopped.
         at_sec = entry.at * 1e-9 if entry.at else time.monotonic()
         message = _Message(
             *(going, going.chain, entry.id, entry.gap, text.encode(), at_sec),
@@ -254,16 +255,16 @@ class GoingTopics:
         return self._carrier.has_room() and self._has_far_room(now_sec)
 
     def _has_far_room(self, now_sec: float) -> bool:
-        if self._is_answering(now_sec):  # it fills the way, and says nothing of its rate
+        if self._is_answering(now_sec):  # it fills the link, and shows nothing of its rate
             self._far.forget()
         return self._far.has_room(now_sec)
 
     def _await_room(self, now_sec: float) -> None:
-        if len(self._backlog) and self._has_far_room(now_sec):  # else `confirmed` is awaited
+        if len(self._backlog) and self._has_far_room(now_sec):  # else wait for `confirmed`
             self._carrier.await_room()
 
     def room(self) -> None:
-        """The carrier takes another message."""
+        """Send the waiting messages: the carrier accepts more."""
         now_sec = time.monotonic()
         first = self._backlog.first(self._clock.read(now_sec))
         if first is None:
@@ -275,14 +276,14 @@ class GoingTopics:
         self._await_room(now_sec)
 
     def confirmed(self, fleet_name: str, confirmation: Confirmation, *, is_near: bool) -> None:
-        """Another machine has a message; `is_near`: it is at the other end of our link."""
+        """Note that another machine has a message; `is_near`: at the other end of our link."""
         going = self._topics.get(fleet_name)
         if going is not None and going.offer.epoch == confirmation.epoch:
             self._far.came(fleet_name, confirmation.id, time.monotonic(), is_near=is_near)
             self.room()
 
     def _gave_way(self, going: _GoingTopic, message: _Message) -> None:
-        """A message is not sent."""
+        """Count a message that is dropped."""
         going.skipped += 1
         is_answering = self._is_answering(time.monotonic())
         going.has_hole = going.has_hole or message.gap > 0 or is_answering
@@ -297,7 +298,7 @@ class GoingTopics:
         now_sec, going = time.monotonic(), message.going
         age_sec = now_sec - message.at_sec
         if going.reader is None or message.chain is not going.chain:
-            return  # nobody wanted it any more; who does again finds it in the log
+            return  # no machine wants it any longer; a later reader finds it in the log
         if going.is_best_effort and age_sec > LATE_SEC:
             self._gave_way(going, message)
             return
@@ -305,7 +306,8 @@ class GoingTopics:
             return
         before = going.chain.add(message.id, message.gap or going.has_hole)
         skipped = 0 if going.has_hole else going.skipped
-        going.dropped += skipped  # of a hole the log still has them, for those that ask
+        # Messages of a hole are not counted: the log still has them, for readers that request them.
+        going.dropped += skipped
         going.skipped, going.has_hole = 0, False
         told = (going.offer.epoch, message.id, before, skipped, message.sender, message.seq)
         name, size, asks = going.offer.fleet_name, len(message.text) + _HEAD_BYTES, False
@@ -320,7 +322,7 @@ class GoingTopics:
         going.beats_left = _BEATS
 
     def served(self, replies: str) -> None:
-        """A server of another machine is there now, by the topic of its replies."""
+        """Note that a server of another machine is known now, by the topic of its replies."""
         self._served_sec[replies.removesuffix(REPLY) + REQUEST] = time.monotonic()
 
     def _is_given_up(self, topic: str, message_id: int, at_sec: float) -> bool:
@@ -328,7 +330,7 @@ class GoingTopics:
         is_older = at_sec < self._served_sec.get(topic, -inf) and not may_be_late(topic)
         if not is_older and not is_too_late(topic, time.monotonic() - at_sec):
             return False
-        if message_id > self._given_up.get(topic, 0):  # it may be asked for again
+        if message_id > self._given_up.get(topic, 0):  # it may be requested again
             self._given_up[topic] = message_id
             logger.warning(
                 "a call on %s does not go: its server was away, and its caller was told so",
@@ -337,7 +339,7 @@ class GoingTopics:
         return True
 
     def beat(self) -> None:
-        """Once a second: tell where the logs of topics end that must come whole."""
+        """Send a heartbeat, once a second, for each topic that must arrive whole."""
         for going in self._topics.values():
             if going.is_sure and going.beats_left and going.chain.last is not None:
                 going.beats_left -= 1
@@ -370,7 +372,7 @@ class GoingTopics:
                 depth=question.depth,
             ):
                 if epoch != question.epoch:
-                    return  # the broker is another one by now, and so is the offer
+                    return  # the broker was restarted, so the offer is outdated
                 if reply.sender == UPLINK or not thinner.passes(reply.at):
                     continue
                 if self._is_given_up(topic, reply.id, reply.at * 1e-9):
@@ -379,14 +381,14 @@ class GoingTopics:
                 age_sec = max(0.0, time.monotonic() - reply.at * 1e-9)
                 told = (epoch, reply.id, before, 0, reply.sender, thinner.seq(reply), age_sec)
                 yield _pack(told), (reply.text or "").encode()
-                self._answered_sec = time.monotonic()  # it may have waited for the link
+                self._answered_sec = time.monotonic()  # the message may have waited for the link
         except DsmqError as error:
             logger.warning("%s could not be read for another machine: %s", topic, error)
         finally:
             self._answers.discard(answer)
 
     def status(self) -> dict[str, Any]:
-        """What goes, in figures."""
+        """Return figures about the topics that are sent."""
         return {
             going.topic: {
                 "wanted": going.is_wanted,

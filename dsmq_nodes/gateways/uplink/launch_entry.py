@@ -1,4 +1,4 @@
-"""`uplink:` in a launch file, and at the same time all options of the uplink's process."""
+"""The key `uplink:` of launch files, which has all options of the uplink's process."""
 
 import json
 import re
@@ -42,7 +42,7 @@ _Name = Annotated[str, AfterValidator(_name)]
 
 
 class RouterEndpoint(NamedTuple):
-    """Where an uplink or a router listens: tls/hub:7447."""
+    """An address where an uplink or a router listens: tls/hub:7447."""
 
     kind: str
     host: str
@@ -53,12 +53,12 @@ class RouterEndpoint(NamedTuple):
 
     @property
     def is_beyond(self) -> bool:
-        """Whether it can be reached from another machine."""
+        """Whether another machine can reach it."""
         return not is_loopback(self.host)
 
 
 class UplinkTopic(LaunchMapping):
-    """How one topic goes and comes."""
+    """The settings of one topic on its way to or from other machines."""
 
     rate: float | None = Field(
         None, gt=0, allow_inf_nan=False, description="At most so many messages a second go, in Hz."
@@ -74,7 +74,7 @@ class UplinkTopic(LaunchMapping):
 
 
 class UplinkTls(LaunchMapping):
-    """The files that `dsmq-nodes uplink keys` has made."""
+    """The files that `dsmq-nodes uplink keys` makes."""
 
     ca: FilePath = Field(description="Certificate of the authority.")
     certificate: FilePath = Field(description="This machine's certificate.")
@@ -139,7 +139,7 @@ class UplinkEntry(GatewayEntry):
         return GatewayProcess(UPLINK, module_argv(_MODULE, json.dumps(told)))
 
     def endpoints(self, texts: Iterable[str]) -> list[RouterEndpoint]:
-        """Some of `connect` or `listen`.
+        """Parse texts of `connect` or `listen`.
 
         Raises:
             CommandError: one is refused; the text says why, and what to write.
@@ -147,7 +147,7 @@ class UplinkEntry(GatewayEntry):
         return [self._endpoint(text) for text in texts]
 
     def listening(self) -> Iterator[RouterEndpoint]:
-        """Those of `listen`: without a kind they are for TCP and for UDP.
+        """Yield the endpoints of `listen`; one without a kind listens for TCP and for UDP.
 
         Raises:
             CommandError: one is refused; the text says why, and what to write.
@@ -158,10 +158,10 @@ class UplinkEntry(GatewayEntry):
                 yield endpoint._replace(kind="udp")
 
     def dialled(self) -> Iterator[tuple[RouterEndpoint, bool]]:
-        """Those of `connect`, and whether it is for a link that loses many packets alone.
+        """Yield the endpoints of `connect`, and whether each is only for a link that loses packets.
 
-        Without a kind a machine is there for TCP and for UDP. A router is connected to all of its
-        others at once, by TCP.
+        An address without a kind is tried by TCP and by UDP. A router connects to all others at
+        once, by TCP.
 
         Raises:
             CommandError: one is refused; the text says why, and what to write.
@@ -191,10 +191,10 @@ class UplinkEntry(GatewayEntry):
         return endpoint
 
     def check_endpoints(self) -> None:
-        """Refuse an uplink that can reach nobody, or that would be open to everybody.
+        """Refuse an uplink that cannot connect to any machine, or that would be open to all.
 
         Raises:
-            CommandError: it does; the text says what to write.
+            CommandError: the entry is such; the text says what to write.
         """
         if not self.connect and not self.listen:
             raise CommandError("say where others are (connect), or where to wait for them (listen)")
@@ -209,7 +209,7 @@ class UplinkEntry(GatewayEntry):
         """Refuse certificates that cannot be read.
 
         Raises:
-            CommandError: one cannot; the text names it.
+            CommandError: a file cannot be read; the text names it.
         """
         for key, path in ({} if self.tls is None else self.tls.model_dump()).items():
             try:
@@ -222,7 +222,7 @@ class UplinkEntry(GatewayEntry):
 
     @override
     def mistakes(self, directory: Path) -> Iterator[str]:
-        """Why it would not start."""
+        """Yield the reasons why the uplink would not start."""
         try:
             self.rules().check()
             self.check_endpoints()
@@ -232,16 +232,16 @@ class UplinkEntry(GatewayEntry):
 
     @override
     def brings(self, topic: str) -> bool:
-        """Whether another machine may publish it here."""
+        """Whether another machine may publish a topic here."""
         return self.rules().comes(topic)
 
     @override
     def doubts(self, topics: Iterable[TopicModel]) -> Iterator[str]:
-        """Commands whose emergency stop does not go with them."""
+        """Yield the commands whose emergency stop does not go with them."""
         return uncarried_stops(self.rules(), topics)
 
     def beside(self, directory: Path) -> Self:
-        """The entry with paths that are relative to a directory."""
+        """Return the entry with its paths made relative to a directory."""
         if self.tls is None:
             return self
         paths = {name: str(directory / path) for name, path in self.tls.model_dump().items()}

@@ -1,4 +1,4 @@
-"""Reads what the broker's log has of a topic, on a connection of its own; it blocks."""
+"""Reads a topic's messages from the broker's log, on a connection of its own; it blocks."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -9,18 +9,19 @@ from dsmq_nodes.dsmq.client_connection import ClientConnection
 from dsmq_nodes.errors import DsmqError
 from dsmq_nodes.topic_names import PROBE_TOPIC
 
-_QUIET_SEC: Final = 0.5  # perhaps nothing more comes: the rest has expired, or is too large to push
+# then perhaps nothing more comes: the rest has expired, or is too large to push
+_QUIET_SEC: Final = 0.5
 _STUCK_SEC: Final = 10.0  # a broker that is merely busy answers within that time
-_ANSWERS: Final = 2  # without a message between: the first may have overtaken some
+_ANSWERS: Final = 2  # without a message between them: the first may have overtaken messages
 _PROBE: Final = wire.encode_object({"action": "get", "topic": PROBE_TOPIC})
 
 
 def read_log(
     broker: Address, topic: str, *, after: int, epoch: str, depth: int
 ) -> Iterator[tuple[str, wire.Reply]]:
-    """The newest `depth` messages of a topic after an id, each with the broker's epoch.
+    """Yield the newest `depth` messages of a topic after an id, each with the broker's epoch.
 
-    An `after` of another epoch than the broker's means the log from its beginning.
+    If `epoch` is not the broker's, the log is read from its beginning.
 
     Raises:
         DsmqError: the broker is away, or stands still.
@@ -58,11 +59,11 @@ def read_log(
 
 
 def _replies(connection: ClientConnection) -> Iterator[wire.Reply]:
-    """What the broker sends, until it says that there is nothing more.
+    """Yield the broker's replies, until it has answered that there is nothing more.
 
-    A broker that is busy sends nothing for a while either, so it is asked for a word.
+    A busy broker also sends nothing for a while, so it is asked for an answer.
     """
-    answers, is_asked = 0, True  # it owes the first word
+    answers, is_asked = 0, True  # its first answer is due
     while answers < _ANSWERS:
         try:
             reply = connection.receive(_STUCK_SEC if is_asked else _QUIET_SEC)

@@ -1,10 +1,10 @@
-"""Where an uplink goes on that was killed and restarted: at the last message that it published.
+"""The places at which a restarted uplink continues: the last messages that it had published.
 
-Every second the uplink's status says, for each topic that comes, the place in the other machine's
-log, the last numbers of its senders and how many messages were published by then. The topic's own
-log says how many were published in the end: they are numbered. So the new uplink asks for what
-follows the place, and passes over as many messages as were published since. If the other log was
-lost as well, the senders' numbers tell how many messages were lost with it.
+Once a second, the uplink's status contains for each incoming topic the place in the other machine's
+log, the last numbers of its senders, and how many messages were published so far. The topic's own
+log shows how many were published in the end, since they are numbered. So the new uplink requests
+the messages after the place, and skips as many as were published since. If the other log was lost
+as well, the senders' numbers show how many messages were lost with it.
 """
 
 from collections.abc import Iterator
@@ -20,12 +20,12 @@ from dsmq_nodes.topic_names import UPLINK, UPLINK_STATUS_TOPIC
 
 
 class LastPlace(NamedTuple):
-    """Where the last uplink stood in a topic that came.
+    """The place of the last uplink in an incoming topic.
 
     Attributes:
-        epoch: the other machine's log.
-        id: a message of it that was published here.
-        messages: its number here.
+        epoch: the epoch of the other machine's log.
+        id: the id of a message there that was published here.
+        messages: the message's number here.
         since: how many messages were published after it.
         numbers: the last ones of its senders; they go on when that log is lost.
     """
@@ -51,14 +51,14 @@ _read: Final = json_reader(_Status)
 
 
 def last_places(broker: Address) -> dict[str, LastPlace]:
-    """The places of the uplink that this broker had before, by topic; it blocks.
+    """Return the places of this broker's last uplink, by topic; it blocks.
 
-    A topic that came from several logs is left out: in which order is not known.
+    A topic that came from several logs is left out, since the order of its messages is unknown.
     """
     try:
         return dict(_places(broker))
     except (DsmqError, ValueError):
-        return {}  # the broker is away: what comes is new
+        return {}  # the broker is lost: all incoming messages are new
 
 
 def _places(broker: Address) -> Iterator[tuple[str, LastPlace]]:

@@ -1,9 +1,10 @@
 """Action clients of other machines, shown in this machine's graph.
 
-An action server cancels the goals of a client that the graph no longer shows: whatever moves for it
-has to stop. A client far away is in the graph of another broker. So its signature gets a connection
-to this one as long as its machine offers its requests: when the link is cut, or the client has
-gone, the server here sees the same as there.
+An action server cancels the goals of a client that has disappeared from the graph, so that motion
+for that client stops. A client of another machine is in the graph of another broker. So the uplink
+opens a connection with that client's signature to this broker, for as long as the client's machine
+offers its requests. When the link is cut or the client ends, the server here sees the client
+disappear.
 """
 
 import contextlib
@@ -20,20 +21,20 @@ from dsmq_nodes.topic_names import ACTION, REQUEST
 logger = logging.getLogger("dsmq_nodes.uplink")
 
 _GOALS: Final = f"{ACTION}/send_goal{REQUEST}"
-_MOST: Final = 1000  # clients; the oldest goes first
+_MOST: Final = 1000  # clients; the oldest is removed first
 
 
 class RemoteClients:
     """The connections that stand for clients of other machines."""
 
     def __init__(self, broker: Address) -> None:
-        """None yet; `broker` is where they are to be seen."""
+        """Start without clients; they will be shown at `broker`."""
         self._broker = broker
         self._shown: dict[str, tuple[str, ClientConnection | None]] = {}  # by signature
         self._lock = threading.Lock()
 
     def see(self, topic: str, text: str) -> None:
-        """Show the client of a request, where it is one that sends a goal."""
+        """Show the client of a request, if the request sends a goal."""
         if not topic.endswith(_GOALS):
             return
         with contextlib.suppress(WireError):  # the server reports it
@@ -45,12 +46,12 @@ class RemoteClients:
             self._hide(next(iter(self._shown)))
 
     def gone(self, topic: str) -> None:
-        """The requests of a topic are no longer offered by anybody."""
+        """Hide the clients of a topic of requests that no machine offers any longer."""
         for client in [client for client, (of, _) in self._shown.items() if of == topic]:
             self._hide(client)
 
     def show_again(self) -> None:
-        """The broker is back."""
+        """Connect all clients again: the broker is back."""
         for client in list(self._shown):
             self._connect(client)
 
@@ -66,7 +67,7 @@ class RemoteClients:
             connection.close()
 
     def _connect(self, client: str) -> None:
-        # A broker that is stopped would delay the uplink; the server waits for the graph.
+        # A stopped broker would delay the uplink; the server waits for the graph.
         threading.Thread(target=self._dial, args=(client,), daemon=True).start()
 
     def _dial(self, client: str) -> None:

@@ -1,8 +1,8 @@
-"""Where commands go to another machine, and its emergency stop does not. Pure.
+"""Finds commands that go to another machine without its emergency stop. Pure.
 
-Each broker has a stop of its own, `/emergency_stop`: it goes to another machine only where it is
-named, like any topic. A command is a velocity, or what a node reads that reads the stop too, as a
-node with an `Actuator` does.
+Each broker has a stop of its own, `/emergency_stop`: like any topic, it goes to another machine
+only if rules name it. A command is a velocity, or any topic read by a node that also reads the
+stop, as a node with an `Actuator` does.
 """
 
 from collections.abc import Iterable, Iterator
@@ -13,7 +13,7 @@ from dsmq_nodes.topic_names import EMERGENCY_STOP_TOPIC, UPLINK, is_call
 
 
 def uncarried_stops(rules: UplinkRules, topics: Iterable[TopicModel]) -> Iterator[str]:
-    """One line for each emergency stop that should go or come: which commands, what to write."""
+    """Yield a line for each stop that should go or come: its commands, and what to write."""
     by_name = {topic.name: topic for topic in topics}
     stop = by_name.get(EMERGENCY_STOP_TOPIC)
     stopped = {end.node for end in stop.subscribers} - {UPLINK} if stop is not None else set()
@@ -39,14 +39,14 @@ def _is_commanded_here(topic: TopicModel) -> bool:
 
 
 def _commands(rules: UplinkRules, topic: TopicModel, stopped: set[str]) -> bool:
-    """Whether a topic that comes moves something here."""
+    """Whether an incoming topic moves something here."""
     readers = stopped & {end.node for end in topic.subscribers}
-    # A machine without a name sees the whole fleet: there a node that reads both may just watch.
+    # A machine without a name sees the whole fleet: a node there that reads both may only watch.
     is_command = topic.type in VELOCITIES or (bool(rules.name) and not is_call(topic.name))
     return bool(readers) and is_command and rules.comes(topic.name)
 
 
 def _stop_of(topic: str) -> str:
-    """The stop of the machine that a topic goes to: of /r1/cmd_vel it is /r1/emergency_stop."""
+    """Return the stop of a topic's machine: /r1/emergency_stop for /r1/cmd_vel."""
     _, machine, *rest = topic.split("/")
     return f"/{machine}{EMERGENCY_STOP_TOPIC}" if rest else EMERGENCY_STOP_TOPIC

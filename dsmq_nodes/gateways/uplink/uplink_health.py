@@ -1,4 +1,4 @@
-"""What an uplink says of itself on `/diagnostics`, which `doctor` and dashboards show. Pure."""
+"""The diagnostics of an uplink on `/diagnostics`, which `doctor` and dashboards show. Pure."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -7,13 +7,13 @@ from dsmq_nodes.messages.diagnostic import DiagnosticArray, DiagnosticStatus, Ke
 
 
 class Health:
-    """Compares an uplink's figures with those of a second ago."""
+    """Compares the figures of an uplink with those of a second ago."""
 
     def __init__(self) -> None:
         self._lost = self._dropped = 0
 
     def told(self, status: dict[str, Any], uncarried: Iterable[str] = ()) -> DiagnosticArray:
-        """What is wrong now, in one line, and the figures beside it; and what is said of stops."""
+        """Return the current fault in one line, the figures, and the warnings about stops."""
         lost = sum(each["lost"] for each in status["coming"].values())
         dropped = sum(each["dropped"] for each in status["going"].values())
         new_lost, new_dropped = lost - self._lost, dropped - self._dropped

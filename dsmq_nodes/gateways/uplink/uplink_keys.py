@@ -1,9 +1,9 @@
-"""A small authority: certificates by which the machines of a fleet know each other.
+"""A small certificate authority, by which the machines of a fleet identify each other.
 
-Every certificate has the machine's name as its common name, which a router's rights are given to,
-and the hosts that others reach it by. Both ends of a connection show theirs.
+Every certificate has the machine's name as its common name, to which a router gives rights, and the
+hosts under which others reach the machine. Both ends of a connection show their certificates.
 
-A certificate is written after its key: where it is there, both are whole.
+A certificate is written after its key: if the certificate exists, both are complete.
 """
 
 import contextlib
@@ -25,18 +25,18 @@ from dsmq_nodes.gateways.uplink.launch_entry import is_name
 
 _AUTHORITY: Final = "ca"
 _AUTHORITY_DAYS: Final = 3650.0
-MACHINE_DAYS: Final = 825.0  # as long as common TLS libraries accept
-_EARLY: Final = dt.timedelta(days=1)  # clocks of robots are not exact
+MACHINE_DAYS: Final = 825.0  # the longest time that common TLS libraries accept
+_EARLY: Final = dt.timedelta(days=1)  # before now, since clocks of robots are not exact
 _SOON: Final = dt.timedelta(days=30)
 
 
 def make_keys(directory: Path, machines: list[str], *, days: float = MACHINE_DAYS) -> list[Path]:
-    """Make certificates and keys; the authority is made with the first of them.
+    """Make certificates and keys, and before the first of them the authority.
 
     Args:
-        directory: where the files are.
-        machines: `name`, or `name=host,host` with the hosts that others reach it by.
-        days: how long the certificates are valid.
+        directory: the folder of the files.
+        machines: `name`, or `name=host,host` with the hosts under which others reach it.
+        days: the validity of the certificates.
 
     Returns:
         The certificates, each with its key beside it.
@@ -54,10 +54,10 @@ def make_keys(directory: Path, machines: list[str], *, days: float = MACHINE_DAY
 
 
 def name_in(certificate: Path) -> str:
-    """The machine's name in a certificate; empty: there is none.
+    """Return the machine's name in a certificate; empty if it has none.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: the file cannot be read.
     """
     try:
         subject = x509.load_pem_x509_certificate(certificate.read_bytes()).subject
@@ -68,10 +68,10 @@ def name_in(certificate: Path) -> str:
 
 
 def doubts(certificate: Path, key: Path) -> Iterator[str]:
-    """What somebody should do about them soon: one line each.
+    """Yield one line for each thing to do soon: an expiry, rights of the key's file.
 
     Raises:
-        OSError: one cannot be read.
+        OSError: a file cannot be read.
     """
     try:
         until = x509.load_pem_x509_certificate(certificate.read_bytes()).not_valid_after_utc
@@ -195,7 +195,7 @@ def _write(
 def _replace(path: Path, text: bytes, mode: int) -> None:
     """Write a file whole, or not at all."""
     part = path.with_name(f"{path.name}.part")
-    part.unlink(missing_ok=True)  # it may be readable by others
+    part.unlink(missing_ok=True)  # an old one may be readable by others
     try:
         with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
             file.write(text)

@@ -1,17 +1,18 @@
-"""The uplink: topics of this machine's broker go to other machines, and theirs come.
+"""The uplink node: sends topics of this machine's broker to other machines, and publishes theirs.
 
-**Demand.** A topic that goes is read from the broker only while another machine wants it
-(`going_topics.py`). A topic that comes is advertised here as soon as it is offered there, so that
-tools, clients and timeouts see it, and is brought only while somebody here subscribes it. So an
-idle fleet costs heartbeats.
+**Demand.** An outgoing topic is read from the broker only while another machine wants it
+(`going_topics.py`). An incoming topic is advertised here as soon as the other machine offers it, so
+that tools, clients and timeouts see it. Its messages are requested only while a subscriber is here.
+So an idle fleet costs only heartbeats.
 
-**Outages.** An offer that has gone is withdrawn here too: it is as if the node over there had died.
-When it is back, the reading end asks for what it has not had; the answer comes out of the log of
-the other machine's broker (`log_reader.py`), in order and once (`cursors.py`). What is lost is
-added to the numbers of what is published here, so each subscription counts it as dropped.
+**Outages.** When an offer disappears, its topic is withdrawn here too, as if the other node had
+died. When the offer is back, the reading end requests the messages that it missed. The answer comes
+from the log of the other machine's broker (`log_reader.py`), in order and once (`cursors.py`). Lost
+messages leave a hole in the numbers of the messages published here, so each subscription counts
+them as dropped.
 
-**Circles.** What the uplink itself has published is not carried on, and a broker has one uplink:
-its name is taken.
+**Circles.** The uplink does not send on what it has published itself, and a broker has one uplink,
+since its node name is taken.
 """
 
 import asyncio
@@ -54,9 +55,9 @@ from dsmq_nodes.topic_names import DIAGNOSTICS_TOPIC, UPLINK, UPLINK_STATUS_TOPI
 logger = logging.getLogger("dsmq_nodes.uplink")
 
 _BEAT_SEC: Final = 1.0
-_RETURN_SEC: Final = 10.0  # within that time readers are back at a broker that was restarted
+_RETURN_SEC: Final = 10.0  # by then, readers have reconnected to a restarted broker
 _USUAL: Final = UplinkTopic()
-_MOST_REFUSED: Final = 1000  # machines of which it is told
+_MOST_REFUSED: Final = 1000  # machines whose first refusal is logged
 
 
 def _run_soon(loop: asyncio.AbstractEventLoop, act: Callable[[], None]) -> None:
@@ -64,7 +65,7 @@ def _run_soon(loop: asyncio.AbstractEventLoop, act: Callable[[], None]) -> None:
 
 
 class Uplink:
-    """The node: joins a hub and a carrier. It is the carrier's `CarrierEvents`."""
+    """The uplink node: joins a hub and a carrier, as the carrier's `CarrierEvents`."""
 
     def __init__(
         self,
@@ -74,7 +75,7 @@ class Uplink:
         rules: UplinkRules,
         settings: Mapping[str, UplinkTopic],
     ) -> None:
-        """An uplink; `broker` is where the hub's broker is asked for its logs."""
+        """Make an uplink; logs of the hub's broker are read at the address `broker`."""
         self._hub, self._broker, self._carrier = hub, broker, carrier
         self._rules, self._settings = rules, settings
         self._going = GoingTopics(hub, broker, carrier, rules, settings)
@@ -83,18 +84,18 @@ class Uplink:
         self._last_places: dict[str, LastPlace] = {}
         self._schemas: dict[str, bytes] = {}
         self._refused: set[str] = set()
-        self._uncarried: dict[str, None] = {}  # what was told of emergency stops
+        self._uncarried: dict[str, None] = {}  # the warnings about emergency stops, in order
         self._status: HubWriter | None = None
         self._first_told: asyncio.Handle | None = None
         self._diagnostics: HubWriter | None = None
         self._health = Health()
         self._clients = RemoteClients(broker)
         self._was_connected = True
-        # The broker was restarted: readers are still on their way to it.
+        # The broker was restarted: its readers have not reconnected yet.
         self._returning: asyncio.TimerHandle | None = None
 
     async def run(self) -> None:
-        """Carry until it is cancelled.
+        """Run until it is cancelled.
 
         Raises:
             CommandError: the carrier cannot be opened, or the machine's name is taken.
@@ -157,15 +158,15 @@ class Uplink:
                 self._diagnostics.publish(told.to_json())
 
     def wanted(self, fleet_name: str, is_wanted: bool) -> None:
-        """Another machine wants a topic that is offered here; or none does any more."""
+        """See `CarrierEvents`."""
         self._going.wanted(fleet_name, is_wanted)
 
     def room(self) -> None:
-        """The carrier takes another message."""
+        """See `CarrierEvents`."""
         self._going.room()
 
     def confirmed(self, fleet_name: str, confirmation: Confirmation, *, is_near: bool) -> None:
-        """Another machine has a message of ours."""
+        """See `CarrierEvents`."""
         self._going.confirmed(fleet_name, confirmation, is_near=is_near)
 
     def answer(self, fleet_name: str, question: Question) -> Iterator[Item]:
@@ -175,7 +176,7 @@ class Uplink:
     # Topics that come
 
     def offered(self, offer: TopicOffer) -> None:
-        """A machine offers a topic."""
+        """Advertise an offered topic, once its schema is here; refuse an invalid offer."""
         topic = self._rules.topic(offer.fleet_name)
         if not topic or not self._rules.comes(topic):
             return
@@ -204,21 +205,21 @@ class Uplink:
             self._carrier.ask(offer, Question())
 
     def refused(self, machine: str, why: str) -> None:
-        """What a machine offers cannot be taken: the first of it is told."""
+        """Log the first refusal of a machine."""
         if machine not in self._refused and len(self._refused) < _MOST_REFUSED:
             self._refused.add(machine)
             told = one_line(f"{machine or NAMELESS} {why}")
-            logger.warning("refused: %s; others of it are not told", told)
+            logger.warning("refused: %s; others of this machine are not logged", told)
 
     def _take_offer(self, coming: ComingTopic, offer: TopicOffer) -> None:
-        """The offer's schema is here, if it has one."""
+        """Advertise an offered topic here: its schema has come, if it has one."""
         if coming.offers.get(offer.peer) != offer:
-            return  # gone, or another one by now
+            return  # withdrawn, or replaced by another offer
         if coming.writer is None:
             logger.info("%s comes from %s", coming.topic, offer.machine or NAMELESS)
             schema = self._schemas.get(offer.schema_id, b"")
             if time.monotonic() - coming.ended_sec > ALIKE_SEC:
-                self._going.served(coming.topic)  # before a caller sees the server, and calls
+                self._going.served(coming.topic)  # before a caller can see the server, and call
             coming.writer = self._hub.advertise(
                 coming.topic, offer.type_name, schema, latched=offer.latched
             )
@@ -231,11 +232,11 @@ class Uplink:
             self._ask(coming)
 
     def _evaluate(self, coming: ComingTopic, topic: TopicModel | None) -> None:
-        """Bring a topic while somebody here reads it; a latched one always."""
+        """Request a topic while it has a reader here; a latched one always."""
         if coming.writer is None:
             return
         is_read = topic is not None and any(end.node != UPLINK for end in topic.subscribers)
-        # What they have read is brought meanwhile: they begin with all that the new log has.
+        # Meanwhile their topics are requested: they begin with all that the new log has.
         is_read = is_read or (coming.is_wanted and self._returning is not None)
         is_wanted = is_read or coming.writer.publication.latched > 0
         if is_wanted and not coming.is_wanted:
@@ -251,7 +252,7 @@ class Uplink:
             coming.again = 0
 
     def gone(self, offer: TopicOffer) -> None:
-        """An offer has gone, or its machine cannot be reached."""
+        """Withdraw a topic whose last offer has disappeared."""
         coming = self._coming.get(offer.fleet_name)
         if coming is None or coming.offers.get(offer.peer) != offer:
             return
@@ -274,7 +275,7 @@ class Uplink:
                 self._give(coming, coming.cursor.answered(request.epoch, []))
 
     def answered(self, offer: TopicOffer, question: Question, items: list[Item]) -> None:
-        """The answer to a question."""
+        """Publish the messages of an answer."""
         coming = self._coming.get(offer.fleet_name)
         if coming is None:
             return
@@ -282,7 +283,7 @@ class Uplink:
             self._schemas[offer.schema_id] = items[0][1] if items else b""
             self._take_offer(coming, offer)
             return
-        # An answer may take long: it is as old as if it had been read when it was asked for.
+        # An answer may take long: its age counts from the question.
         asked_sec = coming.asked_sec.pop(offer.epoch, time.monotonic())
         messages = [
             (place, ComingMessage(text, asked_sec - place.age_sec))
@@ -294,10 +295,10 @@ class Uplink:
             self._ask(coming)
 
     def arrived(self, fleet_name: str, head: bytes, message: bytes) -> None:
-        """A message of another machine."""
+        """Publish a message of another machine, with the cursor's order and counts."""
         coming = self._coming.get(fleet_name)
         if coming is None or coming.writer is None:
-            return  # it is asked for when the offer is back
+            return  # it is requested when the offer is back
         if (place := coming.read_place(head)) is not None:
             now_sec = time.monotonic()
             if place.age_sec and not coming.is_call:
@@ -313,7 +314,7 @@ class Uplink:
                 return
 
     def told(self, fleet_name: str, head: bytes) -> None:
-        """A heartbeat."""
+        """Take a heartbeat: the last id of a log."""
         coming = self._coming.get(fleet_name)
         if coming is None or not coming.is_wanted:
             return
@@ -326,7 +327,7 @@ class Uplink:
         if writer is None or not given:
             return
         if not writer.publication.messages and self._first_told is None:
-            # A successor has to know the first place; of many topics at once it is told once.
+            # A successor needs the first place; for many topics at once, publish the status once.
             self._first_told = self._hub.loop.call_soon(self._tell_status)
         for each in given:
             # Subscribers count a hole in the numbers as dropped messages.
@@ -336,7 +337,7 @@ class Uplink:
                 coming.again = again - 1
                 writer.publication.messages += 1
                 continue
-            if again > 0:  # of another log nothing comes again
+            if again > 0:  # a message of another log does not come again
                 writer.publication.messages += again
             if is_too_late(coming.topic, time.monotonic() - each.message.at_sec):
                 coming.refuse_late()
@@ -354,14 +355,14 @@ class Uplink:
     # The machine
 
     def namesake(self, host: str) -> None:
-        """Another machine has this one's name, and has been connected for longer."""
+        """End: another machine has this one's name, and has been connected for longer."""
         self.failed(
             f"another machine is {self._rules.name!r} already, on host {host}: give this one "
             "another name (as)"
         )
 
     def kept_name(self, host: str) -> None:
-        """Another machine had this one's name, and gives way to it."""
+        """Log that another machine had this one's name, and ends."""
         logger.warning(
             "another machine called itself %s, on host %s: it has been told to end, as this one "
             "has been connected for longer",
@@ -369,7 +370,7 @@ class Uplink:
         )
 
     def failed(self, reason: str) -> None:
-        """The uplink cannot go on."""
+        """End the uplink with an error."""
         if not self._end.done():
             self._end.set_exception(CommandError(reason))
 
@@ -381,7 +382,7 @@ class Uplink:
             self._status.publish(msgspec.json.encode(self.status()).decode())
 
     def status(self) -> dict[str, Any]:
-        """What goes and comes, in figures."""
+        """Return figures about outgoing and incoming topics."""
         return {
             "name": self._rules.name,
             "links": self._carrier.links(),

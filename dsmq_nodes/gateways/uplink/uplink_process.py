@@ -19,14 +19,14 @@ logger = logging.getLogger("dsmq_nodes.uplink")
 
 
 def run(entry: UplinkEntry, broker: AnyAddress | None = None) -> int:
-    """Carry until a signal; returns the exit status.
+    """Run the uplink until a signal; return the exit status.
 
     Args:
         entry: the options.
         broker: where the broker is; None: where DSMQ_BROKER says.
 
     Raises:
-        DsmqError: it cannot start, or another machine has its name.
+        DsmqError: the uplink cannot start, or another machine has its name.
     """
     rules = entry.rules()
     rules.check()
@@ -44,10 +44,10 @@ def run(entry: UplinkEntry, broker: AnyAddress | None = None) -> int:
 
 
 def route(entry: UplinkEntry) -> int:
-    """Be a router for other machines until a signal; returns the exit status.
+    """Run a router for other machines until a signal; return the exit status.
 
     Raises:
-        CommandError: it cannot listen.
+        CommandError: the router cannot listen.
     """
     zenoh = _zenoh(entry)
     entry.check_files()
@@ -62,14 +62,14 @@ def route(entry: UplinkEntry) -> int:
 
 
 def certificates() -> ModuleType:
-    """The module that makes and reads certificates, which needs an extra."""
+    """Import the module that makes and reads certificates, which needs an extra."""
     from dsmq_nodes.gateways.uplink import uplink_keys  # noqa: PLC0415  of an extra
 
     return uplink_keys
 
 
 def _relayed(entry: UplinkEntry) -> tuple[UplinkEntry, UdpRelay | None]:
-    """The entry as Zenoh is to have it, and the relay of its endpoints for UDP."""
+    """Return the entry in the form for Zenoh, and the relay of its UDP endpoints."""
     entry.check_endpoints()
     endpoints = [*(each for each, _ in entry.dialled()), *entry.listening()]
     if not any(each.kind == "udp" for each in endpoints):
@@ -85,7 +85,7 @@ def _tell_doubts(entry: UplinkEntry) -> None:
 
 
 def _tell_wrong_name(entry: UplinkEntry) -> None:
-    """Say it where others will refuse this machine's name; only their ends can refuse it."""
+    """Warn if others will refuse this machine's name; only their ends can refuse it."""
     if entry.tls is None or entry.as_ is None:
         return
     name = certificates().name_in(Path(entry.tls.certificate))
@@ -98,7 +98,7 @@ def _tell_wrong_name(entry: UplinkEntry) -> None:
 
 
 def _zenoh(entry: UplinkEntry) -> ModuleType:
-    """The module that needs Zenoh; its log and ours are written from now on.
+    """Import the module that needs Zenoh, and start to write its log and ours.
 
     Raises:
         CommandError: Zenoh is not installed.
