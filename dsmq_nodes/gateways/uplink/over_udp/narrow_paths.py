@@ -1,6 +1,6 @@
 """Paths that lose large packets, as some tunnels do. Pure.
 
-A connection on one fails. So the next ones to that machine have small packets.
+A first connection on such a path fails; the next ones to that machine use small packets.
 """
 
 from typing import Final
@@ -14,17 +14,17 @@ class NarrowPaths:
     """The machines that large packets do not reach."""
 
     def __init__(self) -> None:
-        """None yet."""
+        """Start without any machine."""
         self._hosts: dict[str, None] = {}
 
     def stream_to(self, host: str, name: bytes, *, is_dialled: bool) -> ResentStream:
-        """A stream whose packets should reach a machine."""
+        """Make a stream whose packets are small enough to reach a machine."""
         if host not in self._hosts:
             return ResentStream(name, is_dialled=is_dialled)
         return ResentStream(name, is_dialled=is_dialled, data_bytes=SMALL_DATA_BYTES)
 
     def ended(self, host: str, stream: ResentStream) -> None:
-        """A stream to a machine has ended."""
+        """Note whether a stream that has ended lost its large packets."""
         if stream.loses_large:
             self._hosts[host] = None
         if len(self._hosts) > _MOST_HOSTS:

@@ -1,8 +1,8 @@
-"""A socket of packets, in a loop: all that have come are read at once, and answered together.
+"""A UDP socket in an event loop: all packets that have come are read at once.
 
-While another machine is heard, the system is told so (`MSG_CONFIRM`), as TCP does by itself. Else
-it asks for the hardware address there now and then; where an outage leaves that without an answer
-it asks again once a second, and the connection is back up to a second later than it might be.
+While packets arrive from another machine, sending tells the kernel so (`MSG_CONFIRM`), as TCP does
+by itself. Otherwise the kernel would ask for that machine's hardware address now and then. After an
+outage without an answer it asks once a second, which would delay the connection by up to a second.
 """
 
 import asyncio
@@ -10,18 +10,18 @@ import socket
 from collections.abc import Callable
 from typing import Any, Final
 
-_MOST_PACKETS: Final = 32  # that are read before others have their turn
-_PACKET_BYTES: Final = 2 * 1024  # and none is larger
-_CONFIRM: Final = getattr(socket, "MSG_CONFIRM", 0)  # of Linux
+_MOST_PACKETS: Final = 32  # read at once, before other events have their turn
+_PACKET_BYTES: Final = 2 * 1024  # no packet is larger
+_CONFIRM: Final = getattr(socket, "MSG_CONFIRM", 0)  # Linux only
 
 Packets = list[tuple[bytes, Any]]
-"""Each with the address that it came from."""
+"""Packets, each with its sender's address."""
 
 
 async def packet_socket(host: str, port: int, *, is_ours: bool, attempt: int = 0) -> socket.socket:
-    """A socket of packets at an address: ours, or another machine's.
+    """Make a UDP socket at an address, ours or another machine's.
 
-    A host may have several addresses: each attempt is at the next one.
+    A host may have several addresses: each attempt takes the next one.
     """
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
@@ -39,7 +39,7 @@ async def packet_socket(host: str, port: int, *, is_ours: bool, attempt: int = 0
 
 
 class PacketSocket:
-    """Calls `came` with the packets that have come, and `failed` when none can come or go."""
+    """Calls `came` with arrived packets, and `failed` when the socket has an error."""
 
     def __init__(
         self,
@@ -66,12 +66,12 @@ class PacketSocket:
             self._came(packets)
 
     def send(self, packet: bytes, address: Any = None, *, is_heard: bool = False) -> None:
-        """Send a packet; one that cannot go now is lost.
+        """Send a packet; a packet that cannot be sent now is lost.
 
         Args:
-            packet: what is sent.
-            address: where to; None: where the socket is connected to.
-            is_heard: the other machine has sent something just now.
+            packet: the packet.
+            address: the receiver; None: the address to which the socket is connected.
+            is_heard: whether the other machine has sent something just now.
         """
         flags = _CONFIRM if is_heard else 0
         try:
@@ -85,7 +85,7 @@ class PacketSocket:
             self._failed(error)
 
     def close(self) -> None:
-        """Forget it, perhaps again."""
+        """Close the socket; this may be called again."""
         if self._socket.fileno() >= 0:
             self._loop.remove_reader(self._socket)
             self._socket.close()

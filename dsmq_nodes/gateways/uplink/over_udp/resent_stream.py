@@ -56,10 +56,10 @@ _U32: Final = 0xFFFFFFFF
 
 
 def header_of(datagram: bytes) -> tuple[bytes, int]:
-    """The connection and the kind of a packet.
+    """Return the connection and the kind of a packet.
 
     Raises:
-        ValueError: it is none, or one of another version.
+        ValueError: the packet is not one of ours, or of another version.
     """
     if len(datagram) < _HEADER.size or not OPEN <= datagram[CONNECTION_BYTES] <= COOKIE:
         raise ValueError("no packet")
@@ -67,28 +67,28 @@ def header_of(datagram: bytes) -> tuple[bytes, int]:
 
 
 def reset(connection: bytes) -> bytes:
-    """The answer to a packet of a connection that is not there."""
+    """Return the answer to a packet of an unknown connection."""
     return _HEADER.pack(connection, RESET, 0, 0, bytes(16), 0, 0)
 
 
 def cookie(secret: bytes, address: str) -> bytes:
-    """What an OPEN from that address has to show."""
+    """Return the cookie that an OPEN from that address must contain."""
     return hashlib.blake2s(address.encode(), key=secret, digest_size=COOKIE_BYTES).digest()
 
 
 def shows(datagram: bytes, cookie: bytes) -> bool:
-    """Whether an OPEN shows that cookie."""
+    """Whether an OPEN contains that cookie."""
     return datagram[_HEADER.size :] == cookie
 
 
 def cookie_packet(connection: bytes, cookie: bytes) -> bytes:
-    """The answer to an OPEN that does not."""
+    """Return the answer to an OPEN without a valid cookie."""
     return _HEADER.pack(connection, COOKIE, 0, 0, bytes(16), 0, 0) + cookie
 
 
 @dataclass(slots=True)
 class _Packet:
-    """A packet that is under way: nothing is known of it, or it is lost."""
+    """A packet under way: not acknowledged so far, or lost."""
 
     kind: int
     data: bytes
@@ -98,7 +98,7 @@ class _Packet:
 
 
 class _SendWindow:
-    """How many bytes may be under way, and how long a round trip takes."""
+    """The window in bytes, and the round-trip times from which it is computed."""
 
     def __init__(self) -> None:
         self.bytes = float(_FIRST_WINDOW_BYTES)
@@ -108,7 +108,7 @@ class _SendWindow:
         self._least_sec = [float("inf"), float("inf")]  # in this span, and in the one before
 
     def patience_sec(self, tries: int) -> float:
-        """How long to wait for an acknowledgement before a packet goes again."""
+        """Return how long to wait for an acknowledgement before a packet is sent again."""
         if not self.round_trip_sec:
             return _FIRST_PATIENCE_SEC
         spare_sec = 4 * self.variation_sec
@@ -119,7 +119,7 @@ class _SendWindow:
         return max(patience_sec, later_sec)
 
     def measured(self, trip_sec: float, came_bytes: int, *, is_full: bool, now_sec: float) -> None:
-        """A round trip was measured, and so many bytes have come."""
+        """Take a measured round trip, and the bytes that have arrived."""
         if not self.round_trip_sec:
             self.round_trip_sec, self.variation_sec = trip_sec, trip_sec / 2
         else:
@@ -148,7 +148,7 @@ class _SendWindow:
         self._least_sec = [float("inf"), self._least_sec[0]]
 
     def shrink(self) -> None:
-        """Begin again with little."""
+        """Begin again with a small window."""
         self.bytes, self._is_doubling = _LEAST_WINDOW_BYTES, True
 
 
@@ -156,18 +156,18 @@ class ResentStream:
     """One end of a connection.
 
     Attributes:
-        connection: its name in the packets.
-        waiting_bytes: what was written and not sent yet.
-        is_open: a packet of the other end has come.
-        is_ended: the other end has ended the stream.
-        is_over: either end has ended the stream, or the other one does not know it.
+        connection: the connection's name in the packets.
+        waiting_bytes: bytes written and not sent so far.
+        is_open: whether a packet of the other end has come.
+        is_ended: whether the other end has ended the stream.
+        is_over: whether either end has ended the stream, or the other end does not know it.
         loses_large: of its large packets none has come, and one has been sent again and again.
     """
 
     def __init__(
         self, connection: bytes, *, is_dialled: bool, data_bytes: int = _DATA_BYTES
     ) -> None:
-        """An end; the one that dials opens the connection."""
+        """Make an end; the dialling one opens the connection."""
         self.connection, self._data_bytes = connection, data_bytes
         self.loses_large = self._has_large_come = False
         self.waiting_bytes = 0
@@ -192,13 +192,13 @@ class ResentStream:
             self._unsent.append(_Packet(DATA, data[at : at + self._data_bytes]))
 
     def end(self) -> None:
-        """No more is written: the connection ends when all has come."""
+        """Write no more: the connection ends when everything has arrived."""
         self._unsent.append(_Packet(END, b""))
 
     # Receiving
 
     def receive(self, datagram: bytes, now_sec: float) -> bytes:
-        """A packet of this connection has come; returns what the stream has now, in order."""
+        """Take a packet of this connection; return the bytes that are now complete, in order."""
         _, kind, number, heard, more, sent, echo = _HEADER.unpack_from(datagram)
         self._heard_sec = now_sec
         if kind == RESET:
@@ -219,7 +219,7 @@ class ResentStream:
         return data
 
     def _show(self, cookie: bytes) -> None:
-        """Open again, with that cookie."""
+        """Send OPEN again, with a cookie."""
         opening = self._under_way.get(1)
         if not self.is_open and opening is not None:
             opening.data, opening.is_lost = cookie, True
@@ -249,7 +249,7 @@ class ResentStream:
             came_bytes = was_bytes - self._bytes_under_way()
             is_full = was_bytes > self._window.bytes / 2
             self._window.measured(trip_sec, came_bytes, is_full=is_full, now_sec=now_sec)
-            # Networks seldom change the order of packets, and then by little.
+            # Networks seldom reorder packets, and then by little.
             before_sec = now_sec - trip_sec - max(0.001, self._window.round_trip_sec / 4)
             for packet in self._under_way.values():
                 packet.is_lost = packet.is_lost or packet.sent_sec < before_sec
@@ -260,7 +260,7 @@ class ResentStream:
     # Sending
 
     def packets(self, now_sec: float) -> list[bytes]:
-        """What is to be sent now."""
+        """Return the packets to send now."""
         made = [self._again(*each, now_sec) for each in self._due(now_sec)]
         under_way = self._bytes_under_way()
         if not self._under_way:

@@ -1,21 +1,21 @@
-"""TLS of the end that dials, without a socket: its packets go over a relay."""
+"""TLS of the dialling end, without a socket: a relay carries its packets."""
 
 import contextlib
 import ssl
 
 
 class TlsEnd:
-    """The dialling end's TLS, between Zenoh's bytes and those that go."""
+    """The dialling end's TLS, between Zenoh's bytes and those of the connection."""
 
     def __init__(self, context: ssl.SSLContext, host: str) -> None:
-        """An end that has said nothing yet."""
+        """Make an end before its handshake."""
         self._came, self._goes = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._came, self._goes, server_hostname=host)
         self._is_agreed = False
         self._plain = b""
 
     def seal(self, data: bytes) -> bytes:
-        """What goes for some bytes of Zenoh; without any: for what has come."""
+        """Return the bytes to send for some bytes of Zenoh, and for received ones."""
         self._plain += data
         if self._is_agreed and self._plain:
             self._tls.write(self._plain)
@@ -23,7 +23,7 @@ class TlsEnd:
         return self._goes.read()
 
     def open(self, data: bytes) -> bytes:
-        """Zenoh's bytes in what has come.
+        """Return Zenoh's bytes in received ones.
 
         Raises:
             OSError: one end has refused the other's certificate.

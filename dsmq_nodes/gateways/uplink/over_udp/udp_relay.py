@@ -52,7 +52,7 @@ _PATIENCE_SEC: Final = 2.0  # a router that does not answer by then is worth a l
 
 
 class _Connection(asyncio.BufferedProtocol):
-    """A connection: Zenoh on this machine at one side, packets at the other."""
+    """A connection between Zenoh on this machine and the packets of another one."""
 
     def __init__(self, stream: ResentStream, tls: TlsEnd | None) -> None:
         self.stream, self._tls = stream, tls
@@ -71,7 +71,7 @@ class _Connection(asyncio.BufferedProtocol):
         raise NotImplementedError
 
     def is_heard(self) -> bool:
-        """Whether the other machine has sent something just now."""
+        """Whether the other machine has sent a packet just now."""
         return self.loop.time() - self._heard_sec < _HEARD_SEC
 
     # Zenoh's side
@@ -101,7 +101,7 @@ class _Connection(asyncio.BufferedProtocol):
     # The packets' side
 
     def receive(self, packet: bytes) -> None:
-        """A packet has come; it is answered by `flush`."""
+        """Take a packet that has come; `flush` answers it."""
         self._heard_sec = self.loop.time()
         zenoh = self._zenoh
         if zenoh is not None and zenoh.get_write_buffer_size() >= _MOST_UNREAD_BYTES:
@@ -122,7 +122,7 @@ class _Connection(asyncio.BufferedProtocol):
             self._zenoh.write(data)
 
     def flush(self) -> None:
-        """Send what is due."""
+        """Send the packets that are due."""
         now_sec, stream = self.loop.time(), self.stream
         for packet in stream.packets(now_sec):
             self.send(packet)
@@ -157,7 +157,7 @@ class _Connection(asyncio.BufferedProtocol):
             self._timer = None
 
     def close(self) -> None:
-        """Forget it."""
+        """End the connection."""
         self.stream.is_over = True
         self._stop_timer()
         if self._zenoh is not None:
@@ -217,7 +217,7 @@ class _Dialled(_Connection):
             self._packets.send(packet, is_heard=self.is_heard())
 
     def came(self, packets: Packets) -> None:
-        """Packets have come, perhaps of an earlier connection of that port."""
+        """Take packets, which may belong to an earlier connection of the same port."""
         for packet, _ in packets:
             try:
                 if resent_stream.header_of(packet)[0] == self.stream.connection:
@@ -231,7 +231,7 @@ class _Dialled(_Connection):
             self._tell(not_alike(str(self._endpoint), self._is_secure))
 
     def fail(self, why: str) -> None:
-        """It cannot be dialled."""
+        """End the connection: it cannot be dialled."""
         self._tell(f"{why}; it is tried again")
         self.close()
 
@@ -257,7 +257,7 @@ class _Dialled(_Connection):
 
 
 class _Accepted(_Connection):
-    """A connection that another machine has dialled."""
+    """A connection dialled by another machine."""
 
     def __init__(self, name: bytes, listener: "_DialledPort", address: Any) -> None:
         super().__init__(listener.paths.stream_to(address[0], name, is_dialled=False), None)
@@ -267,7 +267,7 @@ class _Accepted(_Connection):
         self._dialling = self.loop.create_task(self._dial())
 
     def is_new(self, now_sec: float) -> bool:
-        """Whether it may be that of a stranger, with whom Zenoh does not agree."""
+        """Whether the connection may be a stranger's, which Zenoh has not accepted yet."""
         return self.came_bytes < _AGREED_BYTES and now_sec - self._begun_sec < _AGREED_SEC
 
     async def _dial(self) -> None:
@@ -276,7 +276,7 @@ class _Accepted(_Connection):
             await self.loop.sock_connect(zenoh, (_LOOPBACK, self._listener.port))
             self._listener.name(zenoh.getsockname()[1], self.address)
             await self.loop.create_connection(lambda: self, sock=zenoh)
-        except OSError:  # it is not there yet: the other machine tries again
+        except OSError:  # Zenoh does not listen yet: the other machine tries again
             zenoh.close()
             self.send(resent_stream.reset(self.stream.connection))
             self.close()
@@ -301,7 +301,7 @@ class _DialledPort:
         self.port = int(zenoh.rpartition(":")[2])
         self._secret, self.paths = os.urandom(16), NarrowPaths()
         self._connections: dict[bytes, _Accepted] = {}
-        # A late copy of a first packet does not open one of these again.
+        # A late copy of a first packet must not open an ended connection again.
         self._ended: dict[bytes, None] = {}
 
     def _came(self, packets: Packets) -> None:
@@ -334,7 +334,7 @@ class _DialledPort:
         return connection
 
     def name(self, port: int, address: Any) -> None:
-        """A connection's end at this machine stands for the machine at that address."""
+        """Note which machine's address a local end of a connection stands for."""
         host = address[0] if len(address) == 2 else f"[{address[0]}]"
         self._names[f"{self._zenoh.rpartition(':')[0]}:{port}"] = f"udp/{host}:{address[1]}"
 
@@ -342,9 +342,9 @@ class _DialledPort:
         return name not in self._ended and len(self._connections) < _MOST_CONNECTIONS
 
     def _is_crowded(self, host: str) -> bool:
-        """Whether a machine has many connections on which nothing is said yet.
+        """Whether a machine has many connections on which nothing was received yet.
 
-        Each that fails keeps Zenoh from the next one for 0.1 s.
+        Each one that fails keeps Zenoh from the next one for 0.1 s.
         """
         now_sec = asyncio.get_running_loop().time()
         connections = self._connections.values()
@@ -352,7 +352,7 @@ class _DialledPort:
         return new >= _MOST_NEW
 
     def forget(self, name: bytes) -> None:
-        """A connection has ended."""
+        """Remove a connection that has ended."""
         if self._connections.pop(name, None) is not None:
             self._ended[name] = None
         while len(self._ended) > _MOST_CONNECTIONS:
@@ -368,13 +368,13 @@ def _bounded_socket() -> socket.socket:
 
 
 class UdpRelay:
-    """The relays of this process, in a thread.
+    """The relays of this process, which run in a thread.
 
     Attributes:
         names: `udp/hub:7447` by what Zenoh has in its place: `tcp/127.0.0.1:40123`; also those of
             machines that have connected.
         room: set while a connection that was dialled would send soon what Zenoh writes.
-        choice: the way of the endpoints that leave it open.
+        choice: TCP or UDP, for the endpoints that leave it open.
     """
 
     def __init__(self) -> None:
@@ -388,10 +388,10 @@ class UdpRelay:
         threading.Thread(target=self._loop.run_forever, name="relay", daemon=True).start()
 
     def relayed(self, entry: UplinkEntry) -> UplinkEntry:
-        """The entry as Zenoh is to have it: with ports of this machine in place of `udp/`.
+        """Return the entry for Zenoh: with ports of this machine in place of `udp/`.
 
         Raises:
-            CommandError: it cannot listen, or the certificates cannot be used.
+            CommandError: an endpoint cannot listen, or the certificates cannot be used.
         """
         connect = [
             self._connect(each, entry.tls, self.choice if is_spare else None)
@@ -434,7 +434,9 @@ class UdpRelay:
     def _listen(self, endpoint: RouterEndpoint, tls: UplinkTls | None) -> str:
         if endpoint.kind != "udp":
             return str(endpoint)
-        with socket.create_server((_LOOPBACK, 0)) as found:  # Zenoh listens there a moment later
+        with socket.create_server(
+            (_LOOPBACK, 0)
+        ) as found:  # Zenoh listens at that port a moment later
             port = int(found.getsockname()[1])
 
         zenoh = f"{'tcp' if tls is None else 'tls'}/{_LOOPBACK}:{port}"

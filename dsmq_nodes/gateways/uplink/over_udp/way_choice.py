@@ -1,32 +1,32 @@
-"""Whether a link goes by TCP or by UDP, where its address leaves that open. Pure.
+"""The choice between TCP and UDP for a link whose address leaves it open. Pure.
 
-TCP takes less processor time, and stands still where many packets are lost. So a link begins by
-TCP, and goes on by UDP once the kernel has sent a good part of its packets again. A link that is
-too slow for what is sent loses packets too, but those that wait there make each round trip long:
-it stays as it is. Before the link by TCP is ended the router is asked by UDP (`udp_question.py`).
-Where that does not get through, or the link comes back by TCP all the same, UDP is left alone for a
-while, each time for longer.
+TCP takes less processor time, but stands still when many packets are lost. So a link begins by TCP,
+and changes to UDP once the kernel has sent a large share of its packets again. A link that is too
+slow for its data loses packets too, but there packets wait in a queue, which makes each round trip
+long: such a link stays as it is. Before the TCP link is ended, the router is asked by UDP
+(`udp_question.py`). If no UDP gets through, or the link comes back by TCP all the same, UDP is not
+tried for a while, each time for longer.
 """
 
 from typing import Final, NamedTuple
 
-_LEAST_SENT: Final = 40  # packets; a link that stands still sends few
-_MOST_AGAIN: Final = 0.15  # TCP is well up to a tenth
-# A round trip, beyond twice the shortest one: packets wait in a queue. At 300 kbit/s for 700 it is
-# 0.2 to 0.6 s longer; a packet that had to go again makes it 0.05 s, and 0.1 s at times.
+_LEAST_SENT: Final = 40  # packets; a link that stands still sends fewer
+_MOST_AGAIN: Final = 0.15  # TCP works well up to a tenth
+# How much a round trip exceeds twice the shortest one when packets wait in a queue. With 700 kbit/s
+# sent over 300 it is 0.2 to 0.6 s longer; a packet that is sent again adds 0.05 to 0.1 s.
 _LONG_SEC: Final = 0.15
 _PAUSE_SEC: Final = 10.0
 _LONGEST_PAUSE_SEC: Final = 600.0
 
 
 class LinkCounts(NamedTuple):
-    """What the kernel has of a connection by TCP.
+    """The kernel's counters of a TCP connection.
 
     Attributes:
-        sent: packets, with those that were sent again.
-        again: of these, without those that had come already the first time.
-        round_trip_sec: as it is now.
-        shortest_sec: the shortest round trip lately.
+        sent: packets sent, including those that were sent again.
+        again: packets sent again, except those that had arrived the first time.
+        round_trip_sec: the current round trip.
+        shortest_sec: the shortest recent round trip.
     """
 
     sent: int
@@ -36,7 +36,7 @@ class LinkCounts(NamedTuple):
 
     @property
     def is_queued(self) -> bool:
-        """Whether packets wait for others on the way."""
+        """Whether packets wait in a queue on the way."""
         return self.round_trip_sec > 2 * self.shortest_sec + _LONG_SEC
 
 
@@ -44,18 +44,18 @@ class WayChoice:
     """The choice of one machine.
 
     Attributes:
-        is_udp: the next connection is by UDP, where that gets through.
+        is_udp: whether the next connection is by UDP, if that gets through.
     """
 
     def __init__(self) -> None:
-        """By TCP."""
+        """Start with TCP."""
         self.is_udp = False
         self._sent = self._again = 0
         self._not_before_sec = 0.0
         self._pause_sec = _PAUSE_SEC
 
     def looked(self, found: LinkCounts, now_sec: float) -> float | None:
-        """Take the counts of the link; returns the share sent again, where UDP is to be asked."""
+        """Take the link's counters; return the share sent again if UDP is to be asked for."""
         sent, again = found.sent - self._sent, found.again - self._again
         if sent < _LEAST_SENT and not found.is_queued:
             return None
@@ -64,7 +64,7 @@ class WayChoice:
         return again / sent if loses and now_sec >= self._not_before_sec else None
 
     def asked(self, now_sec: float, *, is_answered: bool) -> None:
-        """The router was asked by UDP: the next connection is by UDP if it has answered."""
+        """Note the router's answer by UDP: if there is one, the next connection is by UDP."""
         self.is_udp = is_answered
         if not is_answered:
             self._pause(now_sec)
@@ -74,7 +74,7 @@ class WayChoice:
         self._pause_sec = min(2 * self._pause_sec, _LONGEST_PAUSE_SEC)
 
     def linked(self, now_sec: float, *, is_udp: bool) -> bool:
-        """A connection is there; returns whether it is by TCP although UDP was chosen."""
+        """Note a new connection; return whether it is by TCP although UDP was chosen."""
         self._sent = self._again = 0
         if is_udp:
             self._pause_sec = _PAUSE_SEC

@@ -1,4 +1,4 @@
-"""Why no router can be reached: Zenoh tries again without a word, so this says it once."""
+"""Finds out why no router can be reached: Zenoh retries silently, so this logs the reason once."""
 
 import contextlib
 import socket
@@ -10,11 +10,11 @@ from dsmq_nodes.gateways.uplink.launch_entry import UplinkTls
 
 _CONNECT_SEC: Final = 2.0
 _TLS: Final = "name those that `uplink keys` has made in tls"
-_REFUSES_SEC: Final = 1.0  # a router that does not like our certificate says it at once
+_REFUSES_SEC: Final = 1.0  # a router that refuses our certificate answers at once
 
 
 def why_unreachable(endpoint: str, tls: UplinkTls | None) -> str:
-    """One line; empty where nothing is wrong.
+    """Return why a router cannot be reached, in one line; empty if nothing is wrong.
 
     Args:
         endpoint: `tcp/host:port` or `tls/host:port`, as Zenoh has it.
@@ -27,7 +27,7 @@ def why_unreachable(endpoint: str, tls: UplinkTls | None) -> str:
             with socket.create_connection((host.strip("[]"), int(port)), _CONNECT_SEC) as found:
                 return not_alike(where, is_secure=False) if _is_tls(found) else ""
         address, *others = _addresses(host.strip("[]"), int(port))
-        if others:  # with TLS, Zenoh tries none of them
+        if others:  # with TLS, Zenoh tries none of the other addresses
             where = f"{where} ({address[0]}, the first of its {len(others) + 1} addresses)"
         with socket.create_connection(address, _CONNECT_SEC) as found:
             return _why_refused(found, host.strip("[]"), where, tls)
@@ -41,7 +41,7 @@ def _addresses(host: str, port: int) -> list[tuple[str, int]]:
 
 
 def _is_tls(connection: socket.socket) -> bool:
-    """Whether the other end answers the beginning of TLS, which one without TLS takes for noise."""
+    """Whether the other end answers the start of TLS; one without TLS ignores it."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     try:
@@ -72,14 +72,14 @@ def _why_refused(connection: socket.socket, host: str, where: str, tls: UplinkTl
 
 
 def not_alike(where: str, is_secure: bool) -> str:
-    """One end has certificates and the other has none; `is_secure` is ours."""
+    """Return the line for ends of which only one has certificates; `is_secure`: ours has."""
     if is_secure:
         return f"the router at {where} has no certificates: give it some, or name none in tls here"
     return f"the router at {where} wants certificates: {_TLS}"
 
 
 def tls_context(tls: UplinkTls) -> ssl.SSLContext:
-    """TLS of the end that dials: it shows our certificate.
+    """Make the TLS context of the dialling end, with our certificate.
 
     Raises:
         CommandError: a file cannot be used.
@@ -94,7 +94,7 @@ def tls_context(tls: UplinkTls) -> ssl.SSLContext:
 
 
 def why_refused(error: ssl.SSLError) -> str:
-    """Which end has refused the other's certificate, and why."""
+    """Return which end has refused the other's certificate, and why."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"the router's certificate is refused: {error.verify_message}"
     reason = (error.reason or "").removeprefix("TLSV1_ALERT_").removeprefix("SSLV3_ALERT_")

@@ -31,7 +31,7 @@ _MOST_HOST: Final = 255
 
 
 class _Presence(msgspec.Struct, frozen=True):
-    """A machine that has a name: on which host it runs, and for how long it has been here."""
+    """A machine that has a name: its host, and for how long it has been connected."""
 
     host: str
     here_sec: float
@@ -64,7 +64,7 @@ class MachineName:
         self._peer, self._began_sec = str(session.zid()), time.monotonic()
         self._local_ends, self._links = local_ends, set(local_ends())
         own = keys.name_key(name, self._peer)
-        # In this order: a machine that sees the token may ask.
+        # In this order: a machine that sees the token may ask at once.
         self._declared = [
             session.declare_queryable(own, self._asked),
             session.liveliness().declare_token(own),
@@ -74,7 +74,7 @@ class MachineName:
         ]
 
     def look(self) -> None:
-        """Look at the links: without one of those before, this machine was cut off.
+        """Check the links: if none of the earlier links is left, this machine was cut off.
 
         A lost link may be seen together with the one that came for it.
         """
@@ -83,7 +83,7 @@ class MachineName:
             self._began_sec = time.monotonic() if self._links else inf
 
     def _here(self) -> _Presence:
-        self.look()  # a question may come over a link that nobody has told of
+        self.look()  # a question may come over a link that was not reported yet
         return _Presence(
             socket.gethostname()[:_MOST_HOST], max(0.0, time.monotonic() - self._began_sec)
         )

@@ -1,6 +1,6 @@
-"""What a router refuses, in one line each.
+"""Logs the refusals of a router, one line each.
 
-Zenoh drops in silence what a certificate gives no right to. It says so in its own log alone, at the
+Zenoh drops what a certificate gives no right to, and reports that only in its own log, at the
 lowest level and on the standard output, beside a line for everything that it permits. So that log
 goes into a pipe here, and a thread reads it. With RUST_LOG set it is left as it is.
 
@@ -9,7 +9,7 @@ goes into a pipe here, and a thread reads it. With RUST_LOG set it is left as it
     ACL (ingress): caching permissions for `dsmq/r1/odom` ...
     zenoh_link_tls::unicast: received corrupt message of type InvalidContentType. Hint: ...
 
-After the third one Zenoh tries each right for later: such a line tells of no attempt. The last one
+After the third line Zenoh checks each right for later; such a line is no attempt. The last line
 is of a machine that does not speak TLS, or whose certificate does not count.
 """
 
@@ -34,9 +34,9 @@ if sys.platform == "linux":
 logger = logging.getLogger("dsmq_nodes.uplink")
 
 _FILTER: Final = "off,zenoh_link_tls=warn,zenoh::net::routing::interceptor::access_control=trace"
-_CHUNK_BYTES: Final = 1024 * 1024  # what a pipe may hold
-_READ_SEC: Final = 0.2  # seldom: two lines are written for each message that is permitted
-_F_SETPIPE_SZ: Final = 1031  # of Linux
+_CHUNK_BYTES: Final = 1024 * 1024  # the capacity of the pipe
+_READ_SEC: Final = 0.2  # not more often: Zenoh writes two lines for each permitted message
+_F_SETPIPE_SZ: Final = 1031  # Linux only
 _MOST_LINES: Final = 1000
 _VERBS: Final = {
     "Put": "write",
@@ -64,14 +64,14 @@ class Refusals:
     """Reads Zenoh's log. Pure."""
 
     def __init__(self, machines: Iterable[str]) -> None:
-        """A reader of the log of a router that gives rights to these machines."""
+        """Read the log of a router that gives rights to these machines."""
         self._machines = set(machines)
-        self._names: dict[str, str] = {}  # by Zenoh's id
+        self._names: dict[str, str] = {}  # names of machines, by Zenoh's id
         self._tried: set[tuple[str, str]] = set()
         self._told: set[str] = set()
 
     def read(self, line: str) -> Iterator[str]:
-        """What is to be told of a line of the log: each attempt once."""
+        """Return the text to log for a line of Zenoh's log; each attempt once."""
         if found := _CACHING.search(line):
             self._tried = {(what, found["key"]) for what in _TRIED}
         if (found := _NO_TLS.search(line)) is not None:
@@ -110,10 +110,10 @@ def _why_no_tls(certificate: str | None) -> str:
 
 
 def _why_not_its_own(machine: str, key: str) -> str:
-    """What a machine does that uses a key of the uplinks beyond its rights: see zenoh_keys.py."""
+    """Return what a machine attempted by using a key beyond its rights (zenoh_keys.py)."""
     _, _, whose, *rest = key.split("/")
     if whose == NOBODY and rest[-1:] == ["**"]:
-        whose = rest[-2]  # it reads what bases offer to that name
+        whose = rest[-2]  # it reads the offers of bases to that name
     if whose in {NOBODY, "*", "**"}:
         return f"sees the fleet, as bases may: write `as: {machine}` there, or name it in bases"
     if whose != machine:
@@ -122,16 +122,16 @@ def _why_not_its_own(machine: str, key: str) -> str:
 
 
 def tell_refusals(machines: Iterable[str]) -> None:
-    """Log what is refused from now on; called before a session is opened and a handler is made."""
+    """Log refusals from now on; call this before a session or a log handler is made."""
     if "RUST_LOG" in os.environ:
         return
     reading, writing = os.pipe()
     sys.stdout.flush()
-    sys.stdout = os.fdopen(os.dup(1), "w")  # what Python writes goes where it went before
+    sys.stdout = os.fdopen(os.dup(1), "w")  # Python's output still goes to the original place
     os.dup2(writing, 1)
     os.close(writing)
     if sys.platform == "linux":
-        with contextlib.suppress(OSError):  # this user has many pipes
+        with contextlib.suppress(OSError):  # the user's limit for pipes is reached
             fcntl.fcntl(reading, _F_SETPIPE_SZ, _CHUNK_BYTES)
     zenoh.init_log_from_env_or(_FILTER)
     refusals = Refusals(machines)

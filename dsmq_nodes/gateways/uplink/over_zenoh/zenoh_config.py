@@ -1,4 +1,4 @@
-"""The configuration of a Zenoh session, and what is refused. Pure.
+"""The configuration of a Zenoh session, and the checks of it. Pure.
 
 Off are: multicast and gossip (only what is named connects), and Zenoh's shared memory (30 MB a
 process, and it would pass by the network's limits).
@@ -29,7 +29,7 @@ from dsmq_nodes.gateways.uplink.over_zenoh.zenoh_keys import PARTS_OF_OFFER
 
 LEASE_SEC: Final = 3.0
 RETRY_MS: Final = 200
-_OPEN_MS: Final = 5000  # a connection that was begun and not answered is in nobody's way then
+_OPEN_MS: Final = 5000  # then a connection that was begun and not answered is given up
 _SEND_BUFFER_BYTES: Final = 12 * 1024
 _BATCH_BYTES: Final = 4 * 1024
 _BATCHES: Final = 2
@@ -53,7 +53,7 @@ _MESSAGES: Final = (
 
 
 def zenoh_config(entry: UplinkEntry) -> dict[str, Any]:
-    """The values of a session's configuration, by their paths.
+    """Return the values of a session's configuration, by their paths.
 
     Raises:
         CommandError: the entry is refused; the text says why, and what to write.
@@ -124,7 +124,7 @@ def _tls(entry: UplinkEntry) -> dict[str, Any]:
 
 
 def _access(entry: UplinkEntry) -> dict[str, Any]:
-    """Who may what: nobody anything, except those that are named."""
+    """Return the access rules: everything is forbidden except to the named machines."""
     groups = [(name, _keys_of(name)) for name in entry.robots]
     groups += [(name, _keys_of_all()) for name in entry.bases]
     return {
@@ -146,7 +146,7 @@ def _access(entry: UplinkEntry) -> dict[str, Any]:
 
 
 def _keys_of(name: str) -> Iterable[str]:
-    """What a robot may write and read: see zenoh_keys.py."""
+    """Return the keys that a robot may write and read: see zenoh_keys.py."""
     return (
         f"dsmq/{name}/**",
         f"dsmq/@name/{name}/**",

@@ -27,13 +27,13 @@ NAMES: Final = f"{ROOT}/@name"
 LAST: Final = f"{ROOT}/@last"
 NOBODY: Final = "-"
 PARTS_OF_OFFER: Final = "*/*/*/*/*/*"
-"""Between its machine and its topic."""
+"""The parts of an offer's key between its machine and its topic."""
 _special: Final = re.compile(r"[%*$#?]|(?:(?<=/)|^)@").sub
 _escaped: Final = re.compile(r"%([0-9A-F]{2})").sub
 
 
 class OtherVersionError(ValueError):
-    """A machine's uplink is of another version than this one."""
+    """The uplink of a machine has another version than this one."""
 
     def __init__(self, machine: str, version: str) -> None:
         self.machine = machine
@@ -44,37 +44,37 @@ class OtherVersionError(ValueError):
 
 
 def escaped(name: str) -> str:
-    """A name as a part of a key."""
+    """Return a name as a part of a key."""
     return _special(lambda found: f"%{ord(found[0]):02X}", name)
 
 
 def plain(key: str) -> str:
-    """The name that a part of a key stands for."""
+    """Return the name that a part of a key stands for."""
     return _escaped(lambda found: chr(int(found[1], 16)), key)
 
 
 def data_key(fleet_name: str) -> str:
-    """The key of a topic's messages."""
+    """Return the key of a topic's messages."""
     return f"{ROOT}/{escaped(fleet_name)}"
 
 
 def last_key(fleet_name: str) -> str:
-    """The key of a topic's heartbeat."""
+    """Return the key of a topic's heartbeat."""
     return f"{LAST}/{escaped(fleet_name)}"
 
 
 def log_key(machine: str, peer: str, fleet_name: str) -> str:
-    """The key at which an uplink is asked for the log of a topic."""
+    """Return the key of questions to an uplink about the log of a topic."""
     return f"{LOGS}/{machine or NOBODY}/{peer}/{escaped(fleet_name)}"
 
 
 def name_key(machine: str, peer: str) -> str:
-    """The token of a machine's name, and the key at which it is asked about that."""
+    """Return the token of a machine's name, which is also the key of questions about it."""
     return f"{NAMES}/{machine}/{peer}"
 
 
 def fleet_name_of(key: str, parts: int) -> str:
-    """The fleet name behind the first `parts` parts of a key.
+    """Return the fleet name after the first `parts` parts of a key.
 
     Raises:
         ValueError: there is none.
@@ -86,7 +86,7 @@ def fleet_name_of(key: str, parts: int) -> str:
 
 
 def offer_key(offer: TopicOffer) -> str:
-    """The token of an offer."""
+    """Return the token of an offer."""
     words = (offer.epoch, str(offer.latched), offer.type_name, offer.schema_id)
     middle = "/".join(escaped(word).replace("/", "%2F") or NOBODY for word in words)
     machine = offer.machine or NOBODY
@@ -94,7 +94,7 @@ def offer_key(offer: TopicOffer) -> str:
 
 
 def read_offer(key: str) -> TopicOffer:
-    """The offer that a token stands for.
+    """Return the offer that a token stands for.
 
     Raises:
         OtherVersionError: the uplink over there is of another version.

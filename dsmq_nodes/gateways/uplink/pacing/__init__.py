@@ -1,1 +1,1 @@
-"""How fast messages may go: pure, no network and no clock."""
+"""Limits of how fast messages are sent. Pure: no network and no clock."""

@@ -1,18 +1,18 @@
-"""How much may be under way to machines behind a router. Pure: no network, no clock.
+"""The most bytes under way to machines behind a router. Pure: no network, no clock.
 
-Our own link is asked for room. Behind a router other buffers fill while the next link is slow: its
-socket, and 64 KiB of TLS for each connection, which are 1.8 s at 300 kbit/s. So some messages ask
-the uplink that takes them for a confirmation. One that takes long says that the way is slow. It
-also says how much may be under way: as much as goes within `_QUEUE_SEC` more than the way takes
-where nothing waits.
+The uplink checks its own link for room. Behind a router, other buffers fill while the next link is
+slow: the router's socket, and 64 KiB of TLS for each connection, which take 1.8 s at 300 kbit/s. So
+some messages ask the receiving uplink for a confirmation. A confirmation that takes long shows that
+the way is slow. The window is then the number of bytes that the way delivers within its shortest
+trip time plus `_QUEUE_SEC`.
 
 - **A way that stands still is not slow** (`LinkClock`): packets were lost, or a process had to wait
-  for a processor. Little that is late does not make a way slow either.
-- **A way is slow until nothing has had to wait for a second.** How long it takes where nothing
-  waits is measured every ten seconds: nothing goes until all has come.
-- Where several machines read, the first confirmation counts: a slow one delays no other. A machine
-  at the other end of our link counts as one that is never late.
-- Who never confirms anything, as an uplink of an earlier version, has no window.
+  for a processor. A way is not slow either while only a few bytes are late.
+- **A way counts as slow until nothing has had to wait for a second.** The shortest trip time of a
+  slow way is measured every ten seconds: nothing is sent until everything has arrived.
+- With several reading machines the first confirmation counts, so that a slow machine delays no
+  other. A machine at the other end of our link is never late.
+- A machine that never confirms, such as an uplink of an earlier version, has no window.
 """
 
 from dataclasses import dataclass
@@ -21,42 +21,42 @@ from typing import Final
 
 from dsmq_nodes.gateways.uplink.pacing.link_clock import STILL_SEC, LinkClock
 
-_LATE_SEC: Final = 0.3  # longer than where nothing waits, and twice as long: the way is slow
-_LATE_BYTES: Final = 12 * 1024  # if so much is under way
+_LATE_SEC: Final = 0.3  # a trip this much longer than the shortest, and twice as long, is late
+_LATE_BYTES: Final = 12 * 1024  # the way is slow only if at least this much is under way
 _QUEUE_SEC: Final = 0.25
 _LEAST_WINDOW_BYTES: Final = 4 * 1024
 _CALM_SEC: Final = 1.0
 _SPAN_SEC: Final = 10.0
-_ASK_BYTES: Final = 8 * 1024  # from one message that asks to the next
-_ASK_SEC: Final = 0.05  # likewise, while the way may be slow
-_DOUBT_SEC: Final = 0.05  # it may be, if a confirmation takes longer
-_AGAIN_SEC: Final = 1.0  # after which one more message asks: the way may have lost the last one
-_NEAR_SEC: Final = 10.0  # for so long a machine at the other end of our link is not asked
-_SILENCE_SEC: Final = 3.0  # whoever has confirmed is gone, as its lease is over
+_ASK_BYTES: Final = 8 * 1024  # between two messages that ask
+_ASK_SEC: Final = 0.05  # the same, while the way may be slow
+_DOUBT_SEC: Final = 0.05  # the way may be slow if a confirmation takes longer
+_AGAIN_SEC: Final = 1.0  # then another message asks: the last one may be lost
+_NEAR_SEC: Final = 10.0  # no questions for so long, after the other end of our link has confirmed
+_SILENCE_SEC: Final = 3.0  # then the confirming machine is gone: its lease is over
 _MOST_ASKS: Final = 256
 
 
 @dataclass(slots=True)
 class _Ask:
-    """A message that asks: when it went, and what had gone and was under way with it."""
+    """A message that asks: when it was sent, and the bytes sent and under way by then."""
 
     asked_sec: float
-    at_sec: float  # the same by the clock of the way
+    at_sec: float  # the same time by the link's clock
     gone_bytes: int
     under_way_bytes: int
 
 
 class FarWindow:
-    """What has gone and is not confirmed, and whether more may go."""
+    """Counts sent and confirmed bytes, and decides whether more may be sent."""
 
     def __init__(self) -> None:
-        """Nothing has gone yet."""
+        """Start with nothing sent."""
         self._gone_bytes = 0
         self._near_until_sec = -inf
         self.forget()
 
     def forget(self) -> None:
-        """Nothing is known of the way."""
+        """Forget everything about the way."""
         self._clock = LinkClock()
         self._clock.patience_sec = _SILENCE_SEC
         self._came_bytes, self._came_sec = self._gone_bytes, -inf  # -inf: nobody has confirmed
@@ -74,7 +74,7 @@ class FarWindow:
     # Sending
 
     def has_room(self, now_sec: float) -> bool:
-        """Whether another message may go."""
+        """Whether another message may be sent."""
         if self._came_sec == -inf or not self._asks:
             return True
         oldest = next(iter(self._asks.values()))
@@ -94,7 +94,7 @@ class FarWindow:
         return self._under_way_bytes >= self._most_bytes
 
     def goes(self, topic: str, message_id: int, size: int, now_sec: float) -> bool:
-        """A message goes; returns whether it is to ask."""
+        """Count a message that is sent; return whether it is to ask for a confirmation."""
         self._gone_bytes += size
         if not self._is_to_ask(now_sec):
             return False
@@ -109,7 +109,7 @@ class FarWindow:
         return True
 
     def goes_silently(self, size: int) -> None:
-        """A message goes that cannot ask."""
+        """Count a message that is sent and cannot ask."""
         self._gone_bytes += size
 
     def _is_to_ask(self, now_sec: float) -> bool:
@@ -127,7 +127,7 @@ class FarWindow:
     # Confirmations
 
     def came(self, topic: str, message_id: int, now_sec: float, *, is_near: bool) -> None:
-        """A machine confirms a message; `is_near`: it is at the other end of our link."""
+        """Take a machine's confirmation; `is_near`: it is at the other end of our link."""
         if is_near:
             self.forget()
             self._near_until_sec = now_sec + _NEAR_SEC
@@ -152,7 +152,7 @@ class FarWindow:
         self._measure_again(now_sec)
 
     def _measure_again(self, now_sec: float) -> None:
-        """Let the way become empty now and then, and see how long it takes."""
+        """Let a slow way become empty now and then, to measure its shortest trip."""
         if self._is_emptying and not self._under_way_bytes:
             self._is_emptying = False
             self._least_sec, self._least_since_sec = inf, now_sec
@@ -160,7 +160,7 @@ class FarWindow:
             self._is_emptying = True
 
     def _look(self, ask: _Ask, trip_sec: float, now_sec: float, *, most_bytes: float) -> None:
-        """A message has taken so long: how much may be under way, and `most_bytes` at most."""
+        """Set the window by the trip of a message, to `most_bytes` at most."""
         if self._most_bytes == inf:
             is_late = trip_sec > self._least_sec + max(_LATE_SEC, self._least_sec)
             if not is_late or self._under_way_bytes < _LATE_BYTES:

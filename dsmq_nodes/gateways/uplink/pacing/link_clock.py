@@ -1,15 +1,15 @@
-"""The time of a link that others share: what stands still is not slow. Pure."""
+"""The time of a link, which does not pass while the link stands still. Pure."""
 
 from typing import Final
 
-STILL_SEC: Final = 0.25  # a slow link takes something within that time, down to 200 kbit/s
+STILL_SEC: Final = 0.25  # a slow link accepts data within that time, down to 200 kbit/s
 
 
 class LinkClock:
-    """The time of a link: it stands still while messages wait and the link takes none.
+    """The time of a link: it stops while messages wait and the link accepts none.
 
     Attributes:
-        patience_sec: for how long it goes on without any.
+        patience_sec: for how long the time passes while the link accepts nothing.
     """
 
     def __init__(self) -> None:
@@ -18,16 +18,16 @@ class LinkClock:
         self._moved_sec: float | None = None  # None: nothing waits
 
     def read(self, now_sec: float) -> float:
-        """The link's time."""
+        """Return the link's time."""
         return now_sec - self._still_sec - self.stands_sec(now_sec)
 
     def stands_sec(self, now_sec: float) -> float:
-        """For how long the link has been standing still."""
+        """Return for how long the link has been standing still."""
         if self._moved_sec is None:
             return 0.0
         return max(0.0, now_sec - self._moved_sec - self.patience_sec)
 
     def moved(self, now_sec: float, *, is_waiting: bool) -> None:
-        """The link has taken a message; or the first message begins to wait."""
+        """Note that the link has accepted a message, or that a first message begins to wait."""
         self._still_sec += self.stands_sec(now_sec)
         self._moved_sec = now_sec if is_waiting else None
