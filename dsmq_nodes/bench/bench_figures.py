@@ -3,7 +3,7 @@
 The verdict
 ===========
 A setup *carries* as many nodes as half of its CPU is enough for, where a node is a process that
-publishes one topic at the rate that was measured, to as many subscribers as were measured::
+publishes one topic at the measured rate, to the measured number of subscribers::
 
     nodes = 0.5 x cores / (rate x CPU seconds a message of publisher, subscribers and broker)
 
@@ -11,11 +11,11 @@ and no more than half of one core lets the broker carry, as it is one process::
 
     nodes = 0.5 / (rate x CPU seconds a message of the broker)
 
-The other half is for what the nodes do with their messages. What processes use in any case counts
-for each message, so this is on the safe side. The CPU of a broker that somebody else
-has started is not known: there half of what came through as fast as it goes stands for it. It is
-rounded down to one digit; a setup that loses messages at the rate, or is later than the next
-message is due (p99), carries none.
+The other half is for what the nodes do with their messages. CPU that processes use in any case is
+also charged to the messages, so this is on the safe side. The CPU of a broker that was started
+elsewhere is not known: half of its throughput at full speed is used instead. The result is rounded
+down to one digit. A setup that loses messages at the rate, or whose p99 latency is longer than the
+time to the next message, carries none.
 """
 
 import math
@@ -24,14 +24,14 @@ from dataclasses import dataclass
 from typing import Final
 
 EDGES_US: Final = tuple(step * 10.0**power for power in range(6) for step in (1, 2, 5))
-"""Where the buckets of a histogram begin; the last has no end, the first begins at 0."""
+"""The lower edges of a histogram's buckets; the last has no end, the first begins at 0."""
 
 _SHARE: Final = 0.5
 _BLOCKS: Final = " ▁▂▃▄▅▆▇█"
 
 
 def percentile(ordered: Sequence[float], percent: float) -> float:
-    """Return the least value that `percent` of all do not exceed; 0 when there are none."""
+    """Return the least value that `percent` of all values do not exceed; 0 without values."""
     if not ordered:
         return 0.0
     return ordered[max(math.ceil(len(ordered) * percent / 100), 1) - 1]
@@ -49,13 +49,13 @@ def histogram(ordered: Sequence[float]) -> list[int]:
 
 
 def span(histograms: Sequence[Sequence[int]]) -> tuple[int, int]:
-    """The first bucket with anything in it, and the one after the last; (0, 1) without any."""
+    """Return the first bucket with a value, and the one after the last; (0, 1) without values."""
     used = [at for counts in histograms for at, count in enumerate(counts) if count]
     return (min(used), max(used) + 1) if used else (0, 1)
 
 
 def strip(counts: Sequence[int]) -> str:
-    """Return a histogram in one line, a letter a bucket; whatever is not empty can be seen."""
+    """Return a histogram in one line, one character a bucket; no filled bucket is blank."""
     most = max(counts, default=0) or 1
     return "".join(_BLOCKS[math.ceil(count / most * (len(_BLOCKS) - 1))] for count in counts)
 
@@ -81,13 +81,14 @@ class Load:
 
     Attributes:
         rate_hz: the rate at which it was measured.
-        lost: messages that did not come, at that rate.
+        lost: how many messages did not come, at that rate.
         p99_us: the latency, at that rate.
-        cpu_sec: of publisher, subscribers and, if it is known, broker, for one message.
-        broker_cpu_sec: of the broker, for one message; None: not known.
-        flood_per_sec: the messages that arrived at full speed.
-        cores: how many the machine has.
-        is_shared: the messages do not wait for the broker.
+        cpu_sec: the CPU time for one message: of publisher, subscribers and, if it is known,
+            broker.
+        broker_cpu_sec: the broker's CPU time for one message; None: not known.
+        flood_per_sec: the messages a second that arrived at full speed.
+        cores: the number of the machine's cores.
+        is_shared: whether the messages do not wait for the broker.
     """
 
     rate_hz: float
@@ -101,7 +102,7 @@ class Load:
 
 
 def carried_nodes(load: Load) -> int:
-    """Return how many nodes a setup carries, as told above."""
+    """Return how many nodes a setup carries, as defined above."""
     if load.lost or load.p99_us * 1e-6 > 1 / load.rate_hz:
         return 0
     nodes = _SHARE * load.cores / max(load.rate_hz * load.cpu_sec, 1e-9)
@@ -120,7 +121,7 @@ def _rounded_down(number: float) -> int:
 
 
 def verdict(load: Load) -> str:
-    """Return the answer in a sentence, with what it rests on."""
+    """Return the verdict in a sentence, with its reason."""
     nodes = carried_nodes(load)
     rate = f"{load.rate_hz:g} Hz"
     if not nodes:

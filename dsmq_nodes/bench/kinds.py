@@ -1,4 +1,4 @@
-"""The kinds of messages that are sent, each with the time it was built."""
+"""The kinds of messages that are sent, each with the time at which it was built."""
 
 import functools
 import os
@@ -25,8 +25,8 @@ class MessageKind:
 
     Attributes:
         msg_type: its type.
-        build: makes one, from the time in ns that it is to carry.
-        built_ns: that time, from one.
+        build: makes a message that carries the given time, in ns.
+        built_ns: returns the time that a message carries.
     """
 
     msg_type: type[Message]

@@ -1,14 +1,14 @@
 """The publishing and subscribing processes of a benchmark, over any transport.
 
 They take orders as lines of JSON on their standard input, answer with such lines, and end when
-their input does: so none outlives the process that started it.
+their input ends: so none outlives the process that started it.
 
-A publisher says `{"shared": ...}` when its subscribers are there; told `{"rate": HZ, "count": N}`
-or `{"seconds": S}` it publishes and says `{"sent", "dropped", "cpu_sec"}`. A subscriber says
-`ready`; told `"begin"` it counts again from zero, told `"seen"` it says how many messages it can
-account for, told `"report"` what it has seen.
+A publisher writes `{"shared": ...}` when its subscribers are there. On the order `{"rate": HZ,
+"count": N}` or `{"seconds": S}` it publishes, and answers `{"sent", "dropped", "cpu_sec"}`. A
+subscriber writes `ready`. On the order `"begin"` it counts again from zero, on `"seen"` it answers
+how many messages it can account for, on `"report"` its results.
 
-Nothing but the standard library is needed here: peers' processes, which may have no more, run it.
+This module needs the standard library only: the processes of other systems run it, too.
 """
 
 import json
@@ -17,18 +17,18 @@ import time
 from collections.abc import Callable, Iterator
 
 WARM_HZ = 100.0
-WARM = 20  # messages, of which nothing is counted: they carry 0 as the time they were built at
+WARM = 20  # messages that are not counted: the time in them is 0
 _LOOK_EVERY = 16  # messages between two looks at the clock
 
 
 def say(answer: object) -> None:
-    """Answer."""
+    """Write an answer."""
     sys.stdout.write(json.dumps(answer) + "\n")
     sys.stdout.flush()
 
 
 def paced(rate_hz: float, count: int) -> Iterator[int]:
-    """1 to `count`, each when it is due; late ones follow at once."""
+    """Yield 1 to `count`, each when it is due; late ones follow at once."""
     began_sec = time.perf_counter()
     for number in range(1, count + 1):
         ahead_sec = began_sec + number / rate_hz - time.perf_counter()
@@ -38,7 +38,7 @@ def paced(rate_hz: float, count: int) -> Iterator[int]:
 
 
 def flooded(seconds: float) -> Iterator[int]:
-    """1, 2, 3 ... as fast as they are taken, for so long."""
+    """Yield 1, 2, 3 ... as fast as they are taken, for a time."""
     until_sec = time.perf_counter() + seconds
     number = 0
     while number % _LOOK_EVERY or time.perf_counter() < until_sec:
@@ -49,12 +49,12 @@ def flooded(seconds: float) -> Iterator[int]:
 def publish(
     send: Callable[[int], object], dropped: Callable[[], int], *, shared: bool = False
 ) -> None:
-    """Publish when told to.
+    """Publish on orders.
 
     Args:
-        send: builds and publishes a message, given the time in ns that it is to carry.
-        dropped: how many were not sent.
-        shared: whether they go by shared memory.
+        send: builds and publishes a message that carries the given time, in ns.
+        dropped: returns how many messages were not sent.
+        shared: whether the messages go through shared memory.
     """
     for _ in paced(WARM_HZ, WARM):
         send(0)
@@ -62,7 +62,7 @@ def publish(
     for line in sys.stdin:
         order = json.loads(line)
         before, cpu_sec, sent = dropped(), time.process_time(), 0
-        for sent in _numbers(order):  # noqa: B007  the last one is how many there were
+        for sent in _numbers(order):  # noqa: B007  the last one is used
             send(time.perf_counter_ns())
         cpu_sec = time.process_time() - cpu_sec
         say({"sent": sent, "dropped": dropped() - before, "cpu_sec": cpu_sec})
@@ -78,7 +78,7 @@ class Meter:
     """A subscriber's counters."""
 
     def __init__(self, dropped: Callable[[], int] = lambda: 0) -> None:
-        """Begin; `dropped` is how many the system says that it has not seen."""
+        """Begin; `dropped` returns how many messages the system itself reports as lost."""
         self._dropped = dropped
         self._begin()
 
@@ -89,7 +89,7 @@ class Meter:
         self._cpu_before_sec = time.process_time()
 
     def got(self, built_ns: int) -> None:
-        """A message has come, decoded, that was built then."""
+        """Count a message that has come, decoded, and was built at that time, in ns."""
         if not built_ns:
             return
         now_ns = time.perf_counter_ns()
@@ -98,7 +98,7 @@ class Meter:
         self._latencies_ns.append(now_ns - built_ns)
 
     def obey(self) -> None:
-        """Answer until the input ends."""
+        """Carry out orders until the input ends."""
         for line in sys.stdin:
             order = json.loads(line)
             if order == "begin":

@@ -1,4 +1,4 @@
-"""The processes of a benchmark, as their parent sees them."""
+"""The processes of a benchmark, as their parent uses them."""
 
 import contextlib
 import json
@@ -28,7 +28,7 @@ class Started:
     def __init__(
         self, what: str, command: Sequence[str], env: dict[str, str] | None = None, cwd: str = ""
     ) -> None:
-        """Start it; `what` it is called in errors."""
+        """Start it; `what` is its name in errors."""
         self._what = what
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115  closed by __exit__
         self.process = subprocess.Popen(
@@ -44,10 +44,10 @@ class Started:
         self._unread = b""
 
     def line(self, patience_sec: float = _PATIENCE_SEC) -> str:
-        """Return the next line it says.
+        """Return the next line that it writes.
 
         Raises:
-            BenchError: it has ended, or says nothing.
+            BenchError: the process has ended, or writes nothing.
         """
         assert self.process.stdout is not None
         until_sec = time.monotonic() + patience_sec
@@ -70,29 +70,29 @@ class Started:
         """Read its answer.
 
         Raises:
-            BenchError: it has ended, or does not answer.
+            BenchError: the process has ended, or does not answer.
         """
         return json.loads(self.line(patience_sec))
 
     def tell(self, order: object) -> None:
-        """Tell it to do something."""
+        """Send it an order."""
         assert self.process.stdin is not None
-        with contextlib.suppress(BrokenPipeError):  # its answer, which does not come, will tell
+        with contextlib.suppress(BrokenPipeError):  # the missing answer will report it
             self.process.stdin.write(json.dumps(order).encode() + b"\n")
             self.process.stdin.flush()
 
     def ask(self, order: object, patience_sec: float = _PATIENCE_SEC) -> Any:
-        """Tell it to do something, and wait for the answer.
+        """Send it an order, and wait for the answer.
 
         Raises:
-            BenchError: it has ended, or does not answer.
+            BenchError: the process has ended, or does not answer.
         """
         self.tell(order)
         return self.answer(patience_sec)
 
     @property
     def cpu_sec(self) -> float:
-        """The CPU time it has used."""
+        """The CPU time that it has used, in seconds."""
         times = self.usage.cpu_times()
         return float(times.user + times.system)
 
@@ -117,7 +117,7 @@ class Started:
 
 
 def worker(stack: contextlib.ExitStack, role: str, env: dict[str, str], **given: object) -> Started:
-    """One of our own processes, of this Python, until the stack ends."""
+    """Start a process of ours, with this Python; it ends with the stack."""
     command = [sys.executable, "-m", _MODULE, json.dumps({"role": role, **given})]
     return start(stack, role, command, env)
 
@@ -129,7 +129,7 @@ def start(
     env: dict[str, str] | None = None,
     cwd: str = "",
 ) -> Started:
-    """Start a process that ends with the stack; Ctrl-C does not come in between."""
+    """Start a process that ends with the stack, even if Ctrl-C comes in between."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         return stack.enter_context(Started(what, command, env, cwd))
@@ -138,10 +138,10 @@ def start(
 
 
 def broker(stack: contextlib.ExitStack, env: dict[str, str]) -> tuple[Started, str, int]:
-    """Return a broker on a free port of this machine, until the stack ends; and where it listens.
+    """Start a broker on a free port, until the stack ends; return it and its address.
 
     Raises:
-        BenchError: it does not listen.
+        BenchError: the broker does not listen.
     """
     found = worker(stack, "broker", env, host="127.0.0.1", port=0)
     line = found.line()

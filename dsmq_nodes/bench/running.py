@@ -14,7 +14,7 @@ from dsmq_nodes.dsmq.address import NO_SHM, AnyAddress, address_of, is_local, un
 from dsmq_nodes.errors import BenchError
 
 RATES_HZ: Final = {"text": 100.0, "imu": 100.0, "scan": 40.0, "image": 30.0}
-"""The kinds, in the order they are run, and at which rate when none is asked for."""
+"""The kinds in the order in which they are run, each with its default rate."""
 
 SECONDS: Final = 2.0
 _FLOOD_SEC: Final = 1.0
@@ -28,14 +28,14 @@ _OF_A_NODE: Final = ("DSMQ_NODE", "DSMQ_USE_SIM_TIME", "DSMQ_BROKER", NO_SHM)
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One thing to measure.
+    """A case to measure.
 
     Attributes:
-        kind: of the messages.
-        way: that they go: shm, unix or tcp.
-        rate_hz: at which they are sent first.
-        count: how many at that rate.
-        flood_sec: how long as fast as it goes, after that.
+        kind: the kind of its messages.
+        way: their way: shm, unix or tcp.
+        rate_hz: the rate at which they are sent first.
+        count: how many are sent at that rate.
+        flood_sec: for how long they are then sent as fast as possible.
         subscribers: how many processes subscribe.
     """
 
@@ -52,14 +52,14 @@ class Run:
     """The result of sending messages in one way.
 
     Attributes:
-        sent: by the publisher.
-        received: by all subscribers.
-        lost: what of `sent`, for each subscriber, has not come.
-        dropped: what of those the subscriptions and the publisher have counted.
-        per_sec: how many came through, for one subscriber.
-        latencies_us: of all that came, in order of size.
-        cpu_sec: of publisher and subscribers.
-        broker_cpu_sec: of the broker; None: not known.
+        sent: how many the publisher has sent.
+        received: how many all subscribers have received.
+        lost: how many of `sent` have not come, for all subscribers together.
+        dropped: how many of those the subscriptions and the publisher have counted.
+        per_sec: how many came through a second, for one subscriber.
+        latencies_us: the latencies of all that came, sorted.
+        cpu_sec: the CPU time of publisher and subscribers.
+        broker_cpu_sec: the CPU time of the broker; None: not known.
     """
 
     sent: int
@@ -74,7 +74,7 @@ class Run:
 
 @dataclass(slots=True)
 class Measured:
-    """The result of a case; `is_shared` when the messages went through shared memory."""
+    """The result of a case; `is_shared`: the messages went through shared memory."""
 
     case: Case
     paced: Run
@@ -91,7 +91,7 @@ class Measured:
 
     @property
     def load(self) -> figures.Load:
-        """For the verdict."""
+        """The figures for the verdict."""
         paced, known = self.paced, self.paced.broker_cpu_sec
         sent = max(paced.sent, 1)
         return figures.Load(
@@ -110,10 +110,10 @@ class Setup:
     """A broker, and the ways that lead to it from here.
 
     Attributes:
-        host: where it is.
-        port: where it is.
-        own: it, if it was started here.
-        ways: that can be measured.
+        host: the broker's host.
+        port: the broker's port.
+        own: the broker's process, if it was started here.
+        ways: the ways that can be measured.
     """
 
     def __init__(
@@ -124,7 +124,7 @@ class Setup:
         `environment` is added to that of all processes.
 
         Raises:
-            BenchError: one cannot be started.
+            BenchError: no broker can be started.
         """
         self._environment = environment or {}
         with contextlib.ExitStack() as stack:
@@ -151,10 +151,10 @@ class Setup:
         return env
 
     def check(self, ways: Collection[str]) -> None:
-        """See that these ways can be gone.
+        """Check that these ways exist.
 
         Raises:
-            BenchError: one cannot; says why.
+            BenchError: a way does not exist; the text says why.
         """
         for way in ways:
             if way not in self.ways:
@@ -168,7 +168,7 @@ class Setup:
         """Run a case.
 
         Raises:
-            BenchError: a process of it ended.
+            BenchError: one of its processes has ended.
         """
         with contextlib.ExitStack() as stack:
             given: dict[str, object] = {
@@ -202,17 +202,17 @@ class Setup:
 
 @dataclass(frozen=True, slots=True)
 class BenchProcesses:
-    """A publisher's process and those of its subscribers, and the server's if it is known."""
+    """The processes of a publisher, of its subscribers, and of the server if it is known."""
 
     publisher: Started
     subscribers: list[Started]
     server: Started | None
 
     def run(self, order: dict[str, Any]) -> Run:
-        """Send messages and see what comes.
+        """Send messages and collect the results.
 
         Raises:
-            BenchError: one of the processes ended.
+            BenchError: one of the processes has ended.
         """
         for each in self.subscribers:
             each.ask("begin")
@@ -235,7 +235,7 @@ class BenchProcesses:
         )
 
     def _settle(self, sent: int) -> None:
-        """Wait until all is accounted for, or nothing more comes."""
+        """Wait until all messages are accounted for, or no more come."""
         until_sec = time.monotonic() + _SETTLE_SEC
         seen, changed_sec = -1, time.monotonic()
         while time.monotonic() < until_sec:

@@ -1,7 +1,7 @@
 """A process of the benchmark: `python -m dsmq_nodes.bench.worker JSON`.
 
-A publisher or a subscriber takes orders as told in measuring.py. A broker says where it listens, as
-every broker does, takes no orders, and ends with its input as they do.
+A publisher or a subscriber takes orders, as described in measuring.py. A broker reports its address
+as every broker does, takes no orders, and ends with its input as the others do.
 """
 
 import json
@@ -19,12 +19,12 @@ from dsmq_nodes.graph.node import Node
 from dsmq_nodes.graph.run import spin
 from dsmq_nodes.messages.base import Message
 
-_DEPTH: Final = 1_000_000  # of a flood nothing is to be skipped because it is deep
+_DEPTH: Final = 1_000_000  # of a flood nothing is to be skipped for lack of depth
 _PATIENCE_SEC: Final = 30.0
 
 
 def publish(given: dict[str, Any]) -> None:
-    """Publish when told to."""
+    """Publish on orders."""
     kind = KINDS[given["kind"]]
     with Node(given["name"], broker=(given["host"], given["port"])) as node:
         publisher = node.create_publisher(kind.msg_type, given["topic"], _DEPTH)
@@ -58,7 +58,7 @@ def subscribe(given: dict[str, Any]) -> None:
 
 
 def serve(given: dict[str, Any]) -> None:
-    """Be a broker until the input ends."""
+    """Run a broker until the input ends."""
 
     def end() -> None:
         sys.stdin.read()
@@ -72,7 +72,7 @@ _ROLES: Final = {"publisher": publish, "subscriber": subscribe, "broker": serve}
 
 
 def main() -> None:
-    """Do what the command line says."""
+    """Run the role that the command line names."""
     given = json.loads(sys.argv[1])
     try:
         _ROLES[given["role"]](given)

@@ -1,9 +1,9 @@
-"""Diagnostics: how the parts of a robot are, on `/diagnostics`.
+"""Diagnostics: the state of a robot's parts, on `/diagnostics`.
 
 Every node publishes its counters on `/dsmq/nodes` once a second. One aggregator turns them into
-diagnostic_msgs/msg/DiagnosticArray: rates against the declared ones, skipped ticks, lost and wrong
-messages. The launcher has one; it publishes while it has a subscriber. A node reports what only it
-knows (a temperature, a device) with a `DiagnosticUpdater`.
+diagnostic_msgs/msg/DiagnosticArray: rates compared with the declared ones, skipped ticks, lost and
+wrong messages. The launcher has one; it publishes while it has a subscriber. A node reports what it
+alone can measure (a temperature, a device) with a `DiagnosticUpdater`.
 """
 
 from dsmq_nodes.diagnostics.aggregator import DiagnosticAggregator

@@ -10,7 +10,7 @@ from dsmq_nodes.topic_names import DIAGNOSTICS_TOPIC, NODES_TOPIC, is_kits_own
 class DiagnosticAggregator:
     """Publishes the state of every node, once a second while `/diagnostics` has a subscriber.
 
-    One for the whole graph is enough: the launcher has it.
+    One for the whole graph is enough: the launcher has one.
     """
 
     def __init__(self, node: Node, period_sec: float = 1.0) -> None:

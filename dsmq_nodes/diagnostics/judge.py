@@ -7,7 +7,7 @@ It compares the last two reports of a node, about a second apart:
 - WARN: that timer made fewer than nine tenths of its ticks, or skipped one; a message was lost,
   because there was no broker or a callback was slower than its subscription's depth allows.
 - STALE: the node has sent no report for some seconds. After a minute it is forgotten.
-- OK: none of it.
+- OK: none of these.
 """
 
 import math
@@ -29,7 +29,7 @@ _FORGET_SEC: Final = 60.0
 _CLOCK_SET_SEC: Final = 0.9  # a node reports once a second, and reports arrive soon
 _BAD_SHARE: Final = 0.5
 _POOR_SHARE: Final = 0.9
-_FEW_TICKS: Final = 1.5  # a window may have one more or less
+_FEW_TICKS: Final = 1.5  # a window may have one tick more or less
 
 Finding = tuple[int, str]
 _CounterT = TypeVar("_CounterT", TimerStatistics, PublisherStatistics, SubscriptionStatistics)
@@ -155,7 +155,7 @@ def _values(told: _Told) -> Iterator[tuple[str, str]]:
 
 
 def _is_new(now: NodeStatistics, before: NodeStatistics) -> bool:
-    """Whether a node was started again, or made again in its process: its counters are lower."""
+    """Whether a node was restarted, or made again in its process: its counters are lower."""
     timers = _pairs(now.timers, before.timers)
     is_lower = now.exceptions < before.exceptions or any(a.ticks < b.ticks for a, b in timers)
     return is_lower or now.pid != before.pid
@@ -168,7 +168,7 @@ def _is_declared(timer: TimerStatistics, node: NodeStatistics) -> bool:
 def _pairs(
     now: Sequence[_CounterT], before: Sequence[_CounterT]
 ) -> Iterator[tuple[_CounterT, _CounterT]]:
-    """Counters with their earlier values, without those of new timers and topics."""
+    """Yield counters with their earlier values, except those of new timers and topics."""
     earlier = dict(_keyed(before))
     for key, each in _keyed(now):
         if key in earlier:
@@ -176,7 +176,7 @@ def _pairs(
 
 
 def _keyed(counters: Sequence[_CounterT]) -> Iterator[tuple[tuple[str, int], _CounterT]]:
-    """Yield each with its name and its number among those: a topic may be subscribed twice."""
+    """Yield each with its name and a number: a topic may be subscribed twice."""
     seen: Counter[str] = Counter()
     for each in counters:
         name = str(getattr(each, "name", "") or getattr(each, "topic", ""))

@@ -33,16 +33,16 @@ _CLOSED: Final = inspect.CORO_CLOSED
 
 
 class DiagnosticUpdater:
-    """Asks callbacks for the states of a node's parts, and publishes them.
+    """Calls callbacks for the states of a node's parts, and publishes these states.
 
     Attributes:
-        hardware_id: the piece of hardware, such as a serial number.
+        hardware_id: identifies the hardware, such as a serial number.
     """
 
     NO_HARDWARE: ClassVar[str] = "none"
 
     def __init__(self, node: Node, period: float = 1.0) -> None:
-        """Ask every `period` seconds."""
+        """Call the callbacks every `period` seconds."""
         self.hardware_id = self.NO_HARDWARE
         self._node = node
         self._waits: Coroutine[Any, Any, None] | None = None
@@ -64,10 +64,10 @@ class DiagnosticUpdater:
         self._parts[name] = callback
 
     def force_update(self) -> None:
-        """Ask all callbacks and publish, now or when coroutines have answered.
+        """Call all callbacks and publish, now or when their coroutines have ended.
 
-        An exception of a callback becomes a status, and is logged. While a coroutine is awaited no
-        callback is asked again.
+        An exception of a callback becomes a status, and is logged. While a coroutine is awaited, no
+        callback is called again.
         """
         if self._waits is not None and inspect.getcoroutinestate(self._waits) != _CLOSED:
             return
@@ -91,7 +91,7 @@ class DiagnosticUpdater:
         told: list[DiagnosticStatus],
         parts: list[tuple[str, _Callback]],
     ) -> None:
-        """Wait for one part, and ask the others."""
+        """Wait for one part, and call the callbacks of the others."""
         await self._answered(stat, callback, work)
         for name, other in parts:
             stat, further = self._ask(name, other)
@@ -121,7 +121,7 @@ class DiagnosticUpdater:
         work = None
         try:
             work = to_await(callback(stat), callback)
-        except (Exception, CancelledError) as error:  # noqa: BLE001  told twice, harms no other
+        except (Exception, CancelledError) as error:  # noqa: BLE001  reported, harms no other
             self._failed(stat, callback, as_error(error))
         return stat, work
 

@@ -1,4 +1,4 @@
-"""Nodes that others configure and activate, as ROS 2's managed nodes; how transitions run."""
+"""Nodes that other programs configure and activate, as ROS 2's managed nodes; their transitions."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 
 
 class LifecycleKit(NodeKit):
-    """The parts of one lifecycle node besides those of every node, and how its transitions run.
+    """The additional parts of one lifecycle node; it carries out the node's transitions.
 
     Attributes:
-        machine: the state it is in.
-        is_publishing: what its lifecycle publishers publish is sent.
+        machine: the state machine of the node.
+        is_publishing: whether messages of its lifecycle publishers are sent.
     """
 
     @override
@@ -65,7 +65,7 @@ class LifecycleKit(NodeKit):
 
     @override
     def check_parameters(self) -> None:
-        """Not when it begins to spin: `on_configure` may declare some."""
+        """Do nothing when the node begins to spin: `on_configure` may declare parameters."""
 
     def _look_for_unknown_parameters(self) -> None:
         try:
@@ -93,9 +93,9 @@ class LifecycleKit(NodeKit):
         return result
 
     async def _stop_actuators(self, comes_from: LifecycleState) -> bool:
-        """Enter the safe state if it was active and has actuators; returns whether that failed not.
+        """Enter the safe state if it was active and has actuators; return whether that succeeded.
 
-        At the end of the node that has been done.
+        At the end of the node this has been done already.
         """
         if comes_from != states.ACTIVE or not self.actuators or not self.spinner.is_attached:
             return True
@@ -115,14 +115,14 @@ class LifecycleKit(NodeKit):
             handled = await self._call(self._hooks.on_error, comes_from)
             self._went(self.machine.follow(handled))
             if handled is TransitionCallbackReturn.SUCCESS:
-                self.safe_state.has_failed = False  # the hook has seen to it
+                self.safe_state.has_failed = False  # the hook has handled it
             state = self.machine.state
             stays = state == states.FINALIZED
             how = ": only a new start of the node helps, or an `on_error` that returns SUCCESS"
             self.logger.error(f"after an error in {step.label!r} it is {state.label}{how * stays}")
 
     async def _start(self) -> None:
-        """Configure and activate the node: `autostart`."""
+        """Configure and activate the node, for `autostart`."""
         for label in ("configure", "activate"):
             result = await self._hooks.change_state(label)
             if result is not TransitionCallbackReturn.SUCCESS:
@@ -143,7 +143,7 @@ class LifecycleKit(NodeKit):
     ) -> TransitionCallbackReturn:
         try:
             result: object = await called(callback, comes_from)
-        except Exception as error:  # noqa: BLE001  it goes to the log, and on_error sees to it
+        except Exception as error:  # noqa: BLE001  it is logged, and on_error handles it
             self.dispatcher.exceptions.tell(callback, error)
             return TransitionCallbackReturn.ERROR
         if not isinstance(result, TransitionCallbackReturn):
@@ -155,7 +155,7 @@ class LifecycleKit(NodeKit):
         return result
 
     def _went(self, step: StateTransition) -> None:
-        """A step was made: tell everybody."""
+        """Publish that a step was made."""
         self.spinner.set_state(step.goal.label)
         if step.goal in states.PRIMARY or step.goal == states.ACTIVATING:
             self.is_publishing = step.goal in (states.ACTIVE, states.ACTIVATING)
@@ -176,10 +176,10 @@ class LifecycleKit(NodeKit):
         return safe, (self._shut_down, self.node.on_shutdown), statistics
 
     def _shut_down(self) -> Coroutine[Any, Any, object] | None:
-        """The node ends: close what it began."""
+        """Shut the node down, since it ends."""
         if any(each.label == "shutdown" for each in self.machine.available()):
             return self._hooks.change_state("shutdown")
-        if self.machine.state in states.PASSING:  # a transition was cut short
+        if self.machine.state in states.PASSING:  # a transition was interrupted
             return self._call(self._hooks.on_shutdown, self.machine.state)
         return None
 
@@ -187,11 +187,11 @@ class LifecycleKit(NodeKit):
 class LifecycleNode(Node):
     """A node with states: subclass it and override the callbacks of its transitions.
 
-    They are `def` or `async def`, get the previous state, and return a `TransitionCallbackReturn`.
+    They are `def` or `async def`, take the previous state, and return a `TransitionCallbackReturn`.
     An exception is logged, and `on_error` is called.
 
     Attributes:
-        autostart: configure and activate it as soon as it spins.
+        autostart: whether it configures and activates itself as soon as it spins.
     """
 
     autostart: bool = False
@@ -200,11 +200,11 @@ class LifecycleNode(Node):
 
     @property
     def state(self) -> LifecycleState:
-        """The state the node is in."""
+        """The node's current state."""
         return self._kit.machine.state
 
     def available_transitions(self) -> list[StateTransition]:
-        """Return the transitions that begin in the state the node is in."""
+        """Return the transitions that begin in the node's current state."""
         return self._kit.machine.available()
 
     def create_lifecycle_publisher(
@@ -215,10 +215,11 @@ class LifecycleNode(Node):
         *,
         on_deadline: Callback | None = None,
     ) -> LifecyclePublisher[MessageT]:
-        """As `create_publisher`; it drops and counts messages while the node is not active.
+        """Create a publisher that drops and counts messages while the node is not active.
 
-        It is activated from the start of `on_activate` until the node is in another primary state:
-        a last command in `on_deactivate`, `on_shutdown` or `on_error` is still sent.
+        Arguments are those of `create_publisher`. It is activated from the start of `on_activate`
+        until the node is in another primary state: a last command in `on_deactivate`, `on_shutdown`
+        or `on_error` is still sent.
         """
         publisher = self._kit.topics.add_publisher(
             msg_type,
@@ -231,7 +232,7 @@ class LifecycleNode(Node):
         return publisher
 
     def destroy_lifecycle_publisher(self, publisher: LifecyclePublisher[Any]) -> None:
-        """As `destroy_publisher`."""
+        """Destroy it, as `destroy_publisher` does."""
         self.destroy_publisher(publisher)
 
     # To override
@@ -241,11 +242,11 @@ class LifecycleNode(Node):
         return TransitionCallbackReturn.SUCCESS
 
     def on_activate(self, state: LifecycleState) -> TransitionResult:
-        """Begin to work."""
+        """Start to work."""
         return TransitionCallbackReturn.SUCCESS
 
     def on_deactivate(self, state: LifecycleState) -> TransitionResult:
-        """Stop working; `on_activate` may come again."""
+        """Stop working; `on_activate` may be called again."""
         return TransitionCallbackReturn.SUCCESS
 
     def on_cleanup(self, state: LifecycleState) -> TransitionResult:
@@ -254,7 +255,7 @@ class LifecycleNode(Node):
 
     @override
     def on_shutdown(self, state: LifecycleState) -> TransitionResult:
-        """Close everything, for good; also called when the node ends, which waits 3 s at most."""
+        """Close everything, for good; also called at the node's end, which waits 3 s at most."""
         return TransitionCallbackReturn.SUCCESS
 
     def on_error(self, state: LifecycleState) -> TransitionResult:
@@ -266,13 +267,13 @@ class LifecycleNode(Node):
     async def change_state(self, transition: int | str) -> TransitionCallbackReturn:
         """Make a transition, by its number or label: "configure", "activate", ...
 
-        A cancelled transition, as by a timeout, ends as one that has raised.
+        A cancelled transition, as by a timeout, ends like one whose callback has raised.
 
         Returns:
             The result of its callback; ERROR also for an exception.
 
         Raises:
-            TransitionError: there is no such transition from the state the node is in.
+            TransitionError: there is no such transition from the node's current state.
         """
         return await self._kit.change_state(transition)
 
@@ -280,25 +281,25 @@ class LifecycleNode(Node):
         """Make this transition and wait for it, outside of callbacks; None if the node has ended.
 
         Raises:
-            TransitionError: it does not begin in the state the node is in.
+            TransitionError: the transition does not begin in the node's current state.
             SpinError: called from a callback: `await node.change_state("configure")` there.
         """
         return _trigger(self, "configure")
 
     def trigger_activate(self) -> TransitionCallbackReturn | None:
-        """As `trigger_configure`."""
+        """Do as `trigger_configure`, for this transition."""
         return _trigger(self, "activate")
 
     def trigger_deactivate(self) -> TransitionCallbackReturn | None:
-        """As `trigger_configure`."""
+        """Do as `trigger_configure`, for this transition."""
         return _trigger(self, "deactivate")
 
     def trigger_cleanup(self) -> TransitionCallbackReturn | None:
-        """As `trigger_configure`."""
+        """Do as `trigger_configure`, for this transition."""
         return _trigger(self, "cleanup")
 
     def trigger_shutdown(self) -> TransitionCallbackReturn | None:
-        """As `trigger_configure`."""
+        """Do as `trigger_configure`, for this transition."""
         return _trigger(self, "shutdown")
 
 

@@ -1,4 +1,4 @@
-"""Publishers that are silent while their node is not active."""
+"""Publishers that send nothing while their node is not active."""
 
 from typing_extensions import override
 
@@ -27,7 +27,7 @@ class LifecyclePublisher(Publisher[MessageT]):
         Raises:
             TypeError: the message is not of this publisher's type.
             MessageError: a field holds a value of the wrong type.
-            WireError: the message is over the 8,999,999 bytes of a frame.
+            WireError: the message is larger than the 8,999,999 bytes of a frame.
             ValueError: the publisher was destroyed.
         """
         if self.is_activated:

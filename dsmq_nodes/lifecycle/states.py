@@ -2,8 +2,8 @@
 
 A node rests in a primary state (unconfigured, inactive, active, finalized). A transition takes it
 to a transition state (configuring, activating, ...), in which its callback runs. The callback's
-result decides the next state: SUCCESS to the goal, FAILURE back (from shuttingdown on to
-finalized), ERROR to errorprocessing, where `on_error` runs: after its SUCCESS the node is
+result decides the next state: SUCCESS leads to the goal, FAILURE back (from shuttingdown to
+finalized), ERROR to errorprocessing, where `on_error` runs. After its SUCCESS the node is
 unconfigured, else finalized.
 
 Numbers, labels and arrows are those of ROS 2: lifecycle_msgs, design.ros2.org/articles/
@@ -27,8 +27,8 @@ class TransitionCallbackReturn(IntEnum):
     ERROR = Ids.TRANSITION_CALLBACK_ERROR
 
 
-# Or a coroutine's: with `Any` an `async def` may override a `def`, and `super().on_activate(state)`
-# is what a `def` is declared to return.
+# Also a coroutine of it: with `Any` an `async def` may override a `def`, and a `def` that returns
+# `super().on_activate(state)` has the declared type.
 TransitionResult = TransitionCallbackReturn | Any
 
 
@@ -106,7 +106,7 @@ class StateMachine:
     """
 
     def __init__(self, name: str) -> None:
-        """Unconfigured; `name` is for the texts of errors."""
+        """Begin unconfigured; `name` is for error texts."""
         self.state = UNCONFIGURED
         self._name = name
 
@@ -115,10 +115,10 @@ class StateMachine:
         return [each for each in GRAPH if each.start == self.state]
 
     def begin(self, asked: int | str) -> StateTransition:
-        """Go to a transition's state; `asked` is its number or its label.
+        """Go to the state of a transition; `asked` is the transition's number or label.
 
         Raises:
-            TransitionError: there is no such transition from here.
+            TransitionError: there is no such transition from the current state.
         """
         requests = [each for each in REQUESTS if each.start == self.state]
         for each in requests:
@@ -136,7 +136,7 @@ class StateMachine:
         )
 
     def follow(self, result: TransitionCallbackReturn) -> StateTransition:
-        """Leave a transition's state, by the result of its callback."""
+        """Leave the state of a transition, by the result of its callback."""
         return self._go(_FOLLOWS[self.state, result])
 
     def _go(self, transition: StateTransition) -> StateTransition:

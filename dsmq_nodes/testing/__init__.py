@@ -7,9 +7,9 @@
         graph.run_for(1.0)
         assert seen[-1].linear.x == 0.0
 
-The fixtures `graph` (this) and `broker` (a real one, on a free port) come with the package.
+The fixtures `graph` (shown above) and `broker` (a real one, on a free port) come with the package.
 
-Names are loaded when they are first used: every run of pytest loads the plugin.
+Names are loaded at their first use, since every run of pytest loads the plugin.
 """
 
 from typing import TYPE_CHECKING

@@ -16,11 +16,11 @@ class BrokerProcess:
 
     Attributes:
         host: 127.0.0.1.
-        port: the port it has found.
+        port: its port.
     """
 
     def __init__(self, port: int = 0, *options: str) -> None:
-        """Start a broker; port 0 takes any free one, `options` are the command line's."""
+        """Start a broker; port 0 takes any free one, `options` are those of the command line."""
         self.host, self.port = "127.0.0.1", port
         self._options = options
         self._process: subprocess.Popen[str] | None = None
@@ -34,19 +34,19 @@ class BrokerProcess:
 
     @property
     def pid(self) -> int:
-        """Its process, for signals; 0 while it is not running."""
+        """The pid of its process, for signals; 0 while it does not run."""
         return self._process.pid if self._process is not None else 0
 
     def start(self) -> None:
-        """Start the broker on its port, unless it runs; returns when it listens.
+        """Start the broker on its port, unless it runs; return when it listens.
 
         Raises:
-            RuntimeError: it does not listen.
+            RuntimeError: the broker does not listen.
         """
         if self._process is not None:
             if self._process.poll() is None and self._maker == os.getpid():
                 return
-            self.kill()  # it has ended by itself; a fork's broker is its parent's
+            self.kill()  # it has ended by itself, or is the parent's, in a fork
         self._maker = os.getpid()
         module = ("-m", "dsmq_nodes.dsmq.broker")
         command = [sys.executable, *module, "--port", str(self.port), *self._options]
@@ -73,7 +73,8 @@ class BrokerProcess:
         self._end(gently=True)
 
     def _end(self, *, gently: bool) -> None:
-        if self._process is None or self._maker != os.getpid():  # a fork's broker is its parent's
+        # in a fork the broker is the parent's
+        if self._process is None or self._maker != os.getpid():
             return
         process, self._process = self._process, None
         if gently:

@@ -1,4 +1,4 @@
-"""Dynamixel X servos without servos: what `servo_bus` serves for `protocol: dynamixel`."""
+"""Fake Dynamixel X servos: `servo_bus` serves them for `protocol: dynamixel`."""
 
 from typing import Any, ClassVar, Final
 
@@ -13,10 +13,10 @@ from dsmq_nodes.testing.servo_registers import ServoRegisters
 _XL430: Final = 1060
 _FACTORY_P: Final = 640
 _FULL_PWM: Final = 885
-_MOST_OFFSET: Final = 1024  # in the mode of position; a larger one is ignored there
+_MOST_OFFSET: Final = 1024  # in position mode; a larger offset is ignored there
 _WRONG_VOLTAGE: Final = 1
 _OVERHEATED: Final = 4
-_BEYOND_LIMIT: Final = 6  # of the error byte
+_BEYOND_LIMIT: Final = 6  # a code of the error byte
 _NO_ACCESS: Final = 7
 _RATE_UNIT: Final = 0.229 * TICKS / 60  # ticks/s
 
@@ -47,9 +47,9 @@ class FakeDynamixel(ServoRegisters):
     }
 
     def __init__(self, servo_id: int) -> None:
-        """A servo as it comes from the factory, except for its id."""
+        """Make a servo as it comes from the factory, except for its id."""
         super().__init__(servo_id)
-        self._first_turn = 0.0  # ticks; positions count from here since its power came on
+        self._first_turn = 0.0  # ticks; positions count from here since power-on
         self._refusal = 0
 
     @property
@@ -58,7 +58,7 @@ class FakeDynamixel(ServoRegisters):
 
     @property
     def _zero(self) -> float:
-        """Where the shaft is at position 0."""
+        """The shaft's place at position 0."""
         offset = self.get(dynamixel.HOMING_OFFSET)
         if not self._is_extended and abs(offset) > _MOST_OFFSET:
             offset = 0
@@ -90,7 +90,7 @@ class FakeDynamixel(ServoRegisters):
     def error(self) -> int:
         alarm = self.get(dynamixel.HARDWARE_ERROR) & ~_WRONG_VOLTAGE
         if self.get(dynamixel.TEMPERATURE) > self.get(dynamixel.MAX_TEMPERATURE):
-            alarm |= _OVERHEATED  # until it is rebooted
+            alarm |= _OVERHEATED  # until a reboot
             self.set(dynamixel.TORQUE_ENABLE, 0)
         low, high = self.get(dynamixel.MIN_VOLTAGE), self.get(dynamixel.MAX_VOLTAGE)
         if not low <= self.get(dynamixel.VOLTAGE) <= high:

@@ -1,4 +1,4 @@
-"""Faults of messages on their way; reproducible by a seed."""
+"""Faults of messages in transit; reproducible by a seed."""
 
 import asyncio
 import random
@@ -20,7 +20,7 @@ class Faults:
         drop: the share of messages that are lost, 0 to 1.
         duplicate: the share that arrives twice.
         reorder: the share that arrives after the next message.
-        delay_sec: how much later each message comes: a number of seconds, or evenly between two.
+        delay_sec: how much later each message arrives: in seconds, or evenly between two values.
     """
 
     drop: float = 0.0
@@ -39,7 +39,7 @@ class Faults:
 
     @property
     def limits_sec(self) -> tuple[float, float]:
-        """The least and the most delay."""
+        """The least and the greatest delay."""
         return self.delay_sec if isinstance(self.delay_sec, tuple) else (self.delay_sec,) * 2
 
 

@@ -1,4 +1,4 @@
-"""A wire with servos, sans-I/O, and what may be wrong with it: bytes in, delayed answers out."""
+"""A wire with servos and faults, sans-I/O: bytes in, delayed answers out."""
 
 import random
 from abc import ABC, abstractmethod
@@ -12,7 +12,7 @@ ServoT = TypeVar("ServoT", bound=ServoRegisters)
 
 
 class BusRequest(NamedTuple):
-    """A packet of the master's."""
+    """A packet of the bus master."""
 
     servo_id: int
     instruction: int
@@ -24,11 +24,11 @@ class FaultyBus(ABC, Generic[ServoT]):
     """Servos on a wire, sans-I/O.
 
     Attributes:
-        servos: by their ids.
-        requests: how many were understood.
+        servos: the servos, by their ids.
+        requests: how many requests were understood.
         sent: how many answers were sent, and `damaged`, `delayed`: how many of them with faults.
-        codec: the module whose packets it speaks.
-        servo: the class of its servos.
+        codec: the module that encodes and decodes the packets.
+        servo: the class of the servos.
     """
 
     codec: ClassVar[Any]
@@ -43,14 +43,14 @@ class FaultyBus(ABC, Generic[ServoT]):
         baud: int = 1_000_000,
         move: Callable[[], None] | None = None,
     ) -> None:
-        """Servos with these ids.
+        """Make servos with these ids.
 
         Args:
-            ids: theirs.
-            seed: of the faults.
-            latency_sec: the adaptor's.
-            baud: the wire's rate, 1/s.
-            move: moves the shafts up to now, where a simulation does; None: they go by themselves.
+            ids: the ids of the servos.
+            seed: the seed of the faults.
+            latency_sec: the latency of the adaptor.
+            baud: the rate of the wire, 1/s.
+            move: moves the shafts up to now, for a simulation; None: they move by themselves.
         """
         self.servos = {each: self.servo(each) for each in ids}
         self.lose = self.corrupt = self.late = 0.0
@@ -74,7 +74,7 @@ class FaultyBus(ABC, Generic[ServoT]):
             servo.move(span_sec)
 
     def take(self, data: bytes, now_sec: float) -> list[tuple[float, bytes]]:
-        """Bytes of the master; returns what comes back, and after how many seconds."""
+        """Take bytes of the master; return the answers, each with its delay in seconds."""
         back = [(0.0, data)] if self.has_echo else []
         self._buffer += data
         while (request := self._cut()) is not None:
@@ -84,7 +84,7 @@ class FaultyBus(ABC, Generic[ServoT]):
         return back
 
     def lose_power(self) -> None:
-        """Every servo loses what is not in its EEPROM."""
+        """Let every servo lose everything that is not in its EEPROM."""
         self._buffer = b""
         for servo in self.servos.values():
             servo.lose_power()
@@ -95,7 +95,7 @@ class FaultyBus(ABC, Generic[ServoT]):
 
     @abstractmethod
     def _obey(self, request: BusRequest) -> list[tuple[ServoT, bytes]]:
-        """Do what a packet says; returns who answers, and with what."""
+        """Carry out a packet; return the servos that answer, with their data."""
 
     def _sync_write(self, address: int, size: int, values: bytes) -> None:
         for at in range(0, len(values), size + 1):
@@ -103,7 +103,7 @@ class FaultyBus(ABC, Generic[ServoT]):
                 self.servos[values[at]].write(address, values[at + 1 : at + 1 + size])
 
     def _rename(self) -> None:
-        """A write may have changed ids."""
+        """Update the ids, which a write may have changed."""
         self.servos = {each.get(self.codec.ID): each for each in self.servos.values()}
 
     def _sent_back(
@@ -116,7 +116,7 @@ class FaultyBus(ABC, Generic[ServoT]):
             servo_id = servo.get(self.codec.ID)
             if servo_id in self.muted:
                 if request.instruction == self.codec.SYNC_READ:
-                    break  # those behind it wait for it
+                    break  # those behind it wait for its answer
                 continue
             status = self.codec.status(servo_id, servo.error(), data)
             wire_sec += servo.get(self.codec.RETURN_DELAY) * 2e-6

@@ -1,4 +1,4 @@
-"""Feetech's servos without servos: what `servo_bus` serves for `protocol: feetech`."""
+"""Fake Feetech servos: `servo_bus` serves them for `protocol: feetech`."""
 
 from typing import Any, ClassVar, Final
 
@@ -11,8 +11,8 @@ from dsmq_nodes.testing.faulty_bus import BusRequest, FaultyBus
 from dsmq_nodes.testing.servo_registers import ServoRegisters
 
 _STS3215: Final = 777
-_MIDDLE: Final = 128  # written to the torque register: here is the middle
-_USUAL_P: Final = 16  # LeRobot's, and the driver's
+_MIDDLE: Final = 128  # written to the torque register, it makes the current position the middle
+_USUAL_P: Final = 16  # the value of LeRobot, and of the driver
 _HOT: Final = 4
 _WRONG_VOLTAGE: Final = 1
 
@@ -48,7 +48,7 @@ class FakeServo(ServoRegisters):
     }
 
     def __init__(self, servo_id: int) -> None:
-        """A servo as it comes from the factory, except for its id."""
+        """Make a servo as it comes from the factory, except for its id."""
         super().__init__(servo_id)
         self._waiting = b""
 
@@ -58,7 +58,7 @@ class FakeServo(ServoRegisters):
         low, high = self.get(feetech.MIN_POSITION), self.get(feetech.MAX_POSITION)
         goal = min(max(self.get(feetech.GOAL_POSITION), low), high)
         offset = self.get(feetech.HOMING_OFFSET)
-        return goal + offset + (self.shaft - offset) // TICKS * TICKS  # of the turn that it is in
+        return goal + offset + (self.shaft - offset) // TICKS * TICKS  # in the current turn
 
     @property
     @override
@@ -110,7 +110,7 @@ class FakeServo(ServoRegisters):
         self._waiting = parameters
 
     def act(self) -> None:
-        """Do the write that waits."""
+        """Carry out the kept write."""
         if self._waiting:
             self.write(self._waiting[0], self._waiting[1:])
             self._waiting = b""

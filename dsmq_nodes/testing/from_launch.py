@@ -1,7 +1,7 @@
 """A launch file's nodes in virtual time: the same file, read by the same code, without processes.
 
 Nodes are made in the order in which the launcher would start their processes. A node that waits for
-a topic is made when the topic's first message has come; virtual time passes meanwhile. Settings of
+a topic is made after the topic's first message; virtual time passes meanwhile. Settings of
 processes (restarts, output, niceness) have no effect here.
 """
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def add_launch(
     graph: "Graph", path: Path, args: Mapping[str, Value] | None, without: Collection[str]
 ) -> None:
-    """Add the nodes of a launch file to a graph, except those that `without` names; see `Graph`."""
+    """Add a launch file's nodes to a graph, except those in `without`; see `Graph`."""
     composition = load(path, args)
     nodes = {node.full_name: node for node in composition.nodes}
     for name in without:

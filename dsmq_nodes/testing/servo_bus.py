@@ -1,4 +1,4 @@
-"""A servo bus without servos: real packets on a pseudo-terminal or a Unix socket, with faults.
+"""A fake servo bus: real packets on a pseudo-terminal or a Unix socket, with faults.
 
     python -m dsmq_nodes.testing.servo_bus /tmp/arm --ids 1-6 --protocol feetech
 
@@ -8,17 +8,17 @@ their times before them:
 
     lose 0.1 | corrupt 0.1       the share of answers that lack a byte, or have a wrong one
     late 0.1 0.03                the share of answers that come 0.03 s late
-    echo 1                       the adaptor returns what it is sent
-    mute 3 | unmute 3            a servo that does not answer, nor do those behind it in a sync read
+    echo 1                       the adaptor returns the bytes that it is sent
+    mute 3 | unmute 3            a servo does not answer, nor do those behind it in a sync read
     temperature 3 75 | voltage 3 4.5
-    unplug | replug              the adaptor; the servos lose their power too
-    turn 3 2500                  by hand: the encoder's ticks of a shaft
-    hold 3                       its motor is on, as a driver that was killed leaves it
+    unplug | replug              the adaptor; the servos also lose their power
+    turn 3 2500                  turn a shaft by hand, to these ticks of its encoder
+    hold 3                       its motor is on, as a killed driver leaves it
     brownout 3                   one servo loses its power for a moment
 
 `FakeBus` (Feetech) and `FakeDynamixelBus` do no I/O: bytes in, answers with their delays out, `now`
 is an argument. The same seed gives the same faults. On a Unix socket (`socket`), which is for
-virtual time, what is sent is at the other end at once.
+virtual time, bytes are at the other end at once.
 """
 
 import argparse
@@ -58,14 +58,14 @@ class FakePort:
     """
 
     def __init__(self, path: str, bus: FaultyBus[Any], *, is_socket: bool = False) -> None:
-        """Nothing is there before `plug`; a Unix socket is there instead of a terminal if told."""
+        """Prepare a port that appears with `plug`; `is_socket`: a Unix socket, not a terminal."""
         self.bus = bus
         self._path, self._is_socket = Path(path), is_socket
         self._loop = asyncio.get_running_loop()
         self._open: list[int | socket.socket] = []
 
     def plug(self) -> None:
-        """Be there."""
+        """Make the port appear."""
         self.unplug()
         if self._is_socket:
             listener = socket.socket(socket.AF_UNIX)
@@ -79,7 +79,7 @@ class FakePort:
         master, slave = os.openpty()
         os.set_blocking(master, False)
         tty.setraw(slave)
-        self._open = [master, slave]  # the slave too: the master ends with the last one
+        self._open = [master, slave]  # the slave too: the master ends when no slave is open
         self._serve(master)
         link = self._path.with_name(self._path.name + ".new")
         link.unlink(missing_ok=True)
@@ -87,7 +87,7 @@ class FakePort:
         link.replace(self._path)
 
     def unplug(self) -> None:
-        """Be gone; the servos lose their power."""
+        """Make the port disappear; the servos lose their power."""
         if not self._open:
             return
         self._path.unlink(missing_ok=True)
@@ -101,10 +101,10 @@ class FakePort:
         self.bus.lose_power()
 
     def fault(self, text: str) -> None:
-        """Obey one line of faults; see the module.
+        """Carry out one line of faults; see the module.
 
         Raises:
-            ValueError: it is none.
+            ValueError: the line is not a fault.
         """
         words = text.split()
         try:
@@ -155,7 +155,7 @@ class FakePort:
             return
         except OSError:
             data = b""
-        if not data:  # the driver has gone
+        if not data:  # the driver has closed the port
             self._loop.remove_reader(end)
             if isinstance(end, socket.socket):
                 self._open.remove(end)
@@ -174,7 +174,7 @@ class FakePort:
 
 
 class ServoBusParameters(Parameters):
-    """Where a fake bus is, and what is wrong with it."""
+    """The port of a fake bus, and its faults."""
 
     port: str = Field("/tmp/dsmq_arm", description="the path that the driver opens")
     protocol: Literal["feetech", "dynamixel"] = "feetech"
@@ -189,18 +189,18 @@ class ServedBus:
     """A fake bus that a node serves while it spins, with faults by time and by topic.
 
     Attributes:
-        wire: where it is plugged in; None before the node spins.
+        wire: the port of the bus; None before the node spins.
     """
 
     def __init__(self, node: Node, bus: FaultyBus[Any], given: ServoBusParameters) -> None:
-        """Be plugged in as soon as the node spins."""
+        """Make the port appear as soon as the node spins."""
         self.wire: FakePort | None = None
         self._node, self._bus, self._given = node, bus, given
         node.create_subscription(String, "~/fault", self._on_fault, 10)
         node.create_task(self._serve())
 
     def close(self) -> None:
-        """Take the path away; for `on_shutdown`."""
+        """Make the port disappear; for `on_shutdown`."""
         if self.wire is not None:
             self.wire.unplug()
 
@@ -223,15 +223,15 @@ class ServedBus:
 
 
 class FakeServoBus(Node):
-    """A node that is a servo bus, for launch files: the driver beside it opens `port`."""
+    """A node that is a servo bus, for launch files: a driver beside it opens `port`."""
 
     class Params(ServoBusParameters):
-        """Where the bus is, and what is wrong with it."""
+        """The port of the bus, and its faults."""
 
     params: Params
 
     def __init__(self) -> None:
-        """Be plugged in as soon as the node spins."""
+        """Make the port appear as soon as the node spins."""
         super().__init__("servo_bus")
         given = self.params
         kind = BUSES[given.protocol]
@@ -240,11 +240,11 @@ class FakeServoBus(Node):
 
     @property
     def wire(self) -> FakePort | None:
-        """Where the bus is plugged in."""
+        """The port of the bus."""
         return self._served.wire
 
     def on_shutdown(self, *_: object) -> None:
-        """Take the path away."""
+        """Make the port disappear."""
         self._served.close()
 
 

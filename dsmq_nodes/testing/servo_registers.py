@@ -1,4 +1,4 @@
-"""A servo without a servo: the registers of one, what of them survives the power, and a shaft."""
+"""A fake servo: its registers, the part of them that survives a power loss, and a shaft."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
@@ -14,10 +14,10 @@ class ServoRegisters(ABC):
     """A servo of a family.
 
     Attributes:
-        shaft: where the shaft is, ticks, before the homing offset; a simulation may set it.
-        family: whose registers they are.
-        size: how many bytes they are.
-        factory: what they have at first, by address.
+        shaft: the shaft's place, in ticks, before the homing offset; a simulation may set it.
+        family: the family, which defines the registers.
+        size: the size of the registers, in bytes.
+        factory: the factory settings, by register.
         read_only: addresses that the wire cannot write.
     """
 
@@ -27,7 +27,7 @@ class ServoRegisters(ABC):
     read_only: ClassVar[Collection[int]]
 
     def __init__(self, servo_id: int) -> None:
-        """A servo as it comes from the factory, except for its id."""
+        """Make a servo as it comes from the factory, except for its id."""
         self.shaft = 2048.0
         self._bytes = bytearray(self.size)
         for register, value in {**self.factory, self.family.id: servo_id}.items():
@@ -39,37 +39,37 @@ class ServoRegisters(ABC):
         return register.decode(bytes(self._bytes))
 
     def set(self, register: Register, value: int) -> None:
-        """Set a register, also one that the wire cannot write."""
+        """Set a register, even one that the wire cannot write."""
         data = register.encode(value)
         self._bytes[register.address : register.address + len(data)] = data
 
     @property
     def is_on(self) -> bool:
-        """Whether the motor holds."""
+        """Whether the motor holds its position."""
         return self.get(self.family.torque) == 1
 
     @property
     @abstractmethod
     def goal(self) -> float:
-        """Where the shaft is to be, ticks, before the homing offset."""
+        """The shaft's goal, in ticks, before the homing offset."""
 
     @property
     @abstractmethod
     def stiffness(self) -> float:
-        """The gain of the position, as a share of what an arm's servos usually have."""
+        """The gain of the position, as a share of the usual one of an arm's servos."""
 
     @property
     @abstractmethod
     def strength(self) -> float:
-        """The torque that it may have, as a share of the full one."""
+        """The allowed torque, as a share of the full torque."""
 
     @property
     def speed_limit(self) -> float:
-        """Ticks/s."""
+        """The greatest speed, in ticks/s."""
         return _FULL_SPEED
 
     def move(self, span_sec: float) -> None:
-        """Let time pass: the shaft goes towards its goal."""
+        """Let time pass: the shaft moves towards its goal."""
         speed = 0.0
         if self.is_on:
             most = self.speed_limit * span_sec
@@ -80,14 +80,14 @@ class ServoRegisters(ABC):
 
     @abstractmethod
     def show(self, speed: float, load: float) -> None:
-        """Put into the registers where the shaft is, ticks/s and 0.001 of the full torque."""
+        """Write the shaft's place into the registers, with ticks/s and 0.001 of the full torque."""
 
     @abstractmethod
     def error(self) -> int:
         """Return the error byte; a servo that is too hot switches its motor off."""
 
     def read(self, address: int, size: int) -> bytes:
-        """Registers as they are on the wire."""
+        """Return the bytes of registers as they are on the wire."""
         return bytes(self._bytes[address : address + size]).ljust(size, b"\0")
 
     @abstractmethod
@@ -95,14 +95,14 @@ class ServoRegisters(ABC):
         """Write registers as the wire does."""
 
     def calibrate(self, low: int, high: int) -> None:
-        """Have a range, which survives the power."""
+        """Set the range of positions; it survives a power loss."""
         calibrated = self.family.calibrated
         self.set(calibrated["range_min"], low)
         self.set(calibrated["range_max"], high)
         self._saved = bytes(self._bytes[: self.family.eeprom_end])
 
     def lose_power(self) -> None:
-        """Lose what is not in the EEPROM; the motor is off afterwards."""
+        """Lose everything that is not in the EEPROM; the motor is off afterwards."""
         self._bytes[: self.family.eeprom_end] = self._saved
         self.set(self.family.torque, 0)
 

@@ -1,4 +1,4 @@
-"""Virtual time: it does not pass by itself, it is set forward to the next due moment."""
+"""Virtual time: it does not pass by itself, but is set forward to the next due moment."""
 
 import asyncio
 import math
@@ -16,7 +16,7 @@ EPOCH_NS: Final = 1_577_836_800 * 1_000_000_000  # 2020-01-01 UTC: a test's firs
 
 
 class VirtualClock(BaseClock):
-    """Starts at 0 s of monotonic time and, by default, on 2020-01-01 of the wall clock."""
+    """Starts at 0 s of monotonic time and, by default, at 2020-01-01 of the wall clock."""
 
     def __init__(self, start_ns: int = EPOCH_NS) -> None:
         self._start_ns = start_ns
@@ -35,12 +35,12 @@ class VirtualClock(BaseClock):
         self._start_ns += round(step_sec * 1e9)
 
     def set_forward(self, to_sec: float) -> None:
-        """Let time pass."""
+        """Set the time forward."""
         self._sec = max(self._sec, to_sec)
 
 
 class NodesVirtualClock(NodeClock, VirtualClock):
-    """The virtual clock of one node: the graph's, which notifies it of being set."""
+    """One node's virtual clock: the graph's, which also notices that it was set."""
 
     _machine: VirtualClock
 
@@ -55,7 +55,7 @@ class NodesVirtualClock(NodeClock, VirtualClock):
 
 @dataclass
 class _Limit:
-    """How far the clock may go, when to stop earlier, and what to call then."""
+    """How far the clock may go, when to stop earlier, and a function to call then."""
 
     sec: float
     is_enough: Callable[[], object]
@@ -63,7 +63,7 @@ class _Limit:
 
 
 class _Selector(selectors.DefaultSelector):
-    """Sets the clock forward where a loop would wait, up to a limit."""
+    """Sets the clock forward instead of waiting, up to a limit."""
 
     def __init__(self, clock: VirtualClock) -> None:
         super().__init__()
@@ -76,7 +76,8 @@ class _Selector(selectors.DefaultSelector):
         if ready or timeout == 0:
             return ready
         if timeout is None and self.limit is None:
-            return super().select(None)  # nothing is due, ever: only another thread can go on
+            # nothing will ever be due: only another thread can continue
+            return super().select(None)
         due_sec = math.inf if timeout is None else self._clock.monotonic_sec() + timeout
         # Nothing more happens at this moment: let time pass, or stop.
         limit = self.limit
@@ -104,7 +105,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     async def pass_time(
         self, seconds: float, is_enough: Callable[[], object], *others: asyncio.Future[None]
     ) -> None:
-        """Let time pass, with everything that is due in it; less when `is_enough`.
+        """Let time pass, with everything that is due in it, or less if `is_enough` returns true.
 
         Also returns early when one of the other futures is done.
         """

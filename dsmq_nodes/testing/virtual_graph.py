@@ -47,16 +47,16 @@ class Observed(list[MessageT]):
 
     @override
     def __repr__(self) -> str:
-        """As a list; an empty one says why it may be empty: a failed assertion shows it."""
+        """Show it as a list; if it is empty, with a reason: a failed assertion shows it."""
         why = "" if self else self._why_empty()
         return f"[] ({why})" if why else super().__repr__()
 
 
 class Graph:
-    """Nodes, a router in memory, and a clock that is set forward to whatever is due next.
+    """Nodes, a router in memory, and a clock that is set forward to the next due moment.
 
-    No socket, no thread, no waiting; with the same seed every run is the same, message for message.
-    Threads do not run in virtual time.
+    There is no socket, no thread and no waiting. With the same seed every run is the same, message
+    for message. Threads do not run in virtual time.
     """
 
     def __init__(
@@ -66,13 +66,13 @@ class Graph:
         on_type_mismatch: Literal["raise", "warn"] = "raise",
         start_ns: int = EPOCH_NS,
     ) -> None:
-        """An empty graph.
+        """Make an empty graph.
 
         Args:
-            seed: of the faults, and of Python's `random`.
+            seed: the seed of the faults, and of Python's `random`.
             on_type_mismatch: with "raise", running raises `TypeMismatchError` when the types at two
                 ends of a topic do not fit; "warn" leaves it to the nodes.
-            start_ns: the wall clock when it begins, in nanoseconds since 1970-01-01 UTC.
+            start_ns: the wall clock at the beginning, in nanoseconds since 1970-01-01 UTC.
         """
         _refuse_in_loop()  # before anything is changed
         self._types_matter = on_type_mismatch == "raise"
@@ -108,12 +108,12 @@ class Graph:
         seed: int = 0,
         without: Collection[str] = (),
     ) -> Self:
-        """Make all nodes of a launch file; time passes if some wait.
+        """Make all nodes of a launch file; time passes if some have to wait.
 
         Args:
-            path: the launch file. Its classes are also looked for beside it, or above `launch/`.
+            path: the launch file. Its classes are also searched beside it, or above `launch/`.
             args: its arguments, by name.
-            seed: as `Graph(seed)`; the nodes' own seeds are parameters.
+            seed: see `Graph(seed)`; the nodes' own seeds are parameters.
             without: full names of nodes to leave out, such as "/monitor".
 
         Raises:
@@ -138,7 +138,7 @@ class Graph:
 
     @property
     def now_sec(self) -> float:
-        """Seconds since the graph began."""
+        """The seconds since the graph began."""
         return self._clock.monotonic_sec()
 
     def add(
@@ -155,7 +155,7 @@ class Graph:
 
         Raises:
             NodeNameTakenError: a node of this name is in the graph already.
-            ParameterError: the parameters do not fit the node's.
+            ParameterError: the parameters do not fit those of the node.
         """
         self._given = NodeEnvironment(
             name, namespace, rate_hz, {**(params or {})}, {**(remap or {})}
@@ -186,8 +186,8 @@ class Graph:
         """Run until a condition holds; it is checked whenever time is about to pass.
 
         Raises:
-            TimeoutError: it did not hold within `timeout_sec` of virtual time.
-            TypeError: the condition is a coroutine, which would hold at once.
+            TimeoutError: the condition did not hold within `timeout_sec` of virtual time.
+            TypeError: the condition is a coroutine function, whose result would always hold.
         """
         if inspect.iscoroutinefunction(condition):
             raise TypeError(f"a condition is a `def`: {callback_name(condition)} is `async def`")
@@ -220,7 +220,7 @@ class Graph:
         """Publish a message, as a tool does.
 
         Raises:
-            TypeError: it is no message.
+            TypeError: `msg` is not a message.
         """
         if not isinstance(msg, Message):
             raise TypeError(f"inject takes a message, as Float64(data=1.0), not {msg!r:.60}")
@@ -234,10 +234,10 @@ class Graph:
         self._link.publish(self._publications[name], text)
 
     def observe(self, msg_type: type[MessageT], topic: str) -> Observed[MessageT]:
-        """The messages of a topic from now on, in a list that grows; latched ones come first.
+        """Return a list that grows with each message of a topic; latched ones come first.
 
         Raises:
-            MessageError: while it runs, when a message does not match the type.
+            MessageError: while the graph runs, when a message does not fit the type.
         """
         name, began_sec = _absolute(topic), self.now_sec
         observed: Observed[MessageT] = Observed(lambda: self._why_silent(name, began_sec))
@@ -265,7 +265,7 @@ class Graph:
         return f"nobody publishes {topic}; {did_you_mean(topic, filter(_is_users, published))}"
 
     def hear(self, topic: str) -> Callable[[], bool]:
-        """Subscribe a topic of any type; returns a function: has it had a message since?"""
+        """Subscribe a topic of any type; return a function: whether a message has come since."""
         name = _absolute(topic)
         came: list[Entry] = []
 
@@ -298,7 +298,7 @@ class Graph:
         reorder: float = 0.0,
         delay_sec: float | tuple[float, float] = 0.0,
     ) -> None:
-        """Give the messages of a topic faults from now on; see `Faults`. None removes them."""
+        """Give the messages of a topic faults from now on; see `Faults`. No faults removes them."""
         self._broker.set_faults(_absolute(topic), Faults(drop, duplicate, reorder, delay_sec))
 
     def close(self) -> None:
@@ -336,7 +336,7 @@ class Graph:
             for task in ended:
                 try:
                     self._spinning.pop(task)._kit.leave()  # it may be a coroutine
-                except Exception as error:  # noqa: BLE001  the others are to be ended
+                except Exception as error:  # noqa: BLE001  the others have to be ended, too
                     self._failures.append(error)
             for task in ended:
                 task.result()

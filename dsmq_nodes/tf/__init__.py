@@ -7,7 +7,7 @@
 
 The words are tf2's: `lookup_transform(target, source, time)` takes data from source to target.
 
-Names are loaded when they are first used.
+Names are loaded at their first use.
 """
 
 from typing import TYPE_CHECKING

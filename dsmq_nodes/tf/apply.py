@@ -56,7 +56,7 @@ def do_transform_pose_stamped(pose: PoseStamped, transform: TransformStamped) ->
 def do_transform_pose_with_covariance_stamped(
     pose: PoseWithCovarianceStamped, transform: TransformStamped
 ) -> PoseWithCovarianceStamped:
-    """A pose in the transform's frame; its covariance C becomes B C B^T, with B = diag(R, R)."""
+    """Return a pose in the transform's frame; its covariance C is now B C B^T, B = diag(R, R)."""
     turned = _turned(pose.pose.covariance, _rigid(transform))
     moved = do_transform_pose(pose.pose.pose, transform)
     return PoseWithCovarianceStamped(
@@ -68,7 +68,7 @@ def function_for(stamped: StampedT) -> Callable[[StampedT, TransformStamped], St
     """Return the function above that fits the type.
 
     Raises:
-        TypeError: none does.
+        TypeError: no function fits.
     """
     function = _FUNCTIONS.get(type(stamped))
     if function is None:
@@ -97,7 +97,7 @@ def _turned(covariance: list[float], rigid: Rigid) -> list[float]:
     turn = rigid._replace(translation=IDENTITY.translation)
 
     def turn_columns(rows: list[list[float]]) -> list[list[float]]:
-        """B M, given M by its rows, transposed: so that twice gives B M B^T."""
+        """Return (B M) transposed, given M by its rows: done twice, it gives B M B^T."""
         columns = [
             (*turn.apply((c[0], c[1], c[2])), *turn.apply((c[3], c[4], c[5])))
             for c in zip(*rows, strict=True)

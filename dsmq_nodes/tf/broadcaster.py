@@ -1,4 +1,4 @@
-"""Broadcasters: `/tf`, and `/tf_static` for frames that do not move."""
+"""Broadcasters of transforms: on `/tf`, and on `/tf_static` for frames that do not move."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -10,7 +10,7 @@ from dsmq_nodes.messages.tf2 import TFMessage
 from dsmq_nodes.tf.core import checked
 from dsmq_nodes.topic_names import TF_STATIC_TOPIC, TF_TOPIC
 
-# The depth of the latched topic is shared by all its broadcasters.
+# All broadcasters share the depth of the latched topic.
 _STATIC: Final = QoSProfile(depth=100, durability="transient_local")
 
 

@@ -26,7 +26,7 @@ class Buffer(BufferCore):
     """
 
     def __init__(self, cache_time: "Duration | float" = 10.0) -> None:
-        """An empty buffer; transforms older than `cache_time` before the newest are dropped."""
+        """Make an empty buffer; it drops transforms `cache_time` older than the newest."""
         super().__init__(seconds(cache_time))
         self._node: Node | None = None
         self._changed = Notifier()
@@ -50,7 +50,7 @@ class Buffer(BufferCore):
         Raises:
             LookupException: one of the frames is unknown.
             ConnectivityException: the two are not in one tree.
-            ExtrapolationException: it is not known at that time.
+            ExtrapolationException: the transform is not known at that time.
             InvalidArgumentException: a frame's name is empty or begins with a slash.
         """
         return self._patiently(
@@ -66,12 +66,12 @@ class Buffer(BufferCore):
         fixed_frame: str,
         timeout: "Duration | float" = 0.0,
     ) -> "TransformStamped":
-        """From `source_frame` at one time to `target_frame` at another.
+        """Return the transform from `source_frame` at one time to `target_frame` at another.
 
         Between the two times the data stands still in `fixed_frame`.
 
         Raises:
-            TransformException: as `lookup_transform`.
+            TransformException: see `lookup_transform`.
         """
         return self._patiently(
             lambda: self.lookup_full(
@@ -87,10 +87,10 @@ class Buffer(BufferCore):
         time: "Time",
         timeout: "Duration | float | None" = None,
     ) -> "TransformStamped":
-        """As `lookup_transform`, for coroutines; without a timeout it waits without end.
+        """Do as `lookup_transform`, in a coroutine; without a timeout it waits forever.
 
         Raises:
-            TransformException: as `lookup_transform`, on timeout.
+            TransformException: on timeout; see `lookup_transform`.
         """
 
         def look_up() -> "TransformStamped":
@@ -139,7 +139,7 @@ class Buffer(BufferCore):
         *,
         return_debug_tuple: bool = False,
     ) -> bool | tuple[bool, str]:
-        """Whether `lookup_transform` succeeds; with the debug tuple also why not."""
+        """Whether `lookup_transform` succeeds; with the debug tuple also why it does not."""
         try:
             self.lookup_transform(target_frame, source_frame, time, timeout)
         except TransformException as error:
@@ -152,8 +152,8 @@ class Buffer(BufferCore):
         """Return a stamped point, vector or pose, expressed in another frame at its own time.
 
         Raises:
-            TransformException: as `lookup_transform`.
-            TypeError: there is no such function for this type.
+            TransformException: see `lookup_transform`.
+            TypeError: this type cannot be transformed.
         """
         function, header = function_for(stamped), stamped.header
         return function(
@@ -161,7 +161,7 @@ class Buffer(BufferCore):
         )
 
     def changed(self) -> None:
-        """Transforms have come: waiting lookups try again; called in the node's thread."""
+        """Let waiting lookups try again, since transforms have come; in the node's thread."""
         self._changed.notify_all()
 
     # Waiting
@@ -173,7 +173,7 @@ class Buffer(BufferCore):
         try:
             return look_up()
         except InvalidArgumentException:
-            raise  # waiting does not mend it
+            raise  # waiting does not help
         except TransformException as error:
             if timeout_sec <= 0:
                 raise
@@ -196,8 +196,8 @@ class Buffer(BufferCore):
         return BaseClock() if self._node is None else self._node.get_clock()
 
     async def _known(self, look_up: "Callable[[], object]", timeout_sec: float | None) -> None:
-        """Wait until a lookup succeeds, at most for the timeout."""
-        # After a timeout try once more, for the error that says why.
+        """Wait until a lookup succeeds, for the timeout at most."""
+        # After a timeout the caller tries again, for the error that says why.
         with contextlib.suppress(TimeoutError):
             async with self._clock().timeout(timeout_sec):
                 while not _succeeds(look_up):
@@ -208,7 +208,7 @@ def _succeeds(look_up: "Callable[[], object]") -> bool:
     try:
         look_up()
     except InvalidArgumentException:
-        return True  # waiting does not mend it
+        return True  # waiting does not help
     except TransformException:
         return False
     return True

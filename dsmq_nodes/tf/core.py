@@ -1,9 +1,9 @@
-"""A tree of coordinate frames over time, sans-I/O: it knows no clock and no topic. For any thread.
+"""A tree of coordinate frames over time, sans-I/O, without a clock or a topic. For any thread.
 
 Every frame has one parent, and its place in the parent is known at some times of the last seconds.
 A lookup climbs from both frames to their first common ancestor, and combines the steps: up from the
-source, down to the target. Semantics are those of ROS 2's tf2: between two samples it interpolates,
-beyond them it raises; time 0 means the latest time that is known of all frames on the way; frames
+source, down to the target. Semantics are those of ROS 2's tf2: between two samples it interpolates;
+beyond them it raises; time 0 means the latest time at which all frames on the way are known; frames
 above the common ancestor do not matter.
 """
 
@@ -50,7 +50,7 @@ class BufferCore:
     """
 
     def __init__(self, cache_time_sec: float = 10.0) -> None:
-        """An empty buffer; transforms older than `cache_time_sec` before the newest are dropped."""
+        """Make an empty buffer; it drops transforms `cache_time_sec` older than the newest."""
         if not cache_time_sec > 0:
             raise ValueError(f"a buffer keeps transforms for more than 0 s, not {cache_time_sec!r}")
         self.ignored = 0
@@ -59,7 +59,7 @@ class BufferCore:
         self._parents: set[str] = set()
         self._lock = threading.RLock()
 
-    # In
+    # Adding transforms
 
     def set_transform(
         self, transform: TransformStamped, authority: str, *, is_static: bool = False
@@ -71,14 +71,14 @@ class BufferCore:
         Args:
             transform: the transform.
             authority: its broadcaster.
-            is_static: it holds at all times, and replaces earlier ones.
+            is_static: whether it holds at all times, and replaces earlier ones.
 
         Returns:
             Whether it was kept; one that is too old is counted instead.
 
         Raises:
             InvalidArgumentException: a name is empty or not printable, a frame is its own parent,
-                or the numbers are no transform.
+                or the numbers are not a transform.
         """
         child, parent, rigid = checked(transform)
         sample = Sample(transform.header.stamp.to_nanoseconds(), parent, rigid)
@@ -93,13 +93,13 @@ class BufferCore:
             return kept
 
     def clear(self, broadcaster: str | None = None) -> None:
-        """Forget all transforms except static ones; only those of one broadcaster, if given."""
+        """Forget all transforms except static ones; with a broadcaster, only those of that one."""
         with self._lock:
             for history in self._histories.values():
                 if broadcaster is None or history.broadcaster == broadcaster:
                     history.clear()
 
-    # Out
+    # Looking up transforms
 
     def is_newest_from(self, broadcaster: str, child_frame: str) -> bool:
         """Whether the newest transform of a frame is from this broadcaster."""
@@ -109,7 +109,7 @@ class BufferCore:
     def lookup(self, target_frame: str, source_frame: str, time: Time) -> TransformStamped:
         """Return the transform that takes coordinates in `source_frame` to those in `target_frame`.
 
-        Of a frame in itself it is the identity, at any time, also before the frame is known.
+        From a frame to itself it is the identity, at any time, even before the frame is known.
 
         Args:
             target_frame: the frame of the result.
@@ -119,7 +119,7 @@ class BufferCore:
         Raises:
             LookupException: one of the frames is unknown.
             ConnectivityException: the two are not in one tree.
-            ExtrapolationException: it is not known at that time.
+            ExtrapolationException: the transform is not known at that time.
             InvalidArgumentException: a frame's name is empty or begins with a slash.
         """
         stamp_ns = time.to_nanoseconds()
@@ -143,12 +143,12 @@ class BufferCore:
         source_time: Time,
         fixed_frame: str,
     ) -> TransformStamped:
-        """From `source_frame` at one time to `target_frame` at another.
+        """Return the transform from `source_frame` at one time to `target_frame` at another.
 
         Between the two times the data stands still in `fixed_frame`.
 
         Raises:
-            TransformException: as `lookup`.
+            TransformException: see `lookup`.
         """
         self._check_frame(fixed_frame, "fixed_frame")
         to_fixed = self.lookup(fixed_frame, source_frame, source_time)
@@ -158,10 +158,10 @@ class BufferCore:
         return _stamped(target_frame, stamp_ns, source_frame, rigid)
 
     def get_latest_common_time(self, target_frame: str, source_frame: str) -> Time:
-        """Return the latest time at which the transform is known; 0 when it is static.
+        """Return the latest time at which the transform is known; 0 if it is static.
 
         Raises:
-            TransformException: as `lookup`.
+            TransformException: see `lookup`.
         """
         with self._lock:
             self._check_frame(target_frame, "target_frame")
@@ -186,7 +186,7 @@ class BufferCore:
             ]
 
     def all_frames_as_yaml(self) -> str:
-        """Every frame with its parent, broadcaster, rate and times, as YAML; `{}` without any."""
+        """Return each frame's parent, broadcaster, rate and times, as YAML; `{}` without any."""
         from dsmq_nodes.graph.parameters.yaml12 import to_yaml  # noqa: PLC0415  11 ms: YAML
 
         shown = {
@@ -247,7 +247,7 @@ class BufferCore:
         return up.inverse().after(up_from_source[common])
 
     def _climb(self, frame: str, stamp_ns: int) -> Iterator[Sample]:
-        """Yield the steps from a frame upwards: the place of each in its parent at a time."""
+        """Yield the steps from a frame upwards: the place of each frame in its parent at a time."""
         passed = {frame}
         while (history := self._histories.get(frame)) is not None:
             sample = history.at(stamp_ns)
@@ -260,7 +260,7 @@ class BufferCore:
             passed.add(frame)
 
     def _climb_newest(self, frame: str) -> Iterator[tuple[str, int]]:
-        """Each frame from one upwards, with the latest time at which all below it are known."""
+        """Yield each frame from one upwards, with the latest time at which all below are known."""
         passed, until_ns = {frame}, _ALWAYS_NS
         yield frame, until_ns
         while history := self._histories.get(frame):
@@ -283,7 +283,7 @@ class BufferCore:
     def _unreachable(
         self, target: str, source: str, stamp_ns: int
     ) -> ConnectivityException | ExtrapolationException:
-        """Return why two frames have no common ancestor at a time."""
+        """Return the error that says why two frames have no common ancestor at a time."""
         for frame in (source, target):
             for name, _ in self._climb_newest(frame):
                 history = self._histories.get(name)
@@ -301,10 +301,10 @@ class BufferCore:
 
 
 def checked(transform: TransformStamped) -> tuple[str, str, Rigid]:
-    """Child, parent and transform of a message.
+    """Return child, parent and transform of a message.
 
     Raises:
-        InvalidArgumentException: as `BufferCore.set_transform`.
+        InvalidArgumentException: see `BufferCore.set_transform`.
     """
     child = transform.child_frame_id.lstrip("/")
     parent = transform.header.frame_id.lstrip("/")

@@ -1,7 +1,7 @@
-"""Fills a buffer with what broadcasters say, also after the stamps of one have gone back.
+"""Fill a buffer with broadcasters' transforms, also when the stamps of one have gone back.
 
 A single old stamp may be a straggler. Two in a row, with rising stamps of the same frame, mean a
-clock that was set back, or a bag that was restarted: then what the broadcaster said before is
+clock that was set back, or a bag that was restarted: then the broadcaster's earlier transforms are
 forgotten.
 """
 
@@ -19,22 +19,23 @@ class Filling:
 
     def __init__(self, buffer: BufferCore) -> None:
         self._buffer = buffer
-        self._late_ns: dict[tuple[str, str], int] = {}  # the last stamp too old, by who and frame
+        # the last stamp that was too old, by broadcaster and frame
+        self._late_ns: dict[tuple[str, str], int] = {}
 
     def add(self, transform: TransformStamped, broadcaster: str, *, is_static: bool) -> Outcome:
-        """Add a transform; says whether it was kept.
+        """Add a transform; return whether it was kept.
 
         Args:
             transform: the transform.
-            broadcaster: its node; empty: unknown, and then it may be any of several.
+            broadcaster: its node; empty when unknown: it may then be any of several.
             is_static: as in `BufferCore.set_transform`.
 
         Returns:
-            "kept"; "late": it is too old; "gone back": it was kept, and those from before are
-            forgotten, except the static ones.
+            "kept"; "late" when the transform is too old; "gone back" when it was kept, and the
+            earlier ones are forgotten, except the static ones.
 
         Raises:
-            InvalidArgumentException: it is no transform.
+            InvalidArgumentException: the transform is not valid.
         """
         frame = (broadcaster, transform.child_frame_id)
         if self._buffer.set_transform(transform, broadcaster, is_static=is_static):

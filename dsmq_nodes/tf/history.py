@@ -15,10 +15,10 @@ class Sample(NamedTuple):
 
 
 class History:
-    """The samples of one frame of the last `keep_ns`; one without end when it is static.
+    """The samples of one frame over the last `keep_ns`; a static one holds at all times.
 
     Attributes:
-        is_static: it holds at all times.
+        is_static: whether the sample holds at all times.
         broadcaster: the node of the newest sample; empty if unknown.
     """
 
@@ -40,7 +40,7 @@ class History:
 
     @property
     def rate_hz(self) -> float:
-        """How many samples a second there were; 0 with fewer than two."""
+        """The number of samples a second; 0 with fewer than two samples."""
         span_ns = self.newest.stamp_ns - self.oldest.stamp_ns
         return (len(self._samples) - 1) / (span_ns * 1e-9) if span_ns else 0.0
 
@@ -48,7 +48,7 @@ class History:
         return bool(self._samples)
 
     def add(self, sample: Sample, *, is_static: bool) -> bool:
-        """Add a sample; False when it is too old, and not kept."""
+        """Add a sample; return False when it is too old and was not kept."""
         if is_static or self.is_static:
             self.is_static = is_static
             self._samples = [sample]
@@ -73,9 +73,9 @@ class History:
             self._samples.clear()
 
     def at(self, stamp_ns: int) -> Sample | None:
-        """The place of the frame at a time, interpolated between two samples; None when unknown.
+        """Return the place of the frame at a time, interpolated; None when unknown.
 
-        When its parent is another after that time than before, where it was before.
+        Between two samples with different parents it is the earlier sample.
         """
         samples = self._samples
         if self.is_static:

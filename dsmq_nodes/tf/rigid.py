@@ -16,7 +16,8 @@ Rotation = tuple[float, float, float, float]
 
 # tf2's limit on how far the square of a quaternion's length may be from 1.
 _NORM_TOLERANCE: Final = 1e-2
-_NEARLY_PARALLEL: Final = 1.0 - 1e-9  # where slerp's formula loses its digits, and a line will do
+# where slerp's formula loses its digits, and a line is exact enough
+_NEARLY_PARALLEL: Final = 1.0 - 1e-9
 
 
 class Rigid(NamedTuple):
@@ -73,7 +74,7 @@ class Rigid(NamedTuple):
         return Rigid((-tx, -ty, -tz), back)
 
     def towards(self, other: "Rigid", share: float) -> "Rigid":
-        """Between this one (share 0) and another (1): linear, and on the shorter arc (slerp)."""
+        """Return the transform between this (share 0) and `other` (1): linear, the shorter arc."""
         (ax, ay, az), (bx, by, bz) = self.translation, other.translation
         between = (ax + (bx - ax) * share, ay + (by - ay) * share, az + (bz - az) * share)
         return Rigid(between, slerp(self.rotation, other.rotation, share))
@@ -86,7 +87,7 @@ def normalized(q: Rotation) -> Rotation:
     """Return the normalised quaternion.
 
     Raises:
-        InvalidArgumentException: its length is 0, as of a message whose rotation was not set.
+        InvalidArgumentException: the length is 0, as in a message whose rotation was not set.
     """
     x, y, z, w = q
     length = math.sqrt(x * x + y * y + z * z + w * w)
@@ -120,7 +121,7 @@ def rotate(q: Rotation, v: Vector) -> Vector:
 
 
 def slerp(a: Rotation, b: Rotation, share: float) -> Rotation:
-    """Between two rotations at constant angular speed, on the shorter arc.
+    """Return the rotation between two, at constant angular speed, on the shorter arc.
 
     Shoemake, "Animating rotation with quaternion curves", SIGGRAPH 1985.
     """
@@ -145,7 +146,7 @@ def slerp(a: Rotation, b: Rotation, share: float) -> Rotation:
 
 
 def roll_pitch_yaw(q: Rotation) -> Vector:
-    """Rotations about the fixed axes x, y, z, in this order, rad (REP 103).
+    """Return the rotations about the fixed axes x, y, z, in this order, rad (REP 103).
 
     At a pitch of +-90 degrees only roll - yaw or roll + yaw is known: roll is 0 then.
     """
