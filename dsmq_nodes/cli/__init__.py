@@ -31,7 +31,7 @@ def main() -> None:
 
 
 def _run_a_program(words: list[str]) -> None:
-    """`dsmq-nodes run`: streams and signals are the program's, and its words are not read here."""
+    """Run `dsmq-nodes run`, which leaves signals, streams and its arguments to the program."""
     try:
         from dsmq_nodes.rclpy.running.program import exit_with  # noqa: PLC0415  for this command alone
     except KeyboardInterrupt:

@@ -1,4 +1,4 @@
-"""The command `dsmq-nodes` itself: which commands there are. Each is loaded when it is called."""
+"""The command `dsmq-nodes`: the list of commands. A command's file is loaded when it is called."""
 
 import gc
 from importlib import import_module
@@ -62,13 +62,13 @@ class Commands(TyperGroup):
     """
 
     def __init__(self, **attrs: Any) -> None:
-        """Know the names of the commands and a line about each."""
+        """Store the names of the commands, each with a line about it."""
         super().__init__(**attrs)
         self.commands = {name: TyperCommand(name, help=about) for name, about in _COMMANDS.items()}
 
     @override
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
-        if args[0] == "help":  # as of git and apt
+        if args[0] == "help":  # as in git and apt
             print(ctx.get_help())
             ctx.exit()
         if told := done_otherwise(args[0], args[1:]):

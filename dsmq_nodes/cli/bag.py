@@ -1,6 +1,6 @@
 """`dsmq-nodes bag`: record, info, play, convert, repair, rerun; flags and output as ros2's.
 
-What each does is in show/bag, which needs the extra `bag`: each command asks for that first.
+The body of each is in show/bag, which needs the extra `bag`: each command checks for that first.
 """
 
 import math
@@ -381,7 +381,7 @@ def rerun(
 
 
 def _told_omitted(source: "BagSource") -> int:
-    """Print what a conversion or a playback has left out; return the exit status."""
+    """Print what a conversion or a playback has omitted; return the exit status."""
     for line in source.omitted.lines():
         print(one_line(line), file=sys.stderr)
     return 1 if source.omitted else 0
@@ -402,7 +402,7 @@ def _selection(
 def _of_a_bag(
     topics: list[str] | None, exclude: list[str] | None, regex: str, exclude_regex: str
 ) -> Selection:
-    """Return the selected topics of a bag: all, where nothing is selected."""
+    """Return the selected topics of a bag; all if nothing is selected."""
     named = topics or ([] if regex else ["*"])
     return Selection(tuple(named), tuple(exclude or ()), regex, exclude_regex)
 

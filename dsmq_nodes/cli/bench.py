@@ -102,7 +102,7 @@ def bench(
 
 
 def _checked(option: str, given: Iterable[str] | None, known: Iterable[str]) -> list[str]:
-    """Return the given values, each once; checked here, for a clear error text."""
+    """Return the given values, each once; checked here, so that the error text is clear."""
     for each in given or ():
         if each not in known:
             hint = did_you_mean(each, known)
@@ -170,7 +170,7 @@ def _share_lost(run: "Run") -> str:
 
 
 def _for_verdict(found: "list[Measured]") -> "Measured":
-    """Return the measurement for the summary: the Imu if there is one, by the nodes' usual way."""
+    """Return the measurement for the summary: Imu if there is one, on the usual way of nodes."""
     return next((each for each in found if each.case.kind == "imu"), found[0])
 
 

@@ -50,7 +50,7 @@ def run_command() -> None:
 
 
 def _run() -> None:
-    gc.freeze()  # at the end of the process nothing looks at it
+    gc.freeze()  # at the end of the process no collection is needed
     try:
         app(prog_name="dsmq-nodes")
     except (CommandError, LaunchFileError) as error:
@@ -76,7 +76,7 @@ def _open_streams() -> None:
 def _flush(out: TerminalOutput) -> int:
     """Write out the rest of the output; return 1 when that fails, with a message.
 
-    A reader that is gone (`| head`) is no error.
+    A reader that has closed the stream (`| head`) is not an error.
     """
     with contextlib.suppress(OSError):
         out.flush()

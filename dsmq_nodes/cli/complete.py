@@ -26,20 +26,20 @@ _PATIENCE_SEC: Final = 0.3
 
 
 def topics(ctx: typer.Context, incomplete: str) -> list[str]:
-    """The names of the topics, if a broker answers at once; hidden ones when they are begun."""
+    """Return the topics' names, if a broker answers at once; hidden ones if the word begins so."""
     own = is_hidden(incomplete)
     return _names(ctx, lambda graph: [topic.name for topic in shown(graph, own=own)])
 
 
 def nodes(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Return the names of the nodes, with a slash or without as they are begun."""
+    """Return the names of the nodes, with or without a slash, as the word begins."""
     slash = incomplete.startswith("/")
     names = _names(ctx, lambda graph: offers.nodes(graph, hidden=incomplete.startswith("/d")))
     return [name if slash else name.removeprefix("/") for name in names]
 
 
 def nodes_and_topics(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Both."""
+    """Return the names of both."""
     return [*nodes(ctx, incomplete), *topics(ctx, incomplete)]
 
 
@@ -54,7 +54,7 @@ def actions(ctx: typer.Context) -> list[str]:
 
 
 def service_types(ctx: typer.Context) -> list[str]:
-    """Return the types of existing services; for `call`, of the one that is called."""
+    """Return the types of existing services; for `call`, the type of the called one."""
 
     def types(graph: "GraphModel") -> list[str]:
         found = offers.services(graph)
@@ -86,16 +86,16 @@ def _names(ctx: typer.Context, names: "Callable[[GraphModel], Iterable[str]]") -
 
 
 def _is_offered(name: object) -> bool:
-    """Whether a name is offered: one with a line break would become two."""
+    """Whether a name is offered; one with a line break would become two."""
     return isinstance(name, str) and is_printable(name)
 
 
 def _ask(ctx: typer.Context, question: "Callable[[Session], T]") -> "T | None":
-    """Return the broker's graph, if it answers at once."""
+    """Return the answer to a question to the broker, if it answers at once."""
     try:
         with Session(ctx.params.get("broker") or BROKER, timeout_sec=_PATIENCE_SEC) as session:
             return question(session)
-    except (DsmqError, LookupError, TypeError):  # no broker, or an answer that is none
+    except (DsmqError, LookupError, TypeError):  # no broker, or not a valid answer
         return None
 
 
@@ -114,7 +114,7 @@ def interfaces() -> list[str]:
 
 
 def launch_files(incomplete: str) -> list[str]:
-    """YAML files and directories that begin so, and those in `launch`."""
+    """Return YAML files and directories that begin so, and those in `launch`."""
     typed = Path(incomplete)
     folder = typed if incomplete.endswith("/") else typed.parent
     found = _launch_files_in(folder)

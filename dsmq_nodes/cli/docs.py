@@ -63,7 +63,7 @@ def docs(
         print(text, end="")
         return
     if page == _INDEX:
-        # Each page is named by what `docs` calls it.
+        # a link becomes the page's name, as `docs` expects it
         text = re.sub(r"\[([^\]]+)\]\((\w+)\.md\)", r"\1 `\2`", text)
     console().print(Markdown(_LOCAL_LINK.sub(r"\1", text)))
 
@@ -74,7 +74,7 @@ def _found(page: str, pages: dict[str, str]) -> str:
     In a name spaces, hyphens and a file's ending make no difference.
 
     Raises:
-        CommandError: it is neither a page nor a word of one.
+        CommandError: there is neither such a page nor a page with that word.
     """
     name = page.removesuffix(".md").lower().replace("-", "_").replace(" ", "_")
     if name in pages:

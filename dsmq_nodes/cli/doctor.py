@@ -1,4 +1,4 @@
-"""`dsmq-nodes doctor`: why is my callback silent? tools/diagnosis.py has the rules."""
+"""`dsmq-nodes doctor`: why a callback is not called. The rules are in tools/diagnosis.py."""
 
 from typing import Annotated
 

@@ -1,6 +1,6 @@
-"""Signals that end a command: SystemExit, raised in the running code, closes all on the way out."""
+"""Signals that end a command: SystemExit in the running code, so that everything is closed."""
 
-# `signal` around it takes as long to import as all before `main`.
+# The module `signal` takes as long to import as everything else before `main`.
 import _signal  # type: ignore[import-not-found]
 import _thread
 import sys
@@ -9,7 +9,7 @@ import time
 _MAKERS = (["bag", "convert"], ["bag", "repair"])
 _AGAIN_SEC = 0.02
 asked: list[int] = []
-"""The exit statuses that signals have asked for."""
+"""The exit statuses requested by signals."""
 
 
 def end_at_ctrl_c() -> None:
@@ -24,13 +24,13 @@ def end(number: int, frame: object) -> None:
     Raises:
         SystemExit: always.
     """
-    # For `bag convert ... && rm ...`: also before it has begun.
+    # A status other than 0, for `bag convert ... && rm ...`, even before the conversion begins.
     asked.append(128 + number if sys.argv[1:3] in _MAKERS else 0)
     sys.exit(asked[0])
 
 
 def _unraisable(what: "sys.UnraisableHookArgs") -> None:
-    """Ask once more where Python drops exceptions, as in the code that each import ends with."""
+    """Send the signal again where Python drops exceptions, as at the end of each import."""
     if asked and what.exc_type is SystemExit:
         _thread.start_new_thread(_ask_again, (_thread.get_ident(),))
     else:
@@ -38,8 +38,9 @@ def _unraisable(what: "sys.UnraisableHookArgs") -> None:
 
 
 def _ask_again(main_thread: int) -> None:
-    time.sleep(_AGAIN_SEC)  # the hook itself has returned: in it, too, an exception is dropped
+    # the hook has returned by then: an exception in the hook would be dropped too
+    time.sleep(_AGAIN_SEC)
     if sys.platform == "win32":
         _signal.raise_signal(_signal.SIGINT)
-    else:  # where the main thread sleeps, this wakes it
+    else:  # wakes the main thread, should it sleep
         _signal.pthread_kill(main_thread, _signal.SIGINT)

@@ -1,4 +1,4 @@
-"""`dsmq-nodes episode`: marks in a recording that runs."""
+"""`dsmq-nodes episode`: marks in a running recording."""
 
 from enum import StrEnum
 from typing import Annotated

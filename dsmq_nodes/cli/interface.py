@@ -1,4 +1,4 @@
-"""`dsmq-nodes interface`: its verbs are ros2's, and import of `.msg` files."""
+"""`dsmq-nodes interface`: the verbs of ros2, and the import of `.msg` files."""
 
 import json
 import keyword
@@ -55,7 +55,7 @@ def list_(
 
 
 def _kinds(*, messages: bool, services: bool, actions: bool) -> list[str]:
-    """Return the kinds that are asked for; without any, all."""
+    """Return the requested kinds; all if none is requested."""
     asked = {"msg": messages, "srv": services, "action": actions}
     return [kind for kind, only in asked.items() if only] or list(asked)
 
@@ -112,14 +112,14 @@ def proto(
 
 
 def _of_the_tree(name: str) -> list[str]:
-    """Return the file of a ROS package that is seen from here, where the kit has no such type."""
+    """Return the file of a ROS package found from here, if the kit has no such type."""
     package, _, rest = name.partition("/")
     kind, _, class_name = rest.partition("/")
     found = PACKAGES.find(package) if kind in PARTS and class_name.isidentifier() else None
     path = None if found is None else found.folder / kind / f"{class_name}.{kind}"
     if path is None or not path.is_file() or name in standard_interfaces():
         return []
-    _interface(path, package)  # refused here if a line is wrong
+    _interface(path, package)  # raises if a line is wrong
     return path.read_text("utf-8").splitlines()
 
 
@@ -209,7 +209,7 @@ def _read(source: str) -> list[Interface]:
     """Return the interfaces of a file or of a package.
 
     Raises:
-        CommandError: there are none, or one cannot be read.
+        CommandError: there are no interfaces, or one cannot be read.
     """
     path = Path(source)
     if path.suffix[1:] in PARTS:

@@ -119,7 +119,7 @@ def list_(
 
 @contextlib.contextmanager
 def _lifecycles(broker: str) -> "Iterator[LifecycleCalls]":
-    """The lifecycle nodes at a broker."""
+    """Yield the lifecycle nodes at a broker."""
     from dsmq_nodes.cli.show.lifecycle_calls import LifecycleCalls  # noqa: PLC0415  75 ms: messages
 
     with Session(broker) as session:

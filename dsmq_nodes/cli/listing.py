@@ -1,4 +1,4 @@
-"""Prints lists: names, with their types, counted, or as JSON."""
+"""Prints lists of names: with their types, counted, or as JSON."""
 
 import json
 import sys
@@ -18,7 +18,7 @@ def print_offers(
     as_json: bool = False,
     none: str = "",
 ) -> None:
-    """Services or actions, a line each; where there are none, `none` on standard error."""
+    """Print services or actions, a line each; if there are none, print `none` on standard error."""
     found = list(offers)
     if as_json:
         print_json(found)
@@ -33,7 +33,7 @@ def print_offers(
 def print_names(
     names: Iterable[str], *, count: bool = False, as_json: bool = False, none: str = ""
 ) -> None:
-    """Names, a line each; where there are none, `none` on standard error."""
+    """Print names, a line each; if there are none, print `none` on standard error."""
     found = list(names)
     if as_json:
         print_json(found)
@@ -55,7 +55,7 @@ def columns(rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def print_json(value: Any) -> None:
-    """Anything of lists, mappings and structs."""
+    """Print a value of lists, mappings and structs as JSON."""
     print(json.dumps(msgspec.to_builtins(value), indent=2, ensure_ascii=False))
 
 

@@ -1,4 +1,4 @@
-"""`dsmq-nodes log`: the log of all nodes, as it comes, and their levels."""
+"""`dsmq-nodes log`: follows the log of all nodes, or sets their levels."""
 
 from typing import Annotated
 

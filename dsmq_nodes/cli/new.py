@@ -15,7 +15,7 @@ app = new_app()
 _STARTER: Final = Path(__file__).parent / "starter"
 _NAME: Final = "my_robot"
 _PACKAGE: Final = f"dsmq_nodes.cli.starter.{_NAME}"
-# Files with another name there: tools would use them for this repository.
+# These have another name in the starter: there, tools would apply them to this repository.
 _RENAMED: Final = {
     "pyproject.template.toml": "pyproject.toml",
     "gitignore.template": ".gitignore",
@@ -70,11 +70,11 @@ def _write(path: Path, text: str) -> None:
 
 
 def _of_the_project(text: str, name: str) -> str:
-    """A file of the starter with the project's name, and its imports in a project's sections."""
+    """Return a starter's file with the project's name, and its imports in the project's order."""
     lines = text.replace(_PACKAGE, name).replace(_NAME, name).splitlines(keepends=True)
     imports = [n for n, line in enumerate(lines) if line.startswith("from ")]
     if imports:
-        sections: list[list[str]] = [[], [], []]  # Python's, of others, the project's own
+        sections: list[list[str]] = [[], [], []]  # standard library, third party, the project's own
         for line in sorted(lines[n] for n in imports):
             package = line.split()[1].partition(".")[0]
             sections[2 if package == name else package not in sys.stdlib_module_names].append(line)
@@ -86,12 +86,12 @@ def _of_the_project(text: str, name: str) -> str:
 
 
 def _source(folder: Path) -> str:
-    """What pip would make a wheel of this kit from, in the project's folder."""
+    """Return the source of which pip would build this kit, as seen from the project's folder."""
     return installing.source(folder=folder.absolute()).removeprefix("-e ")
 
 
 def _activation() -> str:
-    """Return how the shell finds this environment's programs, where it does not; else nothing."""
+    """Return how the shell activates this environment; empty if its programs are found already."""
     activate = Path(sys.executable).with_name("activate")
     return f". {activate} && " if not installing.is_active() and activate.exists() else ""
 

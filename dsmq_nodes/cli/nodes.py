@@ -1,4 +1,4 @@
-"""`dsmq-nodes node`: the nodes of the graph, and the processes of a launch that runs."""
+"""`dsmq-nodes node`: the nodes of the graph, and the processes of a running launch."""
 
 import contextlib
 import sys
@@ -139,7 +139,7 @@ def log(
 
 @contextlib.contextmanager
 def _launch(broker: str) -> "Iterator[RunningLaunch]":
-    """The launch that runs at a broker."""
+    """Yield the launch that runs at a broker."""
     from dsmq_nodes.tools.running_launch import RunningLaunch  # noqa: PLC0415  75 ms
 
     with Session(broker) as session:

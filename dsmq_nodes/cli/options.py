@@ -11,7 +11,7 @@ from typing_extensions import override
 from dsmq_nodes.cli.ros_words import done_otherwise, in_our_words
 from dsmq_nodes.errors import CommandError
 
-# As in dsmq/address.py, whose import would take a third of the time for `--help`.
+# Equal to dsmq/address.py, whose import would take a third of the time of `--help`.
 HOST: Final = "127.0.0.1"
 PORT: Final = 30008
 
@@ -53,7 +53,7 @@ ValuesArgument = Annotated[
 
 
 class Verbs(TyperGroup):
-    """The verbs of a noun, which also take the words that ros2 has for them."""
+    """The verbs of a noun; they also accept ros2's words."""
 
     @override
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
@@ -69,7 +69,7 @@ def new_app(
     cls: type[TyperGroup] = Verbs,
     add_completion: bool = False,
 ) -> typer.Typer:
-    """A group of commands with examples at the end of its help; or, without these, one command."""
+    """Make a command group, with examples at the end of its help; or, without them, one command."""
     return typer.Typer(
         cls=cls,
         help=about,
@@ -77,21 +77,21 @@ def new_app(
         no_args_is_help=True,
         add_completion=add_completion,
         context_settings={"help_option_names": ["-h", "--help"]},
-        # Rich's help takes 70 ms longer, half of the time for `--help`.
+        # Rich's help takes 70 ms more, half of the time of `--help`.
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
     )
 
 
 def type_and_values(type_or_values: str, values: str, *, stdin: bool) -> tuple[str, str]:
-    """Return the TYPE of a command line, empty where it is left out, and the VALUES."""
+    """Return the TYPE of a command line, empty if it is missing, and the VALUES."""
     has_type = not type_or_values.lstrip().startswith("{")
     type_name = type_or_values if has_type else ""
     return type_name, read_values() if stdin else values if type_name else type_or_values
 
 
 def read_values() -> str:
-    """Return the values on standard input, to its end."""
+    """Return the values that standard input has, to its end."""
     return sys.stdin.read()
 
 
@@ -119,7 +119,7 @@ def renamings(remap: list[str]) -> dict[str, str]:
 
 
 class ValueCommand(TyperCommand):
-    """A command one of whose arguments is a value: `-1` and `-left` are values, not options."""
+    """A command with a value as an argument: `-1` and `-left` are values, not options."""
 
     @override
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -128,7 +128,7 @@ class ValueCommand(TyperCommand):
         return rest
 
     def _apart(self, words: list[str]) -> tuple[list[str], list[str]]:
-        """Options with their values, and the rest."""
+        """Return the options with their values, and the rest."""
         options: dict[str, object] = dict.fromkeys(("--help", "-h"))
         for each in self.params:
             if isinstance(each, TyperOption):
@@ -151,7 +151,7 @@ class ValueCommand(TyperCommand):
 
 
 def _is_short(word: str, options: Mapping[str, object]) -> bool:
-    """Whether a word is one of a command's short options, or one with its value behind it."""
+    """Whether a word is a short option of a command, alone or with its value attached."""
     option = options.get(word[:2])
     takes_value = isinstance(option, TyperOption) and not option.is_flag
     return word in options or (len(word) > 2 and takes_value)

@@ -43,7 +43,7 @@ ParameterArgument = Annotated[
 
 @contextlib.contextmanager
 def _parameters(broker: str) -> "Iterator[NodeParameters]":
-    """The parameters of the nodes at a broker."""
+    """Yield the parameters of the nodes at a broker."""
     from dsmq_nodes.tools.node_parameters import NodeParameters  # noqa: PLC0415  140 ms: messages
 
     with Session(broker) as session:

@@ -1,7 +1,7 @@
 """Progress in one line of a terminal: done, rate, time left.
 
-It is written without waiting: what a stopped terminal (Ctrl-S) does not take is dropped, and the
-recording goes on.
+Writing never waits: when a stopped terminal (Ctrl-S) accepts no text, the text is dropped, and the
+recording continues.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ _WIDTH: Final = 24
 
 
 class Progress:
-    """A line on standard error, if that is a terminal; otherwise nothing."""
+    """A line on standard error, if that is a terminal; otherwise it shows nothing."""
 
     def __init__(self, what: str, total: float, unit: str) -> None:
         """Begin; `total` is the final number of `unit`, 0 if it is not known."""
@@ -65,10 +65,11 @@ class Progress:
 
 
 def _terminal() -> int:
-    """Return a descriptor of the terminal of standard error, not to wait on; -1: it is none."""
+    """Return a non-blocking descriptor of standard error's terminal; -1 if it is not a terminal."""
     with contextlib.suppress(OSError, ValueError):
         if sys.stderr.isatty():
-            name = os.ttyname(sys.stderr.fileno())  # opened again: only this one does not wait
+            # opened again, so that only this descriptor is non-blocking
+            name = os.ttyname(sys.stderr.fileno())
             return os.open(name, os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK)
     return -1
 

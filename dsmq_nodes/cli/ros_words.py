@@ -1,8 +1,8 @@
-"""Words of ros2's command lines that a command here does not have, so that such lines work here.
+"""Words of ros2's command lines that a command here lacks, so that such lines work here too.
 
-What has no meaning here, as a daemon or the QoS of a subscription, is passed over. An option of
-ros2 may have several values, or none: here it is repeated, or has its usual value. Commands and
-options whose work is done otherwise here are answered with how.
+A word without a meaning here, such as a daemon or the QoS of a subscription, is ignored. An option
+of ros2 may have several values, or none: here it is repeated, or gets its default. Commands and
+options whose work is done in another way here are answered with that way.
 """
 
 import os
@@ -15,14 +15,14 @@ _ANY: Final = ()  # a value may be anything
 
 
 class RosWords(NamedTuple):
-    """What ros2 takes and a command here does not.
+    """Words that ros2 accepts and a command here does not.
 
     Attributes:
-        flags: options without a value that mean nothing here.
-        values: options with a value that mean nothing here, and what the value may be.
-        several: options with one value or more, and whether a word is one more.
-        usual: options whose value may be missing, and which one it is then.
-        renamed: options that are called otherwise here.
+        flags: options without a value that have no meaning here.
+        values: options with a value that have no meaning here, and the permitted values.
+        several: options with one or more values, and a check whether a word is one more.
+        usual: options whose value may be missing, with the default for that case.
+        renamed: options with another name here.
     """
 
     flags: Collection[str] = ()
@@ -33,25 +33,25 @@ class RosWords(NamedTuple):
 
 
 def in_our_words(command: str, words: list[str]) -> list[str]:
-    """Return the words of a command line, as the command takes them.
+    """Return the words of a command line as the command here accepts them.
 
     Args:
-        command: noun and verb, as `topic echo`.
-        words: what stands behind them.
+        command: noun and verb, such as `topic echo`.
+        words: the words after them.
 
     Raises:
-        typer.BadParameter: a value is none that ros2 takes.
+        typer.BadParameter: ros2 does not accept a value.
     """
     known = _WORDS.get(command)
     return words if known is None else list(_translated(known, list(words)))
 
 
 def done_otherwise(command: str, words: list[str]) -> str:
-    """How to do here what a command of ros2, or one of its options, does there; "" for others.
+    """Return how to do here what a ros2 command, or one of its options, does; "" for all others.
 
     Args:
         command: noun and verb, or a noun alone.
-        words: what stands behind them.
+        words: the words after them.
     """
     if command in _OTHERWISE:
         return f"ros2's `{command}` is not here: {_OTHERWISE[command]}"

@@ -1,4 +1,4 @@
-"""`dsmq-nodes run`: one program for rclpy, or one node. The command's words are read in `rclpy`."""
+"""`dsmq-nodes run`: one program for rclpy, or one node. `rclpy.running` parses the arguments."""
 
 from typing import Annotated
 

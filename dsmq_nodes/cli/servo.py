@@ -31,7 +31,7 @@ app = new_app(
     ("dsmq-nodes servo monitor /dev/ttyACM0", "positions, temperatures, errors"),
 )
 _LOOK_SEC: Final = 0.02
-_MARGIN_SEC: Final = 0.06  # nothing moves: there is time for a slow adaptor
+_MARGIN_SEC: Final = 0.06  # nothing moves: a slow adaptor may take its time
 _LAST_ID: Final = max(each.last_id for each in FAMILIES.values())
 _T = TypeVar("_T")
 

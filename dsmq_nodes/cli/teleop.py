@@ -58,7 +58,7 @@ def arm(
 
 @contextlib.contextmanager
 def _single_keys(help_text: str) -> Iterator[None]:
-    """Each key at once, unseen.
+    """Deliver each key at once, without echo.
 
     Raises:
         CommandError: there is no terminal.

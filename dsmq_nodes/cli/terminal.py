@@ -1,8 +1,8 @@
 """The command line's two output streams: they escape what a terminal would act on.
 
-A peer may have written part of any output. So the streams themselves escape control characters,
-and characters that their encoding lacks: no command has to do it. A progress line and the tables of
-`top` draw on the terminal: they write by `drawing`, and write only printable texts.
+A peer may have written a part of any output. So the streams themselves escape control characters,
+and characters that their encoding lacks; no command has to do it. A progress line and the tables of
+`top` draw on the terminal through `drawing`, and contain only printable texts.
 """
 
 import io
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class TerminalOutput(io.TextIOWrapper):
-    """A stream that escapes, and notes why it could not be written."""
+    """A stream that escapes, and stores the error when writing fails."""
 
     failed: OSError | None = None
 
@@ -27,7 +27,7 @@ class TerminalOutput(io.TextIOWrapper):
         return self.draw(visible(text))
 
     def draw(self, text: str) -> int:
-        """Write a text as it is."""
+        """Write a text unchanged."""
         try:
             return super().write(text)
         except OSError as error:
@@ -44,7 +44,7 @@ class TerminalOutput(io.TextIOWrapper):
 
 
 class _Drawing:
-    """A stream for drawing: nothing is escaped."""
+    """A stream for drawing, which escapes nothing."""
 
     def __init__(self, stream: TerminalOutput) -> None:
         self._stream: Final = stream
@@ -71,7 +71,7 @@ def drawing(stream: TextIO) -> TextIO:
 
 
 def console(width: int | None = None) -> "Console":
-    """Rich on standard output; square brackets in a peer's text are no markup."""
+    """Return Rich on standard output; square brackets in a peer's text are not markup."""
     from rich.console import Console  # noqa: PLC0415  20 ms, only for tables
 
     return Console(

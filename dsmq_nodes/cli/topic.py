@@ -164,7 +164,7 @@ def info(
             _print_end(end, what.upper(), machine if end.node == UPLINK else "", told)
 
 
-_RELIABILITY: Final = {1: "RELIABLE", 2: "BEST_EFFORT"}  # as ToldQoS numbers them
+_RELIABILITY: Final = {1: "RELIABLE", 2: "BEST_EFFORT"}  # the numbers of ToldQoS
 _DURABILITY: Final = {1: "TRANSIENT_LOCAL", 2: "VOLATILE"}
 
 

@@ -1,4 +1,4 @@
-"""A signal to end while a file is made: the unfinished file goes, and the status is a failure."""
+"""A signal to end while a file is made: the unfinished file is removed, which is a failure."""
 
 import contextlib
 import signal
@@ -12,7 +12,7 @@ from dsmq_nodes.signals import ending_signals
 
 @contextlib.contextmanager
 def told_if_interrupted(output: str) -> Iterator[None]:
-    """End on a signal with a shell's status for it, and report that nothing is kept.
+    """End on a signal, with the exit status of a shell, and report that nothing is kept.
 
     The code in the `with` block removes the file when an exception passes through it.
     """

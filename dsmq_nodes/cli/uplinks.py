@@ -22,7 +22,7 @@ _STATUS_SEC = 2.0
 
 
 class _Commands(TyperGroup):
-    """The commands, and a file in place of one: `dsmq-nodes uplink robot.yaml`."""
+    """The commands, or a file instead of one: `dsmq-nodes uplink robot.yaml`."""
 
     @override
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
@@ -180,7 +180,7 @@ def status(*, as_json: JsonOption = False, broker: BrokerOption = BROKER) -> Non
         session.subscribe(UPLINK_STATUS_TOPIC, depth=1)
         reply = session.next_message(timeout_sec=_STATUS_SEC)
         is_there = any(peer.name == UPLINK for peer in session.graph().peers)
-    if reply is None or not is_there:  # of one that was killed the last status is there still
+    if reply is None or not is_there:  # after an uplink was killed, its last status is still there
         raise CommandError(f"no uplink is connected to the broker at {broker}")
     if as_json:
         print(reply.text)

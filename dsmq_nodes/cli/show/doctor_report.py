@@ -1,4 +1,4 @@
-"""`dsmq-nodes doctor`: looks at the graph, and prints its findings."""
+"""`dsmq-nodes doctor`: examines the graph, and prints its findings."""
 
 import json
 import time
@@ -23,7 +23,7 @@ def report(broker: str, name: str, wait_sec: float, *, as_json: bool) -> bool:
         with Session(broker) as session:
             seen = _gather(session, wait_sec)
     except ConnectionFailedError as error:
-        text = str(error).removesuffix(LISTED)  # they follow
+        text = str(error).removesuffix(LISTED)  # the list follows below
         print("\n".join([f"ERROR   {text}", *_others(broker)]))
         return False
     only = _meant(seen, name)
@@ -62,7 +62,7 @@ def _shown(finding: Finding) -> str:
 
 
 def _meant(seen: Seen, name: str) -> str:
-    """Return the node or topic of a name, or a node that died; empty: all."""
+    """Return the full name of a node or topic, or of a node that died; empty: all."""
     if not name:
         return ""
     if "/" not in name:
@@ -80,14 +80,14 @@ def _names(seen: Seen) -> list[str]:
 
 
 def _in_a_namespace(seen: Seen, name: str) -> str:
-    """Return the one node or topic with this own name, in whatever namespace; else the name."""
+    """Return the only node or topic with this own name, in any namespace; else the name."""
     names = set(_names(seen))
     meant = [each for each in names if each.rpartition("/")[2] == name]
     return meant[0] if len(meant) == 1 else name
 
 
 def _gather(session: Session, wait_sec: float) -> Seen:
-    """Look at the graph and its counters for some seconds."""
+    """Collect the graph and its counters for some seconds."""
     gathering = Gathering(session)
     until_sec = time.monotonic() + wait_sec
     while time.monotonic() < until_sec or not gathering.is_enough:
@@ -97,7 +97,7 @@ def _gather(session: Session, wait_sec: float) -> Seen:
 
 
 def _others(broker: str) -> list[str]:
-    """Advice where no broker answers: this user's brokers on this machine."""
+    """Return advice if no broker answers: this user's brokers on this machine."""
     try:
         sockets = sorted(unix_path(*parse_address(broker).socket).parent.glob("*-*.sock"))
     except DsmqError:
@@ -108,6 +108,6 @@ def _others(broker: str) -> list[str]:
         try:
             Session(address, timeout_sec=0.3).close()
         except DsmqError:
-            continue  # of a broker that was killed, or of another network
+            continue  # its broker was killed, or is in another network
         advice.append(f"        A broker answers at {address}: `--broker {address}`")
     return advice

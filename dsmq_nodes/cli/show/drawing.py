@@ -11,7 +11,7 @@ _MERMAID_PLAIN: Final = frozenset("/_-.~ ")
 
 
 def text(topics: Iterable[TopicModel]) -> Iterator[str]:
-    """Yield a line a topic; under it the types that do not fit together."""
+    """Yield a line for each topic; below it the types that do not match."""
     for topic in topics:
         sources, sinks = (
             ", ".join(sorted({end.node or "(client)" for end in ends})) or "-"
@@ -42,7 +42,7 @@ def _mermaid_node(end: EndpointModel, identifiers: "_Identifiers") -> str:
 
 
 def _in_mermaid(name: str) -> str:
-    """A name without Mermaid's syntax: characters that could be syntax are written by number."""
+    """Return a name without Mermaid's syntax: such characters are written as numbers."""
     return "".join(
         letter if letter.isalnum() or letter in _MERMAID_PLAIN else f"#{ord(letter)};"
         for letter in name
@@ -56,7 +56,7 @@ class _Identifiers:
         self._words: dict[tuple[str, str], str] = {}
 
     def of(self, name: str, kind: str = "") -> str:
-        """Return the word that stands for a name of a kind."""
+        """Return the word that represents a name of a kind."""
         if (kind, name) not in self._words:
             letters = (each if each.isascii() and each.isalnum() else "_" for each in name)
             word = kind + "".join(letters)
@@ -81,7 +81,7 @@ def dot(topics: Iterable[TopicModel]) -> Iterator[str]:
 
 
 def edges(topics: Iterable[TopicModel]) -> list[tuple[str, str]]:
-    """From node to topic and from topic to node, each once; a node's name ends with a space.
+    """Return the edges from and to topics, each once; a node's name ends with a space.
 
     The space distinguishes a node from a topic of its name.
     """

@@ -52,7 +52,7 @@ def echo_topic(
         text = reply.text or ""
         try:
             shown = style.show(text, schema)
-        except CommandError as error:  # no such field: a slip of the user's, or an odd message
+        except CommandError as error:  # no such field: the user's mistake, or an unusual message
             if not number and isinstance(read(text), dict) and not has_part(schema, style.field):
                 raise
             session.skip(reply.topic, str(error))
@@ -82,7 +82,7 @@ class _Schemas:
 
     def of(self, topic: str) -> dict[str, Any]:
         if is_kits_own(topic):
-            return {}  # the kit's own, which asking would go over too
+            return {}  # the kit's own topics: the request would itself use them
         if topic not in self._found:
             self._found[topic] = lookup.schema_of(self._session, topic)
         return self._found[topic]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def fields_of(values: str, type_name: str, fields: "Iterable[str]") -> dict[str, Any]:
-    """Return the fields in a text; none in an empty one.
+    """Return the fields of a text; none if it is empty.
 
     Raises:
         CommandError: the text does not have fields.
@@ -37,7 +37,7 @@ def fields_of(values: str, type_name: str, fields: "Iterable[str]") -> dict[str,
 
 
 def _with_now(values: Any, schema: Schema) -> Any:
-    """As in ros2: a header "auto" is one of now, and a time "now" is now, wherever they are."""
+    """Return the values with each header "auto" and time "now" set to now, as in ros2."""
     now = dict(zip(("sec", "nanosec"), divmod(time.time_ns(), 10**9), strict=True))
 
     def filled(value: Any, found: Schema) -> Any:
@@ -65,10 +65,10 @@ def message_of(msg_type: "type[Message]", values: str) -> "Message":
 
 
 def text_of(type_name: str, schema: dict[str, Any], values: str) -> str:
-    """Return the same by the type's schema, as JSON.
+    """Return the message with these values as JSON, by its type's schema.
 
     Raises:
-        CommandError: the text does not have fields, or a value does not fit; it says which.
+        CommandError: the text does not have fields, or a value does not fit; the text says which.
         LaunchFileError: the text is not YAML; the error says where.
     """
     given = fields_of(values, type_name, schema.get("properties", {}))
@@ -76,10 +76,10 @@ def text_of(type_name: str, schema: dict[str, Any], values: str) -> str:
 
 
 def json_of(message: Any, type_name: str) -> str:
-    """Return a message as JSON; without msgspec, which refuses integers beyond 64 bits.
+    """Return a message as JSON; msgspec is not used, since it refuses integers beyond 64 bits.
 
     Raises:
-        CommandError: JSON has no such value; a field whose type is not known was given NaN.
+        CommandError: JSON has no such value: NaN was given for a field of unknown type.
     """
     try:
         return json.dumps(message, allow_nan=False, separators=(",", ":"))

@@ -1,4 +1,4 @@
-"""Lifecycle nodes, through their services."""
+"""Calls of lifecycle nodes, by their services."""
 
 import contextlib
 
@@ -25,19 +25,19 @@ class LifecycleCalls:
         self._session = session
 
     def names(self) -> list[str]:
-        """Return the full names of all."""
+        """Return the full names of all lifecycle nodes."""
         return lifecycle_nodes(self._session.graph())
 
     def find(self, node: str, wait_sec: float = 0.0) -> str:
-        """Return a node's full name, as soon as it is there; the first slash may be left out.
+        """Return a node's full name, as soon as the node is there; the first slash may be left out.
 
         Raises:
-            CommandError: there is no such lifecycle node; the text has the nearest.
+            CommandError: there is no such lifecycle node; the text has the nearest name.
         """
         name = absolute(node)
         if wait_sec:
             with contextlib.suppress(CommandError):
-                # A node offers one after the other; these are the ones that a change needs.
+                # A node offers its services one after the other; a change needs these two.
                 for service in ("get_available_transitions", "change_state"):
                     served(self._session, "service", f"{name}/{service}", wait_sec)
         names = self.names()
@@ -58,7 +58,7 @@ class LifecycleCalls:
         return f"{one_line(state.label)} [{state.id}]"
 
     def transitions(self, name: str, *, every: bool = False) -> list[TransitionDescription]:
-        """Return the transitions that a node can make now; with `every` those from all states."""
+        """Return the transitions that a node can make now; with `every` those of all states."""
         service = f"{name}/get_{'transition_graph' if every else 'available_transitions'}"
         request, response = GetAvailableTransitions.Request(), GetAvailableTransitions.Response
         return call_typed(self._session, service, request, response).available_transitions

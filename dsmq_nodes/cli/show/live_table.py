@@ -29,11 +29,11 @@ if TYPE_CHECKING:
     from dsmq_nodes.tools.session import Session
 
 _PERIOD_SEC: Final = 1.0
-_ANY_LINES: Final = 10_000  # of a file
+_ANY_LINES: Final = 10_000  # for output to a file
 
 
 class Looking:
-    """Follows the statistics, and makes rows of them."""
+    """Follows the statistics, and makes rows of them for the tables."""
 
     def __init__(self, session: "Session") -> None:
         self._session = session
@@ -53,7 +53,7 @@ class Looking:
             self._session.subscribe(topic, depth=depth)
 
     def look(self, until_sec: float) -> None:
-        """Take the messages that come until this monotonic time."""
+        """Take all messages that come before this monotonic time."""
         while (left_sec := until_sec - time.monotonic()) > 0:
             reply = self._session.next_message([*self._takers], left_sec)
             if reply is not None:

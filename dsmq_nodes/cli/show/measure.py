@@ -33,19 +33,19 @@ _ANOTHER_TIME_SEC: Final = _DAY_SEC  # no message takes this long, and no clock 
 
 
 class Spread:
-    """The newest values, a bounded number: their mean and spread."""
+    """The newest values, a bounded number of them, with their mean and deviation."""
 
     def __init__(self, most: int) -> None:
         self.values: deque[float] = deque(maxlen=most)
 
     @property
     def mean(self) -> float:
-        """Their mean; there must be one."""
+        """The mean of the values; there must be one value."""
         return sum(self.values) / len(self.values)
 
     @property
     def deviation(self) -> float:
-        """Their standard deviation."""
+        """The standard deviation of the values."""
         mean = self.mean
         return math.sqrt(sum((value - mean) ** 2 for value in self.values) / len(self.values))
 
@@ -74,11 +74,11 @@ class Arrivals:
 
     @property
     def rate_hz(self) -> float:
-        """Messages a second; there must be two."""
+        """The number of messages a second; there must be two messages."""
         return 1.0 / self.gaps.mean if self.gaps.mean else 0.0
 
     def row(self, topic: str) -> tuple[str, ...]:
-        """As a line of ros2's table."""
+        """Return a line of ros2's table."""
         gaps = self.gaps
         seconds = (min(gaps.values), max(gaps.values), gaps.deviation)
         shown = (f"{self.rate_hz:.3f}", *(f"{each:.3f}" for each in seconds))
@@ -105,7 +105,7 @@ class Sizes:
         sizes, count = self._sizes, len(self._times_sec)
         if count < 2:
             return ""
-        # Up to now, not to the last message: the rate of a silent topic falls.
+        # Up to now, not to the last message, so that the rate of a silent topic falls.
         span_sec = time.monotonic() - self._times_sec[0]
         shown = (sizes.mean, min(sizes.values), max(sizes.values))
         mean, low, high = map(size, shown)
@@ -119,12 +119,12 @@ class Delays:
     """The age of the stamps in the messages' headers."""
 
     def __init__(self, window: int, *, has_header: bool, is_far: bool = False) -> None:
-        """A measure of a topic.
+        """Measure a topic.
 
         Args:
-            window: over how many messages.
-            has_header: the topic's type is known to have one; else the messages show it.
-            is_far: the topic is another machine's.
+            window: the number of messages to measure over.
+            has_header: whether the topic's type is known to have one; else the messages show it.
+            is_far: whether the topic is of another machine.
         """
         self._is_far = is_far
         self._delays = Spread(window)
@@ -135,7 +135,7 @@ class Delays:
         """Add a message.
 
         Raises:
-            MessageError: it has no stamp, and others had one.
+            MessageError: the message has no stamp, and others had one.
         """
         stamp_sec = time_in(text, "header", "stamp")
         self._has_header = self._has_header or stamp_sec is not None
@@ -157,10 +157,10 @@ class Delays:
 
     @property
     def why_none(self) -> str:
-        """Why the messages have no delay; empty when some have.
+        """The reason why the messages have no delay; empty when some have.
 
         Raises:
-            CommandError: none of them has a header.
+            CommandError: none of the messages has a header.
         """
         if not self._has_header:
             without = "an uplink brings it, which does not tell when it was published there"
@@ -182,10 +182,10 @@ def _wall_sec() -> float:
 
 
 class _Time:
-    """The time: of this machine, or the last one on `/clock`."""
+    """The time: of this machine, or of the last message on `/clock`."""
 
     def __init__(self, session: "Session", *, is_sim: bool, is_of_day: bool) -> None:
-        """With `is_of_day` the wall clock, for stamps; otherwise a clock that never jumps."""
+        """Choose a clock; `is_of_day`: the wall clock, for stamps, else one that never jumps."""
         self.topics = [CLOCK_TOPIC] if is_sim else []
         self._read_sec = None if is_sim else _wall_sec if is_of_day else time.monotonic
         self._told_sec: float | None = None
@@ -201,7 +201,7 @@ class _Time:
 
     @property
     def now_sec(self) -> float | None:
-        """The time; None before the first message of `/clock`."""
+        """The current time; None before the first message of `/clock`."""
         return self._told_sec if self._read_sec is None else self._read_sec()
 
 
@@ -215,7 +215,7 @@ def measure(
     *,
     use_sim_time: bool = False,
 ) -> None:
-    """Print the measured figures of topics once a second, without end."""
+    """Print the measured figures of topics once a second, until Ctrl-C."""
     topics = _topics(session, names)
     measured = {topic: new() for topic in topics}
     is_of_day = isinstance(measured[topics[0]], Delays)
@@ -263,7 +263,7 @@ def _listen(session: "Session", measured: dict[str, Any], clock: _Time, until_se
 
 
 def rate_shown(change: Count) -> str:
-    """Return a rate as ros2 shows it, without the figures that are not counted."""
+    """Return a rate as ros2 shows it, without figures that are not counted."""
     return (
         f"average rate: {change.messages / change.at_sec:.3f}\n"
         f"\tdropped: {change.dropped} window: {change.messages}"
@@ -271,7 +271,7 @@ def rate_shown(change: Count) -> str:
 
 
 def bandwidth_shown(change: Count) -> str:
-    """Bytes a second in ros2's form."""
+    """Return bytes a second as ros2 shows them."""
     if not change.messages:
         return ""
     return (
@@ -281,7 +281,7 @@ def bandwidth_shown(change: Count) -> str:
 
 
 def size(size_bytes: float) -> str:
-    """Return a number of bytes in ros2's form."""
+    """Return a number of bytes as ros2 shows it."""
     for unit, factor in (("MB", 1e6), ("KB", 1e3)):
         if size_bytes >= factor:
             return f"{size_bytes / factor:.2f} {unit}"
@@ -289,18 +289,18 @@ def size(size_bytes: float) -> str:
 
 
 def delay_shown(topic: "TopicCounters", felt: dict[str, float]) -> str:
-    """The age of messages on arrival, by the broker's clock or the subscriber's own counters.
+    """Return the age of messages on arrival, by the broker's clock or the subscriber's counters.
 
     Args:
         topic: the broker's counters.
-        felt: for subscribers, the median from `publish()` to their callback, in seconds.
+        felt: for each subscriber, the median time from `publish()` to its callback, in seconds.
     """
     delays = [
         (edge.subscriber or "(client)", edge.latency_sec or felt.get(edge.subscriber, 0.0))
         for edge in topic.edges
     ]
     delays = [each for each in delays if each[1]]
-    if not delays:  # without subscribers: their age at the broker
+    if not delays:  # without subscribers: the age at the broker
         at_broker = [each.latency_sec for each in topic.publishers if each.latency_sec]
         delays = [("(broker)", delay_sec) for delay_sec in at_broker]
     if not delays:
@@ -317,9 +317,9 @@ def table_shown(rows: Sequence[tuple[str, ...]]) -> str:
 
 
 def show_rates(session: "Session", names: Sequence[str], most: int) -> None:
-    """Print the rates of topics once a second, without end.
+    """Print the rates of topics once a second, until Ctrl-C.
 
-    Counters are whole messages, and where there are few a rate by them is wrong by one of them for
+    Counters count whole messages: for a slow topic, a rate by counters is wrong by one message for
     a long time. So slow topics of small messages are measured: that costs their publishers little.
     """
     topics = _topics(session, names)
@@ -348,7 +348,7 @@ def _is_slow(change: Count | None) -> bool:
 
 
 def show_bandwidth(session: "Session", name: str, most: int) -> None:
-    """Print the bandwidth of a topic once a second, without end."""
+    """Print the bandwidth of a topic once a second, until Ctrl-C."""
     began = False
     for found in follow(session, _topics(session, [name]), most):
         (window, topic), *_ = found.values()
@@ -372,13 +372,13 @@ def _show_one(window: Window, shown: Callable[[Count], str]) -> None:
 
 
 def show_delay(session: "Session", name: str) -> None:
-    """Print the age of a topic's messages once a second, without end."""
+    """Print the age of a topic's messages once a second, until Ctrl-C."""
     felt: dict[str, float] = {}
     with session.another() as nodes:
         nodes.subscribe(NODES_TOPIC, depth=1000)
         for found in follow(session, _topics(session, [name]), 1):
             (_, topic), *_ = found.values()
-            # The broker does not know the latency of a shared topic; its readers do.
+            # The broker cannot measure the latency of a shared topic; its subscribers do.
             while topic.shared and (reply := nodes.next_message([NODES_TOPIC], 0.0)) is not None:
                 told = nodes.understood(reply, _read_node)
                 for each in told.subscriptions if told is not None else ():

@@ -1,6 +1,6 @@
-"""Messages as text: YAML as ros2 prints it, CSV, one field of it.
+"""Messages as text: YAML as ros2 prints it, CSV, or one field.
 
-A message is shown by its JSON alone, so that a topic of any type can be shown.
+Only a message's JSON is needed, so that a topic of any type can be shown.
 """
 
 import csv
@@ -62,7 +62,7 @@ class Style:
         value = self._shortened(value)
         if self.form == "csv":
             line = io.StringIO()
-            # A text with a line break would be two lines: it is escaped.
+            # A text with a line break would fill two lines: it is escaped.
             leaves = (one_line(each) if isinstance(each, str) else each for each in _leaves(value))
             csv.writer(line, lineterminator="").writerow(leaves)
             return line.getvalue()
@@ -102,7 +102,7 @@ def pick(value: Any, path: str) -> Any:
     """Return a part of a message: `header.stamp`, `ranges[3]`.
 
     Raises:
-        CommandError: there is no such part; the text has the nearest.
+        CommandError: there is no such part; the text has the nearest name.
     """
     done = 0
     while done < len(path):
@@ -125,7 +125,7 @@ def pick(value: Any, path: str) -> Any:
 def has_part(schema: Schema, path: str) -> bool:
     """Whether messages of a type may have a part: one message may lack what the next one has.
 
-    Without a schema they do not.
+    Without a schema the answer is no.
     """
     part: object = schema
     for index, name in _STEP.findall(path) if schema else ():
@@ -160,7 +160,7 @@ def _missing(value: object, step: str, at: str) -> str:
 
 
 def read(text: str) -> Any:
-    """The value in a JSON text; a text that is not a JSON object or list is its own value."""
+    """Return a JSON text's value; a text that is not a JSON object or list is its own value."""
     try:
         value = read_loose_json(text)
     except ValueError:

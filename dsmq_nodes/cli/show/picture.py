@@ -1,8 +1,8 @@
 """A graph as a picture: columns from left to right, in the order in which data flows.
 
-The usual way of drawing such graphs (Sugiyama et al. 1981), each step in its simplest form: edges
-that would close a circle are taken the other way round, a box stands one column to the right of the
-last one that leads to it, and within the columns boxes move to the mean of their neighbours.
+It is the usual way of drawing such graphs (Sugiyama et al. 1981), each step in its simplest form:
+edges that would close a circle are reversed, a box is one column to the right of the last box that
+leads to it, and within the columns boxes move to the mean of their neighbours.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,14 +13,14 @@ from typing import Final, NamedTuple
 from dsmq_nodes.cli.show.drawing import edges
 from dsmq_nodes.tools.graph_model import TopicModel
 
-_CHARACTER: Final = 7.3  # the width of one, of a monospaced font at 12 px
+_CHARACTER: Final = 7.3  # the width of a character of a monospaced font at 12 px
 _PAD: Final = 24
 _HEIGHT: Final = 28
 _GAP_X: Final = 56
 _GAP_Y: Final = 16
 _MARGIN: Final = 16
 _SWEEPS: Final = 8
-_PASSAGE: Final = "\0"  # begins the name of a place that an edge goes through
+_PASSAGE: Final = "\0"  # begins the name of a place through which an edge goes
 
 _STYLE: Final = (
     "text{font:12px ui-monospace,monospace;fill:#1f2328;text-anchor:middle;"
@@ -36,7 +36,7 @@ class _Box(NamedTuple):
 
 
 def svg(topics: Sequence[TopicModel]) -> str:
-    """Return the picture; nodes are round, a topic whose types do not fit is red."""
+    """Return the picture; nodes are round, a topic with types that do not match is red."""
     ties = edges(topics)
     names = dict.fromkeys([name for tie in ties for name in tie] + [each.name for each in topics])
     columns, paths = _columns(list(names), ties)
@@ -62,9 +62,9 @@ def svg(topics: Sequence[TopicModel]) -> str:
 def _columns(
     names: list[str], ties: Sequence[tuple[str, str]]
 ) -> tuple[list[list[str]], list[list[str]]]:
-    """The boxes by columns, each in its final order, and which of them each edge goes through.
+    """Return the boxes by columns, each in its final order, and the boxes on the path of each edge.
 
-    An edge over several columns has a place of its own in each, so that no box hides it.
+    An edge across several columns has a place of its own in each, so that no box hides it.
     """
     forward = _without_circles(names, ties)
     column = dict.fromkeys(names, 0)
@@ -109,7 +109,7 @@ def _untangle(columns: list[list[str]], ties: Sequence[tuple[str, str]]) -> None
 def _without_circles(
     names: Iterable[str], ties: Sequence[tuple[str, str]]
 ) -> list[tuple[str, str, bool]]:
-    """Return the edges; those that lead back on a walk are reversed (True)."""
+    """Return the edges; those that lead back on a walk are reversed, and marked True."""
     after: dict[str, list[str]] = {name: [] for name in names}
     for source, target in ties:
         after[source].append(target)

@@ -39,7 +39,7 @@ class Given:
     """A message to publish, as JSON and as text for the user.
 
     Attributes:
-        again: makes it for each time that it is published, when it may have the time of that.
+        again: makes the message again for each publication, if it may contain the current time.
     """
 
     type_name: str
@@ -55,7 +55,7 @@ def given(broker: str, name: str, type_name: str, values: str) -> Given:
     A type that this process does not have is taken from the ends of the topic.
 
     Raises:
-        CommandError: there is no such type, or the text is not of fields.
+        CommandError: there is no such type, or the text does not have fields.
         LaunchFileError: the text is not YAML; the error says where.
         MessageError: a value does not fit; the text says which.
     """
@@ -88,7 +88,7 @@ def _of_class(msg_type: type[Message], values: str) -> Given:
 
 
 def _told(broker: str, name: str, type_name: str) -> dict[str, Any]:
-    """Return the schema of a type from an end of the topic; empty when none has sent it."""
+    """Return the schema of a type from an end of the topic; empty if no end has announced it."""
     with contextlib.suppress(DsmqError), Session(broker) as session:
         topic = lookup.find(session.graph(), name)
         for end in topic.ends if topic is not None else ():
@@ -101,7 +101,7 @@ def type_of(broker: str, name: str, values: str) -> str:
     """Return the type of a topic, for values without a type.
 
     Raises:
-        CommandError: it has none, or several; the text says what to write.
+        CommandError: the topic has no type, or several; the text says what to write.
     """
     with Session(broker) as session:
         topic = lookup.find(session.graph(), name)
@@ -117,13 +117,13 @@ class Publishing:
     """How a message is published.
 
     Attributes:
-        rate_hz: how often.
-        times: how many times; 0: without end.
-        wait_for: how many subscribers to wait for first; 0: when the messages are counted and not
-            kept, a moment for one.
-        longest_wait_sec: how long to wait for them; None: without end.
+        rate_hz: the number of messages a second.
+        times: the number of messages; 0: no limit.
+        wait_for: the number of subscribers to wait for first; 0: when the messages are counted and
+            not kept, wait a moment for one.
+        longest_wait_sec: how long to wait for the subscribers; None: no limit.
         latched: how many messages are kept for late subscribers.
-        print_every: which are printed; 0: none.
+        print_every: every how many messages one is printed; 0: none.
     """
 
     rate_hz: float
@@ -144,8 +144,9 @@ def publish(session: Session, name: str, message: Given, how: Publishing) -> Non
         how: how often, and for whom.
 
     Raises:
-        CommandError: the topic carries another type, too few subscribe in time, or nobody hears an
-            emergency stop.
+        CommandError: the topic carries another type, too few subscribe in time, or nobody
+            subscribes
+            to an emergency stop.
     """
     known = lookup.find(session.graph(), name)
     topic = known.name if known else resolve_topic(name, "topic_pub", "/", {})
@@ -194,16 +195,16 @@ def _is_heard(session: Session, topic: str) -> bool:
 
 
 def _hearers(topic: TopicModel) -> list[EndpointModel]:
-    """Return its subscribers; a launch only keeps an emergency stop, and obeys none."""
+    """Return its subscribers, without the launcher's, which only keeps the emergency stop."""
     is_stop = topic.name.endswith(EMERGENCY_STOP_TOPIC)
     return [each for each in topic.subscribers if not (is_stop and is_kits_own(each.node))]
 
 
 def _tell_unheard(session: Session, topic: str) -> None:
-    """Say that nobody subscribes to a topic, if that is so still.
+    """Report that nobody subscribes to a topic, if that is still so.
 
     Raises:
-        CommandError: it is an emergency stop, perhaps with a misspelt name.
+        CommandError: the topic is an emergency stop, or a nearly equal name.
     """
     heard = [each.name for each in lookup.shown(session.graph(), own=True) if _hearers(each)]
     if topic in heard:

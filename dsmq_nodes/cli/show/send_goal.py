@@ -1,4 +1,4 @@
-"""`dsmq-nodes action send_goal`: a goal of any type, by the schema that its server has told."""
+"""`dsmq-nodes action send_goal`: a goal of any type, by the schema that its server announced."""
 
 import contextlib
 import textwrap
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _PATIENCE_SEC: Final = 5.0
 _SUCCEEDED: Final = 4
 _REFUSALS: Final = {  # by the code of the answer
-    0: "the server refuses to cancel the goal: the goal goes on",  # so answers a program of rclpy
+    0: "the server refuses to cancel the goal: the goal goes on",  # a program of rclpy answers so
     1: "the server refuses: a node of this kit cancels the goal when this tool's connection ends",
     2: "the goal is not canceled: the server does not know it",
     3: "the goal is not canceled: it has ended already",
@@ -86,7 +86,7 @@ def _no_answer(fault: str) -> str:
 
 
 class _Goal:
-    """A goal, from its values to its result; with `is_sent` the server may have it."""
+    """A goal, from its values to its result; `is_sent`: the server may have received it."""
 
     def __init__(self, session: Session, offer: Offer) -> None:
         self.id = uuid.uuid4()
@@ -106,7 +106,7 @@ class _Goal:
         """Return the goal with these values and defaults for the rest.
 
         Raises:
-            CommandError: a value does not fit; says which.
+            CommandError: a value does not fit; the text says which.
         """
         given = fields_of(values, self._offer.type, ())
         schema = self._types.request
@@ -115,7 +115,7 @@ class _Goal:
         return decoded(self._body, schema)["goal"]
 
     def send(self, *, with_feedback: bool) -> bool:
-        """Whether the server has accepted it."""
+        """Send the goal; return whether the server has accepted it."""
         if with_feedback:
             self._feedback_topic = self._part("feedback")
             self._feedback = schema_of(self._session, self._feedback_topic)
@@ -137,10 +137,10 @@ class _Goal:
         return response[name]
 
     def follow(self) -> int:
-        """Print feedback and the result; returns the final state.
+        """Print feedback and the result; return the final state.
 
         Raises:
-            CommandError: its server has gone.
+            CommandError: the server was lost, or sent no result.
         """
         asked = self._ask("get_result", {"goal_id": self._body["goal_id"]})
         self._session.subscribe(GRAPH_TOPIC, depth=1)
@@ -169,10 +169,10 @@ class _Goal:
             )
 
     def _feedback_in(self, text: str) -> Any:
-        """Return the feedback to this goal; None when it is for another goal.
+        """Return the feedback to this goal; None if it is for another goal.
 
         Raises:
-            MessageError: it is no feedback.
+            MessageError: the message is not feedback.
         """
         message = decoded(read_json(text), self._feedback)
         mine = list(self.id.bytes)
@@ -183,7 +183,7 @@ class _Goal:
             raise MessageError("it is no feedback to a goal") from None
 
     def cancel(self) -> str:
-        """Ask to cancel the goal, and wait for the answer; returns what a refusal means.
+        """Ask to cancel the goal, and wait for the answer; return the meaning of a refusal.
 
         Raises:
             CommandError: there is no answer.

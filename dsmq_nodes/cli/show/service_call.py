@@ -1,4 +1,4 @@
-"""`dsmq-nodes service call`: a request of any type, by the schema that its server has told."""
+"""`dsmq-nodes service call`: a request of any type, by the schema that its server announced."""
 
 import contextlib
 import itertools
@@ -31,7 +31,7 @@ _WAITING: Final = {
 
 @dataclass(frozen=True)
 class WantedCall:
-    """A call that a user wants; without a type it has the server's."""
+    """A requested call; without a type it has the type of the server."""
 
     service: str
     type_name: str
@@ -56,10 +56,10 @@ def call_service(
     timeout_sec: float,
     as_json: bool,
 ) -> None:
-    """Call it once, or every `period_sec`, and print the responses.
+    """Call a service once, or every `period_sec`, and print the responses.
 
     Raises:
-        CommandError: it has no server or another type, or it does not answer.
+        CommandError: it has no server, has another type, or does not answer.
     """
     offer = served(session, "service", absolute(request.service), wait_sec)
     check_type(offer, request.type_name)
@@ -83,7 +83,7 @@ def call_service(
 
 
 def check_type(offer: Offer, wanted: str) -> None:
-    """Check that a service or an action has the type that was named, also as `module:Class`.
+    """Check that a service or an action has the requested type, also given as `module:Class`.
 
     Raises:
         CommandError: it has another type, or there is no such class.
@@ -97,7 +97,7 @@ def served(session: Session, kind: str, name: str, wait_sec: float) -> Offer:
     """Return the service or action of that name as soon as it has a server.
 
     Raises:
-        CommandError: it has none in time; the text has the nearest that is served.
+        CommandError: it has no server in time; the text has the nearest name that is served.
     """
     there: dict[str, Offer] = {}
     told = False

@@ -16,7 +16,7 @@ from dsmq_nodes.tf.rigid import Rigid, roll_pitch_yaw, rotate
 from dsmq_nodes.tools.session import Session
 from dsmq_nodes.topic_names import TF_STATIC_TOPIC, TF_TOPIC
 
-_PAUSE_SEC: Final = 2.0  # between two notes that there is no transform yet
+_PAUSE_SEC: Final = 2.0  # between two reports that there is no transform yet
 
 
 class _Listener:
@@ -29,7 +29,7 @@ class _Listener:
             session.subscribe(topic, type_name=TFMessage.type_name)
 
     def listen(self, seconds: float) -> None:
-        """Take the transforms that come in this time."""
+        """Take the transforms that come within this time."""
         until_sec = time.monotonic() + seconds
         while (left_sec := until_sec - time.monotonic()) > 0:
             reply = self._session.next_message([TF_TOPIC, TF_STATIC_TOPIC], left_sec)
@@ -47,7 +47,7 @@ class _Listener:
 
 
 def heard(session: Session, seconds: float) -> BufferCore:
-    """Return the frames that are published within `seconds`."""
+    """Return a buffer with the transforms that are published within `seconds`."""
     listener = _Listener(session)
     listener.listen(seconds)
     return listener.buffer
@@ -65,7 +65,7 @@ def echo_transform(
     """Print the pose of a frame in another, repeatedly.
 
     Raises:
-        CommandError: it was not known within the timeout.
+        CommandError: the transform was not known within the timeout.
     """
     listener = _Listener(session)
     began_sec = complained_sec = time.monotonic()
@@ -114,7 +114,7 @@ def _rounded(value: float) -> float:
 
 
 def tree_lines(frames: list[Frame]) -> Iterator[str]:
-    """Yield every tree, a line a frame."""
+    """Yield the lines of all trees, a line for each frame."""
     children: dict[str, list[Frame]] = {}
     for frame in frames:
         children.setdefault(frame.parent, []).append(frame)

@@ -1,4 +1,4 @@
-"""What `dsmq-nodes uplink status` prints."""
+"""The output of `dsmq-nodes uplink status`."""
 
 from collections.abc import Iterator
 

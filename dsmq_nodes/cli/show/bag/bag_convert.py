@@ -1,4 +1,4 @@
-"""Makes another kind of file of a bag, or a whole one of a damaged one."""
+"""Converts a bag to another kind of file, or a damaged bag to an undamaged one."""
 
 from pathlib import Path
 from typing import cast
@@ -26,7 +26,7 @@ def convert_bag(
     compression: Compression,
     lerobot: LerobotOptions,
 ) -> BagSource:
-    """Convert a bag and print the result; return the bag, whose `omitted` has the rest."""
+    """Convert a bag and print the result; return the bag, whose `omitted` lists the rest."""
     if to not in FORMATS:
         raise typer.BadParameter(
             f"{to!r} is none: there is {', '.join(FORMATS)}", param_hint="--to"
@@ -58,8 +58,8 @@ def convert_bag(
 def repair_bag(bag: Path, output: str, compression: Compression) -> BagSource | None:
     """Save the undamaged messages of a bag in a new file, and print the damage.
 
-    Returns the bag if it is of ROS 1 or in SQLite, which has the damage in its `omitted`: the new
-    file is of ours.
+    Return the bag if it is of ROS 1 or in SQLite, with the damage in `omitted`; the new file has
+    our format.
     """
     name = f"{bag.stem}_repaired{bag.suffix if is_mcap(bag) else '.mcap'}"
     target = Path(output) if output else bag.parent / name

@@ -9,7 +9,7 @@ from dsmq_nodes.bag.file.information import information, information_lines
 
 
 def print_information(paths: list[Path], *, as_json: bool) -> BagSource:
-    """Print the contents of a bag; return the bag, which knows its missing messages."""
+    """Print the contents of a bag; return the bag, which lists its missing messages."""
     bag = open_source(paths)
     if as_json:
         print(json.dumps(information(bag), indent=2))

@@ -1,4 +1,4 @@
-"""Plays a bag, with keys and a progress bar where there is a terminal."""
+"""Plays a bag, with keys and a progress bar if there is a terminal."""
 
 import contextlib
 import signal
@@ -23,13 +23,13 @@ from dsmq_nodes.topic_names import EMERGENCY_STOP_TOPIC
 _ANSWER_SEC: Final = 10.0
 _FASTER: Final = 1.1
 _MOST_NAMED: Final = 6
-_LONGEST_WAIT_SEC: Final = 0.2  # then the progress bar moves
+_LONGEST_WAIT_SEC: Final = 0.2  # then the progress bar is updated
 _ARROWS: Final = {b"\x1b[C": "step", b"\x1b[A": "faster", b"\x1b[B": "slower"}
 _KEYS: Final = {b" ": "pause", b"s": "step", b"q": "end", b"+": "faster", b"-": "slower"}
 
 
 def play_bag(paths: list[Path], chosen: Selection, playing: Playing, broker: str) -> BagSource:
-    """Play a bag to its end, or to Ctrl-C; return the bag, whose `omitted` has the rest."""
+    """Play a bag to its end, or to Ctrl-C; return the bag, whose `omitted` lists the rest."""
     bag = open_source(paths, chosen)
     _check_renamings(bag, playing)
     with Session(broker, timeout_sec=_ANSWER_SEC) as session, _keyboard() as has_keys:
@@ -82,14 +82,14 @@ def _say(text: str) -> None:
 
 
 class _Screen:
-    """Lets time pass, while keys are obeyed and the bar moves."""
+    """Waits, and meanwhile obeys keys and moves the progress bar."""
 
     def __init__(self, session: Session, *, has_keys: bool) -> None:
         self._session = session
         self._inputs = [session.fileno(), *([sys.stdin.fileno()] if has_keys else [])]
 
     def show(self, player: Player, progress: Progress) -> None:
-        """From now on."""
+        """Show this player from now on."""
         self._player, self._progress = player, progress
 
     def wait(self, seconds: float) -> None:
@@ -108,7 +108,7 @@ class _Screen:
                 self._end_with_the_terminal()
 
     def _end_with_the_terminal(self) -> None:
-        """The terminal is gone; without a session of its own no signal has told us."""
+        """Stop, since the terminal is gone: without a session of our own no signal reports that."""
         del self._inputs[1:]
         if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
             self._player.stop()
@@ -142,7 +142,7 @@ def _commands(keys: bytes) -> Iterator[str]:
 
 @contextlib.contextmanager
 def _keyboard() -> Iterator[bool]:
-    """Each key at once, unseen, where there is a terminal; whether there is."""
+    """Deliver each key at once, without echo, if there is a terminal; yield whether there is."""
     if not sys.stdin.isatty():
         yield False
         return

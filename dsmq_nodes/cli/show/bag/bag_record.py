@@ -1,6 +1,6 @@
 """Records until Ctrl-C, or for a time, then prints the numbers of messages.
 
-Lines are written by another thread: the recording goes on while the terminal is stopped (Ctrl-S).
+Another thread writes the lines: the recording goes on while the terminal is stopped (Ctrl-S).
 """
 
 import asyncio
@@ -39,7 +39,7 @@ _WRITTEN_SEC: Final = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """The topics to record, and the file: with the given name, else with the time."""
+    """The topics to record, and the file: with the given name, else named by the time."""
 
     name: str
     selection: Selection
@@ -50,20 +50,20 @@ class Recording:
     use_sim_time: bool
 
     def new_writer(self) -> BagWriter:
-        """Return the file that is written."""
+        """Return a writer for the new file."""
         name = self.name or f"bag_{datetime.now().astimezone():%Y_%m_%d-%H_%M_%S}"
         limits = Limits(self.most_bytes, self.most_sec)
         return BagWriter(name, compression=self.compression, limits=limits)
 
 
 def record(recording: Recording, broker: str, attached: list[Path]) -> int:
-    """Record until Ctrl-C or SIGTERM, or for the recording's time; returns the exit status.
+    """Record until Ctrl-C or SIGTERM, or for the recording's time; return the exit status.
 
     Raises:
-        BagError: a file to attach cannot be read, or the bag is there already.
+        BagError: a file to attach cannot be read, or the bag exists already.
     """
     files = _attachments(attached)
-    # Simulated time is that of the clock's message before: there the order of all of them counts.
+    # Simulated time is that of the last clock message: then the order of all messages counts.
     session = Session(broker, patient=not recording.use_sim_time, lasting=True)
     with session, _asked_to_end() as asked, _lines() as (say, warn):
         writer, fault = recording.new_writer(), ""
@@ -101,10 +101,10 @@ def record(recording: Recording, broker: str, attached: list[Path]) -> int:
 
 
 def _attachments(paths: list[Path]) -> list[Attachment]:
-    """Files to put into the bag.
+    """Return the files to put into the bag.
 
     Raises:
-        BagError: one cannot be read.
+        BagError: a file cannot be read.
     """
     found = []
     for path in paths:
@@ -129,7 +129,7 @@ class _Parameters:
         pool.shutdown(wait=False)
 
     def attach_to(self, writer: BagWriter, *, wait: bool = False) -> None:
-        """Put them into the bag, once and when they are there."""
+        """Put the parameters into the bag, once, as soon as they have arrived."""
         told = self._told
         if told is None or not (wait or told.done()):
             return
@@ -150,7 +150,7 @@ class _Parameters:
 
 
 def _parameters(broker: str) -> tuple[str, list[str]]:
-    # In another thread: the recording has begun, and this has to load.
+    # Runs in another thread: the recording has begun, and this import takes time.
     from dsmq_nodes.tools.node_parameters import NodeParameters  # noqa: PLC0415  57 ms
 
     with Session(broker) as session:
@@ -168,7 +168,7 @@ def _run(
 
     def is_over() -> bool:
         nonlocal until_sec
-        if until_sec == math.inf and recorder.knows_graph:  # it has subscribed what there is
+        if until_sec == math.inf and recorder.knows_graph:  # all existing topics are subscribed
             until_sec = time.monotonic() + duration_sec
         return len(asked) > 0 or time.monotonic() >= until_sec
 
@@ -184,7 +184,7 @@ def _run(
 
 @contextlib.contextmanager
 def _asked_to_end() -> Iterator[list[float]]:
-    """When it was asked to end: a file is never left in the middle of a write."""
+    """Collect the times of signals to end: none leaves a file in the middle of a write."""
     asked: list[float] = []
     numbers = ending_signals()
     before = [signal.signal(each, lambda *_: asked.append(time.monotonic())) for each in numbers]
@@ -197,11 +197,11 @@ def _asked_to_end() -> Iterator[list[float]]:
 
 @contextlib.contextmanager
 def _lines() -> Iterator[tuple[Callable[[str], None], Callable[[str], None]]]:
-    """Functions that write a line to standard output, and to standard error."""
+    """Yield functions that write a line to standard output, and to standard error."""
 
     def write(lines: Sequence[tuple[TextIO, str]], _lost: int) -> None:
         for stream, text in lines:
-            with contextlib.suppress(OSError):  # its reader has gone: the recording goes on
+            with contextlib.suppress(OSError):  # its reader has closed it: the recording goes on
                 print(one_line(text), file=stream, flush=True)
 
     def put(stream: TextIO, text: str) -> None:

@@ -1,4 +1,4 @@
-"""Runs a node on a recording, and shows where its messages differ."""
+"""Runs a node on a recording, and shows the differences of its messages."""
 
 import asyncio
 import sys
@@ -22,7 +22,7 @@ from dsmq_nodes.printable import indented, one_line
 
 @dataclass(frozen=True, slots=True)
 class NodeGiven:
-    """A node as the command line names it."""
+    """A node as given on the command line."""
 
     node: str
     name: str | None
@@ -50,9 +50,9 @@ def parameters(texts: list[str]) -> dict[str, Any]:
 
 
 def rerun_bag(paths: list[Path], given: NodeGiven, compared: Selection, within: Tolerance) -> int:
-    """Run and compare; returns the exit status: 1 with a difference, or when it raised."""
+    """Run and compare; return the exit status: 1 with a difference, or if the node raised."""
     here = str(Path.cwd())
-    if here not in sys.path:  # a console script does not look for modules there
+    if here not in sys.path:  # a console script does not search for modules there
         sys.path.insert(0, here)
     node_class = load_node_class(given.node)
     bag = open_source(paths)

@@ -12,7 +12,7 @@ from dsmq_nodes.launcher.launch_file import is_of_ros
 
 
 def check_and_print(file: Path, args: list[str], *, as_json: bool) -> bool:
-    """Print the mistakes in a launch file; return whether there is none, warnings aside."""
+    """Print the mistakes in a launch file; return whether there is none, except warnings."""
     given = parse_args(args)
     if is_of_ros(file):
         raise CommandError(

@@ -18,15 +18,15 @@ _UNITS_SEC = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0}
 
 
 def recorder_beside(plan: Plan, record: str, launch_file: Path) -> Plan:
-    """Add the recorder to a plan: the others start when it is ready.
+    """Add the recorder to a plan; the other processes start when it is ready.
 
     Args:
         plan: the plan.
         record: the bag's name, or `ring=60s`.
-        launch_file: goes into the bag or the bundle.
+        launch_file: the launch file, which goes into the bag or the bundle.
 
     Raises:
-        CommandError: it is neither, or the bag is there already.
+        CommandError: `record` is neither, or the bag exists already.
     """
     if found := _RING.fullmatch(record):
         seconds = float(found[1]) * _UNITS_SEC[found[2] or ""]

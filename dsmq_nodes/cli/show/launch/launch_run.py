@@ -25,7 +25,7 @@ from dsmq_nodes.suggest import did_you_mean, written
 
 
 def parse_args(words: Sequence[str]) -> Mapping[str, str]:
-    """Return `name:=value` words; a wrong one is a wrong use of the command line."""
+    """Return the values of `name:=value` words; a wrong word is a wrong use of the command line."""
     try:
         return parse(words)
     except CommandError as error:
@@ -33,7 +33,7 @@ def parse_args(words: Sequence[str]) -> Mapping[str, str]:
 
 
 def found(file: Path, words: list[str]) -> tuple[Path, list[str]]:
-    """Return the launch file and its arguments; ros2's words `PACKAGE FILE` name a package's.
+    """Return the launch file and its arguments; ros2's words `PACKAGE FILE` are a package's file.
 
     Raises:
         CommandError: there is no such package, or it has no such file.
@@ -57,7 +57,7 @@ def found(file: Path, words: list[str]) -> tuple[Path, list[str]]:
 
 
 def print_arguments(file: Path, words: Sequence[str]) -> None:
-    """Print what `args:` of a launch file declares, in the form of ros2."""
+    """Print the arguments in `args:` of a launch file, in the form of ros2."""
     if is_of_ros(file):
         arguments: Mapping[str, Any] = _ros_plans().arguments_of(file, parse_args(words))
     else:
@@ -122,7 +122,7 @@ def _tell_of_unused_broker(plan: Plan) -> None:
 
 
 def _is_its_own(where: str, plan: Plan) -> bool:
-    """Whether an address is the one at which the broker of a plan will listen."""
+    """Whether an address is the future address of a plan's own broker."""
     address, argv = parse_address(where), plan.broker.argv
     port = argv[argv.index("--port") + 1] if "--port" in argv else str(DEFAULT_PORT)
     return is_local(address.host) and str(address.port) == port

@@ -13,7 +13,7 @@ def web_beside(plan: Plan) -> Plan:
     """Add the dashboard with its defaults to a plan, unless the launch file has one.
 
     Raises:
-        CommandError: its libraries are not installed, or a node has its name.
+        CommandError: the libraries are not installed, or a node has its name.
     """
     entry = WebEntry()
     for process in plan.nodes:
