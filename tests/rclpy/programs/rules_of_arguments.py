@@ -62,6 +62,7 @@ for text in (
     "n/: {ros__parameters: {a: 1}}", "//n: {ros__parameters: {a: 1}}", "n: 1", "[]", "n:\n  ros__parameters:\n    a: [1,",
     "ros__parameters: {a: 1}", "n:\n  ros__parameters: [1]", "n:\n  ros__parameters:\n    a: b: c",
     "n: {ros__parameters: {a: 1}}\n---\n/**: {ros__parameters: {a: 2}}", "\t", "n:\n  ros__parameters:\n    a: &x 1\n    b: *x",
+    "n: {ros__parameters: {a: [{b: 1, c: 2}]}}", "n: {ros__parameters: {a: [1, {b: 2}]}}", "n: {ros__parameters: {a: [{}, 1]}}",
 ):  # fmt: skip
     path = Path(folder) / "f.yaml"
     path.write_text(text, encoding="utf-8")
@@ -92,6 +93,7 @@ for text in (
 for text in (
     "p: 1\n    p.q: 2", "p: 1\n    p: {q: 2}", "p: {q: 2}\n    p: 1", "p: 1\n    p: {q: x, r: y}",
     "p.q: 5\n    p: 1\n    p: {q: 2, r: 3}", "p: x\n    p: {q: {r: 1}}", "p: 1\n    p: x", "p: x\n    p: 1",
+    "p: [{q: [a]}]", "p: {q: [{r: [a, b], s: [1]}]}", "p: [{q: 1}]", "p: [{q: [1]}, {q: [2]}]", "p: {q.r: {s: 1}, t: 2}",
 ):  # fmt: skip
     path.write_text(f"n:\n  ros__parameters:\n    {text}\n", encoding="utf-8")
     context = told("--params-file", str(path))
