@@ -86,9 +86,13 @@ class NodeParameters:
     def _get(self, node: str, names: Sequence[str]) -> list[Parameter]:
         request = GetParameters.Request(names=list(names))
         service = f"{node}/get_parameters"
-        return _values(
-            service, names, call_typed(self._session, service, request, GetParameters.Response)
-        )
+        response = call_typed(self._session, service, request, GetParameters.Response)
+        if response.values or not names:
+            return _values(service, names, response)
+        if len(names) == 1:
+            return [Parameter(names[0], ParameterKind.NOT_SET, None)]
+        # rclpy's nodes tell no value at all when one of the parameters has none.
+        return [self._get(node, [name])[0] for name in names]
 
     def _check(self, node: str, names: Sequence[str]) -> list[str]:
         known = self.names_of(node)
@@ -168,7 +172,12 @@ class NodeParameters:
         for node, asked in values.items():
             with contextlib.suppress(CommandError, KeyError):
                 got_ = typed(asked.service, found[asked], GetParameters.Response)
-                files[node] = dump_parameters(node, _values(asked.service, wanted[node], got_))
+                files[node] = dump_parameters(
+                    node,
+                    _values(asked.service, wanted[node], got_)
+                    if got_.values
+                    else self._get(node, wanted[node]),
+                )
         return "".join(files.values()), [node for node in names if node not in files]
 
     def loaded(self, node: str, file: Path, refused: Callable[[str], None]) -> Iterator[str]:

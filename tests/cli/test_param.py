@@ -3,7 +3,10 @@
 import re
 from pathlib import Path
 
+from dsmq_nodes.tools.node_parameters import NodeParameters
+from dsmq_nodes.tools.session import Session
 from tests.cli.conftest import Place
+from tests.support.waiting import PATIENCE_SEC
 
 
 def test_what_was_dumped_is_loaded(mall: Place, tmp_path: Path) -> None:
@@ -23,3 +26,28 @@ def test_what_was_dumped_is_loaded(mall: Place, tmp_path: Path) -> None:
     assert (output, status) == ("", 1)
     assert errors.endswith("shop.yaml has no parameters for /mall/customer\n")
     assert mall.here("param", "load", "/mall/shop", str(tmp_path / "shp.yaml"))[2] == 1
+
+
+HALF_SET = """\
+import rclpy
+
+rclpy.init()
+node = rclpy.create_node("half_set")
+node.declare_parameter("gain", 1.5)
+node.declare_parameter("mode", rclpy.Parameter.Type.STRING)
+print("there", flush=True)
+rclpy.spin(node)
+"""
+
+
+def test_a_program_for_rclpy_has_a_parameter_without_a_value(place: Place, tmp_path: Path) -> None:
+    """Asked for several, it tells no value at all, as real rclpy does."""
+    program = tmp_path / "half_set.py"
+    program.write_text(HALF_SET, "utf-8")
+    place.start("run", "--ours", str(program)).wait_for("^there$")
+    assert place.here("param", "get", "/half_set", "mode") == ("Parameter not set.\n", "", 0)
+    assert place.here("param", "get", "/half_set", "gain")[0] == "Double value is: 1.5\n"
+    output, errors, status = place.here("param", "dump", "/half_set")
+    assert ("    gain: 1.5\n" in output, errors, status) == (True, "", 0)
+    with Session(place.broker) as session:
+        assert output in NodeParameters(session).all_dumped(PATIENCE_SEC)[0]

@@ -52,16 +52,24 @@ async def read_parameters(
     """
     if names is None:
         names = await parameter_names(client, node)
-    values, told = await asyncio.gather(
+    answers = await asyncio.gather(
         _called(client, node, "get_parameters", names=names),
         _called(client, node, "describe_parameters", names=names),
     )
-    return {
-        name: ParameterRead(value_in(value), descriptor["type"], descriptor)
-        for name, value, descriptor in zip(
-            names, values["values"], told["descriptors"], strict=True
-        )
-    }
+    values, descriptors = answers[0]["values"], answers[1]["descriptors"]
+    if len(values) == len(descriptors) == len(names):
+        return {
+            name: ParameterRead(value_in(value), descriptor["type"], descriptor)
+            for name, value, descriptor in zip(names, values, descriptors, strict=True)
+        }
+    # rclpy's nodes tell nothing at all when one of the parameters has no value, or is not there.
+    if len(names) > 1:
+        found: dict[str, ParameterRead] = {}
+        for name in names:
+            found |= await read_parameters(client, node, [name])
+        return found
+    descriptor = descriptors[0] if descriptors else {}
+    return {name: ParameterRead(None, descriptor.get("type", 0), descriptor) for name in names}
 
 
 async def set_parameter(client: HubClient, node: str, name: str, value: Any) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import Field
 
@@ -11,6 +11,16 @@ from dsmq_nodes.gateways.hub import Hub
 from dsmq_nodes.gateways.rosbridge.rosbridge_client import open_rosbridge
 from dsmq_nodes.messages import Action, LaserScan, Message, Service, SetBool, String
 from dsmq_nodes.messages.fields import int64
+from dsmq_nodes.messages.rcl_interfaces import (
+    ListParametersResult,
+    ParameterDescriptor,
+    ParameterValue,
+)
+from dsmq_nodes.messages.rcl_interfaces_srv import (
+    DescribeParameters,
+    GetParameters,
+    ListParameters,
+)
 from dsmq_nodes.testing import Graph
 from tests.gateways.web.hubs import client_of, frames
 
@@ -93,6 +103,35 @@ class Server(Node):
         goal.succeed()
         self.goals.append("succeeded")
         return Fibonacci.Result(sequence=sequence)
+
+
+class UnsetRobot(Node):
+    """Tells no value at all when one that is asked for has none, as rclpy does."""
+
+    VALUES: ClassVar = {"gain": ParameterValue(type=3, double_value=1.5)}
+
+    def __init__(self) -> None:
+        super().__init__("stand_in")
+        for kind, answer in (
+            (ListParameters, self.on_list),
+            (GetParameters, self.on_get),
+            (DescribeParameters, self.on_describe),
+        ):
+            name = kind.type_name.rpartition("/")[2].replace("Parameters", "_parameters").lower()
+            self.create_service(kind, f"unset/{name}", answer)
+
+    def on_list(self, _: Any) -> ListParameters.Response:
+        return ListParameters.Response(result=ListParametersResult(names=["gain", "mode"]))
+
+    def on_get(self, request: Any) -> GetParameters.Response:
+        found = [self.VALUES.get(name) for name in request.names]
+        return GetParameters.Response(values=[] if None in found else found)
+
+    def on_describe(self, request: Any) -> DescribeParameters.Response:
+        if not {"gain", "mode"}.issuperset(request.names):
+            return DescribeParameters.Response()
+        told = [ParameterDescriptor(name=name, type=3) for name in request.names]
+        return DescribeParameters.Response(descriptors=told)
 
 
 class Bridged:

@@ -5,7 +5,10 @@ from typing import Any
 
 import pytest
 
-from tests.gateways.rosbridge.robots import Bridged
+from dsmq_nodes.gateways.web.parameter_calls import read_parameters
+from dsmq_nodes.testing import Graph
+from tests.gateways.rosbridge.robots import Bridged, UnsetRobot
+from tests.gateways.web.hubs import done
 
 
 def test_topics(bridged: Bridged) -> None:
@@ -140,3 +143,17 @@ def test_time_and_version(bridged: Bridged) -> None:
 def test_what_a_client_has_just_advertised_is_in_its_next_answer(bridged: Bridged) -> None:
     bridged.send("advertise", topic="/new", type="std_msgs/String")
     assert "/new" in bridged.call("/rosapi/topics")["topics"]
+
+
+def test_the_parameters_of_a_program_for_rclpy_of_which_one_has_no_value(
+    graph: Graph, bridged: Bridged
+) -> None:
+    graph.add(UnsetRobot)
+    found = done(graph, read_parameters(bridged.client, "/unset"))
+    assert {name: each.value for name, each in found.items()} == {"gain": 1.5, "mode": None}
+    for name, exists in (("gain", True), ("mode", False), ("nothing", False)):
+        answer = bridged.call("/rosapi/has_param", {"name": f"/unset:{name}"})
+        assert answer == {"exists": exists}
+    answer = bridged.call("/rosapi/get_param", {"name": "/unset:nothing"})
+    reason = "/unset has no parameter 'nothing'"
+    assert answer == {"value": "null", "successful": False, "reason": reason}
