@@ -23,6 +23,7 @@ from dsmq_nodes.dsmq.log import Entry
 from dsmq_nodes.errors import CommandError, OverwrittenError, WireError
 from dsmq_nodes.gateways.hub import Hub, HubReader, HubWriter
 from dsmq_nodes.gateways.ros2.bridge_rules import ACTION_SERVICES, BridgeRules
+from dsmq_nodes.gateways.ros2.publisher_numbers import PublisherNumbers
 from dsmq_nodes.gateways.ros2.ros_classes import RosImportError, ros_class
 from dsmq_nodes.gateways.ros2.ros_objects import ConversionError, RosType, ros_type
 from dsmq_nodes.gateways.ros2.ros_side import LATCHED, RosSide, RosTopic
@@ -57,6 +58,7 @@ class Bridge:
     Attributes:
         carried: how many messages went each way, by direction and name.
         skipped: how many could not be converted, likewise.
+        lost: how many ROS has lost on their way here, likewise.
     """
 
     def __init__(self, hub: Hub, ros: RosSide, rules: BridgeRules) -> None:
@@ -64,6 +66,7 @@ class Bridge:
         self.hub, self.ros, self.rules = hub, ros, rules
         self.carried: Counter[str] = Counter()
         self.skipped: Counter[str] = Counter()
+        self.lost: Counter[str] = Counter()
         self._open: dict[tuple[str, str], tuple[How, Carried]] = {}
         self._refused: set[str] = set()
 
@@ -195,6 +198,14 @@ class Bridge:
             more = "others like it are counted" if times == 1 else f"so far {times}"
             logger.warning("%s: skipped a message: %s (%s)", direction, error, more)
 
+    def miss(self, direction: str, count: int) -> None:
+        """Count messages that ROS has lost; log the first, and each tenfold number of them."""
+        before = self.lost[direction]
+        self.lost[direction] += count
+        lost = self.lost[direction]
+        if not before or len(str(lost)) > len(str(before)):
+            logger.warning("%s: %d messages were lost so far on their way here", direction, lost)
+
 
 class _TopicFromRos:
     """A topic of ROS, published here."""
@@ -203,7 +214,7 @@ class _TopicFromRos:
         self._bridge, self._topic = bridge, topic
         self._direction = f"from ROS {topic.name}"
         self._type = ros_type(topic.type_name)
-        self._is_open = True
+        self._is_open, self._numbers = True, PublisherNumbers()
         self._tells_apart = bridge.rules.is_both_ways(topic.name)
         latched = LATCHED.get(topic.name, 1) if topic.is_latched else 0
         name = bridge.rules.here(topic.name)
@@ -224,6 +235,8 @@ class _TopicFromRos:
     def _take(self, msg: Any, info: dict[str, Any]) -> None:
         if not self._is_open or (self._tells_apart and self._bridge.ros.is_from_us(info)):
             return
+        if lost := self._numbers.lost_before(info):
+            self._bridge.miss(self._direction, lost)
         try:
             self._writer.publish(*self._type.parts(msg))
         except (ConversionError, WireError) as error:

@@ -27,6 +27,7 @@ from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
 
 from dsmq_nodes.errors import CommandError
+from dsmq_nodes.gateways.ros2.publisher_numbers import publisher_of
 from dsmq_nodes.gateways.ros2.ros_objects import ros_type
 from dsmq_nodes.told_qos import ToldQoS, kept_by_all
 from dsmq_nodes.topic_names import TF_STATIC_TOPIC
@@ -224,9 +225,7 @@ class RosSide:
 
     def is_from_us(self, info: Info) -> bool:
         """Whether a message was published by this node: one that goes both ways comes back."""
-        gid = info.get("publisher_gid")
-        data = gid.get("data", b"") if isinstance(gid, dict) else b""
-        return bytes(data) in self._own_gids
+        return publisher_of(info) in self._own_gids
 
     # Entities
 

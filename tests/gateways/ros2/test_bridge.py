@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import signal
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -219,6 +220,30 @@ def test_a_message_that_cannot_be_read_harms_no_other(
     assert [len(inbox) for inbox in inboxes.values()] == [1, 1]
     if kind is WStrings:  # the other one Fast DDS drops by itself
         world.bridge.wait_for("from ROS /from_ros/wstrings: skipped a message")
+
+
+def test_what_ros_has_lost_is_counted(world: World) -> None:
+    """A publisher repeats no more than its depth holds, here 100, for a bridge that stood still."""
+    inbox = advertised(world, String, "/from_ros/lossy")
+    world.ros.do("publish", topic="/from_ros/lossy", msgs=numbered(1))
+    world.until(lambda: inbox, "the first message")
+    sent = 1
+
+    def is_told() -> bool:
+        nonlocal sent
+        world.bridge.process.send_signal(signal.SIGSTOP)
+        try:
+            world.ros.do("publish", topic="/from_ros/lossy", msgs=numbered(2000))
+        finally:
+            world.bridge.process.send_signal(signal.SIGCONT)
+        world.ros.do("publish", topic="/from_ros/lossy", msgs=[{"data": f"end {sent}"}])
+        world.until(lambda: inbox[-1] == String(data=f"end {sent}"), "the last message")
+        sent += 2001
+        return "/from_ros/lossy: " in world.bridge.drained()
+
+    world.until(is_told, "what the bridge says of lost messages")
+    told = world.bridge.wait_for("from ROS /from_ros/lossy: ([0-9]+) messages were lost so far")
+    assert 1 <= int(told[1]) <= sent - len(inbox)
 
 
 def test_publishers_that_go_do_not_end_rclpys_thread() -> None:
