@@ -124,8 +124,9 @@ class UnsetRobot(Node):
         return ListParameters.Response(result=ListParametersResult(names=["gain", "mode"]))
 
     def on_get(self, request: Any) -> GetParameters.Response:
-        found = [self.VALUES.get(name) for name in request.names]
-        return GetParameters.Response(values=[] if None in found else found)
+        if not self.VALUES.keys() >= set(request.names):
+            return GetParameters.Response()
+        return GetParameters.Response(values=[self.VALUES[name] for name in request.names])
 
     def on_describe(self, request: Any) -> DescribeParameters.Response:
         if not {"gain", "mode"}.issuperset(request.names):
