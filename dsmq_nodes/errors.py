@@ -53,7 +53,7 @@ class AddressInUseError(DsmqError):
 
 
 class InsecureError(DsmqError):
-    """Every machine could connect to a server, or TLS cannot be used; says what to do."""
+    """A server would accept every machine, or TLS cannot be used; the text says what to do."""
 
 
 class RequestRefusedError(DsmqError):

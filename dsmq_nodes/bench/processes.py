@@ -147,5 +147,5 @@ def broker(stack: contextlib.ExitStack, env: dict[str, str]) -> tuple[Started, s
     line = found.line()
     where = _LISTENING.search(line)
     if where is None:
-        raise BenchError(f"the broker does not say where it listens: {line}")
+        raise BenchError(f"the broker does not report its address: {line}")
     return found, where[1], int(where[2])

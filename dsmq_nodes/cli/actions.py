@@ -55,7 +55,7 @@ def info(
     action: ActionArgument,
     *,
     show_types: TypesOption = False,
-    count: Annotated[bool, typer.Option("--count", "-c", help="Only how many ends.")] = False,
+    count: Annotated[bool, typer.Option("--count", "-c", help="Only the numbers.")] = False,
     as_json: JsonOption = False,
     broker: BrokerOption = BROKER,
 ) -> None:
@@ -113,7 +113,7 @@ def send_goal(
             metavar="[TYPE]",
             show_default=False,
             autocompletion=complete.action_types,
-            help="Not needed: its server has told it.",
+            help="Not needed: its server announces it.",
         ),
     ] = "",
     values: ValuesArgument = "",

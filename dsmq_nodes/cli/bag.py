@@ -54,7 +54,8 @@ ExcludeRegexOption = Annotated[
     str, typer.Option("--exclude-regex", "-x", help="Not topics with this in the name.")
 ]
 CompressionOption = Annotated[
-    str, typer.Option("--compression-format", metavar="zstd|lz4|none", help="Of the file.")
+    str,
+    typer.Option("--compression-format", metavar="zstd|lz4|none", help="The file's compression."),
 ]
 
 
@@ -82,7 +83,8 @@ def record(
     regex: RegexOption = "",
     exclude_regex: ExcludeRegexOption = "",
     output: Annotated[
-        str, typer.Option("--output", "-o", metavar="NAME", help="The file; else by the time.")
+        str,
+        typer.Option("--output", "-o", metavar="NAME", help="The file; else named by the time."),
     ] = "",
     most_bytes: Annotated[
         int,
@@ -243,13 +245,14 @@ def convert(
         typer.Option(
             *("--output", "-o", "--out"),
             metavar="NAME",
-            help="Where to; of lerobot, else beside the bag.",
+            help="The new file; lerobot: by default a folder beside the bag.",
         ),
     ] = None,
     to: Annotated[
         str,
         typer.Option(
-            metavar="mcap|ros2|ros1|foxglove|csv|parquet|npz|lerobot", help="What to make."
+            metavar="mcap|ros2|ros1|foxglove|csv|parquet|npz|lerobot",
+            help="The kind of file to make.",
         ),
     ] = "mcap",
     topics: TopicsOption = None,
@@ -261,7 +264,7 @@ def convert(
         int, typer.Option(metavar="N", min=1, max=1000, help="lerobot: frames a second.")
     ] = 30,
     task: Annotated[
-        str, typer.Option(metavar="TEXT", help="lerobot: what episodes without a task are.")
+        str, typer.Option(metavar="TEXT", help="lerobot: the task of episodes without one.")
     ] = "",
     feature: Annotated[
         list[str] | None,
@@ -276,7 +279,9 @@ def convert(
     ] = 0.0,
     calibration: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="lerobot: of the arm; else the one in the bag."),
+        typer.Option(
+            metavar="FILE", help="lerobot: the arm's calibration; else the one in the bag."
+        ),
     ] = None,
 ) -> None:
     """Convert a bag or a dataset to another kind of file. A bag is ours, or of ROS 1 or ROS 2.

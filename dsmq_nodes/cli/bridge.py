@@ -18,7 +18,7 @@ app = new_app(
     ("dsmq-nodes bridge ros2 --from /scan --to /cmd_vel", ""),
 )
 _ros2 = new_app(
-    "Carry topics, services and actions to and from ROS 2. Only those that you name go.",
+    "Carry topics, services and actions to and from ROS 2. Only named ones are carried.",
     ("dsmq-nodes bridge ros2 --from /scan --from /odom --to /cmd_vel", "drive a robot"),
     ("dsmq-nodes bridge ros2 --service-from /dock --prefix /ros", "call it as /ros/dock"),
     ("dsmq-nodes bridge ros2 list", "topics and services with their types and QoS"),
@@ -58,16 +58,17 @@ def ros2(
         typer.Option("--service-to", metavar="NAME", help="A service or an action of our nodes."),
     ] = None,
     latched: Annotated[
-        NamesOption, typer.Option(metavar="TOPIC", help="ROS gets it latched, though ours is not.")
+        NamesOption,
+        typer.Option(metavar="TOPIC", help="A topic that ROS gets latched, though it is not here."),
     ] = None,
     prefix: Annotated[
-        str, typer.Option(metavar="/NAMESPACE", help="Where all of ROS is here.")
+        str, typer.Option(metavar="/NAMESPACE", help="The namespace of all ROS names here.")
     ] = "",
     domain: DomainOption = None,
     discovery: DiscoveryOption = None,
     broker: BrokerOption = BROKER,
 ) -> None:
-    """Carry what is named between our graph and a ROS 2 graph, until Ctrl-C."""
+    """Carry the named topics, services and actions between our graph and ROS 2, until Ctrl-C."""
     if context.invoked_subcommand is not None:
         return
     options: dict[str, object] = {

@@ -28,7 +28,7 @@ def _pages() -> dict[str, str]:
     """Return the pages' Markdown, by name."""
     folder = next((each for each in _FOLDERS if each.is_dir()), None)
     if folder is None:
-        raise CommandError(f"the guide is not there: it belongs to {_FOLDERS[0]}; install again")
+        raise CommandError(f"the guide is missing: it should be in {_FOLDERS[0]}; install again")
     return {path.stem: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.md"))}
 
 

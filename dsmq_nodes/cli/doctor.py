@@ -28,7 +28,7 @@ def show(
     ] = "",
     *,
     wait: Annotated[
-        float, typer.Option("--wait", "-w", metavar="SEC", min=1.0, help="Look this long.")
+        float, typer.Option("--wait", "-w", metavar="SEC", min=1.0, help="Collect data this long.")
     ] = 2.5,
     as_json: JsonOption = False,
     broker: BrokerOption = BROKER,

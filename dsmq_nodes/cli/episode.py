@@ -34,7 +34,7 @@ def episode(
     mark: Annotated[_Command, typer.Argument(help="What to mark.", show_default=False)],
     *,
     task: Annotated[
-        str, typer.Option(metavar="TEXT", help="What is done in it; with stop: a better text.")
+        str, typer.Option(metavar="TEXT", help="The task in it; with stop: a corrected text.")
     ] = "",
     broker: BrokerOption = BROKER,
 ) -> None:

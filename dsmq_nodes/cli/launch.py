@@ -71,7 +71,7 @@ def launch(
         str,
         typer.Option(
             metavar="HOST:PORT",
-            help="Start no broker, and use the one there; its token is in DSMQ_TOKEN.",
+            help="Use this broker and start none; its token is in DSMQ_TOKEN.",
         ),
     ] = "",
     show_args: Annotated[

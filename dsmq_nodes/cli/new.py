@@ -34,7 +34,7 @@ _PYTHON: Final = "{}.{}".format(*sys.version_info)
 )
 def new(
     name: Annotated[
-        str, typer.Argument(metavar="NAME", help="The project's name, a Python package's.")
+        str, typer.Argument(metavar="NAME", help="The name of the project and its Python package.")
     ],
     *,
     deploy: Annotated[

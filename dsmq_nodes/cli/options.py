@@ -28,7 +28,7 @@ BrokerOption = Annotated[
 ]
 
 
-StdinOption = Annotated[bool, typer.Option("--stdin", help="Read VALUES from there.")]
+StdinOption = Annotated[bool, typer.Option("--stdin", help="Read VALUES from standard input.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 TypesOption = Annotated[bool, typer.Option("--show-types", "-t", help="Show types.")]
 JsonLinesOption = Annotated[bool, typer.Option("--json", help="One line of JSON each.")]

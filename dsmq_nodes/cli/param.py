@@ -37,7 +37,10 @@ NodeArgument = Annotated[
     str, typer.Argument(metavar="NODE", autocompletion=complete.nodes, help="The node's name.")
 ]
 ParameterArgument = Annotated[
-    str, typer.Argument(metavar="NAME", autocompletion=complete.parameters, help="The parameter's.")
+    str,
+    typer.Argument(
+        metavar="NAME", autocompletion=complete.parameters, help="The parameter's name."
+    ),
 ]
 
 

@@ -16,7 +16,8 @@ app = new_app()
 )
 def run(
     words: Annotated[
-        list[str], typer.Argument(metavar="PROGRAM [WORDS]...", help="What to run, and its words.")
+        list[str],
+        typer.Argument(metavar="PROGRAM [WORDS]...", help="The program, and its arguments."),
     ],
 ) -> None:
     """Run one program for rclpy, unchanged, or one node. The words are those of `ros2 run`."""

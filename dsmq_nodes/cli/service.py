@@ -110,7 +110,7 @@ def call(
             metavar="[TYPE]",
             show_default=False,
             autocompletion=complete.service_types,
-            help="Not needed: its server has told it.",
+            help="Not needed: its server announces it.",
         ),
     ] = "",
     values: ValuesArgument = "",

@@ -38,12 +38,12 @@ _T = TypeVar("_T")
 PortArgument = Annotated[
     str, typer.Argument(metavar="PORT", help="The adaptor, as /dev/ttyACM0; no node has it open.")
 ]
-BaudOption = Annotated[int, typer.Option(metavar="BAUD", help="The wire's rate.")]
+BaudOption = Annotated[int, typer.Option(metavar="BAUD", help="The bus's bit rate.")]
 ProtocolOption = Annotated[
-    Literal["feetech", "dynamixel"], typer.Option("--protocol", help="Whose servos they are.")
+    Literal["feetech", "dynamixel"], typer.Option("--protocol", help="The servos' make.")
 ]
 IdsOption = Annotated[
-    str, typer.Option(metavar="FIRST-LAST", help="The ids to ask.", show_default=True)
+    str, typer.Option(metavar="FIRST-LAST", help="The ids to try.", show_default=True)
 ]
 
 
@@ -78,8 +78,10 @@ def monitor(
     ids: IdsOption = "1-6",
     baud: BaudOption = BAUD,
     protocol: ProtocolOption = "feetech",
-    period: Annotated[float, typer.Option(metavar="SEC", min=0.05, help="Between tables.")] = 1.0,
-    count: Annotated[int, typer.Option(metavar="N", min=0, help="So many tables; 0: go on.")] = 0,
+    period: Annotated[
+        float, typer.Option(metavar="SEC", min=0.05, help="The time between two tables.")
+    ] = 1.0,
+    count: Annotated[int, typer.Option(metavar="N", min=0, help="How many tables; 0: no end.")] = 0,
 ) -> None:
     """Show the positions and states of the servos until Ctrl-C."""
     wanted = _ids(ids)
@@ -141,7 +143,7 @@ def calibrate(
     if restore:
         joints = read_calibration(str(file))
         _on_bus(_Wire(port, baud, protocol), lambda bus: commissioning.restore(bus, joints))
-        print(f"{file} is in {len(joints)} servos")
+        print(f"{file} is written to {len(joints)} servos")
         return
     named = _joints(joint)
 

@@ -31,12 +31,14 @@ app = new_app(
 @app.command()
 def drive(
     *,
-    topic: Annotated[str, typer.Option(metavar="TOPIC", help="A Twist.")] = "/cmd_vel",
+    topic: Annotated[
+        str, typer.Option(metavar="TOPIC", help="A topic of type Twist.")
+    ] = "/cmd_vel",
     linear: Annotated[float, typer.Option(metavar="M/S", min=0.0, help="At most.")] = 0.3,
     angular: Annotated[float, typer.Option(metavar="RAD/S", min=0.0, help="At most.")] = 1.0,
     broker: BrokerOption = BROKER,
 ) -> None:
-    """Drive a base; without a held key it is told to stop, then nothing."""
+    """Drive a base. Without a held key, a stop is published, then nothing."""
     with _single_keys(DRIVE_HELP):
         run(partial(KeyboardDrive, topic=topic, linear=linear, angular=angular, broker=broker))
 
@@ -44,9 +46,11 @@ def drive(
 @app.command()
 def arm(
     *,
-    states: Annotated[str, typer.Option(metavar="TOPIC", help="Where it is.")] = "/joint_states",
+    states: Annotated[
+        str, typer.Option(metavar="TOPIC", help="The topic of its state.")
+    ] = "/joint_states",
     command: Annotated[
-        str, typer.Option(metavar="TOPIC", help="Where it is to be.")
+        str, typer.Option(metavar="TOPIC", help="The topic of its goals.")
     ] = "/joint_command",
     speed: Annotated[float, typer.Option(metavar="RAD/S", min=0.0, help="At most.")] = 0.5,
     broker: BrokerOption = BROKER,

@@ -23,8 +23,10 @@ app = new_app(
     )
 )
 def echo(
-    frame: Annotated[str, typer.Argument(metavar="FRAME", help="Where to look from.")],
-    child: Annotated[str, typer.Argument(metavar="CHILD", help="What to look at.")],
+    frame: Annotated[
+        str, typer.Argument(metavar="FRAME", help="The frame in which the pose is given.")
+    ],
+    child: Annotated[str, typer.Argument(metavar="CHILD", help="The frame whose pose is printed.")],
     *,
     rate: Annotated[
         float, typer.Option("--rate", "-r", metavar="HZ", min=0.01, help="How many a second.")

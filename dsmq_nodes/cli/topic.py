@@ -51,11 +51,14 @@ TopicArgument = Annotated[
 
 CountOption = Annotated[bool, typer.Option("--count-topics", "-c", help="Only how many.")]
 WindowOption = Annotated[
-    int, typer.Option("--window", "-w", metavar="N", min=1, help="Over at most this many messages.")
+    int,
+    typer.Option(
+        "--window", "-w", metavar="N", min=1, help="Measure over at most this many messages."
+    ),
 ]
 SimTimeOption = Annotated[
     bool,
-    typer.Option("--use-sim-time", "-s", help="Measure by /clock, by subscribing as --sample."),
+    typer.Option("--use-sim-time", "-s", help="Measure by /clock; subscribes, as --sample does."),
 ]
 SampleOption = Annotated[
     bool, typer.Option("--sample", help="Subscribe and measure; else the broker's counters.")
@@ -73,7 +76,9 @@ def list_(
     *,
     show_types: TypesOption = False,
     count: CountOption = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Count the ends.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Count publishers and subscribers.")
+    ] = False,
     as_json: JsonOption = False,
     own: Annotated[
         bool,
@@ -140,7 +145,9 @@ def find(
 def info(
     topic: TopicArgument,
     *,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Name the ends.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Show each publisher and subscriber.")
+    ] = False,
     as_json: JsonOption = False,
     broker: BrokerOption = BROKER,
 ) -> None:
@@ -385,13 +392,13 @@ def pub(
     ] = 1,
     reliability: Annotated[
         Literal["reliable", "best_effort", "system_default", "best_available"],
-        typer.Option("--qos-reliability", help="For ros2's sake; makes no difference here."),
+        typer.Option("--qos-reliability", help="Accepted as in ros2; has no effect here."),
     ] = "reliable",
     broker: BrokerOption = BROKER,
 ) -> None:
     """Publish a message, once or at a rate. It returns when the broker has the message.
 
-    When --once or --times has reached nobody, and nothing is kept for late subscribers, it says so;
+    If --once or --times reached no subscriber, and nothing is kept for late ones, it says so;
     for an emergency stop the exit status is then 1.
     """
     from dsmq_nodes.cli.show.pub import (  # noqa: PLC0415  75 ms

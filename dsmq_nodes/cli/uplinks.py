@@ -32,7 +32,7 @@ class _Commands(TyperGroup):
 
 
 app = new_app(
-    "Join this machine's broker to those of other machines. Nothing goes unless it is named.",
+    "Join this machine's broker to those of other machines. Only what is named is carried.",
     ("dsmq-nodes uplink --as r1 --connect base:7447 --tls keys/r1 --publish /odom", ""),
     ("dsmq-nodes uplink --listen 0.0.0.0:7447 --tls keys/base --subscribe '/r*/odom'", ""),
     ("dsmq-nodes uplink robot.yaml", "as `uplink:` in the file says"),
@@ -46,27 +46,29 @@ ConnectOption = Annotated[
     typer.Option(
         "--connect",
         metavar="HOST:PORT",
-        help="Where a router listens; udp/HOST:PORT goes by UDP alone.",
+        help="A router's address; udp/HOST:PORT uses UDP alone.",
     ),
 ]
 ListenOption = Annotated[
     NamesOption,
-    typer.Option("--listen", metavar="HOST:PORT", help="Be a router there, by TCP and UDP."),
+    typer.Option("--listen", metavar="HOST:PORT", help="Run a router there, by TCP and UDP."),
 ]
 TlsOption = Annotated[
     Path | None,
     typer.Option("--tls", metavar="DIR/NAME", help="Certificates of `uplink keys`: keys/r1"),
 ]
 InsecureOption = Annotated[
-    bool, typer.Option("--insecure", help="Go beyond this machine without certificates.")
+    bool, typer.Option("--insecure", help="Join other machines without certificates.")
 ]
 RobotsOption = Annotated[
     NamesOption,
-    typer.Option("--robot", metavar="NAME", help="Its certificate may have its own name only."),
+    typer.Option(
+        "--robot", metavar="NAME", help="A robot; its certificate may have its own name only."
+    ),
 ]
 BasesOption = Annotated[
     NamesOption,
-    typer.Option("--base", metavar="NAME", help="Its certificate may see the whole fleet."),
+    typer.Option("--base", metavar="NAME", help="A base; its certificate may see the whole fleet."),
 ]
 
 
@@ -80,10 +82,10 @@ def uplink(
     connect: ConnectOption = None,
     listen: ListenOption = None,
     publish: Annotated[
-        NamesOption, typer.Option(metavar="NAME", help="A topic that goes, or a pattern.")
+        NamesOption, typer.Option(metavar="NAME", help="A topic to send, or a pattern.")
     ] = None,
     subscribe: Annotated[
-        NamesOption, typer.Option(metavar="NAME", help="A topic that comes.")
+        NamesOption, typer.Option(metavar="NAME", help="A topic to receive.")
     ] = None,
     serve: Annotated[
         NamesOption,
@@ -98,7 +100,7 @@ def uplink(
     insecure: InsecureOption = False,
     broker: BrokerOption = BROKER,
 ) -> None:
-    """Carry what is named between this machine's broker and other machines, until Ctrl-C."""
+    """Carry the named topics and calls between this machine and others, until Ctrl-C."""
     if context.invoked_subcommand is not None:
         return
     raise typer.Exit(
@@ -133,7 +135,7 @@ def router(
     tls: TlsOption = None,
     insecure: InsecureOption = False,
 ) -> None:
-    """Be a router that uplinks connect to, without a broker."""
+    """Run a router that uplinks connect to, without a broker."""
     options: dict[str, object] = {
         "listen": listen or ["127.0.0.1"],
         "connect": connect,
@@ -150,7 +152,7 @@ def file(
     *,
     broker: BrokerOption = BROKER,
 ) -> None:
-    """Carry what `uplink:` in a file says, which may be a launch file, until Ctrl-C."""
+    """Carry what `uplink:` of a file names, which may be a launch file, until Ctrl-C."""
     data = read_file(path, str(path)).data
     if not isinstance(data, dict) or not isinstance(data.get("uplink"), dict):
         raise CommandError(f"{path} has no 'uplink:' with a mapping")
@@ -159,7 +161,7 @@ def file(
 
 @app.command(no_args_is_help=True)
 def keys(
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where the files are made.")],
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where to write the files.")],
     machines: Annotated[
         list[str],
         typer.Argument(metavar="NAME[=HOST,...]...", help="base=192.168.1.5 for one that listens."),

@@ -134,7 +134,8 @@ class ClientConnection:
                 received_ns = time.monotonic_ns()
             except ConnectionFailedError as error:
                 raise ConnectionFailedError(
-                    f"{error}, before a word: if it wants TLS, set DSMQ_TLS_CA (and DSMQ_TLS_CERT)"
+                    f"{error}, before it sent anything: if it wants TLS, set DSMQ_TLS_CA "
+                    "(and DSMQ_TLS_CERT)"
                 ) from None
             if first.event == "error":
                 taken = "node name" in first.error

@@ -195,7 +195,7 @@ it is in the log:
 - ``it began a frame, or owes a hello, and did not go on``
 - ``it no longer acknowledges anything: its machine is gone``
 - ``there are N connections already``
-- ``it has asked for nothing yet, and another wants its place: TEXT``
+- ``it has sent no request yet, and another connection needs its place: TEXT``
 - ``it was told to stop``
 - ``it was shut down by a client``
 """

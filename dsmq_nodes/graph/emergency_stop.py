@@ -276,8 +276,8 @@ class EmergencyStop:
             sorted(each if "/" in each else each.rpartition("-")[0] for each in others)
         )
         self._node.get_logger().warning(
-            f"{source} says false on {self._publisher.topic_name}: it releases what it has pressed "
-            f"itself, and not what others have: {names}; `dsmq-nodes topic pub` releases all"
+            f"{source} says false on {self._publisher.topic_name}: that releases its own press, "
+            f"not those of others: {names}; `dsmq-nodes topic pub` releases all"
         )
 
     def _join(self, told: StopState) -> bool | None:

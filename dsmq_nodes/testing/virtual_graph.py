@@ -197,7 +197,7 @@ class Graph:
 
     def at(self, when_sec: float, callback: Callable[[], object]) -> None:
         """Call back when the graph is `when_sec` old, if it runs that long."""
-        check_takes(callback, "what is called at a time")
+        check_takes(callback, "the callback of at()")
         self._loop.call_at(when_sec, self._call, callback)
 
     def _call(self, callback: Callable[[], object]) -> None:

@@ -325,7 +325,7 @@ def _silent(seen: Seen) -> Iterator[Finding]:
 
 
 def _causes_first(seen: Seen, silent: list[Finding]) -> list[Finding]:
-    """Sort a node that may be silent because it receives nothing behind what it receives."""
+    """Sort silent topics: one whose publisher subscribes to another silent topic comes last."""
     topics = {topic.name: topic for topic in seen.graph.topics}
 
     def follows(one: Finding) -> bool:
@@ -523,7 +523,7 @@ def _raising(seen: Seen) -> Iterator[Finding]:
 
 
 def _faulty(seen: Seen) -> Iterator[Finding]:
-    """Yield what is an error, stale or a warning on `/diagnostics`."""
+    """Yield a finding for each error, stale state or warning on `/diagnostics`."""
     there = {peer.name for peer in seen.graph.peers}
     red = {node for node, each in seen.parts if each.level == DiagnosticStatus.ERROR}
     for node, each in seen.parts:

@@ -87,7 +87,7 @@ def set_levels(session: Session, nodes: Sequence[str], level: str) -> Iterator[s
             )
         results = call_typed(session, service, request, calls.Response).results
         if not results or not results[0].successful:
-            reason = one_line(results[0].reason) if results else "it has not said why"
+            reason = one_line(results[0].reason) if results else "it gave no reason"
             raise CommandError(f"{node}: {reason}")
         yield f"{node} logs from {level.upper()} on"
 

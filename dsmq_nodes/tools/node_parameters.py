@@ -296,7 +296,9 @@ def _values(
 
 def _check_count(service: str, names: Sequence[str], told: Sequence[object]) -> None:
     if len(told) != len(names):
-        raise CommandError(f"{service} was asked of {len(names)} parameters and tells {len(told)}")
+        raise CommandError(
+            f"{service} was asked for {len(names)} parameters and returned {len(told)}"
+        )
 
 
 def _words(type_: int) -> str:

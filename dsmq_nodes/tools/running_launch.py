@@ -51,7 +51,7 @@ class RunningLaunch:
         found = self._session.understood(reply, LaunchState.from_json)
         if found is None:
             raise CommandError(
-                f"what is on {topic} is not of a launch: is another version running?"
+                f"a message on {topic} is not a launch's: is another version running?"
             )
         return found
 

@@ -203,7 +203,7 @@ def test_the_type_may_be_left_out_where_the_topic_has_one(place: Place) -> None:
     done = place.run("topic", "pub", "--once", "/nosuch_range", "{data: 3.5}")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
-        "the TYPE is missing, and nobody has told what /nosuch_range carries: "
+        "the TYPE is missing, and no publisher or subscriber has announced it: "
         "write /nosuch_range TYPE '{data: 3.5}'\n"
     )
 

@@ -372,7 +372,10 @@ def test_who_has_said_nothing_gives_way_to_who_comes(start: Start, token: str) -
             honest.sendall(framed(b'{"action": "get", "topic": "t"}'))
             assert b'"empty":true' in honest.recv(1000)
     _, said = broker.end()
-    assert "it has asked for nothing yet, and another wants its place: this process has all" in said
+    assert (
+        "it has sent no request yet, and another connection needs its place: this process has all"
+        in said
+    )
     assert said.count("\n") < 200, "a flood is counted, not written out"
 
 
@@ -477,7 +480,9 @@ def test_there_are_not_endlessly_many_connections() -> None:
     server.send_signal(signal.SIGINT)
     _, said = server.communicate(timeout=PATIENCE_SEC)
     assert "there are 28 connections already" in said
-    assert "it has asked for nothing yet, and another wants its place: there are 28" in said
+    assert (
+        "it has sent no request yet, and another connection needs its place: there are 28" in said
+    )
     assert said.count("\n") < 60, "a flood is counted, not written out"
 
 

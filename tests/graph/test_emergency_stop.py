@@ -166,7 +166,7 @@ def test_a_node_that_says_false_releases_what_it_has_pressed_and_no_other_stop(
     told = [each.getMessage() for each in caplog.records]
     told = [each for each in told if each.startswith("/switch says false")]
     assert len(told) == 3  # by each that keeps it, once
-    assert "it releases what it has pressed itself, and not what others have: desk" in told[0]
+    assert "that releases its own press, not those of others: desk" in told[0]
 
 
 def test_a_tool_that_says_false_releases_all(graph: Graph, keeper: Keeper) -> None:

@@ -166,7 +166,7 @@ class Delays:
             without = "an uplink brings it, which does not tell when it was published there"
             if not self._is_far:
                 without = "without --sample it is measured from publish()"
-            raise CommandError(f"msg does not have header: its messages tell no time; {without}")
+            raise CommandError(f"msg does not have header: its messages have no stamp; {without}")
         if self or not self._from_another_time_sec:
             return ""
         days = abs(self._from_another_time_sec) / _DAY_SEC
@@ -196,7 +196,7 @@ class _Time:
         """Take a message of `/clock`."""
         found = time_in(text, "clock")
         if found is None:
-            raise MessageError("it tells no time")
+            raise MessageError("it has no time")
         self._told_sec = found
 
     @property

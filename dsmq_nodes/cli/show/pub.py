@@ -108,7 +108,9 @@ def type_of(broker: str, name: str, values: str) -> str:
     types = lookup.types(topic) if topic is not None else []
     if len(types) == 1:
         return types[0]
-    why = f"{name} has {', '.join(types)}" if types else f"nobody has told what {name} carries"
+    why = (
+        f"{name} has {', '.join(types)}" if types else "no publisher or subscriber has announced it"
+    )
     raise CommandError(f"the TYPE is missing, and {why}: write {name} TYPE {shlex.quote(values)}")
 
 

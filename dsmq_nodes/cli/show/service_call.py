@@ -118,7 +118,7 @@ def served(session: Session, kind: str, name: str, wait_sec: float) -> Offer:
         raise CommandError(f"no {kind} {name}: {why}")
     names = offers.to_name(name, there)
     if there and not names:
-        raise CommandError(f"no {kind} {name}; nodes serve their parameters, and nothing else")
+        raise CommandError(f"no {kind} {name}; nodes serve only their parameters")
     raise offers.unknown(kind, name, names)
 
 

@@ -83,7 +83,7 @@ class Acceptor:
                 if descriptors.is_full(error):
                     listener.refuse_one()
                 reason = f"it cannot be accepted: {error}"
-                self._closings.note("one that wanted to connect", reason)
+                self._closings.note("a new connection", reason)
 
     def _accept(self, listener: Listener) -> tuple[socket.socket, str] | None:
         try:

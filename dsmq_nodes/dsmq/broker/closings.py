@@ -29,7 +29,7 @@ class Closings:
         """Log that a connection is ended for another one: one line in a second."""
         if not self._is_crowded:
             self._is_crowded = True
-            reason = f"it has asked for nothing yet, and another wants its place: {why}"
+            reason = f"it has sent no request yet, and another connection needs its place: {why}"
             self.note(who, reason)
 
     def end_second(self) -> None:

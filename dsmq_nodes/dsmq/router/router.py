@@ -244,7 +244,7 @@ class Router:
             return [error(peer, request, fault)]
         peer.greeted = peer.trusted = True
         peer.patient = peer.patient or request.patient
-        if request.since is not None:  # it reconnects, and says what it has seen
+        if request.since is not None:  # it reconnects, and reports what it has received
             same = request.epoch == self.store.epoch
             peer.connected_seq = min(request.since, self.store.last_seq) if same else 0
         self._take_name(peer, request)

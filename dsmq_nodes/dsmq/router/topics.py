@@ -159,7 +159,7 @@ class TypePair:
 
     @property
     def ends(self) -> tuple[Advertisement, TopicReader]:
-        """Both ends."""
+        """The two ends."""
         return self.publication, self.cursor
 
 

@@ -492,7 +492,7 @@ def _hint(error: Exception) -> str:
     if "locked" in said:
         return ": is another broker using it?"
     if "not a database" in said:
-        return ": it is a file of another kind; name one that is not there yet, and it is made"
+        return ": it is a file of another kind; give the name of a new file, which is made"
     if "malformed" in said or "its format" in said:
         return "; move it away, or name another: a new one is made, without its messages"
     if "unable to open" in said or "disk I/O" in said:

@@ -121,7 +121,7 @@ class ServiceServer(Generic[RequestT, ResponseT]):
             if self._invalid == 1:
                 self._logger.warning(
                     f"{self.service_name}: from {reply.sender or 'a client'}: {error}; others like "
-                    "it are passed over"
+                    "it are skipped"
                 )
             return
         try:

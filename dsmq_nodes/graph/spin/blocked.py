@@ -37,7 +37,7 @@ from dsmq_nodes.signals import wake_if_one_came
 
 BLOCKED_SEC: Final = 1.0
 BLOCKED_FOR: Final = "blocked the node for"  # `doctor` finds these lines on /rosout
-_IDLE_LOOKS: Final = 5  # without a loop to look at; then the thread ends
+_IDLE_LOOKS: Final = 5  # checks without a loop; then the thread ends
 _LAST_LOOK_SEC: Final = 1.0
 _MOST_UNTOLD: Final = 100  # lines that wait for a log that hangs
 _TURN: Final = getattr(asyncio.BaseEventLoop, "_run_once").__code__  # noqa: B009  private

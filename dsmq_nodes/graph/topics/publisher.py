@@ -116,8 +116,8 @@ class Publisher(Generic[MessageT]):
     def _warn_of_size(self, size_bytes: int) -> None:
         self._is_large = True
         self._logger.warning(
-            f"{self.topic_name}: a message of {size_bytes:,} bytes as JSON, and from "
-            f"{MAX_BODY_BYTES:,} on publish() raises: send less often what is large, compress it "
+            f"{self.topic_name}: a message has {size_bytes:,} bytes as JSON; publish() raises "
+            f"from {MAX_BODY_BYTES:,} on: send large messages less often, compress them "
             "(CompressedImage), or send a reference"
         )
 

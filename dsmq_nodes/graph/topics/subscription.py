@@ -49,7 +49,7 @@ class MessageInfo(msgspec.Struct, frozen=True, gc=False):
 
 
 class UsualEntries(NamedTuple):
-    """What the compiled part needs to take usual entries of a subscription to its callback.
+    """What the compiled part uses to deliver a subscription's usual entries to its callback.
 
     Attributes:
         callback: called with each message.

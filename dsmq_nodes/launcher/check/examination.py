@@ -63,7 +63,7 @@ class Examiner:
                 if begun >= 0 and offset + begun == len(found):
                     found.append(NodeFinding(len(found), unknown=self._why()))
                 elif begun < 0:
-                    why = f"the process that looks at nodes did not start: {self._why()}"
+                    why = f"the process that examines nodes did not start: {self._why()}"
                     found += [
                         NodeFinding(index, unknown=why) for index in range(offset, len(nodes))
                     ]

@@ -410,7 +410,7 @@ class Supervisor:
         if delay_sec is None:
             member.become(MemberState.FAILED)
             tail = [text for _, text in member.recent][-_LAST_LINES:]
-            self._output.say(f"{name}: its last lines:" if tail else f"{name}: it said nothing")
+            self._output.say(f"{name}: its last lines:" if tail else f"{name}: it wrote nothing")
             self._output.lines(name, [text.encode() for text in tail])
             what = f"FAILED after {member.starts} starts, {how}"
             self.fail(name, what, "the others go on", end=member.plan.required)
