@@ -201,7 +201,7 @@ if sys.platform == "linux":
 class StraightLoop(asyncio.SelectorEventLoop):
     """asyncio's loop on such a selector."""
 
-    __slots__ = ("calls",)  # of each wake
+    __slots__ = ("calls",)  # used at each wake
     time = staticmethod(time.monotonic)  # without a call of a Python function
 
     def __init__(self, selector: Any) -> None:

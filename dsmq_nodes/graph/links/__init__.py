@@ -3,6 +3,6 @@
 `link.py` is the contract: texts on topics, in order, with every loss counted. `broker_link.py`
 keeps it over a socket: `outgoing.py` is its sending half, `incoming.py` its reading half, and
 topics of the same machine go through the rings of `shared_rings.py`. `memory_link.py` keeps it
-inside one process, for tests in virtual time. Nothing above this room knows which kind a node has;
-the suite tests/graph/links/test_contract.py runs over all of them.
+inside one process, for tests in virtual time. No module above this room depends on the kind of a
+node's link; the suite tests/graph/links/test_contract.py runs over all kinds.
 """

@@ -39,7 +39,7 @@ class Outgoing:
         loop: the loop that spins the node, if one does.
     """
 
-    __slots__ = ("__dict__", "__weakref__", "loop", "stream")  # of each message
+    __slots__ = ("__dict__", "__weakref__", "loop", "stream")  # used for each message
 
     def __init__(
         self,

@@ -31,7 +31,7 @@ class _Reading(NamedTuple):
 class SharedTopics:
     """The rings of one link, for as long as one connection lasts."""
 
-    __slots__ = ("__dict__", "__weakref__", "_is_closed", "_is_drained")  # of each wake
+    __slots__ = ("__dict__", "__weakref__", "_is_closed", "_is_drained")  # used at each wake
 
     def __init__(
         self,

@@ -44,7 +44,7 @@ class Stream(Generic[_T]):
         descriptor: the socket's.
     """
 
-    __slots__ = ("__dict__", "__weakref__", "waiting_bytes")  # of each message
+    __slots__ = ("__dict__", "__weakref__", "waiting_bytes")  # used for each message
 
     def __init__(self, connection: ClientConnection) -> None:
         self.connection, self.socket = connection, connection.socket
@@ -69,7 +69,7 @@ class Stream(Generic[_T]):
         """
         with self.lock:
             if not self.waiting_bytes and self._begin(frame, owner):
-                return True  # the usual one
+                return True  # the usual case
             if self.waiting_bytes and not self.flush():
                 if owner is not None and not is_sure:
                     self._make_room(owner, len(frame))
@@ -108,7 +108,7 @@ class Stream(Generic[_T]):
         sent = self._sent(frame)
         if sent == len(frame):
             return True
-        if sent or self.connection.is_tls:  # TLS may have taken it without saying so
+        if sent or self.connection.is_tls:  # TLS may have taken it without reporting it
             self.has_begun(frame, sent, owner)
         return sent > 0 or self.connection.is_tls
 

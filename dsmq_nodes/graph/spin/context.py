@@ -1,7 +1,7 @@
 """The surroundings of a node when it is constructed: a clock, an environment, the queue.
 
 A node in a process of its own has the machine's clock, the process's environment and a broker.
-`dsmq_nodes.testing` gives a node others; the node's class does not notice.
+`dsmq_nodes.testing` gives a node others; the node's class does not depend on them.
 """
 
 from collections.abc import Callable

@@ -78,7 +78,7 @@ class Dispatcher:
         one: a future that is done when one callback has run; None: nothing waits for that.
     """
 
-    __slots__ = (  # of each message or wake
+    __slots__ = (  # used for each message or wake
         *("__dict__", "__weakref__", "_arrivals", "_is_due", "_may_call_until_sec"),
         *("_when_drained", "ended", "is_calling", "is_over", "is_shut_down", "loop", "one"),
     )

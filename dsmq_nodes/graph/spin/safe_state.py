@@ -1,7 +1,8 @@
 """The safe state of a node: its hook, which is called again when it has failed.
 
-A hook of a user may raise, as when a bus does not answer once, and one that is `async def` may be
-cut short. What it was to stop moves on then, and nothing else would call it: commands have ceased.
+A user's hook may raise, for example when a bus does not answer once; one that is `async def` may be
+cut short. Then what it had to stop keeps moving, and nothing else would call the hook: there are no
+more commands.
 """
 
 from collections.abc import Awaitable
@@ -18,10 +19,10 @@ class Stoppable(Protocol):
 
 
 class SafeState:
-    """Calls the hook, and knows how the last call ended.
+    """Calls the hook, and notes whether the last call failed.
 
     Attributes:
-        has_failed: the last call raised, or was cut short: call it again.
+        has_failed: whether the last call raised, or was cut short: the hook has to be called again.
     """
 
     def __init__(self, node: Stoppable) -> None:
@@ -53,5 +54,5 @@ class SafeState:
             raise
 
     def _failed(self, call: int) -> None:
-        if call == self._call:  # else another one has taken its place
+        if call == self._call:  # else a later call has replaced this one
             self.has_failed = True

@@ -84,7 +84,7 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
         refused: how many commands the Actuator refused; see there.
     """
 
-    __slots__ = ("__dict__", "__weakref__", "_began", "_closed", "_given")  # of each message
+    __slots__ = ("__dict__", "__weakref__", "_began", "_closed", "_given")  # used for each message
 
     def __init__(
         self,
