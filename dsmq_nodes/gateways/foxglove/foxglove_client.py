@@ -341,12 +341,19 @@ class FoxgloveClient:
         self._client.spawn(self._set(given, operation.get("id")))
 
     async def _set(self, given: list[tuple[str, Any]], request_id: object) -> None:
+        refused = []
         for name, value in given:
             try:
                 await self._server.parameters.set(self._client, name, value)
             except (CommandError, LookupError, TypeError, ValueError) as error:
                 self._status(_ERROR, f"{name}: {error}")
-        await self._tell_parameters([name for name, _ in given], request_id)
+                refused.append(name)
+        if request_id is not None:
+            await self._tell_parameters([name for name, _ in given], request_id)
+        elif watched := [name for name in refused if self._is_watched(name)]:
+            # A request without an id has no answer. Changes are told to those who follow them; a
+            # client that follows what was refused may show what it has asked for.
+            await self._tell_parameters(watched, None)
 
     def _watch_parameters(self, operation: Operation) -> None:
         names = {str(each) for each in _items(operation, "parameterNames")}
@@ -365,9 +372,12 @@ class FoxgloveClient:
         self._watches_all = self._watches_all and bool(names)
 
     def _parameters_changed(self, parameters: list[dict[str, Any]]) -> None:
-        wanted = [each for each in parameters if self._watches_all or each["name"] in self._watched]
+        wanted = [each for each in parameters if self._is_watched(each["name"])]
         if wanted:
             self._say("parameterValues", parameters=wanted)
+
+    def _is_watched(self, name: str) -> bool:
+        return self._watches_all or name in self._watched
 
     # The graph
 

@@ -230,10 +230,25 @@ def test_parameters_are_read_set_refused_and_followed(viewer: Viewer) -> None:
     assert "less than or equal to 10" in status["message"]
     assert parameters_in(values)[GAIN]["value"] == 3.0
     viewer.send("setParameters", parameters=[{"name": "/nobody.x", "value": 1}])
-    status, _ = viewer.got(2.0)
+    (status,) = viewer.got(2.0)
     assert "no node has such a parameter" in status["message"]
     viewer.send("unsubscribeParameterUpdates", parameterNames=[GAIN])
     viewer.got()
+
+
+def test_a_request_to_set_without_an_id_has_no_answer(viewer: Viewer) -> None:
+    """Foxglove's own param-client sets again after each answer, and took two for each."""
+    viewer.send("setParameters", parameters=[{"name": GAIN, "value": 2}])
+    assert viewer.got(2.0) == []
+    viewer.send("subscribeParameterUpdates", parameterNames=[GAIN])
+    viewer.got(2.0)
+    viewer.send("setParameters", parameters=[{"name": GAIN, "value": 3}])
+    (values,) = viewer.got(2.0)
+    assert parameters_in(values)[GAIN]["value"] == 3.0
+    viewer.send("setParameters", parameters=[{"name": GAIN, "value": 30}])
+    status, values = viewer.got(2.0)
+    assert (status["op"], values.get("id")) == ("status", None)
+    assert parameters_in(values)[GAIN]["value"] == 3.0
 
 
 def test_a_change_by_somebody_else_is_told_without_a_question(
