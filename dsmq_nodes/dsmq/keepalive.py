@@ -7,8 +7,7 @@ minutes, so the two ends limit that differently:
 - A client uses TCP_USER_TIMEOUT. Linux then also ends the connection to a broker that is alive and
   has not read for that time; such a broker counts as gone.
 - A broker must not do that: a subscriber that was stopped for half a minute must find its place,
-  not
-  a closed socket. So the broker checks at intervals whether the other end has acknowledged
+  not a closed socket. So the broker checks at intervals whether the other end has acknowledged
   anything, which the system of a stopped process still does (`silent_sec`).
 
 A node detects earlier that its broker does not answer (graph/links/heartbeat.py): it stops what

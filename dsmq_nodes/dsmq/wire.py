@@ -53,13 +53,12 @@ ready.
   Answer: ``{"event": "advertised", "topic": T}``.
 - ``{"action": "unadvertise", "topic": T}``: I no longer publish it. Not answered.
 - ``{"action": "subscribe", "topic": T, "depth": 10, "type": "std_msgs/msg/String", "schema": {}}``:
-    push me T from now on (a latched topic: its newest first); I read it as this type. ``type`` and
-    ``schema`` may be left out. A reader more than ``depth`` messages behind jumps to the newest
-    ``depth`` (0: never jumps). Answer: ``{"event": "subscribed", "topic": T, "id": I}``, I being
-    the newest id. A peer has one cursor in a topic: a second subscribe moves it.
-  - ``{"action": "subscribe", "topic": T, "depth": 10, "after": 41, "epoch": E}``: the same,
-    resuming
-    after an id; if E is not the broker's epoch, all messages of the topic are new.
+  push me T from now on (a latched topic: its newest first); I read it as this type. ``type`` and
+  ``schema`` may be left out. A reader more than ``depth`` messages behind jumps to the newest
+  ``depth`` (0: never jumps). Answer: ``{"event": "subscribed", "topic": T, "id": I}``, I being the
+  newest id. A peer has one cursor in a topic: a second subscribe moves it.
+- ``{"action": "subscribe", "topic": T, "depth": 10, "after": 41, "epoch": E}``: the same, resuming
+  after an id; if E is not the broker's epoch, all messages of the topic are new.
 - ``{"action": "subscribe", "topic": "/robot1/*", "pattern": true}``: the topic is a shell pattern;
   push me every topic that it matches, future topics included. Answer: ``{"event": "subscribed",
   "topic": "/robot1/*"}``.
@@ -70,12 +69,11 @@ ready.
 - ``{"action": "put", "topic": T, "message": S, "ack": K}``: answered by ``{"event": "ack", "ack":
   K, "id": I}`` once it is stored, or by an error with the same ``ack``.
 - ``{"action": "get", "topic": T}``: as above, but answered by ``{"message": S, "id": I, "gap": 0}``
-    or, when there is nothing, by ``{"message": "", "empty": true}``, which tells ``""`` from
-    nothing. ``gap`` messages were skipped.
-  - ``{"action": "get", "topic": T, "latest": true, "wait": 2.5}``: with ``latest`` the newest
-    unread
-    message is returned and older ones are skipped; with ``wait``, if there is no message now, the
-    answer may take that many seconds.
+  or, when there is nothing, by ``{"message": "", "empty": true}``, which tells ``""`` from nothing.
+  ``gap`` messages were skipped.
+- ``{"action": "get", "topic": T, "latest": true, "wait": 2.5}``: with ``latest`` the newest unread
+  message is returned and older ones are skipped; with ``wait``, if there is no message now, the
+  answer may take that many seconds.
 - ``{"action": "get", "topic": T, "after": 41, "epoch": E}``: resumes, as in subscribe.
 - ``{"action": "state", "state": "ready"}``: shown in the graph. Not answered.
 - ``{"action": "shutdown"}``: end the broker; from its own machine, or with its token.
@@ -131,8 +129,7 @@ Limits
 - 100 patterns a peer; 100,000 latched messages a topic, all latched ones together within three
   quarters of the broker's budget; a schema 65,536 bytes (a larger one is not kept), 64 levels
 - 33,554,432 bytes of schemas in all; beyond that the schemas of the peer that has most are no
-  longer
-  kept, in favour of a peer that has fewer, and no new ones of others
+  longer kept, in favour of a peer that has fewer, and no new ones of others
 - 100 ends that differ from one end of a topic are reported to that one, and 10,000 in all
 - a ``get`` waits 3,600 s at most; 32,768 of one peer and 65,536 in all wait; beyond that the newest
   of the peer that has most is answered by an error, in favour of a peer that has fewer

@@ -147,8 +147,7 @@ def publish(session: Session, name: str, message: Given, how: Publishing) -> Non
 
     Raises:
         CommandError: the topic carries another type, too few subscribe in time, or nobody
-            subscribes
-            to an emergency stop.
+            subscribes to an emergency stop.
     """
     known = lookup.find(session.graph(), name)
     topic = known.name if known else resolve_topic(name, "topic_pub", "/", {})

@@ -13,10 +13,9 @@ whose publisher's clock was set back. These rules tell them apart:
 - Messages of a publisher come in order. A stamp below the one before it is from a clock that was
   set back. If the message came shortly after the one before it, it is as late as that one was.
 - After a longer silence it may also have been delayed. Numbers that begin again are from a
-  publisher
-  that was restarted, whose machine may have lost the time meanwhile, or from messages that are
-  repeated. Delayed or repeated messages come faster than they were sent; so the clock of such a
-  publisher is believed once it has continued for a second.
+  publisher that was restarted, whose machine may have lost the time meanwhile, or from messages
+  that are repeated. Delayed or repeated messages come faster than they were sent; so the clock of
+  such a publisher is believed once it has continued for a second.
 - When our own clock is set, we notice it, and by how much. The next message of each publisher shows
   whether its stamp is by the same clock.
 """
