@@ -6,6 +6,7 @@ messages with a plan, and lists of those. A schema with anything else (a validat
 alias, another configuration) has no plan: pydantic alone then does the work.
 """
 
+import sys
 import threading
 from typing import TYPE_CHECKING, Any, Final, get_args
 
@@ -164,7 +165,8 @@ def _fields(cls: type[BaseModel]) -> "Iterator[tuple[Any, ...]]":
             default, found = _default(found, refs), found["schema"]
         if not name.isidentifier():
             raise _NoPlanError
-        yield name, *_value(_resolved(found, refs), refs), *default
+        key = f'"{name}":'.encode()
+        yield sys.intern(name), key, *_value(_resolved(found, refs), refs), *default
 
 
 def _default(schema: _Schema, refs: dict[str, _Schema]) -> tuple[str, object]:

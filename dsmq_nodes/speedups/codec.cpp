@@ -13,7 +13,6 @@
 
 #include <charconv>
 #include <cmath>
-#include <cstddef>
 #include <cstdint>
 #include <initializer_list>
 
@@ -22,13 +21,13 @@ namespace {
 constexpr int DEEPEST = 32;  // levels of messages; pydantic reads JSON of up to 200 levels
 
 struct Plan;
-struct Field {
+struct Field {     // as messages/codec.py gives it; the plan holds its references
     PyObject *name;  // interned: in an instance's dict the key is this very object
     PyObject *key;   // bytes: "name": as it stands in the text
     int kind;        // 'f'loat, 'i'nt, 'b'ool, 's'tr, 'm'essage
-    int is_list;
     Plan *inner;     // of a message
-    long long low;   // of an int
+    int is_list;
+    long long low;  // of an int
     unsigned long long high;
     Py_ssize_t least, most;  // items of a list
     int how;                 // the default: 'v' this value, 'c' a call of it, 'n' a new inner message,
@@ -38,6 +37,7 @@ struct Field {
 struct Plan {
     PyObject_HEAD
     PyTypeObject *cls;
+    PyObject *given;  // tuple: the fields
     PyObject *blank;  // dict: every name, in order, and None
     PyObject *names;  // set: model_fields_set of a message that was loaded
     Field *fields;
@@ -71,20 +71,12 @@ bool is_in_range(const Field &field, PyObject *value, long long &number) {
     return !overflow && number >= field.low && (number < 0 || number + 0ull <= field.high);
 }
 
-// ---- dump
+// ---- dump: false where it is not for us, or with an exception set
 
-int dump_text(PyObject *value, Buffer &out) {
-    if (!PyUnicode_CheckExact(value)) return 0;
+bool dump_text(PyObject *value, Buffer &out) {
     Py_ssize_t length;
-    const char *text = utf8_of(value, &length);
-    if (!text) return PyErr_Occurred() ? -1 : 0;
-    if (!is_plain(text, length)) return 0;
-    char *to = out.room(length + 2);
-    if (!to) return -1;
-    to[0] = to[length + 1] = '"';
-    memcpy(to + 1, text, length);
-    out.size += length + 2;
-    return 1;
+    const char *text = PyUnicode_CheckExact(value) ? utf8_of(value, &length) : nullptr;
+    return text && is_plain(text, length) && out.put("\"") && out.put(text, length) && out.put("\"");
 }
 
 // Few decimals: millionths that give the float again are its shortest digits, as there are at most
@@ -111,129 +103,96 @@ char *put_digits(char *to, double number) {
     return end;
 }
 
-int dump_float(PyObject *value, Buffer &out) {
-    if (!PyFloat_CheckExact(value)) return 0;
+bool dump_float(PyObject *value, Buffer &out) {
+    if (!PyFloat_CheckExact(value)) return false;
     double number = PyFloat_AS_DOUBLE(value);
-    if (number == 0) return std::signbit(number) ? out.put("-0.0", 4) : out.put("0.0", 3);
-    if (std::isnan(number)) return out.put("\"NaN\"", 5);
-    if (std::isinf(number)) return number > 0 ? out.put("\"Infinity\"", 10) : out.put("\"-Infinity\"", 11);
+    if (number == 0) return std::signbit(number) ? out.put("-0.0") : out.put("0.0");
+    if (std::isnan(number)) return out.put("\"NaN\"");
+    if (std::isinf(number)) return number > 0 ? out.put("\"Infinity\"") : out.put("\"-Infinity\"");
+    if (std::fabs(number) >= 1e16) return false;  // its form depends on pydantic's version
     char *const start = out.room(40), *to = start;
-    if (!to) return -1;
-    if (std::signbit(number)) *to++ = '-', number = -number;
-    if (number >= 1e16) return 0;  // its form depends on pydantic's version
+    if (!to) return false;
+    if (number < 0) *to++ = '-', number = -number;
     char *end = put_millionths(to, number);
     if (!end) end = put_digits(to, number);
     out.size += end - start;
-    return 1;
+    return true;
 }
 
-int dump_integer(const Field &field, PyObject *value, Buffer &out) {
+bool dump_integer(const Field &field, PyObject *value, Buffer &out) {
     long long number;
-    if (!is_in_range(field, value, number)) return 0;
-    char *to = out.room(24);
-    if (!to) return -1;
-    out.size += std::to_chars(to, to + 24, number).ptr - to;
-    return 1;
+    char *to = is_in_range(field, value, number) ? out.room(24) : nullptr;
+    if (to) out.size += std::to_chars(to, to + 24, number).ptr - to;
+    return to;
 }
 
-int dump_fields(Plan *plan, PyObject *message, Buffer &out);
+bool dump_fields(const Plan *plan, PyObject *message, Buffer &out);
 
-int dump_item(const Field &field, PyObject *value, Buffer &out) {
+bool dump_item(const Field &field, PyObject *value, Buffer &out) {
     switch (field.kind) {
         case 'f': return dump_float(value, out);
         case 'i': return dump_integer(field, value, out);
         case 's': return dump_text(value, out);
         case 'm': return dump_fields(field.inner, value, out);
     }
-    if (value == Py_True) return out.put("true", 4);
-    return value == Py_False ? out.put("false", 5) : 0;
+    return value == Py_True ? out.put("true") : value == Py_False && out.put("false");
 }
 
-int dump_list(const Field &field, PyObject *list, Buffer &out) {
-    if (!PyList_CheckExact(list)) return 0;
-    if (PyList_GET_SIZE(list) < field.least || PyList_GET_SIZE(list) > field.most) return 0;
-    int done = out.put("[", 1);
-    for (Py_ssize_t i = 0; done == 1 && i < PyList_GET_SIZE(list); i++) {
-        if (i && (done = out.put(",", 1)) != 1) break;
-        done = dump_item(field, PyList_GET_ITEM(list, i), out);
-    }
-    return done == 1 ? out.put("]", 1) : done;
+bool dump_value(const Field &field, PyObject *value, Buffer &out) {
+    if (!field.is_list) return dump_item(field, value, out);
+    if (!PyList_CheckExact(value) || !out.put("[")) return false;
+    if (PyList_GET_SIZE(value) < field.least || PyList_GET_SIZE(value) > field.most) return false;
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(value); i++)
+        if ((i && !out.put(",")) || !dump_item(field, PyList_GET_ITEM(value, i), out)) return false;
+    return out.put("]");
 }
 
 // The dict of an instance has the fields in their order and nothing else: pydantic would write what
 // is there, in the order it has there.
-int dump_dict(Plan *plan, PyObject *dict, Buffer &out) {
-    if (!PyDict_CheckExact(dict) || PyDict_GET_SIZE(dict) != plan->count) return 0;
-    int done = out.put("{", 1);
+bool dump_fields(const Plan *plan, PyObject *message, Buffer &out) {
+    const Ref dict(Py_TYPE(message) == plan->cls ? PyObject_GenericGetDict(message, nullptr) : nullptr);
+    if (!dict || !PyDict_CheckExact(dict.held) || PyDict_GET_SIZE(dict.held) != plan->count) return false;
     Py_ssize_t at = 0;
-    for (Py_ssize_t i = 0; done == 1 && i < plan->count; i++) {
+    for (Py_ssize_t i = 0; i < plan->count; i++) {
         const Field &field = plan->fields[i];
         PyObject *name, *value;
-        if (!PyDict_Next(dict, &at, &name, &value) || name != field.name) return 0;
-        if (i && (done = out.put(",", 1)) != 1) break;
-        if ((done = out.put(PyBytes_AS_STRING(field.key), PyBytes_GET_SIZE(field.key))) != 1) break;
-        Py_INCREF(value);
-        done = field.is_list ? dump_list(field, value, out) : dump_item(field, value, out);
-        Py_DECREF(value);
+        if (!PyDict_Next(dict, &at, &name, &value) || name != field.name || !out.put(i ? "," : "{", 1)) return false;
+        const Ref item(Py_NewRef(value));
+        if (!out.put(field.key) || !dump_value(field, item, out)) return false;
     }
-    return done == 1 ? out.put("}", 1) : done;
-}
-
-int dump_fields(Plan *plan, PyObject *message, Buffer &out) {
-    if (Py_TYPE(message) != plan->cls) return 0;
-    PyObject *dict = PyObject_GenericGetDict(message, nullptr);
-    if (!dict) return -1;
-    const int done = dump_dict(plan, dict, out);
-    Py_DECREF(dict);
-    return done;
+    return plan->count ? out.put("}") : out.put("{}");
 }
 
 // ---- load
 
-struct Input {
-    const char *at, *end;
-    bool take(char c) { return at < end && *at == c ? at++, true : false; }
-    bool take(const char *word, size_t length) {
-        if (static_cast<size_t>(end - at) < length || memcmp(at, word, length)) return false;
-        at += length;
-        return true;
-    }
-    // Digits of a number; `found` has their value as long as they are few.
-    bool take_digits(uint64_t &found) {
-        const char *start = at;
-        for (; at < end && *at >= '0' && *at <= '9'; at++) found = found * 10 + (*at - '0');
-        return at > start;
-    }
-};
-
 PyObject *load_special_float(Input &in) {
-    if (in.take("\"NaN\"", 5)) return PyFloat_FromDouble(Py_NAN);
-    if (in.take("\"Infinity\"", 10)) return PyFloat_FromDouble(Py_HUGE_VAL);
-    return in.take("\"-Infinity\"", 11) ? PyFloat_FromDouble(-Py_HUGE_VAL) : nullptr;
+    if (in.take("\"NaN\"")) return PyFloat_FromDouble(Py_NAN);
+    if (in.take("\"Infinity\"")) return PyFloat_FromDouble(Py_HUGE_VAL);
+    return in.take("\"-Infinity\"") ? PyFloat_FromDouble(-Py_HUGE_VAL) : nullptr;
 }
 
-// A number by JSON's grammar. With up to 15 digits and no exponent it is the quotient of two floats
-// that are exact, and so is exact itself; from_chars does the others.
+bool take_digits(Input &in) {
+    const char *start = in.at;
+    while (in.at < in.end && *in.at >= '0' && *in.at <= '9') in.at++;
+    return in.at > start;
+}
+
+// A number by JSON's grammar.
 PyObject *load_float(Input &in) {
-    static const double tens[] = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
+    constexpr int MOST_DIGITS = 15;  // of an integer, which is a float then as well
     if (in.at < in.end && *in.at == '"') return load_special_float(in);
     const char *start = in.at;
     const bool is_negative = in.take('-');
     const char *first = in.at;
-    uint64_t digits = 0, exponent = 0;
-    if (!in.take_digits(digits) || (*first == '0' && in.at > first + 1)) return nullptr;
+    if (!take_digits(in) || (*first == '0' && in.at > first + 1)) return nullptr;
+    const Py_ssize_t digits = in.at - first;
     const char *point = in.at;
-    if (in.take('.') && !in.take_digits(digits)) return nullptr;
-    const Py_ssize_t decimals = in.at > point ? in.at - point - 1 : 0;
-    const bool is_short = in.at - first <= 15;
+    if (in.take('.') && !take_digits(in)) return nullptr;
     if (in.take('e') || in.take('E')) {
         if (!in.take('-')) in.take('+');
-        if (!in.take_digits(exponent)) return nullptr;
-    } else if (is_short && (decimals || !is_negative || digits)) {
-        const double found = static_cast<double>(digits) / tens[decimals];
-        return PyFloat_FromDouble(is_negative ? -found : found);
+        if (!take_digits(in)) return nullptr;
     }
-    if (in.at == point) return nullptr;  // an integer of many digits, or -0, which pydantic reads as 0.0
+    if (in.at == point && (digits > MOST_DIGITS || (is_negative && *first == '0'))) return nullptr;  // -0 is 0.0 for pydantic
     double found;
     const auto done = std::from_chars(start, in.at, found);
     return done.ec == std::errc() && done.ptr == in.at ? PyFloat_FromDouble(found) : nullptr;
@@ -259,12 +218,10 @@ PyObject *load_string(Input &in) {
     const auto *quote = static_cast<const char *>(memchr(start, '"', in.end - start));
     if (!quote || !is_plain(start, quote - start)) return nullptr;
     in.at = quote + 1;
-    PyObject *found = PyUnicode_DecodeUTF8(start, quote - start, nullptr);
-    if (!found && PyErr_ExceptionMatches(PyExc_UnicodeDecodeError)) PyErr_Clear();
-    return found;
+    return text_of(start, quote - start);
 }
 
-PyObject *load_fields(Plan *plan, Input &in);
+PyObject *load_fields(const Plan *plan, Input &in);
 
 PyObject *load_item(const Field &field, Input &in) {
     switch (field.kind) {
@@ -273,49 +230,34 @@ PyObject *load_item(const Field &field, Input &in) {
         case 's': return load_string(in);
         case 'm': return load_fields(field.inner, in);
     }
-    if (in.take("true", 4)) return Py_NewRef(Py_True);
-    return in.take("false", 5) ? Py_NewRef(Py_False) : nullptr;
+    if (in.take("true")) return Py_NewRef(Py_True);
+    return in.take("false") ? Py_NewRef(Py_False) : nullptr;
 }
 
-bool load_items(const Field &field, Input &in, PyObject *list) {
-    if (!in.take('[')) return false;
-    if (in.take(']')) return field.least == 0;
-    Py_ssize_t count = 0, reserved = PyList_GET_SIZE(list);
+PyObject *load_value(const Field &field, Input &in) {
+    if (!field.is_list) return load_item(field, in);
+    const Py_ssize_t reserved = field.least > 64 ? 0 : field.least;
+    Ref list(PyList_New(reserved));
+    if (!list || !in.take('[')) return nullptr;
+    Py_ssize_t count = 0;
+    if (in.take(']')) return field.least ? nullptr : list.release();
     do {
-        PyObject *item = load_item(field, in);
-        if (!item) return false;
-        if (count++ < reserved) {
-            PyList_SET_ITEM(list, count - 1, item);
-            continue;
-        }
-        const int failed = PyList_Append(list, item);
-        Py_DECREF(item);
-        if (failed) return false;
+        Ref item(load_item(field, in));
+        if (!item) return nullptr;
+        if (count++ < reserved) PyList_SET_ITEM(list.held, count - 1, item.release());
+        else if (PyList_Append(list, item) < 0) return nullptr;
     } while (in.take(','));
-    return in.take(']') && count >= field.least && count <= field.most;
+    return in.take(']') && count >= field.least && count <= field.most ? list.release() : nullptr;
 }
 
-PyObject *load_list(const Field &field, Input &in) {
-    PyObject *list = PyList_New(field.least > 64 ? 0 : field.least);
-    if (list && !load_items(field, in, list)) Py_CLEAR(list);
-    return list;
-}
-
-bool set_item(PyObject *dict, const Field &field, PyObject *value) {  // takes the value, which may be nullptr
-    const bool done = value && PyDict_SetItem(dict, field.name, value) == 0;
-    Py_XDECREF(value);
-    return done;
-}
-
-bool load_dict(Plan *plan, Input &in, PyObject *dict) {
-    if (!in.take('{')) return false;
+bool load_dict(const Plan *plan, Input &in, PyObject *dict) {
     for (Py_ssize_t i = 0; i < plan->count; i++) {
         const Field &field = plan->fields[i];
-        if (i && !in.take(',')) return false;
-        if (!in.take(PyBytes_AS_STRING(field.key), PyBytes_GET_SIZE(field.key))) return false;
-        if (!set_item(dict, field, field.is_list ? load_list(field, in) : load_item(field, in))) return false;
+        if (!in.take(i ? ',' : '{') || !in.take(PyBytes_AS_STRING(field.key), PyBytes_GET_SIZE(field.key))) return false;
+        const Ref value(load_value(field, in));
+        if (!value || PyDict_SetItem(dict, field.name, value) < 0) return false;
     }
-    return in.take('}');
+    return plan->count ? in.take('}') : in.take("{}");
 }
 
 void set_slot(PyObject *message, Py_ssize_t at, PyObject *value) {
@@ -324,22 +266,20 @@ void set_slot(PyObject *message, Py_ssize_t at, PyObject *value) {
 }
 
 // Make an instance what pydantic would: the dict of its fields, and which of them were set.
-int set_message(Plan *plan, PyObject *message, PyObject *dict, PyObject *names) {
-    if (PyObject_GenericSetDict(message, dict, nullptr) < 0) return -1;
+bool set_message(const Plan *plan, PyObject *message, PyObject *dict, PyObject *names) {
+    if (PyObject_GenericSetDict(message, dict, nullptr) < 0) return false;
     set_slot(message, plan->fields_set_at, names);
     set_slot(message, plan->extra_at, Py_None);
     set_slot(message, plan->private_at, Py_None);
-    return 1;
+    return true;
 }
 
-PyObject *load_fields(Plan *plan, Input &in) {
-    PyObject *dict = PyDict_Copy(plan->blank), *names = nullptr, *message = nullptr;
-    if (dict && load_dict(plan, in, dict) && (names = PySet_New(plan->names)) &&
-        (message = plan->cls->tp_alloc(plan->cls, 0)) && set_message(plan, message, dict, names) < 0)
-        Py_CLEAR(message);
-    Py_XDECREF(dict);
-    Py_XDECREF(names);
-    return message;
+PyObject *load_fields(const Plan *plan, Input &in) {
+    const Ref dict(PyDict_Copy(plan->blank));
+    if (!dict || !load_dict(plan, in, dict)) return nullptr;
+    const Ref names(PySet_New(plan->names));
+    Ref message(names ? plan->cls->tp_alloc(plan->cls, 0) : nullptr);
+    return message && set_message(plan, message, dict, names) ? message.release() : nullptr;
 }
 
 // ---- fill
@@ -366,52 +306,48 @@ PyObject *held(const Field &field, PyObject *value) {
     return PyList_GetSlice(value, 0, count);
 }
 
-int fill(Plan *plan, PyObject *message, PyObject *given);
+bool fill(const Plan *plan, PyObject *message, PyObject *given);
 
 PyObject *usual_of(const Field &field) {
     if (field.how == 'v') return Py_NewRef(field.usual);
     if (field.how == 'c') return PyObject_CallNoArgs(field.usual);
-    PyObject *message = field.inner->cls->tp_alloc(field.inner->cls, 0);
-    if (message && fill(field.inner, message, nullptr) != 1) Py_CLEAR(message);
-    return message;
+    PyTypeObject *const cls = field.inner->cls;
+    Ref message(cls->tp_alloc(cls, 0));
+    return message && fill(field.inner, message, nullptr) ? message.release() : nullptr;
 }
 
 // First all that is given, and then the defaults: they call functions, which may be the user's.
-int fill_dict(Plan *plan, PyObject *given, PyObject *dict, PyObject *names) {
-    Py_ssize_t found = 0;
+bool fill_dict(const Plan *plan, PyObject *given, PyObject *dict, PyObject *names) {
     for (Py_ssize_t i = 0; given && i < plan->count; i++) {
         const Field &field = plan->fields[i];
         PyObject *value = PyDict_GetItemWithError(given, field.name);
-        if (!value && (field.how == '-' || PyErr_Occurred())) return PyErr_Occurred() ? -1 : 0;
+        if (!value && (field.how == '-' || PyErr_Occurred())) return false;
         if (!value) continue;
-        if (!set_item(dict, field, held(field, value))) return PyErr_Occurred() ? -1 : 0;
-        if (PySet_Add(names, field.name) < 0) return -1;
-        found++;
+        const Ref found(held(field, value));
+        if (!found || PyDict_SetItem(dict, field.name, found) < 0 || PySet_Add(names, field.name) < 0) return false;
     }
-    if (given && found != PyDict_GET_SIZE(given)) return 0;
+    if (given && PySet_GET_SIZE(names) != PyDict_GET_SIZE(given)) return false;
     for (Py_ssize_t i = 0; i < plan->count; i++) {
         const Field &field = plan->fields[i];
-        if (found && PySet_Contains(names, field.name)) continue;
-        if (!set_item(dict, field, usual_of(field))) return -1;
+        if (PySet_GET_SIZE(names) && PySet_Contains(names, field.name)) continue;
+        const Ref usual(usual_of(field));
+        if (!usual || PyDict_SetItem(dict, field.name, usual) < 0) return false;
     }
-    return 1;
+    return true;
 }
 
-int fill(Plan *plan, PyObject *message, PyObject *given) {
-    PyObject *dict = PyDict_Copy(plan->blank), *names = PySet_New(nullptr);
-    int done = dict && names ? fill_dict(plan, given, dict, names) : -1;
-    if (done == 1) done = set_message(plan, message, dict, names);
-    Py_XDECREF(dict);
-    Py_XDECREF(names);
-    return done;
+// False where what is given is not for us, or with an exception set.
+bool fill(const Plan *plan, PyObject *message, PyObject *given) {
+    const Ref dict(PyDict_Copy(plan->blank)), names(PySet_New(nullptr));
+    return dict && names && fill_dict(plan, given, dict, names) && set_message(plan, message, dict, names);
 }
 
 // ---- the type Plan
 
 PyObject *plan_dump(PyObject *self, PyObject *message) {
     Buffer out;
-    const int done = dump_message(self, message, out);
-    return done < 0 ? nullptr : done ? PyBytes_FromStringAndSize(out.bytes, out.size) : Py_NewRef(Py_None);
+    if (dump_message(self, message, out)) return PyBytes_FromStringAndSize(out.bytes, out.size);
+    return PyErr_Occurred() ? nullptr : Py_NewRef(Py_None);
 }
 
 PyObject *plan_load(PyObject *self, PyObject *given) {
@@ -425,34 +361,20 @@ PyObject *plan_load(PyObject *self, PyObject *given) {
 
 void plan_dealloc(PyObject *self) {
     auto *plan = reinterpret_cast<Plan *>(self);
-    for (Py_ssize_t i = 0; i < plan->count; i++) {
-        const Field &field = plan->fields[i];
-        for (PyObject *each : {field.name, field.key, field.usual}) Py_XDECREF(each);
-        Py_XDECREF(reinterpret_cast<PyObject *>(field.inner));
-    }
     PyMem_Free(plan->fields);
-    Py_XDECREF(reinterpret_cast<PyObject *>(plan->cls));
-    Py_XDECREF(plan->blank);
-    Py_XDECREF(plan->names);
+    for (PyObject *each : {reinterpret_cast<PyObject *>(plan->cls), plan->given, plan->blank, plan->names}) Py_XDECREF(each);
     PyTypeObject *type = Py_TYPE(self);
     type->tp_free(self);
     Py_DECREF(type);
 }
 
-// One field as messages/codec.py gives it; it is zeroed before.
 bool set_field(Plan *plan, Field &field, PyObject *given) {
-    PyObject *name, *inner, *usual;
-    if (!PyArg_ParseTuple(given, "UCOpLKnnCO", &name, &field.kind, &inner, &field.is_list, &field.low, &field.high,
-                          &field.least, &field.most, &field.how, &usual))
+    if (!PyArg_ParseTuple(given, "USCOpLKnnCO", &field.name, &field.key, &field.kind, &field.inner, &field.is_list, &field.low,
+                          &field.high, &field.least, &field.most, &field.how, &field.usual))
         return false;
-    field.usual = Py_NewRef(usual);
-    field.name = Py_NewRef(name);
-    PyUnicode_InternInPlace(&field.name);
-    const char *text = PyUnicode_AsUTF8(name);
-    if (!text || !(field.key = PyBytes_FromFormat("\"%s\":", text))) return false;
     if (field.kind == 'm') {
-        if (Py_TYPE(inner) != plan_type) return PyErr_SetString(PyExc_TypeError, "a message needs a plan"), false;
-        field.inner = reinterpret_cast<Plan *>(Py_NewRef(inner));
+        if (!is_plan(reinterpret_cast<PyObject *>(field.inner)))
+            return PyErr_SetString(PyExc_TypeError, "a message needs a plan"), false;
         if (plan->depth <= field.inner->depth) plan->depth = field.inner->depth + 1;
         if (plan->depth > DEEPEST) return PyErr_SetString(PyExc_RecursionError, "types are nested too deep"), false;
     }
@@ -472,7 +394,7 @@ PyObject *plan_new(PyTypeObject *type, PyObject *args, PyObject *) {
     PyObject *self = type->tp_alloc(type, 0);
     if (!self) return nullptr;
     auto *plan = reinterpret_cast<Plan *>(self);
-    plan->cls = reinterpret_cast<PyTypeObject *>(Py_NewRef(cls));
+    plan->cls = reinterpret_cast<PyTypeObject *>(Py_NewRef(cls)), plan->given = Py_NewRef(fields);
     plan->depth = 1;
     plan->fields_set_at = offset_of(fields_set), plan->extra_at = offset_of(extra), plan->private_at = offset_of(hidden);
     plan->blank = PyDict_New(), plan->names = PySet_New(nullptr);
@@ -505,7 +427,7 @@ PyType_Spec plan_spec = {"dsmq_nodes.speedups._speedups.Plan", sizeof(Plan), 0, 
 
 struct Constructor {
     PyObject_HEAD
-    PyObject *python, *doc, *plans;  // the method in Python, and all plans by their classes
+    PyObject *python, *plans;  // the method in Python, and all plans by their classes
 };
 
 PyObject *construct(PyObject *self, PyObject *args, PyObject *fields) {
@@ -513,8 +435,7 @@ PyObject *construct(PyObject *self, PyObject *args, PyObject *fields) {
     if (PyTuple_GET_SIZE(args) == 1) {
         PyObject *message = PyTuple_GET_ITEM(args, 0);
         PyObject *plan = PyDict_GetItemWithError(of->plans, reinterpret_cast<PyObject *>(Py_TYPE(message)));
-        const int done = plan && is_plan(plan) ? fill(reinterpret_cast<Plan *>(plan), message, fields) : 0;
-        if (done > 0) Py_RETURN_NONE;
+        if (plan && is_plan(plan) && fill(reinterpret_cast<Plan *>(plan), message, fields)) Py_RETURN_NONE;
         if (PyErr_Occurred()) return nullptr;
     }
     return PyObject_Call(of->python, args, fields);
@@ -535,18 +456,14 @@ PyObject *constructor_new(PyTypeObject *type, PyObject *args, PyObject *) {
     if (!self) return nullptr;
     auto *made = reinterpret_cast<Constructor *>(self);
     made->python = Py_NewRef(python), made->plans = Py_NewRef(plans);
-    made->doc = PyObject_GetAttrString(python, "__doc__");
-    return made->doc ? self : nullptr;
+    return self;
 }
-
-PyMemberDef constructor_members[] = {{"__doc__", T_OBJECT, offsetof(Constructor, doc), READONLY, nullptr}, {}};
 
 PyType_Slot constructor_slots[] = {  // it is never freed, as the class whose method it is
     {Py_tp_new, reinterpret_cast<void *>(constructor_new)},
     {Py_tp_call, reinterpret_cast<void *>(construct)},
     {Py_tp_descr_get, reinterpret_cast<void *>(bound)},
     {Py_tp_getattro, reinterpret_cast<void *>(attribute)},
-    {Py_tp_members, constructor_members},
     {0, nullptr},
 };
 
@@ -575,15 +492,20 @@ PyObject *taken_error() {
     return error;
 }
 
-int dump_message(PyObject *plan, PyObject *message, Buffer &out) {
+PyObject *text_of(const char *text, size_t length) {
+    PyObject *found = PyUnicode_DecodeUTF8(text, length, nullptr);
+    if (!found && PyErr_ExceptionMatches(PyExc_UnicodeDecodeError)) PyErr_Clear();
+    return found;
+}
+
+bool dump_message(PyObject *plan, PyObject *message, Buffer &out) {
     return dump_fields(reinterpret_cast<Plan *>(plan), message, out);
 }
 
 PyObject *load_text(PyObject *plan, const char *text, size_t length) {
-    Input in{text, text + length};
-    PyObject *message = load_fields(reinterpret_cast<Plan *>(plan), in);
-    if (message && in.at != in.end) Py_CLEAR(message);
-    return message;
+    Input in(text, length);
+    Ref message(load_fields(reinterpret_cast<Plan *>(plan), in));
+    return in.at == in.end ? message.release() : nullptr;
 }
 
 bool is_plan(PyObject *object) { return Py_IS_TYPE(object, plan_type); }

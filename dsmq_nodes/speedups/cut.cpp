@@ -50,8 +50,10 @@ bool install() {
     return is_installed = sigaction(SIGBUS, &ours, &before) == 0;
 }
 
+}  // namespace
+
 // outlive_cuts(memory) -> its address, for `forget`
-PyObject *outlive_cuts(PyObject *, PyObject *memory) {
+PyObject *seam::outlive_cuts(PyObject *, PyObject *memory) {
     Py_buffer view;
     if (PyObject_GetBuffer(memory, &view, PyBUF_WRITABLE) < 0) return nullptr;
     char *const begin = static_cast<char *>(view.buf);
@@ -72,20 +74,10 @@ PyObject *outlive_cuts(PyObject *, PyObject *memory) {
 }
 
 // forget_cuts(address): it is no longer mapped
-PyObject *forget_cuts(PyObject *, PyObject *address) {
+PyObject *seam::forget_cuts(PyObject *, PyObject *address) {
     void *const begin = PyLong_AsVoidPtr(address);
     if (!begin && PyErr_Occurred()) return nullptr;
     for (Area *area = areas; area; area = area->next)
         if (area->begin == begin) __atomic_store_n(&area->begin, nullptr, __ATOMIC_RELEASE);
     Py_RETURN_NONE;
 }
-
-PyMethodDef functions[] = {
-    {"outlive_cuts", outlive_cuts, METH_O, nullptr},
-    {"forget_cuts", forget_cuts, METH_O, nullptr},
-    {nullptr, nullptr, 0, nullptr},
-};
-
-}  // namespace
-
-int add_cut(PyObject *module) { return PyModule_AddFunctions(module, functions); }

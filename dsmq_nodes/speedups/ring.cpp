@@ -84,16 +84,16 @@ int64_t number_of(PyObject *object, Attribute &name) {
     return overflow || number < 0 ? -1 : number;
 }
 
-int set_number(PyObject *object, Attribute &name, int64_t number) {
+bool set_number(PyObject *object, Attribute &name, int64_t number) {
     const Ref value(PyLong_FromLongLong(number));
-    return value ? name.set(object, value) : -1;
+    return value && name.set(object, value);
 }
 
-int add(PyObject *object, Attribute &name, int64_t more) {
+bool add(PyObject *object, Attribute &name, int64_t more) {
     const int64_t number = number_of(object, name);
     if (number >= 0) return set_number(object, name, number + more);
     if (!PyErr_Occurred()) PyErr_SetString(PyExc_OverflowError, "a counter is no count");
-    return -1;
+    return false;
 }
 
 bool is_attribute(PyObject *object, Attribute &name, PyObject *value) {

@@ -91,18 +91,20 @@ struct Attribute {
         PyObject **found = slot(object);
         return found ? Py_NewRef(*found) : PyObject_GetAttr(object, name);
     }
-    int set(PyObject *object, PyObject *value) {  // -1 with an exception set
+    bool set(PyObject *object, PyObject *value) {  // false with an exception set
         PyObject **found = slot(object);
-        if (!found) return PyObject_SetAttr(object, name, value);
+        if (!found) return PyObject_SetAttr(object, name, value) == 0;
         Py_SETREF(*found, Py_NewRef(value));
-        return 0;
+        return true;
     }
 };
 #define NAME(name) ([]() -> Attribute & { static Attribute it{PyUnicode_InternFromString(#name)}; return it; }())
 
 // An attribute that is an int from 0 to 2**63 - 1; else -1, perhaps with an exception set.
 int64_t number_of(PyObject *object, Attribute &name);
-int set_number(PyObject *object, Attribute &name, int64_t number);  // -1 with an exception set
-int add(PyObject *object, Attribute &name, int64_t more);               // to a counter; -1 with an exception set
+// False with an exception set; `add` is for a counter.
+bool set_number(PyObject *object, Attribute &name, int64_t number);
+bool add(PyObject *object, Attribute &name, int64_t more);
+// False perhaps with an exception set; what may be empty is a list, deque or dict.
 bool is_attribute(PyObject *object, Attribute &name, PyObject *value);
-bool is_empty(PyObject *object, Attribute &name);  // a list, deque or dict
+bool is_empty(PyObject *object, Attribute &name);

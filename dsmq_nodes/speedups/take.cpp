@@ -15,8 +15,6 @@
 #include "frames.h"
 #include "ring.h"
 
-#include <errno.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmath>
@@ -43,99 +41,89 @@ struct Taker {
 
 struct Found {  // a usual record; its text is in a buffer
     Record record;
-    uint64_t start, next;
+    uint64_t next;  // where the record after it begins
     PyObject *publisher;  // borrowed
 };
 
-enum Step { FAILED = -1, ODD = 0, TAKEN = 1, EMPTY = 2, STOP = 3 };
+bool is_last(const Taker *self, const char *name, size_t length) {
+    return self->name && static_cast<size_t>(PyBytes_GET_SIZE(self->name)) == length &&
+           !memcmp(PyBytes_AS_STRING(self->name), name, length);
+}
 
-Step odd() { return PyErr_Occurred() ? FAILED : ODD; }
+bool remember(Taker *self, PyObject *name, PyObject *sender) {
+    Py_XSETREF(self->name, Py_NewRef(name));
+    Py_XSETREF(self->sender, Py_NewRef(sender));
+    return true;
+}
 
 // Whether the sender of the record is known; else Python learns it, or refuses it.
-Step know(Taker *self, const char *name, size_t length) {
-    if (self->name && static_cast<size_t>(PyBytes_GET_SIZE(self->name)) == length &&
-        !memcmp(PyBytes_AS_STRING(self->name), name, length))
-        return TAKEN;
+bool know(Taker *self, const char *name, size_t length) {
+    if (is_last(self, name, length)) return true;
     const Ref bytes(PyBytes_FromStringAndSize(name, length));
-    if (!bytes) return FAILED;
-    PyObject *known = PyDict_GetItemWithError(self->names, bytes);  // (sender, field)
-    if (!known || !PyTuple_CheckExact(known) || PyTuple_GET_SIZE(known) != 2) return odd();
+    PyObject *known = bytes ? PyDict_GetItemWithError(self->names, bytes) : nullptr;  // (sender, field)
+    if (!known || !PyTuple_CheckExact(known) || PyTuple_GET_SIZE(known) != 2) return false;
     PyObject *field = PyTuple_GET_ITEM(known, 1);
-    if (!PyUnicode_Check(field) || PyUnicode_GET_LENGTH(field)) return ODD;
-    Py_XSETREF(self->name, Py_NewRef(bytes));
-    Py_XSETREF(self->sender, Py_NewRef(PyTuple_GET_ITEM(known, 0)));
-    return TAKEN;
+    return PyUnicode_Check(field) && !PyUnicode_GET_LENGTH(field) && remember(self, bytes, PyTuple_GET_ITEM(known, 0));
 }
 
 // As `RingReader._copy_at`: the record after the last one.
-Step copy(Taker *self, uint64_t id, uint64_t stop, Found &found, Buffer &text) {
+bool copy(Taker *self, uint64_t id, uint64_t stop, Found &found, Buffer &text) {
     const Mapped &map = self->map;
     const int64_t next_id = number_of(self->ring_reader, NAME(_next_id));
     const int64_t start = number_of(self->ring_reader, NAME(_next_start));
-    if (next_id < 0 || start < 0 || static_cast<uint64_t>(next_id) != id) return odd();
+    if (next_id < 0 || start < 0 || static_cast<uint64_t>(next_id) != id) return false;
     uint64_t at = DATA + start % map.capacity;
-    if (at + sizeof(Record) > stop) return ODD;
+    if (at + sizeof(Record) > stop) return false;
     const uint64_t last = start + map.capacity;
     Record &record = found.record;
     memcpy(&record, map.bytes + at, sizeof record);
     const uint64_t reserve = map.load(RESERVE), length = record.lengths >> 32;
-    if (record.id != id || (record.stamp | record.at | record.seq) > MOST_NUMBER) return ODD;
-    if (reserve <= static_cast<uint64_t>(start) || reserve > last || (record.lengths & UINT32_MAX)) return ODD;
+    if (record.id != id || (record.stamp | record.at | record.seq) > MOST_NUMBER) return false;
+    if (reserve <= static_cast<uint64_t>(start) || reserve > last || (record.lengths & UINT32_MAX)) return false;
     at += sizeof record;
-    if (at + record.names + length > stop) return ODD;
+    if (at + record.names + length > stop) return false;
     text.size = 0;
-    if (!text.room(record.names + length + 1)) return FAILED;
-    memcpy(text.bytes, map.bytes + at, record.names + length);
-    text.size = record.names + length;
+    if (!text.put(map.bytes + at, record.names + length)) return false;
     __atomic_thread_fence(__ATOMIC_ACQUIRE);
-    if (map.load(RESERVE) > last) return ODD;
-    if (record.check && record.check != checksum(id, text.bytes + record.names, length)) return ODD;
-    found.start = start;
+    if (map.load(RESERVE) > last) return false;
+    if (record.check && record.check != checksum(id, text.bytes + record.names, length)) return false;
     found.next = start + ((sizeof record + record.names + length + 7) & ~UINT64_C(7));
     return know(self, text.bytes, record.names);
 }
 
 // Whether the record is the cursor's next one, and nothing was skipped before it.
-Step is_next(Taker *self, const Record &record) {
+bool is_next(Taker *self, const Record &record) {
     const int64_t after = number_of(self->cursor, NAME(after));
-    if (after < 0 || static_cast<uint64_t>(after) + 1 != record.id) return odd();
-    return number_of(self->cursor, NAME(gap)) == 0 ? TAKEN : odd();
+    return after >= 0 && static_cast<uint64_t>(after) + 1 == record.id && number_of(self->cursor, NAME(gap)) == 0;
 }
 
 // As `Losses.before`: nothing is missing before the record.
-Step follows(Taker *self, Found &found) {
+bool follows(Taker *self, Found &found) {
     const int64_t seq = found.record.seq;
-    if (!seq) return ODD;
-    found.publisher = PyDict_GetItemWithError(self->publishers, self->sender);
-    if (!found.publisher || number_of(found.publisher, NAME(number)) + 1 != seq) return odd();
-    return TAKEN;
+    found.publisher = seq ? PyDict_GetItemWithError(self->publishers, self->sender) : nullptr;
+    return found.publisher && number_of(found.publisher, NAME(number)) + 1 == seq;
 }
 
-int set_double(PyObject *object, Attribute &name, double number) {
+bool set_double(PyObject *object, Attribute &name, double number) {  // false with an exception set
     const Ref value(PyFloat_FromDouble(number));
-    return value ? name.set(object, value) : -1;
+    return value && name.set(object, value);
 }
 
 // The ring's reader is behind the record, as after `RingReader.read`.
-int pass_ring(Taker *self, const Found &found) {
+bool pass_ring(Taker *self, const Found &found) {
     const int64_t id = found.record.id;
-    const bool failed =
-        set_number(self->ring_reader, NAME(_next_id), id + 1) < 0 ||
-        set_number(self->ring_reader, NAME(_next_start), found.next) < 0;
+    if (!set_number(self->ring_reader, NAME(_next_id), id + 1)) return false;
+    if (!set_number(self->ring_reader, NAME(_next_start), found.next)) return false;
     self->map.store(READERS + 4 * self->seat + 1, id);
-    return failed ? -1 : 0;
+    return true;
 }
 
 // The cursor is behind the record, and its publisher's number is known, as after `LinkReader.take`.
-int pass(Taker *self, const Found &found) {
+bool pass(Taker *self, const Found &found) {
     const Record &record = found.record;
-    const int64_t id = record.id;
-    const bool failed =
-        set_number(self->cursor, NAME(after), id) < 0 || add(self->cursor, NAME(delivered), 1) < 0 ||
-        set_number(found.publisher, NAME(number), record.seq) < 0 ||
-        set_number(found.publisher, NAME(stamp), record.stamp) < 0 ||
-        set_double(found.publisher, NAME(heard_sec), monotonic_ns() * 1e-9) < 0;
-    return failed ? -1 : 0;
+    return set_number(self->cursor, NAME(after), record.id) && add(self->cursor, NAME(delivered), 1) &&
+           set_number(found.publisher, NAME(number), record.seq) && set_number(found.publisher, NAME(stamp), record.stamp) &&
+           set_double(found.publisher, NAME(heard_sec), monotonic_ns() * 1e-9);
 }
 
 double double_of(PyObject *object, Attribute &name) {  // -1 with an exception set
@@ -143,39 +131,35 @@ double double_of(PyObject *object, Attribute &name) {  // -1 with an exception s
     return value ? PyFloat_AsDouble(value) : -1;
 }
 
-int is_longest(PyObject *object, Attribute &name, double sec) {
+bool keep_longest(PyObject *object, Attribute &name, double sec) {
     const double longest_sec = double_of(object, name);
-    if (PyErr_Occurred()) return -1;
-    return sec > longest_sec ? set_double(object, name, sec) : 0;
+    return !PyErr_Occurred() && (sec <= longest_sec || set_double(object, name, sec));
 }
 
-int add_latency(Taker *self, double sec) {  // as `Histogram` does once it counts what is new
-    if (add(self->latency, NAME(_count), 1) < 0 || is_longest(self->latency, NAME(_longest_sec), sec) < 0) return -1;
+bool add_latency(Taker *self, double sec) {  // as `Histogram` does once it counts what is new
+    if (!add(self->latency, NAME(_count), 1) || !keep_longest(self->latency, NAME(_longest_sec), sec)) return false;
     int exponent;
     const double mantissa = std::frexp(sec > 1e-9 ? sec : 1e-9, &exponent);
     const Ref bucket(PyLong_FromLong(exponent * 16 + static_cast<int>(mantissa * 32)));
-    if (!bucket) return -1;
-    PyObject *count = PyDict_GetItemWithError(self->buckets, bucket);
-    if (!count && PyErr_Occurred()) return -1;
+    PyObject *count = bucket ? PyDict_GetItemWithError(self->buckets, bucket) : nullptr;
+    if (PyErr_Occurred()) return false;
     const Ref more(PyLong_FromLong(count ? PyLong_AsLong(count) + 1 : 1));
-    return more ? PyDict_SetItem(self->buckets, bucket, more) : -1;
+    return more && PyDict_SetItem(self->buckets, bucket, more) == 0;
 }
 
 // As `Subscription.call` up to the callback.
-int count(Taker *self, const Found &found, int64_t now_ns) {
+bool count(Taker *self, const Found &found, int64_t now_ns) {
     const int64_t stamp = found.record.stamp;
-    if (self->since_ns <= stamp && stamp <= now_ns + 1000000000 && add_latency(self, (now_ns - stamp) * 1e-9) < 0)
-        return -1;
-    if (add(self->subscription, NAME(_given), 1) < 0) return -1;
-    if (!PyList_GET_SIZE(self->watchdogs)) return 0;
+    const bool has_latency = self->since_ns <= stamp && stamp <= now_ns + 1000000000;
+    if (has_latency && !add_latency(self, (now_ns - stamp) * 1e-9)) return false;
+    if (!add(self->subscription, NAME(_given), 1)) return false;
+    if (!PyList_GET_SIZE(self->watchdogs)) return true;
     const Ref waited(NAME(_waited_sec).of(self->subscription));
-    if (!waited) return -1;
-    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(self->watchdogs); i++) {
+    for (Py_ssize_t i = 0; waited && i < PyList_GET_SIZE(self->watchdogs); i++) {
         const Ref watchdog(Py_NewRef(PyList_GET_ITEM(self->watchdogs, i)));
-        const Ref heard(PyObject_CallMethodOneArg(watchdog, NAME(heard), waited));
-        if (!heard) return -1;
+        if (!Ref(PyObject_CallMethodOneArg(watchdog, NAME(heard), waited))) return false;
     }
-    return 0;
+    return waited;
 }
 
 bool is_over(PyObject *dispatcher) { return !is_attribute(dispatcher, NAME(is_over), Py_False); }
@@ -192,39 +176,25 @@ PyObject *result_of(Taker *self, const Found &found, PyObject *message, int64_t 
 // As `Dispatcher._call`: whether the next message may be next.
 Step call(Taker *self, const Found &found, PyObject *message, int64_t now_ns) {
     const Ref result(result_of(self, found, message, now_ns));
-    if (result == Py_None) {
-        const bool over = is_over(self->dispatcher);
-        return PyErr_Occurred() ? FAILED : over ? STOP : TAKEN;
-    }
-    Ref goes_on(nullptr);
-    if (result) {
-        goes_on.held = PyObject_CallMethodObjArgs(self->dispatcher, NAME(returned), self->subscription, result.held, nullptr);
-    } else {
-        const Ref error(taken_error());
-        // It raises again what is no error of the callback, such as KeyboardInterrupt.
-        goes_on.held = PyObject_CallMethodObjArgs(self->dispatcher, NAME(failed), self->subscription, error.held, nullptr);
-    }
-    return !goes_on ? FAILED : goes_on == Py_True ? TAKEN : STOP;
+    if (result == Py_None) return is_over(self->dispatcher) ? STOP : DONE;
+    // `failed` raises again what is no error of the callback, such as KeyboardInterrupt.
+    const Ref error(result ? nullptr : taken_error());
+    const Ref goes_on(result ? PyObject_CallMethodObjArgs(self->dispatcher, NAME(returned), self->subscription, result.held, nullptr)
+                             : PyObject_CallMethodObjArgs(self->dispatcher, NAME(failed), self->subscription, error.held, nullptr));
+    return goes_on == Py_True ? DONE : STOP;
 }
 
 // As `Subscription.call`, with what `LinkReader.take` does before: whether the next message may be next.
 Step deliver(Taker *self, const Found &found, PyObject *message, int64_t now_ns) {
-    if (pass(self, found) < 0 || NAME(_began).set(self->subscription, Py_True) < 0) return FAILED;
+    if (!pass(self, found) || !NAME(_began).set(self->subscription, Py_True)) return STOP;
     if (self->has_expired != Py_None) {
         const Record &record = found.record;
         const Ref entry(PyObject_CallFunction(self->entry, "KKKLOy", record.id, record.seq, record.stamp,
                                               static_cast<long long>(record.at), self->sender, ""));
         const Ref expired(entry ? PyObject_CallOneArg(self->has_expired, entry) : nullptr);
-        if (!expired) return FAILED;
-        if (expired == Py_True) return is_over(self->dispatcher) ? STOP : TAKEN;
+        if (!expired || expired == Py_True) return !expired || is_over(self->dispatcher) ? STOP : DONE;
     }
-    return count(self, found, now_ns) < 0 ? FAILED : call(self, found, message, now_ns);
-}
-
-PyObject *text_of(const char *text, size_t length) {  // nullptr without an exception where it is not UTF-8
-    PyObject *found = PyUnicode_DecodeUTF8(text, length, nullptr);
-    if (!found && PyErr_ExceptionMatches(PyExc_UnicodeDecodeError)) PyErr_Clear();
-    return found;
+    return count(self, found, now_ns) ? call(self, found, message, now_ns) : STOP;
 }
 
 // The message; nullptr, perhaps with an exception set: Python words what is wrong with the text.
@@ -233,77 +203,73 @@ PyObject *message_of(Taker *self, const char *text, size_t length) {
     if (is_plan(self->load)) return load_text(self->load, text, length);
     const Ref given(self->map.bytes ? PyBytes_FromStringAndSize(text, length) : text_of(text, length));
     PyObject *message = given ? PyObject_CallOneArg(self->load, given) : nullptr;
-    if (!message && !PyErr_Occurred()) return nullptr;
-    if (!message && PyErr_ExceptionMatches(PyExc_Exception)) PyErr_Clear();
+    if (!message && PyErr_Occurred() && PyErr_ExceptionMatches(PyExc_Exception)) PyErr_Clear();
     return message;
+}
+
+// A usual record, whose text this is, to the callback; before that its source is passed, which may fail with an exception.
+template <class PassSource>
+Step give(Taker *self, const Found &found, const char *text, size_t length, PassSource pass_source) {
+    const Ref publisher(Py_NewRef(found.publisher));
+    const int64_t now_ns = wall_ns();
+    const Ref message(now_ns < 0 ? nullptr : message_of(self, text, length));
+    return message && pass_source() ? deliver(self, found, message, now_ns) : ODD;
 }
 
 Step take_one(Taker *self, uint64_t head, Buffer &text) {
     const Mapped &map = self->map;
     const int64_t after = number_of(self->cursor, NAME(after));
-    if (after < 0) return odd();
+    if (after < 0 || static_cast<uint64_t>(after) > head) return ODD;
     if (static_cast<uint64_t>(after) == head) return EMPTY;
-    if (static_cast<uint64_t>(after) > head) return ODD;
-    if (number_of(self->cursor, NAME(gap)) != 0 || !map.bytes) return odd();
     if (is_attribute(self->subscription, NAME(_closed), Py_True)) return ODD;
     const uint64_t extent = map.load(EXTENT) ? map.load(EXTENT) : map.load(CLOSED);
     const uint64_t stop = DATA - MARK_BYTES + (extent < map.capacity ? extent : map.capacity);
     Found found;
-    Step step = copy(self, after + 1, stop, found, text);
-    if (step == TAKEN) step = follows(self, found);
-    if (step != TAKEN) return step;
-    const Ref publisher(Py_NewRef(found.publisher));
-    const int64_t now_ns = wall_ns();
-    if (now_ns < 0) return FAILED;
+    if (!copy(self, after + 1, stop, found, text) || !is_next(self, found.record) || !follows(self, found)) return ODD;
     const size_t names = found.record.names;
-    const Ref message(message_of(self, text.bytes + names, text.size - names));
-    if (!message) return odd();
-    return pass_ring(self, found) < 0 ? FAILED : deliver(self, found, message, now_ns);
+    return give(self, found, text.bytes + names, text.size - names, [&] { return pass_ring(self, found); });
 }
 
 // Whether callbacks may be called now, as `Dispatcher.call_now` asks; the time is then in `until_sec`.
 bool may(Taker *self, double now_sec, double &until_sec) {
-    const Ref until(NAME(_may_call_until_sec).of(self->dispatcher));
-    if (!until) return false;
-    until_sec = PyFloat_AsDouble(until);
+    until_sec = double_of(self->dispatcher, NAME(_may_call_until_sec));
     if (PyErr_Occurred() || now_sec > until_sec) return false;
     if (!is_attribute(self->dispatcher, NAME(is_calling), Py_False) || PyObject_Size(self->mail)) return false;
     return PyDict_Contains(self->held, self->subscription) == 0;
 }
 
 // As `Dispatcher._took`, which makes the entry, and tells of a callback that has blocked.
-int add_busy(Taker *self, long called, double took_sec, double longest_sec) {
+void add_busy(Taker *self, long called, double took_sec, double longest_sec) {
     PyObject *busy = PyDict_GetItemWithError(self->busy, self->callback_name);
+    if (PyErr_Occurred()) return;
     if (!busy || longest_sec > BLOCKED_SEC) {
-        if (PyErr_Occurred()) return -1;
         const Ref took(PyObject_CallMethod(self->dispatcher, "_took", "Oddl", self->callback_name, took_sec, longest_sec, called));
-        return took ? 0 : -1;
+        return;
     }
     const double busy_sec = double_of(busy, NAME(busy_sec));
-    if (PyErr_Occurred() || set_double(busy, NAME(busy_sec), busy_sec + took_sec) < 0) return -1;
-    return add(busy, NAME(calls), called) < 0 ? -1 : is_longest(busy, NAME(longest_sec), longest_sec);
+    if (PyErr_Occurred() || !set_double(busy, NAME(busy_sec), busy_sec + took_sec)) return;
+    if (add(busy, NAME(calls), called)) keep_longest(busy, NAME(longest_sec), longest_sec);
 }
 
 // As the end of `Dispatcher.call_now`; an exception that is set stays.
-int called_until(Taker *self, long called, double took_sec, double longest_sec) {
+void called_until(Taker *self, long called, double took_sec, double longest_sec) {
     after_an_error_too([=] {
-        if (NAME(is_calling).set(self->dispatcher, Py_False) == 0 && called) add_busy(self, called, took_sec, longest_sec);
+        if (NAME(is_calling).set(self->dispatcher, Py_False) && called) add_busy(self, called, took_sec, longest_sec);
     });
-    return PyErr_Occurred() ? -1 : 0;
 }
 
 // EMPTY: all is read, or the time is up and the rest waits in the ring; ODD: Python reads on.
 Step take_all(Taker *self) {
     const double began_sec = monotonic_ns() * 1e-9;
     double until_sec = 0, now_sec = began_sec, longest_sec = 0;
-    if (!may(self, began_sec, until_sec) || !self->map.is_whole(static_cast<int64_t>(began_sec * 1e9))) return odd();
+    if (!self->map.bytes || !may(self, began_sec, until_sec)) return ODD;
+    if (!self->map.is_whole(static_cast<int64_t>(began_sec * 1e9))) return ODD;
     const uint64_t head = self->map.load(HEAD);
     const int64_t after = number_of(self->cursor, NAME(after)), depth = number_of(self->cursor, NAME(depth));
     const uint64_t behind = head - after;
-    if (after < 0 || depth < 0 || behind > MOST_AHEAD || (depth && behind > static_cast<uint64_t>(depth)))
-        return odd();
+    if (after < 0 || depth < 0 || behind > MOST_AHEAD || (depth && behind > static_cast<uint64_t>(depth))) return ODD;
     if (!behind) return EMPTY;
-    if (NAME(is_calling).set(self->dispatcher, Py_True) < 0) return FAILED;
+    if (!NAME(is_calling).set(self->dispatcher, Py_True)) return ODD;
     Buffer text;
     Step step;
     long called = 0;
@@ -314,14 +280,14 @@ Step take_all(Taker *self) {
         const double was_sec = now_sec;
         now_sec = monotonic_ns() * 1e-9;
         if (now_sec - was_sec > longest_sec) longest_sec = now_sec - was_sec;
-    } while (step == TAKEN && now_sec <= until_sec);
-    if (called_until(self, called, now_sec - began_sec, longest_sec) < 0) return FAILED;
-    return step == EMPTY || step == TAKEN ? EMPTY : odd();
+    } while (step == DONE && now_sec <= until_sec && !PyErr_Occurred());
+    called_until(self, called, now_sec - began_sec, longest_sec);
+    return PyErr_Occurred() || step == STOP || step == ODD ? ODD : EMPTY;
 }
 
 PyObject *take(PyObject *object, PyObject *) {
     const Step step = take_all(reinterpret_cast<Taker *>(object));
-    return step == FAILED ? nullptr : PyBool_FromLong(step == EMPTY);
+    return PyErr_Occurred() ? nullptr : PyBool_FromLong(step == EMPTY);
 }
 
 PyObject *make(PyTypeObject *type, PyObject *args, PyObject *) {
@@ -357,62 +323,52 @@ bool is_at_rest(PyObject *dispatcher, PyObject *rings) {
     return is_idle(dispatcher) && is_attribute(rings, NAME(_is_closed), Py_False);
 }
 
-// The reading's taker, if it is still read and has one: (ring_reader, reader, take).
-Taker *taker_of(PyObject *reading, PyObject *topic, PyObject *all) {
-    if (PyDict_GetItemWithError(all, topic) != reading || PyTuple_GET_SIZE(reading) != 3) return nullptr;
-    PyObject *take = PyTuple_GET_ITEM(reading, 2);
+Taker *taker_in(PyObject *take) {  // whose method it is; nullptr: it is another's
     PyObject *self = PyCFunction_Check(take) ? PyCFunction_GET_SELF(take) : nullptr;
     return self && Py_IS_TYPE(self, &taker_type) ? reinterpret_cast<Taker *>(self) : nullptr;
 }
 
-// As `SharedTopics.rest`: EMPTY when the next message will ring.
-Step rest(PyObject *rings, PyObject *all, int bell) {
+// The reading's taker, if it is still read and has one: (ring_reader, reader, take).
+Taker *taker_of(PyObject *reading, PyObject *topic, PyObject *all) {
+    if (PyDict_GetItemWithError(all, topic) != reading || PyTuple_GET_SIZE(reading) != 3) return nullptr;
+    return taker_in(PyTuple_GET_ITEM(reading, 2));
+}
+
+// As `SharedTopics.rest`: whether the next message will ring.
+bool rest(PyObject *rings, PyObject *all, int bell) {
     PyObject *topic, *reading;
     Py_ssize_t at = 0;
     while (PyDict_Next(all, &at, &topic, &reading)) {
         const Taker *taker = taker_of(reading, topic, all);
-        if (!taker) return odd();
+        if (!taker) return false;
         __atomic_store_n(taker->map.bytes + ASLEEP + taker->seat, 1, __ATOMIC_RELEASE);
     }
     char rung[4096];
     while (read(bell, rung, sizeof rung) == sizeof rung) {}
-    if (NAME(_is_drained).set(rings, Py_False) < 0) return FAILED;
+    if (!NAME(_is_drained).set(rings, Py_False)) return false;
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     for (at = 0; PyDict_Next(all, &at, &topic, &reading);) {
         const Taker *taker = taker_of(reading, topic, all);
-        if (!taker || !__atomic_load_n(taker->map.bytes + ASLEEP + taker->seat, __ATOMIC_ACQUIRE)) return odd();
-        if (static_cast<int64_t>(taker->map.load(HEAD)) != number_of(taker->cursor, NAME(after))) return odd();
+        if (!taker || !__atomic_load_n(taker->map.bytes + ASLEEP + taker->seat, __ATOMIC_ACQUIRE)) return false;
+        if (static_cast<int64_t>(taker->map.load(HEAD)) != number_of(taker->cursor, NAME(after))) return false;
     }
-    return EMPTY;
+    return true;
 }
 
-// ODD: `Dispatcher.__call__` has to go on from here, whatever is done already.
-Step wake(PyObject *dispatcher, PyObject *rings, PyObject *all, int bell) {
-    if (!is_at_rest(dispatcher, rings) || !is_attribute(rings, NAME(_is_drained), Py_False)) return odd();
+// False: `Dispatcher.__call__` has to go on from here, whatever is done already.
+bool wake(PyObject *dispatcher, PyObject *rings, PyObject *all, int bell) {
+    if (!is_at_rest(dispatcher, rings) || !is_attribute(rings, NAME(_is_drained), Py_False)) return false;
     const Ref items(PyDict_Items(all)), none(PyFloat_FromDouble(0.0));
-    if (!items || !none) return FAILED;
-    Step step = EMPTY;
-    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(items.held) && step == EMPTY; i++) {
+    if (!items || !none) return false;
+    bool is_read = true;
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(items.held) && is_read; i++) {
         PyObject *item = PyList_GET_ITEM(items.held, i);
         Taker *taker = taker_of(PyTuple_GET_ITEM(item, 1), PyTuple_GET_ITEM(item, 0), all);
-        if (i == 0 && set_double(dispatcher, NAME(_may_call_until_sec), monotonic_ns() * 1e-9 + DISPATCH_SEC) < 0)
-            return FAILED;
-        step = !taker || is_attribute(dispatcher, NAME(loop), Py_None) ? odd() : take_all(taker);
+        if (i == 0 && !set_double(dispatcher, NAME(_may_call_until_sec), monotonic_ns() * 1e-9 + DISPATCH_SEC)) return false;
+        is_read = taker && !is_attribute(dispatcher, NAME(loop), Py_None) && take_all(taker) == EMPTY;
     }
     after_an_error_too([&] { NAME(_may_call_until_sec).set(dispatcher, none); });
-    if (PyErr_Occurred()) return FAILED;
-    if (step != EMPTY || !is_at_rest(dispatcher, rings)) return odd();
-    return rest(rings, all, bell);
-}
-
-// wake(dispatcher, rings, the dict of what they read, the bell's descriptor): what the dispatcher does with the rings.
-PyObject *wake_up(PyObject *, PyObject *const *args, Py_ssize_t count) {
-    if (count != 4 || !PyDict_Check(args[2])) return PyErr_BadArgument(), nullptr;
-    const int bell = static_cast<int>(PyLong_AsLong(args[3]));
-    if (PyErr_Occurred()) return nullptr;
-    const Step step = wake(args[0], args[1], args[2], bell);
-    if (step == ODD) return PyObject_CallOneArg(args[0], args[1]);
-    return step == FAILED ? nullptr : Py_NewRef(Py_None);
+    return is_read && !PyErr_Occurred() && is_at_rest(dispatcher, rings) && rest(rings, all, bell);
 }
 
 // ---- what a node's socket calls: as `Dispatcher.__call__` of a link whose next frame is a usual push
@@ -429,13 +385,12 @@ struct Push : Frame {
                take(",\"stamp\":") && take_number(record.stamp) && take(",\"at\":") && take_number(record.at) &&
                take(",\"message\":\"");
     }
-    // The message without its escapes: 1, 0: it has one that is not usual, -1: an exception is set.
-    int take_message(Buffer &text) {
+    bool take_message(Buffer &text) {  // without its escapes; false: it has one that is not usual
         char *to = text.room(end - at + 1);
-        if (!to) return -1;
+        if (!to) return false;
         for (; at < end && *at != '"'; at++, to++) {
-            if (static_cast<unsigned char>(*at) < 0x20) return 0;
-            if (*at == '\\' && (++at == end || (*at != '"' && *at != '\\'))) return 0;
+            if (static_cast<unsigned char>(*at) < 0x20) return false;
+            if (*at == '\\' && (++at == end || (*at != '"' && *at != '\\'))) return false;
             *to = *at;
         }
         text.size = to - text.bytes;
@@ -443,43 +398,25 @@ struct Push : Frame {
     }
 };
 
-Step know_sender(Taker *self, const Push &push) {
-    const size_t length = push.sender_length;
-    if (self->name && static_cast<size_t>(PyBytes_GET_SIZE(self->name)) == length &&
-        !memcmp(PyBytes_AS_STRING(self->name), push.sender, length))
-        return TAKEN;
-    const Ref name(PyBytes_FromStringAndSize(push.sender, length));
-    const Ref sender(text_of(push.sender + 1, length - 2));
-    if (!name || !sender) return odd();
-    Py_XSETREF(self->name, Py_NewRef(name));
-    Py_XSETREF(self->sender, Py_NewRef(sender));
-    return TAKEN;
-}
-
-Step call_with_push(Taker *self, PyObject *incoming, Push &push, Found &found, Buffer &text) {
-    const int read = push.take_message(text);
-    if (read <= 0) return read < 0 ? FAILED : ODD;
-    const Ref publisher(Py_NewRef(found.publisher));
-    const int64_t now_ns = wall_ns();
-    if (now_ns < 0) return FAILED;
-    const Ref message(message_of(self, text.bytes, text.size));
-    if (!message) return odd();
-    if (NAME(gave_no_answer).set(incoming, Py_False) < 0) return FAILED;
-    return deliver(self, found, message, now_ns);
+bool know_sender(Taker *self, const Push &push) {
+    if (is_last(self, push.sender, push.sender_length)) return true;
+    const Ref name(PyBytes_FromStringAndSize(push.sender, push.sender_length));
+    const Ref sender(text_of(push.sender + 1, push.sender_length - 2));
+    return name && sender && remember(self, name, sender);
 }
 
 Step take_push(Taker *self, PyObject *incoming, Push &push, Found &found) {
     double until_sec = 0;
     const double began_sec = monotonic_ns() * 1e-9;
-    if (!may(self, began_sec, until_sec) || is_attribute(self->subscription, NAME(_closed), Py_True)) return odd();
-    Step step = is_next(self, found.record);
-    if (step == TAKEN) step = know_sender(self, push);
-    if (step == TAKEN) step = follows(self, found);
-    if (step != TAKEN || NAME(is_calling).set(self->dispatcher, Py_True) < 0) return step == TAKEN ? FAILED : step;
+    if (!may(self, began_sec, until_sec) || is_attribute(self->subscription, NAME(_closed), Py_True)) return ODD;
+    if (!is_next(self, found.record) || !know_sender(self, push) || !follows(self, found)) return ODD;
     Buffer text;
-    step = call_with_push(self, incoming, push, found, text);
+    if (!push.take_message(text) || !NAME(is_calling).set(self->dispatcher, Py_True)) return ODD;
+    const auto pass_source = [&] { return NAME(gave_no_answer).set(incoming, Py_False); };
+    const Step step = give(self, found, text.bytes, text.size, pass_source);
     const double took_sec = monotonic_ns() * 1e-9 - began_sec;
-    return called_until(self, step == TAKEN || step == STOP, took_sec, took_sec) < 0 ? FAILED : step;
+    called_until(self, step != ODD, took_sec, took_sec);
+    return step;
 }
 
 struct Socket {  // of a link: its dispatcher, its reading half, its connection and decoder, its takers and its heartbeat
@@ -501,55 +438,43 @@ Step take_frame(const Socket &socket, const char *frame, size_t size) {
     if (!push.take_head(found.record)) return ODD;
     if (found.record.at) found.record.at -= socket.ahead_ns;
     const Ref topic(PyBytes_FromStringAndSize(push.topic, push.topic_length));
-    PyObject *take = topic ? PyDict_GetItemWithError(socket.takers, topic) : nullptr;
-    PyObject *self = take && PyCFunction_Check(take) ? PyCFunction_GET_SELF(take) : nullptr;
-    if (!self || !Py_IS_TYPE(self, &taker_type)) return odd();
-    const Ref held(Py_NewRef(self));
+    const Ref take(topic ? Py_XNewRef(PyDict_GetItemWithError(socket.takers, topic)) : nullptr);
+    Taker *self = take ? taker_in(take) : nullptr;
     const double until_sec = monotonic_ns() * 1e-9 + DISPATCH_SEC;
-    if (set_double(socket.dispatcher, NAME(_may_call_until_sec), until_sec) < 0) return FAILED;
-    const Step step = take_push(reinterpret_cast<Taker *>(self), socket.incoming, push, found);
+    if (!self || !set_double(socket.dispatcher, NAME(_may_call_until_sec), until_sec)) return ODD;
+    const Step step = take_push(self, socket.incoming, push, found);
     after_an_error_too([&] { set_double(socket.dispatcher, NAME(_may_call_until_sec), 0.0); });
-    return PyErr_Occurred() ? FAILED : step;
-}
-
-// ODD: `Dispatcher.__call__` has to go on from here.
-Step receive(const Socket &socket) {
-    constexpr size_t MOST = 65536;
-    if (!is_idle(socket.dispatcher) || !is_between_frames(socket)) return odd();
-    Buffer data;
-    char *to = data.room(MOST);
-    if (!to) return FAILED;
-    const ssize_t got = recv(socket.descriptor, to, MOST, MSG_DONTWAIT);
-    Step step = got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK) ? EMPTY : ODD;
-    if (got > 0) {
-        step = take_frame(socket, to, got);
-        if (step == ODD) {  // Python cuts it
-            const Ref fed(PyObject_CallMethod(socket.connection, "has_read", "y#", to, static_cast<Py_ssize_t>(got)));
-            if (!fed) step = FAILED;
-        }
-    }
-    if (step == TAKEN || step == STOP) step = is_idle(socket.dispatcher) ? EMPTY : odd();
     return step;
 }
 
+// False: `Dispatcher.__call__` has to go on from here.
+bool receive(const Socket &socket) {
+    if (!is_idle(socket.dispatcher) || !is_between_frames(socket)) return false;
+    const auto use = [&](const char *frame, size_t size) { return take_frame(socket, frame, size); };
+    const auto cut = [&](const char *frame, Py_ssize_t size) {
+        const Ref fed(PyObject_CallMethod(socket.connection, "has_read", "y#", frame, size));
+        return ODD;
+    };
+    const Step step = read_once(socket.descriptor, use, cut);
+    return step == EMPTY || (step != ODD && !PyErr_Occurred() && is_idle(socket.dispatcher));
+}
+
+}  // namespace
+
+// wake(dispatcher, rings, the dict of what they read, the bell's descriptor): what the dispatcher does with the rings.
+PyObject *seam::wake(PyObject *, PyObject *const *args, Py_ssize_t count) {
+    if (count != 4 || !PyDict_Check(args[2])) return PyErr_BadArgument(), nullptr;
+    const int bell = static_cast<int>(PyLong_AsLong(args[3]));
+    return answer(!PyErr_Occurred() && ::wake(args[0], args[1], args[2], bell), args[0], args[1]);
+}
+
 // receive(the six of `Socket`, its descriptor, how far the broker's clock is ahead in ns)
-PyObject *receive_one(PyObject *, PyObject *const *args, Py_ssize_t count) {
+PyObject *seam::receive(PyObject *, PyObject *const *args, Py_ssize_t count) {
     if (count != 8 || !PyDict_Check(args[4])) return PyErr_BadArgument(), nullptr;
     const Socket socket = {args[0], args[1], args[2], args[3], args[4], args[5],
                            static_cast<int>(PyLong_AsLong(args[6])), PyLong_AsLongLong(args[7])};
-    if (PyErr_Occurred()) return nullptr;
-    const Step step = receive(socket);
-    if (step == ODD) return PyObject_CallOneArg(args[0], args[1]);
-    return step == FAILED ? nullptr : Py_NewRef(Py_None);
+    return answer(!PyErr_Occurred() && ::receive(socket), args[0], args[1]);
 }
-
-PyMethodDef functions[] = {
-    {"receive", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(receive_one)), METH_FASTCALL, nullptr},
-    {"wake", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(wake_up)), METH_FASTCALL, nullptr},
-    {nullptr, nullptr, 0, nullptr},
-};
-
-}  // namespace
 
 int add_take(PyObject *module) {
     PyTypeObject &type = taker_type;
@@ -557,5 +482,5 @@ int add_take(PyObject *module) {
     SeamType<Taker>::describe(type);
     type.tp_new = make;
     type.tp_methods = methods;
-    return PyModule_AddType(module, &type) < 0 ? -1 : PyModule_AddFunctions(module, functions);
+    return PyModule_AddType(module, &type);
 }

@@ -33,7 +33,7 @@ int wait_for(int epoll, double sec, epoll_event *events) {  // sec < 0: without 
 
 // As `StraightLoop.call`; an exception may be set.
 void call_back(PyObject *call, PyObject *loop) {
-    if (add(loop, NAME(calls), 1) < 0) return;
+    if (!add(loop, NAME(calls), 1)) return;
     const Ref held(Py_NewRef(call)), done(PyObject_CallNoArgs(held));
     if (done || !PyErr_ExceptionMatches(PyExc_Exception)) return;
     const Ref error(taken_error()), told(PyObject_CallMethodObjArgs(loop, NAME(failed), call, error.held, nullptr));
@@ -68,9 +68,11 @@ int call_ready(int epoll, double sec, PyObject *calls, PyObject *others, PyObjec
     return found && !PyList_GET_SIZE(others);
 }
 
+}  // namespace
+
 // wait(epoll's descriptor, seconds or None, calls by descriptor, the loop): waits and calls back until there is
 // an event of another descriptor, a new handle or timer of the loop, or the time is up.
-PyObject *wait_ready(PyObject *, PyObject *const *args, Py_ssize_t count) {
+PyObject *seam::wait(PyObject *, PyObject *const *args, Py_ssize_t count) {
     if (count != 4 || !PyDict_Check(args[2])) return PyErr_BadArgument(), nullptr;
     const Ref handles(NAME(_ready).of(args[3])), timers(NAME(_scheduled).of(args[3])), others(PyList_New(0));
     if (!handles || !timers || !others || !PyList_Check(timers.held)) return PyErr_BadArgument(), nullptr;
@@ -87,15 +89,4 @@ PyObject *wait_ready(PyObject *, PyObject *const *args, Py_ssize_t count) {
     }
     return goes_on < 0 || PyErr_Occurred() ? nullptr : Py_NewRef(others);
 }
-
-PyMethodDef functions[] = {
-    {"wait", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(wait_ready)), METH_FASTCALL, nullptr},
-    {nullptr, nullptr, 0, nullptr},
-};
-
-}  // namespace
-
-int add_wait(PyObject *module) { return PyModule_AddFunctions(module, functions); }
-#else
-int add_wait(PyObject *) { return 0; }
 #endif
