@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from dsmq_nodes.cli.options import HOST, PORT, examples_epilog, new_app
+from dsmq_nodes.dsmq.address import bare_host
 from dsmq_nodes.dsmq.broker.listener import Security
 from dsmq_nodes.dsmq.broker.serve import Options, run
 
@@ -63,4 +64,4 @@ def broker(
     )
     kept = (store, ttl, budget << 20)
     how = (security, not no_shm, until_last_peer)
-    raise typer.Exit(run(Options(host, port, *kept, *how)))
+    raise typer.Exit(run(Options(bare_host(host), port, *kept, *how)))

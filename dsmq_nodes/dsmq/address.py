@@ -101,11 +101,16 @@ def parse_address(text: str) -> Address:
         )
     options = (each.partition("=")[::2] for each in query.split("&") if each)
     return Address(
-        host.strip("[]") or DEFAULT_HOST,
+        bare_host(host) or DEFAULT_HOST,
         int(port or DEFAULT_PORT),
         scheme or SOCKET,
         tuple(options),
     )
+
+
+def bare_host(host: str) -> str:
+    """Return a host without the brackets in which an address with a port has one of IPv6."""
+    return host.strip("[]")
 
 
 def address_of(broker: AnyAddress) -> Address:

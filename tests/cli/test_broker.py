@@ -2,14 +2,27 @@
 
 import socket
 from collections.abc import Callable
+from pathlib import Path
 
 from tests.cli.conftest import Place
+from tests.support.ipv6 import needs_ipv6
 
 
 def test_ctrl_c_ends_the_broker_without_a_word(nowhere: Place) -> None:
     broker = nowhere.start("broker", "--port", "0")
     broker.wait_for(r"^dsmq broker listening on 127\.0\.0\.1:\d+")
     assert (broker.interrupt(), broker.errors) == (0, [])
+    nowhere.close()
+
+
+@needs_ipv6
+def test_an_address_of_ipv6_may_be_written_as_in_a_url(nowhere: Place, tmp_path: Path) -> None:
+    file = tmp_path / "robot.yaml"
+    file.write_text("broker: {host: '[::1]', port: 0}\nnodes: [{name: base, node: 'dsmq_nodes:Node'}]\n")
+    for given in (("broker", "--host", "[::1]", "--port", "0"), ("launch", str(file))):
+        program = nowhere.start(*given)
+        program.wait_for(r"dsmq broker listening on ::1:\d+")
+        assert program.interrupt() == 0
     nowhere.close()
 
 

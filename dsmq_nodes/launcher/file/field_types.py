@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from dsmq_nodes.dsmq.address import bare_host
 from dsmq_nodes.suggest import describe, shorten
 
 # Linux limits one environment variable to 128 KiB, and a node's parameters travel in one.
@@ -143,7 +144,11 @@ Until = Annotated[
     str, _matching(rf"ready|topic:(~/|/)?{_PATH}", "'ready' or a topic, like 'topic:/odom'")
 ]
 ProcessName = Annotated[str, _matching(rf"/?{_PATH}", "a process name; write it like 'perception'")]
-Host = Annotated[str, _matching(r"[^\s/\0]+", "a host; write a name or an address")]
+Host = Annotated[
+    str,
+    _matching(r"[^\s/\0]+", "a host; write a name or an address"),
+    AfterValidator(bare_host),
+]
 BrokerAddress = Annotated[
     str, _matching(r"(\S+:)?[0-9]{1,5}|[^\s:]+", "the address of a broker; write HOST:PORT")
 ]
