@@ -1,8 +1,10 @@
 """Calls services with requests and responses as JSON: the tool needs no types."""
 
 import json
+import math
 import time
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from dsmq_nodes.errors import CommandError, MessageError, WireError
@@ -10,9 +12,10 @@ from dsmq_nodes.graph import service_wire as calls
 from dsmq_nodes.json_text import read_json
 from dsmq_nodes.printable import one_line
 from dsmq_nodes.suggest import did_you_mean
+from dsmq_nodes.tools.graph_model import read_graph
 from dsmq_nodes.tools.offers import services
 from dsmq_nodes.tools.session import Session
-from dsmq_nodes.topic_names import REPLY, REQUEST, is_kits_own
+from dsmq_nodes.topic_names import GRAPH_TOPIC, REPLY, REQUEST, is_kits_own
 
 if TYPE_CHECKING:
     from dsmq_nodes.messages.base import Message
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
 M = TypeVar("M", bound="Message")
 
 PATIENCE_SEC: Final = 5.0
+_SOON_SEC: Final = 0.5  # an answer that comes in time for this costs nothing else
 
 
 def call(
@@ -98,18 +102,46 @@ def answer(session: Session, asked: Asked, timeout_sec: float | None) -> dict[st
     """Return the response to a request.
 
     Raises:
-        CommandError: there is no answer in time, or it is an error.
+        CommandError: there is no answer in time, or it is an error, or the server is lost.
     """
-    until_sec = None if timeout_sec is None else time.monotonic() + timeout_sec
-    while until_sec is None or time.monotonic() < until_sec:
-        left_sec = None if until_sec is None else max(until_sec - time.monotonic(), 0.0)
-        reply = session.next_message([asked.reply], left_sec)
-        response = None if reply is None else response_in(reply.text, asked)
-        if response is not None:
+    until_sec = math.inf if timeout_sec is None else time.monotonic() + timeout_sec
+    response = _answer(session, asked, [asked.reply], min(until_sec, time.monotonic() + _SOON_SEC))
+    if response is None:  # whether its server still lives is looked at only now: a graph is large
+        was_subscribed = session.is_subscribed(GRAPH_TOPIC)
+        session.subscribe(GRAPH_TOPIC, depth=1)
+        try:
+            response = _answer(session, asked, [asked.reply, GRAPH_TOPIC], until_sec)
+        finally:
+            if not was_subscribed:
+                session.unsubscribe(GRAPH_TOPIC)
+    if response is None:
+        raise CommandError(
+            f"{asked.service} has not answered within {timeout_sec:g} s: is its node busy?"
+        )
+    return response
+
+
+def _answer(
+    session: Session, asked: Asked, topics: list[str], until_sec: float
+) -> dict[str, Any] | None:
+    """Return the response; None when it has not come by then."""
+    while (left_sec := until_sec - time.monotonic()) > 0:
+        reply = session.next_message(topics, None if left_sec == math.inf else left_sec)
+        if reply is None:
+            continue
+        if reply.topic == GRAPH_TOPIC:
+            session.understood(reply, partial(_check_served, asked))
+        elif (response := response_in(reply.text, asked)) is not None:
             return response
-    raise CommandError(
-        f"{asked.service} has not answered within {timeout_sec:g} s: is its node busy?"
-    )
+    return None
+
+
+def _check_served(asked: Asked, graph: str) -> None:
+    offer = services(read_graph(graph), hidden=True).get(asked.service)
+    if offer is None or not offer.servers:
+        raise CommandError(
+            f"{asked.service}: its node was lost in mid-call: whether it was done is not known"
+        )
 
 
 def answers(
