@@ -18,7 +18,9 @@ def test_ctrl_c_ends_the_broker_without_a_word(nowhere: Place) -> None:
 @needs_ipv6
 def test_an_address_of_ipv6_may_be_written_as_in_a_url(nowhere: Place, tmp_path: Path) -> None:
     file = tmp_path / "robot.yaml"
-    file.write_text("broker: {host: '[::1]', port: 0}\nnodes: [{name: base, node: 'dsmq_nodes:Node'}]\n")
+    file.write_text(
+        "broker: {host: '[::1]', port: 0}\nnodes: [{name: base, node: 'dsmq_nodes:Node'}]\n"
+    )
     for given in (("broker", "--host", "[::1]", "--port", "0"), ("launch", str(file))):
         program = nowhere.start(*given)
         program.wait_for(r"dsmq broker listening on ::1:\d+")
