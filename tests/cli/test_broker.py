@@ -19,7 +19,7 @@ def test_ctrl_c_ends_the_broker_without_a_word(nowhere: Place) -> None:
 def test_an_address_of_ipv6_may_be_written_as_in_a_url(nowhere: Place, tmp_path: Path) -> None:
     file = tmp_path / "robot.yaml"
     file.write_text(
-        "broker: {host: '[::1]', port: 0}\nnodes: [{name: base, node: 'dsmq_nodes:Node'}]\n"
+        "broker: {host: '[::1]', port: 0}\nnodes: [{name: a, node: 'examples.talker:Talker'}]\n"
     )
     for given in (("broker", "--host", "[::1]", "--port", "0"), ("launch", str(file))):
         program = nowhere.start(*given)
