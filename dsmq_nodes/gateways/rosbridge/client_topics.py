@@ -6,10 +6,11 @@ from typing import Any, Final
 
 from dsmq_nodes.bag.optional import need
 from dsmq_nodes.dsmq.log import Entry
-from dsmq_nodes.errors import CommandError, OverwrittenError
+from dsmq_nodes.errors import CommandError, DsmqError, OverwrittenError
 from dsmq_nodes.gateways.client_values import message_text
 from dsmq_nodes.gateways.hub import HubReader, HubWriter
 from dsmq_nodes.gateways.known_types import KnownType, message_type, ros2_name
+from dsmq_nodes.gateways.rosbridge.encoding import publish_frames
 from dsmq_nodes.gateways.rosbridge.encoding.fragments import fragments_of
 from dsmq_nodes.gateways.rosbridge.operation import Operation, full_name, number_in, text_in
 from dsmq_nodes.gateways.rosbridge.rosbridge_server import RosbridgeServer
@@ -38,6 +39,7 @@ class ClientTopics:
         self._bytes = WaitingBytes()
         self._subscribed: dict[str, _TopicOfClient] = {}
         self._advertised: dict[str, _Advertised] = {}
+        self._delayed: list[Operation] = []  # subscriptions, until CDR can be written
 
     # Subscribing
 
@@ -48,6 +50,10 @@ class ClientTopics:
         options = self._options(operation)
         if options.compression == "cbor-raw":
             self._check_raw(topic)
+            if not publish_frames.has_raw_messages():
+                self._delayed.append(operation)
+                self._client.spawn(self._subscribe_later(operation))
+                return
         known = self._subscribed.get(topic)
         if known is None:
             self._check_type(topic, operation)
@@ -60,6 +66,17 @@ class ClientTopics:
         # Again for each id: the newest messages of a latched topic come first.
         known.begin(lambda text: self._tell("warning", text, None))
         self._subscribed[topic] = known
+
+    async def _subscribe_later(self, operation: Operation) -> None:
+        """Subscribe when CDR can be written: in the loop, STOP and driving would wait for that."""
+        await self._client.hub.loop.run_in_executor(None, publish_frames.raw_messages)
+        if not any(each is operation for each in self._delayed):
+            return  # unsubscribed meanwhile
+        self._delayed = [each for each in self._delayed if each is not operation]
+        try:
+            self.subscribe(operation)
+        except (DsmqError, ValueError) as error:
+            self._tell("error", f"subscribe: {error}", operation)
 
     def _found(self, spelled: str) -> str:
         hub = self._client.hub
@@ -96,14 +113,21 @@ class ClientTopics:
 
     def unsubscribe(self, operation: Operation) -> None:
         """End one subscription of a topic, or without an id all."""
-        topic = self._found(text_in(operation, "topic"))
+        topic, number = self._found(text_in(operation, "topic")), operation.get("id")
+        delayed = len(self._delayed)
+        self._delayed = [
+            each
+            for each in self._delayed
+            if self._found(each["topic"]) != topic or number not in {None, each.get("id")}
+        ]
         known = self._subscribed.get(topic)
         if known is None:
-            self._tell("warning", f"unsubscribe: {topic} is not subscribed", operation)
+            if len(self._delayed) == delayed:
+                self._tell("warning", f"unsubscribe: {topic} is not subscribed", operation)
             return
-        if operation.get("id") is None:
+        if number is None:
             known.ids.clear()
-        known.ids.pop(str(operation.get("id")), None)
+        known.ids.pop(str(number), None)
         if known.ids:
             known.queue.options = merged(known.ids.values())
             return

@@ -4,6 +4,7 @@ import base64
 import json
 import math
 import struct
+import threading
 import zlib
 from typing import Any
 
@@ -11,10 +12,12 @@ import cbor2
 import pytest
 from rosbags.typesys import Stores, get_typestore
 
+from dsmq_nodes.gateways.rosbridge.encoding import publish_frames
 from dsmq_nodes.messages import LaserScan, PoseStamped, String, Time
 from dsmq_nodes.testing import Graph
 from tests.gateways.rosbridge.robots import Bridged, Server, Thing
 from tests.gateways.web.hubs import frames, hub_in
+from tests.support.waiting import PATIENCE_SEC, until
 
 SCAN = LaserScan(ranges=[1.5, math.inf, math.nan], intensities=[1.0], range_max=math.inf)
 
@@ -84,7 +87,40 @@ def test_cbor_has_typed_arrays_bytes_and_numbers_that_json_does_not_have(
     assert thing["msg"] == expected
 
 
+def test_a_client_that_wants_cdr_first_keeps_nobody_waiting(
+    bridged: Bridged, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What writes CDR is imported in 0.2 s, and in seconds on a small machine."""
+    imported, whole = threading.Event(), publish_frames.raw_messages
+
+    def slowly() -> Any:
+        assert imported.wait(PATIENCE_SEC)
+        return whole()
+
+    monkeypatch.setattr(publish_frames, "raw_messages", slowly)
+    monkeypatch.setattr(publish_frames, "has_raw_messages", imported.is_set)
+    for topic in ("/scan", "/kept"):
+        bridged.send("subscribe", id=topic, topic=topic, compression="cbor-raw")
+    bridged.send("unsubscribe", topic="/kept")
+    bridged.send("subscribe", topic="/listener")
+    for each in ("one", "two"):
+        bridged.send("publish", topic="/listener", msg={"data": each})
+    assert [each["msg"]["data"] for each in bridged.got()] == ["one", "two"]
+    imported.set()
+
+    def is_subscribed() -> bool:
+        bridged.graph.run_for(0.1)
+        return "/scan" in bridged.speaker._topics._subscribed
+
+    until(is_subscribed, "the subscription")
+    server.scan.publish(SCAN)
+    server.kept.publish(String(data="unwanted"))
+    (frame,) = (cbor2.loads(each) for each in bridged.got())
+    assert frame["topic"] == "/scan"
+
+
 def test_cbor_raw_is_the_message_as_ros_2_has_it(bridged: Bridged, server: Server) -> None:
+    publish_frames.raw_messages()
     bridged.send("subscribe", topic="/scan", compression="cbor-raw")
     bridged.got()
     server.scan.publish(SCAN)
