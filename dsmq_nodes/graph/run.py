@@ -163,7 +163,8 @@ def run(*node_classes: Callable[[], Node]) -> None:
     a node cannot begin (no broker, a name taken, a parameter that does not fit) is shown in one
     line. Before the process ends, `enter_safe_state` and `on_shutdown` of every node have run, even
     of half-made ones, and `destroy_node` of whole ones. If one of these raises, the exit status is
-    1, too: something may still move.
+    1, too: something may still move. In a thread beside the main one, `run` ends the nodes that
+    this thread has made, and handles no signals.
 
     Raises:
         SystemExit: with status 1 after an exception.

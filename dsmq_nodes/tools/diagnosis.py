@@ -41,6 +41,7 @@ _STALE_SEC: Final = 1.0  # an older stamp at its publishing is stale
 _MOST_DROPPED: Final = 0.05  # a reader of depth 1 drops some on purpose
 _AHEAD_SEC: Final = 0.1  # a message takes less; beyond this the clock is ahead of ours
 _BEHIND_SEC: Final = 5.0  # the clock is behind, or the message was delayed
+SILENT_SEC: Final = 10.0  # a node publishes its counters once a second; the launcher waits as long
 _DEAD: Final = frozenset({"failed", "restarting"})
 # Published by every node, and subscribed by tools: having no subscriber is no fault.
 _EVERYBODYS: Final = EVERY_NODES_TOPICS | {
@@ -96,6 +97,7 @@ class Seen:
         parts: the nodes, each with a status of one of its parts on `/diagnostics`.
         stops: the emergency stops that are pressed, by topic, with the time since when.
         blocked: by node, the log line about a callback that blocks.
+        silent: the nodes that have published no counters for `SILENT_SEC`.
     """
 
     graph: GraphModel
@@ -110,6 +112,7 @@ class Seen:
     parts: list[tuple[str, DiagnosticStatus]] = field(default_factory=list)
     stops: dict[str, float] = field(default_factory=dict)
     blocked: dict[str, str] = field(default_factory=dict)
+    silent: list[str] = field(default_factory=list)
 
     @property
     def window_sec(self) -> float:
@@ -125,7 +128,7 @@ CHECKS: Final = (
     "readers keep up",
     "stamps and clocks agree",
     "no callback raises",
-    "no node has died",
+    "no node has died or hangs",
     "no part of a node is faulty",
 )
 
@@ -135,6 +138,7 @@ def findings(seen: Seen) -> list[Finding]:
     found = [
         *_stopped(seen),
         *_dead(seen),
+        *_hanging(seen),
         *_raising(seen),
         *_faulty(seen),
         *_unpublished(seen),
@@ -530,9 +534,9 @@ def _faulty(seen: Seen) -> Iterator[Finding]:
         if each.level == DiagnosticStatus.STALE and (node in red or _is_gone(each.name, there)):
             continue  # the error is reported, or the node has ended and cannot report
         if each.level != DiagnosticStatus.OK:
-            level = ERROR if each.level == DiagnosticStatus.ERROR else WARNING
-            text = f"{each.name.replace(_last(node), node, 1)}: {each.message}"
             hangs = each.level == DiagnosticStatus.STALE and each.name in there
+            level = ERROR if hangs or each.level == DiagnosticStatus.ERROR else WARNING
+            text = f"{each.name.replace(_last(node), node, 1)}: {each.message}"
             text += _busy(seen, each.name) if hangs else ""
             what = f"node log {each.name}" if hangs else f"topic echo {DIAGNOSTICS_TOPIC} --once"
             advice = f"dsmq-nodes {what}"
@@ -563,6 +567,17 @@ def _dead(seen: Seen) -> Iterator[Finding]:
                 advice = "It has lost the broker, or is stopped: "
                 advice += f"`dsmq-nodes node restart {process.name}`"
                 yield Finding(ERROR, "lost node", (process.name, name), text, advice)
+
+
+def _hanging(seen: Seen) -> Iterator[Finding]:
+    pids = {peer.name: peer.pid for peer in seen.graph.peers}
+    launched = {node for process in seen.processes for node in process.nodes}
+    for name in seen.silent:
+        text = f"{name} has told nothing for {SILENT_SEC:g} s: it hangs{_busy(seen, name)}"
+        advice = f"A callback blocks it, its process (pid {pids.get(name, 0)}) is stopped, or nothing "
+        advice += "spins it any longer"
+        advice += f": `dsmq-nodes node log {name}`" if name in launched else "; its own log says more"
+        yield Finding(ERROR, "silent node", (name,), text, f"{advice}.")
 
 
 def _count(number: int, what: str) -> str:

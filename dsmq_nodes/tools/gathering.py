@@ -12,7 +12,7 @@ from dsmq_nodes.json_text import json_reader
 from dsmq_nodes.messages.diagnostic import DiagnosticArray, DiagnosticStatus
 from dsmq_nodes.messages.dsmq_msgs import LaunchProcess, LaunchState, NodeStatistics
 from dsmq_nodes.messages.rcl_interfaces import Log
-from dsmq_nodes.tools.diagnosis import Seen, Stamp
+from dsmq_nodes.tools.diagnosis import SILENT_SEC, Seen, Stamp
 from dsmq_nodes.tools.graph_model import BrokerCounters, GraphModel, read_statistics
 from dsmq_nodes.tools.lookup import shown
 from dsmq_nodes.tools.stamps import has_header, time_in
@@ -22,6 +22,7 @@ from dsmq_nodes.topic_names import (
     NODES_TOPIC,
     ROSOUT_TOPIC,
     STATISTICS_TOPIC,
+    is_hidden,
     is_launch,
 )
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from dsmq_nodes.dsmq.wire import Reply
     from dsmq_nodes.tools.session import Session
 
+_STALE: Final = DiagnosticStatus.STALE
 _BOOL: Final = "std_msgs/msg/Bool"
 _MOST_NS: Final = 2**63  # an integer in JSON may be larger than the largest float
 
@@ -48,6 +50,7 @@ class Gathering:
 
     def __init__(self, session: "Session") -> None:
         self._session = session
+        self._began_sec = time.monotonic()
         self._statistics: list[BrokerCounters] = []
         self._nodes: dict[str, NodeStatistics] = {}
         self._before: dict[str, NodeStatistics] = {}
@@ -68,6 +71,7 @@ class Gathering:
             CLOCK_TOPIC: self._take_clock,
         }
         graph = session.graph()
+        self._awaited = _telling(graph)
         launches = {peer.name for peer in graph.peers if is_launch(peer.name)}
         self._takers |= {f"{each}/state": self._take_launch for each in launches}
         self._switches = [each.name for each in graph.topics if each.latched and each.type == _BOOL]
@@ -79,6 +83,22 @@ class Gathering:
     def is_enough(self) -> bool:
         """Whether the broker's counters were read twice, which a difference needs."""
         return len(self._statistics) > 1
+
+    def look(self, wait_sec: float) -> None:
+        """Read until there is enough, for so long at least; longer while a node is silent."""
+        until_sec = self._began_sec + wait_sec
+        while (now_sec := time.monotonic()) < until_sec or not self.is_enough or self._may_tell():
+            if not self.take(max(until_sec - now_sec, 1.5)):
+                break
+
+    def _may_tell(self) -> bool:
+        """Whether a silent node has some time left in which to tell its counters."""
+        return bool(self._silent()) and time.monotonic() < self._began_sec + SILENT_SEC
+
+    def _silent(self) -> set[str]:
+        """The nodes that have told nothing, and of which `/diagnostics` does not say so already."""
+        known = {name for (_, name), each in self._parts.items() if each.level == _STALE}
+        return self._awaited - self._nodes.keys() - known
 
     def take(self, timeout_sec: float) -> bool:
         """Read the next message; return False if none came in time."""
@@ -141,8 +161,10 @@ class Gathering:
         """
         if not self.is_enough:
             raise ConnectionFailedError("the broker tells no statistics: is it overloaded?")
+        silent = set() if self._may_tell() else self._silent()
         return Seen(
             graph=graph,
+            silent=sorted(silent & {each.name for each in graph.peers}),
             before=self._statistics[0],
             now=self._statistics[-1],
             nodes=self._nodes,
@@ -155,6 +177,13 @@ class Gathering:
             blocked=self._blocked,
             parts=[(node, each) for (node, _), each in self._parts.items()],
         )
+
+
+def _telling(graph: GraphModel) -> set[str]:
+    """The nodes that are spun, so that each tells its counters once a second."""
+    told = {end.node for each in graph.topics if each.name == NODES_TOPIC for end in each.publishers}
+    spun = {each.name for each in graph.peers if each.state not in {"", "starting"}}
+    return {name for name in told & spun if not is_hidden(name)}
 
 
 def _stamped(session: "Session", graph: GraphModel) -> list[str]:

@@ -211,6 +211,15 @@ def test_a_node_that_has_ended_is_no_part_that_hangs() -> None:
     assert "/lidar" in found.about
 
 
+def test_a_node_that_tells_nothing_hangs() -> None:
+    said = "Lidar.tick has blocked the node for 1 s and stands at a.py:7"
+    found = only(
+        seen(WELL, before=(BEFORE,), now=(NOW,), silent=["/lidar"], blocked={"/lidar": said})
+    )
+    assert (found.level, found.about) == (ERROR, ("/lidar",))
+    assert found.text == f"/lidar has told nothing for 10 s: it hangs; {said}"
+
+
 def test_a_callback_that_blocks_is_named_while_it_does() -> None:
     slow = EdgeCounters(subscriber="/avoider", delivered=20, dropped=17, depth=5, lag=4)
     said = "Avoider.on_scan has blocked the node for 1 s and stands at a.py:7"

@@ -13,6 +13,7 @@ import pytest
 
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.told_qos import ToldQoS, topic_beside
+from dsmq_nodes.tools import gathering
 from tests.cli.conftest import Place
 from tests.launcher.running import launched, write_launch
 
@@ -113,6 +114,39 @@ def test_a_node_that_was_killed_is_found(tmp_path: Path) -> None:
         output, _, status = place.here("doctor", "/talker", "--wait", "1")
     assert status == 1
     assert "ERROR   talker does not run (failed: killed by SIGKILL)\n" in output
+
+
+STUCK = """\
+import time
+from dsmq_nodes import Node, run
+
+class Stuck(Node):
+    ticks = 0
+
+    def __init__(self):
+        super().__init__("stuck")
+        self.create_timer(0.1, self.tick)
+
+    def tick(self):
+        self.ticks += 1
+        if self.ticks == 3:
+            print("stands", flush=True)
+            time.sleep(600)
+
+run(Stuck)
+"""
+
+
+def test_a_node_that_hangs_is_found_without_a_launch(
+    own_place: Callable[[], Place], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The launcher says so on /diagnostics: not of nodes that it has not started."""
+    monkeypatch.setattr(gathering, "SILENT_SEC", 2.0)
+    place = own_place()
+    place.start_python("-c", STUCK).wait_for("stands")
+    output, _, status = place.here("doctor", "/stuck", "--wait", "1")
+    assert "ERROR   /stuck has told nothing for 10 s: it hangs" in output
+    assert status == 1
 
 
 def test_without_a_broker_those_that_are_there_are_told(place: Place, nowhere: Place) -> None:

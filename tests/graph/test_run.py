@@ -298,6 +298,24 @@ def test_shutdown_from_a_thread(programs: Programs) -> None:
 
 
 @pytest.mark.usefixtures("broker")
+def test_run_in_a_thread_ends_its_own_nodes_alone(programs: Programs) -> None:
+    """As beside the loop of a window: what the main thread has made is still used there."""
+    main = (
+        "other = Robot('other')\n"
+        "    beside = threading.Thread(target=run, args=(Robot,))\n"
+        "    beside.start()\n"
+        "    beside.join()\n"
+        "    print('joined', flush=True)\n"
+        "    import dsmq_nodes; dsmq_nodes.spin_once(other)\n"
+        "    other.destroy_node()"
+    )
+    program = programs(robot(callback="self.shutdown()").replace("run(Robot)", main))
+    assert program.wait() == 0
+    own, other = ["robot is safe", "robot shuts down"], ["other is safe", "other shuts down"]
+    assert program.lines == ["ticking", *own, "joined", "ticking", *other]
+
+
+@pytest.mark.usefixtures("broker")
 def test_a_coroutine_that_will_not_be_cancelled_does_not_hold_it_up(programs: Programs) -> None:
     stubborn = (
         "return self.stubborn()\n\n"

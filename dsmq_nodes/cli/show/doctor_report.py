@@ -1,7 +1,6 @@
 """`dsmq-nodes doctor`: examines the graph, and prints its findings."""
 
 import json
-import time
 from typing import Final
 
 from dsmq_nodes import speedups
@@ -21,7 +20,9 @@ def report(broker: str, name: str, wait_sec: float, *, as_json: bool) -> bool:
     """
     try:
         with Session(broker) as session:
-            seen = _gather(session, wait_sec)
+            gathering = Gathering(session)
+            gathering.look(wait_sec)
+            seen = gathering.seen(session.graph())
     except ConnectionFailedError as error:
         text = str(error).removesuffix(LISTED)  # the list follows below
         print("\n".join([f"ERROR   {text}", *_others(broker)]))
@@ -84,16 +85,6 @@ def _in_a_namespace(seen: Seen, name: str) -> str:
     names = set(_names(seen))
     meant = [each for each in names if each.rpartition("/")[2] == name]
     return meant[0] if len(meant) == 1 else name
-
-
-def _gather(session: Session, wait_sec: float) -> Seen:
-    """Collect the graph and its counters for some seconds."""
-    gathering = Gathering(session)
-    until_sec = time.monotonic() + wait_sec
-    while time.monotonic() < until_sec or not gathering.is_enough:
-        if not gathering.take(max(until_sec - time.monotonic(), 1.5)):
-            break
-    return gathering.seen(session.graph())
 
 
 def _others(broker: str) -> list[str]:

@@ -50,7 +50,7 @@ _Handler = Callable[[int, FrameType | None], Any] | int | None
 
 HANGS_SEC: Final = 2.0  # for the end of one node; then the others enter their safe state
 
-_alive: Final[dict[int, Mortal]] = {}
+_alive: Final[dict[int, tuple[Mortal, threading.Thread]]] = {}  # and who has made each
 _left: Final[list[int]] = []  # signals that have ended this process
 _taken: Final[set[signal.Signals]] = set()  # signals that `_leave` has handled
 
@@ -64,7 +64,7 @@ def began(node: Mortal) -> None:
                 signal.signal(number, _leave)
                 _taken.add(number)
     let_wake()
-    _alive[id(node)] = node
+    _alive[id(node)] = node, threading.current_thread()
 
 
 def ended(node: Mortal) -> None:
@@ -104,8 +104,16 @@ def _have(handler: _Handler) -> dict[int, _Handler]:
     return before
 
 
+def _to_end() -> list[Mortal]:
+    """The nodes that end with this thread: with the main one all do, as the process ends with it."""
+    own = threading.current_thread()
+    every = own is threading.main_thread()
+    return [node for node, maker in _alive.values() if every or maker is own]
+
+
 def end_nodes(whole: Container[Mortal] = ()) -> bool:
-    """End every node of this process, in the order they were made.
+    """End every node of this process, in the order they were made; in a thread beside the main
+    one, those that it has made: the others are spun elsewhere, and go on.
 
     Args:
         whole: the nodes whose constructor has returned; hooks of the others may fail.
@@ -118,7 +126,7 @@ def end_nodes(whole: Container[Mortal] = ()) -> bool:
     """
     failed = False
     broken: BaseException | None = None
-    for node in list(_alive.values()):
+    for node in _to_end():
         before = node.exception_count
         try:
             with _others_stop():
@@ -139,10 +147,12 @@ def _others_stop() -> Iterator[None]:
     """Put the other nodes into their safe state if the end of this one hangs."""
 
     def stop() -> None:
-        for other in list(_alive.values()):
-            other.stop_beside("the end of another node of this process hangs")
+        for other in others:
+            if id(other) in _alive:
+                other.stop_beside("the end of another node of this process hangs")
 
-    with _called_if_it_hangs(stop) if len(_alive) > 1 else contextlib.nullcontext():
+    others = _to_end()
+    with _called_if_it_hangs(stop) if len(others) > 1 else contextlib.nullcontext():
         yield
 
 
@@ -179,7 +189,7 @@ def _at_exit() -> None:
     """End the nodes of programs that do not destroy them, so that everything that moves stops."""
     if _alive:
         _have(signal.SIG_IGN)  # the process ends anyway
-    nodes = list(_alive.values())
+    nodes = _to_end()
     failed = end_nodes(nodes)
     if not _left and getattr(sys, "last_value", None) is None:  # no signal or exception ends it
         for node in nodes:
@@ -220,7 +230,7 @@ def _in_the_child() -> None:
         if signal.getsignal(number) == _leave:
             signal.signal(number, signal.SIG_DFL)
     _after_fork()
-    inherited = list(_alive.values())
+    inherited = [node for node, _ in _alive.values()]
     _alive.clear()
     for node in inherited:
         node.forked()

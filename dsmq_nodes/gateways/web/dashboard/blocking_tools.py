@@ -8,7 +8,6 @@ from dsmq_nodes.tools.gathering import Gathering
 from dsmq_nodes.tools.running_launch import RunningLaunch
 from dsmq_nodes.tools.session import Session
 
-_LOOK_SEC: Final = 5.0
 _LINES: Final = 40
 
 
@@ -20,8 +19,7 @@ def examine(broker: AnyAddress) -> dict[str, Any]:
     """
     with Session(broker) as session:
         gathering = Gathering(session)
-        while not gathering.is_enough and gathering.take(_LOOK_SEC):
-            pass
+        gathering.look(0.0)
         seen = gathering.seen(session.graph())
     return {"findings": [each._asdict() for each in findings(seen)], "checks": CHECKS}
 
