@@ -12,6 +12,7 @@ import os
 import re
 import traceback
 from pathlib import Path
+from types import TracebackType
 from typing import Final
 
 _CONTROLS: Final = "\x00-\x08\x0b-\x1f"  # all of ASCII without "\t" and "\n"
@@ -88,11 +89,16 @@ def traceback_text(error: BaseException) -> str:
     It begins with the program: the kit's frames before that, which are in every traceback, are left
     out.
     """
-    trace = error.__traceback__
-    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_BELOW_PROGRAMS):
-        trace = trace.tb_next
-    shown = traceback.format_exception(type(error), error, trace or error.__traceback__)
+    shown = traceback.format_exception(type(error), error, of_program(error.__traceback__))
     return "".join(map(_hung, shown))
+
+
+def of_program(trace: TracebackType | None) -> TracebackType | None:
+    """A traceback from the first frame of the program on; the whole one where there is none."""
+    rest = trace
+    while rest is not None and rest.tb_frame.f_code.co_filename.startswith(_BELOW_PROGRAMS):
+        rest = rest.tb_next
+    return rest or trace
 
 
 def _hung(part: str) -> str:

@@ -8,6 +8,7 @@ import threading
 from asyncio import CancelledError
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
+from types import CodeType
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 from dsmq_nodes.dsmq import inherited, wire
@@ -40,7 +41,7 @@ from dsmq_nodes.graph.spin.blocked import tell_beside, watch_on
 from dsmq_nodes.graph.spin.context import NodeContext, surroundings
 from dsmq_nodes.graph.spin.dispatcher import Dispatcher
 from dsmq_nodes.graph.spin.event_loop import run_beside
-from dsmq_nodes.graph.spin.exceptions import Exceptions
+from dsmq_nodes.graph.spin.exceptions import Exceptions, tell_unawaited
 from dsmq_nodes.graph.spin.safe_state import SafeState
 from dsmq_nodes.graph.spin.spinner import Spinner
 from dsmq_nodes.graph.time.clock import is_positive
@@ -304,6 +305,11 @@ class NodeKit:
         reserved_names.check_attributes(self.node, settled)
         self.check_parameters()
         await self.spinner.spin()
+
+    def tell_if_unawaited(self, work: CodeType) -> None:
+        """Log what ends the spinning where it is a task of its own, which nothing awaits."""
+        text = f"{self.name} is not spun any longer, and nothing awaits the task that did"
+        tell_unawaited(work, partial(self.logger.traceback, text))
 
     async def call_now(
         self, callback: Callable[[list[Parameter]], Any], changes: list[Parameter]

@@ -217,6 +217,9 @@ class Node:
         """
         try:
             await self._kit.spin()
+        except Exception:
+            self._kit.tell_if_unawaited(Node.spin_async.__code__)
+            raise
         finally:
             self._kit.end_watch()
 

@@ -53,7 +53,7 @@ Schema = dict[str, Any]
 
 # The keys of a core schema that hold further schemas.
 _INNER: Final = frozenset(
-    ("schema", "items_schema", "keys_schema", "values_schema", "choices", "definitions")
+    ("schema", "items_schema", "keys_schema", "values_schema", "choices", "fields", "definitions")
 )
 # The kinds of schemas around a model's: for its inner types, and for its validators.
 _AROUND: Final = frozenset(("definitions", "function-before", "function-after", "function-wrap"))
@@ -82,12 +82,17 @@ def _adapt(schema: object) -> object:
     if not isinstance(schema, dict) or schema["type"] == "model":
         return schema
     adapted: Schema = {
-        key: _adapt(value) if key in _INNER else value for key, value in schema.items()
+        key: _adapt_inner(value) if key in _INNER else value for key, value in schema.items()
     }
-    if adapted["type"] == "model-fields":
-        adapted["fields"] = {name: _adapt(field) for name, field in adapted["fields"].items()}
     adapter = _ADAPTERS.get(adapted["type"])
     return adapter(adapted) if adapter else adapted
+
+
+def _adapt_inner(schema: object) -> object:
+    """Adapt what a schema holds: another one, a list of them, or a table of them by names."""
+    if isinstance(schema, dict) and not isinstance(schema.get("type"), str):
+        return {name: _adapt(each) for name, each in schema.items()}
+    return _adapt(schema)
 
 
 def _float(schema: Schema) -> object:

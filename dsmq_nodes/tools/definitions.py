@@ -10,31 +10,33 @@ from dsmq_nodes.messages.model_class import model_in
 from dsmq_nodes.messages.schema.definition import msg_text
 
 _PARTS: Final = (("Request", "Response"), ("Goal", "Result", "Feedback"))
-_DEEPEST: Final = 20
 
 
 def definition(cls: Any, *, all_comments: bool = False) -> Iterator[str]:
     """Yield the lines of a type's text; `all_comments`: with those of inner types."""
     if issubclass(cls, Message):
-        yield from _message(cls, 0, all_comments=all_comments)
+        yield from _message(cls, (), all_comments=all_comments)
         return
     parts = next(names for names in _PARTS if hasattr(cls, names[0]))
     for number, part in enumerate(parts):
         if number:
             yield "---"
-        yield from _message(getattr(cls, part), 0, all_comments=all_comments)
+        yield from _message(getattr(cls, part), (), all_comments=all_comments)
 
 
-def _message(cls: type[BaseModel], depth: int, *, all_comments: bool) -> Iterator[str]:
+def _message(
+    cls: type[BaseModel], above: tuple[type[BaseModel], ...], *, all_comments: bool
+) -> Iterator[str]:
+    """The lines of a type within others; one that is within itself is not shown again."""
     lines = msg_text(cls).splitlines()
     first_field = len(lines) - len(cls.model_fields)
     hints = get_type_hints(cls)
-    indent = "\t" * depth
+    indent = "\t" * len(above)
     for number, line in enumerate(lines):
         is_field = number >= first_field
-        if is_field or not depth or all_comments:  # else without the comments of inner types
+        if is_field or not above or all_comments:  # else without the comments of inner types
             yield f"{indent}{line}"
-        if is_field and depth < _DEEPEST:
+        if is_field:
             inner = model_in(hints[list(cls.model_fields)[number - first_field]])
-            if inner is not None:
-                yield from _message(inner, depth + 1, all_comments=all_comments)
+            if inner is not None and inner not in (*above, cls):
+                yield from _message(inner, (*above, cls), all_comments=all_comments)

@@ -574,10 +574,10 @@ def _hanging(seen: Seen) -> Iterator[Finding]:
     launched = {node for process in seen.processes for node in process.nodes}
     for name in seen.silent:
         text = f"{name} has told nothing for {SILENT_SEC:g} s: it hangs{_busy(seen, name)}"
-        advice = f"A callback blocks it, its process (pid {pids.get(name, 0)}) is stopped, or nothing "
-        advice += "spins it any longer"
-        advice += f": `dsmq-nodes node log {name}`" if name in launched else "; its own log says more"
-        yield Finding(ERROR, "silent node", (name,), text, f"{advice}.")
+        advice = f"A callback blocks it, its process (pid {pids.get(name, 0)}) is stopped, or "
+        advice += "nothing spins it any longer"
+        advice += f": `dsmq-nodes node log {name}`." if name in launched else "; its log says more."
+        yield Finding(ERROR, "silent node", (name,), text, advice)
 
 
 def _count(number: int, what: str) -> str:

@@ -181,7 +181,8 @@ class Gathering:
 
 def _telling(graph: GraphModel) -> set[str]:
     """The nodes that are spun, so that each tells its counters once a second."""
-    told = {end.node for each in graph.topics if each.name == NODES_TOPIC for end in each.publishers}
+    topics = [each for each in graph.topics if each.name == NODES_TOPIC]
+    told = {end.node for each in topics for end in each.publishers}
     spun = {each.name for each in graph.peers if each.state not in {"", "starting"}}
     return {name for name in told & spun if not is_hidden(name)}
 

@@ -6,6 +6,7 @@ import pytest
 
 from dsmq_nodes.cli.show.message_text import Style
 from dsmq_nodes.errors import CommandError
+from dsmq_nodes.messages import Message
 from tests.cli.conftest import Place
 
 SCAN = {
@@ -15,6 +16,16 @@ SCAN = {
     "poses": [{"x": 1}, {"x": 2}],
     "ok": True,
 }
+
+
+class Leaf(Message):
+    name: str = ""
+
+
+class Tree(Message):
+    height: int = 0
+    branches: list["Tree"] = []
+    leaf: Leaf = Leaf()
 
 
 @pytest.mark.parametrize(
@@ -89,6 +100,12 @@ def test_a_type_may_be_named_by_its_class(mall: Place) -> None:
         assert status == expected, errors
     told, errors, status = mall.here("topic", "find", "std_msgs/msg/Boool")
     assert (told, errors, status) == ("", "no topic is of type std_msgs/msg/Boool\n", 0)
+
+
+def test_a_type_that_is_within_itself_is_shown_once(nowhere: Place) -> None:
+    shown, errors, status = nowhere.here("interface", "show", "tests.cli.test_show:Tree")
+    assert (status, errors) == (0, "")
+    assert shown == "int64 height\nTree[] branches\nLeaf leaf\n\tstring name\n"
 
 
 def test_a_class_that_is_no_interface(nowhere: Place) -> None:

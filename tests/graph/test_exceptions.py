@@ -1,10 +1,14 @@
 """Exceptions of callbacks: whole once, then counted, and told on /dsmq/nodes."""
 
-from typing import Literal
+import asyncio
+import contextlib
+from collections.abc import Callable, Coroutine
+from typing import Any, Literal
 
 import pytest
 
 from dsmq_nodes import Node
+from dsmq_nodes.graph.spin import exceptions
 from dsmq_nodes.messages import Float64
 from dsmq_nodes.messages.dsmq_msgs import NodeStatistics
 from dsmq_nodes.testing import Graph
@@ -148,3 +152,50 @@ def test_an_exception_whose_text_fails_ends_the_node_too(
     node.create_timer(0.1, tick)
     with pytest.raises(OddError):
         graph.run_for(1.0)
+
+
+async def _forgotten(node: Node) -> None:
+    task = asyncio.ensure_future(node.spin_async())
+    await asyncio.wait({asyncio.create_task(_is_over(node))})
+    assert task.done()
+
+
+async def _awaited(node: Node) -> None:
+    with contextlib.suppress(RuntimeError):
+        await asyncio.ensure_future(node.spin_async())
+    await _is_over(node)
+
+
+async def _within(node: Node) -> None:
+    async def work() -> None:
+        with contextlib.suppress(RuntimeError):
+            await node.spin_async()
+
+    await asyncio.create_task(work())
+    await _is_over(node)
+
+
+async def _is_over(node: Node) -> None:
+    """Long enough for it to be told: what is due first is called first."""
+    while not node.statistics().exceptions:
+        await asyncio.sleep(0.01)
+    for _ in range(3):
+        await asyncio.sleep(exceptions._UNAWAITED_SEC)
+
+
+@pytest.mark.usefixtures("broker")
+@pytest.mark.parametrize(("spun", "times"), [(_forgotten, 1), (_awaited, 0), (_within, 0)])
+def test_one_that_ends_a_task_which_nothing_awaits_is_told(
+    spun: Callable[[Node], Coroutine[Any, Any, None]],
+    times: int,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A notebook keeps the task in a variable: asyncio would tell of it when it is garbage."""
+    monkeypatch.setattr(exceptions, "_UNAWAITED_SEC", 0.02)
+    node = Proud()
+    asyncio.run(spun(node))
+    node.destroy_node()
+    told = [each for each in caplog.messages if "/clumsy is not spun any longer, and noth" in each]
+    assert len(told) == times
+    assert all(each.endswith("RuntimeError: number 1") for each in told)

@@ -91,6 +91,30 @@ def test_the_wrong_type_is_refused_at_publish_with_both_types() -> None:
     node.destroy_node()
 
 
+def test_a_class_that_is_defined_again_is_the_same_type_with_the_same_fields() -> None:
+    """A cell of a notebook, or a module, that is run again."""
+
+    def again(field: type) -> type[Message]:
+        return type("Level", (Message,), {"__annotations__": {"percent": field}})
+
+    first, same, other = again(float), again(float), again(str)
+    node = Node("a")
+    got: list[Message] = []
+    node.create_subscription(first, "level", got.append, 10)
+    publisher = node.create_publisher(first, "level", 10)
+    for each in (first, same, first):
+        publisher.publish(each(percent=3.0))
+    with spinning(node):
+        until(lambda: len(got) == 3)
+    with pytest.raises(TypeError, match="another class of that name, with other fields: make the"):
+        publisher.publish(other(percent="3"))
+    with pytest.raises(TypeError, match="another class of that name, with other fields: destroy"):
+        node.create_publisher(other, "level", 10)
+    node.destroy_publisher(publisher)
+    node.create_publisher(other, "level", 10).publish(other(percent="3"))
+    node.destroy_node()
+
+
 def test_a_wrong_value_is_refused_at_publish() -> None:
     node = Node("a")
     publisher = node.create_publisher(Imu, "imu", 10)

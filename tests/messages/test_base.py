@@ -5,10 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 from types import FrameType
-from typing import Any, cast
+from typing import Annotated, Any, Literal, cast
 
 import numpy as np
 import pytest
+from pydantic import Field
 
 from dsmq_nodes.errors import DsmqError, MessageError
 from dsmq_nodes.messages import (
@@ -441,3 +442,24 @@ def test_a_field_may_be_called_as_a_method_of_pydantics() -> None:
     public = {name for name in dir(Named()) if not name.startswith("_")}
     assert {"json", "copy", "to_json", "type_name"} <= public
     assert not {"model_dump", "construct", "parse_raw"} & public
+
+
+class Lap(Message):
+    kind: Literal["lap"] = "lap"
+    sec: float = 0.0
+
+
+class Stop(Message):
+    kind: Literal["type"] = "type"  # as the key of a core schema is called
+    why: str = ""
+
+
+class Event(Message):
+    what: Annotated[Lap | Stop, Field(discriminator="kind")] = Lap()
+
+
+def test_a_field_may_be_one_of_several_messages_by_a_tag() -> None:
+    for event in (Event(what=Stop(why="tired")), Event(what=Lap(sec=math.inf))):
+        assert Event.from_json(event.to_json()) == event
+    with pytest.raises(MessageError, match=r"what: Input tag 'start' .*: 'lap', 'type'"):
+        Event.from_json('{"what": {"kind": "start"}}')

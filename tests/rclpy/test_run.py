@@ -381,6 +381,55 @@ def test_a_node_class_with_the_words_of_ros2_run(port: int, tmp_path: Path, name
     assert wrong.returncode == 1
 
 
+FAULTY = """\
+import dsmq_nodes
+
+class Faulty(dsmq_nodes.Node):
+    def __init__(self):
+        super().__init__("faulty")
+        self.create_timer(0.01, self.tick)
+
+    def tick(self):
+        self.missing.thing()
+
+class Plain:
+    pass
+
+def made():
+    return Faulty()
+
+if __name__ == "__main__":
+    dsmq_nodes.run(Faulty)
+"""
+
+
+@pytest.mark.parametrize("target", ["faulty:Faulty", "faulty.py"])
+def test_an_exception_in_a_node_of_the_kit_is_shown_with_its_line(
+    port: int, tmp_path: Path, target: str
+) -> None:
+    write(tmp_path, {"faulty.py": FAULTY})
+    done = run(port, "--quiet", target, cwd=tmp_path)
+    assert done.returncode == 1
+    first, place, line, *_ = done.stderr.splitlines()
+    assert first == "Traceback (most recent call last):"
+    assert (place.split(", ", 1)[1], line) == ("line 9, in tick", "    self.missing.thing()")
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("Plain", "run: Plain is no Node; make it a subclass of Node"),
+        ("made", "run: 'made' of faulty is no class; there is: Faulty, Plain"),
+    ],
+)
+def test_what_is_no_node_class_is_told_in_a_line(
+    port: int, tmp_path: Path, name: str, told: str
+) -> None:
+    write(tmp_path, {"faulty.py": FAULTY})
+    done = run(port, "--quiet", f"faulty:{name}", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (1, f"{told}\n")
+
+
 def test_a_module_that_runs_its_node_when_it_is_imported_is_told(port: int, tmp_path: Path) -> None:
     write(tmp_path, {"runs.py": "import dsmq_nodes\ndsmq_nodes.run(dsmq_nodes.Node)\n"})
     done = run(port, "--quiet", "runs:Any", cwd=tmp_path)

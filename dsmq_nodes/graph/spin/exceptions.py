@@ -1,7 +1,9 @@
 """Exceptions of callbacks: each kind is shown once with its traceback, then counted."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable
+from types import CodeType
 from typing import Final
 
 from dsmq_nodes.graph.callback import callback_name
@@ -9,6 +11,7 @@ from dsmq_nodes.graph.log.logger import Logger
 from dsmq_nodes.printable import error_text
 
 _MOST_KINDS: Final = 1000
+_UNAWAITED_SEC: Final = 1.0
 _Kind = tuple[str, type[BaseException], str, int]
 
 
@@ -52,6 +55,23 @@ class Exceptions:
         """Count an exception and log it in one line."""
         self.note(named, error)
         self._logger.error(f"exception in {self.last}")
+
+
+def tell_unawaited(work: CodeType, tell: Callable[[BaseException], object]) -> None:
+    """Tell of the exception that ends the running task, unless it is retrieved within a second.
+
+    Only where the whole task is a call of the function `work`. asyncio itself tells of it when the
+    task is garbage: in a notebook, which keeps it in a variable, never.
+    """
+    task, loop = asyncio.current_task(), asyncio.get_running_loop()
+    if task is None or getattr(task.get_coro(), "cr_code", None) is not work:
+        return
+
+    def look() -> None:
+        if getattr(task, "_log_traceback", False) and (error := task.exception()) is not None:
+            tell(error)
+
+    task.add_done_callback(lambda _: loop.call_later(_UNAWAITED_SEC, look))
 
 
 def _place(error: BaseException) -> tuple[str, int]:

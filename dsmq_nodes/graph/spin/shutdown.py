@@ -105,15 +105,16 @@ def _have(handler: _Handler) -> dict[int, _Handler]:
 
 
 def _to_end() -> list[Mortal]:
-    """The nodes that end with this thread: with the main one all do, as the process ends with it."""
+    """The nodes that end with this thread: with the main one, which ends the process, all."""
     own = threading.current_thread()
     every = own is threading.main_thread()
     return [node for node, maker in _alive.values() if every or maker is own]
 
 
 def end_nodes(whole: Container[Mortal] = ()) -> bool:
-    """End every node of this process, in the order they were made; in a thread beside the main
-    one, those that it has made: the others are spun elsewhere, and go on.
+    """End every node of this process, in the order they were made.
+
+    In a thread beside the main one, those that it has made: others are spun elsewhere, and go on.
 
     Args:
         whole: the nodes whose constructor has returned; hooks of the others may fail.

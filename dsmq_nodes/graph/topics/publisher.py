@@ -11,6 +11,8 @@ from dsmq_nodes.graph.links.link import Append, Link, Publication, UsualMessages
 from dsmq_nodes.graph.log.logger import Logger
 from dsmq_nodes.graph.spin.spinner import Spinner
 from dsmq_nodes.graph.topics.graph_view import GraphView
+from dsmq_nodes.graph.topics.type_check import schema_text
+from dsmq_nodes.messages.base import Message
 from dsmq_nodes.messages.codec import codec
 from dsmq_nodes.messages.model_class import outer_names
 
@@ -93,12 +95,19 @@ class Publisher(Generic[MessageT]):
         self._way = short or self._publish
 
     def _check(self, msg: MessageT) -> None:
-        if not isinstance(msg, self.msg_type):
+        if not (isinstance(msg, self.msg_type) or self._is_alike(msg)):
             raise TypeError(
                 f"{self.topic_name} carries {self.msg_type.type_name}, {self._not_one(msg)}"
             )
         if self._is_closed:
             raise ValueError(f"{self.topic_name}: this publisher was destroyed")
+
+    def _is_alike(self, given: object) -> bool:
+        """Whether it is of the same type by another class, as after a notebook's cell ran again."""
+        return isinstance(given, Message) and (given.type_name, schema_text(type(given))) == (
+            self.publication.type_name,
+            self.publication.schema,
+        )
 
     def _not_one(self, given: object) -> str:
         """Return what was published instead of a message, and what to write."""
@@ -111,7 +120,13 @@ class Publisher(Generic[MessageT]):
             with contextlib.suppress(MessageError):  # the value is not of the field's type
                 self.msg_type(**{fields[0]: given})
                 return f"not {given!r:.40}: write `{own}({fields[0]}={given!r:.40})`"
-        return f"not {getattr(given, 'type_name', type(given).__name__)}"
+        name = getattr(given, "type_name", type(given).__name__)
+        if name == self.msg_type.type_name:
+            return (
+                "not one of another class of that name, with other fields: make the publisher with "
+                "this class"
+            )
+        return f"not {name}"
 
     def _warn_of_size(self, size_bytes: int) -> None:
         self._is_large = True

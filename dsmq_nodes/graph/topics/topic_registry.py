@@ -70,10 +70,11 @@ class Topics:
         publication = self._link.advertise(name, msg_type.type_name, qos.latched, schema)
         if (publication.type_name, publication.schema) != (msg_type.type_name, schema):
             self._tell_no_longer(beside)
-            raise TypeError(
-                f"this node publishes {publication.type_name} on {name} already, so it cannot "
-                f"publish {msg_type.type_name} there: use another topic"
-            )
+            why = f"so it cannot publish {msg_type.type_name} there: use another topic"
+            if publication.type_name == msg_type.type_name:
+                why = "by another class of that name, with other fields: "
+                why += "destroy that publisher first"
+            raise TypeError(f"this node publishes {publication.type_name} on {name} already, {why}")
         publisher = make(
             msg_type,
             publication,

@@ -48,8 +48,14 @@ def _class(target: str) -> type[Any]:
         raise CommandError(f"run: there is no module {module!r} here") from None
     cls = getattr(found, name, None)
     if not isinstance(cls, type):
-        classes = [each for each, value in vars(found).items() if isinstance(value, type)]
-        raise CommandError(f"run: {module} has no class {name!r}; {did_you_mean(name, classes)}")
+        what = f"{name!r} of {module} is no class" if cls else f"{module} has no class {name!r}"
+        own = {
+            each: value.__module__ == found.__name__
+            for each, value in vars(found).items()
+            if isinstance(value, type)
+        }
+        classes = [each for each in own if own[each]] or own
+        raise CommandError(f"run: {what}; {did_you_mean(name, classes)}")
     return cls
 
 
@@ -76,6 +82,8 @@ def _give(cls: type[Any], arguments: Arguments) -> None:
 def _spin(cls: type[Any]) -> None:
     rclpy = import_module("rclpy")
     executors = import_module("rclpy.executors")
+    if not issubclass(cls, import_module("rclpy.node").Node):
+        raise CommandError(f"run: {cls.__name__} is no Node; make it a subclass of Node")
     rclpy.init()
     try:
         rclpy.spin(cls())

@@ -29,6 +29,7 @@ from dsmq_nodes.launcher.check.ros_executables import (
     installed_package,
 )
 from dsmq_nodes.messages.schema.ros_packages import PACKAGES, RosPackage, package_around
+from dsmq_nodes.printable import of_program
 from dsmq_nodes.rclpy.running import import_finder
 from dsmq_nodes.rclpy.running.local_broker import LocalBroker
 from dsmq_nodes.rclpy.running.only_defines import check_did_something
@@ -282,6 +283,8 @@ def _show(
             break
         is_inside = is_inside or file == __file__
         rest = rest.tb_next
+    if not is_inside:  # `dsmq_nodes.run` shows what it has caught: above it there is nothing
+        rest = of_program(trace)
     show(kind, error.with_traceback(rest), rest)
 
 
