@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 _STALE: Final = DiagnosticStatus.STALE
 _BOOL: Final = "std_msgs/msg/Bool"
+_COUNTERS_SEC: Final = 10.0  # the broker sends its counters once a second, unless it is overloaded
 _MOST_NS: Final = 2**63  # an integer in JSON may be larger than the largest float
 
 
@@ -85,15 +86,16 @@ class Gathering:
         return len(self._statistics) > 1
 
     def look(self, wait_sec: float) -> None:
-        """Read until there is enough, for so long at least; longer while a node is silent."""
-        until_sec = self._began_sec + wait_sec
-        while (now_sec := time.monotonic()) < until_sec or not self.is_enough or self._may_tell():
-            if not self.take(max(until_sec - now_sec, 1.5)):
-                break
+        """Read messages for so long, and longer while the broker or a node has sent no counters."""
+        while (left_sec := self._left_sec(wait_sec)) > 0.0:
+            self.take(left_sec)
 
-    def _may_tell(self) -> bool:
-        """Whether a silent node has some time left in which to tell its counters."""
-        return bool(self._silent()) and time.monotonic() < self._began_sec + SILENT_SEC
+    def _left_sec(self, wait_sec: float) -> float:
+        if not self.is_enough:
+            wait_sec = max(wait_sec, _COUNTERS_SEC)
+        elif self._silent():
+            wait_sec = max(wait_sec, SILENT_SEC)
+        return self._began_sec + wait_sec - time.monotonic()
 
     def _silent(self) -> set[str]:
         """The nodes that have told nothing, and of which `/diagnostics` does not say so already."""
@@ -161,10 +163,10 @@ class Gathering:
         """
         if not self.is_enough:
             raise ConnectionFailedError("the broker tells no statistics: is it overloaded?")
-        silent = set() if self._may_tell() else self._silent()
+        is_over = self._left_sec(SILENT_SEC) <= 0.0
         return Seen(
             graph=graph,
-            silent=sorted(silent & {each.name for each in graph.peers}),
+            silent=sorted(self._silent() & _names(graph)) if is_over else [],
             before=self._statistics[0],
             now=self._statistics[-1],
             nodes=self._nodes,
@@ -177,6 +179,10 @@ class Gathering:
             blocked=self._blocked,
             parts=[(node, each) for (node, _), each in self._parts.items()],
         )
+
+
+def _names(graph: GraphModel) -> set[str]:
+    return {each.name for each in graph.peers}
 
 
 def _telling(graph: GraphModel) -> set[str]:
