@@ -59,6 +59,10 @@ def _in_the_child() -> None:
         cut_off(sock.fileno())
     for each in list(_all):
         each.forked()
+    # Once is enough: when this process forks, too, a number that it has closed meanwhile, as a
+    # daemon closes all, is another file's.
+    _sockets.clear()
+    _all.clear()
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows

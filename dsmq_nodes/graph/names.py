@@ -82,7 +82,13 @@ def split(name: str) -> tuple[str, str]:
 def _expand(name: str, node: str, namespace: str) -> str:
     base = "" if namespace == "/" else namespace
     if name == "~":
-        return f"{base}/{node}"
+        absolute = f"{base}/{node}"
+        if len(absolute) > MAX_TOPIC_BYTES:
+            raise InvalidNameError(
+                f"{absolute!r} is no node name: with its namespace it is over {MAX_TOPIC_BYTES} "
+                "characters"
+            )
+        return absolute
     if name.startswith("~/"):
         rest, base = name[2:], f"{base}/{node}"
     elif name.startswith("/"):

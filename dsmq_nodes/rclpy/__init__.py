@@ -160,9 +160,16 @@ def try_shutdown(*, context: Context | None = None, uninstall_handlers: bool | N
 
 
 def create_node(node_name: str, **kwargs: Any) -> "Node":
-    """Make a node; the arguments are those of `rclpy.node.Node`."""
+    """Make a node; the arguments are those of `rclpy.node.Node`.
+
+    Raises:
+        TypeError: an argument is not known.
+    """
     from dsmq_nodes.rclpy.node import Node  # noqa: PLC0415  as rclpy does: `import rclpy` is light
 
+    for name in kwargs:
+        if name not in Node.__init__.__kwdefaults__:
+            raise TypeError(f"create_node() got an unexpected keyword argument '{name}'")
     return Node(node_name, **kwargs)
 
 

@@ -57,6 +57,7 @@ class Context:
         self._callbacks: list[Callable[[], Callable[[], object] | None]] = []
         self._handle: ContextHandle | None = None
         self._is_cleaned_up = False
+        self._has_log = False
         self.was_interrupted = False  # by a signal
         self._nodes: list[weakref.ref[Any]] = []
         self._wakeups: weakref.WeakSet[Any] = weakref.WeakSet()
@@ -100,10 +101,6 @@ class Context:
             asked: object = _NO_DOMAIN if domain_id is None else domain_id
             if not (isinstance(words, list) and isinstance(asked, int)):
                 raise wrong_arguments(_CONTEXT, words, asked)
-            for word in words:
-                if not isinstance(word, str):
-                    raise TypeError("bad argument type for built-in operation")
-                word.encode()  # it may hold bytes that are not UTF-8
             arguments = parse(words)
             self._handle = ContextHandle(arguments, domain_of(domain_id))
             if initialize_logging and arguments.log.has_config_file:
@@ -112,7 +109,8 @@ class Context:
                     "support external configuration"
                 )
             if initialize_logging:
-                self.log.configure(arguments.log)
+                self.log.begin(arguments.log)
+                self._has_log = True
             living.add(self)
 
     def track_node(self, node: Any) -> None:
@@ -165,6 +163,9 @@ class Context:
             callback = found()
             if callback is not None:
                 callback()
+        if self._has_log:
+            self._has_log = False
+            self.log.end()
 
     def shutdown(self) -> None:
         """End: destroy its nodes and call the callbacks; also after a signal, which does neither.

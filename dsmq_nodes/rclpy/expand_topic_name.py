@@ -13,7 +13,7 @@ def expand_topic_name(topic_name: str, node_name: str, node_namespace: str) -> s
     Raises:
         ValueError: a name breaks the rules, or a substitution does not exist.
     """
-    missing = RCLError("topic name is null")
+    missing = RCLError("failed to do name expansion: input_topic_name argument is null")
     given = topic_name, node_name, node_namespace
     topic_name = c_text(topic_name, missing, _SIGNATURE, *given)
     for what, name, fault in (

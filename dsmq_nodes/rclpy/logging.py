@@ -27,7 +27,8 @@ __all__ = [
 
 _root_logger = RcutilsLogger()
 _SET_LEVEL: Final = (
-    "rclpy_logging_set_logger_level(arg0: str, arg1: typing.SupportsInt, arg2: bool) -> None"
+    "rclpy_logging_set_logger_level(name: str, level: typing.SupportsInt, "
+    "detailed_error: bool = False) -> None"
 )
 
 
@@ -65,7 +66,7 @@ def set_logger_level(name: str, level: int | LoggingSeverity, detailed_error: bo
         TypeError: the name is no text.
     """
     number = LoggingSeverity(level)
-    given = name, level, detailed_error
+    given = name, number, detailed_error
     known = c_text(name, RuntimeError("Failed to set level for logger"), _SET_LEVEL, *given)
     log_output.levels[known] = number
 

@@ -308,3 +308,29 @@ while True:
         os.kill(holder, 0)
     finally:
         os.kill(holder, signal.SIGKILL)
+
+
+def test_a_daemon_that_has_closed_all_descriptors_forks_again(
+    broker: BrokerProcess, programs: Start
+) -> None:
+    program = programs(
+        MOTOR
+        + """
+def is_other(file):
+    return os.path.exists(file) and "own" not in os.readlink(file)
+
+motor = Motor()
+spin_once(motor, 0.01)
+if not os.fork():
+    os.closerange(3, 1000)
+    files = [f"/proc/self/fd/{os.memfd_create('own')}" for _ in range(50)]
+    if not os.fork():
+        print("redirected", [*filter(is_other, files)], flush=True)
+        os._exit(0)
+    os.wait()
+    os._exit(0)
+os.wait()
+"""
+    )
+    assert program.wait() == 0
+    assert program.lines[:2] == [program.lines[0], "redirected []"]

@@ -103,6 +103,11 @@ def test_bad_names_are_refused() -> None:
         Node("a/b")
     with pytest.raises(InvalidNameError):
         Node("a", namespace="b/")
+    with pytest.raises(InvalidNameError, match="over 255 characters"):
+        Node("a" * 255)
+    with pytest.raises(InvalidNameError, match="over 255 characters"):
+        Node("a" * 250, namespace="name_")
+    Node("a" * 249, namespace="name").destroy_node()
     node = Node("a")
     with pytest.raises(InvalidNameError):
         node.create_publisher(String, "no name", 1)

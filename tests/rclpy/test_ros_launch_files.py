@@ -16,6 +16,7 @@ from dsmq_nodes.launcher.check.launch_check import check
 from dsmq_nodes.rclpy.launching import frontends, substitution_texts
 from dsmq_nodes.rclpy.launching.ros_plan import load_ros_plan
 from dsmq_nodes.rclpy.running.import_finder import NAMES_VARIABLE
+from dsmq_nodes.testing import BrokerProcess
 from tests.rclpy.test_run import package_xml, write
 from tests.support import processes
 from tests.support.default_port import default_port
@@ -191,6 +192,20 @@ def test_a_launch_file_becomes_a_plan(arm: Path) -> None:
         "    after: /first has ended",
         "    required: the launch ends with it",
     ]
+
+
+def test_a_launch_meets_the_programs_that_run_already(
+    arm: Path, broker: BrokerProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where = f"{broker.host}:{broker.port}"
+    monkeypatch.setenv("DSMQ_BROKER", where)
+    (arm / "a.launch.xml").write_text("<launch><executable cmd='printenv DSMQ_BROKER'/></launch>")
+    done = launch(arm, "a.launch.xml")
+    assert (done.returncode, done.stderr) == (
+        0,
+        f"a broker runs at {where}: this launch uses it\n",
+    ), done.stdout
+    assert f"[printenv] {where}" in done.stdout
 
 
 @pytest.mark.usefixtures("default_port")

@@ -47,15 +47,24 @@ class LogOutput:
         self.rosout: dict[str, Callable[[Line], object]] = {}
         self.to_rosout = True
         self._to_console = True
+        self._contexts = 0
         self._format: Callable[[Line], str] | None = None
         self._is_colored: bool | None = None
         self._to_stdout = False
 
-    def configure(self, settings: LogSettings) -> None:
-        """Take over what the command line says."""
-        self.levels.update(settings.levels)
-        self.to_rosout = settings.to_rosout
-        self._to_console = settings.to_stdout
+    def begin(self, settings: LogSettings) -> None:
+        """A context begins: what its command line says counts if no other context is there."""
+        self._contexts += 1
+        if self._contexts == 1:
+            self.levels.update(settings.levels)
+            self.to_rosout = settings.to_rosout
+            self._to_console = settings.to_stdout
+
+    def end(self) -> None:
+        """A context ends: after the last one lines go to the console again."""
+        self._contexts -= 1
+        if self._contexts == 0:
+            self._to_console = True
 
     def clear(self) -> None:
         """Forget all levels."""

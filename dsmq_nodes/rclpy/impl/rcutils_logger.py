@@ -1,5 +1,6 @@
 """Loggers: levels, and filters whose state belongs to the line of the program that logs."""
 
+import os
 import sys
 import time
 import warnings
@@ -44,7 +45,10 @@ def _caller() -> CallerId:
         frame = frame.f_back
     assert frame is not None
     code = frame.f_code
-    return CallerId(code.co_name, code.co_filename, frame.f_lineno, frame.f_lasti)
+    path = code.co_filename
+    if not path.startswith("/"):
+        path = os.path.abspath(path)  # noqa: PTH100  it may be no file at all
+    return CallerId(code.co_name, path, frame.f_lineno, frame.f_lasti)
 
 
 class _Filter:

@@ -1,11 +1,14 @@
 """A launch file of ROS as a plan of this kit's launcher."""
 
+import socket
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from dsmq_nodes.errors import LaunchFileError
+from dsmq_nodes.dsmq.address import broker_address, connect
+from dsmq_nodes.errors import ConnectionFailedError, LaunchFileError
 from dsmq_nodes.launcher.file.gateway_entries import module_argv
 from dsmq_nodes.launcher.supervise.plan import Plan, ProcessPlan
 from dsmq_nodes.messages.schema.ros_packages import PACKAGES
@@ -16,6 +19,7 @@ from dsmq_nodes.rclpy.launching.visiting import SourceLine, Visit
 from dsmq_nodes.rclpy.running import import_finder
 
 PORT: Final = 30008
+_held: Final[list[socket.socket]] = []
 
 
 def load_ros_plan(path: Path, given: Mapping[str, str]) -> Plan:
@@ -51,6 +55,20 @@ def plan_of(context: Visit, name: str, arguments: dict[str, str]) -> Plan:
         raise LaunchFileError(name, context.problems)
     broker = ProcessPlan("broker", module_argv("dsmq_nodes.dsmq.broker", "--port", f"{PORT}"))
     return Plan(broker, tuple(context.processes))
+
+
+def in_the_graph_that_is_there(plan: Plan) -> Plan:
+    """The plan with the broker that listens at the address of programs, if one does.
+
+    Launches and programs of ROS that run on one machine meet.
+    """
+    where = broker_address()
+    try:
+        # Held: a broker that `dsmq-nodes run` has started ends with its last peer.
+        _held.append(connect(*where.socket))
+    except ConnectionFailedError:
+        return plan
+    return replace(plan, elsewhere=str(where))
 
 
 def arguments_of(path: Path, given: Mapping[str, str]) -> dict[str, dict[str, Any]]:

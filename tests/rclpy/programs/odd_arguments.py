@@ -10,15 +10,18 @@ from ament_index_python import (
     get_resources,
     has_resource,
 )
+from rclpy.clock import ClockType
 from rclpy.executors import SingleThreadedExecutor
-from rclpy.lifecycle import LifecycleNode
-from rclpy.logging import get_logger
+from rclpy.expand_topic_name import expand_topic_name
+from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
+from rclpy.logging import get_logger, set_logger_level
 from rclpy.parameter import get_parameter_value
 from rclpy.qos import qos_profile_system_default
 from rclpy.serialization import deserialize_message, serialize_message
 from rclpy.service_introspection import ServiceIntrospectionState
 from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future, Task
+from rclpy.utilities import remove_ros_args
 from rclpy.validate_full_topic_name import validate_full_topic_name
 from rclpy.validate_namespace import validate_namespace
 from rclpy.validate_node_name import validate_node_name
@@ -103,4 +106,12 @@ for call, names in (
     (get_resources, ("a/b",)),
 ):  # fmt: skip
     tried(call.__name__, call, *names)
+tried("expand", expand_topic_name, None, "n", "/ns")
+tried("keyword", rclpy.create_node, "n", nonsense=1)
+tried("level", set_logger_level, 3, 10)
+for words in ([3], [b"a"], [None]):
+    tried("words", remove_ros_args, words)
+    tried("own words", rclpy.create_node, "n", cli_args=words)
+print(ClockType, SignalHandlerOptions, TransitionCallbackReturn, type(ClockType.ROS_TIME))
+print(hash(TransitionCallbackReturn.SUCCESS))
 rclpy.shutdown()

@@ -95,6 +95,10 @@ def run(
     )
     if broker:
         plan = replace(plan, elsewhere=str(parse_address(broker)))
+    elif is_of_ros(file) and not dry_run:
+        plan = _ros_plans().in_the_graph_that_is_there(plan)
+        if plan.elsewhere:
+            print(f"a broker runs at {plan.elsewhere}: this launch uses it", file=sys.stderr)
     if web:
         plan = web_beside(plan)
     _tell_of_unused_broker(plan)

@@ -168,7 +168,10 @@ def parse(words: Sequence[str], *, scoped: bool = False) -> Arguments:
         UnknownROSArgsError: a word is not known.
         RCLError: a word cannot be read.
         RCLInvalidROSArgsError: the same when `scoped`.
+        TypeError: a word is no text.
+        UnicodeEncodeError: it holds bytes that are not UTF-8.
     """
+    _check_texts(words)
     found = Arguments()
     ros = [word for word, is_ros, is_bracket in _split(words) if is_ros and not is_bracket]
     try:
@@ -188,6 +191,13 @@ def parse(words: Sequence[str], *, scoped: bool = False) -> Arguments:
     if not scoped:
         _take_the_launchers(found)
     return found
+
+
+def _check_texts(words: Sequence[object]) -> None:
+    for word in words:
+        if not isinstance(word, str):
+            raise TypeError("bad argument type for built-in operation")
+        word.encode()  # it may hold bytes that are not UTF-8
 
 
 def _take_all(ros: list[str], found: Arguments) -> list[str]:

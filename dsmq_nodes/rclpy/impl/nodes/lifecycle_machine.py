@@ -6,13 +6,14 @@ Source: design.ros2.org/articles/node_lifecycle.html; the numbers are those of l
 from enum import Enum
 from typing import Any, Final, NamedTuple
 
+from dsmq_nodes.rclpy.impl.c_enum import CEnumType
 from dsmq_nodes.rclpy.impl.c_errors import RCLError
 from dsmq_nodes.rclpy.impl.log_output import log_inside
 
 _WARN = 30
 
 
-class TransitionCallbackReturnType(Enum):
+class TransitionCallbackReturnType(Enum, metaclass=CEnumType):
     """The return values of a transition's callback."""
 
     SUCCESS = 97
@@ -20,6 +21,9 @@ class TransitionCallbackReturnType(Enum):
     ERROR = 99
 
     def __int__(self) -> int:
+        return self.value
+
+    def __hash__(self) -> int:
         return self.value
 
     def to_label(self) -> str:
