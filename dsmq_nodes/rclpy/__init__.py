@@ -167,8 +167,9 @@ def create_node(node_name: str, **kwargs: Any) -> "Node":
     """
     from dsmq_nodes.rclpy.node import Node  # noqa: PLC0415  as rclpy does: `import rclpy` is light
 
+    known = Node.__init__.__kwdefaults__ or {}
     for name in kwargs:
-        if name not in Node.__init__.__kwdefaults__:
+        if name not in known:
             raise TypeError(f"create_node() got an unexpected keyword argument '{name}'")
     return Node(node_name, **kwargs)
 

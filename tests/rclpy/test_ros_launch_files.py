@@ -1,5 +1,6 @@
 """Launch files of ROS: what they say becomes a plan, and what is not known is told by its line."""
 
+import os
 import re
 import shlex
 import sys
@@ -201,10 +202,8 @@ def test_a_launch_meets_the_programs_that_run_already(
     monkeypatch.setenv("DSMQ_BROKER", where)
     (arm / "a.launch.xml").write_text("<launch><executable cmd='printenv DSMQ_BROKER'/></launch>")
     done = launch(arm, "a.launch.xml")
-    assert (done.returncode, done.stderr) == (
-        0,
-        f"a broker runs at {where}: this launch uses it\n",
-    ), done.stdout
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.startswith(f"a broker runs at {where}: this launch uses it\n[launch] all")
     assert f"[printenv] {where}" in done.stdout
 
 
@@ -395,6 +394,40 @@ def test_events_and_lifecycle_nodes(arm: Path) -> None:
     changes = done.stdout.count("Transitioning successful")
     assert changes >= 2, done.stdout + done.stderr
     assert done.returncode == 0 or changes < 4, done.stderr
+
+
+ASKED = """
+    from launch import LaunchDescription
+    from launch.actions import EmitEvent, ExecuteProcess, LogInfo, RegisterEventHandler
+    from launch.event_handlers import OnProcessExit
+    from launch.events import Shutdown
+    from launch.substitutions import FindExecutable
+
+    def generate_launch_description():
+        ask = ExecuteProcess(
+            cmd=[[FindExecutable(name='ros2'), ' interface show ', 'std_msgs/msg/Bool']],
+            name='ask', shell=True)
+        return LaunchDescription([
+            ask,
+            ExecuteProcess(cmd=['sleep', '1000']),
+            RegisterEventHandler(OnProcessExit(target_action=ask, on_exit=[
+                LogInfo(msg='it was told'), EmitEvent(event=Shutdown(reason='told'))])),
+        ])
+"""
+
+
+@pytest.mark.usefixtures("default_port")
+def test_ros2_is_this_kits_command_line_and_what_is_logged_comes_before_a_shutdown(
+    arm: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", os.defpath)
+    write(arm, {"asked.launch.py": ASKED})
+    lines = launch(arm, "asked.launch.py").stdout.splitlines()
+    assert [line for line in lines if line.startswith(("[ask]", "[log]"))] == [
+        "[ask] # True or false.",
+        "[ask] bool data",
+        "[log] it was told",
+    ]
 
 
 def test_wrong_elements_are_told_by_their_lines(arm: Path) -> None:

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
@@ -266,6 +266,7 @@ class LogInfo(Action):
     def __init__(self, *, msg: Any, condition: Any = None) -> None:
         super().__init__(condition=condition)
         self.msg = msg
+        self.process = ""  # its name in the plan, when one says it
 
     def act(self, context: Visit) -> None:
         """Say it on standard error, or add a process that does."""
@@ -275,7 +276,7 @@ class LogInfo(Action):
             return
         words = [sys.executable, "-c", f"print({text!r})"]
         argv = beginning(words, around.delay_sec)
-        context.add(ProcessPlan("log", argv, depends_on=around.after))
+        self.process = context.add(ProcessPlan("log", argv, depends_on=around.after))
 
 
 class GroupAction(Action):
@@ -538,13 +539,19 @@ class RegisterEventHandler(Action):
             return
         if trigger is None:
             return
-        if trigger.exited and any(map(is_shutdown, many)):
+        if trigger.exited and many and all(map(is_shutdown, many)):
             context.change(trigger.process, required=True)
         elif any(callable(each) and not isinstance(each, Action) for each in many):
             context.tell(self.place, "a function as a handler is not known here: give actions")
         else:
-            with context.inside(after=(trigger,)):
-                visit_all(many, context, self.place)
+            self._visit_after(trigger, many, context)
+
+    def _visit_after(self, trigger: Dependency, many: Sequence[Any], context: Visit) -> None:
+        for each in many:
+            said = [one.process for one in many if isinstance(one, LogInfo) and one.process]
+            before_the_end = map(after_exit, said) if is_shutdown(each) else ()
+            with context.inside(after=(trigger, *before_the_end)):
+                visit_all(each, context, self.place)
 
 
 def check_given(context: Visit, given: dict[str, str]) -> None:

@@ -1,14 +1,12 @@
 """A launch file of ROS as a plan of this kit's launcher."""
 
-import socket
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from dsmq_nodes.dsmq.address import broker_address, connect
-from dsmq_nodes.errors import ConnectionFailedError, LaunchFileError
+from dsmq_nodes.errors import LaunchFileError
 from dsmq_nodes.launcher.file.gateway_entries import module_argv
 from dsmq_nodes.launcher.supervise.plan import Plan, ProcessPlan
 from dsmq_nodes.messages.schema.ros_packages import PACKAGES
@@ -17,9 +15,9 @@ from dsmq_nodes.rclpy.launching.including import visit_file
 from dsmq_nodes.rclpy.launching.substituting import SubstitutionError
 from dsmq_nodes.rclpy.launching.visiting import SourceLine, Visit
 from dsmq_nodes.rclpy.running import import_finder
+from dsmq_nodes.rclpy.running.local_broker import held_broker
 
 PORT: Final = 30008
-_held: Final[list[socket.socket]] = []
 
 
 def load_ros_plan(path: Path, given: Mapping[str, str]) -> Plan:
@@ -62,13 +60,7 @@ def in_the_graph_that_is_there(plan: Plan) -> Plan:
 
     Launches and programs of ROS that run on one machine meet.
     """
-    where = broker_address()
-    try:
-        # Held: a broker that `dsmq-nodes run` has started ends with its last peer.
-        _held.append(connect(*where.socket))
-    except ConnectionFailedError:
-        return plan
-    return replace(plan, elsewhere=str(where))
+    return replace(plan, elsewhere=held_broker())
 
 
 def arguments_of(path: Path, given: Mapping[str, str]) -> dict[str, dict[str, Any]]:

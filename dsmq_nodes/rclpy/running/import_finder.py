@@ -9,6 +9,7 @@ the `.msg` files of a package that can be seen from here; `tf2_ros` is in
 import importlib
 import os
 import pkgutil
+import shutil
 import sys
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -90,7 +91,10 @@ class LastFinder(MetaPathFinder):
 
 
 def install() -> None:
-    """Provide the packages in this process, and in the Python processes that it starts."""
+    """Provide the packages in this process, and in the Python processes that it starts.
+
+    Those processes find the kit's command line as `ros2`, where there is no other.
+    """
     if not any(isinstance(each, RosFinder) for each in sys.meta_path):
         sys.meta_path.insert(0, RosFinder())
         sys.meta_path.append(LastFinder())
@@ -99,6 +103,10 @@ def install() -> None:
     if folder not in others:
         os.environ["PYTHONPATH"] = os.pathsep.join((folder, *others))
     os.environ[NAMES_VARIABLE] = " ".join(sorted(provided()))
+    if shutil.which("ros2") is None:
+        os.environ["DSMQ_NODES_PYTHON"] = sys.executable
+        known = os.environ.get("PATH", os.defpath)
+        os.environ["PATH"] = os.pathsep.join((known, str(Path(__file__).parent / "commands")))
 
 
 def real_rclpy() -> str:

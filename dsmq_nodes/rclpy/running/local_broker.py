@@ -18,11 +18,25 @@ if TYPE_CHECKING:
 
 _PATIENCE_SEC: Final = 15.0
 _NAMED: Final = "DSMQ_BROKER"
+_held: Final[list["socket.socket"]] = []
 
 
 def broker_of_program() -> str:
     """The broker that this program uses, as HOST:PORT."""
     return str(broker_address())
+
+
+def held_broker() -> str:
+    """The broker that listens where this program would look for one, as HOST:PORT; "" if none does.
+
+    It does not end before this process: one that `dsmq-nodes run` has started has a peer more.
+    """
+    where = broker_address()
+    try:
+        _held.append(connect(*where.socket))
+    except ConnectionFailedError:
+        return ""
+    return str(where)
 
 
 class LocalBroker:
