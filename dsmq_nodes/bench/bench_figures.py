@@ -133,5 +133,5 @@ def _why_not(load: Load) -> str:
     if load.lost:
         return f"{load.lost} messages were lost"
     if load.p99_us * 1e-6 > 1 / load.rate_hz:
-        return f"p99 is {shown_us(load.p99_us)}, the next message is due before"
+        return f"p99 is {shown_us(load.p99_us)}, longer than the time to the next message"
     return f"a message takes {shown_us(load.cpu_sec * 1e6)} of CPU"

@@ -167,7 +167,7 @@ Answered by an ``error``; the connection stays open:
 - ``there are 65536 gets that wait already``
 - ``a broker is shut down from its own machine``
 - ``the broker's store has no room: TEXT``
-- ``the topic's shared memory is held by a process that does not go on``
+- ``the topic's shared memory is held by a process that does not continue``
 
 Answered by an ``error`` to the hello; then the connection is ended. The errors above that a hello
 can cause also end it, as all of them do before the hello:
@@ -189,7 +189,7 @@ it is in the log:
 - ``the frame is not UTF-8: TEXT``
 - ``the frame is not a dsmq request: TEXT``
 - ``a message must be text: encode it first, as JSON for example`` (before hello)
-- ``it began a frame, or owes a hello, and did not go on``
+- ``it began a frame, or has sent no hello, and did not continue``
 - ``it no longer acknowledges anything: its machine is gone``
 - ``there are N connections already``
 - ``it has sent no request yet, and another connection needs its place: TEXT``

@@ -436,7 +436,7 @@ def _adjust(pid: int, nice: int, cpus: list[int]) -> str:
             if cpus:
                 psutil.Process(pid).cpu_affinity(cpus)
         except (AttributeError, ValueError, OverflowError, OSError):
-            refused.append(f"cpus {cpus} are not to be had")
+            refused.append(f"cpus {cpus} are not available")
     return ", ".join(refused)
 
 

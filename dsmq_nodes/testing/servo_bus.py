@@ -269,7 +269,7 @@ async def _serve(path: str, bus: FaultyBus[Any]) -> None:
 
 def main() -> None:
     """Serve a bus until standard input ends."""
-    parser = argparse.ArgumentParser(description="A servo bus without servos.")
+    parser = argparse.ArgumentParser(description="A fake servo bus.")
     parser.add_argument("path")
     parser.add_argument("--ids", default="1-6")
     parser.add_argument("--seed", type=int, default=0)

@@ -187,7 +187,7 @@ class Buffer(BufferCore):
     def _spinner(self) -> "Spinner":
         if self._node is None:
             raise RuntimeError(
-                "a buffer waits for transforms that a listener hears: make a "
+                "a buffer gets its transforms from a listener: make a "
                 "TransformListener(buffer, node) first"
             )
         return self._node._kit.spinner

@@ -511,7 +511,7 @@ def _late(seen: Seen) -> Iterator[Finding]:
             if late > 0:
                 text = f"{now.topic}: {_count(late, 'message')} came too late to {name} and were "
                 text += "skipped: older than the lifespan, or than an Actuator's timeout"
-                advice = "Give it more of that, or find what holds them up: "
+                advice = "Raise that limit, or find what delays the messages: "
                 advice += f"`dsmq-nodes topic delay {now.topic}` measures it."
                 yield Finding(WARNING, "late messages", (now.topic, name), text, advice)
 

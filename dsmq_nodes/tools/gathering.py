@@ -162,7 +162,7 @@ class Gathering:
             ConnectionFailedError: the broker has sent no counters.
         """
         if not self.is_enough:
-            raise ConnectionFailedError("the broker tells no statistics: is it overloaded?")
+            raise ConnectionFailedError("the broker sends no statistics: is it overloaded?")
         is_over = self._left_sec(SILENT_SEC) <= 0.0
         return Seen(
             graph=graph,

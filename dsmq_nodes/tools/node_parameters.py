@@ -228,9 +228,7 @@ class NodeParameters:
             reason = str(error).partition(": ")[2]
             if reason.endswith("got None"):  # the text of the node's model, which is no help
                 kind = _words(self._describe(node, [name])[0].type)
-                reason = (
-                    f"{name} is to be {kind}, and has no default of none; set it to another value"
-                )
+                reason = f"{name} is to be {kind}, and cannot be unset; set it to another value"
             raise CommandError(f"Deleting parameter failed: {reason}") from None
         return "Deleted parameter successfully"
 

@@ -259,7 +259,7 @@ def test_niceness_and_cpus_are_the_file_s() -> None:
 def test_cpus_that_are_not_there_are_told() -> None:
     run = Run(with_(script("a", "print('runs')"), affinity=(4711,)))
     assert run.run() == 0
-    assert "[launch] a: cpus [4711] are not to be had" in run.lines
+    assert "[launch] a: cpus [4711] are not available" in run.lines
     assert "[a] runs" in run.lines
 
 

@@ -44,7 +44,9 @@ class AwaitedFrames:
             connection.wait_longer(stood_still_sec)
             overdue = connection.overdue(now)
             if overdue:
-                self._close(connection, "it began a frame, or owes a hello, and did not go on")
+                self._close(
+                    connection, "it began a frame, or has sent no hello, and did not continue"
+                )
             if overdue is not False:
                 self._connections.discard(connection)
         if self._connections:

@@ -145,13 +145,17 @@ def main() -> int:
     parser.add_argument("--store", type=Path, help="file that keeps the messages over a restart")
     parser.add_argument("--ttl", type=float, default=TTL_SEC, help="seconds a message is kept")
     parser.add_argument("--budget", type=int, help="how many MiB of messages are kept at most")
-    parser.add_argument("--insecure", action="store_true", help="let everybody in")
+    parser.add_argument(
+        "--insecure", action="store_true", help="listen beyond this machine without a token"
+    )
     parser.add_argument("--tls-cert", type=Path, help="certificate: TCP is then TLS only")
     parser.add_argument("--tls-key", type=Path, help="its private key")
     parser.add_argument(
         "--tls-client-ca", type=Path, help="authority that signs the clients' certificates"
     )
-    parser.add_argument("--until-last-peer", action="store_true", help="end when nobody is left")
+    parser.add_argument(
+        "--until-last-peer", action="store_true", help="end when the last peer has gone"
+    )
     parser.add_argument("--no-shm", action="store_true", help="share no memory with local nodes")
     given = parser.parse_args()
     security = Security.from_environment(

@@ -29,7 +29,7 @@ from dsmq_nodes.dsmq.router.waits import Waits
 from dsmq_nodes.dsmq.store.sqlite import Store
 from dsmq_nodes.errors import StoreFullError
 
-_NOT_TAKEN: Final = "the topic's shared memory is held by a process that does not go on"
+_NOT_TAKEN: Final = "the topic's shared memory is held by a process that does not continue"
 
 
 class Exchange:

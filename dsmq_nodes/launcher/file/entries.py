@@ -23,7 +23,7 @@ class BrokerEntry(LaunchMapping):
 
     host: fields.Host = Field("127.0.0.1", description="Address that the broker listens on.")
     connect: fields.BrokerAddress | None = Field(
-        None, description="Start none: use the broker there, HOST:PORT, perhaps of another machine."
+        None, description="Use this broker, HOST:PORT, perhaps of another machine, and start none."
     )
     port: int = Field(30008, ge=0, le=65535, description="TCP port; 0 takes any free one.")
     store: fields.FilePath | None = Field(
@@ -66,11 +66,11 @@ class ArgEntry(LaunchMapping):
     """An argument of the launch file; without a default it must be given."""
 
     type: Literal["bool", "int", "float", "str"] | None = Field(
-        None, description="What its value must be; else as its default is, or its first choice."
+        None, description="The type of its value; else that of its default, or of its first choice."
     )
     default: fields.Scalar | None = Field(None, description="Its value when it is not given.")
     choices: list[fields.Scalar] | None = Field(
-        None, min_length=1, description="It is one of these."
+        None, min_length=1, description="The values that it may have."
     )
     description: str = Field("", description="What it is for.")
 
@@ -81,9 +81,13 @@ class RestartEntry(LaunchMapping):
     policy: Literal["never", "on-failure", "always"] = Field(
         "on-failure", description="always: after exit status 0 too, and it never gives up."
     )
-    delay: fields.Seconds = Field(1.0, description="Before the first restart; doubles each time.")
-    max_delay: fields.Seconds = Field(30.0, description="It grows no longer than this.")
-    jitter: float = Field(0.2, ge=0, le=1, description="It varies by this share, up and down.")
+    delay: fields.Seconds = Field(
+        1.0, description="The delay before the first restart; it doubles each time."
+    )
+    max_delay: fields.Seconds = Field(30.0, description="The longest delay.")
+    jitter: float = Field(
+        0.2, ge=0, le=1, description="The delay varies by this share, up and down."
+    )
     max: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
         None,
         description="More restarts than this in `window`: FAILED. 5, with always no limit.",
@@ -106,7 +110,9 @@ class EntryPart(LaunchMapping):
     if_: bool = Field(default=True, alias="if", description="Left out when false.")
     unless: bool = Field(default=False, description="Left out when true.")
     count: fields.Count | None = Field(None, description="How many copies, numbered from 1.")
-    namespace: fields.Namespace = Field("", description="Put before names; joined to the outer.")
+    namespace: fields.Namespace = Field(
+        "", description="Put before names; joined to the outer namespace."
+    )
     remap: dict[fields.Topic, fields.Topic] = Field(
         default={}, description="Topics to take another name: {scan: front/scan}."
     )
