@@ -12,7 +12,7 @@ import pytest
 from dsmq_nodes import Node
 from dsmq_nodes.devices import CarmenLog, ImuCsv
 from dsmq_nodes.errors import DeviceError, ParameterError
-from dsmq_nodes.messages import Imu
+from dsmq_nodes.messages import Imu, MagneticField
 from dsmq_nodes.testing import Graph
 
 TEXT = b"gyr_x,gyr_y,gyr_z,acc_x,acc_y,acc_z\n" + b"1,2,3,4,5,6\n" * 100
@@ -65,10 +65,18 @@ def first_imu(graph: Graph, path: Path, names: str, *lines: str) -> Imu:
         # Axes by number.
         ("timestamp [us],gyro_rad[0],gyro_rad[1],gyro_rad[2],accelerometer_m_s2[0],"
          "accelerometer_m_s2[1],accelerometer_m_s2[2]", "1000,0.1,0.2,0.3,0,0,9.8", (0.3, 9.8)),
+        ("t,Accel_X_g,Accel_Y_g,Accel_Z_g,Gyro_X_deg_per_s,Gyro_Y_deg_per_s,Gyro_Z_deg_per_s",
+         "1,0,0,1,0,0,180", (math.pi, 9.80665)),
+        ("a_x_meters_per_second_squared,a_y_meters_per_second_squared,a_z_m_per_s_2,"
+         "w_x_radians_per_second,w_y_rad_per_sec,w_z_degrees_per_second", "0,0,9.8,0,0,180",
+         (math.pi, 9.8)),
         ("time (us),gyroADC[0] (deg/s),gyroADC[1] (deg/s),gyroADC[2] (deg/s),accSmooth[0] (g),"
          "accSmooth[1] (g),accSmooth[2] (g)", "1000,0,0,180,0,0,1", (math.pi, 9.80665)),
     ],
-    ids=["g-force", "free of gravity", "bias", "temperature", "PX4", "with units and numbers"],
+    ids=[
+        "g-force", "free of gravity", "bias", "temperature", "PX4", "per", "in words",
+        "with units and numbers",
+    ],
 )  # fmt: skip
 def test_files_of_other_programs(
     graph: Graph, tmp_path: Path, names: str, line: str, z: tuple[float, float]
@@ -84,13 +92,15 @@ NAMES = "gyr_x,gyr_y,gyr_z,acc_x,acc_y,acc_z"
 @pytest.mark.parametrize(
     ("names", "lines", "match"),
     [
-        (NAMES, ["131,0,0,0,0,16384"], r"acc begins with 16384.* raw counts\? .* acc_x \[g\]"),
-        (NAMES, ["2000,0,0,0,0,9.8"], r"gyr begins with 2000.* gyr_x \[deg/s\]"),
+        (NAMES, ["131,0,0,0,0,16384"], r"acc is up to 16384.* raw counts.* acc_x \[g\]"),
+        (NAMES, ["2000,0,0,0,0,9.8"], r"gyr is up to 2000.* gyr_x \[deg/s\]"),
+        (NAMES, ["0,0,0,0,0,9.8", "611,0,0,0,0,9.8"], r"gyr is up to 611.* gyr_x \[deg/s\]"),
+        (NAMES, ["1,2,250,0.1,0.02,1.01", "9,2,3,0.2,0.1,0.97"] * 10, r"about 1,.*acc_x \[g\]"),
         (f"time,{NAMES}", ["10,0,0,0,0,0,9.8", "20,0,0,0,0,0,9.8"], r"is 10 more .*time_ms"),
         # Without a unit they might be anything.
         ("gyro[0],gyro[1],gyro[2],acc[0],acc[1],acc[2]", ["0,0,0,0,0,9.8"], "no line of names"),
     ],
-    ids=["raw acc", "raw gyr", "ms", "numbers without units"],
+    ids=["raw acc", "raw gyr", "gyr in deg/s", "acc in g", "ms", "numbers without units"],
 )
 def test_what_cannot_be_in_si_units_is_refused(
     graph: Graph, tmp_path: Path, names: str, lines: list[str], match: str
@@ -99,7 +109,37 @@ def test_what_cannot_be_in_si_units_is_refused(
         first_imu(graph, tmp_path / "imu.csv", names, *lines)
 
 
+def test_times_in_seconds_need_no_unit(graph: Graph, tmp_path: Path) -> None:
+    lines = [f"{100 + number / 10},0,0,0,0,0,9.8" for number in range(30)]
+    imu = first_imu(graph, tmp_path / "imu.csv", f"GPST,{NAMES}", *lines)
+    assert imu.header.stamp.sec == 100
+
+
 def test_times_that_have_a_unit_may_be_far_apart(graph: Graph, tmp_path: Path) -> None:
     lines = ("10,0,0,0,0,0,9.8", "20,0,0,0,0,0,9.8")
     imu = first_imu(graph, tmp_path / "imu.csv", f"time [s],{NAMES}", *lines)
     assert imu.header.stamp.sec == 10
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1252"])
+def test_units_with_signs_may_be_in_the_encoding_of_windows(
+    graph: Graph, tmp_path: Path, encoding: str
+) -> None:
+    names = "gyr_x(°/s),gyr_y(°/s),gyr_z(°/s),ax(m/s²),ay(m/s²),az(m/s²),mx(µT),my(µT),mz(µT)"
+    path = tmp_path / "imu.csv"
+    path.write_bytes(f"{names}\n0,0,180,0,0,9.8,20,0,40\n".encode(encoding))
+    samples, fields = graph.observe(Imu, "imu/data_raw"), graph.observe(MagneticField, "imu/mag")
+    graph.add(ImuCsv, params={"path": str(path)})
+    graph.run_for(0.1)
+    assert samples[0].angular_velocity.z == pytest.approx(math.pi)
+    assert fields[0].magnetic_field.z == pytest.approx(40e-6)
+
+
+@pytest.mark.parametrize(("unit", "count"), [("ʯt", 1), ("лt", 0)], ids=["WitMotion", "unknown"])
+def test_a_magnetic_field_is_never_in_another_unit_than_the_files(
+    graph: Graph, tmp_path: Path, unit: str, count: int
+) -> None:
+    names = f"{NAMES},Magnetic field X({unit}),Magnetic field Y({unit}),Magnetic field Z({unit})"
+    fields = graph.observe(MagneticField, "imu/mag")
+    first_imu(graph, tmp_path / "imu.csv", names, "0,0,0,0,0,9.8,20,0,40")
+    assert [each.magnetic_field.z for each in fields] == pytest.approx([40e-6] * count)

@@ -25,7 +25,7 @@ UNITS: dict[str, dict[str, float]] = {
     "time": {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1, "min": 60 * 10**9, "h": 3600 * 10**9},
 }
 PLAIN = {"gyr": "rads", "acc": "ms2", "mag": "ut", "time": "s"}
-TIMES = r"(\w+_)?(time_?stamp|time|stamp)|ts?|epoch|(time_|seconds_)?elapsed|seconds|sec|s"
+TIMES = r"(\w+_)?(time_?stamp|time|stamp)|ts?|gpst|epoch|(time_|seconds_)?elapsed|seconds|sec|s"
 TURNS = {"roll": "x", "pitch": "y", "yaw": "z"}  # roll_rate
 # Columns with these words are made of what the sensor measured, or are about it. `user` and `free`
 # have no gravity, on phones and as Xsens has them.
@@ -35,8 +35,9 @@ INDEX = re.compile(r"\[([012])\]")
 TEMPERATURE = re.compile(r"deg[cf]?|[ckf]")  # a column T
 TEXT = re.compile(r"txt|text|utc|gmt\d*|local|iso\d*|date\w*|hh\w*|yy\w*|\d+")  # no unit of a time
 STAMP = re.compile(r"(?:\w+_)?stamp_(?P<nano>n|nano)?secs?")  # in two columns, as ROS has it
+# Of the micro signs the third is what became of it in the files of WitMotion's sensors.
 SPELLINGS = [(re.compile(pattern), plain) for pattern, plain in (
-    (r"°", "deg"), (r"[µμ]", "u"), (r"²|squared|\^2|\*\*2", "2"), (r"micro[ -]?", "u"),
+    (r"°", "deg"), (r"[µμʯ]", "u"), (r"²|squared|\^2|\*\*2", "2"), (r"micro[ -]?", "u"),
     (r"milli[ -]?", "m"), (r"nano[ -]?", "n"), (r"degrees?", "deg"), (r"radians?", "rad"),
     (r"met(er|re)s?", "m"), (r"seconds?|secs?\b", "s"), (r"minutes?|mins?\b", "min"),
     (r"hours?|hrs?\b", "h"), (r"gravity|gees", "g"), (r"per|\*|·", " "),
@@ -64,7 +65,7 @@ def named(name: str) -> Named | None:
         column = named(f"{axis}_{re.sub('(?i)^gyro_rad$', 'gyro_rad_s', rest.strip())}")
         return column if column is not None and column.has_unit else None
     plain = re.sub(
-        r"(?<=[a-z])(?=[A-Z])", "_", re.sub("[µμ]", "u", name.strip().strip('"')).replace("ω", "w")
+        r"(?<=[a-z])(?=[A-Z])", "_", re.sub("[µμʯ]", "u", name.strip().strip('"')).replace("ω", "w")
     )
     told = BRACKETS.search(plain)
     rest = BRACKETS.sub("", plain).lower()
@@ -74,7 +75,7 @@ def named(name: str) -> Named | None:
     if found := STAMP.fullmatch("_".join(parts)):
         return Named("time", "nanosec" if found["nano"] else "sec", 1.0, has_unit=True)
     unit = unit_of(told[1]) if told else ""
-    for count in (2, 1):  # mag_x_uT, time_ms, gyr_x_deg_s
+    for count in (4, 3, 2, 1):  # acc_x_m_per_s_2, gyr_x_deg_per_s, gyr_x_deg_s, mag_x_uT
         tail = unit_of("".join(parts[-count:])) if len(parts) > count else ""
         if not unit and tail and any(tail in units for units in UNITS.values()):
             unit, parts = tail, parts[:-count]
@@ -117,4 +118,4 @@ def unit_of(text: str) -> str:
     plain = text.lower()
     for spelling, short in SPELLINGS:
         plain = spelling.sub(short, plain)
-    return re.sub(r"[^a-z0-9]", "", plain)
+    return re.sub(r"[^\w\N{REPLACEMENT CHARACTER}]|_", "", plain)  # a letter, known or not, is kept

@@ -39,6 +39,9 @@ class ImuCsv(Replayer):
     def samples(self) -> Iterator[Sample]:
         first, unread = 0, Counter[str]()
         for index, (time_ns, gyr, acc, mag) in enumerate(rows(self.params.path, unread)):
+            if time_ns is None and not index:
+                rate = f"{self.params.frequency:g} Hz, the parameter frequency"
+                self.get_logger().info(f"{self.params.path} has no times: replayed at {rate}")
             at = round(index / self.params.frequency * 1e9) if time_ns is None else time_ns
             first = first if index else at
             header = Header(stamp=Time.from_nanoseconds(at), frame_id=self.params.frame_id)

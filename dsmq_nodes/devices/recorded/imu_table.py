@@ -2,17 +2,18 @@
 
 A name says quantity, axis and unit, in any common spelling: `gyr_x [deg/s]`, `acc_y (g)`, `gz`,
 `AccZ`, `angular_velocity.x`, `mag_x_uT`, `timestamp_ms`, `time`. The units may have a line of their
-own below the names. Without a unit it is rad/s, m/s^2, uT, and s, and values that no sensor has in
-these are refused. `gFx` is a force in g. An axis may be a number, `gyro_rad[0]`, where there is a
-unit. A magnetometer whose unit is not known is left out. The separator is a comma, a semicolon, a
-tab, a bar or a space. Cells may be in quotes. Numbers may have decimal commas, which stand in
-quotes where the comma is the separator.
+own below the names. Without a unit it is rad/s, m/s^2, uT, and s, and what cannot be in these is
+refused: values that no sensor has, and a gravity of 1. `gFx` is a force in g. An axis may be a
+number, `gyro_rad[0]`, where there is a unit. A magnetometer whose unit is not known is left out.
+The separator is a comma, a semicolon, a tab, a bar or a space. Cells may be in quotes. Numbers may
+have decimal commas, which stand in quotes where the comma is the separator.
 """
 
 import csv
 import itertools
 import math
 import re
+import statistics
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -44,6 +45,7 @@ except ModuleNotFoundError:
 else:
     has_numpy = True
 
+CHECKED = 1000  # samples, before a file is replayed
 NEEDED = (
     "it is to begin with a line of names: of the gyroscope (gyr_x, gyr_y, gyr_z), of the "
     "accelerometer (acc_x, acc_y, acc_z), and if there are some of the magnetometer (mag_x, mag_y, "
@@ -58,6 +60,8 @@ LARGEST = {"gyr": 400.0, "acc": 400 * GRAVITY}
 WORDS = re.compile(r"[^\s\[(<{]+(?:\s*[\[(<{][^\])>}]*[\])>}])?")  # with a unit behind it
 ZONE = re.compile(r" (?=[+-]\d\d)")  # the space before +0100
 COMMENTS = ("#", "//")
+# An accelerometer at rest measures 1 in g, and 9.8 in m/s^2; of so many samples half are near it.
+ABOUT_ONE, SPREAD, LEAST_SAMPLES = (0.8, 1.25), 0.3, 20
 LONGEST_STEP_NS = 2 * 10**9
 LARGE = ((10**17, "ns"), (10**14, "us"), (10**11, "ms"))  # of a time since 1970, without a unit
 
@@ -96,13 +100,53 @@ def rows(path: str, counts: Counter[str]) -> Iterator[Row]:
 
 def checked(path: str) -> str:
     """Raise a ValueError if a file is there and has not what is needed."""
-    if path.endswith(".npz") and Path(path).is_file():
-        next(_of_arrays(path, Counter()), None)
-    elif Path(path).is_file():
-        with opened(path) as lines:
-            table, _ = _begun(path, lines)
-        table.check_times(path, list(itertools.islice(rows(path, Counter()), 2)))
+    if not Path(path).is_file():
+        return path
+    first = list(itertools.islice(rows(path, Counter()), CHECKED))
+    if path.endswith(".npz"):
+        check_units(path, first, {"gyr", "acc"})
+        return path
+    with opened(path) as lines:
+        table, _ = _begun(path, lines)
+    check_units(path, first, table.without_units())
+    table.check_times(path, first)
     return path
+
+
+def check_units(path: str, first: list[Row], without: set[str]) -> None:
+    """Check that samples can be in SI units.
+
+    Args:
+        path: the file, for the error.
+        first: its first samples.
+        without: the quantities whose unit is not named.
+
+    Raises:
+        ValueError: they are larger than any sensor's, as raw counts are, or gravity is 1.
+    """
+    for quantity in sorted(without):
+        found = [getattr(each, quantity) for each in first]
+        largest = max((max(map(abs, (each.x, each.y, each.z))) for each in found), default=0.0)
+        if largest > LARGEST[quantity]:
+            raise ValueError(
+                f"{path}: {quantity} is up to {largest:g}, and without a unit in its name that is "
+                f"{SI[quantity]}: are these a sensor's raw counts, or in another unit? Convert "
+                f"them, and name the unit, as {EXAMPLES[quantity]}"
+            )
+    lengths = [math.hypot(each.acc.x, each.acc.y, each.acc.z) for each in first]
+    if "acc" in without and _is_about_one(lengths):
+        raise ValueError(
+            f"{path}: acc has a length of about 1, and without a unit in its name that is m/s^2, "
+            "in which gravity is 9.8: is it in g? Name the unit, as acc_x [g], and gyr_x [deg/s] "
+            "if the gyroscope's is that"
+        )
+
+
+def _is_about_one(lengths: list[float]) -> bool:
+    if len(lengths) < LEAST_SAMPLES:
+        return False
+    low, middle, high = statistics.quantiles(lengths, n=4)
+    return ABOUT_ONE[0] < middle < ABOUT_ONE[1] and high - low < SPREAD
 
 
 ImuFile = Annotated[str, AfterValidator(checked), Field(description="the recorded file")]
@@ -189,25 +233,13 @@ class ImuTable:
                 )
         self.has_mag = all(("mag", axis) in self.columns for axis in "xyz")
 
-    def check_units(self, line: str) -> None:
-        """Check that a line's values can be what columns without a unit are.
-
-        Raises:
-            ValueError: they are larger than those of any sensor, as its raw counts are.
-        """
-        try:
-            found = self.row(line)
-        except (ValueError, IndexError, InvalidOperation, csv.Error):
-            return  # it is counted when it is read
-        for quantity, vector in (("gyr", found.gyr), ("acc", found.acc)):
-            largest = max(map(abs, (vector.x, vector.y, vector.z)))
-            has_unit = all(self.columns[quantity, axis][1].has_unit for axis in "xyz")
-            if not has_unit and largest > LARGEST[quantity]:
-                raise ValueError(
-                    f"{quantity} begins with {largest:g}, and without a unit in its name that is "
-                    f"{SI[quantity]}: are these a sensor's raw counts? Convert them, and name the "
-                    f"unit, as {EXAMPLES[quantity]}"
-                )
+    def without_units(self) -> set[str]:
+        """The quantities whose unit is not named."""
+        return {
+            quantity
+            for quantity in ("gyr", "acc")
+            if not all(self.columns[quantity, axis][1].has_unit for axis in "xyz")
+        }
 
     def check_times(self, path: str, first: list[Row]) -> None:
         """Check that the first two samples can be of a time in seconds, if that has no unit.
@@ -218,7 +250,7 @@ class ImuTable:
         column = self.columns.get(("time", ""))
         if column is None or column[1].has_unit or len(first) < 2:
             return
-        begin_ns, next_ns = (each.time_ns or 0 for each in first)
+        begin_ns, next_ns = (each.time_ns or 0 for each in first[:2])
         if begin_ns < 10**18 and next_ns - begin_ns > LONGEST_STEP_NS:  # not a time since 1970
             raise ValueError(
                 f"{path}: the time of the second line is {(next_ns - begin_ns) / 1e9:g} more than "
@@ -298,10 +330,7 @@ def _begun(path: str, lines: Iterator[str]) -> tuple[ImuTable, str]:
 def _table(line: str, split: Callable[[str], list[str]], below: str) -> tuple[ImuTable, str]:
     """The table with a line of names, and the line below, if that is a sample."""
     columns, has_units = with_units(split(line), split(below))
-    table = ImuTable(columns, split)
-    if not has_units:
-        table.check_units(below)
-    return table, "" if has_units else below
+    return ImuTable(columns, split), "" if has_units else below
 
 
 def with_units(names: list[str], cells: list[str]) -> tuple[list[str], bool]:

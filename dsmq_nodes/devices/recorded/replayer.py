@@ -8,6 +8,7 @@ last sample.
 
 import asyncio
 import bz2
+import codecs
 import contextlib
 import gzip
 import lzma
@@ -28,11 +29,21 @@ _OPENERS: dict[bytes, Callable[..., Any]] = {
     b"BZh": bz2.open, b"\x1f\x8b": gzip.open, b"\xfd7zXZ": lzma.open,
 }  # fmt: skip  # by their first bytes
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
+_AS_WINDOWS = "dsmq_as_windows"
+
+
+def _as_windows(error: UnicodeError) -> tuple[str, int]:
+    """Read what is no UTF-8 as programs on Windows write it: °/s, µT."""
+    assert isinstance(error, UnicodeDecodeError)  # it is of reading
+    return error.object[error.start : error.end].decode("cp1252", "replace"), error.end
+
+
+codecs.register_error(_AS_WINDOWS, _as_windows)
 
 
 @contextlib.contextmanager
 def opened(path: str) -> Iterator[IO[str]]:
-    """A text file, compressed or not; a byte that is no text is a character, too.
+    """A text file, compressed or not: UTF-8, with a mark UTF-16, and what is neither as cp1252.
 
     Raises:
         DeviceError: it cannot be opened, or not be read to its end.
@@ -43,7 +54,7 @@ def opened(path: str) -> Iterator[IO[str]]:
         opener = next((each for magic, each in _OPENERS.items() if begin.startswith(magic)), open)
         is_utf16 = begin.startswith(_UTF16) and b"\0" in begin[2:4]  # else it is noise
         encoding = "utf-16" if is_utf16 else "utf-8"
-        with opener(path, "rt", encoding=encoding, errors="replace") as file:
+        with opener(path, "rt", encoding=encoding, errors=_AS_WINDOWS) as file:
             yield file
     except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
         reason = getattr(error, "strerror", None) or f"{error}; is it whole?"
