@@ -66,7 +66,8 @@ class GpsEpoch:
         if nmea.sentence_type in POSITIONS:
             self.qualities.append(quality(nmea))
             self.service |= SYSTEMS.get(nmea.talker, 0)
-            self.take_position(nmea)
+            if self.qualities[-1] != "0":  # else there is none, or what stands for one: 8960.0000
+                self.take_position(nmea)
         self.day = date_of(nmea) or self.day
         if getattr(nmea, "altitude", None) not in {None, ""}:
             # In GGA and GNS above the sea, and how far the sea is above the ellipsoid: up to 100 m,

@@ -78,6 +78,23 @@ def test_a_receiver_that_has_no_fix_yet_says_so(graph: Graph, tmp_path: Path) ->
     assert math.isnan(fix.latitude)
 
 
+def test_what_stands_for_a_position_while_there_is_none_is_not_read() -> None:
+    """As of receivers of MediaTek before they have a fix; the date that they have counts."""
+    texts = (
+        "GPGGA,071733.929,8960.0000,N,00000.0000,E,0,0,,137.0,M,13.0,M,,",
+        "GPRMC,071733.929,V,8960.0000,N,00000.0000,E,0.00,0.00,111111,,,N",
+    )
+    log = NmeaLog("".join(map(sentence, texts)))
+    [(_, fix)] = log.samples()
+    assert isinstance(fix, NavSatFix)
+    assert (fix.status.status, fix.header.stamp.sec) == (NavSatStatus.STATUS_NO_FIX, 1320995853)
+    live = GpsSentences()
+    assert [each for text in texts for each in live.feed(sentence(text))] == []
+    assert len(live.end()) == 1
+    assert not log.unused
+    assert live.counts == {"GGA": 1, "RMC": 1}
+
+
 def test_the_oldest_sentences_of_a_position_have_no_status() -> None:
     texts = (
         "GPZDA,225443,16,07,2024,00,00",

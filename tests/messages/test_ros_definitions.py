@@ -59,6 +59,15 @@ def definition(text: str, name: str = "power_msgs/msg/Battery") -> MessageDefini
     return read_interface(text, name)[0]
 
 
+def test_the_times_of_ros_1_are_those_of_ros_2() -> None:
+    fields = definition("Header header\ntime begin\nduration[2] steps").fields
+    assert [each.type.base for each in fields] == [
+        "std_msgs/msg/Header",
+        "builtin_interfaces/msg/Time",
+        "builtin_interfaces/msg/Duration",
+    ]
+
+
 def test_a_text_is_read() -> None:
     found = definition(TEXT)
     assert found.comment == "A battery.\nIt has cells."

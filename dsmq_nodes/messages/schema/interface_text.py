@@ -23,6 +23,7 @@ PARTS: Final = {
 }
 
 BASES: Final = {*INTEGERS, "bool", "byte", "char", "float32", "float64", "string", "wstring"}
+_ROS1_TIMES: Final = {"time", "duration"}
 # `re` compiles the patterns when the first text is read.
 _TYPE: Final = (
     r"(?P<base>[A-Za-z][\w/]*)(?:<=(?P<text>\d+))?(?P<list>\[(?P<limit><=)?(?P<size>\d*)\])?"
@@ -204,6 +205,8 @@ def _base(name: str, package: str) -> str:
         return name
     if name == "Header" and package != "std_msgs":
         return "std_msgs/msg/Header"
+    if name in _ROS1_TIMES:
+        return f"builtin_interfaces/msg/{name.capitalize()}"
     parts = name.split("/")
     if len(parts) == 1:
         return f"{package}/msg/{name}"
