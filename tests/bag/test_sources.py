@@ -201,14 +201,14 @@ def test_python_reads_it_as_the_commands_do(folder: Path) -> None:
     assert (wheel.msg, wheel.stamp) == ({"rpm": 0.0, "gear": 2}, SECOND_NS + 1)
 
 
-def without_definitions(folder: Path) -> Path:
+def without_definitions(folder: Path, package: str = "lost_msgs") -> Path:
     """As Humble writes it."""
     (path,) = folder.glob("*.db3")
     with sqlite3.connect(path) as db:
         db.execute("DROP TABLE message_definitions")
-        db.execute("UPDATE topics SET type = 'lost_msgs/msg/Wheel' WHERE name = '/wheel'")
+        db.execute(f"UPDATE topics SET type = '{package}/msg/Wheel' WHERE name = '/wheel'")
     db.close()
-    (told := folder / "metadata.yaml").write_text(told.read_text().replace("my_msgs", "lost_msgs"))
+    (told := folder / "metadata.yaml").write_text(told.read_text().replace("my_msgs", package))
     return path
 
 
@@ -228,6 +228,47 @@ def test_a_type_that_nobody_defines_is_left_out_and_told(
     monkeypatch.syspath_prepend(tmp_path)
     source = open_source([folder])
     assert values(source, "/wheel")[1] == b'{"rpm":1.0}'
+
+
+def package_in(folder: Path, name: str, gear: str) -> Path:
+    """A package with the type of a wheel, which has a gear."""
+    (package := folder / name / "msg").mkdir(parents=True)
+    (folder / name / "package.xml").write_text(f"<package><name>{name}</name></package>")
+    (package / "Wheel.msg").write_text("# A wheel.\nfloat64 rpm 5.0\nGear gear\n")
+    (package / "Gear.msg").write_text(gear)
+    return package
+
+
+@pytest.mark.parametrize(
+    ("name", "where"),
+    [("near_msgs", "workspace/src"), ("far_msgs", "prefix/share")],
+    ids=["source", "installed"],
+)
+@pytest.mark.parametrize("folder", [StoragePlugin.SQLITE3], indirect=True)
+def test_a_type_without_a_definition_is_read_by_the_files_of_its_package(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, where: str
+) -> None:
+    without_definitions(folder, name)
+    package_in(tmp_path / where, name, "uint8 FIRST=1\nuint8 number  # of the gear\n")
+    (workspace := tmp_path / "workspace").mkdir(exist_ok=True)
+    monkeypatch.chdir(workspace)
+    monkeypatch.setenv("AMENT_PREFIX_PATH", str(tmp_path / "prefix"))
+    source = open_source([folder])
+    assert values(source, "/wheel")[1] == b'{"rpm":1.0,"gear":{"number":2}}'
+    assert not source.omitted
+
+
+@pytest.mark.parametrize("folder", [StoragePlugin.SQLITE3], indirect=True)
+def test_a_file_of_a_package_that_cannot_be_read_is_told_with_its_line(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_definitions(folder, "bad_msgs")
+    package = package_in(tmp_path / "workspace", "bad_msgs", "# of a wheel\nuint8\n")
+    monkeypatch.chdir(tmp_path / "workspace")
+    source = open_source([folder])
+    assert values(source, "/wheel") == []
+    (line,) = source.omitted.lines()
+    assert f"{package / 'Gear.msg'}: bad_msgs/msg/Gear: line 2: not a line of TYPE" in line
 
 
 def ros2_mcap(path: Path, *records: Schema | ChannelRecord | Message) -> Path:

@@ -9,6 +9,9 @@ from rosbags.typesys.msg import MSGParser
 
 from dsmq_nodes.bag.ros.ros_values import PADDING
 from dsmq_nodes.messages.base import Message
+from dsmq_nodes.messages.schema.interface_folders import add_package, definition_in_folders
+from dsmq_nodes.messages.schema.interface_text import FieldType, MessageDefinition
+from dsmq_nodes.messages.schema.ros_packages import PACKAGES
 
 _WIDE_LIMIT: Final = re.compile(r"\bwstring<=\d+")
 _ANNOTATIONS: Final = re.compile(r"(?:\s*@\w+(?:\s*\([^)]*\))?)+")
@@ -103,3 +106,45 @@ def _parts(cls: type[Message]) -> list[type[Message]]:
             if isinstance(each, type) and issubclass(each, Message):
                 found.append(each)
     return found
+
+
+def types_in_packages(name: str, known: dict[str, Any]) -> dict[str, Any]:
+    """A type and those in its fields, by the `.msg` files of the packages that are seen from here.
+
+    Args:
+        name: the type's name.
+        known: types that need no file.
+
+    Raises:
+        MessageError: a file cannot be read; the text has its path.
+    """
+    found: dict[str, Any] = {}
+    pending = [name]
+    while pending:
+        if (each := pending.pop()) in found or each in known:
+            continue
+        definition = _definition(each)
+        if definition is not None:
+            found |= types_of_text(_fields_of(definition), each)
+            pending += [inner.type.base for inner in definition.fields if inner.type.is_message]
+    return found
+
+
+def _definition(type_name: str) -> MessageDefinition | None:
+    package, slash, _ = type_name.partition("/msg/")
+    if not slash or (own := PACKAGES.find(package)) is None:
+        return None
+    add_package(package, own.folder)
+    return definition_in_folders(type_name)
+
+
+def _fields_of(definition: MessageDefinition) -> str:
+    return "\n".join(f"{_type_text(each.type)} {each.name}" for each in definition.fields)
+
+
+def _type_text(kind: FieldType) -> str:
+    text = kind.base.replace("/msg/", "/")
+    text += "" if kind.text_limit is None else f"<={kind.text_limit}"
+    if not kind.is_list:
+        return text
+    return f"{text}[{'' if kind.size is None else kind.size}]"  # a limit changes no byte

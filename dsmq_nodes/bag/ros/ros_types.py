@@ -2,7 +2,7 @@
 
 Each topic's type has a store of its own, so that a definition that cannot be read, or another one
 of the same name, does not affect other topics. Without a definition, the type is one of ROS's own,
-or a message class of that name that can be imported here.
+a message class of that name that can be imported here, or of the `.msg` file of a package.
 """
 
 import re
@@ -22,6 +22,7 @@ from dsmq_nodes.bag.ros.ros_definitions import (
     has_wide,
     item_of,
     register_class,
+    types_in_packages,
     types_of_text,
 )
 from dsmq_nodes.bag.ros.ros_values import BYTES, RosTypes
@@ -187,7 +188,7 @@ def _store(channel: Channel) -> Any:
     if not text.strip() and name in known.fielddefs:
         return known
     if not (text.strip() or channel.schema_encoding in {"ros1msg", "ros2msg"}):
-        return _of_class(name, channel.encoding)
+        return _known_here(name, channel.encoding)
     try:
         found = _parsed(text, channel)
         _complete(found, known.fielddefs)
@@ -198,20 +199,29 @@ def _store(channel: Channel) -> Any:
     return store
 
 
-def _of_class(name: str, encoding: str) -> Any:
-    found = class_of(name)
-    if found is None or encoding == "ros1":
-        package, _, short = name.replace("/msg/", "/").partition("/")
-        raise UnknownTypeError(
-            f"the bag does not say what {name or 'its type'} is: write it as a message class "
-            f"{short or 'of that name'} in a module {package or '...'} that Python finds, and "
-            "convert again"
-        )
+def _known_here(name: str, encoding: str) -> Any:
+    """A store with a type that the bag does not define, as ROS 2's had none before Iron.
+
+    Raises:
+        UnknownTypeError: it is not known here, or its definition cannot be read.
+    """
     store = get_typestore(Stores.ROS2_HUMBLE)
     try:
-        register_class(store, found)
+        found = class_of(name) if encoding != "ros1" else None
+        if found is not None:
+            register_class(store, found)
+        elif encoding != "ros1":
+            store.register(types_in_packages(name, store.fielddefs))
     except Exception as error:  # noqa: BLE001  the library's parser raises what it likes
         raise UnknownTypeError(f"{name} cannot be said in ROS's words: {error}") from None
+    if name not in store.fielddefs:
+        package, _, short = name.replace("/msg/", "/").partition("/")
+        raise UnknownTypeError(
+            f"the bag does not say what {name or 'its type'} is: have its package "
+            f"{package or '...'} with the .msg file below the working folder or in "
+            f"AMENT_PREFIX_PATH, or write it as a message class {short or 'of that name'} in a "
+            f"module {package or '...'} that Python finds, and convert again"
+        )
     return store
 
 
