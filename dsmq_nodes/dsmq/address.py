@@ -109,7 +109,7 @@ def parse_address(text: str) -> Address:
 
 
 def bare_host(host: str) -> str:
-    """Return a host without the brackets in which an address with a port has one of IPv6."""
+    """Return a host without the brackets that enclose an IPv6 address before a port."""
     return host.strip("[]")
 
 

@@ -59,8 +59,8 @@ def _in_the_child() -> None:
         cut_off(sock.fileno())
     for each in list(_all):
         each.forked()
-    # Once is enough: when this process forks, too, a number that it has closed meanwhile, as a
-    # daemon closes all, is another file's.
+    # Not again in a child of this process: it may have closed a number meanwhile, as a daemon
+    # closes all, and the number may then be another file's.
     _sockets.clear()
     _all.clear()
 

@@ -307,7 +307,7 @@ class NodeKit:
         await self.spinner.spin()
 
     def tell_if_unawaited(self, work: CodeType) -> None:
-        """Log what ends the spinning where it is a task of its own, which nothing awaits."""
+        """Log the exception that ends the spinning, if it runs as a task that nothing awaits."""
         text = f"{self.name} is not spun any longer, and nothing awaits the task that did"
         tell_unawaited(work, partial(self.logger.traceback, text))
 

@@ -27,7 +27,7 @@ def definition(cls: Any, *, all_comments: bool = False) -> Iterator[str]:
 def _message(
     cls: type[BaseModel], above: tuple[type[BaseModel], ...], *, all_comments: bool
 ) -> Iterator[str]:
-    """The lines of a type within others; one that is within itself is not shown again."""
+    """Yield the lines of a type inside others; a type that contains itself is not repeated."""
     lines = msg_text(cls).splitlines()
     first_field = len(lines) - len(cls.model_fields)
     hints = get_type_hints(cls)

@@ -86,7 +86,7 @@ class Gathering:
         return len(self._statistics) > 1
 
     def look(self, wait_sec: float) -> None:
-        """Read messages for so long, and longer while the broker or a node has sent no counters."""
+        """Read messages for `wait_sec`; longer while the broker or a node has sent no counters."""
         while (left_sec := self._left_sec(wait_sec)) > 0.0:
             self.take(left_sec)
 
@@ -98,7 +98,7 @@ class Gathering:
         return self._began_sec + wait_sec - time.monotonic()
 
     def _silent(self) -> set[str]:
-        """The nodes that have told nothing, and of which `/diagnostics` does not say so already."""
+        """Return nodes that sent no counters, unless `/diagnostics` reports them already."""
         known = {name for (_, name), each in self._parts.items() if each.level == _STALE}
         return self._awaited - self._nodes.keys() - known
 
@@ -186,7 +186,7 @@ def _names(graph: GraphModel) -> set[str]:
 
 
 def _telling(graph: GraphModel) -> set[str]:
-    """The nodes that are spun, so that each tells its counters once a second."""
+    """Return the nodes that are spun: each publishes its counters once a second."""
     topics = [each for each in graph.topics if each.name == NODES_TOPIC]
     told = {end.node for each in topics for end in each.publishers}
     spun = {each.name for each in graph.peers if each.state not in {"", "starting"}}

@@ -91,7 +91,7 @@ class NodeParameters:
             return _values(service, names, response)
         if len(names) == 1:
             return [Parameter(names[0], ParameterKind.NOT_SET, None)]
-        # rclpy's nodes tell no value at all when one of the parameters has none.
+        # a node of rclpy returns no values at all if one of the parameters has none
         return [self._get(node, [name])[0] for name in names]
 
     def _check(self, node: str, names: Sequence[str]) -> list[str]:

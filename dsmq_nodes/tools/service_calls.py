@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 M = TypeVar("M", bound="Message")
 
 PATIENCE_SEC: Final = 5.0
-_SOON_SEC: Final = 0.5  # an answer that comes in time for this costs nothing else
+_SOON_SEC: Final = 0.5  # an answer that comes in this time needs no look at the graph
 
 
 def call(
@@ -106,7 +106,7 @@ def answer(session: Session, asked: Asked, timeout_sec: float | None) -> dict[st
     """
     until_sec = math.inf if timeout_sec is None else time.monotonic() + timeout_sec
     response = _answer(session, asked, [asked.reply], min(until_sec, time.monotonic() + _SOON_SEC))
-    if response is None:  # whether its server still lives is looked at only now: a graph is large
+    if response is None:  # only now check whether its server is still there: a graph is large
         was_subscribed = session.is_subscribed(GRAPH_TOPIC)
         session.subscribe(GRAPH_TOPIC, depth=1)
         try:
@@ -124,7 +124,7 @@ def answer(session: Session, asked: Asked, timeout_sec: float | None) -> dict[st
 def _answer(
     session: Session, asked: Asked, topics: list[str], until_sec: float
 ) -> dict[str, Any] | None:
-    """Return the response; None when it has not come by then."""
+    """Return the response; None if it has not come by `until_sec`."""
     while (left_sec := until_sec - time.monotonic()) > 0:
         reply = session.next_message(topics, None if left_sec == math.inf else left_sec)
         if reply is None:

@@ -58,10 +58,10 @@ class Exceptions:
 
 
 def tell_unawaited(work: CodeType, tell: Callable[[BaseException], object]) -> None:
-    """Tell of the exception that ends the running task, unless it is retrieved within a second.
+    """Report the exception that ends the running task, unless it is retrieved within a second.
 
-    Only where the whole task is a call of the function `work`. asyncio itself tells of it when the
-    task is garbage: in a notebook, which keeps it in a variable, never.
+    Only if the whole task is a call of the function `work`. asyncio itself reports the exception
+    when the task is garbage: in a notebook, which keeps the task in a variable, that is never.
     """
     task, loop = asyncio.current_task(), asyncio.get_running_loop()
     if task is None or getattr(task.get_coro(), "cr_code", None) is not work:

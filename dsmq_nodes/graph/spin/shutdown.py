@@ -50,7 +50,7 @@ _Handler = Callable[[int, FrameType | None], Any] | int | None
 
 HANGS_SEC: Final = 2.0  # for the end of one node; then the others enter their safe state
 
-_alive: Final[dict[int, tuple[Mortal, threading.Thread]]] = {}  # and who has made each
+_alive: Final[dict[int, tuple[Mortal, threading.Thread]]] = {}  # each with the thread that made it
 _left: Final[list[int]] = []  # signals that have ended this process
 _taken: Final[set[signal.Signals]] = set()  # signals that `_leave` has handled
 
@@ -105,7 +105,7 @@ def _have(handler: _Handler) -> dict[int, _Handler]:
 
 
 def _to_end() -> list[Mortal]:
-    """The nodes that end with this thread: with the main one, which ends the process, all."""
+    """Return the nodes that end with this thread: all, if it is the main thread."""
     own = threading.current_thread()
     every = own is threading.main_thread()
     return [node for node, maker in _alive.values() if every or maker is own]

@@ -103,7 +103,7 @@ class Publisher(Generic[MessageT]):
             raise ValueError(f"{self.topic_name}: this publisher was destroyed")
 
     def _is_alike(self, given: object) -> bool:
-        """Whether it is of the same type by another class, as after a notebook's cell ran again."""
+        """Whether `given` has an equal type by another class: a notebook's cell ran again."""
         return isinstance(given, Message) and (given.type_name, schema_text(type(given))) == (
             self.publication.type_name,
             self.publication.schema,
