@@ -12,7 +12,13 @@ from dsmq_nodes.gateways.hub import HubReader, HubWriter
 from dsmq_nodes.gateways.known_types import KnownType, message_type, ros2_name
 from dsmq_nodes.gateways.rosbridge.encoding import publish_frames
 from dsmq_nodes.gateways.rosbridge.encoding.fragments import fragments_of
-from dsmq_nodes.gateways.rosbridge.operation import Operation, full_name, number_in, text_in
+from dsmq_nodes.gateways.rosbridge.operation import (
+    Operation,
+    Tell,
+    full_name,
+    number_in,
+    text_in,
+)
 from dsmq_nodes.gateways.rosbridge.rosbridge_server import RosbridgeServer
 from dsmq_nodes.gateways.rosbridge.told_losses import ToldLosses
 from dsmq_nodes.gateways.rosbridge.topic_queue import (
@@ -25,8 +31,6 @@ from dsmq_nodes.gateways.rosbridge.topic_queue import (
 )
 from dsmq_nodes.gateways.web.hub_client import HubClient
 from dsmq_nodes.topic_names import is_kits_own
-
-Tell = Callable[[str, str, object], None]
 
 _MOST_IDS: Final = 100  # subscriptions of one client to one topic
 

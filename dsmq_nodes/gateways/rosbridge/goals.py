@@ -11,10 +11,10 @@ from dsmq_nodes.errors import CommandError, DsmqError
 from dsmq_nodes.gateways.known_types import action_part, action_type
 from dsmq_nodes.gateways.message_json import decoded
 from dsmq_nodes.gateways.rosbridge.client_services import fields_by_name, request_text
-from dsmq_nodes.gateways.rosbridge.client_topics import Tell
 from dsmq_nodes.gateways.rosbridge.operation import (
     Answer,
     Operation,
+    Tell,
     full_name,
     id_in,
     text_in,

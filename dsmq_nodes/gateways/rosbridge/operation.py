@@ -1,6 +1,6 @@
 """One operation of a client: its fields, checked, and how its answers are to be written."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from dsmq_nodes.errors import CommandError
@@ -11,6 +11,8 @@ from dsmq_nodes.gateways.web.outbox import Outbox
 from dsmq_nodes.graph.names import resolve_topic
 
 Operation = Mapping[str, Any]
+Tell = Callable[[str, str, object], None]
+"""Tells a client a status: its level, its text, and the operation that it is about."""
 
 _LONGEST_SEC: Final = 86_400.0
 

@@ -38,8 +38,8 @@ class RosbridgeClient:
         self._topics = ClientTopics(client, server, self.status)
         self._services = ClientServices(client, server)
         self._goals = ClientGoals(client, server, self.status)
-        self._served = ServedServices(client)
-        self._actions = ServedActions(client)
+        self._served = ServedServices(client, server.services, self.status)
+        self._actions = ServedActions(client, server.actions, self.status)
         self._operations: dict[str, Callable[[Operation], None]] = {
             "advertise": self._topics.advertise,
             "unadvertise": self._topics.unadvertise,

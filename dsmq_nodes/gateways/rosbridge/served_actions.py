@@ -19,8 +19,8 @@ from dsmq_nodes.dsmq.log import Entry
 from dsmq_nodes.errors import CommandError, DsmqError, WireError
 from dsmq_nodes.gateways.client_values import message_text
 from dsmq_nodes.gateways.known_types import KnownAction, KnownType, action_type
-from dsmq_nodes.gateways.rosbridge.operation import Answer, Operation, full_name, text_in
-from dsmq_nodes.gateways.rosbridge.served_services import fields_of
+from dsmq_nodes.gateways.rosbridge.operation import Answer, Operation, Tell, full_name, text_in
+from dsmq_nodes.gateways.rosbridge.served_services import fields_of, other_servers
 from dsmq_nodes.gateways.web.hub_client import HubClient
 from dsmq_nodes.graph import service_wire
 from dsmq_nodes.messages.action import GoalStatusArray
@@ -42,10 +42,10 @@ _NANOSECONDS: Final = 1_000_000_000
 
 
 class ServedActions:
-    """The actions of one client, by their full names."""
+    """The actions of one client, by their full names; they pass on as its services do."""
 
-    def __init__(self, client: HubClient) -> None:
-        self._client = client
+    def __init__(self, client: HubClient, holders: "dict[str, ServedActions]", tell: Tell) -> None:
+        self._client, self._holders, self._tell = client, holders, tell
         self._served: dict[str, _ServedAction] = {}
         self._is_watching = False
 
@@ -57,10 +57,13 @@ class ServedActions:
             return
         if is_kits_own(action):
             raise CommandError(f"{action} is the kit's own: choose another name")
-        if f"{action}{ACTION}/send_goal" in self._client.hub.services(hidden=True):
-            raise CommandError(f"{action} is served already")
+        if nodes := other_servers(self._client, f"{action}{ACTION}/send_goal"):
+            raise CommandError(f"{action} is served by {nodes} already")
+        if action in self._holders:
+            self._holders[action].lose(action)
         kind = action_type(self._client.hub, action, type_name)
         self._served[action] = _ServedAction(self._client, action, spelled, kind)
+        self._holders[action] = self
         if not self._is_watching:
             self._is_watching = True
             self._client.watch(self._look)
@@ -71,8 +74,17 @@ class ServedActions:
 
     def unadvertise(self, operation: Operation) -> None:
         """Serve an action no longer."""
-        self._of(operation).close()
-        del self._served[full_name(text_in(operation, "action"))]
+        self._of(operation)
+        self._end(full_name(text_in(operation, "action")))
+
+    def lose(self, action: str) -> None:
+        """Another client serves it from now on."""
+        self._end(action)
+        self._tell("warning", f"{action}: another client serves it now", None)
+
+    def _end(self, action: str) -> None:
+        self._served.pop(action).close()
+        del self._holders[action]
 
     def feedback(self, operation: Operation) -> None:
         """Pass feedback on."""
@@ -90,9 +102,8 @@ class ServedActions:
 
     def closed(self) -> None:
         """The client has gone: its goals are aborted."""
-        for served in self._served.values():
-            served.close()
-        self._served.clear()
+        for action in list(self._served):
+            self._end(action)
 
 
 class _TakenGoal:

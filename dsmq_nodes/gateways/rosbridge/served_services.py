@@ -9,7 +9,7 @@ from dsmq_nodes.errors import CommandError, DsmqError, WireError
 from dsmq_nodes.gateways.client_values import message_text
 from dsmq_nodes.gateways.known_types import KnownService, ros2_name, service_type
 from dsmq_nodes.gateways.message_json import decoded
-from dsmq_nodes.gateways.rosbridge.operation import Answer, Operation, full_name, text_in
+from dsmq_nodes.gateways.rosbridge.operation import Answer, Operation, Tell, full_name, text_in
 from dsmq_nodes.gateways.web.hub_client import HubClient
 from dsmq_nodes.graph import service_wire
 from dsmq_nodes.messages.schema.dynamic import without_special
@@ -24,11 +24,22 @@ def fields_of(text: str) -> dict[str, object]:
     return {name: each for name, each in decoded(text).items() if name not in {"_client", "_id"}}
 
 
-class ServedServices:
-    """The services of one client, by their full names."""
+def other_servers(client: HubClient, service: str) -> str:
+    """The nodes that serve a service, but for this gateway: it knows what its clients serve."""
+    offer = client.hub.services(hidden=True).get(service)
+    ends = offer.servers if offer is not None else ()
+    return ", ".join(end.node or "a client" for end in ends if end.node != client.hub.name)
 
-    def __init__(self, client: HubClient) -> None:
-        self._client = client
+
+class ServedServices:
+    """The services of one client, by their full names.
+
+    What another client of this gateway serves passes to the one that advertises it later, as in
+    rosbridge_suite: a client that lost its network comes back before its old connection has ended.
+    """
+
+    def __init__(self, client: HubClient, holders: "dict[str, ServedServices]", tell: Tell) -> None:
+        self._client, self._holders, self._tell = client, holders, tell
         self._served: dict[str, _ServedService] = {}
 
     def advertise(self, operation: Operation) -> None:
@@ -40,17 +51,27 @@ class ServedServices:
             return
         if is_kits_own(service):
             raise CommandError(f"{service} is the kit's own: choose another name")
-        offer = self._client.hub.services(hidden=True).get(service)
-        if offer is not None:
-            nodes = ", ".join(end.node or "a client" for end in offer.servers)
+        if nodes := other_servers(self._client, service):
             raise CommandError(f"{service} is served by {nodes} already")
+        if service in self._holders:
+            self._holders[service].lose(service)
         kind = service_type(self._client.hub, service, type_name)
         self._served[service] = _ServedService(self._client, service, spelled, kind)
+        self._holders[service] = self
 
     def unadvertise(self, operation: Operation) -> None:
         """Serve a service no longer."""
-        self._of(operation).close()
-        del self._served[full_name(text_in(operation, "service"))]
+        self._of(operation)
+        self._end(full_name(text_in(operation, "service")))
+
+    def lose(self, service: str) -> None:
+        """Another client serves it from now on."""
+        self._end(service)
+        self._tell("warning", f"{service}: another client serves it now", None)
+
+    def _end(self, service: str) -> None:
+        self._served.pop(service).close()
+        del self._holders[service]
 
     def respond(self, operation: Operation) -> None:
         """Pass a response on."""
@@ -64,9 +85,8 @@ class ServedServices:
 
     def closed(self) -> None:
         """The client has gone: its callers are told."""
-        for served in self._served.values():
-            served.close()
-        self._served.clear()
+        for service in list(self._served):
+            self._end(service)
 
 
 class _ServedService:

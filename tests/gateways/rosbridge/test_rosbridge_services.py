@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from dsmq_nodes import ActionClient, Node
+from dsmq_nodes.gateways.rosbridge.rosbridge_client import open_rosbridge
 from dsmq_nodes.messages import SetBool, String, TFMessage, Time, TransformStamped
 from dsmq_nodes.messages.example_interfaces import Fibonacci
 from dsmq_nodes.testing import Graph
@@ -143,6 +144,41 @@ def test_a_service_that_is_served_cannot_be_advertised_again(bridged: Bridged) -
     assert "/switch is served by /add_two_ints_server already" in answer["msg"]
     answer = bridged.ask("unadvertise_service", service="/other")
     assert "/other is not advertised by this client" in answer["msg"]
+
+
+def test_what_a_client_serves_passes_to_the_one_that_advertises_it_later(
+    graph: Graph, bridged: Bridged
+) -> None:
+    """A client that lost its network is back before its old connection has ended."""
+    connect = open_rosbridge(bridged.hub)
+    old, new = (Bridged(graph, bridged.hub, connect) for _ in range(2))
+    old.send("set_level", level="warning")
+    old.send("advertise_service", service="/light", type="std_srvs/SetBool")
+    old.send("advertise_action", action="/turn", type="example_interfaces/Fibonacci")
+    bridged.send("call_service", id="c", service="/light", args={"data": True})
+    assert [each["op"] for each in old.got()] == ["call_service"]
+    new.send("advertise_service", service="/light", type="std_srvs/SetBool")
+    new.send("advertise_action", action="/turn", type="example_interfaces/Fibonacci")
+    assert new.got() == []
+    assert [each["msg"] for each in old.got()] == [
+        "/light: another client serves it now",
+        "/turn: another client serves it now",
+    ]
+    (response,) = bridged.got()  # the call that the old one had not answered
+    assert response["result"] is False
+    old.leave()  # which ends nothing of the new one
+    bridged.send("call_service", id="d", service="/light", args={"data": True})
+    (call,) = new.got()
+    values = {"success": True}
+    new.send("service_response", id=call["id"], service="/light", values=values, result=True)
+    (response,) = bridged.got()
+    assert response["values"]["success"] is True
+    new.leave()
+    another = Bridged(graph, bridged.hub, connect)  # at once: the graph still shows the service
+    another.send("advertise_service", service="/light", type="std_srvs/SetBool")
+    assert another.got() == []
+    assert "/light" in bridged.call("/rosapi/services")["services"]
+    another.leave()
 
 
 def send_goal(bridged: Bridged, order: int, number: str = "g1") -> None:
