@@ -3,6 +3,7 @@
 
 import rclpy
 import tf2_geometry_msgs
+import tf2_ros
 from geometry_msgs.msg import (
     Point,
     Point32,
@@ -94,4 +95,6 @@ print(NotImplementedException().errstr)
 buffer.clear()
 print(buffer.can_transform("map", "base", Time()), buffer.can_transform("map", "odom", Time()))
 listener.unregister()
+print(tf2_ros.TransformStamped is TransformStamped, tf2_ros.TFMessage.__name__)
+print(tf2_ros.Time is Time, tf2_ros.Node.__name__, tf2_ros.QoSProfile.__name__)
 rclpy.shutdown()

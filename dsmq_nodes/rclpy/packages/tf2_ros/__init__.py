@@ -1,5 +1,13 @@
-"""ROS's tf2_ros on this kit's `tf`: buffers, listener and broadcasters for nodes of rclpy."""
+"""ROS's tf2_ros on this kit's `tf`: buffers, listener and broadcasters for nodes of rclpy.
 
+Programs also import what its modules import: messages, and names of rclpy.
+"""
+
+from typing import Any, Final
+
+from dsmq_nodes.rclpy.duration import Duration
+from dsmq_nodes.rclpy.impl.interface_named import interface_from
+from dsmq_nodes.rclpy.node import Node
 from dsmq_nodes.rclpy.packages.tf2_py import (
     BufferCore,
     ConnectivityException,
@@ -26,6 +34,8 @@ from dsmq_nodes.rclpy.packages.tf2_ros.static_transform_broadcaster import (
 )
 from dsmq_nodes.rclpy.packages.tf2_ros.transform_broadcaster import TransformBroadcaster
 from dsmq_nodes.rclpy.packages.tf2_ros.transform_listener import TransformListener
+from dsmq_nodes.rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile
+from dsmq_nodes.rclpy.time import Time
 
 __all__ = [
     "Buffer",
@@ -35,12 +45,18 @@ __all__ = [
     "BufferServer",
     "ConnectivityException",
     "ConvertRegistration",
+    "DurabilityPolicy",
+    "Duration",
     "ExtrapolationException",
+    "HistoryPolicy",
     "InvalidArgumentException",
     "LookupException",
+    "Node",
     "NotImplementedException",
+    "QoSProfile",
     "Stamped",
     "StaticTransformBroadcaster",
+    "Time",
     "TimeoutException",
     "TransformBroadcaster",
     "TransformException",
@@ -49,3 +65,20 @@ __all__ = [
     "TypeException",
     "convert",
 ]
+
+_INTERFACES: Final = {
+    "FrameGraph": "tf2_msgs/srv/FrameGraph",
+    "Header": "std_msgs/msg/Header",
+    "LookupTransform": "tf2_msgs/action/LookupTransform",
+    "PointCloud2": "sensor_msgs/msg/PointCloud2",
+    "PointStamped": "geometry_msgs/msg/PointStamped",
+    "PoseStamped": "geometry_msgs/msg/PoseStamped",
+    "PoseWithCovarianceStamped": "geometry_msgs/msg/PoseWithCovarianceStamped",
+    "TFMessage": "tf2_msgs/msg/TFMessage",
+    "TransformStamped": "geometry_msgs/msg/TransformStamped",
+    "Vector3Stamped": "geometry_msgs/msg/Vector3Stamped",
+}
+
+
+def __getattr__(name: str) -> Any:
+    return interface_from(__name__, _INTERFACES, name)
