@@ -14,6 +14,16 @@ import threading
 from pathlib import Path
 from typing import Final
 
+# They end a process that does not handle them. Not here: those of a fault, after which Python
+# cannot go on, and those of real time, which nobody sends to a process that has not asked for them.
+_ENDS: Final = tuple(
+    signal.Signals[name]
+    for name in (
+        *("SIGALRM", "SIGIO", "SIGPROF", "SIGPWR"),
+        *("SIGUSR1", "SIGUSR2", "SIGVTALRM", "SIGXCPU"),
+    )
+    if name in signal.Signals.__members__
+)
 _came: Final[list[int]] = []  # a pipe: its end for reading, and the end for signals
 
 
@@ -35,8 +45,7 @@ def unhandled_signals() -> tuple[signal.Signals, ...]:
         status = Path("/proc/self/status").read_text()
         fields = dict(line.split(":", 1) for line in status.splitlines())
         handled = int(fields["SigCgt"], 16) | int(fields["SigIgn"], 16)
-        ends = (signal.SIGALRM, signal.SIGXCPU, signal.SIGUSR1, signal.SIGUSR2)
-        return tuple(number for number in ends if not handled >> (number - 1) & 1)
+        return tuple(number for number in _ENDS if not handled >> (number - 1) & 1)
     return ()
 
 

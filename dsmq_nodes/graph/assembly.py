@@ -378,8 +378,11 @@ class NodeKit:
                 self._enter_safe_state(self.run_hook)
 
     def _is_blocked(self, is_told: bool) -> None:
-        """Stop an overdue actuator while a callback blocks the node; runs in another thread."""
-        self._stop_if_overdue("no command can be noticed while a callback blocks")
+        """Stop an overdue actuator of a node that does not go on; runs in another thread."""
+        loop = self.dispatcher.loop
+        is_running = loop is None or loop.is_running()
+        meanwhile = "a callback blocks" if is_running else "its event loop does not run"
+        self._stop_if_overdue(f"no command can be noticed while {meanwhile}")
         if is_told and self.dispatcher.is_shut_down:
             if not self._is_end_told:
                 self._is_end_told = True
@@ -397,6 +400,8 @@ class NodeKit:
         self._stop_if_overdue("no command can be noticed while nobody spins the node")
 
     def _stop_if_overdue(self, why: str) -> None:
+        if self._is_destroyed:  # its end has entered the safe state
+            return
         if any(each.is_overdue for each in self.actuators):
             self.stop_beside(why)
         elif self.safe_state.has_failed:

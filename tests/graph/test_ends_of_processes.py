@@ -56,6 +56,7 @@ def said(program: Program) -> list[str]:
         (ASYNC, signal.SIGHUP),
         (BY_HAND, signal.SIGQUIT),
         (ASYNC, signal.SIGXCPU),
+        (BY_HAND, signal.SIGPROF),
     ],
 )
 @pytest.mark.usefixtures("broker")

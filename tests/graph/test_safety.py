@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dsmq_nodes import Actuator, EmergencyStop, Node, QoSProfile, spin, spin_once
+from dsmq_nodes.graph.run import new_event_loop
 from dsmq_nodes.graph.spin import blocked, shutdown
 from dsmq_nodes.graph.topics.type_check import schema_text
 from dsmq_nodes.messages import Bool, Clock, Float64, Time
@@ -247,6 +248,26 @@ def test_it_stops_when_a_program_that_spins_in_steps_takes_no_further_one(
             until(lambda: motor.speed == 0.0)
         until(lambda: caplog.text.count("while nobody spins the node") == 2)
     assert all(each() != motor._kit.spinner._rests for each in blocked._resting)
+
+
+def test_it_stops_when_a_program_stops_the_loop_that_spins_it(
+    broker: BrokerProcess, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(blocked, "BLOCKED_SEC", 0.1)
+    loop = new_event_loop()
+    motor, button = Motor(), Button()
+    commands = button.create_publisher(Float64, "speed", 1)
+    button.create_timer(0.05, lambda: commands.publish(Float64(data=1.0)))
+    motor.create_timer(0.01, lambda: loop.stop() if motor.speed else None)
+    button.stop.release()
+    spinning = [loop.create_task(each.spin_async()) for each in (motor, button)]
+    loop.run_forever()
+    until(lambda: motor.speed == 0.0)
+    until(lambda: "while its event loop does not run" in caplog.text)
+    for node in (motor, button):
+        node.destroy_node()
+    loop.run_until_complete(asyncio.wait(spinning))
+    loop.close()
 
 
 def test_it_stops_although_the_log_waits_for_the_callback_that_blocks(

@@ -59,7 +59,7 @@ class _Loop(msgspec.Struct):
     beating: asyncio.TimerHandle | None = None
 
 
-_loops: Final[dict[int, _Loop]] = {}  # by their threads
+_loops: Final[dict[tuple[int, int], _Loop]] = {}  # by their threads and ids
 _resting: Final[list[weakref.WeakMethod[Callable[[], object]]]] = []
 _lock = threading.Lock()
 _ended = threading.Event()
@@ -75,11 +75,13 @@ def told(
     """Meanwhile report, in another thread, each callback that blocks the loop of this thread.
 
     `when_blocked` is called in that thread at each look that finds the loop blocked, with whether
-    that was reported; at the first such look it is also called before the report.
+    that was reported; at the first such look it is also called before the report, and also while
+    the loop is stopped.
     """
     thread = threading.get_ident()
     running = asyncio.get_running_loop()  # of two nodes in one loop, the first one reports
-    loop = _loops.setdefault(thread, _Loop(running, tell, []))
+    key = (thread, id(running))
+    loop = _loops.setdefault(key, _Loop(running, tell, []))
     loop.when_blocked.append(when_blocked)
     if loop.beating is None and not _is_asyncios(running):
         _beat(loop)
@@ -92,7 +94,7 @@ def told(
     finally:
         loop.when_blocked.remove(when_blocked)
         if not loop.when_blocked:
-            _loops.pop(thread, None)
+            _loops.pop(key, None)
             if loop.beating is not None:
                 loop.beating.cancel()
 
@@ -150,26 +152,34 @@ def _look_on() -> None:
 
 
 def _look() -> None:
-    for thread, loop in list(_loops.items()):
-        with _without_collection():
-            # The same as faulthandler writes, as objects.
-            frame = sys._current_frames().get(thread)  # noqa: SLF001
-            stack = _stack(frame) if loop.beating is None else _in_another_loop(frame)
-        turn = stack[0] if stack else None
-        calls = selector.calls_of(loop.loop) + loop.beats
-        if turn is None or turn is not loop.turn or calls != loop.calls:
-            loop.turn, loop.calls, loop.is_told = turn, calls, False
-            continue
-        if not loop.is_told:
+    for (thread, _), loop in list(_loops.items()):
+        if loop.loop.is_running():
+            _look_at(thread, loop)
+        else:  # its program has stopped it, and does something else
             for each in loop.when_blocked[:]:
-                each(False)  # before the log
-            loop.is_told = True
-            tell_beside(loop.tell, _text(stack[1:]))
-        for each in loop.when_blocked[:]:
-            each(True)
+                each(False)
     for resting in _resting[:]:
         if (look := resting()) is not None:
             look()
+
+
+def _look_at(thread: int, loop: _Loop) -> None:
+    with _without_collection():
+        # The same as faulthandler writes, as objects.
+        frame = sys._current_frames().get(thread)  # noqa: SLF001
+        stack = _stack(frame) if loop.beating is None else _in_another_loop(frame)
+    turn = stack[0] if stack else None
+    calls = selector.calls_of(loop.loop) + loop.beats
+    if turn is None or turn is not loop.turn or calls != loop.calls:
+        loop.turn, loop.calls, loop.is_told = turn, calls, False
+        return
+    if not loop.is_told:
+        for each in loop.when_blocked[:]:
+            each(False)  # before the log
+        loop.is_told = True
+        tell_beside(loop.tell, _text(stack[1:]))
+    for each in loop.when_blocked[:]:
+        each(True)
 
 
 def tell_beside(tell: Callable[[str], object], text: str) -> None:

@@ -69,7 +69,8 @@ class Spinner:
     Attributes:
         dispatcher: calls the callbacks.
         timeline: the source of the node's time; None: the event loop's.
-        when_blocked: called in another thread, once a second, while a callback blocks the loop.
+        when_blocked: called in another thread, once a second, while a callback blocks the loop,
+            or the program has stopped it.
         when_resting: called in the same way while nobody spins a node that was spun; None: not
             called.
         was_spun: whether it was spun, or was about to be.
