@@ -193,6 +193,7 @@ PyObject *load_float(Input &in) {
         if (!take_digits(in)) return nullptr;
     }
     if (in.at == point && (digits > MOST_DIGITS || (is_negative && *first == '0'))) return nullptr;  // -0 is 0.0 for pydantic
+    if (in.at - start == 3 && !memcmp(start, "0.0", 3)) return PyFloat_FromDouble(0.0);  // as most are
     double found;
     const auto done = std::from_chars(start, in.at, found);
     return done.ec == std::errc() && done.ptr == in.at ? PyFloat_FromDouble(found) : nullptr;
