@@ -407,6 +407,11 @@ class NodeKit:
         elif self.safe_state.has_failed:
             self._enter_safe_state_beside()
 
+    def end_beside(self) -> None:
+        """End the spinning if another thread does it."""
+        if self.spinner.is_elsewhere():
+            self.spinner.shut_down()
+
     def stop_beside(self, why: str) -> None:
         """Enter the safe state in a thread of its own, since the hook may hang there, too."""
         try:

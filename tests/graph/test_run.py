@@ -297,6 +297,42 @@ def test_shutdown_from_a_thread(programs: Programs) -> None:
     assert program.wait() == 0
 
 
+SPUN_BESIDE = robot().replace(
+    "run(Robot)",
+    "import dsmq_nodes; node = Robot()\n"
+    "    beside = threading.Thread(target=dsmq_nodes.spin, args=(node,))\n"
+    "    beside.start()\n"
+    "    {}",
+)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+@pytest.mark.usefixtures("broker")
+def test_a_signal_ends_what_another_thread_spins(
+    programs: Programs, number: signal.Signals
+) -> None:
+    """Python waits for that thread at its end: the robot drove on, until a second signal came."""
+    program = programs(SPUN_BESIDE.format("time.sleep(600)"))
+    program.wait_for("ticking")
+    program.send(number)
+    assert program.wait() in {128 + number, -number}
+    assert program.lines[-2:] == ["robot is safe", "robot shuts down"]
+
+
+@pytest.mark.usefixtures("broker")
+def test_an_exception_of_the_main_thread_ends_what_another_one_spins(programs: Programs) -> None:
+    program = programs(SPUN_BESIDE.format("raise SystemError"))
+    assert program.wait() == 1
+    assert program.lines[-2:] == ["robot is safe", "robot shuts down"]
+
+
+@pytest.mark.usefixtures("broker")
+def test_what_another_thread_spins_outlives_the_main_one(programs: Programs) -> None:
+    program = programs(SPUN_BESIDE.format("threading.Timer(0.5, node.shutdown).start()"))
+    assert program.wait() == 0
+    assert program.lines == ["ticking", "robot is safe", "robot shuts down"]
+
+
 @pytest.mark.usefixtures("broker")
 def test_run_in_a_thread_ends_its_own_nodes_alone(programs: Programs) -> None:
     """As beside the loop of a window: what the main thread has made is still used there."""

@@ -35,6 +35,9 @@ class Mortal(Protocol):
     def stop_beside(self, why: str) -> None:
         """Enter the safe state in another thread."""
 
+    def end_beside(self) -> None:
+        """End its spinning if another thread spins it: Python's end awaits that thread."""
+
     def tell_unspun(self) -> None:
         """Warn, after its end, if it had callbacks and was never spun."""
 
@@ -183,6 +186,21 @@ def _called_if_it_hangs(act: Callable[[], object]) -> Iterator[None]:
         yield
     finally:
         watch.cancel()
+
+
+def _before_threads_are_awaited() -> None:
+    """End what other threads spin if a signal or an exception has ended the main one.
+
+    Python's end waits for these threads, unless they are daemons: a robot would drive on. If the
+    main thread has just returned, they are meant to go on.
+    """
+    if _left or getattr(sys, "last_value", None) is not None:
+        for node, _ in list(_alive.values()):
+            node.end_beside()
+
+
+with contextlib.suppress(RuntimeError):  # Python ends
+    getattr(threading, "_register_atexit")(_before_threads_are_awaited)  # noqa: B009  private
 
 
 @atexit.register
