@@ -9,7 +9,7 @@ and written by hand:
     with BagWriter("run.mcap") as writer:
         writer.write(channel, stamp, msg.to_json().encode(), stamp)
 
-Files have JSON messages with JSON Schemas, which other MCAP tools open too (mcap.dev).
+The files hold JSON messages with JSON Schemas, which other MCAP tools can open too (mcap.dev).
 Needs the extra `bag`.
 
 Names are loaded when they are first used.

@@ -1,4 +1,4 @@
-"""Opens a bag of any kind: ours, one of ROS 1 or ROS 2, or a dataset of LeRobot."""
+"""Opens a bag of any kind: the kit's own, one of ROS 1 or ROS 2, or a dataset of LeRobot."""
 
 from pathlib import Path
 
@@ -19,14 +19,14 @@ _ROS_SUFFIXES = frozenset({".db3", ".zstd", ".zst"})
 
 
 def open_source(paths: list[Path], topics: Selection | None = None) -> BagSource:
-    """Open the bag at `paths`, of whatever kind.
+    """Open the bag at `paths`, of any kind.
 
     Raises:
-        BagError: it does not exist, is of an unknown kind, is not whole, or lacks the topics.
+        BagError: the bag does not exist, is of an unknown kind, is damaged, or lacks the topics.
     """
     first = paths[0]
     if not first.exists() and file_name(first, ".mcap").is_file():
-        paths = [file_name(each, ".mcap") for each in paths]  # as `record -o` takes its name
+        paths = [file_name(each, ".mcap") for each in paths]  # `record -o` also adds the suffix
         first = paths[0]
     if not first.exists():
         parts = sorted(first.parent.glob(f"{first.name}_[0-9]*.mcap"))
@@ -43,7 +43,7 @@ def open_source(paths: list[Path], topics: Selection | None = None) -> BagSource
 
 
 def _files_of_ours(folder: Path) -> list[Path] | None:
-    """The files in a folder that is not a ROS bag; None for a ROS bag, and for no folder."""
+    """Return the files in a folder, or None if it is a ROS bag or no folder."""
     if not folder.is_dir() or (folder / _ROS_METADATA).exists():
         return None
     files = sorted(each for each in folder.iterdir() if each.name.endswith(_BAGS))
@@ -54,10 +54,10 @@ def _files_of_ours(folder: Path) -> list[Path] | None:
 
 
 def is_mcap(path: Path) -> bool:
-    """Whether a file is no bag of ROS in another format: an MCAP, or nothing known.
+    """Whether a file is not a ROS bag in another format: it is an MCAP, or of an unknown kind.
 
     Raises:
-        BagError: it is a pipe or a device.
+        BagError: the file is a pipe or a device.
     """
     check_no_pipe(path)
     return not (path.is_dir() or any(_starts_with(path, each) for each in (_ROS1_MAGIC, b"SQLite")))
@@ -74,7 +74,7 @@ def _ros(paths: list[Path], topics: Selection | None) -> BagSource:
     from dsmq_nodes.bag.ros.ros_reading import RosBag  # noqa: PLC0415  an extra's
 
     if len(paths) > 1:
-        raise BagError("ROS bags are read one by one: name one, or the folder it is in")
+        raise BagError("only one ROS bag can be read at a time: name one, or its folder")
     return RosBag(paths[0], topics)
 
 
@@ -83,7 +83,7 @@ def _dataset(paths: list[Path], topics: Selection | None) -> BagSource:
     from dsmq_nodes.bag.lerobot.dataset_reading import LerobotDataset  # noqa: PLC0415  an extra's
 
     if len(paths) > 1:
-        raise BagError("datasets are read one by one: name one folder")
+        raise BagError("only one dataset can be read at a time: name one folder")
     return LerobotDataset(paths[0], topics)
 
 

@@ -1,4 +1,4 @@
-"""The interface of every bag, of whatever kind: for showing, playing and converting it."""
+"""The interface of every bag of any kind, for showing, playing and converting it."""
 
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -11,11 +11,11 @@ from dsmq_nodes.bag.omitted import Omitted
 
 
 class BagSource(Protocol):
-    """Messages in our JSON form, by time.
+    """The messages of a bag in the kit's JSON form, by time.
 
     Attributes:
-        omitted: what it has and leaves out.
-        paths: its files.
+        omitted: the topics and messages of the bag that are left out.
+        paths: the files of the bag.
         start_ns: when the first message was recorded; 0 for an empty bag.
         end_ns: when the last message was recorded; 0 for an empty bag.
     """
@@ -27,21 +27,21 @@ class BagSource(Protocol):
 
     @property
     def topics(self) -> dict[str, str]:
-        """The type's name of each topic."""
+        """The type name of each topic."""
         return {each.channel.topic: each.channel.type_name for each in self.counts()}
 
     def __len__(self) -> int:
-        """How many messages there are."""
+        """Return the number of messages."""
         return sum(each.messages for each in self.counts())
 
     def compression(self) -> str:
-        """The compression of its files."""
+        """Return the compression of its files."""
 
     def counts(self) -> list[ChannelCount]:
-        """The channels of the returned messages, and how many messages they have."""
+        """Return the channels of the messages from `records`, with their message counts."""
 
     def raw_counts(self) -> list[ChannelCount]:
-        """The same, of the channels as they were recorded."""
+        """Return the channels as they were recorded, with their message counts."""
         return self.counts()
 
     def records(
@@ -50,13 +50,13 @@ class BagSource(Protocol):
         end_ns: int | None = None,
         topics: Collection[str] | None = None,
     ) -> Iterator[Record]:
-        """The messages, from `start_ns` to before `end_ns`."""
+        """Return the messages, from `start_ns` to before `end_ns`."""
 
     def latched_before(self, time_ns: int) -> list[Record]:
-        """The latched messages that a new subscriber would get at this time.
+        """Return the latched messages that a new subscriber would receive at this time.
 
         Raises:
-            BagError: it is damaged.
+            BagError: the bag is damaged.
         """
         topics = {each.channel.topic for each in self.counts() if each.channel.latched}
         found = Latched()
@@ -65,13 +65,13 @@ class BagSource(Protocol):
         return found.records()
 
     def attachments(self) -> list[Attachment]:
-        """The files inside it."""
+        """Return the files attached to the bag."""
 
     def metadata(self) -> list[tuple[str, dict[str, str]]]:
-        """The named texts inside it."""
+        """Return the named texts in the bag."""
 
 
 def leave_out(source: BagSource, record: Record, reason: object) -> None:
-    """Note in a bag's `omitted` that a message of it is left out."""
+    """Record in a bag's `omitted` that one of its messages is left out."""
     at_sec = (record.log_time_ns - source.start_ns) * 1e-9
     source.omitted.message(record.channel.topic, str(reason), at_sec)

@@ -33,8 +33,9 @@ class BagMessage(NamedTuple):
 
     Attributes:
         topic: the topic's name.
-        msg: of the type's class if it is known, else `Untyped`; a plain client's text is a str.
-        stamp: when it was recorded, in nanoseconds since 1970-01-01 UTC.
+        msg: an instance of the type's class if that is known, else `Untyped`; a plain client's text
+            is a str.
+        stamp: when the message was recorded, in nanoseconds since 1970-01-01 UTC.
     """
 
     topic: str
@@ -43,15 +44,15 @@ class BagMessage(NamedTuple):
 
 
 class Bag:
-    """A recording of ours (its files), of ROS 1 or ROS 2, or a dataset of LeRobot.
+    """A recording: the kit's own (its files), of ROS 1 or ROS 2, or a dataset of LeRobot.
 
-    Iterating yields its messages in the order of their recording; each `for` begins again.
-    `records` yields them undecoded, from any time on, and `latched_before` returns earlier latched
-    messages.
+    Iteration yields the messages in the order of their recording; each `for` starts at the first.
+    `records` yields undecoded messages from any time on, and `latched_before` returns earlier
+    latched messages.
 
     Attributes:
-        omitted: topics and messages that it has and that cannot be read, and messages that it
-            announces and lacks.
+        omitted: topics and messages of the bag that cannot be read, and messages that its index
+            lists and that are missing.
         paths: the paths of its files.
         start_ns: when the first message was recorded; 0 for an empty bag.
         end_ns: when the last message was recorded; 0 for an empty bag.
@@ -66,17 +67,17 @@ class Bag:
         """Open a bag.
 
         Args:
-            paths: its files, or its folder.
+            paths: the files or the folder of the bag.
             topics: only these topics, by name or shell pattern; None for all.
-            types: message classes by topic, where the recorded type's name does not find the right
-                one.
+            types: message classes by topic, for topics whose recorded type name does not find the
+                right class.
 
         Raises:
-            BagError: a file does not exist, is of no known kind, or is not whole; or a named topic
-                is missing; or reading it needs an extra.
+            BagError: a file does not exist, is of an unknown kind, or is damaged; or a named
+                topic is missing; or reading the bag needs an extra.
         """
         if not paths:
-            raise BagError("a bag has at least one file: name it")
+            raise BagError("a bag needs at least one file: name it")
         self._source = open_source([Path(each) for each in paths], chosen(topics))
         self.omitted, self.paths = self._source.omitted, self._source.paths
         self.start_ns, self.end_ns = self._source.start_ns, self._source.end_ns
@@ -85,27 +86,27 @@ class Bag:
 
     @property
     def topics(self) -> dict[str, str]:
-        """The type's name of each topic."""
+        """The type name of each topic."""
         return self._source.topics
 
     def counts(self) -> list[ChannelCount]:
-        """Its channels, and how many messages they have."""
+        """Return the channels of the bag, with their message counts."""
         return self._source.counts()
 
     def raw_counts(self) -> list[ChannelCount]:
-        """The same, as they were recorded."""
+        """Return the channels as they were recorded, with their message counts."""
         return self._source.raw_counts()
 
     def compression(self) -> str:
-        """The compression of its files."""
+        """Return the compression of its files."""
         return self._source.compression()
 
     def attachments(self) -> list[Attachment]:
-        """The files inside it, such as the launch file."""
+        """Return the files attached to the bag, such as the launch file."""
         return self._source.attachments()
 
     def metadata(self) -> list[tuple[str, dict[str, str]]]:
-        """The named texts inside it."""
+        """Return the named texts in the bag."""
         return self._source.metadata()
 
     def __len__(self) -> int:
@@ -121,9 +122,9 @@ class Bag:
         end_ns: int | None = None,
         topics: Collection[str] | None = None,
     ) -> Iterator[Record]:
-        """Its undecoded messages, in JSON, by log time.
+        """Yield the undecoded messages, in JSON, by log time.
 
-        Latched messages from before `start_ns` are not among them: see `latched_before`.
+        Latched messages from before `start_ns` are not included: see `latched_before`.
 
         Args:
             start_ns: only messages from this time on.
@@ -136,7 +137,7 @@ class Bag:
         return self._source.records(start_ns, end_ns, topics)
 
     def latched_before(self, time_ns: int) -> list[Record]:
-        """The latched messages that a new subscriber would get at this time.
+        """Return the latched messages that a new subscriber would receive at this time.
 
         Raises:
             BagError: a file is damaged.
@@ -144,10 +145,10 @@ class Bag:
         return self._source.latched_before(time_ns)
 
     def decode(self, record: Record) -> "Message | Untyped | str":
-        """Decode one of its records.
+        """Decode a record of this bag.
 
         Raises:
-            BagError: it does not match its type, or has an unknown encoding.
+            BagError: the record does not match its type, or has an unknown encoding.
         """
         channel = record.channel
         decoder = self._decoders.get(channel)
@@ -159,7 +160,7 @@ class Bag:
             when_sec = (record.log_time_ns - self.start_ns) * 1e-9
             raise BagError(
                 f"{channel.topic} at {when_sec:.3f} s: a message does not fit its type: {error}; "
-                "if the class has changed since, give the old one in types={topic: class}"
+                "if the class has changed since then, pass the old one: types={topic: class}"
             ) from None
 
     def _decoder(self, channel: Channel) -> "Callable[[bytes], Message | Untyped | str]":
@@ -169,7 +170,7 @@ class Bag:
             raise BagError(
                 f"{channel.topic}: its messages are in {channel.encoding!r}, not in JSON"
             )
-        # `bag info` needs no types, and they take half of its time.
+        # `bag info` needs no types, and importing them would take half of its time.
         from dsmq_nodes.bag.file.recorded_schemas import class_of  # noqa: PLC0415  75 ms
 
         found = self._types.get(channel.topic) or class_of(channel.type_name)

@@ -1,8 +1,8 @@
 """Episodes of a recording: parts with a task, between marks on `/episode`.
 
-Marks are messages among the others, so that every kind of bag keeps them, and playing repeats them.
-An episode that was not stopped ends with the recording, or where the next one starts. A discarded
-one is the running one, else the last that is kept.
+Marks are ordinary messages, so every kind of bag can store them, and playing publishes them again.
+An episode without a stop ends with the recording, or where the next one starts. A discard removes
+the running episode, or else the last kept one.
 """
 
 from dataclasses import dataclass, replace
@@ -18,7 +18,7 @@ MARKS: Final = ("start", "stop", "discard")
 
 
 class _Marked(msgspec.Struct):
-    """An EpisodeMark, without the types of messages: those would double the time of `bag info`."""
+    """An EpisodeMark as a struct: importing message types would double the time of `bag info`."""
 
     mark: str
     task: str = ""
@@ -29,7 +29,7 @@ _read: Final = json_reader(_Marked)
 
 @dataclass(frozen=True, slots=True)
 class Episode:
-    """A part of a recording, by log times; it includes both."""
+    """A part of a recording between two log times, both included."""
 
     task: str
     start_ns: int
@@ -37,20 +37,20 @@ class Episode:
 
 
 class Episodes:
-    """The episodes that marks make.
+    """The episodes that a sequence of marks defines.
 
     Attributes:
-        kept: those that are over and not discarded.
-        running: the one that was started and not stopped.
+        kept: the episodes that are finished and not discarded.
+        running: the episode that was started and not stopped yet.
     """
 
     def __init__(self) -> None:
-        """Begin without any."""
+        """Begin without episodes."""
         self.kept: list[Episode] = []
         self.running: Episode | None = None
 
     def refusal(self, mark: str) -> str:
-        """Why a mark cannot be made now; empty: it can."""
+        """Return why a mark is refused now; empty if it is accepted."""
         if mark not in MARKS:
             return f"mark is {mark!r}: write {', '.join(MARKS)}"
         if mark == "start" and self.running is not None:
@@ -62,7 +62,7 @@ class Episodes:
         return ""
 
     def take(self, mark: str, task: str, at_ns: int) -> None:
-        """Take a mark; one that does not fit changes nothing, except that a start also stops."""
+        """Apply a mark. A mark that `refusal` refuses changes nothing, but a start also stops."""
         running = self.running
         match mark:
             case "start":
@@ -79,14 +79,14 @@ class Episodes:
                 pass
 
     def end(self, at_ns: int) -> None:
-        """End the running one without a stop."""
+        """End the running episode, which has no stop mark."""
         if self.running is not None:
             self.kept.append(replace(self.running, end_ns=at_ns))
             self.running = None
 
 
 def episodes_of(source: BagSource) -> list[Episode]:
-    """The episodes of a bag; a mark that cannot be read is noted in its `omitted`.
+    """Return the episodes of a bag; a mark that cannot be read is added to its `omitted`.
 
     Raises:
         BagError: the bag is damaged.

@@ -1,4 +1,4 @@
-"""The latched messages at a moment: the newest of each latched topic."""
+"""The latched messages at one time: the newest of each latched topic."""
 
 from collections import deque
 
@@ -6,14 +6,14 @@ from dsmq_nodes.bag.file.mcap_reader import Record
 
 
 class Latched:
-    """The latched messages that a new subscriber would get now."""
+    """The latched messages that a new subscriber would receive now."""
 
     def __init__(self) -> None:
         """Begin without messages."""
         self._newest: dict[str, deque[Record]] = {}
 
     def take(self, record: Record) -> None:
-        """Add a message of any topic, in the order of time."""
+        """Add a message of any topic; messages come in the order of time."""
         depth = record.channel.latched
         if not depth:
             return
@@ -24,6 +24,6 @@ class Latched:
         kept.append(record)
 
     def records(self) -> list[Record]:
-        """The messages, by time."""
+        """Return the messages, by time."""
         found = [record for kept in self._newest.values() for record in kept]
         return sorted(found, key=lambda record: record.log_time_ns)

@@ -1,4 +1,4 @@
-"""The topics and messages that a source has and leaves out, with the reasons."""
+"""The topics and messages of a source that are left out, with the reasons."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -30,7 +30,7 @@ class Omitted:
 
     def message(self, topic: str, reason: str, at_sec: float) -> None:
         """Leave out a message, at seconds since the beginning of the bag."""
-        key = topic, reason  # messages with the same fault are one line
+        key = topic, reason  # messages with the same fault share one line
         if key not in self._messages and len(self._messages) >= _MOST_REASONS:
             key = topic, _OTHER
         times = self._messages.setdefault(key, set())
@@ -38,11 +38,11 @@ class Omitted:
             times.add(at_sec)  # a loop repeats messages
 
     def note(self, text: str) -> None:
-        """Note something else, in words."""
+        """Add another remark, in words."""
         self._notes.setdefault(text)
 
     def lines(self) -> Iterator[str]:
-        """The report, line by line."""
+        """Yield the report, line by line."""
         for topic, reason in self.topics.items():
             yield f"left out: {topic}: {reason}"
         for (topic, reason), times in self._messages.items():

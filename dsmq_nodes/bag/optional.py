@@ -8,16 +8,16 @@ def need(extra: str, *modules: str) -> None:
     """Check that modules are installed, as part of an extra or (with "") on their own.
 
     Raises:
-        BagError: one is missing; the text has the command that installs it.
+        BagError: a module is missing; the text has the command that installs it.
     """
     if missing := installing.missing(extra, modules):
         raise BagError(f"this {missing}")
 
 
 def need_bag() -> None:
-    """Make sure that the extra `bag` is installed.
+    """Check that the extra `bag` is installed.
 
     Raises:
-        BagError: it is not.
+        BagError: the extra is missing.
     """
     need("bag", "mcap", "zstandard", "lz4")

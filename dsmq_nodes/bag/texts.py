@@ -7,10 +7,10 @@ from dsmq_nodes.json_text import is_json, read_loose_json
 
 
 def text_of(record: Record) -> str:
-    """The text of a message.
+    """Return the text of a message.
 
     Raises:
-        ValueError: it is not UTF-8, or not the JSON that its channel announces.
+        ValueError: the message is not UTF-8, or not JSON although its channel says so.
     """
     text = _decoded(record.data)
     if record.channel.encoding == "json" and not is_json(text):
@@ -19,10 +19,10 @@ def text_of(record: Record) -> str:
 
 
 def loaded(data: bytes) -> Any:
-    """The values of a JSON text.
+    """Return the values of a JSON text.
 
     Raises:
-        ValueError: it is not UTF-8, not JSON, or nested too deeply.
+        ValueError: the text is not UTF-8, not JSON, or nested too deeply.
     """
     return read_loose_json(_decoded(data))
 

@@ -176,10 +176,10 @@ def test_what_ros_cannot_hold_is_left_out_and_told(made: Made, tmp_path: Path) -
     for to, out in (("ros1", tmp_path / "x.bag"), ("ros2", tmp_path / "x")):
         source = open_source(writer.paths)
         assert convert(source, out, to).messages == 1  # type: ignore[arg-type]
-        assert "no class far_msgs/msg/Away here" in source.omitted.topics["/far"]
+        assert "no fields of far_msgs/msg/Away" in source.omitted.topics["/far"]
         assert "no type" in source.omitted.topics["chat"]
-        assert "a wide text (wstring), which is not written" in source.omitted.topics["/w"]
-        assert "is of a service or an action, whose calls" in source.omitted.topics["/a/_reply"]
+        assert "a wide text (wstring), which cannot be written" in source.omitted.topics["/w"]
+        assert "belongs to a service or an action: calls" in source.omitted.topics["/a/_reply"]
 
 
 def test_messages_that_are_not_of_their_type(tmp_path: Path) -> None:
@@ -199,7 +199,7 @@ def test_nothing_is_overwritten(to: Format, made: Made, tmp_path: Path) -> None:
     names = {"ros2": "out", "csv": "out", "parquet": "out", "npz": "out.npz", "ros1": "out.bag"}
     taken = tmp_path / names.get(to, "out.mcap")
     taken.write_text("precious")
-    with pytest.raises(BagError, match="is there already"):
+    with pytest.raises(BagError, match="exists already"):
         convert(open_source([path]), taken, to)
     assert taken.read_text() == "precious"
 
@@ -431,7 +431,7 @@ def test_ours_to_ours_keeps_files_and_texts(tmp_path: Path) -> None:
         (("--to", "csv"), 0, "out: 2 messages"),
         (("--topics", "/scam"), 1, "has no topic /scam: did you mean '/scan'?"),
         (("--topics", "s", "--topics", "/x/*"), 1, "no topic /x/*: there is: /s, /scan"),
-        (("--regex", "^/t"), 1, "has no such topics: there is: /s, /scan"),
+        (("--regex", "^/t"), 1, "has no such topics; it has: /s, /scan"),
         (("--topics", "s", "--exclude-topics", "/s"), 1, "has no such topics"),
         (("--topics", "scan"), 0, "out.mcap: 1 messages"),
         (("--to", "excel"), 2, "there is mcap, ros2, ros1, foxglove, csv, parquet, npz"),

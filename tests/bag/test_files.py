@@ -69,7 +69,7 @@ def test_a_bag_written_by_hand_with_the_public_names_alone(tmp_path: Path) -> No
 @pytest.mark.parametrize("name", ["", ".", "..", "/"])
 def test_a_bag_has_a_name(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(BagError, match="is no name for a file: name one, as run"):
+    with pytest.raises(BagError, match="is not a file name: give one, such as run"):
         BagWriter(name)
     assert list(tmp_path.iterdir()) == []
 
@@ -122,7 +122,7 @@ def test_a_file_that_was_removed_is_told_with_what_is_lost(tmp_path: Path) -> No
     writer.write(NUMBERS, 1, number(0), 1)
     (tmp_path / "run.mcap").unlink()
     (tmp_path / "run.mcap").write_text("another")
-    with pytest.raises(BagError, match=r"run.mcap was removed: its 1 message is lost"):
+    with pytest.raises(BagError, match=r"run.mcap was deleted: its 1 message is lost"):
         writer.flush()
     writer.close()
     assert (tmp_path / "run.mcap").read_text() == "another"
@@ -138,7 +138,7 @@ def test_a_file_that_was_cut_is_told_and_what_is_left_is_saved(tmp_path: Path) -
     writer.flush()
     os.truncate(path, left)
     writer.write(NUMBERS, 3, number(2), 3)
-    with pytest.raises(BagError, match=r"run.mcap was cut by another program: .+ bag repair"):
+    with pytest.raises(BagError, match=r"run.mcap was truncated by another program: .+ bag repair"):
         writer.close()
     assert repair(path, tmp_path / "saved").messages == 1
 
@@ -184,7 +184,7 @@ def test_only_the_topics_asked_for(numbers: Callable[..., Path], tmp_path: Path)
 def test_nothing_is_overwritten(numbers: Callable[..., Path]) -> None:
     path = numbers(3)
     before = path.read_bytes()
-    with pytest.raises(BagError, match="is there already"):
+    with pytest.raises(BagError, match="exists already"):
         BagWriter(path)
     assert path.read_bytes() == before
 
@@ -253,7 +253,7 @@ def test_the_name_of_the_next_file_is_taken(tmp_path: Path) -> None:
     (tmp_path / "run_1.mcap").write_bytes(b"somebody's")
     writer = BagWriter(tmp_path / "run", limits=Limits(duration_sec=1.0))
     writer.write(NUMBERS, 0, number(0), 0, 0)
-    with pytest.raises(BagError, match=r"run_1\.mcap is there already"):
+    with pytest.raises(BagError, match=r"run_1\.mcap exists already"):
         writer.write(NUMBERS, SECOND_NS, number(1), 0, 1)
     writer.close()
     assert len(list(Bag(tmp_path / "run_0.mcap"))) == 1
@@ -275,7 +275,7 @@ def test_info_reads_the_index_alone(numbers: Callable[..., Path]) -> None:
     data[at : at + 5] = b"WRONG"  # the messages are damaged, the index is not
     path.write_bytes(data)
     assert information(Bag(path))["messages"] == 21
-    with pytest.raises(BagError, match=r"is not whole: it is damaged.*bag repair"):
+    with pytest.raises(BagError, match=r"cannot be read: it is damaged.*bag repair"):
         list(Bag(path))
 
 
@@ -285,11 +285,11 @@ def test_info_reads_the_index_alone(numbers: Callable[..., Path]) -> None:
         (b"", "is empty: nothing was recorded"),
         (b"hello world, this is text", "is no MCAP file"),
         (b"#ROSBAG V2.0\n...........", "cannot be read as a ROS 1 bag: it has no header"),
-        (b"#ROSBAG V1.1\n...........", "2.0 and 1.2 are read here; `rosbag filter"),
+        (b"#ROSBAG V1.1\n...........", "2.0 and 1.2 are supported; `rosbag filter"),
         (b"#ROSBAG V1.2\n...........", "cannot be read as a ROS 1 bag: it has no header"),
         (b"SQLite format 3\0........", "SQLite database.*bag convert"),
-        (b"\x89MCAP0\r\n", "is not whole"),
-        (b"\x89MCAP0\r\n" + bytes(200), "is not whole"),
+        (b"\x89MCAP0\r\n", "cannot be read"),
+        (b"\x89MCAP0\r\n" + bytes(200), "cannot be read"),
     ],
 )
 def test_what_is_no_bag_is_told_in_words(tmp_path: Path, content: bytes, says: str) -> None:
@@ -364,7 +364,7 @@ def test_a_full_disk_says_what_is_safe(tmp_path: Path) -> None:
 @pytest.mark.parametrize("room_bytes", [0, 500])
 def test_a_disk_that_was_full_already_leaves_no_file(tmp_path: Path, room_bytes: int) -> None:
     path = tmp_path / "run.mcap"
-    assert "File too large; nothing of it is kept: make room first" in on_a_full_disk(
+    assert "File too large; no part of it is kept: free some space first" in on_a_full_disk(
         path, room_bytes
     )
     assert not path.exists()

@@ -378,7 +378,7 @@ def test_simulated_time_without_a_clock_is_told_and_counted(
     program.wait_for("Subscribed to topic '/x'")
     for index in range(5):
         tool.put("/x", Float64(data=index))
-    program.wait_for("WARNING: nobody publishes /clock: with --use-sim-time nothing is recorded")
+    program.wait_for("WARNING: no node publishes /clock: with --use-sim-time nothing is recorded")
     program.send(signal.SIGINT)
     assert program.wait() == 0
     assert "/x | 0 messages | 5 dropped | nothing was recorded" in program.output
@@ -561,7 +561,7 @@ def test_a_recording_is_not_overwritten(record: Callable[..., Program], tmp_path
     (tmp_path / "run.mcap").write_text("precious")
     program = record("--all")
     assert program.wait() == 1
-    assert "is there already" in program.output
+    assert "exists already" in program.output
     assert (tmp_path / "run.mcap").read_text() == "precious"
 
 

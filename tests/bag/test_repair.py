@@ -94,7 +94,7 @@ def test_repair_of_a_good_file_says_so(numbers: Callable[..., Path]) -> None:
     saved = repair(path, path.with_stem("saved"))
     assert saved.whole
     assert list(Bag(saved.path)) == list(Bag(path))
-    with pytest.raises(BagError, match="is there already"):
+    with pytest.raises(BagError, match="exists already"):
         repair(path, path)
 
 

@@ -113,7 +113,7 @@ def test_counts_that_differ_are_told(folder: Path) -> None:
     source = open_source([folder])
     assert values(source) == NUMBERS_READ
     assert list(source.omitted.lines()) == [
-        "/n: metadata.yaml tells of 7 messages, the files have 5"
+        "/n: metadata.yaml lists 7 messages, but the files have 5"
     ]
 
 
@@ -297,9 +297,9 @@ def numbers() -> Sequence[Message]:
 @pytest.mark.parametrize(
     ("name", "definition", "language", "says"),
     [
-        ("demo/srv/Add_Event", b"int64 a\n---\nint64 b\n", "ros2msg", "is of a service"),
+        ("demo/srv/Add_Event", b"int64 a\n---\nint64 b\n", "ros2msg", "belongs to a service"),
         ("my_msgs/msg/Bad", b"float64 [[[\n", "ros2msg", "of my_msgs/msg/Bad cannot be read"),
-        ("my_msgs/msg/Bad", b"your_msgs/Gone it\n", "ros2msg", "it does not have"),
+        ("my_msgs/msg/Bad", b"your_msgs/Gone it\n", "ros2msg", "it does not contain"),
         ("my_msgs/msg/Bad", b"module {", "ros2idl", "of my_msgs/msg/Bad cannot be read"),
         ("my_msgs/msg/Bad", b"message Bad {}", "protobuf", "written in 'protobuf'"),
         ("my_msgs/msg/Bad", b"string[2000000000] x\n", "ros2msg", "is too long"),
@@ -631,7 +631,7 @@ def test_info_of_a_folder_and_of_its_file(folder: Path) -> None:
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 1
-    assert "/n: metadata.yaml tells of 7 messages, the files have 5" in done.stderr
+    assert "/n: metadata.yaml lists 7 messages, but the files have 5" in done.stderr
 
 
 def test_a_damaged_database_is_told_in_words(folder: Path) -> None:
@@ -840,14 +840,14 @@ def test_a_small_file_does_not_unfold_into_a_full_disk(
     monkeypatch.setattr(ros_folder, "_MOST_UNPACKED", 2)
     path = tmp_path / "x.db3.zstd"
     path.write_bytes(zstandard.compress(bytes(16 << 20)))
-    with pytest.raises(BagError, match="it unfolds to over 2 times its size"):
+    with pytest.raises(BagError, match="over 2 times its size"):
         Bag(path)
 
 
 def test_a_file_that_only_looks_packed(tmp_path: Path) -> None:
     path = tmp_path / "x.db3.zstd"
     path.write_bytes(b"not packed")
-    with pytest.raises(BagError, match="cannot be unpacked"):
+    with pytest.raises(BagError, match="cannot be decompressed"):
         open_source([path])
     path.write_bytes(zstandard.compress(b"no database"))
     with pytest.raises(BagError, match="cannot be read as a ROS 2 bag"):
@@ -876,7 +876,7 @@ def test_rows_that_cannot_be_given_are_told(tmp_path: Path) -> None:
     lines = list(source.omitted.lines())
     assert len(lines) == 3
     assert any(" 1 message at " in each and "its time is before 1970" in each for each in lines)
-    assert f"left out: {path}: 4 messages whose time is no integer" in lines
+    assert f"left out: {path}: 4 messages whose time is not an integer" in lines
     assert f"left out: {path}: 2 messages of a topic that is not in its table of topics" in lines
 
 
@@ -971,7 +971,7 @@ def test_a_packed_file_of_several_frames_or_cut_off(tmp_path: Path) -> None:
     with pytest.raises(BagError) as caught:
         open_source([path])
     assert str(caught.value).startswith(f"{path.with_suffix('')} cannot be read")
-    assert str(caught.value).endswith(f"first unpack it: `zstd -d {path}`")
+    assert str(caught.value).endswith(f"decompress it first: `zstd -d {path}`")
 
 
 def test_one_file_of_a_folder_that_cannot_be_read_is_left_out_and_told(folder: Path) -> None:

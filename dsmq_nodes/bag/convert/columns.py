@@ -1,7 +1,7 @@
-"""The kind of values in a field: by its JSON Schema, or else by the values themselves.
+"""The kind of the values in a field: from its JSON Schema, or else from the values themselves.
 
-In our JSON the number NaN and the text "NaN" look alike, as do bytes and texts; only the schema
-distinguishes them. Without a schema, "NaN" among numbers is a number, otherwise a text.
+In the kit's JSON the number NaN and the text "NaN" look alike, as do bytes and texts; only the
+schema distinguishes them. Without a schema, "NaN" among numbers is a number, otherwise a text.
 """
 
 import json
@@ -20,8 +20,8 @@ from dsmq_nodes.messages.schema.schema_walk import (
     resolved,
 )
 
-_EXACT: Final = 2**53  # up to here every integer is a float, too
-_DEEPEST: Final = 20  # of kinds within each other
+_EXACT: Final = 2**53  # up to this value every integer is exact as a float
+_DEEPEST: Final = 20  # nested kinds
 
 
 class ColumnKind(NamedTuple):
@@ -42,7 +42,7 @@ class ColumnKind(NamedTuple):
 
 NOTHING: Final = ColumnKind("nothing")
 _NAMES: Final = {bool: "boolean", int: "integer", float: "number", str: "string"}
-# The kind of two kinds together, unless it is "mixed".
+# The common kind of two kinds; "mixed" if it is not in this table.
 _TOGETHER: Final = {
     frozenset({"integer", "unsigned"}): "unsigned",
     frozenset({"integer", "number"}): "number",
@@ -57,7 +57,7 @@ _TOGETHER: Final = {
 
 
 def together(one: ColumnKind, other: ColumnKind) -> ColumnKind:
-    """The kind of a column with values of two kinds."""
+    """Return the kind of a column that has values of two kinds."""
     if other in {one, NOTHING}:
         return one
     if one == NOTHING:
@@ -85,11 +85,11 @@ class Described:
     """The kinds of a message's fields by its JSON Schema."""
 
     def __init__(self, schema: Schema) -> None:
-        """Use the schema of a message; empty when it is unknown."""
+        """Use the schema of a message; an empty one when it is unknown."""
         self._root = schema
 
     def plain(self, node: Any) -> Schema:
-        """A part of the schema with its reference resolved, without "or null"."""
+        """Return a part of the schema with its reference resolved, without "or null"."""
         for _ in range(DEEPEST):
             found = resolved(self._root, node)
             choices = [each for each in as_list(found.get("anyOf")) if each != {"type": "null"}]
@@ -99,17 +99,17 @@ class Described:
         return ANYTHING
 
     def inside(self, node: Schema, name: str) -> Schema:
-        """The part of the schema for a field of an object."""
+        """Return the part of the schema for a field of an object."""
         more = node.get("additionalProperties")
         return self.plain(as_mapping(node.get("properties")).get(name, more))
 
     def item(self, node: Schema, index: int) -> Schema:
-        """The part of the schema for an item of a list."""
+        """Return the part of the schema for an item of a list."""
         first = as_list(node.get("prefixItems"))
         return self.plain(first[index] if index < len(first) else node.get("items"))
 
     def declared(self, node: Schema, depth: int = 0) -> ColumnKind:
-        """The kind in a part of the schema."""
+        """Return the kind in a part of the schema."""
         match node.get("type"):
             case "string":
                 return ColumnKind("bytes" if node.get("contentEncoding") == "base64" else "string")
@@ -134,7 +134,7 @@ class Described:
         return NOTHING
 
     def read(self, value: Any, node: Schema) -> tuple[Any, ColumnKind]:
-        """A value, converted by the schema, and its kind."""
+        """Return a value, converted by the schema, and its kind."""
         if isinstance(value, list):
             return self._read_list(value, node)
         if isinstance(value, dict):
@@ -157,7 +157,7 @@ class Described:
     def _read_list(self, values: list[Any], node: Schema) -> tuple[Any, ColumnKind]:
         types = set(map(type, values))
         if len(types) == 1 and types <= {float, bool} and "prefixItems" not in node:
-            # Quick: a scan, a point cloud.
+            # A shortcut for long lists, as in a scan.
             return values, ColumnKind("list", ColumnKind(_NAMES[types.pop()]))
         item = self.plain(node.get("items"))
         if types == {int} and item.get("type") != "number":
@@ -167,7 +167,7 @@ class Described:
 
 
 def _as_number(value: Any) -> Any:
-    """A value of a field of numbers; other values are unchanged."""
+    """Convert a value of a numeric field to a float; return other values unchanged."""
     if type(value) is str:
         return NON_FINITE.get(value, value)
     return float(value) if type(value) is int and abs(value) <= _EXACT else value
@@ -175,27 +175,27 @@ def _as_number(value: Any) -> Any:
 
 @dataclass(slots=True)
 class Column:
-    """The values of a field, one a row; None for a missing one.
+    """The values of a field, one for each row; None for a missing value.
 
     Attributes:
         kind: the kind of all values together.
-        values: converted by the schema.
+        values: the values, converted by the schema.
     """
 
     kind: ColumnKind = NOTHING
     values: list[Any] = field(default_factory=list)
 
     def uniform(self) -> "Column | None":
-        """All values converted to one type; None when they have several."""
+        """Return a column with all values converted to one type, or None if they have several."""
         if not _is_plain(self.kind):
             return None
         try:
             return Column(self.kind, [fitted(value, self.kind) for value in self.values])
-        except (ValueError, OverflowError):  # an integer among numbers that has no equal float
+        except (ValueError, OverflowError):  # an integer among floats has no equal float
             return None
 
     def as_texts(self) -> "Column":
-        """Each value as JSON."""
+        """Return a column with each value as JSON text."""
         texts = [None if value is None else json.dumps(value) for value in self.values]
         return Column(ColumnKind("string"), texts)
 
@@ -206,10 +206,10 @@ def _is_plain(kind: ColumnKind) -> bool:
 
 
 def fitted(value: Any, kind: ColumnKind) -> Any:
-    """A value, converted to its column's kind.
+    """Return a value, converted to its column's kind.
 
     Raises:
-        ValueError: it is an integer without an equal float, in a column of floats.
+        ValueError: the value is an integer without an equal float, in a column of floats.
     """
     if value is None:
         return None

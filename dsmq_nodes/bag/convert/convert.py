@@ -1,4 +1,4 @@
-"""Converts bags: from ours, ROS 1 and ROS 2, to ours, ROS 1, ROS 2, Foxglove, tables, datasets."""
+"""Converts bags (the kit's, ROS 1, ROS 2) to these formats, Foxglove's, tables and datasets."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -25,10 +25,10 @@ class Converted:
 
     Attributes:
         path: the output.
-        messages: how many messages were written; of a dataset, how many frames.
-        numbered: topics whose table got a number because of another with its name.
-        episodes: how many there are in a dataset.
-        notes: what else there is to say, a line each.
+        messages: the number of messages written; for a dataset, the number of frames.
+        numbered: topics whose table name got a number, because another topic has the same name.
+        episodes: the number of episodes in a dataset.
+        notes: further remarks, one line each.
     """
 
     path: Path
@@ -47,7 +47,7 @@ def convert(
     lerobot: LerobotOptions | None = None,
     on_progress: Callable[[int], None] = lambda _: None,
 ) -> Converted:
-    """Write a bag in another form; what the form cannot hold is in the source's `omitted`.
+    """Write a bag in another form, and list in the source's `omitted` what the form cannot hold.
 
     Args:
         source: the bag, from `open_source`.
@@ -55,11 +55,11 @@ def convert(
             folder; it must not exist. After the conversion it exists completely, or not at all.
         to: the form.
         compression: of MCAP's chunks.
-        lerobot: what a dataset is to be like.
+        lerobot: the options of a dataset.
         on_progress: called with the number of messages read so far.
 
     Raises:
-        BagError: it cannot be read or written; the text says what exists.
+        BagError: the bag cannot be read or written; the text says which output exists.
     """
     match to:
         case "csv":

@@ -1,4 +1,4 @@
-"""The standard messages of a bag as Foxglove's well-known ones (messages/schema/foxglove_types.py).
+"""Converts standard messages to Foxglove's well-known ones (messages/schema/foxglove_types.py).
 
 Numbers that JSON does not have (NaN, infinity) become null, as browsers write them.
 """
@@ -21,14 +21,14 @@ class ToFoxglove:
     """Converts the messages of a bag to Foxglove's."""
 
     def __init__(self) -> None:
-        self._channels: dict[Channel, Channel] = {}  # theirs, by ours
+        self._channels: dict[Channel, Channel] = {}  # Foxglove's channels, by the bag's
         self._schemas: dict[Channel, Schema] = {}
 
     def of(self, record: Record) -> Record:
-        """The message in Foxglove's form.
+        """Return the message in Foxglove's form.
 
         Raises:
-            ValueError: it does not match its type.
+            ValueError: the message does not match its type.
         """
         ours = record.channel
         if ours.encoding != "json":

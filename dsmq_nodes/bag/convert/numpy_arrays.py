@@ -1,7 +1,7 @@
 """Bags as numpy arrays, one for each field of each topic, in one `.npz`.
 
-A second array has what an array of one type cannot hold: `<field>:missing` says which rows have no
-value, `<field>:offsets` where the bytes of each row begin.
+A second array holds what an array of one type cannot: `<field>:missing` marks the rows without a
+value, `<field>:offsets` has the offsets of the bytes of each row.
 """
 
 import math
@@ -17,21 +17,22 @@ from dsmq_nodes.bag.convert.columns import Column
 from dsmq_nodes.bag.convert.tables import names, tables
 from dsmq_nodes.bag.file.atomic import whole_or_gone
 
-# The value for a missing one.
+# The value that stands for a missing value.
 _EMPTY: Final = {"boolean": False, "integer": 0, "unsigned": 0, "number": math.nan}
 
 
 def write_npz(
     source: BagSource, path: Path, on_progress: Callable[[int], None]
 ) -> tuple[int, dict[str, str]]:
-    """Write the arrays, named `<topic>/<field>`.
+    """Write one array for each field, named `<topic>/<field>`.
 
-    Lists of one length make an array of more dimensions, bytes of one length one of uint8; other
-    lists, objects and fields of mixed types are JSON texts. Returns the number of messages, and
+    Lists of one length make an array of more dimensions, bytes of one length an array of uint8.
+    Other lists, objects and fields of mixed types are JSON texts. Returns the number of messages,
+    and the numbered names of topics.
     the numbered names of topics.
 
     Raises:
-        BagError: the file is there already or cannot be written.
+        BagError: the file exists already, or cannot be written.
     """
     with whole_or_gone(path, lambda: path.open("xb")) as stream, stream:
         found = tables(source, on_progress)
@@ -47,7 +48,7 @@ def write_npz(
 
 
 def _arrays(column: Column) -> Iterator[tuple[str, Any]]:
-    """The arrays of a column, each with the suffix of its name."""
+    """Yield the arrays of a column, each with the suffix of its name."""
     uniform = column.uniform()
     made = _of_one_type(uniform) if uniform is not None else None
     if made is not None:
@@ -61,7 +62,7 @@ def _arrays(column: Column) -> Iterator[tuple[str, Any]]:
 
 
 def _of_one_type(column: Column) -> dict[str, Any] | None:
-    """The arrays of values of one type; None when numpy has no such type."""
+    """Return the arrays for values of one type, or None when numpy has no such type."""
     match column.kind.name:
         case "list":
             array = _of_lists(column)

@@ -1,4 +1,4 @@
-"""Bags as Parquet tables, one a topic. Needs pyarrow."""
+"""Writes bags as Parquet tables, one for each topic. Needs pyarrow."""
 
 from pathlib import Path
 from typing import Any
@@ -16,13 +16,13 @@ from dsmq_nodes.errors import BagError
 def write_parquet(
     source: BagSource, output: Path, on_progress: Progress
 ) -> tuple[int, dict[str, str]]:
-    """Write a folder of `<topic>.parquet`; lists are lists.
+    """Write a folder of `<topic>.parquet` files; lists stay lists.
 
     A field of mixed types is a column of JSON texts. Returns the number of messages, and the
     numbered names of topics.
 
     Raises:
-        BagError: the folder is there already or cannot be written.
+        BagError: the folder exists already, or cannot be written.
     """
     with whole_or_gone(output, lambda: output.mkdir(parents=True)):
         found = tables(source, on_progress)
@@ -45,12 +45,12 @@ def _arrow_array(column: Column) -> Any:
             try:
                 return pa.array(uniform.values, _arrow_type(uniform.kind, integers))
             except (pa.ArrowException, OverflowError, ValueError, TypeError):
-                continue  # an integer is too large for the type
+                continue  # an integer is too large for this type: try the next
     return pa.array(column.as_texts().values, pa.string())
 
 
 def _arrow_type(kind: ColumnKind, integers: Any) -> Any:
-    """The Parquet type of a kind; raises TypeError when there is none."""
+    """Return the Parquet type of a kind; raises TypeError when there is none."""
     if kind.name == "list":
         return pa.list_(_arrow_type(kind.item or ColumnKind("nothing"), integers))
     if kind.name == "object":

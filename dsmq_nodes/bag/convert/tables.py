@@ -1,7 +1,7 @@
-"""Bags as tables, one a topic, and as CSV; see parquet_tables.py and numpy_arrays.py.
+"""Writes bags as tables, one for each topic, and as CSV; see parquet_tables.py and numpy_arrays.py.
 
-A message is a row. Its first columns are `log_time_ns` and `publish_time_ns`, the others its fields
-by their paths, `pose.position.x`. NaN and infinities are numbers here again.
+Each message is a row. The first columns are `log_time_ns` and `publish_time_ns`, the others are the
+fields by their paths, such as `pose.position.x`. NaN and infinity are numbers again in tables.
 """
 
 import csv
@@ -21,16 +21,16 @@ from dsmq_nodes.bag.file.recorded_schemas import told_schema
 from dsmq_nodes.messages.schema.schema_walk import Schema
 
 Progress = Callable[[int], None]
-_LONGEST_NAME_BYTES: Final = 200  # file systems take 255, with a number and a suffix
+_LONGEST_NAME_BYTES: Final = 200  # file systems allow 255, including a number and a suffix
 _INTEGER: Final = ColumnKind("integer")
 _STRING: Final = ColumnKind("string")
 
 
 class Table:
-    """The messages of a topic.
+    """The messages of a topic as columns.
 
     Attributes:
-        rows: how many.
+        rows: the number of rows.
         columns: the fields by their paths.
     """
 
@@ -45,7 +45,7 @@ class Table:
             if column is None:
                 column = self.columns[name] = Column()
             values = column.values
-            del values[self.rows :]  # a field may have the name of one of the first columns
+            del values[self.rows :]  # a field may be named as one of the first columns
             values += [None] * (self.rows - len(values))
             values.append(value)
             if kind is not column.kind:
@@ -68,7 +68,7 @@ class _Fields:
         self._declared: dict[str, tuple[Schema, ColumnKind]] = {}
 
     def of(self, data: bytes) -> Iterator[tuple[str, Any, ColumnKind]]:
-        """The fields of a message by their paths; lists stay lists."""
+        """Yield the fields of a message by their paths; lists stay lists."""
         if self._channel.encoding == TEXT:
             yield "text", data.decode(errors="backslashreplace"), _STRING
             return
@@ -99,7 +99,7 @@ class _Fields:
 
 
 def tables(source: BagSource, on_progress: Progress) -> dict[str, Table]:
-    """A table for each topic with messages in JSON, or texts.
+    """Return a table for each topic whose messages are JSON or texts.
 
     Raises:
         BagError: the source is damaged.
@@ -133,9 +133,9 @@ def tables(source: BagSource, on_progress: Progress) -> dict[str, Table]:
 def names(
     topics: Iterable[str], plain: Callable[[str], str]
 ) -> tuple[dict[str, str], dict[str, str]]:
-    """A unique name for each topic, also on file systems that ignore case.
+    """Return a unique name for each topic, also on file systems that ignore case.
 
-    Of two equal names, as of `/a/b` and `/a_b`, the later in the alphabet gets a number. Returns
+    If two names are equal, as for `/a/b` and `/a_b`, the later topic gets a number. Returns
     all names, and separately those with a number.
     """
     found: dict[str, str] = {}
@@ -154,13 +154,13 @@ def names(
 
 
 def file_name_of(topic: str) -> str:
-    """A topic as the name of a file, without what file systems do not take."""
+    """Return a topic as a file name, without characters that file systems refuse."""
     plain = re.sub(r"[^\w.-]+", "_", topic.strip("/")) or "topic"
     return plain.encode(errors="replace")[:_LONGEST_NAME_BYTES].decode(errors="ignore")
 
 
 def write_csv(source: BagSource, output: Path, on_progress: Progress) -> tuple[int, dict[str, str]]:
-    """Write a folder of `<topic>.csv`; lists are JSON in their cell.
+    """Write a folder of `<topic>.csv` files; a list is JSON in one cell.
 
     Returns the number of messages, and the numbered names of topics.
 
@@ -171,7 +171,7 @@ def write_csv(source: BagSource, output: Path, on_progress: Progress) -> tuple[i
         found = tables(source, on_progress)
         called, numbered = names(found, file_name_of)
         for topic, table in found.items():
-            # Half of a surrogate pair, which has no encoding, is written as in Python.
+            # Half of a surrogate pair has no encoding: it is written as a Python escape.
             with (output / f"{called[topic]}.csv").open(
                 "x", newline="", encoding="utf-8", errors="backslashreplace"
             ) as stream:

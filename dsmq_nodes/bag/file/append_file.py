@@ -9,29 +9,29 @@ from dsmq_nodes.errors import BagError
 
 
 def _appending(path: str, flags: int) -> int:
-    """Open a file whose writes go to its end, so that it stays short if others cut it."""
+    """Open a file whose writes go to its end, so that it stays short if others truncate it."""
     return os.open(path, flags | os.O_APPEND, 0o666)
 
 
 class NewFile:
-    """The output of MCAP's writer: every write goes straight to the system.
+    """The output of MCAP's writer: every write is one system call, without a buffer.
 
     Attributes:
-        grown: there were writes since `keep`.
+        grown: whether there were writes since `keep`.
     """
 
     def __init__(self, path: Path) -> None:
         """Make the file.
 
         Raises:
-            BagError: a file of this name exists already, or it cannot be created.
+            BagError: a file of this name exists already, or the file cannot be created.
         """
         try:
             # Never "w": an existing file is a recording.
             self._raw = open(path, "xb", 0, opener=_appending)  # noqa: SIM115  closed by `close`
         except FileExistsError:
             raise BagError(
-                f"{path} is there already and is not overwritten: name another"
+                f"{path} exists already and is not overwritten: name another file"
             ) from None
         except OSError as error:
             raise BagError(f"cannot write {path}: {error.strerror}") from None
@@ -40,14 +40,14 @@ class NewFile:
         self._syncing: threading.Thread | None = None
 
     def write(self, data: bytes) -> int:
-        """Append data, all of it.
+        """Append all of `data`.
 
         Raises:
             OSError: not all of it could be written.
         """
         left = memoryview(data)
         while left:
-            # A full disk may take a part, and fails with the rest.
+            # A full disk may accept a part, and then fails with the rest.
             taken = self._raw.write(left) or 0
             self._size_bytes += taken
             self.grown = True
@@ -55,17 +55,17 @@ class NewFile:
         return len(data)
 
     def tell(self) -> int:
-        """The size of the file."""
+        """Return the size of the file."""
         return self._size_bytes
 
     @property
     def is_removed(self) -> bool:
-        """Whether the file has no name any more: what is written is lost when it is closed."""
+        """Whether the file was deleted: its data is lost when it is closed."""
         return os.fstat(self._raw.fileno()).st_nlink == 0
 
     @property
     def is_cut(self) -> bool:
-        """Whether another program has taken away from what was written."""
+        """Whether another program has truncated the file."""
         return os.fstat(self._raw.fileno()).st_size < self._size_bytes
 
     def flush(self) -> None:
@@ -77,8 +77,8 @@ class NewFile:
         self.grown = False
 
     def cut(self) -> None:
-        """Cut off everything after `keep`, and close."""
-        with contextlib.suppress(OSError):  # save what can be saved; the first error is reported
+        """Truncate the file to its size at the last `keep`, and close it."""
+        with contextlib.suppress(OSError):  # save as much as possible; the first error is reported
             self._raw.truncate(self._good_bytes)
         self.close()
 
@@ -89,7 +89,7 @@ class NewFile:
             self._syncing.start()
 
     def _sync(self) -> None:
-        # Some files cannot be synced (a pipe, some networks): that is no error.
+        # Some files cannot be synced (a pipe, some network file systems): that is no error.
         with contextlib.suppress(OSError, ValueError):
             os.fdatasync(self._raw.fileno())
 

@@ -15,14 +15,14 @@ _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 def file_name(path: str | Path, suffix: str) -> Path:
-    """The name of a file, with its suffix.
+    """Return a file name with its suffix.
 
     Raises:
-        BagError: it is not a file's name, such as ".".
+        BagError: the path is not a file name, such as ".".
     """
     named = Path(path)
     if named.name in {"", ".."}:
-        raise BagError(f"{str(path)!r} is no name for a file: name one, as run{suffix}")
+        raise BagError(f"{str(path)!r} is not a file name: give one, such as run{suffix}")
     return named if named.suffix == suffix else named.with_name(f"{named.name}{suffix}")
 
 
@@ -32,16 +32,16 @@ def whole_or_gone(path: Path, make: Callable[[], T]) -> Iterator[T]:
 
     Args:
         path: the output.
-        make: begins it; raises FileExistsError if it exists.
+        make: creates it; raises FileExistsError if it exists.
 
     Raises:
-        BagError: it exists already, or could not be written.
+        BagError: the output exists already, or could not be written.
     """
     if os.path.lexists(path):
         raise _taken(path)
     is_ours = True
     try:
-        try:  # inside: Ctrl-C may come when it has just been made
+        try:  # inside the outer `try`: Ctrl-C may arrive right after `make`
             made = make()
         except FileExistsError:
             is_ours = False
@@ -60,12 +60,12 @@ def whole_or_gone(path: Path, make: Callable[[], T]) -> Iterator[T]:
 
 
 def _taken(path: Path) -> BagError:
-    return BagError(f"{path} is there already, and stays: name another")
+    return BagError(f"{path} exists already and is not overwritten: name another")
 
 
 def remove(path: Path) -> None:
     """Delete a file or a folder."""
-    with contextlib.suppress(OSError):  # the first error is reported
+    with contextlib.suppress(OSError):  # the first error is the one to report
         if path.is_dir():
             shutil.rmtree(path)
         else:
@@ -73,7 +73,7 @@ def remove(path: Path) -> None:
 
 
 def _cannot_write(path: Path, error: OSError) -> BagError:
-    """The error for an output that could not be written."""
+    """Return the error for an output that could not be written."""
     reason = os.strerror(error.errno) if error.errno else str(error)
-    advice = "; nothing of it is kept: make room first" if error.errno in _NO_ROOM else ""
+    advice = "; no part of it is kept: free some space first" if error.errno in _NO_ROOM else ""
     return BagError(f"cannot write {path}: {reason}{advice}")

@@ -14,11 +14,11 @@ class Channel:
 
     Attributes:
         topic: the topic's name.
-        type_name: the schema's name, such as `sensor_msgs/msg/Imu`; empty: unknown.
-        schema: the schema, as in the file.
+        type_name: the name of the schema, such as `sensor_msgs/msg/Imu`; empty when unknown.
+        schema: the schema as it is in the file.
         schema_encoding: the language of the schema; empty when there is none.
         encoding: the encoding of the messages.
-        metadata: further texts.
+        metadata: further named texts.
     """
 
     topic: str
@@ -30,7 +30,7 @@ class Channel:
 
     @property
     def latched(self) -> int:
-        """How many messages a late subscriber gets; 0 when the topic is not latched."""
+        """The number of messages that a late subscriber receives; 0 if the topic is not latched."""
         told = dict(self.metadata)
         if told.get(_LATCHED) != "true":
             return 0
@@ -39,7 +39,7 @@ class Channel:
 
 
 def latched_metadata(depth: int) -> tuple[tuple[str, str], ...]:
-    """The metadata of a channel with this latched depth; 0 when it is not latched."""
+    """Return the metadata of a channel with this latched depth; 0 means not latched."""
     if not depth:
         return ()
     told = ((_LATCHED, "true"),)

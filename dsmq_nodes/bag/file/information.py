@@ -1,4 +1,4 @@
-"""Information about a bag, from its index alone: as fast for a large file as for a small one."""
+"""Information about a bag from its index alone: a large file takes no longer than a small one."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -88,7 +88,7 @@ def _titled(title: str, lines: list[str]) -> Iterator[str]:
 
 
 def shown_bytes(size_bytes: float) -> str:
-    """A size in a readable unit."""
+    """Return a size in a readable unit."""
     for unit in _UNITS[:-1]:
         if size_bytes < 1024:
             return f"{size_bytes:.0f} {unit}" if unit == "B" else f"{size_bytes:.1f} {unit}"
@@ -97,7 +97,7 @@ def shown_bytes(size_bytes: float) -> str:
 
 
 def _moment(time_ns: int | None) -> str:
-    """A moment in local time, and in seconds since 1970-01-01 UTC."""
+    """Return a moment in local time, and in seconds since 1970-01-01 UTC."""
     if time_ns is None:
         return "none"
     sec, rest_ns = divmod(time_ns, 1_000_000_000)

@@ -1,8 +1,9 @@
-"""Finds the contents of an MCAP file: by its index, or, if that is incomplete, in the data itself.
+"""Finds the contents of an MCAP file: by its index or, if that is incomplete, by reading the data.
 
-An index is optional: a writer may leave out statistics, repeated channels and schemas, indexes of
-chunks, attachments and metadata, or all of it. It is used if it is complete: its counts match its
-entries, and the data section has nothing that it does not name. Otherwise the data section is read.
+An index is optional: a writer may omit statistics, repeated channels and schemas, indexes of
+chunks, attachments and metadata, or all of these. The index is used if it is complete: its counts
+match its entries, and the data section has nothing that it does not list. Otherwise the data
+section is read.
 """
 
 import itertools
@@ -48,21 +49,21 @@ from dsmq_nodes.bag.file.mcap_records import (
 _RUN_BYTES: Final = 1 << 20
 _TOO_LATE_NS: Final = 1 << 64
 _CHUNK_HEAD: Final = struct.Struct("<BQQQ")  # its opcode, length, first and last time
-# Named by the index, or repeated in it.
+# The records that the index lists or repeats.
 _COVERED: Final = frozenset({Opcode.SCHEMA, Opcode.CHANNEL, Opcode.MESSAGE_INDEX, Opcode.DATA_END})
 
 
 class NoIndexError(ValueError):
-    """A file has no complete end."""
+    """The file has no complete footer."""
 
 
 class Wanted(NamedTuple):
     """The messages that a caller wants.
 
     Attributes:
-        channel_ids: of these channels; None for all.
-        start_ns: from this time on; None from the first.
-        end_ns: before this time; None to the last.
+        channel_ids: only messages of these channels; None for all.
+        start_ns: only messages from this time on; None for the first.
+        end_ns: only messages before this time; None to the end.
     """
 
     channel_ids: set[int] | None
@@ -75,11 +76,11 @@ class Span:
     """A part of a file with messages: a chunk, or consecutive messages outside chunks.
 
     Attributes:
-        at: where it begins.
-        end: where it ends.
+        at: the offset of its begin.
+        end: the offset of its end.
         start_ns: the log time of its first message.
-        end_ns: the log time of its last.
-        channel_ids: of its messages; None when unknown.
+        end_ns: the log time of its last message.
+        channel_ids: the channels of its messages; None when unknown.
         is_chunk: whether it is a chunk.
     """
 
@@ -91,7 +92,7 @@ class Span:
     is_chunk: bool
 
     def may_have(self, wanted: Wanted) -> bool:
-        """Whether it may have wanted messages."""
+        """Whether the span may have wanted messages."""
         if wanted.start_ns is not None and self.end_ns < wanted.start_ns:
             return False
         if wanted.end_ns is not None and self.start_ns >= wanted.end_ns:
@@ -100,14 +101,14 @@ class Span:
         return wanted.channel_ids is None or ids is None or not ids.isdisjoint(wanted.channel_ids)
 
     def data(self, stream: IO[bytes]) -> bytes:
-        """Its records, unpacked."""
+        """Return the records of the span, decompressed."""
         stream.seek(self.at)
         raw = stream.read(self.end - self.at)
         if not self.is_chunk:
             return raw
         opcode, length = HEAD.unpack_from(raw) if len(raw) >= HEAD.size else (0, 0)
         if opcode != Opcode.CHUNK or length > len(raw) - HEAD.size:
-            raise ValueError(f"at byte {self.at} there is no chunk, as the index says")
+            raise ValueError(f"at byte {self.at} there is no chunk, although the index lists one")
         return unpacked(cast("Chunk", parsed(opcode, raw[HEAD.size : HEAD.size + length])))
 
 
@@ -118,11 +119,11 @@ class Index:
     Attributes:
         profile: MCAP's name for the kind of messages.
         counts: the number of messages of each channel.
-        start_ns: the log time of the first message; None: there is none.
-        end_ns: the log time of the last.
-        attachments: their places.
+        start_ns: the log time of the first message; None when there is none.
+        end_ns: the log time of the last message; None when there is none.
+        attachments: the places of the attachments.
         texts: the places of the named texts.
-        compressions: those of the chunks.
+        compressions: the compressions of the chunks.
     """
 
     profile: str = ""
@@ -148,8 +149,8 @@ def read_index(stream: IO[bytes], size_bytes: int) -> Index:
     """Find the contents of a file.
 
     Raises:
-        NoIndexError: the file has no complete end.
-        ValueError: it is damaged.
+        NoIndexError: the file has no complete footer.
+        ValueError: the file is damaged.
     """
     footer, footer_at = _footer(stream, size_bytes)
     first = next(heads(stream, len(MAGIC), footer_at), None)
@@ -166,12 +167,12 @@ def read_index(stream: IO[bytes], size_bytes: int) -> Index:
 
 
 class ToldAtTheEnd(NamedTuple):
-    """What the end of a file repeats of its data.
+    """The definitions and offsets that the end of a file repeats.
 
     Attributes:
         schemas: by their ids.
         channels: by their ids.
-        places: where chunks and other named records begin, and where the data ends; in order.
+        places: the offsets of chunks and other listed records, and of the end of the data; sorted.
     """
 
     schemas: dict[int, Schema]
@@ -180,7 +181,7 @@ class ToldAtTheEnd(NamedTuple):
 
 
 def told_at_the_end(stream: IO[bytes], size_bytes: int) -> ToldAtTheEnd:
-    """Read the end of a file whose data may be damaged; nothing is told if it is damaged too."""
+    """Read the end of a file whose data may be damaged; return nothing if it is damaged too."""
     nothing = ToldAtTheEnd({}, {}, [])
     try:
         footer, footer_at = _footer(stream, size_bytes)
@@ -195,10 +196,10 @@ def told_at_the_end(stream: IO[bytes], size_bytes: int) -> ToldAtTheEnd:
 
 
 def _footer(stream: IO[bytes], size_bytes: int) -> tuple[Footer, int]:
-    """The last record, and where it is.
+    """Return the last record and its offset.
 
     Raises:
-        NoIndexError: the file has no complete end.
+        NoIndexError: the file has no complete footer.
     """
     footer_at = size_bytes - FOOTER_BYTES - len(MAGIC)
     stream.seek(max(footer_at, 0))
@@ -209,7 +210,7 @@ def _footer(stream: IO[bytes], size_bytes: int) -> tuple[Footer, int]:
 
 
 class _Summary:
-    """The index that a file has."""
+    """The summary section of a file."""
 
     def __init__(self, records: Iterable[McapRecord | None]) -> None:
         self.index = Index()
@@ -254,7 +255,7 @@ class _Summary:
         return told.message_start_time in first and told.message_end_time == max(ends, default=0)
 
     def covers(self, stream: IO[bytes], at: int, end: int) -> bool:
-        """Whether it names everything in the data section."""
+        """Whether the summary lists everything in the data section."""
         named = {
             each.chunk_start_offset: each.chunk_length + each.message_index_length
             for each in self.chunks
@@ -271,16 +272,16 @@ class _Summary:
                 at, met = at + named[at], met + 1
                 continue
             head = next(heads(stream, at, end))
-            is_others = head.opcode > max(Opcode)  # a private or a later kind of record
+            is_others = head.opcode > max(Opcode)  # a private record, or one of a later version
             if head.opcode not in _COVERED and not is_others:
                 return False
             at = head.at + head.length
         return at == end and met == len(named)
 
     def finished(self) -> Index:
-        """The index that it makes."""
+        """Return the index from this summary."""
         index, told = self.index, self.statistics
-        assert told is not None  # is_whole has said so
+        assert told is not None  # checked by is_whole
         index.counts = dict(told.channel_message_counts)
         if told.message_count:
             index.start_ns, index.end_ns = told.message_start_time, told.message_end_time
@@ -313,7 +314,7 @@ def _has_times_of_its_index(stream: IO[bytes], told: ChunkIndex) -> bool:
 
 
 def _summary(stream: IO[bytes], begin: int, footer: Footer, footer_at: int) -> Index | None:
-    """The contents by the index; None when it is incomplete or damaged."""
+    """Return the contents by the index, or None when it is incomplete or damaged."""
     try:
         found = _read_summary(stream, footer, footer_at)
         if found and found.is_whole() and found.covers(stream, begin, footer.summary_start):
@@ -324,10 +325,10 @@ def _summary(stream: IO[bytes], begin: int, footer: Footer, footer_at: int) -> I
 
 
 def _read_summary(stream: IO[bytes], footer: Footer, footer_at: int) -> _Summary | None:
-    """The index that a file has, whole or not; None when its checksum is wrong.
+    """Return the summary, complete or not, or None when its checksum is wrong.
 
     Raises:
-        ValueError: it is damaged.
+        ValueError: the summary is damaged.
     """
     start = footer.summary_start
     stream.seek(start)
@@ -340,7 +341,7 @@ def _read_summary(stream: IO[bytes], footer: Footer, footer_at: int) -> _Summary
 
 
 def _scan(stream: IO[bytes], begin: int, end: int) -> Index:
-    """Read the data section."""
+    """Build an index by reading the data section."""
     index, run = Index(), None
     for head in heads(stream, begin, end):
         if head.opcode == Opcode.MESSAGE:
@@ -386,7 +387,7 @@ def _take_all(index: Index, span: Span, data: bytes) -> None:
 def _take(index: Index, span: Span, message: RawMessage) -> None:
     number, time_ns = message.channel_id, message.log_time_ns
     ids = span.channel_ids
-    assert ids is not None  # of a span that is being made
+    assert ids is not None  # a span under construction has them
     if not ids:
         index.spans.append(span)
         span.start_ns = span.end_ns = time_ns
@@ -419,7 +420,7 @@ def messages(
     wanted: Wanted,
     doubt: Callable[[str], None],
 ) -> Iterator[RawMessage]:
-    """The messages of spans by log time; equal times in the order of the file.
+    """Return the messages of spans by log time; equal times in the order of the file.
 
     Args:
         stream: the file.
@@ -450,9 +451,9 @@ _PartT = TypeVar("_PartT", bound=_Part)
 def merged(
     parts: Iterable[_PartT], opened: Callable[[_PartT], Iterator[_DatedT]]
 ) -> Iterator[_DatedT]:
-    """The messages of parts of a file by log time; a part is opened when its first one is due."""
+    """Yield the messages of a file's parts by log time; open a part when its first one is due."""
     waiting = sorted(parts, key=lambda each: (each.start_ns, each.at), reverse=True)
-    heap: list[tuple[int, int, _DatedT, Iterator[_DatedT]]] = []  # by the next message
+    heap: list[tuple[int, int, _DatedT, Iterator[_DatedT]]] = []  # sorted by the next message
     while waiting or heap:
         if not heap or (waiting and waiting[-1].start_ns <= heap[0][0]):
             part = waiting.pop()
@@ -474,7 +475,7 @@ def _messages_in(
     wanted: Wanted,
     doubt: Callable[[str], None],
 ) -> Iterator[RawMessage]:
-    # Three numbers a message: objects would take ten times the memory of small messages.
+    # Four arrays of numbers: objects would take ten times the memory of small messages.
     times, begins, ends, ids = array("Q"), array("L"), array("L"), set[int]()
     asked, least_ns = wanted.channel_ids, wanted.start_ns or 0
     most_ns = _TOO_LATE_NS if wanted.end_ns is None else wanted.end_ns
@@ -496,7 +497,7 @@ def _messages_in(
 
 
 def _by_time(times: "array[int]") -> Iterable[int]:
-    """The numbers of messages by their times; most files are sorted already."""
+    """Return the message numbers sorted by time; most files are sorted already."""
     count = len(times)
     if all(map(le, times, itertools.islice(times, 1, None))):
         return range(count)

@@ -1,4 +1,4 @@
-"""Reads one MCAP file; its faults are explained in words."""
+"""Reads one MCAP file, and explains its faults in words."""
 
 import contextlib
 from collections.abc import Collection, Iterator, Mapping
@@ -16,12 +16,12 @@ from dsmq_nodes.bag.file.mcap_records import MAGIC, Head, RawMessage, content, p
 from dsmq_nodes.bag.omitted import Omitted
 from dsmq_nodes.errors import BagError
 
-REPEATED: Final = ("repeated", "true")  # marks messages repeated from the file before
+REPEATED: Final = ("repeated", "true")  # marks messages repeated from the previous file
 _OTHERS: Final = {
-    b"#ROSBAG V": "a ROS 1 bag: `dsmq-nodes bag convert {path} -o NAME` makes one of ours of it",
+    b"#ROSBAG V": "a ROS 1 bag: `dsmq-nodes bag convert {path} -o NAME` converts it",
     b"SQLite format 3": (
-        "a SQLite database; if it is of a ROS 2 bag, `dsmq-nodes bag convert FOLDER -o NAME` of "
-        "the folder it is in makes one of ours of it"
+        "a SQLite database; if it belongs to a ROS 2 bag, convert the folder that contains it: "
+        "`dsmq-nodes bag convert FOLDER -o NAME`"
     ),
 }
 
@@ -38,7 +38,7 @@ class Record(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ChannelCount:
-    """How many messages of a channel a file has."""
+    """The number of messages of a channel in a file."""
 
     channel: Channel
     messages: int
@@ -47,7 +47,7 @@ class ChannelCount:
 def channel_counts(
     channels: Mapping[int, Channel], counts: Mapping[int, int]
 ) -> list[ChannelCount]:
-    """How many messages of each channel there are, by their numbers."""
+    """Return the number of messages of each channel, given both by channel number."""
     return [ChannelCount(channel, counts.get(number, 0)) for number, channel in channels.items()]
 
 
@@ -55,18 +55,18 @@ class McapFile:
     """One file of a bag.
 
     Attributes:
-        path: where it is.
+        path: the path of the file.
     """
 
     def __init__(self, path: Path, omitted: Omitted | None = None) -> None:
         """Open a file.
 
         Args:
-            path: where it is.
+            path: the path of the file.
             omitted: gets a note when the file has other messages than its index says.
 
         Raises:
-            BagError: it does not exist, is not an MCAP, or is not whole.
+            BagError: the file does not exist, is not an MCAP, or is damaged.
         """
         self.path = path
         self._omitted = Omitted() if omitted is None else omitted
@@ -95,7 +95,7 @@ class McapFile:
         return self._index.end_ns
 
     def counts(self, *, with_repeated: bool = True) -> list[ChannelCount]:
-        """Its channels, with or without messages repeated from the file before."""
+        """Return the channels, with or without messages repeated from the previous file."""
         channels = {
             number: self._channels[number]
             for number in sorted(self._channels)
@@ -104,7 +104,7 @@ class McapFile:
         return channel_counts(channels, self._index.counts)
 
     def compression(self) -> str:
-        """The compression of its chunks."""
+        """Return the compression of its chunks."""
         kinds = sorted(each or "none" for each in self._index.compressions)
         return ", ".join(kinds) or "none"
 
@@ -114,10 +114,10 @@ class McapFile:
         start_ns: int | None = None,
         end_ns: int | None = None,
     ) -> Iterator[Record]:
-        """Its messages by log time, from `start_ns` to before `end_ns`.
+        """Return the messages by log time, from `start_ns` to before `end_ns`.
 
         Raises:
-            BagError: it is damaged.
+            BagError: the file is damaged.
         """
         return (record for record, _ in self.marked_records(topics, start_ns, end_ns))
 
@@ -127,9 +127,9 @@ class McapFile:
         start_ns: int | None = None,
         end_ns: int | None = None,
     ) -> Iterator[tuple[Record, bool]]:
-        """As `records`, with whether each is a latched message repeated from a file before.
+        """Yield as `records`, with whether each message repeats a latched one of an earlier file.
 
-        Raises:
+        BagError: the file is damaged.
             BagError: it is damaged.
         """
         channels, repeated = self._channels, self._repeated
@@ -162,10 +162,10 @@ class McapFile:
         self._compare(count, wanted)
 
     def _compare(self, count: int, wanted: Wanted) -> None:
-        """Note that there are other messages than the index says."""
+        """Add to `omitted` that the message count differs from that of the index."""
         ids, start_ns, end_ns = wanted
         if start_ns is not None and start_ns > (self.start_ns or 0):
-            return  # how many there are in a part, it does not tell
+            return  # the index has no counts for a part
         if end_ns is not None and end_ns <= (self.end_ns or 0):
             return
         counts = self._index.counts
@@ -173,17 +173,17 @@ class McapFile:
         if count != told:
             which = "" if ids is None else " of these topics"
             self._omitted.note(
-                f"{self.path}: its index tells of {told} messages{which}, it has {count}"
+                f"{self.path}: its index lists {told} messages{which}, but it has {count}"
             )
 
     def _doubt(self, what: str) -> None:
         self._omitted.note(
-            f"{self.path}: its chunks have messages of other {what} than its index says, so that "
-            f"some may not be found: `dsmq-nodes bag repair {self.path}` makes a right one of it"
+            f"{self.path}: the {what} of messages in its chunks differ from its index, so that "
+            f"some may not be found: `dsmq-nodes bag repair {self.path}` makes a correct copy"
         )
 
     def attachments(self) -> list[Attachment]:
-        """The files inside it."""
+        """Return the files attached to the file."""
         return [
             Attachment(each.name, each.data, each.media_type, each.log_time)
             for each in self._parsed(self._index.attachments)
@@ -191,7 +191,7 @@ class McapFile:
         ]
 
     def texts(self) -> list[tuple[str, dict[str, str]]]:
-        """The named texts inside it."""
+        """Return the named texts in the file."""
         return [
             (each.name, each.metadata)
             for each in self._parsed(self._index.texts)
@@ -203,7 +203,7 @@ class McapFile:
             return [parsed(head.opcode, content(stream, head)) for head in found]
 
     def profile(self) -> str:
-        """MCAP's name for what the messages are in."""
+        """MCAP's name for the encoding conventions of the messages."""
         return self._index.profile
 
     @contextlib.contextmanager
@@ -211,19 +211,19 @@ class McapFile:
         try:
             yield
         except NoIndexError:
-            what = "it has no index, as if its recording had been killed"
+            what = "it has no index, as after a recording that was killed"
         except (ValueError, EOFError, OSError, MemoryError) as error:
             what = f"it is damaged ({str(error) or type(error).__name__})"
         else:
             return
         raise BagError(
-            f"{self.path} is not whole: {what}; `dsmq-nodes bag repair {self.path}` saves what is "
-            "good of it"
+            f"{self.path} cannot be read: {what}; `dsmq-nodes bag repair {self.path}` saves the "
+            "good part of it"
         )
 
 
 def channel_of(record: ChannelRecord, schema: Schema | None) -> Channel:
-    """A channel in a file."""
+    """Return the `Channel` for a channel record and its schema."""
     return Channel(
         record.topic,
         schema.name if schema else "",
@@ -235,13 +235,13 @@ def channel_of(record: ChannelRecord, schema: Schema | None) -> Channel:
 
 
 def without_repeated(channel: Channel) -> Channel:
-    """A channel without the mark of repeated messages."""
+    """Return a channel without the metadata that marks repeated messages."""
     kept = tuple(each for each in channel.metadata if each != REPEATED)
     return replace(channel, metadata=kept)
 
 
 def opened(path: Path) -> IO[bytes]:
-    """Open a file of a bag; raise an explained error if that cannot be."""
+    """Open a file of a bag, or raise a BagError that explains why not."""
     try:
         return path.open("rb")
     except OSError as error:
@@ -249,18 +249,18 @@ def opened(path: Path) -> IO[bytes]:
 
 
 def check_no_pipe(path: Path) -> None:
-    """Raise an explained error if a path is neither a file nor a folder, before it is opened."""
+    """Raise a BagError if a path is neither a file nor a folder, before it is opened."""
     if path.exists() and not (path.is_file() or path.is_dir()):
         raise BagError(f"{path} is a pipe or a device: copy it to a file first")
 
 
 def check_kind(path: Path, stream: IO[bytes]) -> None:
-    """Raise an explained error if a file is not an MCAP."""
+    """Raise a BagError if a file is not an MCAP."""
     start = stream.read(16)
     if start.startswith(MAGIC):
         return
     if not start:
-        raise BagError(f"{path} is empty: nothing was recorded in it")
+        raise BagError(f"{path} is empty: nothing was recorded")
     for other, text in _OTHERS.items():
         if start.startswith(other):
             raise BagError(f"{path} is {text.format(path=path)}")

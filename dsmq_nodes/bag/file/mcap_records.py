@@ -1,8 +1,8 @@
 """MCAP's records: an opcode, a length of 8 bytes, the content (mcap.dev/spec).
 
 Declared sizes are not trusted: a record is at most as long as the rest of the file, a text at most
-as long as its record, and a chunk is unpacked piece by piece, at most to its declared size. So
-damage is a ValueError and costs no memory.
+as long as its record, and a chunk is decompressed piece by piece, at most to its declared size.
+Damage thus raises a ValueError and costs no memory.
 """
 
 import io
@@ -36,7 +36,7 @@ HEAD: Final = struct.Struct("<BQ")
 FOOTER_BYTES: Final = HEAD.size + 20
 _CHUNK_HEAD: Final = struct.Struct("<QQQII")  # two times, size, checksum, length of the next text
 _MESSAGE: Final = struct.Struct("<HIQQ")
-MOST_UNPACKED: Final = 256 << 20  # of one chunk; usual ones have a few MB
+MOST_UNPACKED: Final = 256 << 20  # of one chunk; most chunks have a few MB
 PIECE_BYTES: Final = 16 << 20
 _READ: Final[dict[int, Callable[[ReadDataStream], McapRecord]]] = {
     Opcode.HEADER: Header.read,
@@ -69,7 +69,7 @@ class Head(NamedTuple):
 
 
 class RawMessage(NamedTuple):
-    """A message of a record."""
+    """The message of a message record."""
 
     log_time_ns: int
     channel_id: int
@@ -79,10 +79,10 @@ class RawMessage(NamedTuple):
 
 
 def heads(stream: IO[bytes], at: int, end: int) -> Iterator[Head]:
-    """The records of a part of a file, without reading their contents.
+    """Yield the records in a part of a file, without reading their contents.
 
     Raises:
-        ValueError: one does not fit the part.
+        ValueError: a record does not fit into the part.
     """
     while at < end:
         stream.seek(at)
@@ -97,16 +97,16 @@ def heads(stream: IO[bytes], at: int, end: int) -> Iterator[Head]:
 
 
 def content(stream: IO[bytes], head: Head) -> bytes:
-    """The content of a record."""
+    """Return the content of a record."""
     stream.seek(head.at)
     return stream.read(head.length)
 
 
 def parsed(opcode: int, data: bytes) -> McapRecord | None:
-    """A record that is not a message; None for a kind that is not read here.
+    """Return a record that is not a message, or None for a kind that the kit does not read.
 
     Raises:
-        ValueError: it is cut off.
+        ValueError: the record is cut off.
     """
     read = _READ.get(opcode)
     return read(_Content(data)) if read is not None else None
@@ -129,10 +129,10 @@ class _Content(ReadDataStream):
 
 
 def inside(data: bytes) -> Iterator[tuple[int, int, int]]:
-    """The records in a chunk: their opcodes, and begin and end of their contents.
+    """Yield the records in a chunk: the opcode, and the begin and end of the content.
 
     Raises:
-        ValueError: one does not fit the chunk.
+        ValueError: a record does not fit into the chunk.
     """
     at, end, head = 0, len(data), HEAD
     while at < end:
@@ -147,10 +147,10 @@ def inside(data: bytes) -> Iterator[tuple[int, int, int]]:
 
 
 def message_head(data: bytes, begin: int, end: int) -> tuple[int, int]:
-    """The channel's id and the log time of the message with this content.
+    """Return the channel id and the log time of the message with this content.
 
     Raises:
-        ValueError: it is cut off.
+        ValueError: the message is cut off.
     """
     if end - begin < _MESSAGE.size:
         raise ValueError("a message is cut off")
@@ -159,10 +159,10 @@ def message_head(data: bytes, begin: int, end: int) -> tuple[int, int]:
 
 
 def message_at(data: bytes, begin: int, end: int) -> RawMessage:
-    """The message with this content.
+    """Return the message with this content.
 
     Raises:
-        ValueError: it is cut off.
+        ValueError: the message is cut off.
     """
     if end - begin < _MESSAGE.size:
         raise ValueError("a message is cut off")
@@ -172,10 +172,10 @@ def message_at(data: bytes, begin: int, end: int) -> RawMessage:
 
 
 def unpacked(chunk: Chunk) -> bytes:
-    """The records of a chunk, as bytes.
+    """Return the records of a chunk, decompressed.
 
     Raises:
-        ValueError: it is damaged, too large, or compressed in an unknown way.
+        ValueError: the chunk is damaged, too large, or compressed in an unknown way.
     """
     size_bytes = chunk.uncompressed_size
     if size_bytes > MOST_UNPACKED:
@@ -188,7 +188,7 @@ def unpacked(chunk: Chunk) -> bytes:
         case "lz4":
             data = _lz4(chunk.data, size_bytes)
         case other:
-            raise ValueError(f"its chunks are compressed as {other!r}: zstd and lz4 are read here")
+            raise ValueError(f"its chunks are compressed as {other!r}: only zstd and lz4 work")
     if len(data) != size_bytes:
         raise ValueError("a chunk does not have the size that it declares")
     if chunk.uncompressed_crc and zlib.crc32(data) != chunk.uncompressed_crc:
@@ -197,16 +197,16 @@ def unpacked(chunk: Chunk) -> bytes:
 
 
 def begin_of_chunk(data: bytes, length: int) -> bytes:
-    """The begin of the records of a chunk whose end was cut off.
+    """Return the begin of the records of a chunk whose end was cut off.
 
-    A compressed chunk is unpacked block by block (zstd: up to 128 kB), without its checksum.
+    A compressed chunk is decompressed block by block (zstd: up to 128 kB), without its checksum.
 
     Args:
-        data: what is there of it.
-        length: its declared length; what it says of its records must agree.
+        data: the part of the chunk that is left.
+        length: its declared length, which must agree with the declared length of its records.
 
     Raises:
-        ValueError: it is damaged before the cut.
+        ValueError: the chunk is damaged before the cut.
     """
     if len(data) < _CHUNK_HEAD.size:
         return b""
@@ -231,7 +231,7 @@ def _zstd(packed: bytes, size_bytes: int) -> bytes:
         reader = zstandard.ZstdDecompressor().stream_reader(packed, read_across_frames=True)
         return _pieces(reader.read, size_bytes)
     except zstandard.ZstdError as error:
-        raise ValueError(f"a chunk cannot be unpacked: {error}") from None
+        raise ValueError(f"a chunk cannot be decompressed: {error}") from None
 
 
 def _lz4(packed: bytes, size_bytes: int) -> bytes:
@@ -245,11 +245,11 @@ def _lz4(packed: bytes, size_bytes: int) -> bytes:
     try:
         return _pieces(read, size_bytes)
     except (RuntimeError, EOFError) as error:
-        raise ValueError(f"a chunk cannot be unpacked: {error}") from None
+        raise ValueError(f"a chunk cannot be decompressed: {error}") from None
 
 
 def _pieces(read: Callable[[int], bytes], size_bytes: int) -> bytes:
-    """At most one byte more than the declared size."""
+    """Return what `read` gives, at most one byte more than the declared size."""
     pieces, missing = [], size_bytes + 1
     while missing > 0 and (piece := read(min(missing, PIECE_BYTES))):
         pieces.append(piece)

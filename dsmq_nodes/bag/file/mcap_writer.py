@@ -1,9 +1,9 @@
-"""One file of a bag: an MCAP that is good up to its last flush, whatever happens.
+"""One file of a bag: an MCAP that is readable up to its last flush, whatever happens.
 
 A file is a sequence of chunks, then an index. `flush` ends a chunk. Flushed messages survive a
-crash of the process; they survive a loss of power once the disk has them, which is requested right
-after, in a separate thread. `dsmq-nodes bag repair` completes a file without an index. On a full
-disk an incomplete write is cut off again, so that the rest stays good.
+crash of the process. They survive a loss of power once the disk has them: a sync is requested right
+after the flush, in a separate thread. `dsmq-nodes bag repair` completes a file without an index.
+When the disk is full, an incomplete write is cut off again, so that the rest stays readable.
 """
 
 import contextlib
@@ -26,11 +26,11 @@ class McapWriter:
     """An open file.
 
     Attributes:
-        path: where it is.
+        path: the path of the file.
         first_ns: the log time of its first message; None before that.
         begin_bytes: the size of its beginning: attached files, texts, latched messages.
-        messages: how many messages were written.
-        unsafe: how many messages were not flushed, by topic.
+        messages: the number of messages written.
+        unsafe: the number of messages that are not flushed, by topic.
     """
 
     def __init__(
@@ -42,10 +42,10 @@ class McapWriter:
         *,
         keeps_part: bool,
     ) -> None:
-        """Begin a new file; `keeps_part` is BagWriter's.
+        """Begin a new file; `keeps_part` is as for `BagWriter`.
 
         Raises:
-            BagError: a file of this name exists already, or it cannot be written.
+            BagError: a file of this name exists already, or the file cannot be written.
         """
         self.path = path
         self.first_ns: int | None = None
@@ -71,7 +71,7 @@ class McapWriter:
         """Append a message.
 
         Raises:
-            BagError: it could not be written; flushed messages are safe.
+            BagError: the message could not be written; flushed messages are safe.
         """
         if self.first_ns is None:
             self.first_ns, self.begin_bytes = record.log_time_ns, self.size_bytes
@@ -82,10 +82,10 @@ class McapWriter:
             self._keep()
 
     def repeat(self, record: Record) -> None:
-        """Append a message without counting it, as one that is repeated from another file.
+        """Append a message without counting it, for a message repeated from another file.
 
         Raises:
-            BagError: it could not be written.
+            BagError: the message could not be written.
         """
         channel, log_time_ns, publish_time_ns, sequence, data = record
         try:
@@ -121,20 +121,20 @@ class McapWriter:
         self._file.keep()
 
     def flush(self) -> None:
-        """Make the written messages safe from a crash; see the top of this module.
+        """Make the written messages safe from a crash; see the module's docstring.
 
         Raises:
-            BagError: it could not be written, or was removed or cut.
+            BagError: the file could not be written, or was deleted or truncated.
         """
         if self._file.is_removed:
             self._abandon()
             lost = f"{self.messages} messages are" if self.messages != 1 else "1 message is"
-            raise BagError(f"{self.path} was removed: its {lost} lost")
+            raise BagError(f"{self.path} was deleted: its {lost} lost")
         if self._file.is_cut:
             self._abandon()
             raise BagError(
-                f"{self.path} was cut by another program: `dsmq-nodes bag repair {self.path}` "
-                "saves what is left of it"
+                f"{self.path} was truncated by another program: "
+                f"`dsmq-nodes bag repair {self.path}` saves what is left of it"
             )
         with self._guard():
             self._mcap.flush()
@@ -153,7 +153,7 @@ class McapWriter:
         """Write the index, and close; does nothing after a failure.
 
         Raises:
-            BagError: it could not be written; flushed messages are safe.
+            BagError: the index could not be written; flushed messages are safe.
         """
         if self._has_ended:
             return
@@ -185,8 +185,8 @@ class McapWriter:
         safe = self.messages - lost
         if not (safe and self._keeps_part):
             self.path.unlink(missing_ok=True)  # its name is free again
-            return BagError(f"{what}; nothing of it is kept: make room first")
+            return BagError(f"{what}; no part of it is kept: free some space first")
         return BagError(
             f"{what}; its first {safe} messages are safe, the {lost} after them are lost: "
-            f"make room, then `dsmq-nodes bag repair {self.path}`"
+            f"free some space, then `dsmq-nodes bag repair {self.path}`"
         )

@@ -1,4 +1,4 @@
-"""Reads ahead in another thread, so that unpacking a chunk delays no message."""
+"""Reads ahead in another thread, so that decompressing a chunk delays no message."""
 
 import queue
 import sys
@@ -12,7 +12,7 @@ from typing_extensions import override
 from dsmq_nodes.bag.file.mcap_reader import Record
 
 _AHEAD: Final = 2000
-_BYTES_OF_ONE: Final = 32 << 10  # a larger message counts as several: 64 MB are read ahead at most
+_BYTES_OF_ONE: Final = 32 << 10  # larger messages count as several: at most 64 MB are read ahead
 _SWITCH_SEC: Final = 0.0005
 
 
@@ -45,7 +45,7 @@ def _cost(item: Record | BaseException | None) -> int:
 
 
 def prefetched(source: Iterator[Record]) -> Iterator[Record]:
-    """The same messages; an exception of the source is raised at its place."""
+    """Yield the source's messages; an exception of the source is raised at its place."""
     ahead = _Ahead(maxsize=_AHEAD)
     is_over = threading.Event()
 

@@ -1,4 +1,4 @@
-"""Reads the MCAP files of a recording of ours, and merges them if it was split."""
+"""Reads the MCAP files of one recording, and merges them if the recording was split."""
 
 import heapq
 from collections.abc import Collection, Iterator
@@ -16,18 +16,18 @@ TEXT: Final = "text"
 
 
 class McapBag(BagSource):
-    """A recording of ours: one MCAP file, or several if it was split.
+    """A recording in the kit's own format: one MCAP file, or several if it was split.
 
     Attributes:
-        files: its files, in the order of their recording.
-        omitted: messages that it announces and lacks.
+        files: the files, in the order of their recording.
+        omitted: differences between the index of a file and its messages.
     """
 
     def __init__(self, paths: Collection[Path], topics: Selection | None = None) -> None:
         """Open its files.
 
         Raises:
-            BagError: a file does not exist, is not an MCAP, or is not whole; or a named topic is
+            BagError: a file does not exist, is not an MCAP, or is damaged; or a named topic is
                 missing.
         """
         self.omitted = Omitted()
@@ -43,7 +43,7 @@ class McapBag(BagSource):
             topics.check(names, ", ".join(map(str, self.paths)))
 
     def counts(self) -> list[ChannelCount]:
-        """The channels of all its files, and how many messages they have."""
+        """Return the channels of all files, with their message counts."""
         total: dict[Channel, int] = {}
         for number, file in enumerate(self.files):
             for each in file.counts(with_repeated=number == 0):
@@ -55,7 +55,7 @@ class McapBag(BagSource):
         ]
 
     def compression(self) -> str:
-        """The compression of its chunks."""
+        """Return the compression of its chunks."""
         return ", ".join(dict.fromkeys(file.compression() for file in self.files))
 
     def records(
@@ -64,9 +64,9 @@ class McapBag(BagSource):
         end_ns: int | None = None,
         topics: Collection[str] | None = None,
     ) -> Iterator[Record]:
-        """Its undecoded messages, by log time.
+        """Return the undecoded messages, by log time.
 
-        Latched messages from before `start_ns` are not among them: see `latched_before`.
+        Latched messages from before `start_ns` are not included: see `latched_before`.
 
         Args:
             start_ns: only messages from this time on.
@@ -85,12 +85,12 @@ class McapBag(BagSource):
         return _once(heapq.merge(*parts, key=lambda marked: marked[0].log_time_ns))
 
     def attachments(self) -> list[Attachment]:
-        """The files inside it, such as the launch file."""
+        """Return the attached files, such as the launch file."""
         found = [each for file in self.files for each in file.attachments()]
-        return list(dict.fromkeys(found))  # a recording has the same in each of its files
+        return list(dict.fromkeys(found))  # each file of a recording has the same attachments
 
     def metadata(self) -> list[tuple[str, dict[str, str]]]:
-        """The named texts inside it."""
+        """Return the named texts in the files."""
         found: list[tuple[str, dict[str, str]]] = []
         for file in self.files:
             found += [each for each in file.texts() if each not in found]
@@ -102,7 +102,7 @@ def _by_start(file: McapFile) -> tuple[bool, int]:
 
 
 def _once(marked: Iterator[tuple[Record, bool]]) -> Iterator[Record]:
-    """The messages of several files, without repeated ones."""
+    """Yield the messages of several files, without repeated ones."""
     seen: set[tuple[str, int, int]] = set()
     for record, is_repeated in marked:
         if record.channel.metadata and record.channel.latched:

@@ -1,10 +1,11 @@
 """Writes the records of an MCAP file (mcap.dev/spec): chunks of messages, indexes, a summary.
 
-MCAP's own writer compresses a chunk in one piece, in blocks of 128 kB (zstd) or 64 kB (lz4), and a
-block that is cut cannot be read at all: its bits are read from its end. Here blocks end with
-messages: a large one has a block of its own, small ones share a block of `_BLOCK_BYTES`. So a file
-that is cut anywhere loses the message that was cut, or some small ones. A block for every message
-would double the size of a file of small ones; these cost up to a fifth, and nothing with pictures.
+MCAP's own writer compresses a chunk as a whole, in blocks of 128 kB (zstd) or 64 kB (lz4). A block
+that is cut off cannot be read at all: its bits are read from its end. This writer ends blocks at
+message ends: a large message has its own block, small messages share blocks of `_BLOCK_BYTES`. A
+file that is cut anywhere thus loses only the message at the cut, or a few small ones. One block for
+each message would double the size of a file of small messages; these blocks add at most a fifth,
+and nothing with pictures.
 """
 
 import struct
@@ -45,13 +46,13 @@ _FOOTER: Final = struct.Struct("<BQQQ")  # without its checksum
 
 
 class Output(Protocol):
-    """Where a file is written."""
+    """The file object that a `RecordWriter` writes to."""
 
     def write(self, data: bytes, /) -> int:
-        """Append all of it."""
+        """Append all of the data."""
 
     def tell(self) -> int:
-        """The size so far."""
+        """Return the size so far."""
 
 
 class _OpenChunk:
@@ -59,7 +60,7 @@ class _OpenChunk:
 
     def __init__(self) -> None:
         self.data = bytearray()
-        self.blocks = [0]  # where they end
+        self.blocks = [0]  # their end offsets
         self.indexes: dict[int, MessageIndex] = {}
         self.start_ns = self.end_ns = 0
 
@@ -73,14 +74,14 @@ class _OpenChunk:
             self._end_block()
 
     def index(self, channel: int, log_time_ns: int) -> None:
-        """Note that a message comes next."""
+        """Add the next record, a message, to the index."""
         self.start_ns = min(self.start_ns, log_time_ns) if self.indexes else log_time_ns
         self.end_ns = max(self.end_ns, log_time_ns)
         found = self.indexes.setdefault(channel, MessageIndex(channel_id=channel, records=[]))
         found.records.append((log_time_ns, len(self.data)))
 
     def pieces(self) -> Iterator[memoryview]:
-        """The data, block by block."""
+        """Return the data, block by block."""
         self._end_block()
         view = memoryview(self.data)
         return (view[begin:end] for begin, end in pairwise(self.blocks))
@@ -117,7 +118,7 @@ class RecordWriter:
     """An MCAP file that is being written."""
 
     def __init__(self, output: Output, compression: Compression, chunk_bytes: int) -> None:
-        """Nothing is written yet; a chunk ends when it has so many bytes, before compression."""
+        """Write nothing yet; a chunk ends at `chunk_bytes` bytes, before compression."""
         self._output, self._chunk_bytes = output, chunk_bytes
         self._kind, self._pack = _PACKERS[compression]
         self._chunk = _OpenChunk()
@@ -130,12 +131,12 @@ class RecordWriter:
         self._start_ns = self._end_ns = 0
 
     def start(self, profile: str, library: str) -> None:
-        """Write what an MCAP file begins with."""
+        """Write the magic bytes and the header."""
         self._output.write(MAGIC)
         self._write(Header(profile=profile, library=library))
 
     def register_schema(self, name: str, encoding: str, data: bytes) -> int:
-        """Add a schema; returns its number."""
+        """Add a schema, and return its number."""
         number = len(self._schemas) + 1
         self._register(Schema(id=number, data=data, encoding=encoding, name=name), self._schemas)
         return number
@@ -143,7 +144,7 @@ class RecordWriter:
     def register_channel(
         self, topic: str, encoding: str, schema: int, metadata: Mapping[str, str]
     ) -> int:
-        """Add a channel; returns its number. `schema` is a number, or 0."""
+        """Add a channel, and return its number. `schema` is a schema's number, or 0."""
         number = len(self._channels) + 1
         channel = Channel(
             id=number,
@@ -264,7 +265,7 @@ class RecordWriter:
         self._chunk.add(_bytes_of(record))
 
     def _write(self, record: McapRecord) -> dict[str, int]:
-        """Write a record to the file; returns its place."""
+        """Write a record to the file, and return its place."""
         data, offset = _bytes_of(record), self._output.tell()
         self._output.write(data)
         return {"offset": offset, "length": len(data)}

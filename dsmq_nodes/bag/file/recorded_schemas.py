@@ -1,8 +1,8 @@
 """The JSON Schema of a recorded topic, in a form that other tools can read.
 
-Their parsers expect an object at the root and do not know `$ref`, so the definitions in `$defs` are
-inserted where they are used. A type that contains itself keeps its references, and so does one that
-would become too large: a few definitions of each other are billions of fields.
+Their parsers expect an object at the root and do not support `$ref`, so definitions in `$defs` are
+inserted where they are used. A type that contains itself keeps its references, and so does a type
+that would become too large: a few definitions that contain each other expand to billions of fields.
 """
 
 import json
@@ -24,12 +24,12 @@ _MOST_PARTS: Final = 100_000
 
 
 def schema_text(schema: dict[str, Any]) -> bytes:
-    """A schema, as in a file."""
+    """Return a schema in the form for a file."""
     try:
         plain = _Inlining(as_mapping(schema.get("$defs"))).of(schema, ())
     except RecursionError:
         plain = schema
-    return json.dumps(plain, separators=(",", ":")).encode()  # in the order of the fields
+    return json.dumps(plain, separators=(",", ":")).encode()  # keeps the order of the fields
 
 
 class _Inlining:
@@ -56,7 +56,7 @@ class _Inlining:
 
 
 def told_schema(channel: Channel) -> dict[str, Any]:
-    """The JSON Schema of a channel's messages; empty when it is unknown."""
+    """Return the JSON Schema of a channel's messages, or an empty one when it is unknown."""
     if channel.schema_encoding != "jsonschema":
         return {}
     try:
@@ -67,9 +67,9 @@ def told_schema(channel: Channel) -> dict[str, Any]:
 
 
 def class_of(type_name: str) -> type[Message] | None:
-    """The message class with a type's name; None when there is none.
+    """Return the message class with this type name, or None.
 
-    Classes that the program has imported come first, then the kit's, then a package of that name.
+    Classes that the program has imported come first, then the kit's, then those of packages.
     """
     if not type_name:
         return None

@@ -1,12 +1,12 @@
 """Saves the good part of a damaged bag: every whole message before its end goes into a new file.
 
 MCAP's records are read one after the other (mcap.dev/spec): an opcode, a length of 8 bytes, the
-content. Reading ends at the first record that is longer than the rest of the file; if it is a
-chunk, the messages at its begin are saved too. A chunk with a wrong checksum is left out, and
+content. Reading ends at the first record that is longer than the rest of the file; if that record
+is a chunk, the messages at its begin are saved too. A chunk with a wrong checksum is skipped, and
 reading continues after it.
 
-A whole end of the file helps: it repeats the definitions of topics, which are otherwise lost with
-the chunk that has them, and it says where reading continues after a record of a wrong length.
+A complete end of the file helps: it repeats the definitions of topics, which are otherwise lost
+with the chunk that has them, and it has the offset to continue at after a record of wrong length.
 """
 
 import contextlib
@@ -47,11 +47,11 @@ class Repaired:
 
     Attributes:
         path: the new file.
-        messages: how many messages it has.
-        damaged: how many chunks and records were left out.
-        undefined: how many messages were left out because the definition of their topic is damaged.
-        lost_bytes: how many bytes at the end were no whole record.
-        of_cut_chunk: how many messages were saved from these bytes.
+        messages: the number of messages in the new file.
+        damaged: the number of chunks and records that were skipped.
+        undefined: the number of messages skipped because their topic's definition is damaged.
+        lost_bytes: the number of bytes at the end that were no complete record.
+        of_cut_chunk: the number of messages saved from these bytes.
         whole: whether the file was undamaged.
     """
 
@@ -75,12 +75,12 @@ def repair(
 
     Args:
         path: the file, which stays unchanged.
-        output: the new one.
-        compression: of the new one.
+        output: the new file.
+        compression: the compression of the new file.
         on_progress: called with the number of bytes read so far.
 
     Raises:
-        BagError: it is not an MCAP, or the new one cannot be written.
+        BagError: the file is not an MCAP, or the new one cannot be written.
     """
     check_no_pipe(path)
     with opened(path) as stream:
@@ -112,7 +112,7 @@ class _Scan:
         self._places = deque(told.places)
 
     def run(self, on_progress: Callable[[int], None]) -> None:
-        """Read all of it."""
+        """Read the whole file."""
         self._stream.seek(len(MAGIC))
         good = len(MAGIC)
         for opcode, content in self._contents():
@@ -139,13 +139,13 @@ class _Scan:
                 self._stream.seek(place)
 
     def _next_place(self, at: int) -> int | None:
-        """Where a record is known to begin, from here on; None: nowhere."""
+        """Return the next offset where a record is known to begin, or None."""
         while self._places and self._places[0] < at:
             self._places.popleft()
         return self._places[0] if self._places else None
 
     def _take_cut(self, at: int) -> None:
-        """Save what is at the begin of a chunk that ends after the file, where that has no end."""
+        """Save the begin of a chunk that continues after the end of a cut file."""
         self._stream.seek(at)
         head, rest = self._stream.read(HEAD.size), self._stream.read(MOST_UNPACKED)
         if len(head) < HEAD.size or rest.endswith(MAGIC):
@@ -154,7 +154,7 @@ class _Scan:
         if opcode != Opcode.CHUNK:
             return
         before = self.repaired.messages
-        with contextlib.suppress(ValueError):  # where its last record is cut
+        with contextlib.suppress(ValueError):  # at the record that is cut
             data = begin_of_chunk(rest, length)
             for inner, begin, end in inside(data):
                 self._save(_record(inner, data, begin, end))

@@ -16,11 +16,11 @@ class Selection:
     """Chooses topics by name.
 
     Attributes:
-        topics: names or shell patterns (`/robot1/*`); a slash at the front may be left out.
-        exclude: names or patterns that are left out in any case.
+        topics: names or shell patterns (`/robot1/*`); the leading slash may be omitted.
+        exclude: names or patterns that are excluded in any case.
         regex: also topics whose name has a match of this expression, except the kit's own.
-        exclude_regex: matching topics are left out in any case.
-        everything: also all other topics, except the kit's own: those below /dsmq, and those of
+        exclude_regex: matching topics are excluded in any case.
+        everything: also all other topics, except the kit's own: those below /dsmq, and those of the
             services that every node has.
     """
 
@@ -45,13 +45,13 @@ class Selection:
             return False
         if _matches(name, self.topics):
             return True
-        # A recorder asks the nodes for their parameters: these calls are not what was meant.
+        # A recorder calls the nodes for their parameters: these calls are not meant.
         if is_kits_own(name) or name == UPLINK_STATUS_TOPIC or is_of_every_node(name):
             return False
         return self.everything or bool(self.regex and re.search(self.regex, name))
 
     def unmatched(self, names: Iterable[str]) -> list[str]:
-        """The selected topics that are not among `names`."""
+        """Return the selected topics that are not among `names`."""
         known = list(names)
         return [
             asked
@@ -60,20 +60,20 @@ class Selection:
         ]
 
     def check(self, names: Iterable[str], where: str) -> None:
-        """Check that the selected topics are among `names`, which are all.
+        """Check that the selected topics are among `names`, which are all topics.
 
         Raises:
-            BagError: a name or a pattern matches none, or nothing is selected; with the nearest.
+            BagError: a name or a pattern matches no topic, or none is selected; with the nearest.
         """
         known = sorted(set(names))
         for asked in self.unmatched(known):
             raise BagError(f"{where} has no topic {asked}: {did_you_mean(asked, known)}")
         if known and not any(name in self for name in known):
-            raise BagError(f"{where} has no such topics: there is: {', '.join(known)}")
+            raise BagError(f"{where} has no such topics; it has: {', '.join(known)}")
 
 
 def chosen(topics: Collection[str] | Selection | None) -> Selection | None:
-    """A selection by names or patterns of topics, or by one; None for all."""
+    """Return a selection from one or several names or patterns of topics; None for all."""
     if isinstance(topics, Selection | None):
         return topics
     return Selection((topics,) if isinstance(topics, str) else tuple(topics))
@@ -81,7 +81,7 @@ def chosen(topics: Collection[str] | Selection | None) -> Selection | None:
 
 def _matches(name: str, patterns: Iterable[str]) -> bool:
     return any(
-        name == pattern or fnmatch.fnmatchcase(name, pattern)  # `/a[1]` may be a topic's own name
+        name == pattern or fnmatch.fnmatchcase(name, pattern)  # a topic may be named `/a[1]`
         for each in patterns
         for pattern in (each, f"/{each}")
     )

@@ -20,12 +20,12 @@ from dsmq_nodes.errors import BagError
 
 _TIMES: Final = range(1 << 64)
 OWN_TEXTS: Final = "dsmq_nodes"
-"""The name of the metadata of our bags."""
+"""The name of the metadata of the kit's bags."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """When a file is full and the next one begins with the latched messages; 0: never."""
+    """The limits of a file: then a new one begins with the latched messages. 0 is no limit."""
 
     size_bytes: int = 0
     duration_sec: float = 0.0
@@ -34,7 +34,7 @@ class Limits:
         return self.size_bytes > 0 or self.duration_sec > 0
 
     def reached(self, part: McapWriter, now_ns: int) -> bool:
-        """Whether a file is full, not counting its beginning."""
+        """Whether a file has reached a limit, not counting its beginning."""
         if part.first_ns is None:
             return False
         if 0 < self.size_bytes <= part.size_bytes - part.begin_bytes:
@@ -46,8 +46,8 @@ class BagWriter:
     """Writes a bag; close it, or use it in a `with`.
 
     Attributes:
-        paths: its files so far.
-        messages: how many messages were written.
+        paths: the files so far.
+        messages: the number of messages written.
     """
 
     def __init__(
@@ -63,18 +63,18 @@ class BagWriter:
         """Begin a bag.
 
         Args:
-            path: the file; `.mcap` is added where it is missing. With limits the files are
+            path: the file; `.mcap` is added if it is missing. With limits the files are
                 numbered: `run_0.mcap`, `run_1.mcap`.
-            compression: of the chunks.
-            limits: when to begin another file.
+            compression: the compression of the chunks.
+            limits: when to begin another file; None for never.
             chunk_bytes: the size of a chunk, before compression.
-            profile: MCAP's name for what the messages are in: empty for JSON, "ros2" for CDR.
+            profile: MCAP's name for the kind of messages: empty for JSON, "ros2" for CDR.
             keeps_part: keep the written part when an error ends it, as for a recording; otherwise
                 it is deleted, as for a copy.
 
         Raises:
-            BagError: a file of this name exists already, it is not a file's name, or it cannot be
-                written.
+            BagError: a file of this name exists already, the path is not a file name, or the file
+                cannot be written.
         """
         self.messages = 0
         self.paths: list[Path] = []
@@ -90,12 +90,12 @@ class BagWriter:
 
     @property
     def size_bytes(self) -> int:
-        """The size of all its files."""
+        """The size of all files of the bag."""
         return self._earlier_bytes + self._part.size_bytes
 
     @property
     def unsafe(self) -> Counter[str]:
-        """How many messages a crash would lose, by topic; after an error, how many were lost."""
+        """The number of messages that a crash would lose, by topic; after an error, those lost."""
         return self._part.unsafe
 
     def write(
@@ -109,12 +109,13 @@ class BagWriter:
         """Append a message.
 
         Raises:
-            BagError: it could not be written (the text says what is safe), or a time is not valid.
+            BagError: the message could not be written (the text says what is safe), or a time is
+                invalid.
         """
         self.write_record(Record(channel, log_time_ns, publish_time_ns, sequence, data))
 
     def write_record(self, record: Record) -> None:
-        """As `write`, of a message that another bag has."""
+        """Append a message as `write` does, from a record of another bag."""
         channel, log_time_ns, publish_time_ns, _, _ = record
         if not (log_time_ns in _TIMES and publish_time_ns in _TIMES):
             raise BagError(
@@ -132,7 +133,7 @@ class BagWriter:
             self._latched.take(record)
 
     def _repeat_latched(self, log_time_ns: int) -> None:
-        """Begin a file with the latched messages, so that it can be played on its own."""
+        """Begin a file with the latched messages, so that it can be played alone."""
         found = self._latched.records()
         for each in found:
             marked = replace(each.channel, metadata=(*each.channel.metadata, REPEATED))
@@ -154,15 +155,15 @@ class BagWriter:
         """Make the written messages safe from a crash; see mcap_writer.py.
 
         Raises:
-            BagError: it could not be written; the text says what is safe.
+            BagError: the messages could not be written; the text says what is safe.
         """
         self._part.flush()
 
     def close(self) -> None:
-        """Write the index, and close.
+        """Write the index, and close the bag.
 
         Raises:
-            BagError: it could not be written; the text says what is safe.
+            BagError: the index could not be written; the text says what is safe.
         """
         self._part.finish()
 
@@ -196,7 +197,7 @@ class BagWriter:
 
 
 def about_here() -> dict[str, str]:
-    """The metadata of a recording: its program and its machine."""
+    """Return the metadata of a recording: its program and its machine."""
     return {
         "version": dsmq_nodes.__version__,
         "python": platform.python_version(),
@@ -205,9 +206,9 @@ def about_here() -> dict[str, str]:
 
 
 def bag_path(path: str | Path) -> Path:
-    """The name of a bag's file, with `.mcap`.
+    """Return the name of a bag's file, with `.mcap`.
 
     Raises:
-        BagError: it is not a file's name.
+        BagError: the path is not a file name.
     """
     return file_name(path, ".mcap")

@@ -1,1 +1,1 @@
-"""Bags as datasets for LeRobot (LeRobotDataset v3.0), with pyarrow and av, without torch."""
+"""Bags as LeRobot datasets (LeRobotDataset v3.0), with pyarrow and av, without torch."""

@@ -1,18 +1,18 @@
 """The files of a LeRobotDataset v3.0, as LeRobot 0.4 and 0.6 read it.
 
-    meta/info.json       version, fps, features {name: dtype, shape, names}, totals, paths' patterns
-    meta/stats.json      of each feature: min, max, mean, std, count, quantiles
+    meta/info.json       version, fps, features {name: dtype, shape, names}, totals, path patterns
+    meta/stats.json      for each feature: min, max, mean, std, count, quantiles
     meta/tasks.parquet   task_index, task (the index of pandas)
-    meta/episodes/chunk-000/file-000.parquet     a row an episode: length, rows of the data,
-                                                 places of its pictures, statistics
-    data/chunk-000/file-000.parquet              a row a frame
+    meta/episodes/chunk-000/file-000.parquet     a row for each episode: length, data rows,
+                                                 places of the pictures, statistics
+    data/chunk-000/file-000.parquet              a row for each frame
     videos/<feature>/chunk-000/file-000.mp4      frame n of a file is at n / fps, exactly
 
-A row of the data has the vectors (fixed lists of float32; one of a single number is that) and five
-columns of LeRobot's: timestamp (float32, frame_index / fps), frame_index (within the episode),
-episode_index, index (of the whole dataset), task_index. A frame's picture is looked up at
-`from_timestamp` of its episode + timestamp, within 1e-4 s; times are float32, so that it is not
-found any more after 1024 s of a file.
+A data row has the vectors (fixed lists of float32; a vector of one number is only that number) and
+five columns of LeRobot's: timestamp (float32, frame_index / fps), frame_index (within the episode),
+episode_index, index (of the whole dataset), task_index. LeRobot looks up a frame's picture at
+`from_timestamp` of its episode + timestamp, within 1e-4 s. Times are float32, so it no longer finds
+pictures after 1024 s of a file.
 """
 
 import json
@@ -24,7 +24,7 @@ import pyarrow as pa
 
 VERSION: Final = "v3.0"
 LONGEST_VIDEO_SEC: Final = 600
-"""The length of a video file, and so of an episode; see above."""
+"""The greatest length of a video file, and so of an episode; see above."""
 
 OWN_COLUMNS: Final = {
     "timestamp": "float32",
@@ -39,7 +39,7 @@ TASKS: Final = Path("meta/tasks.parquet")
 EPISODES: Final = Path("meta/episodes/chunk-000/file-000.parquet")
 DATA: Final = Path("data/chunk-000/file-000.parquet")
 CALIBRATION: Final = Path("meta/calibration.json")
-"""LeRobot's calibration file of the arm, where it was known: LeRobot itself passes it over."""
+"""LeRobot's calibration file of the arm, if known; LeRobot itself ignores it."""
 PICTURES: Final = "observation.images."
 STATE: Final = "observation.state"
 ACTION: Final = "action"
@@ -60,7 +60,7 @@ class Vector:
     names: tuple[str, ...]
 
     def info(self) -> dict[str, Any]:
-        """Its entry in info.json."""
+        """Return the entry of the feature in info.json."""
         return {"dtype": "float32", "shape": [len(self.names)], "names": list(self.names)}
 
 
@@ -73,11 +73,11 @@ class Video:
 
     @property
     def pixels(self) -> str:
-        """FFmpeg's name of how pixels are stored: colours of 2 x 2 pixels take even sizes."""
+        """FFmpeg's pixel format; yuv420p, with one colour for 2 x 2 pixels, needs even sizes."""
         return "yuv444p" if self.width % 2 or self.height % 2 else "yuv420p"
 
     def info(self, fps: int) -> dict[str, Any]:
-        """Its entry in info.json."""
+        """Return the entry of the feature in info.json."""
         return {
             "dtype": "video",
             "shape": [self.height, self.width, 3],
@@ -97,7 +97,7 @@ class Video:
 
 @dataclass(frozen=True)
 class Layout:
-    """The features of a dataset, and how many frames a second it has."""
+    """The features of a dataset, and its frames per second."""
 
     fps: int
     robot_type: str | None
@@ -105,7 +105,7 @@ class Layout:
     videos: dict[str, Video]
 
     def info(self, episodes: int, frames: int, tasks: int) -> dict[str, Any]:
-        """The contents of info.json."""
+        """Return the contents of info.json."""
         own = {name: {"dtype": t, "shape": [1], "names": None} for name, t in OWN_COLUMNS.items()}
         return {
             "codebase_version": VERSION,
@@ -128,7 +128,7 @@ class Layout:
         }
 
     def data_schema(self) -> pa.Schema:
-        """The columns of the data, with what Hugging Face's `datasets` asks for."""
+        """Return the columns of the data, with the metadata for Hugging Face's `datasets`."""
         columns: list[tuple[str, pa.DataType]] = []
         told: dict[str, Any] = {}
         for name, vector in self.vectors.items():
@@ -146,13 +146,13 @@ class Layout:
 
 @dataclass
 class VideoPlace:
-    """Where an episode's pictures are: the number of the file, and the first frame in it."""
+    """The place of an episode's pictures: the file's number, and the first frame in it."""
 
     file: int
     begin: int
 
     def columns(self, name: str, frames: int, fps: int) -> dict[str, Any]:
-        """Its columns in the table of episodes."""
+        """Return the columns for the table of episodes."""
         chunk, file = divmod(self.file, CHUNK_FILES)
         return {
             f"videos/{name}/chunk_index": chunk,
@@ -164,7 +164,7 @@ class VideoPlace:
 
 @dataclass
 class EpisodeRow:
-    """An episode, as the table of episodes has it."""
+    """An episode as in the table of episodes."""
 
     task: str
     frames: int
@@ -173,5 +173,5 @@ class EpisodeRow:
 
 
 def video_path(root: Path, name: str, chunk: int, file: int) -> Path:
-    """The file of a feature's pictures with these numbers."""
+    """Return the path of the video file with these numbers."""
     return root / _VIDEO_PATTERN.format(video_key=name, chunk_index=chunk, file_index=file)

@@ -1,9 +1,9 @@
-"""A LeRobotDataset v3.0 as a bag, so that it is shown, played and converted like any other.
+"""Reads a LeRobotDataset v3.0 as a bag, to show, play and convert it like any other.
 
-`observation.state` and `action` of joints become `/joint_states`, `/joint_command`, pictures
-`/<last word of the name>/image_raw` (the whole name where two end alike), other vectors arrays on a
-topic of their name. Times begin at 1 s, as a dataset has none of its own. Episodes follow each
-other after a second, between marks.
+`observation.state` and `action` of joints become `/joint_states` and `/joint_command`. Pictures
+become `/<last word of the name>/image_raw` (the whole name if two names end alike). Other vectors
+become arrays on a topic of their name. Times begin at 1 s, because a dataset has no absolute times.
+Episodes follow each other after a pause of one second, between marks.
 """
 
 import math
@@ -41,14 +41,14 @@ from dsmq_nodes.topic_names import EPISODE_TOPIC
 _BEGIN_NS: Final = SECOND_NS
 _PAUSE_NS: Final = SECOND_NS  # between episodes
 _JOINT_TOPICS: Final = {layout.STATE: "/joint_states", layout.ACTION: "/joint_command"}
-_FORMATS: Final = {b"\xff\xd8": "jpeg"}  # by the first bytes; else PNG, as LeRobot has it
+_FORMATS: Final = {b"\xff\xd8": "jpeg"}  # by the first bytes; otherwise PNG, LeRobot's default
 _NUMBERS: Final = frozenset(
     {"float16", "float32", "float64", "bool", "int8", "int16", "int32", "int64"}
     | {"uint8", "uint16", "uint32", "uint64"}
 )
 _MOST_NUMBERS: Final = 100_000  # of one feature
-_WIDE: Final = re.compile(r"\{[^}]*\d{4}")  # a number in a path, with very many zeros
-# What is no dataset's raises any of these.
+_WIDE: Final = re.compile(r"\{[^}]*\d{4}")  # a number in a path, padded to 1000 or more places
+# A folder that is no valid dataset raises any of these.
 _WRONG: Final = (
     *(OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError),
     pa.ArrowException,
@@ -62,17 +62,17 @@ class LerobotDataset(BagSource):
     """A dataset's folder.
 
     Attributes:
-        path: where it is.
+        path: the path of the folder.
         omitted: features that are left out.
-        start_ns: when the first frame is.
-        end_ns: when the last mark is.
+        start_ns: the time of the first frame.
+        end_ns: the time of the last mark.
     """
 
     def __init__(self, path: Path, topics: Selection | None = None) -> None:
-        """Open it.
+        """Open the dataset.
 
         Raises:
-            BagError: it is of another version, or not whole, or has not the topics.
+            BagError: it is of another version, or is damaged, or lacks the topics.
         """
         self.path = path
         self.paths = sorted(each for each in path.rglob("*") if each.is_file())
@@ -83,10 +83,10 @@ class LerobotDataset(BagSource):
             for each in self._features():
                 topic = each.channel.topic
                 if self._writers.setdefault(topic, each) is not each:
-                    self.omitted.note(f"left out: {each.name}: another feature is {topic} already")
+                    self.omitted.note(f"left out: {each.name}: {topic} is already a feature")
             self._starts_ns = self._starts()
         except _WRONG as error:
-            raise BagError(f"{path} is no whole dataset: {error}") from None
+            raise BagError(f"{path} is no complete dataset: {error}") from None
         names = [EPISODE_TOPIC, *self._writers]
         if topics is not None:
             topics.check(names, str(path))
@@ -98,7 +98,7 @@ class LerobotDataset(BagSource):
         self._info: dict[str, Any] = read_loose_json((self.path / layout.INFO).read_bytes())
         version = self._info.get("codebase_version")
         if version != layout.VERSION:
-            raise ValueError(f"it is of version {version}, and {layout.VERSION} is read here")
+            raise ValueError(f"it has version {version}; only {layout.VERSION} is supported")
         self._fps = int(self._info["fps"])
         if self._fps < 1:
             raise ValueError(f"it has {self._fps} frames a second")
@@ -109,7 +109,7 @@ class LerobotDataset(BagSource):
         self._calibration = calibration.read_bytes() if calibration.exists() else b""
 
     def _starts(self) -> list[int]:
-        """When each episode begins, and when one more would."""
+        """Return the begin of each episode, and that of one more after the last."""
         found = [_BEGIN_NS]
         for each in self._episodes:
             found.append(found[-1] + each["length"] * SECOND_NS // self._fps + _PAUSE_NS)
@@ -135,29 +135,29 @@ class LerobotDataset(BagSource):
                 reason = f"{feature['dtype']} of shape {feature['shape']} is no message"
                 self.omitted.topic(_plain_topic(name), reason)
 
-    # What it is like
+    # Contents
 
     def compression(self) -> str:
-        """The compression of its files."""
+        """Return the compression of its files."""
         told = [each.get("info") or {} for each in self._info["features"].values()]
         codecs = [str(each["video.codec"]) for each in told if "video.codec" in each]
         return ", ".join(dict.fromkeys(["snappy", *codecs]))
 
     def counts(self) -> list[ChannelCount]:
-        """Its topics, and how many messages they have."""
+        """Return the topics, with their message counts."""
         frames = sum(each["length"] for each in self._episodes)
         marks = ChannelCount(_MARKS, 2 * len(self._episodes))
         features = [ChannelCount(each.channel, frames) for each in self._writers.values()]
         return [each for each in (marks, *features) if each.channel.topic in self._names]
 
     def attachments(self) -> list[Attachment]:
-        """The calibration, if it has one."""
+        """Return the calibration, if the dataset has one."""
         name = layout.CALIBRATION.name
         found = Attachment(name, self._calibration, "application/json")
         return [found] if self._calibration else []
 
     def metadata(self) -> list[tuple[str, dict[str, str]]]:
-        """Where it comes from."""
+        """Return the name of the dataset, and its type of robot."""
         told = {"from": self.path.name, "robot_type": str(self._info.get("robot_type"))}
         return [("converted", told)]
 
@@ -169,10 +169,10 @@ class LerobotDataset(BagSource):
         end_ns: int | None = None,
         topics: Collection[str] | None = None,
     ) -> Iterator[Record]:
-        """Its messages, by time.
+        """Yield the messages, by time.
 
         Raises:
-            BagError: it is damaged.
+            BagError: the dataset is damaged.
         """
         wanted = [each for each in self._names if topics is None or each in topics]
         begin, end = start_ns or 0, math.inf if end_ns is None else end_ns
@@ -223,17 +223,17 @@ class LerobotDataset(BagSource):
         return self._file("video_path", {"video_key": name, **place})
 
     def _file(self, pattern: str, place: Row) -> Path:
-        """One of its files; a pattern leads to no others.
+        """Return the path of a file of the dataset, made from a pattern.
 
         Raises:
-            ValueError: it would.
+            ValueError: the path would lead out of the dataset's folder.
         """
         told = str(self._info[pattern])
         if _WIDE.search(told):
             raise ValueError(f"its {pattern} is {told}")
         name = PurePath(told.format(**place))
         if name.is_absolute() or ".." in name.parts:
-            raise ValueError(f"its {pattern} leads out of it: {told}")
+            raise ValueError(f"its {pattern} leads out of the folder: {told}")
         return self.path / name
 
     def _first(self, name: str, episode: Row) -> int:
@@ -250,10 +250,10 @@ class _Frames:
         self._next = 0
 
     def of(self, path: Path, first: int) -> Iterator[VideoFrame]:
-        """The pictures of a file from the frame `first` on.
+        """Yield the pictures of a file from the frame `first` on.
 
         Raises:
-            ValueError: the file ends before.
+            ValueError: the file ends before that frame.
         """
         if path != self._path or first < self._next:
             self._path, self._frames, self._next = path, _decoded(path), 0
@@ -275,9 +275,9 @@ class _FeatureTopic:
     """Makes the messages of a feature.
 
     Attributes:
-        name: the feature's.
-        channel: of its topic.
-        type: of its messages.
+        name: the name of the feature.
+        channel: the channel of its topic.
+        type: the class of its messages.
     """
 
     def __init__(
@@ -292,7 +292,7 @@ class _FeatureTopic:
         self._make = make
 
     def record(self, value: Any, at_ns: int, sequence: int) -> Record:
-        """A message of a value of the feature."""
+        """Return a message with a value of the feature."""
         stamp = Time(sec=at_ns // SECOND_NS, nanosec=at_ns % SECOND_NS)
         message = self._make(value, Header(stamp=stamp))
         return Record(self.channel, at_ns, at_ns, sequence + 1, message.to_json().encode())
@@ -331,13 +331,13 @@ def _vector_topic(name: str, feature: Row, calibrations: Calibrations) -> _Featu
 
 
 def _listed(values: Any) -> list[Any]:
-    """The numbers of a vector; one of a single number is that."""
+    """Return the numbers of a vector; a vector of one number is given as that number."""
     return values if isinstance(values, list) else [values]
 
 
 def _names(feature: Row) -> list[str]:
     given = feature.get("names")
-    if isinstance(given, dict):  # {"motors": [...]}, or {"delta_x": 0, ...} of a gamepad
+    if isinstance(given, dict):  # {"motors": [...]}, or {"delta_x": 0, ...} for a gamepad
         has_places = all(isinstance(each, int) for each in given.values())
         lists = [sorted(given, key=given.__getitem__)] if has_places else given.values()
         given = [name for each in lists for name in each]
@@ -373,7 +373,7 @@ def _plain_topic(feature: str) -> str:
 
 
 def _picture_topics(features: Iterable[str]) -> dict[str, str]:
-    """The topics of features: the last word of its name where no other has it, else all of it."""
+    """Return each feature's topic: the last word of its name if unique, else the whole name."""
     whole = {name: _plain_topic(name) for name in features}
     last = {name: topic.rpartition("/")[2] for name, topic in whole.items()}
     often = Counter(last.values())

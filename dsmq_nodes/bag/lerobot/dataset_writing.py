@@ -1,4 +1,4 @@
-"""Writes a dataset, episode by episode; nothing but one picture is kept in memory."""
+"""Writes a dataset, episode by episode; only one picture is in memory at a time."""
 
 import json
 from dataclasses import dataclass
@@ -43,19 +43,19 @@ _TASK_INDEX: Final = {
 
 
 class DatasetWriter:
-    """Writes the files of a dataset into a folder: `episode` for all, then `picture`, then `close`.
+    """Writes a dataset into a folder: call `episode` for each, then `picture`, then `close`.
 
     Attributes:
-        episodes: those that it was given.
+        episodes: the episodes so far.
     """
 
     def __init__(self, root: Path, form: Layout) -> None:
-        """Begin, in a folder that exists."""
+        """Begin in `root`, an existing folder."""
         self.episodes: list[EpisodeRow] = []
         self._root, self._layout = root, form
         self._frames = 0
         self._tasks: dict[str, int] = {}
-        self._vectors: dict[str, list[Any]] = {}  # also the columns of LeRobot's
+        self._vectors: dict[str, list[Any]] = {}  # also LeRobot's own columns
         self._statistics: list[dict[str, Statistics]] = []
         self._schema = form.data_schema()
         for each in (layout.DATA, layout.EPISODES):
@@ -67,7 +67,7 @@ class DatasetWriter:
         """Append an episode; its pictures come later, in the same order.
 
         Args:
-            task: what is done in it.
+            task: what the episode shows, in words.
             vectors: the rows of each feature.
         """
         frames = len(next(iter(vectors.values())))
@@ -94,10 +94,10 @@ class DatasetWriter:
         self._frames += frames
 
     def picture(self, feature: str, frame: VideoFrame, times: int) -> None:
-        """Append a picture to a feature, for so many frames.
+        """Append a picture to a feature, for `times` frames.
 
         Raises:
-            ValueError: it has another size than the feature.
+            ValueError: the picture has another size than the feature.
         """
         form = self._layout.videos[feature]
         if (frame.width, frame.height) != (form.width, form.height):
@@ -105,7 +105,7 @@ class DatasetWriter:
         self._videos[feature].add(frame, times)
 
     def close(self) -> None:
-        """Write the rest: episodes, tasks, statistics, info."""
+        """Write the remaining files: episodes, tasks, statistics, info."""
         self._data.close()
         levels = {name: files.close() for name, files in self._videos.items()}
         self._write_episodes(levels)
@@ -152,7 +152,7 @@ class DatasetWriter:
 
 @dataclass
 class _Expected:
-    """An episode that waits for its pictures."""
+    """An episode whose pictures have not all been added."""
 
     file: int
     frames: int
@@ -160,19 +160,19 @@ class _Expected:
 
 
 class _VideoFiles:
-    """The videos of a feature: a file has whole episodes, and at most LONGEST_VIDEO_SEC."""
+    """The videos of a feature: each file has complete episodes, and at most LONGEST_VIDEO_SEC."""
 
     def __init__(self, root: Path, form: Layout, name: str) -> None:
         self._root, self._layout, self._name = root, form, name
         self._file = self._reserved = 0
         self._waiting: list[_Expected] = []
-        self._number = self._at = 0  # the episode of the next picture, and its frame there
+        self._number = self._at = 0  # the episode and the frame of the next picture
         self._writer: VideoWriter | None = None
         self._file_open = -1
         self._levels: list[PictureLevels] = []
 
     def reserve(self, frames: int) -> VideoPlace:
-        """The place of the next episode."""
+        """Reserve and return the place of the next episode."""
         most = layout.LONGEST_VIDEO_SEC * self._layout.fps
         if self._reserved and self._reserved + frames > most:
             self._file, self._reserved = self._file + 1, 0
@@ -184,7 +184,7 @@ class _VideoFiles:
         return place
 
     def add(self, frame: VideoFrame, times: int) -> None:
-        """Append a picture, for so many frames."""
+        """Append a picture, for `times` frames."""
         encoded = frame.reformat(format=self._layout.videos[self._name].pixels)
         for _ in range(times):
             episode = self._waiting[self._number]
@@ -207,7 +207,7 @@ class _VideoFiles:
         return self._writer
 
     def close(self) -> list[PictureLevels]:
-        """End the last file; what was counted of each episode."""
+        """Close the last file, and return the picture levels of each episode."""
         if self._writer is not None:
             self._writer.close()
         return self._levels

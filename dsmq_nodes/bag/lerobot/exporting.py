@@ -1,6 +1,6 @@
-"""Bag to dataset, in two passes: first the stamps and the numbers, then the pictures, one by one.
+"""Exports a bag as a dataset, in two passes: first stamps and numbers, then picture by picture.
 
-The dataset is written beside its place and renamed, so that it is whole or not there.
+The dataset is written under a temporary name and renamed, so that it is complete or absent.
 """
 
 import os
@@ -44,7 +44,7 @@ from dsmq_nodes.devices.servo_bus.servo_arm import SO101
 from dsmq_nodes.errors import BagError
 
 _MOST_GAPS_TOLD: Final = 10
-_LATEST: Final = 0.8  # of the limit of age, for the usual time between messages
+_LATEST: Final = 0.8  # the greatest usual interval of messages, as a part of the age limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +52,9 @@ class Exported:
     """The result of an export.
 
     Attributes:
-        frames: how many there are.
-        episodes: how many they are in.
-        notes: what there is to say about ages, gaps and units, a line each.
+        frames: the number of frames.
+        episodes: the number of episodes.
+        notes: remarks about ages, gaps and units, one line each.
     """
 
     frames: int
@@ -73,14 +73,14 @@ def export(
     Args:
         source: the bag; its `omitted` gets the messages that are left out.
         output: the folder, which must not exist.
-        options: what the dataset is to be like.
-        on_progress: called with the number of messages read so far, of all of them.
+        options: the options of the dataset.
+        on_progress: called with the number of messages read so far, in both passes together.
 
     Raises:
-        BagError: the bag has not what it takes, or the folder cannot be written.
+        BagError: the bag lacks what a dataset needs, or the folder cannot be written.
     """
     if os.path.lexists(output):
-        raise BagError(f"{output} is there already, and stays: name another")
+        raise BagError(f"{output} exists already and is not overwritten: name another")
     plan = _Plan(source, options)
     beside = output.with_name(f".{output.name}.{os.getpid()}.part")
     with whole_or_gone(beside, lambda: beside.mkdir(parents=True)):
@@ -99,10 +99,10 @@ def export(
 
 @dataclass
 class _Taken:
-    """The messages of a topic in an episode that can be used."""
+    """The usable messages of a topic in an episode."""
 
-    stamps: list[int] = field(default_factory=list)  # of pictures
-    numbers: list[int] = field(default_factory=list)  # of pictures, in their topic
+    stamps: list[int] = field(default_factory=list)  # the stamps of pictures
+    numbers: list[int] = field(default_factory=list)  # the numbers of pictures in their topic
     vectors: RowBuilder = field(default_factory=RowBuilder)
 
 
@@ -115,15 +115,15 @@ class _Run:
 
 
 class _Plan:
-    """The frames of a dataset: which messages they are made of.
+    """The frames of a dataset, and the messages they are made of.
 
     Attributes:
         runs: the episodes of the dataset.
         videos: the topics of the pictures, and their features.
-        pictures: how many messages with pictures are to be read.
-        shown: of each topic of pictures, for how many frames each message is.
-        calibrations: of the joints; empty: unknown.
-        notes: what there is to say.
+        pictures: the number of picture messages to read.
+        shown: for each topic of pictures, the number of frames that show each message.
+        calibrations: the calibrations of the joints; empty when unknown.
+        notes: remarks for the user.
     """
 
     def __init__(self, source: BagSource, options: LerobotOptions) -> None:
@@ -156,14 +156,14 @@ class _Plan:
             self._add(number, episode, topics)
         if not self.runs:
             why = "; ".join([*self._gaps[:_MOST_GAPS_TOLD], *source.omitted.lines()])
-            raise BagError(f"there is no moment at which all topics have a new message: {why}")
+            raise BagError(f"at no time do all topics have a recent message: {why}")
         self.shown = self._count_shown()
         self._tell()
 
     # Reading
 
     def _read(self, episodes: list[Episode]) -> Iterator[tuple[Episode, dict[str, _Taken]]]:
-        """The usable messages of each episode."""
+        """Yield the usable messages of each episode."""
         waiting = iter(episodes)
         episode = next(waiting)
         topics: dict[str, _Taken] = defaultdict(_Taken)
@@ -191,7 +191,7 @@ class _Plan:
                 into.vectors.add(stamp, tuple(found), [*found.values()])
                 return
             if into.stamps and stamp <= into.stamps[-1]:
-                raise ValueError("its stamp is not after the one before it")
+                raise ValueError("its stamp is not later than the previous one")
             self._check_picture(record)
             into.numbers.append(number)
             into.stamps.append(stamp)
@@ -235,7 +235,7 @@ class _Plan:
         missing = sorted(self._sources.topics() - {t for t in samples if len(samples[t].stamps_ns)})
         if missing:
             what = ", ".join(self._told_missing(topic, topics) for topic in missing)
-            self._gaps.append(f"episode {number} is left out: no message of {what}")
+            self._gaps.append(f"episode {number} is left out: no message on {what}")
             return
         most = layout.LONGEST_VIDEO_SEC * self._options.fps
         task = episode.task or self._options.task or self._source.paths[0].stem
@@ -256,7 +256,7 @@ class _Plan:
         usual_ns = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
         if usual_ns > most_ns * _LATEST:
             raise BagError(
-                f"{topic} comes every {usual_ns * 1e-9:.3f} s, and a message is refused after "
+                f"{topic} has a message every {usual_ns * 1e-9:.3f} s, but the age limit is "
                 f"{most_ns * 1e-9:g} s: give --max-age {usual_ns * 2e-9:.2g}"
             )
         return Samples(times, most_ns, times if rows is None else rows.seen_ns.min(axis=1))
@@ -303,10 +303,10 @@ class _Plan:
         if more := len(self._gaps) - _MOST_GAPS_TOLD:
             self.notes += [f"and {more} more gaps"] if more > 0 else []
 
-    # What it makes
+    # Results
 
     def layout(self) -> Layout:
-        """The form of the dataset."""
+        """Return the layout of the dataset."""
         vectors = {name: Vector(self._names(name)) for name in self._sources.vectors}
         sizes = {name: self._sizes[topic] for name, topic in self._sources.videos.items()}
         joints = [
@@ -325,7 +325,7 @@ class _Plan:
         return tuple(f"{topic.strip('/').partition('/')[0]}_{name}" for topic, name in names)
 
     def vectors(self, run: _Run) -> dict[str, Vectors]:
-        """The rows of each vector in a run."""
+        """Return the rows of each vector in a run."""
         return {
             name: np.concatenate(
                 [run.rows[topic].values[run.frames.taken[topic]] for topic in topics], axis=1

@@ -1,4 +1,4 @@
-"""The statistics of a feature, under LeRobot's names; exact, where LeRobot's are of a histogram."""
+"""The statistics of a feature, under LeRobot's names; exact, LeRobot's come from a histogram."""
 
 from typing import Any, Final
 
@@ -7,14 +7,14 @@ from numpy.typing import NDArray
 
 _QUANTILES: Final = {"q01": 0.01, "q10": 0.1, "q50": 0.5, "q90": 0.9, "q99": 0.99}
 _LEVELS: Final = 256
-_MOST_SIDE: Final = 150  # of a picture that is counted
-_MOST_PICTURES: Final = 100  # of an episode
+_MOST_SIDE: Final = 150  # the most pixels of a side that are counted
+_MOST_PICTURES: Final = 100  # for each episode
 
 Statistics = dict[str, Any]
 
 
 def of_rows(values: NDArray[Any]) -> Statistics:
-    """Of the rows of a vector, or of a column; lists of numbers."""
+    """Return the statistics of the rows of a vector, or of a column, as lists of numbers."""
     rows = values.reshape(len(values), -1).astype(np.float64)
     found = {
         "min": rows.min(0),
@@ -27,26 +27,26 @@ def of_rows(values: NDArray[Any]) -> Statistics:
 
 
 def counted_frames(frames: int) -> frozenset[int]:
-    """The frames of an episode that are counted: at most 100, evenly."""
+    """Return the frames of an episode to count: at most 100, evenly spaced."""
     chosen = np.linspace(0, frames - 1, min(frames, _MOST_PICTURES))
     return frozenset(chosen.round().astype(int).tolist())
 
 
 class PictureLevels:
-    """How often each of the 256 levels occurs in the red, green and blue of some pictures.
+    """Histograms of the 256 levels of red, green and blue in some pictures.
 
     Attributes:
-        counts: of (3, 256).
-        pictures: how many were counted.
+        counts: the counts, of shape (3, 256).
+        pictures: the number of counted pictures.
     """
 
     def __init__(self) -> None:
-        """Begin with none."""
+        """Begin without pictures."""
         self.counts = np.zeros((3, _LEVELS), np.int64)
         self.pictures = 0
 
     def add(self, rgb: NDArray[np.uint8]) -> None:
-        """Count a picture, of (height, width, 3), thinned when it is large."""
+        """Count a picture of shape (height, width, 3); a large one is subsampled."""
         step = max(1, max(rgb.shape[:2]) // _MOST_SIDE)
         thin = rgb[::step, ::step].reshape(-1, 3)
         for color in range(3):
@@ -54,12 +54,12 @@ class PictureLevels:
         self.pictures += 1
 
     def join(self, other: "PictureLevels") -> None:
-        """Add the pictures of another."""
+        """Add the counts of another."""
         self.counts += other.counts
         self.pictures += other.pictures
 
     def statistics(self) -> Statistics:
-        """From 0 to 1, in the shape (3, 1, 1)."""
+        """Return the statistics of the levels as 0 to 1, in the shape (3, 1, 1)."""
         levels = np.arange(_LEVELS) / (_LEVELS - 1)
         below = self.counts.cumsum(1)
         total = below[:, -1]

@@ -1,11 +1,11 @@
-"""Which topic is which feature of a dataset, and the numbers of its messages.
+"""Maps topics to the features of a dataset, and reads the numbers of their messages.
 
-Without `--feature`, an arm's topics are found by their types: `observation.state` is the one topic
-of JointState that no command comes on, `action` the one that commands come on, and each topic of
+Without `--feature`, an arm's topics are found by their types: `observation.state` is the only topic
+of JointState that has no command word in its name, `action` the only one that has. Each topic of
 pictures is `observation.images.<its name>`.
 
-Joints are degrees, as LeRobot has them, and grippers 0 to 100 of their range; the range is that of
-the calibration, else a whole turn.
+Joints are in degrees, as in LeRobot, and grippers are 0 to 100 of their range. The range is that of
+the calibration, or else a whole turn.
 """
 
 import math
@@ -32,7 +32,7 @@ _PLAIN_WORDS: Final = frozenset(
     {"image", "image_raw", "image_color", "image_rect", "compressed", "camera", "cameras", "color"}
 )
 _GRIPPER: Final = "gripper"
-_RARE: Final = 0.05  # of the messages of the joint that has most of them
+_RARE: Final = 0.05  # relative to the joint with the most messages
 
 Calibrations = Mapping[str, JointCalibration]
 
@@ -54,11 +54,11 @@ _read_stamp: Final = json_reader(_Stamped)
 
 
 def stamp_of(record: Record) -> int:
-    """When a message is from, in nanoseconds: by its header, else when it was published."""
+    """Return a message's stamp, ns: from its header, else its publish time."""
     try:
         stamp = _read_stamp(record.data).header.stamp
     except ValueError:
-        return record.publish_time_ns  # its header, if it has one, is another
+        return record.publish_time_ns  # it has no header, or one of another form
     return stamp.sec * SECOND_NS + stamp.nanosec or record.publish_time_ns
 
 
@@ -70,23 +70,23 @@ class Sources:
     """The topics of each feature.
 
     Attributes:
-        vectors: the topics whose numbers, one after the other, are the feature.
-        videos: the topic of the pictures.
+        vectors: the topics whose numbers, concatenated, are the feature.
+        videos: the topic of the pictures of each feature.
     """
 
     vectors: dict[str, tuple[str, ...]]
     videos: dict[str, str]
 
     def topics(self) -> set[str]:
-        """All of them."""
+        """Return all topics of the features."""
         return {*self.videos.values(), *(each for found in self.vectors.values() for each in found)}
 
 
 def named_sources(given: list[str], types: Mapping[str, str]) -> Sources:
-    """The features that a user has named, as `observation.state=/joint_states`.
+    """Return the features that a user named, as `observation.state=/joint_states`.
 
     Raises:
-        BagError: one has another form, or the bag does not have the topic.
+        BagError: a name has another form, or the bag does not have the topic.
     """
     vectors: dict[str, tuple[str, ...]] = {}
     videos: dict[str, str] = {}
@@ -101,15 +101,15 @@ def named_sources(given: list[str], types: Mapping[str, str]) -> Sources:
         elif name.startswith(PICTURES) and name not in videos:
             videos[name] = topic
         else:
-            raise BagError(f"--feature {each}: pictures are one topic of {PICTURES}NAME")
+            raise BagError(f"--feature {each}: pictures need one topic and the name {PICTURES}NAME")
     return Sources(vectors, videos)
 
 
 def found_sources(types: Mapping[str, str]) -> Sources:
-    """The features of an arm, by the types and the names of the topics.
+    """Return the features of an arm, by the types and the names of the topics.
 
     Raises:
-        BagError: there are no or several candidates; the text says what to give.
+        BagError: a feature has no candidate or several; the text says which option to give.
     """
     joints = [topic for topic, each in types.items() if each == JointState.type_name]
     commands = [each for each in joints if _is_command(each)]
@@ -118,7 +118,7 @@ def found_sources(types: Mapping[str, str]) -> Sources:
         ACTION: (_the_one(ACTION, commands, types),),
     }
     pictures = sorted(topic for topic, each in types.items() if each in PICTURE_TYPES)
-    # The same camera, as it is and compressed.
+    # A camera may be there twice, uncompressed and compressed.
     pictures = [each for each in pictures if each.removesuffix("/compressed") == each
                 or each.removesuffix("/compressed") not in pictures]  # fmt: skip
     short = {topic: _picture_name(topic) for topic in pictures}
@@ -153,12 +153,12 @@ class VectorReader:
     """The numbers of a topic's messages.
 
     Attributes:
-        names: of each number, in the order of the message that had most of them.
-        had: how many messages had which names.
+        names: the names of the numbers, in the order of the message that had most of them.
+        had: the number of messages for each set of names.
     """
 
     def __init__(self, type_name: str, calibrations: Calibrations) -> None:
-        """Read messages of a type."""
+        """Prepare to read messages of a type."""
         self.names: tuple[str, ...] = ()
         self.had: Counter[tuple[str, ...]] = Counter()
         self._may_lack = type_name == JointState.type_name
@@ -170,11 +170,11 @@ class VectorReader:
             self._numbers = _array
 
     def read(self, data: bytes) -> dict[str, float]:
-        """The numbers of a message.
+        """Return the numbers of a message, by name.
 
         Raises:
-            ValueError: it has others than the first message and is no JointState, or one is not
-                finite.
+            ValueError: the names differ from the first message's and the type is not JointState, or
+                a number is not finite.
         """
         found = dict(self._numbers(read_json(data)))
         if not found:
@@ -195,12 +195,12 @@ class VectorReader:
         self.names = (*more, *(each for each in less if each not in more))
 
     def settle(self) -> Iterator[tuple[str, int, bool]]:
-        """All is read: names that some messages were without.
+        """Yield the names that some messages lacked; call this when all messages are read.
 
-        A name that hardly any message has is taken out of `names`: it is not of this robot.
+        A name that hardly any message has is removed from `names`, as of another robot.
 
         Yields:
-            The name, how many messages were without it, or had it, and whether it stays.
+            The name, the number of messages that lacked it (or had it), and whether it stays.
         """
         messages = self.had.total()
         count = {name: self._with(name) for name in self.names}
@@ -232,7 +232,7 @@ def _array(values: Any) -> Iterator[tuple[str, float]]:
 
 
 def _leaves(values: Any, path: str = "") -> Iterator[tuple[str, float]]:
-    """The numbers of any message, by their paths; not those of headers and covariances."""
+    """Yield the numbers of any message by their paths, except those of headers and covariances."""
     inner = values.items() if isinstance(values, dict) else enumerate(values)
     for key, value in inner:
         name = f"{path}.{key}" if path else str(key)
@@ -244,12 +244,12 @@ def _leaves(values: Any, path: str = "") -> Iterator[tuple[str, float]]:
 
 
 def is_gripper(joint: str) -> bool:
-    """Whether a joint is a gripper, as LeRobot names them."""
+    """Whether a joint is a gripper, by LeRobot's naming."""
     return _GRIPPER in joint
 
 
 def in_lerobots_unit(joint: str, rad: float, calibrations: Calibrations) -> float:
-    """Degrees, or 0 to 100 of a gripper's range."""
+    """Convert rad to degrees, or for a gripper to 0 to 100 of its range."""
     if not is_gripper(joint):
         return math.degrees(rad)
     least, most = _range(joint, calibrations)
@@ -261,7 +261,7 @@ def in_lerobots_unit(joint: str, rad: float, calibrations: Calibrations) -> floa
 
 
 def in_rad(joint: str, value: float, calibrations: Calibrations) -> float:
-    """The reverse of `in_lerobots_unit`."""
+    """Convert a value of `in_lerobots_unit` back to rad."""
     if not is_gripper(joint):
         return math.radians(value)
     least, most = _range(joint, calibrations)

@@ -1,4 +1,4 @@
-"""What a dataset is to be like. Needs no library, so that the command line knows it."""
+"""The options of a dataset. Imports no library, so that the command line can use it."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,14 +10,14 @@ _PICTURE_SEC: Final = 0.15
 
 @dataclass(frozen=True, slots=True)
 class LerobotOptions:
-    """What a dataset is to be like.
+    """The options of a dataset.
 
     Attributes:
-        fps: frames a second.
-        task: of episodes without one; empty: the name of the bag.
-        features: as `observation.state=/joint_states`; empty: found by the types of the topics.
-        max_age_sec: how old a message may be at a frame; 0: 0.1, pictures 0.15.
-        calibration: LeRobot's file, for the range of the gripper; None: the one in the bag.
+        fps: frames per second.
+        task: the task of episodes without one; empty for the name of the bag.
+        features: as `observation.state=/joint_states`; empty to find them by the topics' types.
+        max_age_sec: the greatest age of a message at a frame; 0 for 0.1 s, pictures 0.15 s.
+        calibration: LeRobot's file, for the range of the gripper; None for the one in the bag.
     """
 
     fps: int = 30
@@ -27,5 +27,5 @@ class LerobotOptions:
     calibration: Path | None = None
 
     def max_age_of(self, *, is_picture: bool) -> float:
-        """The limit of age for a topic, in seconds."""
+        """Return the age limit of a topic's messages, in seconds."""
         return self.max_age_sec or (_PICTURE_SEC if is_picture else _VECTOR_SEC)

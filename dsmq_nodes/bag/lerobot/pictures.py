@@ -1,7 +1,7 @@
-"""Pictures of messages, and videos of pictures, by FFmpeg (the library av).
+"""Reads pictures from messages, and writes videos of them, with FFmpeg (the library av).
 
-h264, because LeRobot reads it six times as fast as AV1, its own choice. One thread encodes, so that
-the same pictures give the same bytes on machines of other numbers of cores.
+The codec is h264, because LeRobot reads it six times as fast as AV1, its own choice. One thread
+encodes, so that the same pictures give the same bytes on machines with any number of cores.
 """
 
 from pathlib import Path
@@ -24,7 +24,7 @@ COMPRESSED: Final = CompressedImage.type_name
 _CODEC: Final = "libx264"
 # A key frame every second frame: LeRobot reads frames in any order.
 _OPTIONS: Final = {"g": "2", "crf": "23", "preset": "veryfast"}
-# ROS's encodings in FFmpeg's words, and the bytes of a pixel.
+# FFmpeg's names of ROS's encodings, and the bytes of a pixel.
 _FORMATS: Final = {
     "rgb8": ("rgb24", 3),
     "bgr8": ("bgr24", 3),
@@ -62,10 +62,10 @@ _read_compressed: Final = json_reader(_Compressed)
 
 
 def picture_of(record: Record) -> VideoFrame:
-    """The picture in a message.
+    """Return the picture in a message.
 
     Raises:
-        ValueError: there is none.
+        ValueError: the message has no picture that can be read.
     """
     if record.channel.type_name == COMPRESSED:
         return _uncompressed(_read_compressed(record.data).data)
@@ -86,7 +86,7 @@ def _framed(image: _Image) -> VideoFrame:
         plane.update(image.data)
         return frame
     lines = np.zeros((height, plane.line_size), np.uint8)
-    for number in range(height):  # rows have other lengths here and there
+    for number in range(height):  # the length of a row differs between the two
         lines[number, :row] = np.frombuffer(image.data, np.uint8, row, number * step)
     plane.update(lines.tobytes())
     return frame
@@ -108,16 +108,16 @@ def _uncompressed(data: bytes) -> VideoFrame:
 
 
 def rgb_of(frame: VideoFrame) -> NDArray[np.uint8]:
-    """The pixels, of (height, width, 3)."""
+    """Return the pixels, of shape (height, width, 3)."""
     pixels: Any = frame.to_ndarray(format="rgb24")
     return np.asarray(pixels, np.uint8)
 
 
 class VideoWriter:
-    """One mp4; frame n is at n / fps.
+    """Writes one mp4 file; frame n is at n / fps.
 
     Attributes:
-        frames: how many it has.
+        frames: the number of frames so far.
     """
 
     def __init__(self, path: Path, fps: int, form: Video) -> None:
@@ -133,7 +133,7 @@ class VideoWriter:
         self._stream.codec_context.thread_count = 1
 
     def add(self, frame: VideoFrame) -> None:
-        """Append a picture, of pixels as the form has them."""
+        """Append a picture in the pixel format of `form`."""
         frame.pts = self.frames
         self.frames += 1
         self._container.mux(self._stream.encode(frame))
@@ -142,7 +142,7 @@ class VideoWriter:
         """Write the rest.
 
         Raises:
-            BagError: FFmpeg has put frames elsewhere: LeRobot would load others without a word.
+            BagError: FFmpeg put frames at other times: LeRobot would silently load others.
         """
         self._container.mux(self._stream.encode())
         self._container.close()

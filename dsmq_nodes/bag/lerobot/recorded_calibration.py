@@ -1,7 +1,7 @@
 """The calibration of the arm in a bag: a file given by the user, or one attached to the bag.
 
-`bag record --attach arm.json` attaches it; the parameters of the nodes, which a recording has, tell
-whether the arm had one.
+`bag record --attach arm.json` attaches it. The recorded parameters of the nodes show whether the
+arm had one.
 """
 
 from pathlib import Path
@@ -13,16 +13,16 @@ from dsmq_nodes.devices.servo_bus.calibration import parsed_calibration, read_ca
 from dsmq_nodes.errors import BagError, CalibrationError
 
 _WHOLE_TURN: Final = (
-    "no calibration is given or attached: a gripper's 0 to 100 are of a whole turn "
+    "no calibration is given or attached: 0 to 100 of a gripper is a whole turn "
     "(--calibration arm.json)"
 )
 
 
 def calibrations_for(source: BagSource, given: Path | None) -> tuple[Calibrations, str]:
-    """The calibration of each joint, and what there is to say about it.
+    """Return the calibration of each joint, and a remark about it.
 
     Raises:
-        BagError: the given file is none.
+        BagError: the given file is no calibration.
     """
     if given is not None:
         try:
@@ -35,5 +35,5 @@ def calibrations_for(source: BagSource, given: Path | None) -> tuple[Calibration
         try:
             return parsed_calibration(each.data, each.name), f"calibration: {each.name} of the bag"
         except CalibrationError:
-            continue  # another file
+            continue  # the attachment is another file
     return {}, _WHOLE_TURN

@@ -1,8 +1,8 @@
-"""Topics of several rates become frames: at each tick the newest message of each topic.
+"""Resamples topics of several rates to frames: at each tick the newest message of each topic.
 
-A tick takes the newest message whose stamp is not after it: what a control loop would have had at
-that moment. A message older than its topic's limit is refused, and the tick with it: a gap ends an
-episode, it is never filled. Nothing is interpolated.
+A tick takes the newest message whose stamp is not later than the tick: a control loop would have
+had that message. If a message is older than its topic's limit, the tick gives no frame: a gap ends
+an episode and is never filled. Nothing is interpolated.
 """
 
 from collections.abc import Iterator, Mapping
@@ -23,9 +23,9 @@ class Samples:
     """The messages of a topic within an episode; stamps increase.
 
     Attributes:
-        stamps_ns: when they are from.
-        max_age_ns: how old a message may be at a tick.
-        oldest_ns: from when the oldest value in each is; `stamps_ns` where nothing is held.
+        stamps_ns: the stamps of the messages.
+        max_age_ns: the greatest age of a message at a tick.
+        oldest_ns: the stamp of the oldest value in each message; `stamps_ns` if no value is held.
     """
 
     stamps_ns: Integers
@@ -39,8 +39,8 @@ class Frames:
 
     Attributes:
         begin_ns: the first tick.
-        taken: of each topic, the number of the message of each frame.
-        worst_age_ns: of each topic.
+        taken: for each topic, the message number of each frame.
+        worst_age_ns: for each topic, the greatest age of a message.
     """
 
     begin_ns: int
@@ -53,14 +53,14 @@ class Frames:
 
 @dataclass(frozen=True)
 class Gap:
-    """Ticks without a frame between two runs, and the topic that was the oldest there.
+    """Ticks without a frame between two runs, and the topic with the oldest message there.
 
     Attributes:
         begin_ns: the first tick.
-        ticks: how many.
-        topic: the oldest one.
-        age_ns: how old it was.
-        taken: the number of its message at that tick.
+        ticks: the number of ticks.
+        topic: the topic with the oldest message.
+        age_ns: the age of that message.
+        taken: the number of that message in its topic.
     """
 
     begin_ns: int
@@ -71,11 +71,11 @@ class Gap:
 
 
 def resample(topics: Mapping[str, Samples], fps: int, most_frames: int) -> Iterator[Frames | Gap]:
-    """The runs of frames, and the gaps between them, in order.
+    """Yield the runs of frames, and the gaps between them, in order.
 
     Args:
-        topics: the messages of each topic; each has some.
-        fps: ticks a second.
+        topics: the messages of each topic; at least one each.
+        fps: ticks per second.
         most_frames: a longer run is split.
     """
     begin = max(int(each.stamps_ns[0]) for each in topics.values())
@@ -108,7 +108,7 @@ def resample(topics: Mapping[str, Samples], fps: int, most_frames: int) -> Itera
 
 
 def _stretches(fresh: NDArray[Any]) -> Iterator[tuple[int, int, bool]]:
-    """Equal neighbours: the first, the one after the last, the value."""
+    """Yield runs of equal values: the first index, the index after the last, the value."""
     edges = [0, *(np.flatnonzero(np.diff(fresh)) + 1).tolist(), len(fresh)]
     for first, after in pairwise(edges):
         yield first, after, bool(fresh[first])

@@ -1,5 +1,5 @@
 """Publishes a bag's messages again, at their times.
 
-`player.py` publishes; `playback_clock.py` says when; `flow_control.py` waits for readers that do
+`player.py` publishes, `playback_clock.py` times, `flow_control.py` waits for readers that do
 not keep up.
 """

@@ -1,13 +1,13 @@
-"""Publishes as fast as the readers can take it, without losses.
+"""Publishes as fast as the readers can receive, without losses.
 
-- The broker acknowledges every put; at most a window of puts is under way.
-- A node keeps the newest `depth` messages of a topic for its callback. So for each topic at most
-  the smallest depth among its subscribers is put before all of them have caught up. Each node is
-  called (its `list_parameters`, which every node serves) and answers when its callbacks have run
-  for the earlier messages. Only a callback that is a coroutine may still run then: its depth has to
-  suffice for what comes meanwhile.
-- Tools have no depth. Before more than half of what the broker keeps is put, it waits for their
-  cursors, which the broker's statistics show.
+- The broker acknowledges every put; at most a window of puts is unacknowledged.
+- A node keeps the newest `depth` messages of a topic for its callback. For each topic, at most the
+  smallest depth among its subscribers is put before all of them have caught up. To check this, each
+  node is called (`list_parameters`, which every node serves): it answers after its callbacks have
+  run for the earlier messages. Only a callback that is a coroutine may still run then: it needs a
+  depth for the messages that arrive meanwhile.
+- Tools have no depth. Before more than half of what the broker keeps is put, the player waits for
+  their cursors, which the broker's statistics show.
 """
 
 import contextlib
@@ -37,7 +37,7 @@ class Flow:
     """Flow control over a session."""
 
     def __init__(self, session: Session) -> None:
-        """Prepare; the first put asks the broker."""
+        """Prepare; the first put requests the broker's counters."""
         self._session = session
         self._budget_bytes = 0
         self._depths: dict[str, int] = {}
@@ -49,9 +49,9 @@ class Flow:
         """Publish a message when the readers have room for it.
 
         Raises:
-            ConnectionFailedError: the broker is gone, or stores nothing.
-            RequestRefusedError: the broker refused one of the last ones.
-            BagError: a reader has not read, or a node not answered, for a minute.
+            ConnectionFailedError: the broker is gone, or has stored nothing for 10 s.
+            RequestRefusedError: the broker refused one of the last puts.
+            BagError: for a minute a reader has not read, or a node has not answered.
         """
         if not self._budget_bytes:
             self._ask_statistics()
@@ -73,10 +73,10 @@ class Flow:
         return len(under_way) < _WINDOW_MESSAGES and sum(under_way.values()) < _WINDOW_BYTES
 
     def wait(self) -> None:
-        """Wait until every reader has had all puts, and nodes have run their callbacks for them.
+        """Wait until every reader has received all puts, and all nodes have run their callbacks.
 
         Raises:
-            BagError: a reader has not within a minute.
+            BagError: a reader or a node has not done so within a minute.
         """
         self._wait_for_cursors()
         self._wait_for_nodes()
@@ -93,7 +93,7 @@ class Flow:
 
     def _wait_for_nodes(self) -> None:
         if self._unchecked_bytes > _SOCKET_BYTES:
-            self._wait_for_cursors()  # a call would overtake what does not fit its reader's socket
+            self._wait_for_cursors()  # a call would overtake data that waits for the socket
         asked = {node: self._call(node) for node in self._nodes}
         answered = {each for each, _ in answers(self._session, asked.values(), _READERS_SEC)}
         if silent := sorted(node for node, each in asked.items() if each not in answered):
@@ -102,16 +102,16 @@ class Flow:
         self._ahead.clear()
 
     def _call(self, node: str) -> Asked:
-        """Call a node, without waiting for the broker as `ask` would."""
+        """Call a node without waiting for the broker, as `ask` would."""
         session = self._session
         asked = Asked(node + _SERVICE, session.client, next(session.call_ids))
         session.publish(asked.service + REQUEST, calls.write(asked.client, asked.id, "{}"))
         return asked
 
-    # What the broker tells
+    # The broker's counters
 
     def _ask_statistics(self) -> BrokerCounters:
-        """The broker's current counters; up to a second old if others listen too."""
+        """Return the broker's counters; they may be a second old if others subscribe too."""
         with contextlib.closing(self._session.statistics(exact=True)) as told:
             statistics = next(told)
         self._budget_bytes = statistics.budget_bytes
@@ -131,13 +131,13 @@ class Flow:
         return statistics
 
     def _laggards(self, statistics: BrokerCounters) -> set[str]:
-        """The readers that have not had all puts, by the counters."""
+        """Return the readers that have not received all puts, by the counters."""
         pid, found = os.getpid(), set[str]()
         for topic in statistics.topics:
             put = self._session.published.get(topic.name, 0)
             told = [each.messages for each in topic.publishers if each.pid == pid]
             if put > max(told, default=0) and not topic.name.endswith(REQUEST):
-                found.add(f"{topic.name}, as far as the broker tells")  # its counters are old
+                found.add(f"{topic.name}, by the broker's counters")  # which are old
             if put:
                 found |= set(_behind(topic.name, topic.edges))
         return found

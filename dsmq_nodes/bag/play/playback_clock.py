@@ -1,7 +1,7 @@
-"""When a recorded message is due.
+"""Computes when a recorded message is due.
 
-Due times are absolute: a late message does not delay the next one. Time stands still during a
-pause, and continues from where it was after a change of rate.
+Due times are absolute: a late message does not delay the next one. Recorded time does not pass
+during a pause, and continues at its current value after a change of rate.
 """
 
 import time
@@ -11,8 +11,8 @@ class Pace:
     """The time of a recording during playback.
 
     Attributes:
-        rate: how many recorded seconds pass in one; 0: messages are due at once.
-        is_paused: whether time stands still.
+        rate: recorded seconds for each second; 0: every message is due at once.
+        is_paused: whether recorded time is paused.
     """
 
     def __init__(self, rate: float, *, paused: bool = False) -> None:
@@ -20,20 +20,20 @@ class Pace:
         self.rate = rate
         self.is_paused = paused
         self._steps = 0
-        self._at_sec = time.monotonic()  # at this time of the monotonic clock
-        self._at_ns = 0  # it was this recorded time
+        self._at_sec = time.monotonic()  # the monotonic time at which
+        self._at_ns = 0  # the recorded time was this
 
     def set(self, recorded_ns: int) -> None:
         """Set the recorded time."""
         self._at_sec, self._at_ns = time.monotonic(), recorded_ns
 
     def now_ns(self) -> int:
-        """The current recorded time."""
+        """Return the current recorded time."""
         passed_sec = 0.0 if self.is_paused else time.monotonic() - self._at_sec
         return self._at_ns + round(passed_sec * self.rate * 1e9)
 
     def due_sec(self, recorded_ns: int) -> float:
-        """When a recorded time is due, by the monotonic clock."""
+        """Return when a recorded time is due, by the monotonic clock."""
         if not self.rate:
             return 0.0
         return self._at_sec + (recorded_ns - self._at_ns) * 1e-9 / self.rate
@@ -55,7 +55,7 @@ class Pace:
         self._steps += self.is_paused
 
     def take_step(self, recorded_ns: int) -> bool:
-        """Whether a step was requested; the time is then that of this message."""
+        """Whether a step was requested; it sets the time to that of this message."""
         if not (self.is_paused and self._steps):
             return False
         self._steps -= 1

@@ -1,4 +1,4 @@
-"""Plays bags: each message when it is due, or as fast as its readers take it."""
+"""Plays bags: each message when it is due, or as fast as the readers receive."""
 
 import contextlib
 import json
@@ -29,10 +29,10 @@ from dsmq_nodes.tools.graph_model import EndpointModel, read_schema
 from dsmq_nodes.tools.session import Session
 from dsmq_nodes.topic_names import CLOCK_TOPIC, REQUEST, TYPES_TOPIC
 
-_NAME: Final = "player"  # whose topics `~/...` would be
+_NAME: Final = "player"  # /...` would be~the node name for topics `~/...`~/...` would be
 _PAUSE_TURN_SEC: Final = 0.05
 _PUMP_EVERY: Final = 64  # messages
-_LONGEST_SEC: Final = 2e10  # longer than any file; for "inf"
+_LONGEST_SEC: Final = 2e10  # longer than any file; stands for "inf"
 _SHORTEST_ROUND_SEC: Final = 0.1  # of a loop
 
 
@@ -40,12 +40,12 @@ class Player:
     """Plays a bag through a session.
 
     Attributes:
-        messages: how many were played.
-        at_ns: the recorded time of the last one.
-        start_ns: its beginning, in recorded time.
-        end_ns: its end, in recorded time.
-        pace: when messages are due.
-        left_out: how many messages of topics are not played, by topic.
+        messages: the number of messages played.
+        at_ns: the recorded time of the last played message.
+        start_ns: the begin of the bag, in recorded time.
+        end_ns: the end of the bag, in recorded time.
+        pace: the time of the recording, which makes messages due.
+        left_out: the number of messages on topics that are not played, by topic.
     """
 
     def __init__(
@@ -63,11 +63,11 @@ class Player:
             bag: the bag, opened with the topics to play.
             session: the connection to publish with.
             playing: the options.
-            wait: called with a number of seconds to wait, or fewer; may change the pace.
-            say: gets a line about what it waits for.
+            wait: called with the seconds to wait, and may wait less; may change the pace.
+            say: called with a line about what the player waits for.
 
         Raises:
-            BagError: it has no messages, or they are not in JSON.
+            BagError: the bag has no messages, or none in JSON.
             InvalidNameError: a topic is renamed to a name that breaks the rules.
         """
         self.messages = 0
@@ -86,7 +86,7 @@ class Player:
         self.end_ns = bag.end_ns
         if playing.duration_sec is not None:
             self.end_ns = min(self.end_ns, self.start_ns + _ns(playing.duration_sec))
-        # All of it is all that the file has, whenever it says that it begins and ends.
+        # Without an offset or a duration, play every message, whatever the index says of the times.
         self._range = (
             self.start_ns if playing.start_offset_sec else None,
             None if playing.duration_sec is None else self.end_ns + 1,
@@ -104,14 +104,14 @@ class Player:
         elif channel.encoding not in {"json", TEXT}:
             self._bag.omitted.topic(
                 channel.topic,
-                f"its messages are in {channel.encoding!r}, not in JSON, and of no ROS bag",
+                f"its messages are in {channel.encoding!r}: neither JSON nor of a ROS bag",
             )
         elif not (channel.topic == CLOCK_TOPIC and playing.clock_hz):
             self._channels[channel] = self._as_played(channel)
 
     def _as_played(self, channel: Channel) -> Channel:
         renamed = self._playing.remap.get(channel.topic)
-        if renamed is None:  # a plain client's topic has any name
+        if renamed is None:  # a plain client's topic may have any name
             return channel
         return replace(channel, topic=names.resolve_topic(renamed, _NAME, "/", {}))
 
@@ -122,10 +122,10 @@ class Player:
     def play(self) -> None:
         """Play to the end.
 
-        A message that does not match its channel is left out, see the bag's `omitted`.
+        A message that does not match its channel is skipped and added to the bag's `omitted`.
 
         Raises:
-            BagError: the bag is damaged, or its types are not those of the graph.
+            BagError: the bag is damaged, or its types differ from those of the graph.
             ConnectionFailedError: the broker is gone.
             RequestRefusedError: the broker refused a message.
         """
@@ -159,7 +159,7 @@ class Player:
             self._session.advertise(CLOCK_TOPIC, Clock.type_name)
 
     def _wait_for_subscribers(self, topics: set[str]) -> None:
-        """Wait until each topic has enough subscribers, without end; `say` what is missing."""
+        """Wait, without a limit, until each topic has enough subscribers; `say` what is missing."""
         count, said = self._playing.wait_for, ""
         with contextlib.closing(self._session.graphs(exact=True)) as graphs:
             for graph in graphs:
@@ -180,7 +180,7 @@ class Player:
         self._begin(latched)
         has_begun = False
         for record in prefetched(self._bag.records(*self._range)):
-            if not has_begun:  # not before: unpacking the first takes its time
+            if not has_begun:  # not earlier: decompressing the first takes time
                 has_begun = True
                 self.pace.set(self.start_ns)
             channel = self._channels.get(record.channel)
@@ -202,7 +202,7 @@ class Player:
                 self._put(record, channel)
 
     def _fill(self, until_sec: float) -> None:
-        """Wait for the end of a round; a short bag would flood its readers."""
+        """Wait for the end of a round: without it, a short bag would flood its readers."""
         while not self._is_stopped and (now_sec := time.monotonic()) < until_sec:
             due_sec = until_sec
             if self._playing.clock_hz:
@@ -244,7 +244,7 @@ class Player:
             self._wait(due_sec - now_sec)
 
     def _tell_clock(self, now_sec: float, next_ns: int) -> float:
-        """Publish `/clock` if it is due; returns when it is next due."""
+        """Publish `/clock` if it is due, and return when it is due next."""
         if now_sec >= self._clock_due_sec:
             now_ns = min(self.pace.now_ns(), next_ns) if self.pace.rate else next_ns
             clock = Clock(clock=Time.from_nanoseconds(now_ns))
@@ -260,13 +260,13 @@ class Player:
             self._wait(left_sec)
 
     def _check_types(self, channels: list[Channel]) -> None:
-        """Compare with what the graph's subscribers read.
+        """Compare the types with those of the graph's subscribers.
 
         Raises:
             BagError: a topic is subscribed as another type.
         """
         self._session.subscribe(TYPES_TOPIC, depth=0)
-        graph = self._session.graph(exact=True)  # which comes after the schemas that it names
+        graph = self._session.graph(exact=True)  # the graph arrives after the schemas that it names
         schemas: dict[str, dict[str, Any]] = {}
         while reply := self._session.next_message([TYPES_TOPIC], 0.0):
             if told := self._session.understood(reply, read_schema, exact=True):
@@ -282,13 +282,13 @@ class Player:
         if faults:
             raise BagError(
                 "\n".join(faults)
-                + "\nNothing was played: leave topics out with --exclude-topics, or rename them "
+                + "\nNothing was played: exclude topics with --exclude-topics, or rename them "
                 "with --remap"
             )
 
 
 def _fault(channel: Channel, end: EndpointModel, expected: dict[str, Any]) -> str:
-    """Why a subscriber cannot read the messages; empty when no reason is known."""
+    """Return why a subscriber cannot read the messages; empty when no reason is known."""
     sent = told_schema(channel)
     subscriber = TopicEnd(end.node, end.pid, end.type)
     if sent and expected:
@@ -317,7 +317,7 @@ def _check_any(
         raise BagError("\n".join(f"{topic}: {reason}" for topic, reason in unread.items()))
     if left_out:
         raise BagError(
-            f"nothing is played: {', '.join(sorted(left_out))} are of services, actions, the kit "
-            "and the emergency stop; --publish-service-requests calls the services again"
+            f"nothing is played: {', '.join(sorted(left_out))} are services, actions, the kit's "
+            "or the emergency stop; --publish-service-requests calls the services again"
         )
     raise BagError("the bag has no messages on these topics: see `dsmq-nodes bag info`")

@@ -1,4 +1,4 @@
-"""How a bag is played."""
+"""The options of a playback."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,20 +8,20 @@ from dsmq_nodes.topic_names import EMERGENCY_STOP_TOPIC, REQUEST, is_call, is_ki
 
 @dataclass(frozen=True, slots=True)
 class Playing:
-    """How a bag is played.
+    """The options of a playback.
 
     Attributes:
-        rate: 2 is twice as fast as recorded; 0 is as fast as the readers take it.
+        rate: 2 is twice as fast as recorded; 0 is as fast as the readers receive.
         loop: repeat without end; a round lasts at least 0.1 s.
-        start_offset_sec: where to begin in the bag, with the latched messages from before.
-        duration_sec: how much of it to play; None for all.
-        delay_sec: how long to wait first.
-        clock_hz: the rate of `/clock`; 0: never.
+        start_offset_sec: where to begin in the bag; earlier latched messages are published first.
+        duration_sec: how much of the bag to play; None for all.
+        delay_sec: how long to wait before the first message.
+        clock_hz: the rate of `/clock`; 0 for never.
         remap: other names for topics.
-        wait_for: how many subscribers each topic has before it begins.
+        wait_for: the number of subscribers that each topic needs before the playback begins.
         start_paused: wait for `resume` or `step`.
-        service_requests: call services and send goals again, as in the recording; the goals are
-            this player's, and are cancelled when it ends.
+        service_requests: call services and send goals again, as recorded; the goals belong to this
+            player, and are cancelled when it ends.
     """
 
     rate: float = 1.0
@@ -38,8 +38,8 @@ class Playing:
     def leaves_out(self, topic: str) -> bool:
         """Whether a topic is not played.
 
-        It would repeat calls or answers to them, or release an emergency stop that is pressed now;
-        that one is played where `remap` names it.
+        Playing it would repeat service calls or their answers, or release an emergency stop that is
+        pressed now. The emergency stop is played if `remap` names it.
         """
         if topic == EMERGENCY_STOP_TOPIC:
             return topic not in self.remap

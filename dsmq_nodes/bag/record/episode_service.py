@@ -1,6 +1,6 @@
-"""A recorder's service `/mark_episode`: it publishes marks on `/episode`, where they are recorded.
+"""A recorder's service `/mark_episode`: it publishes marks on `/episode`, which is recorded.
 
-A second recorder does not serve; it records the marks of the first one.
+A second recorder does not serve it, and records the marks of the first.
 """
 
 from collections import deque
@@ -29,20 +29,20 @@ class EpisodeService:
         """Prepare to serve."""
         self._session = session
         self._episodes = Episodes()
-        self._published: deque[str] = deque()  # own marks that have not come back yet
+        self._published: deque[str] = deque()  # own marks that are not received back yet
         self._serves = False
 
     def begin(self, graph: GraphModel) -> None:
-        """Serve, unless the graph has another recorder that does."""
+        """Serve, unless another recorder in the graph serves already."""
         topics = {each.name: each for each in graph.topics}
         if _REPLIES in topics and topics[_REPLIES].publishers:
             return
         self._serves = True
-        # Marks are advertised with the first one: most recordings have none.
+        # `/episode` is advertised at the first mark: most recordings have none.
         self._advertise(_REPLIES, MarkEpisode.Response, f"{MarkEpisode.type_name}_Response")
 
     def on_mark(self, reply: wire.Reply) -> None:
-        """A mark has come, of this recorder or of another node."""
+        """Handle a mark from this recorder or from another node."""
         if self._published and self._published[0] == reply.text:
             self._published.popleft()
         elif mark := self._session.understood(reply, EpisodeMark.from_json, exact=True):

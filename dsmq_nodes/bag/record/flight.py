@@ -1,13 +1,14 @@
-"""Records a launch from inside it: all of it, or the last moments before something fails.
+"""Records a launch from inside it: either everything, or the last seconds before a process fails.
 
 `dsmq-nodes launch --record NAME` and `--record ring=60s` start this as one more process of the
-launch: `python -m dsmq_nodes.bag.record.flight`. The others are started when it is ready, so that
-it misses nothing, and it ends by itself when they have. It reads their states from
-`/dsmq/launch/state` and their lines from `/dsmq/launch/lines`; the launcher does not know it.
+launch: `python -m dsmq_nodes.bag.record.flight`. The launcher starts the other processes when this
+one is ready, so that it misses nothing, and it ends after they have ended. It reads their states
+from `/dsmq/launch/state` and their lines from `/dsmq/launch/lines`; the launcher treats it like any
+other process.
 
-When a process fails, or is restarted after a failure, a bundle is written to a new folder below
-`failures/`: the bag, the lines of all processes, the launch file, the plan (programs,
-parameters, environment), the state of every process, and the versions of everything installed.
+When a process fails, or is restarted after a failure, this writes a bundle to a new folder below
+`failures/`: the bag, the lines of all processes, the launch file, the plan (programs, parameters,
+environment), the state of every process, and the versions of all installed packages.
 """
 
 import argparse
@@ -42,14 +43,14 @@ FAILURES: Final = "failures"
 _OVER: Final = frozenset({"stopped", "finished", "failed"})
 _FAULTS: Final = frozenset({"failed", "restarting"})
 _LINES_KEPT: Final = 2000  # of each process
-_LAST_WORDS_SEC: Final = 0.5  # from the failure to the bundle: consequences matter too
+_LAST_WORDS_SEC: Final = 0.5  # from the failure to the bundle, to include its consequences
 
 
 class Flight:
     """The processes of a launch: states and last lines."""
 
     def __init__(self, own_name: str) -> None:
-        """Begin empty; this is the process `own_name` of the launch."""
+        """Begin empty; `own_name` is the name of this process in the launch."""
         self.is_over = False
         self.failed: list[str] = []  # not yet bundled
         self.state = LaunchState()
@@ -58,7 +59,7 @@ class Flight:
         self._states: dict[str, str] = {}
 
     def on_state(self, reply: wire.Reply) -> None:
-        """A process has changed its state."""
+        """Handle a changed state of the launch."""
         self.state = LaunchState.from_json(reply.text or "")
         others = [p for p in self.state.processes if p.name not in {self._own_name, "broker"}]
         for process in (*others, *(p for p in self.state.processes if p.name == "broker")):
@@ -69,7 +70,7 @@ class Flight:
         self.is_over = bool(others) and all(each.state in _OVER for each in others)
 
     def on_lines(self, reply: wire.Reply) -> None:
-        """A process has written lines."""
+        """Handle lines that a process wrote."""
         told = LaunchLines.from_json(reply.text or "")
         kept = self.lines.setdefault(told.process, deque(maxlen=_LINES_KEPT))
         kept.extend(told.lines)
@@ -78,11 +79,11 @@ class Flight:
 def write_bundle(
     folder: Path, flight: Flight, ring: LastSeconds, files: Sequence[Attachment]
 ) -> int:
-    """Write a bundle to a new folder; returns how many messages its bag has.
+    """Write a bundle to a new folder, and return the number of messages in its bag.
 
     Raises:
-        OSError: it could not be written.
-        BagError: the same.
+        OSError: the bundle could not be written.
+        BagError: the bundle could not be written.
     """
     folder.mkdir(parents=True)
     for each in files:
@@ -103,7 +104,7 @@ def _as_file_name(process: str) -> str:
 
 
 def versions() -> str:
-    """The installed packages, a line each."""
+    """Return the installed packages, one line each."""
     found = {
         f"{each.metadata['Name']}=={each.version}" for each in importlib.metadata.distributions()
     }
@@ -112,7 +113,7 @@ def versions() -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Record until the launch's nodes have ended, or a signal; returns the exit status."""
+    """Record until the launch's nodes have ended, or a signal; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m dsmq_nodes.bag.record.flight")
     parser.add_argument("--ring", type=float, default=0.0, help="keep this many seconds in memory")
     parser.add_argument("--output", required=True, help="the bag; with --ring: the folder")
@@ -179,7 +180,7 @@ def _bundle(
     except (OSError, DsmqError) as error:
         _say(f"cannot write {folder}: {error}")
     else:
-        _say(f"{names} failed: the last {count} messages, and what else is known, in {folder}")
+        _say(f"{names} failed: the last {count} messages and the launch's state: {folder}")
 
 
 def _recorder(writer: BagWriter | LastSeconds, flight: Flight, launch: str) -> Recorder:

@@ -1,4 +1,4 @@
-"""The last messages, in memory: what a flight recorder keeps until something fails.
+"""The last messages in memory, which a flight recorder keeps until a process fails.
 
 Messages come in batches, one topic after another, so the first to arrive is not the oldest. The
 kept messages are cut at one time for all topics when they are written.
@@ -19,19 +19,19 @@ class LastSeconds:
     """Keeps the messages of the last seconds, and the last messages of latched topics.
 
     Attributes:
-        messages: how many messages were written, including those that are gone.
-        size_bytes: about how much it holds.
+        messages: the number of messages written, including those already dropped.
+        size_bytes: the approximate size of the messages in memory.
     """
 
     def __init__(self, duration_sec: float, most_bytes: int = MOST_BYTES) -> None:
-        """Hold messages of `seconds`, in a bounded amount of memory."""
+        """Keep messages of `duration_sec`, in at most about `most_bytes` of memory."""
         self.messages = 0
         self.size_bytes = 0
         self._duration_ns = round(duration_sec * 1e9)
         self._most_bytes = most_bytes
         self._records: deque[Record] = deque()
         self._latched = Latched()
-        self._begins_ns = 0  # older messages are out of the window, or incomplete
+        self._begins_ns = 0  # older messages are outside of the window, or incomplete
 
     def write_record(self, record: Record) -> None:
         """Add a message; the oldest are dropped."""
@@ -51,11 +51,11 @@ class LastSeconds:
         """Do nothing: the messages are in memory."""
 
     def dump(self, writer: BagWriter) -> int:
-        """Write the messages of the last seconds; returns how many there were.
+        """Write the messages of the last seconds, and return how many there were.
 
-        Older latched messages get the time of their beginning.
+        Older latched messages are written with the time at which the window begins.
         """
-        kept, before = [], Latched()  # the ring stays as it is, for another failure
+        kept, before = [], Latched()  # the window stays as it is, for another failure
         for record in (*self._latched.records(), *self._records):
             if record.log_time_ns >= self._begins_ns:
                 kept.append(record)

@@ -1,4 +1,4 @@
-"""Records topics: a reader with a cursor in each.
+"""Records topics, with a cursor in each topic's log.
 
 The recorder finds the topics in the graph. Topics that exist when it begins are read from then on,
 including latched messages. A later topic is read from its first message, however long it took to
@@ -6,11 +6,11 @@ find it. A slow disk makes the cursors lag in the broker's log; only messages th
 meanwhile are lost, and they are counted.
 
 A message's log time is its arrival in its topic's log, however late the recorder reads it. Messages
-from before get the time when the recorder began. Log times in a topic never go back: they are the
-wall clock at the recorder's start plus the monotonic time since.
+from before the recorder began get the time of its begin. Log times in a topic never decrease: they
+are the wall clock at the recorder's start plus the monotonic time since.
 
-A message may come before the graph that tells its type, where its topic was subscribed before it
-was published. It waits a moment for that, and all that come behind it wait with it.
+A message may arrive before the graph that has its type, if its topic was subscribed before it was
+published. The message then waits up to `_TYPE_SEC`, and all later messages wait with it.
 """
 
 import contextlib
@@ -41,18 +41,18 @@ from dsmq_nodes.topic_names import (
     is_hidden,
 )
 
-_TURN_SEC: Final = 0.05  # how soon a requested end is noticed
-_WAIT_SEC: Final = 0.05  # for a message
+_TURN_SEC: Final = 0.05  # the latest reaction to a requested end
+_WAIT_SEC: Final = 0.05  # the longest wait for a message
 _FLUSH_SEC: Final = 1.0
 _CLOCK_SEC: Final = 1.0  # without /clock, until the warning
 _DRAIN_SEC: Final = 10.0
-_TYPE_SEC: Final = 2.0  # until a topic's messages are recorded without a type
-_MOST_WAIT_BYTES: Final = 32 << 20  # for a type
+_TYPE_SEC: Final = 2.0  # then messages are recorded without a type
+_MOST_WAIT_BYTES: Final = 32 << 20  # of messages that wait for a type
 _ANYTHING_TEXT: Final = schema_text(ANYTHING)
 
 
 class _Type(NamedTuple):
-    """A type that an end of a topic uses."""
+    """A type that an endpoint of a topic uses."""
 
     name: str = ""
     schema_id: str = ""
@@ -67,10 +67,10 @@ class RecordedTopic:
 
     Attributes:
         name: the topic's name.
-        types: the types its messages had.
-        messages: how many were recorded.
-        dropped: how many could not be recorded: they had left the broker's log, never reached it,
-            came before the simulated time, or did not fit the disk.
+        types: the types of its messages.
+        messages: the number of recorded messages.
+        dropped: the number of messages that could not be recorded: they had left the broker's log,
+            never reached it, arrived before the simulated time, or did not fit on the disk.
     """
 
     name: str
@@ -80,8 +80,8 @@ class RecordedTopic:
     latched: int = 0
     by_sender: dict[str, _Type] = field(default_factory=dict)
     any_type: _Type = _NO_TYPE
-    log_time_ns: int = 0  # of the newest
-    typed_until_sec: float = 0.0  # a type is waited for; 0: nothing has come without one
+    log_time_ns: int = 0  # of the newest message
+    typed_until_sec: float = 0.0  # the wait for a type ends then; 0: no wait
     channels: dict[str, Channel] = field(default_factory=dict)
 
 
@@ -98,7 +98,7 @@ class Sink(Protocol):
 
 
 class Recorder:
-    """Records topics until it is ended.
+    """Records topics until `run` is told to end.
 
     Attributes:
         topics: the recordings so far, by the topics' names.
@@ -119,15 +119,15 @@ class Recorder:
         """Prepare to record.
 
         Args:
-            session: the connection to the broker, a lasting one.
+            session: the connection to the broker; it has to be a lasting one.
             writer: the output.
             selection: the topics.
-            use_sim_time: log times are those of `/clock`; messages before its first message count
-                as dropped.
-            from_start: record existing topics from their first message too.
+            use_sim_time: use `/clock` for log times; messages before its first message count as
+                dropped.
+            from_start: record existing topics from the first message in their logs.
             listeners: callbacks for the messages of some topics, recorded or not.
-            say: gets information.
-            warn: gets warnings.
+            say: called with information.
+            warn: called with warnings.
         """
         self.topics: dict[str, RecordedTopic] = {}
         self._from_start = from_start
@@ -147,7 +147,7 @@ class Recorder:
         self._unwritten_bytes = 0
         self._schemas: dict[_Type, bytes] = {}
         self._told_schemas: dict[str, dict[str, Any]] = {}  # by their ids in the graph
-        # The types come before the graph, which names their schemas.
+        # Subscribe to the types before the graph, which names their schemas.
         own = {TYPES_TOPIC: self._hear_type, GRAPH_TOPIC: self._hear_graph}
         own |= {CLOCK_TOPIC: self._take_clock} if use_sim_time else {}
         self._episodes = EpisodeService(session)
@@ -160,12 +160,12 @@ class Recorder:
 
     @property
     def messages(self) -> int:
-        """How many messages were recorded."""
+        """The number of recorded messages."""
         return sum(topic.messages for topic in self.topics.values())
 
     @property
     def dropped(self) -> int:
-        """How many were lost."""
+        """The number of lost messages."""
         return sum(topic.dropped for topic in self.topics.values())
 
     def run(
@@ -174,15 +174,15 @@ class Recorder:
         on_turn: Callable[[], None] = lambda: None,
         is_hurried: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Record until `is_over`, then the messages from before that.
+        """Record until `is_over`, then read the remaining messages from before that.
 
         Args:
             is_over: whether to end; called often.
             on_turn: called often, to show progress.
-            is_hurried: whether to end without reading the rest.
+            is_hurried: whether to end without reading the remaining messages.
 
         Raises:
-            BagError: it could not be written; the text says what is safe.
+            BagError: the messages could not be written; the text says what is safe.
         """
         while not is_over():
             self._turn()
@@ -200,7 +200,7 @@ class Recorder:
                 return
 
     def lose(self, lost: Mapping[str, int]) -> None:
-        """Report that this many messages of each topic, already written, are not safe after all."""
+        """Count written messages of each topic as dropped, because they were lost after all."""
         for name, count in lost.items():
             self.topics[name].messages -= count
             self.topics[name].dropped += count
@@ -216,8 +216,8 @@ class Recorder:
         if self._uses_sim_time and self._sim_ns is None and now_sec > self._no_clock_at_sec:
             self._no_clock_at_sec = math.inf
             self._warn(
-                "WARNING: nobody publishes /clock: with --use-sim-time nothing is recorded before "
-                "its first message, and counts as dropped"
+                "WARNING: no node publishes /clock: with --use-sim-time nothing is recorded before "
+                "are not recorded, and count as dropped"
             )
         if now_sec >= self._flush_at_sec and self._writer.messages > self._flushed:
             self._writer.flush()
@@ -243,7 +243,7 @@ class Recorder:
             self._write(topic, log_ns, reply)
 
     def _is_typed(self, topic: RecordedTopic, sender: str) -> bool:
-        """Whether a message can be written: its type is known, or has been waited for."""
+        """Whether a message can be written: its type is known, or the wait for it is over."""
         if sender in topic.channels or topic.by_sender.get(sender, topic.any_type).name:
             return True
         now_sec = time.monotonic()
@@ -251,7 +251,7 @@ class Recorder:
         return now_sec >= topic.typed_until_sec
 
     def _write_typed(self, *, is_over: bool = False) -> None:
-        """Write the messages that have waited, in order, as far as they can be written."""
+        """Write the waiting messages in order, up to the first one that cannot be written yet."""
         unwritten, is_over = self._unwritten, is_over or self._unwritten_bytes > _MOST_WAIT_BYTES
         while unwritten and (is_over or self._is_typed(unwritten[0][0], unwritten[0][2].sender)):
             self._write(*unwritten.popleft())
@@ -332,7 +332,7 @@ class Recorder:
                 f"WARNING: {topic.name}: {sender or 'a tool'} publishes {what} now, before "
                 f"{before.name}: both are recorded, each with its schema"
             )
-        # A publisher that has gone may still have messages under way: keep its type.
+        # A publisher that has left may still have messages on the way: keep its type.
         topic.by_sender |= by_sender
         known = [_Type(end.type, end.schema_id) for end in found.ends if end.type]
         topic.any_type = known[0] if known else topic.any_type
@@ -355,7 +355,7 @@ class Recorder:
         return Channel(topic.name, "", b"", "", TEXT, metadata)
 
     def _schema(self, of_type: _Type) -> bytes:
-        """The schema of its publisher; else of the class with this name here, if there is one."""
+        """Return the publisher's schema of a type, or else that of a class of this name, if any."""
         if of_type not in self._schemas:
             schema = self._told_schemas.get(of_type.schema_id, {})
             if not schema:
@@ -366,7 +366,7 @@ class Recorder:
 
 
 def summary_lines(recorder: Recorder) -> Iterator[str]:
-    """The recording, a line a topic; hidden ones only if they had messages."""
+    """Yield one line for each topic; hidden topics only if they had messages."""
     shown = [
         topic
         for topic in recorder.topics.values()

@@ -11,8 +11,8 @@ class Tolerance:
     """Differences that are tolerated.
 
     Attributes:
-        number: in numbers, absolute and relative.
-        stamp_sec: in fields named `stamp`: a node reads the clock shortly after its input.
+        number: for numbers, absolute and relative.
+        stamp_sec: for fields named `stamp`: a node reads the clock shortly after its input.
     """
 
     number: float = 1e-9
@@ -33,9 +33,9 @@ class FieldDifference(NamedTuple):
 def differences(
     before: object, now: object, tolerance: Tolerance, path: str = ""
 ) -> Iterator[FieldDifference]:
-    """The fields of two messages, as JSON values, that differ.
+    """Yield the fields that differ between two messages, given as JSON values.
 
-    A field that only one side has is from another version of the type, and no difference.
+    A field that only one side has belongs to another version of the type, and is no difference.
     """
     if isinstance(before, dict) and isinstance(now, dict):
         yield from _of_objects(before, now, tolerance, path)

@@ -1,11 +1,11 @@
 """Matches the outputs of a rerun with the recorded ones.
 
-They are compared one by one in order, beginning with the first recorded output. A node that was not
-ready yet has not answered the first inputs, and a recording ends before the last answers: outputs
-of a rerun before the first recorded one and after the last one are no differences. The matching
-first output is the one with the same stamp in its header, if the stamp was copied from an input.
-Otherwise it is one that came before the recorded one did, since in a rerun an answer takes no time:
-the one from which the two agree for longest.
+Outputs are compared one by one in order, beginning with the first recorded output. A node that was
+not ready at first has not answered the first inputs, and a recording ends before the last answers:
+outputs of a rerun before the first recorded one and after the last one are no differences. The
+first output to compare is the one with the same header stamp as the first recorded output, if that
+stamp was copied from an input. Otherwise it is an output with an earlier time than the recorded
+one, since an answer takes no time in a rerun: the one from which the two agree for longest.
 """
 
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ class RerunOutput:
 
     @property
     def stamp(self) -> tuple[int, int] | None:
-        """The stamp in its header; None when it has none, or it is not set."""
+        """The stamp in the message's header; None when it has none, or the stamp is not set."""
         header = self.message.get("header") if isinstance(self.message, dict) else None
         stamp = header.get("stamp") if isinstance(header, dict) else None
         if not isinstance(stamp, dict):
@@ -42,9 +42,9 @@ class LeftOut:
     """The messages of a topic that were not compared.
 
     Attributes:
-        before: how many of the rerun's were before the first recorded one.
-        after: how many of the rerun's were after the last recorded one.
-        earlier: how many recorded ones answer inputs from before the bag.
+        before: the number of rerun messages before the first recorded one.
+        after: the number of rerun messages after the last recorded one.
+        earlier: the number of recorded messages that answer inputs from before the bag.
     """
 
     before: int = 0
@@ -88,7 +88,7 @@ def paired(
 def _by_stamp(
     recorded: list[RerunOutput], found: list[RerunOutput], first_ns: int
 ) -> tuple[int, list[int]]:
-    """How many recorded ones to skip, and which of the rerun's have the next one's stamp."""
+    """Return how many recorded outputs to skip, and the rerun's with the next one's stamp."""
     for index, each in enumerate(recorded):
         if index and (recorded[index - 1].at_ns > first_ns + SETTLE_NS or each.stamp is None):
             break
@@ -101,7 +101,7 @@ def _by_stamp(
 def _longest(
     recorded: list[RerunOutput], found: list[RerunOutput], begins: list[int], tolerance: Tolerance
 ) -> int:
-    """The start from which they agree for longest; of several the nearest in time."""
+    """Return the start from which both agree for longest; of several the nearest in time."""
     best, longest = begins[-1], -1
     for begin in reversed(begins[-_MOST_TRIED:]):
         length = _agreeing(zip(recorded, found[begin:], strict=False), tolerance)

@@ -1,9 +1,9 @@
 """Runs one node on a recording, in virtual time, and compares its outputs with the recorded ones.
 
-The node's inputs are the recorded topics that it subscribes, its outputs those that it publishes.
-Each input is published at its recorded time, by a clock that starts with the recording, so that the
-node sees the recorded times. Outputs are compared one by one in their order on a topic, from the
-first input until shortly after the last, or until the node raised; pairing.py matches them.
+The node's inputs are the recorded topics that it subscribes to, its outputs the ones it publishes.
+Each input is published at its recorded time, by a clock that starts with the recording, so the node
+reads the recorded times. Outputs on a topic are compared one by one in order, from the first input
+until shortly after the last one, or until the node raised; pairing.py matches them.
 """
 
 import json
@@ -34,9 +34,9 @@ class Difference:
 
     Attributes:
         topic: the output's topic.
-        number: the number of its message, from 1.
-        at_sec: its recorded time, in seconds since the bag's start; the time of the rerun for a
-            message that was not recorded.
+        number: the number of the message on its topic, from 1.
+        at_sec: the recorded time of the message, in seconds since the bag's start; for a message
+            that was not recorded, the time of the rerun.
         field: the field; empty when one side has no such message.
         recorded: the recorded value.
         found: the rerun's value.
@@ -60,10 +60,10 @@ class Rerun:
     """The result of a rerun.
 
     Attributes:
-        inputs: how many messages the node got, by topic.
-        outputs: how many were recorded and how many were published, by topic.
+        inputs: the number of messages given to the node, by topic.
+        outputs: the numbers of recorded and of published messages, by topic.
         left_out: outputs that were not compared, by topic.
-        difference: the first one; None when there is none.
+        difference: the first difference; None when there is none.
     """
 
     inputs: dict[str, int] = field(default_factory=dict)
@@ -73,7 +73,7 @@ class Rerun:
 
 
 class NodeRaisedError(BagError):
-    """The node raised in a rerun; the text says when. Its exception is the `__cause__`.
+    """The node raised an exception in a rerun; the text says when, `__cause__` is the exception.
 
     Attributes:
         result: the comparison until then.
@@ -87,7 +87,7 @@ class NodeRaisedError(BagError):
 def feed(graph: Graph, bag: BagSource, topics: Collection[str] | None = None) -> None:
     """Publish the messages of a bag in a graph of `dsmq_nodes.testing`, each at its time.
 
-    The first comes at once, the others as the graph's time passes.
+    The first message is published at once, the others as the graph's time passes.
 
     Args:
         graph: the graph.
@@ -95,7 +95,7 @@ def feed(graph: Graph, bag: BagSource, topics: Collection[str] | None = None) ->
         topics: only these topics; None for all of the bag's.
 
     Raises:
-        BagError: the bag has no topic of a name that was given.
+        BagError: the bag lacks one of the given topics.
     """
     wanted = chosen(topics)
     if wanted is not None:
@@ -109,7 +109,7 @@ def feed(graph: Graph, bag: BagSource, topics: Collection[str] | None = None) ->
 def _readable(
     bag: BagSource, start_ns: int | None = None, end_ns: int | None = None
 ) -> Iterator[Record]:
-    """The messages with valid texts; the others are left out."""
+    """Yield the messages with valid texts; the others are added to `omitted`."""
     for record in bag.records(start_ns, end_ns):
         try:
             text_of(record)
@@ -126,7 +126,7 @@ def _feed(
     on_input: Callable[[Record], None],
 ) -> None:
     def give(record: Record | None) -> None:
-        # One call a message, so that they are read as time passes.
+        # One call for each message, so that messages are read as time passes.
         now_ns = zero_ns + round(graph.now_sec * 1e9)
         while record is not None and record.log_time_ns <= now_ns + _ROUNDING_NS:
             channel = record.channel
@@ -153,23 +153,23 @@ def rerun(
     tolerance: Tolerance = EXACT,
     on_progress: Callable[[float], None] = lambda _: None,
 ) -> Rerun:
-    """Run a node on a bag's messages, and compare.
+    """Run a node on a bag's messages, and compare its outputs with the recorded ones.
 
     Args:
         bag: the recording.
-        node_class: makes the node.
-        name: the node's name, namespace, parameters and remapping, as a launch file tells them.
+        node_class: called to make the node.
+        name: the node's name; this and the next three are as in a launch file.
         namespace: see `name`.
         params: see `name`.
         remap: see `name`.
-        compared: the topics to compare; None for all it publishes.
-        tolerance: tolerated differences; by default rounding, and a tenth of a second in fields
-            named `stamp`.
+        compared: the topics to compare; None for all that the node publishes.
+        tolerance: tolerated differences; the default allows rounding, and 0.1 s in fields named
+            `stamp`.
         on_progress: called with the seconds of the recording that have passed.
 
     Raises:
-        BagError: the bag has no topic that the node subscribes, or nothing to compare.
-        NodeRaisedError: the node raised.
+        BagError: the bag has no topic that the node subscribes to, or no output to compare.
+        NodeRaisedError: the node raised an exception.
     """
     result = Rerun()
     with Graph(start_ns=bag.start_ns, on_type_mismatch="warn") as graph:
@@ -214,7 +214,7 @@ def rerun(
 
 
 class _Given:
-    """Publishes the node's inputs, and notes the times of the first and the newest."""
+    """Publishes the node's inputs, and stores the times of the first and the newest."""
 
     def __init__(self, bag: BagSource, result: Rerun, on_progress: Callable[[float], None]) -> None:
         self.first_ns = self.last_ns = bag.end_ns
@@ -222,7 +222,7 @@ class _Given:
         self._topic = ""
 
     def give(self, graph: Graph, inputs: set[str]) -> Exception | None:
-        """Run all of them; returns the node's exception, if any."""
+        """Publish all inputs, and return the node's exception, if any."""
         bag = self._bag
         records = (record for record in _readable(bag) if record.channel.topic in inputs)
         try:
@@ -230,7 +230,7 @@ class _Given:
             graph.run_for((bag.end_ns - bag.start_ns + SETTLE_NS) * 1e-9)
         except BagError:
             raise
-        except Exception as error:  # noqa: BLE001  reported with the comparison until then
+        except Exception as error:  # noqa: BLE001  reported with the comparison so far
             return error
         return None
 
@@ -242,10 +242,10 @@ class _Given:
         self._on_progress((record.log_time_ns - self._bag.start_ns) * 1e-9)
 
     def newest(self, now_ns: int) -> str:
-        """The input at this moment; empty when there is none."""
+        """Return a text about the input at this time; empty when there is none."""
         if not self._topic or now_ns > self.last_ns + _ROUNDING_NS:
             return ""
-        return f", when it was given message {self._result.inputs[self._topic]} of {self._topic}"
+        return f", at message {self._result.inputs[self._topic]} of {self._topic}"
 
 
 def _made(
@@ -254,15 +254,15 @@ def _made(
     try:
         return graph.add(node_class, **told)
     except DsmqError:
-        raise  # a parameter that does not fit, a name that is none
+        raise  # such as a wrong parameter or an invalid name
     except Exception as error:
         raise NodeRaisedError(
-            f"the node raised {_named(error)}, when it was made", result
+            f"the node raised {_named(error)} in its constructor", result
         ) from error
 
 
 def _named(error: Exception) -> str:
-    """An exception in one line."""
+    """Return an exception in one line."""
     first = str(error).partition("\n")[0]
     return f"{type(error).__name__}: {first}" if first else type(error).__name__
 
@@ -292,14 +292,14 @@ def _check(bag: BagSource, node: Node, inputs: set[str], outputs: set[str]) -> N
     name = node.get_fully_qualified_name()
     has = f"the bag has {', '.join(sorted(bag.topics)) or 'nothing'}"
     if not inputs:
-        raise BagError(f"{name} subscribes nothing that was recorded: {has}")
+        raise BagError(f"{name} subscribes to no recorded topic: {has}")
     if not outputs:
         raise BagError(f"{name} publishes nothing that was recorded to compare: {has}")
 
 
 def _class(type_name: str) -> type[Message]:
     found = class_of(type_name)
-    assert found is not None  # the node has it
+    assert found is not None  # the node uses this class
     return found
 
 

@@ -1,1 +1,1 @@
-"""Bags of ROS 1 and ROS 2, read and written as if they were ours (extra `ros`: rosbags)."""
+"""Reads and writes bags of ROS 1 and ROS 2 like the kit's own (extra `ros`: rosbags)."""

@@ -1,10 +1,10 @@
-"""Reads ROS 2's messages in the forms of CDR that rosbags does not read, straight into JSON.
+"""Reads ROS 2's messages in the forms of CDR that rosbags cannot read, directly into JSON.
 
 These are messages with wide texts, and XCDR2 (OMG DDS-XTypes 1.3, 7.4.3). The second byte of a
-message says the form: 0 and 1 are CDR, 6 and 7 XCDR2, 8 and 9 XCDR2 whose structures may grow; the
-odd ones are little endian. In XCDR2 numbers of 8 bytes are aligned to 4, lists of anything but
-numbers begin with their size in bytes, and so do the structures that may grow. A wide text is a
-count of UTF-16 units, each of which ROS writes as uint32.
+message is its form: 0 and 1 are CDR, 6 and 7 XCDR2, 8 and 9 XCDR2 with structures that may grow.
+Odd forms are little endian. In XCDR2, numbers of 8 bytes are aligned to 4; lists of anything but
+numbers, and structures that may grow, begin with their size in bytes. A wide text is a count of
+UTF-16 units, followed by the units, each of which ROS writes as uint32.
 """
 
 import struct
@@ -29,30 +29,30 @@ class CdrValues:
     """The values of one message."""
 
     def __init__(self, types: RosTypes, data: bytes) -> None:
-        """Begin before its first field.
+        """Begin before the first field.
 
         Raises:
-            ValueError: it is in another form.
+            ValueError: the message is in another form.
         """
         form = int.from_bytes(data[:2], "big")
         if data[:2] not in PLAIN and form not in _XCDR2:
-            raise ValueError(f"its first bytes {data[:2].hex()} are of no form of CDR read here")
+            raise ValueError(f"its first bytes {data[:2].hex()} are no supported form of CDR")
         self._types, self._data, self._at = types, data[4:], 0
         self._order = "<" if form & 1 else ">"
         self._is_two, self._grows = form in _XCDR2, form in _GROWING
 
     def message(self, type_name: str) -> dict[str, Any]:
-        """The next message.
+        """Read the next message.
 
         Raises:
-            ValueError, struct.error, KeyError: it is not of this type.
+            ValueError, struct.error, KeyError: the data is not of this type.
         """
         end = self._number("I") + self._at if self._grows else None
         fields = self._types.names(type_name)
         found = {ours: self._value(node) for ours, _, node in fields}
         if not fields:
             self._number("B")
-        self._at = self._at if end is None else end  # past fields that were added later
+        self._at = self._at if end is None else end  # skips fields that were added later
         return found
 
     def _value(self, node: Any) -> Any:

@@ -1,6 +1,6 @@
 """Reads one SQLite file of a ROS 2 bag: its messages as they are, in CDR.
 
-Of a damaged file what can be read is read, row by row.
+The readable rows of a damaged file are read, row by row.
 """
 
 import contextlib
@@ -18,11 +18,11 @@ from dsmq_nodes.errors import BagError
 
 MAGIC: Final = b"SQLite format 3\0"
 _NS: Final = range(-(1 << 63), 1 << 63)
-# In a damaged file a time may be a text or bytes, which sort after all numbers.
+# In a damaged file a time may be text or bytes, which sort after all numbers.
 _HAS_TIME: Final = "typeof(timestamp) = 'integer'"
 _TABLES: Final = frozenset({"messages", "topics", "message_definitions"})
 _MOST_VALUE_BYTES: Final = 512 << 20
-_DAMAGED: Final = 10_000  # rows that are tried one by one, before larger steps
+_DAMAGED: Final = 10_000  # rows to try one by one, before larger steps
 
 
 class _Row(NamedTuple):
@@ -37,24 +37,24 @@ class Db3File:
     """One file of a bag.
 
     Attributes:
-        path: where it is.
-        start_ns: the time of the first message; None: there is none.
-        end_ns: the time of the last message; None: there is none.
+        path: the path of the file.
+        start_ns: the time of the first message; None when there is none.
+        end_ns: the time of the last message; None when there is none.
     """
 
     def __init__(self, path: Path, omitted: Omitted) -> None:
         """Open a file.
 
         Args:
-            path: where it is.
-            omitted: gets what is not read.
+            path: the path of the file.
+            omitted: receives notes about what is not read.
 
         Raises:
-            BagError: it is not a bag, or is damaged.
+            BagError: the file is not a bag, or is damaged.
         """
         self.path = path
         self._omitted = omitted
-        self._saved: list[_Row] | None = None  # of a damaged file
+        self._saved: list[_Row] | None = None  # the readable rows of a damaged file
         with self._open() as db:
             self._channels = dict(_channels(db))
             try:
@@ -71,21 +71,21 @@ class Db3File:
         counted = sum(self._counts.values())
         known = sum(each.messages for each in self.counts())
         for count, reason in (
-            (rows - counted, "whose time is no integer"),
+            (rows - counted, "whose time is not an integer"),
             (counted - known, "of a topic that is not in its table of topics"),
         ):
             if count:
                 self._omitted.note(f"left out: {self.path}: {count} messages {reason}")
 
     def _save(self, db: sqlite3.Connection, error: sqlite3.DatabaseError) -> None:
-        """Find the rows that can be read.
+        """Find the readable rows.
 
         Raises:
-            sqlite3.Error: the file is not damaged; something else is wrong.
+            sqlite3.Error: the error is not a damaged file.
         """
         if type(error) is not sqlite3.DatabaseError:
             raise error
-        self._omitted.note(f"{self.path.name} is damaged ({error}): what can be read of it is read")
+        self._omitted.note(f"{self.path.name} is damaged ({error}): its readable rows are read")
         found, at, failed = list[_Row](), _NS[0], 0
         query = f"SELECT timestamp, rowid, topic_id FROM messages WHERE rowid >= ? AND {_HAS_TIME}"
         while at <= _NS[-1]:
@@ -103,11 +103,11 @@ class Db3File:
         self.end_ns = self._saved[-1].time_ns if found else None
 
     def counts(self) -> list[ChannelCount]:
-        """Its channels."""
+        """Return the channels."""
         return channel_counts(self._channels, self._counts)
 
     def compression(self) -> str:
-        """The compression of its messages."""
+        """Return the compression of its messages."""
         return "none"
 
     def records(
@@ -116,10 +116,10 @@ class Db3File:
         start_ns: int | None = None,
         end_ns: int | None = None,
     ) -> Iterator[Record]:
-        """Its messages by time, from `start_ns` to before `end_ns`.
+        """Yield the messages by time, from `start_ns` to before `end_ns`.
 
         Raises:
-            BagError: it is damaged.
+            BagError: the file is damaged.
         """
         last_ns = _NS[-1] if end_ns is None else min(end_ns, _NS[-1] + 1) - 1
         times = _NS[0] if start_ns is None else min(start_ns, _NS[-1]), last_ns
@@ -149,8 +149,8 @@ class Db3File:
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
-        # The log of a recorder that was killed is read, too; without one nothing beside the
-        # file is touched, which may be on a read-only disk.
+        # The write-ahead log of a killed recorder is read too. Without a log, no other file is
+        # created, because the file may be on a read-only disk.
         has_log = self.path.with_name(f"{self.path.name}-wal").exists()
         mode = "mode=ro" if has_log else "mode=ro&immutable=1"
         try:
@@ -167,10 +167,10 @@ class Db3File:
 
 
 def _check_tables(db: sqlite3.Connection) -> None:
-    """Refuse views, which may compute for ever, and values of no bag.
+    """Refuse views, which may compute forever, and values larger than any bag has.
 
     Raises:
-        ValueError: the file has such a thing in place of a table.
+        ValueError: the file has a view in place of a table.
     """
     db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _MOST_VALUE_BYTES)
     for (name,) in db.execute("SELECT lower(name) FROM sqlite_master WHERE rootpage = 0"):
@@ -195,6 +195,6 @@ def _channels(db: sqlite3.Connection) -> Iterator[tuple[int, Channel]]:
         topic, type_name, encoding, profiles = (str(each or "") for each in texts)
         language, definition = definitions.get(type_name, ("", ""))
         metadata = (("offered_qos_profiles", profiles),)
-        language = language if definition.strip() else ""  # as where it was not found
+        language = language if definition.strip() else ""  # an empty definition counts as none
         schema = definition.encode()
         yield number, Channel(topic, type_name, schema, language, encoding, metadata)

@@ -1,12 +1,13 @@
-"""Reads one ROS 1 `.bag`: its messages as they are.
+"""Reads the messages of one ROS 1 `.bag`, in their own encoding.
 
 A record has a header of named fields, and data (wiki.ros.org/Bags/Format/2.0). Chunks hold
-connections and messages. After each chunk there are indexes of the times of its messages, and after
-all chunks the connections once more. A recording that was killed lacks the end: the chunks that
-have no index are unpacked for one. Of a chunk that is cut off the messages at its begin are read.
+connections and messages. Each chunk is followed by indexes of the times of its messages; the
+connections are repeated after all chunks. A recording that was killed lacks the end: chunks without
+an index are decompressed to build one. From a chunk that is cut off, the messages at its begin are
+read.
 
-Version 1.2 has neither chunks nor numbers of connections: messages name their topic and type, whose
-definition comes before the first of them. Consecutive ones are read as chunks are.
+Version 1.2 has neither chunks nor numbers of connections: messages name their topic and type, and
+the type's definition precedes its first message. Consecutive messages are handled like a chunk.
 """
 
 import bz2
@@ -35,14 +36,14 @@ _UNPACKERS: Final[dict[bytes, Callable[[], Any]]] = {
     b"lz4": lz4.frame.LZ4FrameDecompressor,
 }
 _TIME: Final = struct.Struct("<II")
-_ENTRY: Final = struct.Struct("<III")  # of an index: a time, and where in the chunk
+_ENTRY: Final = struct.Struct("<III")  # an index entry: a time, and an offset in the chunk
 
 Fields = dict[bytes, bytes]
 
 
 @dataclass(slots=True)
 class _Chunk:
-    """A chunk, or messages outside chunks, and which messages it has."""
+    """A chunk, or messages outside of chunks, with the counts of its messages."""
 
     at: int
     length: int
@@ -60,25 +61,25 @@ class Ros1File:
     """One file of a bag.
 
     Attributes:
-        path: where it is.
-        start_ns: the time of the first message; None: there is none.
-        end_ns: the time of the last message; None: there is none.
+        path: the path of the file.
+        start_ns: the time of the first message; None when there is none.
+        end_ns: the time of the last message; None when there is none.
     """
 
     def __init__(self, path: Path, omitted: Omitted) -> None:
         """Open a file.
 
         Args:
-            path: where it is.
-            omitted: gets what is not read.
+            path: the path of the file.
+            omitted: receives notes about what is not read.
 
         Raises:
-            BagError: it is not a bag of version 2.0, or is encrypted.
+            BagError: the file is not a bag of version 2.0 or 1.2, or is encrypted.
         """
         self.path = path
         self._omitted = omitted
         self._connections: dict[int, Fields] = {}
-        self._numbers: dict[bytes, int] = {}  # of connections, by their topics, in version 1.2
+        self._numbers: dict[bytes, int] = {}  # numbers of connections, by topic, in version 1.2
         self._chunks: list[_Chunk] = []
         self._has_end: bool | None = None  # None: before its header
         with opened(self.path) as stream:
@@ -89,7 +90,7 @@ class Ros1File:
         self.end_ns = max((each.end_ns for each in chunks), default=None)
 
     def counts(self) -> list[ChannelCount]:
-        """Its channels; a topic has one for each of its publishers."""
+        """Return the channels; a topic has one for each of its publishers."""
         total: dict[int, int] = {}
         for chunk in self._chunks:
             for number, count in chunk.counts.items():
@@ -97,7 +98,7 @@ class Ros1File:
         return channel_counts(self._channels, total)
 
     def compression(self) -> str:
-        """The compression of its chunks."""
+        """Return the compression of its chunks."""
         kinds = {each.compression.decode(errors="replace") for each in self._chunks}
         return ", ".join(sorted(kinds)) or "none"
 
@@ -107,10 +108,10 @@ class Ros1File:
         start_ns: int | None = None,
         end_ns: int | None = None,
     ) -> Iterator[Record]:
-        """Its messages by time, from `start_ns` to before `end_ns`.
+        """Yield the messages by time, from `start_ns` to before `end_ns`.
 
         Raises:
-            BagError: it cannot be read.
+            BagError: the file cannot be read.
         """
         channels = {
             number: each
@@ -137,26 +138,26 @@ class Ros1File:
 
             yield from merged(chunks, read)
 
-    # What it has
+    # Contents
 
     def _scan(self, stream: IO[bytes]) -> None:
-        """Find its chunks, and what is in each."""
+        """Find the chunks, and the contents of each."""
         for fields, at, begin, length in self._heads(stream):
             try:
                 self._take(stream, fields, at, begin, length)
             except (KeyError, struct.error) as error:
-                self._note(at, f"a record is damaged, and left out: {error!r}")
+                self._note(at, f"a record is damaged and was skipped: {error!r}")
         if self._has_end is None and not self._connections:
             raise BagError(f"{self.path} cannot be read as a ROS 1 bag: it has no header")
         if self._has_end is False:
-            self._omitted.note(f"{self.path} has no end, as if its recording had been killed")
+            self._omitted.note(f"{self.path} has no end, as after a recording that was killed")
         last = self._chunks[-1] if self._chunks else None
         if last and (not self._has_end or last.at + last.length > stream.seek(0, 2)):
-            last.counts.clear()  # it, or its index, is not whole
+            last.counts.clear()  # the chunk or its index is incomplete
         self._count(stream)
 
     def _count(self, stream: IO[bytes]) -> None:
-        """Unpack the chunks whose index is missing or incomplete."""
+        """Decompress the chunks whose index is missing or incomplete, to count their messages."""
         for chunk in self._chunks:
             if not chunk.counts or chunk.counts.keys() - self._connections.keys():
                 chunk.counts.clear()
@@ -168,7 +169,7 @@ class Ros1File:
             case b"\x03":
                 self._has_end = any(fields.get(b"index_pos", b""))
                 if fields.get(b"encryptor"):
-                    raise BagError(f"{self.path} is encrypted, which is not read here")
+                    raise BagError(f"{self.path} is encrypted, which is not supported")
             case b"\x05":
                 kind = fields.get(b"compression", b"none")
                 self._chunks.append(_Chunk(begin, length, kind))
@@ -184,12 +185,12 @@ class Ros1File:
                 pass
 
     def _heads(self, stream: IO[bytes]) -> Iterator[tuple[Fields, int, int, int]]:
-        """The fields of each record, where it is and its data are; to where the file is cut off."""
+        """Yield each record's fields, its offset, and its data's offset and length, up to a cut."""
         if (version := stream.read(_VERSION_BYTES)) not in _VERSIONS:
             raise BagError(
-                f"{self.path} cannot be read as a ROS 1 bag: it begins with {version!r}, and "
-                "versions 2.0 and 1.2 are read here; `rosbag filter OLD NEW True` of ROS 1 makes "
-                "one of it"
+                f"{self.path} cannot be read as a ROS 1 bag: it begins with {version!r}; "
+                "versions 2.0 and 1.2 are supported; `rosbag filter OLD NEW True` of ROS 1 "
+                "converts it"
             )
         at, size_bytes = _VERSION_BYTES, stream.seek(0, 2)
         while at < size_bytes:
@@ -199,18 +200,18 @@ class Ros1File:
             try:
                 fields = _fields(head)
             except ValueError as error:
-                self._note(at, f"{error}: what follows is not read")
+                self._note(at, f"{error}: nothing after this is read")
                 return
             yield fields, at, begin, length
             at = begin + length
 
     def _connect(self, fields: Fields, data: bytes) -> None:
-        # The record has the topic in the bag, its data the one where the messages were published.
+        # The record has the topic in the bag, its data the topic of the original publisher.
         with contextlib.suppress(ValueError):  # it is cut off
             self._connections.setdefault(_number(fields.get(b"conn", b"")), _fields(data) | fields)
 
     def _define(self, fields: Fields) -> None:
-        """Take the type of a topic, of version 1.2."""
+        """Store the type of a topic, in version 1.2."""
         told = fields | {b"message_definition": fields[b"def"]}
         self._connections.setdefault(self._number_of(fields[b"topic"]), told)
 
@@ -218,10 +219,10 @@ class Ros1File:
         return self._numbers.setdefault(topic, len(self._numbers))
 
     def _whose_and_when(self, fields: Fields) -> tuple[int, int]:
-        """The connection of a message, and its time.
+        """Return the connection number and the time of a message.
 
         Raises:
-            KeyError, struct.error: they are missing.
+            KeyError, struct.error: one of them is missing.
         """
         if b"conn" in fields:
             number, time = _number(fields[b"conn"]), fields[b"time"]
@@ -237,7 +238,7 @@ class Ros1File:
         return number, sec * 10**9 + nanosec
 
     def _run(self, at: int, end: int) -> _Chunk:
-        """The consecutive messages that this one belongs to."""
+        """Return the run of consecutive messages that contains this one."""
         last = self._chunks[-1] if self._chunks else None
         is_next = last and last.compression == b"none" and last.at + last.length == at
         if not last or not is_next or last.length > _RUN_BYTES:
@@ -261,7 +262,7 @@ class Ros1File:
         return Channel(topic, type_name, definition.encode(), "ros1msg", "ros1", metadata)
 
     def _messages(self, stream: IO[bytes], chunk: _Chunk) -> Iterator[tuple[int, int, bytes]]:
-        """The connection, time and data of each message of a chunk, to where it is damaged."""
+        """Yield the connection, time and data of each message of a chunk, up to damage."""
         try:
             for fields, data in _inside(_unpacked(stream, chunk)):
                 if fields.get(b"op") == b"\x07":
@@ -269,14 +270,14 @@ class Ros1File:
                 elif fields.get(b"op") == b"\x02":
                     yield *self._whose_and_when(fields), data
         except (ValueError, KeyError, struct.error) as error:
-            self._note(chunk.at, f"a chunk is damaged, and the rest of it left out: {error}")
+            self._note(chunk.at, f"a chunk is damaged and its rest was skipped: {error}")
 
     def _note(self, at: int, what: str) -> None:
         self._omitted.note(f"{self.path}, byte {at}: {what}")
 
 
 def _take_index(chunk: _Chunk, fields: Fields, data: bytes) -> None:
-    """The times of a connection's messages."""
+    """Add the times of a connection's messages to a chunk."""
     connection = _number(fields[b"conn"])
     for sec, nanosec, _ in _ENTRY.iter_unpack(data[: len(data) // _ENTRY.size * _ENTRY.size]):
         chunk.take(connection, sec * 10**9 + nanosec)
@@ -287,10 +288,10 @@ def _number(data: bytes) -> int:
 
 
 def _fields(head: bytes) -> Fields:
-    """The fields of a header: each has its length before it.
+    """Return the fields of a header; each field is preceded by its length.
 
     Raises:
-        ValueError: it has others.
+        ValueError: the header has another form.
     """
     found, at = {}, 0
     while at < len(head):
@@ -304,10 +305,10 @@ def _fields(head: bytes) -> Fields:
 
 
 def _inside(data: bytes) -> Iterator[tuple[Fields, bytes]]:
-    """The records of a chunk.
+    """Yield the records of a chunk.
 
     Raises:
-        ValueError: one is cut off.
+        ValueError: a record is cut off.
     """
     at = 0
     while at < len(data):
@@ -321,17 +322,17 @@ def _inside(data: bytes) -> Iterator[tuple[Fields, bytes]]:
 
 
 def _unpacked(stream: IO[bytes], chunk: _Chunk) -> bytes:
-    """The records of a chunk; of one that is cut off those at its begin.
+    """Return the records of a chunk; if it is cut off, those at its begin.
 
     Raises:
-        ValueError: it is damaged, too large, or compressed in an unknown way.
+        ValueError: the chunk is damaged, too large, or compressed in an unknown way.
     """
     stream.seek(chunk.at)
     packed = stream.read(min(chunk.length, MOST_UNPACKED))
     if chunk.compression == b"none":
         return packed
     if chunk.compression not in _UNPACKERS:
-        raise ValueError(f"it is compressed as {chunk.compression!r}: bz2 and lz4 are read here")
+        raise ValueError(f"it is compressed as {chunk.compression!r}: only bz2 and lz4 work")
     pieces: list[bytes] = []
     missing = MOST_UNPACKED + 1
     while packed and missing > 0:
@@ -343,9 +344,9 @@ def _unpacked(stream: IO[bytes], chunk: _Chunk) -> bytes:
                 raise ValueError(str(error)) from None
             packed, missing = b"", missing - len(piece)
             if not piece and unpacker.needs_input:
-                return b"".join(pieces)  # it is cut off
+                return b"".join(pieces)  # the chunk is cut off
             pieces.append(piece)
         packed = unpacker.unused_data or b""
     if missing <= 0:
-        raise ValueError(f"it unpacks to more than {MOST_UNPACKED} bytes")
+        raise ValueError(f"it decompresses to more than {MOST_UNPACKED} bytes")
     return b"".join(pieces)

@@ -1,4 +1,4 @@
-"""ROS's types from definitions in .msg files, as rosbags holds them."""
+"""ROS's types from definitions in .msg files, in the form of rosbags."""
 
 import re
 from typing import Any, Final
@@ -22,15 +22,16 @@ _MEMBER: Final = re.compile(
 
 
 class _AnyNames(MSGParser):
-    """ROS 1 took `My_Pkg` and `x__y_`, which ROS 2 does not."""
+    """A parser that allows names as `My_Pkg` and `x__y_`, as ROS 1 did and ROS 2 does not."""
 
     PackageName = MessageName = FieldName = r"[A-Za-z]\w*"
 
 
 def fields_alone(text: str) -> str:
-    """A definition without constants, defaults and annotations.
+    """Return a definition without constants, defaults and annotations.
 
-    No message has them, and the library does not read all that are valid: `string VERSION=1.2.3`.
+    Messages do not contain these, and the library cannot read all valid ones, as
+    `string VERSION=1.2.3`.
     """
     return "\n".join(map(_field_alone, text.removeprefix("\ufeff").split("\n")))
 
@@ -38,13 +39,13 @@ def fields_alone(text: str) -> str:
 def _field_alone(line: str) -> str:
     line = _ANNOTATIONS.sub("", line.rstrip(), count=1) if line.lstrip()[:1] == "@" else line
     member = _MEMBER.match(line)
-    if member is None:  # a comment, the begin of the next definition, or what is none
+    if member is None:  # a comment, the begin of the next definition, or an invalid line
         return line.rstrip()
     return "" if member["is_constant"] else f"{member['type']} {member['name']}"
 
 
 def types_of_text(text: str, name: str, *, is_one: bool = False) -> dict[str, Any]:
-    """The types in a definition of ROS 2, or of ROS 1."""
+    """Return the types in a definition of ROS 2, or (`is_one`) of ROS 1."""
     text = _WIDE_LIMIT.sub("wstring", text)
     found = make_typesdict(_AnyNames(f"MSG: {name}\n{text}").specification())
     empty = [] if is_one else [(PADDING, (Nodetype.BASE, ("uint8", 0)))]
@@ -55,7 +56,7 @@ def types_of_text(text: str, name: str, *, is_one: bool = False) -> dict[str, An
 
 
 def _with_wide(node: Any) -> Any:
-    """The kind of a field; the library takes a wide text in a .msg file for a message."""
+    """Return a field's kind, corrected: the library takes a wide text in a .msg for a message."""
     kind, detail = node
     if kind in {Nodetype.ARRAY, Nodetype.SEQUENCE}:
         return kind, (_with_wide(detail[0]), detail[1])
@@ -64,16 +65,16 @@ def _with_wide(node: Any) -> Any:
 
 
 def item_of(node: Any) -> Any:
-    """The kind of what is in a field: of an item, where it is an array or a sequence."""
+    """Return the kind of a field, or of its items if it is an array or a sequence."""
     kind, detail = node
     return detail[0] if kind in {Nodetype.ARRAY, Nodetype.SEQUENCE} else node
 
 
 def has_wide(types: dict[str, Any], name: str) -> bool:
-    """Whether there is a wide text in a type; the library does not read these.
+    """Whether a type contains a wide text, which the library cannot read.
 
     Raises:
-        KeyError: a type in it is missing.
+        KeyError: a type that it contains is missing.
     """
     seen, pending = set[str](), [name]
     while pending:
@@ -88,7 +89,7 @@ def has_wide(types: dict[str, Any], name: str) -> bool:
 
 
 def register_class(store: Any, cls: type[Message], *, is_one: bool = False) -> None:
-    """Register a user's type and the types of its fields, in a store of ROS 2, or of ROS 1."""
+    """Register a user's type and its fields' types in a store of ROS 2, or (`is_one`) ROS 1."""
     for inner in _parts(cls):
         if inner.type_name not in store.fielddefs:
             register_class(store, inner, is_one=is_one)

@@ -1,7 +1,7 @@
-"""A ROS 2 bag as a folder: its files, and what its `metadata.yaml` says about them.
+"""A ROS 2 bag as a folder: its files, and the contents of its `metadata.yaml`.
 
-The files count; `metadata.yaml` may be wrong, because people edit it, split and merge bags, or lose
-a file. So its counts are compared with the files, and differences are reported.
+The files have priority: `metadata.yaml` may be wrong, because people edit it, split and merge bags,
+or lose a file. Its counts are compared with the files, and differences are reported.
 """
 
 import os
@@ -27,9 +27,9 @@ _SUFFIXES: Final = (".mcap", ".db3", ".mcap.zstd", ".db3.zstd")
 _TRANSIENT_LOCAL: Final = (1, "transient_local")
 _MOST_BYTES: Final = 512 << 20  # of one message
 _PIECE_BYTES: Final = 1 << 20
-_SQLITE_HEAD: Final = struct.Struct(">16xH10xI")  # of a file: the size of a page, how many
+_SQLITE_HEAD: Final = struct.Struct(">16xH10xI")  # the page size, the page count
 _MOST_UNPACKED: Final = 200  # times its size, or 1 MiB
-_MOST_CUT: Final = 1000  # times its size a cut file may have had
+_MOST_CUT: Final = 1000  # the full size of a cut file, at most, in times its size
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -38,16 +38,16 @@ class RosFolder:
 
     Attributes:
         files: the existing files, in the order of their recording.
-        compressed_messages: each message is compressed by itself.
-        latched: the depth of each latched topic, by the metadata.
-        counts: how many messages each topic has, by the metadata.
+        compressed_messages: whether each message is compressed separately.
+        latched: the depth of each latched topic, from the metadata.
+        counts: the number of messages of each topic, from the metadata.
     """
 
     def __init__(self, path: Path, omitted: Omitted) -> None:
         """Open a folder.
 
         Raises:
-            BagError: it has none of the files.
+            BagError: the folder has none of the files.
         """
         self.compressed_messages = False
         self.latched: dict[str, int] = {}
@@ -60,7 +60,7 @@ class RosFolder:
         names = _texts(told.get("relative_file_paths"))
         found = {name: _file_of(path, name) for name in names}
         missing = [name for name, file in found.items() if file is None]
-        # ROS 2 unpacks a file beside the packed one and keeps both: they are one file.
+        # ROS 2 decompresses a file beside the compressed one and keeps both: use only one of them.
         packed = {each.with_suffix("") for each in there if each.suffix == PACKED}
         named = [each for each in dict.fromkeys(found.values()) if each is not None]
         self.files = named or [each for each in there if each not in packed]
@@ -93,23 +93,23 @@ class RosFolder:
 
 
 def _told(path: Path, omitted: Omitted) -> Mapping[str, Any]:
-    """The metadata; empty, with a note, if they cannot be read."""
+    """Return the metadata; empty, with a note, if they cannot be read."""
     try:
         found = _Loader(path.read_text(errors="replace")).get_single_data()
         told = found.get("rosbag2_bagfile_information") if isinstance(found, dict) else None
     except FileNotFoundError:
-        omitted.note(f"{path} is not there, as if the recording had been killed")
+        omitted.note(f"{path} does not exist, as after a recording that was killed")
     except (OSError, yaml.YAMLError, ValueError, RecursionError) as error:
         omitted.note(f"{path} cannot be read: {' '.join(str(error).split()):.120}")
     else:
         if isinstance(told, dict):
             return told
-        omitted.note(f"{path} says nothing of the bag")
+        omitted.note(f"{path} has no information about the bag")
     return {}
 
 
 def latched_depth(profiles: object) -> int:
-    """How many messages publishers with these QoS profiles have latched; 0: none."""
+    """Return the number of messages that these QoS profiles latch; 0 for none."""
     if isinstance(profiles, str):
         try:
             profiles = _Loader(profiles).get_single_data()
@@ -124,9 +124,9 @@ def latched_depth(profiles: object) -> int:
 
 
 def _file_of(folder: Path, name: str) -> Path | None:
-    """The file that the metadata name, packed or unpacked; None when it does not exist.
+    """Return the path of a file in the metadata, compressed or not; None if it does not exist.
 
-    Old versions wrote the folder's own name before it; files outside the folder do not count.
+    Old versions prefixed names with the folder's own name. Files outside of the folder are ignored.
     """
     inner = folder / name
     is_inside = not PurePath(name).is_absolute() and ".." not in PurePath(name).parts
@@ -147,7 +147,7 @@ def _lower(value: object) -> object:
 
 
 def _texts(value: object) -> list[str]:
-    """The texts in a list; other values are dropped, not converted: they may be huge."""
+    """Return the texts in a list; other values are skipped, not converted: they may be huge."""
     return [each for each in _list(value) if isinstance(each, str) and each]
 
 
@@ -156,22 +156,22 @@ def _list(value: object) -> Iterable[Any]:
 
 
 def _number(path: Path) -> tuple[int, str]:
-    """By the number at the end: run_10.mcap comes after run_9.mcap."""
+    """Return a sort key, so that run_10.mcap comes after run_9.mcap."""
     found = re.search(r"(\d+)\D*$", path.name.partition(".")[0])
     return int(found[1]) if found else 0, path.name
 
 
 class Unpacked:
-    """Unpacks compressed files, and completes cut ones, in a folder that is deleted with this."""
+    """Decompresses files, and completes cut ones, in a temporary folder that it owns."""
 
     def __init__(self) -> None:
         self._folder = ""
 
     def path(self, path: Path) -> Path:
-        """The file itself, or its unpacked copy.
+        """Return the path of the file, or of its decompressed copy.
 
         Raises:
-            BagError: it cannot be unpacked.
+            BagError: the file cannot be decompressed.
         """
         if path.suffix not in PACKED_SUFFIXES:
             return path
@@ -181,21 +181,23 @@ class Unpacked:
                 reader = zstandard.ZstdDecompressor().stream_reader(packed, read_across_frames=True)
                 most_bytes = max(path.stat().st_size, _PIECE_BYTES) * _MOST_UNPACKED
                 while piece := reader.read(_PIECE_BYTES):
-                    if stream.tell() > most_bytes:  # it would fill the disk
+                    if stream.tell() > most_bytes:  # more could fill the disk
                         raise BagError(
-                            f"{path} cannot be unpacked: it unfolds to over {_MOST_UNPACKED} times "
-                            "its size; unpack it by hand with `zstd -d` if that is meant"
+                            f"{path} cannot be decompressed: over {_MOST_UNPACKED} times "
+                            "its size; decompress it with `zstd -d` if that is intended"
                         )
                     stream.write(piece)
         except (OSError, zstandard.ZstdError) as error:
-            raise BagError(f"{path} cannot be unpacked: {error}") from None
+            raise BagError(f"{path} cannot be decompressed: {error}") from None
         return found
 
     def whole(self, path: Path) -> Path:
-        """A SQLite file, or a copy with zeros for pages that were cut off: SQLite opens no other.
+        """Return the path of a SQLite file, or of a copy with zeros for pages that were cut off.
+
+        SQLite does not open a cut file.
 
         Raises:
-            BagError: it cannot be copied.
+            BagError: the file cannot be copied.
         """
         try:
             with path.open("rb") as stream:
@@ -223,14 +225,14 @@ class Unpacked:
 
 
 def unpacked_message(data: bytes) -> bytes:
-    """A single message, which may be compressed: metadata may be lost.
+    """Return a single message, decompressed if it is compressed: the metadata may be missing.
 
     Raises:
-        ValueError: it is damaged.
+        ValueError: the message is damaged.
     """
     if not data.startswith(zstandard.FRAME_HEADER):
         return data
     try:
         return zstandard.ZstdDecompressor().decompress(data, max_output_size=_MOST_BYTES)
     except zstandard.ZstdError as error:
-        raise ValueError(f"it cannot be unpacked: {error}") from None
+        raise ValueError(f"it cannot be decompressed: {error}") from None

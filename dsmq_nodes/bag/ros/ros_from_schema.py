@@ -1,8 +1,8 @@
-"""Makes a ROS type from a JSON Schema, for types that are known only by their recorded schema.
+"""Makes a ROS type from a JSON Schema, for types with a recorded schema only.
 
-A field of numbers is float64, one of integers the narrowest type with its limits, bytes are
-uint8[], and an object in a field is a type of its own, named after the field. Times and headers are
-ROS's. A schema may unfold into billions of fields, as a message of few bytes: there are limits.
+A numeric field is float64, an integer field the narrowest type with its limits, bytes are uint8[].
+An object in a field is a separate type, named after the field. Times and headers are ROS's. A
+schema may expand into billions of fields, and so may a message of few bytes: there are limits.
 """
 
 import re
@@ -17,18 +17,18 @@ from dsmq_nodes.messages.schema.schema_walk import Schema
 Node = tuple[Nodetype, Any]
 Types = dict[str, tuple[list[Any], list[tuple[str, Node]]]]
 
-# The library writes Python code with these names: allow nothing else.
+# The library generates Python code with these names, so nothing else is allowed.
 _TYPE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*/msg/[A-Za-z][A-Za-z0-9_]*")
 _FIELD: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _DEEPEST: Final = 20
 _MOST_TYPES: Final = 1000
-_MOST_DEFAULTS: Final = 10_000  # values of a fixed array, which a message may leave out
+_MOST_DEFAULTS: Final = 10_000  # values of a fixed array, which a message may omit
 _TIME: Final = "builtin_interfaces/msg/Time"
 _PLAIN: Final = {"number": "float64", "boolean": "bool", "string": "string"}
 
 
 def types_of(type_name: str, schema: Schema) -> Types:
-    """The definition of a type, and of those in it.
+    """Return the definitions of a type and of the types that it contains.
 
     Raises:
         ValueError: ROS has no such type; the text says what is missing.
@@ -47,14 +47,14 @@ class _Made:
     def add(self, name: str, node: Schema, depth: int) -> None:
         properties = node.get("properties")
         if not _TYPE.fullmatch(name) or not isinstance(properties, dict) or depth > _DEEPEST:
-            raise ValueError(f"there is no class {name} here to say what its fields are")
+            raise ValueError(f"its schema has no fields of {name}, and no class has that name")
         self.count += 1
         if self.count > _MOST_TYPES:
-            raise ValueError(f"its schema unfolds into more than {_MOST_TYPES} types")
+            raise ValueError(f"its schema expands into more than {_MOST_TYPES} types")
         fields = []
         for field in properties:
             if not _FIELD.fullmatch(field):
-                raise ValueError(f"{field!r} is no name of a field in ROS")
+                raise ValueError(f"{field!r} is no valid field name in ROS")
             inner = self.described.inside(node, field)
             fields.append(
                 (field, self.field(f"{name}{field.title().replace('_', '')}", inner, depth))
@@ -73,7 +73,7 @@ class _Made:
             return _base(INTEGER_TYPES.get((node.get("minimum"), node.get("maximum")), "int64"))
         if kind in _PLAIN:
             return _base(_PLAIN[kind])
-        raise ValueError(f"{name}: its schema does not say what it is")
+        raise ValueError(f"{name}: its schema has no known type")
 
     def list_of(self, name: str, node: Schema, depth: int) -> Node:
         item = self.field(name, self.described.item(node, 0), depth + 1)
@@ -87,7 +87,7 @@ class _Made:
         return Nodetype.SEQUENCE, (item, 0)
 
     def values(self, node: Node) -> int:
-        """How many values a field has when a message leaves it out."""
+        """Return how many values a field has when a message omits it."""
         kind, detail = node
         if kind == Nodetype.NAME:
             fields = self.types[detail][1] if detail in self.types else ()

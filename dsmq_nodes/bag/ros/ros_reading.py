@@ -1,6 +1,6 @@
-"""Reads ROS 1 and ROS 2 bags as if they were ours (extra `ros`: rosbags).
+"""Reads ROS 1 and ROS 2 bags like the kit's own (extra `ros`: rosbags).
 
-Topics of unknown types, events of services, and messages that do not match their type are left out
+Topics of unknown types, service events, and messages that do not match their type are left out
 and reported; everything else is returned.
 """
 
@@ -41,17 +41,17 @@ class RawFile(Protocol):
 
     @property
     def start_ns(self) -> int | None:
-        """When the first message was recorded; None: there is none."""
+        """When the first message was recorded; None when there is none."""
 
     @property
     def end_ns(self) -> int | None:
-        """When the last message was recorded; None: there is none."""
+        """When the last message was recorded; None when there is none."""
 
     def counts(self) -> list[ChannelCount]:
-        """Its channels, and how many messages they have."""
+        """Return the channels, with their message counts."""
 
     def compression(self) -> str:
-        """The compression of its messages."""
+        """Return the compression of its messages."""
 
     def records(
         self,
@@ -59,26 +59,26 @@ class RawFile(Protocol):
         start_ns: int | None = None,
         end_ns: int | None = None,
     ) -> Iterator[Record]:
-        """Its messages as they are, by time."""
+        """Return the messages in their own encoding, by time."""
 
 
 class RosBag(BagSource):
-    """A ROS bag: a `.bag` of ROS 1, the folder or the `.mcap` or `.db3` file of a ROS 2 one.
+    """A ROS bag: a `.bag` of ROS 1, or a folder, `.mcap` or `.db3` file of ROS 2.
 
     Attributes:
-        path: where it is.
-        paths: where its files are.
-        files: its files.
+        path: the path of the bag.
+        paths: the paths of its files.
+        files: its open files.
         omitted: the topics and messages that are left out.
         start_ns: when the first message was recorded; 0 for an empty bag.
         end_ns: when the last message was recorded; 0 for an empty bag.
     """
 
     def __init__(self, path: Path, topics: Selection | None = None) -> None:
-        """Open it.
+        """Open the bag.
 
         Raises:
-            BagError: it is no ROS bag, or damaged, or has not the topics.
+            BagError: the path is no ROS bag, or it is damaged, or lacks the topics.
         """
         self.path = path
         self.omitted = Omitted()
@@ -97,10 +97,10 @@ class RosBag(BagSource):
         self.end_ns = max((f.end_ns for f in self.files if f.end_ns is not None), default=0)
 
     def _opened(self) -> Iterator[RawFile]:
-        """Its files; a file that cannot be read is left out, if there is another one.
+        """Yield the files; a file that cannot be read is skipped, if another can.
 
         Raises:
-            BagError: none of them can be read.
+            BagError: no file can be read.
         """
         faults = []
         for path in self.paths:
@@ -114,10 +114,10 @@ class RosBag(BagSource):
             self.omitted.note(f"left out: {fault}")
 
     def _file(self, path: Path) -> RawFile:
-        """A file, unpacked if it is packed.
+        """Open a file, decompressed if it is compressed.
 
         Raises:
-            BagError: it cannot be read.
+            BagError: the file cannot be read.
         """
         unpacked = self._unpacked.path(path)
         whole = self._unpacked.whole(unpacked) if unpacked.suffix == ".db3" else unpacked
@@ -129,7 +129,7 @@ class RosBag(BagSource):
             if unpacked == path:
                 raise BagError(str(error).replace(str(whole), str(path))) from None
             told = str(error).replace(str(whole), str(path.with_suffix("")))
-            raise BagError(f"{told}; first unpack it: `zstd -d {path}`") from None
+            raise BagError(f"{told}; decompress it first: `zstd -d {path}`") from None
 
     def _raw(self, found: Path) -> RawFile:
         if found.suffix == ".db3":
@@ -147,13 +147,13 @@ class RosBag(BagSource):
         for topic, count in announced.items():
             if found.get(topic, 0) != count:
                 self.omitted.note(
-                    f"{topic}: {METADATA} tells of {count} messages, the files have "
+                    f"{topic}: {METADATA} lists {count} messages, but the files have "
                     f"{found.get(topic, 0)}"
                 )
 
     @property
     def topics(self) -> dict[str, str]:
-        """The type's name of each topic."""
+        """The type name of each topic."""
         return {each.channel.topic: each.channel.type_name for each in self._wanted()}
 
     def __len__(self) -> int:
@@ -164,7 +164,7 @@ class RosBag(BagSource):
         return [each for each in self._all if chosen is None or each.channel.topic in chosen]
 
     def compression(self) -> str:
-        """The compression of its files."""
+        """Return the compression of its files."""
         if self._folder is not None and self._folder.compressed_messages:
             return "zstd, message by message"
         if self.paths[0].suffix in PACKED_SUFFIXES:
@@ -172,11 +172,11 @@ class RosBag(BagSource):
         return self.files[0].compression()
 
     def raw_counts(self) -> list[ChannelCount]:
-        """Its ROS channels, and how many messages they have."""
+        """Return the ROS channels, with their message counts."""
         return _added(self._wanted())
 
     def counts(self) -> list[ChannelCount]:
-        """Its channels in our form, without those left out, and how many messages they have."""
+        """Return the channels in the kit's form, except omitted ones, with their message counts."""
         return _added(
             [
                 ChannelCount(self._channel(each.channel), each.messages)
@@ -186,7 +186,7 @@ class RosBag(BagSource):
         )
 
     def attachments(self) -> list[Attachment]:
-        """ROS bags hold no files, except those that are MCAP."""
+        """Return the attached files; only MCAP bags have any."""
         return [
             attachment
             for file in self.files
@@ -195,7 +195,7 @@ class RosBag(BagSource):
         ]
 
     def metadata(self) -> list[tuple[str, dict[str, str]]]:
-        """Where it comes from."""
+        """Return the name of the original bag."""
         return [("converted", {"from": self.path.name})]
 
     def records(
@@ -204,10 +204,10 @@ class RosBag(BagSource):
         end_ns: int | None = None,
         topics: Collection[str] | None = None,
     ) -> Iterator[Record]:
-        """Its messages in our JSON form, by time.
+        """Yield the messages in the kit's JSON form, by time.
 
         Raises:
-            BagError: it is damaged.
+            BagError: the bag is damaged.
         """
         wanted = {each.channel.topic for each in self._wanted()}
         names = wanted if topics is None else wanted & set(topics)
@@ -226,10 +226,10 @@ class RosBag(BagSource):
             yield raw._replace(channel=channel, sequence=number, data=data)
 
     def _json(self, raw: Record) -> bytes:
-        """A message as JSON.
+        """Return a message as JSON.
 
         Raises:
-            ValueError: it cannot be converted.
+            ValueError: the message cannot be converted.
         """
         if raw.log_time_ns not in _TIMES:
             raise ValueError("its time is before 1970")
@@ -238,7 +238,7 @@ class RosBag(BagSource):
         return data if decoder is None else decoder.json(data)
 
     def _is_read(self, raw: Channel) -> bool:
-        """Whether the messages of a channel can be read; otherwise the channel is left out."""
+        """Whether the messages of a channel can be read; if not, add the channel to `omitted`."""
         if raw.encoding == "json":
             self._decoders[raw] = None
         if raw in self._decoders:
@@ -247,7 +247,7 @@ class RosBag(BagSource):
             return False
         try:
             if raw.encoding not in ENCODINGS:
-                raise UnknownTypeError(f"its messages are in {raw.encoding!r}, not in CDR")
+                raise UnknownTypeError(f"its messages are in {raw.encoding!r}, which is not CDR")
             self._decoders[raw] = RosDecoder(raw, lambda: self._first(raw))
         except ValueError as error:
             self.omitted.topic(raw.topic, str(error))
@@ -255,7 +255,7 @@ class RosBag(BagSource):
         return True
 
     def _first(self, raw: Channel) -> bytes | None:
-        """The first message of a channel; None when there is none."""
+        """Return the first message of a channel; None when there is none."""
         for file in self.files:
             for record in file.records({raw.topic}):
                 if record.channel == raw:
@@ -263,7 +263,7 @@ class RosBag(BagSource):
         return None
 
     def _channel(self, raw: Channel) -> Channel:
-        """Our channel for a ROS channel."""
+        """Return the kit's channel for a ROS channel."""
         known = self._channels.get(raw)
         if known is None:
             known = self._channels[raw] = self._made(raw)
@@ -275,7 +275,7 @@ class RosBag(BagSource):
             return raw
         told = dict(raw.metadata)
         depth = raw.latched or latched_depth(told.get("offered_qos_profiles", ""))
-        depth = depth or int(told.get("latching") == "1")  # of ROS 1 in an MCAP
+        depth = depth or int(told.get("latching") == "1")  # for ROS 1 in an MCAP
         if self._folder is not None:
             depth = self._folder.latched.get(raw.topic, depth)
         metadata = latched_metadata(depth)
@@ -288,19 +288,19 @@ class RosBag(BagSource):
                 schema = ours
             else:
                 self.omitted.note(
-                    f"{raw.topic}: its {name} has other fields than the class that is "
-                    "known here: it is converted as it was recorded"
+                    f"{raw.topic}: its {name} has other fields than the class "
+                    "of that name: it is converted with the recorded fields"
                 )
         return Channel(raw.topic, name, schema_text(schema or ANYTHING), metadata=metadata)
 
 
 def _unpacked(raw: Record) -> bytes:
-    """A message, which ROS 2 may have compressed."""
+    """Return a message's data, decompressed if ROS 2 compressed it."""
     return raw.data if raw.channel.encoding == "ros1" else unpacked_message(raw.data)
 
 
 def _added(counts: list[ChannelCount]) -> list[ChannelCount]:
-    """Each channel once: files and publishers share channels."""
+    """Return each channel once, with summed counts: files and publishers share channels."""
     total: dict[Channel, int] = {}
     for each in counts:
         total[each.channel] = total.get(each.channel, 0) + each.messages

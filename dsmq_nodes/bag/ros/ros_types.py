@@ -1,8 +1,8 @@
-"""The types of recorded ROS messages, each from the definition that was recorded with it.
+"""The types of recorded ROS messages, each from its recorded definition.
 
-Each topic's type has a store of its own, so that a definition that cannot be read, or another one
-of the same name, does not affect other topics. Without a definition, the type is one of ROS's own,
-a message class of that name that can be imported here, or of the `.msg` file of a package.
+Each topic's type has a separate store, so that an unreadable definition, or another definition of
+the same name, does not affect other topics. Without a definition, the type is one of ROS's own, an
+importable message class of that name, or the type of the `.msg` file of a package.
 """
 
 import re
@@ -32,11 +32,11 @@ _encode: Final = msgspec.json.Encoder().encode
 _IDL_LINE: Final = "=" * 80 + "\n"
 _DIRECTIVE: Final = re.compile(r"^[ \t]*#.*$", re.MULTILINE)
 _SERVICE_LINE: Final = "\n---\n"
-_HEAD_BYTES: Final = 4  # of CDR: its form, and two bytes that are not used
-_PADDING: Final = 3  # behind a message, to a multiple of 4
+_HEAD_BYTES: Final = 4  # of CDR: its form, and two unused bytes
+_PADDING: Final = 3  # after a message, to a multiple of 4
 _DEEPEST: Final = 20
-_LONGEST_ARRAY: Final = 10_000  # of texts or objects: the library writes lines of code for each
-# Ten fields of a type of ten fields, and so on: a few lines are many objects.
+_LONGEST_ARRAY: Final = 10_000  # of texts or objects: the library generates code for each
+# A few lines can describe many objects: ten fields of a type with ten fields, and so on.
 _MOST_OBJECTS: Final = 10_000
 
 
@@ -51,11 +51,11 @@ class RosDecoder:
         """Read the type.
 
         Args:
-            channel: has the type's name and definition.
+            channel: the channel, with the type's name and definition.
             first: returns the first message, to check a definition that differs from ROS's own.
 
         Raises:
-            UnknownTypeError: it has no definition, or one that cannot be read.
+            UnknownTypeError: the type has no definition, or an unreadable one.
         """
         self._name = _full_name(channel.type_name)
         self._learn(channel, _store(channel))
@@ -66,13 +66,13 @@ class RosDecoder:
                 self._learn(channel, _store(channel))
 
     def _is_another(self, known: Any) -> bool:
-        """Whether ROS has another type of this name."""
+        """Whether ROS's own type of this name has other fields."""
         name = self._name
         own = known.fielddefs.get(name)
         return own is not None and own[1] != self._store.fielddefs[name][1]
 
     def _reads(self, data: bytes) -> bool:
-        """Whether a message is of this type, to its last byte."""
+        """Whether a message matches this type, up to its last byte."""
         try:
             self.json(data)
         except ValueError:
@@ -83,10 +83,10 @@ class RosDecoder:
         return self._is_empty or self._read_cdr(data)[1] + _PADDING >= len(data)
 
     def _read_cdr(self, data: bytes) -> tuple[Any, int]:
-        """A message, and where it ends.
+        """Read a message, and return it with the offset of its end.
 
-        There may be bytes behind it: ROS 2's `serialize_message` gives as many as it had reserved,
-        and `JointState`, for one, needs fewer. ROS 2 passes them over.
+        There may be bytes after it: ROS 2's `serialize_message` returns as many as it reserved, and
+        `JointState`, for example, needs fewer. ROS 2 ignores them.
         """
         definition = self._store.get_msgdef(self._name)
         is_little = data[1]
@@ -103,26 +103,26 @@ class RosDecoder:
             self._has_wide = has_wide(store.fielddefs, self._name)
             if not self._has_wide:
                 store.get_msgdef(self._name)
-        except Exception as error:  # noqa: BLE001  the library compiles what it is given
+        except Exception as error:  # noqa: BLE001  the library compiles the definition
             raise UnknownTypeError(_unreadable(self._name, error)) from None
         self._is_empty = not self._types.names(self._name)
 
     @property
     def type_name(self) -> str:
-        """The type's name, as ROS 2 has it."""
+        """The type's name in ROS 2's form."""
         return self._name
 
     def json(self, data: bytes) -> bytes:
-        """A message as JSON.
+        """Return a message as JSON.
 
         Raises:
-            ValueError: it does not match its type.
+            ValueError: the message does not match its type.
         """
-        if self._is_empty:  # some writers leave out the byte that stands for it
+        if self._is_empty:  # some writers omit the byte of an empty message
             return b"{}"
         try:
             return _encode(self._values(data))
-        except Exception as error:  # noqa: BLE001  whatever a damaged message makes the library raise
+        except Exception as error:  # noqa: BLE001  a damaged message may raise anything
             raise ValueError(f"it is no {self._name}: {_first_line(error)}") from None
 
     def _values(self, data: bytes) -> dict[str, Any]:
@@ -136,7 +136,7 @@ class RosDecoder:
         return self._types.to_json(found, self._name)
 
     def schema(self) -> dict[str, Any]:
-        """The JSON Schema of its messages; beyond limits it does not say what is in an object."""
+        """Return the JSON Schema of the messages; beyond limits it omits the fields of objects."""
         self._objects = 0
         return self._object(self._name, 0)
 
@@ -163,7 +163,7 @@ class RosDecoder:
 
 
 def _full_name(name: str) -> str:
-    """`std_msgs/String`, as ROS 1 and old bags have it, is `std_msgs/msg/String`; so is IDL's."""
+    """Return the full name `std_msgs/msg/String` for `std_msgs/String` (ROS 1) or an IDL name."""
     name = name.replace("::", "/")
     package, _, short = name.partition("/")
     return f"{package}/msg/{short}" if short and "/" not in short else name
@@ -175,16 +175,16 @@ def _known(encoding: str) -> Any:
 
 
 def _store(channel: Channel) -> Any:
-    """A store with the type of a channel.
+    """Return a store with the type of a channel.
 
     Raises:
-        UnknownTypeError: it has no definition, or one that cannot be read.
+        UnknownTypeError: the type has no definition, or an unreadable one.
     """
     text = channel.schema.decode(errors="replace").replace("\r\n", "\n")
     name = _full_name(channel.type_name)
     known = _known(channel.encoding)
     if _SERVICE_LINE in f"\n{text}\n" or "/srv/" in name or "/action/" in name:
-        raise UnknownTypeError(f"{name} is of a service, whose calls are not converted")
+        raise UnknownTypeError(f"{name} belongs to a service, whose calls are not converted")
     if not text.strip() and name in known.fielddefs:
         return known
     if not (text.strip() or channel.schema_encoding in {"ros1msg", "ros2msg"}):
@@ -194,16 +194,16 @@ def _store(channel: Channel) -> Any:
         _complete(found, known.fielddefs)
         store = get_typestore(Stores.EMPTY)
         store.register(found)
-    except Exception as error:  # noqa: BLE001  the library's parser raises what it likes
+    except Exception as error:  # noqa: BLE001  the library's parser may raise anything
         raise UnknownTypeError(_unreadable(name, error)) from None
     return store
 
 
 def _known_here(name: str, encoding: str) -> Any:
-    """A store with a type that the bag does not define, as ROS 2's had none before Iron.
+    """Return a store with a type that the bag does not define, as ROS 2's had none before Iron.
 
     Raises:
-        UnknownTypeError: it is not known here, or its definition cannot be read.
+        UnknownTypeError: the type is not known here, or its definition cannot be read.
     """
     store = get_typestore(Stores.ROS2_HUMBLE)
     try:
@@ -212,12 +212,12 @@ def _known_here(name: str, encoding: str) -> Any:
             register_class(store, found)
         elif encoding != "ros1":
             store.register(types_in_packages(name, store.fielddefs))
-    except Exception as error:  # noqa: BLE001  the library's parser raises what it likes
-        raise UnknownTypeError(f"{name} cannot be said in ROS's words: {error}") from None
+    except Exception as error:  # noqa: BLE001  the library's parser may raise anything
+        raise UnknownTypeError(f"{name} cannot be written as a ROS definition: {error}") from None
     if name not in store.fielddefs:
         package, _, short = name.replace("/msg/", "/").partition("/")
         raise UnknownTypeError(
-            f"the bag does not say what {name or 'its type'} is: have its package "
+            f"the bag has no definition of {name or 'its type'}: have its package "
             f"{package or '...'} with the .msg file below the working folder or in "
             f"AMENT_PREFIX_PATH, or write it as a message class {short or 'of that name'} in a "
             f"module {package or '...'} that Python finds, and convert again"
@@ -227,7 +227,7 @@ def _known_here(name: str, encoding: str) -> Any:
 
 def _parsed(text: str, channel: Channel) -> dict[str, Any]:
     if channel.schema_encoding in {"ros2idl", "omgidl"}:
-        text = _DIRECTIVE.sub("", text)  # what an #include names comes with it
+        text = _DIRECTIVE.sub("", text)  # the text contains what an #include names
         if not text.startswith(f"{_IDL_LINE}IDL: "):
             return dict(get_types_from_idl(text))
         parts = (part.partition("\n")[2] for part in text.split(_IDL_LINE)[1:])
@@ -239,10 +239,10 @@ def _parsed(text: str, channel: Channel) -> dict[str, Any]:
 
 
 def _complete(found: dict[str, Any], known: dict[str, Any]) -> None:
-    """Add ROS's own types that a definition refers to.
+    """Add those of ROS's own types that a definition refers to.
 
     Raises:
-        ValueError: it has an array that is too long.
+        ValueError: a type has an array that is too long.
     """
     pending = list(found)
     while pending:
@@ -260,7 +260,7 @@ def _complete(found: dict[str, Any], known: dict[str, Any]) -> None:
 
 def _unreadable(name: str, error: Exception) -> str:
     if isinstance(error, KeyError):
-        return f"its definition names {error}, which it does not have"
+        return f"its definition refers to {error}, which it does not contain"
     return f"the definition of {name} cannot be read: {_first_line(error)}"
 
 

@@ -1,8 +1,8 @@
-"""Converts messages between our JSON form and the objects of rosbags, field by field.
+"""Converts messages between the kit's JSON form and the objects of rosbags, field by field.
 
-In JSON `uint8[]` and `byte[]` are base64, NaN and infinities are strings (messages/base.py). ROS 1
-differs only in names: its headers also have `seq`, which ROS 2 has dropped and is left out, and a
-camera's matrices are capitals.
+In JSON, `uint8[]` and `byte[]` are base64, NaN and infinity are strings (messages/base.py). ROS 1
+differs only in names: its headers also have `seq`, which ROS 2 has dropped and this omits, and the
+names of a camera's matrices are capitals.
 """
 
 from typing import Any, Final
@@ -28,19 +28,19 @@ class RosTypes:
         self._store = store
 
     def names(self, type_name: str) -> list[tuple[str, str, Any]]:
-        """The fields of a type: our name, the attribute of rosbags' objects, the kind."""
+        """Return the fields of a type: the kit's name, the attribute in rosbags, the kind."""
         fields = self._store.fielddefs[type_name][1]
         theirs = {name for name, _ in fields}
         renamed = {new: old for new, old in _ROS1_NAMES.get(type_name, {}).items() if old in theirs}
         ours = {old: new for new, old in renamed.items()}
         return [
-            (ours.get(name, name), normalize_fieldname(name), node)  # `from` is `from_` in Python
+            (ours.get(name, name), normalize_fieldname(name), node)  # rosbags names `from` `from_`
             for name, node in fields
             if name != PADDING
         ]
 
     def to_json(self, found: Any, type_name: str) -> dict[str, Any]:
-        """A rosbags object as JSON values."""
+        """Return a rosbags object as JSON values."""
         dropped = "seq" if type_name == "std_msgs/msg/Header" else ""
         return {
             ours: self._plain(getattr(found, theirs), node)
@@ -65,7 +65,7 @@ class RosTypes:
         return values
 
     def from_json(self, values: dict[str, Any], type_name: str) -> Any:
-        """A rosbags object from JSON values; missing fields have ROS's defaults.
+        """Return a rosbags object from JSON values; missing fields have ROS's defaults.
 
         Raises:
             ValueError: a value is not of its field's type.
@@ -96,7 +96,7 @@ class RosTypes:
 
 
 def _plain_scalar(found: Any, name: str) -> Any:
-    if name == "byte":  # the library's has a sign
+    if name == "byte":  # in the library it is signed
         return found & 0xFF
     return number_or_text(float(found)) if isinstance(found, float | np.floating) else found
 
@@ -109,7 +109,7 @@ def _ros_scalar(value: Any, name: str) -> Any:
     if name == "byte":
         return _signed_byte(value)
     if name.startswith("float"):
-        # Not `value or 0.0`: that would make a 0.0 of -0.0.
+        # Not `value or 0.0`: that would turn -0.0 into 0.0.
         return (
             NON_FINITE[value] if isinstance(value, str) else float(0.0 if value is None else value)
         )
@@ -121,7 +121,7 @@ def _ros_scalar(value: Any, name: str) -> Any:
 
 
 def _signed_byte(value: Any) -> int:
-    """A byte as the library has it."""
+    """Return a byte as the signed number of the library."""
     number: int = _ros_scalar(value, "uint8")
     return number - 256 if number > 127 else number
 
@@ -142,5 +142,5 @@ def _ros_array(value: Any, name: str, count: int) -> Any:
         return np.array([_ros_scalar(each, name) for each in value], dtype)
     try:
         return np.array(value, dtype)
-    except ValueError:  # it holds "NaN" or the like
+    except ValueError:  # it contains "NaN" or an infinity
         return np.array([NON_FINITE.get(each, each) for each in value], dtype)

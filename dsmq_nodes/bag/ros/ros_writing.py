@@ -1,4 +1,4 @@
-"""Writes ROS 1 and ROS 2 bags from ours (extra `ros`: rosbags)."""
+"""Writes ROS 1 and ROS 2 bags (extra `ros`: rosbags)."""
 
 import contextlib
 from collections.abc import Callable
@@ -52,7 +52,7 @@ def write_ros(
     version: Literal["ros1", "ros2"],
     on_progress: Callable[[int], None] = lambda _: None,
 ) -> int:
-    """Write a bag for ROS; returns the number of messages. `source.omitted` has the rest.
+    """Write a bag for ROS, and return the number of messages; `source.omitted` lists the others.
 
     Raises:
         BagError: the output exists already, or cannot be written.
@@ -67,12 +67,12 @@ def write_ros(
         whole_or_gone(output, lambda: _begun(output, is_one=is_one)) as writer,
         contextlib.ExitStack() as stack,
     ):
-        stack.push(writer)  # not `with writer`: that would open it once more
+        stack.push(writer)  # not `with writer`, which would open it again
         for each in source.counts():
             if fault := _unknown(store, each.channel, is_one=is_one):
                 source.omitted.topic(each.channel.topic, fault)
                 continue
-            # Several channels may have one topic: each publisher has its own in other tools' files.
+            # Several channels may have one topic: other tools write one for each publisher.
             topic = each.channel.topic, each.channel.type_name
             if topic not in of_topics:
                 of_topics[topic] = _connect(writer, store, each.channel, is_one=is_one)
@@ -93,22 +93,22 @@ def write_ros(
 
 
 def _check_time(time_ns: int, *, is_one: bool) -> None:
-    """Raise a ValueError if a recording time is out of ROS's range."""
+    """Raise ValueError if a recording time is out of the format's range."""
     if time_ns not in (_ROS1_TIMES if is_one else _ROS2_TIMES):
         last = "2106" if is_one else "2262"
-        raise ValueError(f"its time is after {last}, the last year that ROS can say here")
+        raise ValueError(f"its time is after {last}, the last year of this format")
 
 
 def _said(types: RosTypes, serialize: Callable[[Any, str], Any], record: Record) -> Any:
-    """A message in ROS's encoding.
+    """Return a message in ROS's encoding.
 
     Raises:
-        ValueError: it does not match its type.
+        ValueError: the message does not match its type.
     """
     values, name = loaded(record.data), record.channel.type_name
     try:
         return serialize(types.from_json(values, name), name)
-    except Exception as error:  # noqa: BLE001  numpy, struct and the library raise what they like
+    except Exception as error:  # noqa: BLE001  numpy, struct and the library may raise anything
         reason = str(error) or type(error).__name__
         raise ValueError(f"it is no {name}: {reason}") from None
 
@@ -122,7 +122,7 @@ def _begun(output: Path, *, is_one: bool) -> Any:
         )
         writer.open()
     except (rosbag1.WriterError, rosbag2.WriterError) as error:
-        raise FileExistsError from error  # there is nothing else that they say here
+        raise FileExistsError from error  # they raise it for nothing else here
     return writer
 
 
@@ -138,19 +138,19 @@ def _connect(writer: Any, store: Any, channel: Channel, *, is_one: bool) -> Any:
 
 
 def _unknown(store: Any, channel: Channel, *, is_one: bool) -> str:
-    """Register a topic's type; returns why it cannot be written, if it cannot."""
+    """Register a topic's type; return why it cannot be written, or an empty text."""
     if channel.encoding != "json":
         return f"its messages are in {channel.encoding!r}, not in JSON: they have no type"
     if not channel.type_name:
         return "its messages have no type"
     if "/srv/" in channel.type_name or "/action/" in channel.type_name:
-        return f"{channel.type_name} is of a service or an action, whose calls are not converted"
+        return f"{channel.type_name} belongs to a service or an action: calls are not converted"
     try:
         _register(store, channel, is_one=is_one)
     except ValueError as error:
         return str(error)
-    except Exception as error:  # noqa: BLE001  the library's parser raises what it likes
-        return f"{channel.type_name} cannot be said in ROS's words: {error}"
+    except Exception as error:  # noqa: BLE001  the library's parser may raise anything
+        return f"{channel.type_name} cannot be written as a ROS definition: {error}"
     return ""
 
 
@@ -158,7 +158,7 @@ def _register(store: Any, channel: Channel, *, is_one: bool) -> None:
     """Register a topic's type.
 
     Raises:
-        ValueError: it cannot be written.
+        ValueError: the type cannot be written.
     """
     name = channel.type_name
     if name not in store.fielddefs:
@@ -168,4 +168,4 @@ def _register(store: Any, channel: Channel, *, is_one: bool) -> None:
         else:
             store.register(types_of(name, told_schema(channel)))
     if has_wide(store.fielddefs, name):
-        raise ValueError(f"{name} has a wide text (wstring), which is not written here")
+        raise ValueError(f"{name} has a wide text (wstring), which cannot be written")

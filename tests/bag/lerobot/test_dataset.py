@@ -183,8 +183,8 @@ def test_any_topic_of_numbers_can_be_a_feature(tmp_path: Path) -> None:
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "no such topic": ({"features": ["action=/nothing"]}, "the bag has no /nothing"),
     "no topic": ({"features": ["action"]}, "write FEATURE=TOPIC"),
-    "pictures as numbers": ({"features": [f"action={CAMERA}"]}, "pictures are one topic of"),
-    "too old": ({"max_age_sec": 0.02}, "comes every 0.040 s"),
+    "pictures as numbers": ({"features": [f"action={CAMERA}"]}, "pictures need one topic and"),
+    "too old": ({"max_age_sec": 0.02}, "has a message every 0.040 s"),
     "no calibration": ({"calibration": Path("/nowhere.json")}, "--calibration /nowhere.json: No"),
 }
 
@@ -234,7 +234,7 @@ def test_pictures_that_cannot_be_used_are_the_reason_that_is_told(tmp_path: Path
         for record in open_source([write(tmp_path / "run", 0.5)]).records():
             data = record.data.replace(b'"rgb8"', b'"32FC1"')
             writer.write(record.channel, record.log_time_ns, data, record.publish_time_ns)
-    with pytest.raises(BagError, match=f"no message of {CAMERA}; .*encoding '32FC1' is none of"):
+    with pytest.raises(BagError, match=f"no message on {CAMERA}; .*encoding '32FC1' is none of"):
         export(writer.paths[0], tmp_path / "out")
 
 

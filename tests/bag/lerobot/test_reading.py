@@ -77,7 +77,7 @@ def test_features_whose_names_end_alike_have_topics_of_their_own(
         "/observation/left_top/image_raw",
     ]
     told = (
-        "left out: observation.left_top: another feature is /observation/left_top/image_raw already"
+        "left out: observation.left_top: /observation/left_top/image_raw is already a feature"
     )
     assert list(source.omitted.lines()) == [told]
 
@@ -160,7 +160,7 @@ def test_a_part_of_a_dataset_is_read(dataset: Path) -> None:
     ("told", "why"),
     [
         ({"fps": 0}, "it has 0 frames a second"),
-        ({"features": [1]}, "is no whole dataset"),
+        ({"features": [1]}, "is no complete dataset"),
         ({"features": {"x": {"dtype": "float32", "shape": [10**12]}}}, "of 1000000000000 numbers"),
         ({"data_path": "{file_index:>999999999d}"}, "its data_path is"),
         ({"data_path": "../x/{file_index}.parquet"}, "its data_path leads out of it"),
@@ -181,7 +181,7 @@ def test_another_version_and_a_part_of_a_dataset_are_told(dataset: Path, tmp_pat
     info = tmp_path / "old" / "meta" / "info.json"
     info.parent.mkdir(parents=True)
     info.write_text('{"codebase_version": "v2.1", "fps": 30}')
-    with pytest.raises(BagError, match=r"it is of version v2.1, and v3.0 is read here"):
+    with pytest.raises(BagError, match=r"it has version v2.1; only v3.0 is supported"):
         open_source([tmp_path / "old"])
     text = (dataset / "meta/info.json").read_text()
     info.write_text(text)
