@@ -1,8 +1,8 @@
-"""Nodes of real devices: one class each, for launch files as `node: dsmq_nodes.devices:ServoArm`.
+"""Nodes for real devices, one class each: `node: dsmq_nodes.devices:ServoArm` in a launch file.
 
-Each opens its device when it spins. A device that is not there, or goes away, does not end its
-node: the node says so once, its diagnostics are red, and it goes on when the device is back. A
-serial port has one owner; a second node is told.
+A node opens its device when it spins. A device that is missing or is unplugged does not end its
+node: the node logs it once, reports an error in its diagnostics, and continues when the device is
+back. A serial port has one owner; a second node gets an error.
 
 Names are loaded when they are first used.
 """

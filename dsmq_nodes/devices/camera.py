@@ -1,17 +1,17 @@
-"""A camera: of V4L2, at an address of the network, or what stands for one where there is none.
+"""A camera: a V4L2 device, a network address, or a substitute where there is no camera.
 
     - name: camera
       node: dsmq_nodes.devices:Camera
       rate: 15
       params: {port: /dev/v4l/by-id/usb-046d_C270-video-index0, width: 640, height: 480}
 
-The port is a device of V4L2, a video file (replayed again and again at the node's rate), an address
-as `rtsp://...` or `http://.../stream.mjpg`, all by OpenCV (extra `camera`); or a JPEG or PNG file,
-or `pattern`, which need nothing.
+The port is a V4L2 device, a video file (replayed in a loop at the node's rate) or an address as
+`rtsp://...` or `http://.../stream.mjpg`, all opened by OpenCV (extra `camera`); or a JPEG or PNG
+file, or `pattern`, which need no extra.
 
-`image_raw/compressed` has each picture as a JPEG (`pattern`: PNG); the JPEG that a camera makes by
-itself is published as it came. `image_raw` has the pixels; they are published only while they are
-subscribed. The stamp is the moment at which the picture was read.
+`image_raw/compressed` has each picture as a JPEG (`pattern`: PNG); a JPEG from the camera itself is
+published unchanged. `image_raw` has the pixels; they are published only while the topic has a
+subscriber. The stamp is the time at which the picture was read.
 """
 
 import asyncio
@@ -35,8 +35,8 @@ from dsmq_nodes.messages.sensor import CompressedImage, Image
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")  # it would warn at each try to open
-# How long OpenCV waits for a picture of V4L2, s; it would be 10, and the node could not end.
+os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")  # OpenCV would warn at each attempt to open
+# OpenCV's wait for a V4L2 picture, s; with its default of 10 the node could not end in time.
 os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "2")
 try:
     import cv2
@@ -47,7 +47,7 @@ else:
     has_opencv = True
 
 _OPEN_EVERY_SEC: Final = 0.5
-_LONGEST_READ_SEC: Final = 2.5  # of a picture, at the end of the node
+_LONGEST_READ_SEC: Final = 2.5  # the wait for a picture at the node's end
 _PATTERN: Final = "pattern"
 _JPEG: Final = b"\xff\xd8"
 _T = TypeVar("_T")
@@ -56,7 +56,7 @@ _SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png"})
 
 
 class Picture(NamedTuple):
-    """One picture: its file, or its pixels, or both."""
+    """One picture: the bytes of its file, its pixels, or both."""
 
     file: bytes = b""
     format: str = "jpeg"
@@ -67,13 +67,13 @@ class Picture(NamedTuple):
 
 
 class PictureSource(Protocol):
-    """Where pictures come from; its calls may block."""
+    """A source of pictures; its calls may block."""
 
     def read(self) -> Picture:
-        """The next picture; raises a PortLostError when there is none."""
+        """Return the next picture; raise PortLostError when there is none."""
 
     def close(self) -> None:
-        """Give it to others."""
+        """Release the source for other processes."""
 
 
 class PatternSource:
@@ -84,24 +84,24 @@ class PatternSource:
         self._number = 0
 
     def read(self) -> Picture:
-        """The pattern, one step further."""
+        """Return the pattern, moved one step further."""
         self._number += 1
         pixels = pattern(*self._size, self._number)
         return Picture(png(*self._size, pixels), "png", pixels, "rgb8", *self._size)
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: nothing is open."""
 
 
 class FileSource:
-    """The picture of one file, read again for each message, since the file may change."""
+    """The picture of one file, which is read again for each message, because it may change."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self.read()
 
     def read(self) -> Picture:
-        """The file as it is now."""
+        """Return the current content of the file."""
         try:
             data = self._path.read_bytes()
         except OSError as error:
@@ -109,11 +109,11 @@ class FileSource:
         return Picture(data, "png" if data.startswith(_PNG) else "jpeg")
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: nothing is open."""
 
 
 class OpenCvSource:
-    """What OpenCV's VideoCapture opens."""
+    """A source that OpenCV's VideoCapture opens."""
 
     def __init__(self, port: str, width: int, height: int, fps: float, quality: int) -> None:
         if not has_opencv:
@@ -126,8 +126,8 @@ class OpenCvSource:
         self._capture = cv2.VideoCapture(port, cv2.CAP_V4L2 if is_device else cv2.CAP_ANY)
         self._is_file = is_file
         if not self._capture.isOpened():
-            raise PortLostError(f"{port}: it is no camera or video, or another process has it open")
-        if is_device:  # the camera's own JPEG: no work for us, and all of it fits through USB 2
+            raise PortLostError(f"{port}: it is no camera or video, or another process uses it")
+        if is_device:  # the camera's own JPEG needs no encoding here, and fits through USB 2
             for setting, value in (
                 (cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG")),
                 (cv2.CAP_PROP_FRAME_WIDTH, width),
@@ -139,13 +139,13 @@ class OpenCvSource:
                 self._capture.set(setting, value)
 
     def read(self) -> Picture:
-        """The next picture; a video begins again at its end."""
+        """Return the next picture; a video starts again at its end."""
         is_read, found = self._capture.read()
         if not is_read and self._is_file:
             self._capture.set(cv2.CAP_PROP_POS_FRAMES, 0)
             is_read, found = self._capture.read()
         if not is_read:
-            raise PortLostError(f"{self._port} gives no picture")
+            raise PortLostError(f"{self._port} returns no picture")
         # OpenCV gives the bytes of a JPEG as one row; pixels may begin with the same bytes.
         if found.size == max(found.shape) and bytes(found.ravel()[:2]) == _JPEG:
             return Picture(found.tobytes())
@@ -158,20 +158,20 @@ class OpenCvSource:
         return Picture(file.tobytes(), pixels=found.data, width=width, height=height)
 
     def close(self) -> None:
-        """Give the camera to others."""
+        """Release the camera for other processes."""
         self._capture.release()
 
 
 class Camera(Node):
-    """Publishes `image_raw/compressed`, and `image_raw` to whom subscribes it."""
+    """Publishes `image_raw/compressed`, and `image_raw` while it has a subscriber."""
 
     class Params(Parameters):
-        """Which camera, and how large its pictures are."""
+        """The camera, and the size of its pictures."""
 
         port: str = Field("/dev/video0", frozen=True, description="device, file, URL, or pattern")
-        width: int = Field(640, gt=0, frozen=True, description="a camera may have others only")
+        width: int = Field(640, gt=0, frozen=True, description="a camera may not support it")
         height: int = Field(480, gt=0, frozen=True)
-        quality: int = Field(85, ge=1, le=100, frozen=True, description="of JPEGs made here")
+        quality: int = Field(85, ge=1, le=100, frozen=True, description="of JPEGs encoded here")
         frame_id: str = "camera"
 
     params: Params
@@ -181,7 +181,7 @@ class Camera(Node):
         """Open the camera when the node spins."""
         super().__init__("camera")
         self._source: PictureSource | None = None
-        self._thread = ThreadPoolExecutor(1)  # what OpenCV does blocks
+        self._thread = ThreadPoolExecutor(1)  # OpenCV's calls block
         self._pictures = 0
         self._is_told = False
         self._compressed = self.create_publisher(CompressedImage, "image_raw/compressed", 2)
@@ -192,7 +192,7 @@ class Camera(Node):
         self.create_task(self._keep_reading())
 
     async def _keep_reading(self) -> None:
-        """Open, and read at the node's rate; a camera that is slower sets the rate."""
+        """Open the camera and read at the node's rate, or at the camera's rate if that is lower."""
         now = asyncio.get_running_loop().time
         while True:
             try:
@@ -211,7 +211,7 @@ class Camera(Node):
             await asyncio.sleep(_OPEN_EVERY_SEC)
 
     async def _blocking(self, call: Callable[[], _T]) -> _T:
-        """What OpenCV does blocks, so a thread does it; the other sources are as fast as one."""
+        """Run a call in a thread if it may block, as OpenCV's do; call other sources directly."""
         is_simple = self.params.port == _PATTERN or self._is_picture
         return call() if is_simple else await asyncio.wrap_future(self._thread.submit(call))
 
@@ -230,7 +230,7 @@ class Camera(Node):
 
     @override
     def on_shutdown(self, *_: object) -> None:
-        """Give the camera to others, once the picture that is being read is there."""
+        """Release the camera for other processes after the current read."""
         wait([self._thread.submit(self._close)], timeout=_LONGEST_READ_SEC)
         self._thread.shutdown(wait=False)
 
@@ -263,6 +263,6 @@ class Camera(Node):
             self._is_told = True
             return None
         pixels: Any = cv2.imdecode(np.frombuffer(picture.file, np.uint8), cv2.IMREAD_COLOR)
-        if pixels is None:  # the file is cut off, or none
+        if pixels is None:  # the file is cut off, or is no picture
             return None
         return Picture(pixels=pixels.data, width=pixels.shape[1], height=pixels.shape[0])

@@ -1,4 +1,4 @@
-"""A picture without a camera: eight bars of colours, and a white line that moves to the right."""
+"""A test pattern: eight colour bars, and a white line that moves to the right."""
 
 import struct
 import zlib
@@ -12,7 +12,7 @@ _LINE_PIXELS: Final = 4
 
 
 def pattern(width: int, height: int, number: int) -> bytes:
-    """The RGB pixels of picture `number`, row by row."""
+    """Return the RGB pixels of picture `number`, row by row."""
     row = bytearray(b"".join(_BARS[x * len(_BARS) // width] for x in range(width)))
     for at in range(_LINE_PIXELS):
         x = (number + at) % width
@@ -21,7 +21,7 @@ def pattern(width: int, height: int, number: int) -> bytes:
 
 
 def png(width: int, height: int, rgb: bytes) -> bytes:
-    """The PNG file of RGB pixels."""
+    """Return the PNG file of RGB pixels."""
     row = 3 * width
     # Each row begins with its filter, 0: none.
     rows = b"".join(b"\0" + rgb[y * row : (y + 1) * row] for y in range(height))

@@ -1,7 +1,7 @@
-"""A node's device: it is opened whenever it is there, and told of once when it is not.
+"""A node's device: it is opened whenever it is present, and reported once when it is missing.
 
-The node lives on without it. Its diagnostics, in the part `device`, are an error while the device
-is gone, and a warning while it is there and silent.
+The node continues without it. Its diagnostics, in the part `device`, are an error while the device
+is gone, and a warning while it is present and sends nothing.
 """
 
 import asyncio
@@ -19,10 +19,10 @@ _OPEN_EVERY_SEC: Final = 0.1
 
 
 class DevicePresence:
-    """Whether a device is there, told in the log once a change, and in the diagnostics.
+    """Reports whether a device is present: in the log at each change, and in the diagnostics.
 
     Attributes:
-        connects: how often it was opened.
+        connects: how often the device was opened.
     """
 
     def __init__(
@@ -33,13 +33,13 @@ class DevicePresence:
         silent_sec: float = 3.0,
         counts: Callable[[], Mapping[str, object]] = dict,
     ) -> None:
-        """A device that is not opened yet.
+        """Begin with a device that is not opened yet.
 
         Args:
             node: the node.
-            address: of the device, for the texts.
-            silent_sec: after so long without data the diagnostics warn.
-            counts: more values for the diagnostics.
+            address: the device's address, for the texts.
+            silent_sec: the diagnostics warn after this time without data.
+            counts: returns more values for the diagnostics.
         """
         self.connects = 0
         self._node, self._address = node, address
@@ -52,29 +52,29 @@ class DevicePresence:
         updater.add("device", self._tell)
 
     def opened(self) -> None:
-        """The device is there."""
+        """Report that the device is open."""
         self._is_told, self._fault = False, ""
         self.connects += 1
         self.heard()
         self._node.get_logger().info(f"{self._address} is open")
 
     def heard(self) -> None:
-        """Data came from the device."""
+        """Store that data arrived from the device."""
         self._heard_sec = asyncio.get_running_loop().time()
 
     def missed(self, fault: str) -> None:
-        """The device is not there, or is gone."""
+        """Report that the device is missing or was lost."""
         self._fault = fault
         if not self._is_told:
             self._is_told = True
-            self._node.get_logger().error(f"{fault}; it is tried again")
+            self._node.get_logger().error(f"{fault}; trying again")
 
     def _tell(self, stat: DiagnosticStatusWrapper) -> None:
         silent_sec = asyncio.get_running_loop().time() - self._heard_sec
         if self._fault:
             stat.summary(DiagnosticStatus.ERROR, self._fault)
         elif silent_sec > self._silent_sec:
-            stat.summary(DiagnosticStatus.WARN, f"nothing came for {silent_sec:.0f} s")
+            stat.summary(DiagnosticStatus.WARN, f"no data for {silent_sec:.0f} s")
         else:
             stat.summary(DiagnosticStatus.OK, "ok")
         for name, value in {"connects": self.connects, **self._counts()}.items():
@@ -85,7 +85,7 @@ class Device:
     """The device of one node.
 
     Attributes:
-        received_bytes: how many bytes came.
+        received_bytes: the number of bytes received.
     """
 
     def __init__(
@@ -100,17 +100,17 @@ class Device:
         on_open: Callable[[int], None] = lambda _: None,
         counts: Callable[[], Mapping[str, object]] = dict,
     ) -> None:
-        """Open it when the node spins, and again whenever it was lost.
+        """Open the device when the node spins, and again whenever it was lost.
 
         Args:
             node: the node.
             address: a path, or `tcp://HOST:PORT`.
-            baud: of a serial port; 0: it is another device, and is only read.
-            on_data: called with the bytes that came.
-            silent_sec: after so long without bytes the diagnostics warn.
-            greeting: sent whenever it was opened.
-            on_open: called with the descriptor whenever it was opened.
-            counts: more values for the diagnostics.
+            baud: the rate of a serial port; 0 for another kind of device, which is only read.
+            on_data: called with the received bytes.
+            silent_sec: the diagnostics warn after this time without bytes.
+            greeting: sent whenever the device was opened.
+            on_open: called with the descriptor whenever the device was opened.
+            counts: returns more values for the diagnostics.
         """
         self.received_bytes = 0
         self._baud, self._on_data, self._greeting = baud, on_data, greeting
@@ -127,11 +127,11 @@ class Device:
 
     @property
     def is_open(self) -> bool:
-        """Whether the device is there."""
+        """Whether the device is open."""
         return self._port.is_open
 
     def write(self, data: bytes) -> bool:
-        """Send bytes; False: the device is gone, or takes none."""
+        """Send bytes; return False if the device is gone or accepts none."""
         try:
             self._port.write(data)
         except PortLostError:
@@ -139,12 +139,12 @@ class Device:
         return True
 
     def write_first(self, line: bytes, line_end: bytes) -> None:
-        """Send a line before what still waits for a slow device; nothing while it is gone."""
+        """Send a line before data that waits for a slow device; do nothing while it is gone."""
         with contextlib.suppress(PortLostError):
             self._port.write_first(line, line_end)
 
     def close(self) -> None:
-        """Give the device to others; for `on_shutdown`."""
+        """Release the device for other processes; for `on_shutdown`."""
         self._port.close()
 
     async def _keep_open(self) -> None:

@@ -1,17 +1,17 @@
-"""A gamepad by Linux's evdev, as `sensor_msgs/msg/Joy`.
+"""A gamepad, read by Linux's evdev and published as `sensor_msgs/msg/Joy`.
 
     - name: gamepad
       node: dsmq_nodes.devices:Gamepad
       params: {port: /dev/input/by-id/usb-Microsoft_Controller-event-joystick}
 
 An event is `struct input_event`: two longs of time, type (2), code (2), value (4). Type 3 is an
-axis, 1 a button, 0 the end of what belongs together. The range of an axis is asked of the device.
+axis, 1 a button, 0 the end of a group of events. The device reports the range of an axis.
 
 The order is that of ROS's joy for such a pad. Axes: left stick x, y, left trigger, right stick x,
 y, right trigger, cross x, y; left and up are positive, a trigger goes from 1 to -1. Buttons: A, B,
 X, Y, left and right shoulder, back, start, guide, left and right stick. `joy` is published at each
-change and at the node's rate, so that a watchdog knows that the pad is there; while it is gone
-nothing is published.
+change and at the node's rate, so that a watchdog can check that the pad is present. Nothing is
+published while the pad is gone.
 """
 
 import fcntl
@@ -41,7 +41,7 @@ _USUAL: Final = {2: (0, 0, 255), 5: (0, 0, 255), 16: (0, -1, 1), 17: (0, -1, 1)}
 
 
 class AxisRange(NamedTuple):
-    """Where an axis is, and its ends."""
+    """The value of an axis, and its limits."""
 
     value: int
     low: int
@@ -49,7 +49,7 @@ class AxisRange(NamedTuple):
 
 
 def ask_axis(fd: int, code: int) -> AxisRange:
-    """An axis of a device; the usual ends where it does not know."""
+    """Return an axis of a device, with the usual limits if the device reports none."""
     # EVIOCGABS(code) = _IOR('E', 0x40 + code, struct input_absinfo)
     request = 2 << 30 | _ABS_INFO.size << 16 | ord("E") << 8 | 0x40 + code
     try:
@@ -61,17 +61,17 @@ def ask_axis(fd: int, code: int) -> AxisRange:
 
 
 class PadState:
-    """The axes and buttons of a pad by its events, sans-I/O."""
+    """The axes and buttons of a pad, updated from its events; does no I/O."""
 
     def __init__(self, dead_zone: float) -> None:
-        """Nothing is pressed; a stick nearer to its middle than `dead_zone` is in it."""
+        """Begin with nothing pressed; a stick within `dead_zone` of its middle is centred."""
         self._dead_zone = dead_zone
         self._rest = b""
         self.dropped = 0
         self.begin({})
 
     def begin(self, ranges: dict[int, AxisRange]) -> None:
-        """Forget what was; the axes have these ranges."""
+        """Reset the state, and set the ranges of the axes."""
         known = {code: AxisRange(*_USUAL.get(code, _STICK)) for code in _AXES}
         self._ranges = known | ranges
         self._values = {code: each.value for code, each in self._ranges.items()}
@@ -79,7 +79,7 @@ class PadState:
         self._rest = b""
 
     def feed(self, data: bytes) -> bool:
-        """Take bytes of events; returns whether a change is whole."""
+        """Process bytes of events; return whether a group of events is complete."""
         data = self._rest + data
         end = len(data) - len(data) % _EVENT.size
         self._rest = data[end:]
@@ -91,17 +91,17 @@ class PadState:
                 (self._pressed.add if value else self._pressed.discard)(code)
             elif kind == _END and code == _DROPPED:
                 self.dropped += 1
-                self._pressed.clear()  # what was released meanwhile is not known
+                self._pressed.clear()  # buttons may have been released meanwhile
             elif kind == _END:
                 is_whole = True
         return is_whole
 
     def axes(self) -> list[float]:
-        """-1 to 1 each."""
+        """Return the axes, each from -1 to 1."""
         return [self._axis(code) for code in _AXES]
 
     def buttons(self) -> list[int]:
-        """0 or 1 each."""
+        """Return the buttons, each 0 or 1."""
         return [int(code in self._pressed) for code in _BUTTONS]
 
     def _axis(self, code: int) -> float:
@@ -116,7 +116,7 @@ class Gamepad(Node):
     """Publishes `joy`."""
 
     class Params(Parameters):
-        """Where the pad is."""
+        """The pad's device file, and the dead zone of its sticks."""
 
         port: str = Field("/dev/input/event0", frozen=True, description="as by-id/*-event-joystick")
         dead_zone: float = Field(0.05, ge=0, lt=1, frozen=True)
@@ -136,13 +136,13 @@ class Gamepad(Node):
             0,
             self._on_data,
             on_open=self._on_open,
-            silent_sec=float("inf"),  # nobody touches it
+            silent_sec=float("inf"),  # a pad that nobody touches sends nothing
             counts=lambda: {"dropped": self._state.dropped},
         )
         self.create_timer(self.period_sec, self.tick)
 
     def tick(self) -> None:
-        """Publish again."""
+        """Publish the current state again."""
         if self._device.is_open:
             self._publish()
 
@@ -153,7 +153,7 @@ class Gamepad(Node):
     def _on_data(self, data: bytes) -> None:
         dropped = self._state.dropped
         is_whole = self._state.feed(data)
-        if self._state.dropped > dropped:  # where the axes are now is not known
+        if self._state.dropped > dropped:  # the positions of the axes are unknown
             self._on_open(self._fd)
         if is_whole:
             self._publish()

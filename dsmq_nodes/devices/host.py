@@ -1,4 +1,4 @@
-"""The computer itself: CPU, memory, disk, temperatures and Wi-Fi, as values and as diagnostics."""
+"""Publishes the computer's CPU, memory, disk, temperatures and Wi-Fi, as values and diagnostics."""
 
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,7 @@ _WIRELESS: Final = Path("/proc/net/wireless")
 
 
 class HostLoad(Message):
-    """How busy a computer is: shares of 1, degrees Celsius, dBm."""
+    """The load of a computer: shares of 1, degrees Celsius, dBm."""
 
     header: Header = Header()
     cpu: float = 0.0
@@ -32,12 +32,12 @@ class HostLoad(Message):
 
 
 class Host(Node):
-    """Publishes `host`, and `/diagnostics` by limits."""
+    """Publishes `host`, and `/diagnostics` that compare the values with limits."""
 
     class Params(Parameters):
-        """Above which values the diagnostics warn; an error is half way from there to the end."""
+        """The limits for warnings; half way between a limit and 1 is an error."""
 
-        path: str = Field("/", description="the disk that matters is the one of this path")
+        path: str = Field("/", description="a path on the disk to watch")
         cpu: float = Field(0.9, gt=0, le=1, description="warn above this share")
         memory: float = Field(0.9, gt=0, le=1)
         disk: float = Field(0.9, gt=0, le=1)
@@ -55,7 +55,7 @@ class Host(Node):
         for name in ("cpu", "memory", "disk"):
             updater.add(name, partial(self._tell_share, name))
         updater.add("temperature", self._tell_temperature)
-        psutil.cpu_percent(percpu=True)  # the first call has nothing to compare with
+        psutil.cpu_percent(percpu=True)  # the first call has no earlier value to compare with
         self.create_timer(self.period_sec, self.tick)
 
     def tick(self) -> None:
@@ -105,7 +105,7 @@ def _temperatures() -> dict[str, float]:
 
 
 def _wireless() -> dict[str, float]:
-    """The signal of each Wi-Fi interface, dBm."""
+    """Return the signal of each Wi-Fi interface, dBm."""
     try:
         lines = _WIRELESS.read_text().splitlines()[2:]
     except OSError:

@@ -1,12 +1,12 @@
-"""An IMU whose microcontroller prints a line of numbers a sample, as `12,0.01,0.02,-0.01,0,0,9.81`.
+"""An IMU that prints a line of numbers for each sample, as `12,0.01,0.02,-0.01,0,0,9.81`.
 
     - name: imu
       node: dsmq_nodes.devices:ImuSerial
       params: {port: /dev/ttyACM0, columns: [_, gx, gy, gz, ax, ay, az], gyro_unit: deg/s}
 
-Numbers stand between commas, semicolons, tabs or spaces. `_` is a column that does not count; `mx`,
-`my`, `mz` are a magnetometer. A line with another number of columns, as a boot message, is counted
-and is no sample; neither is one with an empty cell where a number is to be.
+Numbers are separated by commas, semicolons, tabs or spaces. `_` is an ignored column; `mx`, `my`,
+`mz` are a magnetometer. A line with another number of columns, as a boot message, or with an empty
+cell in place of a number, is counted and skipped.
 """
 
 import math
@@ -37,10 +37,10 @@ _NEEDED: Final = {kind + axis for kind in "ga" for axis in "xyz"}
 
 
 class ImuSerial(Node):
-    """Publishes `imu/data_raw`, and `imu/mag` where there is a magnetometer."""
+    """Publishes `imu/data_raw`, and `imu/mag` if there is a magnetometer."""
 
     class Params(Parameters):
-        """Where the sensor is, and what its numbers are."""
+        """The port of the sensor, and the meaning of its numbers."""
 
         port: str = Field("/dev/ttyACM0", frozen=True, description="a path, or tcp://HOST:PORT")
         baud: int = Field(115200, frozen=True)
@@ -55,7 +55,7 @@ class ImuSerial(Node):
         def _are_known(cls, columns: list[str]) -> list[str]:
             named = [each for each in columns if each != "_"]
             if not set(named) >= _NEEDED or set(named) - _NAMES or len(set(named)) < len(named):
-                raise ValueError("columns has gx gy gz ax ay az once each, maybe mx my mz, and _")
+                raise ValueError("columns needs gx gy gz ax ay az once each; mx my mz _ may follow")
             return columns
 
     params: Params
@@ -90,7 +90,7 @@ class ImuSerial(Node):
         columns = self.params.columns
         cells = _SEPARATOR.split(line.strip(" \r\n"))
         if len(cells) == len(columns) + 1 and not cells[-1]:
-            del cells[-1]  # a separator behind the last number
+            del cells[-1]  # a separator after the last number
         if len(cells) != len(columns):
             return None
         pairs = zip(columns, cells, strict=True)
@@ -111,7 +111,7 @@ class ImuSerial(Node):
             angular_velocity=vector("g", self.params.gyro_unit),
             linear_acceleration=vector("a", self.params.accel_unit),
         )
-        imu.orientation_covariance = [-1.0, *[0.0] * 8]  # it is not measured
+        imu.orientation_covariance = [-1.0, *[0.0] * 8]  # not measured
         self._imu.publish(imu)
         if self._mag is not None:
             field = vector("m", self.params.mag_unit)

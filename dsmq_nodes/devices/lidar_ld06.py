@@ -5,8 +5,8 @@ A packet has 47 bytes, little endian, at 230400 baud:
     54 2C  speed (deg/s, 2)  first angle (0.01 deg, 2)  12 x (distance (mm, 2), strength (1))
     last angle (0.01 deg, 2)  time (ms, 2)  CRC-8 (polynomial 4D) of the 46 bytes before
 
-Angles grow clockwise, seen from above. Here they grow counter-clockwise, as REP 103 has it. A turn
-ends where the angle passes 360 degrees. Distance 0 is no echo.
+The lidar's angles grow clockwise, seen from above; the published ones grow counter-clockwise
+(REP 103). A turn ends where the angle passes 360 degrees. Distance 0 is no echo.
 """
 
 import math
@@ -32,7 +32,7 @@ _POLYNOMIAL: Final = 0x4D
 _TURN: Final = 36000  # 0.01 degrees
 _NEXT: Final = 1500  # the same: the next packet begins within this
 _CLOCK_MS: Final = 30_000
-_RANGE_MIN: Final = 0.02  # m, of the data sheet
+_RANGE_MIN: Final = 0.02  # m, from the data sheet
 _RANGE_MAX: Final = 12.0
 
 
@@ -50,7 +50,7 @@ _CRC_TABLE: Final = _crc_table()
 
 
 def crc8(data: bytes) -> int:
-    """The last byte of a packet, of all before it."""
+    """Return the last byte of a packet: the checksum of all bytes before it."""
     crc = 0
     for byte in data:
         crc = _CRC_TABLE[crc ^ byte]
@@ -74,30 +74,30 @@ class LidarPacket(NamedTuple):
 
 
 def packed(speed: int, start: int, end: int, points: list[tuple[int, int]], time_ms: int) -> bytes:
-    """A packet as the lidar sends it: (mm, strength) of 12 points, angles in 0.01 degrees."""
+    """Return a packet as the lidar sends it: 12 points (mm, strength), angles in 0.01 degrees."""
     flat = [value for point in points for value in point]
     body = _HEADER + _FORMAT.pack(speed, start, *flat, end, time_ms, 0)[2:-1]
     return body + bytes((crc8(body),))
 
 
 class PacketReader:
-    """Finds packets in bytes, sans-I/O.
+    """Finds packets in bytes; does no I/O.
 
     Attributes:
-        damaged: how many had a wrong checksum.
+        damaged: the number of packets with a wrong checksum.
     """
 
     def __init__(self) -> None:
-        """Nothing has come yet."""
+        """Begin without data."""
         self.damaged = 0
         self._buffer = b""
 
     def drop(self) -> None:
-        """Forget a packet that has begun: its lidar was unplugged."""
+        """Drop an incomplete packet, because the lidar was unplugged."""
         self._buffer = b""
 
     def feed(self, data: bytes) -> Iterator[LidarPacket]:
-        """The packets that are whole now."""
+        """Yield the packets that `data` completes."""
         self._buffer += data
         while (at := self._buffer.find(_HEADER)) >= 0:
             packet = self._buffer[at : at + _SIZE]
@@ -128,21 +128,21 @@ def _read(packet: bytes) -> LidarPacket:
 
 
 class LidarTurn:
-    """Collects points into turns of equally spaced beams, sans-I/O.
+    """Collects points into turns of equally spaced beams; does no I/O.
 
-    A turn in which packets are missing for half a turn or more is none: its end may be missing.
+    A turn that lacks packets for half a turn or more is dropped: its end may be missing.
     """
 
     def __init__(self, beams: int) -> None:
-        """`beams` a turn."""
+        """Collect turns of `beams` beams."""
         self._beams = beams
         self._last_angle = -1
         self._last_ms = 0
-        self._is_whole = False  # the first turn began somewhere
+        self._is_whole = False  # the first turn is incomplete
         self._clear()
 
     def add(self, packet: LidarPacket) -> LaserScan | None:
-        """Take a packet; returns a turn when that has ended, without its stamp."""
+        """Add a packet; return a turn, without a stamp, if the packet ends it."""
         ended = None
         if self._last_angle >= 0 and self._is_cut(packet):
             self._is_whole, self._last_angle = False, -1
@@ -155,13 +155,13 @@ class LidarTurn:
                 self._clear()
             self._last_angle = point.angle
             beam = round((_TURN - point.angle) * self._beams / _TURN) % self._beams
-            if 0 < point.distance < self._ranges[beam]:  # the nearest of a beam
+            if 0 < point.distance < self._ranges[beam]:  # keep the nearest point of a beam
                 self._ranges[beam] = point.distance
                 self._strengths[beam] = float(point.strength)
         return ended
 
     def _is_cut(self, packet: LidarPacket) -> bool:
-        """Whether the lidar has turned by half a turn or more since the packet before."""
+        """Whether the lidar has made half a turn or more since the previous packet."""
         step = (packet.points[0].angle - self._last_angle) % _TURN
         passed_ms = (packet.time_ms - self._last_ms) % _CLOCK_MS
         return step > _NEXT and packet.speed * 100 * passed_ms >= _TURN // 2 * 1000
@@ -188,14 +188,14 @@ class LidarTurn:
 
 
 class LidarLd06(Node):
-    """Publishes `scan`, one message a turn."""
+    """Publishes `scan`, one message for each turn."""
 
     class Params(Parameters):
-        """Where the lidar is."""
+        """The port of the lidar, and the form of its scans."""
 
         port: str = Field("/dev/ttyUSB0", frozen=True, description="a path, or tcp://HOST:PORT")
         baud: int = Field(BAUD, frozen=True)
-        beams: int = Field(450, gt=3, frozen=True, description="a turn")
+        beams: int = Field(450, gt=3, frozen=True, description="per turn")
         frame_id: str = "laser"
 
     params: Params

@@ -1,14 +1,14 @@
-"""A receiver of satellites that speaks NMEA 0183: on a serial port, over TCP, by gpsd, in a file.
+"""A satellite receiver with NMEA 0183: on a serial port, over TCP, by gpsd, or from a file.
 
     - name: gps
       node: dsmq_nodes.devices:NmeaGps
       params: {port: /dev/ttyUSB1, baud: 9600}
 
 The port is a path, `tcp://HOST:PORT`, `gpsd://HOST:PORT` or a recorded file (.gz, .bz2, .xz too),
-which is replayed at its pace. A receiver says one position in several sentences: those of one time
-are one fix, which is published when none has come for `gather_sec`, or another time begins. Stamps
-of a receiver are the node's clock when the first sentence of the fix came; those of a file are the
-file's.
+which is replayed at its own pace. A receiver sends one position in several sentences. The sentences
+of one time are one fix, which is published when no sentence has arrived for `gather_sec`, or when
+another time begins. For a receiver the stamp is the node's clock at the first sentence of the fix;
+for a file it is the file's time.
 """
 
 import asyncio
@@ -33,24 +33,24 @@ if TYPE_CHECKING:
 
 _GPSD: Final = "gpsd://"
 _WATCH: Final = b'?WATCH={"enable":true,"nmea":true};\n'
-_SOME_DAY: Final = date(1970, 1, 1)  # the stamp is not the receiver's
+_SOME_DAY: Final = date(1970, 1, 1)  # any day: the stamp is not the receiver's
 
 
 class GpsSentences:
-    """Joins the sentences of one time, sans-I/O.
+    """Joins the sentences of one time; does no I/O.
 
     Attributes:
-        counts: sentences by kind, and what was none.
+        counts: the number of sentences by kind, and of lines without one.
     """
 
     def __init__(self, *, check: bool = True) -> None:
-        """Nothing has come yet; with `check` a sentence without a checksum is none."""
+        """Begin without sentences; `check` refuses sentences without a checksum."""
         self._check = check
         self.counts: Counter[str] = Counter()
         self._epoch: GpsEpoch | None = None
 
     def feed(self, line: str) -> list[GpsEpoch]:
-        """Take a line; returns the times that have ended with it."""
+        """Process a line, and return the times that it ends."""
         ended = []
         for nmea in parsed_line(line, self.counts, check=self._check):
             try:
@@ -60,7 +60,7 @@ class GpsSentences:
         return ended
 
     def end(self) -> list[GpsEpoch]:
-        """The time that was being gathered, if it has a position or says that there is none."""
+        """Return the current time in a list, if it has a position or states that there is none."""
         epoch, self._epoch = self._epoch, None
         return [epoch] if epoch is not None and epoch.qualities else []
 
@@ -68,7 +68,7 @@ class GpsSentences:
         if nmea.sentence_type not in POSITIONS:
             return []
         at = time_of(nmea)
-        if at is None:  # of an old receiver, or of one that has no fix and so no time either
+        if at is None:  # an old receiver, or one without a fix and so without a time
             has_fix = quality(nmea) != "0"
             if has_fix and (nmea.timestamp or not nmea.lat):
                 return []
@@ -84,12 +84,12 @@ class NmeaGps(Node):
     """Publishes `fix`."""
 
     class Params(Parameters):
-        """Where the receiver is."""
+        """The port of the receiver, and the form of its data."""
 
         port: str = Field("/dev/ttyUSB0", frozen=True, description="path, tcp://, gpsd://, or file")
         baud: int = Field(9600, frozen=True)
-        gather_sec: float = Field(0.1, gt=0, description="a fix ends when nothing came for so long")
-        checksums: bool = Field(True, frozen=True, description="false: they may be missing")
+        gather_sec: float = Field(0.1, gt=0, description="the wait for more sentences of a fix")
+        checksums: bool = Field(True, frozen=True, description="false: they are optional")
         frame_id: str = "gps"
 
     params: Params

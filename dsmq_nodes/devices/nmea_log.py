@@ -1,7 +1,7 @@
-"""Reads logs of NMEA 0183 (PyPI pynmea2): positions by their times, depths between them.
+"""Reads logs of NMEA 0183 (PyPI pynmea2): positions by their times, and depths between them.
 
-A receiver says one position in several sentences (RMC, GGA, GLL, GNS, of any talker): those of one
-time of day are one fix. The date is in RMC and ZDA; a time that goes back by most of a day is after
+A receiver sends one position in several sentences (RMC, GGA, GLL, GNS, of any talker): those of one
+time of day are one fix. RMC and ZDA have the date; a time that goes back by most of a day is after
 midnight. A log without any date begins on 1970-01-01.
 """
 
@@ -18,9 +18,9 @@ import pynmea2
 from dsmq_nodes.messages.base import Header, Time
 from dsmq_nodes.messages.sensor import NavSatFix, NavSatStatus
 
-# gpsd's JSON, a logger's times and binary data may stand before and between sentences.
+# gpsd's JSON, a logger's times and binary data may precede or separate sentences.
 SENTENCE = re.compile(r"\$[A-Z][A-Z0-9][^$*\r\n]*(?:\*[0-9A-Fa-f]{2})?")
-# Where several sentences have a position as exact, a later one of these counts: RMC may lag.
+# Of positions with equally many digits the later kind in this list counts: RMC may lag.
 POSITIONS = ["RMC", "GGA", "GNS", "GLL"]
 HALF_DAY = timedelta(hours=12)
 SYSTEMS = {
@@ -31,8 +31,8 @@ SYSTEMS = {
     "BD": NavSatStatus.SERVICE_COMPASS,
     "GN": NavSatStatus.SERVICE_GPS | NavSatStatus.SERVICE_GLONASS,
 }
-# What a receiver calls the quality of a fix: 1 by itself, 2 by a reference, 3 precise, 4 and 5 RTK;
-# 6 estimated, 7 by hand, 8 simulated are by no satellite.
+# A receiver's quality of a fix: 1 alone, 2 with a reference, 3 precise, 4 and 5 RTK; 6 estimated,
+# 7 by hand and 8 simulated do not come from satellites.
 QUALITIES = {
     "1": NavSatStatus.STATUS_FIX,
     "2": NavSatStatus.STATUS_SBAS_FIX,
@@ -46,22 +46,22 @@ MODES = {"A": "1", "D": "2", "P": "3", "R": "4", "F": "5", "E": "6", "M": "7", "
 
 @dataclass
 class GpsEpoch:
-    """What was said of one time of day."""
+    """The contents of all sentences of one time of day."""
 
     at: time
     day: date | None = None
     qualities: list[str] = field(default_factory=list)  # "0": there is no fix
     service: int = 0
-    rank: tuple[int, int] = (-1, -1)  # of the position: its digits, and the sentence
+    rank: tuple[int, int] = (-1, -1)  # the position's number of digits, and its kind of sentence
     latitude: float = math.nan
     longitude: float = math.nan
     altitude: float = math.nan  # m above the ellipsoid
 
     def take(self, nmea: Any) -> None:
-        """Take one sentence of this time.
+        """Add one sentence of this time.
 
         Raises:
-            ValueError: it has a position that is none.
+            ValueError: its position is invalid.
         """
         if nmea.sentence_type in POSITIONS:
             self.qualities.append(quality(nmea))
@@ -70,8 +70,8 @@ class GpsEpoch:
                 self.take_position(nmea)
         self.day = date_of(nmea) or self.day
         if getattr(nmea, "altitude", None) not in {None, ""}:
-            # In GGA and GNS above the sea, and how far the sea is above the ellipsoid: up to 100 m,
-            # so an altitude above the ellipsoid is not known without it.
+            # GGA and GNS have the altitude above the sea, and the height of the sea above the
+            # ellipsoid, up to 100 m: without it the altitude above the ellipsoid is unknown.
             self.altitude = float(nmea.altitude) + float(nmea.geo_sep or math.nan)
 
     def is_of_another_day(self, nmea: Any) -> bool:
@@ -80,10 +80,10 @@ class GpsEpoch:
         return None not in {day, self.day} and day != self.day
 
     def take_position(self, nmea: Any) -> None:
-        """Take a position that is as exact as the one so far, or more.
+        """Use a position if it has at least as many digits as the one so far.
 
         Raises:
-            ValueError: it is none.
+            ValueError: the position is invalid.
         """
         rank = len(nmea.lat), POSITIONS.index(nmea.sentence_type)
         if not (nmea.lat and nmea.lon) or rank < self.rank:
@@ -95,7 +95,7 @@ class GpsEpoch:
         self.rank, self.latitude, self.longitude = rank, latitude, longitude
 
     def fix(self, day: date) -> NavSatFix:
-        """What is known of this time, on a day."""
+        """Return the fix of this time, on the given day."""
         stamp = datetime.combine(day, self.at, UTC)
         since = stamp - datetime(1970, 1, 1, tzinfo=UTC)
         stamp_ns = (since // timedelta(microseconds=1)) * 1000
@@ -111,10 +111,10 @@ class GpsEpoch:
 
 
 def degrees(text: str, direction: str | None, directions: str) -> float:
-    """An angle of dddmm.mmmm, positive towards the first of two directions.
+    """Return an angle from dddmm.mmmm, positive towards the first of two directions.
 
     Raises:
-        ValueError: it is none.
+        ValueError: the text is no such angle.
     """
     found = re.fullmatch(r"(\d+)(\d\d(?:\.\d*)?)", text)
     if found is None or not direction or direction.upper() not in directions:
@@ -127,21 +127,21 @@ def degrees(text: str, direction: str | None, directions: str) -> float:
 
 
 def date_of(nmea: Any) -> date | None:
-    """The date that a sentence says, if it says one."""
+    """Return the date in a sentence, or None."""
     try:
         found = nmea.datestamp if nmea.sentence_type in {"RMC", "ZDA"} else None
     except (
         TypeError,
         ValueError,
         OverflowError,
-    ):  # one of its fields is empty, or there is no such day
+    ):  # a field is empty, or there is no such day
         return None
-    # No receiver had a date before 1970: it is a mistake.
+    # A date before 1970 is an error of the receiver.
     return found if isinstance(found, date) and found.year >= 1970 else None
 
 
 def time_of(nmea: Any) -> time | None:
-    """The time of day that a sentence says; a leap second is the end of the second before it."""
+    """Return the time of day in a sentence; a leap second is the end of the previous second."""
     found = nmea.timestamp
     if isinstance(found, time):
         return found.replace(tzinfo=None)
@@ -151,27 +151,27 @@ def time_of(nmea: Any) -> time | None:
 
 
 def status_of(found: str) -> int:
-    """The status of a quality."""
+    """Return the status for a quality."""
     return QUALITIES.get(found, NavSatStatus.STATUS_UNKNOWN)
 
 
 def quality(nmea: Any) -> str:
-    """The quality of a fix as GGA says it; other sentences say whether there is one, and how."""
+    """Return a fix's quality in GGA's form; other sentences have a mode, or only a validity."""
     if nmea.sentence_type == "GGA":
         return str(nmea.gps_qual)
     if nmea.sentence_type == "GNS":
         modes = [MODES[each] for each in nmea.mode_indicator or "" if each in MODES]
-        return max(modes, key=status_of, default="0")  # one mode a system: the best counts
+        return max(modes, key=status_of, default="0")  # one mode for each system: the best counts
     is_rmc = nmea.sentence_type == "RMC"
-    if nmea.status != "A" and (is_rmc or nmea.status):  # GLL had none before NMEA 2.0
+    if nmea.status != "A" and (is_rmc or nmea.status):  # GLL had no status before NMEA 2.0
         return "0"
     return MODES.get((nmea.mode_indicator if is_rmc else nmea.faa_mode) or "A", "0")
 
 
 def parsed_line(line: str, counts: Counter[str], *, check: bool = False) -> Iterator[Any]:
-    """The sentences of a line; `counts` has them and everything else.
+    """Yield the sentences of a line; `counts` counts them and everything else.
 
-    A wrong checksum is never accepted; with `check` a missing one is not either.
+    A wrong checksum is never accepted; with `check`, a missing one is refused too.
     """
     found = SENTENCE.findall(line)
     if not found:
@@ -185,32 +185,32 @@ def parsed_line(line: str, counts: Counter[str], *, check: bool = False) -> Iter
         if isinstance(nmea, pynmea2.TalkerSentence):
             counts[nmea.sentence_type] += 1
             yield nmea
-        else:  # of one manufacturer, or a question
+        else:  # a manufacturer's own sentence, or a query
             counts[type(nmea).__name__] += 1
 
 
 class NmeaLog:
-    """A log's fixes and depths, by time."""
+    """The fixes and depths of a log, by time."""
 
     def __init__(self, text: str) -> None:
-        """Read all of a log."""
+        """Read a whole log."""
         self.counts: Counter[str] = Counter()  # lines and sentences, each once
-        self.unused: Counter[str] = Counter()  # of the sentences that are known
+        self.unused: Counter[str] = Counter()  # known sentences that were not used
         self.sentences = list(self.parsed(text))
         kinds = {each.sentence_type for each in self.sentences}
         self.sounder = "DBT" if "DBT" in kinds else "DPT"
-        # Where a date comes only later, it is not known what is before it.
+        # If the first date comes later, the date of earlier times is unknown.
         has_date = any(date_of(each) for each in self.sentences)
         self.day = None if has_date else date(1970, 1, 1)
         self.latest: datetime | None = None
 
     def parsed(self, text: str) -> Iterator[Any]:
-        """The sentences of a text; everything else is counted."""
+        """Yield the sentences of a text; everything else is counted."""
         for line in text.splitlines():
             yield from parsed_line(line, self.counts)
 
     def samples(self) -> Iterator[tuple[float, NavSatFix | float]]:
-        """When (s since 1970), and the fix or the depth (m) of then."""
+        """Yield times (s since 1970), each with its fix or depth (m)."""
         epoch: GpsEpoch | None = None
         for nmea in self.sentences:
             kind = nmea.sentence_type
@@ -229,12 +229,12 @@ class NmeaLog:
         yield from self.ended(epoch)
 
     def now(self, epoch: GpsEpoch | None) -> float:
-        """The time of the last fix, or of the one that comes, s since 1970."""
+        """Return the time of the current fix, or of the last one, in s since 1970."""
         found = self.when(epoch) if epoch else self.latest
         return found.timestamp() if found else 0.0
 
     def when(self, epoch: GpsEpoch) -> datetime | None:
-        """Its date is its own, or that of the last one, or the day before or after."""
+        """Return an epoch's date and time; without a date, the last one's day or a neighbour."""
         day = epoch.day or (self.latest.date() if self.latest else self.day)
         if day is None:
             return None
@@ -247,7 +247,7 @@ class NmeaLog:
         return found
 
     def ended(self, epoch: GpsEpoch | None) -> Iterator[tuple[float, NavSatFix]]:
-        """The fix of a time that has ended, if its date is known."""
+        """Yield the fix of a finished time, if its date is known."""
         if epoch is None:
             return
         found = self.when(epoch)

@@ -1,15 +1,15 @@
 """A device's bytes: a serial port, a Unix socket or a TCP connection, without blocking.
 
 The address is a path (`/dev/ttyACM0`, or a link that follows the device, as `/dev/serial/by-id/*`)
-or `tcp://HOST:PORT`, of IPv6 `tcp://[::1]:PORT`. A path may be a Unix socket, as that of a
-simulated device: there the bytes are at the other end at once, so that runs in virtual time are
+or `tcp://HOST:PORT`, with IPv6 `tcp://[::1]:PORT`. A path may be a Unix socket, as that of a
+simulated device: its bytes arrive at the other end at once, so that runs in virtual time are
 identical.
 
-A serial port has one owner: it is locked (`flock`), since two readers take each other's bytes.
-An unplugged device shows as an error, as a hang-up or as an empty read, depending on its driver;
-all three are the loss of the port. A TCP connection whose other end was switched off is lost after
-five seconds. A lost port is opened again by its address, never by its old descriptor: the device
-that comes back may have another number.
+A serial port has one owner: it is locked (`flock`), because two readers would take each other's
+bytes. An unplugged device shows as an error, as a hang-up or as an empty read, depending on its
+driver; all three mean that the port is lost. A TCP connection whose other end was switched off is
+lost after five seconds. A lost port is opened again by its address, never by its old descriptor:
+the device that comes back may have another number.
 """
 
 import array
@@ -33,12 +33,12 @@ _READ_BYTES: Final = 65536
 _CONNECT_SEC: Final = 3.0
 _LAST_PORT: Final = 65535
 _TCP: Final = "tcp://"
-# Linux's struct termios2 has any rate, others than the constants: four flags, a byte, characters,
+# Linux's struct termios2 allows any rate, also without a constant: four flags, a byte, characters,
 # the rates in and out (asm-generic/termbits.h; as on x86, ARM and RISC-V).
 _TERMIOS2: Final = struct.Struct("@4IB19s2I")
 _TCGETS2, _TCSETS2 = 0x802C542A, 0x402C542B
 _CBAUD, _BOTHER = 0o10017, 0o10000
-# Requests of a few bytes go out at once; after 2 s of silence the other end is asked each second.
+# Small requests are sent at once; after 2 s of silence the other end is probed each second.
 _TCP_OPTIONS: Final = (
     (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
     (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
@@ -50,42 +50,43 @@ _TCP_OPTIONS: Final = (
 
 
 class Port:
-    """One open device; after `lost` it is opened again with `open`."""
+    """One device; after a loss, `open` opens it again."""
 
     def __init__(
         self, address: str, on_data: Callable[[bytes], None], on_lost: Callable[[str], None]
     ) -> None:
-        """Nothing is opened yet.
+        """Prepare; nothing is opened yet.
 
         Args:
             address: a path, or `tcp://HOST:PORT`.
-            on_data: called with the bytes that came.
-            on_lost: called once, with the reason, when the device goes away.
+            on_data: called with the received bytes.
+            on_lost: called once, with the reason, when the device is lost.
         """
         self.address = address
         self._on_data, self._on_lost = on_data, on_lost
         self._fd = -1
-        self._rest = b""  # of what was written and the device has not taken yet
+        self._rest = b""  # the part of writes that the device has not accepted yet
         self._socket: socket.socket | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
     def is_open(self) -> bool:
-        """Whether the device is there."""
+        """Whether the device is open."""
         return self._fd >= 0
 
     def fileno(self) -> int:
-        """The descriptor; -1: it is not open."""
+        """Return the descriptor; -1 when the device is not open."""
         return self._fd
 
     async def open(self, baud: int) -> None:
         """Open the device, in the running event loop.
 
         Args:
-            baud: of a serial port; 0: it is another device, as /dev/input/*, and is only read.
+            baud: the rate of a serial port; 0 for another device, as /dev/input/*, which is only
+                read.
 
         Raises:
-            PortLostError: it is not there, is in use, or is no device of this kind.
+            PortLostError: the device is missing, is in use, or is not of this kind.
         """
         self.close()
         try:
@@ -100,7 +101,7 @@ class Port:
         self._loop.add_reader(self._fd, self._readable)
 
     def close(self) -> None:
-        """Give the device up; a closed port does nothing."""
+        """Close the device; do nothing if it is closed."""
         fd, self._fd = self._fd, -1
         if fd < 0:
             return
@@ -115,22 +116,22 @@ class Port:
             os.close(fd)
 
     def write(self, data: bytes) -> None:
-        """Write now; of what is written in part, the rest follows as soon as there is room.
+        """Write at once; after a partial write, the rest follows as soon as there is room.
 
         Raises:
-            PortLostError: the device is gone, or takes no bytes.
+            PortLostError: the device is gone, or accepts no bytes.
         """
         taken = 0 if self._rest else self._write(data)
         if not taken and data:
-            what = "takes no bytes" if self.is_open else "is gone"
+            what = "accepts no bytes" if self.is_open else "is gone"
             raise PortLostError(f"{self.address} {what}")
         self._write_later(data[taken:])
 
     def write_first(self, line: bytes, line_end: bytes) -> None:
-        """Write a line that must not wait behind what a slow device has not taken yet.
+        """Write a line that must not wait behind data that a slow device has not accepted yet.
 
-        A serial port drops that, and ends the line of which the device may have a part. A socket
-        cannot: there the line follows as soon as there is room.
+        A serial port drops that data, and ends a line that may be sent in part. A socket cannot
+        drop data: there the line follows as soon as there is room.
 
         Raises:
             PortLostError: the device is gone.
@@ -150,7 +151,7 @@ class Port:
             self._write_later(self._rest + line[taken:])
 
     def _write(self, data: bytes) -> int:
-        """Write; returns how many bytes the device has taken."""
+        """Write, and return how many bytes the device has accepted."""
         try:
             return os.write(self._fd, data) if self._fd >= 0 else 0
         except BlockingIOError:
@@ -172,7 +173,7 @@ class Port:
         self._write_later(self._rest[self._write(self._rest) :])
 
     def drop_input(self) -> None:
-        """Drop what has come and was not read.
+        """Drop received bytes that were not read.
 
         Raises:
             PortLostError: the device is gone.
@@ -199,7 +200,7 @@ class Port:
         if data:
             self._on_data(data)
         else:
-            self._lose("it ended")
+            self._lose("the connection ended")
 
     def _lose(self, reason: str) -> None:
         if self.is_open:
@@ -213,11 +214,11 @@ def _opened(path: str, baud: int) -> int:
     fd = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
     try:
         if not os.isatty(fd):
-            raise ValueError("it is no serial port")
+            raise ValueError("it is not a serial port")
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         tty.setraw(fd)
         mode = termios.tcgetattr(fd)
-        mode[2] |= termios.CLOCAL | termios.CREAD  # no modem: its lines do not count
+        mode[2] |= termios.CLOCAL | termios.CREAD  # ignore the lines of a modem
         speed = getattr(termios, f"B{baud}", None)
         mode[4] = mode[5] = speed or termios.B38400
         termios.tcsetattr(fd, termios.TCSANOW, mode)
@@ -230,10 +231,10 @@ def _opened(path: str, baud: int) -> int:
 
 
 def _set_rate(fd: int, baud: int) -> None:
-    """Set a rate that has no constant, as 250000.
+    """Set a rate without a constant, as 250000.
 
     Raises:
-        ValueError: the port does not have it.
+        ValueError: the port does not support the rate.
     """
     try:
         found = list(_TERMIOS2.unpack(fcntl.ioctl(fd, _TCGETS2, bytes(_TERMIOS2.size))))
@@ -241,14 +242,14 @@ def _set_rate(fd: int, baud: int) -> None:
         found[-2:] = baud, baud
         fcntl.ioctl(fd, _TCSETS2, _TERMIOS2.pack(*found))
     except (OSError, struct.error):
-        raise ValueError(f"it does not have {baud} baud") from None
+        raise ValueError(f"it does not support {baud} baud") from None
 
 
 def _opened_to_read(path: str) -> int:
     fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     if not stat.S_ISCHR(os.fstat(fd).st_mode):
         os.close(fd)
-        raise ValueError("it is no device")
+        raise ValueError("it is not a device")
     return fd
 
 
@@ -276,7 +277,7 @@ async def _connected(address: str) -> socket.socket:
 
 
 def _has_queued(fd: int) -> bool:
-    """Whether the system still has bytes for a serial port, as far as it tells."""
+    """Whether the system still has bytes for a serial port; False if it does not report that."""
     count = array.array("i", [0])
     try:
         fcntl.ioctl(fd, termios.TIOCOUTQ, count)
@@ -299,6 +300,6 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, OSError) and error.errno:
         if error.errno == errno.EACCES:  # as of a serial port on Debian
             return "permission denied: add yourself to its group, as `dialout`, and log in again"
-        is_of_a_name = isinstance(error, socket.gaierror)  # its numbers are its own
+        is_of_a_name = isinstance(error, socket.gaierror)  # its numbers are no errno
         return str(error.strerror) if is_of_a_name else os.strerror(error.errno)
     return str(error.args[-1] if isinstance(error, termios.error) else error)

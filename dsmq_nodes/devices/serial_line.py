@@ -1,13 +1,13 @@
-"""Any microcontroller that speaks in lines: what it says is published, what it is told is sent.
+"""Any microcontroller that exchanges lines: received lines are published, commands are sent.
 
 - name: arduino
   node: dsmq_nodes.devices:SerialLine
   params: {port: /dev/ttyACM0, baud: 115200, safe_line: "0"}
 
-What the device moves has to stop however things end, and this node is the one that has the wire.
-So with a `safe_line` it is an actuator, and `~/send` its command: it sends that line when it opens
-the device, when nothing was to be sent for `send_timeout_sec`, when the emergency stop is pressed,
-when the broker is lost, and at its end.
+Whatever the device moves has to stop in every case, and only this node has the wire. With a
+`safe_line` the node is therefore an actuator, and `~/send` is its command topic. It sends that line
+when it opens the device, when there was no line to send for `send_timeout_sec`, when the emergency
+stop is pressed, when the broker is lost, and when the node ends.
 """
 
 from typing import Final
@@ -25,25 +25,25 @@ _WAITING: Final = 100  # lines to send
 
 
 class DeviceLines:
-    """Cuts bytes into lines, sans-I/O; LF, CR and CRLF end one.
+    """Cuts bytes into lines, which end with LF, CR or CRLF; does no I/O.
 
     Attributes:
         too_long: lines over `most_bytes`, which were dropped.
     """
 
     def __init__(self, most_bytes: int = 4096) -> None:
-        """`most_bytes` bounds what a device that sends no line ends costs."""
+        """Begin without data; `most_bytes` limits the memory for a line without an end."""
         self.too_long = 0
         self._most_bytes = most_bytes
         self._rest = b""
-        self._skips = False  # the rest of a line that was too long
+        self._skips = False  # skipping the rest of a line that was too long
 
     def drop(self) -> None:
-        """Forget a line that has begun: its device was unplugged."""
+        """Drop an incomplete line, because the device was unplugged."""
         self._rest, self._skips = b"", False
 
     def feed(self, data: bytes) -> list[str]:
-        """The lines that are whole now, without empty ones; a byte that is no text is U+FFFD."""
+        """Return the complete lines, except empty ones; bytes that are no text become U+FFFD."""
         *lines, self._rest = (self._rest + data).replace(b"\r", b"\n").split(b"\n")
         found = []
         for line in lines:
@@ -59,18 +59,18 @@ class DeviceLines:
 
 
 class SerialLine(Node):
-    """Lines of a serial device, both ways."""
+    """Publishes and sends the lines of a serial device."""
 
     class Params(Parameters):
-        """Where the device is."""
+        """The port of the device, and the form of its lines."""
 
         port: str = Field("/dev/ttyACM0", frozen=True, description="a path, or tcp://HOST:PORT")
         baud: int = Field(115200, frozen=True)
-        line_end: str = Field("\n", description="what ends a line that is sent")
-        silent_sec: float = Field(3.0, gt=0, frozen=True, description="then diagnostics warn")
+        line_end: str = Field("\n", description="the end of each sent line")
+        silent_sec: float = Field(3.0, gt=0, frozen=True, description="then the diagnostics warn")
         safe_line: str = Field("", frozen=True, description="stops what the device moves")
         send_timeout_sec: float = Field(
-            1.0, gt=0, frozen=True, description="without a line to send, before the safe line"
+            1.0, gt=0, frozen=True, description="then the safe line is sent"
         )
 
     params: Params

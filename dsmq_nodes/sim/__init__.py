@@ -1,8 +1,8 @@
 """Robots in MuJoCo, as nodes: `node: dsmq_nodes.sim:Physics` in a launch file.
 
-`Physics` steps an MJCF model and is its sensors and motors; `ServoWorld` is one whose motors are
-bus servos, which the driver of a real arm drives by their packets. `SimCamera` renders what they
-simulate, in a process of its own. The extra `sim` brings MuJoCo.
+`Physics` steps an MJCF model, and simulates its sensors and motors. `ServoWorld` is a `Physics`
+whose motors are bus servos, which the driver of a real arm controls by its packets. `SimCamera`
+renders the simulation in a process of its own. The extra `sim` installs MuJoCo.
 
 Names are loaded when they are first used.
 """
@@ -33,6 +33,6 @@ def __getattr__(name: str) -> object:
         if error.name not in {"mujoco", "numpy"}:
             raise
         raise NodeLoadError(f"{name} needs MuJoCo: {installing.command('sim')}") from None
-    except AttributeError as error:  # of PyOpenGL, which MuJoCo loads where MUJOCO_GL says so
+    except AttributeError as error:  # from PyOpenGL, which MuJoCo loads if MUJOCO_GL says so
         how = f"MUJOCO_GL={os.environ.get('MUJOCO_GL', '')}"
         raise NodeLoadError(f"{name}: MuJoCo cannot be loaded with {how}: {error}") from None

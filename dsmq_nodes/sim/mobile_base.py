@@ -1,4 +1,4 @@
-"""The body that moves freely: where it starts, where it is in truth, what is fixed to it."""
+"""The body that moves freely: its start, its true pose, and the sites fixed to it."""
 
 import math
 
@@ -16,12 +16,12 @@ class Base:
 
     Attributes:
         body: its number in the model.
-        name: its name.
-        frame: its frame; that of the robot's namespace.
+        name: its name in the model.
+        frame: its coordinate frame, with the prefix of the robot's namespace.
     """
 
     def __init__(self, world: World, body: int, frame_prefix: str) -> None:
-        """Take a body with a free joint."""
+        """Use a body with a free joint."""
         self.body = body
         self.name = world.names("body")[body] or "base_link"
         self.frame = frame_prefix + self.name
@@ -34,10 +34,10 @@ class Base:
 
     @classmethod
     def find(cls, world: World, name: str, frame_prefix: str) -> "Base | None":
-        """The base of that name; of no name, the free body with most joints, if there is any.
+        """Return the base of that name; without a name, the free body with most joints, or None.
 
         Raises:
-            SimulationError: there is none of the name, or it does not move freely.
+            SimulationError: no body has the name, or it does not move freely.
         """
         free = world.free_bodies()
         if not name:
@@ -50,20 +50,20 @@ class Base:
         return cls(world, body, frame_prefix)
 
     def place(self, x: float, y: float, heading: float) -> None:
-        """Put it upright on the floor, at the height of the model."""
+        """Put the base upright on the floor, at the height of the model."""
         at = self._world.data.qpos[self._position : self._position + 7]
         at[:2] = x, y
         at[3:] = math.cos(heading / 2), 0.0, 0.0, math.sin(heading / 2)
         mujoco.mj_forward(self._world.model, self._world.data)
 
     def pose(self) -> tuple[float, float, float]:
-        """x, y (m) and heading (rad)."""
+        """Return x, y (m) and heading (rad)."""
         at = self._world.data.qpos[self._position : self._position + 7].tolist()
         w, x, y, z = at[3:]
         return at[0], at[1], math.atan2(2 * (w * z + x * y), 1 - 2 * (y * y + z * z))
 
     def pose_of_site(self, site: str) -> Pose | None:
-        """Where a site is on the base; None: it is on another body."""
+        """Return the pose of a site on the base, or None if the site is on another body."""
         model, number = self._world.model, self._world.names("site").index(site)
         if model.site_bodyid[number] != self.body:
             return None
@@ -74,7 +74,7 @@ class Base:
         return at
 
     def measure(self, header: Header) -> Odometry:
-        """The true pose, and the velocity in the base's own frame."""
+        """Return the true pose, and the velocity in the base's own frame."""
         msg = Odometry(header=header, child_frame_id=self.frame)
         data = self._world.data
         at, turned = msg.pose.pose.position, msg.pose.pose.orientation
@@ -91,12 +91,12 @@ class Base:
 
 
 def heading_quaternion(heading: float) -> Quaternion:
-    """A heading, rad, as an orientation."""
+    """Return a heading, rad, as an orientation."""
     return Quaternion(z=math.sin(heading / 2), w=math.cos(heading / 2))
 
 
 def transform(header: Header, child_frame: str, pose: Pose) -> TransformStamped:
-    """A pose as tf wants it."""
+    """Return a pose as a transform for tf."""
     msg = TransformStamped(header=header, child_frame_id=child_frame)
     at = pose.position
     msg.transform.translation = Vector3(x=at.x, y=at.y, z=at.z)

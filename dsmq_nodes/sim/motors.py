@@ -1,4 +1,4 @@
-"""The joints: their states, and commands by name for those that are no wheels."""
+"""The joints: their states, and commands by name for joints that are not wheels."""
 
 import math
 from collections.abc import Callable, Collection, Sequence
@@ -34,7 +34,7 @@ class Joints:
         self._velocities = np.array([model.jnt_dofadr[each] for each in joints], int)
 
     def measure(self, header: Header) -> JointState:
-        """Positions, velocities, and what the actuators exert."""
+        """Return the positions, the velocities, and the efforts of the actuators."""
         data = self._data
         return JointState(
             header=header,
@@ -46,30 +46,30 @@ class Joints:
 
 
 class Motors:
-    """What a `JointState` moves: `position` actuators by position, `velocity` ones, `motor`s.
+    """The actuators that a `JointState` moves: `position`, `velocity` and `motor` actuators.
 
-    An actuator is called as its joint; one of a tendon or a site, as a drone's, by its own name.
+    An actuator has the name of its joint; one of a tendon or a site, as a drone's, its own name.
 
     Attributes:
-        names: of all, in the model's order.
+        names: the names of all, in the model's order.
     """
 
     def __init__(self, world: World, others: Collection[int]) -> None:
-        """Take all actuators except `others`."""
+        """Use all actuators except `others`."""
         self._world = world
         self._actuators: dict[str, int] = {}
         joints, own_names = world.names("joint"), world.names("actuator")
         for actuator in range(world.model.nu):
             joint = world.joint_of(actuator)
             name = joints[joint] if joint is not None else ""
-            if not name or name in self._actuators:  # a joint may have two
+            if not name or name in self._actuators:  # a joint may have two actuators
                 name = own_names[actuator]
             if name and actuator not in others:
                 self._actuators.setdefault(name, actuator)
         self.names = list(self._actuators)
 
     def command(self, msg: JointState) -> str:
-        """Obey a command; returns why it is refused, or ""."""
+        """Obey a command, or return why it is refused; "" if it is obeyed."""
         wanted: dict[int, float] = {}
         for place, name in enumerate(msg.name):
             if name not in self._actuators:
@@ -78,20 +78,20 @@ class Motors:
             drive = self._world.drive_of(actuator)
             values = _VALUES[drive](msg)
             if len(values) != len(msg.name) or not math.isfinite(values[place]):
-                return f"{name} is moved by {drive}, of which there is none for it"
+                return f"{name} is moved by {drive}, but the command has none for it"
             wanted[actuator] = values[place] * self._gear(actuator)
         for actuator, value in wanted.items():
             self._world.data.ctrl[actuator] = value
         return ""
 
     def hold(self) -> None:
-        """Stay where everything is; what has no position controller gets no effort."""
+        """Hold all positions; actuators without a position controller get no effort."""
         data = self._world.data
         for actuator in self._actuators.values():
             is_held = self._world.drive_of(actuator) == "position"
             data.ctrl[actuator] = data.actuator_length[actuator] if is_held else 0.0
 
     def _gear(self, actuator: int) -> float:
-        """What a command is multiplied by: the model's, but the effort at a motor is before it."""
+        """Return the factor for a command: the model's gear, but 1 for an effort."""
         is_effort = self._world.drive_of(actuator) == "effort"
         return 1.0 if is_effort else float(self._world.model.actuator_gear[actuator, 0])

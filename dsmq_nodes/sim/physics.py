@@ -1,7 +1,7 @@
-"""A robot in MuJoCo: steps a model by the node's clock, is its sensors, obeys its commands.
+"""A robot in MuJoCo: steps a model by the node's clock, simulates sensors, obeys commands.
 
-The model says what the robot has; a parameter that names a part overrides it. What the model does
-not have is not published.
+The model defines the parts of the robot; a parameter that names a part overrides the choice. Topics
+of parts that the model lacks are not published.
 
 | model | topic |
 |---|---|
@@ -13,13 +13,13 @@ not have is not published.
 | other actuators | `joint_command` in, by position, velocity or effort |
 | a touch sensor | `bumper`, when it changes |
 
-Commands obey the laws of `Actuator`: when they stop, or the emergency stop is pressed, wheels stop
+Commands obey the rules of `Actuator`: when they stop, or the emergency stop is pressed, wheels stop
 and joints hold. `sim_state` is for cameras.
 
-In real time a tick steps up to the present moment; after a stall of more than `_MOST_BEHIND_SEC`
-the rest is left out and counted. With `clock` the simulation is the clock: each tick is one period
-of it, published on `/clock`, `speed` times as fast as real time. The seed and the clock's ticks
-decide everything: on a virtual clock two runs are equal, bit for bit.
+In real time a tick steps up to the present; after a stall of more than `_MOST_BEHIND_SEC` the
+remaining steps are skipped and counted. With `clock` the simulation is the clock: each tick is one
+period, published on `/clock`, `speed` times as fast as real time. The result depends only on the
+seed and the clock's ticks: on a virtual clock two runs are equal, bit for bit.
 """
 
 import asyncio
@@ -55,16 +55,16 @@ from dsmq_nodes.tf.broadcaster import StaticTransformBroadcaster, TransformBroad
 from dsmq_nodes.topic_names import CLOCK_TOPIC
 
 Measure = Callable[[Header], MessageT | None]
-"""Makes a message of the present moment; None: there is nothing to tell."""
+"""Returns a message for the present time, or None if there is nothing to publish."""
 _LATCHED: Final = QoSProfile(depth=1, durability="transient_local")
 _MOST_BEHIND_SEC: Final = 0.25
-_ROUNDING: Final = 1e-6  # of a step: clocks add up a little less than a whole one
-_LET_OTHERS_SEC: Final = 1e-6  # not 0: on a virtual clock no time would pass
+_ROUNDING: Final = 1e-6  # of a step: summed clock ticks may be slightly less than one
+_LET_OTHERS_SEC: Final = 1e-6  # not 0: no time would pass on a virtual clock
 _CAMERAS_HZ: Final = 30.0
 
 
 class _Output(Generic[MessageT]):
-    """A message that is published at a rate of the simulation's time."""
+    """A topic that is published at a rate in the simulation's time."""
 
     def __init__(
         self, publisher: Publisher[MessageT], frame: str, rate_hz: float, measure: Measure[MessageT]
@@ -83,37 +83,37 @@ class _Output(Generic[MessageT]):
 
 
 class Physics(Node):
-    """Simulates one model."""
+    """Simulates one robot model."""
 
     class Params(PhysicsParameters):
-        """The model, which of its parts are used, and how."""
+        """The model, and the use of its parts."""
 
     params: Params
     rate_hz = 100.0
     publishes_joints = True
-    _has_model = False  # else the node ends: the model was refused
+    _has_model = False  # False: the model was refused, and the node ends
 
     def __init__(self, node_name: str = "physics") -> None:
-        """Load the model; it is stepped at the node's rate.
+        """Load the model, to step it at the node's rate.
 
         Raises:
-            SimulationError: the model cannot be loaded, or lacks what a parameter names.
+            SimulationError: the model cannot be loaded, or lacks a part that a parameter names.
             ParameterError: parameters contradict each other.
-            NodeConfigurationError: it is to publish /clock and to go by it.
+            NodeConfigurationError: the node would publish /clock and also use it.
         """
         super().__init__(node_name)
         given = self.params
         if given.clock and self.use_sim_time:
             raise NodeConfigurationError(
-                f"{self.name} publishes /clock and cannot go by it: set use_sim_time: false for it"
+                f"{self.name} publishes /clock and cannot use it: set use_sim_time: false for it"
             )
         if given.speed != 1.0 and not given.clock:
-            raise ParameterError(f"parameters of {self.name}: speed is for clock: true")
+            raise ParameterError(f"parameters of {self.name}: speed needs clock: true")
         self.world = World(given.model)
         self._steps = self._lost_steps = self._restarts = 0
         self._began_sec: float | None = None
         self._outputs: list[_Output[Any]] = []
-        self._commanded_sec: dict[type[Message], float] = {}  # by the simulation's time
+        self._commanded_sec: dict[type[Message], float] = {}  # in the simulation's time
         prefix = self.get_namespace().strip("/")
         self._prefix = f"{prefix}/" if prefix else ""
         self._base = Base.find(self.world, given.base, self._prefix)
@@ -146,11 +146,11 @@ class Physics(Node):
 
     @property
     def elapsed_sec(self) -> float:
-        """How long the simulation has run, s."""
+        """The simulated time since the start, s."""
         return self._steps * float(self.world.model.opt.timestep)
 
     def tick(self) -> None:
-        """Step as far as the clock has gone, and publish what is due."""
+        """Step up to the clock's time, and publish the topics that are due."""
         if self.params.clock:
             self._step(max(round(self.period_sec / self.world.model.opt.timestep), 1))
             self._watch_commands()
@@ -168,7 +168,7 @@ class Physics(Node):
             await asyncio.sleep(_LET_OTHERS_SEC)
 
     def catch_up(self) -> None:
-        """Step up to the present moment, unless the simulation is the clock itself."""
+        """Step up to the present, unless the simulation is the clock itself."""
         if self.params.clock:
             return
         timestep = float(self.world.model.opt.timestep)
@@ -187,14 +187,14 @@ class Physics(Node):
     # For a subclass that moves joints itself
 
     def take_over(self) -> set[int]:
-        """Called once the model is there; returns the actuators that are the subclass's."""
+        """Return the actuators that the subclass controls; called once the model is loaded."""
         return set()
 
     def before_steps(self) -> None:
-        """Called before steps."""
+        """Do something before steps; for a subclass."""
 
     def after_steps(self) -> None:
-        """Called after steps."""
+        """Do something after steps; for a subclass."""
 
     def _step(self, count: int) -> None:
         self.before_steps()
@@ -202,12 +202,12 @@ class Physics(Node):
         began_sec = data.time
         mujoco.mj_step(self.world.model, data, nstep=count)
         self._steps += count
-        if data.time < began_sec:  # MuJoCo has started again by itself
+        if data.time < began_sec:  # MuJoCo has reset itself
             self._restarts += 1
             self._start_again()
             self.get_logger().error(
                 f"the simulation of {self.params.model} was unstable after "
-                f"{self.elapsed_sec:.2f} s and was started again: look at masses, gains, timestep",
+                f"{self.elapsed_sec:.2f} s and was restarted: check masses, gains, timestep",
                 throttle_duration_sec=5.0,
             )
         self.after_steps()
@@ -218,9 +218,9 @@ class Physics(Node):
         return self.get_clock().now()
 
     def on_reset(self, _: Message) -> Trigger.Response:
-        """Put everything back to where it was at the start; time goes on."""
+        """Put everything back to its start; the time continues."""
         self._start_again()
-        return Trigger.Response(success=True, message=f"{self.params.model} starts again")
+        return Trigger.Response(success=True, message=f"{self.params.model} is restarted")
 
     def _start_again(self) -> None:
         self.world.start_over(self.params.keyframe)
@@ -238,7 +238,7 @@ class Physics(Node):
     # Commands
 
     def on_twist(self, msg: Twist) -> None:
-        """Drive; stop at a command of what is no number."""
+        """Drive; stop if a speed of the command is not finite."""
         if math.isfinite(msg.linear.x) and math.isfinite(msg.angular.z):
             self._commanded_sec[Twist] = self.elapsed_sec
             self._wheels.command(msg.linear.x, msg.angular.z)
@@ -247,7 +247,7 @@ class Physics(Node):
             self._refuse("its speeds are not finite")
 
     def on_joint_command(self, msg: JointState) -> None:
-        """Move joints; hold at a command that cannot be obeyed."""
+        """Move joints; hold if the command cannot be obeyed."""
         if reason := self._motors.command(msg):
             self._motors.hold()
             self._refuse(reason)
@@ -266,7 +266,7 @@ class Physics(Node):
 
     def _take_commands(self) -> list[str]:
         given = self.params
-        # With clock, silence is counted in the simulation's time: see _watch_commands.
+        # With `clock`, the timeout is in the simulation's time: see _watch_commands.
         timeout = None if given.clock else given.command_timeout
         taken = []
         if self._wheels:
@@ -342,12 +342,12 @@ class Physics(Node):
         return has
 
     def _frame_of(self, site: str) -> str:
-        """A site's frame; models have sites that are called as the base."""
+        """Return a site's frame; some models have sites with the base's name."""
         is_taken = self._base is not None and site == self._base.name
         return f"{site}_site" if is_taken else site
 
     def _mount(self, base: Base, sites: list[str]) -> None:
-        """Tell where sensors are on the base; those on other bodies move, and are left out."""
+        """Publish the transforms of sensors on the base; those on other bodies are skipped."""
         poses = {each: base.pose_of_site(each) for each in sites}
         fixed = [
             transform(self.stamp(base.frame), self._prefix + self._frame_of(site), pose)
@@ -379,7 +379,7 @@ class Physics(Node):
     def _tell(self, stat: DiagnosticStatusWrapper) -> None:
         warnings = self.world.warnings()
         if self._restarts:
-            stat.summary(DiagnosticStatus.ERROR, "it was unstable, and was started again")
+            stat.summary(DiagnosticStatus.ERROR, "it was unstable, and was restarted")
         elif warnings:
             stat.summary(DiagnosticStatus.WARN, "; ".join(warnings))
         else:

@@ -6,32 +6,32 @@ from dsmq_nodes.graph.parameters.model import Parameters
 
 
 class PhysicsParameters(Parameters):
-    """The model, which of its parts are used, and how."""
+    """The model, and the use of its parts."""
 
     model: str = Field(
-        "diffbot", frozen=True, description="an MJCF file, or one of ours: diffbot, so101"
+        "diffbot", frozen=True, description="an MJCF file, or a built-in model: diffbot, so101"
     )
-    seed: int = Field(0, ge=0, frozen=True, description="of all noise")
-    clock: bool = Field(False, frozen=True, description="publish /clock, and be the clock")
+    seed: int = Field(0, ge=0, frozen=True, description="for all noise")
+    clock: bool = Field(False, frozen=True, description="publish /clock from the simulation")
     speed: float = Field(
         1.0,
         ge=0,
         le=100,
         frozen=True,
-        description="with clock: so much faster than real time; 0: as fast as it can",
+        description="with clock: multiple of real time; 0: as fast as possible",
     )
     keyframe: str = Field(
-        "", frozen=True, description="where it starts; '': at home, if the model has that one"
+        "", frozen=True, description="the start; '': the keyframe home, if there is one"
     )
     base: str = Field("", frozen=True, description="the body that moves freely")
     pose: list[float] = Field(
-        [], frozen=True, description="where the base starts: [x, y, heading], m and rad"
+        [], frozen=True, description="the start of the base: [x, y, heading], m and rad"
     )
     left_wheels: list[str] = Field([], frozen=True, description="joints")
     right_wheels: list[str] = Field([], frozen=True, description="joints")
     wheel_radius: float = Field(0.0, ge=0, frozen=True, description="m; 0: the model's")
     track: float = Field(0.0, ge=0, frozen=True, description="m; 0: the model's")
-    command_timeout: float = Field(0.3, gt=0, frozen=True, description="then it stops, s")
+    command_timeout: float = Field(0.3, gt=0, frozen=True, description="s; then the robot stops")
     imu: str = Field("", frozen=True, description="the site of its sensors")
     lidar: str = Field("", frozen=True, description="a site; its x axis is ahead")
     bumper: str = Field("", frozen=True, description="a touch sensor")

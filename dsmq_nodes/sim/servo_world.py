@@ -1,14 +1,14 @@
-"""An arm in MuJoCo whose joints are bus servos: its wire is a pseudo-terminal, as the adaptor's.
+"""An arm in MuJoCo whose joints are bus servos: its wire is a pseudo-terminal.
 
     ServoArm  <- packets of `protocol` ->  ServedBus  ->  SimulatedServo  ->  MuJoCo
 
-The driver is the one of a real arm. A servo's registers decide what its motor does: torque, goal,
-limits, P. A motor that is off is limp. What the wire asks for is stepped up to that moment, so a
-position is at most one timestep old. Faults are those of the fake bus.
+The driver is that of a real arm. A servo's registers control its motor: torque, goal, limits, P. A
+motor that is off is limp. The simulation steps up to the present before a request from the wire is
+answered, so a position is at most one timestep old. The faults are those of the fake bus.
 
-The servos come calibrated: their ranges are those of the joints, the middle at tick 2048, so that
-0 rad of the driver is the middle of a joint's range. Current, temperature and voltage are not
-simulated.
+The servos are calibrated at the start: their ranges are those of the joints, with the middle at
+tick 2048, so that 0 rad of the driver is the middle of a joint's range. Current, temperature and
+voltage are not simulated.
 """
 
 from typing import Final
@@ -26,11 +26,11 @@ from dsmq_nodes.testing.servo_registers import ServoRegisters
 
 _TICKS_PER_RAD: Final = TICKS / 6.283185307179586
 _MIDDLE: Final = TICKS // 2
-_FACTORY_N_M: Final = 1.9  # an STS3215 at 7.4 V, where the model has no forcerange
+_FACTORY_N_M: Final = 1.9  # an STS3215 at 7.4 V, if the model has no forcerange
 
 
 class SimulatedServo:
-    """A joint of a model as the shaft of a servo.
+    """Connects a joint of a model with the shaft of a servo.
 
     Attributes:
         actuator: the number of its actuator.
@@ -40,7 +40,7 @@ class SimulatedServo:
         """Take over the position actuator of a joint.
 
         Raises:
-            SimulationError: the joint has none.
+            SimulationError: the joint has no position actuator.
         """
         model, name = world.model, world.names("joint")[joint]
         actuator = world.actuator_of(joint)
@@ -66,7 +66,7 @@ class SimulatedServo:
         self.show()
 
     def drive(self) -> None:
-        """Let the motor do what the registers say."""
+        """Drive the motor as the registers say."""
         model, actuator, servo = self._world.model, self.actuator, self._servo
         if servo.shaft != self._shown:  # turned by hand
             self._world.data.qpos[self._position] = self._to_rad(servo.shaft)
@@ -80,7 +80,7 @@ class SimulatedServo:
         self._world.data.ctrl[actuator] = self._to_rad(servo.goal) * self._gear
 
     def show(self) -> None:
-        """Put into the registers where the joint is."""
+        """Write the joint's position into the registers."""
         data = self._world.data
         at = float(data.qpos[self._position])
         self._servo.shaft = self._shown = (at - self._middle_rad) * _TICKS_PER_RAD + _MIDDLE
@@ -93,29 +93,29 @@ class SimulatedServo:
 
 
 class ServoWorld(Physics):
-    """A simulated arm behind its adaptor; the driver beside it opens `port`."""
+    """A simulated arm behind its adaptor; the driver opens `port`."""
 
     class Params(Physics.Params, ServoBusParameters):
         """The model, and its bus."""
 
-        model: str = Field("so101", frozen=True, description="an MJCF file, or one of ours: so101")
-        seed: int = Field(0, ge=0, frozen=True, description="of all noise, and of the faults")
+        model: str = Field("so101", frozen=True, description="an MJCF file, or built-in: so101")
+        seed: int = Field(0, ge=0, frozen=True, description="for all noise and faults")
         servo_joints: list[str] = Field(
             [],
             frozen=True,
-            description="joints, one an id; []: the SO-101's, or all with actuators",
+            description="one joint for each id; []: the SO-101's, or all with actuators",
         )
 
     params: Params
-    publishes_joints = False  # the driver does, as it reads them
-    _served: ServedBus | None = None  # it stays so where the model is refused
+    publishes_joints = False  # the driver publishes them
+    _served: ServedBus | None = None  # it stays None if the model is refused
 
     def __init__(self) -> None:
-        """Be plugged in as soon as the node spins.
+        """Offer the bus as soon as the node spins.
 
         Raises:
             SimulationError: the model cannot be loaded, or has no actuator for a joint.
-            ParameterError: there are not as many joints as ids.
+            ParameterError: the numbers of joints and of ids differ.
         """
         super().__init__("world")
         self._served = ServedBus(self, self.bus, self.params)
@@ -126,7 +126,7 @@ class ServoWorld(Physics):
         names = given.servo_joints or self._default_joints()
         if len(names) != len(given.ids):
             raise ParameterError(
-                f"parameters of {self.name}: ids has one for each joint; there are "
+                f"parameters of {self.name}: ids needs one for each joint; there are "
                 f"{len(given.ids)} ids, and the joints {', '.join(names) or 'none'}"
             )
         joints = [world.find("joint", each, "servo_joints") for each in names]
@@ -151,7 +151,7 @@ class ServoWorld(Physics):
 
     @override
     def on_shutdown(self, *_: object) -> None:
-        """Take the path away."""
+        """Remove the path."""
         if self._served is not None:
             self._served.close()
 

@@ -1,11 +1,11 @@
 """A camera in a simulated world, in a process of its own.
 
-Rendering takes milliseconds, in which the physics would answer nobody. So the physics publishes
-what it simulates on `sim_state`, and this node renders that: the picture's stamp is the state's.
-It loads the same model. Nothing is rendered while nobody subscribes the pictures.
+Rendering takes milliseconds, during which the physics could not answer. So the physics publishes
+its state on `sim_state`, and this node renders that state: the picture's stamp is the state's. This
+node loads the same model. Nothing is rendered while the pictures have no subscriber.
 
-Rendering needs OpenGL without a screen: EGL, or OSMesa where there is no EGL. MUJOCO_GL in the
-environment decides if it is set.
+Rendering needs OpenGL without a screen: EGL, or OSMesa if there is no EGL. The environment variable
+MUJOCO_GL overrides the choice.
 """
 
 import contextlib
@@ -29,19 +29,19 @@ from dsmq_nodes.messages.base import Header
 from dsmq_nodes.messages.sensor import CameraInfo, Image
 from dsmq_nodes.sim.world import SimState, World
 
-_EARLY: Final = 0.2  # of a period: states come a little before or after a picture is due
+_EARLY: Final = 0.2  # of a period: a state may arrive slightly before a picture is due
 _LIBRARIES: Final = {"egl": ("libEGL.so.1",), "osmesa": ("libOSMesa.so.8", "libOSMesa.so.6")}
 _NO_GL: Final = (
-    "there is no OpenGL to render with: install libegl1 and libgl1-mesa-dri (or libosmesa6) of "
-    f"Debian, and `{installing.command('sim')}`; the physics runs without"
+    "there is no OpenGL to render with: install Debian's libegl1 and libgl1-mesa-dri (or "
+    f"libosmesa6), and `{installing.command('sim')}`; the physics runs without"
 )
 
 
 class SimCamera(Node):
-    """Publishes what a camera of the model sees: `image_raw` and `camera_info`."""
+    """Publishes the view of a camera of the model: `image_raw` and `camera_info`."""
 
     class Params(Parameters):
-        """Which camera, and its pictures."""
+        """The camera, and the form of its pictures."""
 
         model: str = Field("diffbot", frozen=True, description="the model of the physics")
         camera: str = Field("", frozen=True, description="'': the model's first")
@@ -59,7 +59,7 @@ class SimCamera(Node):
             SimulationError: the model cannot be loaded, has no such camera, or there is no OpenGL.
         """
         super().__init__("camera")
-        self._renderer: Any = None  # what follows may raise, and the node ends
+        self._renderer: Any = None  # the next steps may raise, which ends the node
         given = self.params
         self._world = World(given.model)
         name = given.camera or next(iter(self._world.names("camera")), "")
@@ -73,12 +73,12 @@ class SimCamera(Node):
         self.create_subscription(SimState, "sim_state", self.on_state, 1)
 
     def on_state(self, msg: SimState) -> None:
-        """Render a state, when a picture is due."""
+        """Render a state if a picture is due."""
         if msg.elapsed_sec < self._due_sec - _EARLY * self.period_sec:
             if self._due_sec - msg.elapsed_sec < 2 * self.period_sec:
                 return
-            self._due_sec = msg.elapsed_sec  # the simulation was started again
-        # The next one is due on the same raster, but not before now.
+            self._due_sec = msg.elapsed_sec  # the simulation was restarted
+        # The next picture is due on the same raster, but not earlier than now.
         self._due_sec = max(self._due_sec, msg.elapsed_sec - self.period_sec) + self.period_sec
         if self._image.get_subscription_count():
             self._render(msg)
@@ -111,7 +111,7 @@ class SimCamera(Node):
         self._info.publish(self._calibration(header))
 
     def _calibration(self, header: Header) -> CameraInfo:
-        """A pinhole without distortion, by the camera's vertical field of view."""
+        """Return a pinhole without distortion, from the camera's vertical field of view."""
         width, height = self.params.width, self.params.height
         fovy = math.radians(float(self._world.model.cam_fovy[self._camera]))
         f, x, y = height / 2 / math.tan(fovy / 2), width / 2, height / 2
@@ -128,13 +128,13 @@ class SimCamera(Node):
 
     @override
     def on_shutdown(self, *_: object) -> None:
-        """Give OpenGL back; OSMesa fails at the process's end otherwise."""
+        """Release OpenGL; otherwise OSMesa fails at the end of the process."""
         if self._renderer is not None:
             self._renderer.close()
 
 
 def make_renderer(world: World, width: int, height: int) -> Any:
-    """A renderer of MuJoCo's.
+    """Return a renderer of MuJoCo.
 
     Raises:
         SimulationError: there is no OpenGL.
@@ -143,10 +143,10 @@ def make_renderer(world: World, width: int, height: int) -> Any:
     view.offwidth, view.offheight = max(view.offwidth, width), max(view.offheight, height)
     way = os.environ.get("MUJOCO_GL") or _found_gl()
     try:
-        if way in _LIBRARIES:  # the one that MuJoCo chose was said at its import, too early
+        if way in _LIBRARIES:  # MuJoCo chose one at its import, which was too early
             gl_context.GLContext = import_module(f"mujoco.{way}").GLContext
         return mujoco.Renderer(world.model, height, width)
-    except Exception as error:  # noqa: BLE001  of PyOpenGL, ctypes, MuJoCo: each has its own
+    except Exception as error:  # noqa: BLE001  PyOpenGL, ctypes and MuJoCo each raise their own
         reason = " ".join(str(error).split())
         raise SimulationError(f"{_NO_GL} ({way or 'no EGL, no OSMesa'}: {reason:.200})") from None
 

@@ -1,4 +1,4 @@
-"""What a simulated robot senses: an IMU, a lidar, a bumper. Their noise comes from a seed.
+"""The sensors of a simulated robot: an IMU, a lidar, a bumper. Their noise comes from a seed.
 
 The standard deviations of gyro and accelerometer are the `noise` of the model's sensors, which
 MuJoCo itself does not apply.
@@ -24,7 +24,7 @@ class SimImu:
     """An IMU at a site that has a gyro, an accelerometer, a framequat, or some of them.
 
     Attributes:
-        site: the site, and its frame.
+        site: the name of the site and of its frame.
     """
 
     def __init__(self, world: World, site: str, seed: int) -> None:
@@ -44,7 +44,7 @@ class SimImu:
             )
 
     def measure(self, header: Header) -> Imu:
-        """What it shows now; what it does not measure has -1 as its covariance's first place."""
+        """Return a measurement; the covariance of a missing one begins with -1."""
         msg = Imu(header=header)
         gyro, rates = msg.angular_velocity, msg.angular_velocity_covariance
         gyro.x, gyro.y, gyro.z = self._noisy("gyro", rates)
@@ -71,10 +71,10 @@ class SimImu:
 
 
 class SimLidar:
-    """A lidar that turns in the plane of a site; it does not see the body that it is fixed to.
+    """A lidar that turns in the plane of a site; it ignores the body that it is fixed to.
 
     Attributes:
-        site: the site, and its frame.
+        site: the name of the site and of its frame.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class SimLidar:
         noise: float,
         period_sec: float,
     ) -> None:
-        """Send so many beams at each scan; `noise` is a standard deviation, m.
+        """Send `beams` beams for each scan; `noise` is a standard deviation, m.
 
         Raises:
             SimulationError: there is no such site.
@@ -113,7 +113,7 @@ class SimLidar:
         )
 
     def measure(self, header: Header) -> LaserScan:
-        """One scan: m, to the millimetre; as REP 117, inf for no echo, -inf for too near."""
+        """Return one scan, m, rounded to mm; as in REP 117, inf is no echo, -inf too near."""
         model, data = self._world.model, self._world.data
         turned = data.site_xmat[self._number].reshape(3, 3)
         beams = (self._directions @ turned.T).ravel()
@@ -132,13 +132,13 @@ class SimLidar:
 
 
 class SimBumper:
-    """A touch sensor that tells when it begins to touch something, and when it ends."""
+    """A touch sensor that reports the begin and the end of a contact."""
 
     def __init__(self, world: World, sensor: str) -> None:
         """Read a touch sensor.
 
         Raises:
-            SimulationError: there is none of that name.
+            SimulationError: there is no such sensor, or it is no touch sensor.
         """
         self._world = world
         self._number = world.find("sensor", sensor, "bumper")
@@ -147,7 +147,7 @@ class SimBumper:
         self._is_touching: bool | None = None
 
     def measure(self, _: Header) -> Bool | None:
-        """Whether it touches something; None: as before."""
+        """Return whether the sensor has contact, or None if that has not changed."""
         is_touching = self._world.read(self._number)[0] > 0
         if is_touching == self._is_touching:
             return None
@@ -156,11 +156,11 @@ class SimBumper:
 
 
 def imu_site(world: World) -> str:
-    """The first site with a gyro or an accelerometer; "" if there is none."""
+    """Return the first site with a gyro or an accelerometer, or ""."""
     sites = enumerate(world.names("site"))
     return next((name for n, name in sites if name and set(_RATES) & set(world.sensors_at(n))), "")
 
 
 def lidar_site(world: World) -> str:
-    """The site that is named as a lidar usually is; "" if there is none."""
+    """Return the site with a usual name of a lidar, or ""."""
     return next((name for name in _LIDARS if name in world.names("site")), "")

@@ -1,8 +1,8 @@
-"""Wheels that are driven by speed, left and right of a base: `cmd_vel` in, odometry out.
+"""Wheels driven by speed, left and right of a base: obeys `cmd_vel`, returns odometry.
 
-The model says which they are, unless the parameters do: hinges without limits, across the base,
-moved by `velocity` actuators. Where they sit gives the track, the largest shape on a wheel's body
-its radius.
+Unless the parameters name them, the wheels are found in the model: hinges without limits, across
+the base, moved by `velocity` actuators. Their positions give the track, the largest shape on a
+wheel's body gives its radius.
 """
 
 import math
@@ -18,16 +18,16 @@ from dsmq_nodes.messages.nav import Odometry
 from dsmq_nodes.sim.mobile_base import Base, heading_quaternion
 from dsmq_nodes.sim.world import World
 
-_ACROSS: Final = 0.9  # of the wheel's axis, along the base's y
+_ACROSS: Final = 0.9  # the least part of the wheel's axis along the base's y
 
 
 @dataclass(frozen=True)
 class _Wheel:
-    """One wheel: `forward` is 1, or -1 where it turns the other way round."""
+    """One wheel; `forward` is 1, or -1 if it turns in reverse."""
 
-    position: int  # its place in qpos
+    position: int  # its index in qpos
     actuator: int
-    left_m: float  # from the middle of the base; to the right it is negative
+    left_m: float  # from the middle of the base; negative on the right
     radius_m: float
     forward: float
 
@@ -36,7 +36,7 @@ class Wheels:
     """The wheels of one base.
 
     Attributes:
-        pose: x, y (m) and heading (rad) by the encoders.
+        pose: x, y (m) and heading (rad) from the encoders.
     """
 
     def __init__(
@@ -52,11 +52,11 @@ class Wheels:
         """Find the wheels; a radius or track of 0 is the model's.
 
         Raises:
-            SimulationError: a joint that is named is not there, or is no driven wheel.
+            SimulationError: a named joint does not exist, or is no driven wheel.
         """
         self._world, self._base = world, base.body if base else 0
         if bool(left) != bool(right):
-            raise SimulationError("left_wheels and right_wheels: give both, or none")
+            raise SimulationError("left_wheels and right_wheels: give both or none")
         if left and base is None:
             raise SimulationError(
                 f"left_wheels: no body of {world.name} moves freely: add <freejoint/> to its base"
@@ -88,17 +88,17 @@ class Wheels:
 
     @property
     def actuators(self) -> set[int]:
-        """The numbers of their actuators."""
+        """The numbers of the wheels' actuators."""
         return {each.actuator for each in (*self._left, *self._right)} if self else set()
 
     @property
     def label(self) -> str:
-        """Radius and track, as a text."""
+        """The radius and the track, as text."""
         count = len(self._left) + len(self._right)
         return f"{count} wheels of {self._radius:g} m, {self._track:g} m apart"
 
     def command(self, speed: float, turn_rate: float) -> None:
-        """Drive at m/s and rad/s, where there are wheels."""
+        """Drive, in m/s and rad/s; do nothing without wheels."""
         if not self:
             return
         gears = self._world.model.actuator_gear
@@ -110,12 +110,12 @@ class Wheels:
                 )
 
     def restart(self, pose: tuple[float, float, float]) -> None:
-        """Be there, and count from where the encoders are now."""
+        """Set the pose, and count from the encoders' current values."""
         self.pose = pose
         self._turned = self._read()
 
     def odometry(self, header: Header, base_frame: str, elapsed_sec: float) -> Odometry:
-        """Where the encoders say the base is, `elapsed_sec` after the simulation's start."""
+        """Return the base's pose from the encoders, `elapsed_sec` after the simulation's start."""
         span_sec, self._told_sec = elapsed_sec - self._told_sec, elapsed_sec
         before, self._turned = self._turned, self._read()
         left, right = (

@@ -1,7 +1,7 @@
-"""A simulated world: an MJCF model, its state, and what is in it by name.
+"""A simulated world: an MJCF model, its state, and look-up of its parts by name.
 
-A model is a file, or one of ours by its name. A name that a parameter gives must be in the model;
-the error has the nearest one.
+A model is a file or the name of a built-in one. A name in a parameter has to exist in the model;
+otherwise the error names the nearest one.
 """
 
 from pathlib import Path
@@ -27,7 +27,7 @@ _COUNTS: Final[dict[Kind, str]] = {
 }
 _ONE_AXIS: Final = {int(mujoco.mjtJoint.mjJNT_HINGE), int(mujoco.mjtJoint.mjJNT_SLIDE)}
 
-# MuJoCo's own way is a file MUJOCO_LOG.TXT in the working directory; `World.warnings` has them.
+# By default MuJoCo writes MUJOCO_LOG.TXT in the working directory; `World.warnings` has the same.
 mujoco.set_mju_user_warning(lambda _: None)
 
 
@@ -40,12 +40,12 @@ class SimState(Message):
 
 
 class World:
-    """A model that is compiled, and its state.
+    """A compiled model, and its state.
 
     Attributes:
-        name: the model's, as it was asked for.
-        model: MuJoCo's `MjModel`.
-        data: its `MjData`.
+        name: the name or path that was given.
+        model: the `MjModel` of MuJoCo.
+        data: the `MjData` of MuJoCo.
     """
 
     def __init__(self, name: str) -> None:
@@ -61,7 +61,7 @@ class World:
         if not path.is_file():
             ours = sorted(each.stem for each in MODELS.glob("*.xml"))
             raise SimulationError(
-                f"there is no model {path.absolute()}; give an MJCF file, or one of ours: "
+                f"there is no model {path.absolute()}; give an MJCF file, or a built-in model: "
                 f"{', '.join(ours)}"
             )
         try:
@@ -72,7 +72,7 @@ class World:
         self.start_over()
 
     def start_over(self, keyframe: str = "") -> None:
-        """Be as the model is at the start: at a keyframe, at the one named home, or at none.
+        """Reset to the start: to a keyframe, to the one named home, or to none.
 
         Raises:
             SimulationError: there is no such keyframe.
@@ -85,25 +85,25 @@ class World:
         mujoco.mj_forward(self.model, self.data)
 
     def names(self, kind: Kind) -> list[str]:
-        """The names of all of a kind, in the model's order; "" where one has none."""
+        """Return the names of all of a kind, in the model's order; "" for one without."""
         of = getattr(self.model, kind)
         return [of(number).name for number in range(getattr(self.model, _COUNTS[kind]))]
 
     def find(self, kind: Kind, name: str, parameter: str) -> int:
-        """The number of the one with a name.
+        """Return the number of the part with a name.
 
         Raises:
-            SimulationError: there is none; the text has the parameter that asks for it.
+            SimulationError: no part has the name; the text has the parameter that names it.
         """
         names = self.names(kind)
         if name in names:
             return names.index(name)
         known = [each for each in names if each]
-        hint = did_you_mean(name, known) if known else f"it has no {kind} with a name"
+        hint = did_you_mean(name, known) if known else f"no {kind} has a name"
         raise SimulationError(f"{parameter}: the model {self.name} has no {kind} {name!r}; {hint}")
 
     def sensors_at(self, site: int) -> dict[str, int]:
-        """The sensors of a site by their types: gyro, accelerometer, framequat, touch, ..."""
+        """Return the sensors of a site by type: gyro, accelerometer, framequat, touch, ..."""
         model = self.model
         return {
             mujoco.mjtSensor(model.sensor_type[each]).name.removeprefix("mjSENS_").lower(): each
@@ -113,30 +113,30 @@ class World:
         }
 
     def read(self, sensor: int) -> list[float]:
-        """The values of a sensor, without noise."""
+        """Return the values of a sensor, without noise."""
         at = self.model.sensor_adr[sensor]
         values: list[float] = self.data.sensordata[at : at + self.model.sensor_dim[sensor]].tolist()
         return values
 
     def one_axis_joints(self) -> list[int]:
-        """The hinges and slides that have names."""
+        """Return the hinges and slides that have names."""
         types, names = self.model.jnt_type, self.names("joint")
         return [each for each, name in enumerate(names) if name and int(types[each]) in _ONE_AXIS]
 
     def joint_of(self, actuator: int) -> int | None:
-        """The hinge or slide that an actuator moves; None: it moves something else."""
+        """Return the hinge or slide that an actuator moves, or None if it moves something else."""
         model = self.model
         joint = int(model.actuator_trnid[actuator, 0])
         moves_joint = model.actuator_trntype[actuator] == mujoco.mjtTrn.mjTRN_JOINT
         return joint if moves_joint and int(model.jnt_type[joint]) in _ONE_AXIS else None
 
     def actuator_of(self, joint: int) -> int | None:
-        """The first actuator that moves a joint, if one does."""
+        """Return the first actuator that moves a joint, or None."""
         actuators = range(self.model.nu)
         return next((each for each in actuators if self.joint_of(each) == joint), None)
 
     def drive_of(self, actuator: int) -> Literal["position", "velocity", "effort"]:
-        """What an actuator is told: a `position`, a `velocity`, or an effort as `motor` is."""
+        """Return the kind of an actuator's command; that of a `motor` is `effort`."""
         gain = self.model.actuator_gainprm[actuator, 0]
         bias = self.model.actuator_biasprm[actuator]
         if gain > 0 and bias[1] == -gain:
@@ -144,17 +144,17 @@ class World:
         return "velocity" if gain > 0 and bias[2] == -gain and not bias[1] else "effort"
 
     def free_bodies(self) -> list[int]:
-        """The bodies that move freely."""
+        """Return the bodies that move freely."""
         model = self.model
         free = model.jnt_type == mujoco.mjtJoint.mjJNT_FREE
         return [int(model.jnt_bodyid[each]) for each in range(model.njnt) if free[each]]
 
     def root_of(self, joint: int) -> int:
-        """The body that a joint's body hangs on: it stands in the world, or moves freely."""
+        """Return the root body of a joint's body: it is fixed in the world, or moves freely."""
         return int(self.model.body_rootid[self.model.jnt_bodyid[joint]])
 
     def warnings(self) -> list[str]:
-        """What MuJoCo has to say about the simulation since it was started."""
+        """Return MuJoCo's warnings about the simulation since its start."""
         kinds = mujoco.mjtWarning
         return [
             f"MuJoCo: {kinds(number).name.removeprefix('mjWARN_').lower()}, {each.number} times"

@@ -220,7 +220,7 @@ def test_a_type_that_nobody_defines_is_left_out_and_told(
         assert values(source) == NUMBERS_READ
         assert values(source, "/wheel") == []
         (line,) = source.omitted.lines()
-        assert line.startswith("left out: /wheel: the bag does not say what lost_msgs/msg/Wheel is")
+        assert line.startswith("left out: /wheel: the bag has no definition of lost_msgs/msg/Wheel")
         assert "message class Wheel in a module lost_msgs" in line
     (tmp_path / "lost_msgs.py").write_text(
         "from dsmq_nodes import Message\nclass Wheel(Message):\n    rpm: float = 0.0\n"

@@ -375,5 +375,5 @@ def test_an_imus_empty_cell_shifts_no_other(graph: Graph, device: FakeDevice, li
 
 
 def test_an_imus_columns_are_checked(graph: Graph) -> None:
-    with pytest.raises(ParameterError, match="columns has gx gy gz"):
+    with pytest.raises(ParameterError, match="columns needs gx gy gz"):
         graph.add(ImuSerial, params={"columns": ["gx", "gx"]})

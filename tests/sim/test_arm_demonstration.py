@@ -51,7 +51,7 @@ def test_an_arm_is_moved_unplugged_moved_again_recorded_and_exported(
 
             states(400)
             session.put("/servo_bus/fault", String(data="unplug").to_json())
-            launch.wait_for("is tried again")
+            launch.wait_for("trying again")
             while session.next_message(timeout_sec=0.5) is not None:
                 pass  # of before
             session.put("/servo_bus/fault", String(data="replug").to_json())

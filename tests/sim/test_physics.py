@@ -195,12 +195,12 @@ def test_actuators_that_move_no_joint_are_commanded_by_their_names(
         ({"lidar": "lidra"}, "lidar: the model diffbot has no site 'lidra'; did you mean 'lidar'"),
         ({"imu": "lidar"}, 'site lidar of diffbot has no gyro.*add <gyro site="lidar"/>'),
         ({"base": "left_wheel"}, "add <freejoint/> to the body left_wheel"),
-        ({"left_wheels": ["left_wheel"]}, "give both, or none"),
+        ({"left_wheels": ["left_wheel"]}, "give both or none"),
         ({"left_wheels": ["l"], "right_wheels": ["r"]}, "left_wheels: .* has no joint 'l'"),
         ({"bumper": "gyro"}, "bumper: the sensor gyro of diffbot is no <touch/>"),
         ({"model": "so101", "pose": [0.0, 0.0, 0.0]}, ""),
         ({"pose": [0.0]}, "pose is .x, y, heading."),
-        ({"speed": 2.0}, "speed is for clock: true"),
+        ({"speed": 2.0}, "speed needs clock: true"),
     ],
 )
 def test_what_the_model_lacks_is_named(

@@ -1,1 +1,1 @@
-"""Recorded sensors, published at their pace (`replayer`): `imu_csv`, `carmen_log`."""
+"""Recorded sensors, published at their recorded pace (`replayer`): `imu_csv`, `carmen_log`."""

@@ -1,8 +1,8 @@
 """Reads CARMEN logs: laser scanners, front and rear, and odometry.
 
-FLASER and RLASER say how many beams there are; they look from the right to the left, over half a
-circle. ROBOTLASER1 and 2, and RAWLASER1 and 2, say where the first beam looks and how far apart
-they are, too.
+FLASER and RLASER have the number of beams, which go from right to left over half a circle.
+ROBOTLASER1 and 2, and RAWLASER1 and 2, also have the direction of the first beam and the angle
+between beams.
 """
 
 import math
@@ -16,14 +16,14 @@ from dsmq_nodes.messages.geometry import Quaternion
 from dsmq_nodes.messages.nav import Odometry
 from dsmq_nodes.messages.sensor import LaserScan
 
-NARROW = {101, 201, 401}  # beams of a SICK that looks over 100 degrees
+NARROW = {101, 201, 401}  # the beam counts of a SICK with a view of 100 degrees
 FRONT, REAR = {"FLASER", "ROBOTLASER1"}, {"RLASER", "ROBOTLASER2"}
 RAW = {"RAWLASER1": "ROBOTLASER1", "RAWLASER2": "ROBOTLASER2"}  # the same without the robot's pose
-FARTHEST = 50.0  # m, where the log does not say
+FARTHEST = 50.0  # m, if the log does not have it
 
 
 class Sampled(NamedTuple):
-    """What a line says: when (s), and what of the robot is known then."""
+    """The contents of a line: a time (s), and the scan or odometry of that time."""
 
     when: float
     front: LaserScan | None = None
@@ -32,7 +32,7 @@ class Sampled(NamedTuple):
 
 
 class CarmenPose(NamedTuple):
-    """Of the robot: m, rad, m/s, rad/s."""
+    """The robot's pose and velocity: m, rad, m/s, rad/s."""
 
     x: float
     y: float
@@ -42,14 +42,14 @@ class CarmenPose(NamedTuple):
 
 
 class CarmenLines:
-    """The samples of a log; `counts` has its lines by their kinds."""
+    """The samples of a log; `counts` has the number of lines of each kind."""
 
     def __init__(self, path: str) -> None:
         self.path = path
         self.counts: Counter[str] = Counter()
         with opened(path) as lines:
             self.names = {words[0] for line in lines if (words := line.split(None, 1))}
-        # Most logs with raw scans have each once more, with a pose.
+        # Most logs with raw scans repeat each scan with a pose.
         self.has_raw = not self.names & (FRONT | REAR)
         if self.has_raw:
             self.names |= {RAW[each] for each in self.names & RAW.keys()}
@@ -57,7 +57,7 @@ class CarmenLines:
         self.farthest = FARTHEST
 
     def samples(self) -> Iterator[Sampled]:
-        """What each line says; lines that cannot be read are counted."""
+        """Yield the sample of each line; lines that cannot be read are counted."""
         with opened(self.path) as lines:
             for line in lines:
                 words = line.split()
@@ -66,7 +66,7 @@ class CarmenLines:
                 self.counts[words[0]] += 1
                 try:
                     sample = self._sample(words)
-                except (ValueError, IndexError, OverflowError):  # cut off, or no number
+                except (ValueError, IndexError, OverflowError):  # cut off, or not a number
                     self.counts[f"{words[0]} that cannot be read"] += 1
                     continue
                 if sample:
@@ -88,7 +88,7 @@ class CarmenLines:
         when, scan, pose = (
             self._plain(words) if name in {"FLASER", "RLASER"} else described(words, is_raw=is_raw)
         )
-        # ODOM comes more often than scans do: where there is some, it is that.
+        # ODOM lines are more frequent than scans: if there are any, use them alone.
         odom = None if is_raw or "ODOM" in self.names else _odometry(when, pose)
         if name in FRONT:
             return Sampled(_finite(when), front=scan, odom=odom)
@@ -96,12 +96,12 @@ class CarmenLines:
         return Sampled(_finite(when), rear=scan, odom=odom)
 
     def _plain(self, words: list[str]) -> tuple[float, LaserScan, CarmenPose]:
-        """FLASER n ranges x y theta odom_x odom_y odom_theta time."""
+        """Read FLASER n ranges x y theta odom_x odom_y odom_theta time."""
         count = int(words[1])
         ranges = list(map(float, words[2 : 2 + count]))
         *_, x, y, theta, when = map(float, words[2 + count : 9 + count])
         view = math.radians(100 if count in NARROW else 180)
-        # An odd number of beams has one at either end of the view, an even one none at the left.
+        # An odd number of beams has one at each end of the view, an even one none at the left.
         step = view / max(count - count % 2, 1)
         self.farthest = max([self.farthest, *filter(math.isfinite, ranges)])
         return when, _scan_of(when, ranges, -view / 2, step, self.farthest), CarmenPose(x, y, theta)

@@ -1,4 +1,4 @@
-"""A recorded robot with laser scanners: a CARMEN log, .gz, .bz2 or .xz too.
+"""A recorded robot with laser scanners: a CARMEN log, also as .gz, .bz2 or .xz.
 
 - name: lidar
   node: dsmq_nodes.devices:CarmenLog
@@ -20,7 +20,7 @@ class CarmenLog(Replayer):
     """Publishes `scan`, `rear_scan` and `odom`."""
 
     def __init__(self, name: str = "lidar", answer_type: type[Message] | None = None) -> None:
-        """Replay when the node spins; with an `answer_type`, each front scan is answered."""
+        """Replay when the node spins; with an `answer_type`, each front scan gets an answer."""
         super().__init__(name, answer_type)
         self.scan = self.create_publisher(LaserScan, "scan", 10)
         self.rear_scan = self.create_publisher(LaserScan, "rear_scan", 10)

@@ -1,4 +1,4 @@
-"""What the names of columns say: quantity, axis and unit of an IMU, in any common spelling."""
+"""Parses column names of an IMU: quantity, axis and unit, in any common spelling."""
 
 import math
 import re
@@ -27,15 +27,15 @@ UNITS: dict[str, dict[str, float]] = {
 PLAIN = {"gyr": "rads", "acc": "ms2", "mag": "ut", "time": "s"}
 TIMES = r"(\w+_)?(time_?stamp|time|stamp)|ts?|gpst|epoch|(time_|seconds_)?elapsed|seconds|sec|s"
 TURNS = {"roll": "x", "pitch": "y", "yaw": "z"}  # roll_rate
-# Columns with these words are made of what the sensor measured, or are about it. `user` and `free`
-# have no gravity, on phones and as Xsens has them.
+# Columns with these words are computed from measurements, or describe them. `user` and `free` are
+# accelerations without gravity, on phones and at Xsens.
 DERIVED = {"user", "free", "gravity", "bias", "offset", "integral", "noise", "std", "covariance"}
 G_FORCE = re.compile(r"(?:\w+_)?g_?f(?:orce)?_?(?P<axis>[xyz])")
 INDEX = re.compile(r"\[([012])\]")
 TEMPERATURE = re.compile(r"deg[cf]?|[ckf]")  # a column T
-TEXT = re.compile(r"txt|text|utc|gmt\d*|local|iso\d*|date\w*|hh\w*|yy\w*|\d+")  # no unit of a time
-STAMP = re.compile(r"(?:\w+_)?stamp_(?P<nano>n|nano)?secs?")  # in two columns, as ROS has it
-# Of the micro signs the third is what became of it in the files of WitMotion's sensors.
+TEXT = re.compile(r"txt|text|utc|gmt\d*|local|iso\d*|date\w*|hh\w*|yy\w*|\d+")  # not a unit of time
+STAMP = re.compile(r"(?:\w+_)?stamp_(?P<nano>n|nano)?secs?")  # in two columns, as in ROS
+# The third micro sign is a damaged one, from the files of WitMotion's sensors.
 SPELLINGS = [(re.compile(pattern), plain) for pattern, plain in (
     (r"°", "deg"), (r"[µμʯ]", "u"), (r"²|squared|\^2|\*\*2", "2"), (r"micro[ -]?", "u"),
     (r"milli[ -]?", "m"), (r"nano[ -]?", "n"), (r"degrees?", "deg"), (r"radians?", "rad"),
@@ -50,7 +50,7 @@ UNKNOWN_MAG = "mag in an unknown unit"
 
 @dataclass(frozen=True)
 class Named:
-    """What a column is."""
+    """The meaning of a column."""
 
     quantity: str
     axis: str = ""
@@ -59,7 +59,7 @@ class Named:
 
 
 def named(name: str) -> Named | None:
-    """What a name says; None: nothing that is known here."""
+    """Return the meaning of a column name, or None if it has no known meaning."""
     if index := INDEX.search(name):  # as of PX4: gyro_rad[0], accelerometer_m_s2[0]
         axis, rest = "xyz"[int(index[1])], INDEX.sub("", name, count=1)
         column = named(f"{axis}_{re.sub('(?i)^gyro_rad$', 'gyro_rad_s', rest.strip())}")
@@ -114,7 +114,7 @@ def _scaled(kind: str, axis: str, unit: str) -> Named | None:
 
 
 def unit_of(text: str) -> str:
-    """A unit in one spelling: `deg/s`, `°/s` and `degrees per second` are `degs`."""
+    """Return a unit in one spelling: `deg/s`, `°/s` and `degrees per second` are `degs`."""
     plain = text.lower()
     for spelling, short in SPELLINGS:
         plain = spelling.sub(short, plain)

@@ -1,4 +1,4 @@
-"""A recorded IMU: text with a line of names (`imu_table.py` says which), or NumPy's .npz.
+"""A recorded IMU: text with a line of names (see `imu_table.py`), or NumPy's .npz.
 
 - name: imu
   node: dsmq_nodes.devices:ImuCsv
@@ -18,19 +18,19 @@ from dsmq_nodes.messages.sensor import Imu, MagneticField
 
 
 class ImuCsv(Replayer):
-    """Publishes `imu/data_raw`, and `imu/mag` where the file has a magnetometer."""
+    """Publishes `imu/data_raw`, and `imu/mag` if the file has a magnetometer."""
 
     class Params(Replayer.Params):
-        """The file, how fast, and the rate of one without times."""
+        """The file, its speed, and the rate of a file without times."""
 
         path: ImuFile
-        frequency: float = Field(100.0, gt=0, description="Hz, of a file without times")
+        frequency: float = Field(100.0, gt=0, description="Hz, for a file without times")
         frame_id: str = "imu"
 
     params: Params
 
     def __init__(self, name: str = "imu", answer_type: type[Message] | None = Imu) -> None:
-        """Replay when the node spins; `answers` are `Imu` messages, as of a filter."""
+        """Replay when the node spins; `answers` are `Imu` messages, as from a filter."""
         super().__init__(name, answer_type)
         self.mag = self.create_publisher(MagneticField, "imu/mag", 1000)
         self.imu = self.asking = self.create_publisher(Imu, "imu/data_raw", 1000)

@@ -1,12 +1,12 @@
 """Reads recorded IMUs: .npz with arrays gyr, acc, mag, time, or text with a line of names first.
 
-A name says quantity, axis and unit, in any common spelling: `gyr_x [deg/s]`, `acc_y (g)`, `gz`,
-`AccZ`, `angular_velocity.x`, `mag_x_uT`, `timestamp_ms`, `time`. The units may have a line of their
-own below the names. Without a unit it is rad/s, m/s^2, uT, and s, and what cannot be in these is
-refused: values that no sensor has, and a gravity of 1. `gFx` is a force in g. An axis may be a
-number, `gyro_rad[0]`, where there is a unit. A magnetometer whose unit is not known is left out.
-The separator is a comma, a semicolon, a tab, a bar or a space. Cells may be in quotes. Numbers may
-have decimal commas, which stand in quotes where the comma is the separator.
+A name has a quantity, an axis and a unit, in any common spelling: `gyr_x [deg/s]`, `acc_y (g)`,
+`gz`, `AccZ`, `angular_velocity.x`, `mag_x_uT`, `timestamp_ms`, `time`. The units may be in a line
+of their own below the names. Without units the values are in rad/s, m/s^2, uT and s, and values
+that cannot be in these are refused: those that no sensor has, and a gravity of 1. `gFx` is a force
+in g. An axis may be a number, `gyro_rad[0]`, if there is a unit. A magnetometer with an unknown
+unit is skipped. The separator is a comma, a semicolon, a tab, a bar or a space. Cells may be in
+quotes. Numbers may have decimal commas, which need quotes if the comma is the separator.
 """
 
 import csv
@@ -47,8 +47,8 @@ else:
 
 CHECKED = 1000  # samples, before a file is replayed
 NEEDED = (
-    "it is to begin with a line of names: of the gyroscope (gyr_x, gyr_y, gyr_z), of the "
-    "accelerometer (acc_x, acc_y, acc_z), and if there are some of the magnetometer (mag_x, mag_y, "
+    "it has to begin with a line of names: of the gyroscope (gyr_x, gyr_y, gyr_z), of the "
+    "accelerometer (acc_x, acc_y, acc_z), and if present of the magnetometer (mag_x, mag_y, "
     "mag_z) and the time, with units as gyr_x [deg/s] or time_ms"
 )
 ARRAYS = {kind: rf"(?:\w+_)?(?:{pattern})" for kind, pattern in QUANTITIES.items()}
@@ -57,17 +57,17 @@ SI = {"gyr": "rad/s", "acc": "m/s^2"}
 EXAMPLES = {"gyr": "gyr_x [deg/s]", "acc": "acc_x [g]"}
 # In SI units: 400 g, and more than any gyroscope on the market (20,000 deg/s).
 LARGEST = {"gyr": 400.0, "acc": 400 * GRAVITY}
-WORDS = re.compile(r"[^\s\[(<{]+(?:\s*[\[(<{][^\])>}]*[\])>}])?")  # with a unit behind it
+WORDS = re.compile(r"[^\s\[(<{]+(?:\s*[\[(<{][^\])>}]*[\])>}])?")  # with a unit after it
 ZONE = re.compile(r" (?=[+-]\d\d)")  # the space before +0100
 COMMENTS = ("#", "//")
 # An accelerometer at rest measures 1 in g, and 9.8 in m/s^2; of so many samples half are near it.
 ABOUT_ONE, SPREAD, LEAST_SAMPLES = (0.8, 1.25), 0.3, 20
 LONGEST_STEP_NS = 2 * 10**9
-LARGE = ((10**17, "ns"), (10**14, "us"), (10**11, "ms"))  # of a time since 1970, without a unit
+LARGE = ((10**17, "ns"), (10**14, "us"), (10**11, "ms"))  # units of large times, since 1970
 
 
 class Row(NamedTuple):
-    """A sample: gyr (rad/s), acc (m/s^2), mag (T); when it has no time, None."""
+    """A sample: gyr (rad/s), acc (m/s^2), mag (T); `time_ns` is None without a time."""
 
     time_ns: int | None
     gyr: Vector3
@@ -76,10 +76,10 @@ class Row(NamedTuple):
 
 
 def rows(path: str, counts: Counter[str]) -> Iterator[Row]:
-    """The samples of a file; lines that cannot be read are counted.
+    """Yield the samples of a file; lines that cannot be read are counted.
 
     Raises:
-        ValueError: it has not what is needed; says what.
+        ValueError: the file lacks a needed column; the text says which.
     """
     if path.endswith(".npz"):
         yield from _of_arrays(path, counts)
@@ -99,7 +99,7 @@ def rows(path: str, counts: Counter[str]) -> Iterator[Row]:
 
 
 def checked(path: str) -> str:
-    """Raise a ValueError if a file is there and has not what is needed."""
+    """Return the path; raise ValueError if the file exists and cannot be replayed."""
     if not Path(path).is_file():
         return path
     first = list(itertools.islice(rows(path, Counter()), CHECKED))
@@ -158,10 +158,10 @@ def _of_arrays(path: str, counts: Counter[str]) -> Iterator[Row]:
     arrays = {name: array.astype(float) for name, array in arrays.items()}
     for name, array in arrays.items():
         if array.ndim != 2 or array.shape[1] != 3 or len(array) != len(arrays["gyr"]):
-            raise ValueError(f"{path}: {name} is not as many rows of three columns as gyr has")
+            raise ValueError(f"{path}: {name} does not have three columns and as many rows as gyr")
     finite = np.isfinite(arrays["gyr"]).all(1) & np.isfinite(arrays["acc"]).all(1)
     if times is not None and len(times) != len(finite):
-        raise ValueError(f"{path}: time is not as many numbers as gyr has rows")
+        raise ValueError(f"{path}: time does not have as many numbers as gyr has rows")
     if skipped := int((~finite).sum()):
         counts["rows that are no numbers"] += skipped
     for index in np.flatnonzero(finite):
@@ -180,7 +180,7 @@ def _arrays(path: str) -> dict[str, Any]:
             found = {kind: [data[each] for each in _named_as(kind, names)] for kind in ARRAYS}
     except (OSError, TypeError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path} cannot be read as arrays: {error}") from None
-    arrays = {  # there may be a bias beside the samples
+    arrays = {  # there may be a bias besides the samples
         kind: next((each for each in some if each.ndim == 2), some[0])
         for kind, some in found.items()
         if some
@@ -196,7 +196,7 @@ def _arrays(path: str) -> dict[str, Any]:
 
 
 def _named_as(kind: str, names: list[str]) -> list[str]:
-    """The names of arrays that may be of a kind, its own name first: `imu_gyr`, `timestamps`."""
+    """Return the names of arrays of a kind (`imu_gyr`, `timestamps`), the kind's own first."""
     found = [each for each in names if re.fullmatch(ARRAYS[kind], each.lower())]
     return sorted(found, key=lambda each: each != kind)
 
@@ -206,7 +206,7 @@ def _times_ns(path: str, times: Any) -> Any:
         return times.astype("M8[ns]").astype("int64")
     largest = float(np.abs(times).max(initial=0))
     if not largest < 2**63:
-        raise ValueError(f"{path}: time is to be numbers")
+        raise ValueError(f"{path}: time has to be numbers")
     unit = next((unit for least, unit in LARGE if largest > least), "s")
     return np.round(times * int(UNITS["time"][unit])).astype("int64")
 
@@ -217,7 +217,7 @@ def _vector(values: Any) -> Vector3:
 
 
 class ImuTable:
-    """The columns of a file of text."""
+    """The columns of a text file."""
 
     def __init__(self, names: list[str], split: Callable[[str], list[str]]) -> None:
         self.split = split
@@ -234,7 +234,7 @@ class ImuTable:
         self.has_mag = all(("mag", axis) in self.columns for axis in "xyz")
 
     def without_units(self) -> set[str]:
-        """The quantities whose unit is not named."""
+        """Return the quantities whose columns do not name a unit."""
         return {
             quantity
             for quantity in ("gyr", "acc")
@@ -242,10 +242,10 @@ class ImuTable:
         }
 
     def check_times(self, path: str, first: list[Row]) -> None:
-        """Check that the first two samples can be of a time in seconds, if that has no unit.
+        """Check that the times of the first two samples are plausible in s, if they have no unit.
 
         Raises:
-            ValueError: they are so far apart that replaying them would stand still.
+            ValueError: they are so far apart that the replay would seem to stop.
         """
         column = self.columns.get(("time", ""))
         if column is None or column[1].has_unit or len(first) < 2:
@@ -254,19 +254,19 @@ class ImuTable:
         if begin_ns < 10**18 and next_ns - begin_ns > LONGEST_STEP_NS:  # not a time since 1970
             raise ValueError(
                 f"{path}: the time of the second line is {(next_ns - begin_ns) / 1e9:g} more than "
-                "that of the first, and without a unit in its name that is in s: name the unit, as "
+                "that of the first, and without a unit in its name it is in s: name the unit, as "
                 "time_ms or time [us]"
             )
 
     def row(self, line: str) -> Row:
-        """The sample of a line."""
+        """Return the sample of a line."""
         cells = self.split(line)
         gyr, acc = self._of(cells, "gyr"), self._of(cells, "acc")
         mag = self._of(cells, "mag") if self.has_mag and self._has(cells, "mag") else None
         return Row(self._time_ns(cells), gyr, acc, mag)
 
     def _has(self, cells: list[str], quantity: str) -> bool:
-        """Whether there are numbers of it: a magnetometer may be slower than the others."""
+        """Whether a line has this quantity: a magnetometer may be slower than the other sensors."""
         found = (cells[self.columns[quantity, axis][0]].strip().lower() for axis in "xyz")
         return all(each not in {"", "nan", "none", "null", "na"} for each in found)
 
@@ -307,11 +307,11 @@ class ImuTable:
 
 
 def _begun(path: str, lines: Iterator[str]) -> tuple[ImuTable, str]:
-    """Read a file's beginning: its names, which may be a comment, and what comes right after."""
+    """Read the begin of a file: its line of names, which may be a comment, and its first sample."""
     comment = ""
     for line in lines:
         text = line.strip().removeprefix("\ufeff")
-        if text.lower().startswith("sep="):  # for Excel
+        if text.lower().startswith("sep="):  # a hint for Excel
             continue
         if text.startswith(COMMENTS):
             comment = text.lstrip("#/ ")
@@ -328,13 +328,13 @@ def _begun(path: str, lines: Iterator[str]) -> tuple[ImuTable, str]:
 
 
 def _table(line: str, split: Callable[[str], list[str]], below: str) -> tuple[ImuTable, str]:
-    """The table with a line of names, and the line below, if that is a sample."""
+    """Return the table for a line of names, and the next line if that is a sample."""
     columns, has_units = with_units(split(line), split(below))
     return ImuTable(columns, split), "" if has_units else below
 
 
 def with_units(names: list[str], cells: list[str]) -> tuple[list[str], bool]:
-    """The names with their units, if the line below has these; and whether it has."""
+    """Return the names, with the units of the next line if it has any, and whether it has."""
     units = [unit_of(each) for each in cells]
     is_known = [any(unit in scales for scales in UNITS.values()) for unit in units]
     if len(units) != len(names) or sum(is_known) < 2 or any(map(_is_number, cells)):
@@ -352,7 +352,7 @@ def _is_number(cell: str) -> bool:
 
 
 def splitter(line: str) -> Callable[[str], list[str]]:
-    """How a line is split."""
+    """Return the function that splits a line into cells."""
     for separator in (";", ",", "\t", "|"):
         if separator in line:
             return lambda text: [

@@ -1,9 +1,8 @@
-"""When to publish the next sample of a recorded sensor.
+"""Publishes the samples of a recorded sensor at their times.
 
-At `speed` 1 it is as long after the first sample as when it was recorded. At 0 there is no waiting;
-with `ahead`, at any speed, a sample waits until all but so many of those before it were answered:
-whatever reads the samples publishes something for each on `answers`. The node ends itself after the
-last sample.
+With `speed` 1 samples have the recorded intervals. With 0 there is no waiting. With `ahead`, at any
+speed, a sample waits until at most that many earlier samples have no answer: the node that reads
+the samples publishes a message for each on `answers`. The node ends itself after the last sample.
 """
 
 import asyncio
@@ -24,7 +23,7 @@ from dsmq_nodes.graph.parameters.model import Parameters
 from dsmq_nodes.graph.topics.publisher import Publisher
 from dsmq_nodes.messages.base import Message
 
-Sample = tuple[float, list[tuple[Publisher[Any], Message]]]  # when (s), what is published then
+Sample = tuple[float, list[tuple[Publisher[Any], Message]]]  # the time (s), the messages
 _OPENERS: dict[bytes, Callable[..., Any]] = {
     b"BZh": bz2.open, b"\x1f\x8b": gzip.open, b"\xfd7zXZ": lzma.open,
 }  # fmt: skip  # by their first bytes
@@ -43,33 +42,33 @@ codecs.register_error(_AS_WINDOWS, _as_windows)
 
 @contextlib.contextmanager
 def opened(path: str) -> Iterator[IO[str]]:
-    """A text file, compressed or not: UTF-8, with a mark UTF-16, and what is neither as cp1252.
+    """Open a text file, compressed or not: UTF-8, UTF-16 with a mark, anything else as cp1252.
 
     Raises:
-        DeviceError: it cannot be opened, or not be read to its end.
+        DeviceError: the file cannot be opened, or not be read to its end.
     """
     try:
-        with open(path, "rb") as stream:  # noqa: PTH123  a text, as a parameter has it
+        with open(path, "rb") as stream:  # noqa: PTH123  `path` is a text, from a parameter
             begin = stream.read(6)
         opener = next((each for magic, each in _OPENERS.items() if begin.startswith(magic)), open)
-        is_utf16 = begin.startswith(_UTF16) and b"\0" in begin[2:4]  # else it is noise
+        is_utf16 = begin.startswith(_UTF16) and b"\0" in begin[2:4]  # otherwise it is noise
         encoding = "utf-16" if is_utf16 else "utf-8"
         with opener(path, "rt", encoding=encoding, errors=_AS_WINDOWS) as file:
             yield file
     except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
-        reason = getattr(error, "strerror", None) or f"{error}; is it whole?"
+        reason = getattr(error, "strerror", None) or f"{error}; is the file complete?"
         raise DeviceError(f"the recorded file {path} cannot be read: {reason}") from None
 
 
 class Replayer(Node):
-    """A node that publishes a recorded file; a subclass has its `samples`."""
+    """A node that publishes a recorded file; a subclass defines `samples`."""
 
     class Params(Parameters):
-        """The file, and how fast."""
+        """The file, and its speed."""
 
         path: str = Field(description="the recorded file")
         speed: float = Field(1.0, ge=0, description="2: twice as fast as recorded; 0: at once")
-        ahead: int = Field(0, ge=0, description="wait when so many have no answer yet; 0: never")
+        ahead: int = Field(0, ge=0, description="wait if so many have no answer; 0: never")
 
     params: Params
 
@@ -77,22 +76,22 @@ class Replayer(Node):
         """Replay when the node spins.
 
         Args:
-            name: of the node.
-            answer_type: the type of `answers`; None: nobody answers.
+            name: the name of the node.
+            answer_type: the type of `answers`; None if no node answers.
         """
         super().__init__(name)
         self.room = asyncio.Semaphore(self.params.ahead)
-        self.asking: Publisher[Any] | None = None  # whose messages are answered; None: each sample
+        self.asking: Publisher[Any] | None = None  # its messages are answered; None: each sample
         if answer_type:  # the reader of the samples publishes one for each sample
             self.create_subscription(answer_type, "answers", self.on_answer, 1000)
         self.create_task(self.replay())
 
     def on_answer(self, _: Message) -> None:
-        """A sample was answered."""
+        """Count an answer, which allows one more sample."""
         self.room.release()
 
     def samples(self) -> Iterator[Sample]:
-        """The samples, in their order; what cannot be read is skipped and counted."""
+        """Yield the samples in order; unreadable parts are skipped and counted."""
         yield from ()
 
     async def replay(self) -> None:
@@ -115,7 +114,7 @@ class Replayer(Node):
     async def _publish(self, publisher: Publisher[Any], msg: Message) -> None:
         dropped = publisher.dropped
         publisher.publish(msg)
-        while publisher.dropped > dropped:  # the broker did not keep up: once more
+        while publisher.dropped > dropped:  # the broker did not keep up: publish again
             await asyncio.sleep(0.05)
             dropped = publisher.dropped
             publisher.publish(msg)

@@ -1,29 +1,29 @@
-"""What both kinds of servos have in common: registers, answers, and how answers are found in bytes.
+"""The common part of both kinds of servos: registers, answers, and finding answers in bytes.
 
-A status names neither the request nor the register that it answers. So a reader accepts for one
-request: packets of the servos that were asked, of the length that was asked, whose checksum is
-right, and behind which the line is idle or the next header begins. The last rule is for a byte that
-the line has lost: the packet would end with the first byte of the next one, and its checksum would
-be right by accident.
+A status names neither the request nor the register that it answers. A reader therefore accepts, for
+one request, only packets of the requested servos, of the requested length, with a right checksum,
+and followed by an idle line or by the next header. The last rule covers a byte that was lost on the
+line: the packet would then end with the first byte of the next one, and its checksum could be right
+by accident.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, Final, NamedTuple, Protocol
 
-TICKS: Final = 4096  # a turn, of both
+TICKS: Final = 4096  # ticks in a turn, for both kinds
 
 
 class Register(NamedTuple):
-    """Where a value is in the servo's table; it is little endian."""
+    """The place of a value in the servo's table; values are little endian."""
 
     address: int
     size: int
-    sign_bit: int = 0  # of a magnitude with a sign; 0: it has none
+    sign_bit: int = 0  # the sign bit of a magnitude; 0: none
     is_signed: bool = False  # two's complement
 
     def encode(self, value: int) -> bytes:
-        """The bytes of a value; one that does not fit is cut to the largest."""
+        """Return the bytes of a value, limited to the largest that fits."""
         if self.is_signed:
             most = (1 << 8 * self.size - 1) - 1
             held = min(max(value, -most - 1), most)
@@ -34,7 +34,7 @@ class Register(NamedTuple):
         return (magnitude | sign).to_bytes(self.size, "little")
 
     def decode(self, data: bytes, start: int = 0) -> int:
-        """The value in bytes that begin with register `start`."""
+        """Return the value in bytes that begin with register `start`."""
         at = self.address - start
         raw = int.from_bytes(data[at : at + self.size], "little", signed=self.is_signed)
         if not self.sign_bit:
@@ -44,14 +44,14 @@ class Register(NamedTuple):
 
 
 class ServoAnswer(NamedTuple):
-    """A status: the servo's error byte, and the registers that were asked for."""
+    """A status: the servo's error byte, and the requested registers."""
 
     error: int
     data: bytes
 
 
 class FoundPacket(NamedTuple):
-    """A whole packet at the begin of a buffer: whose it is, and how long."""
+    """A complete packet at the begin of a buffer: its servo, its answer and its size."""
 
     servo_id: int
     answer: ServoAnswer
@@ -64,33 +64,33 @@ DAMAGED: Final = "damaged"
 
 
 class AnswerReader(ABC):
-    """Finds the answers to one request in the bytes that come.
+    """Finds the answers to one request in the received bytes.
 
     Attributes:
         found: the answer of each servo so far.
-        bad_checksums: packets that were damaged.
-        strays: bytes or packets that answer something else.
+        bad_checksums: the number of damaged packets.
+        strays: the number of bytes or packets that answer something else.
     """
 
     header: ClassVar[bytes]
 
     def __init__(self, servo_ids: Sequence[int], size: int, echo: bytes = b"") -> None:
-        """Wait for a status with `size` bytes of data of each servo.
+        """Wait for a status with `size` bytes of data from each servo.
 
         Args:
-            servo_ids: the servos that were asked.
-            size: how many bytes each sends.
-            echo: the request, where the adaptor returns it; nothing before it is an answer.
+            servo_ids: the requested servos.
+            size: the number of bytes that each servo sends.
+            echo: the request, if the adaptor returns it; nothing before it is an answer.
         """
         self.found: dict[int, ServoAnswer] = {}
         self.bad_checksums = 0
         self.strays = 0
         self._ids, self._size, self._echo = servo_ids, size, echo
         self._buffer = bytearray()
-        self._unsure: int | None = None  # whose packet has nothing behind it yet
+        self._unsure: int | None = None  # the servo whose packet is not followed by anything yet
 
     def feed(self, data: bytes) -> bool:
-        """Take bytes; returns whether all answers are there."""
+        """Process bytes; return whether all answers are complete."""
         self._buffer += data
         if self._echo:
             at = self._buffer.find(self._echo)
@@ -104,13 +104,13 @@ class AnswerReader(ABC):
 
     @abstractmethod
     def _packet(self, buffer: bytearray) -> FoundPacket | str:
-        """The packet at the begin of the buffer, where a header is; or why there is none."""
+        """Return the packet at the begin of the buffer, where a header is, or why there is none."""
 
     def _is_awaited(self, servo_id: int) -> bool:
         return servo_id in self._ids and servo_id not in self.found
 
     def _step(self) -> bool:
-        """Read one packet, or skip to where one may begin; returns whether to go on."""
+        """Read one packet, or skip to where one may begin; return whether to continue."""
         buffer = self._buffer
         if self._unsure is not None and buffer:
             self._check_what_follows(self._unsure)
@@ -136,7 +136,7 @@ class AnswerReader(ABC):
         return True
 
     def _begun_header(self) -> int:
-        """How many bytes at the end may be the begin of a header."""
+        """Return how many bytes at the end may be the begin of a header."""
         sizes = range(len(self.header) - 1, 0, -1)
         return next((n for n in sizes if self._buffer.endswith(self.header[:n])), 0)
 
@@ -151,28 +151,28 @@ class AnswerReader(ABC):
 
 
 class ServoProtocol(Protocol):
-    """What a bus needs of a codec; `feetech` and `dynamixel` are two modules that have it."""
+    """The codec that a bus needs; the modules `feetech` and `dynamixel` implement it."""
 
-    PING_BYTES: int  # what a servo answers to a ping
-    NOBODYS: Register  # written to no servo, to see whether an adaptor returns what it is sent
+    PING_BYTES: int  # the data in the answer to a ping
+    NOBODYS: Register  # written to no servo, to detect an adaptor that echoes
 
     def ping(self, servo_id: int) -> bytes:
-        """Ask whether a servo is there."""
+        """Return a request that tests whether a servo answers."""
 
     def read(self, servo_id: int, address: int, size: int) -> bytes:
-        """Ask one servo for registers."""
+        """Return a request for registers of one servo."""
 
     def write(self, servo_id: int, address: int, data: bytes) -> bytes:
-        """Write registers of one servo."""
+        """Return a request that writes registers of one servo."""
 
     def sync_read(self, servo_ids: Sequence[int], address: int, size: int) -> bytes:
-        """Ask several servos for the same registers."""
+        """Return a request for the same registers of several servos."""
 
     def sync_write(self, register: Register, values: Mapping[int, int]) -> bytes:
-        """Write one register of several servos; nobody answers."""
+        """Return a request that writes one register of several servos; none answers."""
 
     def status_bytes(self, size: int) -> int:
-        """How long a status with so many bytes of data is at most."""
+        """Return the greatest length of a status with `size` bytes of data."""
 
     def answer_reader(self, servo_ids: Sequence[int], size: int, echo: bytes = b"") -> AnswerReader:
-        """Read the answers to one request."""
+        """Return a reader of the answers to one request."""

@@ -1,10 +1,10 @@
-"""Where an arm's joints are to be, step by step, sans-I/O; rad and seconds.
+"""Computes the goals of an arm's joints, step by step, in rad and s; does no I/O.
 
-A command is a wish. What the servos are told is the goal, which begins where the arm is, goes
-towards the wish by at most `max_speed`, and stays within the limits. After a hold, a loss of power
-or a start, the first command must be near the arm: a leader that was moved meanwhile would pull it
-across the table. The same holds for the first command after a trajectory. A trajectory is planned,
-so a point outside of the limits is a mistake, and it is refused.
+A command sets the target. The servos receive the goal, which begins at the arm's position, moves
+towards the target by at most `max_speed`, and stays within the limits. After a hold, a loss of
+power or a start, the first command must be near the arm: a leader that was moved meanwhile would
+pull it across the table. The same holds for the first command after a trajectory. A trajectory is
+planned, so a point outside of the limits is an error, and the trajectory is refused.
 """
 
 import math
@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 from dsmq_nodes.devices.servo_bus.calibration import ServoJoint
 
-_OUTSIDE: Final = 0.1  # rad of a trajectory: limits of a model and of a calibration differ
+_OUTSIDE: Final = 0.1  # rad allowed for a trajectory: a model's limits differ from a calibration's
 
 
 class Waypoint(NamedTuple):
@@ -25,7 +25,7 @@ class Waypoint(NamedTuple):
 
 
 def between(one: Waypoint, two: Waypoint, at_sec: float) -> Mapping[str, float]:
-    """Where the joints are to be on the straight line from one waypoint to another."""
+    """Return the positions on the straight line between two waypoints."""
     share = (at_sec - one.at_sec) / (two.at_sec - one.at_sec)
     return {
         name: one.positions[name] + share * (two.positions[name] - one.positions[name])
@@ -37,21 +37,21 @@ class ArmMotion:
     """The goals of an arm's joints.
 
     Attributes:
-        goals: what the servos are told, by joint.
-        stopped: joints that hold and obey nothing, with the reasons.
-        limited: how many commanded positions were outside of the limits.
-        followed: the trajectory of the newest command; None: it was another one, or a hold.
+        goals: the positions that the servos receive, by joint.
+        stopped: joints that hold and ignore commands, with the reasons.
+        limited: the number of commanded positions outside of the limits.
+        followed: the trajectory of the newest command; None after another command or a hold.
     """
 
     def __init__(
         self, joints: Iterable[ServoJoint], *, max_speed: float, first_distance: float
     ) -> None:
-        """An arm that has not been seen yet: it refuses commands.
+        """Begin without positions: commands are refused until the first `see`.
 
         Args:
             joints: the joints with their limits.
             max_speed: rad/s of each joint.
-            first_distance: how far, in rad, the first command may be from the arm.
+            first_distance: the greatest distance, rad, of the first command from the arm.
         """
         self.goals: dict[str, float] = {}
         self.stopped: dict[str, str] = {}
@@ -63,7 +63,7 @@ class ArmMotion:
         self._wishes: dict[str, float] = {}
         self._way: list[Waypoint] = []
         self._began_sec = 0.0
-        self._led: set[str] = set()  # joints whose first command has come
+        self._led: set[str] = set()  # joints that have had their first command
 
     @property
     def names(self) -> Collection[str]:
@@ -72,46 +72,46 @@ class ArmMotion:
 
     @property
     def present(self) -> Mapping[str, float]:
-        """Where the joints were seen."""
+        """The measured positions of the joints."""
         return self._present
 
     @property
     def is_under_way(self) -> bool:
-        """Whether the goals are still on their way to what was commanded."""
+        """Whether the goals have not reached the commanded positions yet."""
         wishes = self._wishes.items()
         return bool(self._way) or any(self.goals.get(name) != wish for name, wish in wishes)
 
     def see(self, present: Mapping[str, float]) -> None:
-        """Take the positions that were measured."""
+        """Store measured positions."""
         self._present.update(present)
         for name, position in present.items():
             self.goals.setdefault(name, position)
 
     def forget(self) -> None:
-        """The arm is out of sight: nothing of before counts when it is back."""
+        """Forget all positions and commands, because the arm is gone."""
         self.hold()
         self._present.clear()
         self.goals.clear()
 
     def hold(self) -> None:
-        """Stay where the arm is; the next command is a first one."""
+        """Stay at the arm's position; the next command counts as a first one."""
         self._wishes, self._way, self.followed = {}, [], None
         self._led.clear()
         self.goals = dict(self._present)
 
     def stop(self, name: str, reason: str) -> None:
-        """Let one joint stay where it is until `resume`."""
+        """Stop one joint at its position until `resume`."""
         self.stopped[name] = reason
         if name in self._present:
             self.goals[name] = self._present[name]
         self._wishes.pop(name, None)
 
     def resume(self, name: str) -> None:
-        """Let a joint obey again."""
+        """Let a joint obey commands again."""
         self.stopped.pop(name, None)
 
     def command(self, positions: Mapping[str, float]) -> str:
-        """Wish positions of some joints or all; returns why it is refused, or ""."""
+        """Command positions of some joints or all; return why they are refused, or ""."""
         if reason := self._refusal(positions):
             return reason
         if self.followed is not None:
@@ -124,7 +124,7 @@ class ArmMotion:
         return ""
 
     def follow(self, way: Sequence[Waypoint], now_sec: float) -> str:
-        """Follow waypoints from now on; returns why it is refused, or ""."""
+        """Follow waypoints from now on; return why they are refused, or ""."""
         times = [each.at_sec for each in way]
         if not way:
             self.hold()  # an empty trajectory stops, as in ROS
@@ -146,7 +146,7 @@ class ArmMotion:
         return ""
 
     def advance(self, now_sec: float, step_sec: float) -> dict[str, float]:
-        """Let the goals go on; returns them."""
+        """Move the goals by one step, and return them."""
         if self._way:
             self._wishes.update(self._sample(now_sec - self._began_sec))
         most = self._max_speed * step_sec
@@ -172,7 +172,7 @@ class ArmMotion:
         if wrong := [name for name, value in positions.items() if not math.isfinite(value)]:
             return f"the position of {wrong[0]} is {positions[wrong[0]]}"
         if missing := [name for name in positions if name not in self.goals]:
-            return f"where {missing[0]} is, is not known"
+            return f"the position of {missing[0]} is unknown"
         return ""
 
     def _outside(self, positions: Mapping[str, float]) -> str:
@@ -184,7 +184,7 @@ class ArmMotion:
         return ""
 
     def _firsts(self, positions: Mapping[str, float]) -> dict[str, float]:
-        """Those of joints that have not been commanded yet."""
+        """Return the positions of joints that have had no command yet."""
         return {name: value for name, value in positions.items() if name not in self._led}
 
     def _too_far(self, positions: Mapping[str, float]) -> str:
@@ -192,7 +192,7 @@ class ArmMotion:
         if distance <= self._first_distance:
             return ""
         return (
-            f"{name} is {distance:.2f} rad away, and a first command may be "
+            f"{name} is {distance:.2f} rad away, but a first command may be at most "
             f"{self._first_distance:g}: begin where the arm is"
         )
 

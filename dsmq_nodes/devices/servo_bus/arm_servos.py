@@ -1,8 +1,8 @@
-"""The servos of an arm, as their driver has seen them, sans-I/O: rad of joints, ticks of servos.
+"""The known state of an arm's servos: rad for joints, ticks for servos; does no I/O.
 
-A servo that counts turns begins in the first one when its power comes. Which turn that is, is taken
-down at set-up, so that a joint is in its range whatever the servo has counted; the goals that a
-servo gets have the same turn.
+A servo that counts turns starts in the first one at power-on. The set-up stores which turn it is
+in, so that a joint is in its range whatever turn the servo counts; goals for the servo are in the
+same turn.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,16 +19,16 @@ _SILENT_CYCLES: Final = 3
 
 
 class ArmServos:
-    """What is known of an arm's servos.
+    """The known state of an arm's servos.
 
     Attributes:
-        joints: the arm's.
+        joints: the joints of the arm.
         states: the newest state of each servo, by id.
-        alarms: what the alarm registers had, by id, of the servos whose error bytes tell of one.
+        alarms: the values of the alarm registers, by id, of servos whose error bytes have an alarm.
     """
 
     def __init__(self, family: ServoFamily, joints: Sequence[ServoJoint]) -> None:
-        """Nothing has been seen yet."""
+        """Begin without any state."""
         self.joints = joints
         self.states: dict[int, ServoState] = {}
         self.alarms: dict[int, int] = {}
@@ -40,7 +40,7 @@ class ArmServos:
 
     @property
     def ids(self) -> list[int]:
-        """Of all servos."""
+        """The ids of all servos."""
         return [joint.id for joint in self.joints]
 
     @property
@@ -55,7 +55,7 @@ class ArmServos:
         return [j for j in self.joints if self._silent.get(j.id, 0) >= _SILENT_CYCLES]
 
     def set_up(self, tables: Mapping[int, ServoAnswer], positions: Mapping[int, int]) -> None:
-        """Servos were made ready: what they had in their registers, and where they are."""
+        """Store the registers and the positions of servos that were set up."""
         self._tables.update(tables)
         for servo_id, ticks in positions.items():
             self._silent[servo_id] = 0
@@ -64,7 +64,7 @@ class ArmServos:
     def take(
         self, asked: Iterable[ServoJoint], answers: Mapping[int, ServoAnswer]
     ) -> list[ServoJoint]:
-        """Take the answers of one cycle; returns the joints whose servos are silent since now."""
+        """Store the answers of one cycle; return the joints whose servos just became silent."""
         fallen_silent = []
         for joint in asked:
             answer = answers.get(joint.id)
@@ -86,21 +86,21 @@ class ArmServos:
         return [i for i, each in answers.items() if each.error & alert and i not in self.alarms]
 
     def fault(self, joint: ServoJoint, limits: JointLimits, now_sec: float) -> str:
-        """Why a joint must not move now; "": it may."""
+        """Return why a joint must not move now; "" if it may."""
         state = self.states[joint.id]
         told = self._family.fault(state.error, self.alarms.get(joint.id, 0))
         return self._watches.setdefault(joint.id, JointWatch()).see(state, told, limits, now_sec)
 
     def position(self, joint: ServoJoint) -> float:
-        """Where a joint is, rad."""
+        """Return the position of a joint, rad."""
         return joint.to_rad(self.states[joint.id].position - self._turns.get(joint.id, 0))
 
     def speed(self, joint: ServoJoint) -> float:
-        """How fast a joint is, rad/s."""
+        """Return the speed of a joint, rad/s."""
         return joint.speed(self.states[joint.id].velocity)
 
     def goal_ticks(self, goals: Mapping[str, float]) -> dict[int, int]:
-        """The goals of servos, by id, of those of joints."""
+        """Return the goals of servos in ticks, by id, from the goals of joints in rad, by name."""
         return {
             each.id: each.to_ticks(goals[each.name]) + self._turns.get(each.id, 0)
             for each in self.joints
@@ -110,7 +110,7 @@ class ArmServos:
     def tell_joint(
         self, name: str, stat: DiagnosticStatusWrapper, *, is_ready: bool, stopped: str
     ) -> None:
-        """Fill in the diagnostics of a joint; `stopped` is why it holds, if it does."""
+        """Fill in the diagnostics of a joint; `stopped` is the reason why it holds, or ""."""
         joint = next(each for each in self.joints if each.name == name)
         state = self.states.get(joint.id)
         if state is None or not is_ready or self._silent.get(joint.id, 0):

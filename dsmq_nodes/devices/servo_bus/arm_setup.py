@@ -1,9 +1,9 @@
-"""How a servo is made ready: each register that differs is written, then torque comes on.
+"""Sets up servos: writes each register that differs, then switches the torque on.
 
-A servo that has lost its power has forgotten what is not in its EEPROM, and its motor is off. The
-goal is set to where the servo is before its torque comes on: otherwise it would jump to a goal of
-before. A servo whose motor is on is not switched off, because the arm would fall: one that takes a
-register with its torque off only (Dynamixel) is refused with an explanation.
+A servo that has lost its power has only the registers in its EEPROM, and its motor is off. The goal
+is set to the servo's position before the torque is switched on: otherwise the servo would jump to
+an old goal. A motor that is on is not switched off, because the arm would fall: a servo that
+accepts a register only with its torque off (Dynamixel) is refused with an explanation.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,7 +18,7 @@ from dsmq_nodes.errors import CalibrationError, ServoError
 
 
 async def read_tables(bus: ServoBus, ids: Sequence[int]) -> dict[int, ServoAnswer]:
-    """All registers of servos.
+    """Read all registers of servos.
 
     Raises:
         ServoError: some do not answer; the text has their ids.
@@ -28,7 +28,7 @@ async def read_tables(bus: ServoBus, ids: Sequence[int]) -> dict[int, ServoAnswe
 
 
 async def read_positions(bus: ServoBus, ids: Sequence[int]) -> dict[int, int]:
-    """Where servos are, ticks.
+    """Read the positions of servos, ticks.
 
     Raises:
         ServoError: some do not answer; the text has their ids.
@@ -52,15 +52,15 @@ async def _read_all(
 
 
 def calibration_values(family: ServoFamily, table: ServoAnswer) -> dict[str, int]:
-    """What a servo has in the registers of its calibration."""
+    """Return the values of a servo's calibration registers."""
     return {name: each.decode(table.data) for name, each in family.calibrated.items()}
 
 
 def calibration_in(family: ServoFamily, servo_id: int, table: ServoAnswer) -> JointCalibration:
-    """The calibration that a servo has in its registers.
+    """Return the calibration in a servo's registers.
 
     Raises:
-        CalibrationError: it is none.
+        CalibrationError: the registers hold no valid calibration.
     """
     values = calibration_values(family, table)
     try:
@@ -73,7 +73,7 @@ def calibration_in(family: ServoFamily, servo_id: int, table: ServoAnswer) -> Jo
 
 
 def check_calibration(family: ServoFamily, joint: ServoJoint, table: ServoAnswer) -> None:
-    """Compare the file with the servo.
+    """Compare the calibration file with the servo.
 
     Raises:
         CalibrationError: they differ.
@@ -91,7 +91,7 @@ def check_calibration(family: ServoFamily, joint: ServoJoint, table: ServoAnswer
 def wanted_registers(
     family: ServoFamily, gains: Sequence[int], *, is_gentle: bool
 ) -> dict[Register, int]:
-    """What a servo of an arm has in its registers; `gains` are P, I and D, or none."""
+    """Return the register values for a servo of an arm; `gains` are P, I and D, or empty."""
     wanted = {**family.wanted, **dict(zip(family.gains, gains or family.usual_gains, strict=False))}
     return {**wanted, **(family.gentle if is_gentle else {})}
 
@@ -99,10 +99,10 @@ def wanted_registers(
 async def write_registers(
     bus: ServoBus, servo_id: int, wanted: Mapping[Register, int], table: ServoAnswer | None = None
 ) -> None:
-    """Write registers so that they survive the power where they can; none that `table` has already.
+    """Write registers, lasting where possible, except values that `table` has already.
 
     Raises:
-        ServoError: the servo does not answer, does not take a value, or is not to be switched off.
+        ServoError: the servo does not answer, refuses a value, or must not be switched off.
         PortLostError: the adaptor is gone.
     """
     differing = {
@@ -113,7 +113,7 @@ async def write_registers(
     is_lasting = any(register.address < bus.family.eeprom_end for register in differing)
     if is_lasting:
         await unlock(bus, servo_id)
-        differing = dict(wanted)  # another operating mode resets gains
+        differing = dict(wanted)  # a change of the operating mode resets the gains
     for register, value in differing.items():
         await bus.write(servo_id, register, value)
     if is_lasting and bus.family.lock is not None:
@@ -121,10 +121,10 @@ async def write_registers(
 
 
 async def unlock(bus: ServoBus, servo_id: int) -> None:
-    """Let a servo take registers that survive the power.
+    """Allow writing a servo's lasting registers.
 
     Raises:
-        ServoError: it does not answer, or takes them with its torque off only, and that is on.
+        ServoError: the servo does not answer, or its torque would have to be off and is on.
         PortLostError: the adaptor is gone.
     """
     if bus.family.lock is None:
@@ -134,24 +134,24 @@ async def unlock(bus: ServoBus, servo_id: int) -> None:
 
 
 async def check_limp(bus: ServoBus, servo_id: int) -> None:
-    """Whether settings may be changed that a servo takes with its torque off only, or jumps by.
+    """Check that a servo's torque is off, for settings that need that or that make it jump.
 
     Raises:
-        ServoError: it does not answer, or its torque is on.
+        ServoError: the servo does not answer, or its torque is on.
         PortLostError: the adaptor is gone.
     """
     if await bus.read(servo_id, bus.family.torque):
         raise ServoError(
-            f"{bus.address}: servo {servo_id} holds, and takes its settings only while it is limp: "
+            f"{bus.address}: servo {servo_id} holds, and accepts its settings only while limp: "
             "support the arm, and switch the servos' power off and on"
         )
 
 
 async def switch_on(bus: ServoBus, ids: Iterable[int]) -> None:
-    """Goal := where each servo is, then torque on; both are read back.
+    """Set each servo's goal to its position, then its torque on; both are read back.
 
     Raises:
-        ServoError: a servo does not answer, or does not take it.
+        ServoError: a servo does not answer, or does not store the value.
         PortLostError: the adaptor is gone.
     """
     family = bus.family
@@ -162,10 +162,10 @@ async def switch_on(bus: ServoBus, ids: Iterable[int]) -> None:
 
 
 async def switch_off(bus: ServoBus, ids: Iterable[int]) -> None:
-    """Torque off: the joints go limp; it is read back.
+    """Switch the torque off, so that the joints go limp; it is read back.
 
     Raises:
-        ServoError: a servo does not answer, or does not take it.
+        ServoError: a servo does not answer, or does not store the value.
         PortLostError: the adaptor is gone.
     """
     for servo_id in ids:

@@ -1,13 +1,13 @@
-"""The master of a servo bus: one request at a time, each with a deadline, nothing stale believed.
+"""The master of a servo bus: one request at a time, each with a deadline; ignores late answers.
 
-A status does not say what it answers. Before each request all that has come is dropped. After a
-request that was not answered in full, the next ones ask for another number of bytes: a late answer
-has the wrong length. An adaptor that returns what it sends is found out once, when it is opened;
-there nothing counts before the request has come back.
+A status does not name the request that it answers. Before each request, all received bytes are
+dropped. After a request that was not answered in full, the next ones request another number of
+bytes, so that a late answer has the wrong length. An adaptor that echoes is detected when it is
+opened; with it nothing counts before the echo of the request.
 
 The wire is half duplex. `send_now` writes from synchronous code, without waiting for its turn, for
-a robot that must stop; while a request is under way it writes once more when that has ended, as the
-first copy may have met an answer on the wire.
+a robot that must stop. While a request is under way it writes again at the end of that request,
+because the first copy may have collided with an answer on the wire.
 """
 
 import asyncio
@@ -23,16 +23,16 @@ from dsmq_nodes.errors import PortLostError, ServoError
 
 BAUD: Final = 1_000_000
 _BITS_A_BYTE: Final = 10  # start, 8, stop
-_RETURN_DELAY_SEC: Final = 0.0005  # of each servo, as it comes from the factory
+_RETURN_DELAY_SEC: Final = 0.0005  # of each servo, the factory setting
 # An adaptor's own latency: 1 ms, FTDI chips 16 ms until their latency timer is set to 1.
 MARGIN_SEC: Final = 0.008
-_LENGTHS: Final = 8  # how many lengths of an answer take turns after a request without one
+_LENGTHS: Final = 8  # the lengths of answers to rotate after a request without one
 _ECHO_TRIES: Final = 2
 
 
 @dataclass
 class BusCounters:
-    """What happened on the wire."""
+    """Counters of events on the wire."""
 
     requests: int = 0
     answers: int = 0
@@ -46,9 +46,9 @@ class ServoBus:
     """A bus of servos of one kind.
 
     Attributes:
-        family: the kind.
-        counters: what happened so far.
-        has_echo: whether the adaptor returns what it sends.
+        family: the kind of servos.
+        counters: the counters so far.
+        has_echo: whether the adaptor echoes requests.
     """
 
     def __init__(
@@ -59,12 +59,12 @@ class ServoBus:
         margin_sec: float = MARGIN_SEC,
         family: ServoFamily = FEETECH,
     ) -> None:
-        """Nothing is opened yet.
+        """Prepare; nothing is opened yet.
 
         Args:
             address: the adaptor: a path, or `tcp://HOST:PORT`.
             baud: the wire's rate, 1/s.
-            margin_sec: how much longer than the wire an answer may take.
+            margin_sec: the time that an answer may take beyond the time on the wire.
             family: the servos: `FEETECH` or `DYNAMIXEL`.
         """
         self.counters = BusCounters()
@@ -80,27 +80,27 @@ class ServoBus:
 
     @property
     def address(self) -> str:
-        """The adaptor."""
+        """The address of the adaptor."""
         return self._port.address
 
     @property
     def is_open(self) -> bool:
-        """Whether the adaptor is there."""
+        """Whether the adaptor is open."""
         return self._port.is_open
 
     async def open(self, baud: int = 0) -> None:
-        """Open the adaptor, and find out whether it returns what it sends.
+        """Open the adaptor, and detect whether it echoes requests.
 
         Args:
-            baud: the wire's rate from now on; 0: as before.
+            baud: the wire's rate from now on; 0 for no change.
 
         Raises:
-            PortLostError: it is not there, or is in use.
+            PortLostError: the adaptor is missing, or is in use.
         """
         self._baud = baud or self._baud
         await self._port.open(self._baud)
         self.has_echo = False
-        # Of no servo: nobody answers.
+        # A request to no servo: none answers.
         request = self._protocol.sync_write(self._protocol.NOBODYS, {})
         for _ in range(_ECHO_TRIES):
             reader = self._protocol.answer_reader((), 0, request)
@@ -109,11 +109,11 @@ class ServoBus:
                 return
 
     def close(self) -> None:
-        """Give the adaptor up."""
+        """Close the adaptor."""
         self._port.close()
 
     async def ping(self, servo_id: int, tries: int = 1) -> ServoAnswer | None:
-        """Ask whether a servo is there; None: it does not answer.
+        """Ping a servo, and return its answer, or None.
 
         Raises:
             PortLostError: the adaptor is gone.
@@ -126,7 +126,7 @@ class ServoBus:
         return None
 
     async def read(self, servo_id: int, register: Register, tries: int = 3) -> int:
-        """The value of one register.
+        """Read the value of one register.
 
         Raises:
             ServoError: the servo does not answer.
@@ -141,9 +141,9 @@ class ServoBus:
     async def sync_read(
         self, servo_ids: Sequence[int], address: int, size: int, tries: int = 2
     ) -> dict[int, ServoAnswer]:
-        """Registers of several servos; a servo that does not answer is not in the result.
+        """Read registers of several servos; a servo that does not answer is not in the result.
 
-        Only those that did not answer are asked again, one by one.
+        Servos that did not answer are requested again, one by one.
 
         Raises:
             PortLostError: the adaptor is gone.
@@ -173,14 +173,14 @@ class ServoBus:
                 there = await self.read(servo_id, register)
             if there == value:
                 return
-        what = "does not answer" if there is None else f"has {there} there, not {value}"
+        what = "does not answer" if there is None else f"has {there}, not {value}"
         raise ServoError(
             f"{self.address}: wrote {value} to register {register.address} of servo {servo_id}, "
             f"which {what}"
         )
 
     async def reboot(self, servo_id: int) -> None:
-        """End the alarm of a servo, where its family needs that; its torque is off afterwards.
+        """Clear the alarm of a servo, if its family needs that; the torque is off afterwards.
 
         Raises:
             PortLostError: the adaptor is gone.
@@ -189,7 +189,7 @@ class ServoBus:
             await self._ask(self.family.reboot(servo_id), (servo_id,), 0)
 
     async def sync_write(self, register: Register, values: Mapping[int, int]) -> None:
-        """Write one register of several servos; nothing tells whether it came.
+        """Write one register of several servos; there is no confirmation.
 
         Raises:
             PortLostError: the adaptor is gone.
@@ -197,7 +197,7 @@ class ServoBus:
         await self._ask(self._protocol.sync_write(register, values), (), 0)
 
     def send_now(self, register: Register, values: Mapping[int, int]) -> bool:
-        """As `sync_write`, at once, from synchronous code; False: the adaptor is gone."""
+        """Do `sync_write` at once, from synchronous code; return False if the adaptor is gone."""
         request = self._protocol.sync_write(register, values)
         if self._turn.locked():
             self._urgent += request
@@ -237,7 +237,7 @@ class ServoBus:
     async def _exchange(
         self, request: bytes, reader: AnswerReader, count: int, servos: int
     ) -> bool:
-        """Send, and wait for `count` bytes of so many servos; returns whether all came in time."""
+        """Send, and wait for `count` bytes of all servos; return whether they arrived in time."""
         loop, counters = asyncio.get_running_loop(), self.counters
         self._write(request)
         waiting = self._waiting = loop.create_future()
@@ -277,12 +277,12 @@ class ServoBus:
         if self._reader is None:
             self.counters.strays += 1
         elif self._reader.feed(data):
-            self._reader = None  # it is whole
+            self._reader = None  # all answers are complete
             _end(self._waiting)
 
     def _lost(self, reason: str) -> None:
         self.counters.lost_ports += 1
-        self._urgent = b""  # when the adaptor is back, it is of before
+        self._urgent = b""  # it would be outdated when the adaptor is back
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_exception(PortLostError(f"{self.address}: {reason}"))
 

@@ -3,11 +3,11 @@
     {"shoulder_pan": {"id": 1, "drive_mode": 0, "homing_offset": -1024, "range_min": 710,
                       "range_max": 3380}, ...}
 
-Ticks; 4096 are a turn. The servo has the offset and the range in its EEPROM too; LeRobot and the
-driver here refuse an arm whose servos have other ones than the file. 0 rad is the middle of the
-range, as LeRobot's 0 degrees. LeRobot divides a turn by 4095 where a servo has 4096 ticks; rad here
-are of 4096. `drive_mode` 1 turns the joint the other way round; a Dynamixel does so itself, for a
-Feetech servo the driver does.
+Values are ticks; 4096 are a turn. The servo has the offset and the range in its EEPROM too; LeRobot
+and this driver refuse an arm whose servos differ from the file. 0 rad is the middle of the range,
+as LeRobot's 0 degrees. LeRobot divides a turn by 4095 although a servo has 4096 ticks; rad here
+are of 4096. `drive_mode` 1 reverses the joint; a Dynamixel does so itself, for a Feetech servo the
+driver does.
 """
 
 import contextlib
@@ -27,11 +27,11 @@ from dsmq_nodes.errors import CalibrationError
 _RAD: Final = math.tau / TICKS
 _HALF_TURN: Final = TICKS // 2
 _LAST_ID: Final = 253
-_MOST_OFFSET: Final = 1_044_479  # a Dynamixel's; `ServoFamily.most_offset` has each family's
+_MOST_OFFSET: Final = 1_044_479  # for Dynamixel; see `ServoFamily.most_offset`
 
 
 class JointCalibration(BaseModel):
-    """One joint's: the servo, and the ticks of its range."""
+    """The calibration of one joint: its servo, and the ticks of its range."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -54,10 +54,10 @@ _FILE: Final = TypeAdapter(
 
 
 def read_calibration(path: str) -> dict[str, JointCalibration]:
-    """The calibration of each joint, in the order of the file.
+    """Read the calibration of each joint, in the order of the file.
 
     Raises:
-        CalibrationError: there is no such file, or it is none.
+        CalibrationError: there is no such file, or it is no calibration.
     """
     try:
         data = Path(path).read_bytes()
@@ -67,10 +67,10 @@ def read_calibration(path: str) -> dict[str, JointCalibration]:
 
 
 def parsed_calibration(data: bytes, path: str) -> dict[str, JointCalibration]:
-    """The calibration in the bytes of a file; `path` is for the error's text.
+    """Return the calibration in the bytes of a file; `path` is for the error's text.
 
     Raises:
-        CalibrationError: it is none.
+        CalibrationError: the bytes are no calibration.
     """
     try:
         found = _FILE.validate_json(data)
@@ -85,10 +85,10 @@ def parsed_calibration(data: bytes, path: str) -> dict[str, JointCalibration]:
 
 
 def write_calibration(path: str, joints: Mapping[str, JointCalibration]) -> None:
-    """Write the file as LeRobot does, beside the old one, and rename it.
+    """Write the file as LeRobot does, under a temporary name, and rename it.
 
     Raises:
-        CalibrationError: it cannot be written.
+        CalibrationError: the file cannot be written.
     """
     beside = Path(f"{path}.new")
     try:
@@ -104,21 +104,21 @@ def write_calibration(path: str, joints: Mapping[str, JointCalibration]) -> None
 def swept(
     servo_id: int, lowest: int, highest: int, family: ServoFamily = FEETECH
 ) -> JointCalibration:
-    """The calibration of a joint that was moved from end to end.
+    """Return the calibration of a joint that was moved from end to end.
 
     Args:
         servo_id: the servo.
         lowest: encoder ticks of one end, with the homing offset 0, counted through the wrap.
-        highest: of the other end.
-        family: of the servo.
+        highest: encoder ticks of the other end.
+        family: the family of the servo.
 
     Returns:
-        An offset that puts the middle of the range to the middle of a turn, so that the encoder
-        does not wrap within the range. A joint that can turn on and on has the whole turn.
+        An offset that puts the middle of the range at the middle of a turn, so that the encoder
+        does not wrap within the range. A joint that can turn endlessly has the whole turn.
     """
     middle = (lowest + highest) // 2
     offset = family.offset_sign * (_HALF_TURN - middle % TICKS)
-    offset = max(offset, -family.most_offset)  # -2048 does not fit all: one tick aside
+    offset = max(offset, -family.most_offset)  # -2048 does not fit all families: one tick off
     half = (highest - lowest) // 2
     if half >= _HALF_TURN - 1:
         return JointCalibration(id=servo_id, homing_offset=offset)
@@ -132,12 +132,12 @@ def swept(
 
 @dataclass(frozen=True)
 class ServoJoint:
-    """A joint: rad on one side, ticks on the other.
+    """A joint; converts between rad and ticks.
 
     Attributes:
-        name: the joint's.
-        calibration: the servo's.
-        reverses: whether the servo itself obeys `drive_mode`.
+        name: the name of the joint.
+        calibration: the calibration of its servo.
+        reverses: whether the servo itself applies `drive_mode`.
     """
 
     name: str
@@ -146,7 +146,7 @@ class ServoJoint:
 
     @property
     def id(self) -> int:
-        """The servo's."""
+        """The id of the servo."""
         return self.calibration.id
 
     @property
@@ -158,19 +158,19 @@ class ServoJoint:
         return -_RAD if self.calibration.drive_mode and not self.reverses else _RAD
 
     def limits(self) -> tuple[float, float]:
-        """The least and the largest position, rad."""
+        """Return the least and the largest position, rad."""
         half = (self.calibration.range_max - self.calibration.range_min) / 2 * _RAD
         return -half, half
 
     def to_rad(self, ticks: float) -> float:
-        """The position of a servo's ticks, rad."""
+        """Return the position of a servo's ticks, rad."""
         return (ticks - self._middle) * self._rad
 
     def to_ticks(self, rad: float) -> int:
-        """The ticks of a position, within the range."""
+        """Return the ticks of a position, within the range."""
         ticks = round(rad / self._rad + self._middle)
         return min(max(ticks, self.calibration.range_min), self.calibration.range_max)
 
     def speed(self, ticks: float) -> float:
-        """The speed of a servo's ticks/s, rad/s."""
+        """Return the speed of a servo's ticks/s, rad/s."""
         return ticks * self._rad

@@ -1,4 +1,4 @@
-"""What is done to servos once, before an arm runs: find them, give them ids, calibrate them."""
+"""Prepares servos once, before an arm runs: finds them, sets their ids, calibrates them."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ from dsmq_nodes.errors import CalibrationError, ServoError
 
 _HALF_TURN = TICKS // 2
 _TRIES = 2
-_MOVED_TICKS = 50  # 4 degrees: less is no sweep
+_MOVED_TICKS = 50  # 4 degrees: a smaller sweep does not count
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class FoundServo:
 
 
 async def scan(bus: ServoBus, ids: Iterable[int]) -> list[FoundServo]:
-    """The servos that answer, by id.
+    """Return the servos that answer, by id.
 
     Raises:
         PortLostError: the adaptor is gone.
@@ -56,16 +56,16 @@ async def scan(bus: ServoBus, ids: Iterable[int]) -> list[FoundServo]:
 
 
 async def set_id(bus: ServoBus, old: int, new: int, baud: int = 0) -> None:
-    """Give a servo another id, and another rate of the wire if told, which survive the power.
+    """Set a servo's id, and its rate of the wire if `baud` is given; both are lasting.
 
     Raises:
-        ServoError: there is no servo `old`, or one with the new id already, or it holds and takes
-            no id while it does, or it does not have this rate.
+        ServoError: there is no servo `old`, or one with the new id already, or it holds and
+            accepts no id meanwhile, or it does not support this rate.
         PortLostError: the adaptor is gone.
     """
     family = bus.family
     if new > family.last_id:
-        raise ServoError(f"{new} is no id: the last one is {family.last_id}")
+        raise ServoError(f"{new} is not a valid id: the last one is {family.last_id}")
     if baud and baud not in family.rates:
         raise ServoError(f"{baud} is no rate of these servos: {', '.join(map(str, family.rates))}")
     await _check_ids(bus, old, new)
@@ -79,25 +79,25 @@ async def set_id(bus: ServoBus, old: int, new: int, baud: int = 0) -> None:
     if family.lock is not None:
         await bus.write(new, family.lock, 1)
     if new != old and await bus.ping(old) is not None:
-        raise ServoError(f"{bus.address}: servo {old} answers still: are there two of this id?")
+        raise ServoError(f"{bus.address}: servo {old} still answers: do two have this id?")
 
 
 async def _check_ids(bus: ServoBus, old: int, new: int) -> None:
     if await bus.ping(old, _TRIES) is None:
         raise ServoError(f"{bus.address}: servo {old} does not answer: `dsmq-nodes servo scan`")
     if new != old and await bus.ping(new, _TRIES) is not None:
-        raise ServoError(f"{bus.address}: there is a servo {new} already: two would answer at once")
+        raise ServoError(f"{bus.address}: there already is a servo {new}: both would answer")
 
 
 class Sweep:
-    """How far each joint is moved by hand, counted through the wrap of the encoder.
+    """Measures how far each joint is moved by hand, counted through the wrap of the encoder.
 
-    The homing offset is 0 meanwhile. The offset is chosen when the ends are known: one that is
-    chosen first may put the wrap into the range.
+    The homing offset is 0 meanwhile. The offset is chosen when both ends are known: an offset
+    chosen earlier may put the wrap into the range.
     """
 
     def __init__(self, bus: ServoBus, joints: Mapping[str, int]) -> None:
-        """Nothing is written before `begin`; `joints` have the ids of their servos."""
+        """Prepare; nothing is written before `begin`. `joints` has the servo id of each joint."""
         self.joints = dict(joints)
         self._bus = bus
         self._last: dict[int, int] = {}
@@ -116,7 +116,7 @@ class Sweep:
         await self.look()
 
     async def look(self) -> None:
-        """Read where the joints are; call it several times a second.
+        """Read the joints' positions; call this several times a second.
 
         Raises:
             PortLostError: the adaptor is gone.
@@ -133,12 +133,12 @@ class Sweep:
             self._ends[servo_id] = min(low, now), max(high, now)
 
     def spans(self) -> dict[str, int]:
-        """How far each joint has been moved so far, ticks."""
+        """Return how far each joint has been moved so far, ticks."""
         ends = {name: self._ends.get(i, (0, 0)) for name, i in self.joints.items()}
         return {name: high - low for name, (low, high) in ends.items()}
 
     async def finish(self) -> dict[str, JointCalibration]:
-        """Write the offsets and ranges to the servos; returns them.
+        """Write the offsets and ranges to the servos, and return them.
 
         Raises:
             CalibrationError: a joint was not moved.
@@ -174,10 +174,10 @@ async def _write_calibration(bus: ServoBus, calibration: JointCalibration) -> No
     most = bus.family.most_offset
     if abs(calibration.homing_offset) > most:
         raise CalibrationError(
-            f"servo {calibration.id}: a homing_offset of {calibration.homing_offset} does not fit "
+            f"servo {calibration.id}: a homing_offset of {calibration.homing_offset} is over "
             f"its {most}: calibrate it"
         )
-    await arm_setup.check_limp(bus, calibration.id)  # with another offset it would jump
+    await arm_setup.check_limp(bus, calibration.id)  # a change of the offset would make it jump
     values = {register: getattr(calibration, name) for name, register in registers.items()}
-    # The mode too: a Dynamixel ignores large offsets in the one that it comes with.
+    # Set the mode too: a Dynamixel ignores large offsets in its factory mode.
     await arm_setup.write_registers(bus, calibration.id, {**bus.family.wanted, **values})

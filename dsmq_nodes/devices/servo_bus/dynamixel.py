@@ -1,14 +1,14 @@
-"""Dynamixel's protocol 2 on the wire (X series), sans-I/O.
+"""Dynamixel's protocol 2 on the wire (X series); does no I/O.
 
-    FF FF FD 00 id length(2) instruction parameters... crc(2)     length = what follows it
+    FF FF FD 00 id length(2) instruction parameters... crc(2)     length = number of bytes after it
     a status: instruction 55, then the error byte and the data
 
 Values are little endian, negative ones in two's complement. `FF FF FD` in instruction and
 parameters is sent as `FF FF FD FD`, and counts so in the length. The CRC has the polynomial 8005,
-begins with 0, is not reflected, and is of everything before it. 4096 ticks are one turn. Position =
+begins with 0, is not reflected, and covers all bytes before it. 4096 ticks are one turn. Position =
 encoder + homing offset.
 
-How answers are found among damaged and late ones: `answers.py`.
+`answers.py` finds answers among damaged and late ones.
 """
 
 from collections.abc import Mapping, Sequence
@@ -37,8 +37,8 @@ SYNC_WRITE: Final = 0x83
 BROADCAST: Final = 0xFE
 LAST_ID: Final = 0xFC
 
-ALERT: Final = 0x80  # of the error byte: look at `HARDWARE_ERROR`
-ERRORS: Final = {  # the rest of it: why the request was not obeyed
+ALERT: Final = 0x80  # a bit of the error byte: read `HARDWARE_ERROR`
+ERRORS: Final = {  # the other bits: why the request failed
     1: "it failed",
     2: "unknown instruction",
     3: "damaged request",
@@ -60,7 +60,7 @@ FIRMWARE: Final = Register(6, 1)
 ID: Final = Register(7, 1)
 BAUD: Final = Register(8, 1)
 RETURN_DELAY: Final = Register(9, 1)  # x 2 us
-DRIVE_MODE: Final = Register(10, 1)  # 1: the other way round
+DRIVE_MODE: Final = Register(10, 1)  # 1: reversed
 OPERATING_MODE: Final = Register(11, 1)
 HOMING_OFFSET: Final = Register(20, 4, is_signed=True)
 MAX_TEMPERATURE: Final = Register(31, 1)
@@ -69,7 +69,7 @@ MIN_VOLTAGE: Final = Register(34, 2)
 CURRENT_LIMIT: Final = Register(38, 2)
 MAX_POSITION: Final = Register(48, 4)
 MIN_POSITION: Final = Register(52, 4)
-TORQUE_ENABLE: Final = Register(64, 1)  # registers below 64 are written while it is 0 only
+TORQUE_ENABLE: Final = Register(64, 1)  # registers below 64 can be written only while it is 0
 STATUS_LEVEL: Final = Register(68, 1)  # 2: every request is answered
 HARDWARE_ERROR: Final = Register(70, 1)
 D_GAIN: Final = Register(80, 2)
@@ -86,7 +86,7 @@ TEMPERATURE: Final = Register(146, 1)
 
 POSITION_MODE: Final = 3  # within one turn; offsets up to a quarter of it
 EXTENDED_POSITION: Final = 4
-EEPROM_END: Final = 64  # registers below survive the power
+EEPROM_END: Final = 64  # registers below are lasting
 STATE_BYTES: Final = 25  # moving to temperature
 PING_BYTES: Final = 3  # model and firmware
 NOBODYS: Final = GOAL_POSITION
@@ -107,7 +107,7 @@ _CRC_TABLE: Final = _crc_table()
 
 
 def crc16(data: bytes | bytearray) -> int:
-    """The last two bytes of a packet, of all before them."""
+    """Return the last two bytes of a packet: the CRC of all bytes before them."""
     crc = 0
     for byte in data:
         crc = (crc << 8 & 0xFFFF) ^ _CRC_TABLE[crc >> 8 ^ byte]
@@ -115,7 +115,7 @@ def crc16(data: bytes | bytearray) -> int:
 
 
 def packet(servo_id: int, instruction: int, parameters: bytes = b"") -> bytes:
-    """One packet; a status has its error byte before its data."""
+    """Return one packet; a status has its error byte before its data."""
     body = bytes((instruction,)) + parameters
     body = body.replace(_STUFFED, _STUFFED + _STUFFED[-1:])
     start = HEADER + bytes((servo_id,)) + (len(body) + 2).to_bytes(2, "little") + body
@@ -123,53 +123,53 @@ def packet(servo_id: int, instruction: int, parameters: bytes = b"") -> bytes:
 
 
 def unstuffed(body: bytes) -> bytes:
-    """Instruction and parameters as they were before `packet`."""
+    """Return instruction and parameters as they were before `packet`."""
     return body.replace(_STUFFED + _STUFFED[-1:], _STUFFED)
 
 
 def ping(servo_id: int) -> bytes:
-    """Ask whether a servo is there."""
+    """Return a request that tests whether a servo answers."""
     return packet(servo_id, PING)
 
 
 def read(servo_id: int, address: int, size: int) -> bytes:
-    """Ask one servo for registers."""
+    """Return a request for registers of one servo."""
     return packet(servo_id, READ, _range(address, size))
 
 
 def write(servo_id: int, address: int, data: bytes) -> bytes:
-    """Write registers of one servo."""
+    """Return a request that writes registers of one servo."""
     return packet(servo_id, WRITE, address.to_bytes(2, "little") + data)
 
 
 def sync_read(servo_ids: Sequence[int], address: int, size: int) -> bytes:
-    """Ask several servos for the same registers."""
+    """Return a request for the same registers of several servos."""
     return packet(BROADCAST, SYNC_READ, _range(address, size) + bytes(servo_ids))
 
 
 def sync_write(register: Register, values: Mapping[int, int]) -> bytes:
-    """Write one register of several servos; nobody answers."""
+    """Return a request that writes one register of several servos; none answers."""
     data = b"".join(bytes((i,)) + register.encode(value) for i, value in values.items())
     return packet(BROADCAST, SYNC_WRITE, _range(register.address, register.size) + data)
 
 
 def status(servo_id: int, error: int, data: bytes) -> bytes:
-    """What a servo answers."""
+    """Return the status that a servo answers with."""
     return packet(servo_id, STATUS, bytes((error,)) + data)
 
 
 def status_bytes(size: int) -> int:
-    """How long a status with so many bytes of data is at most."""
+    """Return the greatest length of a status with `size` bytes of data."""
     return size + 11 + _most_stuffing(size)
 
 
 def reboot(servo_id: int) -> bytes:
-    """Let a servo begin as when its power comes on: its alarms are over, its torque is off."""
+    """Return a request to restart a servo: this clears its alarms and switches its torque off."""
     return packet(servo_id, REBOOT)
 
 
 def fault(error: int, alarm: int) -> str:
-    """What an error byte and the bits of `HARDWARE_ERROR` mean."""
+    """Return the meaning of an error byte and the bits of `HARDWARE_ERROR`."""
     names = [name for bit, name in HARDWARE_ERROR_BITS.items() if alarm & bit]
     if error & ALERT and not names:
         names.append("alert")
@@ -203,7 +203,7 @@ class DynamixelReader(AnswerReader):
         return FoundPacket(servo_id, ServoAnswer(body[1], body[2:]), end)
 
 
-answer_reader = DynamixelReader  # by the name that `answers.ServoProtocol` has
+answer_reader = DynamixelReader  # the name in `answers.ServoProtocol`
 
 
 def _range(address: int, size: int) -> bytes:
@@ -211,5 +211,5 @@ def _range(address: int, size: int) -> bytes:
 
 
 def _most_stuffing(size: int) -> int:
-    """How many bytes may be inserted among so many bytes of data and the two before them."""
+    """Return how many bytes may be inserted into `size` bytes of data and the two before them."""
     return (size + 2) // len(_STUFFED)

@@ -1,15 +1,15 @@
-"""Feetech's STS servos on the wire (their protocol 0), sans-I/O.
+"""Feetech's STS servos on the wire (their protocol 0); does no I/O.
 
     request  FF FF id length instruction parameters... checksum     length = parameters + 2
     status   FF FF id length error data... checksum                 length = data + 2
     checksum = ~(id + ... + last parameter) & FF
 
-Values are little endian; a negative one is its magnitude with a sign bit: bit 15 of positions and
+Values are little endian; a negative value is its magnitude with a sign bit: bit 15 of positions and
 speeds, 11 of the homing offset, 10 of the load. 4096 ticks are one turn. Position = encoder -
-homing offset. A sync read is answered by one status a servo, in the order asked; a sync write by
-none.
+homing offset. Each servo answers a sync read with one status, in the requested order; none answers
+a sync write.
 
-How answers are found among damaged and late ones: `answers.py`.
+`answers.py` finds answers among damaged and late ones.
 """
 
 from collections.abc import Mapping, Sequence
@@ -64,7 +64,7 @@ TORQUE_ENABLE: Final = Register(40, 1)
 GOAL_POSITION: Final = Register(42, 2, 15)
 GOAL_VELOCITY: Final = Register(46, 2, 15)
 TORQUE_LIMIT: Final = Register(48, 2)
-LOCK: Final = Register(55, 1)  # 1: what is written below 40 is gone with the power
+LOCK: Final = Register(55, 1)  # 1: values written below 40 are lost at power-off
 POSITION: Final = Register(56, 2, 15)
 VELOCITY: Final = Register(58, 2, 15)
 LOAD: Final = Register(60, 2, 10)  # 0.001 of the full torque
@@ -74,61 +74,61 @@ STATUS: Final = Register(65, 1)
 MOVING: Final = Register(66, 1)
 CURRENT: Final = Register(69, 2, 15)  # 6.5 mA
 
-EEPROM_END: Final = 40  # registers below survive the power
+EEPROM_END: Final = 40  # registers below are lasting
 STATE_BYTES: Final = 15  # position to current
 PING_BYTES: Final = 0
 NOBODYS: Final = TORQUE_LIMIT
 
 
 def checksum(body: bytes | bytearray) -> int:
-    """The last byte of a packet, of all between the header and it."""
+    """Return the last byte of a packet: the checksum of all bytes after the header."""
     return ~sum(body) & 0xFF
 
 
 def packet(servo_id: int, instruction: int, parameters: bytes = b"") -> bytes:
-    """One packet; a status has its error byte in the place of the instruction."""
+    """Return one packet; a status has its error byte in place of the instruction."""
     body = bytes((servo_id, len(parameters) + 2, instruction)) + parameters
     return HEADER + body + bytes((checksum(body),))
 
 
 def ping(servo_id: int) -> bytes:
-    """Ask whether a servo is there."""
+    """Return a request that tests whether a servo answers."""
     return packet(servo_id, PING)
 
 
 def read(servo_id: int, address: int, size: int) -> bytes:
-    """Ask one servo for registers."""
+    """Return a request for registers of one servo."""
     return packet(servo_id, READ, bytes((address, size)))
 
 
 def write(servo_id: int, address: int, data: bytes) -> bytes:
-    """Write registers of one servo."""
+    """Return a request that writes registers of one servo."""
     return packet(servo_id, WRITE, bytes((address,)) + data)
 
 
 def sync_read(servo_ids: Sequence[int], address: int, size: int) -> bytes:
-    """Ask several servos for the same registers."""
+    """Return a request for the same registers of several servos."""
     return packet(BROADCAST, SYNC_READ, bytes((address, size, *servo_ids)))
 
 
 def sync_write(register: Register, values: Mapping[int, int]) -> bytes:
-    """Write one register of several servos; nobody answers."""
+    """Return a request that writes one register of several servos; none answers."""
     data = b"".join(bytes((i,)) + register.encode(value) for i, value in values.items())
     return packet(BROADCAST, SYNC_WRITE, bytes((register.address, register.size)) + data)
 
 
 def status(servo_id: int, error: int, data: bytes) -> bytes:
-    """What a servo answers."""
+    """Return the status that a servo answers with."""
     return packet(servo_id, error, data)
 
 
 def status_bytes(size: int) -> int:
-    """How long a status with so many bytes of data is."""
+    """Return the length of a status with `size` bytes of data."""
     return size + 6
 
 
 def fault(error: int, _alarm: int = 0) -> str:
-    """The names of an error byte's bits."""
+    """Return the names of the bits in an error byte."""
     names = [name for bit, name in ERROR_BITS.items() if error & bit]
     if rest := error & ~sum(ERROR_BITS):
         names.append(f"bit {rest:#x}")
@@ -155,4 +155,4 @@ class StatusReader(AnswerReader):
         return FoundPacket(servo_id, ServoAnswer(buffer[4], bytes(buffer[5 : end - 1])), end)
 
 
-answer_reader = StatusReader  # by the name that `answers.ServoProtocol` has
+answer_reader = StatusReader  # the name in `answers.ServoProtocol`

@@ -1,8 +1,8 @@
-"""Why a joint must not move, by what its servo says of itself, sans-I/O.
+"""Decides why a joint must not move, from its servo's state; does no I/O.
 
-An error of the servo, heat and low voltage stop a joint at once, and a load that lasts after a
-second: a gripper that squeezes burns its motor. The joint obeys again when that is over: cooler by
-some degrees, or at rest for some seconds.
+An error of the servo, heat and low voltage stop a joint at once; a high load stops it after a
+second, because a gripper that squeezes burns its motor. The joint obeys again when the cause is
+over: when it is cooler by some degrees, or after a rest of some seconds.
 """
 
 from dataclasses import dataclass
@@ -11,13 +11,13 @@ from typing import Final
 from dsmq_nodes.devices.servo_bus.servo_family import ServoState
 
 _COOLER_BY: Final = 5.0  # degrees
-_LOAD_SEC: Final = 1.0  # so long a load may last
-_REST_SEC: Final = 3.0  # and so long is the pause after it
+_LOAD_SEC: Final = 1.0  # the longest high load
+_REST_SEC: Final = 3.0  # the pause after it
 
 
 @dataclass(frozen=True)
 class JointLimits:
-    """What a servo may be: degrees Celsius, V, and a share of its full torque."""
+    """The limits of a servo: degrees Celsius, V, and a share of its full torque."""
 
     max_temperature: float
     min_voltage: float
@@ -28,13 +28,13 @@ class JointWatch:
     """The state of one joint's servo."""
 
     def __init__(self) -> None:
-        """Nothing has been seen yet."""
+        """Begin without a state."""
         self.reason = ""
         self._unloaded_sec: float | None = None  # when the load was last below the limit
         self._rests_until_sec = 0.0
 
     def see(self, state: ServoState, fault: str, limits: JointLimits, now_sec: float) -> str:
-        """Why the joint must not move now; "": it may. `fault` is what the servo says itself."""
+        """Return why the joint must not move now, or "". `fault` is the servo's own report."""
         cooler = _COOLER_BY if self.reason else 0.0
         if fault:
             self.reason = fault

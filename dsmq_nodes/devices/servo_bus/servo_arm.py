@@ -1,13 +1,13 @@
-"""The driver of an arm of bus servos: `/joint_states` out, commands in, and what keeps it safe.
+"""The driver of an arm of bus servos: publishes `/joint_states`, obeys commands, keeps it safe.
 
 - When commands stop, the emergency stop is pressed, the broker is lost or the node ends, the arm
-  holds where it is. It goes limp only when told: by the service `~/torque`, or by the parameters
+  holds its position. It goes limp only on request: by the service `~/torque`, or by the parameters
   `emergency_stop` and `at_end`.
 - A joint whose servo reports an error, is too hot, or has too little voltage or too much load holds
-  and obeys nothing until that is over. While a servo does not answer, the whole arm holds. A
-  Dynamixel's alarm is over when `~/torque` is called with true: that reboots it.
-- When the adaptor is unplugged the node says so once and lives on. When the servos are back they
-  are set again, hold where they are, and obey the next command that begins near there.
+  and ignores commands until that is over. While a servo does not answer, the whole arm holds. A
+  Dynamixel's alarm is cleared when `~/torque` is called with true: that reboots the servo.
+- When the adaptor is unplugged the node logs it once and continues. When the servos are back they
+  are set up again, hold their positions, and obey the next command that begins near there.
 - A killed driver (`kill -9`) leaves the servos holding their last goals; they have no watchdog.
 """
 
@@ -51,8 +51,8 @@ SO101: Final = [
 ]
 _OPEN_EVERY_SEC: Final = 0.05
 _SET_UP_EVERY_SEC: Final = 0.3
-_LOOK_EVERY_SEC: Final = 1.0  # at what a servo has forgotten, and for absent servos
-_REPEAT_SEC: Final = 0.1  # a goal that got lost on the wire
+_LOOK_EVERY_SEC: Final = 1.0  # for servos that lost settings or are back
+_REPEAT_SEC: Final = 0.1  # in case a goal was lost on the wire
 
 
 class ServoArm(Node):
@@ -64,8 +64,8 @@ class ServoArm(Node):
         port: str = Field("/dev/ttyACM0", frozen=True, description="the adaptor, as by-id/...")
         protocol: Literal["feetech", "dynamixel"] = Field("feetech", frozen=True)
         baud: int = Field(BAUD, frozen=True)
-        calibration: str = Field("", frozen=True, description="LeRobot's file; '': the servos'")
-        joints: list[str] = Field(SO101, frozen=True, description="where there is no file")
+        calibration: str = Field("", frozen=True, description="LeRobot's file; '': the servos' own")
+        joints: list[str] = Field(SO101, frozen=True, description="used without a file")
         ids: list[int] = Field([1, 2, 3, 4, 5, 6], frozen=True, description="of those joints")
         torque: bool = Field(True, frozen=True, description="false: a leader, moved by hand")
         like: str = Field(
@@ -74,14 +74,12 @@ class ServoArm(Node):
         command_timeout: float = Field(0.3, gt=0, frozen=True, description="then it holds, s")
         max_speed: float = Field(3.0, gt=0, frozen=True, description="of a joint, rad/s")
         first_distance: float = Field(
-            0.35, gt=0, frozen=True, description="a first command further away is refused, rad"
+            0.35, gt=0, frozen=True, description="a first command must be nearer, rad"
         )
         emergency_stop: Literal["hold", "limp"] = "hold"
         at_end: Literal["hold", "limp"] = "hold"
         max_temperature: float = Field(65.0, description="a hotter joint stops, degrees Celsius")
-        min_voltage: float = Field(
-            0.0, description="a joint with less stops; 0: as its servo has it"
-        )
+        min_voltage: float = Field(0.0, description="a joint with less stops; 0: the servo's limit")
         max_load: float = Field(
             0.9, gt=0, description="a joint with more for 1 s stops, share of the full torque"
         )
@@ -106,8 +104,8 @@ class ServoArm(Node):
         """Read the calibration; the bus is opened when the node spins.
 
         Raises:
-            CalibrationError: the calibration file is none.
-            ParameterError: joints and ids do not fit.
+            CalibrationError: the calibration file is missing or invalid.
+            ParameterError: joints and ids do not match.
         """
         super().__init__(node_name)
         given = self.params
@@ -118,7 +116,7 @@ class ServoArm(Node):
         self._bus = ServoBus(given.port, given.baud, family=self._family)
         self._is_ready = self._is_beginning = False
         self._is_limp = not given.torque
-        self._setting = asyncio.Lock()  # torque is switched by one at a time
+        self._setting = asyncio.Lock()  # one switch of the torque at a time
         self._fault = "it is not opened yet"
         self._told: type[DeviceError] | None = None
         self._connects = self._refused = 0
@@ -147,7 +145,7 @@ class ServoArm(Node):
     # Commands
 
     def on_command(self, msg: JointState) -> None:
-        """Go to positions, at most as fast as `max_speed`."""
+        """Move to positions, at most at `max_speed`."""
         if len(msg.name) != len(msg.position):
             reason = f"it has {len(msg.name)} names, but {len(msg.position)} positions"
         else:
@@ -156,7 +154,7 @@ class ServoArm(Node):
         self._judge("a command", reason)
 
     def on_trajectory(self, msg: JointTrajectory) -> None:
-        """Follow a trajectory, from its stamp on or from now; an empty one holds."""
+        """Follow a trajectory from its stamp or from now; an empty one stops the arm."""
         self._follow(msg)
 
     def _begin_goal(self, trajectory: JointTrajectory) -> str:
@@ -188,10 +186,10 @@ class ServoArm(Node):
         return SetBool.Response(success=not fault, message=told)
 
     async def _switch(self, *, is_on: bool) -> str:
-        """Switch all motors; returns why that failed, or ""."""
+        """Switch all motors, and return why that failed, or ""."""
         alarmed = list(self._servos.alarms) if is_on else []
         ids = [i for i in self._servos.ids if i not in alarmed]
-        was_limp, self._is_limp = self._is_limp, True  # until it is done no goal is written
+        was_limp, self._is_limp = self._is_limp, True  # no goal is written until it is done
         self._motion.hold()
         fault = ""
         try:
@@ -207,7 +205,7 @@ class ServoArm(Node):
 
     @override
     def enter_safe_state(self) -> None:
-        """Hold; or go limp, where the emergency stop is pressed and that is what it is to do."""
+        """Hold; or go limp if the emergency stop is pressed and configured as limp."""
         self._motion.hold()
         if self._must_be_limp:
             self._go_limp()
@@ -218,7 +216,7 @@ class ServoArm(Node):
 
     @override
     async def on_shutdown(self, *_: object) -> None:
-        """Leave the arm as told, and give the adaptor to others."""
+        """Leave the arm as `at_end` requests, and release the adaptor for other processes."""
         self._is_ready = False
         if self.params.at_end == "limp":
             self._go_limp()
@@ -261,9 +259,9 @@ class ServoArm(Node):
         self.get_logger().info(f"{count} servos on {self.params.port}, {holding}")
 
     async def _set_up(self, ids: list[int]) -> None:
-        """Set servos, and let them hold where they are."""
+        """Set servos up, and let them hold their positions."""
         given, family, bus = self.params, self._family, self._bus
-        if self._is_limp or self._must_be_limp:  # they may hold, of before
+        if self._is_limp or self._must_be_limp:  # they may still hold
             self._go_limp()
         tables = await arm_setup.read_tables(bus, ids)
         if not given.calibration:
@@ -290,7 +288,7 @@ class ServoArm(Node):
         present, family = self._servos.present, self._family
         ids = [joint.id for joint in present]
         if not ids:
-            raise ServoError(f"{self.params.port}: no servo answers: look at their power")
+            raise ServoError(f"{self.params.port}: no servo answers: check their power")
         answers = await self._bus.sync_read(ids, family.state_begin, family.state_bytes)
         await self._read_alarms(answers)
         self._take(present, answers)
@@ -308,7 +306,7 @@ class ServoArm(Node):
                     await self._look(present)
 
     async def _read_alarms(self, answers: dict[int, ServoAnswer]) -> None:
-        """Ask servos for what their error bytes do not say."""
+        """Read the alarm registers of servos whose error bytes have an unknown alarm."""
         ids, alarm = self._servos.unexplained(answers), self._family.alarm
         if ids and alarm is not None:
             found = await self._bus.sync_read(ids, alarm.address, alarm.size)
@@ -341,14 +339,14 @@ class ServoArm(Node):
         )
 
     def _scale(self, joint: ServoJoint) -> float:
-        """How much further the gripper of a follower moves than that of its leader."""
+        """Return how much further a follower's gripper moves than that of its leader."""
         follower = self._followers.get(joint.name)
         if follower is None or joint.name not in self.params.gentle:
             return 1.0
         return follower.limits()[1] / joint.limits()[1]
 
     def _watch(self, joint: ServoJoint) -> None:
-        """Stop a joint whose servo has an error or is strained; let it go on when that is over."""
+        """Stop a joint whose servo has an error or is strained, and resume it afterwards."""
         given = self.params
         limits = JointLimits(given.max_temperature, given.min_voltage, given.max_load)
         was = self._motion.stopped.get(joint.name, "")
@@ -361,9 +359,9 @@ class ServoArm(Node):
             self.get_logger().info(f"{joint.name} obeys again, after: {was}")
 
     async def _look(self, present: list[ServoJoint]) -> None:
-        """Switch motors that are not as they are to be, and look whether absent servos are back.
+        """Correct motors in the wrong state, and set up absent servos that are back.
 
-        A motor went off by itself, or the request that all go limp was lost on the wire.
+        A motor went off by itself, or the request to go limp was lost on the wire.
         """
         register, is_limp = self._family.torque, self._is_limp
         stopped = {} if is_limp else self._motion.stopped
@@ -403,13 +401,13 @@ class ServoArm(Node):
         else:
             if len(given.joints) != len(given.ids) or len(set(given.ids)) < len(given.ids):
                 raise ParameterError(
-                    f"parameters of {self.name}: ids has one id for each of joints, each another; "
+                    f"parameters of {self.name}: ids needs a different id for each of joints; "
                     f"there are {len(given.joints)} joints, and ids is {given.ids}"
                 )
             pairs = zip(given.joints, given.ids, strict=True)
             found = {name: JointCalibration(id=servo_id) for name, servo_id in pairs}
         if len(given.gains) not in {0, 3}:
-            raise ParameterError(f"parameters of {self.name}: gains are P, I and D, or none")
+            raise ParameterError(f"parameters of {self.name}: gains has to be P, I and D, or empty")
         return [self._joint(name, each) for name, each in found.items()]
 
     def _joint(self, name: str, calibration: JointCalibration) -> ServoJoint:
@@ -436,7 +434,7 @@ class ServoArm(Node):
         self._next_open_sec = self._now_sec() + (_OPEN_EVERY_SEC if is_gone else _SET_UP_EVERY_SEC)
         if self._told is not type(error):
             self._told = type(error)
-            self.get_logger().error(f"{error}; it is tried again")
+            self.get_logger().error(f"{error}; trying again")
 
     def _refusal(self) -> str:
         if not self._is_ready:

@@ -1,12 +1,12 @@
-"""What differs between makers of servos, as one table a family: `FEETECH` and `DYNAMIXEL`.
+"""The differences between servo makers, as one table for each family: `FEETECH`, `DYNAMIXEL`.
 
-Driver, calibration and command line take a family by its name (`protocol`) and know no maker. Both
-have 4096 ticks a turn. What is no table is a function: units that depend on a servo's model, and
-what an error means.
+The driver, the calibration and the command line select a family by its name (`protocol`) and have
+no code for one maker. Both families have 4096 ticks in a turn. What does not fit into a table is a
+function: units that depend on a servo's model, and the meaning of errors.
 
-A Dynamixel is in its mode of extended position, as LeRobot has it, because only there an offset
-that puts the middle of any range to the middle of a turn is obeyed. It counts turns while it has
-power; see `ArmServos`. It takes the registers that survive the power only while its torque is off.
+A Dynamixel is in its mode of extended position, as in LeRobot: only that mode obeys an offset that
+puts the middle of any range at the middle of a turn. It counts turns while it has power; see
+`ArmServos`. It accepts lasting registers only while its torque is off.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +19,7 @@ from dsmq_nodes.devices.servo_bus.answers import Register, ServoAnswer, ServoPro
 
 @dataclass(frozen=True)
 class ServoState:
-    """How a servo is: ticks, ticks/s, 0.001 of the torque, V, degrees Celsius, A, error byte."""
+    """The state of a servo: ticks, ticks/s, 0.001 of torque, V, degrees Celsius, A, error byte."""
 
     position: int
     velocity: float
@@ -36,30 +36,31 @@ class ServoFamily:
     """Servos of one kind.
 
     Attributes:
-        name: as the parameter `protocol` has it.
-        codec: the packets.
-        models: names by model numbers, which are LeRobot's.
-        last_id: ids above it have other meanings.
+        name: the value of the parameter `protocol`.
+        codec: the module that makes and reads packets.
+        models: LeRobot's names, by model number.
+        last_id: the greatest id; greater numbers have other meanings.
         model, id, baud, torque, goal, position: registers.
         rates: the values of `baud`, by the wire's rate, 1/s.
-        calibrated: registers that have a joint's calibration, by their names in LeRobot's file.
+        calibrated: registers of a joint's calibration, by their names in LeRobot's file.
         offset_sign: position = encoder + offset_sign * homing offset.
         most_offset: the largest homing offset.
-        state_begin: where the registers begin that are read in each cycle.
-        state_bytes: how many they are.
-        table_bytes: registers that are read at set-up, from 0.
-        eeprom_end: registers below it survive the power.
-        lock: the register that must be 0 for that; None: the torque must be off.
-        counts_turns: positions go on after a whole turn, and begin in the first one with the power.
-        wanted: what a servo of an arm has in its registers.
-        gentle: and that of a gripper: half the torque.
+        state_begin: the first register that is read in each cycle.
+        state_bytes: the number of bytes that are read in each cycle.
+        table_bytes: the number of bytes that are read at set-up, from register 0.
+        eeprom_end: registers below it keep their values without power.
+        lock: the register that must be 0 to write these; None: the torque must be off.
+        counts_turns: whether positions continue after a whole turn; they begin in the first one at
+            power-on.
+        wanted: the register values of a servo of an arm.
+        gentle: the further values of a gripper's servo: half the torque.
         gains: registers of P, I and D.
-        usual_gains: their values; none: those that the servo has.
-        state: the state in an answer of `state_bytes`; the other one is the servo's table.
-        firmware: its version, in the servo's table.
-        fault: what an error byte and the value of `alarm` mean; "": nothing.
-        alarm: the register that says more where the error byte has the bits `alert`.
-        reboot: the request that ends what `alarm` says; None: it ends by itself.
+        usual_gains: their default values; empty to keep the servo's.
+        state: returns the state from an answer of `state_bytes` and the servo's table.
+        firmware: returns the version from the servo's table.
+        fault: returns the meaning of an error byte and the value of `alarm`; "" for none.
+        alarm: the register with details if the error byte has the bits `alert`.
+        reboot: the request that clears `alarm`; None if it clears by itself.
     """
 
     name: str
@@ -95,16 +96,16 @@ class ServoFamily:
 
     @property
     def reverses(self) -> bool:
-        """Whether a servo turns itself the other way round, where its calibration says so."""
+        """Whether a servo itself reverses its direction if its calibration says so."""
         return "drive_mode" in self.calibrated
 
     def state_in(self, table: ServoAnswer) -> ServoState:
-        """The state in a servo's table."""
+        """Return the state from a servo's table."""
         data = table.data[self.state_begin : self.state_begin + self.state_bytes]
         return self.state(ServoAnswer(table.error, data), table)
 
     def fault_in(self, table: ServoAnswer) -> str:
-        """What is wrong with a servo, by its table; "": nothing."""
+        """Return the fault of a servo, from its table; "" for none."""
         return self.fault(table.error, self.alarm.decode(table.data) if self.alarm else 0)
 
 
@@ -148,21 +149,21 @@ FEETECH: Final = ServoFamily(
     lock=feetech.LOCK,
     counts_turns=False,
     wanted={feetech.RETURN_DELAY: 0, feetech.STATUS_LEVEL: 1, feetech.OPERATING_MODE: 0},
-    # LeRobot's: grippers burn out at the factory's limits.
+    # LeRobot's values: grippers burn out at the factory's limits.
     gentle={
         feetech.MAX_TORQUE: 500,
         feetech.PROTECTION_CURRENT: 250,
         feetech.OVERLOAD_TORQUE: 25,
     },
     gains=(feetech.P_GAIN, feetech.I_GAIN, feetech.D_GAIN),
-    usual_gains=(16, 0, 32),  # LeRobot's
+    usual_gains=(16, 0, 32),  # LeRobot's values
     state=_feetech_state,
     firmware=lambda table: f"{table.data[0]}.{table.data[1]}",
     fault=feetech.fault,
 )
 
 _TICKS_PER_SPEED: Final = 0.229 * 4096 / 60  # a unit is 0.229 turns a minute
-# Models without a current sensor: the register has the load there, in 0.001.
+# Models without a current sensor: the register has the load instead, in 0.001.
 _WITHOUT_CURRENT: Final = {1060, 1070, 1080}
 _AMPERES: Final = dict.fromkeys((1190, 1200, 1210, 1220, 1230, 1240), 0.001)  # XL330 and XC330
 

@@ -1,12 +1,11 @@
 """The action to follow a trajectory, `control_msgs/action/FollowJointTrajectory`.
 
-Points are joined by straight lines; their velocities and accelerations do not count. A stamp in the
-header is when the trajectory begins: until then the arm goes to its first point. A goal ends
-well when its last point is passed and every joint is within its goal tolerance, 0.1 rad where the
-goal has none, `goal_time_tolerance` (1 s where it has none) later at the latest. It is aborted when
-the arm holds or obeys another command, when one of its joints stops, and where a path tolerance is
-given and violated; the text says which. When it is cancelled, or its client has gone, the arm
-holds.
+Points are joined by straight lines; their velocities and accelerations are ignored. A stamp in the
+header is the begin of the trajectory: until then the arm goes to its first point. A goal succeeds
+when its last point is passed and every joint is within its goal tolerance (0.1 rad if the goal has
+none), at the latest `goal_time_tolerance` (1 s if it has none) later. The goal is aborted when the
+arm holds or obeys another command, when one of its joints stops, and when a given path tolerance is
+violated; the text says which. When the goal is cancelled, or its client has gone, the arm holds.
 """
 
 import asyncio
@@ -28,23 +27,23 @@ if TYPE_CHECKING:
     ]
 
 _PERIOD_SEC: Final = 0.05
-_GOAL_TOLERANCE: Final = 0.1  # rad; an arm that is stretched out sags by 0.07
+_GOAL_TOLERANCE: Final = 0.1  # rad; a stretched arm sags by 0.07
 _GOAL_TIME_SEC: Final = 1.0
 _Result = FollowJointTrajectory.Result
 
 
 def waypoints(msg: JointTrajectory, now_ns: int) -> list[Waypoint]:
-    """The points of a trajectory, in seconds from now.
+    """Return the points of a trajectory, in seconds from now.
 
-    A stamp in its header is when it begins, as for ros2_control: until then the arm goes to the
-    first point; of one that should have begun before, the rest is left.
+    A stamp in its header is its begin, as for ros2_control: until then the arm goes to the first
+    point; of a trajectory that should have begun earlier, the remaining part is followed.
 
     Raises:
-        ValueError: a point has not a position for each joint, or the trajectory is over.
+        ValueError: a point lacks a position for a joint, or the trajectory is over.
     """
     names = msg.joint_names
     if any(len(each.positions) != len(names) for each in msg.points):
-        raise ValueError(f"a point has other than {len(names)} positions, one for each joint name")
+        raise ValueError(f"a point does not have {len(names)} positions, one for each joint name")
     if late := too_late(msg, now_ns):
         raise ValueError(late)
     begins_sec = _begins_sec(msg, now_ns)
@@ -61,7 +60,7 @@ def waypoints(msg: JointTrajectory, now_ns: int) -> list[Waypoint]:
 
 
 def too_late(msg: JointTrajectory, now_ns: int) -> str:
-    """Why a trajectory is over before it begins; "": it is not."""
+    """Return a text if a trajectory is over before it begins; otherwise ""."""
     late_sec = -_begins_sec(msg, now_ns)
     takes_sec = _sec(msg.points[-1].time_from_start) if msg.points else 0.0
     return f"it should have begun {late_sec:.1f} s ago, and is over" if late_sec > takes_sec else ""
@@ -82,13 +81,13 @@ class TrajectoryAction:
         begin: Callable[[JointTrajectory], str],
         motion: Callable[[], ArmMotion],
     ) -> None:
-        """Serve it.
+        """Serve the action.
 
         Args:
             node: the driver.
-            name: of the action.
-            begin: lets the arm follow a trajectory; returns why it does not, or "".
-            motion: the arm's motion now.
+            name: the name of the action.
+            begin: makes the arm follow a trajectory; returns why it does not, or "".
+            motion: returns the arm's current motion.
         """
         self._node, self._begin, self._motion = node, begin, motion
         ActionServer(node, FollowJointTrajectory, name, self._execute, when_busy="preempt")
@@ -148,7 +147,7 @@ class TrajectoryAction:
         return _Result(error_code=code, error_string=text)
 
     def _trouble(self, goal: FollowJointTrajectory.Goal, way: Sequence[Waypoint] | None) -> str:
-        """Why the arm cannot go on; "": it can."""
+        """Return why the arm cannot continue; "" if it can."""
         motion, names = self._motion(), goal.trajectory.joint_names
         if motion.followed is not way:
             return "the arm holds, or obeys another command"
@@ -160,14 +159,14 @@ class TrajectoryAction:
     def _violation(
         self, desired: Mapping[str, float], given: Iterable[JointTolerance], usual: float
     ) -> str:
-        """A joint that is further from where it is to be than it may be; "": there is none."""
+        """Return a text about a joint beyond its tolerance; "" if there is none."""
         present = self._motion().present
         tolerances = dict.fromkeys(desired, usual)
         tolerances |= {each.name: each.position for each in given if each.position}
         for name, position in desired.items():
             distance = abs(position - present[name])
             if 0 < tolerances[name] < distance:
-                return f"{name} is {distance:.3f} rad from where it is to be"
+                return f"{name} is {distance:.3f} rad from its target"
         return ""
 
     def _feedback(self, names: list[str]) -> FollowJointTrajectory.Feedback:

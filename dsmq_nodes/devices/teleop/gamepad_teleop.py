@@ -5,8 +5,8 @@
       params: {linear: 0.4, angular: 1.5}
 
 Nothing moves without the button: it is the dead man's switch. `b`, the right button of the four,
-presses the emergency stop; `start` releases it. When `joy` is silent for 0.3 s, as when the pad is
-unplugged, the hand has let go.
+presses the emergency stop; `start` releases it. When `joy` is silent for 0.3 s, as with an
+unplugged pad, the button counts as released.
 """
 
 from collections.abc import Callable
@@ -21,7 +21,7 @@ from dsmq_nodes.graph.node import Node
 from dsmq_nodes.graph.parameters.model import Parameters
 from dsmq_nodes.messages.sensor import Joy
 
-# In the order of ROS's joy, as gamepad.py has it.
+# In the order of ROS's joy, as in gamepad.py.
 _B: Final = 1
 _LEFT_SHOULDER: Final = 4
 _START: Final = 7
@@ -31,10 +31,10 @@ _NO_PRESS_SKIPPED: Final = 1000  # a tap on the emergency stop counts, however b
 
 
 class GamepadTeleop(Node):
-    """What both kinds have in common: the dead man's switch and the emergency stop."""
+    """The common part of both kinds: the dead man's switch and the emergency stop."""
 
     def __init__(self, name: str) -> None:
-        """Nothing moves before the button is held."""
+        """Prepare; nothing moves before the button is held."""
         super().__init__(name)
         self._joy = Joy()
         self._stop = EmergencyStop(self)
@@ -49,7 +49,7 @@ class GamepadTeleop(Node):
         self.create_timer(_STEP_SEC, self.tick)
 
     def on_joy(self, msg: Joy) -> None:
-        """The pad has changed, or says again what it is."""
+        """Handle a new or repeated state of the pad."""
         if _pressed(msg, _B) and not _pressed(self._joy, _B):
             self._stop.press()
         if _pressed(msg, _START) and not _pressed(self._joy, _START):
@@ -59,28 +59,28 @@ class GamepadTeleop(Node):
             self.let_go()
 
     def on_silence(self) -> None:
-        """The pad is gone."""
+        """Release all buttons: the pad is gone."""
         self._joy = Joy()
 
     def tick(self) -> None:
-        """Command what the sticks say."""
+        """Publish commands from the sticks."""
         if _pressed(self._joy, _LEFT_SHOULDER):
             self.command(lambda at: self._joy.axes[at] if at < len(self._joy.axes) else 0.0)
         else:
             self.let_go()
 
     def command(self, axis: Callable[[int], float]) -> None:
-        """The button is held; `axis(n)` is where a stick is, -1 to 1."""
+        """Publish a command while the button is held; `axis(n)` is a stick's value, -1 to 1."""
 
     def let_go(self) -> None:
-        """The button is not held."""
+        """Stop: the button is not held."""
 
 
 class GamepadDrive(GamepadTeleop):
     """Drives a base by `cmd_vel`: the left stick forwards, the right one to the side."""
 
     class Params(Parameters):
-        """How fast."""
+        """The greatest speeds."""
 
         linear: float = Field(0.3, gt=0, description="m/s")
         angular: float = Field(1.0, gt=0, description="rad/s")
@@ -88,7 +88,7 @@ class GamepadDrive(GamepadTeleop):
     params: Params
 
     def __init__(self) -> None:
-        """Nothing moves before the button is held."""
+        """Prepare; nothing moves before the button is held."""
         super().__init__("gamepad_drive")
         self._base = BaseControl(self)
 
@@ -109,7 +109,7 @@ class GamepadArm(GamepadTeleop):
     """Moves an arm's joints by `joint_command`; each joint has an axis of the pad."""
 
     class Params(Parameters):
-        """How fast, and which axis moves which joint."""
+        """The speed, and the axis of each joint."""
 
         speed: float = Field(0.8, gt=0, description="rad/s")
         axes: list[int] = Field(
@@ -119,7 +119,7 @@ class GamepadArm(GamepadTeleop):
     params: Params
 
     def __init__(self) -> None:
-        """Nothing moves before the button is held."""
+        """Prepare; nothing moves before the button is held."""
         super().__init__("gamepad_arm")
         self._arm = ArmControl(self)
 

@@ -1,9 +1,9 @@
-"""What a hand commands, whatever it holds: speeds of a base, or of an arm's joints.
+"""Commands from a key or a gamepad: speeds of a base, or of an arm's joints.
 
-Commands are published while the hand holds on only. When it lets go, a base is told zero three
-times; an arm is told nothing more, and its driver holds. Then there is silence, so that it does not
-fight with whatever else commands the robot. The robot's own timeout is for the case that this
-process dies.
+Commands are published only while the key or the button is held. When it is released, a base gets a
+zero command three times; an arm gets no further command, and its driver holds. Then nothing is
+published, so that other commands for the robot are not disturbed. The robot's own timeout covers
+the case that this process dies.
 """
 
 import math
@@ -15,25 +15,25 @@ from dsmq_nodes.messages.geometry import Twist, Vector3
 from dsmq_nodes.messages.sensor import JointState
 
 _ZEROS: Final = 3
-_SAG: Final = 0.1  # rad that a joint may be short of where it is to be; see trajectory_action.py
-_LAG_SEC: Final = 0.3  # by which a moving joint may be late
+_SAG: Final = 0.1  # rad that a joint may be short of its target; see trajectory_action.py
+_LAG_SEC: Final = 0.3  # the delay of a moving joint
 
 
 class BaseControl:
     """Publishes a base's commands."""
 
     def __init__(self, node: Node, topic: str = "cmd_vel") -> None:
-        """Nothing is published before `drive`."""
+        """Prepare; nothing is published before `drive`."""
         self._publisher = node.create_publisher(Twist, topic, 1)
         self._zeros = _ZEROS
 
     def drive(self, linear: float, angular: float) -> None:
-        """Drive, m/s and rad/s; call it again in time."""
+        """Drive, in m/s and rad/s; call it again before the robot's timeout."""
         self._zeros = 0
         self._publish(linear, angular)
 
     def let_go(self) -> None:
-        """The hand holds on no longer; call it as often as `drive`."""
+        """Stop, because nothing is held any longer; call it as often as `drive`."""
         if self._zeros < _ZEROS:
             self._zeros += 1
             self._publish(0.0, 0.0)
@@ -48,19 +48,19 @@ class BaseControl:
 
 
 class ArmControl:
-    """Publishes where the joints that move are to be, beginning where they are.
+    """Publishes target positions of the moving joints, which begin at their current positions.
 
-    That is never far from where they are: at a limit, or against an obstacle, a joint turns back as
-    soon as it is told to.
+    A target is never far from the current position: at a limit, or against an obstacle, a joint
+    reverses as soon as it is commanded to.
 
     Attributes:
-        names: the joints, in the order in which the arm says them.
+        names: the joints, in the order of the arm's messages.
     """
 
     def __init__(
         self, node: Node, states: str = "joint_states", commands: str = "joint_command"
     ) -> None:
-        """Nothing is published before the arm was seen; `states`, `commands` are topics."""
+        """Prepare; nothing is published before the first state. `states`, `commands` are topics."""
         self.names: list[str] = []
         self._present: dict[str, float] = {}
         self._wanted: dict[str, float] = {}
@@ -69,8 +69,8 @@ class ArmControl:
         self._publisher = node.create_publisher(JointState, commands, 1)
 
     def on_state(self, msg: JointState) -> None:
-        """The arm is there."""
-        # A driver leaves out a joint whose servo did not answer: the others keep their places.
+        """Store the positions of the arm."""
+        # A driver omits a joint whose servo did not answer: the others keep their places.
         fewer = set(msg.name) < set(self.names)
         self.names = self.names if fewer else msg.name
         self._present = dict(zip(msg.name, msg.position, strict=False))
@@ -87,16 +87,16 @@ class ArmControl:
             self._publisher.publish(JointState(header=header, name=names, position=positions))
 
     def let_go(self) -> None:
-        """The hand holds on no longer: the next `move` begins where the arm is then."""
+        """Stop: the next `move` begins at the arm's position then."""
         self._wanted = {}
 
 
 def _moved(wanted: float, present: float, speed: float, step_sec: float) -> float:
-    """Where a joint is to be after a step."""
+    """Return the target of a joint after a step."""
     if speed == 0:
         return wanted
     ahead = math.copysign(1.0, speed)
-    # Both as distances in the direction of the motion; what was wanted the other way is over.
+    # Both are distances in the direction of motion; a target in the other direction is dropped.
     distance = max(ahead * (wanted - present), -_SAG)
     most = max(distance, _SAG + abs(speed) * _LAG_SEC)
     return present + ahead * min(distance + abs(speed) * step_sec, most)

@@ -1,10 +1,10 @@
-"""Which key is held in a terminal, sans-I/O.
+"""Finds out which key is held in a terminal; does no I/O.
 
-A terminal tells when a key is pressed, and repeats it while it is held; it does not tell when the
-key is released. The first repetition comes after up to 0.66 s (X11; Windows up to 1 s), the next
-ones at least 10 a second. So a key counts as held for `FIRST_SEC` after it was pressed, and for
-`REPEAT_SEC` after each repetition. A key that was tapped moves the robot for `FIRST_SEC`; space
-ends that sooner.
+A terminal reports when a key is pressed, and repeats it while it is held; it does not report when
+the key is released. The first repetition comes after up to 0.66 s (X11; Windows up to 1 s), the
+next ones at least 10 times a second. A key therefore counts as held for `FIRST_SEC` after it was
+pressed, and for `REPEAT_SEC` after each repetition. A tapped key moves the robot for `FIRST_SEC`;
+space ends that sooner.
 """
 
 import re
@@ -13,7 +13,7 @@ from typing import Final
 FIRST_SEC: Final = 0.7
 REPEAT_SEC: Final = 0.25
 REST_SEC: Final = 0.25
-"""For the rest of a key's sequence: a network may cut it."""
+"""The longest wait for the rest of a key's sequence, which a network may cut."""
 _ESCAPE: Final = b"\x1b"
 _SEQUENCE: Final = re.compile(rb"\x1b(?:\[\[[A-E]|\[[0-?]*[ -/]*[@-Z\\-~]|O[ -~])")
 _BEGUN: Final = re.compile(rb"\x1b(?:\[\[?|\[[0-?]*[ -/]*|O)?")
@@ -21,19 +21,19 @@ _ARROWS: Final = {b"\x1b[A": "up", b"\x1b[B": "down", b"\x1b[C": "right", b"\x1b
 
 
 class TerminalKeys:
-    """The keys in what a terminal sends, however that is cut into pieces.
+    """Parses the keys in a terminal's bytes, in pieces of any size.
 
-    A key without a character of its own, such as an arrow, Home or F5, is a sequence that begins
-    with Escape; the key Escape is that byte alone, and nothing follows it for `REST_SEC`.
+    A key without a character, such as an arrow, Home or F5, is a sequence that begins with Escape.
+    The key Escape is that byte alone, followed by nothing for `REST_SEC`.
     """
 
     def __init__(self) -> None:
-        """Nothing has come."""
-        self._begun = b""  # of a sequence
+        """Begin without bytes."""
+        self._begun = b""  # the begin of a sequence
         self._begun_sec = 0.0
 
     def feed(self, data: bytes, now_sec: float) -> list[str]:
-        """The keys that are whole: letters, `up`, `down`, `left`, `right`, `escape`, `other`."""
+        """Return the complete keys: letters, `up`, `down`, `left`, `right`, `escape`, `other`."""
         data = self._begun + data
         self._begun, found = b"", []
         while data:
@@ -52,7 +52,7 @@ class TerminalKeys:
         return found
 
     def due(self, now_sec: float) -> list[str]:
-        """The keys whose end has not come in time: `escape`."""
+        """Return `escape` in a list if no further byte of a sequence has arrived in time."""
         if not self._begun or now_sec < self._begun_sec + REST_SEC:
             return []
         self._begun = b""
@@ -63,20 +63,20 @@ class HeldKeys:
     """The key that is held."""
 
     def __init__(self) -> None:
-        """None is."""
+        """Begin with no key held."""
         self._key = ""
         self._until_sec = 0.0
 
     def press(self, key: str, now_sec: float) -> None:
-        """A key has come, pressed or repeated."""
+        """Store a key that was pressed or repeated."""
         is_repeated = key == self._key and now_sec < self._until_sec
         self._key = key
         self._until_sec = now_sec + (REPEAT_SEC if is_repeated else FIRST_SEC)
 
     def release(self) -> None:
-        """No key is held."""
+        """Release the key."""
         self._key = ""
 
     def held(self, now_sec: float) -> str:
-        """The key; "": none."""
+        """Return the held key, or ""."""
         return self._key if now_sec < self._until_sec else ""

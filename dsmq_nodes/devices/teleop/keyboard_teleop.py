@@ -1,9 +1,9 @@
 """Driving by the keys of a terminal; `dsmq-nodes teleop` starts it.
 
-A robot moves while a key is held; `held_keys` says what a terminal knows of that. Space stops at
-once, `x` presses the emergency stop and `c` releases it. Escape and Ctrl-C end, as does the end of
-the terminal. `q` does not: ROS's teleop_twist_keyboard has it for "faster", and an arm for a joint.
-Any other key stops a base, and the first one is answered with the keys that there are.
+A robot moves while a key is held; see `held_keys` for what a terminal reports. Space stops at once,
+`x` presses the emergency stop and `c` releases it. Escape, Ctrl-C and the end of the terminal end
+the program. `q` does not: ROS's teleop_twist_keyboard uses it for "faster", and an arm for a joint.
+Any other key stops a base, and the first such key logs the keys that exist.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ _DRIVE: Final = {  # shares of the speed and of the turn rate
     "u": (1, 1), "o": (1, -1), "m": (-1, -1), ".": (-1, 1),
 }  # fmt: skip
 _FASTER: Final = {"+": 1.1, "-": 1 / 1.1}
-# A column of the keyboard a joint: the upper key turns it forwards, the lower one back.
+# Each joint has a column of keys: the upper key turns it forwards, the lower one back.
 _FORWARDS: Final = "qwertyui"
 _BACK: Final = "asdfghjk"
 _STEP_SEC: Final = 0.05
@@ -43,15 +43,15 @@ Hold a key to move a joint; without one the arm holds.
 
 
 class KeyboardTeleop(Node):
-    """What both kinds have in common: keys, speed, the emergency stop, the end."""
+    """The common part of both kinds: keys, speed, the emergency stop, the end."""
 
     def __init__(self, name: str, keys_fd: int | None, broker: str | None) -> None:
         """Read keys when the node spins.
 
         Args:
-            name: of the node.
-            keys_fd: a terminal; None: standard input.
-            broker: its address; None: as the environment says.
+            name: the name of the node.
+            keys_fd: the descriptor of a terminal; None for standard input.
+            broker: the address of the broker; None for that of the environment.
         """
         super().__init__(name, broker=broker)
         self._keys = HeldKeys()
@@ -64,7 +64,7 @@ class KeyboardTeleop(Node):
         self.create_task(self._read())
 
     def tick(self) -> None:
-        """Command what the held key says."""
+        """Publish the command of the held key."""
         now_sec = asyncio.get_running_loop().time()
         self._take(self._typed.due(now_sec))
         key = self._keys.held(now_sec)
@@ -74,10 +74,10 @@ class KeyboardTeleop(Node):
             self.let_go()
 
     def command(self, key: str) -> None:
-        """A key is held."""
+        """Publish the command of a held key."""
 
     def let_go(self) -> None:
-        """None is."""
+        """Stop: no key is held."""
 
     async def _read(self) -> None:
         loop = asyncio.get_running_loop()
@@ -129,7 +129,7 @@ class KeyboardDrive(KeyboardTeleop):
         angular: float = 1.0,
         broker: str | None = None,
     ) -> None:
-        """Publish on a topic, at most at these speeds, m/s and rad/s."""
+        """Publish on `topic`, with at most these speeds, m/s and rad/s."""
         super().__init__("keyboard_drive", keys_fd, broker)
         self._most = (linear, angular)
         self._base = BaseControl(self, topic)
@@ -139,7 +139,7 @@ class KeyboardDrive(KeyboardTeleop):
         if key not in _DRIVE:
             self.let_go()
             self.get_logger().info(
-                f"{key!r} is no key here, and stops the robot: Escape or Ctrl-C ends, + and - are "
+                f"{key!r} has no function and stops the robot: Escape or Ctrl-C ends, + and - are "
                 "faster and slower",
                 once=True,
             )
@@ -168,7 +168,7 @@ class KeyboardArm(KeyboardTeleop):
         speed: float = 0.5,
         broker: str | None = None,
     ) -> None:
-        """Move the joints of `states` by `commands`, at most at this speed, rad/s."""
+        """Move the joints of topic `states` by topic `commands`, at most at `speed`, rad/s."""
         super().__init__("keyboard_arm", keys_fd, broker)
         self._most = speed
         self._arm = ArmControl(self, states, commands)

@@ -76,9 +76,7 @@ def test_features_whose_names_end_alike_have_topics_of_their_own(
         "/top/image_raw",
         "/observation/left_top/image_raw",
     ]
-    told = (
-        "left out: observation.left_top: /observation/left_top/image_raw is already a feature"
-    )
+    told = "left out: observation.left_top: /observation/left_top/image_raw is already a feature"
     assert list(source.omitted.lines()) == [told]
 
 
