@@ -1,5 +1,5 @@
-"""Doors to other worlds: a browser, rosbridge, Foxglove, a ROS 2 graph, other machines.
+"""Gateways to other systems: a browser, rosbridge, Foxglove, a ROS 2 graph, other machines.
 
-Each gateway is a process of its own and a peer like every other: it stands on `dsmq_nodes.tools`,
-and no other room knows it. A gateway is a folder here; its libraries are an extra.
+Each gateway is a separate process and an ordinary peer: it uses `dsmq_nodes.tools`, and no other
+room imports it. A gateway is a folder here; its libraries are an extra.
 """

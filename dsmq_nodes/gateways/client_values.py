@@ -1,13 +1,13 @@
-"""The values of a client's message, as our messages have them.
+"""Converts the values in a client's message to the kit's form.
 
-Clients of rosbridge were written for ROS 1, for ROS 2 and for JavaScript. Understood by the schema
-of the type, never by guess:
+Clients of rosbridge were written for ROS 1, for ROS 2 and for JavaScript. Their forms are
+recognized by the schema of the type, never by a guess:
 
 - a time `{secs, nsecs}` (ROS 1, roslibpy) or `{sec, nsec}` (Foxglove), and the text "now";
-- a header with a `seq`; one without a stamp, or with null, is stamped with the present time;
+- a header with a `seq`; a header without a stamp, or with null, gets the present time;
 - null for a number is NaN, which JSON does not have; another null is the field's default;
-- 3.0 for an integer, as programs write it that have no integers;
-- bytes as base64 or as a list of integers; base64 is checked here, since a schema does not.
+- 3.0 for an integer, as programs without integers write it;
+- bytes as base64 or as a list of integers; base64 is checked here, because a schema does not.
 """
 
 from collections.abc import Mapping
@@ -38,13 +38,13 @@ _HEADER: Final = {"stamp", "frame_id"}
 def message_text(
     values: Any, type_name: str, schema: Schema, cls: type[Message] | None, now_ns: int
 ) -> str:
-    """A client's message as the JSON text that is published; absent fields have their defaults.
+    """Return a client's message as JSON text to publish; absent fields have their defaults.
 
     Args:
         values: the client's values.
         type_name: the type, for the error.
-        schema: the JSON Schema of the type; empty: unknown, and everything fits.
-        cls: the class of the type when the kit has it: it checks what a schema does not.
+        schema: the JSON Schema of the type; empty when unknown: then any value is accepted.
+        cls: the class of the type if the kit has it: it checks what a schema cannot.
         now_ns: the present time, for headers.
 
     Raises:
@@ -74,7 +74,7 @@ class _ClientValues:
         self._now = {"sec": sec, "nanosec": nanosec}
 
     def read(self, value: Any, schema: object, field: str, depth: int) -> Any:
-        """A value, as our message has it."""
+        """Return a value in the kit's form."""
         if depth > DEEPEST:
             raise CommandError(f"{field:.60}: nested too deeply")
         found = resolved(self._root, schema)

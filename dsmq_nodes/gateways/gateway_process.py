@@ -1,4 +1,4 @@
-"""The process of a gateway: its log on the terminal, its hub, and its end by a signal."""
+"""The process of a gateway: its log on the terminal, its hub, and its end at a signal."""
 
 import asyncio
 import contextlib
@@ -16,17 +16,17 @@ from dsmq_nodes.signals import ending_signals
 
 
 def log_to_terminal() -> None:
-    """Write the log to standard output, where a launch takes it from."""
+    """Write the log to standard output, which a launch reads."""
     logging.basicConfig(
         level=logging.INFO, stream=sys.stdout, format="[%(levelname)s] [%(name)s]: %(message)s"
     )
 
 
 def hub_at(broker: Address, node: str, *, is_read_only: bool = False) -> Hub:
-    """A hub that is a node of a broker.
+    """Return a hub that is a node of a broker.
 
     Raises:
-        DsmqError: the broker is not there, or has a node of that name.
+        DsmqError: the broker cannot be reached, or already has a node of that name.
     """
     link = DsmqLink(*broker.socket, node, BaseClock(), lambda *_: None)
     return Hub(link, node, is_read_only=is_read_only)
@@ -49,7 +49,7 @@ def carry(hub: Hub, work: Coroutine[Any, Any, None], *closing: Callable[[], obje
 
 async def _until_a_signal(hub: Hub, work: Coroutine[Any, Any, None]) -> None:
     loop = asyncio.get_running_loop()
-    told = asyncio.Event()  # a second signal does not break into the end of the work
+    told = asyncio.Event()  # a second signal does not interrupt the end of the work
     for number in ending_signals():
         loop.add_signal_handler(number, told.set)
     hub.attach(loop)

@@ -1,15 +1,15 @@
-"""The gateway's one connection to the queue, in texts: what all its clients share.
+"""The gateway's one connection to the queue, which all its clients share; messages are texts.
 
-It stands on a node's `Link`, not on a `Node`: the types of topics are not known here, and their
-messages are passed on undecoded. With shared memory they come straight from the rings.
+It uses a node's `Link`, not a `Node`: the types of topics are unknown here, and messages are passed
+on undecoded. With shared memory they are read directly from the rings.
 
-**Naps.** While only viewers are connected, the hub drains its link every 50 ms and never lets it
-rest, so that no publisher ever has to ring its bell. While a call is under way, or a client has
-subscribed with `is_prompt`, it is woken as a node is.
+**Naps.** While only viewers are connected, the hub drains its link every 50 ms and never waits on
+it, so that no publisher ever has to ring its bell. While a call is pending, or a client has
+subscribed with `is_prompt`, each message wakes the hub, as it does a node.
 
-Who asks right after it has advertised expects to see itself: `settled` waits until the graph has
-what the hub has said. Others' names are given as they are: a page shows them as text, never as
-markup.
+A client that requests the graph right after it has advertised expects to find itself in it:
+`settled` waits until the graph has what the hub has advertised. Names from others are passed on
+unchanged: a page shows them as text, never as markup.
 """
 
 import asyncio
@@ -37,18 +37,18 @@ logger = logging.getLogger("dsmq_nodes.gateways")
 _NAP_SEC: Final = 0.05
 _DEPTH: Final = 1000
 _SETTLED_SEC: Final = 0.5  # the graph is published 20 ms after a change
-_SERVED_SEC: Final = 1.0  # a caller may be faster than the graph
-_IDLE_SEC: Final = 60.0  # after that a service's two topics are released
+_SERVED_SEC: Final = 1.0  # the wait for a service that is not in the graph yet
+_IDLE_SEC: Final = 60.0  # then the two topics of an idle service are released
 
 Take = Callable[[Entry], None]
 
 
 def _ignore(_: Entry) -> None:
-    """Take nothing."""
+    """Ignore the message."""
 
 
 class HubReader:
-    """One subscription of a topic; several share the link's one."""
+    """One subscription of a topic; all of a topic share one subscription of the link."""
 
     def __init__(self, hub: "Hub", topic: str, take: Take, *, is_prompt: bool) -> None:
         self.topic, self.take, self.is_prompt = topic, take, is_prompt
@@ -57,13 +57,13 @@ class HubReader:
         self._hub = hub
 
     def close(self) -> None:
-        """Unsubscribe, and forget `take`: what it holds is freed at once, not by a collection."""
+        """Unsubscribe, and drop `take`: its objects are freed now, not at garbage collection."""
         self._hub.unsubscribe(self)
         self.take = _ignore
 
 
 class HubWriter:
-    """One advertisement of a topic; several share the link's one."""
+    """One advertisement of a topic; all of a topic share one advertisement of the link."""
 
     def __init__(self, hub: "Hub", publication: Publication) -> None:
         self._hub, self.publication, self._is_open = hub, publication, True
@@ -76,10 +76,10 @@ class HubWriter:
     def publish(self, text: str, field: str = "", raw: bytes = b"") -> None:
         """Publish a message, as JSON, from any thread.
 
-        `raw` is the value of the message's large `field`, which `text` leaves out.
+        `raw` is the value of the message's large `field`, which `text` omits.
 
         Raises:
-            WireError: it is too large.
+            WireError: the message is too large.
         """
         if field and self.publication.writer is None:
             text, field, raw = wire.whole_text(text, field, raw), "", b""
@@ -93,7 +93,7 @@ class HubWriter:
 
 
 class _Service:
-    """The two topics of a service that is called, and the calls under way."""
+    """The two topics of a called service, and the pending calls."""
 
     def __init__(self, request: HubWriter, replies: HubReader) -> None:
         self.request, self.replies = request, replies
@@ -107,14 +107,14 @@ class Hub:
     Attributes:
         link: the link.
         name: the gateway's node, `/web`.
-        graph: who publishes and subscribes what; empty while the broker is away.
-        schemas: the JSON Schemas that are known, by their ids.
-        is_connected: whether the broker is there.
-        is_read_only: clients may look, and change nothing.
+        graph: the publishers and subscribers of each topic; empty while the broker is away.
+        schemas: the known JSON Schemas, by their ids.
+        is_connected: whether the broker is connected.
+        is_read_only: whether clients may read only.
     """
 
     def __init__(self, link: Link, name: str = "/web", *, is_read_only: bool = False) -> None:
-        """A hub on a link; `attach` it to a loop."""
+        """Make a hub on a link; `attach` it to a loop."""
         self.link, self.name, self.is_read_only = link, name, is_read_only
         self.graph = GraphModel()
         self.schemas: dict[str, dict[str, Any]] = {}
@@ -124,7 +124,7 @@ class Hub:
         self._writers: dict[str, int] = {}
         self._services: dict[str, _Service] = {}
         self._call_ids = itertools.count(1)
-        self._prompt = 0  # how many want to be woken
+        self._prompt = 0  # how many readers need to be woken for each message
         self._nap: asyncio.Handle | None = None
         self._watchers: list[Callable[[], None]] = []
         self._news = asyncio.Event()
@@ -139,7 +139,7 @@ class Hub:
         return self._loop
 
     def attach(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Read from now on, in this loop."""
+        """Start to read, in this loop."""
         self._loop = loop
         self.link.attach(loop, self._readable, self._outage)
         self.subscribe(TYPES_TOPIC, self._take_type)
@@ -160,7 +160,7 @@ class Hub:
         if self._prompt:
             if not self.link.rest():
                 self._again(0.0)
-        elif len(self._readers) > 2:  # those of the hub itself come over the socket
+        elif len(self._readers) > 2:  # the hub's own two are read from the socket
             self._again(_NAP_SEC)
 
     def _again(self, delay_sec: float) -> None:
@@ -185,7 +185,7 @@ class Hub:
     # The graph
 
     def watch(self, watcher: Callable[[], None]) -> Callable[[], None]:
-        """Call `watcher` when the graph or the connection has changed; returns its end."""
+        """Call `watcher` when the graph or the connection changes; return a function to stop."""
         self._watchers.append(watcher)
         return lambda: self._watchers.remove(watcher)
 
@@ -196,7 +196,7 @@ class Hub:
             try:
                 watcher()
             except Exception:
-                logger.exception("a change of the graph was not taken")
+                logger.exception("a watcher failed at a change of the graph")
 
     def _take_graph(self, entry: Entry) -> None:
         try:
@@ -208,7 +208,7 @@ class Hub:
         served = self.services(hidden=True)
         for name, service in self._services.items():
             if service.waiting and name not in served:
-                self._fail(service, f"the server of {name} has gone")
+                self._fail(service, f"the server of {name} is gone")
         self._tell()
 
     def _take_type(self, entry: Entry) -> None:
@@ -220,20 +220,20 @@ class Hub:
         self.schemas[schema_id] = schema
 
     def topics(self, *, hidden: bool = False) -> list[TopicModel]:
-        """The topics by name; with `hidden` also those of services and of the kit."""
+        """Return the topics, sorted by name; with `hidden` also those of services and the kit."""
         return shown(self.graph, own=hidden)
 
     def topic(self, name: str) -> TopicModel | None:
-        """A topic of the graph."""
+        """Return a topic of the graph, or None."""
         return self._topics.get(name)
 
     def type_of(self, topic: str) -> str:
-        """The type that an end of a topic has told; empty when it is unknown."""
+        """Return the type that an endpoint of a topic has published; empty when unknown."""
         found = self.topic(topic)
         return next(iter(types(found)), "") if found is not None else ""
 
     def schema_of(self, topic: str) -> dict[str, Any]:
-        """The JSON Schema that an end of a topic has told; empty when it is unknown."""
+        """Return the JSON Schema that an endpoint of a topic has published; empty when unknown."""
         found = self.topic(topic)
         for end in found.ends if found is not None else ():
             if end.schema_id in self.schemas:
@@ -241,15 +241,15 @@ class Hub:
         return {}
 
     def services(self, *, hidden: bool = False) -> dict[str, offers.Offer]:
-        """The services that are served, by name; with `hidden` also those of actions."""
+        """Return the services that have a server, by name; with `hidden` also those of actions."""
         return offers.served(offers.services(self.graph, hidden=hidden))
 
     def nodes(self) -> list[str]:
-        """The names of the nodes."""
+        """Return the names of the nodes."""
         return offers.nodes(self.graph)
 
     async def until(self, condition: Callable[[], bool], timeout_sec: float) -> bool:
-        """Wait until a condition of the graph holds; whether it does."""
+        """Wait until a condition of the graph holds; return whether it does."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_sec):
                 while not condition():
@@ -284,11 +284,12 @@ class Hub:
 
         Args:
             topic: its full name.
-            take: takes a message; its `text` is JSON, its large field may be apart (`RingRecord`).
-            depth: how many messages may wait between two drains; the first subscriber's counts.
+            take: called with each message; `text` is JSON, its large field may be separate
+                (`RingRecord`).
+            depth: how many messages may wait between two drains; the first subscriber's is used.
             is_prompt: wake the gateway for each message, which costs the publisher a system call.
-            type_name: the type that is expected; empty: any.
-            schema: its JSON Schema; empty: unknown.
+            type_name: the expected type; empty for any.
+            schema: the JSON Schema of the expected type; empty when unknown.
         """
         reader = HubReader(self, topic, take, is_prompt=is_prompt)
         is_first = topic not in self._readers
@@ -301,7 +302,7 @@ class Hub:
         known = self.topic(topic)
         if is_first or known is None or known.latched:
             # A second subscription of the link repeats the latched messages. On any other topic it
-            # would only cost the first subscriber what comes until the broker has answered.
+            # would only lose messages of the first subscriber until the broker has answered.
             self.link.subscribe(topic, depth, type_name, deliver, schema)
         if self._prompt or len(self._readers) > 2:
             self._again(0.0)
@@ -314,9 +315,9 @@ class Hub:
             reader.after = entry.id
             try:
                 reader.take(entry)
-            except Exception:  # of one client: the others and the link go on
+            except Exception:  # from one client: the others and the link continue
                 if not reader.failures:
-                    logger.exception("a message on %s was not taken; others are counted", topic)
+                    logger.exception("a reader of %s failed; more failures are counted", topic)
                 reader.failures += 1
 
     def unsubscribe(self, reader: HubReader) -> None:
@@ -350,23 +351,23 @@ class Hub:
     # Calling
 
     async def served(self, name: str, timeout_sec: float = 10.0) -> offers.Offer:
-        """A service that is served; one that was just advertised is waited for.
+        """Return a served service; wait for one that was just advertised.
 
         Raises:
-            CommandError: nobody serves it.
+            CommandError: no node serves it.
         """
         await self.until(lambda: name in self.services(hidden=True), min(timeout_sec, _SERVED_SEC))
         offer = self.services(hidden=True).get(name)
         if offer is None:
             hint = did_you_mean(name, self.services())
-            raise CommandError(f"nobody serves {name}; {hint}")
+            raise CommandError(f"no node serves {name}; {hint}")
         return offer
 
     async def call(self, name: str, body: str = "{}", *, timeout_sec: float = 10.0) -> str:
-        """The response of a service, as JSON; `body` is the request as JSON.
+        """Call a service, and return its response as JSON; `body` is the request as JSON.
 
         Raises:
-            CommandError: nobody serves it, it has not answered in time, or with an error.
+            CommandError: no node serves it, or it has answered too late or with an error.
         """
         offer = await self.served(name, timeout_sec)
         service = self._services.get(name) or self._open(name, offer)
@@ -399,7 +400,7 @@ class Hub:
         try:
             head = service_wire.read(entry.text)
         except WireError:
-            return  # for its own client to complain of
+            return  # its own client reports the error
         service = self._services.get(name)
         if service is None or head.client != self.link.client:
             return
@@ -419,7 +420,7 @@ class Hub:
                 future.set_exception(CommandError(reason))
 
     def _release_later(self, name: str, service: _Service) -> None:
-        """Release an idle service: our request topic would make it look alive for ever."""
+        """Release an idle service: the hub's request topic would keep it visible forever."""
         if service.release is not None:
             service.release.cancel()
         service.release = self.loop.call_later(_IDLE_SEC, self._release, name, service)

@@ -1,8 +1,8 @@
 """The types of topics, services and actions that a web client names.
 
-A client names a type in ROS 1's spelling (`std_msgs/String`) or in ROS 2's. Of the kit's own types
-there is a class; of a user's only the JSON Schema that some end in the graph has told. Nothing is
-imported because a client names it.
+A client names a type in ROS 1's spelling (`std_msgs/String`) or in ROS 2's. The kit's own types
+have a class; a user's type has only the JSON Schema that some endpoint in the graph has published.
+Nothing is imported because a client names it.
 """
 
 from functools import cache
@@ -25,7 +25,7 @@ from dsmq_nodes.topic_names import ACTION, REPLY, REQUEST
 
 
 class KnownType(NamedTuple):
-    """A message type: its name, its JSON Schema (empty: unknown), its class when the kit has it."""
+    """A message type: its name, its JSON Schema (empty if unknown), its class if the kit has it."""
 
     name: str
     schema: Schema
@@ -33,12 +33,12 @@ class KnownType(NamedTuple):
 
     @property
     def schema_text(self) -> bytes:
-        """The schema, as it is told to the broker."""
+        """The schema in the form for the broker."""
         return msgspec.json.encode(self.schema, order="sorted") if self.schema else b""
 
 
 def ros2_name(name: str, kind: str = "msg") -> str:
-    """A type's name in ROS 2's spelling: `std_msgs/String` is `std_msgs/msg/String`."""
+    """Return a type's name in ROS 2's spelling: `std_msgs/String` is `std_msgs/msg/String`."""
     parts = name.split("/")
     return f"{parts[0]}/{kind}/{parts[1]}" if len(parts) == 2 else name
 
@@ -48,10 +48,10 @@ def _of_class(cls: Any) -> KnownType:
 
 
 def message_type(hub: Hub, topic: str, name: str = "") -> KnownType:
-    """The type of a topic, where a client has named it or not.
+    """Return the type of a topic, whether a client has named it or not.
 
     Raises:
-        CommandError: the kit has no such type, though it has the others of that package.
+        CommandError: the kit has no such type, although it has others of that package.
     """
     told = hub.type_of(topic)
     name = ros2_name(name) or told
@@ -79,7 +79,7 @@ class KnownService(NamedTuple):
 
 
 def service_type(hub: Hub, service: str, name: str = "") -> KnownService:
-    """The type of a service that is served, or else the type that a client has named."""
+    """Return the type of a served service, or else the type that a client has named."""
     offer = hub.services(hidden=True).get(service)
     told = offer.type if offer is not None else ""
     name = told or ros2_name(name, "srv")
@@ -94,7 +94,7 @@ def service_type(hub: Hub, service: str, name: str = "") -> KnownService:
 
 
 class KnownAction(NamedTuple):
-    """An action type: its name, its parts as in ROS 2."""
+    """An action type: its name, and its parts as in ROS 2."""
 
     name: str
     send_goal: KnownService
@@ -103,7 +103,7 @@ class KnownAction(NamedTuple):
 
 
 def action_type(hub: Hub, action: str, name: str = "") -> KnownAction:
-    """The type of an action that is served, or else the type that a client has named."""
+    """Return the type of a served action, or else the type that a client has named."""
     goal, result = f"{action}{ACTION}/send_goal", f"{action}{ACTION}/get_result"
     offer = hub.services(hidden=True).get(goal)
     told = offer.type.removesuffix("_SendGoal") if offer is not None else ""
@@ -124,7 +124,7 @@ def action_type(hub: Hub, action: str, name: str = "") -> KnownAction:
 
 
 def action_part(hub: Hub, action: str, name: str, part: str) -> KnownType:
-    """The type of an action's `Goal`, `Result` or `Feedback`, as ROS 2 names it."""
+    """Return the type of an action's `Goal`, `Result` or `Feedback`, with ROS 2's name."""
     if (cls := kits_interface(name)) is not None and issubclass(cls, Action):
         return _of_class(getattr(cls, part))
     kind, field = action_type(hub, action, name), part.lower()

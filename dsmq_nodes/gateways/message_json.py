@@ -1,7 +1,7 @@
-"""Messages as other programs read JSON: an object, with null for NaN and infinity.
+"""Converts messages to standard JSON: an object, with null for NaN and infinity.
 
-Most texts are passed on as they are: only a text that may hold a number that JSON does not have is
-decoded. The text of a plain client, which may be anything, is shown as `{"data": text}`, as a
+Most texts are passed on unchanged: only a text that may hold a number that JSON does not have is
+decoded. The text of a plain client, which may be anything, is shown as `{"data": text}`, like a
 `std_msgs/String`.
 """
 
@@ -16,10 +16,10 @@ from dsmq_nodes.messages.schema.schema_walk import Schema
 
 
 def plain_json(entry: Entry, schema: Schema) -> str:
-    """A message as JSON.
+    """Return a message as JSON.
 
     Raises:
-        OverwrittenError: its large field was overwritten in shared memory.
+        OverwrittenError: the large field was overwritten in shared memory.
     """
     text = entry.text or ""
     is_special = '"NaN"' in text or 'Infinity"' in text
@@ -29,7 +29,7 @@ def plain_json(entry: Entry, schema: Schema) -> str:
 
 
 def decoded(text: str) -> dict[str, Any]:
-    """The values of a message's text."""
+    """Return the values of a message's text."""
     try:
         found: Any = _values(text)
     except ValueError:
@@ -41,4 +41,4 @@ def _values(text: str) -> Any:
     try:
         return read_json(text)
     except ValueError:
-        return read_loose_json(text)  # it has NaN as a number, or is no JSON at all
+        return read_loose_json(text)  # it has NaN as a number, or is not JSON

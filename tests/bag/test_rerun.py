@@ -210,7 +210,7 @@ def test_parameters_of_the_recording_are_told_to_be_in_its_launch_file(
 
 
 def test_a_node_that_has_nothing_to_do_with_it(recorded: Path) -> None:
-    with pytest.raises(BagError, match=r"/robot/doubler subscribes nothing that was recorded"):
+    with pytest.raises(BagError, match=r"/robot/doubler subscribes to no recorded topic"):
         rerun(Bag(recorded), Doubler, namespace="/robot")
     with pytest.raises(BagError, match=r"publishes nothing that was recorded"):
         rerun(Bag(recorded), Doubler, compared=Selection(("/beat",)))
@@ -275,8 +275,7 @@ def test_the_command(recorded: Path, arguments: tuple[str, ...], status: int, sa
         return
     lines = result.stderr.splitlines()
     assert lines[0] == (
-        "the node raised ValueError: too much, at 0.700 s of the bag, when it was given message 8 "
-        "of /numbers"
+        "the node raised ValueError: too much, at 0.700 s of the bag, at message 8 of /numbers"
     )
     assert "as recorded until then" in result.stdout
     assert len(lines) < 12
@@ -295,5 +294,5 @@ def test_what_a_node_raises_says_when_and_has_what_came_before(recorded: Path) -
     def make() -> Node:
         raise LookupError("no map")
 
-    with pytest.raises(NodeRaisedError, match="LookupError: no map, when it was made"):
+    with pytest.raises(NodeRaisedError, match="LookupError: no map in its constructor"):
         rerun(Bag(recorded), make)

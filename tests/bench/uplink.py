@@ -151,7 +151,7 @@ def lossy(scale: Scale, percent: int, kind: str, most_ms: int) -> Row:
 def _change_of_way(world: World, scale: Scale, made: Sensor) -> str:
     """What comes before the link has gone over to UDP, or of the time in which it may."""
     begun, began_sec = len(made.got), time.monotonic()
-    while "goes on by UDP" not in world.fleet.output():
+    while "changing to UDP" not in world.fleet.output():
         if time.monotonic() - began_sec > scale.lossy_sec / 2:
             return "stays TCP: "
         world.fleet.spin_for(0.1)

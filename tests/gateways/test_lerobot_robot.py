@@ -99,7 +99,7 @@ def test_an_old_message_and_none_end_the_loop(
     assert broker.port
     robot = package.DsmqRobot(package.DsmqRobotConfig(joints=JOINTS, max_age=1.0))
     monkeypatch.setattr(package, "_FIRST_SEC", 0.1)
-    with pytest.raises(ConnectionError, match="nothing comes on /joint_states"):
+    with pytest.raises(ConnectionError, match="no message arrives on /joint_states"):
         robot.connect()
     tool.put("/joint_states", state(0.0, 0.0))
     until(lambda: bool(robot.get_observation()), "the state")

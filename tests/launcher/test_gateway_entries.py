@@ -134,7 +134,7 @@ def test_the_gateways_of_an_included_file_are_its_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("uplink", "told"),
     [
-        ("connect: [hub]", "hub is beyond this machine: use tls/hub:7447 with certificates"),
+        ("connect: [hub]", "hub is on another machine: use tls/hub:7447 with certificates"),
         (
             "connect: [hub], tls: {ca: ca.pem, certificate: r1.pem, key: none.key}",
             "tls: the key {folder}/none.key cannot be read: No such file or directory",
@@ -180,5 +180,5 @@ def test_what_would_be_open_to_everybody_is_told_at_its_place(
 def test_an_uplink_that_would_not_start_is_refused_before_anything_starts(tmp_path: Path) -> None:
     path = tmp_path / "robot.yaml"
     path.write_text(f"uplink: {{connect: [hub], publish: [/odom]}}\n{NODES}")
-    with pytest.raises(LaunchFileError, match="hub is beyond this machine"):
+    with pytest.raises(LaunchFileError, match="hub is on another machine"):
         load_to_launch(path, tmp_path)

@@ -87,5 +87,7 @@ def test_without_opengl_there_is_one_line_of_what_to_install() -> None:
     )
     env = {**os.environ, "MUJOCO_GL": "disabled"}
     told = subprocess.check_output([sys.executable, "-c", program], env=env, text=True)
-    assert told.startswith("SimulationError there is no OpenGL to render with: install libegl1")
+    assert told.startswith(
+        "SimulationError there is no OpenGL to render with: install Debian's libegl1"
+    )
     assert told.count("\n") == 1

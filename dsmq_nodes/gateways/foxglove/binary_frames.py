@@ -38,31 +38,31 @@ class ServiceRequest(NamedTuple):
 
 
 def message_data(subscription: int, stamp_ns: int, payload: bytes) -> bytes:
-    """A message for a subscription."""
+    """Return a message for a subscription."""
     return _DATA.pack(1, subscription, min(max(stamp_ns, 0), _MOST_NS)) + payload
 
 
 def time_frame(stamp_ns: int) -> bytes:
-    """The time, where it is not the wall clock's."""
+    """Return the time, for a clock other than the wall clock."""
     return _TIME.pack(2, min(max(stamp_ns, 0), _MOST_NS))
 
 
 def service_response(service: int, call: int, payload: bytes) -> bytes:
-    """The response to a call, in JSON."""
+    """Return the response to a call, in JSON."""
     return _RESPONSE.pack(3, service, call, len(JSON)) + JSON.encode() + payload
 
 
 def asset_error(request: int, text: str) -> bytes:
-    """The answer that there is no such asset."""
+    """Return the answer that there is no such asset."""
     error = text.encode()
     return _ASSET.pack(4, request, 1, len(error)) + error
 
 
 def read_binary(frame: bytes) -> PublishedData | ServiceRequest:
-    """A client's binary frame.
+    """Parse a client's binary frame.
 
     Raises:
-        ValueError: it is none.
+        ValueError: the frame is invalid.
     """
     try:
         if frame[:1] == b"\x01":

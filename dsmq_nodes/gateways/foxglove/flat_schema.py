@@ -1,15 +1,15 @@
-"""JSON Schemas as the viewers' parsers take them.
+"""Converts JSON Schemas to a form that the viewers' parsers support.
 
-Their root is an object, and they have no `$ref`, no `anyOf`, no null and no arrays of arrays; where
-a type has one of these, the nearest that they can show takes its place. A schema comes from another
-process: it is no larger here than a viewer can use, whatever it refers to.
+The viewers require an object at the root, and support no `$ref`, no `anyOf`, no null and no arrays
+of arrays; for these the nearest form that they can show is used. A schema comes from another
+process: its converted size is limited, whatever it refers to.
 """
 
 from typing import Any, Final
 
 from dsmq_nodes.messages.schema.schema_walk import Schema, as_list, as_mapping, resolved
 
-_DEEPEST: Final = 12  # types in types; one that contains itself ends there
+_DEEPEST: Final = 12  # nested types; a type that contains itself ends there
 _MOST_PARTS: Final = 5000
 _OBJECT: Final[dict[str, Any]] = {"type": "object", "properties": {}}
 _SIMPLE: Final = ("string", "number", "integer", "boolean")
@@ -17,7 +17,7 @@ _KEPT: Final = ("minimum", "maximum", "contentEncoding")
 
 
 def flat_schema(schema: Schema) -> dict[str, Any]:
-    """The schema of a message for a viewer; an object without fields when it is unknown."""
+    """Return the schema of a message for a viewer; an object without fields when unknown."""
     found = _Flattening(schema).flat(schema, 0)
     return found if found["type"] == "object" else dict(_OBJECT)
 
@@ -28,14 +28,14 @@ class _Flattening:
         self._left = _MOST_PARTS
 
     def flat(self, part: object, depth: int) -> dict[str, Any]:
-        """A part of the schema without what viewers do not know."""
+        """Return a part of the schema without what viewers do not support."""
         self._left -= 1
         if depth > _DEEPEST or self._left < 0:
             return dict(_OBJECT)
         found = resolved(self._root, part)
         choices = [as_mapping(each) for each in as_list(found.get("anyOf"))]
         for each in choices:
-            if each.get("type") != "null":  # the first: a value of another shows as it is
+            if each.get("type") != "null":  # the first choice: values of the others show unchanged
                 return self.flat(each, depth + 1)
         kind = found.get("type") or _kind_of_values(found)
         if kind == "object" or "properties" in found:
@@ -56,7 +56,7 @@ class _Flattening:
 
 
 def _kind_of_values(found: Schema) -> str:
-    """The type of a schema that lists its values."""
+    """Return the type of a schema that lists its values."""
     values = as_list(found.get("enum")) or ([found["const"]] if "const" in found else [])
     is_whole = bool(values) and all(isinstance(each, int) for each in values)
     return "integer" if is_whole else "string"

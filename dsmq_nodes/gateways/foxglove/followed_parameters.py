@@ -1,10 +1,10 @@
 """The parameters of all nodes, read once and then followed.
 
-Viewers ask for all parameters every few seconds. A node is asked once; from then on its changes
-come from `/parameter_events`. A node that was started again is asked again, and one that does not
-answer not before the graph has changed.
+Viewers request all parameters every few seconds. The gateway requests a node's parameters once;
+then it follows the changes on `/parameter_events`. A restarted node is requested again. A node that
+does not answer is requested again only after the graph has changed.
 
-Foxglove calls a parameter `/node.name`. A number that may have a fraction is marked `float64`:
+Foxglove names a parameter `/node.name`. A number that may have a fraction is marked `float64`:
 otherwise a viewer would send 3.0 as the integer 3.
 """
 
@@ -33,10 +33,10 @@ Wire = dict[str, Any]
 
 
 class FollowedParameters:
-    """A gateway's; it begins with the first question.
+    """The parameters that a gateway follows, from the first request on.
 
     Attributes:
-        listeners: called with the parameters that have changed.
+        listeners: called with the changed parameters.
     """
 
     def __init__(self, hub: Hub) -> None:
@@ -44,14 +44,14 @@ class FollowedParameters:
         self._hub = hub
         self._client = HubClient(hub, Outbox())
         self._known: dict[str, dict[str, Wire]] = {}  # by node, by name
-        self._changes: dict[str, dict[str, Wire]] = {}  # while a node is asked, likewise
+        self._changes: dict[str, dict[str, Wire]] = {}  # while a node is requested
         self._pids: dict[str, int] = {}
         self._asked: dict[str, asyncio.Task[None]] = {}
         self._silent: set[str] = set()
         self._follows = False
 
     async def read(self, names: Collection[str] = ()) -> list[Wire]:
-        """The parameters of these names that there are; without names all."""
+        """Return the existing parameters of these names; without names all."""
         self._follow()
         nodes = nodes_with_parameters(self._hub)
         if names:
@@ -63,7 +63,7 @@ class FollowedParameters:
         return [each for each in found if not names or each["name"] in names]
 
     def split(self, name: str) -> tuple[str, str]:
-        """The node in a parameter's full name, and its own name; both empty when there is none."""
+        """Split a parameter's full name into the node and its own name; both empty if unknown."""
         nodes = [each for each in nodes_with_parameters(self._hub) if name.startswith(f"{each}.")]
         node = max(nodes, key=len, default="")
         return node, name[len(node) + 1 :] if node else ""
@@ -79,7 +79,7 @@ class FollowedParameters:
             raise CommandError("no node has such a parameter")
         await set_parameter(client, node, own, value)
         known = self._known.get(node)
-        if known is not None:  # its event may come a little later
+        if known is not None:  # its event may arrive a little later
             found = (await read_parameters(self._client, node, [own]))[own]
             known[own] = _wire(node, own, found.value, found.type)
 
@@ -116,7 +116,7 @@ class FollowedParameters:
             self._client.watch(self._look)
 
     def _look(self) -> None:
-        """Forget the nodes that have gone or were started again."""
+        """Drop the parameters of nodes that are gone or were restarted."""
         self._silent.clear()
         pids = {each.name: each.pid for each in self._hub.graph.peers}
         for node in [each for each in self._known if pids.get(each) != self._pids[each]]:
@@ -124,7 +124,7 @@ class FollowedParameters:
 
     def _take(self, entry: Entry) -> None:
         if entry.gap:
-            self._known.clear()  # changes were missed: all are asked again
+            self._known.clear()  # changes were missed: request all again
             self._pids.clear()
         event = decoded(entry.text or "")
         node = event.get("node")
@@ -147,7 +147,7 @@ class FollowedParameters:
 
 
 def _read(node: str, parameter: Any) -> Wire | None:
-    """A parameter of an event; None: it is none, or has no value."""
+    """Return a parameter of an event, or None if it is invalid or has no value."""
     try:
         value = parameter["value"]
         return _wire(node, str(parameter["name"]), value_in(value), int(value["type"]))
@@ -156,7 +156,7 @@ def _read(node: str, parameter: Any) -> Wire | None:
 
 
 def _wire(node: str, name: str, value: Any, kind: int) -> Wire:
-    if kind in _NUMBERS:  # NaN and infinity are texts in our JSON
+    if kind in _NUMBERS:  # NaN and infinity are texts in the kit's JSON
         items = value if isinstance(value, list) else [value]
         numbers = [None if isinstance(each, str) else each for each in items]
         value = numbers if isinstance(value, list) else numbers[0]

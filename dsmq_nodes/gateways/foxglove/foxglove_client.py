@@ -1,7 +1,7 @@
 """One client of Foxglove's WebSocket protocol.
 
-Text frames are JSON objects with their operation in `op`, binary frames are messages and calls
-(binary_frames.py). What is wrong with a message is answered by a status of level 2.
+Text frames are JSON objects with their operation in `op`; binary frames are messages and calls
+(binary_frames.py). An invalid message is answered by a status of level 2.
 """
 
 import contextlib
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 SUBPROTOCOLS: Final = ("foxglove.sdk.v1", "foxglove.websocket.v1")
 ORIGINS: Final = ("https://app.foxglove.dev", "https://studio.foxglove.dev")
-"""The viewers' own pages."""
+"""The origins of the viewers' web pages."""
 
 _INFO, _WARNING, _ERROR = 0, 1, 2
 _TOLD_EVERY_SEC: Final = 1.0
@@ -52,30 +52,30 @@ _LONGEST_STATUS: Final = 500
 _READING: Final = ("parameters", "parametersSubscribe", "connectionGraph")
 _WRITING: Final = ("clientPublish", "services")
 _MOST_WATCHED: Final = 10_000
-_MOST_ITEMS: Final = 10_000  # in one operation: those take a tenth of a second
+_MOST_ITEMS: Final = 10_000  # in one operation: these take 0.1 s
 
 Operation = dict[str, Any]
 
 
 class FoxgloveServer:
-    """What all clients share."""
+    """The state that all clients share."""
 
     def __init__(self, hub: Hub) -> None:
         self.hub = hub
         self.offered = Offered(hub)
         self.parameters = FollowedParameters(hub)
-        self.session = secrets.token_hex(8)  # another one tells a viewer to begin again
+        self.session = secrets.token_hex(8)  # a new one makes a viewer start again
         self.offered.look()
 
 
 def open_foxglove(hub: Hub) -> Connect:
-    """Foxglove's protocol in a gateway; see `web/speaker.py`."""
+    """Return the function that opens a client of Foxglove's protocol; see `web/speaker.py`."""
     server = FoxgloveServer(hub)
     return lambda client: FoxgloveClient(client, server)
 
 
 class _Published(NamedTuple):
-    """A channel of the client."""
+    """A channel that the client publishes."""
 
     topic: str
     writer: HubWriter
@@ -92,7 +92,7 @@ class FoxgloveClient:
         self._published: dict[int, _Published] = {}
         self._watched: set[str] = set()
         self._watches_all = False
-        self._graph: ConnectionGraph | None = None  # as it was told; None: it is not wanted
+        self._graph: ConnectionGraph | None = None  # as last sent; None: not requested
         self._told: dict[str, tuple[int, float]] = {}  # dropped messages, by topic
         self._operations: dict[str, Callable[[Operation], None]] = {
             "subscribe": self._subscribe,
@@ -126,7 +126,7 @@ class FoxgloveClient:
         if self._has_clock:
             capabilities.append("time")
             self._client.subscribe(CLOCK_TOPIC, self._take_clock, depth=1)
-        # Another session: what is shown so far has times of another clock.
+        # Start a new session: the data shown so far has times of another clock.
         session = f"{self._server.session}{' by /clock' if self._has_clock else ''}"
         self._say(
             "serverInfo",
@@ -147,14 +147,14 @@ class FoxgloveClient:
         return clock is not None and bool(clock.publishers)
 
     def _take_clock(self, entry: Entry) -> None:
-        with contextlib.suppress(MessageError):  # the nodes that read the clock report it
+        with contextlib.suppress(MessageError):  # the nodes that use the clock report it
             now_ns = Clock.from_json(entry.text or "").clock.to_nanoseconds()
             self._client.outbox.offer(f"time of {CLOCK_TOPIC}", time_frame(now_ns), keep=1)
 
     def _changed(self, change: Change) -> None:
         self._tell_change(change)
         if self._is_clock_there and not self._has_clock:
-            self._welcome()  # it is told all again, and goes by that clock from now on
+            self._welcome()  # the client receives all again, with that clock
 
     def _tell_change(self, change: Change) -> None:
         if change.gone_channels:
@@ -177,7 +177,7 @@ class FoxgloveClient:
     # From the client
 
     def receive(self, data: str | bytes) -> None:
-        """Take a message."""
+        """Process a message of the client."""
         try:
             if isinstance(data, bytes):
                 self._take_binary(data)
@@ -190,9 +190,9 @@ class FoxgloveClient:
             try:
                 act(operation)
             except KeyError as error:
-                raise ValueError(f"{op}: it needs the field {error}") from None
+                raise ValueError(f"{op}: the field {error} is missing") from None
             except (LookupError, TypeError, AttributeError) as error:
-                raise ValueError(f"{op}: a field is not of its kind: {error!s:.100}") from None
+                raise ValueError(f"{op}: a field has the wrong type: {error!s:.100}") from None
         except (DsmqError, ValueError) as error:
             self._status(_ERROR, str(error))
 
@@ -218,7 +218,7 @@ class FoxgloveClient:
         if channel is None:
             self._status(_WARNING, f"there is no channel {wire['channelId']!r:.60}")
         elif number in self._subscribed:
-            self._status(_WARNING, f"there is a subscription {number} already")
+            self._status(_WARNING, f"the subscription {number} exists already")
         else:
             reader = self._client.subscribe(channel.topic, partial(self._take, channel, number))
             self._subscribed[number] = _ChannelSubscription(channel, reader)
@@ -270,15 +270,15 @@ class FoxgloveClient:
     def _advertise_one(self, wire: Operation) -> None:
         number, topic = _number_in(wire, "id"), resolve_topic(str(wire["topic"]), "web", "/", {})
         if number in self._published:
-            raise CommandError(f"there is a channel {number} of this client already")
+            raise CommandError(f"the channel {number} of this client exists already")
         if wire["encoding"] != JSON:
-            raise CommandError(f"messages are written in json, not {wire['encoding']!r:.60}")
+            raise CommandError(f"messages have to be in json, not {wire['encoding']!r:.60}")
         if is_kits_own(topic):
-            raise CommandError("it is the kit's own: choose a name that is not below /dsmq")
+            raise CommandError("the name is reserved: choose one that is not below /dsmq")
         kind = message_type(self._client.hub, topic, str(wire["schemaName"]))
         told = self._client.hub.type_of(topic)
         if told and kind.name != told:
-            raise CommandError(f"it is {told} already, and cannot be {kind.name:.80} as well")
+            raise CommandError(f"it already has the type {told}, and cannot be {kind.name:.80}")
         writer = self._client.advertise(topic, kind.name, kind.schema_text)
         self._published[number] = _Published(topic, writer, kind)
 
@@ -294,7 +294,7 @@ class FoxgloveClient:
         if known is None:
             raise CommandError(f"there is no channel {data.channel} of this client")
         kind = known.kind
-        if not kind.schema:  # a subscriber may have told it meanwhile
+        if not kind.schema:  # a subscriber may have published it meanwhile
             kind = message_type(self._client.hub, known.topic, kind.name)
         values = read_loose_json(data.payload)
         known.writer.publish(message_text(values, kind.name, kind.schema, kind.cls, time.time_ns()))
@@ -307,7 +307,7 @@ class FoxgloveClient:
             if service is None:
                 raise CommandError(f"there is no service {request.service}")
             if request.encoding != JSON:
-                raise CommandError(f"requests are written in json, not {request.encoding!r:.60}")
+                raise CommandError(f"requests have to be in json, not {request.encoding!r:.60}")
             kind = service.kind.request
             values = read_loose_json(request.payload or b"{}")
             body = message_text(values, kind.name, kind.schema, kind.cls, time.time_ns())
@@ -358,13 +358,13 @@ class FoxgloveClient:
     def _watch_parameters(self, operation: Operation) -> None:
         names = {str(each) for each in _items(operation, "parameterNames")}
         if len(self._watched | names) > _MOST_WATCHED:
-            raise CommandError(f"a client follows {_MOST_WATCHED} parameters at most")
+            raise CommandError(f"a client may follow at most {_MOST_WATCHED} parameters")
         self._watched |= names
         self._watches_all = self._watches_all or not names
         self._client.spawn(self._begin_to_follow(names))
 
     async def _begin_to_follow(self, names: set[str]) -> None:
-        await self._server.parameters.read(names)  # only the changes are told
+        await self._server.parameters.read(names)  # only changes are sent
 
     def _unwatch_parameters(self, operation: Operation) -> None:
         names = {str(each) for each in _items(operation, "parameterNames")}
@@ -412,7 +412,7 @@ class FoxgloveClient:
         self._client.outbox.answer(asset_error(_number_in(operation, "requestId"), text))
 
     def closed(self) -> None:
-        """The socket has ended."""
+        """Remove the client's listeners, because its socket has closed."""
         self._offered.listeners.remove(self._changed)
         self._server.parameters.listeners.remove(self._parameters_changed)
 
@@ -423,7 +423,7 @@ class _ChannelSubscription(NamedTuple):
 
 
 def _named(now: dict[str, list[str]], before: dict[str, list[str]], key: str) -> list[Any]:
-    """The entries that have changed; one that is gone has no ids."""
+    """Return the changed entries; one that is gone has no ids."""
     names = sorted(name for name in now if now[name] != before.get(name))
     gone = sorted(before.keys() - now.keys()) if key != "providerIds" else []
     return [{"name": name, key: now.get(name, [])} for name in (*names, *gone)]
@@ -432,21 +432,21 @@ def _named(now: dict[str, list[str]], before: dict[str, list[str]], key: str) ->
 def _items(wire: Operation, field: str) -> list[Any]:
     items = wire[field]
     if not isinstance(items, list):
-        raise CommandError(f"{field} is a list, not {items!r:.60}")
+        raise CommandError(f"{field} has to be a list, not {items!r:.60}")
     if len(items) > _MOST_ITEMS:
-        raise CommandError(f"{field} has {len(items)} items; {_MOST_ITEMS} are the most")
+        raise CommandError(f"{field} has {len(items)} items; the limit is {_MOST_ITEMS}")
     return items
 
 
 def _number_in(wire: Operation, field: str) -> int:
     number = wire[field]
     if type(number) is not int or not 0 <= number < 2**32:
-        raise CommandError(f"{field} is a number of 32 bits, not {number!r:.60}")
+        raise CommandError(f"{field} has to be a number of 32 bits, not {number!r:.60}")
     return number
 
 
 def _decoded(data: str) -> Operation:
     operation = read_loose_json(data)
     if not isinstance(operation, dict):
-        raise ValueError("a message is a JSON object with its operation in 'op'")  # noqa: TRY004
+        raise ValueError("a message has to be a JSON object with an 'op'")  # noqa: TRY004
     return operation

@@ -1,9 +1,9 @@
-"""What all Foxglove clients are offered: a channel for each topic, and services.
+"""The offer to all Foxglove clients: a channel for each topic, and services.
 
-A channel has an id, and the schema that a viewer shows its messages by. Standard messages are shown
-as Foxglove's well-known ones (messages/schema/foxglove_types.py), others as they are. When the type
-of a topic changes, it is another channel. While the broker is away, and shortly after, nothing is
-withdrawn: nodes are coming back.
+A channel has an id, and the schema by which a viewer shows its messages. Standard messages are
+converted to Foxglove's well-known ones (messages/schema/foxglove_types.py), others are shown
+unchanged. When the type of a topic changes, the topic gets a new channel. While the broker is away,
+and shortly after, nothing is withdrawn: nodes are reconnecting.
 """
 
 import itertools
@@ -23,19 +23,19 @@ from dsmq_nodes.graph.service_wire import NODE_SERVICES
 from dsmq_nodes.messages.schema.dynamic import without_special
 from dsmq_nodes.messages.schema.foxglove_types import CONVERSIONS, schema_of
 
-_GATHER_SEC: Final = 0.1  # many changes come at once, and types a little after the graph
+_GATHER_SEC: Final = 0.1  # many changes arrive together, and types a little after the graph
 _BACK_SEC: Final = 10.0  # nodes of a busy machine take seconds to connect again
 
 Wire = dict[str, Any]
 
 
 class OfferedChannel(NamedTuple):
-    """A topic, as it is shown.
+    """A topic in the form for viewers.
 
     Attributes:
-        key: by which a change of its type is seen.
-        convert: makes Foxglove's message; None: it is shown as it is.
-        wire: its advertisement.
+        key: changes when the topic's type changes.
+        convert: makes Foxglove's message; None to show the message unchanged.
+        wire: the advertisement for the client.
     """
 
     id: int
@@ -56,7 +56,7 @@ class OfferedService(NamedTuple):
 
 
 class Change(NamedTuple):
-    """What is new, and what is gone."""
+    """The new channels and services, and the withdrawn ones."""
 
     channels: list[OfferedChannel]
     gone_channels: list[int]
@@ -68,7 +68,7 @@ class Change(NamedTuple):
 
 
 class ConnectionGraph(NamedTuple):
-    """Who publishes, subscribes and serves: the ids of nodes by name."""
+    """The publishers, subscribers and servers: ids of nodes by the name of a topic or service."""
 
     published: dict[str, list[str]]
     subscribed: dict[str, list[str]]
@@ -113,7 +113,7 @@ class Offered:
             listener(change)
 
     def look(self) -> Change:
-        """Compare with the graph; returns what has changed."""
+        """Compare the offer with the graph, and return the change."""
         keeps = self.hub.loop.time() < self._keeps_until_sec
         channels, gone = self._look_at_topics(keeps=keeps)
         services, gone_services = self._look_at_services(keeps=keeps)
@@ -184,7 +184,7 @@ class Offered:
         return OfferedService(number, name, kind, wire)
 
     def connection_graph(self) -> ConnectionGraph:
-        """Who publishes, subscribes and serves what."""
+        """Return the publishers, subscribers and servers of each topic and service."""
         topics = self.hub.topics()
         return ConnectionGraph(
             {each.name: _ids(each.publishers) for each in topics if each.publishers},
@@ -193,11 +193,11 @@ class Offered:
         )
 
     def body_of(self, channel: OfferedChannel, entry: Entry) -> bytes:
-        """A message as the channel shows it, made once however many clients there are.
+        """Return a message in the channel's form, made once for all clients.
 
         Raises:
-            OverwrittenError: its large field was overwritten in shared memory.
-            CommandError: it does not match its type.
+            OverwrittenError: the large field was overwritten in shared memory.
+            CommandError: the message does not match its type.
         """
         if entry is self._entry and self._body is not None:
             return self._body

@@ -1,4 +1,4 @@
-"""A running graph as a robot and a teleoperator of LeRobot, for its own tools.
+"""A running graph as a robot and a teleoperator for LeRobot's own tools.
 
     lerobot-teleoperate --robot.discover_packages_path=dsmq_nodes.gateways.lerobot
         --robot.type=dsmq --robot.pictures='{front: /camera/image_raw}'

@@ -1,8 +1,8 @@
-"""A graph behind LeRobot's `Robot` and `Teleoperator`: newest messages in, commands out.
+"""LeRobot's `Robot` and `Teleoperator` on a graph: read the newest messages, publish commands.
 
-Joints are degrees and grippers 0 to 100 here, rad in the graph (bag/lerobot/features.py). A message
-older than `max_age` is refused, and LeRobot's loop ends. When it ends, or is killed, no command
-comes, and the arm's driver holds. Limits are the driver's.
+Joints are in degrees and grippers 0 to 100 here, but rad in the graph (bag/lerobot/features.py). A
+message older than `max_age` is refused, which ends LeRobot's loop. When the loop ends, or is
+killed, no command arrives, and the arm's driver holds. The driver applies the limits.
 """
 
 import math
@@ -32,14 +32,14 @@ from dsmq_nodes.tools.session import Session
 if TYPE_CHECKING:
     from dsmq_nodes.dsmq.wire import Reply
 
-_FIRST_SEC: Final = 5.0  # for the first message of a topic
+_FIRST_SEC: Final = 5.0  # the wait for the first message of a topic
 
 
 @dataclass(kw_only=True)
 class GraphConfig:
-    """Where the graph is, and what the joints are."""
+    """The address of the graph, and the joints."""
 
-    broker: str = ""  # as host:port; else DSMQ_BROKER
+    broker: str = ""  # as host:port; empty: DSMQ_BROKER
     joints: list[str] = field(default_factory=lambda: list(SO101))
     calibration: str = ""  # LeRobot's file, for the range of the gripper
     max_age: float = 0.5  # seconds
@@ -52,13 +52,13 @@ class DsmqRobotConfig(GraphConfig, RobotConfig):
 
     state: str = "/joint_states"
     command: str = "/joint_command"
-    pictures: dict[str, str] = field(default_factory=dict)  # topics by the names of the cameras
+    pictures: dict[str, str] = field(default_factory=dict)  # topics by camera name
 
 
 @TeleoperatorConfig.register_subclass("dsmq")
 @dataclass(kw_only=True)
 class DsmqTeleoperatorConfig(GraphConfig, TeleoperatorConfig):
-    """The topic of a teleoperator: JointState, as of a leader arm."""
+    """The topic of a teleoperator: JointState, as from a leader arm."""
 
     topic: str = "/leader/joint_states"
 
@@ -76,21 +76,21 @@ class _NewestMessages:
             self.session.subscribe(topic, depth=1)
 
     def newest(self, topic: str) -> bytes:
-        """The newest message of a topic; raises ConnectionError when there is only an old one."""
+        """Return the newest message of a topic; raise ConnectionError if it is too old."""
         left_sec = 0.0 if topic in self._newest else _FIRST_SEC
         until_sec = time.monotonic() + left_sec
         while reply := self.session.next_message(timeout_sec=left_sec):
             self._newest[reply.topic] = reply
             left_sec = 0.0 if topic in self._newest else max(until_sec - time.monotonic(), 0.0)
         if topic not in self._newest:
-            raise ConnectionError(f"nothing comes on {topic}")
+            raise ConnectionError(f"no message arrives on {topic}")
         age_sec = (time.monotonic_ns() - self._newest[topic].at) * 1e-9
         if age_sec > self._max_age_sec:
             raise ConnectionError(f"the newest message of {topic} is {age_sec:.1f} s old")
         return (self._newest[topic].text or "").encode()
 
     def picture(self, topic: str) -> NDArray[np.uint8]:
-        """The newest picture, of (height, width, 3); a bad one raises ValueError."""
+        """Return the newest picture, of shape (height, width, 3); raise ValueError if invalid."""
         data = self.newest(topic)
         if topic not in self._types:
             self._types = {each.name: each.type for each in self.session.graph().topics}
@@ -99,14 +99,14 @@ class _NewestMessages:
 
 
 class _InGraph:
-    """The half that the robot and the teleoperator have in common."""
+    """The common part of the robot and the teleoperator."""
 
     def __init__(self, config: Any) -> None:
         super().__init__(config)  # type: ignore[call-arg]  # LeRobot's class, beside this one
         self.config = config
-        self.cameras = dict.fromkeys(getattr(config, "pictures", ()))  # the recorder counts them
+        self.cameras = dict.fromkeys(getattr(config, "pictures", ()))  # LeRobot counts them
         self._graph: _NewestMessages | None = None
-        self._seen: dict[str, tuple[float, float]] = {}  # values, and when
+        self._seen: dict[str, tuple[float, float]] = {}  # values, and their times
 
     def _topics(self) -> list[str]:
         raise NotImplementedError
@@ -120,7 +120,7 @@ class _InGraph:
         values = reader.read(self._opened().newest(topic))
         now_sec = time.monotonic()
         self._seen |= {name: (each, now_sec) for name, each in values.items()}
-        for name in self.action_features:  # a servo may be silent for a cycle
+        for name in self.action_features:  # a servo may miss a cycle
             if now_sec - self._seen.get(name, (0.0, -math.inf))[1] > self.config.max_age:
                 raise ConnectionError(f"{topic} has no {name}: it has {', '.join(reader.names)}")
         return {name: self._seen[name][0] for name in self.action_features}
@@ -148,7 +148,7 @@ class _InGraph:
     def calibrate(self) -> None:
         pass
 
-    configure = calibrate  # the launch file does
+    configure = calibrate  # the launch file configures
 
 
 class DsmqRobot(_InGraph, Robot):
@@ -162,19 +162,19 @@ class DsmqRobot(_InGraph, Robot):
 
     @property
     def observation_features(self) -> dict[str, Any]:
-        """The joints, and the shapes of the pictures, by the first of each."""
+        """The joints, and the shapes of the pictures, taken from the first of each."""
         pictures = self.config.pictures.items()
         shapes = {name: self._opened().picture(topic).shape for name, topic in pictures}
         return {**self.action_features, **shapes}
 
     def get_observation(self) -> dict[str, Any]:
-        """The newest joints and pictures; raises ConnectionError when one is old."""
+        """Return the newest joints and pictures; raise ConnectionError if one is too old."""
         pictures = self.config.pictures.items()
         found = {name: self._opened().picture(topic) for name, topic in pictures}
         return {**self._joints(self.config.state), **found}
 
     def send_action(self, action: dict[str, Any]) -> dict[str, Any]:
-        """Publish a command of all joints; the driver limits it."""
+        """Publish a command for all joints; the driver limits it."""
         graph, topic = self._opened(), self.config.command
         if topic not in graph.session.published:
             schema = msgspec.json.encode(JointState.schema())
@@ -199,8 +199,8 @@ class DsmqTeleoperator(_InGraph, Teleoperator):
         return [self.config.topic]
 
     def get_action(self) -> dict[str, float]:
-        """The newest positions of the leader; raises ConnectionError when they are old."""
+        """Return the newest positions of the leader; raise ConnectionError if they are too old."""
         return self._joints(self.config.topic)
 
     def send_feedback(self, feedback: dict[str, Any]) -> None:
-        """Do nothing: no force is felt."""
+        """Do nothing: the teleoperator has no force feedback."""

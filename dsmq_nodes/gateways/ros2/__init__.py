@@ -1,7 +1,7 @@
-"""A ROS 2 graph: a node of ours that is an rclpy node too, and carries what it is told to.
+"""A bridge to a ROS 2 graph: a node that is also an rclpy node, and carries the named topics.
 
-`bridge_rules.py` says what may go, `ros_classes.py` finds ROS's message classes, `ros_objects.py`
-converts messages, `ros_side.py` is the rclpy node, and `ros_bridge.py` brings them together with
-the hub. Only these `ros_*` files import ROS, wherever it is: a sourced installation, or the wheels
-of the extra `ros2`.
+`bridge_rules.py` decides what is carried, `ros_classes.py` finds ROS's message classes,
+`ros_objects.py` converts messages, `ros_side.py` is the rclpy node, and `ros_bridge.py` connects
+these with the hub. Only the `ros_*` files import ROS: from a sourced installation, or from the
+wheels of the extra `ros2`.
 """

@@ -1,4 +1,4 @@
-"""`python -m dsmq_nodes.gateways.ros2 '{"from_ros": ["/scan"]}'`: as a launch starts the bridge."""
+"""Run as a launch does: `python -m dsmq_nodes.gateways.ros2 '{"from_ros": ["/scan"]}'`."""
 
 import sys
 

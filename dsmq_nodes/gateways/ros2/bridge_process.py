@@ -1,4 +1,4 @@
-"""The bridge's process, from its options to its end; and a look at a ROS graph without a bridge."""
+"""The bridge's process, from its options to its end; and a list of a ROS graph's offers."""
 
 import os
 import secrets
@@ -17,14 +17,14 @@ _RANGE: Final = "ROS_AUTOMATIC_DISCOVERY_RANGE"
 
 
 def run(entry: Ros2Entry, broker: AnyAddress | None = None) -> int:
-    """Carry until a signal; returns the exit status.
+    """Carry until a signal, and return the exit status.
 
     Args:
         entry: the options.
-        broker: where the broker is; None: where DSMQ_BROKER says.
+        broker: the address of the broker; None for that in DSMQ_BROKER.
 
     Raises:
-        DsmqError: it cannot start.
+        DsmqError: the bridge cannot start.
     """
     log_to_terminal()
     ros = _ros(entry)
@@ -36,10 +36,10 @@ def run(entry: Ros2Entry, broker: AnyAddress | None = None) -> int:
 
 
 def offers(entry: Ros2Entry) -> "list[RosOffer]":
-    """The topics and services of other nodes in the ROS graph that an entry means.
+    """Return the topics and services of other nodes in the ROS graph of an entry.
 
     Raises:
-        CommandError: there is no rclpy.
+        CommandError: rclpy is missing.
     """
     ros = _joined(_ros(entry))
     try:
@@ -49,10 +49,10 @@ def offers(entry: Ros2Entry) -> "list[RosOffer]":
 
 
 def _ros(entry: Ros2Entry) -> ModuleType:
-    """The bridge's modules, with the environment that ROS reads when it is imported.
+    """Return the bridge's module, imported with the environment that ROS reads at its import.
 
     Raises:
-        CommandError: rclpy is not there, or cannot be imported.
+        CommandError: rclpy is missing, or cannot be imported.
     """
     if missing := entry.missing():
         raise CommandError(f"`dsmq-nodes bridge ros2`: {missing}, or source a ROS 2 installation")
@@ -61,11 +61,11 @@ def _ros(entry: Ros2Entry) -> ModuleType:
     try:
         from dsmq_nodes.gateways.ros2 import ros_bridge  # noqa: PLC0415  of an extra
     except ImportError as error:
-        raise CommandError(f"rclpy is there and cannot be imported: {error}") from None
+        raise CommandError(f"rclpy is installed but cannot be imported: {error}") from None
     return ros_bridge
 
 
 def _joined(ros: ModuleType) -> "RosSide":
-    # A name of its own: two robots' bridges may be in one graph.
+    # A unique name: two robots' bridges may be in one graph.
     side: RosSide = ros.RosSide(f"dsmq_bridge_{secrets.token_hex(2)}")
     return side

@@ -1,8 +1,8 @@
-"""Names that a bridge may carry, and how each is called on both sides. Pure.
+"""Decides which names a bridge carries, and maps them between both sides; does no I/O.
 
-Nothing goes unless it is named. A rule is a name as ROS has it, or a pattern such as `/robot/*`;
-here everything is below `prefix`. The name of an action stands for its three services and its two
-topics; a pattern includes none of these, nor other hidden names.
+Only named things are carried. A rule is a name in ROS, or a pattern such as `/robot/*`; on this
+side all names are below `prefix`. The name of an action stands for its three services and its two
+topics; a pattern matches none of these, nor other hidden names.
 """
 
 import re
@@ -34,13 +34,13 @@ def check_name(name: str) -> str:
     """Return a name or a pattern that a rule may have.
 
     Raises:
-        CommandError: it may not; the text says why, and what to write.
+        CommandError: the name is invalid; the text says why, and what to write.
     """
     if is_name(f"/{name}"):
         raise CommandError(f"{name!r}: write the full name, as '/{name}'")
     if not is_name(name):
         raise CommandError(
-            f"{name!r} is no name in ROS: use letters, digits and _, not starting with a digit, "
+            f"{name!r} is not a name in ROS: use letters, digits and _, not starting with a digit, "
             "joined by single slashes; * stands for any of them"
         )
     if _matches(_NEVER, name):
@@ -50,15 +50,15 @@ def check_name(name: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class BridgeRules:
-    """What goes from ROS to us, and from us to ROS.
+    """The topics and services to carry from ROS to this graph, and to ROS.
 
     Attributes:
         from_ros: topics of ROS that are published here.
-        to_ros: our topics that are published in ROS.
+        to_ros: topics of this graph that are published in ROS.
         services_from_ros: services and actions of ROS that can be called here.
-        services_to_ros: our services and actions that can be called in ROS.
-        latched: topics that are latched in ROS, though ours are not.
-        prefix: the namespace of everything of ROS here; empty: the same names.
+        services_to_ros: services and actions of this graph that can be called in ROS.
+        latched: topics that are latched in ROS, although they are not latched here.
+        prefix: the namespace of everything from ROS on this side; empty for the same names.
     """
 
     from_ros: tuple[str, ...] = ()
@@ -72,7 +72,7 @@ class BridgeRules:
         """Refuse rules that carry nothing, or in a circle.
 
         Raises:
-            CommandError: they do; the text says which names, and what to write.
+            CommandError: the rules do so; the text says which names, and what to write.
         """
         rules = (self.from_ros, self.to_ros, self.services_from_ros, self.services_to_ros)
         if not any(rules):
@@ -93,15 +93,15 @@ class BridgeRules:
                 if _matches((one,), other) or _matches((other,), one):
                     raise CommandError(
                         f"{kind} {other} would go in a circle: {one} comes from ROS and {other} "
-                        "goes to ROS; give one direction, or a prefix to one of two bridges"
+                        "goes to ROS; name it once, or set a prefix for one of two bridges"
                     )
 
     def here(self, ros_name: str) -> str:
-        """Our name of something that ROS calls `ros_name`."""
+        """Return the name on this side for a ROS name."""
         return self.prefix + ros_name
 
     def there(self, name: str) -> str:
-        """ROS's name of something of ours; empty where it is not below the prefix."""
+        """Return the ROS name for a name on this side; empty if it is not below the prefix."""
         return name.removeprefix(self.prefix) if name.startswith(f"{self.prefix}/") else ""
 
     def topic_comes(self, ros_name: str) -> bool:
@@ -109,7 +109,7 @@ class BridgeRules:
         return _named(self.from_ros, self.services_from_ros, ros_name, ACTION_TOPICS)
 
     def topic_goes(self, ros_name: str) -> bool:
-        """Whether a topic of ours is published in ROS."""
+        """Whether a topic of this graph is published in ROS."""
         if ros_name.endswith((REQUEST, REPLY)):
             return False
         return _named(self.to_ros, self.services_to_ros, ros_name, ACTION_TOPICS)
@@ -119,15 +119,15 @@ class BridgeRules:
         return _named(self.services_from_ros, self.services_from_ros, ros_name, ACTION_SERVICES)
 
     def service_goes(self, ros_name: str) -> bool:
-        """Whether a service of ours can be called in ROS."""
+        """Whether a service of this graph can be called in ROS."""
         return _named(self.services_to_ros, self.services_to_ros, ros_name, ACTION_SERVICES)
 
     def is_both_ways(self, ros_name: str) -> bool:
-        """Whether its messages have to be told apart by their publisher."""
+        """Whether a topic is carried both ways, so that messages are distinguished by publisher."""
         return ros_name in self.from_ros and ros_name in self.to_ros
 
     def unmatched(self, topics: Iterable[str], services: Iterable[str]) -> list[str]:
-        """A sentence for each plain name that is to come from ROS and is not there."""
+        """Return a sentence for each plain name that ROS lacks."""
         said = []
         for kind, rule, there in (
             ("topic", self.from_ros, set(topics)),
@@ -142,7 +142,7 @@ class BridgeRules:
         return said
 
     def unmatched_here(self, topics: Iterable[str], services: Iterable[str]) -> list[str]:
-        """A sentence for each plain name that is to go to ROS and is not here."""
+        """Return a sentence for each plain name to carry to ROS that this graph lacks."""
         said = []
         for kind, rule, there in (
             ("topic", self.to_ros, set(topics)),
@@ -161,7 +161,7 @@ class BridgeRules:
 def _named(
     rule: Iterable[str], actions: Iterable[str], ros_name: str, parts: tuple[str, ...]
 ) -> bool:
-    """Whether a rule has a name, or the action that it is a part of."""
+    """Whether a rule matches a name, or the action that the name is a part of."""
     for part in parts:
         if ros_name.endswith(part):
             return _matches(actions, ros_name.removesuffix(part))
@@ -175,5 +175,5 @@ def _matches(rule: Iterable[str], name: str) -> bool:
 
 
 def _plain(name: str) -> str:
-    """The action that a hidden name is a part of, or the name."""
+    """Return the action that a hidden name is a part of, or the name itself."""
     return name.partition(f"{ACTION}/")[0]

@@ -1,4 +1,4 @@
-"""`ros2:` in a launch file, and at the same time all options of the bridge's process."""
+"""`ros2:` in a launch file, which are also all options of the bridge's process."""
 
 import json
 from collections.abc import Iterator
@@ -38,11 +38,10 @@ _Names = Annotated[list[Annotated[str, AfterValidator(_name)]], Field(max_length
 
 
 class Ros2Entry(GatewayEntry):
-    """A bridge to a ROS 2 graph: nothing goes unless it is named."""
+    """A bridge to a ROS 2 graph; only named topics and services are carried."""
 
     ABOUT: ClassVar[str] = (
-        "A bridge to a ROS 2 graph: {from_ros: [/scan], to_ros: [/cmd_vel]}. Nothing goes unless "
-        "it is named."
+        "A bridge to a ROS 2 graph: {from_ros: [/scan], to_ros: [/cmd_vel]}. Only what it is named."
     )
     EXTRA: ClassVar[str] = "ros2"
     MODULES: ClassVar[tuple[str, ...]] = ("rclpy",)
@@ -51,27 +50,27 @@ class Ros2Entry(GatewayEntry):
         default=[], description="Topics of ROS that are published here: [/scan, /robot/*]."
     )
     to_ros: _Names = Field(
-        default=[], description="Topics of our nodes that are published in ROS: [/cmd_vel]."
+        default=[], description="Topics of this graph that are published in ROS: [/cmd_vel]."
     )
     services_from_ros: _Names = Field(
         default=[], description="Services and actions of ROS that can be called here."
     )
     services_to_ros: _Names = Field(
-        default=[], description="Our services and actions that can be called in ROS."
+        default=[], description="Services and actions of this graph that can be called in ROS."
     )
     latched: _Names = Field(
-        default=[], description="Topics that ROS gets latched, though ours are not: [/map]."
+        default=[], description="Topics that are latched in ROS, although not here: [/map]."
     )
     prefix: Annotated[str, AfterValidator(_prefix)] = Field(
-        "", description="The namespace of everything of ROS here: /ros; none: the same names."
+        "", description="The namespace here of everything from ROS: /ros; empty: the same names."
     )
     domain: int | None = Field(
-        None, ge=0, le=232, description="ROS_DOMAIN_ID; else the environment's."
+        None, ge=0, le=232, description="ROS_DOMAIN_ID; default: the environment's."
     )
     discovery: Literal["localhost", "subnet"] | None = Field(
         None,
-        description="Where ROS nodes are looked for; else as ROS_AUTOMATIC_DISCOVERY_RANGE says, "
-        "else on this machine alone.",
+        description="Where to look for ROS nodes; default: ROS_AUTOMATIC_DISCOVERY_RANGE, "
+        "or only this machine.",
     )
 
     @model_validator(mode="after")
@@ -83,7 +82,7 @@ class Ros2Entry(GatewayEntry):
         return self
 
     def rules(self) -> BridgeRules:
-        """The rules."""
+        """Return the rules."""
         return BridgeRules(
             from_ros=tuple(self.from_ros),
             to_ros=tuple(self.to_ros),
@@ -94,12 +93,12 @@ class Ros2Entry(GatewayEntry):
         )
 
     def process(self, directory: Path) -> GatewayProcess:
-        """Run this module's package, which reads the entry as JSON."""
+        """Return the process of this package, which reads the entry as JSON."""
         told = json.dumps(self.model_dump(exclude_unset=True))
         return GatewayProcess(NODE, module_argv(_MODULE, told), self.environment())
 
     def environment(self) -> dict[str, str]:
-        """The variables that ROS reads, as far as the entry says something."""
+        """Return the environment variables for ROS that the entry sets."""
         found = {}
         if self.domain is not None:
             found["ROS_DOMAIN_ID"] = str(self.domain)
@@ -108,7 +107,7 @@ class Ros2Entry(GatewayEntry):
         return found
 
     def topics(self) -> Iterator[GatewayTopic]:
-        """None: the types of ROS's topics are known when they are there."""
+        """Yield nothing: the types of ROS's topics are known only when they exist."""
         return iter(())
 
 

@@ -1,13 +1,13 @@
-"""The bridge: whatever the rules name is offered on one side while the other side has it.
+"""The bridge: offers what the rules name on one side while it exists on the other.
 
-Both graphs are looked at: ROS's twice a second, ours when it changes. A topic's or a service's
-offer begins when somebody on the other side publishes or serves it, and ends when nobody does any
-longer; so subscribers see a publisher vanish, and clients a server, whichever side it is on. When
-the broker is lost, all that we offer in ROS ends, and begins again when it is back; the other way
-round the link keeps what was said and says it again.
+Both graphs are watched: ROS's twice a second, this one when it changes. The offer of a topic or a
+service begins when a node on the other side publishes or serves it, and ends when no node does any
+longer. Subscribers thus see a publisher vanish, and clients a server, on either side. When the
+broker is lost, all offers in ROS end; they begin again when it is back. In the other direction the
+link keeps the advertisements and repeats them.
 
-Messages from ROS go into the link in rclpy's thread, since a link takes them from any; messages to
-ROS go out in the loop's.
+Messages from ROS are published in rclpy's thread, because a link accepts them from any thread;
+messages to ROS are published in the loop's thread.
 """
 
 import asyncio
@@ -36,33 +36,33 @@ from dsmq_nodes.topic_names import REPLY, REQUEST
 logger = logging.getLogger("dsmq_nodes.ros2")
 
 _LOOK_SEC: Final = 0.5
-_MISSING_SEC: Final = 3.0  # after that a name of a rule that is not there is told
-_GOAL_SEC: Final = 1e7  # a result is waited for as long as its goal takes
+_MISSING_SEC: Final = 3.0  # then missing names of rules are logged
+_GOAL_SEC: Final = 1e7  # the wait for a result, as long as its goal takes
 
 
 class Carried(Protocol):
-    """One topic or service that is carried, in one direction."""
+    """One topic or service that is carried in one direction."""
 
     def close(self) -> None:
-        """Withdraw it."""
+        """Withdraw the offer."""
 
 
 How = tuple[object, ...]
-"""What a carried thing depends on, its type first: when that changes, it is begun again."""
+"""The properties of an offer, its type first: when they change, the offer is made again."""
 Wanted = tuple[How, Callable[[], Carried]]
 
 
 class Bridge:
-    """Carries what the rules name between the hub's graph and ROS's.
+    """Carries the topics and services that the rules name between the hub's graph and ROS's.
 
     Attributes:
-        carried: how many messages went each way, by direction and name.
-        skipped: how many could not be converted, likewise.
-        lost: how many ROS has lost on their way here, likewise.
+        carried: the number of messages carried, by direction and name.
+        skipped: the number of messages that could not be converted, by direction and name.
+        lost: the number of messages that ROS lost before the bridge, by direction and name.
     """
 
     def __init__(self, hub: Hub, ros: RosSide, rules: BridgeRules) -> None:
-        """A bridge; `run` it."""
+        """Make a bridge; `run` starts it."""
         self.hub, self.ros, self.rules = hub, ros, rules
         self.carried: Counter[str] = Counter()
         self.skipped: Counter[str] = Counter()
@@ -98,7 +98,7 @@ class Bridge:
         self._open.clear()
         self.ros.close()
 
-    # What there is
+    # The offers of both sides
 
     def _look_there(self, topics: list[RosTopic], services: dict[str, str]) -> None:
         wanted: dict[str, Wanted] = {}
@@ -107,7 +107,7 @@ class Bridge:
                 for other in topic.other_types:
                     self._refuse(
                         f"topic from ROS {topic.name}: it is {topic.type_name}, and what others "
-                        f"publish there as {other} is left out"
+                        f"publish there as {other} is skipped"
                     )
                 how = (topic.type_name, topic.is_best_effort, topic.is_latched, topic.told)
                 wanted[topic.name] = how, partial(_TopicFromRos, self, topic)
@@ -122,7 +122,7 @@ class Bridge:
         )
 
     def _here(self) -> tuple[list[str], list[str]]:
-        """The topics and the services that others offer here."""
+        """Return the topics and the services that others offer on this side."""
 
         def is_of_others(ends: list[EndpointModel]) -> bool:
             return any(end.node != self.hub.name for end in ends)
@@ -161,7 +161,7 @@ class Bridge:
         self._adjust("service to ROS", wanted)
 
     def _adjust(self, direction: str, wanted: dict[str, Wanted]) -> None:
-        """Carry what is wanted, and no longer what is not, or is another now."""
+        """Begin new offers, and end those that are no longer wanted or have changed."""
         for key in [key for key in self._open if key[0] == direction]:
             how, carried = self._open[key]
             if key[1] not in wanted or wanted[key[1]][0] != how:
@@ -173,7 +173,7 @@ class Bridge:
                 continue
             try:
                 self._open[direction, name] = (how, start())
-            except Exception as error:  # noqa: BLE001  rclpy refuses names that are none in ROS
+            except Exception as error:  # noqa: BLE001  rclpy refuses names that are invalid in ROS
                 reason = str(error).partition("\n")[0]
                 self._refuse(one_line(f"{direction} {name}: {reason}"))
             else:
@@ -184,14 +184,14 @@ class Bridge:
             self._refused.add(text)
             logger.error("%s", text)
 
-    # What goes through
+    # Counters
 
     def went(self, direction: str) -> None:
-        """Count a message that has gone through."""
+        """Count a message that was carried."""
         self.carried[direction] += 1
 
     def skip(self, direction: str, error: Exception) -> None:
-        """Count a message that cannot go through; log the first, the tenth, the hundredth."""
+        """Count a message that cannot be converted; log the first, the tenth, the hundredth."""
         self.skipped[direction] += 1
         times = self.skipped[direction]
         if str(times).rstrip("0") == "1":
@@ -245,7 +245,7 @@ class _TopicFromRos:
             self._bridge.went(self._direction)
 
     def close(self) -> None:
-        """Withdraw it here."""
+        """Withdraw the topic on this side."""
         self._bridge.ros.destroy(self._reader)
         self._withdraw()
 
@@ -257,7 +257,7 @@ class _TopicFromRos:
 
 
 class _TopicToRos:
-    """A topic of ours, published in ROS."""
+    """A topic of this graph, published in ROS."""
 
     def __init__(
         self, bridge: Bridge, name: str, type_name: str, told: ToldQoS, *, is_latched: bool
@@ -285,7 +285,7 @@ class _TopicToRos:
             self._bridge.went(self._direction)
 
     def close(self) -> None:
-        """Withdraw it in ROS."""
+        """Withdraw the topic in ROS."""
         self._reader.close()
         self._bridge.ros.destroy(self._publisher)
 
@@ -306,7 +306,7 @@ class _ServiceFromRos:
             type_name=f"{type_name}_Request",
             schema=self._request.schema,
         )
-        # In this order: a node that sees us serve may call at once.
+        # In this order: a node may call as soon as the service is in the graph.
         self._writer: HubWriter = hub.advertise(
             here + REPLY, f"{type_name}_Response", self._response.schema
         )
@@ -328,7 +328,7 @@ class _ServiceFromRos:
                 text = service_wire.write(
                     call.client, call.id, self._response.text(future.result())
                 )
-            except Exception as error:  # noqa: BLE001  of the call: its caller is told
+            except Exception as error:  # noqa: BLE001  any error of the call goes to its caller
                 text = service_wire.write_error(call, f"{type(error).__name__}: {error}")
             self._writer.publish(text)
             self._bridge.went(self._direction)
@@ -336,14 +336,14 @@ class _ServiceFromRos:
         self._client.call_async(request).add_done_callback(answered)
 
     def close(self) -> None:
-        """Withdraw it here."""
+        """Withdraw the service on this side."""
         self._reader.close()
         self._writer.close()
         self._bridge.ros.destroy(self._client)
 
 
 class _ServiceToRos:
-    """A service of ours, served in ROS."""
+    """A service of this graph, served in ROS."""
 
     def __init__(self, bridge: Bridge, name: str, type_name: str) -> None:
         self._bridge, self._name = bridge, bridge.rules.here(name)
@@ -352,7 +352,7 @@ class _ServiceToRos:
         self._service = bridge.ros.serve(name, ros_class(type_name), self._call)
 
     def _call(self, request: Any, done: Callable[[Any], None]) -> None:
-        """In rclpy's thread: the hub is called in the loop's."""
+        """Start a call, from rclpy's thread; the hub is called in the loop's thread."""
         loop = self._bridge.hub.loop
         asyncio.run_coroutine_threadsafe(self._answer(request, done), loop)
 
@@ -369,7 +369,7 @@ class _ServiceToRos:
             done(response)
 
     def close(self) -> None:
-        """Withdraw it in ROS."""
+        """Withdraw the service in ROS."""
         self._bridge.ros.destroy(self._service)
 
 
@@ -379,5 +379,5 @@ def _of_service(type_name: str) -> tuple[RosType, RosType]:
 
 def _told(type_name: str) -> str:
     if not type_name:
-        raise RosImportError("its type is not known: its publisher has not told it")
+        raise RosImportError("its type is unknown: its publisher has not published it")
     return type_name

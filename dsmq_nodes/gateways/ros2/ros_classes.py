@@ -1,4 +1,4 @@
-"""ROS's message classes: found by the name of a type, and what rosidl tells of their fields."""
+"""ROS's message classes: look-up by the name of a type, and the fields by rosidl."""
 
 import importlib
 import re
@@ -22,13 +22,13 @@ class RosImportError(CommandError):
 
 
 def ros_class(type_name: str) -> Any:
-    """The class of `std_msgs/msg/String`; also of the parts of services and actions.
+    """Return the class of `std_msgs/msg/String`; also of the parts of services and actions.
 
     Raises:
-        RosImportError: its package cannot be imported, or has no such type.
+        RosImportError: the package cannot be imported, or has no such type.
     """
-    if not _is_type(type_name):  # it comes from others: nothing else is imported
-        raise RosImportError(f"{type_name!r} is no name of a ROS type, as std_msgs/msg/String is")
+    if not _is_type(type_name):  # the name comes from others: import nothing else
+        raise RosImportError(f"{type_name!r} is no name of a ROS type, such as std_msgs/msg/String")
     package, kind, name = type_name.split("/")
     try:
         found = _part_of(importlib.import_module(f"{package}.{kind}"), kind, name)
@@ -58,29 +58,29 @@ def _part_of(module: Any, kind: str, name: str) -> Any:
 
 
 def fields_of(cls: Any) -> list[tuple[str, Any]]:
-    """The fields of a class: names, and types as rosidl has them."""
+    """Return the fields of a class: names, and rosidl's types."""
     return [*zip(cls.get_fields_and_field_types(), cls.SLOT_TYPES, strict=True)]
 
 
 def class_of(kind: Any) -> Any:
-    """The class of a field that is a message."""
+    """Return the class of a field that is a message."""
     return ros_class("/".join(kind.namespaced_name()))
 
 
 def is_bytes(kind: Any) -> bool:
-    """Whether it is a `uint8[]` without a fixed length."""
+    """Whether a type is `uint8[]` without a fixed length."""
     is_list = isinstance(kind, idl.UnboundedSequence | idl.BoundedSequence)
     return is_list and getattr(kind.value_type, "typename", "") == "uint8"
 
 
 def schema_of(type_name: str, cls: Any) -> bytes:
-    """The JSON Schema of a type as text: the kit's own where the kit has the type."""
+    """Return the JSON Schema of a type as text: the kit's own if the kit has the type."""
     known = _known(type_name)
     return schema_text(known) if known is not None else _encode(_object_schema(cls))
 
 
 def _known(type_name: str) -> Any:
-    """The kit's class of a type, or of a part of a service."""
+    """Return the kit's class of a type or of a part of a service, or None."""
     whole, _, part = type_name.rpartition("_")
     try:
         if "/srv/" in type_name and part in {"Request", "Response"}:

@@ -1,12 +1,12 @@
-"""ROS messages as our JSON and back, by functions that are made once for each type.
+"""Converts ROS messages to the kit's JSON and back, by functions made once for each type.
 
-rosidl tells the fields of a class (`SLOT_TYPES`), so the types of a robot's own workspace go as the
-standard ones do. The JSON is as dsmq_nodes.messages writes it: `uint8[]` and `byte[]` are base64,
-NaN and infinities are strings. Of a `float32` the shortest text is written that is the same
-`float32`, so that 0.1 comes back as 0.1.
+rosidl describes the fields of a class (`SLOT_TYPES`), so types of a robot's own workspace work like
+the standard ones. The JSON is that of dsmq_nodes.messages: `uint8[]` and `byte[]` are base64, NaN
+and infinity are strings. A `float32` is written as the shortest text that gives the same `float32`,
+so that 0.1 is read as 0.1.
 
-rclpy's setters check little, and its C code sends garbage for a value of a wrong type. So every
-value is checked here, and an error names the field.
+rclpy's setters check little, and its C code sends garbage for a value of a wrong type. Every value
+is therefore checked here, and an error names the field.
 """
 
 import array
@@ -36,7 +36,7 @@ from dsmq_nodes.messages.schema.ros_base import INTEGERS, NON_FINITE, number_or_
 
 Convert = Callable[[Any], Any]
 Parts = tuple[str, str, bytes]
-"""A message as a link publishes it: JSON, and a large field and its bytes, not in the JSON."""
+"""A message in a link's form: JSON without its large field, the field's name, its bytes."""
 
 _encode: Final = msgspec.json.Encoder().encode
 _decode: Final = json_reader(dict[str, Any])
@@ -62,59 +62,59 @@ class ConversionError(ValueError):
 
 
 class RosType:
-    """One message class of ROS, and how its objects become our texts.
+    """One message class of ROS, and the conversions of its objects.
 
     Attributes:
         cls: the class.
-        schema: its JSON Schema as text: the kit's own where the kit has the type.
+        schema: its JSON Schema as text: the kit's own if the kit has the type.
     """
 
     def __init__(self, type_name: str, cls: Any) -> None:
         self.cls = cls
         self.schema = schema_of(type_name, cls)
         self._values, self._object = _to_values(cls), _to_object(cls)
-        # A large field goes as bytes beside the text where both ends share memory.
+        # A large field is sent as bytes beside the text if both ends share memory.
         names = [name for name, kind in fields_of(cls) if is_bytes(kind)]
         self._large = names[-1] if names else ""
 
     def text(self, msg: Any) -> str:
-        """An object as JSON.
+        """Return an object as JSON.
 
         Raises:
-            ConversionError: a text in it is not UTF-8.
+            ConversionError: a text in the object is not UTF-8.
         """
         return _json(self._values(msg))
 
     def parts(self, msg: Any) -> Parts:
-        """An object as JSON, and its large field, if it has one."""
+        """Return an object as JSON, and separately its large field, if it has one."""
         large = getattr(msg, self._large) if self._large else b""
         if len(large) < LARGE_BYTES:
             return self.text(msg), "", b""
-        setattr(msg, self._large, array.array("B"))  # the object was made for us alone
+        setattr(msg, self._large, array.array("B"))  # nothing else uses the object
         values = self._values(msg)
         del values[self._large]
         return _json(values), self._large, _bytes_of(large)
 
     def object(self, text: str | bytes, field: str = "", raw: bytes | memoryview = b"") -> Any:
-        """An object of a message's JSON; fields that are missing keep ROS's defaults.
+        """Return an object from a message's JSON; missing fields keep ROS's defaults.
 
         Raises:
-            ConversionError: it is no JSON object, or a value does not fit its field.
+            ConversionError: the text is no JSON object, or a value does not fit its field.
         """
         try:
             values = _decode(text)
         except ValueError as error:
-            raise ConversionError(f"it is no JSON object: {error}") from None
+            raise ConversionError(f"it is not a JSON object: {error}") from None
         msg = self._object(values)
         if field and field == self._large:
             setattr(msg, field, array.array("B", raw))
         return msg
 
     def object_of(self, entry: Entry) -> Any:
-        """An object of a message that has come, whose large field may be apart.
+        """Return an object from a received message, whose large field may be separate.
 
         Raises:
-            ConversionError: as `object`.
+            ConversionError: as for `object`.
         """
         if isinstance(entry, RingRecord) and entry.field and entry.field == self._large:
             whole = entry.raw if entry.loan is None else bytes(entry.loan.view)
@@ -124,10 +124,10 @@ class RosType:
 
 @cache
 def ros_type(type_name: str) -> RosType:
-    """The type of a name.
+    """Return the type of a name.
 
     Raises:
-        RosImportError: as `ros_class`.
+        RosImportError: as for `ros_class`.
     """
     return RosType(type_name, ros_class(type_name))
 
@@ -144,7 +144,7 @@ def _json(values: dict[str, Any]) -> str:
 
 @cache
 def _to_values(cls: Any) -> Callable[[Any], dict[str, Any]]:
-    """A function that makes the values of our JSON of an object."""
+    """Return a function that converts an object to values of the kit's JSON."""
     fields = [(name, _value(kind)) for name, kind in fields_of(cls)]
 
     def values(msg: Any) -> dict[str, Any]:
@@ -157,7 +157,7 @@ def _to_values(cls: Any) -> Callable[[Any], dict[str, Any]]:
 
 
 def _value(kind: Any) -> Convert | None:
-    """How a field becomes a value; None: as it is."""
+    """Return the conversion of a field to a value; None for no conversion."""
     if isinstance(kind, idl.AbstractNestedType):
         return _list_value(kind.value_type)
     if isinstance(kind, idl.NamespacedType):
@@ -202,7 +202,7 @@ def _float32s(found: Any) -> list[Any]:
 
 
 def _bytes_of(found: Any) -> bytes:
-    if isinstance(found, list):  # of bytes: octets
+    if isinstance(found, list):  # a list of bytes: octets
         return b"".join(found)
     return bytes(found.tobytes() if hasattr(found, "tobytes") else found)
 
@@ -212,7 +212,7 @@ def _bytes_of(found: Any) -> bytes:
 
 @cache
 def _to_object(cls: Any) -> Callable[[Mapping[str, Any]], Any]:
-    """A function that makes an object of the values of our JSON."""
+    """Return a function that converts values of the kit's JSON to an object."""
     fields = [(name, _setter(kind)) for name, kind in fields_of(cls)]
 
     def made(values: Mapping[str, Any]) -> Any:
@@ -285,14 +285,14 @@ def _numbers(name: str, *, is_fixed: bool) -> Convert:
 def _reals_of(code: str, values: list[Any]) -> Any:
     try:
         return array.array(code, values)
-    except TypeError:  # NaN and infinities are strings
+    except TypeError:  # NaN and infinity are strings
         return array.array(code, [_to_real(each) for each in values])
 
 
 def _message(convert: Convert) -> Convert:
     def message(value: Any) -> Any:
         if not isinstance(value, dict):
-            raise TypeError(f"a message is expected, not {value!r:.60}")
+            raise TypeError(f"expected a message, not {value!r:.60}")
         return convert(value)
 
     return message
@@ -303,7 +303,7 @@ def _sized(convert: Convert, least: int, most: int) -> Convert:
         found = convert(value)
         if not least <= len(found) <= most:
             expected = str(most) if least == most else f"at most {most}"
-            raise ValueError(f"{expected} elements are expected, not {len(found)}")
+            raise ValueError(f"expected {expected} elements, not {len(found)}")
         return found
 
     return sized
@@ -314,7 +314,7 @@ def _integer(name: str) -> Convert:
 
     def integer(value: Any) -> int:
         if type(value) is not int or not least <= value <= most:
-            raise ValueError(f"{name} is expected, not {value!r:.60}")
+            raise ValueError(f"expected {name}, not {value!r:.60}")
         return value
 
     return integer
@@ -322,7 +322,7 @@ def _integer(name: str) -> Convert:
 
 def _boolean(value: Any) -> bool:
     if not isinstance(value, bool):
-        raise TypeError(f"true or false is expected, not {value!r:.60}")
+        raise TypeError(f"expected true or false, not {value!r:.60}")
     return value
 
 
@@ -330,13 +330,13 @@ def _to_real(value: Any) -> float:
     if isinstance(value, str) and value in NON_FINITE:
         return NON_FINITE[value]
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"a number is expected, not {value!r:.60}")
+        raise TypeError(f"expected a number, not {value!r:.60}")
     return float(value)
 
 
 def _string(value: Any) -> str:
     if not isinstance(value, str):
-        raise TypeError(f"a text is expected, not {value!r:.60}")
+        raise TypeError(f"expected a text, not {value!r:.60}")
     if "\0" in value:
         raise ValueError("ROS ends a text at its first NUL")
     return value
@@ -344,7 +344,7 @@ def _string(value: Any) -> str:
 
 def _list(value: Any) -> list[Any]:
     if not isinstance(value, list):
-        raise TypeError(f"a list is expected, not {value!r:.60}")
+        raise TypeError(f"expected a list, not {value!r:.60}")
     return value
 
 

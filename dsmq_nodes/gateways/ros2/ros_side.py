@@ -1,12 +1,12 @@
 """The rclpy node of the bridge, which spins in a thread of its own.
 
 Its callbacks run in that thread. All its entities are in one reentrant callback group: in the
-default one, a service that waits would stop every topic of the node.
+default group, a service that waits would stop every topic of the node.
 
-QoS. A subscription takes what the publishers give: it is best effort as soon as one of them is, and
-latched (transient local) when all of them are. A publisher of ours is reliable, which matches every
-subscription. The deadline and the lifespan of publishers are carried both ways, the longest of
-several (told_qos.py).
+QoS. A subscription accepts what the publishers offer: it is best effort as soon as one of them is,
+and latched (transient local) when all of them are. A publisher of the bridge is reliable, which
+matches every subscription. The deadline and the lifespan of publishers are carried both ways, the
+longest of several (told_qos.py).
 """
 
 import contextlib
@@ -36,23 +36,23 @@ _DEPTH: Final = 100
 _LEAST_SEC: Final = 2.0  # ROS nodes find each other, and then each other's topics
 _MOST_SEC: Final = 8.0
 _UNKNOWN: Final = "_NODE_NAME_UNKNOWN_"
-# An executor marks what it takes from, and waits for nothing that is marked.
+# An executor marks the entity that it reads, and does not wait for marked ones.
 _MARK: Final = "_executor_event"
 _NONE_NS: Final = 2**62  # durations above stand for none
-LATCHED: Final = {TF_STATIC_TOPIC: 100}  # messages that are kept for late subscribers; else 1
+LATCHED: Final = {TF_STATIC_TOPIC: 100}  # messages kept for late subscribers; otherwise 1
 Info = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class RosTopic:
-    """A topic of ROS that somebody else publishes.
+    """A topic of ROS that another node publishes.
 
     Attributes:
         name: its name.
         type_name: its type.
-        other_types: types of other publishers of it; the rest is about those of `type_name`.
-        is_best_effort: one of its publishers does not repeat lost messages.
-        is_latched: all its publishers keep messages for late subscribers.
+        other_types: types of other publishers; the following is about those of `type_name`.
+        is_best_effort: whether one of its publishers does not repeat lost messages.
+        is_latched: whether all its publishers keep messages for late subscribers.
         told: the deadline and the lifespan that all its publishers keep.
         nodes: the full names of its publishers' nodes.
     """
@@ -68,7 +68,7 @@ class RosTopic:
 
 @dataclass(frozen=True)
 class RosOffer:
-    """A topic or a service of ROS, for people.
+    """A topic or a service of ROS, for display.
 
     Attributes:
         kind: `topic` or `service`.
@@ -76,7 +76,7 @@ class RosOffer:
         type_name: its type.
         qos: `best effort` or `reliable`, `latched`, deadline and lifespan; empty for a service.
         nodes: the nodes that publish it; empty for a service.
-        fault: why it cannot be converted; empty: it can.
+        fault: why it cannot be converted; empty if it can.
     """
 
     kind: str
@@ -88,7 +88,7 @@ class RosOffer:
 
 
 def _pass_over(_: str, __: Exception) -> None:
-    """Nobody counts what rclpy cannot read."""
+    """Ignore a message that rclpy cannot read."""
 
 
 class RosSide:
@@ -96,13 +96,13 @@ class RosSide:
 
     Attributes:
         on_failure: called, in rclpy's thread, with the name of the topic or the service whose
-            message rclpy could not read, and its error; the name is empty where it is of neither.
+            message rclpy could not read, and its error; the name is empty if unknown.
     """
 
     def __init__(self, name: str) -> None:
         """Join the graph of the environment (ROS_DOMAIN_ID, RMW_IMPLEMENTATION)."""
         self._context = Context()
-        # Signals are the bridge's: it ends both sides.
+        # The bridge handles signals: it ends both sides.
         rclpy.init(args=[], context=self._context, signal_handler_options=SignalHandlerOptions.NO)
         self.node = rclpy.create_node(
             name,
@@ -118,7 +118,7 @@ class RosSide:
         self._thread = threading.Thread(target=self._spin, name="rclpy", daemon=True)
         self._own_gids: set[bytes] = set()
         self._served: list[Any] = []
-        self._types: dict[str, str] = {}  # the first that each topic had stays its type
+        self._types: dict[str, str] = {}  # the first type of each topic, which it keeps
         self.on_failure: Callable[[str, Exception], None] = _pass_over
 
     @property
@@ -127,7 +127,7 @@ class RosSide:
         return str(self.node.get_fully_qualified_name())
 
     def start(self) -> None:
-        """Spin."""
+        """Start the thread that spins."""
         self._thread.start()
 
     def _spin(self) -> None:
@@ -137,13 +137,13 @@ class RosSide:
                     self._executor.spin()
                 except ExternalShutdownException:
                     raise
-                except Exception as error:  # noqa: BLE001  of one message: the others go on
+                except Exception as error:  # noqa: BLE001  from one message: others continue
                     self._failed(error)
                 else:
-                    return  # it was shut down
+                    return  # the executor was shut down
 
     def _failed(self, error: Exception) -> None:
-        """Go on behind a message that rclpy could not read, as half of a wide character."""
+        """Continue after a message that rclpy could not read, such as half of a wide character."""
         node, name = self.node, ""
         for each in (*node.subscriptions, *node.services, *node.clients):
             if getattr(each, _MARK, False):
@@ -154,7 +154,7 @@ class RosSide:
     # The graph
 
     def topics(self) -> Iterator[RosTopic]:
-        """The topics that other nodes publish."""
+        """Yield the topics that other nodes publish."""
         for name, _ in self.node.get_topic_names_and_types(no_demangle=False):
             infos = [
                 info
@@ -189,9 +189,9 @@ class RosSide:
         return True
 
     def services(self) -> dict[str, str]:
-        """The services that other nodes serve, and their types."""
+        """Return the services that other nodes serve, and their types."""
         own = {service.service_name for service in self._served}
-        known = self.node.get_service_names_and_types()  # those that have only clients, too
+        known = self.node.get_service_names_and_types()  # includes services with only clients
         return {
             name: types[0]
             for name, types in known
@@ -199,7 +199,7 @@ class RosSide:
         }
 
     def offers(self) -> list[RosOffer]:
-        """What other nodes offer, as soon as there is something and it no longer grows."""
+        """Return the offers of other nodes, once there are some and no more appear."""
         self.start()
         began_sec = time.monotonic()
         found: list[RosOffer] = []
@@ -224,13 +224,13 @@ class RosSide:
             yield RosOffer("service", name, type_name, "", (), _fault(f"{type_name}_Request"))
 
     def is_from_us(self, info: Info) -> bool:
-        """Whether a message was published by this node: one that goes both ways comes back."""
+        """Whether this node published a message: a topic carried both ways returns it."""
         return publisher_of(info) in self._own_gids
 
     # Entities
 
     def subscribe(self, topic: RosTopic, cls: Any, take: Callable[[Any, Info], None]) -> Any:
-        """Call `take` with each message of a topic, and what rclpy knows of it."""
+        """Call `take` with each message of a topic, and rclpy's information about it."""
         profile = QoSProfile(
             depth=LATCHED.get(topic.name, _DEPTH),
             reliability=(
@@ -251,7 +251,7 @@ class RosSide:
         )
 
     def advertise(self, name: str, cls: Any, told: ToldQoS, *, is_latched: bool) -> Any:
-        """A publisher."""
+        """Return a publisher."""
         profile = QoSProfile(
             depth=LATCHED.get(name, 1) if is_latched else _DEPTH,
             durability=_durability(is_latched),
@@ -261,7 +261,7 @@ class RosSide:
         return self.node.create_publisher(cls, name, profile, callback_group=self._group)
 
     def client(self, name: str, cls: Any) -> Any:
-        """A client of a service."""
+        """Return a client of a service."""
         return self._woken(self.node.create_client(cls, name, callback_group=self._group))
 
     def serve(self, name: str, cls: Any, call: Callable[[Any, Callable[[Any], None]], None]) -> Any:
@@ -270,9 +270,9 @@ class RosSide:
         Args:
             name: its name.
             cls: its type.
-            call: starts a call; is given the request, and a function that takes the response, or
-                None where there is none, from any thread. Then ROS's caller gets no answer: ROS has
-                no word for a service that has failed.
+            call: starts a call; called with the request, and with a function that accepts the
+                response from any thread. A response of None sends no answer to ROS's caller: ROS
+                has no message for a failed service.
         """
 
         async def answered(request: Any, _: Any) -> Any:
@@ -297,7 +297,7 @@ class RosSide:
         return self._woken(service)
 
     def _woken(self, entity: Any) -> Any:
-        self._executor.wake()  # it waits for the entities that it knew
+        self._executor.wake()  # it still waits for the earlier entities only
         return entity
 
     def destroy(self, entity: Any) -> None:
@@ -339,12 +339,12 @@ def _ns(duration: Any) -> int:
 
 
 def _is_unknown(offer: RosOffer) -> bool:
-    """Whether a topic was found before the node that publishes it, whose name comes later."""
+    """Whether a topic was found before its publisher's node, whose name arrives later."""
     return any(_UNKNOWN in node for node in offer.nodes)
 
 
 def _fault(type_name: str) -> str:
-    """Why a type cannot be converted; empty: it can."""
+    """Return why a type cannot be converted; empty if it can."""
     try:
         ros_type(type_name)
     except CommandError as error:

@@ -1,5 +1,5 @@
-"""rosbridge v2: ROS programs in a browser or in Python (roslib.js, roslibpy) as clients of a graph.
+"""rosbridge v2: browser and Python programs (roslib.js, roslibpy) as clients of a graph.
 
-Everything here is sans-I/O: the web gateway moves the frames. `rosbridge_client.py` is one client
-and names the operations; the specification is ROSBRIDGE_PROTOCOL.md of rosbridge_suite.
+Nothing here does I/O: the web gateway moves the frames. `rosbridge_client.py` is one client and
+maps the operations; the specification is ROSBRIDGE_PROTOCOL.md of rosbridge_suite.
 """

@@ -28,7 +28,7 @@ _CANCEL_ALL: Final = f"{ACTION}/cancel_goal"
 
 
 class ClientServices:
-    """Calls of services; those of rosapi and `/republish_tfs` the gateway answers itself."""
+    """Calls services; the gateway itself answers those of rosapi and `/republish_tfs`."""
 
     def __init__(self, client: HubClient, server: RosbridgeServer) -> None:
         self._client = client
@@ -36,15 +36,15 @@ class ClientServices:
         self._transforms = TopicOfTransforms(client, server.transforms)
 
     def call(self, operation: Operation) -> None:
-        """Call a service; the answer comes later."""
+        """Call a service; the answer is sent later."""
         spelled = text_in(operation, "service")
-        # roslib's cancelAllGoals expects none.
+        # roslib's cancelAllGoals expects no answer.
         is_silent = spelled.endswith(_CANCEL_ALL) and operation.get("id") is None
         answer = None if is_silent else Answer(self._client.outbox, operation)
         self._client.spawn(self._call(spelled, operation, answer))
 
     def closed(self) -> None:
-        """The client has gone."""
+        """End the client's feeds of transforms, because it is gone."""
         self._transforms.closed()
 
     async def _call(self, spelled: str, operation: Operation, answer: Answer | None) -> None:
@@ -72,7 +72,7 @@ class ClientServices:
 
 
 def request_text(args: Any, kind: KnownType) -> str:
-    """A request as JSON; its fields may be given by name or in their order.
+    """Return a request as JSON; its fields may be given by name or in their order.
 
     Raises:
         CommandError: a value does not fit.
@@ -83,19 +83,19 @@ def request_text(args: Any, kind: KnownType) -> str:
 
 
 def fields_by_name(args: Any, kind: KnownType) -> Mapping[str, Any]:
-    """The `args` of a call or a goal: an object, a list of its fields in their order, or nothing.
+    """Return the `args` of a call or a goal by name; they may be an object, a list or absent.
 
     Raises:
-        CommandError: they are something else, or their order is not known.
+        CommandError: `args` is something else, or the order of its fields is unknown.
     """
     if isinstance(args, list):
         names = list(as_mapping(resolved(kind.schema, kind.schema).get("properties")))
         if len(args) > len(names):
-            raise CommandError(f"{kind.name} has {len(names)} fields, and not {len(args)}")
+            raise CommandError(f"{kind.name} has {len(names)} fields, not {len(args)}")
         if len(args) > 1 and kind.cls is None:
-            # A schema is told to the broker with its names sorted.
-            raise CommandError(f"give the fields of {kind.name} by name: their order is not known")
+            # A schema from the broker has its names sorted.
+            raise CommandError(f"give the fields of {kind.name} by name: their order is unknown")
         args = dict(zip(names, args, strict=False))
     if not isinstance(args, Mapping | None):
-        raise CommandError(f"args is an object or a list, not {args!r:.60}")
+        raise CommandError(f"args has to be an object or a list, not {args!r:.60}")
     return args or {}

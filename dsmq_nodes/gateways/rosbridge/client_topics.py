@@ -1,4 +1,4 @@
-"""The topics that one client subscribes and publishes."""
+"""The topics that one client subscribes to and publishes."""
 
 import time
 from collections.abc import Callable
@@ -48,7 +48,7 @@ class ClientTopics:
     # Subscribing
 
     def subscribe(self, operation: Operation) -> None:
-        """Subscribe a topic, or add options to a subscription."""
+        """Subscribe to a topic, or add options to a subscription."""
         spelled = text_in(operation, "topic")
         topic = self._found(spelled)
         options = self._options(operation)
@@ -64,10 +64,10 @@ class ClientTopics:
             queue: TopicQueue[Entry] = TopicQueue(options, self._bytes)
             known = _TopicOfClient(self._client, self._server, topic, spelled, queue=queue)
         if len(known.ids) >= _MOST_IDS:
-            raise CommandError(f"a client subscribes a topic {_MOST_IDS} times at most")
+            raise CommandError(f"a client may subscribe to a topic at most {_MOST_IDS} times")
         known.ids[str(operation.get("id"))] = options
         known.queue.options = merged(known.ids.values())
-        # Again for each id: the newest messages of a latched topic come first.
+        # Subscribe again for each id: a latched topic then repeats its newest messages.
         known.begin(lambda text: self._tell("warning", text, None))
         self._subscribed[topic] = known
 
@@ -92,7 +92,7 @@ class ClientTopics:
         compression = operation.get("compression") or "none"
         if compression not in COMPRESSIONS:
             raise CommandError(
-                f"a compression is {', '.join(COMPRESSIONS)}, not {compression!r:.60}"
+                f"the compression has to be {', '.join(COMPRESSIONS)}, not {compression!r:.60}"
             )
         return TopicOptions(
             number_in(operation, "throttle_rate") / 1000,
@@ -106,17 +106,17 @@ class ClientTopics:
         kind = self._server.type_of(topic)
         if kind.name and kind.cls is None:
             raise CommandError(
-                f"cbor-raw needs the order of the fields, and of {kind.name} it is not known "
+                f"cbor-raw needs the order of the fields, which is unknown for {kind.name} "
                 "here: use cbor"
             )
 
     def _check_type(self, topic: str, operation: Operation) -> None:
         told, wanted = self._client.hub.type_of(topic), operation.get("type")
         if told and isinstance(wanted, str) and wanted and ros2_name(wanted) != told:
-            raise CommandError(f"{topic} is {told}, and not {wanted:.80}")
+            raise CommandError(f"{topic} has the type {told}, not {wanted:.80}")
 
     def unsubscribe(self, operation: Operation) -> None:
-        """End one subscription of a topic, or without an id all."""
+        """End one subscription of a topic, or all if there is no id."""
         topic, number = self._found(text_in(operation, "topic")), operation.get("id")
         delayed = len(self._delayed)
         self._delayed = [
@@ -139,7 +139,7 @@ class ClientTopics:
         known.end()
 
     def closed(self) -> None:
-        """The client has gone."""
+        """End all subscriptions, because the client is gone."""
         for known in self._subscribed.values():
             known.end()
         self._subscribed.clear()
@@ -156,13 +156,13 @@ class ClientTopics:
         if known is not None and (not named or ros2_name(named) == known.kind.name):
             return known
         if is_kits_own(topic):
-            raise CommandError(f"{topic} is the kit's own: choose a name that is not below /dsmq")
+            raise CommandError(f"{topic} is reserved: choose a name that is not below /dsmq")
         kind = message_type(self._client.hub, topic, named)
         told = self._client.hub.type_of(topic) if known is None else known.kind.name
         if told and kind.name != told:
-            raise CommandError(f"{topic} is {told} already, and cannot be {kind.name:.80} as well")
+            raise CommandError(f"{topic} already has the type {told}, not {kind.name:.80}")
         if not kind.name:
-            raise CommandError(f"{topic} has no type yet: advertise it with one")
+            raise CommandError(f"{topic} has no type yet: advertise it with a type")
         writer = self._client.advertise(
             topic, kind.name, kind.schema_text, latched=1 if operation.get("latch") else 0
         )
@@ -170,7 +170,7 @@ class ClientTopics:
         return advertised
 
     def unadvertise(self, operation: Operation) -> None:
-        """Withdraw one advertisement of a topic, or without an id all."""
+        """Withdraw one advertisement of a topic, or all if there is no id."""
         topic = full_name(text_in(operation, "topic"))
         known = self._advertised.get(topic)
         if known is None:
@@ -186,7 +186,7 @@ class ClientTopics:
         topic = full_name(text_in(operation, "topic"))
         known = self._advertised.get(topic) or self._advertise(operation)
         kind = known.kind
-        if not kind.schema:  # a subscriber may have told it meanwhile
+        if not kind.schema:  # a subscriber may have published it meanwhile
             known.kind = kind = message_type(self._client.hub, topic, kind.name)
         values = operation.get("msg", {})
         text = message_text(values, kind.name, kind.schema, kind.cls, time.time_ns())
@@ -233,7 +233,7 @@ class _TopicOfClient:
             self._client.release(before)
 
     def end(self) -> None:
-        """Unsubscribe, and forget what waits."""
+        """Unsubscribe, and drop waiting messages."""
         if self._timer is not None:
             self._timer.cancel()
         self.queue.clear()

@@ -27,19 +27,19 @@ from dsmq_nodes.messages.schema.dynamic import without_special
 from dsmq_nodes.messages.schema.schema_walk import Schema
 from dsmq_nodes.topic_names import ACTION
 
-_LONGEST_SEC: Final = 7 * 86_400.0  # of a goal; its client may cancel it at any time
+_LONGEST_SEC: Final = 7 * 86_400.0  # the wait for a result; the client may cancel at any time
 _TIMEOUT_SEC: Final = 10.0
-_MOST_GOALS: Final = 90  # under way: a client has 100 calls
-_FEEDBACK_BYTES: Final = 1 << 20  # that may wait; what comes then is dropped and counted
-_UNKNOWN: Final = 0  # of a goal that was never there, as rosbridge_suite tells it
+_MOST_GOALS: Final = 90  # pending goals: a client has 100 calls
+_FEEDBACK_BYTES: Final = 1 << 20  # waiting feedback; further feedback is dropped and counted
+_UNKNOWN: Final = 0  # the status of an unknown goal, as in rosbridge_suite
 _CANCELED: Final = 5
 
 GoalKey = object
-"""The id that its client gave a goal, or an object of its own where it gave none."""
+"""The id that the client gave a goal, or a unique object if it gave none."""
 
 
 class ClientGoals:
-    """The goals under way, by the ids that the client gave."""
+    """The pending goals, by the ids that the client gave."""
 
     def __init__(self, client: HubClient, server: RosbridgeServer, tell: Tell) -> None:
         self._client, self._server, self._tell = client, server, tell
@@ -52,9 +52,9 @@ class ClientGoals:
         number = object() if operation.get("id") is None else id_in(operation)
         action = full_name(spelled)
         if number in self._goals or number in self._feeds:
-            raise CommandError(f"there is a goal {number!s:.80} already")
+            raise CommandError(f"the goal {number!s:.80} exists already")
         if len(self._goals) + len(self._feeds) >= _MOST_GOALS:
-            raise CommandError(f"a client has {_MOST_GOALS} goals under way at most")
+            raise CommandError(f"a client may have at most {_MOST_GOALS} pending goals")
         if action == REPUBLISHER and f"{action}{ACTION}/send_goal" not in self._client.hub.services(
             hidden=True
         ):
@@ -71,7 +71,7 @@ class ClientGoals:
             del self._goals[number]
 
     def cancel(self, operation: Operation) -> None:
-        """Cancel a goal; its result comes as always."""
+        """Cancel a goal; its result is sent as usual."""
         number = id_in(operation)
         if number in self._feeds:
             feed, answer, spelled = self._feeds.pop(number)
@@ -79,7 +79,7 @@ class ClientGoals:
             answer.send("action_result", action=spelled, values={}, status=_CANCELED, result=True)
             return
         if number not in self._goals:
-            raise CommandError(f"there is no goal {number!s:.80} under way")
+            raise CommandError(f"there is no pending goal {number!s:.80}")
         self._client.spawn(self._goals[number].cancel())
 
     def _begin_feed(self, operation: Operation, number: GoalKey, spelled: str) -> None:
@@ -94,7 +94,7 @@ class ClientGoals:
         self._feeds[number] = feed, answer, spelled
 
     def closed(self) -> None:
-        """The client has gone: nothing moves for it any longer."""
+        """End the feeds and cancel the goals, because the client is gone."""
         for feed, _, _ in self._feeds.values():
             feed.close()
         for goal in self._goals.values():
@@ -172,13 +172,13 @@ class _SentGoal:
         self._answer.send(op, action=self._spelled, **fields)
 
     async def cancel(self) -> None:
-        """Ask the server to cancel it."""
+        """Request the server to cancel the goal."""
         self._is_wanted = False
         stamp = {"sec": 0, "nanosec": 0}
         info = {"goal_info": {"goal_id": {"uuid": self._uuid}, "stamp": stamp}}
         body = msgspec.json.encode(info).decode()
         try:
-            # By the hub: the client may have gone.
+            # Called by the hub, because the client may be gone.
             await self._hub.call(f"{self._action}/cancel_goal", body, timeout_sec=_TIMEOUT_SEC)
         except DsmqError:
-            return  # a server that has gone has ended the goal itself
+            return  # the goal ended with its server

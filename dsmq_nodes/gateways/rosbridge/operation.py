@@ -1,4 +1,4 @@
-"""One operation of a client: its fields, checked, and how its answers are to be written."""
+"""One operation of a client: checks its fields, and writes its answers in the requested form."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -18,54 +18,54 @@ _LONGEST_SEC: Final = 86_400.0
 
 
 def text_in(operation: Operation, field: str) -> str:
-    """A field that has to be a text.
+    """Return a field that has to be a text.
 
     Raises:
-        CommandError: it is not.
+        CommandError: the field is missing or no text.
     """
     value = operation.get(field)
     if not isinstance(value, str):
-        raise CommandError(f"it needs a text {field!r}, got {value!r:.60}")
+        raise CommandError(f"{field!r} has to be a text, got {value!r:.60}")
     return value
 
 
 def id_in(operation: Operation) -> str | int:
-    """The id of an interaction, as its client has given it.
+    """Return the id that the client gave an interaction.
 
     Raises:
-        CommandError: it is no text and no integer.
+        CommandError: the id is neither a text nor an integer.
     """
     found = operation.get("id")
     if isinstance(found, bool) or not isinstance(found, str | int):
-        raise CommandError(f"it needs an 'id', a text or an integer, got {found!r:.60}")
+        raise CommandError(f"'id' has to be a text or an integer, got {found!r:.60}")
     return found
 
 
 def number_in(operation: Operation, field: str, default: float = 0.0) -> float:
-    """A field that has to be a number of 0 or more, or absent.
+    """Return a field that has to be a number of 0 or more, or absent.
 
     Raises:
-        CommandError: it is not.
+        CommandError: the field is something else.
     """
     value = operation.get(field)
     if value is None:
         return default
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e12:
-        raise CommandError(f"{field!r} is a number of 0 or more, not {value!r:.60}")
+        raise CommandError(f"{field!r} has to be a number of 0 or more, not {value!r:.60}")
     return value
 
 
 def full_name(name: str) -> str:
-    """The absolute name of a topic, a service or an action.
+    """Return the absolute name of a topic, a service or an action.
 
     Raises:
-        InvalidNameError: it is no name.
+        InvalidNameError: the name is invalid.
     """
     return resolve_topic(name, "web", "/", {})
 
 
 def seconds_in(operation: Operation, field: str, default: float) -> float:
-    """A timeout; 0 or less is none, and then a day at most."""
+    """Return a timeout; 0 or less means none, for which a day is used."""
     value = operation.get(field)
     if isinstance(value, int | float) and not isinstance(value, bool) and value <= 0:
         return _LONGEST_SEC
@@ -83,7 +83,7 @@ class Answer:
         self._size = size if type(size) is int and size > 0 else 0
 
     def send(self, op: str, **fields: Any) -> None:
-        """Send an operation; the id of the client's is in it, if that had one."""
+        """Send an operation, with the id of the client's operation if it had one."""
         frame = {"op": op, **({"id": self._id} if self._id is not None else {}), **fields}
         if self._compression == "cbor":
             self._outbox.answer(written_cbor(cbor_values(frame, {}, None)))

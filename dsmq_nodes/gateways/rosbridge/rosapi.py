@@ -1,7 +1,7 @@
-"""rosapi: what clients of rosbridge ask about the graph, the services `/rosapi/...`.
+"""rosapi: the services `/rosapi/...`, by which clients of rosbridge inspect the graph.
 
 The gateway answers them itself. Requests and responses are those of rosbridge_suite's `rosapi_msgs`
-for ROS 2; a type is named in ROS 2's spelling, or in ROS 1's in a question.
+for ROS 2. Responses name types in ROS 2's spelling; requests may use ROS 1's.
 """
 
 import asyncio
@@ -52,7 +52,7 @@ class RosApi:
 
     def __init__(self, client: HubClient, server: RosbridgeServer) -> None:
         self._client, self._hub, self._server = client, client.hub, server
-        # Each with the fields of its request, in their order.
+        # Each service with the fields of its request, in order.
         self._services: dict[str, tuple[tuple[str, ...], Method]] = {
             "topics": ((), self._topics),
             "topics_for_type": (("type",), self._topics_for_type),
@@ -86,14 +86,14 @@ class RosApi:
         }
 
     def has(self, service: str) -> bool:
-        """Whether a service is one of rosapi's."""
+        """Whether a service belongs to rosapi."""
         return service.startswith(_PREFIX) and service.removeprefix(_PREFIX) in self._services
 
     async def call(self, service: str, args: Any) -> Fields:
-        """The response of a service; the request's fields are by name or in their order.
+        """Return the response of a service; the request's fields are by name or in their order.
 
         Raises:
-            CommandError: the request is wrong, or there is no such thing.
+            CommandError: the request is invalid, or names something that does not exist.
         """
         names, method = self._services[service.removeprefix(_PREFIX)]
         if isinstance(args, list):
@@ -102,20 +102,20 @@ class RosApi:
         fields = {name: given[name] if given.get(name) is not None else "" for name in names}
         for name, value in fields.items():
             if not isinstance(value, str):
-                raise CommandError(f"{service}: {name} is a text, not {value!r:.60}")
+                raise CommandError(f"{service}: {name} has to be a text, not {value!r:.60}")
         answer = method(fields)
         return answer if isinstance(answer, dict) else await answer
 
     # Topics
 
     def _typed(self) -> list[tuple[str, str]]:
-        """The topics that have an end, with their types, and those that every node publishes."""
+        """Return the topics in use, with their types, and those that every node publishes."""
         found = {
             topic.name: next(iter(types(topic)), "")
             for topic in self._hub.topics()
             if topic.publishers or topic.subscribers
         }
-        if self._hub.nodes():  # in ROS 2 they are there from the start, here with their first line
+        if self._hub.nodes():  # in ROS 2 these exist from the start, here from the first log line
             found = _EVERY_NODES | found
         return sorted(found.items())
 
@@ -222,7 +222,7 @@ class RosApi:
         if kind.cls is not None:
             return {"typedefs": typedefs(kind.cls)}
         if not kind.schema:
-            raise CommandError(f"nothing is known here of the type {kind.name!r:.80}")
+            raise CommandError(f"the type is unknown: {kind.name!r:.80}")
         return {"typedefs": schema_typedefs(kind.name, kind.schema)}
 
     # Parameters
@@ -241,7 +241,7 @@ class RosApi:
 
     @staticmethod
     def _told(value: str | None, fields: Fields, reason: str) -> Fields:
-        # roslibpy parses the value always, roslib asks for `successful`.
+        # roslibpy always parses the value; roslib checks `successful`.
         if value is not None:
             return {"value": value, "successful": True, "reason": ""}
         if default := fields["default_value"]:
@@ -287,7 +287,7 @@ class RosApi:
         try:
             return await parameter_names(self._client, node)
         except CommandError:
-            return []  # of a node that does not answer the others are told all the same
+            return []  # omit a node that does not answer
 
     @staticmethod
     def _get_time(_: Fields) -> Fields:

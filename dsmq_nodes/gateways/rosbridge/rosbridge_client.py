@@ -1,8 +1,9 @@
 """One client of rosbridge v2, and the operations that it may send.
 
-Text frames, one JSON object each, with the operation's name in `op`. An `id` is repeated in every
-answer. What is wrong with a message is answered by `{"op": "status", "level": "error", "msg": ...}`
-as far as the client wants to hear it (`set_level`: none, error, warning, info; at first error).
+Text frames contain one JSON object each, with the operation's name in `op`. Every answer repeats
+the operation's `id`. An invalid message is answered by `{"op": "status", "level": "error", "msg":
+...}`, depending on the level that the client has set (`set_level`: none, error, warning, info;
+initially error).
 """
 
 from typing import TYPE_CHECKING, Any, Final
@@ -58,12 +59,12 @@ class RosbridgeClient:
             "action_result": self._actions.result,
             "set_level": self._set_level,
             "fragment": self._fragment,
-            "auth": lambda _: None,  # ROS 1's rosauth: here the gateway's token decides
+            "auth": lambda _: None,  # ROS 1's rosauth: the gateway's token is used instead
             "status": lambda _: None,
         }
 
     def receive(self, data: str | bytes) -> None:
-        """Take a message."""
+        """Process a message of the client."""
         operation: Any = None
         try:
             operation = _decoded(data)
@@ -73,7 +74,7 @@ class RosbridgeClient:
             self.status("error", f"{op}: {error}" if isinstance(op, str) else str(error), operation)
 
     def status(self, level: str, text: str, about: object = None) -> None:
-        """Tell the client, if it wants to hear what is of this level."""
+        """Send a status, unless the client has set a lower level."""
         if _LEVELS.index(level) <= _LEVELS.index(self._level):
             answer = Answer(self._client.outbox, {"id": _id_of(about)})
             answer.send("status", level=level, msg=text[:_LONGEST_ERROR])
@@ -81,7 +82,7 @@ class RosbridgeClient:
     def _set_level(self, operation: Operation) -> None:
         level = text_in(operation, "level")
         if level not in _LEVELS:
-            raise CommandError(f"a level is {', '.join(_LEVELS)}, not {level!r:.60}")
+            raise CommandError(f"the level has to be {', '.join(_LEVELS)}, not {level!r:.60}")
         self._level = level
 
     def _fragment(self, operation: Operation) -> None:
@@ -90,7 +91,7 @@ class RosbridgeClient:
             self.receive(text)
 
     def closed(self) -> None:
-        """The socket has ended: what this client served or wanted to move ends as well."""
+        """End everything that the client served, sent or subscribed to: its socket closed."""
         self._topics.closed()
         self._goals.closed()
         self._services.closed()
@@ -99,7 +100,7 @@ class RosbridgeClient:
 
 
 def open_rosbridge(hub: Hub) -> Connect:
-    """Rosbridge in a gateway; see `web/speaker.py`."""
+    """Return the function that opens a client of rosbridge; see `web/speaker.py`."""
     server = RosbridgeServer(hub)
     return lambda client: RosbridgeClient(client, server)
 
@@ -108,15 +109,15 @@ def _decoded(data: str | bytes) -> Any:
     try:
         return read_loose_json(data)
     except ValueError as error:
-        raise ValueError(f"a message is a JSON object in a text frame: {error}") from None
+        raise ValueError(f"a message has to be a JSON object in a text frame: {error}") from None
 
 
 def _op_of(operation: object, known: dict[str, Any]) -> str:
     op = operation.get("op") if isinstance(operation, dict) else None
     if not isinstance(op, str):
-        raise ValueError("a message is a JSON object with its operation in 'op'")  # noqa: TRY004
+        raise ValueError("a message has to be a JSON object with an 'op'")  # noqa: TRY004
     if op not in known:
-        raise ValueError(f"there is no such operation; there are {', '.join(known)}")
+        raise ValueError(f"unknown operation; known are {', '.join(known)}")
     return op
 
 

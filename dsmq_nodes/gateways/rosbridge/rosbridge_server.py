@@ -1,4 +1,4 @@
-"""What all clients of rosbridge share: frames made once, global parameters, transforms."""
+"""The state that all clients of rosbridge share: frames, global parameters, transforms."""
 
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Final
@@ -23,20 +23,20 @@ class GlobalParameters(dict[str, str]):
     """ROS 1's parameters, which belong to no node: names without a colon, values as JSON texts."""
 
     def put(self, name: str, value: str) -> None:
-        """Set one.
+        """Set a parameter.
 
         Raises:
-            CommandError: there are too many, or it is too large.
+            CommandError: there are too many parameters, or the value is too large.
         """
         if len(value) > _LONGEST_PARAMETER:
-            raise CommandError(f"a parameter has {_LONGEST_PARAMETER} characters at most")
+            raise CommandError(f"a parameter may have at most {_LONGEST_PARAMETER} characters")
         if name not in self and len(self) >= _MOST_PARAMETERS:
-            raise CommandError(f"there are {_MOST_PARAMETERS} parameters without a node at most")
+            raise CommandError(f"there may be at most {_MOST_PARAMETERS} parameters without a node")
         self[name] = value
 
 
 class RosbridgeServer:
-    """One a gateway."""
+    """The shared state, one for each gateway."""
 
     def __init__(self, hub: Hub) -> None:
         self.hub = hub
@@ -50,7 +50,7 @@ class RosbridgeServer:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def type_of(self, topic: str) -> KnownType:
-        """A topic's type, looked up once for each change of the graph."""
+        """Return a topic's type, looked up once for each change of the graph."""
         if self.hub.graph is not self._graph:
             self._graph, self._types = self.hub.graph, {}
         known = self._types.get(topic)
@@ -61,7 +61,7 @@ class RosbridgeServer:
         return known
 
     def finish(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run a coroutine to its end, although its client has gone."""
+        """Run a coroutine to its end, even if its client is gone."""
         task = self.hub.loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

@@ -1,9 +1,9 @@
-"""The actions that one client serves: goals go to it, its feedback and results to the callers.
+"""The actions that one client serves: sends it the goals, and publishes its feedback and results.
 
 An action is three services and two topics below `<action>/_action`, as in ROS 2
 (graph/actions/action_server.py). The client decides only how a goal ends: every goal is accepted. A
-goal whose caller has gone from the graph is cancelled, and the goals of a client that has gone are
-aborted.
+goal is cancelled when its caller leaves the graph; the goals of a client are aborted when the
+client is gone.
 """
 
 import itertools
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 _ACCEPTED, _EXECUTING, _CANCELING, _SUCCEEDED, _CANCELED, _ABORTED = range(1, 7)
 _ENDED: Final = frozenset({_SUCCEEDED, _CANCELED, _ABORTED})
 _UNKNOWN_GOAL, _TERMINATED = 2, 3
-_KEPT_SEC: Final = 10.0  # the result of a goal that has ended
-_BACK_SEC: Final = 2.5  # a caller may return to a broker that is back
+_KEPT_SEC: Final = 10.0  # how long the result of a finished goal is kept
+_BACK_SEC: Final = 2.5  # time for a caller to reconnect to a restarted broker
 _MOST_GOALS: Final = 1000
 _NOBODY: Final = pybase64.b64encode_as_string(bytes(16))
 _NANOSECONDS: Final = 1_000_000_000
@@ -56,9 +56,9 @@ class ServedActions:
         if action in self._served:
             return
         if is_kits_own(action):
-            raise CommandError(f"{action} is the kit's own: choose another name")
+            raise CommandError(f"{action} is reserved: choose another name")
         if nodes := other_servers(self._client, f"{action}{ACTION}/send_goal"):
-            raise CommandError(f"{action} is served by {nodes} already")
+            raise CommandError(f"{action} is already served by {nodes}")
         if action in self._holders:
             self._holders[action].lose(action)
         kind = action_type(self._client.hub, action, type_name)
@@ -73,12 +73,12 @@ class ServedActions:
             served.look_for_callers()
 
     def unadvertise(self, operation: Operation) -> None:
-        """Serve an action no longer."""
+        """Stop serving an action."""
         self._of(operation)
         self._end(full_name(text_in(operation, "action")))
 
     def lose(self, action: str) -> None:
-        """Another client serves it from now on."""
+        """Stop serving an action, because another client serves it now."""
         self._end(action)
         self._tell("warning", f"{action}: another client serves it now", None)
 
@@ -87,11 +87,11 @@ class ServedActions:
         del self._holders[action]
 
     def feedback(self, operation: Operation) -> None:
-        """Pass feedback on."""
+        """Publish feedback of a goal."""
         self._of(operation).feedback(operation)
 
     def result(self, operation: Operation) -> None:
-        """Pass a result on."""
+        """Send a goal's result."""
         self._of(operation).result(operation)
 
     def _of(self, operation: Operation) -> "_ServedAction":
@@ -101,7 +101,7 @@ class ServedActions:
         return self._served[action]
 
     def closed(self) -> None:
-        """The client has gone: its goals are aborted."""
+        """Abort all goals, because the client is gone."""
         for action in list(self._served):
             self._end(action)
 
@@ -125,7 +125,7 @@ class _TakenGoal:
 
 
 def stamp(time_ns: int) -> dict[str, int]:
-    """A time, as messages have it."""
+    """Return a time in the form of messages."""
     sec, nanosec = divmod(time_ns, _NANOSECONDS)
     return {"sec": sec, "nanosec": nanosec}
 
@@ -146,7 +146,7 @@ class _ServedAction:
             self._serve("get_result", kind.get_result.response, self._on_result)
             self._serve("cancel_goal", cancel, self._on_cancel)
             self._serve("send_goal", kind.send_goal.response, self._on_goal)
-        except CommandError:  # the client has too many
+        except CommandError:  # the client has too many endpoints
             self.close()
             raise
         self._publish_status()
@@ -168,14 +168,14 @@ class _ServedAction:
             try:
                 take(call, fields_of(entry.text or ""))
             except (LookupError, TypeError, ValueError) as error:
-                reason = f"it is no request: {type(error).__name__}: {error}"
+                reason = f"it is not a request: {type(error).__name__}: {error}"
                 self._writers[part].publish(service_wire.write_error(call, reason))
 
         name = f"{self._start}/{part}"
         self._readers.append(
             self._client.subscribe(name + REQUEST, on_request, depth=0, is_prompt=True)
         )
-        # In this order: a node that sees us serve may call at once.
+        # In this order: a node may call as soon as the service is in the graph.
         self._writers[part] = self._client.advertise(name + REPLY, kind.name, kind.schema_text)
 
     def _reply(self, part: str, call: service_wire.Call, values: dict[str, Any]) -> None:
@@ -198,7 +198,7 @@ class _ServedAction:
             return
         goal = _TakenGoal(f"action_goal:{self._spelled}:{next(self._numbers)}", uuid, call.client)
         self._goals[uuid] = goal
-        self.look_for_callers()  # the graph may show it already, and not change before it goes
+        self.look_for_callers()  # the graph may not change before the caller leaves
         self._publish_status()
         schema = self._kind.send_goal.request.schema
         shown = without_special({"goal": args}, schema)["goal"]
@@ -255,7 +255,7 @@ class _ServedAction:
         for goal in self._goals.values():
             if goal.number == number and goal.is_active:
                 return goal
-        raise CommandError(f"no goal {number:.80} is under way")
+        raise CommandError(f"there is no pending goal {number:.80}")
 
     def feedback(self, operation: Operation) -> None:
         """Publish the feedback of a goal."""
@@ -265,11 +265,11 @@ class _ServedAction:
         self._writers["feedback"].publish(text)
 
     def result(self, operation: Operation) -> None:
-        """End a goal; without a status it has succeeded, or with `result` false it is aborted."""
+        """End a goal; without a status it succeeds, or is aborted if `result` is false."""
         goal, kind = self._goal_of(operation), self._kind.get_result.response
         status = operation.get("status", _SUCCEEDED if operation.get("result", True) else _ABORTED)
         if status not in _ENDED:
-            raise CommandError(f"a goal ends with status 4, 5 or 6, not {status!r:.60}")
+            raise CommandError(f"the status of a result has to be 4, 5 or 6, not {status!r:.60}")
         values = operation.get("values")
         response = {"status": status, "result": values if isinstance(values, dict) else None}
         try:
@@ -293,7 +293,7 @@ class _ServedAction:
     # Ends
 
     def look_for_callers(self) -> None:
-        """Cancel the goals whose callers have gone from the graph."""
+        """Cancel the goals whose callers have left the graph."""
         hub = self._client.hub
         if not hub.is_connected or not hub.graph.peers:
             return
@@ -302,7 +302,7 @@ class _ServedAction:
             if goal.caller in there:
                 goal.was_seen = True
             elif goal.was_seen and goal.is_active:
-                goal.was_seen = False  # asked once
+                goal.was_seen = False  # cancel only once
                 self._client.later(_BACK_SEC, partial(self._cancel_of_gone, goal))
 
     def _cancel_of_gone(self, goal: _TakenGoal) -> None:
@@ -311,7 +311,7 @@ class _ServedAction:
             self._cancel(goal)
 
     def close(self) -> None:
-        """Abort the goals under way, and withdraw the action."""
+        """Abort the pending goals, and withdraw the action."""
         for goal in list(self._goals.values()):
             if goal.is_active:
                 self._end(goal, _ABORTED, msgspec.json.encode({"status": _ABORTED}).decode())

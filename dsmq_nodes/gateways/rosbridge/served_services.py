@@ -1,4 +1,4 @@
-"""The services that one client serves: requests go to it, its responses to the callers."""
+"""The services that one client serves: sends it the requests, and the callers its responses."""
 
 import itertools
 import time
@@ -16,11 +16,11 @@ from dsmq_nodes.messages.schema.dynamic import without_special
 from dsmq_nodes.topic_names import REPLY, REQUEST, is_kits_own
 
 MOST_WAITING: Final = 1000  # calls that a client has not answered
-_GONE: Final = "the client that served it has gone"
+_GONE: Final = "the client that served it is gone"
 
 
 def fields_of(text: str) -> dict[str, object]:
-    """A request's own fields."""
+    """Return a request's own fields."""
     return {name: each for name, each in decoded(text).items() if name not in {"_client", "_id"}}
 
 
@@ -50,9 +50,9 @@ class ServedServices:
             self._served[service].check_type(type_name)
             return
         if is_kits_own(service):
-            raise CommandError(f"{service} is the kit's own: choose another name")
+            raise CommandError(f"{service} is reserved: choose another name")
         if nodes := other_servers(self._client, service):
-            raise CommandError(f"{service} is served by {nodes} already")
+            raise CommandError(f"{service} is already served by {nodes}")
         if service in self._holders:
             self._holders[service].lose(service)
         kind = service_type(self._client.hub, service, type_name)
@@ -60,12 +60,12 @@ class ServedServices:
         self._holders[service] = self
 
     def unadvertise(self, operation: Operation) -> None:
-        """Serve a service no longer."""
+        """Stop serving a service."""
         self._of(operation)
         self._end(full_name(text_in(operation, "service")))
 
     def lose(self, service: str) -> None:
-        """Another client serves it from now on."""
+        """Stop serving a service, because another client serves it now."""
         self._end(service)
         self._tell("warning", f"{service}: another client serves it now", None)
 
@@ -74,7 +74,7 @@ class ServedServices:
         del self._holders[service]
 
     def respond(self, operation: Operation) -> None:
-        """Pass a response on."""
+        """Send a response to its caller."""
         self._of(operation).respond(operation)
 
     def _of(self, operation: Operation) -> "_ServedService":
@@ -84,7 +84,7 @@ class ServedServices:
         return self._served[service]
 
     def closed(self) -> None:
-        """The client has gone: its callers are told."""
+        """Answer all callers with an error, because the client is gone."""
         for service in list(self._served):
             self._end(service)
 
@@ -96,7 +96,7 @@ class _ServedService:
         self._waiting: dict[str, service_wire.Call] = {}
         self._numbers = itertools.count(1)
         self._requests = client.subscribe(service + REQUEST, self._take, depth=0, is_prompt=True)
-        try:  # in this order: a node that sees us serve may call at once
+        try:  # in this order: a node may call as soon as the service is in the graph
             self._replies = client.advertise(
                 service + REPLY, kind.response.name, kind.response.schema_text
             )
@@ -108,9 +108,9 @@ class _ServedService:
         try:
             call = service_wire.read(entry.text)
         except WireError:
-            return  # the text of a peer that calls no service
+            return  # not a service call
         if len(self._waiting) >= MOST_WAITING:
-            self._fail(call, f"{self._service}: {MOST_WAITING} calls wait for its client already")
+            self._fail(call, f"{self._service}: {MOST_WAITING} calls already wait for its client")
             return
         number = f"service_request:{self._spelled}:{next(self._numbers)}"
         self._waiting[number] = call
@@ -119,16 +119,14 @@ class _ServedService:
         answer.send("call_service", service=self._spelled, args=args)
 
     def check_type(self, type_name: str) -> None:
-        """Refuse another type than that of the service.
+        """Refuse a type other than that of the service.
 
         Raises:
-            CommandError: it is another one.
+            CommandError: the type is another one.
         """
         if ros2_name(type_name, "srv") != self._kind.name:
             kind = self._kind.name
-            raise CommandError(
-                f"{self._service} is {kind} already, and not {type_name:.80} as well"
-            )
+            raise CommandError(f"{self._service} already has the type {kind}, not {type_name:.80}")
 
     def respond(self, operation: Operation) -> None:
         """Answer a call.
@@ -139,7 +137,7 @@ class _ServedService:
         number = text_in(operation, "id")
         call = self._waiting.pop(number, None)
         if call is None:
-            raise CommandError(f"no call of {self._service} waits for {number:.80}")
+            raise CommandError(f"no call of {self._service} has the id {number:.80}")
         values = operation.get("values")
         if not isinstance(values, dict) and not operation.get("result", True):
             self._fail(call, values if isinstance(values, str) else "the service has failed")
@@ -149,14 +147,14 @@ class _ServedService:
             body = message_text(values or {}, kind.name, kind.schema, kind.cls, time.time_ns())
             self._replies.publish(service_wire.write(call.client, call.id, body))
         except DsmqError as error:
-            self._fail(call, f"its client has answered with something else: {error}")
+            self._fail(call, f"its client has answered with something invalid: {error}")
             raise
 
     def _fail(self, call: service_wire.Call, reason: str) -> None:
         self._replies.publish(service_wire.write_error(call, reason))
 
     def close(self) -> None:
-        """Tell the callers that wait, and withdraw the service."""
+        """Answer the waiting callers with an error, and withdraw the service."""
         for call in self._waiting.values():
             self._fail(call, f"{self._service}: {_GONE}")
         self._waiting.clear()

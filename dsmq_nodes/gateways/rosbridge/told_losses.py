@@ -1,4 +1,4 @@
-"""When a client is told how many messages it has missed."""
+"""Limits how often a client receives the number of dropped messages."""
 
 from typing import Final
 
@@ -8,15 +8,15 @@ _EVERY_SEC: Final = 1.0
 
 
 class ToldLosses:
-    """The messages of one kind that a client was told to have missed."""
+    """The number of dropped messages of one kind that a client has received."""
 
     def __init__(self, client: HubClient) -> None:
-        """It was told of none."""
+        """Begin with none reported."""
         self._client = client
         self._told, self._told_sec = 0, 0.0
 
     def are_news(self, dropped: int) -> bool:
-        """Whether to tell now that so many were dropped so far; then it counts as told."""
+        """Whether to report `dropped` messages now; if so, they count as reported."""
         now_sec = self._client.now_sec()
         if dropped <= self._told or now_sec < self._told_sec + _EVERY_SEC:
             return False

@@ -1,13 +1,13 @@
-"""A client's subscriptions of one topic, and the messages that wait for their time.
+"""A client's subscriptions of one topic, and the messages that wait to be sent.
 
-A client may subscribe a topic several times, each with an id and options of its own; it receives
-each message once, with the options merged as rosbridge_suite does: the least throttle_rate, the
-least queue_length, the least fragment_size and the strongest compression.
+A client may subscribe to a topic several times, each with its own id and options. It receives each
+message once, with the options merged as in rosbridge_suite: the least throttle_rate, the least
+queue_length, the least fragment_size and the strongest compression.
 
-With a throttle_rate and no queue_length a message that comes too soon is dropped. With a
-queue_length the newest that many messages wait and are sent at the rate. In any case the queue is
-bounded, in messages and in bytes, and all that is dropped is counted. What may be sent goes to the
-client's outbox, which drops the oldest when the socket is full.
+With a throttle_rate and no queue_length, a message that arrives too early is dropped. With a
+queue_length, that many of the newest messages wait and are sent at the rate. The queue is always
+bounded, in messages and in bytes, and all dropped messages are counted. Messages that may be sent
+go to the client's outbox, which drops the oldest when the socket is full.
 """
 
 from collections import deque
@@ -16,14 +16,14 @@ from typing import Final, Generic, NamedTuple, TypeVar
 
 T = TypeVar("T")
 
-MOST_MESSAGES: Final = 1000  # of a client that gives no queue_length
+MOST_MESSAGES: Final = 1000  # for a client that gives no queue_length
 COMPRESSIONS: Final = ("cbor-raw", "cbor", "png", "none")
-"""The strongest first."""
-MOST_BYTES: Final = 2 << 20  # that wait for their time, of all topics of a client
+"""The compressions, the strongest first."""
+MOST_BYTES: Final = 2 << 20  # waiting, in all topics of a client
 
 
 class TopicOptions(NamedTuple):
-    """How a client wants the messages of a topic; times in s, 0: as they come, or any number."""
+    """A client's options for a topic; `throttle_sec` is in s, 0 stands for no limit."""
 
     throttle_sec: float = 0.0
     queue_length: int = 0
@@ -32,7 +32,7 @@ class TopicOptions(NamedTuple):
 
 
 def merged(options: Iterable[TopicOptions]) -> TopicOptions:
-    """The options of several subscriptions as one."""
+    """Return the merged options of several subscriptions."""
     every = list(options)
     sizes = [each.fragment_size for each in every if each.fragment_size]
     wanted = {each.compression for each in every}
@@ -55,9 +55,9 @@ class TopicQueue(Generic[T]):
     """The waiting messages of one topic of one client.
 
     Attributes:
-        options: the merged ones.
-        dropped: how many messages were dropped so far because there was no room.
-        thinned: how many were left out as the client has asked.
+        options: the merged options.
+        dropped: the number of messages dropped so far because there was no room.
+        thinned: the number of messages skipped because of the throttle_rate.
     """
 
     def __init__(self, options: TopicOptions, bytes_: WaitingBytes) -> None:
@@ -71,7 +71,7 @@ class TopicQueue(Generic[T]):
         return len(self._waiting)
 
     def put(self, message: T, size_bytes: int, now_sec: float) -> None:
-        """Take a message that has come."""
+        """Add a received message."""
         throttle_sec, length, _, _ = self.options
         if throttle_sec and not length:
             if now_sec < self._next_sec:
@@ -94,19 +94,19 @@ class TopicQueue(Generic[T]):
         self._bytes.now -= self._waiting.popleft()[1]
 
     def clear(self) -> None:
-        """Forget all that wait: the topic is unsubscribed."""
+        """Drop all waiting messages, because the topic is unsubscribed."""
         while self._waiting:
             self._bytes.now -= self._waiting.popleft()[1]
 
     def wait_sec(self, now_sec: float) -> float | None:
-        """How long until `take` gives a message; None: none waits."""
+        """Return the time until `take` returns a message, s; None if none waits."""
         if not self._waiting:
             return None
         is_paced = self.options.throttle_sec and self.options.queue_length
         return max(self._next_sec - now_sec, 0.0) if is_paced else 0.0
 
     def take(self, now_sec: float) -> T | None:
-        """The next message that may be sent now."""
+        """Return the next message that may be sent now, or None."""
         if self.wait_sec(now_sec) != 0.0:
             return None
         message, size_bytes = self._waiting.popleft()

@@ -1,11 +1,12 @@
-"""tf2_web_republisher: transforms between the frames that a client asks for, at its rate.
+"""tf2_web_republisher: transforms between the frames that a client requests, at its rate.
 
 roslib's ROS2TFClient sends a goal to the action `/tf2_web_republisher` and reads the transforms
-from its feedback; the client of ROS 1, which roslibpy has, calls `/republish_tfs` and subscribes
-the topic that it is told. The request is the same: `source_frames`, `target_frame`, `rate`, and how
-far a transform has to move to be sent again, `angular_thres` (rad) and `trans_thres` (m).
+from its feedback. The client of ROS 1, which roslibpy has, calls `/republish_tfs` and subscribes to
+the topic in the response. Both requests are the same: `source_frames`, `target_frame`, `rate`, and
+how far a transform has to move before it is sent again, `angular_thres` (rad) and `trans_thres`
+(m).
 
-Every client's look-ups are made in one buffer, which is filled as long as somebody asks.
+All clients' look-ups use one buffer, which is filled while any client has a request.
 """
 
 import itertools
@@ -30,17 +31,17 @@ REPUBLISHER: Final = "/tf2_web_republisher"
 _SERVICE: Final = "/republish_tfs"
 _ARRAY_TYPE: Final = "tf2_web_republisher/msg/TFArray"
 _MOST_FRAMES: Final = 1000
-_MOST_FEEDS: Final = 20  # of one client
+_MOST_FEEDS: Final = 20  # for one client
 _RATES_HZ: Final = (0.1, 100.0)
 _DEFAULT_HZ: Final = 10.0
-_UNREAD_SEC: Final = 10.0  # a topic of transforms without a subscriber ends after that
+_UNREAD_SEC: Final = 10.0  # then a topic of transforms without a subscriber ends
 _numbers: Final = itertools.count(1)
 
 Send = Callable[[list[Any]], None]
 
 
 class SharedTransforms:
-    """The buffer of the gateway; it listens while somebody uses it."""
+    """The transform buffer of the gateway; it is filled while it has users."""
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
@@ -50,7 +51,7 @@ class SharedTransforms:
         self._filling = Filling(self.buffer)
 
     def acquire(self) -> None:
-        """Listen, for one more user."""
+        """Add a user; the first one starts the subscriptions."""
         self._users += 1
         if self._users == 1:
             self.buffer = BufferCore()
@@ -63,7 +64,7 @@ class SharedTransforms:
             ]
 
     def release(self) -> None:
-        """One user less."""
+        """Remove a user; without users the subscriptions end."""
         self._users -= 1
         if not self._users:
             for reader in self._readers:
@@ -73,24 +74,24 @@ class SharedTransforms:
         try:
             message = TFMessage.from_json(entry.text or "")
         except MessageError:
-            return  # whoever listens to it says so
+            return  # other subscribers report the error
         for transform in message.transforms:
             try:
                 self._filling.add(transform, entry.sender, is_static=is_static)
             except TransformException:
-                continue  # one that is wrong harms none of the others
+                continue  # an invalid transform does not affect the others
 
 
 class TransformFeed:
-    """Sends the transforms of one request, those that have moved, until it is closed."""
+    """Sends the transforms of one request that have moved, until it is closed."""
 
     def __init__(
         self, client: HubClient, shared: SharedTransforms, request: Any, send: Send
     ) -> None:
-        """Begin.
+        """Start the feed.
 
         Raises:
-            CommandError: the request is wrong.
+            CommandError: the request is invalid.
         """
         self._target, self._sources = _frames_in(request)
         self._angle_rad = _number(request, "angular_thres")
@@ -114,13 +115,13 @@ class TransformFeed:
 
     def _moved(self, source: str) -> TransformStamped | None:
         try:
-            if source == self._target:  # tf2 knows that of every frame
+            if source == self._target:  # tf2 has that transform for every frame
                 found = TransformStamped(child_frame_id=source)
                 found.header.frame_id = source
             else:
                 found = self._shared.buffer.lookup(self._target, source, Time())
         except TransformException:
-            return None  # not known yet
+            return None  # unknown so far
         last = self._sent.get(source)
         if last is not None and not self._has_moved(last, found):
             return None
@@ -144,7 +145,7 @@ class TransformFeed:
 
 
 class TopicOfTransforms:
-    """The service `/republish_tfs` of one client: each request has a topic of its own."""
+    """The service `/republish_tfs` of one client: each request gets a separate topic."""
 
     service: Final = _SERVICE
 
@@ -153,13 +154,13 @@ class TopicOfTransforms:
         self._feeds: list[tuple[TransformFeed, HubWriter]] = []
 
     def begin(self, request: Any) -> dict[str, Any]:
-        """Publish the transforms of a request; returns the response.
+        """Publish the transforms of a request, and return the response.
 
         Raises:
-            CommandError: the request is wrong, or there are too many.
+            CommandError: the request is invalid, or the client has too many.
         """
         if len(self._feeds) >= _MOST_FEEDS:
-            raise CommandError(f"a client has {_MOST_FEEDS} topics of transforms at most")
+            raise CommandError(f"a client may have at most {_MOST_FEEDS} topics of transforms")
         topic = f"/tf_repub_{next(_numbers)}"
         writer = self._client.hub.advertise(topic, _ARRAY_TYPE)
 
@@ -186,7 +187,7 @@ class TopicOfTransforms:
         return {"topic_name": topic}
 
     def closed(self) -> None:
-        """The client has gone."""
+        """End all topics of transforms, because the client is gone."""
         for feed, writer in self._feeds:
             feed.close()
             writer.close()
@@ -197,14 +198,14 @@ def _frames_in(request: Any) -> tuple[str, list[str]]:
     target, sources = values.get("target_frame"), values.get("source_frames")
     names: list[Any] = sources if isinstance(sources, list) else [None]
     if not isinstance(target, str) or not all(isinstance(each, str) for each in names):
-        raise CommandError("it needs a text 'target_frame' and texts in 'source_frames'")
+        raise CommandError("'target_frame' has to be a text, 'source_frames' a list of texts")
     if len(names) > _MOST_FRAMES:
-        raise CommandError(f"there are {_MOST_FRAMES} source_frames at most")
+        raise CommandError(f"there may be at most {_MOST_FRAMES} source_frames")
     return target.lstrip("/"), [each.lstrip("/") for each in names]
 
 
 def _number(request: Any, field: str) -> float:
     value = request.get(field) or 0.0
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e9:
-        raise CommandError(f"{field!r} is a number of 0 or more, not {value!r:.60}")
+        raise CommandError(f"{field!r} has to be a number of 0 or more, not {value!r:.60}")
     return float(value)

@@ -1,7 +1,7 @@
-"""Types as rosapi describes them: the names of fields, their types, and constants.
+"""Describes types in rosapi's form: the names of fields, their types, and constants.
 
-The kit's own types are described by their classes. Of a user's type only the JSON Schema is known
-here: its inner types are taken to be of its package, and a number to be float64.
+The kit's own types are described by their classes. Of a user's type only the JSON Schema is known:
+its inner types are assumed to be of the same package, and a number to be float64.
 """
 
 from typing import Any, Final, get_type_hints
@@ -19,18 +19,18 @@ _BY_KIND: Final = {"string": "string", "boolean": "bool", "integer": "int64", "n
 
 
 def short(type_name: str) -> str:
-    """`std_msgs/String` for `std_msgs/msg/String`: rosapi names types like that."""
+    """Return rosapi's name of a type: `std_msgs/String` for `std_msgs/msg/String`."""
     parts = type_name.split("/")
     return f"{parts[0]}/{parts[2]}" if len(parts) == 3 else type_name
 
 
 def typedefs(cls: type[Message]) -> list[TypeDef]:
-    """The descriptions of a type and of all that are in it, each once."""
+    """Return the descriptions of a type and of its inner types, each once."""
     return [_typedef(each) for each in _with_inner(cls)]
 
 
 def full_text(cls: type[Message]) -> str:
-    """A type's `.msg` text, followed by those of the types in it, as `gendeps --cat` writes it."""
+    """Return a type's `.msg` text and those of its inner types, as `gendeps --cat` writes them."""
     first, *others = _with_inner(cls)
     inner = [f"MSG: {short(each.type_name)}\n{msg_text(each)}" for each in others]
     return _RULE.join([msg_text(first), *inner])
@@ -38,7 +38,7 @@ def full_text(cls: type[Message]) -> str:
 
 def _with_inner(cls: type[Message]) -> list[Any]:
     found: list[Any] = [cls]
-    for each in found:  # it grows
+    for each in found:  # the list grows
         hints = get_type_hints(each)
         inner = filter(None, (model_in(hints[name]) for name in each.model_fields))
         found += [kind for kind in dict.fromkeys(inner) if kind not in found]
@@ -70,7 +70,7 @@ def _described(type_name: str, types: dict[str, str]) -> TypeDef:
 
 
 def _length(ros: str) -> int:
-    """The length of an array: -1 for a single value, 0 for any length."""
+    """Return the length of an array: -1 for a single value, 0 for any length."""
     _, bracket, length = ros.partition("[")
     if not bracket:
         return -1
@@ -84,11 +84,11 @@ def _example(base: str, length: int) -> str:
 
 
 def schema_typedefs(type_name: str, schema: Schema) -> list[TypeDef]:
-    """The descriptions of a type by its JSON Schema, and of all that are in it, each once."""
+    """Return the descriptions of a type and its inner types from its JSON Schema, each once."""
     package = type_name.partition("/")[0]
     known = {type_name: schema}
     found = []
-    for name in (waiting := [type_name]):  # it grows
+    for name in (waiting := [type_name]):  # the list grows
         properties = as_mapping(resolved(schema, known[name]).get("properties"))
         types = {}
         for field, each in properties.items():
@@ -103,7 +103,7 @@ def schema_typedefs(type_name: str, schema: Schema) -> list[TypeDef]:
 
 
 def _of_schema(part: object, root: Schema, package: str) -> tuple[str, str]:
-    """The ROS type of a field, and the name of the message type in it, if there is one."""
+    """Return the ROS type of a field, and the name of its message type, or ""."""
     named = as_mapping(part)
     reference = named.get("$ref")
     if isinstance(reference, str):

@@ -1,6 +1,6 @@
-"""The uplink: joins this machine's broker to those of other machines. An extra: `zenoh`.
+"""The uplink: connects this machine's broker with those of other machines. Extra: `zenoh`.
 
-`uplink_rules` decides which topics may go and maps their names; `cursors` keeps the place of each
-reader in the logs of other machines. Both are pure. `fleet_carrier` is the seam to the network, and
-`over_zenoh` implements it. `uplink_node` joins them to the gateway's connection (`hub.py`).
+`uplink_rules` decides which topics are carried and maps their names, `cursors` tracks the place of
+each reader in each remote log; both do no I/O. `fleet_carrier` is the interface to the network,
+`over_zenoh` its implementation. `uplink_node` connects them with the gateway's hub (`hub.py`).
 """

@@ -1,4 +1,4 @@
-"""`python -m dsmq_nodes.gateways.uplink '{"as": "r1"}'`: the way in which a launch starts it."""
+"""Run the uplink, as a launch does: `python -m dsmq_nodes.gateways.uplink '{"as": "r1"}'`."""
 
 import sys
 

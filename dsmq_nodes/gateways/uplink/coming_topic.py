@@ -1,4 +1,4 @@
-"""A topic of other machines that is published on this one."""
+"""An incoming topic: published on other machines, and by the uplink on this one."""
 
 import logging
 from math import inf
@@ -21,20 +21,20 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("dsmq_nodes.uplink")
 
-ALIKE_SEC: Final = 0.2  # a shorter absence of a server is hidden from callers
+ALIKE_SEC: Final = 0.2  # callers do not notice a shorter absence of a server
 
-NAMELESS: Final = "a base"  # a machine without a name, which sees the whole fleet
+NAMELESS: Final = "a base"  # a machine without a name has access to the whole fleet
 
 
 class ComingMessage(NamedTuple):
-    """A message as it arrived, and the time of its publication by this machine's clock."""
+    """A received message, and the time of its publication by this machine's clock."""
 
     text: bytes
     at_sec: float
 
 
 class ComingTopic:
-    """A topic of other machines that is published here."""
+    """A topic of other machines that is published on this one."""
 
     def __init__(
         self, topic: str, offer: TopicOffer, settings: UplinkTopic, silences: Silences
@@ -45,16 +45,16 @@ class ComingTopic:
         resume = 0 if is_best_effort(settings.best_effort, offer.type_name) else settings.resume
         self.cursor: RemoteCursor[ComingMessage] = RemoteCursor(resume, silences, is_sure=is_sure)
         self.writer: HubWriter | None = None
-        self.messages = 0  # published so far; the numbers continue when the offer is back
-        # How many messages the predecessor published that its last status does not contain.
+        self.messages = 0  # published so far; counting continues when the offer is back
+        # After the predecessor's last status it published this many more messages of its log.
         self.again, self.again_of = 0, ""
-        self.asked_sec: dict[str, float] = {}  # the time of the open question to each log
-        self.ended_sec = -inf  # when it was last withdrawn here
+        self.asked_sec: dict[str, float] = {}  # when each log was requested, by epoch
+        self.ended_sec = -inf  # when it was last withdrawn
         self.is_wanted = False
         self._is_told = False
 
     def read_place(self, head: bytes) -> LogPlace | None:
-        """Return the place of a message; None if the head is invalid: later messages see a hole."""
+        """Return the place of a message, or None if invalid: later messages then have a hole."""
         try:
             return read_place(head)
         except ValueError as error:
@@ -62,26 +62,26 @@ class ComingTopic:
             return None
 
     def refuse_late(self) -> None:
-        """Log, once, that a call of another machine came too late."""
+        """Count a call of another machine that arrived too late, and log it."""
         self.cursor.lost += 1
         logger.warning(
-            "a call on %s is not carried out: the link was away for more than %g s, and its caller "
-            "was told so",
+            "a call on %s was dropped: the link was down for more than %g s, and its caller "
+            "got an error",
             *(self.topic.removesuffix(REQUEST), REQUEST_LASTS_SEC),
         )
 
     def refuse(self, error: Exception) -> None:
-        """Count an invalid message of another machine; log the first one."""
+        """Refuse an invalid message of another machine; log only the first."""
         if not self._is_told:
             self._is_told = True
             machines = ", ".join(each.machine or NAMELESS for each in self.offers.values())
             logger.warning(
-                "refused: a message of %s on %s: %s; others are only counted as lost",
+                "refused a message of %s on %s: %s; further ones are only counted as lost",
                 *(machines, self.topic, one_line(str(error))),
             )
 
     def go_on(self, last: LastPlace) -> None:
-        """Continue at the last place of the predecessor."""
+        """Continue at the predecessor's last place."""
         self.cursor.resume_at(last.epoch, last.id, last.numbers)
         self.messages = last.messages
         self.again, self.again_of = last.since, last.epoch

@@ -1,29 +1,29 @@
-"""The place of a reader in the log of another machine. Pure: no network, no clock.
+"""The place of a reader in the log of another machine. No network, no clock.
 
-Each message is sent with its place: the epoch of its log, its id there, and the id of the message
-that was sent `before` it (`Chain`). Messages with ids between these two were not to be sent. So a
-reader that has taken everything up to `before` misses nothing (`RemoteCursor`):
+Each message is sent with its place: the epoch of its log, its id there, and the id of the
+previously sent one, `before` (`Chain`). Ids between these two were not meant to be sent. A reader
+that has received everything up to `before` therefore misses nothing (`RemoteCursor`):
 
     id <= place                a duplicate: dropped
-    before <= place            the next message: given
+    before <= place            the next one: delivered
     before >  place            a hole of `before - place` messages
 
-**A hole** is requested only after an outage: the offer of the topic had been withdrawn, or the
-machine had sent nothing for a second (`Silences`). New messages then wait for the answer, so that
-the order is kept. Messages that the answer does not contain are lost, and are counted with the next
-message that is given. A link that is merely too slow also makes holes, and requests would load it
-even more. So an outage permits three requests. Messages that the writing end itself has `skipped`
-are no hole: they are lost, and counted. For latched topics and calls every hole is requested
-(`is_sure`), and a heartbeat reveals a last message that never came.
+**A hole** is requested only after an outage: the offer of the topic was gone, or nothing of its
+machine arrived for a second (`Silences`). Messages that arrive meanwhile wait for the answer, which
+keeps their order. Messages that the answer lacks are lost, and counted with the next delivered
+message. A link that is merely too slow has holes too, and requests would load it even more.
+Therefore an outage permits three requests, and messages that the sending end itself has `skipped`
+are no hole: they are lost, and counted. Latched topics and calls are requested after any hole
+(`is_sure`), and a heartbeat reveals a last message that never arrived.
 
 **The place belongs to the log**, not to the process that offers it: it stays valid when the other
-uplink restarts. A restarted broker has a new epoch: all messages of that log are new. Messages that
-were lost with the old log have no id any longer. So a message also carries its number (`seq`) among
-those of its sender, who continues to count: the numbers between the last one in the old log and the
-first one in the new log are lost, and counted.
+uplink restarts. With a new epoch, that of a restarted broker, all messages of the log are new.
+Messages lost with the old log have no id any longer. A message is therefore also sent with its
+number (`seq`) among those of its sender, who continues to count: the messages between the last
+number in a vanished log and the first one in the new log are lost, and counted.
 
-A place comes from another machine: `read_place` refuses values that no log can have, and with any
-input a cursor's figures only go up and its tables stay small.
+A place comes from another machine: `read_place` refuses impossible ones, and whatever it contains,
+a cursor's counters only increase and its tables stay small.
 """
 
 from collections import deque
@@ -41,13 +41,13 @@ MessageId = Annotated[int, msgspec.Meta(ge=0, le=limits.MOST_ID)]
 Epoch = Annotated[str, msgspec.Meta(max_length=limits.MAX_TOPIC_BYTES)]
 
 _SILENCE_SEC: Final = 1.0  # a slow link still delivers something within that time
-_DOUBT_SEC: Final = 2.0  # after an outage: messages that routers had buffered come first, or
-# both ends have just connected, and the writing one does not yet know of its reader
-_MOST_ASKS: Final = 3  # for each outage
-_MOST_WAITING: Final = 5000  # messages that wait for an answer; older ones are lost, and counted
-_MOST_LOGS: Final = 64  # logs whose places are kept; the oldest is forgotten first
-_MOST_SENDERS: Final = 64  # senders in a log whose numbers are kept; likewise
-_MOST_MACHINES: Final = 10_000  # machines whose silences are kept
+_DOUBT_SEC: Final = 2.0  # after an outage: routers first deliver what they had buffered, or both
+# ends have just connected and the sending one does not know yet that the topic is wanted
+_MOST_ASKS: Final = 3  # permitted after an outage
+_MOST_WAITING: Final = 5000  # waiting for an answer; the oldest are lost, and counted
+_MOST_LOGS: Final = 64  # with stored places; the oldest is dropped first
+_MOST_SENDERS: Final = 64  # of a log, with stored numbers; likewise
+_MOST_MACHINES: Final = 10_000  # with stored silences; likewise
 
 
 class LogPlace(NamedTuple):
@@ -56,12 +56,13 @@ class LogPlace(NamedTuple):
     Attributes:
         epoch: the log.
         id: the message.
-        before: the previous message that was to be sent, or the last one that was read past.
-        skipped: messages between these two that were lost for good: the link was too slow for them.
+        before: the previous message that was meant to be sent, or the last one that was read.
+        skipped: the number of messages between these two that were lost for good, because the link
+            was too slow.
         sender: the node that published it.
-        seq: its number among this node's messages of the topic; 0: not known, or not all go.
-        age_sec: the message's age when it was sent, for a call and in an answer. In any other
-            message a value above 0 asks the receiver to confirm the message.
+        seq: its number among this node's messages of the topic; 0 if unknown or not all are sent.
+        age_sec: its age when it was sent, for calls and in answers. In any other message an age is
+            a request: the receiver has to confirm the message.
     """
 
     epoch: Epoch
@@ -73,14 +74,14 @@ class LogPlace(NamedTuple):
     age_sec: Annotated[float, msgspec.Meta(ge=0)] = 0.0
 
 
-LEAST_AGE_SEC: Final = 1e-6  # in a message that is to be confirmed
+LEAST_AGE_SEC: Final = 1e-6  # of a message that requests a confirmation
 
 
 def read_place(head: bytes) -> LogPlace:
     """Return the place of a message of another machine.
 
     Raises:
-        ValueError: the head is not a valid place.
+        ValueError: the place is invalid.
     """
     place = _decode_place(head)
     if place.before > place.id:
@@ -89,12 +90,12 @@ def read_place(head: bytes) -> LogPlace:
 
 
 class LogRequest(NamedTuple):
-    """A request for messages that a log still has.
+    """A request for messages in a log.
 
     Attributes:
         epoch: the log.
-        after: messages with greater ids are requested.
-        depth: at most this many, the newest.
+        after: only messages with greater ids.
+        depth: only the newest `depth` messages.
     """
 
     epoch: str
@@ -104,7 +105,7 @@ class LogRequest(NamedTuple):
 
 @dataclass(slots=True)
 class GivenMessage(Generic[T]):
-    """A message to deliver, and how many were lost just before it."""
+    """A message to deliver, and the number of those lost just before it."""
 
     place: LogPlace
     message: T
@@ -115,35 +116,35 @@ _decode_place: Final = msgspec.msgpack.Decoder(LogPlace).decode
 
 
 class Chain:
-    """The writing end: gives each message the id of the one that was sent before it."""
+    """The sending end: returns for each message the id of the previous one."""
 
     def __init__(self, after: int | None = None) -> None:
-        """Continue after an id; None: earlier readers see a hole."""
+        """Begin after an id; with None, earlier readers detect a hole."""
         self.last = after
 
     def add(self, message_id: int, gap: int = 0) -> int:
-        """Add a message that is sent; return its `before`. `gap` ones just before it were lost."""
+        """Add a sent message, and return `before`; `gap` messages just before it were lost."""
         last, self.last = self.last, message_id
         return message_id - 1 if gap or last is None else min(last, message_id - 1)
 
 
 class Silences:
-    """Counts how often a machine has sent nothing for a second, by the epoch of its log.
+    """Counts how often nothing of a machine arrived for a second, by the epoch of its log.
 
-    All incoming topics share this, since on a link that is too slow one of them may have to wait.
-    They also share the doubt while a question about any of them is not answered: a long answer
-    delays the other topics.
+    All incoming topics share it: over a link that is too slow, one of them may have to wait. They
+    also share the doubt while a request for any of them is unanswered: a long answer delays the
+    other topics.
     """
 
     def __init__(self) -> None:
-        """Start without any silence."""
+        """Begin without silences."""
         self._heard_sec: dict[str, float] = {}
         self._counts: dict[str, int] = {}
         self._questions: dict[str, int] = {}
         self._doubted_until_sec: dict[str, float] = {}
 
     def heard(self, epoch: str, now_sec: float) -> int:
-        """Count a message that has come; return how many silences there were."""
+        """Note that a message arrived; return the number of silences so far."""
         if now_sec - self._heard_sec.get(epoch, now_sec) > _SILENCE_SEC:
             self._counts[epoch] = self._counts.get(epoch, 0) + 1
         self._heard_sec[epoch] = now_sec
@@ -157,43 +158,43 @@ class Silences:
         return self._counts.get(epoch, 0)
 
     def asked(self, epoch: str) -> None:
-        """Note a question about a topic of this log; a call of `answered` has to follow."""
+        """Note a request for a topic of this log; `answered` has to follow."""
         self._questions[epoch] = self._questions.get(epoch, 0) + 1
         self._doubted_until_sec[epoch] = inf  # until some time after the next message
         if len(self._doubted_until_sec) > _MOST_MACHINES:
             del self._doubted_until_sec[next(iter(self._doubted_until_sec))]
 
     def answered(self, epoch: str) -> None:
-        """Note that the answer has come, or will not come."""
+        """Note that the answer has arrived, or will not arrive."""
         self._questions[epoch] -= 1
         if not self._questions[epoch]:
             del self._questions[epoch]
 
     def are_doubted(self, epoch: str, now_sec: float) -> bool:
-        """Whether a hole of any topic may be the effect of such an answer."""
+        """Whether such an answer may be the cause of a hole in any topic."""
         return now_sec < self._doubted_until_sec.get(epoch, now_sec)
 
 
 @dataclass(eq=False, slots=True)
 class _Asked(Generic[T]):
-    """A question without an answer so far, and the messages that wait for it."""
+    """An unanswered request, and the messages that wait for its answer."""
 
     waiting: deque[tuple[LogPlace, T]] = field(default_factory=deque)
 
 
 class RemoteCursor(Generic[T]):
-    """The reading end of one topic, in all the logs that it comes from.
+    """The receiving end of one topic, in all the logs that it comes from.
 
     Attributes:
-        resume: the most messages to request after an outage; 0: none.
-        is_sure: whether every hole is requested.
-        lost: messages that never came.
-        resumed: messages that came in an answer.
-        duplicates: messages that came twice and were delivered once.
+        resume: the number of messages to request after an outage; 0 for none.
+        is_sure: whether any hole is requested.
+        lost: the number of messages that never arrived.
+        resumed: the number of messages that arrived in answers.
+        duplicates: the number of messages that arrived twice and were delivered once.
     """
 
     def __init__(self, resume: int, silences: Silences, *, is_sure: bool = False) -> None:
-        """Start before all messages."""
+        """Begin before all messages."""
         self.resume, self.is_sure = resume, is_sure
         self.lost = self.resumed = self.duplicates = 0
         self._places: dict[str, int] = {}
@@ -204,21 +205,21 @@ class RemoteCursor(Generic[T]):
         self._doubted_until_sec: dict[str, float] = {}
         self._away: set[str] = set()
         self._numbers: dict[str, dict[str, int]] = {}  # the last number of each sender, by log
-        self._gone: set[str] = set()  # logs that no machine offers now
-        self._resumed_at = ""  # the log that the predecessor read, until a log is offered
+        self._gone: set[str] = set()  # logs without an offer
+        self._resumed_at = ""  # the predecessor's log, until one is offered
         self._questions: list[LogRequest] = []
 
     def questions(self) -> list[LogRequest]:
-        """Return the questions to ask now; each has to be settled by a call of `answered`."""
+        """Return the requests to send now; `answered` has to be called for each."""
         questions, self._questions = self._questions, []
         return questions
 
     def place(self, epoch: str) -> int | None:
-        """Return the id up to which every message of a log was delivered or is lost."""
+        """Return the id up to which all of a log is delivered or lost, or None."""
         return self._places.get(epoch)
 
     def places(self) -> dict[str, int]:
-        """Return the places in the offered logs, by epoch; without offers, in the newest log."""
+        """Return the places in the offered logs, by epoch; if there are none, in the newest log."""
         offered = {epoch: at for epoch, at in self._places.items() if epoch not in self._gone}
         return offered or dict(list(self._places.items())[-1:])
 
@@ -229,7 +230,7 @@ class RemoteCursor(Generic[T]):
     # Offers
 
     def offered(self, machine: str, epoch: str, latched: int = 0) -> None:
-        """Begin to read a machine's offer of the topic."""
+        """Note that a machine offers the topic, which is wanted here."""
         self._gone.discard(epoch)
         was_away = machine in self._away or self._resumed_at not in {"", epoch}
         self._resumed_at = ""
@@ -241,9 +242,9 @@ class RemoteCursor(Generic[T]):
             self._request(LogRequest(epoch, 0, latched))
 
     def gone(self, machine: str, epoch: str) -> None:
-        """End reading an offer that was withdrawn; a pending answer will not come.
+        """Note that an offer is gone, so that a pending answer will not arrive.
 
-        The messages that wait for that answer are in the log, and are requested when the offer is
+        The messages that wait for the answer are in the log, and are requested when the offer is
         back.
         """
         self._forget_question(epoch)
@@ -253,7 +254,7 @@ class RemoteCursor(Generic[T]):
         self._permit(epoch)
 
     def forget(self) -> None:
-        """Forget all places: the topic has no reader here; later messages are new."""
+        """Forget all places, because the topic has no reader here: later messages are new."""
         self._places.clear()
         for epoch in list(self._asked):
             self._forget_question(epoch)
@@ -264,9 +265,9 @@ class RemoteCursor(Generic[T]):
         self._questions.clear()
 
     def resume_at(self, epoch: str, message_id: int, numbers: dict[str, int]) -> None:
-        """Begin after a message that this cursor's predecessor has delivered.
+        """Begin after a message that this cursor's predecessor delivered.
 
-        `numbers` are the last numbers of senders in that log; another log may be offered by now.
+        `numbers` are the last numbers of senders in that log, which may have been replaced since.
         """
         self._places[epoch], self._numbers[epoch] = message_id, dict(numbers)
         self._gone.add(epoch)
@@ -275,7 +276,7 @@ class RemoteCursor(Generic[T]):
     # Messages
 
     def take(self, place: LogPlace, message: T, now_sec: float) -> list[GivenMessage[T]]:
-        """Take a message that has come; return the messages to deliver now."""
+        """Add a received message; return the messages to deliver now."""
         epoch = place.epoch
         if epoch not in self._silences_seen and len(self._silences_seen) >= _MOST_LOGS:
             self._forget_log(next(iter(self._silences_seen)))
@@ -294,19 +295,19 @@ class RemoteCursor(Generic[T]):
         if asked is None:
             return self._give(place, message)
         if len(asked.waiting) >= _MOST_WAITING:
-            asked.waiting.popleft()  # this makes a hole, which is counted
+            asked.waiting.popleft()  # becomes a hole, which is counted
         asked.waiting.append((place, message))
         return []
 
     def told(self, epoch: str, last_id: int) -> None:
-        """Take the last id of the writing end: perhaps that message never came."""
+        """Compare with the last id from a heartbeat: that message may never have arrived."""
         if last_id > self._places.get(epoch, last_id):
             self._ask(epoch)
 
     def answered(self, epoch: str, messages: list[tuple[LogPlace, T]]) -> list[GivenMessage[T]]:
-        """Take an answer, perhaps an empty one; return the messages to deliver now, in order."""
+        """Process an answer, which may be empty; return the messages to deliver now, in order."""
         asked = self._forget_question(epoch)
-        self._is_doubted = True  # an answer may take long, and delays other messages
+        self._is_doubted = True  # a long answer delays other messages
         given = []
         for place, message in sorted(messages, key=lambda each: each[0].id):
             new = self._give(place, message)
@@ -335,7 +336,7 @@ class RemoteCursor(Generic[T]):
         hole, lost = 0, self._lost_with_old_logs(place)
         if known is not None:
             hole = max(0, before - known)
-            # The answer may contain some of the skipped messages.
+            # An answer may have contained some of the skipped messages.
             lost += hole + max(0, min(skipped, message_id - 1 - max(before, known)))
         if not hole and not self._asked.get(epoch) and not self._is_doubted:
             self._asks_left.pop(epoch, None)  # the outage is over
@@ -346,7 +347,7 @@ class RemoteCursor(Generic[T]):
         return [GivenMessage(place, message, lost)]
 
     def _lost_with_old_logs(self, place: LogPlace) -> int:
-        """Return how many messages of this sender were lost with an older log before this one."""
+        """Return how many of the sender's messages were lost with an older log before this one."""
         if not place.seq:
             return 0
         numbers = self._numbers.setdefault(place.epoch, {})
@@ -370,14 +371,14 @@ class RemoteCursor(Generic[T]):
     # Asking
 
     def _permit(self, epoch: str) -> None:
-        """Permit questions: there was an outage."""
+        """Permit requests, after an outage."""
         self._asks_left[epoch] = _MOST_ASKS
         self._doubted_until_sec[epoch] = inf  # until some time after the next message
         if len(self._doubted_until_sec) > _MOST_LOGS:
             self._forget_log(next(iter(self._doubted_until_sec)))
 
     def _ask(self, epoch: str) -> bool:
-        """Ask for the messages after our place, if that is permitted; return whether it was."""
+        """Request what follows the cursor's place, if permitted; return whether it was."""
         if not self.resume or epoch in self._asked:
             return False
         left = _MOST_ASKS if self.is_sure else self._asks_left.get(epoch, 0)

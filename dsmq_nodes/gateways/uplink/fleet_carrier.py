@@ -1,9 +1,9 @@
-"""The seam between the uplink and the network between machines.
+"""The interface between the uplink and the network between machines.
 
-A carrier transports offers, messages, heartbeats and answers between machines. It may lose, repeat
-and reorder messages: `cursors.py` repairs that. It uses fleet names, and has no rules.
+A carrier transports offers, messages, heartbeats and answers from one machine to another. It may
+lose, repeat and reorder messages: `cursors.py` handles that. It uses fleet names, and has no rules.
 
-`ZenohCarrier` (over_zenoh/) is the carrier over a network.
+`ZenohCarrier` (over_zenoh/) is the carrier for a network.
 """
 
 from collections.abc import Callable, Iterable
@@ -17,16 +17,16 @@ from dsmq_nodes.printable import is_printable
 
 
 class TopicOffer(msgspec.Struct, frozen=True):
-    """A topic that a machine has for others.
+    """A topic that a machine offers to others.
 
     Attributes:
-        machine: the machine's name; empty for a machine without one.
-        peer: the carrier's id of that machine's uplink.
+        machine: the machine's name; empty if it has none.
+        peer: the other uplink's name in the carrier.
         epoch: the epoch of the topic's log.
         fleet_name: the topic's name in the fleet.
-        type_name: its type; empty: unknown.
-        schema_id: identifies the type's schema; empty: unknown.
-        latched: how many messages are kept for late readers.
+        type_name: its type; empty if unknown.
+        schema_id: the id of the type's schema; empty if unknown.
+        latched: the number of messages kept for late readers.
     """
 
     machine: str
@@ -38,24 +38,24 @@ class TopicOffer(msgspec.Struct, frozen=True):
     latched: int = 0
 
     def fault(self) -> str:
-        """Return why the offer is invalid; empty: it is valid. It comes from another machine."""
+        """Return why an offer of another machine is invalid; empty if it is valid."""
         if fault := wire.topic_fault(f"/{self.fleet_name}"):
             return fault
         told = (self.machine, self.peer, self.epoch, self.type_name, self.schema_id)
         if max(map(len, told)) > limits.MAX_TOPIC_BYTES or not all(map(is_printable, told)):
-            return f"its type or its log cannot be: {self.type_name[:40]!r}, {self.epoch[:40]!r}"
+            return f"its type or its log is invalid: {self.type_name[:40]!r}, {self.epoch[:40]!r}"
         if not 0 <= self.latched <= limits.MOST_LATCHED:
-            return f"a topic keeps at most {limits.MOST_LATCHED} messages, not {self.latched}"
+            return f"a topic may keep at most {limits.MOST_LATCHED} messages, not {self.latched}"
         return ""
 
 
 class Question(msgspec.Struct, frozen=True):
-    """A question of one uplink to another about a topic.
+    """A request of an uplink to another one about a topic.
 
     Attributes:
-        epoch: the log in which `after` counts; any other log is read from its beginning.
-        after: messages with greater ids are requested.
-        depth: at most this many, the newest; 0: the schema of the topic, and no messages.
+        epoch: the log that `after` counts in; another log is read from its beginning.
+        after: only messages with greater ids.
+        depth: only the newest `depth` messages; 0 for the topic's schema instead.
     """
 
     epoch: Epoch = ""
@@ -64,12 +64,12 @@ class Question(msgspec.Struct, frozen=True):
 
 
 class Confirmation(msgspec.Struct, frozen=True):
-    """The confirmation that a message has arrived.
+    """A confirmation that a message arrived.
 
     Attributes:
-        epoch: the epoch of the message's log.
-        id: the message's id there.
-        peer: the uplink that received it.
+        epoch: the message's log.
+        id: its id in that log.
+        peer: the uplink that has received it.
     """
 
     epoch: Epoch
@@ -78,63 +78,63 @@ class Confirmation(msgspec.Struct, frozen=True):
 
 
 Item = tuple[bytes, bytes]
-"""A head, which contains the place of a message, and the message."""
+"""A head, with the place of a message, and the message."""
 
 
 class CarrierEvents(Protocol):
-    """The functions that a carrier calls, in the uplink's thread except `answer`."""
+    """The callbacks of a carrier; all except `answer` are called in the uplink's thread."""
 
     def offered(self, offer: TopicOffer) -> None:
-        """A machine offers a topic."""
+        """Handle an offer of a topic."""
 
     def gone(self, offer: TopicOffer) -> None:
-        """A machine has withdrawn an offer, or cannot be reached."""
+        """Handle the end of an offer, or of the connection to its machine."""
 
     def refused(self, machine: str, why: str) -> None:
-        """An offer of a machine cannot be accepted; `why` is the reason."""
+        """Handle an offer that is refused; the text says why."""
 
     def wanted(self, fleet_name: str, is_wanted: bool) -> None:
-        """Another machine wants a topic that is offered here, or no machine does any longer."""
+        """Handle that another machine wants an offered topic, or that none does any longer."""
 
     def room(self) -> None:
-        """There is room to send, after a call of `await_room`."""
+        """Handle that there is room, after `await_room`."""
 
     def arrived(self, fleet_name: str, head: bytes, message: bytes) -> None:
-        """A message of a wanted topic has arrived."""
+        """Handle a message of a wanted topic."""
 
     def told(self, fleet_name: str, head: bytes) -> None:
-        """A heartbeat of a topic has arrived."""
+        """Handle a heartbeat of a topic."""
 
     def confirmed(self, fleet_name: str, confirmation: Confirmation, *, is_near: bool) -> None:
-        """Another machine has received a message of ours; `is_near`: without a router between."""
+        """Handle a confirmation of a message; `is_near`: there is no router between."""
 
     def answered(self, offer: TopicOffer, question: Question, items: list[Item]) -> None:
-        """The answer to `ask` has arrived; empty if none came."""
+        """Handle the answer to `ask`; empty if none arrived."""
 
     def answer(self, fleet_name: str, question: Question) -> Iterable[Item]:
         """Answer another machine's question; called in a thread of the carrier."""
 
     def namesake(self, host: str) -> None:
-        """A machine on `host` has this one's name, and has been connected for longer."""
+        """Handle that a machine on that host, connected for longer, has this one's name."""
 
     def kept_name(self, host: str) -> None:
-        """A machine on `host` had this one's name, and ends."""
+        """Handle that a machine on that host had this one's name, and ends."""
 
     def failed(self, reason: str) -> None:
-        """The carrier cannot be opened."""
+        """Handle that the carrier cannot be opened."""
 
 
 class Carrier(Protocol):
     """A network between machines.
 
     Attributes:
-        peer: the carrier's id of this uplink; known after `open`.
+        peer: this uplink's name in the carrier; known after `open`.
     """
 
     peer: str
 
     def open(self, events: CarrierEvents, run: Callable[[Callable[[], None]], None]) -> None:
-        """Connect, without waiting for others; `run` runs a function in the uplink's thread."""
+        """Connect without waiting for others; `run` runs a function in the uplink's thread."""
 
     def offer(self, offer: TopicOffer) -> None:
         """Offer a topic."""
@@ -143,10 +143,10 @@ class Carrier(Protocol):
         """Stop offering a topic."""
 
     def want(self, fleet_name: str) -> None:
-        """Request the messages of a topic."""
+        """Receive the messages of a topic."""
 
     def unwant(self, fleet_name: str) -> None:
-        """Stop requesting the messages of a topic."""
+        """Stop receiving the messages of a topic."""
 
     def has_room(self) -> bool:
         """Whether a message would be sent soon, as far as is known."""
@@ -155,19 +155,19 @@ class Carrier(Protocol):
         """Call `room` when there is room."""
 
     def put(self, fleet_name: str, head: bytes, message: bytes) -> None:
-        """Send a message to those that want it; never waits for long."""
+        """Send a message to the machines that want it; never block for long."""
 
     def tell(self, fleet_name: str, head: bytes) -> None:
         """Send a heartbeat of a topic."""
 
     def confirm(self, offer: TopicOffer, message_id: int) -> None:
-        """Confirm to the uplink that offers a topic that a message has arrived."""
+        """Confirm to the uplink that offers a topic that a message arrived."""
 
     def ask(self, offer: TopicOffer, question: Question) -> None:
-        """Send a question to the uplink that offers a topic."""
+        """Send a request to the uplink that offers a topic."""
 
     def links(self) -> list[str]:
-        """Return the other ends of the current connections, as texts for users."""
+        """Return the other ends of the connections, for display."""
 
     def close(self) -> None:
-        """Close all connections."""
+        """Disconnect."""

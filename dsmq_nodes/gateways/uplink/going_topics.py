@@ -1,24 +1,24 @@
-"""Topics of this machine that are sent to others.
+"""Outgoing topics: topics of this machine that others may receive.
 
-Such a topic is offered, and is read from the broker only while another machine wants it. A client
-may call as soon as it sees the server, before the server's machine has requested the calls. So the
-topics of calls are always read, and calls that no machine wants yet are held for ten seconds.
-Calls, and the messages of an answer out of the log, carry their age, so that the other machine does
-not carry out an old call. A call from before an outage of its server is not sent: its caller was
-told that the server is lost. A request to cancel a goal is sent however late.
+An outgoing topic is offered; it is read from the broker only while another machine wants it. A
+client may call as soon as the server is in its graph, before the server's machine wants the
+requests: topics of calls are therefore always read, and unwanted calls are held for ten seconds. An
+answer from the log includes the age of each message, and so does a call, so that older calls are
+not executed on the other machine. A call from before an outage of its server is not sent at all:
+its caller got the error that the server is lost. A goal is cancelled however late.
 
-**When a link has no room**, messages wait (`Backlog`); when it is late, only the newest message of
-each topic waits. The reading end is told how many messages a slow link has skipped, and does not
-request them. Calls are never dropped for newer ones. Messages of best effort are not requested
-again, and do not wait long.
+**A link without room** makes messages wait (`Backlog`); when the link is late, only the newest of
+each topic is kept. The receiving end gets the number of messages that a slow link has skipped, and
+does not request them. Calls are never skipped. A topic of best effort is not requested, and its
+messages do not wait long.
 
-**When a link stands still**, it is not slow: packets were lost, and all waiting messages will be
-sent at once. So the backlog's clock stands still with it (`LinkClock`). If too much waits by then,
-messages are dropped after all; the reading end sees a hole, and requests it. The same holds while
-the link is full because another machine reads the log.
+**A link that stands still** is not slow: packets were lost, and everything that waits will be sent
+at once. The backlog's clock therefore stands still with it (`LinkClock`). If too much waits by
+then, messages are skipped after all; the receiving end detects a hole, and requests it. The same
+holds while the link is full because another machine reads the log.
 
-**A slow link behind a router** also counts as having no room (`FarWindow`): now and then a message
-asks for a confirmation.
+**A slow path behind a router** has no room either (`FarWindow`): some messages request a
+confirmation.
 """
 
 import logging
@@ -62,16 +62,16 @@ logger = logging.getLogger("dsmq_nodes.uplink")
 
 _BEATS: Final = 3  # heartbeats after the last message of a topic
 _MOST_HELD: Final = 100  # calls that no machine wants yet
-_LATE_SEC: Final = 0.35  # so that standing still alone does not make a link late
+_LATE_SEC: Final = 0.35  # standing still alone does not make a link late
 _ANSWERING_SEC: Final = 1.0  # since the last message of an answer
 _MOST_WAITING_BYTES: Final = 1024 * 1024
-_HEAD_BYTES: Final = 100  # roughly
+_HEAD_BYTES: Final = 100  # approximately
 _USUAL: Final = UplinkTopic()
 _pack: Final = msgspec.msgpack.Encoder().encode
 
 
 class Thinner:
-    """Limits the messages a second, by the time at which each was put into the log."""
+    """Limits the messages per second, by their time of arrival in the log."""
 
     def __init__(self, rate_hz: float | None) -> None:
         self._period_ns = 0 if rate_hz is None else 1e9 / rate_hz
@@ -83,7 +83,7 @@ class Thinner:
             return True
         if at_ns < self._due_ns:
             return False
-        # A message that is a little early may pass: publishers are not exact.
+        # Slightly early counts as on time: publishers are not exact.
         self._due_ns = max(self._due_ns + self._period_ns, at_ns + self._period_ns / 2)
         return True
 
@@ -93,7 +93,7 @@ class Thinner:
 
 
 class _Message(NamedTuple):
-    """A message to send, and its place in the log; `gap` others just before it are lost."""
+    """A message to send, and its place in the log; `gap` messages just before it are lost."""
 
     going: "_GoingTopic"
     chain: Chain
@@ -106,7 +106,7 @@ class _Message(NamedTuple):
 
 
 class _GoingTopic:
-    """A topic of this machine that others may read."""
+    """A topic of this machine that others may receive."""
 
     def __init__(self, topic: str, offer: TopicOffer, settings: UplinkTopic) -> None:
         self.topic, self.offer = topic, offer
@@ -124,7 +124,7 @@ class _GoingTopic:
 
 
 class GoingTopics:
-    """Reads the offered topics from a hub, and sends them over a carrier."""
+    """The outgoing topics: reads them from a hub, and sends them over a carrier."""
 
     def __init__(
         self,
@@ -140,15 +140,15 @@ class GoingTopics:
         self._backlog: Backlog[_Message, _GoingTopic] = Backlog(self._gave_way, _LATE_SEC)
         self._clock, self._far = LinkClock(), FarWindow()
         self._is_slow = False
-        self._answers: set[object] = set()  # to other machines, that are being read from the log
+        self._answers: set[object] = set()  # answers to other machines that are being read
         self._answered_sec = -inf  # when a message was last read for an answer
-        self._served_sec: dict[str, float] = {}  # since when a server is known, by topic
+        self._served_sec: dict[str, float] = {}  # since when the server of a call exists
         self._given_up: dict[str, int] = {}  # the last call that was not sent, by topic
 
     # Offering
 
     def offer(self, topics: Mapping[str, TopicModel]) -> None:
-        """Offer the topics that exist now, and withdraw the others."""
+        """Offer the existing topics, and withdraw those that are gone."""
         offers = {}
         for name, topic in topics.items():
             if self._rules.goes(name) and (offer := self._offer_of(topic)) is not None:
@@ -164,7 +164,7 @@ class GoingTopics:
                 self._carrier.offer(offer)
 
     def withdraw_all(self) -> None:
-        """Withdraw all offers: the broker is lost."""
+        """Withdraw all topics, because the broker is away."""
         for name in list(self._topics):
             self._withdraw(name)
 
@@ -188,7 +188,7 @@ class GoingTopics:
         self._carrier.withdraw(going.offer)
 
     def wanted(self, fleet_name: str, is_wanted: bool) -> None:
-        """Begin or end sending a topic, as other machines want it or no longer do."""
+        """Start or stop reading an offered topic, as another machine wants it, or none does."""
         going = self._topics.get(fleet_name)
         if going is None or going.is_wanted == is_wanted:
             return
@@ -202,7 +202,7 @@ class GoingTopics:
 
     def _read(self, going: _GoingTopic, *, is_wanted: bool) -> None:
         if is_wanted and going.reader is None:
-            going.chain = Chain()  # earlier readers see the hole in the ids
+            going.chain = Chain()  # earlier readers detect the hole in the ids
             going.reader = self._hub.subscribe(
                 going.topic, lambda entry: self._go(going, entry), is_prompt=True
             )
@@ -221,7 +221,7 @@ class GoingTopics:
         text = entry.text
         if text is None:
             return
-        # Not the time of reading: it may have waited in the broker for an uplink that was stopped.
+        # Not the time of reading: it may have waited in the broker for a stopped uplink.
         at_sec = entry.at * 1e-9 if entry.at else time.monotonic()
         message = _Message(
             *(going, going.chain, entry.id, entry.gap, text.encode(), at_sec),
@@ -255,16 +255,16 @@ class GoingTopics:
         return self._carrier.has_room() and self._has_far_room(now_sec)
 
     def _has_far_room(self, now_sec: float) -> bool:
-        if self._is_answering(now_sec):  # it fills the link, and shows nothing of its rate
+        if self._is_answering(now_sec):  # an answer fills the path, which says nothing of its rate
             self._far.forget()
         return self._far.has_room(now_sec)
 
     def _await_room(self, now_sec: float) -> None:
-        if len(self._backlog) and self._has_far_room(now_sec):  # else wait for `confirmed`
+        if len(self._backlog) and self._has_far_room(now_sec):  # otherwise wait for `confirmed`
             self._carrier.await_room()
 
     def room(self) -> None:
-        """Send the waiting messages: the carrier accepts more."""
+        """Send waiting messages, because the carrier has room."""
         now_sec = time.monotonic()
         first = self._backlog.first(self._clock.read(now_sec))
         if first is None:
@@ -276,29 +276,29 @@ class GoingTopics:
         self._await_room(now_sec)
 
     def confirmed(self, fleet_name: str, confirmation: Confirmation, *, is_near: bool) -> None:
-        """Note that another machine has a message; `is_near`: at the other end of our link."""
+        """Handle a confirmation; `is_near`: its machine is at the other end of the link."""
         going = self._topics.get(fleet_name)
         if going is not None and going.offer.epoch == confirmation.epoch:
             self._far.came(fleet_name, confirmation.id, time.monotonic(), is_near=is_near)
             self.room()
 
     def _gave_way(self, going: _GoingTopic, message: _Message) -> None:
-        """Count a message that is dropped."""
+        """Count a message that is skipped."""
         going.skipped += 1
         is_answering = self._is_answering(time.monotonic())
         going.has_hole = going.has_hole or message.gap > 0 or is_answering
         if not self._is_slow:
             self._is_slow = True
             logger.warning(
-                "the link is too slow, or was away: only the newest message of each topic goes, "
-                "others give way; after an outage they come out of the log"
+                "the link is too slow, or was down: only the newest message of each topic is sent, "
+                "others are skipped; after an outage they are read from the log"
             )
 
     def _put(self, message: _Message) -> None:
         now_sec, going = time.monotonic(), message.going
         age_sec = now_sec - message.at_sec
         if going.reader is None or message.chain is not going.chain:
-            return  # no machine wants it any longer; a later reader finds it in the log
+            return  # no longer wanted; a new reader gets it from the log
         if going.is_best_effort and age_sec > LATE_SEC:
             self._gave_way(going, message)
             return
@@ -306,8 +306,7 @@ class GoingTopics:
             return
         before = going.chain.add(message.id, message.gap or going.has_hole)
         skipped = 0 if going.has_hole else going.skipped
-        # Messages of a hole are not counted: the log still has them, for readers that request them.
-        going.dropped += skipped
+        going.dropped += skipped  # those of a hole are still in the log, for requests
         going.skipped, going.has_hole = 0, False
         told = (going.offer.epoch, message.id, before, skipped, message.sender, message.seq)
         name, size, asks = going.offer.fleet_name, len(message.text) + _HEAD_BYTES, False
@@ -322,24 +321,24 @@ class GoingTopics:
         going.beats_left = _BEATS
 
     def served(self, replies: str) -> None:
-        """Note that a server of another machine is known now, by the topic of its replies."""
+        """Note that a server of another machine exists now, by the topic of its replies."""
         self._served_sec[replies.removesuffix(REPLY) + REQUEST] = time.monotonic()
 
     def _is_given_up(self, topic: str, message_id: int, at_sec: float) -> bool:
-        """Whether the caller of a message was told that the server is lost."""
+        """Whether the caller of a message has got the error that the server is lost."""
         is_older = at_sec < self._served_sec.get(topic, -inf) and not may_be_late(topic)
         if not is_older and not is_too_late(topic, time.monotonic() - at_sec):
             return False
         if message_id > self._given_up.get(topic, 0):  # it may be requested again
             self._given_up[topic] = message_id
             logger.warning(
-                "a call on %s does not go: its server was away, and its caller was told so",
+                "a call on %s is not sent: its server was away, and its caller got an error",
                 topic.removesuffix(REQUEST),
             )
         return True
 
     def beat(self) -> None:
-        """Send a heartbeat, once a second, for each topic that must arrive whole."""
+        """Send the last id of each topic that must arrive completely; called once a second."""
         for going in self._topics.values():
             if going.is_sure and going.beats_left and going.chain.last is not None:
                 going.beats_left -= 1
@@ -349,7 +348,7 @@ class GoingTopics:
         if self._is_slow and not self._backlog.is_late(self._clock.read(time.monotonic())):
             self._is_slow = False
             dropped = sum(going.dropped for going in self._topics.values())
-            logger.info("the link keeps up again; %d messages are lost so far", dropped)
+            logger.info("the link keeps up again; %d messages were lost so far", dropped)
 
     def answer(self, fleet_name: str, question: Question) -> Iterator[Item]:
         """Answer another machine's question, in a thread."""
@@ -372,7 +371,7 @@ class GoingTopics:
                 depth=question.depth,
             ):
                 if epoch != question.epoch:
-                    return  # the broker was restarted, so the offer is outdated
+                    return  # the broker has been replaced, and so has the offer
                 if reply.sender == UPLINK or not thinner.passes(reply.at):
                     continue
                 if self._is_given_up(topic, reply.id, reply.at * 1e-9):
@@ -381,14 +380,14 @@ class GoingTopics:
                 age_sec = max(0.0, time.monotonic() - reply.at * 1e-9)
                 told = (epoch, reply.id, before, 0, reply.sender, thinner.seq(reply), age_sec)
                 yield _pack(told), (reply.text or "").encode()
-                self._answered_sec = time.monotonic()  # the message may have waited for the link
+                self._answered_sec = time.monotonic()  # sending may have waited for the link
         except DsmqError as error:
             logger.warning("%s could not be read for another machine: %s", topic, error)
         finally:
             self._answers.discard(answer)
 
     def status(self) -> dict[str, Any]:
-        """Return figures about the topics that are sent."""
+        """Return the counters of the outgoing topics."""
         return {
             going.topic: {
                 "wanted": going.is_wanted,

@@ -1,4 +1,4 @@
-"""The key `uplink:` of launch files, which has all options of the uplink's process."""
+"""`uplink:` in a launch file, which are also all options of the uplink's process."""
 
 import json
 import re
@@ -32,9 +32,9 @@ _Names = Annotated[list[str], Field(max_length=1000)]
 
 
 def _name(text: str) -> str:
-    # Not a pattern of the schema: editors see `$(arg name)` there.
+    # Not a pattern of the schema: a file may have `$(arg name)` there.
     if is_name(text) is None:
-        raise ValueError("is no name: write letters, digits, _ and -, as in r1")
+        raise ValueError("is not a name: use letters, digits, _ and -, as in r1")
     return text
 
 
@@ -42,7 +42,7 @@ _Name = Annotated[str, AfterValidator(_name)]
 
 
 class RouterEndpoint(NamedTuple):
-    """An address where an uplink or a router listens: tls/hub:7447."""
+    """The address where an uplink or a router listens: tls/hub:7447."""
 
     kind: str
     host: str
@@ -53,23 +53,23 @@ class RouterEndpoint(NamedTuple):
 
     @property
     def is_beyond(self) -> bool:
-        """Whether another machine can reach it."""
+        """Whether other machines can reach it."""
         return not is_loopback(self.host)
 
 
 class UplinkTopic(LaunchMapping):
-    """The settings of one topic on its way to or from other machines."""
+    """The settings of one topic."""
 
     rate: float | None = Field(
-        None, gt=0, allow_inf_nan=False, description="At most so many messages a second go, in Hz."
+        None, gt=0, allow_inf_nan=False, description="Greatest rate of sent messages, Hz."
     )
     resume: int = Field(
-        1000, ge=0, le=100_000, description="How many come later after an outage; 0: none."
+        1000, ge=0, le=100_000, description="Number of messages to resend after an outage; 0: none."
     )
     best_effort: bool | None = Field(
         None,
-        description="Only what is new counts: nothing is resumed, and no message waits for longer "
-        "than 0.5 s. Velocities (Twist, TwistStamped) are of best effort unless this says false.",
+        description="Only new messages count: nothing is resent, and no message waits longer "
+        "than 0.5 s. Velocities (Twist, TwistStamped) are of best effort unless this is false.",
     )
 
 
@@ -82,49 +82,49 @@ class UplinkTls(LaunchMapping):
 
 
 class UplinkEntry(GatewayEntry):
-    """An uplink to other machines: nothing goes or comes unless it is named."""
+    """An uplink to other machines; only named topics are sent or received."""
 
     ABOUT: ClassVar[str] = (
-        "An uplink to other machines: {as: r1, connect: [hub:7447], publish: [/odom]}. Nothing "
-        "goes or comes unless it is named."
+        "An uplink to other machines: {as: r1, connect: [hub:7447], publish: [/odom]}. Only "
+        "named topics are sent or received."
     )
     EXTRA: ClassVar[str] = "zenoh"
     MODULES: ClassVar[tuple[str, ...]] = ("zenoh",)
 
     as_: _Name | None = Field(
-        None, alias="as", description="This machine's name; without one it sees the whole fleet."
+        None, alias="as", description="This machine's name; without one it has the whole fleet."
     )
     connect: _Names = Field(
         default=[],
-        description="Routers or uplinks that listen: [hub:7447]; one is used, by TCP, and by UDP "
-        "where many packets are lost. [tcp/hub:7447], [tls/hub:7447] and [udp/hub:7447] leave no "
-        "choice.",
+        description="Routers or uplinks to connect to: [hub:7447]; one is used, by TCP, or by UDP "
+        "if many packets are lost. [tcp/hub:7447], [tls/hub:7447] and [udp/hub:7447] fix the "
+        "protocol.",
     )
     listen: _Names = Field(
-        default=[], description="Be a router for others, there: [0.0.0.0:7447], by TCP and UDP."
+        default=[], description="Addresses where others connect: [0.0.0.0:7447], by TCP and UDP."
     )
-    publish: _Names = Field(default=[], description="Topics that go: [/odom, /scan].")
-    subscribe: _Names = Field(default=[], description="Topics that come: [/cmd_vel].")
+    publish: _Names = Field(default=[], description="Topics to send to others: [/odom, /scan].")
+    subscribe: _Names = Field(default=[], description="Topics to receive from others: [/cmd_vel].")
     serve: _Names = Field(
         default=[], description="Services and actions of this machine that others may call."
     )
     call: _Names = Field(
-        default=[], description="Services and actions of others that are called here."
+        default=[], description="Services and actions of others that this machine calls."
     )
     topics_: dict[str, UplinkTopic] = Field(
         default={}, alias="topics", description="Settings of topics: {/scan: {rate: 5, resume: 0}}."
     )
-    tls: UplinkTls | None = Field(None, description="Certificates: both ends show theirs.")
+    tls: UplinkTls | None = Field(None, description="Certificates, which both ends present.")
     robots: list[_Name] = Field(
-        default=[], description="With `listen` and `tls`: machines that have their own name only."
+        default=[], description="With `listen` and `tls`: machines that get their own name only."
     )
     bases: list[_Name] = Field(
-        default=[], description="With `listen` and `tls`: machines that see the whole fleet."
+        default=[], description="With `listen` and `tls`: machines with access to the whole fleet."
     )
-    insecure: bool = Field(default=False, description="Go beyond this machine without `tls`.")
+    insecure: bool = Field(default=False, description="Allow other machines without `tls`.")
 
     def rules(self) -> UplinkRules:
-        """The rules."""
+        """Return the rules."""
         return UplinkRules(
             name=self.as_ or "",
             publish=tuple(self.publish),
@@ -134,23 +134,23 @@ class UplinkEntry(GatewayEntry):
         )
 
     def process(self, directory: Path) -> GatewayProcess:
-        """Run this module's package, which reads the entry as JSON."""
+        """Return the process of this package, which reads the entry as JSON."""
         told = self.beside(directory).model_dump(exclude_unset=True, by_alias=True, mode="json")
         return GatewayProcess(UPLINK, module_argv(_MODULE, json.dumps(told)))
 
     def endpoints(self, texts: Iterable[str]) -> list[RouterEndpoint]:
-        """Parse texts of `connect` or `listen`.
+        """Return the endpoints in texts of `connect` or `listen`.
 
         Raises:
-            CommandError: one is refused; the text says why, and what to write.
+            CommandError: a text is refused; the error says why, and what to write.
         """
         return [self._endpoint(text) for text in texts]
 
     def listening(self) -> Iterator[RouterEndpoint]:
-        """Yield the endpoints of `listen`; one without a kind listens for TCP and for UDP.
+        """Yield the endpoints of `listen`; one without a kind is for both TCP and UDP.
 
         Raises:
-            CommandError: one is refused; the text says why, and what to write.
+            CommandError: a text is refused; the error says why, and what to write.
         """
         for text, endpoint in zip(self.listen, self.endpoints(self.listen), strict=True):
             yield endpoint
@@ -160,11 +160,11 @@ class UplinkEntry(GatewayEntry):
     def dialled(self) -> Iterator[tuple[RouterEndpoint, bool]]:
         """Yield the endpoints of `connect`, and whether each is only for a link that loses packets.
 
-        An address without a kind is tried by TCP and by UDP. A router connects to all others at
+        An address without a kind is for TCP and for UDP. A router connects to all of its others at
         once, by TCP.
 
         Raises:
-            CommandError: one is refused; the text says why, and what to write.
+            CommandError: a text is refused; the error says why, and what to write.
         """
         for text, endpoint in zip(self.connect, self.endpoints(self.connect), strict=True):
             if "/" not in text and endpoint.is_beyond and not self.listen:
@@ -175,34 +175,32 @@ class UplinkEntry(GatewayEntry):
         found = _ENDPOINT.match(text)
         kind = (found and found["kind"]) or ("tls" if self.tls is not None else "tcp")
         if found is None or kind not in _KINDS:
-            raise CommandError(
-                f"{text!r}: write where it is as HOST:PORT; udp/HOST:PORT goes by UDP alone"
-            )
+            raise CommandError(f"{text!r}: write HOST:PORT, or udp/HOST:PORT for UDP alone")
         endpoint = RouterEndpoint(kind, found["host"], int(found["port"] or _PORT))
         if kind == "tls" and self.tls is None:
-            raise CommandError(f"{text}: give the certificates (tls) that `uplink keys` has made")
+            raise CommandError(f"{text}: set tls to the certificates that `uplink keys` makes")
         is_plain = kind == "tcp" or self.tls is None
         if is_plain and endpoint.is_beyond and not self.insecure:
             secure = endpoint if kind == "udp" else endpoint._replace(kind="tls")
             raise CommandError(
-                f"{text} is beyond this machine: use {secure} with certificates (`dsmq-nodes "
-                "uplink keys`), or insecure for a network that only friends can reach"
+                f"{text} is on another machine: use {secure} with certificates (`dsmq-nodes "
+                "uplink keys`), or insecure in a trusted network"
             )
         return endpoint
 
     def check_endpoints(self) -> None:
-        """Refuse an uplink that cannot connect to any machine, or that would be open to all.
+        """Refuse an uplink without connections, or one that any machine could connect to.
 
         Raises:
-            CommandError: the entry is such; the text says what to write.
+            CommandError: the entry is refused; the text says what to write.
         """
         if not self.connect and not self.listen:
-            raise CommandError("say where others are (connect), or where to wait for them (listen)")
+            raise CommandError("give the addresses of others (connect), or one for them (listen)")
         self.endpoints([*self.connect, *self.listen])
         if self.tls is not None and self.listen and not self.robots and not self.bases:
             raise CommandError(
-                "say who may connect: robots: [r1, r2] have their own names only, bases: [base] "
-                "see the whole fleet; the names are those of the certificates"
+                "set who may connect: robots: [r1, r2] get their own names only, bases: [base] "
+                "get the whole fleet; the names are those of the certificates"
             )
 
     def check_files(self) -> None:
@@ -237,11 +235,11 @@ class UplinkEntry(GatewayEntry):
 
     @override
     def doubts(self, topics: Iterable[TopicModel]) -> Iterator[str]:
-        """Yield the commands whose emergency stop does not go with them."""
+        """Yield warnings about commands that are carried without their emergency stop."""
         return uncarried_stops(self.rules(), topics)
 
     def beside(self, directory: Path) -> Self:
-        """Return the entry with its paths made relative to a directory."""
+        """Return the entry with its paths resolved against a directory."""
         if self.tls is None:
             return self
         paths = {name: str(directory / path) for name, path in self.tls.model_dump().items()}

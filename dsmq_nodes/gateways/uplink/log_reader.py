@@ -1,4 +1,4 @@
-"""Reads a topic's messages from the broker's log, on a connection of its own; it blocks."""
+"""Reads a topic's messages from the broker's log, on a separate connection; blocks."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -9,10 +9,9 @@ from dsmq_nodes.dsmq.client_connection import ClientConnection
 from dsmq_nodes.errors import DsmqError
 from dsmq_nodes.topic_names import PROBE_TOPIC
 
-# then perhaps nothing more comes: the rest has expired, or is too large to push
-_QUIET_SEC: Final = 0.5
-_STUCK_SEC: Final = 10.0  # a broker that is merely busy answers within that time
-_ANSWERS: Final = 2  # without a message between them: the first may have overtaken messages
+_QUIET_SEC: Final = 0.5  # then probe: perhaps the rest has expired, or is too large to push
+_STUCK_SEC: Final = 10.0  # a busy broker answers within that time
+_ANSWERS: Final = 2  # without a message in between: the first may have overtaken some
 _PROBE: Final = wire.encode_object({"action": "get", "topic": PROBE_TOPIC})
 
 
@@ -21,10 +20,10 @@ def read_log(
 ) -> Iterator[tuple[str, wire.Reply]]:
     """Yield the newest `depth` messages of a topic after an id, each with the broker's epoch.
 
-    If `epoch` is not the broker's, the log is read from its beginning.
+    With an epoch other than the broker's, the log is read from its beginning.
 
     Raises:
-        DsmqError: the broker is away, or stands still.
+        DsmqError: the broker is away, or does not answer.
     """
     connection = ClientConnection(broker.host, broker.port)
     try:
@@ -50,7 +49,7 @@ def read_log(
                 raise DsmqError(reply.error)
             elif reply.event == "message":
                 at = reply.id
-                reply.at -= connection.ahead_ns  # by our own monotonic clock
+                reply.at -= connection.ahead_ns  # by this machine's monotonic clock
                 yield connection.epoch, reply
             if newest is not None and at >= newest:
                 return
@@ -59,11 +58,11 @@ def read_log(
 
 
 def _replies(connection: ClientConnection) -> Iterator[wire.Reply]:
-    """Yield the broker's replies, until it has answered that there is nothing more.
+    """Yield the broker's replies until it has no further ones.
 
-    A busy broker also sends nothing for a while, so it is asked for an answer.
+    A busy broker sends nothing for a while either, so a probe is sent to it.
     """
-    answers, is_asked = 0, True  # its first answer is due
+    answers, is_asked = 0, True  # the first answer is pending
     while answers < _ANSWERS:
         try:
             reply = connection.receive(_STUCK_SEC if is_asked else _QUIET_SEC)

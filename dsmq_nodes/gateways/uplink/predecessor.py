@@ -1,10 +1,10 @@
-"""The places at which a restarted uplink continues: the last messages that it had published.
+"""Lets a restarted uplink continue at the last message that the killed one published.
 
-Once a second, the uplink's status contains for each incoming topic the place in the other machine's
-log, the last numbers of its senders, and how many messages were published so far. The topic's own
-log shows how many were published in the end, since they are numbered. So the new uplink requests
-the messages after the place, and skips as many as were published since. If the other log was lost
-as well, the senders' numbers show how many messages were lost with it.
+Every second the uplink publishes in its status, for each incoming topic, the place in the other
+machine's log, the last numbers of its senders, and how many messages it had published by then. The
+topic's own log has the final number, because its messages are numbered. The new uplink requests
+what follows the place, and skips as many messages as were published since. If the other log was
+lost as well, the senders' numbers give the number of messages lost with it.
 """
 
 from collections.abc import Iterator
@@ -20,14 +20,14 @@ from dsmq_nodes.topic_names import UPLINK, UPLINK_STATUS_TOPIC
 
 
 class LastPlace(NamedTuple):
-    """The place of the last uplink in an incoming topic.
+    """The last uplink's place in an incoming topic.
 
     Attributes:
-        epoch: the epoch of the other machine's log.
-        id: the id of a message there that was published here.
-        messages: the message's number here.
-        since: how many messages were published after it.
-        numbers: the last ones of its senders; they go on when that log is lost.
+        epoch: the other machine's log.
+        id: a message of that log that was published here.
+        messages: its number here.
+        since: the number of messages published after it.
+        numbers: the last numbers of its senders, which continue if that log is lost.
     """
 
     epoch: str
@@ -51,14 +51,14 @@ _read: Final = json_reader(_Status)
 
 
 def last_places(broker: Address) -> dict[str, LastPlace]:
-    """Return the places of this broker's last uplink, by topic; it blocks.
+    """Return the places of this broker's previous uplink, by topic; blocks.
 
-    A topic that came from several logs is left out, since the order of its messages is unknown.
+    A topic that came from several logs is omitted, because their order is unknown.
     """
     try:
         return dict(_places(broker))
     except (DsmqError, ValueError):
-        return {}  # the broker is lost: all incoming messages are new
+        return {}  # the broker is away: all messages count as new
 
 
 def _places(broker: Address) -> Iterator[tuple[str, LastPlace]]:

@@ -1,10 +1,9 @@
 """Action clients of other machines, shown in this machine's graph.
 
-An action server cancels the goals of a client that has disappeared from the graph, so that motion
-for that client stops. A client of another machine is in the graph of another broker. So the uplink
-opens a connection with that client's signature to this broker, for as long as the client's machine
-offers its requests. When the link is cut or the client ends, the server here sees the client
-disappear.
+An action server cancels the goals of a client that is no longer in the graph: whatever moves for it
+has to stop. A client on another machine is in the graph of another broker. Its signature therefore
+gets a connection to this broker for as long as its machine offers its requests: when the link is
+cut, or the client is gone, the server here gets the same graph as there.
 """
 
 import contextlib
@@ -21,14 +20,14 @@ from dsmq_nodes.topic_names import ACTION, REQUEST
 logger = logging.getLogger("dsmq_nodes.uplink")
 
 _GOALS: Final = f"{ACTION}/send_goal{REQUEST}"
-_MOST: Final = 1000  # clients; the oldest is removed first
+_MOST: Final = 1000  # clients; the oldest is dropped first
 
 
 class RemoteClients:
-    """The connections that stand for clients of other machines."""
+    """The connections that represent clients of other machines."""
 
     def __init__(self, broker: Address) -> None:
-        """Start without clients; they will be shown at `broker`."""
+        """Begin without clients; `broker` is the broker to show them in."""
         self._broker = broker
         self._shown: dict[str, tuple[str, ClientConnection | None]] = {}  # by signature
         self._lock = threading.Lock()
@@ -46,12 +45,12 @@ class RemoteClients:
             self._hide(next(iter(self._shown)))
 
     def gone(self, topic: str) -> None:
-        """Hide the clients of a topic of requests that no machine offers any longer."""
+        """Hide the clients of a topic whose requests no machine offers any longer."""
         for client in [client for client, (of, _) in self._shown.items() if of == topic]:
             self._hide(client)
 
     def show_again(self) -> None:
-        """Connect all clients again: the broker is back."""
+        """Connect all clients again, because the broker is back."""
         for client in list(self._shown):
             self._connect(client)
 
@@ -67,7 +66,7 @@ class RemoteClients:
             connection.close()
 
     def _connect(self, client: str) -> None:
-        # A stopped broker would delay the uplink; the server waits for the graph.
+        # In a thread, because a stopped broker would delay the uplink.
         threading.Thread(target=self._dial, args=(client,), daemon=True).start()
 
     def _dial(self, client: str) -> None:

@@ -1,7 +1,7 @@
-"""Finds commands that go to another machine without its emergency stop. Pure.
+"""Finds commands to another machine without its emergency stop. Does no I/O.
 
-Each broker has a stop of its own, `/emergency_stop`: like any topic, it goes to another machine
-only if rules name it. A command is a velocity, or any topic read by a node that also reads the
+Each broker has its own stop, `/emergency_stop`: it is carried to another machine only if it is
+named, like any topic. A command is a velocity, or a topic of a node that also subscribes to the
 stop, as a node with an `Actuator` does.
 """
 
@@ -13,14 +13,14 @@ from dsmq_nodes.topic_names import EMERGENCY_STOP_TOPIC, UPLINK, is_call
 
 
 def uncarried_stops(rules: UplinkRules, topics: Iterable[TopicModel]) -> Iterator[str]:
-    """Yield a line for each stop that should go or come: its commands, and what to write."""
+    """Yield a line for each missing emergency stop: the commands, and what to write."""
     by_name = {topic.name: topic for topic in topics}
     stop = by_name.get(EMERGENCY_STOP_TOPIC)
     stopped = {end.node for end in stop.subscribers} - {UPLINK} if stop is not None else set()
     come = [topic.name for topic in by_name.values() if _commands(rules, topic, stopped)]
     if come and not rules.comes(EMERGENCY_STOP_TOPIC):
         yield (
-            f"commands on {come[0]} come from another machine, its emergency stop does not: write "
+            f"commands on {come[0]} come from another machine without its emergency stop: write "
             f"{EMERGENCY_STOP_TOPIC} to subscribe here, and /*{EMERGENCY_STOP_TOPIC} to publish "
             "there"
         )
@@ -28,7 +28,7 @@ def uncarried_stops(rules: UplinkRules, topics: Iterable[TopicModel]) -> Iterato
         there = _stop_of(topic.name)
         if _is_commanded_here(topic) and rules.goes(topic.name) and not rules.goes(there):
             yield (
-                f"commands on {topic.name} go to another machine, {there} does not: write it to "
+                f"commands on {topic.name} go to another machine without {there}: add it to "
                 f"publish here, and {EMERGENCY_STOP_TOPIC} to subscribe there"
             )
 
@@ -41,12 +41,12 @@ def _is_commanded_here(topic: TopicModel) -> bool:
 def _commands(rules: UplinkRules, topic: TopicModel, stopped: set[str]) -> bool:
     """Whether an incoming topic moves something here."""
     readers = stopped & {end.node for end in topic.subscribers}
-    # A machine without a name sees the whole fleet: a node there that reads both may only watch.
+    # On a machine without a name, with the whole fleet, a node that reads both may just watch.
     is_command = topic.type in VELOCITIES or (bool(rules.name) and not is_call(topic.name))
     return bool(readers) and is_command and rules.comes(topic.name)
 
 
 def _stop_of(topic: str) -> str:
-    """Return the stop of a topic's machine: /r1/emergency_stop for /r1/cmd_vel."""
+    """Return the stop of the machine that a topic goes to: /r1/emergency_stop for /r1/cmd_vel."""
     _, machine, *rest = topic.split("/")
     return f"/{machine}{EMERGENCY_STOP_TOPIC}" if rest else EMERGENCY_STOP_TOPIC

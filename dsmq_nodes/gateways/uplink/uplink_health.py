@@ -1,4 +1,4 @@
-"""The diagnostics of an uplink on `/diagnostics`, which `doctor` and dashboards show. Pure."""
+"""The uplink's part of `/diagnostics`, for `doctor` and dashboards. Does no I/O."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -7,13 +7,13 @@ from dsmq_nodes.messages.diagnostic import DiagnosticArray, DiagnosticStatus, Ke
 
 
 class Health:
-    """Compares the figures of an uplink with those of a second ago."""
+    """Compares an uplink's counters with those of a second ago."""
 
     def __init__(self) -> None:
         self._lost = self._dropped = 0
 
     def told(self, status: dict[str, Any], uncarried: Iterable[str] = ()) -> DiagnosticArray:
-        """Return the current fault in one line, the figures, and the warnings about stops."""
+        """Return the diagnostics: the link's state in one line, its counters, and missing stops."""
         lost = sum(each["lost"] for each in status["coming"].values())
         dropped = sum(each["dropped"] for each in status["going"].values())
         new_lost, new_dropped = lost - self._lost, dropped - self._dropped
@@ -22,7 +22,7 @@ class Health:
         if not status["links"]:
             level, message = DiagnosticStatus.WARN, "no machine is connected"
         elif new_dropped > 0:
-            message = f"the link is too slow, or was away: {new_dropped} messages were lost"
+            message = f"the link is too slow, or was down: {new_dropped} messages were lost"
             message += " in the last second"
             level = DiagnosticStatus.WARN
         elif new_lost > 0:

@@ -1,9 +1,9 @@
-"""A small certificate authority, by which the machines of a fleet identify each other.
+"""A small certificate authority, for the machines of a fleet to authenticate each other.
 
 Every certificate has the machine's name as its common name, to which a router gives rights, and the
-hosts under which others reach the machine. Both ends of a connection show their certificates.
+hosts by which others reach it. Both ends of a connection present their certificates.
 
-A certificate is written after its key: if the certificate exists, both are complete.
+A certificate is written after its key: if it exists, both are complete.
 """
 
 import contextlib
@@ -25,21 +25,21 @@ from dsmq_nodes.gateways.uplink.launch_entry import is_name
 
 _AUTHORITY: Final = "ca"
 _AUTHORITY_DAYS: Final = 3650.0
-MACHINE_DAYS: Final = 825.0  # the longest time that common TLS libraries accept
-_EARLY: Final = dt.timedelta(days=1)  # before now, since clocks of robots are not exact
+MACHINE_DAYS: Final = 825.0  # the most that common TLS libraries accept
+_EARLY: Final = dt.timedelta(days=1)  # clocks of robots are not exact
 _SOON: Final = dt.timedelta(days=30)
 
 
 def make_keys(directory: Path, machines: list[str], *, days: float = MACHINE_DAYS) -> list[Path]:
-    """Make certificates and keys, and before the first of them the authority.
+    """Make certificates and keys; the first call also makes the authority.
 
     Args:
-        directory: the folder of the files.
-        machines: `name`, or `name=host,host` with the hosts under which others reach it.
+        directory: the directory of the files.
+        machines: `name`, or `name=host,host` with the hosts by which others reach it.
         days: the validity of the certificates.
 
     Returns:
-        The certificates, each with its key beside it.
+        The paths of the certificates; each key is beside its certificate.
 
     Raises:
         CommandError: a machine has a certificate already, or a file cannot be written or read.
@@ -54,10 +54,10 @@ def make_keys(directory: Path, machines: list[str], *, days: float = MACHINE_DAY
 
 
 def name_in(certificate: Path) -> str:
-    """Return the machine's name in a certificate; empty if it has none.
+    """Return the machine's name in a certificate; empty if there is none.
 
     Raises:
-        OSError: the file cannot be read.
+        OSError: the certificate cannot be read.
     """
     try:
         subject = x509.load_pem_x509_certificate(certificate.read_bytes()).subject
@@ -68,7 +68,7 @@ def name_in(certificate: Path) -> str:
 
 
 def doubts(certificate: Path, key: Path) -> Iterator[str]:
-    """Yield one line for each thing to do soon: an expiry, rights of the key's file.
+    """Yield warnings about a certificate and its key, one line each.
 
     Raises:
         OSError: a file cannot be read.
@@ -76,7 +76,7 @@ def doubts(certificate: Path, key: Path) -> Iterator[str]:
     try:
         until = x509.load_pem_x509_certificate(certificate.read_bytes()).not_valid_after_utc
     except ValueError:
-        return  # Zenoh, which loads it, reports why not
+        return  # Zenoh reports the reason when it loads it
     left = until - dt.datetime.now(dt.UTC)
     if dt.timedelta() < left < _SOON:
         yield (
@@ -116,8 +116,8 @@ def _authority_in(
         if isinstance(found, ec.EllipticCurvePrivateKey) and is_whole:
             return made, found
     raise CommandError(
-        f"{certificate} and {key} are no authority that this command has made: move both away, "
-        "and it makes another one, whose certificates all machines then need"
+        f"{certificate} and {key} are not an authority of this command: move both away, "
+        "and it makes a new one, whose certificates all machines then need"
     )
 
 
@@ -131,7 +131,7 @@ def _machine(
     name, _, hosts = machine.partition("=")
     certificate, key = directory / f"{name}.pem", directory / f"{name}.key"
     if certificate.exists() or name == _AUTHORITY:
-        raise CommandError(f"{certificate} is there already: delete it, or take another name")
+        raise CommandError(f"{certificate} exists already: delete it, or use another name")
     if not is_name(name) or not all(map(str.isascii, hosts)):
         raise CommandError(f"{machine!r}: write a machine as r1, or as base=192.168.1.5,base.local")
     own = ec.generate_private_key(ec.SECP256R1())
@@ -193,7 +193,7 @@ def _write(
 
 
 def _replace(path: Path, text: bytes, mode: int) -> None:
-    """Write a file whole, or not at all."""
+    """Write a file completely, or not at all."""
     part = path.with_name(f"{path.name}.part")
     part.unlink(missing_ok=True)  # an old one may be readable by others
     try:

@@ -1,18 +1,18 @@
-"""The uplink node: sends topics of this machine's broker to other machines, and publishes theirs.
+"""The uplink: carries topics of this machine's broker to other machines, and theirs here.
 
 **Demand.** An outgoing topic is read from the broker only while another machine wants it
-(`going_topics.py`). An incoming topic is advertised here as soon as the other machine offers it, so
-that tools, clients and timeouts see it. Its messages are requested only while a subscriber is here.
-So an idle fleet costs only heartbeats.
+(`going_topics.py`). An incoming topic is advertised here as soon as it is offered there, so that
+tools, clients and timeouts see it, but it is received only while it has a subscriber here. An idle
+fleet thus costs only heartbeats.
 
-**Outages.** When an offer disappears, its topic is withdrawn here too, as if the other node had
-died. When the offer is back, the reading end requests the messages that it missed. The answer comes
-from the log of the other machine's broker (`log_reader.py`), in order and once (`cursors.py`). Lost
-messages leave a hole in the numbers of the messages published here, so each subscription counts
-them as dropped.
+**Outages.** When an offer is gone, the topic is withdrawn here too, as if the node on the other
+machine had died. When the offer is back, the receiving end requests the messages that it lacks; the
+answer is read from the log of the other machine's broker (`log_reader.py`), in order and once
+(`cursors.py`). Lost messages are added to the numbers of the messages published here, so each
+subscription counts them as dropped.
 
-**Circles.** The uplink does not send on what it has published itself, and a broker has one uplink,
-since its node name is taken.
+**Circles.** Messages that the uplink itself has published are not carried on, and a broker has only
+one uplink: its node name is unique.
 """
 
 import asyncio
@@ -55,9 +55,9 @@ from dsmq_nodes.topic_names import DIAGNOSTICS_TOPIC, UPLINK, UPLINK_STATUS_TOPI
 logger = logging.getLogger("dsmq_nodes.uplink")
 
 _BEAT_SEC: Final = 1.0
-_RETURN_SEC: Final = 10.0  # by then, readers have reconnected to a restarted broker
+_RETURN_SEC: Final = 10.0  # within that time readers reconnect to a restarted broker
 _USUAL: Final = UplinkTopic()
-_MOST_REFUSED: Final = 1000  # machines whose first refusal is logged
+_MOST_REFUSED: Final = 1000  # machines whose refusal is logged
 
 
 def _run_soon(loop: asyncio.AbstractEventLoop, act: Callable[[], None]) -> None:
@@ -65,7 +65,7 @@ def _run_soon(loop: asyncio.AbstractEventLoop, act: Callable[[], None]) -> None:
 
 
 class Uplink:
-    """The uplink node: joins a hub and a carrier, as the carrier's `CarrierEvents`."""
+    """The node: connects a hub and a carrier. It implements the carrier's `CarrierEvents`."""
 
     def __init__(
         self,
@@ -75,7 +75,7 @@ class Uplink:
         rules: UplinkRules,
         settings: Mapping[str, UplinkTopic],
     ) -> None:
-        """Make an uplink; logs of the hub's broker are read at the address `broker`."""
+        """Make an uplink; the logs are read at the address `broker`."""
         self._hub, self._broker, self._carrier = hub, broker, carrier
         self._rules, self._settings = rules, settings
         self._going = GoingTopics(hub, broker, carrier, rules, settings)
@@ -84,18 +84,18 @@ class Uplink:
         self._last_places: dict[str, LastPlace] = {}
         self._schemas: dict[str, bytes] = {}
         self._refused: set[str] = set()
-        self._uncarried: dict[str, None] = {}  # the warnings about emergency stops, in order
+        self._uncarried: dict[str, None] = {}  # the logged warnings about emergency stops
         self._status: HubWriter | None = None
         self._first_told: asyncio.Handle | None = None
         self._diagnostics: HubWriter | None = None
         self._health = Health()
         self._clients = RemoteClients(broker)
         self._was_connected = True
-        # The broker was restarted: its readers have not reconnected yet.
+        # Set after a restart of the broker, while readers reconnect.
         self._returning: asyncio.TimerHandle | None = None
 
     async def run(self) -> None:
-        """Run until it is cancelled.
+        """Carry until cancelled.
 
         Raises:
             CommandError: the carrier cannot be opened, or the machine's name is taken.
@@ -158,15 +158,15 @@ class Uplink:
                 self._diagnostics.publish(told.to_json())
 
     def wanted(self, fleet_name: str, is_wanted: bool) -> None:
-        """See `CarrierEvents`."""
+        """Handle that another machine wants an offered topic, or that none does any longer."""
         self._going.wanted(fleet_name, is_wanted)
 
     def room(self) -> None:
-        """See `CarrierEvents`."""
+        """Send waiting messages, because the carrier has room."""
         self._going.room()
 
     def confirmed(self, fleet_name: str, confirmation: Confirmation, *, is_near: bool) -> None:
-        """See `CarrierEvents`."""
+        """Handle a confirmation of a message."""
         self._going.confirmed(fleet_name, confirmation, is_near=is_near)
 
     def answer(self, fleet_name: str, question: Question) -> Iterator[Item]:
@@ -176,17 +176,15 @@ class Uplink:
     # Topics that come
 
     def offered(self, offer: TopicOffer) -> None:
-        """Advertise an offered topic, once its schema is here; refuse an invalid offer."""
+        """Handle an offer of a topic."""
         topic = self._rules.topic(offer.fleet_name)
         if not topic or not self._rules.comes(topic):
             return
         if fault := offer.fault():
-            self.refused(offer.machine, f"offers what cannot be: {fault}")
+            self.refused(offer.machine, f"has an invalid offer: {fault}")
             return
         if not is_offered_rightly(offer.machine, offer.fleet_name):
-            self.refused(
-                offer.machine, f"offers {offer.fleet_name}, which does not lie below its name"
-            )
+            self.refused(offer.machine, f"offers {offer.fleet_name}, which is not below its name")
             return
         coming = self._coming.get(offer.fleet_name)
         if coming is None:
@@ -205,21 +203,21 @@ class Uplink:
             self._carrier.ask(offer, Question())
 
     def refused(self, machine: str, why: str) -> None:
-        """Log the first refusal of a machine."""
+        """Log a refused offer, only the first of each machine."""
         if machine not in self._refused and len(self._refused) < _MOST_REFUSED:
             self._refused.add(machine)
             told = one_line(f"{machine or NAMELESS} {why}")
-            logger.warning("refused: %s; others of this machine are not logged", told)
+            logger.warning("refused: %s; its further offers are not logged", told)
 
     def _take_offer(self, coming: ComingTopic, offer: TopicOffer) -> None:
-        """Advertise an offered topic here: its schema has come, if it has one."""
+        """Publish an offered topic, after its schema has arrived if it has one."""
         if coming.offers.get(offer.peer) != offer:
-            return  # withdrawn, or replaced by another offer
+            return  # gone or replaced meanwhile
         if coming.writer is None:
             logger.info("%s comes from %s", coming.topic, offer.machine or NAMELESS)
             schema = self._schemas.get(offer.schema_id, b"")
             if time.monotonic() - coming.ended_sec > ALIKE_SEC:
-                self._going.served(coming.topic)  # before a caller can see the server, and call
+                self._going.served(coming.topic)  # before a caller sees the server and calls
             coming.writer = self._hub.advertise(
                 coming.topic, offer.type_name, schema, latched=offer.latched
             )
@@ -232,11 +230,11 @@ class Uplink:
             self._ask(coming)
 
     def _evaluate(self, coming: ComingTopic, topic: TopicModel | None) -> None:
-        """Request a topic while it has a reader here; a latched one always."""
+        """Receive a topic while it has a reader here; a latched topic always."""
         if coming.writer is None:
             return
         is_read = topic is not None and any(end.node != UPLINK for end in topic.subscribers)
-        # Meanwhile their topics are requested: they begin with all that the new log has.
+        # Meanwhile the topic is received: readers begin with everything in the new log.
         is_read = is_read or (coming.is_wanted and self._returning is not None)
         is_wanted = is_read or coming.writer.publication.latched > 0
         if is_wanted and not coming.is_wanted:
@@ -252,7 +250,7 @@ class Uplink:
             coming.again = 0
 
     def gone(self, offer: TopicOffer) -> None:
-        """Withdraw a topic whose last offer has disappeared."""
+        """Handle the end of an offer, or of the connection to its machine."""
         coming = self._coming.get(offer.fleet_name)
         if coming is None or coming.offers.get(offer.peer) != offer:
             return
@@ -275,7 +273,7 @@ class Uplink:
                 self._give(coming, coming.cursor.answered(request.epoch, []))
 
     def answered(self, offer: TopicOffer, question: Question, items: list[Item]) -> None:
-        """Publish the messages of an answer."""
+        """Handle the answer to a request."""
         coming = self._coming.get(offer.fleet_name)
         if coming is None:
             return
@@ -283,7 +281,7 @@ class Uplink:
             self._schemas[offer.schema_id] = items[0][1] if items else b""
             self._take_offer(coming, offer)
             return
-        # An answer may take long: its age counts from the question.
+        # An answer may take long: count its age from the request.
         asked_sec = coming.asked_sec.pop(offer.epoch, time.monotonic())
         messages = [
             (place, ComingMessage(text, asked_sec - place.age_sec))
@@ -295,7 +293,7 @@ class Uplink:
             self._ask(coming)
 
     def arrived(self, fleet_name: str, head: bytes, message: bytes) -> None:
-        """Publish a message of another machine, with the cursor's order and counts."""
+        """Handle a message of another machine."""
         coming = self._coming.get(fleet_name)
         if coming is None or coming.writer is None:
             return  # it is requested when the offer is back
@@ -314,7 +312,7 @@ class Uplink:
                 return
 
     def told(self, fleet_name: str, head: bytes) -> None:
-        """Take a heartbeat: the last id of a log."""
+        """Handle a heartbeat."""
         coming = self._coming.get(fleet_name)
         if coming is None or not coming.is_wanted:
             return
@@ -327,17 +325,17 @@ class Uplink:
         if writer is None or not given:
             return
         if not writer.publication.messages and self._first_told is None:
-            # A successor needs the first place; for many topics at once, publish the status once.
+            # A successor needs the first place; one status serves many topics.
             self._first_told = self._hub.loop.call_soon(self._tell_status)
         for each in given:
-            # Subscribers count a hole in the numbers as dropped messages.
+            # Subscriptions count a hole in the numbers as dropped messages.
             writer.publication.messages += each.lost
             again, coming.again = coming.again - each.lost, 0
             if again > 0 and each.place.epoch == coming.again_of:
                 coming.again = again - 1
                 writer.publication.messages += 1
                 continue
-            if again > 0:  # a message of another log does not come again
+            if again > 0:  # from another log nothing is repeated
                 writer.publication.messages += again
             if is_too_late(coming.topic, time.monotonic() - each.message.at_sec):
                 coming.refuse_late()
@@ -355,16 +353,16 @@ class Uplink:
     # The machine
 
     def namesake(self, host: str) -> None:
-        """End: another machine has this one's name, and has been connected for longer."""
+        """End, because another machine with this name has been connected for longer."""
         self.failed(
-            f"another machine is {self._rules.name!r} already, on host {host}: give this one "
+            f"another machine has the name {self._rules.name!r}, on host {host}: give this one "
             "another name (as)"
         )
 
     def kept_name(self, host: str) -> None:
         """Log that another machine had this one's name, and ends."""
         logger.warning(
-            "another machine called itself %s, on host %s: it has been told to end, as this one "
+            "another machine had the name %s, on host %s: it was told to end, because this one "
             "has been connected for longer",
             *(self._rules.name, host),
         )
@@ -382,7 +380,7 @@ class Uplink:
             self._status.publish(msgspec.json.encode(self.status()).decode())
 
     def status(self) -> dict[str, Any]:
-        """Return figures about outgoing and incoming topics."""
+        """Return the counters of outgoing and incoming topics."""
         return {
             "name": self._rules.name,
             "links": self._carrier.links(),

@@ -19,11 +19,11 @@ logger = logging.getLogger("dsmq_nodes.uplink")
 
 
 def run(entry: UplinkEntry, broker: AnyAddress | None = None) -> int:
-    """Run the uplink until a signal; return the exit status.
+    """Carry until a signal, and return the exit status.
 
     Args:
         entry: the options.
-        broker: where the broker is; None: where DSMQ_BROKER says.
+        broker: the address of the broker; None for that in DSMQ_BROKER.
 
     Raises:
         DsmqError: the uplink cannot start, or another machine has its name.
@@ -44,7 +44,7 @@ def run(entry: UplinkEntry, broker: AnyAddress | None = None) -> int:
 
 
 def route(entry: UplinkEntry) -> int:
-    """Run a router for other machines until a signal; return the exit status.
+    """Be a router for other machines until a signal, and return the exit status.
 
     Raises:
         CommandError: the router cannot listen.
@@ -62,14 +62,14 @@ def route(entry: UplinkEntry) -> int:
 
 
 def certificates() -> ModuleType:
-    """Import the module that makes and reads certificates, which needs an extra."""
+    """Return the module that makes and reads certificates, which needs an extra."""
     from dsmq_nodes.gateways.uplink import uplink_keys  # noqa: PLC0415  of an extra
 
     return uplink_keys
 
 
 def _relayed(entry: UplinkEntry) -> tuple[UplinkEntry, UdpRelay | None]:
-    """Return the entry in the form for Zenoh, and the relay of its UDP endpoints."""
+    """Return the entry for Zenoh, and the relay of its endpoints for UDP."""
     entry.check_endpoints()
     endpoints = [*(each for each, _ in entry.dialled()), *entry.listening()]
     if not any(each.kind == "udp" for each in endpoints):
@@ -85,20 +85,20 @@ def _tell_doubts(entry: UplinkEntry) -> None:
 
 
 def _tell_wrong_name(entry: UplinkEntry) -> None:
-    """Warn if others will refuse this machine's name; only their ends can refuse it."""
+    """Warn if the certificate has another name, which other ends will refuse."""
     if entry.tls is None or entry.as_ is None:
         return
     name = certificates().name_in(Path(entry.tls.certificate))
     if name != entry.as_:
         logger.warning(
-            "the certificate %s is of %r, not of %s (as): a router refuses what is offered under "
+            "the certificate %s is for %r, not for %s (as): a router refuses offers under "
             "that name, unless it has %r in bases",
             *(entry.tls.certificate, name, entry.as_, name),
         )
 
 
 def _zenoh(entry: UplinkEntry) -> ModuleType:
-    """Import the module that needs Zenoh, and start to write its log and ours.
+    """Return the module that needs Zenoh, and start to write its log and the kit's.
 
     Raises:
         CommandError: Zenoh is not installed.

@@ -1,4 +1,4 @@
-"""`python -m dsmq_nodes.gateways.web '{"port": 8080}'`: the gateway as a launch starts it."""
+"""Run the gateway, as a launch does: `python -m dsmq_nodes.gateways.web '{"port": 8080}'`."""
 
 import os
 import sys

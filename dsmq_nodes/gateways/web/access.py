@@ -1,18 +1,17 @@
-"""Who may talk to the gateway. Pure: a request's head in, a refusal or nothing out.
+"""Decides who may use the gateway. Does no I/O: returns a refusal, or None, for a request's head.
 
-A browser runs pages of any site, and lets each open a websocket to any address: on this machine,
-or in this network. rosbridge_suite and Foxglove's SDK accept them all. Here:
+A browser runs pages of any site, and each page may open a websocket to any address on this machine
+or in its network. rosbridge_suite and Foxglove's SDK accept them all. This gateway checks:
 
-1. **Host.** The name under which a browser asks has to be an address, `localhost`, this machine's
-   own name or one that was given. A foreign name that resolves to this machine (DNS rebinding) is
-   refused.
-2. **Origin.** On each websocket and each request that may change something, the page that asks has
-   to come from this host (any port), or from this very machine when the browser runs on it too, or
-   from a site that was given. `null` is what a file or a sandboxed frame of *any* site sends: it is
-   refused. A program that is no browser sends no Origin, and passes.
-3. **Token**, where there is one: in a cookie, in `Authorization: Bearer`, or as `?token=`.
-4. **User**, where there is none: a peer on loopback has to be of the gateway's own user, as with
-   the broker (dsmq/broker/peer_user.py).
+1. **Host.** The host name in the request has to be an address, `localhost`, this machine's own name
+   or a configured name. A foreign name that resolves to this machine (DNS rebinding) is refused.
+2. **Origin.** For each websocket, and each request that may change something, the requesting page
+   has to come from this host (any port), or from this machine if the browser runs on it too, or
+   from a configured site. A file or a sandboxed frame of *any* site sends `null`, which is refused.
+   A program that is no browser sends no Origin, and is accepted.
+3. **Token**, if one is configured: in a cookie, in `Authorization: Bearer`, or as `?token=`.
+4. **User**, without a token: a peer on loopback has to be the gateway's own user, as with the
+   broker (dsmq/broker/peer_user.py).
 """
 
 import hmac
@@ -36,12 +35,12 @@ def _own_names() -> frozenset[str]:
 
 
 class RequestHead(NamedTuple):
-    """What the rules look at.
+    """The parts of a request that the rules check.
 
     Attributes:
-        peer: the address that asks.
-        origins: sites that may use the endpoint besides our own.
-        tokens: the tokens that it shows.
+        peer: the address of the client.
+        origins: sites that may use the endpoint besides the gateway's own.
+        tokens: the tokens in the request.
         is_other_user: whether it comes from another user of this machine.
     """
 
@@ -56,7 +55,7 @@ class RequestHead(NamedTuple):
 
 
 class Refusal(NamedTuple):
-    """Why a request is refused, in the words of HTTP and in a sentence."""
+    """The reason of a refusal: an HTTP status, and a sentence."""
 
     status: int
     text: str
@@ -67,10 +66,10 @@ class AccessRules:
     """The rules of one gateway.
 
     Attributes:
-        names: names under which it may be asked for, besides its own.
+        names: host names of the gateway, besides its own.
         origins: sites whose pages may use it.
-        token: what users have to show; empty: nothing.
-        is_insecure: other users of this machine need no token either.
+        token: the token that users need; empty for none.
+        is_insecure: whether other users of this machine need no token either.
     """
 
     names: Collection[str] = ()
@@ -80,10 +79,10 @@ class AccessRules:
     own_names: Collection[str] = field(default_factory=_own_names)
 
     def refusal(self, head: RequestHead) -> Refusal | None:
-        """Why a request is refused; None: it passes."""
+        """Return why a request is refused; None if it is accepted."""
         host = "" if set(head.host) & set("@/?#\\") else _host_of(f"//{head.host}")
         if not self._is_ours(host):
-            text = f"the name {one_line(host) or 'of no host'!r} is not one of this gateway: open "
+            text = f"the host {one_line(host) or 'of no host'!r} is not one of this gateway: open "
             text += "it by its address, or start it with --name NAME"
             return Refusal(403, text)
         changes = head.is_websocket or head.method not in _READING
@@ -103,7 +102,7 @@ class AccessRules:
         return None
 
     def knows(self, tokens: Collection[str]) -> bool:
-        """Whether one of the tokens is the right one."""
+        """Whether one of the tokens is right."""
         token = self.token.encode()
         # A header may hold any bytes.
         shown = [each.encode(errors="surrogateescape") for each in tokens]

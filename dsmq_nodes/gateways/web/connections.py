@@ -1,10 +1,10 @@
-"""Accepts the gateway's connections, and ends the one that matters least when there are too many.
+"""Accepts the gateway's connections, and closes the least important one when there are too many.
 
-Anybody who reaches a port can open connections and ask for nothing, or for a page a byte a minute.
-aiohttp lets each of them stay, until no descriptor is left for those who want to see the robot or
-press STOP. So there is a bounded number, over all ports. The newest gets its place from one that
-has not asked for anything, else from the one that has asked least lately. Websockets have a bound
-of their own (server.py).
+Anyone who reaches a port can open connections and send nothing, or request a page at a byte a
+minute. aiohttp keeps all of them, until there is no descriptor left for users who need to see the
+robot or press STOP. The number of connections over all ports is therefore limited. A new connection
+replaces one without any request, or else the one with the oldest last request. Websockets have a
+separate limit (server.py).
 """
 
 import asyncio
@@ -22,7 +22,7 @@ logger = logging.getLogger("dsmq_nodes.web")
 
 _MOST: Final = 256
 _BACKLOG: Final = 128
-_AT_ONCE: Final = 16  # accepted before the clients get their turn
+_AT_ONCE: Final = 16  # accepted before clients are served again
 _HANDSHAKE_SEC: Final = 5.0
 _TOLD_EVERY_SEC: Final = 10.0
 
@@ -31,20 +31,20 @@ class Connections:
     """The connections of one gateway, except its websockets."""
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
-        """Listen nowhere yet; `tls` is used at each port."""
+        """Prepare; `tls` is used at each port."""
         self._tls = tls
         self._loop = asyncio.get_running_loop()
         self._most = min(_MOST, descriptors.raise_limit() // 2)
         self._listeners: list[Listener] = []
-        self._open: dict[asyncio.Protocol, _Arrival] = {}  # who asked least lately comes first
-        self._ended = 0  # not told yet
+        self._open: dict[asyncio.Protocol, _Arrival] = {}  # the oldest last request first
+        self._ended = 0  # not logged yet
         self._told_sec = -_TOLD_EVERY_SEC
 
     async def listen(self, make: Callable[[], asyncio.Protocol], host: str, port: int) -> int:
-        """Accept at `host`:`port` (0: any free one); returns the port.
+        """Accept at `host`:`port` (0 for any free port), and return the port.
 
         Raises:
-            OSError: it is taken, or is not for us.
+            OSError: the port is taken, or not permitted.
         """
         bound = await self._loop.create_server(make, host, port, start_serving=False)
         found: int = bound.sockets[0].getsockname()[1]
@@ -58,14 +58,14 @@ class Connections:
         return found
 
     def asked(self, protocol: asyncio.Protocol) -> None:
-        """A whole request has come."""
+        """Note that a connection has sent a complete request."""
         known = self._open.pop(protocol, None)
         if known is not None:
             known.has_asked = True
             self._open[protocol] = known
 
     def keep(self, protocol: asyncio.Protocol) -> None:
-        """It is a websocket from now on."""
+        """Exclude a connection that has become a websocket."""
         self._open.pop(protocol, None)
 
     def close(self) -> None:
@@ -84,7 +84,7 @@ class Connections:
             try:
                 accepted = listener.accept()
             except OSError as error:
-                # Its descriptor is free in a moment, and we are called again.
+                # The descriptor is free in a moment, and this is called again.
                 self._forget_ended()
                 if descriptors.is_full(error) and not self._end_one():
                     listener.refuse_one()
@@ -103,21 +103,21 @@ class Connections:
             transport, _ = await self._loop.connect_accepted_socket(
                 lambda: protocol, sock, ssl=self._tls, ssl_handshake_timeout=patience_sec
             )
-        except OSError:  # it has gone, or does not speak TLS
+        except OSError:  # the peer is gone, or does not use TLS
             self._open.pop(protocol, None)
         else:
             if protocol in self._open:
                 self._open[protocol].transport = transport
 
     def _forget_ended(self) -> bool:
-        """Forget the connections that have ended; returns whether there were any."""
+        """Remove ended connections; return whether there were any."""
         ended = [each for each, known in self._open.items() if known.is_over]
         for protocol in ended:
             del self._open[protocol]
         return bool(ended)
 
     def _end_one(self) -> bool:
-        """End a connection; returns whether there was one."""
+        """End a connection; return whether there was one."""
         if not self._open:
             return False
         silent = (each for each, known in self._open.items() if not known.has_asked)
@@ -131,7 +131,7 @@ class Connections:
         if self._loop.time() < self._told_sec + _TOLD_EVERY_SEC:
             return
         logger.warning(
-            "there are over %d connections: ended %d that asked for nothing, or least lately",
+            "there are over %d connections: ended %d without a request, or with the oldest one",
             *(self._most, self._ended),
         )
         self._told_sec, self._ended = self._loop.time(), 0
@@ -143,7 +143,7 @@ def _close_unless_begun(sock: socket.socket, begin: "asyncio.Task[None]") -> Non
 
 
 class _Arrival:
-    """One connection; it has a transport when its TLS is agreed on."""
+    """One connection; it has a transport after the TLS handshake."""
 
     def __init__(self, begin: "asyncio.Task[None]") -> None:
         self.begin = begin

@@ -1,4 +1,4 @@
-"""The websocket protocols of the gateway: a line each."""
+"""The websocket protocols of the gateway, one on each line."""
 
 from typing import Final
 

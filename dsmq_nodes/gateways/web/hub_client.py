@@ -1,8 +1,8 @@
-"""The part of the hub that one web client holds: its limits, and its end.
+"""One web client's share of the hub: its subscriptions, its limits, and their release.
 
-Everything that a client subscribes, advertises or has under way is here, so that its end releases
-all of it, whatever its protocol forgets. In a read-only gateway the methods that change something
-raise `ReadOnlyError`; a protocol passes the sentence on.
+A client's subscriptions, advertisements and pending requests are all stored here, so that its end
+releases them, whatever its protocol forgets. In a read-only gateway the methods that change
+something raise `ReadOnlyError`; a protocol passes its text on.
 """
 
 import asyncio
@@ -27,11 +27,11 @@ _READING: Final = (
 
 
 class ReadOnlyError(CommandError):
-    """The gateway only shows: nothing can be published, called or changed through it."""
+    """The gateway is read-only: nothing can be published, called or changed through it."""
 
 
 class ClientLimitError(CommandError):
-    """A client holds as much as one may."""
+    """A client has reached a limit."""
 
 
 class HubClient:
@@ -39,9 +39,9 @@ class HubClient:
 
     Attributes:
         hub: the graph, the schemas, the connection's state.
-        outbox: what is sent to the client.
-        peer: its address, for logs.
-        subprotocol: the one that was agreed on; empty: none.
+        outbox: the frames to send to the client.
+        peer: the client's address, for logs.
+        subprotocol: the negotiated subprotocol; empty for none.
     """
 
     def __init__(self, hub: Hub, outbox: Outbox, peer: str = "", subprotocol: str = "") -> None:
@@ -56,13 +56,13 @@ class HubClient:
     def subscribe(
         self, topic: str, take: Take, *, depth: int = 1000, is_prompt: bool = False
     ) -> HubReader:
-        """As `Hub.subscribe`; end it with `release`.
+        """Subscribe as `Hub.subscribe` does; end it with `release`.
 
         Raises:
             ClientLimitError: the client has too many subscriptions.
         """
         if len(self._readers) >= MOST_SUBSCRIBED:
-            raise ClientLimitError(f"a client has {MOST_SUBSCRIBED} subscriptions at most")
+            raise ClientLimitError(f"a client may have at most {MOST_SUBSCRIBED} subscriptions")
         reader = self.hub.subscribe(topic, take, depth=depth, is_prompt=is_prompt)
         self._readers[id(reader)] = reader
         return reader
@@ -70,7 +70,7 @@ class HubClient:
     def advertise(
         self, topic: str, type_name: str, schema: bytes = b"", *, latched: int = 0
     ) -> HubWriter:
-        """As `Hub.advertise`; end it with `release`.
+        """Advertise as `Hub.advertise` does; end it with `release`.
 
         Raises:
             ReadOnlyError: the gateway is read-only.
@@ -78,7 +78,7 @@ class HubClient:
         """
         self.check_writable()
         if len(self._writers) >= MOST_ADVERTISED:
-            raise ClientLimitError(f"a client has {MOST_ADVERTISED} advertisements at most")
+            raise ClientLimitError(f"a client may have at most {MOST_ADVERTISED} advertisements")
         writer = self.hub.advertise(topic, type_name, schema, latched=latched)
         self._writers[id(writer)] = writer
         return writer
@@ -90,17 +90,17 @@ class HubClient:
         self._writers.pop(id(held), None)
 
     async def call(self, service: str, body: str = "{}", *, timeout_sec: float = 10.0) -> str:
-        """As `Hub.call`.
+        """Call a service as `Hub.call` does.
 
         Raises:
             ReadOnlyError: the gateway is read-only, and the service may change something.
-            ClientLimitError: the client has too many calls under way.
-            CommandError: as `Hub.call`.
+            ClientLimitError: the client has too many pending calls.
+            CommandError: as for `Hub.call`.
         """
         if not service.endswith(_READING):
             self.check_writable()
         if self._calls >= MOST_CALLS:
-            raise ClientLimitError(f"a client has {MOST_CALLS} calls under way at most")
+            raise ClientLimitError(f"a client may have at most {MOST_CALLS} pending calls")
         self._calls += 1
         try:
             return await self.hub.call(service, body, timeout_sec=timeout_sec)
@@ -111,10 +111,10 @@ class HubClient:
         """Refuse to change anything in a read-only gateway.
 
         Raises:
-            ReadOnlyError: it is read-only.
+            ReadOnlyError: the gateway is read-only.
         """
         if self.hub.is_read_only:
-            raise ReadOnlyError("this gateway is read-only: start it without read_only to change")
+            raise ReadOnlyError("this gateway is read-only: start it without read_only for changes")
 
     def watch(self, watcher: Callable[[], None]) -> None:
         """Call `watcher` when the graph or the connection has changed, until the client's end."""
@@ -124,11 +124,11 @@ class HubClient:
         """Run a coroutine; the client's end cancels it.
 
         Raises:
-            ClientLimitError: the client has too many of them under way.
+            ClientLimitError: the client has too many pending coroutines.
         """
         if len(self._tasks) >= MOST_TASKS:
             work.close()
-            raise ClientLimitError(f"a client has {MOST_TASKS} requests under way at most")
+            raise ClientLimitError(f"a client may have at most {MOST_TASKS} pending requests")
         task = self.hub.loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -145,12 +145,12 @@ class HubClient:
         return handle
 
     def now_sec(self) -> float:
-        """The loop's clock, which tests set forward."""
+        """Return the time of the loop's clock, which tests set forward."""
         return self.hub.loop.time()
 
     def close(self) -> None:
         """Release all that the client holds."""
-        self.outbox.close()  # at once: its bytes would wait for the collection of cycles
+        self.outbox.close()  # at once: otherwise its bytes stay until garbage collection
         for task in tuple(self._tasks):
             task.cancel()
         for timer in tuple(self._timers):

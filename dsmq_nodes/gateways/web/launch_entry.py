@@ -1,4 +1,4 @@
-"""`web:` in a launch file, and at the same time all options of the gateway's process."""
+"""`web:` in a launch file, which are also all options of the gateway's process."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -30,18 +30,18 @@ _PortOrFalse = Annotated[
 
 
 class DriveEntry(LaunchMapping):
-    """What the dashboard drives, and how fast at most."""
+    """The topic that the dashboard drives, and its greatest speeds."""
 
     topic: fields.Topic = Field("cmd_vel", description="The topic of the commands.")
     type: Literal["geometry_msgs/msg/Twist", "geometry_msgs/msg/TwistStamped"] = Field(
         "geometry_msgs/msg/Twist", description="Its type."
     )
-    linear: float = Field(0.5, gt=0, le=100, allow_inf_nan=False, description="m/s at most.")
-    angular: float = Field(1.5, gt=0, le=100, allow_inf_nan=False, description="rad/s at most.")
+    linear: float = Field(0.5, gt=0, le=100, allow_inf_nan=False, description="Limit, m/s.")
+    angular: float = Field(1.5, gt=0, le=100, allow_inf_nan=False, description="Limit, rad/s.")
 
 
 class StopEntry(LaunchMapping):
-    """What the STOP button publishes."""
+    """The message that the STOP button publishes."""
 
     topic: fields.Topic = Field("emergency_stop", description="The topic.")
     type: str = Field("std_msgs/msg/Bool", description="Its type.")
@@ -57,21 +57,21 @@ class WebEntry(GatewayEntry):
     MODULES: ClassVar[tuple[str, ...]] = ("aiohttp", "cbor2")
 
     port: _Port = Field(PORT, description="The dashboard's port; 0 takes any free one.")
-    host: fields.Host = Field("127.0.0.1", description="Address that it listens on.")
+    host: fields.Host = Field("127.0.0.1", description="The address to listen on.")
     rosbridge: _PortOrFalse = Field(
-        9090, description="A port of its own for rosbridge; 0 or false: /rosbridge alone."
+        9090, description="A separate port for rosbridge; 0 or false: only the path /rosbridge."
     )
     foxglove: _PortOrFalse = Field(
-        8765, description="A port of its own for Foxglove; 0 or false: /foxglove alone."
+        8765, description="A separate port for Foxglove; 0 or false: only the path /foxglove."
     )
-    read_only: bool = Field(default=False, description="Show, and let nobody change anything.")
+    read_only: bool = Field(default=False, description="Show only; clients cannot change anything.")
     drive: DriveEntry = Field(DriveEntry(), description="What the dashboard drives.")
-    stop: StopEntry = Field(StopEntry(), description="What its STOP button publishes.")
+    stop: StopEntry = Field(StopEntry(), description="What the STOP button publishes.")
     hide: list[str] = Field(default=[], description="Topics that are not shown: [/internal/*].")
     token_file: fields.FilePath | None = Field(
-        None, description="A file with the token of the users; or in DSMQ_WEB_TOKEN."
+        None, description="A file with the token for users; or set DSMQ_WEB_TOKEN."
     )
-    names: list[str] = Field(default=[], description="Names under which browsers open it.")
+    names: list[str] = Field(default=[], description="Further host names that browsers may use.")
     allow_origin: list[str] = Field(
         default=[], description="Pages of other sites that may connect: [https://lab.example]."
     )
@@ -80,11 +80,11 @@ class WebEntry(GatewayEntry):
     tls_key: fields.FilePath | None = Field(None, description="Its private key.")
 
     def process(self, directory: Path) -> GatewayProcess:
-        """Run this module's package, which reads the entry as JSON."""
+        """Return the process of this package, which reads the entry as JSON."""
         return GatewayProcess(NODE, module_argv(MODULE, json.dumps(self.options(directory))))
 
     def options(self, directory: Path) -> dict[str, Any]:
-        """What differs from the defaults, with the paths of files made absolute."""
+        """Return the options that are set, with absolute paths of files."""
         told = self.model_dump(exclude_unset=True)
         for key in ("token_file", "tls_cert", "tls_key"):
             if told.get(key) is not None:
@@ -101,7 +101,7 @@ class WebEntry(GatewayEntry):
         )
 
     def topics(self) -> Iterator[GatewayTopic]:
-        """What it drives and what stops it, where the file says so: a wrong name moves nothing."""
+        """Yield the topics to drive and to stop that the file sets: a wrong name moves nothing."""
         if "drive" in self.model_fields_set:
             yield GatewayTopic(("drive", "topic"), absolute(self.drive.topic), self.drive.type)
         if "stop" in self.model_fields_set:
@@ -109,7 +109,7 @@ class WebEntry(GatewayEntry):
 
 
 def absolute(topic: str) -> str:
-    """A topic's name as a node without a namespace resolves it."""
+    """Return a topic's name as a node without a namespace resolves it."""
     return topic if topic.startswith("/") else f"/{topic}"
 
 

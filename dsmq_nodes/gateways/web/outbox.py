@@ -1,12 +1,12 @@
-"""What waits to be sent to one client: bounded in bytes, however slowly it reads.
+"""The frames to send to one client, limited in bytes, however slowly it reads.
 
-An answer is never dropped; a client whose answers stay unread is ended (`is_stuck`). Of the
-messages of a topic the newest are kept: when there is no room, the oldest of the topic with the
-most bytes is dropped and counted. No I/O here: the server's writer takes from `next`.
+An answer is never dropped; a client that does not read its answers is disconnected (`is_stuck`).
+The newest messages of a topic are kept: when there is no room, the oldest message of the topic with
+the most bytes is dropped and counted. There is no I/O here: the server's writer calls `next`.
 
-What is in the buffers of both kernels cannot be withdrawn, and may be seconds of pictures. So a
-ping follows a message, and while its pong is late, messages wait here, where newer ones may replace
-them.
+Data in the buffers of both kernels cannot be withdrawn, and may be seconds of pictures. A ping
+therefore follows a message; while its pong is late, messages wait here, where newer ones may
+replace them.
 """
 
 import time
@@ -16,12 +16,12 @@ from typing import Final
 
 Frame = str | bytes
 Message = Frame | tuple[Frame, ...]
-"""What is sent, or dropped, as a whole: one frame, or several in a row."""
+"""One frame, or several in sequence; sent or dropped as a whole."""
 
-MESSAGE_BYTES: Final = 2 << 20  # of messages that wait, of all topics of a client
+MESSAGE_BYTES: Final = 2 << 20  # of waiting messages, in all topics of a client
 _ANSWER_BYTES: Final = 1 << 20
 _STUCK_SEC: Final = 10.0
-_LATE_SEC: Final = 0.1  # of a pong
+_LATE_SEC: Final = 0.1  # a later pong is late
 _MOST_ANSWER_BYTES: Final = 64 << 20
 
 
@@ -29,8 +29,8 @@ class Outbox:
     """The frames that wait for one client.
 
     Attributes:
-        dropped: how many messages of each topic were dropped because the client did not read.
-        end_reason: why the client is to be ended; empty: it is not.
+        dropped: the number of messages of each topic dropped because the client did not read.
+        end_reason: why to disconnect the client; empty if not.
     """
 
     def __init__(
@@ -49,15 +49,15 @@ class Outbox:
         self._unread_since_sec: float | None = None
         self._topics: dict[str, deque[Message]] = {}
         self._topic_bytes: Counter[str] = Counter()
-        self._order: deque[str] = deque()  # a topic for each message that waits
+        self._order: deque[str] = deque()  # the topic of each waiting message
         self._message_bytes = 0
         self._is_unasked = False  # a message was sent, and no ping after it
         self._asked_sec: float | None = None
-        self._is_behind = False  # a frame was taken, and since then some have always waited
+        self._is_behind = False  # frames have waited ever since one was taken
 
     @property
     def waiting_bytes(self) -> int:
-        """The bytes of all frames that wait."""
+        """The bytes of all waiting frames."""
         return self._answer_bytes + self._message_bytes
 
     @property
@@ -69,7 +69,7 @@ class Outbox:
         return since_sec is not None and self._now_sec() - since_sec > _STUCK_SEC
 
     def answer(self, frame: Frame) -> None:
-        """Send a frame after all answers before it; it is never dropped."""
+        """Enqueue a frame after all earlier answers; it is never dropped."""
         self._answers.append(frame)
         self._answer_bytes += len(frame)
         if self._answer_bytes > _ANSWER_BYTES and self._unread_since_sec is None:
@@ -77,14 +77,14 @@ class Outbox:
         self.on_news()
 
     def offer(self, topic: str, message: Message, *, keep: int = 0) -> None:
-        """Send a message of a topic when there is room.
+        """Enqueue a message of a topic, to be sent when there is room.
 
         Args:
-            topic: whatever its protocol counts drops by.
+            topic: the key by which the protocol counts drops.
             message: its frame, or its frames.
-            keep: how many of the topic may wait for a client that is behind; 0: any number, within
-                the client's bytes. Messages that come together, to a client that has read all
-                before them, wait for nothing but their turn.
+            keep: how many messages of the topic may wait for a client that is behind; 0 for any
+                number within the client's limit. Messages that arrive together, for a client that
+                has read all earlier ones, are always kept.
         """
         waiting = self._topics.setdefault(topic, deque())
         while keep and (self._is_behind or self._is_late) and len(waiting) >= keep:
@@ -99,14 +99,14 @@ class Outbox:
         self.on_news()
 
     def _largest_but_newest(self, topic: str) -> str:
-        """The topic with the most bytes; not `topic` where its one message has just come."""
+        """Return the topic with the most bytes, except `topic` if it has only the new message."""
         others = self._topic_bytes
         if len(self._topics[topic]) == 1:
             others = Counter({name: size for name, size in others.items() if name != topic})
         return max(others, key=others.__getitem__)
 
     def forget(self, topic: str) -> None:
-        """Withdraw the messages of a topic: its client has unsubscribed it."""
+        """Drop the messages of a topic, because its client has unsubscribed."""
         for message in self._topics.pop(topic, ()):
             self._message_bytes -= _size_of(message)
         del self._topic_bytes[topic], self.dropped[topic]
@@ -125,7 +125,7 @@ class Outbox:
         return message
 
     def next(self) -> Frame | None:
-        """Take the next frame to send; None when none waits, or the client is to read first."""
+        """Remove and return the next frame to send; None if none waits or the client must read."""
         self._is_behind = bool(self._answers or self._order)
         if self._answers:
             frame = self._answers.popleft()
@@ -143,19 +143,19 @@ class Outbox:
         return self._asked_sec is not None and self._now_sec() - self._asked_sec > _LATE_SEC
 
     def asks(self) -> bool:
-        """Whether a ping is to follow what was sent; then `answered` is called at its pong."""
+        """Whether to send a ping now; `answered` is then called at its pong."""
         if not self._is_unasked or self._asked_sec is not None:
             return False
         self._is_unasked, self._asked_sec = False, self._now_sec()
         return True
 
     def answered(self) -> None:
-        """The client has read all up to the ping."""
+        """Note that the client has read everything up to the ping."""
         self._asked_sec = None
         self.on_news()
 
     def _first(self, message: Message) -> Frame:
-        """The first frame of a message; the others are next, as answers."""
+        """Return the first frame of a message; enqueue the others next, as answers."""
         if not isinstance(message, tuple):
             return message
         first, *others = message
@@ -164,7 +164,7 @@ class Outbox:
         return first
 
     def close(self) -> None:
-        """Forget what waits: the client has gone."""
+        """Drop all waiting frames, because the client is gone."""
         self._answers.clear()
         self._topics.clear()
         self._topic_bytes.clear()
@@ -173,7 +173,7 @@ class Outbox:
         self.on_news = lambda: None
 
     def end(self, reason: str) -> None:
-        """End the client once its answers are sent; the reason goes to it and into the log."""
+        """Disconnect the client once its answers are sent; the reason is sent and logged."""
         self.end_reason = self.end_reason or reason
         self.on_news()
 

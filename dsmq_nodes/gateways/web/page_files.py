@@ -1,4 +1,4 @@
-"""The files of the page, in memory, each once plain and once compressed."""
+"""Loads the files of the page into memory, each plain and compressed."""
 
 import gzip
 import hashlib
@@ -26,7 +26,7 @@ class PageFile(NamedTuple):
 
 
 def page_files(folder: Path = PAGE) -> dict[str, PageFile]:
-    """All files below a folder, by their names with `/` between the parts."""
+    """Return all files below a folder, by their relative paths with `/`."""
     found = {}
     for path in sorted(folder.rglob("*")):
         if path.is_file() and path.suffix in _TYPES:

@@ -1,4 +1,4 @@
-"""Parameters of nodes through the services that every node has, in JSON, for web clients."""
+"""Reads and sets parameters by the services that every node has, in JSON, for web clients."""
 
 import asyncio
 import base64
@@ -19,7 +19,7 @@ _LIST: Final = "/list_parameters"
 
 
 class ParameterRead(NamedTuple):
-    """A parameter: its value, its type as rcl_interfaces counts them, its descriptor."""
+    """A parameter: its value, its type as a number of rcl_interfaces, its descriptor."""
 
     value: Any
     type: int
@@ -27,16 +27,16 @@ class ParameterRead(NamedTuple):
 
 
 def nodes_with_parameters(hub: Hub) -> list[str]:
-    """The nodes that serve their parameters."""
+    """Return the nodes that serve their parameters."""
     served = hub.services(hidden=True)
     return [name.removesuffix(_LIST) for name in served if name.endswith(_LIST)]
 
 
 async def parameter_names(client: HubClient, node: str) -> list[str]:
-    """The names of a node's parameters.
+    """Return the names of a node's parameters.
 
     Raises:
-        CommandError: it does not answer.
+        CommandError: the node does not answer.
     """
     answer = await _called(client, node, "list_parameters", prefixes=[], depth=0)
     return sorted(answer["result"]["names"])
@@ -45,10 +45,10 @@ async def parameter_names(client: HubClient, node: str) -> list[str]:
 async def read_parameters(
     client: HubClient, node: str, names: list[str] | None = None
 ) -> dict[str, ParameterRead]:
-    """Parameters of a node with their descriptors; by default all of them.
+    """Return parameters of a node with their descriptors; by default all of them.
 
     Raises:
-        CommandError: it does not answer.
+        CommandError: the node does not answer.
     """
     if names is None:
         names = await parameter_names(client, node)
@@ -73,10 +73,10 @@ async def read_parameters(
 
 
 async def set_parameter(client: HubClient, node: str, name: str, value: Any) -> None:
-    """Set a parameter; a whole number is a number where the parameter is one, None unsets it.
+    """Set a parameter; an integer becomes a double if the parameter is one, None unsets it.
 
     Raises:
-        CommandError: the node refuses it; the text is the node's own.
+        CommandError: the node refuses the value; the text is the node's own.
     """
     client.check_writable()
     told = await _called(client, node, "get_parameter_types", names=[name])
@@ -86,24 +86,24 @@ async def set_parameter(client: HubClient, node: str, name: str, value: Any) -> 
     answer = await _called(client, node, "set_parameters", parameters=[given])
     result = answer["results"][0]
     if not result["successful"]:
-        raise CommandError(result["reason"] or f"{node} refuses {name} and does not say why")
+        raise CommandError(result["reason"] or f"{node} refuses {name} without a reason")
 
 
 def value_in(value: dict[str, Any]) -> Any:
-    """The plain value of a rcl_interfaces/msg/ParameterValue; None: it is not set."""
+    """Return the plain value of a rcl_interfaces/msg/ParameterValue; None if it is not set."""
     field = MESSAGE_FIELDS.get(value.get("type", 0))
     return value.get(field) if field is not None else None
 
 
 def parameter_value(value: Any, kind: int = 0) -> dict[str, Any]:
-    """A rcl_interfaces/msg/ParameterValue from a plain value.
+    """Return a rcl_interfaces/msg/ParameterValue for a plain value.
 
     Args:
         value: the value.
-        kind: the parameter's type; 0: the one that fits the value.
+        kind: the parameter's type; 0 for the one that fits the value.
 
     Raises:
-        CommandError: no parameter can have such a value.
+        CommandError: no parameter type has such a value.
     """
     if value is None:
         return {"type": 0}
@@ -116,11 +116,11 @@ def parameter_value(value: Any, kind: int = 0) -> dict[str, Any]:
 
 
 def _as_double(value: Any) -> Any:
-    """A number as our JSON has it in a field of float64; others are for the node to refuse."""
+    """Return a number in the JSON form of float64; the node refuses other values."""
     try:
         return number_or_text(float(value)) if type(value) in {int, float} else value
     except OverflowError:
-        raise CommandError("no parameter can be a number as large as that") from None
+        raise CommandError("the number is too large for a parameter") from None
 
 
 def _kind_of(value: Any) -> ParameterKind:

@@ -1,8 +1,8 @@
-"""HTTP and websockets by aiohttp: sockets in, speakers called, outboxes written out.
+"""HTTP and websockets with aiohttp: reads sockets, calls speakers, writes outboxes.
 
 Each websocket has one reader (`_serve`) and one writer. The writer waits while the client does not
-read; what it would have sent waits in the client's outbox, which is bounded. The kernel's buffer is
-small, so that what is sent is not old. A peer that does not answer pings is ended.
+read; meanwhile frames wait in the client's outbox, which is limited. The kernel's buffer is small,
+so that sent data is not old. A peer that does not answer pings is disconnected.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ from dsmq_nodes.printable import one_line
 
 
 def _in_one_line(record: logging.LogRecord) -> bool:
-    """Tell of a request that is not HTTP without aiohttp's traceback."""
+    """Log a request that is not HTTP in one line, without aiohttp's traceback."""
     error = record.exc_info[1] if record.exc_info else None
     if isinstance(error, HttpProcessingError):
         record.levelno, record.levelname = logging.WARNING, "WARNING"
@@ -56,7 +56,7 @@ _LOOK_SEC: Final = 2.0
 _WRONG_TOKEN_SEC: Final = 0.5
 _LAST_WORDS_SEC: Final = 1.0
 _TURN_SEC: Final = 0.01
-_AT_ONCE: Final = struct.pack("ii", 1, 0)  # to linger for 0 s
+_AT_ONCE: Final = struct.pack("ii", 1, 0)  # SO_LINGER: 0 s
 _YEAR_SEC: Final = 365 * 24 * 3600
 _POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
@@ -66,7 +66,7 @@ _POLICY: Final = (
 _HEADERS: Final = {
     "Content-Security-Policy": _POLICY,
     "X-Content-Type-Options": "nosniff",
-    # Not "no-referrer": with that a browser sends `Origin: null` with a form, as STOP is.
+    # Not "no-referrer": with it a browser sends `Origin: null` for a form, such as STOP.
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -77,7 +77,7 @@ _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class WebServer:
-    """The listening sockets of the gateway, and the clients behind them."""
+    """The listening sockets of the gateway, and their clients."""
 
     def __init__(
         self,
@@ -87,7 +87,7 @@ class WebServer:
         tls: ssl.SSLContext | None = None,
         downloads: Path | None = None,
     ) -> None:
-        """A server that listens nowhere yet; `downloads` is the folder of recordings."""
+        """Make a server that does not listen yet; `downloads` is the folder of recordings."""
         self._downloads = downloads
         self._hub, self._rules, self._stop, self._tls = hub, rules, stop, tls
         self._files = page_files()
@@ -101,15 +101,15 @@ class WebServer:
     # Listening
 
     def add(self, endpoint: WebEndpoint, connect: Connect) -> None:
-        """Serve a protocol at its path of the dashboard's port."""
+        """Serve a protocol at its path on the dashboard's port."""
         self._routes.append(web.get(endpoint.path, self._socket_at(endpoint, connect)))
         self._origins[endpoint.path] = endpoint.origins
 
     async def listen(self, host: str, port: int) -> int:
-        """Serve the page and all protocols; returns the port.
+        """Serve the page and all protocols, and return the port.
 
         Raises:
-            AddressInUseError: the port is taken, or is not for us.
+            AddressInUseError: the port is taken, or not permitted.
         """
         self._cookie = f"dsmq_web_{port}"
         routes = [
@@ -125,10 +125,10 @@ class WebServer:
     async def listen_for(
         self, endpoint: WebEndpoint, connect: Connect, host: str, port: int
     ) -> int:
-        """Serve one protocol at a port of its own; returns the port.
+        """Serve one protocol at a separate port, and return the port.
 
         Raises:
-            AddressInUseError: the port is taken, or is not for us.
+            AddressInUseError: the port is taken, or not permitted.
         """
         handler = self._socket_at(endpoint, connect)
 
@@ -164,7 +164,7 @@ class WebServer:
             if endpoint:
                 key, zero = endpoint.name, f"is none, {endpoint.path} at the dashboard's port stays"
             raise AddressInUseError(
-                f"{text}; take another: `web: {{{key}: N}}` in the launch file, or `dsmq-nodes web "
+                f"{text}; use another: `web: {{{key}: N}}` in the launch file, or `dsmq-nodes web "
                 f"--{key} N`; 0 {zero}"
             ) from None
         self._runners.append(runner)
@@ -247,7 +247,7 @@ class WebServer:
         return response
 
     async def _press(self, _: web.Request) -> web.StreamResponse:
-        """204: a browser without our scripts stays on the page."""
+        """Press STOP; with status 204 a browser without the page's scripts stays on the page."""
         try:
             self._stop.press()
         except CommandError as error:
@@ -304,14 +304,14 @@ class WebServer:
             protocols=endpoint.subprotocols,
             max_msg_size=_MOST_MESSAGE_BYTES,
             compress=False,
-            autoping=False,  # we ask by pings of our own, too: see outbox.py
+            autoping=False,  # the server sends pings of its own, too: see outbox.py
         )
         if why := self._why_not(request, endpoint, socket_):
             logger.warning("refused %s at %s: %s", request.remote, endpoint.path, why)
             return web.Response(status=503 if "clients" in why else 400, text=f"{why}\n")
         await socket_.prepare(request)
         self._connections.keep(request.protocol)
-        transport = request.transport  # a request forgets it when it is closed
+        transport = request.transport  # a closed request no longer has it
         _tune(transport)
         outbox = Outbox()
         client = HubClient(self._hub, outbox, request.remote or "", socket_.ws_protocol or "")
@@ -324,15 +324,15 @@ class WebServer:
             async for message in socket_:
                 await turn.over()
                 if message.type is WSMsgType.PING:
-                    with contextlib.suppress(ConnectionError):  # it has gone: the loop ends
+                    with contextlib.suppress(ConnectionError):  # the peer is gone: the loop ends
                         await socket_.pong(message.data)
                 elif message.type is WSMsgType.PONG and message.data == _READ_ALL:
                     outbox.answered()
                 else:
                     _pass_on(speaker, message)
         except Exception:
-            logger.exception("%s: a client of %s is ended", client.peer, endpoint.name)
-            outbox.end("the gateway has a fault; its log has more")
+            logger.exception("%s: a client of %s is disconnected", client.peer, endpoint.name)
+            outbox.end("the gateway failed; see its log")
             await asyncio.wait([writing], timeout=_LAST_WORDS_SEC)
         finally:
             self._clients.discard(client)
@@ -349,16 +349,16 @@ class WebServer:
     def _why_not(
         self, request: web.Request, endpoint: WebEndpoint, socket_: web.WebSocketResponse
     ) -> str:
-        """Why a websocket is not opened; empty: it is."""
+        """Return why a websocket is refused; empty if it is accepted."""
         if not socket_.can_prepare(request):
-            return f"{endpoint.name} is spoken over a websocket"
+            return f"{endpoint.name} needs a websocket"
         if len(self._clients) >= MOST_CLIENTS:
-            return f"there are {MOST_CLIENTS} clients already"
+            return f"there are already {MOST_CLIENTS} clients"
         asked = request.headers.get("Sec-WebSocket-Protocol", "")
         names = {each.strip() for each in asked.split(",")}
         if endpoint.subprotocols and not names & set(endpoint.subprotocols):
             known = " or ".join(endpoint.subprotocols)
-            return f"a client of {endpoint.name} asks for the subprotocol {known}, not {asked!r}"
+            return f"a client of {endpoint.name} needs the subprotocol {known}, not {asked!r}"
         return ""
 
     async def _write(
@@ -386,22 +386,22 @@ class WebServer:
                     return
                 await news.wait()
         except ConnectionError:
-            pass  # the reader notices it, too
+            pass  # the reader detects it, too
         finally:
             watching.cancel()
 
 
 class _ClientTurn:
-    """The time that a client may take before the others, and STOP, have theirs.
+    """Limits the time that one client takes before other clients, and STOP, are served.
 
-    Reading a websocket does not wait while it has messages, and a client may send thousands.
+    Reading a websocket does not wait while messages are there, and a client may send thousands.
     """
 
     def __init__(self) -> None:
         self._began_sec = time.monotonic()
 
     async def over(self) -> None:
-        """Let the others go on when it has taken its time."""
+        """Let the others run when the client has used its time."""
         if time.monotonic() - self._began_sec > _TURN_SEC:
             await asyncio.sleep(0)
             self._began_sec = time.monotonic()
@@ -415,13 +415,13 @@ def _pass_on(speaker: Speaker, message: WSMessage) -> None:
 async def _end_when_stuck(outbox: Outbox, transport: asyncio.Transport | None) -> None:
     while not outbox.is_stuck:
         await asyncio.sleep(_LOOK_SEC)
-    logger.warning("a client does not read its answers: it is ended")
+    logger.warning("a client does not read its answers: it is disconnected")
     if transport is not None:
         _cut_off(transport)
 
 
 def _cut_off(transport: asyncio.Transport) -> None:
-    """End a connection without what its peer has not read; a close would wait for that."""
+    """Close a connection and drop unread data; a plain close would wait until it is read."""
     connection = _socket_of(transport)
     if connection.fileno() >= 0:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
@@ -437,7 +437,7 @@ def _socket_of(transport: asyncio.Transport | None) -> Any:
 
 
 def _tune(transport: asyncio.Transport | None) -> None:
-    """Send at once, and let no more wait in the kernel than a page reads in a moment."""
+    """Send without delay, and limit the kernel's buffer to what a page reads in a moment."""
     connection = _socket_of(transport)
     if connection is not None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)

@@ -1,15 +1,15 @@
-"""What a websocket protocol owes to the server, and what the server owes to it.
+"""The contract between the server and a websocket protocol.
 
-A protocol does no I/O. For each connection the server makes one `Speaker` and calls it in one
-thread, the event loop's:
+A protocol does no I/O. For each connection the server makes one `Speaker` and calls it in the
+thread of the event loop:
 
     connect = endpoint.open(hub)            once, when the gateway starts: state that clients share
     speaker = connect(client)               for each websocket; may answer at once
     speaker.receive("text") or (b"bytes")   for each message
     speaker.closed()                        when the socket has ended, for whatever reason
 
-A speaker writes into `client.outbox`; it subscribes, publishes and calls through `client`
-(hub_client.py), which is closed by the server after `closed()`: what it held is released there.
+A speaker writes into `client.outbox`. It subscribes, publishes and calls through `client`
+(hub_client.py), which the server closes after `closed()`: this releases all that the client held.
 """
 
 from collections.abc import Callable
@@ -23,29 +23,29 @@ class Speaker(Protocol):
     """One client of a websocket protocol."""
 
     def receive(self, data: str | bytes) -> None:
-        """Take a message of the client; a text frame is a `str`, a binary one is `bytes`.
+        """Process a message of the client; a text frame is a `str`, a binary one is `bytes`.
 
-        What is wrong with it is answered in the protocol's own words. An exception ends the
-        connection and is logged.
+        An invalid message is answered in the protocol's own form. An exception ends the connection
+        and is logged.
         """
 
     def closed(self) -> None:
-        """The socket has ended; nothing more can be sent."""
+        """Release everything: the socket has ended, and nothing more can be sent."""
 
 
 Connect = Callable[[HubClient], Speaker]
 
 
 class WebEndpoint(NamedTuple):
-    """A websocket protocol, and where clients find it.
+    """A websocket protocol, and its address for clients.
 
     Attributes:
         name: its key in a launch file and its option on the command line.
         path: its path on the dashboard's port.
-        port: the port where its clients look for it by default; 0: it has none.
-        open: makes, once, the function that makes a speaker for each client.
-        subprotocols: those of which a client has to name one; none: any client.
-        origins: web pages that may connect besides our own.
+        port: the default port of its clients; 0 for none.
+        open: called once, returns the function that makes a speaker for each client.
+        subprotocols: a client has to request one of these; empty for any client.
+        origins: web pages that may connect, besides the gateway's own.
     """
 
     name: str

@@ -1,7 +1,7 @@
-"""The STOP button: a plain HTML form posts it, so it works while the page is still loading.
+"""The STOP button: a plain HTML form, so that it works while the page is still loading.
 
-It publishes the launch file's stop message. While the broker is away nothing reaches the robot by
-this way, and the answer says so; the message is sent as soon as the broker is back.
+It publishes the launch file's stop message. While the broker is away, the message cannot reach the
+robot, and the answer says so; it is sent as soon as the broker is back.
 """
 
 from typing import Final
@@ -17,14 +17,14 @@ _encode: Final = msgspec.json.Encoder(order="sorted").encode
 
 
 class StopButton:
-    """What the button publishes."""
+    """Publishes the stop message."""
 
     def __init__(self, hub: Hub, entry: StopEntry) -> None:
         """Check the message, and advertise its topic.
 
         Raises:
             CommandError: there is no such type.
-            MessageError: the message does not fit it.
+            MessageError: the message does not fit the type.
         """
         self._hub = hub
         self._topic, self._type = absolute(entry.topic), entry.type
@@ -38,10 +38,10 @@ class StopButton:
             hub.watch(self._perhaps_back)
 
     def press(self) -> str:
-        """Stop the robot; returns what was done.
+        """Publish the stop message, and return a text about it.
 
         Raises:
-            CommandError: it was not done.
+            CommandError: the message could not be published.
         """
         if self._writer is None:
             raise CommandError("this gateway is read-only: it cannot stop the robot")

@@ -25,19 +25,19 @@ from dsmq_nodes.gateways.web.stop_button import StopButton
 from dsmq_nodes.given_files import bytes_of
 
 _EVERYWHERE: Final = frozenset({"0.0.0.0", "::"})
-_ELSEWHERE: Final = ("192.0.2.1", 9)  # of TEST-NET-1, RFC 5737
+_ELSEWHERE: Final = ("192.0.2.1", 9)  # in TEST-NET-1, RFC 5737
 
 
 def run(entry: WebEntry, environment: Mapping[str, str], broker: AnyAddress | None = None) -> int:
-    """Serve until a signal; returns the exit status.
+    """Serve until a signal, and return the exit status.
 
     Args:
         entry: the options; paths are relative to the current directory.
-        environment: may have the token.
-        broker: where the broker is; None: where DSMQ_BROKER says.
+        environment: may contain the token.
+        broker: the address of the broker; None for that in DSMQ_BROKER.
 
     Raises:
-        DsmqError: it cannot start.
+        DsmqError: the gateway cannot start.
     """
     log_to_terminal()
     logging.getLogger("aiohttp").setLevel(logging.ERROR)
@@ -50,7 +50,7 @@ def run(entry: WebEntry, environment: Mapping[str, str], broker: AnyAddress | No
     except NodeNameTakenError as error:
         taken = str(error).partition(": ")[0]
         raise CommandError(
-            f"this broker has a web gateway already ({taken}): open that one, or stop it"
+            f"this broker already has a web gateway ({taken}): open that one, or stop it"
         ) from None
     rules = AccessRules(entry.names, entry.allow_origin, token, entry.insecure)
     carry(hub, _serve(hub, rules, entry, address, tls))
@@ -85,11 +85,11 @@ async def _serve(
 async def _own_port(
     server: WebServer, endpoint: WebEndpoint, connect: Connect, entry: WebEntry
 ) -> str:
-    """Serve a protocol at its own port; returns that in words, or nothing.
+    """Serve a protocol at its own port; return a text about it, or "".
 
     Raises:
-        AddressInUseError: the port that was asked for is taken. Where none was asked for it is
-        only told: the protocol has its path, too.
+        AddressInUseError: a requested port is taken. If none was requested, this is only logged:
+        the protocol has its path, too.
     """
     port = getattr(entry, endpoint.name)
     if not port:
@@ -129,8 +129,8 @@ def _tls(entry: WebEntry) -> ssl.SSLContext | None:
 
 
 def _shown(host: str) -> str:
-    """A host as a browser opens it."""
-    if host in _EVERYWHERE:  # a phone does not know the names of a network
+    """Return a host in the form for a browser's address."""
+    if host in _EVERYWHERE:  # a phone cannot resolve the network's names
         with contextlib.suppress(OSError), socket.socket(type=socket.SOCK_DGRAM) as probe:
             probe.connect(_ELSEWHERE)  # sends nothing
             return str(probe.getsockname()[0])

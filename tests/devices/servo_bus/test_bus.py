@@ -157,7 +157,7 @@ def test_what_was_urgent_is_forgotten_with_the_adaptor(tmp_path: Path) -> None:
 )
 def test_what_is_no_bus_is_told(address: str) -> None:
     async def main() -> None:
-        with pytest.raises(PortLostError, match=r"(HOST:PORT|no serial port|refused)"):
+        with pytest.raises(PortLostError, match=r"(HOST:PORT|not a serial port|refused)"):
             await ServoBus(address).open()
 
     asyncio.run(main())

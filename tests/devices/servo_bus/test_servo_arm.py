@@ -621,7 +621,7 @@ def test_settings_of_a_dynamixel_that_holds(graph: Graph, tmp_path: Path, protoc
     assert servo.is_on, "an arm does not fall because its driver begins"
     if protocol == "dynamixel":
         assert level == 2
-        assert "servo 2 holds, and takes its settings only while it is limp" in text
+        assert "servo 2 holds, and accepts its settings only while limp" in text
 
 
 @pytest.fixture

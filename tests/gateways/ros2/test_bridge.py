@@ -562,7 +562,7 @@ def test_a_message_that_does_not_fit_is_counted_and_harms_nobody(world: World) -
 
     world.until(is_through, "the message that fits")
     assert {msg["data"] for msg in got} == {7}
-    world.bridge.wait_for("to ROS /to_ros/loose: skipped a message: data: int8 is expected")
+    world.bridge.wait_for("to ROS /to_ros/loose: skipped a message: data: expected int8")
 
 
 def test_a_type_that_cannot_be_imported_is_one_error_that_names_the_package(world: World) -> None:

@@ -76,10 +76,10 @@ def test_rules_that_cannot_be_meant_are_refused(rules: BridgeRules, why: str) ->
         ("scan", "'scan': write the full name, as '/scan'"),
         ("/rosout", "/rosout is never bridged"),
         ("/dsmq/graph", "/dsmq/graph is never bridged"),
-        ("/scan/", "'/scan/' is no name in ROS"),
-        ("/front scan", "is no name in ROS"),
-        ("/1st", "is no name in ROS"),
-        ("/", "is no name in ROS"),
+        ("/scan/", "'/scan/' is not a name in ROS"),
+        ("/front scan", "is not a name in ROS"),
+        ("/1st", "is not a name in ROS"),
+        ("/", "is not a name in ROS"),
     ],
 )
 def test_names_that_no_rule_may_have(name: str, why: str) -> None:

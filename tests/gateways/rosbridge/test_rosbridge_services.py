@@ -35,13 +35,13 @@ def test_a_service_is_called_by_names_by_order_and_in_any_compression(bridged: B
         ("/add_two_ints", {"a": "x"}, "a: expects integer, got 'x'"),
         ("/add_two_ints", {"c": 1}, "c: there is no such field"),
         ("/add_two_ints", [1, 2, 3], "has 2 fields, and not 3"),
-        ("/add_two_ints", [1, 2], "by name: their order is not known"),
-        ("/add_two_ints", 5, "args is an object or a list"),
+        ("/add_two_ints", [1, 2], "by name: their order is unknown"),
+        ("/add_two_ints", 5, "args has to be an object or a list"),
         ("/switch", {"data": False}, "it cannot be switched off"),
-        ("/swich", {}, "nobody serves /swich; did you mean '/switch'"),
-        ("/rosapi/nothing", {}, "nobody serves /rosapi/nothing"),
+        ("/swich", {}, "no node serves /swich; did you mean '/switch'"),
+        ("/rosapi/nothing", {}, "no node serves /rosapi/nothing"),
         ("/rosapi/topic_type", {"topic": 5}, "topic is a text"),
-        ("/rosapi/message_details", {"type": "x/Y"}, "nothing is known here of the type"),
+        ("/rosapi/message_details", {"type": "x/Y"}, "the type is unknown"),
         ("/republish_tfs", {"source_frames": 5}, "'source_frames'"),
     ],
 )
@@ -74,7 +74,7 @@ def test_a_service_of_a_client_answers_nodes_and_other_clients(
     bridged.send("advertise_service", service="/light", type="std_srvs/SetBool")
     assert bridged.got() == []
     told = bridged.ask("advertise_service", service="/light", type="std_srvs/Trigger")
-    assert "/light is std_srvs/srv/SetBool already" in told["msg"]
+    assert "/light already has the type std_srvs/srv/SetBool" in told["msg"]
     assert bridged.call("/rosapi/service_type", {"service": "/light"}) == {
         "type": "std_srvs/srv/SetBool"
     }
@@ -141,7 +141,7 @@ def test_callers_are_told_when_the_client_that_serves_goes(graph: Graph, bridged
 
 def test_a_service_that_is_served_cannot_be_advertised_again(bridged: Bridged) -> None:
     answer = bridged.ask("advertise_service", service="/switch", type="std_srvs/SetBool")
-    assert "/switch is served by /add_two_ints_server already" in answer["msg"]
+    assert "/switch is already served by /add_two_ints_server" in answer["msg"]
     answer = bridged.ask("unadvertise_service", service="/other")
     assert "/other is not advertised by this client" in answer["msg"]
 
@@ -275,7 +275,7 @@ def test_what_moves_for_a_client_that_goes_stops(graph: Graph, bridged: Bridged)
     ("action", "args", "reason"),
     [
         ("/fibonacci", {"order": "x"}, "goal.order: expects integer"),
-        ("/nothing", {}, "nobody serves /nothing/_action/send_goal"),
+        ("/nothing", {}, "no node serves /nothing/_action/send_goal"),
     ],
 )
 def test_a_goal_that_cannot_be_sent_has_a_result_that_says_so(
@@ -285,7 +285,7 @@ def test_a_goal_that_cannot_be_sent_has_a_result_that_says_so(
     assert (answer["op"], answer["status"], answer["result"]) == ("action_result", 0, False)
     assert reason in answer["values"]
     answer = bridged.ask("cancel_action_goal", action=action)
-    assert "there is no goal 1 under way" in answer["msg"]
+    assert "there is no pending goal 1" in answer["msg"]
 
 
 class Goer(Node):

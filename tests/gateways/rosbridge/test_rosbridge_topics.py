@@ -131,7 +131,7 @@ def test_cbor_raw_is_the_message_as_ros_2_has_it(bridged: Bridged, server: Serve
     assert scan.ranges.tolist()[:2] == [1.5, math.inf]
     assert math.isnan(scan.ranges[2])
     answer = bridged.ask("subscribe", topic="/thing", compression="cbor-raw")
-    assert "of my_msgs/msg/Thing it is not known here: use cbor" in answer["msg"]
+    assert "is unknown for my_msgs/msg/Thing here: use cbor" in answer["msg"]
 
 
 def test_fragments_join_to_the_message(bridged: Bridged, server: Server) -> None:
@@ -267,7 +267,7 @@ def test_a_topic_that_a_client_has_advertised_keeps_its_type(bridged: Bridged) -
     bridged.send("advertise", id="b", topic="/chat", type="std_msgs/msg/String")
     assert bridged.got() == []
     told = bridged.ask("advertise", topic="/chat", type="std_msgs/Int32")
-    assert "/chat is std_msgs/msg/String already" in told["msg"]
+    assert "/chat already has the type std_msgs/msg/String" in told["msg"]
     bridged.send("unadvertise", id="a", topic="/chat")
     bridged.send("unadvertise", id="b", topic="/chat")
     assert bridged.got() == []
@@ -286,8 +286,8 @@ def test_a_topic_that_a_client_has_advertised_keeps_its_type(bridged: Bridged) -
         ({"topic": "/cmd_vel", "msg": {"linear": {"x": "\ud800"}}}, "linear.x: expects number"),
         ({"topic": "not a name", "msg": {}}, "no topic name"),
         ({"topic": "/nobody", "msg": {}}, "has no type yet"),
-        ({"topic": 5, "msg": {}}, "it needs a text 'topic'"),
-        ({"msg": {}}, "it needs a text 'topic'"),
+        ({"topic": 5, "msg": {}}, "'topic' has to be a text"),
+        ({"msg": {}}, "'topic' has to be a text"),
     ],
 )
 def test_a_wrong_message_is_answered_in_words(
@@ -308,16 +308,16 @@ def test_a_wrong_message_is_answered_in_words(
         ("[1]", "JSON object"),
         ("{}", "'op'"),
         ('{"op": ["x"]}', "'op'"),
-        ('{"op": "fly", "id": 4}', "no such operation"),
+        ('{"op": "fly", "id": 4}', "unknown operation"),
         ("[" * 100_000, "nested too deeply"),
         (b"\xff\xfe\x00\x01", "text frame"),
-        ('{"op": "set_level", "level": "loud"}', "a level is"),
+        ('{"op": "set_level", "level": "loud"}', "the level has to be"),
         ('{"op": "subscribe", "topic": "/a", "throttle_rate": -5}', "'throttle_rate'"),
         ('{"op": "subscribe", "topic": "/a", "queue_length": "x"}', "'queue_length'"),
-        ('{"op": "subscribe", "topic": "/a", "compression": "zip"}', "a compression is"),
+        ('{"op": "subscribe", "topic": "/a", "compression": "zip"}', "the compression has to be"),
         ('{"op": "advertise", "topic": "/scan", "type": "std_msgs/String"}', "already"),
         ('{"op": "advertise", "topic": "/b", "type": "std_msgs/Sting"}', "std_msgs/msg/String"),
-        ('{"op": "advertise", "topic": "/dsmq/graph", "type": "std_msgs/String"}', "kit's own"),
+        ('{"op": "advertise", "topic": "/dsmq/graph", "type": "std_msgs/String"}', "reserved"),
         ('{"op": "fragment", "id": "f", "data": "x", "num": 3, "total": 2}', "num 0 to total"),
         ('{"op": "fragment", "id": "f", "data": 1, "num": 0, "total": 2}', "a text `data`"),
     ],

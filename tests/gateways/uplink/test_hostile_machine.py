@@ -151,7 +151,7 @@ def test_an_uplink_of_another_version_is_told(world: World) -> None:
     for key in ("dsmq/@offer/r1/p/99/all/is/new/r1/x", "dsmq/@offer/-/q/e/0/-/-/r1/x"):
         world.hostile.tokens.append(liveliness.declare_token(key))
     for who, version in (("r1", "99"), ("a base", "e")):
-        told = f"refused: {who} speaks version {version} of the uplink, and this machine 2:"
+        told = f"refused: {who} uses version {version} of the uplink, and this machine 2:"
         world.fleet.until(partial(lambda text: text in world.said(), told), told)
     world.assert_well()
 

@@ -37,7 +37,7 @@ def refused(machine: Machine) -> bool:
     if machine.uplink.process.poll() is None:
         return False
     assert machine.uplink.wait() == 1
-    assert "another machine is 'r1' already, on host " in machine.uplink.lines[-1]
+    assert "another machine has the name 'r1', on host " in machine.uplink.lines[-1]
     return True
 
 
@@ -97,7 +97,7 @@ def test_a_machine_that_was_cut_off_does_not_end_the_one_that_came_meanwhile(fle
     old.uplink.send(signal.SIGCONT)
     fleet.until(partial(refused, old), "its end")
     assert new.uplink is not None
-    new.uplink.wait_for("another machine called itself r1, on host .*: it has been told to end")
+    new.uplink.wait_for("another machine had the name r1, on host .*: it was told to end")
     Talker(fleet, new, "/odom")
     heard = fleet.listen(base, Int64, "/r1/odom")
     fleet.until(lambda: heard.got, "the one that stays")

@@ -161,7 +161,7 @@ def test_a_link_stays_by_tcp_where_udp_does_not_get_through(network: Network, fl
     made = sensors(fleet, robot, base)
     hosts[0].lose(20, udp=100)
     fleet.until(lambda: "UDP does not get through" in fleet.output(), "the question")
-    assert "goes on by UDP" not in fleet.output(), "no link is ended for a way that is none"
+    assert "changing to UDP" not in fleet.output(), "no link is ended for a way that is none"
     # TCP may have lost its link by itself: with so much lost it is silent for longer than a lease.
     fleet.until(lambda: ways(robot) == ["tcp"], "the link")
     hosts[0].lose(0)

@@ -34,8 +34,8 @@ def test_nothing_is_lost_when_the_router_is_killed(fleet: Fleet) -> None:
     router.kill()
     before = len(heard.got)
     assert robot.uplink is not None
-    robot.uplink.wait_for("the link is away")
-    robot.uplink.wait_for("no router at tcp/.*: Connection refused; it is tried again")
+    robot.uplink.wait_for("the link is down")
+    robot.uplink.wait_for("no router at tcp/.*: Connection refused; trying again")
     fleet.router("--listen", where)
     robot.uplink.wait_for(r"the link is back after \d+\.\d s")
     fleet.until(lambda: len(heard.got) > before + 150, "messages after that")
@@ -116,7 +116,7 @@ def test_a_broker_that_is_restarted_while_the_link_is_away_loses_nothing_in_sile
     fleet.until(lambda: len(heard.got) > 50, "messages")
     router.kill()
     assert robot.uplink is not None
-    robot.uplink.wait_for("the link is away")
+    robot.uplink.wait_for("the link is down")
     fleet.spin_for(0.5)  # what is published now is lost with the old log
     robot.broker.kill()
     robot.broker.start()
@@ -190,7 +190,7 @@ def test_a_call_whose_caller_has_given_up_is_not_carried_out_after_the_outage(fl
     router.kill()
     fleet.router("--listen", where)
     assert base.uplink is not None
-    base.uplink.wait_for("a call on /r1/set does not go: its server was away")
+    base.uplink.wait_for("a call on /r1/set is not sent: its server was away")
     fleet.until(client.service_is_ready, "the service again")
     assert fleet.run(_call(client, value=True))
     assert done == [True, True]

@@ -43,9 +43,9 @@ def test_a_connection_that_is_no_tls_is_told_apart_from_a_certificate_that_does_
         f"{log}invalid peer certificate: certificate expired: verification time 5 (UNIX)",
         f"{log}tls handshake eof. Hint: increase the limit.",
     ) == [
-        "refused: a connection without certificates: name them in tls there",
-        "refused: a connection whose certificate does not count: BadSignature",
-        "refused: a connection whose certificate does not count: certificate expired",
+        "refused: a connection without certificates: set tls there",
+        "refused: a connection with a certificate that is not accepted: BadSignature",
+        "refused: a connection with a certificate that is not accepted: certificate expired",
     ]
 
 
@@ -54,4 +54,4 @@ def test_a_machine_without_any_right_is_told_once() -> None:
     assert told(
         f"{subject} is unauthorized to Declare Subscriber (ingress) on dsmq/r3/x",
         f"{subject} is unauthorized to Declare Queryable (ingress) on dsmq/@log/r3/9f/r3/**",
-    ) == ["refused: r3 may nothing here: name it in robots or bases"]
+    ) == ["refused: r3 has no rights here: name it in robots or bases"]

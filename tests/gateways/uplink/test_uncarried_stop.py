@@ -30,13 +30,13 @@ STOP = topic("/emergency_stop", "std_msgs/msg/Bool", "/motor", "/motor")
         (
             UplinkRules(name="r1", subscribe=("/speed",)),
             [topic("/speed", "std_msgs/msg/Float64", "/uplink", "/motor"), STOP],
-            "commands on /speed come from another machine, its emergency stop does not: write "
+            "commands on /speed come from another machine without its emergency stop: write "
             "/emergency_stop to subscribe here, and /*/emergency_stop to publish there",
         ),
         (
             UplinkRules(publish=("/*/cmd_vel",)),
             [topic("/r1/cmd_vel", TWIST, "/teleop")],
-            "commands on /r1/cmd_vel go to another machine, /r1/emergency_stop does not: write it "
+            "commands on /r1/cmd_vel go to another machine without /r1/emergency_stop: add it "
             "to publish here, and /emergency_stop to subscribe there",
         ),
         (

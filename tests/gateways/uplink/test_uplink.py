@@ -325,7 +325,7 @@ def test_an_uplink_that_cannot_join_the_fleet_ends_and_says_why(fleet: Fleet) ->
     line = [sys.executable, "-c", _WITHOUT_LINK_EVENTS, "uplink", *words, "--publish", "/odom"]
     machine.uplink = Running(line, is_merged=True)
     assert machine.uplink.wait() == 1
-    assert "the fleet could not be joined: AttributeError: " in machine.uplink.output
+    assert "cannot join the fleet: AttributeError: " in machine.uplink.output
 
 
 def test_a_second_uplink_of_a_broker_is_refused(fleet: Fleet) -> None:
@@ -345,15 +345,15 @@ def test_a_second_uplink_of_a_broker_is_refused(fleet: Fleet) -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        ("--connect 10.0.0.1 --publish /odom", "is beyond this machine"),
-        ("--listen 0.0.0.0:7447 --publish /odom", "is beyond this machine"),
-        ("--connect tls/localhost --publish /odom", "give the certificates"),
-        ("--connect localhost", "nothing goes or comes unless it is named"),
-        ("--publish /odom", "say where others are"),
+        ("--connect 10.0.0.1 --publish /odom", "is on another machine"),
+        ("--listen 0.0.0.0:7447 --publish /odom", "is on another machine"),
+        ("--connect tls/localhost --publish /odom", "set tls to the certificates"),
+        ("--connect localhost", "nothing is carried unless it is named"),
+        ("--publish /odom", "give the addresses of others"),
         ("--connect localhost --publish odom", "write the full name, as '/odom'"),
-        ("--connect localhost --publish /rosout", "never goes"),
+        ("--connect localhost --publish /rosout", "is never carried"),
         ("--as a/b --connect localhost --publish /x", "--as a/b"),
-        ("--connect nonsense/x:y --publish /x", "write where it is"),
+        ("--connect nonsense/x:y --publish /x", "write HOST:PORT"),
     ],
 )
 def test_what_cannot_be_is_refused_in_one_line(fleet: Fleet, words: str, told: str) -> None:

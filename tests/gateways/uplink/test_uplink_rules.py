@@ -82,8 +82,8 @@ def test_one_direction_of_a_service_goes_and_the_other_comes(name: str) -> None:
     [
         (UplinkRules(), "unless it is named"),
         (UplinkRules(publish=("odom",)), "write the full name"),
-        (UplinkRules(publish=("/rosout",)), "never goes"),
-        (UplinkRules(serve=("/a",), call=("/a",)), "served and called"),
+        (UplinkRules(publish=("/rosout",)), "is never carried"),
+        (UplinkRules(serve=("/a",), call=("/a",)), "in serve and call"),
     ],
 )
 def test_rules_that_cannot_be_are_refused(rules: UplinkRules, told: str) -> None:

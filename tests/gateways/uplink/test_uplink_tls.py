@@ -41,7 +41,7 @@ def test_keys_are_made_once_and_readable_by_their_owner_alone(tmp_path: Path) ->
         assert stat.S_IMODE((tmp_path / "keys" / f"{name}.key").stat().st_mode) == 0o600
     again = command("uplink", "keys", str(tmp_path / "keys"), "r1")
     assert again.wait() == 1
-    assert "is there already" in again.output
+    assert "exists already" in again.output
     again.close()
 
 
@@ -91,7 +91,7 @@ def test_a_machine_has_a_name_that_launch_files_take(tmp_path: Path, name: str) 
 def test_an_authority_that_is_not_whole_is_told(tmp_path: Path, text: str) -> None:
     make_keys(tmp_path, ["r1"])
     (tmp_path / "ca.key").write_text(text)
-    with pytest.raises(CommandError, match="are no authority"):
+    with pytest.raises(CommandError, match="are not an authority"):
         make_keys(tmp_path, ["r2"])
 
 
@@ -158,8 +158,8 @@ def test_a_certificate_gives_the_rights_of_its_name_and_no_others(
         for told in (
             "r2 may not write /r1/odom",
             "r2 may not read /r1/**",
-            "r2 sees the fleet, as bases may: write `as: r2` there, or name it in bases",
-            "r2 calls itself r1, its certificate does not: write `as: r2` there",
+            "r2 wants the fleet, as bases may: write `as: r2` there, or name it in bases",
+            "r2 calls itself r1, but its certificate does not: write `as: r2` there",
         ):
             assert f"refused: {told}" in said.splitlines(), said
         assert said.count("refused") == 4, "each once, and nothing of what the others do"
@@ -183,7 +183,9 @@ def test_a_name_that_its_certificate_has_not_is_told_in_one_line_at_each_end(
         Talker(fleet, robot, topic)
     assert robot.uplink is not None
     robot.uplink.wait_for(r"r2.pem is of 'r2', not of r1 \(as\)")
-    router.wait_for("refused: r2 calls itself r1, its certificate does not: write `as: r2` there")
+    router.wait_for(
+        "refused: r2 calls itself r1, but its certificate does not: write `as: r2` there"
+    )
     fleet.until(lambda: len(robot.status()["going"]) == 2, "the offers")
     fleet.spin_for(0.5)
     assert router.drained().count("refused") == 1
@@ -193,10 +195,10 @@ def test_a_name_that_its_certificate_has_not_is_told_in_one_line_at_each_end(
     ("who", "kind", "told"),
     [
         ("foreign", "tls", "the router's certificate is refused"),
-        ("impostor", "tls", "the router refuses our certificate"),
-        ("expired", "tls", "the router refuses our certificate: certificate expired"),
+        ("impostor", "tls", "the router refuses this machine's certificate"),
+        ("expired", "tls", "the router refuses this machine's certificate: certificate expired"),
         ("foreign", "udp", "the router's certificate is refused"),
-        ("expired", "udp", "the router refuses our certificate: certificate expired"),
+        ("expired", "udp", "the router refuses this machine's certificate: certificate expired"),
     ],
 )
 def test_certificates_that_do_not_count_are_refused_in_one_line(
@@ -228,8 +230,8 @@ def test_a_machine_without_certificates_is_told_that_the_router_wants_them(
     router = fleet.router("--listen", where, "--tls", str(tmp_path / "hub"), "--robot", "r1")
     robot = fleet.machine("--as", "r1", "--connect", f"{kind}/{where}", "--publish", "/x")
     assert robot.uplink is not None
-    robot.uplink.wait_for(f"the router at {kind}/{where} wants certificates")
-    router.wait_for("refused: a connection without certificates: name them in tls there")
+    robot.uplink.wait_for(f"the router at {kind}/{where} needs certificates")
+    router.wait_for("refused: a connection without certificates: set tls there")
 
 
 def test_a_router_that_is_back_with_another_authority_is_told_and_renewed_files_count(
@@ -247,7 +249,7 @@ def test_a_router_that_is_back_with_another_authority_is_told_and_renewed_files_
     assert robot.uplink is not None
     robot.uplink.wait_for("no router at .*: Connection refused")
     fleet.router(*listen, str(tmp_path / "new" / "hub"))
-    robot.uplink.wait_for("the router's certificate is refused: .*; it is tried again")
+    robot.uplink.wait_for("the router's certificate is refused: .*; trying again")
     for file in ("ca.pem", "r1.pem", "r1.key"):
         (tmp_path / "old" / file).write_bytes((tmp_path / "new" / file).read_bytes())
     robot.uplink.wait_for("the link is back")
@@ -257,5 +259,5 @@ def test_a_router_wants_to_know_who_may_connect(tmp_path: Path) -> None:
     make_keys(tmp_path, ["hub"])
     router = command("uplink", "router", "--listen", "0.0.0.0:1", "--tls", str(tmp_path / "hub"))
     assert router.wait() == 1
-    assert "say who may connect" in router.output
+    assert "set who may connect" in router.output
     router.close()

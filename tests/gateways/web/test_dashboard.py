@@ -290,7 +290,7 @@ def test_a_page_that_asks_too_much_at_once_is_refused_and_one_that_wonders_is_an
         told = said(visit.client)
         assert told[0] == {"op": "pong"}
         assert [each["error"] for each in told[1:]] == [
-            "a page has 100 questions under way at most"
+            "a page may have at most 100 pending requests"
         ] * 50
 
 

@@ -151,7 +151,7 @@ def test_joints_are_commanded_while_they_are_held_and_then_nothing_more() -> Non
         assert heard[-1]["name"] == ["pan"]
         stamps = [each for each in heard if each["position"] == [0.4]]
         assert 4 <= len(stamps) <= 6  # for 0.25 s
-        with pytest.raises(CommandError, match="nothing to drive with"):
+        with pytest.raises(CommandError, match="not for driving"):
             drive.driving.arm(client, "Ada", "/words", "std_msgs/msg/String", take_over=True)
 
 

@@ -262,7 +262,9 @@ def test_connections_that_ask_for_nothing_give_way(
 
     visited(test, tls=ours if is_tls else None)
     told = [each.message for each in caplog.records if "connections" in each.message]
-    assert told == ["there are over 8 connections: ended 1 that asked for nothing, or least lately"]
+    assert told == [
+        "there are over 8 connections: ended 1 without a request, or with the oldest one"
+    ]
 
 
 def test_connections_that_have_ended_need_no_place(

@@ -1,8 +1,8 @@
-"""Messages as CBOR, as rosbridge_suite writes them: the compression `cbor`.
+"""Writes messages as CBOR, in the form of rosbridge_suite: the compression `cbor`.
 
-Bytes are byte strings, and arrays of numbers are typed arrays (RFC 8746, little endian), which
-JavaScript has as Float32Array and so on. NaN and infinity are themselves. The JSON Schema of a type
-says `number`; that it is float32 only the kit's own classes know.
+Bytes are byte strings, and arrays of numbers are typed arrays (RFC 8746, little endian), such as
+JavaScript's Float32Array. NaN and infinity are CBOR numbers. The JSON Schema of a type says only
+`number`; whether it is float32 is known only for the kit's own classes.
 """
 
 import array
@@ -53,12 +53,12 @@ _UNKNOWN: Final = _Field()
 
 
 def cbor_values(values: Any, schema: Schema, cls: type[Message] | None) -> Any:
-    """A decoded message as values for cbor2; `cls` is its class when the kit has it."""
+    """Return a decoded message as values for cbor2; `cls` is its class if the kit has it."""
     return _walked(values, schema, schema, _Field("", cls), 0)
 
 
 def written_cbor(frame: dict[str, Any]) -> bytes:
-    """A frame as CBOR."""
+    """Return a frame as CBOR."""
     return cbor2.dumps(frame)
 
 
@@ -94,7 +94,7 @@ def _text(value: str, schema: Schema, root: Schema) -> Any:
 
 
 def _packed(values: list[Any], ros: str) -> Any:
-    """A list of numbers as a typed array; None when it is not one."""
+    """Return a list of numbers as a typed array, or None if it is not one."""
     try:
         if ros == "uint8":
             return bytes(values)

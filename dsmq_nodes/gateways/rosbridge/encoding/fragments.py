@@ -10,15 +10,15 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-_MOST_BYTES: Final = 32 << 20  # of all that is unfinished: twice the largest frame
-_MOST_MESSAGES: Final = 16  # of a client, unfinished at once
+_MOST_BYTES: Final = 32 << 20  # of all incomplete messages: twice the largest frame
+_MOST_MESSAGES: Final = 16  # incomplete at once, for each client
 _MOST_FRAGMENTS: Final = 100_000
-_LEAST_SIZE: Final = 64  # characters: a smaller size costs more in heads than in data
+_LEAST_SIZE: Final = 64  # characters: smaller frames have more header than data
 _numbers: Final = itertools.count(1)
 
 
 class FragmentJoiner:
-    """Joins the fragments of one client; what is unfinished is bounded, the oldest is dropped."""
+    """Joins the fragments of one client; incomplete messages are limited, the oldest is dropped."""
 
     def __init__(self) -> None:
         self._unfinished: dict[str, dict[int, str]] = {}
@@ -26,10 +26,10 @@ class FragmentJoiner:
         self.dropped = 0
 
     def add(self, fragment: Mapping[str, Any]) -> str | None:
-        """Take a fragment; returns the whole text when it was the last one that was missing.
+        """Add a fragment; return the whole text if it was the last missing one.
 
         Raises:
-            ValueError: it is not a fragment.
+            ValueError: the fragment is invalid.
         """
         key, data, number, total = _read(fragment)
         parts = self._unfinished.setdefault(key, {})
@@ -42,7 +42,7 @@ class FragmentJoiner:
         if parts.keys() != set(range(total)):
             raise ValueError(f"the fragments of {key:.60} are not numbered 0 to {total - 1}")
         text = "".join(parts[each] for each in range(total))
-        # JavaScript cuts a text anywhere, also within a character of two UTF-16 units.
+        # JavaScript may cut a text within a character of two UTF-16 units.
         return text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
 
     def _bound(self) -> None:
@@ -67,7 +67,7 @@ def _read(fragment: Mapping[str, Any]) -> tuple[str, str, int, int]:
 
 
 def fragments_of(text: str, size: int) -> Iterator[str]:
-    """A text in frames of `size` characters each, as the protocol counts them."""
+    """Yield a text in frames of `size` characters each, as the protocol counts them."""
     size = max(size, _LEAST_SIZE)
     if len(text) <= size:
         yield text

@@ -1,8 +1,8 @@
 """A text in the pixels of a picture: rosbridge's compression `png`.
 
-The text's UTF-8 bytes are the red, green and blue values, row by row, of a nearly square PNG; what
-is left of the last row is filled with line ends, which JSON ignores. So a browser unpacks it by its
-picture decoder.
+The text's UTF-8 bytes are the red, green and blue values, row by row, of a nearly square PNG. The
+rest of the last row is filled with line ends, which JSON ignores. A browser thus decompresses the
+text with its picture decoder.
 """
 
 import math
@@ -18,7 +18,7 @@ _LEVEL: Final = 1  # a third of the time of level 6 for 10 % more bytes of a las
 
 
 def png_of(text: str) -> str:
-    """The PNG of a text, as base64."""
+    """Return the PNG of a text, as base64."""
     data = text.encode()
     pixels = max(-(-len(data) // 3), 1)
     width = math.ceil(math.sqrt(pixels))

@@ -1,4 +1,4 @@
-"""Messages of topics as rosbridge's frames, made once however many clients there are."""
+"""Makes rosbridge's frames of topics' messages, once for all clients."""
 
 import json
 from collections.abc import Callable
@@ -17,34 +17,34 @@ if TYPE_CHECKING:
 
 
 def text_frame(frame: dict[str, Any]) -> str:
-    """An operation as JSON."""
+    """Return an operation as JSON."""
     return json.dumps(frame, separators=(",", ":"))
 
 
 def png_frame(text: str) -> str:
-    """A JSON text in a picture."""
+    """Return a JSON text in a picture."""
     return text_frame({"op": "png", "data": png_of(text)})
 
 
 class PublishFrames:
-    """Makes the frames of the last message, and keeps them: its readers take it one by one."""
+    """Makes and keeps the frames of the last message, which its readers take one by one."""
 
     def __init__(self) -> None:
         self._entry: Entry | None = None
         self._made: dict[tuple[str, str], Frame] = {}
 
     def of(self, entry: Entry, name: str, compression: str, kind: KnownType) -> Frame:
-        """The frame of a message.
+        """Return the frame of a message.
 
         Args:
             entry: the message.
-            name: the topic, as the client calls it.
+            name: the topic, in the client's spelling.
             compression: one of topic_queue.COMPRESSIONS.
             kind: the topic's type.
 
         Raises:
-            OverwrittenError: its large field was overwritten in shared memory.
-            CommandError: it cannot be written as CDR.
+            OverwrittenError: the large field was overwritten in shared memory.
+            CommandError: the message cannot be written as CDR.
         """
         if entry is not self._entry:
             self._entry, self._made = entry, {}

@@ -1,8 +1,8 @@
 """Messages as ROS 2's own bytes (CDR), for the compression `cbor-raw`; needs the extra `ros`.
 
 A CBOR frame whose `msg` is `{"secs": S, "nsecs": N, "bytes": B}`: the message's time and its CDR,
-as rosbridge_suite sends it. CDR has no names of fields: it needs their order, which is known of the
-kit's own types alone. The JSON Schemas that others tell are sorted.
+as rosbridge_suite sends it. CDR has no field names: it needs the order of the fields, which is
+known only for the kit's own types. JSON Schemas from others are sorted.
 """
 
 from typing import Any
@@ -23,17 +23,17 @@ class RawMessages:
         self._types = RosTypes(self._store)
 
     def written(self, values: dict[str, Any], kind: KnownType) -> bytes:
-        """A decoded message as CDR.
+        """Return a decoded message as CDR.
 
         Raises:
-            CommandError: the order of its fields is not known, or it does not fit its type.
+            CommandError: the order of the fields is unknown, or the message does not fit its type.
         """
         try:
             if kind.cls is None:
-                raise ValueError("the order of its fields is not known here")
+                raise ValueError("the order of its fields is unknown")
             register_class(self._store, kind.cls)
             message = self._types.from_json(values, kind.name)
             return bytes(self._store.serialize_cdr(message, kind.name))
-        except Exception as error:  # noqa: BLE001  numpy, struct and the library raise what they like
+        except Exception as error:  # noqa: BLE001  numpy, struct and the library may raise anything
             reason = str(error) or type(error).__name__
             raise CommandError(f"no CDR of {kind.name or 'no type'}: {reason}") from None

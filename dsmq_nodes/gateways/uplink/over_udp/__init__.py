@@ -1,1 +1,1 @@
-"""Links on which many packets are lost: `resent_stream` is pure, `udp_relay` has the sockets."""
+"""Links that lose many packets: `resent_stream` does no I/O, `udp_relay` has the sockets."""

@@ -1,6 +1,6 @@
-"""Paths that lose large packets, as some tunnels do. Pure.
+"""Paths that lose large packets, as some tunnels do. Does no I/O.
 
-A first connection on such a path fails; the next ones to that machine use small packets.
+A connection on such a path fails; the next ones to that machine use small packets.
 """
 
 from typing import Final
@@ -14,17 +14,17 @@ class NarrowPaths:
     """The machines that large packets do not reach."""
 
     def __init__(self) -> None:
-        """Start without any machine."""
+        """Begin without such machines."""
         self._hosts: dict[str, None] = {}
 
     def stream_to(self, host: str, name: bytes, *, is_dialled: bool) -> ResentStream:
-        """Make a stream whose packets are small enough to reach a machine."""
+        """Return a stream whose packets should reach a machine."""
         if host not in self._hosts:
             return ResentStream(name, is_dialled=is_dialled)
         return ResentStream(name, is_dialled=is_dialled, data_bytes=SMALL_DATA_BYTES)
 
     def ended(self, host: str, stream: ResentStream) -> None:
-        """Note whether a stream that has ended lost its large packets."""
+        """Note that a stream to a machine has ended."""
         if stream.loses_large:
             self._hosts[host] = None
         if len(self._hosts) > _MOST_HOSTS:

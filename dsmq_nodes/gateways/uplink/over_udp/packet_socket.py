@@ -1,8 +1,9 @@
-"""A UDP socket in an event loop: all packets that have come are read at once.
+"""A socket of datagrams in a loop: all received ones are read at once, and answered together.
 
-While packets arrive from another machine, sending tells the kernel so (`MSG_CONFIRM`), as TCP does
-by itself. Otherwise the kernel would ask for that machine's hardware address now and then. After an
-outage without an answer it asks once a second, which would delay the connection by up to a second.
+While packets of another machine arrive, the system is notified (`MSG_CONFIRM`), as TCP does by
+itself. Otherwise the system requests the hardware address of that machine at times; if an outage
+leaves this unanswered, it repeats the request once a second, and the connection is back up to a
+second later than possible.
 """
 
 import asyncio
@@ -10,18 +11,18 @@ import socket
 from collections.abc import Callable
 from typing import Any, Final
 
-_MOST_PACKETS: Final = 32  # read at once, before other events have their turn
-_PACKET_BYTES: Final = 2 * 1024  # no packet is larger
+_MOST_PACKETS: Final = 32  # read before other callbacks run
+_PACKET_BYTES: Final = 2 * 1024  # the largest packet
 _CONFIRM: Final = getattr(socket, "MSG_CONFIRM", 0)  # Linux only
 
 Packets = list[tuple[bytes, Any]]
-"""Packets, each with its sender's address."""
+"""Packets, each with the address of its sender."""
 
 
 async def packet_socket(host: str, port: int, *, is_ours: bool, attempt: int = 0) -> socket.socket:
-    """Make a UDP socket at an address, ours or another machine's.
+    """Return a socket for packets at an address: this machine's (`is_ours`) or another one's.
 
-    A host may have several addresses: each attempt takes the next one.
+    A host may have several addresses: each attempt uses the next one.
     """
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
@@ -39,7 +40,7 @@ async def packet_socket(host: str, port: int, *, is_ours: bool, attempt: int = 0
 
 
 class PacketSocket:
-    """Calls `came` with arrived packets, and `failed` when the socket has an error."""
+    """Calls `came` with received packets, and `failed` when none can be received or sent."""
 
     def __init__(
         self,
@@ -47,7 +48,7 @@ class PacketSocket:
         came: Callable[[Packets], None],
         failed: Callable[[OSError], None] = lambda _: None,
     ) -> None:
-        """Read a socket from now on."""
+        """Start to read a socket."""
         made.setblocking(False)
         self._socket, self._came, self._failed = made, came, failed
         self._loop = asyncio.get_running_loop()
@@ -66,12 +67,12 @@ class PacketSocket:
             self._came(packets)
 
     def send(self, packet: bytes, address: Any = None, *, is_heard: bool = False) -> None:
-        """Send a packet; a packet that cannot be sent now is lost.
+        """Send a packet; one that cannot be sent now is lost.
 
         Args:
             packet: the packet.
-            address: the receiver; None: the address to which the socket is connected.
-            is_heard: whether the other machine has sent something just now.
+            address: its destination; None for the address that the socket is connected to.
+            is_heard: whether the other machine has just sent something.
         """
         flags = _CONFIRM if is_heard else 0
         try:
@@ -85,7 +86,7 @@ class PacketSocket:
             self._failed(error)
 
     def close(self) -> None:
-        """Close the socket; this may be called again."""
+        """Close the socket; do nothing if it is closed."""
         if self._socket.fileno() >= 0:
             self._loop.remove_reader(self._socket)
             self._socket.close()

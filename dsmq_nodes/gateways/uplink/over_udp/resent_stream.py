@@ -1,30 +1,31 @@
-"""A stream of bytes over datagrams, many of which are lost. Pure: no socket, no clock.
+"""A stream of bytes over datagrams, many of which are lost. No socket, no clock.
 
-TCP takes a lost packet for a full link. With 20 % lost it sends hardly anything, and waits longer
-after each loss: a message then comes seconds late. A robot's few hundred packets a second are no
-load, so here a packet is sent again until it has come:
+TCP treats a lost packet as a sign of a full link. With 20 % lost it sends hardly anything, and
+waits longer after each loss: a message then arrives seconds late. A robot's few hundred packets a
+second are no load, so this stream sends a packet again until it has arrived:
 
-- Each packet has a number, and is acknowledged at once. An acknowledgement says of the last 128
-  packets which have come, and when the one was sent that it answers. What was sent before that one
-  and has not come is lost, and goes again. Other packets go again when a round trip has passed, or
-  `_LEAST_PATIENCE_SEC`. So where one packet in five is lost, the fourth copy of one leaves about
-  15 ms after the first, and one in 600 needs more than these.
-- How much may be under way follows the delay (`_SendWindow`): where a round trip takes longer than
-  it has to, packets wait at a slow link, and fewer are sent. What waits then is `waiting_bytes`.
+- Each packet has a number, and is acknowledged at once. An acknowledgement lists which of the last
+  128 packets have arrived, and the sending time of the packet that it answers. Packets that were
+  sent before that one and have not arrived are lost, and are sent again. Other packets are sent
+  again after a round trip, or `_LEAST_PATIENCE_SEC`. With one packet in five lost, the fourth copy
+  of a packet is thus sent about 15 ms after the first, and one in 600 needs more than these.
+- The unacknowledged bytes are limited by the delay (`_SendWindow`): if a round trip takes longer
+  than necessary, packets wait at a slow link, and fewer are sent. The unsent rest is
+  `waiting_bytes`.
 
-    connection  8 bytes, random: it stays when a machine's address changes
-    kind        1: OPEN (the first packet of the end that dials, alone until it has come), DATA,
-                END (of the stream), ACK (no number), RESET (there is no such connection), COOKIE;
-                the upper four bits are the version of all this, which is 1
+    connection  8 bytes, random: it stays valid when a machine's address changes
+    kind        1: OPEN (the first packet of the dialling end, the only one until it has arrived),
+                DATA, END (of the stream), ACK (no number), RESET (unknown connection), COOKIE;
+                the upper four bits are the version of this protocol, which is 1
     number      4: 1, 2, 3, ...
-    heard, more 4 + 16: all numbers up to `heard` have come, and those with a bit in `more`
-    sent, echo  4 + 4: this end's time in microseconds, and that of the packet which is answered
-    data        at most 1,150 bytes; 500 where larger ones never come (`loses_large`)
+    heard, more 4 + 16: all numbers up to `heard` have arrived, and those with a bit in `more`
+    sent, echo  4 + 4: this end's time in microseconds, and that of the answered packet
+    data        at most 1,150 bytes; 500 if larger ones never arrive (`loses_large`)
 
-An OPEN without the cookie of its address is answered by a COOKIE, and with nothing else: who writes
-a false address into its packets opens no connection, and has nothing larger sent there.
+An OPEN without the cookie of its address is answered only by a COOKIE: a sender with a false
+address can neither open a connection, nor have anything larger sent to that address.
 
-The stream does not encrypt; TLS does, above it. As with TCP, a stranger who sees the packets can
+The stream does not encrypt; TLS above it does. As with TCP, a stranger who can read the packets can
 break the connection.
 """
 
@@ -39,16 +40,16 @@ OPEN, DATA, END, ACK, RESET, COOKIE = range(0x11, 0x17)
 CONNECTION_BYTES: Final = 8
 COOKIE_BYTES: Final = 8
 _HEADER: Final = struct.Struct("!8sBII16sII")
-_DATA_BYTES: Final = 1150  # fits with all headers into 1,280 bytes, as nearly every path carries
-SMALL_DATA_BYTES: Final = 500  # into 576 bytes, for the others
+_DATA_BYTES: Final = 1150  # with all headers 1,280 bytes, which nearly every path carries
+SMALL_DATA_BYTES: Final = 500  # with all headers 576 bytes, for the other paths
 _MOST_UNDER_WAY: Final = 128  # packets: the bits of `more`
 _LEAST_PATIENCE_SEC: Final = 0.005
 _FIRST_PATIENCE_SEC: Final = 0.1  # before a round trip was measured
-_MOST_PATIENCE_SEC: Final = 0.25  # after an outage it takes no longer to be back
-_MOST_SPARE_SEC: Final = 0.02  # on a link where nothing waits
-_FEW_TRIES: Final = 6  # that many of one packet are lost by chance alone 1 time in 15,000 at 20 %
-_SILENCE_SEC: Final = 10.0  # then the other end has gone
-_QUEUE_SEC: Final = 0.06  # packets may wait so long at a slow link
+_MOST_PATIENCE_SEC: Final = 0.25  # the longest delay after an outage
+_MOST_SPARE_SEC: Final = 0.02  # on a link without a queue
+_FEW_TRIES: Final = 6  # by chance alone all are lost 1 time in 15,000 at 20 %
+_SILENCE_SEC: Final = 10.0  # then the other end is gone
+_QUEUE_SEC: Final = 0.06  # the longest wait of packets at a slow link
 _SPAN_SEC: Final = 10.0
 _LEAST_WINDOW_BYTES: Final = 2 * _DATA_BYTES
 _FIRST_WINDOW_BYTES: Final = 6 * _DATA_BYTES
@@ -59,7 +60,7 @@ def header_of(datagram: bytes) -> tuple[bytes, int]:
     """Return the connection and the kind of a packet.
 
     Raises:
-        ValueError: the packet is not one of ours, or of another version.
+        ValueError: it is no packet, or one of another version.
     """
     if len(datagram) < _HEADER.size or not OPEN <= datagram[CONNECTION_BYTES] <= COOKIE:
         raise ValueError("no packet")
@@ -72,7 +73,7 @@ def reset(connection: bytes) -> bytes:
 
 
 def cookie(secret: bytes, address: str) -> bytes:
-    """Return the cookie that an OPEN from that address must contain."""
+    """Return the cookie that an OPEN from that address needs."""
     return hashlib.blake2s(address.encode(), key=secret, digest_size=COOKIE_BYTES).digest()
 
 
@@ -82,13 +83,13 @@ def shows(datagram: bytes, cookie: bytes) -> bool:
 
 
 def cookie_packet(connection: bytes, cookie: bytes) -> bytes:
-    """Return the answer to an OPEN without a valid cookie."""
+    """Return the answer to an OPEN without the right cookie."""
     return _HEADER.pack(connection, COOKIE, 0, 0, bytes(16), 0, 0) + cookie
 
 
 @dataclass(slots=True)
 class _Packet:
-    """A packet under way: not acknowledged so far, or lost."""
+    """An unacknowledged packet, which may be lost."""
 
     kind: int
     data: bytes
@@ -98,28 +99,28 @@ class _Packet:
 
 
 class _SendWindow:
-    """The window in bytes, and the round-trip times from which it is computed."""
+    """The limit of unacknowledged bytes, and the round-trip time."""
 
     def __init__(self) -> None:
         self.bytes = float(_FIRST_WINDOW_BYTES)
         self.round_trip_sec = self.variation_sec = 0.0
         self._is_doubling, self._is_slow = True, False
         self._cut_sec = self._span_sec = 0.0
-        self._least_sec = [float("inf"), float("inf")]  # in this span, and in the one before
+        self._least_sec = [float("inf"), float("inf")]  # in this span, and in the previous one
 
     def patience_sec(self, tries: int) -> float:
         """Return how long to wait for an acknowledgement before a packet is sent again."""
         if not self.round_trip_sec:
             return _FIRST_PATIENCE_SEC
         spare_sec = 4 * self.variation_sec
-        if not self._is_slow:  # only a busy processor was late
+        if not self._is_slow:  # only a busy processor caused delays
             spare_sec = min(spare_sec, _MOST_SPARE_SEC)
         patience_sec = max(self.round_trip_sec + spare_sec, _LEAST_PATIENCE_SEC)
         later_sec = min(patience_sec * 1.5 ** (tries - 1), _MOST_PATIENCE_SEC)
         return max(patience_sec, later_sec)
 
     def measured(self, trip_sec: float, came_bytes: int, *, is_full: bool, now_sec: float) -> None:
-        """Take a measured round trip, and the bytes that have arrived."""
+        """Add a measured round trip, in which `came_bytes` were acknowledged."""
         if not self.round_trip_sec:
             self.round_trip_sec, self.variation_sec = trip_sec, trip_sec / 2
         else:
@@ -141,7 +142,7 @@ class _SendWindow:
         return self.round_trip_sec - min(self._least_sec)
 
     def _next_span(self, now_sec: float) -> None:
-        """Forget an old shortest round trip; where packets wait, let the queue empty first."""
+        """Drop the old shortest round trip; if packets wait, let the queue empty first."""
         self._span_sec, self._is_slow = now_sec, False
         if self._queue_sec() > _QUEUE_SEC / 4:
             self.shrink()
@@ -157,17 +158,18 @@ class ResentStream:
 
     Attributes:
         connection: the connection's name in the packets.
-        waiting_bytes: bytes written and not sent so far.
-        is_open: whether a packet of the other end has come.
+        waiting_bytes: the number of bytes written and not sent yet.
+        is_open: whether a packet of the other end has arrived.
         is_ended: whether the other end has ended the stream.
         is_over: whether either end has ended the stream, or the other end does not know it.
-        loses_large: of its large packets none has come, and one has been sent again and again.
+        loses_large: whether none of its large packets has arrived, although one was sent again and
+            again.
     """
 
     def __init__(
         self, connection: bytes, *, is_dialled: bool, data_bytes: int = _DATA_BYTES
     ) -> None:
-        """Make an end; the dialling one opens the connection."""
+        """Make an end; the dialling end opens the connection."""
         self.connection, self._data_bytes = connection, data_bytes
         self.loses_large = self._has_large_come = False
         self.waiting_bytes = 0
@@ -178,7 +180,7 @@ class ResentStream:
         )
         self._under_way: dict[int, _Packet] = {}
         self._window = _SendWindow()
-        self._last = 0  # number that was sent
+        self._last = 0  # last number sent
         self._heard = 0
         self._early: dict[int, tuple[int, bytes]] = {}
         self._heard_sec = 0.0
@@ -186,19 +188,19 @@ class ResentStream:
         self._owes_answer = False
 
     def write(self, data: bytes) -> None:
-        """Send bytes."""
+        """Enqueue bytes to send."""
         self.waiting_bytes += len(data)
         for at in range(0, len(data), self._data_bytes):
             self._unsent.append(_Packet(DATA, data[at : at + self._data_bytes]))
 
     def end(self) -> None:
-        """Write no more: the connection ends when everything has arrived."""
+        """End the stream; the connection ends when everything has arrived."""
         self._unsent.append(_Packet(END, b""))
 
     # Receiving
 
     def receive(self, datagram: bytes, now_sec: float) -> bytes:
-        """Take a packet of this connection; return the bytes that are now complete, in order."""
+        """Process a received packet; return the bytes that are complete now, in order."""
         _, kind, number, heard, more, sent, echo = _HEADER.unpack_from(datagram)
         self._heard_sec = now_sec
         if kind == RESET:
@@ -219,7 +221,7 @@ class ResentStream:
         return data
 
     def _show(self, cookie: bytes) -> None:
-        """Send OPEN again, with a cookie."""
+        """Send the OPEN again, with that cookie."""
         opening = self._under_way.get(1)
         if not self.is_open and opening is not None:
             opening.data, opening.is_lost = cookie, True
@@ -249,7 +251,7 @@ class ResentStream:
             came_bytes = was_bytes - self._bytes_under_way()
             is_full = was_bytes > self._window.bytes / 2
             self._window.measured(trip_sec, came_bytes, is_full=is_full, now_sec=now_sec)
-            # Networks seldom reorder packets, and then by little.
+            # Networks seldom reorder packets, and then only slightly.
             before_sec = now_sec - trip_sec - max(0.001, self._window.round_trip_sec / 4)
             for packet in self._under_way.values():
                 packet.is_lost = packet.is_lost or packet.sent_sec < before_sec
@@ -264,7 +266,7 @@ class ResentStream:
         made = [self._again(*each, now_sec) for each in self._due(now_sec)]
         under_way = self._bytes_under_way()
         if not self._under_way:
-            self._heard_sec = now_sec  # no answer was owed until now
+            self._heard_sec = now_sec  # no answer was pending until now
         while self._unsent and self._may_send(under_way):
             packet = self._unsent.popleft()
             under_way += len(packet.data)
@@ -309,7 +311,7 @@ class ResentStream:
         return _HEADER.pack(self.connection, kind, *fields) + data
 
     def due_sec(self) -> float | None:
-        """When `packets` has something to send, if nothing happens before; None: never."""
+        """Return when `packets` next has something to send without other events, or None."""
         return min((self._due_sec(each) for each in self._under_way.values()), default=None)
 
     def is_lost(self, now_sec: float) -> bool:

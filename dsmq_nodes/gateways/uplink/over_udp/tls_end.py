@@ -1,21 +1,21 @@
-"""TLS of the dialling end, without a socket: a relay carries its packets."""
+"""TLS of the dialling end, without a socket: a relay sends its packets."""
 
 import contextlib
 import ssl
 
 
 class TlsEnd:
-    """The dialling end's TLS, between Zenoh's bytes and those of the connection."""
+    """The dialling end's TLS, between Zenoh's bytes and the encrypted ones."""
 
     def __init__(self, context: ssl.SSLContext, host: str) -> None:
-        """Make an end before its handshake."""
+        """Prepare the end; nothing is sent yet."""
         self._came, self._goes = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._came, self._goes, server_hostname=host)
         self._is_agreed = False
         self._plain = b""
 
     def seal(self, data: bytes) -> bytes:
-        """Return the bytes to send for some bytes of Zenoh, and for received ones."""
+        """Encrypt bytes of Zenoh, and return all bytes to send, also those of the handshake."""
         self._plain += data
         if self._is_agreed and self._plain:
             self._tls.write(self._plain)
@@ -23,7 +23,7 @@ class TlsEnd:
         return self._goes.read()
 
     def open(self, data: bytes) -> bytes:
-        """Return Zenoh's bytes in received ones.
+        """Decrypt received bytes, and return Zenoh's bytes in them.
 
         Raises:
             OSError: one end has refused the other's certificate.

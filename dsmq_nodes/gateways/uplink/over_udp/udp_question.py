@@ -1,7 +1,7 @@
-"""Asks whether UDP packets reach a router, before a working TCP link is ended.
+"""Tests whether packets reach a router, before a working link is ended for them.
 
-The question is the first packet of a connection that is never made. A router answers with a cookie,
-and stores nothing. So a firewall that blocks UDP causes no outage.
+The request is the first packet of a connection that is never made. A router answers it with a
+cookie, and keeps no state for it. A firewall that blocks UDP thus causes no outage.
 """
 
 import asyncio
@@ -13,11 +13,11 @@ from dsmq_nodes.gateways.uplink.over_udp import resent_stream
 from dsmq_nodes.gateways.uplink.over_udp.packet_socket import Packets, PacketSocket, packet_socket
 from dsmq_nodes.gateways.uplink.over_udp.resent_stream import ResentStream
 
-_ANSWER_SEC: Final = 3.0  # enough to ask ten times, with a third of all packets lost
+_ANSWER_SEC: Final = 3.0  # in this time the request is sent about ten times
 
 
 async def is_answered(host: str, port: int) -> bool:
-    """Whether a router answers at an address."""
+    """Return whether a router answers at an address."""
     try:
         made = await packet_socket(host, port, is_ours=False)
     except OSError:
@@ -32,7 +32,7 @@ async def is_answered(host: str, port: int) -> bool:
 
 
 class _Question:
-    """A question, sent repeatedly as the first packet of a connection is."""
+    """A request that is repeated like a connection's first packet."""
 
     def __init__(self, made: socket.socket) -> None:
         self._stream = ResentStream(os.urandom(resent_stream.CONNECTION_BYTES), is_dialled=True)

@@ -1,13 +1,13 @@
-"""`udp/` endpoints: Zenoh connects to a port of this machine, and its bytes go on as packets.
+"""`udp/` endpoints: Zenoh connects to a port of this machine, and its bytes are sent as packets.
 
     uplink - Zenoh - tcp/127.0.0.1 - UdpRelay ~ packets that are lost ~ UdpRelay - 127.0.0.1 - Zenoh
 
-**Security is TLS from end to end**, as without a relay: the end that dials checks the router's
-certificate and shows its own (`TlsEnd`), and the router's Zenoh sees that and gives it its rights.
-The port of this machine that Zenoh dials is open to this process alone, where Linux can say so.
+**Security is TLS from end to end**, as without a relay: the dialling end checks the router's
+certificate and presents its own (`TlsEnd`); the router's Zenoh checks that and gives it its rights.
+The port of this machine that Zenoh dials accepts only this process, if Linux can tell.
 
-The relay holds little: while packets wait for a slow link it reads nothing, so that Zenoh drops and
-the uplink sees that there is no room (`link_room.py`).
+The relay buffers little: while packets wait for a slow link it reads nothing, so that Zenoh drops
+and the uplink finds no room (`link_room.py`).
 """
 
 import asyncio
@@ -39,16 +39,16 @@ logger = logging.getLogger("dsmq_nodes.uplink")
 
 _LOOPBACK: Final = "127.0.0.1"
 _MOST_WAITING_BYTES: Final = 2 * 1024
-_READ_BYTES: Final = 4 * 1024  # a batch of Zenoh's
+_READ_BYTES: Final = 4 * 1024  # a batch of Zenoh
 _RECEIVE_BUFFER_BYTES: Final = 4 * 1024
-_MOST_UNREAD_BYTES: Final = 256 * 1024  # by Zenoh; packets that come then count as lost
+_MOST_UNREAD_BYTES: Final = 256 * 1024  # unread by Zenoh; further packets count as lost
 _MOST_CONNECTIONS: Final = 1000
-_MOST_NEW: Final = 16  # of one address; its others wait
-_AGREED_BYTES: Final = 1024  # a handshake with certificates is over
-_AGREED_SEC: Final = 15.0  # Zenoh ends it before, else
-_ALERT_BYTES: Final = 7  # with which TLS ends what is no TLS
+_MOST_NEW: Final = 16  # from one address; further ones wait
+_AGREED_BYTES: Final = 1024  # a handshake with certificates is complete
+_AGREED_SEC: Final = 15.0  # Zenoh ends an incomplete one earlier
+_ALERT_BYTES: Final = 7  # the alert of TLS for anything that is not TLS
 _HEARD_SEC: Final = 1.0
-_PATIENCE_SEC: Final = 2.0  # a router that does not answer by then is worth a line
+_PATIENCE_SEC: Final = 2.0  # then a router without an answer is logged
 
 
 class _Connection(asyncio.BufferedProtocol):
@@ -64,14 +64,14 @@ class _Connection(asyncio.BufferedProtocol):
         self._timer: asyncio.TimerHandle | None = None
         self._has_room = True
         if tls is not None:
-            self._take(b"")  # it speaks first
+            self._take(b"")  # it sends first
 
     def send(self, packet: bytes) -> None:
         """Send a packet."""
         raise NotImplementedError
 
     def is_heard(self) -> bool:
-        """Whether the other machine has sent a packet just now."""
+        """Whether the other machine has just sent something."""
         return self.loop.time() - self._heard_sec < _HEARD_SEC
 
     # Zenoh's side
@@ -84,7 +84,7 @@ class _Connection(asyncio.BufferedProtocol):
 
     @override
     def get_buffer(self, sizehint: int) -> bytearray:
-        return self._read  # little at a time: what is read waits here
+        return self._read  # a small buffer: bytes that are read wait here
 
     @override
     def buffer_updated(self, nbytes: int) -> None:
@@ -101,7 +101,7 @@ class _Connection(asyncio.BufferedProtocol):
     # The packets' side
 
     def receive(self, packet: bytes) -> None:
-        """Take a packet that has come; `flush` answers it."""
+        """Process a received packet; `flush` answers it."""
         self._heard_sec = self.loop.time()
         zenoh = self._zenoh
         if zenoh is not None and zenoh.get_write_buffer_size() >= _MOST_UNREAD_BYTES:
@@ -157,7 +157,7 @@ class _Connection(asyncio.BufferedProtocol):
             self._timer = None
 
     def close(self) -> None:
-        """End the connection."""
+        """Close the connection."""
         self.stream.is_over = True
         self._stop_timer()
         if self._zenoh is not None:
@@ -181,7 +181,7 @@ class _Dialled(_Connection):
         self._spare_of = spare_of
         host, self._is_secure = endpoint.host.strip("[]"), tls is not None
         self._paths = paths
-        # The files are read each time: they may have been renewed.
+        # Read the files each time: they may have been renewed.
         end = None if tls is None else TlsEnd(tls_context(tls), host)
         super().__init__(paths.stream_to(host, os.urandom(8), is_dialled=True), end)
         self._where, self._endpoint, self._tell = (host, endpoint.port), endpoint, tell
@@ -207,7 +207,7 @@ class _Dialled(_Connection):
         self.flush()
         await asyncio.sleep(_PATIENCE_SEC)
         if not self.stream.is_open and not self.stream.is_over:
-            self._tell(f"no router at {self._endpoint}: nothing answers; it is tried again")
+            self._tell(f"no router at {self._endpoint}: no answer; trying again")
             if self._spare_of is not None:
                 self.close()  # Zenoh tries TCP
 
@@ -217,7 +217,7 @@ class _Dialled(_Connection):
             self._packets.send(packet, is_heard=self.is_heard())
 
     def came(self, packets: Packets) -> None:
-        """Take packets, which may belong to an earlier connection of the same port."""
+        """Process received packets; some may belong to an earlier connection of that port."""
         for packet, _ in packets:
             try:
                 if resent_stream.header_of(packet)[0] == self.stream.connection:
@@ -231,8 +231,8 @@ class _Dialled(_Connection):
             self._tell(not_alike(str(self._endpoint), self._is_secure))
 
     def fail(self, why: str) -> None:
-        """End the connection: it cannot be dialled."""
-        self._tell(f"{why}; it is tried again")
+        """Close the connection, which could not be dialled."""
+        self._tell(f"{why}; trying again")
         self.close()
 
     def _failed(self, error: OSError) -> None:
@@ -262,12 +262,12 @@ class _Accepted(_Connection):
     def __init__(self, name: bytes, listener: "_DialledPort", address: Any) -> None:
         super().__init__(listener.paths.stream_to(address[0], name, is_dialled=False), None)
         self._listener = listener
-        self.address = address  # where the last packet came from
+        self.address = address  # the source of the last packet
         self._begun_sec = self.loop.time()
         self._dialling = self.loop.create_task(self._dial())
 
     def is_new(self, now_sec: float) -> bool:
-        """Whether the connection may be a stranger's, which Zenoh has not accepted yet."""
+        """Whether it may be a stranger's: its handshake with Zenoh is not complete."""
         return self.came_bytes < _AGREED_BYTES and now_sec - self._begun_sec < _AGREED_SEC
 
     async def _dial(self) -> None:
@@ -301,7 +301,7 @@ class _DialledPort:
         self.port = int(zenoh.rpartition(":")[2])
         self._secret, self.paths = os.urandom(16), NarrowPaths()
         self._connections: dict[bytes, _Accepted] = {}
-        # A late copy of a first packet must not open an ended connection again.
+        # A late copy of a first packet must not open one of these again.
         self._ended: dict[bytes, None] = {}
 
     def _came(self, packets: Packets) -> None:
@@ -325,7 +325,7 @@ class _DialledPort:
             cookie = resent_stream.cookie(self._secret, str(address))
             if resent_stream.shows(packet, cookie):
                 if self._is_crowded(address[0]):
-                    return None  # it is sent again
+                    return None  # the packet is sent again
                 connection = self._connections[name] = _Accepted(name, self, address)
             else:
                 self.packets.send(resent_stream.cookie_packet(name, cookie), address)
@@ -334,7 +334,7 @@ class _DialledPort:
         return connection
 
     def name(self, port: int, address: Any) -> None:
-        """Note which machine's address a local end of a connection stands for."""
+        """Store the address of the machine that a local end of a connection stands for."""
         host = address[0] if len(address) == 2 else f"[{address[0]}]"
         self._names[f"{self._zenoh.rpartition(':')[0]}:{port}"] = f"udp/{host}:{address[1]}"
 
@@ -342,9 +342,9 @@ class _DialledPort:
         return name not in self._ended and len(self._connections) < _MOST_CONNECTIONS
 
     def _is_crowded(self, host: str) -> bool:
-        """Whether a machine has many connections on which nothing was received yet.
+        """Whether a machine has many connections without a complete handshake.
 
-        Each one that fails keeps Zenoh from the next one for 0.1 s.
+        Each one that fails delays Zenoh's next connection by 0.1 s.
         """
         now_sec = asyncio.get_running_loop().time()
         connections = self._connections.values()
@@ -352,7 +352,7 @@ class _DialledPort:
         return new >= _MOST_NEW
 
     def forget(self, name: bytes) -> None:
-        """Remove a connection that has ended."""
+        """Remove an ended connection."""
         if self._connections.pop(name, None) is not None:
             self._ended[name] = None
         while len(self._ended) > _MOST_CONNECTIONS:
@@ -360,7 +360,7 @@ class _DialledPort:
 
 
 def _bounded_socket() -> socket.socket:
-    # With its protocol named asyncio sends at once, instead of up to 40 ms later.
+    # With an explicit protocol asyncio sends at once, instead of up to 40 ms later.
     made = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     made.setblocking(False)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
@@ -371,14 +371,14 @@ class UdpRelay:
     """The relays of this process, which run in a thread.
 
     Attributes:
-        names: `udp/hub:7447` by what Zenoh has in its place: `tcp/127.0.0.1:40123`; also those of
-            machines that have connected.
-        room: set while a connection that was dialled would send soon what Zenoh writes.
-        choice: TCP or UDP, for the endpoints that leave it open.
+        names: `udp/hub:7447` by the endpoint that Zenoh has instead: `tcp/127.0.0.1:40123`; also
+            those of machines that have connected.
+        room: set while a dialled connection would soon send what Zenoh writes.
+        choice: the protocol for endpoints that leave it open.
     """
 
     def __init__(self) -> None:
-        """None yet."""
+        """Start the thread, without relays."""
         self.names: dict[str, str] = {}
         self.room = threading.Event()
         self.room.set()
@@ -391,7 +391,7 @@ class UdpRelay:
         """Return the entry for Zenoh: with ports of this machine in place of `udp/`.
 
         Raises:
-            CommandError: an endpoint cannot listen, or the certificates cannot be used.
+            CommandError: a port cannot be opened, or the certificates cannot be used.
         """
         connect = [
             self._connect(each, entry.tls, self.choice if is_spare else None)
@@ -424,7 +424,7 @@ class UdpRelay:
                     spare_of=spare_of,
                 )
             except CommandError as error:
-                self._tell(f"{error}; it is tried again")
+                self._tell(f"{error}; trying again")
                 raise
 
         accepting = self._loop.create_server(dialled, sock=inside)
@@ -434,9 +434,7 @@ class UdpRelay:
     def _listen(self, endpoint: RouterEndpoint, tls: UplinkTls | None) -> str:
         if endpoint.kind != "udp":
             return str(endpoint)
-        with socket.create_server(
-            (_LOOPBACK, 0)
-        ) as found:  # Zenoh listens at that port a moment later
+        with socket.create_server((_LOOPBACK, 0)) as found:  # Zenoh will listen there
             port = int(found.getsockname()[1])
 
         zenoh = f"{'tcp' if tls is None else 'tls'}/{_LOOPBACK}:{port}"
@@ -453,7 +451,7 @@ class UdpRelay:
         return zenoh
 
     def ask(self, host: str, port: int) -> Future[bool]:
-        """Whether a router at that address answers by UDP."""
+        """Return a future of whether a router at that address answers by UDP."""
         return asyncio.run_coroutine_threadsafe(is_answered(host, port), self._loop)
 
     def _tell(self, what: str) -> None:

@@ -1,4 +1,4 @@
-"""Finds out why no router can be reached: Zenoh retries silently, so this logs the reason once."""
+"""Finds out why no router can be reached: Zenoh silently tries again, so this is logged once."""
 
 import contextlib
 import socket
@@ -9,16 +9,16 @@ from dsmq_nodes.errors import CommandError
 from dsmq_nodes.gateways.uplink.launch_entry import UplinkTls
 
 _CONNECT_SEC: Final = 2.0
-_TLS: Final = "name those that `uplink keys` has made in tls"
-_REFUSES_SEC: Final = 1.0  # a router that refuses our certificate answers at once
+_TLS: Final = "set tls to those that `uplink keys` makes"
+_REFUSES_SEC: Final = 1.0  # a router refuses a certificate at once
 
 
 def why_unreachable(endpoint: str, tls: UplinkTls | None) -> str:
-    """Return why a router cannot be reached, in one line; empty if nothing is wrong.
+    """Return the reason in one line; empty if nothing is wrong.
 
     Args:
-        endpoint: `tcp/host:port` or `tls/host:port`, as Zenoh has it.
-        tls: our certificates.
+        endpoint: `tcp/host:port` or `tls/host:port`, in Zenoh's form.
+        tls: this machine's certificates.
     """
     where = endpoint.partition("#")[0]
     host, _, port = where.partition("/")[2].rpartition(":")
@@ -27,7 +27,7 @@ def why_unreachable(endpoint: str, tls: UplinkTls | None) -> str:
             with socket.create_connection((host.strip("[]"), int(port)), _CONNECT_SEC) as found:
                 return not_alike(where, is_secure=False) if _is_tls(found) else ""
         address, *others = _addresses(host.strip("[]"), int(port))
-        if others:  # with TLS, Zenoh tries none of the other addresses
+        if others:  # with TLS, Zenoh tries only the first
             where = f"{where} ({address[0]}, the first of its {len(others) + 1} addresses)"
         with socket.create_connection(address, _CONNECT_SEC) as found:
             return _why_refused(found, host.strip("[]"), where, tls)
@@ -41,7 +41,7 @@ def _addresses(host: str, port: int) -> list[tuple[str, int]]:
 
 
 def _is_tls(connection: socket.socket) -> bool:
-    """Whether the other end answers the start of TLS; one without TLS ignores it."""
+    """Whether the other end answers the begin of TLS; an end without TLS ignores it."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     try:
@@ -72,14 +72,14 @@ def _why_refused(connection: socket.socket, host: str, where: str, tls: UplinkTl
 
 
 def not_alike(where: str, is_secure: bool) -> str:
-    """Return the line for ends of which only one has certificates; `is_secure`: ours has."""
+    """Return a text for one end with certificates and one without; `is_secure`: this end has."""
     if is_secure:
-        return f"the router at {where} has no certificates: give it some, or name none in tls here"
-    return f"the router at {where} wants certificates: {_TLS}"
+        return f"the router at {where} has no certificates: give it some, or remove tls here"
+    return f"the router at {where} needs certificates: {_TLS}"
 
 
 def tls_context(tls: UplinkTls) -> ssl.SSLContext:
-    """Make the TLS context of the dialling end, with our certificate.
+    """Return the TLS context of the dialling end, with this machine's certificate.
 
     Raises:
         CommandError: a file cannot be used.
@@ -98,4 +98,4 @@ def why_refused(error: ssl.SSLError) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"the router's certificate is refused: {error.verify_message}"
     reason = (error.reason or "").removeprefix("TLSV1_ALERT_").removeprefix("SSLV3_ALERT_")
-    return f"the router refuses our certificate: {reason.lower().replace('_', ' ')}"
+    return f"the router refuses this machine's certificate: {reason.lower().replace('_', ' ')}"

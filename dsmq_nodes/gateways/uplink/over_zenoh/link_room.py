@@ -1,23 +1,23 @@
-"""The sockets of Zenoh's links: how much they hold, and whether they take more.
+"""The sockets of Zenoh's links: limits their buffers, and checks whether they have room.
 
-What a socket has taken is sent, however old it is by then, and Zenoh tells neither that a message
-waits nor that it was dropped. So the sockets, which are this process's own, are told to hold little
-(`TCP_NOTSENT_LOWAT`), and where there is one link, as on a robot, its socket is asked whether there
-is room. Several links are not asked: a slow one must not delay the others. Zenoh drops what finds
-no room there.
+Data that a socket has accepted is sent, however old it is by then, and Zenoh reports neither that a
+message waits nor that it was dropped. These sockets of this process are therefore set to buffer
+little (`TCP_NOTSENT_LOWAT`), and with only one link, as on a robot, its socket is checked for room.
+Several links are not checked, because a slow one must not delay the others: Zenoh drops messages
+without room.
 
-**After an outage** the system asks again for a connection after 1, 2, 4, 8 s, and the other machine
-may be back meanwhile. So an attempt that is not answered within four round trips of the last link
-is ended here, and Zenoh begins another one.
+**After an outage** the system repeats a connection request after 1, 2, 4, 8 s, and the other
+machine may be back meanwhile. An attempt that is not answered within four round trips of the last
+link is therefore ended here, and Zenoh begins another one.
 
-**Where packets are lost** and few are under way, as is usual here, TCP repeats after 200 ms,
-400 ms, 800 ms and so on: some messages come seconds late. So these sockets repeat after the same
-time again, and acknowledge and repeat earlier where the kernel allows it; and they take no lost
-packet for a full link where it has `bbr`. With 5 % lost 1 message in 400 is older than 60 ms then;
-1 in 40 if they wait for 50 ms, and 1 in 80 with `cubic`. With 20 % lost p99 is 0.8 to 1.0 s. So the
-kernel is asked once a second how much it has sent again, and where UDP may be used instead
-(`over_udp/way_choice.py`) the router is asked by UDP. When it has answered, the socket is shut
-down: Zenoh dials again.
+**When packets are lost** and few are unacknowledged, as is usual here, TCP repeats after 200 ms,
+400 ms, 800 ms and so on: some messages arrive seconds late. These sockets therefore repeat at equal
+intervals, and acknowledge and repeat earlier if the kernel allows it; with `bbr`, if available, a
+lost packet does not count as a full link. With 5 % lost 1 message in 400 is then older than 60 ms;
+1 in 40 if they wait for 50 ms, and 1 in 80 with `cubic`. With 20 % lost p99 is 0.8 to 1.0 s.
+Therefore the kernel's count of resent packets is read once a second, and if UDP may be used instead
+(`over_udp/way_choice.py`) the router is tested by UDP. If it answers, the socket is shut down:
+Zenoh dials again.
 """
 
 import contextlib
@@ -42,11 +42,11 @@ MOST_UNSENT_BYTES: Final = 8 * 1024  # 0.2 s at 300 kbit/s
 _LOOK_AGAIN_SEC: Final = 0.3
 _REDIAL_SEC: Final = 0.1
 _LOSSES_SEC: Final = 1.0
-_ANSWER_SEC: Final = 3.0  # until a link has shown how far the other machine is
+_ANSWER_SEC: Final = 3.0  # until a link has shown the round-trip time
 _LEAST_ANSWER_SEC: Final = 0.25
 _ROUND_TRIPS: Final = 4
-_STATE_AND_ROUND_TRIP_US: Final = struct.Struct("=B67xI")  # of Linux's struct tcp_info
-_COUNTS: Final = struct.Struct("=68xI28xI44xI4xI56xI")  # of the same, since Linux 4.20
+_STATE_AND_ROUND_TRIP_US: Final = struct.Struct("=B67xI")  # in Linux's struct tcp_info
+_COUNTS: Final = struct.Struct("=68xI28xI44xI4xI56xI")  # in the same, since Linux 4.20
 _SYN_SENT: Final = 2
 _RELAY: Final = "127.0.0.1"
 # Numbers of linux/tcp.h; the last two are known since Linux 6.15.
@@ -55,18 +55,18 @@ _OPTIONS: Final = (
     (_CONGESTION, b"bbr"),
     (_NOTSENT_LOWAT, MOST_UNSENT_BYTES),
     (_THIN_LINEAR_TIMEOUTS, 1),
-    (_RTO_MIN_US, 10_000),  # longer than the other end delays an acknowledgement
+    (_RTO_MIN_US, 10_000),  # longer than the other end's delay of acknowledgements
     (_DELACK_MAX_US, 8_000),  # the least: two of the kernel's ticks of 4 ms
 )
 
 
 def _sockets() -> Iterator[socket.socket]:
-    """Copies of this process's TCP sockets; the caller closes them."""
+    """Yield copies of this process's TCP sockets, which the caller closes."""
     if sys.platform != "linux":
         return
     try:
         files = list(Path("/proc/self/fd").iterdir())
-    except OSError:  # no descriptor is left
+    except OSError:  # no descriptor is free
         return
     for file in files:
         with contextlib.suppress(OSError):  # closed meanwhile, or no socket
@@ -86,7 +86,7 @@ def _set_options(sock: socket.socket) -> None:
 
 
 def bound_listeners() -> None:
-    """Let the sockets that are accepted from now on hold little."""
+    """Limit the buffers of sockets that are accepted from now on."""
     for each in _sockets():
         with each, contextlib.suppress(OSError):
             if each.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
@@ -94,7 +94,7 @@ def bound_listeners() -> None:
 
 
 def is_own_socket(address: tuple[str, int]) -> bool:
-    """Whether a socket of this process has that address; where this cannot be told: yes."""
+    """Whether a socket of this process has that address; True if this is unknown."""
     is_own = sys.platform != "linux"
     for each in _sockets():
         with each:
@@ -103,7 +103,7 @@ def is_own_socket(address: tuple[str, int]) -> bool:
 
 
 def _state(sock: socket.socket) -> tuple[int, float]:
-    """A socket's state, and how long a round trip takes, in seconds."""
+    """Return a socket's state, and its round-trip time in seconds."""
     info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _STATE_AND_ROUND_TRIP_US.size)
     state, round_trip_us = _STATE_AND_ROUND_TRIP_US.unpack(info)
     return state, round_trip_us * 1e-6
@@ -116,7 +116,7 @@ def _counts(sock: socket.socket) -> LinkCounts:
 
 
 def _is_at(sock: socket.socket, address: str) -> bool:
-    """Whether this is the local end of a link, which Zenoh has as `tcp/10.0.0.1:4444`."""
+    """Whether a socket is the local end of a link, in Zenoh's form `tcp/10.0.0.1:4444`."""
     host, _, port = address.partition("/")[2].partition("#")[0].rpartition(":")
     with contextlib.suppress(OSError):
         name = sock.getsockname()
@@ -126,32 +126,32 @@ def _is_at(sock: socket.socket, address: str) -> bool:
 
 
 class Relay(Protocol):
-    """What the endpoints for UDP go through.
+    """The relay that the endpoints for UDP use.
 
     Attributes:
-        room: set while it takes more.
-        choice: whether the link is by TCP or by UDP, where the address leaves that open.
+        room: set while it has room.
+        choice: TCP or UDP, for addresses that leave it open.
     """
 
     room: threading.Event
     choice: WayChoice
 
     def ask(self, host: str, port: int) -> Future[bool]:
-        """Whether a router at that address answers by UDP."""
+        """Return a future of whether a router at that address answers by UDP."""
 
 
 class LinkRoom:
-    """Whether the only link takes another message now."""
+    """Checks whether the only link has room for another message."""
 
     def __init__(self, tell: Callable[[], None], relay: Relay | None = None) -> None:
-        """No link yet.
+        """Begin without a link.
 
         Args:
-            tell: called, in a thread, when there is room that was waited for.
-            relay: of the endpoints for UDP.
+            tell: called, in a thread, when there is room after `await_room`.
+            relay: the relay of the endpoints for UDP.
         """
         self._tell, self._relay = tell, relay
-        self._answer: Future[bool] | None = None  # of a router that was asked
+        self._answer: Future[bool] | None = None  # of a tested router
         self._is_tcp = False  # and may be UDP instead
         self._looked_sec = 0.0
         self._socket: socket.socket | None = None
@@ -163,7 +163,7 @@ class LinkRoom:
         threading.Thread(target=self._wait, name="room", daemon=True).start()
 
     def set_links(self, local_ends: list[str]) -> None:
-        """The links that are there now, by their local addresses."""
+        """Set the current links, by their local addresses."""
         self._let_go()
         self._is_linked = bool(local_ends)
         self._awaited.set()  # the thread may sleep until there is room
@@ -171,7 +171,7 @@ class LinkRoom:
             is_ours = any(_is_at(each, end) for end in local_ends)
             if is_ours:
                 _set_options(each)
-            # The thread may have copies of its own for a moment: the first one is taken.
+            # The thread may have copies of its own for a moment: use the first one.
             if is_ours and len(local_ends) == 1 and self._socket is None:
                 self._answer_sec = max(_ROUND_TRIPS * _state(each)[1], _LEAST_ANSWER_SEC)
                 with self._lock:
@@ -181,10 +181,10 @@ class LinkRoom:
         self._tell_choice()
 
     def _tell_choice(self) -> None:
-        """Tell the choice by which way the link has come: by UDP, it is one to the relay here."""
+        """Report the protocol of the link to the choice: a link by UDP goes to the local relay."""
         if self._relay is None or self._socket is None:
             return
-        with contextlib.suppress(OSError):  # it has gone again
+        with contextlib.suppress(OSError):  # the link is gone again
             is_udp = self._socket.getpeername()[0] == _RELAY
             if self._relay.choice.linked(time.monotonic(), is_udp=is_udp):
                 logger.warning("UDP does not get through: the link is by TCP again")
@@ -192,7 +192,7 @@ class LinkRoom:
             self._awaited.set()
 
     def _let_go(self) -> None:
-        """A copy would keep the connection when Zenoh has closed it."""
+        """Close the copy, which would keep the connection open when Zenoh closes it."""
         with self._lock:
             copy, self._socket, self._is_tcp = self._socket, None, False
             if copy is not None:
@@ -203,7 +203,7 @@ class LinkRoom:
         return self._wait_for_room(0)
 
     def await_room(self) -> None:
-        """Tell when there is room."""
+        """Call `tell` when there is room."""
         self._awaited.set()
 
     def _wait(self) -> None:
@@ -220,12 +220,12 @@ class LinkRoom:
                 self._tell()
 
     def _look_at_losses(self) -> None:
-        """Ask for UDP, where a link by TCP loses too much."""
+        """Test UDP, if a link by TCP loses too much."""
         now_sec = time.monotonic()
         if self._answer is None and now_sec - self._looked_sec < _LOSSES_SEC:
             return
         self._looked_sec = now_sec
-        with self._lock, contextlib.suppress(OSError, struct.error):  # the link has gone, or macOS
+        with self._lock, contextlib.suppress(OSError, struct.error):  # the link is gone, or macOS
             link, relay = self._socket, self._relay
             if not self._is_tcp or relay is None or link is None:
                 return
@@ -238,18 +238,16 @@ class LinkRoom:
     def _take_answer(
         self, answer: Future[bool], choice: WayChoice, link: socket.socket, now_sec: float
     ) -> None:
-        """End the link, if UDP gets through."""
+        """End the link if UDP works."""
         if not answer.done():
             return
         self._answer = None
         choice.asked(now_sec, is_answered=answer.result())
         if choice.is_udp:
-            logger.info("the link loses many packets: it goes on by UDP")
+            logger.info("the link loses many packets: changing to UDP")
             link.shutdown(socket.SHUT_RDWR)
         else:
-            logger.warning(
-                "the link loses many packets, and UDP does not get through: it stays TCP"
-            )
+            logger.warning("the link loses many packets, and UDP does not get through: keeping TCP")
 
     def _dial_again(self) -> None:
         """End the attempts to connect that have not been answered in time."""

@@ -1,15 +1,15 @@
-"""Of two machines of one name, the one that has been connected for longer stays.
+"""Of two machines with one name, keeps the one that has been connected for longer.
 
-Each machine has a token of its name, and answers questions under it. Of two that see each other's
-tokens, the one with the greater peer asks: it says for how long it has been here. The other one
-compares that with its own time, and decides for both: so whatever the times are, one goes and one
-stays. An answer means: you go; an error as an answer, that the machine that was asked goes. Without
-one that machine is dead, as a robot's uplink that was killed a moment ago: its token ends with its
-lease.
+Each machine has a token of its name, and answers requests under it. Of two that see each other's
+tokens, the one with the greater peer sends a request with the time for which it has been here. The
+other one compares that with its own time, and decides for both, so that in any case one ends and
+one stays. An answer means that the requesting machine ends; an error as an answer, that the
+answering one ends. Without an answer that machine is dead, as a robot's uplink that was just
+killed: its token ends with its lease.
 
 Clocks of machines differ and jump, so dates are not compared: each machine counts by its own
-monotonic clock since its last link came, when it had none. So a machine that was cut off does not
-end the one that has come in its place meanwhile, and that others drive by now.
+monotonic clock since it last got a link after having none. A machine that was cut off thus does not
+end the one that has replaced it meanwhile, which others drive by now.
 """
 
 import contextlib
@@ -31,7 +31,7 @@ _MOST_HOST: Final = 255
 
 
 class _Presence(msgspec.Struct, frozen=True):
-    """A machine that has a name: its host, and for how long it has been connected."""
+    """A machine with a name: its host, and how long it has been connected."""
 
     host: str
     here_sec: float
@@ -41,7 +41,7 @@ _read: Final = json_reader(_Presence)
 
 
 class MachineName:
-    """This machine's name in the fleet, from now on."""
+    """Claims this machine's name in the fleet."""
 
     def __init__(
         self,
@@ -54,17 +54,17 @@ class MachineName:
         """Claim a name.
 
         Args:
-            session: Zenoh's.
-            name: the machine's.
-            local_ends: the links that are there now, by their addresses here.
-            taken: called in any thread with the host of the machine that has it already.
-            kept: likewise, with the host of a machine that has given way to this one.
+            session: the session of Zenoh.
+            name: the name of the machine.
+            local_ends: returns the current links, by their local addresses.
+            taken: called in any thread with the host of the machine that has the name already.
+            kept: called in any thread with the host of a machine that ends because of this one.
         """
         self._session, self._name, self._taken, self._kept = session, name, taken, kept
         self._peer, self._began_sec = str(session.zid()), time.monotonic()
         self._local_ends, self._links = local_ends, set(local_ends())
         own = keys.name_key(name, self._peer)
-        # In this order: a machine that sees the token may ask at once.
+        # In this order: a machine that sees the token may send a request.
         self._declared = [
             session.declare_queryable(own, self._asked),
             session.liveliness().declare_token(own),
@@ -74,16 +74,16 @@ class MachineName:
         ]
 
     def look(self) -> None:
-        """Check the links: if none of the earlier links is left, this machine was cut off.
+        """Check the links: if none of the previous ones is left, this machine was cut off.
 
-        A lost link may be seen together with the one that came for it.
+        A lost link may be found together with the one that replaced it.
         """
         before, self._links = self._links, set(self._local_ends())
         if before.isdisjoint(self._links):
             self._began_sec = time.monotonic() if self._links else inf
 
     def _here(self) -> _Presence:
-        self.look()  # a question may come over a link that was not reported yet
+        self.look()  # a request may arrive over a link that was not reported yet
         return _Presence(
             socket.gethostname()[:_MOST_HOST], max(0.0, time.monotonic() - self._began_sec)
         )

@@ -1,16 +1,16 @@
-"""Logs the refusals of a router, one line each.
+"""Logs what a router refuses, in one line each.
 
-Zenoh drops what a certificate gives no right to, and reports that only in its own log, at the
-lowest level and on the standard output, beside a line for everything that it permits. So that log
-goes into a pipe here, and a thread reads it. With RUST_LOG set it is left as it is.
+Zenoh silently drops what a certificate gives no right to. It reports this only in its own log, at
+the lowest level and on the standard output, beside a line for everything that it permits. That log
+is therefore redirected to a pipe, which a thread reads. With RUST_LOG set it is not redirected.
 
     ZID on ...+CertCommonName(r2)+... is unauthorized to Declare Subscriber (ingress) on dsmq/r1/**
     Using cached result: ZID is unauthorized to Put (ingress) on dsmq/r1/odom
     ACL (ingress): caching permissions for `dsmq/r1/odom` ...
     zenoh_link_tls::unicast: received corrupt message of type InvalidContentType. Hint: ...
 
-After the third line Zenoh checks each right for later; such a line is no attempt. The last line
-is of a machine that does not speak TLS, or whose certificate does not count.
+After the third one Zenoh tries each right in advance: such a line reports no attempt. The last one
+is about a machine that does not use TLS, or whose certificate is not accepted.
 """
 
 import contextlib
@@ -34,8 +34,8 @@ if sys.platform == "linux":
 logger = logging.getLogger("dsmq_nodes.uplink")
 
 _FILTER: Final = "off,zenoh_link_tls=warn,zenoh::net::routing::interceptor::access_control=trace"
-_CHUNK_BYTES: Final = 1024 * 1024  # the capacity of the pipe
-_READ_SEC: Final = 0.2  # not more often: Zenoh writes two lines for each permitted message
+_CHUNK_BYTES: Final = 1024 * 1024  # the size of a pipe
+_READ_SEC: Final = 0.2  # seldom: two lines are written for each permitted message
 _F_SETPIPE_SZ: Final = 1031  # Linux only
 _MOST_LINES: Final = 1000
 _VERBS: Final = {
@@ -61,17 +61,17 @@ _CACHING: Final = re.compile(r"ACL \(ingress\): caching permissions for `(?P<key
 
 
 class Refusals:
-    """Reads Zenoh's log. Pure."""
+    """Parses Zenoh's log; does no I/O."""
 
     def __init__(self, machines: Iterable[str]) -> None:
-        """Read the log of a router that gives rights to these machines."""
+        """Prepare to parse the log of a router that gives rights to these machines."""
         self._machines = set(machines)
         self._names: dict[str, str] = {}  # names of machines, by Zenoh's id
         self._tried: set[tuple[str, str]] = set()
         self._told: set[str] = set()
 
     def read(self, line: str) -> Iterator[str]:
-        """Return the text to log for a line of Zenoh's log; each attempt once."""
+        """Yield the text to log for a line, once for each attempt."""
         if found := _CACHING.search(line):
             self._tried = {(what, found["key"]) for what in _TRIED}
         if (found := _NO_TLS.search(line)) is not None:
@@ -96,7 +96,7 @@ class Refusals:
         if what not in _VERBS:
             return ""
         if machine not in self._machines:
-            return f"refused: {machine} may nothing here: name it in robots or bases"
+            return f"refused: {machine} has no rights here: name it in robots or bases"
         topic = key.removeprefix(ROOT)
         if topic.startswith("/@"):
             return f"refused: {machine} {_why_not_its_own(machine, key)}"
@@ -105,33 +105,33 @@ class Refusals:
 
 def _why_no_tls(certificate: str | None) -> str:
     if certificate is None:
-        return "refused: a connection without certificates: name them in tls there"
-    return f"refused: a connection whose certificate does not count: {certificate}"
+        return "refused: a connection without certificates: set tls there"
+    return f"refused: a connection with a certificate that is not accepted: {certificate}"
 
 
 def _why_not_its_own(machine: str, key: str) -> str:
-    """Return what a machine attempted by using a key beyond its rights (zenoh_keys.py)."""
+    """Return what a machine did that used an uplink's key beyond its rights: see zenoh_keys.py."""
     _, _, whose, *rest = key.split("/")
     if whose == NOBODY and rest[-1:] == ["**"]:
         whose = rest[-2]  # it reads the offers of bases to that name
     if whose in {NOBODY, "*", "**"}:
-        return f"sees the fleet, as bases may: write `as: {machine}` there, or name it in bases"
+        return f"wants the fleet, as bases may: write `as: {machine}` there, or name it in bases"
     if whose != machine:
-        return f"calls itself {whose}, its certificate does not: write `as: {machine}` there"
+        return f"calls itself {whose}, but its certificate does not: write `as: {machine}` there"
     return f"may not use {key}"
 
 
 def tell_refusals(machines: Iterable[str]) -> None:
-    """Log refusals from now on; call this before a session or a log handler is made."""
+    """Log refusals from now on; call this before a session is opened and a handler is made."""
     if "RUST_LOG" in os.environ:
         return
     reading, writing = os.pipe()
     sys.stdout.flush()
-    sys.stdout = os.fdopen(os.dup(1), "w")  # Python's output still goes to the original place
+    sys.stdout = os.fdopen(os.dup(1), "w")  # Python's own output stays where it was
     os.dup2(writing, 1)
     os.close(writing)
     if sys.platform == "linux":
-        with contextlib.suppress(OSError):  # the user's limit for pipes is reached
+        with contextlib.suppress(OSError):  # the user's limit of pipe buffers
             fcntl.fcntl(reading, _F_SETPIPE_SZ, _CHUNK_BYTES)
     zenoh.init_log_from_env_or(_FILTER)
     refusals = Refusals(machines)

@@ -1,12 +1,13 @@
 """Zenoh as a carrier: see zenoh_keys.py for the keys and zenoh_config.py for the settings.
 
-Nothing waits in here: every message may be dropped where a link has no room
-(`CongestionControl.DROP`), so that one slow machine delays no other; the uplink keeps what its own
-link has no room for (`link_room.py`). Answers wait instead (`BLOCK`), in threads of their own, and
-so does a message that is larger than Zenoh's buffers: meanwhile there is no room for others.
+Nothing waits in this class: every message may be dropped if a link has no room
+(`CongestionControl.DROP`), so that one slow machine does not delay others; the uplink keeps
+messages for which its own link has no room (`link_room.py`). Answers wait instead (`BLOCK`), in
+threads of their own, and so does a message that is larger than Zenoh's buffers: meanwhile there is
+no room for others.
 
-Zenoh calls from its own threads; what it brings is queued for the uplink's thread. A machine that
-does not answer a question keeps no thread.
+Zenoh calls from its own threads; received data is enqueued for the uplink's thread. A machine that
+does not answer a request keeps no thread busy.
 """
 
 import contextlib
@@ -47,23 +48,23 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("dsmq_nodes.uplink")
 
-_ANSWER_SEC: Final = 30.0  # for a slow link; a link that is lost ends the question at once
+_ANSWER_SEC: Final = 30.0  # for a slow link; a lost link ends the request at once
 _THREADS: Final = 8
-_DESCRIPTORS: Final = 20  # of a session with a link or two; without them Zenoh panics
-_LARGE_BYTES: Final = 6 * 1024  # what Zenoh takes at once, as zenoh_config.py has its buffers
-_NOBODY: Final = "Unable to connect to any of"  # Zenoh's words
-_PATIENCE_SEC: Final = 2.0  # a connection that is not there by then is worth a line
-_PROBE_SEC: Final = 5.0  # the reason may be another one by then
+_DESCRIPTORS: Final = 20  # for a session with a link or two; without them Zenoh panics
+_LARGE_BYTES: Final = 6 * 1024  # what Zenoh accepts at once, with the buffers of zenoh_config.py
+_NOBODY: Final = "Unable to connect to any of"  # Zenoh's message
+_PATIENCE_SEC: Final = 2.0  # then a missing connection is logged
+_PROBE_SEC: Final = 5.0  # the reason may change
 _read_question: Final = json_reader(Question)
 _read_confirmation: Final = json_reader(Confirmation)
 
 
 def open_session(config: dict[str, Any]) -> Any:
-    """A session, which has few types of its own.
+    """Return a session; Zenoh has no types for it.
 
     Raises:
         CommandError: there are too few file descriptors.
-        zenoh.ZError: it cannot listen, no router is there, or its settings are refused.
+        zenoh.ZError: it cannot listen, no router answers, or its settings are refused.
     """
     try:
         descriptors.check_left(_DESCRIPTORS)
@@ -82,7 +83,7 @@ def _local_ends(session: Any) -> list[str]:
 
 
 class _Offered:
-    """What Zenoh has of a topic that is offered here."""
+    """Zenoh's objects of an offered topic."""
 
     def __init__(self, session: Any, offer: TopicOffer, wanted: Any) -> None:
         key = keys.data_key(offer.fleet_name)
@@ -104,7 +105,7 @@ class _Offered:
 
 
 class ZenohCarrier:
-    """A carrier over a network of Zenoh."""
+    """A carrier over Zenoh."""
 
     def __init__(
         self,
@@ -113,13 +114,13 @@ class ZenohCarrier:
         tls: UplinkTls | None = None,
         relay: "UdpRelay | None" = None,
     ) -> None:
-        """A carrier for the machine `name`; `config` is as `zenoh_config` makes it.
+        """Make a carrier for the machine `name`; `config` is the result of `zenoh_config`.
 
         Args:
             name: the machine's name.
-            config: what Zenoh has to know.
-            tls: our certificates.
-            relay: what the endpoints for UDP go through; it says itself why one is unreachable.
+            config: the configuration of Zenoh.
+            tls: this machine's certificates.
+            relay: the relay for UDP endpoints; it logs itself why one cannot be reached.
         """
         self._tls, self._relay = tls, relay
         self.peer = ""
@@ -131,9 +132,9 @@ class ZenohCarrier:
         self._declared: list[Any] = []
         self._inbox: deque[Callable[[], None]] = deque()
         self._is_probing = False
-        self._is_told = False  # that another machine says what cannot be read
+        self._is_told = False  # whether an unreadable key was logged
         self._is_closed = False
-        self._away_since_sec = 0.0  # 0: there is a link, or there was none yet
+        self._away_since_sec = 0.0  # 0: there is a link, or there has been none yet
         self._room: LinkRoom | None = None
         self._answering = ThreadPoolExecutor(_THREADS, thread_name_prefix="answer")
         self._asking = ThreadPoolExecutor(1, thread_name_prefix="ask")
@@ -141,9 +142,9 @@ class ZenohCarrier:
         self._is_sending_large = False
 
     def open(self, events: CarrierEvents, run: Callable[[Callable[[], None]], None]) -> None:
-        """Join; what is offered and wanted meanwhile is told when a router is there."""
+        """Connect; offers and wanted topics of the meantime are declared when a router answers."""
         self._events, self._run = events, run
-        # A daemon: it waits for a router, perhaps for ever.
+        # A daemon: it may wait for a router forever.
         threading.Thread(target=self._open, name="zenoh", daemon=True).start()
         self._probe()
 
@@ -153,28 +154,28 @@ class ZenohCarrier:
             threading.Thread(target=self._tell_why_not, name="probe", daemon=True).start()
 
     def _tell_why_not(self) -> None:
-        """Say why there is no connection, while there is none: each reason once."""
+        """Log why there is no connection, while there is none; each reason once."""
         told: set[str] = set()
         time.sleep(_PATIENCE_SEC)
         while not self._is_closed and not self.links():
             for endpoint in self._config["connect/endpoints"]:
-                is_ours = self._name_of(endpoint) == endpoint  # else the relay tells
+                is_ours = self._name_of(endpoint) == endpoint  # otherwise the relay logs it
                 why = why_unreachable(endpoint, self._tls) if is_ours else ""
                 if why and why not in told:
                     told.add(why)
-                    logger.warning("%s; it is tried again", why)
+                    logger.warning("%s; trying again", why)
             time.sleep(_PROBE_SEC)
         self._is_probing = False
 
     def _tell_link(self, *, is_there: bool) -> None:
-        """Say when the last link is lost, and how long there was none."""
+        """Log when the last link is lost, and for how long there was none."""
         now_sec = time.monotonic()
         if is_there and self._away_since_sec:
             logger.info("the link is back after %.1f s", now_sec - self._away_since_sec)
             self._away_since_sec = 0.0
         elif not is_there and not self._away_since_sec:
             self._away_since_sec = now_sec
-            logger.warning("the link is away: no machine is connected")
+            logger.warning("the link is down: no machine is connected")
             self._probe()
 
     def _open(self) -> None:
@@ -192,7 +193,7 @@ class ZenohCarrier:
         self._post(lambda: self._enter(session))
 
     def _opened(self) -> Any:
-        """A session, as soon as a router is there; None: it is closed before."""
+        """Return a session as soon as a router answers; None if closed earlier."""
         while not self._is_closed:
             try:
                 return open_session(self._config)
@@ -205,8 +206,8 @@ class ZenohCarrier:
     def _enter(self, session: Any) -> None:
         try:
             self._join(session)
-        except Exception as error:  # noqa: BLE001  half of it would carry nothing, and not end
-            self._events.failed(f"the fleet could not be joined: {type(error).__name__}: {error}")
+        except Exception as error:  # noqa: BLE001  a partial start would carry nothing, and not end
+            self._events.failed(f"cannot join the fleet: {type(error).__name__}: {error}")
 
     def _join(self, session: Any) -> None:
         self._session, self.peer = session, str(session.zid())
@@ -224,8 +225,8 @@ class ZenohCarrier:
         session.info.declare_link_events_listener(links_changed, history=True)
         liveliness = session.liveliness()
         below = f"{self._name}/**" if self._name else "**"
-        # What lies below a name is offered by that machine itself, or by one that has none. A
-        # machine without a name sees the offers of other versions too.
+        # The names below a machine's name are offered by that machine, or by one without a name. A
+        # machine without a name also sees the offers of other versions.
         offers = f"-/{keys.PARTS_OF_OFFER}/{below}" if self._name else "*/*/**"
         own = f"{keys.LOGS}/{self._name or '-'}/{self.peer}/{below}"
         self._declared = [
@@ -262,8 +263,8 @@ class ZenohCarrier:
             act = self._inbox.popleft()
             try:
                 act()
-            except Exception:  # of one message: the others go on
-                logger.exception("something from another machine was not taken")
+            except Exception:  # from one message: the others continue
+                logger.exception("failed to process something from another machine")
         if self._inbox:
             self._run(self._deliver)
 
@@ -284,7 +285,7 @@ class ZenohCarrier:
     def _tell_unreadable(self, key: str) -> None:
         if not self._is_told:
             self._is_told = True
-            logger.warning("skipped %s, which cannot be read; others are not told", one_line(key))
+            logger.warning("skipped %s, which cannot be read; others are not logged", one_line(key))
 
     def _last(self, sample: zenoh.Sample) -> None:
         try:
@@ -302,7 +303,7 @@ class ZenohCarrier:
         except ValueError:
             self._tell_unreadable(str(sample.key_expr))
             return
-        # Which of a router's links are slow is not known: they count as near.
+        # It is unknown which of a router's links are slow: they count as near.
         is_near = self._config["mode"] == "router" or self._is_router(found.peer)
         take = self._events.confirmed
         self._post(lambda: take(fleet_name, found, is_near=is_near))
@@ -323,7 +324,7 @@ class ZenohCarrier:
                     query.reply(key, text, attachment=head)
             except (zenoh.ZError, OSError, ValueError) as error:
                 told = one_line(str(error))
-                logger.warning("a question of another machine was not answered: %s", told)
+                logger.warning("a request of another machine was not answered: %s", told)
 
     # Offering and putting
 
@@ -354,7 +355,7 @@ class ZenohCarrier:
             offered.close()
 
     def has_room(self) -> bool:
-        """Whether a message would be sent soon, as far as is known."""
+        """Whether a message would probably be sent soon."""
         return not self._is_sending_large and (self._room is None or self._room.has_room())
 
     def await_room(self) -> None:
@@ -363,7 +364,7 @@ class ZenohCarrier:
             self._room.await_room()
 
     def put(self, fleet_name: str, head: bytes, message: bytes) -> None:
-        """Send a message to those that want it."""
+        """Send a message to the machines that want it."""
         if (offered := self._offered.get(fleet_name)) is None:
             return
         if len(message) <= _LARGE_BYTES:
@@ -373,7 +374,7 @@ class ZenohCarrier:
             self._large.submit(self._put_large, offered.publisher, head, message)
 
     def _put_large(self, publisher: Any, head: bytes, message: bytes) -> None:
-        with contextlib.suppress(zenoh.ZError):  # it was withdrawn meanwhile
+        with contextlib.suppress(zenoh.ZError):  # the topic was withdrawn meanwhile
             publisher.put(message, attachment=head)
         self._post(self._sent_large)
 
@@ -382,7 +383,7 @@ class ZenohCarrier:
         self._events.room()
 
     def tell(self, fleet_name: str, head: bytes) -> None:
-        """Send a heartbeat of a topic, past a large message that is being sent."""
+        """Send a heartbeat of a topic, ahead of a large message that is being sent."""
         if self._session is not None:
             self._session.put(
                 keys.last_key(fleet_name), head, priority=zenoh.Priority.INTERACTIVE_HIGH
@@ -391,7 +392,7 @@ class ZenohCarrier:
     # Wanting and asking
 
     def want(self, fleet_name: str) -> None:
-        """Bring the messages of a topic."""
+        """Receive the messages of a topic."""
         if self._wanted.get(fleet_name) is None:
             self._wanted[fleet_name] = self._subscriber(fleet_name)
 
@@ -410,12 +411,12 @@ class ZenohCarrier:
         )
 
     def unwant(self, fleet_name: str) -> None:
-        """Stop bringing the messages of a topic."""
+        """Stop receiving the messages of a topic."""
         if (subscriber := self._wanted.pop(fleet_name, None)) is not None:
             subscriber.undeclare()
 
     def confirm(self, offer: TopicOffer, message_id: int) -> None:
-        """Tell the uplink that offers a topic that a message has come."""
+        """Confirm to the uplink that offers a topic that a message arrived."""
         if self._session is not None:
             self._session.put(
                 keys.log_key(offer.machine, offer.peer, offer.fleet_name),
@@ -424,7 +425,7 @@ class ZenohCarrier:
             )
 
     def ask(self, offer: TopicOffer, question: Question) -> None:
-        """Ask the uplink that offers a topic."""
+        """Send a request to the uplink that offers a topic."""
         self._asking.submit(self._ask, offer, question)
 
     def _ask(self, offer: TopicOffer, question: Question) -> None:
@@ -447,17 +448,17 @@ class ZenohCarrier:
                 key,
                 zenoh.handlers.Callback(replied, ended),
                 timeout=_ANSWER_SEC,
-                # Else only the newest of several replies with one key comes.
+                # Otherwise only the newest of several replies with one key arrives.
                 consolidation=zenoh.ConsolidationMode.NONE,
                 congestion_control=zenoh.CongestionControl.BLOCK,
                 payload=msgspec.json.encode(question),
             )
         except zenoh.ZError as error:
-            logger.warning("%s could not be asked for: %s", offer.fleet_name, error)
+            logger.warning("%s could not be requested: %s", offer.fleet_name, error)
             ended()
 
     def links(self) -> list[str]:
-        """The other ends of the connections that are there."""
+        """Return the other ends of the connections."""
         if self._session is None:
             return []
         ends = (str(link.dst).partition("#")[0] for link in self._session.info.links())
@@ -467,7 +468,7 @@ class ZenohCarrier:
         return endpoint if self._relay is None else self._relay.names.get(endpoint, endpoint)
 
     def close(self) -> None:
-        """Leave: a process with an open session would never end."""
+        """Disconnect: a process with an open session would never end."""
         self._is_closed = True
         for pool in (self._answering, self._asking, self._large):
             pool.shutdown(wait=False, cancel_futures=True)

@@ -1,23 +1,23 @@
-"""The configuration of a Zenoh session, and the checks of it. Pure.
+"""Makes the configuration of a Zenoh session, or refuses an entry. Does no I/O.
 
-Off are: multicast and gossip (only what is named connects), and Zenoh's shared memory (30 MB a
-process, and it would pass by the network's limits).
+Switched off: multicast and gossip (only named endpoints connect), and Zenoh's shared memory (30 MB
+for each process, and it would bypass the network's limits).
 
-**Bounded buffers.** Zenoh and the kernel each hold as much as they are allowed to while a link is
-slow, and what arrives then is seconds old. Here it is 12 KiB in the socket (the kernel takes twice
-that, `link_room.py` allows less of it to be unsent, and the kernel looks at this only after half of
-what the other end has room for, so that has as little) and two batches of 4 KiB in Zenoh. With 700
-kbit/s for a link of 300 kbit/s, half of what arrives is 0.5 s old and all of it 0.7 s at most, or
-0.9 s while the link becomes slow. With certificates a router holds 64 KiB more for each link, in
-its TLS, and those cannot be bounded: who is behind a router is asked for confirmations instead
-(`pacing/far_window.py`).
-What finds no room is dropped, and counted by the reader. Where the socket is asked for room before
-(`link_room.py`), only a busy processor can be why Zenoh has none: then a message waits. A message
-that is larger than all buffers waits there for as long as a slow link needs for it.
+**Bounded buffers.** While a link is slow, Zenoh and the kernel each buffer as much as they are
+allowed to, and data then arrives seconds old. Here the limits are 12 KiB in the socket (the kernel
+uses twice that, `link_room.py` allows less of it to be unsent, and the kernel checks this only
+after half of the other end's buffer, which is therefore as small) and two batches of 4 KiB in
+Zenoh. With 700 kbit/s for a link of 300 kbit/s, half of the messages arrive 0.5 s old and all at
+most 0.7 s, or 0.9 s while the link becomes slow. With certificates a router buffers 64 KiB more for
+each link, in its TLS, which cannot be limited: machines behind a router are asked for confirmations
+instead (`pacing/far_window.py`). Messages without room are dropped, and counted by the reader. If
+the socket is checked for room first (`link_room.py`), Zenoh can lack room only because of a busy
+processor: then a message waits. A message that is larger than all buffers waits for as long as a
+slow link needs for it.
 
-**Rights.** A router gives each certificate the rights that its name has (`_access`): a robot those
-of its own name, a base those of the fleet. A key part that begins with `@` is matched by no
-wildcard, so each kind of key is named.
+**Rights.** A router gives each certificate the rights of its name (`_access`): a robot those of its
+own name, a base those of the fleet. A key part that begins with `@` is matched by no wildcard, so
+each kind of key is named.
 """
 
 from collections.abc import Iterable
@@ -29,14 +29,14 @@ from dsmq_nodes.gateways.uplink.over_zenoh.zenoh_keys import PARTS_OF_OFFER
 
 LEASE_SEC: Final = 3.0
 RETRY_MS: Final = 200
-_OPEN_MS: Final = 5000  # then a connection that was begun and not answered is given up
+_OPEN_MS: Final = 5000  # a connection request without an answer ends then
 _SEND_BUFFER_BYTES: Final = 12 * 1024
 _BATCH_BYTES: Final = 4 * 1024
 _BATCHES: Final = 2
-# Of the parts of one message; a machine that sends more of them is cut off. Else it is 1 GiB.
+# All parts of one message; a machine that sends more is cut off. Zenoh's default is 1 GiB.
 _MOST_MESSAGE_BYTES: Final = limits.MAX_BODY_BYTES + 64 * 1024
-# For room before a message is dropped, and for room for each further part of a large one. A router
-# waits little, for all its links; with 0.002 s it dropped 3 % of what 50 robots sent at one time.
+# The wait for room before a message is dropped, and for each further part of a large one. A router
+# waits only briefly, for all its links; with 0.002 s it dropped 3 % of what 50 robots sent at once.
 _WAITS_SEC: Final = (0.01, 0.05)
 _WAITS_FOR_ONE_LINK_SEC: Final = (0.25, 30.0)
 _MESSAGES: Final = (
@@ -65,7 +65,7 @@ def zenoh_config(entry: UplinkEntry) -> dict[str, Any]:
         "mode": "router" if entry.listen else "client",
         "connect/endpoints": connect,
         "listen/endpoints": [_endpoint(each) for each in entry.endpoints(entry.listen)],
-        # A client would try its first endpoint for ever: it tries each once (`_open` tries again).
+        # A client would try its first endpoint forever: let it try each once (`_open` repeats).
         "connect/timeout_ms": -1 if entry.listen else 0,
         "connect/exit_on_failure": False,
         "connect/retry": {
@@ -95,13 +95,13 @@ def zenoh_config(entry: UplinkEntry) -> dict[str, Any]:
 
 
 def _dialled(found: RouterEndpoint) -> str:
-    # Zenoh compares what stands before the last colon with the router's certificate.
+    # Zenoh compares the part before the last colon with the router's certificate.
     is_compared = found.kind == "tls"
     return _endpoint(found._replace(host=found.host.strip("[]")) if is_compared else found)
 
 
 def _endpoint(found: RouterEndpoint) -> str:
-    # On loopback so little would wait 40 ms for each acknowledgement.
+    # On loopback, such small buffers would wait 40 ms for each acknowledgement.
     return (
         f"{found}#so_rcvbuf={_SEND_BUFFER_BYTES};so_sndbuf={_SEND_BUFFER_BYTES}"
         if found.is_beyond
@@ -124,7 +124,7 @@ def _tls(entry: UplinkEntry) -> dict[str, Any]:
 
 
 def _access(entry: UplinkEntry) -> dict[str, Any]:
-    """Return the access rules: everything is forbidden except to the named machines."""
+    """Return the rights: none, except for the named machines."""
     groups = [(name, _keys_of(name)) for name in entry.robots]
     groups += [(name, _keys_of_all()) for name in entry.bases]
     return {

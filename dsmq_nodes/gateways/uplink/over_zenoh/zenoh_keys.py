@@ -1,17 +1,17 @@
-"""The keys of the uplink in Zenoh. Pure.
+"""The keys of the uplink in Zenoh. Does no I/O.
 
     dsmq/r1/imu                                                the messages of r1's topic /imu
     dsmq/@last/r1/imu                                          its heartbeat: where its log ends
     dsmq/@offer/r1/PEER/VERSION/EPOCH/LATCHED/TYPE/SCHEMA/r1/imu   a token: the topic is offered
-    dsmq/@log/r1/PEER/r1/imu                                   a queryable: what its log still has;
-                                                               and there r1 is told what has come
+    dsmq/@log/r1/PEER/r1/imu                                   a queryable: the messages in its log;
+                                                               r1 gets confirmations there, too
     dsmq/@name/r1/PEER                                         a token, and a queryable: r1 is here
 
 A machine without a name is `-`. Zenoh gives `* $ # ?` and a first `@` a meaning, and refuses empty
-parts: they are written as `%` and two hex digits.
+parts: these are written as `%` and two hex digits.
 
-The version is that of all that uplinks say to each other: keys, heads, questions. Up to it the
-token is the same in all versions, so that each can tell that another one is not its own.
+The version is that of everything that uplinks exchange: keys, heads, requests. Up to it the token
+is the same in all versions, so that each uplink can detect another version.
 """
 
 import re
@@ -33,13 +33,13 @@ _escaped: Final = re.compile(r"%([0-9A-F]{2})").sub
 
 
 class OtherVersionError(ValueError):
-    """The uplink of a machine has another version than this one."""
+    """A machine's uplink has another version than this one."""
 
     def __init__(self, machine: str, version: str) -> None:
         self.machine = machine
         super().__init__(
-            f"speaks version {version[:20]} of the uplink, and this machine {VERSION}: install the "
-            "same dsmq_nodes on both"
+            f"uses version {version[:20]} of the uplink, and this machine {VERSION}: install the "
+            "same version of dsmq_nodes on both"
         )
 
 
@@ -64,12 +64,12 @@ def last_key(fleet_name: str) -> str:
 
 
 def log_key(machine: str, peer: str, fleet_name: str) -> str:
-    """Return the key of questions to an uplink about the log of a topic."""
+    """Return the key for requests to an uplink about the log of a topic."""
     return f"{LOGS}/{machine or NOBODY}/{peer}/{escaped(fleet_name)}"
 
 
 def name_key(machine: str, peer: str) -> str:
-    """Return the token of a machine's name, which is also the key of questions about it."""
+    """Return the token of a machine's name, which is also the key for requests about it."""
     return f"{NAMES}/{machine}/{peer}"
 
 
@@ -77,7 +77,7 @@ def fleet_name_of(key: str, parts: int) -> str:
     """Return the fleet name after the first `parts` parts of a key.
 
     Raises:
-        ValueError: there is none.
+        ValueError: the key has no further part.
     """
     found = key.split("/", parts)
     if len(found) <= parts:
@@ -97,7 +97,7 @@ def read_offer(key: str) -> TopicOffer:
     """Return the offer that a token stands for.
 
     Raises:
-        OtherVersionError: the uplink over there is of another version.
+        OtherVersionError: the other uplink has another version.
         ValueError: the key is no such token.
     """
     _, _, machine, peer, version, rest = key.split("/", 5)

@@ -1,1 +1,1 @@
-"""Limits of how fast messages are sent. Pure: no network and no clock."""
+"""Limits the rate of messages; no network and no clock."""

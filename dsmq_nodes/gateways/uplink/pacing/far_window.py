@@ -1,17 +1,18 @@
-"""The most bytes under way to machines behind a router. Pure: no network, no clock.
+"""Limits unconfirmed bytes to machines behind a router. No network, no clock.
 
-The uplink checks its own link for room. Behind a router, other buffers fill while the next link is
-slow: the router's socket, and 64 KiB of TLS for each connection, which take 1.8 s at 300 kbit/s. So
-some messages ask the receiving uplink for a confirmation. A confirmation that takes long shows that
-the way is slow. The window is then the number of bytes that the way delivers within its shortest
-trip time plus `_QUEUE_SEC`.
+This machine's own link is checked for room. Behind a router other buffers fill while the next link
+is
+slow: its socket, and 64 KiB of TLS for each connection, which are 1.8 s at 300 kbit/s. Some
+messages therefore request a confirmation from the receiving uplink. A late confirmation means that
+the path is slow. It also gives the limit of unconfirmed bytes: what is sent within `_QUEUE_SEC`
+more than an empty path takes.
 
-- **A way that stands still is not slow** (`LinkClock`): packets were lost, or a process had to wait
-  for a processor. A way is not slow either while only a few bytes are late.
-- **A way counts as slow until nothing has had to wait for a second.** The shortest trip time of a
-  slow way is measured every ten seconds: nothing is sent until everything has arrived.
-- With several reading machines the first confirmation counts, so that a slow machine delays no
-  other. A machine at the other end of our link is never late.
+- **A path that stands still is not slow** (`LinkClock`): packets were lost, or a process had to
+  wait for a processor. A few late bytes do not make a path slow either.
+- **A path is slow until nothing has had to wait for a second.** The time of an empty path is
+  measured every ten seconds: nothing is sent until all has arrived.
+- If several machines read, the first confirmation counts: a slow machine delays no other. A machine
+  at the other end of this machine's link counts as never late.
 - A machine that never confirms, such as an uplink of an earlier version, has no window.
 """
 
@@ -21,48 +22,48 @@ from typing import Final
 
 from dsmq_nodes.gateways.uplink.pacing.link_clock import STILL_SEC, LinkClock
 
-_LATE_SEC: Final = 0.3  # a trip this much longer than the shortest, and twice as long, is late
-_LATE_BYTES: Final = 12 * 1024  # the way is slow only if at least this much is under way
+_LATE_SEC: Final = 0.3  # longer than an empty path, and twice as long: the path is slow
+_LATE_BYTES: Final = 12 * 1024  # if so much is unconfirmed
 _QUEUE_SEC: Final = 0.25
 _LEAST_WINDOW_BYTES: Final = 4 * 1024
 _CALM_SEC: Final = 1.0
 _SPAN_SEC: Final = 10.0
-_ASK_BYTES: Final = 8 * 1024  # between two messages that ask
-_ASK_SEC: Final = 0.05  # the same, while the way may be slow
-_DOUBT_SEC: Final = 0.05  # the way may be slow if a confirmation takes longer
-_AGAIN_SEC: Final = 1.0  # then another message asks: the last one may be lost
-_NEAR_SEC: Final = 10.0  # no questions for so long, after the other end of our link has confirmed
-_SILENCE_SEC: Final = 3.0  # then the confirming machine is gone: its lease is over
+_ASK_BYTES: Final = 8 * 1024  # between two requests
+_ASK_SEC: Final = 0.05  # likewise, while the path may be slow
+_DOUBT_SEC: Final = 0.05  # it may be slow if a confirmation takes longer
+_AGAIN_SEC: Final = 1.0  # then another message requests one: the last may be lost
+_NEAR_SEC: Final = 10.0  # the pause of requests to a machine at the other end of the link
+_SILENCE_SEC: Final = 3.0  # then the confirming machine is gone, as its lease is over
 _MOST_ASKS: Final = 256
 
 
 @dataclass(slots=True)
 class _Ask:
-    """A message that asks: when it was sent, and the bytes sent and under way by then."""
+    """A message with a request: its sending time, and the sent and unconfirmed bytes up to it."""
 
     asked_sec: float
-    at_sec: float  # the same time by the link's clock
+    at_sec: float  # the same by the clock of the path
     gone_bytes: int
     under_way_bytes: int
 
 
 class FarWindow:
-    """Counts sent and confirmed bytes, and decides whether more may be sent."""
+    """The unconfirmed bytes, and whether more may be sent."""
 
     def __init__(self) -> None:
-        """Start with nothing sent."""
+        """Begin with nothing sent."""
         self._gone_bytes = 0
         self._near_until_sec = -inf
         self.forget()
 
     def forget(self) -> None:
-        """Forget everything about the way."""
+        """Forget everything about the path."""
         self._clock = LinkClock()
         self._clock.patience_sec = _SILENCE_SEC
-        self._came_bytes, self._came_sec = self._gone_bytes, -inf  # -inf: nobody has confirmed
-        self._asks: dict[tuple[str, int], _Ask] = {}  # not confirmed yet, by topic and id
+        self._came_bytes, self._came_sec = self._gone_bytes, -inf  # -inf: no confirmation yet
+        self._asks: dict[tuple[str, int], _Ask] = {}  # unconfirmed, by topic and id
         self._asked_bytes, self._asked_sec = self._gone_bytes - _ASK_BYTES, -inf
-        self._most_bytes = inf  # inf: the way is not slow
+        self._most_bytes = inf  # inf: the path is not slow
         self._full_sec = -inf
         self._least_sec, self._least_since_sec = inf, -inf
         self._is_emptying = False
@@ -89,12 +90,12 @@ class FarWindow:
         return now_sec - self._asked_sec > _AGAIN_SEC
 
     def _is_full(self) -> bool:
-        if self._is_emptying:  # as soon as the last message has asked
+        if self._is_emptying:  # as soon as the last message has a request
             return self._asked_bytes == self._gone_bytes
         return self._under_way_bytes >= self._most_bytes
 
     def goes(self, topic: str, message_id: int, size: int, now_sec: float) -> bool:
-        """Count a message that is sent; return whether it is to ask for a confirmation."""
+        """Add a sent message; return whether it has to request a confirmation."""
         self._gone_bytes += size
         if not self._is_to_ask(now_sec):
             return False
@@ -109,7 +110,7 @@ class FarWindow:
         return True
 
     def goes_silently(self, size: int) -> None:
-        """Count a message that is sent and cannot ask."""
+        """Add a sent message that cannot request a confirmation."""
         self._gone_bytes += size
 
     def _is_to_ask(self, now_sec: float) -> bool:
@@ -127,16 +128,16 @@ class FarWindow:
     # Confirmations
 
     def came(self, topic: str, message_id: int, now_sec: float, *, is_near: bool) -> None:
-        """Take a machine's confirmation; `is_near`: it is at the other end of our link."""
+        """Process a confirmation; `is_near`: its machine is at the other end of the link."""
         if is_near:
             self.forget()
             self._near_until_sec = now_sec + _NEAR_SEC
             return
         ask = self._asks.get((topic, message_id))
-        if ask is None:  # another machine has confirmed it before
+        if ask is None:  # another machine has already confirmed it
             return
         was_full = self._is_full()
-        while next(iter(self._asks.values())) is not ask:  # the way loses some
+        while next(iter(self._asks.values())) is not ask:  # the path loses some
             del self._asks[next(iter(self._asks))]
         del self._asks[topic, message_id]
         trip_sec = self._clock.read(now_sec) - ask.at_sec
@@ -152,7 +153,7 @@ class FarWindow:
         self._measure_again(now_sec)
 
     def _measure_again(self, now_sec: float) -> None:
-        """Let a slow way become empty now and then, to measure its shortest trip."""
+        """Let the path become empty at times, to measure how long it takes then."""
         if self._is_emptying and not self._under_way_bytes:
             self._is_emptying = False
             self._least_sec, self._least_since_sec = inf, now_sec
@@ -160,7 +161,7 @@ class FarWindow:
             self._is_emptying = True
 
     def _look(self, ask: _Ask, trip_sec: float, now_sec: float, *, most_bytes: float) -> None:
-        """Set the window by the trip of a message, to `most_bytes` at most."""
+        """Update the limit from the time of a message; `most_bytes` is its upper bound."""
         if self._most_bytes == inf:
             is_late = trip_sec > self._least_sec + max(_LATE_SEC, self._least_sec)
             if not is_late or self._under_way_bytes < _LATE_BYTES:

@@ -1,15 +1,15 @@
-"""The time of a link, which does not pass while the link stands still. Pure."""
+"""The clock of a link: a link that stands still is not slow. Does no I/O."""
 
 from typing import Final
 
-STILL_SEC: Final = 0.25  # a slow link accepts data within that time, down to 200 kbit/s
+STILL_SEC: Final = 0.25  # a slow link accepts something within that time, down to 200 kbit/s
 
 
 class LinkClock:
-    """The time of a link: it stops while messages wait and the link accepts none.
+    """The clock of a link: it stands still while messages wait and the link accepts none.
 
     Attributes:
-        patience_sec: for how long the time passes while the link accepts nothing.
+        patience_sec: how long it continues without an accepted message.
     """
 
     def __init__(self) -> None:
@@ -28,6 +28,6 @@ class LinkClock:
         return max(0.0, now_sec - self._moved_sec - self.patience_sec)
 
     def moved(self, now_sec: float, *, is_waiting: bool) -> None:
-        """Note that the link has accepted a message, or that a first message begins to wait."""
+        """Note that the link has accepted a message, or that the first message begins to wait."""
         self._still_sec += self.stands_sec(now_sec)
         self._moved_sec = now_sec if is_waiting else None

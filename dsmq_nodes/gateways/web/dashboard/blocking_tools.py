@@ -1,4 +1,4 @@
-"""What the command line's tools do, for the page: each with a session of its own, in a thread."""
+"""Functions of the command line's tools for the page, each in a thread with its own session."""
 
 from typing import Any, Final
 
@@ -12,7 +12,7 @@ _LINES: Final = 40
 
 
 def examine(broker: AnyAddress) -> dict[str, Any]:
-    """What `doctor` finds.
+    """Return the findings of `doctor`.
 
     Raises:
         DsmqError: the broker does not answer.
@@ -25,10 +25,10 @@ def examine(broker: AnyAddress) -> dict[str, Any]:
 
 
 def command_launch(broker: AnyAddress, action: str, name: str) -> dict[str, Any]:
-    """What `node restart`, `stop`, `start` and `log` do.
+    """Do what `node restart`, `stop`, `start` and `log` do, and return the result.
 
     Raises:
-        DsmqError: it cannot be done; the text is the launch's.
+        DsmqError: the command failed; the text is the launch's.
     """
     with Session(broker) as session:
         launch = RunningLaunch(session)

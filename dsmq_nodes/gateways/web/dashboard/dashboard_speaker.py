@@ -1,4 +1,4 @@
-"""The dashboard's protocol: one `DashboardSpeaker` a page, `Dashboards` for what they share."""
+"""The dashboard's protocol: a `DashboardSpeaker` for each page, `Dashboards` for all."""
 
 import asyncio
 import fnmatch
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 _FRAMES_HZ: Final = 20.0
 _GRAPH_SEC: Final = 0.25
 _WAITS_BYTES: Final = 64 << 10
-_WRONG: Final = (DsmqError, LookupError, TypeError, ValueError, OverflowError)  # what a page says
+_WRONG: Final = (DsmqError, LookupError, TypeError, ValueError, OverflowError)  # from a page
 _EVERY_NODES: Final = (
     *("/describe_parameters", "/get_parameter_types", "/get_parameters", "/list_parameters"),
     *("/set_parameters", "/set_parameters_atomically", "/get_logger_levels", "/set_logger_levels"),
@@ -44,7 +44,7 @@ _EVERY_NODES: Final = (
 
 
 class Dashboards:
-    """What all pages share: who drives, the shortened statistics."""
+    """The state that all pages share: the driver, the recording, the shortened statistics."""
 
     def __init__(self, hub: Hub, entry: WebEntry, broker: AnyAddress) -> None:
         self.hub, self.entry, self.broker = hub, entry, broker
@@ -55,7 +55,7 @@ class Dashboards:
         self._statistics: tuple[int, str] = (0, "")
 
     def connect(self, client: HubClient) -> "DashboardSpeaker":
-        """A speaker for one page."""
+        """Return a speaker for one page."""
         page = DashboardSpeaker(self, client, f"{client.peer or 'a page'} ({next(self._numbers)})")
         self.pages.append(page)
         page.tell_driver()
@@ -63,12 +63,12 @@ class Dashboards:
         return page
 
     def is_shown(self, topic: str) -> bool:
-        """Whether pages see a topic."""
+        """Whether a topic is shown to pages."""
         hide = self.entry.hide
         return not is_hidden(topic) and not any(fnmatch.fnmatchcase(topic, each) for each in hide)
 
     def shortened(self, topic: str, entry: Entry) -> str | None:
-        """The broker's statistics without hidden topics, made once for all pages."""
+        """Return the broker's statistics without hidden topics, made once for all pages."""
         if topic != STATISTICS_TOPIC:
             return None
         if self._statistics[0] != entry.stamp + entry.id:
@@ -83,7 +83,7 @@ class Dashboards:
             page.say({"op": "error", "error": why})
 
     def tell_driver(self) -> None:
-        """Tell all pages who drives."""
+        """Send the name of the driver to all pages."""
         for page in self.pages:
             page.tell_driver()
 
@@ -122,13 +122,13 @@ class DashboardSpeaker:
         self.client.outbox.answer(msgspec.json.encode(what).decode())
 
     def tell_driver(self) -> None:
-        """Say who drives."""
+        """Send the name of the driver."""
         driving = self._shared.driving
         is_you = driving.is_driver(self.client)
         self.say({"op": "driver", "name": driving.name, "you": is_you, "type": driving.type})
 
     def tell_recording(self) -> None:
-        """Say which file is being recorded."""
+        """Send the name of the file that is being recorded."""
         self.say({"op": "recording", "name": self._shared.recordings.name})
 
     def _hello(self) -> None:
@@ -146,13 +146,13 @@ class DashboardSpeaker:
 
     def _graph_changed(self) -> None:
         if self._hub.is_connected != self._was_connected:
-            self._tell_graph()  # at once: a page must not look alive when it is not
+            self._tell_graph()  # at once: a page must not look connected when it is not
         elif self._graph_due is None:
             self._graph_due = self.client.later(_GRAPH_SEC, self._graph_is_due)
 
     def _graph_is_due(self) -> None:
         self._graph_due = None
-        if self.client.outbox.waiting_bytes > _WAITS_BYTES:  # it has not read the last one
+        if self.client.outbox.waiting_bytes > _WAITS_BYTES:  # the page has not read the last graph
             self._graph_due = self.client.later(1.0, self._graph_is_due)
             return
         self._tell_graph()
@@ -195,7 +195,7 @@ class DashboardSpeaker:
     # From the page
 
     def receive(self, data: str | bytes) -> None:
-        """Take a message of the page."""
+        """Process a message of the page."""
         try:
             asked = read_json(data)
             op = asked["op"]
@@ -213,12 +213,12 @@ class DashboardSpeaker:
             elif op in self._asked:
                 self.client.spawn(self._answer(op, asked))
             else:
-                self.say({"op": "error", "error": f"there is no op {op!r:.40}"})
+                self.say({"op": "error", "error": f"unknown op {op!r:.40}"})
         except (*_WRONG, AttributeError) as error:
             self.say({"op": "error", "error": f"{type(error).__name__}: {error}"})
 
     def closed(self) -> None:
-        """The page has gone: if it drove, the robot stops."""
+        """Remove the page, because it is gone; if it drove, the robot stops."""
         self._shared.pages.remove(self)
         self._frames.slots.clear()
         if self._shared.driving.is_driver(self.client):
@@ -261,7 +261,7 @@ class DashboardSpeaker:
         self._questions += 1
         try:
             if self._questions > MOST_CALLS:
-                raise ClientLimitError(f"a page has {MOST_CALLS} questions under way at most")
+                raise ClientLimitError(f"a page may have at most {MOST_CALLS} pending requests")
             answer["value"] = await self._asked[op](asked)
         except _WRONG as error:
             text = str(error) if isinstance(error, DsmqError) else f"{op}: {error!r}"
@@ -278,7 +278,7 @@ class DashboardSpeaker:
         await set_parameter(self.client, asked["node"], asked["name"], asked["value"])
 
     async def _form(self, asked: dict[str, Any]) -> Any:
-        """The schema of a topic's or a service's messages, and one with all defaults."""
+        """Return the schema of a topic's or a service's messages, and a default message."""
         name = asked.get("topic") or asked["service"] + REQUEST
         schema = self._schema(name, asked.get("type", ""))
         return {"schema": schema, "msg": encoded({}, schema, name) if schema else {}}
@@ -337,7 +337,7 @@ class DashboardSpeaker:
 
 
 def _told(topic: TopicModel) -> dict[str, Any]:
-    """A topic for the page: its ends' nodes, one type, its faults."""
+    """Return a topic for the page: the nodes of its endpoints, one type, its faults."""
     types = dict.fromkeys(end.type for end in topic.ends if end.type)
     return {
         "name": topic.name,

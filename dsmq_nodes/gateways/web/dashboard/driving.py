@@ -1,11 +1,11 @@
-"""Driving by hand: one driver at a time, and a dead man's switch at the robot's end.
+"""Driving by hand: one driver at a time, with a dead man's switch.
 
-While the driver's hand is on the stick or on a joint's slider the page sends a command 12 times a
-second, and the gateway publishes the newest one at 20 Hz. Without a command for 250 ms, at the end
-of the socket and when the driver lets go, it publishes zero three times and falls silent, so that
-it does not fight with whatever else commands the robot. A position has no zero: joints stop because
-a page sends none that is further away than a quarter of a second, and none more. The gateway's own
-end is for the robot: topics that drive need a `timeout`.
+While the driver holds the stick or a joint's slider, the page sends a command 12 times a second,
+and the gateway publishes the newest one at 20 Hz. Without a command for 250 ms, at the end of the
+socket and when the driver lets go, it publishes zero three times and then nothing, so that other
+commands for the robot are not disturbed. There is no zero for a position: joints stop because the
+page never sends a position that is further away than a quarter of a second. If the gateway itself
+ends, the robot has to stop by itself: topics that drive need a `timeout`.
 """
 
 import math
@@ -34,11 +34,11 @@ _MOST_JOINTS: Final = 100
 
 
 class Driving:
-    """Who drives, and what is commanded.
+    """The driver, and its commands.
 
     Attributes:
-        name: the driver; empty: nobody.
-        type: the type of what is commanded; empty: nothing.
+        name: the driver; empty if nobody drives.
+        type: the type of the commands; empty if nobody drives.
     """
 
     def __init__(self, entry: DriveEntry) -> None:
@@ -61,11 +61,11 @@ class Driving:
         """Make a client the driver.
 
         Raises:
-            CommandError: somebody else drives, and is not to be relieved; nothing can be driven.
+            CommandError: another client drives and `take_over` is False, or the type cannot drive.
         """
         client.check_writable()
         if type_name not in {*_TWISTS, JOINTS}:
-            raise CommandError(f"{topic} carries {type_name}, which is nothing to drive with")
+            raise CommandError(f"{topic} has the type {type_name}, which is not for driving")
         if self._client is not None and self._client is not client and not take_over:
             raise CommandError(f"{self.name} drives: wait until they let go, or take over")
         writer = client.advertise(topic, type_name, schema_text(find_type(type_name)))
@@ -76,7 +76,7 @@ class Driving:
         """Drive wheels, until the next command or `SILENT_SEC`.
 
         Args:
-            client: who drives.
+            client: the client that drives.
             linear: the share of the highest speed, -1 to 1.
             angular: the share of the highest turn rate, -1 to 1; positive is to the left.
         """
@@ -87,10 +87,10 @@ class Driving:
         """Move joints, until the next command or `SILENT_SEC`; `positions` are rad or m, by name.
 
         Raises:
-            CommandError: it is no command of joints.
+            CommandError: the command has too many joints.
         """
         if len(positions) > _MOST_JOINTS:
-            raise CommandError(f"a command has {_MOST_JOINTS} joints at most")
+            raise CommandError(f"a command may have at most {_MOST_JOINTS} joints")
         if self.type == JOINTS and all(map(math.isfinite, positions.values())):
             header = {"stamp": {"sec": 0, "nanosec": 0}, "frame_id": ""}
             names, values = list(positions), list(positions.values())
@@ -115,7 +115,7 @@ class Driving:
                 self._tick()
 
     def disarm(self, client: HubClient | None = None) -> None:
-        """Stop, and let others drive; for a client that does not drive nothing is done."""
+        """Stop, and let others drive; do nothing for a client that does not drive."""
         if self._client is None or (client is not None and client is not self._client):
             return
         if self._timer is not None:

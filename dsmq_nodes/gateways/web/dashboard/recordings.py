@@ -1,7 +1,7 @@
 """The page's record button: `bag record --all` as a process beside the gateway, one at a time.
 
-The files lie in `recordings/` of the folder where the gateway was started, and stay there; pages
-can download them.
+The files are in `recordings/`, in the folder where the gateway was started, and are not deleted;
+pages can download them.
 """
 
 import asyncio
@@ -19,44 +19,44 @@ from dsmq_nodes.errors import CommandError
 from dsmq_nodes.printable import one_line
 
 FOLDER: Final = "recordings"
-_BEGIN_SEC: Final = 10.0  # by then its file is there
+_BEGIN_SEC: Final = 10.0  # the wait for its file
 _LOOK_SEC: Final = 0.05
 _END_SEC: Final = 20.0
 _LONGEST_WHY: Final = 400
 
 
 class Recordings:
-    """The recording that runs, if any.
+    """The running recording, if any.
 
     Attributes:
-        folder: where the files are.
-        name: the file that is being written; empty: none.
+        folder: the folder of the files.
+        name: the file that is being written; empty if there is none.
     """
 
     def __init__(self, broker: AnyAddress, folder: Path, on_end: Callable[[str], None]) -> None:
-        """`on_end` is called with the last words of a recording that ends by itself."""
+        """Prepare; `on_end` is called with a text when a recording ends by itself."""
         self._broker, self.folder, self._on_end = broker, folder, on_end
         self.name = ""
         self._process: asyncio.subprocess.Process | None = None
-        self._ending: asyncio.Task[str] | None = None  # its last words
-        self._is_wanted = False  # it goes on until somebody stops it
+        self._ending: asyncio.Task[str] | None = None  # returns its error output
+        self._is_wanted = False  # it continues until it is stopped
         self._doing: asyncio.Task[str] | None = None
 
     async def _to_its_end(self, work: Coroutine[Any, Any, str]) -> str:
-        """Begin or end a recording, also when the page that has asked for it goes meanwhile."""
+        """Begin or end a recording, even if the page that requested it is gone meanwhile."""
         self._doing = asyncio.create_task(work)
         return await asyncio.shield(self._doing)
 
     async def start(self) -> str:
-        """Record everything from now on; returns the file's name.
+        """Record everything from now on, and return the file's name.
 
         Raises:
-            CommandError: a recording runs already, or cannot.
+            CommandError: a recording is running already, or cannot be started.
             BagError: the extra `bag` is not installed.
         """
         need_bag()
         if self.name:
-            raise CommandError(f"{self.name} is being recorded already")
+            raise CommandError(f"{self.name} is already being recorded")
         self.name = f"{time.strftime('%Y_%m_%d-%H_%M_%S')}.mcap"
         return await self._to_its_end(self._started(self.name))
 
@@ -79,15 +79,15 @@ class Recordings:
                 while process.returncode is None and not (self.folder / name).is_file():
                     await asyncio.sleep(_LOOK_SEC)
         if process.returncode is not None:
-            raise CommandError(f"it cannot be recorded: {await self._ending}")
+            raise CommandError(f"the recording failed: {await self._ending}")
         self._is_wanted = True
         return name
 
     async def stop(self) -> str:
-        """End the recording; returns the file's name.
+        """End the recording, and return the file's name.
 
         Raises:
-            CommandError: none runs, or it failed.
+            CommandError: no recording is running, or it failed.
         """
         if self._doing is not None:
             await asyncio.wait([self._doing])  # it may not have begun yet
@@ -112,7 +112,7 @@ class Recordings:
         return name
 
     async def _ended(self, process: asyncio.subprocess.Process) -> str:
-        """Wait for the end of a recording; returns its last words."""
+        """Wait for the end of a recording, and return its error output."""
         assert process.stderr is not None
         said = b""
         while piece := await process.stderr.read(_LONGEST_WHY):
@@ -126,6 +126,6 @@ class Recordings:
         return why
 
     async def close(self) -> None:
-        """End what runs, with the gateway."""
+        """End a running recording, at the gateway's end."""
         if self.name:
             await self.stop()

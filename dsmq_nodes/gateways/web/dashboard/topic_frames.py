@@ -1,9 +1,9 @@
-"""What a page has subscribed, gathered into frames that it acknowledges.
+"""Collects the messages that a page has subscribed to into frames, which it acknowledges.
 
 A slot holds the newest messages of one topic since the last frame: one for tables, several for
-plots. At most two frames are on their way, of 128 KiB each, so a slow page gets fewer messages, the
-newest, and is told how many it missed. What waits in all slots of a page is bounded: the largest
-one loses its oldest message. Topics take turns.
+plots. At most two frames of 128 KiB each are unacknowledged, so a slow page gets fewer messages,
+the newest ones, with the number of those dropped. The bytes in all slots of a page are limited: the
+largest slot drops its oldest message. Topics take turns.
 """
 
 import base64
@@ -32,7 +32,7 @@ class TopicSlot:
     """One subscribed topic of one page."""
 
     def __init__(self, topic: str, most: int, rate_hz: float, *, is_picture: bool) -> None:
-        """Keep the `most` newest messages, and give them to at most `rate_hz` frames a second."""
+        """Keep the `most` newest messages, for at most `rate_hz` frames a second."""
         self.topic, self.is_picture = topic, is_picture
         self.most = max(1, min(most, MOST_KEPT))
         self.every_sec = 1 / rate_hz if rate_hz > 0 else 0.0
@@ -42,9 +42,9 @@ class TopicSlot:
         self.waiting_bytes = 0
 
     def take(self, entry: Entry) -> None:
-        """A message of the topic."""
+        """Add a message of the topic."""
         self.dropped += entry.gap
-        # Of the newest alone the text is made when it is sent: most are replaced before.
+        # With one message, its text is made when it is sent: most are replaced before.
         item: Entry | str = entry
         if self.most > 1:
             item = entry.text or "null"
@@ -54,12 +54,12 @@ class TopicSlot:
             self.drop_oldest()
 
     def drop_oldest(self) -> None:
-        """Make room for newer ones."""
+        """Drop the oldest message, to make room for newer ones."""
         self.dropped += 1
         self.next()
 
     def next(self) -> tuple[int, Entry | str]:
-        """Take the oldest message that waits: its stamp, and the entry or its text."""
+        """Remove the oldest waiting message; return its stamp, and the entry or its text."""
         stamp, item = self.waiting.popleft()
         if isinstance(item, str):
             self.waiting_bytes -= len(item)
@@ -70,7 +70,7 @@ class TopicFrames:
     """The slots of one page, and the frames made of them."""
 
     def __init__(self, rewrite: Callable[[str, Entry], str | None]) -> None:
-        """An empty one; `rewrite(topic, entry)` may shorten a message, None: as it is."""
+        """Begin without slots; `rewrite(topic, entry)` may return a shorter text, or None."""
         self.slots: dict[str, TopicSlot] = {}
         self._rewrite = rewrite
         self._sent = self._acknowledged = 0
@@ -87,7 +87,7 @@ class TopicFrames:
         return any(slot.waiting for slot in self.slots.values())
 
     def take(self, slot: TopicSlot, entry: Entry) -> None:
-        """A message of a slot's topic."""
+        """Add a message of a slot's topic."""
         slot.take(entry)
         slots = self.slots.values()
         while slot.most > 1 and sum(map(_size, slots)) > WAITING_BYTES:
@@ -97,11 +97,11 @@ class TopicFrames:
             max(crowded, key=_size).drop_oldest()
 
     def acknowledge(self, number: int) -> None:
-        """The page has read the frames up to this one."""
+        """Note that the page has read the frames up to this number."""
         self._acknowledged = max(self._acknowledged, min(number, self._sent))
 
     def frame(self, now_sec: float, now_ns: int) -> list[str | bytes]:
-        """The next frame, after the pictures that belong to it; nothing when nothing is due."""
+        """Return the next frame after its pictures, in order to send; empty if nothing is due."""
         texts: list[str] = []
         pictures: list[str | bytes] = []
         slots = list(self.slots.values())
@@ -122,7 +122,7 @@ class TopicFrames:
     def _empty(
         self, slot: TopicSlot, room: int, texts: list[str], pictures: list[str | bytes]
     ) -> int:
-        """Take what fits; returns its size."""
+        """Remove as many messages as fit, and return their size."""
         size = 0
         while slot.waiting and size < room:
             stamp, item = slot.next()
@@ -150,17 +150,17 @@ def _size(slot: TopicSlot) -> int:
 
 
 def valid(text: str) -> str:
-    """A text that can be spliced into JSON: a message, or a plain client's text as a message."""
+    """Return a text to insert into JSON: a message, or a plain client's text as a message."""
     is_message = text.startswith("{") and is_json(text)
     return text if is_message else _encode({"data": text}).decode()
 
 
 def picture(topic: str, stamp: int, dropped: int, entry: Entry) -> bytes:
-    """A binary frame: the length of its head, `[topic, stamp, dropped, message]`, the pixels.
+    """Return a binary frame: the length of its head `[topic, stamp, dropped, message]`, it, pixels.
 
     Raises:
-        DsmqError: it was overwritten meanwhile.
-        ValueError: it is not a picture.
+        DsmqError: the message was overwritten meanwhile.
+        ValueError: the message is not a picture.
     """
     if isinstance(entry, RingRecord) and entry.field == "data":
         message, loan = _read(entry.data), entry.loan
