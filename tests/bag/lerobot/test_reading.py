@@ -161,8 +161,8 @@ def test_a_part_of_a_dataset_is_read(dataset: Path) -> None:
         ({"features": [1]}, "is no complete dataset"),
         ({"features": {"x": {"dtype": "float32", "shape": [10**12]}}}, "of 1000000000000 numbers"),
         ({"data_path": "{file_index:>999999999d}"}, "its data_path is"),
-        ({"data_path": "../x/{file_index}.parquet"}, "its data_path leads out of it"),
-        ({"data_path": "/etc/{file_index}.parquet"}, "its data_path leads out of it"),
+        ({"data_path": "../x/{file_index}.parquet"}, "its data_path leads out of the folder"),
+        ({"data_path": "/etc/{file_index}.parquet"}, "its data_path leads out of the folder"),
     ],
 )
 def test_a_dataset_is_no_more_than_its_own_files(

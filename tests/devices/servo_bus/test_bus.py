@@ -65,7 +65,7 @@ def test_reads_and_writes(tmp_path: Path, echo: bool) -> None:
         assert wire.bus.servos[2].get(feetech.P_GAIN) == 16
         with pytest.raises(ServoError, match="servo 9 does not answer"):
             await bus.read(9, feetech.POSITION)
-        with pytest.raises(ServoError, match="has 777 there, not 5"):
+        with pytest.raises(ServoError, match="has 777, not 5"):
             await bus.write(1, feetech.MODEL, 5)
 
     play(tmp_path, scene, echo=echo)

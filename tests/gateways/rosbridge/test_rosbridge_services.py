@@ -34,13 +34,13 @@ def test_a_service_is_called_by_names_by_order_and_in_any_compression(bridged: B
     [
         ("/add_two_ints", {"a": "x"}, "a: expects integer, got 'x'"),
         ("/add_two_ints", {"c": 1}, "c: there is no such field"),
-        ("/add_two_ints", [1, 2, 3], "has 2 fields, and not 3"),
+        ("/add_two_ints", [1, 2, 3], "has 2 fields, not 3"),
         ("/add_two_ints", [1, 2], "by name: their order is unknown"),
         ("/add_two_ints", 5, "args has to be an object or a list"),
         ("/switch", {"data": False}, "it cannot be switched off"),
         ("/swich", {}, "no node serves /swich; did you mean '/switch'"),
         ("/rosapi/nothing", {}, "no node serves /rosapi/nothing"),
-        ("/rosapi/topic_type", {"topic": 5}, "topic is a text"),
+        ("/rosapi/topic_type", {"topic": 5}, "topic has to be a text"),
         ("/rosapi/message_details", {"type": "x/Y"}, "the type is unknown"),
         ("/republish_tfs", {"source_frames": 5}, "'source_frames'"),
     ],
@@ -55,7 +55,7 @@ def test_a_call_that_fails_says_why(bridged: Bridged, service: str, args: Any, r
 @pytest.mark.parametrize(
     ("service", "fields", "reason"),
     [
-        ("/switch", {"timeout": "soon"}, "'timeout' is a number"),
+        ("/switch", {"timeout": "soon"}, "'timeout' has to be a number"),
         ("/a b", {}, "'/a b' is no topic name"),
     ],
 )

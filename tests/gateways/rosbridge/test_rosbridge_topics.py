@@ -341,7 +341,7 @@ def test_the_level_of_status_is_the_clients(bridged: Bridged) -> None:
     bridged.send("subscribe", topic="/scan", type="std_msgs/String")
     (answer,) = bridged.got()
     assert answer["level"] == "error"
-    assert "/scan is sensor_msgs/msg/LaserScan, and not std_msgs/String" in answer["msg"]
+    assert "/scan has the type sensor_msgs/msg/LaserScan, not std_msgs/String" in answer["msg"]
 
 
 def test_fragments_of_a_client_in_any_order(bridged: Bridged, server: Server) -> None:

@@ -182,7 +182,7 @@ def test_a_name_that_its_certificate_has_not_is_told_in_one_line_at_each_end(
     for topic in ("/odom", "/map"):
         Talker(fleet, robot, topic)
     assert robot.uplink is not None
-    robot.uplink.wait_for(r"r2.pem is of 'r2', not of r1 \(as\)")
+    robot.uplink.wait_for(r"r2.pem is for 'r2', not for r1 \(as\)")
     router.wait_for(
         "refused: r2 calls itself r1, but its certificate does not: write `as: r2` there"
     )

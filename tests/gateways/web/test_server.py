@@ -409,7 +409,7 @@ def test_a_fault_of_one_client_ends_that_one_with_a_reason() -> None:
             await bad.send_str("fail")
             message = await bad.receive()
             assert (message.type, message.data) == (aiohttp.WSMsgType.CLOSE, 1008)
-            assert "fault" in str(message.extra)
+            assert "failed" in str(message.extra)
             await good.send_str("end")
             assert "you asked for it" in str((await good.receive()).extra)
         await comes(lambda: all(each.is_closed for each in site.echoes))
