@@ -41,7 +41,8 @@ class Ros2Entry(GatewayEntry):
     """A bridge to a ROS 2 graph; only named topics and services are carried."""
 
     ABOUT: ClassVar[str] = (
-        "A bridge to a ROS 2 graph: {from_ros: [/scan], to_ros: [/cmd_vel]}. Only what it is named."
+        "A bridge to a ROS 2 graph: {from_ros: [/scan], to_ros: [/cmd_vel]}. "
+        "Only what is named is carried."
     )
     EXTRA: ClassVar[str] = "ros2"
     MODULES: ClassVar[tuple[str, ...]] = ("rclpy",)
