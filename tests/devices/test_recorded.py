@@ -30,7 +30,7 @@ def test_a_file_that_was_cut_is_named(
 ) -> None:
     path = tmp_path / "log"
     path.write_bytes(pack.compress(TEXT)[:30])
-    with pytest.raises(DeviceError, match=f"the recorded file {path} cannot be read: .* whole"):
+    with pytest.raises(DeviceError, match=f"the recorded file {path} cannot be read: .* complete"):
         replay(graph, kind, path)
 
 

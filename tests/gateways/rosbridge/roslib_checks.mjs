@@ -119,7 +119,7 @@ const CHECKS = {
     assert.deepEqual(await call("/add_two_ints", type, { a: 2, b: 40 }), { sum: 42 });
     await assert.rejects(call("/add_two_ints", type, { a: "x" }).catch((text) => Promise.reject(new Error(text))),
       /a: expects integer/);
-    await assert.rejects(call("/nobody", type, {}).catch((text) => Promise.reject(new Error(text))), /nobody serves/);
+    await assert.rejects(call("/nobody", type, {}).catch((text) => Promise.reject(new Error(text))), /no node serves/);
   },
   async "serve a service"() {
     const sync = service("/sync", "std_srvs/Trigger");
