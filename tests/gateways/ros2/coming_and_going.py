@@ -14,7 +14,7 @@ sys.setswitchinterval(1e-5)  # threads take turns anywhere, as on a busy machine
 side = RosSide("coming_and_going")
 side.on_failure = lambda _, error: print(f"{error!r}", flush=True)
 side.start()
-for _ in range(100):
+for _ in range(60):
     made = [side.advertise(f"/t{each}", String, ToldQoS(), is_latched=False) for each in range(30)]
     for publisher in made:
         side.destroy(publisher)
