@@ -85,9 +85,7 @@ def told(
     loop.when_blocked.append(when_blocked)
     if loop.beating is None and not _is_asyncios(running):
         _beat(loop)
-    if _thread is None:
-        _start()
-    if _thread is None:
+    if _thread is None and not _start():
         tell("no thread can be started: until one can, a callback that blocks is not noticed")
     try:
         yield
@@ -127,14 +125,19 @@ def _beat(loop: _Loop) -> None:
     loop.beating = loop.loop.call_later(BLOCKED_SEC / 2, _beat, loop)
 
 
-def _start() -> None:
+def _start() -> bool:
+    """Start the thread that looks; return False if the process can start none, as at its end."""
     global _thread, _ended  # noqa: PLW0603  of the process
-    with _lock, contextlib.suppress(RuntimeError):  # Python ends
+    with _lock:
         if _thread is None:
             _ended = threading.Event()
             thread = threading.Thread(target=_look_on, name="blocked callbacks", daemon=True)
-            thread.start()
+            try:
+                thread.start()
+            except RuntimeError:
+                return False
             _thread = thread
+    return True
 
 
 def _look_on() -> None:
