@@ -101,16 +101,16 @@ def init(
     domain_id: int | None = None,
     signal_handler_options: SignalHandlerOptions | None = None,
 ) -> InitContextManager:
-    """Begin: read the arguments, handle signals.
+    """Initialize a context: read the arguments, handle signals.
 
     Args:
         args: the words of a command line; None: those of the process.
-        context: the context to begin; None: the default one.
-        domain_id: kept; one broker is one domain.
+        context: the context to initialize; None: the default one.
+        domain_id: stored without effect; one broker is one domain.
         signal_handler_options: None: both signals for the default context, none for another.
 
     Raises:
-        RuntimeError: it has begun already.
+        RuntimeError: the context was initialized before.
         UnknownROSArgsError: a word after `--ros-args` is not known.
         RCLError: a word after `--ros-args` cannot be read.
     """
@@ -121,7 +121,7 @@ _global: dict[str, "Executor"] = {}
 
 
 def get_global_executor() -> "Executor":
-    """The executor of the functions below, when they are given none."""
+    """Return the executor that the functions below use when they are given none."""
     from dsmq_nodes.rclpy.executors import SingleThreadedExecutor  # noqa: PLC0415  as rclpy does
 
     found = _global.get("executor")
@@ -144,17 +144,17 @@ def _uninstall(context: Context | None, asked: bool | None) -> None:
 
 
 def shutdown(*, context: Context | None = None, uninstall_handlers: bool | None = None) -> None:
-    """End a context, or the default one, and destroy its nodes.
+    """Shut down a context, or the default one, and destroy its nodes.
 
     Raises:
-        RuntimeError: it is not running.
+        RuntimeError: the context is not running.
     """
     _shutdown(context=context)
     _uninstall(context, uninstall_handlers)
 
 
 def try_shutdown(*, context: Context | None = None, uninstall_handlers: bool | None = None) -> None:
-    """End a context, or the default one, if it is running."""
+    """Shut down a context, or the default one, if it is running."""
     _try_shutdown(context=context)
     _uninstall(context, uninstall_handlers)
 
@@ -177,7 +177,7 @@ def create_node(node_name: str, **kwargs: Any) -> "Node":
 def spin_once(
     node: "Node", *, executor: "Executor | None" = None, timeout_sec: float | None = None
 ) -> None:
-    """Run one callback, or wait for one until the time is up; None waits for ever."""
+    """Run one callback, or wait for one until the timeout; None waits for ever."""
     executor = get_global_executor() if executor is None else executor
     was_added = False
     try:
@@ -192,7 +192,7 @@ def spin(node: "Node", executor: "Executor | None" = None) -> None:
     """Run callbacks until the context is shut down.
 
     Raises:
-        ExternalShutdownException: it was shut down by a signal or another thread.
+        ExternalShutdownException: the context was shut down by a signal or another thread.
     """
     executor = get_global_executor() if executor is None else executor
     try:
@@ -211,7 +211,7 @@ def spin_until_future_complete(
     executor: "Executor | None" = None,
     timeout_sec: float | None = None,
 ) -> None:
-    """Run callbacks until a future is done, or the time is up; None has no limit."""
+    """Run callbacks until a future is done or the timeout ends; None: no timeout."""
     executor = get_global_executor() if executor is None else executor
     was_added = False
     try:

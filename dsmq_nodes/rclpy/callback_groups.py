@@ -1,4 +1,4 @@
-"""Callback groups: which callbacks may run beside each other in threads."""
+"""Callback groups: rules for callbacks that may run at the same time in threads."""
 
 import threading
 import weakref
@@ -8,30 +8,30 @@ from dsmq_nodes.rclpy.impl.also_importable import also_importable
 
 
 class CallbackGroup:
-    """Says when a callback may run; subclass it for rules of your own."""
+    """Decides when a callback may run; subclass it for other rules."""
 
     def __init__(self) -> None:
         super().__init__()
         self.entities: set[weakref.ref[Any]] = set()
 
     def add_entity(self, entity: Any) -> None:
-        """Add something with a callback."""
+        """Add an entity that has a callback."""
         self.entities.add(weakref.ref(entity))
 
     def has_entity(self, entity: Any) -> bool:
-        """Whether it belongs to the group."""
+        """Whether an entity belongs to the group."""
         return weakref.ref(entity) in self.entities
 
     def can_execute(self, entity: Any) -> bool:
-        """Whether its callback may run now."""
+        """Whether the callback of an entity may run now."""
         raise NotImplementedError
 
     def beginning_execution(self, entity: Any) -> bool:
-        """Its callback is about to run; False refuses that."""
+        """Note that a callback is about to run; False refuses it."""
         raise NotImplementedError
 
     def ending_execution(self, entity: Any) -> None:
-        """Its callback has run."""
+        """Note that a callback has run."""
         raise NotImplementedError
 
 
@@ -39,15 +39,15 @@ class ReentrantCallbackGroup(CallbackGroup):
     """Every callback may run at any time, the same one in several threads too."""
 
     def can_execute(self, entity: Any) -> bool:
-        """Always."""
+        """Return True: a callback may always run."""
         return True
 
     def beginning_execution(self, entity: Any) -> bool:
-        """Always allowed."""
+        """Return True: a callback is always allowed."""
         return True
 
     def ending_execution(self, entity: Any) -> None:
-        """Nothing to do."""
+        """Do nothing."""
 
 
 class MutuallyExclusiveCallbackGroup(CallbackGroup):
@@ -64,7 +64,7 @@ class MutuallyExclusiveCallbackGroup(CallbackGroup):
         return self._active_entity is None
 
     def beginning_execution(self, entity: Any) -> bool:
-        """Take the group, if it is free."""
+        """Occupy the group, if it is free; return whether it was."""
         assert weakref.ref(entity) in self.entities
         with self._lock:
             if self._active_entity is None:
@@ -73,7 +73,7 @@ class MutuallyExclusiveCallbackGroup(CallbackGroup):
         return False
 
     def ending_execution(self, entity: Any) -> None:
-        """Give the group back."""
+        """Release the group."""
         with self._lock:
             assert self._active_entity == entity
             self._active_entity = None

@@ -43,7 +43,7 @@ class Client(ServiceEnd):
     def call(self, request: Any, timeout_sec: float | None = None) -> Any:
         """Call, and wait for the response; another thread has to spin the node.
 
-        Unlike in ROS 2 the end of the context ends the wait, and a long one is told in the log.
+        Unlike in ROS 2 the shutdown of the context ends the wait, and a long wait is logged.
 
         Raises:
             TypeError: the request is of another type.
@@ -84,7 +84,7 @@ class Client(ServiceEnd):
             )
 
     def call_async(self, request: Any) -> Future[Any]:
-        """Call; the future will have the response, when the node is spun.
+        """Call without waiting; return a future of the response, for which the node must be spun.
 
         Raises:
             TypeError: the request is of another type.
@@ -100,10 +100,10 @@ class Client(ServiceEnd):
         return future
 
     def get_pending_request(self, sequence_number: int) -> Future[Any]:
-        """The future of a call by its number.
+        """Return the future of a call by its number.
 
         Raises:
-            KeyError: there is none.
+            KeyError: there is no such call.
         """
         with self._lock:
             return self._pending_requests[sequence_number]
@@ -130,7 +130,7 @@ class Client(ServiceEnd):
         return future.set_result, (response,)
 
     def service_is_ready(self) -> bool:
-        """Whether somebody serves.
+        """Whether the service has a server.
 
         Raises:
             RCLError: the context was shut down.
@@ -140,7 +140,7 @@ class Client(ServiceEnd):
             return bool(self.handle.service_server_is_available())
 
     def wait_for_service(self, timeout_sec: float | None = None) -> bool:
-        """Wait until somebody serves; False on timeout.
+        """Wait until the service has a server; False on timeout.
 
         Raises:
             RCLError: the context was shut down.

@@ -1,4 +1,4 @@
-"""Clocks: the machine's, a steady one, and ROS time, which a simulation may set."""
+"""Clocks: system time, steady time, and ROS time, which a simulation may set."""
 
 from collections.abc import Callable
 from typing import Any, Self
@@ -25,7 +25,7 @@ __all__ = [
 
 
 class JumpThreshold:
-    """From which jump of a clock on a callback is called."""
+    """The smallest jumps of a clock that a callback is called for."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class TimeJump:
 
     @property
     def delta(self) -> Duration:
-        """By how much the time has jumped."""
+        """The length of the jump."""
         return self._delta
 
 
@@ -94,17 +94,17 @@ class JumpHandle:
         )
 
     def before(self) -> None:
-        """The clock is about to jump."""
+        """Call the callback before a jump of the clock."""
         if self._pre_callback is not None:
             self._pre_callback()
 
     def after(self, change: ClockChange, delta_ns: int) -> None:
-        """The clock has jumped."""
+        """Call the callback after a jump of the clock."""
         if self._post_callback is not None:
             self._post_callback(TimeJump(change, Duration(nanoseconds=delta_ns)))
 
     def unregister(self) -> None:
-        """No longer call the callbacks."""
+        """Stop calling the callbacks."""
         if self._clock is not None:
             self._clock.handle.remove_clock_callback(self)
             self._clock = None
@@ -117,13 +117,13 @@ class JumpHandle:
 
 
 class Clock:
-    """A clock of one kind; for ROS time it is a `ROSClock`."""
+    """A clock of one type; a clock of ROS time is a `ROSClock`."""
 
     _clock_type: ClockType
     _source: ClockSource
 
     def __new__(cls, *, clock_type: ClockType = ClockType.SYSTEM_TIME) -> Self:
-        """A clock."""
+        """Return a clock of a type."""
         if not isinstance(clock_type, ClockType):
             raise TypeError("Clock type must be a ClockType enum")
         self: Any = super().__new__(ROSClock if clock_type is ClockType.ROS_TIME else cls)
@@ -133,19 +133,19 @@ class Clock:
 
     @property
     def clock_type(self) -> ClockType:
-        """Whose time it is."""
+        """The type of the clock."""
         return self._clock_type
 
     @property
     def handle(self) -> ClockSource:
-        """The inner side."""
+        """The source of the time."""
         return self._source
 
     def __repr__(self) -> str:
         return f"Clock(clock_type={self._clock_type.name})"
 
     def now(self) -> Time:
-        """The current time."""
+        """Return the current time."""
         return Time(nanoseconds=self._source.now_ns(), clock_type=self._clock_type)
 
     def create_jump_callback(
@@ -166,10 +166,10 @@ class Clock:
     def sleep_until(self, until: Time, context: Context | None = None) -> bool:
         """Sleep until a time of this clock.
 
-        False when the context was shut down, or ROS time was activated or deactivated meanwhile.
+        Returns False if the context was shut down, or ROS time was activated or deactivated.
 
         Raises:
-            ValueError: the time is of another clock.
+            ValueError: the time is of another type of clock.
             NotInitializedException: the context is not valid.
         """
         context = get_default_context() if context is None else context
@@ -200,25 +200,25 @@ class Clock:
 
 
 class ROSClock(Clock):
-    """ROS time: the system's time, or what a simulation says."""
+    """ROS time: system time, or the time of a simulation."""
 
     def __new__(cls) -> Self:
-        """A clock of ROS time."""
+        """Return a clock of ROS time."""
         return Clock.__new__(Clock, clock_type=ClockType.ROS_TIME)  # type: ignore[return-value]
 
     @property
     def ros_time_is_active(self) -> bool:
-        """Whether a simulation's time counts."""
+        """Whether the clock shows the time of a simulation."""
         return self._source.is_overridden
 
     def _set_ros_time_is_active(self, enabled: bool) -> None:
         self._source.set_ros_time_override_is_enabled(enabled)
 
     def set_ros_time_override(self, time: Time) -> None:
-        """Set the time that counts while ROS time is active.
+        """Set the time that the clock shows while ROS time is active.
 
         Raises:
-            TypeError: it is not an rclpy Time.
+            TypeError: `time` is not an rclpy Time.
         """
         if not isinstance(time, Time):
             raise TypeError(

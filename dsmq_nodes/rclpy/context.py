@@ -1,4 +1,4 @@
-"""Contexts: from `init` to `shutdown`, and everything that lives meanwhile."""
+"""Contexts: the state between `init` and `shutdown`."""
 
 import contextlib
 import inspect
@@ -20,13 +20,13 @@ from dsmq_nodes.rclpy.impl.wakeup import Wakeup
 
 _CONTEXT: Final = "rclpy._rclpy_pybind11.Context(arg0: list, arg1: typing.SupportsInt)"
 _NO_DOMAIN: Final = 2**64 - 1
-_CALLBACKS_SEC: Final = 0.1  # a spinning thread that has to end waits so long for callbacks
+_CALLBACKS_SEC: Final = 0.1  # how long a spinning thread that has to end waits for callbacks
 living: Final[weakref.WeakSet["Context"]] = weakref.WeakSet()
 """The contexts that a signal shuts down."""
 
 
 class ContextHandle(InnerHandle):
-    """The inner side of a context that was inited."""
+    """The state of a context that was initialized."""
 
     def __init__(self, arguments: Arguments, domain_id: int) -> None:
         super().__init__()
@@ -35,19 +35,19 @@ class ContextHandle(InnerHandle):
         self.is_valid = True
 
     def ok(self) -> bool:
-        """Whether it was not shut down."""
+        """Whether the context was not shut down."""
         return self.is_valid
 
     def get_domain_id(self) -> int:
-        """The domain."""
+        """Return the number of the domain."""
         return self.domain_id
 
 
 class Context:
-    """The life from `init` to `shutdown`; it cannot be inited a second time.
+    """The state from `init` to `shutdown`; a context cannot be initialized a second time.
 
     Attributes:
-        log: where the loggers of its nodes write to.
+        log: the output of the loggers of its nodes.
     """
 
     __class_getitem__: ClassVar[Any] = classmethod(GenericAlias)  # for annotations
@@ -65,11 +65,11 @@ class Context:
 
     @property
     def handle(self) -> ContextHandle | None:
-        """The inner side; None before `init`."""
+        """The state of the initialized context; None before `init`."""
         return self._handle
 
     def destroy(self) -> None:
-        """End it."""
+        """Release the handle of the context."""
         if self._handle is not None:
             self._handle.destroy_when_not_in_use()
 
@@ -80,15 +80,15 @@ class Context:
         initialize_logging: bool = True,
         domain_id: int | None = None,
     ) -> None:
-        """Begin.
+        """Initialize the context.
 
         Args:
             args: the words of the command line; None: those of the process.
             initialize_logging: whether `--log-level` and its relatives count.
-            domain_id: kept and returned; one broker is one domain.
+            domain_id: stored for `get_domain_id` only; one broker is one domain.
 
         Raises:
-            RuntimeError: it was inited before, or the domain is negative.
+            RuntimeError: the context was initialized before, or the domain is negative.
             UnknownROSArgsError: a word after `--ros-args` is not known.
             RCLError: a word after `--ros-args` cannot be read.
         """
@@ -124,12 +124,12 @@ class Context:
             self._nodes = [each for each in self._nodes if each() not in (None, node)]
 
     def ok(self) -> bool:
-        """Whether it was inited and not shut down."""
+        """Whether the context was initialized and not shut down."""
         return self._handle is not None and self._handle.is_valid
 
     @contextlib.contextmanager
     def waking(self, wakeup: Wakeup) -> Iterator[None]:
-        """Set `wakeup` when the context is shut down, by a signal too."""
+        """Set `wakeup` when the context is shut down, also by a signal."""
         self._wakeups.add(wakeup)
         try:
             yield
@@ -137,11 +137,11 @@ class Context:
             self._wakeups.discard(wakeup)
 
     def add_wakeup(self, wakeup: Wakeup) -> None:
-        """Register as `waking` does, while the wakeup lives."""
+        """Register a wakeup as `waking` does, for as long as the wakeup exists."""
         self._wakeups.add(wakeup)
 
     def interrupt(self) -> None:
-        """A signal has come: spinning ends, nodes stay as they are."""
+        """End spinning after a signal; the nodes stay as they are."""
         self.was_interrupted = True
         self._invalidate()
 
@@ -168,10 +168,10 @@ class Context:
             self.log.end()
 
     def shutdown(self) -> None:
-        """End: destroy its nodes and call the callbacks; also after a signal, which does neither.
+        """Destroy the nodes and call the callbacks; also after a signal, which does neither.
 
         Raises:
-            RuntimeError: it was not inited, or was shut down already.
+            RuntimeError: the context was not initialized, or was shut down already.
         """
         with self._lock:
             if self._handle is None:
@@ -181,21 +181,21 @@ class Context:
             self._clean_up()
 
     def try_shutdown(self) -> None:
-        """End, unless it has ended."""
+        """Shut down, unless the context was shut down already."""
         with self._lock:
             if self.ok():
                 self._clean_up()
 
     def let_callbacks_be_first(self) -> None:
-        """Wait until a `shutdown` under way has called its callbacks; one may wait for us."""
+        """Wait shortly until a running `shutdown` has called its callbacks."""
         if self._lock.acquire(timeout=_CALLBACKS_SEC):
             self._lock.release()
 
     def on_shutdown(self, callback: Callable[[], object]) -> None:
-        """Call `callback()` at `shutdown`; at once when that has been.
+        """Call `callback()` at `shutdown`, or at once if the context was shut down.
 
         Raises:
-            TypeError: it cannot be called.
+            TypeError: the callback cannot be called.
         """
         if not callable(callback):
             raise TypeError("callback should be a callable, got {}", type(callback))
@@ -208,10 +208,10 @@ class Context:
                 self._callbacks.append(lambda: callback)
 
     def get_domain_id(self) -> int:
-        """The domain.
+        """Return the number of the domain.
 
         Raises:
-            RuntimeError: it was not inited.
+            RuntimeError: the context was not initialized.
         """
         if self._handle is None:
             raise RuntimeError("Context must be initialized before it can have a domain id")

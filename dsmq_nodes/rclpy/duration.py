@@ -86,7 +86,7 @@ class Duration:
         return cls(seconds=msg.sec, nanoseconds=msg.nanosec)
 
     def get_c_duration(self) -> int:
-        """The total, as the C side has it."""
+        """Return the total, as the C side has it."""
         return self._ns
 
 

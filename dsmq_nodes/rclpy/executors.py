@@ -1,9 +1,9 @@
-"""Executors: they wait for what is ready, and run its callbacks in one thread or in several.
+"""Executors: they wait for entities that are ready, and run the callbacks in threads.
 
-The I/O thread puts messages where the entities of nodes find them, and wakes the executor. In one
-round the executor gives, in this order, tasks, waitables, then node by node timers, subscriptions,
-guard conditions, clients and services. Each callback is a `Task`; a coroutine that waits holds its
-callback group meanwhile.
+The I/O thread stores messages with the entities of nodes, and wakes the executor. In one round the
+executor runs, in this order, tasks, waitables, then node by node timers, subscriptions, guard
+conditions, clients and services. Each callback is a `Task`; a coroutine occupies its callback group
+also while it waits.
 """
 
 import inspect
@@ -46,7 +46,7 @@ async def await_or_execute(callback: Callable[..., Any], *args: Any) -> Any:
 
 
 class TimeoutException(Exception):
-    """The time was up."""
+    """The timeout was reached."""
 
 
 class ShutdownException(Exception):
@@ -69,7 +69,7 @@ class TimeoutObject:
 
 
 def _is_async(callback: Callable[..., Any]) -> bool:
-    """Whether a callback is a coroutine function; for plain functions in a fraction of the time."""
+    """Whether a callback is a coroutine function; faster than `inspect` for plain functions."""
     code = getattr(callback, "__code__", None)
     if code is not None:
         return bool(code.co_flags & inspect.CO_COROUTINE)
@@ -77,7 +77,7 @@ def _is_async(callback: Callable[..., Any]) -> bool:
 
 
 class Executor:
-    """Runs the callbacks of nodes; a subclass says in which threads."""
+    """Runs the callbacks of nodes; a subclass decides in which threads."""
 
     __class_getitem__: ClassVar[Any] = classmethod(GenericAlias)  # for annotations
 
@@ -103,11 +103,11 @@ class Executor:
 
     @property
     def context(self) -> Context:
-        """The context that ends its spinning."""
+        """The context whose shutdown ends `spin`."""
         return self._context
 
     def create_task(self, callback: Callable[..., Any], *args: Any, **kwargs: Any) -> Task[Any]:
-        """Run a function or coroutine function as soon as it is spun."""
+        """Run a function or coroutine function at the next spinning."""
         task: Task[Any] = Task(callback, args, kwargs, executor=self)
         with self._tasks_lock:
             self._tasks.append((task, None, None))
@@ -115,7 +115,7 @@ class Executor:
         return task
 
     def create_future(self) -> Future[Any]:
-        """A future whose callbacks are tasks of this executor."""
+        """Return a future whose callbacks are tasks of this executor."""
         return Future(executor=self)
 
     def shutdown(self, timeout_sec: float | None = None) -> bool:
@@ -134,7 +134,7 @@ class Executor:
         return True
 
     def add_node(self, node: Any) -> bool:
-        """Run the callbacks of a node; False if they are run already."""
+        """Run the callbacks of a node from now on; False if the node was added before."""
         with self._nodes_lock:
             if node in self._nodes:
                 return False
@@ -144,18 +144,18 @@ class Executor:
         return True
 
     def remove_node(self, node: Any) -> None:
-        """No longer run the callbacks of a node."""
+        """Stop running the callbacks of a node."""
         with self._nodes_lock:
             if node in self._nodes:
                 self._nodes.remove(node)
         self._wakeup.set()
 
     def wake(self) -> None:
-        """Something has changed: look again."""
+        """Wake the executor, which then looks again for ready entities."""
         self._wakeup.set()
 
     def get_nodes(self) -> list[Any]:
-        """The nodes."""
+        """Return the nodes."""
         with self._nodes_lock:
             return list(self._nodes)
 
@@ -173,7 +173,7 @@ class Executor:
     def spin_until_future_complete(
         self, future: Future[Any], timeout_sec: float | None = None
     ) -> None:
-        """Run callbacks until a future is done, or the time is up."""
+        """Run callbacks until a future is done or the timeout is reached."""
         future.add_done_callback(lambda _: self.wake())
         if timeout_sec is None or timeout_sec < 0:
             while self._goes_on(future):
@@ -192,17 +192,17 @@ class Executor:
         timeout_sec: float | TimeoutObject | None = None,
         condition: Callable[[], bool] = _NEVER,
     ) -> None:
-        """Run or start one callback, or wait for one until a condition holds or the time is up."""
+        """Run or start one callback; wait for one until a condition holds or the timeout."""
         raise NotImplementedError
 
     def spin_once(self, timeout_sec: float | None = None) -> None:
-        """Run one callback, or wait for one until the time is up."""
+        """Run one callback, or wait for one until the timeout."""
         self._run_one(timeout_sec)
 
     def spin_once_until_future_complete(
         self, future: Future[Any], timeout_sec: float | TimeoutObject | None = None
     ) -> None:
-        """Run one callback, or wait for one until a future is done or the time is up."""
+        """Run one callback, or wait for one until a future is done or the timeout."""
         future.add_done_callback(lambda _: self.wake())
         self._spin_once_until_future_complete(future, timeout_sec)
 
@@ -214,19 +214,19 @@ class Executor:
     # What is ready
 
     def can_execute(self, entity: Any) -> bool:
-        """Whether the callback of something may run now."""
+        """Whether the callback of an entity may run now."""
         group = entity.callback_group
         return not entity._executor_event and group is not None and group.can_execute(entity)  # noqa: SLF001
 
     def wait_for_ready_callbacks(self, *args: Any, **kwargs: Any) -> Work:
         """Wait for a callback to run; arguments: timeout_sec, nodes, condition.
 
-        Returns a task to call, the entity it belongs to, and the node of that.
+        Returns a task to call, the entity that the task belongs to, and the entity's node.
 
         Raises:
-            TimeoutException: the time was up.
+            TimeoutException: the timeout was reached.
             ShutdownException: the executor was shut down.
-            ExternalShutdownException: the context was.
+            ExternalShutdownException: the context was shut down.
             ConditionReachedException: the condition holds.
         """
         while True:
@@ -244,7 +244,7 @@ class Executor:
         nodes: Iterable[Any] | None = None,
         condition: Callable[[], bool] = _NEVER,
     ) -> Generator[Work, None, None]:
-        """One round: wait until something is ready, then give it piece by piece."""
+        """Run one round: wait until entities are ready, then yield them one by one."""
         left_sec = timeout_sec.timeout if isinstance(timeout_sec, TimeoutObject) else timeout_sec
         until_sec = None if left_sec is None or left_sec < 0 else time.monotonic() + left_sec
         if until_sec is not None and left_sec and not self._context.ok():
@@ -310,7 +310,7 @@ class Executor:
         """Return the wait set of a program's own waitable, after a look at its entities."""
         wait_set = WaitSet(self._wakeup.set)
         with waitable:
-            waitable.get_num_entities()  # there it makes the room for them
+            waitable.get_num_entities()  # in rclpy this call reserves the room for the entities
             waitable.add_to_wait_set(wait_set)
             wait_set.look()
         return wait_set
@@ -326,7 +326,7 @@ class Executor:
         return max(min(waits), 0.0) if waits else None
 
     def _make_handler(self, entity: Any, node: Any) -> Task[Any]:
-        """A task that takes what the entity has, and runs its callback."""
+        """Return a task that takes what the entity has received, and runs its callback."""
         entity._executor_event = True  # noqa: SLF001  it is not given again meanwhile
         task: Task[Any] = Task(self._handle, (entity,), executor=self)
         task.take()
@@ -336,7 +336,7 @@ class Executor:
 
     async def _handle(self, entity: Any) -> None:
         call = self._begin(entity)
-        self._wakeup.set()  # it may be ready again
+        self._wakeup.set()  # the entity may be ready again
         if call is None:
             return
         callback, args = call
@@ -350,7 +350,7 @@ class Executor:
             self._wakeup.set()
 
     def _begin(self, entity: Any) -> tuple[Callable[..., Any], tuple[Any, ...]] | None:
-        """Take the entity's group, and what it has; None if there is nothing to call."""
+        """Take the entity's group and its next item; None if there is nothing to call."""
         group = entity.callback_group
         if self._is_shutdown or (group is not None and not group.beginning_execution(entity)):
             entity._executor_event = False  # noqa: SLF001
@@ -359,7 +359,7 @@ class Executor:
         try:
             call = entity.take(self)
         except InvalidHandle:
-            return None  # it was destroyed meanwhile
+            return None  # the entity was destroyed meanwhile
         finally:
             entity._executor_event = False  # noqa: SLF001
             if call is None:
@@ -379,14 +379,14 @@ class Executor:
 
 
 class _Direct:
-    """Runs the callback of an entity in the thread of the caller: a task only for a coroutine."""
+    """Runs the callback of an entity in the caller's thread; only a coroutine gets a task."""
 
     def __init__(self, executor: "SingleThreadedExecutor", entity: Any, node: Any) -> None:
         self._executor, self._entity, self._node = executor, entity, node
         self._error: BaseException | None = None
 
     def __call__(self) -> None:
-        """Run it, or the first step of a coroutine."""
+        """Run the callback, or the first step of a coroutine."""
         executor, entity = self._executor, self._entity
         call = executor._begin(entity)  # noqa: SLF001
         if call is None:
@@ -410,12 +410,12 @@ class _Direct:
         return self._error
 
     def result(self) -> None:
-        """Raise what the callback has raised."""
+        """Raise the exception of the callback, if there was one."""
         if self._error is not None:
             raise self._error
 
     def done(self) -> bool:
-        """A callback is over when it was called."""
+        """Return True: a callback is over when it was called."""
         return True
 
 
@@ -435,10 +435,10 @@ class SingleThreadedExecutor(Executor):
             self.go_on()
 
     def go_on(self) -> None:
-        """Run further callbacks of one entity, as long as nothing else is ready: no whole rounds.
+        """Run further callbacks of one entity without whole rounds, while nothing else is ready.
 
-        It is what `spin_once` would do next, again and again; a subclass may have another one. What
-        else gets ready sets the wakeup, or is a timer.
+        `spin_once` would do the same, again and again; a subclass may have another `spin_once`.
+        Other entities that become ready set the wakeup, or are timers.
         """
         kind, alone = type(self), self._alone
         if alone is None or not hasattr(alone[0], "handle"):
@@ -470,7 +470,7 @@ class SingleThreadedExecutor(Executor):
     def _start(
         self, entity: Any, node: Any, callback: Callable[..., Any], args: tuple[Any, ...]
     ) -> BaseException | None:
-        """Begin a coroutine, which holds the entity's group until its end."""
+        """Start a coroutine, which occupies the entity's callback group until its end."""
         task: Task[Any] = Task(self._whole, (entity, callback, args), executor=self)
         task.take()
         task()
@@ -505,7 +505,7 @@ class SingleThreadedExecutor(Executor):
 
 
 class MultiThreadedExecutor(Executor):
-    """Runs callbacks in a pool of threads; without a number, one for each CPU it may use."""
+    """Runs callbacks in a pool of threads; by default one for each CPU that the process may use."""
 
     def __init__(self, num_threads: int | None = None, *, context: Context | None = None) -> None:
         super().__init__(context=context)

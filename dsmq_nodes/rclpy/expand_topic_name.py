@@ -8,7 +8,7 @@ _SIGNATURE = "rclpy_expand_topic_name(arg0: str, arg1: str, arg2: str) -> str"
 
 
 def expand_topic_name(topic_name: str, node_name: str, node_namespace: str) -> str:
-    """The absolute name of a topic; the result may still break the rules of absolute names.
+    """Return the absolute name of a topic; the result may still break the rules of absolute names.
 
     Raises:
         ValueError: a name breaks the rules, or a substitution does not exist.

@@ -33,7 +33,7 @@ _SET_LEVEL: Final = (
 
 
 def get_logger(name: str) -> RcutilsLogger:
-    """A logger that belongs to no node.
+    """Return a logger that belongs to no node.
 
     Raises:
         ValueError: the name is empty.
@@ -72,17 +72,17 @@ def set_logger_level(name: str, level: int | LoggingSeverity, detailed_error: bo
 
 
 def get_logger_effective_level(name: str) -> LoggingSeverity:
-    """The level that counts for a logger."""
+    """Return the level that counts for a logger."""
     return LoggingSeverity(log_output.level(name))
 
 
 def get_logger_level(name: str) -> LoggingSeverity:
-    """The level that was set for this very logger; UNSET if none was."""
+    """Return the level that was set for this very logger; UNSET if none was."""
     return LoggingSeverity(log_output.levels.get(name, 0 if name else LoggingSeverity.INFO))
 
 
 def get_logging_severity_from_string(log_severity: str) -> LoggingSeverity:
-    """The level of a name, upper or lower case.
+    """Return the level of a name, upper or lower case.
 
     Raises:
         RuntimeError: no level has it.

@@ -1,4 +1,4 @@
-"""The node: what programs for rclpy subclass."""
+"""The class `Node`, which programs for rclpy subclass."""
 
 import weakref
 from collections.abc import Callable, Iterator, Sequence
@@ -68,10 +68,10 @@ _SERVICE_END: Final = (
 
 
 class _Hold:
-    """Shared by a node and its entities: the node ends with the last of them.
+    """Shared by a node and its entities: the node ends when the last of these objects is freed.
 
-    An object that is collected ends, too. Its inner side does so in the I/O thread: objects are
-    collected in any thread, at any place.
+    An object that is collected ends, too. Its handle ends in the I/O thread, because objects are
+    collected in any thread, at any place of the code.
     """
 
 
@@ -167,36 +167,36 @@ class Node:
         self._services_of_its_own = [kind(self) for is_wanted, kind in kinds if is_wanted]
         self._context.track_node(self)
 
-    # What it has
+    # Parts of the node
 
     @property
     def publishers(self) -> Iterator[Publisher]:
-        """Its publishers."""
+        """Yield the publishers of the node."""
         yield from self.__publishers
 
     @property
     def subscriptions(self) -> Iterator[Subscription]:
-        """Its subscriptions."""
+        """Yield the subscriptions of the node."""
         yield from self.__subscriptions
 
     @property
     def clients(self) -> Iterator[Client]:
-        """Its clients."""
+        """Yield the clients of the node."""
         yield from self.__clients
 
     @property
     def services(self) -> Iterator[Service]:
-        """Its services."""
+        """Yield the services of the node."""
         yield from self.__services
 
     @property
     def timers(self) -> Iterator[Timer]:
-        """Its timers."""
+        """Yield the timers of the node."""
         yield from self.__timers
 
     @property
     def guards(self) -> Iterator[GuardCondition]:
-        """Its guard conditions."""
+        """Yield the guard conditions of the node."""
         yield from self.__guards
 
     @property
@@ -206,7 +206,7 @@ class Node:
 
     @property
     def entities_by_kind(self) -> tuple[list[Any], ...]:
-        """Everything with a callback except waitables, in the order executors look at it."""
+        """All entities with a callback except waitables, in the order of the executors."""
         return (
             self.__timers,
             self.__subscriptions,
@@ -217,7 +217,7 @@ class Node:
 
     @property
     def executor(self) -> Executor | None:
-        """The executor that was last given the node."""
+        """The executor that the node was added to last."""
         return None if self.__executor is None else self.__executor()
 
     @executor.setter
@@ -242,17 +242,17 @@ class Node:
 
     @property
     def context(self) -> Context:
-        """The context it belongs to."""
+        """The context of the node."""
         return self._context
 
     @property
     def default_callback_group(self) -> MutuallyExclusiveCallbackGroup:
-        """The group of callbacks that name none."""
+        """The group of callbacks for which no group is given."""
         return self._default_callback_group
 
     @property
     def handle(self) -> NodeHandle:
-        """The inner side."""
+        """The internal handle of the node."""
         return self.__handle
 
     @handle.setter
@@ -260,26 +260,26 @@ class Node:
         raise AttributeError("handle cannot be modified after node creation")
 
     def get_name(self) -> str:
-        """Its name without the namespace."""
+        """Return the name of the node without the namespace."""
         with self.__handle:
             return self.__handle.name
 
     def get_namespace(self) -> str:
-        """Its namespace."""
+        """Return the namespace of the node."""
         with self.__handle:
             return self.__handle.namespace
 
     def get_fully_qualified_name(self) -> str:
-        """Its absolute name."""
+        """Return the absolute name of the node."""
         with self.__handle:
             return self.__handle.full_name
 
     def get_clock(self) -> Clock:
-        """Its clock, of ROS time."""
+        """Return the clock of the node, which shows ROS time."""
         return self.__clock
 
     def get_logger(self) -> RcutilsLogger:
-        """Its logger."""
+        """Return the logger of the node."""
         return self.__logger
 
     # Parameters
@@ -306,8 +306,8 @@ class Node:
         """Declare a parameter: its default value, or its `Parameter.Type`, fixes its type.
 
         Raises:
-            ParameterAlreadyDeclaredException: it is declared.
-            InvalidParameterTypeException: it was given from outside with another type.
+            ParameterAlreadyDeclaredException: the parameter is declared already.
+            InvalidParameterTypeException: an override has another type.
             InvalidParameterValueException: the value is refused.
         """
         if value is None and descriptor is None:
@@ -327,75 +327,75 @@ class Node:
         """Remove a parameter.
 
         Raises:
-            ParameterNotDeclaredException: there is none.
-            ParameterImmutableException: it is read-only.
+            ParameterNotDeclaredException: there is no such parameter.
+            ParameterImmutableException: the parameter is read-only.
         """
         self.__parameters.undeclare(name)
 
     def has_parameter(self, name: str) -> bool:
-        """Whether it is declared."""
+        """Whether a parameter is declared."""
         return self.__parameters.has(name)
 
     def get_parameter_types(self, names: Sequence[str]) -> list[Any]:
-        """The types of parameters, as numbers."""
+        """Return the types of parameters, as numbers."""
         if not all(isinstance(name, str) for name in names):
             raise TypeError("All names must be instances of type str")
         return [self.get_parameter_type(name) for name in names]
 
     def get_parameter_type(self, name: str) -> Any:
-        """The type of a parameter, as a number."""
+        """Return the type of a parameter, as a number."""
         return self.__parameters.type_of(name)
 
     def get_parameters(self, names: Sequence[str]) -> list[Parameter]:
-        """Several parameters."""
+        """Return several parameters."""
         if not all(isinstance(name, str) for name in names):
             raise TypeError("All names must be instances of type str")
         return [self.get_parameter(name) for name in names]
 
     def get_parameter(self, name: str) -> Parameter:
-        """A parameter.
+        """Return a parameter.
 
         Raises:
-            ParameterNotDeclaredException: there is none.
-            ParameterUninitializedException: it has a type and no value.
+            ParameterNotDeclaredException: there is no such parameter.
+            ParameterUninitializedException: the parameter has a type and no value.
         """
         return self.__parameters.get(name)
 
     def get_parameter_or(self, name: str, alternative_value: Parameter | None = None) -> Parameter:
-        """A parameter, or `alternative_value` if there is none or it has no value."""
+        """Return a parameter, or `alternative_value` if there is none or it has no value."""
         return self.__parameters.get_or(name, alternative_value)
 
     def get_parameters_by_prefix(self, prefix: str) -> dict[str, Parameter]:
-        """The parameters of a group, by their names without it."""
+        """Return the parameters of a group, by their names without the prefix."""
         return self.__parameters.by_prefix(prefix)
 
     def set_parameters(self, parameter_list: Sequence[Parameter]) -> list[Any]:
-        """Set parameters, each for itself; a result says why one was not set."""
+        """Set parameters one by one; the result of each says why it was not set, if so."""
         return [self.set_parameters_atomically([each]) for each in parameter_list]
 
     def set_parameters_atomically(self, parameter_list: list[Parameter]) -> Any:
         """Set parameters, all or none.
 
         Raises:
-            ParameterNotDeclaredException: one is not declared.
+            ParameterNotDeclaredException: a parameter is not declared.
         """
         self.__handle.check()
         return self.__parameters.set_atomically(parameter_list)
 
     def list_parameters(self, prefixes: list[str], depth: int) -> Any:
-        """The names of parameters below some prefixes; a depth of 0 has no limit."""
+        """Return the names of parameters below some prefixes; a depth of 0 has no limit."""
         return self.__parameters.list_names(prefixes, depth)
 
     def describe_parameter(self, name: str) -> Any:
-        """A parameter's descriptor.
+        """Return a parameter's descriptor.
 
         Raises:
-            ParameterNotDeclaredException: there is none.
+            ParameterNotDeclaredException: there is no such parameter.
         """
         return self.__parameters.describe(name)
 
     def describe_parameters(self, names: Sequence[str]) -> list[Any]:
-        """Several descriptors."""
+        """Return several descriptors."""
         return [self.__parameters.describe(name) for name in names]
 
     def set_descriptor(self, name: str, descriptor: Any, alternative_value: Any = None) -> Any:
@@ -405,11 +405,11 @@ class Node:
     def add_pre_set_parameters_callback(
         self, callback: Callable[[list[Parameter]], list[Parameter]]
     ) -> None:
-        """Call `callback(parameters)` before a change; it returns what is to be set."""
+        """Call `callback(parameters)` before a change; it returns the parameters to set."""
         self.__parameters.pre_set.insert(0, callback)
 
     def add_on_set_parameters_callback(self, callback: Callable[[list[Parameter]], Any]) -> None:
-        """Ask `callback(parameters)` about a change; it returns a SetParametersResult."""
+        """Let `callback(parameters)` allow a change; it returns a SetParametersResult."""
         _check_callable(callback)
         self.__parameters.on_set.insert(0, callback)
 
@@ -424,7 +424,7 @@ class Node:
         """Remove a callback.
 
         Raises:
-            ValueError: it is none.
+            ValueError: the callback was not added.
         """
         self.__parameters.pre_set.remove(callback)
 
@@ -432,7 +432,7 @@ class Node:
         """Remove a callback.
 
         Raises:
-            ValueError: it is none.
+            ValueError: the callback was not added.
         """
         self.__parameters.on_set.remove(callback)
 
@@ -442,11 +442,11 @@ class Node:
         """Remove a callback.
 
         Raises:
-            ValueError: it is none.
+            ValueError: the callback was not added.
         """
         self.__parameters.post_set.remove(callback)
 
-    # Making things
+    # Creating entities
 
     def _validate_topic_or_service_name(self, name: str, *, is_service: bool = False) -> None:
         self.__names.check(name, is_service=is_service)
@@ -461,17 +461,17 @@ class Node:
         return QoSProfile(depth=qos_or_depth)
 
     def add_waitable(self, waitable: Waitable) -> None:
-        """Let executors look at something more."""
+        """Let executors handle a further entity."""
         self.__waitables.append(waitable)
         self._wake_executor()
 
     def remove_waitable(self, waitable: Waitable) -> None:
-        """No longer let them."""
+        """Stop executors from handling an entity."""
         self.__waitables.remove(waitable)
         self._wake_executor()
 
     def resolve_topic_name(self, topic: str, *, only_expand: bool = False) -> str:
-        """The absolute name of a topic, after remapping unless `only_expand`.
+        """Return the absolute name of a topic, after remapping unless `only_expand`.
 
         Raises:
             RCLError: the name breaks the rules.
@@ -480,7 +480,7 @@ class Node:
             return self.__names.resolve(topic, is_service=False, only_expand=only_expand)
 
     def resolve_service_name(self, service: str, *, only_expand: bool = False) -> str:
-        """The absolute name of a service, after remapping unless `only_expand`.
+        """Return the absolute name of a service, after remapping unless `only_expand`.
 
         Raises:
             RCLError: the name breaks the rules.
@@ -523,8 +523,8 @@ class Node:
             topic: the topic's name.
             qos_profile: a profile, or a depth.
             callback_group: the group of its event callbacks.
-            event_callbacks: what is called at its events.
-            qos_overriding_options: which policies parameters may change.
+            event_callbacks: functions to call at its events.
+            qos_overriding_options: the policies that parameters may change.
             publisher_class: a subclass of `Publisher`.
 
         Raises:
@@ -579,10 +579,10 @@ class Node:
             callback: a function, or a coroutine function.
             qos_profile: a profile, or a depth.
             callback_group: the group of its callbacks.
-            event_callbacks: what is called at its events.
-            qos_overriding_options: which policies parameters may change.
-            raw: whether the callback gets bytes, in CDR.
-            content_filter_options: which messages are delivered.
+            event_callbacks: functions to call at its events.
+            qos_overriding_options: the policies that parameters may change.
+            raw: whether the callback gets the bytes of messages, in CDR.
+            content_filter_options: a filter of the messages to deliver.
 
         Raises:
             InvalidTopicNameException: the name breaks the rules.
@@ -677,7 +677,7 @@ class Node:
         clock: Clock | None = None,
         autostart: bool = True,
     ) -> Timer:
-        """Create a timer: `callback()` every period, first after one.
+        """Create a timer: `callback()` every period, the first time after one period.
 
         Raises:
             RCLError: the context was shut down, or the period is negative.
@@ -716,7 +716,7 @@ class Node:
         return guard
 
     def create_rate(self, frequency: float, clock: Clock | None = None) -> Rate:
-        """A rate in Hz; another thread has to spin the node.
+        """Create a rate in Hz; another thread has to spin the node.
 
         Raises:
             ValueError: the frequency is not more than 0.
@@ -726,7 +726,7 @@ class Node:
         timer = self.create_timer(1.0 / frequency, None, self._rate_group, clock)
         return Rate(timer, context=self.context)
 
-    # Ending things
+    # Destroying entities
 
     def __destroyed(self, kind: list[Any], entity: Any) -> bool:
         if entity not in kind:
@@ -773,7 +773,7 @@ class Node:
         return success
 
     def destroy_node(self) -> None:
-        """Destroy everything the node has, and the node."""
+        """Destroy the node and all its entities."""
         self._context.untrack_node(self)
         self.__event_publisher = None
         for kind in (
@@ -796,7 +796,7 @@ class Node:
     def get_publisher_names_and_types_by_node(
         self, node_name: str, node_namespace: str, no_demangle: bool = False
     ) -> list[tuple[str, list[str]]]:
-        """The topics that a node publishes.
+        """Return the topics that a node publishes.
 
         Raises:
             NodeNameNonExistentError: there is no such node.
@@ -806,45 +806,45 @@ class Node:
     def get_subscriber_names_and_types_by_node(
         self, node_name: str, node_namespace: str, no_demangle: bool = False
     ) -> list[tuple[str, list[str]]]:
-        """The topics that a node subscribes; raises as the publishers'."""
+        """Return the topics that a node subscribes; raises as for publishers."""
         return self.__graph.of_node(SUBSCRIPTION, node_name, node_namespace)
 
     def get_service_names_and_types_by_node(
         self, node_name: str, node_namespace: str
     ) -> list[tuple[str, list[str]]]:
-        """The services that a node serves; raises as the publishers'."""
+        """Return the services that a node serves; raises as for publishers."""
         return self.__graph.of_node(SERVICE, node_name, node_namespace)
 
     def get_client_names_and_types_by_node(
         self, node_name: str, node_namespace: str
     ) -> list[tuple[str, list[str]]]:
-        """The services that a node calls; raises as the publishers'."""
+        """Return the services that a node calls; raises as for publishers."""
         return self.__graph.of_node(CLIENT, node_name, node_namespace)
 
     def get_topic_names_and_types(self, no_demangle: bool = False) -> list[tuple[str, list[str]]]:
-        """All topics with their types."""
+        """Return all topics with their types."""
         what = "failed to get topic names and types"
         return names_and_types(self.__graph.all(what, PUBLISHER, SUBSCRIPTION))
 
     def get_service_names_and_types(self) -> list[tuple[str, list[str]]]:
-        """All services with their types."""
+        """Return all services with their types."""
         what = "failed to get service names and types"
         return names_and_types(self.__graph.all(what, SERVICE, CLIENT))
 
     def get_node_names(self) -> list[str]:
-        """The names of all nodes."""
+        """Return the names of all nodes."""
         return [name for name, _ in self.__graph.nodes()]
 
     def get_fully_qualified_node_names(self) -> list[str]:
-        """The absolute names of all nodes."""
+        """Return the absolute names of all nodes."""
         return [f"{namespace.rstrip('/')}/{name}" for name, namespace in self.__graph.nodes()]
 
     def get_node_names_and_namespaces(self) -> list[tuple[str, str]]:
-        """The names of all nodes, each with its namespace."""
+        """Return the names of all nodes, each with its namespace."""
         return self.__graph.nodes()
 
     def get_node_names_and_namespaces_with_enclaves(self) -> list[tuple[str, str, str]]:
-        """The same with enclaves, which there are none of."""
+        """Return the names of all nodes with namespaces and enclaves, which are always `/`."""
         return [(*each, "/") for each in self.__graph.nodes()]
 
     def count_publishers(self, topic_name: str) -> int:
@@ -876,7 +876,7 @@ class Node:
         return self.__graph.infos(SUBSCRIPTION, topic_name, no_mangle=no_mangle)
 
     def wait_for_node(self, fully_qualified_node_name: str, timeout: float) -> bool:
-        """Wait until there is a node of an absolute name; False on timeout, in seconds."""
+        """Wait until a node has an absolute name; False after `timeout` seconds."""
         return self.__graph.wait_for_node(fully_qualified_node_name, timeout)
 
     def __enter__(self) -> Self:
@@ -887,7 +887,7 @@ class Node:
 
 
 def _weakly(method: Callable[..., None]) -> Callable[..., None]:
-    """Call a method of an object as long as somebody else has the object."""
+    """Return a function that calls a method while its object exists, and keeps no reference."""
     weak = weakref.WeakMethod(method)
 
     def call(*args: Any) -> None:

@@ -55,7 +55,7 @@ class Parameter:
 
         @classmethod
         def from_parameter_value(cls, parameter_value: Any) -> "Parameter.Type":
-            """The type of a value.
+            """Return the type of a value.
 
             Raises:
                 TypeError: no parameter can have it.
@@ -136,7 +136,7 @@ class Parameter:
 
 
 def get_parameter_value(string_value: str) -> Any:
-    """The value in a text, as a tool guesses it: rcl_interfaces/msg/ParameterValue."""
+    """Return the value in a text, as a tool guesses it: rcl_interfaces/msg/ParameterValue."""
     value = interface("rcl_interfaces/msg/ParameterValue")()
     yaml = _yaml()
     try:
@@ -169,7 +169,7 @@ def _guessed(found: Any) -> Parameter.Type | None:
 
 
 def parameter_value_to_python(parameter_value: Any) -> Any:
-    """The value in rcl_interfaces/msg/ParameterValue; lists as lists, None if it is not set.
+    """Return the value in rcl_interfaces/msg/ParameterValue; lists as lists, None if it is not set.
 
     Raises:
         RuntimeError: it is of no known type.
@@ -188,7 +188,7 @@ def parameter_dict_from_yaml_file(
     target_nodes: list[str] | None = None,
     namespace: str = "",
 ) -> dict[str, Any]:
-    """The parameters in a file, as messages by their names.
+    """Return the parameters in a file, as messages by their names.
 
     Raises:
         RuntimeError: the file has none of the kind.

@@ -77,11 +77,11 @@ class AsyncParameterClient:
         depth: int | None = None,
         callback: _Callback = None,
     ) -> Future[Any]:
-        """The names of its parameters below some prefixes."""
+        """Return the names of its parameters below some prefixes."""
         return self._call("list_parameters", callback, prefixes=prefixes or [], depth=depth or 0)
 
     def get_parameters(self, names: list[str], callback: _Callback = None) -> Future[Any]:
-        """The values of parameters."""
+        """Return the values of parameters."""
         return self._call("get_parameters", callback, names=names)
 
     def set_parameters(self, parameters: Sequence[Any], callback: _Callback = None) -> Future[Any]:
@@ -89,11 +89,11 @@ class AsyncParameterClient:
         return self._call("set_parameters", callback, parameters=_messages(parameters))
 
     def describe_parameters(self, names: list[str], callback: _Callback = None) -> Future[Any]:
-        """The descriptors of parameters."""
+        """Return the descriptors of parameters."""
         return self._call("describe_parameters", callback, names=names)
 
     def get_parameter_types(self, names: list[str], callback: _Callback = None) -> Future[Any]:
-        """The types of parameters."""
+        """Return the types of parameters."""
         return self._call("get_parameter_types", callback, names=names)
 
     def set_parameters_atomically(

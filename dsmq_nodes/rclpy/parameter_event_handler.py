@@ -124,7 +124,7 @@ class ParameterEventHandler:
 
     @staticmethod
     def get_parameters_from_event(event: Any) -> Iterable[Any]:
-        """The new and the changed parameters in an event."""
+        """Return the new and the changed parameters in an event."""
         yield from event.new_parameters
         yield from event.changed_parameters
 
@@ -158,7 +158,7 @@ class ParameterEventHandler:
         self._callbacks.remove_parameter_event_callback(handle)
 
     def _resolve_path(self, node_path: str | None = None) -> str:
-        """The absolute name of a node; relative ones are in the own node's namespace."""
+        """Return the absolute name of a node; relative ones are in the own node's namespace."""
         if not node_path:
             return str(self.node.get_fully_qualified_name())
         if node_path.startswith("/"):

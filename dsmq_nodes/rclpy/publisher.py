@@ -36,12 +36,12 @@ class Publisher:
         publisher_impl.begin()
 
     def publish(self, msg: Any) -> None:
-        """Send a message, or one that is serialized.
+        """Send a message, which may be serialized already.
 
         Raises:
-            TypeError: it is of another type, or a field holds a wrong value.
+            TypeError: the message has another type, or a field has a wrong value.
             InvalidHandle: the publisher was destroyed.
-            RCLError: it cannot be sent.
+            RCLError: the message cannot be sent.
         """
         self._handle.check()
         if isinstance(msg, self.msg_type):
@@ -64,7 +64,7 @@ class Publisher:
 
     @property
     def handle(self) -> PublisherHandle:
-        """The inner side."""
+        """The internal handle of the publisher."""
         return self._handle
 
     @property
@@ -74,18 +74,18 @@ class Publisher:
             return self._handle.get_logger_name()
 
     def destroy(self) -> None:
-        """End it; `Node.destroy_publisher` calls this."""
+        """End the publisher; `Node.destroy_publisher` calls this."""
         for handler in self.event_handlers:
             handler.destroy()
         self._handle.destroy_when_not_in_use()
 
     def assert_liveliness(self) -> None:
-        """It is alive, although it publishes nothing."""
+        """Show that the publisher is alive, although it publishes nothing."""
         with self._handle:
             self._handle.assert_liveliness()
 
     def wait_for_all_acked(self, timeout: Duration = _FOREVER) -> bool:
-        """True: what was published lies where subscriptions read it."""
+        """Return True: published messages are at once in the memory that subscriptions read."""
         timeout.get_c_duration()
         with self._handle:
             return self._handle.wait_for_all_acked()

@@ -21,7 +21,7 @@ _EnumT = TypeVar("_EnumT", bound="QoSPolicyEnum")
 
 
 def qos_policy_name_from_kind(policy_kind: QoSPolicyKind | int) -> str:
-    """The name of a policy."""
+    """Return the name of a policy."""
     return QoSPolicyKind(policy_kind).name
 
 
@@ -37,15 +37,15 @@ class QoSPolicyEnum(IntEnum):
 
     @classmethod
     def short_keys(cls) -> list[str]:
-        """The names in lower case."""
+        """Return the names in lower case."""
         return [name.lower() for name in cls.__members__]
 
     @classmethod
     def get_from_short_key(cls, name: str) -> int:
-        """The number of a name, in any case.
+        """Return the number of a name, in upper or lower case.
 
         Raises:
-            KeyError: there is none.
+            KeyError: there is no such name.
         """
         return cls[name.upper()].value
 
@@ -56,7 +56,7 @@ class QoSPolicyEnum(IntEnum):
 
 
 class _OldName:
-    """The name that a policy had before; reading it warns."""
+    """The former name of a policy value; reading it warns."""
 
     def __init__(self, old: str, new: str) -> None:
         self._old, self._new = old, new
@@ -236,7 +236,7 @@ class QoSProfile:
 
     @property
     def deadline(self) -> Duration:
-        """Within which time the next message is expected; 0: none."""
+        """The time within which the next message is expected; 0: no limit."""
         return self._deadline
 
     @deadline.setter
@@ -256,7 +256,7 @@ class QoSProfile:
 
     @property
     def liveliness_lease_duration(self) -> Duration:
-        """After which time without a sign a publisher is not alive; 0: none."""
+        """The time without a sign after which a publisher is not alive; 0: no limit."""
         return self._liveliness_lease_duration
 
     @liveliness_lease_duration.setter
@@ -266,7 +266,7 @@ class QoSProfile:
 
     @property
     def avoid_ros_namespace_conventions(self) -> bool:
-        """Kept; names are not prefixed here anyway."""
+        """Stored without effect: names are never prefixed here."""
         return self._avoid_ros_namespace_conventions
 
     @avoid_ros_namespace_conventions.setter
@@ -275,10 +275,10 @@ class QoSProfile:
         self._avoid_ros_namespace_conventions = value
 
     def get_c_qos_profile(self) -> "QoSProfile":
-        """The profile as the C side has it: here the same.
+        """Return the profile for the C library of rclpy: here the profile itself.
 
         Raises:
-            TypeError: the depth is no number of C.
+            TypeError: the depth is too large for a C integer.
         """
         if self.depth >= _DEPTHS:
             raise wrong_arguments(
@@ -290,7 +290,7 @@ class QoSProfile:
         return self
 
     def to_dict(self) -> dict[str, Any]:
-        """The policies by their names."""
+        """Return the policies by their names."""
         return {slot[1:]: getattr(self, slot) for slot in self.__slots__}
 
     def __eq__(self, other: object) -> bool:
@@ -357,15 +357,15 @@ class QoSPresetProfiles(Enum):
 
     @classmethod
     def short_keys(cls) -> list[str]:
-        """The names in lower case."""
+        """Return the names in lower case."""
         return [name.lower() for name in cls.__members__]
 
     @classmethod
     def get_from_short_key(cls, name: str) -> QoSProfile:
-        """The profile of a name, in any case.
+        """Return the profile of a name, in upper or lower case.
 
         Raises:
-            KeyError: there is none.
+            KeyError: there is no such name.
         """
         return cls[name.upper()].value
 
@@ -373,7 +373,7 @@ class QoSPresetProfiles(Enum):
 def qos_check_compatible(
     publisher_qos: QoSProfile, subscription_qos: QoSProfile
 ) -> tuple[QoSCompatibility, str]:
-    """Whether a publisher and a subscription understand each other, and why not."""
+    """Return whether a publisher and a subscription are compatible, and the reason if not."""
     return verdict(publisher_qos, subscription_qos)
 
 

@@ -108,7 +108,7 @@ def _declare_qos_parameters(
 
 
 def _get_qos_policy_parameter(qos: QoSProfile, policy: QoSPolicyKind) -> Any:
-    """A policy as a parameter has it: a name, nanoseconds, a number."""
+    """Return a policy as a parameter has it: a name, nanoseconds, a number."""
     name = policy.name.lower()
     value = getattr(qos, name)
     if name in _ENUMS:

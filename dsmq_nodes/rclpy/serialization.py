@@ -9,7 +9,7 @@ from dsmq_nodes.rclpy.type_support import check_for_type_support
 
 
 def serialize_message(message: Any) -> bytes:
-    """A message as bytes.
+    """Return a message as bytes.
 
     Raises:
         TypeError: a field holds a wrong value.
@@ -19,7 +19,7 @@ def serialize_message(message: Any) -> bytes:
 
 
 def deserialize_message(serialized_message: bytes, message_type: Any) -> Any:
-    """The message in bytes.
+    """Return the message in bytes.
 
     Raises:
         RMWError: they are no message of this type.

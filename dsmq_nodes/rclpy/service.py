@@ -32,7 +32,7 @@ class Service(ServiceEnd):
         """Answer a request.
 
         Raises:
-            TypeError: the response is of another type, or the header is none.
+            TypeError: the response has another type, or the header is not a header.
         """
         if not isinstance(response, self.srv_type.Response):
             raise TypeError

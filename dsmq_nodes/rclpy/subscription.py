@@ -72,7 +72,7 @@ class Subscription:
             return self.handle.get_publisher_count()
 
     def destroy(self) -> None:
-        """End it; `Node.destroy_subscription` calls this."""
+        """End the subscription; `Node.destroy_subscription` calls this."""
         for handler in self.event_handlers:
             handler.destroy()
         self.handle.destroy_when_not_in_use()
@@ -94,7 +94,7 @@ class Subscription:
         self._callback_type = _callback_type(value)
 
     def take(self, _executor: Any) -> tuple[Callable[..., Any], tuple[Any, ...]] | None:
-        """The callback and the oldest message."""
+        """Return the callback with the oldest message, or None."""
         self.handle.check()
         found = self.handle.take(raw=self.raw)
         if found is None:
@@ -116,11 +116,11 @@ class Subscription:
             return self.handle.content_filter is not None
 
     def set_content_filter(self, filter_expression: str, expression_parameters: list[str]) -> None:
-        """Set a content filter; an empty expression takes it away.
+        """Set a content filter; an empty expression removes the filter.
 
         Raises:
             RCLError: the expression cannot be read.
-            TypeError: it is no text, or the parameters are no list of texts.
+            TypeError: the expression is not a str, or the parameters are not a list of str.
         """
         with self.handle:
             wanted = ContentFilterOptions(filter_expression, expression_parameters)
@@ -134,10 +134,10 @@ class Subscription:
             self.handle.filter_by(wanted, "Failed to set cft expression parameters")
 
     def get_content_filter(self) -> ContentFilterOptions:
-        """The content filter.
+        """Return the content filter.
 
         Raises:
-            RCLError: there is none.
+            RCLError: no content filter is set.
         """
         with self.handle:
             if self.handle.content_filter is None:

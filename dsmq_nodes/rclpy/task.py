@@ -1,4 +1,4 @@
-"""Futures and tasks: what executors run, and what their results are waited for with."""
+"""Futures and tasks: executors run tasks, whose results are futures."""
 
 import asyncio
 import inspect
@@ -23,17 +23,17 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
 
 
 class _Steps(threading.local):
-    """In which step of a `Task` a thread is."""
+    """Whether a thread is in a step of a `Task`, and the asyncio loop of that moment."""
 
     is_in_one = False
-    loop: asyncio.AbstractEventLoop | None = None  # that ran already when the step began
+    loop: asyncio.AbstractEventLoop | None = None  # the loop that ran already when the step began
 
 
 _steps = _Steps()
 
 
 def _is_awaited_by_a_task() -> bool:
-    """Whether an executor's task awaits: not asyncio within it, not a program by hand."""
+    """Whether the caller awaits in an executor's task itself, not in asyncio within the task."""
     return _steps.is_in_one and _running_loop() is _steps.loop
 
 
@@ -83,7 +83,7 @@ class Future(Generic[T]):
         self._schedule_or_invoke_done_callbacks()
 
     def cancelled(self) -> bool:
-        """Whether it was cancelled."""
+        """Whether the future was cancelled."""
         return self._state is FutureState.CANCELLED
 
     def done(self) -> bool:
@@ -91,10 +91,10 @@ class Future(Generic[T]):
         return self._state is FutureState.FINISHED
 
     def result(self) -> T | None:
-        """The result; None while there is none.
+        """Return the result; None while there is none.
 
         Raises:
-            BaseException: what was set instead.
+            BaseException: the exception that was set instead.
         """
         if self._exception is not None:
             self._exception_fetched = True
@@ -102,7 +102,7 @@ class Future(Generic[T]):
         return self._result
 
     def exception(self) -> BaseException | None:
-        """The exception that was set, if any."""
+        """Return the exception that was set, if any."""
         self._exception_fetched = True
         return self._exception
 
@@ -141,19 +141,19 @@ class Future(Generic[T]):
         self._executor = (lambda: None) if executor is None else weakref.ref(executor)
 
     def add_done_callback(self, callback: Callable[["Future[T]"], object]) -> None:
-        """Call `callback(future)` when it is done: as a task if the future has an executor."""
+        """Call `callback(future)` when the future is done; as a task if it has an executor."""
         with self._lock:
             if self._pending():
                 self._callbacks.append(callback)
                 return
             executor = self._executor()
         if executor is None:
-            callback(self)  # what it raises is the caller's
+            callback(self)  # an exception of the callback is raised to the caller
         else:
             self._hand_over(executor, callback)
 
     def remove_done_callback(self, callback: Callable[["Future[T]"], object]) -> bool:
-        """Remove a callback; returns whether it was there."""
+        """Remove a callback; return whether it was registered."""
         with self._lock:
             if callback not in self._callbacks:
                 return False
@@ -182,10 +182,10 @@ class Task(Future[T]):
         self._turn = threading.Lock()
         self._waits = False  # for a future, which resumes it
         self._is_taken = False  # somebody is about to run a step
-        self._has_ended_the_program = False  # as SystemExit does: it stays as it was then
+        self._has_ended_the_program = False  # by SystemExit, for example; the task keeps its state
 
     def __call__(self) -> None:
-        """Run one step; a step of another thread is not disturbed."""
+        """Run one step, unless another thread runs one."""
         if not self._pending() or not self._turn.acquire(blocking=False):
             return
         try:
@@ -238,10 +238,10 @@ class Task(Future[T]):
             self._waits = True
             waits_for.add_done_callback(_Resumption(self, executor))
         elif executor is not None:
-            executor.wake()  # whatever else it gives, it has its next step then
+            executor.wake()  # after any other yielded value, the next step runs then
 
     def take(self) -> bool:
-        """Whether a step can be run; the caller runs it."""
+        """Claim the next step, which the caller then runs; False if there is none now."""
         if self._is_taken or self._waits or self._is_executing or not self._pending():
             return False
         self._is_taken = True
@@ -262,14 +262,14 @@ class Task(Future[T]):
         self._args, self._kwargs = (), {}
 
     def executing(self) -> bool:
-        """Whether a step of it runs just now."""
+        """Whether a step of the task runs now."""
         return self._is_executing
 
     def cancel(self) -> None:
-        """End a coroutine where it waits.
+        """End a coroutine at the place where it waits.
 
         Raises:
-            ValueError: it runs just now.
+            ValueError: the coroutine runs now.
         """
         if self._pending() and inspect.iscoroutine(self._handler):
             self._handler.close()
@@ -277,7 +277,7 @@ class Task(Future[T]):
 
 
 class _Resumption:
-    """Resumes a task when a future is done; it is no task of its own."""
+    """Resumes a task when a future is done; called at once, not as a task."""
 
     def __init__(self, task: Task[Any], executor: Any) -> None:
         self._task = task

@@ -44,7 +44,7 @@ class Time:
         return self._clock_type
 
     def seconds_nanoseconds(self) -> tuple[int, int]:
-        """The whole seconds, and the nanoseconds beyond them."""
+        """Return the whole seconds, and the nanoseconds beyond them."""
         return self._ns // S_TO_NS, self._ns % S_TO_NS
 
     def __repr__(self) -> str:

@@ -25,7 +25,7 @@ _TIMER: Final = (
 
 
 class TimerInfo:
-    """When a tick was due, and when it was made."""
+    """The times at which a tick was due and at which it was made."""
 
     def __init__(
         self,
@@ -43,17 +43,17 @@ class TimerInfo:
 
     @property
     def expected_call_time(self) -> Time:
-        """When it was due."""
+        """The time at which the tick was due."""
         return self._expected
 
     @property
     def actual_call_time(self) -> Time:
-        """When it was made."""
+        """The time at which the tick was made."""
         return self._actual
 
 
 class TimerHandle(InnerHandle):
-    """The inner side: when the next tick is due. A late one is made once, the rest are skipped."""
+    """The state of a timer. Of several overdue ticks one is made, the others are skipped."""
 
     def __init__(
         self, clock: ClockSource, context: ContextHandle, period_ns: int, autostart: bool
@@ -75,17 +75,17 @@ class TimerHandle(InnerHandle):
             self._source.add_clock_callback(self, True, 1, -1)
 
     def before(self) -> None:
-        """The clock is about to jump."""
+        """Prepare for a jump of the clock, which comes next."""
         now_ns = self._source.now_ns()
         if now_ns:
             self._credit_ns = self._next_ns - now_ns
 
     def after(self, change: ClockChange, _delta_ns: int) -> None:
-        """The clock has jumped."""
+        """Adapt the next tick to a jump of the clock."""
         now_ns = self._source.now_ns()
         if change is not ClockChange.ROS_TIME_NO_CHANGE:
             if now_ns and self._credit_ns:
-                # As rcl has it: what was left of the period has gone by, of the other time.
+                # As in rcl: the time left of the period counts as elapsed in the new time.
                 self._last_ns = now_ns - self._credit_ns
                 self._next_ns = self._last_ns + self.period_ns
                 self._credit_ns = 0
@@ -101,7 +101,7 @@ class TimerHandle(InnerHandle):
 
     @property
     def is_timed(self) -> bool:
-        """Whether time alone makes it due: its clock is not set by a simulation."""
+        """Whether time alone makes the timer due: no simulation sets its clock."""
         return not self._source.is_overridden
 
     def add_wakeup(self, wakeup: Any) -> None:
@@ -117,10 +117,10 @@ class TimerHandle(InnerHandle):
         return not self.is_canceled and not self.is_destroyed and self.until_next_ns <= 0
 
     def call_timer_with_info(self) -> dict[str, int]:
-        """Make the tick; returns when it was due and when it was made.
+        """Make the tick; return the times at which the tick was due and made.
 
         Raises:
-            TimerCancelledError: it was cancelled.
+            TimerCancelledError: the timer was cancelled.
         """
         if self.is_canceled:
             raise TimerCancelledError("Timer has been canceled: timer is canceled")
@@ -139,19 +139,19 @@ class TimerHandle(InnerHandle):
         self.call_timer_with_info()
 
     def get_timer_period(self) -> int:
-        """The period in nanoseconds."""
+        """Return the period in nanoseconds."""
         return self.period_ns
 
     def change_timer_period(self, period_ns: int) -> None:
-        """Set another period: it counts from the next tick on."""
+        """Set another period, which applies from the next tick on."""
         self.period_ns = period_ns
 
     def is_timer_canceled(self) -> bool:
-        """Whether it was cancelled."""
+        """Whether the timer was cancelled."""
         return self.is_canceled
 
     def cancel_timer(self) -> None:
-        """Stop ticking until it is reset."""
+        """Stop ticking until the timer is reset."""
         self.is_canceled = True
 
     def reset_timer(self) -> None:
@@ -161,15 +161,15 @@ class TimerHandle(InnerHandle):
         self.is_canceled = False
 
     def time_since_last_call(self) -> int:
-        """Nanoseconds since the last tick."""
+        """Return the nanoseconds since the last tick."""
         return self._source.now_ns() - self._last_ns
 
     def time_until_next_call(self) -> int | None:
-        """Nanoseconds until the next tick; None if it was cancelled."""
+        """Return the nanoseconds until the next tick; None if the timer was cancelled."""
         return None if self.is_canceled else self.until_next_ns
 
     def destroy_when_not_in_use(self) -> None:
-        """End it."""
+        """End the timer."""
         super().destroy_when_not_in_use()
         self._source.remove_clock_callback(self)
 
@@ -200,17 +200,17 @@ class Timer:
         self._wake: Callable[[], object] = lambda: None
 
     def destroy(self) -> None:
-        """End it; `Node.destroy_timer` calls this."""
+        """End the timer; `Node.destroy_timer` calls this."""
         self.handle.destroy_when_not_in_use()
 
     @property
     def clock(self) -> Clock:
-        """The clock it goes by."""
+        """The clock of the timer."""
         return self._clock
 
     @property
     def timer_period_ns(self) -> int:
-        """The period; a new one counts from the next tick on."""
+        """The period; a new period applies from the next tick on."""
         with self.handle:
             return self.handle.get_timer_period()
 
@@ -225,7 +225,7 @@ class Timer:
             return self.handle.is_timer_ready()
 
     def is_canceled(self) -> bool:
-        """Whether it was cancelled."""
+        """Whether the timer was cancelled."""
         with self.handle:
             return self.handle.is_timer_canceled()
 
@@ -241,17 +241,17 @@ class Timer:
         self._wake()
 
     def time_since_last_call(self) -> int:
-        """Nanoseconds since the last tick."""
+        """Return the nanoseconds since the last tick."""
         with self.handle:
             return self.handle.time_since_last_call()
 
     def time_until_next_call(self) -> int | None:
-        """Nanoseconds until the next tick, negative if overdue; None if it was cancelled."""
+        """Return the nanoseconds until the next tick, negative if overdue, None if cancelled."""
         with self.handle:
             return self.handle.time_until_next_call()
 
     def take(self, _executor: Any) -> tuple[Callable[..., Any], tuple[Any, ...]] | None:
-        """Make a tick: its callback, with a `TimerInfo` if that is what it is annotated to take."""
+        """Make a tick: return the callback, with a `TimerInfo` if its annotation asks for one."""
         self.handle.check()
         if self.handle.is_canceled:
             return None
@@ -273,7 +273,7 @@ class Timer:
 
 
 def _wants_info(callback: Callable[..., Any]) -> str | None:
-    """The parameter of a timer's callback that is annotated as `TimerInfo`."""
+    """Return the parameter of a timer's callback that is annotated as `TimerInfo`, or None."""
     try:
         parameters = inspect.signature(callback).parameters.values()
     except (TypeError, ValueError):
@@ -302,12 +302,12 @@ class Rate:
         self.destroy()
 
     def _interrupted(self) -> None:
-        """A signal has ended the context: whoever sleeps must not sleep on."""
+        """Wake the sleepers: a signal has shut down the context."""
         self._is_shutdown = True
         self._event.set()
 
     def destroy(self) -> None:
-        """End it; `Node.destroy_rate` calls this."""
+        """End the rate; `Node.destroy_rate` calls this."""
         self._is_destroyed = True
         self._event.set()
 
@@ -316,7 +316,7 @@ class Rate:
 
         Raises:
             ROSInterruptException: the context was shut down.
-            RuntimeError: it was destroyed.
+            RuntimeError: the rate was destroyed.
         """
         if self._is_shutdown:
             raise ROSInterruptException

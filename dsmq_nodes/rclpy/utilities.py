@@ -32,7 +32,7 @@ class _Default:
 
 
 def get_default_context(*, shutting_down: bool = False) -> Context:
-    """The default context; when it is being shut down, the next call gets a new one."""
+    """Return the default context; when it is being shut down, the next call gets a new one."""
     with _Default.lock:
         if _Default.context is None:
             _Default.context = Context()
@@ -43,7 +43,7 @@ def get_default_context(*, shutting_down: bool = False) -> Context:
 
 
 def remove_ros_args(args: Sequence[str] | None = None) -> list[str]:
-    """The words that are the program's own; None: those of the process.
+    """Return the words that are the program's own; None: those of the process.
 
     Raises:
         UnknownROSArgsError: a word of ROS is not known.
@@ -82,12 +82,12 @@ def try_shutdown(*, context: Context | None = None) -> None:
 
 
 def get_rmw_implementation_identifier() -> str:
-    """The middleware: ours has the name that a ROS package of it would have."""
+    """Return the middleware: ours has the name that a ROS package of it would have."""
     return RMW_IMPLEMENTATION
 
 
 def get_available_rmw_implementations() -> set[str]:
-    """The middlewares: ours alone.
+    """Return the middlewares: ours alone.
 
     Raises:
         RuntimeError: RMW_IMPLEMENTATIONS in the environment names another one.
@@ -103,7 +103,7 @@ def get_available_rmw_implementations() -> set[str]:
 
 
 def timeout_sec_to_nsec(timeout_sec: float | None) -> int:
-    """A timeout in nanoseconds; None and negative ones are -1: for ever."""
+    """Return a timeout in nanoseconds; None and negative ones are -1: for ever."""
     if timeout_sec is None or timeout_sec < 0:
         return -1
     return int(float(timeout_sec) * S_TO_NS)

@@ -83,7 +83,7 @@ class ClientGoalHandle:
         return _wait_for(self.get_result_async())
 
     def get_result_async(self) -> Future[Any]:
-        """A future with its `status` and `result`."""
+        """Return a future with its `status` and `result`."""
         return self._action_client._get_result_async(self)  # noqa: SLF001
 
 

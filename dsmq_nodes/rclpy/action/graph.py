@@ -45,7 +45,7 @@ def _actions(topics: Found) -> Found:
 def get_action_client_names_and_types_by_node(
     node: Any, remote_node_name: str, remote_node_namespace: str
 ) -> Found:
-    """The actions that a node calls.
+    """Return the actions that a node calls.
 
     Raises:
         RCLError: there is no such node.
@@ -58,7 +58,7 @@ def get_action_client_names_and_types_by_node(
 def get_action_server_names_and_types_by_node(
     node: Any, remote_node_name: str, remote_node_namespace: str
 ) -> Found:
-    """The actions that a node serves.
+    """Return the actions that a node serves.
 
     Raises:
         RCLError: there is no such node.
@@ -69,7 +69,7 @@ def get_action_server_names_and_types_by_node(
 
 
 def get_action_names_and_types(node: Any) -> Found:
-    """All actions."""
+    """Return all actions."""
     node.handle.check()
     return _actions(node.get_topic_names_and_types())
 

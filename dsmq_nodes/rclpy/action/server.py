@@ -386,7 +386,7 @@ class ActionServer(Waitable):
         self._respond(self._handle.cancel, response, request_id, "cancel")
 
     def _meant(self, wanted: Any) -> tuple[int, list[ServerGoalHandle]]:
-        """The goals that a request to cancel means, by the rules of CancelGoal.srv."""
+        """Return the goals that a request to cancel means, by the rules of CancelGoal.srv."""
         goal_id = bytes(wanted.goal_id.uuid)
         stamp_ns = _ns(wanted.stamp)
         one = self._goal_handles.get(goal_id)

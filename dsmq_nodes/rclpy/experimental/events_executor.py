@@ -46,5 +46,5 @@ _EventsExecutor.__name__ = "EventsExecutor"  # what a program prints
 
 
 def EventsExecutor(*, context: Context | None = None) -> SingleThreadedExecutor:  # noqa: N802
-    """An executor; in rclpy this is a function, too."""
+    """Return an executor; in rclpy this is a function, too."""
     return _EventsExecutor(context=context)

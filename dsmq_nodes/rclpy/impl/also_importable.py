@@ -143,7 +143,7 @@ _ANYTHING: Final = frozenset(
 
 
 def also_importable(module: str) -> Callable[[str], Any]:
-    """The `__getattr__` of a module; its argument is the module's `__name__`."""
+    """Return the `__getattr__` of a module; its argument is the module's `__name__`."""
 
     def get(name: str) -> Any:
         if name in _NAME_OF:

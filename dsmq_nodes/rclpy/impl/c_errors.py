@@ -55,7 +55,7 @@ class TimerCancelledError(RCLError):
 
 
 def wrong_arguments(signature: str, *given: object) -> TypeError:
-    """The error of a call that pybind11 refuses.
+    """Return the error of a call that pybind11 refuses.
 
     Args:
         signature: "name(arg0: type, ...) -> type", or a class with its module and no result.
@@ -86,7 +86,7 @@ for _each in (
 
 
 def __getattr__(name: str) -> Any:
-    """The rest of that module, for programs that import it."""
+    """Return the rest of that module, for programs that import it."""
     if name.startswith("__"):
         raise AttributeError(f"module {C_MODULE!r} has no attribute {name!r}")
     home = import_module("dsmq_nodes.rclpy.impl.implementation_singleton")

@@ -55,7 +55,7 @@ class ClockSource(InnerHandle):
         return self._is_active
 
     def now_ns(self) -> int:
-        """The current time."""
+        """Return the current time."""
         return self._override_ns if self._is_active else self._read()
 
     def get_ros_time_override_is_enabled(self) -> bool:

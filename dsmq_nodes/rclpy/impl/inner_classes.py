@@ -85,7 +85,7 @@ class rmw_qos_profile_t(QoSProfile):  # noqa: N801  as rmw calls it
 
     @staticmethod
     def predefined(name: str) -> QoSProfile:
-        """The profile of a name such as `qos_profile_default`.
+        """Return the profile of a name such as `qos_profile_default`.
 
         Raises:
             ValueError: there is none.

@@ -8,7 +8,7 @@ from dsmq_nodes.rclpy.interfaces import action_named, class_named, service_named
 
 @cache
 def interface(name: str) -> Any:
-    """The class of a message, service or action: `rcl_interfaces/msg/Parameter`."""
+    """Return the class of a message, service or action: `rcl_interfaces/msg/Parameter`."""
     kind = name.split("/")[1]
     if kind == "msg" or "_" in name.rpartition("/")[2]:
         return class_named(name)
@@ -16,7 +16,7 @@ def interface(name: str) -> Any:
 
 
 def interface_from(module: str, names: dict[str, str], name: str) -> Any:
-    """The interface that a module has by a name of its own; for its `__getattr__`.
+    """Return the interface that a module has by a name of its own; for its `__getattr__`.
 
     Raises:
         AttributeError: it has none of this name.

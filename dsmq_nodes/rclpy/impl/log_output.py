@@ -72,7 +72,7 @@ class LogOutput:
         self._format = None
 
     def level(self, name: str) -> int:
-        """The level of a logger: its own, else its parent's, at last INFO."""
+        """Return the level of a logger: its own, else its parent's, at last INFO."""
         while name:
             found = self.levels.get(name, 0)
             if found:

@@ -74,7 +74,7 @@ class _Filter:
         return any(self.given.get(option) != given.get(option) for option in self._options())
 
     def _options(self) -> list[str]:
-        """The options that count: those of the filters that are asked for."""
+        """Return the options that count: those of the filters that are asked for."""
         return [option for each in self.filters for option in _OPTIONS_OF[each]]
 
     def lets_pass(self) -> bool:
@@ -104,7 +104,7 @@ class _Filter:
 
 
 def _filters(given: dict[str, Any]) -> list[str]:
-    """The filters that the options of a call ask for.
+    """Return the filters that the options of a call ask for.
 
     Raises:
         TypeError: an option is not known, or the throttle has no duration.
@@ -133,7 +133,7 @@ class RcutilsLogger:
         self.contexts: dict[CallerId, _Filter] = {}
 
     def get_child(self, name: str) -> "RcutilsLogger":
-        """A logger below this one.
+        """Return a logger below this one.
 
         Raises:
             ValueError: the name is empty.
@@ -155,7 +155,7 @@ class RcutilsLogger:
         log_output.levels[self.name] = LoggingSeverity(level)
 
     def get_effective_level(self) -> LoggingSeverity:
-        """The level that counts."""
+        """Return the level that counts."""
         return LoggingSeverity(log_output.level(self.name))
 
     def is_enabled_for(self, severity: int | LoggingSeverity) -> bool:

@@ -90,7 +90,7 @@ class WaitSet:
         return ready[index]
 
     def get_ready_entities(self, kind: str) -> list[int]:
-        """The pointers of those that were ready.
+        """Return the pointers of those that were ready.
 
         Raises:
             RuntimeError: there is no such kind.

@@ -94,7 +94,7 @@ class Conversion:
         return self._found_message_class
 
     def values_of(self, message: Any) -> dict[str, Any]:
-        """The plain values of a ROS message.
+        """Return the plain values of a ROS message.
 
         Raises:
             TypeError: a field holds a value of another type.
@@ -115,7 +115,7 @@ class Conversion:
         return validate(self.values_of(message))  # type: ignore[no-any-return]
 
     def to_json(self, message: Any) -> str:
-        """The JSON text of a ROS message, as our class writes it; raises as `values_of`."""
+        """Return the JSON text of a ROS message, as our class writes it; raises as `values_of`."""
         text = _encode(self.values_of(message))
         # Where msgspec wrote null for NaN or infinity, our JSON has texts.
         return self.from_ros(message).to_json() if b"null" in text else text.decode()
@@ -131,7 +131,7 @@ class Conversion:
         return text, field if raw else "", raw
 
     def from_json(self, text: str | bytes) -> Any:
-        """The ROS message of a JSON text.
+        """Return the ROS message of a JSON text.
 
         Raises:
             MessageError: it is no message of this type.
@@ -142,12 +142,12 @@ class Conversion:
             return self.of_message(self.message_class.from_json(text))
 
     def of_message(self, message: Message) -> Any:
-        """The ROS message of one of ours."""
+        """Return the ROS message of one of ours."""
         found = self._decode(message.to_json()) if self.is_renamed else message
         return self.to_ros(found)
 
     def from_parts(self, text: str | bytes, raw: bytes | memoryview) -> Any:
-        """The ROS message of the parts of `to_parts`; raises as `from_json`."""
+        """Return the ROS message of the parts of `to_parts`; raises as `from_json`."""
         found = self.from_json(text)
         setattr(found, self._large_field, raw)
         return found
@@ -159,7 +159,7 @@ class Conversion:
         )
 
     def values_text(self, read: str, where: dict[str, Any]) -> str:
-        """The expression of the values of a message whose fields are at `read`."""
+        """Return the expression of the values of a message whose fields are at `read`."""
         pairs = [
             f"'{field.name}': {self._value_text(field, f'{read}{field.name}', where)}"
             for field in self.definition.fields
@@ -241,7 +241,7 @@ class _Checker:
         return self.sized(bytes(found) if self.kind.base == "byte" else found)
 
     def sized(self, values: Any) -> Any:
-        """The values, if there are as many as the type allows."""
+        """Return the values, if there are as many as the type allows."""
         size, limit = self.kind.size, self.kind.limit
         if size is not None and len(values) != size:
             raise ValueError(f"{self.where}: {len(values)} items, not {size}")
@@ -281,7 +281,7 @@ class _Checker:
 
 
 def _struct(definition: MessageDefinition, inner: Callable[[str], Conversion]) -> Any:
-    """A msgspec type of the whole message: each field is required except a large one."""
+    """Return a msgspec type of the whole message: each field is required except a large one."""
     fields: list[Any] = []
     for field in definition.fields:
         kind = field.type
@@ -336,7 +336,7 @@ def _making(
     inner: Callable[[str], Conversion],
     where: dict[str, Any],
 ) -> list[str]:
-    """The lines that make the variable `made` from what is at `read`."""
+    """Return the lines that make the variable `made` from what is at `read`."""
     own = f"c{len(where)}"
     where[own] = ros_class
     lines = [f"    {made} = new({own})", f"    {made}._check_fields = False"]
@@ -373,7 +373,7 @@ def _ros_text(kind: FieldType, name: str, read: str, where: dict[str, Any]) -> s
 
 
 def _float32(value: float) -> float:
-    """A number as 32 bits hold it; beyond their range it is infinite, as in C."""
+    """Return a number as 32 bits hold it; beyond their range it is infinite, as in C."""
     try:
         return _FLOAT32.unpack(_FLOAT32.pack(value))[0]  # type: ignore[no-any-return]
     except OverflowError:

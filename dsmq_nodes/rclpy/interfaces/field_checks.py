@@ -38,12 +38,12 @@ _FLOATS: Final = {
 
 
 def dtype_name(base: str) -> str:
-    """The numpy type of an array's items."""
+    """Return the numpy type of an array's items."""
     return "uint8" if base == "char" else base
 
 
 def check_of(name: str, kind: FieldType, message_class: type | None) -> Check:
-    """The check of one field; `message_class` is that of a field with messages."""
+    """Return the check of one field; `message_class` is that of a field with messages."""
     whole = f"The '{name}' field must be"
     if kind.is_list:
         return _list_check(name, whole, kind, message_class)

@@ -172,7 +172,7 @@ class UnboundedSequence(AbstractSequence):
 
 
 def slot_type(kind: FieldType) -> AbstractType:
-    """The type of a field as `SLOT_TYPES` has it."""
+    """Return the type of a field as `SLOT_TYPES` has it."""
     value = _value_type(kind)
     if not kind.is_list:
         return value

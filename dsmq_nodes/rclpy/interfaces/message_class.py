@@ -33,7 +33,7 @@ _ZEROS: Final = {"bool": "False", "byte": "b'\\x00'", "string": "''", "wstring":
 
 
 def make_message_class(definition: MessageDefinition, class_named: ClassNamed) -> type:
-    """The class of a definition.
+    """Return the class of a definition.
 
     Args:
         definition: the type.
@@ -86,13 +86,13 @@ def module_of(type_name: str) -> str:
 
 
 def snake_case(name: str) -> str:
-    """A class's name as ROS names its file: `UInt8` is `u_int8`."""
+    """Return a class's name as ROS names its file: `UInt8` is `u_int8`."""
     words = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
     return re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", words).lower()
 
 
 def metaclass(type_name: str, what: str, readonly: dict[str, Any]) -> type[type]:
-    """The metaclass of an interface: constants and defaults can be read from it, not set."""
+    """Return the metaclass of an interface: constants and defaults can be read from it, not set."""
     name = type_name.rpartition("/")[2]
     body: dict[str, Any] = {
         "__module__": module_of(type_name),
@@ -184,7 +184,7 @@ def _repr(self: Any) -> str:
 
 
 def _field_text(value: Any, kind: Any) -> str:
-    """A value's text; of an `array.array` only the list in it."""
+    """Return a value's text; of an `array.array` only the list in it."""
     text = repr(value)
     is_array = isinstance(kind, AbstractSequence) and isinstance(kind.value_type, BasicType)
     if not is_array or kind.value_type.typename not in _ARRAYS:
@@ -193,7 +193,7 @@ def _field_text(value: Any, kind: Any) -> str:
 
 
 def as_array(typecode: str, value: Any) -> "array.array[Any]":
-    """An `array.array` of any iterable; arrays of numpy and views are copied as a whole."""
+    """Return an `array.array` of any iterable; arrays of numpy and views are copied as a whole."""
     if not isinstance(value, list | tuple | bytes | array.array):
         view = _view(typecode, value)
         if view is not None:
@@ -218,7 +218,7 @@ def _compiled(
     classes: dict[str, type],
     defaults: dict[str, Any],
 ) -> dict[str, Any]:
-    """The methods of a class that depend on its fields."""
+    """Return the methods of a class that depend on its fields."""
     found: dict[str, Any] = {
         "CHECK": os.getenv("ROS_PYTHON_CHECK_FIELDS") == "1",
         "as_array": as_array,
@@ -260,7 +260,7 @@ def _compiled(
 
 
 def _default_text(field: MessageField, type_name: str, found: dict[str, Any]) -> str:
-    """The expression of a new message's value of a field."""
+    """Return the expression of a new message's value of a field."""
     kind, name = field.type, field.name
     is_told = field.default is not None
     if not kind.is_list:

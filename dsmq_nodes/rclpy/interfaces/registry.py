@@ -42,13 +42,13 @@ _TOLD_ZEROS: Final[dict[str, dict[str, Any]]] = {
 
 
 def ros_class(message_class: type[Message]) -> Any:
-    """The class in ROS's clothes of a message class of ours."""
+    """Return the class in ROS's clothes of a message class of ours."""
     _register(message_class)
     return conversion_named(message_class.type_name).ros_class
 
 
 def to_ros(message: Message) -> Any:
-    """A message of ours in ROS's clothes."""
+    """Return a message of ours in ROS's clothes."""
     cls = type(message)
     if cls.type_name not in _messages:
         _register(cls)
@@ -74,7 +74,7 @@ def message_class_of(cls: type) -> type[Message]:
 
 
 def conversion_of(cls: type) -> Conversion:
-    """The conversion of a message class in ROS's clothes, or of a subclass of it.
+    """Return the conversion of a message class in ROS's clothes, or of a subclass of it.
 
     Raises:
         TypeError: it is no such class.
@@ -95,7 +95,7 @@ def is_ros_class(cls: object) -> bool:
 
 @cache
 def conversion_named(type_name: str) -> Conversion:
-    """The conversion of a message type: `std_msgs/msg/String`, `std_srvs/srv/Empty_Request`.
+    """Return the conversion of a message type: `std_msgs/msg/String`, `std_srvs/srv/Empty_Request`.
 
     Raises:
         MessageError: there is no such type.
@@ -108,24 +108,24 @@ def conversion_named(type_name: str) -> Conversion:
 
 
 def class_named(type_name: str) -> Any:
-    """The message class in ROS's clothes of a type; raises as `conversion_named`."""
+    """Return the message class in ROS's clothes of a type; raises as `conversion_named`."""
     return conversion_named(type_name).ros_class
 
 
 @cache
 def service_named(type_name: str) -> Any:
-    """The service class in ROS's clothes of `std_srvs/srv/SetBool`; raises as above."""
+    """Return the service class in ROS's clothes of `std_srvs/srv/SetBool`; raises as above."""
     return make_service_class(type_name, class_named)
 
 
 @cache
 def action_named(type_name: str) -> Any:
-    """The action class in ROS's clothes of `test_msgs/action/Fibonacci`; raises as above."""
+    """Return the action class in ROS's clothes of `test_msgs/action/Fibonacci`; raises as above."""
     return make_action_class(type_name, class_named, service_named)
 
 
 def definition_named(type_name: str) -> MessageDefinition:
-    """The definition of a message type.
+    """Return the definition of a message type.
 
     Raises:
         MessageError: there is no such type, or its definition cannot be read.
@@ -157,7 +157,7 @@ def message_named(type_name: str) -> type[Message]:
 
 
 def _of_itself(type_name: str) -> MessageDefinition | None:
-    """A message that each service or action has: events, and what goes around a goal."""
+    """Return a message that each service or action has: events, and what goes around a goal."""
     if type_name.endswith("_Event"):
         return event_definition(type_name)
     return action_definition(type_name) if "/action/" in type_name else None
@@ -206,7 +206,7 @@ def _nested(annotation: Any) -> Iterator[type[Message]]:
 
 
 def service_class_of(service: type[Service]) -> Any:
-    """The service class in ROS's clothes of one of ours."""
+    """Return the service class in ROS's clothes of one of ours."""
     for part in (service.Request, service.Response):
         _register(part)
     return service_named(service.type_name)

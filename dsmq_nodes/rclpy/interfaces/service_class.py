@@ -16,7 +16,7 @@ _TIME = FieldType("builtin_interfaces/msg/Time")
 
 
 def make_service_class(type_name: str, class_named: ClassNamed) -> type:
-    """The class of a service: Request, Response and Event.
+    """Return the class of a service: Request, Response and Event.
 
     Event, which only introspection needs, is made when somebody asks for it.
     """
@@ -60,7 +60,7 @@ def _named(type_name: str, name: str, what: str, body: dict[str, Any]) -> type:
 
 
 def event_definition(type_name: str) -> MessageDefinition:
-    """The message of a service's introspection: `std_srvs/srv/SetBool_Event`."""
+    """Return the message of a service's introspection: `std_srvs/srv/SetBool_Event`."""
     service = type_name.removesuffix("_Event")
     parts = ("request", "response")
     held = {part: FieldType(f"{service}_{part.title()}", is_list=True, limit=1) for part in parts}

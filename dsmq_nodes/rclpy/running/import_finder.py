@@ -45,7 +45,7 @@ _NAMED: Final[dict[str, Callable[[str], Any]]] = {
 
 @cache
 def provided() -> frozenset[str]:
-    """The packages of ROS that this kit has itself."""
+    """Return the packages of ROS that this kit has itself."""
     stand_ins = {each.name for each in pkgutil.iter_modules(packages.__path__)}
     return frozenset(("rclpy", *stand_ins, *_message_packages()))
 
@@ -187,7 +187,7 @@ def _package(name: str) -> ModuleSpec | None:
 
 @cache
 def _kinds(package: str) -> dict[str, list[str]]:
-    """The names of a package's interfaces of each kind."""
+    """Return the names of a package's interfaces of each kind."""
     found: dict[str, set[str]] = {}
     for type_name in standard_interfaces(package):
         _, kind, name = type_name.split("/")
@@ -219,7 +219,7 @@ def _interfaces(fullname: str, package: str, kind: str, file: str = "") -> Modul
 
 
 def _getter(module: str, names: list[str]) -> Any:
-    """The `__getattr__` of a module `std_msgs.msg`."""
+    """Return the `__getattr__` of a module `std_msgs.msg`."""
     package, kind = module.split(".")
 
     def get(name: str) -> Any:

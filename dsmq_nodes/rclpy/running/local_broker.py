@@ -22,7 +22,7 @@ _held: Final[list["socket.socket"]] = []
 
 
 def broker_of_program() -> str:
-    """The broker that this program uses, as HOST:PORT."""
+    """Return the broker that this program uses, as HOST:PORT."""
     return str(broker_address())
 
 

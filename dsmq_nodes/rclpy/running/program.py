@@ -74,7 +74,7 @@ class RunRequest:
 
 
 def read_request(words: list[str]) -> RunRequest | None:
-    """The request of a command line; None when it asks for help.
+    """Return the request of a command line; None when it asks for help.
 
     Raises:
         CommandError: it names no program, or an unknown option.
@@ -139,7 +139,7 @@ def _search_here() -> None:
 
 
 def _found(request: RunRequest) -> Callable[[], int]:
-    """A function that runs what was asked for, and returns the exit status."""
+    """Return a function that runs what was asked for, and returns the exit status."""
     target, words = request.target, request.words
     path = Path(target)
     if path.suffix == ".py" or path.is_file():

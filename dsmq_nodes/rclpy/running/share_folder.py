@@ -31,7 +31,7 @@ def share_folder(package: RosPackage) -> Path:
 
 
 def _laid_out(package: RosPackage, files: dict[Path, Path]) -> Path:
-    """A folder of links, for as long as this process runs."""
+    """Return a folder of links, for as long as this process runs."""
     top = Path(tempfile.mkdtemp(prefix="dsmq-share-"))
     atexit.register(shutil.rmtree, top, ignore_errors=True)
     for place, file in files.items():

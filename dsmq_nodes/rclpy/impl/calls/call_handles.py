@@ -119,7 +119,7 @@ class _CallHandle(InnerHandle):
         self._end = End(kind, name, self._kit_type.type_name, node.name, node.namespace, qos)
 
     def get_logger_name(self) -> str:
-        """The name of the node's logger."""
+        """Return the name of the node's logger."""
         return self.node.logger_name
 
     def configure_introspection(self, clock: Any, qos: QoSProfile, state: Any) -> None:
@@ -191,7 +191,7 @@ class ClientHandle(_CallHandle):
         return bool(self._responses) and not self.is_destroyed
 
     def take_response(self, _type: Any = None) -> tuple[ServiceInfo | None, Any]:
-        """The oldest response; (None, None) if there is none."""
+        """Return the oldest response; (None, None) if there is none."""
         if not self._responses:
             return None, None
         header, response = self._responses.popleft()
@@ -247,7 +247,7 @@ class ServiceHandle(_CallHandle):
         return bool(self._requests) and not self.is_destroyed
 
     def service_take_request(self, _type: Any = None) -> tuple[Any, ServiceInfo | None]:
-        """The oldest request; (None, None) if there is none."""
+        """Return the oldest request; (None, None) if there is none."""
         if not self._requests:
             return None, None
         request, header = self._requests.popleft()

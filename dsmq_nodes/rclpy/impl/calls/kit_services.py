@@ -9,7 +9,7 @@ from dsmq_nodes.rclpy.interfaces import conversion_of
 
 @cache
 def kit_service(srv_type: Any) -> Any:
-    """A service type of the kit with the messages of a service of ROS."""
+    """Return a service type of the kit with the messages of a service of ROS."""
     request = conversion_of(srv_type.Request).message_class
     response = conversion_of(srv_type.Response).message_class
     name = request.type_name.removesuffix("_Request")

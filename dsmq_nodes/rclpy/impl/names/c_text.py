@@ -6,7 +6,7 @@ from dsmq_nodes.rclpy.impl.c_errors import wrong_arguments
 
 
 def c_text(value: Any, missing: Exception, signature: str, *given: object) -> str:
-    """The text that rcl sees.
+    """Return the text that rcl sees.
 
     Args:
         value: what the program gave.

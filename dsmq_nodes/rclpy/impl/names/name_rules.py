@@ -95,7 +95,7 @@ def full_topic_fault(name: str) -> Fault | None:
 
 
 def _places(name: str) -> tuple[Fault, ...]:
-    """Each rule about the characters, and where it is broken; -1: nowhere."""
+    """Return each rule about the characters, and where it is broken; -1: nowhere."""
     others = [index for index, char in enumerate(name) if char not in _WORD and char != "/"]
     number = re.search(r"/\d", name)
     return (
@@ -154,7 +154,7 @@ _NAMESPACE_TEXTS: Final = {
 
 
 def absolute(name: str, node: str, namespace: str) -> str:
-    """The absolute name of a topic whose name is valid; substitutions are replaced.
+    """Return the absolute name of a topic whose name is valid; substitutions are replaced.
 
     Raises:
         KeyError: with the name of a substitution that is none.

@@ -76,7 +76,7 @@ class NodeNames:
         validate_full_topic_name(expanded, is_service=is_service)
 
     def resolve(self, name: str, *, is_service: bool, only_expand: bool) -> str:
-        """The absolute name.
+        """Return the absolute name.
 
         Raises:
             RCLError: it breaks the rules.

@@ -93,7 +93,7 @@ class ParameterFileState:
             taken(event)
 
     def nodes(self) -> list[tuple[str, dict[str, Any]]]:
-        """The patterns of nodes' names, in order, with what their parameters are given."""
+        """Return the patterns of nodes' names, in order, with what their parameters are given."""
         return [
             (pattern, {each.name: each.given.value() for each in parameters})
             for pattern, parameters in self._nodes.items()

@@ -26,12 +26,12 @@ class YamlError(Exception):
 
 
 def line_of(event: yaml.Event) -> int:
-    """The line of an event, counted from 1."""
+    """Return the line of an event, counted from 1."""
     return int(event.start_mark.line) + 1 if event.start_mark else 1
 
 
 def scalar(text: str) -> Any:
-    """The value of an unquoted word."""
+    """Return the value of an unquoted word."""
     if text.lower() in _TRUE and text in {text.lower(), text.capitalize(), text.upper()}:
         return True
     if text.lower() in _FALSE and text in {text.lower(), text.capitalize(), text.upper()}:
@@ -45,7 +45,7 @@ def scalar(text: str) -> Any:
 
 
 def _integer(text: str) -> float:
-    """The number of digits; `08` is no octal number, and a double."""
+    """Return the number of digits; `08` is no octal number, and a double."""
     digits = text.lstrip("+-")
     sign = -1 if text.startswith("-") else 1
     if digits[:2].lower() == "0x":
@@ -111,7 +111,7 @@ class GivenValue:
         return type(value)
 
     def value(self) -> Any:
-        """The value that counts; None when there is none."""
+        """Return the value that counts; None when there is none."""
         return self._found[min(self._found)] if self._found else None
 
 
@@ -148,7 +148,7 @@ class OpenList:
 
 
 def another_type(kind: str, event: yaml.Event) -> YamlError:
-    """The error of a list with an item of another type."""
+    """Return the error of a list with an item of another type."""
     return YamlError(
         f"Sequence should be of same type. Value type '{kind}'"
         f" do not belong at line_num {line_of(event)}"

@@ -34,7 +34,7 @@ class _Loader(yaml.SafeLoader):
 
 
 def _events(text: str, fault: str) -> Iterator[yaml.Event]:
-    """The events of a text; `fault` may say the {line} behind which it cannot be read.
+    """Yield the events of a text; `fault` may say the {line} behind which it cannot be read.
 
     Raises:
         YamlError: it is no YAML.
@@ -49,7 +49,7 @@ def _events(text: str, fault: str) -> Iterator[yaml.Event]:
 
 
 def value(text: str) -> Any:
-    """The value in a text, as of `-p name:=text`.
+    """Return the value in a text, as of `-p name:=text`.
 
     Raises:
         YamlError: there is none that a parameter can have.
@@ -72,7 +72,7 @@ def value(text: str) -> Any:
 
 
 def read_file(path: str) -> list[tuple[str, dict[str, Any]]]:
-    """The parameters of a file, in order: a pattern of nodes' names, and names with values.
+    """Return the parameters of a file, in order: a pattern of nodes' names, and names with values.
 
     Raises:
         RCLError: it cannot be read; the text is rcl's.

@@ -95,11 +95,11 @@ class Arguments:
                 known[name] = value
 
     def node_name(self, name: str) -> str:
-        """A node's name after remapping."""
+        """Return a node's name after remapping."""
         return self._renamed("node", name, name)
 
     def namespace(self, name: str, namespace: str) -> str:
-        """A node's namespace after remapping."""
+        """Return a node's namespace after remapping."""
         return self._renamed("namespace", name, namespace)
 
     def _renamed(self, kind: str, name: str, value: str) -> str:
@@ -118,7 +118,7 @@ class Arguments:
         return None
 
     def params_of(self, node: str) -> dict[str, Any]:
-        """The parameters that are given to a node, by its absolute name."""
+        """Return the parameters that are given to a node, by its absolute name."""
         found: dict[str, Any] = {}
         for pattern, values in self.params.items():
             if _yaml().matches(pattern, node):
@@ -127,7 +127,7 @@ class Arguments:
 
 
 def without_ros_args(words: Sequence[str]) -> list[str]:
-    """The words that are the program's own."""
+    """Return the words that are the program's own."""
     own = [word for word, is_ros, _ in _split(words) if not is_ros]
     return [word for word in own if not _is_rule(word)]
 
@@ -148,7 +148,7 @@ def _tell(severity: str, text: str) -> None:
 
 
 def _split(words: Sequence[str]) -> Iterator[tuple[str, bool, bool]]:
-    """Each word, whether it is of ROS, and whether it is one of the two brackets."""
+    """Yield each word, whether it is of ROS, and whether it is one of the two brackets."""
     inside = False
     for word in words:
         if word == BEGIN:

@@ -63,7 +63,7 @@ class RuleReader:
         self._at = at
 
     def node(self) -> str | None:
-        """The node that the rule is for; None: all."""
+        """Return the node that the rule is for; None: all."""
         if self._skip(Lexeme.TOKEN):
             name = self._text[: self._at]
             if self._skip(Lexeme.COLON):
@@ -76,7 +76,7 @@ class RuleReader:
         return self._look()[0] in kinds
 
     def expect(self, kind: Lexeme) -> str:
-        """The next lexeme, which has to be of a kind."""
+        """Return the next lexeme, which has to be of a kind."""
         found, end = self._look()
         if found is kind:
             text, self._at = self._text[self._at : end], end
@@ -98,19 +98,19 @@ class RuleReader:
         return "service" if self._skip(Lexeme.URL_SERVICE) else "both"
 
     def old_name(self) -> str:
-        """The name that a remap replaces; its separator is read, too."""
+        """Return the name that a remap replaces; its separator is read, too."""
         begin = self._at
         self._parts(self._expect_token, Lexeme.SEPARATOR)
         return self._since(begin)
 
     def new_name(self) -> str:
-        """The name that a remap gives: to the end."""
+        """Return the name that a remap gives: to the end."""
         begin = self._at
         self._parts(self._expect_replacement, Lexeme.EOF)
         return self._text[begin:]
 
     def new_node(self) -> str:
-        """The name that a remap gives a node: to the end."""
+        """Return the name that a remap gives a node: to the end."""
         rest = self.rest()
         try:
             name = self.expect(Lexeme.TOKEN)
@@ -122,7 +122,7 @@ class RuleReader:
         return name
 
     def new_namespace(self) -> str:
-        """The namespace that a remap gives: to the end."""
+        """Return the namespace that a remap gives: to the end."""
         rest = self.rest()
         try:
             self.expect(Lexeme.FORWARD_SLASH)
@@ -135,7 +135,7 @@ class RuleReader:
         return rest
 
     def parameter(self) -> str:
-        """The name of a parameter; its separator is read, too."""
+        """Return the name of a parameter; its separator is read, too."""
         begin = self._at
         self._expect_words()
         while not self.is_next(Lexeme.SEPARATOR):

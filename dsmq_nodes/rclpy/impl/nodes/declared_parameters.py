@@ -114,7 +114,7 @@ class DeclaredParameters:
         return name in self.values
 
     def type_of(self, name: str) -> Any:
-        """A parameter's type, as a number."""
+        """Return a parameter's type, as a number."""
         if name in self.values:
             return self.values[name].type_.value
         if self._allow_undeclared:
@@ -122,7 +122,7 @@ class DeclaredParameters:
         raise ParameterNotDeclaredException(name)
 
     def get(self, name: str) -> Parameter:
-        """A parameter."""
+        """Return a parameter."""
         found = self.values.get(name)
         if found is None:
             if self._allow_undeclared:
@@ -133,20 +133,20 @@ class DeclaredParameters:
         return found
 
     def get_or(self, name: str, alternative: Parameter | None) -> Parameter:
-        """A parameter, or another one when it is not declared or has no value."""
+        """Return a parameter, or another one when it is not declared or has no value."""
         found = self.values.get(name)
         if found is None or found.type_ == _NOT_SET:
             return Parameter(name, _NOT_SET) if alternative is None else alternative
         return found
 
     def by_prefix(self, prefix: str) -> dict[str, Parameter]:
-        """The parameters of a group, by their names without it."""
+        """Return the parameters of a group, by their names without it."""
         start = f"{prefix}{PARAMETER_SEPARATOR_STRING}" if prefix else ""
         found = self.values.items()
         return {name[len(start) :]: each for name, each in found if name.startswith(start)}
 
     def list_names(self, prefixes: Any, depth: Any) -> Any:
-        """The names below some prefixes, as rcl_interfaces/msg/ListParametersResult."""
+        """Return the names below some prefixes, as rcl_interfaces/msg/ListParametersResult."""
         if not isinstance(prefixes, list):
             raise TypeError("The prefixes argument must be a list")
         if not all(isinstance(prefix, str) for prefix in prefixes):
@@ -166,7 +166,7 @@ class DeclaredParameters:
         return result
 
     def describe(self, name: str) -> Any:
-        """A parameter's descriptor."""
+        """Return a parameter's descriptor."""
         found = self.descriptors.get(name)
         if found is not None:
             return found
@@ -260,7 +260,7 @@ class DeclaredParameters:
             self.publish_event(new, changed, deleted)
 
     def _refusal(self, parameter: Parameter, descriptor: Any, *, check: bool) -> str:
-        """Why a value does not fit a descriptor; empty if it does."""
+        """Return why a value does not fit a descriptor; empty if it does."""
         descriptor.name = parameter.name
         if check and descriptor.read_only:
             return f"Trying to set a read-only parameter: {parameter.name}."

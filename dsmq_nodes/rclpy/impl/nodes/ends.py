@@ -147,7 +147,7 @@ class Ends:
                 _match(each, 1)
 
     def own_types(self, name: str) -> set[str]:
-        """The types that this process uses on a topic."""
+        """Return the types that this process uses on a topic."""
         with self._lock:
             kinds = (PUBLISHER, SUBSCRIPTION)
             return {e.type_name for e in self._own if e.name == name and e.kind in kinds}
@@ -224,12 +224,12 @@ class Ends:
     # Questions
 
     def all(self, kind: str) -> list[End]:
-        """Every end of a kind."""
+        """Return every end of a kind."""
         with self._lock:
             return [each for each in (*self._own, *self._others) if each.kind == kind]
 
     def named(self, kind: str, name: str) -> list[End]:
-        """The ends of a kind of one topic or service."""
+        """Return the ends of a kind of one topic or service."""
         return [each for each in self.all(kind) if each.name == name]
 
     def fitting(self, end: End) -> int:
@@ -238,13 +238,13 @@ class Ends:
             return sum(not _faults(end, other) for other in self._pairs(end))
 
     def of_node(self, kind: str, node: str, namespace: str) -> list[End]:
-        """The ends of a kind that a node has."""
+        """Return the ends of a kind that a node has."""
         return [
             each for each in self.all(kind) if each.node == node and each.namespace == namespace
         ]
 
     def nodes(self) -> list[tuple[str, str]]:
-        """The nodes: name and namespace."""
+        """Return the nodes: name and namespace."""
         with self._lock:
             return [*self._nodes, *self._other_nodes]
 
@@ -300,13 +300,13 @@ def _fitting(others: list[End], end: End) -> list[End]:
 
 
 def _misfits(others: list[End], end: End) -> Counter[tuple[str, QoSPolicyKind]]:
-    """The nodes with ends that do not fit to one of ours, and the last policy that fails."""
+    """Return the nodes with ends that do not fit to one of ours, and the last policy that fails."""
     opposite = [(each.full_node, _faults(end, each)) for each in others if _is_opposite(each, end)]
     return Counter((node, wrong[-1]) for node, wrong in opposite if wrong)
 
 
 def _refused(others: list[End], end: End) -> frozenset[str]:
-    """The nodes of which no end fits; a message tells its node, not its publisher."""
+    """Return the nodes of which no end fits; a message tells its node, not its publisher."""
     fitting = {each.full_node for each in _fitting(others, end)}
     return frozenset(node for node, _ in _misfits(others, end)) - fitting
 
@@ -317,7 +317,7 @@ def _split(name: str) -> tuple[str, str]:
 
 
 def _ends_of(kind: str, topic: str, shown: Any, profiles: ShownProfiles) -> list[End]:
-    """The ends of a node that the graph shows as one."""
+    """Return the ends of a node that the graph shows as one."""
     node, namespace = _split(shown.node)
     for suffix, other in ((REPLY, SERVICE), (REQUEST, CLIENT)):
         if topic.endswith(suffix):
@@ -350,7 +350,7 @@ def wait_for_server(is_ready: Callable[[], bool], timeout_sec: float | None, con
 
 
 def names_and_types(found: list[End]) -> list[tuple[str, list[str]]]:
-    """Each name with its types, both sorted."""
+    """Return each name with its types, both sorted."""
     by_name: dict[str, set[str]] = {}
     for each in found:
         by_name.setdefault(each.name, set()).add(each.type_name)

@@ -53,7 +53,7 @@ class GraphQuestions:
         self._names = names
 
     def of_node(self, kind: str, name: str, namespace: str) -> list[tuple[str, list[str]]]:
-        """The ends of a kind that a node has.
+        """Return the ends of a kind that a node has.
 
         Raises:
             NodeNameNonExistentError: there is no such node.
@@ -79,7 +79,7 @@ class GraphQuestions:
             return names_and_types(ends.of_node(kind, name, namespace or "/"))
 
     def all(self, what: str, *kinds: str) -> list[End]:
-        """All ends of some kinds; `what` begins the text of an error.
+        """Return all ends of some kinds; `what` begins the text of an error.
 
         Raises:
             RCLError: the context was shut down, by a signal.
@@ -90,7 +90,7 @@ class GraphQuestions:
             return [each for kind in kinds for each in ends.all(kind)]
 
     def nodes(self) -> list[tuple[str, str]]:
-        """All nodes: name and namespace; raises as `all`."""
+        """Return all nodes: name and namespace; raises as `all`."""
         with self._handle:
             self._handle.check_context("Failed to get node names")
             graph_follower.ask()

@@ -27,7 +27,7 @@ class TransitionCallbackReturnType(Enum, metaclass=CEnumType):
         return self.value
 
     def to_label(self) -> str:
-        """The label of the transition that follows."""
+        """Return the label of the transition that follows."""
         return f"transition_{self.name.lower()}"
 
 
@@ -140,7 +140,7 @@ class LifecycleMachine:
         return list(_TRANSITIONS)
 
     def get_transition_by_label(self, label: str) -> int:
-        """The number of the transition of a label that begins in the current state.
+        """Return the number of the transition of a label that begins in the current state.
 
         Raises:
             RCLError: there is none.

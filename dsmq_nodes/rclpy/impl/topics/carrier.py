@@ -14,7 +14,7 @@ Parts = tuple[str | bytes, str, Any]
 
 @cache
 def carrier_class(message_class: type[Message]) -> Any:
-    """The class that carries texts of a message class."""
+    """Return the class that carries texts of a message class."""
     body: dict[str, Any] = {
         "__module__": message_class.__module__,
         "__qualname__": message_class.__qualname__,
@@ -31,14 +31,14 @@ def carrier_class(message_class: type[Message]) -> Any:
 
 
 def carry(cls: Any, parts: tuple[bytes, str, Any]) -> Any:
-    """A message with these parts."""
+    """Return a message with these parts."""
     carried = object.__new__(cls)
     carried.__dict__["carried"] = parts
     return carried
 
 
 def _to_json(self: Any) -> Any:
-    """The whole message: over a socket nothing goes beside the text."""
+    """Return the whole message: over a socket nothing goes beside the text."""
     text, field, raw = self.__dict__["carried"]
     message_class: Any = type(self).__base__
     return message_class.from_parts(text, raw).to_json() if field else text.decode()

@@ -39,7 +39,7 @@ _UTF_16: Final = f"utf-16-{sys.byteorder[0]}e"
 
 
 def to_cdr(message: Any) -> bytes:
-    """A message as bytes.
+    """Return a message as bytes.
 
     Raises:
         TypeError: a field holds a wrong value.
@@ -53,14 +53,14 @@ def to_cdr(message: Any) -> bytes:
 
 
 def as_sent(message: Any) -> bytes:
-    """A message as it arrives: without what fills it up at its end; raises as `to_cdr`."""
+    """Return a message as it arrives: without what fills it up at its end; raises as `to_cdr`."""
     writer = _CdrWriter()
     writer.whole(message)
     return _HEADER + bytes(writer.out)
 
 
 def from_cdr(data: bytes, message_type: Any) -> Any:
-    """The message in bytes.
+    """Return the message in bytes.
 
     Raises:
         RMWError: they are no message of this type.

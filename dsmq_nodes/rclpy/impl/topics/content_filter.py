@@ -77,7 +77,7 @@ class ContentFilter:
             return False
 
     def _next(self, *wanted: str) -> str | None:
-        """The next token if it is one of the wanted words."""
+        """Return the next token if it is one of the wanted words."""
         if self._at < len(self._tokens) and self._tokens[self._at][1].upper() in wanted:
             self._at += 1
             return self._tokens[self._at - 1][1].upper()
@@ -162,7 +162,7 @@ def _tokens(expression: str) -> list[tuple[str, str]]:
 
 
 def _parameter(text: str) -> Any:
-    """A literal: a quoted text, a number, TRUE or FALSE."""
+    """Return a literal: a quoted text, a number, TRUE or FALSE."""
     if len(text) > 1 and text[0] == text[-1] == "'":
         return text[1:-1].replace("''", "'")
     if text.upper() in {"TRUE", "FALSE"}:
@@ -188,7 +188,7 @@ def _field(message_class: Any, path: str) -> _Operand:
 
 
 def _type_of(message_class: Any, steps: list[str]) -> type:
-    """The type of a field of a field."""
+    """Return the type of a field of a field."""
     kind: Any = None
     for step in steps:
         if step[0] == "[":

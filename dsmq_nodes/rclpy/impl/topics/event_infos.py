@@ -100,7 +100,7 @@ _Key = tuple[type[IntEnum], int]
 
 
 def _key(kind: IntEnum) -> _Key:
-    """A kind as a key: members of two IntEnums are equal if their numbers are."""
+    """Return a kind as a key: members of two IntEnums are equal if their numbers are."""
     return type(kind), int(kind)
 
 

@@ -61,12 +61,12 @@ def check_is_known(qos: Any, what: str) -> None:
 
 
 def _limit_ns(duration: Any) -> int:
-    """A deadline or lease; none and 0 are infinite."""
+    """Return a deadline or lease; none and 0 are infinite."""
     return duration.nanoseconds or _INFINITE_NS
 
 
 def faults(offered: Any, requested: Any) -> list[QoSPolicyKind]:
-    """The policies in which a publisher offers less than a subscription requests."""
+    """Return the policies in which a publisher offers less than a subscription requests."""
     found = []
     if offered.durability == _VOLATILE and requested.durability == _TRANSIENT:
         found.append(QoSPolicyKind.DURABILITY)

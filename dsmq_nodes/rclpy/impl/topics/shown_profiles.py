@@ -91,7 +91,7 @@ class ShownProfiles:
                 self._found[end] = [_profile(each) for each in told]
 
     def of(self, kind: str, topic: str, end: Any) -> Sequence[QoSProfile | None]:
-        """The profiles of a node's ends of a topic; None: not known."""
+        """Return the profiles of a node's ends of a topic; None: not known."""
         is_usual = _is_told(topic) and (end.node, end.pid) in self._nodes
         usual = [USUAL if is_usual else None]
         return self._found.get((kind, topic, end.node, end.pid), usual)

@@ -103,11 +103,11 @@ class TopicHandle(InnerHandle):
         self.node.told.remove(self.end.kind, self.topic, self.qos, self._carrier)
 
     def get_topic_name(self) -> str:
-        """The topic's absolute name."""
+        """Return the topic's absolute name."""
         return self.topic
 
     def get_logger_name(self) -> str:
-        """The name of the node's logger."""
+        """Return the name of the node's logger."""
         return self.node.logger_name
 
     def count_others(self) -> int:
@@ -117,7 +117,7 @@ class TopicHandle(InnerHandle):
 
 
 def _decided(kind: str, qos: QoSProfile) -> QoSProfile:
-    """A profile with what Fast DDS decides where it is left to the system."""
+    """Return a profile with what Fast DDS decides where it is left to the system."""
     decided = copy.copy(qos)
     is_publisher = kind == PUBLISHER
     if not qos.reliability:
@@ -421,7 +421,7 @@ class SubscriptionHandle(TopicHandle):
             self._queue.popleft()
 
     def take_message(self, _msg_type: Any, raw: bool) -> tuple[Any, dict[str, Any]] | None:
-        """The oldest message and what is known of it; None if there is none."""
+        """Return the oldest message and what is known of it; None if there is none."""
         found = self.take(raw=raw)
         return None if found is None else (found[0], info_of(found[1]))
 

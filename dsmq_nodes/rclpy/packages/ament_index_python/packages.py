@@ -12,12 +12,12 @@ class PackageNotFoundError(KeyError):
 
 
 def get_packages_with_prefixes() -> dict[str, str]:
-    """All packages, and the prefix of each."""
+    """Return all packages, and the prefix of each."""
     return {name: str(each.prefix or each.folder) for name, each in PACKAGES.all.items()}
 
 
 def get_package_prefix(package_name: str) -> str:
-    """The prefix a package is installed in; of one in the working tree its folder.
+    """Return the prefix a package is installed in; of one in the working tree its folder.
 
     Raises:
         PackageNotFoundError: there is no such package.

@@ -41,7 +41,7 @@ def _is_path(name: str) -> bool:
 
 
 def get_search_paths() -> list[str]:
-    """The prefixes that are searched."""
+    """Return the prefixes that are searched."""
     return [str(each) for each in prefixes()]
 
 
@@ -56,7 +56,7 @@ def get_resources(resource_type: str) -> dict[str, str]:
 
 
 def get_resource_types() -> set[str]:
-    """The types there are."""
+    """Return the types there are."""
     found = {
         path.name
         for prefix in prefixes()
@@ -66,7 +66,7 @@ def get_resource_types() -> set[str]:
 
 
 def has_resource(resource_type: str, resource_name: str) -> str | bool:
-    """The prefix of a resource; False if there is none; raises as `get_resource`."""
+    """Return the prefix of a resource; False if there is none; raises as `get_resource`."""
     _check(resource_type, resource_name)
     return get_resources(resource_type).get(resource_name, False)
 

@@ -21,7 +21,7 @@ class DiagnosticTask:
         self.name = name
 
     def getName(self) -> str:  # noqa: N802
-        """Its name."""
+        """Return the name."""
         return self.name
 
     def run(self, stat: DiagnosticStatusWrapper) -> DiagnosticStatusWrapper:

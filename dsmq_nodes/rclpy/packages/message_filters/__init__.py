@@ -49,7 +49,7 @@ class Subscriber(SimpleFilter):
         self.signalMessage(msg)
 
     def getTopic(self) -> str:  # noqa: N802
-        """The topic as it was given."""
+        """Return the topic as it was given."""
         return str(self.topic)
 
     def __getattr__(self, name: str) -> Any:
@@ -97,29 +97,29 @@ class Cache(SimpleFilter):
         self.signalMessage(msg)
 
     def getInterval(self, from_stamp: Time, to_stamp: Time) -> list[Any]:  # noqa: N802
-        """The messages from one time to another."""
+        """Return the messages from one time to another."""
         return self._kept.get_interval(from_stamp.to_msg(), to_stamp.to_msg())
 
     def getElemAfterTime(self, stamp: Time) -> Any:  # noqa: N802
-        """The oldest message of that time or later."""
+        """Return the oldest message of that time or later."""
         return self._kept.get_elem_after_time(stamp.to_msg())
 
     def getElemBeforeTime(self, stamp: Time) -> Any:  # noqa: N802
-        """The newest message of that time or earlier."""
+        """Return the newest message of that time or earlier."""
         return self._kept.get_elem_before_time(stamp.to_msg())
 
     def getLatestTime(self) -> Time | None:  # noqa: N802
-        """The newest stamp."""
+        """Return the newest stamp."""
         return _time(self._kept.get_latest_ns())
 
     getLastestTime = getLatestTime  # noqa: N815  the name that it had first
 
     def getOldestTime(self) -> Time | None:  # noqa: N802
-        """The oldest stamp."""
+        """Return the oldest stamp."""
         return _time(self._kept.get_oldest_ns())
 
     def getLast(self) -> Any:  # noqa: N802
-        """The message with the newest stamp."""
+        """Return the message with the newest stamp."""
         return self._kept.get_last()
 
 

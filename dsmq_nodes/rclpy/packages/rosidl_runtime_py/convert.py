@@ -24,7 +24,7 @@ class _Shortening(NamedTuple):
 
 
 def get_message_slot_types(msg: Any) -> "OrderedDict[str, Any]":
-    """The types of a message's fields."""
+    """Return the types of a message's fields."""
     return OrderedDict(zip(msg.get_fields_and_field_types(), msg.SLOT_TYPES, strict=True))
 
 
@@ -35,7 +35,7 @@ def message_to_ordereddict(
     no_arr: bool = False,
     no_str: bool = False,
 ) -> "OrderedDict[str, Any]":
-    """A message's fields, and those of the messages in it, as a dict."""
+    """Return a message's fields, and those of the messages in it, as a dict."""
     short = _Shortening(truncate_length, no_arr, no_str)
     return _fields(msg, short)
 
@@ -117,7 +117,7 @@ def message_to_yaml(
     no_str: bool = False,
     flow_style: bool = False,
 ) -> str:
-    """A message as YAML; in flow style its sequences are in one line."""
+    """Return a message as YAML; in flow style its sequences are in one line."""
     values = _fields(msg, _Shortening(truncate_length, no_arr, no_str))
     text: str = yaml.dump(
         values,
@@ -136,7 +136,7 @@ def message_to_csv(
     no_arr: bool = False,
     no_str: bool = False,
 ) -> str:
-    """A message's values in one line, with commas."""
+    """Return a message's values in one line, with commas."""
     return _row(msg, _Shortening(truncate_length, no_arr, no_str))
 
 

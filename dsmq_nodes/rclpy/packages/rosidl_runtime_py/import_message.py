@@ -5,7 +5,7 @@ from typing import Any
 
 
 def import_message_from_namespaced_type(message_type: Any) -> Any:
-    """The class of a `rosidl_parser.definition.NamespacedType`.
+    """Return the class of a `rosidl_parser.definition.NamespacedType`.
 
     Raises:
         ModuleNotFoundError: there is no such package, or it has none of this kind.

@@ -9,7 +9,7 @@ from dsmq_nodes.rclpy.packages.rosidl_runtime_py.import_message import (
 
 
 def get_interface(identifier: str) -> Any:
-    """The class of `std_msgs/msg/String`, `std_srvs/srv/SetBool` or an action.
+    """Return the class of `std_msgs/msg/String`, `std_srvs/srv/SetBool` or an action.
 
     Raises:
         ModuleNotFoundError: there is no such package.
@@ -28,7 +28,7 @@ def get_message(identifier: str) -> Any:
 
 
 def get_service(identifier: str) -> Any:
-    """The class of a service; raises as above."""
+    """Return the class of a service; raises as above."""
     found = import_message_from_namespaced_type(get_service_namespaced_type(identifier))
     if not is_service(found):
         raise ValueError(f"Expected the full name of a service, got '{identifier}'")
@@ -36,7 +36,7 @@ def get_service(identifier: str) -> Any:
 
 
 def get_action(identifier: str) -> Any:
-    """The class of an action; raises as above."""
+    """Return the class of an action; raises as above."""
     found = import_message_from_namespaced_type(get_action_namespaced_type(identifier))
     if not is_action(found):
         raise ValueError(f"Expected the full name of an action, got '{identifier}'")
@@ -44,22 +44,22 @@ def get_action(identifier: str) -> Any:
 
 
 def get_namespaced_type(identifier: str) -> NamespacedType:
-    """The type of a full name."""
+    """Return the type of a full name."""
     return _type(identifier, "")
 
 
 def get_message_namespaced_type(identifier: str) -> NamespacedType:
-    """The type of a message's name, with or without `msg`."""
+    """Return the type of a message's name, with or without `msg`."""
     return _type(identifier, "msg")
 
 
 def get_service_namespaced_type(identifier: str) -> NamespacedType:
-    """The type of a service's name, with or without `srv`."""
+    """Return the type of a service's name, with or without `srv`."""
     return _type(identifier, "srv")
 
 
 def get_action_namespaced_type(identifier: str) -> NamespacedType:
-    """The type of an action's name, with or without `action`."""
+    """Return the type of an action's name, with or without `action`."""
     return _type(identifier, "action")
 
 

@@ -35,7 +35,7 @@ DUMMY_FIELD_PREFIX: Final = "unnamed_field"
 
 
 def dtype_from_fields(fields: Iterable[Any], point_step: int | None = None) -> np.dtype[Any]:
-    """The structured type of points; a field of several values is `NAME_0`, `NAME_1`, ...
+    """Return the structured type of points; a field of several values is `NAME_0`, `NAME_1`, ...
 
     Raises:
         AssertionError: a field has no values, or there are two of one name.
@@ -65,7 +65,7 @@ def read_points(
     uvs: Any = None,
     reshape_organized_cloud: bool = False,
 ) -> "np.ndarray[Any, Any]":
-    """The points of a cloud as a structured array.
+    """Return the points of a cloud as a structured array.
 
     Args:
         cloud: the message.
@@ -107,7 +107,7 @@ def read_points_numpy(
     uvs: Any = None,
     reshape_organized_cloud: bool = False,
 ) -> "np.ndarray[Any, Any]":
-    """The points as a plain array, one row a point; its fields have to be of one type.
+    """Return the points as a plain array, one row a point; its fields have to be of one type.
 
     Raises:
         AssertionError: they are not.
@@ -128,7 +128,7 @@ def read_points_list(
     skip_nans: bool = False,
     uvs: Any = None,
 ) -> list[Any]:
-    """The points as named tuples of numpy's numbers."""
+    """Return the points as named tuples of numpy's numbers."""
     assert isinstance(cloud, PointCloud2), "cloud is not a sensor_msgs.msg.PointCloud2"
     names = [each.name for each in cloud.fields] if field_names is None else field_names
     made: Any = cast("Any", namedtuple)("Point", names)
@@ -186,7 +186,7 @@ def _structured(fields: Sequence[Any], points: Any, kind: np.dtype[Any]) -> "np.
 
 
 def create_cloud_xyz32(header: Any, points: Any) -> Any:
-    """A PointCloud2 of points with three float32 fields: x, y, z."""
+    """Return a PointCloud2 of points with three float32 fields: x, y, z."""
     float32 = PointField.FLOAT32
     fields = [
         PointField(name=name, offset=4 * at, datatype=float32, count=1)

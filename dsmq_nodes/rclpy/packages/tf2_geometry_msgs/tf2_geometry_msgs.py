@@ -12,43 +12,43 @@ from dsmq_nodes.rclpy.packages.tf2_ros.buffer_interface import (
 
 
 def to_msg_msg(msg: Any) -> Any:
-    """A message as it is."""
+    """Return a message as it is."""
     return msg
 
 
 def from_msg_msg(msg: Any) -> Any:
-    """A message as it is."""
+    """Return a message as it is."""
     return msg
 
 
 def do_transform_point(point: Any, transform: Any) -> Any:
-    """A PointStamped in another frame."""
+    """Return a PointStamped in another frame."""
     return to_ros(tf.do_transform_point(_ours(point), _ours(transform)))
 
 
 def do_transform_vector3(vector3: Any, transform: Any) -> Any:
-    """A Vector3Stamped in another frame: turned, not moved."""
+    """Return a Vector3Stamped in another frame: turned, not moved."""
     return to_ros(tf.do_transform_vector3(_ours(vector3), _ours(transform)))
 
 
 def do_transform_pose(pose: Any, transform: Any) -> Any:
-    """A Pose in another frame."""
+    """Return a Pose in another frame."""
     return to_ros(tf.do_transform_pose(_ours(pose), _ours(transform)))
 
 
 def do_transform_pose_stamped(pose: Any, transform: Any) -> Any:
-    """A PoseStamped in another frame."""
+    """Return a PoseStamped in another frame."""
     return to_ros(tf.do_transform_pose_stamped(_ours(pose), _ours(transform)))
 
 
 def do_transform_pose_with_covariance_stamped(pose: Any, transform: Any) -> Any:
-    """A PoseWithCovarianceStamped in another frame."""
+    """Return a PoseWithCovarianceStamped in another frame."""
     moved = tf.do_transform_pose_with_covariance_stamped(_ours(pose), _ours(transform))
     return to_ros(moved)
 
 
 def do_transform_wrench(wrench: Any, transform: Any) -> Any:
-    """A WrenchStamped in another frame: force and torque are turned."""
+    """Return a WrenchStamped in another frame: force and torque are turned."""
     vector = class_named("geometry_msgs/msg/Vector3Stamped")
     turned = class_named("geometry_msgs/msg/WrenchStamped")()
     for part in ("force", "torque"):
@@ -59,7 +59,7 @@ def do_transform_wrench(wrench: Any, transform: Any) -> Any:
 
 
 def do_transform_polygon_stamped(polygon: Any, transform: Any) -> Any:
-    """A PolygonStamped in another frame."""
+    """Return a PolygonStamped in another frame."""
     kind = class_named("geometry_msgs/msg/PointStamped")
     moved = class_named("geometry_msgs/msg/PolygonStamped")(header=transform.header)
     corner = class_named("geometry_msgs/msg/Point32")
@@ -72,7 +72,7 @@ def do_transform_polygon_stamped(polygon: Any, transform: Any) -> Any:
 
 
 def transform_covariance(cov_in: Any, transform: Any) -> Any:
-    """The covariance of a pose, 36 numbers, in another frame."""
+    """Return the covariance of a pose, 36 numbers, in another frame."""
     pose = class_named("geometry_msgs/msg/PoseWithCovarianceStamped")()
     pose.pose.covariance = cov_in
     return do_transform_pose_with_covariance_stamped(pose, transform).pose.covariance

@@ -69,7 +69,7 @@ class BufferCore:
             )
 
     def lookup_transform_core(self, target_frame: str, source_frame: str, time: Any) -> Any:
-        """The transform from `source_frame` to `target_frame`."""
+        """Return the transform from `source_frame` to `target_frame`."""
         return to_ros(self._frames.lookup(target_frame, source_frame, our_time(time)))
 
     def lookup_transform_full_core(
@@ -106,7 +106,7 @@ class BufferCore:
         return 1, ""
 
     def get_latest_common_time(self, target_frame: str, source_frame: str) -> Time:
-        """The latest time at which a transform is known."""
+        """Return the latest time at which a transform is known."""
         found = self._frames.get_latest_common_time(target_frame, source_frame)
         return Time(nanoseconds=found.to_nanoseconds())
 
@@ -115,11 +115,11 @@ class BufferCore:
         self._frames.clear()
 
     def all_frames_as_yaml(self) -> str:
-        """All frames with their parents, as YAML."""
+        """Return all frames with their parents, as YAML."""
         return self._frames.all_frames_as_yaml()
 
     def all_frames_as_string(self) -> str:
-        """All frames with their parents, one a line."""
+        """Return all frames with their parents, one a line."""
         frames = self._frames.frames()
         return "".join(f"Frame {each.name} exists with parent {each.parent}.\n" for each in frames)
 
@@ -161,7 +161,7 @@ class BufferCore:
         source_time: Any,
         fixed_frame: str,
     ) -> list[str]:
-        """The frames on the way from `source_frame` by `fixed_frame` to `target_frame`."""
+        """Return the frames on the way from `source_frame` by `fixed_frame` to `target_frame`."""
         to_fixed = self._way(fixed_frame, source_frame, source_time)
         return [*to_fixed, *self._way(target_frame, fixed_frame, target_time)[1:]]
 
@@ -187,7 +187,7 @@ class BufferCore:
 
 
 def our_time(time: Any) -> Any:
-    """A time of rclpy, or a message, as this kit's; a TypeError for anything else."""
+    """Return a time of rclpy, or a message, as this kit's; a TypeError for anything else."""
     if isinstance(time, Time):
         return from_ros(time.to_msg())
     if not (hasattr(time, "sec") and hasattr(time, "nanosec")):

@@ -9,7 +9,7 @@ _NS_PER_SEC: Final = 1e9
 
 
 def drawn(frames: list[Frame], now_ns: int) -> str:
-    """The text; `now_ns` other than 0 is said in it."""
+    """Return the text; `now_ns` other than 0 is said in it."""
     lines = ["digraph G {"]
     if not frames:
         return lines[0] + '\n"no tf data recieved"}'  # spelt as there

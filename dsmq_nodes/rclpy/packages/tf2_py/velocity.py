@@ -60,7 +60,7 @@ def _rigid(frames: BufferCore, target: str, source: str, stamp_ns: int) -> Rigid
 
 
 def _turned(begin: Rigid, end: Rigid) -> Vector:
-    """The rotation between two places, as an axis with the angle as its length, rad."""
+    """Return the rotation between two places, as an axis with the angle as its length, rad."""
     x, y, z, w = multiply(begin.inverse().rotation, end.rotation)
     if w < 0.0:  # the shorter way round
         x, y, z, w = -x, -y, -z, -w

@@ -157,7 +157,7 @@ class Buffer(BufferCore, BufferInterface):
     def wait_for_transform_async(
         self, target_frame: str, source_frame: str, time: Any
     ) -> "Future[Any]":
-        """A future that has the transform when it is known."""
+        """Return a future that has the transform when it is known."""
         return self._future(lambda: self.lookup_transform_core(target_frame, source_frame, time))
 
     def wait_for_transform_full_async(self, *words: Any, **more: Any) -> "Future[Any]":

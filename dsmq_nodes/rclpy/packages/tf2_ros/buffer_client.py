@@ -48,7 +48,7 @@ class BufferClient(BufferInterface):
     def lookup_transform(
         self, target_frame: str, source_frame: str, time: Any, timeout: Duration = NO_TIME
     ) -> Any:
-        """The transform from `source_frame` to `target_frame`; the server waits for it.
+        """Return the transform from `source_frame` to `target_frame`; the server waits for it.
 
         Raises:
             TransformException: it is not known.

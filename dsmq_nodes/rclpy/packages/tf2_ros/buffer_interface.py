@@ -46,7 +46,7 @@ class NotImplementedException(Exception):  # noqa: N818
 
 
 def Stamped(obj: Any, stamp: Any, frame_id: str) -> Any:  # noqa: N802
-    """The object itself, with a `header` of this stamp and frame."""
+    """Return the object itself, with a `header` of this stamp and frame."""
     obj.header = class_named("std_msgs/msg/Header")(frame_id=frame_id, stamp=stamp)
     return obj
 
@@ -65,7 +65,7 @@ class TransformRegistration:
         self._functions[key] = callback
 
     def get(self, key: type) -> Function:
-        """The function of a type.
+        """Return the function of a type.
 
         Raises:
             TypeException: there is none.
@@ -93,7 +93,7 @@ class ConvertRegistration:
         self._convert[key] = callback
 
     def get_to_msg(self, key: type) -> Function:
-        """The conversion to a message.
+        """Return the conversion to a message.
 
         Raises:
             TypeException: there is none.
@@ -101,11 +101,11 @@ class ConvertRegistration:
         return _known(self._to_msg, key)
 
     def get_from_msg(self, key: type) -> Function:
-        """The conversion from a message; raises as `get_to_msg`."""
+        """Return the conversion from a message; raises as `get_to_msg`."""
         return _known(self._from_msg, key)
 
     def get_convert(self, key: tuple[type, type]) -> Function:
-        """The conversion between two types; raises as `get_to_msg`."""
+        """Return the conversion between two types; raises as `get_to_msg`."""
         return _known(self._convert, key)
 
 
@@ -116,7 +116,7 @@ def _known(functions: dict[Any, Function], key: Any) -> Function:
 
 
 def convert(a: Any, b_type: type) -> Any:
-    """An object as another type, by the registered conversions.
+    """Return an object as another type, by the registered conversions.
 
     A conversion between the two types comes first, then by way of a message; without any, an
     object of the same type is copied.
@@ -147,7 +147,7 @@ class BufferInterface:
         timeout: Duration | None = None,
         new_type: type | None = None,
     ) -> Any:
-        """A stamped message in another frame.
+        """Return a stamped message in another frame.
 
         Raises:
             TransformException: the transform is not known.
@@ -170,7 +170,7 @@ class BufferInterface:
         timeout: Duration | None = None,
         new_type: type | None = None,
     ) -> Any:
-        """A stamped message in another frame at another time; raises as `transform`."""
+        """Return a stamped message in another frame at another time; raises as `transform`."""
         move = self.registration.get(type(object_stamped))
         header = object_stamped.header
         found = self.lookup_transform_full(

@@ -90,7 +90,7 @@ class BufferServer:
         return result
 
     def _found(self, wanted: Any) -> Any:
-        """The transform of a goal, or why it is not known."""
+        """Return the transform of a goal, or why it is not known."""
         source_time = Time.from_msg(wanted.source_time)
         try:
             if not wanted.advanced:

@@ -24,7 +24,7 @@ _FRAMES = ("frame-id", "child-frame-id")
 
 
 def read(words: list[str]) -> argparse.Namespace:
-    """The options; a number that is not given is 0."""
+    """Return the options; a number that is not given is 0."""
     for names in (_LENGTHS + _ANGLES + _FRAMES, _LENGTHS + _QUATERNION + _FRAMES):
         if len(words) == len(names) and not any(word.startswith("--") for word in words):
             words = [f"--{name}={word}" for name, word in zip(names, words, strict=True)]
