@@ -1,4 +1,4 @@
-"""How well the diffbot does: `python -m tests.bench.diffbot`, some two minutes; `--quick`, seconds.
+"""Measures the diffbot: `python -m tests.bench.diffbot`, some two minutes; `--quick`, seconds.
 
 Prints a table: 60 s of `launch/diffbot.yaml` as processes (rates, latency, collisions, odometry,
 CPU), then twice 60 s of the same file on the virtual clock.

@@ -1,4 +1,4 @@
-"""How well a launch does: `python -m tests.bench.launch`, some five minutes; `--quick`, seconds.
+"""Measures a launch: `python -m tests.bench.launch`, some five minutes; `--quick`, seconds.
 
 Prints a table: 20 nodes until all are ready, and until all have ended; what is left of a launch
 whose launcher was killed, with a process that has hidden itself; a node that crashes at once;

@@ -1,4 +1,4 @@
-"""What must hold of an episode of `tests.bench.random_checker`, by what its nodes have written."""
+"""The rules for an episode of `tests.bench.random_checker`, checked on the logs of its nodes."""
 
 import signal
 import subprocess

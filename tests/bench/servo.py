@@ -1,4 +1,4 @@
-"""How well the first launch file does: `python -m tests.bench.servo`, some three minutes.
+"""Measures the first launch file: `python -m tests.bench.servo`, some three minutes.
 
 Prints a table: start-up times, how the CPU loop holds its setpoint, how fast it is safe when a node
 is killed, and whether 1 kHz through the broker loses anything.

@@ -1,4 +1,4 @@
-"""What six bus servos at 100 Hz cost, and how soon an unplugging is noticed.
+"""Measures the cost of six bus servos at 100 Hz, and the time to notice an unplugging.
 
     python -m tests.bench.servo_bus
 

@@ -1,4 +1,4 @@
-"""What simulation in MuJoCo costs: `python -m tests.bench.simulation`, some two minutes.
+"""Measures the cost of simulation in MuJoCo: `python -m tests.bench.simulation`, some two minutes.
 
 Steps alone; launch files as processes in real time, CPU by process; the same files on the virtual
 clock, by CPU time. The camera needs OpenGL.

@@ -1,4 +1,4 @@
-"""What is made of the numbers of a benchmark."""
+"""Tests of the figures that a benchmark makes of its numbers."""
 
 from dataclasses import replace
 

@@ -9,7 +9,7 @@ from tests.support.processes import Popen
 
 
 class ForkedBroker(BrokerProcess):
-    """The kit's broker for tests, which here is there sooner (`processes.py`)."""
+    """The kit's broker for tests; it starts faster, as a fork (`processes.py`)."""
 
     @override
     def _run(self, command: list[str]) -> subprocess.Popen[str]:

@@ -76,7 +76,7 @@ class Browser:
         is_dark: bool = False,
         is_phone: bool = False,
     ) -> "Page":
-        """A new page at an address."""
+        """Return a new page at an address."""
         asked = urllib.request.Request(
             f"http://127.0.0.1:{self._port}/json/new?about:blank", method="PUT"
         )
@@ -104,12 +104,12 @@ class Browser:
         return page
 
     def kill(self) -> None:
-        """Kill it as an accident does."""
+        """Kill the browser without warning."""
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
 
     def close(self) -> None:
-        """End it."""
+        """End the browser."""
         if self.process.poll() is None:
             self.process.terminate()
             try:
@@ -167,7 +167,7 @@ class Page:
             self.requests.append(told["request"]["url"] if "request" in told else told["url"])
 
     def call(self, method: str, **params: Any) -> Any:
-        """Call the browser.
+        """Call a method of the DevTools protocol.
 
         Raises:
             AssertionError: it refuses.
@@ -187,7 +187,7 @@ class Page:
         self.call("Page.navigate", url=url)
 
     def run(self, script: str) -> Any:
-        """The value of an expression; of a promise, its result."""
+        """Return the value of an expression; of a promise, its result."""
         told = self.call(
             "Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True
         )
@@ -195,7 +195,7 @@ class Page:
         return told["result"].get("value")
 
     def waits_for(self, script: str, what: str = "") -> Any:
-        """Wait until an expression is true; returns its value."""
+        """Wait until an expression is true; return its value."""
         deadline = time.monotonic() + PATIENCE_SEC
         while not (value := self.run(f"(() => {{ try {{ return {script}; }} catch {{ }} }})()")):
             assert time.monotonic() < deadline, f"waited in vain for {what or script}"
@@ -203,7 +203,7 @@ class Page:
         return value
 
     def middle_of(self, selector: str) -> tuple[float, float]:
-        """Where an element is, scrolled into view, once it rests: a page moves while it fills."""
+        """Return the place of an element, scrolled into view, when the page has stopped moving."""
         return tuple(
             self.run(
                 "(async () => { const frame = () => new Promise(requestAnimationFrame);"
@@ -231,7 +231,7 @@ class Page:
             assert time.monotonic() < deadline, f"{selector} could not be pressed"
 
     def mouse(self, kind: str, x: float, y: float) -> None:
-        """A mouse event: mousePressed, mouseMoved, mouseReleased."""
+        """Send a mouse event: mousePressed, mouseMoved, mouseReleased."""
         buttons = 0 if kind == "mouseReleased" else 1
         self.call(
             "Input.dispatchMouseEvent",
@@ -248,7 +248,7 @@ class Page:
         self.mouse("mouseReleased", *self.press(selector))
 
     def key(self, kind: str, key: str) -> None:
-        """A key event: keyDown, keyUp."""
+        """Send a key event: keyDown, keyUp."""
         self.call(
             "Input.dispatchKeyEvent", type=kind, key=key, text=key if kind == "keyDown" else ""
         )

@@ -48,7 +48,7 @@ _FLEET_LAYOUT: Final = {
 
 
 def robot() -> None:
-    """Make those of one robot."""
+    """Make the pictures of one robot."""
     with tempfile.TemporaryDirectory() as folder:
         web = f"{{port: {free_port()}, rosbridge: 0, foxglove: 0}}"
         with Robot(Path(folder), web) as robot, Browser(Path(folder, "chromium")) as browser:
@@ -63,7 +63,7 @@ def robot() -> None:
 
 
 def fleet() -> None:
-    """Make the one of two robots and a base."""
+    """Make the picture of two robots and a base."""
     hub, *ports = (str(free_port()) for _ in range(4))
     lines = [f"fleet_base.yaml port:={ports[0]} hub:={hub} --web"]
     for number in (1, 2):

@@ -1,4 +1,4 @@
-"""The port that commands have where they name none: tests that use it take turns."""
+"""The default port of commands: tests that use this port take turns."""
 
 import fcntl
 import os
@@ -19,7 +19,7 @@ IN_CI: Final = bool(os.environ.get("CI"))
 
 @pytest.fixture
 def default_port() -> Iterator[None]:
-    """One test at a time has it."""
+    """Reserve the default port: one test at a time has it."""
     with Path(tempfile.gettempdir(), "dsmq-default-port.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         # The broker that `dsmq-nodes run` has started ends a moment after its last peer.

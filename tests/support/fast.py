@@ -1,4 +1,4 @@
-"""`pytest --fast`, for the edit loop: a test that comes to start a process is skipped there.
+"""`pytest --fast`, for the edit loop: skips a test at the moment it would start a process.
 
 Nobody has to mark such a test, as the interpreter tells when a process is to be started. Tests with
 the mark `slow` are left out as well, and hypothesis tries little.
@@ -19,7 +19,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 class Fast:
-    """The plugin that is there with `--fast`."""
+    """The plugin that `--fast` adds."""
 
     def __init__(self) -> None:
         self._is_in_a_test = False

@@ -44,11 +44,11 @@ PROGRAMS: Final = {
 }
 _beginning: Final[dict[str, Any]] = {}
 _kept: Final[list[Any]] = []
-"""What the parent had; without it descriptors would be closed that are this process's now."""
+"""The objects of the parent; if they were freed, descriptors of this process would be closed."""
 
 
 def read_by_interpreters(env: Any) -> dict[str, str]:
-    """The variables that an interpreter begins with; an empty path is none."""
+    """Return the variables that an interpreter begins with; an empty path counts as none."""
     return {
         name: value
         for name, value in env.items()
@@ -58,7 +58,7 @@ def read_by_interpreters(env: Any) -> dict[str, str]:
 
 
 def stream(number: int, like: TextIO, *, is_unbuffered: bool) -> TextIO:
-    """A stream as an interpreter makes it at its beginning."""
+    """Return a stream as an interpreter makes it at its start."""
     raw = io.FileIO(number, "w" if number else "r", closefd=False)
     raw.name = like.name
     whole: Any = raw
@@ -78,7 +78,7 @@ def stream(number: int, like: TextIO, *, is_unbuffered: bool) -> TextIO:
 
 
 def run(arguments: list[str]) -> None:
-    """Do what an interpreter does with `-m module`, `-c program` or a file."""
+    """Run `-m module`, `-c program` or a file as an interpreter does."""
     main = types.ModuleType("__main__")
     main.__dict__["__builtins__"] = __builtins__
     sys.modules["__main__"] = main
@@ -101,7 +101,7 @@ def run(arguments: list[str]) -> None:
 
 
 def status_of(error: BaseException) -> int:
-    """Print what an interpreter prints of what a program raised; return its exit status."""
+    """Print an exception of a program as an interpreter does; return the exit status."""
     trace = error.__traceback__
     while trace and Path(trace.tb_frame.f_code.co_filename).parent == Path(__file__).parent:
         trace = trace.tb_next
@@ -144,7 +144,7 @@ class Ending:
 
 
 def fork_the_kit() -> None:
-    """From now on, what this process and its children start of the kit is a fork.
+    """From now on, start programs of the kit as forks, in this process and its children.
 
     It begins with the settings that there are now.
     """
@@ -184,7 +184,7 @@ def _fork_or_execute(process: Any, *given: Any) -> None:
 
 
 def _begin(ends: dict[str, Any], words: list[str], env: dict[str, str]) -> None:
-    """Be what was asked for, to its end."""
+    """Run the requested program to its end."""
     _forget_the_parent()
     _take_descriptors([ends["p2cread"], ends["c2pwrite"], ends["errwrite"]], ends["pass_fds"])
     if ends["cwd"] is not None:
@@ -243,7 +243,7 @@ def _forget_the_parent() -> None:
 
 
 def _take_descriptors(streams: list[int], passed: Any) -> None:
-    """Have these as the three streams, and none but these and those that are passed."""
+    """Use these as the three streams; close all other descriptors except the passed ones."""
     ends = [os.dup(number if end == -1 else end) for number, end in enumerate(streams)]
     for number, end in enumerate(ends):
         os.dup2(end, number)
@@ -256,7 +256,7 @@ def _take_descriptors(streams: list[int], passed: Any) -> None:
 
 
 def renew_streams(*, is_unbuffered: bool) -> None:
-    """Have the streams that an interpreter makes at its beginning."""
+    """Make the streams that an interpreter makes at its start."""
     sys.stdin = stream(0, sys.stdin, is_unbuffered=is_unbuffered)
     sys.stdout = stream(1, sys.stdout, is_unbuffered=is_unbuffered)
     sys.stderr = stream(2, sys.stderr, is_unbuffered=is_unbuffered)

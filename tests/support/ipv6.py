@@ -1,4 +1,4 @@
-"""IPv6, which a container may not have: what needs it is skipped there, and that is told."""
+"""IPv6, which a container may lack: tests that need it are skipped there, with a reason."""
 
 import socket
 from typing import Final

@@ -24,7 +24,7 @@ LOOK_SEC = 0.1
 
 
 def pytest_configure(config: "pytest.Config") -> None:
-    """Start the process that waits, beside the process that the user has started."""
+    """Start the process that waits, from the main process of pytest only."""
     if hasattr(config, "workerinput") or not hasattr(os, "pidfd_open"):
         return
     os.environ[MARK] = mark = f"{os.getpid()}-{time.monotonic_ns()}"
@@ -40,7 +40,7 @@ def pytest_configure(config: "pytest.Config") -> None:
 
 
 def left(mark: str) -> set[int]:
-    """The processes with the mark, and their descendants."""
+    """Return the processes with the mark, and their descendants."""
     parents: dict[int, int] = {}
     found: set[int] = set()
     for folder in Path("/proc").glob("[0-9]*"):
@@ -60,7 +60,7 @@ def left(mark: str) -> set[int]:
 
 
 def main() -> None:
-    """Wait for the end of the run, then kill what it has left."""
+    """Wait for the end of the run, then kill the processes that it left."""
     runner, mark = int(sys.argv[1]), sys.argv[2]
     with contextlib.suppress(ProcessLookupError):
         select.select([os.pidfd_open(runner)], [], [])

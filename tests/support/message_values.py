@@ -24,7 +24,7 @@ STANDARD = [
 
 
 def values(annotation: Any, metadata: tuple[Any, ...] = ()) -> st.SearchStrategy[Any]:
-    """Values that a field of an annotation takes."""
+    """Draw values that a field with an annotation accepts."""
     if get_origin(annotation) is Annotated:
         annotation, *more = get_args(annotation)
         return values(annotation, (*more, *metadata))
@@ -63,7 +63,7 @@ def _limits(metadata: tuple[Any, ...], low: str, least: Any, high: str, most: An
 
 
 def of(cls: type[Message]) -> st.SearchStrategy[Any]:
-    """Messages of a type; fields that have a default are sometimes not given."""
+    """Draw messages of a type; fields with a default are sometimes not given."""
     given = {
         name: values(field.annotation, tuple(field.metadata))
         for name, field in cls.model_fields.items()
@@ -85,7 +85,7 @@ _ANNOTATIONS: list[Any] = [
 
 @st.composite
 def types(draw: st.DrawFn, levels: int = 2) -> type[Message]:
-    """Message types: up to four fields, lists of them and messages inside, some with defaults."""
+    """Draw message types: up to four fields, with lists and messages, some with defaults."""
     simple = st.sampled_from(_ANNOTATIONS)
     inner = simple if not levels else simple | types(levels - 1)
     annotations = draw(st.lists(inner | inner.map(lambda item: list[item]), max_size=4))  # type: ignore[valid-type]

@@ -29,7 +29,7 @@ def _checked(result: int) -> None:
 
 
 class Namespace:
-    """A network of its own, with nothing but a loopback."""
+    """A separate network, which has only a loopback."""
 
     def __init__(self) -> None:
         made: list[int | OSError] = []
@@ -56,7 +56,7 @@ class Namespace:
 
     @contextlib.contextmanager
     def entered(self) -> Iterator[None]:
-        """What this thread starts and connects is in there."""
+        """Let this thread start and connect in this network."""
         home = os.open(_OWN, os.O_RDONLY | os.O_CLOEXEC)
         try:
             _checked(_libc.setns(self._file, _NEW_NETWORK))
@@ -86,7 +86,7 @@ class Network:
             run("ip", "link", "set", "lan", "up")
 
     def host(self) -> "Host":
-        """One more machine."""
+        """Add a machine."""
         host, number = Namespace(), len(self._hosts) + 1
         self._hosts.append(host)
         made = Host(host, self._switch, f"port{number}", f"{_LAN}.{number}")
@@ -133,16 +133,16 @@ class Host:
             run("nft", "-f", "-", text=rules)
 
     def limit(self, rate: str) -> None:
-        """Carry at most so much each way, as `300kbit`, and hold 0.2 s of it."""
+        """Limit the rate in each direction, as `300kbit`, with a queue of 0.2 s."""
         self._queue("add", "tbf", "rate", rate, "burst", "4kb", "latency", "200ms")
 
     def narrow(self, most_bytes: int) -> None:
-        """Lose packets that are larger, without a word."""
+        """Lose larger packets without any report."""
         with self._switch.entered():
             run("ip", "link", "set", self.port, "mtu", str(most_bytes))
 
     def unlimit(self) -> None:
-        """Be as fast as before `limit`."""
+        """Remove the limit of `limit`."""
         self._queue("del")
 
     def _queue(self, verb: str, *words: str) -> None:
@@ -153,7 +153,7 @@ class Host:
 
 @cache
 def why_none() -> str:
-    """Why no network can be made here; empty where one can be."""
+    """Return why no network can be made here; empty if one can be made."""
     if missing := [tool for tool in _TOOLS if shutil.which(tool) is None]:
         return f"not found: {', '.join(missing)}"
     try:
@@ -172,7 +172,7 @@ def why_none() -> str:
 
 @pytest.fixture
 def network() -> Iterator[Network]:
-    """A network, where this user may make one."""
+    """Return a network, if this user may make one."""
     if why := why_none():
         pytest.skip(f"no network namespaces: {why}; run it as root")
     network = Network()

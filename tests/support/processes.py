@@ -1,4 +1,4 @@
-"""Python processes for tests, without the time that an interpreter takes to begin.
+"""Python processes for tests, without the start time of an interpreter.
 
 `Popen` and `run` are those of `subprocess`. Where they are asked for this Python they fork: the
 process is one of its own as any other, made by one that has imported the kit (`warm.py`), so that
@@ -36,7 +36,7 @@ _EXECUTED_WITH: Final = [*inspect.signature(subprocess.Popen._execute_child).par
 
 
 class Popen(subprocess.Popen[Any]):
-    """A process; one of this Python is a fork wherever it can be."""
+    """A process; a process of this Python is a fork if possible."""
 
     _talk: socket.socket | None = None
 
@@ -80,14 +80,14 @@ class Popen(subprocess.Popen[Any]):
         return self.returncode
 
     def send_signal(self, sig: int) -> None:
-        """Send a signal, and wait for what stops it."""
+        """Send a signal; after one that stops a process, wait until it has stopped."""
         super().send_signal(sig)
         if sig == signal.SIGSTOP:
             _wait_for_stop(self.pid)
 
 
 def suspend(pid: int) -> None:
-    """Stop a process, as Ctrl-Z or a frozen container does; it does nothing more."""
+    """Stop a process, as Ctrl-Z or a frozen container does."""
     os.kill(pid, signal.SIGSTOP)
     _wait_for_stop(pid)
 
@@ -114,7 +114,7 @@ def run(
     input: Any = None,  # noqa: A002  as in subprocess
     **options: Any,
 ) -> subprocess.CompletedProcess[Any]:
-    """Run a process to its end."""
+    """Run a process to its end; return its result."""
     if capture_output:
         options |= {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     if input is not None:
@@ -132,7 +132,7 @@ def run(
 
 
 def _request(args: Any, options: dict[str, Any]) -> dict[str, Any] | None:
-    """What a fork is asked to be; None where it cannot be that."""
+    """Return the request for a fork; None if a fork cannot run the program."""
     if os.environ.get(COLD) or "PYTEST_VERSION" not in os.environ:
         return None
     if not hasattr(os, "pidfd_open") or options.keys() - _KNOWN:
@@ -169,7 +169,7 @@ class _Warm:
     """The process that forks, as this one sees it."""
 
     def __init__(self, address: bytes | None) -> None:
-        """Start it, or use the one that another process of the run has started."""
+        """Start the process, or use the one that another process of the run has started."""
         self._process: subprocess.Popen[bytes] | None = None
         self._control = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._maker = os.getpid()
@@ -190,7 +190,7 @@ class _Warm:
             )
 
     def fork(self, request: dict[str, Any], streams: list[int]) -> tuple[socket.socket, int]:
-        """A new process: a socket that will tell how it ends, and its pid."""
+        """Fork a process; return a socket that reports its end, and its pid."""
         ours, theirs = socket.socketpair()
         with theirs, Path("/proc/thread-self/ns/net").open("rb") as network:
             given = [*streams, theirs.fileno(), network.fileno()]

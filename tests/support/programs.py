@@ -1,4 +1,4 @@
-"""A program that a test watches and disturbs: a process, and what it says line by line."""
+"""A program that a test watches and disturbs: a process, and its output line by line."""
 
 import queue
 import re
@@ -48,16 +48,16 @@ class Running:
 
     @property
     def output(self) -> str:
-        """The lines so far."""
+        """The lines read so far."""
         return "\n".join(self.lines)
 
     def drained(self) -> str:
-        """The lines so far, those too that nobody has waited for."""
+        """Return all lines so far, also those that `wait_for` has not read."""
         waiting = [line for line in [*self._incoming.queue] if line is not None]
         return "\n".join([*self.lines, *waiting])
 
     def wait_for(self, pattern: str, patience_sec: float = PATIENCE_SEC) -> re.Match[str]:
-        """The match in the next line that has one."""
+        """Wait for the next line that matches; return the match."""
         deadline = time.monotonic() + patience_sec
         while True:
             try:
@@ -82,12 +82,12 @@ class Running:
         self.process.send_signal(number)
 
     def interrupt(self) -> int:
-        """Ctrl-C; the exit status."""
+        """Send Ctrl-C; return the exit status."""
         self.send(signal.SIGINT)
         return self.wait()
 
     def wait(self) -> int:
-        """Let it end by itself; the exit status."""
+        """Wait until the program ends by itself; return the exit status."""
         status = self.process.wait(PATIENCE_SEC)
         for reader in self._readers:
             reader.join(PATIENCE_SEC)
@@ -97,7 +97,7 @@ class Running:
         return status
 
     def close(self) -> None:
-        """End it, gently at first: a broker would leave the file of its socket behind."""
+        """End the program, first with SIGTERM: a killed broker leaves the file of its socket."""
         if self.process.poll() is None:
             self.process.terminate()
         try:

@@ -15,7 +15,7 @@ from tests.support.reserved import Reserved
 
 
 def referee() -> Path:
-    """The environment with real rclpy; skips the test where there is none."""
+    """Return the environment with real rclpy; skip the test if there is none."""
     python = os.environ.get("DSMQ_RCLPY_PYTHON")
     if not python or not Path(python).exists():
         pytest.skip(
@@ -26,12 +26,12 @@ def referee() -> Path:
 
 
 def ros_domain() -> Reserved:
-    """A domain of ROS that no other test has: programs of one domain meet."""
+    """Reserve a domain of ROS for one test: programs of one domain meet."""
     return Reserved("ros-domain", range(1, 102))  # ports of greater ones are given to anybody
 
 
 def ros_settings(domain: Reserved | None = None) -> dict[str, str]:
-    """Variables with which ROS programs meet nobody but those of their domain, by default ours."""
+    """Return variables with which ROS programs meet only those of a domain, by default ours."""
     return {
         "ROS_DOMAIN_ID": str((domain or own_domain()).number),
         "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",

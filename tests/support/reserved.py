@@ -1,4 +1,4 @@
-"""Numbers that one test has at a time, whichever process it runs in: ports, domains of ROS.
+"""Numbers that only one test has at a time, in any process: ports, domains of ROS.
 
 A name of a socket is taken by one process of a network namespace, and is free again when that
 process ends, however it does.
@@ -15,10 +15,10 @@ _PORTS: Final = [port for port in range(10_000, 32_000) if port != 30_008]
 
 
 class Reserved:
-    """One of some numbers, held until `close`."""
+    """A reserved number, held until `close`."""
 
     def __init__(self, what: str, numbers: "list[int] | range") -> None:
-        """Take one that nobody holds."""
+        """Reserve a number that is free."""
         while True:
             self.number = random.choice(numbers)
             self._held = socket.socket(socket.AF_UNIX)
@@ -30,12 +30,12 @@ class Reserved:
                 return
 
     def close(self) -> None:
-        """Let others have it."""
+        """Release the number."""
         self._held.close()
 
 
 def free_port() -> int:
-    """A port that nobody listens on, and that no other test is given before this process ends.
+    """Return a free port that no other test is given before this process ends.
 
     For what has to be known before somebody listens there: a port that was just free may be given
     to another process meanwhile.

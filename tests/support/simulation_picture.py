@@ -19,7 +19,7 @@ _REACHING: Final = [0.3, 0.5, 0.1, 0.4, 0.0, 0.2]
 
 
 def rendered(model: str, camera: str, positions: list[float]) -> "np.typing.NDArray[np.uint8]":
-    """What a camera sees when the first joints are at these positions."""
+    """Return the picture of a camera with the first joints at these positions."""
     world = World(model)
     world.data.qpos[: len(positions)] = positions
     mujoco.mj_forward(world.model, world.data)
@@ -31,7 +31,7 @@ def rendered(model: str, camera: str, positions: list[float]) -> "np.typing.NDAr
 
 
 def main() -> None:
-    """Make it."""
+    """Make the picture."""
     both = [rendered("diffbot", "above", [2.0, 1.5]), rendered("so101", "front", _REACHING)]
     pixels = np.concatenate(both, axis=1)
     PICTURE.write_bytes(png(pixels.shape[1], pixels.shape[0], pixels.tobytes()))

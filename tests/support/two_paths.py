@@ -146,7 +146,7 @@ class ReadingEnd:
         raise AssertionError("there is always more to read")
 
     def state(self, ring: Ring) -> dict[str, Any]:
-        """What has to be the same on both paths."""
+        """Return the values that have to be the same on both paths."""
         subscription, cursor, losses = self.subscription, self.reader.cursor, self.reader.losses
         assert losses is not None
         [busy] = self.dispatcher.busy.values() or [None]
@@ -195,7 +195,7 @@ class WritingEnd:
         self.append = found
 
     def state(self) -> tuple[int, int]:
-        """What has to be the same on both paths."""
+        """Return the values that have to be the same on both paths."""
         return self.publication.messages, self.publication.dropped
 
 

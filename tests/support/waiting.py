@@ -1,4 +1,4 @@
-"""How tests wait: for a condition, with a deadline that no machine that works ever meets."""
+"""Waiting in tests: for a condition, with a deadline that a working machine never reaches."""
 
 import os
 import time

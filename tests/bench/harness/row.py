@@ -1,4 +1,4 @@
-"""What a row of the table is, and how long its run takes."""
+"""The rows of the table, and the scale of their runs."""
 
 from dataclasses import dataclass, field
 from typing import Final

@@ -1,4 +1,4 @@
-"""What a user of a peer system writes down for messages: plain pydantic models, sent as JSON."""
+"""The messages of a user of a peer system: plain pydantic models, sent as JSON."""
 
 import os
 from collections.abc import Callable

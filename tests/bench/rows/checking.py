@@ -1,4 +1,4 @@
-"""How long `dsmq-nodes check` takes.
+"""Measures how long `dsmq-nodes check` takes.
 
 A file of many nodes, of 20 classes in 10 modules, with parameters, remapping and topics that fit,
 and three mistakes: it is a fault when one of them is not found, or another one is.

@@ -1,4 +1,4 @@
-"""What many small nodes cost, each in a process of its own: `python -m tests.bench.launch crowd`.
+"""Measures many small nodes, each in its own process: `python -m tests.bench.launch crowd`.
 
 Each publishes an Imu at 50 Hz, every second one hears its neighbour. Rates and drops are the
 broker's own counters, the CPU is that of everything: broker, launcher, guard, nodes. Beside it, in

@@ -1,4 +1,4 @@
-"""What the benchmark's worker processes share: told by lines on stdin, answering by lines of JSON.
+"""The common part of the worker processes: orders as lines on stdin, answers as lines of JSON.
 
 A worker says `ready` when it is connected, works when it is told `go`, answers `report` with its
 figures, and ends when stdin ends: no worker outlives the benchmark.
