@@ -172,7 +172,7 @@ def why_none() -> str:
 
 @pytest.fixture
 def network() -> Iterator[Network]:
-    """Return a network, if this user may make one."""
+    """A network, if this user may make one."""
     if why := why_none():
         pytest.skip(f"no network namespaces: {why}; run it as root")
     network = Network()

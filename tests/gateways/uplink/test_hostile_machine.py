@@ -119,7 +119,7 @@ def test_what_is_no_message_is_told_once_and_counted(world: World) -> None:
     world.fleet.until(lambda: reader.got and reader.got[-1].data == 65, "the last")
     world.assert_well()
     assert len(reader.got) + reader.dropped == 65 - 10 + 1
-    assert world.said().count("refused: ") == 1, world.said()
+    assert world.said().count("refused a message of r1") == 1, world.said()
 
 
 def test_an_offer_that_cannot_be_is_refused_in_one_line(world: World) -> None:
