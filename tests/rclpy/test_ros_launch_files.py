@@ -66,7 +66,7 @@ PYTHON = """
     from launch.launch_description_sources import AnyLaunchDescriptionSource
     from launch_xml.launch_description_sources import XMLLaunchDescriptionSource
     from launch_yaml.launch_description_sources import YAMLLaunchDescriptionSource
-    from launch.substitutions import LaunchConfiguration, PathJoinSubstitution, PythonExpression
+    from launch.substitutions import LaunchConfiguration, PathSubstitution, PythonExpression
     from launch_ros.actions import Node, PushRosNamespace, SetParameter
     from launch_ros.substitutions import FindPackageShare
 
@@ -79,7 +79,7 @@ PYTHON = """
         assert get_package_share_directory('arm').endswith('arm')
         first = Node(package='arm', executable='say', name='first', arguments=['-a', rate])
         last = ExecuteProcess(cmd=['echo', 'last'], name='last')
-        inner = PathJoinSubstitution([FindPackageShare('arm'), 'launch', 'inner.launch.xml'])
+        inner = PathSubstitution(FindPackageShare('arm')) / 'launch' / 'inner.launch.xml'
         return LaunchDescription([
             DeclareLaunchArgument('rate', default_value='5', choices=['5', '7']),
             DeclareLaunchArgument('count', default_value='2'),

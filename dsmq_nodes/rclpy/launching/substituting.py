@@ -154,6 +154,13 @@ class PathJoinSubstitution(Substitution):
         return PathJoinSubstitution([*self.substitutions, other])
 
 
+class PathSubstitution(PathJoinSubstitution):
+    """A path, to which `/` adds parts."""
+
+    def __init__(self, path: Any) -> None:
+        super().__init__([path])
+
+
 class FileContent(Substitution):
     """The content of a file."""
 

@@ -19,13 +19,13 @@ from dsmq_nodes.rclpy.launching.substituting import (
     NotSubstitution,
     OrSubstitution,
     PathJoinSubstitution,
+    PathSubstitution,
     SubstitutionError,
     TextSubstitution,
     ThisLaunchFile,
     ThisLaunchFileDir,
 )
 
-PathSubstitution = PathJoinSubstitution
 SubstitutionFailure = SubstitutionError
 
 __all__ = [
