@@ -244,6 +244,21 @@ def _docstrings(path: Path) -> Iterator[tuple[int, int]]:
             yield node.body[0].lineno, node.body[0].end_lineno or node.body[0].lineno
 
 
+# A clause that names no subject: "What both know."
+_NO_SUBJECT = re.compile(r"(?:What|Whatever|Who|Whoever|Which|That)\b")
+
+
+def docstrings_without_subject() -> list[str]:
+    """Docstrings that begin with such a clause."""
+    found = []
+    for path in sources():
+        lines = path.read_text(encoding="utf-8").splitlines()
+        for start, _ in _docstrings(path):
+            if _NO_SUBJECT.match(lines[start - 1].strip().removeprefix('"""')):
+                found.append(f"{relative(path)}:{start}: {lines[start - 1].strip()}")
+    return found
+
+
 def queue_proper() -> list[Path]:
     """The queue without rings, TLS, addresses and the original protocol's oddities."""
     top = PACKAGE / "dsmq"
@@ -339,6 +354,8 @@ def main() -> None:
     print(f"mentioned files that are missing {len(missing)}", *missing, sep="\n    ")
     documents = paths_not_there()
     print(f"paths of documents not there     {len(documents)}", *documents, sep="\n    ")
+    unclear = docstrings_without_subject()
+    print(f"docstrings without a subject     {len(unclear)}", *unclear, sep="\n    ")
     print(f"code lines of the queue proper   {sum(map(code_lines, queue_proper())):,}")
     print(f"code lines of the product        {sum(map(code_lines, sources())):,}")
 

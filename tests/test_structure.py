@@ -103,6 +103,14 @@ def test_paths_that_documents_mention_exist() -> None:
     assert not found, _text("these documents mention paths that do not exist", found)
 
 
+@pytest.mark.slow
+def test_docstrings_name_their_subject() -> None:
+    found = structure.docstrings_without_subject()
+    assert not found, _text(
+        'write "Return ..." or the noun, as .github/CONTRIBUTING.md asks', found
+    )
+
+
 @pytest.mark.parametrize(
     ("source", "lines"),
     [
