@@ -1,4 +1,4 @@
-"""What every filter is: it gives messages to the callbacks that are registered; and topics."""
+"""The base of every filter, which gives messages to registered callbacks; and filters of topics."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

@@ -95,7 +95,7 @@ class _Synchronizer(SimpleFilter[*Ts], Generic[*Ts]):
         return self._now_ns()
 
     def _match(self, number: int, stamp: int) -> tuple[Any, ...] | None:
-        """What is to be given, taken from the queues."""
+        """Take the messages that match a new one from the queues; None: they are not complete."""
         raise NotImplementedError
 
     def _taken(self, stamps: Sequence[int]) -> tuple[Any, ...]:

@@ -1,4 +1,4 @@
-"""Which machine a topic comes from, if an uplink publishes it here for another machine."""
+"""Finds the machine that a topic comes from, if an uplink publishes it here."""
 
 from typing import Final
 

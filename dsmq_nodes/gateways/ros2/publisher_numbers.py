@@ -1,8 +1,8 @@
-"""What ROS has lost of a topic on its way here, by the numbers that publishers give messages. Pure.
+"""Counts messages that ROS loses on their way to the bridge, by their publishers' numbers. Pure.
 
-A best-effort publisher repeats nothing, and a reliable one no more than its depth holds. ROS tells
-nobody of a message that was lost so. The middleware numbers the messages of each publisher, and a
-reader sees the hole.
+A best-effort publisher sends nothing again, and a reliable one only what its depth holds. ROS does
+not report messages that are lost so. But the middleware numbers the messages of each publisher, so
+a reader sees a hole.
 """
 
 from collections.abc import Mapping

@@ -49,7 +49,7 @@ class MessageInfo(msgspec.Struct, frozen=True, gc=False):
 
 
 class UsualEntries(NamedTuple):
-    """What the compiled part uses to deliver a subscription's usual entries to its callback.
+    """The parts with which compiled code delivers a subscription's usual entries to its callback.
 
     Attributes:
         callback: called with each message.

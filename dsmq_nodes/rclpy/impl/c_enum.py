@@ -8,7 +8,7 @@ from dsmq_nodes.rclpy.impl.c_errors import C_MODULE
 
 
 class CEnumType(EnumType):
-    """What makes an enumeration look like one of the C side."""
+    """Makes an enumeration look like one of the C side."""
 
     @override
     def __repr__(cls) -> str:

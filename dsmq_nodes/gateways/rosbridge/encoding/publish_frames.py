@@ -70,7 +70,7 @@ def _cbor(entry: Entry, name: str, kind: KnownType) -> bytes:
 
 @cache
 def raw_messages() -> "RawMessages":
-    """What writes CDR: made at the first call, which takes 0.2 s."""
+    """Return the writer of CDR; the first call makes it, which takes 0.2 s."""
     from dsmq_nodes.gateways.rosbridge.encoding.raw_cdr import RawMessages  # noqa: PLC0415  of an extra
 
     return RawMessages()

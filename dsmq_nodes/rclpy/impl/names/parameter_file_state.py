@@ -1,9 +1,9 @@
-"""Which parameters a file gives to which nodes, event by event, as rcl's parser of YAML reads it.
+"""Reads a parameter file event by event, as rcl's parser of YAML does.
 
-rcl builds no tree. It keeps whether a key or a value is next, whether a list is open, and a
-namespace of nodes and one of parameters, and each event changes these. What a tree would not tell
-follows from that, and files rely on it: a map in a list is read as if it stood in its place, and a
-group takes the place of a parameter of its name.
+rcl builds no tree. Its state is whether a key or a value is next, whether a list is open, and a
+namespace each of nodes and of parameters; each event changes this state. That has effects which a
+tree would not have, and on which files rely: a map in a list is read as if it stood in the list's
+place, and a group replaces a parameter of its name.
 """
 
 from typing import TYPE_CHECKING, Any, Final

@@ -74,7 +74,7 @@ def rank(value: Any) -> int:
 
 
 class GivenValue:
-    """What a parameter is given: rcl keeps a value of each type, and looks for them in an order."""
+    """The values given to a parameter: rcl keeps one of each type, and takes the first of them."""
 
     def __init__(self) -> None:
         """Nothing yet."""
