@@ -69,7 +69,7 @@ def scan(bus: Bus, ids: list[int]) -> list[Any]:
 
 
 def test_set_id(bus: Bus) -> None:
-    until(lambda: "there is a servo 2 already" in bus.servo("set-id", "3", "2").stderr)
+    until(lambda: "there already is a servo 2" in bus.servo("set-id", "3", "2").stderr)
     assert "7 is no rate of these servos" in bus.servo("set-id", "3", "3", "--new-baud", "7").stderr
     words = ["set-id", "3", "12", "--new-baud", "500000"]
     words[4] = "2000000" if bus.protocol == "dynamixel" else words[4]
