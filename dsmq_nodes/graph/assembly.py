@@ -408,9 +408,8 @@ class NodeKit:
             self._enter_safe_state_beside()
 
     def end_beside(self) -> None:
-        """End the spinning if another thread does it."""
-        if self.spinner.is_elsewhere():
-            self.spinner.shut_down()
+        """End the spinning in another thread, now or later."""
+        self.spinner.shut_down()
 
     def stop_beside(self, why: str) -> None:
         """Enter the safe state in a thread of its own, since the hook may hang there, too."""

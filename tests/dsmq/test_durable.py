@@ -168,7 +168,7 @@ def test_sockets_of_killed_brokers_are_removed_by_the_next(start: Start, short_p
 @pytest.mark.parametrize(
     ("name", "what_to_do"),
     [
-        ("notes.txt", "not a database: it is a file of another kind; name one that is not there"),
+        ("notes.txt", "not a database: it is a file of another kind; give the name of a new f"),
         ("folder", "is it a folder, a device, or a file that this user may not write"),
         ("nowhere/store", "is its folder there"),
     ],

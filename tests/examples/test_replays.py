@@ -473,9 +473,10 @@ def write(path: Path, text: str) -> None:
         ("a.csv", lambda path: write(path, "gx,gy,gz,ax [V],ay,az\n"), "the unit 'v' is none of"),
         ("a.csv", lambda path: write(path, ""), "is empty"),
         ("a.npz", lambda path: np.savez(path, gyr=np.zeros((2, 3))), "has no acc"),
-        ("a.npz", lambda path: np.savez(path, gyr=np.zeros((2, 3)), acc=np.zeros(2)), "acc is not"),
+        ("a.npz", lambda path: np.savez(path, gyr=np.zeros((2, 3)), acc=np.zeros(2)),
+         "acc does not"),
         ("a.npz", lambda path: np.savez(path, gyr=np.zeros((2, 3)), acc=np.zeros((2, 3)), time=[1]),
-         "time is not"),
+         "time does not"),
         ("a.npz", lambda path: write(path, "PK\3\4"), "cannot be read as arrays"),
     ],
 )  # fmt: skip

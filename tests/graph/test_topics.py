@@ -146,7 +146,7 @@ def test_a_message_that_is_nearly_too_large_is_a_warning_once(
     for size in (3_000_000, 3_500_000, 4_000_000):
         camera.image.publish(Image(data=bytes(size)))
     [told] = [record.getMessage() for record in caplog.records]
-    assert told.startswith("/image: a message of 4,6")
+    assert told.startswith("/image: a message has 4,6")
     assert "8,999,999" in told
 
 

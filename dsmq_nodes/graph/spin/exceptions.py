@@ -8,6 +8,7 @@ from typing import Final
 
 from dsmq_nodes.graph.callback import callback_name
 from dsmq_nodes.graph.log.logger import Logger
+from dsmq_nodes.graph.spin.event_loop import running_loop
 from dsmq_nodes.printable import error_text
 
 _MOST_KINDS: Final = 1000
@@ -63,8 +64,9 @@ def tell_unawaited(work: CodeType, tell: Callable[[BaseException], object]) -> N
     Only if the whole task is a call of the function `work`. asyncio itself reports the exception
     when the task is garbage: in a notebook, which keeps the task in a variable, that is never.
     """
-    task, loop = asyncio.current_task(), asyncio.get_running_loop()
-    if task is None or getattr(task.get_coro(), "cr_code", None) is not work:
+    loop = running_loop()
+    task = asyncio.current_task(loop) if loop is not None else None  # without one: trio's
+    if loop is None or task is None or getattr(task.get_coro(), "cr_code", None) is not work:
         return
 
     def look() -> None:

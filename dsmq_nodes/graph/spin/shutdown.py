@@ -36,7 +36,7 @@ class Mortal(Protocol):
         """Enter the safe state in another thread."""
 
     def end_beside(self) -> None:
-        """End its spinning if another thread spins it: Python's end awaits that thread."""
+        """End its spinning in another thread, now or later: Python's end awaits that thread."""
 
     def tell_unspun(self) -> None:
         """Warn, after its end, if it had callbacks and was never spun."""
@@ -192,9 +192,12 @@ def _before_threads_are_awaited() -> None:
     """End what other threads spin if a signal or an exception has ended the main one.
 
     Python's end waits for these threads, unless they are daemons: a robot would drive on. If the
-    main thread has just returned, they are meant to go on.
+    main thread has just returned, they are meant to go on. A thread that has not begun to spin yet
+    would do so after this, so all nodes are shut down while there is another thread.
     """
-    if _left or getattr(sys, "last_value", None) is not None:
+    was_ended = _left or getattr(sys, "last_value", None) is not None
+    others = (each for each in threading.enumerate() if each is not threading.main_thread())
+    if was_ended and not all(each.daemon for each in others):
         for node, _ in list(_alive.values()):
             node.end_beside()
 

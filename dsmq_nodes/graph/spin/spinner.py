@@ -355,7 +355,7 @@ class Spinner:
         """
         if self.is_in_callback():
             return run_through(work)
-        if self.is_elsewhere() and self.dispatcher.loop is not None:
+        if self._is_elsewhere() and self.dispatcher.loop is not None:
             return asyncio.run_coroutine_threadsafe(_result(work), self.dispatcher.loop).result()
         return run_here(_result(work), None)
 
@@ -371,7 +371,7 @@ class Spinner:
         self.dispatcher.shut_down()
         self._watch_no_longer()
         loop = self.dispatcher.loop
-        if loop is not None and self.is_elsewhere():
+        if loop is not None and self._is_elsewhere():
             ending = self._cut_short()
             try:
                 asyncio.run_coroutine_threadsafe(ending, loop).result(_CUT_SHORT_SEC)
@@ -401,7 +401,7 @@ class Spinner:
         # The hooks are run even if a callback that destroys its node is still on the stack.
         self.dispatcher.is_calling = False
         loop = self.dispatcher.loop
-        if loop is None or not self.is_elsewhere():
+        if loop is None or not self._is_elsewhere():
             self.detach()
             return run_here(self._finish(work), self._home)
         # Another thread spins it.
@@ -449,12 +449,12 @@ class Spinner:
         """End the spinning; wait for another thread's, unless a callback blocks it."""
         self.shut_down()
         until_sec = time.monotonic() + LAST_STEPS_SEC
-        if not self.is_elsewhere():
+        if not self._is_elsewhere():
             self.dispatcher.end()
-        while self.is_elsewhere() and time.monotonic() < until_sec:
+        while self._is_elsewhere() and time.monotonic() < until_sec:
             time.sleep(_RETRY_SEC)
 
-    def is_elsewhere(self) -> bool:
+    def _is_elsewhere(self) -> bool:
         """Whether the node's loop runs in another thread."""
         loop = self.dispatcher.loop
         return loop is not None and loop.is_running() and loop is not running_loop()
