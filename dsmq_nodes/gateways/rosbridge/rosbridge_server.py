@@ -12,8 +12,9 @@ from dsmq_nodes.gateways.rosbridge.transform_feeds import SharedTransforms
 if TYPE_CHECKING:
     import asyncio
 
-    from dsmq_nodes.gateways.rosbridge.served_actions import ServedActions
-    from dsmq_nodes.gateways.rosbridge.served_services import ServedServices
+    from dsmq_nodes.gateways.rosbridge.served_actions import ServedAction
+    from dsmq_nodes.gateways.rosbridge.served_names import ServedNames
+    from dsmq_nodes.gateways.rosbridge.served_services import ServedService
 
 _MOST_PARAMETERS: Final = 1000
 _LONGEST_PARAMETER: Final = 65_536
@@ -43,8 +44,9 @@ class RosbridgeServer:
         self.frames = PublishFrames()
         self.parameters = GlobalParameters()
         self.transforms = SharedTransforms(hub)
-        self.services: dict[str, ServedServices] = {}  # by name, of whichever client serves it
-        self.actions: dict[str, ServedActions] = {}
+        # For each name, the names of the client that serves it.
+        self.services: dict[str, ServedNames[ServedService]] = {}
+        self.actions: dict[str, ServedNames[ServedAction]] = {}
         self._types: dict[str, KnownType] = {}
         self._graph: object = None
         self._tasks: set[asyncio.Task[None]] = set()

@@ -20,13 +20,14 @@ from dsmq_nodes.errors import CommandError, DsmqError, WireError
 from dsmq_nodes.gateways.client_values import message_text
 from dsmq_nodes.gateways.known_types import KnownAction, KnownType, action_type
 from dsmq_nodes.gateways.rosbridge.operation import Answer, Operation, Tell, full_name, text_in
-from dsmq_nodes.gateways.rosbridge.served_services import fields_of, other_servers
+from dsmq_nodes.gateways.rosbridge.served_names import ServedNames
+from dsmq_nodes.gateways.rosbridge.served_services import fields_of
 from dsmq_nodes.gateways.web.hub_client import HubClient
 from dsmq_nodes.graph import service_wire
 from dsmq_nodes.messages.action import GoalStatusArray
 from dsmq_nodes.messages.action_srv import CancelGoal
 from dsmq_nodes.messages.schema.dynamic import without_special
-from dsmq_nodes.topic_names import ACTION, REPLY, REQUEST, is_kits_own
+from dsmq_nodes.topic_names import ACTION, REPLY, REQUEST
 
 if TYPE_CHECKING:
     from dsmq_nodes.gateways.hub import HubReader, HubWriter
@@ -42,68 +43,50 @@ _NANOSECONDS: Final = 1_000_000_000
 
 
 class ServedActions:
-    """The actions of one client, by their full names; they pass on as its services do."""
+    """The actions of one client."""
 
-    def __init__(self, client: HubClient, holders: "dict[str, ServedActions]", tell: Tell) -> None:
-        self._client, self._holders, self._tell = client, holders, tell
-        self._served: dict[str, _ServedAction] = {}
+    def __init__(
+        self, client: HubClient, holders: "dict[str, ServedNames[ServedAction]]", tell: Tell
+    ) -> None:
+        self._client = client
+        self._names = ServedNames("action", client, holders, tell)
         self._is_watching = False
 
     def advertise(self, operation: Operation) -> None:
         """Serve an action."""
         spelled, type_name = text_in(operation, "action"), text_in(operation, "type")
         action = full_name(spelled)
-        if action in self._served:
+        if action in self._names.served:
             return
-        if is_kits_own(action):
-            raise CommandError(f"{action} is reserved: choose another name")
-        if nodes := other_servers(self._client, f"{action}{ACTION}/send_goal"):
-            raise CommandError(f"{action} is already served by {nodes}")
-        if action in self._holders:
-            self._holders[action].lose(action)
-        kind = action_type(self._client.hub, action, type_name)
-        self._served[action] = _ServedAction(self._client, action, spelled, kind)
-        self._holders[action] = self
+
+        def make() -> ServedAction:
+            kind = action_type(self._client.hub, action, type_name)
+            return ServedAction(self._client, action, spelled, kind)
+
+        self._names.add(action, f"{action}{ACTION}/send_goal", make)
         if not self._is_watching:
             self._is_watching = True
             self._client.watch(self._look)
 
     def _look(self) -> None:
-        for served in self._served.values():
+        for served in self._names.served.values():
             served.look_for_callers()
 
     def unadvertise(self, operation: Operation) -> None:
         """Stop serving an action."""
-        self._of(operation)
-        self._end(full_name(text_in(operation, "action")))
-
-    def lose(self, action: str) -> None:
-        """Stop serving an action, because another client serves it now."""
-        self._end(action)
-        self._tell("warning", f"{action}: another client serves it now", None)
-
-    def _end(self, action: str) -> None:
-        self._served.pop(action).close()
-        del self._holders[action]
+        self._names.remove(operation)
 
     def feedback(self, operation: Operation) -> None:
         """Publish feedback of a goal."""
-        self._of(operation).feedback(operation)
+        self._names.of(operation).feedback(operation)
 
     def result(self, operation: Operation) -> None:
         """Send a goal's result."""
-        self._of(operation).result(operation)
-
-    def _of(self, operation: Operation) -> "_ServedAction":
-        action = full_name(text_in(operation, "action"))
-        if action not in self._served:
-            raise CommandError(f"{action} is not advertised by this client")
-        return self._served[action]
+        self._names.of(operation).result(operation)
 
     def closed(self) -> None:
         """Abort all goals, because the client is gone."""
-        for action in list(self._served):
-            self._end(action)
+        self._names.closed()
 
 
 class _TakenGoal:
@@ -130,7 +113,9 @@ def stamp(time_ns: int) -> dict[str, int]:
     return {"sec": sec, "nanosec": nanosec}
 
 
-class _ServedAction:
+class ServedAction:
+    """An action of a client: its topics and its goals."""
+
     def __init__(self, client: HubClient, action: str, spelled: str, kind: KnownAction) -> None:
         self._client, self._kind, self._spelled = client, kind, spelled
         self._start = f"{action}{ACTION}"

@@ -10,10 +10,11 @@ from dsmq_nodes.gateways.client_values import message_text
 from dsmq_nodes.gateways.known_types import KnownService, ros2_name, service_type
 from dsmq_nodes.gateways.message_json import decoded
 from dsmq_nodes.gateways.rosbridge.operation import Answer, Operation, Tell, full_name, text_in
+from dsmq_nodes.gateways.rosbridge.served_names import ServedNames
 from dsmq_nodes.gateways.web.hub_client import HubClient
 from dsmq_nodes.graph import service_wire
 from dsmq_nodes.messages.schema.dynamic import without_special
-from dsmq_nodes.topic_names import REPLY, REQUEST, is_kits_own
+from dsmq_nodes.topic_names import REPLY, REQUEST
 
 MOST_WAITING: Final = 1000  # calls that a client has not answered
 _GONE: Final = "the client that served it is gone"
@@ -24,72 +25,45 @@ def fields_of(text: str) -> dict[str, object]:
     return {name: each for name, each in decoded(text).items() if name not in {"_client", "_id"}}
 
 
-def other_servers(client: HubClient, service: str) -> str:
-    """The nodes that serve a service, but for this gateway: it knows what its clients serve."""
-    offer = client.hub.services(hidden=True).get(service)
-    ends = offer.servers if offer is not None else ()
-    return ", ".join(end.node or "a client" for end in ends if end.node != client.hub.name)
-
-
 class ServedServices:
-    """The services of one client, by their full names.
+    """The services of one client."""
 
-    What another client of this gateway serves passes to the one that advertises it later, as in
-    rosbridge_suite: a client that lost its network comes back before its old connection has ended.
-    """
-
-    def __init__(self, client: HubClient, holders: "dict[str, ServedServices]", tell: Tell) -> None:
-        self._client, self._holders, self._tell = client, holders, tell
-        self._served: dict[str, _ServedService] = {}
+    def __init__(
+        self, client: HubClient, holders: "dict[str, ServedNames[ServedService]]", tell: Tell
+    ) -> None:
+        self._client = client
+        self._names = ServedNames("service", client, holders, tell)
 
     def advertise(self, operation: Operation) -> None:
         """Serve a service."""
         spelled, type_name = text_in(operation, "service"), text_in(operation, "type")
         service = full_name(spelled)
-        if service in self._served:
-            self._served[service].check_type(type_name)
+        if service in self._names.served:
+            self._names.served[service].check_type(type_name)
             return
-        if is_kits_own(service):
-            raise CommandError(f"{service} is reserved: choose another name")
-        if nodes := other_servers(self._client, service):
-            raise CommandError(f"{service} is already served by {nodes}")
-        if service in self._holders:
-            self._holders[service].lose(service)
-        kind = service_type(self._client.hub, service, type_name)
-        self._served[service] = _ServedService(self._client, service, spelled, kind)
-        self._holders[service] = self
+
+        def make() -> ServedService:
+            kind = service_type(self._client.hub, service, type_name)
+            return ServedService(self._client, service, spelled, kind)
+
+        self._names.add(service, service, make)
 
     def unadvertise(self, operation: Operation) -> None:
         """Stop serving a service."""
-        self._of(operation)
-        self._end(full_name(text_in(operation, "service")))
-
-    def lose(self, service: str) -> None:
-        """Stop serving a service, because another client serves it now."""
-        self._end(service)
-        self._tell("warning", f"{service}: another client serves it now", None)
-
-    def _end(self, service: str) -> None:
-        self._served.pop(service).close()
-        del self._holders[service]
+        self._names.remove(operation)
 
     def respond(self, operation: Operation) -> None:
         """Send a response to its caller."""
-        self._of(operation).respond(operation)
-
-    def _of(self, operation: Operation) -> "_ServedService":
-        service = full_name(text_in(operation, "service"))
-        if service not in self._served:
-            raise CommandError(f"{service} is not advertised by this client")
-        return self._served[service]
+        self._names.of(operation).respond(operation)
 
     def closed(self) -> None:
         """Answer all callers with an error, because the client is gone."""
-        for service in list(self._served):
-            self._end(service)
+        self._names.closed()
 
 
-class _ServedService:
+class ServedService:
+    """A service of a client: its topics, and the calls that wait for the client."""
+
     def __init__(self, client: HubClient, service: str, spelled: str, kind: KnownService) -> None:
         self._client, self._spelled, self._kind = client, spelled, kind
         self._service = service

@@ -1,0 +1,106 @@
+"""The names that one client serves, of services or of actions.
+
+A name that another client of this gateway serves passes to the client that advertises it later, as
+in rosbridge_suite: a client that lost its network comes back before its old connection has ended.
+"""
+
+from collections.abc import Callable
+from typing import Generic, Protocol, TypeVar
+
+from dsmq_nodes.errors import CommandError
+from dsmq_nodes.gateways.rosbridge.operation import Operation, Tell, full_name, text_in
+from dsmq_nodes.gateways.web.hub_client import HubClient
+from dsmq_nodes.topic_names import is_kits_own
+
+
+class Closable(Protocol):
+    """A service or an action that a client serves."""
+
+    def close(self) -> None:
+        """Answer whoever waits with an error, and withdraw it."""
+
+
+ServedT = TypeVar("ServedT", bound=Closable)
+
+
+class ServedNames(Generic[ServedT]):
+    """The services, or the actions, of one client by their full names.
+
+    Attributes:
+        served: the services or actions.
+    """
+
+    def __init__(
+        self,
+        field: str,
+        client: HubClient,
+        holders: "dict[str, ServedNames[ServedT]]",
+        tell: Tell,
+    ) -> None:
+        """Serve nothing yet.
+
+        Args:
+            field: the field of an operation that has the name.
+            client: the client.
+            holders: which of the gateway's clients serves a name; shared by all of them.
+            tell: sends the client a status message.
+        """
+        self._field, self._client, self._holders, self._tell = field, client, holders, tell
+        self.served: dict[str, ServedT] = {}
+
+    def add(self, name: str, service: str, make: Callable[[], ServedT]) -> None:
+        """Serve a name; `service` is the service by which others of the graph serve it.
+
+        Raises:
+            CommandError: the name is reserved, or a node serves it.
+        """
+        if is_kits_own(name):
+            raise CommandError(f"{name} is reserved: choose another name")
+        if nodes := self._other_servers(service):
+            raise CommandError(f"{name} is already served by {nodes}")
+        if name in self._holders:
+            self._holders[name]._lose(name)  # noqa: SLF001  of the same class
+        self.served[name] = make()
+        self._holders[name] = self
+
+    def _other_servers(self, service: str) -> str:
+        """Return the nodes that serve a service, except this gateway."""
+        offer = self._client.hub.services(hidden=True).get(service)
+        ends = offer.servers if offer is not None else ()
+        return ", ".join(
+            end.node or "a client" for end in ends if end.node != self._client.hub.name
+        )
+
+    def of(self, operation: Operation) -> ServedT:
+        """Return the service or the action that an operation is about.
+
+        Raises:
+            CommandError: this client does not serve it.
+        """
+        name = full_name(text_in(operation, self._field))
+        if name not in self.served:
+            raise CommandError(f"{name} is not advertised by this client")
+        return self.served[name]
+
+    def remove(self, operation: Operation) -> None:
+        """Stop serving a name.
+
+        Raises:
+            CommandError: this client does not serve it.
+        """
+        self.of(operation)
+        self._end(full_name(text_in(operation, self._field)))
+
+    def _lose(self, name: str) -> None:
+        """Stop serving a name, because another client serves it now."""
+        self._end(name)
+        self._tell("warning", f"{name}: another client serves it now", None)
+
+    def _end(self, name: str) -> None:
+        self.served.pop(name).close()
+        del self._holders[name]
+
+    def closed(self) -> None:
+        """Stop serving all names, because the client is gone."""
+        for name in list(self.served):
+            self._end(name)
