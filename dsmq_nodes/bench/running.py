@@ -235,7 +235,7 @@ class BenchProcesses:
         )
 
     def _settle(self, sent: int) -> None:
-        """Wait until all messages are accounted for, or no more come."""
+        """Wait until all messages have arrived, or none has arrived for a while."""
         until_sec = time.monotonic() + _SETTLE_SEC
         seen, changed_sec = -1, time.monotonic()
         while time.monotonic() < until_sec:

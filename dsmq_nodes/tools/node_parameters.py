@@ -86,9 +86,15 @@ class NodeParameters:
     def _get(self, node: str, names: Sequence[str]) -> list[Parameter]:
         request = GetParameters.Request(names=list(names))
         service = f"{node}/get_parameters"
-        response = call_typed(self._session, service, request, GetParameters.Response)
+        return self._read(
+            node, names, call_typed(self._session, service, request, GetParameters.Response)
+        )
+
+    def _read(
+        self, node: str, names: Sequence[str], response: GetParameters.Response
+    ) -> list[Parameter]:
         if response.values or not names:
-            return _values(service, names, response)
+            return _values(f"{node}/get_parameters", names, response)
         if len(names) == 1:
             return [Parameter(names[0], ParameterKind.NOT_SET, None)]
         # a node of rclpy returns no values at all if one of the parameters has none
@@ -171,13 +177,8 @@ class NodeParameters:
         files: dict[str, str] = {}
         for node, asked in values.items():
             with contextlib.suppress(CommandError, KeyError):
-                got_ = typed(asked.service, found[asked], GetParameters.Response)
-                files[node] = dump_parameters(
-                    node,
-                    _values(asked.service, wanted[node], got_)
-                    if got_.values
-                    else self._get(node, wanted[node]),
-                )
+                response = typed(asked.service, found[asked], GetParameters.Response)
+                files[node] = dump_parameters(node, self._read(node, wanted[node], response))
         return "".join(files.values()), [node for node in names if node not in files]
 
     def loaded(self, node: str, file: Path, refused: Callable[[str], None]) -> Iterator[str]:

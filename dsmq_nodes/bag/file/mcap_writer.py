@@ -134,7 +134,7 @@ class McapWriter:
             self._abandon()
             raise BagError(
                 f"{self.path} was truncated by another program: "
-                f"`dsmq-nodes bag repair {self.path}` saves what is left of it"
+                f"`dsmq-nodes bag repair {self.path}` saves the readable messages"
             )
         with self._guard():
             self._mcap.flush()

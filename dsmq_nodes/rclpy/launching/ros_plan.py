@@ -55,8 +55,8 @@ def plan_of(context: Visit, name: str, arguments: dict[str, str]) -> Plan:
     return Plan(broker, tuple(context.processes))
 
 
-def in_the_graph_that_is_there(plan: Plan) -> Plan:
-    """The plan with the broker that listens at the address of programs, if one does.
+def with_running_broker(plan: Plan) -> Plan:
+    """Return the plan with the broker that listens at the address of programs, if one does.
 
     Launches and programs of ROS that run on one machine meet.
     """

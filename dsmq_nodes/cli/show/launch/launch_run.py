@@ -96,7 +96,7 @@ def run(
     if broker:
         plan = replace(plan, elsewhere=str(parse_address(broker)))
     elif is_of_ros(file) and not dry_run:
-        plan = _ros_plans().in_the_graph_that_is_there(plan)
+        plan = _ros_plans().with_running_broker(plan)
         if plan.elsewhere:
             print(f"a broker runs at {plan.elsewhere}: this launch uses it", file=sys.stderr)
     if web:

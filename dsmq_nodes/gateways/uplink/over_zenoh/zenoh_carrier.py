@@ -239,7 +239,9 @@ class ZenohCarrier:
         ]
         if self._name:
             name = MachineName(
-                *(session, self._name, partial(_local_ends, session)),
+                session,
+                self._name,
+                partial(_local_ends, session),
                 lambda host: self._post(lambda: self._events.namesake(host)),
                 lambda host: self._post(lambda: self._events.kept_name(host)),
             )
