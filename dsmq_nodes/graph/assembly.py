@@ -3,10 +3,8 @@
 They lie under one attribute, `Node._kit`: every other name is free for the user's class.
 """
 
-import asyncio
-import threading
 from asyncio import CancelledError
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from types import CodeType
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
@@ -21,7 +19,6 @@ from dsmq_nodes.graph.callback import (
     as_error,
     awaited,
     callback_name,
-    called,
     to_await,
 )
 from dsmq_nodes.graph.links.forked_link import refuse
@@ -35,14 +32,13 @@ from dsmq_nodes.graph.parameters.node_services import offer_node_services
 from dsmq_nodes.graph.parameters.parameter import Parameter
 from dsmq_nodes.graph.parameters.parameter_events import ParameterEvents
 from dsmq_nodes.graph.parameters.parameter_store import ParameterStore
+from dsmq_nodes.graph.safe_state import Obeying, SafeState
 from dsmq_nodes.graph.services.service_registry import Services
 from dsmq_nodes.graph.spin import reserved_names, shutdown
 from dsmq_nodes.graph.spin.blocked import tell_beside, watch_on
 from dsmq_nodes.graph.spin.context import NodeContext, surroundings
 from dsmq_nodes.graph.spin.dispatcher import Dispatcher
-from dsmq_nodes.graph.spin.event_loop import run_beside
 from dsmq_nodes.graph.spin.exceptions import Exceptions, tell_unawaited
-from dsmq_nodes.graph.spin.safe_state import SafeState
 from dsmq_nodes.graph.spin.spinner import Spinner
 from dsmq_nodes.graph.time.clock import is_positive
 from dsmq_nodes.graph.time.overruns import OverrunWatch
@@ -60,7 +56,6 @@ from dsmq_nodes.topic_names import CLOCK_TOPIC, NODES_TOPIC
 
 if TYPE_CHECKING:
     from dsmq_nodes.graph.time.clock import BaseClock
-    from dsmq_nodes.graph.topics.subscription import Subscription
 
 
 # Attributes of a class that have one of two values.
@@ -94,28 +89,6 @@ class NodeHooks(Protocol):
         """End the node; a class may override it."""
 
 
-class Obeying(Protocol):
-    """An actuator of the node: see safety.py."""
-
-    @property
-    def subscription(self) -> "Subscription[Any]":
-        """The subscription of its commands."""
-
-    @property
-    def obeys(self) -> bool:
-        """Whether a command was obeyed, and the safe state was not entered since."""
-
-    @property
-    def is_overdue(self) -> bool:
-        """Whether it still obeys a command that is older than its timeout."""
-
-    def halt(self) -> None:
-        """Stop obeying: the safe state is about to be entered."""
-
-    def halt_beside(self) -> None:
-        """Do the same from another thread."""
-
-
 class NodeKit:
     """The parts of one node.
 
@@ -131,8 +104,7 @@ class NodeKit:
         timers: the timers that users have created.
         is_broker_lost: whether the node is in its safe state because the broker is lost; commands
             are refused then.
-        actuators: the node's actuators.
-        safe_state: calls the node's `enter_safe_state`.
+        safe_state: enters the node's safe state.
         when_broker_is_back: called when an outage has ended.
     """
 
@@ -167,8 +139,6 @@ class NodeKit:
         self._was_idle = False  # whether, at its end, it had callbacks but was never spun
         self._is_inherited = False  # whether this process is a forked child
         self.timers: list[Timer] = []
-        self.actuators: list[Obeying] = []
-        self.safe_state = SafeState(node)
         self.when_broker_is_back: list[Callable[[], None]] = []
         # Everything from here on uses the queue.
         self.link = around.connect(self.name, broker, self._on_differs)
@@ -190,6 +160,7 @@ class NodeKit:
         exceptions = Exceptions(self.logger, self.publish_statistics)
         raises = node.on_exception == "raise"
         self.dispatcher = Dispatcher(self.link, self.logger, exceptions, raises=raises)
+        self.safe_state = SafeState(node, self.dispatcher, self.run_hook, self.logger.error)
         self.spinner = Spinner(self.link, self.dispatcher, self.logger, self.name, self._on_outage)
         self.spinner.when_blocked = self._is_blocked
         self.topics = Topics(self.link, self.spinner, around.clock, self.logger)
@@ -295,7 +266,7 @@ class NodeKit:
         self.parameters.check_given()
 
     async def spin(self) -> None:
-        """Spin the node; call `end_watch` or `end` after it.
+        """Spin the node; call `safe_state.enter_unspun` or `end` after it.
 
         Raises:
             Exception: see `Node.spin_async`.
@@ -347,42 +318,15 @@ class NodeKit:
             )
 
         self.is_broker_lost = True
-        for each in self.actuators:
-            each.halt()
-        return self.make_safe(tell)
-
-    def make_safe(self, tell: Callable[[], None] | None) -> Result:
-        """Enter the safe state, and log why once that has begun: a log handler may block."""
-        work = self.safe_state.enter()
-        if tell is None:
-            return work
-        if work is not None:
-            return _begun_and_told(work, tell)
-        tell()
-        return None
-
-    def stop_uncommanded(self, subscription: "Subscription[Any]") -> None:
-        """Enter the safe state if this was the subscription of an actuator; from any thread."""
-        for each in self.actuators:
-            if each.subscription is subscription and each.obeys:
-                each.halt()
-                self.dispatcher.soon(lambda: self.make_safe(None), self.node.enter_safe_state)
-
-    def end_watch(self) -> None:
-        """Enter the safe state if an actuator obeys: nobody notices its timeout after spinning."""
-        is_obeying = any(each.obeys for each in self.actuators)
-        if not self._is_destroyed and (is_obeying or self.safe_state.has_failed):
-            for each in self.actuators:
-                each.halt()
-            with shutdown.undisturbed():
-                self._enter_safe_state(self.run_hook)
+        self.safe_state.halt()
+        return self.safe_state.enter(tell)
 
     def _is_blocked(self, is_told: bool) -> None:
         """Stop an overdue actuator of a node that does not go on; runs in another thread."""
         loop = self.dispatcher.loop
         is_running = loop is None or loop.is_running()
         meanwhile = "a callback blocks" if is_running else "its event loop does not run"
-        self._stop_if_overdue(f"no command can be noticed while {meanwhile}")
+        self.safe_state.check_beside(f"no command can be noticed while {meanwhile}")
         if is_told and self.dispatcher.is_shut_down:
             if not self._is_end_told:
                 self._is_end_told = True
@@ -392,54 +336,20 @@ class NodeKit:
 
     def obey_by(self, actuator: Obeying) -> None:
         """Add an actuator; it is stopped when its timeout cannot be noticed."""
-        self.actuators.append(actuator)
+        self.safe_state.actuators.append(actuator)
         self.spinner.when_resting = self._rests
 
     def _rests(self) -> None:
         """Stop an overdue actuator while nobody spins the node; runs in another thread."""
-        self._stop_if_overdue("no command can be noticed while nobody spins the node")
+        self.safe_state.check_beside("no command can be noticed while nobody spins the node")
 
-    def _stop_if_overdue(self, why: str) -> None:
-        if self._is_destroyed:  # its end has entered the safe state
-            return
-        if any(each.is_overdue for each in self.actuators):
-            self.stop_beside(why)
-        elif self.safe_state.has_failed:
-            self._enter_safe_state_beside()
+    def stop_beside(self, why: str) -> None:
+        """Enter the safe state in another thread."""
+        self.safe_state.enter_beside(why)
 
     def end_beside(self) -> None:
         """End the spinning in another thread, now or later."""
         self.spinner.shut_down()
-
-    def stop_beside(self, why: str) -> None:
-        """Enter the safe state in a thread of its own, since the hook may hang there, too."""
-        try:
-            for each in self.actuators:
-                each.halt_beside()
-        finally:  # even if there is no memory to cancel a coroutine
-            self._enter_safe_state_beside()
-        tell_beside(self.logger.error, f"{why}: entering the safe state in another thread")
-
-    def _enter_safe_state_beside(self) -> None:
-        enter = partial(self._enter_safe_state, run_beside)
-        try:
-            threading.Thread(target=enter, daemon=True).start()
-        except (RuntimeError, MemoryError):  # the process can start no further thread
-            enter()
-
-    def _enter_safe_state(self, run: Callable[[Callable[[], object]], object]) -> None:
-        try:
-            run(self.safe_state.enter)
-        except BaseException as error:  # noqa: BLE001  the safe state is entered again
-            self.dispatcher.exceptions.tell(self.node.enter_safe_state, error)
-
-    async def _stop_again(self) -> None:
-        for each in self.actuators:
-            each.halt()
-        try:
-            await called(self.safe_state.enter)
-        except Exception as error:  # noqa: BLE001  the safe state is entered again
-            self.dispatcher.exceptions.tell(self.node.enter_safe_state, error)
 
     def statistics(self) -> NodeStatistics:
         """Return the node's counters since it started."""
@@ -463,8 +373,7 @@ class NodeKit:
             each.longest_sec = 0.0
 
     def _look_after(self) -> None:
-        if self.safe_state.has_failed:
-            self.dispatcher.begin(self._stop_again(), self.node.enter_safe_state)
+        self.safe_state.enter_again()
         watch_on()
         self._machine_clock.look()
         self._overruns.look(self.timers, self.wall_clock.monotonic_sec())
@@ -498,6 +407,7 @@ class NodeKit:
         if self._is_destroyed:
             return
         self._is_destroyed = True
+        self.safe_state.close()
         self._was_idle = not self.spinner.was_spun and self._has_callbacks()
         shutdown.ended(self)
         self.spinner.end()
@@ -583,6 +493,7 @@ class NodeKit:
     def forked(self) -> None:
         """Detach from the parent's node in a forked child: only the parent may end it."""
         self._is_destroyed = self._is_inherited = True
+        self.safe_state.close()
         why = inherited.made_before_the_fork(self.name)
         self._rosout.close()
         self.spinner.refuse(why)
@@ -627,13 +538,3 @@ def _first_rate(name: str, *rates: float | None) -> float | None:
             "class, or rate: in the launch file"
         )
     return rate_hz
-
-
-async def _begun_and_told(work: Awaitable[object], tell: Callable[[], None]) -> None:
-    entering = asyncio.ensure_future(awaited(work))
-    try:
-        await asyncio.sleep(0)
-        tell()
-        await entering
-    finally:
-        entering.cancel()

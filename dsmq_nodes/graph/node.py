@@ -221,7 +221,7 @@ class Node:
             self._kit.tell_if_unawaited(Node.spin_async.__code__)
             raise
         finally:
-            self._kit.end_watch()
+            self._kit.safe_state.enter_unspun()
 
     def create_task(self, work: Coroutine[Any, Any, T]) -> Future[T]:
         """Run a coroutine beside the callbacks, as soon as the node spins; cancelled at its end.
@@ -589,7 +589,7 @@ class Node:
         If it is an Actuator's, nothing would time out any more: the safe state is entered.
         """
         self._kit.topics.remove_subscription(subscription)
-        self._kit.stop_uncommanded(subscription)
+        self._kit.safe_state.enter_without(subscription)
 
     # Services
 

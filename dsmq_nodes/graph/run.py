@@ -73,7 +73,7 @@ def spin(*nodes: Node) -> None:
             signals.spin(nodes)
         finally:
             for node in nodes:
-                node._kit.end_watch()
+                node._kit.safe_state.enter_unspun()
             signals.close_loop()
 
 
@@ -188,7 +188,8 @@ def run(*node_classes: Callable[[], Node]) -> None:
             pass
         except Exception as error:  # noqa: BLE001  shown, and the status says it
             for node in nodes:
-                node._kit.end_watch()  # a hook of the program may wait for its terminal
+                # a hook of the program may wait for its terminal
+                node._kit.safe_state.enter_unspun()
             _show(error)
             failed = True  # no exit from here: an exception of a hook would tell of this one, too
         finally:

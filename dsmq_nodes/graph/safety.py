@@ -211,7 +211,7 @@ class Actuator(Generic[MessageT]):
     def _silent(self) -> Result:
         if self._is_handed_over:
             return None
-        actuators = self._node._kit.actuators
+        actuators = self._node._kit.safe_state.actuators
         others = [a.subscription.topic_name for a in actuators if a.obeys and a is not self]
 
         def tell() -> None:
@@ -226,7 +226,7 @@ class Actuator(Generic[MessageT]):
 
     def _stop(self, tell: Callable[[], None] | None = None) -> Result:
         self.halt()
-        return self._node._kit.make_safe(tell)
+        return self._node._kit.safe_state.enter(tell)
 
     def _may_obey(self) -> bool:
         """Whether nodes that know a pressed emergency stop have had time to repeat it."""

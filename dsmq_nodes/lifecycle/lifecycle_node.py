@@ -97,13 +97,16 @@ class LifecycleKit(NodeKit):
 
         At the end of the node this has been done already.
         """
-        if comes_from != states.ACTIVE or not self.actuators or not self.spinner.is_attached:
+        if (
+            comes_from != states.ACTIVE
+            or not self.safe_state.actuators
+            or not self.spinner.is_attached
+        ):
             return True
-        for each in self.actuators:
-            each.halt()
+        self.safe_state.halt()
         _, error = await last_steps(called(self.safe_state.enter))
         if error is not None:
-            self.dispatcher.exceptions.tell(self.node.enter_safe_state, error)
+            self.safe_state.log_failure(error)
         return error is None
 
     async def _settle(
