@@ -5,6 +5,7 @@ from typing import Annotated, Final, Literal
 
 import typer
 
+from dsmq_nodes.announced_qos import USUAL, AnnouncedQoS, announced_qos, nodes_of_rclpy
 from dsmq_nodes.cli import complete
 from dsmq_nodes.cli.listing import is_type, print_json, print_names
 from dsmq_nodes.cli.options import (
@@ -29,7 +30,6 @@ from dsmq_nodes.cli.show.measure import (
     show_rates,
 )
 from dsmq_nodes.graph import names
-from dsmq_nodes.told_qos import USUAL, ToldQoS, nodes_of_rclpy, told_qos
 from dsmq_nodes.tools.graph_model import EndpointModel
 from dsmq_nodes.tools.lookup import is_heard, known, schema_of, shown, types, types_shown
 from dsmq_nodes.tools.machines import is_brought, machines
@@ -156,7 +156,7 @@ def info(
         graph = session.graph()
         found = known(graph, topic)
         machine = machines(session, graph).get(found.name, "") if verbose else ""
-    qos, of_rclpy = told_qos(graph.topics), nodes_of_rclpy(graph.topics)
+    qos, of_rclpy = announced_qos(graph.topics), nodes_of_rclpy(graph.topics)
     if as_json:
         print_json(found)
         return
@@ -166,16 +166,16 @@ def info(
     for what, ends in (("Publisher", found.publishers), ("Subscription", found.subscribers)):
         print(f"{what} count: {len(ends)}{between}")
         for end in ends if verbose else ():
-            usual = USUAL if (end.node, end.pid) in of_rclpy else ToldQoS()
-            told = qos.get((what.lower(), found.name, end.node, end.pid), usual)
-            _print_end(end, what.upper(), machine if end.node == UPLINK else "", told)
+            usual = USUAL if (end.node, end.pid) in of_rclpy else AnnouncedQoS()
+            announced = qos.get((what.lower(), found.name, end.node, end.pid), usual)
+            _print_end(end, what.upper(), machine if end.node == UPLINK else "", announced)
 
 
-_RELIABILITY: Final = {1: "RELIABLE", 2: "BEST_EFFORT"}  # the numbers of ToldQoS
+_RELIABILITY: Final = {1: "RELIABLE", 2: "BEST_EFFORT"}  # the numbers of AnnouncedQoS
 _DURABILITY: Final = {1: "TRANSIENT_LOCAL", 2: "VOLATILE"}
 
 
-def _print_end(end: EndpointModel, what: str, machine: str, told: ToldQoS) -> None:
+def _print_end(end: EndpointModel, what: str, machine: str, announced: AnnouncedQoS) -> None:
     namespace, name = names.split(end.node)
     print(f"Node name: {name or '(a tool or plain client)'}")
     print(f"Node namespace: {namespace or '/'}")
@@ -183,11 +183,14 @@ def _print_end(end: EndpointModel, what: str, machine: str, told: ToldQoS) -> No
     print(f"Endpoint type: {what}")
     if machine:
         print(f"Machine: {machine}")
-    if told.reliability in _RELIABILITY:
-        print(f"Reliability: {_RELIABILITY[told.reliability]}")
-    if told.durability in _DURABILITY:
-        print(f"Durability: {_DURABILITY[told.durability]}")
-    for name, duration_ns in (("Deadline", told.deadline_ns), ("Lifespan", told.lifespan_ns)):
+    if announced.reliability in _RELIABILITY:
+        print(f"Reliability: {_RELIABILITY[announced.reliability]}")
+    if announced.durability in _DURABILITY:
+        print(f"Durability: {_DURABILITY[announced.durability]}")
+    for name, duration_ns in (
+        ("Deadline", announced.deadline_ns),
+        ("Lifespan", announced.lifespan_ns),
+    ):
         if duration_ns:
             print(f"{name}: {duration_ns * 1e-9:g} s")
     print(f"Process: {end.pid}\n")

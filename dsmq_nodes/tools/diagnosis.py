@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 from itertools import product
 from typing import Final, NamedTuple
 
+from dsmq_nodes.announced_qos import USUAL, AnnouncedQoS, announced_qos, misfit, nodes_of_rclpy
 from dsmq_nodes.messages.diagnostic import DiagnosticStatus
 from dsmq_nodes.messages.dsmq_msgs import LaunchProcess, NodeStatistics, SubscriptionStatistics
 from dsmq_nodes.suggest import nearest
-from dsmq_nodes.told_qos import USUAL, ToldQoS, misfit, nodes_of_rclpy, told_qos
 from dsmq_nodes.tools.graph_model import (
     BrokerCounters,
     EdgeCounters,
@@ -280,11 +280,11 @@ def _types(seen: Seen) -> Iterator[Finding]:
 
 def _profiles(seen: Seen) -> Iterator[Finding]:
     """Yield pairs of ends, of programs for rclpy, that exchange nothing, as in ROS."""
-    told, of_rclpy = told_qos(seen.graph.topics), nodes_of_rclpy(seen.graph.topics)
+    qos, of_rclpy = announced_qos(seen.graph.topics), nodes_of_rclpy(seen.graph.topics)
 
-    def profile(kind: str, topic: TopicModel, end: EndpointModel) -> ToldQoS | None:
+    def profile(kind: str, topic: TopicModel, end: EndpointModel) -> AnnouncedQoS | None:
         usual = USUAL if (end.node, end.pid) in of_rclpy else None
-        return told.get((kind, topic.name, end.node, end.pid), usual)
+        return qos.get((kind, topic.name, end.node, end.pid), usual)
 
     for topic in _topics(seen):
         if topic.name in EVERY_NODES_TOPICS:
@@ -304,8 +304,8 @@ def _silent(seen: Seen) -> Iterator[Finding]:
     before = {topic.name: topic for topic in seen.before.topics}
     now = {topic.name: topic for topic in seen.now.topics}
     for topic in _topics(seen):
-        hearers, told = _hearers(topic), now.get(topic.name)
-        if not (topic.publishers and hearers and told) or topic.name in _EVERYBODYS:
+        hearers, counted = _hearers(topic), now.get(topic.name)
+        if not (topic.publishers and hearers and counted) or topic.name in _EVERYBODYS:
             continue
         about = (topic.name, *hearers, *(end.node for end in topic.publishers))
         suppressed = _suppressed(seen, topic)
@@ -315,15 +315,15 @@ def _silent(seen: Seen) -> Iterator[Finding]:
             yield Finding(ERROR, "inactive publisher", about, text, advice)
             continue
         who = ", ".join(_writers(topic))
-        if not told.total:
+        if not counted.total:
             text = f"{topic.name}: {who} has published nothing yet"
-        elif not topic.latched and _grown(before.get(topic.name), told) == 0:
+        elif not topic.latched and _grown(before.get(topic.name), counted) == 0:
             text = f"{topic.name}: nothing comes from {who} "
-            text += f"({_count(told.total, 'message')} earlier)"
+            text += f"({_count(counted.total, 'message')} earlier)"
         else:
             continue
         level, advice = WARNING, _look_at(_writers(topic))
-        if told.total < _A_STREAM:
+        if counted.total < _A_STREAM:
             level, advice = NOTE, f"{_ON_DEMAND} {advice}"
         yield Finding(level, "silent publisher", about, text, advice)
 
@@ -374,8 +374,8 @@ def _activated(seen: Seen, node: str) -> str:
 
 
 def _of(node: NodeStatistics | None, topic: str) -> int:
-    told = node.publishers if node is not None else []
-    return sum(each.suppressed for each in told if each.topic == topic)
+    publishers = node.publishers if node is not None else []
+    return sum(each.suppressed for each in publishers if each.topic == topic)
 
 
 def _slow(seen: Seen) -> Iterator[Finding]:
@@ -429,8 +429,8 @@ def _slow_edge(
 
 
 def _felt(nodes: dict[str, NodeStatistics], name: str, topic: str) -> SubscriptionStatistics | None:
-    told = nodes[name].subscriptions if name in nodes else []
-    return next((each for each in told if each.topic == topic), None)
+    subscriptions = nodes[name].subscriptions if name in nodes else []
+    return next((each for each in subscriptions if each.topic == topic), None)
 
 
 def _busy(seen: Seen, name: str) -> str:

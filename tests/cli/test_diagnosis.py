@@ -2,6 +2,7 @@
 
 import pytest
 
+from dsmq_nodes.announced_qos import AnnouncedQoS, topic_beside
 from dsmq_nodes.messages import DiagnosticStatus
 from dsmq_nodes.messages.dsmq_msgs import (
     CallbackStatistics,
@@ -10,7 +11,6 @@ from dsmq_nodes.messages.dsmq_msgs import (
     PublisherStatistics,
     SubscriptionStatistics,
 )
-from dsmq_nodes.told_qos import ToldQoS, topic_beside
 from dsmq_nodes.tools.diagnosis import ERROR, NOTE, WARNING, Finding, Seen, Stamp, findings
 from dsmq_nodes.tools.graph_model import (
     BrokerCounters,
@@ -177,13 +177,17 @@ def test_a_pressed_emergency_stop_and_who_refuses_commands() -> None:
 @pytest.mark.parametrize(
     ("offered", "requested", "said"),
     [
-        (ToldQoS(2, 2, 0, 1), None, "it is best effort, the subscription asks for reliable"),
-        (None, ToldQoS(1, 1, 0, 1), "it is volatile, the subscription asks for transient local"),
-        (ToldQoS(2, 2, 0, 1), ToldQoS(2, 2, 0, 1), ""),
+        (AnnouncedQoS(2, 2, 0, 1), None, "it is best effort, the subscription asks for reliable"),
+        (
+            None,
+            AnnouncedQoS(1, 1, 0, 1),
+            "it is volatile, the subscription asks for transient local",
+        ),
+        (AnnouncedQoS(2, 2, 0, 1), AnnouncedQoS(2, 2, 0, 1), ""),
     ],
 )
 def test_a_callback_that_is_silent_because_of_qos(
-    offered: ToldQoS | None, requested: ToldQoS | None, said: str
+    offered: AnnouncedQoS | None, requested: AnnouncedQoS | None, said: str
 ) -> None:
     of_rclpy = [topic(f"{node}/get_type_description/_reply", node) for node in WELL_NODES]
     told = [

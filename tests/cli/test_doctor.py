@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from dsmq_nodes.announced_qos import AnnouncedQoS, topic_beside
 from dsmq_nodes.dsmq import wire
-from dsmq_nodes.told_qos import ToldQoS, topic_beside
 from dsmq_nodes.tools import gathering
 from tests.cli.conftest import Place
 from tests.launcher.running import launched, write_launch
@@ -169,8 +169,8 @@ def test_a_name_that_is_not_there_is_told_once_each(tmp_path: Path) -> None:
 def test_qos_that_others_are_told_is_shown_and_compared(own_place: Callable[[], Place]) -> None:
     place = own_place()
     for node, action, kind, qos in (
-        ("/lidar", "advertise", "publisher", ToldQoS(2, 2, 0, 1)),
-        ("/avoider", "subscribe", "subscription", ToldQoS(1, 2, 0, 1)),
+        ("/lidar", "advertise", "publisher", AnnouncedQoS(2, 2, 0, 1)),
+        ("/avoider", "subscribe", "subscription", AnnouncedQoS(1, 2, 0, 1)),
     ):
         channel = place.channel(node)
         for topic, what in (("/scan", action), (topic_beside(kind, "/scan", qos), "advertise")):

@@ -7,10 +7,10 @@ import psutil
 import pytest
 
 from dsmq_nodes import Message, Node, QoSProfile
+from dsmq_nodes.announced_qos import announced_qos
 from dsmq_nodes.dsmq.ring import leftovers
 from dsmq_nodes.messages.dsmq_msgs import Graph
 from dsmq_nodes.testing import BrokerProcess
-from dsmq_nodes.told_qos import told_qos
 from tests.graph.conftest import spinning
 from tests.support.waiting import until
 
@@ -48,11 +48,11 @@ def test_a_publishers_qos_is_told_before_the_publisher_is(broker: BrokerProcess)
             teller.create_publisher(One, f"/told_{number}", qos)
         until(lambda: any(each.name == "/told_19" for graph in graphs for each in graph.topics))
         for graph in graphs:
-            told = told_qos(graph.topics)
+            announced = announced_qos(graph.topics)
             for topic in graph.topics:
                 if topic.name.startswith("/told_"):
                     (end,) = topic.publishers
-                    assert ("publisher", topic.name, end.node, end.pid) in told
+                    assert ("publisher", topic.name, end.node, end.pid) in announced
 
 
 def mapped() -> set[str]:

@@ -19,6 +19,7 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
+from dsmq_nodes.announced_qos import AnnouncedQoS, announced_qos, kept_by_all, topic_beside
 from dsmq_nodes.dsmq.log import Entry
 from dsmq_nodes.errors import CommandError, OverwrittenError, WireError
 from dsmq_nodes.gateways.hub import Hub, HubReader, HubWriter
@@ -29,7 +30,6 @@ from dsmq_nodes.gateways.ros2.ros_objects import ConversionError, RosType, ros_t
 from dsmq_nodes.gateways.ros2.ros_side import LATCHED, RosSide, RosTopic
 from dsmq_nodes.graph import service_wire
 from dsmq_nodes.printable import one_line
-from dsmq_nodes.told_qos import ToldQoS, kept_by_all, told_qos, topic_beside
 from dsmq_nodes.tools.graph_model import EndpointModel
 from dsmq_nodes.topic_names import REPLY, REQUEST
 
@@ -109,7 +109,7 @@ class Bridge:
                         f"topic from ROS {topic.name}: it is {topic.type_name}, and what others "
                         f"publish there as {other} is skipped"
                     )
-                how = (topic.type_name, topic.is_best_effort, topic.is_latched, topic.told)
+                how = (topic.type_name, topic.is_best_effort, topic.is_latched, topic.announced)
                 wanted[topic.name] = how, partial(_TopicFromRos, self, topic)
         self._adjust("topic from ROS", wanted)
         self._adjust(
@@ -135,19 +135,19 @@ class Bridge:
 
     def _look_here(self) -> None:
         wanted: dict[str, Wanted] = {}
-        qos = told_qos(self.hub.graph.topics)
+        qos = announced_qos(self.hub.graph.topics)
         for topic in self.hub.topics(hidden=True):
             name = self.rules.there(topic.name)
             publishers = [end for end in topic.publishers if end.node != self.hub.name]
             if name and publishers and self.rules.topic_goes(name):
                 kind = next((end.type for end in publishers if end.type), "")
                 is_latched = topic.latched or name in self.rules.latched
-                told = kept_by_all(
-                    qos.get(("publisher", topic.name, end.node, end.pid), ToldQoS())
+                announced = kept_by_all(
+                    qos.get(("publisher", topic.name, end.node, end.pid), AnnouncedQoS())
                     for end in publishers
                 )
-                start = partial(_TopicToRos, self, name, kind, told, is_latched=is_latched)
-                wanted[name] = (kind, is_latched, told), start
+                start = partial(_TopicToRos, self, name, kind, announced, is_latched=is_latched)
+                wanted[name] = (kind, is_latched, announced), start
         self._adjust("topic to ROS", wanted)
         wanted = {}
         for service, offer in self.hub.services(hidden=True).items():
@@ -219,8 +219,8 @@ class _TopicFromRos:
         latched = LATCHED.get(topic.name, 1) if topic.is_latched else 0
         name = bridge.rules.here(topic.name)
         self._beside = (  # in this order: others see the QoS before the topic itself
-            bridge.hub.advertise(topic_beside("publisher", name, topic.told), "")
-            if any(topic.told)
+            bridge.hub.advertise(topic_beside("publisher", name, topic.announced), "")
+            if any(topic.announced)
             else None
         )
         self._writer = bridge.hub.advertise(
@@ -260,12 +260,20 @@ class _TopicToRos:
     """A topic of this graph, published in ROS."""
 
     def __init__(
-        self, bridge: Bridge, name: str, type_name: str, told: ToldQoS, *, is_latched: bool
+        self,
+        bridge: Bridge,
+        name: str,
+        type_name: str,
+        announced: AnnouncedQoS,
+        *,
+        is_latched: bool,
     ) -> None:
         self._bridge = bridge
         self._direction = f"to ROS {name}"
         self._type = ros_type(_told(type_name))
-        self._publisher = bridge.ros.advertise(name, self._type.cls, told, is_latched=is_latched)
+        self._publisher = bridge.ros.advertise(
+            name, self._type.cls, announced, is_latched=is_latched
+        )
         self._reader = bridge.hub.subscribe(
             bridge.rules.here(name),
             self._take,

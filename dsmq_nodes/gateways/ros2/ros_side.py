@@ -6,7 +6,7 @@ default group, a service that waits would stop every topic of the node.
 QoS. A subscription accepts what the publishers offer: it is best effort as soon as one of them is,
 and latched (transient local) when all of them are. A publisher of the bridge is reliable, which
 matches every subscription. The deadline and the lifespan of publishers are carried both ways, the
-longest of several (told_qos.py).
+longest of several (announced_qos.py).
 """
 
 import contextlib
@@ -26,10 +26,10 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
 
+from dsmq_nodes.announced_qos import AnnouncedQoS, kept_by_all
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.gateways.ros2.publisher_numbers import publisher_of
 from dsmq_nodes.gateways.ros2.ros_objects import ros_type
-from dsmq_nodes.told_qos import ToldQoS, kept_by_all
 from dsmq_nodes.topic_names import TF_STATIC_TOPIC
 
 _DEPTH: Final = 100
@@ -62,7 +62,7 @@ class RosTopic:
     other_types: tuple[str, ...]
     is_best_effort: bool
     is_latched: bool
-    told: ToldQoS
+    announced: AnnouncedQoS
     nodes: tuple[str, ...]
 
 
@@ -176,7 +176,7 @@ class RosSide:
                 any(each.reliability == ReliabilityPolicy.BEST_EFFORT for each in profiles),
                 all(each.durability == DurabilityPolicy.TRANSIENT_LOCAL for each in profiles),
                 kept_by_all(
-                    ToldQoS(deadline_ns=_ns(each.deadline), lifespan_ns=_ns(each.lifespan))
+                    AnnouncedQoS(deadline_ns=_ns(each.deadline), lifespan_ns=_ns(each.lifespan))
                     for each in profiles
                 ),
                 tuple(sorted({_full_name(info) for info in infos})),
@@ -216,7 +216,7 @@ class RosSide:
             qos = "best effort" if topic.is_best_effort else "reliable"
             qos += ", latched" if topic.is_latched else ""
             for name in ("deadline", "lifespan"):
-                if duration_ns := getattr(topic.told, f"{name}_ns"):
+                if duration_ns := getattr(topic.announced, f"{name}_ns"):
                     qos += f", {name} {duration_ns * 1e-9:g} s"
             fault = _fault(topic.type_name)
             yield RosOffer("topic", topic.name, topic.type_name, qos, topic.nodes, fault)
@@ -250,13 +250,13 @@ class RosSide:
             )
         )
 
-    def advertise(self, name: str, cls: Any, told: ToldQoS, *, is_latched: bool) -> Any:
+    def advertise(self, name: str, cls: Any, announced: AnnouncedQoS, *, is_latched: bool) -> Any:
         """Return a publisher."""
         profile = QoSProfile(
             depth=LATCHED.get(name, 1) if is_latched else _DEPTH,
             durability=_durability(is_latched),
-            deadline=Duration(nanoseconds=told.deadline_ns),
-            lifespan=Duration(nanoseconds=told.lifespan_ns),
+            deadline=Duration(nanoseconds=announced.deadline_ns),
+            lifespan=Duration(nanoseconds=announced.lifespan_ns),
         )
         return self.node.create_publisher(cls, name, profile, callback_group=self._group)
 

@@ -6,6 +6,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
+from dsmq_nodes.announced_qos import AnnouncedQoS, topic_beside
 from dsmq_nodes.dsmq.log import Entry
 from dsmq_nodes.graph.callback import Callback, MessageT, check_callback, check_takes
 from dsmq_nodes.graph.links.link import Link, Publication
@@ -22,7 +23,6 @@ from dsmq_nodes.graph.topics.qos import QoSProfile
 from dsmq_nodes.graph.topics.subscription import Subscription, SubscriptionCallback
 from dsmq_nodes.graph.topics.type_check import schema_text
 from dsmq_nodes.messages.base import Duration, Message
-from dsmq_nodes.told_qos import ToldQoS, topic_beside
 from dsmq_nodes.topic_names import GRAPH_TOPIC, GRAPH_TYPE
 
 _MISSES_TOLD_SEC: Final = 10.0
@@ -219,10 +219,10 @@ class Topics:
         return deliver
 
     def _tell_qos(self, name: str, qos: QoSProfile) -> Publication | None:
-        """Announce a publisher's deadline and lifespan, if it has any: see told_qos.py."""
+        """Announce a publisher's deadline and lifespan, if it has any: see announced_qos.py."""
         if qos.deadline is None and qos.lifespan is None:
             return None
-        told = ToldQoS(deadline_ns=_ns(qos.deadline), lifespan_ns=_ns(qos.lifespan))
+        told = AnnouncedQoS(deadline_ns=_ns(qos.deadline), lifespan_ns=_ns(qos.lifespan))
         return self._link.advertise(topic_beside("publisher", name, told), "", 0)
 
     def _tell_no_longer(self, beside: Publication | None) -> None:

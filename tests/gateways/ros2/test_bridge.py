@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from dsmq_nodes import ActionClient, ActionServer, CancelResponse, Node, Parameter, QoSProfile
+from dsmq_nodes.announced_qos import AnnouncedQoS, announced_qos
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.messages import (
     Action,
@@ -25,7 +26,6 @@ from dsmq_nodes.messages import (
 )
 from dsmq_nodes.messages.rcl_interfaces_srv import GetParameters
 from dsmq_nodes.messages.std_srvs import SetBool
-from dsmq_nodes.told_qos import ToldQoS, told_qos
 from dsmq_nodes.tools.session import Session
 from tests.gateways.ros2.ros_world import World, ros_environment, world_with
 from tests.support.processes import run
@@ -278,9 +278,9 @@ def test_deadline_and_lifespan_are_those_of_the_publisher_on_the_other_side(worl
     world.ros.do("advertise", topic="/from_ros/punctual", type=STRING, deadline=0.5, lifespan=4.0)
 
     with Session(world.environment["DSMQ_BROKER"]) as session:
-        theirs = ToldQoS(deadline_ns=500_000_000, lifespan_ns=4_000_000_000)
+        theirs = AnnouncedQoS(deadline_ns=500_000_000, lifespan_ns=4_000_000_000)
         world.until(
-            lambda: theirs in told_qos(session.graph().topics).values(), "what ROS promises"
+            lambda: theirs in announced_qos(session.graph().topics).values(), "what ROS promises"
         )
 
 

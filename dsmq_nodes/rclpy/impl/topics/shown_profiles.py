@@ -1,8 +1,8 @@
-"""Profiles that other processes see: a node tells those of its ends of a topic (told_qos.py).
+"""Profiles that other processes see: a node announces those of its ends (announced_qos.py).
 
-A node of rclpy that tells nothing has one end with the usual profile: reliable, volatile, nothing
-else. What any other node does not tell is not known, and fits to all; so do the topics of services
-and actions and those that every node has, of which nothing is told.
+A node of rclpy that announces nothing has one end with the usual profile: reliable, volatile,
+nothing else. The profile of any other node that announces nothing is not known, and fits all; so
+do the topics of services and actions and those that every node has, for which none is announced.
 """
 
 import contextlib
@@ -10,10 +10,16 @@ import threading
 from collections.abc import Sequence
 from typing import Any, Final
 
+from dsmq_nodes.announced_qos import (
+    AnnouncedQoS,
+    End,
+    all_announced_qos,
+    nodes_of_rclpy,
+    topic_beside,
+)
 from dsmq_nodes.rclpy.duration import Duration
 from dsmq_nodes.rclpy.impl.nodes.peer_node import io
 from dsmq_nodes.rclpy.qos import DurabilityPolicy, LivelinessPolicy, QoSProfile, ReliabilityPolicy
-from dsmq_nodes.told_qos import End, ToldQoS, all_told_qos, nodes_of_rclpy, topic_beside
 from dsmq_nodes.topic_names import EVERY_NODES_TOPICS, is_call
 
 USUAL: Final = QoSProfile(
@@ -25,8 +31,8 @@ def _is_told(topic: str) -> bool:
     return topic not in EVERY_NODES_TOPICS and not is_call(topic)
 
 
-def _told(qos: QoSProfile) -> ToldQoS:
-    return ToldQoS(
+def _told(qos: QoSProfile) -> AnnouncedQoS:
+    return AnnouncedQoS(
         reliability=int(qos.reliability) or 1,
         durability=int(qos.durability) or 2,
         deadline_ns=max(qos.deadline.nanoseconds, 0),
@@ -36,7 +42,7 @@ def _told(qos: QoSProfile) -> ToldQoS:
     )
 
 
-def _profile(told: ToldQoS) -> QoSProfile:
+def _profile(told: AnnouncedQoS) -> QoSProfile:
     return QoSProfile(
         depth=10,
         reliability=ReliabilityPolicy(told.reliability),
@@ -53,7 +59,7 @@ class ToldProfiles:
 
     def __init__(self, kit: Any) -> None:
         self._kit = kit
-        self._told: dict[tuple[str, str], list[ToldQoS]] = {}
+        self._told: dict[tuple[str, str], list[AnnouncedQoS]] = {}
         self._beside: dict[tuple[str, str], Any] = {}
         self._lock = threading.Lock()
 
@@ -86,7 +92,7 @@ class ShownProfiles:
     def __init__(self, graph: Any) -> None:
         self._nodes = nodes_of_rclpy(graph.topics)
         self._found: dict[End, list[QoSProfile]] = {}
-        for end, told in all_told_qos(graph.topics).items():
+        for end, told in all_announced_qos(graph.topics).items():
             with contextlib.suppress(ValueError):  # a stranger's numbers
                 self._found[end] = [_profile(each) for each in told]
 

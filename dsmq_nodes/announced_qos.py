@@ -2,8 +2,8 @@
 
 The queue has no QoS. The part of a profile that others need is in the name of a topic on which
 nothing is published, and the broker's graph shows whose topic it is:
-`/dsmq/qos/publisher/q1_2_100000000_0_0_0/scan`. The numbers are the fields of `ToldQoS`. For a node
-with several publishers of a topic one name announces all: `q1_2_0_1_0_0q2_2_0_1_0_0`.
+`/dsmq/qos/publisher/q1_2_100000000_0_0_0/scan`. The numbers are the fields of `AnnouncedQoS`. For a
+node with several publishers of a topic one name announces all: `q1_2_0_1_0_0q2_2_0_1_0_0`.
 """
 
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ End = tuple[str, str, str, int]
 """`publisher` or `subscription`, its topic, its node, its process number."""
 
 
-class ToldQoS(NamedTuple):
+class AnnouncedQoS(NamedTuple):
     """The announced QoS; 0: not announced.
 
     Attributes:
@@ -37,30 +37,30 @@ class ToldQoS(NamedTuple):
     lifespan_ns: int = 0
 
 
-USUAL: Final = ToldQoS(reliability=1, durability=2, liveliness=1)
+USUAL: Final = AnnouncedQoS(reliability=1, durability=2, liveliness=1)
 """The QoS of an end of a program for rclpy that announces nothing."""
 
 
-def topic_beside(kind: str, topic: str, *qos: ToldQoS) -> str:
+def topic_beside(kind: str, topic: str, *qos: AnnouncedQoS) -> str:
     """Return the name of the topic that announces a node's `publisher`s or `subscription`s."""
     codes = [f"q{'_'.join(map(str, each))}" for each in qos]
     return f"{_START}{kind}/{''.join(codes)}{topic}"
 
 
-def told_qos(topics: Iterable[Any]) -> dict[End, ToldQoS]:
+def announced_qos(topics: Iterable[Any]) -> dict[End, AnnouncedQoS]:
     """Return the QoS that a graph's topics announce, by end: of several, the first one."""
-    return {end: told[0] for end, told in all_told_qos(topics).items()}
+    return {end: announced[0] for end, announced in all_announced_qos(topics).items()}
 
 
-def all_told_qos(topics: Iterable[Any]) -> dict[End, list[ToldQoS]]:
+def all_announced_qos(topics: Iterable[Any]) -> dict[End, list[AnnouncedQoS]]:
     """Return the announced QoS of each node's publishers or subscriptions of a topic."""
-    found: dict[End, list[ToldQoS]] = {}
+    found: dict[End, list[AnnouncedQoS]] = {}
     for beside in topics:
         if not beside.name.startswith(_START):
             continue
         kind, code, name = beside.name.removeprefix(_START).split("/", 2)
         try:
-            qos = [ToldQoS(*map(int, each.split("_"))) for each in code.split("q")[1:]]
+            qos = [AnnouncedQoS(*map(int, each.split("_"))) for each in code.split("q")[1:]]
         except (TypeError, ValueError):
             continue  # another program's topic
         for end in beside.publishers:
@@ -71,12 +71,12 @@ def all_told_qos(topics: Iterable[Any]) -> dict[End, list[ToldQoS]]:
     return found
 
 
-def kept_by_all(told: Iterable[ToldQoS]) -> ToldQoS:
+def kept_by_all(announced: Iterable[AnnouncedQoS]) -> AnnouncedQoS:
     """Return the deadline and lifespan that all of several publishers keep: the longest."""
-    found = [*told]
+    found = [*announced]
     deadlines = [each.deadline_ns for each in found]
     lifespans = [each.lifespan_ns for each in found]
-    return ToldQoS(
+    return AnnouncedQoS(
         deadline_ns=max(deadlines) if all(deadlines) else 0,
         lifespan_ns=max(lifespans) if all(lifespans) else 0,
     )
@@ -92,7 +92,7 @@ def nodes_of_rclpy(topics: Iterable[Any]) -> set[tuple[str, int]]:
     }
 
 
-def misfit(offered: ToldQoS, requested: ToldQoS) -> str:
+def misfit(offered: AnnouncedQoS, requested: AnnouncedQoS) -> str:
     """Return why a publisher's QoS does not fit a subscription's, by ROS's rules; "": it fits."""
     rules = (
         (
