@@ -36,20 +36,24 @@ _CounterT = TypeVar("_CounterT", TimerStatistics, PublisherStatistics, Subscript
 
 
 @dataclass
-class _Told:
+class _Reports:
     now: NodeStatistics
     before: NodeStatistics | None
-    heard_sec: float
-    heard_before_sec: float
+    received_sec: float
+    received_before_sec: float
 
     @property
     def window_sec(self) -> float:
         """The time between two reports; by our clock if the node's stands still or was set."""
         if self.before is None:
             return 0.0
-        heard_sec = self.heard_sec - self.heard_before_sec
-        told_ns = self.now.stamp.to_nanoseconds() - self.before.stamp.to_nanoseconds()
-        return told_ns * 1e-9 if abs(told_ns * 1e-9 - heard_sec) < _CLOCK_SET_SEC else heard_sec
+        received_sec = self.received_sec - self.received_before_sec
+        reported_ns = self.now.stamp.to_nanoseconds() - self.before.stamp.to_nanoseconds()
+        return (
+            reported_ns * 1e-9
+            if abs(reported_ns * 1e-9 - received_sec) < _CLOCK_SET_SEC
+            else received_sec
+        )
 
 
 class Judge:
@@ -57,35 +61,37 @@ class Judge:
 
     def __init__(self, stale_sec: float = STALE_SEC) -> None:
         self._stale_sec = stale_sec
-        self._told: dict[str, _Told] = {}
+        self._reports: dict[str, _Reports] = {}
 
     def heard(self, statistics: NodeStatistics, now_sec: float) -> None:
         """Add a report of a node."""
-        last = self._told.get(statistics.name)
+        last = self._reports.get(statistics.name)
         before = last.now if last is not None and not _is_new(statistics, last.now) else None
-        since_sec = last.heard_sec if last is not None else now_sec
-        self._told[statistics.name] = _Told(statistics, before, now_sec, since_sec)
+        since_sec = last.received_sec if last is not None else now_sec
+        self._reports[statistics.name] = _Reports(statistics, before, now_sec, since_sec)
 
     def statuses(self, now_sec: float) -> list[DiagnosticStatus]:
         """Return the state of every node, by name."""
-        for name in [n for n, t in self._told.items() if now_sec - t.heard_sec > _FORGET_SEC]:
-            del self._told[name]
-        return [self._status(told, now_sec) for _, told in sorted(self._told.items())]
+        for name in [n for n, t in self._reports.items() if now_sec - t.received_sec > _FORGET_SEC]:
+            del self._reports[name]
+        return [self._status(reports, now_sec) for _, reports in sorted(self._reports.items())]
 
-    def _status(self, told: _Told, now_sec: float) -> DiagnosticStatus:
-        silent_sec = now_sec - told.heard_sec
+    def _status(self, reports: _Reports, now_sec: float) -> DiagnosticStatus:
+        silent_sec = now_sec - reports.received_sec
         if silent_sec > self._stale_sec:
             findings = [(DiagnosticStatus.STALE, f"no statistics for {silent_sec:.0f} s")]
         else:
             findings = (
-                list(_findings(told.now, told.before, told.window_sec)) if told.before else []
+                list(_findings(reports.now, reports.before, reports.window_sec))
+                if reports.before
+                else []
             )
         level = max((level for level, _ in findings), default=DiagnosticStatus.OK)
         return DiagnosticStatus(
             level=level,
-            name=told.now.name,
+            name=reports.now.name,
             message="; ".join(text for _, text in findings) or "ok",
-            values=[KeyValue(key=key, value=value) for key, value in _values(told)],
+            values=[KeyValue(key=key, value=value) for key, value in _values(reports)],
         )
 
 
@@ -130,8 +136,8 @@ def _of_rate(timer: TimerStatistics, ticks: int, window_sec: float) -> Iterator[
     yield level, f"timer {timer.name} runs at {ticks / window_sec:.1f} Hz, not {timer.rate_hz:g} Hz"
 
 
-def _values(told: _Told) -> Iterator[tuple[str, str]]:
-    node = told.now
+def _values(reports: _Reports) -> Iterator[tuple[str, str]]:
+    node = reports.now
     declared = [timer for timer in node.timers if _is_declared(timer, node)]
     if node.rate_hz:
         yield "rate_hz", f"{node.rate_hz:g}"

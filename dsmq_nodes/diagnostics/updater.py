@@ -71,38 +71,38 @@ class DiagnosticUpdater:
         """
         if self._waits is not None and inspect.getcoroutinestate(self._waits) != _CLOSED:
             return
-        told: list[DiagnosticStatus] = []
+        statuses: list[DiagnosticStatus] = []
         parts = list(self._parts.items())
         while parts:
             name, callback = parts.pop(0)
             stat, work = self._ask(name, callback)
-            told.append(stat)
+            statuses.append(stat)
             if work is not None:
-                self._waits = self._go_on(stat, callback, work, told, parts)
+                self._waits = self._go_on(stat, callback, work, statuses, parts)
                 self._node.create_task(self._waits)
                 return
-        self._publish(told)
+        self._publish(statuses)
 
     async def _go_on(
         self,
         stat: DiagnosticStatusWrapper,
         callback: _Callback,
         work: Awaitable[object],
-        told: list[DiagnosticStatus],
+        statuses: list[DiagnosticStatus],
         parts: list[tuple[str, _Callback]],
     ) -> None:
         """Wait for one part, and call the callbacks of the others."""
         await self._answered(stat, callback, work)
         for name, other in parts:
             stat, further = self._ask(name, other)
-            told.append(stat)
+            statuses.append(stat)
             if further is not None:
                 await self._answered(stat, other, further)
-        self._publish(told)
+        self._publish(statuses)
 
-    def _publish(self, told: list[DiagnosticStatus]) -> None:
-        if told:
-            self._publisher.publish(DiagnosticArray(header=self._node.stamp(), status=told))
+    def _publish(self, statuses: list[DiagnosticStatus]) -> None:
+        if statuses:
+            self._publisher.publish(DiagnosticArray(header=self._node.stamp(), status=statuses))
 
     async def _answered(
         self, stat: DiagnosticStatusWrapper, callback: _Callback, work: Awaitable[object]
@@ -126,5 +126,5 @@ class DiagnosticUpdater:
         return stat, work
 
     def _failed(self, stat: DiagnosticStatusWrapper, callback: _Callback, error: Exception) -> None:
-        self._node._kit.dispatcher.exceptions.tell(callback, error)
+        self._node._kit.dispatcher.exceptions.log(callback, error)
         stat.summary(DiagnosticStatus.ERROR, error_text(error))

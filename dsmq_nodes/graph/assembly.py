@@ -35,10 +35,10 @@ from dsmq_nodes.graph.parameters.parameter_store import ParameterStore
 from dsmq_nodes.graph.safe_state import Obeying, SafeState
 from dsmq_nodes.graph.services.service_registry import Services
 from dsmq_nodes.graph.spin import reserved_names, shutdown
-from dsmq_nodes.graph.spin.blocked import tell_beside, watch_on
+from dsmq_nodes.graph.spin.blocked import log_in_thread, watch_on
 from dsmq_nodes.graph.spin.context import NodeContext, surroundings
 from dsmq_nodes.graph.spin.dispatcher import Dispatcher
-from dsmq_nodes.graph.spin.exceptions import Exceptions, tell_unawaited
+from dsmq_nodes.graph.spin.exceptions import Exceptions, call_if_unawaited
 from dsmq_nodes.graph.spin.spinner import Spinner
 from dsmq_nodes.graph.time.clock import is_positive
 from dsmq_nodes.graph.time.overruns import OverrunWatch
@@ -178,7 +178,7 @@ class NodeKit:
             self.params,
             undeclared,
             places=self._places,
-            raised=self.dispatcher.exceptions.tell,
+            raised=self.dispatcher.exceptions.log,
             changed=ParameterEvents(self.name, self.link, around.clock).publish,
         )
         if "use_sim_time" not in self.parameters:
@@ -277,10 +277,10 @@ class NodeKit:
         self.check_parameters()
         await self.spinner.spin()
 
-    def tell_if_unawaited(self, work: CodeType) -> None:
+    def log_if_unawaited(self, work: CodeType) -> None:
         """Log the exception that ends the spinning, if it runs as a task that nothing awaits."""
         text = f"{self.name} is not spun any longer, and nothing awaits the task that did"
-        tell_unawaited(work, partial(self.logger.traceback, text))
+        call_if_unawaited(work, partial(self.logger.traceback, text))
 
     async def call_now(
         self, callback: Callable[[list[Parameter]], Any], changes: list[Parameter]
@@ -307,11 +307,11 @@ class NodeKit:
             self.is_broker_lost = False
             self.topics.graph.regain()
             self.spinner.remove(self._outage)
-            for tell in self.when_broker_is_back:
-                tell()
+            for call in self.when_broker_is_back:
+                call()
 
     def _broker_lost(self) -> Result:
-        def tell() -> None:
+        def log() -> None:
             self.logger.error(
                 f"the broker has been lost for {self.node.broker_timeout_sec:g} s: entering the "
                 "safe state"
@@ -319,7 +319,7 @@ class NodeKit:
 
         self.is_broker_lost = True
         self.safe_state.halt()
-        return self.safe_state.enter(tell)
+        return self.safe_state.enter(log)
 
     def _is_blocked(self, is_told: bool) -> None:
         """Stop an overdue actuator of a node that does not go on; runs in another thread."""
@@ -331,7 +331,7 @@ class NodeKit:
             if not self._is_end_told:
                 self._is_end_told = True
                 what = "it ends with that callback; Ctrl-C again breaks it off"
-                tell_beside(self.logger.warning, what)
+                log_in_thread(self.logger.warning, what)
             wake_main_thread()
 
     def obey_by(self, actuator: Obeying) -> None:
@@ -395,7 +395,7 @@ class NodeKit:
         try:
             self.run_hook(self.node.destroy_node)
         except Exception as error:  # noqa: BLE001  other nodes are to be ended
-            self.dispatcher.exceptions.tell(self.node.destroy_node, error)
+            self.dispatcher.exceptions.log(self.node.destroy_node, error)
         finally:
             self.end(is_whole=True)
 
@@ -439,17 +439,17 @@ class NodeKit:
     ) -> BaseException | None:
         """Run a hook; log what it raises, and return that."""
         try:
-            with shutdown.told_if_it_hangs(partial(self._tell_hanging, named)):
+            with shutdown.report_if_it_hangs(partial(self._log_hanging, named)):
                 self.run_hook(hook)
         except BaseException as error:  # noqa: BLE001  the others must run in any case
             if is_whole or not self._was_not_made(hook, error):
                 is_brief = not is_whole or isinstance(error, SpinError)
                 exceptions = self.dispatcher.exceptions
-                (exceptions.tell_briefly if is_brief else exceptions.tell)(named, error)
+                (exceptions.log_briefly if is_brief else exceptions.log)(named, error)
                 return error
         return None
 
-    def tell_unspun(self) -> None:
+    def warn_if_unspun(self) -> None:
         """Warn, after the end, if the node had callbacks and was never spun."""
         if self._was_idle:
             self.logger.warning(
@@ -460,7 +460,7 @@ class NodeKit:
     def _has_callbacks(self) -> bool:
         return bool(self.timers) or any(each.callback for each in self.topics.subscriptions())
 
-    def _tell_hanging(self, named: object, text: str) -> None:
+    def _log_hanging(self, named: object, text: str) -> None:
         self.logger.error(f"{callback_name(named)} {text}")
 
     def _was_not_made(self, hook: Callable[[], object], error: BaseException) -> bool:

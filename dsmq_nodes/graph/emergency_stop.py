@@ -127,9 +127,9 @@ class _StopMessage(Bool, type_name=Bool.type_name):
     @property
     def state(self) -> StopState | None:
         """The state in the message; None: it is from another publisher of Bool."""
-        told = {stop: number for stop, number in self.stops.items() if number in _NUMBERS}
-        state = StopState(self.changed_ns, _remembered(told))
-        is_whole = self.changed_ns in _NS_IN_RANGE and told and state.is_pressed == self.data
+        valid = {stop: number for stop, number in self.stops.items() if number in _NUMBERS}
+        state = StopState(self.changed_ns, _remembered(valid))
+        is_whole = self.changed_ns in _NS_IN_RANGE and valid and state.is_pressed == self.data
         return state if is_whole else None
 
 
@@ -154,7 +154,7 @@ class EmergencyStop:
         self._state = StopState()
         self._pressed_here = ""  # the last stop pressed by this object
         self._released_by: dict[str, str] = {}  # a publisher's last release without a state
-        self._told: set[str] = set()  # nodes whose false has released nothing, once logged
+        self._warned_of: set[str] = set()  # nodes whose false has released nothing, once logged
         self._changing = threading.Lock()
         self._publisher = node.create_publisher(_StopMessage, topic, _LATCHED)
         node.create_subscription(_StopMessage, topic, self._heard, _NO_STATE_SKIPPED)
@@ -263,15 +263,15 @@ class EmergencyStop:
         if self._state != before:
             self._say()
         if of and not is_pressed:
-            self._tell_unreleased(source)
+            self._warn_unreleased(source)
         return changed
 
-    def _tell_unreleased(self, source: str) -> None:
+    def _warn_unreleased(self, source: str) -> None:
         others = {stop.partition("@")[0] for stop in self._state.in_force()}
-        if not others or source in self._told:
+        if not others or source in self._warned_of:
             return
-        if len(self._told) < _MOST_STOPS:
-            self._told.add(source)
+        if len(self._warned_of) < _MOST_STOPS:
+            self._warned_of.add(source)
         names = ", ".join(
             sorted(each if "/" in each else each.rpartition("-")[0] for each in others)
         )
@@ -280,11 +280,11 @@ class EmergencyStop:
             f"not those of others: {names}; `dsmq-nodes topic pub` releases all"
         )
 
-    def _join(self, told: StopState) -> bool | None:
+    def _join(self, other: StopState) -> bool | None:
         """Join the state of another process with this one."""
-        if told == self._state:
+        if other == self._state:
             return None
-        changed = self._become(lambda known: known.joined(told))
+        changed = self._become(lambda known: known.joined(other))
         self._say()
         return changed
 

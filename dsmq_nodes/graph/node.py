@@ -218,7 +218,7 @@ class Node:
         try:
             await self._kit.spin()
         except Exception:
-            self._kit.tell_if_unawaited(Node.spin_async.__code__)
+            self._kit.log_if_unawaited(Node.spin_async.__code__)
             raise
         finally:
             self._kit.safe_state.enter_unspun()

@@ -26,8 +26,8 @@ from dsmq_nodes.graph.spin.event_loop import (
     leave_threads,
     new_event_loop,
     refuse_in_loop,
+    report_threads,
     run_until_complete,
-    tell_of_threads,
 )
 from dsmq_nodes.graph.spin.interrupts import in_whole_steps, interrupt
 from dsmq_nodes.graph.spin.reserved_names import NotMadeError
@@ -222,13 +222,13 @@ def _keep_imports() -> None:
 
 def _show(error: Exception) -> None:
     """Show an exception with its traceback, or in one line if a node could not begin."""
-    told = ""
+    text = ""
     if isinstance(error, DsmqError):
-        told = str(error)
+        text = str(error)
     elif isinstance(error, OSError) and descriptors.is_full(error):
-        told = descriptors.no_more(error)
-    if told and not _is_users_code_at_fault(error):
-        write_error(indented(f"{type(error).__name__}: {told}") + "\n")
+        text = descriptors.no_more(error)
+    if text and not _is_users_code_at_fault(error):
+        write_error(indented(f"{type(error).__name__}: {text}") + "\n")
     else:
         _show_whole(error)
 
@@ -344,7 +344,7 @@ class _EndSignals:
         """Ignore signals for the rest of the process."""
         self._before = dict.fromkeys(self._before, leave_threads)
         if self._before:  # else another thread is the main one, and goes on
-            tell_of_threads()
+            report_threads()
 
     def make_and_spin(
         self, node_classes: tuple[Callable[[], Node], ...], nodes: list[Node]

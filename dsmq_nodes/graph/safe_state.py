@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from dsmq_nodes.graph.callback import Result, awaited, called, to_await
 from dsmq_nodes.graph.spin import shutdown
-from dsmq_nodes.graph.spin.blocked import tell_beside
+from dsmq_nodes.graph.spin.blocked import log_in_thread
 from dsmq_nodes.graph.spin.dispatcher import Dispatcher
 from dsmq_nodes.graph.spin.event_loop import run_beside
 
@@ -181,7 +181,7 @@ class SafeState:
                 each.halt_beside()
         finally:  # even if there is no memory to cancel a coroutine
             self._call_beside()
-        tell_beside(self._log_error, f"{why}: entering the safe state in another thread")
+        log_in_thread(self._log_error, f"{why}: entering the safe state in another thread")
 
     def _call_beside(self) -> None:
         enter = partial(self._enter_by, run_beside)
@@ -198,7 +198,7 @@ class SafeState:
 
     def log_failure(self, error: BaseException) -> None:
         """Log and count an exception of the hook."""
-        self._dispatcher.exceptions.tell(self._node.enter_safe_state, error)
+        self._dispatcher.exceptions.log(self._node.enter_safe_state, error)
 
 
 async def _begun_and_logged(work: Awaitable[object], log: Callable[[], None]) -> None:

@@ -82,7 +82,7 @@ class Actuator(Generic[MessageT]):
         self._obeyed_sec: float | None = None  # time of the last command; None since the safe state
         self._is_handed_over = False
         self._is_halted = False  # simulated time stands still
-        self._is_told_in_time = False  # a pressed stop would be known by now
+        self._would_know_stop = False  # a pressed stop would be known by now
         self.emergency_stop = EmergencyStop(node, self._on_emergency_stop, emergency_stop)
         self.subscription = node._kit.topics.add_subscription(
             msg_type,
@@ -116,7 +116,7 @@ class Actuator(Generic[MessageT]):
             return False
         if self._is_halted:  # no timeout would stop it after its last command
             return False
-        return self._is_told_in_time or self._may_obey()
+        return self._would_know_stop or self._may_obey()
 
     def _on_command(self, msg: MessageT) -> Result:
         if not self.is_free:
@@ -214,7 +214,7 @@ class Actuator(Generic[MessageT]):
         actuators = self._node._kit.safe_state.actuators
         others = [a.subscription.topic_name for a in actuators if a.obeys and a is not self]
 
-        def tell() -> None:
+        def log() -> None:
             self._node.get_logger().warning(
                 f"{self.subscription.topic_name}: no command for {self._timeout_sec:g} s: entering "
                 f"the safe state, which stops what {', '.join(others)} commands, too: see "
@@ -222,32 +222,32 @@ class Actuator(Generic[MessageT]):
                 once=True,
             )
 
-        return self._stop(tell if others else None)
+        return self._stop(log if others else None)
 
-    def _stop(self, tell: Callable[[], None] | None = None) -> Result:
+    def _stop(self, log: Callable[[], None] | None = None) -> Result:
         self.halt()
-        return self._node._kit.safe_state.enter(tell)
+        return self._node._kit.safe_state.enter(log)
 
     def _may_obey(self) -> bool:
         """Whether nodes that know a pressed emergency stop have had time to repeat it."""
         node = self._node
         began_sec = node._kit.link.broker_began_sec
         left_sec = began_sec + _NEW_SEC - node._kit.wall_clock.monotonic_sec()
-        self._is_told_in_time = self.emergency_stop.is_known or left_sec <= 0
-        if not self._is_told_in_time and not self.refused:
+        self._would_know_stop = self.emergency_stop.is_known or left_sec <= 0
+        if not self._would_know_stop and not self.refused:
             shown_sec = max(left_sec, 0.1)
             node.get_logger().info(
                 f"the broker is new: commands are refused for {shown_sec:.1f} s, until nodes that "
                 "know a pressed emergency stop have had time to repeat it"
             )
-        return self._is_told_in_time
+        return self._would_know_stop
 
     def _on_emergency_stop(self, is_pressed: bool) -> Result:
-        def tell() -> None:
+        def log() -> None:
             word = "pressed" if is_pressed else "released"
             self._node.get_logger().warning(f"emergency stop {word}")
 
         if is_pressed:
-            return self._stop(tell)
-        tell()
+            return self._stop(log)
+        log()
         return None

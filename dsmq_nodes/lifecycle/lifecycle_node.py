@@ -147,7 +147,7 @@ class LifecycleKit(NodeKit):
         try:
             result: object = await called(callback, comes_from)
         except Exception as error:  # noqa: BLE001  it is logged, and on_error handles it
-            self.dispatcher.exceptions.tell(callback, error)
+            self.dispatcher.exceptions.log(callback, error)
             return TransitionCallbackReturn.ERROR
         if not isinstance(result, TransitionCallbackReturn):
             self.logger.error(

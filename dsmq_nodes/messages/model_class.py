@@ -33,8 +33,8 @@ class ModelClass(ModelMetaclass):
         try:
             return super().__new__(cls, name, bases, namespace, **kwargs)
         except PydanticUserError as error:
-            told = _explained(str(error), namespace)
-            raise TypeError(f"{namespace.get('__qualname__', name)}: {told}") from None
+            explained = _explained(str(error), namespace)
+            raise TypeError(f"{namespace.get('__qualname__', name)}: {explained}") from None
 
 
 def outer_names(cls: type[BaseModel]) -> dict[str, str]:

@@ -93,12 +93,12 @@ def _start(
         waiting.remove(ready[0])
         for node in ready[0].nodes:
             if node.name in known:
-                node_class, told = known[node.name]
+                node_class, environment = known[node.name]
                 graph.add(
                     node_class,
-                    name=told.name,
-                    namespace=told.namespace,
-                    rate_hz=told.rate_hz,
-                    params=told.params,
-                    remap=told.remap,
+                    name=environment.name,
+                    namespace=environment.namespace,
+                    rate_hz=environment.rate_hz,
+                    params=environment.params,
+                    remap=environment.remap,
                 )

@@ -258,8 +258,8 @@ class Graph:
             return ""
         if self.now_sec == since_sec:
             return "no time has passed: `graph.run_for(1.0)` lets it pass"
-        told = [each.statistics().publishers for each in self._spinning.values()]
-        published = {each.topic for ends in told for each in ends} | set(self._publications)
+        publishers = [each.statistics().publishers for each in self._spinning.values()]
+        published = {each.topic for ends in publishers for each in ends} | set(self._publications)
         if topic in published:
             return ""
         return f"nobody publishes {topic}; {did_you_mean(topic, filter(_is_users, published))}"

@@ -71,8 +71,8 @@ def follow(
 ) -> Iterator[dict[str, tuple[Window, TopicCounters]]]:
     """Yield the counters of topics, by their full names, once a second, forever."""
     windows = {topic: Window(most) for topic in topics}
-    with contextlib.closing(session.statistics()) as told:
-        for statistics in told:
+    with contextlib.closing(session.statistics()) as reports:
+        for statistics in reports:
             found = {}
             by_name = {each.name: each for each in statistics.topics}
             for topic, window in windows.items():

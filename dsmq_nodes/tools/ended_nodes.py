@@ -25,11 +25,11 @@ class _LaunchedProcess(msgspec.Struct):
     last_end: str = ""
 
 
-class _ToldState(msgspec.Struct):
+class _LaunchedProcesses(msgspec.Struct):
     processes: list[_LaunchedProcess] = []
 
 
-_read: Final = json_reader(_ToldState)
+_read: Final = json_reader(_LaunchedProcesses)
 
 
 def find_running(session: Session, graph: GraphModel, name: str) -> str:

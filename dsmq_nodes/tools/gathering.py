@@ -72,7 +72,7 @@ class Gathering:
             CLOCK_TOPIC: self._take_clock,
         }
         graph = session.graph()
-        self._awaited = _telling(graph)
+        self._awaited = _expected_nodes(graph)
         launches = {peer.name for peer in graph.peers if is_launch(peer.name)}
         self._takers |= {f"{each}/state": self._take_launch for each in launches}
         self._switches = [each.name for each in graph.topics if each.latched and each.type == _BOOL]
@@ -125,9 +125,9 @@ class Gathering:
         self._statistics.append(read_statistics(text))
 
     def _take_node(self, _: str, text: str) -> None:
-        told = NodeStatistics.from_json(text)
-        self._before.setdefault(told.name, told)
-        self._nodes[told.name] = told
+        statistics = NodeStatistics.from_json(text)
+        self._before.setdefault(statistics.name, statistics)
+        self._nodes[statistics.name] = statistics
 
     def _take_way(self, reply: "Reply") -> None:
         if reply.stamp and reply.sender:
@@ -145,9 +145,9 @@ class Gathering:
             self._blocked[node] = Log.from_json(text).msg
 
     def _take_switch(self, topic: str, text: str) -> None:
-        told = _read_switch(text)
-        if told.data and told.changed_ns:
-            self._stops[topic] = min(told.changed_ns, _MOST_NS) * 1e-9
+        state = _read_switch(text)
+        if state.data and state.changed_ns:
+            self._stops[topic] = min(state.changed_ns, _MOST_NS) * 1e-9
         else:
             self._stops.pop(topic, None)
 
@@ -185,12 +185,12 @@ def _names(graph: GraphModel) -> set[str]:
     return {each.name for each in graph.peers}
 
 
-def _telling(graph: GraphModel) -> set[str]:
+def _expected_nodes(graph: GraphModel) -> set[str]:
     """Return the nodes that are spun: each publishes its counters once a second."""
     topics = [each for each in graph.topics if each.name == NODES_TOPIC]
-    told = {end.node for each in topics for end in each.publishers}
+    publishing = {end.node for each in topics for end in each.publishers}
     spun = {each.name for each in graph.peers if each.state not in {"", "starting"}}
-    return {name for name in told & spun if not is_hidden(name)}
+    return {name for name in publishing & spun if not is_hidden(name)}
 
 
 def _stamped(session: "Session", graph: GraphModel) -> list[str]:

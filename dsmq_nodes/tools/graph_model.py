@@ -145,8 +145,8 @@ def read_graph(text: str) -> GraphModel:
 
 def read_schema(text: str) -> tuple[str, dict[str, Any]]:
     """Return a schema's id, and the schema."""
-    told = _decode_type(text)
-    return told.schema_id, _decode_schema(told.json_schema)
+    published = _decode_type(text)
+    return published.schema_id, _decode_schema(published.json_schema)
 
 
 def read_statistics(text: str) -> BrokerCounters:

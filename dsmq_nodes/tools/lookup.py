@@ -105,5 +105,5 @@ def types_shown(names: Iterable[str]) -> str:
 def schema_of(session: "Session", topic: str) -> dict[str, Any]:
     """Return the schema that the ends of a topic have sent; empty: none is known."""
     found = find(session.graph(), topic)
-    told = [end.schema_id for end in (found.ends if found else ()) if end.schema_id]
-    return session.schema(told[0]) if told else {}
+    ids = [end.schema_id for end in (found.ends if found else ()) if end.schema_id]
+    return session.schema(ids[0]) if ids else {}

@@ -69,8 +69,8 @@ class NodeParameters:
         found = {}
         for name in [_found(self._session, graph, node)] if node else _serving(graph):
             names = self.names_of(name, prefixes)
-            told = self._describe(name, names) if with_types else []
-            words = [_words(each.type) for each in told] or [""] * len(names)
+            described = self._describe(name, names) if with_types else []
+            words = [_words(each.type) for each in described] or [""] * len(names)
             found[name] = dict(zip(names, words, strict=True))
         return found
 
@@ -123,13 +123,13 @@ class NodeParameters:
         service = f"{node}/set_parameters"
         results = call_typed(self._session, service, request, SetParameters.Response).results
         _check_count(service, [each.name for each in parameters], results)
-        told = []
+        lines = []
         for result in results:
             reason = f": {one_line(result.reason)}" if result.reason else ""
             if not result.successful:
                 raise CommandError(f"Setting parameter failed{reason}")
-            told.append(f"Set parameter successful{reason}")
-        return told
+            lines.append(f"Set parameter successful{reason}")
+        return lines
 
     def described(self, node: str, names: Sequence[str]) -> list[ParameterDescriptor]:
         """Return the descriptors of parameters.
@@ -161,11 +161,11 @@ class NodeParameters:
             node: ask(self._session, f"{node}/list_parameters", ListParameters.Request().to_json())
             for node in _serving(self._session.graph())
         }
-        told = dict(answers(self._session, names.values(), timeout_sec))
+        responses = dict(answers(self._session, names.values(), timeout_sec))
         wanted: dict[str, list[str]] = {}
         for node, asked in names.items():
             with contextlib.suppress(CommandError, KeyError):  # a wrong answer counts as none
-                known = typed(asked.service, told[asked], ListParameters.Response)
+                known = typed(asked.service, responses[asked], ListParameters.Response)
                 wanted[node] = sorted(known.result.names)
         values = {
             node: ask(
@@ -205,12 +205,12 @@ class NodeParameters:
         types = [each.type for each in self._describe(node, list(wanted))]
         for (name, value), type_ in zip(wanted.items(), types, strict=True):
             try:
-                told = self._set(node, [fitting(name, type_, value)])[0]
+                line = self._set(node, [fitting(name, type_, value)])[0]
             except (CommandError, TypeError) as error:
                 refused(f"{one_line(name)}: {one_line(str(error))}")
                 failed += 1
             else:
-                successful = told.partition("successful")[2]
+                successful = line.partition("successful")[2]
                 yield f"Set parameter {one_line(name)} successful{successful}"
         if failed:
             raise CommandError(f"{failed} of {len(wanted)} were not set")
@@ -293,10 +293,10 @@ def _values(
         raise CommandError(f"{service} has answered with something else: {error}") from None
 
 
-def _check_count(service: str, names: Sequence[str], told: Sequence[object]) -> None:
-    if len(told) != len(names):
+def _check_count(service: str, names: Sequence[str], returned: Sequence[object]) -> None:
+    if len(returned) != len(names):
         raise CommandError(
-            f"{service} was asked for {len(names)} parameters and returned {len(told)}"
+            f"{service} was asked for {len(names)} parameters and returned {len(returned)}"
         )
 
 

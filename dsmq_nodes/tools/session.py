@@ -90,7 +90,7 @@ class Session:
         self._advertising: dict[str, dict[str, object]] = {}  # the advertisement of each topic
         self._acks = 0
         self._skipped: Counter[str] = Counter()  # by topic
-        self._has_told_left_out = False
+        self._has_warned_left_out = False
         # messages that came while we waited for another reply
         self._kept: deque[wire.Reply] = deque()
         self._broker = ToolConnection(
@@ -99,7 +99,7 @@ class Session:
             client=self.client,
             patient=patient,
             timeout_sec=timeout_sec,
-            on_back=self._tell_again if lasting else None,
+            on_back=self._restore_topics if lasting else None,
         )
 
     def another(self) -> "Session":
@@ -127,7 +127,7 @@ class Session:
             while (reply := self.next_message([GRAPH_TOPIC], timeout_sec)) is not None:
                 graph = self._read(reply, decode_graph if exact else read_graph)
                 if graph is not None:
-                    self._tell_left_out(graph)
+                    self._warn_left_out(graph)
                     yield graph
         finally:
             self.unsubscribe(GRAPH_TOPIC)
@@ -145,15 +145,15 @@ class Session:
             while (reply := self.next_message([STATISTICS_TOPIC], self._timeout_sec)) is not None:
                 statistics = self._read(reply, decode_statistics if exact else read_statistics)
                 if statistics is not None:
-                    self._tell_left_out(statistics)
+                    self._warn_left_out(statistics)
                     yield statistics
             raise self._broker.silent()
         finally:
             self.unsubscribe(STATISTICS_TOPIC)
 
-    def _tell_left_out(self, report: GraphModel | BrokerCounters) -> None:
-        if report.left_out and not self._has_told_left_out:
-            self._has_told_left_out = True
+    def _warn_left_out(self, report: GraphModel | BrokerCounters) -> None:
+        if report.left_out and not self._has_warned_left_out:
+            self._has_warned_left_out = True
             warn(f"the broker's report leaves out {one_line(report.left_out)}")
 
     def schema(self, schema_id: str) -> dict[str, Any]:
@@ -168,9 +168,9 @@ class Session:
             while wanted not in found and (
                 reply := self.next_message([TYPES_TOPIC], _TYPES_SEC if wanted else _ALL_TYPES_SEC)
             ):
-                told = self._read(reply, read_schema)
-                if told is not None:
-                    found[told[0]] = told[1]
+                read = self._read(reply, read_schema)
+                if read is not None:
+                    found[read[0]] = read[1]
             return found
         finally:
             self.unsubscribe(TYPES_TOPIC)
@@ -432,7 +432,7 @@ class Session:
                 if subscribed.resumes_after is None:
                     subscribed.resumes_after = reply.id
 
-    def _tell_again(self, is_new_log: bool) -> None:
+    def _restore_topics(self, is_new_log: bool) -> None:
         """Subscribe and advertise all topics again on a new connection."""
         self._asked.clear()
         self._answered.clear()
@@ -441,7 +441,7 @@ class Session:
             if is_new_log:  # all messages in it are new
                 subscribed.resumes_after = subscribed.cursor.after = 0
             if subscribed.losses is not None:
-                subscribed.losses.tell_again()
+                subscribed.losses.warn_again()
             self._subscribe(topic)
         for topic, fields in self._advertising.items():
             self._broker.send(action="advertise", topic=topic, **fields)

@@ -544,7 +544,7 @@ def test_to_who_does_not_read_nothing_is_pushed_until_it_reads_on(router: Router
         said += ask(router, bad, action="advertise", topic="t", type="T", schema={"n": number})
         said += ask(router, bad, action="put", topic="x", message=str(number))
     assert [peer for peer, _ in said if peer is victim] == []
-    assert len(victim.untold) == 1, "of what is no longer so nothing is kept"
+    assert len(victim.unreported) == 1, "of what is no longer so nothing is kept"
     router.resume(victim)
     told = [wire.decode_reply(frame[23:]) for _, frame in router.catch_up(victim, 1.0)]
     assert [reply.event for reply in told[:1]] == ["differs"]

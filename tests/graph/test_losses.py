@@ -71,7 +71,7 @@ def test_one_line_a_node_and_outage(caplog: pytest.LogCaptureFixture) -> None:
             losses.before(reply("/a", number))
             losses.before(reply("/b", number))
             others.before(reply("/a", number))
-        losses.tell_again()
+        losses.warn_again()
         losses.before(reply("/a", 12))
     said = [record.getMessage() for record in caplog.records]
     assert [line.partition(":")[2][:32] for line in said] == [
@@ -109,7 +109,7 @@ def test_a_jump_is_told_once_a_publisher(caplog: pytest.LogCaptureFixture) -> No
         for number in (1, 10**12, 1, 2**62, 2, 2**40):
             losses.before(reply("/a", number))
             losses.before(reply("/b", number))
-            losses.tell_again()
+            losses.warn_again()
     said = [record.getMessage() for record in caplog.records]
     assert [line[:44] for line in said] == [
         "/reader: /a on /t left out 999999999998 numb",

@@ -92,7 +92,7 @@ class ReadingEnd:
         self.raised: list[str] = []
         exceptions: Any = SimpleNamespace(
             note=lambda _, error: self.raised.append(str(error)),
-            tell=lambda _, error: self.raised.append(str(error)),
+            log=lambda _, error: self.raised.append(str(error)),
         )
 
         def on_message(msg: Any) -> None:

@@ -192,10 +192,10 @@ def _pid(sock: socket.socket) -> int:
     if not hasattr(socket, "SO_PEERCRED") or sock.family != socket.AF_UNIX:
         return 0
     try:
-        told = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+        credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
     except OSError:
         return 0
-    pid: int = _CREDENTIALS.unpack(told)[0]
+    pid: int = _CREDENTIALS.unpack(credentials)[0]
     return pid
 
 

@@ -46,7 +46,7 @@ class SharedMemory:
             raise RingError("this system has no /dev/shm")
         remove_leftovers()
         self._made = 0
-        self._told: set[str] = set()  # why no ring could be made, once logged
+        self._logged: set[str] = set()  # why no ring could be made, once logged
         self._lock = -1
         self.directory = PLACE / f"{owner}{uuid.uuid4().hex[:12]}"
         fresh = self.directory.with_suffix(".new")
@@ -76,8 +76,8 @@ class SharedMemory:
         try:
             return self._make(last_id)
         except RingError as error:
-            if str(error) not in self._told:
-                self._told.add(str(error))
+            if str(error) not in self._logged:
+                self._logged.add(str(error))
                 logger.warning("%s: new topics go through the broker", error)
             raise
 

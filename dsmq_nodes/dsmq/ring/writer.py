@@ -204,10 +204,10 @@ class Writer:
         """Lock or unlock OWNER for this open file, or check that no other one has locked it."""
         asked = _FLOCK.pack(kind, os.SEEK_SET, 8 * OWNER, 8, 0)
         try:
-            told = fcntl.fcntl(self._file, command, asked)
+            lock = fcntl.fcntl(self._file, command, asked)
         except OSError:
             return False
-        return command != fcntl.F_OFD_GETLK or _FLOCK.unpack(told)[0] == fcntl.F_UNLCK
+        return command != fcntl.F_OFD_GETLK or _FLOCK.unpack(lock)[0] == fcntl.F_UNLCK
 
     def shut(self) -> None:
         """Refuse further appends, after the one in progress."""

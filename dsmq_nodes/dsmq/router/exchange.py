@@ -24,7 +24,7 @@ from dsmq_nodes.dsmq.router.topics import (
     error,
     event,
 )
-from dsmq_nodes.dsmq.router.types import tell_untold
+from dsmq_nodes.dsmq.router.types import report_unreported
 from dsmq_nodes.dsmq.router.waits import Waits
 from dsmq_nodes.dsmq.store.sqlite import Store
 from dsmq_nodes.errors import StoreFullError
@@ -83,8 +83,8 @@ class Exchange:
         replies = self.commit()
         if peer.blocked:
             return replies
-        if peer.untold:
-            replies += tell_untold(peer)
+        if peer.unreported:
+            replies += report_unreported(peer)
         if peer.is_owed:
             replies += self._give_what_is_owed(peer)
         if lagging := _lagging(peer):
@@ -285,12 +285,12 @@ def _push(cursor: TopicReader, message_id: int, frame: bytes, replies: Replies) 
 def _refusals(held: list[Put], text: str) -> Replies:
     """Return errors for refused puts: one for each `ack`, else one for each peer."""
     replies: Replies = []
-    told: set[ConnectedPeer] = set()
+    answered: set[ConnectedPeer] = set()
     for put in held:
         put.topic.refused += 1
         peer, request = put.peer, put.request
-        if peer.greeted and (request.ack is not None or peer not in told):
-            told.add(peer)
+        if peer.greeted and (request.ack is not None or peer not in answered):
+            answered.add(peer)
             replies.append(error(peer, request, text))
     return replies
 

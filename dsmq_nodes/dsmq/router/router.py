@@ -182,7 +182,7 @@ class Router:
         """Expire messages, and publish statistics if they have a subscriber; once a second."""
         self._began_sec = self._began_sec or now
         replies = [*self.commit(), *self.sharing.close_unused_rings(now)]
-        replies += self.table.tell_unmatched()
+        replies += self.table.report_unmatched()
         self.table.count_ends()
         self._schemas.tick()
         self.sharing.forget_overwritten()
@@ -223,10 +223,10 @@ class Router:
         try:
             replies = self.exchange.append(peer, topic, request, message, now)
         except RingError as fault:
-            told = self.sharing.give_up(topic, str(fault), now)
-            if told is None:
+            closed = self.sharing.give_up(topic, str(fault), now)
+            if closed is None:
                 return self.exchange.refuse(peer, topic, request, str(fault))
-            return told + self.exchange.append(peer, topic, request, message, now)
+            return closed + self.exchange.append(peer, topic, request, message, now)
         if topic.log.ring is not None:
             replies += self.sharing.follow_to_the_end(topic, now)
         return replies

@@ -125,7 +125,7 @@ class TopicTable:
         # these have been compared with the peer's other patterns
         for topic in self.topics.values():
             self._match(peer, topic, {request.topic: pattern})
-        return [event(peer, "subscribed", topic=request.topic), *self.tell_unmatched()]
+        return [event(peer, "subscribed", topic=request.topic), *self.report_unmatched()]
 
     def _match(self, peer: ConnectedPeer, topic: Topic, patterns: Mapping[str, Pattern]) -> None:
         """Give a peer its cursor in a topic, if one of its `patterns` matches the topic."""
@@ -168,7 +168,7 @@ class TopicTable:
         peer.cursors.clear()
         self._pass_on_topics(peer)
 
-    def tell_unmatched(self) -> Replies:
+    def report_unmatched(self) -> Replies:
         """Return errors for peers that did not get every topic that their pattern matches."""
         unmatched, self._unmatched = self._unmatched, {}
         return [
@@ -274,7 +274,7 @@ def _take_away(topic: Topic, forget: Callable[[Wait], None]) -> Replies:
     fault = (
         f"there are {limits.MOST_TOPICS} topics, of which this peer has most: {name!r} had to go"
     )
-    told = {peer: wire.Request("advertise", name) for peer in topic.holders()}
+    requests = {peer: wire.Request("advertise", name) for peer in topic.holders()}
     for wait in list(topic.waits):
         forget(wait)
     for publication in topic.publications:
@@ -283,7 +283,7 @@ def _take_away(topic: Topic, forget: Callable[[Wait], None]) -> Replies:
     for cursor in topic.cursors:
         forget_pairs(cursor)
         del cursor.peer.cursors[name]
-    return [error(peer, request, fault) for peer, request in told.items()]
+    return [error(peer, request, fault) for peer, request in requests.items()]
 
 
 def resumed_after(request: wire.Request, topic: Topic, epoch: str) -> int:

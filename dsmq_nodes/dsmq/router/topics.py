@@ -49,7 +49,7 @@ class ConnectedPeer:
     patterns: dict[str, "Pattern"] = field(default_factory=dict)
     waits: dict["Wait", None] = field(default_factory=dict)
     # differences to report: it was blocked before
-    untold: dict["TypePair", None] = field(default_factory=dict)
+    unreported: dict["TypePair", None] = field(default_factory=dict)
     is_owed: bool = False  # `get`s to answer: it was blocked as a message came
     made: int = 0  # how many of the existing topics it has made
 

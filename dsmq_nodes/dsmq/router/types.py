@@ -66,8 +66,8 @@ class Schemas:
         if len(self._newest) >= limits.TYPES_KEPT:
             del self._newest[next(iter(self._newest))]
         self._newest[key] = schema
-        told = {"schema_id": key, "type": request.type, "json_schema": text.decode()}
-        return schema, msgspec.json.encode(told)
+        known = {"schema_id": key, "type": request.type, "json_schema": text.decode()}
+        return schema, msgspec.json.encode(known)
 
     def _forget(self, size_bytes: int) -> None:
         self._size_bytes -= size_bytes
@@ -128,9 +128,9 @@ class Schemas:
                 pairs[pair.number] = pair
             for peer in {cursor.peer: None, publication.peer: None}:
                 if peer.blocked:
-                    peer.untold[pair] = None
+                    peer.unreported[pair] = None
                 else:
-                    replies += _told(pair, peer)
+                    replies += _reports(pair, peer)
         return replies
 
 
@@ -164,17 +164,17 @@ def _levels(value: object) -> int:
     return levels
 
 
-def tell_untold(peer: "ConnectedPeer") -> Replies:
+def report_unreported(peer: "ConnectedPeer") -> Replies:
     """Report to a peer that reads again the differences from the time when it did not."""
-    untold, peer.untold = peer.untold, {}
-    return [reply for pair in untold for reply in _told(pair, peer)]
+    unreported, peer.unreported = peer.unreported, {}
+    return [reply for pair in unreported for reply in _reports(pair, peer)]
 
 
 def forget_pairs(end: ConnectedEnd) -> None:
     """Forget the differences between an end that has gone and others."""
     for number, pair in list(end.pairs.items()):
         for each in pair.ends:
-            each.peer.untold.pop(pair, None)
+            each.peer.unreported.pop(pair, None)
         for pairs in (end.topic.pairs, pair.publication.pairs, pair.cursor.pairs):
             del pairs[number]
 
@@ -203,7 +203,7 @@ def _is_alike(publication: Advertisement, cursor: TopicReader) -> bool:
     return one.key == other.key and publication.type == cursor.type
 
 
-def _told(pair: TypePair, peer: "ConnectedPeer") -> "Iterator[Reply]":
+def _reports(pair: TypePair, peer: "ConnectedPeer") -> "Iterator[Reply]":
     """Yield the reports of a difference for a peer that is one of its ends, or both."""
     publication, cursor = pair.ends
     if cursor.peer is peer:

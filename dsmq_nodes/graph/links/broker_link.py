@@ -86,12 +86,14 @@ class DsmqLink:
             clock,
             on_broken=self._broken,
             on_lost=self._lost,
-            on_unshared=self._tell_unshared,
+            on_unshared=self._warn_unshared,
         )
         self._heartbeat = Heartbeat(
             *(node, self._where),
             ask=lambda: self._outgoing.send_object({"action": "get", "topic": PROBE_TOPIC}),
-            on_change=lambda: self._tell("silent" if self._heartbeat.is_silent else "here"),
+            on_change=lambda: self._report_contact(
+                "silent" if self._heartbeat.is_silent else "here"
+            ),
             dropped=self._outgoing.dropped,
         )
         self._incoming = Incoming(
@@ -347,8 +349,8 @@ class DsmqLink:
                 publication.writer = None
         self._incoming.unshared(reply)
 
-    def _tell_unshared(self, error: RingError) -> None:
-        self._incoming.tell_unshared(error)
+    def _warn_unshared(self, error: RingError) -> None:
+        self._incoming.warn_unshared(error)
 
     def _write_ring(self, reply: wire.Reply) -> None:
         """Write a topic to shared memory from now on, unless the answer came too late."""
@@ -360,7 +362,7 @@ class DsmqLink:
             try:
                 shared.write(publication, reply.ring)
             except RingError as error:
-                self._tell_unshared(error)
+                self._warn_unshared(error)
         self._advertised.came(reply.topic)
 
     # Losing the broker and finding it again
@@ -426,7 +428,7 @@ class DsmqLink:
         self._let_go()
         if not self._outage.is_closed:
             self._broken(reason)
-            self._tell("lost")
+            self._report_contact("lost")
 
     def _let_go(self) -> None:
         self._heartbeat.end()
@@ -479,9 +481,9 @@ class DsmqLink:
             "%s: the broker is back after %.1f s; %d messages dropped so far",
             *(self._node, outage_sec, self._outgoing.dropped()),
         )
-        self._tell("here")
+        self._report_contact("here")
 
-    def _tell(self, contact: Contact) -> None:
+    def _report_contact(self, contact: Contact) -> None:
         if contact == self._contact or (contact == "silent" and self._contact == "lost"):
             return  # an outage that has not ended yet
         self._contact = contact

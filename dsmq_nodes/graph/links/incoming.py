@@ -76,8 +76,8 @@ class Incoming:
             **others,
         }
         self._epoch = ""
-        self._told_unshared: set[str] = set()
-        self._told_losses: set[str] = set()
+        self._warned_unshared: set[str] = set()
+        self._warned_losses: set[str] = set()
 
     # The connection
 
@@ -103,7 +103,7 @@ class Incoming:
         """Subscribe all topics at a new broker."""
         for reader in list(self.readers.values()):
             if reader.losses is not None:
-                reader.losses.tell_again()
+                reader.losses.warn_again()
             self._subscribe(reader)
 
     def subscribe(self, reader: LinkReader) -> None:
@@ -112,7 +112,7 @@ class Incoming:
         known = self.readers.get(topic)
         self.takers.pop(wire.encode_text(topic), None)
         self.readers[topic] = reader
-        reader.losses = Losses(self._node, topic, self._told_losses)
+        reader.losses = Losses(self._node, topic, self._warned_losses)
         if known is not None:
             # A new cursor begins with latched messages; the old one's place is kept.
             reader.cursor, reader.losses = known.cursor, known.losses
@@ -217,7 +217,7 @@ class Incoming:
 
     def read_unshared(self, reader: LinkReader, error: RingError) -> None:
         """Ask the broker to push a topic, from the reader's place on."""
-        self.tell_unshared(error)
+        self.warn_unshared(error)
         self._subscribe(reader, shm=False)
 
     def unshared(self, reply: wire.Reply) -> None:
@@ -231,10 +231,10 @@ class Incoming:
         if self.shared.forget(reply.topic):
             self._subscribe(reader)
 
-    def tell_unshared(self, error: RingError) -> None:
-        """Log why a topic goes over the socket, in one line for all topics."""
-        if str(error) not in self._told_unshared:
-            self._told_unshared.add(str(error))
+    def warn_unshared(self, error: RingError) -> None:
+        """Warn why a topic goes over the socket, in one line for all topics."""
+        if str(error) not in self._warned_unshared:
+            self._warned_unshared.add(str(error))
             logger.warning("%s: %s: without shared memory", self._node, error)
 
 

@@ -68,10 +68,10 @@ class _Publisher:
 class Losses:
     """The last numbers of all publishers of one topic, as one reader has received them."""
 
-    def __init__(self, node: str, topic: str, told: set[str] | None = None) -> None:
-        """Count for `topic`; `told` is not empty once losses were logged since the last outage."""
+    def __init__(self, node: str, topic: str, warned: set[str] | None = None) -> None:
+        """Count for `topic`; `warned` is not empty if losses were logged since the last outage."""
         self._node, self._topic = node, topic
-        self._told = set() if told is None else told
+        self._warned = set() if warned is None else warned
         self.publishers: dict[str, _Publisher] = {}
         # skipped in the log, and not yet explained by a hole in a publisher's numbers
         self._skipped = 0
@@ -104,13 +104,13 @@ class Losses:
     def _lost(self, sender: str, publisher: _Publisher, hole: int, since_sec: float) -> int:
         """Return how many of a publisher's missing numbers are messages that never came."""
         if hole > _ALWAYS_LIKELY + since_sec * _MOST_HZ:
-            self._tell_of_jump(sender, publisher, hole)
+            self._warn_of_jump(sender, publisher, hole)
             return 0
         explained = min(hole, self._skipped)
         self._skipped -= explained
         lost = hole - explained
-        if lost and not self._told:
-            self._told.add(self._topic)
+        if lost and not self._warned:
+            self._warned.add(self._topic)
             logger.warning(
                 "%s: %d message%s of %s on %s never came: a broker, or the way from another "
                 "machine, was away, too slow, or ended before it had sent them; they count as "
@@ -119,7 +119,7 @@ class Losses:
             )
         return lost
 
-    def _tell_of_jump(self, sender: str, publisher: _Publisher, hole: int) -> None:
+    def _warn_of_jump(self, sender: str, publisher: _Publisher, hole: int) -> None:
         if publisher.has_jumped:
             return
         publisher.has_jumped = True
@@ -129,9 +129,9 @@ class Losses:
             *(self._node, sender, self._topic, hole),
         )
 
-    def tell_again(self) -> None:
-        """Log losses again, since there was another outage."""
-        self._told.clear()
+    def warn_again(self) -> None:
+        """Warn of losses again, since there was another outage."""
+        self._warned.clear()
 
 
 @dataclass(eq=False, slots=True)

@@ -50,7 +50,7 @@ class MemoryBroker:
         self._made = 0
         self._lock = threading.RLock()
         self._ticked_sec = clock.monotonic_sec()
-        self._is_change_told = False
+        self._is_graph_announced = False
 
     def connect(self, node: str, on_differs: OnDiffers | None = None) -> "MemoryLink":
         """Make a link for a node, or for a peer without a name.
@@ -79,7 +79,7 @@ class MemoryBroker:
         with self._lock:
             if self._links.pop(peer, None):
                 self._router.disconnect(peer)
-                self._tell_change()
+                self._wake_graph_readers()
 
     def ask(self, peer: ConnectedPeer, request: wire.Request) -> None:
         """Carry out a request; the links have its replies when this returns."""
@@ -91,7 +91,7 @@ class MemoryBroker:
             if now - self._ticked_sec >= _TICK_SEC:
                 self._ticked_sec = now
                 self._send(self._router.tick(now))
-            self._tell_change()
+            self._wake_graph_readers()
 
     def put(self, peer: ConnectedPeer, request: wire.Request) -> None:
         """Carry out a put."""
@@ -118,14 +118,14 @@ class MemoryBroker:
     def write_graph(self) -> None:
         """Publish the graph if it has changed and has a reader."""
         with self._lock:
-            self._is_change_told = False
+            self._is_graph_announced = False
             if self._router.table.graph_changed and self._router.topics[GRAPH_TOPIC].cursors:
                 self._send(self._router.publish_graph(self.clock.monotonic_sec()))
 
-    def _tell_change(self) -> None:
+    def _wake_graph_readers(self) -> None:
         """Wake the readers of the graph: it is written once, when the first of them reads."""
-        if self._router.table.graph_changed and not self._is_change_told:
-            self._is_change_told = True
+        if self._router.table.graph_changed and not self._is_graph_announced:
+            self._is_graph_announced = True
             for cursor in self._router.topics[GRAPH_TOPIC].cursors:
                 if (link := self._links.get(cursor.peer)) is not None:
                     link.wake()

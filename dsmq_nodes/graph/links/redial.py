@@ -100,7 +100,7 @@ class Outage:
                 connection = self._dial()
             # Whatever answers there may be no broker of ours.
             except (OSError, DsmqError, ValueError) as error:
-                self._tell(error)
+                self._log_failure(error)
                 self._redial.later()
                 continue
             self._found = connection
@@ -110,7 +110,7 @@ class Outage:
                 self._on_found()
             return
 
-    def _tell(self, error: Exception) -> None:
+    def _log_failure(self, error: Exception) -> None:
         """Log why a try has failed; as a warning, once, if the broker is there and refuses us."""
         if isinstance(error, RequestRefusedError) and str(error) != self._refusal:
             self._refusal = str(error)

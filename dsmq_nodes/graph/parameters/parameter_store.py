@@ -147,13 +147,13 @@ class ParameterStore:
         """
         if descriptor is not None and descriptor.dynamic_typing:
             return
-        told = (
+        text = (
             f"{self._owner}: {name!r} is declared without a default and so has no type: give a "
             "default, `Parameter.Type.DOUBLE`, or `ParameterDescriptor(dynamic_typing=True)`"
         )
         if descriptor is not None:
-            raise ParameterError(told)
-        warnings.warn(told, stacklevel=4)  # at the line that declares it
+            raise ParameterError(text)
+        warnings.warn(text, stacklevel=4)  # at the line that declares it
 
     def undeclare(self, name: str) -> None:
         """Remove a declared parameter."""
@@ -176,8 +176,8 @@ class ParameterStore:
             names = [*self]
             names[_MOST_NAMED:] = ["..."] if len(names) > _MOST_NAMED else []
             known = ", ".join(names) or "none"
-            told = f"parameters of {self._owner}: {problems} (it has: {known})"
-            raise UndeclaredParameterError(told, self._given, self)
+            text = f"parameters of {self._owner}: {problems} (it has: {known})"
+            raise UndeclaredParameterError(text, self._given, self)
 
     # Reading
 
@@ -272,7 +272,7 @@ class ParameterStore:
         for name, parameter in declared.items():
             self._declared[name].parameter = parameter
         self._changed("changed", changes)
-        failed = [await self._tell(callback, changes, call) for callback in self.post_set]
+        failed = [await self._notify(callback, changes, call) for callback in self.post_set]
         return "; ".join(filter(None, failed))
 
     async def _ask(self, callback: OnSet, changes: list[Parameter], call: Call) -> None:
@@ -297,7 +297,7 @@ class ParameterStore:
         if not result.successful:
             raise ParameterError(result.reason or f"{name} refused it, without a reason")
 
-    async def _tell(self, callback: PostSet, changes: list[Parameter], call: Call) -> str:
+    async def _notify(self, callback: PostSet, changes: list[Parameter], call: Call) -> str:
         try:
             await call(callback, changes)
         except Exception as error:  # noqa: BLE001  it is logged and returned, and undoes nothing

@@ -127,7 +127,7 @@ class ServiceServer(Generic[RequestT, ResponseT]):
         try:
             request = self.srv_type.Request.from_json(reply.text or "")
         except DsmqError as error:
-            self._tell(call, str(error))
+            self._publish_error(call, str(error))
             return
         self._answer(call, request)
 
@@ -185,9 +185,9 @@ class ServiceServer(Generic[RequestT, ResponseT]):
     def _raised(self, call: calls.Call, error: Exception) -> None:
         caller = f" from {call.node}" if call.node else ""
         self._logger.traceback(f"{self.service_name}: exception in a call{caller}", error)
-        self._tell(call, error_text(error))
+        self._publish_error(call, error_text(error))
 
-    def _tell(self, call: calls.Call, error: str) -> None:
+    def _publish_error(self, call: calls.Call, error: str) -> None:
         self.failed += 1
         self._link.publish(self._replies, calls.write_error(call, error))
 
@@ -206,7 +206,9 @@ class ServiceServer(Generic[RequestT, ResponseT]):
             call = calls.read(reply.text)
         except DsmqError:
             return
-        self._tell(call, f"{_MOST_WAITING} calls wait already, so this one was not carried out")
+        self._publish_error(
+            call, f"{_MOST_WAITING} calls wait already, so this one was not carried out"
+        )
 
     def _look_for_others(self) -> None:
         """Serve or stand by, as the changed graph requires."""

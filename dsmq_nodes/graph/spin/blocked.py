@@ -39,7 +39,7 @@ BLOCKED_SEC: Final = 1.0
 BLOCKED_FOR: Final = "blocked the node for"  # `doctor` finds these lines on /rosout
 _IDLE_LOOKS: Final = 5  # checks without a loop; then the thread ends
 _LAST_LOOK_SEC: Final = 1.0
-_MOST_UNTOLD: Final = 100  # lines that wait for a log that hangs
+_MOST_UNLOGGED: Final = 100  # lines that wait for a log that hangs
 _TURN: Final = getattr(asyncio.BaseEventLoop, "_run_once").__code__  # noqa: B009  private
 _KIT: Final = str(Path(__file__).parents[2]) + os.sep
 _STANDARD: Final = str(Path(os.__file__).parent) + os.sep
@@ -50,11 +50,11 @@ class _Loop(msgspec.Struct):
     """A loop that runs in a thread."""
 
     loop: asyncio.AbstractEventLoop
-    tell: Callable[[str], object]
+    warn: Callable[[str], object]
     when_blocked: list[Callable[[bool], object]]
     turn: FrameType | None = None  # the turn in which the last look found it; None: it waited
     calls: int = 0  # of the selector, at the last look
-    is_told: bool = False  # whether this turn was reported
+    is_reported: bool = False  # whether this turn was reported
     beats: int = 0  # of a loop that is not asyncio's own
     beating: asyncio.TimerHandle | None = None
 
@@ -64,13 +64,13 @@ _resting: Final[list[weakref.WeakMethod[Callable[[], object]]]] = []
 _lock = threading.Lock()
 _ended = threading.Event()
 _thread: threading.Thread | None = None
-_telling: threading.Thread | None = None  # logs what is in `_untold`; None while that is empty
-_untold: Final[deque[tuple[Callable[[str], object], str]]] = deque(maxlen=_MOST_UNTOLD)
+_log_thread: threading.Thread | None = None  # logs what is in `_unlogged`; None while that is empty
+_unlogged: Final[deque[tuple[Callable[[str], object], str]]] = deque(maxlen=_MOST_UNLOGGED)
 
 
 @contextlib.contextmanager
-def told(
-    tell: Callable[[str], object], when_blocked: Callable[[bool], object] = lambda _: None
+def reporting(
+    warn: Callable[[str], object], when_blocked: Callable[[bool], object] = lambda _: None
 ) -> Iterator[None]:
     """Meanwhile report, in another thread, each callback that blocks the loop of this thread.
 
@@ -81,12 +81,12 @@ def told(
     thread = threading.get_ident()
     running = asyncio.get_running_loop()  # of two nodes in one loop, the first one reports
     key = (thread, id(running))
-    loop = _loops.setdefault(key, _Loop(running, tell, []))
+    loop = _loops.setdefault(key, _Loop(running, warn, []))
     loop.when_blocked.append(when_blocked)
     if loop.beating is None and not _is_asyncios(running):
         _beat(loop)
     if _thread is None and not _start():
-        tell("no thread can be started: until one can, a callback that blocks is not noticed")
+        warn("no thread can be started: until one can, a callback that blocks is not noticed")
     try:
         yield
     finally:
@@ -174,41 +174,41 @@ def _look_at(thread: int, loop: _Loop) -> None:
     turn = stack[0] if stack else None
     calls = selector.calls_of(loop.loop) + loop.beats
     if turn is None or turn is not loop.turn or calls != loop.calls:
-        loop.turn, loop.calls, loop.is_told = turn, calls, False
+        loop.turn, loop.calls, loop.is_reported = turn, calls, False
         return
-    if not loop.is_told:
+    if not loop.is_reported:
         for each in loop.when_blocked[:]:
             each(False)  # before the log
-        loop.is_told = True
-        tell_beside(loop.tell, _text(stack[1:]))
+        loop.is_reported = True
+        log_in_thread(loop.warn, _text(stack[1:]))
     for each in loop.when_blocked[:]:
         each(True)
 
 
-def tell_beside(tell: Callable[[str], object], text: str) -> None:
+def log_in_thread(warn: Callable[[str], object], text: str) -> None:
     """Log in another thread, in order: a log handler may wait for what a blocked callback holds.
 
     Meanwhile the thread that looks continues.
     """
-    global _telling  # noqa: PLW0603  of the process
+    global _log_thread  # noqa: PLW0603  of the process
     with _lock, contextlib.suppress(RuntimeError):  # Python ends
-        _untold.append((tell, text))
-        if _telling is None:
-            thread = threading.Thread(target=_tell_all, name="blocked lines", daemon=True)
+        _unlogged.append((warn, text))
+        if _log_thread is None:
+            thread = threading.Thread(target=_log_all, name="blocked lines", daemon=True)
             thread.start()
-            _telling = thread
+            _log_thread = thread
 
 
-def _tell_all() -> None:
-    global _telling  # noqa: PLW0603  of the process
+def _log_all() -> None:
+    global _log_thread  # noqa: PLW0603  of the process
     while True:
         with _lock:
-            if not _untold:
-                _telling = None
+            if not _unlogged:
+                _log_thread = None
                 return
-            tell, text = _untold.popleft()
+            warn, text = _unlogged.popleft()
         with contextlib.suppress(Exception):  # a handler of the program
-            tell(text)
+            warn(text)
 
 
 @contextlib.contextmanager
@@ -297,9 +297,9 @@ def _before_fork() -> None:
     if thread is not None and thread is not threading.current_thread():
         _ended.set()
         thread.join(_LAST_LOOK_SEC)
-    telling = _telling
-    if telling is not None and telling is not threading.current_thread():
-        telling.join(_LAST_LOOK_SEC)
+    log_thread = _log_thread
+    if log_thread is not None and log_thread is not threading.current_thread():
+        log_thread.join(_LAST_LOOK_SEC)
 
 
 def _in_the_parent() -> None:
@@ -308,9 +308,9 @@ def _in_the_parent() -> None:
 
 
 def _in_the_child() -> None:
-    global _lock, _telling
-    _lock, _telling = threading.Lock(), None  # a thread of the parent may have held the lock
-    _untold.clear()
+    global _lock, _log_thread
+    _lock, _log_thread = threading.Lock(), None  # a thread of the parent may have held the lock
+    _unlogged.clear()
     _loops.clear()
     _resting.clear()
 

@@ -265,7 +265,7 @@ class Dispatcher:
             with contextlib.suppress(MemoryError):  # the node enters its safe state all the same
                 self.exceptions.note(named, error)
         else:
-            self.exceptions.tell(named, error)
+            self.exceptions.log(named, error)
 
     # Reading and dispatching
 

@@ -195,10 +195,10 @@ def leave_threads(number: int, _: FrameType | None) -> None:
         _exit_now(128 + number)
 
 
-def tell_of_threads() -> None:
+def report_threads() -> None:
     """Report, after a moment, the threads that Python waits for at its end."""
 
-    def tell() -> None:
+    def report() -> None:
         threading.main_thread().join()
         time.sleep(LAST_STEPS_SEC)
         if left := ", ".join(_awaited_threads()):
@@ -208,7 +208,7 @@ def tell_of_threads() -> None:
             )
 
     if _lasting_threads():
-        threading.Thread(target=tell, daemon=True).start()
+        threading.Thread(target=report, daemon=True).start()
 
 
 def _awaited_threads() -> list[str]:

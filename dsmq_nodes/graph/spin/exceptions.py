@@ -43,7 +43,7 @@ class Exceptions:
         self._kinds[kind] += 1
         return self._kinds[kind]
 
-    def tell(self, named: object, error: BaseException) -> None:
+    def log(self, named: object, error: BaseException) -> None:
         """Count an exception and log it: the first of its kind in full, then the 10th, 100th..."""
         times = self.note(named, error)
         if times == 1:
@@ -52,13 +52,13 @@ class Exceptions:
         elif str(times).rstrip("0") == "1":
             self._logger.error(f"exception in {self.last} (so far {times} times)")
 
-    def tell_briefly(self, named: object, error: BaseException) -> None:
+    def log_briefly(self, named: object, error: BaseException) -> None:
         """Count an exception and log it in one line."""
         self.note(named, error)
         self._logger.error(f"exception in {self.last}")
 
 
-def tell_unawaited(work: CodeType, tell: Callable[[BaseException], object]) -> None:
+def call_if_unawaited(work: CodeType, log: Callable[[BaseException], object]) -> None:
     """Report the exception that ends the running task, unless it is retrieved within a second.
 
     Only if the whole task is a call of the function `work`. asyncio itself reports the exception
@@ -71,7 +71,7 @@ def tell_unawaited(work: CodeType, tell: Callable[[BaseException], object]) -> N
 
     def look() -> None:
         if getattr(task, "_log_traceback", False) and (error := task.exception()) is not None:
-            tell(error)
+            log(error)
 
     task.add_done_callback(lambda _: loop.call_later(_UNAWAITED_SEC, look))
 

@@ -38,7 +38,7 @@ class Mortal(Protocol):
     def end_beside(self) -> None:
         """End its spinning in another thread, now or later: Python's end awaits that thread."""
 
-    def tell_unspun(self) -> None:
+    def warn_if_unspun(self) -> None:
         """Warn, after its end, if it had callbacks and was never spun."""
 
     @property
@@ -161,12 +161,12 @@ def _others_stop() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def told_if_it_hangs(tell: Callable[[str], object]) -> Iterator[None]:
+def report_if_it_hangs(report: Callable[[str], object]) -> Iterator[None]:
     """Report, in another thread, where this thread stands if it hangs meanwhile."""
     thread = threading.get_ident()
 
     def look() -> None:
-        tell(
+        report(
             f"stands at {blocked.place_of(thread)}, and the end of the node takes over "
             f"{HANGS_SEC:g} s: no signal cuts it short except SIGKILL (`kill -9 {os.getpid()}`)"
         )
@@ -215,7 +215,7 @@ def _at_exit() -> None:
     failed = end_nodes(nodes)
     if not _left and getattr(sys, "last_value", None) is None:  # no signal or exception ends it
         for node in nodes:
-            node.tell_unspun()  # after the safe state, since a log handler may wait
+            node.warn_if_unspun()  # after the safe state, since a log handler may wait
     if failed:
         # Python's exit status, which a launcher checks, does not show exceptions raised here.
         logging.shutdown()

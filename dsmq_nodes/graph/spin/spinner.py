@@ -319,7 +319,7 @@ class Spinner:
         self.dispatcher.dispatch_soon()
         try:
             waits_for: set[asyncio.Future[Any]] = {ended} if working is None else {ended, working}
-            with blocked.told(self._logger.warning, self.when_blocked):
+            with blocked.reporting(self._logger.warning, self.when_blocked):
                 await asyncio.wait(waits_for, return_when=asyncio.FIRST_COMPLETED)
             if ended.done():
                 ended.result()

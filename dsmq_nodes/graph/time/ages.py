@@ -110,7 +110,7 @@ class Ages:
         self._ahead_ns = 0  # our wall clock minus our monotonic one
         # by how much our clock was set since each sender's last message
         self._set_by_ns: dict[str, int] = {}
-        self._told: set[str] = set()
+        self._warned_of: set[str] = set()
 
     def age_ns(self, msg: "Entry") -> int:
         """Return the age of a message, in ns."""
@@ -143,8 +143,10 @@ class Ages:
         off_ns, sender = self._shortest_ns(msg, now_ns, way_ns), msg.sender
         if 0 <= off_ns <= _LONGEST_WAY_NS:
             return 0
-        if abs(off_ns) > _LONGEST_WAY_NS and sender not in self._told:
-            self._told = {*self._told, sender} if len(self._told) < _MOST_SENDERS else {sender}
+        if abs(off_ns) > _LONGEST_WAY_NS and sender not in self._warned_of:
+            self._warned_of = (
+                {*self._warned_of, sender} if len(self._warned_of) < _MOST_SENDERS else {sender}
+            )
             how = "after" if off_ns > 0 else "before"
             self._warn(
                 f"{self._topic_name}: messages from {sender or 'a client'} come "

@@ -15,7 +15,7 @@ from dsmq_nodes.graph.time.clock import BaseClock
 
 _STEP_SEC: Final = 0.1  # more than a clock is slewed between two looks
 _READING_SEC: Final = 0.02  # clocks that are read further apart are not compared
-_TOLD_SEC: Final = 300.0
+_SET_BACK_KEPT_SEC: Final = 300.0
 
 
 class NodeClock(BaseClock):
@@ -50,7 +50,7 @@ class NodeClock(BaseClock):
     def set_back_sec(self) -> float:
         """How far it was last set back, in seconds, if in the last 5 minutes; else 0."""
         since_sec = self.monotonic_sec() - self._set_back_at_sec
-        return self._set_back_sec if since_sec < _TOLD_SEC else 0.0
+        return self._set_back_sec if since_sec < _SET_BACK_KEPT_SEC else 0.0
 
     def look(self) -> None:
         """Check whether the wall clock was set: warn, and call back if it was set back."""

@@ -22,7 +22,7 @@ class _Window(msgspec.Struct):
     since_sec: float
     overruns: int = 0  # the timer's counters when the window began
     ticks: int = 0
-    is_told: bool = False
+    is_warned: bool = False
 
 
 class OverrunWatch:
@@ -41,14 +41,14 @@ class OverrunWatch:
             window = known.get(timer) or _Window(now_sec)
             skipped, made = timer.overruns - window.overruns, timer.ticks - window.ticks
             allowed = _TOLERATED * max(skipped + made, _WINDOW_SEC / timer.period_sec)
-            if not window.is_told and skipped > allowed:
-                window.is_told = True
-                self._tell(timer, skipped, skipped + made)
+            if not window.is_warned and skipped > allowed:
+                window.is_warned = True
+                self._warn_of_skipped(timer, skipped, skipped + made)
             if now_sec - window.since_sec >= _WINDOW_SEC:
                 window = _Window(now_sec, timer.overruns, timer.ticks)
             self._windows[timer] = window
 
-    def _tell(self, timer: Timer, skipped: int, due: int) -> None:
+    def _warn_of_skipped(self, timer: Timer, skipped: int, due: int) -> None:
         now = f" and runs at {timer.achieved_hz:.4g} Hz" if timer.achieved_hz else ""
         late_ms = timer.lateness.longest_sec * 1e3
         worst = f", at worst {late_ms:.0f} ms late" if late_ms >= 0.5 else ""

@@ -30,7 +30,7 @@ _DEEPEST: Final = 50
 _DEEPEST_DESCRIBED: Final = 3
 _MOST_NAMES: Final = 6
 _MOST_CHOICES: Final = 200
-_MOST_TOLD: Final = 2**31 - 1  # limits from here on are the usual ones of an integer
+_LARGEST_SHOWN: Final = 2**31 - 1  # limits from here on are the usual ones of an integer
 _LONGEST_NAME: Final = 100
 _KINDS: Final = {
     bool: "boolean",
@@ -124,19 +124,19 @@ def explain(
 
 def remark(topic: str, subscriber: TopicEnd, publisher: TopicEnd, verdict: Verdict) -> str:
     """Return a remark about two types that fit; empty when there is none."""
-    told = []
+    remarks = []
     if subscriber.type_name != publisher.type_name:
-        told.append(f"{subscriber.shown_type} and {publisher.shown_type} are taken for one type")
+        remarks.append(f"{subscriber.shown_type} and {publisher.shown_type} are taken for one type")
     for fields, what in (
         (verdict.not_known, "sent but not known to the subscriber: "),
         (verdict.not_sent, "not sent, so left at its default: "),
     ):
         if fields:
             more = f" and {len(fields) - _MOST_SHOWN} more" if len(fields) > _MOST_SHOWN else ""
-            told.append(f"{what}{', '.join(fields[:_MOST_SHOWN])}{more}")
-    if not told:
+            remarks.append(f"{what}{', '.join(fields[:_MOST_SHOWN])}{more}")
+    if not remarks:
         return ""
-    return f"{topic}: subscriber {subscriber}, publisher {publisher}: {'; '.join(told)}"
+    return f"{topic}: subscriber {subscriber}, publisher {publisher}: {'; '.join(remarks)}"
 
 
 class _Comparison:
@@ -312,11 +312,11 @@ def _described(root: Schema, schema: object, depth: int = 0) -> str:
     if depth > _DEEPEST_DESCRIBED:
         return "..."
     kinds = _kinds(root, _resolved(root, schema))
-    told = dict.fromkeys(
+    described = dict.fromkeys(
         _containers[kind](root, each, depth) if kind in _containers else _simple(kind, each)
         for kind, each in kinds[:_MOST_NAMES]
     )
-    return " or ".join(told) or "anything"
+    return " or ".join(described) or "anything"
 
 
 def _array_described(root: Schema, schema: Schema, depth: int) -> str:
@@ -342,7 +342,7 @@ def _simple(kind: str, schema: Schema) -> str:
     if values := _values(schema):
         return f"one of {', '.join(_printable(repr(value)) for value in values[:_MOST_NAMES])}"
     low, high = schema.get("minimum"), schema.get("maximum")
-    if isinstance(low, int) and isinstance(high, int) and high < _MOST_TOLD:
+    if isinstance(low, int) and isinstance(high, int) and high < _LARGEST_SHOWN:
         return f"{kind} {low} to {high}"
     return "bytes" if schema.get("contentEncoding") else _printable(kind)
 

@@ -179,7 +179,7 @@ class GraphView:
             self.is_lost = True
             self._unread = ""
             self._nodes, self._topics = None, {}
-        self._tell()
+        self._call_watchers()
 
     def regain(self) -> None:
         """Note that the broker is back, and will send a graph."""
@@ -197,7 +197,7 @@ class GraphView:
         self._is_news = False
         self._read()
         self._changed.notify_all()
-        self._tell()
+        self._call_watchers()
 
     def _read(self) -> None:
         with self._reading:
@@ -213,6 +213,6 @@ class GraphView:
             self._clients = frozenset([peer.client for peer in graph.peers if peer.client])
             self._topics = {topic.name: topic for topic in graph.topics}
 
-    def _tell(self) -> None:
+    def _call_watchers(self) -> None:
         for watcher in list(self.watchers):
             watcher()

@@ -180,14 +180,14 @@ class Subscription(Generic[MessageT], AsyncIterator[MessageT]):
             self.mail.popleft()
             self._dropped += 1
             if self.callback is None and not self._is_read:
-                self._tell_unread()
+                self._warn_unread()
         self.mail.append(reply)
         if self.callback is not None:
             return not is_full
         self._changed.notify_all()
         return False
 
-    def _tell_unread(self) -> None:
+    def _warn_unread(self) -> None:
         """Warn, once, that nothing reads the messages."""
         self._is_read = True
         self._logger.warning(

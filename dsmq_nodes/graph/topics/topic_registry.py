@@ -25,7 +25,7 @@ from dsmq_nodes.graph.topics.type_check import schema_text
 from dsmq_nodes.messages.base import Duration, Message
 from dsmq_nodes.topic_names import GRAPH_TOPIC, GRAPH_TYPE
 
-_MISSES_TOLD_SEC: Final = 10.0
+_MISSES_WARNED_SEC: Final = 10.0
 PublisherT = TypeVar("PublisherT", bound=Publisher[Any])
 
 
@@ -66,10 +66,10 @@ class Topics:
         _check_type(msg_type)
         watchdog = self._deadline(qos, on_deadline, f"{name}: published nothing")
         schema = schema_text(msg_type)
-        beside = self._tell_qos(name, qos)  # others see it before the publisher itself
+        beside = self._announce_qos(name, qos)  # others see it before the publisher itself
         publication = self._link.advertise(name, msg_type.type_name, qos.latched, schema)
         if (publication.type_name, publication.schema) != (msg_type.type_name, schema):
-            self._tell_no_longer(beside)
+            self._withdraw_qos(beside)
             why = f"so it cannot publish {msg_type.type_name} there: use another topic"
             if publication.type_name == msg_type.type_name:
                 why = "by another class of that name, with other fields: "
@@ -102,7 +102,7 @@ class Topics:
             self.former.sent += publisher.messages
             self.former.dropped += publisher.dropped
         publisher.close(is_last=is_last)
-        self._tell_no_longer(publisher.beside)
+        self._withdraw_qos(publisher.beside)
 
     def add_subscription(
         self,
@@ -218,14 +218,14 @@ class Topics:
 
         return deliver
 
-    def _tell_qos(self, name: str, qos: QoSProfile) -> Publication | None:
+    def _announce_qos(self, name: str, qos: QoSProfile) -> Publication | None:
         """Announce a publisher's deadline and lifespan, if it has any: see announced_qos.py."""
         if qos.deadline is None and qos.lifespan is None:
             return None
-        told = AnnouncedQoS(deadline_ns=_ns(qos.deadline), lifespan_ns=_ns(qos.lifespan))
-        return self._link.advertise(topic_beside("publisher", name, told), "", 0)
+        announced = AnnouncedQoS(deadline_ns=_ns(qos.deadline), lifespan_ns=_ns(qos.lifespan))
+        return self._link.advertise(topic_beside("publisher", name, announced), "", 0)
 
-    def _tell_no_longer(self, beside: Publication | None) -> None:
+    def _withdraw_qos(self, beside: Publication | None) -> None:
         if beside is not None and all(each.beside is not beside for each in self.publishers):
             self._link.unadvertise(beside)
 
@@ -239,16 +239,16 @@ class Topics:
         if on_deadline is not None:
             check_takes(on_deadline, f"an on_deadline ({what})")
         deadline_sec = seconds(qos.deadline)
-        missed, told_sec = 0, -math.inf
+        missed, warned_sec = 0, -math.inf
 
         def warn() -> None:
-            nonlocal missed, told_sec
+            nonlocal missed, warned_sec
             missed += 1
             now_sec = self._clock.monotonic_sec()
-            if now_sec - told_sec >= _MISSES_TOLD_SEC:
+            if now_sec - warned_sec >= _MISSES_WARNED_SEC:
                 often = f", {missed} times since the last line" if missed > 1 else ""
                 self._logger.warning(f"{what} within its deadline of {deadline_sec:g} s{often}")
-                missed, told_sec = 0, now_sec
+                missed, warned_sec = 0, now_sec
 
         return Watchdog(
             deadline_sec,

@@ -22,7 +22,7 @@ from dsmq_nodes.graph.topics.compatible import TopicEnd, Verdict, compare, expla
 from dsmq_nodes.json_text import read_json
 from dsmq_nodes.messages.base import Message
 
-_MOST_TOLD: Final = 1000
+_MOST_REPORTED: Final = 1000
 _encode = msgspec.json.Encoder(order="sorted").encode
 
 
@@ -43,7 +43,7 @@ class TypeCheck:
         self._logger = logger
         self._node = node
         self._fails = fails
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
 
     def met(self, reply: wire.Reply, own: Publication | LinkReader) -> None:
         """Compare this node's type with that of another end, which the broker says differs."""
@@ -80,9 +80,9 @@ class TypeCheck:
 
     def _is_news(self, text: str) -> bool:
         """Whether the text is new; the same peer is compared again when it reconnects."""
-        if text in self._told:
+        if text in self._reported:
             return False
-        if len(self._told) >= _MOST_TOLD:
-            self._told.clear()
-        self._told.add(text)
+        if len(self._reported) >= _MOST_REPORTED:
+            self._reported.clear()
+        self._reported.add(text)
         return True

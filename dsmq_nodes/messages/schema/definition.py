@@ -63,10 +63,10 @@ def _fields(cls: type["BaseModel"]) -> "Iterator[str]":
         info = cls.model_fields[attribute]
         of_package = ros_type(hints[attribute]).replace("/msg/", "/").removeprefix(f"{package}/")
         default = info.get_default()
-        told = isinstance(default, int | float | str) and default
-        line = f"{of_package} {name} {_literal(default)}" if told else f"{of_package} {name}"
-        said = ", ".join(filter(None, (_range(info), info.description or "")))
-        yield f"{line}  # {one_line(said)}" if said else line
+        is_shown = isinstance(default, int | float | str) and default
+        line = f"{of_package} {name} {_literal(default)}" if is_shown else f"{of_package} {name}"
+        comment = ", ".join(filter(None, (_range(info), info.description or "")))
+        yield f"{line}  # {one_line(comment)}" if comment else line
 
 
 def _range(info: FieldInfo) -> str:
@@ -96,7 +96,7 @@ def message_definition(cls: type["BaseModel"]) -> MessageDefinition:
             MessageField(
                 outer,
                 read_type(ros_type(hints[each]), package),
-                _told_default(cls.model_fields[each]),
+                _stated_default(cls.model_fields[each]),
             )
             for each, outer in outer_names(cls).items()
         )
@@ -105,7 +105,7 @@ def message_definition(cls: type["BaseModel"]) -> MessageDefinition:
     return MessageDefinition(name, fields, constants, inspect.cleandoc(cls.__doc__ or ""))
 
 
-def _told_default(info: FieldInfo) -> object:
+def _stated_default(info: FieldInfo) -> object:
     default = info.get_default()
     is_plain = isinstance(default, int | float | str | list) and bool(default)
     is_zeros = isinstance(default, list) and not any(default)

@@ -112,12 +112,12 @@ def _annotation(kind: FieldType, class_named: ClassNamed) -> Any:
 
 def _default(field: MessageField, class_named: ClassNamed) -> Any:
     """Return a field's default; `default_text` is its text."""
-    kind, told = field.type, field.default
+    kind, default = field.type, field.default
     if not kind.is_list:
-        return _zero(kind, class_named) if told is None else told
+        return _zero(kind, class_named) if default is None else default
     if kind.base in BYTES:
-        return bytes(told or kind.size or 0)
-    return list(told) if told is not None else _zeros(kind, class_named)
+        return bytes(default or kind.size or 0)
+    return list(default) if default is not None else _zeros(kind, class_named)
 
 
 def _zeros(kind: FieldType, class_named: ClassNamed) -> list[Any]:
@@ -135,8 +135,8 @@ def _zero(kind: FieldType, class_named: ClassNamed) -> Any:
 def annotation_text(kind: FieldType, name_of: NameOf = short_name) -> str:
     """Return a field's annotation as Python source; `name_of` returns the Python name of a type."""
     limits, ros = _extras(kind)
-    told = ", ".join(f"{name}={limit}" for name, limit in limits.items())
-    extras = [*([f"Field({told})"] if limits else ()), *([f'Ros("{ros}")'] if ros else ())]
+    arguments = ", ".join(f"{name}={limit}" for name, limit in limits.items())
+    extras = [*([f"Field({arguments})"] if limits else ()), *([f'Ros("{ros}")'] if ros else ())]
     if kind.is_list:
         name = "bytes" if kind.base in BYTES else f"list[{annotation_text(_item(kind), name_of)}]"
     elif kind.is_message:
@@ -148,13 +148,13 @@ def annotation_text(kind: FieldType, name_of: NameOf = short_name) -> str:
 
 def default_text(field: MessageField, name_of: NameOf = short_name) -> str:
     """Return a field's default as Python source; zero or empty if the definition has none."""
-    kind, told = field.type, field.default
+    kind, default = field.type, field.default
     if not kind.is_list:
-        return _zero_text(kind, name_of) if told is None else value_text(told)
+        return _zero_text(kind, name_of) if default is None else value_text(default)
     if kind.base in BYTES:
-        return repr(bytes(told)) if told else f"bytes({kind.size})" if kind.size else 'b""'
-    if told is not None:
-        return f"[{', '.join(map(value_text, told))}]"
+        return repr(bytes(default)) if default else f"bytes({kind.size})" if kind.size else 'b""'
+    if default is not None:
+        return f"[{', '.join(map(value_text, default))}]"
     if kind.is_message and kind.size:
         return f"[{_zero_text(kind, name_of)} for _ in range({kind.size})]"
     return f"[{_zero_text(kind, name_of)}] * {kind.size}" if kind.size else "[]"
