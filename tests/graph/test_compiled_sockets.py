@@ -53,7 +53,7 @@ class End:
         self.infos: list[tuple[object, ...]] = []
         self.raised: list[str] = []
         self.lost: list[str] = []
-        exceptions: Any = SimpleNamespace(tell=lambda _, error: self.raised.append(str(error)))
+        exceptions: Any = SimpleNamespace(log=lambda _, error: self.raised.append(str(error)))
 
         def on_message(msg: Any) -> None:
             self.got.append(msg.data)
