@@ -190,7 +190,7 @@ class NodeKit:
             NODES_TOPIC, NodeStatistics.type_name, 0, schema_text(NodeStatistics)
         )
         self._overruns = OverrunWatch(self.logger.warning)
-        statistics = Timer(STATISTICS_PERIOD_SEC, self._look_after, _quietly, self.spinner.begin)
+        statistics = Timer(STATISTICS_PERIOD_SEC, self._each_second, _quietly, self.spinner.begin)
         self.spinner.add(statistics, is_steady=True)
         # This watchdog runs during an outage only: see _on_outage.
         self._is_outage = self.is_broker_lost = self._is_end_told = False
@@ -372,11 +372,11 @@ class NodeKit:
         for each in self.dispatcher.busy.values():
             each.longest_sec = 0.0
 
-    def _look_after(self) -> None:
+    def _each_second(self) -> None:
         self.safe_state.enter_again()
         watch_on()
-        self._machine_clock.look()
-        self._overruns.look(self.timers, self.wall_clock.monotonic_sec())
+        self._machine_clock.check()
+        self._overruns.check(self.timers, self.wall_clock.monotonic_sec())
         self.publish_statistics()
 
     # The end

@@ -67,7 +67,7 @@ class LifecycleKit(NodeKit):
     def check_parameters(self) -> None:
         """Do nothing when the node begins to spin: `on_configure` may declare parameters."""
 
-    def _look_for_unknown_parameters(self) -> None:
+    def _log_undeclared_parameters(self) -> None:
         try:
             self.parameters.check_given()
         except ParameterError as error:
@@ -88,7 +88,7 @@ class LifecycleKit(NodeKit):
         if not is_safe:
             result = TransitionCallbackReturn.ERROR
         if step.goal == states.CONFIGURING and result is TransitionCallbackReturn.SUCCESS:
-            self._look_for_unknown_parameters()
+            self._log_undeclared_parameters()
         await self._settle(step, comes_from, result)
         return result
 

@@ -322,7 +322,7 @@ def _silent(seen: Seen) -> Iterator[Finding]:
             text += f"({_count(counted.total, 'message')} earlier)"
         else:
             continue
-        level, advice = WARNING, _look_at(_writers(topic))
+        level, advice = WARNING, _advice_on(_writers(topic))
         if counted.total < _A_STREAM:
             level, advice = NOTE, f"{_ON_DEMAND} {advice}"
         yield Finding(level, "silent publisher", about, text, advice)
@@ -340,7 +340,7 @@ def _causes_first(seen: Seen, silent: list[Finding]) -> list[Finding]:
     return sorted(silent, key=follows)
 
 
-def _look_at(writers: list[str]) -> str:
+def _advice_on(writers: list[str]) -> str:
     if "a client" in writers:
         return "A plain client or a tool publishes it: look there."
     return (

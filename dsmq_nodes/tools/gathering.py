@@ -85,7 +85,7 @@ class Gathering:
         """Whether the broker's counters were read twice, which a difference needs."""
         return len(self._statistics) > 1
 
-    def look(self, wait_sec: float) -> None:
+    def gather(self, wait_sec: float) -> None:
         """Read messages for `wait_sec`; longer while the broker or a node has sent no counters."""
         while (left_sec := self._left_sec(wait_sec)) > 0.0:
             self.take(left_sec)

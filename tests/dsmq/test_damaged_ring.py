@@ -456,10 +456,10 @@ def test_what_a_reader_says_of_itself_is_believed_only_as_far_as_the_log_goes() 
         numbers, at = Ring(Path(topic.log.ring.path)).numbers, READERS + 4 * cursor.seat
         for after, missed in ((_HIGHEST, _HIGHEST), (1, _HIGHEST), (0, 1)):
             numbers[at + 1], numbers[at + 3] = after, missed
-            router.sharing.look_at_seat(cursor)
+            router.sharing.copy_reader_state(cursor)
             assert (cursor.after, cursor.delivered, cursor.dropped) == (0, 0, 0)
         numbers[at + 1], numbers[at + 3] = _HIGHEST, 0
-        router.sharing.look_at_seat(cursor)
+        router.sharing.copy_reader_state(cursor)
         assert (cursor.after, cursor.delivered, cursor.dropped) == (1, 1, 0)
     finally:
         router.sharing.stop()

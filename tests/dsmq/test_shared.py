@@ -123,7 +123,7 @@ def test_who_rings_late_does_not_leave_the_broker_deaf() -> None:
         talker, reader = shell.peer("/talker", shm=True), shell.peer("", shm=False)
         path = shell.ask(talker, action="advertise", topic="/t", type="T", shm=True).ring
         assert shell.ask(reader, action="subscribe", topic="/t").event == "subscribed"
-        following.look_as_wanted()
+        following.poll_as_wanted()
         writer = Writer(Ring(Path(path)), "/talker", Doorbells(memory.directory))
         late = 0
 
@@ -136,7 +136,7 @@ def test_who_rings_late_does_not_leave_the_broker_deaf() -> None:
 
         async def rests(last_id: int) -> None:
             async with asyncio.timeout(PATIENCE_SEC):
-                while shell.pushed[-1:] != [last_id] or following._look is not None:
+                while shell.pushed[-1:] != [last_id] or following._next_poll is not None:
                     await asyncio.sleep(0.005)
 
         writer.append(b"1", seq=1, stamp_ns=0)
@@ -321,7 +321,7 @@ def test_who_wrote_once_is_not_remembered() -> None:
         before, _ = tracemalloc.get_traced_memory()
         for number in range(2000):
             assert log.append(f"/{kind}{number:0>250}", b"x", 1, 0)
-            log.read(looks_inside=True)
+            log.read(read_here=True)
         return tracemalloc.get_traced_memory()[0] - before
 
     tracemalloc.start()

@@ -173,7 +173,7 @@ class StuckRing:
     def append(self, sender: str, text: bytes, seq: int, stamp_ns: int) -> int:
         return 0
 
-    def read(self, *, looks_inside: bool) -> "list[RingRecord]":
+    def read(self, *, read_here: bool) -> "list[RingRecord]":
         return []
 
     def bundle(self) -> None:

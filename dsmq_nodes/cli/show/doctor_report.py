@@ -21,7 +21,7 @@ def report(broker: str, name: str, wait_sec: float, *, as_json: bool) -> bool:
     try:
         with Session(broker) as session:
             gathering = Gathering(session)
-            gathering.look(wait_sec)
+            gathering.gather(wait_sec)
             seen = gathering.seen(session.graph())
     except ConnectionFailedError as error:
         text = str(error).removesuffix(LISTED)  # the list follows below

@@ -7,7 +7,7 @@ than a poll costs the broker. A poll copies small messages as they lie there, as
 nothing decodes them one by one before somebody reads them (store/bundles.py).
 
 While nobody reads messages from the broker, they are polled only so that the log has them before
-the ring is overwritten: once in `_LOOK_RARELY_SEC`. A burst is polled more often, and so are topics
+the ring is overwritten: once in `_POLL_RARELY_SEC`. A burst is polled more often, and so are topics
 with large messages, so that their rings need not hold much. Whatever reads a log (`get`, a new
 reader, the statistics) has it followed first, and is never behind by a poll.
 """
@@ -25,11 +25,11 @@ from dsmq_nodes.errors import RingError
 
 logger = logging.getLogger("dsmq.broker")
 
-_LOOK_AGAIN_SEC: Final = 0.05
-_LOOK_OFTEN_SEC: Final = 0.01
-_LOOK_RARELY_SEC: Final = 0.2
+_POLL_SEC: Final = 0.05
+_POLL_OFTEN_SEC: Final = 0.01
+_POLL_RARELY_SEC: Final = 0.2
 _FEW: Final = 500  # messages in a poll; more are a burst
-_MOST_IN_VAIN: Final = 2  # polls of all topics in a row: a topic of 10 Hz needs no bell
+_MOST_EMPTY_POLLS: Final = 2  # polls of all topics in a row: a topic of 10 Hz needs no bell
 
 
 def shared_memory() -> SharedMemory | None:
@@ -64,10 +64,10 @@ class Following:
         self._gather = gather
         self._flush = flush
         self._loop = asyncio.get_running_loop()
-        self._look: asyncio.Handle | None = None
-        self._in_vain = 0
-        self._delay_sec = _LOOK_AGAIN_SEC
-        self._loop.add_reader(memory.bell, self._rung)
+        self._next_poll: asyncio.Handle | None = None
+        self._empty_polls = 0
+        self._delay_sec = _POLL_SEC
+        self._loop.add_reader(memory.bell, self._on_bell)
 
     def peer_left(self, peer: ConnectedPeer) -> None:
         """Close the rings of a peer that has gone, if it was the last one to share them."""
@@ -75,7 +75,7 @@ class Following:
             self._memory.remove_bell(peer.number)
         self._gather(self._router.sharing.close_unused_rings(time.monotonic()))
 
-    def look_after(self) -> None:
+    def check_memory(self) -> None:
         """Stop sharing memory if another program has removed it; called once a second.
 
         Its writers could no longer wake their readers.
@@ -92,42 +92,42 @@ class Following:
 
     def close(self) -> None:
         """Stop sharing memory."""
-        if self._look is not None:
-            self._look.cancel()
+        if self._next_poll is not None:
+            self._next_poll.cancel()
         self._loop.remove_reader(self._memory.bell)
         self._router.sharing.stop()
         self._memory.close()
 
-    def _rung(self) -> None:
+    def _on_bell(self) -> None:
         now = time.monotonic()
         topics = [topic for topic in self._router.sharing.topics.values() if topic.is_awaited]
         for topic in topics:
             self._read(topic, now)
-        self._delay_sec = _LOOK_AGAIN_SEC
-        self._rest(topics)
-        self._look_again()
+        self._delay_sec = _POLL_SEC
+        self._arm_bells(topics)
+        self._poll_later()
         self._flush()
 
-    def _look_again(self) -> None:
-        if self._look is None:
+    def _poll_later(self) -> None:
+        if self._next_poll is None:
             topics = self._router.sharing.topics.values()
             has_large = any(each.log.last_in_ring_id for each in topics)
-            delay_sec = _LOOK_OFTEN_SEC if has_large else self._delay_sec
-            self._look = self._loop.call_later(delay_sec, self._follow)
+            delay_sec = _POLL_OFTEN_SEC if has_large else self._delay_sec
+            self._next_poll = self._loop.call_later(delay_sec, self._follow)
 
-    def look_as_wanted(self) -> None:
+    def poll_as_wanted(self) -> None:
         """Read on in the next turn: a ring was made, or a reader begins to wait."""
         sharing = self._router.sharing
         if sharing.has_new_reader:
-            self._look_at_once()
+            self._poll_at_once()
         else:
-            self._look_again()
-        sharing.wants_look = sharing.has_new_reader = False
+            self._poll_later()
+        sharing.wants_poll = sharing.has_new_reader = False
 
-    def _look_at_once(self) -> None:
-        if self._look is not None:
-            self._look.cancel()
-        self._look = self._loop.call_soon(self._follow)
+    def _poll_at_once(self) -> None:
+        if self._next_poll is not None:
+            self._next_poll.cancel()
+        self._next_poll = self._loop.call_soon(self._follow)
 
     def _follow(self) -> None:
         self.follow_now()
@@ -136,23 +136,23 @@ class Following:
 
     def follow_now(self) -> None:
         """Read the rings; the broker's next `flush` sends the replies."""
-        if self._look is not None:
-            self._look.cancel()
-            self._look = None
+        if self._next_poll is not None:
+            self._next_poll.cancel()
+            self._next_poll = None
         now = time.monotonic()
         topics = list(self._router.sharing.topics.values())
         found = sum(self._read(topic, now) for topic in topics)
-        self._in_vain = 0 if found else self._in_vain + 1
+        self._empty_polls = 0 if found else self._empty_polls + 1
         self._delay_sec = self._delay(found, topics)
-        goes_on = self._in_vain < _MOST_IN_VAIN
-        self._rest([topic for topic in topics if topic.is_awaited or not goes_on])
+        goes_on = self._empty_polls < _MOST_EMPTY_POLLS
+        self._arm_bells([topic for topic in topics if topic.is_awaited or not goes_on])
         if topics and goes_on:
-            self._look_again()
+            self._poll_later()
 
     def _delay(self, found: int, topics: list[Topic]) -> float:
         if any(topic.is_read_here for topic in topics):
-            return _LOOK_AGAIN_SEC
-        return _LOOK_OFTEN_SEC if found > _FEW else min(self._delay_sec * 2, _LOOK_RARELY_SEC)
+            return _POLL_SEC
+        return _POLL_OFTEN_SEC if found > _FEW else min(self._delay_sec * 2, _POLL_RARELY_SEC)
 
     def _read(self, topic: Topic, now: float) -> int:
         """Read a topic's ring; return by how many ids the log has advanced."""
@@ -162,15 +162,15 @@ class Following:
         before, newest_id = topic.log.last_id, ring.newest_id
         self._gather(self._router.sharing.follow(topic, now))
         if topic.log.name in self._router.sharing.topics and topic.log.last_id < newest_id:
-            self._look_at_once()
+            self._poll_at_once()
         return topic.log.last_id - before
 
-    def _rest(self, topics: list[Topic]) -> None:
+    def _arm_bells(self, topics: list[Topic]) -> None:
         """Request the bell at the next message of each topic; all other topics are polled."""
         rings = [each.log.ring for each in topics if each.log.ring is not None]
-        resting = [ring for ring in rings if not ring.has_more()]
-        for ring in resting:
+        armed = [ring for ring in rings if not ring.has_more()]
+        for ring in armed:
             ring.sleep()
         self._memory.bell.clear()  # the system call that ring.py requires here
-        if len(resting) < len(rings) or not all(ring.may_sleep() for ring in resting):
-            self._look_at_once()
+        if len(armed) < len(rings) or not all(ring.may_sleep() for ring in armed):
+            self._poll_at_once()

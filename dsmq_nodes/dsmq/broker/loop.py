@@ -250,8 +250,8 @@ class Broker:
                 self._patient.add(peer)
                 self._serve_patient(peer)
         router = self.router
-        if router.sharing.wants_look and self._following is not None:
-            self._following.look_as_wanted()
+        if router.sharing.wants_poll and self._following is not None:
+            self._following.poll_as_wanted()
         if router.shutdown_asked and not self.stopped.is_set():
             logger.info("shut down by %s", router.shutdown_asked)
             self.stop("it was shut down by a client")
@@ -399,7 +399,7 @@ class Broker:
                 self._end(connection, why)
         self.router.exchange.wall_offset_sec = time.time_ns() * 1e-9 - time.monotonic()
         if self._following is not None:
-            self._following.look_after()
+            self._following.check_memory()
             if self.router.exchange.listeners:
                 self._following.follow_now()  # so that the rates are current
         self._send(self.router.tick(time.monotonic()))

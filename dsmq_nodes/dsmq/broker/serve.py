@@ -21,7 +21,7 @@ from dsmq_nodes.signals import ending_signals
 from dsmq_nodes.standard_streams import LineFormatter, StandardErrorHandler
 
 _FIRST_PEER_SEC: Final = 30.0
-_LOOK_SEC: Final = 0.5
+_CHECK_SEC: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,15 +103,15 @@ async def _serve(options: Options, store: Store) -> None:
 
 
 async def _end_alone(broker: Broker) -> None:
-    """End a broker that has no peer at two looks: a peer may follow directly after another."""
+    """End a broker that has no peer at two checks: a peer may follow directly after another."""
     until_sec = time.monotonic() + _FIRST_PEER_SEC
-    # A program may have come and gone between two looks.
+    # A program may have come and gone between two checks.
     while not (broker.has_peers or broker.has_greeted) and time.monotonic() < until_sec:
-        await asyncio.sleep(_LOOK_SEC)
+        await asyncio.sleep(_CHECK_SEC)
     was_alone = False
     while not (was_alone and not broker.has_peers):
         was_alone = not broker.has_peers
-        await asyncio.sleep(_LOOK_SEC)
+        await asyncio.sleep(_CHECK_SEC)
     broker.stop("its last peer has gone")
 
 

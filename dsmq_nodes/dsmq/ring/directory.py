@@ -140,12 +140,12 @@ class RingLog:
             self._writer.write_as(sender)  # the writer keeps the last sender; peers come and go
         return self._writer.append(text, seq=seq, stamp_ns=stamp_ns)
 
-    def read(self, *, looks_inside: bool) -> list[RingRecord]:
+    def read(self, *, read_here: bool) -> list[RingRecord]:
         """Return the next records that the broker has not read; large ones are on loan.
 
-        Their number is limited, more so with `looks_inside`.
+        Their number is limited, more so with `read_here`.
         """
-        return self._reader.read(_FOLLOW_RECORDS, _FOLLOW_BYTES if looks_inside else CAPACITY_BYTES)
+        return self._reader.read(_FOLLOW_RECORDS, _FOLLOW_BYTES if read_here else CAPACITY_BYTES)
 
     def find(self, message_id: int) -> RingRecord | None:
         """Return a record that the broker has read before; None if it is overwritten."""

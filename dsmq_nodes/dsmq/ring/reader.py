@@ -84,7 +84,7 @@ class RingReader:
         cursor, numbers = self.cursor, self._numbers
         if numbers[HEAD] == cursor.after:
             return records
-        head = self._look()
+        head = self._read_head()
         if cursor.depth and head - cursor.after > cursor.depth:  # asked here, which saves a call
             cursor.skip(head - cursor.depth)
         next_id, size = cursor.after + 1, 0
@@ -103,7 +103,7 @@ class RingReader:
                 # records that are read already are delivered, whatever is wrong with the ring
                 break
             else:
-                head = self._look()
+                head = self._read_head()
                 next_id = max(next_id + 1, self._oldest(head))
                 cursor.skip(next_id - 1)
         cursor.advance(next_id - 1)  # once for all: a call for each costs 5 % of the read
@@ -123,7 +123,7 @@ class RingReader:
         numbers, capacity, first_id = self._numbers, self.ring.capacity, self.cursor.after + 1
         if numbers[HEAD] < first_id or self._next_id != first_id:
             return None
-        head, start = self._look(), self._start_of(first_id)
+        head, start = self._read_head(), self._start_of(first_id)
         last_id, stop, known = self._end_of_lap(start, head)
         count, offset = last_id - self.cursor.after, DATA + start % capacity
         size = min(stop - start, self._stop - offset)
@@ -167,7 +167,7 @@ class RingReader:
         )
         return ids[laps - 1] if laps else 0
 
-    def _look(self) -> int:
+    def _read_head(self) -> int:
         """Return the newest id; also update where the data ends."""
         numbers = self._numbers
         head = numbers[HEAD]  # read first: the data up to it is allocated

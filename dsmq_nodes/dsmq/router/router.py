@@ -196,7 +196,7 @@ class Router:
     def _publish_statistics(self, now: float) -> Replies:
         """Publish the counters, with the rates since the last call."""
         self._statistics_at_sec = now
-        report.update_rates(self.topics.values(), self.sharing.look_at_seat, now)
+        report.update_rates(self.topics.values(), self.sharing.copy_reader_state, now)
         text = report.statistics(self.topics.values(), self.store, now)
         return self._publish(STATISTICS_TOPIC, text, now)
 

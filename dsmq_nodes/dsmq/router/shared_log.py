@@ -47,10 +47,10 @@ class FollowedRing(Protocol):
         Raises RingError if the ring cannot take this message.
         """
 
-    def read(self, *, looks_inside: bool) -> "Sequence[RingRecord]":
+    def read(self, *, read_here: bool) -> "Sequence[RingRecord]":
         """Return the next records that the broker has not read; large ones are on loan.
 
-        Their number is limited, more so with `looks_inside`. Raises RingError if the ring is
+        Their number is limited, more so with `read_here`. Raises RingError if the ring is
         damaged.
         """
 
@@ -191,12 +191,12 @@ class SharedLog:
         )
         return self._store.append(stored, frame, now), frame
 
-    def follow(self, now: float, *, looks_inside: bool) -> Followed:
+    def follow(self, now: float, *, read_here: bool) -> Followed:
         """Move the next batch of messages from the ring to the store.
 
         Args:
             now: the time.
-            looks_inside: large messages are needed here, too; otherwise they stay in the ring.
+            read_here: large messages are needed here, too; otherwise they stay in the ring.
 
         Raises:
             RingError: the ring is damaged.
@@ -204,15 +204,15 @@ class SharedLog:
         found = Followed()
         if self.ring is None:
             return found
-        if not looks_inside and (bundle := self.ring.bundle()) is not None:
+        if not read_here and (bundle := self.ring.bundle()) is not None:
             self._follow_bundle(bundle, found, now)
             return found
         stored, senders = self.stored, []
-        for record in self.ring.read(looks_inside=looks_inside):
+        for record in self.ring.read(read_here=read_here):
             self._go_on_at(record.id)
             senders.append(record.sender)
             is_large = record.loan is not None and record.size_bytes < _MOST_KEPT_BYTES
-            if is_large and not looks_inside:
+            if is_large and not read_here:
                 left = _InRing(self.ring, record.id)
                 self._store.append_bundle(stored, left, self._frame, now)
                 self.last_in_ring_id = record.id

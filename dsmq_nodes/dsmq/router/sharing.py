@@ -53,14 +53,14 @@ class Sharing:
 
     Attributes:
         topics: the shared topics, by name.
-        wants_look: whether the broker has to follow the rings soon: a ring was made, or a reader
+        wants_poll: whether the broker has to follow the rings soon: a ring was made, or a reader
             begins to wait.
         has_new_reader: whether it has to do so at once, for a reader.
     """
 
     def __init__(self, store: Store, exchange: "Exchange", memory: RingMaker | None) -> None:
         self.topics: dict[str, Topic] = {}
-        self.wants_look = self.has_new_reader = False
+        self.wants_poll = self.has_new_reader = False
         self._store = store
         self._exchange = exchange
         self._memory = None if store.durable else memory
@@ -82,7 +82,7 @@ class Sharing:
         log = topic.log
         end_id = log.last_id
         try:
-            found = log.follow(now, looks_inside=topic.is_read_here or log.stored.latched > 0)
+            found = log.follow(now, read_here=topic.is_read_here or log.stored.latched > 0)
         except RingError as fault:
             return self._unshare(topic, str(fault))
         return self._exchange.deliver(topic, found, end_id)
@@ -138,7 +138,7 @@ class Sharing:
         """Share a topic; return the path of its ring, or an empty text."""
         log = topic.log
         if log.ring is None and self._memory is not None:
-            self.wants_look = True
+            self.wants_poll = True
             try:
                 log.ring = self._memory.make(log.last_id)
             except RingError:
@@ -184,18 +184,18 @@ class Sharing:
 
     def note_reader(self) -> None:
         """Follow the rings at once: a reader begins to wait for messages from the broker."""
-        self.wants_look = self.has_new_reader = True
+        self.wants_poll = self.has_new_reader = True
 
     def unseat(self, cursor: TopicReader) -> None:
         """Free the seat of a cursor whose peer has stopped reading the ring."""
         topic = cursor.topic
         self.mark_maybe_unused(topic)
         if cursor.seat is not None and topic.log.ring is not None:
-            self.look_at_seat(cursor)
+            self.copy_reader_state(cursor)
             topic.log.ring.unseat(cursor.seat)
             cursor.seat = None
 
-    def look_at_seat(self, cursor: TopicReader) -> None:
+    def copy_reader_state(self, cursor: TopicReader) -> None:
         """Copy a seated reader's numbers from the ring to its cursor."""
         topic, ring = cursor.topic, cursor.topic.log.ring
         if cursor.seat is None or ring is None:

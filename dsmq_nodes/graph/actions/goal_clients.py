@@ -20,14 +20,14 @@ _BACK_SEC: Final = 2.5  # nodes dial again at least once a second
 
 
 class GoalClients:
-    """The clients of one action server's goals; `look` is called when some may have gone."""
+    """The clients of one action server's goals; `check` is called when some may have gone."""
 
-    def __init__(self, node: "Node", look: Callable[[], None]) -> None:
+    def __init__(self, node: "Node", check: Callable[[], None]) -> None:
         self._graph = node._kit.topics.graph
         self._dispatcher = node._kit.dispatcher
         self._now_sec = node._kit.wall_clock.monotonic_sec
         self._timeout_sec = node.broker_timeout_sec
-        self._look = look
+        self._check = check
         self._is_lost = False
         self._changed_sec = 0.0  # when the broker was lost, or came back
         self._graph.watchers.append(self._on_graph)
@@ -54,12 +54,12 @@ class GoalClients:
             self._is_lost = self._graph.is_lost
             self._changed_sec = self._now_sec()
             delay_sec = self._timeout_sec if self._is_lost else _BACK_SEC
-            self._dispatcher.begin(self._look_in(delay_sec))
-        self._look()
+            self._dispatcher.begin(self._check_after(delay_sec))
+        self._check()
 
-    async def _look_in(self, delay_sec: float) -> None:
+    async def _check_after(self, delay_sec: float) -> None:
         await asyncio.sleep(delay_sec)
-        self._look()
+        self._check()
 
     def close(self) -> None:
         """Stop calling the callbacks."""

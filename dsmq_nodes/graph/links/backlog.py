@@ -84,11 +84,11 @@ class Backlog(Generic[_Item, _Owner]):
         new = _WaitingItem(item, owner, size, now_sec, now_sec + lasts_sec, is_sure)
         self._waiting.append(new)
         self.waiting_bytes += size
-        self._look(now_sec)
+        self._drop_late(now_sec)
 
     def first(self, now_sec: float) -> tuple[_Item, _Owner | None] | None:
         """Return the next item to send, and its owner; None: nothing waits."""
-        self._look(now_sec)
+        self._drop_late(now_sec)
         return (self._waiting[0].item, self._waiting[0].owner) if self._waiting else None
 
     def pop(self) -> None:
@@ -112,7 +112,7 @@ class Backlog(Generic[_Item, _Owner]):
         self.waiting_bytes, self._is_late = 0, False
         return owners
 
-    def _look(self, now_sec: float) -> None:
+    def _drop_late(self, now_sec: float) -> None:
         """Drop what has waited for too long."""
         oldest = next((each for each in self._waiting if not each.is_sure), None)
         if oldest is None:

@@ -49,7 +49,7 @@ from dsmq_nodes.topic_names import PROBE_TOPIC
 
 logger = logging.getLogger("dsmq_nodes.link")
 
-_LOOK_AGAIN_SEC: Final = 0.01
+_CHECK_AGAIN_SEC: Final = 0.01
 _STEADY_SEC: Final = 0.1  # a new connection has to last this long to end an outage
 # for an answer to an advertisement, so that its topic goes by shared memory
 _ANSWER_SEC: Final = 1.0
@@ -109,7 +109,7 @@ class DsmqLink:
         self._reading = threading.RLock()  # held while no loop reads
         self._logged = ""  # the last refusal by the broker that was logged
         self._advertised = Answers()
-        self._look_again_sec = 0.0
+        self._check_again_sec = 0.0
         self._take(self._dial())
 
     @property
@@ -190,7 +190,7 @@ class DsmqLink:
             WireError: the message is larger than a frame may be.
         """
         if self._outgoing.loop is None:
-            self._look_after_itself()
+            self._check_connection()
         if self._incoming.unanswered.topics and publication.writer is not None:
             # Through memory it would overtake a subscription on its way to the broker, and this
             # node would miss the answer of another node to the message.
@@ -206,20 +206,20 @@ class DsmqLink:
         if publication.latched:
             return None
         unanswered = self._incoming.unanswered.topics
-        return self._outgoing.appender(publication, usual, unanswered, self._look_after_itself)
+        return self._outgoing.appender(publication, usual, unanswered, self._check_connection)
 
     def set_fault(self, topic: str, pair: int, text: str) -> None:
         """Report to the graph what is wrong between two ends; the broker calls them `pair`."""
         self._outgoing.send_object({"action": "fault", "topic": topic, "pair": pair, "error": text})
 
-    def _look_after_itself(self) -> None:
+    def _check_connection(self) -> None:
         """Check at intervals, while the node does not spin, whether the broker is lost or back."""
         if self._outage.has_found:
             self._take_fresh()
         now_sec = time.monotonic()
-        if now_sec < self._look_again_sec:
+        if now_sec < self._check_again_sec:
             return
-        self._look_again_sec = now_sec + _LOOK_AGAIN_SEC
+        self._check_again_sec = now_sec + _CHECK_AGAIN_SEC
         stream = self._outgoing.stream
         if stream is None:
             return

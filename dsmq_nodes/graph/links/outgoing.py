@@ -72,7 +72,7 @@ class Outgoing:
         self._is_original = False  # a server that knows put and get alone
         self._is_flushing = False  # the loop sends what waits
         self._is_stalled = False  # messages are dropped because the broker does not read
-        self._looks_later = False  # a call is due that checks whether that is over
+        self._is_check_due = False  # a call is due that checks whether that is over
 
     @property
     def is_spun(self) -> bool:
@@ -120,7 +120,7 @@ class Outgoing:
 
     def attach(self, loop: asyncio.AbstractEventLoop) -> None:
         """Send waiting frames from this thread's `loop` from now on."""
-        self.loop, self._looks_later = loop, False
+        self.loop, self._is_check_due = loop, False
         self._thread = threading.get_ident()
 
     def unwatch(self, stream: Stream[Publication]) -> None:
@@ -181,7 +181,7 @@ class Outgoing:
         publication: Publication,
         usual: UsualMessages,
         unanswered: set[str],
-        look: Callable[[], None],
+        check: Callable[[], None],
     ) -> Append:
         """Return a function that sends usual messages as `publish` does.
 
@@ -189,19 +189,19 @@ class Outgoing:
             publication: its topic is not latched.
             usual: the usual messages of the publication.
             unanswered: topics without an answer; while there are any, nothing goes through memory.
-            look: called with each message while no loop watches the connection.
+            check: called with each message while no loop watches the connection.
         """
         writer, stream = publication.writer, self.stream
         if writer is None:
-            append_now = self._to_socket(publication, usual, look)
+            append_now = self._to_socket(publication, usual, check)
             is_plain = stream is not None and not stream.connection.is_tls
         else:
-            append_now = self._to_ring(publication, writer, usual, unanswered, look)
+            append_now = self._to_ring(publication, writer, usual, unanswered, check)
             is_plain = True
         if make_appender is None or not is_plain or type(self._clock) is not BaseClock:
             return append_now
         kind = (usual.msg_type, usual.plan or usual.dump)
-        parts = (append_now, *kind, publication, writer, self, unanswered, look, self.lock)
+        parts = (append_now, *kind, publication, writer, self, unanswered, check, self.lock)
         if writer is None:
             return make_appender(*parts, publication.topic_json, {}, None, None, -1, True)
         ring, bells = writer.ring, writer.doorbells
@@ -214,14 +214,14 @@ class Outgoing:
         writer: "Writer",
         usual: UsualMessages,
         unanswered: set[str],
-        look: Callable[[], None],
+        check: Callable[[], None],
     ) -> Append:
         msg_type, dump, _, general = usual
         lock, append, now_ns = self.lock, writer.append, self._clock.now_ns
 
         def append_now(msg: object) -> object:
             if self.loop is None:
-                look()
+                check()
             stream = self.stream
             if type(msg) is not msg_type or unanswered or stream is None or stream.waiting_bytes:
                 return general(msg)
@@ -243,14 +243,14 @@ class Outgoing:
         return append_now
 
     def _to_socket(
-        self, publication: Publication, usual: UsualMessages, look: Callable[[], None]
+        self, publication: Publication, usual: UsualMessages, check: Callable[[], None]
     ) -> Append:
         msg_type, dump, _, general = usual
         lock, topic_json, now_ns = self.lock, publication.topic_json, self._clock.now_ns
 
         def send_now(msg: object) -> object:
             if self.loop is None:
-                look()
+                check()
             stream = self.stream
             if stream is None or stream.waiting_bytes or type(msg) is not msg_type:
                 return general(msg)
@@ -392,23 +392,23 @@ class Outgoing:
                 self._pay(publication)
         if was_stalled and stream is not None and stream.is_late:
             self._is_stalled = True
-            self._look_later(stream)
+            self._check_later(stream)
         if was_stalled and not self._is_stalled:
             logger.warning(
                 "%s: the broker keeps up again; %d messages dropped so far",
                 *(self._node, self.dropped()),
             )
 
-    def _look_later(self, stream: Stream[Publication]) -> None:
+    def _check_later(self, stream: Stream[Publication]) -> None:
         """Check again later whether there is room: if nothing more is sent, nothing else would."""
         loop = self.loop
-        if loop is not None and not self._looks_later:
-            self._looks_later = True
+        if loop is not None and not self._is_check_due:
+            self._is_check_due = True
             with contextlib.suppress(RuntimeError):  # closed meanwhile
-                loop.call_soon_threadsafe(loop.call_later, CALM_SEC, self._look, stream)
+                loop.call_soon_threadsafe(loop.call_later, CALM_SEC, self._check_room, stream)
 
-    def _look(self, stream: Stream[Publication]) -> None:
-        self._looks_later = False
+    def _check_room(self, stream: Stream[Publication]) -> None:
+        self._is_check_due = False
         if stream is self.stream and self._is_stalled and not stream.waiting_bytes:
             self._has_room()
 

@@ -90,9 +90,9 @@ class ServiceServer(Generic[RequestT, ResponseT]):
         # In this order: a node that finds us in the graph may call at once.
         self._replies = self._link.advertise(service_name + REPLY, response, 0, response_schema)
         if graph is not None:
-            graph.watchers.append(self._look_for_others)
+            graph.watchers.append(self._serve_or_stand_by)
             graph.start()
-            self._look_for_others()
+            self._serve_or_stand_by()
 
     @cached_property
     def srv_type(self) -> Any:
@@ -210,7 +210,7 @@ class ServiceServer(Generic[RequestT, ResponseT]):
             call, f"{_MOST_WAITING} calls wait already, so this one was not carried out"
         )
 
-    def _look_for_others(self) -> None:
+    def _serve_or_stand_by(self) -> None:
         """Serve or stand by, as the changed graph requires."""
         assert self._graph is not None
         names = [each.node for each in self._graph.publishers(self.service_name + REPLY)]
@@ -230,8 +230,8 @@ class ServiceServer(Generic[RequestT, ResponseT]):
 
     def close(self) -> None:
         """Stop serving; `Node.destroy_service` calls this."""
-        if self._graph is not None and self._look_for_others in self._graph.watchers:
-            self._graph.watchers.remove(self._look_for_others)
+        if self._graph is not None and self._serve_or_stand_by in self._graph.watchers:
+            self._graph.watchers.remove(self._serve_or_stand_by)
         self._link.unsubscribe(self.service_name + REQUEST)
         self._link.unadvertise(self._replies)
         self._mail.clear()

@@ -2,7 +2,7 @@
 
 A thread looks at the stacks of the threads that spin nodes, once a second. Each turn of asyncio's
 loop is one call of `_run_once`: it waits in the selector, which may call something and wait again,
-then runs what is due. If two looks find a loop in the same turn, after the same number of calls of
+then runs what is due. If two checks find a loop in the same turn, after the same number of calls of
 the selector, and neither finds it waiting, the loop has been blocked between them. The loop itself
 only counts these calls. Other loops, such as uvloop's, have no such frame: they count the beats of
 a timer instead.
@@ -37,8 +37,8 @@ from dsmq_nodes.signals import wake_if_one_came
 
 BLOCKED_SEC: Final = 1.0
 BLOCKED_FOR: Final = "blocked the node for"  # `doctor` finds these lines on /rosout
-_IDLE_LOOKS: Final = 5  # checks without a loop; then the thread ends
-_LAST_LOOK_SEC: Final = 1.0
+_IDLE_CHECKS: Final = 5  # checks without a loop; then the thread ends
+_LAST_CHECK_SEC: Final = 1.0
 _MOST_UNLOGGED: Final = 100  # lines that wait for a log that hangs
 _TURN: Final = getattr(asyncio.BaseEventLoop, "_run_once").__code__  # noqa: B009  private
 _KIT: Final = str(Path(__file__).parents[2]) + os.sep
@@ -52,8 +52,8 @@ class _Loop(msgspec.Struct):
     loop: asyncio.AbstractEventLoop
     warn: Callable[[str], object]
     when_blocked: list[Callable[[bool], object]]
-    turn: FrameType | None = None  # the turn in which the last look found it; None: it waited
-    calls: int = 0  # of the selector, at the last look
+    turn: FrameType | None = None  # the turn in which the last check found it; None: it waited
+    calls: int = 0  # of the selector, at the last check
     is_reported: bool = False  # whether this turn was reported
     beats: int = 0  # of a loop that is not asyncio's own
     beating: asyncio.TimerHandle | None = None
@@ -74,8 +74,8 @@ def reporting(
 ) -> Iterator[None]:
     """Meanwhile report, in another thread, each callback that blocks the loop of this thread.
 
-    `when_blocked` is called in that thread at each look that finds the loop blocked, with whether
-    that was reported; at the first such look it is also called before the report, and also while
+    `when_blocked` is called in that thread at each check that finds the loop blocked, with whether
+    that was reported; at the first such check it is also called before the report, and also while
     the loop is stopped.
     """
     thread = threading.get_ident()
@@ -97,20 +97,20 @@ def reporting(
                 loop.beating.cancel()
 
 
-def watch(look: Callable[[], object]) -> None:
+def watch(check: Callable[[], object]) -> None:
     """Call a method once a second, in another thread, until `watch_no_longer`."""
-    _resting.append(weakref.WeakMethod(look))
+    _resting.append(weakref.WeakMethod(check))
     if _thread is None:
         _start()
 
 
-def watch_no_longer(look: Callable[[], object]) -> None:
+def watch_no_longer(check: Callable[[], object]) -> None:
     """Stop calling a method: the node is spun again, or ends."""
-    _resting[:] = [each for each in _resting if each() not in (look, None)]
+    _resting[:] = [each for each in _resting if each() not in (check, None)]
 
 
 def watch_on() -> None:
-    """Begin to look, where the process could have no further thread when that was asked for."""
+    """Begin to check, where the process could have no further thread when that was asked for."""
     if _thread is None and (_loops or _resting):
         _start()
 
@@ -131,7 +131,7 @@ def _start() -> bool:
     with _lock:
         if _thread is None:
             _ended = threading.Event()
-            thread = threading.Thread(target=_look_on, name="blocked callbacks", daemon=True)
+            thread = threading.Thread(target=_check_loops, name="blocked callbacks", daemon=True)
             try:
                 thread.start()
             except RuntimeError:
@@ -140,33 +140,33 @@ def _start() -> bool:
     return True
 
 
-def _look_on() -> None:
+def _check_loops() -> None:
     global _thread  # noqa: PLW0603  of the process
     idle, ended = 0, _ended
     while not ended.wait(BLOCKED_SEC):
         with contextlib.suppress(Exception):  # no memory, say: it looks again
-            _look()
+            _check_all()
         wake_if_one_came()
         idle = 0 if _loops or _resting else idle + 1
         with _lock:
-            if idle >= _IDLE_LOOKS and not (_loops or _resting):
+            if idle >= _IDLE_CHECKS and not (_loops or _resting):
                 _thread = None
                 return
 
 
-def _look() -> None:
+def _check_all() -> None:
     for (thread, _), loop in list(_loops.items()):
         if loop.loop.is_running():
-            _look_at(thread, loop)
+            _check_loop(thread, loop)
         else:  # its program has stopped it, and does something else
             for each in loop.when_blocked[:]:
                 each(False)
     for resting in _resting[:]:
-        if (look := resting()) is not None:
-            look()
+        if (check := resting()) is not None:
+            check()
 
 
-def _look_at(thread: int, loop: _Loop) -> None:
+def _check_loop(thread: int, loop: _Loop) -> None:
     with _without_collection():
         # The same as faulthandler writes, as objects.
         frame = sys._current_frames().get(thread)  # noqa: SLF001
@@ -296,10 +296,10 @@ def _before_fork() -> None:
     thread, _thread = _thread, None
     if thread is not None and thread is not threading.current_thread():
         _ended.set()
-        thread.join(_LAST_LOOK_SEC)
+        thread.join(_LAST_CHECK_SEC)
     log_thread = _log_thread
     if log_thread is not None and log_thread is not threading.current_thread():
-        log_thread.join(_LAST_LOOK_SEC)
+        log_thread.join(_LAST_CHECK_SEC)
 
 
 def _in_the_parent() -> None:

@@ -25,7 +25,7 @@ from dsmq_nodes.graph.callback import discard, to_await
 LAST_STEPS_SEC: Final = 1.0  # for cancelled coroutines to end
 LAST_HOOK_SEC: Final = 3.0  # for each hook of a node's end; two fit before the launcher kills
 _SPARES: Final = 3  # the descriptors of a loop: epoll, a pair of sockets
-_LOOK_SEC: Final = 0.1
+_CHECK_SEC: Final = 0.1
 _T = TypeVar("_T")
 
 _spares: Final[list[int]] = []
@@ -170,10 +170,10 @@ def _watch_the_end() -> None:
     """
 
     def watch() -> None:
-        looks = 0
-        while looks * _LOOK_SEC < LAST_STEPS_SEC:
-            looks = looks + 1 if _awaited_threads() else 0
-            time.sleep(_LOOK_SEC)
+        checks = 0
+        while checks * _CHECK_SEC < LAST_STEPS_SEC:
+            checks = checks + 1 if _awaited_threads() else 0
+            time.sleep(_CHECK_SEC)
         _exit_now(1)
 
     with contextlib.suppress(RuntimeError):  # Python ends, and has waited already

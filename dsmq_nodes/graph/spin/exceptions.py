@@ -69,11 +69,11 @@ def call_if_unawaited(work: CodeType, log: Callable[[BaseException], object]) ->
     if loop is None or task is None or getattr(task.get_coro(), "cr_code", None) is not work:
         return
 
-    def look() -> None:
+    def check() -> None:
         if getattr(task, "_log_traceback", False) and (error := task.exception()) is not None:
             log(error)
 
-    task.add_done_callback(lambda _: loop.call_later(_UNAWAITED_SEC, look))
+    task.add_done_callback(lambda _: loop.call_later(_UNAWAITED_SEC, check))
 
 
 def _place(error: BaseException) -> tuple[str, int]:

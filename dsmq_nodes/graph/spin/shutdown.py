@@ -165,13 +165,13 @@ def report_if_it_hangs(report: Callable[[str], object]) -> Iterator[None]:
     """Report, in another thread, where this thread stands if it hangs meanwhile."""
     thread = threading.get_ident()
 
-    def look() -> None:
+    def report_place() -> None:
         report(
             f"stands at {blocked.place_of(thread)}, and the end of the node takes over "
             f"{HANGS_SEC:g} s: no signal cuts it short except SIGKILL (`kill -9 {os.getpid()}`)"
         )
 
-    with _called_if_it_hangs(look):
+    with _called_if_it_hangs(report_place):
         yield
 
 

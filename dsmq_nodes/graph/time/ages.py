@@ -118,7 +118,7 @@ class Ages:
         by_stamp_ns = wall_ns - msg.stamp
         if not msg.at or not msg.stamp:
             return by_stamp_ns  # from an original server, or without a stamp
-        self._look_at_our_clock(wall_ns, now_ns)
+        self._check_our_clock(wall_ns, now_ns)
         in_log_ns = now_ns - msg.at
         off_ns = self._off_ns(msg, now_ns, by_stamp_ns - in_log_ns)
         return by_stamp_ns - off_ns
@@ -131,7 +131,7 @@ class Ages:
         """
         wall_ns, now_ns = self._clock.now_ns(), round(self._clock.monotonic_sec() * 1e9)
         in_log_ns = now_ns - msg.at
-        self._look_at_our_clock(wall_ns, now_ns)
+        self._check_our_clock(wall_ns, now_ns)
         # Clients without a name cannot be told apart, and each may have a clock of its own.
         if not msg.stamp or not msg.sender:
             return in_log_ns
@@ -168,7 +168,7 @@ class Ages:
             ways.our_clock_was_set(set_by_ns, way_ns)
         return ways.add(msg, now_ns, way_ns)
 
-    def _look_at_our_clock(self, wall_ns: int, now_ns: int) -> None:
+    def _check_our_clock(self, wall_ns: int, now_ns: int) -> None:
         ahead_ns = wall_ns - now_ns
         by_ns = ahead_ns - self._ahead_ns
         if self._ahead_ns and abs(by_ns) > _STEP_NS:

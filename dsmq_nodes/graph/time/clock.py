@@ -9,7 +9,7 @@ from typing import Final
 from dsmq_nodes.graph.callback import Callback, check_takes
 from dsmq_nodes.messages.base import Duration, Time
 
-_LOOK_SEC: Final = 1.0  # a wall clock may be set during a wait
+_RECHECK_SEC: Final = 1.0  # a wall clock may be set during a wait
 
 
 class BaseClock:
@@ -35,7 +35,7 @@ class BaseClock:
         """Sleep until `now()` is `until`; return at once if that has passed."""
         until_ns = until.to_nanoseconds()
         while (left_ns := until_ns - self.now_ns()) > 0:
-            await asyncio.sleep(min(left_ns * 1e-9, _LOOK_SEC))
+            await asyncio.sleep(min(left_ns * 1e-9, _RECHECK_SEC))
 
     def timeout(
         self, timeout_sec: float | None

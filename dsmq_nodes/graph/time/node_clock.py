@@ -13,7 +13,7 @@ from typing_extensions import override
 from dsmq_nodes.graph.callback import Callback
 from dsmq_nodes.graph.time.clock import BaseClock
 
-_STEP_SEC: Final = 0.1  # more than a clock is slewed between two looks
+_STEP_SEC: Final = 0.1  # more than a clock is slewed between two checks
 _READING_SEC: Final = 0.02  # clocks that are read further apart are not compared
 _SET_BACK_KEPT_SEC: Final = 300.0
 
@@ -52,7 +52,7 @@ class NodeClock(BaseClock):
         since_sec = self.monotonic_sec() - self._set_back_at_sec
         return self._set_back_sec if since_sec < _SET_BACK_KEPT_SEC else 0.0
 
-    def look(self) -> None:
+    def check(self) -> None:
         """Check whether the wall clock was set: warn, and call back if it was set back."""
         began_sec = self.monotonic_sec()
         now_ns = self.now_ns()

@@ -32,7 +32,7 @@ class OverrunWatch:
         self._warn = warn
         self._windows: dict[Timer, _Window] = {}
 
-    def look(self, timers: Iterable[Timer], now_sec: float) -> None:
+    def check(self, timers: Iterable[Timer], now_sec: float) -> None:
         """Warn of timers that skip too many ticks."""
         known, self._windows = self._windows, {}
         for timer in timers:

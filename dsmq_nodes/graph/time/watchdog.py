@@ -52,7 +52,7 @@ class Watchdog:
         # `repeat` there always is one, and this method may be called from any thread.
         self._heard_sec = timeline.time() - ago_sec
         if self._handle is None:
-            self._handle = timeline.call_at(self._heard_sec + self._timeout_sec, self._look)
+            self._handle = timeline.call_at(self._heard_sec + self._timeout_sec, self._check)
 
     def detach(self) -> None:
         """Stop watching."""
@@ -61,18 +61,18 @@ class Watchdog:
             self._handle.cancel()
             self._handle = None
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         self._handle = None
         timeline = self._timeline
         if timeline is None:
             return
         due_sec = self._heard_sec + self._timeout_sec
         if timeline.time() < due_sec:
-            self._handle = timeline.call_at(due_sec, self._look)
+            self._handle = timeline.call_at(due_sec, self._check)
             return
         if self._repeat:
             self._heard_sec = timeline.time()
-            self._handle = timeline.call_at(self._heard_sec + self._timeout_sec, self._look)
+            self._handle = timeline.call_at(self._heard_sec + self._timeout_sec, self._check)
         self.count += 1
         if isinstance(self._running, asyncio.Task) and not self._running.done():
             if self._repeat:

@@ -19,7 +19,7 @@ def examine(broker: AnyAddress) -> dict[str, Any]:
     """
     with Session(broker) as session:
         gathering = Gathering(session)
-        gathering.look(0.0)
+        gathering.gather(0.0)
         seen = gathering.seen(session.graph())
     return {"findings": [each._asdict() for each in findings(seen)], "checks": CHECKS}
 
