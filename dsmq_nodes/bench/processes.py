@@ -74,7 +74,7 @@ class Started:
         """
         return json.loads(self.line(patience_sec))
 
-    def tell(self, order: object) -> None:
+    def send(self, order: object) -> None:
         """Send it an order."""
         assert self.process.stdin is not None
         with contextlib.suppress(BrokenPipeError):  # the missing answer will report it
@@ -87,7 +87,7 @@ class Started:
         Raises:
             BenchError: the process has ended, or does not answer.
         """
-        self.tell(order)
+        self.send(order)
         return self.answer(patience_sec)
 
     @property

@@ -218,19 +218,19 @@ class BenchProcesses:
             each.ask("begin")
         before_sec = self.server.cpu_sec if self.server else 0.0
         seconds = order.get("seconds") or order["count"] / order["rate"]
-        told = self.publisher.ask(order, seconds * 10 + 60.0)
-        self._settle(told["sent"])
+        result = self.publisher.ask(order, seconds * 10 + 60.0)
+        self._settle(result["sent"])
         found = [each.ask("report") for each in self.subscribers]
         cpu_sec = self.server.cpu_sec - before_sec if self.server else None
         received = sum(each["received"] for each in found)
         return Run(
-            sent=told["sent"],
+            sent=result["sent"],
             received=received,
-            lost=told["sent"] * len(found) - received,
-            dropped=told["dropped"] + sum(each["dropped"] for each in found),
+            lost=result["sent"] * len(found) - received,
+            dropped=result["dropped"] + sum(each["dropped"] for each in found),
             per_sec=min(each["per_sec"] for each in found),
             latencies_us=sorted(ns / 1000 for each in found for ns in each["latencies_ns"]),
-            cpu_sec=told["cpu_sec"] + sum(each["cpu_sec"] for each in found),
+            cpu_sec=result["cpu_sec"] + sum(each["cpu_sec"] for each in found),
             broker_cpu_sec=cpu_sec,
         )
 

@@ -71,8 +71,8 @@ class Commands(TyperGroup):
         if args[0] == "help":  # as in git and apt
             print(ctx.get_help())
             ctx.exit()
-        if told := done_otherwise(args[0], args[1:]):
-            ctx.fail(told)
+        if hint := done_otherwise(args[0], args[1:]):
+            ctx.fail(hint)
         name, command, rest = super().resolve_command(ctx, args)
         found = load(name) if command and name else None
         if not gc.isenabled():  # since `main`: what has been loaded lives as long as the process

@@ -141,7 +141,7 @@ def info(
     need_bag()
     from dsmq_nodes.cli.show.bag.bag_info import print_information  # noqa: PLC0415  44 ms
 
-    raise typer.Exit(_told_omitted(print_information(bag, as_json=as_json)))
+    raise typer.Exit(_print_omitted(print_information(bag, as_json=as_json)))
 
 
 @app.command(
@@ -224,7 +224,7 @@ def play(
         start_paused=start_paused,
         service_requests=service_requests,
     )
-    raise typer.Exit(_told_omitted(play_bag(bag, chosen, playing, broker)))
+    raise typer.Exit(_print_omitted(play_bag(bag, chosen, playing, broker)))
 
 
 @app.command(
@@ -313,7 +313,7 @@ def convert(
     options = LerobotOptions(fps, task, feature or [], max_age, calibration)
     how = _compression(compression)
     source = convert_bag(bag, output, to, chosen, compression=how, lerobot=options)
-    raise typer.Exit(_told_omitted(source))
+    raise typer.Exit(_print_omitted(source))
 
 
 @app.command(epilog=examples_epilog(("dsmq-nodes bag repair run.mcap", "run_repaired.mcap")))
@@ -334,7 +334,7 @@ def repair(
 
     source = repair_bag(bag, output, _compression(compression))
     if source is not None:
-        _told_omitted(source)
+        _print_omitted(source)
 
 
 @app.command(
@@ -385,7 +385,7 @@ def rerun(
     raise typer.Exit(bag_rerun.rerun_bag(bag, given, compared, within))
 
 
-def _told_omitted(source: "BagSource") -> int:
+def _print_omitted(source: "BagSource") -> int:
     """Print what a conversion or a playback has omitted; return the exit status."""
     for line in source.omitted.lines():
         print(one_line(line), file=sys.stderr)

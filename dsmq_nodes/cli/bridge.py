@@ -103,9 +103,9 @@ def list_(
 
 def _entry(domain: int | None, discovery: str | None, options: dict[str, object]) -> Ros2Entry:
     given = {**options, "domain": domain, "discovery": discovery}
-    told = {key: value for key, value in given.items() if value not in (None, "")}
+    chosen = {key: value for key, value in given.items() if value not in (None, "")}
     try:
-        return Ros2Entry.model_validate(told)
+        return Ros2Entry.model_validate(chosen)
     except ValidationError as error:
         first = error.errors()[0]
         if first["type"] == WRONG:

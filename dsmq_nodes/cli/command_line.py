@@ -54,10 +54,10 @@ def _run() -> None:
     try:
         app(prog_name="dsmq-nodes")
     except (CommandError, LaunchFileError) as error:
-        _tell(f"{error}")  # it may have several lines
+        _print_error(f"{error}")  # it may have several lines
         sys.exit(1)
     except DsmqError as error:
-        _tell(indented(f"{error}"))
+        _print_error(indented(f"{error}"))
         sys.exit(1)
 
 
@@ -85,11 +85,11 @@ def _flush(out: TerminalOutput) -> int:
     _lead_nowhere(out)
     if isinstance(out.failed, BrokenPipeError):
         return 0
-    _tell(f"cannot write to the output: {out.failed.strerror}")
+    _print_error(f"cannot write to the output: {out.failed.strerror}")
     return 1
 
 
-def _tell(text: str) -> None:
+def _print_error(text: str) -> None:
     try:
         print(text, file=sys.stderr, flush=True)
     except OSError:  # it cannot be reported anywhere

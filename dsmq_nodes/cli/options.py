@@ -57,8 +57,8 @@ class Verbs(TyperGroup):
 
     @override
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
-        if args and (told := done_otherwise(f"{ctx.info_name} {args[0]}", args[1:])):
-            ctx.fail(told)
+        if args and (hint := done_otherwise(f"{ctx.info_name} {args[0]}", args[1:])):
+            ctx.fail(hint)
         verb, command, rest = super().resolve_command(ctx, args)
         return verb, command, in_our_words(f"{ctx.info_name} {verb}", rest)
 

@@ -94,8 +94,8 @@ def _repeated(name: str, words: list[str], is_another: Callable[[str], bool]) ->
 
 def _check(name: str, value: str, allowed: Collection[str]) -> None:
     if allowed and value not in allowed:
-        told = f"{value!r} is none: there is {', '.join(allowed)}"
-        raise typer.BadParameter(told, param_hint=name)
+        fault = f"{value!r} is none: there is {', '.join(allowed)}"
+        raise typer.BadParameter(fault, param_hint=name)
 
 
 def _is_number(word: str) -> bool:

@@ -11,7 +11,7 @@ from dsmq_nodes.signals import ending_signals
 
 
 @contextlib.contextmanager
-def told_if_interrupted(output: str) -> Iterator[None]:
+def report_interruption(output: str) -> Iterator[None]:
     """End on a signal, with the exit status of a shell, and report that nothing is kept.
 
     The code in the `with` block removes the file when an exception passes through it.

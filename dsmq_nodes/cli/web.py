@@ -64,7 +64,7 @@ def web(
         raise CommandError(f"`dsmq-nodes web`: {missing}")
     from dsmq_nodes.gateways.web.web_process import run  # noqa: PLC0415  of an extra
 
-    told = {
+    chosen = {
         "port": port,
         "host": host,
         "rosbridge": rosbridge,
@@ -77,7 +77,7 @@ def web(
         "tls_cert": _text(tls_cert),
         "tls_key": _text(tls_key),
     }
-    given = {key: value for key, value in told.items() if value is not None}
+    given = {key: value for key, value in chosen.items() if value is not None}
     entry = WebEntry.model_validate(given)
     raise typer.Exit(run(entry, os.environ, broker))
 

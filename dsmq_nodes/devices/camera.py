@@ -183,7 +183,7 @@ class Camera(Node):
         self._source: PictureSource | None = None
         self._thread = ThreadPoolExecutor(1)  # OpenCV's calls block
         self._pictures = 0
-        self._is_told = False
+        self._is_opencv_reported = False
         self._compressed = self.create_publisher(CompressedImage, "image_raw/compressed", 2)
         self._raw = self.create_publisher(Image, "image_raw", 2)
         self._presence = DevicePresence(
@@ -258,9 +258,9 @@ class Camera(Node):
 
     def _decoded(self, picture: Picture) -> Picture | None:
         if not has_opencv:
-            if not self._is_told:
+            if not self._is_opencv_reported:
                 self.get_logger().error(f"image_raw needs OpenCV: {installing.command('camera')}")
-            self._is_told = True
+            self._is_opencv_reported = True
             return None
         pixels: Any = cv2.imdecode(np.frombuffer(picture.file, np.uint8), cv2.IMREAD_COLOR)
         if pixels is None:  # the file is cut off, or is no picture

@@ -45,15 +45,15 @@ class DevicePresence:
         self._node, self._address = node, address
         self._silent_sec, self._counts = silent_sec, counts
         self._fault = "it is not opened yet"
-        self._is_told = False
+        self._is_logged = False
         self._heard_sec = 0.0
         updater = DiagnosticUpdater(node)
         updater.hardware_id = address
-        updater.add("device", self._tell)
+        updater.add("device", self._fill_status)
 
     def opened(self) -> None:
         """Report that the device is open."""
-        self._is_told, self._fault = False, ""
+        self._is_logged, self._fault = False, ""
         self.connects += 1
         self.heard()
         self._node.get_logger().info(f"{self._address} is open")
@@ -65,11 +65,11 @@ class DevicePresence:
     def missed(self, fault: str) -> None:
         """Report that the device is missing or was lost."""
         self._fault = fault
-        if not self._is_told:
-            self._is_told = True
+        if not self._is_logged:
+            self._is_logged = True
             self._node.get_logger().error(f"{fault}; trying again")
 
-    def _tell(self, stat: DiagnosticStatusWrapper) -> None:
+    def _fill_status(self, stat: DiagnosticStatusWrapper) -> None:
         silent_sec = asyncio.get_running_loop().time() - self._heard_sec
         if self._fault:
             stat.summary(DiagnosticStatus.ERROR, self._fault)

@@ -53,8 +53,8 @@ class Host(Node):
         self._publisher = self.create_publisher(HostLoad, "host", 1)
         updater = DiagnosticUpdater(self)
         for name in ("cpu", "memory", "disk"):
-            updater.add(name, partial(self._tell_share, name))
-        updater.add("temperature", self._tell_temperature)
+            updater.add(name, partial(self._fill_share_status, name))
+        updater.add("temperature", self._fill_temperature_status)
         psutil.cpu_percent(percpu=True)  # the first call has no earlier value to compare with
         self.create_timer(self.period_sec, self.tick)
 
@@ -77,13 +77,13 @@ class Host(Node):
         )
         self._publisher.publish(self._load)
 
-    def _tell_share(self, name: str, stat: DiagnosticStatusWrapper) -> None:
+    def _fill_share_status(self, name: str, stat: DiagnosticStatusWrapper) -> None:
         value, most = getattr(self._load, name), getattr(self.params, name)
         level = DiagnosticStatus.WARN if value > most else DiagnosticStatus.OK
         level = DiagnosticStatus.ERROR if value > (1 + most) / 2 else level
         stat.summary(level, f"{value:.0%}")
 
-    def _tell_temperature(self, stat: DiagnosticStatusWrapper) -> None:
+    def _fill_temperature_status(self, stat: DiagnosticStatusWrapper) -> None:
         hottest = max(self._load.temperatures, default=None)
         if hottest is None:
             stat.summary(DiagnosticStatus.OK, "there is no sensor")

@@ -49,11 +49,11 @@ def carry(hub: Hub, work: Coroutine[Any, Any, None], *closing: Callable[[], obje
 
 async def _until_a_signal(hub: Hub, work: Coroutine[Any, Any, None]) -> None:
     loop = asyncio.get_running_loop()
-    told = asyncio.Event()  # a second signal does not interrupt the end of the work
+    signalled = asyncio.Event()  # a second signal does not interrupt the end of the work
     for number in ending_signals():
-        loop.add_signal_handler(number, told.set)
+        loop.add_signal_handler(number, signalled.set)
     hub.attach(loop)
-    working, waiting = loop.create_task(work), loop.create_task(told.wait())
+    working, waiting = loop.create_task(work), loop.create_task(signalled.wait())
     await asyncio.wait((working, waiting), return_when=asyncio.FIRST_COMPLETED)
     waiting.cancel()
     working.cancel()

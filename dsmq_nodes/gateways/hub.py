@@ -180,7 +180,7 @@ class Hub:
             self.graph, self._topics = GraphModel(), {}
             for name, service in self._services.items():
                 self._fail(service, f"the broker was lost while {name} was called")
-        self._tell()
+        self._notify()
 
     # The graph
 
@@ -189,7 +189,7 @@ class Hub:
         self._watchers.append(watcher)
         return lambda: self._watchers.remove(watcher)
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         self._news.set()
         self._news = asyncio.Event()
         for watcher in list(self._watchers):
@@ -209,7 +209,7 @@ class Hub:
         for name, service in self._services.items():
             if service.waiting and name not in served:
                 self._fail(service, f"the server of {name} is gone")
-        self._tell()
+        self._notify()
 
     def _take_type(self, entry: Entry) -> None:
         try:
@@ -261,12 +261,12 @@ class Hub:
         await self.until(lambda: not self._unsettled(), _SETTLED_SEC)
 
     def _unsettled(self) -> set[str]:
-        told = {
+        shown = {
             topic.name
             for topic in self.graph.topics
             if any(end.node == self.name for end in topic.publishers)
         }
-        return told ^ self._writers.keys()
+        return shown ^ self._writers.keys()
 
     # Subscribing
 

@@ -53,12 +53,12 @@ def message_type(hub: Hub, topic: str, name: str = "") -> KnownType:
     Raises:
         CommandError: the kit has no such type, although it has others of that package.
     """
-    told = hub.type_of(topic)
-    name = ros2_name(name) or told
+    announced = hub.type_of(topic)
+    name = ros2_name(name) or announced
     found = kits_interface(name) if name else None
     if found is not None and issubclass(found, Message):
         return _of_class(found)
-    if name == told:
+    if name == announced:
         return KnownType(name, hub.schema_of(topic))
     if name.partition("/")[0] in _kits_packages():
         raise CommandError(f"there is no type {name!r:.80}; {did_you_mean_type(name)}")
@@ -81,8 +81,8 @@ class KnownService(NamedTuple):
 def service_type(hub: Hub, service: str, name: str = "") -> KnownService:
     """Return the type of a served service, or else the type that a client has named."""
     offer = hub.services(hidden=True).get(service)
-    told = offer.type if offer is not None else ""
-    name = told or ros2_name(name, "srv")
+    announced = offer.type if offer is not None else ""
+    name = announced or ros2_name(name, "srv")
     request, response = f"{name}_Request", f"{name}_Response"
     if (cls := kits_interface(name) if name else None) is not None and issubclass(cls, Service):
         return KnownService(name, _of_class(cls.Request), _of_class(cls.Response))
@@ -106,8 +106,8 @@ def action_type(hub: Hub, action: str, name: str = "") -> KnownAction:
     """Return the type of a served action, or else the type that a client has named."""
     goal, result = f"{action}{ACTION}/send_goal", f"{action}{ACTION}/get_result"
     offer = hub.services(hidden=True).get(goal)
-    told = offer.type.removesuffix("_SendGoal") if offer is not None else ""
-    name = told or ros2_name(name, "action")
+    announced = offer.type.removesuffix("_SendGoal") if offer is not None else ""
+    name = announced or ros2_name(name, "action")
     if (cls := kits_interface(name) if name else None) is not None and issubclass(cls, Action):
         parts = action_parts(cls)
         send_goal, get_result = (
@@ -134,7 +134,7 @@ def action_part(hub: Hub, action: str, name: str, part: str) -> KnownType:
         "Feedback": kind.feedback,
     }
     schema = holders[part].schema
-    told = alternative(
+    item = alternative(
         as_mapping(as_mapping(schema.get("properties")).get(field)), "object", schema
     )
-    return KnownType(f"{name}_{part}", told and {**told, "$defs": schema.get("$defs", {})})
+    return KnownType(f"{name}_{part}", item and {**item, "$defs": schema.get("$defs", {})})

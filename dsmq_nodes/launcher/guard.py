@@ -182,7 +182,7 @@ class _Guard:
         while self._connected and os.getppid() == self._keeper_pid:
             self._turn(_LOOK_SEC if self._ended else _STOPPED_SEC[self._is_stopped])
             self._wake_keeper()
-            self._tell_ends()
+            self._report_ends()
             self._read_for_a_stopped_launcher()
         self._selector.unregister(self._launcher)
         self._launcher.close()
@@ -221,7 +221,7 @@ class _Guard:
         if len(fds) < _GIVEN_FDS:  # no descriptor is left for us
             for each in fds:
                 os.close(each)
-            self._tell(refused=number, errno=errno.EMFILE, file=request["argv"][0])
+            self._send(refused=number, errno=errno.EMFILE, file=request["argv"][0])
             return
         order = Order(
             number,
@@ -259,7 +259,7 @@ class _Guard:
             os.close(order.output)
             file = getattr(error, "filename", None) or order.argv[0]
             code = getattr(error, "errno", None) or errno.EINVAL
-            self._tell(refused=order.number, errno=code, file=str(file))
+            self._send(refused=order.number, errno=code, file=str(file))
             return
         self._started(_Child(process.pid, order, process))
 
@@ -274,7 +274,7 @@ class _Guard:
         order.close_ends()
         self._children[child.pid] = child
         warning = _adjust(child.pid, order.nice, order.cpus)
-        self._tell(started=order.number, pid=child.pid, warning=warning)
+        self._send(started=order.number, pid=child.pid, warning=warning)
 
     def _woken(self, woken: int) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -298,7 +298,7 @@ class _Guard:
         self._over_pids.add(child.pid)
         self._ended.append((child, status))
 
-    def _tell_ends(self) -> None:
+    def _report_ends(self) -> None:
         """Kill the processes that ended ones have left behind, and report the ends.
 
         By now those left behind are children of the guard. When many end, one search serves all of
@@ -318,9 +318,9 @@ class _Guard:
                 with contextlib.suppress(psutil.Error):
                     each.kill()
         for child, status in self._ended:
-            self._tell_unread(child)
+            self._report_unread(child)
             os.close(child.order.output)
-            self._tell(pid=child.pid, status=status)
+            self._send(pid=child.pid, status=status)
         self._ended.clear()
 
     def _is_left_behind(self, orphan: psutil.Process) -> bool:
@@ -332,7 +332,7 @@ class _Guard:
             return os.getsid(orphan.pid) in self._over_pids
         return False
 
-    def _tell(self, **answer: object) -> None:
+    def _send(self, **answer: object) -> None:
         with contextlib.suppress(OSError):  # the launcher is gone: the selector will report it
             self._launcher.sendall(json.dumps(answer).encode() + b"\n")
 
@@ -346,11 +346,11 @@ class _Guard:
                 child.unread += _read_if_nearly_full(child.order.output)
         elif was_stopped:
             for child in self._children.values():
-                self._tell_unread(child)
+                self._report_unread(child)
 
-    def _tell_unread(self, child: _Child) -> None:
+    def _report_unread(self, child: _Child) -> None:
         if child.unread:
-            self._tell(pid=child.pid, unread=child.unread)
+            self._send(pid=child.pid, unread=child.unread)
             child.unread = 0
 
     # After the launcher is gone

@@ -59,7 +59,7 @@ class Client(ServiceEnd):
         until_sec = math.inf if timeout_sec is None else time.monotonic() + timeout_sec
         with self.context.waking(wakeup):
             if not future.done() and not wakeup.wait(min(_LONG_SEC, until_sec - time.monotonic())):
-                self._tell_the_wait(until_sec)
+                self._warn_of_wait(until_sec)
             while not future.done():
                 if not self.context.ok():
                     self.remove_pending_request(future)
@@ -73,7 +73,7 @@ class Client(ServiceEnd):
             raise error
         return future.result()
 
-    def _tell_the_wait(self, until_sec: float) -> None:
+    def _warn_of_wait(self, until_sec: float) -> None:
         if time.monotonic() < until_sec:
             log_inside(
                 LoggingSeverity.WARN,

@@ -149,19 +149,19 @@ class SubscriptionEventCallbacks:
         """Make the handlers of a subscription, by its inner side."""
         warn = get_logger(subscription.get_logger_name()).warn
 
-        def tell_qos(event: Any) -> None:
+        def warn_of_qos(event: Any) -> None:
             policy = qos_policy_name_from_kind(event.last_policy_kind)
             warn(
                 f"New publisher discovered on topic '{topic_name}', offering incompatible QoS. No "
                 f"messages will be received from it. Last incompatible policy: {policy}"
             )
 
-        def tell_type(_: Any) -> None:
+        def warn_of_type(_: Any) -> None:
             warn(f"Incompatible type on topic '{topic_name}', no messages will be sent to it.")
 
         uses = self.use_default_callbacks
         kinds = SubscriptionEventType
-        incompatible = self.incompatible_qos or (tell_qos if uses else None)
+        incompatible = self.incompatible_qos or (warn_of_qos if uses else None)
         return _handlers(
             [
                 (kinds.RCL_SUBSCRIPTION_REQUESTED_DEADLINE_MISSED, self.deadline),
@@ -170,7 +170,7 @@ class SubscriptionEventCallbacks:
                 (kinds.RCL_SUBSCRIPTION_MESSAGE_LOST, self.message_lost),
                 (
                     kinds.RCL_SUBSCRIPTION_INCOMPATIBLE_TYPE,
-                    self.incompatible_type or (tell_type if uses else None),
+                    self.incompatible_type or (warn_of_type if uses else None),
                 ),
                 (kinds.RCL_SUBSCRIPTION_MATCHED, self.matched),
             ],
@@ -205,19 +205,19 @@ class PublisherEventCallbacks:
         """Make the handlers of a publisher, by its inner side."""
         warn = get_logger(publisher.get_logger_name()).warn
 
-        def tell_qos(event: Any) -> None:
+        def warn_of_qos(event: Any) -> None:
             policy = qos_policy_name_from_kind(event.last_policy_kind)
             warn(
                 f"New subscription discovered on topic '{topic_name}', requesting incompatible "
                 f"QoS. No messages will be sent to it. Last incompatible policy: {policy}"
             )
 
-        def tell_type(_: Any) -> None:
+        def warn_of_type(_: Any) -> None:
             warn(f"Incompatible type on topic '{topic_name}', no messages will be sent to it.")
 
         uses = self.use_default_callbacks
         kinds = PublisherEventType
-        incompatible = self.incompatible_qos or (tell_qos if uses else None)
+        incompatible = self.incompatible_qos or (warn_of_qos if uses else None)
         return _handlers(
             [
                 (kinds.RCL_PUBLISHER_OFFERED_DEADLINE_MISSED, self.deadline),
@@ -225,7 +225,7 @@ class PublisherEventCallbacks:
                 (kinds.RCL_PUBLISHER_OFFERED_INCOMPATIBLE_QOS, incompatible),
                 (
                     kinds.RCL_PUBLISHER_INCOMPATIBLE_TYPE,
-                    self.incompatible_type or (tell_type if uses else None),
+                    self.incompatible_type or (warn_of_type if uses else None),
                 ),
                 (kinds.RCL_PUBLISHER_MATCHED, self.matched),
             ],

@@ -33,8 +33,8 @@ class NotInitializedException(Exception):
     """`rclpy.init()` has not been called."""
 
     def __init__(self, message: str | None = None) -> None:
-        told = f" msg:{message}" if message else ""
-        super().__init__(f"rclpy.init() has not been called.{told}")
+        detail = f" msg:{message}" if message else ""
+        super().__init__(f"rclpy.init() has not been called.{detail}")
 
 
 class NoTypeSupportImportedException(Exception):

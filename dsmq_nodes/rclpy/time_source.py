@@ -115,7 +115,7 @@ class TimeSource:
         self._associated_clocks.append(clock)
 
     def clock_callback(self, msg: Any) -> None:
-        """`/clock` has told the time."""
+        """Take a time from `/clock`."""
         self._last_time_set = Time.from_msg(msg.clock)
         for clock in self._associated_clocks:
             clock.set_ros_time_override(self._last_time_set)

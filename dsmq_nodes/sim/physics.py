@@ -139,7 +139,7 @@ class Physics(Node):
             self.create_task(self._hurry())
         updater = DiagnosticUpdater(self)
         updater.hardware_id = given.model
-        updater.add("simulation", self._tell)
+        updater.add("simulation", self._fill_status)
         self.get_logger().info(f"{given.model}: {', '.join(has)}")
 
     # Time
@@ -376,7 +376,7 @@ class Physics(Node):
         positions = self.world.data.qpos.tolist()
         return SimState(header=header, elapsed_sec=self.elapsed_sec, positions=positions)
 
-    def _tell(self, stat: DiagnosticStatusWrapper) -> None:
+    def _fill_status(self, stat: DiagnosticStatusWrapper) -> None:
         warnings = self.world.warnings()
         if self._restarts:
             stat.summary(DiagnosticStatus.ERROR, "it was unstable, and was restarted")

@@ -69,7 +69,7 @@ class Wheels:
             self._left = [each for each in found if each.left_m > 0]
             self._right = [each for each in found if each.left_m < 0]
         self.pose = 0.0, 0.0, 0.0
-        self._told_sec = 0.0
+        self._odometry_sec = 0.0
         self._turned = self._read()
         if not self:
             return
@@ -116,7 +116,7 @@ class Wheels:
 
     def odometry(self, header: Header, base_frame: str, elapsed_sec: float) -> Odometry:
         """Return the base's pose from the encoders, `elapsed_sec` after the simulation's start."""
-        span_sec, self._told_sec = elapsed_sec - self._told_sec, elapsed_sec
+        span_sec, self._odometry_sec = elapsed_sec - self._odometry_sec, elapsed_sec
         before, self._turned = self._turned, self._read()
         left, right = (
             (now - then) * self._radius for now, then in zip(self._turned, before, strict=True)

@@ -56,9 +56,9 @@ class Browser:
             stderr=self._log,
             start_new_session=True,
         )
-        told = profile / "DevToolsActivePort"
-        until(lambda: told.exists() and "\n" in told.read_text(), "chromium")
-        self._port = int(told.read_text().split()[0])
+        announced = profile / "DevToolsActivePort"
+        until(lambda: announced.exists() and "\n" in announced.read_text(), "chromium")
+        self._port = int(announced.read_text().split()[0])
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()

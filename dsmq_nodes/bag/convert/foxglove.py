@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from dsmq_nodes.bag.file.contents import Channel
 from dsmq_nodes.bag.file.mcap_reader import Record
-from dsmq_nodes.bag.file.recorded_schemas import told_schema
+from dsmq_nodes.bag.file.recorded_schemas import recorded_schema
 from dsmq_nodes.bag.texts import loaded
 from dsmq_nodes.messages.schema.dynamic import without_special
 from dsmq_nodes.messages.schema.foxglove_types import CONVERSIONS, schema_of
@@ -35,7 +35,7 @@ class ToFoxglove:
             return record
         name, convert = CONVERSIONS.get(ours.type_name, ("", None))
         if ours not in self._schemas:
-            self._schemas[ours] = told_schema(ours)
+            self._schemas[ours] = recorded_schema(ours)
             theirs = ours
             if convert is not None:
                 schema = json.dumps(schema_of(name), separators=(",", ":")).encode()

@@ -17,7 +17,7 @@ from dsmq_nodes.bag.convert.columns import Column, ColumnKind, Described, togeth
 from dsmq_nodes.bag.file.atomic import whole_or_gone
 from dsmq_nodes.bag.file.contents import Channel
 from dsmq_nodes.bag.file.reading import TEXT
-from dsmq_nodes.bag.file.recorded_schemas import told_schema
+from dsmq_nodes.bag.file.recorded_schemas import recorded_schema
 from dsmq_nodes.messages.schema.schema_walk import Schema
 
 Progress = Callable[[int], None]
@@ -63,7 +63,7 @@ class _Fields:
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
-        self._schema = told_schema(channel)
+        self._schema = recorded_schema(channel)
         self._described = Described(self._schema)
         self._declared: dict[str, tuple[Schema, ColumnKind]] = {}
 

@@ -31,10 +31,10 @@ class Channel:
     @property
     def latched(self) -> int:
         """The number of messages that a late subscriber receives; 0 if the topic is not latched."""
-        told = dict(self.metadata)
-        if told.get(_LATCHED) != "true":
+        metadata = dict(self.metadata)
+        if metadata.get(_LATCHED) != "true":
             return 0
-        depth = told.get(_LATCHED_DEPTH, "1")
+        depth = metadata.get(_LATCHED_DEPTH, "1")
         return min(max(int(depth), 1), _MOST_LATCHED) if depth.isdecimal() else 1
 
 
@@ -42,8 +42,8 @@ def latched_metadata(depth: int) -> tuple[tuple[str, str], ...]:
     """Return the metadata of a channel with this latched depth; 0 means not latched."""
     if not depth:
         return ()
-    told = ((_LATCHED, "true"),)
-    return told if depth == 1 else (*told, (_LATCHED_DEPTH, str(min(depth, _MOST_LATCHED))))
+    metadata = ((_LATCHED, "true"),)
+    return metadata if depth == 1 else (*metadata, (_LATCHED_DEPTH, str(min(depth, _MOST_LATCHED))))
 
 
 @dataclass(frozen=True, slots=True)

@@ -166,7 +166,7 @@ def read_index(stream: IO[bytes], size_bytes: int) -> Index:
     return index
 
 
-class ToldAtTheEnd(NamedTuple):
+class SalvagedSummary(NamedTuple):
     """The definitions and offsets that the end of a file repeats.
 
     Attributes:
@@ -180,9 +180,9 @@ class ToldAtTheEnd(NamedTuple):
     places: list[int]
 
 
-def told_at_the_end(stream: IO[bytes], size_bytes: int) -> ToldAtTheEnd:
+def salvage_summary(stream: IO[bytes], size_bytes: int) -> SalvagedSummary:
     """Read the end of a file whose data may be damaged; return nothing if it is damaged too."""
-    nothing = ToldAtTheEnd({}, {}, [])
+    nothing = SalvagedSummary({}, {}, [])
     try:
         footer, footer_at = _footer(stream, size_bytes)
         found = _read_summary(stream, footer, footer_at) if footer.summary_start else None
@@ -192,7 +192,7 @@ def told_at_the_end(stream: IO[bytes], size_bytes: int) -> ToldAtTheEnd:
         return nothing
     places = {each.chunk_start_offset for each in found.chunks}
     places |= {each.offset for _, each in found.others} | {footer.summary_start}
-    return ToldAtTheEnd(found.index.schemas, found.index.channels, sorted(places))
+    return SalvagedSummary(found.index.schemas, found.index.channels, sorted(places))
 
 
 def _footer(stream: IO[bytes], size_bytes: int) -> tuple[Footer, int]:
@@ -232,27 +232,29 @@ class _Summary:
 
     def is_whole(self) -> bool:
         """Whether its counts match its entries."""
-        told, index = self.statistics, self.index
-        if told is None:
+        statistics, index = self.statistics, self.index
+        if statistics is None:
             return False
-        counts = told.channel_message_counts
+        counts = statistics.channel_message_counts
         schema_ids = {each.schema_id for each in index.channels.values()} - {0}
         return (
-            len(self.chunks) == told.chunk_count
-            and len(self.others) == told.attachment_count + told.metadata_count
-            and len(index.channels) == told.channel_count
+            len(self.chunks) == statistics.chunk_count
+            and len(self.others) == statistics.attachment_count + statistics.metadata_count
+            and len(index.channels) == statistics.channel_count
             and counts.keys() <= index.channels.keys()
-            and sum(counts.values()) == told.message_count
+            and sum(counts.values()) == statistics.message_count
             and schema_ids <= index.schemas.keys()
-            and (not told.message_count or self._has_times_of(told))
+            and (not statistics.message_count or self._has_times_of(statistics))
         )
 
-    def _has_times_of(self, told: Statistics) -> bool:
+    def _has_times_of(self, statistics: Statistics) -> bool:
         """Whether the chunks' times match the statistics; a chunk without messages has 0."""
         starts = {each.message_start_time for each in self.chunks}
         ends = {each.message_end_time for each in self.chunks}
         first = {min(starts, default=0), min(starts - {0}, default=0)}
-        return told.message_start_time in first and told.message_end_time == max(ends, default=0)
+        return statistics.message_start_time in first and statistics.message_end_time == max(
+            ends, default=0
+        )
 
     def covers(self, stream: IO[bytes], at: int, end: int) -> bool:
         """Whether the summary lists everything in the data section."""
@@ -280,11 +282,14 @@ class _Summary:
 
     def finished(self) -> Index:
         """Return the index from this summary."""
-        index, told = self.index, self.statistics
-        assert told is not None  # checked by is_whole
-        index.counts = dict(told.channel_message_counts)
-        if told.message_count:
-            index.start_ns, index.end_ns = told.message_start_time, told.message_end_time
+        index, statistics = self.index, self.statistics
+        assert statistics is not None  # checked by is_whole
+        index.counts = dict(statistics.channel_message_counts)
+        if statistics.message_count:
+            index.start_ns, index.end_ns = (
+                statistics.message_start_time,
+                statistics.message_end_time,
+            )
         for each in self.chunks:
             index.compressions.add(each.compression)
             index.spans.append(
@@ -303,10 +308,10 @@ class _Summary:
         return index
 
 
-def _has_times_of_its_index(stream: IO[bytes], told: ChunkIndex) -> bool:
-    stream.seek(told.chunk_start_offset)
+def _has_times_of_its_index(stream: IO[bytes], chunk: ChunkIndex) -> bool:
+    stream.seek(chunk.chunk_start_offset)
     raw = stream.read(_CHUNK_HEAD.size)
-    times = told.message_start_time, told.message_end_time
+    times = chunk.message_start_time, chunk.message_end_time
     if len(raw) < _CHUNK_HEAD.size:
         return False
     opcode, _, *found = _CHUNK_HEAD.unpack(raw)
@@ -403,14 +408,14 @@ def _take(index: Index, span: Span, message: RawMessage) -> None:
 
 def _check_crc(stream: IO[bytes], head: Head, index: Index) -> None:
     """Check the checksum of the data outside chunks."""
-    told = cast("DataEnd", parsed(head.opcode, content(stream, head))).data_section_crc
-    if not told or all(each.is_chunk for each in index.spans):
+    expected_crc = cast("DataEnd", parsed(head.opcode, content(stream, head))).data_section_crc
+    if not expected_crc or all(each.is_chunk for each in index.spans):
         return
     stream.seek(0)
     found, missing = 0, head.at - HEAD.size
     while missing > 0 and (piece := stream.read(min(missing, _RUN_BYTES))):
         found, missing = zlib.crc32(piece, found), missing - len(piece)
-    if found != told:
+    if found != expected_crc:
         raise ValueError("the checksum of its data is wrong")
 
 

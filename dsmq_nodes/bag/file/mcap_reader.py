@@ -169,11 +169,11 @@ class McapFile:
         if end_ns is not None and end_ns <= (self.end_ns or 0):
             return
         counts = self._index.counts
-        told = sum(each for number, each in counts.items() if ids is None or number in ids)
-        if count != told:
+        expected = sum(each for number, each in counts.items() if ids is None or number in ids)
+        if count != expected:
             which = "" if ids is None else " of these topics"
             self._omitted.note(
-                f"{self.path}: its index lists {told} messages{which}, but it has {count}"
+                f"{self.path}: its index lists {expected} messages{which}, but it has {count}"
             )
 
     def _doubt(self, what: str) -> None:

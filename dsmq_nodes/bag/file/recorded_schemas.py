@@ -55,7 +55,7 @@ class _Inlining:
         return {key: self.of(value, inside) for key, value in part.items() if key != "$defs"}
 
 
-def told_schema(channel: Channel) -> dict[str, Any]:
+def recorded_schema(channel: Channel) -> dict[str, Any]:
     """Return the JSON Schema of a channel's messages, or an empty one when it is unknown."""
     if channel.schema_encoding != "jsonschema":
         return {}

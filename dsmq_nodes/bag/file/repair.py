@@ -24,7 +24,7 @@ from mcap.records import Chunk, McapRecord, Metadata, Schema
 
 from dsmq_nodes.bag.file.atomic import whole_or_gone
 from dsmq_nodes.bag.file.contents import Attachment
-from dsmq_nodes.bag.file.mcap_index import told_at_the_end
+from dsmq_nodes.bag.file.mcap_index import salvage_summary
 from dsmq_nodes.bag.file.mcap_reader import Record, channel_of, check_kind, check_no_pipe, opened
 from dsmq_nodes.bag.file.mcap_records import (
     HEAD,
@@ -103,13 +103,13 @@ class _Scan:
         self._stream = stream
         self._size_bytes = size_bytes
         self._writer = writer
-        told = told_at_the_end(stream, size_bytes)
-        self._schemas = told.schemas
+        summary = salvage_summary(stream, size_bytes)
+        self._schemas = summary.schemas
         self._channels = {
-            number: channel_of(each, told.schemas.get(each.schema_id))
-            for number, each in told.channels.items()
+            number: channel_of(each, summary.schemas.get(each.schema_id))
+            for number, each in summary.channels.items()
         }
-        self._places = deque(told.places)
+        self._places = deque(summary.places)
 
     def run(self, on_progress: Callable[[int], None]) -> None:
         """Read the whole file."""

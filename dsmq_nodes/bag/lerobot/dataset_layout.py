@@ -130,17 +130,19 @@ class Layout:
     def data_schema(self) -> pa.Schema:
         """Return the columns of the data, with the metadata for Hugging Face's `datasets`."""
         columns: list[tuple[str, pa.DataType]] = []
-        told: dict[str, Any] = {}
+        features: dict[str, Any] = {}
         for name, vector in self.vectors.items():
             size = len(vector.names)
             value = {"dtype": "float32", "_type": "Value"}
             is_one = size == 1
             columns.append((name, pa.float32() if is_one else pa.list_(pa.float32(), size)))
-            told[name] = value if is_one else {"feature": value, "length": size, "_type": "List"}
+            features[name] = (
+                value if is_one else {"feature": value, "length": size, "_type": "List"}
+            )
         for name, dtype in OWN_COLUMNS.items():
             columns.append((name, _ARROW[dtype]))
-            told[name] = {"dtype": dtype, "_type": "Value"}
-        metadata = {"huggingface": json.dumps({"info": {"features": told}})}
+            features[name] = {"dtype": dtype, "_type": "Value"}
+        metadata = {"huggingface": json.dumps({"info": {"features": features}})}
         return pa.schema(columns, metadata=metadata)
 
 

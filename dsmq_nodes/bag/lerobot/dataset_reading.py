@@ -139,8 +139,8 @@ class LerobotDataset(BagSource):
 
     def compression(self) -> str:
         """Return the compression of its files."""
-        told = [each.get("info") or {} for each in self._info["features"].values()]
-        codecs = [str(each["video.codec"]) for each in told if "video.codec" in each]
+        infos = [each.get("info") or {} for each in self._info["features"].values()]
+        codecs = [str(each["video.codec"]) for each in infos if "video.codec" in each]
         return ", ".join(dict.fromkeys(["snappy", *codecs]))
 
     def counts(self) -> list[ChannelCount]:
@@ -158,8 +158,8 @@ class LerobotDataset(BagSource):
 
     def metadata(self) -> list[tuple[str, dict[str, str]]]:
         """Return the name of the dataset, and its type of robot."""
-        told = {"from": self.path.name, "robot_type": str(self._info.get("robot_type"))}
-        return [("converted", told)]
+        names = {"from": self.path.name, "robot_type": str(self._info.get("robot_type"))}
+        return [("converted", names)]
 
     # Messages
 
@@ -228,12 +228,12 @@ class LerobotDataset(BagSource):
         Raises:
             ValueError: the path would lead out of the dataset's folder.
         """
-        told = str(self._info[pattern])
-        if _WIDE.search(told):
-            raise ValueError(f"its {pattern} is {told}")
-        name = PurePath(told.format(**place))
+        pattern_text = str(self._info[pattern])
+        if _WIDE.search(pattern_text):
+            raise ValueError(f"its {pattern} is {pattern_text}")
+        name = PurePath(pattern_text.format(**place))
         if name.is_absolute() or ".." in name.parts:
-            raise ValueError(f"its {pattern} leads out of the folder: {told}")
+            raise ValueError(f"its {pattern} leads out of the folder: {pattern_text}")
         return self.path / name
 
     def _first(self, name: str, episode: Row) -> int:

@@ -43,7 +43,7 @@ from dsmq_nodes.devices.servo_bus.calibration import write_calibration
 from dsmq_nodes.devices.servo_bus.servo_arm import SO101
 from dsmq_nodes.errors import BagError
 
-_MOST_GAPS_TOLD: Final = 10
+_MOST_GAPS_NOTED: Final = 10
 _LATEST: Final = 0.8  # the greatest usual interval of messages, as a part of the age limit
 
 
@@ -155,10 +155,10 @@ class _Plan:
         for number, (episode, topics) in enumerate(read):
             self._add(number, episode, topics)
         if not self.runs:
-            why = "; ".join([*self._gaps[:_MOST_GAPS_TOLD], *source.omitted.lines()])
+            why = "; ".join([*self._gaps[:_MOST_GAPS_NOTED], *source.omitted.lines()])
             raise BagError(f"at no time do all topics have a recent message: {why}")
         self.shown = self._count_shown()
-        self._tell()
+        self._add_notes()
 
     # Reading
 
@@ -234,7 +234,7 @@ class _Plan:
         samples |= {t: self._samples(t, each.stamps_ns, each) for t, each in rows.items()}
         missing = sorted(self._sources.topics() - {t for t in samples if len(samples[t].stamps_ns)})
         if missing:
-            what = ", ".join(self._told_missing(topic, topics) for topic in missing)
+            what = ", ".join(self._describe_missing(topic, topics) for topic in missing)
             self._gaps.append(f"episode {number} is left out: no message on {what}")
             return
         most = layout.LONGEST_VIDEO_SEC * self._options.fps
@@ -244,7 +244,7 @@ class _Plan:
             self._gaps.append(f"episode {number} is left out: the topics' stamps do not overlap")
         for found in found_parts:
             if isinstance(found, Gap):
-                self._gaps.append(self._told_gap(number, found, samples, rows))
+                self._gaps.append(self._describe_gap(number, found, samples, rows))
                 continue
             pictures = {topic: topics[topic].numbers for topic in self.videos}
             self.runs.append(_Run(task, rows, pictures, found))
@@ -261,13 +261,13 @@ class _Plan:
             )
         return Samples(times, most_ns, times if rows is None else rows.seen_ns.min(axis=1))
 
-    def _told_missing(self, topic: str, topics: Mapping[str, _Taken]) -> str:
+    def _describe_missing(self, topic: str, topics: Mapping[str, _Taken]) -> str:
         reader = self._readers.get(topic)
         came = topics[topic].vectors.names if topic in topics else {}
         absent = [each for each in reader.names if each not in came] if reader and came else []
         return f"{topic} with {', '.join(absent)}" if absent else topic
 
-    def _told_gap(
+    def _describe_gap(
         self,
         number: int,
         gap: Gap,
@@ -292,15 +292,15 @@ class _Plan:
                 counts.update(numbers[each] for each in run.frames.taken[topic].tolist())
         return shown
 
-    def _tell(self) -> None:
+    def _add_notes(self) -> None:
         if self._calibration and any(
             is_gripper(n) for r in self._readers.values() for n in r.names
         ):
             self.notes.append(self._calibration)
         for topic in sorted(self._worst_ns):
             self.notes.append(f"{topic}: at most {self._worst_ns[topic] * 1e-9:.3f} s old")
-        self.notes += self._gaps[:_MOST_GAPS_TOLD]
-        if more := len(self._gaps) - _MOST_GAPS_TOLD:
+        self.notes += self._gaps[:_MOST_GAPS_NOTED]
+        if more := len(self._gaps) - _MOST_GAPS_NOTED:
             self.notes += [f"and {more} more gaps"] if more > 0 else []
 
     # Results

@@ -112,8 +112,8 @@ class Flow:
 
     def _ask_statistics(self) -> BrokerCounters:
         """Return the broker's counters; they may be a second old if others subscribe too."""
-        with contextlib.closing(self._session.statistics(exact=True)) as told:
-            statistics = next(told)
+        with contextlib.closing(self._session.statistics(exact=True)) as reports:
+            statistics = next(reports)
         self._budget_bytes = statistics.budget_bytes
         published = self._session.published
         edges = {each.name: each.edges for each in statistics.topics if each.name in published}
@@ -135,8 +135,8 @@ class Flow:
         pid, found = os.getpid(), set[str]()
         for topic in statistics.topics:
             put = self._session.published.get(topic.name, 0)
-            told = [each.messages for each in topic.publishers if each.pid == pid]
-            if put > max(told, default=0) and not topic.name.endswith(REQUEST):
+            counts = [each.messages for each in topic.publishers if each.pid == pid]
+            if put > max(counts, default=0) and not topic.name.endswith(REQUEST):
                 found.add(f"{topic.name}, by the broker's counters")  # which are old
             if put:
                 found |= set(_behind(topic.name, topic.edges))

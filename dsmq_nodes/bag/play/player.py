@@ -14,7 +14,7 @@ from dsmq_nodes.bag.file.contents import Channel
 from dsmq_nodes.bag.file.mcap_reader import Record
 from dsmq_nodes.bag.file.prefetch import prefetched
 from dsmq_nodes.bag.file.reading import TEXT
-from dsmq_nodes.bag.file.recorded_schemas import told_schema
+from dsmq_nodes.bag.file.recorded_schemas import recorded_schema
 from dsmq_nodes.bag.play.flow_control import Flow
 from dsmq_nodes.bag.play.playback_clock import Pace
 from dsmq_nodes.bag.play.playing import Playing
@@ -145,11 +145,11 @@ class Player:
     def _advertise(self, channels: list[Channel]) -> None:
         """Advertise; a topic that the broker refuses is left out."""
         for ours, played in list(self._channels.items()):
-            schema = told_schema(played)
-            told = json.dumps(schema).encode() if schema else b""
+            schema = recorded_schema(played)
+            schema_json = json.dumps(schema).encode() if schema else b""
             try:
                 self._session.advertise(
-                    played.topic, played.type_name, told, latched=played.latched
+                    played.topic, played.type_name, schema_json, latched=played.latched
                 )
             except RequestRefusedError as error:
                 self._bag.omitted.topic(ours.topic, error.reason)
@@ -206,7 +206,7 @@ class Player:
         while not self._is_stopped and (now_sec := time.monotonic()) < until_sec:
             due_sec = until_sec
             if self._playing.clock_hz:
-                due_sec = min(due_sec, self._tell_clock(now_sec, self.end_ns))
+                due_sec = min(due_sec, self._publish_clock(now_sec, self.end_ns))
             self._wait(due_sec - now_sec)
 
     def _put(self, record: Record, channel: Channel) -> None:
@@ -238,12 +238,12 @@ class Player:
                 continue
             now_sec, due_sec = time.monotonic(), pace.due_sec(recorded_ns)
             if self._playing.clock_hz:
-                due_sec = min(due_sec, self._tell_clock(now_sec, recorded_ns))
+                due_sec = min(due_sec, self._publish_clock(now_sec, recorded_ns))
             if now_sec >= due_sec:
                 return
             self._wait(due_sec - now_sec)
 
-    def _tell_clock(self, now_sec: float, next_ns: int) -> float:
+    def _publish_clock(self, now_sec: float, next_ns: int) -> float:
         """Publish `/clock` if it is due, and return when it is due next."""
         if now_sec >= self._clock_due_sec:
             now_ns = min(self.pace.now_ns(), next_ns) if self.pace.rate else next_ns
@@ -269,8 +269,8 @@ class Player:
         graph = self._session.graph(exact=True)  # the graph arrives after the schemas that it names
         schemas: dict[str, dict[str, Any]] = {}
         while reply := self._session.next_message([TYPES_TOPIC], 0.0):
-            if told := self._session.understood(reply, read_schema, exact=True):
-                schemas[told[0]] = told[1]
+            if found := self._session.understood(reply, read_schema, exact=True):
+                schemas[found[0]] = found[1]
         self._session.unsubscribe(TYPES_TOPIC)
         subscribed = {topic.name: topic.subscribers for topic in graph.topics}
         faults = [
@@ -289,7 +289,7 @@ class Player:
 
 def _fault(channel: Channel, end: EndpointModel, expected: dict[str, Any]) -> str:
     """Return why a subscriber cannot read the messages; empty when no reason is known."""
-    sent = told_schema(channel)
+    sent = recorded_schema(channel)
     subscriber = TopicEnd(end.node, end.pid, end.type)
     if sent and expected:
         found = compare(expected, sent).differences

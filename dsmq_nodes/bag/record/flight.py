@@ -71,9 +71,9 @@ class Flight:
 
     def on_lines(self, reply: wire.Reply) -> None:
         """Handle lines that a process wrote."""
-        told = LaunchLines.from_json(reply.text or "")
-        kept = self.lines.setdefault(told.process, deque(maxlen=_LINES_KEPT))
-        kept.extend(told.lines)
+        written = LaunchLines.from_json(reply.text or "")
+        kept = self.lines.setdefault(written.process, deque(maxlen=_LINES_KEPT))
+        kept.extend(written.lines)
 
 
 def write_bundle(

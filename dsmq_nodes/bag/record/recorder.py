@@ -98,7 +98,7 @@ class Sink(Protocol):
 
 
 class Recorder:
-    """Records topics until `run` is told to end.
+    """Records topics until `run` is asked to end.
 
     Attributes:
         topics: the recordings so far, by the topics' names.
@@ -146,7 +146,7 @@ class Recorder:
         self._unwritten: deque[tuple[RecordedTopic, int, wire.Reply]] = deque()
         self._unwritten_bytes = 0
         self._schemas: dict[_Type, bytes] = {}
-        self._told_schemas: dict[str, dict[str, Any]] = {}  # by their ids in the graph
+        self._received_schemas: dict[str, dict[str, Any]] = {}  # by their ids in the graph
         # Subscribe to the types before the graph, which names their schemas.
         own = {TYPES_TOPIC: self._hear_type, GRAPH_TOPIC: self._hear_graph}
         own |= {CLOCK_TOPIC: self._take_clock} if use_sim_time else {}
@@ -278,8 +278,8 @@ class Recorder:
             self._take_graph(graph)
 
     def _hear_type(self, reply: wire.Reply) -> None:
-        if told := self._session.understood(reply, read_schema, exact=True):
-            self._told_schemas[told[0]] = told[1]
+        if found := self._session.understood(reply, read_schema, exact=True):
+            self._received_schemas[found[0]] = found[1]
 
     def _take_clock(self, reply: wire.Reply) -> None:
         """Set the simulated time; a message without a valid time changes nothing."""
@@ -357,7 +357,7 @@ class Recorder:
     def _schema(self, of_type: _Type) -> bytes:
         """Return the publisher's schema of a type, or else that of a class of this name, if any."""
         if of_type not in self._schemas:
-            schema = self._told_schemas.get(of_type.schema_id, {})
+            schema = self._received_schemas.get(of_type.schema_id, {})
             if not schema:
                 found = class_of(of_type.name)
                 schema = found.schema() if found else ANYTHING

@@ -52,12 +52,12 @@ class LeftOut:
     earlier: int = 0
 
     def __str__(self) -> str:
-        told = {
+        counts = {
             "before the first that was recorded": self.before,
             "after the last that was recorded": self.after,
             "recorded that answer what came before the bag": self.earlier,
         }
-        return ", ".join(f"{count} {what}" for what, count in told.items() if count)
+        return ", ".join(f"{count} {what}" for what, count in counts.items() if count)
 
 
 class Pairing(NamedTuple):

@@ -173,8 +173,8 @@ def rerun(
     """
     result = Rerun()
     with Graph(start_ns=bag.start_ns, on_type_mismatch="warn") as graph:
-        told = {"name": name, "namespace": namespace, "params": params, "remap": remap}
-        node = _made(graph, node_class, told, result)
+        settings = {"name": name, "namespace": namespace, "params": params, "remap": remap}
+        node = _made(graph, node_class, settings, result)
         about = node.statistics()
         inputs = {each.topic for each in about.subscriptions} & set(bag.topics)
         types = {
@@ -249,10 +249,10 @@ class _Given:
 
 
 def _made(
-    graph: Graph, node_class: Callable[[], Node], told: Mapping[str, Any], result: Rerun
+    graph: Graph, node_class: Callable[[], Node], settings: Mapping[str, Any], result: Rerun
 ) -> Node:
     try:
-        return graph.add(node_class, **told)
+        return graph.add(node_class, **settings)
     except DsmqError:
         raise  # such as a wrong parameter or an invalid name
     except Exception as error:

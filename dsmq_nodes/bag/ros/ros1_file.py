@@ -212,8 +212,8 @@ class Ros1File:
 
     def _define(self, fields: Fields) -> None:
         """Store the type of a topic, in version 1.2."""
-        told = fields | {b"message_definition": fields[b"def"]}
-        self._connections.setdefault(self._number_of(fields[b"topic"]), told)
+        connection = fields | {b"message_definition": fields[b"def"]}
+        self._connections.setdefault(self._number_of(fields[b"topic"]), connection)
 
     def _number_of(self, topic: bytes) -> int:
         return self._numbers.setdefault(topic, len(self._numbers))
@@ -229,10 +229,10 @@ class Ros1File:
         else:
             number = self._number_of(fields[b"topic"])
             if number not in self._connections:  # a type is defined once, for all its topics
-                told = (
+                alike = (
                     each for each in self._connections.values() if each[b"type"] == fields[b"type"]
                 )
-                self._connections[number] = next(told, {}) | fields
+                self._connections[number] = next(alike, {}) | fields
             time = fields[b"sec"] + fields[b"nsec"]
         sec, nanosec = _TIME.unpack(time)
         return number, sec * 10**9 + nanosec
@@ -248,14 +248,14 @@ class Ros1File:
         return last
 
     def _channel(self, number: int) -> Channel:
-        told = self._connections[number]
+        connection = self._connections[number]
         topic, type_name, definition = (
-            told.get(each, b"").decode(errors="backslashreplace")
+            connection.get(each, b"").decode(errors="backslashreplace")
             for each in (b"topic", b"type", b"message_definition")
         )
         # A topic has as many latched messages as publishers that latch.
         latched = sum(
-            each.get(b"latching") == b"1" and each.get(b"topic") == told.get(b"topic")
+            each.get(b"latching") == b"1" and each.get(b"topic") == connection.get(b"topic")
             for each in self._connections.values()
         )
         metadata = latched_metadata(latched)

@@ -56,8 +56,8 @@ class RosFolder:
             (each for each in path.iterdir() if each.name.endswith(_SUFFIXES) and each.is_file()),
             key=_number,
         )
-        told = _told(path / METADATA, omitted)
-        names = _texts(told.get("relative_file_paths"))
+        metadata = _read_metadata(path / METADATA, omitted)
+        names = _texts(metadata.get("relative_file_paths"))
         found = {name: _file_of(path, name) for name in names}
         missing = [name for name, file in found.items() if file is None]
         # ROS 2 decompresses a file beside the compressed one and keeps both: use only one of them.
@@ -74,15 +74,15 @@ class RosFolder:
         read = {_unpacked_name(each) for each in self.files}
         if names and (more := [each.name for each in there if _unpacked_name(each) not in read]):
             omitted.note(f"{path}: not read: {', '.join(more)}, which {METADATA} does not name")
-        self.compressed_messages = _lower(told.get("compression_mode")) == "message"
-        for each in _list(told.get("topics_with_message_count")):
+        self.compressed_messages = _lower(metadata.get("compression_mode")) == "message"
+        for each in _list(metadata.get("topics_with_message_count")):
             self._take_topic(each)
 
-    def _take_topic(self, told: Any) -> None:
-        about = told.get("topic_metadata") if isinstance(told, dict) else None
+    def _take_topic(self, entry: Any) -> None:
+        about = entry.get("topic_metadata") if isinstance(entry, dict) else None
         if not isinstance(about, dict):
             return
-        topic, count = about.get("name"), told.get("message_count")
+        topic, count = about.get("name"), entry.get("message_count")
         if not isinstance(topic, str):
             return
         if isinstance(count, int):
@@ -92,18 +92,18 @@ class RosFolder:
             self.latched[topic] = max(latched_depth(profiles), self.latched.get(topic, 0))
 
 
-def _told(path: Path, omitted: Omitted) -> Mapping[str, Any]:
+def _read_metadata(path: Path, omitted: Omitted) -> Mapping[str, Any]:
     """Return the metadata; empty, with a note, if they cannot be read."""
     try:
         found = _Loader(path.read_text(errors="replace")).get_single_data()
-        told = found.get("rosbag2_bagfile_information") if isinstance(found, dict) else None
+        metadata = found.get("rosbag2_bagfile_information") if isinstance(found, dict) else None
     except FileNotFoundError:
         omitted.note(f"{path} does not exist, as after a recording that was killed")
     except (OSError, yaml.YAMLError, ValueError, RecursionError) as error:
         omitted.note(f"{path} cannot be read: {' '.join(str(error).split()):.120}")
     else:
-        if isinstance(told, dict):
-            return told
+        if isinstance(metadata, dict):
+            return metadata
         omitted.note(f"{path} has no information about the bag")
     return {}
 
@@ -118,8 +118,8 @@ def latched_depth(profiles: object) -> int:
     depth = 0
     for each in _list(profiles):
         if isinstance(each, dict) and _lower(each.get("durability")) in _TRANSIENT_LOCAL:
-            told = each.get("depth")
-            depth += told if isinstance(told, int) and told > 0 else 1
+            depth_value = each.get("depth")
+            depth += depth_value if isinstance(depth_value, int) and depth_value > 0 else 1
     return depth
 
 
@@ -206,13 +206,13 @@ class Unpacked:
             if len(head) < _SQLITE_HEAD.size:
                 return path
             page_bytes, pages = _SQLITE_HEAD.unpack(head)
-            told_bytes = (65536 if page_bytes == 1 else page_bytes) * pages
-            if told_bytes <= size_bytes or told_bytes > _MOST_CUT * size_bytes:
+            header_bytes = (65536 if page_bytes == 1 else page_bytes) * pages
+            if header_bytes <= size_bytes or header_bytes > _MOST_CUT * size_bytes:
                 return path
             found = self._place(path.name)
             if found != path:
                 shutil.copyfile(path, found)
-            os.truncate(found, told_bytes)
+            os.truncate(found, header_bytes)
         except OSError as error:
             raise BagError(f"cannot read {path}: {error.strerror}") from None
         return found

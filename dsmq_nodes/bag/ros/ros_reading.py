@@ -128,8 +128,8 @@ class RosBag(BagSource):
         except BagError as error:
             if unpacked == path:
                 raise BagError(str(error).replace(str(whole), str(path))) from None
-            told = str(error).replace(str(whole), str(path.with_suffix("")))
-            raise BagError(f"{told}; decompress it first: `zstd -d {path}`") from None
+            fault = str(error).replace(str(whole), str(path.with_suffix("")))
+            raise BagError(f"{fault}; decompress it first: `zstd -d {path}`") from None
 
     def _raw(self, found: Path) -> RawFile:
         if found.suffix == ".db3":
@@ -273,9 +273,9 @@ class RosBag(BagSource):
         decoder = self._decoders[raw]
         if decoder is None:
             return raw
-        told = dict(raw.metadata)
-        depth = raw.latched or latched_depth(told.get("offered_qos_profiles", ""))
-        depth = depth or int(told.get("latching") == "1")  # for ROS 1 in an MCAP
+        recorded = dict(raw.metadata)
+        depth = raw.latched or latched_depth(recorded.get("offered_qos_profiles", ""))
+        depth = depth or int(recorded.get("latching") == "1")  # for ROS 1 in an MCAP
         if self._folder is not None:
             depth = self._folder.latched.get(raw.topic, depth)
         metadata = latched_metadata(depth)

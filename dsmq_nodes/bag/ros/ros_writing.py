@@ -20,7 +20,7 @@ from dsmq_nodes.bag.bag_source import BagSource, leave_out
 from dsmq_nodes.bag.file.atomic import whole_or_gone
 from dsmq_nodes.bag.file.contents import Channel
 from dsmq_nodes.bag.file.mcap_reader import Record
-from dsmq_nodes.bag.file.recorded_schemas import class_of, told_schema
+from dsmq_nodes.bag.file.recorded_schemas import class_of, recorded_schema
 from dsmq_nodes.bag.ros.ros_definitions import has_wide, register_class
 from dsmq_nodes.bag.ros.ros_from_schema import types_of
 from dsmq_nodes.bag.ros.ros_values import RosTypes
@@ -166,6 +166,6 @@ def _register(store: Any, channel: Channel, *, is_one: bool) -> None:
         if found is not None:
             register_class(store, found, is_one=is_one)
         else:
-            store.register(types_of(name, told_schema(channel)))
+            store.register(types_of(name, recorded_schema(channel)))
     if has_wide(store.fielddefs, name):
         raise ValueError(f"{name} has a wide text (wstring), which cannot be written")

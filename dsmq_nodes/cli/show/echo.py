@@ -36,7 +36,7 @@ def echo_topic(
         topics = _to_wait_for(session, name)
     else:
         topics = [lookup.find_published(session, name, partial(print, file=sys.stderr)).name]
-        _tell_machine(session, topics[0])
+        _print_machine(session, topics[0])
     schemas = _Schemas(session)
     _check_type(session, topics, type_name)
     for topic in topics:
@@ -68,7 +68,7 @@ def _check_type(session: "Session", topics: list[str], wanted: str) -> None:
             raise CommandError(f"{topic.name} is of type {', '.join(used)}, not {wanted}")
 
 
-def _tell_machine(session: "Session", topic: str) -> None:
+def _print_machine(session: "Session", topic: str) -> None:
     if machine := machines(session, session.graph()).get(topic):
         print(f"{topic} comes from {machine}", file=sys.stderr)
 

@@ -69,8 +69,8 @@ class Looking:
         self._statistics = BrokerStatistics.from_json(text)
 
     def _take_node(self, text: str) -> None:
-        told = NodeStatistics.from_json(text)
-        self._nodes[told.name] = told
+        statistics = NodeStatistics.from_json(text)
+        self._nodes[statistics.name] = statistics
 
     def _take_launch(self, launch: str, text: str) -> None:
         processes = LaunchState.from_json(text).processes

@@ -188,21 +188,21 @@ class _Time:
         """Choose a clock; `is_of_day`: the wall clock, for stamps, else one that never jumps."""
         self.topics = [CLOCK_TOPIC] if is_sim else []
         self._read_sec = None if is_sim else _wall_sec if is_of_day else time.monotonic
-        self._told_sec: float | None = None
+        self._clock_sec: float | None = None
         for topic in self.topics:
             session.subscribe(topic, depth=1)
 
-    def told(self, text: str) -> None:
+    def take_clock(self, text: str) -> None:
         """Take a message of `/clock`."""
         found = time_in(text, "clock")
         if found is None:
             raise MessageError("it has no time")
-        self._told_sec = found
+        self._clock_sec = found
 
     @property
     def now_sec(self) -> float | None:
         """The current time; None before the first message of `/clock`."""
-        return self._told_sec if self._read_sec is None else self._read_sec()
+        return self._clock_sec if self._read_sec is None else self._read_sec()
 
 
 Measure = Arrivals | Sizes | Delays
@@ -255,7 +255,7 @@ def _listen(session: "Session", measured: dict[str, Any], clock: _Time, until_se
         if reply is None:
             continue
         if reply.topic in clock.topics:
-            session.understood(reply, clock.told)
+            session.understood(reply, clock.take_clock)
         if reply.topic in measured and (now_sec := clock.now_sec) is not None:
             heard = True
             session.understood(reply, partial(measured[reply.topic].add, now_sec), exact=True)
@@ -380,10 +380,10 @@ def show_delay(session: "Session", name: str) -> None:
             (_, topic), *_ = found.values()
             # The broker cannot measure the latency of a shared topic; its subscribers do.
             while topic.shared and (reply := nodes.next_message([NODES_TOPIC], 0.0)) is not None:
-                told = nodes.understood(reply, _read_node)
-                for each in told.subscriptions if told is not None else ():
-                    if each.topic == topic.name and told is not None:
-                        felt[told.name] = each.latency_p50_sec
+                statistics = nodes.understood(reply, _read_node)
+                for each in statistics.subscriptions if statistics is not None else ():
+                    if each.topic == topic.name and statistics is not None:
+                        felt[statistics.name] = each.latency_p50_sec
             text = delay_shown(topic, felt)
             if text:
                 print(text, flush=True)

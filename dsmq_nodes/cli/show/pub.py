@@ -67,18 +67,18 @@ def given(broker: str, name: str, type_name: str, values: str) -> Given:
     try:
         make = partial(_of_class, find_type(type_name), values)
     except CommandError:
-        told = _told(broker, name, type_name)
-        if not told:
+        schema = _announced_schema(broker, name, type_name)
+        if not schema:
             raise
-        make = partial(_of_schema, type_name, told, values)
+        make = partial(_of_schema, type_name, schema, values)
     message = make()
     return replace(message, again=make) if "now" in values or "auto" in values else message
 
 
-def _of_schema(type_name: str, told: dict[str, Any], values: str) -> Given:
-    text = text_of(type_name, told, values)
-    shown = written(decoded(json.loads(text), told), told, type_name)
-    return Given(type_name, msgspec.json.encode(told, order="sorted"), text, _cut(shown))
+def _of_schema(type_name: str, schema: dict[str, Any], values: str) -> Given:
+    text = text_of(type_name, schema, values)
+    shown = written(decoded(json.loads(text), schema), schema, type_name)
+    return Given(type_name, msgspec.json.encode(schema, order="sorted"), text, _cut(shown))
 
 
 def _of_class(msg_type: type[Message], values: str) -> Given:
@@ -87,7 +87,7 @@ def _of_class(msg_type: type[Message], values: str) -> Given:
     return Given(message.type_name, schema_text(msg_type), message.to_json(), _cut(shown))
 
 
-def _told(broker: str, name: str, type_name: str) -> dict[str, Any]:
+def _announced_schema(broker: str, name: str, type_name: str) -> dict[str, Any]:
     """Return the schema of a type from an end of the topic; empty if no end has announced it."""
     with contextlib.suppress(DsmqError), Session(broker) as session:
         topic = lookup.find(session.graph(), name)
@@ -172,7 +172,7 @@ def publish(session: Session, name: str, message: Given, how: Publishing) -> Non
         due_sec = max(due_sec + 1 / how.rate_hz, time.monotonic())
         time.sleep(max(due_sec - time.monotonic(), 0))
     if not is_heard:
-        _tell_unheard(session, topic)
+        _warn_of_no_subscriber(session, topic)
 
 
 def _check_type(topic: TopicModel, type_name: str) -> None:
@@ -201,7 +201,7 @@ def _hearers(topic: TopicModel) -> list[EndpointModel]:
     return [each for each in topic.subscribers if not (is_stop and is_kits_own(each.node))]
 
 
-def _tell_unheard(session: Session, topic: str) -> None:
+def _warn_of_no_subscriber(session: Session, topic: str) -> None:
     """Report that nobody subscribes to a topic, if that is still so.
 
     Raises:
@@ -221,7 +221,7 @@ def _tell_unheard(session: Session, topic: str) -> None:
 
 def _wait_for(session: Session, topic: str, subscribers: int, longest_sec: float | None) -> None:
     until_sec = math.inf if longest_sec is None else time.monotonic() + longest_sec
-    told, count = False, 0
+    is_reported, count = False, 0
     for graph in session.graphs(longest_sec):
         found = lookup.find(graph, topic)
         count = len(found.subscribers) if found else 0
@@ -229,9 +229,9 @@ def _wait_for(session: Session, topic: str, subscribers: int, longest_sec: float
             return
         if time.monotonic() >= until_sec:
             break
-        if not told:
+        if not is_reported:
             print(f"Waiting for at least {subscribers} matching subscription(s)...", flush=True)
-            told = True
+            is_reported = True
     raise CommandError(
         f"{topic} has {count} of {subscribers} subscribers after {longest_sec:g} s: nothing is "
         "published"

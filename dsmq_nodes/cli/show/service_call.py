@@ -100,7 +100,7 @@ def served(session: Session, kind: str, name: str, wait_sec: float) -> Offer:
         CommandError: it has no server in time; the text has the nearest name that is served.
     """
     there: dict[str, Offer] = {}
-    told = False
+    is_reported = False
     until_sec = time.monotonic() + wait_sec
     with contextlib.closing(session.graphs(max(wait_sec, 1.0))) as graphs:
         for graph in graphs:
@@ -109,9 +109,9 @@ def served(session: Session, kind: str, name: str, wait_sec: float) -> Offer:
             there = {each.name: each for each in there.values() if each.servers}
             if name in there or time.monotonic() >= until_sec:
                 break
-            if not told:
+            if not is_reported:
                 print(_WAITING[kind], flush=True)
-                told = True
+                is_reported = True
     if name in there:
         return there[name]
     if why := ended(session, session.graph(), name):

@@ -31,6 +31,6 @@ class CarmenLog(Replayer):
     @override
     def samples(self) -> Iterator[Sample]:
         for when, front, rear, odom in self.log.samples():
-            told = ((self.odom, odom), (self.scan, front), (self.rear_scan, rear))
-            yield when, [(publisher, msg) for publisher, msg in told if msg is not None]
+            published = ((self.odom, odom), (self.scan, front), (self.rear_scan, rear))
+            yield when, [(publisher, msg) for publisher, msg in published if msg is not None]
         self.get_logger().info(f"lines: {dict(self.log.counts)}")

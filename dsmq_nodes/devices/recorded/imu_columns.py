@@ -67,14 +67,14 @@ def named(name: str) -> Named | None:
     plain = re.sub(
         r"(?<=[a-z])(?=[A-Z])", "_", re.sub("[µμʯ]", "u", name.strip().strip('"')).replace("ω", "w")
     )
-    told = BRACKETS.search(plain)
+    bracketed = BRACKETS.search(plain)
     rest = BRACKETS.sub("", plain).lower()
     parts = [each for each in re.split(r"[^a-z0-9]+", rest) if each]
     if DERIVED & set(parts):
         return None
     if found := STAMP.fullmatch("_".join(parts)):
         return Named("time", "nanosec" if found["nano"] else "sec", 1.0, has_unit=True)
-    unit = unit_of(told[1]) if told else ""
+    unit = unit_of(bracketed[1]) if bracketed else ""
     for count in (4, 3, 2, 1):  # acc_x_m_per_s_2, gyr_x_deg_per_s, gyr_x_deg_s, mag_x_uT
         tail = unit_of("".join(parts[-count:])) if len(parts) > count else ""
         if not unit and tail and any(tail in units for units in UNITS.values()):

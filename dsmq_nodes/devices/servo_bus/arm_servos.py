@@ -88,8 +88,8 @@ class ArmServos:
     def fault(self, joint: ServoJoint, limits: JointLimits, now_sec: float) -> str:
         """Return why a joint must not move now; "" if it may."""
         state = self.states[joint.id]
-        told = self._family.fault(state.error, self.alarms.get(joint.id, 0))
-        return self._watches.setdefault(joint.id, JointWatch()).see(state, told, limits, now_sec)
+        fault = self._family.fault(state.error, self.alarms.get(joint.id, 0))
+        return self._watches.setdefault(joint.id, JointWatch()).see(state, fault, limits, now_sec)
 
     def position(self, joint: ServoJoint) -> float:
         """Return the position of a joint, rad."""
@@ -107,7 +107,7 @@ class ArmServos:
             if each.name in goals
         }
 
-    def tell_joint(
+    def fill_joint_status(
         self, name: str, stat: DiagnosticStatusWrapper, *, is_ready: bool, stopped: str
     ) -> None:
         """Fill in the diagnostics of a joint; `stopped` is the reason why it holds, or ""."""

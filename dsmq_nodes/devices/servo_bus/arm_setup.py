@@ -66,9 +66,9 @@ def calibration_in(family: ServoFamily, servo_id: int, table: ServoAnswer) -> Jo
     try:
         return JointCalibration(id=servo_id, **values)
     except ValidationError:
-        told = ", ".join(f"{name} {value}" for name, value in values.items())
+        found = ", ".join(f"{name} {value}" for name, value in values.items())
         raise CalibrationError(
-            f"servo {servo_id} has {told}, which is no calibration: `dsmq-nodes servo calibrate`"
+            f"servo {servo_id} has {found}, which is no calibration: `dsmq-nodes servo calibrate`"
         ) from None
 
 

@@ -157,16 +157,16 @@ class Sweep:
 async def restore(
     bus: ServoBus,
     joints: Mapping[str, JointCalibration],
-    tell: Callable[[str], object] = lambda _: None,
+    on_written: Callable[[str], object] = lambda _: None,
 ) -> None:
-    """Write a calibration to the servos; `tell` is called with each joint's name.
+    """Write a calibration to the servos; `on_written` is called with each joint's name.
 
     Raises:
         DeviceError: a servo does not answer, or the adaptor is gone.
     """
     for name, each in joints.items():
         await _write_calibration(bus, each)
-        tell(name)
+        on_written(name)
 
 
 async def _write_calibration(bus: ServoBus, calibration: JointCalibration) -> None:

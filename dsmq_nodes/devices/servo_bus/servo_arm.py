@@ -118,7 +118,7 @@ class ServoArm(Node):
         self._is_limp = not given.torque
         self._setting = asyncio.Lock()  # one switch of the torque at a time
         self._fault = "it is not opened yet"
-        self._told: type[DeviceError] | None = None
+        self._logged_type: type[DeviceError] | None = None
         self._connects = self._refused = 0
         self._next_open_sec = self._next_look_sec = self._written_sec = 0.0
         self._written: dict[int, int] = {}
@@ -137,9 +137,9 @@ class ServoArm(Node):
         self._motion = self._new_motion()
         updater = DiagnosticUpdater(self)
         updater.hardware_id = given.port
-        updater.add("bus", self._tell_bus)
+        updater.add("bus", self._fill_bus_status)
         for joint in self._servos.joints:
-            updater.add(joint.name, partial(self._tell_joint, joint.name))
+            updater.add(joint.name, partial(self._fill_joint_status, joint.name))
         self.create_timer(self.period_sec, self.tick)
 
     # Commands
@@ -182,8 +182,8 @@ class ServoArm(Node):
                 is_pressed = request.data and self._must_be_limp
                 fault = "the emergency stop is pressed" if is_pressed else ""
             fault = fault or await self._switch(is_on=request.data)
-        told = fault or ("limp" if self._is_limp else "holding")
-        return SetBool.Response(success=not fault, message=told)
+        state = fault or ("limp" if self._is_limp else "holding")
+        return SetBool.Response(success=not fault, message=state)
 
     async def _switch(self, *, is_on: bool) -> str:
         """Switch all motors, and return why that failed, or ""."""
@@ -252,7 +252,7 @@ class ServoArm(Node):
         async with self._setting:
             await self._set_up(self._servos.ids)
         self._written = {}
-        self._fault, self._told, self._is_ready = "", None, True
+        self._fault, self._logged_type, self._is_ready = "", None, True
         self._connects += 1
         holding = "limp" if self._is_limp else "holding"
         count = len(self._servos.joints)
@@ -310,8 +310,8 @@ class ServoArm(Node):
         ids, alarm = self._servos.unexplained(answers), self._family.alarm
         if ids and alarm is not None:
             found = await self._bus.sync_read(ids, alarm.address, alarm.size)
-            told = {i: alarm.decode(each.data, alarm.address) for i, each in found.items()}
-            self._servos.alarms.update(told)
+            alarms = {i: alarm.decode(each.data, alarm.address) for i, each in found.items()}
+            self._servos.alarms.update(alarms)
 
     def _take(self, asked: list[ServoJoint], answers: dict[int, ServoAnswer]) -> None:
         servos = self._servos
@@ -374,8 +374,8 @@ class ServoArm(Node):
             elif self._obeys:
                 self._motion.hold()
                 await self._set_up(wrong)
-            told = "on: it is switched off" if is_limp else "off: it is set again"
-            self.get_logger().warning(f"servo {', '.join(map(str, wrong))} was {told}")
+            change = "on: it is switched off" if is_limp else "off: it is set again"
+            self.get_logger().warning(f"servo {', '.join(map(str, wrong))} was {change}")
         for joint in self._servos.absent:
             if await self._bus.ping(joint.id):
                 await self._set_up([joint.id])
@@ -432,8 +432,8 @@ class ServoArm(Node):
         self._fault = str(error)
         self._motion.forget()
         self._next_open_sec = self._now_sec() + (_OPEN_EVERY_SEC if is_gone else _SET_UP_EVERY_SEC)
-        if self._told is not type(error):
-            self._told = type(error)
+        if self._logged_type is not type(error):
+            self._logged_type = type(error)
             self.get_logger().error(f"{error}; trying again")
 
     def _refusal(self) -> str:
@@ -451,7 +451,7 @@ class ServoArm(Node):
 
     # Diagnostics
 
-    def _tell_bus(self, stat: DiagnosticStatusWrapper) -> None:
+    def _fill_bus_status(self, stat: DiagnosticStatusWrapper) -> None:
         absent = [joint.id for joint in self._servos.absent]
         if not self._is_ready:
             stat.summary(DiagnosticStatus.ERROR, self._fault)
@@ -465,6 +465,6 @@ class ServoArm(Node):
         stat.add("refused", self._refused + self._motors.refused + self._way.refused)
         stat.add("limited", self._motion.limited)
 
-    def _tell_joint(self, name: str, stat: DiagnosticStatusWrapper) -> None:
+    def _fill_joint_status(self, name: str, stat: DiagnosticStatusWrapper) -> None:
         reason = self._motion.stopped.get(name, "")
-        self._servos.tell_joint(name, stat, is_ready=self._is_ready, stopped=reason)
+        self._servos.fill_joint_status(name, stat, is_ready=self._is_ready, stopped=reason)

@@ -101,8 +101,8 @@ class FollowedParameters:
         finally:
             changes = self._changes.pop(node)
         self._pids[node] = self._pid_of(node)
-        told = {name: _wire(node, name, each.value, each.type) for name, each in found.items()}
-        self._known[node] = told | changes
+        values = {name: _wire(node, name, each.value, each.type) for name, each in found.items()}
+        self._known[node] = values | changes
 
     def _pid_of(self, node: str) -> int:
         return next((each.pid for each in self._hub.graph.peers if each.name == node), 0)

@@ -47,7 +47,7 @@ ORIGINS: Final = ("https://app.foxglove.dev", "https://studio.foxglove.dev")
 """The origins of the viewers' web pages."""
 
 _INFO, _WARNING, _ERROR = 0, 1, 2
-_TOLD_EVERY_SEC: Final = 1.0
+_REPORT_EVERY_SEC: Final = 1.0
 _LONGEST_STATUS: Final = 500
 _READING: Final = ("parameters", "parametersSubscribe", "connectionGraph")
 _WRITING: Final = ("clientPublish", "services")
@@ -93,7 +93,7 @@ class FoxgloveClient:
         self._watched: set[str] = set()
         self._watches_all = False
         self._graph: ConnectionGraph | None = None  # as last sent; None: not requested
-        self._told: dict[str, tuple[int, float]] = {}  # dropped messages, by topic
+        self._reported: dict[str, tuple[int, float]] = {}  # dropped messages, by topic
         self._operations: dict[str, Callable[[Operation], None]] = {
             "subscribe": self._subscribe,
             "unsubscribe": self._unsubscribe,
@@ -117,8 +117,8 @@ class FoxgloveClient:
         self._client.outbox.answer(json.dumps({"op": op, **fields}, separators=(",", ":")))
 
     def _status(self, level: int, text: str, status_id: str = "") -> None:
-        told = {"id": status_id} if status_id else {}
-        self._say("status", level=level, message=text[:_LONGEST_STATUS], **told)
+        extra = {"id": status_id} if status_id else {}
+        self._say("status", level=level, message=text[:_LONGEST_STATUS], **extra)
 
     def _welcome(self) -> None:
         capabilities = [*_READING, *(() if self._client.hub.is_read_only else _WRITING)]
@@ -137,7 +137,7 @@ class FoxgloveClient:
             sessionId=session,
         )
         offered = self._offered
-        self._tell_change(
+        self._send_change(
             Change(list(offered.channels.values()), [], list(offered.services.values()), [])
         )
 
@@ -152,11 +152,11 @@ class FoxgloveClient:
             self._client.outbox.offer(f"time of {CLOCK_TOPIC}", time_frame(now_ns), keep=1)
 
     def _changed(self, change: Change) -> None:
-        self._tell_change(change)
+        self._send_change(change)
         if self._is_clock_there and not self._has_clock:
             self._welcome()  # the client receives all again, with that clock
 
-    def _tell_change(self, change: Change) -> None:
+    def _send_change(self, change: Change) -> None:
         if change.gone_channels:
             self._say("unadvertise", channelIds=change.gone_channels)
             for number, each in list(self._subscribed.items()):
@@ -165,10 +165,10 @@ class FoxgloveClient:
         if change.channels:
             self._say("advertise", channels=[each.wire for each in change.channels])
         if not self._client.hub.is_read_only:
-            self._tell_services(change)
-        self._tell_graph()
+            self._send_services(change)
+        self._send_graph()
 
-    def _tell_services(self, change: Change) -> None:
+    def _send_services(self, change: Change) -> None:
         if change.gone_services:
             self._say("unadvertiseServices", serviceIds=change.gone_services)
         if change.services:
@@ -236,7 +236,7 @@ class FoxgloveClient:
         topic = ended.channel.topic
         if not any(each.channel.topic == topic for each in self._subscribed.values()):
             self._client.outbox.forget(topic)
-            self._told.pop(topic, None)
+            self._reported.pop(topic, None)
 
     def _take(self, channel: OfferedChannel, number: int, entry: Entry) -> None:
         outbox = self._client.outbox
@@ -244,17 +244,17 @@ class FoxgloveClient:
             body = self._offered.body_of(channel, entry)
         except (OverwrittenError, CommandError) as error:
             outbox.dropped[channel.topic] += 1
-            self._tell_dropped(channel.topic, str(error))
+            self._report_dropped(channel.topic, str(error))
             return
         outbox.offer(channel.topic, message_data(number, entry.stamp or time.time_ns(), body))
-        self._tell_dropped(channel.topic, "this client reads too slowly")
+        self._report_dropped(channel.topic, "this client reads too slowly")
 
-    def _tell_dropped(self, topic: str, reason: str) -> None:
+    def _report_dropped(self, topic: str, reason: str) -> None:
         dropped = self._client.outbox.dropped[topic]
-        told, told_sec = self._told.get(topic, (0, -_TOLD_EVERY_SEC))
+        reported, reported_sec = self._reported.get(topic, (0, -_REPORT_EVERY_SEC))
         now_sec = self._client.now_sec()
-        if dropped > told and now_sec >= told_sec + _TOLD_EVERY_SEC:
-            self._told[topic] = dropped, now_sec
+        if dropped > reported and now_sec >= reported_sec + _REPORT_EVERY_SEC:
+            self._reported[topic] = dropped, now_sec
             text = f"{topic}: {dropped} messages were dropped so far: {reason}"
             self._status(_WARNING, text, f"dropped {topic}")
 
@@ -276,9 +276,11 @@ class FoxgloveClient:
         if is_kits_own(topic):
             raise CommandError("the name is reserved: choose one that is not below /dsmq")
         kind = message_type(self._client.hub, topic, str(wire["schemaName"]))
-        told = self._client.hub.type_of(topic)
-        if told and kind.name != told:
-            raise CommandError(f"it already has the type {told}, and cannot be {kind.name:.80}")
+        announced = self._client.hub.type_of(topic)
+        if announced and kind.name != announced:
+            raise CommandError(
+                f"it already has the type {announced}, and cannot be {kind.name:.80}"
+            )
         writer = self._client.advertise(topic, kind.name, kind.schema_text)
         self._published[number] = _Published(topic, writer, kind)
 
@@ -328,12 +330,12 @@ class FoxgloveClient:
 
     def _get_parameters(self, operation: Operation) -> None:
         names = [str(each) for each in _items(operation, "parameterNames")]
-        self._client.spawn(self._tell_parameters(names, operation.get("id")))
+        self._client.spawn(self._send_parameters(names, operation.get("id")))
 
-    async def _tell_parameters(self, names: list[str], request_id: object) -> None:
+    async def _send_parameters(self, names: list[str], request_id: object) -> None:
         found = await self._server.parameters.read(names)
-        told = {"id": request_id} if request_id is not None else {}
-        self._say("parameterValues", parameters=found, **told)
+        extra = {"id": request_id} if request_id is not None else {}
+        self._say("parameterValues", parameters=found, **extra)
 
     def _set_parameters(self, operation: Operation) -> None:
         parameters = _items(operation, "parameters")
@@ -349,11 +351,11 @@ class FoxgloveClient:
                 self._status(_ERROR, f"{name}: {error}")
                 refused.append(name)
         if request_id is not None:
-            await self._tell_parameters([name for name, _ in given], request_id)
+            await self._send_parameters([name for name, _ in given], request_id)
         elif watched := [name for name in refused if self._is_watched(name)]:
-            # A request without an id has no answer. Changes are told to those who follow them; a
-            # client that follows what was refused may show what it has asked for.
-            await self._tell_parameters(watched, None)
+            # A request without an id has no answer. Changes are sent to the clients that follow
+            # them; one that follows what was refused may show what it has asked for.
+            await self._send_parameters(watched, None)
 
     def _watch_parameters(self, operation: Operation) -> None:
         names = {str(each) for each in _items(operation, "parameterNames")}
@@ -383,12 +385,12 @@ class FoxgloveClient:
 
     def _watch_graph(self, _: Operation) -> None:
         self._graph = ConnectionGraph({}, {}, {})
-        self._tell_graph()
+        self._send_graph()
 
     def _unwatch_graph(self, _: Operation) -> None:
         self._graph = None
 
-    def _tell_graph(self) -> None:
+    def _send_graph(self) -> None:
         before = self._graph
         if before is None:
             return

@@ -95,8 +95,8 @@ class Ros2Entry(GatewayEntry):
 
     def process(self, directory: Path) -> GatewayProcess:
         """Return the process of this package, which reads the entry as JSON."""
-        told = json.dumps(self.model_dump(exclude_unset=True))
-        return GatewayProcess(NODE, module_argv(_MODULE, told), self.environment())
+        settings = json.dumps(self.model_dump(exclude_unset=True))
+        return GatewayProcess(NODE, module_argv(_MODULE, settings), self.environment())
 
     def environment(self) -> dict[str, str]:
         """Return the environment variables for ROS that the entry sets."""

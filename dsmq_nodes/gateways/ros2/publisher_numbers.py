@@ -8,7 +8,7 @@ a reader sees a hole.
 from collections.abc import Mapping
 from typing import Any, Final
 
-_MOST_PUBLISHERS: Final = 1000  # those of nodes that were started again are never told apart
+_MOST_PUBLISHERS: Final = 1000  # a node that was restarted counts again
 
 
 class PublisherNumbers:
@@ -20,7 +20,7 @@ class PublisherNumbers:
     def lost_before(self, info: Mapping[str, Any]) -> int:
         """Take a message; return how many of its publisher are missing since the one before it.
 
-        `info` is what rclpy tells of a message: its number is None where the middleware has none.
+        `info` is what rclpy knows of a message: its number is None where the middleware has none.
         """
         number, publisher = info.get("publication_sequence_number"), publisher_of(info)
         if type(number) is not int or not publisher:
@@ -34,6 +34,6 @@ class PublisherNumbers:
 
 
 def publisher_of(info: Mapping[str, Any]) -> bytes:
-    """Return the identity of a message's publisher; empty where the middleware tells none."""
+    """Return the identity of a message's publisher; empty where the middleware has none."""
     gid = info.get("publisher_gid")
     return bytes(gid.get("data", b"")) if isinstance(gid, dict) else b""

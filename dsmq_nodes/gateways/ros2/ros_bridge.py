@@ -215,7 +215,7 @@ class _TopicFromRos:
         self._direction = f"from ROS {topic.name}"
         self._type = ros_type(topic.type_name)
         self._is_open, self._numbers = True, PublisherNumbers()
-        self._tells_apart = bridge.rules.is_both_ways(topic.name)
+        self._skips_ours = bridge.rules.is_both_ways(topic.name)
         latched = LATCHED.get(topic.name, 1) if topic.is_latched else 0
         name = bridge.rules.here(topic.name)
         self._beside = (  # in this order: others see the QoS before the topic itself
@@ -233,7 +233,7 @@ class _TopicFromRos:
             raise
 
     def _take(self, msg: Any, info: dict[str, Any]) -> None:
-        if not self._is_open or (self._tells_apart and self._bridge.ros.is_from_us(info)):
+        if not self._is_open or (self._skips_ours and self._bridge.ros.is_from_us(info)):
             return
         if lost := self._numbers.lost_before(info):
             self._bridge.miss(self._direction, lost)
@@ -270,7 +270,7 @@ class _TopicToRos:
     ) -> None:
         self._bridge = bridge
         self._direction = f"to ROS {name}"
-        self._type = ros_type(_told(type_name))
+        self._type = ros_type(_known_type(type_name))
         self._publisher = bridge.ros.advertise(
             name, self._type.cls, announced, is_latched=is_latched
         )
@@ -356,7 +356,7 @@ class _ServiceToRos:
     def __init__(self, bridge: Bridge, name: str, type_name: str) -> None:
         self._bridge, self._name = bridge, bridge.rules.here(name)
         self._direction = f"call from ROS {name}"
-        self._request, self._response = _of_service(_told(type_name))
+        self._request, self._response = _of_service(_known_type(type_name))
         self._service = bridge.ros.serve(name, ros_class(type_name), self._call)
 
     def _call(self, request: Any, done: Callable[[Any], None]) -> None:
@@ -385,7 +385,7 @@ def _of_service(type_name: str) -> tuple[RosType, RosType]:
     return ros_type(f"{type_name}_Request"), ros_type(f"{type_name}_Response")
 
 
-def _told(type_name: str) -> str:
+def _known_type(type_name: str) -> str:
     if not type_name:
         raise RosImportError("its type is unknown: its publisher has not published it")
     return type_name

@@ -53,7 +53,7 @@ class RosTopic:
         other_types: types of other publishers; the following is about those of `type_name`.
         is_best_effort: whether one of its publishers does not repeat lost messages.
         is_latched: whether all its publishers keep messages for late subscribers.
-        told: the deadline and the lifespan that all its publishers keep.
+        announced: the deadline and the lifespan that all its publishers keep.
         nodes: the full names of its publishers' nodes.
     """
 

@@ -14,13 +14,13 @@ from dsmq_nodes.gateways.rosbridge.encoding import publish_frames
 from dsmq_nodes.gateways.rosbridge.encoding.fragments import fragments_of
 from dsmq_nodes.gateways.rosbridge.operation import (
     Operation,
-    Tell,
+    SendStatus,
     full_name,
     number_in,
     text_in,
 )
+from dsmq_nodes.gateways.rosbridge.reported_losses import ReportedLosses
 from dsmq_nodes.gateways.rosbridge.rosbridge_server import RosbridgeServer
-from dsmq_nodes.gateways.rosbridge.told_losses import ToldLosses
 from dsmq_nodes.gateways.rosbridge.topic_queue import (
     COMPRESSIONS,
     MOST_MESSAGES,
@@ -38,8 +38,8 @@ _MOST_IDS: Final = 100  # subscriptions of one client to one topic
 class ClientTopics:
     """Subscriptions and advertisements, by the topics' full names."""
 
-    def __init__(self, client: HubClient, server: RosbridgeServer, tell: Tell) -> None:
-        self._client, self._server, self._tell = client, server, tell
+    def __init__(self, client: HubClient, server: RosbridgeServer, send_status: SendStatus) -> None:
+        self._client, self._server, self._send_status = client, server, send_status
         self._bytes = WaitingBytes()
         self._subscribed: dict[str, _TopicOfClient] = {}
         self._advertised: dict[str, _Advertised] = {}
@@ -68,7 +68,7 @@ class ClientTopics:
         known.ids[str(operation.get("id"))] = options
         known.queue.options = merged(known.ids.values())
         # Subscribe again for each id: a latched topic then repeats its newest messages.
-        known.begin(lambda text: self._tell("warning", text, None))
+        known.begin(lambda text: self._send_status("warning", text, None))
         self._subscribed[topic] = known
 
     async def _subscribe_later(self, operation: Operation) -> None:
@@ -80,7 +80,7 @@ class ClientTopics:
         try:
             self.subscribe(operation)
         except (DsmqError, ValueError) as error:
-            self._tell("error", f"subscribe: {error}", operation)
+            self._send_status("error", f"subscribe: {error}", operation)
 
     def _found(self, spelled: str) -> str:
         hub = self._client.hub
@@ -111,9 +111,9 @@ class ClientTopics:
             )
 
     def _check_type(self, topic: str, operation: Operation) -> None:
-        told, wanted = self._client.hub.type_of(topic), operation.get("type")
-        if told and isinstance(wanted, str) and wanted and ros2_name(wanted) != told:
-            raise CommandError(f"{topic} has the type {told}, not {wanted:.80}")
+        announced, wanted = self._client.hub.type_of(topic), operation.get("type")
+        if announced and isinstance(wanted, str) and wanted and ros2_name(wanted) != announced:
+            raise CommandError(f"{topic} has the type {announced}, not {wanted:.80}")
 
     def unsubscribe(self, operation: Operation) -> None:
         """End one subscription of a topic, or all if there is no id."""
@@ -127,7 +127,7 @@ class ClientTopics:
         known = self._subscribed.get(topic)
         if known is None:
             if len(self._delayed) == delayed:
-                self._tell("warning", f"unsubscribe: {topic} is not subscribed", operation)
+                self._send_status("warning", f"unsubscribe: {topic} is not subscribed", operation)
             return
         if number is None:
             known.ids.clear()
@@ -158,9 +158,9 @@ class ClientTopics:
         if is_kits_own(topic):
             raise CommandError(f"{topic} is reserved: choose a name that is not below /dsmq")
         kind = message_type(self._client.hub, topic, named)
-        told = self._client.hub.type_of(topic) if known is None else known.kind.name
-        if told and kind.name != told:
-            raise CommandError(f"{topic} already has the type {told}, not {kind.name:.80}")
+        announced = self._client.hub.type_of(topic) if known is None else known.kind.name
+        if announced and kind.name != announced:
+            raise CommandError(f"{topic} already has the type {announced}, not {kind.name:.80}")
         if not kind.name:
             raise CommandError(f"{topic} has no type yet: advertise it with a type")
         writer = self._client.advertise(
@@ -174,7 +174,7 @@ class ClientTopics:
         topic = full_name(text_in(operation, "topic"))
         known = self._advertised.get(topic)
         if known is None:
-            self._tell("warning", f"unadvertise: {topic} is not advertised", operation)
+            self._send_status("warning", f"unadvertise: {topic} is not advertised", operation)
             return
         known.ids.discard(str(operation.get("id")))
         if not known.ids or operation.get("id") is None:
@@ -216,7 +216,7 @@ class _TopicOfClient:
         self._client, self._server = client, server
         self._topic, self._spelled = topic, spelled
         self._timer: Any = None
-        self._losses = ToldLosses(client)
+        self._losses = ReportedLosses(client)
         self._unwritten, self._why = 0, ""
         self._reader: HubReader | None = None
         self._warn: Callable[[str], None] = lambda _: None
@@ -245,7 +245,7 @@ class _TopicOfClient:
         size_bytes = getattr(entry, "size_bytes", 0) or len(entry.text or "")
         self.queue.put(entry, size_bytes, self._client.now_sec())
         self._send_due()
-        self._tell_dropped()
+        self._report_dropped()
 
     def _send_due(self) -> None:
         now_sec = self._client.now_sec()
@@ -276,7 +276,7 @@ class _TopicOfClient:
         else:
             self._client.outbox.offer(self._topic, frame, keep=keep)
 
-    def _tell_dropped(self) -> None:
+    def _report_dropped(self) -> None:
         outbox = self._client.outbox
         dropped = self.queue.dropped + outbox.dropped[self._topic] + self._unwritten
         if self._losses.are_news(dropped):

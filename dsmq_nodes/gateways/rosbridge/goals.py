@@ -14,13 +14,13 @@ from dsmq_nodes.gateways.rosbridge.client_services import fields_by_name, reques
 from dsmq_nodes.gateways.rosbridge.operation import (
     Answer,
     Operation,
-    Tell,
+    SendStatus,
     full_name,
     id_in,
     text_in,
 )
+from dsmq_nodes.gateways.rosbridge.reported_losses import ReportedLosses
 from dsmq_nodes.gateways.rosbridge.rosbridge_server import RosbridgeServer
-from dsmq_nodes.gateways.rosbridge.told_losses import ToldLosses
 from dsmq_nodes.gateways.rosbridge.transform_feeds import REPUBLISHER, TransformFeed
 from dsmq_nodes.gateways.web.hub_client import HubClient
 from dsmq_nodes.messages.schema.dynamic import without_special
@@ -41,8 +41,8 @@ GoalKey = object
 class ClientGoals:
     """The pending goals, by the ids that the client gave."""
 
-    def __init__(self, client: HubClient, server: RosbridgeServer, tell: Tell) -> None:
-        self._client, self._server, self._tell = client, server, tell
+    def __init__(self, client: HubClient, server: RosbridgeServer, send_status: SendStatus) -> None:
+        self._client, self._server, self._send_status = client, server, send_status
         self._goals: dict[GoalKey, _SentGoal] = {}
         self._feeds: dict[GoalKey, tuple[TransformFeed, Answer, str]] = {}
 
@@ -60,7 +60,7 @@ class ClientGoals:
         ):
             self._begin_feed(operation, number, spelled)
             return
-        goal = _SentGoal(self._client, action, operation, self._tell)
+        goal = _SentGoal(self._client, action, operation, self._send_status)
         self._client.spawn(self._run(number, goal))
         self._goals[number] = goal
 
@@ -102,9 +102,11 @@ class ClientGoals:
 
 
 class _SentGoal:
-    def __init__(self, client: HubClient, action: str, operation: Operation, tell: Tell) -> None:
+    def __init__(
+        self, client: HubClient, action: str, operation: Operation, send_status: SendStatus
+    ) -> None:
         self._client, self._action = client, f"{action}{ACTION}"
-        self._tell, self._losses, self._dropped = tell, ToldLosses(client), 0
+        self._send_status, self._losses, self._dropped = send_status, ReportedLosses(client), 0
         self._operation, self._spelled = operation, operation["action"]
         self._hub = client.hub
         self._uuid = pybase64.b64encode_as_string(os.urandom(16))
@@ -164,7 +166,7 @@ class _SentGoal:
             self._dropped += 1
             if self._losses.are_news(self._dropped):
                 text = f"{self._spelled}: {self._dropped} feedbacks of a goal were dropped so far"
-                self._tell("warning", text, None)
+                self._send_status("warning", text, None)
             return
         self._send("action_feedback", values=without_special(values, schema).get("feedback"))
 

@@ -11,7 +11,7 @@ from dsmq_nodes.gateways.web.outbox import Outbox
 from dsmq_nodes.graph.names import resolve_topic
 
 Operation = Mapping[str, Any]
-Tell = Callable[[str, str, object], None]
+SendStatus = Callable[[str, str, object], None]
 """Tells a client a status: its level, its text, and the operation that it is about."""
 
 _LONGEST_SEC: Final = 86_400.0

@@ -231,16 +231,16 @@ class RosApi:
         node, _, name = fields["name"].rpartition(":")
         if not node:
             value = self._server.parameters.get(name)
-            return self._told(value, fields, f"there is no parameter {name!r:.80}")
+            return self._value_answer(value, fields, f"there is no parameter {name!r:.80}")
         try:
             found = (await read_parameters(self._client, full_name(node), [name]))[name]
         except CommandError as error:
-            return self._told(None, fields, str(error))
+            return self._value_answer(None, fields, str(error))
         value = json.dumps(found.value) if found.value is not None else None
-        return self._told(value, fields, f"{node} has no parameter {name!r:.80}")
+        return self._value_answer(value, fields, f"{node} has no parameter {name!r:.80}")
 
     @staticmethod
-    def _told(value: str | None, fields: Fields, reason: str) -> Fields:
+    def _value_answer(value: str | None, fields: Fields, reason: str) -> Fields:
         # roslibpy always parses the value; roslib checks `successful`.
         if value is not None:
             return {"value": value, "successful": True, "reason": ""}

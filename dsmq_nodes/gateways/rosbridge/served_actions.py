@@ -19,7 +19,13 @@ from dsmq_nodes.dsmq.log import Entry
 from dsmq_nodes.errors import CommandError, DsmqError, WireError
 from dsmq_nodes.gateways.client_values import message_text
 from dsmq_nodes.gateways.known_types import KnownAction, KnownType, action_type
-from dsmq_nodes.gateways.rosbridge.operation import Answer, Operation, Tell, full_name, text_in
+from dsmq_nodes.gateways.rosbridge.operation import (
+    Answer,
+    Operation,
+    SendStatus,
+    full_name,
+    text_in,
+)
 from dsmq_nodes.gateways.rosbridge.served_names import ServedNames
 from dsmq_nodes.gateways.rosbridge.served_services import fields_of
 from dsmq_nodes.gateways.web.hub_client import HubClient
@@ -46,10 +52,13 @@ class ServedActions:
     """The actions of one client."""
 
     def __init__(
-        self, client: HubClient, holders: "dict[str, ServedNames[ServedAction]]", tell: Tell
+        self,
+        client: HubClient,
+        holders: "dict[str, ServedNames[ServedAction]]",
+        send_status: SendStatus,
     ) -> None:
         self._client = client
-        self._names = ServedNames("action", client, holders, tell)
+        self._names = ServedNames("action", client, holders, send_status)
         self._is_watching = False
 
     def advertise(self, operation: Operation) -> None:
@@ -168,8 +177,10 @@ class ServedAction:
         self._writers[part].publish(service_wire.write(call.client, call.id, body))
 
     def _publish_status(self) -> None:
-        told = [{"goal_info": goal.info, "status": goal.status} for goal in self._goals.values()]
-        text = msgspec.json.encode({"status_list": told}).decode()
+        statuses = [
+            {"goal_info": goal.info, "status": goal.status} for goal in self._goals.values()
+        ]
+        text = msgspec.json.encode({"status_list": statuses}).decode()
         self._writers["status"].publish(text)
 
     # From the callers
@@ -209,8 +220,8 @@ class ServedAction:
         code = 0
         if uuid != _NOBODY and not before_ns and not wanted:
             code = _UNKNOWN_GOAL if one is None else _TERMINATED
-        told = [goal.info for goal in wanted]
-        self._reply("cancel_goal", call, {"return_code": code, "goals_canceling": told})
+        infos = [goal.info for goal in wanted]
+        self._reply("cancel_goal", call, {"return_code": code, "goals_canceling": infos})
         for goal in wanted:
             self._cancel(goal)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
 from dsmq_nodes.errors import CommandError
-from dsmq_nodes.gateways.rosbridge.operation import Operation, Tell, full_name, text_in
+from dsmq_nodes.gateways.rosbridge.operation import Operation, SendStatus, full_name, text_in
 from dsmq_nodes.gateways.web.hub_client import HubClient
 from dsmq_nodes.topic_names import is_kits_own
 
@@ -35,7 +35,7 @@ class ServedNames(Generic[ServedT]):
         field: str,
         client: HubClient,
         holders: "dict[str, ServedNames[ServedT]]",
-        tell: Tell,
+        send_status: SendStatus,
     ) -> None:
         """Serve nothing yet.
 
@@ -43,9 +43,14 @@ class ServedNames(Generic[ServedT]):
             field: the field of an operation that has the name.
             client: the client.
             holders: which of the gateway's clients serves a name; shared by all of them.
-            tell: sends the client a status message.
+            send_status: sends the client a status message.
         """
-        self._field, self._client, self._holders, self._tell = field, client, holders, tell
+        self._field, self._client, self._holders, self._send_status = (
+            field,
+            client,
+            holders,
+            send_status,
+        )
         self.served: dict[str, ServedT] = {}
 
     def add(self, name: str, service: str, make: Callable[[], ServedT]) -> None:
@@ -94,7 +99,7 @@ class ServedNames(Generic[ServedT]):
     def _lose(self, name: str) -> None:
         """Stop serving a name, because another client serves it now."""
         self._end(name)
-        self._tell("warning", f"{name}: another client serves it now", None)
+        self._send_status("warning", f"{name}: another client serves it now", None)
 
     def _end(self, name: str) -> None:
         self.served.pop(name).close()

@@ -9,7 +9,13 @@ from dsmq_nodes.errors import CommandError, DsmqError, WireError
 from dsmq_nodes.gateways.client_values import message_text
 from dsmq_nodes.gateways.known_types import KnownService, ros2_name, service_type
 from dsmq_nodes.gateways.message_json import decoded
-from dsmq_nodes.gateways.rosbridge.operation import Answer, Operation, Tell, full_name, text_in
+from dsmq_nodes.gateways.rosbridge.operation import (
+    Answer,
+    Operation,
+    SendStatus,
+    full_name,
+    text_in,
+)
 from dsmq_nodes.gateways.rosbridge.served_names import ServedNames
 from dsmq_nodes.gateways.web.hub_client import HubClient
 from dsmq_nodes.graph import service_wire
@@ -29,10 +35,13 @@ class ServedServices:
     """The services of one client."""
 
     def __init__(
-        self, client: HubClient, holders: "dict[str, ServedNames[ServedService]]", tell: Tell
+        self,
+        client: HubClient,
+        holders: "dict[str, ServedNames[ServedService]]",
+        send_status: SendStatus,
     ) -> None:
         self._client = client
-        self._names = ServedNames("service", client, holders, tell)
+        self._names = ServedNames("service", client, holders, send_status)
 
     def advertise(self, operation: Operation) -> None:
         """Serve a service."""

@@ -51,7 +51,7 @@ class ComingTopic:
         self.asked_sec: dict[str, float] = {}  # when each log was requested, by epoch
         self.ended_sec = -inf  # when it was last withdrawn
         self.is_wanted = False
-        self._is_told = False
+        self._is_logged = False
 
     def read_place(self, head: bytes) -> LogPlace | None:
         """Return the place of a message, or None if invalid: later messages then have a hole."""
@@ -72,8 +72,8 @@ class ComingTopic:
 
     def refuse(self, error: Exception) -> None:
         """Refuse an invalid message of another machine; log only the first."""
-        if not self._is_told:
-            self._is_told = True
+        if not self._is_logged:
+            self._is_logged = True
             machines = ", ".join(each.machine or NAMELESS for each in self.offers.values())
             logger.warning(
                 "refused a message of %s on %s: %s; further ones are only counted as lost",

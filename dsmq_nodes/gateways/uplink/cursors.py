@@ -299,7 +299,7 @@ class RemoteCursor(Generic[T]):
         asked.waiting.append((place, message))
         return []
 
-    def told(self, epoch: str, last_id: int) -> None:
+    def take_last(self, epoch: str, last_id: int) -> None:
         """Compare with the last id from a heartbeat: that message may never have arrived."""
         if last_id > self._places.get(epoch, last_id):
             self._ask(epoch)

@@ -41,8 +41,8 @@ class TopicOffer(msgspec.Struct, frozen=True):
         """Return why an offer of another machine is invalid; empty if it is valid."""
         if fault := wire.topic_fault(f"/{self.fleet_name}"):
             return fault
-        told = (self.machine, self.peer, self.epoch, self.type_name, self.schema_id)
-        if max(map(len, told)) > limits.MAX_TOPIC_BYTES or not all(map(is_printable, told)):
+        texts = (self.machine, self.peer, self.epoch, self.type_name, self.schema_id)
+        if max(map(len, texts)) > limits.MAX_TOPIC_BYTES or not all(map(is_printable, texts)):
             return f"its type or its log is invalid: {self.type_name[:40]!r}, {self.epoch[:40]!r}"
         if not 0 <= self.latched <= limits.MOST_LATCHED:
             return f"a topic may keep at most {limits.MOST_LATCHED} messages, not {self.latched}"
@@ -102,7 +102,7 @@ class CarrierEvents(Protocol):
     def arrived(self, fleet_name: str, head: bytes, message: bytes) -> None:
         """Handle a message of a wanted topic."""
 
-    def told(self, fleet_name: str, head: bytes) -> None:
+    def heartbeat(self, fleet_name: str, head: bytes) -> None:
         """Handle a heartbeat of a topic."""
 
     def confirmed(self, fleet_name: str, confirmation: Confirmation, *, is_near: bool) -> None:
@@ -157,7 +157,7 @@ class Carrier(Protocol):
     def put(self, fleet_name: str, head: bytes, message: bytes) -> None:
         """Send a message to the machines that want it; never block for long."""
 
-    def tell(self, fleet_name: str, head: bytes) -> None:
+    def send_heartbeat(self, fleet_name: str, head: bytes) -> None:
         """Send a heartbeat of a topic."""
 
     def confirm(self, offer: TopicOffer, message_id: int) -> None:

@@ -308,14 +308,14 @@ class GoingTopics:
         skipped = 0 if going.has_hole else going.skipped
         going.dropped += skipped  # those of a hole are still in the log, for requests
         going.skipped, going.has_hole = 0, False
-        told = (going.offer.epoch, message.id, before, skipped, message.sender, message.seq)
+        header = (going.offer.epoch, message.id, before, skipped, message.sender, message.seq)
         name, size, asks = going.offer.fleet_name, len(message.text) + _HEAD_BYTES, False
         if going.is_call:
             self._far.goes_silently(size)
         else:
             asks = self._far.goes(name, message.id, size, now_sec)
-        told_age_sec = max(age_sec, LEAST_AGE_SEC if asks else 0.0)
-        head = _pack((*told, told_age_sec) if going.is_call or asks else told)
+        sent_age_sec = max(age_sec, LEAST_AGE_SEC if asks else 0.0)
+        head = _pack((*header, sent_age_sec) if going.is_call or asks else header)
         self._carrier.put(name, head, message.text)
         going.sent += 1
         going.beats_left = _BEATS
@@ -343,7 +343,9 @@ class GoingTopics:
             if going.is_sure and going.beats_left and going.chain.last is not None:
                 going.beats_left -= 1
                 last = going.chain.last
-                self._carrier.tell(going.offer.fleet_name, _pack((going.offer.epoch, last, last)))
+                self._carrier.send_heartbeat(
+                    going.offer.fleet_name, _pack((going.offer.epoch, last, last))
+                )
         self._await_room(time.monotonic())
         if self._is_slow and not self._backlog.is_late(self._clock.read(time.monotonic())):
             self._is_slow = False
@@ -378,8 +380,8 @@ class GoingTopics:
                     continue
                 before = chain.add(reply.id, reply.gap)
                 age_sec = max(0.0, time.monotonic() - reply.at * 1e-9)
-                told = (epoch, reply.id, before, 0, reply.sender, thinner.seq(reply), age_sec)
-                yield _pack(told), (reply.text or "").encode()
+                header = (epoch, reply.id, before, 0, reply.sender, thinner.seq(reply), age_sec)
+                yield _pack(header), (reply.text or "").encode()
                 self._answered_sec = time.monotonic()  # sending may have waited for the link
         except DsmqError as error:
             logger.warning("%s could not be read for another machine: %s", topic, error)

@@ -135,8 +135,8 @@ class UplinkEntry(GatewayEntry):
 
     def process(self, directory: Path) -> GatewayProcess:
         """Return the process of this package, which reads the entry as JSON."""
-        told = self.beside(directory).model_dump(exclude_unset=True, by_alias=True, mode="json")
-        return GatewayProcess(UPLINK, module_argv(_MODULE, json.dumps(told)))
+        settings = self.beside(directory).model_dump(exclude_unset=True, by_alias=True, mode="json")
+        return GatewayProcess(UPLINK, module_argv(_MODULE, json.dumps(settings)))
 
     def endpoints(self, texts: Iterable[str]) -> list[RouterEndpoint]:
         """Return the endpoints in texts of `connect` or `listen`.

@@ -12,7 +12,7 @@ class Health:
     def __init__(self) -> None:
         self._lost = self._dropped = 0
 
-    def told(self, status: dict[str, Any], uncarried: Iterable[str] = ()) -> DiagnosticArray:
+    def diagnostics(self, status: dict[str, Any], uncarried: Iterable[str] = ()) -> DiagnosticArray:
         """Return the diagnostics: the link's state in one line, its counters, and missing stops."""
         lost = sum(each["lost"] for each in status["coming"].values())
         dropped = sum(each["dropped"] for each in status["going"].values())

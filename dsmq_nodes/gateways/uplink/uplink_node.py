@@ -86,7 +86,7 @@ class Uplink:
         self._refused: set[str] = set()
         self._uncarried: dict[str, None] = {}  # the logged warnings about emergency stops
         self._status: HubWriter | None = None
-        self._first_told: asyncio.Handle | None = None
+        self._first_status: asyncio.Handle | None = None
         self._diagnostics: HubWriter | None = None
         self._health = Health()
         self._clients = RemoteClients(broker)
@@ -131,7 +131,7 @@ class Uplink:
         self._was_connected = self._hub.is_connected
         if self._hub.is_connected and self._hub.graph.epoch:
             self._going.offer(topics)
-            self._tell_uncarried(topics)
+            self._warn_of_uncarried(topics)
             for coming in self._coming.values():
                 self._evaluate(coming, topics.get(coming.topic))
         elif not self._hub.is_connected:
@@ -141,21 +141,21 @@ class Uplink:
         self._returning = None
         self._graph_changed()
 
-    def _tell_uncarried(self, topics: Mapping[str, TopicModel]) -> None:
+    def _warn_of_uncarried(self, topics: Mapping[str, TopicModel]) -> None:
         uncarried = dict.fromkeys(uncarried_stops(self._rules, topics.values()))
-        for told in uncarried:
-            if told not in self._uncarried:
-                logger.warning("%s", told)
+        for text in uncarried:
+            if text not in self._uncarried:
+                logger.warning("%s", text)
         self._uncarried = uncarried
 
     async def _beat(self) -> None:
         while True:
             await asyncio.sleep(_BEAT_SEC)
             self._going.beat()
-            self._tell_status()
+            self._publish_status()
             if self._diagnostics is not None:
-                told = self._health.told(self.status(), self._uncarried)
-                self._diagnostics.publish(told.to_json())
+                diagnostics = self._health.diagnostics(self.status(), self._uncarried)
+                self._diagnostics.publish(diagnostics.to_json())
 
     def wanted(self, fleet_name: str, is_wanted: bool) -> None:
         """Handle that another machine wants an offered topic, or that none does any longer."""
@@ -206,8 +206,8 @@ class Uplink:
         """Log a refused offer, only the first of each machine."""
         if machine not in self._refused and len(self._refused) < _MOST_REFUSED:
             self._refused.add(machine)
-            told = one_line(f"{machine or NAMELESS} {why}")
-            logger.warning("refused: %s; its further offers are not logged", told)
+            refusal = one_line(f"{machine or NAMELESS} {why}")
+            logger.warning("refused: %s; its further offers are not logged", refusal)
 
     def _take_offer(self, coming: ComingTopic, offer: TopicOffer) -> None:
         """Publish an offered topic, after its schema has arrived if it has one."""
@@ -311,22 +311,22 @@ class Uplink:
                 self._carrier.confirm(offer, place.id)
                 return
 
-    def told(self, fleet_name: str, head: bytes) -> None:
+    def heartbeat(self, fleet_name: str, head: bytes) -> None:
         """Handle a heartbeat."""
         coming = self._coming.get(fleet_name)
         if coming is None or not coming.is_wanted:
             return
         if (place := coming.read_place(head)) is not None:
-            coming.cursor.told(place.epoch, place.id)
+            coming.cursor.take_last(place.epoch, place.id)
             self._ask(coming)
 
     def _give(self, coming: ComingTopic, given: list[GivenMessage[ComingMessage]]) -> None:
         writer = coming.writer
         if writer is None or not given:
             return
-        if not writer.publication.messages and self._first_told is None:
+        if not writer.publication.messages and self._first_status is None:
             # A successor needs the first place; one status serves many topics.
-            self._first_told = self._hub.loop.call_soon(self._tell_status)
+            self._first_status = self._hub.loop.call_soon(self._publish_status)
         for each in given:
             # Subscriptions count a hole in the numbers as dropped messages.
             writer.publication.messages += each.lost
@@ -374,8 +374,8 @@ class Uplink:
 
     # Status
 
-    def _tell_status(self) -> None:
-        self._first_told = None
+    def _publish_status(self) -> None:
+        self._first_status = None
         if self._status is not None:
             self._status.publish(msgspec.json.encode(self.status()).decode())
 

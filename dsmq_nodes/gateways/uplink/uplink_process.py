@@ -32,8 +32,8 @@ def run(entry: UplinkEntry, broker: AnyAddress | None = None) -> int:
     rules.check()
     entry.check_files()
     zenoh = _zenoh(entry)
-    _tell_wrong_name(entry)
-    _tell_doubts(entry)
+    _warn_of_wrong_name(entry)
+    _warn_of_doubts(entry)
     entry, relay = _relayed(entry)
     carrier = zenoh.ZenohCarrier(rules.name, zenoh_config(entry), entry.tls, relay)
     address = address_of(broker) if broker is not None else broker_address()
@@ -53,7 +53,7 @@ def route(entry: UplinkEntry) -> int:
     entry.check_files()
     signals = ending_signals()
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)
-    _tell_doubts(entry)
+    _warn_of_doubts(entry)
     session = zenoh.open_session(zenoh_config(_relayed(entry)[0]))
     logger.info("routing at %s", ", ".join(entry.listen))
     signal.sigwait(signals)
@@ -78,13 +78,13 @@ def _relayed(entry: UplinkEntry) -> tuple[UplinkEntry, UdpRelay | None]:
     return relay.relayed(entry), relay
 
 
-def _tell_doubts(entry: UplinkEntry) -> None:
+def _warn_of_doubts(entry: UplinkEntry) -> None:
     if (tls := entry.tls) is not None:
         for doubt in certificates().doubts(Path(tls.certificate), Path(tls.key)):
             logger.warning("%s", doubt)
 
 
-def _tell_wrong_name(entry: UplinkEntry) -> None:
+def _warn_of_wrong_name(entry: UplinkEntry) -> None:
     """Warn if the certificate has another name, which other ends will refuse."""
     if entry.tls is None or entry.as_ is None:
         return
@@ -111,6 +111,6 @@ def _zenoh(entry: UplinkEntry) -> ModuleType:
     )
 
     if entry.tls is not None and entry.listen:
-        refusals.tell_refusals([*entry.robots, *entry.bases])
+        refusals.log_refusals([*entry.robots, *entry.bases])
     log_to_terminal()
     return zenoh_carrier

@@ -124,12 +124,12 @@ def is_too_late(topic: str, age_sec: float) -> bool:
     return age_sec > REQUEST_LASTS_SEC and not may_be_late(topic)
 
 
-def is_best_effort(told: bool | None, type_name: str) -> bool:
+def is_best_effort(announced: bool | None, type_name: str) -> bool:
     """Whether only new messages of a topic count: by its settings, or else by its type.
 
     A velocity that is seconds old must not move a robot.
     """
-    return type_name in VELOCITIES if told is None else told
+    return type_name in VELOCITIES if announced is None else announced
 
 
 def _is_never(topic: str) -> bool:

@@ -85,11 +85,11 @@ class WebEntry(GatewayEntry):
 
     def options(self, directory: Path) -> dict[str, Any]:
         """Return the options that are set, with absolute paths of files."""
-        told = self.model_dump(exclude_unset=True)
+        settings = self.model_dump(exclude_unset=True)
         for key in ("token_file", "tls_cert", "tls_key"):
-            if told.get(key) is not None:
-                told[key] = str(directory / told[key])
-        return told
+            if settings.get(key) is not None:
+                settings[key] = str(directory / settings[key])
+        return settings
 
     @override
     def check_exposure(self, environment: Mapping[str, str]) -> None:

@@ -62,7 +62,7 @@ async def read_parameters(
             name: ParameterRead(value_in(value), descriptor["type"], descriptor)
             for name, value, descriptor in zip(names, values, descriptors, strict=True)
         }
-    # rclpy's nodes tell nothing at all when one of the parameters has no value, or is not there.
+    # rclpy's nodes return nothing at all when one of the parameters has no value, or is absent.
     if len(names) > 1:
         found: dict[str, ParameterRead] = {}
         for name in names:
@@ -79,8 +79,8 @@ async def set_parameter(client: HubClient, node: str, name: str, value: Any) -> 
         CommandError: the node refuses the value; the text is the node's own.
     """
     client.check_writable()
-    told = await _called(client, node, "get_parameter_types", names=[name])
-    types = told["types"]
+    answer = await _called(client, node, "get_parameter_types", names=[name])
+    types = answer["types"]
     kinds = base64.b64decode(types) if isinstance(types, str) else bytes(types)
     given = {"name": name, "value": parameter_value(value, kinds[0] if kinds else 0)}
     answer = await _called(client, node, "set_parameters", parameters=[given])

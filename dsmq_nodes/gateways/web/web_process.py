@@ -71,8 +71,8 @@ async def _serve(
         port = await server.listen(entry.host, entry.port)
         own = [await _own_port(server, *each, entry) for each in connects[1:]]
         scheme = "https" if tls is not None else "http"
-        told = ", ".join(filter(None, own))
-        more = f" ({told})" if told else ""
+        names = ", ".join(filter(None, own))
+        more = f" ({names})" if names else ""
         _say(f"dashboard: {scheme}://{_shown(entry.host)}:{port}{more}")
         hub.link.set_state("ready")
         await asyncio.Event().wait()  # until a signal

@@ -67,30 +67,30 @@ def _look_at(index: int, request: NodeRequest) -> NodeFinding:
     except BaseException as error:  # noqa: BLE001  whatever a user's module raises
         return NodeFinding(index, error=f"cannot import {request.spec}: {_in_a_line(error)}")
     wrong: list[WrongParam] = []
-    told = request.told
+    settings = request.settings
     while True:
-        finding = _made(index, request, node_class, told)
+        finding = _made(index, request, node_class, settings)
         declared = [each for each in finding.params if each.kind == DECLARED]
         if not declared or len(wrong) == _MOST_WRONG:
             break
         # The constructor raises for the first one: without that it shows the next one.
         wrong += declared
-        told = _without(told, {str(each.loc[0]) for each in declared})
+        settings = _without(settings, {str(each.loc[0]) for each in declared})
     finding.params[:0] = wrong
     return finding if not wrong else msgspec.structs.replace(finding, error="", unknown="")
 
 
-def _without(told: NodeEnvironment, names: Container[str]) -> NodeEnvironment:
-    params = {name: value for name, value in flat(told.params).items() if name not in names}
-    return msgspec.structs.replace(told, params=params)
+def _without(settings: NodeEnvironment, names: Container[str]) -> NodeEnvironment:
+    params = {name: value for name, value in flat(settings.params).items() if name not in names}
+    return msgspec.structs.replace(settings, params=params)
 
 
 def _made(
-    index: int, request: NodeRequest, node_class: type[Node], told: NodeEnvironment
+    index: int, request: NodeRequest, node_class: type[Node], settings: NodeEnvironment
 ) -> NodeFinding:
     broker = MemoryBroker(BaseClock())
     link = broker.connect("")
-    token = surroundings.set(NodeContext(broker.clock, lambda: told, lambda *_: link))
+    token = surroundings.set(NodeContext(broker.clock, lambda: settings, lambda *_: link))
     try:
         with _environment(request.env):
             _leave_safe(node := made(node_class))

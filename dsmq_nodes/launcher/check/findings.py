@@ -11,7 +11,7 @@ class NodeRequest(msgspec.Struct):
     """A node to examine: its class, its settings, its environment variables."""
 
     spec: str
-    told: NodeEnvironment
+    settings: NodeEnvironment
     env: dict[str, str] = {}
 
 

@@ -156,8 +156,8 @@ def _in_order(problems: list[LaunchProblem], composition: Composition) -> list[L
 
 def _request(node: ComposedNode) -> NodeRequest:
     # Without remapping: the class's own names show to which topics a remapping applies.
-    told = msgspec.structs.replace(environment_of(node), remap={})
-    return NodeRequest(node.entry.node or "", told, node.env)
+    settings = msgspec.structs.replace(environment_of(node), remap={})
+    return NodeRequest(node.entry.node or "", settings, node.env)
 
 
 def _looked(node: ComposedNode, finding: NodeFinding) -> _Looked:
@@ -332,7 +332,7 @@ class _Ends:
     def misfits(self) -> Iterator[LaunchProblem]:
         """Yield a problem for each pair of types that do not fit."""
         verdicts: dict[tuple[str, str], compatible.Verdict] = {}
-        told: set[tuple[object, ...]] = set()
+        reported: set[tuple[object, ...]] = set()
         for topic, (published, subscribed) in self.topics.items():
             for reader, expected in subscribed:
                 for writer, sent in published:
@@ -343,8 +343,8 @@ class _Ends:
                         verdicts[pair] = compatible.compare(*map(msgspec.json.decode, pair))
                     # Copies of a node have the same mistakes.
                     which = (topic, *reader.written, *writer.written)
-                    if verdicts[pair].differences and which not in told:
-                        told.add(which)
+                    if verdicts[pair].differences and which not in reported:
+                        reported.add(which)
                         text = compatible.explain(
                             topic,
                             _Planned(reader.node.full_name, 0, expected.type_name),

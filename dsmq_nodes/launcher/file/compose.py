@@ -66,11 +66,11 @@ class Composer:
     def __init__(self, file: str) -> None:
         self.composition = Composition(file)
         self._problems: dict[LaunchProblem, None] = {}
-        self._told: set[tuple[str, int, int]] = set()
+        self._reported: set[tuple[str, int, int]] = set()
         self._files: list[str] = []
         self._extent = Extent()
         self._doubtful: dict[tuple[str, Keys], frozenset[str]] = {}
-        self._others = OtherFiles(self.tell)
+        self._others = OtherFiles(self.add_problem)
         self._includes = 0
 
     @property
@@ -82,7 +82,7 @@ class Composer:
             key=lambda each: (order.get(each.file, -1), each.line, each.column, each.message),
         )
 
-    def tell(self, problem: LaunchProblem) -> None:
+    def add_problem(self, problem: LaunchProblem) -> None:
         """Note a problem.
 
         Raises:
@@ -99,21 +99,21 @@ class Composer:
     def _refuse(self, document: Document, place: Place, message: str) -> None:
         """Skip a value; report the reason, unless it is empty: then it is reported already."""
         if message:
-            self.tell(document.problem(place, message))
-        self._told.add((document.file, place.line, place.column))
+            self.add_problem(document.problem(place, message))
+        self._reported.add((document.file, place.line, place.column))
 
     # Files
 
     def main(self, document: Document, given: Mapping[str, Value]) -> None:
         """Compose the main file; `given` are the command line's arguments."""
 
-        def tell(_: str | None, message: str) -> None:
-            self.tell(LaunchProblem(0, 0, message))
+        def add_problem(_: str | None, message: str) -> None:
+            self.add_problem(LaunchProblem(0, 0, message))
 
         around = Around(files=(resolved(Path(document.file)),))
         launch = None
         try:
-            launch = self._file(document, around, declare.GivenArgs(given, tell))
+            launch = self._file(document, around, declare.GivenArgs(given, add_problem))
         except UnfoldsError as error:
             self._too_much(Origin(document, ()), str(error))
             self.composition.is_partial = True
@@ -133,8 +133,8 @@ class Composer:
     ) -> LaunchFile | None:
         self._files.append(document.file)
         for problem in document.problems:
-            self.tell(problem)
-            self._told.add((document.file, problem.line, problem.column))
+            self.add_problem(problem)
+            self._reported.add((document.file, problem.line, problem.column))
             self.composition.is_partial = True
         data = document.data
         if not isinstance(data, dict):
@@ -250,16 +250,16 @@ class Composer:
         if model is not NodeEntry:
             if data.get("count") is not None and "namespace" not in data:
                 why = "copies of a group need a 'namespace:'; it is numbered"
-                self.tell(origin.within("count").problem(why))
+                self.add_problem(origin.within("count").problem(why))
             return
         if {"node", "exec"} <= data.keys():
-            self.tell(origin.within("exec").problem("'node' and 'exec' exclude each other"))
+            self.add_problem(origin.within("exec").problem("'node' and 'exec' exclude each other"))
         elif not {"node", "exec"} & data.keys():
             if not any(nearest(key, ["node", "exec"]) for key in data if key not in _KNOWN):
-                self.tell(origin.problem("the key 'node' is missing"))
+                self.add_problem(origin.problem("the key 'node' is missing"))
         elif {"exec", "process"} <= data.keys():
             why = "a program has a process of its own; leave 'process' out"
-            self.tell(origin.within("process").problem(why))
+            self.add_problem(origin.within("process").problem(why))
 
     def _part(
         self,
@@ -288,8 +288,8 @@ class Composer:
         except ValidationError as error:
             for problem in explain(error, origin.document, model, origin.path):
                 # A value that was refused is not reported a second time.
-                if (problem.file, problem.line, problem.column) not in self._told:
-                    self.tell(problem)
+                if (problem.file, problem.line, problem.column) not in self._reported:
+                    self.add_problem(problem)
             if not (issubclass(model, EntryPart) and isinstance(data, dict)):
                 return None
             return self._rest_of(model, data, origin, error)
@@ -367,7 +367,7 @@ class Composer:
             layers = file.layers(full_name)
             if not layers:
                 hint = did_you_mean(full_name, [name for name, _ in file.sections])
-                self.tell(at.problem(f"nothing in it is for {full_name}; {hint}"))
+                self.add_problem(at.problem(f"nothing in it is for {full_name}; {hint}"))
             found += [Origin(file.document, layer) for layer in layers]
         return found
 
@@ -380,10 +380,10 @@ class Composer:
                 return None
             self._files.append(document.file)
             for problem in [*document.problems, *misspelt(document)]:
-                self.tell(problem)
+                self.add_problem(problem)
             if not isinstance(document.data, dict):
                 why = "expected parameters, lines like 'name: value'"
-                self.tell(document.problem(document.place(()), why))
+                self.add_problem(document.problem(document.place(()), why))
                 document.data = {}
             known[path] = ParamsFile(document)
         return known[path]
@@ -397,21 +397,21 @@ class Composer:
         path = resolved(origin.document.directory / entry.include)
         self._includes += 1
         if path in around.files:
-            self.tell(at.problem(f"a loop: {_loop(around.files, path)}"))
+            self.add_problem(at.problem(f"a loop: {_loop(around.files, path)}"))
         elif self._includes > _MOST_INCLUDES:
             self._too_much(at, f"more than {_MOST_INCLUDES} includes are too many")
         elif (document := self._others.launch_file(path, at)) is None:
             self.composition.is_partial = True
         else:
 
-            def tell(name: str | None, message: str) -> None:
+            def add_problem(name: str | None, message: str) -> None:
                 if name is None:
-                    self.tell(at.problem(message))
+                    self.add_problem(at.problem(message))
                 else:
-                    self.tell(origin.within("args", name).problem(message))
+                    self.add_problem(origin.within("args", name).problem(message))
 
             within = replace(around, files=(*around.files, path))
-            self._file(document, within, declare.GivenArgs(entry.args, tell))
+            self._file(document, within, declare.GivenArgs(entry.args, add_problem))
 
 
 _KNOWN = frozenset(

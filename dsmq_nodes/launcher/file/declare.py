@@ -20,7 +20,7 @@ class GivenArgs:
     """Arguments given to a file, and a function for mistakes in them; None: one is missing."""
 
     values: Mapping[str, Value]
-    tell: Callable[[str | None, str], None]
+    add_problem: Callable[[str | None, str], None]
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def scope(document: Document, given: GivenArgs, refuse: Refuse, extent: Extent) 
     for name in given.values:
         if name not in names:
             hint = did_you_mean(name, names) if names else "'args:' of the file declares none"
-            given.tell(name, f"there is no argument {shorten(name)}; {hint}")
+            given.add_problem(name, f"there is no argument {shorten(name)}; {hint}")
     return Scope(document.directory, extent, args, unusable)
 
 
@@ -72,7 +72,7 @@ def _value(
     choices = found.choices
     if name not in given.values and not found.has_default:
         wanted = declared(found.kind, choices)
-        given.tell(None, f"the argument '{name}' must be given, {name}:=VALUE: {wanted}")
+        given.add_problem(None, f"the argument '{name}' must be given, {name}:=VALUE: {wanted}")
         return None
     try:
         default = fit(found.default, found.kind, choices) if found.has_default else None
@@ -85,7 +85,7 @@ def _value(
     try:
         return fit(given.values[name], found.kind, choices)
     except ValueError as error:
-        given.tell(name, f"argument '{name}': {error}")
+        given.add_problem(name, f"argument '{name}': {error}")
     return None
 
 

@@ -16,9 +16,9 @@ _NEEDS_PARAMETERS = "it needs parameters: 'name: value'"
 class OtherFiles:
     """Reads each file once, however often copies name it."""
 
-    def __init__(self, tell: Callable[[LaunchProblem], None]) -> None:
-        """Report mistakes in files with `tell`, at their place, or where the file is named."""
-        self._tell = tell
+    def __init__(self, add_problem: Callable[[LaunchProblem], None]) -> None:
+        """Report mistakes in files, at their place, or where the file is named."""
+        self._add_problem = add_problem
         self._included: dict[Path, Document] = {}
         self._unreadable: dict[Path, LaunchFileError] = {}
 
@@ -37,7 +37,7 @@ class OtherFiles:
 
     def _read(self, path: Path, at: Origin, needs: str, *, merges: bool = False) -> Document | None:
         if is_endless(path):
-            self._tell(at.problem(f"{_shown(path)} is no regular file"))
+            self._add_problem(at.problem(f"{_shown(path)} is no regular file"))
             return None
         if path not in self._unreadable:
             try:
@@ -48,9 +48,9 @@ class OtherFiles:
         for problem in why.problems:
             # A mistake without a line is reported at the place where the file is named.
             if problem.line:
-                self._tell(problem)
+                self._add_problem(problem)
             else:
-                self._tell(at.problem(f"{why.file} {problem.message}"))
+                self._add_problem(at.problem(f"{why.file} {problem.message}"))
         return None
 
 

@@ -81,7 +81,7 @@ def _look_at(
     composer.main(document, args or {})
     with contextlib.suppress(EnoughError):
         for problem in relations.problems(composer.composition):
-            composer.tell(problem)
+            composer.add_problem(problem)
     return composer.composition, composer.problems
 
 
@@ -89,12 +89,12 @@ def classes_not_there(classes: Iterable[tuple[Origin, str]], root: Path) -> Iter
     """Yield the classes that are not in `root` or elsewhere, each with its place."""
     # The same as in child.py: nodes import from there.
     places = [str(working_directory()), str(root), *sys.path]
-    told: dict[str, str] = {}
+    reasons: dict[str, str] = {}
     for origin, spec in classes:
-        if spec not in told:
-            told[spec] = why_not(spec, places)
-        if told[spec]:
-            yield origin.problem(told[spec])
+        if spec not in reasons:
+            reasons[spec] = why_not(spec, places)
+        if reasons[spec]:
+            yield origin.problem(reasons[spec])
 
 
 def gateways_that_do_not_start(composition: Composition) -> Iterator[LaunchProblem]:

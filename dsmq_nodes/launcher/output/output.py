@@ -127,17 +127,17 @@ class LaunchOutput:
         return dict.fromkeys((self._out, self._own))
 
     def _ended(self, error: OSError | ValueError) -> None:
-        def tell() -> None:
+        def report() -> None:
             if isinstance(error, OSError) and error.errno not in {errno.EPIPE, errno.EIO}:
                 self._on_failed(error.strerror or f"{error}")
             else:
                 self._on_unread()
 
         if self._loop is None:
-            tell()
+            report()
         else:
             with contextlib.suppress(RuntimeError):  # the loop has ended
-                self._loop.call_soon_threadsafe(tell)
+                self._loop.call_soon_threadsafe(report)
 
 
 class _Stream:
@@ -183,8 +183,8 @@ class _Stream:
         reset, why = b"", "nobody read them"
         if self._was_held:
             self._was_held, reset, why = False, _RESET_SCREEN, "a process had the terminal"
-        told = f"[{_OWN_NAME}] {_count(lost, 'earlier ')} not shown: {why}\n" if lost else ""
-        return reset + told.encode()
+        notice = f"[{_OWN_NAME}] {_count(lost, 'earlier ')} not shown: {why}\n" if lost else ""
+        return reset + notice.encode()
 
     def _write_all(self, data: bytes) -> None:
         if self._fd is None:

@@ -80,8 +80,12 @@ def run_nodes(specs: list[str]) -> int:
         return 1
     from dsmq_nodes.graph.run import run  # noqa: PLC0415  190 ms, which a wrong name need not cost
 
-    told = json.loads(os.environ.pop(NODES, "[]"))
-    makers = [_told(*pair) for pair in zip(node_classes, told, strict=True)] if told else []
+    settings = json.loads(os.environ.pop(NODES, "[]"))
+    makers = (
+        [_with_settings(*pair) for pair in zip(node_classes, settings, strict=True)]
+        if settings
+        else []
+    )
     with contextlib.suppress(KeyboardInterrupt):
         # From here on the node handles its own end, also in its constructor.
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -89,11 +93,11 @@ def run_nodes(specs: list[str]) -> int:
     return 0
 
 
-def _told(node_class: Callable[[], "Node"], told: object) -> Callable[[], "Node"]:
+def _with_settings(node_class: Callable[[], "Node"], settings: object) -> Callable[[], "Node"]:
     """Return a function that makes a node with its settings in DSMQ_NODE."""
 
     def make() -> "Node":
-        os.environ[NODE] = json.dumps(told)
+        os.environ[NODE] = json.dumps(settings)
         return node_class()
 
     return make

@@ -124,10 +124,10 @@ class Member:
         if state != self.state:
             self.state = state
             self.since_sec = time.monotonic()
-            self._tell_news()
+            self._notify_waiters()
             self._on_change()
 
-    def _tell_news(self) -> None:
+    def _notify_waiters(self) -> None:
         self._news.set()
         self._news = asyncio.Event()
 
@@ -189,7 +189,7 @@ class Member:
         self.starts += 1
         self.is_silent = False
         self._begun.set()
-        self._tell_news()
+        self._notify_waiters()
         self._ready_sec = None
         self._unready = {node.name for node in self.plan.nodes}
         if process.warning:

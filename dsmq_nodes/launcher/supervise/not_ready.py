@@ -27,12 +27,12 @@ class Patience:
 
     async def watch(self) -> None:
         """Watch until cancelled; one warning for each start or wait of a process."""
-        told: set[tuple[str, float]] = set()
+        reported: set[tuple[str, float]] = set()
         while True:
             await asyncio.sleep(self._patience_sec / _LOOKS)
             for member in self._late():
-                if (member.name, member.since_sec) not in told:
-                    told.add((member.name, member.since_sec))
+                if (member.name, member.since_sec) not in reported:
+                    reported.add((member.name, member.since_sec))
                     self._say(f"{member.name}: {self._why(member)}")
 
     def faults(self) -> Iterator[tuple[str, str]]:

@@ -112,7 +112,7 @@ def _process(composition: Composition, nodes: list[ComposedNode], root: Path) ->
     return ProcessPlan(
         name,
         _argv(nodes, root),
-        {**env, **_told(nodes)},
+        {**env, **_settings_variables(nodes)},
         tuple(
             NodePlan(node.full_name, node.entry.node or "", node.rate)
             for node in nodes
@@ -167,11 +167,11 @@ def environment_of(node: ComposedNode) -> NodeEnvironment:
     )
 
 
-def _told(nodes: list[ComposedNode]) -> dict[str, str]:
-    told = [environment_of(node) for node in nodes]
-    if len(told) == 1:
-        return told[0].dump()
-    return {NODES: json.dumps(msgspec.to_builtins(told))}
+def _settings_variables(nodes: list[ComposedNode]) -> dict[str, str]:
+    settings = [environment_of(node) for node in nodes]
+    if len(settings) == 1:
+        return settings[0].dump()
+    return {NODES: json.dumps(msgspec.to_builtins(settings))}
 
 
 def _depends_on(composition: Composition, nodes: list[ComposedNode]) -> Iterator[Dependency]:

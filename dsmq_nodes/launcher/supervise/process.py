@@ -199,9 +199,9 @@ class Guard:
             self._cleaning = asyncio.create_task(self._clean_up())
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
-            self._told(json.loads(line))
+            self._take_answer(json.loads(line))
 
-    def _told(self, answer: dict[str, Any]) -> None:
+    def _take_answer(self, answer: dict[str, Any]) -> None:
         if "refused" in answer:
             error = OSError(answer["errno"], os.strerror(answer["errno"]), answer["file"])
             refused = self._starting.pop(answer["refused"]).process

@@ -380,8 +380,8 @@ class Supervisor:
             process = await self._guard.run(member.plan, env, on_lines, is_broker=is_broker)
         except OSError as error:
             member.become(MemberState.FAILED)
-            is_told = descriptors.is_full(error) and self._ending.is_set()
-            if not is_told:
+            is_reported = descriptors.is_full(error) and self._ending.is_set()
+            if not is_reported:
                 self.fail(member.name, f"cannot be started: {_why(error, str(error))}", end=True)
             return False
         if member.plan.terminal:
@@ -440,13 +440,13 @@ class Supervisor:
     # The graph
 
     async def _watch(self, observer: Observer) -> None:
-        telling = asyncio.create_task(self._patience.watch())
+        patience_task = asyncio.create_task(self._patience.watch())
         try:
             await self._watch_graph(observer)
         except Exception as error:  # noqa: BLE001  the robot continues without being watched
             self.say(f"the graph is no longer watched: {_why(error, repr(error))}")
         finally:
-            telling.cancel()
+            patience_task.cancel()
 
     async def _watch_graph(self, observer: Observer) -> None:
         while True:

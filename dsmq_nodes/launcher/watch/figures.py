@@ -78,13 +78,13 @@ def tables(
 ) -> "Iterator[Table]":
     """Yield tables of nodes and topics, in at most `most_lines`; the others are counted."""
     heard = [each for node in nodes for each in node.subscriptions]
-    told = [_topic_row(topic, heard) for topic in topics if _is_of_interest(topic)]
-    for_nodes = min(len(rows), max(1, most_lines - 1 - (_FEWEST_TOPIC_LINES if told else 0)))
+    topic_rows = [_topic_row(topic, heard) for topic in topics if _is_of_interest(topic)]
+    for_nodes = min(len(rows), max(1, most_lines - 1 - (_FEWEST_TOPIC_LINES if topic_rows else 0)))
     rows = rows if len(rows) <= for_nodes else _most_urgent_first(rows)
     yield _table(_NODE_COLUMNS, rows, columns, for_nodes)
-    for_topics = min(len(told), most_lines - 1 - for_nodes - 2)
+    for_topics = min(len(topic_rows), most_lines - 1 - for_nodes - 2)
     if for_topics > 0:
-        yield _table(_TOPIC_COLUMNS, told, columns, for_topics, title=" ")
+        yield _table(_TOPIC_COLUMNS, topic_rows, columns, for_topics, title=" ")
 
 
 class Figures:

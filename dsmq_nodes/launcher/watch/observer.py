@@ -157,11 +157,13 @@ class GraphObserver:
             for member in ready:
                 if member.pid == pid:
                     why = f"it is stopped: `kill -CONT {pid}`" if is_stopped(pid) else "it hangs"
-                    self._tell_silent(supervisor, member, name, f"{silent}: {why}")
+                    self._report_silent(supervisor, member, name, f"{silent}: {why}")
 
-    def _tell_silent(self, supervisor: "Supervisor", member: Member, name: str, what: str) -> None:
-        told = self.statistics.get(name)
-        if told is not None and rated_timer(told) is not None:
+    def _report_silent(
+        self, supervisor: "Supervisor", member: Member, name: str, what: str
+    ) -> None:
+        statistics = self.statistics.get(name)
+        if statistics is not None and rated_timer(statistics) is not None:
             self._accuse(supervisor, name, what)
         elif member.plan.is_of_kit:  # another program may spin its nodes when it likes
             supervisor.say(f"{name.removeprefix('/')}: {what}")

@@ -137,8 +137,8 @@ def _why(window: list[_Heard], span_sec: float) -> str:
             return f"it stood still for {still_sec:.1f} s: its process or the machine was stopped"
         return f"callbacks took {total_sec:.2f} s of {span_sec:.1f} s, the CPU was with others"
     name = max(busy_sec, key=lambda each: busy_sec[each])
-    told = [each for heard in window[1:] for each in heard.msg.callbacks if each.name == name]
-    longest_sec = max((each.longest_sec for each in told), default=0.0)
+    reports = [each for heard in window[1:] for each in heard.msg.callbacks if each.name == name]
+    longest_sec = max((each.longest_sec for each in reports), default=0.0)
     return (
         f"{name} took {busy_sec[name]:.2f} s of {span_sec:.1f} s, "
         f"up to {longest_sec * 1e3:.0f} ms at once"

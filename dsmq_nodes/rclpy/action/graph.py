@@ -30,8 +30,8 @@ def _errors_of(end: str, *given: object) -> Iterator[None]:
         yield
     except RCLError as error:
         why = "error not set" if isinstance(error, NodeNameNonExistentError) else str(error)
-        told = why.partition(" names and types: ")[2] or why
-        raise RCLError(f"Failed to get action {end} names and type: {told}") from None
+        reason = why.partition(" names and types: ")[2] or why
+        raise RCLError(f"Failed to get action {end} names and type: {reason}") from None
 
 
 def _actions(topics: Found) -> Found:

@@ -1,4 +1,4 @@
-"""A clock's time in nanoseconds, and who is told when it jumps. No I/O except reading the time."""
+"""A clock's time in nanoseconds, and the callbacks of its jumps. No I/O except reading the time."""
 
 import threading
 import time
@@ -87,11 +87,11 @@ class ClockSource(InnerHandle):
             self._jump(ClockChange.ROS_TIME_NO_CHANGE, time_ns - self._override_ns, apply)
 
     def _jump(self, change: ClockChange, delta_ns: int, apply: Callable[[], None]) -> None:
-        told = [each.target for each in self._watches if each.wants(change, delta_ns)]
-        for each in told:
+        targets = [each.target for each in self._watches if each.wants(change, delta_ns)]
+        for each in targets:
             each.before()
         apply()
-        for each in told:
+        for each in targets:
             each.after(change, delta_ns)
         for wakeup in list(self.wakeups):
             wakeup.set()

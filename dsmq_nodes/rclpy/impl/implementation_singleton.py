@@ -48,7 +48,7 @@ rclpy_implementation: Final = SimpleNamespace(
     rmw_qos_profile_t=inner_classes.rmw_qos_profile_t,
     rclpy_get_rmw_implementation_identifier=get_rmw_implementation_identifier,
     rclpy_remove_ros_args=remove_ros_args,
-    # What programs and tests read and call, and what callbacks are told.
+    # The names that programs and tests read and call, and the information that callbacks receive.
     ClockType=ClockType,
     SignalHandlerOptions=signals.SignalHandlerOptions,
     TransitionCallbackReturnType=TransitionCallbackReturnType,

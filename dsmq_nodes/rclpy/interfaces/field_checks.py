@@ -2,7 +2,7 @@
 
 A check raises AssertionError where a message was made with `check_fields=True`. The checks are
 `assert`s, as there: with `python -O` nothing is checked. pytest, which rewrites the asserts of a
-plugin's package, would add to their texts: PYTEST_DONT_REWRITE tells it not to.
+plugin's package, would add to their texts: PYTEST_DONT_REWRITE prevents that.
 """
 
 import array

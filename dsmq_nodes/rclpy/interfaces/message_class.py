@@ -262,19 +262,19 @@ def _compiled(
 def _default_text(field: MessageField, type_name: str, found: dict[str, Any]) -> str:
     """Return the expression of a new message's value of a field."""
     kind, name = field.type, field.name
-    is_told = field.default is not None
+    has_default = field.default is not None
     if not kind.is_list:
         zero = f"C_{name}()" if kind.is_message else _zero(kind.base)
-        return f"D_{name}" if is_told else zero
+        return f"D_{name}" if has_default else zero
     if kind.base not in TYPECODES:
         zero = f"C_{name}()" if kind.is_message else _zero(kind.base)
-        return f"[*D_{name}]" if is_told else f"[{zero} for _ in range({kind.size or 0})]"
+        return f"[*D_{name}]" if has_default else f"[{zero} for _ in range({kind.size or 0})]"
     if kind.size is None:
         code = TYPECODES[kind.base]
-        return f"array('{code}', D_{name})" if is_told else f"array('{code}')"
+        return f"array('{code}', D_{name})" if has_default else f"array('{code}')"
     found["numpy"] = LateNumpy(type_name)
     dtype = f"numpy.{dtype_name(kind.base)}"
-    return f"D_{name}.copy()" if is_told else f"numpy.zeros({kind.size}, {dtype})"
+    return f"D_{name}.copy()" if has_default else f"numpy.zeros({kind.size}, {dtype})"
 
 
 def _given_text(field: MessageField, read: str) -> str:

@@ -34,8 +34,8 @@ add_share(Path(__file__).parents[1] / "share")
 
 _messages: Final[dict[str, type[Message]]] = {}
 _by_class: Final[dict[type, Conversion]] = {}
-# Defaults that ROS's own definitions tell although they are zero: `Quaternion.X__DEFAULT`.
-_TOLD_ZEROS: Final[dict[str, dict[str, Any]]] = {
+# Zeros that ROS's own definitions state as defaults: `Quaternion.X__DEFAULT` exists.
+_EXPLICIT_ZEROS: Final[dict[str, dict[str, Any]]] = {
     "geometry_msgs/msg/Quaternion": {"x": 0.0, "y": 0.0, "z": 0.0},
     "rcl_interfaces/msg/ParameterDescriptor": {"read_only": False, "dynamic_typing": False},
 }
@@ -132,19 +132,19 @@ def definition_named(type_name: str) -> MessageDefinition:
     """
     known = _messages.get(type_name) or _standard(type_name)
     if known is not None:
-        return _with_told_zeros(message_definition(known))
+        return _with_explicit_zeros(message_definition(known))
     own = _of_itself(type_name) or definition_in_folders(type_name)
     if own is None:
         raise MessageError(f"there is no interface {type_name}")
     return own
 
 
-def _with_told_zeros(definition: MessageDefinition) -> MessageDefinition:
-    told = _TOLD_ZEROS.get(definition.type_name)
-    if not told:
+def _with_explicit_zeros(definition: MessageDefinition) -> MessageDefinition:
+    zeros = _EXPLICIT_ZEROS.get(definition.type_name)
+    if not zeros:
         return definition
     fields = (
-        replace(each, default=told.get(each.name, each.default)) for each in definition.fields
+        replace(each, default=zeros.get(each.name, each.default)) for each in definition.fields
     )
     return replace(definition, fields=tuple(fields))
 

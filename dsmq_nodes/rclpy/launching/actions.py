@@ -50,12 +50,12 @@ class Action:
         """Add to what the visit finds."""
 
     def visit(self, context: Visit) -> None:
-        """Act, if the condition holds; a problem is told at this action's line."""
+        """Act, if the condition holds; a problem is reported at this action's line."""
         try:
             if self.condition is None or self.condition.holds(context):
                 self.act(context)
         except (SubstitutionError, MessageError) as error:
-            context.tell(self.place, f"{type(self).__name__}: {error}")
+            context.add_problem(self.place, f"{type(self).__name__}: {error}")
 
 
 class Unknown(Action):
@@ -68,7 +68,7 @@ class Unknown(Action):
 
     def visit(self, context: Visit) -> None:
         """Tell its name and line."""
-        context.tell(self.place, f"{self.name} is not known here")
+        context.add_problem(self.place, f"{self.name} is not known here")
 
     def perform(self, context: Visit) -> str:
         """In the place of a substitution."""
@@ -89,7 +89,7 @@ def unknown(name: str) -> Any:
 
 
 def unknown_names(module: str) -> Callable[[str], Any]:
-    """The `__getattr__` of a module of launch; what is not known is told when it is visited."""
+    """The `__getattr__` of a module of launch; an unknown name is reported when it is visited."""
 
     def found(name: str) -> Any:
         if name.startswith("_"):
@@ -176,7 +176,7 @@ def visit_all(entities: Any, context: Visit, place: SourceLine) -> None:
     elif isinstance(entities, Action):
         entities.visit(context)
     elif entities is not None:
-        context.tell(place, f"{type(entities).__name__} is no action that is known here")
+        context.add_problem(place, f"{type(entities).__name__} is no action that is known here")
 
 
 class DeclareLaunchArgument(Action):
@@ -200,8 +200,8 @@ class DeclareLaunchArgument(Action):
     def act(self, context: Visit) -> None:
         """Give it its default, if it has no value."""
         name, known = text_of(self.name, context), context.around.configurations
-        told = {"description": self.description, "choices": self.choices}
-        context.declared[name] = {key: value for key, value in told.items() if value}
+        details = {"description": self.description, "choices": self.choices}
+        context.declared[name] = {key: value for key, value in details.items() if value}
         if self.default_value is not None:
             context.declared[name]["default"] = text_of(self.default_value, context)
         if name not in known:
@@ -535,14 +535,16 @@ class RegisterEventHandler(Action):
         try:
             trigger = self.handler.trigger(context)
         except SubstitutionError as error:
-            context.tell(self.place, str(error))
+            context.add_problem(self.place, str(error))
             return
         if trigger is None:
             return
         if trigger.exited and many and all(map(is_shutdown, many)):
             context.change(trigger.process, required=True)
         elif any(callable(each) and not isinstance(each, Action) for each in many):
-            context.tell(self.place, "a function as a handler is not known here: give actions")
+            context.add_problem(
+                self.place, "a function as a handler is not known here: give actions"
+            )
         else:
             self._visit_after(trigger, many, context)
 
@@ -560,4 +562,6 @@ def check_given(context: Visit, given: dict[str, str]) -> None:
         if name not in context.declared:
             known = context.declared
             hint = f"; {did_you_mean(name, known)}" if known else ", which declares none"
-            context.tell(SourceLine(), f"argument {name!r} is not declared in this file{hint}")
+            context.add_problem(
+                SourceLine(), f"argument {name!r} is not declared in this file{hint}"
+            )

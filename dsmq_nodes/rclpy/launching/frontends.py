@@ -1,7 +1,7 @@
 """Launch files of ROS in XML and YAML: both are elements, and each element is an action.
 
-`$(var NAME)` and its like are substitutions in every value. An element that is not known is told by
-its name and line.
+`$(var NAME)` and its like are substitutions in every value. An unknown element is reported
+by its name and line.
 """
 
 import os
@@ -66,7 +66,7 @@ class _Wrong(actions.Action):
 
     def visit(self, context: Visit) -> None:
         """Tell it."""
-        context.tell(self.place, self.message)
+        context.add_problem(self.place, self.message)
 
 
 # Files

@@ -100,12 +100,12 @@ def _of_python(path: Path, context: Visit) -> Any:
     except (SubstitutionError, KeyboardInterrupt):
         raise
     except SyntaxError as error:
-        context.tell(SourceLine(error.filename or str(path), error.lineno or 0), error.msg)
+        context.add_problem(SourceLine(error.filename or str(path), error.lineno or 0), error.msg)
         return LaunchDescription()
     except Exception as error:  # noqa: BLE001  whatever the file's own code raises
         frames = traceback.extract_tb(error.__traceback__)
         own = [each.lineno or 0 for each in frames if each.filename == str(path)]
-        context.tell(
+        context.add_problem(
             SourceLine(str(path), own[-1] if own else 0), f"{type(error).__name__}: {error}"
         )
         return LaunchDescription()

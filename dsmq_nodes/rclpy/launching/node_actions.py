@@ -85,11 +85,11 @@ class Node(ExecuteLocal):
         return joined(context.around.namespace, own)
 
     def title(self, context: Visit, words: list[str]) -> str:
-        """Its name in the graph, if it is told here; else the executable's."""
+        """Its name in the graph, if the action has one; else the executable's."""
         if self.name:
             return text_of(self.name, context)
-        told = self.node_name if self.node_name is not None else self.executable
-        return f"{self._namespace(context)}/{text_of(told, context)}".removeprefix("/")
+        name = self.node_name if self.node_name is not None else self.executable
+        return f"{self._namespace(context)}/{text_of(name, context)}".removeprefix("/")
 
 
 def joined(outer: str, inner: str) -> str:

@@ -48,7 +48,7 @@ def plan_of(context: Visit, name: str, arguments: dict[str, str]) -> Plan:
             action.carry_out(context)
     check_given(context, arguments)
     if not (context.problems or context.processes):
-        context.tell(SourceLine(), "nothing in it is started")
+        context.add_problem(SourceLine(), "nothing in it is started")
     if context.problems:
         raise LaunchFileError(name, context.problems)
     broker = ProcessPlan("broker", module_argv("dsmq_nodes.dsmq.broker", "--port", f"{PORT}"))
@@ -83,7 +83,7 @@ def _visited(path: Path, arguments: dict[str, str]) -> Visit:
     try:
         visit_file(path, context, SourceLine(str(path), 0))
     except SubstitutionError as error:
-        context.tell(SourceLine(), str(error))
+        context.add_problem(SourceLine(), str(error))
     except RecursionError:
-        context.tell(SourceLine(), "it is nested too deeply")
+        context.add_problem(SourceLine(), "it is nested too deeply")
     return context

@@ -114,7 +114,7 @@ class Visit:
         """The configurations, by the name that programs know."""
         return self.around.configurations
 
-    def tell(self, place: SourceLine, message: str) -> None:
+    def add_problem(self, place: SourceLine, message: str) -> None:
         """Note a problem at a place."""
         source = linecache.getline(place.file, place.line).rstrip("\n")
         column = len(source) - len(source.lstrip()) + 1

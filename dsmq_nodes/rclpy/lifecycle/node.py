@@ -169,7 +169,7 @@ class LifecycleNodeMixin(ManagedEntity):
             raise TypeError("Expected a rclpy.lifecycle.ManagedEntity instance.")
         self._managed_entities.add(entity)
 
-    def _tell(self, name: str, state: Any) -> TransitionCallbackReturnType:
+    def _call_entities(self, name: str, state: Any) -> TransitionCallbackReturnType:
         for entity in self._managed_entities:
             result = getattr(entity, name)(state)
             if not isinstance(result, TransitionCallbackReturnType):
@@ -183,28 +183,28 @@ class LifecycleNodeMixin(ManagedEntity):
         return TransitionCallbackReturn.SUCCESS
 
     def on_configure(self, state: Any) -> TransitionCallbackReturnType:
-        """To override; this one tells the managed entities."""
-        return self._tell("on_configure", state)
+        """Call the managed entities; a subclass may override it."""
+        return self._call_entities("on_configure", state)
 
     def on_cleanup(self, state: Any) -> TransitionCallbackReturnType:
-        """To override; this one tells the managed entities."""
-        return self._tell("on_cleanup", state)
+        """Call the managed entities; a subclass may override it."""
+        return self._call_entities("on_cleanup", state)
 
     def on_shutdown(self, state: Any) -> TransitionCallbackReturnType:
-        """To override; this one tells the managed entities."""
-        return self._tell("on_shutdown", state)
+        """Call the managed entities; a subclass may override it."""
+        return self._call_entities("on_shutdown", state)
 
     def on_activate(self, state: Any) -> TransitionCallbackReturnType:
-        """To override; this one tells the managed entities."""
-        return self._tell("on_activate", state)
+        """Call the managed entities; a subclass may override it."""
+        return self._call_entities("on_activate", state)
 
     def on_deactivate(self, state: Any) -> TransitionCallbackReturnType:
-        """To override; this one tells the managed entities."""
-        return self._tell("on_deactivate", state)
+        """Call the managed entities; a subclass may override it."""
+        return self._call_entities("on_deactivate", state)
 
     def on_error(self, state: Any) -> TransitionCallbackReturnType:
-        """To override; this one tells the managed entities."""
-        return self._tell("on_error", state)
+        """Call the managed entities; a subclass may override it."""
+        return self._call_entities("on_error", state)
 
     def create_lifecycle_publisher(
         self,

@@ -109,7 +109,7 @@ def main(request: RunRequest | None) -> int:
     real = "" if request.ours else import_finder.real_rclpy()
     if real:
         run = _found(request)
-        _tell(request, f"rclpy is ROS's, in {real} (--ours: this kit's)")
+        _print_note(request, f"rclpy is ROS's, in {real} (--ours: this kit's)")
     else:
         broker = LocalBroker()
         import_finder.install()
@@ -120,13 +120,13 @@ def main(request: RunRequest | None) -> int:
         broker.wait()
         new = ": none was there, this one runs until its last peer has gone"
         rclpy = "" if is_node else "rclpy is this kit's, "
-        _tell(request, f"{rclpy}the broker {broker.address}{new * broker.is_new}")
+        _print_note(request, f"{rclpy}the broker {broker.address}{new * broker.is_new}")
     gc.freeze()  # what is imported lives as long as the process
     gc.enable()
     return run()
 
 
-def _tell(request: RunRequest, text: str) -> None:
+def _print_note(request: RunRequest, text: str) -> None:
     if not request.is_quiet:
         print(f"dsmq-nodes run: {text}", file=sys.stderr, flush=True)  # noqa: T201
 

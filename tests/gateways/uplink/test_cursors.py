@@ -230,7 +230,7 @@ def test_a_heartbeat_tells_of_a_last_message_that_never_came() -> None:
     world = World(is_sure=True)
     world.do("send")
     world.do("lose")
-    world.cursor.told("e0", 2)
+    world.cursor.take_last("e0", 2)
     world.asked += world.cursor.questions()
     world.do("answer")
     assert world.given == [("e0", 1), ("e0", 2)]

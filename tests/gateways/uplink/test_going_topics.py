@@ -54,7 +54,7 @@ class SlowCarrier:
         self.is_free = False
         self.heads.append(msgspec.msgpack.decode(head, type=LogPlace))
 
-    def tell(self, _: str, head: bytes) -> None:
+    def send_heartbeat(self, _: str, head: bytes) -> None:
         self.told.append(msgspec.msgpack.decode(head, type=LogPlace))
 
     def offer(self, _: TopicOffer) -> None:

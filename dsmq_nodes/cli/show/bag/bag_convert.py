@@ -13,7 +13,7 @@ from dsmq_nodes.bag.file.repair import repair
 from dsmq_nodes.bag.file.selection import Selection
 from dsmq_nodes.bag.lerobot.lerobot_options import LerobotOptions
 from dsmq_nodes.cli.progress import Progress
-from dsmq_nodes.cli.unfinished import told_if_interrupted
+from dsmq_nodes.cli.unfinished import report_interruption
 from dsmq_nodes.printable import one_line
 
 
@@ -33,7 +33,7 @@ def convert_bag(
         )
     if output is None:
         raise typer.BadParameter("name the new file or folder", param_hint="--output")
-    with told_if_interrupted(output):
+    with report_interruption(output):
         source = open_source(paths, chosen)
         total = sum(each.messages or 0 for each in source.counts())
         with Progress("converting", total, "messages") as progress:
@@ -50,8 +50,8 @@ def convert_bag(
     for note in done.notes:
         print(one_line(note))
     for topic, name in done.numbered.items():
-        told = f"{topic} is called {name} in it: another topic has the name without the number"
-        print(one_line(told))
+        renamed = f"{topic} is called {name} in it: another topic has the name without the number"
+        print(one_line(renamed))
     return source
 
 
@@ -69,7 +69,7 @@ def repair_bag(bag: Path, output: str, compression: Compression) -> BagSource | 
             [bag], str(target), "mcap", everything, compression=compression, lerobot=none
         )
     size_bytes = bag.stat().st_size if bag.exists() else 0
-    with told_if_interrupted(str(target)), Progress("repairing", size_bytes, "bytes") as progress:
+    with report_interruption(str(target)), Progress("repairing", size_bytes, "bytes") as progress:
         saved = repair(bag, target, compression=compression, on_progress=progress.at)
     print(one_line(f"{saved.path}: {saved.messages} messages saved"))
     if saved.damaged:

@@ -35,7 +35,7 @@ def play_bag(paths: list[Path], chosen: Selection, playing: Playing, broker: str
     with Session(broker, timeout_sec=_ANSWER_SEC) as session, _keyboard() as has_keys:
         screen = _Screen(session, has_keys=has_keys)
         player = Player(bag, session, playing, screen.wait, say=_say)
-        _tell_left_out(player)
+        _print_skipped(player)
         seconds = 0.0 if playing.loop else (player.end_ns - player.start_ns) * 1e-9
         try:
             with Progress("playing", seconds, "s") as progress:
@@ -61,7 +61,7 @@ def _check_renamings(bag: BagSource, playing: Playing) -> None:
             raise CommandError(f"--remap: {topic} would have the types {names}")
 
 
-def _tell_left_out(player: Player) -> None:
+def _print_skipped(player: Player) -> None:
     stops = player.left_out.pop(EMERGENCY_STOP_TOPIC, 0)
     if stops:
         _say(

@@ -125,17 +125,17 @@ class _Parameters:
         self._warn = warn
         self._time_ns = time.time_ns()
         pool = ThreadPoolExecutor(1)
-        self._told: Future[tuple[str, list[str]]] | None = pool.submit(_parameters, broker)
+        self._pending: Future[tuple[str, list[str]]] | None = pool.submit(_parameters, broker)
         pool.shutdown(wait=False)
 
     def attach_to(self, writer: BagWriter, *, wait: bool = False) -> None:
         """Put the parameters into the bag, once, as soon as they have arrived."""
-        told = self._told
-        if told is None or not (wait or told.done()):
+        pending = self._pending
+        if pending is None or not (wait or pending.done()):
             return
-        self._told = None
+        self._pending = None
         try:
-            text, silent = told.result()
+            text, silent = pending.result()
         except DsmqError as error:
             self._warn(f"WARNING: the nodes' parameters are not in the bag: {error}")
             return

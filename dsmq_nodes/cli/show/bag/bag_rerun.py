@@ -110,15 +110,15 @@ def _users_frames(error: BaseException | None) -> str:
     """Return a traceback without the kit's own frames, and the event loop's."""
     if error is None:
         return ""
-    told = traceback.TracebackException.from_exception(error)
-    _take_out_ours(told)
-    return "".join(told.format())
+    trace = traceback.TracebackException.from_exception(error)
+    _take_out_ours(trace)
+    return "".join(trace.format())
 
 
-def _take_out_ours(told: traceback.TracebackException) -> None:
+def _take_out_ours(trace: traceback.TracebackException) -> None:
     ours = str(Path(dsmq_nodes.__file__).parent), str(Path(asyncio.__file__).parent)
-    shown = [frame for frame in told.stack if not frame.filename.startswith(ours)]
-    told.stack = traceback.StackSummary.from_list(shown)
-    for each in (told.__cause__, told.__context__, *(told.exceptions or ())):
+    shown = [frame for frame in trace.stack if not frame.filename.startswith(ours)]
+    trace.stack = traceback.StackSummary.from_list(shown)
+    for each in (trace.__cause__, trace.__context__, *(trace.exceptions or ())):
         if each is not None:
             _take_out_ours(each)

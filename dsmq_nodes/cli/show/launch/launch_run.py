@@ -65,11 +65,13 @@ def print_arguments(file: Path, words: Sequence[str]) -> None:
         arguments = (data.get("args") if isinstance(data, dict) else None) or {}
     print("Arguments (pass arguments as '<name>:=<value>'):\n" if arguments else "No arguments.")
     for name, each in arguments.items():
-        told = each if isinstance(each, dict) else {"default": each}
-        choices = f" Valid choices are: {told['choices']}" if told.get("choices") else ""
-        print(f"    '{name}':\n        {told.get('description', 'no description given')}{choices}")
-        if "default" in told:
-            print(f"        (default: {written(told['default'])!r})")
+        declared = each if isinstance(each, dict) else {"default": each}
+        choices = f" Valid choices are: {declared['choices']}" if declared.get("choices") else ""
+        print(
+            f"    '{name}':\n        {declared.get('description', 'no description given')}{choices}"
+        )
+        if "default" in declared:
+            print(f"        (default: {written(declared['default'])!r})")
 
 
 def run(
@@ -101,7 +103,7 @@ def run(
             print(f"a broker runs at {plan.elsewhere}: this launch uses it", file=sys.stderr)
     if web:
         plan = web_beside(plan)
-    _tell_of_unused_broker(plan)
+    _warn_of_unused_broker(plan)
     if dry_run:
         print(plan)
         return 0
@@ -115,7 +117,7 @@ def run(
     )
 
 
-def _tell_of_unused_broker(plan: Plan) -> None:
+def _warn_of_unused_broker(plan: Plan) -> None:
     where = os.environ.get("DSMQ_BROKER")
     if where and not plan.elsewhere and not _is_its_own(where, plan):
         print(

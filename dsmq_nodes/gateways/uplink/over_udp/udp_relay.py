@@ -171,7 +171,7 @@ class _Dialled(_Connection):
         self,
         endpoint: RouterEndpoint,
         tls: UplinkTls | None,
-        tell: Callable[[str], None],
+        log: Callable[[str], None],
         *,
         room: threading.Event,
         paths: NarrowPaths,
@@ -184,7 +184,7 @@ class _Dialled(_Connection):
         # Read the files each time: they may have been renewed.
         end = None if tls is None else TlsEnd(tls_context(tls), host)
         super().__init__(paths.stream_to(host, os.urandom(8), is_dialled=True), end)
-        self._where, self._endpoint, self._tell = (host, endpoint.port), endpoint, tell
+        self._where, self._endpoint, self._log = (host, endpoint.port), endpoint, log
         self._room, self._attempt = room, attempt
         self._packets: PacketSocket | None = None
 
@@ -207,7 +207,7 @@ class _Dialled(_Connection):
         self.flush()
         await asyncio.sleep(_PATIENCE_SEC)
         if not self.stream.is_open and not self.stream.is_over:
-            self._tell(f"no router at {self._endpoint}: no answer; trying again")
+            self._log(f"no router at {self._endpoint}: no answer; trying again")
             if self._spare_of is not None:
                 self.close()  # Zenoh tries TCP
 
@@ -228,11 +228,11 @@ class _Dialled(_Connection):
                 continue
         self.flush()
         if self.stream.is_ended and self.came_bytes <= _ALERT_BYTES:
-            self._tell(not_alike(str(self._endpoint), self._is_secure))
+            self._log(not_alike(str(self._endpoint), self._is_secure))
 
     def fail(self, why: str) -> None:
         """Close the connection, which could not be dialled."""
-        self._tell(f"{why}; trying again")
+        self._log(f"{why}; trying again")
         self.close()
 
     def _failed(self, error: OSError) -> None:
@@ -383,7 +383,7 @@ class UdpRelay:
         self.room = threading.Event()
         self.room.set()
         self.choice = WayChoice()
-        self._told: set[str] = set()
+        self._logged: set[str] = set()
         self._loop = asyncio.new_event_loop()
         threading.Thread(target=self._loop.run_forever, name="relay", daemon=True).start()
 
@@ -417,14 +417,14 @@ class UdpRelay:
             try:
                 at = next(attempts)
                 return _Dialled(
-                    *(endpoint, tls, self._tell),
+                    *(endpoint, tls, self._log),
                     room=self.room,
                     paths=paths,
                     attempt=at,
                     spare_of=spare_of,
                 )
             except CommandError as error:
-                self._tell(f"{error}; trying again")
+                self._log(f"{error}; trying again")
                 raise
 
         accepting = self._loop.create_server(dialled, sock=inside)
@@ -454,7 +454,7 @@ class UdpRelay:
         """Return a future of whether a router at that address answers by UDP."""
         return asyncio.run_coroutine_threadsafe(is_answered(host, port), self._loop)
 
-    def _tell(self, what: str) -> None:
-        if what not in self._told:
-            self._told.add(what)
+    def _log(self, what: str) -> None:
+        if what not in self._logged:
+            self._logged.add(what)
             logger.warning("%s", what)

@@ -143,14 +143,14 @@ class Relay(Protocol):
 class LinkRoom:
     """Checks whether the only link has room for another message."""
 
-    def __init__(self, tell: Callable[[], None], relay: Relay | None = None) -> None:
+    def __init__(self, on_room: Callable[[], None], relay: Relay | None = None) -> None:
         """Begin without a link.
 
         Args:
-            tell: called, in a thread, when there is room after `await_room`.
+            on_room: called, in a thread, when there is room after `await_room`.
             relay: the relay of the endpoints for UDP.
         """
-        self._tell, self._relay = tell, relay
+        self._on_room, self._relay = on_room, relay
         self._answer: Future[bool] | None = None  # of a tested router
         self._is_tcp = False  # and may be UDP instead
         self._looked_sec = 0.0
@@ -178,9 +178,9 @@ class LinkRoom:
                     self._socket = each
             else:
                 each.close()
-        self._tell_choice()
+        self._report_link()
 
-    def _tell_choice(self) -> None:
+    def _report_link(self) -> None:
         """Report the protocol of the link to the choice: a link by UDP goes to the local relay."""
         if self._relay is None or self._socket is None:
             return
@@ -203,7 +203,7 @@ class LinkRoom:
         return self._wait_for_room(0)
 
     def await_room(self) -> None:
-        """Call `tell` when there is room."""
+        """Call `on_room` when there is room."""
         self._awaited.set()
 
     def _wait(self) -> None:
@@ -217,7 +217,7 @@ class LinkRoom:
             is_awaited = self._awaited.is_set()
             if is_awaited and self._wait_for_room(_LOOK_AGAIN_SEC):
                 self._awaited.clear()
-                self._tell()
+                self._on_room()
 
     def _look_at_losses(self) -> None:
         """Test UDP, if a link by TCP loses too much."""

@@ -102,8 +102,8 @@ class MachineName:
         found = reply.ok or reply.err
         if found is not None:
             with contextlib.suppress(ValueError):
-                tell = self._taken if reply.ok is not None else self._kept
-                tell(_host_of(_read(found.payload.to_bytes())))
+                report = self._taken if reply.ok is not None else self._kept
+                report(_host_of(_read(found.payload.to_bytes())))
 
     def _asked(self, query: zenoh.Query) -> None:
         with query, contextlib.suppress(ValueError, zenoh.ZError):

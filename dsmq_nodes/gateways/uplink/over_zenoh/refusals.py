@@ -68,7 +68,7 @@ class Refusals:
         self._machines = set(machines)
         self._names: dict[str, str] = {}  # names of machines, by Zenoh's id
         self._tried: set[tuple[str, str]] = set()
-        self._told: set[str] = set()
+        self._logged: set[str] = set()
 
     def read(self, line: str) -> Iterator[str]:
         """Yield the text to log for a line, once for each attempt."""
@@ -85,14 +85,14 @@ class Refusals:
         if (what, key) in self._tried and not is_cached:
             self._tried.discard((what, key))
             return
-        yield from self._once(self._told_of(self._names.get(zid, zid), what, key))
+        yield from self._once(self._text_of(self._names.get(zid, zid), what, key))
 
-    def _once(self, told: str) -> Iterator[str]:
-        if told and told not in self._told and len(self._told) < _MOST_LINES:
-            self._told.add(told)
-            yield told
+    def _once(self, text: str) -> Iterator[str]:
+        if text and text not in self._logged and len(self._logged) < _MOST_LINES:
+            self._logged.add(text)
+            yield text
 
-    def _told_of(self, machine: str, what: str, key: str) -> str:
+    def _text_of(self, machine: str, what: str, key: str) -> str:
         if what not in _VERBS:
             return ""
         if machine not in self._machines:
@@ -121,7 +121,7 @@ def _why_not_its_own(machine: str, key: str) -> str:
     return f"may not use {key}"
 
 
-def tell_refusals(machines: Iterable[str]) -> None:
+def log_refusals(machines: Iterable[str]) -> None:
     """Log refusals from now on; call this before a session is opened and a handler is made."""
     if "RUST_LOG" in os.environ:
         return
@@ -144,8 +144,8 @@ def _read(reading: int, refusals: Refusals) -> None:
         lines, _, rest = (rest + chunk).rpartition(b"\n")
         for line in lines.split(b"\n") if _is_of_use(lines) else ():
             if _is_of_use(line):
-                for told in refusals.read(_COLOUR.sub("", line.decode(errors="replace"))):
-                    logger.warning("%s", one_line(told))
+                for text in refusals.read(_COLOUR.sub("", line.decode(errors="replace"))):
+                    logger.warning("%s", one_line(text))
         if len(chunk) < _CHUNK_BYTES // 2:
             time.sleep(_READ_SEC)
 

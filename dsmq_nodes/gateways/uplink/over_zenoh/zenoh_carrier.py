@@ -132,7 +132,7 @@ class ZenohCarrier:
         self._declared: list[Any] = []
         self._inbox: deque[Callable[[], None]] = deque()
         self._is_probing = False
-        self._is_told = False  # whether an unreadable key was logged
+        self._is_unreadable_logged = False  # whether an unreadable key was logged
         self._is_closed = False
         self._away_since_sec = 0.0  # 0: there is a link, or there has been none yet
         self._room: LinkRoom | None = None
@@ -151,23 +151,23 @@ class ZenohCarrier:
     def _probe(self) -> None:
         if not self._is_probing:
             self._is_probing = True
-            threading.Thread(target=self._tell_why_not, name="probe", daemon=True).start()
+            threading.Thread(target=self._log_why_unreachable, name="probe", daemon=True).start()
 
-    def _tell_why_not(self) -> None:
+    def _log_why_unreachable(self) -> None:
         """Log why there is no connection, while there is none; each reason once."""
-        told: set[str] = set()
+        logged: set[str] = set()
         time.sleep(_PATIENCE_SEC)
         while not self._is_closed and not self.links():
             for endpoint in self._config["connect/endpoints"]:
                 is_ours = self._name_of(endpoint) == endpoint  # otherwise the relay logs it
                 why = why_unreachable(endpoint, self._tls) if is_ours else ""
-                if why and why not in told:
-                    told.add(why)
+                if why and why not in logged:
+                    logged.add(why)
                     logger.warning("%s; trying again", why)
             time.sleep(_PROBE_SEC)
         self._is_probing = False
 
-    def _tell_link(self, *, is_there: bool) -> None:
+    def _log_link(self, *, is_there: bool) -> None:
         """Log when the last link is lost, and for how long there was none."""
         now_sec = time.monotonic()
         if is_there and self._away_since_sec:
@@ -220,7 +220,7 @@ class ZenohCarrier:
             if name is not None:
                 name.look()
             room.set_links(links)
-            self._post(lambda: self._tell_link(is_there=bool(links)))
+            self._post(lambda: self._log_link(is_there=bool(links)))
 
         session.info.declare_link_events_listener(links_changed, history=True)
         liveliness = session.liveliness()
@@ -277,33 +277,33 @@ class ZenohCarrier:
             self._post(partial(self._events.refused, error.machine, str(error)))
             return
         except ValueError:
-            self._tell_unreadable(str(sample.key_expr))
+            self._log_unreadable(str(sample.key_expr))
             return
         if offer.peer != self.peer:
             is_there = sample.kind == zenoh.SampleKind.PUT
             take = self._events.offered if is_there else self._events.gone
             self._post(lambda: take(offer))
 
-    def _tell_unreadable(self, key: str) -> None:
-        if not self._is_told:
-            self._is_told = True
+    def _log_unreadable(self, key: str) -> None:
+        if not self._is_unreadable_logged:
+            self._is_unreadable_logged = True
             logger.warning("skipped %s, which cannot be read; others are not logged", one_line(key))
 
     def _last(self, sample: zenoh.Sample) -> None:
         try:
             fleet_name = keys.fleet_name_of(str(sample.key_expr), 2)
         except ValueError:
-            self._tell_unreadable(str(sample.key_expr))
+            self._log_unreadable(str(sample.key_expr))
             return
         head = sample.payload.to_bytes()
-        self._post(lambda: self._events.told(fleet_name, head))
+        self._post(lambda: self._events.heartbeat(fleet_name, head))
 
     def _came(self, sample: zenoh.Sample) -> None:
         try:
             fleet_name = keys.fleet_name_of(str(sample.key_expr), 4)
             found = _read_confirmation(sample.payload.to_bytes())
         except ValueError:
-            self._tell_unreadable(str(sample.key_expr))
+            self._log_unreadable(str(sample.key_expr))
             return
         # It is unknown which of a router's links are slow: they count as near.
         is_near = self._config["mode"] == "router" or self._is_router(found.peer)
@@ -325,8 +325,8 @@ class ZenohCarrier:
                 for head, text in self._events.answer(keys.fleet_name_of(key, 4), question):
                     query.reply(key, text, attachment=head)
             except (zenoh.ZError, OSError, ValueError) as error:
-                told = one_line(str(error))
-                logger.warning("a request of another machine was not answered: %s", told)
+                why = one_line(str(error))
+                logger.warning("a request of another machine was not answered: %s", why)
 
     # Offering and putting
 
@@ -384,7 +384,7 @@ class ZenohCarrier:
         self._is_sending_large = False
         self._events.room()
 
-    def tell(self, fleet_name: str, head: bytes) -> None:
+    def send_heartbeat(self, fleet_name: str, head: bytes) -> None:
         """Send a heartbeat of a topic, ahead of a large message that is being sent."""
         if self._session is not None:
             self._session.put(

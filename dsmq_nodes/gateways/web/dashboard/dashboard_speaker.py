@@ -58,8 +58,8 @@ class Dashboards:
         """Return a speaker for one page."""
         page = DashboardSpeaker(self, client, f"{client.peer or 'a page'} ({next(self._numbers)})")
         self.pages.append(page)
-        page.tell_driver()
-        page.tell_recording()
+        page.send_driver()
+        page.send_recording()
         return page
 
     def is_shown(self, topic: str) -> bool:
@@ -79,13 +79,13 @@ class Dashboards:
 
     def _recording_ended(self, why: str) -> None:
         for page in self.pages:
-            page.tell_recording()
+            page.send_recording()
             page.say({"op": "error", "error": why})
 
-    def tell_driver(self) -> None:
+    def send_driver(self) -> None:
         """Send the name of the driver to all pages."""
         for page in self.pages:
-            page.tell_driver()
+            page.send_driver()
 
 
 class DashboardSpeaker:
@@ -113,7 +113,7 @@ class DashboardSpeaker:
         }
         client.watch(self._graph_changed)
         self._hello()
-        self._tell_graph()
+        self._send_graph()
 
     # To the page
 
@@ -121,13 +121,13 @@ class DashboardSpeaker:
         """Send an object; it is never dropped."""
         self.client.outbox.answer(msgspec.json.encode(what).decode())
 
-    def tell_driver(self) -> None:
+    def send_driver(self) -> None:
         """Send the name of the driver."""
         driving = self._shared.driving
         is_you = driving.is_driver(self.client)
         self.say({"op": "driver", "name": driving.name, "you": is_you, "type": driving.type})
 
-    def tell_recording(self) -> None:
+    def send_recording(self) -> None:
         """Send the name of the file that is being recorded."""
         self.say({"op": "recording", "name": self._shared.recordings.name})
 
@@ -146,7 +146,7 @@ class DashboardSpeaker:
 
     def _graph_changed(self) -> None:
         if self._hub.is_connected != self._was_connected:
-            self._tell_graph()  # at once: a page must not look connected when it is not
+            self._send_graph()  # at once: a page must not look connected when it is not
         elif self._graph_due is None:
             self._graph_due = self.client.later(_GRAPH_SEC, self._graph_is_due)
 
@@ -155,9 +155,9 @@ class DashboardSpeaker:
         if self.client.outbox.waiting_bytes > _WAITS_BYTES:  # the page has not read the last graph
             self._graph_due = self.client.later(1.0, self._graph_is_due)
             return
-        self._tell_graph()
+        self._send_graph()
 
-    def _tell_graph(self) -> None:
+    def _send_graph(self) -> None:
         graph = self._hub.graph
         self._was_connected = self._hub.is_connected
         shown = [each for each in graph.topics if self._shared.is_shown(each.name)]
@@ -168,7 +168,7 @@ class DashboardSpeaker:
                 "connected": self._hub.is_connected,
                 "epoch": graph.epoch,
                 "peers": [each for each in graph.peers if each.name],
-                "topics": [_told(topic) for topic in shown if topic.ends],
+                "topics": [_topic_fields(topic) for topic in shown if topic.ends],
                 "params": nodes_with_parameters(self._hub),
                 "services": {
                     name: offer.type
@@ -223,7 +223,7 @@ class DashboardSpeaker:
         self._frames.slots.clear()
         if self._shared.driving.is_driver(self.client):
             self._shared.driving.disarm()
-            self._shared.tell_driver()
+            self._shared.send_driver()
 
     def _subscribe(self, topic: str, most: int, rate_hz: float) -> None:
         if is_kits_own(topic) or self._shared.is_shown(topic):
@@ -249,7 +249,7 @@ class DashboardSpeaker:
             driving.let_go(self.client)
         elif asked.get("disarm"):
             driving.disarm(self.client)
-            self._shared.tell_driver()
+            self._shared.send_driver()
         elif "joints" in asked:
             joints = {str(name): float(each) for name, each in asked["joints"].items()}
             driving.command_joints(self.client, joints)
@@ -315,7 +315,7 @@ class DashboardSpeaker:
         type_name = self._hub.type_of(topic) or entry.type
         take_over = bool(asked.get("take_over"))
         self._shared.driving.arm(self.client, self.name, topic, type_name, take_over=take_over)
-        self._shared.tell_driver()
+        self._shared.send_driver()
 
     async def _doctor(self, _: dict[str, Any]) -> Any:
         return await asyncio.to_thread(examine, self._shared.broker)
@@ -327,7 +327,7 @@ class DashboardSpeaker:
             return await (recordings.start() if asked["start"] else recordings.stop())
         finally:
             for page in self._shared.pages:
-                page.tell_recording()
+                page.send_recording()
 
     async def _launch(self, asked: dict[str, Any]) -> Any:
         action, name = asked["action"], asked["name"]
@@ -336,7 +336,7 @@ class DashboardSpeaker:
         return await asyncio.to_thread(command_launch, self._shared.broker, action, name)
 
 
-def _told(topic: TopicModel) -> dict[str, Any]:
+def _topic_fields(topic: TopicModel) -> dict[str, Any]:
     """Return a topic for the page: the nodes of its endpoints, one type, its faults."""
     types = dict.fromkeys(end.type for end in topic.ends if end.type)
     return {

@@ -78,7 +78,7 @@ class Introspection:
         elif not self._state:
             self.close()
 
-    def tell(self, kind: int, sequence: int, **content: Any) -> None:
+    def publish(self, kind: int, sequence: int, **content: Any) -> None:
         """A request or response was sent or received."""
         if not self._state or self._publisher is None:
             return
@@ -155,7 +155,7 @@ class ClientHandle(_CallHandle):
         """Send a request; returns its number."""
         sequence = next(self._ids)
         ours = from_ros(request)
-        self.introspection.tell(REQUEST_SENT, sequence, request=request)
+        self.introspection.publish(REQUEST_SENT, sequence, request=request)
         if self._kit.service_is_ready() or not ends.named(SERVICE, self.service_name):
             self._call(sequence, ours)
         else:
@@ -197,7 +197,7 @@ class ClientHandle(_CallHandle):
         header, response = self._responses.popleft()
         message = self._conversion.to_ros(response)
         sequence = header.request_id.sequence_number
-        self.introspection.tell(RESPONSE_RECEIVED, sequence, response=message)
+        self.introspection.publish(RESPONSE_RECEIVED, sequence, response=message)
         return header, message
 
     def service_server_is_available(self) -> bool:
@@ -253,14 +253,14 @@ class ServiceHandle(_CallHandle):
         request, header = self._requests.popleft()
         message = self._conversion.to_ros(request)
         sequence = header.request_id.sequence_number
-        self.introspection.tell(REQUEST_RECEIVED, sequence, request=message)
+        self.introspection.publish(REQUEST_RECEIVED, sequence, request=message)
         return message, header
 
     def service_send_response(self, response: Any, request_id: RequestId) -> None:
         """Answer a request."""
         ours = from_ros(response)
         sequence = request_id.sequence_number
-        self.introspection.tell(RESPONSE_SENT, sequence, response=response)
+        self.introspection.publish(RESPONSE_SENT, sequence, response=response)
         answer = self._open.get(sequence)
         if answer is not None:
             # What the program publishes after this comes after the response.

@@ -141,7 +141,7 @@ def _is_rule(word: str) -> bool:
     return True
 
 
-def _tell(severity: str, text: str) -> None:
+def _log(severity: str, text: str) -> None:
     """Write a line of rcl: the log is not configured yet."""
     sec, nanosec = divmod(time.time_ns(), 1_000_000_000)
     sys.stderr.write(f"[{severity}] [{sec}.{nanosec:09}] [rcl]: {text}\n")
@@ -178,7 +178,7 @@ def parse(words: Sequence[str], *, scoped: bool = False) -> Arguments:
         unknown = _take_all(ros, found)
     except RCLError as error:
         if not scoped:
-            _tell("ERROR", "Failed to parse global arguments")
+            _log("ERROR", "Failed to parse global arguments")
             raise RCLError(f"failed to initialize rcl: {error}") from None
         raise RCLInvalidROSArgsError(f"Failed to parse ROS arguments: {error}") from None
     if unknown:
@@ -186,7 +186,7 @@ def parse(words: Sequence[str], *, scoped: bool = False) -> Arguments:
     for word, is_ros, _ in _split(words):
         if not is_ros and _is_rule(word):
             instead = f"Use '--ros-args --remap {word}' instead."
-            _tell("WARN", f"Found remap rule '{word}'. This syntax is deprecated. {instead}")
+            _log("WARN", f"Found remap rule '{word}'. This syntax is deprecated. {instead}")
             _remap(word, "--remap", found)
     if not scoped:
         _take_the_launchers(found)
@@ -235,7 +235,7 @@ def _remap(text: str, flag: str, found: Arguments) -> None:
         found.remaps.append(_rule(text))
     except RuleError as error:
         if error.warning:
-            _tell("WARN", error.warning)
+            _log("WARN", error.warning)
         _fail(f"Couldn't parse remap rule: '{flag} {text}'. Error: {error}")
 
 

@@ -6,7 +6,7 @@
     parameter  [TOKEN COLON] words (DOT words)* SEPARATOR yaml
     words      (TOKEN | FORWARD_SLASH)+
 
-Only the old name of a remap may have a URL before it. rcl's errors tell lexemes by number.
+Only the old name of a remap may have a URL before it. rcl's errors show lexemes by number.
 """
 
 import re

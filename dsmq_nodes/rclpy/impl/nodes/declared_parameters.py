@@ -1,8 +1,8 @@
 """The parameters of one node: declared values, descriptors, callbacks.
 
 A parameter's type is fixed when it is declared, unless its descriptor says `dynamic_typing`. A
-change passes its callbacks: pre_set may change what is set, on_set may refuse, post_set is told. Of
-each kind the callback that was added last is called first.
+change passes its callbacks: pre_set may change what is set, on_set may refuse, post_set sees it.
+Of each kind the callback that was added last is called first.
 """
 
 import math

@@ -46,7 +46,7 @@ class End:
         qos: its profile; None where it is not known.
         events: what happens to it; None for another process's.
         refused: the nodes of other processes of which no end fits to it.
-        liveliness: which publishers are alive, for a subscription that wants to be told.
+        liveliness: which publishers are alive, for a subscription with a callback for that event.
         kept: the parts, the number and the time of the newest messages that a publisher of this
             process keeps for late subscriptions.
     """
@@ -107,7 +107,7 @@ class Ends:
         self._changed()
 
     def add(self, end: End) -> None:
-        """An end of this process: both ends of each pair are told."""
+        """Add an end of this process; both ends of each pair are notified."""
         with self._lock:
             others = self._pairs(end)
             self._own.append(end)
@@ -306,7 +306,7 @@ def _misfits(others: list[End], end: End) -> Counter[tuple[str, QoSPolicyKind]]:
 
 
 def _refused(others: list[End], end: End) -> frozenset[str]:
-    """Return the nodes of which no end fits; a message tells its node, not its publisher."""
+    """Return the nodes of which no end fits: a message names its node, not its publisher."""
     fitting = {each.full_node for each in _fitting(others, end)}
     return frozenset(node for node, _ in _misfits(others, end)) - fitting
 

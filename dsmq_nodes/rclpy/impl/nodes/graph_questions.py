@@ -146,7 +146,7 @@ def _info(end: End) -> TopicEndpointInfo:
 
 
 def _as_discovered(qos: QoSProfile) -> QoSProfile:
-    """A profile as discovery tells it in ROS: no history, durations without a limit infinite."""
+    """Return a profile as discovery shows it in ROS: no history; no limit of time is infinite."""
     lease = qos.liveliness_lease_duration
     return QoSProfile(
         history=HistoryPolicy.UNKNOWN,

@@ -107,7 +107,7 @@ class LifecycleMachine:
     """The state of one managed node.
 
     Attributes:
-        publish: called with each transition that was made; None: nobody is told.
+        publish: called with each transition that was made, unless it is None.
         current_state: its number and label.
         service_change_state, ...: the inner sides of its services; None without them.
     """

@@ -10,7 +10,7 @@ from dsmq_nodes.rclpy.impl.log_output import log_inside, log_output
 from dsmq_nodes.rclpy.impl.names.node_names import NodeNames
 from dsmq_nodes.rclpy.impl.nodes.ends import ends
 from dsmq_nodes.rclpy.impl.nodes.peer_node import SpunPeer, io
-from dsmq_nodes.rclpy.impl.topics.shown_profiles import ToldProfiles
+from dsmq_nodes.rclpy.impl.topics.shown_profiles import AnnouncedProfiles
 from dsmq_nodes.topic_names import GRAPH_TOPIC
 
 _DEBUG: Final = 10
@@ -26,7 +26,7 @@ class NodeHandle(InnerHandle):
         context: the context it belongs to.
         wake: wakes the executor that spins it.
         kit: the kit's node.
-        told: what others are told of the profiles of its ends.
+        announced: announces the profiles of its ends to other processes.
         is_second: another node has the name already, and answers to services of nodes.
         inner: the inner sides of the node's entities.
     """
@@ -40,7 +40,7 @@ class NodeHandle(InnerHandle):
         self.inner: set[InnerHandle] = set()
         self._peer = SpunPeer(name, namespace)
         self.kit = self._peer.node
-        self.told = ToldProfiles(self.kit)
+        self.announced = AnnouncedProfiles(self.kit)
         self.is_second = self._peer.is_second
         self._peer_name = self.kit.get_fully_qualified_name()
         if self.is_second:  # rclpy says nothing of it

@@ -24,8 +24,8 @@ class EventHandle(InnerHandle):
         if not _fit(parent, kind):
             raise wrong_arguments(_EVENT, parent, kind)
         self._kind = kind
-        self._hub, self._tell = parent.events, parent.wake
-        self._hub.listen(kind, self._tell)
+        self._hub, self._wake = parent.events, parent.wake
+        self._hub.listen(kind, self._wake)
 
     def is_ready(self) -> bool:
         """Whether one has happened."""
@@ -45,7 +45,7 @@ class EventHandle(InnerHandle):
         """No longer listen."""
         if not self.is_destroyed:
             super().destroy_when_not_in_use()
-            self._hub.ignore(self._kind, self._tell)
+            self._hub.ignore(self._kind, self._wake)
 
 
 def _fit(parent: Any, kind: Any) -> bool:

@@ -1,4 +1,4 @@
-"""The events of publishers and subscriptions: their kinds, and what a callback is told."""
+"""The events of publishers and subscriptions: their kinds, and what their callbacks receive."""
 
 import copy
 from collections import defaultdict
@@ -145,27 +145,27 @@ class _Infos(defaultdict[_Key, Any]):
 
 
 class EventHub:
-    """The events of one end, and who is told of each.
+    """The events of one end, and the listeners of each.
 
-    They count from the beginning of the end, also while nobody listens, as those of DDS.
+    Events are counted from the beginning of the end, also without a listener, as in DDS.
     """
 
     def __init__(self) -> None:
         self._infos: defaultdict[_Key, Any] = _Infos()
-        self._told: dict[_Key, list[Callable[[], object]]] = {}
+        self._listeners: dict[_Key, list[Callable[[], object]]] = {}
         self._new: set[_Key] = set()
 
-    def listen(self, kind: IntEnum, tell: Callable[[], object]) -> None:
-        """Call `tell()` when an event of the kind has happened."""
-        self._told.setdefault(_key(kind), []).append(tell)
+    def listen(self, kind: IntEnum, listener: Callable[[], object]) -> None:
+        """Call `listener()` when an event of the kind has happened."""
+        self._listeners.setdefault(_key(kind), []).append(listener)
 
-    def ignore(self, kind: IntEnum, tell: Callable[[], object]) -> None:
+    def ignore(self, kind: IntEnum, listener: Callable[[], object]) -> None:
         """No longer call it."""
-        self._told[_key(kind)].remove(tell)
+        self._listeners[_key(kind)].remove(listener)
 
     def has(self, kind: IntEnum) -> bool:
         """Whether anybody listens."""
-        return bool(self._told.get(_key(kind)))
+        return bool(self._listeners.get(_key(kind)))
 
     def is_new(self, kind: IntEnum) -> bool:
         """Whether an event has happened since the last `take`."""
@@ -173,8 +173,8 @@ class EventHub:
 
     def happen(self, kind: IntEnum, change: Callable[[Any], None]) -> None:
         """An event has happened: `change(info)` counts it."""
-        for tell in self.count(kind, change):
-            tell()
+        for listener in self.count(kind, change):
+            listener()
 
     def count(
         self, kind: IntEnum, change: Callable[[Any], None]
@@ -183,17 +183,17 @@ class EventHub:
         key = _key(kind)
         change(self._infos[key])
         self._new.add(key)
-        return tuple(self._told.get(key, ()))
+        return tuple(self._listeners.get(key, ()))
 
     def take(self, kind: IntEnum) -> Any:
         """Return the information about the events since the last call."""
         self._new.discard(_key(kind))
         info = self._infos[_key(kind)]
-        told = copy.copy(info)
+        taken = copy.copy(info)
         for name in vars(info):
             if name.endswith("_change"):  # changes count from here
                 setattr(info, name, 0)
-        return told
+        return taken
 
 
 def count_one(info: Any) -> None:

@@ -1,4 +1,4 @@
-"""Deadlines and leases: what has to happen again and again, and who is told when it does not.
+"""Deadlines and leases: an event renews each; listeners are called when none comes in time.
 
 Both are watched in the I/O thread.
 """
@@ -120,16 +120,16 @@ class Liveliness:
             if lease is None:
                 watches_itself = publisher.events is not None and is_by_hand(publisher.qos)
                 lease = self._leases[key] = Lease(
-                    math.inf if watches_itself else lease_sec, lambda: self._tell(-1, 1)
+                    math.inf if watches_itself else lease_sec, lambda: self._count_and_notify(-1, 1)
                 )
             begins = lease.heard()
         if begins:
-            self._tell(1, 0 if is_first else -1)
+            self._count_and_notify(1, 0 if is_first else -1)
 
     def lapsed(self, publisher: End) -> tuple[Callable[[], object], ...]:
         """A publisher of this process has not shown in time that it is alive.
 
-        It is counted; returns whom to tell.
+        The lapse is counted; returns the listeners to call.
         """
         with self._lock:
             lease = self._leases.get(publisher)
@@ -155,18 +155,18 @@ class Liveliness:
         change = len(alive) - len(self._alive_elsewhere)
         self._alive_elsewhere = alive
         if change:
-            self._tell(change, 0)
+            self._count_and_notify(change, 0)
 
     def _forget(self, key: object) -> None:
         with self._lock:
             lease = self._leases.pop(key, None)
         if lease is not None:
             lease.close()
-            self._tell(-1 if lease.is_alive else 0, 0 if lease.is_alive else -1)
+            self._count_and_notify(-1 if lease.is_alive else 0, 0 if lease.is_alive else -1)
 
-    def _tell(self, alive: int, not_alive: int) -> None:
-        for tell in self._count(alive, not_alive):
-            tell()
+    def _count_and_notify(self, alive: int, not_alive: int) -> None:
+        for listener in self._count(alive, not_alive):
+            listener()
 
     def _count(self, alive: int, not_alive: int) -> tuple[Callable[[], object], ...]:
         def count(info: Any) -> None:

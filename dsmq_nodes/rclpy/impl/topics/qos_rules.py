@@ -25,7 +25,7 @@ class QoSPolicyKind(IntEnum):
 
 
 _as_named: Final[Any] = CEnum
-# The policies as the callback of an event is told them: equal to the others, longer names.
+# The policies in the information for an event's callback: equal to the others, with longer names.
 kind_of_event: Final[Any] = _as_named(
     "rmw_qos_policy_kind_t", {f"RMW_QOS_POLICY_{each.name}": each.value for each in QoSPolicyKind}
 )

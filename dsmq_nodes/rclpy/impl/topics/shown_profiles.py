@@ -27,11 +27,11 @@ USUAL: Final = QoSProfile(
 )
 
 
-def _is_told(topic: str) -> bool:
+def _is_announced(topic: str) -> bool:
     return topic not in EVERY_NODES_TOPICS and not is_call(topic)
 
 
-def _told(qos: QoSProfile) -> AnnouncedQoS:
+def _announced(qos: QoSProfile) -> AnnouncedQoS:
     return AnnouncedQoS(
         reliability=int(qos.reliability) or 1,
         durability=int(qos.durability) or 2,
@@ -42,45 +42,45 @@ def _told(qos: QoSProfile) -> AnnouncedQoS:
     )
 
 
-def _profile(told: AnnouncedQoS) -> QoSProfile:
+def _profile(announced: AnnouncedQoS) -> QoSProfile:
     return QoSProfile(
         depth=10,
-        reliability=ReliabilityPolicy(told.reliability),
-        durability=DurabilityPolicy(told.durability),
-        deadline=Duration(nanoseconds=told.deadline_ns),
-        liveliness=LivelinessPolicy(told.liveliness),
-        liveliness_lease_duration=Duration(nanoseconds=told.lease_ns),
-        lifespan=Duration(nanoseconds=told.lifespan_ns),
+        reliability=ReliabilityPolicy(announced.reliability),
+        durability=DurabilityPolicy(announced.durability),
+        deadline=Duration(nanoseconds=announced.deadline_ns),
+        liveliness=LivelinessPolicy(announced.liveliness),
+        liveliness_lease_duration=Duration(nanoseconds=announced.lease_ns),
+        lifespan=Duration(nanoseconds=announced.lifespan_ns),
     )
 
 
-class ToldProfiles:
+class AnnouncedProfiles:
     """Publishes the profiles of a node's ends, on a topic beside each topic, at each change."""
 
     def __init__(self, kit: Any) -> None:
         self._kit = kit
-        self._told: dict[tuple[str, str], list[AnnouncedQoS]] = {}
+        self._announced: dict[tuple[str, str], list[AnnouncedQoS]] = {}
         self._beside: dict[tuple[str, str], Any] = {}
         self._lock = threading.Lock()
 
     def add(self, kind: str, topic: str, qos: QoSProfile, carrier: Any) -> None:
         """An end of a topic; others see its profile before the end itself."""
-        if _is_told(topic):
+        if _is_announced(topic):
             with self._lock:
-                self._told.setdefault((kind, topic), []).append(_told(qos))
+                self._announced.setdefault((kind, topic), []).append(_announced(qos))
                 self._show(kind, topic, carrier)
 
     def remove(self, kind: str, topic: str, qos: QoSProfile, carrier: Any) -> None:
         """It has ended."""
-        if _is_told(topic):
+        if _is_announced(topic):
             with self._lock:
-                self._told[kind, topic].remove(_told(qos))
+                self._announced[kind, topic].remove(_announced(qos))
                 self._show(kind, topic, carrier)
 
     def _show(self, kind: str, topic: str, carrier: Any) -> None:
-        told, before = self._told[kind, topic], self._beside.pop((kind, topic), None)
-        if told and told != [_told(USUAL)]:
-            name = topic_beside(kind, topic, *told)
+        announced, before = self._announced[kind, topic], self._beside.pop((kind, topic), None)
+        if announced and announced != [_announced(USUAL)]:
+            name = topic_beside(kind, topic, *announced)
             self._beside[kind, topic] = io.run(self._kit.create_publisher, carrier, name, 1)
         if before is not None:
             io.run(self._kit.destroy_publisher, before)
@@ -92,12 +92,12 @@ class ShownProfiles:
     def __init__(self, graph: Any) -> None:
         self._nodes = nodes_of_rclpy(graph.topics)
         self._found: dict[End, list[QoSProfile]] = {}
-        for end, told in all_announced_qos(graph.topics).items():
+        for end, announced in all_announced_qos(graph.topics).items():
             with contextlib.suppress(ValueError):  # a stranger's numbers
-                self._found[end] = [_profile(each) for each in told]
+                self._found[end] = [_profile(each) for each in announced]
 
     def of(self, kind: str, topic: str, end: Any) -> Sequence[QoSProfile | None]:
         """Return the profiles of a node's ends of a topic; None: not known."""
-        is_usual = _is_told(topic) and (end.node, end.pid) in self._nodes
+        is_usual = _is_announced(topic) and (end.node, end.pid) in self._nodes
         usual = [USUAL if is_usual else None]
         return self._found.get((kind, topic, end.node, end.pid), usual)

@@ -95,12 +95,12 @@ class TopicHandle(InnerHandle):
     def _join(self) -> None:
         """Become one of the node's; others see the profile before the end itself."""
         self.node.inner.add(self)
-        self.node.told.add(self.end.kind, self.topic, self.qos, self._carrier)
+        self.node.announced.add(self.end.kind, self.topic, self.qos, self._carrier)
 
     def _leave(self) -> None:
         self.node.inner.discard(self)
         ends.remove(self.end)
-        self.node.told.remove(self.end.kind, self.topic, self.qos, self._carrier)
+        self.node.announced.remove(self.end.kind, self.topic, self.qos, self._carrier)
 
     def get_topic_name(self) -> str:
         """Return the topic's absolute name."""
@@ -169,14 +169,14 @@ class PublisherHandle(TopicHandle):
         ends.add(self.end)
 
     def _lapse(self) -> None:
-        """It was not renewed in time: all ends count that before anybody is told."""
+        """The lease was not renewed in time: all ends count that before any listener is called."""
         lost = PublisherEventType.RCL_PUBLISHER_LIVELINESS_LOST
-        told = list(self.events.count(lost, count_one))
+        listeners = list(self.events.count(lost, count_one))
         for each in ends.named(SUBSCRIPTION, self.topic):
             if each.liveliness is not None:
-                told += each.liveliness.lapsed(self.end)
-        for tell in told:
-            tell()
+                listeners += each.liveliness.lapsed(self.end)
+        for listener in listeners:
+            listener()
 
     def publish(self, message: Any) -> None:
         """Send a message.
@@ -287,7 +287,7 @@ class SubscriptionHandle(TopicHandle):
         self._lost = 0
         self._received = 0
         self._has_expiring = False
-        self._tells_losses = False
+        self._reports_losses = False
         self._arrived_ns = 0
         self._deadline: Deadline | None = None
         # The depth also limits the latched messages that come: the program asks for so many.
@@ -324,7 +324,7 @@ class SubscriptionHandle(TopicHandle):
                 lambda: self.events.happen(missed, count_one),
             )
         lost = SubscriptionEventType.RCL_SUBSCRIPTION_MESSAGE_LOST
-        self._tells_losses = self.events.has(lost)
+        self._reports_losses = self.events.has(lost)
         if self.events.has(SubscriptionEventType.RCL_SUBSCRIPTION_LIVELINESS_CHANGED):
             self.end.liveliness = Liveliness(self.end)
         ends.add(self.end)
@@ -383,7 +383,7 @@ class SubscriptionHandle(TopicHandle):
         if until_ns:
             self._has_expiring = True
         self._queue.append((parts, info, until_ns))
-        if self._tells_losses:
+        if self._reports_losses:
             self._look_for_losses()
         if len(self._queue) <= 1:  # else the executor has not looked yet at one before it
             self.node.wake()

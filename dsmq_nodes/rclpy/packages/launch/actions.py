@@ -1,4 +1,4 @@
-"""The actions of launch; one that is not known is told when the file is visited."""
+"""The actions of launch; an unknown one is reported when the file is visited."""
 
 from dsmq_nodes.rclpy.launching.actions import (
     AppendEnvironmentVariable,

@@ -1,4 +1,4 @@
-"""The substitutions of launch; one that is not known is told when the file is visited."""
+"""The substitutions of launch; an unknown one is reported when the file is visited."""
 
 from dsmq_nodes.rclpy.launching.actions import unknown_names
 from dsmq_nodes.rclpy.launching.expressions import PythonExpression

@@ -1,4 +1,4 @@
-"""The actions of launch_ros; one that is not known is told when the file is visited."""
+"""The actions of launch_ros; an unknown one is reported when the file is visited."""
 
 from dsmq_nodes.rclpy.launching.actions import TimerAction, unknown_names
 from dsmq_nodes.rclpy.launching.lifecycle_actions import LifecycleNode, LifecycleTransition

@@ -52,7 +52,7 @@ def _plain(value: Any, short: _Shortening, kind: Any = None) -> Any:
         return _text(value, short)
     if _is_sequence(value):
         if short.no_arr and kind is not None:
-            return _told(value, kind)
+            return _placeholder(value, kind)
         items = [_plain(each, short) for each in value[: short.most]]
         shown = [*items, "..."] if short.is_too_long(value) else items
         return tuple(shown) if isinstance(value, tuple) else shown
@@ -78,7 +78,7 @@ def _text(value: bytes | str, short: _Shortening) -> str:
     return f"{text[: short.most]}..." if short.is_too_long(text) else text
 
 
-def _told(value: Any, kind: Any) -> str:
+def _placeholder(value: Any, kind: Any) -> str:
     """Return the text in place of a sequence."""
     form, item = type(kind).__name__, _type_name(kind.value_type)
     if form == "Array":
@@ -148,7 +148,7 @@ def _row(msg: Any, short: _Shortening) -> str:
 def _cell(value: Any, short: _Shortening, kind: Any = None) -> str:
     if _is_sequence(value):
         if short.no_arr and kind is not None:
-            return _told(value, kind)
+            return _placeholder(value, kind)
         cells = [_cell(each, short) for each in value[: short.most]]
         return _joined(iter([*cells, "..."] if short.is_too_long(value) else cells))
     if hasattr(value, "get_fields_and_field_types"):

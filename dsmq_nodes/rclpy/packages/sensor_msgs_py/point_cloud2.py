@@ -51,10 +51,10 @@ def dtype_from_fields(fields: Iterable[Any], point_step: int | None = None) -> n
             assert names[-1] not in names[:-1], "Duplicate field names are not allowed!"
             formats.append(kind)
             offsets.append(field.offset + at * kind.itemsize)
-    told: dict[str, Any] = {"names": names, "formats": formats, "offsets": offsets}
+    spec: dict[str, Any] = {"names": names, "formats": formats, "offsets": offsets}
     if point_step is not None:
-        told["itemsize"] = point_step
-    made: np.dtype[Any] = np.dtype(cast("Any", told))
+        spec["itemsize"] = point_step
+    made: np.dtype[Any] = np.dtype(cast("Any", spec))
     return made
 
 

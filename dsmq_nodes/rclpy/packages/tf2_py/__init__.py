@@ -46,7 +46,7 @@ class BufferCore:
         self._frames = OurBuffer(sec)
 
     def set_transform(self, transform: Any, authority: str) -> None:
-        """Add a transform; one that is not valid, or too old, is told in the log and ignored."""
+        """Add a transform; one that is invalid or too old is logged and ignored."""
         self._add(transform, authority, is_static=False)
 
     def set_transform_static(self, transform: Any, authority: str) -> None:

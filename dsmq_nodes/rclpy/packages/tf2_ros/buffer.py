@@ -39,9 +39,9 @@ class Buffer(BufferCore, BufferInterface):
         )
         if node is not None:
             kind = service_named("tf2_msgs/srv/FrameGraph")
-            self.srv = node.create_service(kind, "tf2_frames", self._tell_frames)
+            self.srv = node.create_service(kind, "tf2_frames", self._answer_frames)
 
-    def _tell_frames(self, request: Any, response: Any) -> Any:
+    def _answer_frames(self, request: Any, response: Any) -> Any:
         response.frame_yaml = self.all_frames_as_yaml()
         return response
 
@@ -77,7 +77,7 @@ class Buffer(BufferCore, BufferInterface):
                 except TransformException:
                     self._futures.append((future, look_up))
                     return
-        except Exception as error:  # noqa: BLE001  of wrong arguments: whoever waits is told
+        except Exception as error:  # noqa: BLE001  of wrong arguments: the future raises it
             future.set_exception(error)
         else:
             future.set_result(found)
@@ -85,7 +85,7 @@ class Buffer(BufferCore, BufferInterface):
     def lookup_transform(
         self, target_frame: str, source_frame: str, time: Any, timeout: Duration = NO_TIME
     ) -> Any:
-        """The transform from `source_frame` to `target_frame`; waits for it if told how long.
+        """The transform from `source_frame` to `target_frame`; waits up to `timeout` for it.
 
         Raises:
             TransformException: it is not known.
