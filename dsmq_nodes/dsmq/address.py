@@ -19,6 +19,7 @@ from typing import Final, NamedTuple
 
 from dsmq_nodes.dsmq import descriptors, inherited
 from dsmq_nodes.dsmq.keepalive import keep_alive
+from dsmq_nodes.dsmq.loopback import resolved, why_absent
 from dsmq_nodes.dsmq.tls_files import check_tls_files
 from dsmq_nodes.errors import ConnectionFailedError
 
@@ -137,7 +138,7 @@ def broker_address() -> Address:
 
 def reached_at(host: str) -> str:
     """Return the address at which this machine reaches a broker that listens at `host`."""
-    return {"localhost": DEFAULT_HOST, "0.0.0.0": DEFAULT_HOST, "::": "::1"}.get(host, host)
+    return {"0.0.0.0": DEFAULT_HOST, "::": "::1"}.get(host, resolved(host))
 
 
 def unix_path(host: str, port: int) -> Path:
@@ -203,15 +204,21 @@ def connect(host: str, port: int, timeout_sec: float = 5.0) -> socket.socket:
             raise ConnectionFailedError(
                 f"no connection to the broker at {host}:{port}: {descriptors.no_more(error)}"
             ) from error
-        reason = getattr(error, "strerror", None) or str(error)
         raise ConnectionFailedError(
-            f"no broker at {host}:{port} ({reason}): start one with `dsmq-nodes broker`, or name "
-            f"another in the environment variable DSMQ_BROKER=host:port{LISTED}"
+            f"no broker at {host}:{port} ({_reason(host, error)}): start one with "
+            "`dsmq-nodes broker`, or name another in the environment variable "
+            f"DSMQ_BROKER=host:port{LISTED}"
         ) from error
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     hold_little(sock)
     keep_alive(sock, client=True)
     return sock
+
+
+def _reason(host: str, error: OSError | OverflowError) -> str:
+    if isinstance(error, OSError) and is_local(host):
+        return why_absent(host, error)
+    return getattr(error, "strerror", None) or str(error)
 
 
 def hold_little(sock: socket.socket) -> None:
@@ -224,7 +231,11 @@ def _connect_tcp(host: str, port: int, timeout_sec: float) -> socket.socket:
     """Do as `socket.create_connection`, but never connect a socket to itself."""
     failed: OSError | None = None
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        found = [
+            each
+            for name in dict.fromkeys((resolved(host), host))
+            for each in socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
+        ]
     except UnicodeError:  # raised for a name that is too long, for example
         raise OSError(errno.EINVAL, "no host can have this name") from None
     for family, _, _, _, where in found:

@@ -16,6 +16,7 @@ from dsmq_nodes.dsmq.address import Address, hold_little, is_local, is_private, 
 from dsmq_nodes.dsmq.client_connection import ClientConnection
 from dsmq_nodes.dsmq.exposure import check_exposure
 from dsmq_nodes.dsmq.keepalive import keep_alive
+from dsmq_nodes.dsmq.loopback import resolved, why_absent
 from dsmq_nodes.dsmq.tls_files import check_tls_files, unusable_tls_files
 from dsmq_nodes.errors import (
     AddressInUseError,
@@ -170,6 +171,7 @@ def tcp_listener(host: str, port: int, security: Security) -> Listener:
     """
     security.check(host)
     tls = security.tls()
+    host = resolved(host)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
@@ -187,7 +189,8 @@ def tcp_listener(host: str, port: int, security: Security) -> Listener:
                 f"port {port} on {host} is in use: {_who_has(host, port)}; stop it, or choose "
                 "another with --port"
             ) from None
-        raise AddressInUseError(f"cannot listen on {host} port {port}: {error.strerror}") from None
+        why = why_absent(host, error)
+        raise AddressInUseError(f"cannot listen on {host} port {port}: {why}") from None
     sock.setblocking(False)
     return Listener(sock, tls)
 

@@ -135,7 +135,7 @@ def _machine(
     if not is_name(name) or not all(map(str.isascii, hosts)):
         raise CommandError(f"{machine!r}: write a machine as r1, or as base=192.168.1.5,base.local")
     own = ec.generate_private_key(ec.SECP256R1())
-    names = dict.fromkeys([name, "localhost", "127.0.0.1", *filter(None, hosts.split(","))])
+    names = dict.fromkeys([name, "localhost", "127.0.0.1", "::1", *filter(None, hosts.split(","))])
     made = (
         _builder(_name(name), authority.subject, own, days)
         .add_extension(x509.SubjectAlternativeName([_host(each) for each in names]), critical=False)

@@ -7,6 +7,7 @@ so that sent data is not old. A peer that does not answer pings is disconnected.
 
 import asyncio
 import contextlib
+import errno
 import logging
 import socket
 import ssl
@@ -21,6 +22,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from dsmq_nodes.dsmq.broker.peer_user import is_other_user
 from dsmq_nodes.dsmq.exposure import is_loopback
+from dsmq_nodes.dsmq.loopback import why_absent
 from dsmq_nodes.errors import AddressInUseError, CommandError
 from dsmq_nodes.gateways.hub import Hub
 from dsmq_nodes.gateways.web.access import AccessRules, Refusal, RequestHead
@@ -159,7 +161,10 @@ class WebServer:
             bound = await self._connections.listen(runner.server, host, port)
         except OSError as error:
             await runner.cleanup()
-            text = f"cannot listen on port {port} of {host}: {error.strerror or error}"
+            why = why_absent(host, error)
+            text = f"cannot listen on port {port} of {host}: {why}"
+            if error.errno == errno.EADDRNOTAVAIL:
+                raise AddressInUseError(text) from None
             key, zero = "port", "takes any free one"
             if endpoint:
                 key, zero = endpoint.name, f"is none, {endpoint.path} at the dashboard's port stays"

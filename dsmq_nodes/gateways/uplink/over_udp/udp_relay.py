@@ -23,6 +23,8 @@ from typing import Any, Final
 
 from typing_extensions import override
 
+from dsmq_nodes.dsmq.address import Address
+from dsmq_nodes.dsmq.loopback import loopback, why_absent
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.gateways.uplink.launch_entry import RouterEndpoint, UplinkEntry, UplinkTls
 from dsmq_nodes.gateways.uplink.over_udp import resent_stream
@@ -37,7 +39,6 @@ from dsmq_nodes.gateways.uplink.over_zenoh.link_room import is_own_socket
 
 logger = logging.getLogger("dsmq_nodes.uplink")
 
-_LOOPBACK: Final = "127.0.0.1"
 _MOST_WAITING_BYTES: Final = 2 * 1024
 _READ_BYTES: Final = 4 * 1024  # a batch of Zenoh
 _RECEIVE_BUFFER_BYTES: Final = 4 * 1024
@@ -271,9 +272,9 @@ class _Accepted(_Connection):
         return self.came_bytes < _AGREED_BYTES and now_sec - self._begun_sec < _AGREED_SEC
 
     async def _dial(self) -> None:
-        zenoh = _bounded_socket()
+        zenoh = _bounded_socket(self._listener.inside.host)
         try:
-            await self.loop.sock_connect(zenoh, (_LOOPBACK, self._listener.port))
+            await self.loop.sock_connect(zenoh, self._listener.inside[:2])
             self._listener.name(zenoh.getsockname()[1], self.address)
             await self.loop.create_connection(lambda: self, sock=zenoh)
         except OSError:  # Zenoh does not listen yet: the other machine tries again
@@ -295,10 +296,11 @@ class _Accepted(_Connection):
 class _DialledPort:
     """The socket of all connections that other machines dial at one endpoint."""
 
-    def __init__(self, made: socket.socket, zenoh: str, names: dict[str, str]) -> None:
+    def __init__(
+        self, made: socket.socket, kind: str, inside: Address, names: dict[str, str]
+    ) -> None:
         self.packets = PacketSocket(made, self._came)
-        self._zenoh, self._names = zenoh, names
-        self.port = int(zenoh.rpartition(":")[2])
+        self._kind, self.inside, self._names = kind, inside, names
         self._secret, self.paths = os.urandom(16), NarrowPaths()
         self._connections: dict[bytes, _Accepted] = {}
         # A late copy of a first packet must not open one of these again.
@@ -336,7 +338,7 @@ class _DialledPort:
     def name(self, port: int, address: Any) -> None:
         """Store the address of the machine that a local end of a connection stands for."""
         host = address[0] if len(address) == 2 else f"[{address[0]}]"
-        self._names[f"{self._zenoh.rpartition(':')[0]}:{port}"] = f"udp/{host}:{address[1]}"
+        self._names[f"{self._kind}/{self.inside._replace(port=port)}"] = f"udp/{host}:{address[1]}"
 
     def _may_open(self, name: bytes) -> bool:
         return name not in self._ended and len(self._connections) < _MOST_CONNECTIONS
@@ -359,12 +361,20 @@ class _DialledPort:
             del self._ended[next(iter(self._ended))]
 
 
-def _bounded_socket() -> socket.socket:
+def _bounded_socket(host: str) -> socket.socket:
     # With an explicit protocol asyncio sends at once, instead of up to 40 ms later.
-    made = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    made = socket.socket(_family(host), socket.SOCK_STREAM, socket.IPPROTO_TCP)
     made.setblocking(False)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
     return made
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
+def _no_relay(endpoint: RouterEndpoint, host: str, error: OSError) -> CommandError:
+    return CommandError(f"no relay for {endpoint} at {host}: {why_absent(host, error)}")
 
 
 class UdpRelay:
@@ -407,9 +417,13 @@ class UdpRelay:
             return str(endpoint)
         if tls is not None:
             tls_context(tls)
-        inside = _bounded_socket()
-        inside.bind((_LOOPBACK, 0))
-        name = f"tcp/{_LOOPBACK}:{inside.getsockname()[1]}"
+        host = loopback()
+        inside = _bounded_socket(host)
+        try:
+            inside.bind((host, 0))
+        except OSError as error:
+            raise _no_relay(endpoint, host, error) from None
+        name = f"tcp/{Address(host, inside.getsockname()[1])}"
         self.names[name] = str(endpoint)
         attempts, paths = itertools.count(), NarrowPaths()
 
@@ -434,21 +448,24 @@ class UdpRelay:
     def _listen(self, endpoint: RouterEndpoint, tls: UplinkTls | None) -> str:
         if endpoint.kind != "udp":
             return str(endpoint)
-        with socket.create_server((_LOOPBACK, 0)) as found:  # Zenoh will listen there
-            port = int(found.getsockname()[1])
-
-        zenoh = f"{'tcp' if tls is None else 'tls'}/{_LOOPBACK}:{port}"
+        host, kind = loopback(), "tcp" if tls is None else "tls"
+        try:
+            with socket.create_server((host, 0), family=_family(host)) as found:
+                inside = Address(host, int(found.getsockname()[1]))  # Zenoh will listen there
+        except OSError as error:
+            raise _no_relay(endpoint, host, error) from None
 
         async def listen() -> None:
             host = endpoint.host.strip("[]")
             made = await packet_socket(host, endpoint.port, is_ours=True)
-            _DialledPort(made, zenoh, self.names)
+            _DialledPort(made, kind, inside, self.names)
 
         try:
             asyncio.run_coroutine_threadsafe(listen(), self._loop).result()
         except OSError as error:
-            raise CommandError(f"cannot listen at {endpoint}: {error.strerror or error}") from None
-        return zenoh
+            why = why_absent(endpoint.host.strip("[]"), error)
+            raise CommandError(f"cannot listen at {endpoint}: {why}") from None
+        return f"{kind}/{inside}"
 
     def ask(self, host: str, port: int) -> Future[bool]:
         """Return a future of whether a router at that address answers by UDP."""

@@ -34,6 +34,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from dsmq_nodes.dsmq import descriptors
+from dsmq_nodes.dsmq.exposure import is_loopback
 from dsmq_nodes.gateways.uplink.over_udp.way_choice import LinkCounts, WayChoice
 
 logger = logging.getLogger("dsmq_nodes.uplink")
@@ -48,7 +49,6 @@ _ROUND_TRIPS: Final = 4
 _STATE_AND_ROUND_TRIP_US: Final = struct.Struct("=B67xI")  # in Linux's struct tcp_info
 _COUNTS: Final = struct.Struct("=68xI28xI44xI4xI56xI")  # in the same, since Linux 4.20
 _SYN_SENT: Final = 2
-_RELAY: Final = "127.0.0.1"
 # Numbers of linux/tcp.h; the last two are known since Linux 6.15.
 _CONGESTION, _THIN_LINEAR_TIMEOUTS, _NOTSENT_LOWAT, _RTO_MIN_US, _DELACK_MAX_US = 13, 16, 25, 45, 46
 _OPTIONS: Final = (
@@ -185,7 +185,7 @@ class LinkRoom:
         if self._relay is None or self._socket is None:
             return
         with contextlib.suppress(OSError):  # the link is gone again
-            is_udp = self._socket.getpeername()[0] == _RELAY
+            is_udp = is_loopback(self._socket.getpeername()[0])
             if self._relay.choice.linked(time.monotonic(), is_udp=is_udp):
                 logger.warning("UDP does not get through: the link is by TCP again")
             self._is_tcp, self._answer = not is_udp, None
