@@ -31,7 +31,7 @@ from dsmq_nodes.cli.show.measure import (
 )
 from dsmq_nodes.graph import names
 from dsmq_nodes.tools.graph_model import EndpointModel
-from dsmq_nodes.tools.lookup import is_heard, known, schema_of, shown, types, types_shown
+from dsmq_nodes.tools.lookup import has_subscriber, known, schema_of, shown, types, types_shown
 from dsmq_nodes.tools.machines import is_brought, machines
 from dsmq_nodes.tools.session import Session
 from dsmq_nodes.tools.stamps import has_header
@@ -324,7 +324,7 @@ def delay(
     with Session(broker) as session:
         is_far = is_brought(session, topic)
         header = has_header(schema_of(session, topic))
-        is_unheard = header and not is_heard(session, topic)
+        is_unheard = header and not has_subscriber(session, topic)
         if sample or use_sim_time or is_far or is_unheard:
             new = partial(Delays, window, has_header=header, is_far=is_far)
             measure(session, [topic], new, use_sim_time=use_sim_time)

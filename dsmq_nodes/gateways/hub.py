@@ -158,7 +158,7 @@ class Hub:
     def _drain(self) -> None:
         self.link.drain()
         if self._prompt:
-            if not self.link.rest():
+            if not self.link.arm():
                 self._again(0.0)
         elif len(self._readers) > 2:  # the hub's own two are read from the socket
             self._again(_NAP_SEC)

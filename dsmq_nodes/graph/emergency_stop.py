@@ -157,8 +157,8 @@ class EmergencyStop:
         self._warned_of: set[str] = set()  # nodes whose false has released nothing, once logged
         self._changing = threading.Lock()
         self._publisher = node.create_publisher(_StopMessage, topic, _LATCHED)
-        node.create_subscription(_StopMessage, topic, self._heard, _NO_STATE_SKIPPED)
-        node._kit.when_broker_is_back.append(self._say)
+        node.create_subscription(_StopMessage, topic, self._on_message, _NO_STATE_SKIPPED)
+        node._kit.when_broker_is_back.append(self._publish_state)
 
     @property
     def is_pressed(self) -> bool:
@@ -207,7 +207,7 @@ class EmergencyStop:
             return known.pressed(name, now_ns, before)
 
         changed = self._become(change)
-        self._say()
+        self._publish_state()
         on_change = self._on_change
         if changed is not None and on_change is not None:
             self._node._kit.dispatcher.soon(lambda: on_change(changed), on_change)
@@ -218,7 +218,7 @@ class EmergencyStop:
     def _new_name(self) -> str:
         return f"{self._node.get_name()}-{os.urandom(4).hex()}"
 
-    def _heard(self, msg: _StopMessage, info: MessageInfo) -> None:
+    def _on_message(self, msg: _StopMessage, info: MessageInfo) -> None:
         state, at_ns = msg.state, info.source_timestamp
         if state is not None:
             changed = self._join(state)
@@ -236,7 +236,7 @@ class EmergencyStop:
         if (changed_ns, is_pressed) > self._state.for_older_versions:
             return self._take(_OLDER, changed_ns, changed_ns, is_pressed)
         if (changed_ns, is_pressed) != self._state.for_older_versions:
-            self._say()
+            self._publish_state()
         return None
 
     def _take(self, source: str, number: int, at_ns: int, is_pressed: bool) -> bool | None:
@@ -261,7 +261,7 @@ class EmergencyStop:
         before = self._state
         changed = self._become(change)
         if self._state != before:
-            self._say()
+            self._publish_state()
         if of and not is_pressed:
             self._warn_unreleased(source)
         return changed
@@ -285,7 +285,7 @@ class EmergencyStop:
         if other == self._state:
             return None
         changed = self._become(lambda known: known.joined(other))
-        self._say()
+        self._publish_state()
         return changed
 
     def _become(self, change: Callable[[StopState], StopState]) -> bool | None:
@@ -304,6 +304,6 @@ class EmergencyStop:
         changed_ns, stops = state = self._state
         return _StopMessage(data=state.is_pressed, changed_ns=changed_ns, stops=dict(stops))
 
-    def _say(self) -> None:
+    def _publish_state(self) -> None:
         if self.is_known:
             self._publisher.publish(self._message())

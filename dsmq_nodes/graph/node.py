@@ -356,10 +356,10 @@ class Node:
     ) -> "SetParametersResult":
         """Set parameters, all or none; the result says whether they were set, and else why not."""
         try:
-            said = run_through(self._kit.parameters.set(parameter_list, self._kit.call_now))
+            reason = run_through(self._kit.parameters.set(parameter_list, self._kit.call_now))
         except ParameterError as error:
             return messages.SetParametersResult(successful=False, reason=str(error))
-        return messages.SetParametersResult(successful=True, reason=said)
+        return messages.SetParametersResult(successful=True, reason=reason)
 
     def describe_parameter(self, name: str) -> "ParameterDescriptor":
         """Return a parameter's descriptor: its type, description and range.

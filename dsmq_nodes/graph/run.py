@@ -392,11 +392,11 @@ class _EndSignals:
         try:
             for node in self._nodes:
                 node._kit.spinner.shut_down()  # a class may have a `shutdown` of its own
-            loop.call_soon_threadsafe(self._heard)
+            loop.call_soon_threadsafe(self._end_reached)
         finally:
             self._is_asking = False
 
-    def _heard(self) -> None:
+    def _end_reached(self) -> None:
         self._deaf = True
 
 

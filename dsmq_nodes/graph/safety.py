@@ -162,14 +162,14 @@ class Actuator(Generic[MessageT]):
         node._kit.spinner.add(halted, is_steady=True)
         last: Time | None = None
 
-        def heard(msg: Clock) -> None:
+        def on_clock(msg: Clock) -> None:
             nonlocal last
             if msg.clock != last:
                 last = msg.clock
                 self._is_halted = False
                 halted.heard()
 
-        node.create_subscription(Clock, CLOCK_TOPIC, heard, 1)
+        node.create_subscription(Clock, CLOCK_TOPIC, on_clock, 1)
 
     @property
     def obeys(self) -> bool:

@@ -76,9 +76,9 @@ class Subscriber(SimpleFilter[MessageT]):
         qos_profile: QoSProfile | int = 10,
     ) -> None:
         super().__init__()
-        self.subscription = node.create_subscription(msg_type, topic, self._heard, qos_profile)
+        self.subscription = node.create_subscription(msg_type, topic, self._on_message, qos_profile)
 
-    def _heard(self, msg: MessageT) -> Result:
+    def _on_message(self, msg: MessageT) -> Result:
         return self.signal(msg)
 
     @property

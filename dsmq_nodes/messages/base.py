@@ -335,12 +335,12 @@ def _explain_field(cls: type[Message], error: ValidationError) -> str:
     problems = []
     for problem in error.errors(include_url=False)[:5]:
         *path, last = problem["loc"] or ("message",)
-        said = f"{problem['msg']}, got {repr(problem['input'])[:60]}"
+        text = f"{problem['msg']}, got {repr(problem['input'])[:60]}"
         if problem["type"] in _UNKNOWN and not path:
-            said = f"no such field, {did_you_mean(str(last), outer_names(cls).values())}"
+            text = f"no such field, {did_you_mean(str(last), outer_names(cls).values())}"
         elif problem["type"] == "missing":
-            said = problem["msg"]
-        problems.append(f"{'.'.join(map(str, [*path, last]))}: {said}")
+            text = problem["msg"]
+        problems.append(f"{'.'.join(map(str, [*path, last]))}: {text}")
     return f"{'; '.join(problems)} ({cls.type_name})"
 
 

@@ -93,7 +93,7 @@ class Seen:
 
     Attributes:
         clock_sec: the wall clock of this machine; 0 if it was not read.
-        ways_sec: by node, the shortest time from the stamp of its statistics to our clock.
+        transits_sec: by node, the shortest time from the stamp of its statistics to our clock.
         parts: the nodes, each with a status of one of its parts on `/diagnostics`.
         stops: the emergency stops that are pressed, by topic, with the time since when.
         blocked: by node, the log line about a callback that blocks.
@@ -108,7 +108,7 @@ class Seen:
     processes: list[LaunchProcess] = field(default_factory=list)
     stamps: dict[str, Stamp] = field(default_factory=dict)
     clock_sec: float = 0.0
-    ways_sec: dict[str, float] = field(default_factory=dict)
+    transits_sec: dict[str, float] = field(default_factory=dict)
     parts: list[tuple[str, DiagnosticStatus]] = field(default_factory=list)
     stops: dict[str, float] = field(default_factory=dict)
     blocked: dict[str, str] = field(default_factory=dict)
@@ -159,7 +159,7 @@ def _topics(seen: Seen) -> Iterator[TopicModel]:
             yield topic
 
 
-def _hearers(topic: TopicModel) -> list[str]:
+def _readers(topic: TopicModel) -> list[str]:
     """Return the nodes that subscribe; tools and plain clients have no callbacks of ours."""
     return sorted({end.node for end in topic.subscribers if end.node})
 
@@ -198,12 +198,12 @@ def _unpublished(seen: Seen) -> Iterator[Finding]:
     published = [topic for topic in _topics(seen) if topic.publishers]
     counters = {topic.name: topic for topic in seen.now.topics}
     for topic in _topics(seen):
-        hearers = [node for node in _hearers(topic) if not is_hidden(node)]
-        if topic.publishers or not hearers or topic.name in _EVERYBODYS:
+        readers = [node for node in _readers(topic) if not is_hidden(node)]
+        if topic.publishers or not readers or topic.name in _EVERYBODYS:
             continue
         before = counters.get(topic.name, TopicCounters(name=topic.name)).messages
-        about = (topic.name, *hearers)
-        who = ", ".join(hearers)
+        about = (topic.name, *readers)
+        who = ", ".join(readers)
         if before:
             text = f"{topic.name}: subscribed by {who}; its publisher has gone after "
             text += _count(before, "message")
@@ -214,7 +214,7 @@ def _unpublished(seen: Seen) -> Iterator[Finding]:
                 yield Finding(ERROR, "publisher gone", about, text, advice)
             continue
         text = f"{topic.name}: subscribed by {who}, published by nobody"
-        close = _near_miss(topic, [each for each in published if not _is_by(each, hearers)])
+        close = _near_miss(topic, [each for each in published if not _is_by(each, readers)])
         if close is None:
             yield Finding(NOTE, "no publisher", about, text, f"{_ON_DEMAND} {_START_IT}")
             continue
@@ -270,7 +270,7 @@ def _last(name: str) -> str:
 def _types(seen: Seen) -> Iterator[Finding]:
     for topic in _topics(seen):
         for fault in topic.faults:
-            about = (topic.name, *_hearers(topic), *(end.node for end in topic.publishers))
+            about = (topic.name, *_readers(topic), *(end.node for end in topic.publishers))
             advice = (
                 "Use the same message class at both ends: "
                 f"`dsmq-nodes topic info -v {topic.name}` names the types."
@@ -304,10 +304,10 @@ def _silent(seen: Seen) -> Iterator[Finding]:
     before = {topic.name: topic for topic in seen.before.topics}
     now = {topic.name: topic for topic in seen.now.topics}
     for topic in _topics(seen):
-        hearers, counted = _hearers(topic), now.get(topic.name)
-        if not (topic.publishers and hearers and counted) or topic.name in _EVERYBODYS:
+        readers, counted = _readers(topic), now.get(topic.name)
+        if not (topic.publishers and readers and counted) or topic.name in _EVERYBODYS:
             continue
-        about = (topic.name, *hearers, *(end.node for end in topic.publishers))
+        about = (topic.name, *readers, *(end.node for end in topic.publishers))
         suppressed = _suppressed(seen, topic)
         if suppressed:
             text = f"{topic.name}: {suppressed} publishes it, but is not active"
@@ -335,7 +335,7 @@ def _causes_first(seen: Seen, silent: list[Finding]) -> list[Finding]:
     def follows(one: Finding) -> bool:
         writers = {end.node for end in topics[one.about[0]].publishers}
         others = (topics[each.about[0]] for each in silent if each is not one)
-        return any(not writers.isdisjoint(_hearers(other)) for other in others)
+        return any(not writers.isdisjoint(_readers(other)) for other in others)
 
     return sorted(silent, key=follows)
 
@@ -450,11 +450,11 @@ def _times(seen: Seen) -> Iterator[Finding]:
         stamp = seen.stamps.get(topic.name)
         if stamp is None:
             continue
-        about = (topic.name, *_hearers(topic), *(end.node for end in topic.publishers))
+        about = (topic.name, *_readers(topic), *(end.node for end in topic.publishers))
         who = ", ".join(_writers(topic))
         sent_sec = stamp.clock_sec or stamp.published_sec or stamp.received_sec
         age_sec = 0.0 if stamp.header_sec is None else sent_sec - stamp.header_sec
-        way_sec = stamp.received_sec - stamp.published_sec if stamp.published_sec else 0.0
+        transit_sec = stamp.received_sec - stamp.published_sec if stamp.published_sec else 0.0
         if stamp.header_sec == 0.0:
             text = f"{topic.name}: the stamps of {who} are not set"
             yield Finding(WARNING, "no stamp", about, text, "Publish with `header=self.stamp()`.")
@@ -464,25 +464,25 @@ def _times(seen: Seen) -> Iterator[Finding]:
             text += CLOCK_TOPIC if stamp.clock_sec is not None else "their publishing"
             advice = "Set the stamp when it is measured; all nodes or none with use_sim_time."
             yield Finding(WARNING, "stale stamp", about, text, advice)
-        if way_sec > _BEHIND_SEC or way_sec < -_AHEAD_SEC:
-            how = "behind" if way_sec > 0 else "ahead of"
-            text = f"{topic.name}: the clock of {who} is {abs(way_sec):.1f} s {how} this one"
+        if transit_sec > _BEHIND_SEC or transit_sec < -_AHEAD_SEC:
+            how = "behind" if transit_sec > 0 else "ahead of"
+            text = f"{topic.name}: the clock of {who} is {abs(transit_sec):.1f} s {how} this one"
             yield Finding(WARNING, "clock offset", about, text, _AGREE)
 
 
 def _clocks(seen: Seen) -> Iterator[Finding]:
     """Yield the faults of the clocks themselves."""
     if seen.clock_sec and not _SANE_SEC[0] < seen.clock_sec < _SANE_SEC[1]:
-        said = datetime.fromtimestamp(seen.clock_sec, UTC).strftime("%Y-%m-%d")
-        text = f"the clock of this machine says {said}: "
+        date = datetime.fromtimestamp(seen.clock_sec, UTC).strftime("%Y-%m-%d")
+        text = f"the clock of this machine says {date}: "
         text += (
             "stamps cannot say more than 2038-01-19" if seen.clock_sec > 1e9 else "it is not set"
         )
         yield Finding(WARNING, "clock not set", (), text, _SET_IT)
-    for name, way_sec in sorted(seen.ways_sec.items()):
-        if way_sec > _LONGEST_WAY_SEC or way_sec < -_AHEAD_SEC:
-            how = "behind" if way_sec > 0 else "ahead of"
-            text = f"the clock of {name} is {abs(way_sec):.1f} s {how} this one"
+    for name, transit_sec in sorted(seen.transits_sec.items()):
+        if transit_sec > _LONGEST_TRANSIT_SEC or transit_sec < -_AHEAD_SEC:
+            how = "behind" if transit_sec > 0 else "ahead of"
+            text = f"the clock of {name} is {abs(transit_sec):.1f} s {how} this one"
             yield Finding(WARNING, "clock offset", (name,), text, _AGREE)
     set_back: dict[float, list[str]] = {}
     for name, node in sorted(seen.nodes.items()):
@@ -498,7 +498,7 @@ def _clocks(seen: Seen) -> Iterator[Finding]:
 
 
 _SANE_SEC: Final = (1_577_836_800.0, 2.0**31)  # from 2020 on, up to what int32 seconds can say
-_LONGEST_WAY_SEC: Final = 1.0
+_LONGEST_TRANSIT_SEC: Final = 1.0
 _AGREE: Final = "Set the clocks of both machines (chrony, timedatectl)."
 _SET_IT: Final = "Set it (chrony, timedatectl), or look at the battery of its real-time clock."
 

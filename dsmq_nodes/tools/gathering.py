@@ -57,7 +57,7 @@ class Gathering:
         self._before: dict[str, NodeStatistics] = {}
         self._processes: dict[str, list[LaunchProcess]] = {}  # by launch
         self._stamps: dict[str, Stamp] = {}
-        self._ways_sec: dict[str, float] = {}
+        self._transits_sec: dict[str, float] = {}
         self._clock_sec: float | None = None
         self._parts: dict[tuple[str, str], DiagnosticStatus] = {}
         self._stops: dict[str, float] = {}
@@ -112,7 +112,7 @@ class Gathering:
         elif reply.topic in self._takers:
             self._session.understood(reply, partial(self._takers[reply.topic], reply.sender))
             if reply.topic == NODES_TOPIC:
-                self._take_way(reply)
+                self._take_transit(reply)
         else:
             header_sec = time_in(reply.text or "", "header", "stamp")
             now_sec = time.time_ns() * 1e-9
@@ -129,10 +129,12 @@ class Gathering:
         self._before.setdefault(statistics.name, statistics)
         self._nodes[statistics.name] = statistics
 
-    def _take_way(self, reply: "Reply") -> None:
+    def _take_transit(self, reply: "Reply") -> None:
         if reply.stamp and reply.sender:
-            way_sec = (time.time_ns() - reply.stamp) * 1e-9
-            self._ways_sec[reply.sender] = min(way_sec, self._ways_sec.get(reply.sender, way_sec))
+            transit_sec = (time.time_ns() - reply.stamp) * 1e-9
+            self._transits_sec[reply.sender] = min(
+                transit_sec, self._transits_sec.get(reply.sender, transit_sec)
+            )
 
     def _take_launch(self, launch: str, text: str) -> None:
         self._processes[launch] = LaunchState.from_json(text).processes
@@ -174,7 +176,7 @@ class Gathering:
             processes=[each for found in self._processes.values() for each in found],
             stamps=self._stamps,
             clock_sec=time.time_ns() * 1e-9,
-            ways_sec=self._ways_sec,
+            transits_sec=self._transits_sec,
             stops=self._stops,
             blocked=self._blocked,
             parts=[(node, each) for (node, _), each in self._parts.items()],

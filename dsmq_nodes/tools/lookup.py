@@ -57,7 +57,7 @@ def known(graph: GraphModel, name: str) -> TopicModel:
     return topic
 
 
-def is_heard(session: "Session", name: str) -> bool:
+def has_subscriber(session: "Session", name: str) -> bool:
     """Whether the topic that a user calls `name` has a subscriber."""
     topic = find(session.graph(), name)
     return topic is not None and bool(topic.subscribers)

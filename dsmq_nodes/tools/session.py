@@ -246,7 +246,7 @@ class Session:
         until_sec = None if timeout_sec is None else time.monotonic() + timeout_sec
         while (reply := self._broker.receive(timeout_sec)) is not None:
             if reply.event != "message":
-                self._hear(reply)
+                self._take_reply(reply)
             elif self._is_wanted(reply):
                 if not topics or reply.topic in topics:
                     return reply
@@ -379,7 +379,7 @@ class Session:
         while (reply := self._broker.receive(timeout_sec)) is not None:
             timeout_sec = 0.0  # from here on only messages that have come already
             if reply.event != "message":
-                self._hear(reply)
+                self._take_reply(reply)
             elif self._is_wanted(reply):
                 self._keep(reply)
 
@@ -411,7 +411,7 @@ class Session:
         """Whether the broker is connected."""
         return self._broker.connection is not None
 
-    def _hear(self, reply: wire.Reply) -> None:
+    def _take_reply(self, reply: wire.Reply) -> None:
         """Handle a reply that is not a message."""
         if reply.event == "error":
             text = f"the broker refused {reply.action}: {one_line(reply.error)}"

@@ -385,7 +385,7 @@ def test_a_clock_that_was_set_back_is_told_once_a_machine() -> None:
     [(0.3, ""), (-0.01, ""), (1.5, "1.5 s behind this one"), (-60.0, "60.0 s ahead of this one")],
 )
 def test_the_clock_of_a_node_is_off_whatever_it_publishes(way_sec: float, said: str) -> None:
-    found = findings(seen(ways_sec={"/a": way_sec}))
+    found = findings(seen(transits_sec={"/a": way_sec}))
     assert [each.text for each in found] == ([f"the clock of /a is {said}"] if said else [])
 
 

@@ -193,7 +193,7 @@ def test_what_is_not_known_goes_by_the_stamp(world: World) -> None:
     many = [Message(stamp, 1 + n, sender=f"/n{n}") for n in range(3000)]
     for each in many:
         world.age_sec(each)  # whoever makes names up makes nothing grow
-    assert len(world.ages._ways) <= 1000
+    assert len(world.ages._transits) <= 1000
 
 
 @pytest.mark.parametrize("wild_ns", [1, 2**62, 2**63 - 1])

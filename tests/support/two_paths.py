@@ -141,7 +141,7 @@ class ReadingEnd:
             self.dispatcher._may_call_until_sec = 0.0
             while self.subscription.waiting:
                 self.dispatcher.execute(self.subscription.dispatch, self.subscription.callback)
-            if self.rings.rest():
+            if self.rings.arm():
                 return
         raise AssertionError("there is always more to read")
 

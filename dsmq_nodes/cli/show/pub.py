@@ -154,11 +154,11 @@ def publish(session: Session, name: str, message: Given, how: Publishing) -> Non
     if known:
         _check_type(known, message.type_name)
     session.advertise(topic, message.type_name, message.schema, latched=how.latched)
-    is_heard = True
+    has_subscriber = True
     if how.wait_for:
         _wait_for(session, topic, how.wait_for, how.longest_wait_sec)
     elif how.times and not how.latched:
-        is_heard = _is_heard(session, topic)
+        has_subscriber = _is_heard(session, topic)
     print("publisher: beginning loop", flush=True)
     due_sec = time.monotonic()
     for number in itertools.count(1):
@@ -171,7 +171,7 @@ def publish(session: Session, name: str, message: Given, how: Publishing) -> Non
         # Late messages are not caught up in a burst.
         due_sec = max(due_sec + 1 / how.rate_hz, time.monotonic())
         time.sleep(max(due_sec - time.monotonic(), 0))
-    if not is_heard:
+    if not has_subscriber:
         _warn_of_no_subscriber(session, topic)
 
 

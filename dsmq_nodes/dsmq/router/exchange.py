@@ -85,22 +85,22 @@ class Exchange:
             return replies
         if peer.unreported:
             replies += report_unreported(peer)
-        if peer.is_owed:
-            replies += self._give_what_is_owed(peer)
+        if peer.has_unanswered_gets:
+            replies += self._answer_gets(peer)
         if lagging := _lagging(peer):
             replies += self._read_on(lagging, now)
-        peer.lags = peer.is_owed or (bool(lagging) and bool(_lagging(peer)))
+        peer.lags = peer.has_unanswered_gets or (bool(lagging) and bool(_lagging(peer)))
         return replies
 
-    def _give_what_is_owed(self, peer: ConnectedPeer) -> Replies:
+    def _answer_gets(self, peer: ConnectedPeer) -> Replies:
         """Answer a batch of the `get`s whose messages came while the peer did not read."""
         replies: Replies = []
         size_bytes = 0
-        peer.is_owed = False
+        peer.has_unanswered_gets = False
         for wait in list(peer.waits):
             if peer.gets.get(wait.topic.log.name, 0) < wait.topic.log.last_id:
                 if size_bytes > CATCH_UP_BYTES:
-                    peer.is_owed = True
+                    peer.has_unanswered_gets = True
                     break
                 replies += (given := self._answer_one(wait))
                 size_bytes += sum(len(frame) for _, frame in given)
@@ -249,8 +249,8 @@ class Exchange:
         """Answer the `get`s that wait for a message, since one has come."""
         replies = self.commit()
         for wait in list(topic.waits):
-            if wait.peer.blocked or wait.peer.is_owed:
-                wait.peer.is_owed = wait.peer.lags = True
+            if wait.peer.blocked or wait.peer.has_unanswered_gets:
+                wait.peer.has_unanswered_gets = wait.peer.lags = True
             else:
                 replies += self._answer_one(wait)
         return replies

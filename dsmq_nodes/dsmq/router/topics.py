@@ -50,7 +50,7 @@ class ConnectedPeer:
     waits: dict["Wait", None] = field(default_factory=dict)
     # differences to report: it was blocked before
     unreported: dict["TypePair", None] = field(default_factory=dict)
-    is_owed: bool = False  # `get`s to answer: it was blocked as a message came
+    has_unanswered_gets: bool = False  # `get`s to answer: it was blocked as a message came
     made: int = 0  # how many of the existing topics it has made
 
 

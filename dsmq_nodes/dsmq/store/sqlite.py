@@ -488,13 +488,13 @@ class Store:
 
 def _hint(error: Exception) -> str:
     """Return what to do about a file that cannot be used."""
-    said = str(error)
-    if "locked" in said:
+    text = str(error)
+    if "locked" in text:
         return ": is another broker using it?"
-    if "not a database" in said:
+    if "not a database" in text:
         return ": it is a file of another kind; give the name of a new file, which is made"
-    if "malformed" in said or "its format" in said:
+    if "malformed" in text or "its format" in text:
         return "; move it away, or name another: a new one is made, without its messages"
-    if "unable to open" in said or "disk I/O" in said:
+    if "unable to open" in text or "disk I/O" in text:
         return ": is it a folder, a device, or a file that this user may not write?"
     return ": is its folder there?" if isinstance(error, FileNotFoundError) else ""

@@ -182,7 +182,7 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
         elif self._is_too_busy():
             return False
         elif self._goal_callback is not None:
-            if not await self._says_yes(GoalResponse, self._goal_callback, request.goal):
+            if not await self._is_accepted(GoalResponse, self._goal_callback, request.goal):
                 return False
             for _ in range(2):  # read messages that came while the callback blocked the node
                 await asyncio.sleep(0)
@@ -192,7 +192,9 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
         is_cancelled = request.goal_id.uuid in self._unwanted
         return not (reason or is_cancelled or self._is_destroyed or self._is_too_busy())
 
-    async def _says_yes(self, kind: type[IntEnum], callback: Callable[..., Any], arg: Any) -> bool:
+    async def _is_accepted(
+        self, kind: type[IntEnum], callback: Callable[..., Any], arg: Any
+    ) -> bool:
         """Whether a callback returns ACCEPT; any other value is logged and counts as REJECT."""
         answer = await called(callback, arg)
         if not isinstance(answer, kind):
@@ -350,7 +352,7 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
     async def _may_cancel(self, handle: ServerGoalHandle[Any, Any, Any]) -> bool:
         if self._cancel_callback is None:
             return True
-        is_yes = await self._says_yes(CancelResponse, self._cancel_callback, handle)
+        is_yes = await self._is_accepted(CancelResponse, self._cancel_callback, handle)
         return is_yes and handle.is_active  # it may have ended meanwhile
 
     def _cancel_of_the_gone(self) -> None:

@@ -323,9 +323,9 @@ class DsmqLink:
         """Read and deliver all messages that are there; does not wait."""
         self._incoming.drain()
 
-    def rest(self) -> bool:
+    def arm(self) -> bool:
         """Wake the loop at the next message; False when one has come already: drain again."""
-        return self._incoming.rest()
+        return self._incoming.arm()
 
     # Replies of the broker, except messages and subscriptions
 
@@ -395,17 +395,17 @@ class DsmqLink:
             )
         if connection.memory is not None:
             self._share(*connection.memory)
-        self._say_again(is_new_log=is_new_log)
+        self._advertise_again(is_new_log=is_new_log)
         if self._outgoing.stream is not stream:
             return False
         if self._outgoing.loop is not None and self._on_readable is not None:
             self._watch(stream, self._outgoing.loop, self._on_readable)
         return True
 
-    def _say_again(self, *, is_new_log: bool) -> None:
+    def _advertise_again(self, *, is_new_log: bool) -> None:
         """Advertise and subscribe again at the broker, and send it the latched messages."""
         self._advertise(list(self._outgoing.publications.values()), _ANSWER_SEC)
-        self._outgoing.owe_again(is_new_log=is_new_log)
+        self._outgoing.send_latched_again(is_new_log=is_new_log)
         self._incoming.subscribe_again()
         if self._state != "starting":
             self.set_state(self._state)

@@ -17,7 +17,7 @@ class ForkedLink:
     def _do_nothing(self, *_: Any) -> None:
         pass
 
-    def rest(self) -> bool:
+    def arm(self) -> bool:
         """Nothing comes from a link of the parent."""
         return True
 

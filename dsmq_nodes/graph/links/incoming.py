@@ -155,9 +155,9 @@ class Incoming:
         if self.shared is not None:
             self.shared.drain()
 
-    def rest(self) -> bool:
+    def arm(self) -> bool:
         """Wake the loop at the next message; False when one has come already: drain again."""
-        return self.shared is None or self.shared.rest()
+        return self.shared is None or self.shared.arm()
 
     def drain_socket(self) -> None:
         """Read the broker's replies, and act on them."""

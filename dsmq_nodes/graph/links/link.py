@@ -62,7 +62,7 @@ class Publication:
     """One topic that a node publishes.
 
     `dropped` counts messages that could not be sent; `suppressed` counts those that were held back,
-    because a lifecycle node was not active. Of the latched messages in `kept`, the newest `owed`
+    because a lifecycle node was not active. Of the latched messages in `kept`, the newest `pending`
     are still to be sent. Messages of a latched topic, and of one that `is_sure`, are never dropped
     for newer ones: those of services and actions, and the kit's own.
     """
@@ -77,7 +77,7 @@ class Publication:
     suppressed: int = 0
     writer: "Writer | None" = None  # into shared memory
     kept: "deque[Published]" = field(default_factory=deque)
-    owed: int = 0
+    pending: int = 0
     is_sure: bool = field(init=False)
 
     def __post_init__(self) -> None:
@@ -90,10 +90,10 @@ class Publication:
         while len(self.kept) > self.latched:
             self.kept.popleft()
 
-    def owe(self) -> None:
+    def add_pending(self) -> None:
         """Count a message that could not be sent: it is sent later if it is kept, else dropped."""
-        if self.owed < len(self.kept):
-            self.owed += 1
+        if self.pending < len(self.kept):
+            self.pending += 1
         else:
             self.dropped += 1
 
@@ -113,13 +113,13 @@ A link is made with one of these, which `drain` calls: the node compares the typ
 class Readable(Protocol):
     """A source of messages: a link's socket, its rings, or the link itself for all of it.
 
-    When one is readable, the spinner drains it, dispatches the messages, and lets it rest.
+    When one is readable, the spinner drains it, dispatches the messages, and arms it.
     """
 
     def drain(self) -> None:
         """Read and deliver all messages that are there; does not wait."""
 
-    def rest(self) -> bool:
+    def arm(self) -> bool:
         """Wake the loop at the next message; False when one has come already: drain again."""
 
 

@@ -270,7 +270,7 @@ class MemoryLink:
                 return
             self._broker.read_on(self._peer)
 
-    def rest(self) -> bool:
+    def arm(self) -> bool:
         """Return True: every frame wakes the loop."""
         return True
 

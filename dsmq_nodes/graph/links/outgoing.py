@@ -1,7 +1,7 @@
 """The sending half of a link: the topics that a node publishes, and their messages.
 
 A message that cannot be sent, because the broker is lost or does not read, is dropped and counted.
-A latched message is owed instead: it is sent later, when there is room.
+A latched message stays pending instead: it is sent later, when there is room.
 """
 
 import asyncio
@@ -99,7 +99,7 @@ class Outgoing:
         return stream
 
     def end(self) -> None:
-        """Count the unsent messages as dropped or owed, since the connection is lost."""
+        """Count the unsent messages as dropped or pending, since the connection is lost."""
         stream, self.stream = self.stream, None
         if stream is not None:
             self.unwatch(stream)
@@ -108,13 +108,13 @@ class Outgoing:
                 self._count_dropped(stream)
                 for publication in stream.unsent():
                     if publication.latched:
-                        publication.owe()
+                        publication.add_pending()
                     else:
                         publication.dropped += 1
 
     def _count_dropped(self, stream: Stream[Publication]) -> None:
         """Count the messages that were dropped for newer ones; the caller holds the lock."""
-        for publication in stream.gave_way():
+        for publication in stream.take_displaced():
             publication.dropped += 1
             self._stalled()
 
@@ -135,14 +135,14 @@ class Outgoing:
         for publication in self.publications.values():
             publication.writer = None
 
-    def owe_again(self, *, is_new_log: bool) -> None:
+    def send_latched_again(self, *, is_new_log: bool) -> None:
         """Send the latched messages to a new broker: all of them if its log is new."""
         with self.lock:
             for publication in list(self.publications.values()):
                 # The newest may have been lost on its way; readers that have it recognise it.
                 least = len(publication.kept) if is_new_log else min(1, len(publication.kept))
-                publication.owed = max(publication.owed, least)
-                self._pay(publication)
+                publication.pending = max(publication.pending, least)
+                self._send_pending(publication)
 
     # Sending
 
@@ -160,7 +160,7 @@ class Outgoing:
         with self.lock:
             seq = publication.messages + 1
             msg = (text, field, raw, seq, self._clock.now_ns())
-            if publication.owed:
+            if publication.pending:
                 # It is sent in its turn; if it is too large, raise here.
                 self._encode(publication, msg)
                 is_sent = False
@@ -286,16 +286,18 @@ class Outgoing:
                 stream.await_room(most_bytes)
 
     def _not_sent(self, publication: Publication) -> None:
-        if publication.owed or (publication.latched and publication.writer is None):
-            publication.owe()
-            self._pay(publication)
+        if publication.pending or (publication.latched and publication.writer is None):
+            publication.add_pending()
+            self._send_pending(publication)
         else:
             publication.dropped += 1
 
-    def _pay(self, publication: Publication) -> None:
-        """Send the owed messages of a latched topic in order, as long as there is room."""
-        while publication.owed and self._put(publication, publication.kept[-publication.owed]):
-            publication.owed -= 1
+    def _send_pending(self, publication: Publication) -> None:
+        """Send the pending messages of a latched topic in order, as long as there is room."""
+        while publication.pending and self._put(
+            publication, publication.kept[-publication.pending]
+        ):
+            publication.pending -= 1
 
     def _put(self, publication: Publication, msg: Published) -> bool:
         text, field, raw, seq, stamp_ns = msg
@@ -384,12 +386,12 @@ class Outgoing:
         self._has_room()
 
     def _has_room(self) -> None:
-        """Send owed messages, since the broker has read everything."""
+        """Send pending messages, since the broker has read everything."""
         stream = self.stream
         was_stalled, self._is_stalled = self._is_stalled, False
         with self.lock:
             for publication in list(self.publications.values()):
-                self._pay(publication)
+                self._send_pending(publication)
         if was_stalled and stream is not None and stream.is_late:
             self._is_stalled = True
             self._check_later(stream)

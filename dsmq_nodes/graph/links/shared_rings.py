@@ -58,7 +58,7 @@ class SharedTopics:
             raise RingError(f"no shared memory in {directory!a}: {reason}") from None
         self._doorbells = Doorbells(Path(directory))
         self._on_unreadable = on_unreadable
-        self._is_drained = False  # since the last `rest`
+        self._is_drained = False  # since the last `arm`
         self._is_closed = False
 
     def write(self, publication: Publication, path: str) -> None:
@@ -104,7 +104,7 @@ class SharedTopics:
     def drain(self) -> None:
         """Read and deliver the messages that are there; of a flood, only for a limited time.
 
-        The others wait in their rings: `rest` then returns False.
+        The others wait in their rings: `arm` then returns False.
         """
         if self._is_drained and not self._is_closed:
             self.bell.clear()  # it has rung again before all was dispatched
@@ -116,7 +116,7 @@ class SharedTopics:
                 self._read_on(reading)
 
     def _read_on(self, reading: "_Reading") -> None:
-        # Others would have to wait in a mailbox, which takes longer: `rest` finds them.
+        # Others would have to wait in a mailbox, which takes longer: `arm` finds them.
         most = _MOST_RECORDS if reading.reader.call_now is None else _FEW_RECORDS
         try:
             records = reading.ring_reader.read(most)
@@ -127,7 +127,7 @@ class SharedTopics:
         if records:
             reading.reader.take(records)
 
-    def rest(self) -> bool:
+    def arm(self) -> bool:
         """Wake the loop at the next message; False when one has come already: drain again."""
         if self._is_closed:
             return True

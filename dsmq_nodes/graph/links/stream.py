@@ -35,8 +35,8 @@ _gave_up_sec = -math.inf
 class Stream(Generic[_T]):
     """Sends frames over a connection that has said hello; the connection itself reads.
 
-    Each frame that may be lost has an owner; `gave_way` and `unsent` return the owners of lost
-    ones.
+    Each frame that may be lost has an owner; `take_displaced` and `unsent` return the owners of
+    lost ones.
 
     Attributes:
         lock: the connection's; held while sending.
@@ -51,8 +51,8 @@ class Stream(Generic[_T]):
         self.descriptor = self.socket.fileno()
         self.lock = connection.lock
         self.waiting_bytes = 0
-        self._gave_way: list[_T] = []
-        self._backlog: Backlog[bytes, _T] = Backlog(lambda owner, _: self._gave_way.append(owner))
+        self._displaced: list[_T] = []
+        self._backlog: Backlog[bytes, _T] = Backlog(lambda owner, _: self._displaced.append(owner))
         self._rest = memoryview(b"")  # the rest of a frame that was sent in part
         self._rest_owner: _T | None = None
         self._patience_sec = _PATIENCE_SEC
@@ -179,11 +179,11 @@ class Stream(Generic[_T]):
         """Whether messages were dropped for newer ones in the last second."""
         return self._backlog.is_late(time.monotonic())
 
-    def gave_way(self) -> list[_T]:
+    def take_displaced(self) -> list[_T]:
         """Return the owners of the frames that were dropped for newer ones since the last call."""
         with self.lock:
-            owners = self._gave_way[:]
-            self._gave_way.clear()
+            owners = self._displaced[:]
+            self._displaced.clear()
             return owners
 
     def unsent(self) -> list[_T]:

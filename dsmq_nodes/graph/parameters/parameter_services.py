@@ -97,10 +97,10 @@ async def set_parameters_atomically(
 async def set_all(store: ParameterStore, parameters: list[Parameter]) -> SetParametersResult:
     """Set all or none; the result says why none was set, or what failed afterwards."""
     try:
-        said = await store.set([NodeParameter.from_parameter_msg(msg) for msg in parameters])
+        reason = await store.set([NodeParameter.from_parameter_msg(msg) for msg in parameters])
     except (ParameterError, TypeError) as error:
         return SetParametersResult(successful=False, reason=str(error))
-    return SetParametersResult(successful=True, reason=said)
+    return SetParametersResult(successful=True, reason=reason)
 
 
 def get_logger_levels(logger: Logger, request: GetLoggerLevels.Request) -> GetLoggerLevels.Response:

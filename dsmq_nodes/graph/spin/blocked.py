@@ -60,7 +60,7 @@ class _Loop(msgspec.Struct):
 
 
 _loops: Final[dict[tuple[int, int], _Loop]] = {}  # by their threads and ids
-_resting: Final[list[weakref.WeakMethod[Callable[[], object]]]] = []
+_unspun_checks: Final[list[weakref.WeakMethod[Callable[[], object]]]] = []
 _lock = threading.Lock()
 _ended = threading.Event()
 _thread: threading.Thread | None = None
@@ -99,19 +99,19 @@ def reporting(
 
 def watch(check: Callable[[], object]) -> None:
     """Call a method once a second, in another thread, until `watch_no_longer`."""
-    _resting.append(weakref.WeakMethod(check))
+    _unspun_checks.append(weakref.WeakMethod(check))
     if _thread is None:
         _start()
 
 
 def watch_no_longer(check: Callable[[], object]) -> None:
     """Stop calling a method: the node is spun again, or ends."""
-    _resting[:] = [each for each in _resting if each() not in (check, None)]
+    _unspun_checks[:] = [each for each in _unspun_checks if each() not in (check, None)]
 
 
 def watch_on() -> None:
     """Begin to check, where the process could have no further thread when that was asked for."""
-    if _thread is None and (_loops or _resting):
+    if _thread is None and (_loops or _unspun_checks):
         _start()
 
 
@@ -147,9 +147,9 @@ def _check_loops() -> None:
         with contextlib.suppress(Exception):  # no memory, say: it looks again
             _check_all()
         wake_if_one_came()
-        idle = 0 if _loops or _resting else idle + 1
+        idle = 0 if _loops or _unspun_checks else idle + 1
         with _lock:
-            if idle >= _IDLE_CHECKS and not (_loops or _resting):
+            if idle >= _IDLE_CHECKS and not (_loops or _unspun_checks):
                 _thread = None
                 return
 
@@ -161,8 +161,8 @@ def _check_all() -> None:
         else:  # its program has stopped it, and does something else
             for each in loop.when_blocked[:]:
                 each(False)
-    for resting in _resting[:]:
-        if (check := resting()) is not None:
+    for reference in _unspun_checks[:]:
+        if (check := reference()) is not None:
             check()
 
 
@@ -303,7 +303,7 @@ def _before_fork() -> None:
 
 
 def _in_the_parent() -> None:
-    if _loops or _resting:
+    if _loops or _unspun_checks:
         _start()
 
 
@@ -312,7 +312,7 @@ def _in_the_child() -> None:
     _lock, _log_thread = threading.Lock(), None  # a thread of the parent may have held the lock
     _unlogged.clear()
     _loops.clear()
-    _resting.clear()
+    _unspun_checks.clear()
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows

@@ -294,7 +294,7 @@ class Dispatcher:
             self._dispatch_arrivals(until_sec)
         if self._is_due or self.loop is None:
             return
-        if self._arrivals or not readable.rest():
+        if self._arrivals or not readable.arm():
             self._is_due = True
             loop.call_soon(self._dispatch_again, readable)
 

@@ -422,7 +422,7 @@ class Spinner:
         def read(readable: Readable) -> None:
             readable.drain()
             self.dispatcher.has_drained()
-            if not readable.rest():
+            if not readable.arm():
                 loop.call_soon(read, readable)
 
         # The hook has to run even if nothing can be read: there may be no broker, and no thread

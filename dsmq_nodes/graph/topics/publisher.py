@@ -41,7 +41,7 @@ class Publisher(Generic[MessageT]):
         self.msg_type = msg_type
         self.watchdog = watchdog
         self._is_closed = False
-        self._way: Append = self._publish  # the short way, while there is one
+        self._send: Append = self._publish  # the appender, while there is one
         self._is_large = False  # whether the size has been logged
         self.publication = publication
         self.beside = beside  # the publication that announces its QoS
@@ -74,7 +74,7 @@ class Publisher(Generic[MessageT]):
             WireError: the message is over the 8,999,999 bytes of a frame.
             ValueError: the publisher was destroyed.
         """
-        self._way(msg)
+        self._send(msg)
 
     def _publish(self, msg: MessageT) -> None:
         self._check(msg)
@@ -92,7 +92,7 @@ class Publisher(Generic[MessageT]):
         if self.watchdog is not None:
             self.watchdog.heard()
             short = _then(short, self.watchdog.heard) if short is not None else None
-        self._way = short or self._publish
+        self._send = short or self._publish
 
     def _check(self, msg: MessageT) -> None:
         if not (isinstance(msg, self.msg_type) or self._is_alike(msg)):
@@ -165,19 +165,19 @@ class Publisher(Generic[MessageT]):
     def forked(self) -> None:
         """Stop using the link and its memory, which belong to the parent; in a forked child."""
         self.publication.writer = None
-        self._way = self._publish
+        self._send = self._publish
 
     def close(self, *, is_last: bool) -> None:
         """Stop publishing; `Node.destroy_publisher` calls this."""
         self._is_closed = True
-        self._way = self._publish
+        self._send = self._publish
         if is_last:
             self._link.unadvertise(self.publication)
 
 
-def _then(way: Append, heard: Callable[[], None]) -> Append:
+def _then(send: Append, heard: Callable[[], None]) -> Append:
     def publish(msg: object) -> None:
-        way(msg)
+        send(msg)
         heard()
 
     return publish

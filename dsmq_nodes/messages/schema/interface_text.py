@@ -122,10 +122,10 @@ def _message(text: str, type_name: str, first_line: int) -> MessageDefinition:
             else:
                 above = []
             continue
-        said = beside or "\n".join(above)
+        description = beside or "\n".join(above)
         above = []
         try:
-            made = _member(code, package, said)
+            made = _member(code, package, description)
         except (ValueError, SyntaxError) as error:
             raise MessageError(f"{type_name}: line {number}: {error}: {line.strip()!r}") from None
         if isinstance(made, MessageField):

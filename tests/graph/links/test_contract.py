@@ -96,7 +96,7 @@ def flushed(link: Link) -> bool:
 def read(*links: Link) -> None:
     for link in links:
         link.drain()
-        link.rest()
+        link.arm()
 
 
 class TlsBroker(ForkedBroker):
@@ -304,7 +304,7 @@ class TestEveryLink:
             def on_readable(readable: Readable) -> None:
                 readable.drain()
                 came.set()
-                if not readable.rest():
+                if not readable.arm():
                     loop.call_soon(on_readable, readable)
 
             reader.attach(loop, on_readable, lambda _: None)
@@ -336,7 +336,7 @@ class TestLinksThatCanBeLost:
 
             def on_readable(readable: Readable) -> None:
                 readable.drain()
-                if not readable.rest():
+                if not readable.arm():
                     loop.call_soon(on_readable, readable)
 
             async def come(condition: Callable[[], object]) -> None:
