@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 
 WARM_HZ = 100.0
 WARM = 20  # messages that are not counted: the time in them is 0
-_LOOK_EVERY = 16  # messages between two looks at the clock
+_CLOCK_EVERY = 16  # messages between two readings of the clock
 
 
 def say(answer: object) -> None:
@@ -41,7 +41,7 @@ def flooded(seconds: float) -> Iterator[int]:
     """Yield 1, 2, 3 ... as fast as they are taken, for a time."""
     until_sec = time.perf_counter() + seconds
     number = 0
-    while number % _LOOK_EVERY or time.perf_counter() < until_sec:
+    while number % _CLOCK_EVERY or time.perf_counter() < until_sec:
         number += 1
         yield number
 

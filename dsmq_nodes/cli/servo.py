@@ -30,7 +30,7 @@ app = new_app(
     ("dsmq-nodes servo calibrate /dev/ttyACM0 arm.json", "limp; move each joint from end to end"),
     ("dsmq-nodes servo monitor /dev/ttyACM0", "positions, temperatures, errors"),
 )
-_LOOK_SEC: Final = 0.02
+_POLL_SEC: Final = 0.02
 _MARGIN_SEC: Final = 0.06  # nothing moves: a slow adaptor may take its time
 _LAST_ID: Final = max(each.last_id for each in FAMILIES.values())
 _T = TypeVar("_T")
@@ -153,8 +153,8 @@ def calibrate(
         print("limp: move each joint from end to end, then press Enter", flush=True)
         pressed = asyncio.ensure_future(asyncio.to_thread(sys.stdin.readline))
         while not pressed.done():
-            await swept.look()
-            await asyncio.sleep(_LOOK_SEC)
+            await swept.read_positions()
+            await asyncio.sleep(_POLL_SEC)
         found = await swept.finish()
         write_calibration(str(file), found)
         for name, each in found.items():

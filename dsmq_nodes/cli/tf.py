@@ -60,10 +60,10 @@ def tree(
     broker: BrokerOption = BROKER,
 ) -> None:
     """Print the trees of frames, with their rates and publishers."""
-    from dsmq_nodes.cli.show.transforms import heard, tree_lines  # noqa: PLC0415  as above
+    from dsmq_nodes.cli.show.transforms import transforms_within, tree_lines  # noqa: PLC0415  as above
 
     with Session(broker) as session:
-        buffer = heard(session, wait)
+        buffer = transforms_within(session, wait)
     frames = buffer.frames()
     if as_yaml:
         print(buffer.all_frames_as_yaml(), end="")

@@ -201,7 +201,7 @@ class Camera(Node):
                 due_sec = now()
                 while True:
                     picture = await self._blocking(source.read)
-                    self._presence.heard()
+                    self._presence.received()
                     self._publish(picture)
                     due_sec = max(due_sec + self.period_sec, now() - self.period_sec)
                     await asyncio.sleep(due_sec - now())

@@ -46,7 +46,7 @@ class DevicePresence:
         self._silent_sec, self._counts = silent_sec, counts
         self._fault = "it is not opened yet"
         self._is_logged = False
-        self._heard_sec = 0.0
+        self._received_sec = 0.0
         updater = DiagnosticUpdater(node)
         updater.hardware_id = address
         updater.add("device", self._fill_status)
@@ -55,12 +55,12 @@ class DevicePresence:
         """Report that the device is open."""
         self._is_logged, self._fault = False, ""
         self.connects += 1
-        self.heard()
+        self.received()
         self._node.get_logger().info(f"{self._address} is open")
 
-    def heard(self) -> None:
+    def received(self) -> None:
         """Store that data arrived from the device."""
-        self._heard_sec = asyncio.get_running_loop().time()
+        self._received_sec = asyncio.get_running_loop().time()
 
     def missed(self, fault: str) -> None:
         """Report that the device is missing or was lost."""
@@ -70,7 +70,7 @@ class DevicePresence:
             self._node.get_logger().error(f"{fault}; trying again")
 
     def _fill_status(self, stat: DiagnosticStatusWrapper) -> None:
-        silent_sec = asyncio.get_running_loop().time() - self._heard_sec
+        silent_sec = asyncio.get_running_loop().time() - self._received_sec
         if self._fault:
             stat.summary(DiagnosticStatus.ERROR, self._fault)
         elif silent_sec > self._silent_sec:
@@ -115,7 +115,7 @@ class Device:
         self.received_bytes = 0
         self._baud, self._on_data, self._greeting = baud, on_data, greeting
         self._on_open = on_open
-        self._port = Port(address, self._heard, self._lost)
+        self._port = Port(address, self._receive, self._lost)
         self._gone = asyncio.Event()
         self._presence = DevicePresence(
             node,
@@ -162,9 +162,9 @@ class Device:
                 self.write(self._greeting)
             await self._gone.wait()
 
-    def _heard(self, data: bytes) -> None:
+    def _receive(self, data: bytes) -> None:
         self.received_bytes += len(data)
-        self._presence.heard()
+        self._presence.received()
         self._on_data(data)
 
     def _lost(self, reason: str) -> None:

@@ -75,8 +75,8 @@ _BROKER_SEC: Final = 0.3
 _KILL_SEC: Final = 5.0
 _BETWEEN_KILLS_SEC: Final = 0.2
 _PAUSE_SEC: Final = 0.05
-_LOOK_SEC: Final = 0.2
-_STOPPED_SEC: Final = {False: 0.5, True: 0.02}  # how often to look whether the launcher is stopped
+_SEARCH_EVERY_SEC: Final = 0.2
+_STOPPED_SEC: Final = {False: 0.5, True: 0.02}  # how often to check whether the launcher is stopped
 _NEARLY_FULL_BYTES: Final = 48 * 1024
 _KEEPER_GONE: Final = signal.SIGUSR1
 
@@ -151,7 +151,7 @@ class _Guard:
         self._over: set[int] = set()  # the numbers of all processes that have ended
         self._over_pids: set[int] = set()  # their sessions
         self._orphan_ended = False
-        self._look_sec = 0.0  # when to search again for their descendants
+        self._search_sec = 0.0  # when to search again for their descendants
         self._is_stopped = False
         self._fds: list[list[int]] = []  # the descriptors of each request that starts a process
         self._rest = b""
@@ -180,7 +180,7 @@ class _Guard:
     def run(self) -> None:
         """Serve until the launcher or the keeper is gone, then end the remaining processes."""
         while self._connected and os.getppid() == self._keeper_pid:
-            self._turn(_LOOK_SEC if self._ended else _STOPPED_SEC[self._is_stopped])
+            self._turn(_SEARCH_EVERY_SEC if self._ended else _STOPPED_SEC[self._is_stopped])
             self._wake_keeper()
             self._report_ends()
             self._read_for_a_stopped_launcher()
@@ -279,7 +279,7 @@ class _Guard:
     def _woken(self, woken: int) -> None:
         with contextlib.suppress(BlockingIOError):
             os.read(woken, 4096)
-        self._warm.look()
+        self._warm.poll()
         for pid, status in _reaped():
             if (child := self._children.get(pid)) is not None:
                 self._has_ended(child, status)
@@ -305,9 +305,9 @@ class _Guard:
         them.
         """
         now_sec = time.monotonic()
-        if not (self._ended or self._orphan_ended) or now_sec < self._look_sec:
+        if not (self._ended or self._orphan_ended) or now_sec < self._search_sec:
             return
-        self._look_sec, self._orphan_ended = now_sec + _LOOK_SEC, False
+        self._search_sec, self._orphan_ended = now_sec + _SEARCH_EVERY_SEC, False
         children: list[psutil.Process] = []
         try:
             children = psutil.Process().children() if self._over else []

@@ -312,7 +312,7 @@ class Executor:
         with waitable:
             waitable.get_num_entities()  # in rclpy this call reserves the room for the entities
             waitable.add_to_wait_set(wait_set)
-            wait_set.look()
+            wait_set.check()
         return wait_set
 
     def _longest_wait_sec(self, nodes: list[Any], until_sec: float | None) -> float | None:

@@ -15,7 +15,7 @@ from dsmq_nodes.rclpy.qos import (
 from dsmq_nodes.rclpy.task import Future
 from dsmq_nodes.topic_names import PARAMETER_EVENTS_TOPIC
 
-_LOOK_SEC = 0.1
+_POLL_SEC = 0.1
 _Callback = Callable[[Future[Any]], Any] | None
 
 
@@ -58,7 +58,7 @@ class AsyncParameterClient:
         while not self.services_are_ready():
             if until_sec is not None and time.monotonic() >= until_sec:
                 return False
-            time.sleep(_LOOK_SEC)
+            time.sleep(_POLL_SEC)
         return True
 
     def _call(self, name: str, callback: _Callback, **fields: Any) -> Future[Any]:

@@ -1,4 +1,4 @@
-"""Waitables: what executors look at besides the five usual kinds."""
+"""Waitables: entities of an executor besides the five usual kinds."""
 
 from types import GenericAlias
 from typing import Any, ClassVar, Self

@@ -78,7 +78,7 @@ class _Blind:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def look_at(self, nodes: list[NodeRequest]) -> list[NodeFinding]:
+    def examine(self, nodes: list[NodeRequest]) -> list[NodeFinding]:
         return [NodeFinding(index, unknown="not looked at") for index in range(len(nodes))]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dsmq_nodes.cli.show.live_table import Looking
+from dsmq_nodes.cli.show.live_table import LiveTables
 from dsmq_nodes.errors import CommandError, LaunchFileError
 from dsmq_nodes.launcher.launch_file import load_plan
 from dsmq_nodes.testing import BrokerProcess
@@ -50,10 +50,10 @@ def names_of(launches: RunningLaunch) -> set[str]:
     return set()
 
 
-def restarts_of(looking: Looking) -> dict[str, str]:
+def restarts_of(tables: LiveTables) -> dict[str, str]:
     """As `top` shows them."""
-    looking.look(time.monotonic() + 0.05)
-    return {str(name): str(restarts) for name, _, _, restarts, *_ in looking._rows()}
+    tables.take_until(time.monotonic() + 0.05)
+    return {str(name): str(restarts) for name, _, _, restarts, *_ in tables._rows()}
 
 
 def test_two_launches_share_a_broker_that_outlives_them(
@@ -65,8 +65,8 @@ def test_two_launches_share_a_broker_that_outlives_them(
     other = launch(str(write(tmp_path, name="other", broker=connect)))
     until(lambda: {"/one", "/other"} <= nodes(broker), "both nodes")
     with Session(broker.address) as session:
-        looking = Looking(session)
-        until(lambda: restarts_of(looking) == {"/one": "0", "/other": "0"})
+        tables = LiveTables(session)
+        until(lambda: restarts_of(tables) == {"/one": "0", "/other": "0"})
         launches = RunningLaunch(session)
         until(lambda: names_of(launches) >= {"one", "other"}, "both processes")
         assert launches.command("stop", "/other").text == "other is stopped (exit status 0)"

@@ -34,7 +34,7 @@ class Telling:
                 for name, each in self.busy.items()
             ],
         )
-        return self.watch.heard(msg, self.now_sec)
+        return self.watch.take(msg, self.now_sec)
 
 
 def seconds(node: Telling, count: int, ticks: int, busy_sec: float = 0.0) -> list[str]:
@@ -109,7 +109,7 @@ def test_a_node_without_a_rate_and_one_that_never_told_anything_are_told_too() -
     watch = RateWatch()
     watch.begun("/mute", 7, 1.0)
     watch.begun("/mute", 7, 5.0)  # it is still the same process
-    watch.heard(NodeStatistics(name="/plain", pid=8), 4.0)
+    watch.take(NodeStatistics(name="/plain", pid=8), 4.0)
     assert watch.silent(10.0) == []
     assert watch.silent(12.0) == [("/mute", 7, "no statistics for 10 s")]
     assert watch.silent(15.0) == [("/plain", 8, "no statistics for 10 s")]
@@ -122,13 +122,13 @@ def test_nobody_is_judged_by_a_time_in_which_all_stood_still() -> None:
     watch.begun("/mute", 7, 0.0)
 
     def second(ticks: int) -> str | None:
-        watch.look(node.now_sec + 1.0)
+        watch.tick(node.now_sec + 1.0)
         return node.second(ticks)
 
     assert [second(10) for _ in range(8)] == [None] * 8
     node.now_sec += 30.0
     node.clock_sec += 30.0
-    watch.look(node.now_sec)
+    watch.tick(node.now_sec)
     assert watch.silent(node.now_sec) == []
     assert [second(10) for _ in range(8)] == [None] * 8
     told = [second(5) for _ in range(8)]
@@ -141,7 +141,7 @@ def test_a_node_without_a_timer_at_its_rate_is_not_judged_and_told_once() -> Non
     told = []
     for second in range(20):
         msg = NodeStatistics(name="/a", rate_hz=10.0, stamp=Time(sec=second))
-        assert watch.heard(msg, float(second)) is None
+        assert watch.take(msg, float(second)) is None
         told.append(watch.not_measured(msg, float(second)))
     assert [each for each in told if each] == [
         "it declares 10 Hz, and has no timer of that rate: it is not measured"

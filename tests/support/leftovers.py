@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     import pytest
 
 MARK = "DSMQ_TESTS_RUN"
-LOOKS = 50
-LOOK_SEC = 0.1
+CHECKS = 50
+CHECK_SEC = 0.1
 
 
 def pytest_configure(config: "pytest.Config") -> None:
@@ -64,13 +64,13 @@ def main() -> None:
     runner, mark = int(sys.argv[1]), sys.argv[2]
     with contextlib.suppress(ProcessLookupError):
         select.select([os.pidfd_open(runner)], [], [])
-    for _ in range(LOOKS):  # one that was just being started is seen by a later look
+    for _ in range(CHECKS):  # one that was just being started is seen by a later look
         if not (pids := left(mark)):
             return
         for pid in pids:
             with contextlib.suppress(OSError):
                 os.kill(pid, signal.SIGKILL)
-        time.sleep(LOOK_SEC)
+        time.sleep(CHECK_SEC)
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ _WINDOW_MESSAGES: Final = 256
 _WINDOW_BYTES: Final = 4 << 20
 _SOCKET_BYTES: Final = 64 * 1024  # a reader's socket has at least this room
 _READERS_SEC: Final = 60.0
-_LOOK_AGAIN_SEC: Final = 0.02
+_RECHECK_SEC: Final = 0.02
 _SERVICE: Final = "/list_parameters"
 
 
@@ -88,7 +88,7 @@ class Flow:
             if time.monotonic() > until_sec:
                 who = ", ".join(sorted(laggards))
                 raise BagError(f"not read to the end for {_READERS_SEC:g} s: {who}; is it stuck?")
-            self._session.until(lambda: False, _LOOK_AGAIN_SEC)
+            self._session.until(lambda: False, _RECHECK_SEC)
         self._unread_bytes = self._unchecked_bytes = 0
 
     def _wait_for_nodes(self) -> None:

@@ -150,7 +150,7 @@ def _record_ring(
     recorder = _recorder(ring, flight, launch)
     due_sec: list[float] = []
 
-    def look(*, at_once: bool = False) -> None:
+    def bundle_if_due(*, at_once: bool = False) -> None:
         if not flight.failed:
             return
         now_sec = time.monotonic()
@@ -163,10 +163,10 @@ def _record_ring(
 
     recorder.run(
         lambda: bool(asked) or (flight.is_over and not flight.failed),
-        look,
+        bundle_if_due,
         lambda: len(asked) > 1,
     )
-    look(at_once=True)
+    bundle_if_due(at_once=True)
     return 0
 
 

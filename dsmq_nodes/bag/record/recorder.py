@@ -148,7 +148,7 @@ class Recorder:
         self._schemas: dict[_Type, bytes] = {}
         self._received_schemas: dict[str, dict[str, Any]] = {}  # by their ids in the graph
         # Subscribe to the types before the graph, which names their schemas.
-        own = {TYPES_TOPIC: self._hear_type, GRAPH_TOPIC: self._hear_graph}
+        own = {TYPES_TOPIC: self._on_type, GRAPH_TOPIC: self._on_graph}
         own |= {CLOCK_TOPIC: self._take_clock} if use_sim_time else {}
         self._episodes = EpisodeService(session)
         own |= {REQUESTS: self._episodes.on_request}
@@ -273,11 +273,11 @@ class Recorder:
             raise
         topic.messages += 1
 
-    def _hear_graph(self, reply: wire.Reply) -> None:
+    def _on_graph(self, reply: wire.Reply) -> None:
         if graph := self._session.understood(reply, decode_graph, exact=True):
             self._take_graph(graph)
 
-    def _hear_type(self, reply: wire.Reply) -> None:
+    def _on_type(self, reply: wire.Reply) -> None:
         if found := self._session.understood(reply, read_schema, exact=True):
             self._received_schemas[found[0]] = found[1]
 

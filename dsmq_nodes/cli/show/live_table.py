@@ -32,7 +32,7 @@ _PERIOD_SEC: Final = 1.0
 _ANY_LINES: Final = 10_000  # for output to a file
 
 
-class Looking:
+class LiveTables:
     """Follows the statistics, and makes rows of them for the tables."""
 
     def __init__(self, session: "Session") -> None:
@@ -52,7 +52,7 @@ class Looking:
             self._takers[topic] = take
             self._session.subscribe(topic, depth=depth)
 
-    def look(self, until_sec: float) -> None:
+    def take_until(self, until_sec: float) -> None:
         """Take all messages that come before this monotonic time."""
         while (left_sec := until_sec - time.monotonic()) > 0:
             reply = self._session.next_message([*self._takers], left_sec)
@@ -107,26 +107,26 @@ class Looking:
 
 def draw(session: "Session", count: int) -> None:
     """Draw on the terminal, `count` times (0: without end)."""
-    looking = Looking(session)
+    tables = LiveTables(session)
     first = Text("looking ...")
     with Live(first, console=console(), screen=True, auto_refresh=False) as live:
         drawn = 0
         while not count or drawn < count:
-            looking.look(time.monotonic() + _PERIOD_SEC)
+            tables.take_until(time.monotonic() + _PERIOD_SEC)
             columns, lines = shutil.get_terminal_size()
-            live.update(looking.group(columns - 1, lines - 1), refresh=True)
+            live.update(tables.group(columns - 1, lines - 1), refresh=True)
             drawn += 1
 
 
 def print_tables(session: "Session", count: int) -> None:
     """Print the tables `count` times."""
-    looking = Looking(session)
+    tables = LiveTables(session)
     columns = shutil.get_terminal_size().columns
     # Rates need two readings; a node publishes its counters once a second.
-    looking.look(time.monotonic() + 1.5 * _PERIOD_SEC)
-    looking.group(columns, _ANY_LINES)
-    looking.look(time.monotonic() + 1.5 * _PERIOD_SEC)
+    tables.take_until(time.monotonic() + 1.5 * _PERIOD_SEC)
+    tables.group(columns, _ANY_LINES)
+    tables.take_until(time.monotonic() + 1.5 * _PERIOD_SEC)
     for number in range(count):
         if number:
-            looking.look(time.monotonic() + _PERIOD_SEC)
-        console(columns).print(looking.group(columns, _ANY_LINES))
+            tables.take_until(time.monotonic() + _PERIOD_SEC)
+        console(columns).print(tables.group(columns, _ANY_LINES))

@@ -227,10 +227,10 @@ def measure(
         print(f"Subscribed to [{topics[0]}]", flush=True)
     while True:
         due_sec += _EVERY_SEC
-        heard = _listen(session, measured, clock, due_sec)
+        has_come = _listen(session, measured, clock, due_sec)
         if clock.now_sec is None:
             print("no /clock has come: does anybody publish it?", file=sys.stderr)
-        elif not heard:
+        elif not has_come:
             print("no new messages", file=sys.stderr)
         elif shown := _shown(measured):
             print(shown, flush=True)
@@ -249,7 +249,7 @@ def _shown(measured: dict[str, Any]) -> str:
 
 
 def _listen(session: "Session", measured: dict[str, Any], clock: _Time, until_sec: float) -> bool:
-    heard, topics = False, [*measured, *clock.topics]
+    has_come, topics = False, [*measured, *clock.topics]
     while (left_sec := until_sec - time.monotonic()) > 0:
         reply = session.next_message(topics, left_sec)
         if reply is None:
@@ -257,9 +257,9 @@ def _listen(session: "Session", measured: dict[str, Any], clock: _Time, until_se
         if reply.topic in clock.topics:
             session.understood(reply, clock.take_clock)
         if reply.topic in measured and (now_sec := clock.now_sec) is not None:
-            heard = True
+            has_come = True
             session.understood(reply, partial(measured[reply.topic].add, now_sec), exact=True)
-    return heard
+    return has_come
 
 
 def rate_shown(change: Count) -> str:

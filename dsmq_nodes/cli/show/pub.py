@@ -158,7 +158,7 @@ def publish(session: Session, name: str, message: Given, how: Publishing) -> Non
     if how.wait_for:
         _wait_for(session, topic, how.wait_for, how.longest_wait_sec)
     elif how.times and not how.latched:
-        has_subscriber = _is_heard(session, topic)
+        has_subscriber = _has_subscriber(session, topic)
     print("publisher: beginning loop", flush=True)
     due_sec = time.monotonic()
     for number in itertools.count(1):
@@ -183,7 +183,7 @@ def _check_type(topic: TopicModel, type_name: str) -> None:
         )
 
 
-def _is_heard(session: Session, topic: str) -> bool:
+def _has_subscriber(session: Session, topic: str) -> bool:
     """Whether a subscriber is there, or comes within a moment, as from another machine."""
     until_sec = time.monotonic() + _MOMENT_SEC
     for graph in session.graphs(_MOMENT_SEC):
@@ -207,11 +207,11 @@ def _warn_of_no_subscriber(session: Session, topic: str) -> None:
     Raises:
         CommandError: the topic is an emergency stop, or a nearly equal name.
     """
-    heard = [each.name for each in lookup.shown(session.graph(), own=True) if _hearers(each)]
-    if topic in heard:
+    subscribed = [each.name for each in lookup.shown(session.graph(), own=True) if _hearers(each)]
+    if topic in subscribed:
         return
     consequence = ": this stops nothing" if topic.endswith(EMERGENCY_STOP_TOPIC) else ""
-    close = nearest(topic, heard) or ""
+    close = nearest(topic, subscribed) or ""
     hint = f"; did you mean '{close}'?" if close else ""
     text = f"nobody subscribes to {topic}{consequence}{hint}"
     if consequence or close.endswith(EMERGENCY_STOP_TOPIC):

@@ -46,7 +46,7 @@ class _Listener:
                     self._session.skip(reply.topic, f"ignored, from {who}: {error}")
 
 
-def heard(session: Session, seconds: float) -> BufferCore:
+def transforms_within(session: Session, seconds: float) -> BufferCore:
     """Return a buffer with the transforms that are published within `seconds`."""
     listener = _Listener(session)
     listener.listen(seconds)

@@ -71,7 +71,7 @@ class ServoBus:
         self.has_echo = False
         self.family, self._protocol = family, family.codec
         self._baud, self._margin_sec = baud, margin_sec
-        self._port = Port(address, self._heard, self._lost)
+        self._port = Port(address, self._receive, self._lost)
         self._turn = asyncio.Lock()
         self._reader: AnswerReader | None = None
         self._waiting: asyncio.Future[None] | None = None
@@ -273,7 +273,7 @@ class ServoBus:
         if urgent:
             self._port.write(urgent)
 
-    def _heard(self, data: bytes) -> None:
+    def _receive(self, data: bytes) -> None:
         if self._reader is None:
             self.counters.strays += 1
         elif self._reader.feed(data):

@@ -113,9 +113,9 @@ class Sweep:
         await arm_setup.switch_off(self._bus, ids)
         for servo_id in ids:
             await _write_calibration(self._bus, JointCalibration(id=servo_id))
-        await self.look()
+        await self.read_positions()
 
-    async def look(self) -> None:
+    async def read_positions(self) -> None:
         """Read the joints' positions; call this several times a second.
 
         Raises:

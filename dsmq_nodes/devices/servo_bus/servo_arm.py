@@ -51,7 +51,7 @@ SO101: Final = [
 ]
 _OPEN_EVERY_SEC: Final = 0.05
 _SET_UP_EVERY_SEC: Final = 0.3
-_LOOK_EVERY_SEC: Final = 1.0  # for servos that lost settings or are back
+_CHECK_EVERY_SEC: Final = 1.0  # for servos that lost settings or are back
 _REPEAT_SEC: Final = 0.1  # in case a goal was lost on the wire
 
 
@@ -120,7 +120,7 @@ class ServoArm(Node):
         self._fault = "it is not opened yet"
         self._logged_type: type[DeviceError] | None = None
         self._connects = self._refused = 0
-        self._next_open_sec = self._next_look_sec = self._written_sec = 0.0
+        self._next_open_sec = self._next_check_sec = self._written_sec = 0.0
         self._written: dict[int, int] = {}
         self._state = self.create_publisher(JointState, "joint_states", 10)
         timeout = given.command_timeout
@@ -194,7 +194,7 @@ class ServoArm(Node):
         fault = ""
         try:
             for servo_id in alarmed:
-                await self._bus.reboot(servo_id)  # when it is back, `_look` sets it up
+                await self._bus.reboot(servo_id)  # when it is back, `_correct_motors` sets it up
             await (arm_setup.switch_on if is_on else arm_setup.switch_off)(self._bus, ids)
         except DeviceError as error:
             fault = str(error)
@@ -299,11 +299,11 @@ class ServoArm(Node):
         if self._obeys and goals and is_due:
             await self._bus.sync_write(family.goal, goals)
             self._written, self._written_sec = goals, now_sec
-        if now_sec >= self._next_look_sec:
-            self._next_look_sec = now_sec + _LOOK_EVERY_SEC
+        if now_sec >= self._next_check_sec:
+            self._next_check_sec = now_sec + _CHECK_EVERY_SEC
             if not self._setting.locked():
                 async with self._setting:
-                    await self._look(present)
+                    await self._correct_motors(present)
 
     async def _read_alarms(self, answers: dict[int, ServoAnswer]) -> None:
         """Read the alarm registers of servos whose error bytes have an unknown alarm."""
@@ -319,22 +319,22 @@ class ServoArm(Node):
             self._motion.hold()
             text = f"servo {joint.id} ({joint.name}) does not answer: the arm holds"
             self.get_logger().error(text)
-        heard = [joint for joint in asked if joint.id in answers]
-        positions = {joint.name: servos.position(joint) for joint in heard}
+        answering = [joint for joint in asked if joint.id in answers]
+        positions = {joint.name: servos.position(joint) for joint in answering}
         self._motion.see(positions)
-        for joint in heard:
+        for joint in answering:
             self._watch(joint)
-        if not heard:
+        if not answering:
             return
         most = self.params.stall_torque
-        scales = [self._scale(joint) for joint in heard]
+        scales = [self._scale(joint) for joint in answering]
         self._state.publish(
             JointState(
                 header=self.stamp(self.params.frame_id),
                 name=list(positions),
-                position=[positions[j.name] * k for j, k in zip(heard, scales, strict=True)],
-                velocity=[servos.speed(j) * k for j, k in zip(heard, scales, strict=True)],
-                effort=[servos.states[j.id].load * 1e-3 * most for j in heard] if most else [],
+                position=[positions[j.name] * k for j, k in zip(answering, scales, strict=True)],
+                velocity=[servos.speed(j) * k for j, k in zip(answering, scales, strict=True)],
+                effort=[servos.states[j.id].load * 1e-3 * most for j in answering] if most else [],
             )
         )
 
@@ -358,7 +358,7 @@ class ServoArm(Node):
             self._motion.resume(joint.name)
             self.get_logger().info(f"{joint.name} obeys again, after: {was}")
 
-    async def _look(self, present: list[ServoJoint]) -> None:
+    async def _correct_motors(self, present: list[ServoJoint]) -> None:
         """Correct motors in the wrong state, and set up absent servos that are back.
 
         A motor went off by itself, or the request to go limp was lost on the wire.

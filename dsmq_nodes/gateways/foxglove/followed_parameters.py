@@ -113,9 +113,9 @@ class FollowedParameters:
         if not self._follows:
             self._follows = True
             self._client.subscribe(PARAMETER_EVENTS_TOPIC, self._take)
-            self._client.watch(self._look)
+            self._client.watch(self._drop_absent_nodes)
 
-    def _look(self) -> None:
+    def _drop_absent_nodes(self) -> None:
         """Drop the parameters of nodes that are gone or were restarted."""
         self._silent.clear()
         pids = {each.name: each.pid for each in self._hub.graph.peers}

@@ -65,7 +65,7 @@ class FoxgloveServer:
         self.offered = Offered(hub)
         self.parameters = FollowedParameters(hub)
         self.session = secrets.token_hex(8)  # a new one makes a viewer start again
-        self.offered.look()
+        self.offered.update()
 
 
 def open_foxglove(hub: Hub) -> Connect:

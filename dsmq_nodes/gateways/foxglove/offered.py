@@ -101,25 +101,25 @@ class Offered:
         if self.hub.is_connected != self._was_connected:
             self._was_connected = self.hub.is_connected
             self._keeps_until_sec = self.hub.loop.time() + _BACK_SEC
-            self.hub.loop.call_later(_BACK_SEC, self._look_again)
+            self.hub.loop.call_later(_BACK_SEC, self._update_and_notify)
         if not self._is_due:
             self._is_due = True
-            self.hub.loop.call_later(_GATHER_SEC, self._look_again)
+            self.hub.loop.call_later(_GATHER_SEC, self._update_and_notify)
 
-    def _look_again(self) -> None:
+    def _update_and_notify(self) -> None:
         self._is_due = False
-        change = self.look()
+        change = self.update()
         for listener in list(self.listeners):
             listener(change)
 
-    def look(self) -> Change:
+    def update(self) -> Change:
         """Compare the offer with the graph, and return the change."""
         keeps = self.hub.loop.time() < self._keeps_until_sec
-        channels, gone = self._look_at_topics(keeps=keeps)
-        services, gone_services = self._look_at_services(keeps=keeps)
+        channels, gone = self._update_topics(keeps=keeps)
+        services, gone_services = self._update_services(keeps=keeps)
         return Change(channels, gone, services, gone_services)
 
-    def _look_at_topics(self, *, keeps: bool) -> tuple[list[OfferedChannel], list[int]]:
+    def _update_topics(self, *, keeps: bool) -> tuple[list[OfferedChannel], list[int]]:
         wanted: dict[str, KnownType] = {}
         for topic in self.hub.topics():
             if (topic.publishers or topic.subscribers) and self.hub.type_of(topic.name):
@@ -151,7 +151,7 @@ class Offered:
         }
         return OfferedChannel(number, topic, _key(kind), kind, convert, wire)
 
-    def _look_at_services(self, *, keeps: bool) -> tuple[list[OfferedService], list[int]]:
+    def _update_services(self, *, keeps: bool) -> tuple[list[OfferedService], list[int]]:
         wanted = {
             name: offer
             for name, offer in self.hub.services().items()

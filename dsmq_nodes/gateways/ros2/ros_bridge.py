@@ -35,7 +35,7 @@ from dsmq_nodes.topic_names import REPLY, REQUEST
 
 logger = logging.getLogger("dsmq_nodes.ros2")
 
-_LOOK_SEC: Final = 0.5
+_POLL_SEC: Final = 0.5
 _MISSING_SEC: Final = 3.0  # then missing names of rules are logged
 _GOAL_SEC: Final = 1e7  # the wait for a result, as long as its goal takes
 
@@ -74,14 +74,14 @@ class Bridge:
         """Carry, until cancelled."""
         self.ros.on_failure = lambda name, error: self.skip(f"from ROS {name}".rstrip(), error)
         self.ros.start()
-        self.hub.watch(self._look_here)
+        self.hub.watch(self._adjust_to_ours)
         self.hub.link.set_state("ready")
         loop = asyncio.get_running_loop()
         missing_sec = loop.time() + _MISSING_SEC
         while True:
             topics, services = [*self.ros.topics()], self.ros.services()
-            self._look_there(topics, services)
-            self._look_here()
+            self._adjust_to_ros(topics, services)
+            self._adjust_to_ours()
             if missing_sec and loop.time() > missing_sec:
                 missing_sec = 0.0
                 for sentence in (
@@ -89,7 +89,7 @@ class Bridge:
                     *self.rules.unmatched_here(*self._here()),
                 ):
                     logger.warning("%s", sentence)
-            await asyncio.sleep(_LOOK_SEC)
+            await asyncio.sleep(_POLL_SEC)
 
     def close(self) -> None:
         """Withdraw everything on both sides."""
@@ -100,7 +100,7 @@ class Bridge:
 
     # The offers of both sides
 
-    def _look_there(self, topics: list[RosTopic], services: dict[str, str]) -> None:
+    def _adjust_to_ros(self, topics: list[RosTopic], services: dict[str, str]) -> None:
         wanted: dict[str, Wanted] = {}
         for topic in topics:
             if self.rules.topic_comes(topic.name):
@@ -133,7 +133,7 @@ class Bridge:
             [name for name, offer in offers if is_of_others(offer.servers)],
         )
 
-    def _look_here(self) -> None:
+    def _adjust_to_ours(self) -> None:
         wanted: dict[str, Wanted] = {}
         qos = announced_qos(self.hub.graph.topics)
         for topic in self.hub.topics(hidden=True):

@@ -75,11 +75,11 @@ class ServedActions:
         self._names.add(action, f"{action}{ACTION}/send_goal", make)
         if not self._is_watching:
             self._is_watching = True
-            self._client.watch(self._look)
+            self._client.watch(self._cancel_of_absent)
 
-    def _look(self) -> None:
+    def _cancel_of_absent(self) -> None:
         for served in self._names.served.values():
-            served.look_for_callers()
+            served.cancel_of_absent()
 
     def unadvertise(self, operation: Operation) -> None:
         """Stop serving an action."""
@@ -194,7 +194,7 @@ class ServedAction:
             return
         goal = _TakenGoal(f"action_goal:{self._spelled}:{next(self._numbers)}", uuid, call.client)
         self._goals[uuid] = goal
-        self.look_for_callers()  # the graph may not change before the caller leaves
+        self.cancel_of_absent()  # the graph may not change before the caller leaves
         self._publish_status()
         schema = self._kind.send_goal.request.schema
         shown = without_special({"goal": args}, schema)["goal"]
@@ -288,7 +288,7 @@ class ServedAction:
 
     # Ends
 
-    def look_for_callers(self) -> None:
+    def cancel_of_absent(self) -> None:
         """Cancel the goals whose callers have left the graph."""
         hub = self._client.hub
         if not hub.is_connected or not hub.graph.peers:

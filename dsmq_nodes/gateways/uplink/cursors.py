@@ -138,21 +138,21 @@ class Silences:
 
     def __init__(self) -> None:
         """Begin without silences."""
-        self._heard_sec: dict[str, float] = {}
+        self._arrived_sec: dict[str, float] = {}
         self._counts: dict[str, int] = {}
         self._questions: dict[str, int] = {}
         self._doubted_until_sec: dict[str, float] = {}
 
-    def heard(self, epoch: str, now_sec: float) -> int:
+    def arrived(self, epoch: str, now_sec: float) -> int:
         """Note that a message arrived; return the number of silences so far."""
-        if now_sec - self._heard_sec.get(epoch, now_sec) > _SILENCE_SEC:
+        if now_sec - self._arrived_sec.get(epoch, now_sec) > _SILENCE_SEC:
             self._counts[epoch] = self._counts.get(epoch, 0) + 1
-        self._heard_sec[epoch] = now_sec
+        self._arrived_sec[epoch] = now_sec
         if self._doubted_until_sec.get(epoch) == inf and epoch not in self._questions:
             self._doubted_until_sec[epoch] = now_sec + _DOUBT_SEC
-        if len(self._heard_sec) > _MOST_MACHINES:
-            oldest = next(iter(self._heard_sec))
-            del self._heard_sec[oldest]
+        if len(self._arrived_sec) > _MOST_MACHINES:
+            oldest = next(iter(self._arrived_sec))
+            del self._arrived_sec[oldest]
             self._counts.pop(oldest, None)
             self._doubted_until_sec.pop(oldest, None)
         return self._counts.get(epoch, 0)
@@ -280,7 +280,7 @@ class RemoteCursor(Generic[T]):
         epoch = place.epoch
         if epoch not in self._silences_seen and len(self._silences_seen) >= _MOST_LOGS:
             self._forget_log(next(iter(self._silences_seen)))
-        silences = self._silences.heard(epoch, now_sec)
+        silences = self._silences.arrived(epoch, now_sec)
         if silences > self._silences_seen.setdefault(epoch, silences):
             self._permit(epoch)
         self._silences_seen[epoch] = silences

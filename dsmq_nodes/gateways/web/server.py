@@ -54,7 +54,7 @@ _MOST_BODY_BYTES: Final = 64 << 10
 _SEND_BUFFER_BYTES: Final = 128 << 10
 _HEARTBEAT_SEC: Final = 15.0
 _READ_ALL: Final = b"read"  # in a ping, and in its pong
-_LOOK_SEC: Final = 2.0
+_CHECK_EVERY_SEC: Final = 2.0
 _WRONG_TOKEN_SEC: Final = 0.5
 _LAST_WORDS_SEC: Final = 1.0
 _TURN_SEC: Final = 0.01
@@ -419,7 +419,7 @@ def _pass_on(speaker: Speaker, message: WSMessage) -> None:
 
 async def _end_when_stuck(outbox: Outbox, transport: asyncio.Transport | None) -> None:
     while not outbox.is_stuck:
-        await asyncio.sleep(_LOOK_SEC)
+        await asyncio.sleep(_CHECK_EVERY_SEC)
     logger.warning("a client does not read its answers: it is disconnected")
     if transport is not None:
         _cut_off(transport)

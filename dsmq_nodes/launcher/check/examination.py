@@ -42,7 +42,7 @@ class Examiner:
         become_subreaper()
         self._process = _start(self._mark)
 
-    def look_at(self, nodes: list[NodeRequest]) -> list[NodeFinding]:
+    def examine(self, nodes: list[NodeRequest]) -> list[NodeFinding]:
         """Return the findings about each node.
 
         A node that ends the process, or never returns, is skipped; a new process examines the

@@ -59,7 +59,7 @@ _MOST_WRONG: Final = 20  # parameters of a node; it is constructed once for each
 _GRAPH: Final = str(Path(graph.__file__).parent) + os.sep
 
 
-def _look_at(index: int, request: NodeRequest) -> NodeFinding:
+def _examine(index: int, request: NodeRequest) -> NodeFinding:
     try:
         node_class = load_node_class(request.spec)
     except NodeLoadError as error:
@@ -233,7 +233,7 @@ def main() -> None:
 
     for index, node in enumerate(request.nodes):
         answer(NodeFinding(index, begun=True))
-        answer(_look_at(index, node))
+        answer(_examine(index, node))
     for module in request.modules:
         for found in _classes_in(module):
             answer(found)

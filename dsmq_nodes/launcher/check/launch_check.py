@@ -36,8 +36,8 @@ from dsmq_nodes.launcher.file.composed import ComposedNode, Composition, Origin
 from dsmq_nodes.launcher.file.explain import explain_value
 from dsmq_nodes.launcher.file.read import (
     classes_not_there,
+    compose_file,
     gateways_that_do_not_start,
-    look_at,
     open_doors,
 )
 from dsmq_nodes.launcher.supervise.plan import find_project_root
@@ -85,7 +85,7 @@ class Report:
 
 
 @dataclass
-class _Looked:
+class _Examined:
     """A node, and the findings about its class."""
 
     node: ComposedNode
@@ -115,25 +115,25 @@ def check(path: Path, args: Mapping[str, Value] | None = None) -> Report:
     """
     root = find_project_root(path)
     with Examiner(root) as examiner:
-        composition, errors = look_at(path, args)
+        composition, errors = compose_file(path, args)
         nodes = [node for node in composition.nodes if node.entry.node is not None]
-        findings = examiner.look_at([_request(node) for node in nodes])
-    looked = [_looked(*pair) for pair in zip(nodes, findings, strict=True)]
+        findings = examiner.examine([_request(node) for node in nodes])
+    examined = [_examined(*pair) for pair in zip(nodes, findings, strict=True)]
     report = Report(composition.file, list(errors), nodes=len(composition.nodes))
     report.errors += classes_not_there(composition.unplaced, root)
     report.errors += gateways_that_do_not_start(composition)
     report.warnings += open_doors(composition)
-    for each in looked:
+    for each in examined:
         report.errors += _wrong_class(each)
-        report.errors += _idle_remaps(each, looked)
-        report.errors += _topics_in_vain(each, looked, composition)
-    ends = _Ends(looked)
+        report.errors += _idle_remaps(each, examined)
+        report.errors += _topics_in_vain(each, examined, composition)
+    ends = _Ends(examined)
     report.topics = sum(
         not is_hidden(topic) and topic not in EVERY_NODES_TOPICS for topic in ends.topics
     )
     report.errors += ends.misfits()
     report.errors += ends.misfits_of_gateways(composition)
-    report.warnings += [problem for each in looked for problem in _not_checked(each)]
+    report.warnings += [problem for each in examined for problem in _not_checked(each)]
     if not errors and len(nodes) == len(composition.nodes):
         report.warnings += ends.unpublished(composition)
         report.warnings += ends.unheard_gateways(composition)
@@ -160,7 +160,7 @@ def _request(node: ComposedNode) -> NodeRequest:
     return NodeRequest(node.entry.node or "", settings, node.env)
 
 
-def _looked(node: ComposedNode, finding: NodeFinding) -> _Looked:
+def _examined(node: ComposedNode, finding: NodeFinding) -> _Examined:
     def remapped(ends: list[NodeTopic]) -> list[NodeTopic]:
         return [
             msgspec.structs.replace(each, topic=_resolved(node, each.topic))
@@ -168,7 +168,7 @@ def _looked(node: ComposedNode, finding: NodeFinding) -> _Looked:
             if not is_kits_own(each.topic)
         ]
 
-    return _Looked(node, finding, remapped(finding.published), remapped(finding.subscribed))
+    return _Examined(node, finding, remapped(finding.published), remapped(finding.subscribed))
 
 
 def _resolved(node: ComposedNode, topic: str) -> str:
@@ -186,7 +186,7 @@ def _base(topic: str) -> tuple[str, str]:
 # Classes and parameters
 
 
-def _wrong_class(each: _Looked) -> Iterator[LaunchProblem]:
+def _wrong_class(each: _Examined) -> Iterator[LaunchProblem]:
     node, finding = each.node, each.finding
     if finding.error:
         yield node.origin.within("node").problem(finding.error)
@@ -237,7 +237,7 @@ def _param(node: ComposedNode, path: Keys) -> object:
         return None  # a default of the class
 
 
-def _not_checked(each: _Looked) -> Iterator[LaunchProblem]:
+def _not_checked(each: _Examined) -> Iterator[LaunchProblem]:
     if each.finding.unknown and not each.finding.params:
         message = f"'{each.node.full_name}' could not be checked: {each.finding.unknown}"
         yield each.node.origin.within("node").problem(message)
@@ -259,13 +259,13 @@ def _idle_sections(composition: Composition) -> Iterator[LaunchProblem]:
 
 
 def _topics_in_vain(
-    each: _Looked, looked: list[_Looked], composition: Composition
+    each: _Examined, examined: list[_Examined], composition: Composition
 ) -> Iterator[LaunchProblem]:
     """Yield each topic that a node waits for from a node that does not publish it."""
     node = each.node
     for name, wish in node.entry.depends_on.items():
         meant = relations.waits_for(composition, node, name)
-        other = next((one for one in looked if one.node is meant), None)
+        other = next((one for one in examined if one.node is meant), None)
         topic = relations.awaited_topic(node, wish)
         if topic is None or other is None or other.finding.error or other.finding.unknown:
             continue
@@ -281,12 +281,12 @@ def _topics_in_vain(
         yield at.problem(f"{shorten(name)[1:-1]} does not publish {topic}{hint}; {there}")
 
 
-def _idle_remaps(each: _Looked, looked: list[_Looked]) -> Iterator[LaunchProblem]:
+def _idle_remaps(each: _Examined, examined: list[_Examined]) -> Iterator[LaunchProblem]:
     """Yield remappings that apply to no topic of the node, or of any node in their group."""
     if each.finding.error or each.finding.unknown:
         return
     for name, origin in each.node.remaps.items():
-        sharing = [other for other in looked if other.node.remaps.get(name) == origin]
+        sharing = [other for other in examined if other.node.remaps.get(name) == origin]
         if any(other.finding.error or other.finding.unknown for other in sharing):
             continue
         if not any(_meets(other, name) for other in sharing):
@@ -297,13 +297,13 @@ def _idle_remaps(each: _Looked, looked: list[_Looked]) -> Iterator[LaunchProblem
             yield origin.problem(message, at_key=True)
 
 
-def _meets(each: _Looked, name: str) -> bool:
+def _meets(each: _Examined, name: str) -> bool:
     node = each.node
     source = names.resolve_topic(name, node.name, node.namespace or "/", {})
     return any(_base(topic)[0] == source or topic == source for topic in _topics_of(each))
 
 
-def _topics_of(each: _Looked) -> Iterator[str]:
+def _topics_of(each: _Examined) -> Iterator[str]:
     for end in (*each.finding.published, *each.finding.subscribed):
         if not is_kits_own(end.topic):
             yield end.topic
@@ -316,12 +316,12 @@ def _as_written(topic: str, node: ComposedNode) -> str:
 class _Ends:
     """The ends of all topics."""
 
-    def __init__(self, looked: list[_Looked]) -> None:
-        self._looked = looked
+    def __init__(self, examined: list[_Examined]) -> None:
+        self._examined = examined
         self.topics: dict[
-            str, tuple[list[tuple[_Looked, NodeTopic]], list[tuple[_Looked, NodeTopic]]]
+            str, tuple[list[tuple[_Examined, NodeTopic]], list[tuple[_Examined, NodeTopic]]]
         ] = {}
-        for each in looked:
+        for each in examined:
             if "remap" in each.node.doubtful:
                 continue  # the names of its topics are not known
             for end in each.published:
@@ -365,7 +365,7 @@ class _Ends:
 
     def unheard_gateways(self, composition: Composition) -> Iterator[LaunchProblem]:
         """Yield a warning for each topic that a gateway publishes and no node subscribes."""
-        if any(each.finding.error or each.finding.unknown for each in self._looked):
+        if any(each.finding.error or each.finding.unknown for each in self._examined):
             return
         known = [topic for topic, (_, subscribed) in self.topics.items() if subscribed]
         for gateway in composition.gateways:
@@ -379,7 +379,7 @@ class _Ends:
     def doubts_of_gateways(self, composition: Composition) -> Iterator[LaunchProblem]:
         """Yield a warning for each mistake that a gateway suspects."""
 
-        def models(ends: list[tuple[_Looked, NodeTopic]]) -> list[EndpointModel]:
+        def models(ends: list[tuple[_Examined, NodeTopic]]) -> list[EndpointModel]:
             return [EndpointModel(node=each.node.full_name, type=e.type_name) for each, e in ends]
 
         topics = [
@@ -397,7 +397,7 @@ class _Ends:
 
     def unpublished(self, composition: Composition) -> Iterator[LaunchProblem]:
         """Yield a warning for each topic with readers but no publisher, and for each service."""
-        if any(each.finding.error or each.finding.unknown for each in self._looked):
+        if any(each.finding.error or each.finding.unknown for each in self._examined):
             return  # it is not known what they publish
         known = [topic for topic, (published, _) in self.topics.items() if published]
         for topic, (published, subscribed) in self.topics.items():
@@ -414,13 +414,13 @@ class _Ends:
             hint = f" (did you mean '{close}'?)" if close is not None else ""
             yield _at(subscribed, f"no node publishes {topic}{hint}; it is subscribed by")
 
-    def _is_by(self, topic: str, readers: list[tuple[_Looked, NodeTopic]]) -> bool:
-        """Whether one of these nodes publishes a topic: no node means to hear itself."""
+    def _is_by(self, topic: str, readers: list[tuple[_Examined, NodeTopic]]) -> bool:
+        """Whether one of these nodes publishes a topic: no node waits for its own messages."""
         nodes = [id(each) for each, _ in readers]
         return any(id(each) in nodes for each, _ in self.topics[topic][0])
 
 
-def _at(ends: list[tuple[_Looked, NodeTopic]], message: str) -> LaunchProblem:
+def _at(ends: list[tuple[_Examined, NodeTopic]], message: str) -> LaunchProblem:
     """Return a problem of several nodes, at the first one."""
     readers = [f"'{each.node.full_name}'" for each, _ in ends]
     more = f" and {len(readers) - _MOST_NAMED} more" if len(readers) > _MOST_NAMED else ""

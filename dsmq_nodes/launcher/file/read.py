@@ -26,7 +26,7 @@ def load(path: Path, args: Mapping[str, Value] | None = None) -> Composition:
     Raises:
         LaunchFileError: The file cannot be read, or has mistakes; all of them are in the error.
     """
-    return _without_mistakes(*look_at(path, args))
+    return _without_mistakes(*compose_file(path, args))
 
 
 def load_to_launch(path: Path, root: Path, args: Mapping[str, Value] | None = None) -> Composition:
@@ -35,7 +35,7 @@ def load_to_launch(path: Path, root: Path, args: Mapping[str, Value] | None = No
     Raises:
         LaunchFileError: The file cannot be read, or has mistakes; all of them are in the error.
     """
-    composition, problems = look_at(path, args)
+    composition, problems = compose_file(path, args)
     classes = [
         (node.origin.within("node"), node.entry.node)
         for node in composition.nodes
@@ -60,10 +60,10 @@ def read(
     """
     document = source.parse(text, file)
     document.directory = directory or working_directory()
-    return _without_mistakes(*_look_at(document, args))
+    return _without_mistakes(*_compose(document, args))
 
 
-def look_at(
+def compose_file(
     path: Path, args: Mapping[str, Value] | None = None
 ) -> tuple[Composition, list[LaunchProblem]]:
     """Return a launch file composed as far as possible, and its mistakes.
@@ -71,10 +71,10 @@ def look_at(
     Raises:
         LaunchFileError: The file cannot be read, or is not YAML.
     """
-    return _look_at(source.read_file(path, one_line(str(path))), args)
+    return _compose(source.read_file(path, one_line(str(path))), args)
 
 
-def _look_at(
+def _compose(
     document: Document, args: Mapping[str, Value] | None
 ) -> tuple[Composition, list[LaunchProblem]]:
     composer = Composer(document.file)

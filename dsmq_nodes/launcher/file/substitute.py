@@ -58,7 +58,7 @@ class Scope:
         """Return the scope of a copy."""
         return replace(self, index=index)
 
-    def look_up(self, text: str) -> bool | float | str | None:
+    def value_of(self, text: str) -> bool | float | str | None:
         """Return the value of the text between the parentheses."""
         name, *rest = text.split(maxsplit=1) or [""]
         if name == "arg":
@@ -181,4 +181,4 @@ class Substitution:
     def _found(self, found: re.Match[str]) -> bool | float | str | None:
         if not found[0].endswith(")"):
             raise _WrongSubstitutionError(f"{shorten(found[0])} has no ')'")
-        return self.scope.look_up(found[1])
+        return self.scope.value_of(found[1])

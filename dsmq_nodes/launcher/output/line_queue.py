@@ -15,7 +15,7 @@ from typing import Final, Generic, TypeVar
 _MOST_BYTES: Final = 8 << 20
 _OVERHEAD_BYTES: Final = 200  # for each chunk in the backlog
 _MOST_HELD: Final = 1000  # lines
-_LOOK_SEC: Final = 0.01
+_CHECK_EVERY_SEC: Final = 0.01
 
 ChunkT = TypeVar("ChunkT")
 
@@ -101,7 +101,7 @@ class LineQueue(Generic[ChunkT]):
         while not self.is_idle and time.monotonic() - since_sec < patience_sec:
             if self.steps != seen:
                 seen, since_sec = self.steps, time.monotonic()
-            await asyncio.sleep(_LOOK_SEC)
+            await asyncio.sleep(_CHECK_EVERY_SEC)
 
     def _taken(self) -> tuple[ChunkT, int]:
         chunk, lines, size = self._backlog.popleft()

@@ -11,7 +11,7 @@ from typing import Final
 
 from dsmq_nodes.launcher.supervise.member import TURN, Member, MemberState
 
-_LOOKS: Final = 10  # checks within the patience
+_CHECKS: Final = 10  # checks within the patience
 
 
 class Patience:
@@ -29,7 +29,7 @@ class Patience:
         """Watch until cancelled; one warning for each start or wait of a process."""
         reported: set[tuple[str, float]] = set()
         while True:
-            await asyncio.sleep(self._patience_sec / _LOOKS)
+            await asyncio.sleep(self._patience_sec / _CHECKS)
             for member in self._late():
                 if (member.name, member.since_sec) not in reported:
                     reported.add((member.name, member.since_sec))

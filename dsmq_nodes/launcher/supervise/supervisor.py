@@ -389,7 +389,7 @@ class Supervisor:
         member.started(process)
         if not is_broker:
             self._pids.add(process.pid)
-            self._look_for_ready()  # the graph may be faster than the guard
+            self._mark_ready()  # the graph may be faster than the guard
         return True
 
     async def _end_of(self, member: Member) -> int:
@@ -462,9 +462,9 @@ class Supervisor:
     def nodes_ready(self, nodes: Collection[tuple[str, int]]) -> None:
         """These nodes of the graph are ready now, each with the pid of its process."""
         self._ready_nodes = nodes
-        self._look_for_ready()
+        self._mark_ready()
 
-    def _look_for_ready(self) -> None:
+    def _mark_ready(self) -> None:
         for member in self.members.values():
             if self._observer is None:
                 member.node_ready("", member.pid)

@@ -95,7 +95,7 @@ class WarmProcess:
             os.close(unread)
         ours.setblocking(False)
         self._control, self._was_ready = ours, False
-        self._selector.register(ours, selectors.EVENT_READ, self._hear)
+        self._selector.register(ours, selectors.EVENT_READ, self._take_state)
 
     def fork(self, order: Order) -> bool:
         """Have a process forked; return False if there is no warm process."""
@@ -127,7 +127,7 @@ class WarmProcess:
             given = [theirs.fileno(), text.fileno(), order.out, order.err, order.output]
             socket.send_fds(self._control, [b"f"], given)
 
-    def look(self) -> None:
+    def poll(self) -> None:
         """Handle the answers that have come."""
         for channel in [*self._channels]:
             self._answered(channel)
@@ -149,12 +149,12 @@ class WarmProcess:
             channel.close()
         self._channels.clear()
 
-    def _hear(self) -> None:
+    def _take_state(self) -> None:
         assert self._control is not None
-        said = b""
+        received = b""
         with contextlib.suppress(BlockingIOError, ConnectionError):
-            said = self._control.recv(1)
-        if said:
+            received = self._control.recv(1)
+        if received:
             self._was_ready = True
         else:
             self._gone()
@@ -169,11 +169,11 @@ class WarmProcess:
         self._control = None
 
     def _answered(self, channel: socket.socket) -> None:
-        if channel not in self._channels:  # `look` was faster than the selector
+        if channel not in self._channels:  # `poll` was faster than the selector
             return
-        said = b""
+        received = b""
         try:
-            said = channel.recv(_PID_BYTES)
+            received = channel.recv(_PID_BYTES)
         except BlockingIOError:
             return
         except ConnectionError:
@@ -181,9 +181,9 @@ class WarmProcess:
         order = self._channels.pop(channel)
         self._selector.unregister(channel)
         with channel:
-            if not said:
+            if not received:
                 self._refused(order)
                 return
-            self._born(order, int(said))
+            self._born(order, int(received))
             with contextlib.suppress(OSError):  # the process was killed meanwhile
                 channel.send(b"g")

@@ -77,8 +77,8 @@ def tables(
     most_lines: int,
 ) -> "Iterator[Table]":
     """Yield tables of nodes and topics, in at most `most_lines`; the others are counted."""
-    heard = [each for node in nodes for each in node.subscriptions]
-    topic_rows = [_topic_row(topic, heard) for topic in topics if _is_of_interest(topic)]
+    subscriptions = [each for node in nodes for each in node.subscriptions]
+    topic_rows = [_topic_row(topic, subscriptions) for topic in topics if _is_of_interest(topic)]
     for_nodes = min(len(rows), max(1, most_lines - 1 - (_FEWEST_TOPIC_LINES if topic_rows else 0)))
     rows = rows if len(rows) <= for_nodes else _most_urgent_first(rows)
     yield _table(_NODE_COLUMNS, rows, columns, for_nodes)
@@ -88,7 +88,7 @@ def tables(
 
 
 class Figures:
-    """Computes figures between two looks, for example a second apart."""
+    """Computes figures between two calls, for example a second apart."""
 
     def __init__(self) -> None:
         self._processes: dict[int, psutil.Process] = {}
@@ -107,11 +107,13 @@ class Figures:
 
     def node(self, node: "NodeStatistics") -> Row:
         """Return a node's rate, latency and losses."""
-        heard = [each.latency_p99_sec for each in node.subscriptions if each.latency_p99_sec]
+        latencies_sec = [
+            each.latency_p99_sec for each in node.subscriptions if each.latency_p99_sec
+        ]
         lost = dropped_by(node)
         return (
             self._rate(node),
-            f"{max(heard) * 1e3:.1f} ms" if heard else "-",
+            f"{max(latencies_sec) * 1e3:.1f} ms" if latencies_sec else "-",
             Text(str(lost), "yellow" if lost else ""),
         )
 
@@ -166,11 +168,11 @@ def _is_of_interest(topic: "TopicStatistics") -> bool:
     return not is_hidden(topic.name) and bool(topic.messages or topic.edges)
 
 
-def _topic_row(topic: "TopicStatistics", heard: "Sequence[SubscriptionStatistics]") -> Row:
+def _topic_row(topic: "TopicStatistics", subscriptions: "Sequence[SubscriptionStatistics]") -> Row:
     """Return a topic's rate, bytes, latency and drops."""
     latencies = [edge.latency_sec for edge in topic.edges]
     if topic.shared:  # only its readers know its latency
-        latencies += [each.latency_p50_sec for each in heard if each.topic == topic.name]
+        latencies += [each.latency_p50_sec for each in subscriptions if each.topic == topic.name]
     latencies = [each for each in latencies if each]
     dropped = sum(edge.dropped for edge in topic.edges)
     # A single message, as of a latched topic, has no rate; nor has a topic that nobody publishes.

@@ -136,8 +136,8 @@ class GraphObserver:
         # While nodes still start, the others get less of the CPU.
         if not supervisor.all_ready:
             return
-        self._rates.look(time.monotonic())
-        if missed := self._rates.heard(msg, time.monotonic()):
+        self._rates.tick(time.monotonic())
+        if missed := self._rates.take(msg, time.monotonic()):
             self._accuse(supervisor, msg.name, missed)
         if self._strict_rates and (why := self._rates.not_measured(msg, time.monotonic())):
             supervisor.say(f"{msg.name.removeprefix('/')}: {why}")
@@ -148,7 +148,7 @@ class GraphObserver:
         if not supervisor.all_ready:  # nodes get less of the CPU
             return
         now_sec = time.monotonic()
-        self._rates.look(now_sec)
+        self._rates.tick(now_sec)
         ready = [each for each in supervisor.members.values() if each.state == MemberState.READY]
         for member in ready:
             for each in member.plan.nodes if member.plan.is_of_kit and not member.is_silent else ():

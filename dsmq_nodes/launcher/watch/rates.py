@@ -17,7 +17,7 @@ WINDOW_SEC: Final = 5.0
 TOLERANCE: Final = 0.05
 _FEWEST_TICKS: Final = 5
 _TIMER_IS_MADE_SEC: Final = 2.0
-_STILL_SEC: Final = 2.5  # statistics come each second, as do looks
+_STILL_SEC: Final = 2.5  # statistics come each second, as do ticks
 
 
 def rated_timer(node: NodeStatistics) -> TimerStatistics | None:
@@ -28,7 +28,7 @@ def rated_timer(node: NodeStatistics) -> TimerStatistics | None:
     return max(own, key=lambda timer: timer.ticks, default=None)
 
 
-class _Heard(NamedTuple):
+class _Report(NamedTuple):
     at_sec: float
     msg: NodeStatistics
 
@@ -37,7 +37,7 @@ class _Heard(NamedTuple):
         timer = rated_timer(self.msg)
         return timer.ticks if timer is not None else 0
 
-    def until(self, later: "_Heard") -> float:
+    def until(self, later: "_Report") -> float:
         """Return the seconds between two, by the node's clock or by ours, whichever is less.
 
         The node's clock may be set, and ours may be late: so no node is accused wrongly.
@@ -53,19 +53,19 @@ class RateWatch:
     def __init__(self, tolerance: float = TOLERANCE) -> None:
         """Watch over `WINDOW_SEC`, or more for a slow node; `tolerance` is a share of the rate."""
         self._tolerance = tolerance
-        self._heard: dict[str, deque[_Heard]] = {}
+        self._reports: dict[str, deque[_Report]] = {}
         # of all nodes: pid, and when statistics last came
         self._last: dict[str, tuple[int, float]] = {}
         self._missing: set[str] = set()
         self._without_timer: dict[str, float] = {}  # by node, the time since when
-        self._looked_sec = math.inf
+        self._ticked_sec = math.inf
 
-    def heard(self, msg: NodeStatistics, now_sec: float) -> str | None:
+    def take(self, msg: NodeStatistics, now_sec: float) -> str | None:
         """Take a node's statistics; return the fault when its rate begins to be missed."""
         self._last[msg.name] = msg.pid, now_sec
         if rated_timer(msg) is None:
             return None
-        window, latest = self._heard.setdefault(msg.name, deque()), _Heard(now_sec, msg)
+        window, latest = self._reports.setdefault(msg.name, deque()), _Report(now_sec, msg)
         if window and (window[-1].msg.pid != msg.pid or window[-1].until(latest) < 0):
             window.clear()  # the node was restarted, or its clock was set back
         window.append(latest)
@@ -96,15 +96,15 @@ class RateWatch:
         self._without_timer[msg.name] = math.inf
         return f"it declares {msg.rate_hz:g} Hz, and has no timer of that rate: it is not measured"
 
-    def look(self, now_sec: float) -> None:
+    def tick(self, now_sec: float) -> None:
         """Note the time, once a second; after a longer pause this process, or all, stood still.
 
         Then all measurements are dropped; a node that stands still alone is detected later.
         """
-        if now_sec - self._looked_sec > _STILL_SEC:
-            self._heard.clear()
+        if now_sec - self._ticked_sec > _STILL_SEC:
+            self._reports.clear()
             self._last = {name: (pid, now_sec) for name, (pid, _) in self._last.items()}
-        self._looked_sec = now_sec
+        self._ticked_sec = now_sec
 
     def begun(self, name: str, pid: int, now_sec: float) -> None:
         """Expect statistics of a node that is ready: it may hang before it publishes any."""
@@ -121,11 +121,11 @@ class RateWatch:
         ]
         for name, _, _ in found:
             del self._last[name]
-            self._heard.pop(name, None)
+            self._reports.pop(name, None)
         return found
 
 
-def _why(window: list[_Heard], span_sec: float) -> str:
+def _why(window: list[_Report], span_sec: float) -> str:
     before = {each.name: each.busy_sec for each in window[0].msg.callbacks}
     after = window[-1].msg.callbacks
     busy_sec = {each.name: each.busy_sec - before.get(each.name, 0.0) for each in after}
@@ -137,7 +137,7 @@ def _why(window: list[_Heard], span_sec: float) -> str:
             return f"it stood still for {still_sec:.1f} s: its process or the machine was stopped"
         return f"callbacks took {total_sec:.2f} s of {span_sec:.1f} s, the CPU was with others"
     name = max(busy_sec, key=lambda each: busy_sec[each])
-    reports = [each for heard in window[1:] for each in heard.msg.callbacks if each.name == name]
+    reports = [each for report in window[1:] for each in report.msg.callbacks if each.name == name]
     longest_sec = max((each.longest_sec for each in reports), default=0.0)
     return (
         f"{name} took {busy_sec[name]:.2f} s of {span_sec:.1f} s, "

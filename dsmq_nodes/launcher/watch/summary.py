@@ -48,9 +48,9 @@ def dropped_by(node: NodeStatistics) -> int:
 
 def _row(node: NodeStatistics) -> tuple[str, ...]:
     # Not every publisher stamps its messages; the broker does not.
-    heard = [each for each in node.subscriptions if each.latency_p99_sec]
-    p50_sec = max((each.latency_p50_sec for each in heard), default=None)
-    p99_sec = max((each.latency_p99_sec for each in heard), default=None)
+    subscriptions = [each for each in node.subscriptions if each.latency_p99_sec]
+    p50_sec = max((each.latency_p50_sec for each in subscriptions), default=None)
+    p99_sec = max((each.latency_p99_sec for each in subscriptions), default=None)
     timer = rated_timer(node)
     return (
         ends_of(node.name, _LONGEST_NAME),

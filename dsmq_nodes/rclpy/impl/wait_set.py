@@ -14,7 +14,7 @@ from dsmq_nodes.rclpy.impl.wakeup import Wakeup
 
 _KINDS: Final = ("subscription", "guard_condition", "timer", "client", "service", "event")
 _WORDS: Final = {"guard_condition": "guard condition", "timer": "client"}  # as rclpy has them
-_LOOK_SEC: Final = 0.001  # nothing wakes a wait set that no executor has
+_POLL_SEC: Final = 0.001  # nothing wakes a wait set that no executor has
 _WAIT_SET: Final = (
     "rclpy._rclpy_pybind11.WaitSet("
     + "".join(f"arg{index}: typing.SupportsInt, " for index in range(len(_KINDS)))
@@ -31,7 +31,7 @@ class WaitSet:
         self._handles: dict[str, list[Any]] = {}
         self._ready: dict[str, list[bool]] = {}
 
-    def look(self) -> None:
+    def check(self) -> None:
         """See what is ready; what triggered a guard condition is over, as after a wait of rcl."""
         for kind, handles in self._handles.items():
             self._ready[kind] = [bool(each.is_ready()) for each in handles]
@@ -136,11 +136,11 @@ class SizedWaitSet(WaitSet):
         until_ns = time.monotonic_ns() + timeout_ns
         pause = Wakeup()
         while True:
-            self.look()
+            self.check()
             is_over = timeout_ns >= 0 and time.monotonic_ns() >= until_ns
             if is_over or not self._context.is_valid or any(map(any, self._ready.values())):
                 return
-            pause.wait(_LOOK_SEC)
+            pause.wait(_POLL_SEC)
 
 
 SizedWaitSet.__name__ = SizedWaitSet.__qualname__ = "WaitSet"

@@ -84,6 +84,6 @@ def test_a_machine_without_any_of_its_links_was_cut_off(
     clock.now_sec = 1000.0
     for each in links[:-1]:
         seen[:] = each
-        name.look()
+        name.check_links()
     seen[:] = links[-1]  # the question comes before the word of it
     assert one_that_stays(session, told, here_sec=500.0) == stays

@@ -16,9 +16,9 @@ def counts(sent: int, again: int, round_trip_sec: float = _SHORT_SEC) -> LinkCou
 
 def test_a_link_that_loses_one_packet_of_five_is_to_be_by_udp() -> None:
     choice = WayChoice()
-    assert choice.looked(counts(100, 3), 0.0) is None
+    assert choice.take_counts(counts(100, 3), 0.0) is None
     assert not choice.is_udp
-    assert choice.looked(counts(200, 23), 1.0) == pytest.approx(0.2)
+    assert choice.take_counts(counts(200, 23), 1.0) == pytest.approx(0.2)
     assert not choice.is_udp, "before the router has answered"
     choice.asked(2.0, is_answered=True)
     assert choice.is_udp
@@ -26,14 +26,14 @@ def test_a_link_that_loses_one_packet_of_five_is_to_be_by_udp() -> None:
 
 def test_a_link_that_is_too_slow_stays_by_tcp_and_its_losses_are_not_counted_later() -> None:
     choice = WayChoice()
-    assert choice.looked(counts(100, 30, round_trip_sec=0.3), 0.0) is None
-    assert choice.looked(counts(200, 34), 1.0) is None
+    assert choice.take_counts(counts(100, 30, round_trip_sec=0.3), 0.0) is None
+    assert choice.take_counts(counts(200, 34), 1.0) is None
     assert not choice.is_udp
 
 
 @given(st.integers(0, 39), st.integers(0, 39))
 def test_few_packets_say_nothing(sent: int, again: int) -> None:
-    assert WayChoice().looked(counts(sent, min(again, sent)), 0.0) is None
+    assert WayChoice().take_counts(counts(sent, min(again, sent)), 0.0) is None
 
 
 def test_udp_that_does_not_get_through_is_left_alone_for_longer_each_time() -> None:
@@ -41,7 +41,7 @@ def test_udp_that_does_not_get_through_is_left_alone_for_longer_each_time() -> N
     for _ in range(9):
         failed_sec = now_sec
         choice.linked(now_sec, is_udp=False)
-        while choice.looked(counts(100, 30), now_sec) is None:
+        while choice.take_counts(counts(100, 30), now_sec) is None:
             choice.linked(now_sec, is_udp=False)
             now_sec += 1.0
         pauses_sec.append(now_sec - failed_sec)
@@ -60,10 +60,10 @@ def test_a_link_by_udp_has_it_tried_again_soon_the_next_time() -> None:
         choice.asked(1000.0, is_answered=True)
         choice.linked(1000.0, is_udp=False)
     choice.linked(3000.0, is_udp=False)
-    assert choice.looked(counts(100, 30), 4000.0) is not None
+    assert choice.take_counts(counts(100, 30), 4000.0) is not None
     choice.asked(4000.0, is_answered=True)
     assert not choice.linked(4000.0, is_udp=True)
     assert choice.is_udp, "the next connection too"
     choice.linked(5000.0, is_udp=False)
-    assert choice.looked(counts(100, 30), 5009.0) is None
-    assert choice.looked(counts(200, 60), 5010.0) is not None
+    assert choice.take_counts(counts(100, 30), 5009.0) is None
+    assert choice.take_counts(counts(200, 60), 5010.0) is not None

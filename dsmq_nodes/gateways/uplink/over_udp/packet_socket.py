@@ -66,15 +66,16 @@ class PacketSocket:
         if packets:
             self._came(packets)
 
-    def send(self, packet: bytes, address: Any = None, *, is_heard: bool = False) -> None:
+    def send(self, packet: bytes, address: Any = None, *, confirms_path: bool = False) -> None:
         """Send a packet; one that cannot be sent now is lost.
 
         Args:
             packet: the packet.
             address: its destination; None for the address that the socket is connected to.
-            is_heard: whether the other machine has just sent something.
+            confirms_path: whether the other machine has just sent something, so that the kernel
+                need not resolve its address again.
         """
-        flags = _CONFIRM if is_heard else 0
+        flags = _CONFIRM if confirms_path else 0
         try:
             if address is None:
                 self._socket.send(packet, flags)

@@ -18,7 +18,7 @@ second are no load, so this stream sends a packet again until it has arrived:
                 DATA, END (of the stream), ACK (no number), RESET (unknown connection), COOKIE;
                 the upper four bits are the version of this protocol, which is 1
     number      4: 1, 2, 3, ...
-    heard, more 4 + 16: all numbers up to `heard` have arrived, and those with a bit in `more`
+    received, more 4 + 16: all numbers up to `received` have arrived, and those with a bit in `more`
     sent, echo  4 + 4: this end's time in microseconds, and that of the answered packet
     data        at most 1,150 bytes; 500 if larger ones never arrive (`loses_large`)
 
@@ -181,9 +181,9 @@ class ResentStream:
         self._under_way: dict[int, _Packet] = {}
         self._window = _SendWindow()
         self._last = 0  # last number sent
-        self._heard = 0
+        self._received = 0
         self._early: dict[int, tuple[int, bytes]] = {}
-        self._heard_sec = 0.0
+        self._received_sec = 0.0
         self._echo = 0
         self._owes_answer = False
 
@@ -201,8 +201,8 @@ class ResentStream:
 
     def receive(self, datagram: bytes, now_sec: float) -> bytes:
         """Process a received packet; return the bytes that are complete now, in order."""
-        _, kind, number, heard, more, sent, echo = _HEADER.unpack_from(datagram)
-        self._heard_sec = now_sec
+        _, kind, number, received, more, sent, echo = _HEADER.unpack_from(datagram)
+        self._received_sec = now_sec
         if kind == RESET:
             self.is_over = True
             return b""
@@ -210,11 +210,11 @@ class ResentStream:
             self._show(datagram[_HEADER.size :])
             return b""
         self.is_open = True
-        self._answered(heard, int.from_bytes(more, "big"), echo, now_sec)
+        self._answered(received, int.from_bytes(more, "big"), echo, now_sec)
         if kind == ACK:
             return b""
         self._owes_answer, self._echo = True, sent
-        if self._heard < number <= self._heard + _MOST_UNDER_WAY:
+        if self._received < number <= self._received + _MOST_UNDER_WAY:
             self._early[number] = (kind, datagram[_HEADER.size :])
         data = b"".join(self._in_order())
         self.is_over = self.is_over or self.is_ended
@@ -227,18 +227,18 @@ class ResentStream:
             opening.data, opening.is_lost = cookie, True
 
     def _in_order(self) -> Iterator[bytes]:
-        while (found := self._early.pop(self._heard + 1, None)) is not None:
-            self._heard += 1
+        while (found := self._early.pop(self._received + 1, None)) is not None:
+            self._received += 1
             kind, data = found
             self.is_ended = self.is_ended or kind == END
             if kind == DATA:
                 yield data
 
-    def _answered(self, heard: int, more: int, echo: int, now_sec: float) -> None:
+    def _answered(self, received: int, more: int, echo: int, now_sec: float) -> None:
         came = [
             number
             for number in self._under_way
-            if number <= heard or more >> (number - heard - 1) & 1
+            if number <= received or more >> (number - received - 1) & 1
         ]
         was_bytes = self._bytes_under_way()
         for number in came:
@@ -266,7 +266,7 @@ class ResentStream:
         made = [self._again(*each, now_sec) for each in self._due(now_sec)]
         under_way = self._bytes_under_way()
         if not self._under_way:
-            self._heard_sec = now_sec  # no answer was pending until now
+            self._received_sec = now_sec  # no answer was pending until now
         while self._unsent and self._may_send(under_way):
             packet = self._unsent.popleft()
             under_way += len(packet.data)
@@ -305,9 +305,9 @@ class ResentStream:
         return self._packed(packet.kind, number, packet.data, now_sec)
 
     def _packed(self, kind: int, number: int, data: bytes, now_sec: float) -> bytes:
-        more = sum(1 << (each - self._heard - 1) for each in self._early)
+        more = sum(1 << (each - self._received - 1) for each in self._early)
         echo, self._echo, self._owes_answer = self._echo, 0, False
-        fields = (number, self._heard, more.to_bytes(16, "big"), _microseconds(now_sec), echo)
+        fields = (number, self._received, more.to_bytes(16, "big"), _microseconds(now_sec), echo)
         return _HEADER.pack(self.connection, kind, *fields) + data
 
     def due_sec(self) -> float | None:
@@ -316,7 +316,7 @@ class ResentStream:
 
     def is_lost(self, now_sec: float) -> bool:
         """Whether the other end has been silent for too long."""
-        return bool(self._under_way) and now_sec - self._heard_sec > _SILENCE_SEC
+        return bool(self._under_way) and now_sec - self._received_sec > _SILENCE_SEC
 
 
 def _microseconds(now_sec: float) -> int:

@@ -48,7 +48,7 @@ _MOST_NEW: Final = 16  # from one address; further ones wait
 _AGREED_BYTES: Final = 1024  # a handshake with certificates is complete
 _AGREED_SEC: Final = 15.0  # Zenoh ends an incomplete one earlier
 _ALERT_BYTES: Final = 7  # the alert of TLS for anything that is not TLS
-_HEARD_SEC: Final = 1.0
+_ALIVE_SEC: Final = 1.0
 _PATIENCE_SEC: Final = 2.0  # then a router without an answer is logged
 
 
@@ -59,7 +59,7 @@ class _Connection(asyncio.BufferedProtocol):
         self.stream, self._tls = stream, tls
         self.loop = asyncio.get_running_loop()
         self.came_bytes = 0
-        self._heard_sec = 0.0
+        self._received_sec = 0.0
         self._zenoh: asyncio.Transport | None = None
         self._unwritten, self._read = b"", bytearray(_READ_BYTES)
         self._timer: asyncio.TimerHandle | None = None
@@ -71,9 +71,9 @@ class _Connection(asyncio.BufferedProtocol):
         """Send a packet."""
         raise NotImplementedError
 
-    def is_heard(self) -> bool:
+    def is_alive(self) -> bool:
         """Whether the other machine has just sent something."""
-        return self.loop.time() - self._heard_sec < _HEARD_SEC
+        return self.loop.time() - self._received_sec < _ALIVE_SEC
 
     # Zenoh's side
 
@@ -103,7 +103,7 @@ class _Connection(asyncio.BufferedProtocol):
 
     def receive(self, packet: bytes) -> None:
         """Process a received packet; `flush` answers it."""
-        self._heard_sec = self.loop.time()
+        self._received_sec = self.loop.time()
         zenoh = self._zenoh
         if zenoh is not None and zenoh.get_write_buffer_size() >= _MOST_UNREAD_BYTES:
             return
@@ -215,7 +215,7 @@ class _Dialled(_Connection):
     @override
     def send(self, packet: bytes) -> None:
         if self._packets is not None:
-            self._packets.send(packet, is_heard=self.is_heard())
+            self._packets.send(packet, confirms_path=self.is_alive())
 
     def came(self, packets: Packets) -> None:
         """Process received packets; some may belong to an earlier connection of that port."""
@@ -284,7 +284,7 @@ class _Accepted(_Connection):
 
     @override
     def send(self, packet: bytes) -> None:
-        self._listener.packets.send(packet, self.address, is_heard=self.is_heard())
+        self._listener.packets.send(packet, self.address, confirms_path=self.is_alive())
 
     @override
     def close(self) -> None:

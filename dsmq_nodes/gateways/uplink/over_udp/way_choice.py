@@ -54,7 +54,7 @@ class WayChoice:
         self._not_before_sec = 0.0
         self._pause_sec = _PAUSE_SEC
 
-    def looked(self, found: LinkCounts, now_sec: float) -> float | None:
+    def take_counts(self, found: LinkCounts, now_sec: float) -> float | None:
         """Process the link's counts; return the share of resent packets if UDP is to be tested."""
         sent, again = found.sent - self._sent, found.again - self._again
         if sent < _LEAST_SENT and not found.is_queued:

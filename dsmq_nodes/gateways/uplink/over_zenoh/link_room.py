@@ -40,7 +40,7 @@ from dsmq_nodes.gateways.uplink.over_udp.way_choice import LinkCounts, WayChoice
 logger = logging.getLogger("dsmq_nodes.uplink")
 
 MOST_UNSENT_BYTES: Final = 8 * 1024  # 0.2 s at 300 kbit/s
-_LOOK_AGAIN_SEC: Final = 0.3
+_RECHECK_SEC: Final = 0.3
 _REDIAL_SEC: Final = 0.1
 _LOSSES_SEC: Final = 1.0
 _ANSWER_SEC: Final = 3.0  # until a link has shown the round-trip time
@@ -153,7 +153,7 @@ class LinkRoom:
         self._on_room, self._relay = on_room, relay
         self._answer: Future[bool] | None = None  # of a tested router
         self._is_tcp = False  # and may be UDP instead
-        self._looked_sec = 0.0
+        self._tested_sec = 0.0
         self._socket: socket.socket | None = None
         self._lock = threading.Lock()
         self._awaited = threading.Event()
@@ -213,25 +213,25 @@ class LinkRoom:
                 self._dial_again()
             else:
                 self._awaited.wait(_LOSSES_SEC if self._is_tcp else None)
-                self._look_at_losses()
+                self._test_udp()
             is_awaited = self._awaited.is_set()
-            if is_awaited and self._wait_for_room(_LOOK_AGAIN_SEC):
+            if is_awaited and self._wait_for_room(_RECHECK_SEC):
                 self._awaited.clear()
                 self._on_room()
 
-    def _look_at_losses(self) -> None:
+    def _test_udp(self) -> None:
         """Test UDP, if a link by TCP loses too much."""
         now_sec = time.monotonic()
-        if self._answer is None and now_sec - self._looked_sec < _LOSSES_SEC:
+        if self._answer is None and now_sec - self._tested_sec < _LOSSES_SEC:
             return
-        self._looked_sec = now_sec
+        self._tested_sec = now_sec
         with self._lock, contextlib.suppress(OSError, struct.error):  # the link is gone, or macOS
             link, relay = self._socket, self._relay
             if not self._is_tcp or relay is None or link is None:
                 return
             if self._answer is not None:
                 self._take_answer(self._answer, relay.choice, link, now_sec)
-            elif relay.choice.looked(_counts(link), now_sec) is not None:
+            elif relay.choice.take_counts(_counts(link), now_sec) is not None:
                 self._answer = relay.ask(*link.getpeername()[:2])
                 self._answer.add_done_callback(lambda _: self._awaited.set())
 

@@ -73,7 +73,7 @@ class MachineName:
             ),
         ]
 
-    def look(self) -> None:
+    def check_links(self) -> None:
         """Check the links: if none of the previous ones is left, this machine was cut off.
 
         A lost link may be found together with the one that replaced it.
@@ -83,7 +83,7 @@ class MachineName:
             self._began_sec = time.monotonic() if self._links else inf
 
     def _here(self) -> _Presence:
-        self.look()  # a request may arrive over a link that was not reported yet
+        self.check_links()  # a request may arrive over a link that was not reported yet
         return _Presence(
             socket.gethostname()[:_MOST_HOST], max(0.0, time.monotonic() - self._began_sec)
         )

@@ -218,7 +218,7 @@ class ZenohCarrier:
         def links_changed(_: zenoh.LinkEvent) -> None:
             links = _local_ends(session)
             if name is not None:
-                name.look()
+                name.check_links()
             room.set_links(links)
             self._post(lambda: self._log_link(is_there=bool(links)))
 

@@ -83,7 +83,7 @@ class FarWindow:
             self.forget()
             return True
         trip_sec = self._clock.read(now_sec) - oldest.at_sec  # so far
-        self._look(oldest, trip_sec, now_sec, most_bytes=self._most_bytes)
+        self._update_limit(oldest, trip_sec, now_sec, most_bytes=self._most_bytes)
         if not self._is_full():
             return True
         self._full_sec = now_sec
@@ -149,7 +149,7 @@ class FarWindow:
             self._full_sec = now_sec
         elif now_sec - self._full_sec > _CALM_SEC:
             self._most_bytes = inf
-        self._look(ask, trip_sec, now_sec, most_bytes=inf)
+        self._update_limit(ask, trip_sec, now_sec, most_bytes=inf)
         self._measure_again(now_sec)
 
     def _measure_again(self, now_sec: float) -> None:
@@ -160,7 +160,9 @@ class FarWindow:
         elif self._most_bytes < inf and now_sec - self._least_since_sec > _SPAN_SEC:
             self._is_emptying = True
 
-    def _look(self, ask: _Ask, trip_sec: float, now_sec: float, *, most_bytes: float) -> None:
+    def _update_limit(
+        self, ask: _Ask, trip_sec: float, now_sec: float, *, most_bytes: float
+    ) -> None:
         """Update the limit from the time of a message; `most_bytes` is its upper bound."""
         if self._most_bytes == inf:
             is_late = trip_sec > self._least_sec + max(_LATE_SEC, self._least_sec)

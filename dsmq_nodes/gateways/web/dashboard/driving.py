@@ -46,7 +46,7 @@ class Driving:
         self._client: HubClient | None = None
         self._writer: HubWriter | None = None
         self._wanted: object = {}
-        self._heard_sec = -math.inf
+        self._received_sec = -math.inf
         self._zeros = 0
         self._timer: asyncio.TimerHandle | None = None
         self.name = self.type = ""
@@ -101,7 +101,7 @@ class Driving:
         if self._client is not client:
             return
         self._wanted = wanted
-        self._heard_sec = client.now_sec()
+        self._received_sec = client.now_sec()
         self._zeros = 0
         if self._timer is None:
             self._tick()
@@ -109,7 +109,7 @@ class Driving:
     def let_go(self, client: HubClient) -> None:
         """Stop at once; the client stays the driver."""
         if self._client is client:
-            self._heard_sec = -math.inf
+            self._received_sec = -math.inf
             if self._timer is not None:
                 self._timer.cancel()
                 self._tick()
@@ -133,7 +133,7 @@ class Driving:
         if client is None:
             return
         self._timer = None
-        if client.now_sec() - self._heard_sec <= SILENT_SEC - _PERIOD_SEC / 2:
+        if client.now_sec() - self._received_sec <= SILENT_SEC - _PERIOD_SEC / 2:
             self._publish(self._wanted)
         else:
             self._publish_zero()

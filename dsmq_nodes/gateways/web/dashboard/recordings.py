@@ -20,7 +20,7 @@ from dsmq_nodes.printable import one_line
 
 FOLDER: Final = "recordings"
 _BEGIN_SEC: Final = 10.0  # the wait for its file
-_LOOK_SEC: Final = 0.05
+_POLL_SEC: Final = 0.05
 _END_SEC: Final = 20.0
 _LONGEST_WHY: Final = 400
 
@@ -77,7 +77,7 @@ class Recordings:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_BEGIN_SEC):
                 while process.returncode is None and not (self.folder / name).is_file():
-                    await asyncio.sleep(_LOOK_SEC)
+                    await asyncio.sleep(_POLL_SEC)
         if process.returncode is not None:
             raise CommandError(f"the recording failed: {await self._ending}")
         self._is_wanted = True

@@ -73,11 +73,11 @@ class RuleReader:
 
     def is_next(self, *kinds: Lexeme) -> bool:
         """Whether the next lexeme is one of some kinds."""
-        return self._look()[0] in kinds
+        return self._next_lexeme()[0] in kinds
 
     def expect(self, kind: Lexeme) -> str:
         """Return the next lexeme, which has to be of a kind."""
-        found, end = self._look()
+        found, end = self._next_lexeme()
         if found is kind:
             text, self._at = self._text[self._at : end], end
             return text
@@ -143,7 +143,7 @@ class RuleReader:
             self._expect_words()
         return self._since(begin)
 
-    def _look(self) -> tuple[Lexeme, int]:
+    def _next_lexeme(self) -> tuple[Lexeme, int]:
         if self._at == len(self._text):
             return Lexeme.EOF, self._at
         match = _PATTERN.match(self._text, self._at)
@@ -152,7 +152,7 @@ class RuleReader:
         return Lexeme[match.lastgroup], match.end()
 
     def _skip(self, *kinds: Lexeme) -> bool:
-        found, end = self._look()
+        found, end = self._next_lexeme()
         if found in kinds:
             self._at = end
         return found in kinds

@@ -29,7 +29,7 @@ PUBLISHER: Final = "publisher"
 SUBSCRIPTION: Final = "subscription"
 SERVICE: Final = "service"
 CLIENT: Final = "client"
-_LOOK_SEC: Final = 0.25
+_POLL_SEC: Final = 0.25
 _OPPOSITE: Final = {PUBLISHER: SUBSCRIPTION, SUBSCRIPTION: PUBLISHER}
 
 
@@ -343,7 +343,7 @@ def wait_for_server(is_ready: Callable[[], bool], timeout_sec: float | None, con
         while not is_ready():
             if not left_sec > 0.0:
                 return False
-            wakeup.wait(min(left_sec, _LOOK_SEC))
+            wakeup.wait(min(left_sec, _POLL_SEC))
             if timeout_sec is not None:
                 left_sec = began_sec + timeout_sec - time.monotonic()
     return True

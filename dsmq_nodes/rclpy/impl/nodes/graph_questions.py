@@ -33,7 +33,7 @@ from dsmq_nodes.rclpy.topic_endpoint_info import TopicEndpointInfo, TopicEndpoin
 from dsmq_nodes.rclpy.type_hash import TypeHash
 from dsmq_nodes.rclpy.validate_full_topic_name import validate_full_topic_name
 
-_LOOK_SEC: Final = 0.1
+_POLL_SEC: Final = 0.1
 _BY_NODE: Final = (
     "rclpy_get_{}_names_and_types_by_node(arg0: rclpy::Node, arg1: str, arg2: str) -> list"
 )
@@ -124,7 +124,7 @@ class GraphQuestions:
         while time.monotonic() < until_sec:
             if (name, namespace or "/") in self.nodes():
                 return True
-            time.sleep(_LOOK_SEC)
+            time.sleep(_POLL_SEC)
         return False
 
 

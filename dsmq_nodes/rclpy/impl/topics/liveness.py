@@ -18,7 +18,7 @@ _INFINITE_NS: Final = 2**63 - 1
 
 
 class Deadline:
-    """Calls back each time that a period has gone by without `heard`, after the first one.
+    """Calls back each time that a period has gone by without `renew`, after the first one.
 
     In DDS, too, nothing is late before the first message of a topic.
     """
@@ -29,7 +29,7 @@ class Deadline:
         self._due_sec = 0.0
         self._is_closed = False
 
-    def heard(self) -> None:
+    def renew(self) -> None:
         """It has happened: a new period begins."""
         begins = not self._due_sec
         self._due_sec = time.monotonic() + self._period_sec
@@ -52,7 +52,7 @@ class Deadline:
 
 
 class Lease:
-    """A lease that must be renewed in time: it begins with the first `heard`, and may begin again.
+    """A lease that must be renewed in time: it begins with the first `renew`, and may begin again.
 
     One of infinite seconds ends when somebody else sets `is_alive` to False.
 
@@ -67,7 +67,7 @@ class Lease:
         self._due_sec = 0.0
         self._is_closed = False
 
-    def heard(self) -> bool:
+    def renew(self) -> bool:
         """Renew it; whether that has begun it."""
         self._due_sec = time.monotonic() + self._lease_sec
         begins = not self.is_alive
@@ -108,7 +108,7 @@ class Liveliness:
         self._alive_elsewhere: set[str] = set()
         self._lock = threading.Lock()
 
-    def heard(self, publisher: End) -> None:
+    def renew(self, publisher: End) -> None:
         """A publisher has published, or has asserted that it is alive."""
         lease_sec = lease_sec_of(publisher.qos)
         if not lease_sec or (publisher.events is None and not is_by_hand(publisher.qos)):
@@ -122,7 +122,7 @@ class Liveliness:
                 lease = self._leases[key] = Lease(
                     math.inf if watches_itself else lease_sec, lambda: self._count_and_notify(-1, 1)
                 )
-            begins = lease.heard()
+            begins = lease.renew()
         if begins:
             self._count_and_notify(1, 0 if is_first else -1)
 

@@ -214,9 +214,9 @@ class PublisherHandle(TopicHandle):
         elif self.topic in ends.deliveries:
             self._deliver(parts, time.time_ns())
         if self._deadline is not None:
-            self._deadline.heard()
+            self._deadline.renew()
         if self._lease is not None:
-            self._lease.heard()
+            self._lease.renew()
 
     def _deliver(self, parts: Parts, at_ns: int) -> None:
         for take in ends.deliveries.get(self.topic, ()):
@@ -236,10 +236,10 @@ class PublisherHandle(TopicHandle):
         """It is alive, although it publishes nothing."""
         self._check_context("Failed to assert liveliness on the Publisher")
         if self._lease is not None:
-            self._lease.heard()
+            self._lease.renew()
             for each in ends.named(SUBSCRIPTION, self.topic):
                 if each.liveliness is not None and not faults(self.qos, each.qos):
-                    each.liveliness.heard(self.end)
+                    each.liveliness.renew(self.end)
 
     def destroy_when_not_in_use(self) -> None:
         """End it."""
@@ -335,7 +335,7 @@ class SubscriptionHandle(TopicHandle):
         if self.is_destroyed or faults(sender.qos, self.qos):
             return
         if self.end.liveliness is not None:
-            self.end.liveliness.heard(sender)
+            self.end.liveliness.renew(sender)
         info = MessageInfo(self.topic, sender.full_node, 0, number, at_ns, time.time_ns())
         self._put(parts, info, at_ns + self._lifespan_ns if self._lifespan_ns else 0)
 
@@ -350,7 +350,7 @@ class SubscriptionHandle(TopicHandle):
         if info.publisher_name in self.end.refused:
             return  # it offers less than is asked for: nothing of it is received
         if self.end.liveliness is not None:
-            self._heard(info.publisher_name)
+            self._renew_of(info.publisher_name)
         queue, before_ns = self._queue, self._arrived_ns
         self._arrived_ns = info.received_timestamp
         self._put(parts, info, until_ns)
@@ -359,11 +359,11 @@ class SubscriptionHandle(TopicHandle):
         if info.received_timestamp - before_ns > _FLOOD_NS or len(queue) == queue.maxlen:
             time.sleep(0)
 
-    def _heard(self, publisher_name: str) -> None:
+    def _renew_of(self, publisher_name: str) -> None:
         """A publisher of another process is alive."""
         for each in ends.named(PUBLISHER, self.topic):
             if each.full_node == publisher_name:
-                self.end.liveliness.heard(each)
+                self.end.liveliness.renew(each)
 
     def _latched_until_ns(self, info: MessageInfo) -> int:
         """Until when a message of a late subscription may be delivered: its lifespan."""
@@ -379,13 +379,13 @@ class SubscriptionHandle(TopicHandle):
         if self.content_filter is not None and not self._passes(parts):
             return
         if self._deadline is not None:
-            self._deadline.heard()
+            self._deadline.renew()
         if until_ns:
             self._has_expiring = True
         self._queue.append((parts, info, until_ns))
         if self._reports_losses:
-            self._look_for_losses()
-        if len(self._queue) <= 1:  # else the executor has not looked yet at one before it
+            self._count_losses()
+        if len(self._queue) <= 1:  # else the executor has not taken the one before it yet
             self.node.wake()
         if self.arrived is not None:
             self.arrived()
@@ -395,7 +395,7 @@ class SubscriptionHandle(TopicHandle):
         message = self._decode(parts)
         return message is not None and self.content_filter.passes(message)
 
-    def _look_for_losses(self) -> None:
+    def _count_losses(self) -> None:
         lost = SubscriptionEventType.RCL_SUBSCRIPTION_MESSAGE_LOST
         dropped = self._kit.dropped if hasattr(self, "_kit") else 0
         if dropped > self._lost:

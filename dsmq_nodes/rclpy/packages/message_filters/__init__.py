@@ -142,12 +142,12 @@ class TimeSynchronizer(SimpleFilter):
         self._synchronizer = self._made(places)
         self._synchronizer.register_callback(self.signalMessage)
         for place, each in zip(places, fs, strict=True):
-            each.registerCallback(self._heard, place)
+            each.registerCallback(self._take, place)
 
     def _made(self, places: Sequence[ours.SimpleFilter[Any]]) -> Any:
         return ours.TimeSynchronizer(places, self.queue_size)
 
-    def _heard(self, msg: Any, place: "ours.SimpleFilter[Any]") -> None:
+    def _take(self, msg: Any, place: "ours.SimpleFilter[Any]") -> None:
         place.signal(msg)
 
 
@@ -173,7 +173,7 @@ class ApproximateTimeSynchronizer(TimeSynchronizer):
             places, self.queue_size, self.slop, now_ns=now_ns, by_arrival=self.sync_arrival_time
         )
 
-    def _heard(self, msg: Any, place: "ours.SimpleFilter[Any]") -> None:
+    def _take(self, msg: Any, place: "ours.SimpleFilter[Any]") -> None:
         needs_stamp = not (self.allow_headerless or self.sync_arrival_time)
         if not (needs_stamp and _has_no_stamp(msg)):
-            super()._heard(msg, place)
+            super()._take(msg, place)

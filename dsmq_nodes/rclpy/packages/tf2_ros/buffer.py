@@ -16,7 +16,7 @@ from dsmq_nodes.rclpy.task import Future
 
 _NANOSECONDS: Final = 1e-9
 _JUMP_BACK: Final = Duration(seconds=-1)
-_LOOK_SEC: Final = 0.2  # new transforms wake a waiting thread; the end of rclpy does not
+_POLL_SEC: Final = 0.2  # new transforms wake a waiting thread; the end of rclpy does not
 NO_TIME: Final = Duration()
 
 
@@ -65,17 +65,17 @@ class Buffer(BufferCore, BufferInterface):
         with self._new:
             self._new.notify_all()
             waiting, self._futures = self._futures, []
-        for future, look_up in waiting:
-            self._settle(future, look_up)
+        for future, lookup in waiting:
+            self._settle(future, lookup)
 
-    def _settle(self, future: "Future[Any]", look_up: Callable[[], Any]) -> None:
+    def _settle(self, future: "Future[Any]", lookup: Callable[[], Any]) -> None:
         """Give a future its transform, or keep it until there is one."""
         try:
             with self._new:  # so that none comes between the lookup and the waiting
                 try:
-                    found = look_up()
+                    found = lookup()
                 except TransformException:
-                    self._futures.append((future, look_up))
+                    self._futures.append((future, lookup))
                     return
         except Exception as error:  # noqa: BLE001  of wrong arguments: the future raises it
             future.set_exception(error)
@@ -150,7 +150,7 @@ class Buffer(BufferCore, BufferInterface):
         with self._new:
             found = ask(*words)
             while not found[0] and (left := until_sec - clock.monotonic()) > 0:
-                self._new.wait(min(left, _LOOK_SEC))
+                self._new.wait(min(left, _POLL_SEC))
                 found = ask(*words)
         return found if why else found[0]
 
@@ -164,7 +164,7 @@ class Buffer(BufferCore, BufferInterface):
         """The same between two times; arguments as `lookup_transform_full`."""
         return self._future(lambda: self.lookup_transform_full_core(*words, **more))
 
-    def _future(self, look_up: Callable[[], Any]) -> "Future[Any]":
+    def _future(self, lookup: Callable[[], Any]) -> "Future[Any]":
         future: Future[Any] = Future()
-        self._settle(future, look_up)
+        self._settle(future, lookup)
         return future

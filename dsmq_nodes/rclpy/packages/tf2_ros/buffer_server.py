@@ -30,7 +30,7 @@ class BufferServer:
     def __init__(
         self, buffer: Any, node: Any, ns: str, check_period: Duration = _CHECK_PERIOD
     ) -> None:
-        """Serve `buffer` by the action `ns`; goals that wait are looked at each `check_period`."""
+        """Serve `buffer` by the action `ns`; goals that wait are checked each `check_period`."""
         self._buffer = buffer
         self._waiting: list[tuple[Any, float, Future[None]]] = []  # goal, until, what it waits for
         self._lock = threading.Lock()
@@ -42,7 +42,7 @@ class BufferServer:
             cancel_callback=lambda _: CancelResponse.ACCEPT,
         )
         self._timer = node.create_timer(
-            *(check_period.nanoseconds * 1e-9, self._look, group),
+            *(check_period.nanoseconds * 1e-9, self._wake_done, group),
             Clock(clock_type=ClockType.STEADY_TIME),
             autostart=False,
         )
@@ -52,7 +52,7 @@ class BufferServer:
         self._timer.cancel()
         self.action_server.destroy()
 
-    def _look(self) -> None:
+    def _wake_done(self) -> None:
         """Wake the goals that need not wait any longer."""
         with self._lock:
             done = [each for each in self._waiting if self._is_over(*each[:2])]
