@@ -21,7 +21,7 @@ WARM = 20  # messages that are not counted: the time in them is 0
 _CLOCK_EVERY = 16  # messages between two readings of the clock
 
 
-def say(answer: object) -> None:
+def write_answer(answer: object) -> None:
     """Write an answer."""
     sys.stdout.write(json.dumps(answer) + "\n")
     sys.stdout.flush()
@@ -58,14 +58,14 @@ def publish(
     """
     for _ in paced(WARM_HZ, WARM):
         send(0)
-    say({"shared": shared})
+    write_answer({"shared": shared})
     for line in sys.stdin:
         order = json.loads(line)
         before, cpu_sec, sent = dropped(), time.process_time(), 0
         for sent in _numbers(order):  # noqa: B007  the last one is used
             send(time.perf_counter_ns())
         cpu_sec = time.process_time() - cpu_sec
-        say({"sent": sent, "dropped": dropped() - before, "cpu_sec": cpu_sec})
+        write_answer({"sent": sent, "dropped": dropped() - before, "cpu_sec": cpu_sec})
 
 
 def _numbers(order: dict[str, float]) -> Iterator[int]:
@@ -103,7 +103,7 @@ class Meter:
             order = json.loads(line)
             if order == "begin":
                 self._begin()
-            say(self._report() if order == "report" else self._seen())
+            write_answer(self._report() if order == "report" else self._seen())
 
     def _seen(self) -> int:
         return len(self._latencies_ns) + self._dropped() - self._dropped_before

@@ -57,12 +57,14 @@ class Started:
                 raise BenchError(f"nothing from the {self._what} in {patience_sec:.0f} s")
             data = os.read(self.process.stdout.fileno(), 1 << 20)
             if not data:
-                raise BenchError(f"the {self._what} has ended: {self._said() or 'without a word'}")
+                raise BenchError(
+                    f"the {self._what} has ended: {self._error_output() or 'without a word'}"
+                )
             self._unread += data
         found, _, self._unread = self._unread.partition(b"\n")
         return found.decode()
 
-    def _said(self) -> str:
+    def _error_output(self) -> str:
         self._errors.seek(0)
         return self._errors.read().decode("utf-8", "replace").strip()
 

@@ -32,7 +32,7 @@ class Case:
 
     Attributes:
         kind: the kind of its messages.
-        way: their way: shm, unix or tcp.
+        transport: shm, unix or tcp.
         rate_hz: the rate at which they are sent first.
         count: how many are sent at that rate.
         flood_sec: for how long they are then sent as fast as possible.
@@ -40,7 +40,7 @@ class Case:
     """
 
     kind: str
-    way: str
+    transport: str
     rate_hz: float
     count: int
     flood_sec: float = _FLOOD_SEC
@@ -49,7 +49,7 @@ class Case:
 
 @dataclass(slots=True)
 class Run:
-    """The result of sending messages in one way.
+    """The result of sending messages over one transport.
 
     Attributes:
         sent: how many the publisher has sent.
@@ -107,13 +107,13 @@ class Measured:
 
 
 class Setup:
-    """A broker, and the ways that lead to it from here.
+    """A broker, and the transports that lead to it from here.
 
     Attributes:
         host: the broker's host.
         port: the broker's port.
         own: the broker's process, if it was started here.
-        ways: the ways that can be measured.
+        transports: those that can be measured.
     """
 
     def __init__(
@@ -133,35 +133,35 @@ class Setup:
                 self.own, self.host, self.port = broker(stack, self._env("shm"))
             else:
                 self.host, self.port = address_of(address).socket
-            self.ways = self._ways()
+            self.transports = self._transports()
             self._stack = stack.pop_all()
 
-    def _ways(self) -> tuple[str, ...]:
+    def _transports(self) -> tuple[str, ...]:
         if not is_local(self.host) or not unix_path(self.host, self.port).exists():
             return ("tcp",)
         return ("shm", "unix", "tcp") if Path("/dev/shm").is_dir() else ("unix", "tcp")
 
-    def _env(self, way: str) -> dict[str, str]:
+    def _env(self, transport: str) -> dict[str, str]:
         env = {name: value for name, value in os.environ.items() if name not in _OF_A_NODE}
         env |= self._environment
-        if way != "shm":
+        if transport != "shm":
             env[NO_SHM] = "1"
-        if way == "tcp":
+        if transport == "tcp":
             env["XDG_RUNTIME_DIR"] = _NO_SOCKETS
         return env
 
-    def check(self, ways: Collection[str]) -> None:
-        """Check that these ways exist.
+    def check(self, transports: Collection[str]) -> None:
+        """Check that these transports exist.
 
         Raises:
-            BenchError: a way does not exist; the text says why.
+            BenchError: one does not exist; the text says why.
         """
-        for way in ways:
-            if way not in self.ways:
+        for transport in transports:
+            if transport not in self.transports:
                 raise BenchError(
-                    f"--way {way}: there is no such way from here to {self.host}:{self.port}, "
-                    f"only {' and '.join(self.ways)}; shm and unix need a broker of this user on "
-                    "this machine"
+                    f"--way {transport}: there is no such way from here to "
+                    f"{self.host}:{self.port}, only {' and '.join(self.transports)}; shm and unix "
+                    "need a broker of this user on this machine"
                 )
 
     def measure(self, case: Case) -> Measured:
@@ -175,11 +175,11 @@ class Setup:
                 "host": self.host,
                 "port": self.port,
                 "kind": case.kind,
-                "topic": f"/bench_{os.getpid()}/{case.kind}_{case.way}",
+                "topic": f"/bench_{os.getpid()}/{case.kind}_{case.transport}",
                 "subscribers": case.subscribers,
             }
-            name = f"bench_{os.getpid()}_{case.kind}_{case.way}"
-            env = self._env(case.way)
+            name = f"bench_{os.getpid()}_{case.kind}_{case.transport}"
+            env = self._env(case.transport)
             subscribers = [
                 worker(stack, "subscriber", env, name=f"{name}_subscriber{number}", **given)
                 for number in range(1, case.subscribers + 1)
@@ -251,16 +251,16 @@ class BenchProcesses:
 
 def cases(
     kinds: Collection[str],
-    ways: Collection[str],
+    transports: Collection[str],
     *,
     rate_hz: float | None,
     count: int | None,
     subscribers: int,
 ) -> Iterator[Case]:
-    """Yield the cases to measure: each kind by each way."""
+    """Yield the cases to measure: each kind over each transport."""
     for kind in kinds:
         rate = rate_hz or RATES_HZ[kind]
         number = count or max(round(rate * SECONDS), 1)
-        for way in ways:
+        for transport in transports:
             flood_sec = min(_FLOOD_SEC, number / rate)
-            yield Case(kind, way, rate, number, flood_sec, subscribers)
+            yield Case(kind, transport, rate, number, flood_sec, subscribers)

@@ -53,7 +53,7 @@ def subscribe(given: dict[str, Any]) -> None:
             node.shutdown()
 
         threading.Thread(target=obey, daemon=True).start()
-        measuring.say("ready")
+        measuring.write_answer("ready")
         spin(node)
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 app = new_app()
 
-_WAYS = {"shm": "shared memory", "unix": "Unix socket", "tcp": "TCP"}
+_TRANSPORTS = {"shm": "shared memory", "unix": "Unix socket", "tcp": "TCP"}
 
 
 _KINDS = ("text", "imu", "scan", "image")
@@ -51,7 +51,7 @@ def bench(
         list[str] | None,
         typer.Option(
             metavar="WAY",
-            autocompletion=lambda: list(_WAYS),
+            autocompletion=lambda: list(_TRANSPORTS),
             help="shm, unix or tcp; may be repeated. None: all.",
         ),
     ] = None,
@@ -83,17 +83,17 @@ def bench(
     the CPU time of a message at that rate. The other half is left to the nodes.
     """
     kinds = _checked("--kind", kind, _KINDS) or list(running.RATES_HZ)
-    wanted_ways = _checked("--way", way, _WAYS)
+    wanted_transports = _checked("--way", way, _TRANSPORTS)
     with running.Setup(_address(broker)) as setup:
-        ways = wanted_ways or list(setup.ways)
-        setup.check(ways)
+        transports = wanted_transports or list(setup.transports)
+        setup.check(transports)
         wanted = list(
-            running.cases(kinds, ways, rate_hz=rate, count=count, subscribers=subscribers)
+            running.cases(kinds, transports, rate_hz=rate, count=count, subscribers=subscribers)
         )
         found: list[Measured] = []
         with Progress("measuring", len(wanted), "cases") as progress:
             for case in wanted:
-                progress.at(len(found), f"{case.kind}, {_WAYS[case.way]}")
+                progress.at(len(found), f"{case.kind}, {_TRANSPORTS[case.transport]}")
                 found.append(setup.measure(case))
         if as_json:
             print(json.dumps(_as_json(setup, found), indent=2))
@@ -133,7 +133,7 @@ def _show(setup: "Setup", found: "list[Measured]") -> None:
     for each in found:
         table.add_row(
             each.case.kind,
-            _way(each),
+            _transport_name(each),
             f"{each.case.rate_hz:g} Hz",
             *(figures.shown_us(each.latency_us(percent)) for percent in (50, 90, 99, 100)),
             f"{each.paced.lost}",
@@ -143,7 +143,7 @@ def _show(setup: "Setup", found: "list[Measured]") -> None:
         )
     screen.print(table)
     chosen = _for_verdict(found)
-    screen.print(f"\nLatency of {chosen.case.kind}, {_way(chosen)}:")
+    screen.print(f"\nLatency of {chosen.case.kind}, {_transport_name(chosen)}:")
     for line in _histogram(chosen, screen.width):
         screen.print(line)
     screen.print(f"\n{_verdict(chosen)}", style="bold")
@@ -159,9 +159,11 @@ def _subscribers(case: "Case") -> str:
     return f"{case.subscribers} subscriber{'' if case.subscribers == 1 else 's'}"
 
 
-def _way(measured: "Measured") -> str:
-    way = measured.case.way
-    return _WAYS[way] if way != "shm" or measured.is_shared else "no shared memory"
+def _transport_name(measured: "Measured") -> str:
+    transport = measured.case.transport
+    return (
+        _TRANSPORTS[transport] if transport != "shm" or measured.is_shared else "no shared memory"
+    )
 
 
 def _share_lost(run: "Run") -> str:
@@ -189,7 +191,7 @@ def _histogram(measured: "Measured", width: int) -> list[str]:
 def _verdict(measured: "Measured") -> str:
 
     case = measured.case
-    what = f"{case.kind}, {_way(measured)}, {_subscribers(case)} each"
+    what = f"{case.kind}, {_transport_name(measured)}, {_subscribers(case)} each"
     return f"{figures.verdict(measured.load)} ({what})"
 
 
@@ -226,7 +228,7 @@ def _case_as_json(each: "Measured") -> dict[str, Any]:
 
     return {
         "kind": each.case.kind,
-        "way": each.case.way,
+        "way": each.case.transport,
         "shared": each.is_shared,
         "subscribers": each.case.subscribers,
         "rate_hz": each.case.rate_hz,

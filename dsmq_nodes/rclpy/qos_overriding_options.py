@@ -112,10 +112,10 @@ def _get_qos_policy_parameter(qos: QoSProfile, policy: QoSPolicyKind) -> Any:
     name = policy.name.lower()
     value = getattr(qos, name)
     if name in _ENUMS:
-        said = value.name.lower()
-        if said == "unknown":
+        text = value.name.lower()
+        if text == "unknown":
             raise ValueError("User provided QoS profile is invalid")
-        return said
+        return text
     return value.nanoseconds if isinstance(value, Duration) else value
 
 

@@ -141,20 +141,22 @@ def make_renderer(world: World, width: int, height: int) -> Any:
     """
     view = world.model.vis.global_
     view.offwidth, view.offheight = max(view.offwidth, width), max(view.offheight, height)
-    way = os.environ.get("MUJOCO_GL") or _found_gl()
+    backend = os.environ.get("MUJOCO_GL") or _found_gl()
     try:
-        if way in _LIBRARIES:  # MuJoCo chose one at its import, which was too early
-            gl_context.GLContext = import_module(f"mujoco.{way}").GLContext
+        if backend in _LIBRARIES:  # MuJoCo chose one at its import, which was too early
+            gl_context.GLContext = import_module(f"mujoco.{backend}").GLContext
         return mujoco.Renderer(world.model, height, width)
     except Exception as error:  # noqa: BLE001  PyOpenGL, ctypes and MuJoCo each raise their own
         reason = " ".join(str(error).split())
-        raise SimulationError(f"{_NO_GL} ({way or 'no EGL, no OSMesa'}: {reason:.200})") from None
+        raise SimulationError(
+            f"{_NO_GL} ({backend or 'no EGL, no OSMesa'}: {reason:.200})"
+        ) from None
 
 
 def _found_gl() -> str:
-    for way, names in _LIBRARIES.items():
+    for backend, names in _LIBRARIES.items():
         for name in names:
             with contextlib.suppress(OSError):
                 ctypes.CDLL(name)
-                return way
+                return backend
     return ""

@@ -43,7 +43,7 @@ class Recording:
         self.session = Session(broker.address, patient=True, lasting=True)
         self.writer = BagWriter(path)
         self.recorder = Recorder(
-            self.session, self.writer, selection, say=self.said.append, warn=self.said.append
+            self.session, self.writer, selection, report=self.said.append, warn=self.said.append
         )
 
     def until(self, condition: Callable[[], bool], what: str = "") -> None:

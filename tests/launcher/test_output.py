@@ -44,7 +44,7 @@ def test_a_line_keeps_its_colours_and_stays_under_its_name() -> None:
     output.lines(
         "a", ["\x1b[31mred\x1b[0m\x1b[2J\x1b[1A\x9b\u202e é🤖\x07".encode(), b"\xff\x1b]0;"]
     )
-    output.say("from \x1b[2J elsewhere")
+    output.print_line("from \x1b[2J elsewhere")
     assert plain.getvalue().decode("utf-8", "surrogateescape") == (
         "[a] \x1b[31mred\x1b[0m\\u001b[2J\\u001b[1A\\u009b\\u202e é🤖\\u0007\n"
         "[a] \udcff\\u001b]0;\n[launch] from \\u001b[2J elsewhere\n"
@@ -71,7 +71,7 @@ def test_names_are_coloured_on_a_terminal_alone(monkeypatch: pytest.MonkeyPatch)
 
 def test_what_the_launcher_says_has_its_name_on_every_line() -> None:
     out, own = io.BytesIO(), io.BytesIO()
-    LaunchOutput(out, own, []).say("one\ntwo")
+    LaunchOutput(out, own, []).print_line("one\ntwo")
     assert (out.getvalue(), own.getvalue()) == (b"", b"[launch] one\n[launch] two\n")
 
 
@@ -123,7 +123,7 @@ def test_a_reader_that_does_not_read_costs_the_oldest_lines_which_are_counted() 
         told: list[bytes] = []
         reader = read_all(read, told)
         asyncio.run(output.finish(PATIENCE_SEC))
-        output.say("the end")
+        output.print_line("the end")
         asyncio.run(output.finish(PATIENCE_SEC))
     reader.join()
     (gap,) = [n for n, line in enumerate(told) if b"earlier lines are not shown" in line]

@@ -77,8 +77,8 @@ class Run:
                 for line in lines:
                     on_line(line)
 
-            def say(self, text: str, name: str = "launch") -> None:
-                super().say(text, name)
+            def print_line(self, text: str, name: str = "launch") -> None:
+                super().print_line(text, name)
                 on_line(text.encode())
 
         async def main() -> int:

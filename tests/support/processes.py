@@ -61,11 +61,11 @@ class Popen(subprocess.Popen[Any]):
         if self._talk is None:
             return super()._try_wait(wait_flags)  # type: ignore[misc,no-any-return]
         try:
-            said = self._talk.recv(NUMBER.size, wait_flags and socket.MSG_DONTWAIT)
+            received = self._talk.recv(NUMBER.size, wait_flags and socket.MSG_DONTWAIT)
         except BlockingIOError:
             return 0, 0
         self._talk.close()
-        return self.pid, NUMBER.unpack(said)[0]
+        return self.pid, NUMBER.unpack(received)[0]
 
     def _internal_poll(self, *given: Any, **named: Any) -> int | None:
         if self._talk is None:

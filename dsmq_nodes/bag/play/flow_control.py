@@ -69,8 +69,10 @@ class Flow:
             self.wait()
 
     def _has_room(self) -> bool:
-        under_way = self._session.unacknowledged
-        return len(under_way) < _WINDOW_MESSAGES and sum(under_way.values()) < _WINDOW_BYTES
+        unacknowledged = self._session.unacknowledged
+        return (
+            len(unacknowledged) < _WINDOW_MESSAGES and sum(unacknowledged.values()) < _WINDOW_BYTES
+        )
 
     def wait(self) -> None:
         """Wait until every reader has received all puts, and all nodes have run their callbacks.

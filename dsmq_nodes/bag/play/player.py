@@ -55,7 +55,7 @@ class Player:
         playing: Playing,
         wait: Callable[[float], None] | None = None,
         *,
-        say: Callable[[str], None] = lambda _: None,
+        report: Callable[[str], None] = lambda _: None,
     ) -> None:
         """Prepare to play.
 
@@ -64,7 +64,7 @@ class Player:
             session: the connection to publish with.
             playing: the options.
             wait: called with the seconds to wait, and may wait less; may change the pace.
-            say: called with a line about what the player waits for.
+            report: called with a line about what the player waits for.
 
         Raises:
             BagError: the bag has no messages, or none in JSON.
@@ -74,7 +74,7 @@ class Player:
         self.pace = Pace(playing.rate, paused=playing.start_paused)
         self._bag, self._session, self._playing = bag, session, playing
         self._flow = Flow(session)
-        self._wait, self._say = wait or session.pump, say
+        self._wait, self._report = wait or session.pump, report
         self._is_stopped = False
         self._clock_due_sec = 0.0
         self.left_out: Counter[str] = Counter()
@@ -160,7 +160,7 @@ class Player:
 
     def _wait_for_subscribers(self, topics: set[str]) -> None:
         """Wait, without a limit, until each topic has enough subscribers; `say` what is missing."""
-        count, said = self._playing.wait_for, ""
+        count, reported = self._playing.wait_for, ""
         with contextlib.closing(self._session.graphs(exact=True)) as graphs:
             for graph in graphs:
                 found = {each.name: len(each.subscribers) for each in graph.topics}
@@ -171,9 +171,9 @@ class Player:
                 ]
                 if not missing:
                     return
-                if (text := ", ".join(missing)) != said:
-                    said = text
-                    self._say(f"Waiting for {count} subscribers of each topic: {text}")
+                if (text := ", ".join(missing)) != reported:
+                    reported = text
+                    self._report(f"Waiting for {count} subscribers of each topic: {text}")
 
     def _play_once(self, latched: list[Record]) -> None:
         began_sec, self._clock_due_sec = time.monotonic(), 0.0

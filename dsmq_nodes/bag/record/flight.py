@@ -139,7 +139,7 @@ def _record_all(asked: list[int], output: str, files: Sequence[Attachment], laun
             writer.attach(each)
         recorder = _recorder(writer, flight, launch)
         recorder.run(lambda: bool(asked) or flight.is_over, is_hurried=lambda: len(asked) > 1)
-    _say(f"{recorder.messages} messages, {recorder.dropped} dropped, in {writer.paths[0]}")
+    _print(f"{recorder.messages} messages, {recorder.dropped} dropped, in {writer.paths[0]}")
     return 0
 
 
@@ -178,9 +178,9 @@ def _bundle(
     try:
         count = write_bundle(folder, flight, ring, files)
     except (OSError, DsmqError) as error:
-        _say(f"cannot write {folder}: {error}")
+        _print(f"cannot write {folder}: {error}")
     else:
-        _say(f"{names} failed: the last {count} messages and the launch's state: {folder}")
+        _print(f"{names} failed: the last {count} messages and the launch's state: {folder}")
 
 
 def _recorder(writer: BagWriter | LastSeconds, flight: Flight, launch: str) -> Recorder:
@@ -190,11 +190,11 @@ def _recorder(writer: BagWriter | LastSeconds, flight: Flight, launch: str) -> R
         Selection(everything=True),
         from_start=True,
         listeners={f"{launch}/state": flight.on_state, f"{launch}/lines": flight.on_lines},
-        warn=_say,
+        warn=_print,
     )
 
 
-def _say(text: str) -> None:
+def _print(text: str) -> None:
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 

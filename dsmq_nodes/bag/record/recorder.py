@@ -113,7 +113,7 @@ class Recorder:
         use_sim_time: bool = False,
         from_start: bool = False,
         listeners: Mapping[str, Callable[[wire.Reply], None]] | None = None,
-        say: Callable[[str], None] = lambda _: None,
+        report: Callable[[str], None] = lambda _: None,
         warn: Callable[[str], None] = lambda _: None,
     ) -> None:
         """Prepare to record.
@@ -126,7 +126,7 @@ class Recorder:
                 dropped.
             from_start: record existing topics from the first message in their logs.
             listeners: callbacks for the messages of some topics, recorded or not.
-            say: called with information.
+            report: called with information.
             warn: called with warnings.
         """
         self.topics: dict[str, RecordedTopic] = {}
@@ -134,7 +134,7 @@ class Recorder:
         self._session = session
         self._writer = writer
         self._selection = selection
-        self._say, self._warn = say, warn
+        self._report, self._warn = report, warn
         self._uses_sim_time = use_sim_time
         self._sim_ns: int | None = None
         self._offset_ns = time.time_ns() - time.monotonic_ns()
@@ -308,7 +308,7 @@ class Recorder:
                 if found.name not in self._own_topics:
                     self._session.subscribe(found.name, from_start=self._from_start or not first)
                 if not is_hidden(found.name):
-                    self._say(f"Subscribed to topic '{found.name}'")
+                    self._report(f"Subscribed to topic '{found.name}'")
             self._take_types(topic, found)
         if first:
             self._episodes.begin(graph)

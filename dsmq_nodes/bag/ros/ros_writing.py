@@ -82,7 +82,7 @@ def write_ros(
             if connection is not None:
                 try:
                     _check_time(record.log_time_ns, is_one=is_one)
-                    raw = _said(types, serialize, record)
+                    raw = _serialized(types, serialize, record)
                 except ValueError as error:
                     leave_out(source, record, error)
                 else:
@@ -99,7 +99,7 @@ def _check_time(time_ns: int, *, is_one: bool) -> None:
         raise ValueError(f"its time is after {last}, the last year of this format")
 
 
-def _said(types: RosTypes, serialize: Callable[[Any, str], Any], record: Record) -> Any:
+def _serialized(types: RosTypes, serialize: Callable[[Any, str], Any], record: Record) -> Any:
     """Return a message in ROS's encoding.
 
     Raises:

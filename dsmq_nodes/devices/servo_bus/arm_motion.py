@@ -61,7 +61,7 @@ class ArmMotion:
         self._max_speed, self._first_distance = max_speed, first_distance
         self._present: dict[str, float] = {}
         self._wishes: dict[str, float] = {}
-        self._way: list[Waypoint] = []
+        self._trajectory: list[Waypoint] = []
         self._began_sec = 0.0
         self._led: set[str] = set()  # joints that have had their first command
 
@@ -76,10 +76,10 @@ class ArmMotion:
         return self._present
 
     @property
-    def is_under_way(self) -> bool:
+    def is_moving(self) -> bool:
         """Whether the goals have not reached the commanded positions yet."""
         wishes = self._wishes.items()
-        return bool(self._way) or any(self.goals.get(name) != wish for name, wish in wishes)
+        return bool(self._trajectory) or any(self.goals.get(name) != wish for name, wish in wishes)
 
     def see(self, present: Mapping[str, float]) -> None:
         """Store measured positions."""
@@ -95,7 +95,7 @@ class ArmMotion:
 
     def hold(self) -> None:
         """Stay at the arm's position; the next command counts as a first one."""
-        self._wishes, self._way, self.followed = {}, [], None
+        self._wishes, self._trajectory, self.followed = {}, [], None
         self._led.clear()
         self.goals = dict(self._present)
 
@@ -119,35 +119,35 @@ class ArmMotion:
         if reason := self._too_far(self._firsts(positions)):
             return reason
         self._led.update(positions)
-        self._way, self.followed = [], None
+        self._trajectory, self.followed = [], None
         self._wishes.update(self._limited(positions))
         return ""
 
-    def follow(self, way: Sequence[Waypoint], now_sec: float) -> str:
+    def follow(self, trajectory: Sequence[Waypoint], now_sec: float) -> str:
         """Follow waypoints from now on; return why they are refused, or ""."""
-        times = [each.at_sec for each in way]
-        if not way:
+        times = [each.at_sec for each in trajectory]
+        if not trajectory:
             self.hold()  # an empty trajectory stops, as in ROS
             return ""
         if times[0] < 0 or any(b <= a for a, b in pairwise(times)):
             return "its times do not increase"
-        for each in way:
+        for each in trajectory:
             if reason := self._refusal(each.positions) or self._outside(each.positions):
                 return reason
-        is_slow = self._farthest(way[0].positions)[1] <= self._max_speed * times[0]
-        if not is_slow and (reason := self._too_far(self._firsts(way[0].positions))):
+        is_slow = self._farthest(trajectory[0].positions)[1] <= self._max_speed * times[0]
+        if not is_slow and (reason := self._too_far(self._firsts(trajectory[0].positions))):
             return reason
-        self._led.update(way[0].positions)
-        start = {name: self.goals[name] for name in way[0].positions}
-        points = [Waypoint(each.at_sec, self._limited(each.positions)) for each in way]
-        self._way = [Waypoint(0.0, start), *points] if times[0] > 0 else points
-        self._wishes, self.followed = {}, way
+        self._led.update(trajectory[0].positions)
+        start = {name: self.goals[name] for name in trajectory[0].positions}
+        points = [Waypoint(each.at_sec, self._limited(each.positions)) for each in trajectory]
+        self._trajectory = [Waypoint(0.0, start), *points] if times[0] > 0 else points
+        self._wishes, self.followed = {}, trajectory
         self._began_sec = now_sec
         return ""
 
     def advance(self, now_sec: float, step_sec: float) -> dict[str, float]:
         """Move the goals by one step, and return them."""
-        if self._way:
+        if self._trajectory:
             self._wishes.update(self._sample(now_sec - self._began_sec))
         most = self._max_speed * step_sec
         for name, wish in self._wishes.items():
@@ -157,14 +157,14 @@ class ArmMotion:
         return self.goals
 
     def _sample(self, at_sec: float) -> Mapping[str, float]:
-        way = self._way
-        if at_sec >= way[-1].at_sec:
-            self._way = []
-            return way[-1].positions
-        after = next(i for i, each in enumerate(way) if each.at_sec > at_sec)
+        trajectory = self._trajectory
+        if at_sec >= trajectory[-1].at_sec:
+            self._trajectory = []
+            return trajectory[-1].positions
+        after = next(i for i, each in enumerate(trajectory) if each.at_sec > at_sec)
         if after == 0:
             return {}
-        return between(way[after - 1], way[after], at_sec)
+        return between(trajectory[after - 1], trajectory[after], at_sec)
 
     def _refusal(self, positions: Mapping[str, float]) -> str:
         if unknown := [name for name in positions if name not in self._limits]:

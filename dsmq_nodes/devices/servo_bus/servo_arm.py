@@ -125,7 +125,7 @@ class ServoArm(Node):
         self._state = self.create_publisher(JointState, "joint_states", 10)
         timeout = given.command_timeout
         self._motors = Actuator(self, JointState, "joint_command", self.on_command, timeout=timeout)
-        self._way = Actuator(
+        self._trajectory_actuator = Actuator(
             self, JointTrajectory, "joint_trajectory", self.on_trajectory, timeout=None
         )
         TrajectoryAction(self, "~/follow_joint_trajectory", self._begin_goal, lambda: self._motion)
@@ -158,17 +158,17 @@ class ServoArm(Node):
         self._follow(msg)
 
     def _begin_goal(self, trajectory: JointTrajectory) -> str:
-        if not self._way.is_free:
+        if not self._trajectory_actuator.is_free:
             return "the emergency stop is pressed, or its state is not known yet"
         return self._follow(trajectory)
 
     def _follow(self, trajectory: JointTrajectory) -> str:
         try:
-            way = waypoints(trajectory, self.get_clock().now().to_nanoseconds())
+            points = waypoints(trajectory, self.get_clock().now().to_nanoseconds())
         except ValueError as error:
             reason = str(error)
         else:
-            reason = self._refusal() or self._motion.follow(way, self._now_sec())
+            reason = self._refusal() or self._motion.follow(points, self._now_sec())
             if not reason:
                 self._motors.hand_over()
         self._judge("a trajectory", reason)
@@ -462,7 +462,9 @@ class ServoArm(Node):
         for name, value in vars(self._bus.counters).items():
             stat.add(name, value)
         stat.add("connects", self._connects)
-        stat.add("refused", self._refused + self._motors.refused + self._way.refused)
+        stat.add(
+            "refused", self._refused + self._motors.refused + self._trajectory_actuator.refused
+        )
         stat.add("limited", self._motion.limited)
 
     def _fill_joint_status(self, name: str, stat: DiagnosticStatusWrapper) -> None:

@@ -47,16 +47,16 @@ def waypoints(msg: JointTrajectory, now_ns: int) -> list[Waypoint]:
     if late := too_late(msg, now_ns):
         raise ValueError(late)
     begins_sec = _begins_sec(msg, now_ns)
-    way = [
+    points = [
         Waypoint(
             begins_sec + _sec(each.time_from_start), dict(zip(names, each.positions, strict=True))
         )
         for each in msg.points
     ]
-    passed = sum(each.at_sec <= 0 for each in way)
-    if begins_sec >= 0 or not passed or passed == len(way):
-        return way
-    return [Waypoint(0.0, between(way[passed - 1], way[passed], 0.0)), *way[passed:]]
+    passed = sum(each.at_sec <= 0 for each in points)
+    if begins_sec >= 0 or not passed or passed == len(points):
+        return points
+    return [Waypoint(0.0, between(points[passed - 1], points[passed], 0.0)), *points[passed:]]
 
 
 def too_late(msg: JointTrajectory, now_ns: int) -> str:
@@ -98,17 +98,17 @@ class TrajectoryAction:
             handle.abort()
             return reason
         motion = self._motion()
-        way = motion.followed
-        end_sec = _now_sec() + (way[-1].at_sec if way else 0.0)
+        points = motion.followed
+        end_sec = _now_sec() + (points[-1].at_sec if points else 0.0)
         latest_sec = end_sec + (_sec(goal.goal_time_tolerance) or _GOAL_TIME_SEC)
-        while not (ended := self._ended(goal, way, end_sec, latest_sec)):
+        while not (ended := self._ended(goal, points, end_sec, latest_sec)):
             if handle.is_cancel_requested:
                 motion.hold()
                 handle.canceled()
                 return _Result(error_string="cancelled: the arm holds")
             handle.publish_feedback(self._feedback(goal.trajectory.joint_names))
             await asyncio.sleep(_PERIOD_SEC)
-        if ended.error_code and self._motion().followed is way:
+        if ended.error_code and self._motion().followed is points:
             self._motion().hold()
         (handle.abort if ended.error_code else handle.succeed)()
         return ended
@@ -128,28 +128,28 @@ class TrajectoryAction:
     def _ended(
         self,
         goal: FollowJointTrajectory.Goal,
-        way: Sequence[Waypoint] | None,
+        points: Sequence[Waypoint] | None,
         end_sec: float,
         latest_sec: float,
     ) -> FollowJointTrajectory.Result | None:
         now_sec = _now_sec()
-        if text := self._trouble(goal, way):
+        if text := self._trouble(goal, points):
             return _Result(error_code=_Result.PATH_TOLERANCE_VIOLATED, error_string=text)
         if now_sec < end_sec:
             return None
-        last = way[-1].positions if way else {}
+        last = points[-1].positions if points else {}
         text = self._violation(last, goal.goal_tolerance, _GOAL_TOLERANCE)
-        if not text and self._motion().is_under_way:
+        if not text and self._motion().is_moving:
             text = "the speed limit is lower than the trajectory needs"
         if text and now_sec < latest_sec:
             return None
         code = _Result.GOAL_TOLERANCE_VIOLATED if text else _Result.SUCCESSFUL
         return _Result(error_code=code, error_string=text)
 
-    def _trouble(self, goal: FollowJointTrajectory.Goal, way: Sequence[Waypoint] | None) -> str:
+    def _trouble(self, goal: FollowJointTrajectory.Goal, points: Sequence[Waypoint] | None) -> str:
         """Return why the arm cannot continue; "" if it can."""
         motion, names = self._motion(), goal.trajectory.joint_names
-        if motion.followed is not way:
+        if motion.followed is not points:
             return "the arm holds, or obeys another command"
         if stopped := [name for name in names if name in motion.stopped]:
             return f"{stopped[0]} stopped: {motion.stopped[stopped[0]]}"

@@ -113,12 +113,12 @@ class FoxgloveClient:
 
     # To the client
 
-    def _say(self, op: str, **fields: Any) -> None:
+    def _send(self, op: str, **fields: Any) -> None:
         self._client.outbox.answer(json.dumps({"op": op, **fields}, separators=(",", ":")))
 
     def _status(self, level: int, text: str, status_id: str = "") -> None:
         extra = {"id": status_id} if status_id else {}
-        self._say("status", level=level, message=text[:_LONGEST_STATUS], **extra)
+        self._send("status", level=level, message=text[:_LONGEST_STATUS], **extra)
 
     def _welcome(self) -> None:
         capabilities = [*_READING, *(() if self._client.hub.is_read_only else _WRITING)]
@@ -128,7 +128,7 @@ class FoxgloveClient:
             self._client.subscribe(CLOCK_TOPIC, self._take_clock, depth=1)
         # Start a new session: the data shown so far has times of another clock.
         session = f"{self._server.session}{' by /clock' if self._has_clock else ''}"
-        self._say(
+        self._send(
             "serverInfo",
             name="dsmq-nodes",
             capabilities=capabilities,
@@ -158,21 +158,21 @@ class FoxgloveClient:
 
     def _send_change(self, change: Change) -> None:
         if change.gone_channels:
-            self._say("unadvertise", channelIds=change.gone_channels)
+            self._send("unadvertise", channelIds=change.gone_channels)
             for number, each in list(self._subscribed.items()):
                 if each.channel.id in change.gone_channels:
                     self._end(number)
         if change.channels:
-            self._say("advertise", channels=[each.wire for each in change.channels])
+            self._send("advertise", channels=[each.wire for each in change.channels])
         if not self._client.hub.is_read_only:
             self._send_services(change)
         self._send_graph()
 
     def _send_services(self, change: Change) -> None:
         if change.gone_services:
-            self._say("unadvertiseServices", serviceIds=change.gone_services)
+            self._send("unadvertiseServices", serviceIds=change.gone_services)
         if change.services:
-            self._say("advertiseServices", services=[each.wire for each in change.services])
+            self._send("advertiseServices", services=[each.wire for each in change.services])
 
     # From the client
 
@@ -315,7 +315,7 @@ class FoxgloveClient:
             body = message_text(values, kind.name, kind.schema, kind.cls, time.time_ns())
             text = await self._client.call(service.name, body)
         except (DsmqError, ValueError) as error:
-            self._say(
+            self._send(
                 "serviceCallFailure",
                 serviceId=request.service,
                 callId=request.call,
@@ -335,7 +335,7 @@ class FoxgloveClient:
     async def _send_parameters(self, names: list[str], request_id: object) -> None:
         found = await self._server.parameters.read(names)
         extra = {"id": request_id} if request_id is not None else {}
-        self._say("parameterValues", parameters=found, **extra)
+        self._send("parameterValues", parameters=found, **extra)
 
     def _set_parameters(self, operation: Operation) -> None:
         parameters = _items(operation, "parameters")
@@ -376,7 +376,7 @@ class FoxgloveClient:
     def _parameters_changed(self, parameters: list[dict[str, Any]]) -> None:
         wanted = [each for each in parameters if self._is_watched(each["name"])]
         if wanted:
-            self._say("parameterValues", parameters=wanted)
+            self._send("parameterValues", parameters=wanted)
 
     def _is_watched(self, name: str) -> bool:
         return self._watches_all or name in self._watched
@@ -400,7 +400,7 @@ class FoxgloveClient:
         self._graph = now
         topics = now.published.keys() | now.subscribed.keys()
         gone = (before.published.keys() | before.subscribed.keys()) - topics
-        self._say(
+        self._send(
             "connectionGraphUpdate",
             publishedTopics=_named(now.published, before.published, "publisherIds"),
             subscribedTopics=_named(now.subscribed, before.subscribed, "subscriberIds"),

@@ -128,22 +128,22 @@ class BridgeRules:
 
     def unmatched(self, topics: Iterable[str], services: Iterable[str]) -> list[str]:
         """Return a sentence for each plain name that ROS lacks."""
-        said = []
+        problems = []
         for kind, rule, there in (
             ("topic", self.from_ros, set(topics)),
             ("service", self.services_from_ros, set(services)),
         ):
             names = {_plain(name) for name in there}
-            said += [
+            problems += [
                 f"ROS has no {kind} {name} yet; {did_you_mean(name, sorted(names))}"
                 for name in rule
                 if "*" not in name and name not in names
             ]
-        return said
+        return problems
 
     def unmatched_here(self, topics: Iterable[str], services: Iterable[str]) -> list[str]:
         """Return a sentence for each plain name to carry to ROS that this graph lacks."""
-        said = []
+        problems = []
         for kind, rule, there in (
             ("topic", self.to_ros, set(topics)),
             ("service", self.services_to_ros, set(services)),
@@ -154,8 +154,8 @@ class BridgeRules:
                 if "*" not in name and ours not in names:
                     why = f" (prefix {self.prefix} and {name})" if self.prefix else ""
                     hint = did_you_mean(ours, sorted(names))
-                    said.append(f"there is no {kind} {ours}{why} here yet; {hint}")
-        return said
+                    problems.append(f"there is no {kind} {ours}{why} here yet; {hint}")
+        return problems
 
 
 def _named(

@@ -137,7 +137,7 @@ class GoingTopics:
         self._hub, self._broker, self._carrier = hub, broker, carrier
         self._rules, self._settings = rules, settings
         self._topics: dict[str, _GoingTopic] = {}  # by fleet name
-        self._backlog: Backlog[_Message, _GoingTopic] = Backlog(self._gave_way, _LATE_SEC)
+        self._backlog: Backlog[_Message, _GoingTopic] = Backlog(self._skip, _LATE_SEC)
         self._clock, self._far = LinkClock(), FarWindow()
         self._is_slow = False
         self._answers: set[object] = set()  # answers to other machines that are being read
@@ -282,7 +282,7 @@ class GoingTopics:
             self._far.came(fleet_name, confirmation.id, time.monotonic(), is_near=is_near)
             self.room()
 
-    def _gave_way(self, going: _GoingTopic, message: _Message) -> None:
+    def _skip(self, going: _GoingTopic, message: _Message) -> None:
         """Count a message that is skipped."""
         going.skipped += 1
         is_answering = self._is_answering(time.monotonic())
@@ -300,7 +300,7 @@ class GoingTopics:
         if going.reader is None or message.chain is not going.chain:
             return  # no longer wanted; a new reader gets it from the log
         if going.is_best_effort and age_sec > LATE_SEC:
-            self._gave_way(going, message)
+            self._skip(going, message)
             return
         if self._is_given_up(going.topic, message.id, message.at_sec):
             return

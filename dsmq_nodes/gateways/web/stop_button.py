@@ -31,7 +31,7 @@ class StopButton:
         cls = find_type(entry.type)
         self._text = cls(**entry.msg).to_json()
         self._schema = _encode(cls.schema())
-        self._is_owed = False
+        self._is_pending = False
         self._writer: HubWriter | None = None
         if not hub.is_read_only:
             self._writer = hub.advertise(self._topic, self._type, self._schema)
@@ -46,7 +46,7 @@ class StopButton:
         if self._writer is None:
             raise CommandError("this gateway is read-only: it cannot stop the robot")
         if not self._hub.is_connected:
-            self._is_owed = True
+            self._is_pending = True
             raise CommandError(
                 "the broker is away: STOP is sent when it is back; stop the robot by its own switch"
             )
@@ -54,6 +54,6 @@ class StopButton:
         return f"STOP was published on {self._topic}"
 
     def _perhaps_back(self) -> None:
-        if self._is_owed and self._hub.is_connected and self._writer is not None:
-            self._is_owed = False
+        if self._is_pending and self._hub.is_connected and self._writer is not None:
+            self._is_pending = False
             self._writer.publish(self._text)

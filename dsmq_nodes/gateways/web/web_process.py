@@ -73,7 +73,7 @@ async def _serve(
         scheme = "https" if tls is not None else "http"
         names = ", ".join(filter(None, own))
         more = f" ({names})" if names else ""
-        _say(f"dashboard: {scheme}://{_shown(entry.host)}:{port}{more}")
+        _print(f"dashboard: {scheme}://{_shown(entry.host)}:{port}{more}")
         hub.link.set_state("ready")
         await asyncio.Event().wait()  # until a signal
     finally:
@@ -99,7 +99,7 @@ async def _own_port(
     except AddressInUseError as error:
         if endpoint.name in entry.model_fields_set:
             raise
-        _say(f"{endpoint.name} has no port of its own: {error}")
+        _print(f"{endpoint.name} has no port of its own: {error}")
         return ""
     return f"{endpoint.name} on {port}"
 
@@ -138,6 +138,6 @@ def _shown(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _say(text: str) -> None:
+def _print(text: str) -> None:
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()

@@ -198,13 +198,13 @@ def _wrong_class(each: _Examined) -> Iterator[LaunchProblem]:
 def _wrong_param(node: ComposedNode, wrong: WrongParam) -> LaunchProblem:
     if wrong.kind == DECLARED:
         (declared,) = map(str, wrong.loc)
-        said = f"parameter '{declared}': {wrong.message}"
-        return node.declared_origin(declared).problem(said)
+        fault = f"parameter '{declared}': {wrong.message}"
+        return node.declared_origin(declared).problem(fault)
     if wrong.kind == UNDECLARED:
         (other,) = map(str, wrong.loc)
-        said = f"{node.entry.node} has no parameter {shorten(other)}"
+        fault = f"{node.entry.node} has no parameter {shorten(other)}"
         hint = did_you_mean(other, wrong.known)
-        return node.declared_origin(other).problem(f"{said}; {hint}", at_key=True)
+        return node.declared_origin(other).problem(f"{fault}; {hint}", at_key=True)
     path = tuple(wrong.loc)
     name = ".".join(map(str, path))
     origin = node.param_origin(path)

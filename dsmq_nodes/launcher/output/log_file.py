@@ -14,9 +14,9 @@ class LogFile:
     A file that cannot be written causes one warning; the process continues without it.
     """
 
-    def __init__(self, plan: LogPlan, say: Callable[[str], None]) -> None:
+    def __init__(self, plan: LogPlan, report: Callable[[str], None]) -> None:
         self._plan = plan
-        self._say = say
+        self._report = report
         self._fd = -1
         self._bytes = 0
         self._is_over = False
@@ -30,7 +30,7 @@ class LogFile:
                 self._append(f"{line}\n".encode())
         except (OSError, ValueError) as error:
             more = " more" if self._fd >= 0 else ""
-            self._say(f"nothing{more} is written to {self._plan.path}: {error}")
+            self._report(f"nothing{more} is written to {self._plan.path}: {error}")
             self.close()
 
     def close(self) -> None:
@@ -51,13 +51,13 @@ class LogFile:
 
     def _append(self, line: bytes) -> None:
         if self._bytes and self._bytes + len(line) > self._plan.most_bytes:
-            self._give_way()
+            self._rotate()
         rest = memoryview(line)
         while rest:
             rest = rest[os.write(self._fd, rest) :]
         self._bytes += len(line)
 
-    def _give_way(self) -> None:
+    def _rotate(self) -> None:
         os.close(self._fd)
         self._fd = -1
         path, keep = self._plan.path, self._plan.keep
@@ -73,9 +73,9 @@ class LogFile:
 class LogFiles:
     """The log files of a launch; one thread writes them all, so a hanging disk blocks nothing."""
 
-    def __init__(self, say: Callable[[str], None]) -> None:
+    def __init__(self, report: Callable[[str], None]) -> None:
         """Make the files; `say` is called with their errors, in another thread."""
-        self._say = say
+        self._report = report
         self._queue: LineQueue[tuple[LogFile, list[str]]] = LineQueue(self._write)
 
     def write(self, file: LogFile, lines: list[str]) -> None:
@@ -96,4 +96,4 @@ class LogFiles:
             self._queue.steps += 1
 
     def _missing(self, lines: int) -> None:
-        self._say(f"{lines} lines are not in the log files: the disk does not take them")
+        self._report(f"{lines} lines are not in the log files: the disk does not take them")

@@ -106,7 +106,7 @@ class LaunchOutput:
         """
         self._out.put(self._prefixes[name], [_ACTS.sub(_escaped, line) for line in lines])
 
-    def say(self, text: str, name: str = _OWN_NAME) -> None:
+    def print_line(self, text: str, name: str = _OWN_NAME) -> None:
         """Write a line of the launcher itself; from any thread."""
         prefix = _prefix(name, 1, self._own_stream)
         self._own.put(prefix, visible(text).encode("utf-8").split(b"\n"))
@@ -120,7 +120,7 @@ class LaunchOutput:
         await asyncio.gather(*(each.queue.finish(patience_sec) for each in self._streams()))
         unwritten = self._out.queue.unwritten
         if unwritten and self._own.queue.is_idle:
-            self.say(f"{_count(unwritten, 'last ')} not shown: nobody reads them")
+            self.print_line(f"{_count(unwritten, 'last ')} not shown: nobody reads them")
             await self._own.queue.finish(patience_sec)
 
     def _streams(self) -> Iterable["_Stream"]:

@@ -26,7 +26,7 @@ class BrokerLines:
         self._output = output
 
     @property
-    def said(self) -> list[str]:
+    def unshown_lines(self) -> list[str]:
         """The lines that were not passed on."""
         return [line.decode("utf-8", "replace") for line in self._held]
 
@@ -36,10 +36,10 @@ class BrokerLines:
         Args:
             another_port: how the launch gives the broker another port; empty: no advice.
         """
-        for line in self.said:
+        for line in self.unshown_lines:
             if (found := _IN_USE.search(line)) is not None and another_port:
                 return [f"{found[0]}{another_port}"]
-        return self.said
+        return self.unshown_lines
 
     def __call__(self, lines: list[bytes]) -> None:
         """Take lines."""

@@ -93,7 +93,7 @@ class Member:
         self._ending = ending
         self._on_change = on_change
         self._log_files = log_files
-        self._log = LogFile(plan.log, self._say) if plan.log is not None else None
+        self._log = LogFile(plan.log, self._report) if plan.log is not None else None
         self._write_log([])  # report an error of the file at once
         self._unready: set[str] = set()
         self._ready_sec: float | None = None
@@ -193,7 +193,7 @@ class Member:
         self._ready_sec = None
         self._unready = {node.name for node in self.plan.nodes}
         if process.warning:
-            self._say(process.warning)
+            self._report(process.warning)
         at = datetime.now(UTC).astimezone().isoformat(" ", "seconds")
         self._write_log([f"--- {self.name} started at {at}, pid {process.pid}"])
         self._on_change()
@@ -244,7 +244,7 @@ class Member:
             (signal.SIGKILL, _HANGS_SEC),
         ):
             if number != signal.SIGINT:
-                self._output.say(f"{self.name}: still running; {number.name} now")
+                self._output.print_line(f"{self.name}: still running; {number.name} now")
             if self.process is not None:
                 self.process.send_signal(number)
             if await self._ends_within(patience_sec, hurried()):
@@ -267,5 +267,5 @@ class Member:
         if self._log is not None:
             self._log_files.write(self._log, texts)
 
-    def _say(self, text: str) -> None:
-        self._output.say(f"{self.name}: {text}")
+    def _report(self, text: str) -> None:
+        self._output.print_line(f"{self.name}: {text}")

@@ -18,11 +18,11 @@ class Patience:
     """Watches for processes that do not become ready."""
 
     def __init__(
-        self, members: Iterable[Member], say: Callable[[str], None], patience_sec: float
+        self, members: Iterable[Member], report: Callable[[str], None], patience_sec: float
     ) -> None:
         """Watch `members`; `say` each that takes longer than `patience_sec`."""
         self._members = list(members)
-        self._say = say
+        self._report = report
         self._patience_sec = patience_sec
 
     async def watch(self) -> None:
@@ -33,7 +33,7 @@ class Patience:
             for member in self._late():
                 if (member.name, member.since_sec) not in reported:
                     reported.add((member.name, member.since_sec))
-                    self._say(f"{member.name}: {self._why(member)}")
+                    self._report(f"{member.name}: {self._why(member)}")
 
     def faults(self) -> Iterator[tuple[str, str]]:
         """Yield the processes that are late to become ready, with the text for the end."""

@@ -134,8 +134,8 @@ def _process(composition: Composition, nodes: list[ComposedNode], root: Path) ->
 
 def _agreed(entries: list[NodeEntry]) -> NodeEntry:
     """Return the settings of a process, which its nodes agree on."""
-    said = {key: getattr(entry, key) for entry in entries for key in entry.model_fields_set}
-    return entries[0].model_copy(update=said)
+    values = {key: getattr(entry, key) for entry in entries for key in entry.model_fields_set}
+    return entries[0].model_copy(update=values)
 
 
 def _argv(nodes: list[ComposedNode], root: Path) -> tuple[str, ...]:

@@ -47,7 +47,7 @@ def run_plan(
 
     async def run() -> int:
         name = launch_node(os.getpid() if plan.elsewhere else 0).rpartition("/")[2]
-        stop = StopMemory(plan.stop_file, output.say) if plan.stop_file else None
+        stop = StopMemory(plan.stop_file, output.print_line) if plan.stop_file else None
         observer = GraphObserver(view, strict_rates=strict_rates, name=name, stop=stop)
         return await Supervisor(plan, output, observer, warm=warm).run(
             duration_sec, once_ready=True
@@ -57,7 +57,7 @@ def run_plan(
         return asyncio.run(run())
 
 
-class _Says(logging.Handler):
+class _OutputHandler(logging.Handler):
     """Writes log records with the launcher's lines, which never block."""
 
     def __init__(self, output: LaunchOutput) -> None:
@@ -66,16 +66,16 @@ class _Says(logging.Handler):
 
     @override
     def emit(self, record: logging.LogRecord) -> None:
-        self._output.say(self.format(record))
+        self._output.print_line(self.format(record))
 
 
 @contextlib.contextmanager
 def _logs_to(output: LaunchOutput) -> Iterator[None]:
     """Show this process's log in the output, unless the program configures logging itself."""
-    root, says = logging.getLogger(), _Says(output)
+    root, handler = logging.getLogger(), _OutputHandler(output)
     if not root.handlers:
-        root.addHandler(says)
+        root.addHandler(handler)
     try:
         yield
     finally:
-        root.removeHandler(says)
+        root.removeHandler(handler)

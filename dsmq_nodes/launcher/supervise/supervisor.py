@@ -106,12 +106,12 @@ class Supervisor:
         self._another_port, self._elsewhere = plan.another_port, plan.elsewhere
         # A fork would have to wait until the warm process is there.
         broker = dataclasses.replace(plan.broker, restart=_BROKER_RESTART, fork=False)
-        self._log_files = LogFiles(output.say)
+        self._log_files = LogFiles(output.print_line)
         self._turns = StartTurns()
         made_of = output, self._log_files, Ending(self._stopping_pids), self._changed
         self.broker = Member(broker, *made_of)
         self.members = {each.name: Member(each, *made_of) for each in plan.nodes}
-        self._patience = Patience(self.members.values(), self.say, patience_sec)
+        self._patience = Patience(self.members.values(), self.report, patience_sec)
         self._lines = BrokerLines(output)
         self._guard: Guard
         self._is_warm = warm and any(map(may_fork, plan.nodes))
@@ -157,10 +157,10 @@ class Supervisor:
         ready = any(member.was_ready.is_set() for member in self.members.values())
         if self._observer is not None and ready:
             self._output.show(self._observer.summary())
-        self._say_restarts()
+        self._report_restarts()
         if any(member.starts for member in self.members.values()) and self._faults:
             faults = "; ".join(f"{name} ({what})" for name, what in self._faults.items())
-            self._output.say(f"ended with faults: {faults}")
+            self._output.print_line(f"ended with faults: {faults}")
         await self._log_files.finish(_WRITTEN_SEC)
         await self._output.finish(_WRITTEN_SEC)
         return 1 if self._faults else 0
@@ -169,7 +169,7 @@ class Supervisor:
         """Note and show a process's fault; with `end` the launch ends."""
         self._faults.setdefault(name, what)
         consequence = "the launch ends" if end else consequence
-        self._output.say(f"{name}: {what}" + (f"; {consequence}" if consequence else ""))
+        self._output.print_line(f"{name}: {what}" + (f"; {consequence}" if consequence else ""))
         if end:
             self._ending.set()
 
@@ -177,9 +177,9 @@ class Supervisor:
         if "output" not in self._faults:
             self.fail("output", f"cannot be written, {why}", "what is not shown is lost")
 
-    def say(self, text: str) -> None:
+    def report(self, text: str) -> None:
         """Show a line in the name of the launch."""
-        self._output.say(text)
+        self._output.print_line(text)
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:
@@ -233,7 +233,7 @@ class Supervisor:
         except TimeoutError:
             self.is_asked_to_end = True
             for each in self._patience.not_yet():
-                self.say(f"{each} when the {duration_sec:g} s were over")
+                self.report(f"{each} when the {duration_sec:g} s were over")
 
     async def _until_all_ready(self) -> None:
         """Wait until all nodes are ready, the launch ends, or one takes too long."""
@@ -264,9 +264,9 @@ class Supervisor:
                 self._judge_end(broker.name, status)
                 return
             if not self._lines.where.done():
-                said = self._lines.why_not(self._another_port)
-                for line in said or [f"ended before it listened, {describe(status)}"]:
-                    self._output.say(line, "broker")
+                reasons = self._lines.why_not(self._another_port)
+                for line in reasons or [f"ended before it listened, {describe(status)}"]:
+                    self._output.print_line(line, "broker")
                 self._faults["broker"] = describe(status)
                 self._ending.set()
                 return
@@ -274,7 +274,7 @@ class Supervisor:
             if delay_sec is None:
                 self.fail("broker", f"{describe(status)}, again and again", end=True)
                 return
-            self.say(f"broker: {describe(status)}; it is started again, nodes connect again")
+            self.report(f"broker: {describe(status)}; it is started again, nodes connect again")
             broker.become(MemberState.RESTARTING)
             broker.plan = started_again(broker.plan, self._lines.where.result().port)
             await asyncio.sleep(delay_sec)
@@ -410,12 +410,14 @@ class Supervisor:
         if delay_sec is None:
             member.become(MemberState.FAILED)
             tail = [text for _, text in member.recent][-_LAST_LINES:]
-            self._output.say(f"{name}: its last lines:" if tail else f"{name}: it wrote nothing")
+            self._output.print_line(
+                f"{name}: its last lines:" if tail else f"{name}: it wrote nothing"
+            )
             self._output.lines(name, [text.encode() for text in tail])
             what = f"FAILED after {member.starts} starts, {how}"
             self.fail(name, what, "the others go on", end=member.plan.required)
         else:
-            self.say(f"{name}: {how}; it is started again in {delay_sec:.1f} s")
+            self.report(f"{name}: {how}; it is started again in {delay_sec:.1f} s")
         return delay_sec
 
     def _ended_for_good(self, member: Member, status: int) -> None:
@@ -424,8 +426,8 @@ class Supervisor:
         if status == 0:
             if not member.plan.is_of_kit:  # it needs no node
                 member.was_ready.set()
-                self._say_when_all_ready()
-            self.say(f"{name} has finished ({how})" + ("; the launch ends" if required else ""))
+                self._report_when_all_ready()
+            self.report(f"{name} has finished ({how})" + ("; the launch ends" if required else ""))
             if required:
                 self._ending.set()
         elif member.was_ready.is_set():
@@ -444,7 +446,7 @@ class Supervisor:
         try:
             await self._watch_graph(observer)
         except Exception as error:  # noqa: BLE001  the robot continues without being watched
-            self.say(f"the graph is no longer watched: {_why(error, repr(error))}")
+            self.report(f"the graph is no longer watched: {_why(error, repr(error))}")
         finally:
             patience_task.cancel()
 
@@ -454,7 +456,7 @@ class Supervisor:
                 await observer.watch(*self._lines.where.result().socket, self)
             # the broker is stopped, or is being started again
             except ConnectionFailedError as error:
-                self.say(f"the graph is not watched just now: {error}")
+                self.report(f"the graph is not watched just now: {error}")
                 await asyncio.sleep(_WATCH_AGAIN_SEC)
             else:
                 return
@@ -470,16 +472,16 @@ class Supervisor:
                 member.node_ready("", member.pid)
             for name, pid in self._ready_nodes:
                 member.node_ready(name, pid)
-        self._say_when_all_ready()
+        self._report_when_all_ready()
 
-    def _say_when_all_ready(self) -> None:
+    def _report_when_all_ready(self) -> None:
         ready = all(member.was_ready.is_set() for member in self.members.values())
         if ready and not self.all_ready:
             self.all_ready = True
             self._ready.set()
             took_sec = time.monotonic() - self._began_sec
             count = sum(max(1, len(member.plan.nodes)) for member in self.members.values())
-            self.say(f"all nodes ready: {count} in {took_sec:.2f} s")
+            self.report(f"all nodes ready: {count} in {took_sec:.2f} s")
 
     def _changed(self) -> None:
         if self._observer is not None:
@@ -531,11 +533,11 @@ class Supervisor:
             await asyncio.wait(needing)
         await self.members[name].stop(lambda: self._hurried)
 
-    def _say_restarts(self) -> None:
+    def _report_restarts(self) -> None:
         for member in self.processes:
             if member.starts > 1:
                 times = f"{member.starts - 1} time{'s' * (member.starts > 2)}"
-                self.say(
+                self.report(
                     f"{member.name}: was started again {times}, last after {member.end_before}"
                 )
 

@@ -62,8 +62,8 @@ def serve(control: socket.socket) -> tuple[list[int], int]:
     """
     guard_pid = os.getppid()
     while True:
-        said, descriptors, _, _ = socket.recv_fds(control, 1, _DESCRIPTORS)
-        if not said or os.getppid() != guard_pid:
+        received, descriptors, _, _ = socket.recv_fds(control, 1, _DESCRIPTORS)
+        if not received or os.getppid() != guard_pid:
             os._exit(0)
         between = -1
         with contextlib.suppress(OSError):  # no more processes: the guard tries, and reports it

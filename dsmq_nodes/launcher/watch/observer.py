@@ -140,7 +140,7 @@ class GraphObserver:
         if missed := self._rates.take(msg, time.monotonic()):
             self._accuse(supervisor, msg.name, missed)
         if self._strict_rates and (why := self._rates.not_measured(msg, time.monotonic())):
-            supervisor.say(f"{msg.name.removeprefix('/')}: {why}")
+            supervisor.report(f"{msg.name.removeprefix('/')}: {why}")
 
     def _check_silence(self, node: Node, supervisor: "Supervisor") -> None:
         if node._kit.is_broker_lost:  # only the broker is silent
@@ -166,7 +166,7 @@ class GraphObserver:
         if statistics is not None and rated_timer(statistics) is not None:
             self._accuse(supervisor, name, what)
         elif member.plan.is_of_kit:  # another program may spin its nodes when it likes
-            supervisor.say(f"{name.removeprefix('/')}: {what}")
+            supervisor.report(f"{name.removeprefix('/')}: {what}")
         else:
             return
         self._silent[name] = member
@@ -176,7 +176,7 @@ class GraphObserver:
         if self._strict_rates:
             supervisor.fail(name.removeprefix("/"), what, end=True)
         else:
-            supervisor.say(f"{name.removeprefix('/')}: {one_line(what)}")
+            supervisor.report(f"{name.removeprefix('/')}: {one_line(what)}")
 
     def _on_broker(self, msg: BrokerStatistics) -> None:
         self.broker_statistics = msg

@@ -28,9 +28,9 @@ _WRITE: Final = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NONBLOCK | os.O_CLO
 class StopMemory:
     """The emergency stop of a launch."""
 
-    def __init__(self, file: Path, say: Callable[[str], None]) -> None:
+    def __init__(self, file: Path, report: Callable[[str], None]) -> None:
         """Keep the stop in `file`; `say` shows a line."""
-        self._file, self._say = file, say
+        self._file, self._report = file, report
         self._spare = file.with_suffix(".new")
         self._stop: EmergencyStop | None = None
 
@@ -48,11 +48,11 @@ class StopMemory:
             self._file.parent.mkdir(parents=True, exist_ok=True)
             self._spare.touch()
         except OSError as error:
-            self._say_unkept(error)
+            self._report_unkept(error)
         if self.is_kept:
             since_ns = self._stop.recall(self._kept())
             since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(since_ns / 1e9))
-            self._say(
+            self._report(
                 f"the emergency stop is pressed, since {since}: commands are refused until it is "
                 f"released, as by `dsmq-nodes topic pub --once {EMERGENCY_STOP_TOPIC} "
                 "std_msgs/msg/Bool '{data: false}'`"
@@ -73,10 +73,10 @@ class StopMemory:
         try:
             self._write("" if self._stop is None else self._stop.kept)
         except OSError as error:
-            self._say_unkept(error)
+            self._report_unkept(error)
 
-    def _say_unkept(self, error: OSError) -> None:
-        self._say(
+    def _report_unkept(self, error: OSError) -> None:
+        self._report(
             "a pressed emergency stop is forgotten if this launch is killed: "
             f"{self._file.parent} cannot be written ({error.strerror}); XDG_STATE_HOME names "
             "another place"

@@ -550,8 +550,8 @@ class RegisterEventHandler(Action):
 
     def _visit_after(self, trigger: Dependency, many: Sequence[Any], context: Visit) -> None:
         for each in many:
-            said = [one.process for one in many if isinstance(one, LogInfo) and one.process]
-            before_the_end = map(after_exit, said) if is_shutdown(each) else ()
+            logging = [one.process for one in many if isinstance(one, LogInfo) and one.process]
+            before_the_end = map(after_exit, logging) if is_shutdown(each) else ()
             with context.inside(after=(trigger, *before_the_end)):
                 visit_all(each, context, self.place)
 

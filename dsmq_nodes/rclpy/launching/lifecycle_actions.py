@@ -116,8 +116,8 @@ class OnStateTransition:
         if not self.target.process:
             return None
         start, goal = self.states
-        for node, on_the_way, state, process in context.transitions:
-            if node == self.target.process and goal == state and start in {None, on_the_way}:
+        for node, intermediate, state, process in context.transitions:
+            if node == self.target.process and goal == state and start in {None, intermediate}:
                 return after_exit(process)
         raise SubstitutionError(
             f"nothing above in this launch file brings {self.target.process} from {start or 'any'} "

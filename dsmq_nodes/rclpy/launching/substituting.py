@@ -243,12 +243,12 @@ class Command(Substitution):
             )
         except (OSError, ValueError) as error:
             raise SubstitutionError(f"cannot run {text!r}: {error}") from None
-        said = done.stderr.strip()
-        if done.returncode or (said and on_stderr == "fail"):
+        error_output = done.stderr.strip()
+        if done.returncode or (error_output and on_stderr == "fail"):
             why = f"status {done.returncode}" if done.returncode else "it wrote on stderr"
-            raise SubstitutionError(f"{text!r}: {why}: {said.rpartition(chr(10))[2]}")
-        if said and on_stderr == "warn":
-            sys.stderr.write(f"{said}\n")
+            raise SubstitutionError(f"{text!r}: {why}: {error_output.rpartition(chr(10))[2]}")
+        if error_output and on_stderr == "warn":
+            sys.stderr.write(f"{error_output}\n")
         return done.stdout + (done.stderr if on_stderr == "capture" else "")
 
 

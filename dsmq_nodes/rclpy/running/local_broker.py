@@ -74,15 +74,15 @@ class LocalBroker:
         if process is None:
             return
         assert process.stdout is not None
-        said = ""
+        line = ""
         if descriptors.ready([process.stdout], timeout_sec=_PATIENCE_SEC):
-            said = process.stdout.readline()
+            line = process.stdout.readline()
         process.stdout.close()
         try:
             self._held = connect(*self.address.socket)
         except ConnectionFailedError as error:
             raise CommandError(
-                f"the broker that was started says: {said.strip() or error}"
+                f"the broker that was started says: {line.strip() or error}"
             ) from None
         # It is nobody's child: it goes on when this process has ended.
         process.returncode = 0

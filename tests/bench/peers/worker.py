@@ -41,7 +41,7 @@ def _got(given: Given, meter: measuring.Meter) -> Callable[[str | bytes], None]:
 
 
 def _obey(meter: measuring.Meter) -> None:
-    measuring.say("ready")
+    measuring.write_answer("ready")
     meter.obey()
     os._exit(0)  # whatever threads the system has
 
@@ -214,7 +214,7 @@ async def _nats_publish(given: Given, encode: Callable[[int], str]) -> None:
 
     client = await nats.connect(f"nats://127.0.0.1:{given['server']}", allow_reconnect=False)
     loop = asyncio.get_running_loop()
-    measuring.say({"shared": False})
+    measuring.write_answer({"shared": False})
     while line := await loop.run_in_executor(None, sys.stdin.readline):
         order = json.loads(line)
         cpu_sec, began_sec, sent = time.process_time(), time.perf_counter(), 0
@@ -227,7 +227,9 @@ async def _nats_publish(given: Given, encode: Callable[[int], str]) -> None:
             await client.publish(_TOPIC, encode(time.perf_counter_ns()).encode())
             sent += 1
         await client.flush(60)
-        measuring.say({"sent": sent, "dropped": 0, "cpu_sec": time.process_time() - cpu_sec})
+        measuring.write_answer(
+            {"sent": sent, "dropped": 0, "cpu_sec": time.process_time() - cpu_sec}
+        )
 
 
 def nats_subscriber(given: Given) -> None:

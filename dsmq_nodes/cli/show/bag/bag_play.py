@@ -34,7 +34,7 @@ def play_bag(paths: list[Path], chosen: Selection, playing: Playing, broker: str
     _check_renamings(bag, playing)
     with Session(broker, timeout_sec=_ANSWER_SEC) as session, _keyboard() as has_keys:
         screen = _Screen(session, has_keys=has_keys)
-        player = Player(bag, session, playing, screen.wait, say=_say)
+        player = Player(bag, session, playing, screen.wait, report=_print)
         _print_skipped(player)
         seconds = 0.0 if playing.loop else (player.end_ns - player.start_ns) * 1e-9
         try:
@@ -64,20 +64,20 @@ def _check_renamings(bag: BagSource, playing: Playing) -> None:
 def _print_skipped(player: Player) -> None:
     stops = player.left_out.pop(EMERGENCY_STOP_TOPIC, 0)
     if stops:
-        _say(
+        _print(
             f"Not played: {stops} messages of {EMERGENCY_STOP_TOPIC}, which might release a stop "
             f"pressed now: --remap {EMERGENCY_STOP_TOPIC}:={EMERGENCY_STOP_TOPIC} plays them"
         )
     if player.left_out:
         names = sorted(player.left_out)
         shown = ", ".join(names[:_MOST_NAMED]) + (", ..." if len(names) > _MOST_NAMED else "")
-        _say(
+        _print(
             f"Not played: {player.left_out.total()} messages of services, actions and the kit "
             f"({shown}): --publish-service-requests calls the services again"
         )
 
 
-def _say(text: str) -> None:
+def _print(text: str) -> None:
     print(one_line(text), file=sys.stderr, flush=True)
 
 

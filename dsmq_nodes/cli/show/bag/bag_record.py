@@ -65,14 +65,14 @@ def record(recording: Recording, broker: str, attached: list[Path]) -> int:
     files = _attachments(attached)
     # Simulated time is that of the last clock message: then the order of all messages counts.
     session = Session(broker, patient=not recording.use_sim_time, lasting=True)
-    with session, _asked_to_end() as asked, _lines() as (say, warn):
+    with session, _asked_to_end() as asked, _lines() as (report, warn):
         writer, fault = recording.new_writer(), ""
         recorder = Recorder(
             session,
             writer,
             recording.selection,
             use_sim_time=recording.use_sim_time,
-            say=say,
+            report=report,
             warn=warn,
         )
         try:
@@ -80,7 +80,7 @@ def record(recording: Recording, broker: str, attached: list[Path]) -> int:
             for each in files:
                 writer.attach(each)
             parameters = _Parameters(broker, warn)
-            say(f"Recording to {writer.paths[0]}... Ctrl-C ends it")
+            report(f"Recording to {writer.paths[0]}... Ctrl-C ends it")
             _run(recorder, writer, parameters, asked, recording.duration_sec)
             parameters.attach_to(writer, wait=True)
             writer.close()

@@ -42,7 +42,7 @@ COOKIE_BYTES: Final = 8
 _HEADER: Final = struct.Struct("!8sBII16sII")
 _DATA_BYTES: Final = 1150  # with all headers 1,280 bytes, which nearly every path carries
 SMALL_DATA_BYTES: Final = 500  # with all headers 576 bytes, for the other paths
-_MOST_UNDER_WAY: Final = 128  # packets: the bits of `more`
+_MOST_UNACKNOWLEDGED: Final = 128  # packets: the bits of `more`
 _LEAST_PATIENCE_SEC: Final = 0.005
 _FIRST_PATIENCE_SEC: Final = 0.1  # before a round trip was measured
 _MOST_PATIENCE_SEC: Final = 0.25  # the longest delay after an outage
@@ -178,14 +178,14 @@ class ResentStream:
         self._unsent: deque[_Packet] = deque(
             [_Packet(OPEN, bytes(COOKIE_BYTES))] if is_dialled else ()
         )
-        self._under_way: dict[int, _Packet] = {}
+        self._unacknowledged: dict[int, _Packet] = {}
         self._window = _SendWindow()
         self._last = 0  # last number sent
         self._received = 0
         self._early: dict[int, tuple[int, bytes]] = {}
         self._received_sec = 0.0
         self._echo = 0
-        self._owes_answer = False
+        self._is_answer_due = False
 
     def write(self, data: bytes) -> None:
         """Enqueue bytes to send."""
@@ -213,8 +213,8 @@ class ResentStream:
         self._answered(received, int.from_bytes(more, "big"), echo, now_sec)
         if kind == ACK:
             return b""
-        self._owes_answer, self._echo = True, sent
-        if self._received < number <= self._received + _MOST_UNDER_WAY:
+        self._is_answer_due, self._echo = True, sent
+        if self._received < number <= self._received + _MOST_UNACKNOWLEDGED:
             self._early[number] = (kind, datagram[_HEADER.size :])
         data = b"".join(self._in_order())
         self.is_over = self.is_over or self.is_ended
@@ -222,7 +222,7 @@ class ResentStream:
 
     def _show(self, cookie: bytes) -> None:
         """Send the OPEN again, with that cookie."""
-        opening = self._under_way.get(1)
+        opening = self._unacknowledged.get(1)
         if not self.is_open and opening is not None:
             opening.data, opening.is_lost = cookie, True
 
@@ -237,63 +237,63 @@ class ResentStream:
     def _answered(self, received: int, more: int, echo: int, now_sec: float) -> None:
         came = [
             number
-            for number in self._under_way
+            for number in self._unacknowledged
             if number <= received or more >> (number - received - 1) & 1
         ]
-        was_bytes = self._bytes_under_way()
+        was_bytes = self._unacknowledged_bytes()
         for number in came:
-            packet = self._under_way.pop(number)
+            packet = self._unacknowledged.pop(number)
             self.is_over = self.is_over or packet.kind == END
             if len(packet.data) > SMALL_DATA_BYTES:
                 self._has_large_come, self.loses_large = True, False
         if echo:
             trip_sec = ((_microseconds(now_sec) - echo) & _U32) * 1e-6
-            came_bytes = was_bytes - self._bytes_under_way()
+            came_bytes = was_bytes - self._unacknowledged_bytes()
             is_full = was_bytes > self._window.bytes / 2
             self._window.measured(trip_sec, came_bytes, is_full=is_full, now_sec=now_sec)
             # Networks seldom reorder packets, and then only slightly.
             before_sec = now_sec - trip_sec - max(0.001, self._window.round_trip_sec / 4)
-            for packet in self._under_way.values():
+            for packet in self._unacknowledged.values():
                 packet.is_lost = packet.is_lost or packet.sent_sec < before_sec
 
-    def _bytes_under_way(self) -> int:
-        return sum(len(packet.data) for packet in self._under_way.values())
+    def _unacknowledged_bytes(self) -> int:
+        return sum(len(packet.data) for packet in self._unacknowledged.values())
 
     # Sending
 
     def packets(self, now_sec: float) -> list[bytes]:
         """Return the packets to send now."""
         made = [self._again(*each, now_sec) for each in self._due(now_sec)]
-        under_way = self._bytes_under_way()
-        if not self._under_way:
+        unacknowledged_bytes = self._unacknowledged_bytes()
+        if not self._unacknowledged:
             self._received_sec = now_sec  # no answer was pending until now
-        while self._unsent and self._may_send(under_way):
+        while self._unsent and self._may_send(unacknowledged_bytes):
             packet = self._unsent.popleft()
-            under_way += len(packet.data)
+            unacknowledged_bytes += len(packet.data)
             self.waiting_bytes -= len(packet.data)
             self._last += 1
-            self._under_way[self._last] = packet
+            self._unacknowledged[self._last] = packet
             made.append(self._again(self._last, packet, now_sec))
-        if self._owes_answer:
+        if self._is_answer_due:
             made.append(self._packed(ACK, 0, b"", now_sec))
         return made
 
     def _due(self, now_sec: float) -> list[tuple[int, _Packet]]:
         return [
             (number, packet)
-            for number, packet in self._under_way.items()
+            for number, packet in self._unacknowledged.items()
             if packet.is_lost or now_sec >= self._due_sec(packet)
         ]
 
     def _due_sec(self, packet: _Packet) -> float:
         return packet.sent_sec + self._window.patience_sec(packet.tries)
 
-    def _may_send(self, under_way_bytes: int) -> bool:
-        if not self._under_way:
+    def _may_send(self, unacknowledged_bytes: int) -> bool:
+        if not self._unacknowledged:
             return True
-        first = next(iter(self._under_way))
-        is_near = self._last - first < _MOST_UNDER_WAY - 1
-        return self.is_open and is_near and under_way_bytes < self._window.bytes
+        first = next(iter(self._unacknowledged))
+        is_near = self._last - first < _MOST_UNACKNOWLEDGED - 1
+        return self.is_open and is_near and unacknowledged_bytes < self._window.bytes
 
     def _again(self, number: int, packet: _Packet, now_sec: float) -> bytes:
         packet.sent_sec, packet.is_lost = now_sec, False
@@ -306,17 +306,17 @@ class ResentStream:
 
     def _packed(self, kind: int, number: int, data: bytes, now_sec: float) -> bytes:
         more = sum(1 << (each - self._received - 1) for each in self._early)
-        echo, self._echo, self._owes_answer = self._echo, 0, False
+        echo, self._echo, self._is_answer_due = self._echo, 0, False
         fields = (number, self._received, more.to_bytes(16, "big"), _microseconds(now_sec), echo)
         return _HEADER.pack(self.connection, kind, *fields) + data
 
     def due_sec(self) -> float | None:
         """Return when `packets` next has something to send without other events, or None."""
-        return min((self._due_sec(each) for each in self._under_way.values()), default=None)
+        return min((self._due_sec(each) for each in self._unacknowledged.values()), default=None)
 
     def is_lost(self, now_sec: float) -> bool:
         """Whether the other end has been silent for too long."""
-        return bool(self._under_way) and now_sec - self._received_sec > _SILENCE_SEC
+        return bool(self._unacknowledged) and now_sec - self._received_sec > _SILENCE_SEC
 
 
 def _microseconds(now_sec: float) -> int:

@@ -30,10 +30,10 @@ from dsmq_nodes.gateways.uplink.launch_entry import RouterEndpoint, UplinkEntry,
 from dsmq_nodes.gateways.uplink.over_udp import resent_stream
 from dsmq_nodes.gateways.uplink.over_udp.narrow_paths import NarrowPaths
 from dsmq_nodes.gateways.uplink.over_udp.packet_socket import Packets, PacketSocket, packet_socket
+from dsmq_nodes.gateways.uplink.over_udp.protocol_choice import ProtocolChoice
 from dsmq_nodes.gateways.uplink.over_udp.resent_stream import ResentStream
 from dsmq_nodes.gateways.uplink.over_udp.tls_end import TlsEnd
 from dsmq_nodes.gateways.uplink.over_udp.udp_question import is_answered
-from dsmq_nodes.gateways.uplink.over_udp.way_choice import WayChoice
 from dsmq_nodes.gateways.uplink.over_zenoh.link_probe import not_alike, tls_context, why_refused
 from dsmq_nodes.gateways.uplink.over_zenoh.link_room import is_own_socket
 
@@ -177,7 +177,7 @@ class _Dialled(_Connection):
         room: threading.Event,
         paths: NarrowPaths,
         attempt: int,
-        spare_of: WayChoice | None,
+        spare_of: ProtocolChoice | None,
     ) -> None:
         self._spare_of = spare_of
         host, self._is_secure = endpoint.host.strip("[]"), tls is not None
@@ -392,7 +392,7 @@ class UdpRelay:
         self.names: dict[str, str] = {}
         self.room = threading.Event()
         self.room.set()
-        self.choice = WayChoice()
+        self.choice = ProtocolChoice()
         self._logged: set[str] = set()
         self._loop = asyncio.new_event_loop()
         threading.Thread(target=self._loop.run_forever, name="relay", daemon=True).start()
@@ -411,7 +411,7 @@ class UdpRelay:
         return entry.model_copy(update={"connect": connect, "listen": listen})
 
     def _connect(
-        self, endpoint: RouterEndpoint, tls: UplinkTls | None, spare_of: WayChoice | None
+        self, endpoint: RouterEndpoint, tls: UplinkTls | None, spare_of: ProtocolChoice | None
     ) -> str:
         if endpoint.kind != "udp":
             return str(endpoint)

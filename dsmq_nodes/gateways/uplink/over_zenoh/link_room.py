@@ -16,7 +16,7 @@ intervals, and acknowledge and repeat earlier if the kernel allows it; with `bbr
 lost packet does not count as a full link. With 5 % lost 1 message in 400 is then older than 60 ms;
 1 in 40 if they wait for 50 ms, and 1 in 80 with `cubic`. With 20 % lost p99 is 0.8 to 1.0 s.
 Therefore the kernel's count of resent packets is read once a second, and if UDP may be used instead
-(`over_udp/way_choice.py`) the router is tested by UDP. If it answers, the socket is shut down:
+(`over_udp/protocol_choice.py`) the router is tested by UDP. If it answers, the socket is shut down:
 Zenoh dials again.
 """
 
@@ -35,7 +35,7 @@ from typing import Final, Protocol
 
 from dsmq_nodes.dsmq import descriptors
 from dsmq_nodes.dsmq.exposure import is_loopback
-from dsmq_nodes.gateways.uplink.over_udp.way_choice import LinkCounts, WayChoice
+from dsmq_nodes.gateways.uplink.over_udp.protocol_choice import LinkCounts, ProtocolChoice
 
 logger = logging.getLogger("dsmq_nodes.uplink")
 
@@ -134,7 +134,7 @@ class Relay(Protocol):
     """
 
     room: threading.Event
-    choice: WayChoice
+    choice: ProtocolChoice
 
     def ask(self, host: str, port: int) -> Future[bool]:
         """Return a future of whether a router at that address answers by UDP."""
@@ -236,7 +236,7 @@ class LinkRoom:
                 self._answer.add_done_callback(lambda _: self._awaited.set())
 
     def _take_answer(
-        self, answer: Future[bool], choice: WayChoice, link: socket.socket, now_sec: float
+        self, answer: Future[bool], choice: ProtocolChoice, link: socket.socket, now_sec: float
     ) -> None:
         """End the link if UDP works."""
         if not answer.done():

@@ -44,7 +44,7 @@ class _Ask:
     asked_sec: float
     at_sec: float  # the same by the clock of the path
     gone_bytes: int
-    under_way_bytes: int
+    in_flight_bytes: int
 
 
 class FarWindow:
@@ -69,7 +69,7 @@ class FarWindow:
         self._is_emptying = False
 
     @property
-    def _under_way_bytes(self) -> int:
+    def _in_flight_bytes(self) -> int:
         return self._gone_bytes - self._came_bytes
 
     # Sending
@@ -92,7 +92,7 @@ class FarWindow:
     def _is_full(self) -> bool:
         if self._is_emptying:  # as soon as the last message has a request
             return self._asked_bytes == self._gone_bytes
-        return self._under_way_bytes >= self._most_bytes
+        return self._in_flight_bytes >= self._most_bytes
 
     def goes(self, topic: str, message_id: int, size: int, now_sec: float) -> bool:
         """Add a sent message; return whether it has to request a confirmation."""
@@ -105,7 +105,7 @@ class FarWindow:
             del self._asks[next(iter(self._asks))]
         self._asked_bytes, self._asked_sec = self._gone_bytes, now_sec
         self._asks[topic, message_id] = _Ask(
-            now_sec, self._clock.read(now_sec), self._gone_bytes, self._under_way_bytes
+            now_sec, self._clock.read(now_sec), self._gone_bytes, self._in_flight_bytes
         )
         return True
 
@@ -154,7 +154,7 @@ class FarWindow:
 
     def _measure_again(self, now_sec: float) -> None:
         """Let the path become empty at times, to measure how long it takes then."""
-        if self._is_emptying and not self._under_way_bytes:
+        if self._is_emptying and not self._in_flight_bytes:
             self._is_emptying = False
             self._least_sec, self._least_since_sec = inf, now_sec
         elif self._most_bytes < inf and now_sec - self._least_since_sec > _SPAN_SEC:
@@ -166,9 +166,9 @@ class FarWindow:
         """Update the limit from the time of a message; `most_bytes` is its upper bound."""
         if self._most_bytes == inf:
             is_late = trip_sec > self._least_sec + max(_LATE_SEC, self._least_sec)
-            if not is_late or self._under_way_bytes < _LATE_BYTES:
+            if not is_late or self._in_flight_bytes < _LATE_BYTES:
                 return
             self._full_sec = self._least_since_sec = now_sec
         if trip_sec > 0:
-            window_bytes = ask.under_way_bytes * (self._least_sec + _QUEUE_SEC) / trip_sec
+            window_bytes = ask.in_flight_bytes * (self._least_sec + _QUEUE_SEC) / trip_sec
             self._most_bytes = min(most_bytes, max(window_bytes, _LEAST_WINDOW_BYTES))

@@ -80,7 +80,7 @@ class Dashboards:
     def _recording_ended(self, why: str) -> None:
         for page in self.pages:
             page.send_recording()
-            page.say({"op": "error", "error": why})
+            page.send({"op": "error", "error": why})
 
     def send_driver(self) -> None:
         """Send the name of the driver to all pages."""
@@ -117,7 +117,7 @@ class DashboardSpeaker:
 
     # To the page
 
-    def say(self, what: dict[str, Any]) -> None:
+    def send(self, what: dict[str, Any]) -> None:
         """Send an object; it is never dropped."""
         self.client.outbox.answer(msgspec.json.encode(what).decode())
 
@@ -125,15 +125,15 @@ class DashboardSpeaker:
         """Send the name of the driver."""
         driving = self._shared.driving
         is_you = driving.is_driver(self.client)
-        self.say({"op": "driver", "name": driving.name, "you": is_you, "type": driving.type})
+        self.send({"op": "driver", "name": driving.name, "you": is_you, "type": driving.type})
 
     def send_recording(self) -> None:
         """Send the name of the file that is being recorded."""
-        self.say({"op": "recording", "name": self._shared.recordings.name})
+        self.send({"op": "recording", "name": self._shared.recordings.name})
 
     def _hello(self) -> None:
         entry = self._shared.entry
-        self.say(
+        self.send(
             {
                 "op": "hello",
                 "name": self.name,
@@ -162,7 +162,7 @@ class DashboardSpeaker:
         self._was_connected = self._hub.is_connected
         shown = [each for each in graph.topics if self._shared.is_shown(each.name)]
         services = self._hub.services()
-        self.say(
+        self.send(
             {
                 "op": "graph",
                 "connected": self._hub.is_connected,
@@ -209,13 +209,13 @@ class DashboardSpeaker:
             elif op == "drive":
                 self._drive(asked)
             elif op == "ping":
-                self.say({"op": "pong"})
+                self.send({"op": "pong"})
             elif op in self._asked:
                 self.client.spawn(self._answer(op, asked))
             else:
-                self.say({"op": "error", "error": f"unknown op {op!r:.40}"})
+                self.send({"op": "error", "error": f"unknown op {op!r:.40}"})
         except (*_WRONG, AttributeError) as error:
-            self.say({"op": "error", "error": f"{type(error).__name__}: {error}"})
+            self.send({"op": "error", "error": f"{type(error).__name__}: {error}"})
 
     def closed(self) -> None:
         """Remove the page, because it is gone; if it drove, the robot stops."""
@@ -268,7 +268,7 @@ class DashboardSpeaker:
             answer |= {"ok": False, "error": text}
         finally:
             self._questions -= 1
-        self.say(answer)
+        self.send(answer)
 
     async def _params(self, asked: dict[str, Any]) -> Any:
         found = await read_parameters(self.client, asked["node"])

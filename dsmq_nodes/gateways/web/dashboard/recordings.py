@@ -114,12 +114,12 @@ class Recordings:
     async def _ended(self, process: asyncio.subprocess.Process) -> str:
         """Wait for the end of a recording, and return its error output."""
         assert process.stderr is not None
-        said = b""
+        error_output = b""
         while piece := await process.stderr.read(_LONGEST_WHY):
-            said = (said + piece)[-_LONGEST_WHY:]
+            error_output = (error_output + piece)[-_LONGEST_WHY:]
         await process.wait()
         name, self.name, self._process = self.name, "", None
-        why = one_line(said.decode(errors="replace").strip())
+        why = one_line(error_output.decode(errors="replace").strip())
         if self._is_wanted:
             self._is_wanted = False
             self._on_end(f"the recording {name} has ended: {why or 'its process was killed'}")

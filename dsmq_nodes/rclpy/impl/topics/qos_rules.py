@@ -144,15 +144,15 @@ def _warnings(offered: Any, requested: Any) -> list[str]:
         wanted, given = _WANTED.get((name, int(other))), _OFFERED.get((name, int(own)))
         if own in unsure and other in unsure:
             found.append(
-                f"WARNING: Publisher {as_rmw_writes} is {_said(own)} and subscription {name} is "
-                f"{_said(other)};"
+                f"WARNING: Publisher {as_rmw_writes} is {_lower_name(own)} and subscription {name} "
+                f"is {_lower_name(other)};"
             )
         elif own in unsure and wanted:
-            found.append(f"WARNING: {wanted} {_said(own)};")
+            found.append(f"WARNING: {wanted} {_lower_name(own)};")
         elif other in unsure and given:
-            found.append(f"WARNING: {given} {_said(other)};")
+            found.append(f"WARNING: {given} {_lower_name(other)};")
     return found
 
 
-def _said(policy: Any) -> str:
+def _lower_name(policy: Any) -> str:
     return str(policy.name).lower()

@@ -169,7 +169,7 @@ class Updater(DiagnosticTaskVector):
         """Publish one status for all tasks."""
         with self.lock:
             names = [each.getName() for each in self.tasks]
-        self.publish([_said(name, lvl, msg) for name in names])
+        self.publish([_status(name, lvl, msg) for name in names])
 
     def setHardwareID(self, hwid: str) -> None:  # noqa: N802
         """Set what the hardware is called."""
@@ -187,10 +187,10 @@ class Updater(DiagnosticTaskVector):
 
     def addedTaskCallback(self, task: DiagnosticTask) -> None:  # noqa: N802
         """Say that it is there, and not known yet."""
-        self.publish(_said(task.getName(), DiagnosticStatus.OK, "Node starting up"))
+        self.publish(_status(task.getName(), DiagnosticStatus.OK, "Node starting up"))
 
 
-def _said(name: str, level: Any, message: str) -> DiagnosticStatusWrapper:
+def _status(name: str, level: Any, message: str) -> DiagnosticStatusWrapper:
     stat = DiagnosticStatusWrapper(name=name)
     stat.summary(level, message)
     return stat

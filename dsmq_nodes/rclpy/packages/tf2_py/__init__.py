@@ -161,11 +161,11 @@ class BufferCore:
         source_time: Any,
         fixed_frame: str,
     ) -> list[str]:
-        """Return the frames on the way from `source_frame` by `fixed_frame` to `target_frame`."""
-        to_fixed = self._way(fixed_frame, source_frame, source_time)
-        return [*to_fixed, *self._way(target_frame, fixed_frame, target_time)[1:]]
+        """Return the path of frames from `source_frame` by `fixed_frame` to `target_frame`."""
+        to_fixed = self._path(fixed_frame, source_frame, source_time)
+        return [*to_fixed, *self._path(target_frame, fixed_frame, target_time)[1:]]
 
-    def _way(self, target_frame: str, source_frame: str, time: Any) -> list[str]:
+    def _path(self, target_frame: str, source_frame: str, time: Any) -> list[str]:
         self._frames.lookup(target_frame, source_frame, our_time(time))  # raises, if it is unknown
         parents = {frame.name: frame.parent for frame in self._frames.frames()}
         up, down = _upwards(source_frame, parents), _upwards(target_frame, parents)
@@ -216,7 +216,7 @@ def _duration_ns(duration: Any) -> int:
 
 
 def _upwards(frame: str, parents: dict[str, str]) -> list[str]:
-    way = [frame]
-    while (parent := parents.get(way[-1])) is not None and parent not in way:  # it may be a loop
-        way.append(parent)
-    return way
+    path = [frame]
+    while (parent := parents.get(path[-1])) is not None and parent not in path:  # it may be a loop
+        path.append(parent)
+    return path

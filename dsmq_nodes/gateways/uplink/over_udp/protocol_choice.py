@@ -40,7 +40,7 @@ class LinkCounts(NamedTuple):
         return self.round_trip_sec > 2 * self.shortest_sec + _LONG_SEC
 
 
-class WayChoice:
+class ProtocolChoice:
     """The choice of protocol of one machine.
 
     Attributes:

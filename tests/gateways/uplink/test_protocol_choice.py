@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dsmq_nodes.gateways.uplink.over_udp.way_choice import LinkCounts, WayChoice
+from dsmq_nodes.gateways.uplink.over_udp.protocol_choice import LinkCounts, ProtocolChoice
 
 _SHORT_SEC = 0.002
 
@@ -15,7 +15,7 @@ def counts(sent: int, again: int, round_trip_sec: float = _SHORT_SEC) -> LinkCou
 
 
 def test_a_link_that_loses_one_packet_of_five_is_to_be_by_udp() -> None:
-    choice = WayChoice()
+    choice = ProtocolChoice()
     assert choice.take_counts(counts(100, 3), 0.0) is None
     assert not choice.is_udp
     assert choice.take_counts(counts(200, 23), 1.0) == pytest.approx(0.2)
@@ -25,7 +25,7 @@ def test_a_link_that_loses_one_packet_of_five_is_to_be_by_udp() -> None:
 
 
 def test_a_link_that_is_too_slow_stays_by_tcp_and_its_losses_are_not_counted_later() -> None:
-    choice = WayChoice()
+    choice = ProtocolChoice()
     assert choice.take_counts(counts(100, 30, round_trip_sec=0.3), 0.0) is None
     assert choice.take_counts(counts(200, 34), 1.0) is None
     assert not choice.is_udp
@@ -33,11 +33,11 @@ def test_a_link_that_is_too_slow_stays_by_tcp_and_its_losses_are_not_counted_lat
 
 @given(st.integers(0, 39), st.integers(0, 39))
 def test_few_packets_say_nothing(sent: int, again: int) -> None:
-    assert WayChoice().take_counts(counts(sent, min(again, sent)), 0.0) is None
+    assert ProtocolChoice().take_counts(counts(sent, min(again, sent)), 0.0) is None
 
 
 def test_udp_that_does_not_get_through_is_left_alone_for_longer_each_time() -> None:
-    choice, now_sec, pauses_sec = WayChoice(), 0.0, []
+    choice, now_sec, pauses_sec = ProtocolChoice(), 0.0, []
     for _ in range(9):
         failed_sec = now_sec
         choice.linked(now_sec, is_udp=False)
@@ -55,7 +55,7 @@ def test_udp_that_does_not_get_through_is_left_alone_for_longer_each_time() -> N
 
 
 def test_a_link_by_udp_has_it_tried_again_soon_the_next_time() -> None:
-    choice = WayChoice()
+    choice = ProtocolChoice()
     for _ in range(3):
         choice.asked(1000.0, is_answered=True)
         choice.linked(1000.0, is_udp=False)
