@@ -79,7 +79,7 @@ class Message(BaseModel, metaclass=ModelClass):
     def __get_pydantic_core_schema__(
         cls, source: type[BaseModel], handler: GetCoreSchemaHandler
     ) -> CoreSchema:
-        return adapt_model(cls, handler(source))
+        return adapt_model(cls, handler(source), handler)
 
     if not TYPE_CHECKING:  # a type checker finds them itself
 

@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Final, cast
 
 import pybase64
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 from dsmq_nodes.messages.model_class import check_names
@@ -53,46 +53,101 @@ Schema = dict[str, Any]
 
 # The keys of a core schema that hold further schemas.
 _INNER: Final = frozenset(
-    ("schema", "items_schema", "keys_schema", "values_schema", "choices", "fields", "definitions")
+    (
+        "schema",
+        "items_schema",
+        "keys_schema",
+        "values_schema",
+        "choices",
+        "fields",
+        "definitions",
+        "arguments_schema",
+        "json_schema",
+        "python_schema",
+    )
 )
 # The kinds of schemas around a model's: for its inner types, and for its validators.
 _AROUND: Final = frozenset(("definitions", "function-before", "function-after", "function-wrap"))
+# Ends the reference of an adapted copy: pydantic takes what stands after the last ":" off a name.
+_ADAPTED: Final = "-in-message"
 
 
-def adapt_model(cls: type[BaseModel], schema: CoreSchema) -> CoreSchema:
+def adapt_model(
+    cls: type[BaseModel], schema: CoreSchema, handler: GetCoreSchemaHandler
+) -> CoreSchema:
     """Extend the fields of a message model beyond pydantic.
 
     Floats also read "NaN", "Infinity" and "-Infinity" from JSON; lists also take tuples, numpy
     arrays and `array.array`; bytes take buffers and are standard base64 in JSON; defaults that can
-    be changed in place are copied for each message, which costs less than a deep copy. Messages
-    inside the model stay as they are: they are adapted already.
+    be changed in place are copied for each message, which costs less than a deep copy. The same
+    holds in dataclasses, typed dicts and named tuples inside the model. Messages inside the model
+    stay as they are: they are adapted already.
     """
+    adapter = _Adapter(handler)
+    adapted = adapter.model(cls, schema)
+    if not adapter.definitions:
+        return adapted
+    return core_schema.definitions_schema(adapted, list(adapter.definitions.values()))
+
+
+class _Adapter:
+    """Adapts the schema of one model, and copies of the types that it refers to."""
+
+    def __init__(self, handler: GetCoreSchemaHandler) -> None:
+        self._handler: Final = handler
+        self.definitions: Final[dict[str, CoreSchema]] = {}
+
+    def model(self, cls: type[BaseModel], schema: CoreSchema) -> CoreSchema:
+        found: Schema = dict(schema)
+        if found["type"] in _AROUND:
+            found["schema"] = self.model(cls, found["schema"])
+        elif found["type"] == "model" and found["cls"] is cls:
+            check_names(cls, found)
+            found["schema"] = self._adapt(found["schema"])
+        return cast("CoreSchema", found)
+
+    def _adapt(self, schema: object) -> object:
+        if isinstance(schema, list | tuple):
+            return type(schema)(self._adapt(item) for item in schema)
+        if not isinstance(schema, dict) or schema.get("type") == "model":
+            return schema
+        if schema.get("type") == "definition-ref":
+            return self._adapt_reference(schema)
+        adapted: Schema = {
+            key: self._adapt_inner(value) if key in _INNER else value
+            for key, value in schema.items()
+        }
+        adapter = _ADAPTERS.get(adapted.get("type", ""))
+        return adapter(adapted) if adapter else adapted
+
+    def _adapt_inner(self, schema: object) -> object:
+        """Adapt what a schema holds: another one, a list of them, or a table of them by names."""
+        if isinstance(schema, dict) and not isinstance(schema.get("type"), str):
+            return {name: self._adapt(each) for name, each in schema.items()}
+        return self._adapt(schema)
+
+    def _adapt_reference(self, schema: Schema) -> Schema:
+        """Refer to an adapted copy: the type may also be used outside of messages."""
+        ref = schema["schema_ref"]
+        try:
+            found = self._handler.resolve_ref_schema(cast("CoreSchema", schema))
+        except LookupError:  # a type that contains this message, and is not made yet
+            return schema
+        if _is_model(found):
+            return schema
+        adapted_ref = f"{ref}{_ADAPTED}"
+        if adapted_ref not in self.definitions:
+            self.definitions[adapted_ref] = found  # where the type contains itself
+            adapted = cast("Schema", self._adapt(found))
+            self.definitions[adapted_ref] = cast("CoreSchema", adapted | {"ref": adapted_ref})
+        return schema | {"schema_ref": adapted_ref}
+
+
+def _is_model(schema: CoreSchema) -> bool:
     found: Schema = dict(schema)
-    if found["type"] in _AROUND:
-        found["schema"] = adapt_model(cls, found["schema"])
-    elif found["type"] == "model" and found["cls"] is cls:
-        check_names(cls, found)
-        found["schema"] = _adapt(found["schema"])
-    return cast("CoreSchema", found)
-
-
-def _adapt(schema: object) -> object:
-    if isinstance(schema, list | tuple):
-        return type(schema)(_adapt(item) for item in schema)
-    if not isinstance(schema, dict) or schema["type"] == "model":
-        return schema
-    adapted: Schema = {
-        key: _adapt_inner(value) if key in _INNER else value for key, value in schema.items()
-    }
-    adapter = _ADAPTERS.get(adapted["type"])
-    return adapter(adapted) if adapter else adapted
-
-
-def _adapt_inner(schema: object) -> object:
-    """Adapt what a schema holds: another one, a list of them, or a table of them by names."""
-    if isinstance(schema, dict) and not isinstance(schema.get("type"), str):
-        return {name: _adapt(each) for name, each in schema.items()}
-    return _adapt(schema)
+    while found["type"] in _AROUND:
+        found = found["schema"]
+    return bool(found["type"] == "model")
 
 
 def _float(schema: Schema) -> object:

@@ -1,0 +1,110 @@
+"""Fields inside dataclasses, typed dicts and named tuples behave as fields of a message do."""
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+from typing_extensions import TypedDict
+
+from dsmq_nodes.messages import Message
+
+
+@dataclasses.dataclass
+class Plain:
+    x: float = 0.0
+    raw: bytes = b""
+
+
+@dataclasses.dataclass
+class Nested:
+    one: Plain
+    more: list[Plain]
+
+
+@dataclasses.dataclass
+class Tree:
+    x: float
+    branches: "list[Tree]"
+
+
+class Table(TypedDict):
+    x: float
+
+
+class Pair(NamedTuple):
+    x: float = 0.0
+    y: float = 0.0
+
+
+class Inner(Message):
+    x: float = 0.0
+
+
+@dataclasses.dataclass
+class WithMessage:
+    inner: Inner
+    x: float
+
+
+NAN = math.nan
+FIELDS = [
+    (Plain, Plain(NAN, b"\xff\x00")),
+    (Plain | None, Plain(math.inf)),
+    (list[Plain], [Plain(-math.inf), Plain(NAN)]),
+    (dict[str, Plain], {"a": Plain(NAN)}),
+    (tuple[Plain, float], (Plain(NAN), NAN)),
+    (Nested, Nested(Plain(NAN), [Plain(math.inf)])),
+    (Tree, Tree(NAN, [Tree(math.inf, [])])),
+    (Table, {"x": NAN}),
+    (list[Table], [{"x": math.inf}]),
+    (Pair, Pair(NAN, math.inf)),
+    (list[Pair] | None, [Pair(NAN)]),
+    (WithMessage, WithMessage(Inner(x=NAN), NAN)),
+    (Sequence[float], [NAN, 1.0]),
+    (Plain | Table, Plain(NAN)),
+]
+
+
+@pytest.mark.parametrize(("annotation", "value"), FIELDS, ids=[str(each) for each, _ in FIELDS])
+def test_nan_infinity_and_bytes_come_back_from_every_container(annotation: Any, value: Any) -> None:
+    # Once and twice: pydantic keeps a type that it meets twice in another place of its schema.
+    class Once(Message):
+        field: annotation
+
+    class Twice(Message):
+        field: annotation
+        again: annotation
+
+    for msg in (Once(field=value), Twice(field=value, again=value)):
+        assert repr(type(msg).from_json(msg.to_json())) == repr(msg)
+        assert repr(type(msg).from_dict(msg.to_dict())) == repr(msg)
+
+
+def test_a_list_in_a_dataclass_takes_a_tuple() -> None:
+    class Log(Message):
+        nested: Nested
+
+    assert Log(nested=Nested(Plain(), [])).nested.more == []
+    assert Log.from_dict({"nested": {"one": {"x": 1.0}, "more": ({"x": 2.0},)}}).nested.more == [
+        Plain(2.0)
+    ]
+
+
+def test_a_wrong_value_in_a_dataclass_is_named_by_its_path() -> None:
+    class Log(Message):
+        nested: Nested
+
+    with pytest.raises(ValueError, match=r"nested\.more\.0\.x: Input should be a valid number"):
+        Log.from_json('{"nested":{"one":{},"more":[{"x":"fast"}]}}')
+
+
+def test_a_dataclass_outside_of_messages_stays_as_pydantic_has_it() -> None:
+    class Log(Message):
+        plain: Plain
+
+    Log(plain=Plain(NAN))
+    with pytest.raises(ValidationError):
+        TypeAdapter(Plain).validate_json('{"x":"NaN"}', strict=True)
