@@ -239,6 +239,7 @@ class Node:
                 f"create_task takes a coroutine, such as `self.work()` of an `async def work`, not "
                 f"{what:.60}"
             )
+        self._kit.spinner.warn_if_ended("create_task")
         return begun(work, self._kit.dispatcher, self._kit.logger)
 
     def shutdown(self) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from dsmq_nodes import Node, Parameters
+from dsmq_nodes import Node, Parameters, QoSProfile
 from dsmq_nodes.errors import (
     ConnectionFailedError,
     InvalidNameError,
@@ -17,7 +17,7 @@ from dsmq_nodes.errors import (
     ParameterError,
 )
 from dsmq_nodes.lifecycle import LifecycleNode
-from dsmq_nodes.messages import Imu, String
+from dsmq_nodes.messages import Imu, Int64, String, Trigger
 from dsmq_nodes.testing import BrokerProcess, Graph
 from tests.support.programs import Program
 from tests.support.reserved import free_port
@@ -71,6 +71,42 @@ def test_a_taken_name_is_refused_with_pid_and_host_of_its_owner(
     assert socket.gethostname() in str(caught.value)
     other = Node("twin", namespace="elsewhere")
     other.destroy_node()
+
+
+class Used(Node):
+    def __init__(self) -> None:
+        super().__init__("used")
+        self.numbers = self.create_publisher(Int64, "numbers", 10)
+        self.latched = self.create_publisher(
+            Int64, "latched", QoSProfile(depth=1, durability="transient_local")
+        )
+        self.trigger = self.create_client(Trigger, "trigger")
+        self.numbers.publish(Int64())  # it has found its short way
+
+
+LATE_USES: dict[str, Callable[[Used], object]] = {
+    "publish on /numbers": lambda node: node.numbers.publish(Int64()),
+    "publish on /latched": lambda node: node.latched.publish(Int64()),
+    "a publisher of /late": lambda node: node.create_publisher(Int64, "late", 1),
+    "a subscription of /late": lambda node: node.create_subscription(Int64, "late", print, 1),
+    "a service /late": lambda node: node.create_service(Trigger, "late", lambda _: None),  # type: ignore[arg-type]
+    "a client of /late": lambda node: node.create_client(Trigger, "late"),
+    "a call of /trigger": lambda node: node.trigger.call_async(Trigger.Request()).ignore(),
+    "a timer or a timeout": lambda node: node.create_timer(1.0, print),
+}
+
+
+@pytest.mark.usefixtures("broker")
+@pytest.mark.parametrize("use", LATE_USES)
+def test_a_use_of_a_destroyed_node_is_told_once(use: str, caplog: pytest.LogCaptureFixture) -> None:
+    node = Used()
+    node.destroy_node()
+    assert "destroyed" not in caplog.text
+    LATE_USES[use](node)
+    for _ in range(2):
+        node.numbers.publish(Int64())
+    assert caplog.text.count(f"{use}: /used has been destroyed") == 1
+    assert node.numbers.dropped == 2 + (use == "publish on /numbers")
 
 
 @pytest.mark.usefixtures("broker")

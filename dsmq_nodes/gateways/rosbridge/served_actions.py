@@ -18,7 +18,7 @@ import pybase64
 from dsmq_nodes.dsmq.log import Entry
 from dsmq_nodes.errors import CommandError, DsmqError, WireError
 from dsmq_nodes.gateways.client_values import message_text
-from dsmq_nodes.gateways.known_types import KnownAction, KnownType, action_type
+from dsmq_nodes.gateways.known_types import KnownAction, KnownType, action_type, ros2_name
 from dsmq_nodes.gateways.rosbridge.operation import (
     Answer,
     Operation,
@@ -64,15 +64,13 @@ class ServedActions:
     def advertise(self, operation: Operation) -> None:
         """Serve an action."""
         spelled, type_name = text_in(operation, "action"), text_in(operation, "type")
-        action = full_name(spelled)
-        if action in self._names.served:
-            return
+        action, type_name = full_name(spelled), ros2_name(type_name, "action")
 
         def make() -> ServedAction:
             kind = action_type(self._client.hub, action, type_name)
             return ServedAction(self._client, action, spelled, kind)
 
-        self._names.add(action, f"{action}{ACTION}/send_goal", make)
+        self._names.add(action, type_name, f"{action}{ACTION}/send_goal", make)
         if not self._is_watching:
             self._is_watching = True
             self._client.watch(self._cancel_of_absent)
@@ -144,6 +142,11 @@ class ServedAction:
             self.close()
             raise
         self._publish_status()
+
+    @property
+    def type_name(self) -> str:
+        """Its type, in ROS 2's spelling."""
+        return self._kind.name
 
     def _advertise(self, part: str, kind: KnownType, *, latched: int = 0) -> None:
         name = f"{self._start}/{part}"

@@ -13,14 +13,18 @@ from dsmq_nodes.gateways.web.hub_client import HubClient
 from dsmq_nodes.topic_names import is_kits_own
 
 
-class Closable(Protocol):
+class Served(Protocol):
     """A service or an action that a client serves."""
+
+    @property
+    def type_name(self) -> str:
+        """Its type, in ROS 2's spelling."""
 
     def close(self) -> None:
         """Answer whoever waits with an error, and withdraw it."""
 
 
-ServedT = TypeVar("ServedT", bound=Closable)
+ServedT = TypeVar("ServedT", bound=Served)
 
 
 class ServedNames(Generic[ServedT]):
@@ -53,19 +57,35 @@ class ServedNames(Generic[ServedT]):
         )
         self.served: dict[str, ServedT] = {}
 
-    def add(self, name: str, service: str, make: Callable[[], ServedT]) -> None:
-        """Serve a name; `service` is the service by which others of the graph serve it.
+    def add(self, name: str, type_name: str, service: str, make: Callable[[], ServedT]) -> None:
+        """Serve a name, unless this client serves it already.
+
+        Args:
+            name: the full name.
+            type_name: its type, in ROS 2's spelling.
+            service: the service by which others of the graph serve it.
+            make: makes what is served.
 
         Raises:
-            CommandError: the name is reserved, or a node serves it.
+            CommandError: the name is reserved, a node serves it, or a client does with another
+                type.
         """
         if is_kits_own(name):
             raise CommandError(f"{name} is reserved: choose another name")
+        holder = self._holders.get(name)
+        if holder is not None:
+            _check_type(name, holder.served[name].type_name, type_name)
+        if holder is self:
+            return
         if nodes := self._other_servers(service):
             raise CommandError(f"{name} is already served by {nodes}")
-        if name in self._holders:
-            self._holders[name]._lose(name)  # noqa: SLF001  of the same class
-        self.served[name] = make()
+        if holder is not None:
+            holder._lose(name)  # noqa: SLF001  of the same class
+        served = make()
+        if served.type_name != type_name:  # the graph still shows one that has just been withdrawn
+            served.close()
+            _check_type(name, served.type_name, type_name)
+        self.served[name] = served
         self._holders[name] = self
 
     def _other_servers(self, service: str) -> str:
@@ -109,3 +129,13 @@ class ServedNames(Generic[ServedT]):
         """Stop serving all names, because the client is gone."""
         for name in list(self.served):
             self._end(name)
+
+
+def _check_type(name: str, known: str, named: str) -> None:
+    """Check that a client names the type that callers know already.
+
+    Raises:
+        CommandError: it names another one.
+    """
+    if named != known:
+        raise CommandError(f"{name} already has the type {known}, not {named:.80}")

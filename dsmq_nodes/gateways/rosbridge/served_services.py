@@ -46,16 +46,13 @@ class ServedServices:
     def advertise(self, operation: Operation) -> None:
         """Serve a service."""
         spelled, type_name = text_in(operation, "service"), text_in(operation, "type")
-        service = full_name(spelled)
-        if service in self._names.served:
-            self._names.served[service].check_type(type_name)
-            return
+        service, type_name = full_name(spelled), ros2_name(type_name, "srv")
 
         def make() -> ServedService:
             kind = service_type(self._client.hub, service, type_name)
             return ServedService(self._client, service, spelled, kind)
 
-        self._names.add(service, service, make)
+        self._names.add(service, type_name, service, make)
 
     def unadvertise(self, operation: Operation) -> None:
         """Stop serving a service."""
@@ -101,15 +98,10 @@ class ServedService:
         answer = Answer(self._client.outbox, {"id": number})
         answer.send("call_service", service=self._spelled, args=args)
 
-    def check_type(self, type_name: str) -> None:
-        """Refuse a type other than that of the service.
-
-        Raises:
-            CommandError: the type is another one.
-        """
-        if ros2_name(type_name, "srv") != self._kind.name:
-            kind = self._kind.name
-            raise CommandError(f"{self._service} already has the type {kind}, not {type_name:.80}")
+    @property
+    def type_name(self) -> str:
+        """Its type, in ROS 2's spelling."""
+        return self._kind.name
 
     def respond(self, operation: Operation) -> None:
         """Answer a call.

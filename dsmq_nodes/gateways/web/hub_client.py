@@ -75,11 +75,16 @@ class HubClient:
         Raises:
             ReadOnlyError: the gateway is read-only.
             ClientLimitError: the client has too many advertisements.
+            CommandError: the gateway publishes another type on the topic, for another client.
         """
         self.check_writable()
         if len(self._writers) >= MOST_ADVERTISED:
             raise ClientLimitError(f"a client may have at most {MOST_ADVERTISED} advertisements")
         writer = self.hub.advertise(topic, type_name, schema, latched=latched)
+        known = writer.publication.type_name  # the graph may not show it yet
+        if known and known != type_name:
+            writer.close()
+            raise CommandError(f"{topic} already has the type {known}, not {type_name:.80}")
         self._writers[id(writer)] = writer
         return writer
 

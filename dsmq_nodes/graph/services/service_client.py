@@ -202,6 +202,7 @@ class Client(Generic[RequestT, ResponseT]):
             )
         if self._is_closed:
             raise ValueError(f"{self.service_name}: this client was destroyed")
+        self._spinner.warn_if_ended(f"a call of {self.service_name}")
         return self._calls.begin(request.to_json())
 
     def call(self, request: RequestT, timeout_sec: float | None = None) -> ResponseT:
@@ -216,6 +217,7 @@ class Client(Generic[RequestT, ResponseT]):
             SpinError: called in a callback that is not a coroutine, and so cannot wait.
         """
         if not self._spinner.is_in_callback():
+            self._spinner.warn_if_ended(f"a call of {self.service_name}")
             work = self._call(request, timeout_sec)
             response = self._spinner.block_on(work, "await client.call(...)")
             if response is None:

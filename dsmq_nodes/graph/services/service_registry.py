@@ -55,6 +55,7 @@ class Services:
     def _add_server(self, name: str, load: Load, type_name: str = "") -> ServiceServer[Any, Any]:
         if name in self._servers:
             raise ValueError(f"this node serves {name} already")
+        self._parts.spinner.warn_if_ended(f"a service {name}")
         server: ServiceServer[Any, Any] = ServiceServer(name, load, self._parts, type_name)
         self._servers[name] = server
         return server
@@ -78,6 +79,7 @@ class Services:
                 f"this node calls {name} as {calls.srv_type.type_name} already, so it cannot call "
                 "it as another type"
             )
+        self._parts.spinner.warn_if_ended(f"a client of {name}")
         calls.clients += 1
         return Client(calls)
 

@@ -99,6 +99,7 @@ class Spinner:
         self._refusal = ""  # why a forked child must not spin it
         self._is_ending = False  # the hooks of the end run
         self._is_closed = False
+        self._is_late_use_reported = False
         self._ready = False
         self._state = "ready"
 
@@ -106,6 +107,7 @@ class Spinner:
 
     def add(self, timed: Timed, *, is_steady: bool = False) -> None:
         """Drive `timed` by the node's time, or if `is_steady` by real time; from any thread."""
+        self.warn_if_ended("a timer or a timeout")
         self._timed[timed] = is_steady
         self.begin(timed)
 
@@ -434,6 +436,18 @@ class Spinner:
         finally:
             with contextlib.suppress(Exception):
                 self._link.detach()
+
+    def warn_if_ended(self, what: str) -> None:
+        """Warn of the first use of the node after its end; from any thread.
+
+        It is no error: at Ctrl-C a thread may publish while the node ends.
+        """
+        if self._is_closed and not self._is_late_use_reported:
+            self._is_late_use_reported = True
+            self._logger.warning(
+                f"{what}: {self._name} has been destroyed, so this does nothing, nor does what "
+                "uses the node after this; use it before destroy_node() only"
+            )
 
     def close(self) -> None:
         """Leave the loop for good."""

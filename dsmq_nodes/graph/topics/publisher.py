@@ -78,6 +78,7 @@ class Publisher(Generic[MessageT]):
 
     def _publish(self, msg: MessageT) -> None:
         self._check(msg)
+        self._spinner.warn_if_ended(f"publish on {self.topic_name}")
         shares = self.publication.writer is not None
         if shares:
             text, field, raw = msg.to_parts()
@@ -165,12 +166,16 @@ class Publisher(Generic[MessageT]):
     def forked(self) -> None:
         """Stop using the link and its memory, which belong to the parent; in a forked child."""
         self.publication.writer = None
+        self.go_the_general_way()
+
+    def go_the_general_way(self) -> None:
+        """Publish the next message by all decisions, since the node ends, for example."""
         self._send = self._publish
 
     def close(self, *, is_last: bool) -> None:
         """Stop publishing; `Node.destroy_publisher` calls this."""
         self._is_closed = True
-        self._send = self._publish
+        self.go_the_general_way()
         if is_last:
             self._link.unadvertise(self.publication)
 

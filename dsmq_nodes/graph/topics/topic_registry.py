@@ -64,6 +64,7 @@ class Topics:
     ) -> PublisherT:
         """Create a publisher; `make` is its class."""
         _check_type(msg_type)
+        self._spinner.warn_if_ended(f"a publisher of {name}")
         watchdog = self._deadline(qos, on_deadline, f"{name}: published nothing")
         schema = schema_text(msg_type)
         beside = self._announce_qos(name, qos)  # others see it before the publisher itself
@@ -145,6 +146,7 @@ class Topics:
         if deadline is not None:
             subscription.watchdogs.append(deadline)
         # Nothing is refused from here on.
+        self._spinner.warn_if_ended(f"a subscription of {name}")
         for watchdog in subscription.watchdogs:
             self._spinner.add(watchdog)
         together = self._by_topic.setdefault(name, [])
@@ -179,7 +181,9 @@ class Topics:
             yield from together
 
     def close(self) -> None:
-        """End every `async for` over a subscription, since the node ends."""
+        """End every `async for` over a subscription, and short ways, since the node ends."""
+        for publisher in self.publishers:
+            publisher.go_the_general_way()
         for subscription in self.subscriptions():
             subscription.close()
 

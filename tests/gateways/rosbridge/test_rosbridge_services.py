@@ -181,6 +181,29 @@ def test_what_a_client_serves_passes_to_the_one_that_advertises_it_later(
     another.leave()
 
 
+def test_a_client_that_names_another_type_than_the_one_that_serves_is_told(
+    graph: Graph, bridged: Bridged
+) -> None:
+    connect = open_rosbridge(bridged.hub)
+    old, new = (Bridged(graph, bridged.hub, connect) for _ in range(2))
+    old.send("advertise_service", service="/light", type="std_srvs/SetBool")
+    old.send("advertise_action", action="/turn", type="example_interfaces/Fibonacci")
+    for client in (new, old, new):  # whether the graph shows it already or not
+        answer = client.ask("advertise_service", service="/light", type="std_srvs/Trigger")
+        assert answer["level"] == "error"
+        told = "/light already has the type std_srvs/srv/SetBool, not std_srvs/srv/Trigger"
+        assert told in answer["msg"]
+        answer = client.ask("advertise_action", action="/turn", type="my_msgs/Turn")
+        told = "/turn already has the type example_interfaces/action/Fibonacci, not my_msgs/action"
+        assert told in answer["msg"]
+        graph.run_for(1.0)
+    assert old.got() == []  # it serves on
+    bridged.send("call_service", id="c", service="/light", args={"data": True})
+    assert [each["op"] for each in old.got()] == ["call_service"]
+    old.leave()
+    new.leave()
+
+
 def send_goal(bridged: Bridged, order: int, number: str = "g1") -> None:
     bridged.send(
         "send_action_goal",

@@ -277,6 +277,16 @@ def test_a_topic_that_a_client_has_advertised_keeps_its_type(bridged: Bridged) -
     assert "is not advertised" in answer["msg"]
 
 
+def test_clients_that_advertise_other_types_of_a_topic_at_once_are_told(bridged: Bridged) -> None:
+    other = Bridged(bridged.graph, bridged.hub)
+    for client, kind in ((bridged, "String"), (other, "Int32")):  # before the graph shows it
+        client.send("advertise", topic="/chat", type=f"std_msgs/{kind}")
+    assert bridged.got() == []
+    (told,) = other.got()
+    assert "/chat already has the type std_msgs/msg/String" in told["msg"]
+    other.leave()
+
+
 @pytest.mark.parametrize(
     ("message", "reason"),
     [
