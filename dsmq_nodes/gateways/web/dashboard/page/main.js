@@ -15,34 +15,76 @@ import * as plot from "./panels/plot.js";
 import * as record from "./panels/record.js";
 import * as topics from "./panels/topics.js";
 
-const PANELS = { graph: graphPanel, map, plot, topics, drive, joints, params, health, log, call, camera };
-if (new URLSearchParams(location.search).has("token")) history.replaceState(null, "", location.pathname + location.hash); // it is in a cookie now
+const PANELS = {
+  graph: graphPanel,
+  map,
+  plot,
+  topics,
+  drive,
+  joints,
+  params,
+  health,
+  log,
+  call,
+  camera,
+};
+if (new URLSearchParams(location.search).has("token"))
+  history.replaceState(null, "", location.pathname + location.hash); // it is in a cookie now
 
 on("state", (text) => {
   const isLive = text === "live";
-  $("state").textContent = text; $("state").className = `pill ${isLive ? "on" : "off"}`;
+  $("state").textContent = text;
+  $("state").className = `pill ${isLive ? "on" : "off"}`;
   document.title = isLive ? "dsmq dashboard" : `${text} · dsmq`;
 });
 on("hello", () => {
-  if (hello.read_only) { $("stop").hidden = true; $("call").inert = true; $("goal").hidden = true; }
+  if (hello.read_only) {
+    $("stop").hidden = true;
+    $("call").inert = true;
+    $("goal").hidden = true;
+  }
   const topic = hello.stop.topic?.startsWith("/") ? hello.stop.topic : `/${hello.stop.topic}`;
-  if (hello.stop.type === "std_msgs/msg/Bool") subscribe(topic, (message) => { pressed(message.data); });
+  if (hello.stop.type === "std_msgs/msg/Bool")
+    subscribe(topic, (message) => {
+      pressed(message.data);
+    });
 });
-function pressed(is) { document.querySelector("#stop button").textContent = is ? "STOPPED" : "STOP"; }
+function pressed(is) {
+  document.querySelector("#stop button").textContent = is ? "STOPPED" : "STOP";
+}
 
 const hidden = new Set(layout.get("hidden", []));
 for (const [name, panel] of Object.entries(PANELS)) {
-  const section = $(`p-${name}`), title = section.querySelector("h2").textContent;
+  const section = $(`p-${name}`);
+  const title = section.querySelector("h2").textContent;
   section.hidden = hidden.has(name);
-  $("panels").append(el("label", {}, el("input", { type: "checkbox", checked: !hidden.has(name), onchange: (event) => {
-    section.hidden = !event.target.checked;
-    if (event.target.checked) hidden.delete(name); else hidden.add(name);
-    layout.set("hidden", [...hidden]);
-  } }), title));
-  try { panel.start(); } catch (error) { console.error(name, error); }
+  $("panels").append(
+    el(
+      "label",
+      {},
+      el("input", {
+        type: "checkbox",
+        checked: !hidden.has(name),
+        onchange: (event) => {
+          section.hidden = !event.target.checked;
+          if (event.target.checked) hidden.delete(name);
+          else hidden.add(name);
+          layout.set("hidden", [...hidden]);
+        },
+      }),
+      title,
+    ),
+  );
+  try {
+    panel.start();
+  } catch (error) {
+    console.error(name, error);
+  }
 }
 record.start();
-document.addEventListener("click", (event) => { if (!event.target.closest("#menu")) $("menu").open = false; });
+document.addEventListener("click", (event) => {
+  if (!event.target.closest("#menu")) $("menu").open = false;
+});
 setInterval(() => {
   const { messages, bytes: size } = flow;
   flow.messages = flow.frames = flow.bytes = 0;
