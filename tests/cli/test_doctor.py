@@ -143,8 +143,10 @@ def test_a_node_that_hangs_is_found_without_a_launch(
     """The launcher says so on /diagnostics: not of nodes that it has not started."""
     monkeypatch.setattr(gathering, "SILENT_SEC", 2.0)
     place = own_place()
-    place.start_python("-c", STUCK).wait_for("stands")
+    stuck = place.start_python("-c", STUCK)
+    stuck.wait_for("stands")
     output, _, status = place.here("doctor", "/stuck", "--wait", "1")
+    stuck.process.kill()  # it is deaf to all else
     assert "ERROR   /stuck has told nothing for 10 s: it hangs" in output
     assert status == 1
 
