@@ -378,7 +378,7 @@ def rerun(
     from dsmq_nodes.cli.show.bag import bag_rerun  # noqa: PLC0415  240 ms
 
     compared = Selection(tuple(topics or ()), tuple(exclude or ()), everything=not topics)
-    given = bag_rerun.NodeGiven(
+    given = bag_rerun.NodeOptions(
         node, name, namespace, bag_rerun.parameters(param or []), renamings(remap or [])
     )
     within = Tolerance(tolerance, stamp_tolerance)

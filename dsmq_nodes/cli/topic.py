@@ -406,14 +406,14 @@ def pub(
     """
     from dsmq_nodes.cli.show.pub import (  # noqa: PLC0415  75 ms
         Publishing,
-        given,
+        message_text,
         publish,
         type_of,
     )
 
     if type_name.lstrip().startswith("{") or ": " in type_name:
         values, type_name = type_name, type_of(broker, topic, type_name)
-    message = given(broker, topic, type_name, read_values() if stdin else values)
+    message = message_text(broker, topic, type_name, read_values() if stdin else values)
     publishing = Publishing(
         rate_hz=rate,
         times=1 if once else times,

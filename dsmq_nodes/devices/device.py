@@ -116,7 +116,7 @@ class Device:
         self._baud, self._on_data, self._greeting = baud, on_data, greeting
         self._on_open = on_open
         self._port = Port(address, self._receive, self._lost)
-        self._gone = asyncio.Event()
+        self._is_lost = asyncio.Event()
         self._presence = DevicePresence(
             node,
             address,
@@ -155,12 +155,12 @@ class Device:
                 self._presence.missed(str(error))
                 await asyncio.sleep(_OPEN_EVERY_SEC)
                 continue
-            self._gone.clear()
+            self._is_lost.clear()
             self._presence.opened()
             self._on_open(self._port.fileno())
             if self._greeting:
                 self.write(self._greeting)
-            await self._gone.wait()
+            await self._is_lost.wait()
 
     def _receive(self, data: bytes) -> None:
         self.received_bytes += len(data)
@@ -169,4 +169,4 @@ class Device:
 
     def _lost(self, reason: str) -> None:
         self._presence.missed(f"{self._port.address} is gone: {reason}")
-        self._gone.set()
+        self._is_lost.set()

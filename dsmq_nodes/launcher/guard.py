@@ -78,7 +78,7 @@ _PAUSE_SEC: Final = 0.05
 _SEARCH_EVERY_SEC: Final = 0.2
 _STOPPED_SEC: Final = {False: 0.5, True: 0.02}  # how often to check whether the launcher is stopped
 _NEARLY_FULL_BYTES: Final = 48 * 1024
-_KEEPER_GONE: Final = signal.SIGUSR1
+_KEEPER_ENDED: Final = signal.SIGUSR1
 
 
 def marked(mark: str) -> Iterator[psutil.Process]:
@@ -161,7 +161,7 @@ class _Guard:
         for fd in (woken, wakes):
             os.set_blocking(fd, False)
         signal.set_wakeup_fd(wakes, warn_on_full_buffer=False)
-        for number in (signal.SIGCHLD, _KEEPER_GONE):
+        for number in (signal.SIGCHLD, _KEEPER_ENDED):
             signal.signal(number, lambda _number, _frame: None)
         self._selector.register(woken, selectors.EVENT_READ, lambda: self._woken(woken))
         self._connected = True
@@ -456,8 +456,8 @@ def main(arguments: list[str]) -> None:
         guard_pid = os.fork()
         if not guard_pid:
             become_subreaper()
-            signal.signal(_KEEPER_GONE, lambda _number, _frame: None)
-            signal_when_parent_ends(_KEEPER_GONE, keeper_pid)
+            signal.signal(_KEEPER_ENDED, lambda _number, _frame: None)
+            signal_when_parent_ends(_KEEPER_ENDED, keeper_pid)
             is_warm = "warm" in arguments[1:]
             _Guard(launcher, launcher_pid, keeper_pid, is_warm=is_warm).run()
             remove_leftovers()

@@ -197,10 +197,10 @@ def spin(node: "Node", executor: "Executor | None" = None) -> None:
     executor = get_global_executor() if executor is None else executor
     try:
         executor.add_node(node)
-        go_on = getattr(executor, "go_on", lambda: None)
+        repeat_entity = getattr(executor, "repeat_entity", lambda: None)
         while executor.context.ok():
             executor.spin_once()
-            go_on()
+            repeat_entity()
     finally:
         executor.remove_node(node)
 

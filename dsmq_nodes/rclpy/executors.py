@@ -166,7 +166,7 @@ class Executor:
         while self._context.ok() and not self._is_shutdown:
             self.spin_once()
 
-    def _goes_on(self, future: Future[Any]) -> bool:
+    def _is_unfinished(self, future: Future[Any]) -> bool:
         is_open = not future.done() and not future.cancelled()
         return is_open and self._context.ok() and not self._is_shutdown
 
@@ -176,12 +176,12 @@ class Executor:
         """Run callbacks until a future is done or the timeout is reached."""
         future.add_done_callback(lambda _: self.wake())
         if timeout_sec is None or timeout_sec < 0:
-            while self._goes_on(future):
+            while self._is_unfinished(future):
                 self._spin_once_until_future_complete(future, timeout_sec)
             return
         until_sec = time.monotonic() + timeout_sec
         left = TimeoutObject(timeout_sec)
-        while self._goes_on(future):
+        while self._is_unfinished(future):
             self._spin_once_until_future_complete(future, left)
             left.timeout = until_sec - time.monotonic()
             if left.timeout <= 0:
@@ -432,9 +432,9 @@ class SingleThreadedExecutor(Executor):
         """Run callbacks until the executor or the context is shut down."""
         while self._context.ok() and not self._is_shutdown:
             self.spin_once()
-            self.go_on()
+            self.repeat_entity()
 
-    def go_on(self) -> None:
+    def repeat_entity(self) -> None:
         """Run further callbacks of one entity without whole rounds, while nothing else is ready.
 
         `spin_once` would do the same, again and again; a subclass may have another `spin_once`.

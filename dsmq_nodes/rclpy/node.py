@@ -138,7 +138,7 @@ class Node:
 
         self.__handle = NodeHandle(names, self._context, wake)
         self.__hold = _Hold()
-        weakref.finalize(self.__hold, self.__handle.let_go).atexit = False
+        weakref.finalize(self.__hold, self.__handle.release).atexit = False
         self.__graph = GraphQuestions(self.__handle, names)
         self.__logger = get_logger(self.__handle.logger_name)
         self.__rosout = NodeRosout(self.__handle, rosout_qos) if enable_rosout else None

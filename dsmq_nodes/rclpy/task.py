@@ -228,11 +228,11 @@ class Task(Future[T]):
             self.set_exception(error)
             self._complete_task()
         else:
-            self._go_on_after(waits_for)
+            self._resume_after(waits_for)
         finally:
             _steps.is_in_one, _steps.loop = before
 
-    def _go_on_after(self, waits_for: object) -> None:
+    def _resume_after(self, waits_for: object) -> None:
         executor = self._executor()
         if isinstance(waits_for, Future):
             self._waits = True

@@ -14,7 +14,7 @@ from dsmq_nodes.bag.file.contents import Attachment, Channel
 from dsmq_nodes.bag.file.reading import McapBag
 from dsmq_nodes.bag.file.selection import Selection
 from dsmq_nodes.bag.rerunning.comparing import differences
-from dsmq_nodes.cli.show.bag.bag_rerun import NodeGiven, rerun_bag
+from dsmq_nodes.cli.show.bag.bag_rerun import NodeOptions, rerun_bag
 from dsmq_nodes.errors import BagError
 from dsmq_nodes.messages import Float64, Header, PoseStamped, String, Time
 from dsmq_nodes.testing import Graph
@@ -201,7 +201,7 @@ def test_parameters_of_the_recording_are_told_to_be_in_its_launch_file(
     monkeypatch.setattr(McapBag, "attachments", lambda _: [Attachment("robot.yaml", b"")])
 
     def said(**params: object) -> str:
-        given = NodeGiven(f"{__name__}:Doubler", None, None, params, {})
+        given = NodeOptions(f"{__name__}:Doubler", None, None, params, {})
         rerun_bag([recorded], given, Selection(everything=True), Tolerance())
         return capsys.readouterr().err
 

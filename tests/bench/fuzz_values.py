@@ -19,8 +19,8 @@ import typer
 import yaml
 
 from dsmq_nodes.cli import param
-from dsmq_nodes.cli.show.given_values import message_of, text_of
 from dsmq_nodes.cli.show.message_text import Style
+from dsmq_nodes.cli.show.value_texts import message_of, text_of
 from dsmq_nodes.errors import DsmqError
 from dsmq_nodes.graph.parameters.model import Parameters
 from dsmq_nodes.graph.parameters.parameter import Parameter, ParameterKind

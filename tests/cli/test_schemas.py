@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dsmq_nodes import Message
-from dsmq_nodes.cli.show.given_values import message_of, text_of
 from dsmq_nodes.cli.show.message_text import Style
+from dsmq_nodes.cli.show.value_texts import message_of, text_of
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.graph.topics.type_check import schema_text
 from dsmq_nodes.messages.schema.dynamic import decoded, encoded, written

@@ -100,7 +100,7 @@ class Browser:
         scheme = {"name": "prefers-color-scheme", "value": "dark" if is_dark else "light"}
         page.call("Emulation.setEmulatedMedia", features=[scheme])
         page.call("Page.bringToFront")
-        page.go(url)
+        page.navigate(url)
         return page
 
     def kill(self) -> None:
@@ -182,7 +182,7 @@ class Page:
         assert "error" not in told, f"{method}: {told['error']}"
         return told["result"]
 
-    def go(self, url: str) -> None:
+    def navigate(self, url: str) -> None:
         """Open an address."""
         self.call("Page.navigate", url=url)
 

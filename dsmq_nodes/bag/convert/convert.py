@@ -9,7 +9,7 @@ from typing import Final, Literal, get_args
 from dsmq_nodes.bag.bag_source import BagSource, leave_out
 from dsmq_nodes.bag.convert.foxglove import ToFoxglove
 from dsmq_nodes.bag.convert.tables import write_csv
-from dsmq_nodes.bag.file.atomic import file_name, whole_or_gone
+from dsmq_nodes.bag.file.atomic import file_name, removed_if_unfinished
 from dsmq_nodes.bag.file.record_writer import Compression
 from dsmq_nodes.bag.file.writing import BagWriter, bag_path
 from dsmq_nodes.bag.lerobot.lerobot_options import LerobotOptions
@@ -102,7 +102,7 @@ def _to_mcap(
     foxglove = ToFoxglove()
     path = bag_path(output)
     new = partial(BagWriter, path, compression=compression, keeps_part=False)
-    with whole_or_gone(path, new) as writer, writer:
+    with removed_if_unfinished(path, new) as writer, writer:
         for name, values in source.metadata():
             writer.describe(name, values)
         for attachment in source.attachments():

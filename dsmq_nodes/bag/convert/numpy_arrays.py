@@ -15,7 +15,7 @@ import pybase64
 from dsmq_nodes.bag.bag_source import BagSource
 from dsmq_nodes.bag.convert.columns import Column
 from dsmq_nodes.bag.convert.tables import names, tables
-from dsmq_nodes.bag.file.atomic import whole_or_gone
+from dsmq_nodes.bag.file.atomic import removed_if_unfinished
 
 # The value that stands for a missing value.
 _EMPTY: Final = {"boolean": False, "integer": 0, "unsigned": 0, "number": math.nan}
@@ -34,7 +34,7 @@ def write_npz(
     Raises:
         BagError: the file exists already, or cannot be written.
     """
-    with whole_or_gone(path, lambda: path.open("xb")) as stream, stream:
+    with removed_if_unfinished(path, lambda: path.open("xb")) as stream, stream:
         found = tables(source, on_progress)
         called, numbered = names(found, lambda topic: topic.strip("/"))
         arrays = {

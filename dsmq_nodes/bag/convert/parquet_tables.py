@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 from dsmq_nodes.bag.bag_source import BagSource
 from dsmq_nodes.bag.convert.columns import Column, ColumnKind
 from dsmq_nodes.bag.convert.tables import Progress, file_name_of, names, tables
-from dsmq_nodes.bag.file.atomic import whole_or_gone
+from dsmq_nodes.bag.file.atomic import removed_if_unfinished
 from dsmq_nodes.errors import BagError
 
 
@@ -24,7 +24,7 @@ def write_parquet(
     Raises:
         BagError: the folder exists already, or cannot be written.
     """
-    with whole_or_gone(output, lambda: output.mkdir(parents=True)):
+    with removed_if_unfinished(output, lambda: output.mkdir(parents=True)):
         found = tables(source, on_progress)
         called, numbered = names(found, file_name_of)
         for topic, table in found.items():

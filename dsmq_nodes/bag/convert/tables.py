@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from dsmq_nodes.bag.bag_source import BagSource, leave_out
 from dsmq_nodes.bag.convert.columns import Column, ColumnKind, Described, together
-from dsmq_nodes.bag.file.atomic import whole_or_gone
+from dsmq_nodes.bag.file.atomic import removed_if_unfinished
 from dsmq_nodes.bag.file.contents import Channel
 from dsmq_nodes.bag.file.reading import TEXT
 from dsmq_nodes.bag.file.recorded_schemas import recorded_schema
@@ -167,7 +167,7 @@ def write_csv(source: BagSource, output: Path, on_progress: Progress) -> tuple[i
     Raises:
         BagError: the folder exists already, or cannot be written.
     """
-    with whole_or_gone(output, lambda: output.mkdir(parents=True)):
+    with removed_if_unfinished(output, lambda: output.mkdir(parents=True)):
         found = tables(source, on_progress)
         called, numbered = names(found, file_name_of)
         for topic, table in found.items():

@@ -27,7 +27,7 @@ def file_name(path: str | Path, suffix: str) -> Path:
 
 
 @contextlib.contextmanager
-def whole_or_gone(path: Path, make: Callable[[], T]) -> Iterator[T]:
+def removed_if_unfinished(path: Path, make: Callable[[], T]) -> Iterator[T]:
     """Make a file or a folder, and delete it if it is not finished.
 
     Args:

@@ -22,7 +22,7 @@ from mcap.records import Attachment as AttachmentRecord
 from mcap.records import Channel as ChannelRecord
 from mcap.records import Chunk, McapRecord, Metadata, Schema
 
-from dsmq_nodes.bag.file.atomic import whole_or_gone
+from dsmq_nodes.bag.file.atomic import removed_if_unfinished
 from dsmq_nodes.bag.file.contents import Attachment
 from dsmq_nodes.bag.file.mcap_index import salvage_summary
 from dsmq_nodes.bag.file.mcap_reader import Record, channel_of, check_kind, check_no_pipe, opened
@@ -87,7 +87,7 @@ def repair(
         check_kind(path, stream)
         saved = bag_path(output)
         new = partial(BagWriter, saved, compression=compression, keeps_part=False)
-        with whole_or_gone(saved, new) as writer, writer:
+        with removed_if_unfinished(saved, new) as writer, writer:
             scan = _Scan(stream, path.stat().st_size, writer, Repaired(saved))
             scan.run(on_progress)
     return scan.repaired

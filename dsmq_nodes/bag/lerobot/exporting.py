@@ -14,7 +14,7 @@ import numpy as np
 
 from dsmq_nodes.bag.bag_source import BagSource, leave_out
 from dsmq_nodes.bag.episode_marks import Episode, episodes_of
-from dsmq_nodes.bag.file.atomic import whole_or_gone
+from dsmq_nodes.bag.file.atomic import removed_if_unfinished
 from dsmq_nodes.bag.file.mcap_reader import Record
 from dsmq_nodes.bag.lerobot import dataset_layout as layout
 from dsmq_nodes.bag.lerobot.dataset_layout import Layout, Vector, Video
@@ -83,7 +83,7 @@ def export(
         raise BagError(f"{output} exists already and is not overwritten: name another")
     plan = _Plan(source, options)
     beside = output.with_name(f".{output.name}.{os.getpid()}.part")
-    with whole_or_gone(beside, lambda: beside.mkdir(parents=True)):
+    with removed_if_unfinished(beside, lambda: beside.mkdir(parents=True)):
         writer = DatasetWriter(beside, plan.layout())
         for run in plan.runs:
             writer.episode(run.task, plan.vectors(run))

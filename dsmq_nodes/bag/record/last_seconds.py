@@ -42,10 +42,10 @@ class LastSeconds:
         while self._records and (
             self._records[0].log_time_ns < self._begins_ns or self.size_bytes > self._most_bytes
         ):
-            gone = self._records.popleft()
-            self.size_bytes -= len(gone.data) + _OVERHEAD_BYTES
-            self._begins_ns = max(self._begins_ns, gone.log_time_ns + 1)
-            self._latched.take(gone)
+            removed = self._records.popleft()
+            self.size_bytes -= len(removed.data) + _OVERHEAD_BYTES
+            self._begins_ns = max(self._begins_ns, removed.log_time_ns + 1)
+            self._latched.take(removed)
 
     def flush(self) -> None:
         """Do nothing: the messages are in memory."""

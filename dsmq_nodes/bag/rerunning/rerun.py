@@ -125,7 +125,7 @@ def _feed(
     zero_ns: int,
     on_input: Callable[[Record], None],
 ) -> None:
-    def give(record: Record | None) -> None:
+    def feed(record: Record | None) -> None:
         # One call for each message, so that messages are read as time passes.
         now_ns = zero_ns + round(graph.now_sec * 1e9)
         while record is not None and record.log_time_ns <= now_ns + _ROUNDING_NS:
@@ -136,9 +136,9 @@ def _feed(
             record = next(records, None)
         if record is not None:
             following = record
-            graph.at((record.log_time_ns - zero_ns) * 1e-9, lambda: give(following))
+            graph.at((record.log_time_ns - zero_ns) * 1e-9, lambda: feed(following))
 
-    give(next(records, None))
+    feed(next(records, None))
 
 
 def rerun(
@@ -184,36 +184,37 @@ def rerun(
         }
         _check(bag, node, inputs, set(types))
         seen = {topic: graph.observe(_class(name), topic) for topic, name in types.items()}
-        given = _Given(bag, result, on_progress)
-        raised = given.give(graph, inputs)
+        played = _Inputs(bag, result, on_progress)
+        raised = played.play(graph, inputs)
         now_ns = bag.start_ns + round(graph.now_sec * 1e9)
-    end_ns = given.last_ns + SETTLE_NS if raised is None else now_ns
+    end_ns = played.last_ns + SETTLE_NS if raised is None else now_ns
     found = {
         topic: [
-            each for each in _outputs(seen[topic], bag) if given.first_ns <= each.at_ns <= end_ns
+            each for each in _outputs(seen[topic], bag) if played.first_ns <= each.at_ns <= end_ns
         ]
         for topic in types
     }
     recorded: dict[str, list[RerunOutput]] = {topic: [] for topic in types}
-    for record in _readable(bag, given.first_ns, end_ns + 1):
+    for record in _readable(bag, played.first_ns, end_ns + 1):
         if record.channel.topic in recorded:
             out = RerunOutput(record.log_time_ns, _values(record))
             recorded[record.channel.topic].append(out)
     result.outputs = {topic: (len(recorded[topic]), len(found[topic])) for topic in sorted(types)}
     pairings = {
-        topic: paired(recorded[topic], found[topic], given.first_ns, tolerance) for topic in types
+        topic: paired(recorded[topic], found[topic], played.first_ns, tolerance) for topic in types
     }
     _compare(result, pairings, bag.start_ns, tolerance)
     if raised is not None:
         at_sec = (now_ns - bag.start_ns) * 1e-9
         raise NodeRaisedError(
-            f"the node raised {_named(raised)}, at {at_sec:.3f} s of the bag{given.newest(now_ns)}",
+            f"the node raised {_named(raised)}, at {at_sec:.3f} s of the bag"
+            f"{played.newest(now_ns)}",
             result,
         ) from raised
     return result
 
 
-class _Given:
+class _Inputs:
     """Publishes the node's inputs, and stores the times of the first and the newest."""
 
     def __init__(self, bag: BagSource, result: Rerun, on_progress: Callable[[float], None]) -> None:
@@ -221,7 +222,7 @@ class _Given:
         self._bag, self._result, self._on_progress = bag, result, on_progress
         self._topic = ""
 
-    def give(self, graph: Graph, inputs: set[str]) -> Exception | None:
+    def play(self, graph: Graph, inputs: set[str]) -> Exception | None:
         """Publish all inputs, and return the node's exception, if any."""
         bag = self._bag
         records = (record for record in _readable(bag) if record.channel.topic in inputs)

@@ -17,7 +17,7 @@ from rosbags.interfaces import (
 from rosbags.typesys import Stores, get_typestore
 
 from dsmq_nodes.bag.bag_source import BagSource, leave_out
-from dsmq_nodes.bag.file.atomic import whole_or_gone
+from dsmq_nodes.bag.file.atomic import removed_if_unfinished
 from dsmq_nodes.bag.file.contents import Channel
 from dsmq_nodes.bag.file.mcap_reader import Record
 from dsmq_nodes.bag.file.recorded_schemas import class_of, recorded_schema
@@ -64,7 +64,7 @@ def write_ros(
     of_topics: dict[tuple[str, str], Any] = {}
     count = 0
     with (
-        whole_or_gone(output, lambda: _begun(output, is_one=is_one)) as writer,
+        removed_if_unfinished(output, lambda: _begun(output, is_one=is_one)) as writer,
         contextlib.ExitStack() as stack,
     ):
         stack.push(writer)  # not `with writer`, which would open it again

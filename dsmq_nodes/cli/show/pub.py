@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from dsmq_nodes.cli.listing import is_type
-from dsmq_nodes.cli.show.given_values import message_of, text_of
+from dsmq_nodes.cli.show.value_texts import message_of, text_of
 from dsmq_nodes.errors import CommandError, DsmqError
 from dsmq_nodes.graph.names import resolve_topic
 from dsmq_nodes.graph.topics.type_check import schema_text
@@ -35,7 +35,7 @@ _LONGEST: Final = 1000
 
 
 @dataclass(frozen=True)
-class Given:
+class MessageText:
     """A message to publish, as JSON and as text for the user.
 
     Attributes:
@@ -46,10 +46,10 @@ class Given:
     schema: bytes
     text: str
     shown: str
-    again: "Callable[[], Given] | None" = None
+    again: "Callable[[], MessageText] | None" = None
 
 
-def given(broker: str, name: str, type_name: str, values: str) -> Given:
+def message_text(broker: str, name: str, type_name: str, values: str) -> MessageText:
     """Return the message with these values, a YAML or JSON text, and defaults for the rest.
 
     A type that this process does not have is taken from the ends of the topic.
@@ -75,16 +75,16 @@ def given(broker: str, name: str, type_name: str, values: str) -> Given:
     return replace(message, again=make) if "now" in values or "auto" in values else message
 
 
-def _of_schema(type_name: str, schema: dict[str, Any], values: str) -> Given:
+def _of_schema(type_name: str, schema: dict[str, Any], values: str) -> MessageText:
     text = text_of(type_name, schema, values)
     shown = written(decoded(json.loads(text), schema), schema, type_name)
-    return Given(type_name, msgspec.json.encode(schema, order="sorted"), text, _cut(shown))
+    return MessageText(type_name, msgspec.json.encode(schema, order="sorted"), text, _cut(shown))
 
 
-def _of_class(msg_type: type[Message], values: str) -> Given:
+def _of_class(msg_type: type[Message], values: str) -> MessageText:
     message = message_of(msg_type, values)
     shown = f"{message.type_name.rpartition('/')[0].replace('/', '.')}.{message!r}"
-    return Given(message.type_name, schema_text(msg_type), message.to_json(), _cut(shown))
+    return MessageText(message.type_name, schema_text(msg_type), message.to_json(), _cut(shown))
 
 
 def _announced_schema(broker: str, name: str, type_name: str) -> dict[str, Any]:
@@ -136,7 +136,7 @@ class Publishing:
     print_every: int
 
 
-def publish(session: Session, name: str, message: Given, how: Publishing) -> None:
+def publish(session: Session, name: str, message: MessageText, how: Publishing) -> None:
     """Publish a message, each time acknowledged by the broker.
 
     Args:

@@ -5,9 +5,9 @@ import textwrap
 import uuid
 from typing import TYPE_CHECKING, Any, Final
 
-from dsmq_nodes.cli.show.given_values import fields_of, json_of
 from dsmq_nodes.cli.show.message_text import Style
 from dsmq_nodes.cli.show.service_call import WantedCall, check_type, served, types_of
+from dsmq_nodes.cli.show.value_texts import fields_of, json_of
 from dsmq_nodes.errors import CommandError, DsmqError, MessageError
 from dsmq_nodes.json_text import read_json
 from dsmq_nodes.messages.schema.dynamic import decoded, encoded

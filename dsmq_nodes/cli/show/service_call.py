@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from dsmq_nodes.cli.listing import is_type
-from dsmq_nodes.cli.show.given_values import text_of
+from dsmq_nodes.cli.show.value_texts import text_of
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.messages.schema.dynamic import decoded, written
 from dsmq_nodes.messages.schema.find import find_interface

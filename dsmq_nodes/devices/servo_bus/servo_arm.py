@@ -427,11 +427,11 @@ class ServoArm(Node):
         self._bus.send_now(self._family.torque, dict.fromkeys(self._servos.ids, 0))
 
     def _lose(self, error: DeviceError) -> None:
-        is_gone = isinstance(error, PortLostError)
+        is_lost = isinstance(error, PortLostError)
         self._is_ready = False
         self._fault = str(error)
         self._motion.forget()
-        self._next_open_sec = self._now_sec() + (_OPEN_EVERY_SEC if is_gone else _SET_UP_EVERY_SEC)
+        self._next_open_sec = self._now_sec() + (_OPEN_EVERY_SEC if is_lost else _SET_UP_EVERY_SEC)
         if self._logged_type is not type(error):
             self._logged_type = type(error)
             self.get_logger().error(f"{error}; trying again")

@@ -56,7 +56,7 @@ class GamepadTeleop(Node):
             self._stop.release()
         self._joy = msg
         if not _pressed(msg, _LEFT_SHOULDER):
-            self.let_go()
+            self.release()
 
     def on_silence(self) -> None:
         """Release all buttons: the pad is gone."""
@@ -67,12 +67,12 @@ class GamepadTeleop(Node):
         if _pressed(self._joy, _LEFT_SHOULDER):
             self.command(lambda at: self._joy.axes[at] if at < len(self._joy.axes) else 0.0)
         else:
-            self.let_go()
+            self.release()
 
     def command(self, axis: Callable[[int], float]) -> None:
         """Publish a command while the button is held; `axis(n)` is a stick's value, -1 to 1."""
 
-    def let_go(self) -> None:
+    def release(self) -> None:
         """Stop: the button is not held."""
 
 
@@ -97,8 +97,8 @@ class GamepadDrive(GamepadTeleop):
         self._base.drive(axis(1) * self.params.linear, axis(3) * self.params.angular)
 
     @override
-    def let_go(self) -> None:
-        self._base.let_go()
+    def release(self) -> None:
+        self._base.release()
 
     @override
     def on_shutdown(self, *_: object) -> None:
@@ -130,8 +130,8 @@ class GamepadArm(GamepadTeleop):
         self._arm.move(speeds, _STEP_SEC)
 
     @override
-    def let_go(self) -> None:
-        self._arm.let_go()
+    def release(self) -> None:
+        self._arm.release()
 
 
 def _pressed(joy: Joy, button: int) -> bool:

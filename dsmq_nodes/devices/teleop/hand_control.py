@@ -32,7 +32,7 @@ class BaseControl:
         self._zeros = 0
         self._publish(linear, angular)
 
-    def let_go(self) -> None:
+    def release(self) -> None:
         """Stop, because nothing is held any longer; call it as often as `drive`."""
         if self._zeros < _ZEROS:
             self._zeros += 1
@@ -41,7 +41,7 @@ class BaseControl:
     def end(self) -> None:
         """Stop now."""
         while self._zeros < _ZEROS:
-            self.let_go()
+            self.release()
 
     def _publish(self, linear: float, angular: float) -> None:
         self._publisher.publish(Twist(linear=Vector3(x=linear), angular=Vector3(z=angular)))
@@ -86,7 +86,7 @@ class ArmControl:
             header = self._node.stamp()
             self._publisher.publish(JointState(header=header, name=names, position=positions))
 
-    def let_go(self) -> None:
+    def release(self) -> None:
         """Stop: the next `move` begins at the arm's position then."""
         self._wanted = {}
 

@@ -71,12 +71,12 @@ class KeyboardTeleop(Node):
         if key:
             self.command(key)
         else:
-            self.let_go()
+            self.release()
 
     def command(self, key: str) -> None:
         """Publish the command of a held key."""
 
-    def let_go(self) -> None:
+    def release(self) -> None:
         """Stop: no key is held."""
 
     async def _read(self) -> None:
@@ -112,7 +112,7 @@ class KeyboardTeleop(Node):
             self.get_logger().info(f"speed: {self._share:.0%}")
         elif key in {" ", "x", "escape"}:
             self._keys.release()
-            self.let_go()
+            self.release()
         else:
             self._keys.press(key, asyncio.get_running_loop().time())
 
@@ -137,7 +137,7 @@ class KeyboardDrive(KeyboardTeleop):
     @override
     def command(self, key: str) -> None:
         if key not in _DRIVE:
-            self.let_go()
+            self.release()
             self.get_logger().info(
                 f"{key!r} has no function and stops the robot: Escape or Ctrl-C ends, + and - are "
                 "faster and slower",
@@ -148,8 +148,8 @@ class KeyboardDrive(KeyboardTeleop):
         self._base.drive(ahead * linear * self._share, left * angular * self._share)
 
     @override
-    def let_go(self) -> None:
-        self._base.let_go()
+    def release(self) -> None:
+        self._base.release()
 
     @override
     def on_shutdown(self, *_: object) -> None:
@@ -177,11 +177,11 @@ class KeyboardArm(KeyboardTeleop):
     def command(self, key: str) -> None:
         at = max(_FORWARDS.find(key), _BACK.find(key))
         if not 0 <= at < len(self._arm.names):
-            self.let_go()
+            self.release()
             return
         sign = 1 if key in _FORWARDS else -1
         self._arm.move({self._arm.names[at]: sign * self._most * self._share}, _STEP_SEC)
 
     @override
-    def let_go(self) -> None:
-        self._arm.let_go()
+    def release(self) -> None:
+        self._arm.release()

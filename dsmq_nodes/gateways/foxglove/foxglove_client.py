@@ -157,10 +157,10 @@ class FoxgloveClient:
             self._welcome()  # the client receives all again, with that clock
 
     def _send_change(self, change: Change) -> None:
-        if change.gone_channels:
-            self._send("unadvertise", channelIds=change.gone_channels)
+        if change.removed_channels:
+            self._send("unadvertise", channelIds=change.removed_channels)
             for number, each in list(self._subscribed.items()):
-                if each.channel.id in change.gone_channels:
+                if each.channel.id in change.removed_channels:
                     self._end(number)
         if change.channels:
             self._send("advertise", channels=[each.wire for each in change.channels])
@@ -169,8 +169,8 @@ class FoxgloveClient:
         self._send_graph()
 
     def _send_services(self, change: Change) -> None:
-        if change.gone_services:
-            self._send("unadvertiseServices", serviceIds=change.gone_services)
+        if change.removed_services:
+            self._send("unadvertiseServices", serviceIds=change.removed_services)
         if change.services:
             self._send("advertiseServices", services=[each.wire for each in change.services])
 
@@ -399,13 +399,13 @@ class FoxgloveClient:
             return
         self._graph = now
         topics = now.published.keys() | now.subscribed.keys()
-        gone = (before.published.keys() | before.subscribed.keys()) - topics
+        removed = (before.published.keys() | before.subscribed.keys()) - topics
         self._send(
             "connectionGraphUpdate",
             publishedTopics=_named(now.published, before.published, "publisherIds"),
             subscribedTopics=_named(now.subscribed, before.subscribed, "subscriberIds"),
             advertisedServices=_named(now.services, before.services, "providerIds"),
-            removedTopics=sorted(gone),
+            removedTopics=sorted(removed),
             removedServices=sorted(before.services.keys() - now.services.keys()),
         )
 
@@ -427,8 +427,8 @@ class _ChannelSubscription(NamedTuple):
 def _named(now: dict[str, list[str]], before: dict[str, list[str]], key: str) -> list[Any]:
     """Return the changed entries; one that is gone has no ids."""
     names = sorted(name for name in now if now[name] != before.get(name))
-    gone = sorted(before.keys() - now.keys()) if key != "providerIds" else []
-    return [{"name": name, key: now.get(name, [])} for name in (*names, *gone)]
+    removed = sorted(before.keys() - now.keys()) if key != "providerIds" else []
+    return [{"name": name, key: now.get(name, [])} for name in (*names, *removed)]
 
 
 def _items(wire: Operation, field: str) -> list[Any]:

@@ -59,9 +59,9 @@ class Change(NamedTuple):
     """The new channels and services, and the withdrawn ones."""
 
     channels: list[OfferedChannel]
-    gone_channels: list[int]
+    removed_channels: list[int]
     services: list[OfferedService]
-    gone_services: list[int]
+    removed_services: list[int]
 
     def __bool__(self) -> bool:
         return any(self)
@@ -115,27 +115,27 @@ class Offered:
     def update(self) -> Change:
         """Compare the offer with the graph, and return the change."""
         keeps = self.hub.loop.time() < self._keeps_until_sec
-        channels, gone = self._update_topics(keeps=keeps)
-        services, gone_services = self._update_services(keeps=keeps)
-        return Change(channels, gone, services, gone_services)
+        channels, removed = self._update_topics(keeps=keeps)
+        services, removed_services = self._update_services(keeps=keeps)
+        return Change(channels, removed, services, removed_services)
 
     def _update_topics(self, *, keeps: bool) -> tuple[list[OfferedChannel], list[int]]:
         wanted: dict[str, KnownType] = {}
         for topic in self.hub.topics():
             if (topic.publishers or topic.subscribers) and self.hub.type_of(topic.name):
                 wanted[topic.name] = message_type(self.hub, topic.name)
-        gone = [
+        removed = [
             each.id
             for each in self.channels.values()
             if (each.topic not in wanted and not keeps)
             or (each.topic in wanted and _key(wanted[each.topic]) != each.key)
         ]
-        for number in gone:
+        for number in removed:
             del self.channels[number]
         shown = {each.topic for each in self.channels.values()}
         new = [self._channel(name, kind) for name, kind in wanted.items() if name not in shown]
         self.channels.update({each.id: each for each in new})
-        return new, gone
+        return new, removed
 
     def _channel(self, topic: str, kind: KnownType) -> OfferedChannel:
         name, convert = CONVERSIONS.get(kind.name, (kind.name, None))
@@ -158,18 +158,18 @@ class Offered:
             if name.rpartition("/")[2] not in NODE_SERVICES
         }
         known = {each.name: each for each in self.services.values()}
-        gone = [
+        removed = [
             each.id
             for name, each in known.items()
             if (name not in wanted and not keeps)
             or (name in wanted and wanted[name].type != each.kind.name)
         ]
-        for number in gone:
+        for number in removed:
             del self.services[number]
         left = {each.name for each in self.services.values()}
         new = [self._service(name) for name in wanted if name not in left]
         self.services.update({each.id: each for each in new})
-        return new, gone
+        return new, removed
 
     def _service(self, name: str) -> OfferedService:
         kind = service_type(self.hub, name)

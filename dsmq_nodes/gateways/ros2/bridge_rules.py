@@ -84,10 +84,14 @@ class BridgeRules:
         self._check_circles("service", self.services_from_ros, self.services_to_ros)
 
     def _check_circles(
-        self, kind: str, comes: Iterable[str], goes: Iterable[str], but: tuple[str, ...] = ()
+        self,
+        kind: str,
+        received_from: Iterable[str],
+        sent_to: Iterable[str],
+        but: tuple[str, ...] = (),
     ) -> None:
-        for one in comes:
-            for other in goes:
+        for one in received_from:
+            for other in sent_to:
                 if one in but and other == one:
                     continue
                 if _matches((one,), other) or _matches((other,), one):
@@ -104,21 +108,21 @@ class BridgeRules:
         """Return the ROS name for a name on this side; empty if it is not below the prefix."""
         return name.removeprefix(self.prefix) if name.startswith(f"{self.prefix}/") else ""
 
-    def topic_comes(self, ros_name: str) -> bool:
+    def is_topic_from_ros(self, ros_name: str) -> bool:
         """Whether a topic of ROS is published here."""
         return _named(self.from_ros, self.services_from_ros, ros_name, ACTION_TOPICS)
 
-    def topic_goes(self, ros_name: str) -> bool:
+    def is_topic_to_ros(self, ros_name: str) -> bool:
         """Whether a topic of this graph is published in ROS."""
         if ros_name.endswith((REQUEST, REPLY)):
             return False
         return _named(self.to_ros, self.services_to_ros, ros_name, ACTION_TOPICS)
 
-    def service_comes(self, ros_name: str) -> bool:
+    def is_service_from_ros(self, ros_name: str) -> bool:
         """Whether a service of ROS can be called here."""
         return _named(self.services_from_ros, self.services_from_ros, ros_name, ACTION_SERVICES)
 
-    def service_goes(self, ros_name: str) -> bool:
+    def is_service_to_ros(self, ros_name: str) -> bool:
         """Whether a service of this graph can be called in ROS."""
         return _named(self.services_to_ros, self.services_to_ros, ros_name, ACTION_SERVICES)
 

@@ -103,7 +103,7 @@ class Bridge:
     def _adjust_to_ros(self, topics: list[RosTopic], services: dict[str, str]) -> None:
         wanted: dict[str, Wanted] = {}
         for topic in topics:
-            if self.rules.topic_comes(topic.name):
+            if self.rules.is_topic_from_ros(topic.name):
                 for other in topic.other_types:
                     self._refuse(
                         f"topic from ROS {topic.name}: it is {topic.type_name}, and what others "
@@ -117,7 +117,7 @@ class Bridge:
             {
                 name: ((type_name,), partial(_ServiceFromRos, self, name, type_name))
                 for name, type_name in services.items()
-                if self.rules.service_comes(name)
+                if self.rules.is_service_from_ros(name)
             },
         )
 
@@ -139,7 +139,7 @@ class Bridge:
         for topic in self.hub.topics(hidden=True):
             name = self.rules.there(topic.name)
             publishers = [end for end in topic.publishers if end.node != self.hub.name]
-            if name and publishers and self.rules.topic_goes(name):
+            if name and publishers and self.rules.is_topic_to_ros(name):
                 kind = next((end.type for end in publishers if end.type), "")
                 is_latched = topic.latched or name in self.rules.latched
                 announced = kept_by_all(
@@ -153,7 +153,7 @@ class Bridge:
         for service, offer in self.hub.services(hidden=True).items():
             name = self.rules.there(service)
             is_ours = any(end.node != self.hub.name for end in offer.servers)
-            if name and is_ours and self.rules.service_goes(name):
+            if name and is_ours and self.rules.is_service_to_ros(name):
                 # The offer of an action has the action's type.
                 is_goal = name.endswith(ACTION_SERVICES[0]) and offer.type
                 kind = f"{offer.type}_SendGoal" if is_goal else offer.type

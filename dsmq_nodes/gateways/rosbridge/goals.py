@@ -144,7 +144,7 @@ class _SentGoal:
                 raise CommandError(f"{self._name} has rejected the goal")
             if not self._is_wanted:
                 await self.cancel()
-            text = await self._call("get_result", self._own(), _LONGEST_SEC)
+            text = await self._call("get_result", self._goal_id(), _LONGEST_SEC)
         finally:
             if reader is not None:
                 self._client.release(reader)
@@ -154,7 +154,7 @@ class _SentGoal:
     async def _call(self, part: str, body: str, timeout_sec: float) -> str:
         return await self._client.call(f"{self._action}/{part}", body, timeout_sec=timeout_sec)
 
-    def _own(self) -> str:
+    def _goal_id(self) -> str:
         return msgspec.json.encode({"goal_id": {"uuid": self._uuid}}).decode()
 
     def _take_feedback(self, entry: Entry, schema: Schema) -> None:

@@ -73,11 +73,11 @@ class ServedActions:
         self._names.add(action, type_name, f"{action}{ACTION}/send_goal", make)
         if not self._is_watching:
             self._is_watching = True
-            self._client.watch(self._cancel_of_absent)
+            self._client.watch(self._cancel_orphans)
 
-    def _cancel_of_absent(self) -> None:
+    def _cancel_orphans(self) -> None:
         for served in self._names.served.values():
-            served.cancel_of_absent()
+            served.cancel_orphans()
 
     def unadvertise(self, operation: Operation) -> None:
         """Stop serving an action."""
@@ -197,7 +197,7 @@ class ServedAction:
             return
         goal = _TakenGoal(f"action_goal:{self._spelled}:{next(self._numbers)}", uuid, call.client)
         self._goals[uuid] = goal
-        self.cancel_of_absent()  # the graph may not change before the caller leaves
+        self.cancel_orphans()  # the graph may not change before the caller leaves
         self._publish_status()
         schema = self._kind.send_goal.request.schema
         shown = without_special({"goal": args}, schema)["goal"]
@@ -291,7 +291,7 @@ class ServedAction:
 
     # Ends
 
-    def cancel_of_absent(self) -> None:
+    def cancel_orphans(self) -> None:
         """Cancel the goals whose callers have left the graph."""
         hub = self._client.hub
         if not hub.is_connected or not hub.graph.peers:
@@ -302,9 +302,9 @@ class ServedAction:
                 goal.was_seen = True
             elif goal.was_seen and goal.is_active:
                 goal.was_seen = False  # cancel only once
-                self._client.later(_BACK_SEC, partial(self._cancel_of_gone, goal))
+                self._client.later(_BACK_SEC, partial(self._cancel_orphan, goal))
 
-    def _cancel_of_gone(self, goal: _TakenGoal) -> None:
+    def _cancel_orphan(self, goal: _TakenGoal) -> None:
         there = {peer.client for peer in self._client.hub.graph.peers}
         if goal.is_active and goal.caller not in there:
             self._cancel(goal)

@@ -23,7 +23,7 @@ from dsmq_nodes.messages.schema.dynamic import without_special
 from dsmq_nodes.topic_names import REPLY, REQUEST
 
 MOST_WAITING: Final = 1000  # calls that a client has not answered
-_GONE: Final = "the client that served it is gone"
+_CLIENT_GONE: Final = "the client that served it is gone"
 
 
 def fields_of(text: str) -> dict[str, object]:
@@ -131,7 +131,7 @@ class ServedService:
     def close(self) -> None:
         """Answer the waiting callers with an error, and withdraw the service."""
         for call in self._waiting.values():
-            self._fail(call, f"{self._service}: {_GONE}")
+            self._fail(call, f"{self._service}: {_CLIENT_GONE}")
         self._waiting.clear()
         self._client.release(self._requests)
         self._client.release(self._replies)

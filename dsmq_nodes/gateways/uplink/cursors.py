@@ -104,7 +104,7 @@ class LogRequest(NamedTuple):
 
 
 @dataclass(slots=True)
-class GivenMessage(Generic[T]):
+class CursorMessage(Generic[T]):
     """A message to deliver, and the number of those lost just before it."""
 
     place: LogPlace
@@ -205,7 +205,7 @@ class RemoteCursor(Generic[T]):
         self._doubted_until_sec: dict[str, float] = {}
         self._away: set[str] = set()
         self._numbers: dict[str, dict[str, int]] = {}  # the last number of each sender, by log
-        self._gone: set[str] = set()  # logs without an offer
+        self._unoffered: set[str] = set()  # logs without an offer
         self._resumed_at = ""  # the predecessor's log, until one is offered
         self._questions: list[LogRequest] = []
 
@@ -220,7 +220,7 @@ class RemoteCursor(Generic[T]):
 
     def places(self) -> dict[str, int]:
         """Return the places in the offered logs, by epoch; if there are none, in the newest log."""
-        offered = {epoch: at for epoch, at in self._places.items() if epoch not in self._gone}
+        offered = {epoch: at for epoch, at in self._places.items() if epoch not in self._unoffered}
         return offered or dict(list(self._places.items())[-1:])
 
     def numbers(self) -> dict[str, int]:
@@ -231,7 +231,7 @@ class RemoteCursor(Generic[T]):
 
     def offered(self, machine: str, epoch: str, latched: int = 0) -> None:
         """Note that a machine offers the topic, which is wanted here."""
-        self._gone.discard(epoch)
+        self._unoffered.discard(epoch)
         was_away = machine in self._away or self._resumed_at not in {"", epoch}
         self._resumed_at = ""
         self._away.discard(machine)
@@ -241,7 +241,7 @@ class RemoteCursor(Generic[T]):
         elif latched:
             self._request(LogRequest(epoch, 0, latched))
 
-    def gone(self, machine: str, epoch: str) -> None:
+    def offer_ended(self, machine: str, epoch: str) -> None:
         """Note that an offer is gone, so that a pending answer will not arrive.
 
         The messages that wait for the answer are in the log, and are requested when the offer is
@@ -250,7 +250,7 @@ class RemoteCursor(Generic[T]):
         self._forget_question(epoch)
         if epoch in self._places:
             self._away.add(machine)
-            self._gone.add(epoch)
+            self._unoffered.add(epoch)
         self._permit(epoch)
 
     def forget(self) -> None:
@@ -261,7 +261,7 @@ class RemoteCursor(Generic[T]):
         self._asks_left.clear()
         self._away.clear()
         self._numbers.clear()
-        self._gone.clear()
+        self._unoffered.clear()
         self._questions.clear()
 
     def resume_at(self, epoch: str, message_id: int, numbers: dict[str, int]) -> None:
@@ -270,12 +270,12 @@ class RemoteCursor(Generic[T]):
         `numbers` are the last numbers of senders in that log, which may have been replaced since.
         """
         self._places[epoch], self._numbers[epoch] = message_id, dict(numbers)
-        self._gone.add(epoch)
+        self._unoffered.add(epoch)
         self._resumed_at = epoch
 
     # Messages
 
-    def take(self, place: LogPlace, message: T, now_sec: float) -> list[GivenMessage[T]]:
+    def take(self, place: LogPlace, message: T, now_sec: float) -> list[CursorMessage[T]]:
         """Add a received message; return the messages to deliver now."""
         epoch = place.epoch
         if epoch not in self._silences_seen and len(self._silences_seen) >= _MOST_LOGS:
@@ -293,7 +293,7 @@ class RemoteCursor(Generic[T]):
         if asked is None and self._has_hole(place) and self._ask(epoch):
             asked = self._asked[epoch]
         if asked is None:
-            return self._give(place, message)
+            return self._deliver(place, message)
         if len(asked.waiting) >= _MOST_WAITING:
             asked.waiting.popleft()  # becomes a hole, which is counted
         asked.waiting.append((place, message))
@@ -304,30 +304,30 @@ class RemoteCursor(Generic[T]):
         if last_id > self._places.get(epoch, last_id):
             self._ask(epoch)
 
-    def answered(self, epoch: str, messages: list[tuple[LogPlace, T]]) -> list[GivenMessage[T]]:
+    def answered(self, epoch: str, messages: list[tuple[LogPlace, T]]) -> list[CursorMessage[T]]:
         """Process an answer, which may be empty; return the messages to deliver now, in order."""
         asked = self._forget_question(epoch)
         self._is_doubted = True  # a long answer delays other messages
-        given = []
+        delivered = []
         for place, message in sorted(messages, key=lambda each: each[0].id):
-            new = self._give(place, message)
+            new = self._deliver(place, message)
             self.resumed += len(new)
-            given += new
+            delivered += new
         waiting = asked.waiting if asked is not None else deque[tuple[LogPlace, T]]()
         while waiting:
             place, message = waiting[0]
             if self._has_hole(place) and self._ask(epoch):
                 self._asked[epoch].waiting = waiting
-                return given
+                return delivered
             waiting.popleft()
-            given += self._give(place, message)
-        return given
+            delivered += self._deliver(place, message)
+        return delivered
 
     def _has_hole(self, place: LogPlace) -> bool:
         known = self._places.get(place.epoch)
         return known is not None and place.before > known
 
-    def _give(self, place: LogPlace, message: T) -> list[GivenMessage[T]]:
+    def _deliver(self, place: LogPlace, message: T) -> list[CursorMessage[T]]:
         epoch, message_id, before, skipped, *_ = place
         known = self._places.get(epoch)
         if known is not None and message_id <= known:
@@ -344,7 +344,7 @@ class RemoteCursor(Generic[T]):
         if len(self._places) > _MOST_LOGS:
             self._forget_log(next(iter(self._places)))
         self.lost += lost
-        return [GivenMessage(place, message, lost)]
+        return [CursorMessage(place, message, lost)]
 
     def _lost_with_old_logs(self, place: LogPlace) -> int:
         """Return how many of the sender's messages were lost with an older log before this one."""
@@ -353,7 +353,7 @@ class RemoteCursor(Generic[T]):
         numbers = self._numbers.setdefault(place.epoch, {})
         last = 0
         if place.sender not in numbers:
-            old = [self._numbers[each] for each in self._gone if each in self._numbers]
+            old = [self._numbers[each] for each in self._unoffered if each in self._numbers]
             last = max((each.pop(place.sender, 0) for each in old), default=0)
             if len(numbers) >= _MOST_SENDERS:
                 del numbers[next(iter(numbers))]
@@ -363,7 +363,7 @@ class RemoteCursor(Generic[T]):
     def _forget_log(self, epoch: str) -> None:
         self._places.pop(epoch, None)
         self._numbers.pop(epoch, None)
-        self._gone.discard(epoch)
+        self._unoffered.discard(epoch)
         self._asks_left.pop(epoch, None)
         self._silences_seen.pop(epoch, None)
         self._doubted_until_sec.pop(epoch, None)

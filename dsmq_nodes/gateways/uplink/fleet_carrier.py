@@ -87,7 +87,7 @@ class CarrierEvents(Protocol):
     def offered(self, offer: TopicOffer) -> None:
         """Handle an offer of a topic."""
 
-    def gone(self, offer: TopicOffer) -> None:
+    def withdrawn(self, offer: TopicOffer) -> None:
         """Handle the end of an offer, or of the connection to its machine."""
 
     def refused(self, machine: str, why: str) -> None:

@@ -231,7 +231,7 @@ class UplinkEntry(GatewayEntry):
     @override
     def brings(self, topic: str) -> bool:
         """Whether another machine may publish a topic here."""
-        return self.rules().comes(topic)
+        return self.rules().may_receive(topic)
 
     @override
     def doubts(self, topics: Iterable[TopicModel]) -> Iterator[str]:

@@ -44,7 +44,7 @@ class RemoteClients:
         while len(self._shown) > _MOST:
             self._hide(next(iter(self._shown)))
 
-    def gone(self, topic: str) -> None:
+    def hide_clients(self, topic: str) -> None:
         """Hide the clients of a topic whose requests no machine offers any longer."""
         for client in [client for client, (of, _) in self._shown.items() if of == topic]:
             self._hide(client)

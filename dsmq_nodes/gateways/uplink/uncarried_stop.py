@@ -18,7 +18,7 @@ def uncarried_stops(rules: UplinkRules, topics: Iterable[TopicModel]) -> Iterato
     stop = by_name.get(EMERGENCY_STOP_TOPIC)
     stopped = {end.node for end in stop.subscribers} - {UPLINK} if stop is not None else set()
     come = [topic.name for topic in by_name.values() if _commands(rules, topic, stopped)]
-    if come and not rules.comes(EMERGENCY_STOP_TOPIC):
+    if come and not rules.may_receive(EMERGENCY_STOP_TOPIC):
         yield (
             f"commands on {come[0]} come from another machine without its emergency stop: write "
             f"{EMERGENCY_STOP_TOPIC} to subscribe here, and /*{EMERGENCY_STOP_TOPIC} to publish "
@@ -26,7 +26,7 @@ def uncarried_stops(rules: UplinkRules, topics: Iterable[TopicModel]) -> Iterato
         )
     for topic in by_name.values():
         there = _stop_of(topic.name)
-        if _is_commanded_here(topic) and rules.goes(topic.name) and not rules.goes(there):
+        if _is_commanded_here(topic) and rules.may_send(topic.name) and not rules.may_send(there):
             yield (
                 f"commands on {topic.name} go to another machine without {there}: add it to "
                 f"publish here, and {EMERGENCY_STOP_TOPIC} to subscribe there"
@@ -43,7 +43,7 @@ def _commands(rules: UplinkRules, topic: TopicModel, stopped: set[str]) -> bool:
     readers = stopped & {end.node for end in topic.subscribers}
     # On a machine without a name, with the whole fleet, a node that reads both may just watch.
     is_command = topic.type in VELOCITIES or (bool(rules.name) and not is_call(topic.name))
-    return bool(readers) and is_command and rules.comes(topic.name)
+    return bool(readers) and is_command and rules.may_receive(topic.name)
 
 
 def _stop_of(topic: str) -> str:

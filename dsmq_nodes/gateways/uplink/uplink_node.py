@@ -1,7 +1,7 @@
 """The uplink: carries topics of this machine's broker to other machines, and theirs here.
 
 **Demand.** An outgoing topic is read from the broker only while another machine wants it
-(`going_topics.py`). An incoming topic is advertised here as soon as it is offered there, so that
+(`outgoing_topics.py`). An incoming topic is advertised here as soon as it is offered there, so that
 tools, clients and timeouts see it, but it is received only while it has a subscriber here. An idle
 fleet thus costs only heartbeats.
 
@@ -26,8 +26,7 @@ import msgspec
 from dsmq_nodes.dsmq.address import Address
 from dsmq_nodes.errors import CommandError, WireError
 from dsmq_nodes.gateways.hub import Hub, HubWriter
-from dsmq_nodes.gateways.uplink.coming_topic import ALIKE_SEC, NAMELESS, ComingMessage, ComingTopic
-from dsmq_nodes.gateways.uplink.cursors import GivenMessage, LogPlace, Silences
+from dsmq_nodes.gateways.uplink.cursors import CursorMessage, LogPlace, Silences
 from dsmq_nodes.gateways.uplink.fleet_carrier import (
     Carrier,
     Confirmation,
@@ -35,8 +34,14 @@ from dsmq_nodes.gateways.uplink.fleet_carrier import (
     Question,
     TopicOffer,
 )
-from dsmq_nodes.gateways.uplink.going_topics import GoingTopics
+from dsmq_nodes.gateways.uplink.incoming_topic import (
+    ALIKE_SEC,
+    NAMELESS,
+    IncomingMessage,
+    IncomingTopic,
+)
 from dsmq_nodes.gateways.uplink.launch_entry import UplinkTopic
+from dsmq_nodes.gateways.uplink.outgoing_topics import OutgoingTopics
 from dsmq_nodes.gateways.uplink.predecessor import LastPlace, last_places
 from dsmq_nodes.gateways.uplink.remote_clients import RemoteClients
 from dsmq_nodes.gateways.uplink.uncarried_stop import uncarried_stops
@@ -78,8 +83,8 @@ class Uplink:
         """Make an uplink; the logs are read at the address `broker`."""
         self._hub, self._broker, self._carrier = hub, broker, carrier
         self._rules, self._settings = rules, settings
-        self._going = GoingTopics(hub, broker, carrier, rules, settings)
-        self._coming: dict[str, ComingTopic] = {}  # by fleet name
+        self._outgoing = OutgoingTopics(hub, broker, carrier, rules, settings)
+        self._incoming: dict[str, IncomingTopic] = {}  # by fleet name
         self._silences = Silences()
         self._last_places: dict[str, LastPlace] = {}
         self._schemas: dict[str, bytes] = {}
@@ -130,12 +135,12 @@ class Uplink:
             self._returning = self._hub.loop.call_later(_RETURN_SEC, self._returned)
         self._was_connected = self._hub.is_connected
         if self._hub.is_connected and self._hub.graph.epoch:
-            self._going.offer(topics)
+            self._outgoing.offer(topics)
             self._warn_of_uncarried(topics)
-            for coming in self._coming.values():
-                self._evaluate(coming, topics.get(coming.topic))
+            for incoming in self._incoming.values():
+                self._evaluate(incoming, topics.get(incoming.topic))
         elif not self._hub.is_connected:
-            self._going.withdraw_all()
+            self._outgoing.withdraw_all()
 
     def _returned(self) -> None:
         self._returning = None
@@ -151,7 +156,7 @@ class Uplink:
     async def _beat(self) -> None:
         while True:
             await asyncio.sleep(_BEAT_SEC)
-            self._going.beat()
+            self._outgoing.beat()
             self._publish_status()
             if self._diagnostics is not None:
                 diagnostics = self._health.diagnostics(self.status(), self._uncarried)
@@ -159,26 +164,26 @@ class Uplink:
 
     def wanted(self, fleet_name: str, is_wanted: bool) -> None:
         """Handle that another machine wants an offered topic, or that none does any longer."""
-        self._going.wanted(fleet_name, is_wanted)
+        self._outgoing.wanted(fleet_name, is_wanted)
 
     def room(self) -> None:
         """Send waiting messages, because the carrier has room."""
-        self._going.room()
+        self._outgoing.room()
 
     def confirmed(self, fleet_name: str, confirmation: Confirmation, *, is_near: bool) -> None:
         """Handle a confirmation of a message."""
-        self._going.confirmed(fleet_name, confirmation, is_near=is_near)
+        self._outgoing.confirmed(fleet_name, confirmation, is_near=is_near)
 
     def answer(self, fleet_name: str, question: Question) -> Iterator[Item]:
         """Answer another machine's question, in a thread."""
-        return self._going.answer(fleet_name, question)
+        return self._outgoing.answer(fleet_name, question)
 
     # Topics that come
 
     def offered(self, offer: TopicOffer) -> None:
         """Handle an offer of a topic."""
         topic = self._rules.topic(offer.fleet_name)
-        if not topic or not self._rules.comes(topic):
+        if not topic or not self._rules.may_receive(topic):
             return
         if fault := offer.fault():
             self.refused(offer.machine, f"has an invalid offer: {fault}")
@@ -186,19 +191,19 @@ class Uplink:
         if not is_offered_rightly(offer.machine, offer.fleet_name):
             self.refused(offer.machine, f"offers {offer.fleet_name}, which is not below its name")
             return
-        coming = self._coming.get(offer.fleet_name)
-        if coming is None:
+        incoming = self._incoming.get(offer.fleet_name)
+        if incoming is None:
             settings = self._settings.get(topic, _USUAL)
-            coming = ComingTopic(topic, offer, settings, self._silences)
-            self._coming[offer.fleet_name] = coming
+            incoming = IncomingTopic(topic, offer, settings, self._silences)
+            self._incoming[offer.fleet_name] = incoming
             if (last := self._last_places.pop(topic, None)) is not None:
-                coming.go_on(last)
-        known = coming.offers.get(offer.peer)
+                incoming.resume(last)
+        known = incoming.offers.get(offer.peer)
         if known is not None and known.epoch != offer.epoch:
-            coming.cursor.gone(known.machine, known.epoch)
-        coming.offers[offer.peer] = offer
+            incoming.cursor.offer_ended(known.machine, known.epoch)
+        incoming.offers[offer.peer] = offer
         if not offer.schema_id or offer.schema_id in self._schemas:
-            self._take_offer(coming, offer)
+            self._take_offer(incoming, offer)
         else:
             self._carrier.ask(offer, Question())
 
@@ -209,145 +214,147 @@ class Uplink:
             refusal = one_line(f"{machine or NAMELESS} {why}")
             logger.warning("refused: %s; its further offers are not logged", refusal)
 
-    def _take_offer(self, coming: ComingTopic, offer: TopicOffer) -> None:
+    def _take_offer(self, incoming: IncomingTopic, offer: TopicOffer) -> None:
         """Publish an offered topic, after its schema has arrived if it has one."""
-        if coming.offers.get(offer.peer) != offer:
+        if incoming.offers.get(offer.peer) != offer:
             return  # gone or replaced meanwhile
-        if coming.writer is None:
-            logger.info("%s comes from %s", coming.topic, offer.machine or NAMELESS)
+        if incoming.writer is None:
+            logger.info("%s comes from %s", incoming.topic, offer.machine or NAMELESS)
             schema = self._schemas.get(offer.schema_id, b"")
-            if time.monotonic() - coming.ended_sec > ALIKE_SEC:
-                self._going.served(coming.topic)  # before a caller sees the server and calls
-            coming.writer = self._hub.advertise(
-                coming.topic, offer.type_name, schema, latched=offer.latched
+            if time.monotonic() - incoming.ended_sec > ALIKE_SEC:
+                self._outgoing.served(incoming.topic)  # before a caller sees the server and calls
+            incoming.writer = self._hub.advertise(
+                incoming.topic, offer.type_name, schema, latched=offer.latched
             )
-            coming.writer.publication.messages = coming.messages
-        coming.cursor.is_sure = bool(offer.latched) or is_always_resumed(coming.topic)
-        was_wanted = coming.is_wanted
-        self._evaluate(coming, self._hub.topic(coming.topic))
+            incoming.writer.publication.messages = incoming.messages
+        incoming.cursor.is_sure = bool(offer.latched) or is_always_resumed(incoming.topic)
+        was_wanted = incoming.is_wanted
+        self._evaluate(incoming, self._hub.topic(incoming.topic))
         if was_wanted:
-            coming.cursor.offered(offer.machine, offer.epoch, offer.latched)
-            self._ask(coming)
+            incoming.cursor.offered(offer.machine, offer.epoch, offer.latched)
+            self._ask(incoming)
 
-    def _evaluate(self, coming: ComingTopic, topic: TopicModel | None) -> None:
+    def _evaluate(self, incoming: IncomingTopic, topic: TopicModel | None) -> None:
         """Receive a topic while it has a reader here; a latched topic always."""
-        if coming.writer is None:
+        if incoming.writer is None:
             return
         is_read = topic is not None and any(end.node != UPLINK for end in topic.subscribers)
         # Meanwhile the topic is received: readers begin with everything in the new log.
-        is_read = is_read or (coming.is_wanted and self._returning is not None)
-        is_wanted = is_read or coming.writer.publication.latched > 0
-        if is_wanted and not coming.is_wanted:
-            coming.is_wanted = True
-            self._carrier.want(coming.fleet_name)
-            for offer in coming.offers.values():
-                coming.cursor.offered(offer.machine, offer.epoch, offer.latched)
-            self._ask(coming)
-        elif coming.is_wanted and not is_wanted:
-            coming.is_wanted = False
-            self._carrier.unwant(coming.fleet_name)
-            coming.cursor.forget()
-            coming.again = 0
+        is_read = is_read or (incoming.is_wanted and self._returning is not None)
+        is_wanted = is_read or incoming.writer.publication.latched > 0
+        if is_wanted and not incoming.is_wanted:
+            incoming.is_wanted = True
+            self._carrier.want(incoming.fleet_name)
+            for offer in incoming.offers.values():
+                incoming.cursor.offered(offer.machine, offer.epoch, offer.latched)
+            self._ask(incoming)
+        elif incoming.is_wanted and not is_wanted:
+            incoming.is_wanted = False
+            self._carrier.unwant(incoming.fleet_name)
+            incoming.cursor.forget()
+            incoming.again = 0
 
-    def gone(self, offer: TopicOffer) -> None:
+    def withdrawn(self, offer: TopicOffer) -> None:
         """Handle the end of an offer, or of the connection to its machine."""
-        coming = self._coming.get(offer.fleet_name)
-        if coming is None or coming.offers.get(offer.peer) != offer:
+        incoming = self._incoming.get(offer.fleet_name)
+        if incoming is None or incoming.offers.get(offer.peer) != offer:
             return
-        del coming.offers[offer.peer]
-        coming.cursor.gone(offer.machine, offer.epoch)
-        if not coming.offers and coming.writer is not None:
-            logger.info("%s no longer comes from %s", coming.topic, offer.machine or NAMELESS)
-            coming.messages = coming.writer.publication.messages
-            coming.writer.close()
-            coming.writer, coming.ended_sec = None, time.monotonic()
-            self._clients.gone(coming.topic)
+        del incoming.offers[offer.peer]
+        incoming.cursor.offer_ended(offer.machine, offer.epoch)
+        if not incoming.offers and incoming.writer is not None:
+            logger.info("%s no longer comes from %s", incoming.topic, offer.machine or NAMELESS)
+            incoming.messages = incoming.writer.publication.messages
+            incoming.writer.close()
+            incoming.writer, incoming.ended_sec = None, time.monotonic()
+            self._clients.hide_clients(incoming.topic)
 
-    def _ask(self, coming: ComingTopic) -> None:
-        for request in coming.cursor.questions():
-            offers = [each for each in coming.offers.values() if each.epoch == request.epoch]
+    def _ask(self, incoming: IncomingTopic) -> None:
+        for request in incoming.cursor.questions():
+            offers = [each for each in incoming.offers.values() if each.epoch == request.epoch]
             if offers:
-                coming.asked_sec[request.epoch] = time.monotonic()
+                incoming.asked_sec[request.epoch] = time.monotonic()
                 self._carrier.ask(offers[0], Question(*request))
             else:
-                self._give(coming, coming.cursor.answered(request.epoch, []))
+                self._publish(incoming, incoming.cursor.answered(request.epoch, []))
 
     def answered(self, offer: TopicOffer, question: Question, items: list[Item]) -> None:
         """Handle the answer to a request."""
-        coming = self._coming.get(offer.fleet_name)
-        if coming is None:
+        incoming = self._incoming.get(offer.fleet_name)
+        if incoming is None:
             return
         if not question.depth:
             self._schemas[offer.schema_id] = items[0][1] if items else b""
-            self._take_offer(coming, offer)
+            self._take_offer(incoming, offer)
             return
         # An answer may take long: count its age from the request.
-        asked_sec = coming.asked_sec.pop(offer.epoch, time.monotonic())
+        asked_sec = incoming.asked_sec.pop(offer.epoch, time.monotonic())
         messages = [
-            (place, ComingMessage(text, asked_sec - place.age_sec))
+            (place, IncomingMessage(text, asked_sec - place.age_sec))
             for head, text in items
-            if (place := coming.read_place(head)) is not None
+            if (place := incoming.read_place(head)) is not None
         ]
-        if coming.writer is not None:
-            self._give(coming, coming.cursor.answered(offer.epoch, messages))
-            self._ask(coming)
+        if incoming.writer is not None:
+            self._publish(incoming, incoming.cursor.answered(offer.epoch, messages))
+            self._ask(incoming)
 
     def arrived(self, fleet_name: str, head: bytes, message: bytes) -> None:
         """Handle a message of another machine."""
-        coming = self._coming.get(fleet_name)
-        if coming is None or coming.writer is None:
+        incoming = self._incoming.get(fleet_name)
+        if incoming is None or incoming.writer is None:
             return  # it is requested when the offer is back
-        if (place := coming.read_place(head)) is not None:
+        if (place := incoming.read_place(head)) is not None:
             now_sec = time.monotonic()
-            if place.age_sec and not coming.is_call:
-                self._confirm(coming, place)
-            arrived = ComingMessage(message, now_sec - place.age_sec)
-            self._give(coming, coming.cursor.take(place, arrived, now_sec))
-            self._ask(coming)
+            if place.age_sec and not incoming.is_call:
+                self._confirm(incoming, place)
+            arrived = IncomingMessage(message, now_sec - place.age_sec)
+            self._publish(incoming, incoming.cursor.take(place, arrived, now_sec))
+            self._ask(incoming)
 
-    def _confirm(self, coming: ComingTopic, place: LogPlace) -> None:
-        for offer in coming.offers.values():
+    def _confirm(self, incoming: IncomingTopic, place: LogPlace) -> None:
+        for offer in incoming.offers.values():
             if offer.epoch == place.epoch:
                 self._carrier.confirm(offer, place.id)
                 return
 
     def heartbeat(self, fleet_name: str, head: bytes) -> None:
         """Handle a heartbeat."""
-        coming = self._coming.get(fleet_name)
-        if coming is None or not coming.is_wanted:
+        incoming = self._incoming.get(fleet_name)
+        if incoming is None or not incoming.is_wanted:
             return
-        if (place := coming.read_place(head)) is not None:
-            coming.cursor.take_last(place.epoch, place.id)
-            self._ask(coming)
+        if (place := incoming.read_place(head)) is not None:
+            incoming.cursor.take_last(place.epoch, place.id)
+            self._ask(incoming)
 
-    def _give(self, coming: ComingTopic, given: list[GivenMessage[ComingMessage]]) -> None:
-        writer = coming.writer
-        if writer is None or not given:
+    def _publish(
+        self, incoming: IncomingTopic, messages: list[CursorMessage[IncomingMessage]]
+    ) -> None:
+        writer = incoming.writer
+        if writer is None or not messages:
             return
         if not writer.publication.messages and self._first_status is None:
             # A successor needs the first place; one status serves many topics.
             self._first_status = self._hub.loop.call_soon(self._publish_status)
-        for each in given:
+        for each in messages:
             # Subscriptions count a hole in the numbers as dropped messages.
             writer.publication.messages += each.lost
-            again, coming.again = coming.again - each.lost, 0
-            if again > 0 and each.place.epoch == coming.again_of:
-                coming.again = again - 1
+            again, incoming.again = incoming.again - each.lost, 0
+            if again > 0 and each.place.epoch == incoming.again_of:
+                incoming.again = again - 1
                 writer.publication.messages += 1
                 continue
             if again > 0:  # from another log nothing is repeated
                 writer.publication.messages += again
-            if is_too_late(coming.topic, time.monotonic() - each.message.at_sec):
-                coming.refuse_late()
+            if is_too_late(incoming.topic, time.monotonic() - each.message.at_sec):
+                incoming.refuse_late()
                 writer.publication.messages += 1
                 continue
             try:
                 text = each.message.text.decode()
-                self._clients.see(coming.topic, text)
+                self._clients.see(incoming.topic, text)
                 writer.publish(text)
             except (UnicodeDecodeError, WireError) as error:
-                coming.refuse(error)
-                coming.cursor.lost += 1
+                incoming.refuse(error)
+                incoming.cursor.lost += 1
                 writer.publication.messages += 1
 
     # The machine
@@ -384,20 +391,20 @@ class Uplink:
         return {
             "name": self._rules.name,
             "links": self._carrier.links(),
-            "going": self._going.status(),
+            "going": self._outgoing.status(),
             "coming": {
-                coming.topic: {
-                    "from": sorted({each.machine or "-" for each in coming.offers.values()}),
-                    "wanted": coming.is_wanted,
-                    "messages": coming.messages
-                    if coming.writer is None
-                    else coming.writer.publication.messages,
-                    "resumed": coming.cursor.resumed,
-                    "lost": coming.cursor.lost,
-                    "duplicates": coming.cursor.duplicates,
-                    "places": coming.cursor.places(),
-                    "numbers": coming.cursor.numbers(),
+                incoming.topic: {
+                    "from": sorted({each.machine or "-" for each in incoming.offers.values()}),
+                    "wanted": incoming.is_wanted,
+                    "messages": incoming.messages
+                    if incoming.writer is None
+                    else incoming.writer.publication.messages,
+                    "resumed": incoming.cursor.resumed,
+                    "lost": incoming.cursor.lost,
+                    "duplicates": incoming.cursor.duplicates,
+                    "places": incoming.cursor.places(),
+                    "numbers": incoming.cursor.numbers(),
                 }
-                for coming in self._coming.values()
+                for incoming in self._incoming.values()
             },
         }

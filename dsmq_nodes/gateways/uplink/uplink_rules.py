@@ -88,13 +88,13 @@ class UplinkRules:
         own = f"{self.name}/"
         return fleet_name[len(self.name) :] if fleet_name.startswith(own) else ""
 
-    def goes(self, topic: str) -> bool:
+    def may_send(self, topic: str) -> bool:
         """Whether a topic of this machine may be sent."""
         return _may(self.publish, topic) or (
             _part_of(self.serve, topic, _FROM_SERVER) or _part_of(self.call, topic, _FROM_CLIENT)
         )
 
-    def comes(self, topic: str) -> bool:
+    def may_receive(self, topic: str) -> bool:
         """Whether a topic may be received, by this machine's name of it."""
         return _may(self.subscribe, topic) or (
             _part_of(self.serve, topic, _FROM_CLIENT) or _part_of(self.call, topic, _FROM_SERVER)

@@ -59,13 +59,13 @@ class LineQueue(Generic[ChunkT]):
             self._lines += lines
             while self._bytes > _MOST_BYTES or (self._held and self._lines > _MOST_HELD):
                 self.lost += self._taken()[1]
-        self._go_on()
+        self._wake_writer()
 
     def poke(self) -> None:
         """Call `write` soon, even without a chunk."""
         with self._news:
             self._wanted = True
-        self._go_on()
+        self._wake_writer()
 
     def hold(self) -> None:
         """Write nothing until `release`; meanwhile a smaller backlog is kept."""
@@ -109,7 +109,7 @@ class LineQueue(Generic[ChunkT]):
         self._lines -= lines
         return chunk, lines
 
-    def _go_on(self) -> None:
+    def _wake_writer(self) -> None:
         if not self._waits:
             if not self._held:
                 self._turn()

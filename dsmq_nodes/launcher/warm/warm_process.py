@@ -143,7 +143,7 @@ class WarmProcess:
     def close(self) -> None:
         """End the warm process, and all orders without an answer."""
         if self._control is not None:
-            self._gone()
+            self._close_control()
         for channel in self._channels:
             self._selector.unregister(channel)
             channel.close()
@@ -157,12 +157,12 @@ class WarmProcess:
         if received:
             self._was_ready = True
         else:
-            self._gone()
+            self._close_control()
             # If it cannot start once, it never will: the kernel or the interpreter does not allow
             # it.
             self._is_useless = not self._was_ready
 
-    def _gone(self) -> None:
+    def _close_control(self) -> None:
         assert self._control is not None
         self._selector.unregister(self._control)
         self._control.close()

@@ -27,7 +27,7 @@ def run_class(target: str, words: list[str]) -> None:
     """
     cls = _class(target)
     if issubclass(cls, dsmq_nodes.Node):
-        _give(cls, parse(words))
+        _set_environment(cls, parse(words))
         sys.argv = [target, *without_ros_args(words)]
         dsmq_nodes.run(cls)
         return
@@ -59,7 +59,7 @@ def _class(target: str) -> type[Any]:
     return cls
 
 
-def _give(cls: type[Any], arguments: Arguments) -> None:
+def _set_environment(cls: type[Any], arguments: Arguments) -> None:
     """Give the node what a launch file would: in the environment."""
     given: dict[str, Any] = {"params": {}, "remap": {}}
     for rule in arguments.remaps:

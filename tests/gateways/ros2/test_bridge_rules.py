@@ -14,34 +14,34 @@ from tests.support.programs import Program
 
 def test_nothing_goes_unless_it_is_named() -> None:
     rules = BridgeRules(from_ros=("/scan", "/arm/*"), to_ros=("/cmd_vel",))
-    assert rules.topic_comes("/scan")
-    assert rules.topic_comes("/arm/joint_states")
-    assert not rules.topic_comes("/scan_2")
-    assert not rules.topic_comes("/cmd_vel")
-    assert rules.topic_goes("/cmd_vel")
-    assert not rules.topic_goes("/scan")
-    assert not rules.service_comes("/scan")
+    assert rules.is_topic_from_ros("/scan")
+    assert rules.is_topic_from_ros("/arm/joint_states")
+    assert not rules.is_topic_from_ros("/scan_2")
+    assert not rules.is_topic_from_ros("/cmd_vel")
+    assert rules.is_topic_to_ros("/cmd_vel")
+    assert not rules.is_topic_to_ros("/scan")
+    assert not rules.is_service_from_ros("/scan")
 
 
 def test_the_name_of_an_action_stands_for_its_parts() -> None:
     rules = BridgeRules(services_from_ros=("/dock",), services_to_ros=("/pick/*",))
     for part in ("send_goal", "cancel_goal", "get_result"):
-        assert rules.service_comes(f"/dock/_action/{part}")
-        assert rules.service_goes(f"/pick/up/_action/{part}")
+        assert rules.is_service_from_ros(f"/dock/_action/{part}")
+        assert rules.is_service_to_ros(f"/pick/up/_action/{part}")
     for part in ("feedback", "status"):
-        assert rules.topic_comes(f"/dock/_action/{part}")
-        assert rules.topic_goes(f"/pick/up/_action/{part}")
-    assert not rules.topic_comes("/pick/up/_action/feedback")
+        assert rules.is_topic_from_ros(f"/dock/_action/{part}")
+        assert rules.is_topic_to_ros(f"/pick/up/_action/{part}")
+    assert not rules.is_topic_from_ros("/pick/up/_action/feedback")
 
 
 def test_patterns_have_no_hidden_and_no_own_topics() -> None:
     rules = BridgeRules(from_ros=("/*",), services_from_ros=("/*",))
-    assert rules.topic_comes("/scan")
-    assert not rules.topic_comes("/_hidden")
-    assert not rules.topic_comes("/rosout")
-    assert not rules.topic_comes("/parameter_events")
-    assert not BridgeRules(to_ros=("/*",)).topic_goes("/dsmq/graph")
-    assert not BridgeRules(to_ros=("/*",)).topic_goes("/add/_request")
+    assert rules.is_topic_from_ros("/scan")
+    assert not rules.is_topic_from_ros("/_hidden")
+    assert not rules.is_topic_from_ros("/rosout")
+    assert not rules.is_topic_from_ros("/parameter_events")
+    assert not BridgeRules(to_ros=("/*",)).is_topic_to_ros("/dsmq/graph")
+    assert not BridgeRules(to_ros=("/*",)).is_topic_to_ros("/add/_request")
 
 
 def test_everything_of_ros_is_below_the_prefix() -> None:

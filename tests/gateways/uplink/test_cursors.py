@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from dsmq_nodes.gateways.uplink.cursors import (
     Chain,
-    GivenMessage,
+    CursorMessage,
     LogPlace,
     LogRequest,
     RemoteCursor,
@@ -37,7 +37,7 @@ class World:
         self.now_sec = 0.0
         self.cursor.offered("r1", self.epoch)
 
-    def take(self, messages: list[GivenMessage[int]]) -> None:
+    def take(self, messages: list[CursorMessage[int]]) -> None:
         for each in messages:
             if self.given and self.given[-1][0] == each.place.epoch:
                 assert each.place.id > self.given[-1][1], "in order, and once"
@@ -73,7 +73,7 @@ class World:
             self.is_cut = True
             self.late.clear()
             self.asked.clear()
-            self.cursor.gone("r1", self.epoch)
+            self.cursor.offer_ended("r1", self.epoch)
         elif step == "heal" and self.is_cut:
             self.heal()
         elif step == "answer":
@@ -94,7 +94,7 @@ class World:
         self.late.clear()
 
     def restart_broker(self) -> None:
-        self.cursor.gone("r1", self.epoch)
+        self.cursor.offer_ended("r1", self.epoch)
         self.seq += 1  # one is published while there is no broker
         self.epochs += 1
         self.epoch, self.log, self.first = f"e{self.epochs}", [], 1
@@ -182,7 +182,7 @@ def test_a_hole_soon_after_a_silence_is_filled(brought: int, lost: int) -> None:
 def test_what_gives_way_to_a_slow_answer_is_asked_for_too() -> None:
     cursor = RemoteCursor[int](20, Silences())
     cursor.take(LogPlace("e0", 1, 0), 1, 0.0)
-    cursor.gone("r1", "e0")
+    cursor.offer_ended("r1", "e0")
     cursor.offered("r1", "e0")
     assert cursor.questions() == [LogRequest("e0", 1, 20)]
     for message_id, before, now_sec in (5, 4, 10.0), (6, 5, 10.9), (7, 6, 11.8), (9, 8, 12.5):
@@ -197,7 +197,7 @@ def test_what_gives_way_to_an_answer_for_another_topic_is_asked_for_too() -> Non
     scans, imu = (RemoteCursor[int](20, silences) for _ in range(2))
     for cursor in (scans, imu):
         cursor.take(LogPlace("e0", 1, 0), 1, 0.0)
-        cursor.gone("r1", "e0")
+        cursor.offer_ended("r1", "e0")
         cursor.offered("r1", "e0")
         assert cursor.questions() == [LogRequest("e0", 1, 20)]
     imu.answered("e0", [(LogPlace("e0", 2, 1), 2)])

@@ -74,7 +74,7 @@ class Way:
 
     def _put(self, message: Message) -> None:
         size = _SIZES[message[0]]
-        asks = self.window.goes(message[0], message[1], size, self.now_sec)
+        asks = self.window.count_sent(message[0], message[1], size, self.now_sec)
         held_bytes = max(0.0, self._free_sec - self.now_sec) * self._bytes_a_sec
         if held_bytes > _ROUTER_BYTES or self.loses():
             return
@@ -90,7 +90,7 @@ class Way:
                 self._confirmations.append((self.now_sec + self._delay_sec, message))
         while self._confirmations and self._confirmations[0][0] <= self.now_sec:
             topic, message_id, _ = self._confirmations.pop(0)[1]
-            self.window.came(topic, message_id, self.now_sec, is_near=False)
+            self.window.confirmed(topic, message_id, self.now_sec, is_near=False)
 
     def _send_on(self) -> None:
         while (first := self._backlog.first(self._clock.read(self.now_sec))) is not None:
@@ -191,9 +191,9 @@ def test_a_machine_at_the_other_end_of_the_link_is_seldom_asked(is_near: bool) -
     window, asked = FarWindow(), 0
     for number in range(1000):
         now_sec = 0.02 * number
-        if window.goes("imu", number, 1000, now_sec):
+        if window.count_sent("imu", number, 1000, now_sec):
             asked += 1
-            window.came("imu", number, now_sec + 0.001, is_near=is_near)
+            window.confirmed("imu", number, now_sec + 0.001, is_near=is_near)
     assert asked == (2 if is_near else 112)
 
 
@@ -216,11 +216,11 @@ def test_whatever_others_confirm_there_is_room_after_a_silence(
     for what, number, later_sec, is_near in done:
         now_sec += later_sec
         if what == "goes":
-            window.goes("imu", number, 1000 * number, now_sec)
+            window.count_sent("imu", number, 1000 * number, now_sec)
         elif what == "silent":
-            window.goes_silently(1000 * number)
+            window.count_unasked(1000 * number)
         elif what == "came":
-            window.came("imu", number, now_sec, is_near=is_near and number > 25)
+            window.confirmed("imu", number, now_sec, is_near=is_near and number > 25)
         else:
             window.has_room(now_sec)
     assert window.has_room(now_sec + 4.0)

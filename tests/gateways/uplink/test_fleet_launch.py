@@ -37,8 +37,8 @@ def test_the_files_of_the_guide_are_accepted_and_carry_the_stop() -> None:
     for entry in (robot, base):
         zenoh_config(entry)
         entry.rules().check()
-    assert base.rules().goes("/r1/emergency_stop")
-    assert robot.rules().comes("/emergency_stop")
+    assert base.rules().may_send("/r1/emergency_stop")
+    assert robot.rules().may_receive("/emergency_stop")
 
 
 @pytest.mark.usefixtures("own_ports")

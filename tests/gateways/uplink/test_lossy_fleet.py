@@ -75,13 +75,13 @@ class Carrier:
     def put(self, sender: Machine, topic: str, how: str) -> None:
         place, message = sender.publish(topic)
         self.now_sec += 0.02
-        if not sender.rules.goes(topic):
+        if not sender.rules.may_send(topic):
             return
         fleet_name = sender.rules.fleet_name(topic)
         assert is_offered_rightly(sender.name, fleet_name)
         for machine in self.machines:
             here = machine.rules.topic(fleet_name)
-            if machine is sender or not here or not machine.rules.comes(here):
+            if machine is sender or not here or not machine.rules.may_receive(here):
                 continue
             arrival = (machine, here, place, message)
             if how == "late":

@@ -214,7 +214,7 @@ def test_held_it_drives_released_it_stops_and_a_killed_browser_stops_it(
 def test_stop_stops_it_even_without_the_pages_scripts(robot: Robot, browser: Browser) -> None:
     page = browser.page("about:blank")
     page.call("Emulation.setScriptExecutionDisabled", value=True)
-    page.go(f"{robot.url}/")
+    page.navigate(f"{robot.url}/")
     with robot.session() as session:
         session.subscribe("/emergency_stop", depth=10)
         told = page.call("DOM.getDocument")
@@ -268,7 +268,7 @@ def test_an_evil_page_opens_no_socket_and_presses_no_button(
         )
         assert framed is False
         port = host.rpartition(":")[2]
-        page.go(f"http://evil.example:{port}/")
+        page.navigate(f"http://evil.example:{port}/")
         page.waits_for("document.body.textContent.includes('is not one of this gateway')")
         server.shutdown()
         page.call("Page.close")

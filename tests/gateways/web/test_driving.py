@@ -82,7 +82,7 @@ def test_a_hand_that_falls_silent_and_one_that_lets_go() -> None:
         drive.hold(client, 0.5)
         assert drive.stopped_after_sec() <= 0.3
         drive.hold(client, 0.5)
-        drive.driving.let_go(client)
+        drive.driving.release(client)
         assert drive.stopped_after_sec() <= 0.05
 
 

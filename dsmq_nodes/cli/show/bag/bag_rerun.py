@@ -21,7 +21,7 @@ from dsmq_nodes.printable import indented, one_line
 
 
 @dataclass(frozen=True, slots=True)
-class NodeGiven:
+class NodeOptions:
     """A node as given on the command line."""
 
     node: str
@@ -49,15 +49,17 @@ def parameters(texts: list[str]) -> dict[str, Any]:
     return found
 
 
-def rerun_bag(paths: list[Path], given: NodeGiven, compared: Selection, within: Tolerance) -> int:
+def rerun_bag(
+    paths: list[Path], options: NodeOptions, compared: Selection, within: Tolerance
+) -> int:
     """Run and compare; return the exit status: 1 with a difference, or if the node raised."""
     here = str(Path.cwd())
     if here not in sys.path:  # a console script does not search for modules there
         sys.path.insert(0, here)
-    node_class = load_node_class(given.node)
+    node_class = load_node_class(options.node)
     bag = open_source(paths)
     files = [each.name for each in bag.attachments() if each.name.endswith((".yaml", ".yml"))]
-    if files and node_class.Params.model_fields and not given.params:
+    if files and node_class.Params.model_fields and not options.params:
         print(
             f"the node has its default parameters; those of the recording are in {files[0]}, which "
             "the bag has attached: give them with -p NAME:=VALUE",
@@ -70,10 +72,10 @@ def rerun_bag(paths: list[Path], given: NodeGiven, compared: Selection, within: 
             result = rerun(
                 bag,
                 node_class,
-                name=given.name,
-                namespace=given.namespace,
-                params=given.params,
-                remap=given.remap,
+                name=options.name,
+                namespace=options.namespace,
+                params=options.params,
+                remap=options.remap,
                 compared=compared,
                 tolerance=within,
                 on_progress=progress.at,

@@ -119,7 +119,7 @@ def run(
 
 def _warn_of_unused_broker(plan: Plan) -> None:
     where = os.environ.get("DSMQ_BROKER")
-    if where and not plan.elsewhere and not _is_its_own(where, plan):
+    if where and not plan.elsewhere and not _is_own_broker(where, plan):
         print(
             f"DSMQ_BROKER={where} is not used: this launch starts its own broker (--broker {where}"
             " uses that one)",
@@ -127,7 +127,7 @@ def _warn_of_unused_broker(plan: Plan) -> None:
         )
 
 
-def _is_its_own(where: str, plan: Plan) -> bool:
+def _is_own_broker(where: str, plan: Plan) -> bool:
     """Whether an address is the future address of a plan's own broker."""
     address, argv = parse_address(where), plan.broker.argv
     port = argv[argv.index("--port") + 1] if "--port" in argv else str(DEFAULT_PORT)

@@ -9,8 +9,8 @@ class TlsEnd:
 
     def __init__(self, context: ssl.SSLContext, host: str) -> None:
         """Prepare the end; nothing is sent yet."""
-        self._came, self._goes = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self._tls = context.wrap_bio(self._came, self._goes, server_hostname=host)
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
         self._is_agreed = False
         self._plain = b""
 
@@ -20,7 +20,7 @@ class TlsEnd:
         if self._is_agreed and self._plain:
             self._tls.write(self._plain)
             self._plain = b""
-        return self._goes.read()
+        return self._outgoing.read()
 
     def open(self, data: bytes) -> bytes:
         """Decrypt received bytes, and return Zenoh's bytes in them.
@@ -28,7 +28,7 @@ class TlsEnd:
         Raises:
             OSError: one end has refused the other's certificate.
         """
-        self._came.write(data)
+        self._incoming.write(data)
         found = b""
         with contextlib.suppress(ssl.SSLWantReadError):
             if not self._is_agreed:

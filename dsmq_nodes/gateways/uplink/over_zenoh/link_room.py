@@ -164,7 +164,7 @@ class LinkRoom:
 
     def set_links(self, local_ends: list[str]) -> None:
         """Set the current links, by their local addresses."""
-        self._let_go()
+        self._release_socket()
         self._is_linked = bool(local_ends)
         self._awaited.set()  # the thread may sleep until there is room
         for each in _sockets():
@@ -191,7 +191,7 @@ class LinkRoom:
             self._is_tcp, self._answer = not is_udp, None
             self._awaited.set()
 
-    def _let_go(self) -> None:
+    def _release_socket(self) -> None:
         """Close the copy, which would keep the connection open when Zenoh closes it."""
         with self._lock:
             copy, self._socket, self._is_tcp = self._socket, None, False
@@ -273,4 +273,4 @@ class LinkRoom:
         """End the thread."""
         self._is_closed = True
         self._awaited.set()
-        self._let_go()
+        self._release_socket()

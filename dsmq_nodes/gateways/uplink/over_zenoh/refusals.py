@@ -99,7 +99,7 @@ class Refusals:
             return f"refused: {machine} has no rights here: name it in robots or bases"
         topic = key.removeprefix(ROOT)
         if topic.startswith("/@"):
-            return f"refused: {machine} {_why_not_its_own(machine, key)}"
+            return f"refused: {machine} {_describe_misuse(machine, key)}"
         return f"refused: {machine} may not {_VERBS[what]} {plain(topic)}"
 
 
@@ -109,7 +109,7 @@ def _why_no_tls(certificate: str | None) -> str:
     return f"refused: a connection with a certificate that is not accepted: {certificate}"
 
 
-def _why_not_its_own(machine: str, key: str) -> str:
+def _describe_misuse(machine: str, key: str) -> str:
     """Return what a machine did that used an uplink's key beyond its rights: see zenoh_keys.py."""
     _, _, whose, *rest = key.split("/")
     if whose == NOBODY and rest[-1:] == ["**"]:

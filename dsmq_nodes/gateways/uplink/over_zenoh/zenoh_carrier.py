@@ -281,7 +281,7 @@ class ZenohCarrier:
             return
         if offer.peer != self.peer:
             is_there = sample.kind == zenoh.SampleKind.PUT
-            take = self._events.offered if is_there else self._events.gone
+            take = self._events.offered if is_there else self._events.withdrawn
             self._post(lambda: take(offer))
 
     def _log_unreadable(self, key: str) -> None:

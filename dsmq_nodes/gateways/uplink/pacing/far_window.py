@@ -43,7 +43,7 @@ class _Ask:
 
     asked_sec: float
     at_sec: float  # the same by the clock of the path
-    gone_bytes: int
+    sent_bytes: int
     in_flight_bytes: int
 
 
@@ -52,7 +52,7 @@ class FarWindow:
 
     def __init__(self) -> None:
         """Begin with nothing sent."""
-        self._gone_bytes = 0
+        self._sent_bytes = 0
         self._near_until_sec = -inf
         self.forget()
 
@@ -60,9 +60,12 @@ class FarWindow:
         """Forget everything about the path."""
         self._clock = LinkClock()
         self._clock.patience_sec = _SILENCE_SEC
-        self._came_bytes, self._came_sec = self._gone_bytes, -inf  # -inf: no confirmation yet
+        self._confirmed_bytes, self._confirmed_sec = (
+            self._sent_bytes,
+            -inf,
+        )  # -inf: no confirmation yet
         self._asks: dict[tuple[str, int], _Ask] = {}  # unconfirmed, by topic and id
-        self._asked_bytes, self._asked_sec = self._gone_bytes - _ASK_BYTES, -inf
+        self._asked_bytes, self._asked_sec = self._sent_bytes - _ASK_BYTES, -inf
         self._most_bytes = inf  # inf: the path is not slow
         self._full_sec = -inf
         self._least_sec, self._least_since_sec = inf, -inf
@@ -70,16 +73,16 @@ class FarWindow:
 
     @property
     def _in_flight_bytes(self) -> int:
-        return self._gone_bytes - self._came_bytes
+        return self._sent_bytes - self._confirmed_bytes
 
     # Sending
 
     def has_room(self, now_sec: float) -> bool:
         """Whether another message may be sent."""
-        if self._came_sec == -inf or not self._asks:
+        if self._confirmed_sec == -inf or not self._asks:
             return True
         oldest = next(iter(self._asks.values()))
-        if now_sec - max(self._came_sec, oldest.asked_sec) > _SILENCE_SEC:
+        if now_sec - max(self._confirmed_sec, oldest.asked_sec) > _SILENCE_SEC:
             self.forget()
             return True
         trip_sec = self._clock.read(now_sec) - oldest.at_sec  # so far
@@ -91,32 +94,32 @@ class FarWindow:
 
     def _is_full(self) -> bool:
         if self._is_emptying:  # as soon as the last message has a request
-            return self._asked_bytes == self._gone_bytes
+            return self._asked_bytes == self._sent_bytes
         return self._in_flight_bytes >= self._most_bytes
 
-    def goes(self, topic: str, message_id: int, size: int, now_sec: float) -> bool:
+    def count_sent(self, topic: str, message_id: int, size: int, now_sec: float) -> bool:
         """Add a sent message; return whether it has to request a confirmation."""
-        self._gone_bytes += size
+        self._sent_bytes += size
         if not self._is_to_ask(now_sec):
             return False
         if not self._asks:
             self._clock.moved(now_sec, is_waiting=True)
         elif len(self._asks) >= _MOST_ASKS:
             del self._asks[next(iter(self._asks))]
-        self._asked_bytes, self._asked_sec = self._gone_bytes, now_sec
+        self._asked_bytes, self._asked_sec = self._sent_bytes, now_sec
         self._asks[topic, message_id] = _Ask(
-            now_sec, self._clock.read(now_sec), self._gone_bytes, self._in_flight_bytes
+            now_sec, self._clock.read(now_sec), self._sent_bytes, self._in_flight_bytes
         )
         return True
 
-    def goes_silently(self, size: int) -> None:
+    def count_unasked(self, size: int) -> None:
         """Add a sent message that cannot request a confirmation."""
-        self._gone_bytes += size
+        self._sent_bytes += size
 
     def _is_to_ask(self, now_sec: float) -> bool:
         if now_sec < self._near_until_sec:
             return False
-        if self._is_emptying or self._gone_bytes - self._asked_bytes >= _ASK_BYTES:
+        if self._is_emptying or self._sent_bytes - self._asked_bytes >= _ASK_BYTES:
             return True
         return self._may_be_slow(now_sec) and now_sec - self._asked_sec >= _ASK_SEC
 
@@ -127,7 +130,7 @@ class FarWindow:
 
     # Confirmations
 
-    def came(self, topic: str, message_id: int, now_sec: float, *, is_near: bool) -> None:
+    def confirmed(self, topic: str, message_id: int, now_sec: float, *, is_near: bool) -> None:
         """Process a confirmation; `is_near`: its machine is at the other end of the link."""
         if is_near:
             self.forget()
@@ -142,7 +145,7 @@ class FarWindow:
         del self._asks[topic, message_id]
         trip_sec = self._clock.read(now_sec) - ask.at_sec
         self._clock.moved(now_sec, is_waiting=bool(self._asks))
-        self._came_bytes, self._came_sec = ask.gone_bytes, now_sec
+        self._confirmed_bytes, self._confirmed_sec = ask.sent_bytes, now_sec
         self._least_sec = min(self._least_sec, trip_sec)
         self._clock.patience_sec = self._least_sec + STILL_SEC
         if was_full:

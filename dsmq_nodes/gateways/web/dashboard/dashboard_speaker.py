@@ -246,7 +246,7 @@ class DashboardSpeaker:
     def _drive(self, asked: dict[str, Any]) -> None:
         driving = self._shared.driving
         if asked.get("stop"):
-            driving.let_go(self.client)
+            driving.release(self.client)
         elif asked.get("disarm"):
             driving.disarm(self.client)
             self._shared.send_driver()

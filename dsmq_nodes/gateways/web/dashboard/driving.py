@@ -106,7 +106,7 @@ class Driving:
         if self._timer is None:
             self._tick()
 
-    def let_go(self, client: HubClient) -> None:
+    def release(self, client: HubClient) -> None:
         """Stop at once; the client stays the driver."""
         if self._client is client:
             self._received_sec = -math.inf

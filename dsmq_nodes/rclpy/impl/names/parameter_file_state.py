@@ -106,7 +106,7 @@ class ParameterFileState:
             return
         if not self._in_parameters or self._parameter is None or not self._node:
             raise YamlError(f"Cannot have a value before {PARAMETERS} at line {line_of(event)}")
-        self._list.give(self._parameter.given, event)
+        self._list.set_value(self._parameter.given, event)
         self._is_key = not self._list.is_open
 
     def _key(self, event: yaml.ScalarEvent) -> None:

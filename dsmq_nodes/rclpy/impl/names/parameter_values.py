@@ -80,7 +80,7 @@ class GivenValue:
         """Nothing yet."""
         self._found: dict[int, Any] = {}
 
-    def give(self, event: yaml.ScalarEvent) -> None:
+    def set_value(self, event: yaml.ScalarEvent) -> None:
         """Give a value.
 
         Raises:
@@ -135,7 +135,7 @@ class OpenList:
         """It ends; one around it, too, as in rcl."""
         self.is_open = False
 
-    def give(self, given: GivenValue, event: yaml.ScalarEvent) -> None:
+    def set_value(self, given: GivenValue, event: yaml.ScalarEvent) -> None:
         """Give a value to a parameter.
 
         Raises:
@@ -144,7 +144,7 @@ class OpenList:
         if self.is_open:
             self._kind = given.append(event, self._kind)
         else:
-            given.give(event)
+            given.set_value(event)
 
 
 def another_type(kind: str, event: yaml.Event) -> YamlError:

@@ -59,7 +59,7 @@ def value(text: str) -> Any:
     found, items = GivenValue(), OpenList()
     for event in _events(text, "Error parsing an event"):
         if isinstance(event, yaml.ScalarEvent):
-            items.give(found, event)
+            items.set_value(found, event)
         elif isinstance(event, yaml.SequenceStartEvent):
             if items.is_open:  # rcl takes the items of the inner list
                 raise another_type("sequence", event)

@@ -84,7 +84,7 @@ class Arguments:
     params: dict[str, dict[str, Any]] = field(default_factory=dict)
     log: LogSettings = field(default_factory=LogSettings)
 
-    def give(self, pattern: str, values: dict[str, Any]) -> None:
+    def add_params(self, pattern: str, values: dict[str, Any]) -> None:
         """Give parameters to nodes; what was given by a later pattern counts, as in rcl.
 
         Of values of several types for one name rcl keeps the first type in its own order.
@@ -262,13 +262,13 @@ def _param(text: str, flag: str, found: Arguments) -> None:
         values = {rule.parameter(): _yaml().value(rule.rest())}
     except (RuleError, _yaml().YamlError) as error:
         _fail(f"Couldn't parse parameter override rule: '{flag} {text}'. Error: {error}")
-    found.give(f"/{node}" if node else "/**", values)
+    found.add_params(f"/{node}" if node else "/**", values)
 
 
 def _params_file(path: str, _: str, found: Arguments) -> None:
     try:
         for pattern, values in _yaml().read_file(path):
-            found.give(pattern, values)
+            found.add_params(pattern, values)
     except RCLError as error:
         _fail(str(error))
 

@@ -130,7 +130,7 @@ class Ends:
             if not _faults(end, other):
                 _match(other, -1)
                 if other.liveliness is not None:
-                    other.liveliness.gone(end)
+                    other.liveliness.remove(end)
         self._changed()
 
     def _pairs(self, end: End) -> list[End]:

@@ -75,7 +75,7 @@ class NodeHandle(InnerHandle):
             self._end()
             io.wait(self._peer.ended())
 
-    def let_go(self) -> None:
+    def release(self) -> None:
         """The node was collected, as all of its entities were: leave the graph, without waiting.
 
         It is called in any thread, at any place in a program.

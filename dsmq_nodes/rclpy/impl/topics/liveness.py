@@ -138,7 +138,7 @@ class Liveliness:
             lease.is_alive = False
         return self._count(-1, 1)
 
-    def gone(self, publisher: End) -> None:
+    def remove(self, publisher: End) -> None:
         """A publisher has ended."""
         self._forget(_key(publisher))
 

@@ -26,14 +26,14 @@ ALIKE_SEC: Final = 0.2  # callers do not notice a shorter absence of a server
 NAMELESS: Final = "a base"  # a machine without a name has access to the whole fleet
 
 
-class ComingMessage(NamedTuple):
+class IncomingMessage(NamedTuple):
     """A received message, and the time of its publication by this machine's clock."""
 
     text: bytes
     at_sec: float
 
 
-class ComingTopic:
+class IncomingTopic:
     """A topic of other machines that is published on this one."""
 
     def __init__(
@@ -43,7 +43,7 @@ class ComingTopic:
         self.offers: dict[str, TopicOffer] = {}  # by peer
         self.is_call = is_sure = is_always_resumed(topic)
         resume = 0 if is_best_effort(settings.best_effort, offer.type_name) else settings.resume
-        self.cursor: RemoteCursor[ComingMessage] = RemoteCursor(resume, silences, is_sure=is_sure)
+        self.cursor: RemoteCursor[IncomingMessage] = RemoteCursor(resume, silences, is_sure=is_sure)
         self.writer: HubWriter | None = None
         self.messages = 0  # published so far; counting continues when the offer is back
         # After the predecessor's last status it published this many more messages of its log.
@@ -80,7 +80,7 @@ class ComingTopic:
                 *(machines, self.topic, one_line(str(error))),
             )
 
-    def go_on(self, last: LastPlace) -> None:
+    def resume(self, last: LastPlace) -> None:
         """Continue at the predecessor's last place."""
         self.cursor.resume_at(last.epoch, last.id, last.numbers)
         self.messages = last.messages

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from dsmq_nodes.dsmq.wire import Reply
-from dsmq_nodes.gateways.uplink import going_topics
+from dsmq_nodes.gateways.uplink import outgoing_topics
 from dsmq_nodes.gateways.uplink.cursors import LogPlace
 from dsmq_nodes.gateways.uplink.fleet_carrier import (
     Carrier,
@@ -17,7 +17,7 @@ from dsmq_nodes.gateways.uplink.fleet_carrier import (
     Question,
     TopicOffer,
 )
-from dsmq_nodes.gateways.uplink.going_topics import GoingTopics
+from dsmq_nodes.gateways.uplink.outgoing_topics import OutgoingTopics
 from dsmq_nodes.gateways.uplink.pacing.link_clock import LinkClock
 from dsmq_nodes.gateways.uplink.uplink_node import Uplink
 from dsmq_nodes.gateways.uplink.uplink_rules import UplinkRules
@@ -74,14 +74,14 @@ class WideCarrier(SlowCarrier):
 def clock_of(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """The time by which messages go: `sec`, which a test moves."""
     now = SimpleNamespace(sec=0.0)
-    monkeypatch.setattr(going_topics, "time", SimpleNamespace(monotonic=lambda: now.sec))
+    monkeypatch.setattr(outgoing_topics, "time", SimpleNamespace(monotonic=lambda: now.sec))
     return now
 
 
-def going_odom(hub: Mock, carrier: SlowCarrier) -> GoingTopics:
+def going_odom(hub: Mock, carrier: SlowCarrier) -> OutgoingTopics:
     """/odom goes: another machine wants it."""
     rules = UplinkRules(publish=("/odom",))
-    going = GoingTopics(hub, Mock(), cast("Carrier", carrier), rules, {})
+    going = OutgoingTopics(hub, Mock(), cast("Carrier", carrier), rules, {})
     going.offer({"/odom": TopicModel(name="/odom", publishers=[EndpointModel(node="/n")])})
     going.wanted("odom", is_wanted=True)
     return going
@@ -93,7 +93,7 @@ def test_what_gives_way_to_an_answer_is_a_hole_that_is_asked_for(
 ) -> None:
     now = clock_of(monkeypatch)
     old = (("e", Reply(event="message", id=1, message=msgspec.Raw(b'"{}"'))) for _ in range(1000))
-    monkeypatch.setattr(going_topics, "read_log", lambda *_, **__: old)
+    monkeypatch.setattr(outgoing_topics, "read_log", lambda *_, **__: old)
     hub, carrier = Mock(graph=SimpleNamespace(epoch="e")), SlowCarrier()
     going = going_odom(hub, carrier)
     take = hub.subscribe.call_args.args[1]
@@ -165,7 +165,7 @@ def test_an_answer_that_waits_for_the_link_goes_on_however_long(
 ) -> None:
     now = clock_of(monkeypatch)
     old = (("e", Reply(event="message", id=1, message=msgspec.Raw(b'"{}"'))) for _ in range(2))
-    monkeypatch.setattr(going_topics, "read_log", lambda *_, **__: old)
+    monkeypatch.setattr(outgoing_topics, "read_log", lambda *_, **__: old)
     hub, carrier = Mock(graph=SimpleNamespace(epoch="e")), SlowCarrier()
     going = going_odom(hub, carrier)
     take = hub.subscribe.call_args.args[1]
@@ -185,7 +185,7 @@ def test_a_call_that_waited_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     now = clock_of(monkeypatch)
     hub, carrier = Mock(graph=SimpleNamespace(epoch="e")), SlowCarrier()
     rules = UplinkRules(call=("/set",))
-    going = GoingTopics(hub, Mock(), cast("Carrier", carrier), rules, {})
+    going = OutgoingTopics(hub, Mock(), cast("Carrier", carrier), rules, {})
     ends = [EndpointModel(node="/n")]
     going.offer({"/set/_request": TopicModel(name="/set/_request", publishers=ends)})
     take = hub.subscribe.call_args.args[1]
@@ -213,10 +213,10 @@ def test_what_was_published_before_its_server_was_away(
     monkeypatch: pytest.MonkeyPatch, topic: str, goes: bool
 ) -> None:
     now = SimpleNamespace(sec=100.0)
-    monkeypatch.setattr(going_topics, "time", SimpleNamespace(monotonic=lambda: now.sec))
+    monkeypatch.setattr(outgoing_topics, "time", SimpleNamespace(monotonic=lambda: now.sec))
     hub, carrier = Mock(graph=SimpleNamespace(epoch="e")), SlowCarrier()
     rules = UplinkRules(call=("/dock",), publish=("/r1/emergency_stop",))
-    going = GoingTopics(hub, Mock(), cast("Carrier", carrier), rules, {})
+    going = OutgoingTopics(hub, Mock(), cast("Carrier", carrier), rules, {})
     going.offer({topic: TopicModel(name=topic, publishers=[EndpointModel(node="/n")])})
     going.wanted(topic[1:], is_wanted=True)
     take = hub.subscribe.call_args.args[1]
@@ -232,9 +232,9 @@ def test_a_velocity_that_has_waited_in_the_broker_does_not_go(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     now = SimpleNamespace(sec=100.0)
-    monkeypatch.setattr(going_topics, "time", SimpleNamespace(monotonic=lambda: now.sec))
+    monkeypatch.setattr(outgoing_topics, "time", SimpleNamespace(monotonic=lambda: now.sec))
     hub, carrier = Mock(graph=SimpleNamespace(epoch="e")), SlowCarrier()
-    going = GoingTopics(hub, Mock(), cast("Carrier", carrier), UplinkRules(publish=("/go",)), {})
+    going = OutgoingTopics(hub, Mock(), cast("Carrier", carrier), UplinkRules(publish=("/go",)), {})
     ends = [EndpointModel(node="/n", type="geometry_msgs/msg/Twist")]
     going.offer({"/go": TopicModel(name="/go", publishers=ends)})
     going.wanted("go", is_wanted=True)
@@ -249,7 +249,7 @@ def test_a_velocity_that_has_waited_in_the_broker_does_not_go(
 def test_whoever_wants_a_call_again_is_told_where_its_log_ends() -> None:
     hub, carrier = Mock(graph=SimpleNamespace(epoch="e")), SlowCarrier()
     rules = UplinkRules(call=("/set",))
-    going = GoingTopics(hub, Mock(), cast("Carrier", carrier), rules, {})
+    going = OutgoingTopics(hub, Mock(), cast("Carrier", carrier), rules, {})
     ends = [EndpointModel(node="/n")]
     going.offer({"/set/_request": TopicModel(name="/set/_request", publishers=ends)})
     carrier.is_free = True

@@ -95,7 +95,7 @@ class Thinner:
 class _Message(NamedTuple):
     """A message to send, and its place in the log; `gap` messages just before it are lost."""
 
-    going: "_GoingTopic"
+    outgoing: "_OutgoingTopic"
     chain: Chain
     id: int
     gap: int
@@ -105,7 +105,7 @@ class _Message(NamedTuple):
     seq: int
 
 
-class _GoingTopic:
+class _OutgoingTopic:
     """A topic of this machine that others may receive."""
 
     def __init__(self, topic: str, offer: TopicOffer, settings: UplinkTopic) -> None:
@@ -123,7 +123,7 @@ class _GoingTopic:
         self.has_hole = False  # since the last message, while the link stood still
 
 
-class GoingTopics:
+class OutgoingTopics:
     """The outgoing topics: reads them from a hub, and sends them over a carrier."""
 
     def __init__(
@@ -136,14 +136,14 @@ class GoingTopics:
     ) -> None:
         self._hub, self._broker, self._carrier = hub, broker, carrier
         self._rules, self._settings = rules, settings
-        self._topics: dict[str, _GoingTopic] = {}  # by fleet name
-        self._backlog: Backlog[_Message, _GoingTopic] = Backlog(self._skip, _LATE_SEC)
+        self._topics: dict[str, _OutgoingTopic] = {}  # by fleet name
+        self._backlog: Backlog[_Message, _OutgoingTopic] = Backlog(self._skip, _LATE_SEC)
         self._clock, self._far = LinkClock(), FarWindow()
         self._is_slow = False
         self._answers: set[object] = set()  # answers to other machines that are being read
         self._answered_sec = -inf  # when a message was last read for an answer
         self._served_sec: dict[str, float] = {}  # since when the server of a call exists
-        self._given_up: dict[str, int] = {}  # the last call that was not sent, by topic
+        self._abandoned: dict[str, int] = {}  # the last call that was not sent, by topic
 
     # Offering
 
@@ -151,16 +151,16 @@ class GoingTopics:
         """Offer the existing topics, and withdraw those that are gone."""
         offers = {}
         for name, topic in topics.items():
-            if self._rules.goes(name) and (offer := self._offer_of(topic)) is not None:
+            if self._rules.may_send(name) and (offer := self._offer_of(topic)) is not None:
                 offers[offer.fleet_name] = (name, offer)
-        for fleet_name, going in list(self._topics.items()):
-            if offers.get(fleet_name) != (going.topic, going.offer):
+        for fleet_name, outgoing in list(self._topics.items()):
+            if offers.get(fleet_name) != (outgoing.topic, outgoing.offer):
                 self._withdraw(fleet_name)
         for fleet_name, (name, offer) in offers.items():
             if fleet_name not in self._topics:
-                going = _GoingTopic(name, offer, self._settings.get(name, _USUAL))
-                self._topics[fleet_name] = going
-                self._read(going, is_wanted=going.is_call)
+                outgoing = _OutgoingTopic(name, offer, self._settings.get(name, _USUAL))
+                self._topics[fleet_name] = outgoing
+                self._read(outgoing, is_wanted=outgoing.is_call)
                 self._carrier.offer(offer)
 
     def withdraw_all(self) -> None:
@@ -183,40 +183,40 @@ class GoingTopics:
         )
 
     def _withdraw(self, fleet_name: str) -> None:
-        going = self._topics.pop(fleet_name)
-        self._read(going, is_wanted=False)
-        self._carrier.withdraw(going.offer)
+        outgoing = self._topics.pop(fleet_name)
+        self._read(outgoing, is_wanted=False)
+        self._carrier.withdraw(outgoing.offer)
 
     def wanted(self, fleet_name: str, is_wanted: bool) -> None:
         """Start or stop reading an offered topic, as another machine wants it, or none does."""
-        going = self._topics.get(fleet_name)
-        if going is None or going.is_wanted == is_wanted:
+        outgoing = self._topics.get(fleet_name)
+        if outgoing is None or outgoing.is_wanted == is_wanted:
             return
-        going.is_wanted = is_wanted
-        if not going.is_call:
-            self._read(going, is_wanted=is_wanted)
+        outgoing.is_wanted = is_wanted
+        if not outgoing.is_call:
+            self._read(outgoing, is_wanted=is_wanted)
         if is_wanted:
-            going.beats_left = _BEATS  # a reader that lost the last message requests it
-        while is_wanted and going.held:
-            self._send(going.held.popleft())
+            outgoing.beats_left = _BEATS  # a reader that lost the last message requests it
+        while is_wanted and outgoing.held:
+            self._send(outgoing.held.popleft())
 
-    def _read(self, going: _GoingTopic, *, is_wanted: bool) -> None:
-        if is_wanted and going.reader is None:
-            going.chain = Chain()  # earlier readers detect the hole in the ids
-            going.reader = self._hub.subscribe(
-                going.topic, lambda entry: self._go(going, entry), is_prompt=True
+    def _read(self, outgoing: _OutgoingTopic, *, is_wanted: bool) -> None:
+        if is_wanted and outgoing.reader is None:
+            outgoing.chain = Chain()  # earlier readers detect the hole in the ids
+            outgoing.reader = self._hub.subscribe(
+                outgoing.topic, lambda entry: self._take(outgoing, entry), is_prompt=True
             )
-        elif not is_wanted and going.reader is not None:
-            going.reader.close()
-            going.reader = None
+        elif not is_wanted and outgoing.reader is not None:
+            outgoing.reader.close()
+            outgoing.reader = None
 
     # Sending
 
-    def _go(self, going: _GoingTopic, entry: Entry) -> None:
+    def _take(self, outgoing: _OutgoingTopic, entry: Entry) -> None:
         if entry.sender == UPLINK:
             return
-        if not going.thinner.passes(entry.at):
-            going.thinned += 1
+        if not outgoing.thinner.passes(entry.at):
+            outgoing.thinned += 1
             return
         text = entry.text
         if text is None:
@@ -224,13 +224,13 @@ class GoingTopics:
         # Not the time of reading: it may have waited in the broker for a stopped uplink.
         at_sec = entry.at * 1e-9 if entry.at else time.monotonic()
         message = _Message(
-            *(going, going.chain, entry.id, entry.gap, text.encode(), at_sec),
-            *(entry.sender, going.thinner.seq(entry)),
+            *(outgoing, outgoing.chain, entry.id, entry.gap, text.encode(), at_sec),
+            *(entry.sender, outgoing.thinner.seq(entry)),
         )
-        if going.is_wanted:
+        if outgoing.is_wanted:
             self._send(message)
         else:
-            going.held.append(message)
+            outgoing.held.append(message)
 
     def _send(self, message: _Message) -> None:
         now_sec = time.monotonic()
@@ -239,13 +239,17 @@ class GoingTopics:
                 self._put(message)
                 return
             self._clock.moved(now_sec, is_waiting=True)
-        going = message.going
+        outgoing = message.outgoing
         self._backlog.add(
-            message, going, len(message.text), self._clock.read(now_sec), is_sure=going.is_call
+            message,
+            outgoing,
+            len(message.text),
+            self._clock.read(now_sec),
+            is_sure=outgoing.is_call,
         )
         if self._backlog.waiting_bytes > _MOST_WAITING_BYTES:
-            going.has_hole = going.has_hole or self._clock.stands_sec(now_sec) > 0
-            self._backlog.make_room(going, len(message.text))
+            outgoing.has_hole = outgoing.has_hole or self._clock.stands_sec(now_sec) > 0
+            self._backlog.make_room(outgoing, len(message.text))
         self._await_room(now_sec)
 
     def _is_answering(self, now_sec: float) -> bool:
@@ -277,16 +281,16 @@ class GoingTopics:
 
     def confirmed(self, fleet_name: str, confirmation: Confirmation, *, is_near: bool) -> None:
         """Handle a confirmation; `is_near`: its machine is at the other end of the link."""
-        going = self._topics.get(fleet_name)
-        if going is not None and going.offer.epoch == confirmation.epoch:
-            self._far.came(fleet_name, confirmation.id, time.monotonic(), is_near=is_near)
+        outgoing = self._topics.get(fleet_name)
+        if outgoing is not None and outgoing.offer.epoch == confirmation.epoch:
+            self._far.confirmed(fleet_name, confirmation.id, time.monotonic(), is_near=is_near)
             self.room()
 
-    def _skip(self, going: _GoingTopic, message: _Message) -> None:
+    def _skip(self, outgoing: _OutgoingTopic, message: _Message) -> None:
         """Count a message that is skipped."""
-        going.skipped += 1
+        outgoing.skipped += 1
         is_answering = self._is_answering(time.monotonic())
-        going.has_hole = going.has_hole or message.gap > 0 or is_answering
+        outgoing.has_hole = outgoing.has_hole or message.gap > 0 or is_answering
         if not self._is_slow:
             self._is_slow = True
             logger.warning(
@@ -295,42 +299,42 @@ class GoingTopics:
             )
 
     def _put(self, message: _Message) -> None:
-        now_sec, going = time.monotonic(), message.going
+        now_sec, outgoing = time.monotonic(), message.outgoing
         age_sec = now_sec - message.at_sec
-        if going.reader is None or message.chain is not going.chain:
+        if outgoing.reader is None or message.chain is not outgoing.chain:
             return  # no longer wanted; a new reader gets it from the log
-        if going.is_best_effort and age_sec > LATE_SEC:
-            self._skip(going, message)
+        if outgoing.is_best_effort and age_sec > LATE_SEC:
+            self._skip(outgoing, message)
             return
-        if self._is_given_up(going.topic, message.id, message.at_sec):
+        if self._is_abandoned(outgoing.topic, message.id, message.at_sec):
             return
-        before = going.chain.add(message.id, message.gap or going.has_hole)
-        skipped = 0 if going.has_hole else going.skipped
-        going.dropped += skipped  # those of a hole are still in the log, for requests
-        going.skipped, going.has_hole = 0, False
-        header = (going.offer.epoch, message.id, before, skipped, message.sender, message.seq)
-        name, size, asks = going.offer.fleet_name, len(message.text) + _HEAD_BYTES, False
-        if going.is_call:
-            self._far.goes_silently(size)
+        before = outgoing.chain.add(message.id, message.gap or outgoing.has_hole)
+        skipped = 0 if outgoing.has_hole else outgoing.skipped
+        outgoing.dropped += skipped  # those of a hole are still in the log, for requests
+        outgoing.skipped, outgoing.has_hole = 0, False
+        header = (outgoing.offer.epoch, message.id, before, skipped, message.sender, message.seq)
+        name, size, asks = outgoing.offer.fleet_name, len(message.text) + _HEAD_BYTES, False
+        if outgoing.is_call:
+            self._far.count_unasked(size)
         else:
-            asks = self._far.goes(name, message.id, size, now_sec)
+            asks = self._far.count_sent(name, message.id, size, now_sec)
         sent_age_sec = max(age_sec, LEAST_AGE_SEC if asks else 0.0)
-        head = _pack((*header, sent_age_sec) if going.is_call or asks else header)
+        head = _pack((*header, sent_age_sec) if outgoing.is_call or asks else header)
         self._carrier.put(name, head, message.text)
-        going.sent += 1
-        going.beats_left = _BEATS
+        outgoing.sent += 1
+        outgoing.beats_left = _BEATS
 
     def served(self, replies: str) -> None:
         """Note that a server of another machine exists now, by the topic of its replies."""
         self._served_sec[replies.removesuffix(REPLY) + REQUEST] = time.monotonic()
 
-    def _is_given_up(self, topic: str, message_id: int, at_sec: float) -> bool:
+    def _is_abandoned(self, topic: str, message_id: int, at_sec: float) -> bool:
         """Whether the caller of a message has got the error that the server is lost."""
         is_older = at_sec < self._served_sec.get(topic, -inf) and not may_be_late(topic)
         if not is_older and not is_too_late(topic, time.monotonic() - at_sec):
             return False
-        if message_id > self._given_up.get(topic, 0):  # it may be requested again
-            self._given_up[topic] = message_id
+        if message_id > self._abandoned.get(topic, 0):  # it may be requested again
+            self._abandoned[topic] = message_id
             logger.warning(
                 "a call on %s is not sent: its server was away, and its caller got an error",
                 topic.removesuffix(REQUEST),
@@ -339,23 +343,23 @@ class GoingTopics:
 
     def beat(self) -> None:
         """Send the last id of each topic that must arrive completely; called once a second."""
-        for going in self._topics.values():
-            if going.is_sure and going.beats_left and going.chain.last is not None:
-                going.beats_left -= 1
-                last = going.chain.last
+        for outgoing in self._topics.values():
+            if outgoing.is_sure and outgoing.beats_left and outgoing.chain.last is not None:
+                outgoing.beats_left -= 1
+                last = outgoing.chain.last
                 self._carrier.send_heartbeat(
-                    going.offer.fleet_name, _pack((going.offer.epoch, last, last))
+                    outgoing.offer.fleet_name, _pack((outgoing.offer.epoch, last, last))
                 )
         self._await_room(time.monotonic())
         if self._is_slow and not self._backlog.is_late(self._clock.read(time.monotonic())):
             self._is_slow = False
-            dropped = sum(going.dropped for going in self._topics.values())
+            dropped = sum(outgoing.dropped for outgoing in self._topics.values())
             logger.info("the link keeps up again; %d messages were lost so far", dropped)
 
     def answer(self, fleet_name: str, question: Question) -> Iterator[Item]:
         """Answer another machine's question, in a thread."""
         topic = self._rules.topic(fleet_name)
-        if not self._rules.goes(topic):
+        if not self._rules.may_send(topic):
             return
         if not question.depth:
             schema = self._hub.schema_of(topic)
@@ -376,7 +380,7 @@ class GoingTopics:
                     return  # the broker has been replaced, and so has the offer
                 if reply.sender == UPLINK or not thinner.passes(reply.at):
                     continue
-                if self._is_given_up(topic, reply.id, reply.at * 1e-9):
+                if self._is_abandoned(topic, reply.id, reply.at * 1e-9):
                     continue
                 before = chain.add(reply.id, reply.gap)
                 age_sec = max(0.0, time.monotonic() - reply.at * 1e-9)
@@ -391,11 +395,11 @@ class GoingTopics:
     def status(self) -> dict[str, Any]:
         """Return the counters of the outgoing topics."""
         return {
-            going.topic: {
-                "wanted": going.is_wanted,
-                "sent": going.sent,
-                "thinned": going.thinned,
-                "dropped": going.dropped,
+            outgoing.topic: {
+                "wanted": outgoing.is_wanted,
+                "sent": outgoing.sent,
+                "thinned": outgoing.thinned,
+                "dropped": outgoing.dropped,
             }
-            for going in self._topics.values()
+            for outgoing in self._topics.values()
         }
