@@ -60,10 +60,10 @@ def let_wake() -> None:
     if number is not None and signal.getsignal(number) == signal.SIG_DFL:
         signal.signal(number, lambda *_: None)  # an ignored signal would wake nothing
     with contextlib.suppress(OSError, ValueError):  # no descriptor is left
-        _leave_bytes()
+        _set_wakeup_pipe()
 
 
-def _leave_bytes() -> None:
+def _set_wakeup_pipe() -> None:
     """Let signals write bytes, unless they do so already for another use, as an event loop."""
     if not _came:
         ends = os.pipe()

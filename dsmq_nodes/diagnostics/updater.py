@@ -46,7 +46,7 @@ class DiagnosticUpdater:
         self.hardware_id = self.NO_HARDWARE
         self._node = node
         self._waits: Coroutine[Any, Any, None] | None = None
-        self._parts: dict[str, _Callback] = {}
+        self._tasks: dict[str, _Callback] = {}
         self._publisher = node.create_publisher(DiagnosticArray, DIAGNOSTICS_TOPIC, 1)
         node.create_timer(period, self.force_update)
 
@@ -58,10 +58,10 @@ class DiagnosticUpdater:
             TypeError: the callback cannot be called or awaited.
         """
         check_takes(callback, f"the diagnostic task {name!r}", "stat")
-        if name in self._parts:
+        if name in self._tasks:
             node = self._node.get_fully_qualified_name()
             raise ValueError(f"{node} has a part {name!r} already: use another name")
-        self._parts[name] = callback
+        self._tasks[name] = callback
 
     def force_update(self) -> None:
         """Call all callbacks and publish, now or when their coroutines have ended.
@@ -72,13 +72,13 @@ class DiagnosticUpdater:
         if self._waits is not None and inspect.getcoroutinestate(self._waits) != _CLOSED:
             return
         statuses: list[DiagnosticStatus] = []
-        parts = list(self._parts.items())
-        while parts:
-            name, callback = parts.pop(0)
+        tasks = list(self._tasks.items())
+        while tasks:
+            name, callback = tasks.pop(0)
             stat, work = self._ask(name, callback)
             statuses.append(stat)
             if work is not None:
-                self._waits = self._go_on(stat, callback, work, statuses, parts)
+                self._waits = self._go_on(stat, callback, work, statuses, tasks)
                 self._node.create_task(self._waits)
                 return
         self._publish(statuses)
@@ -89,11 +89,11 @@ class DiagnosticUpdater:
         callback: _Callback,
         work: Awaitable[object],
         statuses: list[DiagnosticStatus],
-        parts: list[tuple[str, _Callback]],
+        tasks: list[tuple[str, _Callback]],
     ) -> None:
         """Wait for one part, and call the callbacks of the others."""
         await self._answered(stat, callback, work)
-        for name, other in parts:
+        for name, other in tasks:
             stat, further = self._ask(name, other)
             statuses.append(stat)
             if further is not None:

@@ -210,7 +210,7 @@ def connect(host: str, port: int, timeout_sec: float = 5.0) -> socket.socket:
             f"DSMQ_BROKER=host:port{LISTED}"
         ) from error
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    hold_little(sock)
+    limit_unsent(sock)
     keep_alive(sock, client=True)
     return sock
 
@@ -221,7 +221,7 @@ def _reason(host: str, error: OSError | OverflowError) -> str:
     return getattr(error, "strerror", None) or str(error)
 
 
-def hold_little(sock: socket.socket) -> None:
+def limit_unsent(sock: socket.socket) -> None:
     """Limit the unsent data that a TCP socket takes."""
     if hasattr(socket, "TCP_NOTSENT_LOWAT"):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, MOST_UNSENT_BYTES)

@@ -71,7 +71,7 @@ def is_scarce() -> bool:
     return lowest >= _limit() * 3 // 4
 
 
-def check_left(count: int) -> None:
+def check_available(count: int) -> None:
     """Check that `count` descriptors are left, before work that needs them all at once.
 
     Raises:

@@ -151,7 +151,7 @@ if sys.platform == "linux":
             self._straight.pop(key.fd, None)
             return key
 
-        def leave_the_parents(self) -> None:
+        def replace_the_parents(self) -> None:
             """Get an epoll of its own for a forked process: changes must not reach the parent's."""
             inherited, self._selector = self._selector, select.epoll()
             for key in [*(self.get_map() or {}).values()]:
@@ -193,7 +193,7 @@ if sys.platform == "linux":
 
     def _in_the_child() -> None:
         for each in list(_selectors):
-            each.leave_the_parents()
+            each.replace_the_parents()
 
     os.register_at_fork(after_in_child=_in_the_child)
 

@@ -143,12 +143,12 @@ class NodeKit:
         # Everything from here on uses the queue.
         self.link = around.connect(self.name, broker, self._on_differs)
         try:
-            self._make_parts(around, undeclared, start_parameter_services)
+            self._build(around, undeclared, start_parameter_services)
         except BaseException:
             self.link.close()  # its name is free again
             raise
 
-    def _make_parts(
+    def _build(
         self, around: NodeContext, undeclared: dict[str, Any], start_parameter_services: bool
     ) -> None:
         """Make the parts that talk to the queue, in their order."""
@@ -381,7 +381,7 @@ class NodeKit:
 
     # The end
 
-    def leave(self) -> None:
+    def destroy_or_raise(self) -> None:
         """End the node by its `destroy_node`, which may be a coroutine and may raise."""
         if self._is_inherited:
             return
@@ -391,7 +391,7 @@ class NodeKit:
             self.end(is_whole=True)  # what moves is stopped in any case
 
     def destroy(self) -> None:
-        """Do the same as `leave`, but log an exception of the node's `destroy_node`."""
+        """Do the same as `destroy_or_raise`, but log an exception of the node's `destroy_node`."""
         try:
             self.run_hook(self.node.destroy_node)
         except Exception as error:  # noqa: BLE001  other nodes are to be ended

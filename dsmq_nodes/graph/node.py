@@ -258,7 +258,7 @@ class Node:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._kit.leave()
+        self._kit.destroy_or_raise()
 
     # Parameters
 

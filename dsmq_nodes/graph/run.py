@@ -23,7 +23,7 @@ from dsmq_nodes.graph.services.future import Future
 from dsmq_nodes.graph.spin.event_loop import (
     cancel_tasks,
     close_loop,
-    leave_threads,
+    exit_despite_threads,
     new_event_loop,
     refuse_in_loop,
     report_threads,
@@ -342,7 +342,7 @@ class _EndSignals:
 
     def stay_deaf(self) -> None:
         """Ignore signals for the rest of the process."""
-        self._before = dict.fromkeys(self._before, leave_threads)
+        self._before = dict.fromkeys(self._before, exit_despite_threads)
         if self._before:  # else another thread is the main one, and goes on
             report_threads()
 

@@ -38,10 +38,10 @@ class LifecycleKit(NodeKit):
     """
 
     @override
-    def _make_parts(
+    def _build(
         self, around: "NodeContext", undeclared: dict[str, Any], start_parameter_services: bool
     ) -> None:
-        super()._make_parts(around, undeclared, start_parameter_services)
+        super()._build(around, undeclared, start_parameter_services)
         self._hooks = cast("LifecycleNode", self.node)
         self.machine = StateMachine(self.name)
         self.is_publishing = False

@@ -46,7 +46,7 @@ class Faults:
 class _FaultyTopic:
     def __init__(self, faults: Faults, seed: str) -> None:
         self.faults = faults
-        self.held: list[tuple[ConnectedPeer, wire.Request]] = []
+        self.reordered: list[tuple[ConnectedPeer, wire.Request]] = []
         self._random = random.Random(seed)
 
     def happens(self, share: float) -> bool:
@@ -68,7 +68,9 @@ class FaultyBroker(MemoryBroker):
     def set_faults(self, topic: str, faults: Faults) -> None:
         """Give the messages of a topic these faults from now on."""
         before, made = self._topics.get(topic), _FaultyTopic(faults, f"{self._seed} {topic}")
-        made.held = before.held if before is not None else []  # they come after the next message
+        made.reordered = (
+            before.reordered if before is not None else []
+        )  # they come after the next message
         self._topics[topic] = made
 
     @override
@@ -79,11 +81,11 @@ class FaultyBroker(MemoryBroker):
         elif topic.happens(topic.faults.drop):
             pass
         elif topic.happens(topic.faults.reorder):
-            topic.held.append((peer, request))
+            topic.reordered.append((peer, request))
         else:
             self._send_on(topic, peer, request)
-            held, topic.held = topic.held, []
-            for late_peer, late in held:
+            reordered, topic.reordered = topic.reordered, []
+            for late_peer, late in reordered:
                 self._send_on(topic, late_peer, late)
 
     def _send_on(self, topic: _FaultyTopic, peer: ConnectedPeer, request: wire.Request) -> None:

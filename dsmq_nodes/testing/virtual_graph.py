@@ -81,13 +81,13 @@ class Graph:
         self._loop = VirtualLoop(self._clock)
         self._broker = FaultyBroker(self._clock, self._loop, seed)
         self._spinning: dict[asyncio.Task[None], Node] = {}
-        self._given = NodeEnvironment()
+        self._environment = NodeEnvironment()
         self._failures: list[BaseException] = []
         self._called: set[asyncio.Future[Any]] = set()
         self._loop.set_exception_handler(self._failed)
         around = NodeContext(
             self._clock,
-            lambda: self._given,
+            lambda: self._environment,
             lambda name, _, on_differs: self._broker.connect(name, on_differs),
             NodesVirtualClock,
         )
@@ -157,13 +157,13 @@ class Graph:
             NodeNameTakenError: a node of this name is in the graph already.
             ParameterError: the parameters do not fit those of the node.
         """
-        self._given = NodeEnvironment(
+        self._environment = NodeEnvironment(
             name, namespace, rate_hz, {**(params or {})}, {**(remap or {})}
         )
         try:
             node = made(node_class)
         finally:
-            self._given = NodeEnvironment()
+            self._environment = NodeEnvironment()
         self._spinning[self._loop.create_task(node._kit.spin())] = node
         self.run_for(0)  # it is ready when this returns
         return node
@@ -205,9 +205,9 @@ class Graph:
         if work is not None:
             task = asyncio.ensure_future(work, loop=self._loop)
             self._called.add(task)
-            task.add_done_callback(self._has_called)
+            task.add_done_callback(self._on_called)
 
-    def _has_called(self, task: "asyncio.Future[Any]") -> None:
+    def _on_called(self, task: "asyncio.Future[Any]") -> None:
         self._called.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             self._failures.append(error)
@@ -335,7 +335,7 @@ class Graph:
                 break
             for task in ended:
                 try:
-                    self._spinning.pop(task)._kit.leave()  # it may be a coroutine
+                    self._spinning.pop(task)._kit.destroy_or_raise()  # it may be a coroutine
                 except Exception as error:  # noqa: BLE001  the others have to be ended, too
                     self._failures.append(error)
             for task in ended:

@@ -94,7 +94,7 @@ class Seen:
     Attributes:
         clock_sec: the wall clock of this machine; 0 if it was not read.
         transits_sec: by node, the shortest time from the stamp of its statistics to our clock.
-        parts: the nodes, each with a status of one of its parts on `/diagnostics`.
+        statuses: the nodes, each with a status of one of its parts on `/diagnostics`.
         stops: the emergency stops that are pressed, by topic, with the time since when.
         blocked: by node, the log line about a callback that blocks.
         silent: the nodes that have published no counters for `SILENT_SEC`.
@@ -109,7 +109,7 @@ class Seen:
     stamps: dict[str, Stamp] = field(default_factory=dict)
     clock_sec: float = 0.0
     transits_sec: dict[str, float] = field(default_factory=dict)
-    parts: list[tuple[str, DiagnosticStatus]] = field(default_factory=list)
+    statuses: list[tuple[str, DiagnosticStatus]] = field(default_factory=list)
     stops: dict[str, float] = field(default_factory=dict)
     blocked: dict[str, str] = field(default_factory=dict)
     silent: list[str] = field(default_factory=list)
@@ -529,8 +529,8 @@ def _raising(seen: Seen) -> Iterator[Finding]:
 def _faulty(seen: Seen) -> Iterator[Finding]:
     """Yield a finding for each error, stale state or warning on `/diagnostics`."""
     there = {peer.name for peer in seen.graph.peers}
-    red = {node for node, each in seen.parts if each.level == DiagnosticStatus.ERROR}
-    for node, each in seen.parts:
+    red = {node for node, each in seen.statuses if each.level == DiagnosticStatus.ERROR}
+    for node, each in seen.statuses:
         if each.level == DiagnosticStatus.STALE and (node in red or _is_gone(each.name, there)):
             continue  # the error is reported, or the node has ended and cannot report
         if each.level != DiagnosticStatus.OK:

@@ -59,14 +59,14 @@ class Gathering:
         self._stamps: dict[str, Stamp] = {}
         self._transits_sec: dict[str, float] = {}
         self._clock_sec: float | None = None
-        self._parts: dict[tuple[str, str], DiagnosticStatus] = {}
+        self._statuses: dict[tuple[str, str], DiagnosticStatus] = {}
         self._stops: dict[str, float] = {}
         self._blocked: dict[str, str] = {}
         # with several messages for each node
         everybodys = [NODES_TOPIC, DIAGNOSTICS_TOPIC, ROSOUT_TOPIC]
         self._takers = {
             NODES_TOPIC: self._take_node,
-            DIAGNOSTICS_TOPIC: self._take_parts,
+            DIAGNOSTICS_TOPIC: self._take_statuses,
             ROSOUT_TOPIC: self._take_log,
             STATISTICS_TOPIC: self._take_statistics,
             CLOCK_TOPIC: self._take_clock,
@@ -99,7 +99,7 @@ class Gathering:
 
     def _silent(self) -> set[str]:
         """Return nodes that sent no counters, unless `/diagnostics` reports them already."""
-        known = {name for (_, name), each in self._parts.items() if each.level == _STALE}
+        known = {name for (_, name), each in self._statuses.items() if each.level == _STALE}
         return self._awaited - self._nodes.keys() - known
 
     def take(self, timeout_sec: float) -> bool:
@@ -153,9 +153,9 @@ class Gathering:
         else:
             self._stops.pop(topic, None)
 
-    def _take_parts(self, node: str, text: str) -> None:
+    def _take_statuses(self, node: str, text: str) -> None:
         for each in DiagnosticArray.from_json(text).status:
-            self._parts[node, each.name] = each
+            self._statuses[node, each.name] = each
 
     def seen(self, graph: GraphModel) -> Seen:
         """Return the gathered input, with the current graph.
@@ -179,7 +179,7 @@ class Gathering:
             transits_sec=self._transits_sec,
             stops=self._stops,
             blocked=self._blocked,
-            parts=[(node, each) for (node, _), each in self._parts.items()],
+            statuses=[(node, each) for (node, _), each in self._statuses.items()],
         )
 
 

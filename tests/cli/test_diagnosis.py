@@ -209,7 +209,7 @@ def test_a_node_that_has_ended_is_no_part_that_hangs() -> None:
     hangs = DiagnosticStatus(level=3, name="/lidar", message="no statistics for 10 s")
     parts = [("/dsmq/launch", gone), ("/dsmq/launch", hangs)]
     said = "Lidar.tick has blocked the node for 1 s and stands at a.py:7"
-    found = only(seen(WELL, before=(BEFORE,), now=(NOW,), parts=parts, blocked={"/lidar": said}))
+    found = only(seen(WELL, before=(BEFORE,), now=(NOW,), statuses=parts, blocked={"/lidar": said}))
     assert found.text == f"/lidar: no statistics for 10 s; {said}"
     assert found.advice == "dsmq-nodes node log /lidar"
     assert "/lidar" in found.about
@@ -333,10 +333,10 @@ def test_a_device_that_is_gone_is_told_with_its_node() -> None:
     gone = DiagnosticStatus(level=2, name="arm: bus", message="/dev/ttyACM0 is gone")
     well = DiagnosticStatus(level=0, name="arm: bus", message="ok")
     stale = DiagnosticStatus(level=3, name="arm: gripper", message="no answer")
-    found = only(seen(parts=[("/left/arm", gone), ("/left/arm", stale), ("/right/arm", well)]))
+    found = only(seen(statuses=[("/left/arm", gone), ("/left/arm", stale), ("/right/arm", well)]))
     assert found[:3] == (ERROR, "faulty part", ("/left/arm",))
     assert found.text == "/left/arm: bus: /dev/ttyACM0 is gone"
-    assert only(seen(parts=[("/arm", stale)])).level == WARNING
+    assert only(seen(statuses=[("/arm", stale)])).level == WARNING
 
 
 def test_a_node_that_died_and_one_that_is_lost() -> None:

@@ -305,6 +305,6 @@ def random_step(both: BothPaths, chance: random.Random) -> None:
                 both.publish(chance.randrange(3), text)
             else:
                 both.drain()
-            both.ring.hold_size()  # as the broker's next poll, where nobody has used it
+            both.ring.restore_size()  # as the broker's next poll, where nobody has used it
         case _:
             both.drain(at_once=chance.random() < 0.8)

@@ -69,7 +69,7 @@ class Following:
         self._delay_sec = _POLL_SEC
         self._loop.add_reader(memory.bell, self._on_bell)
 
-    def peer_left(self, peer: ConnectedPeer) -> None:
+    def peer_disconnected(self, peer: ConnectedPeer) -> None:
         """Close the rings of a peer that has gone, if it was the last one to share them."""
         if peer.number:
             self._memory.remove_bell(peer.number)
@@ -87,7 +87,7 @@ class Following:
                 "it is started again",
                 self._memory.directory,
             )
-            self._gather(self._router.sharing.give_up_all(time.monotonic()))
+            self._gather(self._router.sharing.stop_sharing_all(time.monotonic()))
             self._flush()
 
     def close(self) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
 from dsmq_nodes.dsmq import descriptors
-from dsmq_nodes.dsmq.address import Address, hold_little, is_local, is_private, reached_at
+from dsmq_nodes.dsmq.address import Address, is_local, is_private, limit_unsent, reached_at
 from dsmq_nodes.dsmq.client_connection import ClientConnection
 from dsmq_nodes.dsmq.exposure import check_exposure
 from dsmq_nodes.dsmq.keepalive import keep_alive
@@ -129,7 +129,7 @@ class Listener:
             return sock, "unix"
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if not is_local(address[0]):
-            hold_little(sock)
+            limit_unsent(sock)
         keep_alive(sock, client=False)
         if self.tls is not None:  # the handshake follows later
             sock = self.tls.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
@@ -143,7 +143,7 @@ class Listener:
     @contextlib.contextmanager
     def spare_descriptor(self) -> "Iterator[None]":
         """Free one file descriptor for a while, for when no other one is left."""
-        self._give_spare()
+        self._close_spare()
         try:
             yield
         finally:
@@ -151,7 +151,7 @@ class Listener:
             with contextlib.suppress(OSError):
                 self._spare = os.open(os.devnull, os.O_RDONLY)
 
-    def _give_spare(self) -> None:
+    def _close_spare(self) -> None:
         spare, self._spare = self._spare, None
         if spare is not None:
             os.close(spare)
@@ -159,7 +159,7 @@ class Listener:
     def close(self) -> None:
         """Stop listening."""
         self.sock.close()
-        self._give_spare()
+        self._close_spare()
 
 
 def tcp_listener(host: str, port: int, security: Security) -> Listener:
@@ -186,7 +186,7 @@ def tcp_listener(host: str, port: int, security: Security) -> Listener:
         sock.close()
         if error.errno == errno.EADDRINUSE:
             raise AddressInUseError(
-                f"port {port} on {host} is in use: {_who_has(host, port)}; stop it, or choose "
+                f"port {port} on {host} is in use: {_port_owner(host, port)}; stop it, or choose "
                 "another with --port"
             ) from None
         why = why_absent(host, error)
@@ -195,7 +195,7 @@ def tcp_listener(host: str, port: int, security: Security) -> Listener:
     return Listener(sock, tls)
 
 
-def _who_has(host: str, port: int) -> str:
+def _port_owner(host: str, port: int) -> str:
     """Return what is known of the server at a port that we cannot bind."""
     at = Address(reached_at(host), port)
     try:

@@ -375,7 +375,7 @@ class Broker:
         self._patient.discard(peer)
         self.router.disconnect(peer)
         if self._following is not None:
-            self._following.peer_left(peer)
+            self._following.peer_disconnected(peer)
         self.flush()
 
     def gather(self, replies: Replies) -> None:

@@ -31,7 +31,7 @@ class Schedule:
         """Schedule what the router has to do later, and when."""
         exchange = self._router.exchange
         if not self._commit_due and (uncommitted := self._store.uncommitted):
-            if exchange.held or uncommitted >= _MOST_UNCOMMITTED:
+            if exchange.awaiting_commit or uncommitted >= _MOST_UNCOMMITTED:
                 self._commit_due = True
                 self._loop.call_soon(self.commit)
             elif self._commit is None:

@@ -58,10 +58,10 @@ class SharedMemory:
             self.bell = Bell(self.directory, OWN_NUMBER)
             self._doorbells = Doorbells(self.directory)
         except OSError as error:
-            self._give_up(fresh)
+            self._clean_up(fresh)
             raise RingError(f"no shared memory in {PLACE}: {error.strerror}") from None
 
-    def _give_up(self, fresh: Path) -> None:
+    def _clean_up(self, fresh: Path) -> None:
         for each in (fresh, self.directory):
             shutil.rmtree(each, ignore_errors=True)
         if self._lock >= 0:
@@ -133,7 +133,7 @@ class RingLog:
         Raises:
             RingError: the ring cannot take this message.
         """
-        self._ring.hold_size()
+        self._ring.restore_size()
         if self._ring.head < self._reader.cursor.after:  # a new writer cannot notice this
             raise self._ring.damaged(f"it has forgotten the messages after {self._ring.head}")
         if self._writer.sender != sender:
@@ -149,7 +149,7 @@ class RingLog:
 
     def find(self, message_id: int) -> RingRecord | None:
         """Return a record that the broker has read before; None if it is overwritten."""
-        self._ring.hold_size()
+        self._ring.restore_size()
         return self._reader.find(message_id)
 
     def seat(self, number: int, *, after: int, depth: int) -> int:
@@ -158,22 +158,22 @@ class RingLog:
         Raises:
             RingError: no seat is left.
         """
-        self._ring.hold_size()
+        self._ring.restore_size()
         return self._ring.seat(number, after=after, depth=depth)
 
     def unseat(self, seat: int) -> None:
         """Free a seat whose reader is gone."""
-        self._ring.hold_size()
+        self._ring.restore_size()
         self._ring.unseat(seat)
 
     def reader_state(self, seat: int) -> tuple[int, int]:
         """Return the reader's cursor, and how many messages it has dropped."""
-        self._ring.hold_size()
+        self._ring.restore_size()
         return self._ring.reader_state(seat)
 
     def wake_all(self) -> None:
         """Wake the readers that sleep: a writer that died may not have rung."""
-        self._ring.hold_size()
+        self._ring.restore_size()
         self._writer.wake()
 
     @property
@@ -183,12 +183,12 @@ class RingLog:
 
     def has_more(self) -> bool:
         """Whether the ring has messages that the broker has not read."""
-        self._ring.hold_size()
+        self._ring.restore_size()
         return self._reader.has_more()
 
     def shut(self) -> None:
         """Refuse further appends."""
-        self._ring.hold_size()
+        self._ring.restore_size()
         self._writer.shut()
 
     def close(self, why: str = "") -> None:

@@ -79,7 +79,7 @@ class RingReader:
             RingError: the ring is damaged; the cursor has counted every id that it has passed.
         """
         if os.lseek(self.ring.file, 0, os.SEEK_END) < self._whole_bytes:
-            self.ring.hold_size()
+            self.ring.restore_size()
         records: list[RingRecord] = []
         cursor, numbers = self.cursor, self._numbers
         if numbers[HEAD] == cursor.after:

@@ -115,13 +115,13 @@ ORDERED: Final = platform.machine().lower() in {"x86_64", "amd64", "i686", "i386
 _LEAST_RECORDS: Final = 10
 _MUCH_RECORDS: Final = 1000
 _LITTLE: Final = 16  # a sixteenth of that
-_LEFT_TO_OTHERS: Final = 10  # a tenth of the machine's shared memory
+_RESERVED_SHARE: Final = 10  # a tenth of the machine's shared memory
 
 
 def is_scarce(place: int | Path) -> bool:
     """Whether shared memory is so scarce that the rest is left to other programs."""
     room = os.statvfs(place)
-    return room.f_bavail < room.f_blocks // _LEFT_TO_OTHERS
+    return room.f_bavail < room.f_blocks // _RESERVED_SHARE
 
 
 class Ring:
@@ -232,7 +232,7 @@ class Ring:
         # record at that place: the next record goes after everything that was begun, on a new lap.
         return (begun // self.capacity + 1) * self.capacity
 
-    def hold_size(self) -> None:
+    def restore_size(self) -> None:
         """Grow the file if a process has cut it: its messages are lost, and appends are refused.
 
         Touching the missing part causes a SIGBUS (mapping.py). The broker checks at each poll, a

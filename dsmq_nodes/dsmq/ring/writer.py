@@ -50,7 +50,7 @@ class Writer:
     """Appends to a ring; a process has one for each ring, used by one thread at a time."""
 
     __slots__ = (
-        *("_alone", "_end", "_fence", "_file", "_held_at", "_last_id", "_map", "_names"),
+        *("_alone", "_end", "_fence", "_file", "_timed_out_head", "_last_id", "_map", "_names"),
         *("_numbers", "_patience_sec", "_whole_bytes", "doorbells", "owns", "ring", "sender"),
     )
     is_ordered: Final = ORDERED
@@ -74,7 +74,7 @@ class Writer:
         self._file = ring.file
         self._whole_bytes = DATA + ring.capacity
         self._patience_sec = patience_sec
-        self._held_at = -1  # HEAD when a wait for the lock last failed
+        self._timed_out_head = -1  # HEAD when a wait for the lock last failed
         self.owns = False  # whether this writer owns the ring
         self._alone = 0  # appends with the lock in a row, none of another writer in between
         self._fence = threading.Lock()  # taking it is a memory fence, if `ORDERED`
@@ -108,7 +108,7 @@ class Writer:
         if names is None:
             names = self._names[field] = f"{self.sender}\0{field}".encode()
         if os.lseek(self._file, 0, os.SEEK_END) < self._whole_bytes:
-            self.ring.hold_size()
+            self.ring.restore_size()
         owns, numbers = self.owns and ORDERED, self._numbers
         if owns:
             numbers[BUSY] = 1
@@ -156,18 +156,18 @@ class Writer:
         free.
         """
         head = self._numbers[HEAD]
-        if head == self._held_at:
+        if head == self._timed_out_head:
             return False
         until_sec = time.monotonic() + self._patience_sec
         while time.monotonic() < until_sec:
             time.sleep(_LOCK_RETRY_SEC)
             with contextlib.suppress(BlockingIOError):
                 flock(self._file, _LOCK)
-                self._held_at = -1
+                self._timed_out_head = -1
                 return True
             if head != (head := self._numbers[HEAD]):
                 until_sec = time.monotonic() + self._patience_sec
-        self._held_at = head
+        self._timed_out_head = head
         return False
 
     def own(self) -> None:
@@ -187,16 +187,16 @@ class Writer:
         if self.owns and numbers[OWNER] == _OWNED:
             return True
         until_sec = time.monotonic() + self._patience_sec
-        if numbers[HEAD] == self._held_at:
+        if numbers[HEAD] == self._timed_out_head:
             until_sec = 0.0
         numbers[OWNER] = _WANTED
         os.sched_yield()  # the task switch that ring.py requires
         while numbers[BUSY] and not self._lock_owner(fcntl.F_OFD_GETLK, fcntl.F_WRLCK):
             if time.monotonic() >= until_sec:
-                self._held_at = numbers[HEAD]
+                self._timed_out_head = numbers[HEAD]
                 return False
             time.sleep(_LOCK_RETRY_SEC)
-        self._held_at = -1
+        self._timed_out_head = -1
         numbers[OWNER] = 0
         return True
 

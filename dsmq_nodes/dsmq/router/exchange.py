@@ -41,7 +41,7 @@ class Exchange:
         self.listeners: list[TopicReader] = []
         self._store = store
         self._table = table
-        self.held: list[Put] = []  # puts whose peers wait for the next `commit`
+        self.awaiting_commit: list[Put] = []  # puts whose peers wait for the next `commit`
         self.waits = Waits(table.peers)
 
     def commit(self) -> Replies:
@@ -51,14 +51,14 @@ class Exchange:
         acknowledgements. With a durable store it returns the pushes as well: a subscriber never
         receives a message that a crash could take back or a full disk refuses.
         """
-        held, self.held = self.held, []
+        awaiting_commit, self.awaiting_commit = self.awaiting_commit, []
         replies: Replies = []
         try:
             self._store.commit()
         except StoreFullError as error:
-            return _refusals(held, str(error))
+            return _refusals(awaiting_commit, str(error))
         durable = self._store.durable
-        for put in held:
+        for put in awaiting_commit:
             if durable:
                 replies += self._fan_out(put.topic, put.message_id, put.frame, put.latency_sec)
             if put.request.ack is not None:
@@ -130,7 +130,7 @@ class Exchange:
         durable = self._store.durable
         latency_sec = self._latency_sec(request.stamp, now) if self.listeners else NOT_KNOWN
         if durable or request.ack is not None:
-            self.held.append(Put(peer, topic, request, message_id, frame, latency_sec))
+            self.awaiting_commit.append(Put(peer, topic, request, message_id, frame, latency_sec))
         if not frame:
             return []  # `deliver` pushes it once it was followed
         publication = peer.publications.get(log.name)
@@ -282,11 +282,11 @@ def _push(cursor: TopicReader, message_id: int, frame: bytes, replies: Replies) 
     replies.append((cursor.peer, frame))
 
 
-def _refusals(held: list[Put], text: str) -> Replies:
+def _refusals(awaiting_commit: list[Put], text: str) -> Replies:
     """Return errors for refused puts: one for each `ack`, else one for each peer."""
     replies: Replies = []
     answered: set[ConnectedPeer] = set()
-    for put in held:
+    for put in awaiting_commit:
         put.topic.refused += 1
         peer, request = put.peer, put.request
         if peer.greeted and (request.ack is not None or peer not in answered):

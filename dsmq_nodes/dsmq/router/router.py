@@ -223,7 +223,7 @@ class Router:
         try:
             replies = self.exchange.append(peer, topic, request, message, now)
         except RingError as fault:
-            closed = self.sharing.give_up(topic, str(fault), now)
+            closed = self.sharing.stop_sharing(topic, str(fault), now)
             if closed is None:
                 return self.exchange.refuse(peer, topic, request, str(fault))
             return closed + self.exchange.append(peer, topic, request, message, now)

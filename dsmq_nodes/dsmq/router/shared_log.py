@@ -213,8 +213,8 @@ class SharedLog:
             senders.append(record.sender)
             is_large = record.loan is not None and record.size_bytes < _MOST_KEPT_BYTES
             if is_large and not read_here:
-                left = _InRing(self.ring, record.id)
-                self._store.append_bundle(stored, left, self._frame, now)
+                reference = _InRing(self.ring, record.id)
+                self._store.append_bundle(stored, reference, self._frame, now)
                 self.last_in_ring_id = record.id
                 found.messages += 1
                 found.size_bytes += (record.size_bytes * 4 - len(record.data)) // 3  # as base64

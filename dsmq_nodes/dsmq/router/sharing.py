@@ -110,7 +110,7 @@ class Sharing:
             topics = [self.topics[request.topic]] if request.topic in self.topics else []
         return [reply for topic in topics for reply in self.follow_to_the_end(topic, now)]
 
-    def give_up(self, topic: Topic, why: str, now: float) -> Replies | None:
+    def stop_sharing(self, topic: Topic, why: str, now: float) -> Replies | None:
         """Stop sharing a topic whose ring takes no message; None: some peers depend on the ring."""
         if topic.log.ring is None or not all(each.unshares for each in _sharers(topic)):
             return None
@@ -121,7 +121,7 @@ class Sharing:
         """Whether shared memory is offered to peers."""
         return self._memory is not None
 
-    def give_up_all(self, now: float) -> Replies:
+    def stop_sharing_all(self, now: float) -> Replies:
         """Stop sharing all topics, since the memory is gone; read their messages before."""
         self._memory = None
         replies: Replies = []

@@ -22,7 +22,7 @@ from dsmq_nodes.dsmq.router.topics import (
     Wait,
     error,
     event,
-    places_to_give,
+    topics_to_remove,
 )
 from dsmq_nodes.dsmq.router.types import forget_pairs
 from dsmq_nodes.dsmq.store.sqlite import Store
@@ -227,14 +227,14 @@ class TopicTable:
         removes a wait for a removed topic.
         """
         abandoned = [topic for topic in self.topics.values() if topic.is_abandoned]
-        given = heapq.nsmallest(
+        removed = heapq.nsmallest(
             _PLACES_AT_ONCE, abandoned, key=lambda each: each.log.stored.last_seq
         )
-        given = given or places_to_give(self.topics.values(), newcomer, _PLACES_TAKEN_AT_ONCE)
-        if not given:
+        removed = removed or topics_to_remove(self.topics.values(), newcomer, _PLACES_TAKEN_AT_ONCE)
+        if not removed:
             self._full_for = newcomer.made  # until a place is freed
-        replies = [reply for topic in given for reply in _take_away(topic, forget)]
-        self._forget_topics(given)
+        replies = [reply for topic in removed for reply in _take_away(topic, forget)]
+        self._forget_topics(removed)
         return replies
 
     def forget_unused(self, forget: Callable[[Wait], None]) -> None:

@@ -192,7 +192,7 @@ class Wait:
     until_sec: float
 
 
-def places_to_give(topics: "Iterable[Topic]", newcomer: ConnectedPeer, most: int) -> list[Topic]:
+def topics_to_remove(topics: "Iterable[Topic]", newcomer: ConnectedPeer, most: int) -> list[Topic]:
     """Return topics to remove for a peer that has fewer: the newest of the peer that has most.
 
     Topics that other peers also use stay.

@@ -48,9 +48,9 @@ class Waits:
             greediest = max(self._peers, key=lambda each: len(each.waits))
             if len(greediest.waits) <= len(peer.waits) + 1:
                 return [error(peer, wait.request, fault)]
-            given_up = next(reversed(greediest.waits))
-            self.forget(given_up)
-            replies = [error(greediest, given_up.request, fault)]
+            removed = next(reversed(greediest.waits))
+            self.forget(removed)
+            replies = [error(greediest, removed.request, fault)]
         peer.waits[wait] = wait.topic.waits[wait] = self._waits[wait] = None
         self._last_number += 1
         heapq.heappush(self.deadlines, (wait.until_sec, self._last_number, wait))

@@ -40,7 +40,7 @@ class DiskReserve:
         """Whether the disk has room for twice the reserve."""
         return self._free_bytes() > 2 * self.size_bytes
 
-    def keep(self) -> None:
+    def allocate(self) -> None:
         """Allocate the space, or half of the free space if that is less."""
         size = min(self.size_bytes, self._free_bytes() // 2)
         try:
@@ -50,27 +50,27 @@ class DiskReserve:
             finally:
                 os.close(descriptor)
         except (OSError, AttributeError):  # no room for it, or this system has no such call
-            self.give_back()
+            self.free()
 
-    def give_back(self) -> None:
+    def free(self) -> None:
         """Free the space."""
         self._path.unlink(missing_ok=True)
 
     def make_room(self, database: sqlite3.Connection) -> None:
         """Stop the database from growing, and free its WAL, since the disk is full."""
-        self.give_back()
+        self.free()
         fold_wal(database)
         pages = database.execute("PRAGMA page_count").fetchone()[0]
         database.execute(f"PRAGMA max_page_count = {pages}")
         self._grows = False
-        self.keep()
+        self.allocate()
 
     def grow_again(self, database: sqlite3.Connection) -> None:
         """Let the database grow again, once the disk has room."""
         if not self._grows and self.has_room:
             database.execute(f"PRAGMA max_page_count = {_MOST_PAGES}")
             self._grows = True
-            self.keep()
+            self.allocate()
 
 
 def fold_wal(database: sqlite3.Connection) -> None:

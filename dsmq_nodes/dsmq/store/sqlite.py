@@ -112,7 +112,7 @@ class Store:
             self._rows = Rows(path, wal_bytes)
             if self._reserve is not None:
                 self._load(now)
-                self._reserve.keep()
+                self._reserve.allocate()
         except (sqlite3.Error, OSError) as error:
             raise StoreError(f"cannot use {path} as a store: {error}{_hint(error)}") from None
 
@@ -143,7 +143,7 @@ class Store:
     def close(self) -> None:
         """Close the database."""
         if self._reserve is not None:
-            self._reserve.give_back()
+            self._reserve.free()
             with contextlib.suppress(sqlite3.OperationalError), self._transaction():
                 pass  # writes the changed logs
         self._rows.close()
@@ -186,7 +186,7 @@ class Store:
 
     def _remember(self, log: StoredLog) -> None:
         del self.logs[log.name]
-        self._hold(log, -log.held_bytes)
+        self._count_held(log, -log.held_bytes)
         log.latched, log.owner, log.due_seq, log.held_to = 0, None, 0, 0
         if log.last_id == 0:  # the topic never had a message
             self._free(log)
@@ -411,7 +411,7 @@ class Store:
         stop_id = min(due_id, log.last_id - log.latched + 1)
         self._delete_rows(log, stop_id)
         if due_id > (begin_id := max(begin_id, log.first_id)):
-            self._hold(log, self._rows.size(log.number, begin_id, due_id))
+            self._count_held(log, self._rows.size(log.number, begin_id, due_id))
         log.held_to, log.due_seq = due_id - 1, due_seq
 
     def _delete_rows(self, log: StoredLog, stop_id: int) -> None:
@@ -420,13 +420,13 @@ class Store:
             return
         if log.held_bytes:
             held = self._rows.size(log.number, log.first_id, min(stop_id, log.held_to + 1))
-            self._hold(log, -min(held, log.held_bytes))
+            self._count_held(log, -min(held, log.held_bytes))
         log.bundles.drop_before(stop_id)
         self._rows.delete(log.number, log.first_id, stop_id)
         log.first_id = stop_id
         self._note(log)
 
-    def _hold(self, log: StoredLog, size_bytes: int) -> None:
+    def _count_held(self, log: StoredLog, size_bytes: int) -> None:
         log.held_bytes += size_bytes
         self._held_bytes += size_bytes
 

@@ -168,13 +168,13 @@ class ActionClient(Generic[GoalT, ResultT, FeedbackT]):
                 self._forget(goal_id.uuid)
             return handle
 
-        def give_up() -> None:
+        def cancel() -> None:
             if call.cancel():
                 self._cancel_unasked(goal_id.uuid)  # it may be accepted later
 
         call = self._send_goal.call_async(request)
         future = call.then(sent, lambda: self._forget(goal_id.uuid))
-        future.on_cancel = give_up
+        future.on_cancel = cancel
         return future
 
     def get_result_async(

@@ -155,7 +155,7 @@ class DsmqLink:
             else:
                 self._read(answers, patience_sec)
             self._incoming.gave_no_answer = bool(answers.topics)
-        answers.give_up()
+        answers.stop_waiting()
 
     def _read(self, answers: Answers, patience_sec: float) -> None:
         until_sec = time.monotonic() + patience_sec
@@ -439,7 +439,7 @@ class DsmqLink:
     def _stop_sharing(self) -> None:
         shared, self._incoming.shared = self._incoming.shared, None
         for answers in (self._advertised, self._incoming.unanswered):
-            answers.give_up()
+            answers.stop_waiting()
         if shared is None:
             return
         if self._outgoing.loop is not None:

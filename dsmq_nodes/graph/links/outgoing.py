@@ -342,7 +342,7 @@ class Outgoing:
         if not is_sent:
             self._stalled()
         elif self._is_stalled and not stream.waiting_bytes:
-            self._has_room()
+            self._on_room()
         if stream.waiting_bytes:
             self.flush_later(stream)
         return is_sent
@@ -383,9 +383,9 @@ class Outgoing:
             self._on_lost(str(error))
             return
         loop.remove_writer(stream.socket)
-        self._has_room()
+        self._on_room()
 
-    def _has_room(self) -> None:
+    def _on_room(self) -> None:
         """Send pending messages, since the broker has read everything."""
         stream = self.stream
         was_stalled, self._is_stalled = self._is_stalled, False
@@ -412,7 +412,7 @@ class Outgoing:
     def _check_room(self, stream: Stream[Publication]) -> None:
         self._is_check_due = False
         if stream is self.stream and self._is_stalled and not stream.waiting_bytes:
-            self._has_room()
+            self._on_room()
 
     def dropped(self) -> int:
         """Return how many of the user's messages were dropped so far."""

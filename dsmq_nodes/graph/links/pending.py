@@ -25,7 +25,7 @@ class Answers:
         with self._changed:
             self._changed.wait_for(lambda: not self.topics, timeout_sec)
 
-    def give_up(self) -> None:
+    def stop_waiting(self) -> None:
         """Stop waiting for answers."""
         with self._changed:
             self.topics.clear()

@@ -29,7 +29,7 @@ _LAST_WORDS_SEC: Final = 1.0  # at the end, for unsent frames
 _LAST_LETTERS_SEC: Final = 0.02  # the same, after another node of this process has waited in vain
 _REMEMBERED_SEC: Final = 10.0  # how long a broker that did not read is remembered
 
-_gave_up_sec = -math.inf
+_timed_out_sec = -math.inf
 
 
 class Stream(Generic[_T]):
@@ -206,14 +206,14 @@ class Stream(Generic[_T]):
         Of a process with many nodes, one waits for a broker that does not read; the others hardly
         wait, since the last node has to reach its safe state, too.
         """
-        global _gave_up_sec  # noqa: PLW0603  of the process
-        is_worth_it = time.monotonic() - _gave_up_sec > _REMEMBERED_SEC
+        global _timed_out_sec  # noqa: PLW0603  of the process
+        is_worth_it = time.monotonic() - _timed_out_sec > _REMEMBERED_SEC
         until_sec = time.monotonic() + (_LAST_WORDS_SEC if is_worth_it else _LAST_LETTERS_SEC)
         with self.lock, contextlib.suppress(OSError):
             while not self.flush() and (left_sec := until_sec - time.monotonic()) > 0:
                 descriptors.ready([], [self.socket], left_sec)
             if not self.connection.finish(until_sec - time.monotonic()):
-                _gave_up_sec = time.monotonic()
+                _timed_out_sec = time.monotonic()
 
     def close(self) -> None:
         """End the connection."""

@@ -111,13 +111,13 @@ class ParameterStore:
         if given is _NOTHING:
             declared.parameter = self._checked(default, declared, kind)
         else:
-            declared.parameter = self._given_one(name, given, declared, kind)
+            declared.parameter = self._overridden(name, given, declared, kind)
         self._declared[name] = declared
         if self.is_ready:
             self._changed("new", [declared.parameter])
         return declared.parameter
 
-    def _given_one(
+    def _overridden(
         self, name: str, value: Any, declared: _DeclaredParameter, kind: ParameterKind | None
     ) -> Parameter:
         """Return the parameter with the launcher's value.

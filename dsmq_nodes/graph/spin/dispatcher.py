@@ -3,7 +3,7 @@
 It drains a link and then dispatches, so that a slow callback gets the newest messages next. A
 message goes to its callback at once (`call_now`) if nothing waits before it, else through the
 mailbox of its subscription or service. A coroutine that a callback returns becomes a task, and its
-mailbox is held until the task is done. `Spinner` (spinner.py) chooses the loop and ends it.
+mailbox waits until the task is done. `Spinner` (spinner.py) chooses the loop and ends it.
 """
 
 import asyncio
@@ -72,7 +72,7 @@ class Dispatcher:
         is_shut_down: whether no spinning begins any longer.
         is_over: whether no callback is called: it is shut down, or the spinning is about to end.
         busy: how long callbacks have blocked the node, by their names.
-        held: the mailboxes whose last callback is a coroutine that is not done, and its task.
+        running: the mailboxes whose last callback is a coroutine that is not done, and its task.
         ended: a future that is done when the spinning is to end; None: nothing spins. See
             `spin_with`.
         one: a future that is done when one callback has run; None: nothing waits for that.
@@ -90,7 +90,7 @@ class Dispatcher:
         self.exceptions = exceptions
         self.is_calling = self.is_shut_down = self.is_over = False
         self.busy: defaultdict[str, BusyTime] = defaultdict(BusyTime)
-        self.held: dict[Mailbox, asyncio.Task[None]] = {}
+        self.running: dict[Mailbox, asyncio.Task[None]] = {}
         self.ended: asyncio.Future[None] | None = None
         self.one: asyncio.Future[None] | None = None
         self._link = link
@@ -127,9 +127,9 @@ class Dispatcher:
     def detach(self) -> set[asyncio.Task[None]]:
         """Leave the loop: cancel the coroutines and return their tasks."""
         cancelled, self._tasks = self.cancel(), set()
-        for mailbox in self.held:
+        for mailbox in self.running:
             self._arrivals.extend([mailbox] * mailbox.waiting)
-        self.held.clear()
+        self.running.clear()
         self._is_due = False
         self.loop = None
         return cancelled
@@ -168,7 +168,7 @@ class Dispatcher:
 
     def arrived(self, mailbox: Mailbox) -> None:
         """Dispatch a mailbox soon, since a message is in it."""
-        if mailbox not in self.held:
+        if mailbox not in self.running:
             self._arrivals.append(mailbox)
 
     def execute(
@@ -273,7 +273,7 @@ class Dispatcher:
         """Call back once, between the end of draining and the next dispatch."""
         self._when_drained.append(callback)
 
-    def has_drained(self) -> None:
+    def call_drained(self) -> None:
         """Call the functions that wait for the end of draining."""
         while self._when_drained:
             self._when_drained.pop(0)()
@@ -289,7 +289,7 @@ class Dispatcher:
         readable.drain()
         self._may_call_until_sec = 0.0
         if self._when_drained:
-            self.has_drained()
+            self.call_drained()
         if self._arrivals:
             self._dispatch_arrivals(until_sec)
         if self._is_due or self.loop is None:
@@ -307,7 +307,7 @@ class Dispatcher:
     def _dispatch_arrivals(self, until_sec: float) -> None:
         while self._arrivals and not (self.one is not None and self.one.done()):
             mailbox = self._arrivals.popleft()
-            if mailbox not in self.held:
+            if mailbox not in self.running:
                 self._dispatch(mailbox)
             if self._time() > until_sec:
                 return
@@ -320,7 +320,7 @@ class Dispatcher:
         """
         time, until_sec = self._time, self._may_call_until_sec
         began_sec = now_sec = time()
-        if now_sec > until_sec or self.is_calling or mailbox.mail or mailbox in self.held:
+        if now_sec > until_sec or self.is_calling or mailbox.mail or mailbox in self.running:
             return 0
         longest_sec, called, call = 0.0, 0, mailbox.call
         self.is_calling = True
@@ -350,7 +350,7 @@ class Dispatcher:
             return self.failed(mailbox, error)
         if work is None or self.loop is None:
             return not self.is_over
-        self._hold(mailbox, self._task(self.loop, work, mailbox.callback))
+        self._await_callback(mailbox, self._task(self.loop, work, mailbox.callback))
         return False
 
     def failed(self, mailbox: CallableNow, error: BaseException) -> bool:
@@ -371,15 +371,15 @@ class Dispatcher:
     def _dispatch(self, mailbox: Mailbox) -> None:
         task = self.execute(mailbox.dispatch, mailbox.callback)
         if task is not None:
-            self._hold(mailbox, task)
+            self._await_callback(mailbox, task)
 
-    def _hold(self, mailbox: Mailbox, task: asyncio.Task[None]) -> None:
+    def _await_callback(self, mailbox: Mailbox, task: asyncio.Task[None]) -> None:
         """Dispatch nothing from a mailbox until the coroutine of its callback is done."""
-        self.held[mailbox] = task
+        self.running[mailbox] = task
         task.add_done_callback(lambda _: self._dispatched(mailbox))
 
     def _dispatched(self, mailbox: Mailbox) -> None:
-        if self.held.pop(mailbox, None) is None:
+        if self.running.pop(mailbox, None) is None:
             return  # the node has left the loop meanwhile
         self._arrivals.extend([mailbox] * mailbox.waiting)
         self(self._link)

@@ -52,7 +52,7 @@ def new_event_loop() -> asyncio.AbstractEventLoop:
         raise NodeConfigurationError(f"no event loop: {descriptors.no_more(error)}") from error
 
 
-def hold_spares() -> None:
+def reserve_spares() -> None:
     """Reserve descriptors for one more loop, which the end of a node needs."""
     with contextlib.suppress(OSError):
         while len(_spares) < _SPARES:
@@ -64,7 +64,7 @@ def close_loop(loop: asyncio.AbstractEventLoop) -> None:
     cancel_tasks(loop)
     loop.run_until_complete(loop.shutdown_asyncgens())
     loop.close()
-    hold_spares()
+    reserve_spares()
 
 
 def cancel_tasks(loop: asyncio.AbstractEventLoop) -> None:
@@ -187,7 +187,7 @@ def _exit_now(status: int) -> NoReturn:
     os._exit(status)
 
 
-def leave_threads(number: int, _: FrameType | None) -> None:
+def exit_despite_threads(number: int, _: FrameType | None) -> None:
     """Handle a signal after the end of all nodes: it ends the wait for threads."""
     if left := ", ".join(_awaited_threads()):  # without any, the process ends by itself
         name = signal.Signals(number).name

@@ -54,8 +54,8 @@ _Handler = Callable[[int, FrameType | None], Any] | int | None
 HANGS_SEC: Final = 2.0  # for the end of one node; then the others enter their safe state
 
 _alive: Final[dict[int, tuple[Mortal, threading.Thread]]] = {}  # each with the thread that made it
-_left: Final[list[int]] = []  # signals that have ended this process
-_taken: Final[set[signal.Signals]] = set()  # signals that `_leave` has handled
+_exit_signals: Final[list[int]] = []  # signals that have ended this process
+_taken: Final[set[signal.Signals]] = set()  # signals that `_exit_by_signal` has handled
 
 
 def began(node: Mortal) -> None:
@@ -64,7 +64,7 @@ def began(node: Mortal) -> None:
     for number in (*ending_signals(), *unhandled_signals()):
         with contextlib.suppress(ValueError):  # in another thread than the main one
             if signal.getsignal(number) == signal.SIG_DFL:
-                signal.signal(number, _leave)
+                signal.signal(number, _exit_by_signal)
                 _taken.add(number)
     let_wake()
     _alive[id(node)] = node, threading.current_thread()
@@ -75,9 +75,9 @@ def ended(node: Mortal) -> None:
     _alive.pop(id(node), None)
 
 
-def _leave(number: int, frame: FrameType | None) -> None:
+def _exit_by_signal(number: int, frame: FrameType | None) -> None:
     """End the process with the exit status of a signal, as a shell reports it."""
-    _left.append(number)
+    _exit_signals.append(number)
     interrupt(SystemExit(128 + number), frame)
 
 
@@ -85,22 +85,24 @@ def _leave(number: int, frame: FrameType | None) -> None:
 def undisturbed() -> Iterator[None]:
     """Delay signals that would interrupt, while everything that moves is stopped."""
     came: list[int] = []
-    before = _have(lambda number, _: came.append(number))
+    before = _set_handlers(lambda number, _: came.append(number))
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-        for each in dict.fromkeys(came) if not _left else ():  # else the process ends already
+        for each in (
+            dict.fromkeys(came) if not _exit_signals else ()
+        ):  # else the process ends already
             signal.raise_signal(each)
 
 
-def _have(handler: _Handler) -> dict[int, _Handler]:
+def _set_handlers(handler: _Handler) -> dict[int, _Handler]:
     """Handle the signals that would interrupt by `handler`; return the earlier handlers."""
     before: dict[int, _Handler] = {}
     for number in {*ending_signals(), *_taken}:
         was = signal.getsignal(number)
-        if was in {signal.SIG_DFL, signal.default_int_handler, ctrl_c, _leave}:
+        if was in {signal.SIG_DFL, signal.default_int_handler, ctrl_c, _exit_by_signal}:
             with contextlib.suppress(ValueError):  # in another thread than the main one
                 signal.signal(number, handler)
                 before[number] = was
@@ -195,7 +197,7 @@ def _before_threads_are_awaited() -> None:
     main thread has just returned, they are meant to go on. A thread that has not begun to spin yet
     would do so after this, so all nodes are shut down while there is another thread.
     """
-    was_ended = _left or getattr(sys, "last_value", None) is not None
+    was_ended = _exit_signals or getattr(sys, "last_value", None) is not None
     others = (each for each in threading.enumerate() if each is not threading.main_thread())
     if was_ended and not all(each.daemon for each in others):
         for node, _ in list(_alive.values()):
@@ -210,10 +212,12 @@ with contextlib.suppress(RuntimeError):  # Python ends
 def _at_exit() -> None:
     """End the nodes of programs that do not destroy them, so that everything that moves stops."""
     if _alive:
-        _have(signal.SIG_IGN)  # the process ends anyway
+        _set_handlers(signal.SIG_IGN)  # the process ends anyway
     nodes = _to_end()
     failed = end_nodes(nodes)
-    if not _left and getattr(sys, "last_value", None) is None:  # no signal or exception ends it
+    if (
+        not _exit_signals and getattr(sys, "last_value", None) is None
+    ):  # no signal or exception ends it
         for node in nodes:
             node.warn_if_unspun()  # after the safe state, since a log handler may wait
     if failed:
@@ -249,7 +253,7 @@ def _after_fork() -> None:
 def _in_the_child() -> None:
     """Forget the nodes in a forked child: they are the parent's."""
     for number in _taken:
-        if signal.getsignal(number) == _leave:
+        if signal.getsignal(number) == _exit_by_signal:
             signal.signal(number, signal.SIG_DFL)
     _after_fork()
     inherited = [node for node, _ in _alive.values()]

@@ -26,9 +26,9 @@ from dsmq_nodes.graph.spin.event_loop import (
     Outcome,
     call_in,
     close_loop,
-    hold_spares,
     last_steps,
     new_event_loop,
+    reserve_spares,
     run_here,
     run_through,
     run_until_complete,
@@ -80,7 +80,7 @@ class Spinner:
         self, link: Link, dispatcher: Dispatcher, logger: Logger, name: str, on_outage: OnOutage
     ) -> None:
         """Spin the node `name`; `on_outage` is passed to the link."""
-        hold_spares()
+        reserve_spares()
         self.dispatcher = dispatcher
         self.timeline: Timeline | None = None
         self.when_blocked: Callable[[bool], object] = lambda _: None
@@ -423,7 +423,7 @@ class Spinner:
 
         def read(readable: Readable) -> None:
             readable.drain()
-            self.dispatcher.has_drained()
+            self.dispatcher.call_drained()
             if not readable.arm():
                 loop.call_soon(read, readable)
 
@@ -452,14 +452,14 @@ class Spinner:
     def close(self) -> None:
         """Leave the loop for good."""
         self._is_closed = True
-        self._leave()
+        self._stop_spinning()
         self.dispatcher.close()
         self.detach()
         own = self._own_loop
         if own is not None and not own.is_running():
             without_loop(lambda: close_loop(own))
 
-    def _leave(self) -> None:
+    def _stop_spinning(self) -> None:
         """End the spinning; wait for another thread's, unless a callback blocks it."""
         self.shut_down()
         until_sec = time.monotonic() + LAST_STEPS_SEC

@@ -59,7 +59,7 @@ class AtOnce:
             latency.buckets,
             self._subscription.watchdogs,
             self._dispatcher,
-            self._dispatcher.held,
+            self._dispatcher.running,
             self._dispatcher.busy,
             codec(msg_type) or msg_type.from_json,
             usual.callback,

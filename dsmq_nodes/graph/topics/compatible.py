@@ -144,21 +144,21 @@ class _Comparison:
         self._expected = expected
         self._sent = sent
         self._open: set[tuple[int, int]] = set()  # pairs under comparison: types may be recursive
-        self._left = _MOST_COMPARED
+        self._remaining = _MOST_COMPARED
         self.not_sent: list[str] = []
         self.not_known: list[str] = []
 
     def compare(
         self, field: str, expected: object, sent: object, depth: int
     ) -> list[TypeDifference]:
-        self._left -= 1
-        if self._left < 0 or depth > _DEEPEST:
+        self._remaining -= 1
+        if self._remaining < 0 or depth > _DEEPEST:
             return []
         taken, given = _resolved(self._expected, expected), _resolved(self._sent, sent)
         takes, gives = _kinds(self._expected, taken), _kinds(self._sent, given)
         if not takes or not gives:
             return []  # one side is unknown
-        self._left -= len(takes) * len(gives)
+        self._remaining -= len(takes) * len(gives)
         found: list[TypeDifference] = []
         for kind, choice in gives:
             fitting = [
@@ -202,9 +202,9 @@ class _Comparison:
         for name, taken in takes.items():
             if name in gives:
                 found += self.compare(f"{prefix}{name}", taken, gives[name], depth + 1)
-        return found + self._only_one_has(prefix, expected, takes, gives)
+        return found + self._missing_or_added(prefix, expected, takes, gives)
 
-    def _only_one_has(
+    def _missing_or_added(
         self, prefix: str, expected: Schema, takes: Schema, gives: Schema
     ) -> list[TypeDifference]:
         missing = [name for name in takes if name not in gives]

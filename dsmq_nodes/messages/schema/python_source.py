@@ -49,7 +49,7 @@ class Interface:
         return self.type_name.split("/")[1]
 
     @property
-    def held(self) -> set[str]:
+    def used_types(self) -> set[str]:
         """The names of the message types that its fields use."""
         fields = (each for message in self.messages for each in message.fields)
         return {each.type.base for each in fields if each.type.is_message}
@@ -203,7 +203,7 @@ def _in_order(interfaces: Iterable[Interface]) -> list[Interface]:
         if name in above:
             raise MessageError(f"{name} holds itself: {' in '.join((name, *above[::-1]))}")
         if name in pending and name not in done:
-            for inner in sorted(pending[name].held):
+            for inner in sorted(pending[name].used_types):
                 add(inner, (*above, name))
             done[name] = pending[name]
 

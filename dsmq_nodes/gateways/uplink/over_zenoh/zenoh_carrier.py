@@ -67,7 +67,7 @@ def open_session(config: dict[str, Any]) -> Any:
         zenoh.ZError: it cannot listen, no router answers, or its settings are refused.
     """
     try:
-        descriptors.check_left(_DESCRIPTORS)
+        descriptors.check_available(_DESCRIPTORS)
     except OSError as error:
         raise CommandError(descriptors.no_more(error)) from None
     made = zenoh.Config()
