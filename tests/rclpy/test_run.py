@@ -115,7 +115,7 @@ def test_a_file_imports_messages_and_its_child_processes_do(port: int, tmp_path:
         f"dsmq-nodes run: rclpy is this kit's, the broker 127.0.0.1:{port}: none was there, this "
         "one runs until its last peer has gone"
     )
-    assert said[-1].startswith("ImportError: cannot import name 'Nothing' from 'geometry_msgs.msg'")
+    assert said[-2].startswith("ImportError: cannot import name 'Nothing' from 'geometry_msgs.msg'")
     assert done.returncode == 1
 
 
@@ -242,6 +242,34 @@ def test_an_executable_of_an_installed_project(port: int, tmp_path: Path) -> Non
         )
 
 
+def test_a_program_imports_modules_of_other_packages_of_its_workspace(
+    port: int, tmp_path: Path
+) -> None:
+    write(
+        tmp_path,
+        {
+            "src/arm/package.xml": package_xml("arm"),
+            "src/arm/setup.py": "setup(entry_points={'console_scripts': ['up = arm.up:main']})",
+            "src/arm/arm/up.py": """
+                import tools
+                from arm_things.names import NAME
+                from tools.msg import Tool
+                def main():
+                    print(NAME, tools.SIZE, Tool())
+            """,
+            "src/arm_things/package.xml": package_xml("arm_things"),
+            "src/arm_things/setup.py": "setup(package_dir={'': 'src'})",
+            "src/arm_things/src/arm_things/names.py": "NAME = 'left'",
+            "src/tools/package.xml": package_xml("tools"),
+            "src/tools/tools/__init__.py": "SIZE = 3",
+            "src/tools/msg/Tool.msg": "int32 size\n",
+        },
+    )
+    for folder in (".", "src", "src/arm"):
+        done = run(port, "--quiet", "arm", "up", cwd=tmp_path / folder)
+        assert (done.stdout, done.stderr) == ("left 3 tools.msg.Tool(size=0)\n", "")
+
+
 def test_a_file_inside_a_package_imports_that_package(port: int, tmp_path: Path) -> None:
     write(
         tmp_path,
@@ -280,6 +308,29 @@ def test_what_cannot_be_run_is_said_in_one_line(
     assert done.returncode == status
     assert text in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        ("import turtlesim.msg", "'turtlesim' is not installed in "),
+        ("import turtlesim.msg", "Install it, or put its source package there: its .msg, .srv and"),
+        ("import std_msg.msg", "did you mean 'std_msgs'?"),
+        ("import cv_bridge", "cv_bridge is not in this kit: an image's array is `numpy."),
+        ("import rclpy.nodes", "rclpy is this kit's, which has no 'nodes' in it; did you mean"),
+        ("import std_srvs.msg", "std_srvs is this kit's, which has no 'msg' in it; there is: srv"),
+        ("from std_msgs.msg import Strin", "has no 'Strin' in it; did you mean 'String'?"),
+        ("from tf2_ros import Bufer", "has no 'Bufer' in it; did you mean 'Buffer'?"),
+        ("from json import dmp", "cannot import name 'dmp'"),
+    ],
+)
+def test_what_cannot_be_imported_is_answered_with_what_to_do(
+    port: int, tmp_path: Path, line: str, text: str
+) -> None:
+    write(tmp_path, {"asks.py": line})
+    done = run(port, "--quiet", "asks.py", cwd=tmp_path)
+    last = done.stderr.splitlines()[-1]
+    assert text in last
 
 
 ONLY_DEFINED = {
@@ -442,7 +493,7 @@ def test_a_module_that_a_node_class_lacks_is_not_taken_for_its_own(
 ) -> None:
     write(tmp_path, {"arm_node.py": "import arm\n"})
     lacks = run(port, "--quiet", "arm_node:Arm", cwd=tmp_path)
-    assert lacks.stderr.splitlines()[-1] == "ModuleNotFoundError: No module named 'arm'"
+    assert lacks.stderr.splitlines()[-2] == "ModuleNotFoundError: No module named 'arm'"
     wrong = run(port, "--quiet", "arms.node:Arm", cwd=tmp_path)
     assert wrong.stderr == "run: there is no module 'arms.node' here\n"
 

@@ -23,10 +23,11 @@ from typing_extensions import override
 
 from dsmq_nodes import messages
 from dsmq_nodes.errors import MessageError
+from dsmq_nodes.launcher.check.setup_py import SetupPy
 from dsmq_nodes.messages.base import package_of
 from dsmq_nodes.messages.schema import interface_folders
 from dsmq_nodes.messages.schema.interface_text import PARTS
-from dsmq_nodes.messages.schema.ros_packages import PACKAGES
+from dsmq_nodes.messages.schema.ros_packages import PACKAGE_FILE, PACKAGES
 from dsmq_nodes.rclpy import interfaces, packages
 from dsmq_nodes.rclpy.impl.c_errors import C_MODULE
 from dsmq_nodes.rclpy.interfaces.message_class import snake_case
@@ -73,21 +74,22 @@ class RosFinder(MetaPathFinder):
         if top in provided() and top not in _message_packages():
             return _alias(fullname, ".".join((packages.__name__, fullname)))
         if not rest:
-            return _package(fullname) if top in provided() else None
+            return _package(fullname) if top in provided() else _source_package(top)
         if rest[0] in PARTS and len(rest) <= 2:
             return _interfaces(fullname, top, *rest)
         return None
 
 
 class LastFinder(MetaPathFinder):
-    """Finds packages that nobody else has: those of which there are only interfaces."""
+    """Finds packages that nobody else has: modules and interfaces of packages not installed."""
 
     @override
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        is_top = "." not in fullname
-        return _package(fullname) if is_top and _kinds(fullname) else None
+        if "." in fullname:
+            return None
+        return _modules(fullname) or (_package(fullname) if kinds(fullname) else None)
 
 
 def install() -> None:
@@ -95,7 +97,7 @@ def install() -> None:
 
     Those processes find the kit's command line as `ros2`, where there is no other.
     """
-    if not any(isinstance(each, RosFinder) for each in sys.meta_path):
+    if not is_installed():
         sys.meta_path.insert(0, RosFinder())
         sys.meta_path.append(LastFinder())
     folder = str(Path(__file__).parent / "child_processes")
@@ -107,6 +109,11 @@ def install() -> None:
         os.environ["DSMQ_NODES_PYTHON"] = sys.executable
         known = os.environ.get("PATH", os.defpath)
         os.environ["PATH"] = os.pathsep.join((known, str(Path(__file__).parent / "commands")))
+
+
+def is_installed() -> bool:
+    """Whether the packages are provided in this process."""
+    return any(isinstance(each, RosFinder) for each in sys.meta_path)
 
 
 def real_rclpy() -> str:
@@ -185,8 +192,25 @@ def _package(name: str) -> ModuleSpec | None:
     return _made(name, {"__doc__": f"The interfaces of {name}."}, is_package=True)
 
 
+def _source_package(name: str) -> ModuleSpec | None:
+    """Return the modules of a package whose folder is in the working directory.
+
+    Python would take that folder for a package without `__init__.py`.
+    """
+    return _modules(name) if Path(name, PACKAGE_FILE).is_file() else None
+
+
+def _modules(package: str) -> ModuleSpec | None:
+    """Return the Python modules of a package of the working tree; None if it has none."""
+    found = PACKAGES.find(package)
+    if found is None or found.prefix is not None:
+        return None
+    folder = found.folder / SetupPy(found.folder).source_folder()
+    return PathFinder.find_spec(package, [str(folder)])
+
+
 @cache
-def _kinds(package: str) -> dict[str, list[str]]:
+def kinds(package: str) -> dict[str, list[str]]:
     """Return the names of a package's interfaces of each kind."""
     found: dict[str, set[str]] = {}
     for type_name in standard_interfaces(package):
@@ -203,12 +227,17 @@ def _kinds(package: str) -> dict[str, list[str]]:
 
 
 def _interfaces(fullname: str, package: str, kind: str, file: str = "") -> ModuleSpec | None:
-    names = _kinds(package).get(kind)
+    names = kinds(package).get(kind)
     if names is None:
         return None
     if not file:
         doc = f"The {kind} interfaces of {package}."
-        body = {"__doc__": doc, "__all__": names, "__getattr__": _getter(fullname, names)}
+        body = {
+            "__doc__": doc,
+            "__all__": names,
+            "__dir__": lambda: [*names],
+            "__getattr__": _getter(fullname, names),
+        }
         return _made(fullname, body, is_package=True)
     of_file = [name for name in names if f"_{snake_case(name)}" == file]
     if not of_file:

@@ -285,7 +285,17 @@ def _show(
         rest = rest.tb_next
     if not is_inside:  # `dsmq_nodes.run` shows what it has caught: above it there is nothing
         rest = of_program(trace)
+    if isinstance(error, ImportError) and (text := _advice(error)):
+        error.add_note(text)
     show(kind, error.with_traceback(rest), rest)
+
+
+def _advice(error: ImportError) -> str:
+    if not import_finder.is_installed():  # real ROS packages are used
+        return ""
+    not_there = import_module("dsmq_nodes.rclpy.running.not_there")  # what works does not need it
+
+    return str(not_there.advice(error))
 
 
 def _is_beginning(trace: TracebackType | None) -> bool:

@@ -1,4 +1,4 @@
-"""Tools of ROS that are programs of packages there, and commands here."""
+"""Tools and packages of ROS for which there is something else here."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -16,6 +16,16 @@ _TOOLS: Final = {
     "tf2_monitor": "dsmq-nodes tf tree",
     "view_frames": "dsmq-nodes tf tree",
 }
+_TESTING: Final = "`dsmq_nodes.testing` runs nodes in tests (`dsmq-nodes docs testing`)"
+_MODULES: Final = {
+    "cv_bridge": "an image's array is "
+    "`numpy.frombuffer(msg.data, numpy.uint8).reshape(msg.height, msg.width, -1)`",
+    "launch_pytest": _TESTING,
+    "launch_testing": _TESTING,
+    "launch_testing_ros": _TESTING,
+    "ros2cli": "the command line is `dsmq-nodes`",
+    "rosbag2_py": "`dsmq_nodes.Bag` reads and writes bags (`dsmq-nodes docs bags`)",
+}
 
 
 def command_instead(words: Sequence[str]) -> str:
@@ -26,3 +36,8 @@ def command_instead(words: Sequence[str]) -> str:
     """
     command = next((_TOOLS[word] for word in reversed(words[:2]) if word in _TOOLS), "")
     return f"; what it does, `{command}` does here" if command else ""
+
+
+def module_instead(name: str) -> str:
+    """Return a hint what replaces a package of ROS in Python; "" for other packages."""
+    return f"{name} is not in this kit: {_MODULES[name]}" if name in _MODULES else ""

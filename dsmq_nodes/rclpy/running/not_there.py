@@ -1,0 +1,56 @@
+"""Advice for a program that imports what nobody has: a package, a module, a name in one."""
+
+import pkgutil
+import re
+import sys
+from importlib import import_module
+from pathlib import Path
+
+from dsmq_nodes import rclpy
+from dsmq_nodes.messages.schema.ros_packages import PACKAGES
+from dsmq_nodes.rclpy import packages
+from dsmq_nodes.rclpy.running import import_finder
+from dsmq_nodes.rclpy.running.ros_tools import module_instead
+from dsmq_nodes.suggest import did_you_mean, nearest
+
+_NAME = re.compile(r"cannot import name '(\w+)' from '([\w.]+)'")
+_INNER = frozenset(("impl", "interfaces", "launching", "packages", "running", "share"))
+
+
+def advice(error: ImportError) -> str:
+    """Return what to do about a failed import; "" where Python's own text says enough."""
+    if matched := _NAME.match(str(error)):
+        return _about_name(*matched.groups())
+    if not isinstance(error, ModuleNotFoundError) or not error.name:
+        return ""
+    top, _, rest = error.name.partition(".")
+    if top not in import_finder.provided():
+        return "" if rest else module_instead(top) or about_package(top)
+    return f"{top} is this kit's, which has no {rest!r} in it; {did_you_mean(rest, _modules(top))}"
+
+
+def about_package(name: str) -> str:
+    """Return where a package was searched, and how to provide it."""
+    known = import_finder.provided() | set(PACKAGES.all)
+    meant = f"did you mean {close!r}? " if (close := nearest(name, known)) else ""
+    return (
+        f"{meant}{name!r} is not installed in {sys.prefix}, and no package.xml in the program's "
+        f"folder, above it or below {Path.cwd()} names it. Install it, or put its source package "
+        "there: its .msg, .srv and .action files and its Python modules are read as they are"
+    )
+
+
+def _about_name(name: str, module: str) -> str:
+    if module.partition(".")[0] not in import_finder.provided():
+        return ""
+    found = import_module(module)
+    known = {each for each in getattr(found, "__all__", None) or dir(found) if each[0] != "_"}
+    hint = did_you_mean(name, known | set(() if "." in module else _modules(module)))
+    return f"{module} is this kit's, which has no {name!r} in it; {hint}"
+
+
+def _modules(package: str) -> list[str]:
+    kinds = import_finder.kinds(package)
+    path = rclpy.__path__ if package == "rclpy" else [f"{packages.__path__[0]}/{package}"]
+    names = [each.name for each in pkgutil.iter_modules(path)]
+    return [*kinds, *(name for name in names if name not in _INNER and name[0] != "_")]
