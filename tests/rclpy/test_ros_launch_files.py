@@ -554,4 +554,65 @@ def test_the_guide_lists_what_is_known() -> None:
     assert told.pop("XML and YAML, substitutions") == set(substitution_texts.SUBSTITUTIONS)
     packages = "dsmq_nodes.rclpy.packages"
     assert told == {name: set(import_module(f"{packages}.{name}").__all__) for name in told}
-    assert len(told) == 10
+    assert len(told) == 13
+
+
+OWN_CLASSES = """
+    from typing import Dict
+    import launch
+    import launch.logging
+    from launch.action import Action
+    from launch.actions.declare_launch_argument import DeclareLaunchArgument
+    from launch.actions import ExecuteProcess, LogInfo, OpaqueFunction
+    from launch.condition import Condition
+    from launch.conditions import IfCondition
+    from launch.launch_context import LaunchContext
+    from launch.launch_description import LaunchDescription
+    from launch.some_substitutions_type import SomeSubstitutionsType
+    from launch.substitution import Substitution
+    from launch.substitutions.launch_configuration import LaunchConfiguration
+    from launch.utilities import normalize_to_list_of_substitutions, perform_substitutions
+
+    class Upper(Substitution):
+        def __init__(self, text: SomeSubstitutionsType) -> None:
+            super().__init__()
+            self.text = normalize_to_list_of_substitutions(text)
+
+        def perform(self, context: launch.LaunchContext) -> str:
+            return perform_substitutions(context, self.text).upper()
+
+    class Twice(Action):
+        def __init__(self, msg: launch.SomeSubstitutionsType, **kwargs: Dict) -> None:
+            super().__init__(**kwargs)
+            self.msg = msg
+
+        def execute(self, context: LaunchContext):
+            return [ExecuteProcess(cmd=['echo', self.msg]) for _ in range(2)]
+
+    def setup(context):
+        word = context.perform_substitution(LaunchConfiguration("word"))
+        launch.logging.get_logger("own").info(word + context.environment["OWN"])
+        if IfCondition(LaunchConfiguration("word")).evaluate(context):
+            return [Twice(["a ", Upper(["b", LaunchConfiguration("word")])])]
+
+    def generate_launch_description():
+        return LaunchDescription([
+            DeclareLaunchArgument("word", default_value="true"),
+            OpaqueFunction(function=setup),
+            LogInfo(msg="no", condition=Condition(predicate=lambda context: False)),
+        ])
+
+    assert Upper(["x", LaunchConfiguration("y", default="z")]).perform(LaunchContext()) == "XZ"
+"""
+
+
+def test_a_launch_file_derives_classes_of_its_own(
+    arm: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OWN", " of it")
+    (arm / "own.launch.py").write_text(dedent(OWN_CLASSES))
+    done = launch(arm, "own.launch.py", "--dry-run")
+    assert done.returncode == 0, done.stderr
+    first, _, *started = done.stdout.splitlines()
+    assert first == "[INFO] [own]: true of it"
+    assert started == ["[echo] echo 'a BTRUE'", "[echo-2] echo 'a BTRUE'"]

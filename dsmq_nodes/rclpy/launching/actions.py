@@ -46,13 +46,17 @@ class Action:
     def __init__(self, *, condition: Any = None) -> None:
         self.condition = condition
 
+    def execute(self, context: Visit) -> Any:
+        """Return more actions, or None: classes that a launch file derives override it."""
+
     def act(self, context: Visit) -> None:
         """Add to what the visit finds."""
+        visit_all(self.execute(context), context, self.place)
 
     def visit(self, context: Visit) -> None:
         """Act, if the condition holds; a problem is reported at this action's line."""
         try:
-            if self.condition is None or self.condition.holds(context):
+            if self.condition is None or self.condition.evaluate(context):
                 self.act(context)
         except (SubstitutionError, MessageError) as error:
             context.add_problem(self.place, f"{type(self).__name__}: {error}")
@@ -74,7 +78,7 @@ class Unknown(Action):
         """In the place of a substitution."""
         raise SubstitutionError(f"{self.name} is not known here")
 
-    def holds(self, context: Visit) -> bool:
+    def evaluate(self, context: Visit) -> bool:
         """In the place of a condition."""
         raise SubstitutionError(f"{self.name} is not known here")
 
@@ -110,13 +114,24 @@ def modules_in(package: str, *names: str) -> Callable[[str], Any]:
     return found
 
 
-class IfCondition:
+class Condition:
+    """Holds if a function of the context returns true."""
+
+    def __init__(self, *, predicate: Callable[[Visit], bool]) -> None:
+        self._predicate = predicate
+
+    def evaluate(self, context: Visit) -> bool:
+        """Whether it does."""
+        return self._predicate(context)
+
+
+class IfCondition(Condition):
     """Holds if its text is true."""
 
     def __init__(self, predicate_expression: Any) -> None:
         self.expression = predicate_expression
 
-    def holds(self, context: Visit) -> bool:
+    def evaluate(self, context: Visit) -> bool:
         """Whether it does."""
         return truth_of(self.expression, context)
 
@@ -124,9 +139,9 @@ class IfCondition:
 class UnlessCondition(IfCondition):
     """Holds if its text is false."""
 
-    def holds(self, context: Visit) -> bool:
+    def evaluate(self, context: Visit) -> bool:
         """Whether it does."""
-        return not super().holds(context)
+        return not super().evaluate(context)
 
 
 class LaunchConfigurationEquals(IfCondition):
@@ -135,7 +150,7 @@ class LaunchConfigurationEquals(IfCondition):
     def __init__(self, launch_configuration_name: str, expected_value: Any) -> None:
         self.name, self.expected = launch_configuration_name, expected_value
 
-    def holds(self, context: Visit) -> bool:
+    def evaluate(self, context: Visit) -> bool:
         """Whether it has."""
         found = context.around.configurations.get(self.name)
         expected = None if self.expected is None else text_of(self.expected, context)
@@ -145,9 +160,9 @@ class LaunchConfigurationEquals(IfCondition):
 class LaunchConfigurationNotEquals(LaunchConfigurationEquals):
     """Holds if a launch configuration does not have a value."""
 
-    def holds(self, context: Visit) -> bool:
+    def evaluate(self, context: Visit) -> bool:
         """Whether it has not."""
-        return not super().holds(context)
+        return not super().evaluate(context)
 
 
 class LaunchDescription(Action):

@@ -5,7 +5,7 @@ import copy
 import linecache
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -98,8 +98,8 @@ class Visit:
         anonymous: names that were made, by what they were made of.
     """
 
-    def __init__(self, file: Path, given: dict[str, str]) -> None:
-        self.around = Surroundings(configurations=dict(given), file=file)
+    def __init__(self, file: Path = Path(), given: Mapping[str, str] | None = None) -> None:
+        self.around = Surroundings(configurations=dict(given or {}), file=file)
         self.main = file
         self.processes: list[ProcessPlan] = []
         self.problems: list[LaunchProblem] = []
@@ -113,6 +113,15 @@ class Visit:
     def launch_configurations(self) -> dict[str, str]:
         """The configurations, by the name that programs know."""
         return self.around.configurations
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment variables of what is started."""
+        return self.around.environment()
+
+    def perform_substitution(self, substitution: Any) -> str:
+        """Return the text of a substitution."""
+        return str(substitution.perform(self))
 
     def add_problem(self, place: SourceLine, message: str) -> None:
         """Note a problem at a place."""

@@ -12,7 +12,7 @@ import pkgutil
 import shutil
 import sys
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
@@ -72,7 +72,8 @@ class RosFinder(MetaPathFinder):
         if top == "rclpy":
             return _alias(fullname, ".".join((_OURS, *rest)))
         if top in provided() and top not in _message_packages():
-            return _alias(fullname, ".".join((packages.__name__, fullname)))
+            found = _alias(fullname, ".".join((packages.__name__, fullname)))
+            return found or _file_of_class(fullname)
         if not rest:
             return _package(fullname) if top in provided() else _source_package(top)
         if rest[0] in PARTS and len(rest) <= 2:
@@ -163,8 +164,8 @@ def _alias(name: str, target: str) -> ModuleSpec | None:
         return None
     if found is None:
         return None
-    is_package = found.submodule_search_locations is not None
-    return ModuleSpec(name, _AliasLoader(target), origin=found.origin, is_package=is_package)
+    # All are packages: where ROS has a file for each class, `_file_of_class` finds it.
+    return ModuleSpec(name, _AliasLoader(target), origin=found.origin, is_package=True)
 
 
 class _MadeLoader(Loader):
@@ -190,6 +191,15 @@ def _made(name: str, body: dict[str, Any], *, is_package: bool) -> ModuleSpec:
 
 def _package(name: str) -> ModuleSpec | None:
     return _made(name, {"__doc__": f"The interfaces of {name}."}, is_package=True)
+
+
+def _file_of_class(name: str) -> ModuleSpec | None:
+    """Return a module of one class: `launch.actions.execute_process`; here several share one."""
+    module, _, file = name.rpartition(".")
+    names = getattr(sys.modules.get(module), "__all__", ())
+    if file not in map(snake_case, names):
+        return None
+    return _made(name, {"__getattr__": partial(getattr, sys.modules[module])}, is_package=False)
 
 
 def _source_package(name: str) -> ModuleSpec | None:

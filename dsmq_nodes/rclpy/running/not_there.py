@@ -45,7 +45,7 @@ def _about_name(name: str, module: str) -> str:
         return ""
     found = import_module(module)
     known = {each for each in getattr(found, "__all__", None) or dir(found) if each[0] != "_"}
-    hint = did_you_mean(name, known | set(() if "." in module else _modules(module)))
+    hint = did_you_mean(name, known or _modules(module))
     return f"{module} is this kit's, which has no {name!r} in it; {hint}"
 
 
