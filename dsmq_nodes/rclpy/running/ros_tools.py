@@ -16,7 +16,7 @@ _TOOLS: Final = {
     "tf2_monitor": "dsmq-nodes tf tree",
     "view_frames": "dsmq-nodes tf tree",
 }
-_TESTING: Final = "`dsmq_nodes.testing` runs nodes in tests (`dsmq-nodes docs testing`)"
+_TESTING: Final = "`dsmq-nodes run pytest test_talker.py` runs tests that spin nodes"
 _MODULES: Final = {
     "cv_bridge": "an image's array is "
     "`numpy.frombuffer(msg.data, numpy.uint8).reshape(msg.height, msg.width, -1)`",
