@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import fcntl
 import os
 import sys
 import threading
@@ -404,6 +405,27 @@ def test_a_directory_that_is_locked_is_left_alone() -> None:
     finally:
         memory.close()
     assert not memory.directory.exists()
+
+
+def test_a_directory_that_another_broker_takes_for_a_leftover_is_made_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lock, calls = fcntl.flock, 0
+
+    def flock(file: int, how: int) -> None:
+        """Let another broker begin before the first lock is taken."""
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            leftovers.remove_leftovers()
+        lock(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    memory = shared_memory.SharedMemory()
+    try:
+        assert memory.directory.is_dir()
+    finally:
+        memory.close()
 
 
 def test_little_shared_memory_is_used_to_its_end_and_no_further(tmp_path: Path) -> None:

@@ -175,7 +175,7 @@ def test_a_launch_file_becomes_a_plan(arm: Path) -> None:
     done = launch(arm, "all.launch.py", "rate:=7", "--dry-run")
     assert done.returncode == 0, done.stderr
     plan = done.stdout.splitlines()
-    assert plan[0].endswith("--module dsmq_nodes.dsmq.broker --port 30008")
+    assert plan[0].endswith("--module dsmq_nodes.dsmq.broker --port 30008 --until-last-peer")
     assert plan[1:] == [
         f"[first] {RUN} say -a 7 --ros-args -r __node:=first",
         f"[left/voice] {RUN} talk --ros-args -r __node:=voice -r __ns:=/left -r chatter:=/talk "

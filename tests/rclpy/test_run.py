@@ -136,6 +136,24 @@ def test_the_broker_ends_with_its_last_peer(port: int, tmp_path: Path) -> None:
     until(lambda: not is_listening(port))
 
 
+def test_what_a_new_broker_says_before_it_listens_is_no_fault(port: int, tmp_path: Path) -> None:
+    write(tmp_path, {"program.py": "print('runs')"})
+    script = 'mount -t tmpfs -o ro none /dev/shm || exit 77; exec "$@"'
+    command = [sys.executable, "-c", ON_PORT, str(port), str(tmp_path / "program.py")]
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", script, "sh", *command],
+        capture_output=True,
+        text=True,
+        cwd=processes.ROOT,
+        timeout=PATIENCE_SEC,
+        check=False,
+    )
+    if done.returncode == 77 or "unshare:" in done.stderr:
+        pytest.skip("may not mount a file system of its own")
+    assert (done.returncode, done.stdout) == (0, "runs\n"), done.stderr
+    until(lambda: not is_listening(port))
+
+
 def test_a_broker_that_is_named_has_to_be_there(port: int, tmp_path: Path) -> None:
     write(tmp_path, {"program.py": "print('runs')"})
     done = run(1, str(tmp_path / "program.py"), DSMQ_BROKER=f"127.0.0.1:{port}")

@@ -51,15 +51,29 @@ class SharedMemory:
         self.directory = PLACE / f"{owner}{uuid.uuid4().hex[:12]}"
         fresh = self.directory.with_suffix(".new")
         try:
-            fresh.mkdir(mode=0o700)
-            self._lock = os.open(fresh / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            fcntl.flock(self._lock, fcntl.LOCK_EX)
-            fresh.rename(self.directory)
+            while not self._make_directory(fresh):
+                pass
             self.bell = Bell(self.directory, OWN_NUMBER)
             self._doorbells = Doorbells(self.directory)
         except OSError as error:
             self._clean_up(fresh)
             raise RingError(f"no shared memory in {PLACE}: {error.strerror}") from None
+
+    def _make_directory(self, fresh: Path) -> bool:
+        """Make the locked directory; return whether no other broker took it for a leftover."""
+        try:
+            fresh.mkdir(mode=0o700)
+            self._lock = os.open(fresh / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fcntl.flock(self._lock, fcntl.LOCK_EX)
+            fresh.rename(self.directory)
+        except FileNotFoundError:
+            if self._lock >= 0:
+                os.close(self._lock)
+            self._lock = -1
+            if not PLACE.is_dir():
+                raise
+            return False
+        return True
 
     def _clean_up(self, fresh: Path) -> None:
         for each in (fresh, self.directory):

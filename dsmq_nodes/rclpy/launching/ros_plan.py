@@ -15,7 +15,7 @@ from dsmq_nodes.rclpy.launching.including import visit_file
 from dsmq_nodes.rclpy.launching.substituting import SubstitutionError
 from dsmq_nodes.rclpy.launching.visiting import SourceLine, Visit
 from dsmq_nodes.rclpy.running import import_finder
-from dsmq_nodes.rclpy.running.local_broker import held_broker
+from dsmq_nodes.rclpy.running.local_broker import LocalBroker
 
 PORT: Final = 30008
 
@@ -51,16 +51,30 @@ def plan_of(context: Visit, name: str, arguments: dict[str, str]) -> Plan:
         context.add_problem(SourceLine(), "nothing in it is started")
     if context.problems:
         raise LaunchFileError(name, context.problems)
-    broker = ProcessPlan("broker", module_argv("dsmq_nodes.dsmq.broker", "--port", f"{PORT}"))
+    words = ("--port", f"{PORT}", "--until-last-peer")
+    broker = ProcessPlan("broker", module_argv("dsmq_nodes.dsmq.broker", *words))
     return Plan(broker, tuple(context.processes))
 
 
-def with_running_broker(plan: Plan) -> Plan:
-    """Return the plan with the broker that listens at the address of programs, if one does.
+def with_local_broker(plan: Plan) -> tuple[Plan, str]:
+    """Return the plan with the broker of this machine's programs, and which one that is.
 
-    Launches and programs of ROS that run on one machine meet.
+    Launches and programs of ROS that run on one machine meet at this broker. If there is none, one
+    is started, which runs until its last peer has gone: it belongs to none of them.
+
+    Raises:
+        CommandError: DSMQ_BROKER names another broker, which is not there.
     """
-    return replace(plan, elsewhere=held_broker())
+    broker = LocalBroker()
+    broker.wait()
+    broker.keep()
+    where = str(broker.address)
+    which = (
+        f"no broker was there: the one at {where} runs until its last peer has gone"
+        if broker.is_new
+        else f"a broker runs at {where}: this launch uses it"
+    )
+    return replace(plan, elsewhere=where), which
 
 
 def arguments_of(path: Path, given: Mapping[str, str]) -> dict[str, dict[str, Any]]:

@@ -4,39 +4,32 @@ It is a process of its own, which ends when its last peer has gone, and belongs 
 terminal may use it after the first has ended.
 """
 
+import contextlib
+import logging
 import os
 import subprocess
 import sys
+import threading
+import time
 from typing import TYPE_CHECKING, Final
 
 from dsmq_nodes.dsmq import descriptors
-from dsmq_nodes.dsmq.address import Address, broker_address, connect
+from dsmq_nodes.dsmq.address import Address, broker_address, connect, parse_address
 from dsmq_nodes.errors import CommandError, ConnectionFailedError
 
 if TYPE_CHECKING:
     import socket
 
+logger = logging.getLogger("dsmq_nodes.local_broker")
+
 _PATIENCE_SEC: Final = 15.0
-_NAMED: Final = "DSMQ_BROKER"
-_held: Final[list["socket.socket"]] = []
+_LISTENING: Final = b"dsmq broker listening on "
+_AGAIN_SEC: Final = 1.0  # between two attempts to start a broker that ends at once
 
 
 def broker_of_program() -> str:
     """Return the broker that this program uses, as HOST:PORT."""
     return str(broker_address())
-
-
-def held_broker() -> str:
-    """The broker that listens where this program would look for one, as HOST:PORT; "" if none does.
-
-    It does not end before this process: one that `dsmq-nodes run` has started has a peer more.
-    """
-    where = broker_address()
-    try:
-        _held.append(connect(*where.socket))
-    except ConnectionFailedError:
-        return ""
-    return str(where)
 
 
 class LocalBroker:
@@ -51,15 +44,17 @@ class LocalBroker:
         """Look for it, and start one if there is none; `wait` returns when it listens.
 
         Raises:
-            CommandError: DSMQ_BROKER names an address, and nobody listens there.
+            CommandError: DSMQ_BROKER names another address than the default one, and nobody listens
+                there.
         """
         self.address = broker_address()
         self._held: socket.socket | None = None
         self._process: subprocess.Popen[str] | None = None
+        self._pid = 0  # of the broker, if it was started here
         try:
             self._held = connect(*self.address.socket)
         except ConnectionFailedError as error:
-            if os.environ.get(_NAMED):
+            if self.address != parse_address(""):
                 raise CommandError(str(error)) from None
             self._process = _start(self.address)
         self.is_new = self._process is not None
@@ -74,18 +69,60 @@ class LocalBroker:
         if process is None:
             return
         assert process.stdout is not None
-        line = ""
-        if descriptors.ready([process.stdout], timeout_sec=_PATIENCE_SEC):
-            line = process.stdout.readline()
-        process.stdout.close()
+        with process.stdout:
+            line = _last_line(process.stdout.fileno())
         try:
             self._held = connect(*self.address.socket)
         except ConnectionFailedError as error:
-            raise CommandError(
-                f"the broker that was started says: {line.strip() or error}"
-            ) from None
+            raise CommandError(f"the broker that was started says: {line or error}") from None
+        self._pid = process.pid
         # It is nobody's child: it goes on when this process has ended.
         process.returncode = 0
+
+    def keep(self) -> None:
+        """Start a broker again, in a thread, when the one that this process uses has ended."""
+        threading.Thread(target=self._keep, name="local broker", daemon=True).start()
+
+    def _keep(self) -> None:
+        while True:
+            held = self._held
+            assert held is not None
+            with held, contextlib.suppress(OSError):
+                held.settimeout(None)
+                while held.recv(1):
+                    pass
+            try:
+                self._held = connect(*self.address.socket)  # one that lacked room for connections
+            except ConnectionFailedError:
+                logger.warning("the broker %s has ended: it is started again", self.address)
+                self._start_again()
+
+    def _start_again(self) -> None:
+        while True:
+            if self._pid:
+                with contextlib.suppress(ChildProcessError):
+                    os.waitpid(self._pid, 0)
+            self._process, self._pid = _start(self.address), 0
+            try:
+                self.wait()
+            except CommandError as error:
+                logger.warning("%s", error)
+                time.sleep(_AGAIN_SEC)
+            else:
+                return
+
+
+def _last_line(output: int) -> str:
+    """Return the last line that a broker has written until it listens, or ends."""
+    text, until_sec = b"", time.monotonic() + _PATIENCE_SEC
+    while _LISTENING not in text:
+        if not descriptors.ready([output], timeout_sec=max(0.0, until_sec - time.monotonic())):
+            break
+        data = os.read(output, 4096)
+        if not data:
+            break
+        text += data
+    return text.decode("utf-8", "replace").strip().rpartition("\n")[2]
 
 
 def _start(address: Address) -> "subprocess.Popen[str]":

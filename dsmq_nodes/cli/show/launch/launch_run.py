@@ -98,9 +98,8 @@ def run(
     if broker:
         plan = replace(plan, elsewhere=str(parse_address(broker)))
     elif is_of_ros(file) and not dry_run:
-        plan = _ros_plans().with_running_broker(plan)
-        if plan.elsewhere:
-            print(f"a broker runs at {plan.elsewhere}: this launch uses it", file=sys.stderr)
+        plan, which = _ros_plans().with_local_broker(plan)
+        print(which, file=sys.stderr)
     if web:
         plan = web_beside(plan)
     _warn_of_unused_broker(plan)
