@@ -1,11 +1,13 @@
 """Other users of the machine, other brokers of the port: what lies there is not ours."""
 
 import contextlib
+import fcntl
 import json
 import os
 import signal
 import socket
 import struct
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from dsmq_nodes.dsmq.ring import leftovers
 from tests.dsmq.conftest import Broker, Start
 from tests.dsmq.hostile import framed
 from tests.support.ipv6 import needs_ipv6
+from tests.support.processes import run
 from tests.support.waiting import PATIENCE_SEC
 
 _ROOT = pytest.mark.skipif(os.getuid() != 0, reason="root alone may be another user")
@@ -48,12 +51,12 @@ def test_a_socket_tells_its_address(host: str, shown: str) -> None:
 def test_a_directory_that_others_may_write_to_is_not_used(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    directory = tmp_path / "open"
-    directory.mkdir()
-    directory.chmod(0o777)
-    assert listener.unix_listener(directory / "127.0.0.1-1.sock") is None
+    opened = tmp_path / "open"
+    opened.mkdir()
+    opened.chmod(0o777)
+    assert listener.unix_listener(opened / "127.0.0.1-1.sock") is None
     assert "no Unix socket" in caplog.text
-    assert list(directory.iterdir()) == []
+    assert list(opened.iterdir()) == []
 
 
 def test_a_link_to_a_directory_is_not_used(tmp_path: Path) -> None:
@@ -87,6 +90,57 @@ def test_leftovers_of_this_user_are_removed(place: Path) -> None:
         (left / name).touch()
     leftovers.remove_leftovers()
     assert not left.exists()
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from dsmq_nodes.dsmq.ring import leftovers
+
+leftovers.PLACE = directory.PLACE = Path(sys.argv[1])
+left = int(sys.argv[2])
+CALLS = "open fcntl.flock os.mkdir os.rename os.remove os.rmdir os.listdir".split()
+
+def step(event, arguments):
+    global left
+    if event in CALLS:
+        left -= 1
+        if left < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+sys.addaudithook(step)
+memory = directory.SharedMemory()
+memory.make(0)
+(memory.directory / "r2").mkdir()  # another program may do so
+(memory.directory / "r2" / "file").touch()
+memory.close()
+"""
+
+
+def test_the_next_broker_removes_what_one_leaves_that_is_killed_at_any_step(tmp_path: Path) -> None:
+    for step in range(100):
+        command = [sys.executable, "-c", KILLED, str(tmp_path), str(step)]
+        done = run(command, capture_output=True, text=True, timeout=PATIENCE_SEC)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(leftovers, "PLACE", tmp_path)
+            if done.returncode == 0:
+                break
+            assert done.returncode == -signal.SIGKILL, done.stderr
+            leftovers.remove_leftovers()
+        assert list(tmp_path.iterdir()) == [], step
+    assert step > 10
+    assert list(tmp_path.iterdir()) == [], "it has removed all at its own end"
+
+
+def test_the_directory_of_a_living_broker_of_0_2_is_no_leftover(place: Path) -> None:
+    theirs = place / f"dsmq-{os.getuid()}-theirs"
+    theirs.mkdir()
+    with (theirs / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        leftovers.remove_leftovers()
+        assert theirs.exists()
+    leftovers.remove_leftovers()
+    assert not theirs.exists()
 
 
 def test_leftovers_stay_while_no_descriptor_is_left(place: Path) -> None:

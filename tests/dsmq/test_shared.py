@@ -297,7 +297,7 @@ def test_a_ring_goes_when_nobody_shares_it(
         assert list(directory.glob("r*"))
         listener.close()
         until(lambda: not list(directory.glob("r*")))
-        assert sorted(each.name for each in directory.iterdir()) == ["1", "lock"]
+        assert sorted(each.name for each in directory.iterdir()) == ["1"]
         tool.put("/t", "3", ack=True)
         assert tool.get_latest("/t") == "3"
 

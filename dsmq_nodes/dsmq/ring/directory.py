@@ -6,10 +6,10 @@ contains the rings, and the bells (bell.py) of the processes that read them.
 """
 
 import contextlib
+import errno
 import fcntl
 import logging
 import os
-import shutil
 import uuid
 from pathlib import Path
 from typing import Final
@@ -17,7 +17,7 @@ from typing import Final
 from dsmq_nodes.dsmq import descriptors
 from dsmq_nodes.dsmq.log import Cursor
 from dsmq_nodes.dsmq.ring.bell import Bell, Doorbells
-from dsmq_nodes.dsmq.ring.leftovers import LOCK, PLACE, remove, remove_leftovers
+from dsmq_nodes.dsmq.ring.leftovers import PLACE, remove, remove_leftovers
 from dsmq_nodes.dsmq.ring.reader import RingReader
 from dsmq_nodes.dsmq.ring.record import RingRecord
 from dsmq_nodes.dsmq.ring.ring import CAPACITY_BYTES, Ring, is_scarce
@@ -27,6 +27,7 @@ from dsmq_nodes.errors import RingError
 logger = logging.getLogger("dsmq.broker")
 
 OWN_NUMBER: Final = 1
+_MOST_TRIES: Final = 10
 _FOLLOW_RECORDS: Final = 500  # at once, so that the broker's peers get their turn
 _FOLLOW_BYTES: Final = 2 << 20
 _LOCK_PATIENCE_SEC: Final = 0.002  # the wait blocks all peers; an append takes a tenth of it
@@ -47,39 +48,17 @@ class SharedMemory:
         remove_leftovers()
         self._made = 0
         self._logged: set[str] = set()  # why no ring could be made, once logged
-        self._lock = -1
-        self.directory = PLACE / f"{owner}{uuid.uuid4().hex[:12]}"
-        fresh = self.directory.with_suffix(".new")
         try:
-            while not self._make_directory(fresh):
-                pass
+            self.directory, self._lock = _make_locked(owner)
+        except OSError as error:
+            raise _none_there(error) from None
+        try:
             self.bell = Bell(self.directory, OWN_NUMBER)
             self._doorbells = Doorbells(self.directory)
         except OSError as error:
-            self._clean_up(fresh)
-            raise RingError(f"no shared memory in {PLACE}: {error.strerror}") from None
-
-    def _make_directory(self, fresh: Path) -> bool:
-        """Make the locked directory; return whether no other broker took it for a leftover."""
-        try:
-            fresh.mkdir(mode=0o700)
-            self._lock = os.open(fresh / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            fcntl.flock(self._lock, fcntl.LOCK_EX)
-            fresh.rename(self.directory)
-        except FileNotFoundError:
-            if self._lock >= 0:
-                os.close(self._lock)
-            self._lock = -1
-            if not PLACE.is_dir():
-                raise
-            return False
-        return True
-
-    def _clean_up(self, fresh: Path) -> None:
-        for each in (fresh, self.directory):
-            shutil.rmtree(each, ignore_errors=True)
-        if self._lock >= 0:
+            remove(self.directory)
             os.close(self._lock)
+            raise _none_there(error) from None
 
     def make(self, last_id: int) -> "RingLog":
         """Make a ring, whose first message will have the id after `last_id`.
@@ -121,6 +100,27 @@ class SharedMemory:
         with contextlib.suppress(OSError):
             remove(self.directory)
         os.close(self._lock)
+
+
+def _make_locked(owner: str) -> tuple[Path, int]:
+    """Make the directory; return it with the descriptor that has it locked.
+
+    Until it is locked another broker that starts may take it for a leftover, and remove it.
+    """
+    for _ in range(_MOST_TRIES):
+        directory = PLACE / f"{owner}{uuid.uuid4().hex[:12]}"
+        directory.mkdir(mode=0o700)
+        with contextlib.suppress(FileNotFoundError):
+            lock = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if directory.is_dir():
+                return directory, lock
+            os.close(lock)
+    raise FileNotFoundError(errno.ENOENT, "another program removes what is made there")
+
+
+def _none_there(error: OSError) -> RingError:
+    return RingError(f"no shared memory in {PLACE}: {error.strerror}")
 
 
 class RingLog:
