@@ -95,7 +95,7 @@ def test_leftovers_of_this_user_are_removed(place: Path) -> None:
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from dsmq_nodes.dsmq.ring import leftovers
+from dsmq_nodes.dsmq.ring import directory, leftovers
 
 leftovers.PLACE = directory.PLACE = Path(sys.argv[1])
 left = int(sys.argv[2])
