@@ -71,7 +71,7 @@ class BagSource(Protocol):
         """Return the named texts in the bag."""
 
 
-def leave_out(source: BagSource, record: Record, reason: object) -> None:
-    """Record in a bag's `omitted` that one of its messages is left out."""
+def note_omitted(source: BagSource, record: Record, reason: object) -> None:
+    """Add a message that is skipped, with the reason, to the bag's `omitted`."""
     at_sec = (record.log_time_ns - source.start_ns) * 1e-9
     source.omitted.message(record.channel.topic, str(reason), at_sec)

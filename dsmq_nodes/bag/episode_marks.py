@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from dsmq_nodes.bag.bag_source import BagSource, leave_out
+from dsmq_nodes.bag.bag_source import BagSource, note_omitted
 from dsmq_nodes.json_text import json_reader
 from dsmq_nodes.topic_names import EPISODE_TOPIC
 
@@ -98,7 +98,7 @@ def episodes_of(source: BagSource) -> list[Episode]:
         try:
             marked = _read(record.data)
         except ValueError as error:
-            leave_out(source, record, error)
+            note_omitted(source, record, error)
             continue
         found.take(marked.mark, marked.task, record.log_time_ns)
     found.end(source.end_ns)

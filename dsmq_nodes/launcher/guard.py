@@ -101,15 +101,15 @@ def end_descendants(
     """Kill descendants of this process until none is left; `reap` waits for some."""
     until_sec = time.monotonic() + _KILL_SEC  # a process that hangs in the kernel is not waited for
     while time.monotonic() < until_sec:
-        left: list[psutil.Process] = []
+        remaining: list[psutil.Process] = []
         with contextlib.suppress(OSError):  # those that end give descriptors back
-            left = list(which())
-            if not left:
+            remaining = list(which())
+            if not remaining:
                 return
-        for each in left:
+        for each in remaining:
             with contextlib.suppress(psutil.Error):
                 each.kill()
-        reap(left)
+        reap(remaining)
 
 
 def reap(processes: list[psutil.Process]) -> None:
@@ -314,7 +314,7 @@ class _Guard:
         except OSError:  # no descriptor is left to look with
             self._orphan_ended = True
         for each in children:
-            if each.pid not in self._children and self._is_left_behind(each):
+            if each.pid not in self._children and self._belongs_to_ended(each):
                 with contextlib.suppress(psutil.Error):
                     each.kill()
         for child, status in self._ended:
@@ -323,7 +323,7 @@ class _Guard:
             self._send(pid=child.pid, status=status)
         self._ended.clear()
 
-    def _is_left_behind(self, orphan: psutil.Process) -> bool:
+    def _belongs_to_ended(self, orphan: psutil.Process) -> bool:
         """Whether a process belongs to an ended one, by its environment or its session."""
         with contextlib.suppress(psutil.Error, OSError):
             keeper, _, number = orphan.environ().get(MARK, "").rstrip(":").partition(":")
@@ -472,12 +472,12 @@ def _keep(guard_pid: int) -> None:
     if status == 0:
         return
     # The kernel has signalled them to end, and they are our children now.
-    left: list[psutil.Process] = []
-    ending = Ending(lambda: [each.pid for each in left])
+    remaining: list[psutil.Process] = []
+    ending = Ending(lambda: [each.pid for each in remaining])
     for _ in ending.waits(_NODES_SEC):
         with contextlib.suppress(OSError):  # no descriptor is left to look with
-            left[:] = descendants()
-            if not left:
+            remaining[:] = descendants()
+            if not remaining:
                 break
         _pause()
     end_descendants(descendants, lambda _: _pause())

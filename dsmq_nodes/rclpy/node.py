@@ -67,7 +67,7 @@ _SERVICE_END: Final = (
 )
 
 
-class _Hold:
+class _Lifetime:
     """Shared by a node and its entities: the node ends when the last of these objects is freed.
 
     An object that is collected ends, too. Its handle ends in the I/O thread, because objects are
@@ -137,8 +137,8 @@ class Node:
                 node._wake_executor()  # noqa: SLF001
 
         self.__handle = NodeHandle(names, self._context, wake)
-        self.__hold = _Hold()
-        weakref.finalize(self.__hold, self.__handle.release).atexit = False
+        self.__lifetime = _Lifetime()
+        weakref.finalize(self.__lifetime, self.__handle.release).atexit = False
         self.__graph = GraphQuestions(self.__handle, names)
         self.__logger = get_logger(self.__handle.logger_name)
         self.__rosout = NodeRosout(self.__handle, rosout_qos) if enable_rosout else None
@@ -500,7 +500,7 @@ class Node:
         return self.__final_name(name, is_service=True)
 
     def __keep(self, kind: list[Any], entity: Any) -> None:
-        entity._hold = self.__hold  # noqa: SLF001
+        entity._lifetime = self.__lifetime  # noqa: SLF001
         end = entity.handle.destroy_when_not_in_use
         weakref.finalize(entity, io.soon, end).atexit = False
         kind.append(entity)

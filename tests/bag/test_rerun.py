@@ -137,7 +137,7 @@ def test_what_came_before_the_first_recorded_output_and_after_the_last_is_left_o
     result = rerun(bag, node)
     assert result.difference is None
     assert result.outputs == {"/pose": (170, COUNT)}
-    assert str(result.left_out["/pose"]) == (
+    assert str(result.uncompared["/pose"]) == (
         "20 before the first that was recorded, 10 after the last that was recorded"
     )
 
@@ -186,7 +186,7 @@ def test_an_answer_to_what_came_before_the_bag_is_left_out(tmp_path: Path) -> No
             writer.write(poses, at_ns + SECOND_NS // 40, pose.to_json().encode(), at_ns, index)
     result = rerun(Bag(writer.paths[0]), Doubler)
     assert result.difference is None
-    assert str(result.left_out["/pose"]) == "2 recorded that answer what came before the bag"
+    assert str(result.uncompared["/pose"]) == "2 recorded that answer what came before the bag"
 
 
 def test_stamps_may_differ_by_as_much_as_allowed(recorded: Path) -> None:

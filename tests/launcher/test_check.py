@@ -367,7 +367,7 @@ def test_a_constructor_that_stops_its_process_does_not_hold_up_the_check(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(examination, "_SILENCE_SEC", 2.0)
-    monkeypatch.setattr(examination, "_LEAVE_SEC", 0.1)
+    monkeypatch.setattr(examination, "_EXIT_SEC", 0.1)
     (warning,) = warnings(checked(tmp_path, "- {name: a, node: robot:Stands}"))
     assert warning.startswith("2:19: '/a' could not be checked: ")
     assert warning.endswith("it has not come to an end in 2 s")

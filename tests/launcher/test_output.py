@@ -79,11 +79,11 @@ def test_lines_wait_while_a_process_draws_on_the_terminal() -> None:
     terminal = Terminal()
     output = LaunchOutput(terminal, terminal, ["a"])
     output.lines("a", [b"before"])
-    output.hold()
+    output.pause()
     shown = terminal.getvalue()
     output.lines("a", [b"during %d" % number for number in range(1200)])
     assert terminal.getvalue() == shown
-    output.release()
+    output.resume()
     told = terminal.getvalue()[len(shown) :]
     assert b"200 earlier lines are not shown" in told
     assert b"during 199\n" not in told
@@ -95,9 +95,9 @@ def test_lines_wait_while_a_process_draws_on_the_terminal() -> None:
 def test_nothing_waits_where_there_is_no_terminal() -> None:
     out = io.BytesIO()
     output = LaunchOutput(out, out, ["a"])
-    output.hold()
+    output.pause()
     output.lines("a", [b"x"])
-    output.release()
+    output.resume()
     assert out.getvalue() == b"[a] x\n"
 
 

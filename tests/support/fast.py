@@ -42,10 +42,10 @@ class Fast:
     def pytest_collection_modifyitems(
         self, config: pytest.Config, items: list[pytest.Item]
     ) -> None:
-        left_out = {
+        deselected = {
             item: None
             for item in items
             if item.get_closest_marker("slow") or _FIXTURE in getattr(item, "fixturenames", ())
         }
-        config.hook.pytest_deselected(items=list(left_out))
-        items[:] = [item for item in items if item not in left_out]
+        config.hook.pytest_deselected(items=list(deselected))
+        items[:] = [item for item in items if item not in deselected]

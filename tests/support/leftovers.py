@@ -39,7 +39,7 @@ def pytest_configure(config: "pytest.Config") -> None:
     watch.returncode = 0  # it outlives this process, which is no fault of it
 
 
-def left(mark: str) -> set[int]:
+def remaining(mark: str) -> set[int]:
     """Return the processes with the mark, and their descendants."""
     parents: dict[int, int] = {}
     found: set[int] = set()
@@ -65,7 +65,7 @@ def main() -> None:
     with contextlib.suppress(ProcessLookupError):
         select.select([os.pidfd_open(runner)], [], [])
     for _ in range(CHECKS):  # one that was just being started is seen by a later look
-        if not (pids := left(mark)):
+        if not (pids := remaining(mark)):
             return
         for pid in pids:
             with contextlib.suppress(OSError):

@@ -21,17 +21,17 @@ class Reserved:
         """Reserve a number that is free."""
         while True:
             self.number = random.choice(numbers)
-            self._held = socket.socket(socket.AF_UNIX)
+            self._socket = socket.socket(socket.AF_UNIX)
             try:
-                self._held.bind(f"\0dsmq-tests-{what}-{self.number}")
+                self._socket.bind(f"\0dsmq-tests-{what}-{self.number}")
             except OSError:
-                self._held.close()
+                self._socket.close()
             else:
                 return
 
     def close(self) -> None:
         """Release the number."""
-        self._held.close()
+        self._socket.close()
 
 
 def free_port() -> int:

@@ -110,15 +110,15 @@ class Server:
             os.close(given)
         with contextlib.suppress(BrokenPipeError):
             os.write(descriptors[3], NUMBER.pack(pid))
-        held = os.pidfd_open(pid)
-        self._children[held] = (pid, descriptors[3])
-        self._ready.register(held, select.POLLIN)
+        pidfd = os.pidfd_open(pid)
+        self._children[pidfd] = (pid, descriptors[3])
+        self._ready.register(pidfd, select.POLLIN)
         return []
 
 
-def _report(held: int, pid: int, talk: int) -> None:
+def _report(pidfd: int, pid: int, talk: int) -> None:
     _, status = os.waitpid(pid, 0)
-    os.close(held)
+    os.close(pidfd)
     with contextlib.suppress(BrokenPipeError):  # nobody waits for it
         os.write(talk, NUMBER.pack(status))
     os.close(talk)

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final, Literal, get_args
 
-from dsmq_nodes.bag.bag_source import BagSource, leave_out
+from dsmq_nodes.bag.bag_source import BagSource, note_omitted
 from dsmq_nodes.bag.convert.foxglove import ToFoxglove
 from dsmq_nodes.bag.convert.tables import write_csv
 from dsmq_nodes.bag.file.atomic import file_name, removed_if_unfinished
@@ -101,7 +101,7 @@ def _to_mcap(
 ) -> Converted:
     foxglove = ToFoxglove()
     path = bag_path(output)
-    new = partial(BagWriter, path, compression=compression, keeps_part=False)
+    new = partial(BagWriter, path, compression=compression, keeps_unfinished=False)
     with removed_if_unfinished(path, new) as writer, writer:
         for name, values in source.metadata():
             writer.describe(name, values)
@@ -113,7 +113,7 @@ def _to_mcap(
                 try:
                     out = foxglove.of(record)
                 except ValueError as error:
-                    leave_out(source, record, error)
+                    note_omitted(source, record, error)
                     continue
             writer.write_record(out)
             on_progress(number)

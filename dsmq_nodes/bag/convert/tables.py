@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from dsmq_nodes.bag.bag_source import BagSource, leave_out
+from dsmq_nodes.bag.bag_source import BagSource, note_omitted
 from dsmq_nodes.bag.convert.columns import Column, ColumnKind, Described, together
 from dsmq_nodes.bag.file.atomic import removed_if_unfinished
 from dsmq_nodes.bag.file.contents import Channel
@@ -121,7 +121,7 @@ def tables(source: BagSource, on_progress: Progress) -> dict[str, Table]:
         try:
             row = [*times, *fields[channel].of(record.data)]
         except RecursionError:
-            leave_out(source, record, "it is nested too deeply")
+            note_omitted(source, record, "it is nested too deeply")
             continue
         found.setdefault(channel.topic, Table()).add(row)
         on_progress(number)

@@ -45,13 +45,13 @@ class NewFile:
         Raises:
             OSError: not all of it could be written.
         """
-        left = memoryview(data)
-        while left:
+        remaining = memoryview(data)
+        while remaining:
             # A full disk may accept a part, and then fails with the rest.
-            taken = self._raw.write(left) or 0
+            taken = self._raw.write(remaining) or 0
             self._size_bytes += taken
             self.grown = True
-            left = left[taken:]
+            remaining = remaining[taken:]
         return len(data)
 
     def tell(self) -> int:

@@ -444,27 +444,27 @@ class _Dated(Protocol):
     def log_time_ns(self) -> int: ...
 
 
-class _Part(Protocol):
+class _Source(Protocol):
     at: int
     start_ns: int
 
 
 _DatedT = TypeVar("_DatedT", bound=_Dated)
-_PartT = TypeVar("_PartT", bound=_Part)
+_SourceT = TypeVar("_SourceT", bound=_Source)
 
 
 def merged(
-    parts: Iterable[_PartT], opened: Callable[[_PartT], Iterator[_DatedT]]
+    sources: Iterable[_SourceT], opened: Callable[[_SourceT], Iterator[_DatedT]]
 ) -> Iterator[_DatedT]:
-    """Yield the messages of a file's parts by log time; open a part when its first one is due."""
-    waiting = sorted(parts, key=lambda each: (each.start_ns, each.at), reverse=True)
+    """Yield the messages of several sources by log time; open each when its first one is due."""
+    waiting = sorted(sources, key=lambda each: (each.start_ns, each.at), reverse=True)
     heap: list[tuple[int, int, _DatedT, Iterator[_DatedT]]] = []  # sorted by the next message
     while waiting or heap:
         if not heap or (waiting and waiting[-1].start_ns <= heap[0][0]):
-            part = waiting.pop()
-            later = opened(part)
+            source = waiting.pop()
+            later = opened(source)
             if (first := next(later, None)) is not None:
-                heappush(heap, (first.log_time_ns, part.at, first, later))
+                heappush(heap, (first.log_time_ns, source.at, first, later))
             continue
         _, at, message, later = heap[0]
         yield message

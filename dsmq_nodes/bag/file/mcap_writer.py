@@ -40,9 +40,9 @@ class McapWriter:
         chunk_bytes: int,
         profile: str,
         *,
-        keeps_part: bool,
+        keeps_unfinished: bool,
     ) -> None:
-        """Begin a new file; `keeps_part` is as for `BagWriter`.
+        """Begin a new file; `keeps_unfinished` is as for `BagWriter`.
 
         Raises:
             BagError: a file of this name exists already, or the file cannot be written.
@@ -53,7 +53,7 @@ class McapWriter:
         self.messages = 0
         self.unsafe: Counter[str] = Counter()
         self._has_ended = False
-        self._keeps_part = keeps_part
+        self._keeps_unfinished = keeps_unfinished
         self._file = NewFile(path)
         self._mcap = RecordWriter(self._file, compression, chunk_bytes)
         self._ids: dict[Channel, int] = {}
@@ -183,7 +183,7 @@ class McapWriter:
         what = f"cannot write {self.path}: {error.strerror}"
         lost = self.unsafe.total()
         safe = self.messages - lost
-        if not (safe and self._keeps_part):
+        if not (safe and self._keeps_unfinished):
             self.path.unlink(missing_ok=True)  # its name is free again
             return BagError(f"{what}; no part of it is kept: free some space first")
         return BagError(

@@ -86,7 +86,7 @@ def repair(
     with opened(path) as stream:
         check_kind(path, stream)
         saved = bag_path(output)
-        new = partial(BagWriter, saved, compression=compression, keeps_part=False)
+        new = partial(BagWriter, saved, compression=compression, keeps_unfinished=False)
         with removed_if_unfinished(saved, new) as writer, writer:
             scan = _Scan(stream, path.stat().st_size, writer, Repaired(saved))
             scan.run(on_progress)

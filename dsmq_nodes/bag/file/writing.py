@@ -33,13 +33,13 @@ class Limits:
     def __bool__(self) -> bool:
         return self.size_bytes > 0 or self.duration_sec > 0
 
-    def reached(self, part: McapWriter, now_ns: int) -> bool:
+    def reached(self, file: McapWriter, now_ns: int) -> bool:
         """Whether a file has reached a limit, not counting its beginning."""
-        if part.first_ns is None:
+        if file.first_ns is None:
             return False
-        if 0 < self.size_bytes <= part.size_bytes - part.begin_bytes:
+        if 0 < self.size_bytes <= file.size_bytes - file.begin_bytes:
             return True
-        return 0 < self.duration_sec <= (now_ns - part.first_ns) * 1e-9
+        return 0 < self.duration_sec <= (now_ns - file.first_ns) * 1e-9
 
 
 class BagWriter:
@@ -58,7 +58,7 @@ class BagWriter:
         limits: Limits | None = None,
         chunk_bytes: int = CHUNK_BYTES,
         profile: str = "",
-        keeps_part: bool = True,
+        keeps_unfinished: bool = True,
     ) -> None:
         """Begin a bag.
 
@@ -69,8 +69,8 @@ class BagWriter:
             limits: when to begin another file; None for never.
             chunk_bytes: the size of a chunk, before compression.
             profile: MCAP's name for the kind of messages: empty for JSON, "ros2" for CDR.
-            keeps_part: keep the written part when an error ends it, as for a recording; otherwise
-                it is deleted, as for a copy.
+            keeps_unfinished: keep what is written when an error ends it, as for a recording;
+                otherwise it is deleted, as for a copy.
 
         Raises:
             BagError: a file of this name exists already, the path is not a file name, or the file
@@ -85,18 +85,18 @@ class BagWriter:
         self._attachments: list[Attachment] = []
         self._latched = Latched()
         self._settings = (compression, chunk_bytes, profile)
-        self._keeps_part = keeps_part
-        self._part = self._open()
+        self._keeps_unfinished = keeps_unfinished
+        self._file = self._open()
 
     @property
     def size_bytes(self) -> int:
         """The size of all files of the bag."""
-        return self._earlier_bytes + self._part.size_bytes
+        return self._earlier_bytes + self._file.size_bytes
 
     @property
     def unsafe(self) -> Counter[str]:
         """The number of messages that a crash would lose, by topic; after an error, those lost."""
-        return self._part.unsafe
+        return self._file.unsafe
 
     def write(
         self,
@@ -122,12 +122,12 @@ class BagWriter:
                 f"a message at {log_time_ns} ns, published at {publish_time_ns} ns, cannot be "
                 "written: times are nanoseconds since 1970, from 0 to 2**64 - 1"
             )
-        if self._limits and self._limits.reached(self._part, log_time_ns):
-            self._part.finish()
-            self._earlier_bytes += self._part.size_bytes
-            self._part = self._open()
+        if self._limits and self._limits.reached(self._file, log_time_ns):
+            self._file.finish()
+            self._earlier_bytes += self._file.size_bytes
+            self._file = self._open()
             self._repeat_latched(log_time_ns)
-        self._part.write(record)
+        self._file.write(record)
         self.messages += 1
         if self._limits and channel.latched:
             self._latched.take(record)
@@ -137,19 +137,19 @@ class BagWriter:
         found = self._latched.records()
         for each in found:
             marked = replace(each.channel, metadata=(*each.channel.metadata, REPEATED))
-            self._part.repeat(each._replace(channel=marked, log_time_ns=log_time_ns))
+            self._file.repeat(each._replace(channel=marked, log_time_ns=log_time_ns))
         if found:
-            self._part.flush()
+            self._file.flush()
 
     def attach(self, attachment: Attachment) -> None:
         """Attach a file to each file of the bag."""
         self._attachments.append(attachment)
-        self._part.attach(attachment)
+        self._file.attach(attachment)
 
     def describe(self, name: str, values: Mapping[str, str]) -> None:
         """Add named texts to each file of the bag."""
         self._texts.append((name, dict(values)))
-        self._part.describe(name, values)
+        self._file.describe(name, values)
 
     def flush(self) -> None:
         """Make the written messages safe from a crash; see mcap_writer.py.
@@ -157,7 +157,7 @@ class BagWriter:
         Raises:
             BagError: the messages could not be written; the text says what is safe.
         """
-        self._part.flush()
+        self._file.flush()
 
     def close(self) -> None:
         """Write the index, and close the bag.
@@ -165,19 +165,19 @@ class BagWriter:
         Raises:
             BagError: the index could not be written; the text says what is safe.
         """
-        self._part.finish()
+        self._file.finish()
 
     def _open(self) -> McapWriter:
         path = self._path
         if self._limits:
             path = path.with_stem(f"{path.stem}_{len(self.paths)}")
-        part = McapWriter(path, *self._settings, keeps_part=self._keeps_part)
+        file = McapWriter(path, *self._settings, keeps_unfinished=self._keeps_unfinished)
         self.paths.append(path)
         for name, values in self._texts:
-            part.describe(name, values)
+            file.describe(name, values)
         for attachment in self._attachments:
-            part.attach(attachment)
-        return part
+            file.attach(attachment)
+        return file
 
     def __enter__(self) -> Self:
         return self
@@ -188,10 +188,10 @@ class BagWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if error is None or self._keeps_part:
+        if error is None or self._keeps_unfinished:
             self.close()
             return
-        self._part.discard()
+        self._file.discard()
         for path in self.paths:
             remove(path)
 

@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from dsmq_nodes.bag.bag_source import BagSource, leave_out
+from dsmq_nodes.bag.bag_source import BagSource, note_omitted
 from dsmq_nodes.bag.episode_marks import Episode, episodes_of
 from dsmq_nodes.bag.file.atomic import removed_if_unfinished
 from dsmq_nodes.bag.file.mcap_reader import Record
@@ -196,7 +196,7 @@ class _Plan:
             into.numbers.append(number)
             into.stamps.append(stamp)
         except (ValueError, TypeError, AttributeError, RecursionError) as error:
-            leave_out(self._source, record, error)
+            note_omitted(self._source, record, error)
 
     def _check_picture(self, record: Record) -> None:
         frame = picture_of(record)
@@ -212,7 +212,7 @@ class _Plan:
                 if stays:
                     without[times].append(name)
                 else:
-                    text = f"{name}, which {_messages(times)} had, of {reader.had.total()}"
+                    text = f"{name}, which {_messages(times)} had, of {reader.fields_seen.total()}"
                     self._source.omitted.note(f"left out: {topic}: {text}")
             for times, names in without.items():
                 text = f"{topic}: {_messages(times)} without {', '.join(names)}"

@@ -154,13 +154,13 @@ class VectorReader:
 
     Attributes:
         names: the names of the numbers, in the order of the message that had most of them.
-        had: the number of messages for each set of names.
+        fields_seen: the number of messages for each set of names.
     """
 
     def __init__(self, type_name: str, calibrations: Calibrations) -> None:
         """Prepare to read messages of a type."""
         self.names: tuple[str, ...] = ()
-        self.had: Counter[tuple[str, ...]] = Counter()
+        self.fields_seen: Counter[tuple[str, ...]] = Counter()
         self._may_lack = type_name == JointState.type_name
         self._calibrations = calibrations
         self._numbers: Callable[[Any], Iterator[tuple[str, float]]] = _leaves
@@ -184,7 +184,7 @@ class VectorReader:
                 raise ValueError(f"{name} is {value}")
         if found.keys() != set(self.names):
             self._join(tuple(found))
-        self.had[tuple(found)] += 1
+        self.fields_seen[tuple(found)] += 1
         return found
 
     def _join(self, found: tuple[str, ...]) -> None:
@@ -202,7 +202,7 @@ class VectorReader:
         Yields:
             The name, the number of messages that lacked it (or had it), and whether it stays.
         """
-        messages = self.had.total()
+        messages = self.fields_seen.total()
         count = {name: self._with(name) for name in self.names}
         least = _RARE * max(count.values(), default=0)
         self.names = tuple(name for name in self.names if count[name] >= least)
@@ -212,7 +212,7 @@ class VectorReader:
                 yield name, messages - times if stays else times, stays
 
     def _with(self, name: str) -> int:
-        return sum(times for had, times in self.had.items() if name in had)
+        return sum(times for fields_seen, times in self.fields_seen.items() if name in fields_seen)
 
     def _joints(self, values: Any) -> Iterator[tuple[str, float]]:
         names, positions = values.get("name", []), values.get("position", [])

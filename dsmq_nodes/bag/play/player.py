@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from dsmq_nodes.bag.bag_source import BagSource, leave_out
+from dsmq_nodes.bag.bag_source import BagSource, note_omitted
 from dsmq_nodes.bag.file.contents import Channel
 from dsmq_nodes.bag.file.mcap_reader import Record
 from dsmq_nodes.bag.file.prefetch import prefetched
@@ -45,7 +45,7 @@ class Player:
         start_ns: the begin of the bag, in recorded time.
         end_ns: the end of the bag, in recorded time.
         pace: the time of the recording, which makes messages due.
-        left_out: the number of messages on topics that are not played, by topic.
+        skipped: the number of messages on topics that are not played, by topic.
     """
 
     def __init__(
@@ -77,11 +77,11 @@ class Player:
         self._wait, self._report = wait or session.pump, report
         self._is_stopped = False
         self._clock_due_sec = 0.0
-        self.left_out: Counter[str] = Counter()
+        self.skipped: Counter[str] = Counter()
         self._channels: dict[Channel, Channel] = {}
         for each in bag.counts():
             self._choose(each.channel, each.messages)
-        _check_any(self._channels, self.left_out, bag.omitted.topics)
+        _check_any(self._channels, self.skipped, bag.omitted.topics)
         self.start_ns = self.at_ns = bag.start_ns + _ns(playing.start_offset_sec)
         self.end_ns = bag.end_ns
         if playing.duration_sec is not None:
@@ -99,8 +99,8 @@ class Player:
 
     def _choose(self, channel: Channel, messages: int) -> None:
         playing = self._playing
-        if playing.leaves_out(channel.topic):
-            self.left_out[channel.topic] += messages
+        if playing.skips(channel.topic):
+            self.skipped[channel.topic] += messages
         elif channel.encoding not in {"json", TEXT}:
             self._bag.omitted.topic(
                 channel.topic,
@@ -213,7 +213,7 @@ class Player:
         try:
             text = text_of(record)
         except ValueError as error:
-            leave_out(self._bag, record, error)
+            note_omitted(self._bag, record, error)
             return
         if channel.topic.endswith(REQUEST):
             text = calls.signed(text, self._session.client)
@@ -221,7 +221,7 @@ class Player:
         try:
             put(channel.topic, text)
         except WireError as error:  # it is too long
-            leave_out(self._bag, record, error)
+            note_omitted(self._bag, record, error)
             return
         self.at_ns = max(record.log_time_ns, self.start_ns)
         self.messages += 1
@@ -308,16 +308,16 @@ def _ns(seconds: float) -> int:
 
 
 def _check_any(
-    channels: Mapping[Channel, Channel], left_out: Mapping[str, int], unread: Mapping[str, str]
+    channels: Mapping[Channel, Channel], skipped: Mapping[str, int], unread: Mapping[str, str]
 ) -> None:
     """Raise if there is nothing to play."""
     if channels:
         return
     if unread:
         raise BagError("\n".join(f"{topic}: {reason}" for topic, reason in unread.items()))
-    if left_out:
+    if skipped:
         raise BagError(
-            f"nothing is played: {', '.join(sorted(left_out))} are services, actions, the kit's "
+            f"nothing is played: {', '.join(sorted(skipped))} are services, actions, the kit's "
             "or the emergency stop; --publish-service-requests calls the services again"
         )
     raise BagError("the bag has no messages on these topics: see `dsmq-nodes bag info`")

@@ -35,7 +35,7 @@ class Playing:
     start_paused: bool = False
     service_requests: bool = False
 
-    def leaves_out(self, topic: str) -> bool:
+    def skips(self, topic: str) -> bool:
         """Whether a topic is not played.
 
         Playing it would repeat service calls or their answers, or release an emergency stop that is

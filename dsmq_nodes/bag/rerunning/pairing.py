@@ -38,7 +38,7 @@ class RerunOutput:
 
 
 @dataclass(frozen=True, slots=True)
-class LeftOut:
+class Uncompared:
     """The messages of a topic that were not compared.
 
     Attributes:
@@ -61,11 +61,11 @@ class LeftOut:
 
 
 class Pairing(NamedTuple):
-    """The pairs to compare, and what is left out."""
+    """The pairs to compare, and how many outputs are not compared."""
 
     recorded: list[RerunOutput]
     found: list[RerunOutput]
-    left_out: LeftOut
+    uncompared: Uncompared
 
 
 def paired(
@@ -73,7 +73,7 @@ def paired(
 ) -> Pairing:
     """Pair outputs of a topic; the first input came at `first_ns`."""
     if not recorded or not found:
-        return Pairing(recorded, found, LeftOut())
+        return Pairing(recorded, found, Uncompared())
     earlier, begins = _by_stamp(recorded, found, first_ns)
     if not begins:
         at_ns = recorded[0].at_ns + _ROUNDING_NS
@@ -82,7 +82,7 @@ def paired(
     before = _longest(recorded, found, begins, tolerance)
     after = max(0, len(found) - before - len(recorded))
     end = len(found) - after
-    return Pairing(recorded, found[before:end], LeftOut(before, after, earlier))
+    return Pairing(recorded, found[before:end], Uncompared(before, after, earlier))
 
 
 def _by_stamp(

@@ -11,13 +11,13 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from dsmq_nodes.bag.bag_source import BagSource, leave_out
+from dsmq_nodes.bag.bag_source import BagSource, note_omitted
 from dsmq_nodes.bag.file.mcap_reader import Record
 from dsmq_nodes.bag.file.reading import TEXT
 from dsmq_nodes.bag.file.recorded_schemas import class_of
 from dsmq_nodes.bag.file.selection import Selection, chosen
 from dsmq_nodes.bag.rerunning.comparing import EXACT, Tolerance, differences
-from dsmq_nodes.bag.rerunning.pairing import SETTLE_NS, LeftOut, Pairing, RerunOutput, paired
+from dsmq_nodes.bag.rerunning.pairing import SETTLE_NS, Pairing, RerunOutput, Uncompared, paired
 from dsmq_nodes.bag.texts import loaded, text_of
 from dsmq_nodes.errors import BagError, DsmqError
 from dsmq_nodes.graph.node import Node
@@ -62,13 +62,13 @@ class Rerun:
     Attributes:
         inputs: the number of messages given to the node, by topic.
         outputs: the numbers of recorded and of published messages, by topic.
-        left_out: outputs that were not compared, by topic.
+        uncompared: outputs that were not compared, by topic.
         difference: the first difference; None when there is none.
     """
 
     inputs: dict[str, int] = field(default_factory=dict)
     outputs: dict[str, tuple[int, int]] = field(default_factory=dict)
-    left_out: dict[str, LeftOut] = field(default_factory=dict)
+    uncompared: dict[str, Uncompared] = field(default_factory=dict)
     difference: Difference | None = None
 
 
@@ -114,7 +114,7 @@ def _readable(
         try:
             text_of(record)
         except ValueError as error:
-            leave_out(bag, record, error)
+            note_omitted(bag, record, error)
         else:
             yield record
 
@@ -281,8 +281,8 @@ def _compare(
     result: Rerun, pairings: Mapping[str, Pairing], start_ns: int, tolerance: Tolerance
 ) -> None:
     for topic, pairing in pairings.items():
-        if pairing.left_out != LeftOut():
-            result.left_out[topic] = pairing.left_out
+        if pairing.uncompared != Uncompared():
+            result.uncompared[topic] = pairing.uncompared
     firsts = [_first(topic, each, start_ns, tolerance) for topic, each in pairings.items()]
     result.difference = min(
         (each for each in firsts if each), key=lambda each: each.at_sec, default=None
@@ -305,7 +305,7 @@ def _class(type_name: str) -> type[Message]:
 
 
 def _first(topic: str, pairing: Pairing, start_ns: int, tolerance: Tolerance) -> Difference | None:
-    recorded, found, skipped = pairing.recorded, pairing.found, pairing.left_out.earlier
+    recorded, found, skipped = pairing.recorded, pairing.found, pairing.uncompared.earlier
     for number, (before, now) in enumerate(zip(recorded, found, strict=False), skipped + 1):
         at_sec = (before.at_ns - start_ns) * 1e-9
         for path, was, is_ in differences(before.message, now.message, tolerance):

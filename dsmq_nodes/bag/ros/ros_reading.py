@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Final, Protocol
 
-from dsmq_nodes.bag.bag_source import BagSource, leave_out
+from dsmq_nodes.bag.bag_source import BagSource, note_omitted
 from dsmq_nodes.bag.file.contents import Attachment, Channel, latched_metadata
 from dsmq_nodes.bag.file.mcap_reader import ChannelCount, McapFile, Record
 from dsmq_nodes.bag.file.recorded_schemas import ANYTHING, class_of, schema_text
@@ -220,7 +220,7 @@ class RosBag(BagSource):
             try:
                 data = self._json(raw)
             except ValueError as error:
-                leave_out(self, raw, error)
+                note_omitted(self, raw, error)
                 continue
             number = sequence[channel] = sequence.get(channel, 0) + 1
             yield raw._replace(channel=channel, sequence=number, data=data)

@@ -16,7 +16,7 @@ from rosbags.interfaces import (
 )
 from rosbags.typesys import Stores, get_typestore
 
-from dsmq_nodes.bag.bag_source import BagSource, leave_out
+from dsmq_nodes.bag.bag_source import BagSource, note_omitted
 from dsmq_nodes.bag.file.atomic import removed_if_unfinished
 from dsmq_nodes.bag.file.contents import Channel
 from dsmq_nodes.bag.file.mcap_reader import Record
@@ -84,7 +84,7 @@ def write_ros(
                     _check_time(record.log_time_ns, is_one=is_one)
                     raw = _serialized(types, serialize, record)
                 except ValueError as error:
-                    leave_out(source, record, error)
+                    note_omitted(source, record, error)
                 else:
                     writer.write(connection, record.log_time_ns, raw)
                     count += 1

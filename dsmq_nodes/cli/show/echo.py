@@ -5,7 +5,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dsmq_nodes.cli.listing import is_type
-from dsmq_nodes.cli.show.message_text import has_part, read
+from dsmq_nodes.cli.show.message_text import may_have_field, read
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.suggest import nearest
 from dsmq_nodes.tools import lookup
@@ -53,7 +53,11 @@ def echo_topic(
         try:
             shown = style.show(text, schema)
         except CommandError as error:  # no such field: the user's mistake, or an unusual message
-            if not number and isinstance(read(text), dict) and not has_part(schema, style.field):
+            if (
+                not number
+                and isinstance(read(text), dict)
+                and not may_have_field(schema, style.field)
+            ):
                 raise
             session.skip(reply.topic, str(error))
             continue

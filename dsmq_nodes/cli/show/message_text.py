@@ -122,7 +122,7 @@ def pick(value: Any, path: str) -> Any:
     return value
 
 
-def has_part(schema: Schema, path: str) -> bool:
+def may_have_field(schema: Schema, path: str) -> bool:
     """Whether messages of a type may have a part: one message may lack what the next one has.
 
     Without a schema the answer is no.

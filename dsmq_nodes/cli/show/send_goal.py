@@ -93,13 +93,13 @@ class _Goal:
         self.is_sent = False
         self._session = session
         self._offer = offer
-        self._types = types_of(session, self._part("send_goal"), "")
-        self._results = types_of(session, self._part("get_result"), "").response
+        self._types = types_of(session, self._full_name("send_goal"), "")
+        self._results = types_of(session, self._full_name("get_result"), "").response
         self._feedback: Schema = {}
         self._feedback_topic = ""
         self._body: dict[str, Any] = {}
 
-    def _part(self, name: str) -> str:
+    def _full_name(self, name: str) -> str:
         return f"{self._offer.name}{ACTION}/{name}"
 
     def fill(self, values: str) -> Any:
@@ -117,21 +117,21 @@ class _Goal:
     def send(self, *, with_feedback: bool) -> bool:
         """Send the goal; return whether the server has accepted it."""
         if with_feedback:
-            self._feedback_topic = self._part("feedback")
+            self._feedback_topic = self._full_name("feedback")
             self._feedback = schema_of(self._session, self._feedback_topic)
             self._session.subscribe(self._feedback_topic)
         self.is_sent = True
         response = self._call("send_goal", self._body)
-        return bool(self._part_of(response, "accepted"))
+        return bool(self._field_of(response, "accepted"))
 
-    def _call(self, part: str, body: dict[str, Any]) -> dict[str, Any]:
-        asked = self._ask(part, body)
+    def _call(self, name: str, body: dict[str, Any]) -> dict[str, Any]:
+        asked = self._ask(name, body)
         return answer(self._session, asked, _PATIENCE_SEC)
 
-    def _ask(self, part: str, body: dict[str, Any]) -> Asked:
-        return ask(self._session, self._part(part), json_of(body, self._offer.type))
+    def _ask(self, name: str, body: dict[str, Any]) -> Asked:
+        return ask(self._session, self._full_name(name), json_of(body, self._offer.type))
 
-    def _part_of(self, response: dict[str, Any], name: str) -> Any:
+    def _field_of(self, response: dict[str, Any], name: str) -> Any:
         if name not in response:
             raise CommandError(f"{self._offer.name}: the server answers without {name!r}")
         return response[name]
@@ -155,9 +155,9 @@ class _Goal:
                     print(f"Feedback:\n{_indented(feedback, '    ')}", flush=True)
             elif (response := response_in(text, asked)) is not None:
                 shown = decoded(response, self._results)
-                result = self._part_of(shown, "result")
+                result = self._field_of(shown, "result")
                 print(f"Result:\n{_indented(result, '    ')}", flush=True)
-                status = self._part_of(response, "status")
+                status = self._field_of(response, "status")
                 return status if isinstance(status, int) else 0
         raise CommandError(f"{self._offer.name}: no result")
 

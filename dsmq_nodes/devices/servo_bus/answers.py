@@ -26,8 +26,8 @@ class Register(NamedTuple):
         """Return the bytes of a value, limited to the largest that fits."""
         if self.is_signed:
             most = (1 << 8 * self.size - 1) - 1
-            held = min(max(value, -most - 1), most)
-            return held.to_bytes(self.size, "little", signed=True)
+            clamped = min(max(value, -most - 1), most)
+            return clamped.to_bytes(self.size, "little", signed=True)
         bits = self.sign_bit or 8 * self.size
         magnitude = min(abs(value), (1 << bits) - 1)
         sign = (value < 0) << self.sign_bit if self.sign_bit else 0

@@ -25,12 +25,12 @@ def flat_schema(schema: Schema) -> dict[str, Any]:
 class _Flattening:
     def __init__(self, root: Schema) -> None:
         self._root = root
-        self._left = _MOST_PARTS
+        self._remaining = _MOST_PARTS
 
     def flat(self, part: object, depth: int) -> dict[str, Any]:
         """Return a part of the schema without what viewers do not support."""
-        self._left -= 1
-        if depth > _DEEPEST or self._left < 0:
+        self._remaining -= 1
+        if depth > _DEEPEST or self._remaining < 0:
             return dict(_OBJECT)
         found = resolved(self._root, part)
         choices = [as_mapping(each) for each in as_list(found.get("anyOf"))]

@@ -61,7 +61,7 @@ from dsmq_nodes.topic_names import REPLY, REQUEST, UPLINK
 logger = logging.getLogger("dsmq_nodes.uplink")
 
 _BEATS: Final = 3  # heartbeats after the last message of a topic
-_MOST_HELD: Final = 100  # calls that no machine wants yet
+_MOST_PENDING: Final = 100  # calls that no machine wants yet
 _LATE_SEC: Final = 0.35  # standing still alone does not make a link late
 _ANSWERING_SEC: Final = 1.0  # since the last message of an answer
 _MOST_WAITING_BYTES: Final = 1024 * 1024
@@ -114,7 +114,7 @@ class _OutgoingTopic:
         self.is_sure = bool(offer.latched) or self.is_call
         self.is_best_effort = is_best_effort(settings.best_effort, offer.type_name)
         self.is_wanted = False
-        self.held: deque[_Message] = deque(maxlen=_MOST_HELD)
+        self.pending: deque[_Message] = deque(maxlen=_MOST_PENDING)
         self.reader: HubReader | None = None
         self.chain = Chain()
         self.thinner = Thinner(settings.rate)
@@ -197,8 +197,8 @@ class OutgoingTopics:
             self._read(outgoing, is_wanted=is_wanted)
         if is_wanted:
             outgoing.beats_left = _BEATS  # a reader that lost the last message requests it
-        while is_wanted and outgoing.held:
-            self._send(outgoing.held.popleft())
+        while is_wanted and outgoing.pending:
+            self._send(outgoing.pending.popleft())
 
     def _read(self, outgoing: _OutgoingTopic, *, is_wanted: bool) -> None:
         if is_wanted and outgoing.reader is None:
@@ -230,7 +230,7 @@ class OutgoingTopics:
         if outgoing.is_wanted:
             self._send(message)
         else:
-            outgoing.held.append(message)
+            outgoing.pending.append(message)
 
     def _send(self, message: _Message) -> None:
         now_sec = time.monotonic()

@@ -29,7 +29,7 @@ class Health:
             message = f"{new_lost} messages of other machines were lost in the last second"
             level = DiagnosticStatus.WARN
         values = {"links": len(status["links"]), "lost": lost, "dropped": dropped}
-        part = DiagnosticStatus(
+        link = DiagnosticStatus(
             level=level,
             name="uplink: link",
             message=message,
@@ -44,4 +44,4 @@ class Health:
                 hardware_id=status["name"],
             )
         ]
-        return DiagnosticArray(status=[part, *stops] if stops[0].message else [part])
+        return DiagnosticArray(status=[link, *stops] if stops[0].message else [link])

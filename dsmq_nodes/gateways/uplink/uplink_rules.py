@@ -91,13 +91,15 @@ class UplinkRules:
     def may_send(self, topic: str) -> bool:
         """Whether a topic of this machine may be sent."""
         return _may(self.publish, topic) or (
-            _part_of(self.serve, topic, _FROM_SERVER) or _part_of(self.call, topic, _FROM_CLIENT)
+            _rule_covers(self.serve, topic, _FROM_SERVER)
+            or _rule_covers(self.call, topic, _FROM_CLIENT)
         )
 
     def may_receive(self, topic: str) -> bool:
         """Whether a topic may be received, by this machine's name of it."""
         return _may(self.subscribe, topic) or (
-            _part_of(self.serve, topic, _FROM_CLIENT) or _part_of(self.call, topic, _FROM_SERVER)
+            _rule_covers(self.serve, topic, _FROM_CLIENT)
+            or _rule_covers(self.call, topic, _FROM_SERVER)
         )
 
 
@@ -147,7 +149,7 @@ def _may(rule: tuple[str, ...], topic: str) -> bool:
 
 
 @lru_cache(_MOST_TOPICS)
-def _part_of(rule: tuple[str, ...], topic: str, parts: tuple[str, ...]) -> bool:
+def _rule_covers(rule: tuple[str, ...], topic: str, parts: tuple[str, ...]) -> bool:
     """Whether a topic is one of these parts of a service or an action in a rule."""
     if not topic.startswith("/") or _is_never(topic):
         return False

@@ -88,11 +88,11 @@ class HubClient:
         self._writers[id(writer)] = writer
         return writer
 
-    def release(self, held: HubReader | HubWriter) -> None:
+    def release(self, endpoint: HubReader | HubWriter) -> None:
         """End a subscription or an advertisement."""
-        held.close()
-        self._readers.pop(id(held), None)
-        self._writers.pop(id(held), None)
+        endpoint.close()
+        self._readers.pop(id(endpoint), None)
+        self._writers.pop(id(endpoint), None)
 
     async def call(self, service: str, body: str = "{}", *, timeout_sec: float = 10.0) -> str:
         """Call a service as `Hub.call` does.

@@ -29,7 +29,7 @@ from dsmq_nodes.launcher.prctl import become_subreaper
 from dsmq_nodes.launcher.supervise.process import describe
 
 _SILENCE_SEC: Final = 20.0
-_LEAVE_SEC: Final = 6.0
+_EXIT_SEC: Final = 6.0
 _numbers: Final = itertools.count()
 
 
@@ -111,7 +111,7 @@ class Examiner:
         with contextlib.suppress(BrokenPipeError):
             process.stdin.close()
         try:
-            process.wait(_LEAVE_SEC)
+            process.wait(_EXIT_SEC)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

@@ -93,7 +93,7 @@ def _made(
     token = surroundings.set(NodeContext(broker.clock, lambda: settings, lambda *_: link))
     try:
         with _environment(request.env):
-            _leave_safe(node := made(node_class))
+            _enter_safe_state(node := made(node_class))
         node._kit.check_parameters()
     except ParameterError as error:
         return NodeFinding(index, params=_wrong_params(node_class, error), unknown=str(error))
@@ -123,7 +123,7 @@ def _is_wrong_use(error: BaseException) -> bool:
     return last.filename.startswith(_GRAPH) or is_kits_class
 
 
-def _leave_safe(node: Node) -> None:
+def _enter_safe_state(node: Node) -> None:
     """End a node, so that what its constructor has switched on is switched off.
 
     The node has no results yet, so `on_shutdown`, which may write them, is not called.
@@ -198,10 +198,10 @@ def _classes_in(module_name: str) -> Iterator[NodeClass]:
 
 def _end_with(stream: BinaryIO) -> None:
     stream.read()
-    _leave()
+    _exit()
 
 
-def _leave() -> None:
+def _exit() -> None:
     """End, with everything that nodes have started, and without waiting for their threads."""
     end_descendants(descendants, reap)
     os._exit(0)
@@ -237,7 +237,7 @@ def main() -> None:
     for module in request.modules:
         for found in _classes_in(module):
             answer(found)
-    _leave()
+    _exit()
 
 
 if __name__ == "__main__":

@@ -72,7 +72,7 @@ def idle_waits(composition: Composition) -> Iterator[LaunchProblem]:
             other = waits_for(composition, node, name)
             if other is not None and other is not node and process_of(other) == process_of(node):
                 why = f"{shorten(name)} is not waited for: it is in the same process"
-            elif other is None and any(each in composition.left_out for each in _meant(node, name)):
+            elif other is None and any(each in composition.skipped for each in _meant(node, name)):
                 why = f"{shorten(name)} is not waited for: it is left out by its conditions"
             else:
                 continue
@@ -171,7 +171,7 @@ def _dependencies(composition: Composition) -> Iterator[LaunchProblem]:
             elif other is not None:
                 edges.setdefault(process_of(node), {}).setdefault(process_of(other), origin)
             elif not composition.is_partial and not any(
-                each in composition.left_out | composition.faulty for each in _meant(node, name)
+                each in composition.skipped | composition.faulty for each in _meant(node, name)
             ):
                 yield origin.problem(_no_such_node(composition, node, name), at_key=True)
     yield from _cycles(edges)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dsmq_nodes.graph.parameters.parameter_files import lookup
 from dsmq_nodes.launcher.file.composed import Origin
-from dsmq_nodes.launcher.file.entries import EntryPart
+from dsmq_nodes.launcher.file.entries import BaseEntry
 
 
 @dataclass(frozen=True)
@@ -18,10 +18,10 @@ class Around:
     remap: Mapping[str, str] = field(default_factory=dict)
     remaps: Mapping[str, Origin] = field(default_factory=dict)
     process: str | None = None
-    left_out: bool = False
+    is_skipped: bool = False
     files: tuple[Path, ...] = ()
 
-    def within(self, entry: EntryPart, origin: Origin, index: int | None) -> "Around":
+    def within(self, entry: BaseEntry, origin: Origin, index: int | None) -> "Around":
         """Return the settings around the entries of a group or of an included file."""
         raw = mapping_at(origin)
         namespace = entry.namespace
@@ -53,6 +53,6 @@ def join(outer: str, inner: str) -> str:
     return f"{outer}/{inner}" if inner else outer
 
 
-def remaps(entry: EntryPart, origin: Origin) -> dict[str, Origin]:
+def remaps(entry: BaseEntry, origin: Origin) -> dict[str, Origin]:
     """Return the place of each remapping of an entry."""
     return {name: origin.within("remap", name) for name in entry.remap}

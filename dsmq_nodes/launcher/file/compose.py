@@ -33,7 +33,7 @@ from dsmq_nodes.launcher.file.composed import (
 )
 from dsmq_nodes.launcher.file.entries import (
     ENTRIES,
-    EntryPart,
+    BaseEntry,
     GroupEntry,
     IncludeEntry,
     LaunchFile,
@@ -49,7 +49,7 @@ from dsmq_nodes.launcher.file.salvage import salvage
 from dsmq_nodes.launcher.file.substitute import Scope, Substitution
 from dsmq_nodes.suggest import did_you_mean, nearest
 
-_PartT = TypeVar("_PartT", bound=LaunchMapping)
+_MappingT = TypeVar("_MappingT", bound=LaunchMapping)
 _MOST_NODES = 1000
 _MOST_INCLUDES = 200
 _MOST_PROBLEMS = 200
@@ -146,7 +146,7 @@ class Composer:
             lambda place, why: self._refuse(document, place, why),
             self._extent,
         )
-        launch = self._part(
+        launch = self._mapping(
             launch_file_model(), Origin(document, ()), scope, aside=("args", "nodes")
         )
         if launch is not None:
@@ -181,16 +181,16 @@ class Composer:
         holds = head.get("if", True) is True and head.get("unless", False) is not True
         count = head.get("count")
         if not holds or count == 0:
-            around = replace(around, left_out=True)
+            around = replace(around, is_skipped=True)
         if count is not None and not _is_number(count):
             self.composition.is_partial = True  # other entries may name any of the copies
-        for index in _copies(count, around.left_out):
+        for index in _copies(count, around.is_skipped):
             if self._extent.is_spent and index not in {None, 1}:
                 break
             self._extent.take_values(OF_COPY)
             copy_scope = scope if index is None else scope.copy(index)
-            entry = self._part(
-                model, origin, copy_scope, aside=("nodes",), left_out=around.left_out
+            entry = self._mapping(
+                model, origin, copy_scope, aside=("nodes",), is_skipped=around.is_skipped
             )
             if entry is None:
                 self._not_understood(origin, around, copy_scope, index)
@@ -198,7 +198,7 @@ class Composer:
 
     def _composed(
         self,
-        entry: EntryPart | None,
+        entry: BaseEntry | None,
         origin: Origin,
         around: Around,
         scope: Scope,
@@ -215,7 +215,7 @@ class Composer:
             self._entries(origin.within(key), data[key], inner, scope)
         elif "nodes" in data:
             # A mistake of the group itself does not hide those of its nodes.
-            unknown = replace(around, left_out=True)
+            unknown = replace(around, is_skipped=True)
             self._entries(origin.within("nodes"), data["nodes"], unknown, scope)
 
     def _not_understood(
@@ -228,7 +228,7 @@ class Composer:
             quiet.value(data.get(key, ""), (*origin.path, key)) for key in ("name", "namespace")
         )
         spec = quiet.value(data.get("node"), (*origin.path, "node"))
-        if isinstance(spec, str) and ":" in spec and not around.left_out:
+        if isinstance(spec, str) and ":" in spec and not around.is_skipped:
             self.composition.unplaced.append((origin.within("node"), spec))
         words = f"{namespace}{name}"
         if _model_of(data) is not NodeEntry or not name or "$(" in words:
@@ -246,7 +246,7 @@ class Composer:
             key: quiet.value(data[key], (*origin.path, key)) for key in _CONDITIONS if key in data
         }
 
-    def _check_kind(self, origin: Origin, model: type[EntryPart], data: dict[str, object]) -> None:
+    def _check_kind(self, origin: Origin, model: type[BaseEntry], data: dict[str, object]) -> None:
         if model is not NodeEntry:
             if data.get("count") is not None and "namespace" not in data:
                 why = "copies of a group need a 'namespace:'; it is numbered"
@@ -261,20 +261,20 @@ class Composer:
             why = "a program has a process of its own; leave 'process' out"
             self.add_problem(origin.within("process").problem(why))
 
-    def _part(
+    def _mapping(
         self,
-        model: type[_PartT],
+        model: type[_MappingT],
         origin: Origin,
         scope: Scope,
         *,
         aside: tuple[str, ...],
-        left_out: bool = False,
-    ) -> _PartT | None:
+        is_skipped: bool = False,
+    ) -> _MappingT | None:
         """Return a mapping as its model; the keys in `aside` are substituted later."""
         document, path = origin.document, origin.path
         raw = mapping_at(origin)
         substitution = Substitution(
-            document, scope, lambda place, why: self._refuse(document, place, why), left_out
+            document, scope, lambda place, why: self._refuse(document, place, why), is_skipped
         )
         data = {
             key: value if key in aside else substitution.value(value, (*path, key))
@@ -282,7 +282,7 @@ class Composer:
         }
         return self._validate(model, data, origin)
 
-    def _validate(self, model: type[_PartT], data: object, origin: Origin) -> _PartT | None:
+    def _validate(self, model: type[_MappingT], data: object, origin: Origin) -> _MappingT | None:
         try:
             return model.model_validate(data)
         except ValidationError as error:
@@ -290,19 +290,19 @@ class Composer:
                 # A value that was refused is not reported a second time.
                 if (problem.file, problem.line, problem.column) not in self._reported:
                     self.add_problem(problem)
-            if not (issubclass(model, EntryPart) and isinstance(data, dict)):
+            if not (issubclass(model, BaseEntry) and isinstance(data, dict)):
                 return None
             return self._rest_of(model, data, origin, error)
 
     def _rest_of(
         self,
-        model: type[_PartT],
+        model: type[_MappingT],
         data: dict[str, object],
         origin: Origin,
         error: ValidationError,
-    ) -> _PartT | None:
+    ) -> _MappingT | None:
         """Return an entry without its mistakes, so that they do not hide other mistakes."""
-        assert issubclass(model, EntryPart)
+        assert issubclass(model, BaseEntry)
         found = salvage(model, data, error)
         if found is None:
             return None
@@ -320,8 +320,8 @@ class Composer:
         if index is not None and "$(index)" not in f"{raw.get('name')}":
             name = f"{name}{index}"
         namespace = join(around.namespace, entry.namespace)
-        if around.left_out:
-            self.composition.left_out.add(f"{namespace}/{name}")
+        if around.is_skipped:
+            self.composition.skipped.add(f"{namespace}/{name}")
             return
         if len(self.composition.nodes) >= _MOST_NODES:
             if not self._extent.is_spent:
@@ -391,7 +391,7 @@ class Composer:
     # Includes
 
     def _include(self, entry: IncludeEntry, origin: Origin, around: Around) -> None:
-        if around.left_out or self._extent.is_spent:
+        if around.is_skipped or self._extent.is_spent:
             return
         at = origin.within("include")
         path = resolved(origin.document.directory / entry.include)
@@ -423,7 +423,7 @@ def _is_nodes(key: str) -> bool:
     return nearest(key, [*GroupEntry.model_fields]) == "nodes"
 
 
-def _model_of(data: dict[str, object]) -> type[EntryPart]:
+def _model_of(data: dict[str, object]) -> type[BaseEntry]:
     """Return the kind of an entry by its keys, including misspelt ones."""
     if "include" in data:
         return IncludeEntry
@@ -437,11 +437,11 @@ def _model_of(data: dict[str, object]) -> type[EntryPart]:
     return GroupEntry if "nodes" in meant else NodeEntry
 
 
-def _copies(count: object, left_out: bool) -> Iterator[int | None]:
+def _copies(count: object, is_skipped: bool) -> Iterator[int | None]:
     """Yield each copy's number: None for no copies; 1 if their number is not known."""
     if count is None or "$(index" in f"{count}":  # `count` cannot depend on the entry's own number
         yield None
-    elif left_out or not _is_number(count) or not 0 < count <= MOST_COPIES:
+    elif is_skipped or not _is_number(count) or not 0 < count <= MOST_COPIES:
         yield 1
     else:
         yield from range(1, count + 1)
@@ -455,7 +455,7 @@ def _loop(files: tuple[Path, ...], path: Path) -> str:
     return " includes ".join(each.name for each in (*files[files.index(path) :], path))
 
 
-def _beside(part: _PartT, directory: Path) -> _PartT:
+def _beside(part: _MappingT, directory: Path) -> _MappingT:
     """Return a broker's or a log's entry, with its paths relative to the launch file."""
     names = ("store", "tls_cert", "tls_key", "tls_client_ca", "folder")
     paths = {name: getattr(part, name, None) for name in names}

@@ -149,7 +149,7 @@ class Composition:
         log: the settings of log files, with the folder relative to the launch file.
         nodes: the nodes to start.
         gateways: the gateways of the file itself, without those of included files.
-        left_out: full names of nodes whose conditions do not hold.
+        skipped: full names of nodes whose conditions do not hold.
         params_files: the files of parameters that nodes name.
         faulty: full names of nodes that are not in `nodes` because of mistakes.
         unplaced: the classes of these, with the place of each.
@@ -162,7 +162,7 @@ class Composition:
     log: LogEntry = field(default_factory=LogEntry)
     nodes: list[ComposedNode] = field(default_factory=list)
     gateways: list[ComposedGateway] = field(default_factory=list)
-    left_out: set[str] = field(default_factory=set)
+    skipped: set[str] = field(default_factory=set)
     params_files: dict[Path, ParamsFile] = field(default_factory=dict)
     faulty: set[str] = field(default_factory=set)
     unplaced: list[tuple[Origin, str]] = field(default_factory=list)

@@ -104,7 +104,7 @@ class DependencyEntry(LaunchMapping):
     )
 
 
-class EntryPart(LaunchMapping):
+class BaseEntry(LaunchMapping):
     """The keys of every entry of `nodes:`."""
 
     if_: bool = Field(default=True, alias="if", description="Left out when false.")
@@ -124,7 +124,7 @@ class EntryPart(LaunchMapping):
     )
 
 
-class NodeEntry(EntryPart):
+class NodeEntry(BaseEntry):
     """One node or program, started as one process; with `count` the name is numbered."""
 
     name: fields.NodeName = Field(description="The node's name.")
@@ -164,13 +164,13 @@ class NodeEntry(EntryPart):
     )
 
 
-class GroupEntry(EntryPart):
+class GroupEntry(BaseEntry):
     """Several entries together; with `count` the namespace is numbered."""
 
     nodes: list[object] = Field(min_length=1, description="The nodes to start.")
 
 
-class IncludeEntry(EntryPart):
+class IncludeEntry(BaseEntry):
     """Another launch file's nodes; its broker and log count only when it is launched itself."""
 
     include: fields.FilePath = Field(description="The file, beside this one.")
@@ -191,4 +191,4 @@ class LaunchFile(LaunchMapping):
     nodes: list[object] = Field(min_length=1, description="The nodes to start.")
 
 
-ENTRIES: tuple[type[EntryPart], ...] = (NodeEntry, GroupEntry, IncludeEntry)
+ENTRIES: tuple[type[BaseEntry], ...] = (NodeEntry, GroupEntry, IncludeEntry)

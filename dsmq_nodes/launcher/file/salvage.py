@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 from pydantic import ValidationError
 
-from dsmq_nodes.launcher.file.entries import EntryPart
+from dsmq_nodes.launcher.file.entries import BaseEntry
 from dsmq_nodes.suggest import nearest
 
 # If one of these is wrong, it is not known which nodes, or how many, are meant.
@@ -22,28 +22,28 @@ class Salvage(NamedTuple):
 
 
 def salvage(
-    model: type[EntryPart], data: Mapping[str, object], error: ValidationError
+    model: type[BaseEntry], data: Mapping[str, object], error: ValidationError
 ) -> Salvage | None:
     """Return an entry without its mistakes; None if too little of it is usable.
 
     A misspelt key counts as the key that was meant.
     """
     keys = [field.alias or name for name, field in model.model_fields.items()]
-    left, doubtful = dict(data), set()
+    kept, doubtful = dict(data), set()
     for detail in error.errors(include_url=False, include_input=False):
         key = f"{detail['loc'][0]}" if detail["loc"] else ""
         if detail["type"] == "extra_forbidden" and len(detail["loc"]) == 1:
-            value = left.pop(key, None)
+            value = kept.pop(key, None)
             meant = nearest(key, [each for each in keys if each not in data])
             if meant == "args":
                 return None  # the included file would lack them
             if meant is not None:
-                left[meant] = value
+                kept[meant] = value
         elif detail["type"] == "missing" and len(detail["loc"]) == 1:
             continue  # it may be the misspelt key
-        elif key in _DECISIVE or key not in left:
+        elif key in _DECISIVE or key not in kept:
             return None
         else:
-            del left[key]
+            del kept[key]
             doubtful.add(key)
-    return Salvage(left, frozenset(doubtful))
+    return Salvage(kept, frozenset(doubtful))

@@ -127,7 +127,7 @@ class Substitution:
     document: Document
     scope: Scope
     refuse: Refuse
-    left_out: bool = False
+    is_skipped: bool = False
 
     def value(self, data: object, path: Keys) -> object:
         """Return the value at a path, and everything in it, with the substitutions done.
@@ -156,7 +156,7 @@ class Substitution:
             self.refuse(place, str(error))
             return text
         except _WrongSubstitutionError as error:
-            message = "" if self.left_out and not error.fatal else str(error)
+            message = "" if self.is_skipped and not error.fatal else str(error)
             self.refuse(place, message)
             return text
 

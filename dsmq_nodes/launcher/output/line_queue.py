@@ -14,7 +14,7 @@ from typing import Final, Generic, TypeVar
 
 _MOST_BYTES: Final = 8 << 20
 _OVERHEAD_BYTES: Final = 200  # for each chunk in the backlog
-_MOST_HELD: Final = 1000  # lines
+_MOST_PAUSED: Final = 1000  # lines
 _CHECK_EVERY_SEC: Final = 0.01
 
 ChunkT = TypeVar("ChunkT")
@@ -43,7 +43,7 @@ class LineQueue(Generic[ChunkT]):
         self._bytes = 0
         self._lines = 0
         self._wanted = False  # a write without a chunk is requested
-        self._held = False
+        self._is_paused = False
         self._busy_lines = 0
         self._is_busy = False
         self._news = threading.Condition()
@@ -57,7 +57,7 @@ class LineQueue(Generic[ChunkT]):
             self._backlog.append((chunk, lines, size + _OVERHEAD_BYTES))
             self._bytes += size + _OVERHEAD_BYTES
             self._lines += lines
-            while self._bytes > _MOST_BYTES or (self._held and self._lines > _MOST_HELD):
+            while self._bytes > _MOST_BYTES or (self._is_paused and self._lines > _MOST_PAUSED):
                 self.lost += self._taken()[1]
         self._wake_writer()
 
@@ -67,20 +67,20 @@ class LineQueue(Generic[ChunkT]):
             self._wanted = True
         self._wake_writer()
 
-    def hold(self) -> None:
-        """Write nothing until `release`; meanwhile a smaller backlog is kept."""
+    def pause(self) -> None:
+        """Write nothing until `resume`; meanwhile a smaller backlog is kept."""
         with self._news:
-            self._held = True
+            self._is_paused = True
 
     @property
-    def is_held(self) -> bool:
-        """Whether writing is held."""
-        return self._held
+    def is_paused(self) -> bool:
+        """Whether writing is paused."""
+        return self._is_paused
 
-    def release(self) -> None:
+    def resume(self) -> None:
         """Write again."""
         with self._news:
-            self._held = False
+            self._is_paused = False
         self.poke()
 
     @property
@@ -111,7 +111,7 @@ class LineQueue(Generic[ChunkT]):
 
     def _wake_writer(self) -> None:
         if not self._waits:
-            if not self._held:
+            if not self._is_paused:
                 self._turn()
             return
         if self._thread is None:
@@ -124,7 +124,7 @@ class LineQueue(Generic[ChunkT]):
     def _run(self) -> None:
         while True:
             with self._news:
-                self._news.wait_for(lambda: (self._backlog or self._wanted) and not self._held)
+                self._news.wait_for(lambda: (self._backlog or self._wanted) and not self._is_paused)
             self._turn()
 
     def _turn(self) -> None:

@@ -87,16 +87,16 @@ class LaunchOutput:
         """Call `compose` soon, even without lines."""
         self._out.queue.poke()
 
-    def hold(self) -> None:
-        """Hold the lines, since a process draws on the terminal."""
+    def pause(self) -> None:
+        """Keep the lines back, since a process draws on the terminal."""
         for stream in self._streams():
             if stream.is_terminal:
-                stream.queue.hold()
+                stream.queue.pause()
 
-    def release(self) -> None:
-        """Take the terminal back, restore it, and write the held lines."""
+    def resume(self) -> None:
+        """Take the terminal back, restore it, and write the lines that were kept back."""
         for stream in self._streams():
-            stream.release()
+            stream.resume()
 
     def lines(self, name: str, lines: list[bytes]) -> None:
         """Write a process's lines.
@@ -150,20 +150,20 @@ class _Stream:
         self._fd = _fd(stream)
         self._ended = ended
         self._is_broken = False
-        self._was_held = False
+        self._was_paused = False
         self.queue: LineQueue[bytes] = LineQueue(self._write, waits=self._fd is not None)
 
     def put(self, prefix: bytes, lines: list[bytes]) -> None:
         if self._is_broken or not lines:
             return
         whole = [b"%b%b\n" % (prefix, line) for line in lines]
-        for chunk in whole if self.queue.is_held else [b"".join(whole)]:
-            self.queue.put(chunk, 1 if self.queue.is_held else len(whole), len(chunk))
+        for chunk in whole if self.queue.is_paused else [b"".join(whole)]:
+            self.queue.put(chunk, 1 if self.queue.is_paused else len(whole), len(chunk))
 
-    def release(self) -> None:
-        if self.queue.is_held:
-            self._was_held = True
-            self.queue.release()
+    def resume(self) -> None:
+        if self.queue.is_paused:
+            self._was_paused = True
+            self.queue.resume()
 
     def _write(self, chunks: Sequence[bytes], lost: int) -> None:
         if self._is_broken:
@@ -181,8 +181,8 @@ class _Stream:
         """Return a notice to write before the next lines, with the number of missing lines."""
         # A killed process has not restored the screen: leave its alternate screen, show the cursor.
         reset, why = b"", "nobody read them"
-        if self._was_held:
-            self._was_held, reset, why = False, _RESET_SCREEN, "a process had the terminal"
+        if self._was_paused:
+            self._was_paused, reset, why = False, _RESET_SCREEN, "a process had the terminal"
         notice = f"[{_OWN_NAME}] {_count(lost, 'earlier ')} not shown: {why}\n" if lost else ""
         return reset + notice.encode()
 

@@ -53,11 +53,11 @@ def signals_before_run() -> None:
     show a traceback from its imports.
     """
 
-    def leave(_number: int, _frame: FrameType | None) -> None:
+    def exit_now(_number: int, _frame: FrameType | None) -> None:
         os._exit(0)
 
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, leave)
+        signal.signal(number, exit_now)
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
 

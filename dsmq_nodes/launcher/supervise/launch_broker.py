@@ -21,14 +21,14 @@ class BrokerLines:
     """
 
     def __init__(self, output: LaunchOutput) -> None:
-        self._held: list[bytes] = []
+        self._unshown: list[bytes] = []
         self.where: asyncio.Future[Address] = asyncio.get_running_loop().create_future()
         self._output = output
 
     @property
     def unshown_lines(self) -> list[str]:
         """The lines that were not passed on."""
-        return [line.decode("utf-8", "replace") for line in self._held]
+        return [line.decode("utf-8", "replace") for line in self._unshown]
 
     def why_not(self, another_port: str) -> list[str]:
         """Return the reason why the broker does not listen, with a launch's advice for a used port.
@@ -43,14 +43,14 @@ class BrokerLines:
 
     def __call__(self, lines: list[bytes]) -> None:
         """Take lines."""
-        self._held += lines
+        self._unshown += lines
         found = next(filter(None, map(_LISTENING.search, lines)), None)
         if found is not None and not self.where.done():
             host = reached_at(found[1].decode().strip("[]"))
             self.where.set_result(Address(host, int(found[2])))
         if self.where.done():
-            self._output.lines("broker", self._held)
-            self._held = []
+            self._output.lines("broker", self._unshown)
+            self._unshown = []
 
 
 def started_again(plan: ProcessPlan, port: int) -> ProcessPlan:

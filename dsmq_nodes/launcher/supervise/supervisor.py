@@ -385,7 +385,7 @@ class Supervisor:
                 self.fail(member.name, f"cannot be started: {_why(error, str(error))}", end=True)
             return False
         if member.plan.terminal:
-            self._output.hold()
+            self._output.pause()
         member.started(process)
         if not is_broker:
             self._pids.add(process.pid)
@@ -397,7 +397,7 @@ class Supervisor:
         status = await member.process.wait()
         member.ended(describe(status))
         if member.plan.terminal:
-            self._output.release()
+            self._output.resume()
         return status
 
     def _delay_sec(self, member: Member, status: int) -> float | None:

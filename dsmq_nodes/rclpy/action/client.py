@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from dsmq_nodes.rclpy.clock import Clock
 from dsmq_nodes.rclpy.impl.also_importable import also_importable
-from dsmq_nodes.rclpy.impl.calls.action_parts_of import ActionClientParts
+from dsmq_nodes.rclpy.impl.calls.action_entities import ActionClientEntities
 from dsmq_nodes.rclpy.impl.interface_named import interface
 from dsmq_nodes.rclpy.impl.nodes.ends import wait_for_server
 from dsmq_nodes.rclpy.qos import (
@@ -119,7 +119,7 @@ class ActionClient(Waitable):
         self._node = node
         self._action_type = action_type
         self._action_name = action_name
-        self._parts = ActionClientParts(
+        self._entities = ActionClientEntities(
             node,
             action_type,
             action_name,
@@ -151,10 +151,16 @@ class ActionClient(Waitable):
 
     def is_ready(self, wait_set: Any) -> bool:
         """Whether a response, feedback or status has come."""
-        parts = self._parts
+        entities = self._entities
         return any(
             each.is_ready()
-            for each in (parts.goal, parts.cancel, parts.result, parts.feedback, parts.status)
+            for each in (
+                entities.goal,
+                entities.cancel,
+                entities.result,
+                entities.feedback,
+                entities.status,
+            )
         )
 
     def take_data(self) -> dict[str, Any]:
@@ -163,18 +169,18 @@ class ActionClient(Waitable):
         Feedback waits for the next call when an answer to a goal has come, as a result does for
         feedback: who waits for the answer is called first.
         """
-        parts = self._parts
+        entities = self._entities
         data: dict[str, Any] = {}
-        self._take_response("goal", parts.goal, data)
-        self._take_response("cancel", parts.cancel, data)
-        for name, subscription in (("feedback", parts.feedback), ("status", parts.status)):
+        self._take_response("goal", entities.goal, data)
+        self._take_response("cancel", entities.cancel, data)
+        for name, subscription in (("feedback", entities.feedback), ("status", entities.status)):
             if name == "feedback" and "goal" in data:
                 continue
             taken = subscription.take_message(None, False)
             if taken is not None:
                 data[name] = taken[0]
         if "feedback" not in data and "goal" not in data:
-            self._take_response("result", parts.result, data)
+            self._take_response("result", entities.result, data)
         return data
 
     def _take_response(self, name: str, client: Any, data: dict[str, Any]) -> None:
@@ -290,9 +296,9 @@ class ActionClient(Waitable):
             self._feedback_callbacks[bytes(request.goal_id.uuid)] = feedback_callback
         future: Future[Any] = Future()
         self.add_future(future)
-        self._parts.check_for("goal")
+        self._entities.check_for("goal")
         with self._lock:
-            sequence = self._parts.goal.send_request(request)
+            sequence = self._entities.goal.send_request(request)
             self._pending_goal_requests[sequence] = request.goal_id, future
         return future
 
@@ -310,9 +316,9 @@ class ActionClient(Waitable):
         request.goal_info.goal_id = goal_handle.goal_id
         future: Future[Any] = Future()
         self.add_future(future)
-        self._parts.check_for("cancel")
+        self._entities.check_for("cancel")
         with self._lock:
-            sequence = self._parts.cancel.send_request(request)
+            sequence = self._entities.cancel.send_request(request)
             self._pending_cancel_requests[sequence] = future
         return future
 
@@ -322,16 +328,16 @@ class ActionClient(Waitable):
         request.goal_id = goal_handle.goal_id
         future: Future[Any] = Future()
         self.add_future(future)
-        self._parts.check_for("result")
+        self._entities.check_for("result")
         with self._lock:
-            sequence = self._parts.result.send_request(request)
+            sequence = self._entities.result.send_request(request)
             self._pending_result_requests[sequence] = bytes(request.goal_id.uuid), future
         return future
 
     def server_is_ready(self) -> bool:
         """Whether somebody serves the action; raises an RCLError after a signal's shutdown."""
         with self._node.handle:
-            return self._parts.is_server_available()
+            return self._entities.is_server_available()
 
     def wait_for_server(self, timeout_sec: float | None = None) -> bool:
         """Wait until somebody serves it; False on timeout."""
@@ -344,11 +350,13 @@ class ActionClient(Waitable):
         introspection_state: ServiceIntrospectionState,
     ) -> None:
         """Publish the calls of its services."""
-        self._parts.configure_introspection(clock, service_event_qos_profile, introspection_state)
+        self._entities.configure_introspection(
+            clock, service_event_qos_profile, introspection_state
+        )
 
     def destroy(self) -> None:
         """End it."""
-        self._parts.destroy_when_not_in_use()
+        self._entities.destroy_when_not_in_use()
         self._node.remove_waitable(self)
 
 

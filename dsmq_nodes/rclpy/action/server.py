@@ -19,7 +19,7 @@ from dsmq_nodes.rclpy.constants import S_TO_NS
 from dsmq_nodes.rclpy.impl.also_importable import also_importable
 from dsmq_nodes.rclpy.impl.c_enum import CEnum
 from dsmq_nodes.rclpy.impl.c_errors import InvalidHandle, RCLError
-from dsmq_nodes.rclpy.impl.calls.action_parts_of import ActionServerParts
+from dsmq_nodes.rclpy.impl.calls.action_entities import ActionServerEntities
 from dsmq_nodes.rclpy.impl.interface_named import interface
 from dsmq_nodes.rclpy.impl.nodes.peer_node import io
 from dsmq_nodes.rclpy.qos import (
@@ -238,7 +238,7 @@ class ActionServer(Waitable):
         self._node = node
         self._action_type = action_type
         self._result_timeout_ns = int(result_timeout * 1e9)
-        self._handle = ActionServerParts(
+        self._handle = ActionServerEntities(
             node,
             action_type,
             action_name,
@@ -274,8 +274,8 @@ class ActionServer(Waitable):
 
     def is_ready(self, wait_set: Any) -> bool:
         """Whether a request has come, or a result has expired."""
-        parts = self._handle
-        if parts.goal.is_ready() or parts.cancel.is_ready() or parts.result.is_ready():
+        entities = self._handle
+        if entities.goal.is_ready() or entities.cancel.is_ready() or entities.result.is_ready():
             return True
         return bool(self._expired())
 
@@ -287,12 +287,12 @@ class ActionServer(Waitable):
 
     def take_data(self) -> dict[str, Any]:
         """One of each that has come."""
-        parts = self._handle
+        entities = self._handle
         data: dict[str, Any] = {}
         for name, service in (
-            ("goal", parts.goal),
-            ("cancel", parts.cancel),
-            ("result", parts.result),
+            ("goal", entities.goal),
+            ("cancel", entities.cancel),
+            ("result", entities.result),
         ):
             request, header = service.service_take_request()
             if header is not None:

@@ -29,9 +29,9 @@ class AbstractType:
 
     @override
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self._held() == other._held()
+        return type(self) is type(other) and self._slot_values() == other._slot_values()
 
-    def _held(self) -> list[Any]:
+    def _slot_values(self) -> list[Any]:
         names = [name for cls in type(self).__mro__ for name in getattr(cls, "__slots__", ())]
         return [getattr(self, name) for name in names]
 

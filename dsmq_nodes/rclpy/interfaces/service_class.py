@@ -63,9 +63,9 @@ def event_definition(type_name: str) -> MessageDefinition:
     """Return the message of a service's introspection: `std_srvs/srv/SetBool_Event`."""
     service = type_name.removesuffix("_Event")
     parts = ("request", "response")
-    held = {part: FieldType(f"{service}_{part.title()}", is_list=True, limit=1) for part in parts}
+    fields = {part: FieldType(f"{service}_{part.title()}", is_list=True, limit=1) for part in parts}
     info = MessageField("info", FieldType("service_msgs/msg/ServiceEventInfo"))
-    return MessageDefinition(type_name, (info, *(MessageField(*pair) for pair in held.items())))
+    return MessageDefinition(type_name, (info, *(MessageField(*pair) for pair in fields.items())))
 
 
 def action_definition(type_name: str) -> MessageDefinition | None:

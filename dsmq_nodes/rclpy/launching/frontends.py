@@ -211,10 +211,10 @@ def _parameter(element: Element) -> dict[str, Any]:
 
 
 def _parameter_list(element: Element) -> Any:
-    held = element.named("value")
-    if not held:
+    values = element.named("value")
+    if not values:
         raise _ElementError(element.place, "<param> has no value")
-    return text.TextSubstitution(text=f"[{held[0].attributes['value']}]")
+    return text.TextSubstitution(text=f"[{values[0].attributes['value']}]")
 
 
 def _process(element: Element) -> dict[str, Any]:

@@ -90,14 +90,14 @@ def split(words: str) -> list[str]:
     """
     if "\0" in words:  # it marks below where a substitution was
         raise SubstitutionError("a zero character is in it")
-    held, text, rest = list[str](), "", words
+    substitutions, text, rest = list[str](), "", words
     while (start := rest.find("$(")) >= 0:
         end = _end(rest, start)
-        text += f"{rest[:start]}\0{len(held)}\0"
-        held.append(rest[start : end + 1])
+        text += f"{rest[:start]}\0{len(substitutions)}\0"
+        substitutions.append(rest[start : end + 1])
         rest = rest[end + 1 :]
     return [
-        re.sub("\0(\\d+)\0", lambda found: held[int(found[1])], word)
+        re.sub("\0(\\d+)\0", lambda found: substitutions[int(found[1])], word)
         for word in split_words(text + rest)
     ]
 

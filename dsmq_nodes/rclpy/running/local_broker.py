@@ -48,11 +48,11 @@ class LocalBroker:
                 there.
         """
         self.address = broker_address()
-        self._held: socket.socket | None = None
+        self._connection: socket.socket | None = None
         self._process: subprocess.Popen[str] | None = None
         self._pid = 0  # of the broker, if it was started here
         try:
-            self._held = connect(*self.address.socket)
+            self._connection = connect(*self.address.socket)
         except ConnectionFailedError as error:
             if self.address != parse_address(""):
                 raise CommandError(str(error)) from None
@@ -72,7 +72,7 @@ class LocalBroker:
         with process.stdout:
             line = _last_line(process.stdout.fileno())
         try:
-            self._held = connect(*self.address.socket)
+            self._connection = connect(*self.address.socket)
         except ConnectionFailedError as error:
             raise CommandError(f"the broker that was started says: {line or error}") from None
         self._pid = process.pid
@@ -85,14 +85,14 @@ class LocalBroker:
 
     def _keep(self) -> None:
         while True:
-            held = self._held
+            held = self._connection
             assert held is not None
             with held, contextlib.suppress(OSError):
                 held.settimeout(None)
                 while held.recv(1):
                     pass
             try:
-                self._held = connect(*self.address.socket)  # one that lacked room for connections
+                self._connection = connect(*self.address.socket)  # one that lacked room for connections
             except ConnectionFailedError:
                 logger.warning("the broker %s has ended: it is started again", self.address)
                 self._start_again()

@@ -62,17 +62,17 @@ def _check_renamings(bag: BagSource, playing: Playing) -> None:
 
 
 def _print_skipped(player: Player) -> None:
-    stops = player.left_out.pop(EMERGENCY_STOP_TOPIC, 0)
+    stops = player.skipped.pop(EMERGENCY_STOP_TOPIC, 0)
     if stops:
         _print(
             f"Not played: {stops} messages of {EMERGENCY_STOP_TOPIC}, which might release a stop "
             f"pressed now: --remap {EMERGENCY_STOP_TOPIC}:={EMERGENCY_STOP_TOPIC} plays them"
         )
-    if player.left_out:
-        names = sorted(player.left_out)
+    if player.skipped:
+        names = sorted(player.skipped)
         shown = ", ".join(names[:_MOST_NAMED]) + (", ..." if len(names) > _MOST_NAMED else "")
         _print(
-            f"Not played: {player.left_out.total()} messages of services, actions and the kit "
+            f"Not played: {player.skipped.total()} messages of services, actions and the kit "
             f"({shown}): --publish-service-requests calls the services again"
         )
 

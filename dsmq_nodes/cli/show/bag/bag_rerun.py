@@ -100,8 +100,8 @@ def _show(result: Rerun, until: str) -> None:
         print(one_line(f"in   {topic}: {count} messages"))
     for topic, (recorded, now) in result.outputs.items():
         print(one_line(f"out  {topic}: {recorded} messages recorded, {now} now"))
-    for topic, left_out in result.left_out.items():
-        print(one_line(f"left out of {topic}: {left_out}"))
+    for topic, uncompared in result.uncompared.items():
+        print(one_line(f"left out of {topic}: {uncompared}"))
     if result.difference is not None:
         print(f"first difference: {indented(str(result.difference))}")
     elif result.outputs:

@@ -82,9 +82,9 @@ class NodeHandle(InnerHandle):
         """
         if not self.is_destroyed:
             log_output.drop_rosout(self.logger_name)
-            io.start(self._left())
+            io.start(self._leave_graph())
 
-    async def _left(self) -> None:
+    async def _leave_graph(self) -> None:
         if not self.is_destroyed:
             for each in list(self.inner):
                 each.destroy_when_not_in_use()

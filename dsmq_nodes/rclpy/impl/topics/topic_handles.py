@@ -97,7 +97,7 @@ class TopicHandle(InnerHandle):
         self.node.inner.add(self)
         self.node.announced.add(self.end.kind, self.topic, self.qos, self._carrier)
 
-    def _leave(self) -> None:
+    def _withdraw(self) -> None:
         self.node.inner.discard(self)
         ends.remove(self.end)
         self.node.announced.remove(self.end.kind, self.topic, self.qos, self._carrier)
@@ -250,7 +250,7 @@ class PublisherHandle(TopicHandle):
             if each is not None:
                 each.close()
         io.run(self.node.kit.destroy_publisher, self._kit)
-        self._leave()
+        self._withdraw()
 
 
 Arrived = tuple[Parts, MessageInfo, int]
@@ -474,7 +474,7 @@ class SubscriptionHandle(TopicHandle):
             self._deadline.close()
         ends.end_delivery(self.topic, self._take_own)
         io.run(self.node.kit.destroy_subscription, self._kit)
-        self._leave()
+        self._withdraw()
 
 
 def info_of(info: MessageInfo) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The parts of an action: three services and two topics below `<action>/_action`."""
+"""The entities of an action: three services and two topics below `<action>/_action`."""
 
 from typing import Any, Final
 
@@ -37,7 +37,7 @@ def names_of(node: Any, action_type: Any, name: str, what: str) -> tuple[str, ..
     return (*map(node.resolve_service_name, services), *map(node.resolve_topic_name, topics))
 
 
-class ActionServerParts(InnerHandle):
+class ActionServerEntities(InnerHandle):
     """The inner side of an action's server; `qos` are the profiles of its five parts."""
 
     def __init__(self, node: Any, action_type: Any, name: str, qos: tuple[Any, ...]) -> None:
@@ -64,7 +64,7 @@ class ActionServerParts(InnerHandle):
             each.destroy_when_not_in_use()
 
 
-class ActionClientParts(InnerHandle):
+class ActionClientEntities(InnerHandle):
     """The inner side of an action's client; `qos` are the profiles of its five parts."""
 
     def __init__(self, node: Any, action_type: Any, name: str, qos: tuple[Any, ...]) -> None:
