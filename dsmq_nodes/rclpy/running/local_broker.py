@@ -85,14 +85,15 @@ class LocalBroker:
 
     def _keep(self) -> None:
         while True:
-            held = self._connection
-            assert held is not None
-            with held, contextlib.suppress(OSError):
-                held.settimeout(None)
-                while held.recv(1):
+            connection = self._connection
+            assert connection is not None
+            with connection, contextlib.suppress(OSError):
+                connection.settimeout(None)
+                while connection.recv(1):
                     pass
             try:
-                self._connection = connect(*self.address.socket)  # one that lacked room for connections
+                # The broker may have lacked room for connections.
+                self._connection = connect(*self.address.socket)
             except ConnectionFailedError:
                 logger.warning("the broker %s has ended: it is started again", self.address)
                 self._start_again()
