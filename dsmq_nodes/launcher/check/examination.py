@@ -79,21 +79,23 @@ class Examiner:
         process = self._process
         assert process.stdin is not None
         lines: queue.Queue[bytes] = queue.Queue()
-        reader = threading.Thread(target=_read, args=(process, lines), daemon=True)
-        reader.start()
+        threading.Thread(target=_read, args=(process, lines), daemon=True).start()
+        self._timed_out = False
         try:
             process.stdin.write(json.dumps(msgspec.to_builtins(request)).encode() + b"\n")
             process.stdin.flush()
             while line := lines.get(timeout=_SILENCE_SEC):
                 yield line
-        except (queue.Empty, BrokenPipeError):
+        except queue.Empty:
+            self._timed_out = process.poll() is None  # else a child of it has the pipe
+        except BrokenPipeError:
             pass
-        self._timed_out = process.poll() is None and reader.is_alive()
 
     def _why(self) -> str:
-        if self._timed_out:
-            return f"it has not come to an end in {_SILENCE_SEC:g} s"
-        return f"it ended the process, {describe(self._process.wait())}"
+        if not self._timed_out:
+            with contextlib.suppress(subprocess.TimeoutExpired):  # it has closed the pipe itself
+                return f"it ended the process, {describe(self._process.wait(_LEAVE_SEC))}"
+        return f"it has not come to an end in {_SILENCE_SEC:g} s"
 
     def _restart(self) -> None:
         self._end()
