@@ -62,6 +62,7 @@ def test_it_obeys_and_stops_when_nobody_commands_any_more(graph: Graph) -> None:
 def test_a_command_that_waited_longer_than_its_timeout_is_not_obeyed(broker: BrokerProcess) -> None:
     """As after the process was stopped, while the commander commanded on and died."""
     commander, motor = Node("commander"), Motor()
+    motor.confirm_subscriptions()
     commander.create_publisher(Float64, "speed", 1).publish(Float64(data=1.0))
     came_sec = time.monotonic()
     until(lambda: time.monotonic() > came_sec + 0.6)
