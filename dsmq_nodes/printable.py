@@ -90,7 +90,7 @@ def traceback_text(error: BaseException) -> str:
     out.
     """
     shown = traceback.format_exception(type(error), error, of_program(error.__traceback__))
-    return "".join(map(_hung, shown))
+    return "".join(map(_hanging_indent, shown))
 
 
 def of_program(trace: TracebackType | None) -> TracebackType | None:
@@ -101,7 +101,7 @@ def of_program(trace: TracebackType | None) -> TracebackType | None:
     return rest or trace
 
 
-def _hung(part: str) -> str:
+def _hanging_indent(part: str) -> str:
     first, *more = visible(part).removesuffix("\n").split("\n")
     lines = [line if not line or line[0] in " ^" else f"    {line}" for line in more]
     return "\n".join([first, *lines, ""])

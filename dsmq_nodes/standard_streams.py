@@ -252,11 +252,11 @@ def _write_little(descriptor: int, data: bytes) -> int:
     return os.write(descriptor, data[:_LITTLE_BYTES])
 
 
-def _begin_anew() -> None:
+def _make_buffers() -> None:
     """Make new buffers; in a forked child, too: a thread may have held a lock."""
     _unread.update({descriptor: _Unread(descriptor) for descriptor in _NAMES})
 
 
-_begin_anew()
+_make_buffers()
 if hasattr(os, "register_at_fork"):  # not on Windows
-    os.register_at_fork(after_in_child=_begin_anew)
+    os.register_at_fork(after_in_child=_make_buffers)

@@ -78,12 +78,12 @@ class DiagnosticUpdater:
             stat, work = self._ask(name, callback)
             statuses.append(stat)
             if work is not None:
-                self._waits = self._go_on(stat, callback, work, statuses, tasks)
+                self._waits = self._run_remaining(stat, callback, work, statuses, tasks)
                 self._node.create_task(self._waits)
                 return
         self._publish(statuses)
 
-    async def _go_on(
+    async def _run_remaining(
         self,
         stat: DiagnosticStatusWrapper,
         callback: _Callback,

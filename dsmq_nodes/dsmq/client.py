@@ -109,7 +109,7 @@ class Client:
             with self._asking:
                 self._acks += 1
                 frame = wire.encode_object({**fields, "ack": self._acks})
-                if error := self._try(lambda connection: self._put_surely(connection, frame)):
+                if error := self._try(lambda connection: self._put_acknowledged(connection, frame)):
                     raise error
             return
         frame = wire.encode_object(fields)
@@ -117,7 +117,7 @@ class Client:
             with self._sending:
                 self.dropped += 1
 
-    def _put_surely(self, connection: ClientConnection, frame: bytes) -> None:
+    def _put_acknowledged(self, connection: ClientConnection, frame: bytes) -> None:
         if connection.original:
             raise RequestRefusedError(f"{connection.where} is an original server: it never acks")
         until_sec = time.monotonic() + _PATIENCE_SEC

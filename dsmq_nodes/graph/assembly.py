@@ -190,7 +190,9 @@ class NodeKit:
             NODES_TOPIC, NodeStatistics.type_name, 0, schema_text(NodeStatistics)
         )
         self._overruns = OverrunWatch(self.logger.warning)
-        statistics = Timer(STATISTICS_PERIOD_SEC, self._each_second, _quietly, self.spinner.begin)
+        statistics = Timer(
+            STATISTICS_PERIOD_SEC, self._each_second, _run_uncounted, self.spinner.begin
+        )
         self.spinner.add(statistics, is_steady=True)
         # This watchdog runs during an outage only: see _on_outage.
         self._is_outage = self.is_broker_lost = self._is_end_told = False
@@ -520,7 +522,7 @@ def _check_settings(node: NodeHooks) -> None:
             )
 
 
-def _quietly(callback: Callback) -> None:
+def _run_uncounted(callback: Callback) -> None:
     """Run a callback of the kit itself, which does not count for `spin_once`."""
     callback()
 

@@ -70,7 +70,7 @@ class StopState(NamedTuple):
         now = dict(self.stops) | {stop: _IN_FORCE}
         if instead_of in now:
             now[instead_of] = max(now.values()) + 1
-        return StopState(self._later(at_ns), _remembered(now))
+        return StopState(self._later_ns(at_ns), _remembered(now))
 
     def released(self, name: str, at_ns: int, of: str = "") -> "StopState":
         """Release the stops in force whose names begin with `of`; if none is known, add `name`."""
@@ -79,7 +79,7 @@ class StopState(NamedTuple):
             stop: number if was == _IN_FORCE and stop.startswith(of) else was
             for stop, was in self.stops
         }
-        return StopState(self._later(at_ns), _remembered(now or {name: number}))
+        return StopState(self._later_ns(at_ns), _remembered(now or {name: number}))
 
     def in_force(self, of: str = "") -> list[str]:
         """Return the stops in force whose names begin with `of`."""
@@ -100,7 +100,7 @@ class StopState(NamedTuple):
         """The key by which they compare states: the later one counts, else the pressed one."""
         return self.changed_ns, self.is_pressed
 
-    def _later(self, at_ns: int) -> int:
+    def _later_ns(self, at_ns: int) -> int:
         return max(at_ns if at_ns in _NS_IN_RANGE else 0, self.changed_ns + 1)
 
 
@@ -206,7 +206,7 @@ class EmergencyStop:
             before, self._pressed_here = self._pressed_here, name
             return known.pressed(name, now_ns, before)
 
-        changed = self._become(change)
+        changed = self._change_state(change)
         self._publish_state()
         on_change = self._on_change
         if changed is not None and on_change is not None:
@@ -259,7 +259,7 @@ class EmergencyStop:
             return known if known.changed_ns > 0 else known.released(name, at_ns)
 
         before = self._state
-        changed = self._become(change)
+        changed = self._change_state(change)
         if self._state != before:
             self._publish_state()
         if of and not is_pressed:
@@ -284,11 +284,11 @@ class EmergencyStop:
         """Join the state of another process with this one."""
         if other == self._state:
             return None
-        changed = self._become(lambda known: known.joined(other))
+        changed = self._change_state(lambda known: known.joined(other))
         self._publish_state()
         return changed
 
-    def _become(self, change: Callable[[StopState], StopState]) -> bool | None:
+    def _change_state(self, change: Callable[[StopState], StopState]) -> bool | None:
         """Change the state; return whether it is pressed now, or None if that did not change."""
         with self._changing:
             known = self._state

@@ -90,7 +90,7 @@ class Actuator(Generic[MessageT]):
             self._on_command,
             QoSProfile(depth=depth),
             timeout=timeout,
-            on_timeout=None if timeout is None else self._silent,
+            on_timeout=None if timeout is None else self._on_silence,
             # this limit is in real time
             longest_wait_sec=None if node._kit.uses_sim_time else timeout,
         )
@@ -208,7 +208,7 @@ class Actuator(Generic[MessageT]):
         self.halt()
         self._is_handed_over = True
 
-    def _silent(self) -> Result:
+    def _on_silence(self) -> Result:
         if self._is_handed_over:
             return None
         actuators = self._node._kit.safe_state.actuators

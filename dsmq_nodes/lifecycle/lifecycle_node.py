@@ -77,7 +77,7 @@ class LifecycleKit(NodeKit):
         """Make a transition: see `LifecycleNode.change_state`."""
         comes_from = self.machine.state
         step = self.machine.begin(transition)
-        self._went(step)
+        self._publish_step(step)
         try:
             is_safe = await self._stop_actuators(comes_from)
             result = await self._call(self._callbacks()[step.goal], comes_from)
@@ -113,10 +113,10 @@ class LifecycleKit(NodeKit):
         self, step: StateTransition, comes_from: LifecycleState, result: TransitionCallbackReturn
     ) -> None:
         """Go to the state in which a transition ends."""
-        self._went(self.machine.follow(result))
+        self._publish_step(self.machine.follow(result))
         if self.machine.state == states.ERRORPROCESSING:
             handled = await self._call(self._hooks.on_error, comes_from)
-            self._went(self.machine.follow(handled))
+            self._publish_step(self.machine.follow(handled))
             if handled is TransitionCallbackReturn.SUCCESS:
                 self.safe_state.has_failed = False  # the hook has handled it
             state = self.machine.state
@@ -157,7 +157,7 @@ class LifecycleKit(NodeKit):
             return TransitionCallbackReturn.ERROR
         return result
 
-    def _went(self, step: StateTransition) -> None:
+    def _publish_step(self, step: StateTransition) -> None:
         """Publish that a step was made."""
         self.spinner.set_state(step.goal.label)
         if step.goal in states.PRIMARY or step.goal == states.ACTIVATING:

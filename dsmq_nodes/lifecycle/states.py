@@ -123,7 +123,7 @@ class StateMachine:
         requests = [each for each in REQUESTS if each.start == self.state]
         for each in requests:
             if asked in (each.transition_id, each.label):
-                return self._go(each)
+                return self._move_by(each)
         known = {each.label for each in REQUESTS} | {str(each.transition_id) for each in REQUESTS}
         here = ", ".join(each.label for each in requests)
         if self.state in PASSING:
@@ -137,8 +137,8 @@ class StateMachine:
 
     def follow(self, result: TransitionCallbackReturn) -> StateTransition:
         """Leave the state of a transition, by the result of its callback."""
-        return self._go(_FOLLOWS[self.state, result])
+        return self._move_by(_FOLLOWS[self.state, result])
 
-    def _go(self, transition: StateTransition) -> StateTransition:
+    def _move_by(self, transition: StateTransition) -> StateTransition:
         self.state = transition.goal
         return transition

@@ -58,10 +58,10 @@ class SimpleFilter(Generic[*GivenTs]):
         """Give messages to all callbacks; returns what is to be awaited, if a coroutine is."""
         called = [to_await(callback(*given, *more), callback) for callback, more in self._callbacks]
         works = [work for work in called if work is not None]
-        return works[0] if len(works) == 1 else _all(works) if works else None
+        return works[0] if len(works) == 1 else _await_all(works) if works else None
 
 
-async def _all(works: list[Awaitable[Any]]) -> None:
+async def _await_all(works: list[Awaitable[Any]]) -> None:
     await asyncio.gather(*works)
 
 

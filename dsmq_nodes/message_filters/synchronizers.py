@@ -98,7 +98,7 @@ class _Synchronizer(SimpleFilter[*Ts], Generic[*Ts]):
         """Take the messages that match a new one from the queues; None: they are not complete."""
         raise NotImplementedError
 
-    def _taken(self, stamps: Sequence[int]) -> tuple[Any, ...]:
+    def _pop_matched(self, stamps: Sequence[int]) -> tuple[Any, ...]:
         return tuple(queue.pop(at) for queue, at in zip(self._queues, stamps, strict=True))
 
 
@@ -128,7 +128,7 @@ class TimeSynchronizer(_Synchronizer[*Ts], Generic[*Ts]):
 
     def _match(self, number: int, stamp: int) -> tuple[Any, ...] | None:
         is_whole = all(stamp in queue for queue in self._queues)
-        return self._taken([stamp] * len(self._queues)) if is_whole else None
+        return self._pop_matched([stamp] * len(self._queues)) if is_whole else None
 
 
 class ApproximateTimeSynchronizer(_Synchronizer[*Ts], Generic[*Ts]):
@@ -200,7 +200,7 @@ class ApproximateTimeSynchronizer(_Synchronizer[*Ts], Generic[*Ts]):
         ]
         for stamps in itertools.product(*near):
             if max(stamps) - min(stamps) <= slop_ns:
-                return self._taken(stamps)
+                return self._pop_matched(stamps)
         return None
 
 

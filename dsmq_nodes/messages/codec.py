@@ -72,7 +72,7 @@ class _Plans(dict[type[BaseModel], "Plan | None"]):
     """The plans of message types; each is made at its first look-up."""
 
     def __missing__(self, cls: type[BaseModel]) -> "Plan | None":
-        return _planned(cls)
+        return _make_plan(cls)
 
 
 _plans: Final = _Plans()
@@ -127,7 +127,7 @@ def _models_in(annotation: Any) -> "Iterator[type[BaseModel]]":
         yield from _models_in(each)
 
 
-def _planned(cls: type[BaseModel]) -> "Plan | None":
+def _make_plan(cls: type[BaseModel]) -> "Plan | None":
     if _overrides(cls):
         _plans[cls] = None
         return None

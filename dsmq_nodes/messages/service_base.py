@@ -65,14 +65,14 @@ def name_parts(cls: type[Any], *parts: str) -> None:
         if isinstance(nested, type) and name not in parts and (meant := nearest(name, missing)):
             raise TypeError(f"{cls.__name__}.{name}: did you mean {meant!r}?")
     for part in parts:
-        nested = cls.__dict__.get(part) or _as_above(cls, part)
+        nested = cls.__dict__.get(part) or _nested_class(cls, part)
         if not (isinstance(nested, type) and issubclass(nested, Message)):
             raise TypeError(f"{cls.__name__}.{part} is to be a subclass of Message, not {nested!r}")
         nested.type_name = f"{cls.type_name}_{part}"
         setattr(cls, part, nested)
 
 
-def _as_above(cls: type[Any], part: str) -> Any:
+def _nested_class(cls: type[Any], part: str) -> Any:
     """Return a subclass of the base class's nested class, or a message without fields."""
     nested = create_model(part, __base__=getattr(cls, part, Message), __module__=cls.__module__)
     nested.__qualname__ = f"{cls.__qualname__}.{part}"

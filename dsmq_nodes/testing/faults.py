@@ -83,12 +83,14 @@ class FaultyBroker(MemoryBroker):
         elif topic.happens(topic.faults.reorder):
             topic.reordered.append((peer, request))
         else:
-            self._send_on(topic, peer, request)
+            self._send_with_faults(topic, peer, request)
             reordered, topic.reordered = topic.reordered, []
             for late_peer, late in reordered:
-                self._send_on(topic, late_peer, late)
+                self._send_with_faults(topic, late_peer, late)
 
-    def _send_on(self, topic: _FaultyTopic, peer: ConnectedPeer, request: wire.Request) -> None:
+    def _send_with_faults(
+        self, topic: _FaultyTopic, peer: ConnectedPeer, request: wire.Request
+    ) -> None:
         for _ in range(2 if topic.happens(topic.faults.duplicate) else 1):
             delay_sec = topic.delay_sec()
             if delay_sec > 0:

@@ -80,7 +80,7 @@ class FaultyBus(ABC, Generic[ServoT]):
         while (request := self._cut()) is not None:
             self.pass_time(now_sec)
             self.requests += 1
-            back += self._sent_back(request, self._obey(request))
+            back += self._faulty_answers(request, self._obey(request))
         return back
 
     def lose_power(self) -> None:
@@ -106,7 +106,7 @@ class FaultyBus(ABC, Generic[ServoT]):
         """Update the ids, which a write may have changed."""
         self.servos = {each.get(self.codec.ID): each for each in self.servos.values()}
 
-    def _sent_back(
+    def _faulty_answers(
         self, request: BusRequest, answers: list[tuple[ServoT, bytes]]
     ) -> list[tuple[float, bytes]]:
         back: list[tuple[float, bytes]] = []

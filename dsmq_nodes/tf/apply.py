@@ -57,7 +57,7 @@ def do_transform_pose_with_covariance_stamped(
     pose: PoseWithCovarianceStamped, transform: TransformStamped
 ) -> PoseWithCovarianceStamped:
     """Return a pose in the transform's frame; its covariance C is now B C B^T, B = diag(R, R)."""
-    turned = _turned(pose.pose.covariance, _rigid(transform))
+    turned = _rotated(pose.pose.covariance, _rigid(transform))
     moved = do_transform_pose(pose.pose.pose, transform)
     return PoseWithCovarianceStamped(
         header=_header(transform), pose=PoseWithCovariance(pose=moved, covariance=turned)
@@ -93,7 +93,7 @@ def _header(transform: TransformStamped) -> Header:
     return transform.header.model_copy(deep=True)
 
 
-def _turned(covariance: list[float], rigid: Rigid) -> list[float]:
+def _rotated(covariance: list[float], rigid: Rigid) -> list[float]:
     turn = rigid._replace(translation=IDENTITY.translation)
 
     def turn_columns(rows: list[list[float]]) -> list[list[float]]:

@@ -53,7 +53,7 @@ class Buffer(BufferCore):
             ExtrapolationException: the transform is not known at that time.
             InvalidArgumentException: a frame's name is empty or begins with a slash.
         """
-        return self._patiently(
+        return self._wait_for_lookup(
             lambda: self.lookup(target_frame, source_frame, time), seconds(timeout)
         )
 
@@ -73,7 +73,7 @@ class Buffer(BufferCore):
         Raises:
             TransformException: see `lookup_transform`.
         """
-        return self._patiently(
+        return self._wait_for_lookup(
             lambda: self.lookup_full(
                 target_frame, target_time, source_frame, source_time, fixed_frame
             ),
@@ -96,7 +96,7 @@ class Buffer(BufferCore):
         def look_up() -> "TransformStamped":
             return self.lookup(target_frame, source_frame, time)
 
-        await self._known(look_up, None if timeout is None else seconds(timeout))
+        await self._until_known(look_up, None if timeout is None else seconds(timeout))
         return look_up()
 
     async def wait_for_transform_async(
@@ -166,7 +166,7 @@ class Buffer(BufferCore):
 
     # Waiting
 
-    def _patiently(
+    def _wait_for_lookup(
         self, look_up: "Callable[[], TransformStamped]", timeout_sec: float
     ) -> "TransformStamped":
         """Return the result of a lookup, now or before the timeout; waits in this thread."""
@@ -181,7 +181,7 @@ class Buffer(BufferCore):
             instead = "await buffer.lookup_transform_async()"
             if spinner.is_in_callback():
                 raise type(error)(f"{error} (a callback does not wait: `{instead}`)") from None
-        spinner.block_on(self._known(look_up, timeout_sec), instead)
+        spinner.block_on(self._until_known(look_up, timeout_sec), instead)
         return look_up()
 
     def _spinner(self) -> "Spinner":
@@ -195,7 +195,9 @@ class Buffer(BufferCore):
     def _clock(self) -> BaseClock:
         return BaseClock() if self._node is None else self._node.get_clock()
 
-    async def _known(self, look_up: "Callable[[], object]", timeout_sec: float | None) -> None:
+    async def _until_known(
+        self, look_up: "Callable[[], object]", timeout_sec: float | None
+    ) -> None:
         """Wait until a lookup succeeds, for the timeout at most."""
         # After a timeout the caller tries again, for the error that says why.
         with contextlib.suppress(TimeoutError):

@@ -29,7 +29,7 @@ class TransformListener:
         self.invalid = 0
         self._buffer = buffer
         self._logger = node.get_logger()
-        self._complained: set[str] = set()
+        self._warned_of: set[str] = set()
         self._filling = Filling(buffer)
         buffer.attach(node)
         node.get_clock().call_on_jump_back(self._on_jump_back)
@@ -48,7 +48,7 @@ class TransformListener:
                 outcome = self._filling.add(transform, info.publisher_name, is_static=is_static)
             except InvalidArgumentException as error:
                 self.invalid += 1
-                self._complain(transform.child_frame_id, f"a transform is ignored: {error}", info)
+                self._warn_once(transform.child_frame_id, f"a transform is ignored: {error}", info)
                 continue
             if outcome == "gone back":
                 self._logger.warning(
@@ -57,7 +57,7 @@ class TransformListener:
                     "set?"
                 )
             elif outcome == "late":
-                self._complain(
+                self._warn_once(
                     f"late {transform.child_frame_id}",
                     f'a transform of "{transform.child_frame_id}" is too old and ignored: newer '
                     "ones came before, or the stamps have jumped back",
@@ -69,9 +69,9 @@ class TransformListener:
         self._logger.warning("time has gone back: transforms forgotten, all but the static ones")
         self._buffer.clear()
 
-    def _complain(self, what: str, text: str, info: MessageInfo) -> None:
-        if what not in self._complained:
-            self._complained.add(what)
+    def _warn_once(self, what: str, text: str, info: MessageInfo) -> None:
+        if what not in self._warned_of:
+            self._warned_of.add(what)
             self._logger.warning(
                 f"{info.topic_name} from {info.publisher_name or 'a client'}: {text}; others like "
                 "it are only counted"

@@ -214,7 +214,9 @@ def _unpublished(seen: Seen) -> Iterator[Finding]:
                 yield Finding(ERROR, "publisher gone", about, text, advice)
             continue
         text = f"{topic.name}: subscribed by {who}, published by nobody"
-        close = _near_miss(topic, [each for each in published if not _is_by(each, readers)])
+        close = _near_miss(
+            topic, [each for each in published if not _is_published_by(each, readers)]
+        )
         if close is None:
             yield Finding(NOTE, "no publisher", about, text, f"{_ON_DEMAND} {_START_IT}")
             continue
@@ -223,7 +225,7 @@ def _unpublished(seen: Seen) -> Iterator[Finding]:
             "near miss",
             (*about, close.name),
             f"{text}; {', '.join(_writers(close))} publishes {close.name} [{close.type}]",
-            _meant(topic.name, close.name, who),
+            _rename_advice(topic.name, close.name, who),
         )
 
 
@@ -234,10 +236,10 @@ _START_IT: Final = (
 )
 
 
-def _meant(heard: str, published: str, who: str) -> str:
+def _rename_advice(heard: str, published: str, who: str) -> str:
     """Return advice for a subscription that may mean a topic of another name."""
-    remap = f"`remap: {{{_last(heard)}: {published}}}`"
-    if _last(heard) != _last(published):
+    remap = f"`remap: {{{_base_name(heard)}: {published}}}`"
+    if _base_name(heard) != _base_name(published):
         return (
             f"If {published} is meant, write this name in the source of {who}, or give {who} "
             f"{remap} in the launch file."
@@ -248,7 +250,7 @@ def _meant(heard: str, published: str, who: str) -> str:
     )
 
 
-def _is_by(topic: TopicModel, nodes: list[str]) -> bool:
+def _is_published_by(topic: TopicModel, nodes: list[str]) -> bool:
     """Whether one of these nodes publishes the topic: no node means to hear itself."""
     return any(end.node in nodes for end in topic.publishers)
 
@@ -257,13 +259,13 @@ def _near_miss(topic: TopicModel, published: list[TopicModel]) -> TopicModel | N
     """Return the topic that may be meant: the same name elsewhere, or a similar name."""
     fitting = [each for each in published if not topic.type or each.type in {"", topic.type}]
     for each in fitting:
-        if _last(each.name) == _last(topic.name):
+        if _base_name(each.name) == _base_name(topic.name):
             return each
     name = nearest(topic.name, [each.name for each in fitting])
     return next((each for each in fitting if each.name == name), None)
 
 
-def _last(name: str) -> str:
+def _base_name(name: str) -> str:
     return name.rpartition("/")[2]
 
 
@@ -356,8 +358,8 @@ def _grown(before: TopicCounters | None, now: TopicCounters) -> int:
 def _suppressed(seen: Seen, topic: TopicModel) -> str:
     """Return the lifecycle node that suppresses its messages; empty: there is none."""
     for end in topic.publishers:
-        now = _of(seen.nodes.get(end.node), topic.name)
-        before = _of(seen.nodes_before.get(end.node), topic.name)
+        now = _suppressed_by(seen.nodes.get(end.node), topic.name)
+        before = _suppressed_by(seen.nodes_before.get(end.node), topic.name)
         if now > before:
             return end.node
     return ""
@@ -373,7 +375,7 @@ def _activated(seen: Seen, node: str) -> str:
     return f"dsmq-nodes lifecycle set {node} activate"
 
 
-def _of(node: NodeStatistics | None, topic: str) -> int:
+def _suppressed_by(node: NodeStatistics | None, topic: str) -> int:
     publishers = node.publishers if node is not None else []
     return sum(each.suppressed for each in publishers if each.topic == topic)
 
@@ -396,8 +398,8 @@ def _slow(seen: Seen) -> Iterator[Finding]:
 def _slow_edge(
     seen: Seen, topic: TopicCounters, before: EdgeCounters, now: EdgeCounters
 ) -> Iterator[Finding]:
-    own = _felt(seen.nodes, now.subscriber, topic.name)
-    own_before = _felt(seen.nodes_before, now.subscriber, topic.name)
+    own = _subscription_of(seen.nodes, now.subscriber, topic.name)
+    own_before = _subscription_of(seen.nodes_before, now.subscriber, topic.name)
     dropped = now.dropped - before.dropped
     if own is not None and own_before is not None:
         dropped = max(dropped, own.dropped - own_before.dropped)
@@ -428,7 +430,9 @@ def _slow_edge(
         yield Finding(ERROR, "wrong message", about, text, advice)
 
 
-def _felt(nodes: dict[str, NodeStatistics], name: str, topic: str) -> SubscriptionStatistics | None:
+def _subscription_of(
+    nodes: dict[str, NodeStatistics], name: str, topic: str
+) -> SubscriptionStatistics | None:
     subscriptions = nodes[name].subscriptions if name in nodes else []
     return next((each for each in subscriptions if each.topic == topic), None)
 
@@ -506,7 +510,7 @@ _SET_IT: Final = "Set it (chrony, timedatectl), or look at the battery of its re
 def _late(seen: Seen) -> Iterator[Finding]:
     for name, node in seen.nodes.items():
         for now in node.subscriptions:
-            before = _felt(seen.nodes_before, name, now.topic)
+            before = _subscription_of(seen.nodes_before, name, now.topic)
             late = now.late - before.late if before is not None else 0
             if late > 0:
                 text = f"{now.topic}: {_count(late, 'message')} came too late to {name} and were "
@@ -536,7 +540,7 @@ def _faulty(seen: Seen) -> Iterator[Finding]:
         if each.level != DiagnosticStatus.OK:
             hangs = each.level == DiagnosticStatus.STALE and each.name in there
             level = ERROR if hangs or each.level == DiagnosticStatus.ERROR else WARNING
-            text = f"{each.name.replace(_last(node), node, 1)}: {each.message}"
+            text = f"{each.name.replace(_base_name(node), node, 1)}: {each.message}"
             text += _busy(seen, each.name) if hangs else ""
             what = f"node log {each.name}" if hangs else f"topic echo {DIAGNOSTICS_TOPIC} --once"
             advice = f"dsmq-nodes {what}"

@@ -93,11 +93,11 @@ class Gathering:
     def _left_sec(self, wait_sec: float) -> float:
         if not self.is_enough:
             wait_sec = max(wait_sec, _COUNTERS_SEC)
-        elif self._silent():
+        elif self._silent_nodes():
             wait_sec = max(wait_sec, SILENT_SEC)
         return self._began_sec + wait_sec - time.monotonic()
 
-    def _silent(self) -> set[str]:
+    def _silent_nodes(self) -> set[str]:
         """Return nodes that sent no counters, unless `/diagnostics` reports them already."""
         known = {name for (_, name), each in self._statuses.items() if each.level == _STALE}
         return self._awaited - self._nodes.keys() - known
@@ -168,7 +168,7 @@ class Gathering:
         is_over = self._left_sec(SILENT_SEC) <= 0.0
         return Seen(
             graph=graph,
-            silent=sorted(self._silent() & _names(graph)) if is_over else [],
+            silent=sorted(self._silent_nodes() & _names(graph)) if is_over else [],
             before=self._statistics[0],
             now=self._statistics[-1],
             nodes=self._nodes,

@@ -44,7 +44,7 @@ def follow(session: Session, nodes: Sequence[str], level: str, *, as_json: bool)
     session.subscribe(ROSOUT_TOPIC)
     while (reply := session.next_message([ROSOUT_TOPIC])) is not None:
         line = session.understood(reply, _read, exact=True)
-        if line is None or line.level < least or not _is_of(line.name, loggers):
+        if line is None or line.level < least or not _is_selected(line.name, loggers):
             continue
         if as_json:  # outside of strings a line break is a blank in JSON; inside it is an escape
             yield (reply.text or "").replace("\r", " ").replace("\n", " ")
@@ -60,7 +60,7 @@ def _logger_of(node: str) -> str:
     return node.strip("/").replace("/", ".")
 
 
-def _is_of(name: str, loggers: Sequence[str]) -> bool:
+def _is_selected(name: str, loggers: Sequence[str]) -> bool:
     return not loggers or any(name == each or name.startswith(f"{each}.") for each in loggers)
 
 

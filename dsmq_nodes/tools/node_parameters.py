@@ -67,7 +67,7 @@ class NodeParameters:
         """Return the parameters of a node, or of all nodes, with their types on request."""
         graph = self._session.graph()
         found = {}
-        for name in [_found(self._session, graph, node)] if node else _serving(graph):
+        for name in [_serving_node(self._session, graph, node)] if node else _serving(graph):
             names = self.names_of(name, prefixes)
             described = self._describe(name, names) if with_types else []
             words = [_words(each.type) for each in described] or [""] * len(names)
@@ -80,7 +80,7 @@ class NodeParameters:
         Raises:
             CommandError: there is no such node or parameter.
         """
-        node = _found(self._session, self._session.graph(), node)
+        node = _serving_node(self._session, self._session.graph(), node)
         return self._get(node, self._check(node, [name]))[0]
 
     def _get(self, node: str, names: Sequence[str]) -> list[Parameter]:
@@ -113,7 +113,7 @@ class NodeParameters:
         Raises:
             CommandError: there is no such node or parameter, no value, or the node refuses it.
         """
-        node = _found(self._session, self._session.graph(), node)
+        node = _serving_node(self._session, self._session.graph(), node)
         self._check(node, [name])
         type_ = self._describe(node, [name])[0].type
         return self._set(node, [parameter_of(name, type_, value)])[0]
@@ -137,7 +137,7 @@ class NodeParameters:
         Raises:
             CommandError: there is no such node or parameter.
         """
-        node = _found(self._session, self._session.graph(), node)
+        node = _serving_node(self._session, self._session.graph(), node)
         return self._describe(node, self._check(node, names))
 
     def _describe(self, node: str, names: Sequence[str]) -> list[ParameterDescriptor]:
@@ -149,7 +149,7 @@ class NodeParameters:
 
     def dumped(self, node: str) -> str:
         """Return all parameters of a node, as the text of a file."""
-        node = _found(self._session, self._session.graph(), node)
+        node = _serving_node(self._session, self._session.graph(), node)
         return dump_parameters(node, self._get(node, self.names_of(node)))
 
     def all_dumped(self, timeout_sec: float) -> tuple[str, list[str]]:
@@ -191,7 +191,7 @@ class NodeParameters:
                 refused.
             LaunchFileError: there is no such file, or it is not YAML.
         """
-        node = _found(self._session, self._session.graph(), node)
+        node = _serving_node(self._session, self._session.graph(), node)
         document = read_file(file, str(file), "it needs parameters: 'name: value'", merges=True)
         if problems := [*document.problems, *misspelt(document)]:
             raise LaunchFileError(document.file, problems)
@@ -221,7 +221,7 @@ class NodeParameters:
         Raises:
             CommandError: there is no such node or parameter, or it cannot be unset.
         """
-        node = _found(self._session, self._session.graph(), node)
+        node = _serving_node(self._session, self._session.graph(), node)
         self._check(node, [name])
         try:
             self._set(node, [Parameter(name, ParameterKind.NOT_SET, None)])
@@ -261,7 +261,7 @@ class NodeParameters:
             yield f"    Additional constraints: {one_line(found.additional_constraints)}"
 
 
-def _found(session: Session, graph: GraphModel, name: str) -> str:
+def _serving_node(session: Session, graph: GraphModel, name: str) -> str:
     """Return the full name of a node that serves its parameters, itself or through a bridge.
 
     Raises:

@@ -39,7 +39,7 @@ def services(graph: GraphModel, *, hidden: bool = False) -> dict[str, Offer]:
                 offer = found.setdefault(name, Offer(name))
                 (offer.servers if sign == REPLY else offer.clients).extend(topic.publishers)
                 types = [end.type for end in topic.publishers if end.type]
-                offer.type = offer.type or _whole(next(iter(types), ""))
+                offer.type = offer.type or _offered_type(next(iter(types), ""))
     return {name: found[name] for name in sorted(found) if hidden or not is_hidden(name)}
 
 
@@ -58,7 +58,7 @@ def actions(graph: GraphModel) -> dict[str, Offer]:
     return found
 
 
-def _whole(type_name: str) -> str:
+def _offered_type(type_name: str) -> str:
     """Return the type of a service or an action, from the type of one of its messages."""
     return service_type(type_name).removesuffix("_SendGoal")
 

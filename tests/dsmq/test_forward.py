@@ -50,7 +50,7 @@ class Side:
         far.setblocking(False)
         listener: Any = SimpleNamespace(spare_descriptor=contextlib.nullcontext)
         with mock.patch.object(broker_loop, "forward", self.used):
-            self.broker._take_in(listener, near, "unix")
+            self.broker._add_connection(listener, near, "unix")
         self.peers.append(far)
         if name:
             hello = {"action": "hello", "topic": "", "version": 1, "node": name}

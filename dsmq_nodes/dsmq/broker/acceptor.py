@@ -14,7 +14,7 @@ from dsmq_nodes.dsmq.broker.listener import Listener, Security, tcp_listener, un
 if TYPE_CHECKING:
     from pathlib import Path
 
-TakeIn = Callable[[Listener, socket.socket, str], None]
+AddConnection = Callable[[Listener, socket.socket, str], None]
 
 
 class Acceptor:
@@ -28,17 +28,17 @@ class Acceptor:
     """
 
     def __init__(
-        self, take_in: TakeIn, make_room: Callable[[str], bool], closings: Closings
+        self, add_connection: AddConnection, make_room: Callable[[str], bool], closings: Closings
     ) -> None:
         """Accept with the event loop that is running.
 
         Args:
-            take_in: called with each connection: its listener, its socket, its address.
+            add_connection: called with each connection: its listener, its socket, its address.
             make_room: ends a connection that may be ended, with this reason as the log's; returns
                 whether there was one.
             closings: logs connections that cannot be accepted.
         """
-        self._take_in, self._make_room, self._closings = take_in, make_room, closings
+        self._add_connection, self._make_room, self._closings = add_connection, make_room, closings
         self._loop = asyncio.get_running_loop()
         self._listeners: list[Listener] = []
         self._polled = select.poll() if hasattr(select, "poll") else None  # not on Windows
@@ -78,7 +78,7 @@ class Acceptor:
         for listener in self._listeners:
             try:
                 while accepted := self._accept(listener):
-                    self._take_in(listener, *accepted)
+                    self._add_connection(listener, *accepted)
             except OSError as error:
                 if descriptors.is_full(error):
                     listener.refuse_one()

@@ -74,7 +74,7 @@ class Broker:
         else:
             self.router = Router(store, security.token)
         self._closings = Closings()
-        self.acceptor = Acceptor(self._take_in, self._make_room, self._closings)
+        self.acceptor = Acceptor(self._add_connection, self._make_room, self._closings)
         self._schedule = Schedule(self.router, store, self._send)
         self.stopped = asyncio.Event()
         self.has_greeted = False  # whether any peer has said hello
@@ -161,7 +161,7 @@ class Broker:
         self._end(connection)
         return True
 
-    def _take_in(self, listener: Listener, sock: socket.socket, address: str) -> None:
+    def _add_connection(self, listener: Listener, sock: socket.socket, address: str) -> None:
         most = self._most_connections
         if len(self._connections) >= most and not self._make_room(f"there are {most}"):
             sock.close()
@@ -307,11 +307,11 @@ class Broker:
             self.router.pause(connection.peer)
         if connection.is_stalled:
             self._loop.remove_reader(connection.socket)
-        self._loop.add_writer(connection.socket, self._write_on, connection)
+        self._loop.add_writer(connection.socket, self._send_unsent, connection)
 
-    def _write_on(self, connection: Connection) -> None:
+    def _send_unsent(self, connection: Connection) -> None:
         """Send what is unsent, since a socket has room again."""
-        has_room = connection.write_on()
+        has_room = connection.write_unsent()
         if connection.is_deaf or not connection.unsent:
             self._loop.remove_writer(connection.socket)
         if connection.is_deaf:

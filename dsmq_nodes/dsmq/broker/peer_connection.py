@@ -138,7 +138,7 @@ class Connection:
         self.unsent += memoryview(data)[sent:]
         return False
 
-    def write_on(self) -> bool:
+    def write_unsent(self) -> bool:
         """Send what was unsent; return whether there is room for pushes again."""
         del self.unsent[: self._send(self.unsent)]
         has_room = len(self.unsent) <= self.high_water_bytes // 4

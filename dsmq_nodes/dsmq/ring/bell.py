@@ -70,20 +70,20 @@ class Doorbells:
         except BlockingIOError:
             pass  # full: the process is about to wake
         except OSError as error:
-            self._hang_up(number)
+            self._close_doorbell(number)
             # no other writer would ring for this message
             if descriptors.is_full(error) and self.files:
-                self._hang_up(next(iter(self.files)))
+                self._close_doorbell(next(iter(self.files)))
                 self.ring(number)
 
     def _open(self, number: int) -> int:
         if len(self.files) >= _MOST_OPEN:
-            self._hang_up(next(iter(self.files)))
+            self._close_doorbell(next(iter(self.files)))
         path = f"{self._directory}/{number}"
         file = self.files[number] = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         return file
 
-    def _hang_up(self, number: int) -> None:
+    def _close_doorbell(self, number: int) -> None:
         file = self.files.pop(number, None)
         if file is not None:
             os.close(file)
@@ -95,4 +95,4 @@ class Doorbells:
     def close(self) -> None:
         """Close all bells."""
         while self.files:
-            self._hang_up(next(iter(self.files)))
+            self._close_doorbell(next(iter(self.files)))

@@ -246,12 +246,12 @@ class RingReader:
             return None
         self._next_id = message_id + 1
         self._next_start = start + (RECORD.size + stop - at + 7 & ~7)
-        known = self._names.get(name) or self._learn(name)
+        known = self._names.get(name) or self._cache_names(name)
         if known is None or not (text.isascii() or _is_text(text)):
             return None
         return RingRecord(message_id, seq, stamp, written, known[0], text, known[1], raw, 0, loan)
 
-    def _learn(self, name: bytes) -> tuple[str, str] | None:
+    def _cache_names(self, name: bytes) -> tuple[str, str] | None:
         """Return a sender and a field, and cache them; None if the names cannot be right."""
         if len(name) > _MOST_NAMES_BYTES or not _is_text(name):
             return None

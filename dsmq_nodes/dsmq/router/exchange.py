@@ -88,7 +88,7 @@ class Exchange:
         if peer.has_unanswered_gets:
             replies += self._answer_gets(peer)
         if lagging := _lagging(peer):
-            replies += self._read_on(lagging, now)
+            replies += self._read_next(lagging, now)
         peer.lags = peer.has_unanswered_gets or (bool(lagging) and bool(_lagging(peer)))
         return replies
 
@@ -108,7 +108,7 @@ class Exchange:
 
     def answer_waits(self, now: float) -> Replies:
         """Answer the `get`s that have timed out with an empty message."""
-        return [(wait.peer, _nothing(wait.peer)) for wait in self.waits.take_late(now)]
+        return [(wait.peer, _empty_answer(wait.peer)) for wait in self.waits.take_late(now)]
 
     def append(
         self,
@@ -186,7 +186,7 @@ class Exchange:
             replies += self._answer(topic)
         return replies
 
-    def _read_on(self, lagging: list[TopicReader], now: float) -> Replies:
+    def _read_next(self, lagging: list[TopicReader], now: float) -> Replies:
         by_number = {cursor.topic.log.stored.number: cursor for cursor in lagging}
         for cursor in lagging:
             cursor.topic.log.begin(cursor)
@@ -211,19 +211,21 @@ class Exchange:
         if topic is None and request.wait > 0 and peer.greeted:
             topic = self._table.topic(request.topic, peer)
         if topic is None:
-            return [(peer, _nothing(peer))]
+            return [(peer, _empty_answer(peer))]
         log = topic.log
-        cursor = Cursor(self._stands(peer, request, topic), 1 if request.latest else 0)
+        cursor = Cursor(self._position_of_get(peer, request, topic), 1 if request.latest else 0)
         log.begin(cursor)
         rows = self._store.read(log.stored, cursor.after, limit=1)
-        peer.gets.pop(log.name, None)  # this makes it the newest: `_stands` removes the oldest
+        peer.gets.pop(
+            log.name, None
+        )  # this makes it the newest: `_position_of_get` removes the oldest
         peer.gets[log.name] = rows[0][0] if rows else cursor.after
         if not rows and request.wait > 0 and peer.greeted:
             request.after = None  # the cursor stands there now
             until_sec = now + min(request.wait, limits.MOST_WAIT_SEC)
             return self.waits.add(Wait(peer, topic, request, until_sec))
         if not rows:
-            return [(peer, _nothing(peer))]
+            return [(peer, _empty_answer(peer))]
         message_id, frame = rows[0]
         gap = cursor.take(message_id)
         message = wire.carried_message(frame)
@@ -233,7 +235,7 @@ class Exchange:
         body = b'{"message":%b,"id":%d,"gap":%d}' % (message, message_id, gap)
         return [(peer, wire.encode_frame(body))]
 
-    def _stands(self, peer: ConnectedPeer, request: wire.Request, topic: Topic) -> int:
+    def _position_of_get(self, peer: ConnectedPeer, request: wire.Request, topic: Topic) -> int:
         """Return the id after which a peer's `get` reads."""
         if request.after is not None and peer.greeted:
             return resumed_after(request, topic, self._store.epoch)
@@ -295,5 +297,5 @@ def _refusals(awaiting_commit: list[Put], text: str) -> Replies:
     return replies
 
 
-def _nothing(peer: ConnectedPeer) -> bytes:
+def _empty_answer(peer: ConnectedPeer) -> bytes:
     return wire.encode_frame(b'{"message":"","empty":true}' if peer.greeted else b'{"message": ""}')

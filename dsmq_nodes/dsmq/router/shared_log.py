@@ -209,7 +209,7 @@ class SharedLog:
             return found
         stored, senders = self.stored, []
         for record in self.ring.read(read_here=read_here):
-            self._go_on_at(record.id)
+            self._skip_to(record.id)
             senders.append(record.sender)
             is_large = record.loan is not None and record.size_bytes < _MOST_KEPT_BYTES
             if is_large and not read_here:
@@ -225,7 +225,7 @@ class SharedLog:
         found.by_sender.update(senders)
         return found
 
-    def _go_on_at(self, message_id: int) -> None:
+    def _skip_to(self, message_id: int) -> None:
         if message_id != self.stored.last_id + 1:  # the broker was overtaken
             self._store.commit()
             self._store.skip(self.stored, message_id)
@@ -235,7 +235,7 @@ class SharedLog:
         if first is not None:  # as frames, the others are about as large as this one
             found.size_bytes = bundle.size_bytes * len(self._frame(first)) // bundle.size_of_first
         found.messages = found.by_sender[bundle.sender] = bundle.count
-        self._go_on_at(bundle.first_id)
+        self._skip_to(bundle.first_id)
         self._store.append_bundle(self.stored, bundle, self._frame, now)
 
     def _frame(self, record: "RingRecord") -> bytes:

@@ -166,7 +166,7 @@ class TopicTable:
             self.unadvertise(publication)
         self._full_for = _NOBODY
         peer.cursors.clear()
-        self._pass_on_topics(peer)
+        self._reassign_topics(peer)
 
     def report_unmatched(self) -> Replies:
         """Return errors for peers that did not get every topic that their pattern matches."""
@@ -233,7 +233,7 @@ class TopicTable:
         removed = removed or topics_to_remove(self.topics.values(), newcomer, _PLACES_TAKEN_AT_ONCE)
         if not removed:
             self._full_for = newcomer.made  # until a place is freed
-        replies = [reply for topic in removed for reply in _take_away(topic, forget)]
+        replies = [reply for topic in removed for reply in _remove_topic(topic, forget)]
         self._forget_topics(removed)
         return replies
 
@@ -246,7 +246,7 @@ class TopicTable:
             if topic.log.first_id > topic.log.last_id and topic.is_abandoned
         ]
         for topic in unused:
-            _take_away(topic, forget)
+            _remove_topic(topic, forget)
         self._forget_topics(unused)
 
     def _forget_topics(self, topics: list[Topic]) -> None:
@@ -259,7 +259,7 @@ class TopicTable:
                 topic.maker.made -= 1
         self.graph_changed = True
 
-    def _pass_on_topics(self, peer: ConnectedPeer) -> None:
+    def _reassign_topics(self, peer: ConnectedPeer) -> None:
         """Assign the topics of a peer that has gone to peers that still use them."""
         for topic in self.topics.values() if peer.made else ():
             if topic.maker is peer and (heir := next(topic.holders(), None)) is not None:
@@ -268,7 +268,7 @@ class TopicTable:
                 peer.made -= 1
 
 
-def _take_away(topic: Topic, forget: Callable[[Wait], None]) -> Replies:
+def _remove_topic(topic: Topic, forget: Callable[[Wait], None]) -> Replies:
     """Remove a topic; return errors for the peers that used it."""
     name = topic.log.name
     fault = (

@@ -55,7 +55,7 @@ class Rows:
             sqlite3.Error: the file cannot be used.
         """
         self.database = sqlite3.connect(path or ":memory:", isolation_level=None)
-        weakref.finalize(self, _let_go, self.database).atexit = False
+        weakref.finalize(self, _close_unused, self.database).atexit = False
         self._execute = self.database.execute
         # Some builds of SQLite overwrite deleted rows: a full disk has no room for that, and on any
         # disk it costs time.
@@ -176,7 +176,7 @@ def _keys(number: int, first_id: int, stop_id: int) -> tuple[int, int]:
     return number << _ID_BITS | first_id, number << _ID_BITS | stop_id
 
 
-def _let_go(database: sqlite3.Connection) -> None:
+def _close_unused(database: sqlite3.Connection) -> None:
     """Close a database connection that is no longer used."""
     with contextlib.suppress(sqlite3.ProgrammingError):  # another thread has to close it
         database.close()

@@ -164,7 +164,7 @@ class Store:
         if found is None:
             found = self._forgotten.pop(name, None) or self._new_log(name)
             self.logs[name] = found
-            self._note(found)
+            self._mark_changed(found)
         return found
 
     def _new_log(self, name: str) -> StoredLog:
@@ -189,17 +189,17 @@ class Store:
         self._count_held(log, -log.held_bytes)
         log.latched, log.owner, log.due_seq, log.held_to = 0, None, 0, 0
         if log.last_id == 0:  # the topic never had a message
-            self._free(log)
+            self._free_number(log)
             return
-        self._note(log)
+        self._mark_changed(log)
         self._forgotten[log.name] = log
         if len(self._forgotten) > _MOST_FORGOTTEN:
             oldest = self._forgotten.pop(next(iter(self._forgotten)))
             self._floor = max(self._floor, oldest.last_id)
-            self._note(StoredLog("", 0, self._floor + 1, self._floor))
-            self._free(oldest)
+            self._mark_changed(StoredLog("", 0, self._floor + 1, self._floor))
+            self._free_number(oldest)
 
-    def _free(self, log: StoredLog) -> None:
+    def _free_number(self, log: StoredLog) -> None:
         self._changed.pop(log.number, None)
         self._free_numbers.append(log.number)
         if self.durable:
@@ -213,7 +213,7 @@ class Store:
             while log.bundles:
                 self.unpack(log, log.first_id - 1)
             log.latched = latched
-            self._note(log)
+            self._mark_changed(log)
 
     def append(self, log: StoredLog, frame: bytes, now: float) -> int:
         """Add a frame, with the id `log.last_id`; it can be read after the next `commit`."""
@@ -424,7 +424,7 @@ class Store:
         log.bundles.drop_before(stop_id)
         self._rows.delete(log.number, log.first_id, stop_id)
         log.first_id = stop_id
-        self._note(log)
+        self._mark_changed(log)
 
     def _count_held(self, log: StoredLog, size_bytes: int) -> None:
         log.held_bytes += size_bytes
@@ -461,7 +461,7 @@ class Store:
         self._delete_rows(log, stop_id)
         return freed
 
-    def _note(self, log: StoredLog) -> None:
+    def _mark_changed(self, log: StoredLog) -> None:
         """Write a log's state with the next transaction, for a later run."""
         if self.durable:
             self._changed[log.number] = log

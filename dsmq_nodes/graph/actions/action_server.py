@@ -134,7 +134,7 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
         self._waiting: list[ServerGoalHandle[Any, Any, Any]] = []
         self._running: dict[bytes, ServerGoalHandle[Any, Any, Any]] = {}
         self._done: dict[bytes, asyncio.Event] = {}
-        self._judged: set[bytes] = set()  # goals that are neither accepted nor refused yet
+        self._undecided: set[bytes] = set()  # goals that are neither accepted nor refused yet
         self._unwanted: set[bytes] = set()  # those of them that were cancelled meanwhile
         # Cancelled before they came: a request to cancel takes another way than its goal.
         self._unwanted_yet: deque[bytes] = deque(maxlen=_MOST_UNWANTED)
@@ -150,23 +150,23 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
             node.create_service(CancelGoal, f"{start}/cancel_goal", self._on_cancel),
             node.create_service(parts.get_result, f"{start}/get_result", self._on_result),
         ]
-        self._clients = GoalClients(node, self._cancel_of_the_gone)
+        self._clients = GoalClients(node, self._cancel_orphaned)
 
     # Accepting and executing goals
 
     def _on_goal(self, request: Any) -> "Awaitable[Message]":
         call = self._services[0].caller  # after an `await` it is another call's
-        return self._judge(request, call.client if call is not None else "")
+        return self._decide(request, call.client if call is not None else "")
 
-    async def _judge(self, request: Any, client: str) -> "Message":
+    async def _decide(self, request: Any, client: str) -> "Message":
         goal_id = request.goal_id.uuid
         is_accepted = False
-        if not any(goal_id in ids for ids in (self._goals, self._judged, self._unwanted_yet)):
-            self._judged.add(goal_id)
+        if not any(goal_id in ids for ids in (self._goals, self._undecided, self._unwanted_yet)):
+            self._undecided.add(goal_id)
             try:
                 is_accepted = await self._is_wanted(request, client)
             finally:
-                self._judged.discard(goal_id)
+                self._undecided.discard(goal_id)
                 self._unwanted.discard(goal_id)
         stamp = self._node.get_clock().now()
         response: Message = self._types.send_goal.Response(accepted=is_accepted, stamp=stamp)
@@ -246,9 +246,9 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
             for other in [*self._waiting, *self._running.values()]:
                 self._cancel(other)
         self._waiting.append(handle)
-        self._go_on()
+        self._start_waiting()
 
-    def _go_on(self) -> None:
+    def _start_waiting(self) -> None:
         while self._waiting and (not self._running or self._when_busy == "parallel"):
             handle = self._waiting.pop(0)
             self._running[handle.goal_id] = handle
@@ -271,16 +271,16 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
                 )
                 handle.abort()
         except (Exception, asyncio.CancelledError) as error:
-            self._broke_off(handle, error)
+            self._abort_failed(handle, error)
             if not isinstance(error, Exception):  # the node leaves its loop
                 self._finish(handle)
                 raise
         finally:
             self._running.pop(handle.goal_id, None)
         self._finish(handle)
-        self._go_on()
+        self._start_waiting()
 
-    def _broke_off(self, handle: ServerGoalHandle[Any, Any, Any], error: BaseException) -> None:
+    def _abort_failed(self, handle: ServerGoalHandle[Any, Any, Any], error: BaseException) -> None:
         """Abort the goal of an execute callback that has raised.
 
         If the goal's cancellation was requested, and the callback cancelled what it awaits, the
@@ -344,7 +344,7 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
     def _refuse_soon(self, wanted: GoalInfo) -> list[GoalInfo]:
         """Cancel goals that are not accepted yet, so that they will be refused."""
         now = self._node.get_clock().now()
-        infos = [GoalInfo(goal_id=UUID(uuid=each), stamp=now) for each in self._judged]
+        infos = [GoalInfo(goal_id=UUID(uuid=each), stamp=now) for each in self._undecided]
         meant = [info for info in infos if _is_meant(info, wanted)]
         self._unwanted.update(info.goal_id.uuid for info in meant)
         return meant
@@ -355,7 +355,7 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
         is_yes = await self._is_accepted(CancelResponse, self._cancel_callback, handle)
         return is_yes and handle.is_active  # it may have ended meanwhile
 
-    def _cancel_of_the_gone(self) -> None:
+    def _cancel_orphaned(self) -> None:
         for handle in list(self._goals.values()):
             if not handle.is_active or handle.is_cancel_requested:
                 continue

@@ -215,7 +215,7 @@ class DsmqLink:
     def _check_connection(self) -> None:
         """Check at intervals, while the node does not spin, whether the broker is lost or back."""
         if self._outage.has_found:
-            self._take_fresh()
+            self._take_connection()
         now_sec = time.monotonic()
         if now_sec < self._check_again_sec:
             return
@@ -284,12 +284,12 @@ class DsmqLink:
             self._outgoing.attach(loop)
         self._on_readable, self._on_outage = on_readable, on_outage
         if self._outage.has_found:
-            self._take_fresh()
+            self._take_connection()
         elif (stream := self._outgoing.stream) is None:
             self._lost("it was gone before the node was spun")
         else:
             self._watch(stream, loop, on_readable)
-            self._stays(stream)
+            self._confirm_connection(stream)
 
     def _watch(
         self,
@@ -394,7 +394,7 @@ class DsmqLink:
                 *(self._node, connection.where),
             )
         if connection.memory is not None:
-            self._share(*connection.memory)
+            self._share_memory(*connection.memory)
         self._advertise_again(is_new_log=is_new_log)
         if self._outgoing.stream is not stream:
             return False
@@ -410,7 +410,7 @@ class DsmqLink:
         if self._state != "starting":
             self.set_state(self._state)
 
-    def _share(self, directory: str, number: int) -> None:
+    def _share_memory(self, directory: str, number: int) -> None:
         from dsmq_nodes.graph.links.shared_rings import SharedTopics  # noqa: PLC0415  7 ms, not on every system
 
         try:
@@ -425,12 +425,12 @@ class DsmqLink:
         self._outage.begin(f"{self._where}: {reason}", self._heartbeat.silent_sec)
 
     def _lost(self, reason: str) -> None:
-        self._let_go()
+        self._drop_connection()
         if not self._outage.is_closed:
             self._broken(reason)
             self._report_contact("lost")
 
-    def _let_go(self) -> None:
+    def _drop_connection(self) -> None:
         self._heartbeat.end()
         self._outgoing.end()
         self._incoming.end()
@@ -453,27 +453,27 @@ class DsmqLink:
         if (loop := self._outgoing.loop) is not None:
             # The loop may be closed by now: the next `attach` takes the connection.
             with contextlib.suppress(RuntimeError):
-                loop.call_soon_threadsafe(self._take_fresh)
+                loop.call_soon_threadsafe(self._take_connection)
 
-    def _take_fresh(self) -> None:
+    def _take_connection(self) -> None:
         connection = self._outage.take()
         if connection is None:
             return
-        self._let_go()
+        self._drop_connection()
         if not self._take(connection):
             return
         loop, stream = self._outgoing.loop, self._outgoing.stream
         if loop is None or stream is None:
-            self._over()
+            self._end_outage()
         else:
-            loop.call_later(_STEADY_SEC, self._stays, stream)
+            loop.call_later(_STEADY_SEC, self._confirm_connection, stream)
 
-    def _stays(self, stream: Stream[Publication]) -> None:
+    def _confirm_connection(self, stream: Stream[Publication]) -> None:
         """End the outage, since the new connection has lasted for a while."""
         if stream is self._outgoing.stream and not stream.connection.is_ended():
-            self._over()
+            self._end_outage()
 
-    def _over(self) -> None:
+    def _end_outage(self) -> None:
         outage_sec = self._outage.end()
         if outage_sec is None:
             return
@@ -508,7 +508,7 @@ class DsmqLink:
         before = self._outgoing.dropped()
         if self._outgoing.stream is not None:
             self._outgoing.stream.finish()
-        self._let_go()
+        self._drop_connection()
         if lost := self._outgoing.dropped() - before:
             logger.warning(
                 "%s: the broker does not read: the last %d messages were not sent",

@@ -90,13 +90,13 @@ class Losses:
             return 0
         now_sec = time.monotonic()
         if last is None:
-            self._meet(sender, _Publisher(number, stamp, now_sec))
+            self._add_publisher(sender, _Publisher(number, stamp, now_sec))
             return 0
         hole, since_sec = number - last.number - 1, now_sec - last.heard_sec
         last.number, last.stamp, last.heard_sec = number, stamp, now_sec
         return self._lost(sender, last, hole, since_sec) if hole > 0 else 0
 
-    def _meet(self, sender: str, publisher: _Publisher) -> None:
+    def _add_publisher(self, sender: str, publisher: _Publisher) -> None:
         self.publishers[sender] = publisher
         if len(self.publishers) > _MOST_PUBLISHERS:
             del self.publishers[next(iter(self.publishers))]

@@ -57,11 +57,11 @@ class ParameterKind(IntEnum):
             TypeError: the value is of another type, or out of the type's range.
         """
         try:
-            return self._fit(_plain(value))
+            return self._converted(_plain(value))
         except OverflowError:
             raise TypeError(f"it is beyond what {self.words} can hold: {value!r:.60}") from None
 
-    def _fit(self, value: Any) -> Any:
+    def _converted(self, value: Any) -> Any:
         if self is ParameterKind.DOUBLE and type(value) is int:
             return float(value)
         if _SCALARS.get(type(value)) is self:  # None fits NOT_SET

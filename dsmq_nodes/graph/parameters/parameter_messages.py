@@ -54,7 +54,7 @@ def describe_field(name: str, schema: dict[str, Any], *, read_only: bool) -> Par
         least = INTEGERS[0] if low is None else math.ceil(low) + ("minimum" not in schema)
         most = INTEGERS[-1] if high is None else math.floor(high) - ("maximum" not in schema)
         found.integer_range = [IntegerRange(from_value=least, to_value=most, step=int(step))]
-    found.additional_constraints = ", ".join(_further(schema, found))
+    found.additional_constraints = ", ".join(_other_constraints(schema, found))
     return found
 
 
@@ -72,7 +72,7 @@ def _type_of(schema: dict[str, Any]) -> ParameterKind:
     return _TYPES.get(str(kind), ParameterKind.NOT_SET)
 
 
-def _further(schema: dict[str, Any], found: ParameterDescriptor) -> list[str]:
+def _other_constraints(schema: dict[str, Any], found: ParameterDescriptor) -> list[str]:
     """Return constraints other than a range, in words."""
     words = []
     if "enum" in schema:

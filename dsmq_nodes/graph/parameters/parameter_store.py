@@ -231,7 +231,7 @@ class ParameterStore:
         except TypeError:
             return Parameter(name, None, None)  # a dict or a list of lists is no parameter of ROS 2
 
-    def _nothing(self, name: str) -> list[Any] | bytes:
+    def _empty_value(self, name: str) -> list[Any] | bytes:
         """Return what `[]` stands for in a field of the model: empty bytes or an empty list."""
         return b"" if self.describe(name).type == ParameterKind.BYTE_ARRAY else []
 
@@ -319,7 +319,7 @@ class ParameterStore:
                 declared[name] = self._checked(parameter, known, kind)
             else:
                 is_empty = parameter.type_ is ParameterKind.BYTE_ARRAY and not parameter.value
-                fields[name] = self._nothing(name) if is_empty else parameter.value
+                fields[name] = self._empty_value(name) if is_empty else parameter.value
         return fields, declared
 
     def _fields(self, model: Parameters, names: Iterable[str]) -> Iterator[Parameter]:

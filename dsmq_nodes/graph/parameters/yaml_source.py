@@ -120,7 +120,7 @@ def read_file(
     try:
         raw = bytes_of(path)
     except (OSError, ValueError) as error:
-        hint = f"; {_beside(path)}" if isinstance(error, FileNotFoundError) else ""
+        hint = f"; {_yaml_files_beside(path)}" if isinstance(error, FileNotFoundError) else ""
         why = error.strerror if isinstance(error, OSError) else error
         message = f"cannot be read: {why}{hint}"
         raise LaunchFileError(file, [LaunchProblem(0, 0, message)]) from error
@@ -129,7 +129,7 @@ def read_file(
     return document
 
 
-def _beside(path: pathlib.Path) -> str:
+def _yaml_files_beside(path: pathlib.Path) -> str:
     found = sorted(each.name for each in path.parent.glob("*.y*ml"))
     return (
         did_you_mean(path.name, found)
@@ -180,7 +180,7 @@ def parse(text: str, file: str, needs: str = NEEDS_NODES, *, merges: bool = Fals
     return document
 
 
-def _whole(text: str) -> str:
+def _without_surrogates(text: str) -> str:
     """Return a text without halves of surrogate pairs, which nothing else accepts."""
     return text.encode("utf-8", "replace").decode()
 
@@ -238,7 +238,7 @@ class _Reader:
             self._document.refuse(place, "not YAML: an escape or a number that is out of range")
         return event
 
-    def _note(self, place: Place, message: str) -> None:
+    def _add_problem(self, place: Place, message: str) -> None:
         self._document.problems.append(self._document.problem(place, message))
 
     def _value(self, event: yaml.Event, path: Path, level: int, earlier: object = None) -> object:
@@ -246,10 +246,10 @@ class _Reader:
         if level > MOST_LEVELS:
             self._document.refuse(place, f"nested deeper than {MOST_LEVELS} levels")
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
-            self._note(place, _NO_ALIAS)
+            self._add_problem(place, _NO_ALIAS)
         is_known = isinstance(event, yaml.ScalarEvent) and event.tag in {_TEXT_TAG, _BYTES_TAG}
         if getattr(event, "tag", None) is not None and not is_known:
-            self._note(place, "tags (!...) are not accepted; write the plain value")
+            self._add_problem(place, "tags (!...) are not accepted; write the plain value")
         self._document.values[path] = place
         if isinstance(event, yaml.MappingStartEvent):
             return self._mapping(path, level, earlier)
@@ -278,7 +278,7 @@ class _Reader:
             both = isinstance(items.get(key), dict) and isinstance(value, yaml.MappingStartEvent)
             if key in here and not (self._merges and both):
                 first = here[key].line
-                self._note(place, f"key {shorten(key)} given twice, first in line {first}")
+                self._add_problem(place, f"key {shorten(key)} given twice, first in line {first}")
                 self._value(value, (*path, _ASIDE), level + 1)
                 continue
             here[key] = self._document.keys[*path, key] = place
@@ -291,18 +291,18 @@ class _Reader:
         if not isinstance(event, yaml.ScalarEvent):
             place = _place(event.start_mark)
             self._document.refuse(place, "a key must be a word, not a list, mapping or alias")
-        return _whole(event.value)
+        return _without_surrogates(event.value)
 
     def _scalar(self, event: yaml.ScalarEvent, place: Place) -> object:
-        text = _whole(event.value)
+        text = _without_surrogates(event.value)
         if text != event.value:
-            self._note(place, "half of a surrogate pair is not a character; write it as one")
+            self._add_problem(place, "half of a surrogate pair is not a character; write it as one")
         if event.tag == _BYTES_TAG:
             return self._bytes(text, place)
         if not event.implicit[0]:
             return text
         if is_number(text) and len(text) > MOST_DIGITS:
-            self._note(place, f"a number of {len(text)} digits; at most {MOST_DIGITS}")
+            self._add_problem(place, f"a number of {len(text)} digits; at most {MOST_DIGITS}")
             return 0
         return plain_value(text)
 
@@ -311,5 +311,5 @@ class _Reader:
         try:
             return list(base64.b64decode("".join(text.split()), validate=True))
         except ValueError:
-            self._note(place, "!!binary is followed by base64")
+            self._add_problem(place, "!!binary is followed by base64")
             return []

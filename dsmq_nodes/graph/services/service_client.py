@@ -75,7 +75,7 @@ class Calls:
             waiting = self._waiting[call_id] = _Waiting(future, body, self._ready)
         if waiting.server is not None:
             self._publish(call_id, body)
-        elif self._hindrance() or self.graph.is_known:
+        elif self._why_unavailable() or self.graph.is_known:
             self._send(call_id, waiting)
         return future
 
@@ -97,7 +97,7 @@ class Calls:
         except DsmqError as error:
             self._fail(call_id, str(error))
 
-    def _hindrance(self) -> str:
+    def _why_unavailable(self) -> str:
         """Return why no service can be called now; empty: calls can be sent."""
         if self._is_closed:
             return "its client was destroyed"
@@ -106,7 +106,7 @@ class Calls:
         return "the broker is lost" if self.graph.is_lost else ""
 
     def _fault(self, server: GraphEndpoint | None) -> str:
-        if fault := self._hindrance():
+        if fault := self._why_unavailable():
             return fault
         if server is None:
             return (
@@ -168,7 +168,7 @@ class Calls:
         with self._sending:
             self._is_closed, self._ready = True, None
         for call_id in list(self._waiting):
-            self._fail(call_id, self._hindrance())
+            self._fail(call_id, self._why_unavailable())
         self._link.unsubscribe(self.service_name + REPLY)
         self._link.unadvertise(self._requests)
 

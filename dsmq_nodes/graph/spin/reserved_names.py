@@ -27,7 +27,7 @@ class OwnAttribute:
 
     def __set__(self, node: object, value: object) -> None:
         if self._name in vars(node) or not _is_ours(type(value)):
-            raise _taken(node, self._name)
+            raise _name_taken(node, self._name)
         vars(node)[self._name] = value
 
     def __getattr__(self, name: str) -> Any:
@@ -71,7 +71,7 @@ def _check_method(cls: type, name: str, method: object) -> None:
     try:
         check_callback(method, own)
         if name in _HOOKS:
-            check_takes(method, own, *_needed(ours))
+            check_takes(method, own, *_required_arguments(ours))
     except TypeError as error:
         raise NodeConfigurationError(str(error)) from None
     is_awaited = name in _MAY_WAIT or name.startswith("on_") or inspect.iscoroutinefunction(ours)
@@ -82,7 +82,7 @@ def _check_method(cls: type, name: str, method: object) -> None:
         )
 
 
-def _needed(method: Any) -> list[str]:
+def _required_arguments(method: Any) -> list[str]:
     """Return the arguments that a method is called with, `self` included."""
     parameters = inspect.signature(method).parameters.values()
     return [each.name for each in parameters if each.kind is each.POSITIONAL_OR_KEYWORD]
@@ -97,10 +97,10 @@ def check_attributes(node: object, values: Mapping[str, object]) -> None:
     now = vars(node)
     for name, value in values.items():
         if now.get(name) is not value:
-            raise _taken(node, name)
+            raise _name_taken(node, name)
 
 
-def _taken(node: object, name: str) -> NodeConfigurationError:
+def _name_taken(node: object, name: str) -> NodeConfigurationError:
     return NodeConfigurationError(
         f"{type(node).__qualname__} sets self.{name}, which is a node's own: give it another name"
     )

@@ -109,7 +109,7 @@ def _set_handlers(handler: _Handler) -> dict[int, _Handler]:
     return before
 
 
-def _to_end() -> list[Mortal]:
+def _nodes_to_end() -> list[Mortal]:
     """Return the nodes that end with this thread: all, if it is the main thread."""
     own = threading.current_thread()
     every = own is threading.main_thread()
@@ -132,10 +132,10 @@ def end_nodes(whole: Container[Mortal] = ()) -> bool:
     """
     failed = False
     broken: BaseException | None = None
-    for node in _to_end():
+    for node in _nodes_to_end():
         before = node.exception_count
         try:
-            with _others_stop():
+            with _stop_others_if_it_hangs():
                 if node in whole:
                     node.destroy()
                 else:
@@ -149,7 +149,7 @@ def end_nodes(whole: Container[Mortal] = ()) -> bool:
 
 
 @contextlib.contextmanager
-def _others_stop() -> Iterator[None]:
+def _stop_others_if_it_hangs() -> Iterator[None]:
     """Put the other nodes into their safe state if the end of this one hangs."""
 
     def stop() -> None:
@@ -157,7 +157,7 @@ def _others_stop() -> Iterator[None]:
             if id(other) in _alive:
                 other.stop_beside("the end of another node of this process hangs")
 
-    others = _to_end()
+    others = _nodes_to_end()
     with _called_if_it_hangs(stop) if len(others) > 1 else contextlib.nullcontext():
         yield
 
@@ -213,7 +213,7 @@ def _at_exit() -> None:
     """End the nodes of programs that do not destroy them, so that everything that moves stops."""
     if _alive:
         _set_handlers(signal.SIG_IGN)  # the process ends anyway
-    nodes = _to_end()
+    nodes = _nodes_to_end()
     failed = end_nodes(nodes)
     if (
         not _exit_signals and getattr(sys, "last_value", None) is None

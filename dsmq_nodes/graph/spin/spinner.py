@@ -220,7 +220,7 @@ class Spinner:
         """Whether an event loop runs in this thread: waiting would block it."""
         return running_loop() is not None
 
-    def _at_the_end(self, work: Coroutine[Any, Any, _T]) -> _T | None:
+    def _wait_at_end(self, work: Coroutine[Any, Any, _T]) -> _T | None:
         """Wait for a coroutine of a hook of the end; return None after the end."""
         if not self._is_closed:
             result: _T = self.finish(work)
@@ -255,7 +255,7 @@ class Spinner:
             discard(work)
             raise self._would_block(instead)
         if self._is_ending:
-            return self._at_the_end(work)
+            return self._wait_at_end(work)
         self.was_spun = True
         while True:
             loop = self.dispatcher.loop

@@ -32,7 +32,7 @@ _LONGEST_TRANSIT_NS: Final = 10**9
 _WINDOW_NS: Final = 10 * 10**9  # the least value of two such windows counts
 _STEP_NS: Final = 10**8  # more than our wall clock is slewed: it was set
 _CLOCK_SET_NS: Final = 86_400 * 10**9  # no message takes a day from its stamp to the log
-_GOES_ON_NS: Final = 10**9  # longer than delayed or repeated messages take to come
+_CONFIRMED_NS: Final = 10**9  # longer than delayed or repeated messages take to come
 _MOST_SENDERS: Final = 1000
 
 
@@ -92,18 +92,18 @@ class _Transits:
             self._began_ns, self._old, self._now = now_ns, self._now, transit_ns
         late_ns, shorter_ns = self._transit_ns - self._shortest_ns, self._shortest_ns - transit_ns
         is_set_back = msg.seq > self._seq and msg.stamp < self._stamp_ns
-        if is_set_back and msg.at - self._at_ns <= _GOES_ON_NS:
+        if is_set_back and msg.at - self._at_ns <= _CONFIRMED_NS:
             self._shift(transit_ns - self._transit_ns)
         elif shorter_ns > _LONGEST_TRANSIT_NS and late_ns > max(_STEP_NS, msg.at - self._at_ns):
             # Its clock was set forward, and it came shortly after a message that was delayed.
             self._begin(now_ns, transit_ns - late_ns)
-        elif -shorter_ns > _CLOCK_SET_NS or self._goes_on(msg, transit_ns, is_set_back):
+        elif -shorter_ns > _CLOCK_SET_NS or self._is_confirmed(msg, transit_ns, is_set_back):
             self._begin(now_ns, transit_ns)
         self._remember(msg, transit_ns)
         self._now = min(self._now, transit_ns)
         return self._shortest_ns
 
-    def _goes_on(self, msg: "Entry", transit_ns: int, is_set_back: bool) -> bool:
+    def _is_confirmed(self, msg: "Entry", transit_ns: int, is_set_back: bool) -> bool:
         """Whether a publisher that was restarted or set back has continued by its new clock."""
         if transit_ns - self._shortest_ns <= _STEP_NS:
             self._began = None
@@ -112,7 +112,7 @@ class _Transits:
         is_again = is_set_back or (msg.seq <= self._seq and (msg.seq > 0 or began is None))
         if is_again or (began is not None and transit_ns < began[1] - _STEP_NS):
             began = self._began = msg.at, transit_ns
-        return began is not None and msg.at - began[0] >= _GOES_ON_NS
+        return began is not None and msg.at - began[0] >= _CONFIRMED_NS
 
 
 class Ages:

@@ -112,15 +112,15 @@ class SimClock(BaseClock):
                 self._execute(callback)
         end_ns = self._passed_ns + step_ns
         if step_ns > _LONGEST_STEP_NS:
-            self._pass(end_ns)
+            self._advance(end_ns)
         while due := self._calls.pop(end_ns):
-            self._pass(int(due[0]))
+            self._advance(int(due[0]))
             due[1]()
-        self._pass(end_ns)
+        self._advance(end_ns)
         while due := self._awaited.pop(self._now_ns):
             due[1]()
 
-    def _pass(self, to_ns: int) -> None:
+    def _advance(self, to_ns: int) -> None:
         if to_ns > self._passed_ns:
             self._now_ns += to_ns - self._passed_ns
             self._passed_ns = to_ns

@@ -98,7 +98,7 @@ class Publisher(Generic[MessageT]):
     def _check(self, msg: MessageT) -> None:
         if not (isinstance(msg, self.msg_type) or self._is_alike(msg)):
             raise TypeError(
-                f"{self.topic_name} carries {self.msg_type.type_name}, {self._not_one(msg)}"
+                f"{self.topic_name} carries {self.msg_type.type_name}, {self._describe_wrong(msg)}"
             )
         if self._is_closed:
             raise ValueError(f"{self.topic_name}: this publisher was destroyed")
@@ -110,7 +110,7 @@ class Publisher(Generic[MessageT]):
             self.publication.schema,
         )
 
-    def _not_one(self, given: object) -> str:
+    def _describe_wrong(self, given: object) -> str:
         """Return what was published instead of a message, and what to write."""
         own = self.msg_type.__name__
         if isinstance(given, type):

@@ -173,7 +173,7 @@ class Topics:
             self.former.received += subscription.messages
             self.former.dropped += subscription.dropped
             self.former.invalid += subscription.invalid
-            self._unread(subscription.topic_name)
+            self._stop_reading_unused(subscription.topic_name)
 
     def subscriptions(self) -> Iterator[Subscription[Any]]:
         """Yield all of them, in the order of their topics."""
@@ -199,7 +199,7 @@ class Topics:
         schema = schema_text(msg_type)
         self._link.subscribe(name, depth, msg_type.type_name, deliver, schema, call_now=at_once)
 
-    def _unread(self, name: str) -> None:
+    def _stop_reading_unused(self, name: str) -> None:
         """Stop reading a topic that has no reader left."""
         is_followed = self.graph.follows and name == GRAPH_TOPIC
         if not self._by_topic[name] and not is_followed and name not in self._awaited:
@@ -218,7 +218,7 @@ class Topics:
             if (awaited := self._awaited.pop(name, None)) is not None:
                 for then in awaited:
                     then()
-                self._unread(name)
+                self._stop_reading_unused(name)
 
         return deliver
 

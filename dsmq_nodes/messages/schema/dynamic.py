@@ -98,7 +98,7 @@ def _check_names(value: Any, schema: object, root: Schema, what: str, field: str
     found = resolved(root, schema)
     if isinstance(value, dict) and "properties" in found and "additionalProperties" not in found:
         fields, prefix = as_mapping(found["properties"]), f"{field}." if field else ""
-        _known(value, fields, f"{what}: {prefix}")
+        _check_fields_known(value, fields, f"{what}: {prefix}")
         for name, each in value.items():
             _check_names(each, fields[name], root, what, f"{prefix}{name}")
     elif isinstance(value, list):
@@ -106,7 +106,7 @@ def _check_names(value: Any, schema: object, root: Schema, what: str, field: str
             _check_names(each, found.get("items"), root, what, f"{field}[{at}]")
 
 
-def _known(value: dict[str, Any], fields: Schema, where: str) -> None:
+def _check_fields_known(value: dict[str, Any], fields: Schema, where: str) -> None:
     for name in value:
         if name not in fields:
             hint = did_you_mean(str(name), fields)
@@ -134,7 +134,7 @@ def _encoded(value: Any, schema: object, root: Schema, what: str, field: str) ->
 
 def _object(value: dict[str, Any], schema: Schema, root: Schema, what: str, field: str) -> Any:
     fields, prefix = field_schemas(schema, value), f"{field}." if field else ""
-    _known(value, fields, f"{what}: {prefix}")
+    _check_fields_known(value, fields, f"{what}: {prefix}")
     return {
         name: _encoded(value[name], inner, root, what, f"{prefix}{name}")
         if name in value

@@ -57,10 +57,10 @@ def kits_interface(name: str) -> Any:
     if matched is None:
         return None
     package, kind, class_name = matched.groups()
-    return _kits(package, [kind] if kind else list(INTERFACE_KINDS), class_name)
+    return _find_in_kit(package, [kind] if kind else list(INTERFACE_KINDS), class_name)
 
 
-def _kits(package: str, kinds: list[str], class_name: str) -> Any:
+def _find_in_kit(package: str, kinds: list[str], class_name: str) -> Any:
     by_name = _by_name()
     names = (f"{package}/{kind}/{class_name}" for kind in kinds)
     return next((by_name[name] for name in names if name in by_name), None)
@@ -91,7 +91,7 @@ def find_interface(name: str) -> Any:
     elif matched := _INTERFACE.fullmatch(name):
         package, kind, class_name = matched.groups()
         kinds = [kind] if kind else list(INTERFACE_KINDS)
-        if (known := _kits(package, kinds, class_name)) is not None:
+        if (known := _find_in_kit(package, kinds, class_name)) is not None:
             return known
         found = _users(package, class_name)
         if found is not None and _kind_of(found) in kinds:

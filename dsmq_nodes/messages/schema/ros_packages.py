@@ -66,7 +66,7 @@ class Packages:
     @property
     def all(self) -> dict[str, RosPackage]:
         """Every package by its name; the working tree has priority."""
-        return _found(self.program, Path.cwd(), os.environ.get("AMENT_PREFIX_PATH", ""))
+        return _find_all(self.program, Path.cwd(), os.environ.get("AMENT_PREFIX_PATH", ""))
 
     def find(self, name: str) -> RosPackage | None:
         """Return a package by its name, or None."""
@@ -77,7 +77,7 @@ PACKAGES: Final = Packages()
 
 
 @cache
-def _found(program: Path | None, here: Path, prefixes: str) -> dict[str, RosPackage]:
+def _find_all(program: Path | None, here: Path, prefixes: str) -> dict[str, RosPackage]:
     found: dict[str, RosPackage] = {}
     for package in (*_of_the_tree(program, here), *_installed(prefixes), *_below(_OF_THE_KIT, 1)):
         found.setdefault(package.name, package)
