@@ -94,7 +94,7 @@ class Examiner:
     def _why(self) -> str:
         if not self._timed_out:
             with contextlib.suppress(subprocess.TimeoutExpired):  # it has closed the pipe itself
-                return f"it ended the process, {describe(self._process.wait(_LEAVE_SEC))}"
+                return f"it ended the process, {describe(self._process.wait(_SILENCE_SEC))}"
         return f"it has not come to an end in {_SILENCE_SEC:g} s"
 
     def _restart(self) -> None:
