@@ -1,4 +1,4 @@
-"""The actions of launch: each visits, and adds to what the visit finds."""
+"""The actions of launch: a visit of each adds processes, settings or problems to the `Visit`."""
 
 import contextlib
 import os
@@ -38,7 +38,7 @@ class Action:
     condition: Any = None
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-        """Remember where it was made."""
+        """Store the line of the launch file that makes the action."""
         made = super().__new__(cls)
         made.place = line_of_caller()
         return made
@@ -47,10 +47,10 @@ class Action:
         self.condition = condition
 
     def execute(self, context: Visit) -> Any:
-        """Return more actions, or None: classes that a launch file derives override it."""
+        """Return more actions, or None: a class of the launch file overrides it."""
 
     def act(self, context: Visit) -> None:
-        """Add to what the visit finds."""
+        """Add to the visit what the action does."""
         visit_all(self.execute(context), context, self.place)
 
     def visit(self, context: Visit) -> None:
@@ -63,7 +63,7 @@ class Action:
 
 
 class Unknown(Action):
-    """Something of launch that is not known here."""
+    """A name of launch that this kit does not have."""
 
     name = "it"
 
@@ -71,29 +71,29 @@ class Unknown(Action):
         super().__init__()
 
     def visit(self, context: Visit) -> None:
-        """Tell its name and line."""
+        """Report the name, at its line."""
         context.add_problem(self.place, f"{self.name} is not known here")
 
     def perform(self, context: Visit) -> str:
-        """In the place of a substitution."""
+        """Raise: it stands in the place of a substitution."""
         raise SubstitutionError(f"{self.name} is not known here")
 
     def evaluate(self, context: Visit) -> bool:
-        """In the place of a condition."""
+        """Raise: it stands in the place of a condition."""
         raise SubstitutionError(f"{self.name} is not known here")
 
 
 class UnknownSubstitution(Unknown, Substitution):
-    """The same where it may be a substitution."""
+    """A name that this kit does not have, where it may stand for a substitution."""
 
 
 def unknown(name: str) -> Any:
-    """The class that stands for something of launch that is not known here."""
+    """Return the class that stands for a name of launch that this kit does not have."""
     return type(name.rpartition(".")[2], (UnknownSubstitution,), {"name": name})
 
 
 def unknown_names(module: str) -> Callable[[str], Any]:
-    """The `__getattr__` of a module of launch; an unknown name is reported when it is visited."""
+    """Return the `__getattr__` of a module of launch: a visit reports an unknown name."""
 
     def found(name: str) -> Any:
         if name.startswith("_"):
@@ -104,7 +104,7 @@ def unknown_names(module: str) -> Callable[[str], Any]:
 
 
 def modules_in(package: str, *names: str) -> Callable[[str], Any]:
-    """The `__getattr__` of a package, whose modules are imported when they are asked for."""
+    """Return the `__getattr__` of a package that imports its modules when they are first used."""
 
     def found(name: str) -> Any:
         if name not in names:
@@ -121,7 +121,7 @@ class Condition:
         self._predicate = predicate
 
     def evaluate(self, context: Visit) -> bool:
-        """Whether it does."""
+        """Whether the function returns true."""
         return self._predicate(context)
 
 
@@ -132,7 +132,7 @@ class IfCondition(Condition):
         self.expression = predicate_expression
 
     def evaluate(self, context: Visit) -> bool:
-        """Whether it does."""
+        """Whether the text is true."""
         return truth_of(self.expression, context)
 
 
@@ -140,7 +140,7 @@ class UnlessCondition(IfCondition):
     """Holds if its text is false."""
 
     def evaluate(self, context: Visit) -> bool:
-        """Whether it does."""
+        """Whether the text is false."""
         return not super().evaluate(context)
 
 
@@ -151,7 +151,7 @@ class LaunchConfigurationEquals(IfCondition):
         self.name, self.expected = launch_configuration_name, expected_value
 
     def evaluate(self, context: Visit) -> bool:
-        """Whether it has."""
+        """Whether the launch configuration has the value."""
         found = context.around.configurations.get(self.name)
         expected = None if self.expected is None else text_of(self.expected, context)
         return found == expected
@@ -161,7 +161,7 @@ class LaunchConfigurationNotEquals(LaunchConfigurationEquals):
     """Holds if a launch configuration does not have a value."""
 
     def evaluate(self, context: Visit) -> bool:
-        """Whether it has not."""
+        """Whether the launch configuration does not have the value."""
         return not super().evaluate(context)
 
 
@@ -179,7 +179,7 @@ class LaunchDescription(Action):
     add_entity = add_action
 
     def act(self, context: Visit) -> None:
-        """Visit them all."""
+        """Visit the actions."""
         visit_all(self.entities, context, self.place)
 
 
@@ -213,7 +213,7 @@ class DeclareLaunchArgument(Action):
         self.choices = None if choices is None else list(choices)
 
     def act(self, context: Visit) -> None:
-        """Give it its default, if it has no value."""
+        """Set the argument to its default, unless it has a value."""
         name, known = text_of(self.name, context), context.around.configurations
         details = {"description": self.description, "choices": self.choices}
         context.declared[name] = {key: value for key, value in details.items() if value}
@@ -235,25 +235,25 @@ class SetLaunchConfiguration(Action):
         self.name, self.value = name, value
 
     def act(self, context: Visit) -> None:
-        """Set it."""
+        """Set the launch configuration."""
         name = text_of(self.name, context)
         context.around.configurations[name] = text_of(self.value, context)
 
 
 class SetEnvironmentVariable(Action):
-    """Sets an environment variable of what is started later."""
+    """Sets an environment variable of processes that are started later."""
 
     def __init__(self, name: Any, value: Any, *, condition: Any = None) -> None:
         super().__init__(condition=condition)
         self.name, self.value = name, value
 
     def act(self, context: Visit) -> None:
-        """Set it."""
+        """Set the variable."""
         context.around.env[text_of(self.name, context)] = text_of(self.value, context)
 
 
 class AppendEnvironmentVariable(Action):
-    """Adds to an environment variable of what is started later."""
+    """Appends to an environment variable of processes that are started later."""
 
     def __init__(
         self,
@@ -268,7 +268,7 @@ class AppendEnvironmentVariable(Action):
         self.name, self.value, self.prepend, self.separator = name, value, prepend, separator
 
     def act(self, context: Visit) -> None:
-        """Add to it."""
+        """Append the value, or put it in front."""
         name, value = text_of(self.name, context), text_of(self.value, context)
         before = context.around.environment_variable(name) or ""
         parts = [value, before] if truth_of(self.prepend, context) else [before, value]
@@ -276,15 +276,15 @@ class AppendEnvironmentVariable(Action):
 
 
 class LogInfo(Action):
-    """Says something: at once, or with what an event or a time brings about."""
+    """Prints a text: at once, or after an event or a delay around it."""
 
     def __init__(self, *, msg: Any, condition: Any = None) -> None:
         super().__init__(condition=condition)
         self.msg = msg
-        self.process = ""  # its name in the plan, when one says it
+        self.process = ""  # the name of the process that prints it, if there is one
 
     def act(self, context: Visit) -> None:
-        """Say it on standard error, or add a process that does."""
+        """Print the text to standard error, or add a process that prints it."""
         text, around = text_of(self.msg, context), context.around
         if not (around.after or around.delay_sec):
             sys.stderr.write(f"{text}\n")
@@ -295,7 +295,7 @@ class LogInfo(Action):
 
 
 class GroupAction(Action):
-    """Actions with surroundings of their own."""
+    """Actions that may have surroundings of their own."""
 
     def __init__(
         self,
@@ -311,7 +311,7 @@ class GroupAction(Action):
         self.configurations = launch_configurations or {}
 
     def act(self, context: Visit) -> None:
-        """Visit them."""
+        """Visit the actions."""
         given = {text_of(k, context): text_of(v, context) for k, v in self.configurations.items()}
         with context.inside() if self.scoped else contextlib.nullcontext():
             if self.scoped and not self.forwarding:
@@ -336,7 +336,7 @@ class TimerAction(Action):
         self.period, self.actions = period, list(actions)
 
     def act(self, context: Visit) -> None:
-        """Visit them; what they start waits."""
+        """Visit the actions; the processes that they start wait."""
         sec = seconds_of(self.period, context)
         with context.inside(delay_sec=context.around.delay_sec + sec):
             visit_all(self.actions, context, self.place)
@@ -352,32 +352,32 @@ class OpaqueFunction(Action):
         self.function, self.args, self.kwargs = function, args or (), kwargs or {}
 
     def act(self, context: Visit) -> None:
-        """Call it, and visit what it returns."""
+        """Call the function, and visit the actions that it returns."""
         visit_all(self.function(context, *self.args, **self.kwargs), context, self.place)
 
 
 class Shutdown(Action):
-    """Ends the launch: at once, or with what an event or a time brings about."""
+    """Ends the launch: at once, or after an event or a delay around it."""
 
     def __init__(self, *, reason: Any = "", condition: Any = None) -> None:
         super().__init__(condition=condition)
 
     def act(self, context: Visit) -> None:
-        """Add a process that ends, and the launch with it."""
+        """Add a process whose end ends the launch."""
         around = context.around
         argv = beginning([sys.executable, "-c", ""], around.delay_sec)
         context.add(ProcessPlan("shutdown", argv, depends_on=around.after, required=True))
 
 
 class EmitEvent(Action):
-    """Sends an event; an event is what it brings about."""
+    """Emits an event; an event here is the action that carries it out."""
 
     def __init__(self, *, event: Any, condition: Any = None) -> None:
         super().__init__(condition=condition)
         self.event = event
 
     def act(self, context: Visit) -> None:
-        """Do it."""
+        """Visit the event."""
         visit_all(self.event, context, self.place)
 
 
@@ -387,7 +387,7 @@ def is_shutdown(action: Any) -> bool:
 
 
 class ExecuteLocal(Action):
-    """A program. Subclasses make its words."""
+    """A program; a subclass returns its words."""
 
     def __init__(
         self,
@@ -404,7 +404,7 @@ class ExecuteLocal(Action):
         shell: bool = False,
         prefix: Any = None,
         condition: Any = None,
-        # how its output is shown: here all of it is
+        # These choose the output that is shown; here all of it is shown.
         output: Any = "log",
         output_format: Any = "",
         log_cmd: Any = False,
@@ -417,10 +417,10 @@ class ExecuteLocal(Action):
         self.respawn, self.respawn_delay = respawn, respawn_delay
         self.on_exit = on_exit
         self.timeouts = (sigterm_timeout, sigkill_timeout)
-        self.process = ""  # its name in the plan, when it was visited
+        self.process = ""  # its name in the plan, after the visit
 
     def words(self, context: Visit) -> list[str]:
-        """The program and its arguments."""
+        """Return the program and its arguments."""
         raise NotImplementedError
 
     def title(self, context: Visit, words: list[str]) -> str:
@@ -429,10 +429,10 @@ class ExecuteLocal(Action):
         return text_of(self.name, context) if self.name else Path(program).stem
 
     def act(self, context: Visit) -> None:
-        """Add its process."""
+        """Add the process of the program."""
         words, around = self.words(context), context.around
         title = self.title(context, words)
-        if self.shell:  # as the file asks: in files of this kit no shell reads anything
+        if self.shell:  # as the file asks; launch files of this kit never use a shell
             words = ["/bin/sh", "-c", " ".join(words)]
         if self.prefix is not None:
             words = [*split_words(text_of(self.prefix, context)), *words]
@@ -467,7 +467,7 @@ class ExecuteLocal(Action):
 def beginning(
     words: list[str], delay_sec: float, cwd: str | None = None, without: Iterable[str] = ()
 ) -> tuple[str, ...]:
-    """The words, begun later, elsewhere or without variables if that is asked for."""
+    """Return the words of a command that waits, changes the folder or removes variables first."""
     options = [] if not delay_sec else ["--delay", f"{delay_sec:g}"]
     options += [] if cwd is None else ["--cwd", cwd]
     options += [word for name in without for word in ("--without", name)]
@@ -482,12 +482,12 @@ class ExecuteProcess(ExecuteLocal):
         self.cmd = list(cmd)
 
     def words(self, context: Visit) -> list[str]:
-        """The words."""
+        """Return the words of `cmd`."""
         return [word for each in self.cmd for word in words_of(each, context)]
 
 
 class OnProcessExit:
-    """When a process has ended, actions."""
+    """Carries out actions when a process has ended."""
 
     depend = staticmethod(after_exit)
 
@@ -508,7 +508,7 @@ class OnProcessExit:
 
 
 class OnExecutionComplete(OnProcessExit):
-    """When a process has ended, actions; by the name of another event."""
+    """Carries out actions when a process has ended; `OnProcessExit` by another name."""
 
     def __init__(
         self, *, target_action: Any = None, on_completion: Any = None, handle_once: bool = False
@@ -517,7 +517,7 @@ class OnExecutionComplete(OnProcessExit):
 
 
 class OnProcessStart(OnProcessExit):
-    """When a process has been started, actions."""
+    """Carries out actions when a process has been started."""
 
     depend = staticmethod(after_start)
 
@@ -528,14 +528,14 @@ class OnProcessStart(OnProcessExit):
 
 
 class RegisterEventHandler(Action):
-    """Actions for an event."""
+    """Carries out an event handler's actions at its event."""
 
     def __init__(self, event_handler: Any, *, condition: Any = None) -> None:
         super().__init__(condition=condition)
         self.handler = event_handler
 
     def act(self, context: Visit) -> None:
-        """Look at it when all processes are known."""
+        """Store the handler: it is evaluated when all processes are known."""
         if not hasattr(self.handler, "trigger"):
             raise SubstitutionError(
                 f"{getattr(self.handler, 'name', type(self.handler).__name__)} is not known here"
@@ -544,7 +544,7 @@ class RegisterEventHandler(Action):
             context.handlers.append((self, context.around))
 
     def carry_out(self, context: Visit) -> None:
-        """Visit its actions; what they start waits for the event."""
+        """Visit the handler's actions; the processes that they start wait for the event."""
         many = self.handler.actions
         many = many if isinstance(many, list | tuple) else [many]
         try:
@@ -572,7 +572,7 @@ class RegisterEventHandler(Action):
 
 
 def check_given(context: Visit, given: dict[str, str]) -> None:
-    """Tell arguments of the command line that no file declares."""
+    """Report arguments of the command line that no file declares."""
     for name in given:
         if name not in context.declared:
             known = context.declared

@@ -1,4 +1,4 @@
-"""Begins a program later, in another folder, or without environment variables.
+"""Starts a program later, in another folder, or without some environment variables.
 
 `python -m ... --delay 5 --cwd DIR --without NAME -- WORDS`.
 """
@@ -11,7 +11,7 @@ import time
 
 
 def main() -> None:
-    """Wait, and become the program; Ctrl-C meanwhile ends it with status 0."""
+    """Wait, then replace this process by the program; Ctrl-C before that ends it with status 0."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--delay", type=float, default=0.0)
     parser.add_argument("--cwd")

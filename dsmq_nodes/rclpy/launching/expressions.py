@@ -1,4 +1,4 @@
-"""The substitution that computes an expression of Python, without running it as Python."""
+"""The substitution that computes an expression in Python's syntax, without running it as Python."""
 
 import ast
 import math
@@ -19,15 +19,15 @@ from dsmq_nodes.rclpy.launching.visiting import Visit
 class PythonExpression(Substitution):
     """An expression of texts, numbers and truth values, with the operators of Python.
 
-    It is computed here, and not run as Python: it knows the constants and functions of `math`, some
-    functions of Python and methods of texts, and no names but `true` and `false` beside those.
+    It is computed here, and not run as Python. It may use the constants and functions of `math`,
+    some functions of Python, methods of texts, and the names `true` and `false`.
     """
 
     def __init__(self, expression: Any, python_modules: Any = None) -> None:
         self.expression = expression
 
     def perform(self, context: Visit) -> str:
-        """The value as text."""
+        """Return the value as text."""
         text = text_of(self.expression, context).strip()
         try:
             return str(_computed(ast.parse(text, mode="eval").body))
@@ -36,7 +36,7 @@ class PythonExpression(Substitution):
 
 
 def _times(left: Any, right: Any) -> Any:
-    """The product; of a text or a list only a short one."""
+    """Return the product; a text or a list may only become short."""
     for count, repeated in ((left, right), (right, left)):
         if hasattr(repeated, "__len__") and len(repeated) * count > LONGEST:
             raise ValueError(f"{count} times is too long")
@@ -44,7 +44,7 @@ def _times(left: Any, right: Any) -> Any:
 
 
 def _modulo(left: Any, right: Any) -> Any:
-    """The remainder, or a text with its values at their places; no place has a large width."""
+    """Return the remainder, or a text with its values filled in; no field may be wide."""
     if isinstance(left, str) and re.search(r"\*|\d{4}", left):
         raise ValueError(f"{left!r} has a place without a limit")
     return left % right
@@ -69,7 +69,7 @@ _OPERATORS: Final[dict[type, Callable[..., Any]]] = {
     ast.USub: operator.neg,
 }
 _NAMES: Final = {"true": True, "false": False}
-# Those that take long, or make much, for small arguments are not among them.
+# Functions that take long, or return much, for small arguments are not allowed.
 _MATH: Final = {
     name: value
     for name, value in vars(math).items()
@@ -98,7 +98,7 @@ def _is_math(node: ast.expr) -> bool:
 
 
 def _of_math(name: str) -> float:
-    """A constant of Python's `math`, which needs no `math.` before it."""
+    """Return a constant of Python's `math`, which is written without `math.`."""
     found = _MATH.get(name)
     if not isinstance(found, float):
         raise ValueError(f"{name!r} is not known here")  # noqa: TRY004  of the expression
@@ -106,7 +106,7 @@ def _of_math(name: str) -> float:
 
 
 def _called(node: ast.Call) -> Any:
-    """A call of a function that is known, or of a text's method."""
+    """Return the result of a call of an allowed function, or of a text's method."""
     arguments, function = [_computed(each) for each in node.args], node.func
     if isinstance(function, ast.Attribute) and not _is_math(function.value):
         owner = _computed(function.value)

@@ -33,21 +33,21 @@ class Element:
     children: list["Element"] = field(default_factory=list)
 
     def take(self, *names: str) -> Any:
-        """An attribute by any of its names, with its substitutions; None if it is not there."""
+        """Return an attribute by any of its names, with its substitutions; None if it is absent."""
         for name in names:
             if name in self.attributes:
                 return parsed(self.attributes[name], self.place)
         return None
 
     def need(self, *names: str) -> Any:
-        """The same where it must be there."""
+        """Return an attribute that must be present."""
         found = self.take(*names)
         if found is None:
             raise _ElementError(self.place, f"<{self.tag}> has no {names[0]}")
         return found
 
     def named(self, tag: str) -> list["Element"]:
-        """The children of a kind."""
+        """Return the children of a kind."""
         return [each for each in self.children if each.tag == tag]
 
 
@@ -58,14 +58,14 @@ class _ElementError(Exception):
 
 
 class _Wrong(actions.Action):
-    """Tells a problem when it is visited."""
+    """A problem, which is reported when it is visited."""
 
     def __init__(self, place: SourceLine, message: str) -> None:
         super().__init__()
         self.place, self.message = place, message
 
     def visit(self, context: Visit) -> None:
-        """Tell it."""
+        """Report the problem."""
         context.add_problem(self.place, self.message)
 
 
@@ -73,7 +73,7 @@ class _Wrong(actions.Action):
 
 
 def read_xml(path: Path, include: Any) -> list[Any]:
-    """The actions of an XML file; one that is not well-formed has a problem alone."""
+    """Return the actions of an XML file; if it is not well-formed, only a problem."""
     root = Element("", SourceLine(str(path)))
     open_elements = [root]
     parser = expat.ParserCreate()
@@ -95,7 +95,7 @@ def read_xml(path: Path, include: Any) -> list[Any]:
 
 
 def read_yaml(path: Path, include: Any) -> list[Any]:
-    """The actions of a YAML file; one that is no YAML has a problem alone."""
+    """Return the actions of a YAML file; if it is not YAML, only a problem."""
     try:
         node = yaml.compose(path.read_text("utf-8"), Loader=yaml.SafeLoader)
     except yaml.YAMLError as error:
@@ -147,7 +147,7 @@ def _element(key: yaml.Node, value: yaml.Node, file: str) -> Element:
 
 
 def _repeated(name: yaml.Node, value: yaml.Node, file: str) -> list[Element]:
-    """`param: [{...}, {...}]` are two elements `param`; a list of plain values is one."""
+    """Return `param: [{...}, {...}]` as two elements `param`; a list of plain values stays one."""
     items = value.value if isinstance(value, yaml.SequenceNode) else [value]
     if all(isinstance(each, yaml.ScalarNode) for each in items):
         made = Element(str(name.value), SourceLine(file, name.start_mark.line + 1))
@@ -235,7 +235,7 @@ def _process(element: Element) -> dict[str, Any]:
 
 
 def _words(element: Element, name: str) -> list[Any]:
-    """Words of an attribute; a substitution is part of a word."""
+    """Return the words of an attribute; a substitution is part of a word."""
     return [parsed(word, element.place) for word in split(element.attributes.get(name, ""))]
 
 
@@ -269,7 +269,7 @@ def _group(element: Element, include: Any) -> Any:
 
 
 def _kept(element: Element) -> dict[Any, Any]:
-    """The launch configurations that are kept where others are forgotten."""
+    """Return the launch configurations that are kept when the others are removed."""
     pairs = [(each.need("name"), each.need("value")) for each in element.named("keep")]
     return {tuple(name) if isinstance(name, list) else name: value for name, value in pairs}
 

@@ -1,4 +1,4 @@
-"""Launch files inside launch files, and how a file of each kind becomes actions."""
+"""Includes launch files, and makes actions of a file of each kind."""
 
 import runpy
 import traceback
@@ -17,7 +17,7 @@ _MOST_FILES: Final = 1000
 
 
 class LaunchSource:
-    """A launch file by its path; also `PythonLaunchDescriptionSource` and the others."""
+    """A launch file by its path; `PythonLaunchDescriptionSource` and the others are this class."""
 
     def __init__(self, launch_file_path: Any) -> None:
         self.location = launch_file_path
@@ -38,7 +38,7 @@ class IncludeLaunchDescription(Action):
         self.arguments = list(launch_arguments or ())
 
     def act(self, context: Visit) -> None:
-        """Visit them with the arguments given."""
+        """Visit the file's actions, with the arguments."""
         where = self.source.location if isinstance(self.source, LaunchSource) else self.source
         path = Path(text_of(where, context))
         if not path.is_absolute():
@@ -73,7 +73,7 @@ def visit_file(path: Path, context: Visit, place: SourceLine) -> None:
 
 
 def read(path: Path, context: Visit) -> Any:
-    """The actions of a file.
+    """Return the actions of a file.
 
     Raises:
         SubstitutionError: it cannot be read.

@@ -1,14 +1,14 @@
-"""`LaunchIntrospector`: what a launch description has, as a text for people."""
+"""`LaunchIntrospector`: shows the content of a launch description as text."""
 
 from collections.abc import Iterator
 from typing import Any
 
 
 class LaunchIntrospector:
-    """Shows launch descriptions, an action a line, in ROS's form and our words."""
+    """Shows launch descriptions: one action a line, in ROS's layout and in this kit's words."""
 
     def format_launch_description(self, launch_description: Any) -> str:
-        """The description and what is in it, as a tree."""
+        """Return the description and its content as a tree."""
         return "\n".join([f"{type(launch_description).__name__}:", *_tree(launch_description)])
 
 

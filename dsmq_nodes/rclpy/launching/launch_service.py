@@ -1,4 +1,4 @@
-"""`LaunchService`: a program that starts launch descriptions itself, by this kit's launcher."""
+"""`LaunchService`: a program runs launch descriptions by itself, with this kit's launcher."""
 
 import sys
 from collections.abc import Iterable
@@ -25,26 +25,26 @@ class LaunchService:
         noninteractive: bool = False,
         debug: bool = False,
     ) -> None:
-        """Args: `argv` has the arguments of the launch, each `name:=value`."""
+        """Prepare a launch; `argv` has its arguments, each as `name:=value`."""
         words = [word.partition(_SEPARATOR) for word in argv or () if _SEPARATOR in word]
         self._arguments = {name: value for name, _, value in words}
         self._descriptions: list[Any] = []
 
     def include_launch_description(self, launch_description: Any) -> None:
-        """Add actions."""
+        """Add a launch description."""
         self._descriptions.append(launch_description)
 
     def run(self, *, shutdown_when_idle: bool = True) -> int:
-        """Start what the actions say and wait for its end; returns 0, or 1 after a fault.
+        """Start the processes of the actions and wait for their end; return 0, or 1 after a fault.
 
-        What is started uses the broker of this program.
+        The processes use the broker of this program.
 
         Raises:
-            LaunchFileError: something is wrong, or not known here; nothing was started.
+            LaunchFileError: there is a mistake, or an unknown name; nothing was started.
         """
         program = Path(sys.argv[0]).resolve()
         context = Visit(program, dict(self._arguments))
         visit_all(self._descriptions, context, SourceLine())
         plan = plan_of(context, str(program), self._arguments)
-        sys.stdout.flush()  # the launcher writes past it
+        sys.stdout.flush()  # the launcher writes to the descriptor directly
         return launch_plan(replace(plan, elsewhere=broker_of_program()))

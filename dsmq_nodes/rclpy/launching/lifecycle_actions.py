@@ -1,8 +1,8 @@
-"""Lifecycle nodes in launch files of ROS: what changes their states is a process of the plan.
+"""Lifecycle nodes in launch files of ROS: processes of the plan change their states.
 
 A transition is `dsmq-nodes lifecycle set NODE TRANSITION`, which waits for its node and ends when
-the transition is done. So a handler of a state waits for the end of the process that brings it
-about.
+the transition is done. So a handler of a state waits for the end of the process that makes the
+transition.
 """
 
 import sys
@@ -15,7 +15,7 @@ from dsmq_nodes.rclpy.launching.substituting import SubstitutionError, text_of, 
 from dsmq_nodes.rclpy.launching.visiting import Visit, after_exit
 
 _CONFIGURE, _ACTIVATE = 1, 3
-_STATES: Final = {  # lifecycle_msgs/msg/Transition: the states on the way and after it
+_STATES: Final = {  # lifecycle_msgs/msg/Transition: its state and the one after it
     _CONFIGURE: ("configuring", "inactive"),
     2: ("cleaningup", "unconfigured"),
     _ACTIVATE: ("activating", "active"),
@@ -35,7 +35,7 @@ class LifecycleNode(Node):
         self.autostart = autostart
 
     def act(self, context: Visit) -> None:
-        """Add its process, and one that starts it up."""
+        """Add the node's process, and one that starts it up if `autostart` is set."""
         super().act(context)
         if truth_of(self.autostart, context):
             _change(context, self.process, _CONFIGURE, _ACTIVATE)
@@ -68,7 +68,7 @@ def _change(context: Visit, node: str, *transitions: int) -> None:
 
 
 class matches_action:  # noqa: N801  ROS's name
-    """The node that an event is for."""
+    """Return the node that an event is for."""
 
     def __init__(self, target_action: Any) -> None:
         self.target = target_action
@@ -82,7 +82,7 @@ class ChangeState(Action):
         self.matcher, self.transition = lifecycle_node_matcher, transition_id
 
     def act(self, context: Visit) -> None:
-        """Add its process; nothing for a node that is not started, as in ROS."""
+        """Add the process of the transition; nothing for a node that is not started, as in ROS."""
         node = getattr(self.matcher, "target", None)
         if not isinstance(node, Node):
             raise SubstitutionError("lifecycle_node_matcher is known as matches_action(NODE) alone")
@@ -91,7 +91,7 @@ class ChangeState(Action):
 
 
 class OnStateTransition:
-    """When a node has come to a state, actions."""
+    """Carries out actions when a node has reached a state."""
 
     def __init__(
         self,

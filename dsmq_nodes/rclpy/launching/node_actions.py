@@ -1,4 +1,4 @@
-"""The actions of launch_ros: nodes, namespaces, parameters and remappings for them."""
+"""The actions of launch_ros: nodes, and namespaces, parameters and remappings for nodes."""
 
 import atexit
 import json
@@ -21,14 +21,14 @@ from dsmq_nodes.rclpy.launching.visiting import SourceLine, Visit
 
 
 class ParameterValue:
-    """A parameter's value with its type."""
+    """A parameter's value, with its type."""
 
     def __init__(self, value: Any, *, value_type: Any = None) -> None:
         self.value, self.value_type = value, value_type
 
 
 class ParameterFile:
-    """A file of parameters, whose `$(...)` are replaced if that is allowed."""
+    """A file of parameters; its substitutions are performed if `allow_substs` is set."""
 
     def __init__(self, param_file: Any, *, allow_substs: Any = False) -> None:
         self.param_file, self.allow_substs = param_file, allow_substs
@@ -59,7 +59,7 @@ class Node(ExecuteLocal):
         self.ros_arguments, self.arguments = list(ros_arguments or ()), list(arguments or ())
 
     def words(self, context: Visit) -> list[str]:
-        """Its program, its own arguments, and those of ROS."""
+        """Return the program, the node's arguments, and the arguments for ROS."""
         own = [text_of(each, context) for each in self.arguments]
         ros = [text_of(each, context) for each in self.ros_arguments]
         if self.node_name is not None:
@@ -67,7 +67,7 @@ class Node(ExecuteLocal):
         if namespace := self._namespace(context):
             ros += ["-r", f"__ns:={namespace}"]
         pairs = [(text_of(a, context), text_of(b, context)) for a, b in self.remappings]
-        for old, new in (*context.around.remaps, *pairs):  # the first one that fits counts
+        for old, new in (*context.around.remaps, *pairs):  # the first match wins
             ros += ["-r", f"{old}:={new}"]
         ros += context.around.params
         for each in self.parameters:
@@ -85,7 +85,7 @@ class Node(ExecuteLocal):
         return joined(context.around.namespace, own)
 
     def title(self, context: Visit, words: list[str]) -> str:
-        """Its name in the graph, if the action has one; else the executable's."""
+        """Return the node's name in the graph if the action has one, else the executable's name."""
         if self.name:
             return text_of(self.name, context)
         name = self.node_name if self.node_name is not None else self.executable
@@ -93,14 +93,14 @@ class Node(ExecuteLocal):
 
 
 def joined(outer: str, inner: str) -> str:
-    """A namespace inside another one; an absolute one is not."""
+    """Return a namespace inside another one; an absolute one stays as it is."""
     if inner.startswith("/") or not inner:
         return inner.rstrip("/") if inner else outer
     return f"{outer.rstrip('/')}/{inner.rstrip('/')}"
 
 
 def parameter_words(given: Any, context: Visit) -> list[str]:
-    """The words of --ros-args for a dict of parameters, or a file of them."""
+    """Return the --ros-args for a dict of parameters, or for a file of them."""
     makes_substs = False
     if isinstance(given, ParameterFile):
         makes_substs = truth_of(given.allow_substs, context)
@@ -115,7 +115,7 @@ def parameter_words(given: Any, context: Visit) -> list[str]:
 
 
 def _substituted(path: Path, context: Visit) -> Path:
-    """A copy of a file with its `$(...)` replaced, until this process ends; a file without is it.
+    """Return a copy of a file with its substitutions performed; the file itself if it has none.
 
     Raises:
         SubstitutionError: one has no text, or the file cannot be read.
@@ -144,7 +144,7 @@ def _pairs(given: dict[Any, Any], start: str, context: Visit) -> Iterator[tuple[
 
 
 def yaml_of(value: Any, context: Visit) -> str:
-    """A parameter's value as YAML: what is written is of its type, what is substituted of any."""
+    """Return a parameter's value as YAML: a literal keeps its type, a substitution may get any."""
     if isinstance(value, ParameterValue):
         return _typed(value, context)
     if isinstance(value, Substitution):
@@ -172,14 +172,14 @@ def _double(text: str) -> str:
 
 
 class PushRosNamespace(Action):
-    """Puts a namespace before the names of nodes in the group."""
+    """Puts a namespace before the names of the nodes in the group."""
 
     def __init__(self, namespace: Any, *, condition: Any = None) -> None:
         super().__init__(condition=condition)
         self.namespace = namespace
 
     def act(self, context: Visit) -> None:
-        """Push it."""
+        """Add the namespace."""
         own = text_of(self.namespace, context)
         context.around.namespace = joined(context.around.namespace, own)
         if context.around.namespace and not context.around.namespace.startswith("/"):
@@ -194,38 +194,38 @@ class SetParameter(Action):
         self.name, self.value = name, value
 
     def act(self, context: Visit) -> None:
-        """Set it."""
+        """Set the parameter."""
         name = text_of(self.name, context)
         context.around.params += ["-p", f"{name}:={yaml_of(self.value, context)}"]
 
 
 class SetParametersFromFile(Action):
-    """Gives a file of parameters to all nodes in the group."""
+    """Sets parameters of all nodes in the group from a file."""
 
     def __init__(self, filename: Any, *, condition: Any = None, **_: Any) -> None:
         super().__init__(condition=condition)
         self.filename = filename
 
     def act(self, context: Visit) -> None:
-        """Give it."""
+        """Add the file."""
         context.around.params += parameter_words(self.filename, context)
 
 
 class SetUseSimTime(SetParameter):
-    """Says whether all nodes in the group use simulated time."""
+    """Sets whether all nodes in the group use simulated time."""
 
     def __init__(self, value: Any, *, condition: Any = None) -> None:
         super().__init__("use_sim_time", value, condition=condition)
 
 
 class SetRemap(Action):
-    """Gives names in all nodes of the group another name."""
+    """Remaps a name in all nodes of the group."""
 
     def __init__(self, src: Any, dst: Any, *, condition: Any = None) -> None:
         super().__init__(condition=condition)
         self.src, self.dst = src, dst
 
     def act(self, context: Visit) -> None:
-        """Remember it; those before it come first, and the nodes' own ones last, as in ROS."""
+        """Add the rule after earlier ones; the nodes' own rules come last, as in ROS."""
         pair = text_of(self.src, context), text_of(self.dst, context)
         context.around.remaps.append(pair)

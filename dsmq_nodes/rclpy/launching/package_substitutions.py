@@ -1,4 +1,4 @@
-"""The substitutions that look for packages of ROS."""
+"""The substitutions that find packages of ROS."""
 
 import shlex
 import sys
@@ -21,17 +21,17 @@ _RUN: Final = ("-m", "dsmq_nodes.rclpy", "--quiet")
 
 
 class FindPackageShare(Substitution):
-    """The folder of a package's own files."""
+    """The share folder of a package."""
 
     def __init__(self, package: Any) -> None:
         self.package = package
 
     def perform(self, context: Visit) -> str:
-        """The folder."""
+        """Return the folder."""
         return _folder_of(text_of(self.package, context))
 
     def find(self, package_name: str) -> str:
-        """The folder of a package, at once."""
+        """Return the folder of a package at once, without a visit."""
         return _folder_of(package_name)
 
     def __truediv__(self, other: Any) -> PathJoinSubstitution:
@@ -53,7 +53,7 @@ class ExecutableInPackage(Substitution):
         self.executable, self.package = executable, package
 
     def words(self, context: Visit) -> list[str]:
-        """The words.
+        """Return the words.
 
         Raises:
             SubstitutionError: there is no such package, or it has no such executable.
@@ -67,5 +67,5 @@ class ExecutableInPackage(Substitution):
         return [sys.executable, *_RUN, package, name]
 
     def perform(self, context: Visit) -> str:
-        """The words in one text."""
+        """Return the words as one text."""
         return shlex.join(self.words(context))

@@ -21,14 +21,14 @@ PORT: Final = 30008
 
 
 def load_ros_plan(path: Path, given: Mapping[str, str]) -> Plan:
-    """The plan of a launch file of ROS.
+    """Return the plan of a launch file of ROS.
 
     Args:
         path: the file.
         given: its arguments, by name.
 
     Raises:
-        LaunchFileError: the file is wrong, or has something that is not known here.
+        LaunchFileError: the file has mistakes, or names that are not known here.
     """
     path = path.resolve()
     arguments = {name: str(value) for name, value in given.items()}
@@ -36,10 +36,10 @@ def load_ros_plan(path: Path, given: Mapping[str, str]) -> Plan:
 
 
 def plan_of(context: Visit, name: str, arguments: dict[str, str]) -> Plan:
-    """The plan of what a visit has found in a file.
+    """Return the plan of what a visit has found in a file.
 
     Raises:
-        LaunchFileError: something was wrong or not known, or nothing is started.
+        LaunchFileError: there are mistakes or unknown names, or nothing is started.
     """
     while context.handlers:
         action, around = context.handlers.pop(0)
@@ -78,10 +78,10 @@ def with_local_broker(plan: Plan) -> tuple[Plan, str]:
 
 
 def arguments_of(path: Path, given: Mapping[str, str]) -> dict[str, dict[str, Any]]:
-    """The arguments that a file declares: `default`, `description` and `choices` of each.
+    """Return the arguments that a file declares: `default`, `description` and `choices` of each.
 
     Raises:
-        LaunchFileError: it declares none, and is wrong: perhaps it would declare some.
+        LaunchFileError: it has mistakes and declares none; without the mistakes it might.
     """
     context = _visited(path.resolve(), dict(given))
     if context.problems and not context.declared:

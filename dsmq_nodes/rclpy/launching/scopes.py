@@ -1,4 +1,4 @@
-"""Actions that take away, keep and bring back what surrounds other actions."""
+"""Actions that remove, save and restore the surroundings of later actions, and loops."""
 
 import copy
 from collections.abc import Callable, Iterator
@@ -18,57 +18,57 @@ _MOST_ROUNDS = 10_000
 
 
 class UnsetEnvironmentVariable(Action):
-    """Takes an environment variable from what is started later."""
+    """Removes an environment variable from processes that are started later."""
 
     def __init__(self, name: Any, *, condition: Any = None) -> None:
         super().__init__(condition=condition)
         self.name = name
 
     def act(self, context: Visit) -> None:
-        """Take it away."""
+        """Remove the variable."""
         context.around.env[text_of(self.name, context)] = None
 
 
 class ResetEnvironment(Action):
-    """Takes back all changes of the environment."""
+    """Reverts all changes of the environment."""
 
     def act(self, context: Visit) -> None:
-        """Take them back."""
+        """Revert them."""
         context.around.env.clear()
 
 
 class PushEnvironment(Action):
-    """Keeps the environment as it is, until `PopEnvironment`."""
+    """Saves the environment until `PopEnvironment`."""
 
     def act(self, context: Visit) -> None:
-        """Keep it."""
+        """Save it."""
         context.around.kept_env.append(dict(context.around.env))
 
 
 class PopEnvironment(Action):
-    """Brings back the environment that the last `PushEnvironment` has kept."""
+    """Restores the environment that the last `PushEnvironment` has saved."""
 
     def act(self, context: Visit) -> None:
-        """Bring it back."""
+        """Restore it."""
         if not context.around.kept_env:
             raise SubstitutionError("there is no PushEnvironment before it")
         context.around.env = context.around.kept_env.pop()
 
 
 class UnsetLaunchConfiguration(Action):
-    """Forgets a launch configuration."""
+    """Removes a launch configuration."""
 
     def __init__(self, name: Any, *, condition: Any = None) -> None:
         super().__init__(condition=condition)
         self.name = name
 
     def act(self, context: Visit) -> None:
-        """Forget it."""
+        """Remove it."""
         context.around.configurations.pop(text_of(self.name, context), None)
 
 
 class ResetLaunchConfigurations(Action):
-    """Forgets all launch configurations but those that are given."""
+    """Removes all launch configurations except the given ones."""
 
     def __init__(
         self, launch_configurations: dict[Any, Any] | None = None, *, condition: Any = None
@@ -77,32 +77,32 @@ class ResetLaunchConfigurations(Action):
         self.configurations = launch_configurations or {}
 
     def act(self, context: Visit) -> None:
-        """Forget them."""
+        """Remove them."""
         context.around.forget_configurations(
             {text_of(k, context): text_of(v, context) for k, v in self.configurations.items()}
         )
 
 
 class PushLaunchConfigurations(Action):
-    """Keeps the launch configurations as they are, until `PopLaunchConfigurations`."""
+    """Saves the launch configurations until `PopLaunchConfigurations`."""
 
     def act(self, context: Visit) -> None:
-        """Keep them; namespaces and parameters for all nodes are among them."""
+        """Save them; they include namespaces, remappings and parameters for all nodes."""
         context.around.kept_configurations.append(copy.deepcopy(context.around.configured()))
 
 
 class PopLaunchConfigurations(Action):
-    """Brings back what the last `PushLaunchConfigurations` has kept."""
+    """Restores what the last `PushLaunchConfigurations` has saved."""
 
     def act(self, context: Visit) -> None:
-        """Bring them back."""
+        """Restore them."""
         if not context.around.kept_configurations:
             raise SubstitutionError("there is no PushLaunchConfigurations before it")
         vars(context.around).update(context.around.kept_configurations.pop())
 
 
 class ForEach(Action):
-    """Actions that a function makes of each of several sets of values."""
+    """Calls a function with each of several sets of values; it returns actions."""
 
     SEPARATOR = ";"
 
@@ -113,12 +113,12 @@ class ForEach(Action):
         self.input_values, self.function = input_values, function
 
     def act(self, context: Visit) -> None:
-        """Visit what the function returns."""
+        """Visit the actions that the function returns."""
         for values in self.sets(context):
             visit_all(self.function(**values), context, self.place)
 
     def sets(self, context: Visit) -> Iterator[dict[str, Any]]:
-        """The sets of values.
+        """Return the sets of values.
 
         Raises:
             SubstitutionError: one is no map.
@@ -136,7 +136,7 @@ class ForEach(Action):
 
 
 class ForLoop(Action):
-    """Actions that a function makes of each number below a length."""
+    """Calls a function with each number below a length; it returns actions."""
 
     def __init__(
         self,
@@ -150,7 +150,7 @@ class ForLoop(Action):
         self.length, self.function, self.name = length, function, name
 
     def act(self, context: Visit) -> None:
-        """Visit what the function returns."""
+        """Visit the actions that the function returns."""
         text = text_of(self.length, context)
         try:
             rounds = range(int(text))
@@ -163,7 +163,7 @@ class ForLoop(Action):
 
 
 class Round(Action):
-    """One round of a loop of an XML or YAML file: its actions, with variables of their own."""
+    """One iteration of a loop of an XML or YAML file: its actions, with the loop's variables."""
 
     def __init__(self, actions: list[Any], variables: dict[str, Any]) -> None:
         super().__init__()
@@ -171,7 +171,7 @@ class Round(Action):
         self.variables = {name: str(value) for name, value in variables.items()}
 
     def act(self, context: Visit) -> None:
-        """Visit them."""
+        """Visit the actions."""
         before = context.around.variables
         context.around.variables = before | self.variables
         visit_all(self.actions, context, self.place)
@@ -179,13 +179,13 @@ class Round(Action):
 
 
 class ForEachVar(Substitution):
-    """The value of a variable in a round of `for_each`."""
+    """The value of a variable in an iteration of `for_each`."""
 
     def __init__(self, name: Any, *, default_value: Any = None) -> None:
         self.name, self.default_value = name, default_value
 
     def perform(self, context: Visit) -> str:
-        """The value."""
+        """Return the value."""
         name = text_of(self.name, context)
         if name in context.around.variables:
             return context.around.variables[name]
@@ -195,7 +195,7 @@ class ForEachVar(Substitution):
 
 
 class ForLoopIndex(ForEachVar):
-    """The number of a round of `for`."""
+    """The number of an iteration of `for`."""
 
     def __init__(self, name: Any) -> None:
         super().__init__(name)

@@ -1,4 +1,4 @@
-"""Substitutions: what becomes text when a launch file is visited."""
+"""Substitutions: values of a launch file that become text when it is visited."""
 
 import contextlib
 import math
@@ -17,13 +17,13 @@ from typing import Any, Final
 from dsmq_nodes.rclpy.launching.visiting import SourceLine, Visit, line_of_caller
 from dsmq_nodes.suggest import did_you_mean
 
-# Characters: a robot's description has many, arguments that are made of each other more.
+# Characters: a robot's description has many; arguments that repeat each other would have more.
 LONGEST: Final = 4 << 20
 _TRUE: Final = {"true": True, "1": True, "false": False, "0": False}
 
 
 class SubstitutionError(Exception):
-    """A substitution that has no text; the message says why."""
+    """A substitution cannot be performed; the message says why."""
 
 
 class Substitution:
@@ -32,13 +32,13 @@ class Substitution:
     place: SourceLine
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-        """Remember where it was made."""
+        """Store the line of the launch file that makes the substitution."""
         made = super().__new__(cls)
         made.place = line_of_caller()
         return made
 
     def perform(self, context: Visit) -> str:
-        """The text."""
+        """Return the text."""
         raise NotImplementedError
 
     def describe(self) -> str:
@@ -47,7 +47,7 @@ class Substitution:
 
 
 def text_of(value: Any, context: Visit) -> str:
-    """The text of a value: a text, a substitution, a path, or several of them in a row.
+    """Return the text of a value: a text, a substitution, a path, or a sequence of them.
 
     Raises:
         SubstitutionError: one has no text, or they are too long.
@@ -66,13 +66,13 @@ def text_of(value: Any, context: Visit) -> str:
 
 
 def words_of(value: Any, context: Visit) -> list[str]:
-    """The words of one part of a command: more than one for an executable of a package."""
+    """Return the words of one item of a command: several for an executable of a package."""
     words = getattr(value, "words", None)
     return words(context) if words is not None else [text_of(value, context)]
 
 
 def split_words(text: str) -> list[str]:
-    """The words of a command line.
+    """Return the words of a command line.
 
     Raises:
         SubstitutionError: a quote is not closed.
@@ -84,7 +84,7 @@ def split_words(text: str) -> list[str]:
 
 
 def seconds_of(value: Any, context: Visit) -> float:
-    """A number of seconds, 0 or more.
+    """Return a number of seconds, 0 or more.
 
     Raises:
         SubstitutionError: it is none.
@@ -97,7 +97,7 @@ def seconds_of(value: Any, context: Visit) -> float:
 
 
 def truth_of(value: Any, context: Visit) -> bool:
-    """A condition: true, false, 1 or 0 in any case.
+    """Return the value of a condition: true, false, 1 or 0, in any case.
 
     Raises:
         SubstitutionError: it is none of these.
@@ -116,25 +116,25 @@ class TextSubstitution(Substitution):
         self.text = text
 
     def perform(self, context: Visit) -> str:
-        """The text."""
+        """Return the text."""
         return self.text
 
 
 class LaunchConfiguration(Substitution):
-    """An argument of the launch file, or what was set under a name."""
+    """An argument of the launch file, or a value that an action has set."""
 
     def __init__(self, variable_name: Any, *, default: Any = None) -> None:
         self.variable_name = variable_name
         self.default = default
 
     def perform(self, context: Visit) -> str:
-        """Its value."""
+        """Return its value."""
         name = text_of(self.variable_name, context)
         known = context.around.configurations
         if name in known:
             return known[name]
         if self.default is None:
-            names = list(filter(None, known))  # "" has how deep the file is included
+            names = list(filter(None, known))  # the key "" has the depth of includes
             hint = f"; {did_you_mean(name, names)}" if names else ""
             raise SubstitutionError(f"launch configuration {name!r} does not exist{hint}")
         return text_of(self.default, context)
@@ -147,7 +147,7 @@ class PathJoinSubstitution(Substitution):
         self.substitutions = list(substitutions)
 
     def perform(self, context: Visit) -> str:
-        """The path."""
+        """Return the path."""
         return str(Path(*(text_of(each, context) for each in self.substitutions)))
 
     def __truediv__(self, other: Any) -> "PathJoinSubstitution":
@@ -155,7 +155,7 @@ class PathJoinSubstitution(Substitution):
 
 
 class PathSubstitution(PathJoinSubstitution):
-    """A path, to which `/` adds parts."""
+    """A path; `/` appends to it."""
 
     def __init__(self, path: Any) -> None:
         super().__init__([path])
@@ -168,7 +168,7 @@ class FileContent(Substitution):
         self.path = path
 
     def perform(self, context: Visit) -> str:
-        """Its text."""
+        """Return the file's text."""
         path = Path(text_of(self.path, context))
         try:
             return path.read_text("utf-8")
@@ -184,7 +184,7 @@ class EnvironmentVariable(Substitution):
         self.default_value = default_value
 
     def perform(self, context: Visit) -> str:
-        """Its value."""
+        """Return the variable's value."""
         name = text_of(self.name, context)
         value = context.around.environment_variable(name)
         if value is None and self.default_value is None:
@@ -196,7 +196,7 @@ class ThisLaunchFile(Substitution):
     """The path of the launch file."""
 
     def perform(self, context: Visit) -> str:
-        """The path."""
+        """Return the path."""
         return str(context.around.file)
 
 
@@ -204,7 +204,7 @@ class ThisLaunchFileDir(Substitution):
     """The folder of the launch file."""
 
     def perform(self, context: Visit) -> str:
-        """The folder."""
+        """Return the folder."""
         return str(context.around.file.parent)
 
 
@@ -215,7 +215,7 @@ class FindExecutable(Substitution):
         self.name = name
 
     def perform(self, context: Visit) -> str:
-        """Its path."""
+        """Return the program's path."""
         name = text_of(self.name, context)
         found = shutil.which(name)
         if found is None:
@@ -230,7 +230,7 @@ class Command(Substitution):
         self.command, self.on_stderr = command, on_stderr
 
     def perform(self, context: Visit) -> str:
-        """Run it.
+        """Run the program, and return its output.
 
         Raises:
             SubstitutionError: it cannot be run, ends with an error, or says something on stderr.
@@ -253,24 +253,24 @@ class Command(Substitution):
 
 
 class IfElseSubstitution(Substitution):
-    """One of two texts, as a condition decides."""
+    """One of two texts, depending on a condition."""
 
     def __init__(self, condition: Any, if_value: Any = "", else_value: Any = "") -> None:
         self.condition, self.values = condition, (else_value, if_value)
 
     def perform(self, context: Visit) -> str:
-        """The text."""
+        """Return the text."""
         return text_of(self.values[truth_of(self.condition, context)], context)
 
 
 class NotSubstitution(Substitution):
-    """The opposite of a condition."""
+    """The negation of a condition."""
 
     def __init__(self, value: Any) -> None:
         self.value = value
 
     def perform(self, context: Visit) -> str:
-        """True or false."""
+        """Return true or false."""
         return str(not truth_of(self.value, context)).lower()
 
 
@@ -283,7 +283,7 @@ class AllSubstitution(Substitution):
         self.values = args
 
     def perform(self, context: Visit) -> str:
-        """True or false."""
+        """Return true or false."""
         return str(self.together(truth_of(each, context) for each in self.values)).lower()
 
 
@@ -308,13 +308,13 @@ class OrSubstitution(AnySubstitution):
 
 
 class AnonName(Substitution):
-    """A name that no other launch has; the same one for the same text."""
+    """A name that no other launch has; the same text gets the same name."""
 
     def __init__(self, name: Any) -> None:
         self.name = name
 
     def perform(self, context: Visit) -> str:
-        """The name."""
+        """Return the name."""
         name = text_of(self.name, context)
         made = f"{name}_{socket.gethostname()}_{os.getpid()}_{secrets.randbelow(10**18)}"
         return context.anonymous.setdefault(name, re.sub(r"[.:-]", "_", made))
@@ -327,7 +327,7 @@ class EqualsSubstitution(Substitution):
         self.values = (left, right)
 
     def perform(self, context: Visit) -> str:
-        """True or false."""
+        """Return true or false."""
         left, right = (text_of(each, context) for each in self.values)
         return str(left == right).lower()
 
@@ -336,5 +336,5 @@ class NotEqualsSubstitution(EqualsSubstitution):
     """Whether two texts differ."""
 
     def perform(self, context: Visit) -> str:
-        """True or false."""
+        """Return true or false."""
         return str(super().perform(context) == "false").lower()

@@ -1,4 +1,4 @@
-"""Substitutions as they are written in XML, YAML and files of parameters: `$(var NAME)`."""
+"""Parses substitutions in XML, YAML and files of parameters: `$(var NAME)`."""
 
 import re
 from collections.abc import Callable
@@ -34,7 +34,7 @@ _MOST_SUBSTITUTIONS: Final = 100
 
 
 def parsed(value: str, place: SourceLine) -> Any:
-    """A text with its substitutions; a plain one stays a text substitution.
+    """Return a text with its substitutions parsed; a plain text becomes a `TextSubstitution`.
 
     Raises:
         SubstitutionError: a substitution is not known, or not closed.
@@ -77,18 +77,18 @@ def _substitution(inside: str, place: SourceLine) -> Any:
 
 
 def _unquoted(value: str) -> str:
-    """An expression without the quotes around all of it."""
+    """Return an expression without the quotes around the whole of it."""
     is_quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
     return value[1:-1] if is_quoted and value[0] not in value[1:-1] else value
 
 
 def split(words: str) -> list[str]:
-    """Cut at spaces outside of quotes; a `$(...)` with all that is in it is part of a word.
+    """Split at spaces outside of quotes; a `$(...)` stays in one word, with everything in it.
 
     Raises:
         SubstitutionError: a quote or a substitution is not closed.
     """
-    if "\0" in words:  # it marks below where a substitution was
+    if "\0" in words:  # below it marks the places of substitutions
         raise SubstitutionError("a zero character is in it")
     substitutions, text, rest = list[str](), "", words
     while (start := rest.find("$(")) >= 0:

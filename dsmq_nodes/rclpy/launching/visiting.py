@@ -1,4 +1,4 @@
-"""The state of a visit of launch actions, and the processes that it finds."""
+"""The state of a visit of launch actions, and the processes that the visit finds."""
 
 import contextlib
 import copy
@@ -27,7 +27,7 @@ class SourceLine:
 
 
 def line_of_caller() -> SourceLine:
-    """The line of the launch file that makes an action."""
+    """Return the line of the launch file that makes an action."""
     frame = sys._getframe(1)  # noqa: SLF001  as `logging` finds its caller
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
         frame = frame.f_back
@@ -40,16 +40,16 @@ class Surroundings:
 
     Attributes:
         configurations: the launch configurations: arguments, and what `let` sets.
-        env: environment variables; None: it is taken away.
+        env: environment variables; None: the variable is removed.
         namespace: absolute, or "".
         remaps: (from, to) pairs.
         params: parameters for all nodes, as words of --ros-args.
-        delay_sec: how long what is started waits.
-        after: what it waits for.
+        delay_sec: how long a process waits before it begins.
+        after: the events that a process waits for.
         file: the launch file.
-        variables: of the rounds of loops that it is in.
-        kept_env: what `PushEnvironment` has kept.
-        kept_configurations: what `PushLaunchConfigurations` has kept.
+        variables: the variables of the loops around the action.
+        kept_env: the environments that `PushEnvironment` has saved.
+        kept_configurations: the configurations that `PushLaunchConfigurations` has saved.
     """
 
     configurations: dict[str, str] = field(default_factory=dict)
@@ -65,11 +65,11 @@ class Surroundings:
     kept_configurations: list[dict[str, Any]] = field(default_factory=list)
 
     def environment_variable(self, name: str) -> str | None:
-        """An environment variable of what is started; None if it is not set."""
+        """Return a variable for processes that are started now; None if it is not set."""
         return self.env[name] if name in self.env else os.environ.get(name)
 
     def environment(self) -> dict[str, str]:
-        """The whole environment of what is started."""
+        """Return the whole environment of processes that are started now."""
         both = os.environ | self.env
         return {name: value for name, value in both.items() if value is not None}
 
@@ -78,7 +78,7 @@ class Surroundings:
         return {name: vars(self)[name] for name in _CONFIGURED}
 
     def forget_configurations(self, but: dict[str, str]) -> None:
-        """Keep only those that are given, and how deep the file is included."""
+        """Keep only the given configurations, and the depth of includes."""
         depth = {key: value for key, value in self.configurations.items() if not key}
         self.configurations = depth | but
         self.namespace, self.remaps, self.params = "", [], []
@@ -88,14 +88,14 @@ class Visit:
     """A visit: its surroundings, and the processes and problems that it finds.
 
     Attributes:
-        around: what surrounds the next action.
-        processes: what is to be started.
-        problems: what is wrong or not known.
-        declared: the arguments that were declared, each with what is known of it.
-        handlers: event handlers, which are looked at last.
-        transitions: of lifecycle nodes: node, state on the way, state, the process that does it.
-        files: how many files were visited.
-        anonymous: names that were made, by what they were made of.
+        around: the surroundings of the next action.
+        processes: the processes to start.
+        problems: mistakes, and names that are not known.
+        declared: the declared arguments, each with its default, description and choices.
+        handlers: event handlers, which are evaluated last.
+        transitions: of lifecycle nodes: node, intermediate state, state, the process that makes it.
+        files: the number of visited files.
+        anonymous: the names of `AnonName`, by their texts.
     """
 
     def __init__(self, file: Path = Path(), given: Mapping[str, str] | None = None) -> None:
@@ -111,12 +111,12 @@ class Visit:
 
     @property
     def launch_configurations(self) -> dict[str, str]:
-        """The configurations, by the name that programs know."""
+        """The launch configurations, by the name that launch files use."""
         return self.around.configurations
 
     @property
     def environment(self) -> dict[str, str]:
-        """The environment variables of what is started."""
+        """The environment of processes that are started now."""
         return self.around.environment()
 
     def perform_substitution(self, substitution: Any) -> str:
@@ -132,7 +132,7 @@ class Visit:
 
     @contextlib.contextmanager
     def inside(self, **changes: Any) -> Iterator[None]:
-        """Give the actions that are visited inside the context surroundings of their own."""
+        """Give the actions that are visited in this context surroundings of their own."""
         before = self.around
         self.around = replace(copy.deepcopy(before), **changes)
         try:
@@ -141,7 +141,7 @@ class Visit:
             self.around = before
 
     def add(self, process: ProcessPlan) -> str:
-        """Add a process, with a name that no other has; returns the name."""
+        """Add a process, with a unique name; return the name."""
         names = {each.name for each in self.processes} | {"broker"}
         name, number = process.name, 2
         while name in names:
@@ -157,10 +157,10 @@ class Visit:
 
 
 def after_exit(process: str) -> Dependency:
-    """To wait until a process has ended."""
+    """Return the dependency on the end of a process."""
     return Dependency(process, f"/{process}", timeout_sec=_FOREVER, exited=True)
 
 
 def after_start(process: str) -> Dependency:
-    """To wait until a process has been started."""
+    """Return the dependency on the start of a process."""
     return Dependency(process, f"/{process}", timeout_sec=_FOREVER)
