@@ -1,7 +1,7 @@
-"""Names that programs import from a module which does not define them: rclpy's modules have them.
+"""Names that programs import from a module of rclpy which does not define them.
 
-They are imported when they are asked for: a module that imports them all would be slower, or part
-of a circle.
+Each is imported when it is first used: importing all of them would be slower, and some imports
+would be circular.
 """
 
 from collections.abc import Callable

@@ -14,19 +14,19 @@ CONTEXT_IS_NOT_VALID: Final = (
 
 
 class RCLError(RuntimeError):
-    """Something that rcl refused."""
+    """rcl refused something."""
 
 
 class RMWError(RuntimeError):
-    """Something that the middleware refused."""
+    """The middleware refused something."""
 
 
 class RCUtilsError(RuntimeError):
-    """Something that rcutils refused."""
+    """rcutils refused something."""
 
 
 class InvalidHandle(RuntimeError):  # noqa: N818  rclpy's name
-    """An object was used after its end."""
+    """An object was used after it was destroyed."""
 
     def __init__(
         self, text: str = "cannot use Destroyable because destruction was requested"
@@ -35,7 +35,7 @@ class InvalidHandle(RuntimeError):  # noqa: N818  rclpy's name
 
 
 class UnknownROSArgsError(RuntimeError):
-    """Words between `--ros-args` and `--` that nothing knows."""
+    """Words between `--ros-args` and `--` are not known."""
 
 
 class RCLInvalidROSArgsError(RCLError):
@@ -47,7 +47,7 @@ class NodeNameNonExistentError(RCLError):
 
 
 class UnsupportedEventTypeError(RCLError):
-    """An event that this middleware does not have."""
+    """This middleware does not have the event."""
 
 
 class TimerCancelledError(RCLError):
@@ -86,7 +86,7 @@ for _each in (
 
 
 def __getattr__(name: str) -> Any:
-    """Return the rest of that module, for programs that import it."""
+    """Return another name of that module, for programs that import it."""
     if name.startswith("__"):
         raise AttributeError(f"module {C_MODULE!r} has no attribute {name!r}")
     home = import_module("dsmq_nodes.rclpy.impl.implementation_singleton")

@@ -1,4 +1,4 @@
-"""A clock's time in nanoseconds, and the callbacks of its jumps. No I/O except reading the time."""
+"""A clock's time in nanoseconds, and the callbacks of its jumps. Its only I/O: reading the time."""
 
 import threading
 import time
@@ -21,7 +21,7 @@ class ClockChange(CEnum):
 
 
 class _Watch:
-    """A jump callback, and from which jump on it is called."""
+    """A jump callback, and the smallest jump that calls it."""
 
     def __init__(self, target: Any, on_clock_change: bool, forward: int, backward: int) -> None:
         self.target = target
@@ -37,7 +37,7 @@ class _Watch:
 
 
 class ClockSource(InnerHandle):
-    """Reads a clock: the machine's, or for ROS time an override when that is active."""
+    """Reads a clock: the machine's clock, or for ROS time an override while that is active."""
 
     def __init__(self, clock_type: ClockType) -> None:
         super().__init__()
@@ -63,7 +63,7 @@ class ClockSource(InnerHandle):
         return self._is_active
 
     def set_ros_time_override_is_enabled(self, enabled: bool) -> None:
-        """Go by the override from now on, or no longer."""
+        """Use the override from now on, or no longer."""
         with self._lock:
             if self._is_active == enabled:
                 return
@@ -75,7 +75,7 @@ class ClockSource(InnerHandle):
             self._jump(change, 0, apply)
 
     def set_ros_time_override(self, time_ns: int) -> None:
-        """Set the time that counts while ROS time is active."""
+        """Set the time that is used while ROS time is active."""
         with self._lock:
 
             def apply() -> None:
@@ -107,5 +107,5 @@ class ClockSource(InnerHandle):
         self._watches.append(_Watch(target, on_clock_change, min_forward, min_backward))
 
     def remove_clock_callback(self, target: Any) -> None:
-        """No longer call it."""
+        """Remove the callbacks of a target."""
         self._watches = [each for each in self._watches if each.target is not target]

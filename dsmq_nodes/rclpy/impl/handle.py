@@ -26,7 +26,7 @@ class InnerHandle:
             raise InvalidHandle
 
     def destroy_when_not_in_use(self) -> None:
-        """End it."""
+        """Destroy it."""
         self.is_destroyed = True
 
     def __enter__(self) -> None:

@@ -1,7 +1,7 @@
-"""Publishers and others as rclpy's C side makes them, for waitables of a program's own.
+"""Publishers and other entities as rclpy's C side makes them, for a program's own waitables.
 
-Each is the inner side of what a node makes, made by hand: of a node's handle, and by a name that is
-remapped as the node's are.
+Each is the inner side of an entity, created directly from a node's handle, with a name that is
+remapped as the node's names are.
 """
 
 from typing import Any, Final
@@ -37,7 +37,7 @@ def _service(node: NodeHandle, name: str, kind: str, words: str) -> str:
 
 
 class MadePublisher(PublisherHandle):
-    """A publisher of a node; others may see it at once."""
+    """A publisher of a node; other ends see it at once."""
 
     def __init__(self, node: NodeHandle, msg_type: Any, topic: str, qos: QoSProfile) -> None:
         super().__init__(node, msg_type, _topic(node, topic, "publisher"), qos)
@@ -45,7 +45,7 @@ class MadePublisher(PublisherHandle):
 
 
 class MadeSubscription(SubscriptionHandle):
-    """A subscription of a node; others may see it at once."""
+    """A subscription of a node; other ends see it at once."""
 
     def __init__(
         self,

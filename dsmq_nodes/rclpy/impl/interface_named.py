@@ -16,7 +16,7 @@ def interface(name: str) -> Any:
 
 
 def interface_from(module: str, names: dict[str, str], name: str) -> Any:
-    """Return the interface that a module has by a name of its own; for its `__getattr__`.
+    """Return the interface that a module has under its own name for it; for its `__getattr__`.
 
     Raises:
         AttributeError: it has none of this name.

@@ -1,7 +1,7 @@
 """The destinations of log lines: standard error, in rcutils's format, and `/rosout`.
 
 RCUTILS_CONSOLE_OUTPUT_FORMAT, RCUTILS_COLORIZED_OUTPUT and RCUTILS_LOGGING_USE_STDOUT in the
-environment say how.
+environment change the output.
 """
 
 import os
@@ -23,7 +23,7 @@ _INFO: Final = 20
 
 
 class Line(NamedTuple):
-    """One line of a log, and where it was written."""
+    """One line of a log, and the place of the program that wrote it."""
 
     severity: int
     name: str
@@ -35,10 +35,10 @@ class Line(NamedTuple):
 
 
 class LogOutput:
-    """The loggers of this process: their levels, and where their lines go.
+    """The loggers of this process: their levels, and the destinations of their lines.
 
     Attributes:
-        rosout: what publishes the lines of a logger, by its name.
+        rosout: the functions that publish the lines of a logger, by its name.
         to_rosout: whether lines are published at all.
     """
 
@@ -53,7 +53,7 @@ class LogOutput:
         self._to_stdout = False
 
     def begin(self, settings: LogSettings) -> None:
-        """A context begins: what its command line says counts if no other context is there."""
+        """Begin a context: its command line's settings apply if there is no other context."""
         self._contexts += 1
         if self._contexts == 1:
             self.levels.update(settings.levels)
@@ -61,7 +61,7 @@ class LogOutput:
             self._to_console = settings.to_stdout
 
     def end(self) -> None:
-        """A context ends: after the last one lines go to the console again."""
+        """End a context: after the last one, lines are written to the console again."""
         self._contexts -= 1
         if self._contexts == 0:
             self._to_console = True
@@ -72,7 +72,7 @@ class LogOutput:
         self._format = None
 
     def level(self, name: str) -> int:
-        """Return the level of a logger: its own, else its parent's, at last INFO."""
+        """Return the level of a logger: its own, else its parent's, else INFO."""
         while name:
             found = self.levels.get(name, 0)
             if found:
@@ -81,7 +81,7 @@ class LogOutput:
         return self.levels.get("", _INFO)
 
     def drop_rosout(self, name: str) -> None:
-        """A node has gone: its lines, and those of its logger's children, go nowhere else."""
+        """End publishing the lines of a destroyed node's logger and of its children."""
         publish = self.rosout.pop(name, None)
         for child in [each for each, write in self.rosout.items() if write == publish]:
             del self.rosout[child]

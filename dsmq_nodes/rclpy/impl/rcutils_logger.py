@@ -1,4 +1,4 @@
-"""Loggers: levels, and filters whose state belongs to the line of the program that logs."""
+"""Loggers: levels, and filters with a state for each line of the program that logs."""
 
 import os
 import sys
@@ -126,7 +126,7 @@ def _filters(given: dict[str, Any]) -> list[str]:
 
 
 class RcutilsLogger:
-    """A logger; two of one name share the level, and nothing else."""
+    """A logger; two loggers of one name share only the level."""
 
     def __init__(self, name: str = "") -> None:
         self.name = name
@@ -155,7 +155,7 @@ class RcutilsLogger:
         log_output.levels[self.name] = LoggingSeverity(level)
 
     def get_effective_level(self) -> LoggingSeverity:
-        """Return the level that counts."""
+        """Return the level that applies."""
         return LoggingSeverity(log_output.level(self.name))
 
     def is_enabled_for(self, severity: int | LoggingSeverity) -> bool:
@@ -169,7 +169,7 @@ class RcutilsLogger:
         name: str | None = None,
         **kwargs: Any,
     ) -> bool:
-        """Write a line; returns whether it was written.
+        """Write a line; return whether it was written.
 
         Args:
             message: a text.

@@ -32,7 +32,7 @@ class WaitSet:
         self._ready: dict[str, list[bool]] = {}
 
     def check(self) -> None:
-        """See what is ready; what triggered a guard condition is over, as after a wait of rcl."""
+        """Check which entities are ready, and reset guard conditions, as after a wait of rcl."""
         for kind, handles in self._handles.items():
             self._ready[kind] = [bool(each.is_ready()) for each in handles]
         guards = self._handles.get("guard_condition", ())
@@ -46,37 +46,37 @@ class WaitSet:
         return len(known) - 1
 
     def add_subscription(self, handle: Any) -> int:
-        """Wait for a message; returns its index."""
+        """Wait for a message; return the subscription's index."""
         return self._add("subscription", handle)
 
     def add_guard_condition(self, handle: Any) -> int:
-        """Wait for a trigger; returns its index."""
+        """Wait for a trigger; return the guard condition's index."""
         handle.wake = self._wake
         return self._add("guard_condition", handle)
 
     def add_timer(self, handle: Any) -> int:
-        """Wait for a tick; returns its index."""
+        """Wait for a tick; return the timer's index."""
         return self._add("timer", handle)
 
     def add_client(self, handle: Any) -> int:
-        """Wait for a response; returns its index."""
+        """Wait for a response; return the client's index."""
         return self._add("client", handle)
 
     def add_service(self, handle: Any) -> int:
-        """Wait for a request; returns its index."""
+        """Wait for a request; return the service's index."""
         return self._add("service", handle)
 
     def add_event(self, handle: Any) -> int:
-        """Wait for an event; returns its index."""
+        """Wait for an event; return its index."""
         return self._add("event", handle)
 
     def clear_entities(self) -> None:
-        """Wait for none of them any longer."""
+        """Wait for none of the entities any longer."""
         self._handles.clear()
         self._ready.clear()
 
     def is_ready(self, kind: str, index: int) -> bool:
-        """Whether there was something to take.
+        """Whether an entity was ready at the last check.
 
         Raises:
             RuntimeError: there is no such kind.
@@ -90,7 +90,7 @@ class WaitSet:
         return ready[index]
 
     def get_ready_entities(self, kind: str) -> list[int]:
-        """Return the pointers of those that were ready.
+        """Return the pointers of the entities that were ready at the last check.
 
         Raises:
             RuntimeError: there is no such kind.
@@ -102,7 +102,7 @@ class WaitSet:
 
 
 class SizedWaitSet(WaitSet):
-    """One that a program makes and waits with itself: for so many of each kind."""
+    """A wait set that a program makes and waits with itself, for a fixed number of each kind."""
 
     def __init__(self, *args: Any) -> None:
         super().__init__(lambda: None)
@@ -124,7 +124,7 @@ class SizedWaitSet(WaitSet):
         return super()._add(kind, handle)
 
     def wait(self, timeout_ns: int) -> None:
-        """Wait until something is ready, or the time is up; below 0 there is no limit.
+        """Wait until an entity is ready, or the time is over; a negative time has no limit.
 
         Raises:
             RCLError: it waits for nothing.

@@ -17,21 +17,21 @@ class Wakeup:
         self._lock.acquire()
 
     def set(self) -> None:
-        """Wake the one that waits, or the next one that will."""
+        """Wake the waiting thread, or the next one that waits."""
         if self._lock.locked():
             with contextlib.suppress(RuntimeError):  # another thread was first
                 self._lock.release()
 
     def is_set(self) -> bool:
-        """Whether it was set since."""
+        """Whether the flag was set since the last wait."""
         return not self._lock.locked()
 
     def clear(self) -> None:
-        """Forget that it was set."""
+        """Clear the flag."""
         self._lock.acquire(blocking=False)
 
     def wait(self, timeout_sec: float | None) -> bool:
-        """Wait until it is set, at most `timeout_sec`; None waits for ever."""
+        """Wait until the flag is set, at most `timeout_sec`; None waits for ever."""
         if timeout_sec is None:
             return self._lock.acquire()
         if timeout_sec <= 0:

@@ -15,7 +15,7 @@ _TOPICS: Final = ("feedback", "status")
 
 
 def names_of(node: Any, action_type: Any, name: str, what: str) -> tuple[str, ...]:
-    """The names of an action's three services and two topics; each may be remapped by itself.
+    """Return the names of an action's services and topics; each may be remapped by itself.
 
     Raises:
         ValueError: the action's name breaks the rules.
@@ -38,7 +38,7 @@ def names_of(node: Any, action_type: Any, name: str, what: str) -> tuple[str, ..
 
 
 class ActionServerEntities(InnerHandle):
-    """The inner side of an action's server; `qos` are the profiles of its five parts."""
+    """The inner side of an action's server; `qos` are the profiles of its five entities."""
 
     def __init__(self, node: Any, action_type: Any, name: str, qos: tuple[Any, ...]) -> None:
         super().__init__()
@@ -53,19 +53,19 @@ class ActionServerEntities(InnerHandle):
         self.status.begin()
 
     def configure_introspection(self, clock: Any, qos: Any, state: Any) -> None:
-        """Publish the calls of its services."""
+        """Configure the introspection of the three services."""
         for each in (self.goal, self.cancel, self.result):
             each.configure_introspection(clock, qos, state)
 
     def destroy_when_not_in_use(self) -> None:
-        """End it."""
+        """Destroy the entities."""
         super().destroy_when_not_in_use()
         for each in (self.goal, self.cancel, self.result, self.feedback, self.status):
             each.destroy_when_not_in_use()
 
 
 class ActionClientEntities(InnerHandle):
-    """The inner side of an action's client; `qos` are the profiles of its five parts."""
+    """The inner side of an action's client; `qos` are the profiles of its five entities."""
 
     def __init__(self, node: Any, action_type: Any, name: str, qos: tuple[Any, ...]) -> None:
         super().__init__()
@@ -80,7 +80,7 @@ class ActionClientEntities(InnerHandle):
         self.status.begin()
 
     def is_server_available(self) -> bool:
-        """Whether all of a server is there.
+        """Whether all five entities of a server exist.
 
         Raises:
             RCLError: the context was shut down, by a signal.
@@ -105,12 +105,12 @@ class ActionClientEntities(InnerHandle):
             raise RCLError(f"Failed to send {request} request: action client pointer is invalid")
 
     def configure_introspection(self, clock: Any, qos: Any, state: Any) -> None:
-        """Publish the calls of its clients."""
+        """Configure the introspection of the three clients."""
         for each in (self.goal, self.cancel, self.result):
             each.configure_introspection(clock, qos, state)
 
     def destroy_when_not_in_use(self) -> None:
-        """End it."""
+        """Destroy the entities."""
         super().destroy_when_not_in_use()
         for each in (self.goal, self.cancel, self.result, self.feedback, self.status):
             each.destroy_when_not_in_use()

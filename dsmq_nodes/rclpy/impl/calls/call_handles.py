@@ -60,7 +60,7 @@ class Introspection:
         self._publisher: PublisherHandle | None = None
 
     def configure(self, clock: Any, qos: QoSProfile, state: Any) -> None:
-        """Publish nothing, who and when, or contents too.
+        """Publish nothing, metadata alone, or contents too, as `state` says.
 
         Raises:
             AttributeError: it is no clock, or no profile.
@@ -79,7 +79,7 @@ class Introspection:
             self.close()
 
     def publish(self, kind: int, sequence: int, **content: Any) -> None:
-        """A request or response was sent or received."""
+        """Publish the event of a request or response that was sent or received."""
         if not self._state or self._publisher is None:
             return
         event = self._srv_type.Event()
@@ -102,7 +102,7 @@ REQUEST_SENT, REQUEST_RECEIVED, RESPONSE_SENT, RESPONSE_RECEIVED = range(4)
 
 
 class _CallHandle(InnerHandle):
-    """The common base of both sides."""
+    """The base of clients and services."""
 
     def __init__(
         self, kind: str, node: NodeHandle, srv_type: Any, name: str, qos: QoSProfile
@@ -123,15 +123,15 @@ class _CallHandle(InnerHandle):
         return self.node.logger_name
 
     def configure_introspection(self, clock: Any, qos: QoSProfile, state: Any) -> None:
-        """See `Introspection.configure`."""
+        """Configure introspection, as `Introspection.configure` does."""
         self.introspection.configure(clock, qos, state)
 
     def _end_kit(self) -> None:
-        """In the I/O thread: end the kit's side."""
+        """End the kit's side; called in the I/O thread."""
         raise NotImplementedError
 
     def destroy_when_not_in_use(self) -> None:
-        """End it."""
+        """Destroy it."""
         if self.is_destroyed:
             return
         super().destroy_when_not_in_use()
@@ -152,7 +152,7 @@ class ClientHandle(_CallHandle):
         ends.add(self._end)
 
     def send_request(self, request: Any) -> int:
-        """Send a request; returns its number."""
+        """Send a request; return its number."""
         sequence = next(self._ids)
         ours = from_ros(request)
         self.introspection.publish(REQUEST_SENT, sequence, request=request)
@@ -187,7 +187,7 @@ class ClientHandle(_CallHandle):
             log_inside(_WARN, self.node.logger_name, f"no answer: {error}")
 
     def is_ready(self) -> bool:
-        """Whether a response has come."""
+        """Whether a response has arrived."""
         return bool(self._responses) and not self.is_destroyed
 
     def take_response(self, _type: Any = None) -> tuple[ServiceInfo | None, Any]:
@@ -201,7 +201,7 @@ class ClientHandle(_CallHandle):
         return header, message
 
     def service_server_is_available(self) -> bool:
-        """Whether somebody serves."""
+        """Whether a server of the service exists."""
         if ends.named(SERVICE, self.service_name):
             return True
         graph_follower.ask()
@@ -232,7 +232,7 @@ class ServiceHandle(_CallHandle):
         return kit
 
     async def _answer(self, request: Any) -> Any:
-        """In the I/O thread: queue the request, and wait for an executor's answer."""
+        """Enqueue the request, and wait for an executor's answer; called in the I/O thread."""
         sequence = next(self._ids)
         answer = self._open[sequence] = asyncio.get_running_loop().create_future()
         self._requests.append((request, ServiceInfo(RequestId(sequence))))
@@ -243,7 +243,7 @@ class ServiceHandle(_CallHandle):
             self._open.pop(sequence, None)
 
     def is_ready(self) -> bool:
-        """Whether a request has come."""
+        """Whether a request has arrived."""
         return bool(self._requests) and not self.is_destroyed
 
     def service_take_request(self, _type: Any = None) -> tuple[Any, ServiceInfo | None]:

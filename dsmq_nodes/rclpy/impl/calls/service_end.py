@@ -26,7 +26,7 @@ class ServiceEnd:
         service_event_qos_profile: QoSProfile,
         introspection_state: ServiceIntrospectionState,
     ) -> None:
-        """Publish its calls on `<service>/_service_event`."""
+        """Publish the calls on `<service>/_service_event`."""
         with self.handle:
             self.handle.configure_introspection(
                 clock, service_event_qos_profile, introspection_state
@@ -45,7 +45,7 @@ class ServiceEnd:
             return str(self.handle.get_logger_name())
 
     def destroy(self) -> None:
-        """End it; `Node.destroy_client` and `destroy_service` call this."""
+        """Destroy it; `Node.destroy_client` and `destroy_service` call this."""
         self.handle.destroy_when_not_in_use()
 
     def __enter__(self) -> Self:

@@ -1,4 +1,4 @@
-"""A name on its way into rcl, which is in C: bytes pass, and a zero character ends it."""
+"""Texts as rcl's C code takes them: bytes are accepted, and a zero character ends one."""
 
 from typing import Any
 

@@ -9,7 +9,7 @@ _MOST: Final = 232
 
 
 def domain_of(asked: int | None) -> int:
-    """Return the domain that was asked for, else that of the environment, else 0.
+    """Return the requested domain, else that of the environment, else 0.
 
     Raises:
         RCLError: ROS_DOMAIN_ID is not a number from 0 to 232.

@@ -1,4 +1,4 @@
-"""A node's names after its arguments: remapping, and the parameters that are given from outside."""
+"""A node's names, after remapping, and the parameters that its arguments set."""
 
 from typing import Any
 
@@ -20,12 +20,12 @@ _RESOLVE = "rclpy_resolve_name(arg0: rclpy::Node, arg1: str, arg2: bool, arg3: b
 
 
 class NodeNames:
-    """A node's name and namespace, and what it calls others.
+    """A node's name and namespace, and its names of topics and services.
 
     Attributes:
         name: after remapping.
         namespace: absolute, after remapping.
-        params: the values that are given from outside, by name.
+        params: the values that arguments set, by name.
     """
 
     def __init__(

@@ -1,9 +1,9 @@
 """Reads a parameter file event by event, as rcl's parser of YAML does.
 
-rcl builds no tree. Its state is whether a key or a value is next, whether a list is open, and a
-namespace each of nodes and of parameters; each event changes this state. That has effects which a
-tree would not have, and on which files rely: a map in a list is read as if it stood in the list's
-place, and a group replaces a parameter of its name.
+rcl builds no tree. Its state is whether a key or a value is next, whether a list is open, and one
+namespace each for nodes and for parameters; each event changes this state. This has effects that a
+tree would not have, and files rely on them: a map in a list is read as if it stood in the list's
+place, and a group replaces a parameter with its name.
 """
 
 from typing import TYPE_CHECKING, Any, Final

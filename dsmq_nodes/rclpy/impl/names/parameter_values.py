@@ -56,7 +56,7 @@ def _integer(text: str) -> float:
 
 
 def _double(text: str, otherwise: str) -> float | str:
-    """A number as C's strtod reads it: `nan`, `inf`, `0x1p3`; one that does not fit is a text."""
+    """Return a number as C's strtod reads it: `nan`, `inf`, `0x1p3`; a text if it does not fit."""
     try:
         number = float.fromhex(text) if _HEX_FLOAT.match(text) else float(text)
     except (ValueError, OverflowError):
@@ -67,7 +67,7 @@ def _double(text: str, otherwise: str) -> float | str:
 
 
 def rank(value: Any) -> int:
-    """The place of a value's type in the order in which rcl looks for a parameter's value."""
+    """Return the place of a value's type in rcl's order of search for a parameter's value."""
     if isinstance(value, list):
         return len(_TYPES) + rank(value[0])
     return len(_TYPES) * 2 if value is None else _TYPES.index(type(value))
@@ -77,11 +77,11 @@ class GivenValue:
     """The values given to a parameter: rcl keeps one of each type, and takes the first of them."""
 
     def __init__(self) -> None:
-        """Nothing yet."""
+        """Begin without a value."""
         self._found: dict[int, Any] = {}
 
     def set_value(self, event: yaml.ScalarEvent) -> None:
-        """Give a value.
+        """Set a value.
 
         Raises:
             YamlError: it is empty.
@@ -90,7 +90,7 @@ class GivenValue:
         self._found[rank(value)] = value
 
     def append(self, event: yaml.ScalarEvent, kind: type | None) -> type:
-        """Add an item to a list; returns its type.
+        """Append an item to a list; return its type.
 
         Args:
             event: the item.
@@ -111,7 +111,7 @@ class GivenValue:
         return type(value)
 
     def value(self) -> Any:
-        """Return the value that counts; None when there is none."""
+        """The value that rcl uses; None when there is none."""
         return self._found[min(self._found)] if self._found else None
 
 
@@ -123,20 +123,20 @@ class OpenList:
     """
 
     def __init__(self) -> None:
-        """None is open."""
+        """Begin without an open list."""
         self.is_open = False
         self._kind: type | None = None
 
     def begin(self) -> None:
-        """A list begins."""
+        """Begin a list."""
         self.is_open, self._kind = True, None
 
     def end(self) -> None:
-        """It ends; one around it, too, as in rcl."""
+        """End the list; one around it ends too, as in rcl."""
         self.is_open = False
 
     def set_value(self, given: GivenValue, event: yaml.ScalarEvent) -> None:
-        """Give a value to a parameter.
+        """Set a parameter's value, or append an item to the list that is open.
 
         Raises:
             YamlError: rcl would not read it.

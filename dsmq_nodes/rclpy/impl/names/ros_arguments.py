@@ -85,7 +85,7 @@ class Arguments:
     log: LogSettings = field(default_factory=LogSettings)
 
     def add_params(self, pattern: str, values: dict[str, Any]) -> None:
-        """Give parameters to nodes; what was given by a later pattern counts, as in rcl.
+        """Add parameters of nodes; a later pattern overrides an earlier one, as in rcl.
 
         Of values of several types for one name rcl keeps the first type in its own order.
         """
@@ -118,7 +118,7 @@ class Arguments:
         return None
 
     def params_of(self, node: str) -> dict[str, Any]:
-        """Return the parameters that are given to a node, by its absolute name."""
+        """Return the parameters for a node, by its absolute name."""
         found: dict[str, Any] = {}
         for pattern, values in self.params.items():
             if _yaml().matches(pattern, node):
@@ -127,13 +127,13 @@ class Arguments:
 
 
 def without_ros_args(words: Sequence[str]) -> list[str]:
-    """Return the words that are the program's own."""
+    """Return the words that are not arguments for ROS."""
     own = [word for word, is_ros, _ in _split(words) if not is_ros]
     return [word for word in own if not _is_rule(word)]
 
 
 def _is_rule(word: str) -> bool:
-    """Whether a word outside `--ros-args` is a rule for remapping, as was usual once."""
+    """Whether a word outside `--ros-args` is a remapping rule, as in early releases."""
     try:
         _rule(word)
     except RuleError:
@@ -148,7 +148,7 @@ def _log(severity: str, text: str) -> None:
 
 
 def _split(words: Sequence[str]) -> Iterator[tuple[str, bool, bool]]:
-    """Yield each word, whether it is of ROS, and whether it is one of the two brackets."""
+    """Yield each word, whether it is for ROS, and whether it is `--ros-args` or `--`."""
     inside = False
     for word in words:
         if word == BEGIN:
@@ -240,7 +240,7 @@ def _remap(text: str, flag: str, found: Arguments) -> None:
 
 
 def _rule(text: str) -> Remap:
-    """Read FROM:=TO, where a node may be named before; a RuleError says what is wrong with it."""
+    """Read FROM:=TO, with an optional node before it; a RuleError says what is wrong."""
     rule = RuleReader(text)
     node = rule.node()
     for kind, lexeme, read in (
@@ -295,7 +295,7 @@ def _log_config_file(_: str, _flag: str, found: Arguments) -> None:
 
 
 def _enclave(path: str, _: str, _found: Arguments) -> None:
-    """Check the name of an enclave, which there are none of."""
+    """Check the name of an enclave; there are no enclaves here."""
     fault = name_rules.full_topic_fault(path) if path != "/" else None
     if fault is not None:
         text = fault[0].replace("topic name", "context name")
@@ -303,7 +303,7 @@ def _enclave(path: str, _: str, _found: Arguments) -> None:
 
 
 def _ignore(_value: str, _flag: str, _found: Arguments) -> None:
-    """Known to rcl, without a meaning here."""
+    """Ignore an option that rcl knows, and that has no effect here."""
 
 
 _TAKE: Final[dict[str, Callable[[str, str, Arguments], None]]] = {

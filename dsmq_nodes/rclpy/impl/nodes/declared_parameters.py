@@ -46,7 +46,7 @@ class DeclaredParameters:
     """The parameters of one node.
 
     Attributes:
-        overrides: the values that are given from outside, by name.
+        overrides: the values that arguments set, by name.
         publish_event: called with each ParameterEvent.
         values: the parameters by name.
         descriptors: their descriptors by name.
@@ -110,7 +110,7 @@ class DeclaredParameters:
     # Reading
 
     def has(self, name: str) -> bool:
-        """Whether it is declared."""
+        """Whether a parameter is declared."""
         return name in self.values
 
     def type_of(self, name: str) -> Any:

@@ -1,7 +1,8 @@
-"""The graph: the ends of topics and services of this process, and of others as the broker says.
+"""The graph: the ends of topics and services of this process, and of others by the broker's graph.
 
-Our own ends are known at once and with their profiles. Of those of other processes the graph shows
-node and type; their profiles are known of nodes for rclpy (shown_profiles.py), others fit to any.
+The ends of this process are known at once, with their profiles. The graph shows the nodes and types
+of other processes' ends. The profiles of nodes for rclpy are known too (shown_profiles.py); an end
+without a known profile is compatible with any.
 """
 
 import math
@@ -44,8 +45,8 @@ class End:
         node: the node's name without its namespace; empty for a tool.
         namespace: the node's namespace.
         qos: its profile; None where it is not known.
-        events: what happens to it; None for another process's.
-        refused: the nodes of other processes of which no end fits to it.
+        events: its events; None for an end of another process.
+        refused: the nodes of other processes that have no compatible end.
         liveliness: which publishers are alive, for a subscription with a callback for that event.
         kept: the parts, the number and the time of the newest messages that a publisher of this
             process keeps for late subscriptions.
@@ -69,14 +70,14 @@ class End:
 
 
 class Ends:
-    """All of them.
+    """All ends.
 
     Attributes:
-        waiting: what is set at each change.
-        deliveries: what takes the messages of this process, by their topics: as in DDS they are
-            there when `publish` returns, so that the next spin sees all of them.
-        latched: a lock: while it is held, nobody else publishes a message that is kept, and no
-            late subscription is given the kept ones. So each one gets all of them once, in order.
+        waiting: the wakeups that are set at each change.
+        deliveries: the functions that take this process's messages, by topic: as in DDS the
+            messages have arrived when `publish` returns, so that the next spin sees all of them.
+        latched: a lock for publishing a message that is kept, and for passing kept messages to a
+            late subscription. So each subscription gets all of them once, in order.
         own_peers: the absolute names of this process's nodes, as the kit has them.
     """
 
@@ -94,13 +95,13 @@ class Ends:
     # This process
 
     def add_node(self, name: str, namespace: str) -> None:
-        """A node of this process."""
+        """Add a node of this process."""
         with self._lock:
             self._nodes.append((name, namespace))
         self._changed()
 
     def remove_node(self, name: str, namespace: str) -> None:
-        """It has ended."""
+        """Remove a node of this process."""
         with self._lock:
             if (name, namespace) in self._nodes:
                 self._nodes.remove((name, namespace))
@@ -120,7 +121,7 @@ class Ends:
         self._changed()
 
     def remove(self, end: End) -> None:
-        """It has ended."""
+        """Remove an end of this process."""
         with self._lock:
             if end not in self._own:
                 return
@@ -153,12 +154,12 @@ class Ends:
             return {e.type_name for e in self._own if e.name == name and e.kind in kinds}
 
     def deliver(self, name: str, take: Callable[..., None]) -> None:
-        """Give the messages of this process to `take(parts, sender, number, at_ns)`."""
+        """Pass the messages of this process on a topic to `take(parts, sender, number, at_ns)`."""
         with self._lock:
             self.deliveries[name] = [*self.deliveries.get(name, ()), take]
 
     def deliver_kept(self, name: str, take: Callable[..., None]) -> None:
-        """Give those first that the publishers of this process keep, the oldest first."""
+        """Do as `deliver`, and first pass the messages that publishers here keep, oldest first."""
         with self.latched:
             now_ns = time.time_ns()
             found = [
@@ -172,7 +173,7 @@ class Ends:
             self.deliver(name, take)
 
     def end_delivery(self, name: str, take: Callable[..., None]) -> None:
-        """No longer give them."""
+        """No longer pass messages to `take`."""
         with self._lock:
             kept = [each for each in self.deliveries.get(name, ()) if each != take]
             self.deliveries[name] = kept
@@ -182,7 +183,7 @@ class Ends:
     # Other processes
 
     def take_graph(self, graph: Any) -> None:
-        """The broker's graph has changed."""
+        """Take a new graph of the broker."""
         pid, profiles = os.getpid(), ShownProfiles(graph)
         found: list[End] = []
         for topic in graph.topics:
@@ -206,7 +207,7 @@ class Ends:
         self._changed()
 
     def _compare(self, end: End, before: list[End], found: list[End]) -> None:
-        """Tell one of our ends which others have come and gone."""
+        """Notify one of this process's ends of others that have come and gone."""
         fit = _fitting(found, end)
         change = len(fit) - len(_fitting(before, end))
         if change:
@@ -300,7 +301,7 @@ def _fitting(others: list[End], end: End) -> list[End]:
 
 
 def _misfits(others: list[End], end: End) -> Counter[tuple[str, QoSPolicyKind]]:
-    """Return the nodes with ends that do not fit to one of ours, and the last policy that fails."""
+    """Return the nodes with ends that do not fit one of ours, and the last policy that fails."""
     opposite = [(each.full_node, _faults(end, each)) for each in others if _is_opposite(each, end)]
     return Counter((node, wrong[-1]) for node, wrong in opposite if wrong)
 

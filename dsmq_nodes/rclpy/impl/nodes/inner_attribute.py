@@ -5,9 +5,9 @@ from typing import Any
 
 
 class InnerAttribute:
-    """Reads what the node has; a subclass that sets the name has one of its own.
+    """Reads a node's attribute; a subclass that sets the name has an attribute of its own.
 
-    In rclpy it overwrites the node's: timers that it keeps in `self._timers` are all that is spun.
+    In rclpy it would overwrite the node's: only timers in its own `self._timers` would be spun.
     """
 
     def __init__(self, read: Callable[[Any], Any]) -> None:

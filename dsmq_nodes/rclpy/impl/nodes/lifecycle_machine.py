@@ -39,7 +39,7 @@ class MachineState(NamedTuple):
 
 
 class MachineTransition(NamedTuple):
-    """A transition: its number and label, where it begins and where it leads."""
+    """A transition: its number and label, the state where it begins and the one where it ends."""
 
     id: int
     label: str
@@ -115,7 +115,7 @@ class LifecycleMachine:
     initialized = True
 
     def __init__(self, publish: Any = None) -> None:
-        """A machine that is unconfigured."""
+        """Begin unconfigured."""
         self.publish = publish
         self.current_state: tuple[int, str] = tuple(_STATES["unconfigured"])  # type: ignore[assignment]
         self.service_change_state: Any = None
@@ -164,7 +164,7 @@ class LifecycleMachine:
         self._trigger([each for each in self.available_transitions if each.id == number], number)
 
     def trigger_transition_by_label(self, label: str, publish_update: bool) -> None:
-        """Make a transition; raises as by its number."""
+        """Make a transition; raises as `trigger_transition_by_id`."""
         self._trigger([each for each in self.available_transitions if each.label == label], label)
 
     def _trigger(self, found: list[MachineTransition], wanted: object) -> None:

@@ -17,13 +17,13 @@ _DEBUG: Final = 10
 
 
 class NodeHandle(InnerHandle):
-    """A node's names, its kit's node, and how its executor is woken.
+    """A node's names, its kit's node, and the function that wakes its executor.
 
     Attributes:
         name: without the namespace.
         namespace: absolute.
-        names: what it calls topics and services.
-        context: the context it belongs to.
+        names: its names of topics and services.
+        context: the context that it belongs to.
         wake: wakes the executor that spins it.
         kit: the kit's node.
         announced: announces the profiles of its ends to other processes.
@@ -43,7 +43,7 @@ class NodeHandle(InnerHandle):
         self.announced = AnnouncedProfiles(self.kit)
         self.is_second = self._peer.is_second
         self._peer_name = self.kit.get_fully_qualified_name()
-        if self.is_second:  # rclpy says nothing of it
+        if self.is_second:  # rclpy logs nothing about it
             there = f"the graph shows this one as {self._peer_name}"
             log_inside(_DEBUG, self.logger_name, f"{self.full_name} is there already: {there}")
         ends.own_peers.add(self._peer_name)
@@ -61,7 +61,7 @@ class NodeHandle(InnerHandle):
         return self.full_name.strip("/").replace("/", ".")
 
     def check_context(self, what: str) -> None:
-        """Check that the context was not shut down, by a signal: `what` says what cannot be done.
+        """Check that the context was not shut down, as by a signal; `what` is for the error's text.
 
         Raises:
             RCLError: it was.
@@ -76,7 +76,7 @@ class NodeHandle(InnerHandle):
             io.wait(self._peer.ended())
 
     def release(self) -> None:
-        """The node was collected, as all of its entities were: leave the graph, without waiting.
+        """Leave the graph without waiting: the node was collected, as all of its entities were.
 
         It is called in any thread, at any place in a program.
         """
@@ -110,13 +110,13 @@ class GraphFollower:
         self._is_asked = False
 
     def node_began(self, node: NodeHandle) -> None:
-        """A node that can read the graph."""
+        """Add a node that can read the graph."""
         self._nodes.append(node)
         if self._is_asked and self._reader is None:
             io.run(self._follow)
 
     def node_ended(self, node: NodeHandle) -> None:
-        """It cannot any longer: another one does."""
+        """Remove a node; another one reads the graph from now on."""
         self._nodes.remove(node)
         if self._reader is node:
             self._reader = None

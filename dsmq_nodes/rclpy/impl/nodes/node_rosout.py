@@ -1,4 +1,4 @@
-"""A node's log on `/rosout`."""
+"""Publishes a node's log on `/rosout`."""
 
 from typing import Final
 

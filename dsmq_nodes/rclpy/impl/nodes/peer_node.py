@@ -91,7 +91,7 @@ io: Final = IoThread()
 
 
 class SpunPeer:
-    """A kit's node that is spun.
+    """A node of the kit that is spun.
 
     Attributes:
         node: the kit's node.
@@ -113,7 +113,7 @@ class SpunPeer:
 
 @contextlib.contextmanager
 def _signals_as_they_are() -> Iterator[None]:
-    """The kit handles SIGTERM once there is a node; here rclpy's context does, or nobody."""
+    """Keep the signal handlers: the kit would handle SIGTERM, which rclpy's context may do."""
     before = {number: signal.getsignal(number) for number in ending_signals()}
     yield
     for number, handler in before.items():
@@ -122,7 +122,7 @@ def _signals_as_they_are() -> Iterator[None]:
 
 
 def _made(name: str, namespace: str) -> PeerNode:
-    """Make the node; a name that another node has gets a number, as two nodes may share one."""
+    """Make the node; a duplicate name gets a number, because two nodes of ROS may share one."""
     until_sec = time.monotonic() + _FREE_SEC
     while True:
         try:

@@ -31,7 +31,7 @@ def carrier_class(message_class: type[Message]) -> Any:
 
 
 def carry(cls: Any, parts: tuple[bytes, str, Any]) -> Any:
-    """Return a message with these parts."""
+    """Return a message that carries these parts."""
     carried = object.__new__(cls)
     carried.__dict__["carried"] = parts
     return carried

@@ -53,7 +53,7 @@ def to_cdr(message: Any) -> bytes:
 
 
 def as_sent(message: Any) -> bytes:
-    """Return a message as it arrives: without what fills it up at its end; raises as `to_cdr`."""
+    """Return a message as it arrives: without the padding at its end; raises as `to_cdr`."""
     writer = _CdrWriter()
     writer.whole(message)
     return _HEADER + bytes(writer.out)

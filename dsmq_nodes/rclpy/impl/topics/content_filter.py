@@ -41,7 +41,7 @@ def is_of_texts(options: ContentFilterOptions) -> bool:
 
 
 def check_texts(options: ContentFilterOptions) -> None:
-    """Check what a subscription is made with.
+    """Check the filter that a subscription is created with.
 
     Raises:
         RuntimeError: the expression is no text, or the parameters are no list of texts.
@@ -57,7 +57,7 @@ def check_texts(options: ContentFilterOptions) -> None:
 
 
 class ContentFilter:
-    """A condition about messages of a class, ready to be asked; none at all lets all pass."""
+    """A condition on messages of a class; an empty one passes all of them."""
 
     def __init__(self, message_class: Any, expression: str, parameters: list[str]) -> None:
         self.options = ContentFilterOptions(expression, list(parameters))
@@ -146,7 +146,7 @@ class ContentFilter:
 
 
 class FilterError(Exception):
-    """A filter that DDS would not take."""
+    """DDS would not accept the filter."""
 
 
 def _tokens(expression: str) -> list[tuple[str, str]]:

@@ -28,7 +28,7 @@ class EventHandle(InnerHandle):
         self._hub.listen(kind, self._wake)
 
     def is_ready(self) -> bool:
-        """Whether one has happened."""
+        """Whether an event has happened."""
         return self._hub.is_new(self._kind) and not self.is_destroyed
 
     def take_event(self) -> Any:
@@ -42,7 +42,7 @@ class EventHandle(InnerHandle):
         return self._hub.take(self._kind)
 
     def destroy_when_not_in_use(self) -> None:
-        """No longer listen."""
+        """Stop listening."""
         if not self.is_destroyed:
             super().destroy_when_not_in_use()
             self._hub.ignore(self._kind, self._wake)

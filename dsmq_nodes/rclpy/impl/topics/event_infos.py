@@ -160,11 +160,11 @@ class EventHub:
         self._listeners.setdefault(_key(kind), []).append(listener)
 
     def ignore(self, kind: IntEnum, listener: Callable[[], object]) -> None:
-        """No longer call it."""
+        """Remove a listener."""
         self._listeners[_key(kind)].remove(listener)
 
     def has(self, kind: IntEnum) -> bool:
-        """Whether anybody listens."""
+        """Whether a kind of event has a listener."""
         return bool(self._listeners.get(_key(kind)))
 
     def is_new(self, kind: IntEnum) -> bool:
@@ -172,14 +172,14 @@ class EventHub:
         return _key(kind) in self._new
 
     def happen(self, kind: IntEnum, change: Callable[[Any], None]) -> None:
-        """An event has happened: `change(info)` counts it."""
+        """Count an event by `change(info)`, and call the listeners."""
         for listener in self.count(kind, change):
             listener()
 
     def count(
         self, kind: IntEnum, change: Callable[[Any], None]
     ) -> tuple[Callable[[], object], ...]:
-        """Count as `happen`, and return the callbacks: the caller counts at other ends first."""
+        """Count an event, and return the listeners: the caller counts at other ends first."""
         key = _key(kind)
         change(self._infos[key])
         self._new.add(key)
@@ -197,6 +197,6 @@ class EventHub:
 
 
 def count_one(info: Any) -> None:
-    """It has happened once more."""
+    """Count one more event."""
     info.total_count += 1
     info.total_count_change += 1

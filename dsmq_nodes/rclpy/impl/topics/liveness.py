@@ -30,7 +30,7 @@ class Deadline:
         self._is_closed = False
 
     def renew(self) -> None:
-        """It has happened: a new period begins."""
+        """Begin a new period."""
         begins = not self._due_sec
         self._due_sec = time.monotonic() + self._period_sec
         if begins:
@@ -54,7 +54,7 @@ class Deadline:
 class Lease:
     """A lease that must be renewed in time: it begins with the first `renew`, and may begin again.
 
-    One of infinite seconds ends when somebody else sets `is_alive` to False.
+    An infinite lease ends when another object sets `is_alive` to False.
 
     Attributes:
         is_alive: whether it was renewed in time.
@@ -68,7 +68,7 @@ class Lease:
         self._is_closed = False
 
     def renew(self) -> bool:
-        """Renew it; whether that has begun it."""
+        """Renew the lease; return whether it begins with that."""
         self._due_sec = time.monotonic() + self._lease_sec
         begins = not self.is_alive
         if begins:
@@ -95,11 +95,11 @@ class Lease:
 class Liveliness:
     """The alive publishers of a subscription's topic, among those that promise a lease.
 
-    As FastDDS has it: a publisher of this process is alive from its first message on (or its first
-    assertion, if that is how it shows it), and so is one of another process that shows it by hand.
-    One that does not is alive while its process is.
+    As in Fast DDS, a publisher of this process is alive from its first message on, or from its
+    first assertion if its liveliness is manual. So is a publisher of another process with manual
+    liveliness. With automatic liveliness it is alive while its process is.
 
-    A publisher of this process that shows it by hand watches its lease itself, and tells `lapsed`.
+    A publisher of this process with manual liveliness watches its own lease, and calls `lapsed`.
     """
 
     def __init__(self, end: End) -> None:
@@ -109,7 +109,7 @@ class Liveliness:
         self._lock = threading.Lock()
 
     def renew(self, publisher: End) -> None:
-        """A publisher has published, or has asserted that it is alive."""
+        """Renew the lease of a publisher that has published or asserted that it is alive."""
         lease_sec = lease_sec_of(publisher.qos)
         if not lease_sec or (publisher.events is None and not is_by_hand(publisher.qos)):
             return
@@ -127,9 +127,10 @@ class Liveliness:
             self._count_and_notify(1, 0 if is_first else -1)
 
     def lapsed(self, publisher: End) -> tuple[Callable[[], object], ...]:
-        """A publisher of this process has not shown in time that it is alive.
+        """Count a publisher of this process that has not renewed its lease in time.
 
-        The lapse is counted; returns the listeners to call.
+        Returns:
+            The listeners to call.
         """
         with self._lock:
             lease = self._leases.get(publisher)
@@ -139,11 +140,11 @@ class Liveliness:
         return self._count(-1, 1)
 
     def remove(self, publisher: End) -> None:
-        """A publisher has ended."""
+        """Remove a publisher that has ended."""
         self._forget(_key(publisher))
 
     def see(self, others: list[End]) -> None:
-        """The publishers of other processes are these."""
+        """Update the alive publishers of other processes."""
         seen = {each.full_node: each for each in others}
         for key in [key for key in self._leases if isinstance(key, str) and key not in seen]:
             self._forget(key)
@@ -181,16 +182,16 @@ class Liveliness:
 
 
 def lease_sec_of(qos: Any) -> float:
-    """Within which time a publisher has to show that it is alive; 0: it need not."""
+    """Return the time within which a publisher has to show that it is alive; 0: it need not."""
     lease_ns = 0 if qos is None else qos.liveliness_lease_duration.nanoseconds
     return 0.0 if lease_ns >= _INFINITE_NS else lease_ns * 1e-9
 
 
 def is_by_hand(qos: Any) -> bool:
-    """Whether it shows that by publishing or asserting, not by its process."""
+    """Whether publishing or asserting shows that a publisher is alive, and not its process."""
     return bool(qos.liveliness.name == "MANUAL_BY_TOPIC")
 
 
 def _key(publisher: End) -> object:
-    """One of this process is itself; one of another process is known by its node."""
+    """Return the key of a publisher: itself in this process, its node's name in another one."""
     return publisher.full_node if publisher.events is None else publisher

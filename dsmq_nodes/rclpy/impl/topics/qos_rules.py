@@ -1,4 +1,4 @@
-"""Whether a publisher and a subscription understand each other, by what each asks for. No I/O."""
+"""Whether the profiles of a publisher and a subscription are compatible. No I/O here."""
 
 from enum import IntEnum
 from typing import Any, Final
@@ -49,7 +49,7 @@ _UNKNOWN: Final = {"history": 3, "reliability": 3, "durability": 3, "liveliness"
 
 
 def check_is_known(qos: Any, what: str) -> None:
-    """Check that each policy is one that an end can have.
+    """Check that each policy has a value that an end can have.
 
     Raises:
         RCLError: one is UNKNOWN.
@@ -61,7 +61,7 @@ def check_is_known(qos: Any, what: str) -> None:
 
 
 def _limit_ns(duration: Any) -> int:
-    """Return a deadline or lease; none and 0 are infinite."""
+    """Return a deadline or a lease; a missing one and 0 are infinite."""
     return duration.nanoseconds or _INFINITE_NS
 
 

@@ -64,14 +64,14 @@ class AnnouncedProfiles:
         self._lock = threading.Lock()
 
     def add(self, kind: str, topic: str, qos: QoSProfile, carrier: Any) -> None:
-        """An end of a topic; others see its profile before the end itself."""
+        """Add an end of a topic; others see its profile before the end itself."""
         if _is_announced(topic):
             with self._lock:
                 self._announced.setdefault((kind, topic), []).append(_announced(qos))
                 self._show(kind, topic, carrier)
 
     def remove(self, kind: str, topic: str, qos: QoSProfile, carrier: Any) -> None:
-        """It has ended."""
+        """Remove an end."""
         if _is_announced(topic):
             with self._lock:
                 self._announced[kind, topic].remove(_announced(qos))

@@ -63,7 +63,7 @@ def _is_latched(qos: QoSProfile) -> bool:
 
 
 class TopicHandle(InnerHandle):
-    """The common base of publishers and subscriptions."""
+    """The base of publishers and subscriptions."""
 
     def __init__(
         self, kind: str, node: NodeHandle, msg_type: Any, topic: str, qos: QoSProfile
@@ -93,7 +93,7 @@ class TopicHandle(InnerHandle):
         self._carrier = carrier_class(self.conversion.message_class)
 
     def _join(self) -> None:
-        """Become one of the node's; others see the profile before the end itself."""
+        """Become an end of the node; others see the profile before the end itself."""
         self.node.inner.add(self)
         self.node.announced.add(self.end.kind, self.topic, self.qos, self._carrier)
 
@@ -117,7 +117,7 @@ class TopicHandle(InnerHandle):
 
 
 def _decided(kind: str, qos: QoSProfile) -> QoSProfile:
-    """Return a profile with what Fast DDS decides where it is left to the system."""
+    """Return a profile with Fast DDS's choices for the policies that are left to the system."""
     decided = copy.copy(qos)
     is_publisher = kind == PUBLISHER
     if not qos.reliability:
@@ -157,7 +157,7 @@ class PublisherHandle(TopicHandle):
         self._count = 0
 
     def begin(self) -> None:
-        """The event handlers are there: others may see it now."""
+        """Show the publisher to others, because its event handlers exist now."""
         missed = PublisherEventType.RCL_PUBLISHER_OFFERED_DEADLINE_MISSED
         if self.qos.deadline.nanoseconds and self.events.has(missed):
             self._deadline = Deadline(
@@ -169,7 +169,7 @@ class PublisherHandle(TopicHandle):
         ends.add(self.end)
 
     def _lapse(self) -> None:
-        """The lease was not renewed in time: all ends count that before any listener is called."""
+        """Count a lease that was not renewed in time at all ends, then call the listeners."""
         lost = PublisherEventType.RCL_PUBLISHER_LIVELINESS_LOST
         listeners = list(self.events.count(lost, count_one))
         for each in ends.named(SUBSCRIPTION, self.topic):
@@ -233,7 +233,7 @@ class PublisherHandle(TopicHandle):
         return True
 
     def assert_liveliness(self) -> None:
-        """It is alive, although it publishes nothing."""
+        """Renew the lease without publishing anything."""
         self._check_context("Failed to assert liveliness on the Publisher")
         if self._lease is not None:
             self._lease.renew()
@@ -242,7 +242,7 @@ class PublisherHandle(TopicHandle):
                     each.liveliness.renew(self.end)
 
     def destroy_when_not_in_use(self) -> None:
-        """End it."""
+        """Destroy the publisher."""
         if self.is_destroyed:
             return
         super().destroy_when_not_in_use()
@@ -261,8 +261,8 @@ class SubscriptionHandle(TopicHandle):
     """The inner side of a subscription: its queue.
 
     Attributes:
-        arrived: what is called, in the I/O thread, when a message has arrived for somebody who
-            takes it without an executor.
+        arrived: called in the I/O thread when a message has arrived, for a program that takes
+            messages without an executor.
     """
 
     def __init__(
@@ -297,7 +297,7 @@ class SubscriptionHandle(TopicHandle):
         self._kit = io.run(self._subscribe, depth)
 
     def filter_by(self, options: ContentFilterOptions, what: str) -> None:
-        """Deliver only what passes a filter.
+        """Deliver only messages that pass a filter.
 
         Raises:
             RCLError: it cannot be read, or does not fit the messages.
@@ -316,7 +316,7 @@ class SubscriptionHandle(TopicHandle):
         return kit
 
     def begin(self) -> None:
-        """The event handlers are there: others may see it now."""
+        """Show the subscription to others, because its event handlers exist now."""
         missed = SubscriptionEventType.RCL_SUBSCRIPTION_REQUESTED_DEADLINE_MISSED
         if self.qos.deadline.nanoseconds and self.events.has(missed):
             self._deadline = Deadline(
@@ -341,32 +341,32 @@ class SubscriptionHandle(TopicHandle):
 
     def _take_in(self, parts: Parts, info: MessageInfo) -> None:
         if info.publisher_name in ends.own_peers:
-            return  # it was taken when it was published, or is of a publisher that has ended
+            return  # it was taken when it was published, or its publisher has ended
         until_ns = info.source_timestamp + self._lifespan_ns if self._lifespan_ns else 0
         if info.is_latched:
             if not self._takes_latched:
                 return
             until_ns = min(filter(None, (until_ns, self._latched_until_ns(info))), default=0)
         if info.publisher_name in self.end.refused:
-            return  # it offers less than is asked for: nothing of it is received
+            return  # the publisher offers less than is requested: no message of it is received
         if self.end.liveliness is not None:
             self._renew_of(info.publisher_name)
         queue, before_ns = self._queue, self._arrived_ns
         self._arrived_ns = info.received_timestamp
         self._put(parts, info, until_ns)
-        # Let the executor have the interpreter: a tenth off the p50, but not in a flood, where it
-        # takes many at once; and when it is behind, as the link drops messages for less.
+        # Let the executor run now, which lowers the p50 by a tenth. In a flood it takes many at
+        # once anyway; but it has to run when its queue is full, or the link drops messages.
         if info.received_timestamp - before_ns > _FLOOD_NS or len(queue) == queue.maxlen:
             time.sleep(0)
 
     def _renew_of(self, publisher_name: str) -> None:
-        """A publisher of another process is alive."""
+        """Renew the leases of the publishers of another process's node."""
         for each in ends.named(PUBLISHER, self.topic):
             if each.full_node == publisher_name:
                 self.end.liveliness.renew(each)
 
     def _latched_until_ns(self, info: MessageInfo) -> int:
-        """Until when a message of a late subscription may be delivered: its lifespan."""
+        """Return the end of a late message's lifespan."""
         found = [
             each.qos.lifespan.nanoseconds
             for each in ends.named(PUBLISHER, self.topic)
@@ -421,7 +421,7 @@ class SubscriptionHandle(TopicHandle):
             self._queue.popleft()
 
     def take_message(self, _msg_type: Any, raw: bool) -> tuple[Any, dict[str, Any]] | None:
-        """Return the oldest message and what is known of it; None if there is none."""
+        """Return the oldest message and its metadata; None if there is none."""
         found = self.take(raw=raw)
         return None if found is None else (found[0], info_of(found[1]))
 
@@ -438,7 +438,7 @@ class SubscriptionHandle(TopicHandle):
         return None
 
     def _serialized(self, message: Any, info: MessageInfo) -> bytes:
-        """A message as bytes; those of another process are whole words, as DDS sends them."""
+        """Return a message as bytes; from another process it has DDS's padding to whole words."""
         data = as_sent(message)
         if info.publisher_name in ends.own_peers:
             return data
@@ -466,7 +466,7 @@ class SubscriptionHandle(TopicHandle):
         return self.count_others()
 
     def destroy_when_not_in_use(self) -> None:
-        """End it."""
+        """Destroy the subscription."""
         if self.is_destroyed:
             return
         super().destroy_when_not_in_use()
