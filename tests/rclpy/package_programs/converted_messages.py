@@ -4,7 +4,11 @@
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 from geometry_msgs.msg import PoseWithCovariance
 from rosidl_runtime_py import (
+    get_action_interfaces,
+    get_interfaces,
+    get_message_interfaces,
     get_message_slot_types,
+    get_service_interfaces,
     message_to_csv,
     message_to_ordereddict,
     message_to_yaml,
@@ -66,3 +70,7 @@ for name in (
     for get in (get_message, get_service, get_action, get_interface):
         tried((get.__name__[4:], name), get, name)
 print([(is_message(each), is_service(each), is_action(each)) for each in (String, SetBool, 3)])
+for get in (get_interfaces, get_message_interfaces, get_service_interfaces, get_action_interfaces):
+    known = get(["std_srvs", "std_msgs", "test_msgs"])
+    print(get.__name__, sorted(known), sorted(known.get("std_srvs", ())))
+    tried(get.__name__, get, ["nope"])

@@ -61,3 +61,10 @@ print(cache.getOldestTime(), sec_of(cache.getLast()))
 show(*cache.getInterval(at(2), at(3)))
 show(cache.getElemAfterTime(at(2.5)), cache.getElemBeforeTime(at(2.5)))
 print(cache.getElemAfterTime(at(9)), cache.getElemBeforeTime(at(1)))
+
+one, other = SimpleFilter(), SimpleFilter()
+ApproximateTimeSynchronizer([one, other], 10, 0.5).registerCallback(show)
+for sec in (1, 2):
+    one.signalMessage(image(sec))
+other.signalMessage(image(1.5))  # no nearer than `slop` to either
+other.signalMessage(image(2.25))

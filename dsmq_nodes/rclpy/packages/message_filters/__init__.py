@@ -169,8 +169,9 @@ class ApproximateTimeSynchronizer(TimeSynchronizer):
 
     def _made(self, places: Sequence[ours.SimpleFilter[Any]]) -> Any:
         now_ns = _now_ns if self.allow_headerless or self.sync_arrival_time else None
+        nearer = self.slop - 1e-9  # stamps that are exactly `slop` apart do not belong together
         return ours.ApproximateTimeSynchronizer(
-            places, self.queue_size, self.slop, now_ns=now_ns, by_arrival=self.sync_arrival_time
+            places, self.queue_size, nearer, now_ns=now_ns, by_arrival=self.sync_arrival_time
         )
 
     def _take(self, msg: Any, place: "ours.SimpleFilter[Any]") -> None:
