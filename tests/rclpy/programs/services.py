@@ -8,6 +8,8 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import qos_profile_system_default
 from rclpy.service_introspection import ServiceIntrospectionState
 from std_srvs.srv import SetBool, Trigger
+from type_description_interfaces.msg import IndividualTypeDescription
+from type_description_interfaces.srv import GetTypeDescription
 
 rclpy.init(args=[])
 node = rclpy.create_node("both")
@@ -51,6 +53,21 @@ executor.spin_until_future_complete(other.call_async(SetBool.Request(data=True))
 for _ in range(20):
     executor.spin_once(timeout_sec=0.05)
 print(sorted(events))
+
+
+def describe(_, response):
+    print(response.type_description)
+    other = IndividualTypeDescription(type_name="b/msg/C")
+    response.type_description.referenced_type_descriptions = [other]
+    return response
+
+
+node.create_service(GetTypeDescription, "describe", describe)
+asks = node.create_client(GetTypeDescription, "describe")
+asks.wait_for_service(timeout_sec=5.0)
+answered = asks.call_async(GetTypeDescription.Request())
+executor.spin_until_future_complete(answered, timeout_sec=5.0)
+print(answered.result().type_description)
 
 
 def wrong(_, response):
