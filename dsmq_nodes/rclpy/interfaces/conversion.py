@@ -1,10 +1,10 @@
-"""Between a message in ROS's clothes and one of ours, at the edge: code written once a type.
+"""Converts between ROS's messages and ours; the code of each type is generated once.
 
-Going out, `values_of` reads a ROS message into plain values, which become our message or its JSON
-text. Coming in, the text is decoded by msgspec into a struct of the type, and from its fields the
-ROS message is made; a text that the struct does not take (NaN, a missing field) goes the slow way,
-through our class, which decides. What ROS's C code does to a wrong value is kept where it is an
-error there; where it sends garbage (an int in a float field), the value is converted or refused.
+To publish, `values_of` reads a ROS message into plain values, which become our message or its JSON
+text. To receive, msgspec decodes the text into a struct of the type, and the ROS message is made
+from its fields. A text that the struct refuses (NaN, a missing field) takes the slow path: our
+class decodes it or refuses it. A wrong value is an error here where it is one in ROS's C code;
+where that code would send garbage (an int in a float field), the value is converted or refused.
 """
 
 import operator
@@ -37,8 +37,8 @@ class Conversion:
     Attributes:
         definition: the type.
         ros_class: the class in ROS's clothes.
-        values_of: a ROS message as plain values, checked.
-        to_ros: a ROS message from anything with its fields.
+        values_of: returns a ROS message as plain values, checked.
+        to_ros: returns a ROS message from any object with its fields.
         is_renamed: whether a field has another name in our class.
         struct: a msgspec type that takes the JSON of a whole message.
     """
@@ -61,7 +61,7 @@ class Conversion:
             for each in definition.fields
         )
 
-    # The code of each direction is made when a message goes that way for the first time.
+    # The code of each direction is generated at its first use.
 
     @cached_property
     def struct(self) -> Any:
@@ -88,7 +88,7 @@ class Conversion:
 
     @property
     def message_class(self) -> type[Message]:
-        """Our class of the type; it is made when somebody asks for it."""
+        """Our class of the type, made at its first use."""
         if self._found_message_class is None:
             self._found_message_class = self._find_message_class()
         return self._found_message_class
@@ -104,13 +104,13 @@ class Conversion:
         try:
             return self._fast_values(message)
         except AttributeError:
-            # Another type with the same fields will do; the error of any other names the field.
+            # Another type with the same fields is accepted; an error for any other names the field.
             if self._slow_values is None:
                 self._slow_values = self._values("")
             return self._slow_values(message)
 
     def from_ros(self, message: Any) -> Message:
-        """Our message; raises as `values_of`."""
+        """Return our message; raises as `values_of`."""
         validate = self.message_class.__pydantic_validator__.validate_python
         return validate(self.values_of(message))  # type: ignore[no-any-return]
 
@@ -121,7 +121,7 @@ class Conversion:
         return self.from_ros(message).to_json() if b"null" in text else text.decode()
 
     def to_record(self, message: Any) -> tuple[bytes, str, Any]:
-        """The same as bytes, and apart from it the one large field, as `Message.to_record`."""
+        """Return the JSON without the one large field, and that field, as `Message.to_record`."""
         values, field, raw = self.values_of(message), self._large_field, b""
         if field and len(values[field]) >= LARGE_BYTES:
             raw = values.pop(field)
@@ -185,7 +185,7 @@ class Conversion:
 
 
 def _fast_test(kind: FieldType) -> str:
-    """An expression that is true for nearly every right value; `{}` is put where it is read."""
+    """Return an expression that is true for nearly every valid value; `{}` stands for the value."""
     if kind.base in _RANGES:
         low, high = _RANGES[kind.base]
         return f"({{}}).__class__ is int and {low} <= v <= {high}"
@@ -208,7 +208,7 @@ def _list_text(kind: FieldType, name: str, read: str) -> str:
 
 
 class _Checker:
-    """Decides on values that are not of the plain Python type of their field."""
+    """Checks values that are not of the plain Python type of their field."""
 
     def __init__(self, name: str, kind: FieldType, type_name: str) -> None:
         self.name = name
@@ -232,7 +232,7 @@ class _Checker:
         raise self._wrong(value, "a str")
 
     def list(self, values: Any) -> Any:
-        """Texts, booleans and octets; any iterable of them."""
+        """Check texts, booleans and octets; any iterable of them is accepted."""
         if not isinstance(values, Iterable):
             raise TypeError(f"expected a sequence in '{self.name}'")
         if self.kind.base == "byte" and isinstance(values, bytes | bytearray):
@@ -272,7 +272,7 @@ class _Checker:
         raise self._wrong(value, "a bool")
 
     def _wrong(self, value: Any, wanted: str) -> TypeError:
-        # Python's own words for it, as they come from ROS; the note says which field it was.
+        # Python's own text, as in ROS; the note names the field.
         error = TypeError("bad argument type for built-in operation")
         error.add_note(
             f"{self.where} is to be {wanted}, not {type(value).__name__} ({value!r:.40})"
@@ -373,7 +373,7 @@ def _ros_text(kind: FieldType, name: str, read: str, where: dict[str, Any]) -> s
 
 
 def _float32(value: float) -> float:
-    """Return a number as 32 bits hold it; beyond their range it is infinite, as in C."""
+    """Return a number rounded to 32 bits; beyond their range it is infinite, as in C."""
     try:
         return _FLOAT32.unpack(_FLOAT32.pack(value))[0]  # type: ignore[no-any-return]
     except OverflowError:

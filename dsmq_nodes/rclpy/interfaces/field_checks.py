@@ -62,7 +62,7 @@ def check_names(message: Any, given: dict[str, Any]) -> None:
     """Check that a message has each field that was given.
 
     Raises:
-        AssertionError: it has not.
+        AssertionError: it lacks one.
     """
     unknown = sorted(name for name in given if f"_{name}" not in message.__slots__)
     assert not unknown, f"Invalid arguments passed to constructor: {', '.join(unknown)}"

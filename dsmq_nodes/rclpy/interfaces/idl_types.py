@@ -1,4 +1,4 @@
-"""The types that `SLOT_TYPES` is made of: what `rosidl_parser.definition` has, for programs."""
+"""The types in `SLOT_TYPES`: those of `rosidl_parser.definition`, for programs."""
 
 from collections.abc import Iterable
 from typing import Any, ClassVar
@@ -18,7 +18,7 @@ IDL_NAMES = {
 
 
 class AbstractType:
-    """The base of every type: two are equal if their class and all that they hold are."""
+    """The base of every type: two are equal if their classes and all their values are equal."""
 
     __slots__: ClassVar[tuple[str, ...]] = ()
     __hash__ = None  # type: ignore[assignment]
@@ -80,7 +80,7 @@ class AbstractGenericString(AbstractNestableType):
     __slots__ = ()
 
     def has_maximum_size(self) -> bool:
-        """Whether it is limited."""
+        """Whether the length is limited."""
         return "maximum_size" in type(self).__slots__
 
 
@@ -135,7 +135,7 @@ class AbstractNestedType(AbstractType):
         self.value_type = value_type
 
     def has_maximum_size(self) -> bool:
-        """Whether its number of items is fixed or limited."""
+        """Whether the number of items is fixed or limited."""
         return not isinstance(self, UnboundedSequence)
 
 
@@ -193,7 +193,7 @@ def _value_type(kind: FieldType) -> AbstractNestableType:
 
 
 def type_text(kind: FieldType) -> str:
-    """The type of a field as `get_fields_and_field_types()` writes it: `sequence<double, 3>`."""
+    """Return a field's type as `get_fields_and_field_types()` writes it: `sequence<double, 3>`."""
     base = IDL_NAMES.get(kind.base, kind.base)
     if kind.is_message:
         package, _, name = kind.base.split("/")

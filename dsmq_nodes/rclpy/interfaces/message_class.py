@@ -79,7 +79,7 @@ def make_message_class(definition: MessageDefinition, class_named: ClassNamed) -
 
 
 def module_of(type_name: str) -> str:
-    """The Python module of a type in ROS: `std_srvs/srv/SetBool_Request` is in `_set_bool`."""
+    """Return a type's Python module in ROS: `std_srvs/srv/SetBool_Request` is in `_set_bool`."""
     package, kind, name = type_name.split("/")
     base = name if kind == "msg" else name.split("_")[0]
     return f"{package}.{kind}._{snake_case(base)}"
@@ -109,11 +109,11 @@ def metaclass(type_name: str, what: str, readonly: dict[str, Any]) -> type[type]
 
 
 def _nothing_to_import(cls: type) -> None:
-    """Every type is ready when its class is."""
+    """Do nothing: every type is ready when its class is."""
 
 
 def _of_c(*args: object) -> None:
-    """In the place of a function of ROS's C library; messages are converted by `conversion`."""
+    """Stand for a function of ROS's C library; messages are converted by `conversion`."""
 
 
 def _returns(value: Any) -> Callable[[type], Any]:
@@ -133,7 +133,7 @@ def _constant(constant: MessageConstant) -> Any:
 
 
 def _ros_value(value: Any, kind: FieldType) -> Any:
-    """A default in the form of the field: bytes of length 1, an array, an ndarray, a list."""
+    """Return a default in the form of the field: one byte, an array, an ndarray, a list."""
     if not kind.is_list:
         return bytes([value]) if kind.base == "byte" else value
     if kind.base in TYPECODES:
@@ -144,7 +144,7 @@ def _ros_value(value: Any, kind: FieldType) -> Any:
 
 
 def numpy_for(why: str) -> Any:
-    """numpy, for a type that holds arrays of it.
+    """Return numpy, for a type that holds arrays of it.
 
     Raises:
         MessageError: it is not installed; the text names `why`.
@@ -278,7 +278,7 @@ def _default_text(field: MessageField, type_name: str, found: dict[str, Any]) ->
 
 
 def _given_text(field: MessageField, read: str) -> str:
-    """A field's value of the constructor: a sequence becomes an array before it is checked."""
+    """Return the code of a constructor's argument: a sequence becomes an array, then is checked."""
     kind = field.type
     is_sequence = kind.is_list and kind.base in TYPECODES and kind.size is None
     if is_sequence and field.default is None:
@@ -291,7 +291,7 @@ def _zero(base: str) -> str:
 
 
 def is_ndarray(kind: FieldType) -> bool:
-    """Whether a field holds an array of numpy; of a received message it is a list until asked."""
+    """Whether a field holds an array of numpy; in a received message it is a list until read."""
     return kind.is_list and kind.base in TYPECODES and kind.size is not None
 
 

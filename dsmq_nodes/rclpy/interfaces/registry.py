@@ -56,7 +56,7 @@ def to_ros(message: Message) -> Any:
 
 
 def from_ros(message: Any) -> Message:
-    """Our message of one in ROS's clothes.
+    """Return our message of one in ROS's clothes.
 
     Raises:
         TypeError, OverflowError, ValueError, AttributeError: a field holds a wrong value.
@@ -65,7 +65,7 @@ def from_ros(message: Any) -> Message:
 
 
 def message_class_of(cls: type) -> type[Message]:
-    """Our class of a message class in ROS's clothes, or of a subclass of it.
+    """Return our class of a message class in ROS's clothes, or of a subclass of it.
 
     Raises:
         TypeError: it is no such class.
@@ -151,13 +151,13 @@ def _with_explicit_zeros(definition: MessageDefinition) -> MessageDefinition:
 
 @cache
 def message_named(type_name: str) -> type[Message]:
-    """Our message class of a type; raises as `definition_named`."""
+    """Return our message class of a type; raises as `definition_named`."""
     known = _messages.get(type_name) or _standard(type_name)
     return known or message_from_definition(definition_named(type_name), message_named)
 
 
 def _of_itself(type_name: str) -> MessageDefinition | None:
-    """Return a message that each service or action has: events, and what goes around a goal."""
+    """Return the definition of a message that ROS derives from a service or an action."""
     if type_name.endswith("_Event"):
         return event_definition(type_name)
     return action_definition(type_name) if "/action/" in type_name else None
@@ -174,7 +174,7 @@ def _standard(type_name: str) -> type[Message] | None:
 
 @cache
 def standard_interfaces(package: str) -> dict[str, Any]:
-    """The messages, services and actions that this kit has of a ROS package, by their names."""
+    """Return the messages, services and actions of a ROS package in this kit, by their names."""
     found: dict[str, Any] = {}
     short = package.removesuffix("_msgs")
     for name in dict.fromkeys((short, package, f"{short}_srv", f"{package}_srv", "base")):
@@ -189,7 +189,7 @@ def standard_interfaces(package: str) -> dict[str, Any]:
 
 
 def _register(message_class: type[Message]) -> None:
-    """Remember a class, and those in its fields, as what their names mean."""
+    """Store a class, and those of its fields, under their names."""
     if message_class.type_name in _messages:
         return
     _messages[message_class.type_name] = message_class

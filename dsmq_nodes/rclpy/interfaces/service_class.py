@@ -18,7 +18,7 @@ _TIME = FieldType("builtin_interfaces/msg/Time")
 def make_service_class(type_name: str, class_named: ClassNamed) -> type:
     """Return the class of a service: Request, Response and Event.
 
-    Event, which only introspection needs, is made when somebody asks for it.
+    Event, which only introspection needs, is made at its first use.
     """
     name = type_name.rpartition("/")[2]
     parts = {part: class_named(f"{type_name}_{part}") for part in ("Request", "Response")}
@@ -35,7 +35,7 @@ def make_service_class(type_name: str, class_named: ClassNamed) -> type:
 
 
 def make_action_class(type_name: str, class_named: ClassNamed, service_named: ClassNamed) -> type:
-    """The class of an action: Goal, Result, Feedback, and in `Impl` what goes over the wire."""
+    """Return the class of an action: Goal, Result, Feedback, and in `Impl` its wire types."""
     name = type_name.rpartition("/")[2]
     body = {part: class_named(f"{type_name}_{part}") for part in ("Goal", "Result", "Feedback")}
     impl = {
@@ -69,7 +69,7 @@ def event_definition(type_name: str) -> MessageDefinition:
 
 
 def action_definition(type_name: str) -> MessageDefinition | None:
-    """A message that an action has of itself: `test_msgs/action/Fibonacci_SendGoal_Request`."""
+    """Return a message derived from an action: `test_msgs/action/Fibonacci_SendGoal_Request`."""
     package, _, rest = type_name.partition("/action/")
     name, _, part = rest.partition("_")
     action = f"{package}/action/{name}"

@@ -1,7 +1,7 @@
 """Provides `rclpy`, message packages and other packages of ROS to the programs of one process.
 
-`import rclpy.node` is `dsmq_nodes.rclpy.node`; `std_msgs.msg` is made of this kit's messages, or of
-the `.msg` files of a package that can be seen from here; `tf2_ros` is in
+`import rclpy.node` is `dsmq_nodes.rclpy.node`. `std_msgs.msg` is made from this kit's messages, or
+from the `.msg` files of a package in the working tree or the environment. `tf2_ros` is in
 `dsmq_nodes.rclpy.packages`. Python processes that the program starts find them too, by
 `child_processes/sitecustomize.py`.
 """
@@ -46,7 +46,7 @@ _NAMED: Final[dict[str, Callable[[str], Any]]] = {
 
 @cache
 def provided() -> frozenset[str]:
-    """Return the packages of ROS that this kit has itself."""
+    """Return the packages of ROS that this kit provides."""
     stand_ins = {each.name for each in pkgutil.iter_modules(packages.__path__)}
     return frozenset(("rclpy", *stand_ins, *_message_packages()))
 
@@ -60,7 +60,7 @@ def _message_packages() -> frozenset[str]:
 
 
 class RosFinder(MetaPathFinder):
-    """Finds what this kit provides before, and the interfaces of other packages after, all else."""
+    """Finds the packages that this kit provides, and the interfaces of other packages."""
 
     @override
     def find_spec(
@@ -82,7 +82,7 @@ class RosFinder(MetaPathFinder):
 
 
 class LastFinder(MetaPathFinder):
-    """Finds packages that nobody else has: modules and interfaces of packages not installed."""
+    """Finds packages that no other finder has: modules and interfaces of uninstalled packages."""
 
     @override
     def find_spec(
@@ -118,20 +118,20 @@ def is_installed() -> bool:
 
 
 def real_rclpy() -> str:
-    """Return the place of a real rclpy that Python finds; "" if there is none."""
+    """Return the place of a real rclpy that Python finds; empty if there is none."""
     found = PathFinder.find_spec("rclpy")
     return "" if found is None or found.origin is None else str(Path(found.origin).parent)
 
 
 def _name_classes(module: str, shown: str) -> None:
-    """Let the classes of a module be shown by the name that programs know, as in tracebacks."""
+    """Set the module names of a module's classes to those that programs know, as in tracebacks."""
     for each in list(vars(sys.modules[module]).values()):
         if isinstance(each, type) and each.__module__ == module:
             each.__module__ = shown
 
 
 class _AliasLoader(Loader):
-    """Gives the module of another name."""
+    """Loads a module under another name."""
 
     def __init__(self, target: str) -> None:
         self._target = target
@@ -141,7 +141,7 @@ class _AliasLoader(Loader):
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         found = importlib.import_module(self._target)
         self._spec = found.__spec__
-        found.__name__ = spec.name  # as errors show it: rclpy has no attribute 'Node'
+        found.__name__ = spec.name  # for errors: rclpy has no attribute 'Node'
         _name_classes(self._target, spec.name)
         came_along = [each for each in list(sys.modules) if each.startswith(f"{_OURS}.")]
         for each in came_along:
@@ -151,10 +151,10 @@ class _AliasLoader(Loader):
 
     @override
     def exec_module(self, module: ModuleType) -> None:
-        module.__spec__ = self._spec  # the import has put its own in the place
+        module.__spec__ = self._spec  # the import has replaced it
 
     def get_code(self, fullname: str) -> None:
-        """For runpy: there is none under this name."""
+        """Return None for runpy: there is no code under this name."""
 
 
 def _alias(name: str, target: str) -> ModuleSpec | None:
@@ -164,12 +164,12 @@ def _alias(name: str, target: str) -> ModuleSpec | None:
         return None
     if found is None:
         return None
-    # All are packages: where ROS has a file for each class, `_file_of_class` finds it.
+    # All are packages, because ROS has a file for each class there: `_file_of_class` finds it.
     return ModuleSpec(name, _AliasLoader(target), origin=found.origin, is_package=True)
 
 
 class _MadeLoader(Loader):
-    """Makes a module of what it is given."""
+    """Makes a module from a dict of its names."""
 
     def __init__(self, body: dict[str, Any]) -> None:
         self._body = body
@@ -274,7 +274,7 @@ def _getter(module: str, names: list[str]) -> Any:
 
 
 def _part_getter(package: str, kind: str, base: str) -> Any:
-    """The `__getattr__` of a module `std_srvs.srv._set_bool`: `SetBool`, `SetBool_Request`."""
+    """Return the `__getattr__` of module `std_srvs.srv._set_bool`: `SetBool`, `SetBool_Request`."""
 
     def get(name: str) -> Any:
         wanted = name.removeprefix("Metaclass_")

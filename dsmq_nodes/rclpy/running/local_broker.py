@@ -1,6 +1,6 @@
 """A broker for this machine, where none listens at the default address.
 
-It is a process of its own, which ends when its last peer has gone, and belongs to nobody: a second
+It is a separate process, which ends when its last peer has gone. No other process owns it: a second
 terminal may use it after the first has ended.
 """
 
@@ -41,7 +41,7 @@ class LocalBroker:
     """
 
     def __init__(self) -> None:
-        """Look for it, and start one if there is none; `wait` returns when it listens.
+        """Connect to the broker, or start one if there is none; `wait` returns when it listens.
 
         Raises:
             CommandError: DSMQ_BROKER names another address than the default one, and nobody listens
@@ -76,7 +76,7 @@ class LocalBroker:
         except ConnectionFailedError as error:
             raise CommandError(f"the broker that was started says: {line or error}") from None
         self._pid = process.pid
-        # It is nobody's child: it goes on when this process has ended.
+        # Do not wait for it: it runs on after the end of this process.
         process.returncode = 0
 
     def keep(self) -> None:

@@ -60,7 +60,7 @@ def _class(target: str) -> type[Any]:
 
 
 def _set_environment(cls: type[Any], arguments: Arguments) -> None:
-    """Give the node what a launch file would: in the environment."""
+    """Set the node's settings in the environment, as the launcher does."""
     given: dict[str, Any] = {"params": {}, "remap": {}}
     for rule in arguments.remaps:
         if rule.kind in {"node", "namespace"}:

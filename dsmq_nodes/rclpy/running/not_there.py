@@ -1,4 +1,4 @@
-"""Advice for a program that imports what nobody has: a package, a module, a name in one."""
+"""Advice for a program whose import fails: a package, a module, or a name in one."""
 
 import pkgutil
 import re
@@ -18,7 +18,7 @@ _INNER = frozenset(("impl", "interfaces", "launching", "packages", "running", "s
 
 
 def advice(error: ImportError) -> str:
-    """Return what to do about a failed import; "" where Python's own text says enough."""
+    """Return what to do about a failed import; empty where Python's own text is enough."""
     if matched := _NAME.match(str(error)):
         return _about_name(*matched.groups())
     if not isinstance(error, ModuleNotFoundError) or not error.name:

@@ -1,4 +1,4 @@
-"""Tells of a program that has run and did nothing, since its file only defines things.
+"""Detects a program that did nothing because its file only defines things.
 
 A node class without `run(...)`, or a `main` that nobody calls, ends in silence with status 0.
 """

@@ -1,7 +1,7 @@
 """`dsmq-nodes run`: one program, as `ros2 run` or `python` starts it.
 
-What is named may be a file, a ROS package with the name of an executable, a module, or a node class
-(`MODULE:Class`). All words behind it are the program's own, `--ros-args` among them.
+The target is a file, a ROS package with the name of an executable, a module, or a node class
+(`MODULE:Class`). All words after it are the program's own, `--ros-args` among them.
 """
 
 import contextlib
@@ -62,9 +62,9 @@ class RunRequest:
 
     Attributes:
         target: a file, a package, a module, or `MODULE:Class`.
-        words: everything behind it.
-        ours: this kit's rclpy is used although a real one is there.
-        is_quiet: nothing is said about rclpy and the broker.
+        words: the words after the target.
+        ours: this kit's rclpy is used even if a real one is installed.
+        is_quiet: nothing is printed about rclpy and the broker.
     """
 
     target: str
@@ -121,7 +121,7 @@ def main(request: RunRequest | None) -> int:
         new = ": none was there, this one runs until its last peer has gone"
         rclpy = "" if is_node else "rclpy is this kit's, "
         _print_note(request, f"{rclpy}the broker {broker.address}{new * broker.is_new}")
-    gc.freeze()  # what is imported lives as long as the process
+    gc.freeze()  # imported objects live as long as the process
     gc.enable()
     return run()
 
@@ -139,7 +139,7 @@ def _search_here() -> None:
 
 
 def _found(request: RunRequest) -> Callable[[], int]:
-    """Return a function that runs what was asked for, and returns the exit status."""
+    """Return a function that runs the target and returns the exit status."""
     target, words = request.target, request.words
     path = Path(target)
     if path.suffix == ".py" or path.is_file():
@@ -174,7 +174,7 @@ def _run_file(path: Path, words: list[str]) -> int:
 
 
 def _check(path: Path, ran: Mapping[str, Any]) -> None:
-    """Tell of a program that did nothing; a Ctrl-C that comes now has nothing to end."""
+    """Check that a program did something; a Ctrl-C at this point has nothing to end."""
     with contextlib.suppress(KeyboardInterrupt):
         check_did_something(path, ran)
 
@@ -217,14 +217,14 @@ def _run_module(name: str, words: list[str]) -> int:
 
 
 def _can_run(found: ModuleSpec | None) -> bool:
-    """Whether a module is none of those packages that have only modules to run."""
+    """Whether a module can be run: it is no package, or the package has a `__main__`."""
     folders = None if found is None else found.submodule_search_locations
     is_package = found is None or folders is not None
     return not is_package or any(Path(each, "__main__.py").is_file() for each in folders or ())
 
 
 def _modules(name: str, package: ModuleSpec, words: list[str]) -> str:
-    """Return a hint which modules of a package to run; `ros2 run demo sensor` has two words."""
+    """Return a hint with the modules of a package to run; `ros2 run demo sensor` has two words."""
     found = [each.name for each in iter_modules(package.submodule_search_locations)]
     modules = [each for each in found if not each.startswith("_")]
     if not modules:
@@ -247,13 +247,13 @@ def _run_class(target: str, words: list[str]) -> int:
 
 
 def exit_with(words: list[str]) -> None:
-    """Run a program and end the process with its status; an error of ours is one line.
+    """Run a program and end the process with its status; an error of this kit is one line.
 
     Raises:
         SystemExit: always.
     """
     sys.excepthook = partial(_show, sys.excepthook)
-    status = 2  # the words are not understood
+    status = 2  # wrong arguments
     try:
         request = read_request(words)
         status = 1
@@ -269,7 +269,7 @@ def _show(
     error: BaseException,
     trace: TracebackType | None,
 ) -> None:
-    """Show an exception from the program's first line on, as Python itself would.
+    """Print an exception from the program's first line on, as Python itself would.
 
     A Ctrl-C before that line, or in an import, ends the process in silence: both may take a second.
     """
@@ -283,7 +283,7 @@ def _show(
             break
         is_inside = is_inside or file == __file__
         rest = rest.tb_next
-    if not is_inside:  # `dsmq_nodes.run` shows what it has caught: above it there is nothing
+    if not is_inside:  # `dsmq_nodes.run` prints exceptions itself: there is no frame above it
         rest = of_program(trace)
     if isinstance(error, ImportError) and (text := _advice(error)):
         error.add_note(text)
@@ -293,7 +293,7 @@ def _show(
 def _advice(error: ImportError) -> str:
     if not import_finder.is_installed():  # real ROS packages are used
         return ""
-    not_there = import_module("dsmq_nodes.rclpy.running.not_there")  # what works does not need it
+    not_there = import_module("dsmq_nodes.rclpy.running.not_there")  # only a failure needs it
 
     return str(not_there.advice(error))
 

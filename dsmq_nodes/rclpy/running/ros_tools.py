@@ -1,4 +1,4 @@
-"""Tools and packages of ROS for which there is something else here."""
+"""Tools and packages of ROS that something else replaces here."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -29,7 +29,7 @@ _MODULES: Final = {
 
 
 def command_instead(words: Sequence[str]) -> str:
-    """Return a hint which command replaces a program of ROS; "" for other programs.
+    """Return a hint that names the command in place of a program of ROS; empty for other programs.
 
     Args:
         words: a package, and its executable.
@@ -39,5 +39,5 @@ def command_instead(words: Sequence[str]) -> str:
 
 
 def module_instead(name: str) -> str:
-    """Return a hint what replaces a package of ROS in Python; "" for other packages."""
+    """Return a hint that names what replaces a Python package of ROS; empty for other packages."""
     return f"{name} is not in this kit: {_MODULES[name]}" if name in _MODULES else ""

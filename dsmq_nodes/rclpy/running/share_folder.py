@@ -1,8 +1,8 @@
-"""The folder of a package's own files: launch files, parameters, maps.
+"""The share folder of a package: launch files, parameters, maps.
 
-For a package of the working tree it is the package's folder, as long as each file that `setup.py`
-would install into `share/NAME` lies there under the same name. Where one does not, it is a folder
-of links, laid out as an installation would be, with everything of the package's folder beside.
+For a package of the working tree it is the package's folder, if each file that `setup.py` would
+install into `share/NAME` lies there under the same name. Otherwise it is a folder of links with the
+layout of an installation, and with links to everything in the package's folder.
 """
 
 import atexit
@@ -31,7 +31,7 @@ def share_folder(package: RosPackage) -> Path:
 
 
 def _laid_out(package: RosPackage, files: dict[Path, Path]) -> Path:
-    """Return a folder of links, for as long as this process runs."""
+    """Return a folder of links, which exists as long as this process runs."""
     top = Path(tempfile.mkdtemp(prefix="dsmq-share-"))
     atexit.register(shutil.rmtree, top, ignore_errors=True)
     for place, file in files.items():

@@ -8,7 +8,7 @@ from dsmq_nodes.rclpy.running.share_folder import share_folder
 
 
 class PackageNotFoundError(KeyError):
-    """There is no such package."""
+    """The package does not exist."""
 
 
 def get_packages_with_prefixes() -> dict[str, str]:
@@ -17,7 +17,7 @@ def get_packages_with_prefixes() -> dict[str, str]:
 
 
 def get_package_prefix(package_name: str) -> str:
-    """Return the prefix a package is installed in; of one in the working tree its folder.
+    """Return the prefix where a package is installed; in the working tree, the package's folder.
 
     Raises:
         PackageNotFoundError: there is no such package.
@@ -28,12 +28,12 @@ def get_package_prefix(package_name: str) -> str:
 
 
 def get_package_share_path(package_name: str, print_warning: bool = True) -> Path:
-    """The folder of a package's own files: launch files, parameters, maps; raises as above."""
+    """Return a package's share folder: launch files, parameters, maps; raises as above."""
     return share_folder(_package(package_name))
 
 
 def get_package_share_directory(package_name: str, print_warning: bool = True) -> str:
-    """The same as a text."""
+    """Return the share folder as a text."""
     return str(get_package_share_path(package_name))
 
 

@@ -41,12 +41,12 @@ def _is_path(name: str) -> bool:
 
 
 def get_search_paths() -> list[str]:
-    """Return the prefixes that are searched."""
+    """Return the prefixes to search."""
     return [str(each) for each in prefixes()]
 
 
 def get_resources(resource_type: str) -> dict[str, str]:
-    """The names of the resources of a type, and the prefix of each; raises as `get_resource`."""
+    """Return the names of a type's resources, with their prefixes; raises as `get_resource`."""
     _check(resource_type)
     found = get_packages_with_prefixes() if resource_type == "packages" else {}
     for prefix in prefixes():
@@ -56,7 +56,7 @@ def get_resources(resource_type: str) -> dict[str, str]:
 
 
 def get_resource_types() -> set[str]:
-    """Return the types there are."""
+    """Return the types of resources that exist."""
     found = {
         path.name
         for prefix in prefixes()

@@ -12,18 +12,18 @@ class DiagnosticStatusWrapper(DiagnosticStatus):  # type: ignore[misc]
     """A DiagnosticStatus with `summary`, `mergeSummary` and `add`."""
 
     def summary(self, *args: Any) -> None:
-        """Set level and text, or take them from another status."""
+        """Set the level and the text, or copy them from another status."""
         if len(args) == 1:
             self.level, self.message = args[0].level, args[0].message
         else:
             self.level, self.message = _level(args[0]), str(args[1])
 
     def clearSummary(self) -> None:  # noqa: N802
-        """OK, without a text."""
+        """Set OK, without a text."""
         self.summary(DiagnosticStatus.OK, "")
 
     def mergeSummary(self, *args: Any) -> None:  # noqa: N802
-        """The worse level of both; texts of the worse, or both if neither is OK."""
+        """Take the worse level; the text of the worse status, or both texts if neither is OK."""
         level, message = (args[0].level, args[0].message) if len(args) == 1 else args
         level = _level(level)
         is_bad = [each > DiagnosticStatus.OK for each in (level, self.level)]
@@ -34,7 +34,7 @@ class DiagnosticStatusWrapper(DiagnosticStatus):  # type: ignore[misc]
         self.level = max(level, self.level)
 
     def summaryf(self, *args: Any) -> None:
-        """Set level and text, by `%`."""
+        """Set the level, and the text formatted with `%`."""
         self.summary(args[0], args[1] % tuple(args[2:]))
 
     def add(self, key: str, val: Any) -> None:

@@ -15,29 +15,29 @@ DiagnosticArray = class_named("diagnostic_msgs/msg/DiagnosticArray")
 
 
 class DiagnosticTask:
-    """Something that can say how it is."""
+    """A task that fills in a status."""
 
     def __init__(self, name: str) -> None:
         self.name = name
 
     def getName(self) -> str:  # noqa: N802
-        """Return the name."""
+        """Return the task's name."""
         return self.name
 
     def run(self, stat: DiagnosticStatusWrapper) -> DiagnosticStatusWrapper:
-        """Fill a status in; in subclasses."""
+        """Fill in a status; a subclass overrides it."""
         return stat
 
 
 class FunctionDiagnosticTask(DiagnosticTask):
-    """A task that is a function."""
+    """A task that calls a function."""
 
     def __init__(self, name: str, fn: Callable[[Any], Any]) -> None:
         super().__init__(name)
         self.fn = fn
 
     def run(self, stat: DiagnosticStatusWrapper) -> DiagnosticStatusWrapper:
-        """Call it."""
+        """Call the function."""
         return self.fn(stat) or stat
 
 
@@ -53,7 +53,7 @@ class CompositeDiagnosticTask(DiagnosticTask):
         self.tasks.append(t)
 
     def run(self, stat: DiagnosticStatusWrapper) -> DiagnosticStatusWrapper:
-        """Run them all, and merge their summaries."""
+        """Run the tasks, and merge their summaries."""
         merged = DiagnosticStatusWrapper()
         first = (stat.level, stat.message)
         for task in self.tasks:
@@ -65,13 +65,13 @@ class CompositeDiagnosticTask(DiagnosticTask):
 
 
 class Heartbeat(DiagnosticTask):
-    """Says that the node lives."""
+    """Reports that the node is alive."""
 
     def __init__(self) -> None:
         super().__init__("Heartbeat")
 
     def run(self, stat: DiagnosticStatusWrapper) -> DiagnosticStatusWrapper:
-        """OK."""
+        """Set OK."""
         stat.summary(DiagnosticStatus.OK, "Alive")
         return stat
 
@@ -84,7 +84,7 @@ class DiagnosticTaskVector:
         self.lock = threading.Lock()
 
     def addedTaskCallback(self, task: DiagnosticTask) -> None:  # noqa: N802
-        """Called for each new task; in subclasses."""
+        """Handle a new task; a subclass overrides it."""
 
     def add(self, *args: Any) -> None:
         """Add a task, or a name and a function."""
@@ -94,7 +94,7 @@ class DiagnosticTaskVector:
         self.addedTaskCallback(task)
 
     def removeByName(self, name: str) -> bool:  # noqa: N802
-        """Remove the task of a name; returns whether there was one."""
+        """Remove the task of a name; return whether it existed."""
         with self.lock:
             kept = [each for each in self.tasks if each.getName() != name]
             found, self.tasks = len(kept) < len(self.tasks), kept
@@ -102,7 +102,7 @@ class DiagnosticTaskVector:
 
 
 class Updater(DiagnosticTaskVector):
-    """Runs the tasks of a node each `period` seconds, and publishes what they say."""
+    """Runs the tasks of a node each `period` seconds, and publishes their statuses."""
 
     def __init__(self, node: Any, period: float = 1.0) -> None:
         super().__init__()
@@ -134,7 +134,7 @@ class Updater(DiagnosticTaskVector):
         self.timer = self.node.create_timer(period, self.update)
 
     def update(self) -> None:
-        """Run all tasks, and publish."""
+        """Run all tasks, and publish their statuses."""
         with self.lock:
             tasks = list(self.tasks)
         stats = [self._run(task) for task in tasks]
@@ -148,7 +148,7 @@ class Updater(DiagnosticTaskVector):
         self.publish(stats)
 
     def force_update(self) -> None:
-        """The same, now."""
+        """Run all tasks and publish now."""
         self.update()
 
     def _run(self, task: DiagnosticTask) -> DiagnosticStatusWrapper:
@@ -172,7 +172,7 @@ class Updater(DiagnosticTaskVector):
         self.publish([_status(name, lvl, msg) for name in names])
 
     def setHardwareID(self, hwid: str) -> None:  # noqa: N802
-        """Set what the hardware is called."""
+        """Set the name of the hardware."""
         self.hwid = hwid
 
     def publish(self, msg: Any) -> None:
@@ -186,7 +186,7 @@ class Updater(DiagnosticTaskVector):
         self.publisher.publish(array)
 
     def addedTaskCallback(self, task: DiagnosticTask) -> None:  # noqa: N802
-        """Say that it is there, and not known yet."""
+        """Publish a first status of the new task."""
         self.publish(_status(task.getName(), DiagnosticStatus.OK, "Node starting up"))
 
 

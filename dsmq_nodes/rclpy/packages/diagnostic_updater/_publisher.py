@@ -1,4 +1,4 @@
-"""Topics that watch their own rates and stamps."""
+"""Diagnostics of a topic's rate and stamps."""
 
 from typing import Any
 
@@ -25,11 +25,11 @@ class HeaderlessTopicDiagnostic(CompositeDiagnosticTask):
         self.diag.add(self)
 
     def tick(self) -> None:
-        """A message was published."""
+        """Count a published message."""
         self.freq.tick()
 
     def clear_window(self) -> None:
-        """Begin again."""
+        """Forget the counted messages."""
         self.freq.clear()
 
 
@@ -44,13 +44,13 @@ class TopicDiagnostic(HeaderlessTopicDiagnostic):
         self.addTask(self.stamp)
 
     def tick(self, stamp: Any = None) -> None:
-        """A message with a stamp was published."""
+        """Count a published message, and check its stamp."""
         self.stamp.tick(stamp)
         super().tick()
 
 
 class DiagnosedPublisher(TopicDiagnostic):
-    """A publisher that watches what it publishes."""
+    """A publisher that diagnoses the messages it publishes."""
 
     def __init__(
         self, pub: Any, diag: Updater, freq: FrequencyStatusParam, stamp: TimeStampStatusParam

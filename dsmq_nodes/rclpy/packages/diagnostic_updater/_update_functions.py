@@ -1,4 +1,4 @@
-"""Tasks that watch how often something happens, and how old its stamps are."""
+"""Tasks that watch the rate of events, and the age of their stamps."""
 
 import threading
 import time
@@ -39,18 +39,18 @@ class FrequencyStatus(DiagnosticTask):
         self.clear()
 
     def clear(self) -> None:
-        """Begin again."""
+        """Forget the counted events."""
         with self.lock:
             self.count = 0
             self._window = [(time.monotonic(), 0)] * self.params.window_size
 
     def tick(self) -> None:
-        """It has happened."""
+        """Count an event."""
         with self.lock:
             self.count += 1
 
     def run(self, stat: DiagnosticStatusWrapper) -> DiagnosticStatusWrapper:
-        """Compare the rate with what it may be."""
+        """Compare the rate with the allowed range."""
         with self.lock:
             now, (since, before) = time.monotonic(), self._window.pop(0)
             events = self.count - before
@@ -110,7 +110,7 @@ class TimeStampStatus(DiagnosticTask):
         self._clock = clock or ROSClock()
 
     def tick(self, stamp: Any) -> None:
-        """Something came with a stamp: a Time of rclpy, a message, or seconds."""
+        """Take a stamp: a Time of rclpy, a message, or seconds."""
         sec = _seconds(stamp)
         with self.lock:
             if sec == 0:
@@ -122,7 +122,7 @@ class TimeStampStatus(DiagnosticTask):
             self.deltas_valid = True
 
     def run(self, stat: DiagnosticStatusWrapper) -> DiagnosticStatusWrapper:
-        """Say how old stamps were since the last time."""
+        """Report the ages of the stamps since the last call."""
         with self.lock:
             stat.summary(DiagnosticStatus.OK, "Timestamps are reasonable.")
             if not self.deltas_valid:

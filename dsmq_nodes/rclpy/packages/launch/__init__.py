@@ -1,4 +1,4 @@
-"""ROS's launch, for launch files: what they say becomes a plan of this kit's launcher."""
+"""ROS's launch, for launch files: their actions become a plan of this kit's launcher."""
 
 from os import PathLike
 from typing import Final

@@ -1,4 +1,4 @@
-"""The events of launch: `Shutdown`, and which node an event is for."""
+"""The events of launch: `Shutdown`, and the functions that choose the node of an event."""
 
 from dsmq_nodes.rclpy.launching.actions import Shutdown, unknown_names
 from dsmq_nodes.rclpy.launching.lifecycle_actions import matches_action

@@ -1,4 +1,4 @@
-"""Launch files by their paths; of which kind one is, its name says."""
+"""Launch files by their paths; the file's name shows its kind."""
 
 from dsmq_nodes.rclpy.launching.including import LaunchSource
 

@@ -1,4 +1,4 @@
-"""The loggers of launch files: they print what is logged while the file is read."""
+"""The loggers of launch files: they print while the file is read."""
 
 import logging
 import sys
@@ -7,7 +7,7 @@ __all__ = ["get_logger"]
 
 
 def get_logger(name: str | None = None) -> logging.Logger:
-    """Return a logger of Python that prints from INFO on; without a name that of launch."""
+    """Return a logger of Python that prints from INFO on; without a name, that of launch."""
     logger = logging.getLogger(name or "launch")
     if not logger.handlers:
         logger.setLevel(logging.INFO)

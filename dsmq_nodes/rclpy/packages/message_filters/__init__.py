@@ -21,11 +21,11 @@ class SimpleFilter(ours.SimpleFilter[Any]):
     """The base of all filters."""
 
     def registerCallback(self, cb: Callable[..., object], *args: Any) -> int:  # noqa: N802
-        """Call `cb` with every message, and with `args` behind it."""
+        """Call `cb` with every message, followed by `args`."""
         return self.register_callback(cb, *args)
 
     def signalMessage(self, *msg: Any) -> None:  # noqa: N802
-        """Give messages on."""
+        """Pass a message on."""
         self.signal(*msg)
 
 
@@ -45,11 +45,11 @@ class Subscriber(SimpleFilter):
         )
 
     def callback(self, msg: Any) -> None:
-        """Give a message on."""
+        """Pass a message on."""
         self.signalMessage(msg)
 
     def getTopic(self) -> str:  # noqa: N802
-        """Return the topic as it was given."""
+        """Return the topic as the program has written it."""
         return str(self.topic)
 
     def __getattr__(self, name: str) -> Any:
@@ -63,7 +63,7 @@ def _now_ns() -> int:
 
 
 def _has_no_stamp(msg: Any) -> bool:
-    """Whether a message has none: the log says that it is left out."""
+    """Whether a message has no stamp; a line of the log then says that it is skipped."""
     if hasattr(msg, "header") and hasattr(msg.header, "stamp"):
         return False
     get_logger("message_filters").warning(
@@ -86,11 +86,11 @@ class Cache(SimpleFilter):
             self.connectInput(f)
 
     def connectInput(self, f: Any) -> None:  # noqa: N802
-        """Take the messages of a filter too."""
+        """Add the messages of a filter."""
         f.registerCallback(self.add)
 
     def add(self, msg: Any) -> None:
-        """Keep a message, and give it on; one without a stamp is left out, unless it may be."""
+        """Store a message and pass it on; one without a stamp is skipped unless that is allowed."""
         if not self.allow_headerless and _has_no_stamp(msg):
             return
         self._kept.add(msg)
@@ -128,7 +128,7 @@ def _time(nanoseconds: int | None) -> Time | None:
 
 
 class TimeSynchronizer(SimpleFilter):
-    """Gives messages with one stamp together."""
+    """Passes on messages with the same stamp together."""
 
     def __init__(self, fs: Sequence[Any], queue_size: int) -> None:
         super().__init__()
@@ -136,7 +136,7 @@ class TimeSynchronizer(SimpleFilter):
         self.connectInput(fs)
 
     def connectInput(self, fs: Sequence[Any]) -> None:  # noqa: N802
-        """Take the messages of these filters."""
+        """Add the messages of these filters."""
         self.input_connections = list(fs)
         places: list[ours.SimpleFilter[Any]] = [ours.SimpleFilter() for _ in fs]
         self._synchronizer = self._made(places)
@@ -152,7 +152,7 @@ class TimeSynchronizer(SimpleFilter):
 
 
 class ApproximateTimeSynchronizer(TimeSynchronizer):
-    """Gives messages with nearly one stamp together."""
+    """Passes on messages with nearly the same stamp together."""
 
     def __init__(
         self,

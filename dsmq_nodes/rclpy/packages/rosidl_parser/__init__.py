@@ -1,1 +1,1 @@
-"""ROS's rosidl_parser, as far as messages show it: the types in `SLOT_TYPES`."""
+"""ROS's rosidl_parser, as far as programs see it in messages: the types in `SLOT_TYPES`."""

@@ -1,4 +1,4 @@
-"""Messages as dicts, YAML and CSV, shortened if that is asked for.
+"""Messages as dicts, YAML and CSV, shortened on request.
 
 The forms are ROS's, down to octets, which are characters in a dict and bytes in CSV.
 """
@@ -96,7 +96,7 @@ def _type_name(kind: Any) -> str:
 
 
 class _Dumper(yaml.Dumper):
-    """Dicts in their order, and as blocks, also in flow style."""
+    """Writes dicts in their order, and as blocks, also in flow style."""
 
 
 def _represent(dumper: Any, data: "OrderedDict[str, Any]") -> Any:
@@ -159,7 +159,7 @@ def _cell(value: Any, short: _Shortening, kind: Any = None) -> str:
 
 
 def _joined(cells: Iterator[str]) -> str:
-    """With commas, except after empty cells at the beginning, as in ROS."""
+    """Join with commas, except after empty cells at the beginning, as in ROS."""
     row = ""
     for cell in cells:
         row += f",{cell}" if row else cell

@@ -1,4 +1,4 @@
-"""An interface's class by its type."""
+"""Imports an interface's class by its type."""
 
 from importlib import import_module
 from typing import Any

@@ -1,4 +1,4 @@
-"""Messages set from dicts."""
+"""Sets the fields of messages from dicts."""
 
 from array import array
 from functools import partial
@@ -59,7 +59,7 @@ class _Setting:
                 setattr(msg, name, self._value(getattr(msg, name), kinds[name], value))
 
     def _is_later(self, msg: Any, name: str, kind: Any, value: Any) -> bool:
-        """Whether the caller sets it."""
+        """Whether the caller sets the field."""
         full_name = kind.namespaced_name() if isinstance(kind, NamespacedType) else ()
         if self._is_header_auto and value == "auto" and full_name == _HEADER:
             self.times.append(partial(setattr, getattr(msg, name), "stamp"))

@@ -1,4 +1,4 @@
-"""Classes of interfaces by their names."""
+"""Finds classes of interfaces by their names."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ def get_interface(identifier: str) -> Any:
 
 
 def get_message(identifier: str) -> Any:
-    """The class of a message: `std_msgs/msg/String` or `std_msgs/String`; raises as above."""
+    """Return the class of a message: `std_msgs/msg/String`, `std_msgs/String`; raises as above."""
     found = import_message_from_namespaced_type(get_message_namespaced_type(identifier))
     if not is_message(found):
         raise ValueError(f"Expected the full name of a message, got '{identifier}'")

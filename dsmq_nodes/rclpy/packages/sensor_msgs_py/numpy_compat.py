@@ -1,4 +1,4 @@
-"""Arrays of named fields as plain ones, and back, as numpy does it."""
+"""Converts arrays of named fields to plain ones and back, as numpy does."""
 
 from numpy.lib.recfunctions import structured_to_unstructured, unstructured_to_structured
 

@@ -138,7 +138,7 @@ def read_points_list(
 def create_cloud(
     header: Any, fields: Sequence[Any], points: Any, point_step: int | None = None
 ) -> Any:
-    """A PointCloud2 of points: a structured array, a plain one with a row a point, or any rows.
+    """Return a PointCloud2 of points: a structured array, a plain one with a row a point, or rows.
 
     An array of two dimensions of points is an organized cloud, of columns and rows.
 
@@ -169,7 +169,7 @@ def create_cloud(
 def _structured(fields: Sequence[Any], points: Any, kind: np.dtype[Any]) -> "np.ndarray[Any, Any]":
     if not isinstance(points, np.ndarray):
         rows = list(map(tuple, points))
-        filled = np.zeros(len(rows), kind)  # also what fills up between the fields
+        filled = np.zeros(len(rows), kind)  # so the padding between the fields is 0
         filled[:] = rows
         return filled
     if points.dtype.names is None:

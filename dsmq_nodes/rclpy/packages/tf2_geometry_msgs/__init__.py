@@ -37,5 +37,5 @@ _MESSAGES: Final = {name: f"geometry_msgs/msg/{name}" for name in _NAMES}
 
 
 def __getattr__(name: str) -> Any:
-    """Messages that programs import from here."""
+    """Return a message that programs import from here."""
     return interface_from(__name__, _MESSAGES, name)

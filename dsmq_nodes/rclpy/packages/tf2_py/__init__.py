@@ -39,7 +39,7 @@ class TimeoutException(TransformException):
 
 
 class BufferCore:
-    """Transforms between frames; looks up what is known now."""
+    """Transforms between frames; a lookup does not wait."""
 
     def __init__(self, cache_time: Duration | None = None) -> None:
         sec = _CACHE_SEC if cache_time is None else cache_time.nanoseconds * 1e-9
@@ -50,7 +50,7 @@ class BufferCore:
         self._add(transform, authority, is_static=False)
 
     def set_transform_static(self, transform: Any, authority: str) -> None:
-        """Add a transform that holds at all times; one that is not valid is ignored, as above."""
+        """Add a transform that holds at all times; an invalid one is logged and ignored."""
         self._add(transform, authority, is_static=True)
 
     def _add(self, transform: Any, authority: str, *, is_static: bool) -> None:
@@ -80,7 +80,7 @@ class BufferCore:
         source_time: Any,
         fixed_frame: str,
     ) -> Any:
-        """The same between two times, by a frame that stands still."""
+        """Return the transform between two times, by a frame that stands still."""
         times = our_time(target_time), our_time(source_time)
         found = self._frames.lookup_full(
             target_frame, times[0], source_frame, times[1], fixed_frame
@@ -90,7 +90,7 @@ class BufferCore:
     def can_transform_core(
         self, target_frame: str, source_frame: str, time: Any
     ) -> tuple[int, str]:
-        """Whether a transform is known, 1 or 0, and why not."""
+        """Return whether a transform is known, 1 or 0, and why not."""
         try:
             self._frames.lookup(target_frame, source_frame, our_time(time))
         except TransformException as error:
@@ -98,7 +98,7 @@ class BufferCore:
         return 1, ""
 
     def can_transform_full_core(self, *words: Any, **more: Any) -> tuple[int, str]:
-        """The same between two times; arguments as `lookup_transform_full_core`."""
+        """Return the same between two times; arguments as `lookup_transform_full_core`."""
         try:
             self.lookup_transform_full_core(*words, **more)
         except TransformException as error:
@@ -126,7 +126,7 @@ class BufferCore:
     def lookupVelocityCore(  # noqa: N802
         self, tracking_frame: str, observation_frame: str, time: Any, averaging_interval: Any
     ) -> tuple[Vector, Vector]:
-        """Linear and angular velocity of a frame in another one, around a time."""
+        """Return the linear and angular velocity of a frame in another one, around a time."""
         return self.lookupVelocityFullCore(
             tracking_frame,
             observation_frame,
@@ -147,7 +147,7 @@ class BufferCore:
         time: Any,
         averaging_interval: Any,
     ) -> tuple[Vector, Vector]:
-        """The same of a point that moves with the frame, in the axes of `reference_frame`."""
+        """Return the velocity of a point fixed to the frame, in the axes of `reference_frame`."""
         reference = reference_frame, reference_point, reference_point_frame
         time_ns, interval_ns = _ns(our_time(time)), _duration_ns(averaging_interval)
         frames = tracking_frame, observation_frame

@@ -9,7 +9,7 @@ _NS_PER_SEC: Final = 1e9
 
 
 def drawn(frames: list[Frame], now_ns: int) -> str:
-    """Return the text; `now_ns` other than 0 is said in it."""
+    """Return the text; it contains `now_ns` unless that is 0."""
     lines = ["digraph G {"]
     if not frames:
         return lines[0] + '\n"no tf data recieved"}'  # spelt as there

@@ -1,4 +1,4 @@
-"""The velocity of a frame, from its places at two times, as tf2 computes it."""
+"""The velocity of a frame, from its poses at two times, as tf2 computes it."""
 
 import math
 from typing import Final
@@ -7,9 +7,9 @@ from dsmq_nodes.messages import Time
 from dsmq_nodes.tf import BufferCore
 from dsmq_nodes.tf.rigid import Rigid, Vector, multiply, rotate
 
-_FIRST_NS: Final = 10_000  # tf2 looks no further back than this: time 0 would be the latest one
+_FIRST_NS: Final = 10_000  # the earliest time for tf2: time 0 would mean the latest transform
 _SEC: Final = 1e-9
-_NO_AXIS: Final = 1e-12  # below this the rotation is none, and any axis will do
+_NO_AXIS: Final = 1e-12  # below this there is no rotation, and any axis is right
 
 
 def velocity_of(
@@ -20,7 +20,7 @@ def velocity_of(
     time_ns: int,
     interval_ns: int,
 ) -> tuple[Vector, Vector]:
-    """Linear and angular velocity of `tracking_frame`, seen from `observation_frame`, SI units.
+    """Return the velocities of `tracking_frame`, seen from `observation_frame`, in SI units.
 
     Args:
         frames: the transforms.
@@ -60,7 +60,7 @@ def _rigid(frames: BufferCore, target: str, source: str, stamp_ns: int) -> Rigid
 
 
 def _turned(begin: Rigid, end: Rigid) -> Vector:
-    """Return the rotation between two places, as an axis with the angle as its length, rad."""
+    """Return the rotation between two poses, as an axis with the angle as its length, rad."""
     x, y, z, w = multiply(begin.inverse().rotation, end.rotation)
     if w < 0.0:  # the shorter way round
         x, y, z, w = -x, -y, -z, -w

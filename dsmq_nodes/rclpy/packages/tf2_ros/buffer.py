@@ -1,4 +1,4 @@
-"""A buffer of transforms that waits: for a time in a thread, or as a future."""
+"""A buffer of transforms with waiting: in a thread up to a timeout, or by a future."""
 
 import threading
 import time as clock
@@ -23,8 +23,8 @@ NO_TIME: Final = Duration()
 class Buffer(BufferCore, BufferInterface):
     """Transforms between frames, and waiting for them.
 
-    A lookup with a timeout waits in its thread: the node has to be spun by another one. What a
-    buffer knows is forgotten when the node's clock jumps back by over 1 s.
+    A lookup with a timeout waits in its thread: another thread has to spin the node. The buffer
+    forgets its transforms when the node's clock jumps back by over 1 s.
     """
 
     def __init__(self, cache_time: Duration | None = None, node: Any = None) -> None:
@@ -56,7 +56,7 @@ class Buffer(BufferCore, BufferInterface):
         self._changed()
 
     def time_jump_callback(self, time_jump: TimeJump) -> None:
-        """The clock has jumped back, or is another one now: forget all."""
+        """Forget all transforms: the clock has jumped back, or was replaced."""
         text = "Detected jump back in time. Clearing tf buffer."
         get_logger("tf2_buffer").warning(text)
         self.clear()
@@ -69,9 +69,9 @@ class Buffer(BufferCore, BufferInterface):
             self._settle(future, lookup)
 
     def _settle(self, future: "Future[Any]", lookup: Callable[[], Any]) -> None:
-        """Give a future its transform, or keep it until there is one."""
+        """Set a future's result, or keep the future until the transform is known."""
         try:
-            with self._new:  # so that none comes between the lookup and the waiting
+            with self._new:  # so that no transform arrives between the lookup and the wait
                 try:
                     found = lookup()
                 except TransformException:
@@ -85,7 +85,7 @@ class Buffer(BufferCore, BufferInterface):
     def lookup_transform(
         self, target_frame: str, source_frame: str, time: Any, timeout: Duration = NO_TIME
     ) -> Any:
-        """The transform from `source_frame` to `target_frame`; waits up to `timeout` for it.
+        """Return the transform from `source_frame` to `target_frame`; wait up to `timeout` for it.
 
         Raises:
             TransformException: it is not known.
@@ -102,18 +102,18 @@ class Buffer(BufferCore, BufferInterface):
         fixed_frame: str,
         timeout: Duration = NO_TIME,
     ) -> Any:
-        """The same between two times, by a frame that stands still; raises as above."""
+        """Return the transform between two times, by a frame that stands still; raises as above."""
         words = (target_frame, target_time, source_frame, source_time, fixed_frame)
         self.can_transform_full(*words, timeout)
         return self.lookup_transform_full_core(*words)
 
     async def lookup_transform_async(self, target_frame: str, source_frame: str, time: Any) -> Any:
-        """The same for coroutines, however long it takes."""
+        """Do as `lookup_transform` in a coroutine, without a timeout."""
         await self.wait_for_transform_async(target_frame, source_frame, time)
         return self.lookup_transform_core(target_frame, source_frame, time)
 
     async def lookup_transform_full_async(self, *words: Any, **more: Any) -> Any:
-        """The same between two times; arguments as `lookup_transform_full`."""
+        """Do the same between two times; arguments as `lookup_transform_full`."""
         await self.wait_for_transform_full_async(*words, **more)
         return self.lookup_transform_full_core(*words, **more)
 
@@ -125,7 +125,7 @@ class Buffer(BufferCore, BufferInterface):
         timeout: Duration = NO_TIME,
         return_debug_tuple: bool = False,
     ) -> Any:
-        """Whether a transform is known, at last after `timeout`; and why not, if that is asked."""
+        """Whether a transform is known, at most after `timeout`; and why not, on request."""
         words = (target_frame, source_frame, time)
         return self._awaited(self.can_transform_core, words, timeout, return_debug_tuple)
 
@@ -139,7 +139,7 @@ class Buffer(BufferCore, BufferInterface):
         timeout: Duration = NO_TIME,
         return_debug_tuple: bool = False,
     ) -> Any:
-        """The same between two times."""
+        """Whether a transform between two times is known, as `can_transform`."""
         words = (target_frame, target_time, source_frame, source_time, fixed_frame)
         return self._awaited(self.can_transform_full_core, words, timeout, return_debug_tuple)
 
@@ -157,11 +157,11 @@ class Buffer(BufferCore, BufferInterface):
     def wait_for_transform_async(
         self, target_frame: str, source_frame: str, time: Any
     ) -> "Future[Any]":
-        """Return a future that has the transform when it is known."""
+        """Return a future whose result is the transform, when it is known."""
         return self._future(lambda: self.lookup_transform_core(target_frame, source_frame, time))
 
     def wait_for_transform_full_async(self, *words: Any, **more: Any) -> "Future[Any]":
-        """The same between two times; arguments as `lookup_transform_full`."""
+        """Do the same between two times; arguments as `lookup_transform_full`."""
         return self._future(lambda: self.lookup_transform_full_core(*words, **more))
 
     def _future(self, lookup: Callable[[], Any]) -> "Future[Any]":

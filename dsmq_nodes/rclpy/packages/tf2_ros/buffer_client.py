@@ -1,4 +1,4 @@
-"""A buffer of another process, asked by the action `LookupTransform` of its server."""
+"""A client of a buffer in another process, by the action `LookupTransform` of its server."""
 
 import threading
 import warnings
@@ -21,7 +21,7 @@ _SERVER: Final = "Something is likely wrong with the server."
 class BufferClient(BufferInterface):
     """Looks transforms up in the buffer of a server.
 
-    A lookup waits in its thread: the node has to be spun by another one.
+    A lookup waits in its thread: another thread has to spin the node.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class BufferClient(BufferInterface):
         Args:
             node: the node.
             ns: the name of the server's action.
-            check_frequency: as in tf2_ros, without effect: an answer wakes whoever waits.
+            check_frequency: as in tf2_ros, without effect: an answer wakes the waiting thread.
             timeout_padding: how much longer than the lookup's timeout the server may take.
         """
         super().__init__()
@@ -75,14 +75,14 @@ class BufferClient(BufferInterface):
         fixed_frame: str,
         timeout: Duration = NO_TIME,
     ) -> Any:
-        """The same between two times, by a frame that stands still; raises as above."""
+        """Return the transform between two times, by a frame that stands still; raises as above."""
         more = {"target_time": target_time, "fixed_frame": fixed_frame}
         return self._ask(target_frame, source_frame, source_time, timeout, more)
 
     def can_transform(
         self, target_frame: str, source_frame: str, time: Any, timeout: Duration = NO_TIME
     ) -> bool:
-        """Whether a transform is known, at last after `timeout`."""
+        """Whether a transform is known, at most after `timeout`."""
         try:
             self.lookup_transform(target_frame, source_frame, time, timeout)
         except TransformException:
@@ -90,7 +90,7 @@ class BufferClient(BufferInterface):
         return True
 
     def can_transform_full(self, *words: Any, **more: Any) -> bool:
-        """The same between two times; arguments as `lookup_transform_full`."""
+        """Do the same between two times; arguments as `lookup_transform_full`."""
         try:
             self.lookup_transform_full(*words, **more)
         except TransformException:
@@ -98,7 +98,7 @@ class BufferClient(BufferInterface):
         return True
 
     def destroy(self) -> None:
-        """End the client of the action."""
+        """Destroy the action's client."""
         self.action_client.destroy()
 
     def _ask(

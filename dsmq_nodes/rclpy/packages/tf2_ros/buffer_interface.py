@@ -1,4 +1,4 @@
-"""`Buffer.transform`: messages moved to another frame, by functions registered for their types."""
+"""`Buffer.transform`: messages in another frame, by functions registered for their types."""
 
 from collections.abc import Callable
 from copy import deepcopy
@@ -30,7 +30,7 @@ NUMBERS: Final[dict[type[TransformException], int]] = {
 
 
 class TypeException(Exception):  # noqa: N818
-    """There is no transform, or no conversion, for a type of message; `errstr` says which."""
+    """A type of message has no transform or conversion; `errstr` says which."""
 
     def __init__(self, errstr: str) -> None:
         super().__init__(errstr)
@@ -38,7 +38,7 @@ class TypeException(Exception):  # noqa: N818
 
 
 class NotImplementedException(Exception):  # noqa: N818
-    """A function that a buffer does not have."""
+    """The buffer does not have the function."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -52,7 +52,7 @@ def Stamped(obj: Any, stamp: Any, frame_id: str) -> Any:  # noqa: N802
 
 
 class TransformRegistration:
-    """The functions that move messages, by their types."""
+    """The functions that transform messages, by their types."""
 
     _functions: ClassVar[dict[type, Function]] = {}
 
@@ -61,7 +61,7 @@ class TransformRegistration:
         print(self._functions)  # noqa: T201
 
     def add(self, key: type, callback: Function) -> None:
-        """Register a function of a message and a transform."""
+        """Register the function that applies a transform to a type of message."""
         self._functions[key] = callback
 
     def get(self, key: type) -> Function:
@@ -185,7 +185,7 @@ class BufferInterface:
         return moved if new_type is None else convert(moved, new_type)
 
     def lookup_transform(self, *words: Any) -> Any:
-        """In subclasses.
+        """Raise: a subclass overrides it.
 
         Raises:
             NotImplementedException: always.
@@ -193,7 +193,7 @@ class BufferInterface:
         raise NotImplementedException
 
     def lookup_transform_full(self, *words: Any) -> Any:
-        """In subclasses.
+        """Raise: a subclass overrides it.
 
         Raises:
             NotImplementedException: always.
@@ -201,7 +201,7 @@ class BufferInterface:
         raise NotImplementedException
 
     def can_transform(self, *words: Any) -> Any:
-        """In subclasses.
+        """Raise: a subclass overrides it.
 
         Raises:
             NotImplementedException: always.
@@ -209,7 +209,7 @@ class BufferInterface:
         raise NotImplementedException
 
     def can_transform_full(self, *words: Any) -> Any:
-        """In subclasses.
+        """Raise: a subclass overrides it.
 
         Raises:
             NotImplementedException: always.

@@ -1,4 +1,4 @@
-"""Answers lookups of other processes in a buffer, by the action `LookupTransform`."""
+"""Answers lookups of other processes from a buffer, by the action `LookupTransform`."""
 
 import threading
 import time
@@ -32,7 +32,7 @@ class BufferServer:
     ) -> None:
         """Serve `buffer` by the action `ns`; goals that wait are checked each `check_period`."""
         self._buffer = buffer
-        self._waiting: list[tuple[Any, float, Future[None]]] = []  # goal, until, what it waits for
+        self._waiting: list[tuple[Any, float, Future[None]]] = []  # goal, end of the wait, future
         self._lock = threading.Lock()
         kind, group = action_named(LOOKUP), ReentrantCallbackGroup()
         self._result = kind.Result
@@ -53,7 +53,7 @@ class BufferServer:
         self.action_server.destroy()
 
     def _wake_done(self) -> None:
-        """Wake the goals that need not wait any longer."""
+        """Wake the goals whose wait is over."""
         with self._lock:
             done = [each for each in self._waiting if self._is_over(*each[:2])]
             self._waiting = [each for each in self._waiting if each not in done]

@@ -1,4 +1,4 @@
-"""Publishes transforms that hold at all times on /tf_static, for those who come later too."""
+"""Publishes transforms that hold at all times on /tf_static, latched for late subscribers."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from dsmq_nodes.topic_names import TF_STATIC_TOPIC
 
 
 class StaticTransformBroadcaster:
-    """Publishes transforms on /tf_static; each message has all that were sent."""
+    """Publishes transforms on /tf_static; each message contains all transforms sent so far."""
 
     def __init__(self, node: Any, qos: Any = None) -> None:
         if qos is None:
@@ -19,7 +19,7 @@ class StaticTransformBroadcaster:
         self.pub_tf = node.create_publisher(kind, TF_STATIC_TOPIC, qos)
 
     def sendTransform(self, transform: Any) -> None:  # noqa: N802
-        """Publish a transform, or a list of them; the last of a child frame is kept."""
+        """Publish a transform, or a list of them; the last one of a child frame replaces others."""
         many = list(transform) if isinstance(transform, list | tuple) else [transform]
         kept = {each.child_frame_id: each for each in self.net_message.transforms}
         kept |= {each.child_frame_id: each for each in many}

@@ -14,7 +14,7 @@ _DEPTH = 100
 
 
 class TransformListener:
-    """Subscribes to /tf and /tf_static of a node, and adds what comes to a buffer."""
+    """Subscribes to /tf and /tf_static of a node, and adds the transforms to a buffer."""
 
     def __init__(
         self,
@@ -68,11 +68,11 @@ class TransformListener:
         self.node.destroy_subscription(self.tf_static_sub)
 
     def callback(self, data: Any) -> None:
-        """Take a message of /tf."""
+        """Add the transforms of a message of /tf."""
         self._take(data, self.buffer.set_transform)
 
     def static_callback(self, data: Any) -> None:
-        """Take a message of /tf_static."""
+        """Add the transforms of a message of /tf_static."""
         self._take(data, self.buffer.set_transform_static)
 
     def _take(self, data: Any, add: Any) -> None:

@@ -1,7 +1,7 @@
-"""In a Python process that a program for rclpy has started: `import rclpy` works there too.
+"""Makes `import rclpy` work in a Python process that a program for rclpy has started.
 
-The folder of this file is in PYTHONPATH of those processes alone. What it provides is loaded when
-the process imports it; a `sitecustomize` of the environment's own is run as well.
+The folder of this file is in PYTHONPATH of those processes alone. The packages are loaded when the
+process imports them; the environment's own `sitecustomize` runs too.
 """
 
 import importlib
@@ -33,14 +33,14 @@ class LazyFinder:
 
 
 class LazyLastFinder:
-    """The same for packages that are nowhere else."""
+    """Installs the finder of packages that nothing else provides."""
 
     @classmethod
     def find_spec(
         cls, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> Spec:
         """Provide a package of interfaces."""
-        # A module that the standard library has on other systems is tried while this one starts.
+        # Modules that the standard library has on other systems are tried while Python starts.
         is_own = fullname in sys.stdlib_module_names
         is_plain = "." not in fullname and not fullname.startswith("_") and not is_own
         return _installed(fullname, path, target) if is_plain else None
@@ -55,7 +55,7 @@ def _installed(fullname: str, path: Sequence[str] | None, target: ModuleType | N
     try:
         finder = importlib.import_module("dsmq_nodes.rclpy.running.import_finder")
     except ImportError:
-        # Another Python, which does not have this kit; or a module that the kit needs is imported
+        # This is another Python, without this kit; or a module that the kit needs is imported
         # just now: pickle tries `org`.
         meta_path[:] = finders
         return None

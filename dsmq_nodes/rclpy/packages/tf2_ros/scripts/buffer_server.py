@@ -1,6 +1,6 @@
-"""Serves what is on /tf and /tf_static to `BufferClient`s, as tf2_ros's program of this name.
+"""Serves the transforms of /tf and /tf_static to `BufferClient`s, as tf2_ros's program does.
 
-The action is `tf2_buffer_server`; the parameter `buffer_size` says how many seconds it knows.
+The action is `tf2_buffer_server`; the parameter `buffer_size` is the time that it keeps, s.
 """
 
 import contextlib

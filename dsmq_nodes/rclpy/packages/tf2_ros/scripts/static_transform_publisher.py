@@ -1,6 +1,6 @@
-"""Publishes one transform that holds at all times, with the words of tf2_ros's program.
+"""Publishes one transform that holds at all times, with the arguments of tf2_ros's program.
 
-Angles in rad, lengths in m. The words are options, or as in earlier releases of ROS 2:
+Angles in rad, lengths in m. The arguments are options, or as in earlier releases of ROS 2:
 `X Y Z YAW PITCH ROLL FRAME CHILD`, or `X Y Z QX QY QZ QW FRAME CHILD`.
 """
 
@@ -44,7 +44,7 @@ def read(words: list[str]) -> argparse.Namespace:
 
 
 def rotation(given: argparse.Namespace) -> dict[str, float]:
-    """The rotation of length 1: x, y, z, w. About fixed axes: first roll, then pitch, then yaw."""
+    """Return the unit quaternion x, y, z, w; about fixed axes: first roll, then pitch, then yaw."""
     numbers = [getattr(given, name) for name in _QUATERNION]
     if any(each is not None for each in numbers):
         x, y, z, w = (each or 0.0 for each in numbers)
