@@ -1,21 +1,21 @@
 """rclpy's words on the public names of `dsmq_nodes`: programs written for rclpy run unchanged.
 
-Each module here stands for rclpy's module of its name. `impl/` has what they stand on, and
-`interfaces/` the messages in ROS's clothes.
+Each module here stands for rclpy's module of its name. `impl/` is the base of all of them, and
+`interfaces/` has the messages in ROS's clothes.
 
-Deliberately other than rclpy 9.1.2:
+Deliberate differences from rclpy 9.1.2:
 
-- An int in a float field is sent as that float, 1 in a bool field as True, where rclpy sends
-  5e-324 and False. What fits no field's type or range is an error of `publish`.
-- `EventsExecutor` ends at Ctrl-C as the others do; there it hangs.
-- An action type that is none is an error; there the process crashes.
-- A process that ends while a thread spins ends with its own status; there it may abort.
-- A call that can have no answer (nobody serves, the server is lost) says why in the log.
-- Of two nodes with one name the first answers the services of parameters. Of two servers of one
-  service the first answers, the second takes over when it has gone; there both run.
-- GIDs, type hashes and enclaves are empty or unknown, `wait_for_all_acked` is True when messages
-  lie where subscriptions read them. Messages of a publisher that does not fit may be received for
-  the moment until the graph has shown it.
+- An int in a float field is sent as that float, and 1 in a bool field as True; rclpy sends 5e-324
+  and False. A value that does not fit its field's type or range is an error of `publish`.
+- `EventsExecutor` ends at Ctrl-C as the others do; in rclpy it hangs.
+- An invalid action type is an error; in rclpy the process crashes.
+- A process that ends while a thread spins ends with its own status; in rclpy it may abort.
+- A call that can get no answer (there is no server, or it is lost) logs the reason.
+- If two nodes have one name, the first one answers the services of parameters. If a service has two
+  servers, the first one answers, and the second takes over when it has gone; in rclpy both answer.
+- GIDs, type hashes and enclaves are empty or unknown. `wait_for_all_acked` is True when messages
+  are in the memory that subscriptions read. Messages of an incompatible publisher may be received
+  until the graph shows it, a moment later.
 """
 
 from typing import TYPE_CHECKING, Any, Self

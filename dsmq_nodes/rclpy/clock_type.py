@@ -5,7 +5,7 @@ from dsmq_nodes.rclpy.impl.c_enum import CEnum
 
 
 class ClockType(CEnum):
-    """Whose time it is."""
+    """The kind of a clock."""
 
     UNINITIALIZED = 0
     ROS_TIME = 1

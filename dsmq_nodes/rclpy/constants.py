@@ -1,4 +1,4 @@
-"""Conversions."""
+"""Factors between units of time."""
 
 from dsmq_nodes.rclpy.impl.also_importable import also_importable
 

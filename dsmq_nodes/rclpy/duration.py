@@ -21,7 +21,7 @@ class Duration:
 
     @property
     def nanoseconds(self) -> int:
-        """The total."""
+        """The length, ns."""
         return self._ns
 
     def __repr__(self) -> str:
@@ -76,7 +76,7 @@ class Duration:
 
     @classmethod
     def from_msg(cls, msg: Any) -> "Duration":
-        """From builtin_interfaces/msg/Duration.
+        """Return the duration in a builtin_interfaces/msg/Duration.
 
         Raises:
             TypeError: it is something else.
@@ -86,7 +86,7 @@ class Duration:
         return cls(seconds=msg.sec, nanoseconds=msg.nanosec)
 
     def get_c_duration(self) -> int:
-        """Return the total, as the C side has it."""
+        """Return the length for the C side, ns."""
         return self._ns
 
 

@@ -1,4 +1,4 @@
-"""Callbacks at events of publishers and subscriptions."""
+"""Callbacks for events of publishers and subscriptions."""
 
 import warnings
 from collections.abc import Callable
@@ -49,7 +49,7 @@ IncompatibleTypeInfo = infos.rmw_incompatible_type_status_t
 
 
 class EventHandler(Waitable):
-    """Calls back when an event has happened."""
+    """Calls a callback when an event has happened."""
 
     wakes_itself = True
 
@@ -73,7 +73,7 @@ class EventHandler(Waitable):
         return None
 
     def is_ready(self, wait_set: Any) -> bool:
-        """Whether it has happened."""
+        """Whether the event has happened."""
         return self._event.is_ready()
 
     def take_data(self) -> Any:
@@ -81,26 +81,26 @@ class EventHandler(Waitable):
         return self._event.take_event() if self._event.is_ready() else None
 
     async def execute(self, taken_data: Any) -> None:
-        """Call back."""
+        """Call the callback."""
         if taken_data:
             result = self.callback(taken_data)
             if hasattr(result, "__await__"):
                 await result
 
     def get_num_entities(self) -> NumberOfEntities:
-        """One event."""
+        """Return the number of entities: one event."""
         return NumberOfEntities(num_events=1)
 
     def add_to_wait_set(self, wait_set: Any) -> None:
-        """Nothing to do: the event wakes the executor itself."""
+        """Do nothing: the event wakes the executor itself."""
 
     def destroy(self) -> None:
-        """End it."""
+        """Destroy the handler."""
         self._event.destroy_when_not_in_use()
 
 
 class QoSEventHandler(EventHandler):
-    """The name of before."""
+    """The former name of `EventHandler`."""
 
     def __init__(self, **kwargs: Any) -> None:
         warnings.warn(
@@ -146,7 +146,7 @@ class SubscriptionEventCallbacks:
     def create_event_handlers(
         self, callback_group: Any, subscription: Any, topic_name: str
     ) -> list[EventHandler]:
-        """Make the handlers of a subscription, by its inner side."""
+        """Create the handlers for a subscription, given by its inner side."""
         warn = get_logger(subscription.get_logger_name()).warn
 
         def warn_of_qos(event: Any) -> None:
@@ -202,7 +202,7 @@ class PublisherEventCallbacks:
     def create_event_handlers(
         self, callback_group: Any, publisher: Any, topic_name: str
     ) -> list[EventHandler]:
-        """Make the handlers of a publisher, by its inner side."""
+        """Create the handlers for a publisher, given by its inner side."""
         warn = get_logger(publisher.get_logger_name()).warn
 
         def warn_of_qos(event: Any) -> None:

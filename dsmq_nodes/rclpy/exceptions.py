@@ -45,7 +45,7 @@ class NoTypeSupportImportedException(Exception):
 
 
 class InvalidTypeSupportException(Exception):
-    """Something was used as a type that is none."""
+    """An object was used as a type that is not one."""
 
     def __init__(self, msg_type: object) -> None:
         what = msg_type if isinstance(msg_type, str) else getattr(msg_type, "__name__", msg_type)
@@ -56,7 +56,7 @@ class InvalidTypeSupportException(Exception):
 
 
 class NameValidationException(Exception):
-    """A name that breaks the rules; the text points at the place."""
+    """A name breaks the rules; the text points at the character."""
 
     def __init__(self, name_type: str, name: str, error_msg: str, invalid_index: int) -> None:
         caret = " " * invalid_index + "^"
@@ -64,35 +64,35 @@ class NameValidationException(Exception):
 
 
 class InvalidNamespaceException(NameValidationException):
-    """A namespace that breaks the rules."""
+    """A namespace breaks the rules."""
 
     def __init__(self, name: str, error_msg: str, invalid_index: int) -> None:
         super().__init__("namespace", name, error_msg, invalid_index)
 
 
 class InvalidNodeNameException(NameValidationException):
-    """A node's name that breaks the rules."""
+    """A node's name breaks the rules."""
 
     def __init__(self, name: str, error_msg: str, invalid_index: int) -> None:
         super().__init__("node name", name, error_msg, invalid_index)
 
 
 class InvalidTopicNameException(NameValidationException):
-    """A topic's name that breaks the rules."""
+    """A topic's name breaks the rules."""
 
     def __init__(self, name: str, error_msg: str, invalid_index: int) -> None:
         super().__init__("topic name", name, error_msg, invalid_index)
 
 
 class InvalidServiceNameException(NameValidationException):
-    """A service's name that breaks the rules."""
+    """A service's name breaks the rules."""
 
     def __init__(self, name: str, error_msg: str, invalid_index: int) -> None:
         super().__init__("service name", name, error_msg, invalid_index)
 
 
 class ParameterException(Exception):
-    """The base of what goes wrong with parameters."""
+    """The base of exceptions about parameters."""
 
     def __init__(self, error_msg: str, parameters: Any) -> None:
         named = parameters if isinstance(parameters, (list, tuple)) else str(parameters)
@@ -100,28 +100,28 @@ class ParameterException(Exception):
 
 
 class ParameterNotDeclaredException(ParameterException):
-    """A parameter that is not declared."""
+    """The parameter is not declared."""
 
     def __init__(self, parameters: Any) -> None:
         super().__init__("Invalid access to undeclared parameter(s)", parameters)
 
 
 class ParameterAlreadyDeclaredException(ParameterException):
-    """A parameter that is declared already."""
+    """The parameter is declared already."""
 
     def __init__(self, parameters: Any) -> None:
         super().__init__("Parameter(s) already declared", parameters)
 
 
 class InvalidParameterException(ParameterException):
-    """A name that no parameter can have."""
+    """The parameter's name is invalid."""
 
     def __init__(self, parameter_name: Any) -> None:
         super().__init__("Invalid parameter name", parameter_name)
 
 
 class InvalidParameterTypeException(ParameterException):
-    """A value of another type than the parameter's."""
+    """The value has another type than the parameter."""
 
     def __init__(self, desired_parameter: Any, expected_type: Any) -> None:
         super().__init__(
@@ -132,7 +132,7 @@ class InvalidParameterTypeException(ParameterException):
 
 
 class InvalidParameterValueException(ParameterException):
-    """A value that the parameter refuses."""
+    """The parameter refuses the value."""
 
     def __init__(self, parameter: Any, value: Any, reason: str) -> None:
         super().__init__(
@@ -141,14 +141,14 @@ class InvalidParameterValueException(ParameterException):
 
 
 class ParameterImmutableException(ParameterException):
-    """A read-only parameter was to be changed."""
+    """The parameter is read-only."""
 
     def __init__(self, parameter_name: Any) -> None:
         super().__init__("Attempted to modify read-only parameter", parameter_name)
 
 
 class ParameterUninitializedException(ParameterException):
-    """A parameter that has a type and no value yet."""
+    """The parameter has a type, but no value yet."""
 
     def __init__(self, parameter_name: Any) -> None:
         super().__init__(f"The parameter '{parameter_name}' is not initialized", parameter_name)

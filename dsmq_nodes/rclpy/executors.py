@@ -151,7 +151,7 @@ class Executor:
         self._wakeup.set()
 
     def wake(self) -> None:
-        """Wake the executor, which then looks again for ready entities."""
+        """Wake the executor, which then checks again for ready entities."""
         self._wakeup.set()
 
     def get_nodes(self) -> list[Any]:
@@ -307,7 +307,7 @@ class Executor:
         return found
 
     def _wait_set_of(self, waitable: Any) -> WaitSet:
-        """Return the wait set of a program's own waitable, after a look at its entities."""
+        """Return the wait set of a program's own waitable, after a check of its entities."""
         wait_set = WaitSet(self._wakeup.set)
         with waitable:
             waitable.get_num_entities()  # in rclpy this call reserves the room for the entities
@@ -437,7 +437,7 @@ class SingleThreadedExecutor(Executor):
     def repeat_entity(self) -> None:
         """Run further callbacks of one entity without whole rounds, while nothing else is ready.
 
-        `spin_once` would do the same, again and again; a subclass may have another `spin_once`.
+        Repeated calls of `spin_once` would do the same; a subclass may override `spin_once`.
         Other entities that become ready set the wakeup, or are timers.
         """
         kind, alone = type(self), self._alone

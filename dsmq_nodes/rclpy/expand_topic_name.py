@@ -1,4 +1,4 @@
-"""From a name as a program writes it to the absolute one."""
+"""Expands topic names as programs write them to absolute ones."""
 
 from dsmq_nodes.rclpy.impl.c_errors import RCLError
 from dsmq_nodes.rclpy.impl.names import name_rules

@@ -21,7 +21,7 @@ class GuardHandle(InnerHandle):
         self.wake: Callable[[], object] = lambda: None
 
     def trigger_guard_condition(self) -> None:
-        """Make its callback ready."""
+        """Make the callback ready."""
         self.is_triggered = True
         self.wake()
 
@@ -31,7 +31,7 @@ class GuardHandle(InnerHandle):
 
 
 class GuardCondition:
-    """Something that any thread can trigger."""
+    """A condition that any thread can trigger."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class GuardCondition:
         self._executor_triggered = False
 
     def trigger(self) -> None:
-        """Run its callback once, as soon as its node is spun.
+        """Run the callback once, as soon as the node is spun.
 
         Raises:
             InvalidHandle: it was destroyed.
@@ -58,13 +58,13 @@ class GuardCondition:
         self.handle.trigger_guard_condition()
 
     def take(self, _executor: Any) -> tuple[Callable[[], Any], tuple[()]] | None:
-        """Reset it, for its callback."""
+        """Reset the condition before its callback."""
         self.handle.check()
         self.handle.is_triggered = False
         return None if self.callback is None else (self.callback, ())
 
     def destroy(self) -> None:
-        """End it."""
+        """Destroy it."""
         self.handle.destroy_when_not_in_use()
 
 

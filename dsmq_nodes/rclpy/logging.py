@@ -44,7 +44,7 @@ def get_logger(name: str) -> RcutilsLogger:
 
 
 def initialize() -> None:
-    """Nothing to do: the log works before `init`."""
+    """Do nothing: the log works before `init`."""
 
 
 def shutdown() -> None:
@@ -72,12 +72,12 @@ def set_logger_level(name: str, level: int | LoggingSeverity, detailed_error: bo
 
 
 def get_logger_effective_level(name: str) -> LoggingSeverity:
-    """Return the level that counts for a logger."""
+    """Return the level that applies to a logger."""
     return LoggingSeverity(log_output.level(name))
 
 
 def get_logger_level(name: str) -> LoggingSeverity:
-    """Return the level that was set for this very logger; UNSET if none was."""
+    """Return the level that was set for this logger itself; UNSET if none was."""
     return LoggingSeverity(log_output.levels.get(name, 0 if name else LoggingSeverity.INFO))
 
 
@@ -94,7 +94,7 @@ def get_logging_severity_from_string(log_severity: str) -> LoggingSeverity:
 
 
 def get_logging_directory() -> Path:
-    """Return the folder of ROS's log files; here none are written."""
+    """Return the folder of ROS's log files; none are written here."""
     found = os.environ.get("ROS_LOG_DIR")
     if found:
         return Path(found).expanduser()

@@ -1,4 +1,4 @@
-"""The services by which others get and set the levels of loggers."""
+"""The services that get and set the levels of loggers."""
 
 from typing import Any
 

@@ -35,7 +35,7 @@ _SCALARS: Final[tuple[tuple[int, type], ...]] = ((1, bool), (2, int), (3, float)
 
 
 class Parameter:
-    """A parameter; it does not change, a node has another one after a set."""
+    """A parameter. It is immutable: a set replaces it in the node."""
 
     __class_getitem__: ClassVar[Any] = classmethod(GenericAlias)  # for annotations
 
@@ -102,24 +102,24 @@ class Parameter:
 
     @classmethod
     def from_parameter_msg(cls, param_msg: Any) -> "Parameter":
-        """From rcl_interfaces/msg/Parameter."""
+        """Return the parameter in an rcl_interfaces/msg/Parameter."""
         kind = Parameter.Type(param_msg.value.type)
         value = None if kind == _NOT_SET else getattr(param_msg.value, _FIELDS[int(kind)])
         return cls(param_msg.name, kind, value)
 
     @property
     def name(self) -> str:
-        """Its name."""
+        """The name."""
         return self._name
 
     @property
     def type_(self) -> "Parameter.Type":
-        """Its type."""
+        """The type."""
         return self._type_
 
     @property
     def value(self) -> Any:
-        """Its value."""
+        """The value."""
         return self._value
 
     def get_parameter_value(self) -> Any:
@@ -136,7 +136,7 @@ class Parameter:
 
 
 def get_parameter_value(string_value: str) -> Any:
-    """Return the value in a text, as a tool guesses it: rcl_interfaces/msg/ParameterValue."""
+    """Return the value that a text means to a tool, as rcl_interfaces/msg/ParameterValue."""
     value = interface("rcl_interfaces/msg/ParameterValue")()
     yaml = _yaml()
     try:
@@ -153,7 +153,7 @@ def get_parameter_value(string_value: str) -> Any:
 
 
 def _yaml() -> Any:
-    """8 ms, for programs that read a value from a text."""
+    """Import the reader of YAML: it takes 8 ms, and only programs that parse texts need it."""
     return import_module("yaml")
 
 
@@ -164,12 +164,12 @@ def _guessed(found: Any) -> Parameter.Type | None:
         kind = Parameter.Type.from_parameter_value(found)
     except TypeError:
         return None
-    # An empty list is one of booleans for rclpy's tools.
+    # For rclpy's tools an empty list is a list of booleans.
     return Parameter.Type.BOOL_ARRAY if kind == _BYTE_ARRAY and not found else kind
 
 
 def parameter_value_to_python(parameter_value: Any) -> Any:
-    """Return the value in rcl_interfaces/msg/ParameterValue; lists as lists, None if it is not set.
+    """Return the value in an rcl_interfaces/msg/ParameterValue; None if it is not set.
 
     Raises:
         RuntimeError: it is of no known type.
@@ -188,7 +188,7 @@ def parameter_dict_from_yaml_file(
     target_nodes: list[str] | None = None,
     namespace: str = "",
 ) -> dict[str, Any]:
-    """Return the parameters in a file, as messages by their names.
+    """Return the parameters in a file as messages, by their names.
 
     Raises:
         RuntimeError: the file has none of the kind.

@@ -1,4 +1,4 @@
-"""Getting and setting the parameters of another node."""
+"""Gets and sets the parameters of another node."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -49,11 +49,11 @@ class AsyncParameterClient:
         }
 
     def services_are_ready(self) -> bool:
-        """Whether the node offers all of its services."""
+        """Whether the node offers all of its parameter services."""
         return all(client.service_is_ready() for client in self._clients.values())
 
     def wait_for_services(self, timeout_sec: float | None = None) -> bool:
-        """Wait until it does; False on timeout."""
+        """Wait until the node offers the services; False on timeout."""
         until_sec = None if timeout_sec is None else time.monotonic() + timeout_sec
         while not self.services_are_ready():
             if until_sec is not None and time.monotonic() >= until_sec:
@@ -77,7 +77,7 @@ class AsyncParameterClient:
         depth: int | None = None,
         callback: _Callback = None,
     ) -> Future[Any]:
-        """Return the names of its parameters below some prefixes."""
+        """Return the names of the node's parameters below some prefixes."""
         return self._call("list_parameters", callback, prefixes=prefixes or [], depth=depth or 0)
 
     def get_parameters(self, names: list[str], callback: _Callback = None) -> Future[Any]:
@@ -85,7 +85,7 @@ class AsyncParameterClient:
         return self._call("get_parameters", callback, names=names)
 
     def set_parameters(self, parameters: Sequence[Any], callback: _Callback = None) -> Future[Any]:
-        """Set parameters, each for itself."""
+        """Set parameters one by one."""
         return self._call("set_parameters", callback, parameters=_messages(parameters))
 
     def describe_parameters(self, names: list[str], callback: _Callback = None) -> Future[Any]:
@@ -103,13 +103,13 @@ class AsyncParameterClient:
         return self._call("set_parameters_atomically", callback, parameters=_messages(parameters))
 
     def delete_parameters(self, names: list[str], callback: _Callback = None) -> Future[Any]:
-        """Unset parameters, which only those of dynamic type can be."""
+        """Unset parameters; only parameters of dynamic type can be unset."""
         return self.set_parameters([Parameter(name) for name in names], callback)
 
     def load_parameter_file(
         self, parameter_file: str, use_wildcard: bool = False, callback: _Callback = None
     ) -> Future[Any]:
-        """Set the parameters that a file has for the node, each for itself.
+        """Set the parameters that a file has for the node, one by one.
 
         Raises:
             RuntimeError: the file has none.
@@ -122,7 +122,7 @@ class AsyncParameterClient:
     def load_parameter_file_atomically(
         self, parameter_file: str, use_wildcard: bool = False, callback: _Callback = None
     ) -> Future[Any]:
-        """The same, all or none."""
+        """Set the parameters that a file has for the node, all or none."""
         found = parameter_dict_from_yaml_file(
             parameter_file, use_wildcard, target_nodes=[self.remote_node_name]
         )
@@ -138,7 +138,7 @@ class AsyncParameterClient:
         qos_overriding_options: Any = None,
         raw: bool = False,
     ) -> Any:
-        """Call `callback(event)` at each change of parameters, of any node."""
+        """Call `callback(event)` at each change of a parameter of any node."""
         return self.node.create_subscription(
             interface("rcl_interfaces/msg/ParameterEvent"),
             PARAMETER_EVENTS_TOPIC,

@@ -1,4 +1,4 @@
-"""Callbacks at changes of parameters, of the own node or another one."""
+"""Callbacks for changes of parameters, of this node or of another one."""
 
 import threading
 from collections import defaultdict
@@ -12,7 +12,7 @@ from dsmq_nodes.topic_names import PARAMETER_EVENTS_TOPIC
 
 
 class ParameterCallbackHandle:
-    """A callback of one parameter; keep it to remove the callback."""
+    """A callback for one parameter; keep it to remove the callback."""
 
     def __init__(self, parameter_name: str, node_name: str, callback: Callable[[Any], Any]) -> None:
         self.parameter_name = parameter_name
@@ -21,14 +21,14 @@ class ParameterCallbackHandle:
 
 
 class ParameterEventCallbackHandle:
-    """A callback of all changes; keep it to remove the callback."""
+    """A callback for all changes; keep it to remove the callback."""
 
     def __init__(self, callback: Callable[[Any], Any]) -> None:
         self.callback = callback
 
 
 class ParameterEventHandler:
-    """Follows `/parameter_events`; of several callbacks the last one added is called first."""
+    """Subscribes to `/parameter_events`; the callback that was added last is called first."""
 
     class Callbacks:
         """The callbacks."""
@@ -41,7 +41,7 @@ class ParameterEventHandler:
             self.mutex = threading.Lock()
 
         def event_callback(self, event: Any) -> None:
-            """Parameters have changed."""
+            """Handle an event of changed parameters."""
             with self.mutex:
                 by_parameter = [(key, list(each)) for key, each in self.parameter_callbacks.items()]
                 of_all = list(self.event_callbacks)
@@ -111,12 +111,12 @@ class ParameterEventHandler:
         )
 
     def destroy(self) -> None:
-        """Stop following."""
+        """Unsubscribe."""
         self.node.destroy_subscription(self.parameter_event_subscription)
 
     @staticmethod
     def get_parameter_from_event(event: Any, parameter_name: str, node_name: str) -> Any:
-        """The parameter in an event, as a message; None if it is another node's or not there."""
+        """Return the parameter in an event as a message; None if the event does not contain it."""
         if event.node != node_name:
             return None
         found = ParameterEventHandler.get_parameters_from_event(event)
@@ -158,7 +158,7 @@ class ParameterEventHandler:
         self._callbacks.remove_parameter_event_callback(handle)
 
     def _resolve_path(self, node_path: str | None = None) -> str:
-        """Return the absolute name of a node; relative ones are in the own node's namespace."""
+        """Return the absolute name of a node; a relative one is in this node's namespace."""
         if not node_path:
             return str(self.node.get_fully_qualified_name())
         if node_path.startswith("/"):

@@ -1,4 +1,4 @@
-"""The services by which others get and set a node's parameters."""
+"""The services that get and set a node's parameters."""
 
 import weakref
 from typing import Any

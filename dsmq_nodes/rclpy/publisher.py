@@ -74,7 +74,7 @@ class Publisher:
             return self._handle.get_logger_name()
 
     def destroy(self) -> None:
-        """End the publisher; `Node.destroy_publisher` calls this."""
+        """Destroy the publisher; `Node.destroy_publisher` calls this."""
         for handler in self.event_handlers:
             handler.destroy()
         self._handle.destroy_when_not_in_use()

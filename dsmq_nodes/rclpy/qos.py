@@ -26,7 +26,7 @@ def qos_policy_name_from_kind(policy_kind: QoSPolicyKind | int) -> str:
 
 
 class InvalidQoSProfileException(Exception):  # noqa: N818  rclpy's name
-    """A profile with settings that do not go together."""
+    """The settings of the profile contradict each other."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message)

@@ -1,4 +1,4 @@
-"""The old home of the event handlers."""
+"""The former module of the event handlers."""
 
 import warnings
 

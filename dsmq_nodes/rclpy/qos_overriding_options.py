@@ -31,7 +31,7 @@ QosCallbackType = Callable[[QoSProfile], Any]
 
 
 class InvalidQosOverridesError(Exception):
-    """The overridden profile was refused by the callback."""
+    """The callback refused the overridden profile."""
 
 
 class QoSOverridingOptions:
@@ -70,7 +70,7 @@ class QoSOverridingOptions:
         callback: QosCallbackType | None = None,
         entity_id: str | None = None,
     ) -> "QoSOverridingOptions":
-        """History, depth and reliability."""
+        """Return options for history, depth and reliability."""
         kinds = (QoSPolicyKind.HISTORY, QoSPolicyKind.DEPTH, QoSPolicyKind.RELIABILITY)
         return cls(kinds, callback=callback, entity_id=entity_id)
 
@@ -108,7 +108,7 @@ def _declare_qos_parameters(
 
 
 def _get_qos_policy_parameter(qos: QoSProfile, policy: QoSPolicyKind) -> Any:
-    """Return a policy as a parameter has it: a name, nanoseconds, a number."""
+    """Return a policy's value for a parameter: a name, nanoseconds, or a number."""
     name = policy.name.lower()
     value = getattr(qos, name)
     if name in _ENUMS:

@@ -1,11 +1,11 @@
-"""How much of their calls services and clients publish."""
+"""How much services and clients publish of their calls."""
 
 from dsmq_nodes.rclpy.impl.also_importable import also_importable
 from dsmq_nodes.rclpy.impl.c_enum import CEnum
 
 
 class ServiceIntrospectionState(CEnum):
-    """Nothing, who and when, or requests and responses too."""
+    """Nothing, metadata alone, or requests and responses too."""
 
     OFF = 0
     METADATA = 1

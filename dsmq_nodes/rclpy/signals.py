@@ -37,7 +37,7 @@ def _received(number: int, frame: FrameType | None) -> None:
 
 
 def install_signal_handlers(options: SignalHandlerOptions = SignalHandlerOptions.ALL) -> None:
-    """Handle the signals; in another thread than the main one nothing is done.
+    """Handle the signals; do nothing in a thread other than the main one.
 
     Raises:
         TypeError: `options` are none.
@@ -61,7 +61,7 @@ def get_current_signal_handlers_options() -> SignalHandlerOptions:
 
 
 def uninstall_signal_handlers() -> None:
-    """Give the signals back to the handlers of before."""
+    """Restore the previous signal handlers."""
     for number, before in list(_before.items()):
         del _before[number]
         with contextlib.suppress(ValueError):
@@ -70,14 +70,14 @@ def uninstall_signal_handlers() -> None:
 
 
 class SignalHandlerGuardCondition(GuardCondition):
-    """Triggered by a signal."""
+    """A guard condition that a signal triggers."""
 
     def __init__(self, context: Context | None = None) -> None:
         super().__init__(callback=None, callback_group=None, context=context)
         self._context.add_wakeup(self)  # type: ignore[arg-type]
 
     def set(self) -> None:
-        """A signal has come."""
+        """Handle a signal."""
         with contextlib.suppress(Exception):
             self.trigger()
 

@@ -72,7 +72,7 @@ class Subscription:
             return self.handle.get_publisher_count()
 
     def destroy(self) -> None:
-        """End the subscription; `Node.destroy_subscription` calls this."""
+        """Destroy the subscription; `Node.destroy_subscription` calls this."""
         for handler in self.event_handlers:
             handler.destroy()
         self.handle.destroy_when_not_in_use()

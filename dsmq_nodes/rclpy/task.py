@@ -46,7 +46,7 @@ class FutureState(Enum):
 
 
 class Future(Generic[T]):
-    """The result of something that ends later; `await` it, or add callbacks."""
+    """The result of work that ends later; `await` it, or add callbacks."""
 
     def __init__(self, *, executor: Any = None) -> None:
         self._state = FutureState.PENDING

@@ -35,12 +35,12 @@ class Time:
 
     @property
     def nanoseconds(self) -> int:
-        """The total."""
+        """The time, ns."""
         return self._ns
 
     @property
     def clock_type(self) -> ClockType:
-        """Whose time it is."""
+        """The kind of its clock."""
         return self._clock_type
 
     def seconds_nanoseconds(self) -> tuple[int, int]:
@@ -119,7 +119,7 @@ class Time:
 
     @classmethod
     def from_msg(cls, msg: Any, clock_type: ClockType = ClockType.ROS_TIME) -> "Time":
-        """From builtin_interfaces/msg/Time.
+        """Return the time in a builtin_interfaces/msg/Time.
 
         Raises:
             TypeError: it is something else.

@@ -16,7 +16,7 @@ USE_SIM_TIME_NAME = "use_sim_time"
 
 
 class TimeSource:
-    """Gives the time of `/clock` to clocks, while the node's `use_sim_time` is true."""
+    """Sets clocks to the time of `/clock`, while the node's `use_sim_time` is true."""
 
     def __init__(self, *, node: Any = None) -> None:
         self._clock_sub: Any = None
@@ -29,7 +29,7 @@ class TimeSource:
 
     @property
     def ros_time_is_active(self) -> bool:
-        """Whether the time of `/clock` counts."""
+        """Whether clocks show the time of `/clock`."""
         return self._ros_time_is_active
 
     @ros_time_is_active.setter
@@ -61,7 +61,7 @@ class TimeSource:
             self._clock_sub = None
 
     def attach_node(self, node: Any) -> None:
-        """Go by a node's `use_sim_time`.
+        """Follow a node's `use_sim_time`.
 
         Raises:
             TypeError: it is no node.
@@ -87,7 +87,7 @@ class TimeSource:
         node.add_on_set_parameters_callback(self._on_parameter_event)
 
     def detach_node(self) -> None:
-        """No longer go by the node's parameter.
+        """Stop following the node's parameter.
 
         Raises:
             RuntimeError: the node is gone, and the subscription with it.
@@ -101,7 +101,7 @@ class TimeSource:
         self._node_weak_ref = None
 
     def attach_clock(self, clock: ROSClock) -> None:
-        """Give a clock its time.
+        """Set a clock from now on.
 
         Raises:
             ValueError: it is no clock of ROS time.

@@ -1,4 +1,4 @@
-"""The service that describes types: it is there, and says that it does not know."""
+"""The service that describes types: it exists, and answers that it does not know them."""
 
 from typing import Any
 
@@ -41,7 +41,7 @@ class TypeDescriptionService:
         node.create_service(kind, self.service_name, _answer)
 
     def destroy(self) -> None:
-        """Nothing is left to do: the service is the node's."""
+        """Do nothing: the node destroys the service."""
 
 
 def _answer(_: Any, response: Any) -> Any:

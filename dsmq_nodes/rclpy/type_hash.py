@@ -1,4 +1,4 @@
-"""Hashes of types; those of this middleware are not known."""
+"""Hashes of types; this middleware has none."""
 
 from dsmq_nodes.rclpy.impl.also_importable import also_importable
 
@@ -6,7 +6,7 @@ _SIZE_BYTES = 32
 
 
 class TypeHash:
-    """A hash of a type's definition; without a version it is not known."""
+    """A hash of a type's definition; without a version it is unknown."""
 
     __slots__ = ["_value", "_version"]
 
@@ -26,7 +26,7 @@ class TypeHash:
 
     @property
     def value(self) -> bytes:
-        """Its 32 bytes."""
+        """The 32 bytes of the hash."""
         return self._value
 
     @value.setter

@@ -1,4 +1,4 @@
-"""Whether something is a message, service or action type."""
+"""Checks of message, service and action types."""
 
 from typing import Any, TypeVar
 
@@ -75,7 +75,7 @@ def check_is_valid_srv_type(srv_type: Any) -> None:
     """
     check_for_type_support(srv_type)
     if str(srv_type._TYPE_SUPPORT).startswith("dsmq_nodes service "):  # noqa: SLF001
-        return  # asked for, its Event would be made: 1 ms a service
+        return  # reading its Event would create that class: 1 ms a service
     if not _has(srv_type, "Request", "Response", "Event"):
         raise RuntimeError(
             f"The service type provided is not valid ({srv_type}), "

@@ -1,4 +1,4 @@
-"""The default context, and what concerns the process as a whole."""
+"""The default context, and functions about the whole process."""
 
 import os
 import sys
@@ -25,7 +25,7 @@ RMW_IMPLEMENTATION = "rmw_dsmq"
 
 
 class _Default:
-    """The context of programs that name none."""
+    """The context of programs that name no other."""
 
     context: Context | None = None
     lock = threading.RLock()
@@ -43,7 +43,7 @@ def get_default_context(*, shutting_down: bool = False) -> Context:
 
 
 def remove_ros_args(args: Sequence[str] | None = None) -> list[str]:
-    """Return the words that are the program's own; None: those of the process.
+    """Return the words that are not arguments for ROS; None: the words of the process.
 
     Raises:
         UnknownROSArgsError: a word of ROS is not known.
@@ -55,7 +55,7 @@ def remove_ros_args(args: Sequence[str] | None = None) -> list[str]:
 
 
 def ok(*, context: Context | None = None) -> bool:
-    """Whether a context, or the default one, was inited and not shut down."""
+    """Whether a context, or the default one, was initialized and not shut down."""
     return (get_default_context() if context is None else context).ok()
 
 
@@ -82,12 +82,12 @@ def try_shutdown(*, context: Context | None = None) -> None:
 
 
 def get_rmw_implementation_identifier() -> str:
-    """Return the middleware: ours has the name that a ROS package of it would have."""
+    """Return the middleware's name, formed like that of a ROS package."""
     return RMW_IMPLEMENTATION
 
 
 def get_available_rmw_implementations() -> set[str]:
-    """Return the middlewares: ours alone.
+    """Return the middlewares: only this one.
 
     Raises:
         RuntimeError: RMW_IMPLEMENTATIONS in the environment names another one.
@@ -103,7 +103,7 @@ def get_available_rmw_implementations() -> set[str]:
 
 
 def timeout_sec_to_nsec(timeout_sec: float | None) -> int:
-    """Return a timeout in nanoseconds; None and negative ones are -1: for ever."""
+    """Return a timeout in nanoseconds; -1, for ever, if it is None or negative."""
     if timeout_sec is None or timeout_sec < 0:
         return -1
     return int(float(timeout_sec) * S_TO_NS)

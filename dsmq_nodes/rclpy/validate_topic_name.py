@@ -1,4 +1,4 @@
-"""Checks of the name of a topic, as a program writes it."""
+"""Checks of a topic's name, as a program writes it."""
 
 from dsmq_nodes.rclpy.exceptions import InvalidServiceNameException, InvalidTopicNameException
 from dsmq_nodes.rclpy.impl.also_importable import also_importable

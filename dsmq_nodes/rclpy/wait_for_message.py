@@ -1,4 +1,4 @@
-"""Waiting for one message."""
+"""Waits for one message."""
 
 import time
 from typing import Any

@@ -51,7 +51,7 @@ class NumberOfEntities:
 
 
 class Waitable:
-    """Something with a callback of its own making: `is_ready`, `take_data`, `execute`.
+    """An entity with its own `is_ready`, `take_data` and `execute`.
 
     Attributes:
         wakes_itself: it wakes the executor when it is ready, and needs no wait set.
@@ -68,27 +68,27 @@ class Waitable:
         self._futures: list[Any] = []
 
     def __enter__(self) -> None:
-        """Keep what it waits for alive while an executor waits."""
+        """Keep its entities alive while an executor waits."""
         raise NotImplementedError("Must be implemented by subclass")
 
     def __exit__(self, *_: Any) -> None:
-        """The executor no longer waits."""
+        """End the executor's wait."""
         raise NotImplementedError("Must be implemented by subclass")
 
     def add_future(self, future: Any) -> None:
-        """Give a future to the executor that runs this."""
+        """Pass a future to the executor that runs this waitable."""
         self._futures.append(future)
 
     def remove_future(self, future: Any) -> None:
-        """The future is done."""
+        """Remove a future that is done."""
         self._futures.remove(future)
 
     def is_ready(self, wait_set: Any) -> bool:
-        """Whether there is something to take."""
+        """Whether there is data to take."""
         raise NotImplementedError("Must be implemented by subclass")
 
     def take_data(self) -> Any:
-        """Take it, so that it is not ready again because of it."""
+        """Take the data, so that the waitable is no longer ready because of it."""
         raise NotImplementedError("Must be implemented by subclass")
 
     def take(self, executor: Any) -> tuple[Any, tuple[Any]]:
@@ -102,15 +102,15 @@ class Waitable:
         await self.execute(data)
 
     async def execute(self, taken_data: Any) -> None:
-        """Run callbacks for what was taken."""
+        """Run callbacks with the data."""
         raise NotImplementedError("Must be implemented by subclass")
 
     def get_num_entities(self) -> NumberOfEntities:
-        """Return the number of entities that it waits for."""
+        """Return the numbers of entities that it waits for."""
         raise NotImplementedError("Must be implemented by subclass")
 
     def add_to_wait_set(self, wait_set: Any) -> None:
-        """Add what it waits for to a wait set."""
+        """Add its entities to a wait set."""
         raise NotImplementedError("Must be implemented by subclass")
 
 

@@ -27,7 +27,7 @@ _FEEDBACK_QOS = QoSProfile(depth=10)
 
 
 class ClientGoalHandle:
-    """A goal that was sent, and the server's answer."""
+    """A goal that was sent, with the server's answer."""
 
     __class_getitem__: ClassVar[Any] = classmethod(GenericAlias)  # for annotations
 
@@ -57,7 +57,7 @@ class ClientGoalHandle:
 
     @property
     def stamp(self) -> Any:
-        """When it was accepted."""
+        """The time at which the server has accepted the goal."""
         return self._goal_response.stamp
 
     @property
@@ -67,19 +67,19 @@ class ClientGoalHandle:
 
     @property
     def status(self) -> int:
-        """Its state, as far as is known."""
+        """The goal's last known state."""
         return self._status
 
     def cancel_goal(self) -> Any:
-        """Ask to cancel it, and wait for the answer; another thread has to spin the node."""
+        """Request to cancel the goal and await the answer; another thread has to spin the node."""
         return _wait_for(self.cancel_goal_async())
 
     def cancel_goal_async(self) -> Future[Any]:
-        """Ask to cancel it."""
+        """Request to cancel the goal; return a future of the answer."""
         return self._action_client._cancel_goal_async(self)  # noqa: SLF001
 
     def get_result(self) -> Any:
-        """Wait for its result; another thread has to spin the node."""
+        """Wait for the goal's result; another thread has to spin the node."""
         return _wait_for(self.get_result_async())
 
     def get_result_async(self) -> Future[Any]:
@@ -150,7 +150,7 @@ class ActionClient(Waitable):
         return None
 
     def is_ready(self, wait_set: Any) -> bool:
-        """Whether a response, feedback or status has come."""
+        """Whether a response, feedback or a status has arrived."""
         entities = self._entities
         return any(
             each.is_ready()
@@ -164,10 +164,10 @@ class ActionClient(Waitable):
         )
 
     def take_data(self) -> dict[str, Any]:
-        """One of each that has come, in the order in which a server sends them.
+        """Take one of each that has arrived, in the order in which a server sends them.
 
-        Feedback waits for the next call when an answer to a goal has come, as a result does for
-        feedback: who waits for the answer is called first.
+        Feedback waits for the next call when an answer to a goal has arrived, and a result waits
+        for feedback, so that the callbacks are called in that order.
         """
         entities = self._entities
         data: dict[str, Any] = {}
@@ -189,7 +189,7 @@ class ActionClient(Waitable):
             data[name] = header.request_id.sequence_number, response
 
     async def execute(self, taken_data: dict[str, Any]) -> None:
-        """Settle futures, and call feedback callbacks."""
+        """Set the results of futures, and call feedback callbacks."""
         if "goal" in taken_data:
             self._goal_answered(*taken_data["goal"])
         if "cancel" in taken_data:
@@ -208,7 +208,7 @@ class ActionClient(Waitable):
             self._status_came(taken_data["status"])
 
     def _expected(self, pending: dict[int, Any], sequence: int) -> Any:
-        """Take what a response was expected for; None: no such request was sent."""
+        """Take the pending request of a response; None if no such request was sent."""
         with self._lock:  # held from the sending until the response is expected: it may be faster
             return pending.pop(sequence, None)
 
@@ -257,11 +257,11 @@ class ActionClient(Waitable):
                 self._goal_handles.pop(goal_id, None)
 
     def get_num_entities(self) -> NumberOfEntities:
-        """Three clients and two subscriptions."""
+        """Return the numbers of entities: three clients and two subscriptions."""
         return NumberOfEntities(num_subs=2, num_clients=3)
 
     def add_to_wait_set(self, wait_set: Any) -> None:
-        """Nothing to do: they wake the executor themselves."""
+        """Do nothing: the entities wake the executor themselves."""
 
     # Sending
 
@@ -335,12 +335,12 @@ class ActionClient(Waitable):
         return future
 
     def server_is_ready(self) -> bool:
-        """Whether somebody serves the action; raises an RCLError after a signal's shutdown."""
+        """Whether the action has a server; raises an RCLError after a shutdown by a signal."""
         with self._node.handle:
             return self._entities.is_server_available()
 
     def wait_for_server(self, timeout_sec: float | None = None) -> bool:
-        """Wait until somebody serves it; False on timeout."""
+        """Wait until the action has a server; False on timeout."""
         return wait_for_server(self.server_is_ready, timeout_sec, self._node.context)
 
     def configure_introspection(
@@ -349,13 +349,13 @@ class ActionClient(Waitable):
         service_event_qos_profile: QoSProfile,
         introspection_state: ServiceIntrospectionState,
     ) -> None:
-        """Publish the calls of its services."""
+        """Configure the introspection of the action's services."""
         self._entities.configure_introspection(
             clock, service_event_qos_profile, introspection_state
         )
 
     def destroy(self) -> None:
-        """End it."""
+        """Destroy the client."""
         self._entities.destroy_when_not_in_use()
         self._node.remove_waitable(self)
 

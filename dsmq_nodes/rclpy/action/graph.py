@@ -23,7 +23,7 @@ Found = list[tuple[str, list[str]]]
 
 @contextmanager
 def _errors_of(end: str, *given: object) -> Iterator[None]:
-    """Say of an error of the graph that an action's ends were asked for."""
+    """Name an action's ends in the errors of graph questions."""
     if not all(isinstance(each, str) for each in given):
         raise wrong_arguments(_BY_NODE.format(end), *given)
     try:

@@ -104,32 +104,32 @@ class ServerGoalHandle:
 
     @property
     def request(self) -> Any:
-        """The goal."""
+        """The goal message."""
         return self._goal_request
 
     @property
     def goal_id(self) -> Any:
-        """Its id."""
+        """The goal's id."""
         return self._goal_info.goal_id
 
     @property
     def goal_info(self) -> Any:
-        """Its id, and when it was accepted."""
+        """The goal's id, and the time of its acceptance."""
         return self._goal_info
 
     @property
     def is_active(self) -> bool:
-        """Whether it has not ended."""
+        """Whether the goal has not ended."""
         return not self._is_destroyed and self._state in _ACTIVE
 
     @property
     def is_cancel_requested(self) -> bool:
-        """Whether it should come to an end, and call `canceled`."""
+        """Whether the callback should end, and call `canceled`."""
         return self.status == _CANCELING
 
     @property
     def status(self) -> int:
-        """Its state."""
+        """The goal's state."""
         return _UNKNOWN if self._is_destroyed else self._state
 
     def _update_state(self, event: GoalEvent) -> None:
@@ -148,7 +148,7 @@ class ServerGoalHandle:
             self._action_server.notify_goal_done(self)
 
     def execute(self, execute_callback: Callable[["ServerGoalHandle"], Any] | None = None) -> None:
-        """Execute it, by another callback than the server's if one is given."""
+        """Execute the goal, by the given callback instead of the server's if there is one."""
         if not self.is_cancel_requested:
             self._update_state(GoalEvent.EXECUTE)
         self._action_server.notify_execute(self, execute_callback)
@@ -165,7 +165,7 @@ class ServerGoalHandle:
             self._action_server.publish_feedback(self, feedback)
 
     def succeed(self) -> None:
-        """The goal is reached.
+        """Set the goal's state to succeeded.
 
         Raises:
             RCLError: it has ended already.
@@ -173,15 +173,15 @@ class ServerGoalHandle:
         self._update_state(GoalEvent.SUCCEED)
 
     def abort(self) -> None:
-        """The goal cannot be reached; raises as `succeed`."""
+        """Set the goal's state to aborted; raises as `succeed`."""
         self._update_state(GoalEvent.ABORT)
 
     def canceled(self) -> None:
-        """The goal was cancelled as requested; raises as `succeed`, and if nobody has asked."""
+        """Set the goal's state to canceled; raises as `succeed`, and if nothing requested that."""
         self._update_state(GoalEvent.CANCELED)
 
     def destroy(self) -> None:
-        """Forget it."""
+        """Remove the goal."""
         self._is_destroyed = True
 
 
@@ -273,7 +273,7 @@ class ActionServer(Waitable):
         return None
 
     def is_ready(self, wait_set: Any) -> bool:
-        """Whether a request has come, or a result has expired."""
+        """Whether a request has arrived, or a result has expired."""
         entities = self._handle
         if entities.goal.is_ready() or entities.cancel.is_ready() or entities.result.is_ready():
             return True
@@ -286,7 +286,7 @@ class ActionServer(Waitable):
         return [goal_id for goal_id, at_ns in list(self._expiry_ns.items()) if at_ns <= now_ns]
 
     def take_data(self) -> dict[str, Any]:
-        """One of each that has come."""
+        """Take one of each that has arrived."""
         entities = self._handle
         data: dict[str, Any] = {}
         for name, service in (
@@ -305,7 +305,7 @@ class ActionServer(Waitable):
         return data
 
     async def execute(self, taken_data: dict[str, Any]) -> None:
-        """Answer requests, and forget old results."""
+        """Answer requests, and remove expired results."""
         if "goal" in taken_data:
             await self._execute_goal_request(*taken_data["goal"])
         if "cancel" in taken_data:
@@ -386,7 +386,7 @@ class ActionServer(Waitable):
         self._respond(self._handle.cancel, response, request_id, "cancel")
 
     def _meant(self, wanted: Any) -> tuple[int, list[ServerGoalHandle]]:
-        """Return the goals that a request to cancel means, by the rules of CancelGoal.srv."""
+        """Return the goals that a request to cancel selects, by the rules of CancelGoal.srv."""
         goal_id = bytes(wanted.goal_id.uuid)
         stamp_ns = _ns(wanted.stamp)
         one = self._goal_handles.get(goal_id)
@@ -419,11 +419,11 @@ class ActionServer(Waitable):
             self._respond(self._handle.result, result, request_id, "result")
 
     def get_num_entities(self) -> NumberOfEntities:
-        """Three services and a timer."""
+        """Return the numbers of entities: three services and a timer."""
         return NumberOfEntities(num_timers=1, num_services=3)
 
     def add_to_wait_set(self, wait_set: Any) -> None:
-        """Nothing to do: they wake the executor themselves."""
+        """Do nothing: the entities wake the executor themselves."""
 
     # What goals do
 
@@ -468,7 +468,7 @@ class ActionServer(Waitable):
             executor.create_task(self._execute_goal, callback, goal_handle)
 
     def notify_goal_done(self, goal_handle: ServerGoalHandle) -> None:
-        """A goal has ended: its result expires later."""
+        """Note that a goal has ended: its result expires later."""
         if self._result_timeout_ns >= 0:
             goal_id = bytes(goal_handle.goal_id.uuid)
             self._expiry_ns[goal_id] = self._now_ns() + self._result_timeout_ns
@@ -510,11 +510,11 @@ class ActionServer(Waitable):
         service_event_qos_profile: QoSProfile,
         introspection_state: ServiceIntrospectionState,
     ) -> None:
-        """Publish the calls of its services."""
+        """Configure the introspection of the action's services."""
         self._handle.configure_introspection(clock, service_event_qos_profile, introspection_state)
 
     def destroy(self) -> None:
-        """End it."""
+        """Destroy the server."""
         for goal_handle in self._goal_handles.values():
             goal_handle.destroy()
         for future in self._result_futures.values():

@@ -1,7 +1,7 @@
-"""The executor that rclpy has in C++; here it is the single-threaded one.
+"""The executor that rclpy implements in C++; here it is the single-threaded one.
 
-It differs in what it does with an exception of a callback: it is logged, then raised. Ctrl-C ends
-it, where rclpy's hangs.
+It differs at an exception of a callback, which it logs and then raises. Ctrl-C ends it; rclpy's
+hangs.
 """
 
 import traceback

@@ -11,35 +11,35 @@ TransitionCallbackReturn = TransitionCallbackReturnType
 
 
 class ManagedEntity:
-    """Something with callbacks at the transitions of a node; each returns SUCCESS."""
+    """An entity with callbacks for a node's transitions; each returns SUCCESS."""
 
     def on_configure(self, state: Any) -> TransitionCallbackReturnType:
-        """The node is being configured."""
+        """Handle that the node is being configured."""
         return TransitionCallbackReturn.SUCCESS
 
     def on_cleanup(self, state: Any) -> TransitionCallbackReturnType:
-        """The node is being cleaned up."""
+        """Handle that the node is being cleaned up."""
         return TransitionCallbackReturn.SUCCESS
 
     def on_shutdown(self, state: Any) -> TransitionCallbackReturnType:
-        """The node is being shut down."""
+        """Handle that the node is being shut down."""
         return TransitionCallbackReturn.SUCCESS
 
     def on_activate(self, state: Any) -> TransitionCallbackReturnType:
-        """The node is being activated."""
+        """Handle that the node is being activated."""
         return TransitionCallbackReturn.SUCCESS
 
     def on_deactivate(self, state: Any) -> TransitionCallbackReturnType:
-        """The node is being deactivated."""
+        """Handle that the node is being deactivated."""
         return TransitionCallbackReturn.SUCCESS
 
     def on_error(self, state: Any) -> TransitionCallbackReturnType:
-        """A transition of the node has failed."""
+        """Handle a failed transition of the node."""
         return TransitionCallbackReturn.SUCCESS
 
 
 class SimpleManagedEntity(ManagedEntity):
-    """Something that is enabled while the node is active."""
+    """An entity that is enabled while the node is active."""
 
     def __init__(self) -> None:
         self._enabled = False

@@ -1,7 +1,7 @@
 """Managed nodes: others, or the node itself, configure, activate and shut it down.
 
-A transition goes through a state of its own: its callback decides by what it returns where that
-leads. An exception counts as ERROR; `on_error` decides then whether the node can go on.
+A transition has a state of its own; the return value of its callback decides which state follows.
+An exception counts as ERROR; then `on_error` decides whether the node can continue.
 """
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -36,7 +36,7 @@ _CALLBACKS: Final = {
 
 
 class LifecycleState(NamedTuple):
-    """A state, as callbacks get it."""
+    """A state, as callbacks receive it."""
 
     label: str
     state_id: int
@@ -67,7 +67,7 @@ class LifecycleNodeMixin(ManagedEntity):
             self._offer(self, callback_group)
 
     def _offer(self, node: Node, group: Any) -> None:
-        """Make the services and the topic of transitions."""
+        """Create the services and the topic of transitions."""
         machine = self._state_machine
         self._event_type = interface("lifecycle_msgs/msg/TransitionEvent")
         name = node.get_name()
@@ -147,7 +147,7 @@ class LifecycleNodeMixin(ManagedEntity):
         return result
 
     def _call(self, before: LifecycleState) -> TransitionCallbackReturnType:
-        """Call the callback of the state that the node is in now."""
+        """Call the callback of the node's current state."""
         callback = self._callbacks.get(self._state_machine.current_state[0])
         if callback is None:
             return TransitionCallbackReturn.SUCCESS
@@ -160,7 +160,7 @@ class LifecycleNodeMixin(ManagedEntity):
     # What managed entities and users' classes follow
 
     def add_managed_entity(self, entity: ManagedEntity) -> None:
-        """Let something follow the node's transitions.
+        """Add an entity that follows the node's transitions.
 
         Raises:
             TypeError: it is no ManagedEntity.
@@ -229,7 +229,7 @@ class LifecycleNodeMixin(ManagedEntity):
         return publisher
 
     def destroy_lifecycle_publisher(self, publisher: LifecyclePublisher) -> bool:
-        """Destroy it; False if it is not this node's."""
+        """Destroy a publisher; False if it is not this node's."""
         self._managed_entities.discard(publisher)
         return bool(self.destroy_publisher(publisher))  # type: ignore[attr-defined]
 

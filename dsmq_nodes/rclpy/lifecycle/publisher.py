@@ -16,7 +16,7 @@ class LifecyclePublisher(SimpleManagedEntity, Publisher):
 
     @SimpleManagedEntity.when_enabled
     def publish(self, msg: Any) -> None:
-        """Send a message; nothing happens while the node is not active."""
+        """Send a message; do nothing while the node is not active."""
         Publisher.publish(self, msg)
 
 
