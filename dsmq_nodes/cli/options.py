@@ -123,11 +123,11 @@ class ValueCommand(TyperCommand):
 
     @override
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        given, values = self._apart(list(args))
+        given, values = self._split_options(list(args))
         rest: list[str] = super().parse_args(ctx, [*given, "--", *values] if values else given)
         return rest
 
-    def _apart(self, words: list[str]) -> tuple[list[str], list[str]]:
+    def _split_options(self, words: list[str]) -> tuple[list[str], list[str]]:
         """Return the options with their values, and the rest."""
         options: dict[str, object] = dict.fromkeys(("--help", "-h"))
         for each in self.params:

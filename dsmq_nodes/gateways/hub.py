@@ -125,7 +125,7 @@ class Hub:
         self._services: dict[str, _Service] = {}
         self._call_ids = itertools.count(1)
         self._prompt = 0  # how many readers need to be woken for each message
-        self._nap: asyncio.Handle | None = None
+        self._drain_timer: asyncio.Handle | None = None
         self._watchers: list[Callable[[], None]] = []
         self._news = asyncio.Event()
         self._topics: dict[str, TopicModel] = {}
@@ -147,8 +147,8 @@ class Hub:
 
     def close(self) -> None:
         """End the connection."""
-        if self._nap is not None:
-            self._nap.cancel()
+        if self._drain_timer is not None:
+            self._drain_timer.cancel()
         self.link.detach()
         self.link.close()
 
@@ -159,19 +159,19 @@ class Hub:
         self.link.drain()
         if self._prompt:
             if not self.link.arm():
-                self._again(0.0)
+                self._drain_later(0.0)
         elif len(self._readers) > 2:  # the hub's own two are read from the socket
-            self._again(_NAP_SEC)
+            self._drain_later(_NAP_SEC)
 
-    def _again(self, delay_sec: float) -> None:
-        if self._nap is not None:
+    def _drain_later(self, delay_sec: float) -> None:
+        if self._drain_timer is not None:
             if delay_sec:
                 return
-            self._nap.cancel()
-        self._nap = self.loop.call_later(delay_sec, self._woken)
+            self._drain_timer.cancel()
+        self._drain_timer = self.loop.call_later(delay_sec, self._on_timer)
 
-    def _woken(self) -> None:
-        self._nap = None
+    def _on_timer(self) -> None:
+        self._drain_timer = None
         self._drain()
 
     def _outage(self, contact: Contact) -> None:
@@ -305,7 +305,7 @@ class Hub:
             # would only lose messages of the first subscriber until the broker has answered.
             self.link.subscribe(topic, depth, type_name, deliver, schema)
         if self._prompt or len(self._readers) > 2:
-            self._again(0.0)
+            self._drain_later(0.0)
         return reader
 
     def _deliver(self, topic: str, entry: Entry, *, again: bool) -> None:

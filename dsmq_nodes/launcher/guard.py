@@ -163,7 +163,7 @@ class _Guard:
         signal.set_wakeup_fd(wakes, warn_on_full_buffer=False)
         for number in (signal.SIGCHLD, _KEEPER_ENDED):
             signal.signal(number, lambda _number, _frame: None)
-        self._selector.register(woken, selectors.EVENT_READ, lambda: self._woken(woken))
+        self._selector.register(woken, selectors.EVENT_READ, lambda: self._on_wakeup(woken))
         self._connected = True
         # processes that were reaped before we knew that they are ours
         self._reaped_early: dict[int, int] = {}
@@ -276,7 +276,7 @@ class _Guard:
         warning = _adjust(child.pid, order.nice, order.cpus)
         self._send(started=order.number, pid=child.pid, warning=warning)
 
-    def _woken(self, woken: int) -> None:
+    def _on_wakeup(self, woken: int) -> None:
         with contextlib.suppress(BlockingIOError):
             os.read(woken, 4096)
         self._warm.poll()

@@ -471,7 +471,7 @@ class SingleThreadedExecutor(Executor):
         self, entity: Any, node: Any, callback: Callable[..., Any], args: tuple[Any, ...]
     ) -> BaseException | None:
         """Start a coroutine, which occupies the entity's callback group until its end."""
-        task: Task[Any] = Task(self._whole, (entity, callback, args), executor=self)
+        task: Task[Any] = Task(self._run_async, (entity, callback, args), executor=self)
         task.take()
         task()
         if task.is_over():
@@ -480,7 +480,7 @@ class SingleThreadedExecutor(Executor):
             self._tasks.append((task, entity, node))
         return None
 
-    async def _whole(
+    async def _run_async(
         self, entity: Any, callback: Callable[..., Any], args: tuple[Any, ...]
     ) -> None:
         try:

@@ -136,7 +136,7 @@ class Physics(Node):
         if given.speed:
             self.create_timer(self.period_sec / given.speed, self.tick)
         else:
-            self.create_task(self._hurry())
+            self.create_task(self._run_unpaced())
         updater = DiagnosticUpdater(self)
         updater.hardware_id = given.model
         updater.add("simulation", self._fill_status)
@@ -162,7 +162,7 @@ class Physics(Node):
         for output in self._outputs:
             output.publish_if_due(self.elapsed_sec, stamp)
 
-    async def _hurry(self) -> None:
+    async def _run_unpaced(self) -> None:
         while True:
             self.tick()
             await asyncio.sleep(_LET_OTHERS_SEC)

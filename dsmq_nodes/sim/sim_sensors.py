@@ -47,9 +47,9 @@ class SimImu:
         """Return a measurement; the covariance of a missing one begins with -1."""
         msg = Imu(header=header)
         gyro, rates = msg.angular_velocity, msg.angular_velocity_covariance
-        gyro.x, gyro.y, gyro.z = self._noisy("gyro", rates)
+        gyro.x, gyro.y, gyro.z = self._with_noise("gyro", rates)
         pulled, pulls = msg.linear_acceleration, msg.linear_acceleration_covariance
-        pulled.x, pulled.y, pulled.z = self._noisy("accelerometer", pulls)
+        pulled.x, pulled.y, pulled.z = self._with_noise("accelerometer", pulls)
         if "framequat" in self._sensors:
             turned = msg.orientation
             turned.w, turned.x, turned.y, turned.z = self._world.read(self._sensors["framequat"])
@@ -57,7 +57,7 @@ class SimImu:
             msg.orientation_covariance[0] = -1.0
         return msg
 
-    def _noisy(self, sensor: str, covariance: list[float]) -> list[float]:
+    def _with_noise(self, sensor: str, covariance: list[float]) -> list[float]:
         number = self._sensors.get(sensor)
         if number is None:
             covariance[0] = -1.0

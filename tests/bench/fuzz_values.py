@@ -336,7 +336,7 @@ def throw_at_arguments(rng: random.Random) -> None:
     words = ["/n", "p", text(rng)]
     if rng.random() < 0.3:
         words.insert(rng.randrange(4), rng.choice(("--broker=x:1", "--", "-h", "--help")))
-    given, values = _set._apart(list(words))
+    given, values = _set._split_options(list(words))
     if "--" in words:
         words.remove("--")  # the first ends the options, a second is a value
     same("words", sorted([*given, *values]), sorted(words))

@@ -60,7 +60,7 @@ def information_lines(bag: BagSource) -> Iterator[str]:
     length_ns = (found["end_ns"] or 0) - (found["start_ns"] or 0)
     yield from _titled("Duration:", [f"{length_ns * 1e-9:.3f}s"])
     for title, time_ns in (("Start:", found["start_ns"]), ("End:", found["end_ns"])):
-        yield from _titled(title, [_moment(time_ns)])
+        yield from _titled(title, [_shown_time(time_ns)])
     yield from _titled("Messages:", [str(found["messages"])])
     topics = [
         f"Topic: {each['topic']} | Type: {each['type'] or 'untyped'} | "
@@ -96,7 +96,7 @@ def shown_bytes(size_bytes: float) -> str:
     return f"{size_bytes:.1f} {_UNITS[-1]}"
 
 
-def _moment(time_ns: int | None) -> str:
+def _shown_time(time_ns: int | None) -> str:
     """Return a moment in local time, and in seconds since 1970-01-01 UTC."""
     if time_ns is None:
         return "none"

@@ -154,7 +154,7 @@ class McapFile:
         spans = [each for each in self._index.spans if each.may_have(wanted)]
         count = 0
         with opened(self.path) as stream, self._in_words():
-            for message in messages(stream, spans, wanted, self._doubt):
+            for message in messages(stream, spans, wanted, self._note_wrong_index):
                 if message.channel_id not in self._channels:
                     raise ValueError(f"there is no channel {message.channel_id}")
                 count += 1
@@ -176,7 +176,7 @@ class McapFile:
                 f"{self.path}: its index lists {expected} messages{which}, but it has {count}"
             )
 
-    def _doubt(self, what: str) -> None:
+    def _note_wrong_index(self, what: str) -> None:
         self._omitted.note(
             f"{self.path}: the {what} of messages in its chunks differ from its index, so that "
             f"some may not be found: `dsmq-nodes bag repair {self.path}` makes a correct copy"

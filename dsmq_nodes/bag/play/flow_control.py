@@ -141,7 +141,7 @@ class Flow:
             if put > max(counts, default=0) and not topic.name.endswith(REQUEST):
                 found.add(f"{topic.name}, by the broker's counters")  # which are old
             if put:
-                found |= set(_behind(topic.name, topic.edges))
+                found |= set(_lagging(topic.name, topic.edges))
         return found
 
 
@@ -149,5 +149,5 @@ def _keeps_depth(edge: EdgeCounters) -> bool:
     return bool(edge.subscriber and edge.depth)
 
 
-def _behind(topic: str, edges: Iterable[EdgeCounters]) -> list[str]:
+def _lagging(topic: str, edges: Iterable[EdgeCounters]) -> list[str]:
     return [f"{each.subscriber or 'a tool'} ({topic})" for each in edges if each.lag]

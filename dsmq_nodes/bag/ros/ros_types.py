@@ -58,12 +58,12 @@ class RosDecoder:
             UnknownTypeError: the type has no definition, or an unreadable one.
         """
         self._name = _full_name(channel.type_name)
-        self._learn(channel, _store(channel))
+        self._read_definition(channel, _store(channel))
         known = _known(channel.encoding)
         if self._is_another(known) and (data := first()) is not None and not self._reads(data):
-            self._learn(channel, known)
+            self._read_definition(channel, known)
             if not self._reads(data):
-                self._learn(channel, _store(channel))
+                self._read_definition(channel, _store(channel))
 
     def _is_another(self, known: Any) -> bool:
         """Whether ROS's own type of this name has other fields."""
@@ -94,7 +94,7 @@ class RosDecoder:
         found, end = read(data[_HEAD_BYTES:], 0, definition.cls, self._store)
         return found, end + _HEAD_BYTES
 
-    def _learn(self, channel: Channel, store: Any) -> None:
+    def _read_definition(self, channel: Channel, store: Any) -> None:
         self._store = store
         self._types = RosTypes(store)
         is_one = channel.encoding == "ros1"

@@ -64,7 +64,7 @@ def write_ros(
     of_topics: dict[tuple[str, str], Any] = {}
     count = 0
     with (
-        removed_if_unfinished(output, lambda: _begun(output, is_one=is_one)) as writer,
+        removed_if_unfinished(output, lambda: _opened_writer(output, is_one=is_one)) as writer,
         contextlib.ExitStack() as stack,
     ):
         stack.push(writer)  # not `with writer`, which would open it again
@@ -113,7 +113,7 @@ def _serialized(types: RosTypes, serialize: Callable[[Any, str], Any], record: R
         raise ValueError(f"it is no {name}: {reason}") from None
 
 
-def _begun(output: Path, *, is_one: bool) -> Any:
+def _opened_writer(output: Path, *, is_one: bool) -> Any:
     try:
         writer: Any = (
             rosbag1.Writer(output)

@@ -27,11 +27,13 @@ def report(broker: str, name: str, wait_sec: float, *, as_json: bool) -> bool:
         text = str(error).removesuffix(LISTED)  # the list follows below
         print("\n".join([f"ERROR   {text}", *_others(broker)]))
         return False
-    only = _meant(seen, name)
+    only = _full_name(seen, name)
     found = [each for each in findings(seen) if not only or only in each.about]
     if not (seen.processes or seen.nodes or any(peer.name for peer in seen.graph.peers)):
         found.append(
-            Finding(WARNING, "no node", (), f"no node is connected to {_at(broker)}", _START)
+            Finding(
+                WARNING, "no node", (), f"no node is connected to {_host_and_port(broker)}", _START
+            )
         )
     if as_json:
         print(json.dumps([each._asdict() for each in found], indent=2, ensure_ascii=False))
@@ -39,7 +41,10 @@ def report(broker: str, name: str, wait_sec: float, *, as_json: bool) -> bool:
         print("\n".join(map(_shown, found)))
         if any(each.kind == "no node" for each in found):
             print(
-                "".join(f"{each}\n" for each in _others(broker) if _at(broker) not in each), end=""
+                "".join(
+                    f"{each}\n" for each in _others(broker) if _host_and_port(broker) not in each
+                ),
+                end="",
             )
     else:
         print(f"All {len(CHECKS)} checks passed: {', '.join(CHECKS)}")
@@ -51,7 +56,7 @@ def report(broker: str, name: str, wait_sec: float, *, as_json: bool) -> bool:
 _START: Final = "Start one; a launch may have a broker of its own: `--broker HOST:PORT`."
 
 
-def _at(broker: str) -> str:
+def _host_and_port(broker: str) -> str:
     address = parse_address(broker)
     return f"{address.host}:{address.port}"
 
@@ -62,7 +67,7 @@ def _shown(finding: Finding) -> str:
     return f"{finding.level:7} {text}\n        {finding.advice}"
 
 
-def _meant(seen: Seen, name: str) -> str:
+def _full_name(seen: Seen, name: str) -> str:
     """Return the full name of a node or topic, or of a node that died; empty: all."""
     if not name:
         return ""

@@ -87,11 +87,11 @@ def _columns(
             path.append(columns[at][-1])
         path.append(target)
         paths.append(path[::-1] if is_turned else path)
-    _untangle(columns, [tie for path in paths for tie in pairwise(path)])
+    _order_boxes(columns, [tie for path in paths for tie in pairwise(path)])
     return columns, paths
 
 
-def _untangle(columns: list[list[str]], ties: Sequence[tuple[str, str]]) -> None:
+def _order_boxes(columns: list[list[str]], ties: Sequence[tuple[str, str]]) -> None:
     """Move each box to the mean place of its neighbours."""
     tied: dict[str, list[str]] = {name: [] for column in columns for name in column}
     for source, target in ties:

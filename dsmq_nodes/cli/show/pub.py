@@ -188,14 +188,14 @@ def _has_subscriber(session: Session, topic: str) -> bool:
     until_sec = time.monotonic() + _MOMENT_SEC
     for graph in session.graphs(_MOMENT_SEC):
         found = lookup.find(graph, topic)
-        if found and _hearers(found):
+        if found and _subscribers(found):
             return True
         if time.monotonic() > until_sec:
             break
     return False
 
 
-def _hearers(topic: TopicModel) -> list[EndpointModel]:
+def _subscribers(topic: TopicModel) -> list[EndpointModel]:
     """Return its subscribers, without the launcher's, which only keeps the emergency stop."""
     is_stop = topic.name.endswith(EMERGENCY_STOP_TOPIC)
     return [each for each in topic.subscribers if not (is_stop and is_kits_own(each.node))]
@@ -207,7 +207,9 @@ def _warn_of_no_subscriber(session: Session, topic: str) -> None:
     Raises:
         CommandError: the topic is an emergency stop, or a nearly equal name.
     """
-    subscribed = [each.name for each in lookup.shown(session.graph(), own=True) if _hearers(each)]
+    subscribed = [
+        each.name for each in lookup.shown(session.graph(), own=True) if _subscribers(each)
+    ]
     if topic in subscribed:
         return
     consequence = ": this stops nothing" if topic.endswith(EMERGENCY_STOP_TOPIC) else ""

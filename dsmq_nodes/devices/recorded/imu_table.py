@@ -85,7 +85,7 @@ def rows(path: str, counts: Counter[str]) -> Iterator[Row]:
         yield from _of_arrays(path, counts)
         return
     with opened(path) as lines:
-        table, first = _begun(path, lines)
+        table, first = _read_head(path, lines)
         if (UNKNOWN_MAG, "x") in table.columns:
             counts["magnetometer whose unit is not known"] += 1
         for line in itertools.chain([first], lines):
@@ -107,7 +107,7 @@ def checked(path: str) -> str:
         check_units(path, first, {"gyr", "acc"})
         return path
     with opened(path) as lines:
-        table, _ = _begun(path, lines)
+        table, _ = _read_head(path, lines)
     check_units(path, first, table.without_units())
     table.check_times(path, first)
     return path
@@ -306,7 +306,7 @@ class ImuTable:
         return round(value * scale)
 
 
-def _begun(path: str, lines: Iterator[str]) -> tuple[ImuTable, str]:
+def _read_head(path: str, lines: Iterator[str]) -> tuple[ImuTable, str]:
     """Read the begin of a file: its line of names, which may be a comment, and its first sample."""
     comment = ""
     for line in lines:

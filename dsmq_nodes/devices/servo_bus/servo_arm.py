@@ -151,7 +151,7 @@ class ServoArm(Node):
         else:
             positions = dict(zip(msg.name, msg.position, strict=True))
             reason = self._refusal() or self._motion.command(positions)
-        self._judge("a command", reason)
+        self._count_refusal("a command", reason)
 
     def on_trajectory(self, msg: JointTrajectory) -> None:
         """Follow a trajectory from its stamp or from now; an empty one stops the arm."""
@@ -171,7 +171,7 @@ class ServoArm(Node):
             reason = self._refusal() or self._motion.follow(points, self._now_sec())
             if not reason:
                 self._motors.hand_over()
-        self._judge("a trajectory", reason)
+        self._count_refusal("a trajectory", reason)
         return reason
 
     async def on_torque(self, request: SetBool.Request) -> SetBool.Response:
@@ -209,7 +209,7 @@ class ServoArm(Node):
         self._motion.hold()
         if self._must_be_limp:
             self._go_limp()
-        elif self._obeys:
+        elif self._accepts_commands:
             goals = self._goal_ticks()
             if goals and self._bus.send_now(self._family.goal, goals):
                 self._written = goals
@@ -296,7 +296,7 @@ class ServoArm(Node):
         self._motion.advance(now_sec, self.period_sec)
         goals = self._goal_ticks()
         is_due = goals != self._written or now_sec >= self._written_sec + _REPEAT_SEC
-        if self._obeys and goals and is_due:
+        if self._accepts_commands and goals and is_due:
             await self._bus.sync_write(family.goal, goals)
             self._written, self._written_sec = goals, now_sec
         if now_sec >= self._next_check_sec:
@@ -371,7 +371,7 @@ class ServoArm(Node):
         if wrong := [i for i, is_on in on.items() if is_on is is_limp]:
             if self._is_limp:
                 self._go_limp()
-            elif self._obeys:
+            elif self._accepts_commands:
                 self._motion.hold()
                 await self._set_up(wrong)
             change = "on: it is switched off" if is_limp else "off: it is set again"
@@ -388,7 +388,7 @@ class ServoArm(Node):
         return self._motors.emergency_stop.is_pressed and self.params.emergency_stop == "limp"
 
     @property
-    def _obeys(self) -> bool:
+    def _accepts_commands(self) -> bool:
         return self._is_ready and not self._is_limp
 
     def _now_sec(self) -> float:
@@ -444,7 +444,7 @@ class ServoArm(Node):
         absent = self._servos.absent
         return f"{absent[0].name} does not answer" if absent else ""
 
-    def _judge(self, what: str, reason: str) -> None:
+    def _count_refusal(self, what: str, reason: str) -> None:
         if reason:
             self._refused += 1
             self.get_logger().warning(f"{what} is refused: {reason}", throttle_duration_sec=1.0)

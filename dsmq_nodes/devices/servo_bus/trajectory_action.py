@@ -133,7 +133,7 @@ class TrajectoryAction:
         latest_sec: float,
     ) -> FollowJointTrajectory.Result | None:
         now_sec = _now_sec()
-        if text := self._trouble(goal, points):
+        if text := self._why_stopped(goal, points):
             return _Result(error_code=_Result.PATH_TOLERANCE_VIOLATED, error_string=text)
         if now_sec < end_sec:
             return None
@@ -146,7 +146,9 @@ class TrajectoryAction:
         code = _Result.GOAL_TOLERANCE_VIOLATED if text else _Result.SUCCESSFUL
         return _Result(error_code=code, error_string=text)
 
-    def _trouble(self, goal: FollowJointTrajectory.Goal, points: Sequence[Waypoint] | None) -> str:
+    def _why_stopped(
+        self, goal: FollowJointTrajectory.Goal, points: Sequence[Waypoint] | None
+    ) -> str:
         """Return why the arm cannot continue; "" if it can."""
         motion, names = self._motion(), goal.trajectory.joint_names
         if motion.followed is not points:

@@ -86,7 +86,7 @@ class Bridge:
                 missing_sec = 0.0
                 for sentence in (
                     *self.rules.unmatched((each.name for each in topics), services),
-                    *self.rules.unmatched_here(*self._here()),
+                    *self.rules.unmatched_here(*self._names_here()),
                 ):
                     logger.warning("%s", sentence)
             await asyncio.sleep(_POLL_SEC)
@@ -121,7 +121,7 @@ class Bridge:
             },
         )
 
-    def _here(self) -> tuple[list[str], list[str]]:
+    def _names_here(self) -> tuple[list[str], list[str]]:
         """Return the topics and the services that others offer on this side."""
 
         def is_of_others(ends: list[EndpointModel]) -> bool:

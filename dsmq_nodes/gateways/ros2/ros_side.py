@@ -244,7 +244,7 @@ class RosSide:
         def taken(msg: Any, info: Any) -> None:
             take(msg, info)
 
-        return self._woken(
+        return self._wake_for(
             self.node.create_subscription(
                 cls, topic.name, taken, profile, callback_group=self._group
             )
@@ -262,7 +262,7 @@ class RosSide:
 
     def client(self, name: str, cls: Any) -> Any:
         """Return a client of a service."""
-        return self._woken(self.node.create_client(cls, name, callback_group=self._group))
+        return self._wake_for(self.node.create_client(cls, name, callback_group=self._group))
 
     def serve(self, name: str, cls: Any, call: Callable[[Any, Callable[[Any], None]], None]) -> Any:
         """Serve a service.
@@ -294,9 +294,9 @@ class RosSide:
 
         service.send_response = send_response
         self._served.append(service)
-        return self._woken(service)
+        return self._wake_for(service)
 
-    def _woken(self, entity: Any) -> Any:
+    def _wake_for(self, entity: Any) -> Any:
         self._executor.wake()  # it still waits for the earlier entities only
         return entity
 

@@ -199,7 +199,7 @@ class RemoteCursor(Generic[T]):
         self.lost = self.resumed = self.duplicates = 0
         self._places: dict[str, int] = {}
         self._asked: dict[str, _Asked[T]] = {}
-        self._asks_left: dict[str, int] = {}
+        self._requests_left: dict[str, int] = {}
         self._silences, self._silences_seen = silences, dict[str, int]()
         self._is_doubted = False
         self._doubted_until_sec: dict[str, float] = {}
@@ -236,7 +236,7 @@ class RemoteCursor(Generic[T]):
         self._resumed_at = ""
         self._away.discard(machine)
         if epoch in self._places or was_away:
-            self._permit(epoch)
+            self._allow_requests(epoch)
             self._ask(epoch)
         elif latched:
             self._request(LogRequest(epoch, 0, latched))
@@ -251,14 +251,14 @@ class RemoteCursor(Generic[T]):
         if epoch in self._places:
             self._away.add(machine)
             self._unoffered.add(epoch)
-        self._permit(epoch)
+        self._allow_requests(epoch)
 
     def forget(self) -> None:
         """Forget all places, because the topic has no reader here: later messages are new."""
         self._places.clear()
         for epoch in list(self._asked):
             self._forget_question(epoch)
-        self._asks_left.clear()
+        self._requests_left.clear()
         self._away.clear()
         self._numbers.clear()
         self._unoffered.clear()
@@ -282,7 +282,7 @@ class RemoteCursor(Generic[T]):
             self._forget_log(next(iter(self._silences_seen)))
         silences = self._silences.arrived(epoch, now_sec)
         if silences > self._silences_seen.setdefault(epoch, silences):
-            self._permit(epoch)
+            self._allow_requests(epoch)
         self._silences_seen[epoch] = silences
         if self._doubted_until_sec.get(epoch) == inf:
             self._doubted_until_sec[epoch] = now_sec + _DOUBT_SEC
@@ -339,7 +339,7 @@ class RemoteCursor(Generic[T]):
             # An answer may have contained some of the skipped messages.
             lost += hole + max(0, min(skipped, message_id - 1 - max(before, known)))
         if not hole and not self._asked.get(epoch) and not self._is_doubted:
-            self._asks_left.pop(epoch, None)  # the outage is over
+            self._requests_left.pop(epoch, None)  # the outage is over
         self._places[epoch] = message_id
         if len(self._places) > _MOST_LOGS:
             self._forget_log(next(iter(self._places)))
@@ -364,15 +364,15 @@ class RemoteCursor(Generic[T]):
         self._places.pop(epoch, None)
         self._numbers.pop(epoch, None)
         self._unoffered.discard(epoch)
-        self._asks_left.pop(epoch, None)
+        self._requests_left.pop(epoch, None)
         self._silences_seen.pop(epoch, None)
         self._doubted_until_sec.pop(epoch, None)
 
     # Asking
 
-    def _permit(self, epoch: str) -> None:
+    def _allow_requests(self, epoch: str) -> None:
         """Permit requests, after an outage."""
-        self._asks_left[epoch] = _MOST_ASKS
+        self._requests_left[epoch] = _MOST_ASKS
         self._doubted_until_sec[epoch] = inf  # until some time after the next message
         if len(self._doubted_until_sec) > _MOST_LOGS:
             self._forget_log(next(iter(self._doubted_until_sec)))
@@ -381,10 +381,10 @@ class RemoteCursor(Generic[T]):
         """Request what follows the cursor's place, if permitted; return whether it was."""
         if not self.resume or epoch in self._asked:
             return False
-        left = _MOST_ASKS if self.is_sure else self._asks_left.get(epoch, 0)
+        left = _MOST_ASKS if self.is_sure else self._requests_left.get(epoch, 0)
         if not left:
             return False
-        self._asks_left[epoch] = left - 1
+        self._requests_left[epoch] = left - 1
         self._request(LogRequest(epoch, self._places.get(epoch, 0), self.resume))
         return True
 

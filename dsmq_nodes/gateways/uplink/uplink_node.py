@@ -117,7 +117,7 @@ class Uplink:
         )
         self._hub.link.set_state("ready")
         self._carrier.open(self, lambda act: _run_soon(loop, act))
-        beating = loop.create_task(self._beat())
+        beating = loop.create_task(self._run_beats())
         try:
             await self._end
         finally:
@@ -132,7 +132,7 @@ class Uplink:
             self._clients.show_again()
             if self._returning is not None:
                 self._returning.cancel()
-            self._returning = self._hub.loop.call_later(_RETURN_SEC, self._returned)
+            self._returning = self._hub.loop.call_later(_RETURN_SEC, self._end_of_return)
         self._was_connected = self._hub.is_connected
         if self._hub.is_connected and self._hub.graph.epoch:
             self._outgoing.offer(topics)
@@ -142,7 +142,7 @@ class Uplink:
         elif not self._hub.is_connected:
             self._outgoing.withdraw_all()
 
-    def _returned(self) -> None:
+    def _end_of_return(self) -> None:
         self._returning = None
         self._graph_changed()
 
@@ -153,7 +153,7 @@ class Uplink:
                 logger.warning("%s", text)
         self._uncarried = uncarried
 
-    async def _beat(self) -> None:
+    async def _run_beats(self) -> None:
         while True:
             await asyncio.sleep(_BEAT_SEC)
             self._outgoing.beat()

@@ -90,14 +90,14 @@ class UplinkRules:
 
     def may_send(self, topic: str) -> bool:
         """Whether a topic of this machine may be sent."""
-        return _may(self.publish, topic) or (
+        return _is_allowed(self.publish, topic) or (
             _rule_covers(self.serve, topic, _FROM_SERVER)
             or _rule_covers(self.call, topic, _FROM_CLIENT)
         )
 
     def may_receive(self, topic: str) -> bool:
         """Whether a topic may be received, by this machine's name of it."""
-        return _may(self.subscribe, topic) or (
+        return _is_allowed(self.subscribe, topic) or (
             _rule_covers(self.serve, topic, _FROM_CLIENT)
             or _rule_covers(self.call, topic, _FROM_SERVER)
         )
@@ -140,7 +140,7 @@ def _is_never(topic: str) -> bool:
 
 
 @lru_cache(_MOST_TOPICS)  # each change of the graph checks all of its topics
-def _may(rule: tuple[str, ...], topic: str) -> bool:
+def _is_allowed(rule: tuple[str, ...], topic: str) -> bool:
     if not topic.startswith("/") or _is_never(topic):
         return False
     if "/_" in topic:  # a hidden topic has to be named

@@ -289,7 +289,7 @@ def _idle_remaps(each: _Examined, examined: list[_Examined]) -> Iterator[LaunchP
         sharing = [other for other in examined if other.node.remaps.get(name) == origin]
         if any(other.finding.error or other.finding.unknown for other in sharing):
             continue
-        if not any(_meets(other, name) for other in sharing):
+        if not any(_uses_topic(other, name) for other in sharing):
             own = {_base(topic)[0] for other in sharing for topic in _topics_of(other)}
             own -= {each for each in own if each.rpartition("/")[2] in NODE_SERVICES}
             known = sorted({_as_written(topic, each.node) for topic in own})
@@ -297,7 +297,7 @@ def _idle_remaps(each: _Examined, examined: list[_Examined]) -> Iterator[LaunchP
             yield origin.problem(message, at_key=True)
 
 
-def _meets(each: _Examined, name: str) -> bool:
+def _uses_topic(each: _Examined, name: str) -> bool:
     node = each.node
     source = names.resolve_topic(name, node.name, node.namespace or "/", {})
     return any(_base(topic)[0] == source or topic == source for topic in _topics_of(each))
@@ -406,13 +406,13 @@ class _Ends:
             if any(gateway.entry.brings(answers) for gateway in composition.gateways):
                 continue
             if hidden == REQUEST and not subscribed:
-                yield _at(published, f"no node serves {base}; it is called by")
+                yield _problem_of(published, f"no node serves {base}; it is called by")
             if published or hidden or topic in _MAY_BE_SILENT:
                 continue
             others = [each for each in known if not self._is_by(each, subscribed)]
             close = nearest(topic, others)
             hint = f" (did you mean '{close}'?)" if close is not None else ""
-            yield _at(subscribed, f"no node publishes {topic}{hint}; it is subscribed by")
+            yield _problem_of(subscribed, f"no node publishes {topic}{hint}; it is subscribed by")
 
     def _is_by(self, topic: str, readers: list[tuple[_Examined, NodeTopic]]) -> bool:
         """Whether one of these nodes publishes a topic: no node waits for its own messages."""
@@ -420,7 +420,7 @@ class _Ends:
         return any(id(each) in nodes for each, _ in self.topics[topic][0])
 
 
-def _at(ends: list[tuple[_Examined, NodeTopic]], message: str) -> LaunchProblem:
+def _problem_of(ends: list[tuple[_Examined, NodeTopic]], message: str) -> LaunchProblem:
     """Return a problem of several nodes, at the first one."""
     readers = [f"'{each.node.full_name}'" for each, _ in ends]
     more = f" and {len(readers) - _MOST_NAMED} more" if len(readers) > _MOST_NAMED else ""

@@ -54,7 +54,7 @@ def process_of(node: ComposedNode) -> str:
 def waits_for(composition: Composition, node: ComposedNode, name: str) -> ComposedNode | None:
     """Return the node that a name stands for: in the same namespace, else further out."""
     by_name = composition.by_name
-    return next((by_name[each] for each in _meant(node, name) if each in by_name), None)
+    return next((by_name[each] for each in _candidates(node, name) if each in by_name), None)
 
 
 def awaited_topic(node: ComposedNode, wish: DependencyEntry) -> str | None:
@@ -72,7 +72,9 @@ def idle_waits(composition: Composition) -> Iterator[LaunchProblem]:
             other = waits_for(composition, node, name)
             if other is not None and other is not node and process_of(other) == process_of(node):
                 why = f"{shorten(name)} is not waited for: it is in the same process"
-            elif other is None and any(each in composition.skipped for each in _meant(node, name)):
+            elif other is None and any(
+                each in composition.skipped for each in _candidates(node, name)
+            ):
                 why = f"{shorten(name)} is not waited for: it is left out by its conditions"
             else:
                 continue
@@ -100,7 +102,7 @@ def rclpy_words(node: ComposedNode) -> list[str]:
     return [str(Path(node.origin.document.directory, first)) if is_file else first, *rest]
 
 
-def _meant(node: ComposedNode, name: str) -> Iterator[str]:
+def _candidates(node: ComposedNode, name: str) -> Iterator[str]:
     if name.startswith("/"):
         yield name
         return
@@ -139,7 +141,7 @@ def _processes(nodes: list[ComposedNode]) -> Iterator[LaunchProblem]:
         if other is not None:
             name = shorten(node.process)
             yield _process_origin(node).problem(f"a node is named {name} too; rename one")
-        for key, value, origin in _wishes(node):
+        for key, value, origin in _process_settings(node):
             before, first = settled.setdefault((node.process, key), (value, node))
             if before != value:
                 yield origin.problem(
@@ -148,7 +150,7 @@ def _processes(nodes: list[ComposedNode]) -> Iterator[LaunchProblem]:
                 )
 
 
-def _wishes(node: ComposedNode) -> Iterator[tuple[str, object, Origin]]:
+def _process_settings(node: ComposedNode) -> Iterator[tuple[str, object, Origin]]:
     for key in _OF_PROCESS:
         if key in node.entry.model_fields_set:
             yield key, getattr(node.entry, key), node.origin.within(key)
@@ -171,7 +173,7 @@ def _dependencies(composition: Composition) -> Iterator[LaunchProblem]:
             elif other is not None:
                 edges.setdefault(process_of(node), {}).setdefault(process_of(other), origin)
             elif not composition.is_partial and not any(
-                each in composition.skipped | composition.faulty for each in _meant(node, name)
+                each in composition.skipped | composition.faulty for each in _candidates(node, name)
             ):
                 yield origin.problem(_no_such_node(composition, node, name), at_key=True)
     yield from _cycles(edges)

@@ -397,7 +397,7 @@ class Composer:
         path = resolved(origin.document.directory / entry.include)
         self._includes += 1
         if path in around.files:
-            self.add_problem(at.problem(f"a loop: {_loop(around.files, path)}"))
+            self.add_problem(at.problem(f"a loop: {_include_chain(around.files, path)}"))
         elif self._includes > _MOST_INCLUDES:
             self._too_much(at, f"more than {_MOST_INCLUDES} includes are too many")
         elif (document := self._others.launch_file(path, at)) is None:
@@ -451,7 +451,7 @@ def _is_number(count: object) -> TypeGuard[int]:
     return isinstance(count, int) and not isinstance(count, bool)
 
 
-def _loop(files: tuple[Path, ...], path: Path) -> str:
+def _include_chain(files: tuple[Path, ...], path: Path) -> str:
     return " includes ".join(each.name for each in (*files[files.index(path) :], path))
 
 

@@ -98,13 +98,13 @@ def explain_value(detail: ErrorDetails, place: Place) -> str:
         return f"must be {words} {detail['ctx'][key]:g}, is {_plain(place, detail['input'])}"
     if kind == "literal_error":
         choices = re.findall(r"'([^']*)'", detail["ctx"]["expected"])
-        return f"{describe(detail['input'])} is none of {', '.join(choices)}" + _meant(
+        return f"{describe(detail['input'])} is none of {', '.join(choices)}" + _suggestion(
             detail["input"], choices
         )
     return "the list is empty" if kind == "too_short" else detail["msg"]
 
 
-def _meant(value: object, choices: list[str]) -> str:
+def _suggestion(value: object, choices: list[str]) -> str:
     close = nearest(value, choices) if isinstance(value, str) else None
     return f"; did you mean '{close}'?" if close is not None else ""
 

@@ -95,14 +95,14 @@ def _scalar(value: object) -> object:
     raise wrong(f"expected text, a number, true or false, found {describe(value)}")
 
 
-def _some(value: object) -> object:
+def _as_list(value: object) -> object:
     """Accept one text as a list of one."""
     return [value] if isinstance(value, str) else value
 
 
 def _dependencies(value: object) -> object:
     """Accept `sim`, `[sim]` and `{sim: ready}` for `{sim: {until: ready}}`."""
-    value = _some(value)
+    value = _as_list(value)
     if isinstance(value, list) and all(isinstance(name, str) for name in value):
         return {name: {} for name in value}
     if isinstance(value, dict):
@@ -161,7 +161,7 @@ Words = Annotated[
     Field(min_length=1),
     BeforeValidator(_not_a_shell_line),
 ]
-FilePaths = Annotated[list[FilePath], BeforeValidator(_some)]
+FilePaths = Annotated[list[FilePath], BeforeValidator(_as_list)]
 Scalar = Annotated[
     Any,
     BeforeValidator(_scalar),

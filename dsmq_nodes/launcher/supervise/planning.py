@@ -105,7 +105,7 @@ def gateway_plan(key: str, entry: GatewayEntry, directory: Path) -> ProcessPlan:
 
 def _process(composition: Composition, nodes: list[ComposedNode], root: Path) -> ProcessPlan:
     name = process_of(nodes[0]).removeprefix("/")
-    entry = _agreed([node.entry for node in nodes])
+    entry = _merged_entry([node.entry for node in nodes])
     env: dict[str, str] = {}
     for node in nodes:
         env |= node.env
@@ -132,7 +132,7 @@ def _process(composition: Composition, nodes: list[ComposedNode], root: Path) ->
     )
 
 
-def _agreed(entries: list[NodeEntry]) -> NodeEntry:
+def _merged_entry(entries: list[NodeEntry]) -> NodeEntry:
     """Return the settings of a process, which its nodes agree on."""
     values = {key: getattr(entry, key) for entry in entries for key in entry.model_fields_set}
     return entries[0].model_copy(update=values)

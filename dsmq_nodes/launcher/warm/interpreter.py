@@ -63,7 +63,7 @@ def run(argv: list[str]) -> None:
         else:
             _run_file(argv[1], argv[2:], main)
     except BaseException as error:
-        _show_without_us(_below(error.__traceback__))
+        _show_without_us(_without_our_frames(error.__traceback__))
         raise
 
 
@@ -93,7 +93,7 @@ class _Script(SourceFileLoader):
         pass
 
 
-def _below(trace: TracebackType | None) -> TracebackType | None:
+def _without_our_frames(trace: TracebackType | None) -> TracebackType | None:
     """Return the traceback from the program's own first frame on."""
     package = str(Path(__file__).parent)
     while trace is not None:

@@ -138,7 +138,7 @@ class GraphObserver:
             return
         self._rates.tick(time.monotonic())
         if missed := self._rates.take(msg, time.monotonic()):
-            self._accuse(supervisor, msg.name, missed)
+            self._fail_or_report(supervisor, msg.name, missed)
         if self._strict_rates and (why := self._rates.not_measured(msg, time.monotonic())):
             supervisor.report(f"{msg.name.removeprefix('/')}: {why}")
 
@@ -164,7 +164,7 @@ class GraphObserver:
     ) -> None:
         statistics = self.statistics.get(name)
         if statistics is not None and rated_timer(statistics) is not None:
-            self._accuse(supervisor, name, what)
+            self._fail_or_report(supervisor, name, what)
         elif member.plan.is_of_kit:  # another program may spin its nodes when it likes
             supervisor.report(f"{name.removeprefix('/')}: {what}")
         else:
@@ -172,7 +172,7 @@ class GraphObserver:
         self._silent[name] = member
         member.mark_silent(silent=True)
 
-    def _accuse(self, supervisor: "Supervisor", name: str, what: str) -> None:
+    def _fail_or_report(self, supervisor: "Supervisor", name: str, what: str) -> None:
         if self._strict_rates:
             supervisor.fail(name.removeprefix("/"), what, end=True)
         else:

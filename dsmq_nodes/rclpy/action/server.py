@@ -373,7 +373,7 @@ class ActionServer(Waitable):
 
     async def _execute_cancel_request(self, request_id: Any, request: Any) -> None:
         response = self._action_type.Impl.CancelGoalService.Response()
-        code, meant = self._meant(request.goal_info)
+        code, meant = self._selected_goals(request.goal_info)
         response.return_code = code
         for handle in meant:
             if await _called(self._cancel_callback, handle) is not CancelResponse.ACCEPT:
@@ -385,7 +385,7 @@ class ActionServer(Waitable):
             response.goals_canceling.append(handle.goal_info)
         self._respond(self._handle.cancel, response, request_id, "cancel")
 
-    def _meant(self, wanted: Any) -> tuple[int, list[ServerGoalHandle]]:
+    def _selected_goals(self, wanted: Any) -> tuple[int, list[ServerGoalHandle]]:
         """Return the goals that a request to cancel selects, by the rules of CancelGoal.srv."""
         goal_id = bytes(wanted.goal_id.uuid)
         stamp_ns = _ns(wanted.stamp)

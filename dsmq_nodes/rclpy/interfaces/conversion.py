@@ -226,10 +226,10 @@ class _Checker:
         if base == "byte":
             if isinstance(value, bytes | bytearray) and len(value) == 1:
                 return value[0]
-            raise self._wrong(value, "bytes of length 1")
+            raise self._type_error(value, "bytes of length 1")
         if isinstance(value, str):
             return str(value)
-        raise self._wrong(value, "a str")
+        raise self._type_error(value, "a str")
 
     def list(self, values: Any) -> Any:
         """Check texts, booleans and octets; any iterable of them is accepted."""
@@ -253,7 +253,7 @@ class _Checker:
         try:
             number = operator.index(value)
         except TypeError:
-            raise self._wrong(value, "an int") from None
+            raise self._type_error(value, "an int") from None
         low, high = _RANGES[self.kind.base]
         if not low <= number <= high:
             raise OverflowError(f"{self.where}: {number} is not in [{low}, {high}]")
@@ -261,7 +261,7 @@ class _Checker:
 
     def _float(self, value: Any) -> float:
         if isinstance(value, str | bytes) or not hasattr(value, "__float__"):
-            raise self._wrong(value, "a float")
+            raise self._type_error(value, "a float")
         return float(value)
 
     def _bool(self, value: Any) -> bool:
@@ -269,9 +269,9 @@ class _Checker:
             return bool(value)
         if isinstance(value, int) and value in {0, 1}:
             return bool(value)
-        raise self._wrong(value, "a bool")
+        raise self._type_error(value, "a bool")
 
-    def _wrong(self, value: Any, wanted: str) -> TypeError:
+    def _type_error(self, value: Any, wanted: str) -> TypeError:
         # Python's own text, as in ROS; the note names the field.
         error = TypeError("bad argument type for built-in operation")
         error.add_note(

@@ -274,7 +274,7 @@ def _kept(element: Element) -> dict[Any, Any]:
     return {tuple(name) if isinstance(name, list) else name: value for name, value in pairs}
 
 
-def _loop(element: Element, include: Any) -> Any:
+def _loop_action(element: Element, include: Any) -> Any:
     def one_round(**variables: Any) -> Any:
         return scopes.Round(_made(element.children, include), variables)
 
@@ -307,8 +307,8 @@ ELEMENTS: Final[dict[str, Callable[[Element, Any], Any]]] = {
     "arg": _arg,
     "timer": _timer,
     "ros_timer": _timer,
-    "for": _loop,
-    "for_each": _loop,
+    "for": _loop_action,
+    "for_each": _loop_action,
     "unset_env": lambda e, _: scopes.UnsetEnvironmentVariable(e.need("name")),
     "reset_env": lambda e, _: scopes.ResetEnvironment(),
     "reset": lambda e, _: scopes.ResetLaunchConfigurations(_kept(e)),

@@ -103,7 +103,7 @@ class _Screen:
             self._session.pump(0.0)
         if readable - {self._inputs[0]}:
             if keys := read_keys(sys.stdin.fileno()):
-                self._obey(keys)
+                self._apply_keys(keys)
             else:
                 self._end_with_the_terminal()
 
@@ -113,7 +113,7 @@ class _Screen:
         if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
             self._player.stop()
 
-    def _obey(self, keys: bytes) -> None:
+    def _apply_keys(self, keys: bytes) -> None:
         pace = self._player.pace
         for command in _commands(keys):
             match command:

@@ -40,17 +40,17 @@ async def packet_socket(host: str, port: int, *, is_ours: bool, attempt: int = 0
 
 
 class PacketSocket:
-    """Calls `came` with received packets, and `failed` when none can be received or sent."""
+    """Calls `on_packets` with received packets, and `failed` when none can be received or sent."""
 
     def __init__(
         self,
         made: socket.socket,
-        came: Callable[[Packets], None],
+        on_packets: Callable[[Packets], None],
         failed: Callable[[OSError], None] = lambda _: None,
     ) -> None:
         """Start to read a socket."""
         made.setblocking(False)
-        self._socket, self._came, self._failed = made, came, failed
+        self._socket, self._on_packets, self._failed = made, on_packets, failed
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(made, self._read)
 
@@ -64,7 +64,7 @@ class PacketSocket:
         except OSError as error:
             self._failed(error)
         if packets:
-            self._came(packets)
+            self._on_packets(packets)
 
     def send(self, packet: bytes, address: Any = None, *, confirms_path: bool = False) -> None:
         """Send a packet; one that cannot be sent now is lost.

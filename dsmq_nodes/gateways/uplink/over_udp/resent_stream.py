@@ -263,7 +263,7 @@ class ResentStream:
 
     def packets(self, now_sec: float) -> list[bytes]:
         """Return the packets to send now."""
-        made = [self._again(*each, now_sec) for each in self._due(now_sec)]
+        made = [self._transmit(*each, now_sec) for each in self._due(now_sec)]
         unacknowledged_bytes = self._unacknowledged_bytes()
         if not self._unacknowledged:
             self._received_sec = now_sec  # no answer was pending until now
@@ -273,7 +273,7 @@ class ResentStream:
             self.waiting_bytes -= len(packet.data)
             self._last += 1
             self._unacknowledged[self._last] = packet
-            made.append(self._again(self._last, packet, now_sec))
+            made.append(self._transmit(self._last, packet, now_sec))
         if self._is_answer_due:
             made.append(self._packed(ACK, 0, b"", now_sec))
         return made
@@ -295,7 +295,7 @@ class ResentStream:
         is_near = self._last - first < _MOST_UNACKNOWLEDGED - 1
         return self.is_open and is_near and unacknowledged_bytes < self._window.bytes
 
-    def _again(self, number: int, packet: _Packet, now_sec: float) -> bytes:
+    def _transmit(self, number: int, packet: _Packet, now_sec: float) -> bytes:
         packet.sent_sec, packet.is_lost = now_sec, False
         packet.tries += 1
         if packet.tries == _FEW_TRIES:

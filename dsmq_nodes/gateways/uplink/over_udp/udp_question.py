@@ -37,7 +37,7 @@ class _Question:
     def __init__(self, made: socket.socket) -> None:
         self._stream = ResentStream(os.urandom(resent_stream.CONNECTION_BYTES), is_dialled=True)
         self._answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self.packets = PacketSocket(made, self._came, lambda _: self._settle(is_answered=False))
+        self.packets = PacketSocket(made, self._receive, lambda _: self._settle(is_answered=False))
 
     async def ask(self) -> bool:
         loop = asyncio.get_running_loop()
@@ -48,7 +48,7 @@ class _Question:
             await asyncio.wait([self._answer], timeout=max(0.0, due_sec - loop.time()))
         return self._answer.result()
 
-    def _came(self, packets: Packets) -> None:
+    def _receive(self, packets: Packets) -> None:
         if any(self._is_cookie(packet) for packet, _ in packets):
             self._settle(is_answered=True)
 

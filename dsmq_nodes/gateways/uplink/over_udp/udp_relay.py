@@ -299,14 +299,14 @@ class _DialledPort:
     def __init__(
         self, made: socket.socket, kind: str, inside: Address, names: dict[str, str]
     ) -> None:
-        self.packets = PacketSocket(made, self._came)
+        self.packets = PacketSocket(made, self._receive)
         self._kind, self.inside, self._names = kind, inside, names
         self._secret, self.paths = os.urandom(16), NarrowPaths()
         self._connections: dict[bytes, _Accepted] = {}
         # A late copy of a first packet must not open one of these again.
         self._ended: dict[bytes, None] = {}
 
-    def _came(self, packets: Packets) -> None:
+    def _receive(self, packets: Packets) -> None:
         answered: dict[_Accepted, None] = {}
         for packet, address in packets:
             connection = self._connection_of(packet, address)

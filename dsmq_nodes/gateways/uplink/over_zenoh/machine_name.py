@@ -82,7 +82,7 @@ class MachineName:
         if before.isdisjoint(self._links):
             self._began_sec = time.monotonic() if self._links else inf
 
-    def _here(self) -> _Presence:
+    def _presence(self) -> _Presence:
         self.check_links()  # a request may arrive over a link that was not reported yet
         return _Presence(
             socket.gethostname()[:_MOST_HOST], max(0.0, time.monotonic() - self._began_sec)
@@ -95,7 +95,7 @@ class MachineName:
                 keys.name_key(self._name, peer),
                 zenoh.handlers.Callback(self._answered, lambda: None),
                 timeout=_ANSWER_SEC,
-                payload=msgspec.json.encode(self._here()),
+                payload=msgspec.json.encode(self._presence()),
             )
 
     def _answered(self, reply: zenoh.Reply) -> None:
@@ -107,7 +107,7 @@ class MachineName:
 
     def _asked(self, query: zenoh.Query) -> None:
         with query, contextlib.suppress(ValueError, zenoh.ZError):
-            payload, ours = query.payload, self._here()
+            payload, ours = query.payload, self._presence()
             theirs = _read(payload.to_bytes() if payload is not None else b"")
             answer = msgspec.json.encode(ours)
             if theirs.here_sec > ours.here_sec:

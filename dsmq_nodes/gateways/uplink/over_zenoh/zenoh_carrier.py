@@ -231,7 +231,9 @@ class ZenohCarrier:
         own = f"{keys.LOGS}/{self._name or '-'}/{self.peer}/{below}"
         self._declared = [
             session.declare_queryable(own, self._asked),
-            session.declare_subscriber(own, self._came, allowed_origin=zenoh.Locality.REMOTE),
+            session.declare_subscriber(
+                own, self._on_confirmation, allowed_origin=zenoh.Locality.REMOTE
+            ),
             session.declare_subscriber(
                 f"{keys.LAST}/{below}", self._last, allowed_origin=zenoh.Locality.REMOTE
             ),
@@ -298,7 +300,7 @@ class ZenohCarrier:
         head = sample.payload.to_bytes()
         self._post(lambda: self._events.heartbeat(fleet_name, head))
 
-    def _came(self, sample: zenoh.Sample) -> None:
+    def _on_confirmation(self, sample: zenoh.Sample) -> None:
         try:
             fleet_name = keys.fleet_name_of(str(sample.key_expr), 4)
             found = _read_confirmation(sample.payload.to_bytes())

@@ -102,7 +102,7 @@ class SpunPeer:
         with _signals_as_they_are():
             self.node = _made(name, namespace)
         self.is_second = self.node.get_name() != name
-        self._spinning = io.wait(_begun(self.node))
+        self._spinning = io.wait(_spin_task(self.node))
 
     async def ended(self) -> None:
         """Leave the graph."""
@@ -139,7 +139,7 @@ def _made(name: str, namespace: str) -> PeerNode:
     raise AssertionError
 
 
-async def _begun(node: PeerNode) -> "asyncio.Task[None]":
+async def _spin_task(node: PeerNode) -> "asyncio.Task[None]":
     task = asyncio.ensure_future(node.spin_async())
     await asyncio.sleep(0)
     await asyncio.sleep(0)

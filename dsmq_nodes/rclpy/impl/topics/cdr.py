@@ -107,12 +107,12 @@ class _CdrWriter:
         self.out = bytearray()
         self.length = 0  # as ROS reckons it
 
-    def _reckon(self, size: int, count: int) -> None:
+    def _add_length(self, size: int, count: int) -> None:
         self.length += -self.length % size + size * count
 
     def _number(self, code: str, value: Any) -> None:
         size = struct.calcsize(code)
-        self._reckon(size, 1)
+        self._add_length(size, 1)
         self.out += b"\0" * (-len(self.out) % size)
         try:
             self.out += struct.pack(f"<{code}", value)
@@ -170,9 +170,9 @@ class _CdrWriter:
             return
         code = _FORMATS.get(getattr(kind, "typename", ""), "")
         if code:
-            self._reckon(struct.calcsize(code), 0)
+            self._add_length(struct.calcsize(code), 0)
         if code in _ARRAY_CODES and hasattr(values, "tobytes") and len(values):
-            self._reckon(struct.calcsize(code), len(values))
+            self._add_length(struct.calcsize(code), len(values))
             self.out += b"\0" * (-len(self.out) % struct.calcsize(code))
             self.out += values.tobytes()
             return

@@ -65,7 +65,7 @@ class ContentFilter:
         self._tokens = _tokens(expression)
         self._at = 0
         self._parameters = [_parameter(each) for each in parameters]
-        self._test = self._either() if self._tokens else lambda _: True
+        self._test = self._disjunction() if self._tokens else lambda _: True
         if self._at != len(self._tokens):
             raise FilterError
 
@@ -83,24 +83,24 @@ class ContentFilter:
             return self._tokens[self._at - 1][1].upper()
         return None
 
-    def _either(self) -> _Test:
-        tests = [self._all()]
+    def _disjunction(self) -> _Test:
+        tests = [self._conjunction()]
         while self._next("OR"):
-            tests.append(self._all())
+            tests.append(self._conjunction())
         return lambda msg: any(test(msg) for test in tests)
 
-    def _all(self) -> _Test:
-        tests = [self._one()]
+    def _conjunction(self) -> _Test:
+        tests = [self._negation()]
         while self._next("AND"):
-            tests.append(self._one())
+            tests.append(self._negation())
         return lambda msg: all(test(msg) for test in tests)
 
-    def _one(self) -> _Test:
+    def _negation(self) -> _Test:
         if self._next("NOT"):
-            test = self._one()
+            test = self._negation()
             return lambda msg: not test(msg)
         if self._next("("):
-            test = self._either()
+            test = self._disjunction()
             if not self._next(")"):
                 raise FilterError
             return test

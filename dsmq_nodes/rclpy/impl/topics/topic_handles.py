@@ -189,18 +189,18 @@ class PublisherHandle(TopicHandle):
             parts = self._to_record(message)
         except RMWError as error:
             raise RCLError("Failed to publish: cannot publish data") from error
-        self._out(parts)
+        self._publish_parts(parts)
 
     def publish_raw(self, data: bytes) -> None:
         """Send a message that is serialized already."""
         self._check_context("Failed to publish")
-        self._out(self._to_record(deserialize_message(data, self._msg_type)))
+        self._publish_parts(self._to_record(deserialize_message(data, self._msg_type)))
 
     def _check_context(self, what: str) -> None:
         if not self._context.ok():
             raise RCLError(f"{what}: publisher's context is invalid")
 
-    def _out(self, parts: tuple[bytes, str, Any]) -> None:
+    def _publish_parts(self, parts: tuple[bytes, str, Any]) -> None:
         try:
             self._send(carry(self._carrier, parts))
         except (DsmqError, ValueError) as error:
