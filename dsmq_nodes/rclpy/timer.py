@@ -251,14 +251,21 @@ class Timer:
             return self.handle.time_until_next_call()
 
     def take(self, _executor: Any) -> tuple[Callable[..., Any], tuple[Any, ...]] | None:
-        """Make a tick: return the callback, with a `TimerInfo` if its annotation asks for one."""
+        """Make a tick: return the callback, with a `TimerInfo` if its annotation asks for one.
+
+        Raises:
+            TypeError: it has no callback.
+        """
         self.handle.check()
         if self.handle.is_canceled:
             return None
         called = self.handle.call_timer_with_info()
         callback = self.callback
         if callback is None:
-            return None
+            raise TypeError(
+                "the timer's callback is None: give a function, as `self.tick`; `self.tick()` calls "
+                "it and gives what it returns"
+            )
         name = _wants_info(callback)
         if name is None:
             return callback, ()

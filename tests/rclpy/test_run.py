@@ -516,6 +516,19 @@ def test_a_module_that_a_node_class_lacks_is_not_taken_for_its_own(
     assert wrong.stderr == "run: there is no module 'arms.node' here\n"
 
 
+def test_a_timer_without_a_callback_is_an_error(port: int, tmp_path: Path) -> None:
+    program = """
+        import rclpy
+        rclpy.init()
+        node = rclpy.create_node("n")
+        node.create_timer(0.01, print())
+        rclpy.spin(node)
+    """
+    write(tmp_path, {"program.py": program})
+    done = run(port, "--quiet", "program.py", cwd=tmp_path)
+    assert done.stderr.splitlines()[-1].startswith("TypeError: the timer's callback is None: give")
+
+
 def test_a_talker_and_a_listener_of_two_terminals_meet(port: int, tmp_path: Path) -> None:
     talker = """
         import rclpy
