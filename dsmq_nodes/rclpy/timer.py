@@ -263,8 +263,8 @@ class Timer:
         callback = self.callback
         if callback is None:
             raise TypeError(
-                "the timer's callback is None: give a function, as `self.tick`; `self.tick()` calls "
-                "it and gives what it returns"
+                "the timer's callback is None: give a function, as `self.tick`; `self.tick()` "
+                "calls it and gives what it returns"
             )
         name = _wants_info(callback)
         if name is None:

@@ -1,8 +1,8 @@
 """Packages of ROS other than rclpy: one program of them all, and some of one package each.
 
 Those in `package_programs/` have an `.expected` beside them: what they printed with ROS's own
-packages (message_filters, rosidl_runtime_py, sensor_msgs_py, diagnostic_updater; of November 2024)
-on real rclpy 9.1.2. There are no wheels of these packages: no test runs the real ones.
+packages of November 2024 (message_filters, rosidl_runtime_py, sensor_msgs_py, tf2_sensor_msgs,
+diagnostic_updater) on real rclpy 9.1.2. There are no wheels of these packages: no test runs the real ones.
 """
 
 import re
