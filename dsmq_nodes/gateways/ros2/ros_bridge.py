@@ -27,7 +27,7 @@ from dsmq_nodes.gateways.ros2.bridge_rules import ACTION_SERVICES, BridgeRules
 from dsmq_nodes.gateways.ros2.publisher_numbers import PublisherNumbers
 from dsmq_nodes.gateways.ros2.ros_classes import RosImportError, ros_class
 from dsmq_nodes.gateways.ros2.ros_objects import ConversionError, RosType, ros_type
-from dsmq_nodes.gateways.ros2.ros_side import LATCHED, RosSide, RosTopic
+from dsmq_nodes.gateways.ros2.ros_side import RosSide, RosTopic
 from dsmq_nodes.graph import service_wire
 from dsmq_nodes.printable import one_line
 from dsmq_nodes.tools.graph_model import EndpointModel
@@ -109,7 +109,7 @@ class Bridge:
                         f"topic from ROS {topic.name}: it is {topic.type_name}, and what others "
                         f"publish there as {other} is skipped"
                     )
-                how = (topic.type_name, topic.is_best_effort, topic.is_latched, topic.announced)
+                how = (topic.type_name, topic.is_best_effort, topic.latched, topic.announced)
                 wanted[topic.name] = how, partial(_TopicFromRos, self, topic)
         self._adjust("topic from ROS", wanted)
         self._adjust(
@@ -141,13 +141,13 @@ class Bridge:
             publishers = [end for end in topic.publishers if end.node != self.hub.name]
             if name and publishers and self.rules.is_topic_to_ros(name):
                 kind = next((end.type for end in publishers if end.type), "")
-                is_latched = topic.latched or name in self.rules.latched
+                latched = topic.latched_depth or int(name in self.rules.latched)
                 announced = kept_by_all(
                     qos.get(("publisher", topic.name, end.node, end.pid), AnnouncedQoS())
                     for end in publishers
                 )
-                start = partial(_TopicToRos, self, name, kind, announced, is_latched=is_latched)
-                wanted[name] = (kind, is_latched, announced), start
+                start = partial(_TopicToRos, self, name, kind, announced, latched=latched)
+                wanted[name] = (kind, latched, announced), start
         self._adjust("topic to ROS", wanted)
         wanted = {}
         for service, offer in self.hub.services(hidden=True).items():
@@ -216,7 +216,6 @@ class _TopicFromRos:
         self._type = ros_type(topic.type_name)
         self._is_open, self._numbers = True, PublisherNumbers()
         self._skips_ours = bridge.rules.is_both_ways(topic.name)
-        latched = LATCHED.get(topic.name, 1) if topic.is_latched else 0
         name = bridge.rules.here(topic.name)
         self._beside = (  # in this order: others see the QoS before the topic itself
             bridge.hub.advertise(topic_beside("publisher", name, topic.announced), "")
@@ -224,7 +223,7 @@ class _TopicFromRos:
             else None
         )
         self._writer = bridge.hub.advertise(
-            name, topic.type_name, self._type.schema, latched=latched
+            name, topic.type_name, self._type.schema, latched=topic.latched
         )
         try:
             self._reader = bridge.ros.subscribe(topic, self._type.cls, self._take)
@@ -266,14 +265,12 @@ class _TopicToRos:
         type_name: str,
         announced: AnnouncedQoS,
         *,
-        is_latched: bool,
+        latched: int,
     ) -> None:
         self._bridge = bridge
         self._direction = f"to ROS {name}"
         self._type = ros_type(_known_type(type_name))
-        self._publisher = bridge.ros.advertise(
-            name, self._type.cls, announced, is_latched=is_latched
-        )
+        self._publisher = bridge.ros.advertise(name, self._type.cls, announced, latched=latched)
         self._reader = bridge.hub.subscribe(
             bridge.rules.here(name),
             self._take,

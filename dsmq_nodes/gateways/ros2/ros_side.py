@@ -22,7 +22,7 @@ from rclpy.context import Context
 from rclpy.duration import Duration
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.parameter import Parameter
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
 
@@ -39,7 +39,9 @@ _UNKNOWN: Final = "_NODE_NAME_UNKNOWN_"
 # An executor marks the entity that it reads, and does not wait for marked ones.
 _MARK: Final = "_executor_event"
 _NONE_NS: Final = 2**62  # durations above stand for none
-LATCHED: Final = {TF_STATIC_TOPIC: 100}  # messages kept for late subscribers; otherwise 1
+# Messages kept for late subscribers at least. ROS tells others the durability of a publisher, and
+# over DDS not how many messages it keeps.
+_LATCHED: Final = {TF_STATIC_TOPIC: 100}
 Info = dict[str, Any]
 
 
@@ -52,7 +54,7 @@ class RosTopic:
         type_name: its type.
         other_types: types of other publishers; the following is about those of `type_name`.
         is_best_effort: whether one of its publishers does not repeat lost messages.
-        is_latched: whether all its publishers keep messages for late subscribers.
+        latched: how many messages are kept for late subscribers; 0 unless all its publishers do so.
         announced: the deadline and the lifespan that all its publishers keep.
         nodes: the full names of its publishers' nodes.
     """
@@ -61,7 +63,7 @@ class RosTopic:
     type_name: str
     other_types: tuple[str, ...]
     is_best_effort: bool
-    is_latched: bool
+    latched: int
     announced: AnnouncedQoS
     nodes: tuple[str, ...]
 
@@ -174,7 +176,7 @@ class RosSide:
                 type_name,
                 tuple(each for each in types if each != type_name),
                 any(each.reliability == ReliabilityPolicy.BEST_EFFORT for each in profiles),
-                all(each.durability == DurabilityPolicy.TRANSIENT_LOCAL for each in profiles),
+                _latched(name, profiles),
                 kept_by_all(
                     AnnouncedQoS(deadline_ns=_ns(each.deadline), lifespan_ns=_ns(each.lifespan))
                     for each in profiles
@@ -214,7 +216,7 @@ class RosSide:
     def _offers(self) -> Iterator[RosOffer]:
         for topic in self.topics():
             qos = "best effort" if topic.is_best_effort else "reliable"
-            qos += ", latched" if topic.is_latched else ""
+            qos += ", latched" if topic.latched else ""
             for name in ("deadline", "lifespan"):
                 if duration_ns := getattr(topic.announced, f"{name}_ns"):
                     qos += f", {name} {duration_ns * 1e-9:g} s"
@@ -232,13 +234,13 @@ class RosSide:
     def subscribe(self, topic: RosTopic, cls: Any, take: Callable[[Any, Info], None]) -> Any:
         """Call `take` with each message of a topic, and rclpy's information about it."""
         profile = QoSProfile(
-            depth=LATCHED.get(topic.name, _DEPTH),
+            depth=max(_DEPTH, topic.latched),
             reliability=(
                 ReliabilityPolicy.BEST_EFFORT
                 if topic.is_best_effort
                 else ReliabilityPolicy.RELIABLE
             ),
-            durability=_durability(topic.is_latched),
+            durability=_durability(topic.latched),
         )
 
         def taken(msg: Any, info: Any) -> None:
@@ -250,11 +252,11 @@ class RosSide:
             )
         )
 
-    def advertise(self, name: str, cls: Any, announced: AnnouncedQoS, *, is_latched: bool) -> Any:
-        """Return a publisher."""
+    def advertise(self, name: str, cls: Any, announced: AnnouncedQoS, *, latched: int) -> Any:
+        """Return a publisher, which keeps `latched` messages for late subscribers."""
         profile = QoSProfile(
-            depth=LATCHED.get(name, 1) if is_latched else _DEPTH,
-            durability=_durability(is_latched),
+            depth=max(latched, _LATCHED.get(name, 1)) if latched else _DEPTH,
+            durability=_durability(latched),
             deadline=Duration(nanoseconds=announced.deadline_ns),
             lifespan=Duration(nanoseconds=announced.lifespan_ns),
         )
@@ -329,8 +331,15 @@ class RosSide:
         self._context.try_shutdown()
 
 
-def _durability(is_latched: bool) -> Any:
-    return DurabilityPolicy.TRANSIENT_LOCAL if is_latched else DurabilityPolicy.VOLATILE
+def _durability(latched: int) -> Any:
+    return DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE
+
+
+def _latched(name: str, profiles: list[Any]) -> int:
+    if any(each.durability != DurabilityPolicy.TRANSIENT_LOCAL for each in profiles):
+        return 0
+    known = [int(each.depth) for each in profiles if each.history == HistoryPolicy.KEEP_LAST]
+    return max([1, _LATCHED.get(name, 1), *known])
 
 
 def _ns(duration: Any) -> int:

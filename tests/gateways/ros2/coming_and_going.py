@@ -15,9 +15,7 @@ side = RosSide("coming_and_going")
 side.on_failure = lambda _, error: print(f"{error!r}", flush=True)
 side.start()
 for _ in range(60):
-    made = [
-        side.advertise(f"/t{each}", String, AnnouncedQoS(), is_latched=False) for each in range(30)
-    ]
+    made = [side.advertise(f"/t{each}", String, AnnouncedQoS(), latched=0) for each in range(30)]
     for publisher in made:
         side.destroy(publisher)
 side.close()

@@ -453,6 +453,20 @@ def test_transforms_go_both_ways_and_do_not_come_back(world: World) -> None:
     assert sum(msg.transforms[0].child_frame_id == "ours" for msg in inbox) == sent
 
 
+def test_a_late_subscriber_in_ros_gets_as_many_as_our_publisher_keeps(world: World) -> None:
+    node = world.node(lambda: Node("keeper"))
+    keeps = QoSProfile(depth=3, durability="transient_local")
+    publisher = node.create_publisher(String, "/to_ros/kept", keeps)
+    for number in range(5):
+        publisher.publish(String(data=str(number)))
+    world.until(lambda: "/to_ros/kept" in world.ros.do("graph")["topics"], "the topic in ROS")
+    for _ in range(2):  # the second subscriber comes when the bridge has carried them
+        world.ros.got.clear()
+        world.ros.do("listen", topic="/to_ros/kept", type=STRING, latched=True)
+        heard = world.ros.heard("/to_ros/kept", 3)
+    assert [each["data"] for each in heard] == ["2", "3", "4"]
+
+
 def test_static_transforms_reach_who_comes_late_on_both_sides(world: World) -> None:
     world.ros.do("advertise", topic="/tf_static", type=TF_MESSAGE, latched=True)
     theirs = {"transforms": [{"child_frame_id": "laser_of_ros"}]}
