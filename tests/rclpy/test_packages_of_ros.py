@@ -2,7 +2,8 @@
 
 Those in `package_programs/` have an `.expected` beside them: what they printed with ROS's own
 packages of November 2024 (message_filters, rosidl_runtime_py, sensor_msgs_py, tf2_sensor_msgs,
-diagnostic_updater) on real rclpy 9.1.2. There are no wheels of these packages: no test runs the real ones.
+diagnostic_updater) on real rclpy 9.1.2. There are no wheels of these packages: no test runs the
+real ones.
 """
 
 import re
