@@ -557,6 +557,26 @@ def test_the_guide_lists_what_is_known() -> None:
     assert len(told) == 13
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("import nav2_common.launch", "'nav2_common' is not installed in "),
+        ("from launch import LaunchDescriptio", "did you mean 'LaunchDescription'?"),
+        (
+            "from ament_index_python.packages import get_package_prefix as find\nfind('nav')",
+            "package 'nav' not found: 'nav' is not installed in ",
+        ),
+    ],
+)
+def test_what_a_launch_file_cannot_find_is_told_with_what_to_do(
+    arm: Path, text: str, told: str
+) -> None:
+    (arm / "lacks.launch.py").write_text(text)
+    done = launch(arm, "lacks.launch.py")
+    assert told in done.stderr
+    assert done.returncode == 1
+
+
 OWN_CLASSES = """
     from typing import Dict
     import launch

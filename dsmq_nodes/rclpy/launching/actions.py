@@ -72,7 +72,9 @@ class Unknown(Action):
 
     def visit(self, context: Visit) -> None:
         """Report the name, at its line."""
-        context.add_problem(self.place, f"{self.name} is not known here")
+        context.add_problem(
+            self.place, f"{self.name} is not known here: `dsmq-nodes docs with_ros2` lists what is"
+        )
 
     def perform(self, context: Visit) -> str:
         """Raise: it stands in the place of a substitution."""

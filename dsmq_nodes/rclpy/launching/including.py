@@ -10,6 +10,7 @@ from dsmq_nodes.rclpy.launching.actions import Action, LaunchDescription, visit_
 from dsmq_nodes.rclpy.launching.frontends import read_xml, read_yaml
 from dsmq_nodes.rclpy.launching.substituting import SubstitutionError, text_of
 from dsmq_nodes.rclpy.launching.visiting import SourceLine, Visit
+from dsmq_nodes.rclpy.running.not_there import advice
 
 _MAKES: Final = "generate_launch_description"
 _DEEPEST: Final = 20
@@ -105,8 +106,10 @@ def _of_python(path: Path, context: Visit) -> Any:
     except Exception as error:  # noqa: BLE001  whatever the file's own code raises
         frames = traceback.extract_tb(error.__traceback__)
         own = [each.lineno or 0 for each in frames if each.filename == str(path)]
+        hint = advice(error) if isinstance(error, ImportError) else ""
         context.add_problem(
-            SourceLine(str(path), own[-1] if own else 0), f"{type(error).__name__}: {error}"
+            SourceLine(str(path), own[-1] if own else 0),
+            f"{type(error).__name__}: {error}{hint and f': {hint}'}",
         )
         return LaunchDescription()
     return found

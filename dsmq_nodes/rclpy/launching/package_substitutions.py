@@ -14,8 +14,8 @@ from dsmq_nodes.rclpy.launching.substituting import (
     text_of,
 )
 from dsmq_nodes.rclpy.launching.visiting import Visit
+from dsmq_nodes.rclpy.running.not_there import about_package
 from dsmq_nodes.rclpy.running.share_folder import share_folder
-from dsmq_nodes.suggest import did_you_mean
 
 _RUN: Final = ("-m", "dsmq_nodes.rclpy", "--quiet")
 
@@ -41,8 +41,7 @@ class FindPackageShare(Substitution):
 def _folder_of(package: str) -> str:
     known = PACKAGES.all
     if package not in known:
-        hint = did_you_mean(package, known) if known else "none can be seen from here"
-        raise SubstitutionError(f"there is no package {package!r} here; {hint}")
+        raise SubstitutionError(f"there is no package {package!r} here: {about_package(package)}")
     return str(share_folder(known[package]))
 
 

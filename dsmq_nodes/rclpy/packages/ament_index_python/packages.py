@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from dsmq_nodes.messages.schema.ros_packages import PACKAGES, RosPackage
+from dsmq_nodes.rclpy.running.not_there import about_package
 from dsmq_nodes.rclpy.running.share_folder import share_folder
 
 
@@ -42,6 +43,5 @@ def _package(name: str) -> RosPackage:
         raise ValueError(f"'{name}' is not a valid package name")
     found = PACKAGES.find(name)
     if found is None:
-        searched = sorted({str(each.folder.parent) for each in PACKAGES.all.values()})
-        raise PackageNotFoundError(f"package '{name}' not found, searching: {searched}")
+        raise PackageNotFoundError(f"package '{name}' not found: {about_package(name)}")
     return found
