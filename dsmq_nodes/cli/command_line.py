@@ -14,6 +14,7 @@ from typing import TextIO
 from dsmq_nodes.cli.app import app
 from dsmq_nodes.cli.ending import asked, end
 from dsmq_nodes.cli.terminal import TerminalOutput, taken_over
+from dsmq_nodes.dsmq.exhausted import exhausted
 from dsmq_nodes.errors import CommandError, DsmqError, LaunchFileError
 from dsmq_nodes.printable import indented
 from dsmq_nodes.signals import ending_signals
@@ -44,7 +45,10 @@ def run_command() -> None:
         if asked:  # a library has made another exception of the one that ends the command
             status = asked[0]
         elif error is not out.failed:
-            raise
+            if not (limit := exhausted(error)):
+                raise
+            _print_error(limit)
+            status = 1
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.exit(_flush(out) or status)
 

@@ -15,7 +15,7 @@ from types import FrameType
 from typing import Any, Final, TypeVar
 
 from dsmq_nodes.class_import import module_in_import
-from dsmq_nodes.dsmq import descriptors
+from dsmq_nodes.dsmq.exhausted import exhausted
 from dsmq_nodes.errors import DsmqError, GivenParameterError, NodeConfigurationError
 from dsmq_nodes.graph.callback import MessageT, callback_name, discard
 from dsmq_nodes.graph.node import Node
@@ -222,11 +222,7 @@ def _keep_imports() -> None:
 
 def _show(error: Exception) -> None:
     """Show an exception with its traceback, or in one line if a node could not begin."""
-    text = ""
-    if isinstance(error, DsmqError):
-        text = str(error)
-    elif isinstance(error, OSError) and descriptors.is_full(error):
-        text = descriptors.no_more(error)
+    text = str(error) if isinstance(error, DsmqError) else exhausted(error)
     if text and not _is_users_code_at_fault(error):
         write_error(indented(f"{type(error).__name__}: {text}") + "\n")
     else:

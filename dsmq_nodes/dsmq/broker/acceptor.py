@@ -1,6 +1,7 @@
 """Accepts connections on a broker's listening sockets: TCP, and a Unix socket beside it."""
 
 import asyncio
+import contextlib
 import select
 import socket
 from collections.abc import Callable, Sequence
@@ -98,7 +99,8 @@ class Acceptor:
         for listener in self._listeners:
             self._loop.remove_reader(listener.sock)
             if self._polled is not None:
-                self._polled.unregister(listener.sock)
+                with contextlib.suppress(KeyError):  # it could not listen to the end
+                    self._polled.unregister(listener.sock)
             listener.close()
         self._listeners.clear()
         if self.unix_path is not None:

@@ -14,6 +14,7 @@ from typing import Final
 from dsmq_nodes.dsmq.address import DEFAULT_HOST, DEFAULT_PORT, NO_SHM
 from dsmq_nodes.dsmq.broker.listener import Security
 from dsmq_nodes.dsmq.broker.loop import Broker
+from dsmq_nodes.dsmq.exhausted import exhausted
 from dsmq_nodes.dsmq.selector import new_loop
 from dsmq_nodes.dsmq.store.sqlite import BUDGET_BYTES, TTL_SEC, Store
 from dsmq_nodes.errors import DsmqError
@@ -133,6 +134,11 @@ def run(options: Options) -> int:
         serve(options)
     except DsmqError as error:
         print(error, file=sys.stderr)  # noqa: T201
+        return 1
+    except (OSError, RuntimeError, MemoryError) as error:
+        if not (limit := exhausted(error)):
+            raise
+        print(f"the broker cannot run: {limit}", file=sys.stderr)  # noqa: T201
         return 1
     return 0
 

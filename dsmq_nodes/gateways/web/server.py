@@ -21,6 +21,7 @@ from aiohttp import WSMessage, WSMsgType, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from dsmq_nodes.dsmq.broker.peer_user import is_other_user
+from dsmq_nodes.dsmq.exhausted import exhausted
 from dsmq_nodes.dsmq.exposure import is_loopback
 from dsmq_nodes.dsmq.loopback import why_absent
 from dsmq_nodes.errors import AddressInUseError, CommandError
@@ -161,6 +162,8 @@ class WebServer:
             bound = await self._connections.listen(runner.server, host, port)
         except OSError as error:
             await runner.cleanup()
+            if limit := exhausted(error):
+                raise CommandError(f"cannot listen on port {port} of {host}: {limit}") from None
             why = why_absent(host, error)
             text = f"cannot listen on port {port} of {host}: {why}"
             if error.errno == errno.EADDRNOTAVAIL:

@@ -85,6 +85,7 @@ class GraphObserver:
         finally:
             if self._stop and supervisor.is_asked_to_end:
                 self._stop.forget()
+            self._control = None
             node.destroy_node()
 
     async def _watch(self, node: Node, supervisor: "Supervisor") -> None:
