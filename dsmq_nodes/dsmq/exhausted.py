@@ -6,7 +6,7 @@ from typing import Final
 
 from dsmq_nodes.dsmq import descriptors
 
-_PROCESSES: Final = (
+NO_PROCESS: Final = (
     "the system gives no more threads and processes: raise the limit (`ulimit -u`, TasksMax= in "
     "systemd, --pids-limit of a container) or that of memory (`ulimit -v`), or end some"
 )
@@ -28,7 +28,7 @@ def exhausted(error: BaseException) -> str:
         return f"no space is left for {error.filename or 'a file'}: free some (`df -h` shows where)"
     if _is_memory(error):
         return _MEMORY
-    return _PROCESSES if _is_process(error) else ""
+    return NO_PROCESS if _is_process(error) else ""
 
 
 def _is_memory(error: BaseException) -> bool:

@@ -58,6 +58,7 @@ from typing import Any, Final
 import psutil
 
 from dsmq_nodes.dsmq.descriptors import raise_limit
+from dsmq_nodes.dsmq.exhausted import NO_PROCESS
 from dsmq_nodes.dsmq.ring.leftovers import remove_leftovers
 from dsmq_nodes.launcher.prctl import become_subreaper, signal_when_parent_ends
 from dsmq_nodes.launcher.supervise.crowd import Ending, is_stopped
@@ -453,7 +454,10 @@ def main(arguments: list[str]) -> None:
     launcher_pid, keeper_pid = os.getppid(), os.getpid()
     signal_when_parent_ends(signal.SIGCONT, launcher_pid)
     with socket.socket(fileno=int(arguments[0])) as launcher:
-        guard_pid = os.fork()
+        try:
+            guard_pid = os.fork()
+        except OSError:
+            sys.exit(f"the guard of the launch: {NO_PROCESS}")
         if not guard_pid:
             become_subreaper()
             signal.signal(_KEEPER_ENDED, lambda _number, _frame: None)

@@ -116,8 +116,13 @@ class LineQueue(Generic[ChunkT]):
             return
         if self._thread is None:
             # A daemon: a thread that is stuck in a write does not delay the end.
-            self._thread = threading.Thread(target=self._run, name="lines", daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._run, name="lines", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # the system gives no more threads: this one says so
+                self._turn()
+                return
+            self._thread = thread
         with self._news:
             self._news.notify()
 

@@ -26,6 +26,7 @@ from typing import Any, Final, Protocol
 from dsmq_nodes.dsmq import descriptors
 from dsmq_nodes.dsmq.address import PATIENCE, parse_address
 from dsmq_nodes.dsmq.client_connection import ClientConnection
+from dsmq_nodes.dsmq.exhausted import NO_PROCESS, exhausted
 from dsmq_nodes.errors import ConnectionFailedError, DsmqError
 from dsmq_nodes.launcher.output.log_file import LogFiles
 from dsmq_nodes.launcher.output.output import LaunchOutput
@@ -543,4 +544,8 @@ class Supervisor:
 
 
 def _why(error: Exception, otherwise: str) -> str:
-    return descriptors.no_more(error, "the launch") if descriptors.is_full(error) else otherwise
+    if isinstance(error, BlockingIOError):  # what a fork that is refused raises
+        return NO_PROCESS
+    if descriptors.is_full(error):
+        return descriptors.no_more(error, "the launch")
+    return exhausted(error) or otherwise
