@@ -1,20 +1,34 @@
 """The address at which a machine reaches itself, which is not 127.0.0.1 everywhere.
 
 A machine with IPv6 alone has ::1, and a container without a network may have neither. The name
-`localhost` means this address, whatever the machine's table of hosts says.
+`localhost` means this address, whatever the machine's table of hosts says. A server that listens at
+another address needs a token, or the user's word.
 """
 
 import errno
+import ipaddress
 import os
 import socket
 from typing import Final
 
-from dsmq_nodes.dsmq.exposure import is_loopback
+from dsmq_nodes.errors import InsecureError
 
 _IPV4: Final = "127.0.0.1"
 _ADDRESSES: Final = ((socket.AF_INET, _IPV4), (socket.AF_INET6, "::1"))
 _ANY_PORT: Final = 9
 _ABSENT: Final = frozenset({errno.EADDRNOTAVAIL, errno.ENETUNREACH, errno.EAFNOSUPPORT})
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or an address can be reached from this machine alone."""
+    if host == "localhost":
+        return True
+    try:
+        address = ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return (mapped or address).is_loopback
 
 
 def loopback() -> str:
@@ -54,3 +68,23 @@ def why_absent(host: str, error: OSError) -> str:
     if there == resolved(host):
         return reason
     return f"{reason}; this machine's loopback is {there}: set the host to it"
+
+
+def check_exposure(host: str, *, is_guarded: bool, lets: str, guard: str) -> None:
+    """Refuse to listen where every machine could connect without a token.
+
+    Args:
+        host: the address to listen at.
+        is_guarded: whether a token is required, or the user has allowed it explicitly.
+        lets: what every machine could do, for the error.
+        guard: what to do about it, for the error.
+
+    Raises:
+        InsecureError: `host` can be reached from other machines, and nothing guards it.
+    """
+    if is_guarded or is_loopback(host):
+        return
+    raise InsecureError(
+        f"listening on {host} lets every machine that reaches this one {lets}: {guard}, or say "
+        "--insecure (in a launch file insecure: true) if that is meant"
+    )

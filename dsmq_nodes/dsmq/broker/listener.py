@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Final, Self
 from dsmq_nodes.dsmq import descriptors
 from dsmq_nodes.dsmq.address import Address, is_local, is_private, limit_unsent, reached_at
 from dsmq_nodes.dsmq.client_connection import ClientConnection
-from dsmq_nodes.dsmq.exposure import check_exposure
 from dsmq_nodes.dsmq.keepalive import keep_alive
-from dsmq_nodes.dsmq.loopback import resolved, why_absent
+from dsmq_nodes.dsmq.loopback import check_exposure, resolved, why_absent
 from dsmq_nodes.dsmq.tls_files import check_tls_files, unusable_tls_files
 from dsmq_nodes.errors import (
     AddressInUseError,

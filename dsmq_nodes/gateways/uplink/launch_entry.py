@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Final, NamedTuple, Self
 from pydantic import AfterValidator, Field
 from typing_extensions import override
 
-from dsmq_nodes.dsmq.exposure import is_loopback
+from dsmq_nodes.dsmq.loopback import is_loopback
 from dsmq_nodes.dsmq.tls_files import check_tls_files
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.gateways.uplink.uncarried_stop import uncarried_stops

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
-from dsmq_nodes.dsmq.exposure import is_loopback
+from dsmq_nodes.dsmq.loopback import is_loopback
 from dsmq_nodes.printable import one_line
 
 TOKEN_VARIABLE: Final = "DSMQ_WEB_TOKEN"

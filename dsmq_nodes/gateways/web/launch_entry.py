@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 from pydantic import BeforeValidator, Field
 from typing_extensions import override
 
-from dsmq_nodes.dsmq.exposure import check_exposure
+from dsmq_nodes.dsmq.loopback import check_exposure
 from dsmq_nodes.gateways.web.access import TOKEN_VARIABLE
 from dsmq_nodes.launcher.file import field_types as fields
 from dsmq_nodes.launcher.file.entries import LaunchMapping

@@ -22,8 +22,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from dsmq_nodes.dsmq.broker.peer_user import is_other_user
 from dsmq_nodes.dsmq.exhausted import exhausted
-from dsmq_nodes.dsmq.exposure import is_loopback
-from dsmq_nodes.dsmq.loopback import why_absent
+from dsmq_nodes.dsmq.loopback import is_loopback, why_absent
 from dsmq_nodes.errors import AddressInUseError, CommandError
 from dsmq_nodes.gateways.hub import Hub
 from dsmq_nodes.gateways.web.access import AccessRules, Refusal, RequestHead

@@ -34,7 +34,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from dsmq_nodes.dsmq import descriptors
-from dsmq_nodes.dsmq.exposure import is_loopback
+from dsmq_nodes.dsmq.loopback import is_loopback
 from dsmq_nodes.gateways.uplink.over_udp.protocol_choice import LinkCounts, ProtocolChoice
 
 logger = logging.getLogger("dsmq_nodes.uplink")
