@@ -41,7 +41,7 @@ USUAL: Final = AnnouncedQoS(reliability=1, durability=2, liveliness=1)
 """The QoS of an end of a program for rclpy that announces nothing."""
 
 
-def topic_beside(kind: str, topic: str, *qos: AnnouncedQoS) -> str:
+def qos_topic(kind: str, topic: str, *qos: AnnouncedQoS) -> str:
     """Return the name of the topic that announces a node's `publisher`s or `subscription`s."""
     codes = [f"q{'_'.join(map(str, each))}" for each in qos]
     return f"{_START}{kind}/{''.join(codes)}{topic}"

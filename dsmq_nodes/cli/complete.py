@@ -9,7 +9,7 @@ from dsmq_nodes.cli.options import BROKER
 from dsmq_nodes.errors import DsmqError
 from dsmq_nodes.printable import is_printable
 from dsmq_nodes.tools import offers
-from dsmq_nodes.tools.lookup import shown
+from dsmq_nodes.tools.lookup import visible_topics
 from dsmq_nodes.tools.offers import absolute
 from dsmq_nodes.tools.service_calls import call
 from dsmq_nodes.tools.session import Session
@@ -28,7 +28,7 @@ _PATIENCE_SEC: Final = 0.3
 def topics(ctx: typer.Context, incomplete: str) -> list[str]:
     """Return the topics' names, if a broker answers at once; hidden ones if the word begins so."""
     own = is_hidden(incomplete)
-    return _names(ctx, lambda graph: [topic.name for topic in shown(graph, own=own)])
+    return _names(ctx, lambda graph: [topic.name for topic in visible_topics(graph, own=own)])
 
 
 def nodes(ctx: typer.Context, incomplete: str) -> list[str]:

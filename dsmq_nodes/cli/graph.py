@@ -8,7 +8,7 @@ from dsmq_nodes.cli.listing import print_json
 from dsmq_nodes.cli.options import BROKER, BrokerOption, JsonOption, examples_epilog, new_app
 from dsmq_nodes.cli.show import drawing
 from dsmq_nodes.cli.show.picture import svg as picture
-from dsmq_nodes.tools.lookup import shown
+from dsmq_nodes.tools.lookup import visible_topics
 from dsmq_nodes.tools.session import Session
 
 app = new_app()
@@ -41,7 +41,7 @@ def show(
         raise typer.BadParameter(f"only one of {', '.join(forms)}; there is {wanted}")
     with Session(broker) as session:
         found = session.graph()
-    topics = shown(found, own=hidden)
+    topics = visible_topics(found, own=hidden)
     if as_json:
         print_json(found)
     elif mermaid:

@@ -31,7 +31,14 @@ from dsmq_nodes.cli.show.measure import (
 )
 from dsmq_nodes.graph import names
 from dsmq_nodes.tools.graph_model import EndpointModel
-from dsmq_nodes.tools.lookup import has_subscriber, known, schema_of, shown, types, types_shown
+from dsmq_nodes.tools.lookup import (
+    has_subscriber,
+    require_topic,
+    schema_of,
+    types,
+    types_shown,
+    visible_topics,
+)
 from dsmq_nodes.tools.machines import is_brought, machines
 from dsmq_nodes.tools.session import Session
 from dsmq_nodes.tools.stamps import has_header
@@ -93,7 +100,7 @@ def list_(
 ) -> None:
     """List the topics that are published or subscribed now."""
     with Session(broker) as session:
-        topics = shown(session.graph(), own=own)
+        topics = visible_topics(session.graph(), own=own)
     if as_json:
         print_json(topics)
     elif verbose and not count:
@@ -116,7 +123,7 @@ def list_(
 def type_(topic: TopicArgument, *, broker: BrokerOption = BROKER) -> None:
     """Show a topic's type."""
     with Session(broker) as session:
-        found = types(known(session.graph(), topic))
+        found = types(require_topic(session.graph(), topic))
     print("\n".join(found) or "untyped")
 
 
@@ -136,7 +143,7 @@ def find(
 ) -> None:
     """List the topics of a type."""
     with Session(broker) as session:
-        topics = shown(session.graph(), own=own)
+        topics = visible_topics(session.graph(), own=own)
     names = [each.name for each in topics if any(is_type(t, type_name) for t in types(each))]
     print_names(names, count=count, as_json=as_json, none=f"no topic is of type {type_name}")
 
@@ -154,7 +161,7 @@ def info(
     """Show a topic's type, its publishers and its subscribers."""
     with Session(broker) as session:
         graph = session.graph()
-        found = known(graph, topic)
+        found = require_topic(graph, topic)
         machine = machines(session, graph).get(found.name, "") if verbose else ""
     qos, of_rclpy = announced_qos(graph.topics), nodes_of_rclpy(graph.topics)
     if as_json:

@@ -92,19 +92,19 @@ class DiagnosticUpdater:
         tasks: list[tuple[str, _Callback]],
     ) -> None:
         """Wait for one part, and call the callbacks of the others."""
-        await self._answered(stat, callback, work)
+        await self._await_status(stat, callback, work)
         for name, other in tasks:
             stat, further = self._ask(name, other)
             statuses.append(stat)
             if further is not None:
-                await self._answered(stat, other, further)
+                await self._await_status(stat, other, further)
         self._publish(statuses)
 
     def _publish(self, statuses: list[DiagnosticStatus]) -> None:
         if statuses:
             self._publisher.publish(DiagnosticArray(header=self._node.stamp(), status=statuses))
 
-    async def _answered(
+    async def _await_status(
         self, stat: DiagnosticStatusWrapper, callback: _Callback, work: Awaitable[object]
     ) -> None:
         try:

@@ -237,7 +237,7 @@ class Client:
         from a peer that does not read its answers.
         """
         if (byte := connection.peek()) == b"":
-            raise connection.gone("it closed the connection")
+            raise connection.lost_error("it closed the connection")
         if (byte or connection.is_tls) and self._asking.take_if_free():
             try:
                 while True:

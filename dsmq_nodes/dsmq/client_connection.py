@@ -167,15 +167,15 @@ class ClientConnection:
                 with self._turn:
                     sent = self.socket.send(unsent)
             except NOT_NOW as error:
-                if not self._can_go_on(error, min(stuck_sec, until_sec), is_read=False):
-                    raise self.gone(f"it does not read ({_STUCK})") from None
+                if not self._may_continue(error, min(stuck_sec, until_sec), is_read=False):
+                    raise self.lost_error(f"it does not read ({_STUCK})") from None
             except OSError as error:
-                raise self.gone(error.strerror or str(error)) from None
+                raise self.lost_error(error.strerror or str(error)) from None
             else:
                 unsent = unsent[sent:]
                 stuck_sec = time.monotonic() + timeout_sec
 
-    def _can_go_on(self, error: OSError, until_sec: float | None, *, is_read: bool) -> bool:
+    def _may_continue(self, error: OSError, until_sec: float | None, *, is_read: bool) -> bool:
         """Wait until the socket is ready for more; False when the time is over."""
         left_sec = None if until_sec is None else until_sec - time.monotonic()
         if left_sec is not None and left_sec <= 0:
@@ -186,7 +186,7 @@ class ClientConnection:
         try:
             descriptors.ready(*sockets, left_sec)
         except ValueError:
-            raise self.gone("it was closed here") from None
+            raise self.lost_error("it was closed here") from None
         return True
 
     def is_ended(self) -> bool:
@@ -205,7 +205,7 @@ class ClientConnection:
         except OSError:
             return b""
 
-    def arrived(self) -> "Iterator[bytes]":
+    def ready_bodies(self) -> "Iterator[bytes]":
         """Yield the bodies of the frames that have come, up to a limit: others have their turn.
 
         Raises:
@@ -226,7 +226,7 @@ class ClientConnection:
             most_bytes = RECEIVE_MUCH_BYTES
 
     def has_read(self, data: bytes) -> None:
-        """Take bytes that were read from the socket elsewhere; `arrived` begins with them."""
+        """Take bytes that were read from the socket elsewhere; `ready_bodies` begins with them."""
         self._bodies = self.decoder.feed(data)
 
     def receive(self, timeout_sec: float | None = None) -> wire.Reply:
@@ -242,7 +242,7 @@ class ClientConnection:
             for body in self._bodies:
                 reply = wire.decode_reply(body)
                 if reply.event == "closing":
-                    raise self.gone(reply.error)
+                    raise self.lost_error(reply.error)
                 return reply
             self._bodies = self.decoder.feed(self._read(until_sec))
 
@@ -251,10 +251,10 @@ class ClientConnection:
             try:
                 return self._recv(RECEIVE_BYTES)
             except NOT_NOW as error:
-                if not self._can_go_on(error, until_sec, is_read=True):
+                if not self._may_continue(error, until_sec, is_read=True):
                     raise TimeoutError(f"the broker at {self.where} has not answered") from None
             except OSError as error:
-                raise self.gone(error.strerror or str(error)) from None
+                raise self.lost_error(error.strerror or str(error)) from None
 
     def _recv(self, most_bytes: int) -> bytes:
         with self._turn:
@@ -289,7 +289,7 @@ class ClientConnection:
         """End the connection."""
         self.socket.close()
 
-    def gone(self, reason: str) -> ConnectionFailedError:
+    def lost_error(self, reason: str) -> ConnectionFailedError:
         """Return an error that says that the connection is lost, and why."""
         return ConnectionFailedError(f"lost the broker at {self.where}: {reason}")
 

@@ -29,7 +29,7 @@ from dsmq_nodes.graph.links.link import Contact, Link, Publication, Readable
 from dsmq_nodes.suggest import did_you_mean
 from dsmq_nodes.tools import offers
 from dsmq_nodes.tools.graph_model import GraphModel, TopicModel, decode_graph, read_schema
-from dsmq_nodes.tools.lookup import shown, types
+from dsmq_nodes.tools.lookup import types, visible_topics
 from dsmq_nodes.topic_names import GRAPH_TOPIC, REPLY, REQUEST, TYPES_TOPIC
 
 logger = logging.getLogger("dsmq_nodes.gateways")
@@ -221,7 +221,7 @@ class Hub:
 
     def topics(self, *, hidden: bool = False) -> list[TopicModel]:
         """Return the topics, sorted by name; with `hidden` also those of services and the kit."""
-        return shown(self.graph, own=hidden)
+        return visible_topics(self.graph, own=hidden)
 
     def topic(self, name: str) -> TopicModel | None:
         """Return a topic of the graph, or None."""

@@ -35,7 +35,7 @@ from dsmq_nodes.graph.parameters.parameter_store import ParameterStore
 from dsmq_nodes.graph.safe_state import Obeying, SafeState
 from dsmq_nodes.graph.services.service_registry import Services
 from dsmq_nodes.graph.spin import reserved_names, shutdown
-from dsmq_nodes.graph.spin.blocked import log_in_thread, watch_on
+from dsmq_nodes.graph.spin.blocked import log_in_thread, restart_watch
 from dsmq_nodes.graph.spin.context import NodeContext, surroundings
 from dsmq_nodes.graph.spin.dispatcher import Dispatcher
 from dsmq_nodes.graph.spin.exceptions import Exceptions, call_if_unawaited
@@ -257,7 +257,7 @@ class NodeKit:
         return True
 
     def _on_differs(self, reply: wire.Reply, own: Publication | LinkReader) -> None:
-        self._type_check.met(reply, own)
+        self._type_check.check_end(reply, own)
 
     def check_parameters(self) -> None:
         """Check that every parameter that the node was given is declared, now that it is complete.
@@ -376,7 +376,7 @@ class NodeKit:
 
     def _each_second(self) -> None:
         self.safe_state.enter_again()
-        watch_on()
+        restart_watch()
         self._machine_clock.check()
         self._overruns.check(self.timers, self.wall_clock.monotonic_sec())
         self.publish_statistics()
@@ -411,7 +411,7 @@ class NodeKit:
         self._is_destroyed = True
         self.safe_state.close()
         self._was_idle = not self.spinner.was_spun and self._has_callbacks()
-        shutdown.ended(self)
+        shutdown.untrack(self)
         self.spinner.end()
         with shutdown.undisturbed():
             broken = self._run_last_hooks(is_whole=is_whole)

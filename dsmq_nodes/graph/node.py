@@ -28,7 +28,7 @@ from dsmq_nodes.graph.log.logger import Logger
 from dsmq_nodes.graph.parameters.model import Parameters
 from dsmq_nodes.graph.parameters.parameter import Parameter
 from dsmq_nodes.graph.parameters.parameter_store import OnSet, PostSet
-from dsmq_nodes.graph.services.future import Future, T, begun
+from dsmq_nodes.graph.services.future import Future, T, run_as_future
 from dsmq_nodes.graph.services.service_client import Client
 from dsmq_nodes.graph.services.service_server import ServiceCallback, ServiceServer
 from dsmq_nodes.graph.spin import reserved_names, shutdown
@@ -131,7 +131,7 @@ class Node:
         )
         self.rate_hz = kit.rate_hz
         self.params, self.use_sim_time = kit.params, kit.uses_sim_time
-        shutdown.began(kit)
+        shutdown.track(kit)
         reserved_names.check_attributes(self, before)
 
     # Name, clock and statistics
@@ -240,7 +240,7 @@ class Node:
                 f"{what:.60}"
             )
         self._kit.spinner.warn_if_ended("create_task")
-        return begun(work, self._kit.dispatcher, self._kit.logger)
+        return run_as_future(work, self._kit.dispatcher, self._kit.logger)
 
     def shutdown(self) -> None:
         """End `spin`, from any thread; the code that spins it destroys the node."""

@@ -245,7 +245,7 @@ def _check_makes_nodes(asked: object) -> None:
         raise NodeConfigurationError(f"a node is made of its class, not of {asked!r:.60}")
 
 
-def made(node_class: Callable[[], NodeT]) -> NodeT:
+def make_node(node_class: Callable[[], NodeT]) -> NodeT:
     """Make a node.
 
     Raises:
@@ -347,7 +347,7 @@ class _EndSignals:
     ) -> None:
         """Make `nodes` and spin them; signals are ignored after that."""
         try:
-            nodes.extend(map(made, node_classes))
+            nodes.extend(map(make_node, node_classes))
             self.spin(tuple(nodes))
         finally:
             self._deaf = True

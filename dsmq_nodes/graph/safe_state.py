@@ -20,7 +20,7 @@ from dsmq_nodes.graph.callback import Result, awaited, called, to_await
 from dsmq_nodes.graph.spin import shutdown
 from dsmq_nodes.graph.spin.blocked import log_in_thread
 from dsmq_nodes.graph.spin.dispatcher import Dispatcher
-from dsmq_nodes.graph.spin.event_loop import run_beside
+from dsmq_nodes.graph.spin.event_loop import run_in_thread
 
 if TYPE_CHECKING:
     from dsmq_nodes.graph.topics.subscription import Subscription
@@ -184,7 +184,7 @@ class SafeState:
         log_in_thread(self._log_error, f"{why}: entering the safe state in another thread")
 
     def _call_beside(self) -> None:
-        enter = partial(self._enter_by, run_beside)
+        enter = partial(self._enter_by, run_in_thread)
         try:
             threading.Thread(target=enter, daemon=True).start()
         except (RuntimeError, MemoryError):  # the process can start no further thread

@@ -14,7 +14,7 @@ from dsmq_nodes.errors import TypeMismatchError
 from dsmq_nodes.graph import names
 from dsmq_nodes.graph.callback import MessageT, callback_name, check_takes, to_await
 from dsmq_nodes.graph.node import Node
-from dsmq_nodes.graph.run import made
+from dsmq_nodes.graph.run import make_node
 from dsmq_nodes.graph.spin.context import NodeContext, surroundings
 from dsmq_nodes.graph.spin.environment import NodeEnvironment
 from dsmq_nodes.graph.spin.event_loop import close_loop, refuse_in_loop
@@ -161,7 +161,7 @@ class Graph:
             name, namespace, rate_hz, {**(params or {})}, {**(remap or {})}
         )
         try:
-            node = made(node_class)
+            node = make_node(node_class)
         finally:
             self._environment = NodeEnvironment()
         self._spinning[self._loop.create_task(node._kit.spin())] = node

@@ -42,10 +42,10 @@ def find_running(session: Session, graph: GraphModel, name: str) -> str:
     try:
         return find_node(graph, name)
     except CommandError as error:
-        raise CommandError(ended(session, graph, name) or str(error)) from None
+        raise CommandError(explain_end(session, graph, name) or str(error)) from None
 
 
-def ended(session: Session, graph: GraphModel, name: str) -> str:
+def explain_end(session: Session, graph: GraphModel, name: str) -> str:
     """Return a sentence if the process of the node that `name` belongs to has ended; else ""."""
     below = f"{absolute(name)}/"
     for launch in sorted({peer.name for peer in graph.peers if is_launch(peer.name)}):

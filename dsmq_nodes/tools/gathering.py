@@ -14,7 +14,7 @@ from dsmq_nodes.messages.dsmq_msgs import LaunchProcess, LaunchState, NodeStatis
 from dsmq_nodes.messages.rcl_interfaces import Log
 from dsmq_nodes.tools.diagnosis import SILENT_SEC, Seen, Stamp
 from dsmq_nodes.tools.graph_model import BrokerCounters, GraphModel, read_statistics
-from dsmq_nodes.tools.lookup import shown
+from dsmq_nodes.tools.lookup import visible_topics
 from dsmq_nodes.tools.stamps import has_header, time_in
 from dsmq_nodes.topic_names import (
     CLOCK_TOPIC,
@@ -200,7 +200,7 @@ def _stamped(session: "Session", graph: GraphModel) -> list[str]:
     schemas = session.schemas()
     return [
         topic.name
-        for topic in shown(graph, own=False)
+        for topic in visible_topics(graph, own=False)
         if not topic.latched
         and topic.name != DIAGNOSTICS_TOPIC
         and any(has_header(schemas.get(end.schema_id, {})) for end in topic.publishers)

@@ -20,7 +20,7 @@ _BROKERS: Final = {
 }
 
 
-def shown(graph: GraphModel, *, own: bool) -> list[TopicModel]:
+def visible_topics(graph: GraphModel, *, own: bool) -> list[TopicModel]:
     """Return the topics of a graph by name; with `own` also hidden ones: the kit's and services'.
 
     A topic of the node kit without publishers and subscribers is left out. A topic whose name has
@@ -41,11 +41,11 @@ def _needs_no_ends(name: str) -> bool:
 
 def find(graph: GraphModel, name: str) -> TopicModel | None:
     """Return the topic that a user calls `name`, exactly or without the leading slash; or None."""
-    topics = {topic.name: topic for topic in shown(graph, own=True)}
+    topics = {topic.name: topic for topic in visible_topics(graph, own=True)}
     return topics.get(name) or topics.get(f"/{name}")
 
 
-def known(graph: GraphModel, name: str) -> TopicModel:
+def require_topic(graph: GraphModel, name: str) -> TopicModel:
     """Do as `find`, but raise.
 
     Raises:
@@ -85,7 +85,7 @@ def unpublished(name: str) -> str:
 
 def nearest(graph: GraphModel, name: str) -> str:
     """Return a sentence with the topic most similar to `name`, or with all topics."""
-    names = [topic.name for topic in shown(graph, own="dsmq" in name or "/_" in name)]
+    names = [topic.name for topic in visible_topics(graph, own="dsmq" in name or "/_" in name)]
     return did_you_mean(absolute(name), names) if names else "no topic is published here now"
 
 

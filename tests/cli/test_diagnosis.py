@@ -2,7 +2,7 @@
 
 import pytest
 
-from dsmq_nodes.announced_qos import AnnouncedQoS, topic_beside
+from dsmq_nodes.announced_qos import AnnouncedQoS, qos_topic
 from dsmq_nodes.messages import DiagnosticStatus
 from dsmq_nodes.messages.dsmq_msgs import (
     CallbackStatistics,
@@ -191,7 +191,7 @@ def test_a_callback_that_is_silent_because_of_qos(
 ) -> None:
     of_rclpy = [topic(f"{node}/get_type_description/_reply", node) for node in WELL_NODES]
     told = [
-        topic(topic_beside(kind, "/scan", qos), node)
+        topic(qos_topic(kind, "/scan", qos), node)
         for kind, qos, node in zip(
             ("publisher", "subscription"), (offered, requested), WELL_NODES, strict=True
         )

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from dsmq_nodes.announced_qos import AnnouncedQoS, topic_beside
+from dsmq_nodes.announced_qos import AnnouncedQoS, qos_topic
 from dsmq_nodes.dsmq import wire
 from dsmq_nodes.tools import gathering
 from tests.cli.conftest import Place
@@ -175,7 +175,7 @@ def test_qos_that_others_are_told_is_shown_and_compared(own_place: Callable[[], 
         ("/avoider", "subscribe", "subscription", AnnouncedQoS(1, 2, 0, 1)),
     ):
         channel = place.channel(node)
-        for topic, what in (("/scan", action), (topic_beside(kind, "/scan", qos), "advertise")):
+        for topic, what in (("/scan", action), (qos_topic(kind, "/scan", qos), "advertise")):
             channel.send(wire.encode_object({"action": what, "topic": topic}))
             assert channel.receive().event in {"advertised", "subscribed"}
     said = place.here("topic", "info", "-v", "/scan")[0]

@@ -20,7 +20,7 @@ from dsmq_nodes import (
 )
 from dsmq_nodes.diagnostics import DiagnosticStatusWrapper, DiagnosticUpdater
 from dsmq_nodes.errors import NodeConfigurationError
-from dsmq_nodes.graph.run import made
+from dsmq_nodes.graph.run import make_node
 from dsmq_nodes.lifecycle import LifecycleNode
 from dsmq_nodes.messages import (
     Bool,
@@ -263,7 +263,7 @@ def test_what_makes_a_node_is_no_coroutine(graph: Graph) -> None:
     async def make() -> Node:
         return Robot()
 
-    makers: list[Callable[[Any], Any]] = [graph.add, made]
+    makers: list[Callable[[Any], Any]] = [graph.add, make_node]
     for maker in makers:
         with pytest.raises(NodeConfigurationError, match="a node is made by a class or a `def`"):
             maker(make)

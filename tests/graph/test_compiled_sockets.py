@@ -102,7 +102,7 @@ class End:
 
     def _deliver(self, reply: Any, again: bool) -> None:
         if self.subscription.post(reply, again):
-            self.dispatcher.arrived(self.subscription)
+            self.dispatcher.enqueue(self.subscription)
 
     def drain(self) -> None:
         """Read all there is, as if the selector had called."""

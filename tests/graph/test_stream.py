@@ -123,18 +123,18 @@ def test_a_thread_waits_for_one_that_reads_on_and_not_for_one_that_does_not(ends
 
 def test_what_comes_is_read_without_waiting_and_in_turns(ends: Ends) -> None:
     connection = ends.stream.connection
-    assert list(connection.arrived()) == []
+    assert list(connection.ready_bodies()) == []
     bodies = [b"%d" % number * 1000 for number in range(20)]
     frames = b"".join(map(wire.encode_frame, bodies))
     ends.other.sendall(frames[:10_123])  # in the middle of one
-    came = list(map(bytes, connection.arrived()))
+    came = list(map(bytes, connection.ready_bodies()))
     assert came == bodies[: len(came)]
     ends.other.sendall(frames[10_123:])
-    assert came + list(map(bytes, connection.arrived())) == bodies
+    assert came + list(map(bytes, connection.ready_bodies())) == bodies
     ends.other.close()
     assert connection.is_ended()
     with pytest.raises(ConnectionResetError):
-        list(connection.arrived())
+        list(connection.ready_bodies())
 
 
 def test_what_came_right_behind_the_greeting_is_read_too() -> None:
@@ -143,6 +143,6 @@ def test_what_came_right_behind_the_greeting_is_read_too() -> None:
     other.sendall(b"".join(map(wire.encode_object, told)))
     with mock.patch.object(address, "connect", return_value=ours):
         connection = ClientConnection("here", 1)
-    assert [wire.decode_reply(each).event for each in connection.arrived()] == ["x"]
+    assert [wire.decode_reply(each).event for each in connection.ready_bodies()] == ["x"]
     connection.close()
     other.close()

@@ -82,7 +82,7 @@ def _full_name(seen: Seen, name: str) -> str:
 
 def _names(seen: Seen) -> list[str]:
     nodes = [*offers.nodes(seen.graph), *(node for each in seen.processes for node in each.nodes)]
-    return nodes + [each.name for each in lookup.shown(seen.graph, own=False)]
+    return nodes + [each.name for each in lookup.visible_topics(seen.graph, own=False)]
 
 
 def _in_a_namespace(seen: Seen, name: str) -> str:

@@ -98,7 +98,7 @@ def _to_wait_for(session: "Session", name: str) -> list[str]:
     topic = lookup.find(graph, name)
     if topic is not None:
         return [topic.name]
-    close = nearest(absolute(name), [each.name for each in lookup.shown(graph, own=False)])
+    close = nearest(absolute(name), [each.name for each in lookup.visible_topics(graph, own=False)])
     hint = f"; did you mean '{close}'?" if close else ""
     print(f"{lookup.unpublished(absolute(name))}: waiting{hint}", file=sys.stderr)
     return list(dict.fromkeys((absolute(name), name)))

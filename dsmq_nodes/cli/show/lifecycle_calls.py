@@ -12,7 +12,7 @@ from dsmq_nodes.messages.lifecycle import (
 )
 from dsmq_nodes.printable import one_line
 from dsmq_nodes.suggest import did_you_mean
-from dsmq_nodes.tools.ended_nodes import ended
+from dsmq_nodes.tools.ended_nodes import explain_end
 from dsmq_nodes.tools.offers import absolute, lifecycle_nodes, nodes
 from dsmq_nodes.tools.service_calls import call_typed
 from dsmq_nodes.tools.session import Session
@@ -47,7 +47,7 @@ class LifecycleCalls:
             if name in nodes(graph):
                 raise CommandError(f"{name} is no lifecycle node; {hint}")
             raise CommandError(
-                ended(self._session, graph, name) or f"no lifecycle node {name}; {hint}"
+                explain_end(self._session, graph, name) or f"no lifecycle node {name}; {hint}"
             )
         return name
 

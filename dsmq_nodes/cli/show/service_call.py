@@ -16,7 +16,7 @@ from dsmq_nodes.messages.schema.dynamic import decoded, written
 from dsmq_nodes.messages.schema.find import find_interface
 from dsmq_nodes.printable import one_line
 from dsmq_nodes.tools import offers
-from dsmq_nodes.tools.ended_nodes import ended
+from dsmq_nodes.tools.ended_nodes import explain_end
 from dsmq_nodes.tools.lookup import schema_of
 from dsmq_nodes.tools.offers import Offer, absolute
 from dsmq_nodes.tools.service_calls import answer, ask
@@ -114,7 +114,7 @@ def served(session: Session, kind: str, name: str, wait_sec: float) -> Offer:
                 is_reported = True
     if name in there:
         return there[name]
-    if why := ended(session, session.graph(), name):
+    if why := explain_end(session, session.graph(), name):
         raise CommandError(f"no {kind} {name}: {why}")
     names = offers.to_name(name, there)
     if there and not names:

@@ -51,7 +51,7 @@ class Schemas:
         self, request: wire.Request, peer: "ConnectedPeer", peers: "Iterable[ConnectedPeer]"
     ) -> tuple[Schema, bytes]:
         """Return the schema of an end of `peer`, and the text for `/dsmq/types` if it is new."""
-        if not (text := _kept(request)):
+        if not (text := _schema_text(request)):
             return _NONE, b""
         key = _key(text)
         schema = self._known.get(key)
@@ -101,7 +101,7 @@ class Schemas:
 
     def fault(self, request: wire.Request) -> str:
         """Return why the schema in a request cannot be used; empty: it can."""
-        if not (text := _kept(request)) or _key(text) in self._known:
+        if not (text := _schema_text(request)) or _key(text) in self._known:
             return ""
         try:
             levels = _levels(msgspec.json.decode(text))
@@ -143,7 +143,7 @@ def _ends(peer: "ConnectedPeer") -> list[ConnectedEnd]:
     return [*peer.publications.values(), *peer.cursors.values()]
 
 
-def _kept(request: wire.Request) -> bytes:
+def _schema_text(request: wire.Request) -> bytes:
     """Return the schema in a request; empty if there is none, or it is too large to be kept."""
     text = bytes(request.schema)
     return text if text.startswith(b"{") and len(text) <= limits.MOST_SCHEMA_BYTES else b""

@@ -19,7 +19,7 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
-from dsmq_nodes.announced_qos import AnnouncedQoS, announced_qos, kept_by_all, topic_beside
+from dsmq_nodes.announced_qos import AnnouncedQoS, announced_qos, kept_by_all, qos_topic
 from dsmq_nodes.dsmq.log import Entry
 from dsmq_nodes.errors import CommandError, OverwrittenError, WireError
 from dsmq_nodes.gateways.hub import Hub, HubReader, HubWriter
@@ -218,7 +218,7 @@ class _TopicFromRos:
         self._skips_ours = bridge.rules.is_both_ways(topic.name)
         name = bridge.rules.here(topic.name)
         self._beside = (  # in this order: others see the QoS before the topic itself
-            bridge.hub.advertise(topic_beside("publisher", name, topic.announced), "")
+            bridge.hub.advertise(qos_topic("publisher", name, topic.announced), "")
             if any(topic.announced)
             else None
         )

@@ -68,7 +68,7 @@ def _replies(connection: ClientConnection) -> Iterator[wire.Reply]:
             reply = connection.receive(_STUCK_SEC if is_asked else _QUIET_SEC)
         except TimeoutError:
             if is_asked:
-                raise connection.gone("it does not answer") from None
+                raise connection.lost_error("it does not answer") from None
             is_asked = True
             connection.send(_PROBE)
             continue

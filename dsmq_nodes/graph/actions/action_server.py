@@ -177,7 +177,7 @@ class ActionServer(Generic[GoalT, ResultT, FeedbackT]):
     async def _is_wanted(self, request: Any, client: str) -> bool:
         """Whether to accept a goal; its client may go or cancel it meanwhile."""
         reason = ""
-        if not await self._clients.shown(client):
+        if not await self._clients.wait_until_shown(client):
             reason = f"{calls.described(client)} has gone"
         elif self._is_too_busy():
             return False

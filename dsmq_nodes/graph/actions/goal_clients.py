@@ -32,7 +32,7 @@ class GoalClients:
         self._changed_sec = 0.0  # when the broker was lost, or came back
         self._graph.watchers.append(self._on_graph)
 
-    async def shown(self, client: str) -> bool:
+    async def wait_until_shown(self, client: str) -> bool:
         """Wait until the graph shows a client; return whether it does."""
         return await self._graph.within(lambda: self._graph.has_client(client), _SHOWN_SEC)
 

@@ -340,7 +340,7 @@ class DsmqLink:
             self._logged = what
             logger.error("%s: the broker refused %s", self._node, what)
         for answers in (self._advertised, self._incoming.unanswered):
-            answers.came(reply.topic)
+            answers.remove(reply.topic)
 
     def _unshared(self, reply: wire.Reply) -> None:
         """Send and read a topic over the socket from now on: the broker has closed its ring."""
@@ -363,7 +363,7 @@ class DsmqLink:
                 shared.write(publication, reply.ring)
             except RingError as error:
                 self._warn_unshared(error)
-        self._advertised.came(reply.topic)
+        self._advertised.remove(reply.topic)
 
     # Losing the broker and finding it again
 

@@ -26,7 +26,7 @@ class Heartbeat:
 
     Attributes:
         unanswered: turns since the broker last sent anything; while it is above 0, the reader calls
-            `heard` when something comes.
+            `note_answer` when something comes.
         is_silent: whether the broker counts as lost.
     """
 
@@ -63,7 +63,7 @@ class Heartbeat:
             self._timer.cancel()
             self._timer = None
 
-    def heard(self) -> None:
+    def note_answer(self) -> None:
         """Count the broker as answering again, after a turn without anything from it."""
         silent_sec, was_silent = self.silent_sec, self.is_silent
         self.unanswered, self.is_silent = 0, False

@@ -166,12 +166,12 @@ class Incoming:
             return
         reason = ""
         try:
-            for body in connection.arrived():
+            for body in connection.ready_bodies():
                 self._arrived.append(wire.decode_reply(body))
         except (OSError, WireError) as error:
             reason = str(error)
         if self._heartbeat.unanswered and self._arrived:
-            self._heartbeat.heard()
+            self._heartbeat.note_answer()
         # A callback may drain again while it waits for an answer: the order must hold then, too.
         while self._arrived:
             self.gave_no_answer = False
@@ -184,9 +184,11 @@ class Incoming:
 
     def _take_messages(self, reply: wire.Reply) -> None:
         """Deliver a message, together with those of its topic that came directly after it."""
-        replies, arrived, topic = [reply], self._arrived, reply.topic
-        while arrived and arrived[0].topic == topic and arrived[0].event == "message":
-            replies.append(arrived.popleft())
+        replies, ready_bodies, topic = [reply], self._arrived, reply.topic
+        while (
+            ready_bodies and ready_bodies[0].topic == topic and ready_bodies[0].event == "message"
+        ):
+            replies.append(ready_bodies.popleft())
         if (reader := self.readers.get(topic)) is not None:
             self._take(reader, replies)
 
@@ -200,7 +202,7 @@ class Incoming:
 
     def _subscribed(self, reply: wire.Reply) -> None:
         """Note that the broker has confirmed a subscription."""
-        self.unanswered.came(reply.topic)
+        self.unanswered.remove(reply.topic)
         reader = self.readers.get(reply.topic)
         if reader is not None and reader.began_after is None:
             reader.began_after = reply.id

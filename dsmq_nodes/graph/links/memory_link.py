@@ -97,7 +97,7 @@ class MemoryBroker:
         """Carry out a put."""
         self.ask(peer, request)
 
-    def read_on(self, peer: ConnectedPeer) -> None:
+    def catch_up(self, peer: ConnectedPeer) -> None:
         """Give a link that has drained the messages that waited for it in the log."""
         with self._lock:
             self._router.resume(peer)
@@ -268,7 +268,7 @@ class MemoryLink:
                 self._received(wire.decode_reply(self._frames.popleft()[wire.HEADER_BYTES :]))
             if not self._peer.lags:
                 return
-            self._broker.read_on(self._peer)
+            self._broker.catch_up(self._peer)
 
     def arm(self) -> bool:
         """Return True: every frame wakes the loop."""

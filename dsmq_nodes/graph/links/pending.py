@@ -14,7 +14,7 @@ class Answers:
         """Expect an answer, since a request was sent."""
         self.topics.add(topic)
 
-    def came(self, topic: str) -> None:
+    def remove(self, topic: str) -> None:
         """Remove a topic whose answer has come."""
         with self._changed:
             self.topics.discard(topic)

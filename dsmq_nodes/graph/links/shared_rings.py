@@ -113,9 +113,9 @@ class SharedTopics:
             if self._reading.get(topic) is not reading:
                 continue  # a callback has unsubscribed it, or closed the link
             if reading.take is None or not reading.take():
-                self._read_on(reading)
+                self._read_batch(reading)
 
-    def _read_on(self, reading: "_Reading") -> None:
+    def _read_batch(self, reading: "_Reading") -> None:
         # Others would have to wait in a mailbox, which takes longer: `arm` finds them.
         most = _MOST_RECORDS if reading.reader.call_now is None else _FEW_RECORDS
         try:

@@ -155,7 +155,7 @@ class Future(Generic[T]):
             self._logger.error(f"{self._what}: {self._exception} (nobody has asked for the result)")
 
 
-def begun(work: Awaitable[T], dispatcher: Dispatcher, logger: Logger) -> Future[T]:
+def run_as_future(work: Awaitable[T], dispatcher: Dispatcher, logger: Logger) -> Future[T]:
     """Run a coroutine as soon as the node spins; the future is its result, and may cancel it."""
     future: Future[T] = Future(callback_name(work), dispatcher, logger)
     future.ignore()  # the dispatcher reports an exception

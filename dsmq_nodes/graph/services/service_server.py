@@ -199,7 +199,7 @@ class ServiceServer(Generic[RequestT, ResponseT]):
             return
         self._mail.append(reply)
         if self._serves:
-            self._dispatcher.arrived(self)
+            self._dispatcher.enqueue(self)
 
     def _refuse(self, reply: Entry) -> None:
         try:
@@ -219,7 +219,7 @@ class ServiceServer(Generic[RequestT, ResponseT]):
         served, self._serves = self._serves, names[0] == self._node_name
         if self._serves:
             for _ in () if served else self._mail:
-                self._dispatcher.arrived(self)
+                self._dispatcher.enqueue(self)
         elif not self.is_standby:
             self._logger.error(
                 f"{self.service_name} is served by {names[0]} already: this node stands by until "

@@ -109,7 +109,7 @@ def watch_no_longer(check: Callable[[], object]) -> None:
     _unspun_checks[:] = [each for each in _unspun_checks if each() not in (check, None)]
 
 
-def watch_on() -> None:
+def restart_watch() -> None:
     """Begin to check, where the process could have no further thread when that was asked for."""
     if _thread is None and (_loops or _unspun_checks):
         _start()

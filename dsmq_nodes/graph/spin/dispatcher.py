@@ -166,7 +166,7 @@ class Dispatcher:
 
     # Calling callbacks
 
-    def arrived(self, mailbox: Mailbox) -> None:
+    def enqueue(self, mailbox: Mailbox) -> None:
         """Dispatch a mailbox soon, since a message is in it."""
         if mailbox not in self.running:
             self._arrivals.append(mailbox)

@@ -23,7 +23,7 @@ from dsmq_nodes.graph.spin.interrupts import ctrl_c, interrupt
 from dsmq_nodes.signals import ending_signals, let_wake, unhandled_signals
 
 
-class Mortal(Protocol):
+class Endable(Protocol):
     """A node, as far as this module uses it."""
 
     def end(self, *, is_whole: bool) -> None:
@@ -53,12 +53,12 @@ _Handler = Callable[[int, FrameType | None], Any] | int | None
 
 HANGS_SEC: Final = 2.0  # for the end of one node; then the others enter their safe state
 
-_alive: Final[dict[int, tuple[Mortal, threading.Thread]]] = {}  # each with the thread that made it
+_alive: Final[dict[int, tuple[Endable, threading.Thread]]] = {}  # each with the thread that made it
 _exit_signals: Final[list[int]] = []  # signals that have ended this process
 _taken: Final[set[signal.Signals]] = set()  # signals that `_exit_by_signal` has handled
 
 
-def began(node: Mortal) -> None:
+def track(node: Endable) -> None:
     """Keep a node until it has ended; it ends with the process at the latest."""
     _end_with_a_worker(os.getpid())
     for number in (*ending_signals(), *unhandled_signals()):
@@ -70,7 +70,7 @@ def began(node: Mortal) -> None:
     _alive[id(node)] = node, threading.current_thread()
 
 
-def ended(node: Mortal) -> None:
+def untrack(node: Endable) -> None:
     """Forget a node that is being ended."""
     _alive.pop(id(node), None)
 
@@ -109,14 +109,14 @@ def _set_handlers(handler: _Handler) -> dict[int, _Handler]:
     return before
 
 
-def _nodes_to_end() -> list[Mortal]:
+def _nodes_to_end() -> list[Endable]:
     """Return the nodes that end with this thread: all, if it is the main thread."""
     own = threading.current_thread()
     every = own is threading.main_thread()
     return [node for node, maker in _alive.values() if every or maker is own]
 
 
-def end_nodes(whole: Container[Mortal] = ()) -> bool:
+def end_nodes(whole: Container[Endable] = ()) -> bool:
     """End every node of this process, in the order they were made.
 
     In a thread beside the main one, those that it has made: others are spun elsewhere, and go on.

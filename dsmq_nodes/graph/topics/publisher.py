@@ -31,7 +31,7 @@ class Publisher(Generic[MessageT]):
         msg_type: type[MessageT],
         publication: Publication,
         *,
-        beside: Publication | None,
+        qos_publication: Publication | None,
         link: Link,
         spinner: Spinner,
         graph: GraphView,
@@ -44,7 +44,7 @@ class Publisher(Generic[MessageT]):
         self._send: Append = self._publish  # the appender, while there is one
         self._is_large = False  # whether the size has been logged
         self.publication = publication
-        self.beside = beside  # the publication that announces its QoS
+        self.qos_publication = qos_publication  # the publication that announces its QoS
         self._link = link
         self._spinner = spinner
         self._graph = graph

@@ -6,7 +6,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from dsmq_nodes.announced_qos import AnnouncedQoS, topic_beside
+from dsmq_nodes.announced_qos import AnnouncedQoS, qos_topic
 from dsmq_nodes.dsmq.log import Entry
 from dsmq_nodes.graph.callback import Callback, MessageT, check_callback, check_takes
 from dsmq_nodes.graph.links.link import Link, Publication
@@ -67,10 +67,10 @@ class Topics:
         self._spinner.warn_if_ended(f"a publisher of {name}")
         watchdog = self._deadline(qos, on_deadline, f"{name}: published nothing")
         schema = schema_text(msg_type)
-        beside = self._announce_qos(name, qos)  # others see it before the publisher itself
+        qos_publication = self._announce_qos(name, qos)  # others see it before the publisher itself
         publication = self._link.advertise(name, msg_type.type_name, qos.latched, schema)
         if (publication.type_name, publication.schema) != (msg_type.type_name, schema):
-            self._withdraw_qos(beside)
+            self._withdraw_qos(qos_publication)
             why = f"so it cannot publish {msg_type.type_name} there: use another topic"
             if publication.type_name == msg_type.type_name:
                 why = "by another class of that name, with other fields: "
@@ -79,7 +79,7 @@ class Topics:
         publisher = make(
             msg_type,
             publication,
-            beside=beside,
+            qos_publication=qos_publication,
             link=self._link,
             spinner=self._spinner,
             graph=self.graph,
@@ -103,7 +103,7 @@ class Topics:
             self.former.sent += publisher.messages
             self.former.dropped += publisher.dropped
         publisher.close(is_last=is_last)
-        self._withdraw_qos(publisher.beside)
+        self._withdraw_qos(publisher.qos_publication)
 
     def add_subscription(
         self,
@@ -214,7 +214,7 @@ class Topics:
                 graph.take(reply)
             for each in together:
                 if each.post(reply, again):
-                    self._dispatcher.arrived(each)
+                    self._dispatcher.enqueue(each)
             if (awaited := self._awaited.pop(name, None)) is not None:
                 for then in awaited:
                     then()
@@ -227,11 +227,13 @@ class Topics:
         if qos.deadline is None and qos.lifespan is None:
             return None
         announced = AnnouncedQoS(deadline_ns=_ns(qos.deadline), lifespan_ns=_ns(qos.lifespan))
-        return self._link.advertise(topic_beside("publisher", name, announced), "", 0)
+        return self._link.advertise(qos_topic("publisher", name, announced), "", 0)
 
-    def _withdraw_qos(self, beside: Publication | None) -> None:
-        if beside is not None and all(each.beside is not beside for each in self.publishers):
-            self._link.unadvertise(beside)
+    def _withdraw_qos(self, qos_publication: Publication | None) -> None:
+        if qos_publication is not None and all(
+            each.qos_publication is not qos_publication for each in self.publishers
+        ):
+            self._link.unadvertise(qos_publication)
 
     def _deadline(
         self, qos: QoSProfile, on_deadline: Callback | None, what: str

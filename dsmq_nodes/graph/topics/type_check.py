@@ -45,7 +45,7 @@ class TypeCheck:
         self._fails = fails
         self._reported: set[str] = set()
 
-    def met(self, reply: wire.Reply, own: Publication | LinkReader) -> None:
+    def check_end(self, reply: wire.Reply, own: Publication | LinkReader) -> None:
         """Compare this node's type with that of another end, which the broker says differs."""
         own_end = TopicEnd(self._node, os.getpid(), own.type_name)
         other_end = TopicEnd(reply.sender, reply.pid, reply.type)

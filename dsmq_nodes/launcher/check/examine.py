@@ -36,7 +36,7 @@ from dsmq_nodes.errors import (
 from dsmq_nodes.graph.links.memory_link import MemoryBroker
 from dsmq_nodes.graph.node import Node
 from dsmq_nodes.graph.parameters.parameter_store import flat
-from dsmq_nodes.graph.run import made
+from dsmq_nodes.graph.run import make_node
 from dsmq_nodes.graph.spin.context import NodeContext, surroundings
 from dsmq_nodes.graph.spin.environment import NodeEnvironment
 from dsmq_nodes.graph.time.clock import BaseClock
@@ -93,7 +93,7 @@ def _made(
     token = surroundings.set(NodeContext(broker.clock, lambda: settings, lambda *_: link))
     try:
         with _environment(request.env):
-            _enter_safe_state(node := made(node_class))
+            _enter_safe_state(node := make_node(node_class))
         node._kit.check_parameters()
     except ParameterError as error:
         return NodeFinding(index, params=_wrong_params(node_class, error), unknown=str(error))

@@ -15,7 +15,7 @@ from dsmq_nodes.announced_qos import (
     End,
     all_announced_qos,
     nodes_of_rclpy,
-    topic_beside,
+    qos_topic,
 )
 from dsmq_nodes.rclpy.duration import Duration
 from dsmq_nodes.rclpy.impl.nodes.peer_node import io
@@ -80,7 +80,7 @@ class AnnouncedProfiles:
     def _show(self, kind: str, topic: str, carrier: Any) -> None:
         announced, before = self._announced[kind, topic], self._beside.pop((kind, topic), None)
         if announced and announced != [_announced(USUAL)]:
-            name = topic_beside(kind, topic, *announced)
+            name = qos_topic(kind, topic, *announced)
             self._beside[kind, topic] = io.run(self._kit.create_publisher, carrier, name, 1)
         if before is not None:
             io.run(self._kit.destroy_publisher, before)
