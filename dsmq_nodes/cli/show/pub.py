@@ -208,9 +208,7 @@ def _warn_of_no_subscriber(session: Session, topic: str) -> None:
         CommandError: the topic is an emergency stop, or a nearly equal name.
     """
     subscribed = [
-        each.name
-        for each in lookup.visible_topics(session.graph(), own=True)
-        if _subscribers(each)
+        each.name for each in lookup.visible_topics(session.graph(), own=True) if _subscribers(each)
     ]
     if topic in subscribed:
         return
