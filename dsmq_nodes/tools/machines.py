@@ -14,12 +14,12 @@ from dsmq_nodes.topic_names import UPLINK, UPLINK_STATUS_TOPIC
 _STATUS_SEC: Final = 1.5  # the status is latched, and published once a second
 
 
-class _Source(msgspec.Struct):
+class _MachineSource(msgspec.Struct):
     machines: list[str] = msgspec.field(name="from", default_factory=list)
 
 
 class _UplinkStatus(msgspec.Struct):
-    coming: dict[str, _Source] = {}
+    coming: dict[str, _MachineSource] = {}
 
 
 _read: Final = json_reader(_UplinkStatus)

@@ -33,7 +33,7 @@ def _size(text: bytes) -> int:
     return len(text) + text.count(b'"') + text.count(b"\\")
 
 
-class _Report:
+class _CutReport:
     """The lists of a report, cut to the available room, and the count of omitted items."""
 
     def __init__(self) -> None:
@@ -77,7 +77,7 @@ class _Report:
 
 def graph(peers: "Iterable[ConnectedPeer]", topics: "Collection[Topic]", epoch: str) -> bytes:
     """Return the graph: all peers that have said hello, and the ends of each topic."""
-    report = _Report()
+    report = _CutReport()
     greeted = [peer for peer in peers if peer.greeted]
     listed = report.take(
         (
@@ -136,7 +136,7 @@ def update_rates(
 
 def statistics(topics: "Collection[Topic]", store: "Store", now: float) -> bytes:
     """Return the counters of each topic and of each edge."""
-    report = _Report()
+    report = _CutReport()
     counted = report.take(map(_counters, topics), "topics", len(topics))
     report.note_ends(topics)
     about = {
