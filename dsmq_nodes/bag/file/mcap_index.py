@@ -444,13 +444,13 @@ class _Dated(Protocol):
     def log_time_ns(self) -> int: ...
 
 
-class _Source(Protocol):
+class _MessageSource(Protocol):
     at: int
     start_ns: int
 
 
 _DatedT = TypeVar("_DatedT", bound=_Dated)
-_SourceT = TypeVar("_SourceT", bound=_Source)
+_SourceT = TypeVar("_SourceT", bound=_MessageSource)
 
 
 def merged(

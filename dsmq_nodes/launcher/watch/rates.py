@@ -28,7 +28,7 @@ def rated_timer(node: NodeStatistics) -> TimerStatistics | None:
     return max(own, key=lambda timer: timer.ticks, default=None)
 
 
-class _Report(NamedTuple):
+class _TimedStatistics(NamedTuple):
     at_sec: float
     msg: NodeStatistics
 
@@ -37,7 +37,7 @@ class _Report(NamedTuple):
         timer = rated_timer(self.msg)
         return timer.ticks if timer is not None else 0
 
-    def until(self, later: "_Report") -> float:
+    def until(self, later: "_TimedStatistics") -> float:
         """Return the seconds between two, by the node's clock or by ours, whichever is less.
 
         The node's clock may be set, and ours may be late: so no node is accused wrongly.
@@ -53,7 +53,7 @@ class RateWatch:
     def __init__(self, tolerance: float = TOLERANCE) -> None:
         """Watch over `WINDOW_SEC`, or more for a slow node; `tolerance` is a share of the rate."""
         self._tolerance = tolerance
-        self._reports: dict[str, deque[_Report]] = {}
+        self._reports: dict[str, deque[_TimedStatistics]] = {}
         # of all nodes: pid, and when statistics last came
         self._last: dict[str, tuple[int, float]] = {}
         self._missing: set[str] = set()
@@ -65,7 +65,7 @@ class RateWatch:
         self._last[msg.name] = msg.pid, now_sec
         if rated_timer(msg) is None:
             return None
-        window, latest = self._reports.setdefault(msg.name, deque()), _Report(now_sec, msg)
+        window, latest = self._reports.setdefault(msg.name, deque()), _TimedStatistics(now_sec, msg)
         if window and (window[-1].msg.pid != msg.pid or window[-1].until(latest) < 0):
             window.clear()  # the node was restarted, or its clock was set back
         window.append(latest)
@@ -125,7 +125,7 @@ class RateWatch:
         return found
 
 
-def _why(window: list[_Report], span_sec: float) -> str:
+def _why(window: list[_TimedStatistics], span_sec: float) -> str:
     before = {each.name: each.busy_sec for each in window[0].msg.callbacks}
     after = window[-1].msg.callbacks
     busy_sec = {each.name: each.busy_sec - before.get(each.name, 0.0) for each in after}
