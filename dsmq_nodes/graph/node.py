@@ -26,7 +26,7 @@ from dsmq_nodes.graph.callback import (
 )
 from dsmq_nodes.graph.log.logger import Logger
 from dsmq_nodes.graph.parameters.model import Parameters
-from dsmq_nodes.graph.parameters.parameter import Parameter
+from dsmq_nodes.graph.parameters.parameter import Parameter, listed
 from dsmq_nodes.graph.parameters.parameter_store import OnSet, PostSet
 from dsmq_nodes.graph.services.future import Future, T, run_as_future
 from dsmq_nodes.graph.services.service_client import Client
@@ -349,15 +349,25 @@ class Node:
         }
 
     def set_parameters(self, parameter_list: Sequence[Parameter]) -> "list[SetParametersResult]":
-        """Set parameters one by one; each result says whether it was set, and else why not."""
-        return [self.set_parameters_atomically([each]) for each in parameter_list]
+        """Set parameters one by one; each result says whether it was set, and else why not.
+
+        Raises:
+            TypeError: it is no list of Parameter.
+        """
+        given = listed(parameter_list)
+        return [self.set_parameters_atomically([each]) for each in given]
 
     def set_parameters_atomically(
         self, parameter_list: Sequence[Parameter]
     ) -> "SetParametersResult":
-        """Set parameters, all or none; the result says whether they were set, and else why not."""
+        """Set parameters, all or none; the result says whether they were set, and else why not.
+
+        Raises:
+            TypeError: it is no list of Parameter.
+        """
+        given = listed(parameter_list)
         try:
-            reason = run_through(self._kit.parameters.set(parameter_list, self._kit.call_now))
+            reason = run_through(self._kit.parameters.set(given, self._kit.call_now))
         except ParameterError as error:
             return messages.SetParametersResult(successful=False, reason=str(error))
         return messages.SetParametersResult(successful=True, reason=reason)

@@ -22,7 +22,15 @@ from dsmq_nodes import (
     QoSProfile,
 )
 from dsmq_nodes.errors import MessageError, NodeConfigurationError, ParameterError
-from dsmq_nodes.messages import Empty, Float64, Header, ParameterDescriptor, Twist
+from dsmq_nodes.messages import (
+    Empty,
+    Float64,
+    Header,
+    ParameterDescriptor,
+    SetBool,
+    Twist,
+    Vector3,
+)
 from dsmq_nodes.testing import BrokerProcess, Graph
 
 ROOT = Path(__file__).parents[2]
@@ -255,6 +263,60 @@ def test_what_is_published_instead_of_a_message_is_told_with_what_to_write(graph
         publisher.publish(Float64)
     with pytest.raises(TypeError, match=r"not 2.5: write `Float64\(data=2.5\)`"):
         publisher.publish(2.5)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"linear": {}}, r"not a dict: write `Twist\.from_dict\(\.\.\.\)`"),
+        (None, r"not None: write `Twist\(linear=\.\.\., angular=\.\.\.\)`"),
+        ("fast", r"not str: write `Twist\(linear="),
+        (Vector3(), "not geometry_msgs/msg/Vector3"),
+        (Vector3, "not the class Vector3"),
+    ],
+)
+def test_every_kind_of_thing_that_is_no_message_is_told_with_what_to_write(
+    graph: Graph, given: Any, told: str
+) -> None:
+    node = graph.add(Mistaken)
+    publisher: Any = node.create_publisher(Twist, "cmd_vel", 1)
+    with pytest.raises(TypeError, match=f"/cmd_vel carries geometry_msgs/msg/Twist, {told}"):
+        publisher.publish(given)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (SetBool.Request, r"not a class: write `SetBool\.Request\(\)`"),
+        (SetBool, "not the class SetBool"),
+        ({"data": True}, r"not a dict: write `SetBool\.Request\.from_dict"),
+        (True, r"not True: write `SetBool\.Request\(data=True\)`"),
+        (None, r"not None: write `SetBool\.Request\(data=\.\.\.\)`"),
+    ],
+)
+def test_what_is_called_with_instead_of_a_request(graph: Graph, given: Any, told: str) -> None:
+    client: Any = graph.add(Mistaken).create_client(SetBool, "light")
+    with pytest.raises(TypeError, match=f"/light takes a std_srvs/srv/SetBool_Request, {told}"):
+        client.call_async(given)
+
+
+def test_a_futures_callback_that_takes_no_future(graph: Graph) -> None:
+    client = graph.add(Mistaken).create_client(SetBool, "light")
+    future: Any = client.call_async(SetBool.Request())
+    future.ignore()
+    with pytest.raises(TypeError, match=r"a future's callback is called with \(future\), not as"):
+        future.add_done_callback(lambda: None)
+
+
+@pytest.mark.parametrize("given", [Parameter("gain", value=1.0), [{"gain": 1.0}], None])
+def test_parameters_that_are_no_list_of_parameters(graph: Graph, given: Any) -> None:
+    node = graph.add(Mistaken)
+    for set_them in (node.set_parameters, node.set_parameters_atomically):
+        with pytest.raises(TypeError, match=r"a list such as `\[Parameter\("):
+            set_them(given)
+    name: Any = 5
+    with pytest.raises(ParameterError, match="5 is no name of a parameter"):
+        node.declare_parameter(name, 1)
 
 
 def test_a_callback_that_is_called_without_arguments(graph: Graph) -> None:

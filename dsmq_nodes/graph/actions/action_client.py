@@ -9,6 +9,7 @@ from dsmq_nodes.graph.actions.goal import GoalState
 from dsmq_nodes.graph.callback import Result, check_takes
 from dsmq_nodes.graph.node import Node
 from dsmq_nodes.graph.services.future import Future
+from dsmq_nodes.graph.wrong_message import given_instead
 from dsmq_nodes.messages.action import GoalInfo, GoalStatusArray
 from dsmq_nodes.messages.action_srv import CancelGoal
 from dsmq_nodes.messages.action_type import (
@@ -146,8 +147,8 @@ class ActionClient(Generic[GoalT, ResultT, FeedbackT]):
         """
         if not isinstance(goal, self.action_type.Goal):
             raise TypeError(
-                f"{self.action_name} takes a {self.action_type.Goal.type_name}, not "
-                f"{getattr(goal, 'type_name', type(goal).__name__)}"
+                f"{self.action_name} takes a {self.action_type.Goal.type_name}, "
+                f"{given_instead(self.action_type.Goal, goal)}"
             )
         if feedback_callback is not None:
             kind = f"the feedback_callback of {self.action_name}"

@@ -1,6 +1,6 @@
 """One parameter: a name, one of ROS 2's types, a value."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -195,3 +195,19 @@ class Parameter:
             raise TypeError(f"{msg.name}: there is no parameter type {msg.value.type}") from None
         is_set = kind is not ParameterKind.NOT_SET
         return cls(msg.name, kind, getattr(msg.value, MESSAGE_FIELDS[kind]) if is_set else None)
+
+
+def listed(given: object) -> list[Parameter]:
+    """Return the parameters that are given to `set_parameters`.
+
+    Raises:
+        TypeError: it is no list of Parameter.
+    """
+    every = list(given) if isinstance(given, Iterable) else [given]
+    found = [each for each in every if isinstance(each, Parameter)]
+    if isinstance(given, Iterable) and len(found) == len(every):
+        return found
+    raise TypeError(
+        'parameters are set by a list such as `[Parameter("gain", value=1.0)]`, not by '
+        f"{given!r:.60}"
+    )

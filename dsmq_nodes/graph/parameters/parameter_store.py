@@ -133,8 +133,8 @@ class ParameterStore:
             place = self._places.get(name, "")
             raise GivenParameterError(self._owner, name, why, place) from None
 
-    def _check_new(self, name: str) -> None:
-        if not name or name != name.strip("."):
+    def _check_new(self, name: object) -> None:
+        if not isinstance(name, str) or not name or name != name.strip("."):
             raise ParameterError(f"{self._owner}: {name!r} is no name of a parameter")
         if name in self:
             raise ParameterError(f"{self._owner} has a parameter {name!r} already")

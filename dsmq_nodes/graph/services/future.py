@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Generator
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from dsmq_nodes.graph.callback import callback_name, check_callback, discard
+from dsmq_nodes.graph.callback import callback_name, check_takes, discard
 from dsmq_nodes.graph.log.logger import Logger
 from dsmq_nodes.graph.spin.dispatcher import Dispatcher
 from dsmq_nodes.graph.spin.event_loop import running_loop
@@ -67,7 +67,7 @@ class Future(Generic[T]):
 
     def add_done_callback(self, callback: "Callable[[Future[T]], Result]") -> None:
         """Call `callback(future)` in the thread that spins the node, once the future is done."""
-        check_callback(callback, "a future's callback")
+        check_takes(callback, "a future's callback", "future")
 
         def run() -> None:
             self._dispatcher.soon(lambda: callback(self), callback)

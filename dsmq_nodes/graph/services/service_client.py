@@ -20,6 +20,7 @@ from dsmq_nodes.graph.services.future import Future
 from dsmq_nodes.graph.services.service_server import ServiceParts
 from dsmq_nodes.graph.topics.graph_view import GraphEndpoint
 from dsmq_nodes.graph.topics.type_check import schema_text
+from dsmq_nodes.graph.wrong_message import given_instead
 from dsmq_nodes.messages.service_base import RequestT, ResponseT
 from dsmq_nodes.topic_names import REPLY, REQUEST
 
@@ -197,8 +198,8 @@ class Client(Generic[RequestT, ResponseT]):
         """
         if not isinstance(request, self.srv_type.Request):
             raise TypeError(
-                f"{self.service_name} takes a {self.srv_type.Request.type_name}, not "
-                f"{getattr(request, 'type_name', type(request).__name__)}"
+                f"{self.service_name} takes a {self.srv_type.Request.type_name}, "
+                f"{given_instead(self.srv_type.Request, request)}"
             )
         if self._is_closed:
             raise ValueError(f"{self.service_name}: this client was destroyed")

@@ -1,20 +1,18 @@
 """Publishers: the sending end of a topic."""
 
-import contextlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Generic
 
 from dsmq_nodes.dsmq.limits import MAX_BODY_BYTES
-from dsmq_nodes.errors import MessageError
 from dsmq_nodes.graph.callback import MessageT
 from dsmq_nodes.graph.links.link import Append, Link, Publication, UsualMessages
 from dsmq_nodes.graph.log.logger import Logger
 from dsmq_nodes.graph.spin.spinner import Spinner
 from dsmq_nodes.graph.topics.graph_view import GraphView
 from dsmq_nodes.graph.topics.type_check import schema_text
+from dsmq_nodes.graph.wrong_message import given_instead
 from dsmq_nodes.messages.base import Message
 from dsmq_nodes.messages.codec import codec
-from dsmq_nodes.messages.model_class import outer_names
 
 if TYPE_CHECKING:
     from dsmq_nodes.graph.time.watchdog import Watchdog
@@ -112,22 +110,13 @@ class Publisher(Generic[MessageT]):
 
     def _describe_wrong(self, given: object) -> str:
         """Return what was published instead of a message, and what to write."""
-        own = self.msg_type.__name__
-        if isinstance(given, type):
-            is_own = given is self.msg_type
-            return f"not a class: write `{own}()`" if is_own else f"not the class {given.__name__}"
-        fields = list(outer_names(self.msg_type).values())
-        if isinstance(given, bool | int | float | str) and len(fields) == 1:
-            with contextlib.suppress(MessageError):  # the value is not of the field's type
-                self.msg_type(**{fields[0]: given})
-                return f"not {given!r:.40}: write `{own}({fields[0]}={given!r:.40})`"
-        name = getattr(given, "type_name", type(given).__name__)
-        if name == self.msg_type.type_name:
+        is_namesake = getattr(given, "type_name", "") == self.msg_type.type_name
+        if isinstance(given, Message) and is_namesake:
             return (
                 "not one of another class of that name, with other fields: make the publisher with "
                 "this class"
             )
-        return f"not {name}"
+        return given_instead(self.msg_type, given)
 
     def _warn_of_size(self, size_bytes: int) -> None:
         self._is_large = True

@@ -464,8 +464,8 @@ def test_a_late_subscriber_in_ros_gets_as_many_as_our_publisher_keeps(world: Wor
     for _ in range(2):  # the second subscriber comes when the bridge has carried them
         world.ros.got.clear()
         world.ros.do("listen", topic="/to_ros/kept", type=STRING, latched=True)
-        heard = world.ros.heard("/to_ros/kept", 3)
-    assert [each["data"] for each in heard] == ["2", "3", "4"]
+        world.ros.heard("/to_ros/kept", 3)
+    assert [each["data"] for each in world.ros.got["/to_ros/kept"]] == ["2", "3", "4"]
 
 
 def test_static_transforms_reach_who_comes_late_on_both_sides(world: World) -> None:
