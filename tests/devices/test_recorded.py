@@ -109,6 +109,46 @@ def test_what_cannot_be_in_si_units_is_refused(
         first_imu(graph, tmp_path / "imu.csv", names, *lines)
 
 
+def turning(unit: float, *, bias: float = 0.0, swing: float = 0.0) -> list[str]:
+    """Ten seconds of an IMU that swings about its x axis (rad); `unit` is of its gyroscope."""
+    lines = []
+    for number in range(1000):
+        time = number / 100
+        angle, rate = swing * math.sin(time), swing * math.cos(time)
+        acc = f"0,{9.81 * math.sin(angle):.6f},{9.81 * math.cos(angle):.6f}"
+        lines.append(f"{time},{(rate + bias) / unit:.6f},{bias / unit:.6f},0.0,{acc}")
+    return lines
+
+
+DEGREE = math.pi / 180
+
+
+@pytest.mark.parametrize(
+    ("file", "is_warned"),
+    [
+        ((NAMES, turning(DEGREE, swing=0.5)), True),
+        ((NAMES, turning(DEGREE, bias=1.0 * DEGREE)), True),  # at rest: a usual bias
+        ((NAMES, turning(1.0, swing=0.5)), False),
+        ((NAMES, turning(1.0, swing=2.5)), False),
+        ((NAMES, turning(1.0, bias=1.0 * DEGREE)), False),
+        ((NAMES, turning(DEGREE, bias=0.1 * DEGREE)), False),  # nothing can be known
+        (("gyr_x [rad/s],gyr_y [rad/s],gyr_z [rad/s],acc_x,acc_y,acc_z",
+         turning(DEGREE, swing=0.5)), False),
+    ],
+    ids=["swings", "rests", "rad/s", "swings in rad/s", "rests in rad/s", "no bias", "named"],
+)  # fmt: skip
+def test_a_gyroscope_in_deg_s_without_a_unit_is_seen_by_how_gravity_turns(
+    graph: Graph,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    file: tuple[str, list[str]],
+    is_warned: bool,
+) -> None:
+    names, lines = file
+    first_imu(graph, tmp_path / "imu.csv", f"time,{names}", *lines)
+    assert ("name the unit, as gyr_x [deg/s]" in caplog.text) is is_warned
+
+
 def test_times_in_seconds_need_no_unit(graph: Graph, tmp_path: Path) -> None:
     lines = [f"{100 + number / 10},0,0,0,0,0,9.8" for number in range(30)]
     imu = first_imu(graph, tmp_path / "imu.csv", f"GPST,{NAMES}", *lines)

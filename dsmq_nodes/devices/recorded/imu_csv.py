@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from pydantic import Field
 from typing_extensions import override
 
-from dsmq_nodes.devices.recorded.imu_table import ImuFile, rows
+from dsmq_nodes.devices.recorded.imu_table import ImuFile, rows, without_unit
+from dsmq_nodes.devices.recorded.imu_turning import is_in_degrees
 from dsmq_nodes.devices.recorded.replayer import Replayer, Sample
 from dsmq_nodes.messages.base import Header, Message, Time
 from dsmq_nodes.messages.sensor import Imu, MagneticField
@@ -37,6 +38,7 @@ class ImuCsv(Replayer):
 
     @override
     def samples(self) -> Iterator[Sample]:
+        self._warn_of_degrees()
         first, unread = 0, Counter[str]()
         for index, (time_ns, gyr, acc, mag) in enumerate(rows(self.params.path, unread)):
             if time_ns is None and not index:
@@ -49,3 +51,13 @@ class ImuCsv(Replayer):
             field = [(self.mag, MagneticField(header=header, magnetic_field=mag))] if mag else []
             yield (at - first) * 1e-9, [*field, (self.imu, imu)]
         self.get_logger().info(f"not replayed: {dict(unread) or 'nothing'}")
+
+    def _warn_of_degrees(self) -> None:
+        path = self.params.path
+        without, first = without_unit(path)
+        if "gyr" in without and is_in_degrees(first):
+            self.get_logger().warning(
+                f"{path}: the gyroscope has no unit in its name, so it is read in rad/s, but the "
+                "acceleration turns as if it was in deg/s: name the unit, as gyr_x [deg/s] or "
+                "gyr_x [rad/s]"
+            )

@@ -142,6 +142,16 @@ def check_units(path: str, first: list[Row], without: set[str]) -> None:
         )
 
 
+def without_unit(path: str) -> tuple[set[str], list[Row]]:
+    """Return the quantities of a file whose unit is not named, and its first samples."""
+    first = list(itertools.islice(rows(path, Counter()), CHECKED))
+    if path.endswith(".npz"):
+        return {"gyr", "acc"}, first
+    with opened(path) as lines:
+        table, _ = _read_head(path, lines)
+    return table.without_units(), first
+
+
 def _is_about_one(lengths: list[float]) -> bool:
     if len(lengths) < LEAST_SAMPLES:
         return False
