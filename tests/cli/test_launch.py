@@ -94,7 +94,7 @@ def test_a_launch_whose_output_cannot_be_written_goes_on_and_tells_it_once(
     assert lines[0] == f"[launch] output: {what}; what is not shown is lost"
     assert any("all nodes ready" in line for line in lines)
     assert lines[-1] == f"[launch] ended with faults: output ({what})"
-    assert (done.returncode, len(lines)) == (1, 3)
+    assert (done.returncode, sum(what in line for line in lines)) == (1, 2)
 
 
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])

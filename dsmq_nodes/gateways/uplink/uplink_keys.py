@@ -26,6 +26,18 @@ from dsmq_nodes.gateways.uplink.launch_entry import is_name
 _AUTHORITY: Final = "ca"
 _AUTHORITY_DAYS: Final = 3650.0
 MACHINE_DAYS: Final = 825.0  # the most that common TLS libraries accept
+# Python 3.13 and newer refuse an authority that does not say that it signs (RFC 5280, 4.2.1.3).
+_SIGNS: Final = x509.KeyUsage(
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=True,
+    encipher_only=False,
+    decipher_only=False,
+)
 _EARLY: Final = dt.timedelta(days=1)  # clocks of robots are not exact
 _SOON: Final = dt.timedelta(days=30)
 
@@ -96,6 +108,7 @@ def _authority(directory: Path) -> tuple[x509.Certificate, ec.EllipticCurvePriva
     made = (
         _builder(name, name, signer, _AUTHORITY_DAYS)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_SIGNS, critical=True)
         .add_extension(
             x509.SubjectKeyIdentifier.from_public_key(signer.public_key()), critical=False
         )

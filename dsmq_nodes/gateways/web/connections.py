@@ -8,7 +8,9 @@ separate limit (server.py).
 """
 
 import asyncio
+import errno
 import logging
+import os
 import socket
 import ssl
 from collections.abc import Callable
@@ -46,7 +48,12 @@ class Connections:
         Raises:
             OSError: the port is taken, or not permitted.
         """
-        bound = await self._loop.create_server(make, host, port, start_serving=False)
+        try:
+            bound = await self._loop.create_server(make, host, port, start_serving=False)
+        except OSError as error:
+            if error.errno is None:  # Python 3.13 and newer: this machine has none of the addresses
+                raise OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL)) from None
+            raise
         found: int = bound.sockets[0].getsockname()[1]
         for each in bound.sockets:
             listener = Listener(each.dup())

@@ -460,7 +460,6 @@ def test_a_late_subscriber_in_ros_gets_as_many_as_our_publisher_keeps(world: Wor
     for number in range(5):
         publisher.publish(String(data=str(number)))
     world.until(lambda: "/to_ros/kept" in world.ros.do("graph")["topics"], "the topic in ROS")
-    heard: list[dict[str, Any]] = []
     for _ in range(2):  # the second subscriber comes when the bridge has carried them
         world.ros.got.clear()
         world.ros.do("listen", topic="/to_ros/kept", type=STRING, latched=True)

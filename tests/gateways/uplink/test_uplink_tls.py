@@ -1,6 +1,8 @@
 """Certificates and rights: who may write and read what."""
 
+import contextlib
 import os
+import ssl
 import stat
 import subprocess
 import sys
@@ -43,6 +45,25 @@ def test_keys_are_made_once_and_readable_by_their_owner_alone(tmp_path: Path) ->
     assert again.wait() == 1
     assert "exists already" in again.output
     again.close()
+
+
+def test_certificates_count_where_they_are_checked_strictly(tmp_path: Path) -> None:
+    """As Python 3.13 and newer do."""
+    make_keys(tmp_path, ["hub"])
+    router, machine = (
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH),
+        ssl.create_default_context(),
+    )
+    router.load_cert_chain(tmp_path / "hub.pem", tmp_path / "hub.key")
+    machine.load_verify_locations(tmp_path / "ca.pem")
+    machine.verify_flags |= ssl.VERIFY_X509_STRICT
+    there, back = ssl.MemoryBIO(), ssl.MemoryBIO()
+    dialled = machine.wrap_bio(back, there, server_hostname="hub")
+    accepted = router.wrap_bio(there, back, server_side=True)
+    for end in (dialled, accepted, dialled):
+        with contextlib.suppress(ssl.SSLWantReadError):
+            end.do_handshake()
+    assert dialled.getpeercert()
 
 
 def test_keys_on_a_full_disk_are_whole_or_not_there(tmp_path: Path) -> None:

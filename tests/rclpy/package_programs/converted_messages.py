@@ -1,6 +1,8 @@
 """rosidl_runtime_py: messages as YAML, dicts and CSV, set from dicts; classes by their names."""
 # mypy: ignore-errors
 
+import json
+
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 from geometry_msgs.msg import PoseWithCovariance
 from rosidl_runtime_py import (
@@ -46,7 +48,7 @@ for message in (
 ):  # fmt: skip
     for given in ({}, {"truncate_length": 2}, {"no_arr": True, "no_str": True}):
         print(message_to_yaml(message, **given), message_to_csv(message, **given), sep="")
-        print(dict(message_to_ordereddict(message, **given)))
+        print(json.dumps(message_to_ordereddict(message, **given)))
     print(message_to_yaml(message, flow_style=True))
 print(list(get_message_slot_types(Header())))
 

@@ -87,6 +87,8 @@ def tls_context(tls: UplinkTls) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cafile=tls.ca)
         context.load_cert_chain(tls.certificate, tls.key)
+        # Zenoh is not strict, and authorities of `uplink keys` made before 2026-11-29 are not.
+        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     except OSError as error:
         files = f"{tls.ca}, {tls.certificate} and {tls.key}"
         raise CommandError(f"the certificates of tls cannot be used ({files}): {error}") from None
