@@ -162,7 +162,7 @@ class NodeKit:
         self.dispatcher = Dispatcher(self.link, self.logger, exceptions, raises=raises)
         self.safe_state = SafeState(node, self.dispatcher, self.run_hook, self.logger.error)
         self.spinner = Spinner(self.link, self.dispatcher, self.logger, self.name, self._on_outage)
-        self.spinner.when_blocked = self._is_blocked
+        self.spinner.when_blocked = self._check_blocked
         self.topics = Topics(self.link, self.spinner, around.clock, self.logger)
         fails = self.dispatcher.end if node.on_type_mismatch == "raise" else None
         self._type_check = TypeCheck(self.link, self.logger, self.name, fails)
@@ -195,7 +195,7 @@ class NodeKit:
         )
         self.spinner.add(statistics, is_steady=True)
         # This watchdog runs during an outage only: see _on_outage.
-        self._is_outage = self.is_broker_lost = self._is_end_told = False
+        self._is_outage = self.is_broker_lost = self._is_end_logged = False
         self._outage = Watchdog(
             node.broker_timeout_sec, self._broker_lost, execute, what="broker_timeout_sec"
         )
@@ -323,15 +323,15 @@ class NodeKit:
         self.safe_state.halt()
         return self.safe_state.enter(log)
 
-    def _is_blocked(self, is_told: bool) -> None:
+    def _check_blocked(self, is_reported: bool) -> None:
         """Stop an overdue actuator of a node that does not go on; runs in another thread."""
         loop = self.dispatcher.loop
         is_running = loop is None or loop.is_running()
         meanwhile = "a callback blocks" if is_running else "its event loop does not run"
-        self.safe_state.check_beside(f"no command can be noticed while {meanwhile}")
-        if is_told and self.dispatcher.is_shut_down:
-            if not self._is_end_told:
-                self._is_end_told = True
+        self.safe_state.check_from_thread(f"no command can be noticed while {meanwhile}")
+        if is_reported and self.dispatcher.is_shut_down:
+            if not self._is_end_logged:
+                self._is_end_logged = True
                 what = "it ends with that callback; Ctrl-C again breaks it off"
                 log_in_thread(self.logger.warning, what)
             wake_main_thread()
@@ -339,17 +339,17 @@ class NodeKit:
     def obey_by(self, actuator: Obeying) -> None:
         """Add an actuator; it is stopped when its timeout cannot be noticed."""
         self.safe_state.actuators.append(actuator)
-        self.spinner.when_resting = self._rests
+        self.spinner.when_unspun = self._check_unspun
 
-    def _rests(self) -> None:
+    def _check_unspun(self) -> None:
         """Stop an overdue actuator while nobody spins the node; runs in another thread."""
-        self.safe_state.check_beside("no command can be noticed while nobody spins the node")
+        self.safe_state.check_from_thread("no command can be noticed while nobody spins the node")
 
-    def stop_beside(self, why: str) -> None:
+    def stop_in_thread(self, why: str) -> None:
         """Enter the safe state in another thread."""
-        self.safe_state.enter_beside(why)
+        self.safe_state.enter_in_thread(why)
 
-    def end_beside(self) -> None:
+    def shut_down(self) -> None:
         """End the spinning in another thread, now or later."""
         self.spinner.shut_down()
 

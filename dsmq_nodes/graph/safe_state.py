@@ -20,7 +20,7 @@ from dsmq_nodes.graph.callback import Result, awaited, called, to_await
 from dsmq_nodes.graph.spin import shutdown
 from dsmq_nodes.graph.spin.blocked import log_in_thread
 from dsmq_nodes.graph.spin.dispatcher import Dispatcher
-from dsmq_nodes.graph.spin.event_loop import run_in_thread
+from dsmq_nodes.graph.spin.event_loop import run_hook_here
 
 if TYPE_CHECKING:
     from dsmq_nodes.graph.topics.subscription import Subscription
@@ -51,7 +51,7 @@ class Obeying(Protocol):
     def halt(self) -> None:
         """Stop obeying: the safe state is about to be entered."""
 
-    def halt_beside(self) -> None:
+    def halt_from_thread(self) -> None:
         """Do the same from another thread."""
 
 
@@ -161,7 +161,7 @@ class SafeState:
 
     # In another thread
 
-    def check_beside(self, why: str) -> None:
+    def check_from_thread(self, why: str) -> None:
         """Enter it if an actuator is overdue, or the hook has failed; runs in another thread.
 
         Args:
@@ -170,21 +170,21 @@ class SafeState:
         if self._is_closed:
             return
         if any(each.is_overdue for each in self.actuators):
-            self.enter_beside(why)
+            self.enter_in_thread(why)
         elif self.has_failed:
-            self._call_beside()
+            self._call_in_thread()
 
-    def enter_beside(self, why: str) -> None:
+    def enter_in_thread(self, why: str) -> None:
         """Enter it in a thread of its own, since the hook may hang there, too."""
         try:
             for each in self.actuators:
-                each.halt_beside()
+                each.halt_from_thread()
         finally:  # even if there is no memory to cancel a coroutine
-            self._call_beside()
+            self._call_in_thread()
         log_in_thread(self._log_error, f"{why}: entering the safe state in another thread")
 
-    def _call_beside(self) -> None:
-        enter = partial(self._enter_by, run_in_thread)
+    def _call_in_thread(self) -> None:
+        enter = partial(self._enter_by, run_hook_here)
         try:
             threading.Thread(target=enter, daemon=True).start()
         except (RuntimeError, MemoryError):  # the process can start no further thread

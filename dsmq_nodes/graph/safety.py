@@ -189,7 +189,7 @@ class Actuator(Generic[MessageT]):
         self._obeyed_sec = None
         self._cancel()
 
-    def halt_beside(self) -> None:
+    def halt_from_thread(self) -> None:
         """Do the same from another thread: the coroutine is cancelled when its loop continues."""
         self._obeyed_sec = None
         if self._obeying is not None:

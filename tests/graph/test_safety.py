@@ -248,7 +248,7 @@ def test_it_stops_when_a_program_that_spins_in_steps_takes_no_further_one(
             until(is_obeyed)
             until(lambda: motor.speed == 0.0)
         until(lambda: caplog.text.count("while nobody spins the node") == 2)
-    assert all(each() != motor._kit.spinner._rests for each in blocked._unspun_checks)
+    assert all(each() != motor._kit.spinner._check_unspun for each in blocked._unspun_checks)
 
 
 def test_it_stops_when_a_program_stops_the_loop_that_spins_it(

@@ -267,7 +267,7 @@ def run_here(main: Coroutine[Any, Any, _T], home: asyncio.AbstractEventLoop | No
         discard(main)  # if there was no thread for it
 
 
-def run_in_thread(hook: Callable[[], object]) -> None:
+def run_hook_here(hook: Callable[[], object]) -> None:
     """Run a hook, `def` or `async def`, in this thread, which is not the node's.
 
     Raises:

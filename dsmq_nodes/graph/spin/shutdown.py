@@ -32,10 +32,10 @@ class Endable(Protocol):
     def destroy(self) -> None:
         """Do the same by the class's own `destroy_node`, for a whole node."""
 
-    def stop_beside(self, why: str) -> None:
+    def stop_in_thread(self, why: str) -> None:
         """Enter the safe state in another thread."""
 
-    def end_beside(self) -> None:
+    def shut_down(self) -> None:
         """End its spinning in another thread, now or later: Python's end awaits that thread."""
 
     def warn_if_unspun(self) -> None:
@@ -155,7 +155,7 @@ def _stop_others_if_it_hangs() -> Iterator[None]:
     def stop() -> None:
         for other in others:
             if id(other) in _alive:
-                other.stop_beside("the end of another node of this process hangs")
+                other.stop_in_thread("the end of another node of this process hangs")
 
     others = _nodes_to_end()
     with _called_if_it_hangs(stop) if len(others) > 1 else contextlib.nullcontext():
@@ -201,7 +201,7 @@ def _before_threads_are_awaited() -> None:
     others = (each for each in threading.enumerate() if each is not threading.main_thread())
     if was_ended and not all(each.daemon for each in others):
         for node, _ in list(_alive.values()):
-            node.end_beside()
+            node.shut_down()
 
 
 with contextlib.suppress(RuntimeError):  # Python ends

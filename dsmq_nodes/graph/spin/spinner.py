@@ -71,7 +71,7 @@ class Spinner:
         timeline: the source of the node's time; None: the event loop's.
         when_blocked: called in another thread, once a second, while a callback blocks the loop,
             or the program has stopped it.
-        when_resting: called in the same way while nobody spins a node that was spun; None: not
+        when_unspun: called in the same way while nobody spins a node that was spun; None: not
             called.
         was_spun: whether it was spun, or was about to be.
     """
@@ -84,7 +84,7 @@ class Spinner:
         self.dispatcher = dispatcher
         self.timeline: Timeline | None = None
         self.when_blocked: Callable[[bool], object] = lambda _: None
-        self.when_resting: Callable[[], object] | None = None
+        self.when_unspun: Callable[[], object] | None = None
         self.was_spun = False
         self._link = link
         self._logger = logger
@@ -327,19 +327,19 @@ class Spinner:
                 ended.result()
             return working.result() if working is not None and working.done() else None
         finally:
-            if self.when_resting is not None and not self._is_ending:
-                blocked.watch(self._rests)
+            if self.when_unspun is not None and not self._is_ending:
+                blocked.watch(self._check_unspun)
             self.dispatcher.spin_with(None)
             if working is not None:
                 await _ended_with(working)
 
-    def _rests(self) -> None:
-        if self.when_resting is not None:
-            self.when_resting()
+    def _check_unspun(self) -> None:
+        if self.when_unspun is not None:
+            self.when_unspun()
 
     def _watch_no_longer(self) -> None:
-        if self.when_resting is not None:
-            blocked.watch_no_longer(self._rests)
+        if self.when_unspun is not None:
+            blocked.watch_no_longer(self._check_unspun)
 
     def shut_down(self) -> None:
         """End the spinning, now or as soon as it begins; from any thread."""
