@@ -43,5 +43,8 @@ def _package(name: str) -> RosPackage:
         raise ValueError(f"'{name}' is not a valid package name")
     found = PACKAGES.find(name)
     if found is None:
-        raise PackageNotFoundError(f"package '{name}' not found: {about_package(name)}")
+        searched = sorted({str(each.folder.parent) for each in PACKAGES.all.values()})
+        raise PackageNotFoundError(
+            f"package '{name}' not found, searching: {searched}; {about_package(name)}"
+        )
     return found
