@@ -125,10 +125,15 @@ def test_a_broker_that_is_restarted_while_the_link_is_away_loses_nothing_in_sile
     end_counted(fleet, odom, heard)
 
 
+def await_more(fleet: Fleet, talker: Talker, heard: Listener, what: str) -> None:
+    before = talker.count
+    fleet.until(lambda: numbers(heard)[-1] > before + 50, what)
+
+
 def end_counted(fleet: Fleet, talker: Talker, heard: Listener) -> None:
     """Wait for messages from now on and the last one: some were lost, and are counted."""
-    before = talker.count
-    fleet.until(lambda: numbers(heard)[-1] > before + 50, "messages after that")
+    await_more(fleet, talker, heard, "messages after that")
+    await_more(fleet, talker, heard, "messages after the answer from the log")
     talker.stop()
     fleet.until(lambda: numbers(heard)[-1] == talker.count - 1, "the last")
     assert heard.dropped > 0
