@@ -538,6 +538,21 @@ def test_a_broker_until_its_last_peer_has_seen_one_that_came_and_went_at_once(st
     assert broker.process.wait(PATIENCE_SEC / 4) == 0  # else it waits half a minute for the first
 
 
+def test_a_broker_until_its_last_peer_ends_if_the_program_that_started_it_has_gone() -> None:
+    """It would have the default port for half a minute: nobody waits for it."""
+    words = ("--port", "0", "--until-last-peer")
+    broker = subprocess.Popen(
+        [sys.executable, "-m", "dsmq_nodes.dsmq.broker", *words], stdout=subprocess.PIPE
+    )
+    assert broker.stdout is not None
+    broker.stdout.close()
+    try:
+        assert broker.wait(PATIENCE_SEC / 4) == 0
+    finally:
+        broker.kill()
+        broker.wait()
+
+
 def test_who_does_not_read_its_last_words_holds_nobody_up_for_ever(broker: Broker) -> None:
     deaf, writer = broker.channel(), broker.channel()
     subscribe(deaf, "t")

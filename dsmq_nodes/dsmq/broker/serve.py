@@ -91,8 +91,13 @@ async def _serve(options: Options, store: Store) -> None:
         broker.listen(options.host, options.port)
         at = broker.acceptor
         where = f" (unix {at.unix_path})" if at.unix_path else ""
-        with contextlib.suppress(OSError):  # the process that started us may have closed its end
+        try:
             print(f"dsmq broker listening on {at.host}:{at.port}{where}", flush=True)  # noqa: T201
+        except BrokenPipeError:  # the process that started us has closed its end, or has ended
+            if options.until_last_peer:
+                return
+        except OSError:
+            pass
         ending = asyncio.ensure_future(_end_alone(broker)) if options.until_last_peer else None
         await broker.stopped.wait()
         if ending is not None:
