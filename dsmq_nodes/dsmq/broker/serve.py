@@ -92,7 +92,9 @@ async def _serve(options: Options, store: Store) -> None:
         at = broker.acceptor
         where = f" (unix {at.unix_path})" if at.unix_path else ""
         try:
-            print(f"dsmq broker listening on {at.host}:{at.port}{where}", flush=True)  # noqa: T201
+            # In one write: the process that waits for this line may close its end then.
+            line = f"dsmq broker listening on {at.host}:{at.port}{where}\n"
+            print(line, end="", flush=True)  # noqa: T201
         except BrokenPipeError:  # the process that started us has closed its end, or has ended
             if options.until_last_peer:
                 return

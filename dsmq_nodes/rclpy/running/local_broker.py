@@ -7,6 +7,7 @@ terminal may use it after the first has ended.
 import contextlib
 import logging
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("dsmq_nodes.local_broker")
 
 _PATIENCE_SEC: Final = 15.0
-_LISTENING: Final = b"dsmq broker listening on "
+_LISTENING: Final = re.compile(rb"dsmq broker listening on .*\n")  # the whole line
 _AGAIN_SEC: Final = 1.0  # between two attempts to start a broker that ends at once
 
 
@@ -116,7 +117,7 @@ class LocalBroker:
 def _last_line(output: int) -> str:
     """Return the last line that a broker has written until it listens, or ends."""
     text, until_sec = b"", time.monotonic() + _PATIENCE_SEC
-    while _LISTENING not in text:
+    while not _LISTENING.search(text):
         if not descriptors.ready([output], timeout_sec=max(0.0, until_sec - time.monotonic())):
             break
         data = os.read(output, 4096)
