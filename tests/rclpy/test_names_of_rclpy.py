@@ -36,6 +36,7 @@ def lines(*command: str) -> list[str]:
     return str(done.stdout).splitlines()
 
 
+@pytest.mark.usefixtures("broker")  # else the program starts one at the default port
 def test_names_that_programs_import_from_wherever_they_find_them(tmp_path: Path) -> None:
     asked = tmp_path / "names.txt"
     asked.write_text(SOME)
@@ -44,6 +45,7 @@ def test_names_that_programs_import_from_wherever_they_find_them(tmp_path: Path)
 
 
 @pytest.mark.ros2
+@pytest.mark.usefixtures("broker")
 def test_what_is_absent_is_known(tmp_path: Path) -> None:
     real = lines(str(referee() / "bin" / "python"), "-W", "ignore", str(SCRIPT))
     assert len(real) > 1000
