@@ -56,6 +56,11 @@ class HubReader:
         self.failures = 0  # how often `take` has raised
         self._hub = hub
 
+    @property
+    def began_after(self) -> int | None:
+        """The id after which the link began to read the topic; None: the broker confirms it yet."""
+        return self._hub.link.began_after(self.topic)
+
     def close(self) -> None:
         """Unsubscribe, and drop `take`: its objects are freed now, not at garbage collection."""
         self._hub.unsubscribe(self)

@@ -14,7 +14,11 @@ keeps their order. Messages that the answer lacks are lost, and counted with the
 message. A link that is merely too slow has holes too, and requests would load it even more.
 Therefore an outage permits three requests, and messages that the sending end itself has `skipped`
 are no hole: they are lost, and counted. Latched topics and calls are requested after any hole
-(`is_sure`), and a heartbeat reveals a last message that never arrived.
+(`is_sure`).
+
+**A last message** that never arrived has no successor that reveals the hole; a heartbeat with its
+id does. Those of latched topics and calls follow the last message. Those of any other topic follow
+the start of the sending end's subscription, since an answer from the log may have ended before it.
 
 **The place belongs to the log**, not to the process that offers it: it stays valid when the other
 uplink restarts. With a new epoch, that of a restarted broker, all messages of the log are new.
@@ -180,6 +184,7 @@ class _Asked(Generic[T]):
     """An unanswered request, and the messages that wait for its answer."""
 
     waiting: deque[tuple[LogPlace, T]] = field(default_factory=deque)
+    last_id: int = 0  # from a heartbeat
 
 
 class RemoteCursor(Generic[T]):
@@ -301,7 +306,9 @@ class RemoteCursor(Generic[T]):
 
     def take_last(self, epoch: str, last_id: int) -> None:
         """Compare with the last id from a heartbeat: that message may never have arrived."""
-        if last_id > self._places.get(epoch, last_id):
+        if (asked := self._asked.get(epoch)) is not None:
+            asked.last_id = last_id  # the answer may lack it
+        elif last_id > self._places.get(epoch, last_id):
             self._ask(epoch)
 
     def answered(self, epoch: str, messages: list[tuple[LogPlace, T]]) -> list[CursorMessage[T]]:
@@ -321,6 +328,8 @@ class RemoteCursor(Generic[T]):
                 return delivered
             waiting.popleft()
             delivered += self._deliver(place, message)
+        if asked is not None:
+            self.take_last(epoch, asked.last_id)
         return delivered
 
     def _has_hole(self, place: LogPlace) -> bool:

@@ -122,6 +122,18 @@ class _OutgoingTopic:
         self.skipped = 0  # by a slow link since the last message, and not reported yet
         self.has_hole = False  # since the last message, while the link stood still
 
+    def last_id(self) -> int | None:
+        """Return the id of a heartbeat; None: none is due.
+
+        It is the last id of a topic that must arrive completely. Of any other topic it is the one
+        after which the subscription began, until the first message is sent: an answer from the log
+        may have ended before that id.
+        """
+        last = self.chain.last
+        if last is None and self.reader is not None:
+            return self.reader.began_after
+        return last if self.is_sure else None
+
 
 class OutgoingTopics:
     """The outgoing topics: reads them from a hub, and sends them over a carrier."""
@@ -342,11 +354,10 @@ class OutgoingTopics:
         return True
 
     def beat(self) -> None:
-        """Send the last id of each topic that must arrive completely; called once a second."""
+        """Send heartbeats; called once a second."""
         for outgoing in self._topics.values():
-            if outgoing.is_sure and outgoing.beats_left and outgoing.chain.last is not None:
+            if outgoing.beats_left and (last := outgoing.last_id()) is not None:
                 outgoing.beats_left -= 1
-                last = outgoing.chain.last
                 self._carrier.send_heartbeat(
                     outgoing.offer.fleet_name, _pack((outgoing.offer.epoch, last, last))
                 )

@@ -268,6 +268,11 @@ class DsmqLink:
         """Stop reading a topic."""
         self._incoming.unsubscribe(topic)
 
+    def began_after(self, topic: str) -> int | None:
+        """Return the id after which the subscription of a topic began; None: not known (yet)."""
+        reader = self._incoming.readers.get(topic)
+        return None if reader is None else reader.began_after
+
     def confirm(self) -> None:
         """Wait until the broker has confirmed all subscriptions, at most a second."""
         if self.has_graph and self._incoming.unanswered.topics:

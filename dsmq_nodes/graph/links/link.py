@@ -191,6 +191,9 @@ class Link(Readable, Protocol):
     def unsubscribe(self, topic: str) -> None:
         """Stop reading a topic."""
 
+    def began_after(self, topic: str) -> int | None:
+        """Return the id after which the subscription of a topic began; None: not known (yet)."""
+
     def confirm(self) -> None:
         """Wait until the queue has confirmed all subscriptions, at most a second."""
 

@@ -233,6 +233,11 @@ class MemoryLink:
         if self.readers.pop(topic, None):
             self._ask("unsubscribe", topic)
 
+    def began_after(self, topic: str) -> int | None:
+        """Return the id after which the subscription of a topic began; None: not known (yet)."""
+        reader = self.readers.get(topic)
+        return None if reader is None else reader.began_after
+
     def confirm(self) -> None:
         """Return at once: the router has all subscriptions already."""
 
@@ -312,6 +317,8 @@ class MemoryLink:
         reader = self.readers.get(reply.topic)
         if reader is not None and reply.event == "message":
             reader.take_pushed((reply,))
+        elif reader is not None and reply.event == "subscribed":
+            reader.began_after = reply.id
         elif reply.event == "differs" and self._on_differs is not None:
             ends = self.readers if reply.end == "publisher" else self.publications
             if end := ends.get(reply.topic):

@@ -1,5 +1,6 @@
 """Places in the logs of other machines, on a network that loses, repeats and cuts."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -234,4 +235,27 @@ def test_a_heartbeat_tells_of_a_last_message_that_never_came() -> None:
     world.asked += world.cursor.questions()
     world.do("answer")
     assert world.given == [("e0", 1), ("e0", 2)]
+    assert world.cursor.lost == 0
+
+
+@pytest.mark.parametrize("is_answered_before", [True, False])
+def test_a_heartbeat_tells_where_a_subscription_began_behind_the_answer(
+    is_answered_before: bool,
+) -> None:
+    world = World(is_sure=False)
+    for step in ["send", "cut", "send", "heal"]:
+        world.do(step)
+    asked, world.asked = world.asked, []
+    answer = [(LogPlace("e0", 2, 1, 0, "/n", 2), 2)]
+    world.publish()  # after the answer was read, and before the topic is
+    if is_answered_before:
+        world.take(world.cursor.answered("e0", answer))
+    world.cursor.take_last("e0", len(world.log))
+    if not is_answered_before:
+        assert not world.cursor.questions()
+        world.take(world.cursor.answered("e0", answer))
+    world.asked += world.cursor.questions()
+    assert [asked, world.asked] == [[LogRequest("e0", after, 20)] for after in (1, 2)]
+    world.do("answer")
+    assert world.given == [("e0", 1), ("e0", 2), ("e0", 3)]
     assert world.cursor.lost == 0

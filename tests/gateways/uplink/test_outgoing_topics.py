@@ -264,6 +264,24 @@ def test_whoever_wants_a_call_again_is_told_where_its_log_ends() -> None:
     assert [place.id for place in carrier.told[told:]] == [1]
 
 
+def test_whoever_wants_a_topic_is_told_where_its_subscription_began() -> None:
+    hub, carrier = Mock(graph=SimpleNamespace(epoch="e")), WideCarrier()
+    reader = hub.subscribe.return_value
+    reader.began_after = None  # the broker has not confirmed it yet
+    going = going_odom(hub, carrier)
+    going.beat()
+    assert not carrier.told
+    reader.began_after = 7
+    for _ in range(10):
+        going.beat()
+    assert {place.id for place in carrier.told} == {7}
+    told = len(carrier.told)
+    assert told < 10
+    hub.subscribe.call_args.args[1](Reply(event="message", id=8, message=msgspec.Raw(b'"{}"')))
+    going.beat()
+    assert len(carrier.told) == told, "a hole before a later message is seen by that message"
+
+
 def test_a_call_of_who_has_just_seen_the_server_goes() -> None:
     ends = [EndpointModel(node="/n")]
     requests = TopicModel(name="/r1/set/_request", publishers=ends)

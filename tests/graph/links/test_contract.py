@@ -191,6 +191,21 @@ class TestEveryLink:
         assert len(inbox) + sum(inbox.gaps) == inbox.seqs[-1]
         assert inbox.ids == sorted(set(inbox.ids))
 
+    def test_a_subscription_tells_after_which_message_it_began(self, connect: Connect) -> None:
+        writer, reader = connect("/writer"), connect("/reader")
+        early = listening(writer, "/t")
+        publication = writer.advertise("/t", "", 0)
+        for number in range(1, 4):
+            writer.publish(publication, text(number))
+        early.until_text("3")
+        assert reader.began_after("/t") is None
+        inbox = Inbox(reader, "/t")
+        inbox.until(lambda: reader.began_after("/t") == 3, "the id")
+        writer.publish(publication, text(4))
+        inbox.until_text("4")
+        assert inbox == ["4"]
+        assert reader.began_after("/t") == 3
+
     def test_latched_messages_come_first_and_once(self, connect: Connect) -> None:
         writer, reader = connect("/writer"), connect("/reader")
         publication = writer.advertise("/map", "", 2)
