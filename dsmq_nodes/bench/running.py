@@ -10,7 +10,8 @@ from typing import Any, Final, Self
 
 from dsmq_nodes.bench import bench_figures as figures
 from dsmq_nodes.bench.processes import Started, broker, worker
-from dsmq_nodes.dsmq.address import NO_SHM, AnyAddress, address_of, is_local, unix_path
+from dsmq_nodes.dsmq.address import NO_SHM, AnyAddress, address_of, unix_path
+from dsmq_nodes.dsmq.loopback import is_loopback
 from dsmq_nodes.errors import BenchError
 
 RATES_HZ: Final = {"text": 100.0, "imu": 100.0, "scan": 40.0, "image": 30.0}
@@ -137,7 +138,7 @@ class Setup:
             self._stack = stack.pop_all()
 
     def _transports(self) -> tuple[str, ...]:
-        if not is_local(self.host) or not unix_path(self.host, self.port).exists():
+        if not is_loopback(self.host) or not unix_path(self.host, self.port).exists():
             return ("tcp",)
         return ("shm", "unix", "tcp") if Path("/dev/shm").is_dir() else ("unix", "tcp")
 

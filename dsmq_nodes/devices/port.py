@@ -27,6 +27,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from dsmq_nodes.dsmq.loopback import address_family
 from dsmq_nodes.errors import PortLostError
 
 _READ_BYTES: Final = 65536
@@ -261,7 +262,7 @@ async def _connected(address: str) -> socket.socket:
         host, colon, port = address.removeprefix(_TCP).rpartition(":")
         if not (colon and host and port.isdecimal() and int(port) <= _LAST_PORT):
             raise ValueError(f"write tcp://HOST:PORT, with a port up to {_LAST_PORT}")
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        family = address_family(host)
         where = (host.strip("[]"), int(port))
     client = socket.socket(family)
     client.setblocking(False)

@@ -19,7 +19,7 @@ from typing import Final, NamedTuple
 
 from dsmq_nodes.dsmq import descriptors, inherited
 from dsmq_nodes.dsmq.keepalive import keep_alive
-from dsmq_nodes.dsmq.loopback import resolved, why_absent
+from dsmq_nodes.dsmq.loopback import is_loopback, resolved, why_absent
 from dsmq_nodes.dsmq.tls_files import check_tls_files
 from dsmq_nodes.errors import ConnectionFailedError
 
@@ -189,7 +189,7 @@ def connect(host: str, port: int, timeout_sec: float = 5.0) -> socket.socket:
     Raises:
         ConnectionFailedError: nothing answers there; the text says what to try.
     """
-    if hasattr(socket, "AF_UNIX") and is_local(host):
+    if hasattr(socket, "AF_UNIX") and is_loopback(host):
         # If that fails, the socket is of a broker that has died: TCP decides.
         with contextlib.suppress(OSError):
             path = unix_path(host, port)
@@ -216,7 +216,7 @@ def connect(host: str, port: int, timeout_sec: float = 5.0) -> socket.socket:
 
 
 def _reason(host: str, error: OSError | OverflowError) -> str:
-    if isinstance(error, OSError) and is_local(host):
+    if isinstance(error, OSError) and is_loopback(host):
         return why_absent(host, error)
     return getattr(error, "strerror", None) or str(error)
 
@@ -292,8 +292,3 @@ def _secured(sock: socket.socket, host: str) -> socket.socket:
         raise
     inherited.register_socket(secured)
     return secured
-
-
-def is_local(host: str) -> bool:
-    """Whether a host name means this machine."""
-    return host in {"localhost", "::1"} or host.startswith("127.")

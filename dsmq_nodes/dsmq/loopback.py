@@ -31,6 +31,11 @@ def is_loopback(host: str) -> bool:
     return (mapped or address).is_loopback
 
 
+def address_family(host: str) -> socket.AddressFamily:
+    """Return the family of an address, with or without brackets: IPv6 or IPv4."""
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
 def loopback() -> str:
     """Return the address at which this machine reaches itself: 127.0.0.1, or ::1 without IPv4.
 

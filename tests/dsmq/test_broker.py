@@ -28,6 +28,7 @@ from dsmq_nodes.errors import ConnectionFailedError, NodeNameTakenError, Request
 from tests.dsmq.conftest import Broker, Start, put, subscribe
 from tests.dsmq.hostile import HOSTILE, framed
 from tests.support import processes
+from tests.support.ipv6 import needs_ipv6
 from tests.support.waiting import PATIENCE_SEC
 
 
@@ -313,6 +314,14 @@ def test_a_name_is_had_by_one(broker: Broker) -> None:
 
 
 def test_shutdown_by_a_client(broker: Broker) -> None:
+    with broker.connect() as client:
+        client.shutdown_server()
+    assert broker.process.wait(PATIENCE_SEC) == 0
+
+
+@needs_ipv6
+def test_a_broker_for_ipv6_and_ipv4_knows_a_peer_of_its_own_machine(start: Start) -> None:
+    broker = start("--host", "::", "--insecure")
     with broker.connect() as client:
         client.shutdown_server()
     assert broker.process.wait(PATIENCE_SEC) == 0

@@ -12,10 +12,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
 from dsmq_nodes.dsmq import descriptors
-from dsmq_nodes.dsmq.address import Address, is_local, is_private, limit_unsent, reached_at
+from dsmq_nodes.dsmq.address import Address, is_private, limit_unsent, reached_at
 from dsmq_nodes.dsmq.client_connection import ClientConnection
 from dsmq_nodes.dsmq.keepalive import keep_alive
-from dsmq_nodes.dsmq.loopback import check_exposure, resolved, why_absent
+from dsmq_nodes.dsmq.loopback import (
+    address_family,
+    check_exposure,
+    is_loopback,
+    resolved,
+    why_absent,
+)
 from dsmq_nodes.dsmq.tls_files import check_tls_files, unusable_tls_files
 from dsmq_nodes.errors import (
     AddressInUseError,
@@ -127,7 +133,7 @@ class Listener:
         if sock.family == getattr(socket, "AF_UNIX", None):
             return sock, "unix"
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if not is_local(address[0]):
+        if not is_loopback(address[0]):
             limit_unsent(sock)
         keep_alive(sock, client=False)
         if self.tls is not None:  # the handshake follows later
@@ -171,8 +177,7 @@ def tcp_listener(host: str, port: int, security: Security) -> Listener:
     security.check(host)
     tls = security.tls()
     host = resolved(host)
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock = socket.socket(address_family(host), socket.SOCK_STREAM)
     try:
         # Not SO_REUSEPORT; on Linux this does not take a port that is in use.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

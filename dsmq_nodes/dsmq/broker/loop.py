@@ -31,6 +31,7 @@ from dsmq_nodes.dsmq.broker.peer_connection import HIGH_WATER_BYTES, Connection
 from dsmq_nodes.dsmq.broker.peer_user import is_other_user
 from dsmq_nodes.dsmq.broker.schedule import Schedule
 from dsmq_nodes.dsmq.descriptors import NOT_NOW
+from dsmq_nodes.dsmq.loopback import is_loopback
 from dsmq_nodes.dsmq.router.router import Router
 from dsmq_nodes.dsmq.router.topics import ConnectedPeer, Replies
 from dsmq_nodes.dsmq.selector import add_straight
@@ -167,10 +168,11 @@ class Broker:
             sock.close()
             self._closings.note(address, f"there are {most} connections already")
             return
-        local = address == "unix" or address.startswith(("127.", "::1:"))
+        is_neighbour = address == "unix"
+        local = is_neighbour or is_loopback(address.rpartition(":")[0])
         with listener.spare_descriptor():  # for finding out the socket's user
-            trusted = address == "unix" or not (self.security.token or self._is_stranger(sock))
-        peer = ConnectedPeer(address, local=local, trusted=trusted, is_neighbour=address == "unix")
+            trusted = is_neighbour or not (self.security.token or self._is_stranger(sock))
+        peer = ConnectedPeer(address, local=local, trusted=trusted, is_neighbour=is_neighbour)
         if self._following is not None:
             self._following.follow_now()  # earlier messages are not for this peer
         now = time.monotonic()

@@ -13,7 +13,8 @@ import typer
 
 from dsmq_nodes.bag.optional import need_bag
 from dsmq_nodes.cli.show.launch.launch_web import web_beside
-from dsmq_nodes.dsmq.address import DEFAULT_PORT, is_local, parse_address
+from dsmq_nodes.dsmq.address import DEFAULT_PORT, parse_address
+from dsmq_nodes.dsmq.loopback import is_loopback
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.given_files import resolved, working_directory
 from dsmq_nodes.graph.parameters.yaml_source import read_file
@@ -130,7 +131,7 @@ def _is_own_broker(where: str, plan: Plan) -> bool:
     """Whether an address is the future address of a plan's own broker."""
     address, argv = parse_address(where), plan.broker.argv
     port = argv[argv.index("--port") + 1] if "--port" in argv else str(DEFAULT_PORT)
-    return is_local(address.host) and str(address.port) == port
+    return is_loopback(address.host) and str(address.port) == port
 
 
 def _ros_plans() -> Any:

@@ -24,7 +24,7 @@ from typing import Any, Final
 from typing_extensions import override
 
 from dsmq_nodes.dsmq.address import Address
-from dsmq_nodes.dsmq.loopback import loopback, why_absent
+from dsmq_nodes.dsmq.loopback import address_family, loopback, why_absent
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.gateways.uplink.launch_entry import RouterEndpoint, UplinkEntry, UplinkTls
 from dsmq_nodes.gateways.uplink.over_udp import resent_stream
@@ -363,14 +363,10 @@ class _DialledPort:
 
 def _bounded_socket(host: str) -> socket.socket:
     # With an explicit protocol asyncio sends at once, instead of up to 40 ms later.
-    made = socket.socket(_family(host), socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    made = socket.socket(address_family(host), socket.SOCK_STREAM, socket.IPPROTO_TCP)
     made.setblocking(False)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
     return made
-
-
-def _family(host: str) -> socket.AddressFamily:
-    return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
 def _no_relay(endpoint: RouterEndpoint, host: str, error: OSError) -> CommandError:
@@ -450,7 +446,7 @@ class UdpRelay:
             return str(endpoint)
         host, kind = loopback(), "tcp" if tls is None else "tls"
         try:
-            with socket.create_server((host, 0), family=_family(host)) as found:
+            with socket.create_server((host, 0), family=address_family(host)) as found:
                 inside = Address(host, int(found.getsockname()[1]))  # Zenoh will listen there
         except OSError as error:
             raise _no_relay(endpoint, host, error) from None
