@@ -168,6 +168,19 @@ def test_nan_and_infinity_survive() -> None:
     assert conversion_of(type(scan)).from_json(conversion_of(type(scan)).to_json(scan)) == scan
 
 
+def test_nan_survives_beside_a_field_with_another_name_here(tmp_path: Path) -> None:
+    folder = tmp_path / "named_msgs" / "msg"
+    folder.mkdir(parents=True)
+    (folder / "Named.msg").write_text("string type_name\nfloat64 x\n")
+    (folder / "Names.msg").write_text("Named one\nNamed[] more\n")
+    add_package("named_msgs", folder.parent)
+    named, cls = (class_named(f"named_msgs/msg/{each}") for each in ("Named", "Names"))
+    names = cls(one=named(type_name="a", x=math.nan), more=[named(type_name="b", x=math.inf)])
+    back = conversion_of(cls).from_json(conversion_of(cls).to_json(names))
+    assert repr(back) == repr(names)
+    assert repr(to_ros(from_ros(names))) == repr(names)
+
+
 def test_float32_is_rounded_on_the_way() -> None:
     cls = class_named("std_msgs/msg/Float32")
     assert cls(data=0.1).data == 0.1

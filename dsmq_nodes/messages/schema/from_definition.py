@@ -26,8 +26,12 @@ _ZEROS: Final = {"bool": "False", "string": '""', "wstring": '""'}
 _TAKEN: Final = frozenset(dir(Message))
 # Methods of a message that the kit does not call: JoyFeedbackArray has a field `array`.
 _SHADOWED: Final = frozenset(("array", "copy", "definition", "dict", "json"))
-RENAMED: Final = _TAKEN - _SHADOWED
-"""Field names that every message has as attributes: the field `type_name` becomes `type_name_`."""
+_RENAMED: Final = _TAKEN - _SHADOWED
+
+
+def attribute_of(field_name: str) -> str:
+    """Return a field's name in a class: `type_name_` for a name that every message has itself."""
+    return f"{field_name}_" if field_name in _RENAMED else field_name
 
 
 def short_name(type_name: str) -> str:
@@ -44,16 +48,15 @@ def message_from_definition(
         definition: the type.
         class_named: returns the class of another type, for fields that hold messages.
 
-    A field with a name in `RENAMED` keeps that name only in JSON.
+    A field that `attribute_of` renames keeps its name in JSON.
     """
     made: dict[str, Any] = {}
     for field in definition.fields:
         annotation = _annotation(field.type, class_named)
         default = _default(field, class_named)
-        if field.name in RENAMED:
-            made[f"{field.name}_"] = (annotation, Field(default, alias=field.name))
-        else:
-            made[field.name] = (annotation, default)
+        own = attribute_of(field.name)
+        is_renamed = own != field.name
+        made[own] = (annotation, Field(default, alias=field.name) if is_renamed else default)
     name = definition.type_name.rpartition("/")[2]
     package = definition.type_name.split("/")[0]
     with warnings.catch_warnings(action="ignore"):  # a field may have a method's name

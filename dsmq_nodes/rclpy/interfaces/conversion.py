@@ -17,7 +17,7 @@ from typing import Annotated, Any, Final
 import msgspec
 
 from dsmq_nodes.messages.base import Message
-from dsmq_nodes.messages.schema.from_definition import RENAMED
+from dsmq_nodes.messages.schema.from_definition import attribute_of
 from dsmq_nodes.messages.schema.interface_text import FieldType, MessageDefinition, MessageField
 from dsmq_nodes.messages.schema.large_field import LARGE_BYTES, large_field
 from dsmq_nodes.messages.schema.ros_base import INTEGERS
@@ -38,9 +38,8 @@ class Conversion:
         definition: the type.
         ros_class: the class in ROS's clothes.
         values_of: returns a ROS message as plain values, checked.
-        to_ros: returns a ROS message from any object with its fields.
-        is_renamed: whether a field has another name in our class.
-        struct: a msgspec type that takes the JSON of a whole message.
+        to_ros: returns the ROS message of one of ours, or of a `struct`.
+        struct: a msgspec type with our class's attributes that takes the JSON of a whole message.
     """
 
     def __init__(
@@ -56,10 +55,6 @@ class Conversion:
         self._find_message_class = message_class
         self._found_message_class: type[Message] | None = None
         self._slow_values: Callable[[Any], dict[str, Any]] | None = None
-        self.is_renamed: bool = any(
-            each.name in RENAMED or (each.type.is_message and inner(each.type.base).is_renamed)
-            for each in definition.fields
-        )
 
     # The code of each direction is generated at its first use.
 
@@ -139,12 +134,7 @@ class Conversion:
         try:
             return self.to_ros(self._decode(text))
         except (msgspec.DecodeError, TypeError, RecursionError):
-            return self.of_message(self.message_class.from_json(text))
-
-    def of_message(self, message: Message) -> Any:
-        """Return the ROS message of one of ours."""
-        found = self._decode(message.to_json()) if self.is_renamed else message
-        return self.to_ros(found)
+            return self.to_ros(self.message_class.from_json(text))
 
     def from_parts(self, text: str | bytes, raw: bytes | memoryview) -> Any:
         """Return the ROS message of the parts of `to_parts`; raises as `from_json`."""
@@ -287,9 +277,11 @@ def _struct(definition: MessageDefinition, inner: Callable[[str], Conversion]) -
         kind = field.type
         annotation = _struct_type(kind, inner)
         is_large = kind.is_list and kind.base in _BYTES and kind.size is None
-        fields.append((field.name, annotation, b"") if is_large else (field.name, annotation))
+        own = attribute_of(field.name)
+        fields.append((own, annotation, b"") if is_large else (own, annotation))
+    names = {attribute_of(field.name): field.name for field in definition.fields}
     name = definition.type_name.replace("/", "_")
-    return msgspec.defstruct(name, fields, kw_only=True, gc=False)
+    return msgspec.defstruct(name, fields, kw_only=True, gc=False, rename=names)
 
 
 def _struct_type(kind: FieldType, inner: Callable[[str], Conversion]) -> Any:
@@ -342,17 +334,16 @@ def _making(
     lines = [f"    {made} = new({own})", f"    {made}._check_fields = False"]
     for field in definition.fields:
         kind, name = field.type, f"c{len(where)}"
+        own = f"{read}.{attribute_of(field.name)}"
         text = ""
         if kind.is_message:
             found = inner(kind.base)
             if not kind.is_list:
                 text = f"{made}_{field.name}"
-                lines += _making(
-                    text, f"{read}.{field.name}", found.definition, found.ros_class, inner, where
-                )
+                lines += _making(text, own, found.definition, found.ros_class, inner, where)
             else:
                 where[name] = found.to_ros
-        text = text or _ros_text(kind, name, f"{read}.{field.name}", where)
+        text = text or _ros_text(kind, name, own, where)
         lines.append(f"    {made}._{field.name} = {text}")
     return lines
 

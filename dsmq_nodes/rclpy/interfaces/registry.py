@@ -52,7 +52,7 @@ def to_ros(message: Message) -> Any:
     cls = type(message)
     if cls.type_name not in _messages:
         _register(cls)
-    return conversion_named(cls.type_name).of_message(message)
+    return conversion_named(cls.type_name).to_ros(message)
 
 
 def from_ros(message: Any) -> Message:

@@ -195,7 +195,7 @@ class ClientHandle(_CallHandle):
         if not self._responses:
             return None, None
         header, response = self._responses.popleft()
-        message = self._conversion.of_message(response)
+        message = self._conversion.to_ros(response)
         sequence = header.request_id.sequence_number
         self.introspection.publish(RESPONSE_RECEIVED, sequence, response=message)
         return header, message
@@ -251,7 +251,7 @@ class ServiceHandle(_CallHandle):
         if not self._requests:
             return None, None
         request, header = self._requests.popleft()
-        message = self._conversion.of_message(request)
+        message = self._conversion.to_ros(request)
         sequence = header.request_id.sequence_number
         self.introspection.publish(REQUEST_RECEIVED, sequence, request=message)
         return message, header
