@@ -106,7 +106,7 @@ def _begin_to_spin(given: object) -> None:
         if isinstance(given, type) and issubclass(given, Node):
             hint = f": write `{given.__qualname__}()`"
         raise TypeError(f"a node is spun, not {given!r:.60}{hint}")
-    given._kit.spinner.was_spun = True
+    given._kit.spinner.begin_to_spin()
 
 
 def spin_until_future_complete(
@@ -116,8 +116,10 @@ def spin_until_future_complete(
 
     Raises:
         SpinError: called from a callback: `await future` there.
+        TypeError: `node` is not a node.
         Exception: what a callback raised, with `on_exception` "raise".
     """
+    _begin_to_spin(node)
     node._kit.spinner.block_on(_done(future, timeout_sec), "await future")
 
 

@@ -1,5 +1,6 @@
 """Making a node: what it is told, and what it refuses."""
 
+import asyncio
 import json
 import os
 import socket
@@ -8,7 +9,14 @@ from typing import Any
 
 import pytest
 
-from dsmq_nodes import Node, Parameters, QoSProfile
+from dsmq_nodes import (
+    Node,
+    Parameters,
+    QoSProfile,
+    spin,
+    spin_once,
+    spin_until_future_complete,
+)
 from dsmq_nodes.errors import (
     ConnectionFailedError,
     InvalidNameError,
@@ -81,32 +89,40 @@ class Used(Node):
             Int64, "latched", QoSProfile(depth=1, durability="transient_local")
         )
         self.trigger = self.create_client(Trigger, "trigger")
+        self.asked = self.trigger.call_async(Trigger.Request())
+        self.asked.ignore()
         self.numbers.publish(Int64())  # it has found its short way
 
 
-LATE_USES: dict[str, Callable[[Used], object]] = {
-    "publish on /numbers": lambda node: node.numbers.publish(Int64()),
-    "publish on /latched": lambda node: node.latched.publish(Int64()),
-    "a publisher of /late": lambda node: node.create_publisher(Int64, "late", 1),
-    "a subscription of /late": lambda node: node.create_subscription(Int64, "late", print, 1),
-    "a service /late": lambda node: node.create_service(Trigger, "late", lambda _: None),  # type: ignore[arg-type]
-    "a client of /late": lambda node: node.create_client(Trigger, "late"),
-    "a call of /trigger": lambda node: node.trigger.call_async(Trigger.Request()).ignore(),
-    "a timer or a timeout": lambda node: node.create_timer(1.0, print),
-}
+LATE_USES: list[tuple[str, Callable[[Used], object]]] = [
+    ("publish on /numbers", lambda node: node.numbers.publish(Int64())),
+    ("publish on /latched", lambda node: node.latched.publish(Int64())),
+    ("a publisher of /late", lambda node: node.create_publisher(Int64, "late", 1)),
+    ("a subscription of /late", lambda node: node.create_subscription(Int64, "late", print, 1)),
+    ("a service /late", lambda node: node.create_service(Trigger, "late", lambda _: None)),  # type: ignore[arg-type]
+    ("a client of /late", lambda node: node.create_client(Trigger, "late")),
+    ("a call of /trigger", lambda node: node.trigger.call_async(Trigger.Request()).ignore()),
+    ("a timer or a timeout", lambda node: node.create_timer(1.0, print)),
+    ("spin", spin),
+    ("spin", lambda node: spin_once(node, 0.0)),
+    ("spin", lambda node: spin_until_future_complete(node, node.asked, 0.0)),
+    ("spin", lambda node: asyncio.run(node.spin_async())),
+]
 
 
 @pytest.mark.usefixtures("broker")
-@pytest.mark.parametrize("use", LATE_USES)
-def test_a_use_of_a_destroyed_node_is_told_once(use: str, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize(("what", "use"), LATE_USES, ids=range(len(LATE_USES)))
+def test_a_use_of_a_destroyed_node_is_told_once(
+    what: str, use: Callable[[Used], object], caplog: pytest.LogCaptureFixture
+) -> None:
     node = Used()
     node.destroy_node()
     assert "destroyed" not in caplog.text
-    LATE_USES[use](node)
+    use(node)
     for _ in range(2):
         node.numbers.publish(Int64())
-    assert caplog.text.count(f"{use}: /used has been destroyed") == 1
-    assert node.numbers.dropped == 2 + (use == "publish on /numbers")
+    assert caplog.text.count(f"{what}: /used has been destroyed") == 1
+    assert node.numbers.dropped == 2 + (what == "publish on /numbers")
 
 
 @pytest.mark.usefixtures("broker")
