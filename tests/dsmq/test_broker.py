@@ -583,17 +583,19 @@ def test_a_flood_of_strangers_does_not_flood_the_log(broker: Broker) -> None:
     assert "more connections in the same second" in said
 
 
-def test_the_same_closing_again_is_counted(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("host", ["unix", "192.0.2.1:{}", "::1:{}"])
+def test_the_same_closing_again_is_counted(host: str, caplog: pytest.LogCaptureFixture) -> None:
     closings = Closings()
-    for reason in ("taken", "taken", "taken", "full"):
-        closings.note("unix", reason)
+    first, _, _, other, last = whos = [host.format(port) for port in range(5)]
+    for who, reason in zip(whos, ("taken", "taken", "taken", "full"), strict=False):
+        closings.note(who, reason)
     closings.end_second()
-    closings.note("unix", "taken")
+    closings.note(last, "taken")
     assert [each.getMessage() for each in caplog.records] == [
-        "closing unix: taken",
-        "closing unix: full",
+        f"closing {first}: taken",
+        f"closing {other}: full",
         "closed 2 more connections in the same second",
-        "closing unix: taken",
+        f"closing {last}: taken",
     ]
 
 

@@ -9,7 +9,7 @@ _MOST_LOGGED: Final = 20  # a second
 
 
 class Closings:
-    """Logs each closing in one line; repeated ones, and too many in a second, are counted."""
+    """Logs each closing in one line; more of one machine, and too many in a second, are counted."""
 
     def __init__(self) -> None:
         self._logged: set[tuple[str, str]] = set()  # in this second
@@ -18,10 +18,11 @@ class Closings:
 
     def note(self, who: str, reason: str) -> None:
         """Log why a connection is ended."""
-        if (who, reason) in self._logged or len(self._logged) == _MOST_LOGGED:
+        logged = who.rpartition(":")[0] or who, reason  # a client that tries again has another port
+        if logged in self._logged or len(self._logged) == _MOST_LOGGED:
             self._more += 1
         else:
-            self._logged.add((who, reason))
+            self._logged.add(logged)
             # Without a codec: Python imports it late, which fails when descriptors are used up.
             logger.warning("closing %s: %.300s", who, ascii(reason)[1:-1])
 
