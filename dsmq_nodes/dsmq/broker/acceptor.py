@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import select
 import socket
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 
 AddConnection = Callable[[Listener, socket.socket, str], None]
 
-# A connection takes 0.2 ms, and 1,024 may wait: without a limit all other peers waited for 0.2 s.
-_MOST_AT_ONCE: Final = 32
+# A connection takes 0.2 ms, with TLS 1 ms, and 1,024 may wait: all other peers would wait for them.
+_MOST_A_TURN: Final = 8
 
 
 class Acceptor:
@@ -45,6 +46,7 @@ class Acceptor:
         self._add_connection, self._make_room, self._closings = add_connection, make_room, closings
         self._loop = asyncio.get_running_loop()
         self._listeners: list[Listener] = []
+        self._accepted: Counter[Listener] = Counter()  # in this turn of the loop
         self._polled = select.poll() if hasattr(select, "poll") else None  # not on Windows
         # Called for every chunk that is read: one poll costs 1/18 of two accepts that find nothing.
         self.arrivals: Callable[[int], Sequence[object]] = (
@@ -80,14 +82,17 @@ class Acceptor:
     def accept_waiting(self) -> None:
         """Accept the waiting connections; each is a peer from this moment on.
 
-        A flood of them costs no other peer its turn: those beyond the first ones are accepted when
-        others have been read.
+        A flood of them costs no other peer its turn: those beyond the first ones are accepted in
+        the loop's next turn, however often this is called meanwhile.
         """
         for listener in self._listeners:
             try:
-                for _ in range(_MOST_AT_ONCE):
+                while self._accepted[listener] < _MOST_A_TURN:
                     if (accepted := self._accept(listener)) is None:
                         break
+                    if not self._accepted.total():
+                        self._loop.call_soon(self._accepted.clear)
+                    self._accepted[listener] += 1
                     self._add_connection(listener, *accepted)
             except OSError as error:
                 if descriptors.is_full(error):
