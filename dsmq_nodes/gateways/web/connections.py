@@ -86,8 +86,6 @@ class Connections:
 
     def _accept(self, listener: Listener, make: Callable[[], asyncio.Protocol]) -> None:
         for _ in range(_AT_ONCE):
-            if len(self._open) >= self._most and not self._forget_ended():
-                self._end_one()
             try:
                 accepted = listener.accept()
             except OSError as error:
@@ -98,6 +96,8 @@ class Connections:
                 return
             if accepted is None:
                 return
+            if len(self._open) >= self._most and not self._forget_ended():
+                self._end_one()
             protocol = make()
             sock = accepted[0]
             begin = self._loop.create_task(self._begin(protocol, sock))

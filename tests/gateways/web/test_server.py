@@ -8,6 +8,7 @@ import select
 import socket
 import ssl
 import time
+import zlib
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
@@ -284,6 +285,64 @@ def test_connections_that_have_ended_need_no_place(
 
     visited(test)
     assert "connections" not in caplog.text
+
+
+def test_a_newcomer_takes_the_place_of_the_oldest_among_those_that_have_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(connections, "_MOST", 8)
+    asks = b"GET /echo HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+    async def test(site: Site, session: aiohttp.ClientSession) -> None:
+        streams = []
+        for _ in range(8):
+            streams.append(await asyncio.open_connection("127.0.0.1", site.port))
+            streams[-1][1].write(asks)
+            assert (await streams[-1][0].readline()).endswith(b" 400 Bad Request\r\n")
+        for _ in range(3):
+            async with session.post("/stop", headers={"Connection": "close"}) as answer:
+                assert answer.status == 204
+        for _, writer in streams:
+            writer.close()
+
+    visited(test)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"headers": {"Content-Type": "multipart/form-data"}, "data": b"aa"},
+        {"headers": {"Content-Type": "multipart/form-data; boundary=b"}, "data": b"no boundary"},
+        {
+            "headers": {"Content-Type": "application/x-www-form-urlencoded; charset=none"},
+            "data": b"token=a",
+        },
+    ],
+)
+def test_a_form_that_cannot_be_read_is_refused_without_a_traceback(
+    sent: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    async def test(_: Site, session: aiohttp.ClientSession) -> None:
+        async with session.post("/login", **sent) as answer:
+            assert answer.status == 401
+
+    visited(test, token="right")
+    assert not caplog.records
+
+
+def test_the_body_of_a_request_is_not_decompressed() -> None:
+    async def test(_: Site, session: aiohttp.ClientSession) -> None:
+        headers = {
+            "Content-Type": "application/x-www-form-urlencoded",
+            "Content-Encoding": "deflate",
+        }
+        body = zlib.compress(b"token=right")
+        async with session.post(
+            "/login", data=body, headers=headers, allow_redirects=False
+        ) as answer:
+            assert answer.status == 401
+
+    visited(test, token="right")
 
 
 def is_ended(sock: socket.socket) -> bool:
