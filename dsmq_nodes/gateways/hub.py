@@ -30,7 +30,7 @@ from dsmq_nodes.suggest import did_you_mean
 from dsmq_nodes.tools import offers
 from dsmq_nodes.tools.graph_model import GraphModel, TopicModel, decode_graph, read_schema
 from dsmq_nodes.tools.lookup import types, visible_topics
-from dsmq_nodes.topic_names import GRAPH_TOPIC, REPLY, REQUEST, TYPES_TOPIC
+from dsmq_nodes.topic_names import GRAPH_TOPIC, REPLY, REQUEST, TYPES_TOPIC, is_hidden
 
 logger = logging.getLogger("dsmq_nodes.gateways")
 
@@ -134,6 +134,7 @@ class Hub:
         self._watchers: list[Callable[[], None]] = []
         self._news = asyncio.Event()
         self._topics: dict[str, TopicModel] = {}
+        self._served: dict[str, offers.Offer] = {}
 
     # The loop
 
@@ -182,7 +183,7 @@ class Hub:
     def _outage(self, contact: Contact) -> None:
         self.is_connected = contact == "here"
         if contact == "lost":
-            self.graph, self._topics = GraphModel(), {}
+            self._set_graph(GraphModel())
             for name, service in self._services.items():
                 self._fail(service, f"the broker was lost while {name} was called")
         self._notify()
@@ -205,16 +206,19 @@ class Hub:
 
     def _take_graph(self, entry: Entry) -> None:
         try:
-            self.graph = decode_graph(entry.text or "")
+            self._set_graph(decode_graph(entry.text or ""))
         except ValueError as error:
             logger.warning("skipped a message on %s: %s", GRAPH_TOPIC, error)
             return
-        self._topics = {topic.name: topic for topic in self.graph.topics}
-        served = self.services(hidden=True)
         for name, service in self._services.items():
-            if service.waiting and name not in served:
+            if service.waiting and name not in self._served:
                 self._fail(service, f"the server of {name} is gone")
         self._notify()
+
+    def _set_graph(self, graph: GraphModel) -> None:
+        self.graph = graph
+        self._topics = {topic.name: topic for topic in graph.topics}
+        self._served = offers.served(offers.services(graph, hidden=True))
 
     def _take_type(self, entry: Entry) -> None:
         try:
@@ -247,7 +251,12 @@ class Hub:
 
     def services(self, *, hidden: bool = False) -> dict[str, offers.Offer]:
         """Return the services that have a server, by name; with `hidden` also those of actions."""
-        return offers.served(offers.services(self.graph, hidden=hidden))
+        served = self._served.items()
+        return {name: offer for name, offer in served if hidden or not is_hidden(name)}
+
+    def service(self, name: str) -> offers.Offer | None:
+        """Return a service that has a server, or None."""
+        return self._served.get(name)
 
     def nodes(self) -> list[str]:
         """Return the names of the nodes."""
@@ -361,8 +370,8 @@ class Hub:
         Raises:
             CommandError: no node serves it.
         """
-        await self.until(lambda: name in self.services(hidden=True), min(timeout_sec, _SERVED_SEC))
-        offer = self.services(hidden=True).get(name)
+        await self.until(lambda: name in self._served, min(timeout_sec, _SERVED_SEC))
+        offer = self.service(name)
         if offer is None:
             hint = did_you_mean(name, self.services())
             raise CommandError(f"no node serves {name}; {hint}")

@@ -80,7 +80,7 @@ class KnownService(NamedTuple):
 
 def service_type(hub: Hub, service: str, name: str = "") -> KnownService:
     """Return the type of a served service, or else the type that a client has named."""
-    offer = hub.services(hidden=True).get(service)
+    offer = hub.service(service)
     announced = offer.type if offer is not None else ""
     name = announced or ros2_name(name, "srv")
     request, response = f"{name}_Request", f"{name}_Response"
@@ -105,7 +105,7 @@ class KnownAction(NamedTuple):
 def action_type(hub: Hub, action: str, name: str = "") -> KnownAction:
     """Return the type of a served action, or else the type that a client has named."""
     goal, result = f"{action}{ACTION}/send_goal", f"{action}{ACTION}/get_result"
-    offer = hub.services(hidden=True).get(goal)
+    offer = hub.service(goal)
     announced = offer.type.removesuffix("_SendGoal") if offer is not None else ""
     name = announced or ros2_name(name, "action")
     if (cls := kits_interface(name) if name else None) is not None and issubclass(cls, Action):

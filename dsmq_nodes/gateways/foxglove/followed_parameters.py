@@ -19,6 +19,7 @@ from dsmq_nodes.gateways.message_json import decoded
 from dsmq_nodes.gateways.web.hub_client import HubClient
 from dsmq_nodes.gateways.web.outbox import Outbox
 from dsmq_nodes.gateways.web.parameter_calls import (
+    has_parameters,
     nodes_with_parameters,
     read_parameters,
     set_parameter,
@@ -53,20 +54,14 @@ class FollowedParameters:
     async def read(self, names: Collection[str] = ()) -> list[Wire]:
         """Return the existing parameters of these names; without names all."""
         self._follow()
-        nodes = nodes_with_parameters(self._hub)
-        if names:
-            wanted = {self.split(name)[0] for name in names}
-            nodes = [node for node in nodes if node in wanted]
+        nodes, wanted = nodes_with_parameters(self._hub), set(names)
+        if wanted:
+            owners = {name.partition(".")[0] for name in wanted}
+            nodes = [node for node in nodes if node in owners]
         await asyncio.gather(*(self._ask(node) for node in nodes if node not in self._known))
         known = [each for node in nodes for each in self._known.get(node, {}).values()]
         found = [each for each in known if each["value"] is not None]
-        return [each for each in found if not names or each["name"] in names]
-
-    def split(self, name: str) -> tuple[str, str]:
-        """Split a parameter's full name into the node and its own name; both empty if unknown."""
-        nodes = [each for each in nodes_with_parameters(self._hub) if name.startswith(f"{each}.")]
-        node = max(nodes, key=len, default="")
-        return node, name[len(node) + 1 :] if node else ""
+        return [each for each in found if not wanted or each["name"] in wanted]
 
     async def set(self, client: HubClient, name: str, value: Any) -> None:
         """Set a parameter for a client; None unsets it.
@@ -74,8 +69,8 @@ class FollowedParameters:
         Raises:
             CommandError: there is no such parameter, or its node refuses the value.
         """
-        node, own = self.split(name)
-        if not node:
+        node, _, own = name.partition(".")
+        if not has_parameters(self._hub, node):
             raise CommandError("no node has such a parameter")
         await set_parameter(client, node, own, value)
         known = self._known.get(node)

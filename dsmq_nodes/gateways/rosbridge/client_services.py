@@ -58,7 +58,7 @@ class ClientServices:
             answer.send("service_response", service=spelled, values=values, result=result)
 
     async def _answer(self, service: str, args: Any, timeout_sec: float) -> Any:
-        is_served = service in self._client.hub.services(hidden=True)
+        is_served = self._client.hub.service(service) is not None
         if not is_served and self._rosapi.has(service):
             await self._client.hub.settled()
             return await self._rosapi.call(service, args)

@@ -158,7 +158,7 @@ class RosApi:
 
     def _offer(self, fields: Fields) -> Offer:
         name = full_name(fields["service"])
-        return self._hub.services(hidden=True).get(name) or Offer(name)
+        return self._hub.service(name) or Offer(name)
 
     def _service_type(self, fields: Fields) -> Fields:
         return {"type": self._offer(fields).type}

@@ -90,7 +90,7 @@ class ServedNames(Generic[ServedT]):
 
     def _other_servers(self, service: str) -> str:
         """Return the nodes that serve a service, except this gateway."""
-        offer = self._client.hub.services(hidden=True).get(service)
+        offer = self._client.hub.service(service)
         ends = offer.servers if offer is not None else ()
         return ", ".join(
             end.node or "a client" for end in ends if end.node != self._client.hub.name

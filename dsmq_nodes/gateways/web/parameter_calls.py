@@ -32,6 +32,11 @@ def nodes_with_parameters(hub: Hub) -> list[str]:
     return [name.removesuffix(_LIST) for name in served if name.endswith(_LIST)]
 
 
+def has_parameters(hub: Hub, node: str) -> bool:
+    """Whether a node serves its parameters."""
+    return hub.service(node + _LIST) is not None
+
+
 async def parameter_names(client: HubClient, node: str) -> list[str]:
     """Return the names of a node's parameters.
 

@@ -10,6 +10,8 @@ import pytest
 from dsmq_nodes import Node, Parameter
 from dsmq_nodes.messages import Clock, Image, LaserScan, Message, PoseStamped, String, Time
 from dsmq_nodes.testing import Graph
+from dsmq_nodes.tools import offers
+from dsmq_nodes.tools.graph_model import GraphModel
 from dsmq_nodes.topic_names import REPLY
 from tests.gateways.foxglove.viewers import Viewer
 from tests.gateways.rosbridge.robots import Server, Thing
@@ -234,6 +236,27 @@ def test_parameters_are_read_set_refused_and_followed(viewer: Viewer) -> None:
     assert "no node has such a parameter" in status["message"]
     viewer.send("unsubscribeParameterUpdates", parameterNames=[GAIN])
     viewer.got()
+
+
+def test_a_request_of_many_parameters_walks_the_graph_for_none_of_them(
+    viewer: Viewer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """9,999 names held all other clients of the gateway up for 1.6 s."""
+    walks: list[object] = []
+    services = offers.services
+
+    def counted(graph: GraphModel, *, hidden: bool = False) -> dict[str, offers.Offer]:
+        walks.append(graph)
+        return services(graph, hidden=hidden)
+
+    monkeypatch.setattr(offers, "services", counted)
+    names = [GAIN, *(f"/nobody.x{number}" for number in range(1000))]
+    viewer.send("getParameters", parameterNames=names, id="many")
+    (values,) = viewer.got(2.0)
+    assert list(parameters_in(values)) == [GAIN]
+    viewer.send("setParameters", parameters=[{"name": name, "value": 1} for name in names[1:]])
+    assert len(viewer.got(2.0)) == 1000
+    assert len(walks) < 10
 
 
 def test_a_request_to_set_without_an_id_has_no_answer(viewer: Viewer) -> None:
