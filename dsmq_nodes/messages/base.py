@@ -8,7 +8,13 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, overload
 
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    GetCoreSchemaHandler,
+    PydanticUserError,
+    ValidationError,
+)
 from pydantic_core import CoreSchema, PydanticSerializationError, from_json, to_json
 from typing_extensions import override
 
@@ -68,11 +74,17 @@ class Message(BaseModel, metaclass=ModelClass):
         cls, *, type_name: str | None = None, late: bool = False, **kwargs: Any
     ) -> None:
         super().__init_subclass__(**kwargs)
-        _allow_pydantics_names(cls)
+        _allow_hidden_names(cls)
         cls.type_name = type_name or f"{package_of(cls.__module__)}/msg/{cls.__name__}"
         # The types of the kit are built when they are first needed (codec.py): a program uses few.
         is_kits = cls.__module__.startswith("dsmq_nodes.messages.")
         cls.model_config["defer_build"] = late or is_kits
+
+    @classmethod
+    @override
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        super().__pydantic_init_subclass__(**kwargs)
+        _check_hidden_names(cls)
 
     @classmethod
     @override
@@ -128,6 +140,8 @@ class Message(BaseModel, metaclass=ModelClass):
                 Message.__init__(self, **by_alias)
                 return
             raise MessageError(_explain_field(type(self), error)) from None
+        except PydanticUserError as error:
+            raise MessageError(_explain_undefined(type(self), error)) from None
 
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]  # not for JSON
 
@@ -226,6 +240,8 @@ class Message(BaseModel, metaclass=ModelClass):
             msg: Self = cls.__pydantic_validator__.validate_json(text, extra="ignore")
         except ValidationError as error:
             raise MessageError(_explain(cls, error)) from None
+        except PydanticUserError as error:
+            raise MessageError(_explain_undefined(cls, error)) from None
         if not msg.__pydantic_fields_set__ and cls.__pydantic_fields__:
             _check_that_it_is_empty(cls, text)
         return msg
@@ -280,9 +296,15 @@ class Message(BaseModel, metaclass=ModelClass):
         """Return the JSON Schema of the type: structure only, no titles or descriptions.
 
         The dict is cached for each type: do not modify it.
+
+        Raises:
+            MessageError: The type of a field is not defined.
         """
         codec(cls)  # builds the type, in one thread
-        return json_schema(cls)
+        try:
+            return json_schema(cls)
+        except PydanticUserError as error:
+            raise MessageError(_explain_undefined(cls, error)) from None
 
     @classmethod
     def definition(cls) -> str:
@@ -316,6 +338,16 @@ def _check_that_it_is_empty(cls: type[Message], text: str | bytes) -> None:
             f"{cls.type_name}: a message of another type: it has none of the fields "
             f"{', '.join(outer_names(cls).values())}, but {one_line(foreign):.60}"
         )
+
+
+def _explain_undefined(cls: type[Message], error: PydanticUserError) -> str:
+    """Explain that the name of a field's type is unknown: pydantic then builds no class."""
+    found = re.search("should define `(.*?)`", str(error))
+    what = found[1] if found else one_line(str(error))
+    return (
+        f"{cls.__qualname__}: the type of a field is not defined: {what}. Import it, or define it "
+        "at the top level of the module, before the first use and not only `if TYPE_CHECKING:`"
+    )
 
 
 def _explain(cls: type[Message], error: ValidationError) -> str:
@@ -408,12 +440,28 @@ def _total_ns(sec: int, nanosec: int, seconds: float, nanoseconds: int) -> int:
 _PYDANTICS: Final = frozenset(
     name for name in dir(BaseModel) if not name.startswith("_") and name not in vars(Message)
 )
+# What the kit uses of each message or type: a field of such a name would hide it.
+_USED: Final = frozenset(("type_name", "to_json", "to_parts", "to_record"))
 
 
-def _allow_pydantics_names(cls: type[Message]) -> None:
-    """Suppress pydantic's warning for a field named like one of its methods, such as `json`."""
+def _check_hidden_names(cls: type[Message]) -> None:
+    """Check that no field hides what the kit uses.
+
+    Raises:
+        TypeError: A field does; the text says what to write.
+    """
+    for name in _USED & cls.__pydantic_fields__.keys():
+        raise TypeError(
+            f"{cls.__qualname__}: every message has a {name!r} of its own: write "
+            f"`{name}_: ... = Field(..., alias={name!r})` for a field that others call {name!r}"
+        )
+
+
+def _allow_hidden_names(cls: type[Message]) -> None:
+    """Suppress pydantic's warning for a field named like a method, such as `json` or `array`."""
+    names = _PYDANTICS | vars(Message).keys()
     with contextlib.suppress(NameError):  # an annotation whose type is not defined yet
-        for name in _PYDANTICS & cls.__annotations__.keys():
+        for name in names & cls.__annotations__.keys():
             text = re.escape(f'Field name "{name}" in "{cls.__qualname__}" shadows an attribute')
             warnings.filterwarnings("ignore", text, UserWarning)
 

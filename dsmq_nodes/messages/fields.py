@@ -79,9 +79,9 @@ def adapt_model(
 
     Floats also read "NaN", "Infinity" and "-Infinity" from JSON; lists also take tuples, numpy
     arrays and `array.array`; bytes take buffers and are standard base64 in JSON; defaults that can
-    be changed in place are copied for each message, which costs less than a deep copy. The same
-    holds in dataclasses, typed dicts and named tuples inside the model. Messages inside the model
-    stay as they are: they are adapted already.
+    be changed in place are copied for each message, which costs less than a deep copy; members of
+    an enumeration have to be texts or numbers. The same holds in dataclasses, typed dicts and named
+    tuples inside the model. Messages inside the model stay as they are: they are adapted already.
     """
     adapter = _Adapter(handler)
     adapted = adapter.model(cls, schema)
@@ -237,9 +237,20 @@ def makes_blank(factory: object, cls: type[BaseModel]) -> bool:
     return bool(factory.func == cls.__pydantic_validator__.validate_python)
 
 
+def _enumeration(schema: Schema) -> object:
+    for member in schema["members"]:
+        if not isinstance(member.value, str | int | float):
+            raise TypeError(
+                f"{member} is {member.value!r}, which JSON does not keep: the members of an "
+                "enumeration in a message are texts or numbers"
+            )
+    return schema
+
+
 _ADAPTERS: Final[dict[str, Callable[[Schema], object]]] = {
     "float": _float,
     "list": _list,
     "bytes": _bytes,
     "default": _default,
+    "enum": _enumeration,
 }

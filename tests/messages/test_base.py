@@ -3,13 +3,14 @@
 import math
 import subprocess
 import sys
+from enum import Enum
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any, Literal, cast
 
 import numpy as np
 import pytest
-from pydantic import Field
+from pydantic import Field, create_model
 
 from dsmq_nodes.errors import DsmqError, MessageError
 from dsmq_nodes.messages import (
@@ -442,6 +443,42 @@ def test_a_field_may_be_called_as_a_method_of_pydantics() -> None:
     public = {name for name in dir(Named()) if not name.startswith("_")}
     assert {"json", "copy", "to_json", "type_name"} <= public
     assert not {"model_dump", "construct", "parse_raw"} & public
+
+
+def test_a_field_may_be_called_as_what_the_kit_does_not_use_of_a_message() -> None:
+    class Named(Message):
+        array: list[float] = []  # type: ignore[assignment]
+        definition: str = ""  # type: ignore[assignment]
+
+    assert Named.from_json(Named(array=[1.0]).to_json()) == Named(array=[1.0])
+    assert Named.schema()["properties"].keys() == {"array", "definition"}
+
+
+@pytest.mark.parametrize("name", ["type_name", "to_json"])
+def test_a_field_that_hides_a_part_of_every_message_is_refused(name: str) -> None:
+    with pytest.raises(TypeError, match=f"^Named: every message has a '{name}'.*alias='{name}'"):
+        create_model("Named", __base__=Message, **{name: (str, "")})  # type: ignore[call-overload]
+
+
+def test_a_type_that_is_not_defined_is_named_with_what_to_write() -> None:
+    class Level(Message):
+        header: "NotImported"  # type: ignore[name-defined]  # noqa: F821
+        percent: float = 0.0
+
+    uses: list[Any] = [Level, lambda: Level.from_json("{}"), Level.schema]
+    for use in uses:
+        with pytest.raises(MessageError, match=r"Level: .* defined: NotImported\. Import"):
+            use()
+
+
+def test_an_enumeration_that_json_does_not_keep_is_refused() -> None:
+    class Corner(Enum):
+        LEFT = (0, 1)
+
+    with pytest.raises(TypeError, match=r"Corner.LEFT is \(0, 1\), which JSON does not keep"):
+
+        class Where(Message):
+            corner: Corner = Corner.LEFT
 
 
 class Lap(Message):

@@ -247,16 +247,23 @@ def test_names_that_a_message_has_itself() -> None:
     named: Any = message_from_definition(told, standard)
     assert named.from_json('{"type_name": "x"}').type_name_ == "x"
     assert named(type_name="x").to_json() == '{"type_name":"x"}'
-    with pytest.raises(MessageError, match="cannot have a field 'type_name'"):
-        python_module([Interface(told.type_name, [told])], "a", "")
-    (words,) = read_interface("int32 class\n", "a/msg/Words")
-    with pytest.raises(MessageError, match="a class has no field 'class', a word of Python"):
-        python_module([Interface(words.type_name, [words])], "a", "")
     arrays = definition("int8[] array")
     made: Any = message_from_definition(arrays, standard)
     assert made(array=[1]).to_json() == '{"array":[1]}'
-    with pytest.raises(MessageError, match="cannot have a field 'array'"):
-        python_module([Interface(arrays.type_name, [arrays])], "a", "")
+
+
+@pytest.mark.parametrize(
+    ("name", "attribute"),
+    [("type_name", "type_name_"), ("class", "class_"), ("array", "array"), ("copy", "copy")],
+)
+def test_an_imported_field_keeps_its_name_for_others(name: str, attribute: str) -> None:
+    (words,) = read_interface(f"int32 {name}\nint32[2] {name}s\n", "a/msg/Words")
+    written = python_module([Interface(words.type_name, [words])], "a", "")
+    for words_type in loaded(written.text, "a").Words, message_from_definition(words, standard):
+        message = words_type(**{name: 3})
+        assert getattr(message, attribute) == 3
+        assert message.to_json() == f'{{"{name}":3,"{name}s":[0,0]}}'
+        assert message_definition(words_type).fields == words.fields
 
 
 def test_a_type_in_a_circle_is_refused() -> None:

@@ -5,6 +5,7 @@ Python evaluates to these objects. A test holds the two equal.
 """
 
 import json
+import keyword
 import math
 import warnings
 from collections.abc import Callable
@@ -12,7 +13,6 @@ from typing import Annotated, Any, ClassVar, Final
 
 from pydantic import Field, create_model
 
-from dsmq_nodes.errors import MessageError
 from dsmq_nodes.messages import fields
 from dsmq_nodes.messages.base import Message
 from dsmq_nodes.messages.schema.interface_text import FieldType, MessageDefinition, MessageField
@@ -30,8 +30,12 @@ _RENAMED: Final = _TAKEN - _SHADOWED
 
 
 def attribute_of(field_name: str) -> str:
-    """Return a field's name in a class: `type_name_` for a name that every message has itself."""
-    return f"{field_name}_" if field_name in _RENAMED else field_name
+    """Return a field's name in a class: `type_name_` for a name that every message has itself.
+
+    A keyword of Python has an `_` behind it too.
+    """
+    is_renamed = field_name in _RENAMED or keyword.iskeyword(field_name)
+    return f"{field_name}_" if is_renamed else field_name
 
 
 def short_name(type_name: str) -> str:
@@ -68,20 +72,6 @@ def message_from_definition(
         found.__annotations__[constant.name] = ClassVar[kind]
         setattr(found, constant.name, constant.value)
     return found
-
-
-def check_field_names(definition: MessageDefinition) -> None:
-    """Check that the names of a type's fields can be attributes of a message class.
-
-    Raises:
-        MessageError: a name cannot.
-    """
-    for field in definition.fields:
-        if field.name in _TAKEN:
-            raise MessageError(
-                f"{definition.type_name}: a message here cannot have a field {field.name!r}: "
-                "its class already has an attribute of that name"
-            )
 
 
 def _extras(kind: FieldType) -> tuple[dict[str, Any], str]:

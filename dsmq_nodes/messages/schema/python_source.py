@@ -1,7 +1,6 @@
 """Writes ROS interfaces as a Python module of classes: `dsmq-nodes interface import`."""
 
 import json
-import keyword
 import textwrap
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -11,7 +10,7 @@ from dsmq_nodes.errors import MessageError
 from dsmq_nodes.messages.schema.find import find_interface
 from dsmq_nodes.messages.schema.from_definition import (
     annotation_text,
-    check_field_names,
+    attribute_of,
     default_text,
     short_name,
     value_text,
@@ -148,12 +147,6 @@ class _Writer:
         return lines
 
     def _body(self, message: MessageDefinition, package: str) -> list[str]:
-        check_field_names(message)
-        for each in message.fields:
-            if keyword.iskeyword(each.name):
-                raise MessageError(
-                    f"{message.type_name}: a class has no field {each.name!r}, a word of Python"
-                )
         lines = _docstring(message.comment or f"{message.type_name}.")
         if message.constants:
             lines.append("")
@@ -170,7 +163,9 @@ class _Writer:
     def _field(self, field: MessageField) -> str:
         annotation = annotation_text(field.type, self._name_of)
         default = default_text(field, self._name_of)
-        return f"{field.name}: {annotation} = {default}"
+        if (name := attribute_of(field.name)) != field.name:
+            default = f'Field({default}, alias="{field.name}")'
+        return f"{name}: {annotation} = {default}"
 
     def _name_of(self, type_name: str) -> str:
         """Return the Python name of a type, and import the type if another module has it."""
