@@ -321,10 +321,10 @@ def package_of(module: str) -> str:
     if parents == ["dsmq_nodes", "messages"]:
         name = name.removesuffix("_srv")  # services of a package that also has messages
         return name if name.endswith(("_msgs", "_srvs", "_interfaces")) else f"{name}_msgs"
-    if module != "__main__":
+    if module not in {"__main__", "__mp_main__"}:  # the latter: in a process of multiprocessing
         return module.split(".", maxsplit=1)[0]
     # A program has the same type names whether it is run as a script, with -m, or imported.
-    main = sys.modules["__main__"]
+    main = sys.modules[module]
     if spec := getattr(main, "__spec__", None):
         return str(spec.name).split(".", maxsplit=1)[0]
     return Path(getattr(main, "__file__", None) or "main").stem

@@ -89,6 +89,26 @@ class TestNames:
             )
             assert ran.stdout == "robot/msg/Level\n"
 
+    def test_a_script_is_named_alike_in_its_spawned_processes(self, tmp_path: Path) -> None:
+        (tmp_path / "robot.py").write_text(
+            "import multiprocessing\n"
+            "from dsmq_nodes.messages import Message\n"
+            "class Level(Message): percent: float\n"
+            "if __name__ == '__main__':\n"
+            "    with multiprocessing.get_context('spawn').Pool(1) as pool:\n"
+            "        print(pool.apply(getattr, (Level, 'type_name')))\n"
+        )
+        for how in (["robot.py"], ["-m", "robot"]):
+            ran = subprocess.run(
+                [sys.executable, *how],
+                cwd=tmp_path,
+                capture_output=True,
+                text=True,
+                check=True,
+                timeout=PATIENCE_SEC,
+            )
+            assert ran.stdout == "robot/msg/Level\n"
+
 
 class TestChecks:
     def test_a_typo_is_an_error(self) -> None:
