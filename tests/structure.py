@@ -25,6 +25,7 @@ _UNBOUNDED_FOLDERS = {"dsmq_nodes/cli", "dsmq_nodes/messages", "dsmq_nodes/rclpy
 _NAMED_BY_RCLPY = {
     "dsmq_nodes/rclpy",
     *(f"dsmq_nodes/rclpy/{name}" for name in ("action", "lifecycle", "experimental", "launching")),
+    "dsmq_nodes/rclpy/launching/events",
 }
 _SAME_IN_EACH_FOLDER = {"__init__", "__main__", "launch_entry"}
 _QUEUE_PROPER = (

@@ -222,15 +222,23 @@ def test_it_runs(arm: Path) -> None:
     ("entities", "told"),
     [
         ("OpaqueCoroutine(coroutine=1)", "launch.actions.OpaqueCoroutine is not known"),
-        ("ComposableNodeContainer()", "launch_ros.actions.ComposableNodeContainer is not known"),
+        ("ComposableNodeContainer()", "components are classes of C++ libraries; start a Python"),
+        ("OpaqueCoroutine()", "launch.actions.OpaqueCoroutine is not known here"),
         ("LogInfo(msg=Command(['ls /no']))", "'ls /no': status 2: ls: cannot access '/no'"),
         ("Node(package='arm', executable='say', parametres=[])", "argument 'parametres'"),
-        ("RegisterEventHandler(OnProcessExit(on_exit=[]))", "its target_action is no process"),
+        (
+            "RegisterEventHandler(OnProcessExit(target_action=LogInfo(msg=''), on_exit=print))",
+            "its target_action is no process",
+        ),
         ("Node(package='arm', executable='tlk')", "no executable 'tlk'; did you mean 'talk'?"),
         ("Node(package='nav', executable='a')", "there is no package 'nav' here"),
         ("LogInfo(msg=LaunchConfiguration('x'))", "launch configuration 'x' does not exist"),
         ("DeclareLaunchArgument('x')", "argument 'x' has no default: give x:=VALUE"),
-        ("RegisterEventHandler(OnShutdown(on_shutdown=[]))", "OnShutdown is not known here"),
+        (
+            "RegisterEventHandler(OnProcessExit(target_action=Shutdown(), on_exit=[]))",
+            "its target_action is no process",
+        ),
+        ("LogInfo(msg=LocalSubstitution('event.reason'))", "has no attribute 'event'"),
         ("TimerAction(period='soon', actions=[])", "'soon' is no number of seconds"),
         ("LogInfo(msg=PythonExpression(['open(1)']))", "it has open, which is not computed here"),
         (
@@ -246,6 +254,8 @@ def test_it_runs(arm: Path) -> None:
         ("LogInfo(msg=PythonExpression(['\"a\".zfill(9)']))", "it has 'a'.zfill, which is not"),
         ("LogInfo(msg=PythonExpression(['factorial(9)']))", "it has factorial, which is not"),
         ("1 / 0", "ZeroDivisionError: division by zero"),
+        ("OpaqueFunction(function=lambda _: 1 / 0)", "ZeroDivisionError: division by zero"),
+        ("OpaqueFunction(function=len)", "TypeError: object of type 'Visit' has no len()"),
         ("not, so", "invalid syntax"),
     ],
 )
@@ -422,12 +432,87 @@ def test_ros2_is_this_kits_command_line_and_what_is_logged_comes_before_a_shutdo
 ) -> None:
     monkeypatch.setenv("PATH", os.defpath)
     write(arm, {"asked.launch.py": ASKED})
-    lines = launch(arm, "asked.launch.py").stdout.splitlines()
-    assert [line for line in lines if line.startswith(("[ask]", "[log]"))] == [
-        "[ask] # True or false.",
-        "[ask] bool data",
-        "[log] it was told",
+    done = launch(arm, "asked.launch.py")
+    assert done.stdout.splitlines()[:2] == ["[ask] # True or false.", "[ask] bool data"]
+    assert done.stderr.splitlines()[-2:] == [
+        "[launch] it was told",
+        "[launch] the launch ends: told",
     ]
+
+
+HANDLED = """
+    from launch import LaunchDescription
+    from launch.actions import (
+        EmitEvent, ExecuteProcess, LogInfo, OpaqueFunction, RegisterEventHandler, Shutdown)
+    from launch.event_handlers import OnProcessExit, OnProcessIO, OnProcessStart, OnShutdown
+    from launch.events.process import ProcessExited
+    from launch.substitutions import LocalSubstitution
+
+    def ended(event: ProcessExited, context):
+        status = f'{event.process_name} {event.returncode} {context.locals.event is event}'
+        return [
+            LogInfo(msg=status),
+            last,
+            RegisterEventHandler(OnProcessExit(target_action=last, on_exit=[
+                EmitEvent(event=Shutdown(reason='all done'))])),
+        ]
+
+    def wrote(event):
+        return LogInfo(msg=f'fd {event.fd}: {event.text.decode().strip()}')
+
+    first = ExecuteProcess(cmd=['echo out; echo err >&2; exit 3'], shell=True, name='first')
+    last = ExecuteProcess(cmd=['echo', 'bye'], name='last')
+
+    def generate_launch_description():
+        return LaunchDescription([
+            ExecuteProcess(cmd=['sleep', '1000'], name='sleeps'),
+            RegisterEventHandler(OnProcessStart(
+                target_action=lambda action: action is first,
+                on_start=[LogInfo(msg=['pid ', LocalSubstitution('event.pid')])],
+                handle_once=True)),
+            RegisterEventHandler(OnProcessIO(
+                target_action=first, on_stdout=wrote, on_stderr=wrote)),
+            RegisterEventHandler(OnProcessExit(target_action=first, on_exit=ended)),
+            RegisterEventHandler(OnShutdown(on_shutdown=[
+                OpaqueFunction(function=lambda context: [LogInfo(
+                    msg=['over: ', LocalSubstitution('event.reason')])])])),
+            first,
+        ])
+"""
+
+
+@pytest.mark.usefixtures("default_port")
+def test_functions_are_called_at_events(arm: Path) -> None:
+    write(arm, {"handled.launch.py": HANDLED})
+    done = launch(arm, "handled.launch.py")
+    assert set(done.stdout.splitlines()) == {"[first] out", "[first] err", "[last] bye"}
+    own = [line.removeprefix("[launch] ") for line in done.stderr.splitlines()]
+    assert re.match(r"pid \d+$", own.pop(next(i for i, x in enumerate(own) if "pid " in x)))
+    told = ["fd 1: out", "fd 2: err", "first 3 True", "the launch ends: all done", "over: all done"]
+    assert {line for line in own if line in told} == set(told)
+    assert own.index("first 3 True") > max(map(own.index, told[:2]))
+    assert own.index("over: all done") > own.index("the launch ends: all done")
+    assert done.returncode == 1  # `first` has failed
+    done = launch(arm, "handled.launch.py", "--dry-run")
+    assert done.stdout.splitlines()[-4:] == [
+        f"[launch] {name}, while the launch runs"
+        for name in (
+            "OnProcessStart in line 27",
+            "OnProcessIO in line 31",
+            "OnProcessExit in line 33",
+            "OnShutdown in line 34",
+        )
+    ]
+
+
+@pytest.mark.usefixtures("default_port")
+def test_a_handler_that_raises_ends_the_launch(arm: Path) -> None:
+    text = HANDLED.replace("status = f'", "status = f'{1 / 0}")
+    write(arm, {"raises.launch.py": text})
+    done = launch(arm, "raises.launch.py")
+    assert "raises.launch.py:10:5: ZeroDivisionError: division by zero" in done.stderr
+    assert "[launch] over: idle" in done.stderr
+    assert done.returncode == 1
 
 
 def test_wrong_elements_are_told_by_their_lines(arm: Path) -> None:
@@ -554,7 +639,7 @@ def test_the_guide_lists_what_is_known() -> None:
     assert told.pop("XML and YAML, substitutions") == set(substitution_texts.SUBSTITUTIONS)
     packages = "dsmq_nodes.rclpy.packages"
     assert told == {name: set(import_module(f"{packages}.{name}").__all__) for name in told}
-    assert len(told) == 13
+    assert len(told) == 14
 
 
 @pytest.mark.parametrize(

@@ -61,11 +61,15 @@ class LaunchOutput:
         self._on_unread: Callable[[], None] = lambda: None
         self._on_failed: Callable[[str], None] = lambda _: None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._prefixes = {
-            name: _prefix(name, _COLOURS[index % len(_COLOURS)], out)
-            for index, name in enumerate(names)
-        }
-        self._own_stream = own
+        self._prefixes = dict[str, bytes]()
+        self._out_stream, self._own_stream = out, own
+        for name in names:
+            self.add(name)
+
+    def add(self, name: str) -> None:
+        """Give a process's name the next colour."""
+        colour = _COLOURS[len(self._prefixes) % len(_COLOURS)]
+        self._prefixes[name] = _prefix(name, colour, self._out_stream)
 
     def call_when_broken(self, unread: Callable[[], None], failed: Callable[[str], None]) -> None:
         """Call back in the running loop when the output comes to an end.

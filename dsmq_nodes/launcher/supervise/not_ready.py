@@ -6,7 +6,7 @@ healthy node may take some seconds to start.
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Final
 
 from dsmq_nodes.launcher.supervise.member import TURN, Member, MemberState
@@ -18,10 +18,10 @@ class Patience:
     """Watches for processes that do not become ready."""
 
     def __init__(
-        self, members: Iterable[Member], report: Callable[[str], None], patience_sec: float
+        self, members: Collection[Member], report: Callable[[str], None], patience_sec: float
     ) -> None:
-        """Watch `members`; `say` each that takes longer than `patience_sec`."""
-        self._members = list(members)
+        """Watch `members`, which may grow; `report` each that takes longer than `patience_sec`."""
+        self._members = members
         self._report = report
         self._patience_sec = patience_sec
 

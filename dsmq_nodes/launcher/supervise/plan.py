@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 from dsmq_nodes.given_files import resolved
 
@@ -148,6 +148,57 @@ class ProcessPlan:
 
 
 @dataclass(frozen=True)
+class LaunchEvent:
+    """Something that has happened in a launch.
+
+    Attributes:
+        what: a process has started, ended or written a line; or the launch is about to end.
+        process: the name of the process; "" for the end of the launch.
+        pid: its process id.
+        status: its exit status; -N when signal N has ended it.
+        line: the line that it has written.
+        is_asked: whether the launch ends for a signal, or because its time is over.
+    """
+
+    what: Literal["started", "ended", "stdout", "stderr", "shutdown"]
+    process: str = ""
+    pid: int = 0
+    status: int = 0
+    line: bytes = b""
+    is_asked: bool = False
+
+
+@dataclass(frozen=True)
+class Reaction:
+    """The lines, processes and end that follow from an event.
+
+    Attributes:
+        lines: lines to show.
+        processes: processes to start; none is started while the launch ends.
+        ends: why the launch ends; None: it goes on.
+    """
+
+    lines: tuple[str, ...] = ()
+    processes: tuple[ProcessPlan, ...] = ()
+    ends: str | None = None
+
+
+class Reactions(Protocol):
+    """Decides what follows from events."""
+
+    def reads(self, process: str) -> bool:
+        """Whether the lines of a process are events; its two streams are read apart then."""
+
+    def react(self, event: LaunchEvent) -> Reaction:
+        """Return what follows from an event.
+
+        Raises:
+            LaunchFileError: nothing can follow; the launch ends.
+        """
+        ...
+
+
+@dataclass(frozen=True)
 class Plan:
     """A broker and nodes; DSMQ_BROKER is added once the broker's address is known.
 
@@ -158,6 +209,7 @@ class Plan:
             none.
         another_port: how to give the launch's broker another port, in words.
         stop_file: the file that keeps a pressed emergency stop; None: it is not kept.
+        reactions: decides what follows from events of the launch; None: nothing does.
     """
 
     broker: ProcessPlan
@@ -165,11 +217,13 @@ class Plan:
     another_port: str = ""
     elsewhere: str = ""
     stop_file: Path | None = None
+    reactions: Reactions | None = None
 
     def __str__(self) -> str:
         broker = f"at {self.elsewhere}, not started" if self.elsewhere else str(self.broker)
         nodes = [f"[{process.name}] {process}" for process in self.nodes]
-        return "\n".join([f"[{self.broker.name}] {broker}", *nodes])
+        reactions = [] if self.reactions is None else [str(self.reactions)]
+        return "\n".join([f"[{self.broker.name}] {broker}", *nodes, *reactions])
 
 
 def find_project_root(launch_file: Path) -> Path:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import io
 import json
 import os
 import signal
@@ -41,13 +42,13 @@ class Process:
         status: None while it runs, then its exit status; -N when signal N has ended it.
     """
 
-    def __init__(self, name: str, pid: int, warning: str, guard: "Guard", lines: "_Lines") -> None:
+    def __init__(self, name: str, pid: int, warning: str, guard: "Guard", *lines: "_Lines") -> None:
         self.name = name
         self.pid = pid
         self.warning = warning
         self.status: int | None = None
         self._guard = guard
-        self._lines = lines
+        self._lines = lines  # of its output; of its errors, if they are read apart
         self._ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
     def send_signal(self, number: signal.Signals) -> None:
@@ -63,12 +64,13 @@ class Process:
 
     def unread(self, lines: int) -> None:
         """Note that a number of lines was dropped because the launcher did not read them."""
-        self._lines.put(f"... {lines} lines are not here: the launcher was stopped")
+        self._lines[0].put(f"... {lines} lines are not here: the launcher was stopped")
 
     async def wait(self) -> int:
-        """Wait for the end and for the last line; return the exit status."""
+        """Wait for the end and for the last lines; return the exit status."""
         status = await asyncio.shield(self._ended)
-        await self._lines.wait_closed(_LAST_LINES_SEC)
+        for each in self._lines:
+            await each.wait_closed(_LAST_LINES_SEC)
         return status
 
 
@@ -141,22 +143,27 @@ class Guard:
         plan: ProcessPlan,
         env: dict[str, str],
         on_lines: Callable[[list[bytes]], None],
+        on_error_lines: Callable[[list[bytes]], None] | None = None,
         *,
         is_broker: bool = False,
     ) -> Process:
         """Start a planned process, with `env` added to the environment.
 
+        Both its streams are lines of `on_lines`, unless there is `on_error_lines`.
+
         Raises:
             OSError: the system refuses; the text says why.
         """
-        lines = _Lines(on_lines)
-        output, written = os.pipe()
+        takers = [on_lines] if on_error_lines is None else [on_lines, on_error_lines]
+        lines = [_Lines(each) for each in takers]
+        pipes = [os.pipe() for _ in takers]
+        (output, written), (_, errors) = pipes[0], pipes[-1]
         terminal = plan.terminal and sys.stdout.isatty()
         out = os.dup(sys.stdout.fileno() if terminal else written)
         try:
             self._started += 1
             answer: asyncio.Future[Process] = asyncio.get_running_loop().create_future()
-            self._starting[self._started] = _Starting(plan.name, lines, answer)
+            self._starting[self._started] = _Starting(plan.name, tuple(lines), answer)
             request = {
                 "start": self._started,
                 "argv": plan.argv,
@@ -167,12 +174,14 @@ class Guard:
                 "nice": plan.nice,
                 "cpus": plan.affinity,
             }
-            self.send([out, written, output], **request)
+            self.send([out, errors, output], **request)
         finally:
             os.close(out)
-            os.close(written)
-            reading = os.fdopen(output, "rb", buffering=0)
-        await asyncio.get_running_loop().connect_read_pipe(lambda: lines, reading)
+            for _, end in pipes:
+                os.close(end)
+            readings = [os.fdopen(each, "rb", buffering=0) for each, _ in pipes]
+        for protocol, reading in zip(lines, readings, strict=True):
+            await protocol.connect(reading)
         return await answer
 
     def send(self, fds: list[int] | None = None, **request: object) -> None:
@@ -210,7 +219,7 @@ class Guard:
         elif "started" in answer:
             # Made here, not by the waiting task: its end may come with the same read.
             starting, pid = self._starting.pop(answer["started"]), answer["pid"]
-            process = Process(starting.name, pid, answer["warning"], self, starting.lines)
+            process = Process(starting.name, pid, answer["warning"], self, *starting.lines)
             self._running[pid] = process
             if starting.process.cancelled():  # nothing waits for it any longer
                 process.send_signal(signal.SIGKILL)
@@ -252,7 +261,7 @@ def may_fork(plan: ProcessPlan) -> bool:
 @dataclass(frozen=True)
 class _Starting:
     name: str
-    lines: "_Lines"
+    lines: tuple["_Lines", ...]
     process: asyncio.Future[Process]
 
 
@@ -287,6 +296,10 @@ class _Lines(asyncio.Protocol):
         self._on_lines(self._splitter.end())
         if not self._closed.done():
             self._closed.set_result(None)
+
+    async def connect(self, pipe: io.FileIO) -> None:
+        """Read from a pipe from now on."""
+        await asyncio.get_running_loop().connect_read_pipe(lambda: self, pipe)
 
     async def wait_closed(self, timeout_sec: float) -> None:
         """Wait for the last line; a process outside of the group may hold the pipe open."""

@@ -21,20 +21,21 @@ import dataclasses
 import signal
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import Any, Final, Protocol
+from functools import partial
+from typing import Any, Final, Literal, Protocol
 
 from dsmq_nodes.dsmq import descriptors
 from dsmq_nodes.dsmq.address import PATIENCE, parse_address
 from dsmq_nodes.dsmq.client_connection import ClientConnection
 from dsmq_nodes.dsmq.exhausted import NO_PROCESS, exhausted
-from dsmq_nodes.errors import ConnectionFailedError, DsmqError
+from dsmq_nodes.errors import ConnectionFailedError, DsmqError, LaunchFileError
 from dsmq_nodes.launcher.output.log_file import LogFiles
 from dsmq_nodes.launcher.output.output import LaunchOutput
 from dsmq_nodes.launcher.supervise.crowd import Ending
 from dsmq_nodes.launcher.supervise.launch_broker import BrokerLines, started_again
 from dsmq_nodes.launcher.supervise.member import OVER, TURN, Member, MemberState
 from dsmq_nodes.launcher.supervise.not_ready import Patience
-from dsmq_nodes.launcher.supervise.plan import Plan, RestartPlan
+from dsmq_nodes.launcher.supervise.plan import LaunchEvent, Plan, ProcessPlan, RestartPlan
 from dsmq_nodes.launcher.supervise.process import Guard, describe, may_fork
 from dsmq_nodes.launcher.supervise.start_turns import StartTurns
 from dsmq_nodes.launcher.supervise.waiting import came_about, described
@@ -105,13 +106,19 @@ class Supervisor:
         self._output = output
         self._observer = observer
         self._another_port, self._elsewhere = plan.another_port, plan.elsewhere
+        self._reactions = plan.reactions
         # A fork would have to wait until the warm process is there.
         broker = dataclasses.replace(plan.broker, restart=_BROKER_RESTART, fork=False)
         self._log_files = LogFiles(output.print_line)
         self._turns = StartTurns()
-        made_of = output, self._log_files, Ending(self._stopping_pids), self._changed
-        self.broker = Member(broker, *made_of)
-        self.members = {each.name: Member(each, *made_of) for each in plan.nodes}
+        ending = Ending(self._stopping_pids)
+
+        def member_of(plan: ProcessPlan) -> Member:
+            return Member(plan, output, self._log_files, ending, self._changed)
+
+        self._member_of = member_of
+        self.broker = member_of(broker)
+        self.members = {each.name: member_of(each) for each in plan.nodes}
         self._patience = Patience(self.members.values(), self.report, patience_sec)
         self._lines = BrokerLines(output)
         self._guard: Guard
@@ -319,12 +326,15 @@ class Supervisor:
         if not await self._depended(member):
             return
         while await self._start_in_turn(member):
+            pid = member.pid
             status = await self._end_of(member)
             if member.stopping or self._ending.is_set():
                 self._judge_end(member.name, status)
                 member.become(MemberState.STOPPED)
+                self._react(LaunchEvent("ended", member.name, pid, status))
                 return
             delay_sec = self._delay_sec(member, status)
+            self._react(LaunchEvent("ended", member.name, pid, status))
             if delay_sec is None:
                 return
             member.become(MemberState.RESTARTING)
@@ -370,7 +380,10 @@ class Supervisor:
 
     async def _start(self, member: Member, *, is_broker: bool = False) -> bool:
         member.become(MemberState.STARTING)
-        env, on_lines = {}, member.took_lines
+        env, on_lines, on_error_lines = {}, member.took_lines, None
+        if self._reactions is not None and self._reactions.reads(member.name):
+            on_lines = partial(self._took_lines, member, "stdout")
+            on_error_lines = partial(self._took_lines, member, "stderr")
         if is_broker:
             on_lines = self._lines if not self._lines.where.done() else on_lines
         else:
@@ -378,7 +391,9 @@ class Supervisor:
             broker = str(self._lines.where.result())
             env = {"DSMQ_BROKER": broker, PATIENCE: f"{_BROKER_ANSWERS_SEC:g}"}
         try:
-            process = await self._guard.run(member.plan, env, on_lines, is_broker=is_broker)
+            process = await self._guard.run(
+                member.plan, env, on_lines, on_error_lines, is_broker=is_broker
+            )
         except OSError as error:
             member.become(MemberState.FAILED)
             is_reported = descriptors.is_full(error) and self._ending.is_set()
@@ -391,7 +406,34 @@ class Supervisor:
         if not is_broker:
             self._pids.add(process.pid)
             self._mark_ready()  # the graph may be faster than the guard
+            self._react(LaunchEvent("started", member.name, process.pid))
         return True
+
+    def _took_lines(
+        self, member: Member, stream: Literal["stdout", "stderr"], lines: list[bytes]
+    ) -> None:
+        member.took_lines(lines)
+        for line in lines:
+            self._react(LaunchEvent(stream, member.name, member.pid, line=line))
+
+    def _react(self, event: LaunchEvent) -> None:
+        """Do what follows from an event in the launch file."""
+        if self._reactions is None:
+            return
+        try:
+            reaction = self._reactions.react(event)
+        except LaunchFileError as error:
+            self.fail("launch", str(error), end=True)
+            return
+        for line in reaction.lines:
+            self.report(line)
+        if reaction.ends is not None and not self._ending.is_set():
+            self.report(f"the launch ends: {reaction.ends or 'the launch file says so'}")
+            self._ending.set()
+        for plan in () if self._ending.is_set() else reaction.processes:
+            self._output.add(plan.name)
+            self.members[plan.name] = self._member_of(plan)
+            self._begin(self.members[plan.name])
 
     async def _end_of(self, member: Member) -> int:
         assert member.process is not None
@@ -506,6 +548,7 @@ class Supervisor:
 
     async def _stop_all(self) -> None:
         self._ending.set()
+        self._react(LaunchEvent("shutdown", is_asked=self.is_asked_to_end))
         # If the graph is not watched, it is not known which nodes are ready.
         if self._watching is not None and not self._watching.done():
             for name, what in self._patience.faults():

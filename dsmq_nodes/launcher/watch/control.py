@@ -38,12 +38,12 @@ class Control:
         self._results = node.create_publisher(LaunchResult, "~/result", 100)
         self._lines = node.create_publisher(LaunchLines, "~/lines", 1000)
         node.create_subscription(LaunchCommand, "~/command", self.on_command, 100)
-        for member in self._supervisor.processes:
-            member.on_lines = functools.partial(self._on_lines, member.name)
         self.publish_state()
 
     def publish_state(self) -> None:
-        """Publish the state of every process."""
+        """Publish the state of every process, and their lines from now on."""
+        for member in self._supervisor.processes:
+            member.on_lines = functools.partial(self._on_lines, member.name)
         processes = [
             LaunchProcess(
                 name=member.name,

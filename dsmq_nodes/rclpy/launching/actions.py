@@ -3,27 +3,22 @@
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from importlib import import_module
-from pathlib import Path
 from typing import Any, Final
 
 from dsmq_nodes.errors import MessageError
-from dsmq_nodes.launcher.supervise.plan import Dependency, ProcessPlan, RestartPlan
+from dsmq_nodes.launcher.supervise.plan import ProcessPlan
 from dsmq_nodes.rclpy.launching.substituting import (
     Substitution,
     SubstitutionError,
     seconds_of,
-    split_words,
     text_of,
     truth_of,
-    words_of,
 )
 from dsmq_nodes.rclpy.launching.visiting import (
     SourceLine,
     Visit,
-    after_exit,
-    after_start,
     line_of_caller,
 )
 from dsmq_nodes.suggest import did_you_mean
@@ -60,6 +55,20 @@ class Action:
                 self.act(context)
         except (SubstitutionError, MessageError) as error:
             context.add_problem(self.place, f"{type(self).__name__}: {error}")
+        except RecursionError:
+            raise
+        except Exception as error:  # noqa: BLE001  whatever a function of the launch file raises
+            context.add_error(self.place, error)
+
+
+def why_unknown(name: str) -> str:
+    """Return why a name is not there, and what to do."""
+    if any(word in name.lower() for word in ("composable", "node_container")):
+        return (
+            "is not there: components are classes of C++ libraries; start a Python executable "
+            "of their package with Node, or remove them from the file"
+        )
+    return "is not known here: `dsmq-nodes docs with_ros2` lists what is"
 
 
 class Unknown(Action):
@@ -72,9 +81,7 @@ class Unknown(Action):
 
     def visit(self, context: Visit) -> None:
         """Report the name, at its line."""
-        context.add_problem(
-            self.place, f"{self.name} is not known here: `dsmq-nodes docs with_ros2` lists what is"
-        )
+        context.add_problem(self.place, f"{self.name} {why_unknown(self.name)}")
 
     def perform(self, context: Visit) -> str:
         """Raise: it stands in the place of a substitution."""
@@ -283,17 +290,19 @@ class LogInfo(Action):
     def __init__(self, *, msg: Any, condition: Any = None) -> None:
         super().__init__(condition=condition)
         self.msg = msg
-        self.process = ""  # the name of the process that prints it, if there is one
 
     def act(self, context: Visit) -> None:
         """Print the text to standard error, or add a process that prints it."""
         text, around = text_of(self.msg, context), context.around
+        if context.is_running and not around.delay_sec:
+            context.lines.append(text)
+            return
         if not (around.after or around.delay_sec):
             sys.stderr.write(f"{text}\n")
             return
         words = [sys.executable, "-c", f"print({text!r})"]
         argv = beginning(words, around.delay_sec)
-        self.process = context.add(ProcessPlan("log", argv, depends_on=around.after))
+        context.add(ProcessPlan("log", argv, depends_on=around.after))
 
 
 class GroupAction(Action):
@@ -361,14 +370,27 @@ class OpaqueFunction(Action):
 class Shutdown(Action):
     """Ends the launch: at once, or after an event or a delay around it."""
 
-    def __init__(self, *, reason: Any = "", condition: Any = None) -> None:
+    name = "launch.events.Shutdown"
+
+    def __init__(
+        self,
+        *,
+        reason: Any = "reason not given",
+        due_to_sigint: bool = False,
+        condition: Any = None,
+    ) -> None:
         super().__init__(condition=condition)
+        self.reason, self.due_to_sigint = reason, due_to_sigint
 
     def act(self, context: Visit) -> None:
-        """Add a process whose end ends the launch."""
+        """End the launch, or add a process whose end ends it."""
         around = context.around
+        if context.is_running and not around.delay_sec:
+            context.ends = text_of(self.reason, context)
+            return
         argv = beginning([sys.executable, "-c", ""], around.delay_sec)
-        context.add(ProcessPlan("shutdown", argv, depends_on=around.after, required=True))
+        plan = ProcessPlan("shutdown", argv, depends_on=around.after, required=True)
+        context.reasons[context.add(plan)] = text_of(self.reason, context)
 
 
 class EmitEvent(Action):
@@ -383,87 +405,10 @@ class EmitEvent(Action):
         visit_all(self.event, context, self.place)
 
 
-def is_shutdown(action: Any) -> bool:
-    """Whether an action ends the launch."""
-    return isinstance(action.event if isinstance(action, EmitEvent) else action, Shutdown)
-
-
-class ExecuteLocal(Action):
-    """A program; a subclass returns its words."""
-
-    def __init__(
-        self,
-        *,
-        name: Any = None,
-        additional_env: dict[Any, Any] | None = None,
-        env: dict[Any, Any] | None = None,
-        cwd: Any = None,
-        respawn: Any = False,
-        respawn_delay: Any = None,
-        on_exit: Any = None,
-        sigterm_timeout: Any = 5,
-        sigkill_timeout: Any = 5,
-        shell: bool = False,
-        prefix: Any = None,
-        condition: Any = None,
-        # These choose the output that is shown; here all of it is shown.
-        output: Any = "log",
-        output_format: Any = "",
-        log_cmd: Any = False,
-        emulate_tty: Any = False,
-        cached_output: Any = False,
-    ) -> None:
-        super().__init__(condition=condition)
-        self.name, self.cwd, self.shell, self.prefix = name, cwd, shell, prefix
-        self.env = {**(env or {}), **(additional_env or {})}
-        self.respawn, self.respawn_delay = respawn, respawn_delay
-        self.on_exit = on_exit
-        self.timeouts = (sigterm_timeout, sigkill_timeout)
-        self.process = ""  # its name in the plan, after the visit
-
-    def words(self, context: Visit) -> list[str]:
-        """Return the program and its arguments."""
-        raise NotImplementedError
-
-    def title(self, context: Visit, words: list[str]) -> str:
-        """Return the name of the process in the output."""
-        program = words[0].partition(" ")[0] if self.shell else words[0]
-        return text_of(self.name, context) if self.name else Path(program).stem
-
-    def act(self, context: Visit) -> None:
-        """Add the process of the program."""
-        words, around = self.words(context), context.around
-        title = self.title(context, words)
-        if self.shell:  # as the file asks; launch files of this kit never use a shell
-            words = ["/bin/sh", "-c", " ".join(words)]
-        if self.prefix is not None:
-            words = [*split_words(text_of(self.prefix, context)), *words]
-        cwd = None if self.cwd is None else text_of(self.cwd, context)
-        own = {text_of(k, context): text_of(v, context) for k, v in self.env.items()}
-        env = around.env | own
-        without = [name for name, value in env.items() if value is None and name in os.environ]
-        restart = RestartPlan()
-        if truth_of(self.respawn, context):
-            restart = RestartPlan("always", delay_sec=seconds_of(self.respawn_delay or 0, context))
-        self.process = context.add(
-            ProcessPlan(
-                title,
-                beginning(words, around.delay_sec, cwd, without),
-                {name: value for name, value in env.items() if value is not None},
-                depends_on=around.after,
-                restart=restart,
-                required=self._ends_all(),
-                sigterm_timeout_sec=seconds_of(self.timeouts[0], context),
-                sigkill_timeout_sec=seconds_of(self.timeouts[1], context),
-            )
-        )
-        if self.on_exit is not None and not self._ends_all():
-            with context.inside(after=(after_exit(self.process),)):
-                visit_all(self.on_exit, context, self.place)
-
-    def _ends_all(self) -> bool:
-        many = self.on_exit if isinstance(self.on_exit, list | tuple) else [self.on_exit]
-        return any(map(is_shutdown, many))
+def shutdown_of(action: Any) -> Any:
+    """Return the `Shutdown` of an action that ends the launch; None for other actions."""
+    found = action.event if isinstance(action, EmitEvent) else action
+    return found if isinstance(found, Shutdown) else None
 
 
 def beginning(
@@ -474,103 +419,6 @@ def beginning(
     options += [] if cwd is None else ["--cwd", cwd]
     options += [word for name in without for word in ("--without", name)]
     return (sys.executable, "-m", BEGINNING, *options, "--", *words) if options else (*words,)
-
-
-class ExecuteProcess(ExecuteLocal):
-    """Any program: `cmd` is a list of words."""
-
-    def __init__(self, *, cmd: Iterable[Any], **more: Any) -> None:
-        super().__init__(**more)
-        self.cmd = list(cmd)
-
-    def words(self, context: Visit) -> list[str]:
-        """Return the words of `cmd`."""
-        return [word for each in self.cmd for word in words_of(each, context)]
-
-
-class OnProcessExit:
-    """Carries out actions when a process has ended."""
-
-    depend = staticmethod(after_exit)
-
-    def __init__(
-        self, *, target_action: Any = None, on_exit: Any = None, handle_once: bool = False
-    ) -> None:
-        self.target, self.actions = target_action, on_exit
-
-    def trigger(self, context: Visit) -> Dependency | None:
-        """Return the event that its actions wait for; None if its process never starts, as in ROS.
-
-        Raises:
-            SubstitutionError: it names no process.
-        """
-        if not isinstance(self.target, ExecuteLocal):
-            raise SubstitutionError("its target_action is no process of this launch file")
-        return self.depend(self.target.process) if self.target.process else None
-
-
-class OnExecutionComplete(OnProcessExit):
-    """Carries out actions when a process has ended; `OnProcessExit` by another name."""
-
-    def __init__(
-        self, *, target_action: Any = None, on_completion: Any = None, handle_once: bool = False
-    ) -> None:
-        super().__init__(target_action=target_action, on_exit=on_completion)
-
-
-class OnProcessStart(OnProcessExit):
-    """Carries out actions when a process has been started."""
-
-    depend = staticmethod(after_start)
-
-    def __init__(
-        self, *, target_action: Any = None, on_start: Any = None, handle_once: bool = False
-    ) -> None:
-        super().__init__(target_action=target_action, on_exit=on_start)
-
-
-class RegisterEventHandler(Action):
-    """Carries out an event handler's actions at its event."""
-
-    def __init__(self, event_handler: Any, *, condition: Any = None) -> None:
-        super().__init__(condition=condition)
-        self.handler = event_handler
-
-    def act(self, context: Visit) -> None:
-        """Store the handler: it is evaluated when all processes are known."""
-        if not hasattr(self.handler, "trigger"):
-            raise SubstitutionError(
-                f"{getattr(self.handler, 'name', type(self.handler).__name__)} is not known here"
-            )
-        with context.inside():
-            context.handlers.append((self, context.around))
-
-    def carry_out(self, context: Visit) -> None:
-        """Visit the handler's actions; the processes that they start wait for the event."""
-        many = self.handler.actions
-        many = many if isinstance(many, list | tuple) else [many]
-        try:
-            trigger = self.handler.trigger(context)
-        except SubstitutionError as error:
-            context.add_problem(self.place, str(error))
-            return
-        if trigger is None:
-            return
-        if trigger.exited and many and all(map(is_shutdown, many)):
-            context.change(trigger.process, required=True)
-        elif any(callable(each) and not isinstance(each, Action) for each in many):
-            context.add_problem(
-                self.place, "a function as a handler is not known here: give actions"
-            )
-        else:
-            self._visit_after(trigger, many, context)
-
-    def _visit_after(self, trigger: Dependency, many: Sequence[Any], context: Visit) -> None:
-        for each in many:
-            logging = [one.process for one in many if isinstance(one, LogInfo) and one.process]
-            before_the_end = map(after_exit, logging) if is_shutdown(each) else ()
-            with context.inside(after=(trigger, *before_the_end)):
-                visit_all(each, context, self.place)
 
 
 def check_given(context: Visit, given: dict[str, str]) -> None:

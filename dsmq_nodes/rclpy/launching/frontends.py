@@ -16,6 +16,7 @@ import yaml
 
 from dsmq_nodes.rclpy.launching import actions, node_actions, scopes
 from dsmq_nodes.rclpy.launching import substituting as text
+from dsmq_nodes.rclpy.launching.programs import ExecuteProcess
 from dsmq_nodes.rclpy.launching.substituting import SubstitutionError
 from dsmq_nodes.rclpy.launching.substitution_texts import parsed, split
 from dsmq_nodes.rclpy.launching.visiting import SourceLine, Visit
@@ -166,7 +167,7 @@ def _made(elements: list[Element], include: Any) -> list[Any]:
 def _action(element: Element, include: Any) -> Any:
     make = ELEMENTS.get(element.tag)
     if make is None:
-        return _Wrong(element.place, f"<{element.tag}> is not known here")
+        return _Wrong(element.place, f"<{element.tag}> {actions.why_unknown(element.tag)}")
     try:
         made = make(element, include)
         made.condition = _condition(element)
@@ -244,9 +245,7 @@ def _executable(element: Element, include: Any) -> Any:
     words = [element.need("cmd")] if is_shell else _words(element, "cmd")
     if not words:
         raise _ElementError(element.place, "<executable> has no cmd")
-    return actions.ExecuteProcess(
-        cmd=words, name=element.take("name"), shell=is_shell, **_process(element)
-    )
+    return ExecuteProcess(cmd=words, name=element.take("name"), shell=is_shell, **_process(element))
 
 
 def _include(element: Element, include: Any) -> Any:

@@ -1,7 +1,6 @@
 """Includes launch files, and makes actions of a file of each kind."""
 
 import runpy
-import traceback
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
@@ -104,12 +103,7 @@ def _of_python(path: Path, context: Visit) -> Any:
         context.add_problem(SourceLine(error.filename or str(path), error.lineno or 0), error.msg)
         return LaunchDescription()
     except Exception as error:  # noqa: BLE001  whatever the file's own code raises
-        frames = traceback.extract_tb(error.__traceback__)
-        own = [each.lineno or 0 for each in frames if each.filename == str(path)]
         hint = advice(error) if isinstance(error, ImportError) else ""
-        context.add_problem(
-            SourceLine(str(path), own[-1] if own else 0),
-            f"{type(error).__name__}: {error}{hint and f': {hint}'}",
-        )
+        context.add_error(SourceLine(str(path)), error, hint)
         return LaunchDescription()
     return found

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from dsmq_nodes.rclpy.launching.actions import Action, ExecuteLocal
+from dsmq_nodes.rclpy.launching.actions import Action
 from dsmq_nodes.rclpy.launching.package_substitutions import ExecutableInPackage
+from dsmq_nodes.rclpy.launching.programs import ExecuteLocal
 from dsmq_nodes.rclpy.launching.substituting import (
     Substitution,
     SubstitutionError,

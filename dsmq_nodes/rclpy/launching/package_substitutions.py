@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.launcher.check.ros_executables import find_executable
-from dsmq_nodes.messages.schema.ros_packages import PACKAGES
+from dsmq_nodes.messages.schema.ros_packages import PACKAGES, RosPackage
 from dsmq_nodes.rclpy.launching.substituting import (
     PathJoinSubstitution,
     Substitution,
@@ -28,21 +28,30 @@ class FindPackageShare(Substitution):
 
     def perform(self, context: Visit) -> str:
         """Return the folder."""
-        return _folder_of(text_of(self.package, context))
+        return self.find(text_of(self.package, context))
 
     def find(self, package_name: str) -> str:
         """Return the folder of a package at once, without a visit."""
-        return _folder_of(package_name)
+        return str(share_folder(_package(package_name)))
 
     def __truediv__(self, other: Any) -> PathJoinSubstitution:
         return PathJoinSubstitution([self, other])
 
 
-def _folder_of(package: str) -> str:
+class FindPackagePrefix(FindPackageShare):
+    """The folder where a package is installed; in the working tree, the package's folder."""
+
+    def find(self, package_name: str) -> str:
+        """Return the folder of a package at once, without a visit."""
+        found = _package(package_name)
+        return str(found.prefix or found.folder)
+
+
+def _package(name: str) -> RosPackage:
     known = PACKAGES.all
-    if package not in known:
-        raise SubstitutionError(f"there is no package {package!r} here: {about_package(package)}")
-    return str(share_folder(known[package]))
+    if name not in known:
+        raise SubstitutionError(f"there is no package {name!r} here: {about_package(name)}")
+    return known[name]
 
 
 class ExecutableInPackage(Substitution):
@@ -58,9 +67,8 @@ class ExecutableInPackage(Substitution):
             SubstitutionError: there is no such package, or it has no such executable.
         """
         package, name = text_of(self.package, context), text_of(self.executable, context)
-        FindPackageShare(package).perform(context)
         try:
-            find_executable(PACKAGES.all[package], name)
+            find_executable(_package(package), name)
         except CommandError as error:
             raise SubstitutionError(str(error)) from None
         return [sys.executable, *_RUN, package, name]

@@ -11,6 +11,7 @@ from dsmq_nodes.launcher.file.gateway_entries import module_argv
 from dsmq_nodes.launcher.supervise.plan import Plan, ProcessPlan
 from dsmq_nodes.messages.schema.ros_packages import PACKAGES
 from dsmq_nodes.rclpy.launching.actions import check_given
+from dsmq_nodes.rclpy.launching.events.running_handlers import RunningHandlers
 from dsmq_nodes.rclpy.launching.including import visit_file
 from dsmq_nodes.rclpy.launching.substituting import SubstitutionError
 from dsmq_nodes.rclpy.launching.visiting import SourceLine, Visit
@@ -41,11 +42,8 @@ def plan_of(context: Visit, name: str, arguments: dict[str, str]) -> Plan:
     Raises:
         LaunchFileError: there are mistakes or unknown names, or nothing is started.
     """
-    while context.handlers:
-        action, around = context.handlers.pop(0)
-        with context.inside():
-            context.around = around
-            action.carry_out(context)
+    handlers = RunningHandlers(context, name)
+    handlers.plan()
     check_given(context, arguments)
     if not (context.problems or context.processes):
         context.add_problem(SourceLine(), "nothing in it is started")
@@ -53,7 +51,8 @@ def plan_of(context: Visit, name: str, arguments: dict[str, str]) -> Plan:
         raise LaunchFileError(name, context.problems)
     words = ("--port", f"{PORT}", "--until-last-peer")
     broker = ProcessPlan("broker", module_argv("dsmq_nodes.dsmq.broker", *words))
-    return Plan(broker, tuple(context.processes))
+    reactions = handlers if handlers.registered else None
+    return Plan(broker, tuple(context.processes), reactions=reactions)
 
 
 def with_local_broker(plan: Plan) -> tuple[Plan, str]:

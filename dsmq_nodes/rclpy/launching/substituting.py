@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final
 
@@ -138,6 +139,20 @@ class LaunchConfiguration(Substitution):
             hint = f"; {did_you_mean(name, names)}" if names else ""
             raise SubstitutionError(f"launch configuration {name!r} does not exist{hint}")
         return text_of(self.default, context)
+
+
+class LocalSubstitution(Substitution):
+    """An attribute of the event that is handled: `event.reason`."""
+
+    def __init__(self, expression: str, description: str | None = None) -> None:
+        self.expression = expression
+
+    def perform(self, context: Visit) -> str:
+        """Return the attribute as text."""
+        try:
+            return str(attrgetter(self.expression)(context.locals))
+        except AttributeError as error:
+            raise SubstitutionError(f"LocalSubstitution({self.expression!r}): {error}") from None
 
 
 class PathJoinSubstitution(Substitution):

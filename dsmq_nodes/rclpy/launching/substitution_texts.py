@@ -5,7 +5,11 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from dsmq_nodes.rclpy.launching.expressions import PythonExpression
-from dsmq_nodes.rclpy.launching.package_substitutions import ExecutableInPackage, FindPackageShare
+from dsmq_nodes.rclpy.launching.package_substitutions import (
+    ExecutableInPackage,
+    FindPackagePrefix,
+    FindPackageShare,
+)
 from dsmq_nodes.rclpy.launching.scopes import ForEachVar, ForLoopIndex
 from dsmq_nodes.rclpy.launching.substituting import (
     AllSubstitution,
@@ -105,6 +109,7 @@ def split(words: str) -> list[str]:
 SUBSTITUTIONS: Final[dict[str, Callable[..., Any]]] = {
     "var": lambda name, default=None: LaunchConfiguration(name, default=default),
     "env": lambda name, default=None: EnvironmentVariable(name, default_value=default),
+    "find-pkg-prefix": FindPackagePrefix,
     "find-pkg-share": FindPackageShare,
     "dirname": ThisLaunchFileDir,
     "filename": ThisLaunchFile,

@@ -5,9 +5,11 @@ import copy
 import linecache
 import os
 import sys
+import traceback
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Final
 
 from dsmq_nodes.errors import LaunchProblem
@@ -96,7 +98,17 @@ class Visit:
         transitions: of lifecycle nodes: node, intermediate state, state, the process that makes it.
         files: the number of visited files.
         anonymous: the names of `AnonName`, by their texts.
+        programs: the actions that start programs, by the names of their processes.
+        reasons: why the launch ends with a process, by its name.
+        is_running: whether the launch runs: an event of it is handled.
+        is_shutdown: whether it is about to end.
+        locals: the event that is handled, as `event`.
+        lines: the lines that the handlers of an event print.
+        ends: the reason for which they end the launch; None: they do not.
     """
+
+    is_running = is_shutdown = False
+    ends: str | None = None
 
     def __init__(self, file: Path = Path(), given: Mapping[str, str] | None = None) -> None:
         self.around = Surroundings(configurations=dict(given or {}), file=file)
@@ -108,6 +120,10 @@ class Visit:
         self.transitions: list[tuple[str, str, str, str]] = []
         self.files = 0
         self.anonymous: dict[str, str] = {}
+        self.programs: dict[str, Any] = {}
+        self.reasons: dict[str, str] = {}
+        self.locals = SimpleNamespace()
+        self.lines: list[str] = []
 
     @property
     def launch_configurations(self) -> dict[str, str]:
@@ -129,6 +145,13 @@ class Visit:
         column = len(source) - len(source.lstrip()) + 1
         file = "" if Path(place.file) == self.main else place.file
         self.problems.append(LaunchProblem(place.line, column, message, source, file))
+
+    def add_error(self, place: SourceLine, error: Exception, hint: str = "") -> None:
+        """Note what the code of a launch file has raised, at the file's last line before that."""
+        frames = traceback.extract_tb(error.__traceback__)
+        own = [each.lineno or 0 for each in frames if each.filename == place.file]
+        text = f"{type(error).__name__}: {error}{hint and f': {hint}'}"
+        self.add_problem(SourceLine(place.file, own[-1] if own else place.line), text)
 
     @contextlib.contextmanager
     def inside(self, **changes: Any) -> Iterator[None]:

@@ -4,19 +4,18 @@ from dsmq_nodes.rclpy.launching.actions import (
     AppendEnvironmentVariable,
     DeclareLaunchArgument,
     EmitEvent,
-    ExecuteLocal,
-    ExecuteProcess,
     GroupAction,
     LogInfo,
     OpaqueFunction,
-    RegisterEventHandler,
     SetEnvironmentVariable,
     SetLaunchConfiguration,
     Shutdown,
     TimerAction,
     unknown_names,
 )
+from dsmq_nodes.rclpy.launching.events.event_handlers import RegisterEventHandler
 from dsmq_nodes.rclpy.launching.including import IncludeLaunchDescription
+from dsmq_nodes.rclpy.launching.programs import ExecuteLocal, ExecuteProcess
 from dsmq_nodes.rclpy.launching.scopes import (
     ForEach,
     ForLoop,

@@ -1,13 +1,21 @@
 """The event handlers of launch."""
 
-from dsmq_nodes.rclpy.launching.actions import (
+from dsmq_nodes.rclpy.launching.actions import unknown_names
+from dsmq_nodes.rclpy.launching.events.event_handlers import (
     OnExecutionComplete,
     OnProcessExit,
+    OnProcessIO,
     OnProcessStart,
-    unknown_names,
+    OnShutdown,
 )
 
-__all__ = ["OnExecutionComplete", "OnProcessExit", "OnProcessStart"]
+__all__ = [
+    "OnExecutionComplete",
+    "OnProcessExit",
+    "OnProcessIO",
+    "OnProcessStart",
+    "OnShutdown",
+]
 
 
 __getattr__ = unknown_names("launch.event_handlers")

@@ -1,7 +1,7 @@
 """The actions of launch_ros; an unknown one is reported when the file is visited."""
 
 from dsmq_nodes.rclpy.launching.actions import TimerAction, unknown_names
-from dsmq_nodes.rclpy.launching.lifecycle_actions import LifecycleNode, LifecycleTransition
+from dsmq_nodes.rclpy.launching.events.lifecycle_actions import LifecycleNode, LifecycleTransition
 from dsmq_nodes.rclpy.launching.node_actions import (
     Node,
     PushRosNamespace,
@@ -12,7 +12,7 @@ from dsmq_nodes.rclpy.launching.node_actions import (
 )
 
 PushROSNamespace = PushRosNamespace
-RosTimer = TimerAction
+ROSTimer = RosTimer = TimerAction
 
 __all__ = [
     "LifecycleNode",
@@ -20,6 +20,7 @@ __all__ = [
     "Node",
     "PushROSNamespace",
     "PushRosNamespace",
+    "ROSTimer",
     "RosTimer",
     "SetParameter",
     "SetParametersFromFile",

@@ -1,7 +1,7 @@
 """The event handlers of launch_ros."""
 
 from dsmq_nodes.rclpy.launching.actions import unknown_names
-from dsmq_nodes.rclpy.launching.lifecycle_actions import OnStateTransition
+from dsmq_nodes.rclpy.launching.events.lifecycle_actions import OnStateTransition
 
 __all__ = ["OnStateTransition"]
 

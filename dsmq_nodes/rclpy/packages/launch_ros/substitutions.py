@@ -1,9 +1,13 @@
 """The substitutions of launch_ros."""
 
 from dsmq_nodes.rclpy.launching.actions import unknown_names
-from dsmq_nodes.rclpy.launching.package_substitutions import ExecutableInPackage, FindPackageShare
+from dsmq_nodes.rclpy.launching.package_substitutions import (
+    ExecutableInPackage,
+    FindPackagePrefix,
+    FindPackageShare,
+)
 
-__all__ = ["ExecutableInPackage", "FindPackageShare"]
+__all__ = ["ExecutableInPackage", "FindPackagePrefix", "FindPackageShare"]
 
 
 __getattr__ = unknown_names("launch_ros.substitutions")

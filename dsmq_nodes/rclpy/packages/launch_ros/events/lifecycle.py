@@ -1,7 +1,7 @@
 """The events of lifecycle nodes."""
 
 from dsmq_nodes.rclpy.launching.actions import unknown_names
-from dsmq_nodes.rclpy.launching.lifecycle_actions import ChangeState
+from dsmq_nodes.rclpy.launching.events.lifecycle_actions import ChangeState
 
 __all__ = ["ChangeState"]
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from dsmq_nodes.launcher.supervise.plan import Dependency, ProcessPlan
 from dsmq_nodes.rclpy.launching.actions import Action, beginning
+from dsmq_nodes.rclpy.launching.events.event_handlers import LaunchEventHandler
 from dsmq_nodes.rclpy.launching.node_actions import Node
 from dsmq_nodes.rclpy.launching.substituting import SubstitutionError, text_of, truth_of
 from dsmq_nodes.rclpy.launching.visiting import Visit, after_exit
@@ -90,8 +91,10 @@ class ChangeState(Action):
             _change(context, node.process, self.transition)
 
 
-class OnStateTransition:
+class OnStateTransition(LaunchEventHandler):
     """Carries out actions when a node has reached a state."""
+
+    depend = staticmethod(after_exit)
 
     def __init__(
         self,
@@ -102,7 +105,7 @@ class OnStateTransition:
         goal_state: str | None = None,
         handle_once: bool = False,
     ) -> None:
-        self.actions, self.target = entities, target_lifecycle_node
+        super().__init__(target_lifecycle_node, entities, handle_once=handle_once)
         self.states = start_state, goal_state
 
     def trigger(self, context: Visit) -> Dependency | None:

@@ -1,0 +1,1 @@
+"""Events of launch: handlers that are planned or called, and transitions of lifecycle nodes."""

@@ -1,0 +1,104 @@
+"""The actions of launch that start programs."""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from dsmq_nodes.launcher.supervise.plan import ProcessPlan, RestartPlan
+from dsmq_nodes.rclpy.launching.actions import Action, beginning
+from dsmq_nodes.rclpy.launching.events.event_handlers import OnProcessExit, RegisterEventHandler
+from dsmq_nodes.rclpy.launching.substituting import (
+    seconds_of,
+    split_words,
+    text_of,
+    truth_of,
+    words_of,
+)
+from dsmq_nodes.rclpy.launching.visiting import Visit
+
+
+class ExecuteLocal(Action):
+    """A program; a subclass returns its words."""
+
+    def __init__(
+        self,
+        *,
+        name: Any = None,
+        additional_env: dict[Any, Any] | None = None,
+        env: dict[Any, Any] | None = None,
+        cwd: Any = None,
+        respawn: Any = False,
+        respawn_delay: Any = None,
+        on_exit: Any = None,
+        sigterm_timeout: Any = 5,
+        sigkill_timeout: Any = 5,
+        shell: bool = False,
+        prefix: Any = None,
+        condition: Any = None,
+        # These choose the output that is shown; here all of it is shown.
+        output: Any = "log",
+        output_format: Any = "",
+        log_cmd: Any = False,
+        emulate_tty: Any = False,
+        cached_output: Any = False,
+    ) -> None:
+        super().__init__(condition=condition)
+        self.name, self.cwd, self.shell, self.prefix = name, cwd, shell, prefix
+        self.env = {**(env or {}), **(additional_env or {})}
+        self.respawn, self.respawn_delay = respawn, respawn_delay
+        self.on_exit = on_exit
+        self.timeouts = (sigterm_timeout, sigkill_timeout)
+        self.process = ""  # its name in the plan, after the visit
+
+    def words(self, context: Visit) -> list[str]:
+        """Return the program and its arguments."""
+        raise NotImplementedError
+
+    def title(self, context: Visit, words: list[str]) -> str:
+        """Return the name of the process in the output."""
+        program = words[0].partition(" ")[0] if self.shell else words[0]
+        return text_of(self.name, context) if self.name else Path(program).stem
+
+    def act(self, context: Visit) -> None:
+        """Add the process of the program."""
+        words, around = self.words(context), context.around
+        title = self.title(context, words)
+        if self.shell:  # as the file asks; launch files of this kit never use a shell
+            words = ["/bin/sh", "-c", " ".join(words)]
+        if self.prefix is not None:
+            words = [*split_words(text_of(self.prefix, context)), *words]
+        cwd = None if self.cwd is None else text_of(self.cwd, context)
+        own = {text_of(k, context): text_of(v, context) for k, v in self.env.items()}
+        env = around.env | own
+        without = [name for name, value in env.items() if value is None and name in os.environ]
+        restart = RestartPlan()
+        if truth_of(self.respawn, context):
+            restart = RestartPlan("always", delay_sec=seconds_of(self.respawn_delay or 0, context))
+        self.process = context.add(
+            ProcessPlan(
+                title,
+                beginning(words, around.delay_sec, cwd, without),
+                {name: value for name, value in env.items() if value is not None},
+                depends_on=around.after,
+                restart=restart,
+                sigterm_timeout_sec=seconds_of(self.timeouts[0], context),
+                sigkill_timeout_sec=seconds_of(self.timeouts[1], context),
+            )
+        )
+        context.programs[self.process] = self
+        if self.on_exit is not None:
+            handler = OnProcessExit(target_action=self, on_exit=self.on_exit)
+            RegisterEventHandler(handler).act(context)
+
+
+class ExecuteProcess(ExecuteLocal):
+    """Any program: `cmd` is a list of words."""
+
+    def __init__(self, *, cmd: Iterable[Any], **more: Any) -> None:
+        super().__init__(**more)
+        self.cmd = list(cmd)
+
+    def words(self, context: Visit) -> list[str]:
+        """Return the words of `cmd`."""
+        return [word for each in self.cmd for word in words_of(each, context)]
