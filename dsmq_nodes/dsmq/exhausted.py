@@ -20,10 +20,13 @@ _NOT_LOADED: Final = "failed to map segment"  # that of the system's loader of l
 _STARTS: Final = frozenset({"subprocess.py", "popen_fork.py", "forking.py"})
 
 
-def exhausted(error: BaseException) -> str:
-    """Return what the system has no more of, for an error that says so; empty for every other."""
+def exhausted(error: BaseException, who: str = "") -> str:
+    """Return what the system has no more of, for an error that says so; empty for every other.
+
+    `who` is for several processes, as in `descriptors.no_more`.
+    """
     if descriptors.is_full(error):
-        return descriptors.no_more(error)
+        return descriptors.no_more(error, who)
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return f"no space is left for {error.filename or 'a file'}: free some (`df -h` shows where)"
     if _is_memory(error):

@@ -398,7 +398,9 @@ class Supervisor:
             member.become(MemberState.FAILED)
             is_reported = descriptors.is_full(error) and self._ending.is_set()
             if not is_reported:
-                self.fail(member.name, f"cannot be started: {_why(error, str(error))}", end=True)
+                is_fork = isinstance(error, BlockingIOError)  # the guard's fork was refused
+                why = NO_PROCESS if is_fork else exhausted(error, "the launch") or str(error)
+                self.fail(member.name, f"cannot be started: {why}", end=True)
             return False
         if member.plan.terminal:
             self._output.pause()
@@ -489,7 +491,8 @@ class Supervisor:
         try:
             await self._watch_graph(observer)
         except Exception as error:  # noqa: BLE001  the robot continues without being watched
-            self.report(f"the graph is no longer watched: {_why(error, repr(error))}")
+            why = exhausted(error, "the launch") or repr(error)
+            self.report(f"the graph is no longer watched: {why}")
         finally:
             patience_task.cancel()
 
@@ -584,11 +587,3 @@ class Supervisor:
                 self.report(
                     f"{member.name}: was started again {times}, last after {member.end_before}"
                 )
-
-
-def _why(error: Exception, otherwise: str) -> str:
-    if isinstance(error, BlockingIOError):  # what a fork that is refused raises
-        return NO_PROCESS
-    if descriptors.is_full(error):
-        return descriptors.no_more(error, "the launch")
-    return exhausted(error) or otherwise
