@@ -9,6 +9,7 @@ import errno
 import ipaddress
 import os
 import socket
+from functools import lru_cache
 from typing import Final
 
 from dsmq_nodes.errors import InsecureError
@@ -19,6 +20,7 @@ _ANY_PORT: Final = 9
 _ABSENT: Final = frozenset({errno.EADDRNOTAVAIL, errno.ENETUNREACH, errno.EAFNOSUPPORT})
 
 
+@lru_cache  # a broker asks for each connection
 def is_loopback(host: str) -> bool:
     """Whether a host name or an address can be reached from this machine alone."""
     if host == "localhost":

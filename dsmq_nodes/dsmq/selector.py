@@ -213,10 +213,10 @@ class StraightLoop(asyncio.SelectorEventLoop):
 
     def add_straight(self, fd: Any, callback: Callable[..., object], *args: Any) -> None:
         """Do as `add_reader`; but the selector itself calls back."""
-        self.add_reader(fd, callback, *args)
+        number = _number(fd)
+        self.add_reader(number, callback, *args)
         if self._exact is not None:
-            call = functools.partial(callback, *args)
-            self._exact.call_straight(fd if isinstance(fd, int) else fd.fileno(), call)
+            self._exact.call_straight(number, functools.partial(callback, *args))
 
     @override
     def close(self) -> None:
@@ -232,9 +232,10 @@ class StraightLoop(asyncio.SelectorEventLoop):
 
     @override
     def remove_reader(self, fd: Any) -> bool:
+        number = _number(fd)
         if self._exact is not None:
-            self._exact.call_straight(fd if isinstance(fd, int) else fd.fileno(), None)
-        return super().remove_reader(fd)
+            self._exact.call_straight(number, None)
+        return super().remove_reader(number)
 
     def call(self, callback: Callable[[], object]) -> None:
         """Call back from the selector."""
@@ -257,6 +258,12 @@ class StraightLoop(asyncio.SelectorEventLoop):
     def failed(self, callback: Callable[[], object], error: Exception) -> None:
         """Report an exception that a callback has raised."""
         self.call_exception_handler({"message": f"Exception in {callback}", "exception": error})
+
+
+def _number(fd: Any) -> int:
+    """Return a descriptor's number; with a socket, `selectors` makes its text each time: 0.1 ms."""
+    number: int = fd if isinstance(fd, int) else fd.fileno()
+    return number
 
 
 def new_loop() -> StraightLoop:

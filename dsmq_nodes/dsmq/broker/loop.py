@@ -368,8 +368,8 @@ class Broker:
             return
         if reason:
             self._closings.note(peer.name or peer.address, reason)
-        self._loop.remove_reader(connection.socket)
-        self._loop.remove_writer(connection.socket)
+        self._loop.remove_reader(connection.descriptor)
+        self._loop.remove_writer(connection.descriptor)
         connection.close()
         self._awaited.discard(connection)
         self._outgoing.discard(connection)
