@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dsmq_nodes.bag.any_bag import open_source
-from dsmq_nodes.bag.file.contents import Attachment, Channel
+from dsmq_nodes.bag.file.contents import TEXT, Attachment, Channel
 from dsmq_nodes.bag.file.mcap_reader import ChannelCount, Record
-from dsmq_nodes.bag.file.reading import TEXT
 from dsmq_nodes.bag.file.selection import Selection, chosen
 from dsmq_nodes.errors import BagError, MessageError
 
@@ -47,6 +46,7 @@ class Bag:
     """A recording: the kit's own (its files), of ROS 1 or ROS 2, or a dataset of LeRobot.
 
     Iteration yields the messages in the order of their recording; each `for` starts at the first.
+    Topics that cannot be read are left out and named in `omitted`; it is an error when all are.
     `records` yields undecoded messages from any time on, and `latched_before` returns earlier
     latched messages.
 
@@ -113,8 +113,18 @@ class Bag:
         return len(self._source)
 
     def __iter__(self) -> Iterator[BagMessage]:
+        is_empty = True
         for record in self.records():
-            yield BagMessage(record.channel.topic, self.decode(record), record.log_time_ns)
+            channel = record.channel
+            if channel.unreadable:
+                self.omitted.topic(channel.topic, channel.unreadable)
+                continue
+            yield BagMessage(channel.topic, self.decode(record), record.log_time_ns)
+            is_empty = False
+        if is_empty and self.omitted.topics:
+            raise BagError(
+                "; ".join(f"{topic}: {why}" for topic, why in self.omitted.topics.items())
+            )
 
     def records(
         self,
@@ -166,10 +176,8 @@ class Bag:
     def _decoder(self, channel: Channel) -> "Callable[[bytes], Message | Untyped | str]":
         if channel.encoding == TEXT:
             return lambda data: data.decode()
-        if channel.encoding != "json":
-            raise BagError(
-                f"{channel.topic}: its messages are in {channel.encoding!r}, not in JSON"
-            )
+        if channel.unreadable:
+            raise BagError(f"{channel.topic}: {channel.unreadable}")
         # `bag info` needs no types, and importing them would take half of its time.
         from dsmq_nodes.bag.file.recorded_schemas import class_of  # noqa: PLC0415  75 ms
 

@@ -322,6 +322,17 @@ def test_an_encoding_that_is_not_read_here(tmp_path: Path) -> None:
         list(Bag(tmp_path / "run.mcap"))
 
 
+def test_one_topic_that_is_not_read_here_costs_none_of_the_others(tmp_path: Path) -> None:
+    with BagWriter(tmp_path / "run") as writer:
+        writer.write(Channel("/x", "a.B", b"", "protobuf", "protobuf"), 1, b"\0", 1)
+        writer.write(Channel("/y"), 2, b'{"a": 1}', 2)
+    bag = Bag(tmp_path / "run.mcap")
+    assert [(topic, msg) for topic, msg, _ in bag] == [("/y", {"a": 1})]
+    assert list(bag.omitted.lines()) == [
+        "left out: /x: its messages are in 'protobuf', not in JSON"
+    ]
+
+
 FULL_DISK = """
 import resource, sys
 from dsmq_nodes.bag.file.writing import BagWriter

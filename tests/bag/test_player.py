@@ -495,7 +495,7 @@ def test_schemas_are_compared_where_both_are_known(
 def test_messages_that_are_not_json(tmp_path: Path, session: Session) -> None:
     with BagWriter(tmp_path / "run") as writer:
         writer.write(Channel("/x", "a.B", b"", "protobuf", "protobuf"), 1, b"\0", 1)
-    with pytest.raises(BagError, match="in 'protobuf': neither JSON nor"):
+    with pytest.raises(BagError, match="in 'protobuf', not in JSON"):
         Player(Bag(writer.paths[0]), session, Playing())
     with pytest.raises(BagError, match=r"has no topic /y\*: there is: /x"):
         Player(Bag(writer.paths[0], topics=["/y*"]), session, Playing())

@@ -15,8 +15,7 @@ from typing import Any, Final
 from dsmq_nodes.bag.bag_source import BagSource, note_omitted
 from dsmq_nodes.bag.convert.columns import Column, ColumnKind, Described, together
 from dsmq_nodes.bag.file.atomic import removed_if_unfinished
-from dsmq_nodes.bag.file.contents import Channel
-from dsmq_nodes.bag.file.reading import TEXT
+from dsmq_nodes.bag.file.contents import TEXT, Channel
 from dsmq_nodes.bag.file.recorded_schemas import recorded_schema
 from dsmq_nodes.messages.schema.schema_walk import Schema
 
@@ -108,9 +107,8 @@ def tables(source: BagSource, on_progress: Progress) -> dict[str, Table]:
     fields: dict[Channel, _Fields] = {}
     for number, record in enumerate(source.records(), 1):
         channel = record.channel
-        if channel.encoding not in {"json", TEXT}:
-            reason = f"its messages are in {channel.encoding!r}, not in JSON"
-            source.omitted.topic(channel.topic, reason)
+        if channel.unreadable:
+            source.omitted.topic(channel.topic, channel.unreadable)
             continue
         if channel not in fields:
             fields[channel] = _Fields(channel)

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from typing import Final
 
+TEXT: Final = "text"
+"""The encoding of plain clients' messages that are not JSON objects."""
+
 _MOST_LATCHED: Final = 1000
 _LATCHED: Final = "latched"
 _LATCHED_DEPTH: Final = "latched_depth"
@@ -27,6 +30,13 @@ class Channel:
     schema_encoding: str = "jsonschema"
     encoding: str = "json"
     metadata: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def unreadable(self) -> str:
+        """Why its messages cannot be read here; empty if they can."""
+        if self.encoding in {"json", TEXT}:
+            return ""
+        return f"its messages are in {self.encoding!r}, not in JSON"
 
     @property
     def latched(self) -> int:

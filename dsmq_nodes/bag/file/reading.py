@@ -3,16 +3,12 @@
 import heapq
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Final
 
 from dsmq_nodes.bag.bag_source import BagSource
 from dsmq_nodes.bag.file.contents import Attachment, Channel
 from dsmq_nodes.bag.file.mcap_reader import ChannelCount, McapFile, Record
 from dsmq_nodes.bag.file.selection import Selection
 from dsmq_nodes.bag.omitted import Omitted
-
-TEXT: Final = "text"
-"""The encoding of plain clients' messages that are not JSON objects."""
 
 
 class McapBag(BagSource):

@@ -13,7 +13,6 @@ from dsmq_nodes.bag.bag_source import BagSource, note_omitted
 from dsmq_nodes.bag.file.contents import Channel
 from dsmq_nodes.bag.file.mcap_reader import Record
 from dsmq_nodes.bag.file.prefetch import prefetched
-from dsmq_nodes.bag.file.reading import TEXT
 from dsmq_nodes.bag.file.recorded_schemas import recorded_schema
 from dsmq_nodes.bag.play.flow_control import Flow
 from dsmq_nodes.bag.play.playback_clock import Pace
@@ -101,11 +100,8 @@ class Player:
         playing = self._playing
         if playing.skips(channel.topic):
             self.skipped[channel.topic] += messages
-        elif channel.encoding not in {"json", TEXT}:
-            self._bag.omitted.topic(
-                channel.topic,
-                f"its messages are in {channel.encoding!r}: neither JSON nor of a ROS bag",
-            )
+        elif channel.unreadable:
+            self._bag.omitted.topic(channel.topic, channel.unreadable)
         elif not (channel.topic == CLOCK_TOPIC and playing.clock_hz):
             self._channels[channel] = self._as_played(channel)
 

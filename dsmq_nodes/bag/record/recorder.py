@@ -21,9 +21,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, Protocol
 
-from dsmq_nodes.bag.file.contents import Channel, latched_metadata
+from dsmq_nodes.bag.file.contents import TEXT, Channel, latched_metadata
 from dsmq_nodes.bag.file.mcap_reader import Record
-from dsmq_nodes.bag.file.reading import TEXT
 from dsmq_nodes.bag.file.recorded_schemas import ANYTHING, class_of, schema_text
 from dsmq_nodes.bag.file.selection import Selection
 from dsmq_nodes.bag.record.episode_service import REQUESTS, EpisodeService

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from dsmq_nodes.bag.bag_source import BagSource, note_omitted
+from dsmq_nodes.bag.file.contents import TEXT
 from dsmq_nodes.bag.file.mcap_reader import Record
-from dsmq_nodes.bag.file.reading import TEXT
 from dsmq_nodes.bag.file.recorded_schemas import class_of
 from dsmq_nodes.bag.file.selection import Selection, chosen
 from dsmq_nodes.bag.rerunning.comparing import EXACT, Tolerance, differences
