@@ -245,6 +245,34 @@ def _docstrings(path: Path) -> Iterator[tuple[int, int]]:
             yield node.body[0].lineno, node.body[0].end_lineno or node.body[0].lineno
 
 
+# How the compiled part reads an attribute, and calls a method.
+_COMPILED_NAME = re.compile(r'NAME\((\w+)\)|PyObject_CallMethod\([^,]+, "(\w+)"')
+_PYTHONS_NAMES = {"_scheduled"}  # of asyncio's loop
+
+
+def compiled_names_not_there() -> list[str]:
+    """Names that the compiled part uses, and that no Python file of the package defines.
+
+    Where a name is missing, the compiled part leaves its work to Python, in silence.
+    """
+    defined = set(_PYTHONS_NAMES)
+    for path in sources():
+        for node in ast.walk(tree(path)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                defined.add(node.name)
+            elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+                defined.add(node.attr)
+            elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+                defined.add(node.target.id)
+    return [
+        f"{path.name}: {name}"
+        for path in sorted((PACKAGE / "speedups").glob("*.cpp"))
+        for found in _COMPILED_NAME.findall(path.read_text(encoding="utf-8"))
+        for name in found
+        if name and name not in defined
+    ]
+
+
 # A clause that names no subject: "What both know."
 _NO_SUBJECT = re.compile(r"(?:What|Whatever|Who|Whoever|Which|That)\b")
 
@@ -357,6 +385,8 @@ def main() -> None:
     print(f"paths of documents not there     {len(documents)}", *documents, sep="\n    ")
     unclear = docstrings_without_subject()
     print(f"docstrings without a subject     {len(unclear)}", *unclear, sep="\n    ")
+    unknown = compiled_names_not_there()
+    print(f"compiled names that are missing  {len(unknown)}", *unknown, sep="\n    ")
     print(f"code lines of the queue proper   {sum(map(code_lines, queue_proper())):,}")
     print(f"code lines of the product        {sum(map(code_lines, sources())):,}")
 

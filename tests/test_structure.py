@@ -104,6 +104,10 @@ def test_paths_that_documents_mention_exist() -> None:
 
 
 @pytest.mark.slow
+def test_names_that_the_compiled_part_uses_exist() -> None:
+    assert structure.compiled_names_not_there() == []
+
+
 def test_docstrings_name_their_subject() -> None:
     found = structure.docstrings_without_subject()
     assert not found, _text(
