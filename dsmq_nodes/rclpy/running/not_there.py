@@ -9,7 +9,7 @@ from pathlib import Path
 from dsmq_nodes import rclpy
 from dsmq_nodes.messages.schema.ros_packages import PACKAGES
 from dsmq_nodes.rclpy import packages
-from dsmq_nodes.rclpy.running import import_finder
+from dsmq_nodes.rclpy.running import interface_modules
 from dsmq_nodes.rclpy.running.ros_tools import module_instead
 from dsmq_nodes.suggest import did_you_mean, nearest
 
@@ -24,14 +24,14 @@ def advice(error: ImportError) -> str:
     if not isinstance(error, ModuleNotFoundError) or not error.name:
         return ""
     top, _, rest = error.name.partition(".")
-    if top not in import_finder.provided():
+    if top not in interface_modules.provided():
         return "" if rest else module_instead(top) or about_package(top)
     return f"{top} is this kit's, which has no {rest!r} in it; {did_you_mean(rest, _modules(top))}"
 
 
 def about_package(name: str) -> str:
     """Return where a package was searched, and how to provide it."""
-    known = import_finder.provided() | set(PACKAGES.all)
+    known = interface_modules.provided() | set(PACKAGES.all)
     meant = f"did you mean {close!r}? " if (close := nearest(name, known)) else ""
     return (
         f"{meant}{name!r} is not installed in {sys.prefix}, and no package.xml in the program's "
@@ -41,7 +41,7 @@ def about_package(name: str) -> str:
 
 
 def _about_name(name: str, module: str) -> str:
-    if module.partition(".")[0] not in import_finder.provided():
+    if module.partition(".")[0] not in interface_modules.provided():
         return ""
     found = import_module(module)
     known = {each for each in getattr(found, "__all__", None) or dir(found) if each[0] != "_"}
@@ -50,7 +50,7 @@ def _about_name(name: str, module: str) -> str:
 
 
 def _modules(package: str) -> list[str]:
-    kinds = import_finder.kinds(package)
+    kinds = interface_modules.kinds(package)
     path = rclpy.__path__ if package == "rclpy" else [f"{packages.__path__[0]}/{package}"]
     names = [each.name for each in pkgutil.iter_modules(path)]
     return [*kinds, *(name for name in names if name not in _INNER and name[0] != "_")]

@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from dsmq_nodes.messages.schema.interface_text import PARTS
 from dsmq_nodes.messages.schema.ros_packages import PACKAGES
-from dsmq_nodes.rclpy.running import import_finder
+from dsmq_nodes.rclpy.running import interface_modules
 
 _SHORTEST = 2
 
@@ -12,11 +12,11 @@ _SHORTEST = 2
 def get_interface_packages() -> dict[str, str]:
     """Return the packages that have interfaces, each with its prefix; "" for one of this kit."""
     own = PACKAGES.all
-    names = sorted({*import_finder.provided(), *own})
+    names = sorted({*interface_modules.provided(), *own})
     return {
         name: str(own[name].prefix or own[name].folder) if name in own else ""
         for name in names
-        if import_finder.kinds(name)
+        if interface_modules.kinds(name)
     }
 
 
@@ -47,9 +47,9 @@ def get_action_interfaces(package_names: Collection[str] = ()) -> dict[str, list
 def _of_kinds(names: Collection[str], kinds: Collection[str]) -> dict[str, list[str]]:
     found = {}
     for package in names or get_interface_packages():
-        if package not in import_finder.provided() and PACKAGES.find(package) is None:
+        if package not in interface_modules.provided() and PACKAGES.find(package) is None:
             raise LookupError(f"Unknown package '{package}'")
-        known = import_finder.kinds(package)
+        known = interface_modules.kinds(package)
         own = [f"{kind}/{name}" for kind in kinds for name in known.get(kind, ())]
         if own:
             found[package] = own
@@ -68,7 +68,7 @@ def get_interface_path(interface_name: str) -> str:
         raise ValueError(f"Invalid name '{interface_name}'. Expected PACKAGE/KIND/NAME")
     package, *rest = parts
     found = PACKAGES.find(package)
-    if found is None and package not in import_finder.provided():
+    if found is None and package not in interface_modules.provided():
         raise LookupError(f"Unknown package '{package}'")
     if found is not None:
         path = found.folder.joinpath(*rest)
