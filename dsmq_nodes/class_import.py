@@ -5,6 +5,8 @@ That node would not be the requested one, and the import would return only when 
 
 import importlib
 from contextvars import ContextVar
+from pathlib import Path
+from traceback import walk_tb
 from types import ModuleType
 from typing import Final
 
@@ -12,12 +14,28 @@ _module: Final = ContextVar("_module", default="")
 
 
 def import_for_class(name: str) -> ModuleType:
-    """Import a module; its exceptions pass."""
+    """Import a module; its exceptions pass, one of a missing module with advice."""
     token = _module.set(name)
     try:
         return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        error.msg += _beside(error)
+        raise
     finally:
         _module.reset(token)
+
+
+def _beside(error: ModuleNotFoundError) -> str:
+    """Return advice if the missing module lies beside the file that imports it.
+
+    Python finds it there when that file is run, but not when the file is imported in a package.
+    """
+    frames = [frame for frame, _ in walk_tb(error.__traceback__)]
+    importing = [each for each in frames if not each.f_code.co_filename.startswith("<frozen")]
+    file, package = importing[-1].f_code.co_filename, importing[-1].f_globals.get("__package__")
+    if not package or not error.name or not Path(file).with_name(f"{error.name}.py").is_file():
+        return ""
+    return f"; {error.name}.py lies beside {Path(file).name}: write `{package}.{error.name}`"
 
 
 def module_in_import() -> str:

@@ -279,6 +279,15 @@ def test_classes_are_imported(tmp_path: Path) -> None:
     assert found[1].endswith("did you mean 'robot'?")
 
 
+def test_a_module_that_lies_beside_the_one_that_imports_it_is_named(tmp_path: Path) -> None:
+    """`python arm/node.py` finds it, and then the launch does not: the commonest first surprise."""
+    (tmp_path / "arm").mkdir()
+    (tmp_path / "arm" / "node.py").write_text("import helper\n")
+    (tmp_path / "arm" / "helper.py").write_text("")
+    (line,) = errors(checked(tmp_path, "- {name: a, node: arm.node:Arm}\n"))
+    assert "'helper'; helper.py lies beside node.py: write `arm.helper` (" in line
+
+
 def test_what_cannot_be_made_here_is_not_held_against_the_file(tmp_path: Path) -> None:
     nodes = """\
 - {name: a, node: robot:NoHardware}

@@ -99,11 +99,15 @@ WRONG_NODES = [
     ("    rate: 1e999", "4:11: expected a finite number, found the number 1e999"),
     ("    rate: " + "9" * 401, "4:11: a number of 401 digits; at most 400"),
     ("    rate: 1\n    rate: 2", "5:5: key 'rate' given twice, first in line 4"),
-    ("    params: [1]", "4:13: expected a mapping (lines like 'key: value'), found a list"),
+    (
+        "    params: [1]",
+        "4:13: expected a mapping (lines like 'key: value'), found a list;"
+        " 'params': Parameters: {gain: 0.5}",
+    ),
     (
         "    params:",
         "4:12: expected a mapping (lines like 'key: value'), found nothing;"
-        " write a value, or leave the key out",
+        " write a value, or leave the key out; 'params': Parameters: {gain: 0.5}",
     ),
     ("    params: {a: {b: 1, b: 2}}", "4:24: key 'b' given twice, first in line 4"),
     (
@@ -134,7 +138,11 @@ WRONG_NODES = [
     ("    remap: {a b: c}", "4:13: 'a b' is not a topic name; write it like 'front/scan'"),
     ("    remap: {a: 9}", "4:16: expected text, found the number 9; put it in quotes: '9'"),
     ("    remap: {a: ''}", "4:16: '' is not a topic name; write it like 'front/scan'"),
-    ("    remap: [a, b]", "4:12: expected a mapping (lines like 'key: value'), found a list"),
+    (
+        "    remap: [a, b]",
+        "4:12: expected a mapping (lines like 'key: value'), found a list;"
+        " 'remap': Topics to take another name: {scan: front/scan}",
+    ),
     ("    env: {A: 010}", "4:14: expected text, found the number 010; put it in quotes: '010'"),
     ("    env: {A: true}", "4:14: expected text, found true; put it in quotes: 'true'"),
     ("    env: {a-b: x}", "4:11: 'a-b' is not the name of an environment variable"),
@@ -214,7 +222,11 @@ WRONG_NODES = [
     ("broker: {port: -1}", "4:16: must be at least 0, is -1"),
     ("broker: {host: a b}", "4:16: 'a b' is not a host; write a name or an address"),
     ("broker: {hots: x}", "4:10: unknown key 'hots'; did you mean 'host'?"),
-    ("broker: 30008", "4:9: expected a mapping (lines like 'key: value'), found the number 30008"),
+    (
+        "broker: 30008",
+        "4:9: expected a mapping (lines like 'key: value'), found the number 30008;"
+        " 'broker': The broker: {port: 30008}, or {connect: HOST:PORT}",
+    ),
 ]
 
 WRONG_FILES = [
@@ -228,7 +240,11 @@ WRONG_FILES = [
         "1:1: anchors and aliases (& and *) are not accepted; write the value out at each place",
     ),
     ("nodes: []", "1:8: the list is empty"),
-    ("nodes: {a: b}", "1:8: expected a list (lines that begin with '- '), found a mapping"),
+    (
+        "nodes: {a: b}",
+        "1:8: expected a list (lines that begin with '- '), found a mapping;"
+        " 'nodes': The nodes to start: a list of {name: lidar, node: module:Class}",
+    ),
     (
         "nodes: [{name: a, node: b:C}, {name: a, node: b:C}]",
         "1:38: two nodes are named 'a', the first in line 1; rename one",
@@ -332,7 +348,7 @@ def test_a_file_that_is_not_there_is_told_with_its_nearest_name(tmp_path: Path) 
         load(path)
     expected = f"{path}: cannot be read: No such file or directory; did you mean 'robot.yaml'?"
     assert str(caught.value) == expected
-    with pytest.raises(LaunchFileError, match="cannot be read: Is a directory"):
+    with pytest.raises(LaunchFileError, match=r"Is a directory; there is: robot\.yaml"):
         load(tmp_path)
 
 

@@ -376,6 +376,16 @@ def test_a_port_in_use_is_told_at_once_and_no_node_starts(
     )
 
 
+@pytest.mark.usefixtures("broker")
+def test_a_broker_that_runs_already_can_be_used(tmp_path: Path) -> None:
+    where = os.environ["DSMQ_BROKER"]
+    path = write_launch(tmp_path, {"quiet": "robot:Quiet"}, int(where.partition(":")[2]))
+    with launched(path) as launch:
+        assert launch.end() == 1
+    (line,) = launch.lines
+    assert f"; stop it, use it with `--broker {where}`, or give it another in {path}:" in line
+
+
 def test_a_missed_rate_ends_a_strict_launch_and_names_the_callback(tmp_path: Path) -> None:
     nodes = {"slow": "robot:Slow", "quiet": "robot:Quiet"}
     with launched(write_launch(tmp_path, nodes), strict_rates=True) as launch:

@@ -310,6 +310,7 @@ def test_a_file_inside_a_package_imports_that_package(port: int, tmp_path: Path)
     ("words", "status", "text"),
     [
         (["nothing.py"], 1, "run: there is no file nothing.py"),
+        (["robot.yaml"], 1, "run: a launch file is started by `dsmq-nodes launch robot.yaml`"),
         (["no_such_module"], 1, "run: there is no file, ROS package or module 'no_such_module'"),
         (["asyncio.Runner"], 1, "no module 'asyncio.Runner'; did you mean 'asyncio:Runner'?"),
         (["tf2_ros", "tf2_echo"], 1, "what it does, `dsmq-nodes tf echo` does here"),
@@ -512,6 +513,9 @@ def test_a_module_that_a_node_class_lacks_is_not_taken_for_its_own(
     write(tmp_path, {"arm_node.py": "import arm\n"})
     lacks = run(port, "--quiet", "arm_node:Arm", cwd=tmp_path)
     assert lacks.stderr.splitlines()[-2] == "ModuleNotFoundError: No module named 'arm'"
+    write(tmp_path, {"arm/node.py": "import helper\n", "arm/helper.py": ""})
+    beside = run(port, "--quiet", "arm.node:Arm", cwd=tmp_path)
+    assert beside.stderr.endswith("helper.py lies beside node.py: write `arm.helper`\n")
     wrong = run(port, "--quiet", "arms.node:Arm", cwd=tmp_path)
     assert wrong.stderr == "run: there is no module 'arms.node' here\n"
 

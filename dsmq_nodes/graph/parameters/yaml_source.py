@@ -120,7 +120,8 @@ def read_file(
     try:
         raw = bytes_of(path)
     except (OSError, ValueError) as error:
-        hint = f"; {_yaml_files_beside(path)}" if isinstance(error, FileNotFoundError) else ""
+        is_not_there = isinstance(error, FileNotFoundError | IsADirectoryError)
+        hint = f"; {_yaml_files_near(path)}" if is_not_there else ""
         why = error.strerror if isinstance(error, OSError) else error
         message = f"cannot be read: {why}{hint}"
         raise LaunchFileError(file, [LaunchProblem(0, 0, message)]) from error
@@ -129,12 +130,13 @@ def read_file(
     return document
 
 
-def _yaml_files_beside(path: pathlib.Path) -> str:
-    found = sorted(each.name for each in path.parent.glob("*.y*ml"))
+def _yaml_files_near(path: pathlib.Path) -> str:
+    folder = path if path.is_dir() else path.parent
+    found = sorted(each.name for each in folder.glob("*.y*ml"))
     return (
         did_you_mean(path.name, found)
         if found
-        else f"there is no YAML file in {one_line(f'{path.parent}')}"
+        else f"there is no YAML file in {one_line(f'{folder}')}"
     )
 
 
@@ -176,7 +178,7 @@ def parse(text: str, file: str, needs: str = NEEDS_NODES, *, merges: bool = Fals
         place = _place_of_index(text, error.position)
         document.refuse(place, f"character U+{error.character:04X} is not allowed in YAML")
     except yaml.MarkedYAMLError as error:
-        document.refuse(*_explain(error))
+        document.refuse(*_explain(error, document.lines))
     return document
 
 
@@ -199,14 +201,35 @@ def _place(mark: _Mark | None, text: str = "") -> Place:
     return Place(mark.line + 1, mark.column + 1, text) if mark else Place(1, 1, text)
 
 
-def _explain(error: yaml.MarkedYAMLError) -> tuple[Place, str]:
+def _explain(error: yaml.MarkedYAMLError, lines: list[str]) -> tuple[Place, str]:
     problem = f"{error.problem}"
     hint = next((text for part, text in _SYNTAX_HINTS if part in problem), f"not YAML: {problem}")
     mark = error.problem_mark or error.context_mark
     if error.context_mark and ("quote" in hint or "'<stream end>'" in problem):
         # An unclosed quote or bracket is shown where it was opened, which helps more than the end.
         mark = error.context_mark
-    return _place(mark), hint
+    place = _place(mark)
+    return _cause(problem, place, lines) or (place, hint)
+
+
+def _cause(problem: str, place: Place, lines: list[str]) -> tuple[Place, str] | None:
+    """Return the place and the text of a cause that PyYAML does not see."""
+    above, here = ("", *lines)[place.line - 1 : place.line + 1]
+    if odd := re.search(r"[^\S\t ]", here[: place.column]):
+        return _place_in(place.line, odd), f"U+{ord(odd[0]):04X} is no space in YAML; type a space"
+    word = re.fullmatch(r"\s*(?:- )?([\w.-]+)\s*", above)
+    if word and "mapping values are not" in problem:
+        return _place_in(place.line - 1, word), f"the ':' is missing; write '{word[1]}:'"
+    rest = here[place.column - 1 :]
+    if rest.startswith("//"):
+        return place, "a comment begins with '#'"
+    if rest[:1] in {"}", "]"}:
+        return place, f"a '{rest[0]}' too many"
+    return None
+
+
+def _place_in(line: int, found: re.Match[str]) -> Place:
+    return Place(line, found.start(found.lastindex or 0) + 1)
 
 
 class _Reader:

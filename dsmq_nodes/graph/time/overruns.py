@@ -49,12 +49,9 @@ class OverrunWatch:
             self._windows[timer] = window
 
     def _warn_of_skipped(self, timer: Timer, skipped: int, due: int) -> None:
-        now = f" and runs at {timer.achieved_hz:.4g} Hz" if timer.achieved_hz else ""
-        late_ms = timer.lateness.longest_sec * 1e3
-        worst = f", at worst {late_ms:.0f} ms late" if late_ms >= 0.5 else ""
         self._warn(
-            f"timer {timer.name} skipped {skipped} of its last {due} ticks: it is to run at "
-            f"{1 / timer.period_sec:g} Hz{now}{worst}: {_advice(timer)}, or give it a lower rate"
+            f"timer {timer.name} skipped {skipped} of its last {due} ticks at "
+            f"{1 / timer.period_sec:g} Hz: {_advice(timer)}, or give it a lower rate"
         )
 
 

@@ -137,7 +137,7 @@ class NodeEntry(BaseEntry):
         description="`exec` names a program for rclpy: its file, or a ROS package and executable.",
     )
     rate: fields.Rate | None = Field(None, description="The node's rate in Hz; it is measured.")
-    params: fields.Params = Field(default={}, description="Parameters, by name.")
+    params: fields.Params = Field(default={}, description="Parameters: {gain: 0.5}.")
     params_file: fields.FilePaths = Field(
         default=[], description="YAML files with parameters, ROS 2's too; `params` overrides."
     )
@@ -167,7 +167,9 @@ class NodeEntry(BaseEntry):
 class GroupEntry(BaseEntry):
     """Several entries together; with `count` the namespace is numbered."""
 
-    nodes: list[object] = Field(min_length=1, description="The nodes to start.")
+    nodes: list[object] = Field(
+        min_length=1, description="The nodes to start: a list of {name: lidar, node: module:Class}."
+    )
 
 
 class IncludeEntry(BaseEntry):
@@ -180,7 +182,9 @@ class IncludeEntry(BaseEntry):
 class LaunchFile(LaunchMapping):
     """A launch file: a broker and the nodes of one robot."""
 
-    broker: BrokerEntry = Field(BrokerEntry(), description="The broker.")
+    broker: BrokerEntry = Field(
+        BrokerEntry(), description="The broker: {port: 30008}, or {connect: HOST:PORT}."
+    )
     args: dict[fields.EnvName, object] = Field(
         default={}, description="Arguments: {rate: 10}; `name:=value` on the command line."
     )
@@ -188,7 +192,9 @@ class LaunchFile(LaunchMapping):
     env: dict[fields.EnvName, fields.EnvValue] = Field(
         default={}, description="Environment variables of all processes."
     )
-    nodes: list[object] = Field(min_length=1, description="The nodes to start.")
+    nodes: list[object] = Field(
+        min_length=1, description="The nodes to start: a list of {name: lidar, node: module:Class}."
+    )
 
 
 ENTRIES: tuple[type[BaseEntry], ...] = (NodeEntry, GroupEntry, IncludeEntry)

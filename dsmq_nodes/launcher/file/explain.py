@@ -4,11 +4,14 @@ import re
 from collections.abc import Iterator
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from dsmq_nodes.errors import LaunchProblem
 from dsmq_nodes.graph.parameters.yaml12 import is_number
 from dsmq_nodes.graph.parameters.yaml_source import Document, Path, Place
+from dsmq_nodes.launcher.file.entries import ENTRIES, BaseEntry, LaunchFile
+from dsmq_nodes.launcher.file.gateway_entries import launch_file_model
 from dsmq_nodes.launcher.file.substitute import is_whole
 from dsmq_nodes.messages.model_class import model_in
 from dsmq_nodes.suggest import describe, did_you_mean, nearest, shorten, written
@@ -66,7 +69,7 @@ def _explain(
 ) -> tuple[Place, str]:
     loc, kind = (*path, *detail["loc"]), detail["type"]
     if kind == "extra_forbidden":
-        hint = _hint(str(loc[-1]), _keys_at(detail["loc"][:-1], model))
+        hint = _hint(str(loc[-1]), _model_at(detail["loc"][:-1], model))
         return document.key_place(loc), f"unknown key {shorten(str(loc[-1]))}; {hint}"
     if kind == "missing":
         return document.place(loc[:-1]), f"the key '{loc[-1]}' is missing"
@@ -75,14 +78,32 @@ def _explain(
     place = document.place(loc)
     if not loc and isinstance(detail["input"], list):
         return place, "the file is a list; write 'nodes:' in a line before it"
-    return place, explain_value(detail, place)
+    return place, explain_value(detail, place) + _about(detail, model)
 
 
-def _hint(key: str, known: list[str]) -> str:
+def _hint(key: str, model: type[BaseModel]) -> str:
+    known = _keys(model)
     ours, how = _ROS_KEYS.get(key, ("", ""))
     if ours in known:
         return f"instead of this key of ROS write '{how}'"
+    if issubclass(model, LaunchFile) and any(key in _keys(entry) for entry in ENTRIES):
+        return f"it belongs to an entry of 'nodes:', as in '- {{{key}: ...}}'"
+    if issubclass(model, BaseEntry) and key in _keys(launch_file_model()):
+        return "it belongs at the beginning of a line, beside 'nodes:'"
     return did_you_mean(key, known)
+
+
+def _about(detail: ErrorDetails, model: type[BaseModel]) -> str:
+    """Return what a key is for, where its value is to be a list or a mapping and is not."""
+    loc, found = detail["loc"], detail["input"]
+    if not _WANTED.get(detail["type"], "").startswith(("a list", "a mapping")):
+        return ""
+    if not loc:
+        is_key = isinstance(found, str) and found.partition(":")[0] in _keys(model)
+        return "; put a space after the ':'" if is_key else ""
+    field = _field(str(loc[-1]), _model_at(loc[:-1], model))
+    about = field.description if field is not None else None
+    return f"; '{loc[-1]}': {about.removesuffix('.')}" if about else ""
 
 
 def explain_value(detail: ErrorDetails, place: Place) -> str:
@@ -131,9 +152,17 @@ def _plain(place: Place, value: object) -> str:
     return shorten(place.text)[1:-1]
 
 
-def _keys_at(loc: Path, model: type[BaseModel]) -> list[str]:
+def _model_at(loc: Path, model: type[BaseModel]) -> type[BaseModel]:
     for part in loc:
-        if isinstance(part, str):
-            field = model.model_fields.get(part)
-            model = (model_in(field.annotation) if field is not None else None) or model
+        field = _field(str(part), model)
+        model = (model_in(field.annotation) if field is not None else None) or model
+    return model
+
+
+def _field(key: str, model: type[BaseModel]) -> FieldInfo | None:
+    fields = model.model_fields
+    return next((each for name, each in fields.items() if key in {name, each.alias}), None)
+
+
+def _keys(model: type[BaseModel]) -> list[str]:
     return [field.alias or name for name, field in model.model_fields.items()]

@@ -55,9 +55,12 @@ def _node_spec(value: str) -> str:
     module = path.removesuffix(".py").strip("./").replace("/", ".")
     if not name and "/" not in path and not path.endswith(".py"):
         module, _, name = module.rpartition(".")
-    guess = f"{module}:{name or 'TheClass'}"
-    example = guess if re.fullmatch(_NODE_SPEC, guess) else "examples.talker:Talker"
-    raise wrong(f"{shorten(value)} is not module:Class; write it like '{example}'")
+    guess = f"{module.replace('-', '_')}:{name or 'TheClass'}"
+    example, renamed = "examples.talker:Talker", ""
+    if re.fullmatch(_NODE_SPEC, guess):
+        example = guess
+        renamed = ", and rename the file: Python imports no name with '-'" if "-" in module else ""
+    raise wrong(f"{shorten(value)} is not module:Class; write it like '{example}'{renamed}")
 
 
 def _params(value: dict[str, JsonValue]) -> dict[str, JsonValue]:

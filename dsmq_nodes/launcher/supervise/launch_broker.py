@@ -9,7 +9,8 @@ from dsmq_nodes.dsmq.address import Address, reached_at
 from dsmq_nodes.launcher.output.output import LaunchOutput
 from dsmq_nodes.launcher.supervise.plan import ProcessPlan
 
-_IN_USE: Final = re.compile(r"port \d+ on \S+ is in use: .*; stop it, or ")
+_IN_USE: Final = re.compile(r"port \d+ on \S+ is in use: .*; stop it, ")
+_USE_IT: Final = re.compile(r"--broker [^`]+")
 _LISTENING: Final = re.compile(rb"listening on (\S+):(\d+)")
 
 
@@ -38,7 +39,9 @@ class BrokerLines:
         """
         for line in self.unshown_lines:
             if (found := _IN_USE.search(line)) is not None and another_port:
-                return [f"{found[0]}{another_port}"]
+                broker = _USE_IT.search(line)
+                use_it = f"use it with `{broker[0]}`, " if broker is not None else ""
+                return [f"{found[0]}{use_it}or {another_port}"]
         return self.unshown_lines
 
     def __call__(self, lines: list[bytes]) -> None:

@@ -142,6 +142,8 @@ def _found(request: RunRequest) -> Callable[[], int]:
     """Return a function that runs the target and returns the exit status."""
     target, words = request.target, request.words
     path = Path(target)
+    if path.suffix in {".yaml", ".yml"}:
+        raise CommandError(f"run: a launch file is started by `dsmq-nodes launch {target}`")
     if path.suffix == ".py" or path.is_file():
         if not path.is_file():
             raise CommandError(f"run: there is no file {target}")
