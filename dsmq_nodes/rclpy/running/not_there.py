@@ -21,11 +21,10 @@ def advice(error: ImportError) -> str:
     """Return what to do about a failed import; empty where Python's own text is enough."""
     if matched := _NAME.match(str(error)):
         return _about_name(*matched.groups())
-    if (
-        not isinstance(error, ModuleNotFoundError)
-        or str(error) != f"No module named {error.name!r}"
-    ):
+    if not isinstance(error, ModuleNotFoundError) or not error.name:
         return ""
+    if str(error) != f"No module named {error.name!r}":
+        return ""  # its text has advice already
     top, _, rest = error.name.partition(".")
     if top not in interface_modules.provided():
         return "" if rest else module_instead(top) or about_package(top)
