@@ -7,6 +7,7 @@ the range. `bytes` is ROS's `uint8[]`.
 
 import copy
 from collections.abc import Callable
+from enum import Flag
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Final, cast
 
@@ -66,6 +67,11 @@ _INNER: Final = frozenset(
         "python_schema",
     )
 )
+# The kinds of schemas whose values JSON has in another form, a list or a text.
+_NOT_IN_JSON: Final = (
+    *("tuple", "set", "frozenset", "deque", "counter", "ordered-dict", "default-dict"),
+    *("datetime", "date", "time", "timedelta", "decimal", "fraction", "complex", "lax-or-strict"),
+)
 # The kinds of schemas around a model's: for its inner types, and for its validators.
 _AROUND: Final = frozenset(("definitions", "function-before", "function-after", "function-wrap"))
 # Ends the reference of an adapted copy: pydantic takes what stands after the last ":" off a name.
@@ -80,14 +86,22 @@ def adapt_model(
     Floats also read "NaN", "Infinity" and "-Infinity" from JSON; lists also take tuples, numpy
     arrays and `array.array`; bytes take buffers and are standard base64 in JSON; defaults that can
     be changed in place are copied for each message, which costs less than a deep copy; members of
-    an enumeration have to be texts or numbers. The same holds in dataclasses, typed dicts and named
-    tuples inside the model. Messages inside the model stay as they are: they are adapted already.
+    an enumeration have to be texts or numbers; what JSON has in another form is read beneath
+    validators too. The same holds in dataclasses, typed dicts and named tuples inside the model.
+    Messages inside the model stay as they are: they are adapted already.
     """
     adapter = _Adapter(handler)
-    adapted = adapter.model(cls, schema)
+    try:
+        adapted = adapter.model(cls, schema)
+    except _NotReadableError as error:
+        raise TypeError(f"{cls.__qualname__}: {error}") from None
     if not adapter.definitions:
         return adapted
     return core_schema.definitions_schema(adapted, list(adapter.definitions.values()))
+
+
+class _NotReadableError(Exception):
+    """A field's values could not be read from the JSON that they become."""
 
 
 class _Adapter:
@@ -157,6 +171,49 @@ def _float(schema: Schema) -> object:
     return core_schema.json_or_python_schema(
         lax, cast("CoreSchema", schema), serialization=core_schema.simple_ser_schema("float")
     )
+
+
+def _lax(schema: Schema) -> object:
+    # A "before" or "wrap" validator, of the field or of any message around it, is given what JSON
+    # has: a list, a text. Strict validation refuses it then as the value of a tuple or a datetime.
+    return core_schema.json_or_python_schema(
+        cast("CoreSchema", schema | {"strict": False}), cast("CoreSchema", schema)
+    )
+
+
+def _dict(schema: Schema) -> object:
+    keys = schema.get("keys_schema")
+    if keys is None or keys["type"] == "str":
+        return schema
+    _check_keys(keys.get("json_schema", keys))
+    return core_schema.json_or_python_schema(
+        cast("CoreSchema", schema | {"keys_schema": keys | {"strict": False}}),
+        cast("CoreSchema", schema),
+    )
+
+
+def _check_keys(keys: Schema) -> None:
+    """Check that the keys of a dict can be read from the texts that JSON makes of them.
+
+    Raises:
+        _NotReadableError: They cannot.
+    """
+    values = [*keys.get("expected", ()), *(each.value for each in keys.get("members", ()))]
+    is_number = keys.get("sub_type") == "int" and not issubclass(keys["cls"], Flag)
+    is_text = is_number or all(isinstance(each, str) for each in values)
+    if keys["type"] in {"tuple", "nullable"} or not is_text:
+        raise _NotReadableError(
+            "the keys of a dict are texts in JSON, which are not read back as these: use texts or "
+            "numbers as keys, or a list of messages"
+        )
+
+
+def _iterable(_: Schema) -> object:
+    raise _NotReadableError("an Iterable is used up by its first reader: use a list or a Sequence")
+
+
+def _json(_: Schema) -> object:
+    raise _NotReadableError("a Json is written as what its text stands for: use that as the type")
 
 
 def _list(schema: Schema) -> object:
@@ -240,7 +297,7 @@ def makes_blank(factory: object, cls: type[BaseModel]) -> bool:
 def _enumeration(schema: Schema) -> object:
     for member in schema["members"]:
         if not isinstance(member.value, str | int | float):
-            raise TypeError(
+            raise _NotReadableError(
                 f"{member} is {member.value!r}, which JSON does not keep: the members of an "
                 "enumeration in a message are texts or numbers"
             )
@@ -253,4 +310,8 @@ _ADAPTERS: Final[dict[str, Callable[[Schema], object]]] = {
     "bytes": _bytes,
     "default": _default,
     "enum": _enumeration,
+    "dict": _dict,
+    "generator": _iterable,
+    "json": _json,
+    **dict.fromkeys(_NOT_IN_JSON, _lax),
 }

@@ -495,7 +495,7 @@ def test_an_enumeration_that_json_does_not_keep_is_refused() -> None:
     class Corner(Enum):
         LEFT = (0, 1)
 
-    with pytest.raises(TypeError, match=r"Corner.LEFT is \(0, 1\), which JSON does not keep"):
+    with pytest.raises(TypeError, match=r"Where: Corner.LEFT is \(0, 1\), which JSON"):
 
         class Where(Message):
             corner: Corner = Corner.LEFT
