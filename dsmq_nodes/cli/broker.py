@@ -59,7 +59,7 @@ def broker(
     It listens beyond this machine only with a token, in the environment variable DSMQ_TOKEN of the
     broker and of its clients.
     """
-    security = Security.from_environment(
+    security = Security(
         insecure=insecure, certificate=tls_cert, key=tls_key, client_ca=tls_client_ca
     )
     kept = (store, ttl, budget << 20)

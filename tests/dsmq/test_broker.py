@@ -350,6 +350,28 @@ def hello(sock: socket.socket, token: str) -> dict[str, object]:
     return found
 
 
+def test_a_broker_in_a_program_takes_the_token_of_the_environment() -> None:
+    program = "from dsmq_nodes import dsmq; dsmq.start_server('0.0.0.0', 0)"
+    server = processes.Popen(
+        [sys.executable, "-c", program],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "DSMQ_TOKEN": "secret"},
+    )
+    try:
+        assert server.stdout is not None
+        found = re.search(r":(\d+)", server.stdout.readline())
+        assert found, server.communicate(timeout=PATIENCE_SEC)[1]
+        with socket.create_connection(("127.0.0.1", int(found[1])), PATIENCE_SEC) as guesser:
+            assert "wrong token" in str(hello(guesser, "guess")["error"])
+        with socket.create_connection(("127.0.0.1", int(found[1])), PATIENCE_SEC) as honest:
+            assert hello(honest, "secret")["event"] == "hello"
+    finally:
+        server.terminate()
+        server.communicate(timeout=PATIENCE_SEC)
+
+
 def test_without_the_token_nothing_is_read_and_nothing_taken(start: Start) -> None:
     broker = start("--host", "0.0.0.0", DSMQ_TOKEN="secret")
     with broker.raw() as stranger:

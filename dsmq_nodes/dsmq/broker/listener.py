@@ -7,9 +7,9 @@ import logging
 import os
 import socket
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final
 
 from dsmq_nodes.dsmq import descriptors
 from dsmq_nodes.dsmq.address import Address, is_private, limit_unsent, reached_at
@@ -50,30 +50,19 @@ class Security:
     """Decides which peers may connect.
 
     Attributes:
-        token: the token that peers on TCP have to send; empty for none.
+        token: the token that peers on TCP have to send; empty for none. Unless it is given, it is
+            DSMQ_TOKEN of the environment: on a command line every user could read it.
         insecure: whether listening beyond this machine without a token is intended.
         certificate: file with the broker's TLS certificate (chain); TCP is then TLS only.
         key: file with its private key, if it is not in `certificate`.
         client_ca: file with the authority that must have signed the clients' certificates.
     """
 
-    token: str = ""
+    token: str = field(default_factory=lambda: os.environ.get("DSMQ_TOKEN", ""))
     insecure: bool = False
     certificate: Path | None = None
     key: Path | None = None
     client_ca: Path | None = None
-
-    @classmethod
-    def from_environment(
-        cls,
-        *,
-        insecure: bool = False,
-        certificate: Path | None = None,
-        key: Path | None = None,
-        client_ca: Path | None = None,
-    ) -> Self:
-        """Take the token from DSMQ_TOKEN: on a command line every user could read it."""
-        return cls(os.environ.get("DSMQ_TOKEN", ""), insecure, certificate, key, client_ca)
 
     def check(self, host: str) -> None:
         """Refuse to listen where every machine could connect without a token.

@@ -171,7 +171,7 @@ def main() -> int:
     )
     parser.add_argument("--no-shm", action="store_true", help="share no memory with local nodes")
     given = parser.parse_args()
-    security = Security.from_environment(
+    security = Security(
         insecure=given.insecure,
         certificate=given.tls_cert,
         key=given.tls_key,

@@ -114,7 +114,7 @@ def open_doors(composition: Composition) -> Iterator[LaunchProblem]:
     ]
     if origin is not None and broker.connect is None:
         authority = Path(broker.tls_client_ca) if broker.tls_client_ca else None
-        security = Security.from_environment(insecure=broker.insecure, client_ca=authority)
+        security = Security(insecure=broker.insecure, client_ca=authority)
         doors.insert(0, (partial(security.check, broker.host), origin))
     for check, door in doors:
         try:
