@@ -51,7 +51,7 @@ import sys
 import termios
 import time
 from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -60,71 +60,22 @@ import psutil
 from dsmq_nodes.dsmq.descriptors import raise_limit
 from dsmq_nodes.dsmq.exhausted import NO_PROCESS
 from dsmq_nodes.dsmq.ring.leftovers import remove_leftovers
+from dsmq_nodes.launcher.descendants import MARK, descendants, end_descendants
 from dsmq_nodes.launcher.prctl import become_subreaper, signal_when_parent_ends
 from dsmq_nodes.launcher.supervise.crowd import Ending, is_stopped
 from dsmq_nodes.launcher.warm.order import Order
 from dsmq_nodes.launcher.warm.warm_process import WarmProcess
-
-MARK: Final = "DSMQ_GUARD"
-"""The environment variable of a launch's processes, with the keeper's pid and a number."""
 
 _RECEIVE_BYTES: Final = 64 * 1024
 _GIVEN_FDS: Final = 3
 # Everything has ended within 2 s of the launcher's end, even on a busy machine.
 _NODES_SEC: Final = 1.0
 _BROKER_SEC: Final = 0.3
-_KILL_SEC: Final = 5.0
-_BETWEEN_KILLS_SEC: Final = 0.2
 _PAUSE_SEC: Final = 0.05
 _SEARCH_EVERY_SEC: Final = 0.2
 _STOPPED_SEC: Final = {False: 0.5, True: 0.02}  # how often to check whether the launcher is stopped
 _NEARLY_FULL_BYTES: Final = 48 * 1024
 _KEEPER_ENDED: Final = signal.SIGUSR1
-
-
-def marked(mark: str) -> Iterator[psutil.Process]:
-    """Yield the descendants of this process whose environment has a mark that starts with `mark`.
-
-    Yields none while no descriptor is left to look with.
-    """
-    found: list[psutil.Process] = []
-    with contextlib.suppress(OSError):
-        found = descendants()
-    for each in found:
-        with contextlib.suppress(psutil.Error, OSError):
-            if each.environ().get(MARK, "").startswith(mark):
-                yield each
-
-
-def end_descendants(
-    which: Callable[[], Iterable[psutil.Process]], reap: Callable[[list[psutil.Process]], object]
-) -> None:
-    """Kill descendants of this process until none is left; `reap` waits for some."""
-    until_sec = time.monotonic() + _KILL_SEC  # a process that hangs in the kernel is not waited for
-    while time.monotonic() < until_sec:
-        remaining: list[psutil.Process] = []
-        with contextlib.suppress(OSError):  # those that end give descriptors back
-            remaining = list(which())
-            if not remaining:
-                return
-        for each in remaining:
-            with contextlib.suppress(psutil.Error):
-                each.kill()
-        reap(remaining)
-
-
-def reap(processes: list[psutil.Process]) -> None:
-    """Wait a moment for killed processes to end."""
-    psutil.wait_procs(processes, _BETWEEN_KILLS_SEC)
-
-
-def descendants() -> list[psutil.Process]:
-    """Return all descendants of this process.
-
-    Raises:
-        OSError: no descriptor is left to look with.
-    """
-    return psutil.Process().children(recursive=True)
 
 
 @dataclass

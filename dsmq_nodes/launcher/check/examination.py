@@ -24,7 +24,7 @@ from dsmq_nodes.launcher.check.findings import (
     NodeFinding,
     NodeRequest,
 )
-from dsmq_nodes.launcher.guard import MARK, end_descendants, marked, reap
+from dsmq_nodes.launcher.descendants import MARK, end_descendants, marked, reap
 from dsmq_nodes.launcher.prctl import become_subreaper
 from dsmq_nodes.launcher.supervise.process import describe
 

@@ -50,7 +50,7 @@ from dsmq_nodes.launcher.check.findings import (
     NodeTopic,
     WrongParam,
 )
-from dsmq_nodes.launcher.guard import descendants, end_descendants, reap
+from dsmq_nodes.launcher.descendants import descendants, end_descendants, reap
 from dsmq_nodes.launcher.prctl import become_subreaper
 from dsmq_nodes.launcher.supervise.child import load_node_class, search
 from dsmq_nodes.messages.model_class import outer_names

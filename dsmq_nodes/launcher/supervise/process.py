@@ -16,7 +16,7 @@ from typing import Any, Final, Self
 import psutil
 
 from dsmq_nodes.dsmq.descriptors import raise_limit
-from dsmq_nodes.launcher.guard import marked
+from dsmq_nodes.launcher.descendants import marked
 from dsmq_nodes.launcher.output.output import LineSplitter
 from dsmq_nodes.launcher.prctl import become_subreaper
 from dsmq_nodes.launcher.supervise.crowd import Ending
