@@ -16,11 +16,10 @@ A node that was restarted is not a fault of the launch; one that was given up, o
 """
 
 import asyncio
-import contextlib
 import dataclasses
 import signal
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import partial
 from typing import Any, Final, Literal, Protocol
 
@@ -33,6 +32,7 @@ from dsmq_nodes.launcher.output.log_file import LogFiles
 from dsmq_nodes.launcher.output.output import LaunchOutput
 from dsmq_nodes.launcher.supervise.crowd import Ending
 from dsmq_nodes.launcher.supervise.launch_broker import BrokerLines, started_again
+from dsmq_nodes.launcher.supervise.launch_end import LaunchEnd
 from dsmq_nodes.launcher.supervise.member import OVER, TURN, Member, MemberState
 from dsmq_nodes.launcher.supervise.not_ready import Patience
 from dsmq_nodes.launcher.supervise.plan import LaunchEvent, Plan, ProcessPlan, RestartPlan
@@ -46,7 +46,6 @@ _BROKER_ANSWERS_SEC: Final = 3600.0
 _WATCH_AGAIN_SEC: Final = 5.0
 _LAST_LINES: Final = 10
 _PATIENCE_SEC: Final = 10.0
-_HURRY_SEC: Final = 1.0  # the time for a safe state, however often Ctrl-C is pressed
 _WRITTEN_SEC: Final = 3.0  # the longest wait for a reader or a disk that takes nothing
 # Ends by our signal: a program without a handler has done nothing wrong.
 _ENDED_AS_ASKED: Final = frozenset(
@@ -81,7 +80,7 @@ class Supervisor:
         members: the processes of the plan, by name; the broker is not among them.
         broker: the broker's process.
         all_ready: whether all nodes have been ready.
-        is_asked_to_end: whether it ends for a signal, or because its time is over.
+        end: its end: whether it has begun, and why.
     """
 
     def __init__(
@@ -123,15 +122,14 @@ class Supervisor:
         self._lines = BrokerLines(output)
         self._guard: Guard
         self._is_warm = warm and any(map(may_fork, plan.nodes))
-        self.all_ready = self.is_asked_to_end = False
+        self.all_ready = False
+        self.end = LaunchEnd()
         self._ready = asyncio.Event()
         self._ready_nodes: Collection[tuple[str, int]] = ()  # in the graph
         self._patience_sec = patience_sec
         self._faults: dict[str, str] = {}
         self._began_sec = time.monotonic()
         self._pids: set[int] = set()  # of all processes that ever ran
-        self._ending = asyncio.Event()
-        self._hurried = asyncio.Event()
         self._watching: asyncio.Task[None] | None = None
 
     @property
@@ -147,8 +145,8 @@ class Supervisor:
         Returns:
             0 if all went well, 1 if something failed and was reported.
         """
-        self._output.call_when_broken(self._ending.set, self._not_written)
-        with self._signals():
+        self._output.call_when_broken(self.end.begun.set, self._not_written)
+        with self.end.on_signals():
             async with await Guard.start(is_warm=self._is_warm) as self._guard:
                 losing = asyncio.create_task(self._watch_guard())
                 try:
@@ -179,7 +177,7 @@ class Supervisor:
         consequence = "the launch ends" if end else consequence
         self._output.print_line(f"{name}: {what}" + (f"; {consequence}" if consequence else ""))
         if end:
-            self._ending.set()
+            self.end.begun.set()
 
     def _not_written(self, why: str) -> None:
         if "output" not in self._faults:
@@ -189,63 +187,21 @@ class Supervisor:
         """Show a line in the name of the launch."""
         self._output.print_line(text)
 
-    @contextlib.contextmanager
-    def _signals(self) -> Iterator[None]:
-        """End on SIGINT, SIGTERM, SIGQUIT and a closed terminal; each further one hurries.
-
-        Ctrl-C that is held down, or pressed in a fright, comes many times at once. Each next step
-        is taken a second after the one before at the earliest, so that everything that moves stops.
-        """
-        loop = asyncio.get_running_loop()
-        step_sec = 0.0  # when the next step may be taken
-        hurry: asyncio.TimerHandle | None = None
-
-        def on_signal() -> None:
-            nonlocal step_sec, hurry
-            if not self._ending.is_set():
-                self.is_asked_to_end = True
-                self._ending.set()
-                step_sec = loop.time() + _HURRY_SEC
-            elif hurry is None:
-                hurry = loop.call_at(step_sec, take_step)
-
-        def take_step() -> None:
-            nonlocal step_sec, hurry
-            step_sec, hurry = loop.time() + _HURRY_SEC, None
-            self._hurried.set()
-            self._hurried = asyncio.Event()
-
-        taken = []
-        # SIGQUIT (Ctrl-\) too: the terminal has to be restored.
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
-            # `nohup` ignores SIGHUP: a closed terminal must not end us then.
-            if number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN:
-                continue
-            # Only in the main thread.
-            with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
-                loop.add_signal_handler(number, on_signal)
-                taken.append(number)
-        try:
-            yield
-        finally:
-            for number in taken:
-                loop.remove_signal_handler(number)
-
     async def _watch_guard(self) -> None:
         await asyncio.shield(self._guard.lost)
         self.fail("guard", "is gone, and all processes with it", end=True)
 
     async def _until_end(self, duration_sec: float | None) -> None:
         try:
-            await asyncio.wait_for(self._ending.wait(), duration_sec)
+            await asyncio.wait_for(self.end.begun.wait(), duration_sec)
         except TimeoutError:
-            self.is_asked_to_end = True
+            self.end.is_asked = True
             for each in self._patience.not_yet():
                 self.report(f"{each} when the {duration_sec:g} s were over")
 
     async def _until_all_ready(self) -> None:
         """Wait until all nodes are ready, the launch ends, or one takes too long."""
-        either = {asyncio.create_task(each.wait()) for each in (self._ready, self._ending)}
+        either = {asyncio.create_task(each.wait()) for each in (self._ready, self.end.begun)}
         await asyncio.wait(either, timeout=self._patience_sec, return_when=asyncio.FIRST_COMPLETED)
         for waiting in either:
             waiting.cancel()
@@ -268,7 +224,7 @@ class Supervisor:
         broker = self.broker
         while await self._start(broker, is_broker=True):
             status = await self._end_of(broker)
-            if self._ending.is_set():
+            if self.end.begun.is_set():
                 self._judge_end(broker.name, status)
                 return
             if not self._lines.where.done():
@@ -276,7 +232,7 @@ class Supervisor:
                 for line in reasons or [f"ended before it listened, {describe(status)}"]:
                     self._output.print_line(line, "broker")
                 self._faults["broker"] = describe(status)
-                self._ending.set()
+                self.end.begun.set()
                 return
             delay_sec = broker.restarts.delay_sec(broker.healthy_sec, time.monotonic())
             if delay_sec is None:
@@ -289,14 +245,14 @@ class Supervisor:
 
     async def _listening(self) -> bool:
         """Wait until the broker listens; return whether it does."""
-        ending = asyncio.create_task(self._ending.wait())
+        ending = asyncio.create_task(self.end.begun.wait())
         where = self._lines.where
         either: set[asyncio.Future[Any]] = {where, ending}
         await asyncio.wait(either, timeout=_BROKER_START_SEC, return_when=asyncio.FIRST_COMPLETED)
         ending.cancel()
-        if not where.done() and not self._ending.is_set():
+        if not where.done() and not self.end.begun.is_set():
             self.fail("broker", f"does not listen after {_BROKER_START_SEC:g} s", end=True)
-        return where.done() and not self._ending.is_set()
+        return where.done() and not self.end.begun.is_set()
 
     # Lives
 
@@ -319,7 +275,7 @@ class Supervisor:
         states = {member.state for member in self.members.values()}
         # A process that a user has stopped may be started again by the user.
         if states <= OVER - {MemberState.STOPPED}:
-            self._ending.set()
+            self.end.begun.set()
 
     async def _live(self, member: Member) -> None:
         """Start a process, and restart it as its policy says, until it has ended for good."""
@@ -328,7 +284,7 @@ class Supervisor:
         while await self._start_in_turn(member):
             pid = member.pid
             status = await self._end_of(member)
-            if member.stopping or self._ending.is_set():
+            if member.stopping or self.end.begun.is_set():
                 self._judge_end(member.name, status)
                 member.become(MemberState.STOPPED)
                 self._react(LaunchEvent("ended", member.name, pid, status))
@@ -396,7 +352,7 @@ class Supervisor:
             )
         except OSError as error:
             member.become(MemberState.FAILED)
-            is_reported = descriptors.is_full(error) and self._ending.is_set()
+            is_reported = descriptors.is_full(error) and self.end.begun.is_set()
             if not is_reported:
                 is_fork = isinstance(error, BlockingIOError)  # the guard's fork was refused
                 why = NO_PROCESS if is_fork else exhausted(error, "the launch") or str(error)
@@ -429,10 +385,10 @@ class Supervisor:
             return
         for line in reaction.lines:
             self.report(line)
-        if reaction.ends is not None and not self._ending.is_set():
+        if reaction.ends is not None and not self.end.begun.is_set():
             self.report(f"the launch ends: {reaction.ends or 'the launch file says so'}")
-            self._ending.set()
-        for plan in () if self._ending.is_set() else reaction.processes:
+            self.end.begun.set()
+        for plan in () if self.end.begun.is_set() else reaction.processes:
             self._output.add(plan.name)
             self.members[plan.name] = self._member_of(plan)
             self._begin(self.members[plan.name])
@@ -474,7 +430,7 @@ class Supervisor:
                 self._report_when_all_ready()
             self.report(f"{name} has finished ({how})" + ("; the launch ends" if required else ""))
             if required:
-                self._ending.set()
+                self.end.begun.set()
         elif member.was_ready.is_set():
             self.fail(name, how, "the others go on", end=required)
         else:
@@ -537,12 +493,12 @@ class Supervisor:
 
     async def stop(self, name: str) -> None:
         """End a process; it stays ended until `start`."""
-        await self.members[name].stop(lambda: self._hurried)
+        await self.members[name].stop(self.end.next_step)
 
     def start(self, name: str) -> None:
         """Start a process that does not run."""
         member = self.members[name]
-        if member.state in OVER and not self._ending.is_set():
+        if member.state in OVER and not self.end.begun.is_set():
             member.restarts.forget()
             self._faults.pop(name, None)  # a user has handled it
             self._begin(member)
@@ -550,8 +506,8 @@ class Supervisor:
     # The end
 
     async def _stop_all(self) -> None:
-        self._ending.set()
-        self._react(LaunchEvent("shutdown", is_asked=self.is_asked_to_end))
+        self.end.begun.set()
+        self._react(LaunchEvent("shutdown", is_asked=self.end.is_asked))
         # If the graph is not watched, it is not known which nodes are ready.
         if self._watching is not None and not self._watching.done():
             for name, what in self._patience.faults():
@@ -564,7 +520,7 @@ class Supervisor:
             await self._observer.last_words(self._pids)
             self._watching.cancel()
             await asyncio.wait([self._watching])
-        await self.broker.stop(lambda: self._hurried)
+        await self.broker.stop(self.end.next_step)
 
     async def _stop_after_dependents(
         self, name: str, ending: Mapping[str, asyncio.Task[None]]
@@ -578,7 +534,7 @@ class Supervisor:
         ]
         if needing:
             await asyncio.wait(needing)
-        await self.members[name].stop(lambda: self._hurried)
+        await self.members[name].stop(self.end.next_step)
 
     def _report_restarts(self) -> None:
         for member in self.processes:

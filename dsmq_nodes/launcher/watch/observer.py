@@ -83,7 +83,7 @@ class GraphObserver:
         try:
             await self._watch(node, supervisor)
         finally:
-            if self._stop and supervisor.is_asked_to_end:
+            if self._stop and supervisor.end.is_asked:
                 self._stop.forget()
             self._control = None
             node.destroy_node()
