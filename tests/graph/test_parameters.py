@@ -1,6 +1,10 @@
 """Parameters: models and declarations, from inside and from outside, in virtual time."""
 
+import datetime as dt
 import math
+from decimal import Decimal
+from enum import Enum, IntEnum
+from pathlib import Path
 from typing import Any, Literal
 
 import pytest
@@ -540,3 +544,54 @@ class TestOddValues:
         with pytest.raises(ParameterError, match="p: it is to be double array, not ") as caught:
             graph.add(make, params={"p": value})
         assert "\n" not in str(caught.value)
+
+
+class Speed(Enum):
+    SLOW = "slow"
+    FAST = "fast"
+
+
+class Gear(IntEnum):
+    FIRST = 1
+    SECOND = 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "default", "written", "read"),
+    [
+        (Speed, Speed.SLOW, "fast", Speed.FAST),
+        (Gear, Gear.FIRST, 2, Gear.SECOND),
+        (list[Speed], [], ["fast"], [Speed.FAST]),
+        (Speed | None, None, "fast", Speed.FAST),
+        (tuple[float, float], (0.0, 1.0), [0.5, 2], (0.5, 2.0)),
+        (set[int], {1}, [2], {2}),
+        (Path, Path("/a"), "/b", Path("/b")),
+        (dt.timedelta, dt.timedelta(0), "PT2S", dt.timedelta(seconds=2)),
+        (Decimal, Decimal(1), "2.50", Decimal("2.50")),
+    ],
+    ids=str,
+)
+def test_what_yaml_has_in_another_form_is_read(
+    graph: Graph, kind: Any, default: Any, written: Any, read: Any
+) -> None:
+    class Inner(Parameters):
+        value: kind = default
+        other: int = 0
+
+    class Kinds(Node):
+        class Params(Parameters):
+            value: kind = default
+            unset: kind = default
+            group: Inner = Inner()
+
+        params: Params
+
+        def __init__(self) -> None:
+            super().__init__("kinds")
+
+    node = graph.add(Kinds, params={"value": written, "group.value": written})
+    assert (node.params.value, node.params.group.value, node.params.unset) == (read, read, default)
+    again = graph.add(Kinds, name="again", params={"value": read})
+    assert again.params.value == read
+    with pytest.raises(ParameterError, match=r"value: Input should be .*, got None|other: .*'x'"):
+        graph.add(Kinds, name="wrong", params={"value": written, "group.other": "x"})

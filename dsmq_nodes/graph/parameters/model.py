@@ -1,6 +1,7 @@
 """Parameters of a node: a pydantic model, filled by the launch file."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, ValidationError
@@ -92,13 +93,28 @@ class Parameters(BaseModel, metaclass=ModelClass):
         """
         given = _grouped({**values, **changed(values)})
         try:
-            found = cls.model_validate(_with_bytes(cls, given))
+            found = cls._read(_with_bytes(cls, given))
         except ValidationError as error:
             problems = cls._problems(error, places)
             known = ", ".join(_names(cls)) or "none"
             raise ParameterError(f"parameters of {owner}: {problems} (it has: {known})") from None
         _check_integers(found, f"parameters of {owner}: ")
         return found
+
+    @classmethod
+    def _read(cls, given: dict[str, Any]) -> Self:
+        """Return the parameters with values of Python, or else with those that YAML has for them.
+
+        YAML has the value of an enumeration's member, the list of a tuple, the text of a path.
+        """
+        try:
+            return cls.model_validate(given)
+        except ValidationError:
+            defaults = cls.model_construct().model_dump(mode="json", warnings=False)
+            with suppress(PydanticSerializationError):  # else the error above stands
+                text = to_json(merged_groups(defaults, given), bytes_mode="base64")
+                return cls.model_validate_json(text)
+            raise
 
     def changed(self, values: Mapping[str, Any]) -> Self:
         """Return a copy with other values; names of nested fields have dots.
