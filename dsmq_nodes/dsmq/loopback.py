@@ -64,7 +64,9 @@ def resolved(host: str) -> str:
 
 def why_absent(host: str, error: OSError) -> str:
     """Return why an address could not be used, with advice if this machine does not have it."""
-    reason = os.strerror(error.errno) if error.errno in _ABSENT else error.strerror or str(error)
+    number = error.errno or 0
+    # asyncio has words of its own for an error of the system; a name's error is below 0
+    reason = os.strerror(number) if number > 0 else error.strerror or str(error)
     if error.errno not in _ABSENT:
         return reason
     if not is_loopback(host):

@@ -256,7 +256,7 @@ class WebServer:
         if not (isinstance(token, str) and self._rules.knows([token])):
             await asyncio.sleep(_WRONG_TOKEN_SEC)
             return self._file(request, self._files["login.html"], status=401)
-        response = web.Response(status=303, headers={"Location": "/"})
+        response = web.Response(status=303, headers={"Location": "."})
         self._remember(response)
         return response
 

@@ -3,10 +3,13 @@
 `.ci/browser` runs these: they take a browser, some of them a whole robot, and they run one by one.
 """
 
+import contextlib
 import functools
 import http.server
 import os
 import signal
+import socket
+import socketserver
 import threading
 from collections.abc import Iterator, Mapping
 from math import nan
@@ -332,6 +335,39 @@ def test_a_layout_is_in_the_address(robot: Robot, browser: Browser) -> None:
     hidden = "[...document.querySelectorAll('section')].filter(e => e.hidden).map(e => e.id).sort()"
     assert page.run(hidden) == ["p-camera", "p-joints", "p-log", "p-plot"]
     page.call("Page.close")
+
+
+def test_a_proxy_may_serve_the_page_below_a_path(robot: Robot, browser: Browser) -> None:
+    host, _, port = robot.url.removeprefix("http://").partition(":")
+
+    class Proxy(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            head = b""
+            while b"\r\n\r\n" not in head:
+                if not (data := self.request.recv(65536)):
+                    return
+                head += data
+            if b" /robot/" not in head.partition(b"\r\n")[0]:
+                return  # of another site
+            head = head.replace(b" /robot/", b" /", 1).replace(b": keep-alive", b": close", 1)
+            with socket.create_connection((host, int(port))) as gateway:
+                gateway.sendall(head)
+                threading.Thread(target=_copy, args=(self.request, gateway), daemon=True).start()
+                _copy(gateway, self.request)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Proxy) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        page = browser.page(f"http://127.0.0.1:{server.server_address[1]}/robot/")
+        page.waits_for(LIVE)
+        page.call("Page.close")
+        server.shutdown()
+
+
+def _copy(source: socket.socket, target: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while data := source.recv(65536):
+            target.sendall(data)
 
 
 def test_the_broker_dies_and_comes_back_and_nothing_is_reloaded(page: Page, robot: Robot) -> None:

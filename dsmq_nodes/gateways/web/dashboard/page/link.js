@@ -179,8 +179,8 @@ setInterval(checkSilence, CHECK_MS)
 export function connect() {
 	clearTimeout(retry)
 	socket?.close()
-	const scheme = location.protocol === "https:" ? "wss" : "ws"
-	socket = new WebSocket(`${scheme}://${location.host}/dashboard`)
+	// Relative: a proxy may serve the page below a path of its own.
+	socket = new WebSocket(new URL("dashboard", location.href.replace(/^http/, "ws")))
 	socket.binaryType = "arraybuffer"
 	silentChecks = 0
 	closeAfter = CLOSE_AFTER
