@@ -534,7 +534,8 @@ def test_a_protocol_has_a_port_of_its_own_unless_it_is_taken() -> None:
             taken.bind(("127.0.0.1", 0))
             taken.listen()
             number = taken.getsockname()[1]
-            told = rf"port {number} of 127.0.0.1: Address already in use; .*`web: \{{echo: N\}}`.*0 is none, /echo at the"
+            why = rf"port {number} of 127\.0\.0\.1: Address already in use; "
+            told = why + r".*`web: \{echo: N\}`.*0 is none, /echo at the"
             with pytest.raises(AddressInUseError, match=told):
                 await site.server.listen_for(site.echo, site._connect, "127.0.0.1", number)
 
