@@ -13,13 +13,13 @@ other versions may do so at once). Such a peer is trusted, since a client of the
 message and end.
 """
 
-import ipaddress
 import os
 import socket
 import struct
 from typing import Final
 
 from dsmq_nodes.dsmq import descriptors
+from dsmq_nodes.dsmq.loopback import address_family
 
 _NETLINK_SOCK_DIAG: Final = 4
 _SOCK_DIAG_BY_FAMILY: Final = 20
@@ -49,8 +49,6 @@ def is_other_user(sock: socket.socket) -> bool:
         found = _user(peer, ours)
         if found is None:
             return _user(ours, peer) is not None
-    except ValueError:
-        return False
     except OSError as error:  # the system refuses such requests, or no descriptor is left
         return descriptors.is_full(error)
     return found not in (0, os.getuid())
@@ -58,11 +56,11 @@ def is_other_user(sock: socket.socket) -> bool:
 
 def _user(one: tuple[str, int], other: tuple[str, int]) -> int | None:
     """Return the user that owns the socket from `one` to `other`; None: it does not exist."""
-    ends = [ipaddress.ip_address(each[0].partition("%")[0]) for each in (one, other)]
-    if any(isinstance(end, ipaddress.IPv6Address) and end.ipv4_mapped for end in ends):
-        ends = [getattr(end, "ipv4_mapped", None) or end for end in ends]
-    family = socket.AF_INET if ends[0].version == 4 else socket.AF_INET6
-    about = _SOCKET.pack(one[1], other[1], ends[0].packed, ends[1].packed, _NO_COOKIE)
+    # IPv4 over a socket of IPv6 is ::ffff:127.0.0.1
+    hosts = [each[0].partition("%")[0].removeprefix("::ffff:") for each in (one, other)]
+    family = address_family(hosts[0])
+    ends = [socket.inet_pton(family, host) for host in hosts]
+    about = _SOCKET.pack(one[1], other[1], *ends, _NO_COOKIE)
     asked = _ASKED.pack(family, socket.IPPROTO_TCP, 0, _ALL_STATES) + about
     size = _HEADER.size + len(asked)
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_SOCK_DIAG) as link:
