@@ -41,56 +41,57 @@ def node_statistics(
         name=name,
         pid=os.getpid(),
         rate_hz=rate_hz or 0.0,
-        timers=[
-            TimerStatistics(
-                name=timer.name,
-                rate_hz=1.0 / timer.period_sec,
-                achieved_hz=timer.achieved_hz,
-                ticks=timer.ticks,
-                overruns=timer.overruns,
-                lateness_p99_sec=timer.lateness.percentile_sec(99),
-                lateness_max_sec=timer.lateness.longest_sec,
-            )
-            for timer in timers
-        ],
-        publishers=[
-            PublisherStatistics(
-                topic=each.topic,
-                type=each.type_name,
-                messages=each.messages,
-                dropped=each.dropped,
-                suppressed=each.suppressed,
-            )
-            for each in publications
-        ],
-        subscriptions=[
-            SubscriptionStatistics(
-                topic=each.topic_name,
-                type=each.msg_type.type_name,
-                messages=each.messages,
-                dropped=each.dropped,
-                invalid=each.invalid,
-                late=each.late,
-                refused=each.refused,
-                latency_p50_sec=each.latency.percentile_sec(50),
-                latency_p99_sec=each.latency.percentile_sec(99),
-            )
-            for each in subscriptions
-        ],
+        timers=[_of_timer(each) for each in timers],
+        publishers=[_of_publication(each) for each in publications],
+        subscriptions=[_of_subscription(each) for each in subscriptions],
         exceptions=exceptions.count,
         last_exception=exceptions.last,
-        callbacks=[
-            CallbackStatistics(
-                name=callback,
-                calls=each.calls,
-                busy_sec=each.busy_sec,
-                longest_sec=each.longest_sec,
-            )
-            for callback, each in busy.items()
-        ],
+        callbacks=[_of_callback(*each) for each in busy.items()],
         clock_set_back_sec=clock_set_back_sec,
         former_sent=former.sent,
         former_received=former.received,
         former_dropped=former.dropped,
         former_invalid=former.invalid,
+    )
+
+
+def _of_timer(timer: Timer) -> TimerStatistics:
+    return TimerStatistics(
+        name=timer.name,
+        rate_hz=1.0 / timer.period_sec,
+        achieved_hz=timer.achieved_hz,
+        ticks=timer.ticks,
+        overruns=timer.overruns,
+        lateness_p99_sec=timer.lateness.percentile_sec(99),
+        lateness_max_sec=timer.lateness.longest_sec,
+    )
+
+
+def _of_publication(publication: Publication) -> PublisherStatistics:
+    return PublisherStatistics(
+        topic=publication.topic,
+        type=publication.type_name,
+        messages=publication.messages,
+        dropped=publication.dropped,
+        suppressed=publication.suppressed,
+    )
+
+
+def _of_subscription(subscription: Subscription[Any]) -> SubscriptionStatistics:
+    return SubscriptionStatistics(
+        topic=subscription.topic_name,
+        type=subscription.msg_type.type_name,
+        messages=subscription.messages,
+        dropped=subscription.dropped,
+        invalid=subscription.invalid,
+        late=subscription.late,
+        refused=subscription.refused,
+        latency_p50_sec=subscription.latency.percentile_sec(50),
+        latency_p99_sec=subscription.latency.percentile_sec(99),
+    )
+
+
+def _of_callback(name: str, busy: BusyTime) -> CallbackStatistics:
+    return CallbackStatistics(
+        name=name, calls=busy.calls, busy_sec=busy.busy_sec, longest_sec=busy.longest_sec
     )
