@@ -1,4 +1,4 @@
-"""`dsmq-nodes doctor`: why a callback is not called. The rules are in tools/diagnosis.py."""
+"""`dsmq-nodes doctor`: why a callback is not called. The rules are in tools/diagnosing/."""
 
 from typing import Annotated
 

@@ -11,7 +11,8 @@ from dsmq_nodes.messages.dsmq_msgs import (
     PublisherStatistics,
     SubscriptionStatistics,
 )
-from dsmq_nodes.tools.diagnosis import ERROR, NOTE, WARNING, Finding, Seen, Stamp, findings
+from dsmq_nodes.tools.diagnosing.diagnosis import findings
+from dsmq_nodes.tools.diagnosing.seen import ERROR, NOTE, WARNING, Finding, Seen, Stamp
 from dsmq_nodes.tools.graph_model import (
     BrokerCounters,
     EdgeCounters,

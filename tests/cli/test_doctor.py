@@ -13,7 +13,7 @@ import pytest
 
 from dsmq_nodes.announced_qos import AnnouncedQoS, qos_topic
 from dsmq_nodes.dsmq import wire
-from dsmq_nodes.tools import gathering
+from dsmq_nodes.tools.diagnosing import gathering
 from tests.cli.conftest import Place
 from tests.launcher.running import launched, write_launch
 

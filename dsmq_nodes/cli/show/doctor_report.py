@@ -7,8 +7,9 @@ from dsmq_nodes import speedups
 from dsmq_nodes.dsmq.address import LISTED, parse_address, unix_address, unix_path
 from dsmq_nodes.errors import ConnectionFailedError, DsmqError
 from dsmq_nodes.tools import lookup, offers
-from dsmq_nodes.tools.diagnosis import CHECKS, ERROR, WARNING, Finding, Seen, findings
-from dsmq_nodes.tools.gathering import Gathering
+from dsmq_nodes.tools.diagnosing.diagnosis import CHECKS, findings
+from dsmq_nodes.tools.diagnosing.gathering import Gathering
+from dsmq_nodes.tools.diagnosing.seen import ERROR, WARNING, Finding, Seen
 from dsmq_nodes.tools.session import Session
 
 

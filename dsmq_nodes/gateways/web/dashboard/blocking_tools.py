@@ -3,8 +3,8 @@
 from typing import Any, Final
 
 from dsmq_nodes.dsmq.address import AnyAddress
-from dsmq_nodes.tools.diagnosis import CHECKS, findings
-from dsmq_nodes.tools.gathering import Gathering
+from dsmq_nodes.tools.diagnosing.diagnosis import CHECKS, findings
+from dsmq_nodes.tools.diagnosing.gathering import Gathering
 from dsmq_nodes.tools.running_launch import RunningLaunch
 from dsmq_nodes.tools.session import Session
 

@@ -12,7 +12,7 @@ from dsmq_nodes.json_text import json_reader
 from dsmq_nodes.messages.diagnostic import DiagnosticArray, DiagnosticStatus
 from dsmq_nodes.messages.dsmq_msgs import LaunchProcess, LaunchState, NodeStatistics
 from dsmq_nodes.messages.rcl_interfaces import Log
-from dsmq_nodes.tools.diagnosis import SILENT_SEC, Seen, Stamp
+from dsmq_nodes.tools.diagnosing.seen import SILENT_SEC, Seen, Stamp
 from dsmq_nodes.tools.graph_model import BrokerCounters, GraphModel, read_statistics
 from dsmq_nodes.tools.lookup import visible_topics
 from dsmq_nodes.tools.stamps import has_header, time_in

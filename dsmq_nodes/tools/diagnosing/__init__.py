@@ -1,0 +1,1 @@
+"""Why a callback is silent: `gathering` asks, `diagnosis` has the findings."""
