@@ -359,6 +359,12 @@ SPELLED = {
     "comments": ("// Start Time: Unknown\n// Rate: 100\ngyr_x,gyr_y,gyr_z,acc_x,acc_y,acc_z",
                  1.0, 1.0, ","),
     "greek": ("ω_x (°/s),ω_y (°/s),ω_z (°/s),a_x,a_y,a_z", DEG, 1.0, ","),
+    "lines above": ("DeviceTag:,D1\nStartTime: 2024-01-01\n\ngyr_x,gyr_y,gyr_z,acc_x,acc_y,acc_z",
+                    1.0, 1.0, ","),
+    "Shimmer": ("S_1_Gyro_X_CAL\tS_1_Gyro_Y_CAL\tS_1_Gyro_Z_CAL\tS_1_Accel_LN_X_CAL\t"
+                "S_1_Accel_LN_Y_CAL\tS_1_Accel_LN_Z_CAL\n"
+                "deg/s\tdeg/s\tdeg/s\tm/(s^2)\tm/(s^2)\tm/(s^2)", DEG, 1.0, "\t"),
+    "Chinese": ("角速度X(°/s),角速度Y(°/s),角速度Z(°/s),加速度X(g),加速度Y(g),加速度Z(g)", DEG, G, ","),
     "comment": ("# gyr_x,gyr_y,gyr_z,acc_x,acc_y,acc_z", 1.0, 1.0, ","),
 }  # fmt: skip
 
@@ -400,6 +406,10 @@ def test_names_with_units_are_understood(graph: Graph, tmp_path: Path, spelled: 
         ("time", ["2018-08-20T09:47:37.5", "2018-08-20T09:47:37.75Z"],
          [1_534_758_457_500_000_000, 1_534_758_457_750_000_000]),
         ("loggingTime(txt)", ["2018-08-20 11:47:37.500 +0200", "2018-08-20 11:47:37.750 +0200"],
+         [1_534_758_457_500_000_000, 1_534_758_457_750_000_000]),
+        ("时间", ["2018-8-20 9:47:37:50", "2018-8-20 9:47:37:300"],
+         [1_534_758_457_050_000_000, 1_534_758_457_300_000_000]),
+        ("time", ["2018/8/20 9:47:37.5 UTC", "2018/8/20 9:47:37.75 UTC"],
          [1_534_758_457_500_000_000, 1_534_758_457_750_000_000]),
         ("utc_time", ["09:47:37.5", "09:47:37.75"], [35_257_500_000_000, 35_257_750_000_000]),
         ("header.stamp.secs,header.stamp.nsecs", ["5,5", "5,250000005"],
@@ -472,6 +482,9 @@ def write(path: Path, text: str) -> None:
         ("a.csv", lambda path: write(path, "gyr_x,gyr_y,gyr_z\n1,2,3\n"), "are of the acc"),
         ("a.csv", lambda path: write(path, "gx,gy,gz,ax [V],ay,az\n"), "the unit 'v' is none of"),
         ("a.csv", lambda path: write(path, ""), "is empty"),
+        ("a.csv", lambda path: write(path, "gx,gy,gz,ax,ay,az\n"), "has no samples below its names"),
+        ("a.csv", lambda path: write(path, "time,gx,gy,gz,ax,ay,az\n1/5/24,1,2,3,4,5,6\n"),
+         "lines that cannot be read': 1"),
         ("a.npz", lambda path: np.savez(path, gyr=np.zeros((2, 3))), "has no acc"),
         ("a.npz", lambda path: np.savez(path, gyr=np.zeros((2, 3)), acc=np.zeros(2)),
          "acc does not"),

@@ -30,6 +30,9 @@ TURNS = {"roll": "x", "pitch": "y", "yaw": "z"}  # roll_rate
 # Columns with these words are computed from measurements, or describe them. `user` and `free` are
 # accelerations without gravity, on phones and at Xsens.
 DERIVED = {"user", "free", "gravity", "bias", "offset", "integral", "noise", "std", "covariance"}
+# WitMotion's programs name the columns in the language of the computer.
+TRANSLATED = {"加速度": "acc", "角速度": "gyr", "陀螺仪": "gyr", "磁场": "mag", "时间": "time"}
+CALIBRATED = {"cal", "unix"}  # behind the names of Shimmer's sensors: Accel_LN_X_CAL
 G_FORCE = re.compile(r"(?:\w+_)?g_?f(?:orce)?_?(?P<axis>[xyz])")
 INDEX = re.compile(r"\[([012])\]")
 TEMPERATURE = re.compile(r"deg[cf]?|[ckf]")  # a column T
@@ -64,6 +67,8 @@ def named(name: str) -> Named | None:
         axis, rest = "xyz"[int(index[1])], INDEX.sub("", name, count=1)
         column = named(f"{axis}_{re.sub('(?i)^gyro_rad$', 'gyro_rad_s', rest.strip())}")
         return column if column is not None and column.has_unit else None
+    for word, plain in TRANSLATED.items():
+        name = name.replace(word, f"{plain} ")
     plain = re.sub(
         r"(?<=[a-z])(?=[A-Z])", "_", re.sub("[µμʯ]", "u", name.strip().strip('"')).replace("ω", "w")
     )
@@ -72,6 +77,8 @@ def named(name: str) -> Named | None:
     parts = [each for each in re.split(r"[^a-z0-9]+", rest) if each]
     if DERIVED & set(parts):
         return None
+    while parts[1:] and parts[-1] in CALIBRATED:
+        parts.pop()
     if found := STAMP.fullmatch("_".join(parts)):
         return Named("time", "nanosec" if found["nano"] else "sec", 1.0, has_unit=True)
     unit = unit_of(bracketed[1]) if bracketed else ""

@@ -1,12 +1,13 @@
-"""Reads recorded IMUs: .npz with arrays gyr, acc, mag, time, or text with a line of names first.
+"""Reads recorded IMUs: .npz with arrays gyr, acc, mag, time, or text with a line of names.
 
 A name has a quantity, an axis and a unit, in any common spelling: `gyr_x [deg/s]`, `acc_y (g)`,
-`gz`, `AccZ`, `angular_velocity.x`, `mag_x_uT`, `timestamp_ms`, `time`. The units may be in a line
-of their own below the names. Without units the values are in rad/s, m/s^2, uT and s, and values
-that cannot be in these are refused: those that no sensor has, and a gravity of 1. `gFx` is a force
-in g. An axis may be a number, `gyro_rad[0]`, if there is a unit. A magnetometer with an unknown
-unit is skipped. The separator is a comma, a semicolon, a tab, a bar or a space. Cells may be in
-quotes. Numbers may have decimal commas, which need quotes if the comma is the separator.
+`gz`, `AccZ`, `angular_velocity.x`, `mag_x_uT`, `timestamp_ms`, `time`. Lines about the recording
+may be above the names, and the units in a line of their own below them. Without units the values
+are in rad/s, m/s^2, uT and s, and values that cannot be in these are refused: those that no sensor
+has, and a gravity of 1. `gFx` is a force in g. An axis may be a number, `gyro_rad[0]`, if there is
+a unit. A magnetometer with an unknown unit is skipped. The separator is a comma, a semicolon, a
+tab, a bar or a space. Cells may be in quotes. Numbers may have decimal commas, which need quotes if
+the comma is the separator.
 """
 
 import csv
@@ -46,6 +47,7 @@ else:
     has_numpy = True
 
 CHECKED = 1000  # samples, before a file is replayed
+_MOST_ABOVE = 100  # lines above the samples
 NEEDED = (
     "it has to begin with a line of names: of the gyroscope (gyr_x, gyr_y, gyr_z), of the "
     "accelerometer (acc_x, acc_y, acc_z), and if present of the magnetometer (mag_x, mag_y, "
@@ -59,6 +61,10 @@ EXAMPLES = {"gyr": "gyr_x [deg/s]", "acc": "acc_x [g]"}
 LARGEST = {"gyr": 400.0, "acc": 400 * GRAVITY}
 WORDS = re.compile(r"[^\s\[(<{]+(?:\s*[\[(<{][^\])>}]*[\])>}])?")  # with a unit after it
 ZONE = re.compile(r" (?=[+-]\d\d)")  # the space before +0100
+# 2025-10-9 8:18:9:94, with 94 ms, as WitMotion writes it
+SHORT_TIME = re.compile(
+    r"(\d{4})[-/.](\d\d?)[-/.](\d\d?)[ T](\d\d?):(\d\d?):(\d\d?)(?::(\d{1,3}))?(?!\d)"
+)
 COMMENTS = ("#", "//")
 # An accelerometer at rest measures 1 in g, and 9.8 in m/s^2; of so many samples half are near it.
 ABOUT_ONE, SPREAD, LEAST_SAMPLES = (0.8, 1.25), 0.3, 20
@@ -85,10 +91,10 @@ def rows(path: str, counts: Counter[str]) -> Iterator[Row]:
         yield from _of_arrays(path, counts)
         return
     with opened(path) as lines:
-        table, first = _read_head(path, lines)
+        table, samples = _read_head(path, lines)
         if (UNKNOWN_MAG, "x") in table.columns:
             counts["magnetometer whose unit is not known"] += 1
-        for line in itertools.chain([first], lines):
+        for line in samples:
             text = line.strip()
             if not text or text.startswith(COMMENTS):
                 continue
@@ -102,7 +108,12 @@ def checked(path: str) -> str:
     """Return the path; raise ValueError if the file exists and cannot be replayed."""
     if not Path(path).is_file():
         return path
-    first = list(itertools.islice(rows(path, Counter()), CHECKED))
+    unread = Counter[str]()
+    first = list(itertools.islice(rows(path, unread), CHECKED))
+    if not first:
+        raise ValueError(
+            f"{path} has no samples below its names: {dict(unread) or 'it ends there'}"
+        )
     if path.endswith(".npz"):
         check_units(path, first, {"gyr", "acc"})
         return path
@@ -304,7 +315,7 @@ class ImuTable:
             value = Decimal(text)
         except InvalidOperation:
             text = f"1970-01-01 {text}" if text[2:3] == ":" else ZONE.sub("", text)
-            moment = datetime.fromisoformat(text)
+            moment = datetime.fromisoformat(SHORT_TIME.sub(_padded, text.removesuffix(" UTC")))
             since = moment.replace(tzinfo=moment.tzinfo or UTC) - datetime(1970, 1, 1, tzinfo=UTC)
             return (since.days * 86400 + since.seconds) * 10**9 + since.microseconds * 1000
         scale = int(column.scale)
@@ -316,31 +327,48 @@ class ImuTable:
         return round(value * scale)
 
 
-def _read_head(path: str, lines: Iterator[str]) -> tuple[ImuTable, str]:
-    """Read the begin of a file: its line of names, which may be a comment, and its first sample."""
-    comment = ""
-    for line in lines:
-        text = line.strip().removeprefix("\ufeff")
-        if text.lower().startswith("sep="):  # a hint for Excel
-            continue
+def _padded(found: re.Match[str]) -> str:
+    """Return a time in the form of ISO 8601."""
+    year, *others = found.groups("")
+    month, day, hour, minute, second = (f"{each:0>2}" for each in others[:5])
+    fraction = f".{others[5]:0>3}" if others[5] else ""
+    return f"{year}-{month}-{day} {hour}:{minute}:{second}{fraction}"
+
+
+def _read_head(path: str, lines: Iterator[str]) -> tuple[ImuTable, Iterator[str]]:
+    """Read the begin of a file: its line of names, which may be a comment, and return the samples.
+
+    Lines about the recording may be above it. The error is about the first line that is no comment.
+    """
+    head = [line.strip().removeprefix("\ufeff") for line in itertools.islice(lines, _MOST_ABOVE)]
+    comment, faults = "", list[str]()
+    for number, text in enumerate(head):
         if text.startswith(COMMENTS):
             comment = text.lstrip("#/ ")
-        elif text:
+        elif text and not text.lower().startswith("sep="):  # a hint for Excel
             try:
-                for names, first in ((text, ""), (comment, text)):
-                    split = splitter(names)
-                    if any(named(name) for name in split(names)):
-                        return _table(names, split, first or next(lines, "").strip())
+                for names, below in ((text, head[number + 1 :]), (comment, head[number:])):
+                    if (table := _table(names, below)) is not None:
+                        return table, itertools.chain(below, lines)
+                fault = f" has no line of names: {text[:60]!r} comes first; {NEEDED}"
             except (ValueError, csv.Error) as error:
-                raise ValueError(f"{path}: {error}") from None
-            raise ValueError(f"{path} has no line of names: {text[:60]!r} comes first; {NEEDED}")
-    raise ValueError(f"{path} is empty: {NEEDED}")
+                fault = f": {error}"
+            faults.append(f"{path}{fault}")
+            if all(map(_is_number, splitter(text)(text))):
+                break  # a sample
+    raise ValueError(faults[0] if faults else f"{path} is empty: {NEEDED}")
 
 
-def _table(line: str, split: Callable[[str], list[str]], below: str) -> tuple[ImuTable, str]:
-    """Return the table for a line of names, and the next line if that is a sample."""
-    columns, has_units = with_units(split(line), split(below))
-    return ImuTable(columns, split), "" if has_units else below
+def _table(line: str, below: list[str]) -> ImuTable | None:
+    """Return the table for a line of names, or None; takes a line of units from those below."""
+    split = splitter(line)
+    names = split(line)
+    if not any(named(name) for name in names):
+        return None
+    columns, has_units = with_units(names, split(below[0])) if below else (names, False)
+    table = ImuTable(columns, split)
+    del below[:has_units]
+    return table
 
 
 def with_units(names: list[str], cells: list[str]) -> tuple[list[str], bool]:
