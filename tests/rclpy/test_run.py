@@ -186,12 +186,13 @@ def test_executables_and_interfaces_of_a_package(port: int, tmp_path: Path) -> N
             "src/arm/code/arm/move.py": """
                 import sys
                 from arm_interfaces.action import Reach
-                from arm_interfaces.msg import Joint, Joints
+                from arm_interfaces.msg import Joint, Joints, Turn
                 from arm_interfaces.srv import Home
                 def main():
                     print(sys.argv[1:])
                     print(Joints(joints=[Joint(angle=1.5)], mode=Joints.FAST))
                     print(Home.Request(), Reach.Goal(), Reach.Impl.SendGoalService.Request().goal)
+                    print(Turn())
                 def fails():
                     return 3
                 def says():
@@ -200,6 +201,9 @@ def test_executables_and_interfaces_of_a_package(port: int, tmp_path: Path) -> N
             "src/arm_interfaces/package.xml": package_xml("arm_interfaces"),
             "src/arm_interfaces/msg/Joint.msg": "# One.\nfloat64 angle 0.5 # rad\nstring<=5 name\n",
             "src/arm_interfaces/msg/Joints.msg": "uint8 FAST=2\nJoint[<=3] joints\nuint8 mode\n",
+            "src/arm_interfaces/msg/Turn.msg": "units/Angle by\n",
+            "src/units/package.xml": package_xml("units"),
+            "src/units/msg/Angle.msg": "float64 rad\n",
             "src/arm_interfaces/srv/Home.srv": "bool now true\n---\nstd_msgs/Header header\n",
             "src/arm_interfaces/action/Reach.action": "Joint to\n---\nbool done\n---\nJoint at\n",
             "src/arm/scripts/look.py": """
@@ -219,6 +223,7 @@ def test_executables_and_interfaces_of_a_package(port: int, tmp_path: Path) -> N
         "arm_interfaces.srv.Home_Request(now=True) "
         "arm_interfaces.action.Reach_Goal(to=arm_interfaces.msg.Joint(angle=0.5, name='')) "
         "arm_interfaces.action.Reach_Goal(to=arm_interfaces.msg.Joint(angle=0.5, name=''))",
+        "arm_interfaces.msg.Turn(by=units.msg.Angle(rad=0.0))",
     ]
     assert done.stderr == ""
     assert run(port, "--quiet", "arm", "fails", cwd=tmp_path).returncode == 3
@@ -341,12 +346,14 @@ def test_what_cannot_be_run_is_said_in_one_line(
         ("from std_msgs.msg import Strin", "has no 'Strin' in it; did you mean 'String'?"),
         ("from tf2_ros import Bufer", "has no 'Bufer' in it; did you mean 'Buffer'?"),
         ("from json import dmp", "cannot import name 'dmp'"),
+        ("from needs.msg import A", "'absent_msgs' is not installed in "),
     ],
 )
 def test_what_cannot_be_imported_is_answered_with_what_to_do(
     port: int, tmp_path: Path, line: str, text: str
 ) -> None:
-    write(tmp_path, {"asks.py": line})
+    needs = {"needs/package.xml": package_xml("needs"), "needs/msg/A.msg": "absent_msgs/B b\n"}
+    write(tmp_path, {"asks.py": line, **needs})
     done = run(port, "--quiet", "asks.py", cwd=tmp_path)
     last = done.stderr.splitlines()[-1]
     assert text in last

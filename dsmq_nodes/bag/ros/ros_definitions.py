@@ -9,9 +9,8 @@ from rosbags.typesys.msg import MSGParser
 
 from dsmq_nodes.bag.ros.ros_values import PADDING
 from dsmq_nodes.messages.base import Message
-from dsmq_nodes.messages.schema.interface_folders import add_package, definition_in_folders
+from dsmq_nodes.messages.schema.interface_folders import definition_in_folders
 from dsmq_nodes.messages.schema.interface_text import FieldType, MessageDefinition
-from dsmq_nodes.messages.schema.ros_packages import PACKAGES
 
 _WIDE_LIMIT: Final = re.compile(r"\bwstring<=\d+")
 _ANNOTATIONS: Final = re.compile(r"(?:\s*@\w+(?:\s*\([^)]*\))?)+")
@@ -132,11 +131,7 @@ def types_in_packages(name: str, known: dict[str, Any]) -> dict[str, Any]:
 
 
 def _definition(type_name: str) -> MessageDefinition | None:
-    package, slash, _ = type_name.partition("/msg/")
-    if not slash or (own := PACKAGES.find(package)) is None:
-        return None
-    add_package(package, own.folder)
-    return definition_in_folders(type_name)
+    return definition_in_folders(type_name) if "/msg/" in type_name else None
 
 
 def _fields_of(definition: MessageDefinition) -> str:

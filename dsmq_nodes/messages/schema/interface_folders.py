@@ -11,6 +11,7 @@ from typing import Final
 
 from dsmq_nodes.errors import MessageError
 from dsmq_nodes.messages.schema.interface_text import PARTS, MessageDefinition, read_interface
+from dsmq_nodes.messages.schema.ros_packages import PACKAGES
 
 _folders: Final[dict[str, list[Path]]] = {}
 
@@ -60,9 +61,14 @@ def _file(package: str, kind: str, name: str) -> dict[str, MessageDefinition]:
 def definition_in_folders(type_name: str) -> MessageDefinition | None:
     """Return the definition of a type from the registered folders, or None if no file has it.
 
+    A package that nobody has registered is searched where programs find theirs (`PACKAGES`): its
+    types may be fields of another package's types.
+
     Raises:
         MessageError: the file cannot be read; the text names its path.
     """
     package, kind, name = type_name.split("/")
+    if package not in _folders and (own := PACKAGES.find(package)) is not None:
+        add_package(package, own.folder)
     base = name if kind == "msg" else name.split("_")[0]
     return _file(package, kind, base).get(type_name) if kind in PARTS else None

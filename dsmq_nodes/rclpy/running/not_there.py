@@ -14,6 +14,7 @@ from dsmq_nodes.rclpy.running.ros_tools import module_instead
 from dsmq_nodes.suggest import did_you_mean, nearest
 
 _NAME = re.compile(r"cannot import name '(\w+)' from '([\w.]+)'")
+_INTERFACE = re.compile(r"there is no interface (\w+)/")
 _INNER = frozenset(("impl", "interfaces", "launching", "packages", "running", "share"))
 
 
@@ -21,6 +22,8 @@ def advice(error: ImportError) -> str:
     """Return what to do about a failed import; empty where Python's own text is enough."""
     if matched := _NAME.match(str(error)):
         return _about_name(*matched.groups())
+    if (matched := _INTERFACE.match(str(error))) and not import_finder.kinds(matched[1]):
+        return about_package(matched[1])
     if not isinstance(error, ModuleNotFoundError) or not error.name:
         return ""
     if str(error) != f"No module named {error.name!r}":
