@@ -193,6 +193,12 @@ def test_executables_and_interfaces_of_a_package(port: int, tmp_path: Path) -> N
                     print(Joints(joints=[Joint(angle=1.5)], mode=Joints.FAST))
                     print(Home.Request(), Reach.Goal(), Reach.Impl.SendGoalService.Request().goal)
                     print(Turn())
+                    from std_msgs.msg import Bool, Decision
+                    from std_msgs.srv import Decide
+                    print(Bool(), Decision(), Decide.Request())
+                    import std_srvs, tf2_ros.transform_listener as listener
+                    print(std_srvs.srv.Empty.Request(), hasattr(std_srvs, 'msg'))
+                    print(listener.DEFAULT_TF_TOPIC, listener.DEFAULT_STATIC_TF_TOPIC)
                 def fails():
                     return 3
                 def says():
@@ -204,6 +210,11 @@ def test_executables_and_interfaces_of_a_package(port: int, tmp_path: Path) -> N
             "src/arm_interfaces/msg/Turn.msg": "units/Angle by\n",
             "src/units/package.xml": package_xml("units"),
             "src/units/msg/Angle.msg": "float64 rad\n",
+            "src/std_msgs/package.xml": package_xml("std_msgs"),
+            "src/std_msgs/msg/Bool.msg": "int8 other\n",
+            "src/std_msgs/msg/Decision.msg": "Bool yes\nNested nested\n",
+            "src/std_msgs/msg/Nested.msg": "bool no\n",
+            "src/std_msgs/srv/Decide.srv": "Bool yes\n---\n",
             "src/arm_interfaces/srv/Home.srv": "bool now true\n---\nstd_msgs/Header header\n",
             "src/arm_interfaces/action/Reach.action": "Joint to\n---\nbool done\n---\nJoint at\n",
             "src/arm/scripts/look.py": """
@@ -224,6 +235,11 @@ def test_executables_and_interfaces_of_a_package(port: int, tmp_path: Path) -> N
         "arm_interfaces.action.Reach_Goal(to=arm_interfaces.msg.Joint(angle=0.5, name='')) "
         "arm_interfaces.action.Reach_Goal(to=arm_interfaces.msg.Joint(angle=0.5, name=''))",
         "arm_interfaces.msg.Turn(by=units.msg.Angle(rad=0.0))",
+        "std_msgs.msg.Bool(data=False) std_msgs.msg.Decision(yes=std_msgs.msg.Bool(data=False), "
+        "nested=std_msgs.msg.Nested(no=False)) "
+        "std_msgs.srv.Decide_Request(yes=std_msgs.msg.Bool(data=False))",
+        "std_srvs.srv.Empty_Request() False",
+        "/tf /tf_static",
     ]
     assert done.stderr == ""
     assert run(port, "--quiet", "arm", "fails", cwd=tmp_path).returncode == 3

@@ -62,13 +62,17 @@ def definition_in_folders(type_name: str) -> MessageDefinition | None:
     """Return the definition of a type from the registered folders, or None if no file has it.
 
     A package that nobody has registered is searched where programs find theirs (`PACKAGES`): its
-    types may be fields of another package's types.
+    types may be fields of another package's types, or the kit has only some of them.
 
     Raises:
         MessageError: the file cannot be read; the text names its path.
     """
     package, kind, name = type_name.split("/")
-    if package not in _folders and (own := PACKAGES.find(package)) is not None:
-        add_package(package, own.folder)
+    if kind not in PARTS:
+        return None
     base = name if kind == "msg" else name.split("_")[0]
-    return _file(package, kind, base).get(type_name) if kind in PARTS else None
+    found = _file(package, kind, base).get(type_name)
+    if found is None and (own := PACKAGES.find(package)) is not None:
+        add_package(package, own.folder)
+        found = _file(package, kind, base).get(type_name)
+    return found

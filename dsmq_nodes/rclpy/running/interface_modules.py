@@ -8,6 +8,7 @@ import pkgutil
 import sys
 from collections.abc import Callable
 from functools import cache
+from importlib import import_module
 from importlib.abc import Loader
 from importlib.machinery import ModuleSpec
 from types import ModuleType
@@ -73,7 +74,15 @@ def made_module(name: str, body: dict[str, Any], *, is_package: bool) -> ModuleS
 
 def package_module(name: str) -> ModuleSpec | None:
     """Return a package of interfaces."""
-    return made_module(name, {"__doc__": f"The interfaces of {name}."}, is_package=True)
+
+    def kind_of(attribute: str) -> ModuleType:
+        """Return `std_msgs.msg`: in ROS other modules have imported it before the program."""
+        if attribute not in PARTS or not _names(name, attribute):
+            raise AttributeError(f"module {name!r} has no attribute {attribute!r}")
+        return import_module(f"{name}.{attribute}")
+
+    body = {"__doc__": f"The interfaces of {name}.", "__getattr__": kind_of}
+    return made_module(name, body, is_package=True)
 
 
 @cache
@@ -93,10 +102,25 @@ def kinds(package: str) -> dict[str, list[str]]:
     return {kind: sorted(names) for kind, names in found.items()}
 
 
+@cache
+def _more_names(package: str, kind: str) -> list[str]:
+    """Return the names of a package's interfaces with those that the kit lacks.
+
+    The source package, or an installed one, may have them; it is searched only when it is needed.
+    """
+    if (own := PACKAGES.find(package)) is not None:
+        interface_folders.add_package(package, own.folder)
+    return sorted({*kinds(package).get(kind, ()), *interface_folders.interfaces_in(package, kind)})
+
+
+def _names(package: str, kind: str) -> list[str]:
+    return kinds(package).get(kind) or _more_names(package, kind)
+
+
 def interface_module(fullname: str, package: str, kind: str, file: str = "") -> ModuleSpec | None:
     """Return the module of a kind of interfaces, or of one `file` of it; None: there is none."""
-    names = kinds(package).get(kind)
-    if names is None:
+    names = _names(package, kind)
+    if not names:
         return None
     if not file:
         doc = f"The {kind} interfaces of {package}."
@@ -121,8 +145,11 @@ def _getter(module: str, names: list[str]) -> Any:
 
     def get(name: str) -> Any:
         base, _, part = name.partition("_")
-        if base not in names or (part and kind == "msg"):
-            hint = "" if name.startswith("_") else f"; {did_you_mean(name, names)}"
+        if not base:
+            raise AttributeError(f"module {module!r} has no attribute {name!r}")
+        known = names if base in names else _more_names(package, kind)
+        if base not in known or (part and kind == "msg"):
+            hint = f"; {did_you_mean(name, known)}"
             raise AttributeError(f"module {module!r} has no attribute {name!r}{hint}")
         found = _part_getter(package, kind, base)(name)
         setattr(sys.modules[module], name, found)

@@ -22,7 +22,7 @@ def advice(error: ImportError) -> str:
     """Return what to do about a failed import; empty where Python's own text is enough."""
     if matched := _NAME.match(str(error)):
         return _about_name(*matched.groups())
-    if (matched := _INTERFACE.match(str(error))) and not import_finder.kinds(matched[1]):
+    if (matched := _INTERFACE.match(str(error))) and not interface_modules.kinds(matched[1]):
         return about_package(matched[1])
     if not isinstance(error, ModuleNotFoundError) or not error.name:
         return ""
@@ -51,6 +51,9 @@ def _about_name(name: str, module: str) -> str:
     found = import_module(module)
     known = {each for each in getattr(found, "__all__", None) or dir(found) if each[0] != "_"}
     hint = did_you_mean(name, known or _modules(module))
+    package, _, kind = module.partition(".")
+    if kind in interface_modules.kinds(package):
+        hint += f"; what its source package has more is read if that is below {Path.cwd()}"
     return f"{module} is this kit's, which has no {name!r} in it; {hint}"
 
 

@@ -10,6 +10,8 @@ from dsmq_nodes.rclpy.interfaces import class_named
 from dsmq_nodes.rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile
 from dsmq_nodes.topic_names import TF_STATIC_TOPIC, TF_TOPIC
 
+DEFAULT_TF_TOPIC = TF_TOPIC
+DEFAULT_STATIC_TF_TOPIC = TF_STATIC_TOPIC
 _DEPTH = 100
 
 
