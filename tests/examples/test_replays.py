@@ -364,7 +364,8 @@ SPELLED = {
     "Shimmer": ("S_1_Gyro_X_CAL\tS_1_Gyro_Y_CAL\tS_1_Gyro_Z_CAL\tS_1_Accel_LN_X_CAL\t"
                 "S_1_Accel_LN_Y_CAL\tS_1_Accel_LN_Z_CAL\n"
                 "deg/s\tdeg/s\tdeg/s\tm/(s^2)\tm/(s^2)\tm/(s^2)", DEG, 1.0, "\t"),
-    "Chinese": ("角速度X(°/s),角速度Y(°/s),角速度Z(°/s),加速度X(g),加速度Y(g),加速度Z(g)", DEG, G, ","),
+    "Chinese": ("角速度X(°/s),角速度Y(°/s),角速度Z(°/s),"
+                "加速度X(g),加速度Y(g),加速度Z(g)", DEG, G, ","),
     "comment": ("# gyr_x,gyr_y,gyr_z,acc_x,acc_y,acc_z", 1.0, 1.0, ","),
 }  # fmt: skip
 
@@ -482,7 +483,7 @@ def write(path: Path, text: str) -> None:
         ("a.csv", lambda path: write(path, "gyr_x,gyr_y,gyr_z\n1,2,3\n"), "are of the acc"),
         ("a.csv", lambda path: write(path, "gx,gy,gz,ax [V],ay,az\n"), "the unit 'v' is none of"),
         ("a.csv", lambda path: write(path, ""), "is empty"),
-        ("a.csv", lambda path: write(path, "gx,gy,gz,ax,ay,az\n"), "has no samples below its names"),
+        ("a.csv", lambda path: write(path, "gx,gy,gz,ax,ay,az\n"), "no samples below its names"),
         ("a.csv", lambda path: write(path, "time,gx,gy,gz,ax,ay,az\n1/5/24,1,2,3,4,5,6\n"),
          "lines that cannot be read': 1"),
         ("a.npz", lambda path: np.savez(path, gyr=np.zeros((2, 3))), "has no acc"),
