@@ -14,7 +14,6 @@ class Closings:
     def __init__(self) -> None:
         self._logged: set[tuple[str, str]] = set()  # in this second
         self._more = 0
-        self._is_crowded = False  # in this second a connection was ended to make room
 
     def note(self, who: str, reason: str) -> None:
         """Log why a connection is ended."""
@@ -26,16 +25,9 @@ class Closings:
             # Without a codec: Python imports it late, which fails when descriptors are used up.
             logger.warning("closing %s: %.300s", who, ascii(reason)[1:-1])
 
-    def note_crowded(self, who: str, why: str) -> None:
-        """Log that a connection is ended for another one: one line in a second."""
-        if not self._is_crowded:
-            self._is_crowded = True
-            reason = f"it has sent no request yet, and another connection needs its place: {why}"
-            self.note(who, reason)
-
     def end_second(self) -> None:
         """Log how many more there were in this second, and begin to count again."""
         if self._more:
             logger.warning("closed %d more connections in the same second", self._more)
         self._logged.clear()
-        self._more, self._is_crowded = 0, False
+        self._more = 0

@@ -158,7 +158,8 @@ class Broker:
         connection = next(iter(self._silent), None)
         if connection is None:
             return False
-        self._closings.note_crowded(connection.peer.address, why)
+        reason = f"it has sent no request yet, and another connection needs its place: {why}"
+        self._closings.note(connection.peer.address, reason)
         self._end(connection)
         return True
 

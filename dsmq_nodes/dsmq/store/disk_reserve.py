@@ -35,11 +35,6 @@ class DiskReserve:
     def _free_bytes(self) -> int:
         return shutil.disk_usage(self._path.parent).free
 
-    @property
-    def has_room(self) -> bool:
-        """Whether the disk has room for twice the reserve."""
-        return self._free_bytes() > 2 * self.size_bytes
-
     def allocate(self) -> None:
         """Allocate the space, or half of the free space if that is less."""
         size = min(self.size_bytes, self._free_bytes() // 2)
@@ -66,8 +61,8 @@ class DiskReserve:
         self.allocate()
 
     def grow_again(self, database: sqlite3.Connection) -> None:
-        """Let the database grow again, once the disk has room."""
-        if not self._grows and self.has_room:
+        """Let the database grow again, once the disk has room for twice the reserve."""
+        if not self._grows and self._free_bytes() > 2 * self.size_bytes:
             database.execute(f"PRAGMA max_page_count = {_MOST_PAGES}")
             self._grows = True
             self.allocate()
