@@ -483,6 +483,9 @@ def write(path: Path, text: str) -> None:
         ("a.csv", lambda path: write(path, "gyr_x,gyr_y,gyr_z\n1,2,3\n"), "are of the acc"),
         ("a.csv", lambda path: write(path, "gx,gy,gz,ax [V],ay,az\n"), "the unit 'v' is none of"),
         ("a.csv", lambda path: write(path, ""), "is empty"),
+        ("a.csv", lambda path: write(path, "DeviceName,gx,gy,gz,ax,ay,az\n"
+                                     "arm,0,0,0,0,0,9\nleg,0,0,0,0,0,9\narm,0,0,0,0,0,9\n"),
+         "samples of 2 devices in turns, arm, leg: write"),
         ("a.csv", lambda path: write(path, "gx,gy,gz,ax,ay,az\n"), "no samples below its names"),
         ("a.csv", lambda path: write(path, "time,gx,gy,gz,ax,ay,az\n1/5/24,1,2,3,4,5,6\n"),
          "lines that cannot be read': 1"),

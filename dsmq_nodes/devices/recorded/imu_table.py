@@ -17,7 +17,7 @@ import re
 import statistics
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -66,6 +66,7 @@ SHORT_TIME = re.compile(
     r"(\d{4})[-/.](\d\d?)[-/.](\d\d?)[ T](\d\d?):(\d\d?):(\d\d?)(?::(\d{1,3}))?(?!\d)"
 )
 COMMENTS = ("#", "//")
+DEVICE = re.compile(r"(device|sensor)[ _]?(name|id)|设备名称")
 # An accelerometer at rest measures 1 in g, and 9.8 in m/s^2; of so many samples half are near it.
 ABOUT_ONE, SPREAD, LEAST_SAMPLES = (0.8, 1.25), 0.3, 20
 LONGEST_STEP_NS = 2 * 10**9
@@ -118,7 +119,8 @@ def checked(path: str) -> str:
         check_units(path, first, {"gyr", "acc"})
         return path
     with opened(path) as lines:
-        table, _ = _read_head(path, lines)
+        table, samples = _read_head(path, lines)
+        table.check_devices(path, itertools.islice(samples, CHECKED))
     check_units(path, first, table.without_units())
     table.check_times(path, first)
     return path
@@ -252,6 +254,8 @@ class ImuTable:
                 raise ValueError(
                     f"no three columns are of the {quantity}: {', '.join(names)}; {NEEDED}"
                 )
+        devices = [number for number, name in enumerate(names) if DEVICE.fullmatch(name.lower())]
+        self.device = devices[0] if devices else None
         self.has_mag = all(("mag", axis) in self.columns for axis in "xyz")
 
     def without_units(self) -> set[str]:
@@ -261,6 +265,21 @@ class ImuTable:
             for quantity in ("gyr", "acc")
             if not all(self.columns[quantity, axis][1].has_unit for axis in "xyz")
         }
+
+    def check_devices(self, path: str, lines: Iterable[str]) -> None:
+        """Check that all samples are of one device.
+
+        Raises:
+            ValueError: those of several are in turns.
+        """
+        at = self.device
+        cells = map(self.split, map(str.strip, lines)) if at is not None else ()
+        found = dict.fromkeys(each[at] for each in cells if at is not None and len(each) > at)
+        if len(found) > 1:
+            raise ValueError(
+                f"{path} has samples of {len(found)} devices in turns, {', '.join(found):.100}: "
+                "write those of each into a file of its own"
+            )
 
     def check_times(self, path: str, first: list[Row]) -> None:
         """Check that the times of the first two samples are plausible in s, if they have no unit.
