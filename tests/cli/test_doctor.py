@@ -112,8 +112,12 @@ def test_a_node_that_was_killed_is_found(tmp_path: Path) -> None:
         os.kill(launch.pid_of("talker"), signal.SIGKILL)
         launch.wait_for("[launch] talker: killed by SIGKILL")
         output, _, status = place.here("doctor", "/talker", "--wait", "1")
-    assert status == 1
-    assert "ERROR   talker does not run (failed: killed by SIGKILL)\n" in output
+        assert status == 1
+        assert "ERROR   talker does not run (failed: killed by SIGKILL)\n" in output
+        assert place.here("node", "stop", "listener")[2] == 0
+        output, _, status = place.here("doctor", "/listener", "--wait", "1")
+    assert status == 0
+    assert "NOTE    listener does not run (stopped: exit status 0)\n" in output
 
 
 STUCK = """\

@@ -8,6 +8,7 @@ from dsmq_nodes.messages.diagnostic import DiagnosticStatus
 from dsmq_nodes.messages.dsmq_msgs import NodeStatistics
 from dsmq_nodes.tools.diagnosing.seen import (
     ERROR,
+    NOTE,
     SILENT_SEC,
     WARNING,
     Finding,
@@ -95,7 +96,8 @@ def _is_gone(name: str, there: set[str]) -> bool:
 def _dead(seen: Seen) -> Iterator[Finding]:
     there = {peer.name for peer in seen.graph.peers}
     for process in seen.processes:
-        if process.state in _DEAD:
+        if process.state in _DEAD or process.state == "stopped":
+            level = ERROR if process.state in _DEAD else NOTE  # it was asked to stop
             why = f": {process.last_end}" if process.last_end else ""
             text = f"{process.name} does not run ({process.state}{why})"
             if process.restarts:
@@ -103,7 +105,7 @@ def _dead(seen: Seen) -> Iterator[Finding]:
             advice = f"`dsmq-nodes node log {process.name}` has its last lines, "
             advice += f"`dsmq-nodes node start {process.name}` starts it."
             about = (process.name, *process.nodes)
-            yield Finding(ERROR, "dead node", about, text, advice)
+            yield Finding(level, "dead node", about, text, advice)
         elif process.state == "ready":
             for name in [name for name in process.nodes if name not in there]:
                 text = f"{name} has left the graph, but its process runs (pid {process.pid})"
