@@ -51,6 +51,16 @@ class Observed(list[MessageT]):
         why = "" if self else self._why_empty()
         return f"[] ({why})" if why else super().__repr__()
 
+    if not TYPE_CHECKING:  # its types are those of a list
+
+        def __getitem__(self, index: object) -> object:
+            """Return a message; where there is none, the error has the reason."""
+            try:
+                return super().__getitem__(index)
+            except IndexError as error:
+                why = f"; {self._why_empty() or 'nothing came'}" if not self else ""
+                raise IndexError(f"{error}{why}") from None
+
 
 class Graph:
     """Nodes, a router in memory, and a clock that is set forward to the next due moment.
@@ -258,11 +268,17 @@ class Graph:
             return ""
         if self.now_sec == since_sec:
             return "no time has passed: `graph.run_for(1.0)` lets it pass"
-        publishers = [each.statistics().publishers for each in self._spinning.values()]
-        published = {each.topic for ends in publishers for each in ends} | set(self._publications)
-        if topic in published:
+        nodes = [each.statistics() for each in self._spinning.values()]
+        published = {end.topic for each in nodes for end in each.publishers}
+        published |= set(self._publications)
+        heard = {end.topic for each in nodes for end in each.subscriptions} | set(self._observers)
+        if topic not in published:
+            return f"nobody publishes {topic}; {did_you_mean(topic, filter(_is_users, published))}"
+        unheard = next((each for each in self._publications if each not in heard), None)
+        if unheard is None:
             return ""
-        return f"nobody publishes {topic}; {did_you_mean(topic, filter(_is_users, published))}"
+        near = did_you_mean(unheard, filter(_is_users, heard))
+        return f"nobody subscribes {unheard}, which the test injects; {near}"
 
     def hear(self, topic: str) -> Callable[[], bool]:
         """Subscribe a topic of any type; return a function: whether a message has come since."""

@@ -428,10 +428,18 @@ def test_an_empty_list_of_messages_says_why_it_is_empty() -> None:
         assert repr(right) == "[] (no time has passed: `graph.run_for(1.0)` lets it pass)"
         graph.run_for(1.0)
         assert repr(wrong) == "[] (nobody publishes /lihgt; did you mean '/light'?)"
+        with pytest.raises(IndexError, match=r"out of range; nobody publishes /lihgt; did you"):
+            wrong[-1]
+        with pytest.raises(IndexError, match=r"out of range$"):
+            right[100]
         assert repr(right).startswith("[Float64(")
         silent = graph.observe(Float64, "dark")
         graph.run_for(1.0)
         assert repr(silent) == "[]"
+        graph.inject("swich", Float64())
+        graph.add(lambda: Node("n")).create_subscription(Float64, "switch", lambda msg: None, 1)
+        why = "nobody subscribes /swich, which the test injects; did you mean '/switch'?"
+        assert repr(silent) == f"[] ({why})"
     assert repr(silent) == "[]"
 
 
