@@ -232,10 +232,9 @@ class StraightLoop(asyncio.SelectorEventLoop):
 
     @override
     def remove_reader(self, fd: Any) -> bool:
-        number = _number(fd)
         if self._exact is not None:
-            self._exact.call_straight(number, None)
-        return super().remove_reader(number)
+            self._exact.call_straight(_number(fd), None)
+        return super().remove_reader(fd)  # finds a closed socket too
 
     def call(self, callback: Callable[[], object]) -> None:
         """Call back from the selector."""

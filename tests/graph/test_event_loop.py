@@ -234,3 +234,12 @@ def test_ticks_come_in_time_in_order_and_from_wherever_they_are_made() -> None:
         *("a tick", "made by a tick, long due", "the loop's own", "made by a straight call")
     ]
     assert told == ["of a tick"]
+
+
+def test_a_socket_of_a_program_may_be_closed_before_it_is_removed() -> None:
+    loop = new_event_loop()
+    ours, theirs = socket.socketpair()
+    with contextlib.closing(loop), theirs:
+        loop.add_reader(ours, print)
+        ours.close()
+        assert loop.remove_reader(ours)
