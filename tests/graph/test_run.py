@@ -330,7 +330,7 @@ def test_an_exception_of_the_main_thread_ends_what_another_one_spins(programs: P
 def test_what_another_thread_spins_outlives_the_main_one(programs: Programs) -> None:
     program = programs(SPUN_BESIDE.format("threading.Timer(0.5, node.shutdown).start()"))
     assert program.wait() == 0
-    assert program.lines == ["ticking", "robot is safe", "robot shuts down"]
+    assert program.lines[-3:] == ["ticking", "robot is safe", "robot shuts down"]
 
 
 @pytest.mark.usefixtures("broker")

@@ -89,6 +89,12 @@ def test_a_crash_loop_ends_in_failed_and_the_others_go_on(tmp_path: Path) -> Non
     assert run.lines.count("[bad] no sensor") == 6  # three times as it came, three as its last
 
 
+def test_no_others_go_on_where_there_are_none() -> None:
+    run = Run(with_(script("bad", "raise SystemExit(7)"), restart=SOON))
+    assert run.run() == 1
+    assert "[launch] bad: FAILED after 3 starts, exit status 7; the launch ends" in run.said()
+
+
 @pytest.mark.parametrize(("code", "status"), [("pass", 0), ("raise SystemExit(4)", 1)])
 def test_what_is_required_ends_the_launch(code: str, status: int) -> None:
     run = Run(with_(script("a", code), required=True), sleeper("b"))

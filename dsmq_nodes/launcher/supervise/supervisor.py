@@ -272,10 +272,13 @@ class Supervisor:
     def _life_over(self, life: asyncio.Task[None]) -> None:
         if not life.cancelled() and (error := life.exception()) is not None:
             self.fail("launch", f"has a fault itself, {error!r}", end=True)
-        states = {member.state for member in self.members.values()}
-        # A process that a user has stopped may be started again by the user.
-        if states <= OVER - {MemberState.STOPPED}:
+        if self._is_over():
             self.end.begun.set()
+
+    def _is_over(self) -> bool:
+        """Whether all have ended; one that a user has stopped may be started again by the user."""
+        states = {member.state for member in self.members.values()}
+        return states <= OVER - {MemberState.STOPPED}
 
     async def _live(self, member: Member) -> None:
         """Start a process, and restart it as its policy says, until it has ended for good."""
@@ -416,7 +419,7 @@ class Supervisor:
             )
             self._output.lines(name, [text.encode() for text in tail])
             what = f"FAILED after {member.starts} starts, {how}"
-            self.fail(name, what, "the others go on", end=member.plan.required)
+            self.fail(name, what, "the others go on", end=member.plan.required or self._is_over())
         else:
             self.report(f"{name}: {how}; it is started again in {delay_sec:.1f} s")
         return delay_sec
@@ -432,7 +435,7 @@ class Supervisor:
             if required:
                 self.end.begun.set()
         elif member.was_ready.is_set():
-            self.fail(name, how, "the others go on", end=required)
+            self.fail(name, how, "the others go on", end=required or self._is_over())
         else:
             self.fail(name, f"failed before it was ready, {how}", end=True)
 
