@@ -52,6 +52,8 @@ Matrix6x6 = Annotated[list[float64], Field(min_length=36, max_length=36)]
 Schema = dict[str, Any]
 """A pydantic core schema, handled as a plain dict, which it is."""
 
+_Adapters = dict[str, Callable[[Schema], object]]
+
 # The keys of a core schema that hold further schemas.
 _INNER: Final = frozenset(
     (
@@ -68,14 +70,23 @@ _INNER: Final = frozenset(
     )
 )
 # The kinds of schemas whose values JSON has in another form, a list or a text.
+_LISTS_IN_JSON: Final = ("tuple", "set", "frozenset", "deque")
 _NOT_IN_JSON: Final = (
-    *("tuple", "set", "frozenset", "deque", "counter", "ordered-dict", "default-dict"),
+    *_LISTS_IN_JSON,
+    *("counter", "ordered-dict", "default-dict"),
     *("datetime", "date", "time", "timedelta", "decimal", "fraction", "complex", "lax-or-strict"),
 )
 # The kinds of schemas around a model's: for its inner types, and for its validators.
 _AROUND: Final = frozenset(("definitions", "function-before", "function-after", "function-wrap"))
 # Ends the reference of an adapted copy: pydantic takes what stands after the last ":" off a name.
 _ADAPTED: Final = "-in-message"
+
+
+def adapt_parameters(
+    cls: type[BaseModel], schema: CoreSchema, handler: GetCoreSchemaHandler
+) -> CoreSchema:
+    """Read tuples and sets from JSON beneath validators too; convert nothing else."""
+    return _adapted(cls, schema, _Adapter(handler, dict.fromkeys(_LISTS_IN_JSON, _lax)))
 
 
 def adapt_model(
@@ -90,7 +101,10 @@ def adapt_model(
     validators too. The same holds in dataclasses, typed dicts and named tuples inside the model.
     Messages inside the model stay as they are: they are adapted already.
     """
-    adapter = _Adapter(handler)
+    return _adapted(cls, schema, _Adapter(handler, _ADAPTERS))
+
+
+def _adapted(cls: type[BaseModel], schema: CoreSchema, adapter: "_Adapter") -> CoreSchema:
     try:
         adapted = adapter.model(cls, schema)
     except _NotReadableError as error:
@@ -107,8 +121,9 @@ class _NotReadableError(Exception):
 class _Adapter:
     """Adapts the schema of one model, and copies of the types that it refers to."""
 
-    def __init__(self, handler: GetCoreSchemaHandler) -> None:
+    def __init__(self, handler: GetCoreSchemaHandler, adapters: _Adapters) -> None:
         self._handler: Final = handler
+        self._adapters: Final = adapters
         self.definitions: Final[dict[str, CoreSchema]] = {}
 
     def model(self, cls: type[BaseModel], schema: CoreSchema) -> CoreSchema:
@@ -131,7 +146,7 @@ class _Adapter:
             key: self._adapt_inner(value) if key in _INNER else value
             for key, value in schema.items()
         }
-        adapter = _ADAPTERS.get(adapted.get("type", ""))
+        adapter = self._adapters.get(adapted.get("type", ""))
         return adapter(adapted) if adapter else adapted
 
     def _adapt_inner(self, schema: object) -> object:
@@ -304,7 +319,7 @@ def _enumeration(schema: Schema) -> object:
     return schema
 
 
-_ADAPTERS: Final[dict[str, Callable[[Schema], object]]] = {
+_ADAPTERS: Final[_Adapters] = {
     "float": _float,
     "list": _list,
     "bytes": _bytes,

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, field_validator
 
 from dsmq_nodes import Node, Parameter, Parameters
 from dsmq_nodes.errors import ParameterError
@@ -595,3 +595,26 @@ def test_what_yaml_has_in_another_form_is_read(
     assert again.params.value == read
     with pytest.raises(ParameterError, match=r"value: Input should be .*, got None|other: .*'x'"):
         graph.add(Kinds, name="wrong", params={"value": written, "group.other": "x"})
+
+
+def test_a_tuple_beneath_a_validator_hinders_no_other_parameter(graph: Graph) -> None:
+    class Limited(Node):
+        class Params(Parameters):
+            limits: tuple[int, int] = (0, 1)
+            gain: float = 1.0
+
+            @field_validator("limits", mode="before")
+            @classmethod
+            def check(cls, value: Any) -> Any:
+                return value
+
+        params: Params
+
+        def __init__(self) -> None:
+            super().__init__("limited")
+
+    node = graph.add(Limited, params={"limits": [2, 3]})
+    (found,) = node.set_parameters([Parameter("gain", value=2.0)])
+    assert (found.successful, node.params.gain, node.params.limits) == (True, 2.0, (2, 3))
+    (found,) = node.set_parameters([Parameter("gain", value="2.0")])
+    assert not found.successful

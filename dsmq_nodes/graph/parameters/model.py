@@ -10,7 +10,8 @@ from typing_extensions import override
 
 from dsmq_nodes.errors import ParameterError
 from dsmq_nodes.graph.parameters.parameter import INTEGERS, is_byte
-from dsmq_nodes.messages.model_class import ModelClass, check_names, outer_names
+from dsmq_nodes.messages.fields import adapt_parameters
+from dsmq_nodes.messages.model_class import ModelClass, outer_names
 from dsmq_nodes.messages.python_numbers import changed
 from dsmq_nodes.suggest import did_you_mean, nearest
 
@@ -49,9 +50,7 @@ class Parameters(BaseModel, metaclass=ModelClass):
     def __get_pydantic_core_schema__(
         cls, source: type[BaseModel], handler: GetCoreSchemaHandler
     ) -> CoreSchema:
-        schema = handler(source)
-        check_names(cls, schema)
-        return schema
+        return adapt_parameters(cls, handler(source), handler)
 
     if not TYPE_CHECKING:  # a type checker finds them itself
 
