@@ -131,6 +131,10 @@ def test_it_waits_for_subscribers_and_is_ended_by_ctrl_c(place: Place) -> None:
             "{dat: hi}",
             "std_msgs/msg/String: dat: there is no such field; did you mean 'data'?\n",
         ),
+        (
+            "{data:hi}",
+            "std_msgs/msg/String: data:hi: there is no such field; write 'data: hi', with a space",
+        ),
         ("{data: 'hi}", "VALUES:1:8: a quote that is never closed\n    1 | {data: 'hi}\n"),
         ("{data: a, data: b}", "VALUES:1:11: key 'data' given twice"),
         ("hello", "the values are 'hello', not fields: write them as '{field: value}'"),

@@ -109,7 +109,8 @@ def _check_names(value: Any, schema: object, root: Schema, what: str, field: str
 def _check_fields_known(value: dict[str, Any], fields: Schema, where: str) -> None:
     for name in value:
         if name not in fields:
-            hint = did_you_mean(str(name), fields)
+            key, colon, rest = str(name).partition(":")
+            hint = f"write '{key}: {rest}', with a space" if colon else did_you_mean(key, fields)
             raise CommandError(one_line(f"{where}{name}: there is no such field; {hint}"))
 
 
