@@ -13,18 +13,18 @@ MOST_BYTES = 1 << 20
 _PATIENCE_SEC = 2.0  # for a program that is to write into a pipe
 
 
-def bytes_of(path: pathlib.Path) -> bytes:
-    """Read a file, or only as far as shows that it is too large.
+def bytes_of(path: pathlib.Path, most_bytes: int = MOST_BYTES) -> bytes:
+    """Read a file, or only as far as shows that it is larger than `most_bytes`.
 
     Raises:
         OSError: The file cannot be read.
         ValueError: No file can have this name.
     """
-    if not is_endless(path) and path.stat().st_size <= MOST_BYTES:
+    if not is_endless(path) and path.stat().st_size <= most_bytes:
         return path.read_bytes()
     opener = _open_pipe if path.is_fifo() else None
     with open(path, "rb", opener=opener) as stream:  # Path.open has no opener
-        return stream.read(MOST_BYTES + 1)
+        return stream.read(most_bytes + 1)
 
 
 def _open_pipe(path: str, flags: int) -> int:

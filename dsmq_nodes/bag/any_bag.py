@@ -4,7 +4,7 @@ from pathlib import Path
 
 from dsmq_nodes.bag.bag_source import BagSource
 from dsmq_nodes.bag.file.atomic import file_name
-from dsmq_nodes.bag.file.mcap_reader import McapFile, check_no_pipe
+from dsmq_nodes.bag.file.mcap_reader import McapFile, check_no_pipe, opened
 from dsmq_nodes.bag.file.reading import McapBag
 from dsmq_nodes.bag.file.selection import Selection
 from dsmq_nodes.bag.optional import need
@@ -47,6 +47,8 @@ def _files_of_ours(folder: Path) -> list[Path] | None:
     if not folder.is_dir() or (folder / _ROS_METADATA).exists():
         return None
     files = sorted(each for each in folder.iterdir() if each.name.endswith(_BAGS))
+    for each in files:
+        check_no_pipe(each)
     try:
         return None if any(map(_is_of_ros, files)) else files or None
     except BagError:  # undamaged files of a ROS bag are still read
@@ -88,8 +90,5 @@ def _dataset(paths: list[Path], topics: Selection | None) -> BagSource:
 
 
 def _starts_with(path: Path, magic: bytes) -> bool:
-    try:
-        with path.open("rb") as stream:
-            return stream.read(len(magic)) == magic
-    except OSError as error:
-        raise BagError(f"cannot read {path}: {error.strerror}") from None
+    with opened(path) as stream:
+        return stream.read(len(magic)) == magic

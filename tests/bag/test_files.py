@@ -25,6 +25,7 @@ from dsmq_nodes.messages.base import Message
 from dsmq_nodes.messages.schema.find import find_type, standard_names
 from tests.bag.conftest import NUMBERS, SECOND_NS, number
 from tests.support import processes
+from tests.support.waiting import PATIENCE_SEC
 
 
 def channel_of(topic: str, cls: type[Message]) -> Channel:
@@ -308,6 +309,17 @@ def test_a_pipe_is_told_in_words(numbers: Callable[..., Path], command: str) -> 
     assert done.returncode == 1
     assert b"Traceback" not in done.stderr
     assert b"/dev/stdin is a pipe" in done.stderr
+
+
+def test_a_pipe_in_a_folder_is_told_in_words(tmp_path: Path) -> None:
+    """Nobody writes into it: to open it waited forever."""
+    os.mkfifo(tmp_path / "x.mcap")
+    done = processes.run(
+        [sys.executable, "-m", "dsmq_nodes", "bag", "info", str(tmp_path)],
+        capture_output=True, check=False, timeout=PATIENCE_SEC,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert b"x.mcap is a pipe or a device" in done.stderr
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import os
 import shutil
 import sqlite3
 import struct
@@ -925,6 +926,15 @@ def test_metadata_are_no_more_than_texts(folder: Path, told: str) -> None:
     source = open_source([folder])
     assert source.paths == [folder / "a.db3"]
     assert values(source) == NUMBERS_READ
+
+
+@pytest.mark.parametrize("folder", [StoragePlugin.SQLITE3], indirect=True)
+def test_metadata_that_are_a_pipe_are_left_out(folder: Path) -> None:
+    (folder / "metadata.yaml").unlink()
+    os.mkfifo(folder / "metadata.yaml")
+    source = open_source([folder])
+    assert values(source) == NUMBERS_READ
+    assert "it is a pipe into which nobody writes" in "".join(source.omitted.lines())
 
 
 def packed(folder: Path) -> Path:

@@ -15,6 +15,7 @@ from dsmq_nodes.bag.file.mcap_index import NoIndexError, Wanted, messages, read_
 from dsmq_nodes.bag.file.mcap_records import MAGIC, Head, RawMessage, content, parsed
 from dsmq_nodes.bag.omitted import Omitted
 from dsmq_nodes.errors import BagError
+from dsmq_nodes.given_files import is_endless
 
 REPEATED: Final = ("repeated", "true")  # marks messages repeated from the previous file
 _OTHERS: Final = {
@@ -242,6 +243,7 @@ def without_repeated(channel: Channel) -> Channel:
 
 def opened(path: Path) -> IO[bytes]:
     """Open a file of a bag, or raise a BagError that explains why not."""
+    check_no_pipe(path)
     try:
         return path.open("rb")
     except OSError as error:
@@ -250,7 +252,7 @@ def opened(path: Path) -> IO[bytes]:
 
 def check_no_pipe(path: Path) -> None:
     """Raise a BagError if a path is neither a file nor a folder, before it is opened."""
-    if path.exists() and not (path.is_file() or path.is_dir()):
+    if is_endless(path):
         raise BagError(f"{path} is a pipe or a device: copy it to a file first")
 
 

@@ -25,7 +25,7 @@ from mcap.records import Chunk, McapRecord, Metadata, Schema
 from dsmq_nodes.bag.file.atomic import removed_if_unfinished
 from dsmq_nodes.bag.file.contents import Attachment
 from dsmq_nodes.bag.file.mcap_index import salvage_summary
-from dsmq_nodes.bag.file.mcap_reader import Record, channel_of, check_kind, check_no_pipe, opened
+from dsmq_nodes.bag.file.mcap_reader import Record, channel_of, check_kind, opened
 from dsmq_nodes.bag.file.mcap_records import (
     HEAD,
     MAGIC,
@@ -82,7 +82,6 @@ def repair(
     Raises:
         BagError: the file is not an MCAP, or the new one cannot be written.
     """
-    check_no_pipe(path)
     with opened(path) as stream:
         check_kind(path, stream)
         saved = bag_path(output)

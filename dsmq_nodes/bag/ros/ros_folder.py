@@ -19,6 +19,7 @@ import zstandard
 
 from dsmq_nodes.bag.omitted import Omitted
 from dsmq_nodes.errors import BagError
+from dsmq_nodes.given_files import bytes_of
 
 METADATA: Final = "metadata.yaml"
 PACKED: Final = ".zstd"  # as ROS 2 calls it
@@ -26,6 +27,7 @@ PACKED_SUFFIXES: Final = frozenset({PACKED, ".zst"})
 _SUFFIXES: Final = (".mcap", ".db3", ".mcap.zstd", ".db3.zstd")
 _TRANSIENT_LOCAL: Final = (1, "transient_local")
 _MOST_BYTES: Final = 512 << 20  # of one message
+_MOST_METADATA_BYTES: Final = 16 << 20
 _PIECE_BYTES: Final = 1 << 20
 _SQLITE_HEAD: Final = struct.Struct(">16xH10xI")  # the page size, the page count
 _MOST_UNPACKED: Final = 200  # times its size, or 1 MiB
@@ -95,7 +97,10 @@ class RosFolder:
 def _read_metadata(path: Path, omitted: Omitted) -> Mapping[str, Any]:
     """Return the metadata; empty, with a note, if they cannot be read."""
     try:
-        found = _Loader(path.read_text(errors="replace")).get_single_data()
+        text = bytes_of(path, _MOST_METADATA_BYTES).decode(errors="replace")
+        if len(text) > _MOST_METADATA_BYTES:
+            raise ValueError("it is too large")
+        found = _Loader(text).get_single_data()
         metadata = found.get("rosbag2_bagfile_information") if isinstance(found, dict) else None
     except FileNotFoundError:
         omitted.note(f"{path} does not exist, as after a recording that was killed")
