@@ -5,6 +5,7 @@ import json
 import weakref
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field
@@ -98,6 +99,17 @@ class Visit:
                     if acknowledged:
                         self.says(op="ack", n=each["n"])
         return found
+
+
+@pytest.mark.parametrize("topic", [[], {"a": 1}, 5])
+def test_a_request_with_a_field_of_a_wrong_type_is_answered(topic: Any) -> None:
+    """It had no answer, and left a traceback in the log."""
+    with Graph() as graph:
+        visit = Visit(graph)
+        for op in ("arm", "pub", "call", "params"):
+            answer = visit.asks(op, topic=topic or [1], service=topic, node=topic, msg=topic)
+            assert not answer["ok"]
+            assert answer["error"]
 
 
 def test_a_page_that_reads_nothing_costs_a_bounded_amount_and_has_the_newest() -> None:

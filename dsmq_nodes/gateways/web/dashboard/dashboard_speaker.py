@@ -36,7 +36,9 @@ if TYPE_CHECKING:
 _FRAMES_HZ: Final = 20.0
 _GRAPH_SEC: Final = 0.25
 _WAITS_BYTES: Final = 64 << 10
-_WRONG: Final = (DsmqError, LookupError, TypeError, ValueError, OverflowError)  # from a page
+_WRONG: Final = (  # from a page
+    *(DsmqError, LookupError, TypeError, AttributeError, ValueError, OverflowError),
+)
 _EVERY_NODES: Final = (
     *("/describe_parameters", "/get_parameter_types", "/get_parameters", "/list_parameters"),
     *("/set_parameters", "/set_parameters_atomically", "/get_logger_levels", "/set_logger_levels"),
@@ -214,7 +216,7 @@ class DashboardSpeaker:
                 self.client.spawn(self._answer(op, asked))
             else:
                 self.send({"op": "error", "error": f"unknown op {op!r:.40}"})
-        except (*_WRONG, AttributeError) as error:
+        except _WRONG as error:
             self.send({"op": "error", "error": f"{type(error).__name__}: {error}"})
 
     def closed(self) -> None:
