@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import math
 import re
 import sys
 import warnings
@@ -434,6 +435,8 @@ _beyond: Final[list[int]] = []
 def _total_ns(sec: int, nanosec: int, seconds: float, nanoseconds: int) -> int:
     if sec or nanosec:
         raise TypeError("give sec and nanosec, or seconds and nanoseconds: not both")
+    if not math.isfinite(seconds):
+        raise MessageError(f"seconds: a time is a finite number, not {seconds}")
     return round(seconds * _NANOSECONDS) + nanoseconds
 
 

@@ -51,3 +51,12 @@ def test_what_is_wrong_is_said() -> None:
     for wrong in (lambda: Time() - 1, lambda: Time() + Time(), lambda: Duration() < 1):  # type: ignore[operator]
         with pytest.raises(TypeError):
             wrong()
+
+
+@pytest.mark.parametrize("kind", [Time, Duration])
+@pytest.mark.parametrize("seconds", [float("nan"), float("inf")])
+def test_a_time_that_is_no_number_is_refused(
+    kind: type[Time] | type[Duration], seconds: float
+) -> None:
+    with pytest.raises(MessageError, match=f"seconds: a time is a finite number, not {seconds}"):
+        kind(seconds=seconds)
