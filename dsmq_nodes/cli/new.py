@@ -21,7 +21,8 @@ _RENAMED: Final = {
     "gitignore.template": ".gitignore",
     "deploy/workflow.yaml": ".github/workflows/test.yaml",
 }
-_TAKEN: Final = sys.stdlib_module_names | {"dsmq_nodes", "launch", "tests", "pytest", "pydantic"}
+_OTHERS: Final = {"dsmq_nodes", "launch", "test", "tests", "pytest", "pydantic"}
+_TAKEN: Final = sys.stdlib_module_names | _OTHERS
 _PYTHON: Final = "{}.{}".format(*sys.version_info)
 
 
@@ -103,6 +104,6 @@ def _check(name: str) -> None:
     meant = "".join(c if c.isalnum() else "_" for c in name.lower()).strip("_")
     if name != meant or not name.isascii() or not name.isidentifier() or keyword.iskeyword(name):
         hint = f"; did you mean '{meant}'?" if meant.isidentifier() and meant != name else ""
-        raise typer.BadParameter(f"{name!r} is no name of a Python package{hint}; {_NAMES}")
+        raise typer.BadParameter(f"{name!r} is no name of a Python package: {_NAMES}{hint}")
     if name in _TAKEN:
         raise typer.BadParameter(f"{name!r} is the name of another package; take another one")

@@ -138,6 +138,7 @@ def test_a_project_that_is_there_is_left_alone(project: Path) -> None:
         ("class", "is no name of a Python package"),
         ("../up", "did you mean 'up'?"),
         ("json", "is the name of another package"),
+        ("test", "is the name of another package"),  # of Python, though its list lacks it
         ("tests", "is the name of another package"),
     ],
 )
