@@ -106,7 +106,9 @@ def _begin_to_spin(given: object) -> None:
         if isinstance(given, type) and issubclass(given, Node):
             hint = f": write `{given.__qualname__}()`"
         raise TypeError(f"a node is spun, not {given!r:.60}{hint}")
-    given._kit.spinner.begin_to_spin()
+    spinner = given._kit.spinner
+    spinner.was_spun = True  # before a signal can interrupt the next step
+    spinner.warn_if_ended("spin")
 
 
 def spin_until_future_complete(

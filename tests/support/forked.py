@@ -222,8 +222,8 @@ def _loggers() -> Iterator[logging.Logger]:
 def _forget_the_parent() -> None:
     gc.freeze()
     atexit._clear()
-    warnings.filters[:] = _beginning["filters"]  # type: ignore[index]
-    warnings._filters_mutated()  # type: ignore[attr-defined]
+    warnings.resetwarnings()
+    warnings.filters.extend(_beginning["filters"])  # type: ignore[attr-defined]
     sys.warnoptions.clear()
     sys.path[:] = _beginning["path"]
     sys.excepthook = sys.__excepthook__

@@ -180,14 +180,10 @@ class Spinner:
         if self._refusal:
             raise ForkedError(self._refusal)
 
-    def begin_to_spin(self) -> None:
-        """Count the node as spun, even if a signal interrupts what follows."""
-        self.was_spun = True
-        self.warn_if_ended("spin")
-
     async def spin(self) -> None:
         """Run callbacks in the running loop until `shut_down` or an exception."""
-        self.begin_to_spin()
+        self.was_spun = True
+        self.warn_if_ended("spin")
         if running_loop() is None:
             raise SpinError(
                 f"{self._name} is spun by asyncio, and no event loop of asyncio runs here: write "
