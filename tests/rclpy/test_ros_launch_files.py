@@ -505,6 +505,35 @@ def test_functions_are_called_at_events(arm: Path) -> None:
     ]
 
 
+RESPAWNED = """
+    from launch import LaunchDescription
+    from launch.actions import ExecuteProcess, RegisterEventHandler, Shutdown
+    from launch.event_handlers import OnProcessIO
+
+    def generate_launch_description():
+        again = ExecuteProcess(
+            cmd=['echo >> counted; wc -l < counted; exit 3'],
+            shell=True, name='again', respawn=True, respawn_delay=0.01)
+        return LaunchDescription([
+            again,
+            ExecuteProcess(cmd=['false'], respawn=True, respawn_max_retries=2),
+            RegisterEventHandler(OnProcessIO(target_action=again, on_stdout=lambda event:
+                Shutdown(reason='enough') if int(event.text) == 8 else None)),
+        ])
+"""
+
+
+@pytest.mark.usefixtures("default_port")
+def test_a_process_is_respawned_as_often_as_asked(arm: Path) -> None:
+    write(arm, {"again.launch.py": RESPAWNED})
+    done = launch(arm, "again.launch.py")
+    assert "[again] 8" in done.stdout
+    assert "[launch] the launch ends: enough" in done.stderr
+    done = launch(arm, "again.launch.py", "--dry-run")
+    assert "    restart: always\n" in done.stdout
+    assert "    restart: always, 2 times at most\n" in done.stdout
+
+
 @pytest.mark.usefixtures("default_port")
 def test_a_handler_that_raises_ends_the_launch(arm: Path) -> None:
     text = HANDLED.replace("status = f'", "status = f'{1 / 0}")
@@ -531,6 +560,7 @@ def test_wrong_elements_are_told_by_their_lines(arm: Path) -> None:
         "<launch>\n<executable cmd='echo \"x'/>\n<executable cmd='a' launch-prefix='b \"c'/>\n"
         "<executable cmd='a' sigterm_timeout='soon'/>\n"
         "<executable cmd='a' respawn='true' respawn_delay='-1'/>\n"
+        "<executable cmd='a' respawn='true' respawn_max_retries='many'/>\n"
         "<timer period='nan'/>\n<include file='$(dirname)/empty.yaml'/>\n</launch>"
     )
     done = launch(arm, "d.launch.xml", "--dry-run")
@@ -540,6 +570,7 @@ def test_wrong_elements_are_told_by_their_lines(arm: Path) -> None:
             "ExecuteProcess: 'b \"c': No closing quotation",
             "ExecuteProcess: 'soon' is no number of seconds",
             "ExecuteProcess: '-1' is no number of seconds",
+            "respawn_max_retries is to be a whole number",
             "TimerAction: 'nan' is no number of seconds",
         ),
         start=2,

@@ -133,7 +133,8 @@ class ProcessPlan:
             yield f"after: {each.node} {what}{limit}"
         if self.restart.policy != "never":
             most, window_sec = self.restart.max_restarts, self.restart.window_sec
-            limit = "" if most is None else f", {most} times in {window_sec:g} s at most"
+            within = "" if math.isinf(window_sec) else f" in {window_sec:g} s"
+            limit = "" if most is None else f", {most} times{within} at most"
             yield f"restart: {self.restart.policy}{limit}"
         if self.required:
             yield "required: the launch ends with it"

@@ -227,12 +227,21 @@ def _process(element: Element) -> dict[str, Any]:
     }
     if delay := element.attributes.get("respawn_delay"):
         found["respawn_delay"] = delay
+    if "respawn_max_retries" in element.attributes:
+        found["respawn_max_retries"] = _whole(element, "respawn_max_retries")
     for name in ("sigterm_timeout", "sigkill_timeout"):
         if name in element.attributes:
             found[name] = element.attributes[name]
     if element.attributes.get("on_exit") == "shutdown":
         found["on_exit"] = actions.Shutdown()
     return found
+
+
+def _whole(element: Element, name: str) -> int:
+    try:
+        return int(element.attributes[name])
+    except ValueError:
+        raise _ElementError(element.place, f"{name} is to be a whole number") from None
 
 
 def _words(element: Element, name: str) -> list[Any]:

@@ -1,5 +1,6 @@
 """The actions of launch that start programs."""
 
+import math
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -30,6 +31,7 @@ class ExecuteLocal(Action):
         cwd: Any = None,
         respawn: Any = False,
         respawn_delay: Any = None,
+        respawn_max_retries: int = -1,
         on_exit: Any = None,
         sigterm_timeout: Any = 5,
         sigkill_timeout: Any = 5,
@@ -47,6 +49,7 @@ class ExecuteLocal(Action):
         self.name, self.cwd, self.shell, self.prefix = name, cwd, shell, prefix
         self.env = {**(env or {}), **(additional_env or {})}
         self.respawn, self.respawn_delay = respawn, respawn_delay
+        self.respawn_max_retries = respawn_max_retries
         self.on_exit = on_exit
         self.timeouts = (sigterm_timeout, sigkill_timeout)
         self.process = ""  # its name in the plan, after the visit
@@ -74,7 +77,9 @@ class ExecuteLocal(Action):
         without = [name for name, value in env.items() if value is None and name in os.environ]
         restart = RestartPlan()
         if truth_of(self.respawn, context):
-            restart = RestartPlan("always", delay_sec=seconds_of(self.respawn_delay or 0, context))
+            delay_sec, most = seconds_of(self.respawn_delay or 0, context), self.respawn_max_retries
+            most_restarts = None if most < 0 else most
+            restart = RestartPlan("always", delay_sec, delay_sec, 0.0, most_restarts, math.inf)
         self.process = context.add(
             ProcessPlan(
                 title,
