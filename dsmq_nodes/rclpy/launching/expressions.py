@@ -75,9 +75,10 @@ _MATH: Final = {
     for name, value in vars(math).items()
     if not name.startswith("_") and name not in {"comb", "factorial", "perm"}
 }
+_BUILTINS: Final = (abs, all, any, bool, float, int, len, max, min, round, sorted, str, sum)
 _FUNCTIONS: Final[dict[str, Callable[..., Any]]] = {
     **{name: value for name, value in _MATH.items() if callable(value)},
-    **{each.__name__: each for each in (abs, bool, float, int, len, max, min, round, str, sum)},
+    **{each.__name__: each for each in _BUILTINS},
 }
 _METHODS: Final = {"endswith", "lower", "lstrip", "rstrip", "split", "startswith", "strip", "upper"}
 
@@ -110,6 +111,8 @@ def _called(node: ast.Call) -> Any:
     arguments, function = [_computed(each) for each in node.args], node.func
     if isinstance(function, ast.Attribute) and not _is_math(function.value):
         owner = _computed(function.value)
+        if function.attr == "replace" and isinstance(owner, str):
+            return _replaced(owner, *arguments)
         if function.attr in _METHODS and isinstance(owner, str):
             return getattr(owner, function.attr)(*arguments)
     elif isinstance(function, ast.Attribute) and callable(_MATH.get(function.attr)):
@@ -119,9 +122,20 @@ def _called(node: ast.Call) -> Any:
     return _refuse(function)
 
 
-def _and_or(node: ast.BoolOp) -> bool:
-    is_and = isinstance(node.op, ast.And)
-    return (all if is_and else any)(_computed(each) for each in node.values)
+def _and_or(node: ast.BoolOp) -> Any:
+    """Return the value that decides: `'' or 'a'` is 'a'."""
+    *first, last = node.values
+    for each in first:
+        if bool(found := _computed(each)) is isinstance(node.op, ast.Or):
+            return found
+    return _computed(last)
+
+
+def _replaced(text: str, old: str, new: str, *count: int) -> str:
+    """Return a text with parts replaced; it may only become short."""
+    if (len(text) + 1) * len(new) > LONGEST:
+        raise ValueError(f"{new[:20]!r} is too long")
+    return text.replace(old, new, *count)
 
 
 def _compared(node: ast.Compare) -> Any:
@@ -143,7 +157,7 @@ _COMPUTED: Final[dict[type, Callable[[Any], Any]]] = {
         *(None if each is None else _computed(each) for each in (node.lower, node.upper, node.step))
     ),
     ast.List: lambda node: [_computed(each) for each in node.elts],
-    ast.Tuple: lambda node: [_computed(each) for each in node.elts],
+    ast.Tuple: lambda node: tuple(_computed(each) for each in node.elts),
     ast.BoolOp: _and_or,
     ast.UnaryOp: lambda node: _OPERATORS[type(node.op)](_computed(node.operand)),
     ast.BinOp: lambda node: _OPERATORS[type(node.op)](_computed(node.left), _computed(node.right)),

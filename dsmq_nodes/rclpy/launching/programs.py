@@ -47,7 +47,7 @@ class ExecuteLocal(Action):
     ) -> None:
         super().__init__(condition=condition)
         self.name, self.cwd, self.shell, self.prefix = name, cwd, shell, prefix
-        self.env = {**(env or {}), **(additional_env or {})}
+        self.env, self.additional_env = env, additional_env or {}
         self.respawn, self.respawn_delay = respawn, respawn_delay
         self.respawn_max_retries = respawn_max_retries
         self.on_exit = on_exit
@@ -72,8 +72,11 @@ class ExecuteLocal(Action):
         if self.prefix is not None:
             words = [*split_words(text_of(self.prefix, context)), *words]
         cwd = None if self.cwd is None else text_of(self.cwd, context)
-        own = {text_of(k, context): text_of(v, context) for k, v in self.env.items()}
-        env = around.env | own
+        pairs = {**(self.env or {}), **self.additional_env}.items()
+        # `env` stands in place of what actions before it have set.
+        env = (around.env if self.env is None else {}) | {
+            text_of(name, context): text_of(value, context) for name, value in pairs
+        }
         without = [name for name, value in env.items() if value is None and name in os.environ]
         restart = RestartPlan()
         if truth_of(self.respawn, context):

@@ -336,15 +336,21 @@ class AnonName(Substitution):
 
 
 class EqualsSubstitution(Substitution):
-    """Whether two texts are the same."""
+    """Whether two texts are the same: as truth values, as numbers, or else letter by letter."""
 
     def __init__(self, left: Any, right: Any) -> None:
-        self.values = (left, right)
+        self.values = ["" if each is None else each for each in (left, right)]
 
     def perform(self, context: Visit) -> str:
         """Return true or false."""
         left, right = (text_of(each, context) for each in self.values)
-        return str(left == right).lower()
+        is_same = left == right
+        if left.lower() in _TRUE and right.lower() in _TRUE:
+            is_same = _TRUE[left.lower()] == _TRUE[right.lower()]
+        else:
+            with contextlib.suppress(ValueError):
+                is_same = math.isclose(float(left), float(right))
+        return str(is_same).lower()
 
 
 class NotEqualsSubstitution(EqualsSubstitution):
