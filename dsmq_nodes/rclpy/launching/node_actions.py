@@ -212,11 +212,14 @@ class SetParametersFromFile(Action):
         context.around.params += parameter_words(self.filename, context)
 
 
-class SetUseSimTime(SetParameter):
-    """Sets whether all nodes in the group use simulated time."""
+class SetUseSimTime(Action):
+    """Sets whether the launch itself uses simulated time; its nodes do not follow, as in ROS.
+
+    Nothing follows here: a `RosTimer` waits by the clock of the machine.
+    """
 
     def __init__(self, value: Any, *, condition: Any = None) -> None:
-        super().__init__("use_sim_time", value, condition=condition)
+        super().__init__(condition=condition)
 
 
 class SetRemap(Action):

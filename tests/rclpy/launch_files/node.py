@@ -15,6 +15,8 @@ params = {
     for name in sorted(node._parameters)
     if name not in {"start_type_description_service", "use_sim_time"}
 }
+if node.get_parameter("use_sim_time").value:
+    params["use_sim_time"] = True
 topic = node.create_publisher(String, "chatter", 1).topic_name
 words = (node.get_fully_qualified_name(), topic, params, remove_ros_args(sys.argv)[1:])
 print("SHOW", *words, sep="|", flush=True)

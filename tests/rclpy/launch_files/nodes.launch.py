@@ -13,6 +13,7 @@ from launch_ros.actions import (
     SetParameter,
     SetParametersFromFile,
     SetRemap,
+    SetUseSimTime,
 )
 from launch_ros.parameter_descriptions import ParameterFile, ParameterValue
 
@@ -61,5 +62,9 @@ def generate_launch_description():
                 ]
             ),
             run(name="outside"),
+            SetUseSimTime(True),
+            run(name="in_real_time"),
+            SetParameter("use_sim_time", True),
+            run(name="simulated"),
         ]
     )
