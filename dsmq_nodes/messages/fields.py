@@ -146,6 +146,9 @@ class _Adapter:
             key: self._adapt_inner(value) if key in _INNER else value
             for key, value in schema.items()
         }
+        if adapted.get("type") == "union":
+            pairs = zip(schema["choices"], adapted["choices"], strict=True)
+            adapted["choices"] = [_labelled(choice, found) for choice, found in pairs]
         adapter = self._adapters.get(adapted.get("type", ""))
         return adapter(adapted) if adapter else adapted
 
@@ -170,6 +173,12 @@ class _Adapter:
             adapted = cast("Schema", self._adapt(found))
             self.definitions[adapted_ref] = cast("CoreSchema", adapted | {"ref": adapted_ref})
         return schema | {"schema_ref": adapted_ref}
+
+
+def _labelled(choice: Any, adapted: Any) -> Any:
+    """Return a choice of a union, with the name of its kind for errors."""
+    is_plain = isinstance(choice, dict) and adapted["type"] == "json-or-python"
+    return (adapted, choice["type"]) if is_plain else adapted
 
 
 def _is_model(schema: CoreSchema) -> bool:

@@ -108,3 +108,16 @@ def test_a_dataclass_outside_of_messages_stays_as_pydantic_has_it() -> None:
     Log(plain=Plain(NAN))
     with pytest.raises(ValidationError):
         TypeAdapter(Plain).validate_json('{"x":"NaN"}', strict=True)
+
+
+@pytest.mark.parametrize(
+    ("kind", "named"),
+    [(float, "float"), (list[float], "list"), (tuple[int, int], "tuple"), (bytes, "bytes")],
+    ids=str,
+)
+def test_an_error_of_one_of_several_kinds_names_them(kind: Any, named: str) -> None:
+    class Log(Message):
+        field: kind | int
+
+    with pytest.raises(ValueError, match=rf"field\.{named}: Input should .*; field\.int: Input"):
+        Log(field=object())
