@@ -544,6 +544,29 @@ def test_a_handler_that_raises_ends_the_launch(arm: Path) -> None:
     assert done.returncode == 1
 
 
+LATE = """
+    from launch import LaunchDescription
+    from launch.actions import ExecuteProcess, RegisterEventHandler
+    from launch.event_handlers import OnProcessIO, OnProcessStart
+
+    def generate_launch_description():
+        sleeps = ExecuteProcess(cmd=['sleep', '1000'], name='sleeps')
+        late = RegisterEventHandler(OnProcessIO(target_action=sleeps, on_stdout=print))
+        return LaunchDescription([
+            sleeps,
+            RegisterEventHandler(OnProcessStart(on_start=lambda event, context: late)),
+        ])
+"""
+
+
+@pytest.mark.usefixtures("default_port")
+def test_a_handler_that_comes_too_late_for_lines_is_told(arm: Path) -> None:
+    write(arm, {"late.launch.py": LATE})
+    done = launch(arm, "late.launch.py")
+    assert "late.launch.py:8:5: sleeps has started already: register OnProcessIO" in done.stderr
+    assert done.returncode == 1
+
+
 def test_wrong_elements_are_told_by_their_lines(arm: Path) -> None:
     (arm / "a.launch.xml").write_text(
         "<launch>\n  <nod pkg='arm'/>\n  <node exec='talk'/>\n</launch>"

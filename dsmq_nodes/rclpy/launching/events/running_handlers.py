@@ -29,6 +29,7 @@ class RunningHandlers:
         """
         self._context, self._name = context, name
         self.registered: list[_Registered] = []
+        self._unread = set[str]()  # started processes whose lines are no events
 
     def __str__(self) -> str:
         return "\n".join(
@@ -44,6 +45,7 @@ class RunningHandlers:
             planned, running = action.event_handler.split(context)
             if running is not None:
                 self.registered.append((running, action.place, around))
+                self._check_in_time(running, action.place)
             if planned is None:
                 continue
             with context.inside():
@@ -60,6 +62,13 @@ class RunningHandlers:
             isinstance(each, OnProcessIO) and each.is_for(program) for each, *_ in self.registered
         )
 
+    def _check_in_time(self, handler: LaunchEventHandler, place: SourceLine) -> None:
+        if not isinstance(handler, OnProcessIO) or handler.target is None:
+            return
+        for name in filter(lambda each: handler.is_for(self._context.programs[each]), self._unread):
+            text = f"{name} has started already: register OnProcessIO before, outside of handlers"
+            self._context.add_problem(place, text)
+
     def react(self, event: LaunchEvent) -> Reaction:
         """Call the handlers that an event is for.
 
@@ -69,6 +78,9 @@ class RunningHandlers:
         context = self._context
         context.is_running, context.lines = True, []
         known = len(context.processes)
+        is_program = event.process in context.programs
+        if event.what == "started" and is_program and not self.reads(event.process):
+            self._unread.add(event.process)
         if event.what == "ended" and context.ends is None:
             context.ends = context.reasons.get(event.process)
         before = context.ends
