@@ -9,6 +9,7 @@ import errno
 import ipaddress
 import os
 import socket
+import ssl
 from functools import lru_cache
 from typing import Final
 
@@ -64,9 +65,9 @@ def resolved(host: str) -> str:
 
 def why_absent(host: str, error: OSError) -> str:
     """Return why an address could not be used, with advice if this machine does not have it."""
-    number = error.errno or 0
-    # asyncio has words of its own for an error of the system; a name's error is below 0
-    reason = os.strerror(number) if number > 0 else error.strerror or str(error)
+    # asyncio has words of its own for an error of the system; TLS and names have their own numbers
+    is_systems = error.errno and not isinstance(error, ssl.SSLError | socket.gaierror)
+    reason = os.strerror(error.errno or 0) if is_systems else error.strerror or str(error)
     if error.errno not in _ABSENT:
         return reason
     if not is_loopback(host):
