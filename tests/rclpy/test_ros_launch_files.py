@@ -567,6 +567,57 @@ def test_a_handler_that_comes_too_late_for_lines_is_told(arm: Path) -> None:
     assert done.returncode == 1
 
 
+@pytest.mark.usefixtures("default_port")
+def test_what_follows_from_the_failure_of_the_last_process_is_started(arm: Path) -> None:
+    text = """
+    from launch import LaunchDescription
+    from launch.actions import ExecuteProcess, RegisterEventHandler
+    from launch.event_handlers import OnProcessExit
+
+    def again(event, context):
+        return ExecuteProcess(cmd=['echo', 'again']) if event.returncode else None
+
+    def generate_launch_description():
+        once = ExecuteProcess(cmd=['exit 3'], shell=True, name='once')
+        return LaunchDescription([
+            once, RegisterEventHandler(OnProcessExit(target_action=once, on_exit=again))])
+    """
+    write(arm, {"again.launch.py": text})
+    done = launch(arm, "again.launch.py")
+    assert "[echo] again" in done.stdout
+    assert "once: exit status 3; the others go on" in done.stderr
+
+
+@pytest.mark.usefixtures("default_port")
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        ("on_stdout=lambda event: OpaqueFunction(function=endless)", "RecursionError: "),
+        ("target_action=lambda action: action.lacks, on_stdout=print", "AttributeError: "),
+    ],
+)
+def test_handlers_of_lines_that_raise_end_the_launch(arm: Path, wrong: str, why: str) -> None:
+    text = f"""
+    from launch import LaunchDescription
+    from launch.actions import ExecuteProcess, OpaqueFunction, RegisterEventHandler
+    from launch.event_handlers import OnProcessIO
+
+    def endless(context):
+        return endless(context)
+
+    def generate_launch_description():
+        return LaunchDescription([
+            RegisterEventHandler(OnProcessIO({wrong})),
+            ExecuteProcess(cmd=['echo hi; exec sleep 1000'], shell=True)])
+    """
+    write(arm, {"wrong.launch.py": text})
+    done = launch(arm, "wrong.launch.py")
+    assert why in done.stderr
+    assert "wrong.launch.py:" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.returncode == 1
+
+
 def test_wrong_elements_are_told_by_their_lines(arm: Path) -> None:
     (arm / "a.launch.xml").write_text(
         "<launch>\n  <nod pkg='arm'/>\n  <node exec='talk'/>\n</launch>"

@@ -35,7 +35,7 @@ from dsmq_nodes.launcher.supervise.launch_broker import BrokerLines, started_aga
 from dsmq_nodes.launcher.supervise.launch_end import LaunchEnd
 from dsmq_nodes.launcher.supervise.member import OVER, TURN, Member, MemberState
 from dsmq_nodes.launcher.supervise.not_ready import Patience
-from dsmq_nodes.launcher.supervise.plan import LaunchEvent, Plan, ProcessPlan, RestartPlan
+from dsmq_nodes.launcher.supervise.plan import LaunchEvent, Plan, ProcessPlan, Reaction, RestartPlan
 from dsmq_nodes.launcher.supervise.process import Guard, describe, may_fork
 from dsmq_nodes.launcher.supervise.start_turns import StartTurns
 from dsmq_nodes.launcher.supervise.waiting import came_about, described
@@ -292,8 +292,8 @@ class Supervisor:
                 member.become(MemberState.STOPPED)
                 self._react(LaunchEvent("ended", member.name, pid, status))
                 return
-            delay_sec = self._delay_sec(member, status)
             self._react(LaunchEvent("ended", member.name, pid, status))
+            delay_sec = self._delay_sec(member, status)
             if delay_sec is None:
                 return
             member.become(MemberState.RESTARTING)
@@ -386,15 +386,21 @@ class Supervisor:
         except LaunchFileError as error:
             self.fail("launch", str(error), end=True)
             return
+        # What the event itself means is shown before what follows from it.
+        asyncio.get_running_loop().call_soon(self._show_reaction, reaction)
+        if self.end.begun.is_set() or reaction.ends is not None:
+            return
+        for plan in reaction.processes:
+            self._output.add(plan.name)
+            self.members[plan.name] = self._member_of(plan)
+            self._begin(self.members[plan.name])
+
+    def _show_reaction(self, reaction: Reaction) -> None:
         for line in reaction.lines:
             self.report(line)
         if reaction.ends is not None and not self.end.begun.is_set():
             self.report(f"the launch ends: {reaction.ends or 'the launch file says so'}")
             self.end.begun.set()
-        for plan in () if self.end.begun.is_set() else reaction.processes:
-            self._output.add(plan.name)
-            self.members[plan.name] = self._member_of(plan)
-            self._begin(self.members[plan.name])
 
     async def _end_of(self, member: Member) -> int:
         assert member.process is not None

@@ -56,10 +56,11 @@ class RunningHandlers:
                     context.add_problem(action.place, str(error))
 
     def reads(self, process: str) -> bool:
-        """Whether a handler asks for the lines of a process."""
+        """Whether a handler asks for the lines of a process, or may ask: a function chooses it."""
         program = self._context.programs.get(process)
+        handlers = [each for each, *_ in self.registered if isinstance(each, OnProcessIO)]
         return program is not None and any(
-            isinstance(each, OnProcessIO) and each.is_for(program) for each, *_ in self.registered
+            callable(each.target) or each.is_for(program) for each in handlers
         )
 
     def _check_in_time(self, handler: LaunchEventHandler, place: SourceLine) -> None:
@@ -101,12 +102,10 @@ class RunningHandlers:
             if handled is None:
                 return
             context.locals.event = handled
-            entities = handler.entities(handled, context)
+            if handler.handle_once:
+                self.registered.remove(registered)
+            with context.inside():
+                context.around = replace(copy.deepcopy(around), after=(), delay_sec=0.0)
+                visit_all(handler.entities(handled, context), context, place)
         except Exception as error:  # noqa: BLE001  whatever a function of the launch file raises
             context.add_error(place, error)
-            return
-        if handler.handle_once:
-            self.registered.remove(registered)
-        with context.inside():
-            context.around = replace(copy.deepcopy(around), after=(), delay_sec=0.0)
-            visit_all(entities, context, place)
