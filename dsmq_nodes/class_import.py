@@ -19,7 +19,8 @@ def import_for_class(name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
-        error.msg += _beside(error)
+        if beside := _beside(error):
+            error.msg += beside
         raise
     finally:
         _module.reset(token)
@@ -33,7 +34,9 @@ def _beside(error: ModuleNotFoundError) -> str:
     frames = [frame for frame, _ in walk_tb(error.__traceback__)]
     importing = [each for each in frames if not each.f_code.co_filename.startswith("<frozen")]
     file, package = importing[-1].f_code.co_filename, importing[-1].f_globals.get("__package__")
-    if not package or not error.name or not Path(file).with_name(f"{error.name}.py").is_file():
+    beside = Path(file).parent / f"{error.name}.py"
+    is_own = file == importlib.__file__  # it is the class's own module that is missing
+    if is_own or not (package and error.name and beside.is_file()):
         return ""
     return f"; {error.name}.py lies beside {Path(file).name}: write `{package}.{error.name}`"
 

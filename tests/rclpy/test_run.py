@@ -539,6 +539,9 @@ def test_a_module_that_a_node_class_lacks_is_not_taken_for_its_own(
     write(tmp_path, {"arm/node.py": "import helper\n", "arm/helper.py": ""})
     beside = run(port, "--quiet", "arm.node:Arm", cwd=tmp_path)
     assert beside.stderr.endswith("helper.py lies beside node.py: write `arm.helper`\n")
+    write(tmp_path, {"needs.py": "raise ModuleNotFoundError\n"})
+    bare = run(port, "--quiet", "needs:Arm", cwd=tmp_path)
+    assert bare.stderr.splitlines()[-1] == "ModuleNotFoundError"
     wrong = run(port, "--quiet", "arms.node:Arm", cwd=tmp_path)
     assert wrong.stderr == "run: there is no module 'arms.node' here\n"
 
