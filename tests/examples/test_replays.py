@@ -471,6 +471,13 @@ def test_a_magnetometer_may_be_slower_than_the_others(graph: Graph, tmp_path: Pa
     assert (len(imu), len(mag)) == (3, 1)
 
 
+def test_a_comment_is_no_other_device(graph: Graph, tmp_path: Path) -> None:
+    samples = "arm,0,0,0,0,0,9\n# halfway\n\narm,0,0,0,0,0,9\n"
+    write(tmp_path / "imu.csv", f"device name,gx,gy,gz,ax,ay,az\n{samples}")
+    imu, _ = replayed_imu(graph, tmp_path / "imu.csv")
+    assert len(imu) == 2
+
+
 def write(path: Path, text: str) -> None:
     path.write_text(text)
 

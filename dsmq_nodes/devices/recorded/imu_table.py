@@ -95,10 +95,7 @@ def rows(path: str, counts: Counter[str]) -> Iterator[Row]:
         table, samples = _read_head(path, lines)
         if (UNKNOWN_MAG, "x") in table.columns:
             counts["magnetometer whose unit is not known"] += 1
-        for line in samples:
-            text = line.strip()
-            if not text or text.startswith(COMMENTS):
-                continue
+        for text in samples:
             try:
                 yield table.row(text)
             except (ValueError, IndexError, InvalidOperation, csv.Error):
@@ -273,7 +270,7 @@ class ImuTable:
             ValueError: those of several are in turns.
         """
         at = self.device
-        cells = map(self.split, map(str.strip, lines)) if at is not None else ()
+        cells = map(self.split, lines) if at is not None else ()
         found = dict.fromkeys(each[at] for each in cells if at is not None and len(each) > at)
         if len(found) > 1:
             raise ValueError(
@@ -346,6 +343,10 @@ class ImuTable:
         return round(value * scale)
 
 
+def _is_sample(text: str) -> bool:
+    return bool(text) and not text.startswith(COMMENTS)
+
+
 def _padded(found: re.Match[str]) -> str:
     """Return a time in the form of ISO 8601."""
     year, *others = found.groups("")
@@ -359,7 +360,8 @@ def _read_head(path: str, lines: Iterator[str]) -> tuple[ImuTable, Iterator[str]
 
     Lines about the recording may be above it. The error is about the first line that is no comment.
     """
-    head = [line.strip().removeprefix("\ufeff") for line in itertools.islice(lines, _MOST_ABOVE)]
+    texts = (line.strip().removeprefix("\ufeff") for line in lines)
+    head = list(itertools.islice(texts, _MOST_ABOVE))
     comment, faults = "", list[str]()
     for number, text in enumerate(head):
         if text.startswith(COMMENTS):
@@ -368,7 +370,8 @@ def _read_head(path: str, lines: Iterator[str]) -> tuple[ImuTable, Iterator[str]
             try:
                 for names, below in ((text, head[number + 1 :]), (comment, head[number:])):
                     if (table := _table(names, below)) is not None:
-                        return table, itertools.chain(below, lines)
+                        samples = filter(_is_sample, itertools.chain(below, texts))
+                        return table, samples
                 fault = f" has no line of names: {text[:60]!r} comes first; {NEEDED}"
             except (ValueError, csv.Error) as error:
                 fault = f": {error}"
