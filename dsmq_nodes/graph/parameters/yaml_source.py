@@ -215,8 +215,10 @@ def _explain(error: yaml.MarkedYAMLError, lines: list[str]) -> tuple[Place, str]
 def _cause(problem: str, place: Place, lines: list[str]) -> tuple[Place, str] | None:
     """Return the place and the text of a cause that PyYAML does not see."""
     above, here = ("", *lines)[place.line - 1 : place.line + 1]
-    if odd := re.search(r"[^\S\t ]", here[: place.column]):
-        return _place_in(place.line, odd), f"U+{ord(odd[0]):04X} is no space in YAML; type a space"
+    for line, text in ((place.line - 1, above), (place.line, here[: place.column])):
+        # As indentation, or after an indicator: within a text it does no harm.
+        if odd := re.search(r"(?:^[\t ]*|[-:])([^\S\t ])", text):
+            return _place_in(line, odd), f"U+{ord(odd[1]):04X} is no space in YAML; type a space"
     word = re.fullmatch(r"\s*(?:- )?([\w.-]+)\s*", above)
     if word and "mapping values are not" in problem:
         return _place_in(place.line - 1, word), f"the ':' is missing; write '{word[1]}:'"
