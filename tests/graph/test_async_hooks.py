@@ -76,6 +76,12 @@ async def main():
     node.destroy_node()
 
 asyncio.run(main())"""
+NO_THREADS = """\
+def refuse(thread):
+    raise RuntimeError("can't start new thread")
+
+threading.Thread.start = refuse
+"""
 WITH = """\
 async def main():
     with Robot() as node:
@@ -125,6 +131,16 @@ def test_they_are_run_to_their_end(programs: Programs, program: str, said: list[
     found = [line for line in started.lines if line != "ticking"]
     is_forgotten = bool(found) and "nothing spun the node" in found[-1]
     assert (found[: len(said)], is_forgotten) == (said, program.endswith("\nRobot()\n"))
+
+
+@pytest.mark.parametrize("main", [NOTEBOOK, WITH, "spin(Robot())"])
+@pytest.mark.usefixtures("broker")
+def test_they_are_run_where_no_thread_can_be_started(programs: Programs, main: str) -> None:
+    own = "pass" if main == NOTEBOOK else OWN
+    program = programs(robot(own=own, main=NO_THREADS + main))
+    assert program.wait() == 0
+    hooks = [line for line in program.lines if line in {"destroyed", *HOOKS}]
+    assert hooks == (HOOKS if main == NOTEBOOK else ["destroyed", *HOOKS])
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -13,7 +13,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from types import FrameType
 from typing import Any, Final, NoReturn, TypeVar
 
@@ -282,7 +282,8 @@ def run_hook_here(hook: Callable[[], object]) -> None:
 
 def without_loop(run: Callable[[], _T]) -> _T:
     """Run a function that runs a loop; in another thread if a loop runs here, as in a notebook."""
-    if running_loop() is None:
+    here = running_loop()
+    if here is None:
         return run()
     outcome: concurrent.futures.Future[_T] = concurrent.futures.Future()
     context = contextvars.copy_context()
@@ -293,5 +294,23 @@ def without_loop(run: Callable[[], _T]) -> _T:
         except BaseException as error:  # noqa: BLE001  it is raised in the thread that waits
             outcome.set_exception(error)
 
-    threading.Thread(target=target, daemon=True).start()
+    try:
+        threading.Thread(target=target, daemon=True).start()
+    except RuntimeError:  # the system gives no thread, nor does Python 3.12.1 at its end
+        with _interrupted(here):
+            return run()
     return outcome.result()
+
+
+@contextlib.contextmanager
+def _interrupted(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
+    """Let another loop run in this thread, inside a step of its running loop."""
+    # From Python 3.14 on a thread has one current task, before that a loop has one.
+    swap_task = getattr(asyncio.tasks, "_swap_current_task", lambda *_: None)
+    task = swap_task(loop, None)
+    asyncio._set_running_loop(None)  # noqa: SLF001  this function is for loops, as ours is one
+    try:
+        yield
+    finally:
+        asyncio._set_running_loop(loop)  # noqa: SLF001
+        swap_task(loop, task)
