@@ -64,9 +64,9 @@ class RunningHandlers:
         )
 
     def _check_in_time(self, handler: LaunchEventHandler, place: SourceLine) -> None:
-        if not isinstance(handler, OnProcessIO) or handler.target is None:
-            return
-        for name in filter(lambda each: handler.is_for(self._context.programs[each]), self._unread):
+        """Report a handler of the lines of a process that runs already: they would not come."""
+        name = getattr(handler.target, "process", "")  # none: the processes that start later
+        if isinstance(handler, OnProcessIO) and name in self._unread:
             text = f"{name} has started already: register OnProcessIO before, outside of handlers"
             self._context.add_problem(place, text)
 
