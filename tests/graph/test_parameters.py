@@ -597,6 +597,49 @@ def test_what_yaml_has_in_another_form_is_read(
         graph.add(Kinds, name="wrong", params={"value": written, "group.other": "x"})
 
 
+@pytest.mark.parametrize("more", [{}, {"speed": "fast"}], ids=["plain", "as YAML"])
+def test_members_of_a_group_that_are_not_given_keep_the_groups_default(
+    graph: Graph, more: dict[str, Any]
+) -> None:
+    class Pid(Parameters):
+        p: float = 1.0
+        i: float = 0.0
+
+    class Arm(Parameters):
+        pid: Pid = Pid()
+        limit: float = 1.0
+
+    class Moves(Node):
+        class Params(Parameters):
+            arm: Arm = Arm(pid=Pid(p=5.0), limit=0.2)
+            gains: dict[str, float] = {"a": 1.0}
+            speed: Speed = Speed.SLOW
+
+        params: Params
+
+        def __init__(self) -> None:
+            super().__init__("moves")
+
+    node = graph.add(Moves, params={"arm.pid.i": 0.1, "gains": {"b": 2.0}, **more})
+    assert node.params.arm == Arm(pid=Pid(p=5.0, i=0.1), limit=0.2)
+    assert node.params.gains == {"b": 2.0}
+
+
+def test_a_wrong_value_beside_a_default_that_json_has_not_is_told(graph: Graph) -> None:
+    class Holds(Node):
+        class Params(Parameters):
+            held: object = object()
+            count: int = 0
+
+        params: Params
+
+        def __init__(self) -> None:
+            super().__init__("holds")
+
+    with pytest.raises(ParameterError, match="count: Input should be a valid integer, got 'x'"):
+        graph.add(Holds, params={"count": "x"})
+
+
 def test_a_tuple_beneath_a_validator_hinders_no_other_parameter(graph: Graph) -> None:
     class Limited(Node):
         class Params(Parameters):

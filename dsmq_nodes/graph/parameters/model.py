@@ -92,7 +92,7 @@ class Parameters(BaseModel, metaclass=ModelClass):
         """
         given = _grouped({**values, **changed(values)})
         try:
-            found = cls._read(_with_bytes(cls, given))
+            found = cls._read(_with_groups(cls.model_construct(), _with_bytes(cls, given)))
         except ValidationError as error:
             problems = cls._problems(error, places)
             known = ", ".join(_names(cls)) or "none"
@@ -109,10 +109,9 @@ class Parameters(BaseModel, metaclass=ModelClass):
         try:
             return cls.model_validate(given)
         except ValidationError:
-            defaults = cls.model_construct().model_dump(mode="json", warnings=False)
             with suppress(PydanticSerializationError):  # else the error above stands
-                text = to_json(merged_groups(defaults, given), bytes_mode="base64")
-                return cls.model_validate_json(text)
+                defaults = cls.model_construct().model_dump(mode="json", warnings=False)
+                return cls.model_validate_json(to_json(defaults | given, bytes_mode="base64"))
             raise
 
     def changed(self, values: Mapping[str, Any]) -> Self:
@@ -196,6 +195,17 @@ def _kinds(cls: type[BaseModel], field: str) -> list[Any]:
     """Return the types that a field may have."""
     found = cls.model_fields[field].annotation
     return [found, *get_args(found)]
+
+
+def _with_groups(default: BaseModel, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Add to the values of a group those that its default has for its other members."""
+    found = dict(given)
+    for name, outer in outer_names(type(default)).items():
+        group, value = getattr(default, name, None), given.get(outer)
+        if isinstance(group, BaseModel) and isinstance(value, Mapping):
+            members = {o: getattr(group, n) for n, o in outer_names(type(group)).items()}
+            found[outer] = members | _with_groups(group, value)
+    return found
 
 
 def _with_bytes(cls: type[BaseModel], values: dict[str, Any]) -> dict[str, Any]:
