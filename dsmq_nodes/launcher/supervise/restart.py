@@ -15,6 +15,7 @@ from dsmq_nodes.launcher.supervise.plan import RestartPlan
 
 HEALTHY_SEC: Final = 10.0
 """A process that was ready for this long has recovered."""
+_MOST_DOUBLED: Final = 32  # times: 2.0**1024 overflows
 
 
 class Restarts:
@@ -24,7 +25,7 @@ class Restarts:
         """Follow `plan`; `chance` returns numbers from 0 to 1."""
         self._plan = plan
         self._chance = chance
-        self._at_sec: deque[float] = deque()
+        self._at_sec: deque[float] = deque(maxlen=plan.max_restarts or _MOST_DOUBLED)
 
     def wanted(self, status: int) -> bool:
         """Whether a process with this exit status is restarted at all."""
@@ -45,8 +46,7 @@ class Restarts:
         most = self._plan.max_restarts
         if most is not None and len(self._at_sec) >= most:
             return None
-        # The exponent is bounded: 2.0**1024 overflows.
-        doubled = self._plan.delay_sec * 2.0 ** min(len(self._at_sec), 32)
+        doubled = self._plan.delay_sec * 2.0 ** min(len(self._at_sec), _MOST_DOUBLED)
         around = 1.0 + self._plan.jitter * (2.0 * self._chance() - 1.0)
         delay_sec = min(doubled, self._plan.max_delay_sec) * around
         self._at_sec.append(now_sec + delay_sec)
