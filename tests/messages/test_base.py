@@ -71,43 +71,30 @@ class TestNames:
         assert Level.type_name == "power_msgs/msg/Level"
         assert Finer.type_name.endswith("/msg/Finer")
 
-    def test_a_script_is_named_as_its_import_is(self, tmp_path: Path) -> None:
-        text = (
-            "from dsmq_nodes.messages import Message\n"
-            "class Level(Message): percent: float\n"
-            "print(Level.type_name)\n"
-        )
-        (tmp_path / "robot.py").write_text(text)
-        for how in (["robot.py"], ["-m", "robot"], ["-c", "import robot"]):
-            ran = subprocess.run(
-                [sys.executable, *how],
-                cwd=tmp_path,
-                capture_output=True,
-                text=True,
-                check=True,
-                timeout=PATIENCE_SEC,
-            )
-            assert ran.stdout == "robot/msg/Level\n"
-
-    def test_a_script_is_named_alike_in_its_spawned_processes(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize(
+        "how", [["robot.py"], ["-m", "robot"], ["-c", "import robot; robot.show()"]], ids=" ".join
+    )
+    def test_a_script_is_named_as_its_import_is_and_in_spawned_processes(
+        self, tmp_path: Path, how: list[str]
+    ) -> None:
         (tmp_path / "robot.py").write_text(
             "import multiprocessing\n"
             "from dsmq_nodes.messages import Message\n"
             "class Level(Message): percent: float\n"
-            "if __name__ == '__main__':\n"
+            "def show():\n"
             "    with multiprocessing.get_context('spawn').Pool(1) as pool:\n"
-            "        print(pool.apply(getattr, (Level, 'type_name')))\n"
+            "        print(Level.type_name, pool.apply(getattr, (Level, 'type_name')))\n"
+            "if __name__ == '__main__': show()\n"
         )
-        for how in (["robot.py"], ["-m", "robot"]):
-            ran = subprocess.run(
-                [sys.executable, *how],
-                cwd=tmp_path,
-                capture_output=True,
-                text=True,
-                check=True,
-                timeout=PATIENCE_SEC,
-            )
-            assert ran.stdout == "robot/msg/Level\n"
+        ran = subprocess.run(
+            [sys.executable, *how],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=PATIENCE_SEC,
+        )
+        assert ran.stdout == "robot/msg/Level robot/msg/Level\n"
 
 
 class TestChecks:

@@ -96,18 +96,18 @@ class UnknownSubstitution(Unknown, Substitution):
     """A name that this kit does not have, where it may stand for a substitution."""
 
 
-def unknown(name: str) -> Any:
-    """Return the class that stands for a name of launch that this kit does not have."""
-    return type(name.rpartition(".")[2], (UnknownSubstitution,), {"name": name})
+def unknown_names(module: str, *inner: str) -> Callable[[str], Any]:
+    """Return the `__getattr__` of a module of launch: a visit reports an unknown name.
 
-
-def unknown_names(module: str) -> Callable[[str], Any]:
-    """Return the `__getattr__` of a module of launch: a visit reports an unknown name."""
+    Its modules `inner` are imported when they are first used.
+    """
 
     def found(name: str) -> Any:
+        if name in inner:
+            return import_module(f"{module}.{name}")
         if name.startswith("_"):
             raise AttributeError(name)
-        return unknown(f"{module}.{name}")
+        return type(name, (UnknownSubstitution,), {"name": f"{module}.{name}"})
 
     return found
 

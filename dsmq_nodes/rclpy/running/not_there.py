@@ -53,7 +53,9 @@ def _about_name(name: str, module: str) -> str:
     hint = did_you_mean(name, known or _modules(module))
     package, _, kind = module.partition(".")
     if kind in interface_modules.kinds(package):
-        hint += f"; what its source package has more is read if that is below {Path.cwd()}"
+        hint += (
+            f"; more of {package} is read from its source package, if that is below {Path.cwd()}"
+        )
     return f"{module} is this kit's, which has no {name!r} in it; {hint}"
 
 

@@ -18,9 +18,7 @@ from dsmq_nodes.tools.diagnosing.seen import (
     count,
 )
 from dsmq_nodes.tools.diagnosing.time_findings import SANE_SEC
-from dsmq_nodes.topic_names import (
-    DIAGNOSTICS_TOPIC,
-)
+from dsmq_nodes.topic_names import DIAGNOSTICS_TOPIC
 
 _DEAD: Final = frozenset({"failed", "restarting"})
 

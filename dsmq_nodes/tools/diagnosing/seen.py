@@ -10,14 +10,8 @@ from typing import Final, NamedTuple
 
 from dsmq_nodes.messages.diagnostic import DiagnosticStatus
 from dsmq_nodes.messages.dsmq_msgs import LaunchProcess, NodeStatistics, SubscriptionStatistics
-from dsmq_nodes.tools.graph_model import (
-    BrokerCounters,
-    GraphModel,
-    TopicModel,
-)
-from dsmq_nodes.topic_names import (
-    is_hidden,
-)
+from dsmq_nodes.tools.graph_model import BrokerCounters, GraphModel, TopicModel
+from dsmq_nodes.topic_names import is_hidden
 
 ERROR: Final = "ERROR"
 WARNING: Final = "WARNING"

@@ -14,9 +14,7 @@ from dsmq_nodes.tools.diagnosing.seen import (
     visible_topics,
     writers_of,
 )
-from dsmq_nodes.topic_names import (
-    CLOCK_TOPIC,
-)
+from dsmq_nodes.topic_names import CLOCK_TOPIC
 
 _STALE_SEC: Final = 1.0  # an older stamp at its publishing is stale
 _AHEAD_SEC: Final = 0.1  # a message takes less; beyond this the clock is ahead of ours
