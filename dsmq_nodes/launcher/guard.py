@@ -23,10 +23,10 @@ continue.
 Requests and answers are lines of JSON:
 
     {"start": 1, "argv": [...], "env": {...}, "deaf": true, "last": false, "fork": true,
-     "nice": 0, "cpus": []}
-        with three file descriptors: standard output, standard error, and the read end of their
-        pipe, which guard and process hold open so that a process that writes at its end is not
-        killed by SIGPIPE;
+     "nice": 0, "cpus": [], "pipes": 1}
+        with file descriptors: standard output, standard error, and the read end of their pipe,
+        or of two ("pipes"), which guard and process hold open so that a process that writes at
+        its end is not killed by SIGPIPE;
         "deaf": with SIGINT and SIGTERM blocked, until the program handles them (child.py);
         "last": ended when all others are, as the broker is
         "fork": forked by the warm process, if that can be (launcher/warm/)
@@ -67,7 +67,8 @@ from dsmq_nodes.launcher.warm.order import Order
 from dsmq_nodes.launcher.warm.warm_process import WarmProcess
 
 _RECEIVE_BYTES: Final = 64 * 1024
-_GIVEN_FDS: Final = 3
+_GIVEN_FDS: Final = 2  # and the read end of each pipe
+_MOST_FDS: Final = 4
 # Everything has ended within 2 s of the launcher's end, even on a busy machine.
 _NODES_SEC: Final = 1.0
 _BROKER_SEC: Final = 0.3
@@ -153,7 +154,7 @@ class _Guard:
 
     def _serve(self) -> None:
         try:
-            data, fds, flags, _ = socket.recv_fds(self._launcher, _RECEIVE_BYTES, _GIVEN_FDS)
+            data, fds, flags, _ = socket.recv_fds(self._launcher, _RECEIVE_BYTES, _MOST_FDS)
         except OSError:
             data, fds, flags = b"", [], 0
         self._connected = bool(data)
@@ -170,11 +171,12 @@ class _Guard:
 
     def _start(self, request: dict[str, Any]) -> None:
         number, fds = request["start"], self._fds.pop(0)
-        if len(fds) < _GIVEN_FDS:  # no descriptor is left for us
+        if len(fds) < _GIVEN_FDS + request["pipes"]:  # no descriptor is left for us
             for each in fds:
                 os.close(each)
             self._send(refused=number, errno=errno.EMFILE, file=request["argv"][0])
             return
+        out, err, *pipes = fds
         order = Order(
             number,
             request["argv"],
@@ -183,7 +185,9 @@ class _Guard:
             request["last"],
             request["nice"],
             request["cpus"],
-            *fds,
+            out,
+            err,
+            tuple(pipes),
         )
         if not (request["fork"] and self._warm.fork(order)):
             self._spawn(order)
@@ -199,7 +203,7 @@ class _Guard:
                 stdout=order.out,
                 stderr=order.err,
                 env=order.env,
-                pass_fds=[order.output],
+                pass_fds=order.pipes,
                 start_new_session=True,
                 # Safe: the guard has one thread.
                 preexec_fn=_Birth(  # noqa: PLW1509
@@ -208,7 +212,7 @@ class _Guard:
             )
         except (OSError, ValueError, subprocess.SubprocessError) as error:
             order.close_ends()
-            os.close(order.output)
+            order.close_pipes()
             file = getattr(error, "filename", None) or order.argv[0]
             code = getattr(error, "errno", None) or errno.EINVAL
             self._send(refused=order.number, errno=code, file=str(file))
@@ -271,7 +275,7 @@ class _Guard:
                     each.kill()
         for child, status in self._ended:
             self._report_unread(child)
-            os.close(child.order.output)
+            child.order.close_pipes()
             self._send(pid=child.pid, status=status)
         self._ended.clear()
 
@@ -295,7 +299,7 @@ class _Guard:
         was_stopped, self._is_stopped = self._is_stopped, is_stopped(self._launcher_pid)
         if self._is_stopped:
             for child in self._children.values():
-                child.unread += _read_if_nearly_full(child.order.output)
+                child.unread += sum(map(_read_if_nearly_full, child.order.pipes))
         elif was_stopped:
             for child in self._children.values():
                 self._report_unread(child)
@@ -309,10 +313,9 @@ class _Guard:
 
     def _end_all(self) -> None:
         self._warm.close()
-        for child in self._children.values():
-            output = child.order.output
-            os.set_blocking(output, False)
-            self._selector.register(output, selectors.EVENT_READ, _Drain(self._selector, output))
+        for pipe in [each for child in self._children.values() for each in child.order.pipes]:
+            os.set_blocking(pipe, False)
+            self._selector.register(pipe, selectors.EVENT_READ, _Drain(self._selector, pipe))
         self._end(lambda child: not child.order.last, signal.SIGINT, _NODES_SEC)
         self._end(lambda child: child.order.last, signal.SIGTERM, _BROKER_SEC)
         try:

@@ -1,5 +1,6 @@
 """Launch files of ROS: what they say becomes a plan, and what is not known is told by its line."""
 
+import contextlib
 import os
 import re
 import shlex
@@ -21,7 +22,8 @@ from dsmq_nodes.testing import BrokerProcess
 from tests.rclpy.test_run import package_xml, write
 from tests.support import processes
 from tests.support.default_port import default_port
-from tests.support.waiting import PATIENCE_SEC
+from tests.support.programs import Running
+from tests.support.waiting import PATIENCE_SEC, until
 
 __all__ = ["default_port"]
 
@@ -586,6 +588,31 @@ def test_what_follows_from_the_failure_of_the_last_process_is_started(arm: Path)
     done = launch(arm, "again.launch.py")
     assert "[echo] again" in done.stdout
     assert "once: exit status 3; the others go on" in done.stderr
+
+
+@pytest.mark.usefixtures("default_port")
+def test_a_process_whose_lines_are_handled_ends_well_when_the_launch_is_killed(arm: Path) -> None:
+    """A write to its errors, which nobody reads then, killed it by SIGPIPE before it was safe."""
+    safe = arm / "safe"
+    text = f"""
+    from launch import LaunchDescription
+    from launch.actions import ExecuteProcess, RegisterEventHandler
+    from launch.event_handlers import OnProcessIO
+
+    ends = 'trap "echo ends >&2; touch {safe}; exit" INT'
+
+    def generate_launch_description():
+        program = ends + '; echo begun; while :; do sleep 0.01; done'
+        moves = ExecuteProcess(cmd=['bash', '-c', program])
+        return LaunchDescription([
+            moves, RegisterEventHandler(OnProcessIO(target_action=moves, on_stdout=print))])
+    """
+    write(arm, {"moves.launch.py": text})
+    words = ("-m", "dsmq_nodes", "launch", "moves.launch.py")
+    with contextlib.closing(Running([sys.executable, *words], cwd=arm, is_merged=True)) as launch:
+        launch.wait_for("begun")
+        launch.kill()
+        until(safe.exists, "a safe end")
 
 
 @pytest.mark.usefixtures("default_port")

@@ -157,7 +157,7 @@ class Guard:
         takers = [on_lines] if on_error_lines is None else [on_lines, on_error_lines]
         lines = [_Lines(each) for each in takers]
         pipes = [os.pipe() for _ in takers]
-        (output, written), (_, errors) = pipes[0], pipes[-1]
+        written, errors = pipes[0][1], pipes[-1][1]
         terminal = plan.terminal and sys.stdout.isatty()
         out = os.dup(sys.stdout.fileno() if terminal else written)
         try:
@@ -173,8 +173,9 @@ class Guard:
                 "fork": self._is_warm and may_fork(plan),
                 "nice": plan.nice,
                 "cpus": plan.affinity,
+                "pipes": len(pipes),
             }
-            self.send([out, errors, output], **request)
+            self.send([out, errors, *(end for end, _ in pipes)], **request)
         finally:
             os.close(out)
             for _, end in pipes:

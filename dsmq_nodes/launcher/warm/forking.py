@@ -37,7 +37,7 @@ from dsmq_nodes.messages.base import Message
 from dsmq_nodes.messages.codec import build_all
 from dsmq_nodes.messages.node_counters import NodeStatistics
 
-_DESCRIPTORS: Final = 5
+_MOST_DESCRIPTORS: Final = 6
 
 
 def warm_up(control: socket.socket) -> None:
@@ -62,7 +62,7 @@ def serve(control: socket.socket) -> tuple[list[int], int]:
     """
     guard_pid = os.getppid()
     while True:
-        received, descriptors, _, _ = socket.recv_fds(control, 1, _DESCRIPTORS)
+        received, descriptors, _, _ = socket.recv_fds(control, 1, _MOST_DESCRIPTORS)
         if not received or os.getppid() != guard_pid:
             os._exit(0)
         between = -1
@@ -86,7 +86,7 @@ def become(descriptors: list[int], between: int, guard_pid: int) -> list[str]:
     Raises:
         OSError: the guard is gone, or the system refuses something.
     """
-    channel, request, out, err, _output = descriptors
+    channel, request, out, err, *_pipes = descriptors
     with open(request, "rb") as text:  # noqa: PTH123  a descriptor
         order: tuple[list[str], dict[str, str], bool, bool] = json.load(text)
     argv, env, is_deaf, is_last = order

@@ -18,7 +18,7 @@ class Order:
         cpus: the CPUs that it may run on; empty for any.
         out: the descriptor of its standard output.
         err: the descriptor of its standard error.
-        output: the read end of their pipe, which guard and process keep open.
+        pipes: the read end of their pipe, or of both, which guard and process keep open.
     """
 
     number: int
@@ -30,9 +30,14 @@ class Order:
     cpus: list[int]
     out: int
     err: int
-    output: int
+    pipes: tuple[int, ...]
 
     def close_ends(self) -> None:
         """Close the ends of its output, which the process has, or which it will never have."""
         os.close(self.out)
         os.close(self.err)
+
+    def close_pipes(self) -> None:
+        """Close the guard's read ends, when the process has ended."""
+        for each in self.pipes:
+            os.close(each)

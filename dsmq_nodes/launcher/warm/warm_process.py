@@ -1,7 +1,7 @@
 """The guard's end of the warm process: it sends orders, and each makes a child of the guard.
 
-An order is one byte on a control socket, with five descriptors: the order's channel, its request
-(JSON in memory), standard output, standard error, and the end that the process keeps. The forked
+An order is one byte on a control socket, with its descriptors: the order's channel, its request
+(JSON in memory), standard output, standard error, and the ends that the process keeps. The forked
 process writes its pid to its channel when everything except the program is ready, and begins when
 the guard has answered. If a channel closes before that, nothing begins: the guard starts an
 interpreter instead. So any process may be killed at any moment.
@@ -124,7 +124,7 @@ class WarmProcess:
         with os.fdopen(os.memfd_create("order"), "w+b") as text:
             text.write(json.dumps([order.argv, order.env, order.deaf, order.last]).encode())
             text.seek(0)
-            given = [theirs.fileno(), text.fileno(), order.out, order.err, order.output]
+            given = [theirs.fileno(), text.fileno(), order.out, order.err, *order.pipes]
             socket.send_fds(self._control, [b"f"], given)
 
     def poll(self) -> None:
