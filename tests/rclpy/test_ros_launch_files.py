@@ -591,6 +591,29 @@ def test_what_follows_from_the_failure_of_the_last_process_is_started(arm: Path)
 
 
 @pytest.mark.usefixtures("default_port")
+def test_a_process_whose_end_ends_the_launch_is_not_respawned(arm: Path) -> None:
+    text = """
+    from launch import LaunchDescription
+    from launch.actions import ExecuteProcess, RegisterEventHandler, Shutdown
+    from launch.event_handlers import OnProcessExit
+
+    def enough(event, context):
+        return Shutdown(reason='enough')
+
+    def generate_launch_description():
+        once = ExecuteProcess(cmd=['true'], name='once', respawn=True)
+        return LaunchDescription([
+            once,
+            ExecuteProcess(cmd=['sleep', '1000']),
+            RegisterEventHandler(OnProcessExit(target_action=once, on_exit=enough))])
+    """
+    write(arm, {"once.launch.py": text})
+    done = launch(arm, "once.launch.py")
+    assert "the launch ends: enough" in done.stderr
+    assert "was started again" not in done.stderr
+
+
+@pytest.mark.usefixtures("default_port")
 def test_a_process_whose_lines_are_handled_ends_well_when_the_launch_is_killed(arm: Path) -> None:
     """A write to its errors, which nobody reads then, killed it by SIGPIPE before it was safe."""
     safe = arm / "safe"

@@ -298,6 +298,9 @@ class Supervisor:
                 return
             member.become(MemberState.RESTARTING)
             await asyncio.sleep(delay_sec)
+            if self.end.begun.is_set():  # by what followed from this very end
+                member.become(MemberState.STOPPED)
+                return
 
     async def _start_in_turn(self, member: Member) -> bool:
         member.wait_for(TURN)
