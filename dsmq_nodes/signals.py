@@ -19,7 +19,7 @@ from typing import Final
 _ENDS: Final = tuple(
     signal.Signals[name]
     for name in (
-        *("SIGALRM", "SIGIO", "SIGPROF", "SIGPWR"),
+        *("SIGALRM", "SIGIO", "SIGPROF", "SIGPWR", "SIGSTKFLT"),
         *("SIGUSR1", "SIGUSR2", "SIGVTALRM", "SIGXCPU"),
     )
     if name in signal.Signals.__members__

@@ -57,6 +57,7 @@ def said(program: Program) -> list[str]:
         (BY_HAND, signal.SIGQUIT),
         (ASYNC, signal.SIGXCPU),
         (BY_HAND, signal.SIGPROF),
+        (BY_HAND, signal.SIGSTKFLT),
     ],
 )
 @pytest.mark.usefixtures("broker")
