@@ -182,7 +182,16 @@ def test_lines_go_to_a_file_that_rotates(tmp_path: Path) -> None:
     assert len(list(log.path.parent.iterdir())) == 2
 
 
-def test_a_log_file_says_where_each_start_begins(tmp_path: Path) -> None:
+@pytest.mark.parametrize("guards_delay_sec", [0.0, 0.1])
+def test_a_log_file_says_where_each_start_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, guards_delay_sec: float
+) -> None:
+    take = Guard._take_answer
+
+    def late(guard: Guard, answer: dict[str, Any]) -> None:
+        asyncio.get_running_loop().call_later(guards_delay_sec, take, guard, answer)
+
+    monkeypatch.setattr(Guard, "_take_answer", late)
     log = LogPlan(tmp_path / "a.log")
     for text in ("of yesterday", "of today"):
         assert Run(with_(script("a", f"print({text!r})"), screen=False, log=log)).run() == 0

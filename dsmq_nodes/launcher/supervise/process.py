@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import io
 import json
 import os
 import signal
@@ -65,6 +64,11 @@ class Process:
     def unread(self, lines: int) -> None:
         """Note that a number of lines was dropped because the launcher did not read them."""
         self._lines[0].put(f"... {lines} lines are not here: the launcher was stopped")
+
+    async def read(self) -> None:
+        """Read its output from now on, when its start is known: before that no line is taken."""
+        for each in self._lines:
+            await each.connect()
 
     async def wait(self) -> int:
         """Wait for the end and for the last lines; return the exit status."""
@@ -149,14 +153,15 @@ class Guard:
     ) -> Process:
         """Start a planned process, with `env` added to the environment.
 
-        Both its streams are lines of `on_lines`, unless there is `on_error_lines`.
+        Both its streams are lines of `on_lines`, unless there is `on_error_lines`; they are not
+        read yet.
 
         Raises:
             OSError: the system refuses; the text says why.
         """
         takers = [on_lines] if on_error_lines is None else [on_lines, on_error_lines]
-        lines = [_Lines(each) for each in takers]
         pipes = [os.pipe() for _ in takers]
+        lines = [_Lines(*each) for each in zip(takers, (end for end, _ in pipes), strict=True)]
         written, errors = pipes[0][1], pipes[-1][1]
         terminal = plan.terminal and sys.stdout.isatty()
         out = os.dup(sys.stdout.fileno() if terminal else written)
@@ -180,10 +185,12 @@ class Guard:
             os.close(out)
             for _, end in pipes:
                 os.close(end)
-            readings = [os.fdopen(each, "rb", buffering=0) for each, _ in pipes]
-        for protocol, reading in zip(lines, readings, strict=True):
-            await protocol.connect(reading)
-        return await answer
+        try:
+            return await answer
+        except BaseException:
+            for each in lines:
+                each.close()
+            raise
 
     def send(self, fds: list[int] | None = None, **request: object) -> None:
         """Send a request; nothing happens if the guard is gone.
@@ -278,8 +285,9 @@ def describe(status: int) -> str:
 class _Lines(asyncio.Protocol):
     """Reads a process's output from a pipe, line by line."""
 
-    def __init__(self, on_lines: Callable[[list[bytes]], None]) -> None:
+    def __init__(self, on_lines: Callable[[list[bytes]], None], descriptor: int) -> None:
         self._on_lines = on_lines
+        self._pipe = os.fdopen(descriptor, "rb", buffering=0)
         self._splitter = LineSplitter()
         self._closed = asyncio.get_running_loop().create_future()
         self._transport: asyncio.BaseTransport | None = None
@@ -298,9 +306,13 @@ class _Lines(asyncio.Protocol):
         if not self._closed.done():
             self._closed.set_result(None)
 
-    async def connect(self, pipe: io.FileIO) -> None:
-        """Read from a pipe from now on."""
-        await asyncio.get_running_loop().connect_read_pipe(lambda: self, pipe)
+    async def connect(self) -> None:
+        """Read from now on."""
+        await asyncio.get_running_loop().connect_read_pipe(lambda: self, self._pipe)
+
+    def close(self) -> None:
+        """Close a pipe that is not read."""
+        self._pipe.close()
 
     async def wait_closed(self, timeout_sec: float) -> None:
         """Wait for the last line; a process outside of the group may hold the pipe open."""

@@ -371,6 +371,7 @@ class Supervisor:
             self._pids.add(process.pid)
             self._mark_ready()  # the graph may be faster than the guard
             self._react(LaunchEvent("started", member.name, process.pid))
+        await process.read()
         return True
 
     def _took_lines(
