@@ -209,7 +209,8 @@ def test_a_forked_process_ends_as_an_interpreter_does(tmp_path: Path) -> None:
     said: dict[str, dict[str, list[str]]] = {"forked": {}, "own": {}}
     for line in launch.lines:
         if found := re.match(r"\[(launch\] |)(forked|own)/(\w+)(.*)", line):
-            said[found[2]].setdefault(found[3] + found[1], []).append(found[4])
+            what = found[4].partition("; the ")[0]  # of the last one to end, the launch ends
+            said[found[2]].setdefault(found[3] + found[1], []).append(what)
     assert {key.removesuffix("launch] ") for key in said["own"]} == set(HOWS)
     for how in said["own"]:
         assert said["forked"][how] == said["own"][how]
