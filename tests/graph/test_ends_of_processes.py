@@ -1,6 +1,7 @@
 """A node is made safe however its process ends, where the process can notice that at all."""
 
 import signal
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -241,6 +242,38 @@ print(captured.get(), flush=True)
 robot.get_logger().error("third")
 os._exit(0)
 """
+
+
+FULL = """
+import resource
+
+kept = None
+
+def fill(size):
+    global kept
+    try:
+        while True: kept = kept, bytes(size)
+    except MemoryError: pass
+
+class Full(Robot):
+    def tick(self):
+        with open("/proc/self/statm") as statm: pages = int(statm.read().split()[0])
+        most = pages * resource.getpagesize() + (32 << 20)
+        resource.setrlimit(resource.RLIMIT_AS, (most, resource.getrlimit(resource.RLIMIT_AS)[1]))
+        for size in (1 << 16, 256, 1):  # in the end nothing fits
+            fill(size)
+        raise MemoryError
+
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the size of a process is read in /proc")
+@pytest.mark.parametrize("main", ["run(Full)", "spin(Full())", BY_HAND.replace("Robot", "Full")])
+@pytest.mark.usefixtures("broker")
+def test_a_robot_whose_memory_is_full_is_made_safe(programs: Programs, main: str) -> None:
+    program = programs(robot(FULL + main))
+    program.wait()
+    assert "safe" in program.lines, program.output
 
 
 @pytest.mark.usefixtures("broker")

@@ -53,9 +53,12 @@ _Handler = Callable[[int, FrameType | None], Any] | int | None
 
 HANGS_SEC: Final = 2.0  # for the end of one node; then the others enter their safe state
 
+_RESERVE_BYTES: Final = 4 << 20  # never written, so that they take no memory but addresses
+
 _alive: Final[dict[int, tuple[Endable, threading.Thread]]] = {}  # each with the thread that made it
 _exit_signals: Final[list[int]] = []  # signals that have ended this process
 _taken: Final[set[signal.Signals]] = set()  # signals that `_exit_by_signal` has handled
+_memory_reserve: Final[list[bytes]] = []  # for the end of a process that has no memory left
 
 
 def track(node: Endable) -> None:
@@ -67,6 +70,8 @@ def track(node: Endable) -> None:
                 signal.signal(number, _exit_by_signal)
                 _taken.add(number)
     let_wake()
+    if not _memory_reserve:
+        _memory_reserve.append(bytes(_RESERVE_BYTES))
     _alive[id(node)] = node, threading.current_thread()
 
 
@@ -130,6 +135,7 @@ def end_nodes(whole: Container[Endable] = ()) -> bool:
     Raises:
         BaseException: a hook raised it, such as SystemExit; all nodes have ended.
     """
+    _memory_reserve.clear()
     failed = False
     broken: BaseException | None = None
     for node in _nodes_to_end():
@@ -211,6 +217,7 @@ with contextlib.suppress(RuntimeError):  # Python ends
 @atexit.register
 def _at_exit() -> None:
     """End the nodes of programs that do not destroy them, so that everything that moves stops."""
+    _memory_reserve.clear()
     if _alive:
         _set_handlers(signal.SIG_IGN)  # the process ends anyway
     nodes = _nodes_to_end()
