@@ -27,6 +27,7 @@ from dsmq_nodes.errors import AddressInUseError, CommandError
 from dsmq_nodes.gateways.hub import Hub
 from dsmq_nodes.gateways.web.access import AccessRules, Refusal, RequestHead
 from dsmq_nodes.gateways.web.connections import Connections
+from dsmq_nodes.gateways.web.half_read import HalfRead
 from dsmq_nodes.gateways.web.hub_client import HubClient
 from dsmq_nodes.gateways.web.outbox import Outbox
 from dsmq_nodes.gateways.web.page_files import PageFile, page_files
@@ -58,6 +59,7 @@ _CHECK_EVERY_SEC: Final = 2.0
 _WRONG_TOKEN_SEC: Final = 0.5
 _LAST_WORDS_SEC: Final = 1.0
 _TURN_SEC: Final = 0.01
+_TOO_MUCH: Final = "the unfinished messages of all clients are too large, and this one has the most"
 _AT_ONCE: Final = struct.pack("ii", 1, 0)  # SO_LINGER: 0 s
 _YEAR_SEC: Final = 365 * 24 * 3600
 _POLICY: Final = (
@@ -96,6 +98,7 @@ class WebServer:
         self._routes: list[web.RouteDef] = []
         self._origins: dict[str, Collection[str]] = {}  # of each path
         self._clients: set[HubClient] = set()
+        self._half_read: set[HalfRead] = set()
         self._runners: list[web.AppRunner] = []
         self._connections = Connections(tls)
         self._cookie = "dsmq_web"
@@ -331,11 +334,13 @@ class WebServer:
         client = HubClient(self._hub, outbox, request.remote or "", socket_.ws_protocol or "")
         self._clients.add(client)
         writing = asyncio.create_task(self._write(socket_, outbox, transport))
+        half_read = self._counted(request, client)
         speaker: Speaker | None = None
         try:
             speaker = connect(client)
             turn = _ClientTurn()
             async for message in socket_:
+                half_read.took(message)
                 await turn.over()
                 if message.type is WSMsgType.PING:
                     with contextlib.suppress(ConnectionError):  # the peer is gone: the loop ends
@@ -350,15 +355,29 @@ class WebServer:
             await asyncio.wait([writing], timeout=_LAST_WORDS_SEC)
         finally:
             self._clients.discard(client)
+            self._half_read.discard(half_read)
             if speaker is not None:
                 speaker.closed()
             client.close()
             writing.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await writing
-            if transport is not None:
-                asyncio.get_running_loop().call_later(_LAST_WORDS_SEC, _cut_off, transport)
+            _cut_off_later(transport)
         return socket_
+
+    def _counted(self, request: web.Request, client: HubClient) -> HalfRead:
+        """Count what a client has sent of an unfinished message, so that it can be too much."""
+        transport = request.transport
+
+        def too_much() -> None:
+            logger.warning("%s: %s", client.peer, _TOO_MUCH)
+            client.outbox.end(_TOO_MUCH)
+            _cut_off_later(transport)  # even if the writer waits for it
+
+        half_read = HalfRead(request.protocol, self._half_read, too_much)
+        if transport is not None:
+            transport.set_protocol(half_read)
+        return half_read
 
     def _why_not(
         self, request: web.Request, endpoint: WebEndpoint, socket_: web.WebSocketResponse
@@ -432,6 +451,11 @@ async def _end_when_stuck(outbox: Outbox, transport: asyncio.Transport | None) -
     logger.warning("a client does not read its answers: it is disconnected")
     if transport is not None:
         _cut_off(transport)
+
+
+def _cut_off_later(transport: asyncio.Transport | None) -> None:
+    if transport is not None:
+        asyncio.get_running_loop().call_later(_LAST_WORDS_SEC, _cut_off, transport)
 
 
 def _cut_off(transport: asyncio.Transport) -> None:

@@ -18,7 +18,7 @@ import trustme
 
 from dsmq_nodes.errors import AddressInUseError
 from dsmq_nodes.gateways.hub import Hub
-from dsmq_nodes.gateways.web import connections, server
+from dsmq_nodes.gateways.web import connections, half_read, server
 from dsmq_nodes.gateways.web.access import AccessRules
 from dsmq_nodes.gateways.web.dashboard.dashboard_speaker import Dashboards
 from dsmq_nodes.gateways.web.hub_client import HubClient
@@ -518,6 +518,40 @@ def test_a_message_that_is_too_large_ends_its_client() -> None:
                 await ws.send_bytes(bytes(17 << 20))
             ended = {aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR}
             assert (await ws.receive()).type in ended
+
+    visited(test)
+
+
+@pytest.mark.parametrize("as_fragment", [True, False])
+def test_unfinished_messages_of_all_clients_together_are_limited(
+    monkeypatch: pytest.MonkeyPatch, as_fragment: bool
+) -> None:
+    """64 clients with a fragment of 16 MB each cost the gateway 1 GB."""
+    monkeypatch.setattr(half_read, "MOST_BYTES", 2_000_000)
+    monkeypatch.setattr(server, "_LAST_WORDS_SEC", 0.1)
+
+    async def begin(session: aiohttp.ClientSession, size: int) -> aiohttp.ClientWebSocketResponse:
+        ws = await session.ws_connect("/echo")
+        assert ws._response.connection is not None
+        transport = ws._response.connection.transport
+        assert isinstance(transport, asyncio.Transport)
+        head = (b"\x02" if as_fragment else b"\x82") + b"\xff"  # without its end; masked
+        told = size if as_fragment else 15_000_000
+        transport.write(head + told.to_bytes(8, "big") + bytes(4) + bytes(size))
+        await ws.ping(b"x") if as_fragment else None
+        return ws
+
+    async def test(site: Site, session: aiohttp.ClientSession) -> None:
+        async with session.ws_connect("/echo") as good:
+            most, *others = [await begin(session, size) for size in (1_500_000, 300_000, 300_000)]
+            said = await most.receive()
+            assert (said.type, said.data) == (aiohttp.WSMsgType.CLOSE, 1008)
+            assert "unfinished messages" in str(said.extra)
+            for _ in range(5):  # what is whole does not count
+                await good.send_bytes(bytes(900_000))
+                assert len(await good.receive_bytes()) == 900_000
+            await comes(lambda: [each.is_closed for each in site.echoes].count(True) == 1)
+            assert not any(each.closed for each in others)
 
     visited(test)
 
