@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import errno
 import io
 import os
 import signal
@@ -17,6 +18,7 @@ from dsmq_nodes.launcher.file.read import read
 from dsmq_nodes.launcher.output.output import LaunchOutput
 from dsmq_nodes.launcher.supervise.plan import Plan, ProcessPlan
 from dsmq_nodes.launcher.supervise.planning import make_plan
+from dsmq_nodes.launcher.supervise.process import Guard
 from dsmq_nodes.launcher.supervise.supervisor import Supervisor
 from tests.launcher.running import gone
 from tests.support.waiting import PATIENCE_SEC
@@ -274,3 +276,28 @@ def test_ctrl_c_before_the_broker_listens_is_no_fault() -> None:
     run = Run(broker=script("broker", f"{press}; {take}; time.sleep(60)"))
     assert run.run() == 0
     assert run.lines == []
+
+
+@pytest.mark.parametrize("refused", ["pipe", "dup"])
+def test_a_process_without_descriptors_left_leaves_none_open(
+    monkeypatch: pytest.MonkeyPatch, refused: str
+) -> None:
+    made = os.pipe
+
+    def pipe() -> tuple[int, int]:
+        monkeypatch.setattr(os, "pipe", full)  # one is made, and no second one
+        return made()
+
+    def full(*_: object) -> tuple[int, int]:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    async def run() -> None:
+        async with await Guard.start() as guard:
+            before = set(Path("/proc/self/fd").iterdir())
+            monkeypatch.setattr(os, refused, pipe if refused == "pipe" else full)
+            with pytest.raises(OSError, match="Too many open files"):
+                await guard.run(sleeper("a"), {}, lambda _: None, lambda _: None)
+            monkeypatch.undo()
+            assert set(Path("/proc/self/fd").iterdir()) == before
+
+    asyncio.run(run())

@@ -160,12 +160,17 @@ class Guard:
             OSError: the system refuses; the text says why.
         """
         takers = [on_lines] if on_error_lines is None else [on_lines, on_error_lines]
-        pipes = [os.pipe() for _ in takers]
-        lines = [_Lines(*each) for each in zip(takers, (end for end, _ in pipes), strict=True)]
-        written, errors = pipes[0][1], pipes[-1][1]
-        terminal = plan.terminal and sys.stdout.isatty()
-        out = os.dup(sys.stdout.fileno() if terminal else written)
+        lines: list[_Lines] = []
+        ours: list[int] = []
+        theirs: list[int] = []
         try:
+            for taker in takers:
+                read, written = os.pipe()
+                ours.append(read)
+                theirs.append(written)
+                lines.append(_Lines(taker, read))
+            terminal = plan.terminal and sys.stdout.isatty()
+            theirs.insert(0, os.dup(sys.stdout.fileno() if terminal else theirs[0]))
             self._started += 1
             answer: asyncio.Future[Process] = asyncio.get_running_loop().create_future()
             self._starting[self._started] = _Starting(plan.name, tuple(lines), answer)
@@ -178,16 +183,15 @@ class Guard:
                 "fork": self._is_warm and may_fork(plan),
                 "nice": plan.nice,
                 "cpus": plan.affinity,
-                "pipes": len(pipes),
+                "pipes": len(lines),
             }
-            self.send([out, errors, *(end for end, _ in pipes)], **request)
-        finally:
-            os.close(out)
-            for _, end in pipes:
-                os.close(end)
-        try:
+            self.send([theirs[0], theirs[-1], *ours], **request)
+            while theirs:
+                os.close(theirs.pop())
             return await answer
         except BaseException:
+            for end in theirs:
+                os.close(end)
             for each in lines:
                 each.close()
             raise
