@@ -292,15 +292,15 @@ class Supervisor:
                 member.become(MemberState.STOPPED)
                 self._react(LaunchEvent("ended", member.name, pid, status))
                 return
-            self._react(LaunchEvent("ended", member.name, pid, status))
+            is_last = self._react(LaunchEvent("ended", member.name, pid, status))
+            if is_last or not member.restarts.wanted(status):
+                self._ended_for_good(member, status)
+                return
             delay_sec = self._delay_sec(member, status)
             if delay_sec is None:
                 return
             member.become(MemberState.RESTARTING)
             await asyncio.sleep(delay_sec)
-            if self.end.begun.is_set():  # by what followed from this very end
-                member.become(MemberState.STOPPED)
-                return
 
     async def _start_in_turn(self, member: Member) -> bool:
         member.wait_for(TURN)
@@ -381,23 +381,24 @@ class Supervisor:
         for line in lines:
             self._react(LaunchEvent(stream, member.name, member.pid, line=line))
 
-    def _react(self, event: LaunchEvent) -> None:
-        """Do what follows from an event in the launch file."""
+    def _react(self, event: LaunchEvent) -> bool:
+        """Do what follows from an event in the launch file; return whether the launch ends."""
         if self._reactions is None:
-            return
+            return False
         try:
             reaction = self._reactions.react(event)
         except LaunchFileError as error:
             self.fail("launch", str(error), end=True)
-            return
+            return True
         # What the event itself means is shown before what follows from it.
         asyncio.get_running_loop().call_soon(self._show_reaction, reaction)
         if self.end.begun.is_set() or reaction.ends is not None:
-            return
+            return True
         for plan in reaction.processes:
             self._output.add(plan.name)
             self.members[plan.name] = self._member_of(plan)
             self._begin(self.members[plan.name])
+        return False
 
     def _show_reaction(self, reaction: Reaction) -> None:
         for line in reaction.lines:
@@ -415,11 +416,8 @@ class Supervisor:
         return status
 
     def _delay_sec(self, member: Member, status: int) -> float | None:
-        """Show what a process's end means; return the delay before a restart, or None."""
+        """Show that a process is started again; return the delay, or None: it ended too often."""
         name, how = member.name, describe(status)
-        if not member.restarts.wanted(status):
-            self._ended_for_good(member, status)
-            return None
         delay_sec = member.restarts.delay_sec(member.healthy_sec, time.monotonic())
         if delay_sec is None:
             member.become(MemberState.FAILED)
