@@ -27,6 +27,7 @@ from dsmq_nodes.suggest import did_you_mean, shorten, written
 
 _NAMES = ("arg", "dirname", "env", "index", "is")
 _SUBSTITUTION = re.compile(r"\$\$\(|\$\(([^()]*)\)?")
+_OF_A_SHELL = re.compile(r"\$\{(\w+)\}")
 # ROS 2 has these names.
 _MEANT = {"var": "arg", "optenv": "env"}
 
@@ -142,6 +143,11 @@ class Substitution:
             return [self.value(item, (*path, index)) for index, item in enumerate(data)]
         if isinstance(data, str) and "$(" in data:
             return self._text(data, self.document.place(path))
+        if isinstance(data, str) and "exec" not in path:  # a shell may have variables
+            for name in _OF_A_SHELL.findall(data):
+                if name in self.scope.args:
+                    why = f"'${{{name}}}' is no substitution; write '$(arg {name})'"
+                    self.refuse(self.document.place(path), why)
         return data
 
     def _text(self, text: str, place: Place) -> object:
