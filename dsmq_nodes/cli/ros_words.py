@@ -54,12 +54,12 @@ def done_otherwise(command: str, words: list[str]) -> str:
         words: the words after them.
     """
     if command in _OTHERWISE:
-        return f"ros2's `{command}` is not here: {_OTHERWISE[command]}"
+        return f"`{command}` of ROS is not here: {_OTHERWISE[command]}"
     options = _OPTIONS_OTHERWISE.get(command, {})
     before = words[: words.index("--")] if "--" in words else words
     given = [word.partition("=")[0] for word in before]
     found = next((word for word in given if word in options), "")
-    return f"ros2's {found} is not here: {options[found]}" if found else ""
+    return f"{found} of ROS is not here: {options[found]}" if found else ""
 
 
 def _translated(known: RosWords, words: list[str]) -> Iterator[str]:
@@ -158,6 +158,7 @@ _OTHERWISE: Final = {
     "pkg": "`dsmq-nodes run PACKAGE` lists the executables of a ROS package",
     "security": "tokens and TLS protect a broker: `dsmq-nodes docs security`",
     "wtf": "it is called `dsmq-nodes doctor`",
+    "node kill": "`dsmq-nodes node stop NAME` ends a node of the launch",
     "bag burst": "`dsmq-nodes bag play BAG --rate 0` is as fast as the readers take it",
     "bag list": "there are no plugins; `dsmq-nodes bag info BAG` reads bags of every kind",
     "bag reindex": "`dsmq-nodes bag repair BAG` saves its messages in a new file",

@@ -111,11 +111,12 @@ def find_service(graph: GraphModel, name: str) -> Offer:
 
 
 def to_name(name: str, offers: Mapping[str, Offer]) -> list[str]:
-    """Return names for an error text; those of each node's own services only if one is similar."""
+    """Return names for an error text; nodes' own services if one is similar, or all are."""
     names = [each for each in offers if "/_" not in each]
     if nearest(name, names):
         return names
-    return [each for each in names if not offers[each].type.startswith("rcl_interfaces/")]
+    own = [each for each in names if not offers[each].type.startswith("rcl_interfaces/")]
+    return own or names
 
 
 def unknown(kind: str, name: str, names: Iterable[str], *, nearest_to: str = "") -> CommandError:

@@ -26,3 +26,4 @@ def test_each_nodes_own_services_are_named_only_if_one_is_meant() -> None:
     there = {"/arm/home": Offer("/arm/home", "std_srvs/srv/Trigger"), own.name: own}
     assert to_name("/nope", there) == ["/arm/home"]
     assert own.name in to_name("/arm/set_paramters", there)
+    assert to_name("/nope", {own.name: own}) == [own.name]  # there are services
