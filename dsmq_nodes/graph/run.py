@@ -226,6 +226,11 @@ def _keep_imports() -> None:
 
 def _show(error: Exception) -> None:
     """Show an exception with its traceback, or in one line if a node could not begin."""
+    if type(error).__name__ == "BdbQuit" and not os.isatty(0):
+        error.add_note(
+            "breakpoint() needs a terminal, which a node has not under `dsmq-nodes launch`: run it "
+            "by itself, beside the launch"
+        )
     text = str(error) if isinstance(error, DsmqError) else exhausted(error)
     if text and not _is_users_code_at_fault(error):
         write_error(indented(f"{type(error).__name__}: {text}") + "\n")

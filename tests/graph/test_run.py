@@ -258,6 +258,13 @@ def test_a_traceback_begins_with_the_program(programs: Programs) -> None:
 
 
 @pytest.mark.usefixtures("broker")
+def test_a_breakpoint_without_a_terminal_says_where_one_works(programs: Programs) -> None:
+    program = programs(robot(callback="breakpoint()"))
+    assert program.wait() == 1
+    assert "breakpoint() needs a terminal" in program.output
+
+
+@pytest.mark.usefixtures("broker")
 def test_a_hook_that_raises_does_not_stop_the_others_and_is_told_by_the_status(
     programs: Programs,
 ) -> None:
