@@ -33,7 +33,7 @@ from dsmq_nodes.signals import ending_signals
 from dsmq_nodes.tools.session import Session
 
 PARAMETERS: Final = "parameters.yaml"
-_ANSWER_SEC: Final = 1.0
+_ANSWER_SEC: Final = 3.0  # of a node that is asked for its parameters, while the recording runs
 _WRITTEN_SEC: Final = 3.0
 
 
