@@ -58,7 +58,9 @@ _RESERVE_BYTES: Final = 4 << 20  # never written, so that they take no memory bu
 _alive: Final[dict[int, tuple[Endable, threading.Thread]]] = {}  # each with the thread that made it
 _exit_signals: Final[list[int]] = []  # signals that have ended this process
 _taken: Final[set[signal.Signals]] = set()  # signals that `_exit_by_signal` has handled
-_memory_reserve: Final[list[bytes]] = []  # for the end of a process that has no memory left
+# For the end of a process that has no memory left. It is freed by the interpreter itself as well,
+# since without memory no function of Python can be called.
+_memory_reserve: Final[list[bytes]] = []
 
 
 def track(node: Endable) -> None:
@@ -212,12 +214,12 @@ def _before_threads_are_awaited() -> None:
 
 with contextlib.suppress(RuntimeError):  # Python ends
     getattr(threading, "_register_atexit")(_before_threads_are_awaited)  # noqa: B009  private
+    getattr(threading, "_register_atexit")(_memory_reserve.clear)  # noqa: B009  called before it
 
 
 @atexit.register
 def _at_exit() -> None:
     """End the nodes of programs that do not destroy them, so that everything that moves stops."""
-    _memory_reserve.clear()
     if _alive:
         _set_handlers(signal.SIG_IGN)  # the process ends anyway
     nodes = _nodes_to_end()
@@ -233,6 +235,9 @@ def _at_exit() -> None:
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
         os._exit(1)
+
+
+atexit.register(_memory_reserve.clear)  # called before `_at_exit`
 
 
 @functools.cache  # once a process
