@@ -21,7 +21,7 @@ _STARTS: Final = frozenset({"subprocess.py", "popen_fork.py", "forking.py"})
 
 
 def exhausted(error: BaseException, who: str = "") -> str:
-    """Return what the system has no more of, for an error that says so; empty for every other.
+    """Return which limit of the system an error is of, and how to raise it; "" for other errors.
 
     `who` is for several processes, as in `descriptors.no_more`.
     """

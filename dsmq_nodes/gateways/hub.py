@@ -58,7 +58,7 @@ class HubReader:
 
     @property
     def began_after(self) -> int | None:
-        """The id after which the link began to read the topic; None: the broker confirms it yet."""
+        """The id after which the link began to read the topic; None: it is not confirmed yet."""
         return self._hub.link.began_after(self.topic)
 
     def close(self) -> None:
