@@ -1,10 +1,11 @@
-"""The pytest plugin: fixtures `graph` and `broker`."""
+"""The pytest plugin: fixtures `graph` and `broker`, and advice for tests that lack them."""
 
 from typing import TYPE_CHECKING
 
 import pytest
 
 from dsmq_nodes import testing  # its names are loaded when a fixture is used
+from dsmq_nodes.errors import ConnectionFailedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,3 +29,13 @@ def broker(monkeypatch: pytest.MonkeyPatch) -> "Iterator[BrokerProcess]":
         # The first node of a process removes its settings from the environment; restore them.
         monkeypatch.setenv("DSMQ_NODE", "")
         yield broker
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_makereport(call: pytest.CallInfo[None]) -> None:
+    """Advise a test that has failed because there is no broker."""
+    if call.excinfo is not None and isinstance(call.excinfo.value, ConnectionFailedError):
+        call.excinfo.value.add_note(
+            "in a test, `graph.add(MyNode)` of the fixture `graph` needs no broker, "
+            "and the fixture `broker` starts one"
+        )

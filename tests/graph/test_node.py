@@ -47,11 +47,8 @@ def told(monkeypatch: pytest.MonkeyPatch, **fields: Any) -> None:
 
 def test_without_a_broker_the_error_names_address_and_next_step() -> None:
     port = free_port()
-    with pytest.raises(
-        ConnectionFailedError, match=rf"127\.0\.0\.1:{port}.*dsmq-nodes broker"
-    ) as why:
+    with pytest.raises(ConnectionFailedError, match=rf"127\.0\.0\.1:{port}.*dsmq-nodes broker"):
         Node("lonely", broker=("127.0.0.1", port))
-    assert str(why.value).endswith("`graph.add(MyNode)` of a `dsmq_nodes.testing.Graph` needs none")
 
 
 @pytest.mark.usefixtures("broker")

@@ -9,6 +9,7 @@ from pathlib import Path
 from dsmq_nodes import Node
 from dsmq_nodes.messages import Int64
 from dsmq_nodes.testing import BrokerProcess, Graph
+from tests.support.reserved import free_port
 from tests.support.waiting import PATIENCE_SEC
 
 TEST = """\
@@ -40,21 +41,41 @@ def test_the_plugin_costs_other_peoples_tests_nothing():
 """
 
 
-def test_both_fixtures_come_with_the_package_and_cost_other_peoples_tests_nothing(
-    tmp_path: Path,
-) -> None:
-    (tmp_path / "test_first.py").write_text(LOADED_FIRST)
-    (tmp_path / "test_it.py").write_text(TEST)
+def run_pytest(folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run pytest in a folder."""
     command = [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider"]
-    result = subprocess.run(
+    return subprocess.run(
         [*command, "-p", "no:hypothesis"],
-        cwd=tmp_path,
+        cwd=folder,
         check=False,
         capture_output=True,
         text=True,
         timeout=2 * PATIENCE_SEC,
     )
+
+
+def test_both_fixtures_come_with_the_package_and_cost_other_peoples_tests_nothing(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "test_first.py").write_text(LOADED_FIRST)
+    (tmp_path / "test_it.py").write_text(TEST)
+    result = run_pytest(tmp_path)
     assert "3 passed" in result.stdout, result.stdout + result.stderr
+
+
+WITHOUT_BROKER = """\
+from dsmq_nodes import Node
+
+def test_without_a_broker():
+    Node("lonely", broker=("127.0.0.1", {port}))
+"""
+
+
+def test_a_test_without_a_broker_gets_advice(tmp_path: Path) -> None:
+    (tmp_path / "test_it.py").write_text(WITHOUT_BROKER.format(port=free_port()))
+    printed = run_pytest(tmp_path).stdout
+    assert "1 failed" in printed
+    assert "in a test, `graph.add(MyNode)` of the fixture `graph` needs no broker" in printed
 
 
 def test_a_broker_can_be_killed_and_comes_back_on_its_port() -> None:

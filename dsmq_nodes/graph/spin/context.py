@@ -4,14 +4,12 @@ A node in a process of its own has the machine's clock, the process's environmen
 `dsmq_nodes.testing` gives a node others; the node's class does not depend on them.
 """
 
-import sys
 from collections.abc import Callable
 from contextvars import ContextVar
 
 import msgspec
 
 from dsmq_nodes.dsmq.address import AnyAddress, address_of, broker_address
-from dsmq_nodes.errors import ConnectionFailedError
 from dsmq_nodes.graph.links.broker_link import DsmqLink
 from dsmq_nodes.graph.links.link import Link, OnDiffers
 from dsmq_nodes.graph.spin.environment import NodeEnvironment
@@ -36,13 +34,7 @@ class NodeContext(msgspec.Struct, frozen=True):
 
 def _over_a_socket(name: str, broker: AnyAddress | None, on_differs: OnDiffers) -> Link:
     host, port = (address_of(broker) if broker else broker_address()).socket
-    try:
-        return DsmqLink(host, port, name, _CLOCK, on_differs)
-    except ConnectionFailedError as error:
-        if "pytest" in sys.modules:
-            advice = "`graph.add(MyNode)` of a `dsmq_nodes.testing.Graph` needs none"
-            error.args = (f"{error}; in a test, {advice}",)
-        raise
+    return DsmqLink(host, port, name, _CLOCK, on_differs)
 
 
 _CLOCK = BaseClock()
