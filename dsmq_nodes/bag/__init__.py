@@ -33,23 +33,16 @@ __all__ = [
     "NodeRaisedError", "Record", "Rerun", "Tolerance", "Untyped", "feed", "rerun", "schema_text",
 ]  # fmt: skip
 
-_HOMES = {
-    "Attachment": "bag.file.contents",
-    "Bag": "bag.decoded_bag",
-    "BagMessage": "bag.decoded_bag",
-    "BagWriter": "bag.file.writing",
-    "Channel": "bag.file.contents",
-    "Difference": "bag.rerunning.rerun",
-    "Limits": "bag.file.writing",
-    "NodeRaisedError": "bag.rerunning.rerun",
-    "Record": "bag.file.mcap_reader",
-    "Rerun": "bag.rerunning.rerun",
-    "Tolerance": "bag.rerunning.comparing",
-    "Untyped": "bag.decoded_bag",
-    "feed": "bag.rerunning.rerun",
-    "rerun": "bag.rerunning.rerun",
-    "schema_text": "bag.file.recorded_schemas",
+_NAMES = {
+    "bag.decoded_bag": "Bag BagMessage Untyped",
+    "bag.file.contents": "Attachment Channel",
+    "bag.file.mcap_reader": "Record",
+    "bag.file.recorded_schemas": "schema_text",
+    "bag.file.writing": "BagWriter Limits",
+    "bag.rerunning.comparing": "Tolerance",
+    "bag.rerunning.rerun": "Difference NodeRaisedError Rerun feed rerun",
 }
+_HOMES = {name: home for home, names in _NAMES.items() for name in names.split()}
 
 
 def __getattr__(name: str) -> object:

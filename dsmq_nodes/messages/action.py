@@ -6,8 +6,6 @@ from dsmq_nodes.messages.base import Message, Time
 from dsmq_nodes.messages.fields import int8
 from dsmq_nodes.messages.unique_identifier import UUID
 
-__all__ = ["GoalInfo", "GoalStatus", "GoalStatusArray"]
-
 
 class GoalInfo(Message):
     """The identifier of a goal, and the time when the server accepted it."""

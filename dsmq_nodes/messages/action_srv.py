@@ -7,8 +7,6 @@ from dsmq_nodes.messages.base import Message
 from dsmq_nodes.messages.fields import int8
 from dsmq_nodes.messages.service_base import Service
 
-__all__ = ["CancelGoal"]
-
 
 class CancelGoal(Service):
     """Ask an action server to cancel goals."""

@@ -12,8 +12,6 @@ from dsmq_nodes.messages.trajectory import (
     MultiDOFJointTrajectoryPoint,
 )
 
-__all__ = ["FollowJointTrajectory", "JointComponentTolerance", "JointTolerance"]
-
 
 class JointTolerance(Message):
     """The allowed distance of a joint from its target; 0: the server's default, -1: no limit."""

@@ -5,8 +5,6 @@ from typing import ClassVar
 from dsmq_nodes.messages.base import Header, Message
 from dsmq_nodes.messages.fields import byte
 
-__all__ = ["DiagnosticArray", "DiagnosticStatus", "KeyValue"]
-
 
 class KeyValue(Message):
     """A named value, as text."""

@@ -3,41 +3,6 @@
 from dsmq_nodes.messages.base import Header, Message
 from dsmq_nodes.messages.fields import Matrix6x6, float32, float64, int64
 
-__all__ = [
-    "Accel",
-    "AccelStamped",
-    "AccelWithCovariance",
-    "AccelWithCovarianceStamped",
-    "Inertia",
-    "InertiaStamped",
-    "Point",
-    "Point32",
-    "PointStamped",
-    "Polygon",
-    "PolygonInstance",
-    "PolygonInstanceStamped",
-    "PolygonStamped",
-    "Pose",
-    "Pose2D",
-    "PoseArray",
-    "PoseStamped",
-    "PoseWithCovariance",
-    "PoseWithCovarianceStamped",
-    "Quaternion",
-    "QuaternionStamped",
-    "Transform",
-    "TransformStamped",
-    "Twist",
-    "TwistStamped",
-    "TwistWithCovariance",
-    "TwistWithCovarianceStamped",
-    "Vector3",
-    "Vector3Stamped",
-    "VelocityStamped",
-    "Wrench",
-    "WrenchStamped",
-]
-
 
 class Vector3(Message):
     """A direction and a length in free space; a translation does not change it."""

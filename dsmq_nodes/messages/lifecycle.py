@@ -6,17 +6,6 @@ from dsmq_nodes.messages.base import Message
 from dsmq_nodes.messages.fields import uint8, uint64
 from dsmq_nodes.messages.service_base import Service
 
-__all__ = [
-    "ChangeState",
-    "GetAvailableStates",
-    "GetAvailableTransitions",
-    "GetState",
-    "State",
-    "Transition",
-    "TransitionDescription",
-    "TransitionEvent",
-]
-
 
 class State(Message):
     """A state of a lifecycle node: a primary state is stable, a transition state is temporary."""

@@ -10,8 +10,6 @@ from dsmq_nodes.messages.geometry import (
     TwistWithCovariance,
 )
 
-__all__ = ["GridCells", "MapMetaData", "OccupancyGrid", "Odometry", "Path"]
-
 
 class MapMetaData(Message):
     """Size and place of a map: `resolution` in m a cell, `origin` the pose of cell (0, 0)."""

@@ -7,21 +7,6 @@ from pydantic import Field
 from dsmq_nodes.messages.base import Message, Time
 from dsmq_nodes.messages.fields import Ros, float64, int64, uint8, uint32, uint64
 
-__all__ = [
-    "FloatingPointRange",
-    "IntegerRange",
-    "ListParametersResult",
-    "Log",
-    "LoggerLevel",
-    "Parameter",
-    "ParameterDescriptor",
-    "ParameterEvent",
-    "ParameterType",
-    "ParameterValue",
-    "SetLoggerLevelsResult",
-    "SetParametersResult",
-]
-
 
 class Log(Message):
     """One line of a node's log."""

@@ -15,17 +15,6 @@ from dsmq_nodes.messages.rcl_interfaces import (
 )
 from dsmq_nodes.messages.service_base import Service
 
-__all__ = [
-    "DescribeParameters",
-    "GetLoggerLevels",
-    "GetParameterTypes",
-    "GetParameters",
-    "ListParameters",
-    "SetLoggerLevels",
-    "SetParameters",
-    "SetParametersAtomically",
-]
-
 
 class DescribeParameters(Service):
     """Describe parameters and their allowed values."""

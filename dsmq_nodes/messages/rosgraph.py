@@ -2,8 +2,6 @@
 
 from dsmq_nodes.messages.base import Message, Time
 
-__all__ = ["Clock"]
-
 
 class Clock(Message):
     """The time of a simulation or of a replayed recording."""

@@ -16,32 +16,6 @@ from dsmq_nodes.messages.fields import (
 )
 from dsmq_nodes.messages.geometry import Quaternion, Transform, Twist, Vector3, Wrench
 
-__all__ = [
-    "BatteryState",
-    "CameraInfo",
-    "CompressedImage",
-    "FluidPressure",
-    "Illuminance",
-    "Image",
-    "Imu",
-    "JointState",
-    "Joy",
-    "LaserEcho",
-    "LaserScan",
-    "MagneticField",
-    "MultiDOFJointState",
-    "MultiEchoLaserScan",
-    "NavSatFix",
-    "NavSatStatus",
-    "PointCloud2",
-    "PointField",
-    "Range",
-    "RegionOfInterest",
-    "RelativeHumidity",
-    "Temperature",
-    "TimeReference",
-]
-
 
 class Imu(Message):
     """An inertial measurement: orientation, turn rate (rad/s) and acceleration (m/s^2).

@@ -7,8 +7,6 @@ from pydantic import Field
 from dsmq_nodes.messages.base import Message, Time
 from dsmq_nodes.messages.fields import Ros, int64, uint8
 
-__all__ = ["ServiceEventInfo"]
-
 
 class ServiceEventInfo(Message):
     """A request or a response, sent or received, in call `sequence_number` of a client."""

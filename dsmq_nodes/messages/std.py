@@ -1,6 +1,7 @@
 """ROS 2's std_msgs."""
 
-from dsmq_nodes.messages.base import Header, Message
+from dsmq_nodes.messages.base import Header as Header  # noqa: PLC0414  it is imported from here too
+from dsmq_nodes.messages.base import Message
 from dsmq_nodes.messages.fields import (
     byte,
     float32,
@@ -14,37 +15,6 @@ from dsmq_nodes.messages.fields import (
     uint32,
     uint64,
 )
-
-__all__ = [
-    "Bool",
-    "Byte",
-    "ColorRGBA",
-    "Empty",
-    "Float32",
-    "Float32MultiArray",
-    "Float64",
-    "Float64MultiArray",
-    "Header",
-    "Int8",
-    "Int8MultiArray",
-    "Int16",
-    "Int16MultiArray",
-    "Int32",
-    "Int32MultiArray",
-    "Int64",
-    "Int64MultiArray",
-    "MultiArrayDimension",
-    "MultiArrayLayout",
-    "String",
-    "UInt8",
-    "UInt8MultiArray",
-    "UInt16",
-    "UInt16MultiArray",
-    "UInt32",
-    "UInt32MultiArray",
-    "UInt64",
-    "UInt64MultiArray",
-]
 
 
 class String(Message):

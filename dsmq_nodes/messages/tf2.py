@@ -3,8 +3,6 @@
 from dsmq_nodes.messages.base import Message
 from dsmq_nodes.messages.geometry import TransformStamped
 
-__all__ = ["TFMessage"]
-
 
 class TFMessage(Message):
     """Transforms between coordinate frames, as on `/tf`."""

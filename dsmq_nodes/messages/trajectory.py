@@ -4,13 +4,6 @@ from dsmq_nodes.messages.base import Duration, Header, Message
 from dsmq_nodes.messages.fields import float64
 from dsmq_nodes.messages.geometry import Transform, Twist
 
-__all__ = [
-    "JointTrajectory",
-    "JointTrajectoryPoint",
-    "MultiDOFJointTrajectory",
-    "MultiDOFJointTrajectoryPoint",
-]
-
 
 class JointTrajectoryPoint(Message):
     """The target of joints (rad or m, and its derivatives) at a time after the start."""

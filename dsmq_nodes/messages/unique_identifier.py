@@ -6,8 +6,6 @@ from pydantic import Field
 
 from dsmq_nodes.messages.base import Message
 
-__all__ = ["UUID"]
-
 
 class UUID(Message):
     """A universally unique identifier: 16 bytes, as `uuid.UUID.bytes`."""

@@ -8,8 +8,6 @@ from dsmq_nodes.messages.geometry import Point, Pose, Vector3
 from dsmq_nodes.messages.sensor import CompressedImage
 from dsmq_nodes.messages.std import ColorRGBA
 
-__all__ = ["Marker", "MarkerArray", "MeshFile", "UVCoordinate"]
-
 
 class UVCoordinate(Message):
     """A position in a texture, each coordinate 0 to 1."""

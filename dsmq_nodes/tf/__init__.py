@@ -53,24 +53,21 @@ __all__ = [
     "do_transform_vector3",
 ]
 
-_HOMES = {
-    "Buffer": "tf.buffer",
-    "BufferCore": "tf.core",
-    "ConnectivityException": "errors",
-    "ExtrapolationException": "errors",
-    "Frame": "tf.core",
-    "InvalidArgumentException": "errors",
-    "LookupException": "errors",
-    "StaticTransformBroadcaster": "tf.broadcaster",
-    "TransformBroadcaster": "tf.broadcaster",
-    "TransformException": "errors",
-    "TransformListener": "tf.transform_listener",
-    "do_transform_point": "tf.apply",
-    "do_transform_pose": "tf.apply",
-    "do_transform_pose_stamped": "tf.apply",
-    "do_transform_pose_with_covariance_stamped": "tf.apply",
-    "do_transform_vector3": "tf.apply",
+_NAMES = {
+    "errors": (
+        "ConnectivityException ExtrapolationException InvalidArgumentException "
+        "LookupException TransformException"
+    ),
+    "tf.apply": (
+        "do_transform_point do_transform_pose do_transform_pose_stamped "
+        "do_transform_pose_with_covariance_stamped do_transform_vector3"
+    ),
+    "tf.broadcaster": "StaticTransformBroadcaster TransformBroadcaster",
+    "tf.buffer": "Buffer",
+    "tf.core": "BufferCore Frame",
+    "tf.transform_listener": "TransformListener",
 }
+_HOMES = {name: home for home, names in _NAMES.items() for name in names.split()}
 
 
 def __getattr__(name: str) -> object:
