@@ -85,7 +85,7 @@ class Message(BaseModel, metaclass=ModelClass):
     @override
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
         super().__pydantic_init_subclass__(**kwargs)
-        _check_hidden_names(cls)
+        _check_type(cls)
 
     @classmethod
     @override
@@ -447,12 +447,18 @@ _PYDANTICS: Final = frozenset(
 _USED: Final = frozenset(("type_name", "to_json", "to_parts", "to_record"))
 
 
-def _check_hidden_names(cls: type[Message]) -> None:
-    """Check that no field hides what the kit uses.
+def _check_type(cls: type[Message]) -> None:
+    """Check that no field hides what the kit uses, and that all fields are named.
 
     Raises:
-        TypeError: A field does; the text says what to write.
+        TypeError: One of these does not hold; the text says what to write.
     """
+    if cls.model_config.get("extra") == "allow":
+        raise TypeError(
+            f"{cls.__qualname__}: a message has the fields that its type names, so readers would "
+            'not see others: leave extra="allow" out of model_config, and write a field '
+            "`extra: dict[str, Any] = {}` for values whose names are not known"
+        )
     for name in _USED & cls.__pydantic_fields__.keys():
         raise TypeError(
             f"{cls.__qualname__}: every message has a {name!r} of its own: write "

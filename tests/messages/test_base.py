@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, cast
 
 import numpy as np
 import pytest
-from pydantic import Field, create_model
+from pydantic import ConfigDict, Field, create_model
 
 from dsmq_nodes.errors import DsmqError, MessageError
 from dsmq_nodes.messages import (
@@ -465,6 +465,11 @@ def test_a_field_may_be_called_as_what_the_kit_does_not_use_of_a_message() -> No
 def test_a_field_that_hides_a_part_of_every_message_is_refused(name: str) -> None:
     with pytest.raises(TypeError, match=f"^Named: every message has a '{name}'.*alias='{name}'"):
         create_model("Named", __base__=Message, **{name: (str, "")})  # type: ignore[call-overload]
+
+
+def test_fields_that_no_reader_would_see_are_refused() -> None:
+    with pytest.raises(TypeError, match=r'^Loose: .* leave extra="allow" out .* dict\[str, Any\]'):
+        type("Loose", (Message,), {"model_config": ConfigDict(extra="allow")})
 
 
 def test_a_type_that_is_not_defined_is_named_with_what_to_write() -> None:

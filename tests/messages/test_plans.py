@@ -138,7 +138,7 @@ class Validated(Message):
 
 
 class Extra(Message):
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="ignore")
     x: float = 0.0
 
 
