@@ -341,7 +341,8 @@ def test_one_topic_that_is_not_read_here_costs_none_of_the_others(tmp_path: Path
     bag = Bag(tmp_path / "run.mcap")
     assert [(topic, msg) for topic, msg, _ in bag] == [("/y", {"a": 1})]
     assert list(bag.omitted.lines()) == [
-        "left out: /x: its messages are in 'protobuf', not in JSON"
+        "left out: /x: its messages are in 'protobuf', not in JSON: `dsmq-nodes docs bags` has a "
+        "program that converts it"
     ]
 
 

@@ -48,11 +48,14 @@ def test_environment_variables_are_read_as_if_written_there(
 
 
 def test_a_dollar_is_doubled_to_stay_and_nothing_is_evaluated() -> None:
-    assert params("{a: $$(arg rate), b: $5, c: '$HOME `id`', d: $$(x) $(arg rate)}") == {
+    assert params(
+        "{a: $$(arg rate), b: $5, c: '$HOME `id`', d: $$(x) $(arg rate), e: '$${rate}'}"
+    ) == {
         "a": "$(arg rate)",
         "b": "$5",
         "c": "$HOME `id`",
         "d": "$(x) 10",
+        "e": "${rate}",
     }
 
 

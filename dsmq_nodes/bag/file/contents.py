@@ -36,7 +36,9 @@ class Channel:
         """Why its messages cannot be read here; empty if they can."""
         if self.encoding in {"json", TEXT}:
             return ""
-        return f"its messages are in {self.encoding!r}, not in JSON"
+        is_protobuf = self.encoding == "protobuf"
+        hint = ": `dsmq-nodes docs bags` has a program that converts it" if is_protobuf else ""
+        return f"its messages are in {self.encoding!r}, not in JSON{hint}"
 
     @property
     def latched(self) -> int:

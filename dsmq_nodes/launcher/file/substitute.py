@@ -8,8 +8,9 @@
 
 A value without quotes that is one whole substitution keeps the type: `rate: $(arg rate)` is a
 number if the argument is one, and an environment variable is read as if it were written there.
-Within quotes, or with other text around it, the result is text. `$$(` stands for a literal `$(`.
-Nothing is evaluated and no program is run.
+Within quotes, or with other text around it, the result is text. `$$(` stands for a literal `$(`,
+and `$${` for `${`, which is refused before an argument's name. Nothing is evaluated and no program
+is run.
 """
 
 import os
@@ -26,15 +27,16 @@ from dsmq_nodes.launcher.file.extent import MOST_TEXT, Extent, UnfoldsError
 from dsmq_nodes.suggest import did_you_mean, shorten, written
 
 _NAMES = ("arg", "dirname", "env", "index", "is")
-_SUBSTITUTION = re.compile(r"\$\$\(|\$\(([^()]*)\)?")
-_OF_A_SHELL = re.compile(r"\$\{(\w+)\}")
+_SUBSTITUTION = re.compile(r"\$\$[({]|\$\(([^()]*)\)?")
+_LITERALS = ("$$(", "$${")
+_OF_A_SHELL = re.compile(r"(?<!\$)\$\{(\w+)\}")
 # ROS 2 has these names.
 _MEANT = {"var": "arg", "optenv": "env"}
 
 
 def is_whole(text: str) -> bool:
     """Whether a text is one whole substitution: without quotes it keeps its type."""
-    return (found := _SUBSTITUTION.fullmatch(text)) is not None and found[0] != "$$("
+    return (found := _SUBSTITUTION.fullmatch(text)) is not None and found[0] not in _LITERALS
 
 
 class _WrongSubstitutionError(Exception):
@@ -141,14 +143,14 @@ class Substitution:
             return {key: self.value(item, (*path, key)) for key, item in data.items()}
         if isinstance(data, list):
             return [self.value(item, (*path, index)) for index, item in enumerate(data)]
-        if isinstance(data, str) and "$(" in data:
-            return self._text(data, self.document.place(path))
-        if isinstance(data, str) and "exec" not in path:  # a shell may have variables
-            for name in _OF_A_SHELL.findall(data):
-                if name in self.scope.args:
-                    why = f"'${{{name}}}' is no substitution; write '$(arg {name})'"
-                    self.refuse(self.document.place(path), why)
-        return data
+        if not isinstance(data, str):
+            return data
+        for name in _OF_A_SHELL.findall(data):
+            if name in self.scope.args and "exec" not in path:  # a shell may have variables
+                text = f"${{{name}}}"
+                why = f"'{text}' is no substitution; write '$(arg {name})', or '${text}' for a text"
+                self.refuse(self.document.place(path), why)
+        return self._text(data, self.document.place(path)) if "$" in data else data
 
     def _text(self, text: str, place: Place) -> object:
         whole = _SUBSTITUTION.fullmatch(text) if place.plain and is_whole(text) else None
@@ -171,8 +173,8 @@ class Substitution:
 
         def fill(found: re.Match[str]) -> str:
             nonlocal length
-            if found[0] == "$$(":
-                return "$("
+            if found[0] in _LITERALS:
+                return found[0][1:]
             value = written(self._found(found))
             length += len(value)
             self.scope.extent.take_text(len(value))
