@@ -17,19 +17,3 @@ from dsmq_nodes.rclpy.packages.ament_index_python.resources import (
     get_search_paths,
     has_resource,
 )
-
-__all__ = [
-    "RESOURCE_INDEX_SUBFOLDER",
-    "InvalidResourceNameError",
-    "InvalidResourceTypeNameError",
-    "PackageNotFoundError",
-    "get_package_prefix",
-    "get_package_share_directory",
-    "get_package_share_path",
-    "get_packages_with_prefixes",
-    "get_resource",
-    "get_resource_types",
-    "get_resources",
-    "get_search_paths",
-    "has_resource",
-]

@@ -22,20 +22,3 @@ from dsmq_nodes.rclpy.packages.diagnostic_updater._update_functions import (
     TimeStampStatus,
     TimeStampStatusParam,
 )
-
-__all__ = [
-    "CompositeDiagnosticTask",
-    "DiagnosedPublisher",
-    "DiagnosticStatusWrapper",
-    "DiagnosticTask",
-    "DiagnosticTaskVector",
-    "FrequencyStatus",
-    "FrequencyStatusParam",
-    "FunctionDiagnosticTask",
-    "HeaderlessTopicDiagnostic",
-    "Heartbeat",
-    "TimeStampStatus",
-    "TimeStampStatusParam",
-    "TopicDiagnostic",
-    "Updater",
-]

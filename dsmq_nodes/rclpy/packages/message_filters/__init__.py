@@ -8,14 +8,6 @@ from dsmq_nodes.rclpy.clock import ROSClock
 from dsmq_nodes.rclpy.logging import get_logger
 from dsmq_nodes.rclpy.time import Time
 
-__all__ = [
-    "ApproximateTimeSynchronizer",
-    "Cache",
-    "SimpleFilter",
-    "Subscriber",
-    "TimeSynchronizer",
-]
-
 
 class SimpleFilter(ours.SimpleFilter[Any]):
     """The base of all filters."""

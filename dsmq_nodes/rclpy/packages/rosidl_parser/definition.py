@@ -19,23 +19,3 @@ from dsmq_nodes.rclpy.interfaces.idl_types import (
     UnboundedString,
     UnboundedWString,
 )
-
-__all__ = [
-    "AbstractGenericString",
-    "AbstractNestableType",
-    "AbstractNestedType",
-    "AbstractSequence",
-    "AbstractString",
-    "AbstractType",
-    "AbstractWString",
-    "Array",
-    "BasicType",
-    "BoundedSequence",
-    "BoundedString",
-    "BoundedWString",
-    "NamedType",
-    "NamespacedType",
-    "UnboundedSequence",
-    "UnboundedString",
-    "UnboundedWString",
-]

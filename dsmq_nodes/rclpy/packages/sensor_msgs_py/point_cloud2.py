@@ -14,17 +14,6 @@ from numpy.lib.recfunctions import structured_to_unstructured, unstructured_to_s
 
 from dsmq_nodes.rclpy.interfaces import class_named
 
-__all__ = [
-    "create_cloud",
-    "create_cloud_xyz32",
-    "dtype_from_fields",
-    "read_points",
-    "read_points_list",
-    "read_points_numpy",
-    "structured_to_unstructured",
-    "unstructured_to_structured",
-]
-
 PointCloud2 = class_named("sensor_msgs/msg/PointCloud2")
 PointField = class_named("sensor_msgs/msg/PointField")
 _DATATYPES: Final[dict[int, np.dtype[Any]]] = {

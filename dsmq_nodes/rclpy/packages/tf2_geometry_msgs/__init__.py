@@ -16,19 +16,6 @@ from dsmq_nodes.rclpy.packages.tf2_geometry_msgs.tf2_geometry_msgs import (
     transform_covariance,
 )
 
-__all__ = [
-    "do_transform_point",
-    "do_transform_polygon_stamped",
-    "do_transform_pose",
-    "do_transform_pose_stamped",
-    "do_transform_pose_with_covariance_stamped",
-    "do_transform_vector3",
-    "do_transform_wrench",
-    "from_msg_msg",
-    "to_msg_msg",
-    "transform_covariance",
-]
-
 _NAMES: Final = (
     *("Point", "Point32", "PointStamped", "PolygonStamped", "Pose", "PoseStamped"),
     *("PoseWithCovarianceStamped", "TransformStamped", "Vector3Stamped", "WrenchStamped"),

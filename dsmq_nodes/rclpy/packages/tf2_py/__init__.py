@@ -20,15 +20,6 @@ from dsmq_nodes.rclpy.time import Time
 from dsmq_nodes.tf import BufferCore as OurBuffer
 from dsmq_nodes.tf.rigid import Vector
 
-__all__ = [
-    "BufferCore",
-    "ConnectivityException",
-    "ExtrapolationException",
-    "InvalidArgumentException",
-    "LookupException",
-    "TimeoutException",
-    "TransformException",
-]
 _CACHE_SEC = 10.0
 _ORIGIN: Final = (0.0, 0.0, 0.0)
 _logger = get_logger("tf2")

@@ -37,35 +37,6 @@ from dsmq_nodes.rclpy.packages.tf2_ros.transform_listener import TransformListen
 from dsmq_nodes.rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile
 from dsmq_nodes.rclpy.time import Time
 
-__all__ = [
-    "Buffer",
-    "BufferClient",
-    "BufferCore",
-    "BufferInterface",
-    "BufferServer",
-    "ConnectivityException",
-    "ConvertRegistration",
-    "DurabilityPolicy",
-    "Duration",
-    "ExtrapolationException",
-    "HistoryPolicy",
-    "InvalidArgumentException",
-    "LookupException",
-    "Node",
-    "NotImplementedException",
-    "QoSProfile",
-    "Stamped",
-    "StaticTransformBroadcaster",
-    "Time",
-    "TimeoutException",
-    "TransformBroadcaster",
-    "TransformException",
-    "TransformListener",
-    "TransformRegistration",
-    "TypeException",
-    "convert",
-]
-
 _INTERFACES: Final = {
     "FrameGraph": "tf2_msgs/srv/FrameGraph",
     "Header": "std_msgs/msg/Header",

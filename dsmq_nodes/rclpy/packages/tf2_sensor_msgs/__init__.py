@@ -4,5 +4,3 @@ from dsmq_nodes.rclpy.packages.tf2_sensor_msgs.tf2_sensor_msgs import (
     do_transform_cloud,
     transform_points,
 )
-
-__all__ = ["do_transform_cloud", "transform_points"]
