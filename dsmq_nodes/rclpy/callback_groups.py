@@ -4,8 +4,6 @@ import threading
 import weakref
 from typing import Any
 
-from dsmq_nodes.rclpy.impl.also_importable import also_importable
-
 
 class CallbackGroup:
     """Decides when a callback may run; subclass it for other rules."""
@@ -77,6 +75,3 @@ class MutuallyExclusiveCallbackGroup(CallbackGroup):
         with self._lock:
             assert self._active_entity == entity
             self._active_entity = None
-
-
-__getattr__ = also_importable(__name__)

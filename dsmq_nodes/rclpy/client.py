@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 
 from dsmq_nodes.rclpy.context import Context
 from dsmq_nodes.rclpy.executors import ExternalShutdownException
-from dsmq_nodes.rclpy.impl.also_importable import also_importable
 from dsmq_nodes.rclpy.impl.calls.call_handles import ClientHandle
 from dsmq_nodes.rclpy.impl.calls.service_end import ServiceEnd
 from dsmq_nodes.rclpy.impl.log_output import log_inside
@@ -146,6 +145,3 @@ class Client(ServiceEnd):
             RCLError: the context was shut down.
         """
         return wait_for_server(self.service_is_ready, timeout_sec, self.context)
-
-
-__getattr__ = also_importable(__name__)

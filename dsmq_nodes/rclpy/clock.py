@@ -7,7 +7,6 @@ from dsmq_nodes.rclpy.clock_type import ClockType
 from dsmq_nodes.rclpy.context import Context
 from dsmq_nodes.rclpy.duration import Duration
 from dsmq_nodes.rclpy.exceptions import NotInitializedException
-from dsmq_nodes.rclpy.impl.also_importable import also_importable
 from dsmq_nodes.rclpy.impl.clock_source import ClockChange, ClockSource
 from dsmq_nodes.rclpy.impl.wakeup import Wakeup
 from dsmq_nodes.rclpy.time import Time
@@ -225,6 +224,3 @@ class ROSClock(Clock):
                 f"Time must be specified as rclpy.time.Time. Received type: {type(time)}"
             )
         self._source.set_ros_time_override(time.nanoseconds)
-
-
-__getattr__ = also_importable(__name__)

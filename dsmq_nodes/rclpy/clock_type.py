@@ -1,6 +1,5 @@
 """The kinds of clocks."""
 
-from dsmq_nodes.rclpy.impl.also_importable import also_importable
 from dsmq_nodes.rclpy.impl.c_enum import CEnum
 
 
@@ -11,6 +10,3 @@ class ClockType(CEnum):
     ROS_TIME = 1
     SYSTEM_TIME = 2
     STEADY_TIME = 3
-
-
-__getattr__ = also_importable(__name__)

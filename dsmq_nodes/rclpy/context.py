@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from types import GenericAlias
 from typing import Any, ClassVar, Final, Self
 
-from dsmq_nodes.rclpy.impl.also_importable import also_importable
 from dsmq_nodes.rclpy.impl.c_errors import RCLError, wrong_arguments
 from dsmq_nodes.rclpy.impl.handle import InnerHandle
 from dsmq_nodes.rclpy.impl.log_output import LogOutput, log_output
@@ -231,6 +230,3 @@ class Context:
 
     def __exit__(self, *_: Any) -> None:
         self.try_shutdown()
-
-
-__getattr__ = also_importable(__name__)

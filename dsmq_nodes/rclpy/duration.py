@@ -4,7 +4,6 @@ import math
 from typing import Any
 
 from dsmq_nodes.rclpy.constants import S_TO_NS
-from dsmq_nodes.rclpy.impl.also_importable import also_importable
 from dsmq_nodes.rclpy.impl.interface_named import interface
 
 _MOST_NS = 2**63
@@ -91,6 +90,3 @@ class Duration:
 
 
 Infinite = Duration(nanoseconds=_MOST_NS - 1)
-
-
-__getattr__ = also_importable(__name__)

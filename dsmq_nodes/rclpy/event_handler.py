@@ -5,7 +5,6 @@ from collections.abc import Callable
 from enum import IntEnum
 from typing import Any
 
-from dsmq_nodes.rclpy.impl.also_importable import also_importable
 from dsmq_nodes.rclpy.impl.c_errors import UnsupportedEventTypeError
 from dsmq_nodes.rclpy.impl.topics import event_infos as infos
 from dsmq_nodes.rclpy.impl.topics.event_handle import EventHandle
@@ -232,6 +231,3 @@ class PublisherEventCallbacks:
             callback_group,
             publisher,
         )
-
-
-__getattr__ = also_importable(__name__)

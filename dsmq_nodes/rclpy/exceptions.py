@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from dsmq_nodes.rclpy.impl.also_importable import also_importable
 from dsmq_nodes.rclpy.impl.c_errors import InvalidHandle
 
 __all__ = [
@@ -159,6 +158,3 @@ class ROSInterruptException(Exception):
 
     def __init__(self) -> None:
         super().__init__("rclpy.shutdown() has been called")
-
-
-__getattr__ = also_importable(__name__)

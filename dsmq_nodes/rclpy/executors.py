@@ -22,7 +22,6 @@ from dsmq_nodes.rclpy.clock_type import ClockType
 from dsmq_nodes.rclpy.context import Context
 from dsmq_nodes.rclpy.exceptions import InvalidHandle
 from dsmq_nodes.rclpy.guard_condition import GuardCondition
-from dsmq_nodes.rclpy.impl.also_importable import also_importable
 from dsmq_nodes.rclpy.impl.c_errors import CONTEXT_IS_NOT_VALID, RCLError
 from dsmq_nodes.rclpy.impl.wait_set import WaitSet
 from dsmq_nodes.rclpy.impl.wakeup import Wakeup
@@ -547,6 +546,3 @@ class MultiThreadedExecutor(Executor):
         success = super().shutdown(timeout_sec)
         self._executor.shutdown(wait=wait_for_threads)
         return success
-
-
-__getattr__ = also_importable(__name__)

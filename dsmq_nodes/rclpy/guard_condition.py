@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 from dsmq_nodes.rclpy.context import Context, ContextHandle
-from dsmq_nodes.rclpy.impl.also_importable import also_importable
 from dsmq_nodes.rclpy.impl.c_errors import CONTEXT_IS_NOT_VALID, RCLError
 from dsmq_nodes.rclpy.impl.handle import InnerHandle
 from dsmq_nodes.rclpy.utilities import get_default_context
@@ -66,6 +65,3 @@ class GuardCondition:
     def destroy(self) -> None:
         """Destroy it."""
         self.handle.destroy_when_not_in_use()
-
-
-__getattr__ = also_importable(__name__)

@@ -4,7 +4,6 @@ import os
 from pathlib import Path
 from typing import Final
 
-from dsmq_nodes.rclpy.impl.also_importable import also_importable
 from dsmq_nodes.rclpy.impl.log_output import log_output
 from dsmq_nodes.rclpy.impl.logging_severity import LoggingSeverity
 from dsmq_nodes.rclpy.impl.names.c_text import c_text
@@ -100,6 +99,3 @@ def get_logging_directory() -> Path:
         return Path(found).expanduser()
     home = os.environ.get("ROS_HOME") or "~/.ros"
     return Path(home).expanduser() / "log"
-
-
-__getattr__ = also_importable(__name__)

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from dsmq_nodes.rclpy.impl.also_importable import also_importable
 from dsmq_nodes.rclpy.impl.interface_named import interface
 from dsmq_nodes.rclpy.logging import get_logger_level, set_logger_level
 
@@ -35,6 +34,3 @@ class LoggingService:
                 result = kind(successful=False, reason="Failed reason: Invalid logger level.")
             response.results.append(result)
         return response
-
-
-__getattr__ = also_importable(__name__)

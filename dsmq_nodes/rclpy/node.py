@@ -17,7 +17,6 @@ from dsmq_nodes.rclpy.exceptions import (
 )
 from dsmq_nodes.rclpy.executors import Executor
 from dsmq_nodes.rclpy.guard_condition import GuardCondition
-from dsmq_nodes.rclpy.impl.also_importable import also_importable
 from dsmq_nodes.rclpy.impl.c_errors import CONTEXT_IS_NOT_VALID, RCLError, wrong_arguments
 from dsmq_nodes.rclpy.impl.calls.call_handles import ClientHandle, ServiceHandle
 from dsmq_nodes.rclpy.impl.interface_named import interface
@@ -534,9 +533,7 @@ class Node:
         profile = self._validate_qos_or_depth_parameter(qos_profile)
         group = callback_group or self._default_callback_group
         final = self.__final_name(topic, is_service=False)
-        options = (
-            QoSOverridingOptions([]) if qos_overriding_options is None else (qos_overriding_options)
-        )
+        options = qos_overriding_options or QoSOverridingOptions([])
         _declare_qos_parameters(Publisher, self, final, profile, options)
         check_is_valid_msg_type(msg_type)
         handle = PublisherHandle(self.__handle, msg_type, final, profile.get_c_qos_profile())
@@ -592,9 +589,7 @@ class Node:
         profile = self._validate_qos_or_depth_parameter(qos_profile)
         group = callback_group or self._default_callback_group
         final = self.__final_name(topic, is_service=False)
-        options = (
-            QoSOverridingOptions([]) if qos_overriding_options is None else (qos_overriding_options)
-        )
+        options = qos_overriding_options or QoSOverridingOptions([])
         _declare_qos_parameters(Subscription, self, final, profile, options)
         check_is_valid_msg_type(msg_type)
         c_profile = profile.get_c_qos_profile()
@@ -901,9 +896,6 @@ def _weakly(method: Callable[..., None]) -> Callable[..., None]:
 def _check_callable(callback: object) -> None:
     if not callable(callback):
         raise TypeError("Callback must be callable, got {}", type(callback))
-
-
-__getattr__ = also_importable(__name__)
 
 
 __all__ = ["InvalidTopicNameException", "Node"]

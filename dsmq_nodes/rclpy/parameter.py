@@ -7,7 +7,6 @@ from pathlib import Path
 from types import GenericAlias
 from typing import Any, ClassVar, Final
 
-from dsmq_nodes.rclpy.impl.also_importable import also_importable
 from dsmq_nodes.rclpy.impl.interface_named import interface
 
 PARAMETER_SEPARATOR_STRING = "."
@@ -235,6 +234,3 @@ def _flat(start: str, values: dict[str, Any]) -> dict[str, Any]:
             message.value = get_parameter_value(str(value))
             found[start + name] = message
     return found
-
-
-__getattr__ = also_importable(__name__)

@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from dsmq_nodes.rclpy.impl.also_importable import also_importable
 from dsmq_nodes.rclpy.impl.interface_named import interface
 from dsmq_nodes.rclpy.parameter import Parameter, parameter_dict_from_yaml_file
 from dsmq_nodes.rclpy.qos import (
@@ -153,6 +152,3 @@ class AsyncParameterClient:
 
 def _messages(parameters: Sequence[Any]) -> list[Any]:
     return [each.to_parameter_msg() if isinstance(each, Parameter) else each for each in parameters]
-
-
-__getattr__ = also_importable(__name__)

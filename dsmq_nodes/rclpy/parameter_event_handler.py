@@ -5,7 +5,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from dsmq_nodes.rclpy.impl.also_importable import also_importable
 from dsmq_nodes.rclpy.impl.interface_named import interface
 from dsmq_nodes.rclpy.qos import QoSProfile, qos_profile_parameter_events
 from dsmq_nodes.topic_names import PARAMETER_EVENTS_TOPIC
@@ -165,6 +164,3 @@ class ParameterEventHandler:
             return node_path
         namespace = self.node.get_namespace().strip("/")
         return f"/{namespace}/{node_path}" if namespace else f"/{node_path}"
-
-
-__getattr__ = also_importable(__name__)

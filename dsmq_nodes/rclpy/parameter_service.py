@@ -7,7 +7,6 @@ from dsmq_nodes.rclpy.exceptions import (
     ParameterNotDeclaredException,
     ParameterUninitializedException,
 )
-from dsmq_nodes.rclpy.impl.also_importable import also_importable
 from dsmq_nodes.rclpy.impl.interface_named import interface
 from dsmq_nodes.rclpy.parameter import Parameter
 from dsmq_nodes.rclpy.qos import qos_profile_parameters
@@ -84,6 +83,3 @@ class ParameterService:
         except ParameterNotDeclaredException as error:
             kind = interface("rcl_interfaces/msg/SetParametersResult")
             return kind(successful=False, reason=str(error))
-
-
-__getattr__ = also_importable(__name__)

@@ -5,7 +5,6 @@ from typing import Any, ClassVar, Self
 
 from dsmq_nodes.rclpy.duration import Duration
 from dsmq_nodes.rclpy.event_handler import EventHandler, PublisherEventCallbacks
-from dsmq_nodes.rclpy.impl.also_importable import also_importable
 from dsmq_nodes.rclpy.impl.topics.topic_handles import PublisherHandle
 from dsmq_nodes.rclpy.qos import QoSProfile
 
@@ -95,6 +94,3 @@ class Publisher:
 
     def __exit__(self, *_: Any) -> None:
         self.destroy()
-
-
-__getattr__ = also_importable(__name__)

@@ -6,7 +6,6 @@ from enum import Enum, IntEnum
 from typing import Any, Final, TypeVar
 
 from dsmq_nodes.rclpy.duration import Duration
-from dsmq_nodes.rclpy.impl.also_importable import also_importable
 from dsmq_nodes.rclpy.impl.c_errors import wrong_arguments
 from dsmq_nodes.rclpy.impl.topics.qos_rules import QoSCompatibility, QoSPolicyKind, verdict
 
@@ -375,6 +374,3 @@ def qos_check_compatible(
 ) -> tuple[QoSCompatibility, str]:
     """Return whether a publisher and a subscription are compatible, and the reason if not."""
     return verdict(publisher_qos, subscription_qos)
-
-
-__getattr__ = also_importable(__name__)

@@ -5,7 +5,6 @@ from typing import Any
 
 from dsmq_nodes.rclpy.duration import Duration
 from dsmq_nodes.rclpy.exceptions import ParameterAlreadyDeclaredException
-from dsmq_nodes.rclpy.impl.also_importable import also_importable
 from dsmq_nodes.rclpy.impl.interface_named import interface
 from dsmq_nodes.rclpy.impl.topics.qos_rules import QoSPolicyKind
 from dsmq_nodes.rclpy.publisher import Publisher
@@ -129,6 +128,3 @@ def _override_qos_policy_with_param(qos: QoSProfile, policy: QoSPolicyKind, para
     elif isinstance(getattr(qos, name), Duration):
         value = Duration(nanoseconds=value)
     setattr(qos, name, value)
-
-
-__getattr__ = also_importable(__name__)

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from dsmq_nodes.rclpy.impl.also_importable import also_importable
 from dsmq_nodes.rclpy.impl.c_errors import wrong_arguments
 from dsmq_nodes.rclpy.impl.topics.cdr import from_cdr, to_cdr
 from dsmq_nodes.rclpy.type_support import check_for_type_support
@@ -32,6 +31,3 @@ def deserialize_message(serialized_message: bytes, message_type: Any) -> Any:
             "rclpy_deserialize(arg0: bytes, arg1: object) -> object", given, message_type
         )
     return from_cdr(serialized_message, message_type)
-
-
-__getattr__ = also_importable(__name__)

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from types import GenericAlias
 from typing import Any, ClassVar
 
-from dsmq_nodes.rclpy.impl.also_importable import also_importable
 from dsmq_nodes.rclpy.impl.calls.call_handles import RequestId, ServiceHandle, ServiceInfo
 from dsmq_nodes.rclpy.impl.calls.service_end import ServiceEnd
 from dsmq_nodes.rclpy.qos import QoSProfile
@@ -60,6 +59,3 @@ class Service(ServiceEnd):
     async def _answer_async(self, request: Any, header: ServiceInfo) -> None:
         response = await self.callback(request, self.srv_type.Response())
         self.send_response(response, header)
-
-
-__getattr__ = also_importable(__name__)

@@ -1,6 +1,5 @@
 """How much services and clients publish of their calls."""
 
-from dsmq_nodes.rclpy.impl.also_importable import also_importable
 from dsmq_nodes.rclpy.impl.c_enum import CEnum
 
 
@@ -10,6 +9,3 @@ class ServiceIntrospectionState(CEnum):
     OFF = 0
     METADATA = 1
     CONTENTS = 2
-
-
-__getattr__ = also_importable(__name__)

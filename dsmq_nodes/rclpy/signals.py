@@ -11,7 +11,6 @@ from typing import Any
 
 from dsmq_nodes.rclpy.context import Context, living
 from dsmq_nodes.rclpy.guard_condition import GuardCondition
-from dsmq_nodes.rclpy.impl.also_importable import also_importable
 from dsmq_nodes.rclpy.impl.c_enum import CEnum
 from dsmq_nodes.rclpy.impl.c_errors import wrong_arguments
 
@@ -80,6 +79,3 @@ class SignalHandlerGuardCondition(GuardCondition):
         """Handle a signal."""
         with contextlib.suppress(Exception):
             self.trigger()
-
-
-__getattr__ = also_importable(__name__)

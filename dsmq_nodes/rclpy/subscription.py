@@ -7,7 +7,6 @@ from types import GenericAlias
 from typing import Any, ClassVar, Final, Self, TypedDict
 
 from dsmq_nodes.rclpy.event_handler import SubscriptionEventCallbacks
-from dsmq_nodes.rclpy.impl.also_importable import also_importable
 from dsmq_nodes.rclpy.impl.c_errors import RCLError, wrong_arguments
 from dsmq_nodes.rclpy.impl.topics.content_filter import is_of_texts
 from dsmq_nodes.rclpy.impl.topics.topic_handles import SubscriptionHandle, info_of
@@ -165,6 +164,3 @@ def _callback_type(callback: Callable[..., Any]) -> Subscription.CallbackType:
         "Subscription.__init__(): callback should be either be callable with one argument"
         "(to get only the message) or two (to get message and message info)"
     )
-
-
-__getattr__ = also_importable(__name__)

@@ -10,8 +10,6 @@ from collections.abc import Callable, Coroutine, Generator
 from enum import Enum
 from typing import Any, Generic, TypeVar
 
-from dsmq_nodes.rclpy.impl.also_importable import also_importable
-
 T = TypeVar("T")
 
 
@@ -285,6 +283,3 @@ class _Resumption:
 
     def __call__(self, _: Future[Any]) -> None:
         self._task.resume(None if self._executor is None else self._executor())
-
-
-__getattr__ = also_importable(__name__)

@@ -1,11 +1,10 @@
 """Points in time, by one of the kinds of clocks."""
 
-from typing import Any
+from typing import Any, TypeGuard
 
 from dsmq_nodes.rclpy.clock_type import ClockType
 from dsmq_nodes.rclpy.constants import S_TO_NS
 from dsmq_nodes.rclpy.duration import Duration
-from dsmq_nodes.rclpy.impl.also_importable import also_importable
 from dsmq_nodes.rclpy.impl.interface_named import interface
 
 _MOST_NS = 2**63
@@ -73,15 +72,15 @@ class Time:
                 raise ValueError("Subtraction leads to negative time.") from error
         return NotImplemented
 
-    def _check_same(self, other: "Time") -> None:
-        if self._clock_type != other.clock_type:
-            raise TypeError("Can't compare times with different clock types")
-
-    def __eq__(self, other: object) -> bool:
+    def _is_like(self, other: object) -> TypeGuard["Time"]:
         if not isinstance(other, Time):
             return False
-        self._check_same(other)
-        return self._ns == other.nanoseconds
+        if self._clock_type != other.clock_type:
+            raise TypeError("Can't compare times with different clock types")
+        return True
+
+    def __eq__(self, other: object) -> bool:
+        return self._is_like(other) and self._ns == other.nanoseconds
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -89,28 +88,16 @@ class Time:
         return not self == other
 
     def __lt__(self, other: Any) -> bool:
-        if not isinstance(other, Time):
-            return NotImplemented
-        self._check_same(other)
-        return self._ns < other.nanoseconds
+        return self._ns < other.nanoseconds if self._is_like(other) else NotImplemented
 
     def __le__(self, other: Any) -> bool:
-        if not isinstance(other, Time):
-            return NotImplemented
-        self._check_same(other)
-        return self._ns <= other.nanoseconds
+        return self._ns <= other.nanoseconds if self._is_like(other) else NotImplemented
 
     def __gt__(self, other: Any) -> bool:
-        if not isinstance(other, Time):
-            return NotImplemented
-        self._check_same(other)
-        return self._ns > other.nanoseconds
+        return self._ns > other.nanoseconds if self._is_like(other) else NotImplemented
 
     def __ge__(self, other: Any) -> bool:
-        if not isinstance(other, Time):
-            return NotImplemented
-        self._check_same(other)
-        return self._ns >= other.nanoseconds
+        return self._ns >= other.nanoseconds if self._is_like(other) else NotImplemented
 
     def to_msg(self) -> Any:
         """Return the time as builtin_interfaces/msg/Time."""
@@ -127,6 +114,3 @@ class Time:
         if not isinstance(msg, interface("builtin_interfaces/msg/Time")):
             raise TypeError("Must pass a builtin_interfaces.msg.Time object")
         return cls(seconds=msg.sec, nanoseconds=msg.nanosec, clock_type=clock_type)
-
-
-__getattr__ = also_importable(__name__)

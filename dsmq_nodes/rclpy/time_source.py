@@ -5,7 +5,6 @@ from typing import Any
 
 from dsmq_nodes.rclpy.clock import ROSClock
 from dsmq_nodes.rclpy.clock_type import ClockType
-from dsmq_nodes.rclpy.impl.also_importable import also_importable
 from dsmq_nodes.rclpy.impl.interface_named import interface
 from dsmq_nodes.rclpy.parameter import Parameter
 from dsmq_nodes.rclpy.qos import QoSProfile, ReliabilityPolicy
@@ -137,6 +136,3 @@ class TimeSource:
 
     def _get_node(self) -> Any:
         return None if self._node_weak_ref is None else self._node_weak_ref()
-
-
-__getattr__ = also_importable(__name__)

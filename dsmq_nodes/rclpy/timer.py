@@ -10,7 +10,6 @@ from dsmq_nodes.rclpy.clock import Clock
 from dsmq_nodes.rclpy.clock_type import ClockType
 from dsmq_nodes.rclpy.context import Context, ContextHandle
 from dsmq_nodes.rclpy.exceptions import InvalidHandle, ROSInterruptException
-from dsmq_nodes.rclpy.impl.also_importable import also_importable
 from dsmq_nodes.rclpy.impl.c_errors import RCLError, TimerCancelledError, wrong_arguments
 from dsmq_nodes.rclpy.impl.clock_source import ClockChange, ClockSource
 from dsmq_nodes.rclpy.impl.handle import InnerHandle
@@ -360,6 +359,3 @@ class _Interrupt(Wakeup):
 
     def set(self) -> None:
         self._call()
-
-
-__getattr__ = also_importable(__name__)

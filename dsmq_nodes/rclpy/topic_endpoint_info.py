@@ -3,7 +3,6 @@
 from enum import IntEnum
 from typing import Any
 
-from dsmq_nodes.rclpy.impl.also_importable import also_importable
 from dsmq_nodes.rclpy.qos import QoSPresetProfiles, QoSProfile
 from dsmq_nodes.rclpy.type_hash import TypeHash
 
@@ -147,6 +146,3 @@ class TopicEndpointInfo:
                 f"  Liveliness lease duration: {profile.liveliness_lease_duration}",
             ]
         )
-
-
-__getattr__ = also_importable(__name__)

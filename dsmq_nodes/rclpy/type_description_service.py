@@ -3,7 +3,6 @@
 from typing import Any
 
 from dsmq_nodes.errors import MessageError
-from dsmq_nodes.rclpy.impl.also_importable import also_importable
 from dsmq_nodes.rclpy.impl.interface_named import interface
 from dsmq_nodes.rclpy.parameter import Parameter
 
@@ -48,6 +47,3 @@ def _answer(_: Any, response: Any) -> Any:
     response.successful = False
     response.failure_reason = "dsmq_nodes does not know hashes of types"
     return response
-
-
-__getattr__ = also_importable(__name__)

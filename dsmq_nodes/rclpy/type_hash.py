@@ -1,7 +1,5 @@
 """Hashes of types; this middleware has none."""
 
-from dsmq_nodes.rclpy.impl.also_importable import also_importable
-
 _SIZE_BYTES = 32
 
 
@@ -45,6 +43,3 @@ class TypeHash:
         if self._version <= 0 or len(self._value) != _SIZE_BYTES:
             return "INVALID"
         return f"RIHS{self._version:02}_{self._value.hex()}"
-
-
-__getattr__ = also_importable(__name__)

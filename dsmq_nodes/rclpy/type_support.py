@@ -3,7 +3,6 @@
 from typing import Any, TypeVar
 
 from dsmq_nodes.rclpy.exceptions import InvalidTypeSupportException, NoTypeSupportImportedException
-from dsmq_nodes.rclpy.impl.also_importable import also_importable
 
 # For the annotations of programs.
 Action = Msg = Srv = Any
@@ -104,6 +103,3 @@ __all__ = [
     "check_is_valid_msg_type",
     "check_is_valid_srv_type",
 ]
-
-
-__getattr__ = also_importable(__name__)

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 from dsmq_nodes.rclpy.constants import S_TO_NS
 from dsmq_nodes.rclpy.context import Context
-from dsmq_nodes.rclpy.impl.also_importable import also_importable
 from dsmq_nodes.rclpy.impl.names.ros_arguments import parse, without_ros_args
 
 __all__ = [
@@ -107,6 +106,3 @@ def timeout_sec_to_nsec(timeout_sec: float | None) -> int:
     if timeout_sec is None or timeout_sec < 0:
         return -1
     return int(float(timeout_sec) * S_TO_NS)
-
-
-__getattr__ = also_importable(__name__)

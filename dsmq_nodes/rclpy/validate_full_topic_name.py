@@ -1,7 +1,6 @@
 """Checks of a full topic name."""
 
 from dsmq_nodes.rclpy.exceptions import InvalidServiceNameException, InvalidTopicNameException
-from dsmq_nodes.rclpy.impl.also_importable import also_importable
 from dsmq_nodes.rclpy.impl.c_errors import RMWError
 from dsmq_nodes.rclpy.impl.names.c_text import c_text
 from dsmq_nodes.rclpy.impl.names.name_rules import full_topic_fault
@@ -24,6 +23,3 @@ def validate_full_topic_name(name: str, *, is_service: bool = False) -> bool:
             name, *fault
         )
     return True
-
-
-__getattr__ = also_importable(__name__)

@@ -1,7 +1,6 @@
 """Checks of a namespace."""
 
 from dsmq_nodes.rclpy.exceptions import InvalidNamespaceException
-from dsmq_nodes.rclpy.impl.also_importable import also_importable
 from dsmq_nodes.rclpy.impl.c_errors import RMWError
 from dsmq_nodes.rclpy.impl.names.c_text import c_text
 from dsmq_nodes.rclpy.impl.names.name_rules import namespace_fault
@@ -21,6 +20,3 @@ def validate_namespace(namespace: str) -> bool:
     if fault is not None:
         raise InvalidNamespaceException(namespace, *fault)
     return True
-
-
-__getattr__ = also_importable(__name__)

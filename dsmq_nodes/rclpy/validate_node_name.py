@@ -1,7 +1,6 @@
 """Checks of a node name."""
 
 from dsmq_nodes.rclpy.exceptions import InvalidNodeNameException
-from dsmq_nodes.rclpy.impl.also_importable import also_importable
 from dsmq_nodes.rclpy.impl.c_errors import RMWError
 from dsmq_nodes.rclpy.impl.names.c_text import c_text
 from dsmq_nodes.rclpy.impl.names.name_rules import node_fault
@@ -21,6 +20,3 @@ def validate_node_name(node_name: str) -> bool:
     if fault is not None:
         raise InvalidNodeNameException(node_name, *fault)
     return True
-
-
-__getattr__ = also_importable(__name__)

@@ -1,7 +1,6 @@
 """Checks of the name of a parameter."""
 
 from dsmq_nodes.rclpy.exceptions import InvalidParameterException
-from dsmq_nodes.rclpy.impl.also_importable import also_importable
 
 
 def validate_parameter_name(name: str) -> bool:
@@ -13,6 +12,3 @@ def validate_parameter_name(name: str) -> bool:
     if not name:
         raise InvalidParameterException(name)
     return True
-
-
-__getattr__ = also_importable(__name__)

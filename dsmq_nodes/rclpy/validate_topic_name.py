@@ -1,7 +1,6 @@
 """Checks of a topic's name, as a program writes it."""
 
 from dsmq_nodes.rclpy.exceptions import InvalidServiceNameException, InvalidTopicNameException
-from dsmq_nodes.rclpy.impl.also_importable import also_importable
 from dsmq_nodes.rclpy.impl.c_errors import RCLError
 from dsmq_nodes.rclpy.impl.names.c_text import c_text
 from dsmq_nodes.rclpy.impl.names.name_rules import topic_fault
@@ -25,6 +24,3 @@ def validate_topic_name(name: str, *, is_service: bool = False) -> bool:
             name, *fault
         )
     return True
-
-
-__getattr__ = also_importable(__name__)

@@ -3,7 +3,6 @@
 import time
 from typing import Any
 
-from dsmq_nodes.rclpy.impl.also_importable import also_importable
 from dsmq_nodes.rclpy.impl.c_errors import CONTEXT_IS_NOT_VALID, RCLError
 from dsmq_nodes.rclpy.impl.wakeup import Wakeup
 from dsmq_nodes.rclpy.qos import QoSProfile
@@ -46,6 +45,3 @@ def wait_for_message(
     finally:
         node.destroy_subscription(subscription)
     return False, None
-
-
-__getattr__ = also_importable(__name__)

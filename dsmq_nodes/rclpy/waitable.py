@@ -3,8 +3,6 @@
 from types import GenericAlias
 from typing import Any, ClassVar, Self
 
-from dsmq_nodes.rclpy.impl.also_importable import also_importable
-
 
 class NumberOfEntities:
     """The numbers of entities of each kind that a waitable waits for."""
@@ -112,6 +110,3 @@ class Waitable:
     def add_to_wait_set(self, wait_set: Any) -> None:
         """Add its entities to a wait set."""
         raise NotImplementedError("Must be implemented by subclass")
-
-
-__getattr__ = also_importable(__name__)

@@ -9,7 +9,6 @@ from types import GenericAlias
 from typing import Any, ClassVar
 
 from dsmq_nodes.rclpy.clock import Clock
-from dsmq_nodes.rclpy.impl.also_importable import also_importable
 from dsmq_nodes.rclpy.impl.calls.action_entities import ActionClientEntities
 from dsmq_nodes.rclpy.impl.interface_named import interface
 from dsmq_nodes.rclpy.impl.nodes.ends import wait_for_server
@@ -358,6 +357,3 @@ class ActionClient(Waitable):
         """Destroy the client."""
         self._entities.destroy_when_not_in_use()
         self._node.remove_waitable(self)
-
-
-__getattr__ = also_importable(__name__)

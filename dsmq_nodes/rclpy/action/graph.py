@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from dsmq_nodes.rclpy.impl.also_importable import also_importable
 from dsmq_nodes.rclpy.impl.c_errors import (
     NodeNameNonExistentError,
     RCLError,
@@ -72,6 +71,3 @@ def get_action_names_and_types(node: Any) -> Found:
     """Return all actions."""
     node.handle.check()
     return _actions(node.get_topic_names_and_types())
-
-
-__getattr__ = also_importable(__name__)

@@ -16,7 +16,6 @@ from typing import Any, ClassVar, Final
 
 from dsmq_nodes.rclpy.clock import Clock
 from dsmq_nodes.rclpy.constants import S_TO_NS
-from dsmq_nodes.rclpy.impl.also_importable import also_importable
 from dsmq_nodes.rclpy.impl.c_enum import CEnum
 from dsmq_nodes.rclpy.impl.c_errors import InvalidHandle, RCLError
 from dsmq_nodes.rclpy.impl.calls.action_entities import ActionServerEntities
@@ -527,6 +526,3 @@ class ActionServer(Waitable):
 def _ns(stamp: Any) -> int:
     # Not by Time, which refuses times before 1970: a client may send any.
     return int(stamp.sec * S_TO_NS + stamp.nanosec)
-
-
-__getattr__ = also_importable(__name__)

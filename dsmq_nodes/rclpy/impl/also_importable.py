@@ -1,7 +1,7 @@
 """Names that programs import from a module of rclpy which does not define them.
 
-Each is imported when it is first used: importing all of them would be slower, and some imports
-would be circular.
+Every module gets them when a program imports rclpy (running/alias_module.py). Each is imported when
+it is first used: importing all of them would be slower, and some imports would be circular.
 """
 
 from collections.abc import Callable
@@ -143,7 +143,7 @@ _ANYTHING: Final = frozenset(
 
 
 def also_importable(module: str) -> Callable[[str], Any]:
-    """Return the `__getattr__` of a module; its argument is the module's `__name__`."""
+    """Return the `__getattr__` of the module of a name."""
 
     def get(name: str) -> Any:
         if name in _NAME_OF:

@@ -71,7 +71,7 @@ def wrong_arguments(signature: str, *given: object) -> TypeError:
     )
 
 
-for _each in (
+C_ERRORS: Final[tuple[type[RuntimeError], ...]] = (
     RCLError,
     RMWError,
     RCUtilsError,
@@ -81,7 +81,8 @@ for _each in (
     NodeNameNonExistentError,
     UnsupportedEventTypeError,
     TimerCancelledError,
-):
+)
+for _each in C_ERRORS:
     _each.__module__ = C_MODULE
 
 

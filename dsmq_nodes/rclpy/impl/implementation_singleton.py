@@ -24,15 +24,7 @@ _INFINITE_NS: Final = 2**63 - 1
 _BEST_AVAILABLE_NS: Final = 2**63 - 2
 
 rclpy_implementation: Final = SimpleNamespace(
-    RCLError=c_errors.RCLError,
-    RMWError=c_errors.RMWError,
-    RCUtilsError=c_errors.RCUtilsError,
-    InvalidHandle=c_errors.InvalidHandle,
-    UnknownROSArgsError=c_errors.UnknownROSArgsError,
-    RCLInvalidROSArgsError=c_errors.RCLInvalidROSArgsError,
-    NodeNameNonExistentError=c_errors.NodeNameNonExistentError,
-    UnsupportedEventTypeError=c_errors.UnsupportedEventTypeError,
-    TimerCancelledError=c_errors.TimerCancelledError,
+    **{each.__name__: each for each in c_errors.C_ERRORS},
     Client=inner_classes.MadeClient,
     ClockChange=ClockChange,
     EventHandle=EventHandle,
@@ -57,16 +49,7 @@ rclpy_implementation: Final = SimpleNamespace(
     RMW_DURATION_INFINITE=_INFINITE_NS,
     RMW_QOS_DEADLINE_BEST_AVAILABLE=_BEST_AVAILABLE_NS,
     RMW_QOS_LIVELINESS_LEASE_DURATION_BEST_AVAILABLE=_BEST_AVAILABLE_NS,
-    rmw_incompatible_type_status_t=event_infos.rmw_incompatible_type_status_t,
-    rmw_liveliness_changed_status_t=event_infos.rmw_liveliness_changed_status_t,
-    rmw_liveliness_lost_status_t=event_infos.rmw_liveliness_lost_status_t,
-    rmw_matched_status_t=event_infos.rmw_matched_status_t,
-    rmw_message_lost_status_t=event_infos.rmw_message_lost_status_t,
-    rmw_offered_deadline_missed_status_t=event_infos.rmw_offered_deadline_missed_status_t,
-    rmw_requested_deadline_missed_status_t=event_infos.rmw_requested_deadline_missed_status_t,
-    rmw_requested_qos_incompatible_event_status_t=(
-        event_infos.rmw_requested_qos_incompatible_event_status_t
-    ),
+    **{each.__name__: each for each in event_infos.CountInfo.__subclasses__()},
     get_current_signal_handlers_options=signals.get_current_signal_handlers_options,
     install_signal_handlers=signals.install_signal_handlers,
     uninstall_signal_handlers=signals.uninstall_signal_handlers,

@@ -7,7 +7,6 @@ import warnings
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from dsmq_nodes.rclpy.clock import Clock
-from dsmq_nodes.rclpy.impl.also_importable import also_importable
 from dsmq_nodes.rclpy.impl.c_errors import wrong_arguments
 from dsmq_nodes.rclpy.impl.log_output import Line, log_output
 from dsmq_nodes.rclpy.impl.logging_severity import LoggingSeverity
@@ -248,6 +247,3 @@ def _check_same(known: _Filter, severity: int, name: str, filters: list[str]) ->
     if known.filters != filters:
         raise ValueError("Requested logging filters cannot be changed between calls.")
     raise ValueError("Logging filter parameters cannot be changed between calls.")
-
-
-__getattr__ = also_importable(__name__)

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from dsmq_nodes.rclpy.impl.also_importable import also_importable
 from dsmq_nodes.rclpy.impl.nodes.lifecycle_machine import TransitionCallbackReturnType
 
 TransitionCallbackReturn = TransitionCallbackReturnType
@@ -78,6 +77,3 @@ class SimpleManagedEntity(ManagedEntity):
             return run
 
         return decorate if wrapped is None else decorate(wrapped)
-
-
-__getattr__ = also_importable(__name__)

@@ -6,7 +6,6 @@ An exception counts as ERROR; then `on_error` decides whether the node can conti
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from dsmq_nodes.rclpy.impl.also_importable import also_importable
 from dsmq_nodes.rclpy.impl.c_errors import RCLError
 from dsmq_nodes.rclpy.impl.interface_named import interface
 from dsmq_nodes.rclpy.impl.nodes.lifecycle_machine import (
@@ -287,6 +286,3 @@ class LifecycleNode(LifecycleNodeMixin, Node):
         LifecycleNodeMixin.__init__(
             self, enable_communication_interface=enable_communication_interface
         )
-
-
-__getattr__ = also_importable(__name__)

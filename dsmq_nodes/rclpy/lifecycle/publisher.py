@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from dsmq_nodes.rclpy.impl.also_importable import also_importable
 from dsmq_nodes.rclpy.lifecycle.managed_entity import SimpleManagedEntity
 from dsmq_nodes.rclpy.publisher import Publisher
 
@@ -18,6 +17,3 @@ class LifecyclePublisher(SimpleManagedEntity, Publisher):
     def publish(self, msg: Any) -> None:
         """Send a message; do nothing while the node is not active."""
         Publisher.publish(self, msg)
-
-
-__getattr__ = also_importable(__name__)

@@ -9,6 +9,8 @@ from typing import Final
 
 from typing_extensions import override
 
+from dsmq_nodes.rclpy.impl.also_importable import also_importable
+
 OURS: Final = "dsmq_nodes.rclpy"
 
 
@@ -36,6 +38,8 @@ class _AliasLoader(Loader):
         for each in came_along:
             _, is_package, rest = each.partition(".packages.")
             _name_classes(each, rest if is_package else f"rclpy.{each.removeprefix(f'{OURS}.')}")
+            if not is_package:
+                vars(sys.modules[each]).setdefault("__getattr__", also_importable(each))
         return found
 
     @override

@@ -4,6 +4,7 @@ import pkgutil
 import re
 import sys
 from importlib import import_module
+from inspect import ismodule
 from pathlib import Path
 
 from dsmq_nodes import rclpy
@@ -49,7 +50,8 @@ def _about_name(name: str, module: str) -> str:
     if module.partition(".")[0] not in interface_modules.provided():
         return ""
     found = import_module(module)
-    known = {each for each in getattr(found, "__all__", None) or dir(found) if each[0] != "_"}
+    public = {each for each in dir(found) if each[0] != "_" and not ismodule(vars(found).get(each))}
+    known = getattr(found, "__all__", public)
     hint = did_you_mean(name, known or _modules(module))
     package, _, kind = module.partition(".")
     if kind in interface_modules.kinds(package):

@@ -104,36 +104,26 @@ def _key(kind: IntEnum) -> _Key:
     return type(kind), int(kind)
 
 
+_pub, _sub = PublisherEventType, SubscriptionEventType
 _INFOS: Final[dict[_Key, type[Any]]] = {
     _key(kind): info
-    for kind, info in (
-        (
-            PublisherEventType.RCL_PUBLISHER_OFFERED_DEADLINE_MISSED,
-            rmw_offered_deadline_missed_status_t,
+    for info, kinds in {
+        rmw_offered_deadline_missed_status_t: (_pub.RCL_PUBLISHER_OFFERED_DEADLINE_MISSED,),
+        rmw_requested_deadline_missed_status_t: (_sub.RCL_SUBSCRIPTION_REQUESTED_DEADLINE_MISSED,),
+        rmw_liveliness_lost_status_t: (_pub.RCL_PUBLISHER_LIVELINESS_LOST,),
+        rmw_liveliness_changed_status_t: (_sub.RCL_SUBSCRIPTION_LIVELINESS_CHANGED,),
+        rmw_requested_qos_incompatible_event_status_t: (
+            _pub.RCL_PUBLISHER_OFFERED_INCOMPATIBLE_QOS,
+            _sub.RCL_SUBSCRIPTION_REQUESTED_INCOMPATIBLE_QOS,
         ),
-        (PublisherEventType.RCL_PUBLISHER_LIVELINESS_LOST, rmw_liveliness_lost_status_t),
-        (
-            PublisherEventType.RCL_PUBLISHER_OFFERED_INCOMPATIBLE_QOS,
-            rmw_requested_qos_incompatible_event_status_t,
+        rmw_message_lost_status_t: (_sub.RCL_SUBSCRIPTION_MESSAGE_LOST,),
+        rmw_incompatible_type_status_t: (
+            _pub.RCL_PUBLISHER_INCOMPATIBLE_TYPE,
+            _sub.RCL_SUBSCRIPTION_INCOMPATIBLE_TYPE,
         ),
-        (PublisherEventType.RCL_PUBLISHER_INCOMPATIBLE_TYPE, rmw_incompatible_type_status_t),
-        (PublisherEventType.RCL_PUBLISHER_MATCHED, rmw_matched_status_t),
-        (
-            SubscriptionEventType.RCL_SUBSCRIPTION_REQUESTED_DEADLINE_MISSED,
-            rmw_requested_deadline_missed_status_t,
-        ),
-        (
-            SubscriptionEventType.RCL_SUBSCRIPTION_LIVELINESS_CHANGED,
-            rmw_liveliness_changed_status_t,
-        ),
-        (
-            SubscriptionEventType.RCL_SUBSCRIPTION_REQUESTED_INCOMPATIBLE_QOS,
-            rmw_requested_qos_incompatible_event_status_t,
-        ),
-        (SubscriptionEventType.RCL_SUBSCRIPTION_MESSAGE_LOST, rmw_message_lost_status_t),
-        (SubscriptionEventType.RCL_SUBSCRIPTION_INCOMPATIBLE_TYPE, rmw_incompatible_type_status_t),
-        (SubscriptionEventType.RCL_SUBSCRIPTION_MATCHED, rmw_matched_status_t),
-    )
+        rmw_matched_status_t: (_pub.RCL_PUBLISHER_MATCHED, _sub.RCL_SUBSCRIPTION_MATCHED),
+    }.items()
+    for kind in kinds
 }
 
 
