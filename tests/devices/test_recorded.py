@@ -161,6 +161,34 @@ def test_times_that_have_a_unit_may_be_far_apart(graph: Graph, tmp_path: Path) -
     assert imu.header.stamp.sec == 10
 
 
+@pytest.mark.parametrize(
+    ("name", "begin", "second"),
+    [
+        ("millis", "500", "510"),
+        ("micros", "500000", "510000"),
+        ("ms", "500", "510"),
+        ("datetime", "1970-01-01 00:00:00.5", "1970-01-01T00:00:00.51Z"),
+        ("%time", "500000000", "510000000"),  # of `rostopic echo -p`, in simulated time
+        ("field.header.stamp", "500000000", "510000000"),
+    ],
+)
+def test_names_that_tell_the_unit_of_the_time(
+    graph: Graph, tmp_path: Path, name: str, begin: str, second: str
+) -> None:
+    lines = (f"{begin},0,0,0,0,0,9.8", f"{second},0,0,0,0,0,9.8")
+    imu = first_imu(graph, tmp_path / "imu.csv", f"{name},{NAMES}", *lines)
+    assert imu.header.stamp.nanoseconds == 500_000_000
+
+
+@pytest.mark.parametrize("pack", [gzip, bz2, lzma], ids=["gz", "bz2", "xz"])
+def test_a_packed_file_may_be_in_utf_16(graph: Graph, tmp_path: Path, pack: Any) -> None:
+    path = tmp_path / "imu.csv"
+    path.write_bytes(pack.compress(TEXT.decode().encode("utf-16")))
+    samples = graph.observe(Imu, "imu/data_raw")
+    replay(graph, ImuCsv, path)
+    assert samples[0].linear_acceleration.z == 6.0
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "cp1252"])
 def test_units_with_signs_may_be_in_the_encoding_of_windows(
     graph: Graph, tmp_path: Path, encoding: str

@@ -25,7 +25,10 @@ UNITS: dict[str, dict[str, float]] = {
     "time": {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1, "min": 60 * 10**9, "h": 3600 * 10**9},
 }
 PLAIN = {"gyr": "rads", "acc": "ms2", "mag": "ut", "time": "s"}
-TIMES = r"(\w+_)?(time_?stamp|time|stamp)|ts?|gpst|epoch|(time_|seconds_)?elapsed|seconds|sec|s"
+TIMES = (
+    r"(\w+_)?(time_?stamp|time|stamp)|date_?time|ts?|gpst|epoch|(time_|seconds_)?elapsed|seconds|sec|s"
+    r"|(milli|micro|nano)(s|sec(ond)?s?)|[mun]s"
+)
 TURNS = {"roll": "x", "pitch": "y", "yaw": "z"}  # roll_rate
 # Columns with these words are computed from measurements, or describe them. `user` and `free` are
 # accelerations without gravity, on phones and at Xsens.
@@ -37,6 +40,8 @@ G_FORCE = re.compile(r"(?:\w+_)?g_?f(?:orce)?_?(?P<axis>[xyz])")
 INDEX = re.compile(r"\[([012])\]")
 TEMPERATURE = re.compile(r"deg[cf]?|[ckf]")  # a column T
 TEXT = re.compile(r"txt|text|utc|gmt\d*|local|iso\d*|date\w*|hh\w*|yy\w*|\d+")  # not a unit of time
+ROSTOPIC = {"%time", "field.header.stamp"}  # of `rostopic echo -p`: in ns, also simulated time
+CLOCKS = {"ms", "us", "ns"}  # a column that is called as its unit: millis, micros, ms
 STAMP = re.compile(r"(?:\w+_)?stamp_(?P<nano>n|nano)?secs?")  # in two columns, as in ROS
 # The third micro sign is a damaged one, from the files of WitMotion's sensors.
 SPELLINGS = [(re.compile(pattern), plain) for pattern, plain in (
@@ -81,13 +86,21 @@ def named(name: str) -> Named | None:
         parts.pop()
     if found := STAMP.fullmatch("_".join(parts)):
         return Named("time", "nanosec" if found["nano"] else "sec", 1.0, has_unit=True)
-    unit = unit_of(bracketed[1]) if bracketed else ""
+    unit = unit_of(bracketed[1]) if bracketed else _clock(name, rest)
     for count in (4, 3, 2, 1):  # acc_x_m_per_s_2, gyr_x_deg_per_s, gyr_x_deg_s, mag_x_uT
         tail = unit_of("".join(parts[-count:])) if len(parts) > count else ""
         if not unit and tail and any(tail in units for units in UNITS.values()):
             unit, parts = tail, parts[:-count]
             break
     return _quantity("_".join(parts), unit)
+
+
+def _clock(name: str, rest: str) -> str:
+    """Return the unit of a time whose whole name tells it; empty for other names."""
+    if name.strip().strip('"') in ROSTOPIC:
+        return "ns"
+    unit = unit_of(rest)
+    return unit if unit in CLOCKS else ""
 
 
 def _quantity(name: str, unit: str) -> Named | None:

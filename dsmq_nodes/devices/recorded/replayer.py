@@ -49,9 +49,11 @@ def opened(path: str) -> Iterator[IO[str]]:
     """
     try:
         with open(path, "rb") as stream:  # noqa: PTH123  `path` is a text, from a parameter
-            begin = stream.read(6)
-        opener = next((each for magic, each in _OPENERS.items() if begin.startswith(magic)), open)
-        is_utf16 = begin.startswith(_UTF16) and b"\0" in begin[2:4]  # otherwise it is noise
+            magic = stream.read(6)
+        opener = next((each for begin, each in _OPENERS.items() if magic.startswith(begin)), open)
+        with opener(path, "rb") as stream:
+            begin = stream.read(4)
+        is_utf16 = begin.startswith(_UTF16) and b"\0" in begin[2:]  # otherwise it is noise
         encoding = "utf-16" if is_utf16 else "utf-8"
         with opener(path, "rt", encoding=encoding, errors=_AS_WINDOWS) as file:
             yield file
