@@ -2,6 +2,7 @@
 
 import contextlib
 import inspect
+import os
 import sys
 import threading
 import warnings
@@ -13,12 +14,12 @@ from typing import Any, ClassVar, Final, Self
 from dsmq_nodes.rclpy.impl.c_errors import RCLError, wrong_arguments
 from dsmq_nodes.rclpy.impl.handle import InnerHandle
 from dsmq_nodes.rclpy.impl.log_output import LogOutput, log_output
-from dsmq_nodes.rclpy.impl.names.domain import domain_of
 from dsmq_nodes.rclpy.impl.names.ros_arguments import Arguments, parse
 from dsmq_nodes.rclpy.impl.wakeup import Wakeup
 
 _CONTEXT: Final = "rclpy._rclpy_pybind11.Context(arg0: list, arg1: typing.SupportsInt)"
 _NO_DOMAIN: Final = 2**64 - 1
+_MOST_DOMAIN: Final = 232
 _CALLBACKS_SEC: Final = 0.1  # how long a spinning thread that has to end waits for callbacks
 living: Final[weakref.WeakSet["Context"]] = weakref.WeakSet()
 """The contexts that a signal shuts down."""
@@ -101,7 +102,7 @@ class Context:
             if not (isinstance(words, list) and isinstance(asked, int)):
                 raise wrong_arguments(_CONTEXT, words, asked)
             arguments = parse(words)
-            self._handle = ContextHandle(arguments, domain_of(domain_id))
+            self._handle = ContextHandle(arguments, _domain_of(domain_id))
             if initialize_logging and arguments.log.has_config_file:
                 raise RCLError(
                     "failed to initialize logging: spdlog logging backend doesn't currently "
@@ -230,3 +231,17 @@ class Context:
 
     def __exit__(self, *_: Any) -> None:
         self.try_shutdown()
+
+
+def _domain_of(asked: int | None) -> int:
+    """Return the requested domain, else that of the environment, else 0: here one broker is one.
+
+    Raises:
+        RCLError: ROS_DOMAIN_ID is not a number from 0 to 232.
+    """
+    if asked is not None:
+        return int(asked)
+    text = os.environ.get("ROS_DOMAIN_ID") or "0"
+    if not text.isdecimal() or int(text) > _MOST_DOMAIN:
+        raise RCLError("failed to initialize rcl: ROS_DOMAIN_ID is not an integral number")
+    return int(text)

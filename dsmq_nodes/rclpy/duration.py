@@ -34,9 +34,6 @@ class Duration:
 
     __hash__ = None  # type: ignore[assignment]
 
-    def __ne__(self, other: object) -> bool:
-        return not self == other
-
     def __lt__(self, other: Any) -> bool:
         return self._ns < other.nanoseconds if isinstance(other, Duration) else NotImplemented
 

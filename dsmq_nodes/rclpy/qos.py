@@ -31,8 +31,8 @@ class InvalidQoSProfileException(Exception):  # noqa: N818  rclpy's name
         super().__init__(message)
 
 
-class QoSPolicyEnum(IntEnum):
-    """The base of the policies."""
+class _ShortKeys(Enum):
+    """An enumeration whose names may be written in lower case."""
 
     @classmethod
     def short_keys(cls) -> list[str]:
@@ -40,13 +40,17 @@ class QoSPolicyEnum(IntEnum):
         return [name.lower() for name in cls.__members__]
 
     @classmethod
-    def get_from_short_key(cls, name: str) -> int:
-        """Return the number of a name, in upper or lower case.
+    def get_from_short_key(cls, name: str) -> Any:
+        """Return the value of a name, in upper or lower case.
 
         Raises:
             KeyError: there is no such name.
         """
         return cls[name.upper()].value
+
+
+class QoSPolicyEnum(_ShortKeys, IntEnum):
+    """The base of the policies."""
 
     @property
     def short_key(self) -> str:
@@ -340,7 +344,7 @@ qos_profile_rosout_default = QoSProfile(
 )
 
 
-class QoSPresetProfiles(Enum):
+class QoSPresetProfiles(_ShortKeys):
     """The presets by name."""
 
     UNKNOWN = qos_profile_unknown
@@ -353,20 +357,6 @@ class QoSPresetProfiles(Enum):
     ACTION_STATUS_DEFAULT = qos_profile_action_status_default
     BEST_AVAILABLE = qos_profile_best_available
     ROSOUT_DEFAULT = qos_profile_rosout_default
-
-    @classmethod
-    def short_keys(cls) -> list[str]:
-        """Return the names in lower case."""
-        return [name.lower() for name in cls.__members__]
-
-    @classmethod
-    def get_from_short_key(cls, name: str) -> QoSProfile:
-        """Return the profile of a name, in upper or lower case.
-
-        Raises:
-            KeyError: there is no such name.
-        """
-        return cls[name.upper()].value
 
 
 def qos_check_compatible(

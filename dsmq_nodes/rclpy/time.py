@@ -84,9 +84,6 @@ class Time:
 
     __hash__ = None  # type: ignore[assignment]
 
-    def __ne__(self, other: object) -> bool:
-        return not self == other
-
     def __lt__(self, other: Any) -> bool:
         return self._ns < other.nanoseconds if self._is_like(other) else NotImplemented
 

@@ -6,25 +6,11 @@ from dsmq_nodes.rclpy.exceptions import InvalidTypeSupportException, NoTypeSuppo
 
 # For the annotations of programs.
 Action = Msg = Srv = Any
-ActionT, MsgT, MsgType, SrvT, SrvType = (
-    TypeVar("ActionT"),
-    TypeVar("MsgT"),
-    TypeVar("MsgType"),
-    TypeVar("SrvT"),
-    TypeVar("SrvType"),
-)
-FeedbackT, GoalT, ResultT, T = (
-    TypeVar("FeedbackT"),
-    TypeVar("GoalT"),
-    TypeVar("ResultT"),
-    TypeVar("T"),
-)
-SrvRequestT, SrvResponseT, SrvTypeRequest, SrvTypeResponse = (
-    TypeVar("SrvRequestT"),
-    TypeVar("SrvResponseT"),
-    TypeVar("SrvTypeRequest"),
-    TypeVar("SrvTypeResponse"),
-)
+ActionT, FeedbackT, GoalT = TypeVar("ActionT"), TypeVar("FeedbackT"), TypeVar("GoalT")
+MsgT, MsgType, ResultT, T = TypeVar("MsgT"), TypeVar("MsgType"), TypeVar("ResultT"), TypeVar("T")
+SrvT, SrvRequestT, SrvResponseT = TypeVar("SrvT"), TypeVar("SrvRequestT"), TypeVar("SrvResponseT")
+SrvType, SrvTypeRequest = TypeVar("SrvType"), TypeVar("SrvTypeRequest")
+SrvTypeResponse = TypeVar("SrvTypeResponse")
 _ROS1 = (
     " This might be a ROS 1 message type but it should be a ROS 2 message type. Make sure to source"
     " your ROS 2 workspace after your ROS 1 workspace."

@@ -8,10 +8,11 @@ import asyncio
 import itertools
 import time
 from collections import deque
+from functools import cache
 from typing import Any
 
+from dsmq_nodes import Service
 from dsmq_nodes.rclpy.impl.c_errors import wrong_arguments
-from dsmq_nodes.rclpy.impl.calls.kit_services import kit_service
 from dsmq_nodes.rclpy.impl.handle import InnerHandle
 from dsmq_nodes.rclpy.impl.log_output import log_inside
 from dsmq_nodes.rclpy.impl.nodes.ends import CLIENT, SERVICE, End, ends
@@ -113,7 +114,7 @@ class _CallHandle(InnerHandle):
         self.node = node
         node.inner.add(self)
         self.service_name = name
-        self._kit_type = kit_service(srv_type)
+        self._kit_type = _kit_service(srv_type)
         self._ids = itertools.count(1)
         self.introspection = Introspection(node, srv_type, name)
         self._end = End(kind, name, self._kit_type.type_name, node.name, node.namespace, qos)
@@ -276,3 +277,14 @@ async def _sent(answer: "asyncio.Future[Any]", response: Any) -> None:
     if not answer.done():
         answer.set_result(response)
         await asyncio.sleep(0)  # meanwhile the kit sends it
+
+
+@cache
+def _kit_service(srv_type: Any) -> Any:
+    """Return a service type of the kit with the messages of a service of ROS."""
+    request = conversion_of(srv_type.Request).message_class
+    response = conversion_of(srv_type.Response).message_class
+    name = request.type_name.removesuffix("_Request")
+    # What the kit derives from a message may not be given its name a second time.
+    body = {"Request": request, "Response": response, "__module__": request.__module__}
+    return type(name.rpartition("/")[2], (Service,), body, type_name=name)

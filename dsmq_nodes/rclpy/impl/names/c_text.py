@@ -1,8 +1,10 @@
 """Texts as rcl's C code takes them: bytes are accepted, and a zero character ends one."""
 
+from collections.abc import Callable
 from typing import Any
 
 from dsmq_nodes.rclpy.impl.c_errors import wrong_arguments
+from dsmq_nodes.rclpy.impl.names.name_rules import Fault
 
 
 def c_text(value: Any, missing: Exception, signature: str, *given: object) -> str:
@@ -24,3 +26,11 @@ def c_text(value: Any, missing: Exception, signature: str, *given: object) -> st
     if not isinstance(value, str):
         raise wrong_arguments(signature, *(given or (value,)))
     return value.partition("\0")[0]
+
+
+def fault_of(
+    name: Any, what: str, rule: Callable[[str], Fault | None], missing: Exception
+) -> Fault | None:
+    """Return the fault of a name of a kind, `what`, by its rule; raises as `c_text`."""
+    signature = f"rclpy_get_validation_error_for_{what}(arg0: str) -> object"
+    return rule(c_text(name, missing, signature))

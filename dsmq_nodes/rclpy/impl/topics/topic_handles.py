@@ -7,6 +7,7 @@ takes it. Between the two lies the kit, which carries the text.
 import copy
 import time
 from collections import deque
+from enum import IntEnum
 from typing import Any, Final
 
 from dsmq_nodes import MessageInfo
@@ -91,6 +92,13 @@ class TopicHandle(InnerHandle):
             )
         self.end = End(kind, topic, type_name, node.name, node.namespace, qos, self.events)
         self._carrier = carrier_class(self.conversion.message_class)
+        self._deadline: Deadline | None = None
+
+    def _watch_deadline(self, missed: IntEnum) -> None:
+        """Count each deadline that is missed, if the end has one and a handler of that event."""
+        if self.qos.deadline.nanoseconds and self.events.has(missed):
+            period_sec = self.qos.deadline.nanoseconds * 1e-9
+            self._deadline = Deadline(period_sec, lambda: self.events.happen(missed, count_one))
 
     def _join(self) -> None:
         """Become an end of the node; others see the profile before the end itself."""
@@ -152,18 +160,12 @@ class PublisherHandle(TopicHandle):
         self._join()
         self._kit = io.run(node.kit.create_publisher, self._carrier, topic, profile)
         self._send = self._kit.publish
-        self._deadline: Deadline | None = None
         self._lease: Lease | None = None
         self._count = 0
 
     def begin(self) -> None:
         """Show the publisher to others, because its event handlers exist now."""
-        missed = PublisherEventType.RCL_PUBLISHER_OFFERED_DEADLINE_MISSED
-        if self.qos.deadline.nanoseconds and self.events.has(missed):
-            self._deadline = Deadline(
-                self.qos.deadline.nanoseconds * 1e-9,
-                lambda: self.events.happen(missed, count_one),
-            )
+        self._watch_deadline(PublisherEventType.RCL_PUBLISHER_OFFERED_DEADLINE_MISSED)
         if is_by_hand(self.qos) and (lease_sec := lease_sec_of(self.qos)):
             self._lease = Lease(lease_sec, self._lapse)
         ends.add(self.end)
@@ -289,7 +291,6 @@ class SubscriptionHandle(TopicHandle):
         self._has_expiring = False
         self._reports_losses = False
         self._arrived_ns = 0
-        self._deadline: Deadline | None = None
         # The depth also limits the latched messages that come: the program asks for so many.
         depth = _depth(qos) if self._takes_latched else max(_depth(qos), _LEAST_KIT_DEPTH)
         self._join()
@@ -317,12 +318,7 @@ class SubscriptionHandle(TopicHandle):
 
     def begin(self) -> None:
         """Show the subscription to others, because its event handlers exist now."""
-        missed = SubscriptionEventType.RCL_SUBSCRIPTION_REQUESTED_DEADLINE_MISSED
-        if self.qos.deadline.nanoseconds and self.events.has(missed):
-            self._deadline = Deadline(
-                self.qos.deadline.nanoseconds * 1e-9,
-                lambda: self.events.happen(missed, count_one),
-            )
+        self._watch_deadline(SubscriptionEventType.RCL_SUBSCRIPTION_REQUESTED_DEADLINE_MISSED)
         lost = SubscriptionEventType.RCL_SUBSCRIPTION_MESSAGE_LOST
         self._reports_losses = self.events.has(lost)
         if self.events.has(SubscriptionEventType.RCL_SUBSCRIPTION_LIVELINESS_CHANGED):
