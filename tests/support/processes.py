@@ -215,14 +215,14 @@ _starting = threading.Lock()
 _warm: list[_Warm] = []
 
 
-def share() -> bytes:
+def share() -> str:
     """Start the process that forks, for this process and all that `use` its address."""
-    return _started().address
+    return _started().address.hex()
 
 
-def use(address: bytes) -> None:
+def use(address: str) -> None:
     """Let the process at this address fork."""
-    _warm.append(_Warm(address))
+    _warm.append(_Warm(bytes.fromhex(address)))
 
 
 def _started() -> _Warm:
