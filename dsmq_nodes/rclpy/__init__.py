@@ -20,7 +20,7 @@ Deliberate differences from rclpy 9.1.2:
 
 from typing import TYPE_CHECKING, Any, Self
 
-import dsmq_nodes.rclpy.callback_groups  # noqa: F401  rclpy loads it, too
+import dsmq_nodes.rclpy.callback_groups  # rclpy loads it, too
 from dsmq_nodes.rclpy.context import Context
 from dsmq_nodes.rclpy.parameter import Parameter
 from dsmq_nodes.rclpy.qos import QoSProfile, qos_profile_rosout_default
@@ -41,29 +41,6 @@ from dsmq_nodes.rclpy.utilities import try_shutdown as _try_shutdown
 if TYPE_CHECKING:
     from dsmq_nodes.rclpy.executors import Executor
     from dsmq_nodes.rclpy.node import Node
-
-__all__ = [
-    "Context",
-    "Future",
-    "InitContextManager",
-    "Parameter",
-    "QoSProfile",
-    "SignalHandlerOptions",
-    "create_node",
-    "get_default_context",
-    "get_global_executor",
-    "get_rmw_implementation_identifier",
-    "init",
-    "install_signal_handlers",
-    "ok",
-    "qos_profile_rosout_default",
-    "shutdown",
-    "spin",
-    "spin_once",
-    "spin_until_future_complete",
-    "try_shutdown",
-    "uninstall_signal_handlers",
-]
 
 
 class InitContextManager:

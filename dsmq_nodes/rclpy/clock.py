@@ -12,16 +12,6 @@ from dsmq_nodes.rclpy.impl.wakeup import Wakeup
 from dsmq_nodes.rclpy.time import Time
 from dsmq_nodes.rclpy.utilities import get_default_context
 
-__all__ = [
-    "Clock",
-    "ClockChange",
-    "ClockType",
-    "JumpHandle",
-    "JumpThreshold",
-    "ROSClock",
-    "TimeJump",
-]
-
 
 class JumpThreshold:
     """The smallest jumps of a clock that a callback is called for."""

@@ -5,33 +5,13 @@ from collections.abc import Callable
 from enum import IntEnum
 from typing import Any
 
-from dsmq_nodes.rclpy.impl.c_errors import UnsupportedEventTypeError
+from dsmq_nodes.rclpy.impl.c_errors import UnsupportedEventTypeError  # noqa: F401  as there
 from dsmq_nodes.rclpy.impl.topics import event_infos as infos
 from dsmq_nodes.rclpy.impl.topics.event_handle import EventHandle
 from dsmq_nodes.rclpy.impl.topics.event_infos import PublisherEventType, SubscriptionEventType
 from dsmq_nodes.rclpy.logging import get_logger
 from dsmq_nodes.rclpy.qos import qos_policy_name_from_kind
 from dsmq_nodes.rclpy.waitable import NumberOfEntities, Waitable
-
-__all__ = [
-    "EventHandler",
-    "IncompatibleTypeInfo",
-    "PublisherEventCallbacks",
-    "QoSEventHandler",
-    "QoSLivelinessChangedInfo",
-    "QoSLivelinessLostInfo",
-    "QoSMessageLostInfo",
-    "QoSOfferedDeadlineMissedInfo",
-    "QoSOfferedIncompatibleQoSInfo",
-    "QoSPublisherEventType",
-    "QoSPublisherMatchedInfo",
-    "QoSRequestedDeadlineMissedInfo",
-    "QoSRequestedIncompatibleQoSInfo",
-    "QoSSubscriptionEventType",
-    "QoSSubscriptionMatchedInfo",
-    "SubscriptionEventCallbacks",
-    "UnsupportedEventTypeError",
-]
 
 QoSPublisherEventType = PublisherEventType
 QoSSubscriptionEventType = SubscriptionEventType

@@ -2,28 +2,7 @@
 
 from typing import Any
 
-from dsmq_nodes.rclpy.impl.c_errors import InvalidHandle
-
-__all__ = [
-    "InvalidHandle",
-    "InvalidNamespaceException",
-    "InvalidNodeNameException",
-    "InvalidParameterException",
-    "InvalidParameterTypeException",
-    "InvalidParameterValueException",
-    "InvalidServiceNameException",
-    "InvalidTopicNameException",
-    "InvalidTypeSupportException",
-    "NameValidationException",
-    "NoTypeSupportImportedException",
-    "NotInitializedException",
-    "ParameterAlreadyDeclaredException",
-    "ParameterException",
-    "ParameterImmutableException",
-    "ParameterNotDeclaredException",
-    "ParameterUninitializedException",
-    "ROSInterruptException",
-]
+from dsmq_nodes.rclpy.impl.c_errors import InvalidHandle  # noqa: F401  programs catch it by this module
 
 # ruff: noqa: N818  the names are rclpy's
 

@@ -10,20 +10,6 @@ from dsmq_nodes.rclpy.impl.names.c_text import c_text
 from dsmq_nodes.rclpy.impl.names.ros_arguments import LEVELS
 from dsmq_nodes.rclpy.impl.rcutils_logger import RcutilsLogger
 
-__all__ = [
-    "LoggingSeverity",
-    "RcutilsLogger",
-    "clear_config",
-    "get_logger",
-    "get_logger_effective_level",
-    "get_logger_level",
-    "get_logging_directory",
-    "get_logging_severity_from_string",
-    "initialize",
-    "set_logger_level",
-    "shutdown",
-]
-
 _root_logger = RcutilsLogger()
 _SET_LEVEL: Final = (
     "rclpy_logging_set_logger_level(name: str, level: typing.SupportsInt, "

@@ -27,9 +27,6 @@ def qos_policy_name_from_kind(policy_kind: QoSPolicyKind | int) -> str:
 class InvalidQoSProfileException(Exception):  # noqa: N818  rclpy's name
     """The settings of the profile contradict each other."""
 
-    def __init__(self, message: str) -> None:
-        super().__init__(message)
-
 
 class _ShortKeys(Enum):
     """An enumeration whose names may be written in lower case."""

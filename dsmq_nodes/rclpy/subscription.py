@@ -17,7 +17,6 @@ _SET_FILTER: Final = (
     "set_content_filter(self: rclpy._rclpy_pybind11.Subscription, arg0: str, "
     "arg1: collections.abc.Sequence[str]) -> None"
 )
-__all__ = ["MessageInfo", "RCLError", "Subscription"]
 
 
 class MessageInfo(TypedDict):

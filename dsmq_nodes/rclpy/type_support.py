@@ -2,7 +2,10 @@
 
 from typing import Any, TypeVar
 
-from dsmq_nodes.rclpy.exceptions import InvalidTypeSupportException, NoTypeSupportImportedException
+from dsmq_nodes.rclpy.exceptions import (
+    InvalidTypeSupportException,  # noqa: F401  as there
+    NoTypeSupportImportedException,
+)
 
 # For the annotations of programs.
 Action = Msg = Srv = Any
@@ -80,12 +83,3 @@ def check_is_valid_action_type(action_type: Any) -> None:
             f"The action type provided is not valid ({action_type}), "
             "this might be a message or service"
         )
-
-
-__all__ = [
-    "InvalidTypeSupportException",
-    "check_for_type_support",
-    "check_is_valid_action_type",
-    "check_is_valid_msg_type",
-    "check_is_valid_srv_type",
-]

@@ -9,17 +9,6 @@ from dsmq_nodes.rclpy.constants import S_TO_NS
 from dsmq_nodes.rclpy.context import Context
 from dsmq_nodes.rclpy.impl.names.ros_arguments import parse, without_ros_args
 
-__all__ = [
-    "get_available_rmw_implementations",
-    "get_default_context",
-    "get_rmw_implementation_identifier",
-    "ok",
-    "remove_ros_args",
-    "shutdown",
-    "timeout_sec_to_nsec",
-    "try_shutdown",
-]
-
 RMW_IMPLEMENTATION = "rmw_dsmq"
 
 

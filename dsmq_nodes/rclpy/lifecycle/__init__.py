@@ -10,13 +10,3 @@ NodeMixin = LifecycleNodeMixin
 State = LifecycleState
 Publisher = LifecyclePublisher
 TransitionCallbackReturn = TransitionCallbackReturnType
-
-__all__ = [
-    "LifecycleNode",
-    "LifecycleNodeMixin",
-    "LifecyclePublisher",
-    "LifecycleState",
-    "ManagedEntity",
-    "SimpleManagedEntity",
-    "TransitionCallbackReturn",
-]
