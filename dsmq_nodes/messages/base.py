@@ -76,7 +76,10 @@ class Message(BaseModel, metaclass=ModelClass):
     ) -> None:
         super().__init_subclass__(**kwargs)
         _allow_hidden_names(cls)
-        cls.type_name = type_name or f"{package_of(cls.__module__)}/msg/{cls.__name__}"
+        name, bracket, types = cls.__name__.partition("[")
+        if bracket:  # Stamped[float]: it belongs to its generic class, not to its first user
+            type_name = f"{cls.__bases__[0].type_name}[{types}"  # type: ignore[attr-defined]
+        cls.type_name = type_name or f"{package_of(cls.__module__)}/msg/{name}"
         # The types of the kit are built when they are first needed (codec.py): a program uses few.
         is_kits = cls.__module__.startswith("dsmq_nodes.messages.")
         cls.model_config["defer_build"] = late or is_kits

@@ -1,8 +1,10 @@
 """Every standard type against ROS 2's own definitions, which rosbags carries."""
 
 import array
+import sys
 from collections.abc import Iterator
-from typing import Any, ClassVar, get_args, get_origin, get_type_hints
+from types import ModuleType
+from typing import Any, ClassVar, Generic, TypeVar, get_args, get_origin, get_type_hints
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from rosbags.typesys import Stores, get_typestore
 
 import dsmq_nodes.messages as all_messages
 from dsmq_nodes.messages import Imu, Message, NavSatStatus, Quaternion, Range
+from dsmq_nodes.messages.fields import int32
 from dsmq_nodes.messages.schema.definition import msg_text, ros_type
 
 STORE = get_typestore(Stores.ROS2_JAZZY)
@@ -177,3 +180,29 @@ def test_a_field_has_its_range_and_its_description_beside_it() -> None:
 
     line = msg_text(Moisture).splitlines()[-1]
     assert line == "float64 fraction 0.5  # >= 0, < 1, volumetric, m3/m3"
+
+
+T = TypeVar("T")
+
+
+class Stamped(Message, Generic[T]):
+    values: list[T] = []
+    value: T
+
+
+def test_a_generic_type_with_its_types_has_one_name_wherever_it_is_written(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    other = ModuleType("another_program")
+    monkeypatch.setitem(sys.modules, other.__name__, other)
+    vars(other)["Stamped"] = Stamped
+    exec("Numbers = Stamped[float]", vars(other))
+    assert vars(other)["Numbers"].type_name == f"{Stamped.type_name}[float]"
+
+
+def test_the_definition_of_a_generic_type_has_its_types() -> None:
+    class Counted(Stamped[int32]):
+        pass
+
+    assert msg_text(Stamped[str]) == "string[] values\nstring value\n"
+    assert msg_text(Counted) == "int32[] values\nint32 value\n"

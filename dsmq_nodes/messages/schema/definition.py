@@ -9,6 +9,7 @@ from typing import (
     Any,
     ClassVar,
     Final,
+    TypeVar,
     get_args,
     get_origin,
     get_type_hints,
@@ -50,15 +51,23 @@ def msg_text(cls: type["BaseModel"]) -> str:
 
 def constants_of(cls: type["BaseModel"]) -> "Iterator[str]":
     """Yield a type's constants, each as a line such as `uint8 OK=0`."""
-    hints = get_type_hints(cls, include_extras=True)
-    for name, hint in hints.items():
+    for name, hint in _hints(cls).items():
         if get_origin(hint) is ClassVar and name.isupper():
             yield f"{ros_type(get_args(hint)[0])} {name}={_literal(getattr(cls, name))}"
 
 
+def _hints(cls: type["BaseModel"]) -> dict[str, Any]:
+    """Return the annotations of a class; in a generic one, with its types for type variables."""
+    hints = get_type_hints(cls, include_extras=True)
+    for name, field in cls.model_fields.items():
+        if isinstance(hints[name], TypeVar) or getattr(hints[name], "__parameters__", False):
+            hints[name] = Annotated[(field.annotation, *field.metadata, None)]
+    return hints
+
+
 def _fields(cls: type["BaseModel"]) -> "Iterator[str]":
     package = type_name_of(cls).split("/")[0]
-    hints = get_type_hints(cls, include_extras=True)
+    hints = _hints(cls)
     for attribute, name in outer_names(cls).items():
         info = cls.model_fields[attribute]
         of_package = ros_type(hints[attribute]).replace("/msg/", "/").removeprefix(f"{package}/")
@@ -85,7 +94,7 @@ def message_definition(cls: type["BaseModel"]) -> MessageDefinition:
     """
     name = type_name_of(cls)
     package = name.split("/")[0]
-    hints = get_type_hints(cls, include_extras=True)
+    hints = _hints(cls)
     try:
         constants = tuple(
             MessageConstant(each, ros_type(get_args(hint)[0]), getattr(cls, each))
