@@ -9,6 +9,13 @@ __all__ = ["SetBool", "Trigger"]
 class Empty(Service):
     """Trigger something; neither the request nor the response has fields."""
 
+    # Type checkers take only a class that is written here for a type.
+    class Request(Message):
+        """The trigger."""
+
+    class Response(Message):
+        """The end of what was triggered."""
+
 
 class SetBool(Service):
     """Switch something on or off."""
@@ -27,6 +34,9 @@ class SetBool(Service):
 
 class Trigger(Service):
     """Trigger an action."""
+
+    class Request(Message):
+        """The trigger."""
 
     class Response(Message):
         """Whether the call succeeded, and an explanation."""

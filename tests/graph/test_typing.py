@@ -14,7 +14,7 @@ from pydantic import Field
 from dsmq_nodes import Action, ActionClient, GoalFeedback, LifecycleNode, Message, MessageInfo
 from dsmq_nodes import Node, Publisher, Service, Subscription, wait_for_message
 from dsmq_nodes.lifecycle import LifecycleState, TransitionCallbackReturn
-from dsmq_nodes.messages import Imu, String, Twist
+from dsmq_nodes.messages import Imu, String, Trigger, Twist
 
 class Good(Node):
     imu: Publisher[Imu]
@@ -77,7 +77,12 @@ class Calls(Node):
         timer = self.create_timer(1.0, self.go)
         timer.timer_period_ns = 500_000_000
 
+    def on_trigger(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        response.success = True
+        return response
+
     async def go(self) -> None:
+        self.create_service(Trigger, "trigger", self.on_trigger)
         response = await self.add.call(Add.Request(a=1))
         total: int = response.sum
         text: str = response.sum  # E: "int", variable has type "str"
