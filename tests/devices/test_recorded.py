@@ -12,7 +12,7 @@ import pytest
 from dsmq_nodes import Node
 from dsmq_nodes.devices import CarmenLog, ImuCsv
 from dsmq_nodes.errors import DeviceError, ParameterError
-from dsmq_nodes.messages import Imu, MagneticField
+from dsmq_nodes.messages import Imu, LaserScan, MagneticField
 from dsmq_nodes.testing import Graph
 
 TEXT = b"gyr_x,gyr_y,gyr_z,acc_x,acc_y,acc_z\n" + b"1,2,3,4,5,6\n" * 100
@@ -178,6 +178,15 @@ def test_names_that_tell_the_unit_of_the_time(
     lines = (f"{begin},0,0,0,0,0,9.8", f"{second},0,0,0,0,0,9.8")
     imu = first_imu(graph, tmp_path / "imu.csv", f"{name},{NAMES}", *lines)
     assert imu.header.stamp.nanoseconds == 500_000_000
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_log_of_scans_may_begin_with_a_mark(graph: Graph, tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "log.clf"
+    path.write_bytes("FLASER 2 1.0 2.0 0 0 0 0 0 0 12.5 host 12.6\r\n".encode(encoding))
+    scans = graph.observe(LaserScan, "scan")
+    replay(graph, CarmenLog, path)
+    assert [scan.ranges for scan in scans] == [[1.0, 2.0]]
 
 
 @pytest.mark.parametrize("pack", [gzip, bz2, lzma], ids=["gz", "bz2", "xz"])

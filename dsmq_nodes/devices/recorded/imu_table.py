@@ -360,7 +360,7 @@ def _read_head(path: str, lines: Iterator[str]) -> tuple[ImuTable, Iterator[str]
 
     Lines about the recording may be above it. The error is about the first line that is no comment.
     """
-    texts = (line.strip().removeprefix("\ufeff") for line in lines)
+    texts = map(str.strip, lines)
     head = list(itertools.islice(texts, _MOST_ABOVE))
     comment, faults = "", list[str]()
     for number, text in enumerate(head):

@@ -54,7 +54,7 @@ def opened(path: str) -> Iterator[IO[str]]:
         with opener(path, "rb") as stream:
             begin = stream.read(4)
         is_utf16 = begin.startswith(_UTF16) and b"\0" in begin[2:]  # otherwise it is noise
-        encoding = "utf-16" if is_utf16 else "utf-8"
+        encoding = "utf-16" if is_utf16 else "utf-8-sig"
         with opener(path, "rt", encoding=encoding, errors=_AS_WINDOWS) as file:
             yield file
     except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
