@@ -45,8 +45,10 @@ class _Made:
         self.count = 0
 
     def add(self, name: str, node: Schema, depth: int) -> None:
+        if not _TYPE.fullmatch(name):
+            raise ValueError(f"{name!r} is no valid name of a type in ROS")
         properties = node.get("properties")
-        if not _TYPE.fullmatch(name) or not isinstance(properties, dict) or depth > _DEEPEST:
+        if not isinstance(properties, dict) or depth > _DEEPEST:
             raise ValueError(f"its schema has no fields of {name}, and no class has that name")
         self.count += 1
         if self.count > _MOST_TYPES:
