@@ -215,7 +215,9 @@ class Message(BaseModel, metaclass=ModelClass):
         if exclude is None and (plan := codec(type(self))) and (text := plan.dump(self)):
             return text
         try:
-            text = self.__pydantic_serializer__.to_json(self, exclude=exclude, warnings="error")
+            text = self.__pydantic_serializer__.to_json(
+                self, exclude=exclude, warnings="error", by_alias=True
+            )
         except PydanticSerializationError as error:
             return self._dump_changed(exclude, error)
         valid = in_limits(type(self))
@@ -265,7 +267,7 @@ class Message(BaseModel, metaclass=ModelClass):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the message as a dict in ROS 2's JSON form: bytes as base64, NaN as a float."""
-        return self.model_dump(mode="json")
+        return self.model_dump(mode="json", by_alias=True)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
@@ -403,7 +405,9 @@ def _unpublishable(message: Message, error: Exception | None = None) -> MessageE
     """Name the wrong field with its path; the serializer names only the innermost part."""
     cls = type(message)
     try:
-        cls.__pydantic_validator__.validate_python(message.model_dump(warnings=False))
+        cls.__pydantic_validator__.validate_python(
+            message.model_dump(warnings=False, by_alias=True)
+        )
     except ValidationError as found:
         return MessageError(_explain(cls, found))
     return MessageError(f"{cls.type_name}: {error}")

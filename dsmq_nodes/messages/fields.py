@@ -6,7 +6,7 @@ the range. `bytes` is ROS's `uint8[]`.
 """
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import Flag
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Final, cast
@@ -138,7 +138,7 @@ class _Adapter:
     def _adapt(self, schema: object) -> object:
         if isinstance(schema, list | tuple):
             return type(schema)(self._adapt(item) for item in schema)
-        if not isinstance(schema, dict) or schema.get("type") == "model":
+        if not isinstance(schema, dict) or _is_model(schema):
             return schema
         if schema.get("type") == "definition-ref":
             return self._adapt_reference(schema)
@@ -181,11 +181,16 @@ def _labelled(choice: Any, adapted: Any) -> Any:
     return (adapted, choice["type"]) if is_plain else adapted
 
 
-def _is_model(schema: CoreSchema) -> bool:
-    found: Schema = dict(schema)
-    while found["type"] in _AROUND:
+def _is_model(schema: Mapping[str, Any]) -> bool:
+    """Whether a schema is a model's, which stays as it is; the names of its fields are checked."""
+    found = schema
+    while found.get("type") in _AROUND:
         found = found["schema"]
-    return bool(found["type"] == "model")
+    if found.get("type") != "model":
+        return False
+    if not found.get("config", {}).get("validate_by_name"):
+        check_names(found["cls"], found)
+    return True
 
 
 def _float(schema: Schema) -> object:

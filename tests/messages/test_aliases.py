@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import AliasChoices, ConfigDict, Field, model_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
 from dsmq_nodes import Message, Node, Parameter, Parameters
@@ -95,6 +95,33 @@ def test_two_names_of_a_field_are_refused_with_its_class(
 
         class _Two(base):  # type: ignore[misc]
             x: int = Field(**options)
+
+
+class Plain(BaseModel):
+    """A class of pydantic's own, whose configuration does not write aliases."""
+
+    speed: float = Field(0.0, alias="v")
+
+
+def test_a_plain_model_inside_is_read_as_it_was_written() -> None:
+    class Drive(Message):
+        one: Plain = Plain()
+        more: list[Plain] = []
+
+    sent = Drive(one=Plain(v=1.0), more=[Plain(v=2.0)])
+    assert sent.to_dict() == {"one": {"v": 1.0}, "more": [{"v": 2.0}]}
+    assert Drive.from_json(sent.to_json()) == sent
+    assert Drive.from_dict(sent.to_dict()) == sent
+
+
+def test_two_names_of_a_field_of_a_plain_model_inside_are_refused() -> None:
+    class Odd(BaseModel):
+        speed: float = Field(0.0, validation_alias="v")
+
+    with pytest.raises(TypeError, match=r"Odd: speed is to have one name .* read as 'v'"):
+
+        class _Drive(Message):
+            inner: list[Odd] = []
 
 
 def test_a_config_that_ignores_aliases_is_refused() -> None:
