@@ -90,5 +90,7 @@ def _advice(package: str, name: str) -> str:
 
 def _names_of(package: str) -> list[str]:
     module = import_module(package)
-    public = [name for name in vars(module) if not name.startswith("_")]
-    return list(getattr(module, "__all__", public))
+    own = [
+        name for name, value in vars(module).items() if getattr(value, "__module__", "") == package
+    ]
+    return list(getattr(module, "__all__", own))

@@ -19,42 +19,6 @@ from dsmq_nodes.messages.fields import (
     uint64,
 )
 
-__all__ = [
-    "AddTwoInts",
-    "Bool",
-    "Byte",
-    "ByteMultiArray",
-    "Char",
-    "Empty",
-    "Fibonacci",
-    "Float32",
-    "Float32MultiArray",
-    "Float64",
-    "Float64MultiArray",
-    "Int8",
-    "Int8MultiArray",
-    "Int16",
-    "Int16MultiArray",
-    "Int32",
-    "Int32MultiArray",
-    "Int64",
-    "Int64MultiArray",
-    "MultiArrayDimension",
-    "MultiArrayLayout",
-    "SetBool",
-    "String",
-    "Trigger",
-    "UInt8",
-    "UInt8MultiArray",
-    "UInt16",
-    "UInt16MultiArray",
-    "UInt32",
-    "UInt32MultiArray",
-    "UInt64",
-    "UInt64MultiArray",
-    "WString",
-]
-
 
 class Fibonacci(Action):
     """Count the first Fibonacci numbers."""

@@ -45,7 +45,11 @@ class UnknownTypeError(ValueError):
 
 
 class RosDecoder:
-    """Converts the messages of a channel to JSON."""
+    """Converts the messages of a channel to JSON.
+
+    Attributes:
+        type_name: the type's name in ROS 2's form.
+    """
 
     def __init__(self, channel: Channel, first: Callable[[], bytes | None]) -> None:
         """Read the type.
@@ -57,7 +61,7 @@ class RosDecoder:
         Raises:
             UnknownTypeError: the type has no definition, or an unreadable one.
         """
-        self._name = _full_name(channel.type_name)
+        self.type_name = _full_name(channel.type_name)
         self._read_definition(channel, _store(channel))
         known = _known(channel.encoding)
         if self._is_another(known) and (data := first()) is not None and not self._reads(data):
@@ -67,7 +71,7 @@ class RosDecoder:
 
     def _is_another(self, known: Any) -> bool:
         """Whether ROS's own type of this name has other fields."""
-        name = self._name
+        name = self.type_name
         own = known.fielddefs.get(name)
         return own is not None and own[1] != self._store.fielddefs[name][1]
 
@@ -88,7 +92,7 @@ class RosDecoder:
         There may be bytes after it: ROS 2's `serialize_message` returns as many as it reserved, and
         `JointState`, for example, needs fewer. ROS 2 ignores them.
         """
-        definition = self._store.get_msgdef(self._name)
+        definition = self._store.get_msgdef(self.type_name)
         is_little = data[1]
         read = definition.deserialize_cdr_le if is_little else definition.deserialize_cdr_be
         found, end = read(data[_HEAD_BYTES:], 0, definition.cls, self._store)
@@ -100,17 +104,12 @@ class RosDecoder:
         is_one = channel.encoding == "ros1"
         self._is_cdr = not is_one
         try:
-            self._has_wide = has_wide(store.fielddefs, self._name)
+            self._has_wide = has_wide(store.fielddefs, self.type_name)
             if not self._has_wide:
-                store.get_msgdef(self._name)
+                store.get_msgdef(self.type_name)
         except Exception as error:  # noqa: BLE001  the library compiles the definition
-            raise UnknownTypeError(_unreadable(self._name, error)) from None
-        self._is_empty = not self._types.names(self._name)
-
-    @property
-    def type_name(self) -> str:
-        """The type's name in ROS 2's form."""
-        return self._name
+            raise UnknownTypeError(_unreadable(self.type_name, error)) from None
+        self._is_empty = not self._types.names(self.type_name)
 
     def json(self, data: bytes) -> bytes:
         """Return a message as JSON.
@@ -123,22 +122,22 @@ class RosDecoder:
         try:
             return _encode(self._values(data))
         except Exception as error:  # noqa: BLE001  a damaged message may raise anything
-            raise ValueError(f"it is no {self._name}: {_first_line(error)}") from None
+            raise ValueError(f"it is no {self.type_name}: {_first_line(error)}") from None
 
     def _values(self, data: bytes) -> dict[str, Any]:
         if self._is_cdr and (self._has_wide or data[:2] not in PLAIN):
-            return CdrValues(self._types, data).message(self._name)
+            return CdrValues(self._types, data).message(self.type_name)
         found = (
             self._read_cdr(data)[0]
             if self._is_cdr
-            else self._store.deserialize_ros1(data, self._name)
+            else self._store.deserialize_ros1(data, self.type_name)
         )
-        return self._types.to_json(found, self._name)
+        return self._types.to_json(found, self.type_name)
 
     def schema(self) -> dict[str, Any]:
         """Return the JSON Schema of the messages; beyond limits it omits the fields of objects."""
         self._objects = 0
-        return self._object(self._name, 0)
+        return self._object(self.type_name, 0)
 
     def _object(self, type_name: str, depth: int) -> dict[str, Any]:
         self._objects += 1

@@ -33,6 +33,8 @@ _NO_PRESS_SKIPPED: Final = 1000  # a tap on the emergency stop counts, however b
 class GamepadTeleop(Node):
     """The common part of both kinds: the dead man's switch and the emergency stop."""
 
+    _control: BaseControl | ArmControl
+
     def __init__(self, name: str) -> None:
         """Prepare; nothing moves before the button is held."""
         super().__init__(name)
@@ -74,6 +76,11 @@ class GamepadTeleop(Node):
 
     def release(self) -> None:
         """Stop: the button is not held."""
+        self._control.release()
+
+    @override
+    def on_shutdown(self, *_: object) -> None:
+        self._control.end()
 
 
 class GamepadDrive(GamepadTeleop):
@@ -90,19 +97,11 @@ class GamepadDrive(GamepadTeleop):
     def __init__(self) -> None:
         """Prepare; nothing moves before the button is held."""
         super().__init__("gamepad_drive")
-        self._base = BaseControl(self)
+        self._control = self._base = BaseControl(self)
 
     @override
     def command(self, axis: Callable[[int], float]) -> None:
         self._base.drive(axis(1) * self.params.linear, axis(3) * self.params.angular)
-
-    @override
-    def release(self) -> None:
-        self._base.release()
-
-    @override
-    def on_shutdown(self, *_: object) -> None:
-        self._base.end()
 
 
 class GamepadArm(GamepadTeleop):
@@ -121,17 +120,13 @@ class GamepadArm(GamepadTeleop):
     def __init__(self) -> None:
         """Prepare; nothing moves before the button is held."""
         super().__init__("gamepad_arm")
-        self._arm = ArmControl(self)
+        self._control = self._arm = ArmControl(self)
 
     @override
     def command(self, axis: Callable[[int], float]) -> None:
         pairs = zip(self._arm.names, self.params.axes, strict=False)
         speeds = {name: axis(at) * self.params.speed for name, at in pairs}
         self._arm.move(speeds, _STEP_SEC)
-
-    @override
-    def release(self) -> None:
-        self._arm.release()
 
 
 def _pressed(joy: Joy, button: int) -> bool:

@@ -90,6 +90,9 @@ class ArmControl:
         """Stop: the next `move` begins at the arm's position then."""
         self._wanted = {}
 
+    def end(self) -> None:
+        """Do nothing: the arm's driver holds."""
+
 
 def _moved(wanted: float, present: float, speed: float, step_sec: float) -> float:
     """Return the target of a joint after a step."""

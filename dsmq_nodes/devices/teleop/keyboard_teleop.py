@@ -45,6 +45,8 @@ Hold a key to move a joint; without one the arm holds.
 class KeyboardTeleop(Node):
     """The common part of both kinds: keys, speed, the emergency stop, the end."""
 
+    _control: BaseControl | ArmControl
+
     def __init__(self, name: str, keys_fd: int | None, broker: str | None) -> None:
         """Read keys when the node spins.
 
@@ -78,6 +80,11 @@ class KeyboardTeleop(Node):
 
     def release(self) -> None:
         """Stop: no key is held."""
+        self._control.release()
+
+    @override
+    def on_shutdown(self, *_: object) -> None:
+        self._control.end()
 
     async def _read(self) -> None:
         loop = asyncio.get_running_loop()
@@ -132,7 +139,7 @@ class KeyboardDrive(KeyboardTeleop):
         """Publish on `topic`, with at most these speeds, m/s and rad/s."""
         super().__init__("keyboard_drive", keys_fd, broker)
         self._most = (linear, angular)
-        self._base = BaseControl(self, topic)
+        self._control = self._base = BaseControl(self, topic)
 
     @override
     def command(self, key: str) -> None:
@@ -146,14 +153,6 @@ class KeyboardDrive(KeyboardTeleop):
             return
         (linear, angular), (ahead, left) = self._most, _DRIVE[key]
         self._base.drive(ahead * linear * self._share, left * angular * self._share)
-
-    @override
-    def release(self) -> None:
-        self._base.release()
-
-    @override
-    def on_shutdown(self, *_: object) -> None:
-        self._base.end()
 
 
 class KeyboardArm(KeyboardTeleop):
@@ -171,7 +170,7 @@ class KeyboardArm(KeyboardTeleop):
         """Move the joints of topic `states` by topic `commands`, at most at `speed`, rad/s."""
         super().__init__("keyboard_arm", keys_fd, broker)
         self._most = speed
-        self._arm = ArmControl(self, states, commands)
+        self._control = self._arm = ArmControl(self, states, commands)
 
     @override
     def command(self, key: str) -> None:
@@ -181,7 +180,3 @@ class KeyboardArm(KeyboardTeleop):
             return
         sign = 1 if key in _FORWARDS else -1
         self._arm.move({self._arm.names[at]: sign * self._most * self._share}, _STEP_SEC)
-
-    @override
-    def release(self) -> None:
-        self._arm.release()

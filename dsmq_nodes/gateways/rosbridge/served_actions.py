@@ -22,7 +22,6 @@ from dsmq_nodes.gateways.known_types import KnownAction, KnownType, action_type,
 from dsmq_nodes.gateways.rosbridge.operation import (
     Answer,
     Operation,
-    SendStatus,
     full_name,
     text_in,
 )
@@ -48,18 +47,11 @@ _NOBODY: Final = pybase64.b64encode_as_string(bytes(16))
 _NANOSECONDS: Final = 1_000_000_000
 
 
-class ServedActions:
+class ServedActions(ServedNames["ServedAction"]):
     """The actions of one client."""
 
-    def __init__(
-        self,
-        client: HubClient,
-        holders: "dict[str, ServedNames[ServedAction]]",
-        send_status: SendStatus,
-    ) -> None:
-        self._client = client
-        self._names = ServedNames("action", client, holders, send_status)
-        self._is_watching = False
+    FIELD = "action"
+    _is_watching = False
 
     def advertise(self, operation: Operation) -> None:
         """Serve an action."""
@@ -70,30 +62,22 @@ class ServedActions:
             kind = action_type(self._client.hub, action, type_name)
             return ServedAction(self._client, action, spelled, kind)
 
-        self._names.add(action, type_name, f"{action}{ACTION}/send_goal", make)
+        self._add(action, type_name, f"{action}{ACTION}/send_goal", make)
         if not self._is_watching:
             self._is_watching = True
             self._client.watch(self._cancel_orphans)
 
     def _cancel_orphans(self) -> None:
-        for served in self._names.served.values():
+        for served in self.served.values():
             served.cancel_orphans()
-
-    def unadvertise(self, operation: Operation) -> None:
-        """Stop serving an action."""
-        self._names.remove(operation)
 
     def feedback(self, operation: Operation) -> None:
         """Publish feedback of a goal."""
-        self._names.of(operation).feedback(operation)
+        self._of(operation).feedback(operation)
 
     def result(self, operation: Operation) -> None:
         """Send a goal's result."""
-        self._names.of(operation).result(operation)
-
-    def closed(self) -> None:
-        """Abort all goals, because the client is gone."""
-        self._names.closed()
+        self._of(operation).result(operation)
 
 
 class _TakenGoal:

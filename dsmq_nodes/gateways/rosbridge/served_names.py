@@ -5,7 +5,7 @@ in rosbridge_suite: a client that lost its network comes back before its old con
 """
 
 from collections.abc import Callable
-from typing import Generic, Protocol, TypeVar
+from typing import ClassVar, Generic, Protocol, TypeVar
 
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.gateways.rosbridge.operation import Operation, SendStatus, full_name, text_in
@@ -31,12 +31,14 @@ class ServedNames(Generic[ServedT]):
     """The services, or the actions, of one client by their full names.
 
     Attributes:
+        FIELD: the field of an operation that has the name.
         served: the services or actions.
     """
 
+    FIELD: ClassVar[str]
+
     def __init__(
         self,
-        field: str,
         client: HubClient,
         holders: "dict[str, ServedNames[ServedT]]",
         send_status: SendStatus,
@@ -44,20 +46,14 @@ class ServedNames(Generic[ServedT]):
         """Serve nothing yet.
 
         Args:
-            field: the field of an operation that has the name.
             client: the client.
             holders: which of the gateway's clients serves a name; shared by all of them.
             send_status: sends the client a status message.
         """
-        self._field, self._client, self._holders, self._send_status = (
-            field,
-            client,
-            holders,
-            send_status,
-        )
+        self._client, self._holders, self._send_status = client, holders, send_status
         self.served: dict[str, ServedT] = {}
 
-    def add(self, name: str, type_name: str, service: str, make: Callable[[], ServedT]) -> None:
+    def _add(self, name: str, type_name: str, service: str, make: Callable[[], ServedT]) -> None:
         """Serve a name, unless this client serves it already.
 
         Args:
@@ -96,25 +92,25 @@ class ServedNames(Generic[ServedT]):
             end.node or "a client" for end in ends if end.node != self._client.hub.name
         )
 
-    def of(self, operation: Operation) -> ServedT:
+    def _of(self, operation: Operation) -> ServedT:
         """Return the service or the action that an operation is about.
 
         Raises:
             CommandError: this client does not serve it.
         """
-        name = full_name(text_in(operation, self._field))
+        name = full_name(text_in(operation, self.FIELD))
         if name not in self.served:
             raise CommandError(f"{name} is not advertised by this client")
         return self.served[name]
 
-    def remove(self, operation: Operation) -> None:
+    def unadvertise(self, operation: Operation) -> None:
         """Stop serving a name.
 
         Raises:
             CommandError: this client does not serve it.
         """
-        self.of(operation)
-        self._end(full_name(text_in(operation, self._field)))
+        self._of(operation)
+        self._end(full_name(text_in(operation, self.FIELD)))
 
     def _lose(self, name: str) -> None:
         """Stop serving a name, because another client serves it now."""

@@ -12,7 +12,6 @@ from dsmq_nodes.gateways.message_json import decoded
 from dsmq_nodes.gateways.rosbridge.operation import (
     Answer,
     Operation,
-    SendStatus,
     full_name,
     text_in,
 )
@@ -31,17 +30,10 @@ def fields_of(text: str) -> dict[str, object]:
     return {name: each for name, each in decoded(text).items() if name not in {"_client", "_id"}}
 
 
-class ServedServices:
+class ServedServices(ServedNames["ServedService"]):
     """The services of one client."""
 
-    def __init__(
-        self,
-        client: HubClient,
-        holders: "dict[str, ServedNames[ServedService]]",
-        send_status: SendStatus,
-    ) -> None:
-        self._client = client
-        self._names = ServedNames("service", client, holders, send_status)
+    FIELD = "service"
 
     def advertise(self, operation: Operation) -> None:
         """Serve a service."""
@@ -52,19 +44,11 @@ class ServedServices:
             kind = service_type(self._client.hub, service, type_name)
             return ServedService(self._client, service, spelled, kind)
 
-        self._names.add(service, type_name, service, make)
-
-    def unadvertise(self, operation: Operation) -> None:
-        """Stop serving a service."""
-        self._names.remove(operation)
+        self._add(service, type_name, service, make)
 
     def respond(self, operation: Operation) -> None:
         """Send a response to its caller."""
-        self._names.of(operation).respond(operation)
-
-    def closed(self) -> None:
-        """Answer all callers with an error, because the client is gone."""
-        self._names.closed()
+        self._of(operation).respond(operation)
 
 
 class ServedService:

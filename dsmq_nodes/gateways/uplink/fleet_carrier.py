@@ -133,7 +133,7 @@ class Carrier(Protocol):
 
     peer: str
 
-    def open(self, events: CarrierEvents, run: Callable[[Callable[[], None]], None]) -> None:
+    def open(self, events: CarrierEvents, run: Callable[[Callable[[], None]], object]) -> None:
         """Connect without waiting for others; `run` runs a function in the uplink's thread."""
 
     def offer(self, offer: TopicOffer) -> None:

@@ -18,7 +18,7 @@ one uplink: its node name is unique.
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -63,10 +63,6 @@ _BEAT_SEC: Final = 1.0
 _RETURN_SEC: Final = 10.0  # within that time readers reconnect to a restarted broker
 _USUAL: Final = UplinkTopic()
 _MOST_REFUSED: Final = 1000  # machines whose refusal is logged
-
-
-def _run_soon(loop: asyncio.AbstractEventLoop, act: Callable[[], None]) -> None:
-    loop.call_soon_threadsafe(act)
 
 
 class Uplink:
@@ -116,7 +112,7 @@ class Uplink:
             msgspec.json.encode(DiagnosticArray.schema()),
         )
         self._hub.link.set_state("ready")
-        self._carrier.open(self, lambda act: _run_soon(loop, act))
+        self._carrier.open(self, loop.call_soon_threadsafe)
         beating = loop.create_task(self._run_beats())
         try:
             await self._end

@@ -115,7 +115,8 @@ def standard_interfaces() -> list[str]:
 
 def _standard_interfaces() -> Iterator[Any]:
     for found in pkgutil.iter_modules(messages.__path__):
-        for name, value in vars(_module(found.name)).items():
+        module = importlib.import_module(f"{messages.__name__}.{found.name}")
+        for name, value in vars(module).items():
             if not name.startswith("_") and _kind_of(value):
                 yield value
 
@@ -129,10 +130,6 @@ def _kind_of(found: object) -> str:
     return parts[1] if len(parts) == 3 and parts[1] in INTERFACE_KINDS else ""
 
 
-def _module(name: str) -> ModuleType:
-    return importlib.import_module(f"{messages.__name__}.{name}")
-
-
 def _suggestion(name: str) -> str:
     """Return a hint: the type whose class name is most similar to the last part of `name`."""
     by_class = {known.rpartition("/")[2]: known for known in standard_names()}
@@ -142,11 +139,7 @@ def _suggestion(name: str) -> str:
 
 def standard_names() -> list[str]:
     """Return the names of all message types of the kit."""
-    modules = [_module(found.name) for found in pkgutil.iter_modules(messages.__path__)]
-    classes = {
-        found for module in modules for name in vars(module) if (found := _class_in(module, name))
-    }
-    return sorted({each.type_name for each in classes if not each.__name__.startswith("_")})
+    return [name for name in standard_interfaces() if name.split("/")[1] == "msg"]
 
 
 def _standard(package: str, class_name: str) -> type[Message] | None:

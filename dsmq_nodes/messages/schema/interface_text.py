@@ -220,8 +220,7 @@ def _default(text: str, kind: FieldType) -> Any:
         return _literal(text, kind)
     if not (text.startswith("[") and text.endswith("]")):
         raise ValueError("a default of a list is written [1, 2]")
-    items = list(_items(text[1:-1]))
-    return [_literal(each, kind) for each in items]
+    return [_literal(each, kind) for each in _items(text[1:-1])]
 
 
 def _items(text: str) -> Iterator[str]:

@@ -141,7 +141,7 @@ class ZenohCarrier:
         self._large = ThreadPoolExecutor(1, thread_name_prefix="large")
         self._is_sending_large = False
 
-    def open(self, events: CarrierEvents, run: Callable[[Callable[[], None]], None]) -> None:
+    def open(self, events: CarrierEvents, run: Callable[[Callable[[], None]], object]) -> None:
         """Connect; offers and wanted topics of the meantime are declared when a router answers."""
         self._events, self._run = events, run
         # A daemon: it may wait for a router forever.
