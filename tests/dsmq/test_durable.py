@@ -2,6 +2,7 @@
 
 import os
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
@@ -125,6 +126,24 @@ def test_a_full_disk_refuses_puts_and_recovers(start: Start, small_disk: Path) -
                 client.get_wait("nothing", 0.1)
         assert recovered == 20, "in a row"
     assert broker.end()[0] == 0
+
+
+@pytest.mark.parametrize("kind", ["pipe", "link", "folder"])
+def test_what_lies_where_space_is_reserved_is_replaced_or_left(
+    start: Start, tmp_path: Path, kind: str
+) -> None:
+    reserve, others = tmp_path / "store-reserve", tmp_path / "others"
+    others.touch()
+    if kind == "pipe":
+        os.mkfifo(reserve)
+    elif kind == "link":
+        reserve.symlink_to(others)
+    else:
+        reserve.mkdir()
+    with start("--store", str(tmp_path / "store")).connect() as client:
+        client.put("t", "a", ack=True)
+    assert others.stat().st_size == 0
+    assert reserve.is_dir() if kind == "folder" else stat.S_ISREG(reserve.lstat().st_mode)
 
 
 def test_many_small_messages_on_a_full_disk_make_room_at_once(small_disk: Path) -> None:

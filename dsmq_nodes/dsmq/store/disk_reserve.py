@@ -37,9 +37,11 @@ class DiskReserve:
 
     def allocate(self) -> None:
         """Allocate the space, or half of the free space if that is less."""
+        self.free()  # another program may have put a link or a pipe there
         size = min(self.size_bytes, self._free_bytes() // 2)
+        flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC
         try:
-            descriptor = os.open(self._path, os.O_CREAT | os.O_WRONLY, 0o600)
+            descriptor = os.open(self._path, flags, 0o600)
             try:
                 os.posix_fallocate(descriptor, 0, max(size, 1))
             finally:
@@ -49,7 +51,8 @@ class DiskReserve:
 
     def free(self) -> None:
         """Free the space."""
-        self._path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self._path.unlink()
 
     def make_room(self, database: sqlite3.Connection) -> None:
         """Stop the database from growing, and free its WAL, since the disk is full."""
