@@ -26,7 +26,6 @@ _MOST: Final = 256
 _BACKLOG: Final = 128
 _AT_ONCE: Final = 16  # accepted before clients are served again
 _HANDSHAKE_SEC: Final = 5.0
-_WARN_EVERY_SEC: Final = 10.0
 
 
 class Connections:
@@ -39,8 +38,6 @@ class Connections:
         self._most = min(_MOST, descriptors.raise_limit() // 2)
         self._listeners: list[Listener] = []
         self._open: dict[asyncio.Protocol, _Arrival] = {}  # the oldest last request first
-        self._ended = 0  # not logged yet
-        self._warned_sec = -_WARN_EVERY_SEC
 
     async def listen(self, make: Callable[[], asyncio.Protocol], host: str, port: int) -> int:
         """Accept at `host`:`port` (0 for any free port), and return the port.
@@ -130,18 +127,11 @@ class Connections:
         silent = (each for each, known in self._open.items() if not known.has_asked)
         protocol = next(silent, None) or next(iter(self._open))
         self._open.pop(protocol).end()
-        self._warn()
-        return True
-
-    def _warn(self) -> None:
-        self._ended += 1
-        if self._loop.time() < self._warned_sec + _WARN_EVERY_SEC:
-            return
         logger.warning(
-            "there are over %d connections: ended %d without a request, or with the oldest one",
-            *(self._most, self._ended),
+            "there are over %d connections: ended one without a request, or with the oldest one",
+            self._most,
         )
-        self._warned_sec, self._ended = self._loop.time(), 0
+        return True
 
 
 def _close_unless_begun(sock: socket.socket, begin: "asyncio.Task[None]") -> None:

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from aiohttp import WSMessage, WSMsgType, web
-from aiohttp.http_exceptions import HttpProcessingError
 
 from dsmq_nodes.dsmq.broker.peer_user import is_other_user
 from dsmq_nodes.dsmq.exhausted import exhausted
@@ -33,21 +32,10 @@ from dsmq_nodes.gateways.web.outbox import Outbox
 from dsmq_nodes.gateways.web.page_files import PageFile, page_files
 from dsmq_nodes.gateways.web.speaker import Connect, Speaker, WebEndpoint
 from dsmq_nodes.gateways.web.stop_button import StopButton
+from dsmq_nodes.gateways.web.web_log import LimitedWarnings
 from dsmq_nodes.printable import one_line
 
-
-def _in_one_line(record: logging.LogRecord) -> bool:
-    """Log a request that is not HTTP in one line, without aiohttp's traceback."""
-    error = record.exc_info[1] if record.exc_info else None
-    if isinstance(error, HttpProcessingError):
-        record.levelno, record.levelname = logging.WARNING, "WARNING"
-        record.msg = f"{record.getMessage()}: {one_line(error.message)}"
-        record.args, record.exc_info = (), None
-    return True
-
-
 logger = logging.getLogger("dsmq_nodes.web")
-logger.addFilter(_in_one_line)
 
 MOST_CLIENTS: Final = 64
 _MOST_MESSAGE_BYTES: Final = 16 << 20
@@ -102,6 +90,8 @@ class WebServer:
         self._runners: list[web.AppRunner] = []
         self._connections = Connections(tls)
         self._cookie = "dsmq_web"
+        self._warnings = LimitedWarnings()
+        logger.addFilter(self._warnings)
 
     # Listening
 
@@ -191,6 +181,8 @@ class WebServer:
         self._connections.close()
         for runner in self._runners:
             await runner.cleanup()
+        logger.removeFilter(self._warnings)
+        self._warnings.end_span()
 
     # Requests
 

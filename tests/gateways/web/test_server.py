@@ -265,7 +265,7 @@ def test_connections_that_ask_for_nothing_give_way(
     visited(test, tls=ours if is_tls else None)
     told = [each.message for each in caplog.records if "connections" in each.message]
     assert told == [
-        "there are over 8 connections: ended 1 without a request, or with the oldest one"
+        "there are over 8 connections: ended one without a request, or with the oldest one"
     ]
 
 
@@ -509,6 +509,25 @@ def test_a_request_that_is_not_http_is_one_line_in_the_log(
     assert (record.levelname, record.exc_info) == ("WARNING", None)
     assert "Invalid char in url path" in record.message
     assert record.message.isprintable()
+
+
+def test_many_refused_requests_are_a_few_lines_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    """A page of another site that tries again filled the log."""
+
+    async def test(site: Site, session: aiohttp.ClientSession) -> None:
+        for number in range(30):
+            for host in ("evil.example", f"evil{number}.example"):
+                async with session.post("/stop", headers={"Host": host}) as answer:
+                    assert answer.status == 403
+            _, writer = await asyncio.open_connection("127.0.0.1", site.port)
+            writer.write(b"GET /\x1b]0; HTTP/1.1\r\n\r\n")
+            writer.close()
+
+    visited(test)
+    logged = [each.message for each in caplog.records]
+    assert sum("evil.example" in each for each in logged) == 1
+    assert len(logged) == 21
+    assert logged[-1].endswith("more warnings like these")
 
 
 def test_a_message_that_is_too_large_ends_its_client() -> None:
