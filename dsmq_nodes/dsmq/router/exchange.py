@@ -98,7 +98,7 @@ class Exchange:
         size_bytes = 0
         peer.has_unanswered_gets = False
         for wait in list(peer.waits):
-            if peer.gets.get(wait.topic.log.name, 0) < wait.topic.log.last_id:
+            if _has_news(wait):
                 if size_bytes > CATCH_UP_BYTES:
                     peer.has_unanswered_gets = True
                     break
@@ -253,15 +253,20 @@ class Exchange:
         for wait in list(topic.waits):
             if wait.peer.blocked or wait.peer.has_unanswered_gets:
                 wait.peer.has_unanswered_gets = wait.peer.lags = True
-            else:
+            elif _has_news(wait):
                 replies += self._answer_one(wait)
         return replies
 
     def _answer_one(self, wait: Wait) -> Replies:
         self.waits.forget(wait)
-        # Another `get` of the same peer may have taken the message.
         began_sec = wait.until_sec - min(wait.request.wait, limits.MOST_WAIT_SEC)
         return self.get(wait.peer, wait.request, began_sec)
+
+
+def _has_news(wait: Wait) -> bool:
+    """Whether there is a message for a `get`: another one of the same peer may have taken it."""
+    log = wait.topic.log
+    return wait.peer.gets.get(log.name, 0) < log.last_id
 
 
 def _lagging(peer: ConnectedPeer) -> list[TopicReader]:
