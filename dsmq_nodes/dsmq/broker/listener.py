@@ -216,7 +216,7 @@ def unix_listener(path: Path) -> Listener | None:
     try:
         path.parent.mkdir(mode=0o700, exist_ok=True)
         if not is_private(path.parent):
-            raise PermissionError(None, "its directory is not this user's alone")
+            raise PermissionError("its directory is not this user's alone")
         # TCP's port is ours, so this socket is of a broker that has died
         path.unlink(missing_ok=True)
         sock.bind(str(path))
