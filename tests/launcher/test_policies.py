@@ -258,15 +258,15 @@ def test_what_is_being_started_at_ctrl_c_ends_as_others_do(monkeypatch: pytest.M
 
 
 def test_niceness_and_cpus_are_the_file_s() -> None:
-    cpu = min(os.sched_getaffinity(0))
-    wanted = f"{min(19, os.nice(0) + 7)} {{{cpu}}}"
+    cpu, nice = min(os.sched_getaffinity(0)), min(19, os.nice(0) + 7)
+    wanted = f"{nice} {{{cpu}}}"
     code = (  # they are set a moment after it was begun
         f"import os, time; until_sec = time.monotonic() + {PATIENCE_SEC}\n"
         "def seen(): return f'{os.nice(0)} {os.sched_getaffinity(0)}'\n"
         f"while seen() != {wanted!r} and time.monotonic() < until_sec: time.sleep(0.01)\n"
         "print(seen())"
     )
-    run = Run(with_(script("a", code), nice=7, affinity=(cpu,)))
+    run = Run(with_(script("a", code), nice=nice, affinity=(cpu,)))
     assert run.run() == 0
     assert f"[a] {wanted}" in run.lines
 
