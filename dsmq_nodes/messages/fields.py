@@ -7,7 +7,7 @@ the range. `bytes` is ROS's `uint8[]`.
 
 import copy
 from collections.abc import Callable, Mapping
-from enum import Flag
+from enum import Enum, Flag
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Final, cast
 
@@ -333,6 +333,21 @@ def _enumeration(schema: Schema) -> object:
     return schema
 
 
+def _literal(schema: Schema) -> object:
+    enums = (each for each in schema["expected"] if isinstance(each, Enum))
+    members = {each.value: each for each in enums if not isinstance(each, str | int | float)}
+    for each in schema["expected"]:
+        if not isinstance(getattr(each, "value", each), str | int | float | None):
+            raise _NotReadableError(f"JSON does not keep {each!r}: use a text in the Literal")
+    if not members:
+        return schema
+    # No validator before the literal: pydantic looks for it in a discriminated union.
+    either = schema | {"expected": list(dict.fromkeys([*schema["expected"], *members]))}
+    return core_schema.no_info_after_validator_function(
+        lambda value: members.get(value, value), cast("CoreSchema", either)
+    )
+
+
 _ADAPTERS: Final[_Adapters] = {
     "float": _float,
     "list": _list,
@@ -342,5 +357,6 @@ _ADAPTERS: Final[_Adapters] = {
     "dict": _dict,
     "generator": _iterable,
     "json": _json,
+    "literal": _literal,
     **dict.fromkeys(_NOT_IN_JSON, _lax),
 }

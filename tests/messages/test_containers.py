@@ -1,12 +1,13 @@
 """Fields inside dataclasses, typed dicts and named tuples behave as fields of a message do."""
 
 import dataclasses
+import enum
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import pytest
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError, create_model
 from typing_extensions import TypedDict
 
 from dsmq_nodes.messages import Message
@@ -121,3 +122,32 @@ def test_an_error_of_one_of_several_kinds_names_them(kind: Any, named: str) -> N
 
     with pytest.raises(ValueError, match=rf"field\.{named}: Input should .*; field\.int: Input"):
         Log(field=object())
+
+
+class Kind(enum.Enum):
+    CIRCLE = "circle"
+    SQUARE = "square"
+
+
+class Circle(Message):
+    kind: Literal[Kind.CIRCLE] = Kind.CIRCLE
+
+
+class Square(Message):
+    kind: Literal[Kind.SQUARE] = Kind.SQUARE
+
+
+class Drawing(Message):
+    shape: Circle | Square = Field(default_factory=Circle, discriminator="kind")
+    last: Literal[Kind.CIRCLE, 5] | None = None
+
+
+@pytest.mark.parametrize("last", [Kind.CIRCLE, 5, None])
+def test_a_literal_of_an_enumeration_comes_back(last: Any) -> None:
+    sent = Drawing(shape=Square(), last=last)
+    assert Drawing.from_json(sent.to_json()) == sent
+
+
+def test_a_literal_that_json_does_not_keep_is_refused() -> None:
+    with pytest.raises(TypeError, match="Raw: JSON does not keep b'a'"):
+        create_model("Raw", __base__=Message, kind=(Literal[b"a"], b"a"))
