@@ -243,7 +243,7 @@ class Node:
         return run_as_future(work, self._kit.dispatcher, self._kit.logger)
 
     def shutdown(self) -> None:
-        """End `spin`, from any thread; the code that spins it destroys the node."""
+        """End `spin`, from any thread; the code that spins destroys all nodes of the program."""
         self._kit.spinner.shut_down()
 
     def destroy_node(self) -> Result:
