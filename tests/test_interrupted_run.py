@@ -43,6 +43,7 @@ def test_it_leaves_no_process_behind(tmp_path: Path, workers: str, number: signa
     (tmp_path / "test_unending.py").write_text(UNENDING)
     (tmp_path / "pytest.toml").write_text("[pytest]\n")
     command = [sys.executable, "-m", "pytest", "-p", "tests.support.leftovers", "-n", workers]
+    command += ["-p", "no:hypothesispytest", "-p", "no:anyio"]
     path = {"PYTHONPATH": str(ROOT)}
     with Popen(command, cwd=tmp_path, env={**os.environ, **path}, start_new_session=True) as run:
         until(lambda: (tmp_path / "pids").exists() or run.poll() is not None)

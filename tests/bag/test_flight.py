@@ -1,6 +1,5 @@
 """Recording a launch from inside it."""
 
-import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -20,7 +19,6 @@ from tests.bag.conftest import NUMBERS, SECOND_NS, number
 from tests.support import processes
 from tests.support.waiting import PATIENCE_SEC
 
-ROOT = Path(__file__).parents[2]
 LONG_SEC = 2 * PATIENCE_SEC
 
 
@@ -204,7 +202,6 @@ def launch(folder: Path, record: str) -> subprocess.CompletedProcess[str]:
     return processes.run(
         [sys.executable, "-m", "dsmq_nodes", "launch", "crash.yaml", "--record", record],
         cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         timeout=LONG_SEC,

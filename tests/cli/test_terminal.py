@@ -16,6 +16,7 @@ from dsmq_nodes.cli.progress import Progress
 from dsmq_nodes.cli.show.drawing import dot, mermaid
 from dsmq_nodes.tools.graph_model import EndpointModel, TopicModel
 from tests.cli.conftest import ROOT, Place
+from tests.support import processes
 from tests.support.waiting import PATIENCE_SEC, until
 
 VERBS = ("topic list -t", "node list", "graph --mermaid", "tf tree --wait 0.1", "param list")
@@ -153,9 +154,7 @@ main()
 
 def test_ctrl_c_is_no_error_of_a_library_that_it_met() -> None:
     command = [sys.executable, "-c", INTERRUPTED]
-    done = subprocess.run(
-        command, capture_output=True, text=True, timeout=PATIENCE_SEC, check=False
-    )
+    done = processes.run(command, capture_output=True, text=True, timeout=PATIENCE_SEC, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 
 
@@ -180,9 +179,7 @@ main()
 def test_a_signal_where_python_drops_exceptions_ends_it(number: str) -> None:
     """As in the code with which each import ends."""
     command = [sys.executable, "-c", DROPPED.replace("SIGNAL", number)]
-    done = subprocess.run(
-        command, capture_output=True, text=True, timeout=PATIENCE_SEC, check=False
-    )
+    done = processes.run(command, capture_output=True, text=True, timeout=PATIENCE_SEC, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 
 

@@ -2,7 +2,6 @@
 
 import dataclasses
 import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -32,6 +31,7 @@ from dsmq_nodes.messages import (
     Vector3,
 )
 from dsmq_nodes.testing import BrokerProcess, Graph
+from tests.support import processes
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = """
@@ -64,7 +64,7 @@ def test_a_program_that_cannot_begin_ends_with_one_line(
 ) -> None:
     program = tmp_path / "listener.py"
     program.write_text(PROGRAM.format(first=first, last=last))
-    ran = subprocess.run(
+    ran = processes.run(
         [sys.executable, program],
         env={**os.environ, "DSMQ_BROKER": "{}:{}".format(*broker.address)},
         capture_output=True,

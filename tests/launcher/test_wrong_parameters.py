@@ -1,12 +1,12 @@
 """Values that do not fit what a node declares: one sentence, and the place of the value."""
 
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from dsmq_nodes.launcher.check.launch_check import check
+from tests.support import processes
 
 ARM = """
 from dsmq_nodes import Node, Parameters
@@ -44,7 +44,7 @@ def test_a_launch_says_where_it_is_written(name: str, tmp_path: Path) -> None:
     node = f"{{name: arm, node: wrong_arm:{own}, params_file: p.yaml}}"
     (tmp_path / "l.yaml").write_text(f"broker: {{port: 0}}\nnodes:\n- {node}\n")
     words = [sys.executable, "-m", "dsmq_nodes", "launch", "l.yaml"]
-    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = processes.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
     said = done.stdout + done.stderr
     assert done.returncode == 1
     assert "Traceback" not in said

@@ -15,6 +15,7 @@ from dsmq_nodes.errors import ParameterError, SimulationError
 from dsmq_nodes.messages import JointState, Message, String
 from dsmq_nodes.messages.std_srvs import SetBool
 from dsmq_nodes.testing import Graph
+from tests.support import processes
 
 pytest.importorskip("mujoco", reason="MuJoCo is in the extra sim")
 
@@ -77,7 +78,7 @@ def replay(port: str) -> tuple[str, Arm]:
 def test_one_launch_file_moves_it_the_same_way_in_every_process(tmp_path: Path) -> None:
     program = f"from {__name__} import replay; print(replay({str(tmp_path / 'other')!r})[0])"
     command = [sys.executable, "-c", program]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as other:
+    with processes.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as other:
         told, arm = replay(str(tmp_path / "bus"))
         assert other.communicate()[0].strip() == told
     assert arm.seen[0].position == pytest.approx(FOLDED, abs=0.02)

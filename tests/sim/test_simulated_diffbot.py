@@ -10,6 +10,7 @@ import pytest
 from dsmq_nodes import installing
 from dsmq_nodes.messages import Bool, Imu, JointState, LaserScan, Message, Odometry, Twist
 from dsmq_nodes.testing import Graph
+from tests.support import processes
 
 pytest.importorskip("mujoco", reason="MuJoCo is in the extra sim")
 
@@ -43,7 +44,7 @@ def drive(sec: float) -> tuple[str, list[Message], list[Message]]:
 def test_its_nodes_drive_it_in_mujoco_the_same_way_in_every_process() -> None:
     program = f"from {__name__} import drive; print(drive(6.0)[0])"
     command = [sys.executable, "-c", program]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as other:
+    with processes.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as other:
         told, bumps, (odom, truth) = drive(6.0)
         assert other.communicate()[0].strip() == told
     assert [each.data for each in bumps if isinstance(each, Bool)] == [False]
