@@ -313,8 +313,8 @@ MULTIPLIED = "".join(f"<arg name='a{i}' default='{f'$(var a{i - 1})' * 10}'/>" f
         ),
         (
             "w.launch.xml",
-            f"<launch><log message='{101 * '$(env '}'/></launch>",
-            "more than 100 substitutions are in one value",
+            f"<launch><log message='{9999 * '$(env '}'/></launch>",
+            "it is nested too deeply",
         ),
         (
             "w.launch.xml",

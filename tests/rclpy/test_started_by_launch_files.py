@@ -4,9 +4,12 @@ Each file in `launch_files/` has an `.expected` beside it: the lines, sorted, th
 ROS's own launch 3.7.1 and launch_ros ran it, with real rclpy 9.1.2 in its nodes.
 """
 
+import ast
 import os
+import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from xml.sax.saxutils import quoteattr
 
 import pytest
 
@@ -63,6 +66,35 @@ def test_what_is_inherited_is_taken_away_too(
         for each in load_ros_plan(tmp_path / "a.launch.xml", {}).nodes
     ]
     assert said == ["SHOW|before L_INHERITED=there\n", "SHOW|after\n"]
+
+
+# Words of a command, and what launch 3.7.1 makes of them.
+SUBSTITUTED = r"""
+\$(var x) a\$(var x)b                         ['$(var', 'x)', 'a$(var', 'x)b']
+$\(var x) $0 $$(var x) (a)                    ['$(var', 'x)', '$0', '$VX', '(a)']
+$(var no 'it\'s $(var x)')-$(var no "\"q\"")  ['it\'s VX-"q"']
+$(var no a\)b) $(var no "q'q")                ['a)b', "q'q"]
+$(var no '$(var no2 "d")')                    ['"d"']
+$(var $(var name)) $(var no '') end           ['VX', '', 'end']
+$(eval '(1 + 2) * 3')                         ['9']
+$(eval '\'$(var x)\' == \'VX\'')              ['True']
+$(eval "{'VX': 'v', 'b': 2}['$(var x)']")     ['v']
+C:\dir "b c"$(var y)                          ['C:dir', 'b cV Y']
+"""
+
+
+@pytest.mark.parametrize(
+    ("written", "words"), [re.split("  +", line) for line in SUBSTITUTED.strip().splitlines()]
+)
+def test_substitutions_are_read_by_the_grammar_of_ros(
+    tmp_path: Path, written: str, words: str
+) -> None:
+    (tmp_path / "a.launch.xml").write_text(
+        '<launch><let name="x" value="VX"/><let name="y" value="V Y"/><let name="name" value="x"/>'
+        f"<executable cmd={quoteattr('echo ' + written)}/></launch>"
+    )
+    argv = load_ros_plan(tmp_path / "a.launch.xml", {}).nodes[0].argv
+    assert list(argv[1:]) == ast.literal_eval(words)
 
 
 def test_loops(tmp_path: Path) -> None:

@@ -156,6 +156,11 @@ _COMPUTED: Final[dict[type, Callable[[Any], Any]]] = {
     ast.Slice: lambda node: slice(
         *(None if each is None else _computed(each) for each in (node.lower, node.upper, node.step))
     ),
+    ast.Dict: lambda node: {
+        _computed(key): _computed(value)
+        for key, value in zip(node.keys, node.values, strict=True)
+        if key is not None or _refuse(value)
+    },
     ast.List: lambda node: [_computed(each) for each in node.elts],
     ast.Tuple: lambda node: tuple(_computed(each) for each in node.elts),
     ast.BoolOp: _and_or,

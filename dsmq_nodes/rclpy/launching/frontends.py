@@ -18,7 +18,7 @@ from dsmq_nodes.rclpy.launching import actions, node_actions, scopes
 from dsmq_nodes.rclpy.launching import substituting as text
 from dsmq_nodes.rclpy.launching.programs import ExecuteProcess
 from dsmq_nodes.rclpy.launching.substituting import SubstitutionError
-from dsmq_nodes.rclpy.launching.substitution_texts import parsed, split
+from dsmq_nodes.rclpy.launching.substitution_texts import parsed, words
 from dsmq_nodes.rclpy.launching.visiting import SourceLine, Visit
 
 _MOST_NODES: Final = 100_000
@@ -245,16 +245,15 @@ def _whole(element: Element, name: str) -> int:
 
 
 def _words(element: Element, name: str) -> list[Any]:
-    """Return the words of an attribute; a substitution is part of a word."""
-    return [parsed(word, element.place) for word in split(element.attributes.get(name, ""))]
+    return words(element.attributes.get(name, ""), element.place)
 
 
 def _executable(element: Element, include: Any) -> Any:
     is_shell = element.attributes.get("shell", "").lower() in {"true", "1"}
-    words = [element.need("cmd")] if is_shell else _words(element, "cmd")
-    if not words:
+    cmd = [element.need("cmd")] if is_shell else _words(element, "cmd")
+    if not cmd:
         raise _ElementError(element.place, "<executable> has no cmd")
-    return ExecuteProcess(cmd=words, name=element.take("name"), shell=is_shell, **_process(element))
+    return ExecuteProcess(cmd=cmd, name=element.take("name"), shell=is_shell, **_process(element))
 
 
 def _include(element: Element, include: Any) -> Any:

@@ -34,7 +34,19 @@ from dsmq_nodes.rclpy.launching.substituting import (
 )
 from dsmq_nodes.rclpy.launching.visiting import SourceLine
 
-_MOST_SUBSTITUTIONS: Final = 100
+_QUOTES: Final = "'\""
+_NAME: Final = re.compile(r"\$\( *([^ ()$]*)")
+_SPACES: Final = re.compile(" *")
+
+
+def _run(ends: str, but_escaped: str) -> re.Pattern[str]:
+    """Return the pattern of a text without `$(`; a backslash before `but_escaped` keeps it in."""
+    return re.compile(rf"(?:(?<=\\)[{but_escaped}$]|[^{ends}{but_escaped}$]|\$(?!\())+")
+
+
+# By the quotes around a text: "" is none.
+_TEXTS: Final = {quote: _run("", quote) for quote in ("", "'", '"')}
+_VALUES: Final = {quote: _run(" ", f"(){quote or _QUOTES}") for quote in _TEXTS}
 
 
 def parsed(value: str, place: SourceLine) -> Any:
@@ -43,67 +55,99 @@ def parsed(value: str, place: SourceLine) -> Any:
     Raises:
         SubstitutionError: a substitution is not known, or not closed.
     """
-    if value.count("$(") > _MOST_SUBSTITUTIONS:
-        raise SubstitutionError(f"more than {_MOST_SUBSTITUTIONS} substitutions are in one value")
-    parts, rest = [], value
-    while (start := rest.find("$(")) >= 0:
-        end = _end(rest, start)
-        parts += [TextSubstitution(text=rest[:start])] if start else []
-        parts.append(_substitution(rest[start + 2 : end], place))
-        rest = rest[end + 1 :]
-    if rest or not parts:
-        parts.append(TextSubstitution(text=rest))
-    for each in parts:
-        each.place = place
-    return parts[0] if len(parts) == 1 else parts
+    return _one(_Parser(value, place).parts())
 
 
-def _end(value: str, start: int) -> int:
-    depth = 0
-    for at in range(start + 1, len(value)):
-        depth += {"(": 1, ")": -1}.get(value[at], 0)
-        if depth == 0:
-            return at
-    raise SubstitutionError(f"a $( is not closed in {value!r}")
-
-
-def _substitution(inside: str, place: SourceLine) -> Any:
-    name, _, rest = inside.strip().partition(" ")
-    make = SUBSTITUTIONS.get(name)
-    if make is None:
-        raise SubstitutionError(f"$({name} ...) is not known here")
-    words = [_unquoted(rest.strip())] if name == "eval" else split(rest)
-    given = [parsed(each, place) for each in words]
-    try:
-        return make(*given)
-    except TypeError:
-        raise SubstitutionError(f"$({inside}) has {len(given)} values, which do not fit") from None
-
-
-def _unquoted(value: str) -> str:
-    """Return an expression without the quotes around the whole of it."""
-    is_quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
-    return value[1:-1] if is_quoted and value[0] not in value[1:-1] else value
-
-
-def split(words: str) -> list[str]:
-    """Split at spaces outside of quotes; a `$(...)` stays in one word, with everything in it.
+def words(value: str, place: SourceLine) -> list[Any]:
+    """Return the words of a command line; a substitution is part of a word, whatever it becomes.
 
     Raises:
-        SubstitutionError: a quote or a substitution is not closed.
+        SubstitutionError: a quote is not closed, or a substitution is wrong.
     """
-    if "\0" in words:  # below it marks the places of substitutions
+    parts = _Parser(value, place).parts()
+    if "\0" in value:  # below it marks the places of substitutions
         raise SubstitutionError("a zero character is in it")
-    substitutions, text, rest = list[str](), "", words
-    while (start := rest.find("$(")) >= 0:
-        end = _end(rest, start)
-        text += f"{rest[:start]}\0{len(substitutions)}\0"
-        substitutions.append(rest[start : end + 1])
-        rest = rest[end + 1 :]
-    return [
-        re.sub("\0(\\d+)\0", lambda found: substitutions[int(found[1])], word)
-        for word in split_words(text + rest)
+    marked = [
+        each.text if isinstance(each, TextSubstitution) else f"\0{number}\0"
+        for number, each in enumerate(parts)
     ]
+    pieces = [word.split("\0") for word in split_words("".join(marked))]
+    return [
+        [parts[int(each)] if at % 2 else each for at, each in enumerate(word)] for word in pieces
+    ]
+
+
+class _Parser:
+    """Reads a value from its start to its end, by the grammar of ROS's launch.
+
+    A backslash is removed, and the character after it has no meaning: `\\$(` begins no substitution.
+    """
+
+    def __init__(self, text: str, place: SourceLine) -> None:
+        self.text, self.place, self.at = text, place, 0
+
+    def parts(self, quote: str = "", patterns: dict[str, re.Pattern[str]] = _TEXTS) -> list[Any]:
+        """Read texts and substitutions, up to what is neither."""
+        found = list[Any]()
+        while True:
+            if plain := self._take(patterns[quote]):
+                text = re.sub(r"\\(.)", r"\1", plain, flags=re.DOTALL)
+                found.append(TextSubstitution(text=text))
+            elif self.text.startswith("$(", self.at):
+                found.append(self._substitution(quote))
+            else:
+                break
+        found = found or [TextSubstitution(text="")]
+        for each in found:
+            each.place = self.place
+        return found
+
+    def _take(self, pattern: re.Pattern[str]) -> str:
+        found = pattern.match(self.text, self.at)
+        self.at = found.end() if found else self.at
+        return found[0] if found else ""
+
+    def _substitution(self, quote: str) -> Any:
+        name = self._take(_NAME).removeprefix("$(").strip()
+        make = SUBSTITUTIONS.get(name)
+        if make is None:
+            raise SubstitutionError(f"$({name} ...) is not known here")
+        given = list[Any]()
+        while not self._closes(name):
+            given.append(self._value(quote))
+        try:
+            return make(*given)
+        except TypeError:
+            raise SubstitutionError(
+                f"$({name} ...) has {len(given)} values, which do not fit: "
+                "a value with spaces is to be in quotes"
+            ) from None
+
+    def _closes(self, name: str) -> bool:
+        """Whether the substitution ends here; a value begins after a space."""
+        spaces, next_one = self._take(_SPACES), self.text[self.at : self.at + 1]
+        if next_one == ")":
+            self.at += 1
+        elif not next_one:
+            raise SubstitutionError(f"a $( is not closed in {self.text!r}")
+        elif not spaces:
+            raise SubstitutionError(f"$({name} ...): a value with {next_one} is to be in quotes")
+        return next_one == ")"
+
+    def _value(self, around: str) -> Any:
+        quote = self.text[self.at]
+        if around or quote not in _QUOTES:
+            return _one(self.parts(around, _VALUES))
+        self.at += 1
+        found = self.parts(quote)
+        if not self.text.startswith(quote, self.at):
+            raise SubstitutionError(f"a {quote} is not closed in {self.text!r}")
+        self.at += 1
+        return _one(found)
+
+
+def _one(parts: list[Any]) -> Any:
+    return parts[0] if len(parts) == 1 else parts
 
 
 SUBSTITUTIONS: Final[dict[str, Callable[..., Any]]] = {
