@@ -309,6 +309,23 @@ def test_a_program_imports_modules_of_other_packages_of_its_workspace(
         assert (done.stdout, done.stderr) == ("left 3 tools.msg.Tool(size=0)\n", "")
 
 
+def test_a_package_in_a_repository_of_its_name_with_its_modules_below_src(
+    port: int, tmp_path: Path
+) -> None:
+    write(
+        tmp_path,
+        {
+            "up.py": "from grip.names import FORCE\nprint(FORCE)",
+            # Of CMake: ament_python_install_package(grip PACKAGE_DIR src/grip)
+            "grip/grip/package.xml": package_xml("grip"),
+            "grip/grip/src/grip/__init__.py": "",
+            "grip/grip/src/grip/names.py": "FORCE = 4",
+        },
+    )
+    done = run(port, "--quiet", "up.py", cwd=tmp_path)
+    assert (done.stdout, done.stderr) == ("4\n", "")
+
+
 def test_a_file_inside_a_package_imports_that_package(port: int, tmp_path: Path) -> None:
     write(
         tmp_path,

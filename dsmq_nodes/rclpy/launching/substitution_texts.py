@@ -78,9 +78,9 @@ def words(value: str, place: SourceLine) -> list[Any]:
 
 
 class _Parser:
-    """Reads a value from its start to its end, by the grammar of ROS's launch.
+    r"""Reads a value from its start to its end, by the grammar of ROS's launch.
 
-    A backslash is removed, and the character after it has no meaning: `\\$(` begins no substitution.
+    A backslash is removed, and the character after it has no meaning: `\$(` begins nothing.
     """
 
     def __init__(self, text: str, place: SourceLine) -> None:

@@ -21,7 +21,7 @@ from typing_extensions import override
 
 from dsmq_nodes.launcher.check.setup_py import SetupPy
 from dsmq_nodes.messages.schema.interface_text import PARTS
-from dsmq_nodes.messages.schema.ros_packages import PACKAGE_FILE, PACKAGES
+from dsmq_nodes.messages.schema.ros_packages import PACKAGES
 from dsmq_nodes.rclpy import packages
 from dsmq_nodes.rclpy.impl.c_errors import C_MODULE
 from dsmq_nodes.rclpy.interfaces.message_class import snake_case
@@ -115,11 +115,14 @@ def _file_of_class(name: str) -> ModuleSpec | None:
 
 
 def _source_package(name: str) -> ModuleSpec | None:
-    """Return the modules of a package whose folder is in the working directory.
+    """Return the modules of a package if a folder of its name is in the working directory.
 
-    Python would take that folder for a package without `__init__.py`.
+    Python would take that folder, of the package or of its repository, for a package without
+    `__init__.py`.
     """
-    return _modules(name) if Path(name, PACKAGE_FILE).is_file() else None
+    folder = Path(name)
+    is_taken = folder.is_dir() and not (folder / "__init__.py").is_file()
+    return _modules(name) if is_taken else None
 
 
 def _modules(package: str) -> ModuleSpec | None:
@@ -127,5 +130,6 @@ def _modules(package: str) -> ModuleSpec | None:
     found = PACKAGES.find(package)
     if found is None or found.prefix is not None:
         return None
-    folder = found.folder / SetupPy(found.folder).source_folder()
-    return PathFinder.find_spec(package, [str(folder)])
+    # A package of CMake names its folder there; it is below `src` if it is not beside package.xml.
+    folders = SetupPy(found.folder).source_folder(), "src"
+    return PathFinder.find_spec(package, [str(found.folder / each) for each in folders])
