@@ -223,9 +223,9 @@ def test_it_runs(arm: Path) -> None:
 @pytest.mark.parametrize(
     ("entities", "told"),
     [
-        ("OpaqueCoroutine(coroutine=1)", "launch.actions.OpaqueCoroutine is not known"),
+        ("UnregisterEventHandler(1)", "UnregisterEventHandler is not there: give the"),
         ("ComposableNodeContainer()", "components are classes of C++ libraries; start a Python"),
-        ("OpaqueCoroutine()", "launch.actions.OpaqueCoroutine is not known here"),
+        ("OpaqueCoroutine()", "launch.actions.OpaqueCoroutine is not there: write an OpaqueFunc"),
         ("LogInfo(msg=Command(['ls /no']))", "'ls /no': status 2: ls: cannot access '/no'"),
         ("Node(package='arm', executable='say', parametres=[])", "argument 'parametres'"),
         (
@@ -265,7 +265,7 @@ def test_what_is_not_known_is_told_by_name_and_line(arm: Path, entities: str, to
     (arm / "wrong.launch.py").write_text(
         "from launch import LaunchDescription\n"
         "from launch.actions import *\n"
-        "from launch.actions import OpaqueCoroutine\n"
+        "from launch.actions import OpaqueCoroutine, UnregisterEventHandler\n"
         "from launch.event_handlers import OnProcessExit, OnShutdown\n"
         "from launch.substitutions import *\n"
         "from launch.substitutions import Command\n"

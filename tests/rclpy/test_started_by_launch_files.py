@@ -55,17 +55,31 @@ def test_what_is_inherited_is_taken_away_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("L_INHERITED", "there")
+    (tmp_path / "a.launch.py").write_text(
+        "from launch import LaunchDescription\n"
+        "from launch.actions import ExecuteProcess\n"
+        "def generate_launch_description():\n"
+        f"    show = ['/bin/sh', '{FILES}/show.sh', 'own']\n"
+        "    own = {'L_O': 'o', 'PATH': '/bin:/usr/bin'}\n"
+        "    return LaunchDescription([ExecuteProcess(cmd=show, env=own)])\n"
+    )
     (tmp_path / "a.launch.xml").write_text(
         f'<launch><executable cmd="/bin/sh {FILES}/show.sh before"/><unset_env name="L_INHERITED"/>'
         f'<executable cmd="/bin/sh {FILES}/show.sh after"/></launch>'
     )
     said = [
         processes.run(
-            each.argv, capture_output=True, text=True, timeout=PATIENCE_SEC, check=True
+            each.argv,
+            env=os.environ | each.env,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_SEC,
+            check=True,
         ).stdout
-        for each in load_ros_plan(tmp_path / "a.launch.xml", {}).nodes
+        for name in ("a.launch.xml", "a.launch.py")
+        for each in load_ros_plan(tmp_path / name, {}).nodes
     ]
-    assert said == ["SHOW|before L_INHERITED=there\n", "SHOW|after\n"]
+    assert said == ["SHOW|before L_INHERITED=there\n", "SHOW|after\n", "SHOW|own L_O=o\n"]
 
 
 # Words of a command, and what launch 3.7.1 makes of them.

@@ -68,7 +68,17 @@ def why_unknown(name: str) -> str:
             "is not there: components are classes of C++ libraries; start a Python executable "
             "of their package with Node, or remove them from the file"
         )
-    return "is not known here: `dsmq-nodes docs with_ros2` lists what is"
+    unknown = "is not known here: `dsmq-nodes docs with_ros2` lists what is"
+    return _INSTEAD.get(name.rpartition(".")[2], unknown)
+
+
+_INSTEAD: Final = {
+    "OpaqueCoroutine": "is not there: write an OpaqueFunction, or start a program that awaits",
+    "UnregisterEventHandler": "is not there: give the handler handle_once=True, or a function that "
+    "returns None from then on",
+    "SignalProcess": "is not there: let the program end by itself, or use Shutdown",
+    "ShutdownProcess": "is not there: let the program end by itself, or use Shutdown",
+}
 
 
 class Unknown(Action):

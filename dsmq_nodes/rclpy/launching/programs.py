@@ -73,10 +73,9 @@ class ExecuteLocal(Action):
             words = [*split_words(text_of(self.prefix, context)), *words]
         cwd = None if self.cwd is None else text_of(self.cwd, context)
         pairs = {**(self.env or {}), **self.additional_env}.items()
-        # `env` stands in place of what actions before it have set.
-        env = (around.env if self.env is None else {}) | {
-            text_of(name, context): text_of(value, context) for name, value in pairs
-        }
+        # `env` stands in place of the environment; programs of this kit still find their broker.
+        inherited = around.env if self.env is None else _nothing_inherited()
+        env = inherited | {text_of(k, context): text_of(v, context) for k, v in pairs}
         without = [name for name, value in env.items() if value is None and name in os.environ]
         restart = RestartPlan()
         if truth_of(self.respawn, context):
@@ -98,6 +97,10 @@ class ExecuteLocal(Action):
         if self.on_exit is not None:
             handler = OnProcessExit(target_action=self, on_exit=self.on_exit)
             RegisterEventHandler(handler).act(context)
+
+
+def _nothing_inherited() -> dict[str, str | None]:
+    return {name: None for name in os.environ if not name.startswith("DSMQ_")}
 
 
 class ExecuteProcess(ExecuteLocal):

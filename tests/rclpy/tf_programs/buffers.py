@@ -1,6 +1,8 @@
 """tf2_ros in one node: buffer, listener, broadcasters, conversions, what cannot be."""
 # mypy: ignore-errors
 
+from types import SimpleNamespace
+
 import rclpy
 import tf2_geometry_msgs
 import tf2_ros
@@ -58,6 +60,7 @@ while not buffer.can_transform("map", "base", Time()):
 print(buffer.can_transform("map", "base", Time(), return_debug_tuple=True))
 show(buffer.lookup_transform, "map", "x", Time(), Duration(seconds=0.1))
 show(buffer.lookup_transform, "map", "base", 3)
+show(buffer.can_transform, "map", "base", SimpleNamespace(nanoseconds=0))
 print(buffer.lookup_transform("unknown", "unknown", Time(seconds=2)).header)
 print(buffer.get_latest_common_time("map", "base"), buffer._frameExists("odom"))
 known = buffer.wait_for_transform_async("map", "base", Time(seconds=5))

@@ -10,6 +10,7 @@ from dsmq_nodes.errors import (
     LookupException,
     TransformException,
 )
+from dsmq_nodes.messages import Time as OurTime
 from dsmq_nodes.rclpy.constants import S_TO_NS
 from dsmq_nodes.rclpy.duration import Duration
 from dsmq_nodes.rclpy.interfaces import from_ros, to_ros
@@ -61,7 +62,7 @@ class BufferCore:
 
     def lookup_transform_core(self, target_frame: str, source_frame: str, time: Any) -> Any:
         """Return the transform from `source_frame` to `target_frame`."""
-        return to_ros(self._frames.lookup(target_frame, source_frame, our_time(time)))
+        return to_ros(self._frames.lookup(target_frame, source_frame, _our_time(time)))
 
     def lookup_transform_full_core(
         self,
@@ -72,7 +73,7 @@ class BufferCore:
         fixed_frame: str,
     ) -> Any:
         """Return the transform between two times, by a frame that stands still."""
-        times = our_time(target_time), our_time(source_time)
+        times = _our_time(target_time), _our_time(source_time)
         found = self._frames.lookup_full(
             target_frame, times[0], source_frame, times[1], fixed_frame
         )
@@ -83,7 +84,7 @@ class BufferCore:
     ) -> tuple[int, str]:
         """Return whether a transform is known, 1 or 0, and why not."""
         try:
-            self._frames.lookup(target_frame, source_frame, our_time(time))
+            self._frames.lookup(target_frame, source_frame, _our_time(time))
         except TransformException as error:
             return 0, str(error)
         return 1, ""
@@ -140,7 +141,10 @@ class BufferCore:
     ) -> tuple[Vector, Vector]:
         """Return the velocity of a point fixed to the frame, in the axes of `reference_frame`."""
         reference = reference_frame, reference_point, reference_point_frame
-        time_ns, interval_ns = _ns(our_time(time)), _duration_ns(averaging_interval)
+        time_ns, interval_ns = (
+            _nanoseconds(time, "time"),
+            _nanoseconds(averaging_interval, "duration"),
+        )
         frames = tracking_frame, observation_frame
         return velocity_of(self._frames, *frames, reference, time_ns, interval_ns)
 
@@ -157,7 +161,7 @@ class BufferCore:
         return [*to_fixed, *self._path(target_frame, fixed_frame, target_time)[1:]]
 
     def _path(self, target_frame: str, source_frame: str, time: Any) -> list[str]:
-        self._frames.lookup(target_frame, source_frame, our_time(time))  # raises, if it is unknown
+        self._frames.lookup(target_frame, source_frame, _our_time(time))  # raises, if it is unknown
         parents = {frame.name: frame.parent for frame in self._frames.frames()}
         up, down = _upwards(source_frame, parents), _upwards(target_frame, parents)
         meet = next((frame for frame in up if frame in down), None)
@@ -166,7 +170,7 @@ class BufferCore:
         return [*up[: up.index(meet) + 1], *reversed(down[: down.index(meet)])]
 
     def _allFramesAsDot(self, time: Any = None) -> str:  # noqa: N802
-        now_ns = 0 if time is None else _ns(our_time(time))
+        now_ns = 0 if time is None else _nanoseconds(time, "time")
         return drawn(self._frames.frames(), now_ns)
 
     def _frameExists(self, frame: str) -> bool:  # noqa: N802
@@ -177,13 +181,8 @@ class BufferCore:
         return list(dict.fromkeys(name for each in frames for name in (each.name, each.parent)))
 
 
-def our_time(time: Any) -> Any:
-    """Return a time of rclpy, or a message, as this kit's; a TypeError for anything else."""
-    if isinstance(time, Time):
-        return from_ros(time.to_msg())
-    if not (hasattr(time, "sec") and hasattr(time, "nanosec")):
-        raise TypeError("time must have sec and nanosec, or nanoseconds.")
-    return from_ros(time)
+def _our_time(time: Any) -> OurTime:
+    return OurTime.from_nanoseconds(_nanoseconds(time, "time"))
 
 
 def _ours(transform: Any) -> Any:
@@ -194,16 +193,17 @@ def _ours(transform: Any) -> Any:
     return from_ros(transform)
 
 
-def _ns(time: Any) -> int:
-    return int(time.to_nanoseconds())
+def _nanoseconds(given: Any, kind: str) -> int:
+    """Return the nanoseconds of a message, of rclpy's class, or of anything that has them.
 
-
-def _duration_ns(duration: Any) -> int:
-    if hasattr(duration, "nanoseconds"):
-        return int(duration.nanoseconds)
-    if hasattr(duration, "sec") and hasattr(duration, "nanosec"):
-        return int(duration.sec * S_TO_NS + duration.nanosec)
-    raise TypeError("duration must have sec and nanosec, or nanoseconds.")
+    Raises:
+        TypeError: it has none.
+    """
+    if hasattr(given, "sec") and hasattr(given, "nanosec"):
+        return int(given.sec * S_TO_NS + given.nanosec)
+    if hasattr(given, "nanoseconds"):
+        return int(given.nanoseconds)
+    raise TypeError(f"{kind} must have sec and nanosec, or nanoseconds.")
 
 
 def _upwards(frame: str, parents: dict[str, str]) -> list[str]:
