@@ -81,7 +81,8 @@ class _ClientValues:
         if value is None:
             return "NaN" if "number" in kinds(found, self._root) else None
         if isinstance(value, dict) or value == "now":
-            return self._object(value, alternative(found, "object", self._root), field, depth)
+            kind = alternative(found, "object", self._root, value)
+            return self._object(value, kind, field, depth)
         if isinstance(value, list):
             items = item_schemas(alternative(found, "array", self._root), len(value))
             pairs = zip(value, items, strict=True)

@@ -2,11 +2,12 @@
 
 import json
 import math
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import Field
 
 from dsmq_nodes import Message
 from dsmq_nodes.cli.show.message_text import Style
@@ -83,3 +84,46 @@ def test_a_schema_whose_types_contain_each_other_without_end_is_refused() -> Non
     schema["$defs"]["A"]["type"] = "object"  # type: ignore[index]
     with pytest.raises(CommandError, match="more than 10000 parts"):
         encoded({}, schema, "p/msg/Endless")
+
+
+class Circle(Message):
+    kind: Literal["circle"] = "circle"
+    size: float = 0.0
+
+
+class Square(Message):
+    kind: Literal["square"] = "square"
+    size: float = 0.0
+    picture: bytes = b""
+
+
+class Drawing(Message):
+    shape: Circle | Square = Circle()
+    told: Circle | Square = Field(default_factory=Circle, discriminator="kind")
+    shapes: list[Circle | Square] = []
+    extra: dict[str, Any] = {}
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        "{shape: {kind: square, size: .nan, picture: [255]}, extra: {a: 1, b: [x, {c: null}]}}",
+        "{told: {kind: square, size: .inf, picture: [1]}, shapes: [{kind: circle}, {picture: []}]}",
+    ],
+)
+def test_a_field_of_several_types_is_of_the_one_that_has_the_fields(values: str) -> None:
+    schema = json.loads(schema_text(Drawing))
+    text = text_of("p/msg/Drawing", schema, values)
+    by_class = Drawing.from_json(text)
+    assert by_class.shape.kind == "square" or by_class.told.kind == "square"
+    again = encoded(decoded(json.loads(text), schema), schema, "p/msg/Drawing")
+    assert repr(Drawing.from_dict(again)) == repr(by_class)
+    assert Style(field="shape.picture").show(Drawing(shape=Square()).to_json(), schema) == "[]\n---"
+
+
+def test_a_field_that_none_of_several_types_has_is_named() -> None:
+    schema = json.loads(schema_text(Drawing))
+    with pytest.raises(
+        CommandError, match=r"shape\.sise: there is no such field; did you mean 'size'"
+    ):
+        text_of("p/msg/Drawing", schema, "{shape: {kind: circle, sise: 1.0}}")

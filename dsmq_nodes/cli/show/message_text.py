@@ -136,7 +136,7 @@ def may_have_field(schema: Schema, path: str) -> bool:
             return True
         if kind not in known:
             return False
-        found = alternative(found, kind, schema)
+        found = alternative(found, kind, schema, {name: None} if name else None)
         parts = as_mapping(found.get("properties"))
         if index:
             part = found.get("items")

@@ -118,7 +118,7 @@ def _encoded(value: Any, schema: object, root: Schema, what: str, field: str) ->
     found = resolved(root, schema)
     names = kinds(found, root)
     if isinstance(value, dict) and "object" in names:
-        return _object(value, alternative(found, "object", root), root, what, field)
+        return _object(value, alternative(found, "object", root, value), root, what, field)
     if isinstance(value, list) and "array" in names:
         items = item_schemas(alternative(found, "array", root), len(value))
         return [
@@ -183,7 +183,7 @@ def _written(value: Any, schema: object, root: Schema, name: str) -> str:
         name = reference.rpartition("/")[2]
     found = resolved(root, schema)
     if isinstance(value, dict):
-        inside = field_schemas(alternative(found, "object", root), value)
+        inside = field_schemas(alternative(found, "object", root, value), value)
         inner = [f"{one_line(k)}={_written(v, inside.get(k), root, '')}" for k, v in value.items()]
         return f"{one_line(name)}({', '.join(inner)})"
     if isinstance(value, list):
@@ -209,7 +209,7 @@ def _default(schema: object, root: Schema, depth: int, left: list[int] | None = 
             return each["default"]
     names = kinds(found, root)
     if "object" in names and depth < DEEPEST:
-        fields = as_mapping(found.get("properties"))
+        fields = as_mapping(alternative(found, "object", root).get("properties"))
         return {name: _default(inner, root, depth + 1, left) for name, inner in fields.items()}
     if "array" in names and depth < DEEPEST:
         least = found.get("minItems", 0)

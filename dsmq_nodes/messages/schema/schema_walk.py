@@ -24,17 +24,36 @@ def resolved(root: Schema, schema: object) -> Schema:
     return ANYTHING
 
 
-def alternative(schema: Schema, kind: str, root: Schema) -> Schema:
-    """Return the alternative of a kind in a schema, or the schema itself."""
-    choices = [resolved(root, each) for each in as_list(schema.get("anyOf"))]
-    return next((each for each in choices if each.get("type") == kind), schema)
+def alternative(schema: Schema, kind: str, root: Schema, value: object = None) -> Schema:
+    """Return the alternative of a kind in a schema, or the schema itself.
+
+    Of several kinds of objects it is the first one that has the fields of `value`.
+    """
+    found = [each for each in _alternatives(schema, root) if each.get("type") == kind] or [schema]
+    return next((each for each in found if _has_fields(each, as_mapping(value))), found[0])
+
+
+def _alternatives(schema: Schema, root: Schema) -> list[Schema]:
+    choices = as_list(schema.get("anyOf")) or as_list(schema.get("oneOf"))
+    return [resolved(root, each) for each in choices]
+
+
+def _has_fields(schema: Schema, value: Schema) -> bool:
+    """Whether a schema of an object has all fields of a value, with the constants among them."""
+    fields = field_schemas(schema, value)
+    if not value.keys() <= fields.keys():
+        return False
+    found = [(as_mapping(fields[name]), each) for name, each in value.items()]
+    return all("const" not in field or field["const"] == each for field, each in found)
 
 
 def field_schemas(schema: Schema, value: Mapping[str, Any]) -> Schema:
     """Return the schema of each field of an object; a mapping has the same one for all."""
-    more = as_mapping(schema.get("additionalProperties"))
+    more = schema.get("additionalProperties")
     fields = as_mapping(schema.get("properties"))
-    return {**dict.fromkeys(value, more), **fields} if more else fields
+    if more is None or more is False:
+        return fields
+    return {**dict.fromkeys(value, as_mapping(more)), **fields}
 
 
 def item_schemas(schema: Schema, count: int) -> list[object]:
@@ -59,7 +78,7 @@ def walked(
         return value
     found = resolved(root, schema)
     if isinstance(value, dict):
-        inside = field_schemas(alternative(found, "object", root), value)
+        inside = field_schemas(alternative(found, "object", root, value), value)
         return {k: walked(v, inside.get(k), root, leaf, depth + 1) for k, v in value.items()}
     if isinstance(value, list) and not _is_plain(value):
         items = item_schemas(alternative(found, "array", root), len(value))
@@ -81,7 +100,7 @@ def kinds(schema: Schema, root: Schema) -> list[str]:
     kind = schema.get("type")
     if isinstance(kind, str):
         return [kind]
-    choices = [resolved(root, each).get("type") for each in as_list(schema.get("anyOf"))]
+    choices = [each.get("type") for each in _alternatives(schema, root)]
     return [each for each in choices if isinstance(each, str)]
 
 

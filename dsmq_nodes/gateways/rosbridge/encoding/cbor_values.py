@@ -69,7 +69,7 @@ def _walked(value: Any, schema: object, root: Schema, field: _Field, depth: int)
     if isinstance(value, str):
         return _text(value, found, root)
     if isinstance(value, dict):
-        inside = field_schemas(alternative(found, "object", root), value)
+        inside = field_schemas(alternative(found, "object", root, value), value)
         known = _fields(field.message) if field.message is not None else {}
         return {
             name: _walked(each, inside.get(name), root, known.get(name, _UNKNOWN), depth + 1)
