@@ -1,7 +1,7 @@
 """Converts messages that are not text as dsmq 0.7.0 did, which stored them in a TEXT column."""
 
+import contextlib
 import json
-import math
 
 import msgspec
 
@@ -10,40 +10,30 @@ from dsmq_nodes.json_text import read_loose_json
 
 
 def as_original_text(message: bytes) -> bytes:
-    """Return the form that 0.7.0's TEXT column gave to a message that is not a string.
+    """Return the form that 0.7.0's TEXT column gives to a message that is not a string.
+
+    SQLite itself converts it here, too: how it writes a float depends on its version.
 
     Raises:
-        WireError: the message is of a type that its SQLite refused too (objects, arrays, integers
-            over 64 bits).
+        WireError: the message is of a type that SQLite refuses (objects, arrays, integers over 64
+            bits), or holds half a surrogate pair.
     """
+    import sqlite3  # noqa: PLC0415  3 ms that nodes do not need
+
     try:
         value = read_loose_json(message)
     except ValueError as error:
         raise WireError(f"the message is not JSON: {error}") from None
-    match value:
-        case str():
-            try:
-                return msgspec.json.encode(value)
-            except UnicodeEncodeError as error:
-                raise WireError(f"a lone surrogate cannot be kept: {error}") from None
-        case None:
-            return b"null"
-        case bool():
-            return b'"1"' if value else b'"0"'
-        case int() if -(2**63) <= value < 2**63:
-            return b'"%d"' % value
-        case float():
-            return b"null" if math.isnan(value) else b'"%b"' % _as_sqlite_text(value).encode()
-        case _:
-            raise WireError("a message must be text: encode it first, as JSON for example")
-
-
-def _as_sqlite_text(value: float) -> str:
-    # SQLite writes 15 significant digits and always a decimal point (sqlite.org/datatype3.html).
-    if math.isinf(value):
-        return "Inf" if value > 0 else "-Inf"
-    mantissa, exponent, power = f"{value + 0.0:.15g}".partition("e")  # SQLite has no -0.0
-    return (mantissa if "." in mantissa else mantissa + ".0") + exponent + power
+    with contextlib.closing(sqlite3.connect(":memory:")) as database:
+        try:
+            (text,) = database.execute("SELECT CAST(? AS TEXT)", (value,)).fetchone()
+        except UnicodeEncodeError as error:
+            raise WireError(f"a lone surrogate cannot be kept: {error}") from None
+        except (sqlite3.Error, OverflowError):
+            raise WireError(
+                "a message must be text: encode it first, as JSON for example"
+            ) from None
+    return msgspec.json.encode(text)
 
 
 def odd_put(body: bytes) -> tuple[str, bytes] | None:

@@ -6,7 +6,7 @@ import math
 import sqlite3
 
 import pytest
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dsmq_nodes.dsmq import wire
@@ -40,23 +40,9 @@ def test_as_the_originals_text_column(value: object) -> None:
     assert type(given_back) is type(by_sqlite(value))
 
 
-@given(st.integers(-(2**63), 2**63 - 1) | texts | st.booleans())
+@given(st.integers(-(2**63), 2**63 - 1) | texts | st.booleans() | st.floats())
 def test_as_the_originals_text_column_for_anything(value: object) -> None:
     assert json.loads(as_original_text(json.dumps(value).encode())) == by_sqlite(value)
-
-
-@given(st.floats(allow_nan=False, allow_infinity=False, allow_subnormal=False))
-@example(-535197.0401271265)
-def test_as_the_originals_text_column_for_any_float(value: float) -> None:
-    # SQLite cuts at 15 digits and rounds by its own arithmetic, which is off in the last digit
-    # now and then and differs between its versions; the form is the same.
-    ours = json.loads(as_original_text(json.dumps(value).encode()))
-    originals = by_sqlite(value)
-    assert isinstance(originals, str)
-    if float(ours) != float(originals):
-        assert math.isclose(float(ours), float(originals), rel_tol=1.01e-14)
-    else:
-        assert ours == originals
 
 
 @pytest.mark.parametrize("value", [[], {}, [1], {"a": 1}, 2**63, -(2**63) - 1, 10**400], ids=repr)
