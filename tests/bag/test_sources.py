@@ -653,11 +653,12 @@ def test_a_damaged_database_is_read_as_far_as_it_goes(tmp_path: Path, is_cut: bo
             writer.write(numbers, index, double(index))
     (path,) = (tmp_path / "bag").glob("*.db3")
     data = bytearray(path.read_bytes())
-    data[-8192:] = b"" if is_cut else bytes(8192)
+    damaged = len(data) // 3  # SQLite's versions fill pages in another order
+    data[-damaged:] = b"" if is_cut else bytes(damaged)
     path.write_bytes(data)
     bag = Bag(tmp_path / "bag")
     found = [each.stamp for each in bag]
-    assert 1500 < len(found) < 2000
+    assert 500 < len(found) < 2000
     assert found == sorted(set(found))
     told = "\n".join(bag.omitted.lines())
     assert "is damaged" in told
