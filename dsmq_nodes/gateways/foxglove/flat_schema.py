@@ -1,13 +1,19 @@
 """Converts JSON Schemas to a form that the viewers' parsers support.
 
-The viewers require an object at the root, and support no `$ref`, no `anyOf`, no null and no arrays
-of arrays; for these the nearest form that they can show is used. A schema comes from another
-process: its converted size is limited, whatever it refers to.
+The viewers require an object at the root, and support no `$ref`, no `anyOf` or `oneOf`, no null and
+no arrays of arrays; for these the nearest form that they can show is used. A schema comes from
+another process: its converted size is limited, whatever it refers to.
 """
 
 from typing import Any, Final
 
-from dsmq_nodes.messages.schema.schema_walk import Schema, as_list, as_mapping, resolved
+from dsmq_nodes.messages.schema.schema_walk import (
+    Schema,
+    alternatives,
+    as_list,
+    as_mapping,
+    resolved,
+)
 
 _DEEPEST: Final = 12  # nested types; a type that contains itself ends there
 _MOST_PARTS: Final = 5000
@@ -33,8 +39,7 @@ class _Flattening:
         if depth > _DEEPEST or self._remaining < 0:
             return dict(_OBJECT)
         found = resolved(self._root, part)
-        choices = [as_mapping(each) for each in as_list(found.get("anyOf"))]
-        for each in choices:
+        for each in alternatives(found, self._root):
             if each.get("type") != "null":  # the first choice: values of the others show unchanged
                 return self.flat(each, depth + 1)
         kind = found.get("type") or _kind_of_values(found)

@@ -29,11 +29,12 @@ def alternative(schema: Schema, kind: str, root: Schema, value: object = None) -
 
     Of several kinds of objects it is the first one that has the fields of `value`.
     """
-    found = [each for each in _alternatives(schema, root) if each.get("type") == kind] or [schema]
+    found = [each for each in alternatives(schema, root) if each.get("type") == kind] or [schema]
     return next((each for each in found if _has_fields(each, as_mapping(value))), found[0])
 
 
-def _alternatives(schema: Schema, root: Schema) -> list[Schema]:
+def alternatives(schema: Schema, root: Schema) -> list[Schema]:
+    """Return the alternatives of a schema; none where it has one kind of values."""
     choices = as_list(schema.get("anyOf")) or as_list(schema.get("oneOf"))
     return [resolved(root, each) for each in choices]
 
@@ -100,7 +101,7 @@ def kinds(schema: Schema, root: Schema) -> list[str]:
     kind = schema.get("type")
     if isinstance(kind, str):
         return [kind]
-    choices = [each.get("type") for each in _alternatives(schema, root)]
+    choices = [each.get("type") for each in alternatives(schema, root)]
     return [each for each in choices if isinstance(each, str)]
 
 

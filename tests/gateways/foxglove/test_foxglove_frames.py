@@ -4,6 +4,7 @@ import json
 import struct
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -94,6 +95,16 @@ def test_whatever_a_peer_tells_as_a_schema_is_made_flat(schema: dict[str, Any]) 
     found = flat_schema(schema)
     check(found)
     json.dumps(found)
+
+
+@pytest.mark.parametrize("either", ["anyOf", "oneOf"])
+def test_of_several_types_the_first_is_shown(either: str) -> None:
+    first = {"type": "object", "properties": {"x": {"type": "number"}}}
+    schema: dict[str, Any] = {
+        "type": "object",
+        "properties": {"a": {either: [{"$ref": "#/$defs/A"}]}},
+    }
+    assert flat_schema(schema | {"$defs": {"A": first}})["properties"]["a"] == first
 
 
 def test_a_schema_that_contains_itself_ends() -> None:
