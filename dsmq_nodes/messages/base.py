@@ -266,8 +266,11 @@ class Message(BaseModel, metaclass=ModelClass):
         return msg
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the message as a dict in ROS 2's JSON form: bytes as base64, NaN as a float."""
-        return self.model_dump(mode="json", by_alias=True)
+        """Return the message as a dict in ROS 2's JSON form: bytes as base64, NaN as a float.
+
+        The dict has the fields of the type, and no computed ones: `from_dict` reads it.
+        """
+        return self.model_dump(mode="json", by_alias=True, exclude_computed_fields=True)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, cast
 
 import numpy as np
 import pytest
-from pydantic import ConfigDict, Field, create_model
+from pydantic import ConfigDict, Field, computed_field, create_model
 
 from dsmq_nodes.errors import DsmqError, MessageError
 from dsmq_nodes.messages import (
@@ -465,6 +465,24 @@ def test_a_field_may_be_called_as_what_the_kit_does_not_use_of_a_message() -> No
 def test_a_field_that_hides_a_part_of_every_message_is_refused(name: str) -> None:
     with pytest.raises(TypeError, match=f"^Named: every message has a '{name}'.*alias='{name}'"):
         create_model("Named", __base__=Message, **{name: (str, "")})  # type: ignore[call-overload]
+
+
+def test_a_computed_field_is_shown_and_is_no_part_of_the_type() -> None:
+    class Board(Message):
+        width: float = 2.0
+
+        @computed_field  # type: ignore[prop-decorator]
+        @property
+        def area(self) -> float:
+            return self.width**2
+
+    class Pile(Message):
+        boards: list[Board] = []
+
+    sent = Pile(boards=[Board(width=3.0)])
+    assert '"area":9.0' in sent.to_json()
+    assert Pile.from_json(sent.to_json()) == sent
+    assert Pile.from_dict(sent.to_dict()) == sent
 
 
 def test_fields_that_no_reader_would_see_are_refused() -> None:
