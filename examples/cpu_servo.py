@@ -121,6 +121,14 @@ class CpuSensor(Node):
             self.publisher.publish(CpuShare(header=self.stamp(), share=share))
 
 
+def read_psutil(name: str) -> Any:
+    """What psutil measures; None where a system, or a container, does not have it."""
+    try:
+        return getattr(psutil, name)()
+    except (AttributeError, OSError):
+        return None
+
+
 class HostSensor(Node):
     """Measures the machine: load, memory, frequency, and what sensors it has."""
 
@@ -142,13 +150,13 @@ class HostSensor(Node):
             load_1min=psutil.getloadavg()[0],
             memory_used=psutil.virtual_memory().percent / 100,
         )
-        frequency = psutil.cpu_freq() if hasattr(psutil, "cpu_freq") else None
+        frequency = read_psutil("cpu_freq")
         if frequency is None:
             status.missing.append("frequency")
         else:
             status.frequency_mhz = float(frequency.current)
         for kind in ("temperatures", "fans"):
-            found: dict[str, list[Any]] = getattr(psutil, f"sensors_{kind}", dict)()
+            found: dict[str, list[Any]] = read_psutil(f"sensors_{kind}") or {}
             status.readings += [
                 KeyValue(key=f"{chip} {entry.label}".strip(), value=str(entry.current))
                 for chip, entries in found.items()
@@ -156,7 +164,7 @@ class HostSensor(Node):
             ]
             if not found:
                 status.missing.append(kind)
-        battery = psutil.sensors_battery() if hasattr(psutil, "sensors_battery") else None
+        battery = read_psutil("sensors_battery")
         if battery is None:
             status.missing.append("battery")
         else:

@@ -7,7 +7,7 @@ import pytest
 
 from dsmq_nodes.json_text import is_json, json_reader, read_json, read_loose_json
 
-DEEP = "[" * 100_000 + "]" * 100_000
+DEEP = "[" * 1_000_000 + "]" * 1_000_000
 READERS = [read_json, json_reader(list), read_loose_json]
 
 

@@ -273,7 +273,7 @@ def test_a_text_of_another_type_is_no_message() -> None:
         with pytest.raises(MessageError):
             conversion_of(String).from_json(text)
     assert conversion_of(String).from_json('{"data": "x", "more": 1}') == String(data="x")
-    deep = "[" * 100_000 + "]" * 100_000
+    deep = "[" * 1_000_000 + "]" * 1_000_000
     with pytest.raises(MessageError):
         conversion_of(String).from_json(f'{{"data": "x", "more": {deep}}}')
 

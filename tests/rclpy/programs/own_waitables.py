@@ -14,7 +14,8 @@ def attempt(call, *args, **kwargs):
     try:
         print(call(*args, **kwargs))
     except Exception as error:
-        print(type(error).__name__, "|", error)
+        text = "" if isinstance(error, TypeError) else f" | {error}"  # Python's texts change
+        print(type(error).__name__ + text)
 
 
 class Own(NumberOfEntities):
