@@ -25,12 +25,13 @@ from pydantic import Field
 from typing_extensions import override
 
 from dsmq_nodes import installing
-from dsmq_nodes.devices.colour_bars import pattern, png
+from dsmq_nodes.devices.colour_bars import pattern
 from dsmq_nodes.devices.device import DevicePresence
 from dsmq_nodes.errors import DeviceError, PortLostError
 from dsmq_nodes.graph.node import Node
 from dsmq_nodes.graph.parameters.model import Parameters
 from dsmq_nodes.messages.sensor import CompressedImage, Image
+from dsmq_nodes.png import png
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer

@@ -13,8 +13,9 @@ import pytest
 
 from dsmq_nodes import installing
 from dsmq_nodes.devices import Camera, camera
-from dsmq_nodes.devices.colour_bars import pattern, png
+from dsmq_nodes.devices.colour_bars import pattern
 from dsmq_nodes.messages import CompressedImage, DiagnosticArray, Image
+from dsmq_nodes.png import png
 from dsmq_nodes.testing import Graph
 from tests.devices.test_devices import Status
 from tests.support.terminals import run_until

@@ -9,7 +9,7 @@ from typing import Final
 import mujoco
 import numpy as np
 
-from dsmq_nodes.devices.colour_bars import png
+from dsmq_nodes.png import png
 from dsmq_nodes.sim.sim_camera import make_renderer
 from dsmq_nodes.sim.world import World
 
