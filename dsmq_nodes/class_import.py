@@ -4,6 +4,7 @@ That node would not be the requested one, and the import would return only when 
 """
 
 import importlib
+import sys
 from contextvars import ContextVar
 from pathlib import Path
 from traceback import walk_tb
@@ -11,6 +12,13 @@ from types import ModuleType
 from typing import Final
 
 _module: Final = ContextVar("_module", default="")
+
+
+def search_here() -> None:
+    """Search for modules in the working directory too: a console script does not by itself."""
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
 
 
 def import_for_class(name: str) -> ModuleType:

@@ -100,7 +100,29 @@ def _handlers(
     ]
 
 
-class SubscriptionEventCallbacks:
+class _EventCallbacks:
+    incompatible_qos: Callable[[Any], Any] | None
+    incompatible_type: Callable[[Any], Any] | None
+    use_default_callbacks: bool
+
+    def _of_incompatible(
+        self, parent: Any, topic_name: str, text: str
+    ) -> tuple[Callable[[Any], Any] | None, Callable[[Any], Any] | None]:
+        """Return the callbacks of an incompatible QoS and type; those not given warn."""
+        if not self.use_default_callbacks:
+            return self.incompatible_qos, self.incompatible_type
+        warn = get_logger(parent.get_logger_name()).warn
+
+        def warn_of_qos(event: Any) -> None:
+            warn(text.format(topic_name, qos_policy_name_from_kind(event.last_policy_kind)))
+
+        def warn_of_type(_: Any) -> None:
+            warn(f"Incompatible type on topic '{topic_name}', no messages will be sent to it.")
+
+        return self.incompatible_qos or warn_of_qos, self.incompatible_type or warn_of_type
+
+
+class SubscriptionEventCallbacks(_EventCallbacks):
     """The callbacks of a subscription's events."""
 
     def __init__(
@@ -126,31 +148,20 @@ class SubscriptionEventCallbacks:
         self, callback_group: Any, subscription: Any, topic_name: str
     ) -> list[EventHandler]:
         """Create the handlers for a subscription, given by its inner side."""
-        warn = get_logger(subscription.get_logger_name()).warn
-
-        def warn_of_qos(event: Any) -> None:
-            policy = qos_policy_name_from_kind(event.last_policy_kind)
-            warn(
-                f"New publisher discovered on topic '{topic_name}', offering incompatible QoS. No "
-                f"messages will be received from it. Last incompatible policy: {policy}"
-            )
-
-        def warn_of_type(_: Any) -> None:
-            warn(f"Incompatible type on topic '{topic_name}', no messages will be sent to it.")
-
-        uses = self.use_default_callbacks
         kinds = SubscriptionEventType
-        incompatible = self.incompatible_qos or (warn_of_qos if uses else None)
+        of_qos, of_type = self._of_incompatible(
+            subscription,
+            topic_name,
+            "New publisher discovered on topic '{}', offering incompatible QoS. No messages will "
+            "be received from it. Last incompatible policy: {}",
+        )
         return _handlers(
             [
                 (kinds.RCL_SUBSCRIPTION_REQUESTED_DEADLINE_MISSED, self.deadline),
-                (kinds.RCL_SUBSCRIPTION_REQUESTED_INCOMPATIBLE_QOS, incompatible),
+                (kinds.RCL_SUBSCRIPTION_REQUESTED_INCOMPATIBLE_QOS, of_qos),
                 (kinds.RCL_SUBSCRIPTION_LIVELINESS_CHANGED, self.liveliness),
                 (kinds.RCL_SUBSCRIPTION_MESSAGE_LOST, self.message_lost),
-                (
-                    kinds.RCL_SUBSCRIPTION_INCOMPATIBLE_TYPE,
-                    self.incompatible_type or (warn_of_type if uses else None),
-                ),
+                (kinds.RCL_SUBSCRIPTION_INCOMPATIBLE_TYPE, of_type),
                 (kinds.RCL_SUBSCRIPTION_MATCHED, self.matched),
             ],
             callback_group,
@@ -158,7 +169,7 @@ class SubscriptionEventCallbacks:
         )
 
 
-class PublisherEventCallbacks:
+class PublisherEventCallbacks(_EventCallbacks):
     """The callbacks of a publisher's events."""
 
     def __init__(
@@ -182,30 +193,19 @@ class PublisherEventCallbacks:
         self, callback_group: Any, publisher: Any, topic_name: str
     ) -> list[EventHandler]:
         """Create the handlers for a publisher, given by its inner side."""
-        warn = get_logger(publisher.get_logger_name()).warn
-
-        def warn_of_qos(event: Any) -> None:
-            policy = qos_policy_name_from_kind(event.last_policy_kind)
-            warn(
-                f"New subscription discovered on topic '{topic_name}', requesting incompatible "
-                f"QoS. No messages will be sent to it. Last incompatible policy: {policy}"
-            )
-
-        def warn_of_type(_: Any) -> None:
-            warn(f"Incompatible type on topic '{topic_name}', no messages will be sent to it.")
-
-        uses = self.use_default_callbacks
         kinds = PublisherEventType
-        incompatible = self.incompatible_qos or (warn_of_qos if uses else None)
+        of_qos, of_type = self._of_incompatible(
+            publisher,
+            topic_name,
+            "New subscription discovered on topic '{}', requesting incompatible QoS. No messages "
+            "will be sent to it. Last incompatible policy: {}",
+        )
         return _handlers(
             [
                 (kinds.RCL_PUBLISHER_OFFERED_DEADLINE_MISSED, self.deadline),
                 (kinds.RCL_PUBLISHER_LIVELINESS_LOST, self.liveliness),
-                (kinds.RCL_PUBLISHER_OFFERED_INCOMPATIBLE_QOS, incompatible),
-                (
-                    kinds.RCL_PUBLISHER_INCOMPATIBLE_TYPE,
-                    self.incompatible_type or (warn_of_type if uses else None),
-                ),
+                (kinds.RCL_PUBLISHER_OFFERED_INCOMPATIBLE_QOS, of_qos),
+                (kinds.RCL_PUBLISHER_INCOMPATIBLE_TYPE, of_type),
                 (kinds.RCL_PUBLISHER_MATCHED, self.matched),
             ],
             callback_group,

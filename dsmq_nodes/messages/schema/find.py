@@ -4,7 +4,6 @@ import importlib
 import importlib.util
 import pkgutil
 import re
-import sys
 from collections.abc import Iterator
 from functools import cache
 from importlib.machinery import ModuleSpec
@@ -13,6 +12,7 @@ from types import ModuleType
 from typing import Any, Final
 
 from dsmq_nodes import messages
+from dsmq_nodes.class_import import search_here
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.messages.base import Message
 from dsmq_nodes.suggest import did_you_mean, nearest
@@ -154,7 +154,7 @@ def _standard(package: str, class_name: str) -> type[Message] | None:
 
 
 def _users(package: str, class_name: str) -> Any:
-    _search_here()
+    search_here()
     spec = importlib.util.find_spec(package)
     if spec is None:
         return None
@@ -178,7 +178,7 @@ def _modules(package: str, spec: ModuleSpec) -> Iterator[tuple[str, Path]]:
 
 
 def _import(module: str) -> ModuleType:
-    _search_here()
+    search_here()
     try:
         return importlib.import_module(module)
     except Exception as error:
@@ -186,13 +186,6 @@ def _import(module: str) -> ModuleType:
             f"cannot import {module}: {type(error).__name__}: {error}; "
             "run this where `import` finds it, as in the project's folder"
         ) from error
-
-
-def _search_here() -> None:
-    # Unlike `python -m`, a console script does not search the working directory for modules.
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.insert(0, here)
 
 
 def _class_in(module: ModuleType, name: str) -> type[Message] | None:

@@ -21,6 +21,7 @@ from traceback import walk_tb
 from types import TracebackType
 from typing import Any, Final
 
+from dsmq_nodes.class_import import search_here
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.launcher.check.ros_executables import (
     Executable,
@@ -105,7 +106,7 @@ def main(request: RunRequest | None) -> int:
     if request is None:
         print(USAGE, end="")  # noqa: T201
         return 0
-    _search_here()
+    search_here()
     real = "" if request.ours else import_finder.real_rclpy()
     if real:
         run = _found(request)
@@ -129,13 +130,6 @@ def main(request: RunRequest | None) -> int:
 def _print_note(request: RunRequest, text: str) -> None:
     if not request.is_quiet:
         print(f"dsmq-nodes run: {text}", file=sys.stderr, flush=True)  # noqa: T201
-
-
-def _search_here() -> None:
-    """Search for modules in the working directory too, as `python -m` does."""
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.insert(0, here)
 
 
 def _found(request: RunRequest) -> Callable[[], int]:
