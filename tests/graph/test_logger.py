@@ -77,6 +77,15 @@ def test_an_option_that_does_not_exist(log: Logger) -> None:
         log.info("x", throttle=1.0)  # type: ignore[call-arg]
 
 
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [("exception", r"`traceback\(text, error\)`"), ("critical", "`fatal"), ("infos", "'info'")],
+)
+def test_a_method_that_does_not_exist(log: Logger, name: str, hint: str) -> None:
+    with pytest.raises(AttributeError, match=f"a node's logger has no '{name}'; .*{hint}"):
+        getattr(log, name)
+
+
 def test_child_and_effective_level(log: Logger, caplog: pytest.LogCaptureFixture) -> None:
     child = log.get_child("motor")
     child.info("spins")

@@ -1,7 +1,9 @@
 """Quality of service profiles."""
 
+import enum
 from typing import Any
 
+import numpy as np
 import pytest
 
 from dsmq_nodes import QoSProfile
@@ -22,6 +24,15 @@ def test_only_latched_profiles_keep_messages_for_late_subscribers() -> None:
 def test_what_is_no_depth(depth: Any) -> None:
     with pytest.raises(ValueError, match="a depth is a whole number from 1"):
         QoSProfile.of(depth)
+
+
+class Depths(enum.IntEnum):
+    FEW = 5
+
+
+@pytest.mark.parametrize("depth", [np.int64(5), np.uint8(5), Depths.FEW])
+def test_a_whole_number_of_another_kind_is_a_depth(depth: Any) -> None:
+    assert QoSProfile.of(depth) == QoSProfile(depth=5)
 
 
 def test_what_is_no_time() -> None:

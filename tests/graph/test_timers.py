@@ -2,7 +2,9 @@
 
 import time
 from collections.abc import Callable
+from typing import Any
 
+import numpy as np
 import pytest
 
 from dsmq_nodes import Node
@@ -75,6 +77,12 @@ def test_timers_and_tasks_begin_from_any_thread(monkeypatch: pytest.MonkeyPatch)
         node.create_task(work())
         stopped.reset()
         until(lambda: len(seen) == 4)
+
+
+def test_a_period_may_be_a_number_of_numpy(graph: Graph) -> None:
+    node = graph.add(lambda: Node("n"))
+    period: Any = np.float32(0.5)
+    assert node.create_timer(period, lambda: None).period_sec == 0.5
 
 
 def test_a_period_that_is_no_number_is_refused(graph: Graph) -> None:

@@ -2,17 +2,26 @@
 
 import inspect
 import logging
-from typing import Final, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Final, TypedDict, Unpack
 
 from dsmq_nodes.graph.log.rosout import Rosout
 from dsmq_nodes.graph.time.clock import BaseClock
 from dsmq_nodes.printable import traceback_text
 from dsmq_nodes.standard_streams import StandardErrorHandler, keep_from_waiting
+from dsmq_nodes.suggest import did_you_mean
 
 _ROOT: Final = "dsmq_nodes.node"
 
 # For programs that configure no logging: nodes warn just before they enter the safe state.
 logging.lastResort = StandardErrorHandler(logging.WARNING)
+
+
+_FOR_LOGGING: Final = {
+    "exception": "write `traceback(text, error)` with the exception",
+    "critical": "write `fatal(text)`",
+    "log": "write `info(text)`, or another level's method",
+}
+_METHODS: Final = ("debug", "info", "warning", "error", "fatal", "get_child", "set_level")
 
 
 class LogOptions(TypedDict, total=False):
@@ -66,6 +75,17 @@ class Logger:
         """Log an exception with its traceback, after a text."""
         text = f"{what}:\n{traceback_text(error).rstrip()}"
         self._log(logging.ERROR, text, {}, is_traceback=True)
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """Raise the error for a method that does not exist; Python calls this only then.
+
+            Raises:
+                AttributeError: The text says what to write instead of a method of `logging`.
+            """
+            hint = _FOR_LOGGING.get(name) or did_you_mean(name, _METHODS)
+            raise AttributeError(f"a node's logger has no {name!r}; {hint}")
 
     def get_child(self, name: str) -> "Logger":
         """Return a logger for a part of the node; its name is `<node>.<name>`."""

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dsmq_nodes.graph.callback import Callback, Result
 from dsmq_nodes.graph.time.histogram import Histogram
 from dsmq_nodes.graph.time.timeline import Handle, Timeline
+from dsmq_nodes.messages.python_numbers import as_python
 
 
 class Timer:
@@ -155,7 +156,8 @@ class Timer:
         return self.callback()
 
 
-def _checked(period_sec: float) -> float:
+def _checked(given: float) -> float:
+    period_sec = as_python(given)
     if not isinstance(period_sec, int | float):
         raise TypeError(f"a timer's period is a number of seconds, not {period_sec!r}")
     if not 0 < period_sec < math.inf:

@@ -2,10 +2,11 @@
 
 import math
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from dsmq_nodes.graph.time.clock import seconds
 from dsmq_nodes.messages.base import Duration
+from dsmq_nodes.messages.python_numbers import as_python
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +46,9 @@ class QoSProfile:
     liveliness: Literal["automatic"] = field(default="automatic", compare=False)
 
     def __post_init__(self) -> None:
-        if type(self.depth) is not int or self.depth < 1:
-            raise ValueError(f"a depth is a whole number from 1, not {self.depth!r}")
+        depth: Any = self.depth
+        if isinstance(depth, bool) or not isinstance(depth, int) or depth < 1:
+            raise ValueError(f"a depth is a whole number from 1, not {depth!r}")
         if self.durability not in {"volatile", "transient_local"}:
             raise ValueError(
                 f"durability is 'volatile' or 'transient_local', not {self.durability!r}"
@@ -90,4 +92,4 @@ class QoSProfile:
         Raises:
             ValueError: the depth is not a whole number from 1.
         """
-        return qos if isinstance(qos, QoSProfile) else cls(depth=qos)
+        return qos if isinstance(qos, QoSProfile) else cls(depth=as_python(qos))
