@@ -675,7 +675,7 @@ def test_wrong_elements_are_told_by_their_lines(arm: Path) -> None:
     )
     done = launch(arm, "a.launch.xml", "--dry-run")
     assert "a.launch.xml:2:3: <nod> is not known here" in done.stderr
-    assert "a.launch.xml:3:3: <node> has no pkg" in done.stderr
+    assert "a.launch.xml:3:3: Node: there is no program 'talk' in PATH" in done.stderr
     (arm / "b.launch.yaml").write_text("launch:\n- arg: {name: a, default: $(vr x)}\n- oh: {}\n")
     done = launch(arm, "b.launch.yaml", "--dry-run", "c:=1")
     assert "b.launch.yaml:2:1: $(vr ...) is not known here" in done.stderr

@@ -8,11 +8,13 @@ import ast
 import os
 import re
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
 import pytest
 
+from dsmq_nodes.errors import LaunchFileError
 from dsmq_nodes.launcher.supervise.plan import ProcessPlan
 from dsmq_nodes.rclpy.launching.ros_plan import load_ros_plan
 from dsmq_nodes.rclpy.running.import_finder import NAMES_VARIABLE
@@ -109,6 +111,48 @@ def test_substitutions_are_read_by_the_grammar_of_ros(
     )
     argv = load_ros_plan(tmp_path / "a.launch.xml", {}).nodes[0].argv
     assert list(argv[1:]) == ast.literal_eval(words)
+
+
+def test_parameters_of_xml_files(tmp_path: Path) -> None:
+    (tmp_path / "some.yaml").write_text("/**: {ros__parameters: {word: $(var word)}}\n")
+    (tmp_path / "a.launch.xml").write_text(
+        """
+        <launch>
+          <let name="word" value="made"/>
+          <set_ros_log_dir new_log_dir="/logs"/>
+          <set_ros_log_dir new_log_dir="$(var word)"/>
+          <set_parameter name="both" value="true"/>
+          <node exec="/bin/true" exec_name="title" args="$(param both) $(param none 'a b')">
+            <param name="text" value="1" type="str"/>
+            <param name="number" value="1" type="float"/>
+            <param name="$(var word).list" value="a|$(var word)" value-sep="|" type="list_of_str"/>
+            <param name="group"><param name="inner" value="2"/></param>
+            <param from="$(dirname)/some.yaml" allow_substs="yes"/>
+          </node>
+          <node exec="/bin/true"><param name="a" value="1" type="text"/></node>
+        </launch>
+        """
+    )
+    with pytest.raises(LaunchFileError) as caught:
+        load_ros_plan(tmp_path / "a.launch.xml", {})
+    assert "<param> is of type 'text', which is none of bool, float, int, list" in str(caught.value)
+
+    path = tmp_path / "a.launch.xml"
+    path.write_text(path.read_text().replace(' type="text"', ""))
+    node, _ = load_ros_plan(path, {}).nodes
+    words = list(node.argv)
+    assert (node.name, node.env["ROS_LOG_DIR"]) == ("title", "/logs/made")
+    assert words[:3] == ["/bin/true", "True", "a b"]
+    values = [word for before, word in pairwise(words) if before == "-p"]
+    assert values == [
+        "both:=true",
+        'text:="1"',
+        "number:=1.0",
+        'made.list:=["a", "made"]',
+        "group.inner:=2",
+    ]
+    made = Path(words[words.index("--params-file") + 1])
+    assert made.read_text() == "/**: {ros__parameters: {word: made}}\n"
 
 
 def test_loops(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ class decodes it or refuses it. A wrong value is an error here where it is one i
 where that code would send garbage (an int in a float field), the value is converted or refused.
 """
 
+import contextlib
 import operator
 import struct
 from array import array
@@ -96,13 +97,12 @@ class Conversion:
             OverflowError: an integer is out of its range.
             AttributeError: a field holds no message of its type.
         """
-        try:
+        with contextlib.suppress(AttributeError):
             return self._fast_values(message)
-        except AttributeError:
-            # Another type with the same fields is accepted; an error for any other names the field.
-            if self._slow_values is None:
-                self._slow_values = self._values("")
-            return self._slow_values(message)
+        # Another type with the same fields is accepted; an error for any other names the field.
+        if self._slow_values is None:
+            self._slow_values = self._values("")
+        return self._slow_values(message)
 
     def from_ros(self, message: Any) -> Message:
         """Return our message; raises as `values_of`."""

@@ -22,6 +22,10 @@ from dsmq_nodes.rclpy.launching.substitution_texts import parsed, words
 from dsmq_nodes.rclpy.launching.visiting import SourceLine, Visit
 
 _MOST_NODES: Final = 100_000
+# A value's own YAML tells the types whose class is None.
+_PARAMETER_TYPES: Final = dict.fromkeys(
+    ("yaml", "bool", "int", "list_of_bool", "list_of_float", "list_of_int", "list_of_str")
+) | {"str": str, "float": float}
 
 
 @dataclass
@@ -185,16 +189,13 @@ def _condition(element: Element) -> Any:
 
 
 def _node(element: Element, include: Any) -> Any:
-    parameters: list[Any] = []
-    for each in element.named("param"):
-        path = each.take("from")
-        parameters.append(path if path is not None else _parameter(each))
     return node_actions.Node(
-        package=element.need("pkg"),
+        package=element.take("pkg"),
         executable=element.need("exec"),
+        exec_name=element.take("exec_name"),
         name=element.take("name"),
         namespace=element.take("namespace", "ns"),
-        parameters=parameters,
+        parameters=[_parameters(each) for each in element.named("param")],
         remappings=[(each.need("from"), each.need("to")) for each in element.named("remap")],
         arguments=_words(element, "args"),
         ros_arguments=_words(element, "ros_args"),
@@ -202,13 +203,36 @@ def _node(element: Element, include: Any) -> Any:
     )
 
 
-def _parameter(element: Element) -> dict[str, Any]:
+def _parameters(element: Element) -> Any:
+    path = element.take("from")
+    if path is None:
+        return _parameter(element)
+    return node_actions.ParameterFile(path, allow_substs=element.take("allow_substs") or False)
+
+
+def _parameter(element: Element) -> dict[Any, Any]:
     nested = element.named("param")
-    value = element.take("value") if not nested else None
-    name = element.attributes.get("name", "")
-    if nested:
-        return {name: {k: v for each in nested for k, v in _parameter(each).items()}}
-    return {name: value if value is not None else _parameter_list(element)}
+    value = {k: v for each in nested for k, v in _parameter(each).items()} or _value(element)
+    return {_key(element.need("name")): value}
+
+
+def _value(element: Element) -> Any:
+    kind, value = element.attributes.get("type", "yaml"), element.take("value")
+    if kind not in _PARAMETER_TYPES:
+        known = ", ".join(sorted(_PARAMETER_TYPES))
+        raise _ElementError(element.place, f"<param> is of type {kind!r}, which is none of {known}")
+    if separator := element.attributes.get("value-sep"):
+        values = element.attributes.get("value", "").split(separator)
+        quote = '"' if kind == "list_of_str" else ""
+        return parsed(f"[{', '.join(f'{quote}{each}{quote}' for each in values)}]", element.place)
+    if value is None:
+        return _parameter_list(element)
+    return node_actions.ParameterValue(value, value_type=_PARAMETER_TYPES[kind])
+
+
+def _key(name: Any) -> Any:
+    """Return a name that may have substitutions as a key."""
+    return tuple(name) if isinstance(name, list) else name
 
 
 def _parameter_list(element: Element) -> Any:
@@ -278,7 +302,7 @@ def _group(element: Element, include: Any) -> Any:
 def _kept(element: Element) -> dict[Any, Any]:
     """Return the launch configurations that are kept when the others are removed."""
     pairs = [(each.need("name"), each.need("value")) for each in element.named("keep")]
-    return {tuple(name) if isinstance(name, list) else name: value for name, value in pairs}
+    return {_key(name): value for name, value in pairs}
 
 
 def _loop_action(element: Element, include: Any) -> Any:
@@ -334,5 +358,6 @@ ELEMENTS: Final[dict[str, Callable[[Element, Any], Any]]] = {
     "set_parameter": lambda e, _: node_actions.SetParameter(e.need("name"), e.need("value")),
     "set_parameters_from_file": lambda e, _: node_actions.SetParametersFromFile(e.need("filename")),
     "set_remap": lambda e, _: node_actions.SetRemap(e.need("from"), e.need("to")),
+    "set_ros_log_dir": lambda e, _: node_actions.SetROSLogDir(e.need("new_log_dir")),
     "set_use_sim_time": lambda e, _: node_actions.SetUseSimTime(e.need("value")),
 }

@@ -3,10 +3,11 @@
 import atexit
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from dsmq_nodes.rclpy.launching.actions import Action
 from dsmq_nodes.rclpy.launching.package_substitutions import ExecutableInPackage
@@ -19,6 +20,9 @@ from dsmq_nodes.rclpy.launching.substituting import (
 )
 from dsmq_nodes.rclpy.launching.substitution_texts import parsed
 from dsmq_nodes.rclpy.launching.visiting import SourceLine, Visit
+from dsmq_nodes.rclpy.logging import get_logging_directory
+
+_LOG_DIR: Final = "ROS_LOG_DIR"
 
 
 class ParameterValue:
@@ -78,7 +82,12 @@ class Node(ExecuteLocal):
 
     def _program(self, context: Visit) -> list[str]:
         if self.package is None:
-            return [text_of(self.executable, context)]
+            name = text_of(self.executable, context)
+            if "/" not in name and shutil.which(name) is None:
+                raise SubstitutionError(
+                    f"there is no program {name!r} in PATH; a package's program is named with it"
+                )
+            return [name]
         return ExecutableInPackage(self.executable, self.package).words(context)
 
     def _namespace(self, context: Visit) -> str:
@@ -210,6 +219,19 @@ class SetParametersFromFile(Action):
     def act(self, context: Visit) -> None:
         """Add the file."""
         context.around.params += parameter_words(self.filename, context)
+
+
+class SetROSLogDir(Action):
+    """Sets the folder of log files; a relative one is inside the folder of before."""
+
+    def __init__(self, new_log_dir: Any, *, condition: Any = None) -> None:
+        super().__init__(condition=condition)
+        self.log_dir = new_log_dir
+
+    def act(self, context: Visit) -> None:
+        """Set it for programs that are started later."""
+        before = context.around.environment_variable(_LOG_DIR) or get_logging_directory()
+        context.around.env[_LOG_DIR] = str(Path(before, text_of(self.log_dir, context)))
 
 
 class SetUseSimTime(Action):

@@ -199,3 +199,20 @@ class ForLoopIndex(ForEachVar):
 
     def __init__(self, name: Any) -> None:
         super().__init__(name)
+
+
+class Parameter(Substitution):
+    """The value that `SetParameter` has given to a parameter of all nodes."""
+
+    def __init__(self, name: Any, *, default: Any = None) -> None:
+        self.name, self.default = name, default
+
+    def perform(self, context: Visit) -> str:
+        """Return the value."""
+        name = text_of(self.name, context)
+        for word in context.around.params:
+            if word.startswith(f"{name}:="):
+                return str(yaml.safe_load(word.partition(":=")[2]))
+        if self.default is None:
+            raise SubstitutionError(f"no SetParameter before it sets the parameter {name!r}")
+        return text_of(self.default, context)

@@ -21,6 +21,7 @@ from dsmq_nodes.suggest import did_you_mean
 # Characters: a robot's description has many; arguments that repeat each other would have more.
 LONGEST: Final = 4 << 20
 _TRUE: Final = {"true": True, "1": True, "false": False, "0": False}
+_ALSO_TRUE: Final = {"yes": True, "on": True, "no": False, "off": False}
 
 
 class SubstitutionError(Exception):
@@ -98,13 +99,13 @@ def seconds_of(value: Any, context: Visit) -> float:
 
 
 def truth_of(value: Any, context: Visit) -> bool:
-    """Return the value of a condition: true, false, 1 or 0, in any case.
+    """Return a truth value: true, false, 1 or 0, or one of YAML's other words, in any case.
 
     Raises:
         SubstitutionError: it is none of these.
     """
     text = text_of(value, context).strip()
-    found = _TRUE.get(text.lower())
+    found = (_TRUE | _ALSO_TRUE).get(text.lower())
     if found is None:
         raise SubstitutionError(f"{text!r} is neither true nor false")
     return found

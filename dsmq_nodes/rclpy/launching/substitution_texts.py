@@ -10,7 +10,7 @@ from dsmq_nodes.rclpy.launching.package_substitutions import (
     FindPackagePrefix,
     FindPackageShare,
 )
-from dsmq_nodes.rclpy.launching.scopes import ForEachVar, ForLoopIndex
+from dsmq_nodes.rclpy.launching.scopes import ForEachVar, ForLoopIndex, Parameter
 from dsmq_nodes.rclpy.launching.substituting import (
     AllSubstitution,
     AndSubstitution,
@@ -171,6 +171,7 @@ SUBSTITUTIONS: Final[dict[str, Callable[..., Any]]] = {
     "command": lambda command, on_stderr="fail": Command(command, on_stderr=on_stderr),
     "for-var": lambda name, default=None: ForEachVar(name, default_value=default),
     "index": ForLoopIndex,
+    "param": lambda name, default=None: Parameter(name, default=default),
     "equals": EqualsSubstitution,
     "not-equals": NotEqualsSubstitution,
 }

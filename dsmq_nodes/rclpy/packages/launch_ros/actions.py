@@ -8,6 +8,7 @@ from dsmq_nodes.rclpy.launching.node_actions import (
     SetParameter,
     SetParametersFromFile,
     SetRemap,
+    SetROSLogDir,
     SetUseSimTime,
 )
 
@@ -24,6 +25,7 @@ __all__ = [
     "RosTimer",
     "SetParameter",
     "SetParametersFromFile",
+    "SetROSLogDir",
     "SetRemap",
     "SetUseSimTime",
 ]

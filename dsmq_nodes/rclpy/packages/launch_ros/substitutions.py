@@ -6,8 +6,9 @@ from dsmq_nodes.rclpy.launching.package_substitutions import (
     FindPackagePrefix,
     FindPackageShare,
 )
+from dsmq_nodes.rclpy.launching.scopes import Parameter
 
-__all__ = ["ExecutableInPackage", "FindPackagePrefix", "FindPackageShare"]
+__all__ = ["ExecutableInPackage", "FindPackagePrefix", "FindPackageShare", "Parameter"]
 
 
 __getattr__ = unknown_names("launch_ros.substitutions")
