@@ -30,6 +30,8 @@ def alternative(schema: Schema, kind: str, root: Schema, value: object = None) -
     Of several kinds of objects it is the first one that has the fields of `value`.
     """
     found = [each for each in alternatives(schema, root) if each.get("type") == kind] or [schema]
+    if len(found) == 1:
+        return found[0]
     return next((each for each in found if _has_fields(each, as_mapping(value))), found[0])
 
 
