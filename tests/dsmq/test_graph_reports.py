@@ -35,12 +35,11 @@ def test_graphs_leave_most_of_the_time_to_requests() -> None:
     async def crowd() -> float:
         began_sec = time.monotonic()
         schedule = Schedule(router, store, lambda _: None)
-        while time.monotonic() < began_sec + _LONG_SEC:
+        while time.monotonic() < began_sec + _LONG_SEC or len(router.spent_sec) < 3:
             schedule.plan()
             await asyncio.sleep(0)
         return time.monotonic() - began_sec
 
     took_sec = asyncio.run(crowd())
-    assert len(router.spent_sec) > 1
     # The first and the last one are not followed, or not led, by a long delay.
     assert sum(router.spent_sec[1:-1]) < took_sec / 4
