@@ -686,7 +686,9 @@ def test_wrong_elements_are_told_by_their_lines(arm: Path) -> None:
         "<executable cmd='a' sigterm_timeout='soon'/>\n"
         "<executable cmd='a' respawn='true' respawn_delay='-1'/>\n"
         "<executable cmd='a' respawn='true' respawn_max_retries='many'/>\n"
-        "<timer period='nan'/>\n<include file='$(dirname)/empty.yaml'/>\n</launch>"
+        "<timer period='nan'/>\n<executable cmd='a' output='log' respwan='true'/>\n"
+        "<executable cmd='a'>\n<env name='A' vale='b' value='c'/></executable>\n"
+        "<include file='$(dirname)/empty.yaml'/>\n</launch>"
     )
     done = launch(arm, "d.launch.xml", "--dry-run")
     for number, told in enumerate(
@@ -697,10 +699,12 @@ def test_wrong_elements_are_told_by_their_lines(arm: Path) -> None:
             "ExecuteProcess: '-1' is no number of seconds",
             "respawn_max_retries is to be a whole number",
             "TimerAction: 'nan' is no number of seconds",
+            "<executable> has no attribute 'respwan'; did you mean 'respawn'?",
         ),
         start=2,
     ):
         assert f"d.launch.xml:{number}:1: {told}" in done.stderr
+    assert "d.launch.xml:10:1: <env> has no attribute 'vale'; did you mean" in done.stderr
     assert "a launch file of ROS has a list under `launch:`" in done.stderr
     (arm / "c.launch.xml").write_text("<launch>")
     assert "c.launch.xml:1" in launch(arm, "c.launch.xml", "--dry-run").stderr

@@ -20,6 +20,7 @@ from dsmq_nodes.rclpy.launching.programs import ExecuteProcess
 from dsmq_nodes.rclpy.launching.substituting import SubstitutionError
 from dsmq_nodes.rclpy.launching.substitution_texts import parsed, words
 from dsmq_nodes.rclpy.launching.visiting import SourceLine, Visit
+from dsmq_nodes.suggest import did_you_mean
 
 _MOST_NODES: Final = 100_000
 # A value's own YAML tells the types whose class is None.
@@ -28,13 +29,33 @@ _PARAMETER_TYPES: Final = dict.fromkeys(
 ) | {"str": str, "float": float}
 
 
+_UNUSED: Final = {"cancel_on_shutdown", "emulate_tty", "output"}  # known in ROS
+
+
+class _Attributes(dict[str, str]):
+    """The attributes of an element, which note what is asked for."""
+
+    def __init__(self, given: dict[str, str] | None = None) -> None:
+        super().__init__(given or {})
+        self.asked = set[str]()
+
+    def __contains__(self, name: object) -> bool:
+        self.asked.add(str(name))
+        return super().__contains__(name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return an attribute, or the default."""
+        self.asked.add(name)
+        return super().get(name, default)
+
+
 @dataclass
 class Element:
     """An element: its attributes are texts, its children elements."""
 
     tag: str
     place: SourceLine
-    attributes: dict[str, str] = field(default_factory=dict)
+    attributes: _Attributes = field(default_factory=_Attributes)
     children: list["Element"] = field(default_factory=list)
 
     def take(self, *names: str) -> Any:
@@ -50,6 +71,16 @@ class Element:
         if found is None:
             raise _ElementError(self.place, f"<{self.tag}> has no {names[0]}")
         return found
+
+    def check_names(self) -> None:
+        """Raise if the element, or one in it that is no action, has an attribute of no meaning."""
+        known = self.attributes.asked
+        for name in self.attributes.keys() - known - _UNUSED:
+            hint = did_you_mean(name, known - {"if", "unless"})
+            raise _ElementError(self.place, f"<{self.tag}> has no attribute {name!r}; {hint}")
+        for each in self.children:
+            if each.tag not in ELEMENTS:
+                each.check_names()
 
     def named(self, tag: str) -> list["Element"]:
         """Return the children of a kind."""
@@ -84,7 +115,9 @@ def read_xml(path: Path, include: Any) -> list[Any]:
     parser = expat.ParserCreate()
 
     def start(tag: str, attributes: dict[str, str]) -> None:
-        made = Element(tag, SourceLine(str(path), parser.CurrentLineNumber), attributes)
+        made = Element(
+            tag, SourceLine(str(path), parser.CurrentLineNumber), _Attributes(attributes)
+        )
         open_elements[-1].children.append(made)
         open_elements.append(made)
 
@@ -175,6 +208,7 @@ def _action(element: Element, include: Any) -> Any:
     try:
         made = make(element, include)
         made.condition = _condition(element)
+        element.check_names()
     except (_ElementError, SubstitutionError) as error:
         return _Wrong(getattr(error, "place", element.place), str(error))
     made.place = element.place
@@ -239,7 +273,7 @@ def _parameter_list(element: Element) -> Any:
     values = element.named("value")
     if not values:
         raise _ElementError(element.place, "<param> has no value")
-    return text.TextSubstitution(text=f"[{values[0].attributes['value']}]")
+    return text.TextSubstitution(text=f"[{values[0].attributes.get('value')}]")
 
 
 def _process(element: Element) -> dict[str, Any]:
