@@ -84,7 +84,10 @@ class _ClientValues:
             kind = alternative(found, "object", self._root, value)
             return self._object(value, kind, field, depth)
         if isinstance(value, list):
-            items = item_schemas(alternative(found, "array", self._root), len(value))
+            array = alternative(found, "array", self._root)
+            if self._are_numbers(value, array):
+                return value
+            items = item_schemas(array, len(value))
             pairs = zip(value, items, strict=True)
             return [
                 self.read(each, item, f"{field}[{at}]", depth + 1)
@@ -95,6 +98,13 @@ class _ClientValues:
         if isinstance(value, str) and found.get("contentEncoding") == "base64":
             _check_base64(value, field)
         return value
+
+    def _are_numbers(self, values: list[Any], array: Schema) -> bool:
+        """Whether all items are numbers that stay as they are, found without a call for each."""
+        types = set(map(type, values))
+        if types <= {int} or not types <= {int, float} or "prefixItems" in array:
+            return types <= {int}
+        return kinds(resolved(self._root, array.get("items")), self._root) != ["integer"]
 
     def _object(self, value: Any, schema: Schema, field: str, depth: int) -> Any:
         names = as_mapping(schema.get("properties")).keys()

@@ -7,6 +7,7 @@ they are.
 
 import base64
 import binascii
+import contextlib
 import math
 from typing import Any, Final
 
@@ -120,7 +121,10 @@ def _encoded(value: Any, schema: object, root: Schema, what: str, field: str) ->
     if isinstance(value, dict) and "object" in names:
         return _object(value, alternative(found, "object", root, value), root, what, field)
     if isinstance(value, list) and "array" in names:
-        items = item_schemas(alternative(found, "array", root), len(value))
+        array = alternative(found, "array", root)
+        if _are_right_numbers(value, array, root):
+            return value
+        items = item_schemas(array, len(value))
         return [
             _encoded(each, item, root, what, f"{field}[{at}]")
             for at, (each, item) in enumerate(zip(value, items, strict=True))
@@ -131,6 +135,22 @@ def _encoded(value: Any, schema: object, root: Schema, what: str, field: str) ->
         value = NON_FINITE.get(value, value)
     _check(value, found, names, f"{what}: {field}: " if field else f"{what}: ")
     return number_or_text(value) if isinstance(value, float) else value
+
+
+def _are_right_numbers(values: list[Any], array: Schema, root: Schema) -> bool:
+    """Whether all items are numbers that stay as they are.
+
+    It is found without a call for each: a map has a million, and they would take some seconds.
+    """
+    item = resolved(root, array.get("items"))
+    names = kinds(item, root)
+    allowed = {int, float} if "number" in names else {int} if "integer" in names else set()
+    if not values or "prefixItems" in array or not set(map(type, values)) <= allowed:
+        return False
+    low, high = _limits(item)
+    with contextlib.suppress(OverflowError):
+        return math.isfinite(sum(values)) and low <= min(values) and max(values) <= high
+    return False
 
 
 def _object(value: dict[str, Any], schema: Schema, root: Schema, what: str, field: str) -> Any:
@@ -158,10 +178,14 @@ def _check(value: Any, schema: Schema, names: list[str], where: str) -> None:
     if wanted and (wrong_bool or not any(fits)):
         raise CommandError(one_line(f"{where}expects {' or '.join(names)}, got {value!r:.60}"))
     if isinstance(value, int | float) and not isinstance(value, bool):
-        low, high = _limit(schema, "minimum", -math.inf), _limit(schema, "maximum", math.inf)
+        low, high = _limits(schema)
         is_limited = (low, high) != (-math.inf, math.inf)
         if not low <= value <= high and (is_limited or not math.isnan(value)):
             raise CommandError(one_line(f"{where}expects {low} to {high}, got {value!r:.60}"))
+
+
+def _limits(schema: Schema) -> tuple[float, float]:
+    return _limit(schema, "minimum", -math.inf), _limit(schema, "maximum", math.inf)
 
 
 def _limit(schema: Schema, name: str, default: float) -> float:

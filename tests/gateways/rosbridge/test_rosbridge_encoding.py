@@ -5,6 +5,7 @@ import itertools
 import json
 import math
 import random
+import sys
 from typing import Any
 
 import cbor2
@@ -24,7 +25,7 @@ from dsmq_nodes.gateways.rosbridge.topic_queue import (
     WaitingBytes,
     merged,
 )
-from dsmq_nodes.messages import Image, LaserScan, OccupancyGrid, PoseStamped
+from dsmq_nodes.messages import Image, LaserScan, Message, OccupancyGrid, PoseStamped
 from tests.gateways.rosbridge.test_rosbridge_topics import text_of_png
 
 JSON = st.recursive(
@@ -169,6 +170,55 @@ def test_the_dialects_of_clients_are_understood(values: dict[str, Any]) -> None:
         assert scan.header.stamp.sec == 5
     for given_, got in zip(values.get("ranges", ()), scan.ranges, strict=True):
         assert math.isnan(got) if given_ is None else (got == given_ or math.isnan(given_))
+
+
+NUMBERS = st.integers(-130, 130) | st.integers() | st.floats() | st.booleans() | st.none()
+
+
+def items(cls: type[Message], field: str, values: list[Any]) -> Any:
+    """The items of a field, as they are published; None if they are refused."""
+    try:
+        text = message_text({field: values}, cls.type_name, cls.schema(), cls, 0)
+    except (CommandError, MessageError):
+        return None
+    return json.loads(text)[field]
+
+
+@given(st.lists(NUMBERS), st.sampled_from([(OccupancyGrid, "data"), (LaserScan, "ranges")]))
+def test_a_list_of_numbers_is_what_its_items_are_alone(
+    values: list[Any], of: tuple[type[Message], str]
+) -> None:
+    alone = [items(*of, [each]) for each in values]
+    together = items(*of, values)
+    assert together == (None if None in alone else [each for (each,) in alone])
+
+
+@pytest.mark.parametrize(
+    ("cls", "field", "values"),
+    [
+        (OccupancyGrid, "data", [-1, 0, 100]),
+        (LaserScan, "ranges", [1.5, 2]),
+        (Image, "data", [0, 255]),
+    ],
+)
+def test_long_lists_of_numbers_cost_no_call_for_each(
+    cls: type[Message], field: str, values: list[Any]
+) -> None:
+    """A map of 1000 x 1000 cells kept STOP waiting for some seconds."""
+    calls = 0
+
+    def count(*_: object) -> None:
+        nonlocal calls
+        calls += 1
+
+    items(cls, field, values)
+    sys.setprofile(count)
+    try:
+        published = items(cls, field, values * 10_000)
+    finally:
+        sys.setprofile(None)
+    assert published
+    assert calls < 3000
 
 
 @given(st.lists(st.floats(), max_size=5), st.binary(max_size=5), st.text(max_size=5))
