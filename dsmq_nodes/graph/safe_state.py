@@ -154,10 +154,12 @@ class SafeState:
 
     def enter_unspun(self) -> None:
         """Enter it if it is needed: after the spinning nobody notices a timeout."""
+        shutdown.memory_reserve.clear()  # it may have ended because no memory is left
         if not self._is_closed and self.is_needed:
             self.halt()
             with shutdown.undisturbed():
                 self._enter_by(self._run_hook)
+        shutdown.reserve_memory()
 
     # In another thread
 

@@ -267,6 +267,29 @@ class Full(Robot):
 """
 
 
+DRIVEN = """
+from dsmq_nodes import Actuator
+from dsmq_nodes.messages import Float64
+
+class Driven(Full):
+    moves = False
+
+    def __init__(self):
+        super().__init__()
+        Actuator(self, Float64, "speed", self.on_speed, timeout=None)
+        self.speed = self.create_publisher(Float64, "speed", 1)
+
+    def tick(self):
+        self.speed.publish(Float64())
+
+    def on_speed(self, msg):
+        if self.moves:
+            super().tick()
+        self.moves = True
+
+"""
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="the size of a process is read in /proc")
 @pytest.mark.parametrize("main", ["run(Full)", "spin(Full())", BY_HAND.replace("Robot", "Full")])
 @pytest.mark.usefixtures("broker")
@@ -274,6 +297,23 @@ def test_a_robot_whose_memory_is_full_is_made_safe(programs: Programs, main: str
     program = programs(robot(FULL + main))
     program.wait()
     assert "safe" in program.lines, program.output
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the size of a process is read in /proc")
+@pytest.mark.parametrize(
+    "main",
+    [
+        "try: spin(robot)\nexcept MemoryError: pass\n",
+        "import threading\nthreading.Thread(target=spin, args=(robot,)).start()\n",
+    ],
+)
+@pytest.mark.usefixtures("broker")
+def test_a_program_that_goes_on_when_its_memory_is_full_is_made_safe(
+    programs: Programs, main: str
+) -> None:
+    made = f"{FULL}{DRIVEN}robot = Driven()\n"
+    program = programs(robot(f"{made}{main}while True: time.sleep(1)\n"))
+    program.wait_for("safe")
 
 
 @pytest.mark.usefixtures("broker")

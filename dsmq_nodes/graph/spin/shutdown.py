@@ -58,9 +58,9 @@ _RESERVE_BYTES: Final = 4 << 20  # never written, so that they take no memory bu
 _alive: Final[dict[int, tuple[Endable, threading.Thread]]] = {}  # each with the thread that made it
 _exit_signals: Final[list[int]] = []  # signals that have ended this process
 _taken: Final[set[signal.Signals]] = set()  # signals that `_exit_by_signal` has handled
-# For the end of a process that has no memory left. It is freed by the interpreter itself as well,
+# For the safe state of a process that has no memory left. The interpreter itself frees it as well,
 # since without memory no function of Python can be called.
-_memory_reserve: Final[list[bytes]] = []
+memory_reserve: Final[list[bytes]] = []
 
 
 def track(node: Endable) -> None:
@@ -72,9 +72,15 @@ def track(node: Endable) -> None:
                 signal.signal(number, _exit_by_signal)
                 _taken.add(number)
     let_wake()
-    if not _memory_reserve:
-        _memory_reserve.append(bytes(_RESERVE_BYTES))
+    reserve_memory()
     _alive[id(node)] = node, threading.current_thread()
+
+
+def reserve_memory() -> None:
+    """Reserve memory for the next safe state, if there is some."""
+    if not memory_reserve:
+        with contextlib.suppress(MemoryError):
+            memory_reserve.append(bytes(_RESERVE_BYTES))
 
 
 def untrack(node: Endable) -> None:
@@ -137,7 +143,7 @@ def end_nodes(whole: Container[Endable] = ()) -> bool:
     Raises:
         BaseException: a hook raised it, such as SystemExit; all nodes have ended.
     """
-    _memory_reserve.clear()
+    memory_reserve.clear()
     failed = False
     broken: BaseException | None = None
     for node in _nodes_to_end():
@@ -214,7 +220,7 @@ def _before_threads_are_awaited() -> None:
 
 with contextlib.suppress(RuntimeError):  # Python ends
     getattr(threading, "_register_atexit")(_before_threads_are_awaited)  # noqa: B009  private
-    getattr(threading, "_register_atexit")(_memory_reserve.clear)  # noqa: B009  called before it
+    getattr(threading, "_register_atexit")(memory_reserve.clear)  # noqa: B009  called before it
 
 
 @atexit.register
@@ -237,7 +243,7 @@ def _at_exit() -> None:
         os._exit(1)
 
 
-atexit.register(_memory_reserve.clear)  # called before `_at_exit`
+atexit.register(memory_reserve.clear)  # called before `_at_exit`
 
 
 @functools.cache  # once a process
