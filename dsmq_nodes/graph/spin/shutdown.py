@@ -10,6 +10,7 @@ import atexit
 import contextlib
 import functools
 import logging
+import mmap
 import os
 import signal
 import sys
@@ -59,8 +60,9 @@ _alive: Final[dict[int, tuple[Endable, threading.Thread]]] = {}  # each with the
 _exit_signals: Final[list[int]] = []  # signals that have ended this process
 _taken: Final[set[signal.Signals]] = set()  # signals that `_exit_by_signal` has handled
 # For the safe state of a process that has no memory left. The interpreter itself frees it as well,
-# since without memory no function of Python can be called.
-memory_reserve: Final[list[bytes]] = []
+# since without memory no function of Python can be called. Only what was mapped goes back to the
+# system, where the stack of these functions comes from: `malloc` keeps what it had from it.
+memory_reserve: Final[list[mmap.mmap]] = []
 
 
 def track(node: Endable) -> None:
@@ -79,8 +81,8 @@ def track(node: Endable) -> None:
 def reserve_memory() -> None:
     """Reserve memory for the next safe state, if there is some."""
     if not memory_reserve:
-        with contextlib.suppress(MemoryError):
-            memory_reserve.append(bytes(_RESERVE_BYTES))
+        with contextlib.suppress(OSError, MemoryError):
+            memory_reserve.append(mmap.mmap(-1, _RESERVE_BYTES))
 
 
 def untrack(node: Endable) -> None:
