@@ -334,11 +334,11 @@ def _enumeration(schema: Schema) -> object:
 
 
 def _literal(schema: Schema) -> object:
-    enums = (each for each in schema["expected"] if isinstance(each, Enum))
-    members = {each.value: each for each in enums if not isinstance(each, str | int | float)}
     for each in schema["expected"]:
         if not isinstance(getattr(each, "value", each), str | int | float | None):
             raise _NotReadableError(f"JSON does not keep {each!r}: use a text in the Literal")
+    enums = (each for each in schema["expected"] if isinstance(each, Enum))
+    members = {each.value: each for each in enums if not isinstance(each, str | int | float)}
     if not members:
         return schema
     # No validator before the literal: pydantic looks for it in a discriminated union.

@@ -1,5 +1,6 @@
 """Messages by the schema of their type alone are what they are by their class."""
 
+import enum
 import json
 import math
 from typing import Any, Literal
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import Field
 
 from dsmq_nodes import Message
-from dsmq_nodes.cli.show.message_text import Style
+from dsmq_nodes.cli.show.message_text import Style, may_have_field
 from dsmq_nodes.cli.show.value_texts import message_of, text_of
 from dsmq_nodes.errors import CommandError
 from dsmq_nodes.graph.topics.type_check import schema_text
@@ -97,7 +98,28 @@ class Square(Message):
     picture: bytes = b""
 
 
+class Form(enum.Enum):
+    OVAL = "oval"
+
+
+class Round(Message):
+    kind: Literal["round", Form.OVAL] = "round"
+    size: str = "small"
+
+
+class Edge(Message):
+    length: float = 0.0
+    ends: tuple[float, float] = (0.0, 0.0)
+
+
+class Line(Message):
+    kind: Literal["line"] = "line"
+    edge: Edge = Edge()
+
+
 class Drawing(Message):
+    figure: Round | Circle | Line = Circle()
+    outline: Edge | Circle | Line = Edge()
     shape: Circle | Square = Circle()
     told: Circle | Square = Field(default_factory=Circle, discriminator="kind")
     shapes: list[Circle | Square] = []
@@ -109,6 +131,7 @@ class Drawing(Message):
     [
         "{shape: {kind: square, size: .nan, picture: [255]}, extra: {a: 1, b: [x, {c: null}]}}",
         "{told: {kind: square, size: .inf, picture: [1]}, shapes: [{kind: circle}, {picture: []}]}",
+        "{figure: {kind: circle, size: 2.0}, told: {kind: square}}",
     ],
 )
 def test_a_field_of_several_types_is_of_the_one_that_has_the_fields(values: str) -> None:
@@ -119,6 +142,23 @@ def test_a_field_of_several_types_is_of_the_one_that_has_the_fields(values: str)
     again = encoded(decoded(json.loads(text), schema), schema, "p/msg/Drawing")
     assert repr(Drawing.from_dict(again)) == repr(by_class)
     assert Style(field="shape.picture").show(Drawing(shape=Square()).to_json(), schema) == "[]\n---"
+
+
+def test_values_of_a_literal_are_once_in_its_schema() -> None:
+    kind = json.loads(schema_text(Round))["properties"]["kind"]
+    assert kind == {"default": "round", "enum": ["round", "oval"], "type": "string"}
+
+
+@pytest.mark.parametrize(
+    ("path", "may"),
+    [
+        *(("outline.kind", True), ("outline.size", True), ("outline.edge.ends[1]", True)),
+        *(("outline.ends[0]", True), ("outline.edge.kind", False), ("outline[0]", False)),
+        *(("shapes[0].picture[1]", True), ("extra.a[0].b", True), ("outlines", False)),
+    ],
+)
+def test_a_field_of_any_of_several_types_may_come(path: str, may: bool) -> None:
+    assert may_have_field(json.loads(schema_text(Drawing)), path) == may
 
 
 def test_a_field_that_none_of_several_types_has_is_named() -> None:

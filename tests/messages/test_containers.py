@@ -4,7 +4,7 @@ import dataclasses
 import enum
 import math
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, cast
 
 import pytest
 from pydantic import Field, TypeAdapter, ValidationError, create_model
@@ -148,6 +148,12 @@ def test_a_literal_of_an_enumeration_comes_back(last: Any) -> None:
     assert Drawing.from_json(sent.to_json()) == sent
 
 
+class Pairs(enum.Enum):
+    ONE = [1, 2]
+
+
 def test_a_literal_that_json_does_not_keep_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"Raw: JSON does not keep <Pairs\.ONE"):
+        create_model("Raw", __base__=Message, kind=(cast("Any", Literal[Pairs.ONE]), Pairs.ONE))
     with pytest.raises(TypeError, match="Raw: JSON does not keep b'a'"):
         create_model("Raw", __base__=Message, kind=(Literal[b"a"], b"a"))

@@ -16,10 +16,10 @@ from dsmq_nodes.graph.parameters.yaml12 import to_yaml
 from dsmq_nodes.json_text import read_loose_json
 from dsmq_nodes.messages.schema.dynamic import decoded
 from dsmq_nodes.messages.schema.schema_walk import (
+    ANYTHING,
     Schema,
-    alternative,
+    alternatives,
     as_mapping,
-    kinds,
     resolved,
 )
 from dsmq_nodes.printable import one_line
@@ -127,24 +127,26 @@ def may_have_field(schema: Schema, path: str) -> bool:
 
     Without a schema the answer is no.
     """
-    part: object = schema
-    for index, name in _STEP.findall(path) if schema else ():
-        found = resolved(schema, part)
-        kind = "array" if index else "object"
-        known = ["array"] if found.get("contentEncoding") == "base64" else kinds(found, schema)
-        if not known:
-            return True
-        if kind not in known:
-            return False
-        found = alternative(found, kind, schema, {name: None} if name else None)
-        parts = as_mapping(found.get("properties"))
-        if index:
-            part = found.get("items")
-        elif name in parts or "additionalProperties" in found:
-            part = parts.get(name, found.get("additionalProperties"))
-        else:
-            return False
-    return bool(schema)
+    parts = {0: schema} if schema else {}
+    for index, name in _STEP.findall(path):
+        inner = [
+            each for part in parts.values() for each in _inner_schemas(part, schema, index, name)
+        ]
+        parts = {id(each): each for each in inner}  # a type may contain itself in several places
+    return bool(parts)
+
+
+def _inner_schemas(part: Schema, root: Schema, index: str, name: str) -> Iterator[Schema]:
+    """Yield the schemas that an item or a field of a part may have: one for each of its types."""
+    for found in alternatives(part, root) or [part]:
+        kind = "array" if found.get("contentEncoding") == "base64" else found.get("type")
+        fields = as_mapping(found.get("properties"))
+        if kind is None:
+            yield ANYTHING
+        elif index and kind == "array":
+            yield resolved(root, found.get("items"))
+        elif name and kind == "object" and (name in fields or "additionalProperties" in found):
+            yield resolved(root, fields.get(name, found.get("additionalProperties")))
 
 
 def _missing(value: object, step: str, at: str) -> str:

@@ -1,17 +1,18 @@
 """JSON Schema of a message type: only its fields and how they nest."""
 
+from enum import Enum
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pybase64
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import core_schema
 from typing_extensions import override
 
 from dsmq_nodes.messages.schema.ros_base import number_or_text
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
-    from pydantic_core import core_schema
 
 
 class _Structure(GenerateJsonSchema):
@@ -22,8 +23,15 @@ class _Structure(GenerateJsonSchema):
         return False
 
     @override
-    def bytes_schema(self, schema: "core_schema.BytesSchema") -> JsonSchemaValue:
+    def bytes_schema(self, schema: core_schema.BytesSchema) -> JsonSchemaValue:
         return {"type": "string", "contentEncoding": "base64"}
+
+    @override
+    def literal_schema(self, schema: core_schema.LiteralSchema) -> JsonSchemaValue:
+        # A member of an enumeration is expected as its value, too (fields.py).
+        values = [each.value if isinstance(each, Enum) else each for each in schema["expected"]]
+        unequal = {(type(each), each): each for each in values}
+        return super().literal_schema(core_schema.literal_schema([*unequal.values()]))
 
     @override
     def encode_default(self, dft: Any) -> Any:
@@ -32,7 +40,7 @@ class _Structure(GenerateJsonSchema):
         return super().encode_default(_as_json(dft))
 
     @override
-    def model_schema(self, schema: "core_schema.ModelSchema") -> JsonSchemaValue:
+    def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
         # Receivers ignore unknown fields, so there is no "additionalProperties": false.
         dropped = ("title", "description", "additionalProperties")
         found = super().model_schema(schema)

@@ -32,7 +32,7 @@ def alternative(schema: Schema, kind: str, root: Schema, value: object = None) -
     found = [each for each in alternatives(schema, root) if each.get("type") == kind] or [schema]
     if len(found) == 1:
         return found[0]
-    return next((each for each in found if _has_fields(each, as_mapping(value))), found[0])
+    return next((each for each in found if _has_fields(each, as_mapping(value), root)), found[0])
 
 
 def alternatives(schema: Schema, root: Schema) -> list[Schema]:
@@ -41,13 +41,18 @@ def alternatives(schema: Schema, root: Schema) -> list[Schema]:
     return [resolved(root, each) for each in choices]
 
 
-def _has_fields(schema: Schema, value: Schema) -> bool:
-    """Whether a schema of an object has all fields of a value, with the constants among them."""
+def _has_fields(schema: Schema, value: Schema, root: Schema) -> bool:
+    """Whether a schema of an object has all fields of a value, and lists none of other values."""
     fields = field_schemas(schema, value)
-    if not value.keys() <= fields.keys():
-        return False
-    found = [(as_mapping(fields[name]), each) for name, each in value.items()]
-    return all("const" not in field or field["const"] == each for field, each in found)
+    return value.keys() <= fields.keys() and all(
+        _is_listed(each, resolved(root, fields[name])) for name, each in value.items()
+    )
+
+
+def _is_listed(value: object, schema: Schema) -> bool:
+    """Whether a value is one of those that a schema lists, if it lists any."""
+    listed = as_list(schema.get("enum")) or ([schema["const"]] if "const" in schema else [])
+    return not listed or value in listed
 
 
 def field_schemas(schema: Schema, value: Mapping[str, Any]) -> Schema:
