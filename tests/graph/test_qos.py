@@ -32,7 +32,12 @@ class Depths(enum.IntEnum):
 
 @pytest.mark.parametrize("depth", [np.int64(5), np.uint8(5), Depths.FEW])
 def test_a_whole_number_of_another_kind_is_a_depth(depth: Any) -> None:
-    assert QoSProfile.of(depth) == QoSProfile(depth=5)
+    assert QoSProfile.of(depth) == QoSProfile(depth=depth) == QoSProfile(depth=5)
+
+
+def test_a_number_of_another_kind_is_a_time() -> None:
+    given: Any = np.float32(0.5)
+    assert QoSProfile(deadline=given, lifespan=given) == QoSProfile(deadline=0.5, lifespan=0.5)
 
 
 def test_what_is_no_time() -> None:

@@ -46,6 +46,8 @@ class QoSProfile:
     liveliness: Literal["automatic"] = field(default="automatic", compare=False)
 
     def __post_init__(self) -> None:
+        for name in ("depth", "deadline", "lifespan"):
+            object.__setattr__(self, name, as_python(getattr(self, name)))
         depth: Any = self.depth
         if isinstance(depth, bool) or not isinstance(depth, int) or depth < 1:
             raise ValueError(f"a depth is a whole number from 1, not {depth!r}")
@@ -92,4 +94,4 @@ class QoSProfile:
         Raises:
             ValueError: the depth is not a whole number from 1.
         """
-        return qos if isinstance(qos, QoSProfile) else cls(depth=as_python(qos))
+        return qos if isinstance(qos, QoSProfile) else cls(depth=qos)
