@@ -113,6 +113,20 @@ def test_substitutions_are_read_by_the_grammar_of_ros(
     assert list(argv[1:]) == ast.literal_eval(words)
 
 
+def test_the_lines_of_a_command_of_a_shell_go_on_after_a_backslash(tmp_path: Path) -> None:
+    path = tmp_path / "a.launch.yaml"
+    path.write_text(
+        "launch:\n- executable:\n    shell: true\n    cmd: |\n      echo one \\\n      two\n"
+    )
+    assert load_ros_plan(path, {}).nodes[0].argv[-1] == "echo one \\\ntwo\n"
+
+
+def test_a_node_may_have_a_shell(tmp_path: Path) -> None:
+    path = tmp_path / "a.launch.xml"
+    path.write_text("<launch><node exec='/bin/true' shell='false'/></launch>")
+    assert load_ros_plan(path, {}).nodes[0].argv[0] == "/bin/true"
+
+
 def test_parameters_of_xml_files(tmp_path: Path) -> None:
     (tmp_path / "some.yaml").write_text("/**: {ros__parameters: {word: $(var word)}}\n")
     (tmp_path / "a.launch.xml").write_text(

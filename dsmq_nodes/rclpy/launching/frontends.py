@@ -29,7 +29,7 @@ _PARAMETER_TYPES: Final = dict.fromkeys(
 ) | {"str": str, "float": float}
 
 
-_UNUSED: Final = {"cancel_on_shutdown", "emulate_tty", "output"}  # known in ROS
+_UNUSED: Final = {"cancel_on_shutdown", "emulate_tty", "output", "shell"}  # known in ROS
 
 
 class _Attributes(dict[str, str]):

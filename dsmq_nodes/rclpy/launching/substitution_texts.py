@@ -91,7 +91,7 @@ class _Parser:
         found = list[Any]()
         while True:
             if plain := self._take(patterns[quote]):
-                text = re.sub(r"\\(.)", r"\1", plain, flags=re.DOTALL)
+                text = re.sub(r"\\(.)", r"\1", plain)
                 found.append(TextSubstitution(text=text))
             elif self.text.startswith("$(", self.at):
                 found.append(self._substitution(quote))
