@@ -1,11 +1,16 @@
 """The pytest plugin: fixtures `graph` and `broker`, and advice for tests that lack them."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
 from dsmq_nodes import testing  # its names are loaded when a fixture is used
 from dsmq_nodes.errors import ConnectionFailedError
+
+_ADVICE: Final = (
+    "in a test, `graph.add(MyNode)` of the fixture `graph` needs no broker, "
+    "and the fixture `broker` starts one"
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,8 +39,7 @@ def broker(monkeypatch: pytest.MonkeyPatch) -> "Iterator[BrokerProcess]":
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_makereport(call: pytest.CallInfo[None]) -> None:
     """Advise a test that has failed because there is no broker."""
-    if call.excinfo is not None and isinstance(call.excinfo.value, ConnectionFailedError):
-        call.excinfo.value.add_note(
-            "in a test, `graph.add(MyNode)` of the fixture `graph` needs no broker, "
-            "and the fixture `broker` starts one"
-        )
+    error = call.excinfo and call.excinfo.value
+    # A fixture of several tests raises the same exception in each of them.
+    if isinstance(error, ConnectionFailedError) and _ADVICE not in getattr(error, "__notes__", ()):
+        error.add_note(_ADVICE)

@@ -64,18 +64,31 @@ def test_both_fixtures_come_with_the_package_and_cost_other_peoples_tests_nothin
 
 
 WITHOUT_BROKER = """\
+import pytest
+
 from dsmq_nodes import Node
+
+@pytest.fixture(scope="module")
+def lonely():
+    return Node("lonely", broker=("127.0.0.1", {port}))
 
 def test_without_a_broker():
     Node("lonely", broker=("127.0.0.1", {port}))
+
+def test_of_a_module(lonely):
+    pass
+
+def test_of_the_same_module(lonely):
+    pass
 """
 
 
 def test_a_test_without_a_broker_gets_advice(tmp_path: Path) -> None:
     (tmp_path / "test_it.py").write_text(WITHOUT_BROKER.format(port=free_port()))
     printed = run_pytest(tmp_path).stdout
-    assert "1 failed" in printed
-    assert "in a test, `graph.add(MyNode)` of the fixture `graph` needs no broker" in printed
+    assert "1 failed, 2 errors" in printed
+    advice = "in a test, `graph.add(MyNode)` of the fixture `graph` needs no broker"
+    assert printed.count(advice) == 3
 
 
 def test_a_broker_can_be_killed_and_comes_back_on_its_port() -> None:
