@@ -374,7 +374,7 @@ class TestFailures:
         caller.call(6, 3)
         graph.run_for(0)
         (_, error), (_, response) = caller.ends
-        assert str(error) == "/add: ZeroDivisionError: integer division or modulo by zero"
+        assert str(error).startswith("/add: ZeroDivisionError: ")
         assert response.sum == 2, "the server goes on"
         assert "/add: exception in a call from /caller:\nTraceback" in caplog.text
         assert "in divide" in caplog.text

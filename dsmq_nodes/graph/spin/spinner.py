@@ -166,7 +166,10 @@ class Spinner:
         """End every spin in a forked child, and refuse new ones."""
         self._refusal = why
         self._taking = threading.Lock()
-        ended = self.dispatcher.ended
+        ended, loop = self.dispatcher.ended, self.dispatcher.loop
+        if loop is not None and loop.is_running():
+            # For a child that goes on in the loop: Python 3.14 refuses to end its task otherwise.
+            loop.call_soon(asyncio._set_running_loop, loop)  # noqa: SLF001  public, by its docs
         if self.dispatcher.end(ForkedError(why)) and ended is not None:
             ended.exception()  # a child that exits at once never retrieves it
         self.dispatcher.loop = self._own_loop = self._home = None

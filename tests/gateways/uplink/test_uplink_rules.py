@@ -18,6 +18,7 @@ from dsmq_nodes.gateways.uplink.uplink_rules import UplinkRules, is_offered_righ
 words = st.text(st.characters(codec="utf-8", exclude_characters="/"), min_size=1, max_size=8)
 topics = st.lists(words, min_size=1, max_size=4).map(lambda parts: "/" + "/".join(parts))
 names = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,5}", fullmatch=True)
+epochs = st.from_regex(r"[0-9a-f]{1,12}", fullmatch=True)
 
 
 @given(names, topics)
@@ -31,7 +32,7 @@ def test_a_topic_keeps_its_name_on_the_machine_that_has_it(name: str, topic: str
     assert UplinkRules(name=f"{name}x").topic(fleet_name) == ""
 
 
-@given(names, topics, words, words, st.integers(0, 99))
+@given(names, topics, epochs, words, st.integers(0, 99))
 def test_keys_are_read_as_they_were_written(
     machine: str, topic: str, epoch: str, type_name: str, latched: int
 ) -> None:
