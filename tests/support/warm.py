@@ -17,7 +17,6 @@ import importlib
 import json
 import os
 import pkgutil
-import re
 import select
 import socket
 import struct
@@ -29,8 +28,6 @@ from typing import Any
 from tests.support.forked import Ending, fork_the_kit, renew_streams, run, status_of
 
 NUMBER = struct.Struct("=i")
-HUGE = 2 << 20
-MADV_COLLAPSE = 25
 STARTS_THREADS = (
     "dsmq_nodes.bag.convert.parquet_tables",
     "dsmq_nodes.bag.lerobot.",
@@ -63,21 +60,6 @@ def import_the_kit() -> None:
         del sys.modules[name]
     if len([*Path("/proc/self/task").iterdir()]) > 1:
         raise RuntimeError("importing the kit starts threads, which a fork does not take along")
-
-
-def collapse_memory() -> None:
-    """Move this process's memory into huge pages, if the kernel does that.
-
-    A fork then copies an entry of a table for each 2 MB, and not for each 4 kB.
-    """
-    libc = ctypes.CDLL(None)
-    libc.madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
-    for line in Path("/proc/self/maps").read_text().splitlines():
-        if own := re.fullmatch(r"(\w+)-(\w+) rw-p 0+ 00:00 0 *(\[heap\])?", line):
-            begin = -(-int(own[1], 16) // HUGE) * HUGE
-            end = int(own[2], 16) // HUGE * HUGE
-            if begin < end:
-                libc.madvise(begin, end - begin, MADV_COLLAPSE)
 
 
 class Server:
@@ -184,7 +166,6 @@ if __name__ == "__main__":
     fork_the_kit()
     gc.collect()
     gc.freeze()  # a child then does not look through what it has not made
-    collapse_memory()
     given = Server(doors, starter).serve()
     ending.status = 0
     try:
