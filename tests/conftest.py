@@ -4,7 +4,6 @@ import gc
 import locale
 import os
 import signal
-import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,10 +12,9 @@ import pytest
 from hypothesis import settings
 
 from dsmq_nodes.testing import BrokerProcess
-from tests.support import collector, leftovers, processes
+from tests.support import byte_code, leftovers, processes
 from tests.support.brokers import ForkedBroker
 from tests.support.fast import Fast, pytest_addoption
-from tests.support.forked import COLD
 
 __all__ = ["pytest_addoption"]
 
@@ -46,9 +44,7 @@ def pytest_configure(config: pytest.Config) -> None:
     for number in (signal.SIGQUIT, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, _nothing)
-    # Byte code is compiled once: what pytest rewrites, and what processes import.
-    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-    sys.dont_write_bytecode = False
+    config.pluginmanager.register(byte_code)
     leftovers.pytest_configure(config)
     if config.getoption("fast"):
         config.pluginmanager.register(Fast())
@@ -67,19 +63,10 @@ def _nothing(*_: object) -> None:
     """As good as ignored, in this process alone."""
 
 
-def pytest_xdist_setupnodes(config: pytest.Config, specs: list[Any]) -> None:
-    """One process collects for all workers of a run."""
-    if not os.environ.get(COLD):
-        collector.start(config, specs, _worker_input(config))
-
-
 def pytest_configure_node(node: Any) -> None:
-    node.workerinput |= _worker_input(node.config)
-
-
-def _worker_input(config: pytest.Config) -> dict[str, str]:
-    """One process forks for the tests of all workers."""
-    return {} if config.getoption("fast") else {"forks": processes.share()}
+    """One process forks for all workers of a run."""
+    if not node.config.getoption("fast"):
+        node.workerinput["forks"] = processes.share()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -215,14 +215,14 @@ _starting = threading.Lock()
 _warm: list[_Warm] = []
 
 
-def share() -> str:
+def share() -> bytes:
     """Start the process that forks, for this process and all that `use` its address."""
-    return _started().address.hex()
+    return _started().address
 
 
-def use(address: str) -> None:
+def use(address: bytes) -> None:
     """Let the process at this address fork."""
-    _warm.append(_Warm(bytes.fromhex(address)))
+    _warm.append(_Warm(address))
 
 
 def _started() -> _Warm:
