@@ -458,6 +458,17 @@ def test_arrays_with_magnetometer_and_time(graph: Graph, tmp_path: Path, times: 
     assert mag[0].header == imu[0].header
 
 
+@pytest.mark.parametrize("name", ["millis", "ns"])
+def test_an_array_that_is_called_as_another_unit_is_no_time_in_s(
+    graph: Graph, tmp_path: Path, name: str
+) -> None:
+    """The replay seemed to stop: the next sample came ten seconds later."""
+    times: dict[str, Any] = {name: np.array([0, 10, 20])}
+    np.savez(tmp_path / "a.npz", gyr=np.zeros((3, 3)), acc=np.array([ACC] * 3), **times)
+    imu, _ = replayed_imu(graph, tmp_path / "a.npz")
+    assert len(imu) == 3
+
+
 def test_a_magnetometer_may_be_slower_than_the_others(graph: Graph, tmp_path: Path) -> None:
     sample = ",".join(map(repr, [*GYR, *ACC]))
     lines = [

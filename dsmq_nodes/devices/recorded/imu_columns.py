@@ -25,10 +25,8 @@ UNITS: dict[str, dict[str, float]] = {
     "time": {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1, "min": 60 * 10**9, "h": 3600 * 10**9},
 }
 PLAIN = {"gyr": "rads", "acc": "ms2", "mag": "ut", "time": "s"}
-TIMES = (
-    r"(\w+_)?(time_?stamp|time|stamp)|date_?time|ts?|gpst|epoch|(time_|seconds_)?elapsed|seconds|sec|s"
-    r"|(milli|micro|nano)(s|sec(ond)?s?)|[mun]s"
-)
+TIMES = r"(\w+_)?(time_?stamp|time|stamp)|date_?time|ts?|gpst|epoch|(time_|seconds_)?elapsed|sec(onds)?|s"
+CLOCKS = r"(milli|micro|nano)(s|sec(ond)?s?)|[mun]s"  # a column that is called as its unit
 TURNS = {"roll": "x", "pitch": "y", "yaw": "z"}  # roll_rate
 # Columns with these words are computed from measurements, or describe them. `user` and `free` are
 # accelerations without gravity, on phones and at Xsens.
@@ -41,7 +39,6 @@ INDEX = re.compile(r"\[([012])\]")
 TEMPERATURE = re.compile(r"deg[cf]?|[ckf]")  # a column T
 TEXT = re.compile(r"txt|text|utc|gmt\d*|local|iso\d*|date\w*|hh\w*|yy\w*|\d+")  # not a unit of time
 ROSTOPIC = {"%time", "field.header.stamp"}  # of `rostopic echo -p`: in ns, also simulated time
-CLOCKS = {"ms", "us", "ns"}  # a column that is called as its unit: millis, micros, ms
 STAMP = re.compile(r"(?:\w+_)?stamp_(?P<nano>n|nano)?secs?")  # in two columns, as in ROS
 # The third micro sign is a damaged one, from the files of WitMotion's sensors.
 SPELLINGS = [(re.compile(pattern), plain) for pattern, plain in (
@@ -99,15 +96,14 @@ def _clock(name: str, rest: str) -> str:
     """Return the unit of a time whose whole name tells it; empty for other names."""
     if name.strip().strip('"') in ROSTOPIC:
         return "ns"
-    unit = unit_of(rest)
-    return unit if unit in CLOCKS else ""
+    return unit_of(rest) if re.fullmatch(CLOCKS, rest) else ""
 
 
 def _quantity(name: str, unit: str) -> Named | None:
     name = "_".join(TURNS.get(part, part) for part in name.split("_"))
     if name == "t" and TEMPERATURE.fullmatch(unit):
         return None
-    if re.fullmatch(TIMES, name):
+    if re.fullmatch(f"{TIMES}|{CLOCKS}", name):
         return _scaled("time", "", unit)
     if not unit and (force := G_FORCE.fullmatch(name)):
         return Named("acc", force["axis"], GRAVITY, has_unit=True)

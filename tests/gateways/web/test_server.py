@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import logging
+import math
 import os
 import re
 import select
@@ -18,7 +20,7 @@ import trustme
 
 from dsmq_nodes.errors import AddressInUseError
 from dsmq_nodes.gateways.hub import Hub
-from dsmq_nodes.gateways.web import connections, half_read, server
+from dsmq_nodes.gateways.web import connections, half_read, server, web_log
 from dsmq_nodes.gateways.web.access import AccessRules
 from dsmq_nodes.gateways.web.dashboard.dashboard_speaker import Dashboards
 from dsmq_nodes.gateways.web.hub_client import HubClient
@@ -511,8 +513,11 @@ def test_a_request_that_is_not_http_is_one_line_in_the_log(
     assert record.message.isprintable()
 
 
-def test_many_refused_requests_are_a_few_lines_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+def test_many_refused_requests_are_a_few_lines_in_the_log(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A page of another site that tries again filled the log."""
+    monkeypatch.setattr(web_log, "_SPAN_SEC", math.inf)
 
     async def test(site: Site, session: aiohttp.ClientSession) -> None:
         for number in range(30):
@@ -528,6 +533,20 @@ def test_many_refused_requests_are_a_few_lines_in_the_log(caplog: pytest.LogCapt
     assert sum("evil.example" in each for each in logged) == 1
     assert len(logged) == 21
     assert logged[-1].endswith("more warnings like these")
+
+
+def test_a_warning_is_logged_again_in_the_next_span(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = logging.getLogger(__name__)
+    log.addFilter(limited := web_log.LimitedWarnings())
+    monkeypatch.setattr(web_log, "logger", log)
+    for text, span_sec in (("a", math.inf), ("a", math.inf), ("b", math.inf), ("a", -1.0)):
+        monkeypatch.setattr(web_log, "_SPAN_SEC", span_sec)
+        log.warning(text)
+    log.removeFilter(limited)
+    logged = [each.message for each in caplog.records]
+    assert logged == ["a", "b", "there were 1 more warnings like these", "a"]
 
 
 def test_a_message_that_is_too_large_ends_its_client() -> None:
