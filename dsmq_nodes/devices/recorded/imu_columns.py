@@ -25,7 +25,10 @@ UNITS: dict[str, dict[str, float]] = {
     "time": {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1, "min": 60 * 10**9, "h": 3600 * 10**9},
 }
 PLAIN = {"gyr": "rads", "acc": "ms2", "mag": "ut", "time": "s"}
-TIMES = r"(\w+_)?(time_?stamp|time|stamp)|date_?time|ts?|gpst|epoch|(time_|seconds_)?elapsed|sec(onds)?|s"
+TIMES = (
+    r"(\w+_)?(time_?stamp|time|stamp)|date_?time|ts?|gpst|epoch"
+    r"|(time_|seconds_)?elapsed|seconds|sec|s"
+)
 CLOCKS = r"(milli|micro|nano)(s|sec(ond)?s?)|[mun]s"  # a column that is called as its unit
 TURNS = {"roll": "x", "pitch": "y", "yaw": "z"}  # roll_rate
 # Columns with these words are computed from measurements, or describe them. `user` and `free` are
