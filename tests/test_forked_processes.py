@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from tests.support import processes
 from tests.support.forked import COLD
 from tests.support.processes import ROOT
 from tests.support.programs import Program
+from tests.support.waiting import PATIENCE_SEC
 
 PROGRAMS = {
     "where it is": "import os, sys; print(sys.argv, sys.path[0], os.getcwd(), __name__, __file__)",
@@ -103,3 +105,17 @@ def test_where_a_fork_would_not_be_the_same_an_interpreter_is_started() -> None:
     env = os.environ | {"PYTHONOPTIMIZE": "2"}
     done = processes.run([sys.executable, "-c", shown], env=env, capture_output=True, text=True)
     assert done.stdout == "2 False\n"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
+def test_another_user_has_nothing_forked() -> None:
+    """The address is in /proc/net/unix, and any user of the machine may connect to it."""
+    address = processes._started()._control.getpeername()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as asker:
+        asker.settimeout(PATIENCE_SEC)
+        os.seteuid(65534)
+        try:
+            asker.connect(address)
+        finally:
+            os.seteuid(0)
+        assert not asker.recv(1)

@@ -28,6 +28,7 @@ from typing import Any
 from tests.support.forked import Ending, fork_the_kit, renew_streams, run, status_of
 
 NUMBER = struct.Struct("=i")
+WHO = struct.Struct("=iII")  # process, user and group of who has connected
 STARTS_THREADS = (
     "dsmq_nodes.bag.convert.parquet_tables",
     "dsmq_nodes.bag.lerobot.",
@@ -84,6 +85,10 @@ class Server:
     def _handle(self, found: int) -> list[int]:
         if found == self._listener.fileno():
             asker, _ = self._listener.accept()
+            who = asker.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, WHO.size)
+            if WHO.unpack(who)[1] != os.geteuid():  # it would run programs as this user
+                asker.close()
+                return []
             self._askers[asker.fileno()] = asker
             self._ready.register(asker, select.POLLIN)
         elif found in self._children:
