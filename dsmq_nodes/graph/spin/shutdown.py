@@ -82,7 +82,8 @@ def reserve_memory() -> None:
     """Reserve memory for the next safe state, if there is some."""
     if not memory_reserve:
         with contextlib.suppress(OSError, MemoryError):
-            memory_reserve.append(mmap.mmap(-1, _RESERVE_BYTES))
+            # Shared memory, Python's default, is not counted by RLIMIT_DATA.
+            memory_reserve.append(mmap.mmap(-1, _RESERVE_BYTES, mmap.MAP_PRIVATE))
 
 
 def untrack(node: Endable) -> None:
