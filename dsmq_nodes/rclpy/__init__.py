@@ -42,6 +42,15 @@ if TYPE_CHECKING:
     from dsmq_nodes.rclpy.executors import Executor
     from dsmq_nodes.rclpy.node import Node
 
+# The others are modules, such as `time`: `import *` would hide Python's own.
+__all__ = [
+    "Context", "Future", "InitContextManager", "Parameter", "QoSProfile", "SignalHandlerOptions",
+    "create_node", "get_default_context", "get_global_executor",
+    "get_rmw_implementation_identifier", "init", "install_signal_handlers", "ok",
+    "qos_profile_rosout_default", "shutdown", "spin", "spin_once", "spin_until_future_complete",
+    "try_shutdown", "uninstall_signal_handlers",
+]  # fmt: skip
+
 
 class InitContextManager:
     """The return value of `init`: `with rclpy.init():` shuts down at its end."""

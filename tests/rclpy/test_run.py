@@ -80,6 +80,24 @@ def test_a_child_process_imports_what_the_standard_library_has_elsewhere() -> No
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_all_names_of_rclpy_hide_no_others(port: int, tmp_path: Path) -> None:
+    """They hid Python's `time`, and the usual Node."""
+    write(
+        tmp_path,
+        {
+            "program.py": """
+                import logging, time
+                from rclpy.node import Node, Publisher
+                from rclpy import *
+                from rclpy.lifecycle import *
+                print(logging.__name__, time.__name__, Node.__module__, Publisher.__module__)
+            """,
+        },
+    )
+    done = run(port, "--quiet", "program.py", cwd=tmp_path)
+    assert (done.stdout, done.stderr) == ("logging time rclpy.node rclpy.publisher\n", "")
+
+
 def test_a_file_imports_messages_and_its_child_processes_do(port: int, tmp_path: Path) -> None:
     write(
         tmp_path,

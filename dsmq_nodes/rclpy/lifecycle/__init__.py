@@ -10,3 +10,9 @@ NodeMixin = LifecycleNodeMixin
 State = LifecycleState
 Publisher = LifecyclePublisher
 TransitionCallbackReturn = TransitionCallbackReturnType
+
+# `Node` is not among them, as in rclpy: it would hide rclpy.node's.
+__all__ = [
+    "LifecycleNode", "LifecycleNodeMixin", "LifecyclePublisher", "LifecycleState",
+    "ManagedEntity", "SimpleManagedEntity", "TransitionCallbackReturn",
+]  # fmt: skip
