@@ -1,12 +1,16 @@
 """What `import dsmq_nodes` offers, and what it costs."""
 
+import runpy
 import subprocess
 import sys
 import types
+from unittest.mock import MagicMock
 
 import pytest
 
 import dsmq_nodes
+from dsmq_nodes.messages.schema.find import standard_interfaces
+from tests.support.processes import ROOT
 
 # Each costs more than everything else at start-up together; the names that need them load them.
 HEAVY = {"asyncio", "apsw", "numpy", "psutil", "pydantic", "rich", "sqlite3", "typer", "yaml"}
@@ -103,3 +107,13 @@ def test_dir_of_a_package_shows_its_names(package: str) -> None:
     program = f"import dsmq_nodes.{package} as it; print(set(it.__all__) <= set(dir(it)))"
     program += "; print(hasattr(it, 'no_such_name'))"
     assert in_a_new_python(program) == "True\nFalse\n"
+
+
+def test_every_type_of_messages_is_in_the_reference(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("config.defaults", "structure.files", "structure.pages"):
+        monkeypatch.setitem(sys.modules, f"mkdocs.{name}", MagicMock())
+    pages = runpy.run_path(str(ROOT / ".github/site/site_pages.py"))
+    told = set(pages["_public"]()["dsmq_nodes.messages"])
+    told.update(*pages["_own_message_modules"]().values())
+    parts = [name.split("/") for name in standard_interfaces()]
+    assert {name for package, _, name in parts if package != "dsmq_msgs"} <= told

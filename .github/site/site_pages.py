@@ -21,6 +21,8 @@ _PACKAGE: Final = _ROOT / "dsmq_nodes"
 _MESSAGES: Final = "dsmq_nodes.messages"
 # Not for users: the compiled part, and rclpy's words, whose reference is rclpy's.
 _LEFT_OUT: Final = {"speedups", "rclpy"}
+# Modules whose names `dsmq_nodes.messages` does not have: they are imported from there.
+_OWN_MODULES: Final = ("action_srv", "example_interfaces", "rcl_interfaces_srv", "service_msgs")
 _CHAPTER: Final = re.compile(r"^\*\*(.+?)\*\*\n\n((?:[-*] .*\n)+)", re.MULTILINE)
 _LINK: Final = re.compile(r"(?<!!)\[([^\]]+)\]\((?![a-z]+:|#)([^)#]*)(#[^)]*)?\)")
 
@@ -89,8 +91,7 @@ def _public() -> dict[str, list[str]]:
     for file in sorted(_PACKAGE.glob("*/__init__.py")):
         if (names := _names(file)) and file.parent.name not in _LEFT_OUT:
             found[f"dsmq_nodes.{file.parent.name}"] = names
-    tree = ast.parse((_PACKAGE / "errors.py").read_text(encoding="utf-8"))
-    found["dsmq_nodes.errors"] = [n.name for n in tree.body if isinstance(n, ast.ClassDef)]
+    found["dsmq_nodes.errors"] = _classes(_PACKAGE / "errors.py")
     return found
 
 
@@ -107,11 +108,13 @@ def _message_types() -> dict[str, list[str]]:
 
 
 def _own_message_modules() -> dict[str, list[str]]:
-    """Modules whose names `dsmq_nodes.messages` does not have: they are imported from there."""
-    modules = {file.stem: _names(file) for file in sorted((_PACKAGE / "messages").glob("*.py"))}
-    return {
-        stem: names for stem, names in modules.items() if names and stem not in _message_types()
-    }
+    return {each: _classes(_PACKAGE / f"messages/{each}.py") for each in _OWN_MODULES}
+
+
+def _classes(file: Path) -> list[str]:
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    found = (each.name for each in tree.body if isinstance(each, ast.ClassDef))
+    return sorted(name for name in found if not name.startswith("_"))
 
 
 def _assigned(file: Path, name: str) -> ast.expr | None:
