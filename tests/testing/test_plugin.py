@@ -88,7 +88,8 @@ def test_a_test_without_a_broker_gets_advice(tmp_path: Path) -> None:
     printed = run_pytest(tmp_path).stdout
     assert "1 failed, 2 errors" in printed
     advice = "in a test, `graph.add(MyNode)` of the fixture `graph` needs no broker"
-    assert printed.count(advice) == 3
+    # Not those of the summary, which has whole texts in CI.
+    assert sum(line.startswith("E ") and advice in line for line in printed.splitlines()) == 3
 
 
 def test_a_broker_can_be_killed_and_comes_back_on_its_port() -> None:

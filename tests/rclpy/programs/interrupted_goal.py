@@ -14,7 +14,7 @@ from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
 signal.signal(signal.SIGINT, signal.default_int_handler)
 rclpy.init()
 node = rclpy.create_node("node")
-begun, done = threading.Event(), threading.Event()
+begun, caught, done = threading.Event(), threading.Event(), threading.Event()
 
 
 def try_to(what, call, *args):
@@ -28,6 +28,7 @@ def execute(goal):
     begun.set()
     while rclpy.ok():
         time.sleep(0.01)
+    caught.wait(20)
     feedback = Fibonacci.Feedback(sequence=[1])
     try_to("feedback", goal.publish_feedback, feedback)
     try_to("again", goal.publish_feedback, feedback)
@@ -58,6 +59,7 @@ try:
     executor.spin()
 except (KeyboardInterrupt, ExternalShutdownException) as error:
     print(type(error).__name__)
+caught.set()
 done.wait(20)
 try_to("send", client.send_goal_async, Fibonacci.Goal(order=2))
 try_to("ready", client.server_is_ready)
