@@ -671,11 +671,13 @@ def test_handlers_of_lines_that_raise_end_the_launch(arm: Path, wrong: str, why:
 
 def test_wrong_elements_are_told_by_their_lines(arm: Path) -> None:
     (arm / "a.launch.xml").write_text(
-        "<launch>\n  <nod pkg='arm'/>\n  <node exec='talk'/>\n</launch>"
+        "<launch>\n  <nod pkg='arm'/>\n  <node exec='talk'/>\n"
+        "<node exec='ls' if='true' unless='false'/></launch>"
     )
     done = launch(arm, "a.launch.xml", "--dry-run")
     assert "a.launch.xml:2:3: <nod> is not known here" in done.stderr
     assert "a.launch.xml:3:3: Node: there is no program 'talk' in PATH" in done.stderr
+    assert "a.launch.xml:4:1: <node> has if and unless: write one of them" in done.stderr
     (arm / "b.launch.yaml").write_text("launch:\n- arg: {name: a, default: $(vr x)}\n- oh: {}\n")
     done = launch(arm, "b.launch.yaml", "--dry-run", "c:=1")
     assert "b.launch.yaml:2:1: $(vr ...) is not known here" in done.stderr

@@ -49,7 +49,7 @@ rclpy_implementation: Final = SimpleNamespace(
     RMW_DURATION_INFINITE=_INFINITE_NS,
     RMW_QOS_DEADLINE_BEST_AVAILABLE=_BEST_AVAILABLE_NS,
     RMW_QOS_LIVELINESS_LEASE_DURATION_BEST_AVAILABLE=_BEST_AVAILABLE_NS,
-    **{each.__name__: each for each in event_infos.CountInfo.__subclasses__()},
+    **{each.__name__: each for each in event_infos.INFOS.values()},
     get_current_signal_handlers_options=signals.get_current_signal_handlers_options,
     install_signal_handlers=signals.install_signal_handlers,
     uninstall_signal_handlers=signals.uninstall_signal_handlers,

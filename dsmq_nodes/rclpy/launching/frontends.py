@@ -216,10 +216,12 @@ def _action(element: Element, include: Any) -> Any:
 
 
 def _condition(element: Element) -> Any:
-    if (value := element.take("if")) is not None:
-        return actions.IfCondition(value)
-    value = element.take("unless")
-    return None if value is None else actions.UnlessCondition(value)
+    when, unless = element.take("if"), element.take("unless")
+    if when is not None and unless is not None:
+        raise _ElementError(element.place, f"<{element.tag}> has if and unless: write one of them")
+    if when is not None:
+        return actions.IfCondition(when)
+    return None if unless is None else actions.UnlessCondition(unless)
 
 
 def _node(element: Element, include: Any) -> Any:

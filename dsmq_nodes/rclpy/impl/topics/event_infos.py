@@ -105,7 +105,7 @@ def _key(kind: IntEnum) -> _Key:
 
 
 _pub, _sub = PublisherEventType, SubscriptionEventType
-_INFOS: Final[dict[_Key, type[Any]]] = {
+INFOS: Final[dict[_Key, type[Any]]] = {
     _key(kind): info
     for info, kinds in {
         rmw_offered_deadline_missed_status_t: (_pub.RCL_PUBLISHER_OFFERED_DEADLINE_MISSED,),
@@ -131,7 +131,7 @@ class _Infos(defaultdict[_Key, Any]):
     """The counted events, by kind."""
 
     def __missing__(self, key: _Key) -> Any:
-        return self.setdefault(key, _INFOS[key]())
+        return self.setdefault(key, INFOS[key]())
 
 
 class EventHub:
