@@ -5,6 +5,7 @@ import json
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import strategies as st
@@ -518,19 +519,18 @@ def test_a_message_costs_one_answer_of_a_peer_however_many_gets_wait(
     router: Router, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """65,000 of them held the broker up for more than a second at each message."""
-    reads: list[object] = []
-    read = router.store.read
-    monkeypatch.setattr(router.store, "read", lambda *a, **k: reads.append(a) or read(*a, **k))
+    read = Mock(side_effect=router.store.read)
+    monkeypatch.setattr(router.store, "read", read)
     peers = [greeted(router, f"peer{number}") for number in range(2)]
     for peer in peers:
         for _ in range(50):
             router.handle(peer, request(action="get", topic="t", wait=9.0), 0.0)
     publisher = greeted(router, "publisher")
     for text in "ab":
-        reads.clear()
+        read.reset_mock()
         replies = router.handle(publisher, request(action="put", topic="t", message=text), 1.0)
         assert [peer for peer, _ in replies] == peers
-        assert len(reads) == len(peers)
+        assert read.call_count == len(peers)
 
 
 def test_waiting_gets_of_a_peer_have_an_end_and_cost_little(
