@@ -170,6 +170,8 @@ def test_times_that_have_a_unit_may_be_far_apart(graph: Graph, tmp_path: Path) -
         ("datetime", "1970-01-01 00:00:00.5", "1970-01-01T00:00:00.51Z"),
         ("%time", "500000000", "510000000"),  # of `rostopic echo -p`, in simulated time
         ("field.header.stamp", "500000000", "510000000"),
+        ("sec,nanosec", "0,500000000", "0,510000000"),
+        ("nsecs,secs", "500000000,0", "510000000,0"),
     ],
 )
 def test_names_that_tell_the_unit_of_the_time(

@@ -42,7 +42,8 @@ INDEX = re.compile(r"\[([012])\]")
 TEMPERATURE = re.compile(r"deg[cf]?|[ckf]")  # a column T
 TEXT = re.compile(r"txt|text|utc|gmt\d*|local|iso\d*|date\w*|hh\w*|yy\w*|\d+")  # not a unit of time
 ROSTOPIC = {"%time", "field.header.stamp"}  # of `rostopic echo -p`: in ns, also simulated time
-STAMP = re.compile(r"(?:\w+_)?stamp_(?P<nano>n|nano)?secs?")  # in two columns, as in ROS
+SECONDS = r"(?P<nano>n|nano)?secs?"
+STAMP = re.compile(rf"(?:\w+_)?stamp_{SECONDS}")  # in two columns, as in ROS
 # The third micro sign is a damaged one, from the files of WitMotion's sensors.
 SPELLINGS = [(re.compile(pattern), plain) for pattern, plain in (
     (r"°", "deg"), (r"[µμʯ]", "u"), (r"²|squared|\^2|\*\*2", "2"), (r"micro[ -]?", "u"),
@@ -64,6 +65,14 @@ class Named:
     axis: str = ""
     scale: float = 1.0
     has_unit: bool = False
+
+
+def with_stamps(names: list[str]) -> list[str]:
+    """Return the names, with `sec` and `nanosec` beside each other as those of a stamp."""
+    found = [re.fullmatch(SECONDS, name.strip().strip('"').lower()) for name in names]
+    if {bool(each["nano"]) for each in found if each} != {True, False}:
+        return names
+    return [f"stamp_{each[0]}" if each else name for each, name in zip(found, names, strict=True)]
 
 
 def named(name: str) -> Named | None:

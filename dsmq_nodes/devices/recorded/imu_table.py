@@ -35,6 +35,7 @@ from dsmq_nodes.devices.recorded.imu_columns import (
     Named,
     named,
     unit_of,
+    with_stamps,
 )
 from dsmq_nodes.devices.recorded.replayer import opened
 from dsmq_nodes.messages.geometry import Vector3
@@ -242,7 +243,7 @@ class ImuTable:
     def __init__(self, names: list[str], split: Callable[[str], list[str]]) -> None:
         self.split = split
         self.columns: dict[tuple[str, str], tuple[int, Named]] = {}
-        for number, name in enumerate(names):
+        for number, name in enumerate(with_stamps(names)):
             found = named(name)
             if found is not None:
                 self.columns.setdefault((found.quantity, found.axis), (number, found))
