@@ -310,9 +310,9 @@ def _counted(listener: Listener) -> int:
     return sum("/" in msg.data for msg in listener.got)
 
 
-_WITHOUT_LINK_EVENTS = """
+_WITHOUT_LOCALITY = """
 import sys, zenoh
-del zenoh.LinkEvent
+del zenoh.Locality
 from dsmq_nodes.cli import main
 sys.argv[0] = "dsmq-nodes"
 main()
@@ -322,7 +322,7 @@ main()
 def test_an_uplink_that_cannot_join_the_fleet_ends_and_says_why(fleet: Fleet) -> None:
     machine = fleet.machine()
     words = ("--as", "r1", "--listen", f"127.0.0.1:{free_port()}", "--broker", machine.address)
-    line = [sys.executable, "-c", _WITHOUT_LINK_EVENTS, "uplink", *words, "--publish", "/odom"]
+    line = [sys.executable, "-c", _WITHOUT_LOCALITY, "uplink", *words, "--publish", "/odom"]
     machine.uplink = Running(line, is_merged=True)
     assert machine.uplink.wait() == 1
     assert "cannot join the fleet: AttributeError: " in machine.uplink.output
