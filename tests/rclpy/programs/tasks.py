@@ -43,7 +43,7 @@ def run(label, make, executor=SingleThreadedExecutor, rounds=12):
         result = task.result()
     except BaseException as error:
         result = f"{type(error).__name__} {error}"
-    if executor is MultiThreadedExecutor:  # whose threads may run two tasks in any order
+    if isinstance(ex, MultiThreadedExecutor):  # whose threads may run two tasks in any order
         log.sort(key=str)
     print(label, task.done(), task.cancelled(), task.executing(), result, log, errors)
 
