@@ -10,6 +10,7 @@ import pytest
 
 pytest.importorskip("zenoh")
 
+from dsmq_nodes.dsmq import descriptors
 from dsmq_nodes.gateways.uplink.over_zenoh.link_room import LinkRoom
 from tests.support.waiting import PATIENCE_SEC
 
@@ -42,3 +43,23 @@ def test_an_attempt_that_nobody_answers_is_ended_soon_after_a_link_is_lost(
         ended = select.select([], [attempt], [], PATIENCE_SEC)[1]
         assert ended, "the system itself would try for two minutes"
     room.close()
+
+
+def test_a_link_may_be_closed_while_room_is_awaited(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The thread that waits ended with `Bad file descriptor`, and nothing had room any longer."""
+    room, ready = LinkRoom(lambda: None), descriptors.ready
+
+    def closed_meanwhile(_: object, links: list[socket.socket], timeout_sec: float) -> set[int]:
+        number = links[0].fileno()
+        room.set_links([])  # as Zenoh's thread does
+        return ready([], [number], timeout_sec)
+
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        socket.create_connection(server.getsockname()) as link,
+    ):
+        monkeypatch.setattr(descriptors, "ready", closed_meanwhile)
+        host, port = link.getsockname()
+        room.set_links([f"tcp/{host}:{port}"])
+        assert room.has_room()
+        room.close()

@@ -263,7 +263,7 @@ class LinkRoom:
 
     def _wait_for_room(self, timeout_sec: float) -> bool:
         link = self._socket
-        with contextlib.suppress(ValueError):  # closed meanwhile
+        with contextlib.suppress(OSError, ValueError):  # another thread closes it meanwhile
             if link is not None and not descriptors.ready([], [link], timeout_sec):
                 return False
             return self._relay is None or self._relay.room.wait(timeout_sec)
