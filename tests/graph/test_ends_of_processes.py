@@ -308,13 +308,11 @@ def test_a_robot_whose_memory_is_full_is_made_safe(programs: Programs, main: str
         "import threading\nthreading.Thread(target=spin, args=(robot,)).start()\n",
     ],
 )
-@pytest.mark.parametrize("limit", ["RLIMIT_AS, pages[0]", "RLIMIT_DATA, pages[5]"])
 @pytest.mark.usefixtures("broker")
 def test_a_program_that_goes_on_when_its_memory_is_full_is_made_safe(
-    programs: Programs, main: str, limit: str
+    programs: Programs, main: str
 ) -> None:
-    full = FULL.replace("RLIMIT_AS, pages[0]", limit)
-    made = f"{full}{DRIVEN}robot = Driven()\n"
+    made = f"{FULL}{DRIVEN}robot = Driven()\n"
     program = programs(robot(f"{made}{main}while True: time.sleep(1)\n"))
     program.wait_for("safe")
 
