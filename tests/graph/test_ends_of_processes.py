@@ -257,10 +257,9 @@ def fill(size):
 
 class Full(Robot):
     def tick(self):
-        with open("/proc/self/statm") as statm: pages = [int(each) for each in statm.read().split()]
-        limit, size = resource.RLIMIT_AS, pages[0]
-        most = size * resource.getpagesize() + (32 << 20)
-        resource.setrlimit(limit, (most, resource.getrlimit(limit)[1]))
+        with open("/proc/self/statm") as statm: pages = int(statm.read().split()[0])
+        most = pages * resource.getpagesize() + (32 << 20)
+        resource.setrlimit(resource.RLIMIT_AS, (most, resource.getrlimit(resource.RLIMIT_AS)[1]))
         for size in (1 << 16, 256, 1):  # in the end nothing fits
             fill(size)
         raise MemoryError

@@ -27,8 +27,6 @@ _MOST_NODES: Final = 100_000
 _PARAMETER_TYPES: Final = dict.fromkeys(
     ("yaml", "bool", "int", "list_of_bool", "list_of_float", "list_of_int", "list_of_str")
 ) | {"str": str, "float": float}
-
-
 _UNUSED: Final = {"cancel_on_shutdown", "emulate_tty", "output", "shell"}  # known in ROS
 
 
