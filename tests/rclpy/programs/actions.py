@@ -56,7 +56,7 @@ executor.add_node(node)
 executor.add_node(user)
 thread = threading.Thread(target=executor.spin, daemon=True)
 thread.start()
-print(client.wait_for_server(timeout_sec=5.0))
+print(client.wait_for_server(timeout_sec=60.0))
 
 
 def wait(future):
@@ -90,7 +90,7 @@ print(answer.status, answer.result.sequence.tolist())
 again = wait(client.send_goal_async(Fibonacci.Goal(order=1), goal_uuid=long.goal_id))
 print("same id:", again.accepted)
 caller = user.create_client(CancelGoal, "count/_action/cancel_goal")
-caller.wait_for_service(5.0)
+caller.wait_for_service(60.0)
 request = CancelGoal.Request()
 request.goal_info.goal_id.uuid = [1] * 16
 print("unknown:", wait(caller.call_async(request)).return_code)

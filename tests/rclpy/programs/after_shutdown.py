@@ -51,7 +51,7 @@ print(n.context is c, rclpy.ok(), rclpy.ok(context=c))
 ex = SingleThreadedExecutor(context=c)
 print(ex.add_node(n), ex.context is c)
 t = n.create_timer(0.05, lambda: log.append("t"))
-ex.spin_once(timeout_sec=1)
+ex.spin_once(timeout_sec=60)
 p = n.create_publisher(String, "a", 1)
 rclpy.shutdown(context=c)
 print(

@@ -48,7 +48,7 @@ def spin():
 
 thread = threading.Thread(target=spin, daemon=True)
 thread.start()
-print(client.wait_for_service(5.0), goals.wait_for_server(5.0))
+print(client.wait_for_service(60.0), goals.wait_for_server(5.0))
 
 
 async def main():

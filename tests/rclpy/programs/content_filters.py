@@ -130,7 +130,7 @@ for st in (
     c.configure_introspection(n.get_clock(), qos_profile_system_default, st)
     time.sleep(0.1)
     f = c.call_async(SetBool.Request(data=True))
-    rclpy.spin_until_future_complete(n, f, timeout_sec=3)
+    rclpy.spin_until_future_complete(n, f, timeout_sec=60.0)
     spin()
     print(st.name, sorted((e[0], e[1], e[2]) for e in ev), sorted(map(str, (e[4:] for e in ev))))
     ev.clear()

@@ -35,7 +35,7 @@ n.create_subscription(
     qos_profile_action_status_default,
 )
 cl = ActionClient(n, Fibonacci, "f")
-cl.wait_for_server(2)
+cl.wait_for_server(60.0)
 
 
 def until(f, s=3):

@@ -54,7 +54,7 @@ def s1(q, r):
 
 srv = n.create_service(Trigger, "t", s1)
 c = n.create_client(Trigger, "t")
-c.wait_for_service(2)
+c.wait_for_service(60.0)
 f = c.call_async(Trigger.Request())
 try:
     rclpy.spin_until_future_complete(n, f, timeout_sec=1)

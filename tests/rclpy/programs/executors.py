@@ -34,7 +34,7 @@ def serve(_, response):
 
 node.create_service(Trigger, "go", serve)
 client = node.create_client(Trigger, "go")
-print(client.wait_for_service(5.0))
+print(client.wait_for_service(60.0))
 client.call_async(Trigger.Request()).add_done_callback(lambda _: order.append("answer"))
 publisher.publish(Int32(data=1))
 publisher.publish(Int32(data=2))
@@ -42,7 +42,7 @@ guard.trigger()
 executor.create_task(lambda: order.append("task"))
 time.sleep(0.3)
 while len(order) < 7:
-    executor.spin_once(timeout_sec=1.0)
+    executor.spin_once(timeout_sec=60.0)
 print(order[0], order[1:5], sorted(order[5:]))
 
 try:
@@ -61,7 +61,7 @@ def boom():
 
 executor.create_task(boom)
 try:
-    executor.spin_once(timeout_sec=1.0)
+    executor.spin_once(timeout_sec=60.0)
 except Boom as error:
     print("Boom", error)
 
@@ -79,7 +79,7 @@ task = executor.create_task(waits)
 executor.spin_once(timeout_sec=0.1)
 print(steps, task.done())
 future.set_result("result")
-executor.spin_until_future_complete(task, timeout_sec=1.0)
+executor.spin_until_future_complete(task, timeout_sec=60.0)
 print(steps, task.result())
 
 other = SingleThreadedExecutor()

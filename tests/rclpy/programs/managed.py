@@ -50,7 +50,7 @@ clients = {
         (GetAvailableTransitions, "get_available_transitions"),
     )
 }
-print([client.wait_for_service(5.0) for client in clients.values()])
+print([client.wait_for_service(60.0) for client in clients.values()])
 
 
 def call(kind, **fields):
@@ -58,7 +58,7 @@ def call(kind, **fields):
     for name, value in fields.items():
         setattr(request.transition, name, value)
     future = clients[kind].call_async(request)
-    executor.spin_until_future_complete(future, timeout_sec=5.0)
+    executor.spin_until_future_complete(future, timeout_sec=60.0)
     return future.result()
 
 

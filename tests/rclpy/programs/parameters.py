@@ -25,11 +25,11 @@ handler.add_parameter_callback(
     "speed", "/there/owner", lambda p: heard.append(p.value.double_value)
 )
 client = AsyncParameterClient(user, "/there/owner")
-print(client.wait_for_services(5.0))
+print(client.wait_for_services(60.0))
 
 
 def result(future):
-    executor.spin_until_future_complete(future, timeout_sec=5.0)
+    executor.spin_until_future_complete(future, timeout_sec=60.0)
     return future.result()
 
 

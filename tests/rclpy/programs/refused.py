@@ -122,7 +122,7 @@ executor = SingleThreadedExecutor()
 node = rclpy.create_node("m")  # real rclpy crashes when it spins the node of before
 executor.add_node(node)
 timer = node.create_timer(0.01, stop)
-tried("callback", executor.spin_once, timeout_sec=1.0)
+tried("callback", executor.spin_once, timeout_sec=60.0)
 timer.cancel()
 print(node.get_logger().info(b"bytes"), node.get_logger().info("cut\0off"))
 given = [Parameter("start_type_description_service", value=False)]

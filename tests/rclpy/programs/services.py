@@ -27,13 +27,13 @@ async def slow(_, response):
 node.create_service(Trigger, "slow", slow)
 flip = node.create_service(SetBool, "flip", lambda q, r: SetBool.Response(success=not q.data))
 client = node.create_client(Trigger, "slow")
-print(client.wait_for_service(timeout_sec=5.0), client.srv_name, client.service_name)
+print(client.wait_for_service(timeout_sec=60.0), client.srv_name, client.service_name)
 future = client.call_async(Trigger.Request())
 for _ in range(10):
     executor.spin_once(timeout_sec=0.05)
 print(future.done())
 door.set_result("opened")
-executor.spin_until_future_complete(future, timeout_sec=5.0)
+executor.spin_until_future_complete(future, timeout_sec=60.0)
 print(future.result())
 
 events = []
@@ -47,9 +47,9 @@ node.create_subscription(
 )
 flip.configure_introspection(clock, qos_profile_system_default, ServiceIntrospectionState.METADATA)
 other.configure_introspection(clock, qos_profile_system_default, ServiceIntrospectionState.CONTENTS)
-other.wait_for_service(timeout_sec=5.0)
+other.wait_for_service(timeout_sec=60.0)
 time.sleep(0.3)
-executor.spin_until_future_complete(other.call_async(SetBool.Request(data=True)), timeout_sec=5.0)
+executor.spin_until_future_complete(other.call_async(SetBool.Request(data=True)), timeout_sec=60.0)
 for _ in range(20):
     executor.spin_once(timeout_sec=0.05)
 print(sorted(events))
@@ -64,9 +64,9 @@ def describe(_, response):
 
 node.create_service(GetTypeDescription, "describe", describe)
 asks = node.create_client(GetTypeDescription, "describe")
-asks.wait_for_service(timeout_sec=5.0)
+asks.wait_for_service(timeout_sec=60.0)
 answered = asks.call_async(GetTypeDescription.Request())
-executor.spin_until_future_complete(answered, timeout_sec=5.0)
+executor.spin_until_future_complete(answered, timeout_sec=60.0)
 print(answered.result().type_description)
 
 
@@ -76,10 +76,10 @@ def wrong(_, response):
 
 node.create_service(Trigger, "wrong", wrong)
 bad = node.create_client(Trigger, "wrong")
-bad.wait_for_service(timeout_sec=5.0)
+bad.wait_for_service(timeout_sec=60.0)
 unanswered = bad.call_async(Trigger.Request())
 try:
-    executor.spin_until_future_complete(unanswered, timeout_sec=2.0)
+    executor.spin_until_future_complete(unanswered, timeout_sec=60.0)
 except TypeError as error:
     print("TypeError", error, unanswered.done())
 try:

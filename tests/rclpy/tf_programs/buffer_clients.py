@@ -50,7 +50,7 @@ executor = MultiThreadedExecutor(4)
 executor.add_node(node)
 thread = threading.Thread(target=executor.spin)
 thread.start()
-client.action_client.wait_for_server(10.0)
+client.action_client.wait_for_server(60.0)
 for number in range(8):
     error_number = number
     show(client.lookup_transform, "a", "b", Time(seconds=3), Duration(seconds=1.5))
