@@ -120,8 +120,8 @@ class Client:
     def _put_acknowledged(self, connection: ClientConnection, frame: bytes) -> None:
         if connection.original:
             raise RequestRefusedError(f"{connection.where} is an original server: it never acks")
-        until_sec = time.monotonic() + _PATIENCE_SEC
         self._send(connection, frame)
+        until_sec = time.monotonic() + _PATIENCE_SEC
         while (reply := _answer(connection, until_sec)).ack != self._acks:
             pass
         if reply.event == "error":
@@ -175,7 +175,7 @@ class Client:
                 # It answers `""` for "nothing", and has no `latest`.
                 while text := self._ask(connection, fields, until_sec).text:
                     found = text
-                    if "latest" not in options:
+                    if "latest" not in options or time.monotonic() > until_sec - _LATE_SEC:
                         break
                 return
             place = self._read.get(topic, {})
@@ -240,7 +240,7 @@ class Client:
             raise connection.lost_error("it closed the connection")
         if (byte or connection.is_tls) and self._asking.take_if_free():
             try:
-                while True:
+                for _ in range(1000):  # not more: a broker may send without end
                     self._refused(connection.receive(0.0))
             except TimeoutError:
                 pass
@@ -328,6 +328,6 @@ def _answer(connection: ClientConnection, until_sec: float) -> wire.Reply:
             another request: the connection is unusable.
     """
     try:
-        return connection.receive(max(until_sec - time.monotonic(), 0.0))
+        return connection.receive(until_sec - time.monotonic())
     except TimeoutError as error:
         raise ConnectionFailedError(f"{error} (is it stopped or overloaded?)") from None

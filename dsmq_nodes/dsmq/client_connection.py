@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 _READS_A_TURN: Final = 16
+_MOST_LATE: Final = 1000  # frames that are read after their time: some brokers send without end
 _STUCK: Final = "is it stopped or overloaded?"
 _FIRST_PAUSE_SEC: Final = 0.05  # before a try to connect again
 _LONGEST_PAUSE_SEC: Final = 1.0
@@ -96,6 +97,7 @@ class ClientConnection:
         self.memory: tuple[str, int] | None = None
         self.decoder = wire.FrameDecoder()
         self._bodies: Iterable[bytes] = ()  # exhausted when it is ()
+        self._late = 0
         self.lock = threading.RLock()
         self.is_tls = isinstance(self.socket, ssl.SSLSocket)
         # One TLS connection cannot be read and written at once.
@@ -232,12 +234,18 @@ class ClientConnection:
     def receive(self, timeout_sec: float | None = None) -> wire.Reply:
         """Wait for the next frame, for `timeout_sec` at most; None: forever.
 
+        If `timeout_sec` is negative, the time is over: a limited number of calls in a row return
+        frames that have come already.
+
         Raises:
             TimeoutError: none has come; the next call continues where this one stopped.
             ConnectionFailedError: the connection is gone.
             WireError: the bytes are not the protocol.
         """
         until_sec = None if timeout_sec is None else time.monotonic() + timeout_sec
+        self._late = self._late + 1 if timeout_sec is not None and timeout_sec < 0 else 0
+        if self._late > _MOST_LATE:
+            raise TimeoutError(f"the broker at {self.where} sends without end, but no answer")
         while True:
             for body in self._bodies:
                 reply = wire.decode_reply(body)

@@ -377,7 +377,7 @@ class Session:
             ConnectionFailedError: the connection is gone.
         """
         while (reply := self._broker.receive(timeout_sec)) is not None:
-            timeout_sec = 0.0  # from here on only messages that have come already
+            timeout_sec = -1.0  # from here on only messages that have come already
             if reply.event != "message":
                 self._take_reply(reply)
             elif self._is_wanted(reply):

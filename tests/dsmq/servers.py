@@ -5,12 +5,15 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from threading import Thread
 from typing import Any, Final
 
 import psutil
 from dsmq import dsmq as original  # type: ignore[import-untyped]
 
+from dsmq_nodes.dsmq import wire
 from tests.support import processes
 from tests.support.reserved import free_port
 from tests.support.waiting import PATIENCE_SEC, until
@@ -118,3 +121,24 @@ def is_locked(path: str) -> bool:
         except sqlite3.OperationalError as error:
             return "locked" in str(error)
     return False
+
+
+@contextlib.contextmanager
+def flooding(frame: dict[str, object]) -> Iterator[int]:
+    """The port of a server that greets as a broker does, and then sends a frame without end."""
+    hello = {"event": "hello", "version": 1, "epoch": "e", "at": time.monotonic_ns()}
+    greeting = wire.encode_object(hello) + wire.encode_object({"message": "", "empty": True})
+    many = wire.encode_object(frame) * 500
+    until_sec = time.monotonic() + PATIENCE_SEC
+
+    def serve() -> None:
+        with contextlib.suppress(OSError), server.accept()[0] as connection:
+            connection.sendall(greeting)
+            while time.monotonic() < until_sec:
+                connection.sendall(many)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = Thread(target=serve)
+        thread.start()
+        yield server.getsockname()[1]
+        thread.join()

@@ -6,13 +6,16 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from dsmq_nodes import dsmq
+from dsmq_nodes.dsmq import wire
 from dsmq_nodes.dsmq.client_connection import ClientConnection
 from dsmq_nodes.errors import ConnectionFailedError, RequestRefusedError, WireError
 from tests.dsmq.conftest import Broker, Start
+from tests.dsmq.servers import flooding
 from tests.support.waiting import PATIENCE_SEC, until
 
 
@@ -228,3 +231,50 @@ def test_who_only_puts_is_told_what_is_refused_and_loses_nothing_else(
     assert found == [*map(str, range(5000)), "last"]
     assert client.dropped == 0
     assert caplog.text.count("refused a put: this topic is written by the broker itself") == 1
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [{"event": "message", "topic": "t"}, {"event": "error", "action": "put", "error": "no"}],
+)
+def test_a_server_that_sends_without_end_holds_up_no_call(frame: dict[str, object]) -> None:
+    with flooding(frame) as port, dsmq.connect_to_server("127.0.0.1", port) as client:
+        client.put("t", "x")
+        assert client.dropped == 0
+        assert client.get_wait("t", 0.1, None) is None
+        assert client._connection is None, "it is lost"
+
+
+def test_the_time_of_an_acknowledgement_begins_when_the_message_was_sent(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A large one over a slow network takes longer than the broker may take to answer."""
+    send, ahead_sec = ClientConnection.send, 0.0
+
+    def send_slowly(connection: ClientConnection, frame: bytes, *timeout: float) -> None:
+        nonlocal ahead_sec
+        send(connection, frame, *timeout)
+        ahead_sec += PATIENCE_SEC
+
+    clock = SimpleNamespace(monotonic=lambda: time.monotonic() + ahead_sec)
+    with broker.connect() as client:
+        monkeypatch.setattr("dsmq_nodes.dsmq.client.time", clock)
+        monkeypatch.setattr(ClientConnection, "send", send_slowly)
+        client.put("t", "x", ack=True)
+
+
+def test_an_original_server_whose_topic_never_ends_holds_up_no_call() -> None:
+    """It has no request for the newest message: the client reads all up to it."""
+
+    def serve() -> None:
+        with server.accept()[0] as connection:
+            while connection.recv(65536):
+                connection.sendall(wire.encode_object({"message": "and another"}))
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        with dsmq.connect_to_server("127.0.0.1", server.getsockname()[1]) as client:
+            assert client._get("t", None, 0.2, latest=True) == "and another"
+            assert client._connection is not None, "it is not lost"
+        thread.join()

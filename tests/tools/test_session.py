@@ -13,6 +13,7 @@ from dsmq_nodes.errors import ConnectionFailedError, RequestRefusedError
 from dsmq_nodes.testing import BrokerProcess
 from dsmq_nodes.tools.session import Session
 from dsmq_nodes.topic_names import GRAPH_TOPIC
+from tests.dsmq.servers import flooding
 from tests.support.waiting import PATIENCE_SEC
 
 
@@ -174,3 +175,14 @@ def test_what_needs_the_broker_now_says_that_it_is_away(
     assert reader.until(lambda: not reader.is_connected, PATIENCE_SEC)
     with pytest.raises(ConnectionFailedError):
         ask(reader)
+
+
+def test_what_never_ends_is_no_answer() -> None:
+    with (
+        flooding({"event": "subscribed", "topic": "/x", "id": 1}) as port,
+        Session(f"127.0.0.1:{port}", timeout_sec=0.3) as session,
+    ):
+        with pytest.raises(ConnectionFailedError, match="has not answered for"):
+            session.graph()
+        with pytest.raises(ConnectionFailedError, match="has not answered for"):
+            session.put("/x", "1")
