@@ -237,6 +237,18 @@ def test_a_get_that_waits_is_answered_by_the_next_put_or_in_time(router: Router)
     assert next_wait_sec(router) is None
 
 
+def test_before_the_hello_there_is_nothing_of_the_extension(router: Router) -> None:
+    peer = ConnectedPeer("somewhere")
+    router.connect(peer, 0.0)
+    for number in range(3):
+        put = request(action="put", topic="t", message=str(number), ack=number, pattern=True)
+        assert router.handle(peer, put, 0.0) == []
+    more = {"latest": True, "after": 2, "wait": 2.0, "epoch": router.store.epoch, "pattern": True}
+    found = [router.handle(peer, request(action="get", topic="t", **more), 0.0) for _ in range(4)]
+    texts = [frame[23:] for replies in found for _, frame in replies]
+    assert texts == [b'{"message": %b}' % text for text in (b'"0"', b'"1"', b'"2"', b'""')]
+
+
 def test_a_wait_ends_with_its_peer(router: Router) -> None:
     peer, writer = greeted(router), greeted(router)
     router.handle(peer, request(action="get", topic="t", wait=2.0), 0.0)

@@ -208,7 +208,7 @@ class Exchange:
     def get(self, peer: ConnectedPeer, request: wire.Request, now: float) -> Replies:
         """Answer with the next message, or let the `get` wait for one."""
         topic = self._table.topics.get(request.topic)
-        if topic is None and request.wait > 0 and peer.greeted:
+        if topic is None and request.wait > 0:
             topic = self._table.topic(request.topic, peer)
         if topic is None:
             return [(peer, _empty_answer(peer))]
@@ -220,7 +220,7 @@ class Exchange:
             log.name, None
         )  # this makes it the newest: `_position_of_get` removes the oldest
         peer.gets[log.name] = rows[0][0] if rows else cursor.after
-        if not rows and request.wait > 0 and peer.greeted:
+        if not rows and request.wait > 0:
             request.after = None  # the cursor stands there now
             until_sec = now + min(request.wait, limits.MOST_WAIT_SEC)
             return self.waits.add(Wait(peer, topic, request, until_sec))
@@ -237,7 +237,7 @@ class Exchange:
 
     def _position_of_get(self, peer: ConnectedPeer, request: wire.Request, topic: Topic) -> int:
         """Return the id after which a peer's `get` reads."""
-        if request.after is not None and peer.greeted:
+        if request.after is not None:
             return resumed_after(request, topic, self._store.epoch)
         log = topic.log
         after = peer.gets.get(log.name)

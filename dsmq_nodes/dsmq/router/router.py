@@ -142,6 +142,8 @@ class Router:
             return [error(peer, request, peer.closing)]
         if not peer.greeted and name not in _BEFORE_HELLO:
             return []  # 0.7.0 prints a line and does not answer
+        if not peer.greeted and name != "hello":  # 0.7.0 ignores all other keys
+            request = wire.Request(name, request.topic, request.message)
         replies: Replies = []
         if len(self.topics) >= limits.MOST_TOPICS and self.table.makes_topic(request):
             replies += self._make_room(peer)
