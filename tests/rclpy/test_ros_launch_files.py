@@ -716,6 +716,79 @@ def test_wrong_elements_are_told_by_their_lines(arm: Path) -> None:
     assert "argument 'rat' is not declared in this file; did you mean 'rate'?" in given.stderr
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "told"),
+    [
+        (
+            "w.launch.xml",
+            "<node exec='ls'>\n<rempa from='a' to='b'/></node>",
+            "w.launch.xml:2:1: <node> has no element <rempa>; did you mean 'remap'?",
+        ),
+        ("w.launch.xml", "<log message='a'><env/></log>", "<log> has no element <env>"),
+        ("w.launch.yaml", "- log: {message: a, env: [{name: b}]}", "<log> has no element <env>"),
+        (
+            "w.launch.xml",
+            "<include file='a'><arg name='a' value='b' default='c'/></include>",
+            "<arg> has no attribute 'default'",
+        ),
+        (
+            "w.launch.xml",
+            "<node exec='ls'><param from='a'><param name='b' value='c'/></param></node>",
+            "<param> has no element <param>",
+        ),
+        (
+            "w.launch.xml",
+            "<executable cmd='ls' on_exit='respawn'/>",
+            "on_exit is 'respawn': only shutdown is known",
+        ),
+    ],
+)
+def test_what_an_element_does_not_have_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, text: str, told: str
+) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    is_xml = name.endswith("xml")
+    (tmp_path / name).write_text(f"<launch>{text}</launch>" if is_xml else f"launch:\n{text}\n")
+    with pytest.raises(LaunchFileError) as caught:
+        load_ros_plan(tmp_path / name, {})
+    assert told in str(caught.value)
+
+
+def test_an_empty_list_of_yaml_has_no_elements(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    text = """
+    launch:
+    - node: {exec: ls, env: [], remap: [], param: [{name: none, value: []}]}
+    """
+    write(tmp_path, {"empty.launch.yaml": text})
+    (node,) = load_ros_plan(tmp_path / "empty.launch.yaml", {}).nodes
+    assert node.argv == ("ls", "--ros-args", "-p", "none:=[]")
+
+
+def test_a_list_that_the_file_changes_later_and_an_iterator_stay_as_they_were_given(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    text = """
+    from launch import LaunchDescription
+    from launch.actions import ExecuteProcess, ForLoop, GroupAction
+    from launch_ros.actions import Node
+
+    def generate_launch_description():
+        words = ['a']
+        node = Node(executable='ls', arguments=words, remappings=zip('b', 'c'))
+        words.append('d')
+        twice = GroupAction(each for each in [node])
+        return LaunchDescription([twice, twice])
+    """
+    write(tmp_path, {"lists.launch.py": text})
+    plan = load_ros_plan(tmp_path / "lists.launch.py", {})
+    words = ("ls", "a", "--ros-args", "-r", "b:=c")
+    assert [each.argv for each in plan.nodes] == [words, words]
+
+
 def test_an_executable_of_a_shell_a_folder_and_the_description_of_an_argument(arm: Path) -> None:
     (arm / "a.launch.xml").write_text(
         "<launch>\n<arg name='a' default='b' description='what it is'/>\n"

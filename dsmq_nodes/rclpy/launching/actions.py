@@ -4,42 +4,32 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable, Iterable
+from dataclasses import KW_ONLY, field
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any, Final
 
 from dsmq_nodes.errors import MessageError
 from dsmq_nodes.launcher.supervise.plan import ProcessPlan
+from dsmq_nodes.rclpy import packages
 from dsmq_nodes.rclpy.launching.substituting import (
     Substitution,
     SubstitutionError,
     seconds_of,
     text_of,
+    texts_of,
     truth_of,
 )
-from dsmq_nodes.rclpy.launching.visiting import (
-    SourceLine,
-    Visit,
-    line_of_caller,
-)
+from dsmq_nodes.rclpy.launching.visiting import Described, SourceLine, Visit
 from dsmq_nodes.suggest import did_you_mean
 
 BEGINNING: Final = "dsmq_nodes.rclpy.launching.beginning"
 
 
-class Action:
+class Action(Described):
     """The base of all actions; `condition` decides whether it is visited."""
 
-    place: SourceLine
-    condition: Any = None
-
-    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-        """Store the line of the launch file that makes the action."""
-        made = super().__new__(cls)
-        made.place = line_of_caller()
-        return made
-
-    def __init__(self, *, condition: Any = None) -> None:
-        self.condition = condition
+    condition: Any = field(default=None, kw_only=True)
 
     def execute(self, context: Visit) -> Any:
         """Return more actions, or None: a class of the launch file overrides it."""
@@ -109,12 +99,15 @@ class UnknownSubstitution(Unknown, Substitution):
 def unknown_names(module: str, *inner: str) -> Callable[[str], Any]:
     """Return the `__getattr__` of a module of launch: a visit reports an unknown name.
 
-    Its modules `inner` are imported when they are first used.
+    Its modules `inner` are imported when they are first used. Its `__all__` is its classes.
     """
 
     def found(name: str) -> Any:
         if name in inner:
             return import_module(f"{module}.{name}")
+        if name == "__all__":
+            known = vars(sys.modules[f"{packages.__name__}.{module}"])
+            return [each for each, value in known.items() if isinstance(value, type)]
         if name.startswith("_"):
             raise AttributeError(name)
         return type(name, (UnknownSubstitution,), {"name": f"{module}.{name}"})
@@ -122,11 +115,11 @@ def unknown_names(module: str, *inner: str) -> Callable[[str], Any]:
     return found
 
 
-def modules_in(package: str, *names: str) -> Callable[[str], Any]:
+def modules_in(package: str) -> Callable[[str], Any]:
     """Return the `__getattr__` of a package that imports its modules when they are first used."""
 
     def found(name: str) -> Any:
-        if name not in names:
+        if name.startswith("_") or find_spec(f"{package}.{name}") is None:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         return import_module(f"{package}.{name}")
 
@@ -216,20 +209,11 @@ def visit_all(entities: Any, context: Visit, place: SourceLine) -> None:
 class DeclareLaunchArgument(Action):
     """An argument of the launch file."""
 
-    def __init__(
-        self,
-        name: Any,
-        *,
-        default_value: Any = None,
-        description: str = "",
-        choices: Iterable[str] | None = None,
-        condition: Any = None,
-    ) -> None:
-        super().__init__(condition=condition)
-        self.name = name
-        self.default_value = default_value
-        self.description = description
-        self.choices = None if choices is None else list(choices)
+    name: Any
+    _: KW_ONLY
+    default_value: Any = None
+    description: str = ""
+    choices: Iterable[str] | None = None
 
     def act(self, context: Visit) -> None:
         """Set the argument to its default, unless it has a value."""
@@ -249,9 +233,8 @@ class DeclareLaunchArgument(Action):
 class SetLaunchConfiguration(Action):
     """Sets a launch configuration."""
 
-    def __init__(self, name: Any, value: Any, *, condition: Any = None) -> None:
-        super().__init__(condition=condition)
-        self.name, self.value = name, value
+    name: Any
+    value: Any
 
     def act(self, context: Visit) -> None:
         """Set the launch configuration."""
@@ -262,9 +245,8 @@ class SetLaunchConfiguration(Action):
 class SetEnvironmentVariable(Action):
     """Sets an environment variable of processes that are started later."""
 
-    def __init__(self, name: Any, value: Any, *, condition: Any = None) -> None:
-        super().__init__(condition=condition)
-        self.name, self.value = name, value
+    name: Any
+    value: Any
 
     def act(self, context: Visit) -> None:
         """Set the variable."""
@@ -274,17 +256,10 @@ class SetEnvironmentVariable(Action):
 class AppendEnvironmentVariable(Action):
     """Appends to an environment variable of processes that are started later."""
 
-    def __init__(
-        self,
-        name: Any,
-        value: Any,
-        prepend: Any = False,
-        separator: str = os.pathsep,
-        *,
-        condition: Any = None,
-    ) -> None:
-        super().__init__(condition=condition)
-        self.name, self.value, self.prepend, self.separator = name, value, prepend, separator
+    name: Any
+    value: Any
+    prepend: Any = False
+    separator: Any = os.pathsep
 
     def act(self, context: Visit) -> None:
         """Append the value, or put it in front."""
@@ -297,9 +272,7 @@ class AppendEnvironmentVariable(Action):
 class LogInfo(Action):
     """Prints a text: at once, or after an event or a delay around it."""
 
-    def __init__(self, *, msg: Any, condition: Any = None) -> None:
-        super().__init__(condition=condition)
-        self.msg = msg
+    msg: Any = field(kw_only=True)
 
     def act(self, context: Visit) -> None:
         """Print the text to standard error, or add a process that prints it."""
@@ -318,22 +291,15 @@ class LogInfo(Action):
 class GroupAction(Action):
     """Actions that may have surroundings of their own."""
 
-    def __init__(
-        self,
-        actions: Iterable[Any],
-        *,
-        scoped: bool = True,
-        forwarding: bool = True,
-        launch_configurations: dict[Any, Any] | None = None,
-        condition: Any = None,
-    ) -> None:
-        super().__init__(condition=condition)
-        self.actions, self.scoped, self.forwarding = list(actions), scoped, forwarding
-        self.configurations = launch_configurations or {}
+    actions: Any
+    _: KW_ONLY
+    scoped: bool = True
+    forwarding: bool = True
+    launch_configurations: dict[Any, Any] | None = None
 
     def act(self, context: Visit) -> None:
         """Visit the actions."""
-        given = {text_of(k, context): text_of(v, context) for k, v in self.configurations.items()}
+        given = texts_of(self.launch_configurations, context)
         with context.inside() if self.scoped else contextlib.nullcontext():
             if self.scoped and not self.forwarding:
                 context.around.env.clear()
@@ -345,16 +311,10 @@ class GroupAction(Action):
 class TimerAction(Action):
     """Actions that are carried out some seconds later."""
 
-    def __init__(
-        self,
-        *,
-        period: Any,
-        actions: Iterable[Any],
-        cancel_on_shutdown: Any = True,
-        condition: Any = None,
-    ) -> None:
-        super().__init__(condition=condition)
-        self.period, self.actions = period, list(actions)
+    _: KW_ONLY
+    period: Any
+    actions: Any
+    cancel_on_shutdown: Any = True
 
     def act(self, context: Visit) -> None:
         """Visit the actions; the processes that they start wait."""
@@ -366,15 +326,16 @@ class TimerAction(Action):
 class OpaqueFunction(Action):
     """A function that returns actions."""
 
-    def __init__(
-        self, *, function: Any, args: Any = None, kwargs: Any = None, condition: Any = None
-    ) -> None:
-        super().__init__(condition=condition)
-        self.function, self.args, self.kwargs = function, args or (), kwargs or {}
+    _: KW_ONLY
+    function: Callable[..., Any]
+    args: Any = None
+    kwargs: Any = None
 
     def act(self, context: Visit) -> None:
         """Call the function, and visit the actions that it returns."""
-        visit_all(self.function(context, *self.args, **self.kwargs), context, self.place)
+        visit_all(
+            self.function(context, *(self.args or ()), **(self.kwargs or {})), context, self.place
+        )
 
 
 class Shutdown(Action):
@@ -382,15 +343,9 @@ class Shutdown(Action):
 
     name = "launch.events.Shutdown"
 
-    def __init__(
-        self,
-        *,
-        reason: Any = "reason not given",
-        due_to_sigint: bool = False,
-        condition: Any = None,
-    ) -> None:
-        super().__init__(condition=condition)
-        self.reason, self.due_to_sigint = reason, due_to_sigint
+    _: KW_ONLY
+    reason: Any = "reason not given"
+    due_to_sigint: bool = False
 
     def act(self, context: Visit) -> None:
         """End the launch, or add a process whose end ends it."""
@@ -406,9 +361,7 @@ class Shutdown(Action):
 class EmitEvent(Action):
     """Emits an event; an event here is the action that carries it out."""
 
-    def __init__(self, *, event: Any, condition: Any = None) -> None:
-        super().__init__(condition=condition)
-        self.event = event
+    event: Any = field(kw_only=True)
 
     def act(self, context: Visit) -> None:
         """Visit the event."""

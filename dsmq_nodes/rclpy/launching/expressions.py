@@ -23,8 +23,8 @@ class PythonExpression(Substitution):
     some functions of Python, methods of texts, and the names `true` and `false`.
     """
 
-    def __init__(self, expression: Any, python_modules: Any = None) -> None:
-        self.expression = expression
+    expression: Any
+    python_modules: Any = None
 
     def perform(self, context: Visit) -> str:
         """Return the value as text."""

@@ -4,7 +4,6 @@
 by its name and line.
 """
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import chain
@@ -15,9 +14,8 @@ from xml.parsers import expat
 import yaml
 
 from dsmq_nodes.rclpy.launching import actions, node_actions, scopes
-from dsmq_nodes.rclpy.launching import substituting as text
 from dsmq_nodes.rclpy.launching.programs import ExecuteProcess
-from dsmq_nodes.rclpy.launching.substituting import SubstitutionError
+from dsmq_nodes.rclpy.launching.substituting import SubstitutionError, TextSubstitution
 from dsmq_nodes.rclpy.launching.substitution_texts import parsed, words
 from dsmq_nodes.rclpy.launching.visiting import SourceLine, Visit
 from dsmq_nodes.suggest import did_you_mean
@@ -27,62 +25,74 @@ _MOST_NODES: Final = 100_000
 _PARAMETER_TYPES: Final = dict.fromkeys(
     ("yaml", "bool", "int", "list_of_bool", "list_of_float", "list_of_int", "list_of_str")
 ) | {"str": str, "float": float}
+# The attributes that are arguments as they are, by the actions' keywords.
+_OF_NODE: Final = {
+    "package": "pkg",
+    "exec_name": "exec_name",
+    "name": "name",
+    "namespace": "namespace|ns",
+}
+_OF_PROGRAM: Final = {"prefix": "launch-prefix"} | {
+    each: each for each in ("cwd", "respawn", "respawn_delay", "sigterm_timeout", "sigkill_timeout")
+}
+_WITH_ACTIONS: Final = {"for", "for_each", "group", "ros_timer", "timer"}
 _UNUSED: Final = {"cancel_on_shutdown", "emulate_tty", "output", "shell"}  # known in ROS
-
-
-class _Attributes(dict[str, str]):
-    """The attributes of an element, which note what is asked for."""
-
-    def __init__(self, given: dict[str, str] | None = None) -> None:
-        super().__init__(given or {})
-        self.asked = set[str]()
-
-    def __contains__(self, name: object) -> bool:
-        self.asked.add(str(name))
-        return super().__contains__(name)
-
-    def get(self, name: str, default: Any = None) -> Any:
-        """Return an attribute, or the default."""
-        self.asked.add(name)
-        return super().get(name, default)
 
 
 @dataclass
 class Element:
-    """An element: its attributes are texts, its children elements."""
+    """An element: its attributes are texts, its children elements; it notes what is asked for."""
 
     tag: str
     place: SourceLine
-    attributes: _Attributes = field(default_factory=_Attributes)
+    attributes: dict[str, str] = field(default_factory=dict)
     children: list["Element"] = field(default_factory=list)
+    asked: set[str] = field(default_factory=set)
+    asked_tags: set[str] = field(default_factory=set)
 
-    def take(self, *names: str) -> Any:
-        """Return an attribute by any of its names, with its substitutions; None if it is absent."""
-        for name in names:
-            if name in self.attributes:
-                return parsed(self.attributes[name], self.place)
-        return None
+    def get(self, names: str, default: Any = "") -> Any:
+        """Return the text of an attribute by any of its names: `namespace|ns`."""
+        self.asked.update(names.split("|"))
+        known = (self.attributes[each] for each in names.split("|") if each in self.attributes)
+        return next(known, default)
 
-    def need(self, *names: str) -> Any:
+    def take(self, names: str) -> Any:
+        """Return an attribute with its substitutions; None if it is absent."""
+        found = self.get(names, None)
+        return None if found is None else parsed(found, self.place)
+
+    def need(self, names: str) -> Any:
         """Return an attribute that must be present."""
-        found = self.take(*names)
+        found = self.take(names)
         if found is None:
-            raise _ElementError(self.place, f"<{self.tag}> has no {names[0]}")
+            raise _ElementError(self.place, f"<{self.tag}> has no {names.partition('|')[0]}")
         return found
 
-    def check_names(self) -> None:
-        """Raise if the element, or one in it that is no action, has an attribute of no meaning."""
-        known = self.attributes.asked
-        for name in self.attributes.keys() - known - _UNUSED:
-            hint = did_you_mean(name, known - {"if", "unless"})
-            raise _ElementError(self.place, f"<{self.tag}> has no attribute {name!r}; {hint}")
-        for each in self.children:
-            if each.tag not in ELEMENTS:
-                each.check_names()
+    def given(self, names: dict[str, str]) -> dict[str, Any]:
+        """Return the attributes that are present, by the keywords of an action."""
+        taken = {keyword: self.take(each) for keyword, each in names.items()}
+        return {keyword: value for keyword, value in taken.items() if value is not None}
 
     def named(self, tag: str) -> list["Element"]:
         """Return the children of a kind."""
+        self.asked_tags.add(tag)
         return [each for each in self.children if each.tag == tag]
+
+    def pairs(self, tag: str, first: str = "name", second: str = "value") -> list[tuple[Any, Any]]:
+        """Return two attributes of each child of a kind."""
+        return [(each.need(first), each.need(second)) for each in self.named(tag)]
+
+    def check_names(self) -> None:
+        """Raise if the element, or one in it that is no action, has something of no meaning."""
+        for name in self.attributes.keys() - self.asked - _UNUSED:
+            hint = did_you_mean(name, self.asked - {"if", "unless"})
+            raise _ElementError(self.place, f"<{self.tag}> has no attribute {name!r}; {hint}")
+        for each in self.children:
+            if each.tag in self.asked_tags:
+                each.check_names()
+            elif self.tag not in _WITH_ACTIONS:
+                hint = f"; {did_you_mean(each.tag, self.asked_tags)}" if self.asked_tags else ""
+                raise _ElementError(each.place, f"<{self.tag}> has no element <{each.tag}>{hint}")
 
 
 class _ElementError(Exception):
@@ -94,9 +104,8 @@ class _ElementError(Exception):
 class _Wrong(actions.Action):
     """A problem, which is reported when it is visited."""
 
-    def __init__(self, place: SourceLine, message: str) -> None:
-        super().__init__()
-        self.place, self.message = place, message
+    place: SourceLine
+    message: str
 
     def visit(self, context: Visit) -> None:
         """Report the problem."""
@@ -113,9 +122,7 @@ def read_xml(path: Path, include: Any) -> list[Any]:
     parser = expat.ParserCreate()
 
     def start(tag: str, attributes: dict[str, str]) -> None:
-        made = Element(
-            tag, SourceLine(str(path), parser.CurrentLineNumber), _Attributes(attributes)
-        )
+        made = Element(tag, SourceLine(str(path), parser.CurrentLineNumber), attributes)
         open_elements[-1].children.append(made)
         open_elements.append(made)
 
@@ -185,7 +192,8 @@ def _element(key: yaml.Node, value: yaml.Node, file: str) -> Element:
 def _repeated(name: yaml.Node, value: yaml.Node, file: str) -> list[Element]:
     """Return `param: [{...}, {...}]` as two elements `param`; a list of plain values stays one."""
     items = value.value if isinstance(value, yaml.SequenceNode) else [value]
-    if all(isinstance(each, yaml.ScalarNode) for each in items):
+    is_value = name.value == "value" or items
+    if is_value and all(isinstance(each, yaml.ScalarNode) for each in items):
         made = Element(str(name.value), SourceLine(file, name.start_mark.line + 1))
         made.attributes["value"] = ", ".join(str(each.value) for each in items)
         return [made]
@@ -222,17 +230,25 @@ def _condition(element: Element) -> Any:
     return None if unless is None else actions.UnlessCondition(unless)
 
 
+def _of(make: Callable[..., Any], *needed: str, **names: str) -> Callable[[Element, Any], Any]:
+    """Return what makes an action of an element.
+
+    Args:
+        make: the action's class.
+        needed: the attributes that it needs, in the order of its arguments.
+        names: the other attributes, by its keywords.
+    """
+    return lambda element, _: make(*map(element.need, needed), **element.given(names))
+
+
 def _node(element: Element, include: Any) -> Any:
     return node_actions.Node(
-        package=element.take("pkg"),
         executable=element.need("exec"),
-        exec_name=element.take("exec_name"),
-        name=element.take("name"),
-        namespace=element.take("namespace", "ns"),
         parameters=[_parameters(each) for each in element.named("param")],
-        remappings=[(each.need("from"), each.need("to")) for each in element.named("remap")],
+        remappings=element.pairs("remap", "from", "to"),
         arguments=_words(element, "args"),
         ros_arguments=_words(element, "ros_args"),
+        **element.given(_OF_NODE | _OF_PROGRAM),
         **_process(element),
     )
 
@@ -241,102 +257,76 @@ def _parameters(element: Element) -> Any:
     path = element.take("from")
     if path is None:
         return _parameter(element)
-    return node_actions.ParameterFile(path, allow_substs=element.take("allow_substs") or False)
+    return node_actions.ParameterFile(path, **element.given({"allow_substs": "allow_substs"}))
 
 
 def _parameter(element: Element) -> dict[Any, Any]:
     nested = element.named("param")
     value = {k: v for each in nested for k, v in _parameter(each).items()} or _value(element)
-    return {_key(element.need("name")): value}
+    return {element.need("name"): value}
 
 
 def _value(element: Element) -> Any:
-    kind, value = element.attributes.get("type", "yaml"), element.take("value")
+    kind, value = element.get("type", "yaml"), element.take("value")
     if kind not in _PARAMETER_TYPES:
         known = ", ".join(sorted(_PARAMETER_TYPES))
         raise _ElementError(element.place, f"<param> is of type {kind!r}, which is none of {known}")
-    if separator := element.attributes.get("value-sep"):
-        values = element.attributes.get("value", "").split(separator)
+    if separator := element.get("value-sep"):
+        values = element.get("value").split(separator)
         quote = '"' if kind == "list_of_str" else ""
         return parsed(f"[{', '.join(f'{quote}{each}{quote}' for each in values)}]", element.place)
     if value is None:
-        return _parameter_list(element)
+        listed = element.named("value")
+        if not listed:
+            raise _ElementError(element.place, "<param> has no value")
+        return TextSubstitution(text=f"[{listed[0].get('value')}]")
     return node_actions.ParameterValue(value, value_type=_PARAMETER_TYPES[kind])
 
 
-def _key(name: Any) -> Any:
-    """Return a name that may have substitutions as a key."""
-    return tuple(name) if isinstance(name, list) else name
-
-
-def _parameter_list(element: Element) -> Any:
-    values = element.named("value")
-    if not values:
-        raise _ElementError(element.place, "<param> has no value")
-    return text.TextSubstitution(text=f"[{values[0].attributes.get('value')}]")
-
-
 def _process(element: Element) -> dict[str, Any]:
-    found: dict[str, Any] = {
-        "additional_env": {each.need("name"): each.need("value") for each in element.named("env")},
-        "cwd": element.take("cwd"),
-        "prefix": element.take("launch-prefix"),
-        "respawn": element.take("respawn") or False,
-    }
-    if delay := element.attributes.get("respawn_delay"):
-        found["respawn_delay"] = delay
-    if "respawn_max_retries" in element.attributes:
-        found["respawn_max_retries"] = _whole(element, "respawn_max_retries")
-    for name in ("sigterm_timeout", "sigkill_timeout"):
-        if name in element.attributes:
-            found[name] = element.attributes[name]
-    if element.attributes.get("on_exit") == "shutdown":
+    found: dict[str, Any] = {"additional_env": dict(element.pairs("env"))}
+    if most := element.get("respawn_max_retries"):
+        try:
+            found["respawn_max_retries"] = int(most)
+        except ValueError:
+            message = "respawn_max_retries is to be a whole number"
+            raise _ElementError(element.place, message) from None
+    if on_exit := element.get("on_exit"):
+        if on_exit != "shutdown":
+            raise _ElementError(element.place, f"on_exit is {on_exit!r}: only shutdown is known")
         found["on_exit"] = actions.Shutdown()
     return found
 
 
-def _whole(element: Element, name: str) -> int:
-    try:
-        return int(element.attributes[name])
-    except ValueError:
-        raise _ElementError(element.place, f"{name} is to be a whole number") from None
-
-
 def _words(element: Element, name: str) -> list[Any]:
-    return words(element.attributes.get(name, ""), element.place)
+    return words(element.get(name), element.place)
 
 
 def _executable(element: Element, include: Any) -> Any:
-    is_shell = element.attributes.get("shell", "").lower() in {"true", "1"}
+    is_shell = element.get("shell").lower() in {"true", "1"}
     cmd = [element.need("cmd")] if is_shell else _words(element, "cmd")
     if not cmd:
         raise _ElementError(element.place, "<executable> has no cmd")
-    return ExecuteProcess(cmd=cmd, name=element.take("name"), shell=is_shell, **_process(element))
+    given = element.given({"name": "name", **_OF_PROGRAM})
+    return ExecuteProcess(cmd=cmd, shell=is_shell, **given, **_process(element))
 
 
 def _include(element: Element, include: Any) -> Any:
-    given = [(each.need("name"), each.need("value")) for each in element.named("arg")]
-    given += [(each.need("name"), each.need("value")) for each in element.named("let")]
+    given = [*element.pairs("arg"), *element.pairs("let")]
     return include(element.need("file"), launch_arguments=given)
 
 
 def _group(element: Element, include: Any) -> Any:
+    kept = dict(element.pairs("keep"))
     inner = _made([each for each in element.children if each.tag != "keep"], include)
     if (namespace := element.take("ns")) is not None:
         inner.insert(0, node_actions.PushRosNamespace(namespace))
-    is_scoped = element.attributes.get("scoped", "true").lower() != "false"
     return actions.GroupAction(
         inner,
-        scoped=is_scoped,
-        forwarding=element.attributes.get("forwarding", "true").lower() != "false",
-        launch_configurations=_kept(element),
+        scoped=element.get("scoped").lower() != "false",
+        forwarding=element.get("forwarding").lower() != "false",
+        launch_configurations=kept,
     )
-
-
-def _kept(element: Element) -> dict[Any, Any]:
-    """Return the launch configurations that are kept when the others are removed."""
-    pairs = [(each.need("name"), each.need("value")) for each in element.named("keep")]
-    return {_key(name): value for name, value in pairs}
 
 
 def _loop_action(element: Element, include: Any) -> Any:
@@ -345,16 +335,16 @@ def _loop_action(element: Element, include: Any) -> Any:
 
     if element.tag == "for_each":
         return scopes.ForEach(element.need("values"), function=one_round)
-    name = element.attributes.get("name", "")
+    name = element.get("name")
     return scopes.ForLoop(element.need("len"), function=lambda i: one_round(**{name: i}), name=name)
 
 
 def _arg(element: Element, include: Any) -> Any:
-    choices = [each.attributes.get("value", "") for each in element.named("choice")]
+    choices = [each.get("value") for each in element.named("choice")]
     return actions.DeclareLaunchArgument(
         element.need("name"),
         default_value=element.take("default"),
-        description=element.attributes.get("description", ""),
+        description=element.get("description"),
         choices=choices or None,
     )
 
@@ -364,6 +354,7 @@ def _timer(element: Element, include: Any) -> Any:
     return actions.TimerAction(period=element.need("period"), actions=inner)
 
 
+_PUSH: Final = _of(node_actions.PushRosNamespace, "namespace|value")
 ELEMENTS: Final[dict[str, Callable[[Element, Any], Any]]] = {
     "node": _node,
     "executable": _executable,
@@ -374,24 +365,21 @@ ELEMENTS: Final[dict[str, Callable[[Element, Any], Any]]] = {
     "ros_timer": _timer,
     "for": _loop_action,
     "for_each": _loop_action,
-    "unset_env": lambda e, _: scopes.UnsetEnvironmentVariable(e.need("name")),
-    "reset_env": lambda e, _: scopes.ResetEnvironment(),
-    "reset": lambda e, _: scopes.ResetLaunchConfigurations(_kept(e)),
-    "shutdown": lambda e, _: actions.Shutdown(reason=e.take("reason") or ""),
-    "let": lambda e, _: actions.SetLaunchConfiguration(e.need("name"), e.need("value")),
-    "set_env": lambda e, _: actions.SetEnvironmentVariable(e.need("name"), e.need("value")),
-    "append_env": lambda e, _: actions.AppendEnvironmentVariable(
-        e.need("name"),
-        e.need("value"),
-        e.take("prepend") or False,
-        e.take("separator") or os.pathsep,
+    "unset_env": _of(scopes.UnsetEnvironmentVariable, "name"),
+    "reset_env": _of(scopes.ResetEnvironment),
+    "reset": lambda e, _: scopes.ResetLaunchConfigurations(dict(e.pairs("keep"))),
+    "shutdown": _of(actions.Shutdown, reason="reason"),
+    "let": _of(actions.SetLaunchConfiguration, "name", "value"),
+    "set_env": _of(actions.SetEnvironmentVariable, "name", "value"),
+    "append_env": _of(
+        actions.AppendEnvironmentVariable, "name", "value", prepend="prepend", separator="separator"
     ),
-    "log": lambda e, _: actions.LogInfo(msg=e.need("message")),
-    "push_ros_namespace": lambda e, _: node_actions.PushRosNamespace(e.need("namespace", "value")),
-    "push-ros-namespace": lambda e, _: node_actions.PushRosNamespace(e.need("namespace", "value")),
-    "set_parameter": lambda e, _: node_actions.SetParameter(e.need("name"), e.need("value")),
-    "set_parameters_from_file": lambda e, _: node_actions.SetParametersFromFile(e.need("filename")),
-    "set_remap": lambda e, _: node_actions.SetRemap(e.need("from"), e.need("to")),
-    "set_ros_log_dir": lambda e, _: node_actions.SetROSLogDir(e.need("new_log_dir")),
-    "set_use_sim_time": lambda e, _: node_actions.SetUseSimTime(e.need("value")),
+    "log": _of(lambda msg: actions.LogInfo(msg=msg), "message"),
+    "push_ros_namespace": _PUSH,
+    "push-ros-namespace": _PUSH,
+    "set_parameter": _of(node_actions.SetParameter, "name", "value"),
+    "set_parameters_from_file": _of(node_actions.SetParametersFromFile, "filename"),
+    "set_remap": _of(node_actions.SetRemap, "from", "to"),
+    "set_ros_log_dir": _of(node_actions.SetROSLogDir, "new_log_dir"),
+    "set_use_sim_time": _of(node_actions.SetUseSimTime, "value"),
 }

@@ -1,7 +1,7 @@
 """Includes launch files, and makes actions of a file of each kind."""
 
 import runpy
-from collections.abc import Iterable
+from dataclasses import field
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,24 +26,17 @@ class LaunchSource:
 class IncludeLaunchDescription(Action):
     """The actions of another launch file."""
 
-    def __init__(
-        self,
-        launch_description_source: Any,
-        *,
-        launch_arguments: Iterable[Any] | None = None,
-        condition: Any = None,
-    ) -> None:
-        super().__init__(condition=condition)
-        self.source = launch_description_source
-        self.arguments = list(launch_arguments or ())
+    launch_description_source: Any
+    launch_arguments: Any = field(default=None, kw_only=True)
 
     def act(self, context: Visit) -> None:
         """Visit the file's actions, with the arguments."""
-        where = self.source.location if isinstance(self.source, LaunchSource) else self.source
+        source = self.launch_description_source
+        where = source.location if isinstance(source, LaunchSource) else source
         path = Path(text_of(where, context))
         if not path.is_absolute():
             path = context.around.file.parent / path
-        for name, value in self.arguments:
+        for name, value in self.launch_arguments or ():
             context.around.configurations[text_of(name, context)] = text_of(value, context)
         visit_file(path, context, self.place)
 

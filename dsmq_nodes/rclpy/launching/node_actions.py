@@ -6,6 +6,8 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
+from dataclasses import KW_ONLY
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final
 
@@ -42,40 +44,30 @@ class ParameterFile:
 class Node(ExecuteLocal):
     """A node of a ROS package: one of its Python executables."""
 
-    def __init__(
-        self,
-        *,
-        executable: Any,
-        package: Any = None,
-        name: Any = None,
-        namespace: Any = None,
-        exec_name: Any = None,
-        parameters: Iterable[Any] | None = None,
-        remappings: Iterable[Any] | None = None,
-        ros_arguments: Iterable[Any] | None = None,
-        arguments: Iterable[Any] | None = None,
-        **more: Any,
-    ) -> None:
-        super().__init__(name=exec_name, **more)
-        self.executable, self.package = executable, package
-        self.node_name, self.namespace = name, namespace
-        self.parameters = list(parameters or ())
-        self.remappings = list(remappings or ())
-        self.ros_arguments, self.arguments = list(ros_arguments or ()), list(arguments or ())
+    _: KW_ONLY
+    executable: Any
+    package: Any = None
+    namespace: Any = None
+    exec_name: Any = None
+    parameters: Iterable[Any] | None = None
+    remappings: Iterable[Any] | None = None
+    ros_arguments: Iterable[Any] | None = None
+    arguments: Iterable[Any] | None = None
+    node_name = property(attrgetter("name"))
 
     def words(self, context: Visit) -> list[str]:
         """Return the program, the node's arguments, and the arguments for ROS."""
-        own = [text_of(each, context) for each in self.arguments]
-        ros = [text_of(each, context) for each in self.ros_arguments]
-        if self.node_name is not None:
-            ros += ["-r", f"__node:={text_of(self.node_name, context)}"]
+        own = [text_of(each, context) for each in self.arguments or ()]
+        ros = [text_of(each, context) for each in self.ros_arguments or ()]
+        if self.name is not None:
+            ros += ["-r", f"__node:={text_of(self.name, context)}"]
         if namespace := self._namespace(context):
             ros += ["-r", f"__ns:={namespace}"]
-        pairs = [(text_of(a, context), text_of(b, context)) for a, b in self.remappings]
+        pairs = [(text_of(a, context), text_of(b, context)) for a, b in self.remappings or ()]
         for old, new in (*context.around.remaps, *pairs):  # the first match wins
             ros += ["-r", f"{old}:={new}"]
         ros += context.around.params
-        for each in self.parameters:
+        for each in self.parameters or ():
             ros += parameter_words(each, context)
         words = [*self._program(context), *own]
         return [*words, "--ros-args", *ros] if ros else words
@@ -96,9 +88,9 @@ class Node(ExecuteLocal):
 
     def title(self, context: Visit, words: list[str]) -> str:
         """Return the node's name in the graph if the action has one, else the executable's name."""
-        if self.name:
-            return text_of(self.name, context)
-        name = self.node_name if self.node_name is not None else self.executable
+        if self.exec_name:
+            return text_of(self.exec_name, context)
+        name = self.executable if self.name is None else self.name
         return f"{self._namespace(context)}/{text_of(name, context)}".removeprefix("/")
 
 
@@ -184,9 +176,7 @@ def _double(text: str) -> str:
 class PushRosNamespace(Action):
     """Puts a namespace before the names of the nodes in the group."""
 
-    def __init__(self, namespace: Any, *, condition: Any = None) -> None:
-        super().__init__(condition=condition)
-        self.namespace = namespace
+    namespace: Any
 
     def act(self, context: Visit) -> None:
         """Add the namespace."""
@@ -199,9 +189,8 @@ class PushRosNamespace(Action):
 class SetParameter(Action):
     """Sets a parameter of all nodes in the group."""
 
-    def __init__(self, name: Any, value: Any, *, condition: Any = None) -> None:
-        super().__init__(condition=condition)
-        self.name, self.value = name, value
+    name: Any
+    value: Any
 
     def act(self, context: Visit) -> None:
         """Set the parameter."""
@@ -212,9 +201,7 @@ class SetParameter(Action):
 class SetParametersFromFile(Action):
     """Sets parameters of all nodes in the group from a file."""
 
-    def __init__(self, filename: Any, *, condition: Any = None, **_: Any) -> None:
-        super().__init__(condition=condition)
-        self.filename = filename
+    filename: Any
 
     def act(self, context: Visit) -> None:
         """Add the file."""
@@ -224,14 +211,12 @@ class SetParametersFromFile(Action):
 class SetROSLogDir(Action):
     """Sets the folder of log files; a relative one is inside the folder of before."""
 
-    def __init__(self, new_log_dir: Any, *, condition: Any = None) -> None:
-        super().__init__(condition=condition)
-        self.log_dir = new_log_dir
+    new_log_dir: Any
 
     def act(self, context: Visit) -> None:
         """Set it for programs that are started later."""
         before = context.around.environment_variable(_LOG_DIR) or get_logging_directory()
-        context.around.env[_LOG_DIR] = str(Path(before, text_of(self.log_dir, context)))
+        context.around.env[_LOG_DIR] = str(Path(before, text_of(self.new_log_dir, context)))
 
 
 class SetUseSimTime(Action):
@@ -240,16 +225,14 @@ class SetUseSimTime(Action):
     Nothing follows here: a `RosTimer` waits by the clock of the machine.
     """
 
-    def __init__(self, value: Any, *, condition: Any = None) -> None:
-        super().__init__(condition=condition)
+    value: Any
 
 
 class SetRemap(Action):
     """Remaps a name in all nodes of the group."""
 
-    def __init__(self, src: Any, dst: Any, *, condition: Any = None) -> None:
-        super().__init__(condition=condition)
-        self.src, self.dst = src, dst
+    src: Any
+    dst: Any
 
     def act(self, context: Visit) -> None:
         """Add the rule after earlier ones; the nodes' own rules come last, as in ROS."""

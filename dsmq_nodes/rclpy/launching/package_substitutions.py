@@ -23,8 +23,7 @@ _RUN: Final = ("-m", "dsmq_nodes.rclpy", "--quiet")
 class FindPackageShare(Substitution):
     """The share folder of a package."""
 
-    def __init__(self, package: Any) -> None:
-        self.package = package
+    package: Any
 
     def perform(self, context: Visit) -> str:
         """Return the folder."""
@@ -57,8 +56,8 @@ def _package(name: str) -> RosPackage:
 class ExecutableInPackage(Substitution):
     """An executable of a package, as the words that run it."""
 
-    def __init__(self, executable: Any, package: Any) -> None:
-        self.executable, self.package = executable, package
+    executable: Any
+    package: Any
 
     def words(self, context: Visit) -> list[str]:
         """Return the words.

@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Iterable
+from dataclasses import KW_ONLY, field
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from dsmq_nodes.rclpy.launching.substituting import (
     seconds_of,
     split_words,
     text_of,
+    texts_of,
     truth_of,
     words_of,
 )
@@ -22,37 +23,27 @@ from dsmq_nodes.rclpy.launching.visiting import Visit
 class ExecuteLocal(Action):
     """A program; a subclass returns its words."""
 
-    def __init__(
-        self,
-        *,
-        name: Any = None,
-        additional_env: dict[Any, Any] | None = None,
-        env: dict[Any, Any] | None = None,
-        cwd: Any = None,
-        respawn: Any = False,
-        respawn_delay: Any = None,
-        respawn_max_retries: int = -1,
-        on_exit: Any = None,
-        sigterm_timeout: Any = 5,
-        sigkill_timeout: Any = 5,
-        shell: bool = False,
-        prefix: Any = None,
-        condition: Any = None,
-        # These choose the output that is shown; here all of it is shown.
-        output: Any = "log",
-        output_format: Any = "",
-        log_cmd: Any = False,
-        emulate_tty: Any = False,
-        cached_output: Any = False,
-    ) -> None:
-        super().__init__(condition=condition)
-        self.name, self.cwd, self.shell, self.prefix = name, cwd, shell, prefix
-        self.env, self.additional_env = env, additional_env or {}
-        self.respawn, self.respawn_delay = respawn, respawn_delay
-        self.respawn_max_retries = respawn_max_retries
-        self.on_exit = on_exit
-        self.timeouts = (sigterm_timeout, sigkill_timeout)
-        self.process = ""  # its name in the plan, after the visit
+    process = ""  # its name in the plan, after the visit
+
+    _: KW_ONLY
+    name: Any = None
+    additional_env: dict[Any, Any] | None = None
+    env: dict[Any, Any] | None = None
+    cwd: Any = None
+    respawn: Any = False
+    respawn_delay: Any = 0
+    respawn_max_retries: int = -1
+    on_exit: Any = None
+    sigterm_timeout: Any = 5
+    sigkill_timeout: Any = 5
+    shell: bool = False
+    prefix: Any = None
+    # These choose the output that is shown; here all of it is shown.
+    output: Any = "log"
+    output_format: Any = ""
+    log_cmd: Any = False
+    emulate_tty: Any = False
+    cached_output: Any = False
 
     def words(self, context: Visit) -> list[str]:
         """Return the program and its arguments."""
@@ -72,10 +63,10 @@ class ExecuteLocal(Action):
         if self.prefix is not None:
             words = [*split_words(text_of(self.prefix, context)), *words]
         cwd = None if self.cwd is None else text_of(self.cwd, context)
-        pairs = {**(self.env or {}), **self.additional_env}.items()
         # `env` stands in place of the environment; programs of this kit still find their broker.
         inherited = around.env if self.env is None else _nothing_inherited()
-        env = inherited | {text_of(k, context): text_of(v, context) for k, v in pairs}
+        own = texts_of(self.env, context) | texts_of(self.additional_env, context)
+        env = inherited | own
         without = [name for name, value in env.items() if value is None and name in os.environ]
         restart = RestartPlan()
         if truth_of(self.respawn, context):
@@ -89,8 +80,8 @@ class ExecuteLocal(Action):
                 {name: value for name, value in env.items() if value is not None},
                 depends_on=around.after,
                 restart=restart,
-                sigterm_timeout_sec=seconds_of(self.timeouts[0], context),
-                sigkill_timeout_sec=seconds_of(self.timeouts[1], context),
+                sigterm_timeout_sec=seconds_of(self.sigterm_timeout, context),
+                sigkill_timeout_sec=seconds_of(self.sigkill_timeout, context),
             )
         )
         context.programs[self.process] = self
@@ -106,9 +97,7 @@ def _nothing_inherited() -> dict[str, str | None]:
 class ExecuteProcess(ExecuteLocal):
     """Any program: `cmd` is a list of words."""
 
-    def __init__(self, *, cmd: Iterable[Any], **more: Any) -> None:
-        super().__init__(**more)
-        self.cmd = list(cmd)
+    cmd: Any = field(kw_only=True)
 
     def words(self, context: Visit) -> list[str]:
         """Return the words of `cmd`."""

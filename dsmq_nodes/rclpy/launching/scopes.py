@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable, Iterator
+from dataclasses import KW_ONLY, field
 from typing import Any
 
 import yaml
@@ -11,6 +12,7 @@ from dsmq_nodes.rclpy.launching.substituting import (
     Substitution,
     SubstitutionError,
     text_of,
+    texts_of,
 )
 from dsmq_nodes.rclpy.launching.visiting import Visit
 
@@ -20,9 +22,7 @@ _MOST_ROUNDS = 10_000
 class UnsetEnvironmentVariable(Action):
     """Removes an environment variable from processes that are started later."""
 
-    def __init__(self, name: Any, *, condition: Any = None) -> None:
-        super().__init__(condition=condition)
-        self.name = name
+    name: Any
 
     def act(self, context: Visit) -> None:
         """Remove the variable."""
@@ -58,9 +58,7 @@ class PopEnvironment(Action):
 class UnsetLaunchConfiguration(Action):
     """Removes a launch configuration."""
 
-    def __init__(self, name: Any, *, condition: Any = None) -> None:
-        super().__init__(condition=condition)
-        self.name = name
+    name: Any
 
     def act(self, context: Visit) -> None:
         """Remove it."""
@@ -70,17 +68,11 @@ class UnsetLaunchConfiguration(Action):
 class ResetLaunchConfigurations(Action):
     """Removes all launch configurations except the given ones."""
 
-    def __init__(
-        self, launch_configurations: dict[Any, Any] | None = None, *, condition: Any = None
-    ) -> None:
-        super().__init__(condition=condition)
-        self.configurations = launch_configurations or {}
+    launch_configurations: dict[Any, Any] | None = None
 
     def act(self, context: Visit) -> None:
         """Remove them."""
-        context.around.forget_configurations(
-            {text_of(k, context): text_of(v, context) for k, v in self.configurations.items()}
-        )
+        context.around.forget_configurations(texts_of(self.launch_configurations, context))
 
 
 class PushLaunchConfigurations(Action):
@@ -106,11 +98,8 @@ class ForEach(Action):
 
     SEPARATOR = ";"
 
-    def __init__(
-        self, input_values: Any, *, function: Callable[..., Any], condition: Any = None
-    ) -> None:
-        super().__init__(condition=condition)
-        self.input_values, self.function = input_values, function
+    input_values: Any
+    function: Callable[..., Any] = field(kw_only=True)
 
     def act(self, context: Visit) -> None:
         """Visit the actions that the function returns."""
@@ -138,16 +127,10 @@ class ForEach(Action):
 class ForLoop(Action):
     """Calls a function with each number below a length; it returns actions."""
 
-    def __init__(
-        self,
-        length: Any,
-        *,
-        function: Callable[..., Any],
-        name: str | None = None,
-        condition: Any = None,
-    ) -> None:
-        super().__init__(condition=condition)
-        self.length, self.function, self.name = length, function, name
+    length: Any
+    _: KW_ONLY
+    function: Callable[..., Any]
+    name: str | None = None
 
     def act(self, context: Visit) -> None:
         """Visit the actions that the function returns."""
@@ -165,15 +148,13 @@ class ForLoop(Action):
 class Round(Action):
     """One iteration of a loop of an XML or YAML file: its actions, with the loop's variables."""
 
-    def __init__(self, actions: list[Any], variables: dict[str, Any]) -> None:
-        super().__init__()
-        self.actions = actions
-        self.variables = {name: str(value) for name, value in variables.items()}
+    actions: list[Any]
+    variables: dict[str, Any]
 
     def act(self, context: Visit) -> None:
         """Visit the actions."""
         before = context.around.variables
-        context.around.variables = before | self.variables
+        context.around.variables = before | texts_of(self.variables, context)
         visit_all(self.actions, context, self.place)
         context.around.variables = before
 
@@ -181,8 +162,8 @@ class Round(Action):
 class ForEachVar(Substitution):
     """The value of a variable in an iteration of `for_each`."""
 
-    def __init__(self, name: Any, *, default_value: Any = None) -> None:
-        self.name, self.default_value = name, default_value
+    name: Any
+    default_value: Any = field(default=None, kw_only=True)
 
     def perform(self, context: Visit) -> str:
         """Return the value."""
@@ -197,15 +178,12 @@ class ForEachVar(Substitution):
 class ForLoopIndex(ForEachVar):
     """The number of an iteration of `for`."""
 
-    def __init__(self, name: Any) -> None:
-        super().__init__(name)
-
 
 class Parameter(Substitution):
     """The value that `SetParameter` has given to a parameter of all nodes."""
 
-    def __init__(self, name: Any, *, default: Any = None) -> None:
-        self.name, self.default = name, default
+    name: Any
+    default: Any = field(default=None, kw_only=True)
 
     def perform(self, context: Visit) -> str:
         """Return the value."""

@@ -10,12 +10,13 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from dataclasses import field
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final
 
-from dsmq_nodes.rclpy.launching.visiting import SourceLine, Visit, line_of_caller
+from dsmq_nodes.rclpy.launching.visiting import Described, Visit
 from dsmq_nodes.suggest import did_you_mean
 
 # Characters: a robot's description has many; arguments that repeat each other would have more.
@@ -28,16 +29,8 @@ class SubstitutionError(Exception):
     """A substitution cannot be performed; the message says why."""
 
 
-class Substitution:
+class Substitution(Described):
     """The base of all substitutions."""
-
-    place: SourceLine
-
-    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-        """Store the line of the launch file that makes the substitution."""
-        made = super().__new__(cls)
-        made.place = line_of_caller()
-        return made
 
     def perform(self, context: Visit) -> str:
         """Return the text."""
@@ -65,6 +58,11 @@ def text_of(value: Any, context: Visit) -> str:
         if size > LONGEST:
             raise SubstitutionError(f"the text becomes longer than {LONGEST} characters")
     return "".join(texts)
+
+
+def texts_of(given: dict[Any, Any] | None, context: Visit) -> dict[str, str]:
+    """Return the texts of names and values."""
+    return {text_of(k, context): text_of(v, context) for k, v in (given or {}).items()}
 
 
 def words_of(value: Any, context: Visit) -> list[str]:
@@ -114,8 +112,7 @@ def truth_of(value: Any, context: Visit) -> bool:
 class TextSubstitution(Substitution):
     """A text as it is."""
 
-    def __init__(self, *, text: str) -> None:
-        self.text = text
+    text: str = field(kw_only=True)
 
     def perform(self, context: Visit) -> str:
         """Return the text."""
@@ -125,9 +122,8 @@ class TextSubstitution(Substitution):
 class LaunchConfiguration(Substitution):
     """An argument of the launch file, or a value that an action has set."""
 
-    def __init__(self, variable_name: Any, *, default: Any = None) -> None:
-        self.variable_name = variable_name
-        self.default = default
+    variable_name: Any
+    default: Any = field(default=None, kw_only=True)
 
     def perform(self, context: Visit) -> str:
         """Return its value."""
@@ -145,8 +141,8 @@ class LaunchConfiguration(Substitution):
 class LocalSubstitution(Substitution):
     """An attribute of the event that is handled: `event.reason`."""
 
-    def __init__(self, expression: str, description: str | None = None) -> None:
-        self.expression = expression
+    expression: str
+    description: str | None = None
 
     def perform(self, context: Visit) -> str:
         """Return the attribute as text."""
@@ -159,8 +155,7 @@ class LocalSubstitution(Substitution):
 class PathJoinSubstitution(Substitution):
     """Parts of a path."""
 
-    def __init__(self, substitutions: Iterable[Any]) -> None:
-        self.substitutions = list(substitutions)
+    substitutions: Iterable[Any]
 
     def perform(self, context: Visit) -> str:
         """Return the path."""
@@ -180,8 +175,7 @@ class PathSubstitution(PathJoinSubstitution):
 class FileContent(Substitution):
     """The content of a file."""
 
-    def __init__(self, path: Any) -> None:
-        self.path = path
+    path: Any
 
     def perform(self, context: Visit) -> str:
         """Return the file's text."""
@@ -195,9 +189,8 @@ class FileContent(Substitution):
 class EnvironmentVariable(Substitution):
     """An environment variable."""
 
-    def __init__(self, name: Any, *, default_value: Any = None) -> None:
-        self.name = name
-        self.default_value = default_value
+    name: Any
+    default_value: Any = field(default=None, kw_only=True)
 
     def perform(self, context: Visit) -> str:
         """Return the variable's value."""
@@ -227,8 +220,7 @@ class ThisLaunchFileDir(Substitution):
 class FindExecutable(Substitution):
     """A program in PATH."""
 
-    def __init__(self, *, name: Any) -> None:
-        self.name = name
+    name: Any = field(kw_only=True)
 
     def perform(self, context: Visit) -> str:
         """Return the program's path."""
@@ -242,8 +234,8 @@ class FindExecutable(Substitution):
 class Command(Substitution):
     """The output of a program, which is started without a shell."""
 
-    def __init__(self, command: Any, *, on_stderr: Any = "fail") -> None:
-        self.command, self.on_stderr = command, on_stderr
+    command: Any
+    on_stderr: Any = field(default="fail", kw_only=True)
 
     def perform(self, context: Visit) -> str:
         """Run the program, and return its output.
@@ -271,19 +263,20 @@ class Command(Substitution):
 class IfElseSubstitution(Substitution):
     """One of two texts, depending on a condition."""
 
-    def __init__(self, condition: Any, if_value: Any = "", else_value: Any = "") -> None:
-        self.condition, self.values = condition, (else_value, if_value)
+    condition: Any
+    if_value: Any = ""
+    else_value: Any = ""
 
     def perform(self, context: Visit) -> str:
         """Return the text."""
-        return text_of(self.values[truth_of(self.condition, context)], context)
+        is_true = truth_of(self.condition, context)
+        return text_of(self.if_value if is_true else self.else_value, context)
 
 
 class NotSubstitution(Substitution):
     """The negation of a condition."""
 
-    def __init__(self, value: Any) -> None:
-        self.value = value
+    value: Any
 
     def perform(self, context: Visit) -> str:
         """Return true or false."""
@@ -293,7 +286,7 @@ class NotSubstitution(Substitution):
 class AllSubstitution(Substitution):
     """Whether all of several conditions hold."""
 
-    together: Callable[[Iterable[bool]], bool] = staticmethod(all)
+    together = staticmethod(all)
 
     def __init__(self, *args: Any) -> None:
         self.values = args
@@ -326,8 +319,7 @@ class OrSubstitution(AnySubstitution):
 class AnonName(Substitution):
     """A name that no other launch has; the same text gets the same name."""
 
-    def __init__(self, name: Any) -> None:
-        self.name = name
+    name: Any
 
     def perform(self, context: Visit) -> str:
         """Return the name."""

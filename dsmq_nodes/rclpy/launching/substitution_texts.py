@@ -147,7 +147,8 @@ class _Parser:
 
 
 def _one(parts: list[Any]) -> Any:
-    return parts[0] if len(parts) == 1 else parts
+    """Return parts as a value, which can also be a key."""
+    return parts[0] if len(parts) == 1 else tuple(parts)
 
 
 SUBSTITUTIONS: Final[dict[str, Callable[..., Any]]] = {

@@ -2,15 +2,16 @@
 
 import contextlib
 import copy
+import inspect
 import linecache
 import os
 import sys
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, Final
+from typing import Any, Final, dataclass_transform
 
 from dsmq_nodes.errors import LaunchProblem
 from dsmq_nodes.launcher.supervise.plan import Dependency, ProcessPlan
@@ -28,12 +29,35 @@ class SourceLine:
     line: int = 0
 
 
-def line_of_caller() -> SourceLine:
-    """Return the line of the launch file that makes an action."""
-    frame = sys._getframe(1)  # noqa: SLF001  as `logging` finds its caller
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
-        frame = frame.f_back
-    return SourceLine(frame.f_code.co_filename, frame.f_lineno)
+@dataclass_transform(eq_default=False, field_specifiers=(field,))
+class Described:
+    """The base of what a launch file describes; its annotated names are the constructor's.
+
+    Attributes:
+        place: the line of the launch file that makes it.
+    """
+
+    place: SourceLine
+
+    def __init_subclass__(cls) -> None:
+        """Make the constructor; classes of launch files have their own."""
+        if cls.__module__.startswith("dsmq_nodes.") and inspect.get_annotations(cls):
+            dataclass(eq=False, repr=False)(cls)
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        """Store the line."""
+        made = super().__new__(cls)
+        frame = sys._getframe(1)  # noqa: SLF001  as `logging` finds its caller
+        while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+            frame = frame.f_back
+        made.place = SourceLine(frame.f_code.co_filename, frame.f_lineno)
+        return made
+
+    def __post_init__(self) -> None:
+        """Copy what can be iterated: a visit may follow another, and the file may change a list."""
+        for name, value in vars(self).items():
+            if isinstance(value, Iterable) and not isinstance(value, str | dict | tuple):
+                setattr(self, name, list(value))
 
 
 @dataclass

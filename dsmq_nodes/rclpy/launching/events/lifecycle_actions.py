@@ -6,6 +6,7 @@ transition.
 """
 
 import sys
+from dataclasses import KW_ONLY, field
 from typing import Any, Final
 
 from dsmq_nodes.launcher.supervise.plan import Dependency, ProcessPlan
@@ -13,7 +14,7 @@ from dsmq_nodes.rclpy.launching.actions import Action, beginning
 from dsmq_nodes.rclpy.launching.events.event_handlers import LaunchEventHandler
 from dsmq_nodes.rclpy.launching.node_actions import Node
 from dsmq_nodes.rclpy.launching.substituting import SubstitutionError, text_of, truth_of
-from dsmq_nodes.rclpy.launching.visiting import Visit, after_exit
+from dsmq_nodes.rclpy.launching.visiting import Described, Visit, after_exit
 
 _CONFIGURE, _ACTIVATE = 1, 3
 _STATES: Final = {  # lifecycle_msgs/msg/Transition: its state and the one after it
@@ -31,9 +32,10 @@ _WAIT_SEC: Final = 60
 class LifecycleNode(Node):
     """A node with states; with `autostart` it is configured and activated."""
 
-    def __init__(self, *, name: Any, namespace: Any, autostart: Any = False, **more: Any) -> None:
-        super().__init__(name=name, namespace=namespace, **more)
-        self.autostart = autostart
+    _: KW_ONLY
+    name: Any = field()  # both are needed here
+    namespace: Any = field()
+    autostart: Any = False
 
     def act(self, context: Visit) -> None:
         """Add the node's process, and one that starts it up if `autostart` is set."""
@@ -45,17 +47,15 @@ class LifecycleNode(Node):
 class LifecycleTransition(Action):
     """Transitions of lifecycle nodes, by the nodes' names."""
 
-    def __init__(
-        self, *, lifecycle_node_names: Any, transition_ids: Any, condition: Any = None
-    ) -> None:
-        super().__init__(condition=condition)
-        self.names, self.transitions = lifecycle_node_names, transition_ids
+    _: KW_ONLY
+    lifecycle_node_names: Any
+    transition_ids: Any
 
     def act(self, context: Visit) -> None:
         """Add a process for each node."""
-        for each in self.names:
+        for each in self.lifecycle_node_names:
             name = text_of(each, context).removeprefix("/")
-            _change(context, name, *map(int, self.transitions))
+            _change(context, name, *map(int, self.transition_ids))
 
 
 def _change(context: Visit, node: str, *transitions: int) -> None:
@@ -68,27 +68,26 @@ def _change(context: Visit, node: str, *transitions: int) -> None:
         context.transitions.append((node, *_STATES[each], made))
 
 
-class matches_action:  # noqa: N801  ROS's name
+class matches_action(Described):  # noqa: N801  ROS's name
     """Return the node that an event is for."""
 
-    def __init__(self, target_action: Any) -> None:
-        self.target = target_action
+    target_action: Any
 
 
 class ChangeState(Action):
     """The event that changes the state of a node."""
 
-    def __init__(self, *, lifecycle_node_matcher: Any, transition_id: int) -> None:
-        super().__init__()
-        self.matcher, self.transition = lifecycle_node_matcher, transition_id
+    _: KW_ONLY
+    lifecycle_node_matcher: Any
+    transition_id: int
 
     def act(self, context: Visit) -> None:
         """Add the process of the transition; nothing for a node that is not started, as in ROS."""
-        node = getattr(self.matcher, "target", None)
+        node = getattr(self.lifecycle_node_matcher, "target_action", None)
         if not isinstance(node, Node):
             raise SubstitutionError("lifecycle_node_matcher is known as matches_action(NODE) alone")
         if node.process:
-            _change(context, node.process, self.transition)
+            _change(context, node.process, self.transition_id)
 
 
 class OnStateTransition(LaunchEventHandler):

@@ -30,14 +30,4 @@ __all__ = [
     "Substitution",
 ]
 
-__getattr__ = modules_in(
-    __name__,
-    "actions",
-    "conditions",
-    "event_handlers",
-    "events",
-    "launch_description_sources",
-    "logging",
-    "substitutions",
-    "utilities",
-)
+__getattr__ = modules_in(__name__)

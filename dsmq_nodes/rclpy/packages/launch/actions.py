@@ -29,32 +29,4 @@ from dsmq_nodes.rclpy.launching.scopes import (
     UnsetLaunchConfiguration,
 )
 
-__all__ = [
-    "AppendEnvironmentVariable",
-    "DeclareLaunchArgument",
-    "EmitEvent",
-    "ExecuteLocal",
-    "ExecuteProcess",
-    "ForEach",
-    "ForLoop",
-    "GroupAction",
-    "IncludeLaunchDescription",
-    "LogInfo",
-    "OpaqueFunction",
-    "PopEnvironment",
-    "PopLaunchConfigurations",
-    "PushEnvironment",
-    "PushLaunchConfigurations",
-    "RegisterEventHandler",
-    "ResetEnvironment",
-    "ResetLaunchConfigurations",
-    "SetEnvironmentVariable",
-    "SetLaunchConfiguration",
-    "Shutdown",
-    "TimerAction",
-    "UnsetEnvironmentVariable",
-    "UnsetLaunchConfiguration",
-]
-
-
 __getattr__ = unknown_names("launch.actions")

@@ -8,12 +8,4 @@ from dsmq_nodes.rclpy.launching.actions import (
     unknown_names,
 )
 
-__all__ = [
-    "IfCondition",
-    "LaunchConfigurationEquals",
-    "LaunchConfigurationNotEquals",
-    "UnlessCondition",
-]
-
-
 __getattr__ = unknown_names("launch.conditions")

@@ -9,13 +9,4 @@ from dsmq_nodes.rclpy.launching.events.event_handlers import (
     OnShutdown,
 )
 
-__all__ = [
-    "OnExecutionComplete",
-    "OnProcessExit",
-    "OnProcessIO",
-    "OnProcessStart",
-    "OnShutdown",
-]
-
-
 __getattr__ = unknown_names("launch.event_handlers")

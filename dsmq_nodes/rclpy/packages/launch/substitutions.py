@@ -21,40 +21,12 @@ from dsmq_nodes.rclpy.launching.substituting import (
     OrSubstitution,
     PathJoinSubstitution,
     PathSubstitution,
-    SubstitutionError,
     TextSubstitution,
     ThisLaunchFile,
     ThisLaunchFileDir,
 )
-
-SubstitutionFailure = SubstitutionError
-
-__all__ = [
-    "AllSubstitution",
-    "AndSubstitution",
-    "AnonName",
-    "AnySubstitution",
-    "Command",
-    "EnvironmentVariable",
-    "EqualsSubstitution",
-    "FileContent",
-    "FindExecutable",
-    "ForEachVar",
-    "ForLoopIndex",
-    "IfElseSubstitution",
-    "LaunchConfiguration",
-    "LocalSubstitution",
-    "NotEqualsSubstitution",
-    "NotSubstitution",
-    "OrSubstitution",
-    "PathJoinSubstitution",
-    "PathSubstitution",
-    "PythonExpression",
-    "SubstitutionFailure",
-    "TextSubstitution",
-    "ThisLaunchFile",
-    "ThisLaunchFileDir",
-]
-
+from dsmq_nodes.rclpy.launching.substituting import (
+    SubstitutionError as SubstitutionFailure,
+)
 
 __getattr__ = unknown_names("launch.substitutions")

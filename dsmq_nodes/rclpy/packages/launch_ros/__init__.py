@@ -2,12 +2,4 @@
 
 from dsmq_nodes.rclpy.launching.actions import modules_in
 
-__getattr__ = modules_in(
-    __name__,
-    "actions",
-    "descriptions",
-    "event_handlers",
-    "events",
-    "parameter_descriptions",
-    "substitutions",
-)
+__getattr__ = modules_in(__name__)

@@ -3,7 +3,4 @@
 from dsmq_nodes.rclpy.launching.actions import unknown_names
 from dsmq_nodes.rclpy.launching.node_actions import ParameterFile, ParameterValue
 
-__all__ = ["ParameterFile", "ParameterValue"]
-
-
 __getattr__ = unknown_names("launch_ros.descriptions")

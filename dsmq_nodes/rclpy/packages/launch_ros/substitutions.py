@@ -8,7 +8,4 @@ from dsmq_nodes.rclpy.launching.package_substitutions import (
 )
 from dsmq_nodes.rclpy.launching.scopes import Parameter
 
-__all__ = ["ExecutableInPackage", "FindPackagePrefix", "FindPackageShare", "Parameter"]
-
-
 __getattr__ = unknown_names("launch_ros.substitutions")

@@ -3,7 +3,4 @@
 from dsmq_nodes.rclpy.launching.actions import Shutdown, unknown_names
 from dsmq_nodes.rclpy.launching.events.lifecycle_actions import matches_action
 
-__all__ = ["Shutdown", "matches_action"]
-
-
 __getattr__ = unknown_names("launch.events", "process")

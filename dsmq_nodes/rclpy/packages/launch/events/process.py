@@ -7,7 +7,4 @@ from dsmq_nodes.rclpy.launching.events.event_handlers import (
     ProcessStarted,
 )
 
-__all__ = ["ProcessExited", "ProcessIO", "ProcessStarted"]
-
-
 __getattr__ = unknown_names("launch.events.process")

@@ -3,7 +3,4 @@
 from dsmq_nodes.rclpy.launching.actions import unknown_names
 from dsmq_nodes.rclpy.launching.events.lifecycle_actions import ChangeState
 
-__all__ = ["ChangeState"]
-
-
 __getattr__ = unknown_names("launch_ros.events.lifecycle")
