@@ -87,8 +87,9 @@ def test_a_stopped_guard_is_woken_to_end_the_launch(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_node_that_hangs_is_told_and_is_not_shown_as_ready(tmp_path: Path) -> None:
-    """It has no rate, and hangs before it has told any statistics."""
+    """It has no rate, and hangs before it has told any statistics; a gateway never tells any."""
     path = write_launch(tmp_path, {"stuck": "robot:Stuck"})
+    path.write_text(f"web: {{port: 0, rosbridge: 0, foxglove: 0}}\n{path.read_text()}")
     with launched(path) as launch:
         where = launch.wait_for("listening on").split("listening on ")[1].split()[0].rstrip(",;")
         launch.wait_for("stuck: no statistics for 10 s: it hangs")
@@ -97,7 +98,7 @@ def test_a_node_that_hangs_is_told_and_is_not_shown_as_ready(tmp_path: Path) -> 
             asker.create_subscription(
                 LaunchState,
                 "/dsmq/launch/state",
-                lambda msg: states.extend(each.state for each in msg.processes if each.nodes),
+                lambda msg: states.extend(each.state for each in msg.processes if each.name == "stuck"),
                 10,
             )
 
@@ -110,3 +111,4 @@ def test_a_node_that_hangs_is_told_and_is_not_shown_as_ready(tmp_path: Path) -> 
             until(lambda: is_shown_as("ready"))
         launch.process.send_signal(signal.SIGINT)
         assert launch.end() == 0
+    assert "web: no statistics" not in launch.text

@@ -16,7 +16,8 @@ class NodePlan:
 
     Attributes:
         name: its full name, with the first slash.
-        spec: its class, as module:Class; "" for the node of a program for rclpy.
+        spec: its class, as module:Class; for a gateway a text without a colon; "" for the node of a
+            program for rclpy.
         rate_hz: the rate that the launch file declares, which the node has to keep.
     """
 
