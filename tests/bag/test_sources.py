@@ -556,6 +556,8 @@ def test_a_type_known_by_its_schema_alone_goes_to_ros_and_back(tmp_path: Path, t
         ("my_msgs/msg/X", b'{"type":"object","properties":{"a":{"type":"array","items":'
                           b'{"type":"array","items":{"type":"number"}}}}}'),
         ("my_msgs.X", b'{"type":"object","properties":{"a":{"type":"number"}}}'),
+        ("my_msgs/msg/X", b'{"$ref":"#/$defs/X","$defs":{"X":{"type":"object","properties":{'
+                          b'"parts":{"type":"array","items":{"$ref":"#/$defs/X"}}}}}}'),
         ('x/msg/Y"\nimport os', b'{"type":"object","properties":{"a":{"type":"number"}}}'),
     ],
 )  # fmt: skip
@@ -567,6 +569,7 @@ def test_a_schema_that_ros_cannot_say_is_left_out(
     source = open_source(writer.paths)
     assert convert(source, tmp_path / "out", "ros2").messages == 0
     assert list(source.omitted.topics) == ["/x"]
+    assert "recursion" not in source.omitted.topics["/x"]
 
 
 def test_a_definition_that_is_not_the_one_that_was_recorded_with(tmp_path: Path) -> None:

@@ -168,6 +168,7 @@ def test_times_that_have_a_unit_may_be_far_apart(graph: Graph, tmp_path: Path) -
         ("micros", "500000", "510000"),
         ("ms", "500", "510"),
         ("datetime", "1970-01-01 00:00:00.5", "1970-01-01T00:00:00.51Z"),
+        ("time", "0:00:00.5", "0:00:00.51"),
         ("%time", "500000000", "510000000"),  # of `rostopic echo -p`, in simulated time
         ("field.header.stamp", "500000000", "510000000"),
         ("sec,nanosec", "0,500000000", "0,510000000"),

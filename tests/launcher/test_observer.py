@@ -98,7 +98,9 @@ def test_a_node_that_hangs_is_told_and_is_not_shown_as_ready(tmp_path: Path) -> 
             asker.create_subscription(
                 LaunchState,
                 "/dsmq/launch/state",
-                lambda msg: states.extend(each.state for each in msg.processes if each.name == "stuck"),
+                lambda msg: states.extend(
+                    each.state for each in msg.processes if each.name == "stuck"
+                ),
                 10,
             )
 

@@ -150,7 +150,8 @@ def _unknown(store: Any, channel: Channel, *, is_one: bool) -> str:
     except ValueError as error:
         return str(error)
     except Exception as error:  # noqa: BLE001  the library's parser may raise anything
-        return f"{channel.type_name} cannot be written as a ROS definition: {error}"
+        why = "it contains itself" if isinstance(error, RecursionError) else error
+        return f"{channel.type_name} cannot be written as a ROS definition: {why}"
     return ""
 
 

@@ -331,7 +331,7 @@ class ImuTable:
         try:
             value = Decimal(text)
         except InvalidOperation:
-            text = f"1970-01-01 {text}" if text[2:3] == ":" else ZONE.sub("", text)
+            text = f"1970-01-01 {text}" if ":" in text[1:3] else ZONE.sub("", text)
             moment = datetime.fromisoformat(SHORT_TIME.sub(_padded, text.removesuffix(" UTC")))
             since = moment.replace(tzinfo=moment.tzinfo or UTC) - datetime(1970, 1, 1, tzinfo=UTC)
             return (since.days * 86400 + since.seconds) * 10**9 + since.microseconds * 1000

@@ -121,6 +121,11 @@ class ProcessPlan:
         """Whether the kit makes its nodes (child.py)."""
         return any(node.spec for node in self.nodes)
 
+    @property
+    def telling_nodes(self) -> list[NodePlan]:
+        """Its nodes that publish statistics: those of a class, no gateway."""
+        return [node for node in self.nodes if ":" in node.spec]
+
     def __str__(self) -> str:
         words = [f"{name}={shlex.quote(value)}" for name, value in sorted(self.env.items())]
         return "\n    ".join([" ".join([*words, shlex.join(self.argv)]), *self._conditions()])

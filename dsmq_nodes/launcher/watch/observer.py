@@ -152,9 +152,8 @@ class GraphObserver:
         self._rates.tick(now_sec)
         ready = [each for each in supervisor.members.values() if each.state == MemberState.READY]
         for member in ready:
-            for each in member.plan.nodes if member.plan.is_of_kit and not member.is_silent else ():
-                if ":" in each.spec:  # a gateway publishes none
-                    self._rates.begun(each.name, member.pid, now_sec)
+            for each in () if member.is_silent else member.plan.telling_nodes:
+                self._rates.begun(each.name, member.pid, now_sec)
         for name, pid, silent in self._rates.silent(now_sec):
             for member in ready:
                 if member.pid == pid:
